@@ -1,0 +1,238 @@
+"""What we mean to say: to whom, when, through which channels, and with which goal."""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+
+from campaigns.merging import unknown_fields
+from contacts.channels import Channel
+from contacts.models import Contact, ContactList
+
+
+class Goal(models.TextChoices):
+    EXPOSURE = "exposure", "Exposure: it counts when it arrives"
+    CONVERSATION = "conversation", "Conversation: it counts when somebody answers"
+
+
+class Priority(models.TextChoices):
+    NORMAL = "normal", "Normal"
+    URGENT = "urgent", "Urgent"
+
+
+class Sender(models.Model):
+    """A number, short code, toll-free number, caller id or From address that we send from."""
+
+    class State(models.TextChoices):
+        APPROVED = "approved", "Approved"
+        IN_REVIEW = "in_review", "In review"
+        ACTION_REQUIRED = "action_required", "Action required"
+        SUSPENDED = "suspended", "Suspended"
+
+    name = models.CharField(max_length=80)
+    channel = models.CharField(max_length=8, choices=Channel)
+    value = models.CharField(max_length=254, help_text="E.164 number, short code or From address.")
+    state = models.CharField(
+        max_length=16, choices=State, default=State.APPROVED, help_text="Only an approved sender may send."
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["channel", "value"], name="one_sender_per_channel")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.get_channel_display()})"
+
+
+class Playbook(models.Model):
+    """Ready-made rules: when to retry, when to change channel, when to stop. All durations in hours.
+
+    The defaults are those of the built-in playbook. `sentences()` in `campaigns/playbooks.py` says them in words.
+    """
+
+    name = models.CharField(max_length=80, unique=True)
+    retries = models.PositiveSmallIntegerField(default=2, help_text="Retries of a temporary failure.")
+    retry_window_hours = models.PositiveSmallIntegerField(default=24, help_text="Counted from the first attempt.")
+    retry_after_hours = models.PositiveSmallIntegerField(default=4, help_text="Pause before each retry.")
+    at_risk_hours = models.PositiveSmallIntegerField(
+        default=24, help_text="Delayed or silent for longer is flagged at risk."
+    )
+    switch_after_hours = models.PositiveSmallIntegerField(
+        default=48, help_text="Not delivered after this long moves to the next channel."
+    )
+    switch_to = models.JSONField(default=list, help_text="Channels in order of preference.")
+    urgent_switch_to = models.JSONField(default=list, help_text="The same, for urgent campaigns.")
+    give_up_hours = models.PositiveSmallIntegerField(
+        default=72, help_text="Silent for longer counts as timed out: unknown, not failed."
+    )
+    strikes = models.PositiveSmallIntegerField(
+        default=3, help_text="Permanent failures in a row that suppress the address on that channel."
+    )
+    version = models.PositiveIntegerField(default=1, editable=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        for field in ("switch_to", "urgent_switch_to"):
+            wrong = [word for word in getattr(self, field) if word not in Channel.values]
+            if wrong:
+                raise ValidationError({field: f"Not a channel: {', '.join(map(str, wrong))}."})
+
+
+class CampaignQuerySet(models.QuerySet):
+    def sending(self) -> CampaignQuerySet:
+        return self.filter(state__in=[Campaign.State.LAUNCHING, Campaign.State.SENDING])
+
+
+class Campaign(models.Model):
+    """What we mean to say, to whom, when, through which channels, with which goal."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        LAUNCHING = "launching", "Preparing"
+        SENDING = "sending", "Sending"
+        PAUSED = "paused", "Paused"
+        COMPLETED = "completed", "Completed"
+        CANCELED = "canceled", "Canceled"
+
+    name = models.CharField(max_length=120)
+    slug = models.SlugField(max_length=140, unique=True)
+    goal = models.CharField(max_length=12, choices=Goal, default=Goal.EXPOSURE)
+    priority = models.CharField(max_length=8, choices=Priority, default=Priority.NORMAL)
+    state = models.CharField(max_length=12, choices=State, default=State.DRAFT)
+    lists = models.ManyToManyField(ContactList, related_name="campaigns")
+    channel = models.CharField(max_length=8, choices=Channel, default=Channel.SMS, help_text="The first attempt's channel.")
+    playbook = models.ForeignKey(Playbook, on_delete=models.PROTECT, related_name="campaigns")
+    window_start = models.TimeField(default=time(9), help_text="In each recipient's own time zone.")
+    window_end = models.TimeField(default=time(21), help_text="Exclusive: 21:00 itself is too late.")
+    starts_at = models.DateTimeField(null=True, blank=True, help_text="Empty: as soon as it is launched.")
+    relevant_until = models.DateTimeField(
+        null=True, blank=True, help_text="No attempt is worth making after this. Empty: always relevant."
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    launched_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    launched_at = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
+    # Where the expansion of the audience stands, so that it can resume and show its progress.
+    audience_size = models.PositiveIntegerField(default=0, editable=False)
+    expanded_to = models.BigIntegerField(default=0, editable=False, help_text="Contacts up to this id have their row.")
+    expanded_count = models.PositiveIntegerField(default=0, editable=False)
+
+    objects = CampaignQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(window_start__lt=models.F("window_end")), name="window_opens_first")
+        ]
+        permissions = [
+            ("view_report", "May open campaign reports and action queues"),
+            ("launch_campaign", "May launch, pause and cancel campaigns"),
+            ("export_report", "May export reports"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("campaigns:report", args=[self.slug])
+
+    def clean(self) -> None:
+        if self.window_start and self.window_end and self.window_start >= self.window_end:
+            raise ValidationError({"window_end": "The window must end after it starts."})
+
+    @property
+    def is_urgent(self) -> bool:
+        return self.priority == Priority.URGENT
+
+    @property
+    def channels(self) -> list[str]:
+        """The first channel, then those the playbook may switch to and that have content."""
+        wanted = self.playbook.urgent_switch_to if self.is_urgent else self.playbook.switch_to
+        ready = set(self.contents.values_list("channel", flat=True))
+        return [self.channel, *(c for c in wanted if c in ready and c != self.channel)]
+
+    def relevant_at(self, moment: datetime) -> bool:
+        return self.relevant_until is None or moment < self.relevant_until
+
+
+class Content(models.Model):
+    """What a campaign says on one channel. `{first_name}` and the like are filled in for each recipient."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="contents")
+    channel = models.CharField(max_length=8, choices=Channel)
+    version = models.PositiveSmallIntegerField(default=1, editable=False)
+    sender = models.ForeignKey(Sender, on_delete=models.PROTECT, related_name="contents")
+    subject = models.CharField(max_length=200, blank=True, help_text="Email only.")
+    body = models.TextField(help_text="Merge fields: {name}, {first_name} and the contacts' own attributes.")
+    media_url = models.URLField(blank=True, help_text="MMS picture, or the recording to play on voice and voicemail.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["campaign", "channel"], name="one_content_per_channel")]
+
+    def __str__(self) -> str:
+        return f"{self.campaign}: {self.get_channel_display()}"
+
+    def clean(self) -> None:
+        if self.sender_id and self.sender.channel != self.channel:
+            raise ValidationError({"sender": f"This sender is for {self.sender.get_channel_display()}."})
+        if self.channel == Channel.EMAIL and not self.subject:
+            raise ValidationError({"subject": "An email needs a subject."})
+        for field in ("subject", "body"):
+            wrong = unknown_fields(getattr(self, field))
+            if wrong:
+                raise ValidationError({field: f"Not a usable merge field: {', '.join(wrong)}."})
+
+
+class Recipient(models.Model):
+    """Campaign x contact: one row for every intended contact, also the skipped ones."""
+
+    class State(models.TextChoices):
+        SKIPPED = "skipped", "Skipped"
+        PLANNED = "planned", "Planned"  # nothing has been handed over yet
+        OPEN = "open", "Open"
+        REACHED = "reached", "Reached"
+        FAILED = "failed", "Failed"
+        UNKNOWN = "unknown", "Unknown"
+
+    class NextStep(models.TextChoices):
+        NONE = "none", "Nothing to do"
+        WAIT = "wait", "Wait"
+        RETRY = "retry", "Retry"
+        SWITCH = "switch", "Switch channel"
+        CORRECT = "correct", "Correct"
+        REVIEW = "review", "Review"
+        SUPPRESS = "suppress", "Suppress"
+        VERIFY = "verify", "Verify"
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="recipients")
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="recipients")
+    state = models.CharField(max_length=8, choices=State, default=State.PLANNED)
+    skip_reason = models.CharField(max_length=24, blank=True, help_text="A reason of contacts/gate.py.")
+    reached_at = models.DateTimeField(null=True, blank=True)
+    reached_by = models.CharField(max_length=8, choices=Channel, blank=True)
+    next_step = models.CharField(max_length=8, choices=NextStep, default=NextStep.NONE)
+    next_step_at = models.DateTimeField(null=True, blank=True)
+    next_step_reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["campaign", "contact"], name="one_recipient_per_contact")]
+        indexes = [
+            models.Index(fields=["contact"], name="recipient_contact"),
+            models.Index(fields=["next_step_at"], name="recipient_due", condition=Q(next_step_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} x {self.contact_id}: {self.state}"

@@ -1,0 +1,206 @@
+"""Settings, read from top to bottom. Everything that differs between machines comes from the environment.
+
+A fresh checkout runs with no environment at all: SQLite in `var/`, the ORM task broker and the sandbox
+provider. `WAYBILL_ENV=production` switches the safe-guards on; see docs/operating.md for every name.
+"""
+
+import importlib.util
+from pathlib import Path
+
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from config import environment as env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = Path(env.text("WAYBILL_VAR") or BASE_DIR / "var")
+
+# ---- Which machine is this -------------------------------------------------------------------------------
+
+ENVIRONMENT = env.text("WAYBILL_ENV", "development")
+if ENVIRONMENT not in {"development", "production"}:
+    raise env.refuse("WAYBILL_ENV", ENVIRONMENT, "development or production")
+PRODUCTION = ENVIRONMENT == "production"
+DEBUG = env.flag("DEBUG", default=False)
+
+DEVELOPMENT_SECRET = "development-only-secret-" + "not-for-any-real-data"
+SECRET_KEY = env.text("SECRET_KEY") or DEVELOPMENT_SECRET
+# Encrypts provider credentials at rest. Separate, so that the session secret can be rotated alone.
+CREDENTIALS_KEY = env.text("CREDENTIALS_KEY") or SECRET_KEY
+if PRODUCTION and (len(SECRET_KEY) < 32 or SECRET_KEY == DEVELOPMENT_SECRET):
+    raise ImproperlyConfigured("SECRET_KEY: production needs a secret of its own, 32 characters or more.")
+if PRODUCTION and DEBUG:
+    raise ImproperlyConfigured("DEBUG must be off when WAYBILL_ENV=production.")
+
+PORT = env.number("PORT", 8000, low=1, high=65535)
+# The address providers reach us at. Their signatures cover it, so it must be what they were given.
+PUBLIC_URL = env.url("PUBLIC_URL", f"http://127.0.0.1:{PORT}", schemes=("http", "https"))
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "" if PRODUCTION else "127.0.0.1,localhost,[::1]")
+if PRODUCTION and not ALLOWED_HOSTS:
+    raise ImproperlyConfigured("ALLOWED_HOSTS: production needs the host names it answers to, comma separated.")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL.startswith("https://") else []
+
+# ---- What it is made of ----------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_htmx",
+    "django_q",
+    "template_partials",
+    "accounts",
+    "contacts",
+    "campaigns",
+    "deliveries",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "deliveries.reporting.pages.ClientRedirectMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "deliveries.reporting.pages.shell",
+            ],
+        },
+    },
+]
+
+# ---- Database --------------------------------------------------------------------------------------------
+
+DATABASES = {"default": env.database("DATABASE_URL", VAR_DIR / "waybill.sqlite3")}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # IMMEDIATE takes the write lock when a transaction opens: waiting there is safe, while a lock asked for
+    # half-way fails at once with "database is locked". WAL lets readers go on during a write.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536;",
+    }
+    VAR_DIR.mkdir(parents=True, exist_ok=True)
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = 600
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# ---- Background tasks: doorbells only, the work itself stands in our own tables ----------------------------
+
+REDIS_URL = env.url("REDIS_URL", "", schemes=("redis", "rediss"))
+WORKERS = env.number("WORKERS", 2, low=1, high=64)
+Q_CLUSTER = {
+    "name": "waybill",
+    "label": "Tasks",
+    "workers": WORKERS,
+    "queue_limit": WORKERS,  # whatever is prefetched ages towards `retry`: prefetch no more than can run
+    "bulk": 1,
+    "timeout": 60,
+    "retry": 200,  # more than three times the timeout: a slow task must not be started twice
+    "max_attempts": 1,
+    "ack_failures": True,
+    "save_limit": -1,
+    "catch_up": False,
+    "poll": 0.3,
+    **({"redis": REDIS_URL} if REDIS_URL else {"orm": "default"}),
+}
+
+# ---- People ----------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "overview"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LANGUAGE_CODE = "en-us"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = env.text("TIME_ZONE", "UTC")
+
+# ---- Static files and security ---------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = VAR_DIR / "static"
+PLOTLY = importlib.util.find_spec("plotly")
+STATICFILES_DIRS = [BASE_DIR / "static"]
+if PLOTLY and PLOTLY.origin:  # its one script comes from the installed package: nothing is vendored
+    STATICFILES_DIRS.append(("plotly", Path(PLOTLY.origin).parent / "package_data"))
+STORAGES = {
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+}
+WHITENOISE_USE_FINDERS = not PRODUCTION
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        # The hash is that of the empty string: plotly makes one empty <style> element.
+        "style-src": [SELF, "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+HTTPS = PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = PRODUCTION and HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION and HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION and HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY", default=False) else None
+
+# ---- What operators tune ---------------------------------------------------------------------------------
+
+DEFAULT_REGION = env.text("DEFAULT_REGION", "US")  # for phone numbers written without a country code
+SANDBOX_URL = env.url("SANDBOX_URL", f"http://127.0.0.1:{PORT + 1}", schemes=("http", "https"))
+TWILIO_URL = env.url("TWILIO_URL", "https://api.twilio.com", schemes=("http", "https"))
+RECEIPT_MAX_BYTES = env.number("RECEIPT_MAX_BYTES", 262_144, low=1_024, high=16_777_216)
+RECEIPTS_WAITING_MAX = env.number("RECEIPTS_WAITING_MAX", 10_000, low=1, high=1_000_000)
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "WARNING").upper()},
+}

@@ -1,0 +1,47 @@
+"""The five channels, and what kind of address each one needs. The one place that knows."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Channel(models.TextChoices):
+    SMS = "sms", "SMS"
+    MMS = "mms", "MMS"
+    VOICE = "voice", "Voice"
+    RVM = "rvm", "Ringless voicemail"
+    EMAIL = "email", "Email"
+
+
+class Kind(models.TextChoices):
+    PHONE = "phone", "Phone number"
+    EMAIL = "email", "Email address"
+
+
+class LineType(models.TextChoices):
+    MOBILE = "mobile", "Mobile"
+    FIXED_OR_MOBILE = "fixed_or_mobile", "Fixed or mobile"
+    LANDLINE = "landline", "Landline"
+    VOIP = "voip", "VoIP"
+    TOLL_FREE = "toll_free", "Toll-free"
+    OTHER = "other", "Other"
+    UNKNOWN = "unknown", "Unknown"
+
+
+KIND_OF = {
+    Channel.SMS: Kind.PHONE,
+    Channel.MMS: Kind.PHONE,
+    Channel.VOICE: Kind.PHONE,
+    Channel.RVM: Kind.PHONE,
+    Channel.EMAIL: Kind.EMAIL,
+}
+
+# Lines that cannot take the channel at all. North American numbers do not tell mobile from fixed, so
+# "fixed or mobile" and "unknown" pass: only what is known to be impossible is refused.
+IMPOSSIBLE_LINES = {
+    Channel.SMS: {LineType.LANDLINE, LineType.TOLL_FREE},
+    Channel.MMS: {LineType.LANDLINE, LineType.TOLL_FREE},
+    Channel.RVM: {LineType.LANDLINE, LineType.TOLL_FREE, LineType.VOIP},
+    Channel.VOICE: set(),
+    Channel.EMAIL: set(),
+}

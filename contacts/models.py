@@ -1,0 +1,279 @@
+"""Who we may reach: people, their addresses, where they came from, and what they allowed."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from contacts.channels import Channel, Kind, LineType
+
+
+class ContactList(models.Model):
+    """A list of contacts and, at the same time, the source that brought them in."""
+
+    name = models.CharField(max_length=120, unique=True)
+    slug = models.SlugField(max_length=140, unique=True)
+    description = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Contact(models.Model):
+    """A person."""
+
+    class Stage(models.TextChoices):
+        LEAD = "lead", "Lead"
+        CUSTOMER = "customer", "Customer"
+        LAPSED = "lapsed", "Lapsed"
+
+    name = models.CharField(max_length=200, blank=True)
+    external_id = models.CharField(
+        max_length=120, blank=True, help_text="The id of this person in the system they were imported from."
+    )
+    source = models.ForeignKey(
+        ContactList,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="sourced",
+        help_text="The list that first brought this contact in; outcomes are reported by it.",
+    )
+    time_zone = models.CharField(
+        max_length=64, blank=True, help_text="IANA name, such as America/Chicago. Empty: taken from the phone number."
+    )
+    locale = models.CharField(max_length=16, blank=True)
+    stage = models.CharField(max_length=16, choices=Stage, blank=True)
+    value_tier = models.PositiveSmallIntegerField(default=0, help_text="0 is ordinary; higher is more valuable.")
+    attributes = models.JSONField(default=dict, blank=True, help_text="Further merge fields, as name and text.")
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    lists = models.ManyToManyField(ContactList, through="ListMembership", related_name="contacts")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["external_id"], name="contact_external", condition=~Q(external_id="")),
+            models.Index(fields=["source"], name="contact_source"),
+        ]
+        permissions = [
+            ("view_full_address", "May see whole phone numbers and email addresses on a contact's trail"),
+            ("correct_contact", "May correct a contact's details"),
+            ("suppress_contact", "May suppress a contact or an address"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or f"Contact {self.pk}"
+
+    @property
+    def first_name(self) -> str:
+        return self.name.split()[0] if self.name else ""
+
+
+class ListMembership(models.Model):
+    contact_list = models.ForeignKey(ContactList, on_delete=models.CASCADE, related_name="memberships")
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="memberships")
+    added_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["contact_list", "contact"], name="one_membership_per_list")]
+
+    def __str__(self) -> str:
+        return f"{self.contact_id} in {self.contact_list_id}"
+
+
+class Address(models.Model):
+    """One phone number (E.164) or email of a contact."""
+
+    class Validity(models.TextChoices):
+        VALID = "valid", "Valid"
+        UNVERIFIED = "unverified", "Not verified"
+        NEEDS_CORRECTION = "needs_correction", "Needs correction"
+        INVALID = "invalid", "Invalid"
+
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="addresses")
+    kind = models.CharField(max_length=8, choices=Kind)
+    value = models.CharField(max_length=254, help_text="E.164 for phones, lower-case domain for emails.")
+    line_type = models.CharField(max_length=16, choices=LineType, default=LineType.UNKNOWN)
+    carrier = models.CharField(max_length=60, blank=True)
+    region = models.CharField(
+        max_length=8, blank=True, help_text="Country, or country and state, such as US or US-TX."
+    )
+    time_zone = models.CharField(max_length=64, blank=True, help_text="IANA name, guessed from the number.")
+    validity = models.CharField(max_length=16, choices=Validity, default=Validity.UNVERIFIED)
+    preferred = models.BooleanField(default=True, help_text="The one to use when a contact has several of a kind.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name_plural = "addresses"
+        constraints = [models.UniqueConstraint(fields=["contact", "value"], name="one_address_per_contact")]
+        indexes = [models.Index(fields=["value"], name="address_value")]
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class AddressHealth(models.Model):
+    """How an address fares on one channel, kept only once something went wrong there.
+
+    A projection of the messages sent to it (`deliveries.deciding.health` recomputes it), so that receipts in
+    any order give the same row.
+    """
+
+    address = models.ForeignKey(Address, on_delete=models.CASCADE, related_name="health")
+    channel = models.CharField(max_length=8, choices=Channel)
+    hard_fails = models.PositiveSmallIntegerField(
+        default=0, help_text="Permanent failures at the recipient's end in a row; a delivery ends the row."
+    )
+    last_failed_at = models.DateTimeField(null=True, blank=True)
+    last_code = models.CharField(max_length=64, blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "address health"
+        constraints = [models.UniqueConstraint(fields=["address", "channel"], name="one_health_per_channel")]
+
+    def __str__(self) -> str:
+        return f"{self.address_id} {self.channel}: {self.hard_fails}"
+
+
+class AppendOnly(models.Model):
+    """A ledger row: written once, never changed, never deleted but by retention."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args, **kwargs) -> None:
+        if not self._state.adding:
+            raise ValidationError(f"{self._meta.verbose_name} rows are written once and never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args, **kwargs):
+        raise ValidationError(f"{self._meta.verbose_name} rows are kept as evidence and cannot be deleted.")
+
+
+class Consent(AppendOnly):
+    """One change of what a contact allows on one channel. The latest row is what holds now."""
+
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="consents")
+    channel = models.CharField(max_length=8, choices=Channel)
+    opted_in = models.BooleanField()
+    at = models.DateTimeField(default=timezone.now)
+    how = models.CharField(max_length=60, help_text="Web form, keyword, paper, import, staff ...")
+    wording = models.TextField(blank=True, help_text="The words shown to the person when they chose.")
+    evidence = models.TextField(blank=True, help_text="What proves it: a form id, the text of the reply, a receipt.")
+    recorded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        indexes = [models.Index(fields=["contact", "channel", "-at", "-id"], name="consent_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.contact_id} {self.channel} {'in' if self.opted_in else 'out'}"
+
+
+class SuppressionQuerySet(models.QuerySet):
+    def in_force(self, now) -> SuppressionQuerySet:
+        """Those that block at `now`."""
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=now), released_at=None)
+
+
+class Suppression(models.Model):
+    """ "Do not send." Holds for an address wherever it stands, or for a whole contact.
+
+    Kept by the address's text, not by a link to its row: somebody who adds the number back to a list must
+    still be blocked.
+    """
+
+    class Scope(models.TextChoices):
+        EVERYTHING = "everything", "Everything we send"
+        BRAND = "brand", "One brand"
+        SENDER = "sender", "One sender"
+
+    class Reason(models.TextChoices):
+        STOP = "stop", "Replied STOP"
+        COMPLAINT = "complaint", "Spam complaint"
+        HARD_BOUNCE = "hard_bounce", "Hard bounce"
+        HARD_FAILS = "hard_fails", "Permanent failures in a row"
+        STAFF = "staff", "Added by staff"
+        IMPORTED = "imported", "Imported"
+
+    class Origin(models.TextChoices):
+        RECIPIENT = "recipient", "Recipient"
+        PROVIDER = "provider", "Provider"
+        RULE = "rule", "Rule"
+        STAFF = "staff", "Staff"
+        IMPORT = "import", "Import"
+
+    value = models.CharField(
+        max_length=254, blank=True, help_text="The phone number (E.164) or email; empty to block the whole contact."
+    )
+    contact = models.ForeignKey(
+        Contact, null=True, blank=True, on_delete=models.SET_NULL, related_name="suppressions"
+    )
+    channel = models.CharField(max_length=8, choices=Channel, blank=True, help_text="Empty blocks every channel.")
+    scope = models.CharField(max_length=12, choices=Scope, default=Scope.EVERYTHING)
+    scope_value = models.CharField(max_length=120, blank=True, help_text="The brand or the sender, for those scopes.")
+    reason = models.CharField(max_length=16, choices=Reason)
+    origin = models.CharField(max_length=12, choices=Origin)
+    evidence = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    expires_at = models.DateTimeField(null=True, blank=True)
+    released_at = models.DateTimeField(null=True, blank=True)
+    released_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    release_note = models.CharField(max_length=300, blank=True)
+
+    objects = SuppressionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(value="") | Q(contact__isnull=False), name="suppression_names_somebody"
+            ),
+            # A rule or a provider that says the same thing twice adds nothing.
+            models.UniqueConstraint(
+                fields=["value", "channel", "scope", "scope_value", "reason"],
+                condition=Q(released_at=None) & ~Q(value=""),
+                name="one_suppression_in_force",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["contact"], name="suppression_contact", condition=Q(released_at=None)),
+            models.Index(fields=["-created_at", "-id"], name="suppression_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.value or self.contact} {self.channel or 'all channels'}: {self.get_reason_display()}"
+
+    @property
+    def by_recipient(self) -> bool:
+        """Asked for by the person: staff may not release it, only new consent can."""
+        return self.origin == self.Origin.RECIPIENT
+
+
+class Note(AppendOnly):
+    """What a colleague wrote about a contact."""
+
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="notes")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    text = models.TextField()
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["contact", "-at", "-id"], name="note_newest")]
+
+    def __str__(self) -> str:
+        return self.text[:60]
