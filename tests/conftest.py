@@ -1,0 +1,139 @@
+"""Fixtures every test can ask for, and a summary of what could not run.
+
+Tests run on the database that DATABASE_URL names, SQLite unless set; `python -m tests.run` runs them on both.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+
+from accounts.models import User
+from tests import factories
+
+ROOT = Path(__file__).resolve().parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+CANNOT = "could not run here: "
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # slow by design otherwise
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """SQLite in a file, as in life: the in-memory one knows neither WAL nor waiting, and other processes can't see it.
+
+    On PostgreSQL a database for each parallel runner.
+    """
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+    else:
+        request.getfixturevalue("django_db_modify_db_settings_parallel_suffix")
+
+
+@pytest.fixture
+def now() -> datetime:
+    """A Wednesday at noon in New York, 9 in the morning in Los Angeles: inside every ordinary sending window."""
+    return datetime(2026, 3, 4, 17, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def make_user(db: None) -> Callable[..., User]:
+    """`make_user("marketer")`: somebody with that role; their password is factories.PASSWORD."""
+    return factories.user
+
+
+@pytest.fixture
+def login(make_user: Callable[..., User]) -> Callable[..., Client]:
+    """`login("support")`: a client of somebody with that role, or of the user given as `user`. See `client.user`."""
+
+    def logged_in(role: str = "", *, user: User | None = None) -> Client:
+        client = Client()
+        client.user = user or make_user(role)  # type: ignore[attr-defined]
+        client.force_login(client.user)  # type: ignore[attr-defined]
+        return client
+
+    return logged_in
+
+
+@pytest.fixture
+def unavailable() -> Callable[[str], NoReturn]:
+    """`unavailable("Redis does not answer")`: skip, or fail where everything must run (REQUIRE_ALL=1)."""
+    return _unavailable
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium; a test that asks for it is skipped where there is none."""
+    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    return found or _unavailable("no Chromium was found (install chromium, or set CHROMIUM to its path)")
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on, with the next one free as well (the carriers take PORT + 1)."""
+    for _ in range(50):
+        with socket.socket() as one, socket.socket() as two:
+            one.bind(("127.0.0.1", 0))
+            port = one.getsockname()[1]
+            try:
+                two.bind(("127.0.0.1", port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
+    return _unavailable("no two free ports in a row")
+
+
+@pytest.fixture
+def process_env(transactional_db: None, tmp_path: Path, free_port: int) -> dict[str, str]:
+    """The environment of a real process (`manage.py web` and the like) that works on the test database.
+
+    It listens on `process_env["PORT"]` and keeps its files in the test's own directory.
+    """
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    ours = {"DATABASE_URL": database_url(), "PORT": str(free_port), "WAYBILL_VAR": str(tmp_path / "var")}
+    return {**kept, **ours, "PYTHONUNBUFFERED": "1", "DJANGO_SETTINGS_MODULE": "config.settings"}
+
+
+def database_url() -> str:
+    """The address of the database the tests run on, for a process of its own."""
+    known = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{known['NAME']}"
+    person = f"{known['USER']}:{known['PASSWORD']}@" if known["PASSWORD"] else f"{known['USER']}@"
+    host = f"{known['HOST']}:{known['PORT']}" if known["PORT"] else known["HOST"]
+    return f"postgresql://{person if known['USER'] else ''}{host}/{known['NAME']}"
+
+
+def _unavailable(reason: str) -> NoReturn:
+    if os.environ.get("REQUIRE_ALL") == "1":
+        pytest.fail(CANNOT + reason)
+    pytest.skip(CANNOT + reason)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"database: {connection.display_name}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say plainly what could not run here, once for each reason."""
+    reasons = [
+        r.longrepr[2] for r in terminalreporter.stats.get("skipped", []) if isinstance(r.longrepr, tuple)
+    ]
+    ours = sorted({reason.partition(CANNOT)[2] for reason in reasons if CANNOT in reason})
+    for reason in ours:
+        count = sum(reason in skipped for skipped in reasons)
+        terminalreporter.write_line(f"{count} tests could not run here: {reason}", yellow=True)
