@@ -67,11 +67,15 @@ def database(name: str, default: Path) -> dict:
     """Django's settings for the database at `DATABASE_URL`; SQLite at `default` when unset."""
     value = text(name) or f"sqlite:///{default}"
     if value.split(":", 1)[0] not in {"sqlite", "postgres", "postgresql", "psql"}:
-        raise refuse(name, value.split("@")[-1], "sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME")
+        raise refuse(
+            name, value.split("@")[-1], "sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME"
+        )
     try:
         parsed = environ.Env.db_url_config(value)
     except (ValueError, ImproperlyConfigured) as problem:
         raise refuse(name, value.split("@")[-1], "a database address") from problem
     if not parsed.get("NAME"):
-        raise refuse(name, value.split("@")[-1], "a database address that ends in the database's name or file")
+        raise refuse(
+            name, value.split("@")[-1], "a database address that ends in the database's name or file"
+        )
     return dict(parsed)

@@ -32,12 +32,15 @@ if PRODUCTION and (len(SECRET_KEY) < 32 or SECRET_KEY == DEVELOPMENT_SECRET):
 if PRODUCTION and DEBUG:
     raise ImproperlyConfigured("DEBUG must be off when WAYBILL_ENV=production.")
 
-PORT = env.number("PORT", 8000, low=1, high=65535)
+HOST = env.text("HOST", "127.0.0.1")  # the interface `manage.py web` listens on
+PORT = env.number("PORT", 8000, low=1, high=65534)
 # The address providers reach us at. Their signatures cover it, so it must be what they were given.
 PUBLIC_URL = env.url("PUBLIC_URL", f"http://127.0.0.1:{PORT}", schemes=("http", "https"))
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "" if PRODUCTION else "127.0.0.1,localhost,[::1]")
 if PRODUCTION and not ALLOWED_HOSTS:
-    raise ImproperlyConfigured("ALLOWED_HOSTS: production needs the host names it answers to, comma separated.")
+    raise ImproperlyConfigured(
+        "ALLOWED_HOSTS: production needs the host names it answers to, comma separated."
+    )
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL.startswith("https://") else []
 
 # ---- What it is made of ----------------------------------------------------------------------------------
@@ -151,8 +154,10 @@ TIME_ZONE = env.text("TIME_ZONE", "UTC")
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
+if not PRODUCTION:  # there `collectstatic` fills it; here it only has to exist
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 PLOTLY = importlib.util.find_spec("plotly")
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS: list[Path | tuple[str, Path]] = [BASE_DIR / "static"]
 if PLOTLY and PLOTLY.origin:  # its one script comes from the installed package: nothing is vendored
     STATICFILES_DIRS.append(("plotly", Path(PLOTLY.origin).parent / "package_data"))
 STORAGES = {
@@ -185,9 +190,12 @@ SESSION_COOKIE_SAMESITE = "Lax"
 HTTPS = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = PRODUCTION and HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked from inside, past the proxy that speaks TLS
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION and HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION and HTTPS
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY", default=False) else None
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY", default=False) else None
+)
 
 # ---- What operators tune ---------------------------------------------------------------------------------
 
@@ -196,6 +204,11 @@ SANDBOX_URL = env.url("SANDBOX_URL", f"http://127.0.0.1:{PORT + 1}", schemes=("h
 TWILIO_URL = env.url("TWILIO_URL", "https://api.twilio.com", schemes=("http", "https"))
 RECEIPT_MAX_BYTES = env.number("RECEIPT_MAX_BYTES", 262_144, low=1_024, high=16_777_216)
 RECEIPTS_WAITING_MAX = env.number("RECEIPTS_WAITING_MAX", 10_000, low=1, high=1_000_000)
+# The worker is started anew when work waits and it shows no progress for this long after it was rung.
+WORKER_STALL_SECONDS = env.number("WORKER_STALL_SECONDS", 60, low=5, high=3_600)
+# /readyz turns red beyond these ages.
+READY_HEARTBEAT_SECONDS = env.number("READY_HEARTBEAT_SECONDS", 180, low=5, high=86_400)
+READY_RECEIPT_SECONDS = env.number("READY_RECEIPT_SECONDS", 300, low=5, high=86_400)
 
 LOGGING = {
     "version": 1,

@@ -1,0 +1,114 @@
+"""Is it alive, and is it ready? What load balancers and monitors ask.
+
+`/healthz` speaks for the process alone; `/readyz` for everything a receipt needs on its way to a status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from deliveries.models import Heartbeat, Outbox, PendingReceipt
+
+DRAIN = "drain"  # the heartbeat of whoever does the work
+
+
+class NotReady(Exception):
+    """One thing is not as it should be; the text says what, without addresses or secrets."""
+
+
+@require_safe
+@never_cache
+def healthz(request: HttpRequest) -> HttpResponse:
+    """200 as long as the process answers at all."""
+    return HttpResponse("ok", content_type="text/plain")
+
+
+@require_safe
+@never_cache
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 when every check passes, else 503; either way each check with its word and its age in seconds."""
+    now = timezone.now()
+    checks = {name: _examine(check, now) for name, check in CHECKS.items()}
+    ready = all(result["ok"] for result in checks.values())
+    return JsonResponse({"ready": ready, "checks": checks}, status=200 if ready else 503)
+
+
+def oldest_waiting() -> datetime | None:
+    """When the oldest receipt came in that nobody has looked at yet; None when there is none."""
+    waiting = PendingReceipt.objects.filter(state=PendingReceipt.State.NEW).order_by("receipt_id")
+    return waiting.values_list("receipt__received_at", flat=True).first()
+
+
+def oldest_due(now: datetime) -> datetime | None:
+    """Since when the longest waiting message could have been handed over; None when nothing is due."""
+    # Once for each half of the index, which holds the urgent ones first: two look-ups instead of a scan.
+    halves = (
+        Outbox.objects.filter(claimed_until=None, urgent=urgent, due_at__lte=now) for urgent in (True, False)
+    )
+    firsts = (half.order_by("due_at", "message").values_list("due_at", flat=True).first() for half in halves)
+    return min((due_at for due_at in firsts if due_at), default=None)
+
+
+def last_beat() -> datetime | None:
+    """When the worker last made progress; None when it never did."""
+    return Heartbeat.objects.filter(name=DRAIN).values_list("at", flat=True).first()
+
+
+def _examine(check: Callable[[datetime], dict[str, Any]], now: datetime) -> dict[str, Any]:
+    try:
+        return {"ok": True, **check(now)}
+    except NotReady as problem:
+        return {"ok": False, "problem": str(problem)}
+    except DatabaseError:
+        return {"ok": False, "problem": "The database does not answer."}
+
+
+def _database(now: datetime) -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return {"kind": connection.vendor}
+
+
+def _broker(now: datetime) -> dict[str, Any]:
+    if not settings.REDIS_URL:
+        return {"kind": "database"}
+    import redis
+
+    client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+    try:
+        client.ping()
+    except redis.RedisError as problem:
+        raise NotReady("Redis does not answer.") from problem
+    finally:
+        client.close()
+    return {"kind": "redis"}
+
+
+def _worker(now: datetime) -> dict[str, Any]:
+    beat = last_beat()
+    if beat is None:
+        raise NotReady("No worker has been at work yet.")
+    age = (now - beat).total_seconds()
+    if age > settings.READY_HEARTBEAT_SECONDS:
+        raise NotReady(f"The last sign of a worker is {age:.0f} seconds old.")
+    return {"age_seconds": round(age, 1)}
+
+
+def _receipts(now: datetime) -> dict[str, Any]:
+    oldest = oldest_waiting()
+    age = (now - oldest).total_seconds() if oldest else 0.0
+    if age > settings.READY_RECEIPT_SECONDS:
+        raise NotReady(f"The oldest receipt has been waiting for {age:.0f} seconds.")
+    return {"oldest_waiting_seconds": round(age, 1)}
+
+
+CHECKS = {"database": _database, "broker": _broker, "worker": _worker, "receipts": _receipts}

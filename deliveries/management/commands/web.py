@@ -1,0 +1,49 @@
+"""`manage.py web`: serve pages and receipts on HOST:PORT."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+from typing import Any
+
+import uvicorn
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+
+def refuse_taken_port(host: str, port: int, name: str = "PORT") -> None:
+    """Raises CommandError, in one sentence, when nobody could listen on `port` now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as problem:
+            taken = problem.errno == errno.EADDRINUSE
+            reason = "is already in use" if taken else f"cannot be opened on {host} ({problem.strerror})"
+            raise CommandError(
+                f"Port {port} {reason}: choose another, for example {name}={port + 10}."
+            ) from problem
+
+
+class Command(BaseCommand):
+    help = "Serve pages and receipts on HOST:PORT."
+    requires_system_checks = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        refuse_taken_port(settings.HOST, settings.PORT)
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.run(
+                "config.asgi:application",
+                host=settings.HOST,
+                port=settings.PORT,
+                loop="auto",
+                http="httptools",
+                lifespan="on",
+                access_log=False,
+                log_config=None,  # ours stands
+                proxy_headers=False,  # the scheme comes from settings.SECURE_PROXY_SSL_HEADER
+                server_header=False,
+                timeout_graceful_shutdown=3,
+            )
