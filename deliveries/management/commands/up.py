@@ -1,0 +1,137 @@
+"""`manage.py up`: everything on one machine, ready to be tried. What `make run` starts."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command, get_commands
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from accounts.models import User
+from campaigns.models import Campaign
+from deliveries.management.commands.web import refuse_taken_port
+from deliveries.supervisor import Check, Supervisor
+from deliveries.supervisor import Command as Program
+
+GRACE = 3.0
+OURS = ("deliveries", "campaigns", "contacts", "accounts")
+
+
+class Command(BaseCommand):
+    help = "Prepare the database, fill in the demo on the first start, and run web, worker and carriers together."
+    requires_system_checks = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        refuse_taken_port(settings.HOST, settings.PORT)
+        refuse_taken_port("127.0.0.1", settings.PORT + 1)
+        try:
+            self.prepare()
+        except KeyboardInterrupt:
+            self.stdout.write("\nStopped. The next start takes it up again.")
+            sys.exit(130)
+        self.logins = [
+            (n, p) for n, p in known_logins() if User.objects.filter(username=n, is_active=True).exists()
+        ]
+        connection.close()
+        self.greeted = False
+        supervisor = Supervisor(
+            "up",
+            self.programs(),
+            var_dir=settings.VAR_DIR,
+            checks=[Check(0.3, self.greet_when_up)],
+            grace=GRACE + 1.2,
+            prefix=True,
+        )
+        supervisor.run()
+        self.stdout.write("\nStopped.")
+
+    def prepare(self) -> None:
+        """Migrations and demo data. Safe to break off at any point: the next start goes on or begins again."""
+        migrate()
+        if "demo" not in get_commands():
+            return
+        unfinished = unfinished_mark()
+        if unfinished.exists():
+            self.stdout.write("The demo data were not finished: making them anew ...")
+            start_over()
+        elif User.objects.exists() or Campaign.objects.exists():
+            return
+        else:
+            self.stdout.write("Making the demo data, once ...")
+        unfinished.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.touch()
+        call_command("demo", seed=7)
+        unfinished.unlink()
+
+    def programs(self) -> list[Program]:
+        wanted = {"web": [], "worker": ["--grace", str(GRACE)], "carriers": []}
+        there = get_commands()
+        return [
+            Program(name, [sys.executable, str(settings.BASE_DIR / "manage.py"), name, *more])
+            for name, more in wanted.items()
+            if name in there
+        ]
+
+    def greet_when_up(self, supervisor: Supervisor) -> None:
+        """Print the address once somebody listens there: an address that does not answer yet only confuses."""
+        if self.greeted:
+            return
+        host = "127.0.0.1" if settings.HOST in ("0.0.0.0", "::") else settings.HOST  # noqa: S104
+        try:
+            socket.create_connection((host, settings.PORT), timeout=0.2).close()
+        except OSError:
+            return
+        self.greeted = True
+        address = f"[{host}]" if ":" in host else host
+        supervisor.say(f"\nWaybill is at http://{address}:{settings.PORT}/\n")
+        for username, password in self.logins:
+            supervisor.say(f"    log in as {username:<10} with the password {password}")
+        supervisor.say("\nCtrl-C stops it.\n")
+
+
+def unfinished_mark() -> Path:
+    """The file that stands while the demo data of this database are being made.
+
+    A file, because redoing the demo drops and makes every table that could hold the mark.
+    """
+    parts = (str(connection.settings_dict.get(name, "")) for name in ("HOST", "PORT", "NAME"))
+    database = hashlib.sha256("|".join(parts).encode()).hexdigest()[:12]
+    return settings.VAR_DIR / "run" / f"demo-{database}.unfinished"
+
+
+def migrate() -> None:
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        call_command("migrate", interactive=False, verbosity=0)
+
+
+def start_over() -> None:
+    """Empty our tables by undoing their migrations and doing them again, with the rows those bring along.
+
+    Only for a database whose first demo was broken off. Raises CommandError when somebody else is in it.
+    """
+    strangers = User.objects.exclude(username__in=dict(known_logins()))
+    if strangers.exists():
+        raise CommandError(
+            "The demo data were broken off half-way, but this database has users of its own since: "
+            "nothing was touched. Use another DATABASE_URL, or an empty database, for the demo."
+        )
+    for app in OURS:
+        call_command("migrate", app, "zero", interactive=False, verbosity=0)
+    migrate()
+
+
+def known_logins() -> list[tuple[str, str]]:
+    """(username, password) of the demo's people; empty without the demo."""
+    try:
+        from deliveries.demo import LOGINS
+    except ImportError:
+        return []
+    return list(dict(LOGINS).items())

@@ -1,0 +1,111 @@
+"""`manage.py worker`: the task cluster, judged by its progress and started anew when it shows none."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from argparse import ArgumentParser
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, close_old_connections, connection, connections, transaction
+from django.utils import timezone
+from django_q.models import Schedule
+
+from deliveries import health
+from deliveries.supervisor import Check, Supervisor
+from deliveries.supervisor import Command as Program
+from deliveries.tasks import ring
+
+logger = logging.getLogger(__name__)
+
+DRAIN = "deliveries.tasks.drain"
+CLUSTER = "tasks"
+
+
+class Liveness:
+    """Is the worker at work? Judged by progress: "a process exists" says nothing about a cluster that hangs.
+
+    While work waits and the heartbeat stands still the bell is rung once; no sign within `patience` means stalled.
+    """
+
+    def __init__(self, patience: timedelta) -> None:
+        self.patience = patience
+        self._beat: datetime | None = None
+        self._rung_at: datetime | None = None
+
+    def look(
+        self, now: datetime, *, waiting: bool, beat: datetime | None
+    ) -> Literal["fine", "ring", "stalled"]:
+        """`waiting`: there is work that is overdue; `beat`: the heartbeat as it stands, None before the first."""
+        moved, self._beat = beat != self._beat, beat
+        if not waiting:
+            self._rung_at = None
+            return "fine"
+        if moved or self._rung_at is None:
+            self._rung_at = now
+            return "ring"
+        if now - self._rung_at < self.patience:
+            return "fine"
+        self._rung_at = None  # the new one is given as long
+        return "stalled"
+
+
+def ensure_schedule() -> None:
+    """Exactly one schedule rings for the work every minute, however many workers were ever started."""
+    with transaction.atomic():
+        known = list(Schedule.objects.select_for_update().filter(func=DRAIN).order_by("pk"))
+        kept, *more = known or [Schedule(func=DRAIN)]
+        kept.name, kept.schedule_type, kept.minutes, kept.repeats = "drain", Schedule.MINUTES, 1, -1
+        kept.save()
+        Schedule.objects.filter(pk__in=[extra.pk for extra in more]).delete()
+
+
+class Command(BaseCommand):
+    help = "Run the task cluster under its supervisor."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--grace", type=float, default=8.0, help="Seconds to end in before it is killed.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        ensure_schedule()
+        ring()
+        self.patience = timedelta(seconds=settings.WORKER_STALL_SECONDS)
+        self.liveness = Liveness(self.patience)
+        limit_statements()
+        Supervisor(
+            "worker",
+            [Program(CLUSTER, [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"])],
+            var_dir=settings.VAR_DIR,
+            checks=[Check(min(10.0, settings.WORKER_STALL_SECONDS / 4), self.look)],
+            grace=options["grace"],
+        ).run()
+
+    def look(self, supervisor: Supervisor) -> None:
+        now = timezone.now()
+        try:
+            close_old_connections()
+            since = [moment for moment in (health.oldest_waiting(), health.oldest_due(now)) if moment]
+            beat = health.last_beat()
+        except DatabaseError as problem:
+            logger.warning("Could not look at the worker's progress: %s", problem)
+            return
+        waiting = bool(since) and now - min(since) > self.patience
+        verdict = self.liveness.look(now, waiting=waiting, beat=beat)
+        if verdict == "ring":
+            ring()
+        elif verdict == "stalled":
+            logger.error(
+                "Work has waited since %s and the worker shows no progress: starting it anew", min(since)
+            )
+            supervisor.restart(CLUSTER)
+
+
+def limit_statements() -> None:
+    """The supervisor itself must not hang in a query: on PostgreSQL its own are ended after five seconds."""
+    if connection.vendor == "postgresql":
+        connection.close()
+        options = connections["default"].settings_dict.setdefault("OPTIONS", {})
+        options.update(connect_timeout=5, options="-c statement_timeout=5000")
