@@ -14,6 +14,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.roles import ADMINISTRATOR, MARKETER, SUPPORT, sync_roles
 from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
 from contacts.channels import KIND_OF, Channel, Kind, LineType
 from contacts.models import Address, Contact, ContactList, ListMembership
@@ -32,6 +33,7 @@ from deliveries.statuses import (
 
 _numbers = itertools.count(1)
 PASSWORD = "correct horse battery"
+ROLE_NAMES = {"marketer": MARKETER, "admin": ADMINISTRATOR, "support": SUPPORT}
 
 
 def phone_number(n: int | None = None) -> str:
@@ -45,7 +47,9 @@ def user(role: str = "", **fields: Any) -> User:
     fields.setdefault("username", f"{role or 'user'}{next(_numbers)}")
     made = User.objects.create_user(password=fields.pop("password", PASSWORD), **fields)
     if role:
-        made.groups.add(Group.objects.get_or_create(name=role)[0])
+        if not Group.objects.filter(name=ROLE_NAMES[role]).exists():  # tables made without migrations
+            sync_roles()
+        made.groups.add(Group.objects.get(name=ROLE_NAMES[role]))
     return made
 
 
