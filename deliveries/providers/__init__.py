@@ -1,0 +1,14 @@
+"""The providers we can hand messages to. A new one is a file here, a code table in `codes/` and a line below."""
+
+from __future__ import annotations
+
+from deliveries.providers.base import Provider
+from deliveries.providers.sandbox import Sandbox
+from deliveries.providers.twilio import Twilio
+
+PROVIDERS: dict[str, Provider] = {provider.slug: provider for provider in (Sandbox(), Twilio())}
+
+
+def choices() -> list[tuple[str, str]]:
+    """Slug and name of every provider, for forms."""
+    return [(provider.slug, provider.name) for provider in PROVIDERS.values()]

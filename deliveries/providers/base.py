@@ -105,6 +105,8 @@ class Provider:
     channels: ClassVar[frozenset[str]]
     credential_fields: ClassVar[Mapping[str, str]] = {}  # name -> label; all of them secret
     headers_kept: ClassVar[frozenset[str]] = frozenset({"content-type", "user-agent"})
+    # Native statuses that only the handset or a person can have caused: stronger evidence than a carrier's word.
+    handset_words: ClassVar[frozenset[str]] = frozenset()
 
     def verify(self, call: Call, credentials: Mapping[str, str]) -> bool:
         """True when the signature proves that the provider sent exactly this. Never raises."""
@@ -121,7 +123,9 @@ class Provider:
         """Hand one message over through `client` (an httpx.AsyncClient). Raises LostAnswer."""
         raise NotImplementedError
 
-    async def find(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover | None:
+    async def find(
+        self, message: Outgoing, credentials: Mapping[str, str], client: object
+    ) -> Handover | None:
         """What the provider knows of a message whose answer was lost.
 
         A Handover: it has it (accepted) or says for certain that it never came (not accepted, `native_status`
@@ -132,7 +136,10 @@ class Provider:
 
 def same(one: str | bytes, other: str | bytes) -> bool:
     """Compare two secrets in constant time."""
-    as_bytes = [value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value for value in (one, other)]
+    as_bytes = [
+        value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+        for value in (one, other)
+    ]
     return hmac.compare_digest(*as_bytes)
 
 

@@ -1,0 +1,57 @@
+"""One request to a provider, and the three things that can come of it: an answer, a wait, or a lost answer.
+
+What decides is whether the provider may have acted: if the request cannot have left, or the answer says that
+nothing was taken, the message waits and is sent again; if it may have left, only the provider knows.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from deliveries.providers.base import Handover, LostAnswer
+
+# Seconds to wait when the provider names none, and the most that it may ask for.
+DEFAULT_WAIT, LONGEST_WAIT = 5.0, 3600.0
+OUTAGE_WAIT = 30.0
+# These fail before a byte of the request has left.
+NEVER_LEFT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+# A gateway that gave up on the server behind it cannot know whether that server acted.
+UNDECIDED = {502, 504}
+
+
+async def post(client: httpx.AsyncClient, url: str, **request: Any) -> httpx.Response | Handover:
+    """The provider's answer, or a Handover with `retry_after` when nothing was taken. Raises LostAnswer."""
+    try:
+        answer = await client.post(url, **request)
+    except NEVER_LEFT as problem:
+        return Handover(False, native_text=f"Not reached: {problem}", retry_after=OUTAGE_WAIT)
+    except httpx.RequestError as problem:
+        raise LostAnswer(f"{type(problem).__name__}: {problem}") from problem
+    if answer.status_code in UNDECIDED:
+        raise LostAnswer(f"HTTP {answer.status_code}")
+    if answer.status_code == 429 or answer.is_server_error:
+        return Handover(False, native_text=f"HTTP {answer.status_code}", retry_after=retry_after(answer))
+    return answer
+
+
+def retry_after(answer: httpx.Response) -> float:
+    """Seconds the provider asks us to wait: a number or a date in `Retry-After`, else a guess by the kind of answer."""
+    asked = answer.headers.get("retry-after", "").strip()
+    if asked.isascii() and asked.isdigit():
+        return min(max(float(asked), 1.0), LONGEST_WAIT)
+    try:
+        until = parsedate_to_datetime(asked)
+    except (TypeError, ValueError):
+        return OUTAGE_WAIT if answer.is_server_error else DEFAULT_WAIT
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return min(max((until - datetime.now(UTC)).total_seconds(), 1.0), LONGEST_WAIT)

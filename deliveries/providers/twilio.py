@@ -1,0 +1,327 @@
+"""Twilio: SMS, MMS and calls. https://www.twilio.com/docs/messaging and https://www.twilio.com/docs/voice."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from xml.sax.saxutils import escape
+
+import httpx
+from django.conf import settings
+
+from deliveries.providers.base import (
+    Call,
+    Handover,
+    Inbound,
+    LostAnswer,
+    Outgoing,
+    Provider,
+    Report,
+    Unreadable,
+    same,
+)
+from deliveries.providers.handing_over import post, retry_after
+from deliveries.providers.reading import (
+    LONGEST_ADDRESS,
+    LONGEST_ID,
+    LONGEST_WORD,
+    clean,
+    form,
+    json_object,
+    pairs,
+    reference,
+    word,
+)
+
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+OPT_OUT_TYPES = {"STOP", "START", "HELP"}
+# "Answered" and "over": only then does AnsweredBy say who it was.
+PICKED_UP = {"in-progress", "completed"}
+# Not refusals of the message: the account's rate limit, and the sender's queue, are full for the moment.
+COME_BACK = {"20429", "21611"}
+
+
+class Twilio(Provider):
+    slug = "twilio"
+    name = "Twilio"
+    channels = frozenset({"sms", "mms", "voice"})
+    credential_fields = {"account_sid": "Account SID", "auth_token": "Auth token"}
+    headers_kept = Provider.headers_kept | {"i-twilio-idempotency-token"}
+    handset_words = frozenset({"amd:human", "read"})
+
+    # ---- receiving ---------------------------------------------------------------------------------------
+
+    def verify(self, call: Call, credentials: Mapping[str, str]) -> bool:
+        token = str(credentials.get("auth_token") or "")
+        given = call.headers.get("x-twilio-signature", "")
+        if not token or not given:
+            return False
+        if is_json(call):
+            if not body_digest_matches(call):
+                return False
+            signed = b""
+        else:
+            signed = signed_fields(call.body)
+        key, sent = encoded(token), encoded(given)
+        return any(same(signature(key, url, signed), sent) for url in spellings(call.url))
+
+    def parse(self, kind: str, call: Call) -> list[Report | Inbound]:
+        fields = fields_of(call)
+        query = form(call.query.encode("utf-8", "replace"))
+        if kind in ("status", "amd"):
+            return list(reports(reference(query), query.get("c", ""), fields))
+        if kind == "inbound":
+            return list(inbound(reference(query), fields))
+        raise Unreadable(f"kind: {kind!r} is not one of status, amd, inbound.")
+
+    # ---- sending -----------------------------------------------------------------------------------------
+
+    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
+        assert isinstance(client, httpx.AsyncClient)
+        voice = message.channel == "voice"
+        answer = await post(
+            client,
+            resource(credentials, "Calls" if voice else "Messages"),
+            data=call_fields(message) if voice else message_fields(message),
+            auth=(credentials["account_sid"], credentials["auth_token"]),
+        )
+        return answer if isinstance(answer, Handover) else understood(answer)
+
+    async def find(
+        self, message: Outgoing, credentials: Mapping[str, str], client: object
+    ) -> Handover | None:
+        """The one message with this text that Twilio made for this pair of numbers since the handover began.
+
+        `message.extra["since"]` (ISO) says when that was; without it, since midnight UTC. Calls carry no text to
+        tell them apart, and a message that is not listed yet may still come: both are None.
+        """
+        assert isinstance(client, httpx.AsyncClient)
+        if message.channel == "voice":
+            return None
+        since = since_when(message)
+        try:
+            answer = await client.get(
+                resource(credentials, "Messages"),
+                params={"To": message.to, "From": message.sender, "DateSent>": since.strftime("%Y-%m-%d")},
+                auth=(credentials["account_sid"], credentials["auth_token"]),
+            )
+            listed = answer.json()["messages"] if answer.is_success else []
+            matching = [item for item in listed if item["body"] == message.body and made_at(item) >= since]
+        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+            return None
+        if len(matching) != 1:
+            return None
+        return accepted(matching[0])
+
+
+# ---- the signature ---------------------------------------------------------------------------------------
+
+
+def encoded(text: str) -> bytes:
+    """UTF-8 that cannot fail: whatever is no text becomes something that no signature matches."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def signature(key: bytes, url: str, signed: bytes) -> bytes:
+    """Base64 of HMAC-SHA1 over the address and the sorted fields ("Security", Twilio's usage guide)."""
+    return base64.b64encode(hmac.digest(key, encoded(url) + signed, "sha1"))
+
+
+def signed_fields(form_body: bytes) -> bytes:
+    """What the signature covers after the address: names sorted, a repeated name with each value once."""
+    return b"".join(name + value for name, value in sorted(set(pairs(form_body))))
+
+
+def spellings(url: str) -> Iterator[str]:
+    """The address as given, then with its port left out or the default one put in: Twilio signs either."""
+    url = url.partition("#")[0]
+    yield url
+    scheme, separator, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    bare, colon, port = host.rpartition(":")
+    if colon and port.isdigit():
+        yield f"{scheme}{separator}{bare}{slash}{path}"
+    else:
+        yield f"{scheme}{separator}{host}{DEFAULT_PORTS.get(scheme, '')}{slash}{path}"
+
+
+def is_json(call: Call) -> bool:
+    return call.headers.get("content-type", "").lower().startswith("application/json")
+
+
+def body_digest_matches(call: Call) -> bool:
+    """A JSON body is signed through its digest, which stands in the signed address."""
+    claimed = form(encoded(call.url.partition("#")[0].partition("?")[2])).get("bodySHA256", "")
+    return bool(claimed) and same(
+        hashlib.sha256(call.body).hexdigest(), claimed.lower().encode("utf-8", "replace")
+    )
+
+
+# ---- the fields ------------------------------------------------------------------------------------------
+
+
+def fields_of(call: Call) -> dict[str, str]:
+    if call.method == "GET":
+        return form(call.query.encode("utf-8", "replace"))
+    if not is_json(call):
+        return form(call.body)
+    told = json_object(call.body)
+    return {name: str(value) for name, value in told.items() if isinstance(value, str | int | float)}
+
+
+def media_count(fields: Mapping[str, str]) -> int:
+    count = fields.get("NumMedia", "")
+    return int(count) if count.isascii() and count.isdigit() and len(count) < 4 else 0
+
+
+def reports(ref: str, hint: str, fields: Mapping[str, str]) -> Iterator[Report]:
+    if fields.get("CallSid"):
+        yield from call_reports(ref, fields)
+        return
+    code = word(fields, "ErrorCode", required=False)
+    yield Report(
+        ref=ref,
+        provider_message_id=word(fields, "MessageSid", "SmsSid", longest=LONGEST_ID),
+        channel=hint if hint in ("sms", "mms") else "mms" if media_count(fields) else "sms",
+        native_status=word(fields, "MessageStatus", "SmsStatus"),
+        native_code="" if code == "0" else code,
+        native_text=clean(fields.get("ErrorMessage", "")),
+    )
+
+
+def call_reports(ref: str, fields: Mapping[str, str]) -> Iterator[Report]:
+    """The call's state, and who answered as a fact of its own: it may come later, and by itself."""
+    sid = word(fields, "CallSid", longest=LONGEST_ID)
+    who = word(fields, "AnsweredBy", required=False, longest=LONGEST_WORD - len("amd:"))
+    status = word(fields, "CallStatus", required=not who)
+    at = moment(fields.get("Timestamp", ""))
+    if status and not (who == "fax" and status in PICKED_UP):  # a fax that answered is nobody reached
+        yield Report(ref, sid, "voice", status, call_code(status, fields), call_text(fields), occurred_at=at)
+    if who and (not status or status in PICKED_UP):
+        yield Report(ref, sid, "voice", f"amd:{who}", occurred_at=at)
+
+
+def call_code(status: str, fields: Mapping[str, str]) -> str:
+    """The reason of a failed call: Twilio's own code, else the network's SIP answer."""
+    code = word(fields, "ErrorCode", required=False)
+    if code and code != "0":
+        return code
+    sip = word(fields, "SipResponseCode", required=False, longest=LONGEST_WORD - len("sip:"))
+    return f"sip:{sip}" if sip and status == "failed" else ""
+
+
+def call_text(fields: Mapping[str, str]) -> str:
+    seconds = fields.get("CallDuration", "")
+    text = fields.get("ErrorMessage", "")
+    return clean(text or (f"{seconds} s" if seconds.isdigit() else ""))
+
+
+def moment(text: str) -> datetime | None:
+    """An RFC 2822 time; None for anything else, since the fact counts without it."""
+    try:
+        at = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def inbound(ref: str, fields: Mapping[str, str]) -> Iterator[Inbound]:
+    if fields.get("CallSid"):
+        return  # somebody calls us: not an answer to a message
+    sender, recipient = (
+        word(fields, "From", longest=LONGEST_ADDRESS),
+        word(fields, "To", longest=LONGEST_ADDRESS),
+    )
+    if ":" in sender:
+        raise Unreadable(f"From: {sender.partition(':')[0]!r} is not a channel of ours.")
+    keyword = fields.get("OptOutType", "").upper()
+    yield Inbound(
+        sender=sender,
+        recipient=recipient,
+        channel="mms" if media_count(fields) else "sms",
+        text=clean(fields.get("Body", "")),
+        ref=ref,
+        opt_out_type=keyword if keyword in OPT_OUT_TYPES else "",
+    )
+
+
+# ---- handing over ----------------------------------------------------------------------------------------
+
+
+def resource(credentials: Mapping[str, str], name: str) -> str:
+    return f"{settings.TWILIO_URL}/2010-04-01/Accounts/{credentials['account_sid']}/{name}.json"
+
+
+def message_fields(message: Outgoing) -> dict[str, str]:
+    """Form fields of an SMS, or of an MMS when there is a picture."""
+    fields = {"To": message.to, "From": message.sender, "StatusCallback": message.callback}
+    if message.body:
+        fields["Body"] = message.body
+    if message.media_url:
+        fields["MediaUrl"] = message.media_url
+    return fields
+
+
+def call_fields(message: Outgoing) -> dict[str, str | list[str]]:
+    """Form fields of a call that waits for the end of a greeting before it speaks."""
+    said = (
+        f"<Play>{escape(message.media_url)}</Play>"
+        if message.media_url
+        else f"<Say>{escape(message.body)}</Say>"
+    )
+    return {
+        "To": message.to,
+        "From": message.sender,
+        "Twiml": f"<Response>{said}</Response>",
+        "MachineDetection": "DetectMessageEnd",
+        "StatusCallback": message.callback,
+        "StatusCallbackEvent": ["initiated", "ringing", "answered", "completed"],
+    }
+
+
+def understood(answer: httpx.Response) -> Handover:
+    """Twilio's answer to a request that it read. Raises LostAnswer when it may have made the message."""
+    try:
+        told: Any = answer.json()
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        told = {}
+    if answer.is_success:
+        if not told.get("sid"):
+            raise LostAnswer(f"HTTP {answer.status_code} without a sid.")
+        return accepted(told)
+    code, text = str(told.get("code") or ""), str(told.get("message") or f"HTTP {answer.status_code}")
+    if code in COME_BACK:
+        return Handover(False, native_code=code, native_text=text, retry_after=retry_after(answer))
+    return Handover(False, native_status="rejected", native_code=code[:LONGEST_WORD], native_text=clean(text))
+
+
+def accepted(told: Mapping[str, Any]) -> Handover:
+    segments = str(told.get("num_segments") or "")
+    return Handover(
+        True,
+        provider_message_id=str(told["sid"]),
+        segments=max(1, int(segments)) if segments.isdigit() else 1,
+    )
+
+
+def since_when(message: Outgoing) -> datetime:
+    """When the handover began, to the second as Twilio tells times."""
+    stated = message.extra.get("since", "")
+    if stated:
+        return datetime.fromisoformat(stated).astimezone(UTC).replace(microsecond=0)
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def made_at(item: Mapping[str, Any]) -> datetime:
+    """When Twilio made a listed message. Raises ValueError when it does not say."""
+    at = moment(str(item["date_created"]))
+    if at is None:
+        raise ValueError(item["date_created"])
+    return at
