@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import redis
 from django.conf import settings
 from django.db import connection
 from django.test import Client
@@ -89,6 +90,20 @@ def chromium() -> str:
     """The path of a Chromium; a test that asks for it is skipped where there is none."""
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
     return found or _unavailable("no Chromium was found (install chromium, or set CHROMIUM to its path)")
+
+
+@pytest.fixture
+def redis_url() -> Iterator[str]:
+    """A Redis that answers, its database emptied before and after. TEST_REDIS_URL names another one."""
+    url = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
+    client = redis.Redis.from_url(url, socket_connect_timeout=1)
+    try:
+        client.flushdb()
+    except redis.RedisError:
+        _unavailable("no Redis answers (name one by TEST_REDIS_URL)")
+    yield url
+    client.flushdb()
+    client.close()
 
 
 @pytest.fixture

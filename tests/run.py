@@ -1,0 +1,147 @@
+"""`make test`: every test on SQLite, then on PostgreSQL where one answers, and what could not run here.
+
+The fast tests run two at a time. Those that start real processes or a browser run one after the other: they
+need the machine for themselves. REQUIRE_ALL=1 turns everything that could not run into a failure.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+ROOT = Path(__file__).resolve().parent.parent
+NO_TESTS = 5  # pytest's exit code when nothing matched
+SERIAL = ("processes", "browser")
+FAST = ["-n", os.environ.get("TEST_PROCESSES", "2"), "-m", " and ".join(f"not {marker}" for marker in SERIAL)]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One run of pytest: on which database, which tests."""
+
+    title: str
+    database: str  # a DATABASE_URL; empty for SQLite
+    selection: list[str]
+
+
+def main(arguments: list[str]) -> int:
+    started = time.monotonic()
+    postgresql, missing = find_postgresql()
+    counts: Counter[str] = Counter()
+    broken: list[str] = []
+    for part in parts(postgresql):
+        print(f"\n──── {part.title} ────", flush=True)
+        code, found, skipped = run(part, arguments)
+        counts += found
+        missing |= skipped
+        if code not in (0, NO_TESTS):
+            broken.append(part.title)
+    return conclude(counts, broken, missing, time.monotonic() - started)
+
+
+def parts(postgresql: str) -> list[Part]:
+    wanted = [
+        Part("SQLite", "", FAST),
+        Part("SQLite, real processes", "", ["-m", "processes and not browser"]),
+        Part("SQLite, browser", "", ["-m", "browser"]),
+    ]
+    if postgresql:
+        wanted += [
+            Part("PostgreSQL", postgresql, FAST),
+            Part("PostgreSQL, real processes", postgresql, ["-m", "processes and not browser"]),
+        ]
+    return wanted
+
+
+def run(part: Part, arguments: list[str]) -> tuple[int, Counter[str], set[str]]:
+    """(pytest's exit code, counts by outcome, reasons of tests that could not run here)."""
+    with tempfile.TemporaryDirectory(prefix="waybill-tests-") as scratch:
+        env = {name: value for name, value in os.environ.items() if name not in settings_names()}
+        env |= {"WAYBILL_VAR": scratch, "DATABASE_URL": part.database}
+        report = Path(scratch) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *part.selection, *arguments]
+        code = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
+        return code, *read(report)
+
+
+def settings_names() -> set[str]:
+    """What `config/settings.py` reads. Set on a developer's machine they would change what the tests see."""
+    return set(re.findall(r'\benv\.\w+\("([A-Z_]+)"', (ROOT / "config/settings.py").read_text()))
+
+
+def read(report: Path) -> tuple[Counter[str], set[str]]:
+    counts: Counter[str] = Counter()
+    missing: set[str] = set()
+    if not report.exists():
+        return counts, missing
+    for case in ElementTree.parse(report).iter("testcase"):
+        outcome = next((child for child in case if child.tag in ("failure", "error", "skipped")), None)
+        counts[outcome.tag if outcome is not None else "passed"] += 1
+        if outcome is not None and outcome.tag == "skipped":
+            reason = (outcome.get("message") or "").partition("could not run here: ")[2]
+            missing |= {reason} - {""}
+    return counts, missing
+
+
+def conclude(counts: Counter[str], broken: list[str], missing: set[str], seconds: float) -> int:
+    """Say what failed and what could not run; the last line is the sum, in pytest's words."""
+    required = os.environ.get("REQUIRE_ALL") == "1"
+    print("\n──── All together ────")
+    for title in broken:
+        print(f"failed: {title}")
+    for reason in sorted(missing):
+        print(f"could not run here: {reason}")
+    if not missing:
+        print("Everything could run here.")
+    if missing and required:
+        print("REQUIRE_ALL=1: what could not run counts as failed.")
+        counts["failure"] += len(missing)
+    words = {"failure": "failed", "passed": "passed", "skipped": "skipped", "error": "errors"}
+    said = ", ".join(f"{counts[key]} {word}" for key, word in words.items() if counts[key]) or "no tests ran"
+    print(f"{f' {said} in {seconds:.2f}s ':=^80}")
+    return 1 if broken or not counts["passed"] or (missing and required) else 0
+
+
+def find_postgresql() -> tuple[str, set[str]]:
+    """The DATABASE_URL of a database to make beside the tests' own, and why there is none if there is none."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    here = ("postgres@127.0.0.1:5432", f"{getpass.getuser()}@127.0.0.1:5432", "")
+    tried = [given] if given else [f"postgresql://{server}/postgres" for server in here]
+    problem = ""
+    for url in tried:
+        problem = why_not(url)
+        if not problem:
+            return f"{url.rpartition('/')[0]}/waybill_{os.getpid()}", set()
+    where = "at TEST_DATABASE_URL" if given else "on this machine (name another by TEST_DATABASE_URL)"
+    return "", {f"PostgreSQL {where}: {problem}"}
+
+
+def why_not(url: str) -> str:
+    """Why the tests cannot use the PostgreSQL at `url`; empty when they can."""
+    try:
+        with psycopg.connect(**conninfo_to_dict(url, connect_timeout=3)) as connection:
+            row = connection.execute(
+                "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user"
+            ).fetchone()
+    except psycopg.Error as error:
+        return str(error).strip().splitlines()[-1]
+    return "" if row and row[0] else "its user may not create databases"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--postgresql"]:
+        print(find_postgresql()[0])
+    else:
+        sys.exit(main(sys.argv[1:]))
