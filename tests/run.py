@@ -78,7 +78,7 @@ def run(part: Part, arguments: list[str]) -> tuple[int, Counter[str], set[str]]:
 
 def settings_names() -> set[str]:
     """What `config/settings.py` reads. Set on a developer's machine they would change what the tests see."""
-    return set(re.findall(r'\benv\.\w+\("([A-Z_]+)"', (ROOT / "config/settings.py").read_text()))
+    return set(re.findall(r'\benv\.\w+\(\s*"([A-Z_]+)"', (ROOT / "config/settings.py").read_text()))
 
 
 def read(report: Path) -> tuple[Counter[str], set[str]]:

@@ -1,0 +1,123 @@
+"""/healthz and /readyz: what they say, and to whom."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import DatabaseError
+from django.utils import timezone
+
+from deliveries import health
+from deliveries.models import Heartbeat, Outbox
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def beat():
+    """The worker was at work just now."""
+    return Heartbeat.objects.create(name="drain", at=timezone.now())
+
+
+def test_healthz_needs_no_database(client, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        response = client.get("/healthz")
+
+    assert (response.status_code, response.content) == (200, b"ok")
+
+
+def test_ready_when_every_check_passes(client, beat):
+    response = client.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json()["ready"] is True
+    assert set(response.json()["checks"]) == {"database", "broker", "worker", "receipts"}
+
+
+def test_not_ready_before_a_worker_was_ever_seen(client):
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json()["checks"]["worker"] == {"ok": False, "problem": "No worker has been at work yet."}
+
+
+def test_not_ready_when_the_worker_has_gone_quiet(client, beat, settings):
+    Heartbeat.objects.update(at=timezone.now() - timedelta(seconds=settings.READY_HEARTBEAT_SECONDS + 5))
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json()["checks"]["worker"]["ok"] is False
+    assert response.json()["checks"]["receipts"]["ok"] is True
+
+
+def test_not_ready_when_receipts_pile_up(client, beat, settings):
+    factories.receipt(received_at=timezone.now() - timedelta(seconds=settings.READY_RECEIPT_SECONDS + 5))
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert "receipt" in response.json()["checks"]["receipts"]["problem"]
+
+
+def test_parked_receipts_do_not_count_as_waiting(client, beat):
+    factories.receipt(state="parked", received_at=timezone.now() - timedelta(days=2))
+
+    assert client.get("/readyz").status_code == 200
+
+
+def test_a_database_that_is_away_is_said_plainly(client, beat, monkeypatch):
+    def broken(now):
+        raise DatabaseError("could not connect to postgresql://waybill:hunter2@db.example.com")
+
+    monkeypatch.setitem(health.CHECKS, "database", broken)
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json()["checks"]["database"] == {"ok": False, "problem": "The database does not answer."}
+    assert b"hunter2" not in response.content
+
+
+def test_redis_is_asked_where_it_is_the_broker(client, beat, settings, redis_url):
+    settings.REDIS_URL = redis_url
+
+    assert client.get("/readyz").json()["checks"]["broker"] == {"ok": True, "kind": "redis"}
+
+
+def test_a_redis_that_is_away_is_said_plainly(client, beat, settings):
+    settings.REDIS_URL = "redis://:hunter2@127.0.0.1:1/0"
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json()["checks"]["broker"] == {"ok": False, "problem": "Redis does not answer."}
+
+
+def test_only_reading_is_allowed(client):
+    assert client.post("/readyz").status_code == 405
+
+
+def test_monitors_are_not_sent_to_https(client, beat, settings):
+    settings.SECURE_SSL_REDIRECT = True
+
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").status_code == 200
+
+
+def test_the_oldest_due_message_is_found_among_urgent_and_ordinary_ones():
+    now = timezone.now()
+    for hours, urgent, claimed in ((-3, False, None), (-2, True, None), (-9, False, now), (5, True, None)):
+        message = factories.message(status="queued")
+        Outbox.objects.create(
+            message=message,
+            campaign_id=message.campaign_id,
+            account_id=message.account_id,
+            urgent=urgent,
+            due_at=now + timedelta(hours=hours),
+            claimed_until=claimed,
+        )
+
+    assert health.oldest_due(now) == now - timedelta(hours=3)

@@ -1,0 +1,145 @@
+"""Settings: what the environment may say, and what production refuses."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config import environment as env
+from tests.run import settings_names
+
+ROOT = Path(__file__).resolve().parent.parent
+PRODUCTION = {
+    "WAYBILL_ENV": "production",
+    "SECRET_KEY": "a-secret-of-its-own-with-more-than-32-characters",
+    "ALLOWED_HOSTS": "waybill.example.com",
+    "PUBLIC_URL": "https://waybill.example.com",
+}
+
+
+def load(tmp_path: Path, show: str = "''", **environment: str) -> subprocess.CompletedProcess:
+    """Read the settings in a process of its own, with nothing but `environment`, and print `show`."""
+    script = f"from config import settings; print(({show}))"
+    env = {"PATH": os.environ["PATH"], "WAYBILL_VAR": str(tmp_path), **environment}
+    return subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, text=True)
+
+
+def test_a_fresh_checkout_needs_no_environment(tmp_path):
+    done = load(tmp_path, "settings.DATABASES['default']['ENGINE'], settings.PRODUCTION")
+
+    assert done.stdout.strip() == "('django.db.backends.sqlite3', False)", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WAYBILL_ENV", "staging"),
+        ("DEBUG", "maybe"),
+        ("BEHIND_PROXY", "2"),
+        ("PORT", "eighty"),
+        ("PORT", "0"),
+        ("PORT", "65535"),  # the carriers need the next one
+        ("WORKERS", "-1"),
+        ("PUBLIC_URL", "waybill.example.com"),
+        ("REDIS_URL", "http://127.0.0.1"),
+        ("SANDBOX_URL", "ftp://127.0.0.1"),
+        ("DATABASE_URL", "mysql://root@127.0.0.1/waybill"),
+        ("DATABASE_URL", "postgresql://root@127.0.0.1"),
+        ("DATABASE_URL", "postgresql://root@127.0.0.1:port/waybill"),
+        ("RECEIPT_MAX_BYTES", "1e6"),
+        ("WORKER_STALL_SECONDS", "1"),
+    ],
+)
+def test_a_malformed_value_is_refused_by_its_name(tmp_path, name, value):
+    done = load(tmp_path, **{name: value})
+
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert "ImproperlyConfigured" in last
+    assert name in last
+
+
+def test_a_refused_database_address_does_not_show_its_password(tmp_path):
+    done = load(tmp_path, DATABASE_URL="postgresql://waybill:hunter2@db.example.com:none/waybill")
+
+    assert done.returncode != 0
+    assert "hunter2" not in done.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"SECRET_KEY": ""}, "SECRET_KEY"),
+        ({"SECRET_KEY": "short"}, "SECRET_KEY"),
+        ({"SECRET_KEY": "development-only-secret-not-for-any-real-data"}, "SECRET_KEY"),
+        ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS"),
+        ({"ALLOWED_HOSTS": " , "}, "ALLOWED_HOSTS"),
+        ({"DEBUG": "1"}, "DEBUG"),
+    ],
+)
+def test_production_refuses_what_is_unsafe(tmp_path, change, complaint):
+    done = load(tmp_path, **PRODUCTION | change)
+
+    assert done.returncode != 0
+    assert f"ImproperlyConfigured: {complaint}" in done.stderr
+
+
+def test_production_over_https_is_strict(tmp_path):
+    show = "settings.SESSION_COOKIE_SECURE, settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS > 0"
+
+    done = load(tmp_path, show, **PRODUCTION)
+
+    assert done.stdout.strip() == "(True, True, True)", done.stderr
+
+
+def test_postgresql_keeps_its_connections(tmp_path):
+    show = "[settings.DATABASES['default'][k] for k in ('ENGINE', 'NAME', 'USER', 'HOST', 'PORT', 'CONN_MAX_AGE')]"
+
+    done = load(tmp_path, show, DATABASE_URL="postgresql://waybill:pa%40ss@db.example.com:5433/waybill")
+
+    assert (
+        done.stdout.strip()
+        == "['django.db.backends.postgresql', 'waybill', 'waybill', 'db.example.com', 5433, 600]"
+    )
+
+
+def test_a_slow_task_is_never_started_twice(tmp_path):
+    done = load(tmp_path, "settings.Q_CLUSTER['retry'] > 3 * settings.Q_CLUSTER['timeout']")
+
+    assert done.stdout.strip() == "True"
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("yes", True), ("ON", True), (" 1 ", True), ("false", False), ("", False)]
+)
+def test_flags_are_plain_words(monkeypatch, word, meant):
+    monkeypatch.setenv("SOME_FLAG", word)
+
+    assert env.flag("SOME_FLAG", default=not meant) is meant
+
+
+def test_words_drop_blanks(monkeypatch):
+    monkeypatch.setenv("SOME_WORDS", "a.example.com, ,b.example.com,")
+
+    assert env.words("SOME_WORDS") == ["a.example.com", "b.example.com"]
+
+
+def test_an_address_without_a_host_is_refused(monkeypatch):
+    monkeypatch.setenv("SOME_URL", "https:///path")
+
+    with pytest.raises(ImproperlyConfigured, match="SOME_URL"):
+        env.url("SOME_URL", "", schemes=("https",))
+
+
+def test_every_environment_variable_is_documented():
+    documented = set(
+        re.findall(r"^\| `([A-Z_]+)` \|", (ROOT / "docs/operating.md").read_text(), re.MULTILINE)
+    )
+
+    assert documented == settings_names()
