@@ -1,1 +1,263 @@
+/* What pages need beyond htmx: selection, polling, toasts, errors, shortcuts, the phone menu. Works on attributes:
+   [data-tick] [data-tick-all] [data-bulk-count] [data-all-button data-total] [data-all]   selection in #results
+   [data-live data-outcomes]   polled with a `refresh` event      [data-open] [data-act]   what Enter and `a` press in a row
+   [data-menu] [data-fold] [data-help] [data-print] [data-close]   buttons      #s   search      #count   the result count
+   Nothing is stored but one flag: shortcuts switched off. */
+"use strict";
+(() => {
+  const $ = (css, root = document) => root.querySelector(css);
+  const $$ = (css, root = document) => [...root.querySelectorAll(css)];
+  const on = (type, act, root = document) => root.addEventListener(type, act);
+  const make = (tag, props) => Object.assign(document.createElement(tag), props);
+  const clock = () => new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const results = () => $("#results") || document;
+  const typing = (at) => at && at.matches("input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]");
 
+  /* ---- Selection ---- */
+  let last = null; // the box ticked before, where a shift-click starts
+  const boxes = () => $$("[data-tick]", results());
+  const ticked = () => boxes().filter((box) => box.checked);
+
+  function selectAll(all) {
+    const field = $("[data-all]", results());
+    if (field) field.value = all ? "1" : "";
+  }
+
+  function showCount() {
+    const count = ticked().length;
+    const field = $("[data-all]", results());
+    const button = $("[data-all-button]", results());
+    const everything = field && field.value === "1";
+    const head = $("[data-tick-all]", results());
+    if (head) {
+      head.checked = count > 0 && count === boxes().length;
+      head.indeterminate = count > 0 && !head.checked;
+    }
+    if (button) button.hidden = everything || Number(button.dataset.total) <= count;
+    for (const text of $$("[data-bulk-count]", results())) {
+      const strong = make("b", { textContent: Number(everything ? button.dataset.total : count).toLocaleString("en") });
+      text.replaceChildren(...(everything ? ["All ", strong] : [strong]), " selected");
+    }
+  }
+
+  function tick(box, checked) {
+    box.checked = checked;
+    selectAll(false);
+    showCount();
+  }
+
+  function clearTicks() {
+    boxes().forEach((box) => (box.checked = false));
+    selectAll(false);
+    showCount();
+  }
+
+  on("click", (event) => {
+    const box = event.target.closest("[data-tick]");
+    if (box) {
+      const all = boxes();
+      if (event.shiftKey && last && all.includes(last)) {
+        const [from, to] = [all.indexOf(last), all.indexOf(box)].sort((a, b) => a - b);
+        all.slice(from, to + 1).forEach((each) => (each.checked = box.checked));
+      }
+      last = box;
+      tick(box, box.checked);
+      return;
+    }
+    const button = event.target.closest("button, [data-tick-all]");
+    if (!button) return;
+    const has = (name) => name in button.dataset;
+    if (has("tickAll")) {
+      boxes().forEach((each) => (each.checked = button.checked));
+      selectAll(false);
+      showCount();
+    } else if (has("allButton")) {
+      boxes().forEach((each) => (each.checked = true));
+      selectAll(true);
+      showCount();
+      const count = $("[data-bulk-count]", results()); // the button goes: its focus moves to what it changed
+      count.tabIndex = -1;
+      count.focus();
+    } else if (has("menu")) {
+      unfold(button, $("#rail"));
+    } else if (has("fold")) {
+      unfold(button, button.closest(".filters"));
+    } else if (has("help")) {
+      help();
+    } else if (has("print")) {
+      print();
+    } else if (has("close")) {
+      button.closest("[data-toast]").remove();
+    }
+  });
+
+  function unfold(button, part) {
+    button.setAttribute("aria-expanded", part.classList.toggle("is-open"));
+  }
+
+  /* ---- Toasts ---- */
+  function toast({ text, undo_url: undo, action, error }) {
+    const box = $("#toast")?.content.firstElementChild?.cloneNode(true);
+    if (!box) return null;
+    $("p", box).textContent = text;
+    if (error) box.classList.add("is-error");
+    const form = $("form", box);
+    if (undo) {
+      form.action = undo;
+      form.setAttribute("hx-post", undo);
+      form.setAttribute("hx-swap", "none");
+      form.hidden = false;
+      on("submit", () => setTimeout(() => box.remove()), form);
+      htmx.process(form);
+    } else if (action) {
+      const button = make("button", { type: "button", className: "toast-action", textContent: action.label });
+      on("click", () => (box.remove(), action.act()), button);
+      form.replaceWith(button);
+    }
+    const stack = $("#toasts");
+    stack.append(box);
+    while (stack.children.length > 3) stack.firstElementChild.remove();
+    fade(box);
+    return box;
+  }
+
+  /* Goes after 10 s; while it is hovered or holds the focus the time stands still. */
+  function fade(box, left = 10) {
+    const timer = setInterval(() => {
+      if (!box.matches(":hover, :focus-within") && --left <= 0) box.remove();
+      if (!box.isConnected) clearInterval(timer);
+    }, 1000);
+  }
+  on("toast", (event) => toast(event.detail));
+
+  /* ---- Requests ---- */
+  let shownAt = clock();
+  let failed = null;
+  const timers = new WeakMap();
+
+  function busy(target, is) {
+    clearTimeout(timers.get(target));
+    if (is) timers.set(target, setTimeout(() => target.setAttribute("aria-busy", "true"), 150));
+    else target.removeAttribute("aria-busy");
+  }
+
+  /* Equal views have equal addresses: no empty parameters, one order (data-order of the filter form). */
+  on("htmx:configRequest", (event) => {
+    const { verb, formData } = event.detail;
+    if (verb !== "get") return;
+    const order = ($("#filters")?.dataset.order || "").split(",");
+    const place = (name) => (order.indexOf(name) + 1 || order.length + 1);
+    const kept = [...formData].filter(([, value]) => value !== "").sort(([a], [b]) => place(a) - place(b));
+    new Set(formData.keys()).forEach((name) => formData.delete(name));
+    kept.forEach(([name, value]) => formData.append(name, value));
+  });
+  on("htmx:beforeRequest", ({ detail }) => busy(detail.target, true));
+  on("htmx:afterRequest", ({ detail }) => busy(detail.target, false));
+
+  function failure({ detail }) {
+    failed?.remove();
+    const { verb, path, elt } = detail.requestConfig;
+    const retry = () => htmx.ajax(verb, path, { source: elt, target: detail.target });
+    const text = verb === "get" ? `Could not refresh. Showing ${shownAt}.` : "That did not reach the server. Nothing was changed.";
+    failed = toast({ text, error: true, action: { label: "Retry", act: retry } });
+  }
+  ["htmx:responseError", "htmx:sendError", "htmx:timeout"].forEach((type) => on(type, failure));
+
+  let hadFocus = false;
+  on("htmx:beforeSwap", ({ detail }) => (hadFocus = detail.target.contains(document.activeElement)));
+  on("htmx:afterSwap", () => {
+    failed?.remove();
+    shownAt = clock();
+    $(".newbar")?.remove();
+    showCount();
+  });
+  on("htmx:afterSettle", () => {
+    // What had the focus is gone: the result count takes it, so that a keyboard user does not start at the top again.
+    if (hadFocus && document.activeElement === document.body) $("#count")?.focus();
+    hadFocus = false;
+  });
+
+  /* ---- Polling ---- */
+  const outcomes = (root) => Number($("[data-outcomes]", root)?.dataset.outcomes || 0);
+
+  function poll() {
+    if (document.hidden) return;
+    for (const live of $$("[data-live]")) {
+      if (ticked().length || typing(document.activeElement)) peek(live);
+      else htmx.trigger(live, "refresh");
+    }
+  }
+
+  /* Somebody is at work: count what is new, and change nothing under their hands. */
+  async function peek(live) {
+    try {
+      const answer = await fetch(live.getAttribute("hx-get"), { headers: { "HX-Request": "true" } });
+      if (!answer.ok) return;
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const count = outcomes(page) - outcomes(document);
+      if (count > 0) announce(live, count);
+    } catch {
+      // No network: the next round tries again, and the page says itself how old it is.
+    }
+  }
+
+  function announce(live, count) {
+    $(".newbar")?.remove();
+    const bar = make("div", { className: "newbar" });
+    const button = make("button", { type: "button", className: "btn small", textContent: "Show" });
+    bar.append(`${count.toLocaleString("en")} new ${count === 1 ? "outcome" : "outcomes"}.`, button);
+    on("click", () => (clearTicks(), bar.remove(), htmx.trigger(live, "refresh")), button);
+    results().before(bar);
+  }
+  setInterval(poll, 15000);
+
+  /* ---- Keyboard ---- */
+  const FLAG = "waybill.shortcuts";
+  const GO = { c: "campaigns", q: "queues", p: "contacts", s: "suppression" };
+  let going = 0;
+  const rows = () => $$("tr[tabindex]", results());
+  const row = () => document.activeElement?.closest("tr[tabindex]");
+  const help = () => $("#help")?.showModal();
+
+  function move(step) {
+    const all = rows();
+    const to = all[Math.min(Math.max(all.indexOf(row()) + step, 0), all.length - 1)];
+    to?.focus();
+    to?.scrollIntoView({ block: "nearest" });
+  }
+
+  const KEYS = {
+    "/": () => $("#s")?.focus(),
+    j: () => move(1),
+    k: () => move(-1),
+    x: () => {
+      const box = row() && $("[data-tick]", row());
+      if (box) tick((last = box), !box.checked);
+    },
+    a: () => row() && $("[data-act]", row())?.click(),
+    g: () => (going = Date.now()),
+    "?": help,
+  };
+
+  on("keydown", (event) => {
+    if (event.key === "Escape" && !$("dialog[open]") && ticked().length) clearTicks();
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || $("dialog[open]")) return;
+    if (localStorage.getItem(FLAG) === "off") return;
+    const place = Date.now() - going < 1500 && $(`.rail [data-key=${GO[event.key] || "none"}]`);
+    const act = place ? () => place.click() : KEYS[event.key];
+    if (event.key === "Enter" && event.target.matches("tr[tabindex]")) $("[data-open]", event.target)?.click();
+    if (!act) return;
+    event.preventDefault();
+    act();
+  });
+
+  const toggle = $("#keys-on");
+  if (toggle) {
+    toggle.checked = localStorage.getItem(FLAG) !== "off";
+    on("change", () => (toggle.checked ? localStorage.removeItem(FLAG) : localStorage.setItem(FLAG, "off")), toggle);
+  }
+
+  $$("[data-toast]").forEach((box) => fade(box));
+  on("beforeprint", () => $$("details.twin").forEach((twin) => (twin.open = true)), window);
+  showCount();
+})();
