@@ -1,0 +1,49 @@
+"""What people read: label, meaning and next step of an outcome. The sentences stand in `words.csv`.
+
+A row names a channel, a status, a failure class and a goal; `*` stands for any. The most particular row speaks.
+"""
+
+from __future__ import annotations
+
+import csv
+from functools import lru_cache
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+WORDS = Path(__file__).resolve().parent / "words.csv"
+ANY = "*"
+# Picture messages share their words with text messages.
+ALIKE = {"mms": "sms"}
+
+
+class Wording(NamedTuple):
+    """An outcome in plain words: the label fits a chip, the other two are sentences."""
+
+    label: str
+    meaning: str
+    next_step: str
+
+
+@lru_cache(maxsize=1)
+def rows() -> dict[tuple[str, str, str, str], Wording]:
+    """Every row of the table by (status, channel, failure class, goal)."""
+    with WORDS.open(newline="", encoding="utf-8") as file:
+        return {
+            (row["status"], row["channel"], row["failure_class"], row["goal"]): Wording(
+                row["label"], row["meaning"], row["next_step"]
+            )
+            for row in csv.DictReader(file)
+        }
+
+
+@lru_cache(maxsize=4_096)
+def wording(channel: str, status: str, failure_class: str = "", goal: str = "exposure") -> Wording:
+    """The words for an outcome. Raises KeyError for a status that is not of our vocabulary."""
+    channels = dict.fromkeys((channel, ALIKE.get(channel, channel), ANY))
+    # The class says more than the channel does, so a row for it is looked for on every channel first.
+    for of_class, of_channel, of_goal in product((failure_class, ANY), channels, (goal, ANY)):
+        found = rows().get((status, of_channel, of_class, of_goal))
+        if found:
+            return found
+    raise KeyError(f"words.csv has no row for the status {status!r}")
