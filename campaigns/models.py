@@ -225,7 +225,8 @@ class Recipient(models.Model):
     reached_by = models.CharField(max_length=8, choices=Channel, blank=True)
     next_step = models.CharField(max_length=8, choices=NextStep, default=NextStep.NONE)
     next_step_at = models.DateTimeField(null=True, blank=True)
-    next_step_reason = models.CharField(max_length=200, blank=True)
+    next_step_reason = models.CharField(max_length=300, blank=True)
+    automatic = models.BooleanField(default=True, help_text="Off: a colleague stopped the automatic steps.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["campaign", "contact"], name="one_recipient_per_contact")]

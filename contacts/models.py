@@ -47,12 +47,18 @@ class Contact(models.Model):
         help_text="The list that first brought this contact in; outcomes are reported by it.",
     )
     time_zone = models.CharField(
-        max_length=64, blank=True, help_text="IANA name, such as America/Chicago. Empty: taken from the phone number."
+        max_length=64,
+        blank=True,
+        help_text="IANA name, such as America/Chicago. Empty: taken from the phone number.",
     )
     locale = models.CharField(max_length=16, blank=True)
     stage = models.CharField(max_length=16, choices=Stage, blank=True)
-    value_tier = models.PositiveSmallIntegerField(default=0, help_text="0 is ordinary; higher is more valuable.")
-    attributes = models.JSONField(default=dict, blank=True, help_text="Further merge fields, as name and text.")
+    value_tier = models.PositiveSmallIntegerField(
+        default=0, help_text="0 is ordinary; higher is more valuable."
+    )
+    attributes = models.JSONField(
+        default=dict, blank=True, help_text="Further merge fields, as name and text."
+    )
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -83,7 +89,9 @@ class ListMembership(models.Model):
     added_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["contact_list", "contact"], name="one_membership_per_list")]
+        constraints = [
+            models.UniqueConstraint(fields=["contact_list", "contact"], name="one_membership_per_list")
+        ]
 
     def __str__(self) -> str:
         return f"{self.contact_id} in {self.contact_list_id}"
@@ -108,12 +116,19 @@ class Address(models.Model):
     )
     time_zone = models.CharField(max_length=64, blank=True, help_text="IANA name, guessed from the number.")
     validity = models.CharField(max_length=16, choices=Validity, default=Validity.UNVERIFIED)
-    preferred = models.BooleanField(default=True, help_text="The one to use when a contact has several of a kind.")
+    preferred = models.BooleanField(
+        default=True, help_text="The one to use when a contact has several of a kind."
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         verbose_name_plural = "addresses"
-        constraints = [models.UniqueConstraint(fields=["contact", "value"], name="one_address_per_contact")]
+        constraints = [
+            models.UniqueConstraint(fields=["contact", "value"], name="one_address_per_contact"),
+            models.UniqueConstraint(
+                fields=["contact", "kind"], condition=Q(preferred=True), name="one_preferred_address_per_kind"
+            ),
+        ]
         indexes = [models.Index(fields=["value"], name="address_value")]
 
     def __str__(self) -> str:
@@ -168,7 +183,9 @@ class Consent(AppendOnly):
     at = models.DateTimeField(default=timezone.now)
     how = models.CharField(max_length=60, help_text="Web form, keyword, paper, import, staff ...")
     wording = models.TextField(blank=True, help_text="The words shown to the person when they chose.")
-    evidence = models.TextField(blank=True, help_text="What proves it: a form id, the text of the reply, a receipt.")
+    evidence = models.TextField(
+        blank=True, help_text="What proves it: a form id, the text of the reply, a receipt."
+    )
     recorded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -214,14 +231,20 @@ class Suppression(models.Model):
         IMPORT = "import", "Import"
 
     value = models.CharField(
-        max_length=254, blank=True, help_text="The phone number (E.164) or email; empty to block the whole contact."
+        max_length=254,
+        blank=True,
+        help_text="The phone number (E.164) or email; empty to block the whole contact.",
     )
     contact = models.ForeignKey(
         Contact, null=True, blank=True, on_delete=models.SET_NULL, related_name="suppressions"
     )
-    channel = models.CharField(max_length=8, choices=Channel, blank=True, help_text="Empty blocks every channel.")
+    channel = models.CharField(
+        max_length=8, choices=Channel, blank=True, help_text="Empty blocks every channel."
+    )
     scope = models.CharField(max_length=12, choices=Scope, default=Scope.EVERYTHING)
-    scope_value = models.CharField(max_length=120, blank=True, help_text="The brand or the sender, for those scopes.")
+    scope_value = models.CharField(
+        max_length=120, blank=True, help_text="The brand or the sender, for those scopes."
+    )
     reason = models.CharField(max_length=16, choices=Reason)
     origin = models.CharField(max_length=12, choices=Origin)
     evidence = models.TextField(blank=True)
@@ -268,7 +291,9 @@ class Note(AppendOnly):
     """What a colleague wrote about a contact."""
 
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="notes")
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
     text = models.TextField()
     at = models.DateTimeField(default=timezone.now)
 

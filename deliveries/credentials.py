@@ -20,7 +20,9 @@ class CredentialsUnreadable(Exception):
 
 @lru_cache(maxsize=4)
 def _cipher(secret: str) -> Fernet:
-    key = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"waybill provider credentials").derive(secret.encode())
+    key = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"waybill provider credentials").derive(
+        secret.encode()
+    )
     return Fernet(base64.urlsafe_b64encode(key))
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -36,17 +37,30 @@ class Account(models.Model):
     name = models.CharField(max_length=80, unique=True)
     provider = models.CharField(max_length=24, help_text="A slug of deliveries/providers.")
     token = models.CharField(
-        max_length=40, unique=True, default=new_token, help_text="Part of the address its receipts are sent to."
+        max_length=40,
+        unique=True,
+        default=new_token,
+        help_text="Part of the address its receipts are sent to.",
     )
-    credentials = EncryptedJSONField(default=dict, blank=True)
+    credentials: models.Field[Any, Any] = EncryptedJSONField(default=dict, blank=True)
     channels = models.JSONField(default=list, help_text="Channels handed over here.")
     senders = models.ManyToManyField(Sender, blank=True, related_name="accounts")
-    rank = models.PositiveSmallIntegerField(default=10, help_text="Among accounts for a channel the lowest is used.")
+    rank = models.PositiveSmallIntegerField(
+        default=10, help_text="Among accounts for a channel the lowest is used."
+    )
     active = models.BooleanField(default=True)
     paused_until = models.DateTimeField(
-        null=True, blank=True, help_text="Nothing is handed over before: an outage, or the provider asked us to wait."
+        null=True,
+        blank=True,
+        help_text="Nothing is handed over before: an outage, or the provider asked us to wait.",
     )
-    failures = models.PositiveSmallIntegerField(default=0, editable=False, help_text="Handovers failed in a row.")
+    failures = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="Handovers failed in a row."
+    )
+    forged = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Callbacks refused for their signature."
+    )
+    forged_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -64,19 +78,23 @@ class Cause(models.TextChoices):
     BULK_SWITCH = "bulk_switch", "Moved to another channel by a colleague"
 
 
+# A link without constraint and index: see the top of this module.
+BARE: dict[str, Any] = {"db_constraint": False, "db_index": False}
+
+
 class Message(models.Model):
     """One attempt. A retry or a switch is a new Message that names the one it follows, and why."""
 
-    uuid = models.UUIDField(default=uuid.uuid4, unique=True, help_text="Our reference, in every callback address.")
-    recipient = models.ForeignKey(Recipient, models.PROTECT, related_name="messages", db_constraint=False, db_index=False)
-    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="messages", db_constraint=False, db_index=False)
-    contact = models.ForeignKey(Contact, models.PROTECT, related_name="messages", db_constraint=False, db_index=False)
-    address = models.ForeignKey(Address, models.PROTECT, related_name="messages", db_constraint=False, db_index=False)
-    sender = models.ForeignKey(Sender, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
-    account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
-    follows = models.ForeignKey(
-        "self", models.PROTECT, null=True, related_name="followers", db_constraint=False, db_index=False
+    uuid = models.UUIDField(
+        default=uuid.uuid4, unique=True, help_text="Our reference, in every callback address."
     )
+    recipient = models.ForeignKey(Recipient, models.PROTECT, related_name="messages", **BARE)
+    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="messages", **BARE)
+    contact = models.ForeignKey(Contact, models.PROTECT, related_name="messages", **BARE)
+    address = models.ForeignKey(Address, models.PROTECT, related_name="messages", **BARE)
+    sender = models.ForeignKey(Sender, models.PROTECT, related_name="+", **BARE)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="+", **BARE)
+    follows = models.ForeignKey("self", models.PROTECT, null=True, related_name="followers", **BARE)
     list_source_id = models.BigIntegerField(default=0, help_text="ContactList, 0 for none.")
     channel = models.CharField(max_length=8, choices=Channel)
     attempt = models.PositiveSmallIntegerField(default=1, help_text="On this channel, for this recipient.")
@@ -97,9 +115,13 @@ class Message(models.Model):
     failure_class = models.CharField(max_length=12, choices=FailureClass, default=FailureClass.NONE)
     fault = models.CharField(max_length=12, choices=Fault, default=Fault.NONE)
     evidence = models.CharField(max_length=12, choices=Evidence, default=Evidence.CLOCK)
-    disposition = models.CharField(max_length=20, choices=Disposition, blank=True, default=Disposition.PENDING)
+    disposition = models.CharField(
+        max_length=20, choices=Disposition, blank=True, default=Disposition.PENDING
+    )
     reason_code = models.CharField(max_length=64, blank=True, help_text="The provider's own code.")
-    parts = models.PositiveSmallIntegerField(default=0, help_text="Parts that report on their own; 0 or 1: it is whole.")
+    parts = models.PositiveSmallIntegerField(
+        default=0, help_text="Parts that report on their own; 0 or 1: it is whole."
+    )
 
     created_at = models.DateTimeField(default=timezone.now)
     created_on = models.DateField(help_text="UTC day of created_at: the day the tallies count it on.")
@@ -143,20 +165,28 @@ class Outbox(models.Model):
     or may not have left, so it is looked up or waits for its receipt, and is never simply sent again.
     """
 
-    message = models.OneToOneField(Message, models.CASCADE, primary_key=True, db_constraint=False, related_name="outbox")
+    message = models.OneToOneField(
+        Message, models.CASCADE, primary_key=True, db_constraint=False, related_name="outbox"
+    )
     campaign_id = models.BigIntegerField()
     account_id = models.BigIntegerField()
     urgent = models.BooleanField(default=False)
     due_at = models.DateTimeField()
     claimed_until = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0, help_text="Counted before each attempt.")
-    held = models.CharField(max_length=24, blank=True, help_text="Why the gate postponed it, from contacts/gate.py.")
+    held = models.CharField(
+        max_length=24, blank=True, help_text="Why the gate postponed it, from contacts/gate.py."
+    )
 
     class Meta:
         verbose_name_plural = "outbox"
         indexes = [
-            models.Index(F("urgent").desc(), "due_at", "message", name="outbox_due", condition=Q(claimed_until=None)),
-            models.Index(fields=["claimed_until"], name="outbox_claimed", condition=Q(claimed_until__isnull=False)),
+            models.Index(
+                F("urgent").desc(), "due_at", "message", name="outbox_due", condition=Q(claimed_until=None)
+            ),
+            models.Index(
+                fields=["claimed_until"], name="outbox_claimed", condition=Q(claimed_until__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -189,7 +219,9 @@ class PendingReceipt(models.Model):
         PARKED = "parked", "Parked"
         DEAD = "dead", "Dead letter"
 
-    receipt = models.OneToOneField(Receipt, models.CASCADE, primary_key=True, db_constraint=False, related_name="pending")
+    receipt = models.OneToOneField(
+        Receipt, models.CASCADE, primary_key=True, db_constraint=False, related_name="pending"
+    )
     state = models.CharField(max_length=6, choices=State, default=State.NEW)
     not_before = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -212,7 +244,9 @@ class StatusEvent(models.Model):
     pk = models.CompositePrimaryKey("message_id", "fact")
     message_id = models.BigIntegerField()
     fact = models.BigIntegerField(help_text="deliveries.statuses.fact_key of what was said.")
-    receipt_id = models.BigIntegerField(null=True, help_text="Empty: said by our own clock or by the handover's answer.")
+    receipt_id = models.BigIntegerField(
+        null=True, help_text="Empty: said by our own clock or by the handover's answer."
+    )
     status = models.CharField(max_length=12, choices=Status)
     standing = models.BigIntegerField()
     failure_class = models.CharField(max_length=12, choices=FailureClass)
@@ -223,7 +257,9 @@ class StatusEvent(models.Model):
     native_text = models.CharField(max_length=300, blank=True)
     part = models.PositiveSmallIntegerField(default=0)
     parts = models.PositiveSmallIntegerField(default=0)
-    occurred_at = models.DateTimeField(help_text="The provider's time, or when the first such receipt came in.")
+    occurred_at = models.DateTimeField(
+        help_text="The provider's time, or when the first such receipt came in."
+    )
     recorded_at = models.DateTimeField()
     mapping_version = models.PositiveIntegerField(default=1)
 
@@ -273,7 +309,9 @@ class Decision(AppendOnly):
 
     message_id = models.BigIntegerField(null=True)
     recipient = models.ForeignKey(Recipient, models.CASCADE, related_name="decisions", db_constraint=False)
-    contact = models.ForeignKey(Contact, models.CASCADE, related_name="decisions", db_constraint=False, db_index=False)
+    contact = models.ForeignKey(
+        Contact, models.CASCADE, related_name="decisions", db_constraint=False, db_index=False
+    )
     at = models.DateTimeField()
     by = models.CharField(max_length=16, help_text="playbook, gate, staff or clock.")
     rule = models.CharField(max_length=40)
@@ -307,7 +345,7 @@ class QueueEntry(models.Model):
         Message, models.CASCADE, primary_key=True, db_constraint=False, related_name="queue_entry"
     )
     queue = models.CharField(max_length=8, choices=Queue)
-    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+", db_constraint=False, db_index=False)
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+", **BARE)
     contact_id = models.BigIntegerField()
     channel = models.CharField(max_length=8, choices=Channel)
     status = models.CharField(max_length=12, choices=Status)
@@ -316,7 +354,9 @@ class QueueEntry(models.Model):
     carrier = models.CharField(max_length=60, blank=True)
     list_source_id = models.BigIntegerField(default=0)
     at = models.DateTimeField(help_text="When it came to stand here.")
-    due_at = models.DateTimeField(null=True, help_text="When the playbook will act by itself; empty: it waits for you.")
+    due_at = models.DateTimeField(
+        null=True, help_text="When the playbook will act by itself; empty: it waits for you."
+    )
     reason = models.CharField(max_length=300)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -350,9 +390,15 @@ class Batch(models.Model):
         UNDONE = "undone", "Undone"
 
     action = models.CharField(max_length=8, choices=Action)
-    options = models.JSONField(default=dict, help_text="What the action needs: the channel, the reason, the note.")
-    selection = models.JSONField(help_text="Either {'messages': [ids]} or {'filter': {...}} with campaign and queue.")
-    selected_at = models.DateTimeField(help_text="Rows that came to stand in the queue later are not part of it.")
+    options = models.JSONField(
+        default=dict, help_text="What the action needs: the channel, the reason, the note."
+    )
+    selection = models.JSONField(
+        help_text="Either {'messages': [ids]} or {'filter': {...}} with campaign and queue."
+    )
+    selected_at = models.DateTimeField(
+        help_text="Rows that came to stand in the queue later are not part of it."
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="batches")
     created_at = models.DateTimeField(default=timezone.now)
     state = models.CharField(max_length=8, choices=State, default=State.RUNNING)
@@ -383,7 +429,9 @@ class BatchItem(models.Model):
     batch = models.ForeignKey(Batch, models.CASCADE, related_name="items")
     message = models.ForeignKey(Message, models.CASCADE, related_name="batch_items", db_constraint=False)
     outcome = models.CharField(max_length=8, choices=Outcome)
-    reason = models.CharField(max_length=40, blank=True, help_text="Why it was skipped, a key of batches.SKIPS.")
+    reason = models.CharField(
+        max_length=40, blank=True, help_text="Why it was skipped, a key of batches.SKIPS."
+    )
     successor_id = models.BigIntegerField(null=True, help_text="The message this made.")
     suppression_id = models.BigIntegerField(null=True)
     before = models.JSONField(default=dict, help_text="What undo restores.")
@@ -433,7 +481,13 @@ class TallyDelta(models.Model):
 
 
 class Tally(models.Model):
+    """A cell: how many rows share its key."""
+
+    KEY: ClassVar[tuple[str, ...]]
+
     n = models.BigIntegerField(default=0)
+
+    objects = models.Manager()
 
     class Meta:
         abstract = True
@@ -449,7 +503,7 @@ class CarrierTally(Tally):
     failure_class = models.CharField(max_length=12)
     disposition = models.CharField(max_length=20)
 
-    KEY = ("campaign_id", "channel", "carrier", "status", "failure_class", "disposition")
+    KEY: ClassVar = ("campaign_id", "channel", "carrier", "status", "failure_class", "disposition")
 
     class Meta:
         constraints = [
@@ -472,12 +526,13 @@ class SourceTally(Tally):
     channel = models.CharField(max_length=8)
     disposition = models.CharField(max_length=20)
 
-    KEY = ("campaign_id", "list_source_id", "region", "channel", "disposition")
+    KEY: ClassVar = ("campaign_id", "list_source_id", "region", "channel", "disposition")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["campaign_id", "list_source_id", "region", "channel", "disposition"], name="source_tally_key"
+                fields=["campaign_id", "list_source_id", "region", "channel", "disposition"],
+                name="source_tally_key",
             )
         ]
 
@@ -495,7 +550,7 @@ class CodeTally(Tally):
     status = models.CharField(max_length=12)
     disposition = models.CharField(max_length=20)
 
-    KEY = ("campaign_id", "channel", "account_id", "reason_code", "status", "disposition")
+    KEY: ClassVar = ("campaign_id", "channel", "account_id", "reason_code", "status", "disposition")
 
     class Meta:
         constraints = [
@@ -518,7 +573,7 @@ class DayTally(Tally):
     carrier = models.CharField(max_length=60)
     disposition = models.CharField(max_length=20)
 
-    KEY = ("day", "channel", "account_id", "carrier", "disposition")
+    KEY: ClassVar = ("day", "channel", "account_id", "carrier", "disposition")
 
     class Meta:
         constraints = [
@@ -541,11 +596,13 @@ class RecipientTally(Tally):
     state = models.CharField(max_length=8)
     skip_reason = models.CharField(max_length=24)
 
-    KEY = ("campaign_id", "state", "skip_reason")
+    KEY: ClassVar = ("campaign_id", "state", "skip_reason")
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["campaign_id", "state", "skip_reason"], name="recipient_tally_key")
+            models.UniqueConstraint(
+                fields=["campaign_id", "state", "skip_reason"], name="recipient_tally_key"
+            )
         ]
 
     def __str__(self) -> str:
@@ -558,7 +615,7 @@ class QueueTally(Tally):
     campaign_id = models.BigIntegerField()
     queue = models.CharField(max_length=8)
 
-    KEY = ("campaign_id", "queue")
+    KEY: ClassVar = ("campaign_id", "queue")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["campaign_id", "queue"], name="queue_tally_key")]

@@ -1,0 +1,425 @@
+"""Bulk actions: preview, run, undo. Every one is a record with the result of each row.
+
+The preview, the run and the run's re-check all ask `judge` about each row, so what the preview counts is what
+acts. A batch is carried out by the workers in slices, and can be undone until its messages leave.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from accounts.models import User
+from contacts.channels import KIND_OF, Channel
+from contacts.gate import REASONS, Reason, check
+from contacts.models import Address, Suppression
+from contacts.suppressing import release, suppress
+from deliveries.deciding.followup import (
+    Known,
+    View,
+    ask,
+    learn,
+    load,
+    settle,
+    succeed,
+    withdraw,
+)
+from deliveries.models import Batch, BatchItem, Cause, Message, Outbox
+from deliveries.reporting.filters import matching
+from deliveries.statuses import OPEN, Disposition
+from deliveries.tasks import ring
+
+logger = logging.getLogger(__name__)
+
+Action = Batch.Action
+SLICE = 200
+PREVIEW_SLICE = 1_000
+SAMPLE = 10
+
+SKIPS = {
+    "delivered": "Already delivered meanwhile",
+    "under_way": "Another attempt is under way",
+    "not_latest": "A later attempt has taken its place",
+    "permanent": "Retrying a permanent failure never helps",
+    "ours_to_mend": "Content, sender or account has to be mended first",
+    "opted_out": "The contact opted out",
+    "already_suppressed": "Already suppressed",
+    "already_marked": "Already marked for correction",
+    "no_route": "No content or account for that channel",
+    "same_channel": "It was sent on that channel already",
+    **{
+        reason.value: rule.sentence.capitalize()
+        for reason, rule in REASONS.items()
+        if not rule.holds and reason != Reason.OPTED_OUT
+    },
+}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What was chosen: these messages, or everything that matches the filter at `selected_at`."""
+
+    campaign_id: int | None
+    queue: str
+    filters: dict[str, Any]
+    message_ids: tuple[int, ...]
+    selected_at: datetime
+
+    def as_json(self) -> dict:
+        if self.message_ids:
+            return {"messages": list(self.message_ids)}
+        return {"filter": {"campaign": self.campaign_id, "queue": self.queue, **self.filters}}
+
+    def messages(self) -> QuerySet[Message]:
+        """The chosen messages, in order of id. Those that came to stand in a queue later are left out."""
+        if self.message_ids:
+            return Message.objects.filter(pk__in=self.message_ids).order_by("pk")
+        place = {"campaign_id": self.campaign_id, "queue": self.queue, "filters": self.filters}
+        chosen = matching(**place, now=self.selected_at)
+        if self.queue:
+            chosen = chosen.filter(queue_entry__at__lte=self.selected_at)
+        return chosen.filter(created_at__lte=self.selected_at).order_by("pk")
+
+
+class Skip(NamedTuple):
+    reason: str
+    label: str
+    n: int
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a bulk action would do, row for row, without doing it."""
+
+    total: int
+    will_act: int
+    later: int  # of those that act: held until the recipient's hours open
+    skipped: list[Skip] = field(default_factory=list)
+    sample: list[dict] = field(default_factory=list)  # message, acts, reason
+    reversible: str = ""
+
+
+class Judged(NamedTuple):
+    """What the action does with one message: acts (perhaps later), or is skipped for `skip`."""
+
+    view: View | None
+    message: Message
+    skip: str = ""
+    later: bool = False
+
+
+REVERSIBLE = {
+    Action.RETRY: "until each message is handed over",
+    Action.SWITCH: "until each message is handed over",
+    Action.CORRECT: "at any time",
+    Action.SUPPRESS: "at any time, by an administrator or by undoing this batch",
+}
+
+
+def preview(action: str, selection: Selection, options: dict, user: User, now: datetime) -> Preview:
+    """Count what would act and what would be skipped, by the same rules that will run."""
+    total = will_act = later = 0
+    skipped: Counter[str] = Counter()
+    sample: list[dict] = []
+    for slice_of in _slices(selection, PREVIEW_SLICE):
+        with transaction.atomic():  # reads only; the recipients' locks end with it
+            for judged in judge(action, slice_of, options, now)[0]:
+                total += 1
+                will_act += not judged.skip
+                later += judged.later
+                if judged.skip:
+                    skipped[judged.skip] += 1
+                if len(sample) < SAMPLE:
+                    reason = SKIPS.get(judged.skip, judged.skip)
+                    sample.append({"message": judged.message, "acts": not judged.skip, "reason": reason})
+    rows = [Skip(reason, SKIPS.get(reason, reason), n) for reason, n in skipped.most_common()]
+    return Preview(total, will_act, later, rows, sample, REVERSIBLE[Action(action)])
+
+
+def start(action: str, selection: Selection, options: dict, user: User, now: datetime) -> Batch:
+    """Record the batch and have it run. A single row runs at once, in this call."""
+    batch = Batch.objects.create(
+        action=action,
+        options=options,
+        selection=selection.as_json(),
+        selected_at=selection.selected_at,
+        created_by=user,
+        created_at=now,
+        total=selection.messages().count(),
+    )
+    if batch.total <= SLICE:
+        run_slice(batch, now)
+        batch.refresh_from_db()
+    transaction.on_commit(ring)
+    return batch
+
+
+def run(now: datetime) -> int:
+    """Carry on with unfinished batches, one slice each; return how many rows were looked at."""
+    done = 0
+    for batch in Batch.objects.filter(state__in=[Batch.State.RUNNING, Batch.State.UNDOING]).order_by("pk"):
+        done += run_slice(batch, now) if batch.state == Batch.State.RUNNING else undo_slice(batch, now)
+    return done
+
+
+def run_slice(batch: Batch, now: datetime) -> int:
+    """The next rows of a batch, with their results, in one transaction."""
+    with transaction.atomic():
+        batch = Batch.objects.select_for_update().get(pk=batch.pk)
+        if batch.state != Batch.State.RUNNING:
+            return 0
+        messages = list(selection_of(batch).messages().filter(pk__gt=batch.cursor)[:SLICE])
+        if messages:
+            results = act(batch, messages, now)
+            batch.cursor = messages[-1].pk
+            batch.acted += sum(item.outcome == BatchItem.Outcome.ACTED for item in results)
+            batch.skipped += sum(item.outcome == BatchItem.Outcome.SKIPPED for item in results)
+            BatchItem.objects.bulk_create(results, batch_size=200)
+        if len(messages) < SLICE:
+            batch.state, batch.finished_at = Batch.State.DONE, now
+            # Rows that left the selection meanwhile (delivered, retried by itself) never got here.
+            batch.total = batch.acted + batch.skipped
+        batch.save()
+    return len(messages)
+
+
+def selection_of(batch: Batch) -> Selection:
+    """The selection as it was recorded."""
+    chosen = dict(batch.selection.get("filter", {}))
+    return Selection(
+        campaign_id=chosen.pop("campaign", None),
+        queue=chosen.pop("queue", ""),
+        filters=chosen,
+        message_ids=tuple(batch.selection.get("messages", ())),
+        selected_at=batch.selected_at,
+    )
+
+
+def _slices(selection: Selection, size: int) -> Iterator[list[Message]]:
+    last = 0
+    while rows := list(selection.messages().filter(pk__gt=last)[:size]):
+        yield rows
+        last = rows[-1].pk
+
+
+def judge(
+    action: str, messages: Sequence[Message], options: dict, now: datetime
+) -> tuple[list[Judged], Known | None]:
+    """What `action` does with each message. Locks the recipients: call in a transaction."""
+    views = {view.recipient.pk: view for view in load(sorted({m.recipient_id for m in messages}))}
+    if not views:
+        return [Judged(None, message, "not_latest") for message in messages], None
+    known = learn(list(views.values()), now)
+    judged = [
+        Judged(views.get(m.recipient_id), m, _obstacle(action, m, views.get(m.recipient_id)))
+        for m in messages
+    ]
+    if action in (Action.RETRY, Action.SWITCH):
+        return _ask_gate(action, judged, options, known, now), known
+    return [_already(action, one) if not one.skip else one for one in judged], known
+
+
+def _obstacle(action: str, message: Message, view: View | None) -> str:
+    """Why this message is not fit for the action, before anybody asks the gate; '' when it is."""
+    if view is None:
+        return "not_latest"
+    if action in (Action.CORRECT, Action.SUPPRESS):
+        return ""
+    if view.reached_by:
+        return "delivered"
+    if message.pk != view.head.pk:
+        return "under_way" if view.head.status in OPEN else "not_latest"
+    if message.disposition == Disposition.OPTOUT:
+        return "opted_out"
+    if action == Action.RETRY:
+        if message.status in OPEN:
+            return "under_way"
+        if message.disposition == Disposition.BOUNCED_HARD and message.address.preferred:
+            return "permanent"
+    return ""
+
+
+def _ask_gate(
+    action: str, judged: Sequence[Judged], options: dict, known: Known, now: datetime
+) -> list[Judged]:
+    asks, answers = [], {}
+    for number, (view, message, skip, _) in enumerate(judged):
+        if skip or view is None:
+            continue
+        channel = options["channel"] if action == Action.SWITCH else message.channel
+        route = known.routes.get((view.campaign.pk, channel))
+        if route is None:
+            answers[number] = "no_route"
+        elif action == Action.SWITCH and channel == message.channel:
+            answers[number] = "same_channel"
+        else:
+            address = known.addresses.get((message.contact_id, KIND_OF[Channel(channel)]))
+            asks.append(ask(number, view.campaign, route, message.contact_id, address, channel))
+    verdicts = check(asks, now)
+    result = []
+    for number, one in enumerate(judged):
+        if number in answers:
+            one = one._replace(skip=answers[number])
+        elif (verdict := verdicts.get(number)) and not verdict.allowed:
+            holds = REASONS[Reason(verdict.reason)].holds
+            one = one._replace(later=holds, skip="" if holds else str(verdict.reason))
+        result.append(one)
+    return result
+
+
+def _already(action: str, one: Judged) -> Judged:
+    address = one.message.address
+    if action == Action.CORRECT:
+        marked = address.validity == Address.Validity.NEEDS_CORRECTION or not address.preferred
+        return one._replace(skip="already_marked") if marked else one
+    blocked = Suppression.objects.in_force(timezone.now()).filter(
+        value=address.value, channel__in=["", one.message.channel]
+    )
+    return one._replace(skip="already_suppressed") if blocked.exists() else one
+
+
+def act(batch: Batch, messages: Sequence[Message], now: datetime) -> list[BatchItem]:
+    """Do it, and return each row's result. What is fit is judged anew: the preview may be minutes old."""
+    judged, known = judge(batch.action, messages, batch.options, now)
+    going = [one for one in judged if not one.skip]
+    carry = {
+        Action.RETRY: _send_on,
+        Action.SWITCH: _send_on,
+        Action.CORRECT: _mark,
+        Action.SUPPRESS: _suppress,
+    }[Action(batch.action)]
+    done = carry(batch, going, known, now) if going else {}
+    settle({message.recipient_id for message in messages}, now)
+    return [
+        done.get(one.message.pk)
+        or BatchItem(
+            batch=batch, message=one.message, outcome=BatchItem.Outcome.SKIPPED, reason=one.skip or "no_route"
+        )
+        for one in judged
+    ]
+
+
+def _send_on(
+    batch: Batch, going: Sequence[Judged], known: Known | None, now: datetime
+) -> dict[int, BatchItem]:
+    """Retry, or move to another channel: the next attempt of each, queued for handover."""
+    assert known is not None
+    cause = Cause.BULK_RETRY if batch.action == Action.RETRY else Cause.BULK_SWITCH
+    verb = "retried this" if batch.action == Action.RETRY else "moved this to another channel"
+    reason = f"{batch.created_by.display_name} {verb} (batch {batch.pk})."
+    wanted = [
+        (one.view, batch.options.get("channel") or one.message.channel, cause, reason)
+        for one in going
+        if one.view is not None
+    ]
+    made = succeed(wanted, known, now)
+    return {
+        one.message.pk: BatchItem(
+            batch=batch, message=one.message, outcome=BatchItem.Outcome.ACTED, successor_id=successor.pk,
+            reason="later" if one.later else "",
+        )
+        for one in going
+        if (successor := made.get(one.message.recipient_id))
+    }  # fmt: skip
+
+
+def _mark(batch: Batch, going: Sequence[Judged], known: Known | None, now: datetime) -> dict[int, BatchItem]:
+    """Mark the addresses as in need of correction: nothing is sent to them until somebody corrects them."""
+    items = {}
+    for one in going:
+        address = one.message.address
+        items[one.message.pk] = BatchItem(
+            batch=batch, message=one.message, outcome=BatchItem.Outcome.ACTED,
+            before={"address": address.pk, "validity": address.validity},
+        )  # fmt: skip
+        Address.objects.filter(pk=address.pk).update(validity=Address.Validity.NEEDS_CORRECTION)
+    return items
+
+
+def _suppress(
+    batch: Batch, going: Sequence[Judged], known: Known | None, now: datetime
+) -> dict[int, BatchItem]:
+    items = {}
+    for one in going:
+        entry = suppress(
+            contact=one.message.contact,
+            value=one.message.address.value,
+            channel=one.message.channel,
+            reason=Suppression.Reason.STAFF,
+            origin=Suppression.Origin.STAFF,
+            evidence=str(batch.options.get("note", "")) or f"Batch {batch.pk}",
+            by=batch.created_by,
+            now=now,
+        )
+        items[one.message.pk] = BatchItem(
+            batch=batch, message=one.message, outcome=BatchItem.Outcome.ACTED, suppression_id=entry.pk
+        )
+    return items
+
+
+def can_undo(batch: Batch) -> bool:
+    """Whether anything of this batch can still be taken back."""
+    if batch.state not in (Batch.State.DONE, Batch.State.RUNNING):
+        return False
+    acted = batch.items.filter(outcome=BatchItem.Outcome.ACTED)
+    if batch.action in (Action.CORRECT, Action.SUPPRESS):
+        return acted.exists()
+    waiting = Outbox.objects.filter(pk__in=acted.values("successor_id"), claimed_until=None)
+    return waiting.exists()
+
+
+def undo(batch: Batch, user: User, now: datetime) -> None:
+    """Take back what has not left yet; the rest is marked as too late. Large batches go on in the background."""
+    Batch.objects.filter(pk=batch.pk, state__in=[Batch.State.RUNNING, Batch.State.DONE]).update(
+        state=Batch.State.UNDOING
+    )
+    logger.info("Batch %d is being undone by user %d", batch.pk, user.pk)
+    undo_slice(batch, now)
+    transaction.on_commit(ring)
+
+
+def undo_slice(batch: Batch, now: datetime) -> int:
+    """Take back the next rows of a batch, in one transaction."""
+    with transaction.atomic():
+        batch = Batch.objects.select_for_update().get(pk=batch.pk)
+        if batch.state != Batch.State.UNDOING:
+            return 0
+        acted = batch.items.filter(outcome=BatchItem.Outcome.ACTED)
+        items = list(acted.select_related("message").order_by("pk")[:SLICE])
+        for item in _take_back(batch, items, now):
+            item.outcome = BatchItem.Outcome.UNDONE
+        for item in items:
+            if item.outcome == BatchItem.Outcome.ACTED:
+                item.outcome = BatchItem.Outcome.TOO_LATE
+        BatchItem.objects.bulk_update(items, ["outcome"], batch_size=200)
+        settle({item.message.recipient_id for item in items}, now)
+        batch.undone = F("undone") + sum(item.outcome == BatchItem.Outcome.UNDONE for item in items)
+        if len(items) < SLICE:
+            batch.state, batch.finished_at = Batch.State.UNDONE, now
+        batch.save()
+    return len(items)
+
+
+def _take_back(batch: Batch, items: Sequence[BatchItem], now: datetime) -> list[BatchItem]:
+    """Undo these rows; return those it worked for."""
+    if batch.action in (Action.RETRY, Action.SWITCH):
+        taken = set(withdraw([item.successor_id for item in items if item.successor_id], "undone", now))
+        return [item for item in items if item.successor_id in taken]
+    if batch.action == Action.CORRECT:
+        for item in items:
+            marked = Address.objects.filter(
+                pk=item.before["address"], validity=Address.Validity.NEEDS_CORRECTION
+            )
+            marked.update(validity=item.before["validity"])
+        return list(items)
+    for entry in Suppression.objects.filter(pk__in=[item.suppression_id for item in items], released_at=None):
+        release(entry, by=batch.created_by, note=f"Batch {batch.pk} undone", now=now)
+    return list(items)

@@ -1,0 +1,265 @@
+"""What to do next about one recipient. Pure and total: facts and rules in, a decision out, no database, no clock.
+
+The same function serves the live engine, the preview before a bulk action, the explanation on the trail and
+the backtest. The rules at the top bend for no playbook.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import NamedTuple
+
+from campaigns.models import Recipient
+from contacts.channels import Channel
+from contacts.hours import next_open, zone_for
+from deliveries.models import Queue
+from deliveries.statuses import Disposition, FailureClass, Fault, Status
+
+Step = Recipient.NextStep
+State = Recipient.State
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A playbook's numbers. Durations are timedeltas; channels in order of preference."""
+
+    retries: int = 2
+    retry_window: timedelta = timedelta(hours=24)
+    retry_after: timedelta = timedelta(hours=4)
+    at_risk: timedelta = timedelta(hours=24)
+    switch_after: timedelta = timedelta(hours=48)
+    give_up: timedelta = timedelta(hours=72)
+    strikes: int = 3
+    version: int = 0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything a decision about one recipient may depend on. Moments are aware."""
+
+    # The attempt the decision is about: the recipient's latest one that was not withdrawn.
+    channel: str
+    status: str
+    failure_class: str
+    fault: str
+    disposition: str
+    reason: str  # the code's meaning in words, '' when there is none
+    handed_over_at: datetime | None
+    settled_at: datetime | None  # when it failed; None while it is open
+    # The recipient's attempts together.
+    attempts: int  # on this channel, this one included
+    first_attempt_at: datetime
+    reached_by: str = ""  # channel of an attempt that arrived
+    # The contact and the address.
+    opted_out: bool = False
+    blocked: str = ""  # why the gate would stop another attempt on this channel, in words
+    suppressed: bool = False
+    needs_correction: bool = False
+    replaced: bool = False  # the contact has another address of this kind by now
+    hard_fails: int = 0  # permanent failures of this address on this channel in a row, this one included
+    zone: str = ""  # the recipient's, IANA name
+    # The campaign.
+    window: tuple[time, time] = (time(9), time(21))  # in the recipient's zone; email has none
+    urgent: bool = False
+    ended: bool = False  # canceled: nothing more is sent
+    relevant_until: datetime | None = None
+    # What could be used instead, best first: content, address, consent and health are all there.
+    alternatives: tuple[str, ...] = ()
+
+
+class Decided(NamedTuple):
+    """What to do, when and why. `due_at` not later than now means: do it now.
+
+    `queue` is the action queue the attempt stands in meanwhile ('' for none); `state` the recipient's.
+    """
+
+    rule: str
+    step: str
+    state: str
+    reason: str
+    due_at: datetime | None = None
+    queue: str = ""
+    switch_to: str = ""
+    suppress: bool = False
+    give_up: bool = False  # our clock says timed out
+
+
+def decide(facts: Facts, rules: Rules, now: datetime) -> Decided:
+    """The next step for a recipient, in its reason's words. Never raises, never guesses.
+
+    The order is the order of the rules' strength: what has arrived, what the person asked for, what has ended,
+    what is still under way, what must not be repeated, and last what may.
+    """
+    if facts.reached_by:
+        return Decided("arrived", Step.NONE, State.REACHED, "It arrived. Watch replies separately.")
+    if facts.opted_out or facts.disposition == Disposition.OPTOUT:
+        return Decided("opted-out", Step.NONE, State.FAILED, "The recipient opted out: nothing more is sent.")
+    if facts.disposition == Disposition.PENDING:
+        return _while_pending(facts, rules, now)
+    if facts.disposition == Disposition.BLOCKED_COMPLIANCE:
+        return _ours_to_mend(facts)
+    if facts.disposition == Disposition.BOUNCED_HARD:
+        return _permanent(facts, rules, now)
+    if facts.disposition == Disposition.PENDING_RETRY:
+        return _temporary(facts, rules, now)
+    return _unknown(facts, rules, now)
+
+
+def _usable(facts: Facts, now: datetime) -> tuple[str, ...]:
+    """The channels a further attempt may still use."""
+    if facts.ended or (facts.relevant_until is not None and now >= facts.relevant_until):
+        return ()
+    return facts.alternatives
+
+
+def _opens(facts: Facts, moment: datetime) -> datetime:
+    """`moment`, or when the recipient's hours open next after it."""
+    if facts.channel == Channel.EMAIL:
+        return moment
+    return next_open(moment, zone_for(facts.zone, "", "UTC"), *facts.window)
+
+
+def _hours(duration: timedelta) -> str:
+    return f"{round(duration.total_seconds() / 3600)} h"
+
+
+def _name(channel: str) -> str:
+    return "email" if channel == Channel.EMAIL else Channel(channel).label
+
+
+def _while_pending(facts: Facts, rules: Rules, now: datetime) -> Decided:
+    """Delay is timing, not failure. It becomes a risk, then a reason to use another channel, then unknown."""
+    if facts.handed_over_at is None:
+        return Decided("planned", Step.WAIT, State.PLANNED, "Waiting to be sent.")
+    age = now - facts.handed_over_at
+    usable = _usable(facts, now)
+    slow = facts.status == Status.DELAYED or age >= rules.at_risk
+    if usable and facts.urgent and slow:
+        return Decided(
+            "urgent-delay", Step.SWITCH, State.OPEN, f"Urgent and delayed: moving to {_name(usable[0])} meanwhile.",
+            due_at=now, queue=Queue.SWITCH, switch_to=usable[0],
+        )  # fmt: skip
+    if usable and age >= rules.switch_after:
+        return _switch("undelivered", facts, usable, now, f"Not delivered after {_hours(rules.switch_after)}")
+    if age >= rules.give_up:
+        return Decided(
+            "silence", Step.VERIFY, State.UNKNOWN,
+            f"No word for {_hours(rules.give_up)}. Silence is neither success nor failure.",
+            queue=Queue.WATCH, give_up=True,
+        )  # fmt: skip
+    if age >= rules.at_risk:
+        next_look = rules.switch_after if usable and age < rules.switch_after else rules.give_up
+        return Decided(
+            "at-risk", Step.WAIT, State.OPEN,
+            f"{'Delayed' if facts.status == Status.DELAYED else 'Silent'} for more than"
+            f" {_hours(rules.at_risk)}: at risk.",
+            due_at=facts.handed_over_at + next_look, queue=Queue.WATCH,
+        )  # fmt: skip
+    return Decided(
+        "under-way", Step.WAIT, State.OPEN, "Under way. A delay is not a failure.",
+        due_at=facts.handed_over_at + rules.at_risk,
+    )  # fmt: skip
+
+
+def _ours_to_mend(facts: Facts) -> Decided:
+    """Compliance, content, account and sender faults: stop, review, and never count them against the contact."""
+    what = {
+        FailureClass.CONTENT: "The content was refused",
+        FailureClass.ACCOUNT: "The provider account was refused",
+        FailureClass.COMPLIANCE: "Refused by a compliance rule",
+    }.get(FailureClass(facts.failure_class), "Refused for a fault on our side")
+    why = f" ({facts.reason})" if facts.reason else ""
+    return Decided(
+        "ours-to-mend", Step.REVIEW, State.FAILED, f"{what}{why}. Mend it before anything is sent again.",
+        queue=Queue.REVIEW,
+    )  # fmt: skip
+
+
+def _permanent(facts: Facts, rules: Rules, now: datetime) -> Decided:
+    """Never again to this address on this channel. Another channel at once: waiting cannot help here."""
+    why = facts.reason or "The failure is permanent"
+    blamed = facts.fault == Fault.RECIPIENT
+    strikes = blamed and facts.hard_fails >= rules.strikes and not facts.suppressed
+    usable = _usable(facts, now)
+    if facts.replaced and not facts.ended:
+        return Decided(
+            "corrected", Step.RETRY, State.FAILED, f"{why}. The address has been corrected since: retry by hand.",
+            queue=Queue.RETRY,
+        )  # fmt: skip
+    if usable:
+        decided = _switch("permanent", facts, usable, now, why)
+        return decided._replace(queue=_where_permanent(facts, rules), suppress=strikes)
+    if strikes:
+        return Decided(
+            "strikes", Step.SUPPRESS, State.FAILED,
+            f"{why}. {rules.strikes} permanent failures in a row: the address is suppressed on {_name(facts.channel)}.",
+            suppress=True,
+        )  # fmt: skip
+    return Decided(
+        "permanent", Step.CORRECT, State.FAILED, f"{why}. Retrying will fail again: correct the record.",
+        queue=_where_permanent(facts, rules),
+    )  # fmt: skip
+
+
+def _where_permanent(facts: Facts, rules: Rules) -> str:
+    if facts.suppressed or (facts.fault == Fault.RECIPIENT and facts.hard_fails >= rules.strikes):
+        return ""
+    one_more = facts.fault == Fault.RECIPIENT and facts.hard_fails == rules.strikes - 1
+    return Queue.SUPPRESS if one_more else Queue.CORRECT
+
+
+def _temporary(facts: Facts, rules: Rules, now: datetime) -> Decided:
+    """Retry inside the window; after it, another channel; else it waits for a person."""
+    why = facts.reason or "The failure is temporary"
+    due = _opens(facts, (facts.settled_at or now) + rules.retry_after)
+    closes = facts.first_attempt_at + rules.retry_window
+    if facts.ended:
+        return Decided("ended", Step.NONE, State.FAILED, f"{why}. Nothing more is sent.")
+    if facts.relevant_until is not None and max(due, now) >= facts.relevant_until:
+        return Decided("too-late", Step.NONE, State.FAILED, f"{why}. The message would come too late.")
+    if facts.attempts <= rules.retries and max(due, now) <= closes and not facts.blocked:
+        return Decided(
+            "retry", Step.RETRY, State.OPEN, f"{why}. Retry {facts.attempts} of {rules.retries}.",
+            due_at=due, queue=Queue.RETRY,
+        )  # fmt: skip
+    usable = _usable(facts, now)
+    if usable:
+        return _switch(
+            "undelivered", facts, usable, _switch_at(facts, rules, now), f"{why}, and the retries are used up"
+        )
+    if facts.blocked:
+        step, queue = (Step.CORRECT, Queue.CORRECT) if facts.needs_correction else (Step.NONE, "")
+        return Decided("blocked", step, State.FAILED, f"{why}. No retry: {facts.blocked}.", queue=queue)
+    return Decided(
+        "exhausted", Step.RETRY, State.FAILED,
+        f"{why}. The automatic retries are used up; retry by hand if it is still worth it.", queue=Queue.RETRY,
+    )  # fmt: skip
+
+
+def _unknown(facts: Facts, rules: Rules, now: datetime) -> Decided:
+    """Timed out, or a word nobody has mapped: no retry, for it may have arrived."""
+    why = facts.reason or (
+        "No word from the provider"
+        if facts.status == Status.TIMED_OUT
+        else "The provider gave no usable reason"
+    )
+    usable = _usable(facts, now)
+    if usable:
+        return _switch("undelivered", facts, usable, _switch_at(facts, rules, now), why)._replace(
+            state=State.UNKNOWN
+        )
+    return Decided(
+        "unknown", Step.VERIFY, State.UNKNOWN, f"{why}. Whether it arrived is not known.", queue=Queue.WATCH
+    )
+
+
+def _switch_at(facts: Facts, rules: Rules, now: datetime) -> datetime:
+    return now if facts.urgent else max(now, facts.first_attempt_at + rules.switch_after)
+
+
+def _switch(rule: str, facts: Facts, usable: tuple[str, ...], due: datetime, why: str) -> Decided:
+    return Decided(
+        f"{rule}-switch", Step.SWITCH, State.OPEN, f"{why}: moving to {_name(usable[0])}.",
+        due_at=due, queue=Queue.SWITCH, switch_to=usable[0],
+    )  # fmt: skip

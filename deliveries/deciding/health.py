@@ -1,0 +1,71 @@
+"""How addresses fare: permanent failures in a row, recomputed from the messages themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import NamedTuple
+
+from contacts.models import AddressHealth
+from deliveries.models import Message
+from deliveries.statuses import Disposition, Fault
+
+
+class Health(NamedTuple):
+    hard_fails: int
+    last_failed_at: datetime | None
+    last_code: str
+
+
+def refresh(pairs: Collection[tuple[int, int, str]]) -> dict[tuple[int, str], Health]:
+    """Recompute the health of (contact, address, channel) triples, and return it by (address, channel).
+
+    Counts permanent failures at the recipient's end since the last arrival, newest first. Temporary and
+    unknown outcomes neither count nor end the row. Only addresses that failed get a row.
+    """
+    if not pairs:
+        return {}
+    wanted = {(address, channel) for _, address, channel in pairs}
+    telling = (
+        Message.objects.filter(
+            contact_id__in={contact for contact, _, _ in pairs},
+            disposition__in=[Disposition.DELIVERED, Disposition.BOUNCED_HARD],
+        )
+        .order_by("-id")
+        .values_list("address_id", "channel", "disposition", "fault", "settled_at", "reason_code")
+    )
+    health = {pair: Health(0, None, "") for pair in wanted}
+    ended: set[tuple[int, str]] = set()
+    for address, channel, disposition, fault, at, code in telling:
+        pair = (address, channel)
+        if pair not in wanted or pair in ended:
+            continue
+        if disposition == Disposition.DELIVERED:
+            ended.add(pair)
+        elif fault == Fault.RECIPIENT:
+            so_far = health[pair]
+            health[pair] = Health(
+                so_far.hard_fails + 1, so_far.last_failed_at or at, so_far.last_code or code
+            )
+    AddressHealth.objects.bulk_create(
+        [
+            AddressHealth(
+                address_id=address,
+                channel=channel,
+                hard_fails=found.hard_fails,
+                last_failed_at=found.last_failed_at,
+                last_code=found.last_code,
+            )
+            for (address, channel), found in sorted(health.items())
+        ],
+        update_conflicts=True,
+        unique_fields=["address", "channel"],
+        update_fields=["hard_fails", "last_failed_at", "last_code", "updated_at"],
+    )
+    return health
+
+
+def troubled(pairs: Collection[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Those (address, channel) pairs whose health row counts failures."""
+    rows = AddressHealth.objects.filter(address_id__in={address for address, _ in pairs}, hard_fails__gt=0)
+    return set(rows.values_list("address_id", "channel")) & set(pairs)

@@ -1,0 +1,43 @@
+"""Compare every tally with the rows it stands for. Exit status 1 when one differs; `--repair` counts anew."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from deliveries.reconciling import unbalanced
+from deliveries.tallies import ALL_TALLIES, differences, fold_all, rebuild
+
+SHOWN = 10
+
+
+class Command(BaseCommand):
+    help = __doc__ or ""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--repair", action="store_true", help="count the differing tallies anew")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with transaction.atomic():  # one view of everything while the comparison runs
+            fold_all()
+            wrong = {tally: found for tally in ALL_TALLIES if (found := differences(tally))}
+            for tally, found in wrong.items():
+                self.report(tally.__name__, found)
+                if options["repair"]:
+                    rebuild(tally)
+                    self.stdout.write(f"{tally.__name__}: counted anew.")
+            for problem in (crooked := unbalanced()):
+                self.stderr.write(problem)
+        if (wrong and not options["repair"]) or crooked:
+            raise CommandError(
+                "The tallies do not equal the rows." if wrong else "A campaign does not add up."
+            )
+        self.stdout.write(f"{len(ALL_TALLIES)} tallies equal their rows; every campaign adds up.")
+
+    def report(self, name: str, found: dict) -> None:
+        self.stderr.write(f"{name}: {len(found)} cells differ (tally, rows):")
+        for key, (held, rows) in sorted(found.items(), key=str)[:SHOWN]:
+            self.stderr.write(f"  {key}: {held}, {rows}")

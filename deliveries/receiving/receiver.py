@@ -1,0 +1,297 @@
+"""The receiver: `/hooks/<account-token>/<kind>/` in, 2xx once the receipt is on disk.
+
+A lean ASGI callable in front of Django. A request costs a signature check and a place in the next commit, and
+nothing else: no look-up, no parsing that can fail. Receipts that arrive while a commit runs form the next
+batch, so batches grow with the load and there is no timer.
+
+What it answers, to the provider: 204 taken (also for messages we do not know); 403 the signature is wrong;
+404 no such account; 405 neither GET nor POST; 413 too large; 503 with Retry-After when the queue is full or the
+database is away, so that the provider comes again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import close_old_connections, connections
+from django.db.models import F
+from django.utils import timezone
+
+from deliveries.models import Account
+from deliveries.providers import PROVIDERS
+from deliveries.providers.base import Call, Provider
+from deliveries.receiving.storing import POSTGRESQL, Incoming, columns, store_in_sqlite
+from deliveries.tasks import ring
+
+logger = logging.getLogger(__name__)
+
+Send = Callable[[dict], Awaitable[None]]
+Receive = Callable[[], Awaitable[dict]]
+
+PATH = re.compile(r"/hooks/([\w-]{1,40})/([a-z][a-z-]{0,15})/?")
+BATCH_MAX = 1_000
+DIRECTORY_SECONDS = 10.0
+RING_SECONDS = 0.5
+
+
+class Directory:
+    """Account by token, kept in memory. A change in the database is seen within ten seconds."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, tuple[int, Provider, dict]] = {}
+        self._loaded_at = float("-inf")
+        self._lock = asyncio.Lock()
+
+    async def find(self, token: str) -> tuple[int, Provider, dict] | None:
+        """(account id, adapter, credentials), or None. Raises what the database raises on the first look-up."""
+        if time.monotonic() - self._loaded_at > DIRECTORY_SECONDS:
+            async with self._lock:
+                if time.monotonic() - self._loaded_at > DIRECTORY_SECONDS:
+                    await self._load()
+        return self._accounts.get(token)
+
+    async def _load(self) -> None:
+        try:
+            self._accounts = await sync_to_async(self._read)()
+        except Exception:
+            if not self._accounts:
+                raise
+            # Signatures can still be checked with what we know; the store will say 503 by itself.
+            logger.exception("Could not refresh the provider accounts")
+        self._loaded_at = time.monotonic()
+
+    @staticmethod
+    def _read() -> dict[str, tuple[int, Provider, dict]]:
+        close_old_connections()
+        known = [account for account in Account.objects.all() if account.provider in PROVIDERS]
+        return {a.token: (a.pk, PROVIDERS[a.provider], a.credentials) for a in known}
+
+
+class PostgresStore:
+    """One connection of its own, opened again after a failure."""
+
+    def __init__(self) -> None:
+        self._connection: psycopg.AsyncConnection | None = None
+
+    async def write(self, batch: Sequence[Incoming]) -> None:
+        if self._connection is None or self._connection.closed:
+            parameters = connections["default"].get_connection_params()
+            for ours in ("cursor_factory", "context", "prepare_threshold"):
+                parameters.pop(ours, None)
+            self._connection = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
+        try:
+            await self._connection.execute(POSTGRESQL, columns(batch))
+        except psycopg.OperationalError:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                await self._connection.close()
+            self._connection = None
+
+
+class SqliteStore:
+    """One writer thread. Its commits reach the disk (synchronous=FULL): what was answered 2xx survives a power cut."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="receipts")
+        self._database: sqlite3.Connection | None = None
+
+    async def write(self, batch: Sequence[Incoming]) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._write, batch)
+
+    def _write(self, batch: Sequence[Incoming]) -> None:
+        if self._database is None:
+            name = str(connections["default"].settings_dict["NAME"])
+            self._database = sqlite3.connect(
+                name, timeout=30, isolation_level=None, uri=name.startswith("file:")
+            )
+            self._database.execute("PRAGMA synchronous=FULL")
+        store_in_sqlite(self._database, batch)
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._thread.shutdown()
+
+    def _close(self) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+
+class QueueFull(Exception):
+    """More receipts wait for the disk than RECEIPTS_WAITING_MAX."""
+
+
+class Batcher:
+    """Group commit that follows the load: whatever waits when a commit ends is the next batch."""
+
+    def __init__(self, store: PostgresStore | SqliteStore) -> None:
+        self.store = store
+        self._waiting: list[tuple[Incoming, asyncio.Future]] = []
+        self._wake = asyncio.Event()
+        self._rung_at = float("-inf")
+        self._task = asyncio.create_task(self._run())
+
+    async def put(self, incoming: Incoming) -> None:
+        """Returns after the commit. Raises QueueFull, or what the database raised for this receipt."""
+        if len(self._waiting) >= settings.RECEIPTS_WAITING_MAX:
+            raise QueueFull
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append((incoming, done))
+        self._wake.set()
+        await done
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
+            if not self._waiting:
+                self._wake.clear()
+            await self._write(batch)
+            self._ring()
+
+    async def _write(self, batch: list[tuple[Incoming, asyncio.Future]]) -> None:
+        try:
+            await self.store.write([incoming for incoming, _ in batch])
+        except Exception as problem:  # noqa: BLE001 - whoever waits is told, and answers 503
+            if len(batch) == 1:
+                logger.error("A receipt could not be stored: %s", problem)
+                self._finish(batch, problem)
+            elif isinstance(problem, psycopg.OperationalError | sqlite3.OperationalError | OSError):
+                logger.error("%d receipts could not be stored: %s", len(batch), problem)
+                self._finish(batch, problem)
+            else:  # one bad row must not fail its neighbours
+                for one in batch:
+                    await self._write([one])
+        else:
+            self._finish(batch, None)
+
+    @staticmethod
+    def _finish(batch: list[tuple[Incoming, asyncio.Future]], problem: Exception | None) -> None:
+        for _, done in batch:
+            if done.done():  # the client went away; its receipt is stored all the same
+                continue
+            if problem is None:
+                done.set_result(None)
+            else:
+                done.set_exception(problem)
+
+    def _ring(self) -> None:
+        """Tell the workers, at most twice a second. A lost ring costs a minute at worst: the schedule rings too."""
+        now = time.monotonic()
+        if now - self._rung_at > RING_SECONDS:
+            self._rung_at = now
+            asyncio.get_running_loop().run_in_executor(None, ring)
+
+    async def close(self) -> None:
+        """Write what waits, then end. Called on shutdown, after the server stopped taking requests."""
+        while self._waiting:
+            await asyncio.sleep(0.01)
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        await self.store.close()
+
+
+class Receiver:
+    """The ASGI callable, with what it keeps between requests."""
+
+    def __init__(self) -> None:
+        self._directory: Directory | None = None
+        self._batcher: Batcher | None = None
+        self._public = settings.PUBLIC_URL
+
+    async def startup(self) -> None:
+        on_postgres = connections["default"].vendor == "postgresql"
+        self._directory = Directory()
+        self._batcher = Batcher(PostgresStore() if on_postgres else SqliteStore())
+
+    async def shutdown(self) -> None:
+        if self._batcher is not None:
+            await self._batcher.close()
+            self._batcher = None
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if self._batcher is None or self._directory is None:
+            await self.startup()
+        status, extra = await self._answer(scope, receive)
+        await send(
+            {"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0"), *extra]}
+        )
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _answer(self, scope: dict[str, Any], receive: Receive) -> tuple[int, list[tuple[bytes, bytes]]]:
+        assert self._directory is not None
+        assert self._batcher is not None
+        match = PATH.fullmatch(scope["path"])
+        if not match:
+            return 404, []
+        if scope["method"] not in ("POST", "GET"):
+            return 405, [(b"allow", b"GET, POST")]
+        body = await read_body(receive, settings.RECEIPT_MAX_BYTES)
+        if body is None:
+            return 413, [(b"connection", b"close")]
+        try:
+            account = await self._directory.find(match[1])
+            if account is None:
+                return 404, []
+            account_id, provider, credentials = account
+            call = self._call(scope, body)
+            if not provider.verify(call, credentials):
+                await self._refused(account_id)
+                return 403, []
+            kept = {name: value for name, value in call.headers.items() if name in provider.headers_kept}
+            await self._batcher.put(
+                Incoming(account_id, match[2], timezone.now(), call.method, call.query, kept, body)
+            )
+        except Exception as problem:  # noqa: BLE001 - whatever it was, the provider must come again
+            if not isinstance(problem, QueueFull):
+                logger.error("A receipt was turned away for now: %r", problem)
+            return 503, [(b"retry-after", b"5")]
+        return 204, []
+
+    def _call(self, scope: dict[str, Any], body: bytes) -> Call:
+        path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+        query = scope["query_string"].decode("latin-1")
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        url = f"{self._public}{path}?{query}" if query else f"{self._public}{path}"
+        return Call(scope["method"], url, query, headers, body)
+
+    async def _refused(self, account_id: int) -> None:
+        logger.warning("Refused a callback for account %d: its signature is wrong", account_id)
+        asyncio.get_running_loop().run_in_executor(None, count_forged, account_id)
+
+
+def count_forged(account_id: int) -> None:
+    """One more forged callback; counted aside, so that an attacker cannot slow the receiver down by it."""
+    close_old_connections()
+    Account.objects.filter(pk=account_id).update(forged=F("forged") + 1, forged_at=timezone.now())
+
+
+async def read_body(receive: Receive, limit: int) -> bytes | None:
+    """The whole body; None when it is longer than `limit` bytes."""
+    event = await receive()
+    body = event.get("body", b"")
+    while event.get("more_body") and len(body) <= limit:
+        event = await receive()
+        body += event.get("body", b"")
+    return body if len(body) <= limit else None
+
+
+receive = Receiver()
+startup = receive.startup
+shutdown = receive.shutdown

@@ -1,0 +1,226 @@
+"""From an audience to its recipients and first messages: set-based, in chunks that can stop and resume.
+
+One row for every intended contact, also the skipped ones with the gate's reason. The conditions are the gate's
+own, said once more in SQL because a million contacts cannot be asked one by one; a test holds the two together,
+and the gate itself still has the last word at handover.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from campaigns.models import Campaign, Recipient
+from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel
+from contacts.gate import Reason
+from contacts.hours import next_open, zone_for
+from contacts.models import ListMembership
+from deliveries.models import RecipientTally
+from deliveries.sending.routes import Route, routes
+from deliveries.statements import backend
+from deliveries.tallies import bump
+
+CHUNK = 50_000  # contacts; about half a second each, and at most that is done again after a crash
+
+
+class CannotSend(Exception):
+    """The campaign has no content or no active account for its channel; the text says which."""
+
+
+# The contacts of this chunk with their preferred address and the first reason that stops them, in the gate's order.
+AUDIENCE = """
+CREATE TEMPORARY TABLE audience AS
+SELECT {recipient_id} AS recipient_id, {message_id} AS message_id, c.id AS contact_id, a.id AS address_id,
+  coalesce(a.carrier, '') AS carrier, coalesce(a.region, '') AS region, coalesce(c.source_id, 0) AS list_source_id,
+  coalesce(nullif(c.time_zone, ''), a.time_zone, '') AS zone,
+  CASE
+    WHEN a.id IS NULL THEN '{no_address}'
+    WHEN a.validity = 'needs_correction' THEN '{needs_correction}'
+    WHEN a.validity = 'invalid' THEN '{invalid_address}'
+    WHEN a.line_type IN ({lines}) THEN '{wrong_line}'
+    WHEN coalesce(by_value.asked, 0) + coalesce(by_contact.asked, 0) > 0 THEN '{opted_out}'
+    WHEN by_value.value IS NOT NULL OR by_contact.contact_id IS NOT NULL THEN '{suppressed}'
+    WHEN NOT coalesce({consent}, {no}) THEN '{no_consent}'
+    WHEN h.hard_fails >= %(strikes)s THEN '{hard_fails}'
+    ELSE '' END AS reason
+FROM (SELECT DISTINCT contact_id FROM contacts_listmembership
+      WHERE contact_list_id IN (SELECT contactlist_id FROM campaigns_campaign_lists WHERE campaign_id = %(campaign)s)
+        AND contact_id > %(low)s AND contact_id <= %(high)s) who
+JOIN contacts_contact c ON c.id = who.contact_id
+LEFT JOIN contacts_address a ON a.contact_id = c.id AND a.kind = %(kind)s AND a.preferred
+LEFT JOIN (SELECT value, max(CASE WHEN origin = 'recipient' THEN 1 ELSE 0 END) AS asked FROM contacts_suppression
+           WHERE value <> '' AND {in_force} GROUP BY value) by_value ON by_value.value = a.value
+LEFT JOIN (SELECT contact_id, max(CASE WHEN origin = 'recipient' THEN 1 ELSE 0 END) AS asked FROM contacts_suppression
+           WHERE value = '' AND {in_force} GROUP BY contact_id) by_contact ON by_contact.contact_id = c.id
+LEFT JOIN contacts_addresshealth h ON h.address_id = a.id AND h.channel = %(channel)s
+WHERE NOT EXISTS (SELECT 1 FROM campaigns_recipient r WHERE r.campaign_id = %(campaign)s AND r.contact_id = c.id)
+"""
+
+IN_FORCE = """released_at IS NULL AND (expires_at IS NULL OR expires_at > %(now)s) AND channel IN ('', %(channel)s)
+  AND (scope <> 'sender' OR scope_value = %(sender)s)"""
+
+# The latest word on the channel; for MMS that on SMS counts where there is none of its own.
+CONSENT = """(SELECT k.opted_in FROM contacts_consent k WHERE k.contact_id = c.id AND k.channel = '{channel}'
+  ORDER BY k.at DESC, k.id DESC LIMIT 1)"""
+
+RECIPIENTS = """
+INSERT INTO campaigns_recipient (id, campaign_id, contact_id, state, skip_reason, reached_by, next_step,
+  next_step_reason, automatic)
+SELECT recipient_id, %(campaign)s, contact_id, CASE WHEN reason = '' THEN 'planned' ELSE 'skipped' END, reason, '',
+  CASE WHEN reason = '' THEN 'wait' ELSE 'none' END, '', {yes}
+FROM audience ORDER BY recipient_id
+"""
+
+MESSAGES = """
+INSERT INTO deliveries_message (id, uuid, recipient_id, campaign_id, contact_id, address_id, sender_id, account_id,
+  list_source_id, channel, attempt, cause, cause_reason, rule_version, priority, goal, carrier, region,
+  content_version, segments, provider_message_id, status, standing, failure_class, fault, evidence, disposition,
+  reason_code, parts, created_at, created_on, due_at, updated_at)
+SELECT message_id, {uuid}, recipient_id, %(campaign)s, contact_id, address_id, %(sender_id)s, %(account)s,
+  list_source_id, %(channel)s, 1, 'campaign', '', %(rule_version)s, %(priority)s, %(goal)s, carrier, region,
+  %(content_version)s, 1, '', 'queued', 0, 'none', 'none', 'clock', 'PENDING',
+  '', 0, %(now)s, %(day)s, o.due_at, %(now)s
+FROM audience JOIN opening o ON o.zone = audience.zone WHERE reason = '' ORDER BY message_id
+"""
+
+OUTBOX = """
+INSERT INTO deliveries_outbox (message_id, campaign_id, account_id, urgent, due_at, attempts, held)
+SELECT message_id, %(campaign)s, %(account)s, %(urgent)s, o.due_at, 0, ''
+FROM audience JOIN opening o ON o.zone = audience.zone WHERE reason = '' ORDER BY message_id
+"""
+
+TALLY = """
+INSERT INTO deliveries_tallydelta (campaign_id, day, channel, account_id, carrier, region, list_source_id,
+  status, failure_class, disposition, reason_code, n)
+SELECT %(campaign)s, %(day)s, %(channel)s, %(account)s, carrier, region, list_source_id,
+  'queued', 'none', 'PENDING', '', count(*)
+FROM audience WHERE reason = '' GROUP BY carrier, region, list_source_id
+"""
+
+
+def expand(campaign: Campaign, now: datetime, chunk: int = CHUNK) -> bool:
+    """Expand the next chunk of the audience, committed as one; True while there is more to do.
+
+    Raises CannotSend. Safe to call again after a crash, and by two processes at once: the campaign's row is the lock.
+    """
+    with transaction.atomic():
+        campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
+        if campaign.state != Campaign.State.LAUNCHING:
+            return False
+        high = _end_of_chunk(campaign, chunk)
+        if high is None:
+            campaign.state = Campaign.State.SENDING
+            campaign.save(update_fields=["state"])
+            return False
+        route = routes([campaign]).get((campaign.pk, campaign.channel))
+        if route is None:
+            raise CannotSend(f"{campaign.name} has no content or no active account for {campaign.channel}.")
+        counts = _insert(campaign, route, campaign.expanded_to, high, now)
+        campaign.expanded_to = high
+        campaign.expanded_count += sum(counts.values())
+        campaign.save(update_fields=["expanded_to", "expanded_count"])
+        bump(
+            RecipientTally,
+            {
+                (campaign.pk, Recipient.State.SKIPPED if reason else Recipient.State.PLANNED, reason): n
+                for reason, n in counts.items()
+            },
+        )
+    return True
+
+
+def audience_size(campaign: Campaign) -> int:
+    """How many contacts the campaign's lists hold, each counted once."""
+    members = ListMembership.objects.filter(contact_list__in=campaign.lists.all())
+    return members.values("contact_id").distinct().count()
+
+
+def _end_of_chunk(campaign: Campaign, chunk: int) -> int | None:
+    """The last contact id of the next chunk; None when nobody is left."""
+    rest = (
+        ListMembership.objects.filter(
+            contact_list__in=campaign.lists.all(), contact_id__gt=campaign.expanded_to
+        )
+        .order_by("contact_id")
+        .values_list("contact_id", flat=True)
+        .distinct()
+    )
+    full = rest[chunk - 1 : chunk].first()
+    return full if full is not None else rest.last()
+
+
+def _insert(campaign: Campaign, route: Route, low: int, high: int, now: datetime) -> dict[str, int]:
+    """Fill the tables for contacts in (low, high]; return how many there were for each reason ('' for planned)."""
+    statements = backend()
+    start = max(now, campaign.starts_at) if campaign.starts_at else now
+    values = {
+        "campaign": campaign.pk, "low": low, "high": high, "now": _sql(now), "day": now.date(),
+        "kind": KIND_OF[Channel(campaign.channel)], "channel": campaign.channel,
+        "strikes": campaign.playbook.strikes, "sender": route.content.sender.value,
+        "sender_id": route.content.sender_id, "account": route.account.pk, "goal": campaign.goal,
+        "rule_version": campaign.playbook.version, "priority": campaign.priority, "urgent": campaign.is_urgent,
+        "content_version": route.content.version,
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS audience")
+        cursor.execute("DROP TABLE IF EXISTS opening")
+        cursor.execute(_audience(campaign, statements), values)
+        cursor.execute("SELECT DISTINCT zone FROM audience WHERE reason = ''")
+        zones = [zone for (zone,) in cursor.fetchall()]
+        cursor.execute(
+            "CREATE TEMPORARY TABLE opening (zone varchar(64) PRIMARY KEY, due_at timestamp with time zone)"
+        )
+        cursor.executemany(
+            "INSERT INTO opening VALUES (%s, %s)",
+            [(zone, _sql(_opening(campaign, zone, start))) for zone in zones],
+        )
+        cursor.execute(RECIPIENTS.format(yes=_true()), values)
+        cursor.execute(MESSAGES.format(uuid=statements.NEW_UUID), values)
+        cursor.execute(OUTBOX, values)
+        cursor.execute(TALLY, values)
+        cursor.execute("SELECT reason, count(*) FROM audience GROUP BY reason")
+        counts = dict(cursor.fetchall())
+        cursor.execute("DROP TABLE audience")
+        cursor.execute("DROP TABLE opening")
+    return counts
+
+
+def _audience(campaign: Campaign, statements) -> str:
+    consent = CONSENT.format(channel=campaign.channel)
+    if campaign.channel == Channel.MMS:
+        consent = f"{consent}, {CONSENT.format(channel=Channel.SMS)}"
+    lines = sorted(IMPOSSIBLE_LINES[Channel(campaign.channel)])
+    return AUDIENCE.format(
+        recipient_id=statements.NEXT_ID.format(table="campaigns_recipient"),
+        message_id=statements.NEXT_ID.format(table="deliveries_message"),
+        lines=", ".join(f"'{line}'" for line in lines) or "''",
+        in_force=IN_FORCE,
+        consent=consent,
+        no="false" if connection.vendor == "postgresql" else "0",
+        **{name: Reason[name.upper()].value for name in GATE_REASONS},
+    )
+
+
+GATE_REASONS = (
+    "no_address", "needs_correction", "invalid_address", "wrong_line", "opted_out", "suppressed", "no_consent",
+    "hard_fails",
+)  # fmt: skip
+
+
+def _opening(campaign: Campaign, zone: str, start: datetime) -> datetime:
+    """When recipients in `zone` may first be written to: worked out once per zone, daylight saving included."""
+    if campaign.channel == Channel.EMAIL:
+        return start
+    return next_open(
+        start, zone_for(zone, "", settings.TIME_ZONE), campaign.window_start, campaign.window_end
+    )
+
+
+def _sql(moment: datetime):
+    return connection.ops.adapt_datetimefield_value(moment)
+
+
+def _true() -> str:
+    return "true" if connection.vendor == "postgresql" else "1"

@@ -1,0 +1,90 @@
+"""A campaign's life: launch, pause, resume, cancel. Each is one conditional update, so two clicks do it once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import User
+from campaigns.models import Campaign, Recipient
+from deliveries.deciding.followup import withdraw
+from deliveries.models import Outbox, RecipientTally
+from deliveries.sending.expansion import audience_size
+from deliveries.sending.routes import routes
+from deliveries.tasks import ring
+
+State = Campaign.State
+
+
+class CannotLaunch(Exception):
+    """Why a campaign cannot be launched; each reason is a sentence that says the way out."""
+
+    def __init__(self, reasons: list[str]) -> None:
+        super().__init__(" ".join(reasons))
+        self.reasons = reasons
+
+
+def obstacles(campaign: Campaign) -> list[str]:
+    """What stands in the way of a launch; empty when nothing does."""
+    found = []
+    if campaign.state != State.DRAFT:
+        found.append(f"The campaign is not a draft: it is {campaign.get_state_display().lower()}.")
+    if not campaign.lists.exists():
+        found.append("The campaign has no list. Choose at least one.")
+    route = routes([campaign]).get((campaign.pk, campaign.channel))
+    if not campaign.contents.filter(channel=campaign.channel).exists():
+        found.append(f"There is no {campaign.get_channel_display()} content. Add it to the campaign.")
+    elif route is None:
+        found.append(
+            f"No active account sends {campaign.get_channel_display()}. Ask an administrator to add one."
+        )
+    elif route.content.sender.state != route.content.sender.State.APPROVED:
+        found.append(f"The sender {route.content.sender.value} is not approved to send yet.")
+    return found
+
+
+def launch(campaign: Campaign, by: User | None, now: datetime) -> None:
+    """Start sending: the audience is expanded in the background. Raises CannotLaunch."""
+    reasons = obstacles(campaign)
+    if reasons:
+        raise CannotLaunch(reasons)
+    with transaction.atomic():
+        mine = Campaign.objects.filter(pk=campaign.pk, state=State.DRAFT).update(
+            state=State.LAUNCHING, launched_by=by, launched_at=now, audience_size=audience_size(campaign)
+        )
+        if not mine:
+            raise CannotLaunch(["Somebody else has just launched this campaign."])
+        transaction.on_commit(ring)
+
+
+def pause(campaign: Campaign, by: User | None) -> bool:
+    """Hold what has not left yet; False when the campaign is not sending."""
+    return bool(Campaign.objects.filter(pk=campaign.pk, state=State.SENDING).update(state=State.PAUSED))
+
+
+def resume(campaign: Campaign, by: User | None) -> bool:
+    resumed = bool(Campaign.objects.filter(pk=campaign.pk, state=State.PAUSED).update(state=State.SENDING))
+    transaction.on_commit(ring)
+    return resumed
+
+
+def cancel(campaign: Campaign, by: User | None, now: datetime) -> int:
+    """End the campaign and withdraw what has not left; return how many messages were withdrawn."""
+    going = [State.LAUNCHING, State.SENDING, State.PAUSED]
+    with transaction.atomic():
+        if not Campaign.objects.filter(pk=campaign.pk, state__in=going).update(
+            state=State.CANCELED, completed_at=now
+        ):
+            return 0
+        waiting = list(Outbox.objects.filter(campaign_id=campaign.pk).values_list("pk", flat=True))
+        transaction.on_commit(ring)
+        return len(withdraw(waiting, "campaign_not_sending", now))
+
+
+def complete(now: datetime) -> int:
+    """Call those campaigns completed that have nothing left to send and nobody left to wait for."""
+    waiting = [Recipient.State.PLANNED, Recipient.State.OPEN]
+    busy = RecipientTally.objects.filter(state__in=waiting, n__gt=0).values("campaign_id")
+    idle = Campaign.objects.filter(state=State.SENDING).exclude(pk__in=busy)
+    return idle.update(state=State.COMPLETED, completed_at=now)

@@ -1,0 +1,182 @@
+"""The set-based statements, each once for PostgreSQL and once for SQLite behind the names below.
+
+What both databases say alike stands here, in the ORM or in portable SQL. `postgresql.py` and `sqlite.py` offer
+the same functions with the same results; the same tests run on both.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from types import ModuleType
+from typing import NamedTuple
+
+from django.db import connection
+
+from deliveries.models import Message, Moved, PendingReceipt, StatusEvent
+from deliveries.statuses import REACHING, SETTLED, Disposition, Standing, Status, project
+from deliveries.tallies import append
+
+# SQLite allows 32,766 parameters in one statement; stay well below.
+CHUNK = 5_000
+
+# A message's dimensions as the tallies count them, in the order of `tallies.DIMENSIONS`.
+MESSAGE_DIMENSIONS = (
+    "campaign_id", "created_on", "channel", "account_id", "carrier", "region", "list_source_id",
+    "status", "failure_class", "disposition", "reason_code",
+)  # fmt: skip
+
+
+class Event(NamedTuple):
+    """One fact about one message, ready to be written. `disposition` and `reason_code` are what the message
+    shows if this event wins."""
+
+    message_id: int
+    fact: int
+    receipt_id: int | None
+    status: str
+    standing: int
+    failure_class: str
+    fault: str
+    evidence: str
+    native_status: str
+    native_code: str
+    native_text: str
+    part: int
+    parts: int
+    occurred_at: datetime
+    disposition: str
+    reason_code: str
+
+
+class Waiting(NamedTuple):
+    """A claimed receipt."""
+
+    id: int
+    account_id: int
+    kind: str
+    received_at: datetime
+    method: str
+    query: str
+    headers: dict
+    body: bytes
+    attempts: int
+
+
+class Applied(NamedTuple):
+    """How many events were new, and how many messages changed their status."""
+
+    events: int
+    moved: int
+
+
+def backend() -> ModuleType:
+    """The module for the database in use."""
+    if connection.vendor == "postgresql":
+        from deliveries.statements import postgresql
+
+        return postgresql
+    from deliveries.statements import sqlite
+
+    return sqlite
+
+
+def chunks(values: Iterable, size: int = CHUNK) -> Iterable[list]:
+    values = list(values)
+    return (values[at : at + size] for at in range(0, len(values), size))
+
+
+def claim_receipts(limit: int, ids: Sequence[int] | None = None) -> list[Waiting]:
+    """Up to `limit` waiting receipts, oldest first, for this transaction alone; only those of `ids` if given."""
+    return backend().claim_receipts(limit, ids)
+
+
+def finish_receipts(ids: Sequence[int]) -> None:
+    """These receipts are recorded: they leave the line. The receipts themselves stay as evidence."""
+    for chunk in chunks(ids):
+        PendingReceipt.objects.filter(pk__in=chunk).delete()
+
+
+def messages_by_ref(refs: Collection[str]) -> dict[tuple[str | None, int], tuple[int, str]]:
+    """(reference, account) -> (message, goal) for the references that exist."""
+    found: dict[tuple[str | None, int], tuple[int, str]] = {}
+    for chunk in chunks(refs):
+        rows = Message.objects.filter(uuid__in=chunk).values_list("uuid", "account_id", "pk", "goal")
+        found.update({(str(ref), account): (pk, goal) for ref, account, pk, goal in rows})
+    return found
+
+
+def messages_by_provider_id(keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], tuple[int, str]]:
+    """(account, provider's id) -> (message, goal) for those that exist."""
+    found = {}
+    for account in {account for account, _ in keys}:
+        for chunk in chunks(sorted(id for owner, id in keys if owner == account)):
+            rows = Message.objects.filter(account_id=account, provider_message_id__in=chunk)
+            for provider_id, pk, goal in rows.values_list("provider_message_id", "pk", "goal"):
+                found[account, provider_id] = (pk, goal)
+    return found
+
+
+def apply_events(events: Sequence[Event], now: datetime, mapping_version: int) -> Applied:
+    """Write events (unique by message and fact), move each message to its greatest event, append the change of
+    the tallies, and note the messages that moved. Call inside a transaction."""
+    applied, in_parts = backend().apply_events(events, now, mapping_version)
+    if in_parts:
+        applied = Applied(applied.events, applied.moved + project_parts(in_parts, now))
+    return applied
+
+
+def project_parts(message_ids: Sequence[int], now: datetime) -> int:
+    """Set messages that report in parts to what all their parts together say; return how many moved.
+
+    The messages are locked before their events are read, so of two recorders the second sees all of them.
+    """
+    messages = list(Message.objects.select_for_update().filter(pk__in=message_ids).order_by("pk"))
+    events: dict[int, list[StatusEvent]] = {}
+    for event in StatusEvent.objects.filter(message_id__in=message_ids):
+        events.setdefault(event.message_id, []).append(event)
+    changes: Counter[tuple] = Counter()
+    moved = []
+    for message in messages:
+        before = tuple(getattr(message, name) for name in MESSAGE_DIMENSIONS)
+        was = message.standing
+        show(message, events[message.pk])
+        if message.standing != was:
+            message.updated_at = now
+            moved.append(Moved(message_id=message.pk, moved_at=now))
+            changes[before] -= 1
+            changes[tuple(getattr(message, name) for name in MESSAGE_DIMENSIONS)] += 1
+    shown = [
+        "status", "standing", "failure_class", "fault", "evidence", "disposition", "reason_code",
+        "parts", "sent_at", "delivered_at", "settled_at", "updated_at",
+    ]  # fmt: skip
+    Message.objects.bulk_update(messages, shown, batch_size=200)
+    Moved.objects.bulk_create(moved, batch_size=1_000)
+    append(changes)
+    return len(moved)
+
+
+def show(message: Message, events: Sequence[StatusEvent]) -> None:
+    """Make `message` say what its events, in parts, say together."""
+    from deliveries.statuses import disposition
+
+    winner = project([Standing(e.standing, e.status, e.part, e.parts) for e in events])
+    assert winner is not None
+    event = next((e for e in events if e.standing == winner.standing), None)
+    reaching = [e.occurred_at for e in events if e.status in REACHING]
+    message.parts = max(e.parts for e in events)
+    message.standing = winner.standing
+    message.status = winner.status
+    message.sent_at = min((e.occurred_at for e in events if e.status == Status.SENT), default=None)
+    # Complete only when its last part is.
+    message.delivered_at = max(reaching) if winner.status in REACHING else min(reaching, default=None)
+    if event is None:  # some parts arrived, the others are silent
+        message.failure_class, message.fault, message.evidence = "none", "none", "carrier"
+        message.disposition, message.reason_code, message.settled_at = Disposition.PENDING, "", None
+        return
+    message.failure_class, message.fault, message.evidence = event.failure_class, event.fault, event.evidence
+    message.disposition = disposition(event.status, event.failure_class, event.fault, message.goal)
+    failed = event.status in SETTLED - REACHING
+    message.reason_code = event.native_code or (event.native_status if failed else "")
+    message.settled_at = event.occurred_at if event.status in SETTLED else None

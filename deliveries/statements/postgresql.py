@@ -1,0 +1,126 @@
+"""PostgreSQL: COPY into a temporary table, then one statement that does the rest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import connection
+
+from deliveries.statements import Applied, Event, Waiting
+from deliveries.statuses import REACHING, SETTLED
+
+CLAIM = """
+SELECT p.receipt_id, r.account_id, r.kind, r.received_at, r.method, r.query, r.headers::text, r.body, p.attempts
+FROM deliveries_pendingreceipt p JOIN deliveries_receipt r ON r.id = p.receipt_id
+WHERE p.state = 'new' {these} ORDER BY p.receipt_id LIMIT %s FOR UPDATE OF p SKIP LOCKED
+"""
+
+# For the expansion of an audience: ids in advance, so that three tables can be filled without joining back.
+NEXT_ID = "nextval(pg_get_serial_sequence('{table}', 'id'))"
+NEW_UUID = "gen_random_uuid()"
+
+INBOX = """
+CREATE TEMPORARY TABLE IF NOT EXISTS inbox (
+  message_id bigint, fact bigint, receipt_id bigint, status text, standing bigint, failure_class text, fault text,
+  evidence text, native_status text, native_code text, native_text text, part smallint, parts smallint,
+  occurred_at timestamptz, disposition text, reason_code text) ON COMMIT DELETE ROWS
+"""
+
+# 1. Write the events; a fact that is known already changes nothing, unless this telling of it is earlier.
+# 2. Of the new ones take the greatest for each message; those in parts are projected separately.
+# 3. Lock the messages it moves, in order of id, so that two recorders queue up instead of deadlocking. The lock
+#    reads the newest version, so the comparison holds when another recorder was faster.
+# 4. Move them, append the change of the tallies, and tell deciding.
+APPLY = """
+WITH told AS (
+  INSERT INTO deliveries_statusevent AS e (
+    message_id, fact, receipt_id, status, standing, failure_class, fault, evidence, native_status, native_code,
+    native_text, part, parts, occurred_at, recorded_at, mapping_version)
+  SELECT message_id, fact, receipt_id, status, standing, failure_class, fault, evidence, native_status, native_code,
+    native_text, part, parts, occurred_at, %(now)s, %(version)s
+  FROM inbox ORDER BY message_id, fact
+  ON CONFLICT (message_id, fact) DO UPDATE SET occurred_at = excluded.occurred_at
+    WHERE excluded.occurred_at < e.occurred_at
+  RETURNING message_id, fact, status, standing, parts, occurred_at
+), best AS (
+  SELECT DISTINCT ON (t.message_id) t.message_id, t.standing, t.status, t.occurred_at,
+    i.failure_class, i.fault, i.evidence, i.disposition, i.reason_code,
+    CASE WHEN t.status = ANY(%(settled)s) THEN t.occurred_at END AS settled_at
+  FROM told t JOIN inbox i USING (message_id, fact)
+  WHERE t.parts <= 1 ORDER BY t.message_id, t.standing DESC
+), times AS (
+  SELECT message_id, min(occurred_at) FILTER (WHERE status = 'sent') AS sent_at,
+    min(occurred_at) FILTER (WHERE status = ANY(%(reaching)s)) AS delivered_at
+  FROM told WHERE parts <= 1 GROUP BY message_id
+), old AS (
+  SELECT m.id, m.campaign_id, m.created_on, m.channel, m.account_id, m.carrier, m.region, m.list_source_id,
+    m.status, m.failure_class, m.disposition, m.reason_code, b.standing > m.standing AS wins
+  FROM deliveries_message m JOIN best b ON b.message_id = m.id JOIN times t ON t.message_id = m.id
+  WHERE b.standing > m.standing OR t.sent_at < coalesce(m.sent_at, 'infinity')
+    OR t.delivered_at < coalesce(m.delivered_at, 'infinity')
+    OR (b.standing = m.standing AND b.settled_at < m.settled_at)
+  ORDER BY m.id FOR UPDATE OF m
+), new AS (
+  UPDATE deliveries_message m SET
+    status = CASE WHEN o.wins THEN b.status ELSE m.status END,
+    standing = greatest(m.standing, b.standing),
+    failure_class = CASE WHEN o.wins THEN b.failure_class ELSE m.failure_class END,
+    fault = CASE WHEN o.wins THEN b.fault ELSE m.fault END,
+    evidence = CASE WHEN o.wins THEN b.evidence ELSE m.evidence END,
+    disposition = CASE WHEN o.wins THEN b.disposition ELSE m.disposition END,
+    reason_code = CASE WHEN o.wins THEN b.reason_code ELSE m.reason_code END,
+    sent_at = least(m.sent_at, t.sent_at),
+    delivered_at = least(m.delivered_at, t.delivered_at),
+    settled_at = CASE WHEN o.wins THEN b.settled_at
+                      WHEN b.standing = m.standing THEN least(m.settled_at, b.settled_at) ELSE m.settled_at END,
+    updated_at = CASE WHEN o.wins THEN %(now)s ELSE m.updated_at END
+  FROM old o JOIN best b ON b.message_id = o.id JOIN times t ON t.message_id = o.id
+  WHERE m.id = o.id
+  RETURNING m.id, m.campaign_id, m.created_on, m.channel, m.account_id, m.carrier, m.region, m.list_source_id,
+    m.status, m.failure_class, m.disposition, m.reason_code, o.wins
+), change AS (
+  INSERT INTO deliveries_tallydelta (campaign_id, day, channel, account_id, carrier, region, list_source_id,
+    status, failure_class, disposition, reason_code, n)
+  SELECT campaign_id, created_on, channel, account_id, carrier, region, list_source_id, status, failure_class,
+    disposition, reason_code, sum(n)
+  FROM (SELECT old.*, -1 AS n FROM old WHERE wins UNION ALL SELECT new.*, 1 FROM new WHERE wins) both_sides
+  GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 HAVING sum(n) <> 0
+), bell AS (
+  INSERT INTO deliveries_moved (message_id, moved_at) SELECT id, %(now)s FROM new WHERE wins
+)
+SELECT (SELECT count(*) FROM told), (SELECT count(*) FROM new WHERE wins),
+  (SELECT array_agg(DISTINCT message_id) FROM told WHERE parts > 1)
+"""
+
+
+def claim_receipts(limit: int, ids: Sequence[int] | None) -> list[Waiting]:
+    these = "" if ids is None else "AND p.receipt_id = ANY(%s)"
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM.format(these=these), [limit] if ids is None else [list(ids), limit])
+        return [
+            Waiting(id, account, kind, at, method, query, json.loads(headers), body, attempts)
+            for id, account, kind, at, method, query, headers, body, attempts in cursor.fetchall()
+        ]
+
+
+def apply_events(events: Sequence[Event], now: datetime, mapping_version: int) -> tuple[Applied, list[int]]:
+    """See `statements.apply_events`; also returns the messages that report in parts."""
+    with connection.cursor() as cursor:
+        cursor.execute(INBOX)
+        cursor.execute("DELETE FROM inbox")  # what an earlier call in this transaction left
+        with cursor.copy("COPY inbox FROM STDIN") as copy:
+            for event in events:
+                copy.write_row(event)
+        cursor.execute(
+            APPLY,
+            {
+                "now": now,
+                "version": mapping_version,
+                "settled": sorted(SETTLED),
+                "reaching": sorted(REACHING),
+            },
+        )
+        written, moved, in_parts = cursor.fetchone()
+    return Applied(written, moved), in_parts or []

@@ -1,0 +1,154 @@
+"""SQLite: one writer at a time, so what is read inside the transaction cannot change before it is written."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from django.db import connection
+
+from deliveries.models import Moved
+from deliveries.receiving.storing import sqlite_text
+from deliveries.statements import MESSAGE_DIMENSIONS, Applied, Event, Waiting
+from deliveries.statuses import REACHING, SETTLED, Status
+from deliveries.tallies import append
+
+CLAIM = """
+SELECT p.receipt_id, r.account_id, r.kind, r.received_at, r.method, r.query, r.headers, r.body, p.attempts
+FROM deliveries_pendingreceipt p JOIN deliveries_receipt r ON r.id = p.receipt_id
+WHERE p.state = 'new' {these} ORDER BY p.receipt_id LIMIT %s
+"""
+
+# For the expansion of an audience: ids in advance. The transaction holds the one write lock, so they stay free.
+NEXT_ID = "(SELECT coalesce(max(id), 0) FROM {table}) + row_number() OVER (ORDER BY c.id)"
+NEW_UUID = "lower(hex(randomblob(16)))"
+
+WRITE_EVENTS = """
+INSERT INTO deliveries_statusevent (
+  message_id, fact, receipt_id, status, standing, failure_class, fault, evidence, native_status, native_code,
+  native_text, part, parts, occurred_at, recorded_at, mapping_version)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (message_id, fact) DO UPDATE SET occurred_at = excluded.occurred_at
+"""
+
+MOVE = """
+UPDATE deliveries_message SET status = %s, standing = %s, failure_class = %s, fault = %s, evidence = %s,
+  disposition = %s, reason_code = %s, settled_at = %s, updated_at = %s, sent_at = %s, delivered_at = %s WHERE id = %s
+"""
+
+TIMES = "UPDATE deliveries_message SET settled_at = %s, sent_at = %s, delivered_at = %s WHERE id = %s"
+
+
+def moment(value: datetime | str) -> datetime:
+    """What SQLite gave for a moment, aware: it keeps UTC without saying so."""
+    naive = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return naive.replace(tzinfo=UTC)
+
+
+def marks(values: Sequence) -> str:
+    return ", ".join(["%s"] * len(values))
+
+
+def earlier(one: str | None, other: str | None) -> str | None:
+    """The earlier of two moments as SQLite stores them; one that is not there does not count."""
+    return min(filter(None, (one, other)), default=None)
+
+
+def claim_receipts(limit: int, ids: Sequence[int] | None) -> list[Waiting]:
+    these = "" if ids is None else f"AND p.receipt_id IN ({marks(ids)})"
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM.format(these=these), [*(ids or ()), limit])
+        rows = cursor.fetchall()
+    return [
+        Waiting(id, account, kind, moment(at), method, query, json.loads(headers), body, attempts)
+        for id, account, kind, at, method, query, headers, body, attempts in rows
+    ]
+
+
+def apply_events(events: Sequence[Event], now: datetime, mapping_version: int) -> tuple[Applied, list[int]]:
+    """See `statements.apply_events`; also returns the messages that report in parts."""
+    ids = sorted({event.message_id for event in events})
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT message_id, fact, occurred_at FROM deliveries_statusevent WHERE message_id IN ({marks(ids)})",  # noqa: S608
+            ids,
+        )
+        known = {(message, fact): at for message, fact, at in cursor.fetchall()}
+        told = [
+            event
+            for event in events
+            if (event.message_id, event.fact) not in known
+            or sqlite_text(event.occurred_at) < as_text(known[event.message_id, event.fact])
+        ]
+        if not told:
+            return Applied(0, 0), []
+        cursor.executemany(
+            WRITE_EVENTS,
+            [(*e[:13], sqlite_text(e.occurred_at), sqlite_text(now), mapping_version) for e in told],
+        )
+        moved = _move([event for event in told if event.parts <= 1], now, cursor)
+    return Applied(len(told), moved), sorted({event.message_id for event in told if event.parts > 1})
+
+
+def as_text(value: datetime | str) -> str:
+    return value.isoformat(sep=" ") if isinstance(value, datetime) else value
+
+
+def _move(told: Sequence[Event], now: datetime, cursor) -> int:
+    """Raise each message to the greatest of its new events; return how many moved."""
+    by_message: dict[int, list[Event]] = {}
+    for event in told:
+        by_message.setdefault(event.message_id, []).append(event)
+    ids = sorted(by_message)
+    columns = ("id", "standing", "sent_at", "delivered_at", "settled_at", *MESSAGE_DIMENSIONS)
+    cursor.execute(
+        f"SELECT {', '.join(columns)} FROM deliveries_message WHERE id IN ({marks(ids)})",  # noqa: S608
+        ids,
+    )
+    moves, times, bells = [], [], []
+    changes: Counter[tuple] = Counter()
+    for id, standing, sent_at, delivered_at, settled_at, *dimensions in cursor.fetchall():
+        events = by_message[id]
+        best = max(events, key=lambda event: event.standing)
+        sent = earlier(text_or_none(sent_at), first(events, {Status.SENT}))
+        delivered = earlier(text_or_none(delivered_at), first(events, REACHING))
+        settled = sqlite_text(best.occurred_at) if best.status in SETTLED else None
+        if best.standing > standing:
+            moves.append(
+                (
+                    *best[3:8],
+                    best.disposition,
+                    best.reason_code,
+                    settled,
+                    sqlite_text(now),
+                    sent,
+                    delivered,
+                    id,
+                )
+            )
+            bells.append(Moved(message_id=id, moved_at=now))
+            before = tuple(dimensions)
+            changes[before] -= 1
+            changes[(*before[:7], best.status, best.failure_class, best.disposition, best.reason_code)] += 1
+        else:
+            if best.standing == standing:
+                settled = earlier(text_or_none(settled_at), settled)
+            else:
+                settled = text_or_none(settled_at)
+            times.append((settled, sent, delivered, id))
+    cursor.executemany(MOVE, moves)
+    cursor.executemany(TIMES, times)
+    Moved.objects.bulk_create(bells, batch_size=400)
+    append(changes)
+    return len(moves)
+
+
+def text_or_none(value: datetime | str | None) -> str | None:
+    return None if value is None else as_text(value)
+
+
+def first(events: Sequence[Event], statuses: frozenset | set) -> str | None:
+    """When the first event with one of these statuses happened, as SQLite stores it."""
+    return min((sqlite_text(event.occurred_at) for event in events if event.status in statuses), default=None)

@@ -1,0 +1,121 @@
+"""The tallies: counting changes in, folding them, and proving that they equal the rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from django.db import connection, transaction
+from django.db.models import Count, Model
+
+from campaigns.models import Recipient
+from deliveries.models import (
+    MESSAGE_TALLIES,
+    Message,
+    QueueEntry,
+    QueueTally,
+    RecipientTally,
+    Tally,
+    TallyDelta,
+)
+
+FOLD_LIMIT = 20_000
+FOLD_LOCK = 0x57_42_01  # PostgreSQL advisory lock: one process folds at a time
+
+# The dimensions of a message that tallies count, in the order of TallyDelta's columns.
+DIMENSIONS = (
+    "campaign_id", "day", "channel", "account_id", "carrier", "region", "list_source_id",
+    "status", "failure_class", "disposition", "reason_code",
+)  # fmt: skip
+
+
+def bump(tally: type[Tally], changes: Mapping[tuple, int]) -> None:
+    """Add each change to its cell, making the cell where there is none. Keys as `tally.KEY`.
+
+    Cells are taken in one order by everybody, so that two transactions cannot wait for each other in a ring.
+    """
+    rows = [(*key, n) for key, n in sorted(changes.items()) if n]
+    if not rows:
+        return
+    table, names = tally._meta.db_table, ", ".join(tally.KEY)
+    marks = ", ".join(["%s"] * (len(tally.KEY) + 1))
+    sql = (
+        f"INSERT INTO {table} ({names}, n) VALUES ({marks}) "  # noqa: S608 - names of our own models
+        f"ON CONFLICT ({names}) DO UPDATE SET n = {table}.n + excluded.n"
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(sql, rows)
+
+
+def append(changes: Mapping[tuple, int]) -> None:
+    """Note a change of message tallies, keyed by `DIMENSIONS`, to be folded soon."""
+    TallyDelta.objects.bulk_create(
+        [TallyDelta(**dict(zip(DIMENSIONS, key, strict=True)), n=n) for key, n in changes.items() if n],
+        batch_size=80,
+    )
+
+
+def fold(limit: int = FOLD_LIMIT) -> int:
+    """Add waiting changes to the tallies; return how many were folded (0 also when another process is at it)."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [FOLD_LOCK])
+                if not cursor.fetchone()[0]:
+                    return 0
+            cursor.execute(
+                f"DELETE FROM deliveries_tallydelta WHERE id IN "  # noqa: S608 - our own column names
+                f"(SELECT id FROM deliveries_tallydelta ORDER BY id LIMIT %s) RETURNING {', '.join(DIMENSIONS)}, n",
+                [limit],
+            )
+            rows = cursor.fetchall()
+        place = {name: at for at, name in enumerate(DIMENSIONS)}
+        for tally in MESSAGE_TALLIES:
+            columns = [place[name] for name in tally.KEY]
+            changes: Counter[tuple] = Counter()
+            for row in rows:
+                changes[tuple(row[at] for at in columns)] += row[-1]
+            bump(tally, changes)
+    return len(rows)
+
+
+def fold_all() -> int:
+    """Fold until nothing waits; return how many changes were folded."""
+    done = 0
+    while folded := fold():
+        done += folded
+    return done
+
+
+def counted(model: type[Model], key: Iterable[str], **renamed: str) -> Counter[tuple]:
+    """Rows of `model` counted by `key`, straight from the table; `renamed` maps a key to its column."""
+    columns = [renamed.get(name, name) for name in key]
+    rows = model.objects.order_by().values_list(*columns).annotate(n=Count("*"))  # type: ignore[attr-defined]
+    return Counter({tuple(row[:-1]): row[-1] for row in rows})
+
+
+def expected(tally: type[Tally]) -> Counter[tuple]:
+    """What `tally` must hold, counted from the rows themselves. Reads whole tables: for checks and repair only."""
+    if tally is RecipientTally:
+        return counted(Recipient, tally.KEY)
+    if tally is QueueTally:
+        return counted(QueueEntry, tally.KEY)
+    return counted(Message, tally.KEY, day="created_on")
+
+
+ALL_TALLIES = (*MESSAGE_TALLIES, RecipientTally, QueueTally)
+
+
+def differences(tally: type[Tally]) -> dict[tuple, tuple[int, int]]:
+    """Cells where the tally and the rows disagree: key -> (tally, rows). Empty when all is well."""
+    held = Counter(
+        {tuple(row[:-1]): row[-1] for row in tally.objects.values_list(*tally.KEY, "n") if row[-1]}
+    )
+    rows = expected(tally)
+    return {key: (held[key], rows[key]) for key in held.keys() | rows.keys() if held[key] != rows[key]}
+
+
+def rebuild(tally: type[Tally]) -> None:
+    """Throw the tally away and count it anew. Call inside a transaction while nothing else writes."""
+    tally.objects.all().delete()
+    bump(tally, expected(tally))

@@ -1,0 +1,35 @@
+"""Doorbells. A task carries no data: it says "there may be work", and losing or doubling it changes nothing.
+
+What is due, and who has claimed it, stands in our own tables; `deliveries.drain` does the work. The schedule
+that `manage.py worker` keeps rings once a minute for whatever was missed.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from django.db import close_old_connections
+from django_q.brokers import get_broker
+from django_q.tasks import async_task
+
+logger = logging.getLogger(__name__)
+
+WAITING_ENOUGH = 3
+
+
+def ring() -> None:
+    """Ask the workers to look for work. Never raises, and adds nothing when bells already wait to be heard."""
+    try:
+        close_old_connections()
+        if get_broker().queue_size() < WAITING_ENOUGH:
+            async_task("deliveries.tasks.drain")
+    except Exception:  # a lost ring is made good by the schedule
+        logger.exception("Could not ring the workers")
+
+
+def drain() -> None:
+    """Do what is due for a few seconds; ring again if some is left."""
+    from deliveries.drain import SLICE_SECONDS, drain_once
+
+    if drain_once(seconds=SLICE_SECONDS).more:
+        ring()
