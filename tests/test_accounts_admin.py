@@ -1,0 +1,53 @@
+"""People in the admin: administrators hand out roles, never the powers of a superuser."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Group
+from django.urls import reverse
+
+from accounts.models import User
+from accounts.roles import ADMINISTRATOR, SUPPORT
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def administrator(client):
+    user = factories.user(is_staff=True)
+    user.groups.add(Group.objects.get(name=ADMINISTRATOR))
+    client.force_login(user)
+    return user
+
+
+def test_an_administrator_adds_a_person_with_a_role(client, administrator):
+    password = "a long enough passphrase"
+    role = Group.objects.get(name=SUPPORT)
+    form = {"username": "sam", "usable_password": "true", "password1": password, "password2": password}
+
+    response = client.post(
+        reverse("admin:accounts_user_add"), form | {"groups": [role.pk], "is_staff": "on"}, follow=True
+    )
+
+    assert response.status_code == 200
+    assert User.objects.get(username="sam").has_perm("contacts.correct_contact")
+
+
+def test_an_administrator_cannot_make_themselves_a_superuser(client, administrator):
+    form = {"username": administrator.username, "is_active": "on", "is_staff": "on", "is_superuser": "on"}
+
+    client.post(reverse("admin:accounts_user_change", args=[administrator.pk]), form)
+
+    administrator.refresh_from_db()
+    assert not administrator.is_superuser
+
+
+def test_an_administrator_cannot_change_a_superuser(client, administrator):
+    root = factories.user(is_superuser=True)
+
+    page = client.get(reverse("admin:accounts_user_change", args=[root.pk]))
+    password = client.get(reverse("admin:auth_user_password_change", args=[root.pk]))
+
+    assert "_save" not in page.content.decode()
+    assert password.status_code == 403
