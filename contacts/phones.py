@@ -1,0 +1,142 @@
+"""Phone numbers: from what people type to E.164, and to what may be shown."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import phonenumbers
+from phonenumbers import PhoneNumberType, ValidationResult, carrier, timezone
+
+from contacts.channels import LineType
+
+_LINE_TYPES = {
+    PhoneNumberType.MOBILE: LineType.MOBILE,
+    PhoneNumberType.FIXED_LINE: LineType.LANDLINE,
+    PhoneNumberType.FIXED_LINE_OR_MOBILE: LineType.FIXED_OR_MOBILE,
+    PhoneNumberType.VOIP: LineType.VOIP,
+    PhoneNumberType.TOLL_FREE: LineType.TOLL_FREE,
+    PhoneNumberType.UNKNOWN: LineType.UNKNOWN,
+}
+_NOWHERE = {LineType.TOLL_FREE, LineType.OTHER}  # the same number rings anywhere in its country
+_WHY = {
+    ValidationResult.TOO_SHORT: "it is too short",
+    ValidationResult.TOO_LONG: "it is too long",
+    ValidationResult.IS_POSSIBLE_LOCAL_ONLY: "the area code is missing",
+    ValidationResult.INVALID_COUNTRY_CODE: "it starts with a country code that does not exist",
+    ValidationResult.INVALID_LENGTH: "it has a wrong number of digits",
+}
+_UNREADABLE = {
+    phonenumbers.NumberParseException.INVALID_COUNTRY_CODE: "it starts with a country code that does not exist",
+    phonenumbers.NumberParseException.TOO_SHORT_AFTER_IDD: "it is too short",
+    phonenumbers.NumberParseException.TOO_SHORT_NSN: "it is too short",
+    phonenumbers.NumberParseException.TOO_LONG: "it is too long",
+}
+_TYPED_NUMBER = re.compile(r"[\d\s+().\-–/·]+")
+SHORTEST_ENDING = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """A number that exists as far as its numbering plan tells; whether anybody answers is another matter.
+
+    `region` is a country (US); `time_zone` an IANA name and `carrier` a name, '' when the number does not tell.
+    """
+
+    value: str  # E.164
+    region: str
+    time_zone: str
+    line_type: LineType
+    carrier: str
+
+
+class NotAPhone(ValueError):
+    """`text` is no phone number; `why` is the half of a sentence that follows "because"."""
+
+    def __init__(self, text: str, why: str) -> None:
+        super().__init__(f"“{text}” is not a phone number: {why}.")
+        self.text = text
+        self.why = why
+
+
+def parse_phone(text: str, region: str) -> Phone:
+    """Read a number in any usual notation; one without a country code belongs to `region`, such as US.
+
+    Raises NotAPhone.
+    """
+    number = _parse(text, region)
+    line_type = _LINE_TYPES.get(phonenumbers.number_type(number), LineType.OTHER)
+    zones = timezone.time_zones_for_number(number)
+    known = line_type not in _NOWHERE and zones and zones[0] != timezone.UNKNOWN_TIMEZONE
+    return Phone(
+        value=phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164),
+        region=phonenumbers.region_code_for_number(number) or "",
+        time_zone=zones[0] if known else "",
+        line_type=line_type,
+        carrier=carrier.name_for_number(number, "en"),
+    )
+
+
+def _parse(text: str, region: str) -> phonenumbers.PhoneNumber:
+    try:
+        number = phonenumbers.parse(text.strip(), region)
+    except phonenumbers.NumberParseException as problem:
+        raise NotAPhone(
+            text, _UNREADABLE.get(problem.error_type, "there are no digits to dial in it")
+        ) from None
+    if number.extension:
+        raise NotAPhone(text, f"an extension ({number.extension}) cannot be dialled; give the direct number")
+    possible = phonenumbers.is_possible_number_with_reason(number)
+    if possible != ValidationResult.IS_POSSIBLE:
+        raise NotAPhone(text, _WHY.get(possible, "it has a wrong number of digits"))
+    if not phonenumbers.is_valid_number(number):
+        raise NotAPhone(text, "no country has given out numbers that start like this")
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class SearchForms:
+    """What a typed text can mean as a number: the `whole` one in E.164, or the digits that it ends in.
+
+    Both are '' when the text is not a number at all, or fewer than four digits of one.
+    """
+
+    whole: str = ""
+    ending: str = ""
+
+
+def search_forms(text: str, region: str) -> SearchForms:
+    """Read what somebody types into a search box: a number in any notation, or the last four digits and more."""
+    text = text.strip()
+    if not _TYPED_NUMBER.fullmatch(text):
+        return SearchForms()
+    digits = "".join(str(int(each)) for each in text if each.isdecimal())
+    if len(digits) < SHORTEST_ENDING:
+        return SearchForms()
+    try:
+        whole = parse_phone(text, region).value
+    except NotAPhone:
+        return SearchForms(ending=digits)
+    return SearchForms(whole=whole, ending=whole.removeprefix("+"))
+
+
+def mask(value: str) -> str:
+    """What everybody may see of an address: +1 ••• ••• 1869, or r•••@example.com."""
+    if "@" in value:
+        local, _, domain = value.rpartition("@")
+        return f"{local[:1]}•••@{domain}"
+    code = _country_code(value)
+    national = value[len(code) + 1 :] if code else ""
+    if not national:
+        return "•••"
+    shown = national[-4:] if len(national) >= 7 else national[-2:]
+    return f"+{code} ••• ••• {shown}"
+
+
+def _country_code(value: str) -> str:
+    """The country code of an E.164 number, '' for anything else. No code is the beginning of another."""
+    digits = value.removeprefix("+")
+    if digits == value or not digits.isdecimal():
+        return ""
+    codes = (digits[:length] for length in (1, 2, 3))
+    return next((code for code in codes if int(code or 0) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE), "")
