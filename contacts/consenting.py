@@ -1,0 +1,106 @@
+"""What a person's own word changes: STOP and its like block the address, START lifts that again.
+
+Both run inside the caller's transaction, and both may be told the same thing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from contacts.channels import Channel
+from contacts.chunks import in_lists
+from contacts.models import Address, Consent, Suppression
+from contacts.suppressing import suppress
+
+# What a word on one channel says about its siblings.
+FAMILIES = (
+    frozenset({Channel.SMS, Channel.MMS}),
+    frozenset({Channel.VOICE, Channel.RVM}),
+    frozenset({Channel.EMAIL}),
+)
+
+
+class LatestConsent(NamedTuple):
+    """What holds now on one channel, and since when."""
+
+    opted_in: bool
+    at: datetime
+
+
+def family_of(channel: str) -> list[str]:
+    """The channels that consent on this one covers, itself included, in the order of `Channel`."""
+    family = next(each for each in FAMILIES if channel in each)
+    return [each.value for each in Channel if each in family]
+
+
+def record_opt_out(*, value: str, channel: str, how: str, evidence: str, at: datetime) -> list[int]:
+    """The person at `value` said stop: everything to that address is blocked, whoever's contact it is.
+
+    `value` is normalised (E.164 or lower-case email), `at` the moment of the person's word. Every contact with the
+    address is opted out of the channel's family. Gives their ids. The block holds too when no contact has the
+    address yet. One that arrives late, after a newer START, blocks all the same: rather one text too few.
+    """
+    contact_ids = _contacts_at(value)
+    _append(contact_ids, channel, opted_in=False, how=how, evidence=evidence, at=at)
+    told_before = Suppression.objects.filter(value=value, reason=Suppression.Reason.STOP, created_at=at)
+    if not told_before.exists():  # a word repeated after its release must not block again
+        suppress(
+            value=value,
+            reason=Suppression.Reason.STOP,
+            origin=Suppression.Origin.RECIPIENT,
+            evidence=evidence,
+            now=at,
+        )
+    return contact_ids
+
+
+def record_opt_in(*, value: str, channel: str, how: str, evidence: str, at: datetime) -> list[int]:
+    """The person at `value` asked to hear from us again: opted in on the channel's family, their STOP lifted.
+
+    Blocks of any other origin stay, and so does a STOP said after `at`. Gives the ids of the contacts concerned.
+    """
+    contact_ids = _contacts_at(value)
+    _append(contact_ids, channel, opted_in=True, how=how, evidence=evidence, at=at)
+    Suppression.objects.filter(
+        value=value,
+        reason=Suppression.Reason.STOP,
+        origin=Suppression.Origin.RECIPIENT,
+        released_at=None,
+        created_at__lte=at,
+    ).update(released_at=at, release_note=f"Opted in again: {how}"[:300])
+    return contact_ids
+
+
+def latest_consents(contact_ids: Iterable[int]) -> dict[tuple[int, str], LatestConsent]:
+    """By contact id and channel, for those that have said anything."""
+    latest: dict[tuple[int, str], LatestConsent] = {}
+    for part in in_lists(contact_ids):
+        rows = Consent.objects.filter(contact_id__in=part).order_by("at", "id")
+        for contact_id, channel, opted_in, at in rows.values_list("contact_id", "channel", "opted_in", "at"):
+            latest[contact_id, channel] = LatestConsent(opted_in, at)
+    return latest
+
+
+def _contacts_at(value: str) -> list[int]:
+    found = Address.objects.filter(value=value).order_by("contact_id")
+    return list(found.values_list("contact_id", flat=True))
+
+
+def _append(
+    contact_ids: list[int], channel: str, *, opted_in: bool, how: str, evidence: str, at: datetime
+) -> None:
+    """One row for each contact and channel, but where it says nothing new: as the latest does, or word for word."""
+    latest = latest_consents(contact_ids)
+    said = Consent.objects.filter(contact_id__in=contact_ids, opted_in=opted_in, at=at)
+    same = set(said.values_list("contact_id", "channel"))
+    same |= {key for key, each in latest.items() if each.opted_in == opted_in and each.at <= at}
+    Consent.objects.bulk_create(
+        Consent(
+            contact_id=contact_id, channel=each, opted_in=opted_in, at=at, how=how[:60], evidence=evidence
+        )
+        for contact_id in contact_ids
+        for each in family_of(channel)
+        if (contact_id, each) not in same
+    )
