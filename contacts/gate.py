@@ -1,0 +1,334 @@
+"""The gate: may this be sent to this person, on this channel, now? Every path to a send asks here, and only here.
+
+`REASONS` is the whole of it: each reason with its sentence, whether it stops a message or holds it until later,
+and its check. The order of the table is the order in which the checks are made.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel
+from contacts.chunks import in_lists
+from contacts.consenting import LatestConsent, latest_consents
+from contacts.hours import is_open, next_open, zone_for
+from contacts.models import Address, AddressHealth, Suppression
+
+ASK_AGAIN = timedelta(minutes=5)
+
+
+class Reason(models.TextChoices):
+    NO_ADDRESS = "no_address", "No address"
+    NEEDS_CORRECTION = "needs_correction", "Needs correction"
+    INVALID_ADDRESS = "invalid_address", "Invalid address"
+    WRONG_LINE = "wrong_line", "Wrong line type"
+    OPTED_OUT = "opted_out", "Opted out"
+    SUPPRESSED = "suppressed", "Suppressed"
+    NO_CONSENT = "no_consent", "No consent"
+    HARD_FAILS = "hard_fails", "Failed too often"
+    CAMPAIGN_NOT_SENDING = "campaign_not_sending", "Campaign not sending"
+    SENDER_NOT_APPROVED = "sender_not_approved", "Sender not approved"
+    NOT_RELEVANT = "not_relevant", "No longer relevant"
+    CAMPAIGN_PAUSED = "campaign_paused", "Campaign paused"
+    QUIET_HOURS = "quiet_hours", "Quiet hours"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One message that somebody wants to send. `key` is the caller's own, and comes back with the verdict.
+
+    The window is in the recipient's local time; `campaign_state` and `sender_state` are the words of
+    `campaigns.models`; `strikes` is how many permanent failures in a row are too many.
+    """
+
+    key: int
+    contact_id: int
+    address_id: int | None
+    channel: str
+    sender_value: str
+    window_start: time
+    window_end: time
+    campaign_state: str
+    sender_state: str
+    relevant_until: datetime | None
+    strikes: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`reason` is a key of `REASONS`, '' when allowed. `until`: held, ask again then; None when stopped for good."""
+
+    allowed: bool
+    reason: str = ""
+    until: datetime | None = None
+    detail: str = ""
+
+
+class AddressFacts(NamedTuple):
+    id: int
+    contact_id: int
+    kind: str
+    value: str
+    line_type: str
+    validity: str
+    time_zone: str
+    contact_time_zone: str
+
+
+class SuppressionFacts(NamedTuple):
+    value: str
+    contact_id: int | None
+    channel: str
+    scope: str
+    scope_value: str
+    reason: str
+    origin: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the tables hold about one ask: its address, the suppressions in force that meet it, the consent that
+    counts on its channel, its failures in a row there."""
+
+    address: AddressFacts | None
+    suppressions: tuple[SuppressionFacts, ...] = ()
+    consent: LatestConsent | None = None
+    hard_fails: int = 0
+
+
+class Objection(NamedTuple):
+    detail: str = ""
+    until: datetime | None = None
+
+
+Check = Callable[[Facts, Ask, datetime], Objection | None]
+
+
+class Rule(NamedTuple):
+    """`sentence` completes "Not sent:". `holds`: the message waits; else it is stopped."""
+
+    sentence: str
+    holds: bool
+    check: Check
+
+
+# ---- The checks: None, or what stands against it -----------------------------------------------------------
+
+
+def _no_address(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+    found = facts.address
+    fits = found and found.contact_id == ask.contact_id and found.kind == KIND_OF[Channel(ask.channel)]
+    return None if fits else Objection()
+
+
+def _needs_correction(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+    return Objection() if _validity(facts) == Address.Validity.NEEDS_CORRECTION else None
+
+
+def _invalid_address(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+    return Objection() if _validity(facts) == Address.Validity.INVALID else None
+
+
+def _validity(facts: Facts) -> str:
+    return facts.address.validity if facts.address else ""
+
+
+def _wrong_line(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+    line = facts.address.line_type if facts.address else ""
+    if line not in IMPOSSIBLE_LINES[Channel(ask.channel)]:
+        return None
+    return Objection(f"a {_words(line)} number cannot take {Channel(ask.channel).label}")
+
+
+def _opted_out(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+    theirs = [each for each in facts.suppressions if each.origin == Suppression.Origin.RECIPIENT]
+    return Objection(_said(theirs[0])) if theirs else None
+
+
+def _suppressed(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+    return Objection(_said(facts.suppressions[0])) if facts.suppressions else None
+
+
+def _no_consent(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+    label = Channel(ask.channel).label
+    if facts.consent is None:
+        return Objection(f"never opted in to {label}")
+    if not facts.consent.opted_in:
+        return Objection(f"opted out of {label} on {_day(facts.consent.at)}")
+    return None
+
+
+def _hard_fails(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+    if facts.hard_fails < ask.strikes:
+        return None
+    return Objection(f"{facts.hard_fails} permanent failures in a row on {Channel(ask.channel).label}")
+
+
+def _campaign_not_sending(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+    # A completed campaign still retries what has failed.
+    if ask.campaign_state in {"launching", "sending", "completed", "paused"}:
+        return None
+    return Objection(f"the campaign is {_words(ask.campaign_state)}")
+
+
+def _campaign_paused(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+    return Objection("", now + ASK_AGAIN) if ask.campaign_state == "paused" else None
+
+
+def _sender_not_approved(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+    if ask.sender_state == "approved":
+        return None
+    return Objection(f"{ask.sender_value} is {_words(ask.sender_state)}")
+
+
+def _not_relevant(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+    if ask.relevant_until is None or now < ask.relevant_until:
+        return None
+    return Objection(f"it was relevant until {_day(ask.relevant_until)}")
+
+
+def _quiet_hours(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+    if ask.channel == Channel.EMAIL or facts.address is None:
+        return None
+    zone = zone_for(facts.address.contact_time_zone, facts.address.time_zone, settings.TIME_ZONE)
+    if is_open(now, zone, ask.window_start, ask.window_end):
+        return None
+    opens = next_open(now, zone, ask.window_start, ask.window_end)
+    local, opening = now.astimezone(zone), opens.astimezone(zone)
+    return Objection(f"{local:%H:%M} in {zone.key}; opens {opening:%H:%M}", opens)
+
+
+# Whatever stops a message comes before what merely holds it: nothing waits for hours only to be stopped then.
+REASONS: dict[Reason, Rule] = {
+    Reason.NO_ADDRESS: Rule("there is no address for this channel", False, _no_address),
+    Reason.NEEDS_CORRECTION: Rule("the address waits to be corrected", False, _needs_correction),
+    Reason.INVALID_ADDRESS: Rule("the address is known to be invalid", False, _invalid_address),
+    Reason.WRONG_LINE: Rule("this kind of line cannot take the channel", False, _wrong_line),
+    Reason.OPTED_OUT: Rule("the person opted out", False, _opted_out),
+    Reason.SUPPRESSED: Rule("the address or the contact is suppressed", False, _suppressed),
+    Reason.NO_CONSENT: Rule("there is no consent for this channel", False, _no_consent),
+    Reason.HARD_FAILS: Rule("the address failed permanently too often in a row", False, _hard_fails),
+    Reason.CAMPAIGN_NOT_SENDING: Rule("the campaign is not sending", False, _campaign_not_sending),
+    Reason.SENDER_NOT_APPROVED: Rule("the sender is not approved", False, _sender_not_approved),
+    Reason.NOT_RELEVANT: Rule("it is too late to be relevant", False, _not_relevant),
+    Reason.CAMPAIGN_PAUSED: Rule("the campaign is paused", True, _campaign_paused),
+    Reason.QUIET_HOURS: Rule("it is outside the permitted hours where the person is", True, _quiet_hours),
+}
+
+ALLOWED = Verdict(allowed=True)
+
+
+def judge(facts: Facts, ask: Ask, now: datetime) -> Verdict:
+    """The first objection in the order of `REASONS`, else allowed. Pure; every call gives a verdict."""
+    for reason, rule in REASONS.items():
+        objection = rule.check(facts, ask, now)
+        if objection is not None:
+            return Verdict(False, reason.value, objection.until, objection.detail)
+    return ALLOWED
+
+
+def check(asks: Sequence[Ask], now: datetime) -> dict[int, Verdict]:
+    """A verdict for every ask, by its key. `now` is aware.
+
+    Five queries whatever the number of asks; on SQLite five for each 900 or so, as it limits the length of lists.
+    To be binding it must run in the transaction that claims the messages.
+    """
+    found = _gather(asks, now)
+    return {ask.key: judge(facts, ask, now) for ask, facts in zip(asks, found, strict=True)}
+
+
+# ---- The facts ----------------------------------------------------------------------------------------------
+
+
+def _gather(asks: Sequence[Ask], now: datetime) -> Iterator[Facts]:
+    contact_ids = {ask.contact_id for ask in asks}
+    addresses = _addresses({ask.address_id for ask in asks if ask.address_id is not None})
+    by_value = _suppressions("value__in", {each.value for each in addresses.values()}, now)
+    by_contact = _suppressions("contact_id__in", contact_ids, now)
+    consents = latest_consents(contact_ids)
+    fails = _hard_fail_counts(addresses)
+    for ask in asks:
+        address = addresses.get(ask.address_id) if ask.address_id is not None else None
+        met = (*by_value[address.value], *by_contact[ask.contact_id]) if address else ()
+        yield Facts(
+            address=address,
+            suppressions=tuple(each for each in met if _meets(each, ask)),
+            consent=_consent_for(ask, consents),
+            hard_fails=fails.get((address.id, ask.channel), 0) if address else 0,
+        )
+
+
+def _addresses(ids: set[int]) -> dict[int, AddressFacts]:
+    names = ("id", "contact_id", "kind", "value", "line_type", "validity", "time_zone", "contact__time_zone")
+    rows = (Address.objects.filter(pk__in=part).values_list(*names) for part in in_lists(ids))
+    return {row[0]: AddressFacts(*row) for part in rows for row in part}
+
+
+def _suppressions(field: str, wanted: set, now: datetime) -> defaultdict[str | int, list[SuppressionFacts]]:
+    """Suppressions in force by address value, or by contact: those that name a contact and no address."""
+    by_value = field.startswith("value")
+    blank = Q(value="")
+    found: defaultdict[str | int, list[SuppressionFacts]] = defaultdict(list)
+    for part in in_lists(wanted):
+        rows = Suppression.objects.in_force(now).filter(~blank if by_value else blank, **{field: part})
+        for row in rows.order_by("id").values_list(*SuppressionFacts._fields):
+            each = SuppressionFacts(*row)
+            found[each.value if by_value else each.contact_id or 0].append(each)
+    return found
+
+
+def _meets(found: SuppressionFacts, ask: Ask) -> bool:
+    if found.channel not in ("", ask.channel):
+        return False
+    # Senders do not know their brand yet, so a brand's suppression holds for all of them: rather one too many.
+    return found.scope != Suppression.Scope.SENDER or found.scope_value == ask.sender_value
+
+
+def _consent_for(ask: Ask, latest: dict[tuple[int, str], LatestConsent]) -> LatestConsent | None:
+    own = latest.get((ask.contact_id, ask.channel))
+    if own is None and ask.channel == Channel.MMS:
+        return latest.get((ask.contact_id, Channel.SMS))
+    return own
+
+
+def _hard_fail_counts(ids: Iterable[int]) -> dict[tuple[int, str], int]:
+    rows = (
+        AddressHealth.objects.filter(address_id__in=part).values_list("address_id", "channel", "hard_fails")
+        for part in in_lists(ids)
+    )
+    return {(address_id, channel): count for part in rows for address_id, channel, count in part}
+
+
+# ---- Words --------------------------------------------------------------------------------------------------
+
+_SAID = {
+    Suppression.Reason.STOP: "replied STOP",
+    Suppression.Reason.COMPLAINT: "complained of spam",
+    Suppression.Reason.HARD_BOUNCE: "hard bounce",
+    Suppression.Reason.HARD_FAILS: "permanent failures in a row",
+    Suppression.Reason.STAFF: "suppressed by staff",
+    Suppression.Reason.IMPORTED: "imported as suppressed",
+}
+
+
+def _said(found: SuppressionFacts) -> str:
+    return f"{_SAID[Suppression.Reason(found.reason)]} on {_day(found.created_at)}"
+
+
+def _day(moment: datetime) -> str:
+    local = timezone.localtime(moment)
+    return f"{local.day} {local:%b %Y}"
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")
