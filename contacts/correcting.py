@@ -1,0 +1,135 @@
+"""Correct a contact's details. What was wrong is kept, marked so, and the change is written down."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from accounts.models import User
+from contacts.channels import Kind
+from contacts.emails import NotAnEmail, parse_email
+from contacts.hours import known_zone
+from contacts.models import Address, Contact, Note
+from contacts.phones import NotAPhone, mask, parse_phone
+
+LONGEST_NAME = 200
+
+
+def correct(
+    contact: Contact,
+    *,
+    name: str | None = None,
+    phone: str | None = None,
+    email: str | None = None,
+    time_zone: str | None = None,
+    region: str,
+    by: User | None,
+) -> list[str]:
+    """Change what is given and differs; None leaves a detail alone. All or nothing.
+
+    Gives the changes in words, addresses masked, as they are kept in one note; [] when there was nothing to change.
+    A new address is unverified until a message arrives there; the one it replaces stays as invalid. `region` is
+    where numbers without a country code belong. Raises ValidationError with the faults by field.
+    """
+    wanted = _validated(name, phone, email, time_zone, region)
+    with transaction.atomic():
+        contact = Contact.objects.select_for_update().get(pk=contact.pk)
+        changes = _change_details(contact, wanted)
+        for kind in Kind:
+            if kind.value in wanted:
+                changes += _change_address(contact, kind, wanted[kind.value])
+        if changes:
+            Note.objects.create(contact=contact, author=by, text="\n".join(changes))
+    return changes
+
+
+def _validated(
+    name: str | None, phone: str | None, email: str | None, time_zone: str | None, region: str
+) -> dict[str, Address | str]:
+    """What is to be, by field; addresses as unsaved rows, or '' for an emptied one."""
+    wanted: dict[str, Address | str] = {}
+    faults: dict[str, str] = {}
+    if name is not None:
+        wanted["name"] = name.strip()
+        if len(name.strip()) > LONGEST_NAME:
+            faults["name"] = f"A name has {LONGEST_NAME} characters at most."
+    if time_zone is not None:
+        wanted["time_zone"] = time_zone.strip()
+        if time_zone.strip() and not known_zone(time_zone.strip()):
+            faults["time_zone"] = f"“{time_zone}” is no time zone; give one such as America/Chicago."
+    if phone is not None:
+        try:
+            wanted["phone"] = phone_address(phone, region) if phone.strip() else ""
+        except NotAPhone as problem:
+            faults["phone"] = str(problem)
+    if email is not None:
+        try:
+            wanted["email"] = email_address(email) if email.strip() else ""
+        except NotAnEmail as problem:
+            faults["email"] = str(problem)
+    if faults:
+        raise ValidationError(faults)
+    return wanted
+
+
+def phone_address(text: str, region: str) -> Address:
+    """An unsaved address without a contact, all that the number tells filled in. Raises NotAPhone."""
+    phone = parse_phone(text, region)
+    return Address(
+        kind=Kind.PHONE,
+        value=phone.value,
+        line_type=phone.line_type,
+        carrier=phone.carrier[:60],
+        region=phone.region,
+        time_zone=phone.time_zone,
+    )
+
+
+def email_address(text: str) -> Address:
+    """The same for an email. Raises NotAnEmail."""
+    return Address(kind=Kind.EMAIL, value=parse_email(text))
+
+
+def _change_details(contact: Contact, wanted: dict[str, Address | str]) -> list[str]:
+    changes = []
+    for field, label in (("name", "Name"), ("time_zone", "Time zone")):
+        before = getattr(contact, field)
+        if field in wanted and wanted[field] != before:
+            setattr(contact, field, wanted[field])
+            changes.append(f"{label} changed from “{before}” to “{wanted[field]}”.")
+    if changes:
+        contact.save(update_fields=["name", "time_zone", "updated_at"])
+    return changes
+
+
+def _change_address(contact: Contact, kind: Kind, new: Address | str) -> list[str]:
+    label = "Phone" if kind == Kind.PHONE else "Email"
+    old = contact.addresses.filter(kind=kind).order_by("-preferred", "id").first()
+    if isinstance(new, str):
+        if old is None:
+            return []
+        why = f"It cannot be emptied: enter the right one, or suppress {mask(old.value)}."
+        raise ValidationError({kind.value: why})
+    if old is not None and old.value == new.value and old.preferred:
+        return []
+    if old is not None:
+        _retire(old, new.value)
+    known = contact.addresses.filter(value=new.value).first()
+    if known:
+        known.preferred = True
+        known.validity = Address.Validity.UNVERIFIED
+        known.save(update_fields=["preferred", "validity"])
+    else:
+        new.contact = contact
+        new.save()
+    if old is None:
+        return [f"{label} {mask(new.value)} added."]
+    return [f"{label} changed from {mask(old.value)} to {mask(new.value)}."]
+
+
+def _retire(old: Address, replaced_by: str) -> None:
+    """The old one goes first: only one address of a kind may be preferred."""
+    old.preferred = False
+    if old.value != replaced_by:
+        old.validity = Address.Validity.INVALID
+    old.save(update_fields=["preferred", "validity"])
