@@ -1,0 +1,336 @@
+"""A file of contacts, from bytes to lines that are understood, or refused with the way out. No database."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, BinaryIO, NamedTuple
+
+from django.utils import timezone
+
+from contacts.channels import Channel
+from contacts.correcting import LONGEST_NAME, email_address, phone_address
+from contacts.emails import NotAnEmail
+from contacts.hours import known_zone
+from contacts.models import Address, Contact
+from contacts.phones import NotAPhone
+
+COLUMNS = (
+    "name",
+    "first_name",
+    "last_name",
+    "phone",
+    "email",
+    "external_id",
+    "time_zone",
+    "locale",
+    "stage",
+    "value_tier",
+    "consent",
+    "consent_at",
+    "consent_how",
+)
+ALSO_CALLED = {
+    "full_name": "name",
+    "phone_number": "phone",
+    "mobile": "phone",
+    "e_mail": "email",
+    "email_address": "email",
+    "timezone": "time_zone",
+}
+DELIMITERS = ",;\t|"
+ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,39}")  # what campaigns can merge into a text
+LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
+HIGHEST_TIER = 32_767
+LONGEST_ID, LONGEST_HOW = 120, 60  # as the columns in contacts.models
+SHOWN = 60
+
+
+class UnreadableFile(Exception):
+    """The file as a whole cannot be imported; the text says why and what to do."""
+
+
+class Refusal(NamedTuple):
+    """Why a line, or the consent on it, was left out. `column` is '' when it is about the line as a whole."""
+
+    line: int
+    column: str
+    value: str
+    why: str
+    remedy: str
+
+    def __str__(self) -> str:
+        value = self.value if len(self.value) <= SHOWN else self.value[:SHOWN] + "…"
+        where = f", {self.column}" + (f" “{value}”" if value else "") if self.column else ""
+        return f"Line {self.line}{where}: {self.why}. {self.remedy}"
+
+
+class Row(NamedTuple):
+    """One line of the file: its number as an editor counts, and its cells by column, blanks trimmed."""
+
+    line: int
+    cells: Mapping[str, str]
+    surplus: int  # cells beyond the header
+
+
+@dataclass(slots=True)
+class Line:
+    """One line that is understood. Addresses are unsaved; `details` holds the contact's fields that are given."""
+
+    number: int
+    external_id: str = ""
+    phone: Address | None = None
+    email: Address | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    attributes: dict[str, str] = field(default_factory=dict)
+    consent: tuple[str, ...] = ()
+    consent_at: datetime | None = None
+    consent_how: str = ""
+
+    @property
+    def addresses(self) -> list[Address]:
+        return [each for each in (self.phone, self.email) if each]
+
+
+# ---- Bytes to rows ------------------------------------------------------------------------------------------
+
+
+def read_rows(file: BinaryIO) -> list[Row]:
+    """The lines below the header; empty ones are passed over. Raises UnreadableFile."""
+    text = _decode(file.read())
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    try:
+        header = _header(next(reader, []))
+        rows = []
+        before = reader.line_num
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                rows.append(_row(before + 1, header, cells))
+            before = reader.line_num
+    except csv.Error as problem:
+        raise UnreadableFile(f"Line {reader.line_num}: {problem}. Check the quotation marks there.") from None
+    return rows
+
+
+def _decode(content: bytes) -> str:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as problem:
+        line = content[: problem.start].count(b"\n") + 1
+        raise UnreadableFile(f"Line {line} is not UTF-8 text. Save the file as “CSV UTF-8”.") from None
+    if "\0" in text:
+        raise UnreadableFile("This is not a text file. Save it as “CSV UTF-8”.")
+    return text
+
+
+def _delimiter(text: str) -> str:
+    """Whichever stands most often in the first line; a comma when none does."""
+    first = text.lstrip().partition("\n")[0]
+    return max(DELIMITERS, key=first.count)
+
+
+def _header(names: list[str]) -> list[str]:
+    """Column names as we know them; '' for a column without a name. Raises UnreadableFile."""
+    if not any(name.strip() for name in names):
+        raise UnreadableFile(
+            "The file is empty. Its first line must name the columns, such as name,phone,email."
+        )
+    header = [_column(number, name) for number, name in enumerate(names, start=1)]
+    twice = [name for name, count in Counter(header).items() if name and count > 1]
+    if twice:
+        raise UnreadableFile(f"Two columns are named {twice[0]}. Rename or remove one of them.")
+    if not {"phone", "email", "external_id"} & set(header):
+        raise UnreadableFile(
+            f"No column is named phone, email or external_id; the first line reads “{', '.join(names)[:200]}”."
+        )
+    return header
+
+
+def _column(number: int, name: str) -> str:
+    plain = re.sub(r"\W+", "_", name.strip().lower()).strip("_")
+    if not plain:
+        return ""
+    plain = ALSO_CALLED.get(plain, plain)
+    if not ATTRIBUTE.fullmatch(plain):
+        raise UnreadableFile(
+            f"Column {number} is named “{name}”. Use a name of letters a to z, digits and _, 40 at most."
+        )
+    return plain
+
+
+def _row(line: int, header: list[str], cells: list[str]) -> Row:
+    named = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if name}
+    nameless = [cell for name, cell in zip(header, cells, strict=False) if not name and cell.strip()]
+    beyond = [cell for cell in cells[len(header) :] if cell.strip()]
+    return Row(line, named, len(nameless) + len(beyond))
+
+
+# ---- Rows to lines ------------------------------------------------------------------------------------------
+
+
+class Bad(Exception):
+    """A cell that cannot be taken: why, and the way out."""
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(why)
+        self.why = why
+        self.remedy = remedy
+
+
+def understand(
+    row: Row, *, region: str, consent: tuple[str, ...], how: str, now: datetime
+) -> Line | list[Refusal]:
+    """One line, or everything that is wrong with it.
+
+    `consent` and `how` hold for lines of a file that has no such column; `region` for numbers without a country.
+    """
+    line = Line(row.line, consent=consent, consent_how=how)
+    faults = []
+    if row.surplus:
+        more = "it has more cells than the first line has names"
+        faults.append(
+            Refusal(row.line, "", "", more, "Put quotation marks around cells that contain the delimiter.")
+        )
+    for column, text in row.cells.items():
+        try:
+            _take(line, column, text, region, now)
+        except Bad as bad:
+            faults.append(Refusal(row.line, column, text, bad.why, bad.remedy))
+    _put_name_together(line, row)
+    if not (line.external_id or line.addresses or faults):
+        nobody = "it has no phone, email or external_id"
+        faults.append(Refusal(row.line, "", "", nobody, "Fill in one of them."))
+    if line.consent and not line.consent_how and not faults:
+        unproven = "it does not say how consent was given"
+        faults.append(
+            Refusal(
+                row.line, "consent_how", "", unproven, "Fill in consent_how, or say it for the whole file."
+            )
+        )
+    return faults or line
+
+
+def _take(line: Line, column: str, text: str, region: str, now: datetime) -> None:
+    """Put one cell where it belongs. Raises Bad."""
+    if column == "consent":  # the column alone decides, also where it is empty
+        line.consent = _channels(text)
+    elif not text:
+        return
+    elif column == "phone":
+        line.phone = _phone(text, region)
+    elif column == "email":
+        line.email = _email(text)
+    elif column == "external_id":
+        line.external_id = _short(text, LONGEST_ID)
+    elif column == "consent_at":
+        line.consent_at = _moment(text, now)
+    elif column == "consent_how":
+        line.consent_how = _short(text, LONGEST_HOW)
+    elif column in DETAILS:
+        line.details[column] = DETAILS[column](text)
+    elif column not in COLUMNS:
+        line.attributes[column] = text
+
+
+def _put_name_together(line: Line, row: Row) -> None:
+    """The name, or first and last name, which campaigns may merge on their own as well."""
+    parts = [row.cells.get("first_name", ""), row.cells.get("last_name", "")]
+    whole = " ".join(part for part in parts if part)
+    if whole and not row.cells.get("name"):
+        line.details["name"] = whole[:LONGEST_NAME]
+    if row.cells.get("last_name"):
+        line.attributes["last_name"] = row.cells["last_name"]
+
+
+def _phone(text: str, region: str) -> Address:
+    try:
+        return phone_address(text, region)
+    except NotAPhone as problem:
+        raise Bad(problem.why, "Write it with country code, such as +1 512 555 0142.") from None
+
+
+def _email(text: str) -> Address:
+    try:
+        return email_address(text)
+    except NotAnEmail as problem:
+        raise Bad(problem.why.rstrip("."), "Correct it, or leave it empty.") from None
+
+
+def _short(text: str, longest: int) -> str:
+    if len(text) > longest:
+        raise Bad(f"it has {len(text)} characters", f"Shorten it to {longest}.")
+    return text
+
+
+def _name(text: str) -> str:
+    return _short(text, LONGEST_NAME)
+
+
+def _time_zone(text: str) -> str:
+    if len(text) > 64 or not known_zone(text):
+        raise Bad(
+            "there is no such time zone", "Use an IANA name such as America/Chicago, or leave it empty."
+        )
+    return text
+
+
+def _locale(text: str) -> str:
+    if len(text) > 16 or not LOCALE.fullmatch(text):
+        raise Bad("it is no locale", "Write it like en or en-US, or leave it empty.")
+    return text
+
+
+def _stage(text: str) -> str:
+    stage = text.lower()
+    if stage not in Contact.Stage.values:
+        raise Bad("there is no such stage", f"Use one of {', '.join(Contact.Stage.values)}.")
+    return stage
+
+
+def _value_tier(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 5 or int(text) > HIGHEST_TIER:
+        raise Bad("it is no whole number from 0 up", "Use 0 for ordinary, higher for more valuable contacts.")
+    return int(text)
+
+
+DETAILS: dict[str, Callable[[str], Any]] = {
+    "name": _name,
+    "time_zone": _time_zone,
+    "locale": _locale,
+    "stage": _stage,
+    "value_tier": _value_tier,
+}
+
+
+def _channels(text: str) -> tuple[str, ...]:
+    try:
+        return parse_channels(text)
+    except ValueError as problem:
+        raise Bad(str(problem), f"Use {', '.join(Channel.values)}, with a semicolon between two.") from None
+
+
+def parse_channels(text: str) -> tuple[str, ...]:
+    """Channel names between commas, semicolons or blanks. Raises ValueError naming the first unknown one."""
+    words = [word for word in re.split(r"[\s,;|+]+", text.lower()) if word]
+    for word in words:
+        if word not in Channel.values:
+            raise ValueError(f"“{word}” is no channel")
+    return tuple(dict.fromkeys(words))
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    """An ISO date or date and time; without an offset in the time zone of this installation."""
+    try:
+        moment = datetime.fromisoformat(text)
+        aware = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+        future = aware > now
+    except (ValueError, OverflowError):
+        raise Bad("it is no date", "Write it like 2026-03-04 or 2026-03-04T17:00:00Z.") from None
+    if future:
+        raise Bad("it lies in the future", "Give the day on which consent was given.")
+    return aware
