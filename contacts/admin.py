@@ -1,0 +1,226 @@
+"""Contacts, consent and suppressions in the admin. Made for a million rows: no counting of everything, searches
+that an index answers, and no list that loads all contacts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from contacts.models import (
+    Address,
+    AddressHealth,
+    Consent,
+    Contact,
+    ContactList,
+    ListMembership,
+    Note,
+    Suppression,
+)
+from contacts.suppressing import CannotRelease, release
+
+
+class Large(admin.ModelAdmin):
+    """For tables too large to count or to join at will."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+
+class ReadOnly:
+    """What is only ever written by the program."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(ContactList)
+class ContactListAdmin(admin.ModelAdmin):
+    list_display = ("name", "description", "created_at")
+    search_fields = ("name",)
+    prepopulated_fields = {"slug": ("name",)}
+
+
+class AddressInline(admin.TabularInline):
+    model = Address
+    extra = 0
+    fields = ("kind", "value", "line_type", "validity", "preferred")
+
+
+@admin.register(Contact)
+class ContactAdmin(Large):
+    list_display = ("__str__", "external_id", "stage", "value_tier", "source", "created_at")
+    list_select_related = ("source",)
+    list_filter = ("stage",)
+    search_fields = ("=external_id", "=addresses__value")
+    search_help_text = "A whole phone number (+15125550142), email or external id."
+    ordering = ("-id",)
+    autocomplete_fields = ("source",)
+    readonly_fields = ("created_at", "updated_at")
+    inlines = (AddressInline,)
+
+
+@admin.register(ListMembership)
+class ListMembershipAdmin(Large):
+    list_display = ("contact_list", "contact", "added_at")
+    list_select_related = ("contact_list", "contact")
+    search_fields = ("=contact__external_id",)
+    ordering = ("-id",)
+    raw_id_fields = ("contact",)
+    autocomplete_fields = ("contact_list",)
+
+
+@admin.register(Address)
+class AddressAdmin(Large):
+    list_display = ("value", "kind", "contact", "line_type", "validity", "preferred")
+    list_select_related = ("contact",)
+    list_filter = ("kind", "validity", "line_type")
+    search_fields = ("=value",)
+    search_help_text = "A whole phone number (+15125550142) or email."
+    ordering = ("-id",)
+    raw_id_fields = ("contact",)
+    readonly_fields = ("created_at",)
+
+
+@admin.register(AddressHealth)
+class AddressHealthAdmin(ReadOnly, Large):
+    list_display = ("address", "channel", "hard_fails", "last_code", "last_failed_at")
+    list_select_related = ("address",)
+    list_filter = ("channel",)
+    search_fields = ("=address__value",)
+    ordering = ("-id",)
+
+
+class Ledger(Large):
+    """Added to, never changed."""
+
+    ordering = ("-id",)
+    raw_id_fields = ("contact",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Consent)
+class ConsentAdmin(Ledger):
+    list_display = ("contact", "channel", "opted_in", "at", "how", "recorded_by")
+    list_select_related = ("contact", "recorded_by")
+    list_filter = ("channel", "opted_in")
+    search_fields = ("=contact__external_id", "=contact__addresses__value")
+    fields = ("contact", "channel", "opted_in", "at", "how", "wording", "evidence")
+
+    def save_model(self, request: HttpRequest, obj: Consent, form: Any, change: bool) -> None:
+        obj.recorded_by_id = request.user.pk
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(Note)
+class NoteAdmin(ReadOnly, Ledger):
+    list_display = ("contact", "text", "author", "at")
+    list_select_related = ("contact", "author")
+    search_fields = ("=contact__external_id", "=contact__addresses__value")
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("blocking", "Blocking"), ("released", "Released"), ("expired", "Expired")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> QuerySet[Suppression]:
+        now = timezone.now()
+        wanted = {
+            "blocking": Q(released_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now)),
+            "released": Q(released_at__isnull=False),
+            "expired": Q(released_at=None, expires_at__lte=now),
+        }
+        return queryset.filter(wanted.get(self.value() or "", Q()))
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(Large):
+    list_display = ("address", "contact", "channels", "reason", "origin", "state", "since")
+    list_select_related = ("contact",)
+    list_filter = ("reason", "channel", "origin", StateFilter)
+    search_fields = ("=value", "=contact__external_id")
+    search_help_text = "A whole phone number (+15125550142), email or external id."
+    ordering = ("-created_at", "-id")
+    raw_id_fields = ("contact",)
+    actions = ("release_selected",)
+    fields = (
+        "value",
+        "contact",
+        "channel",
+        "scope",
+        "scope_value",
+        "reason",
+        "origin",
+        "evidence",
+        "expires_at",
+        "created_at",
+        "created_by",
+        "released_at",
+        "released_by",
+        "release_note",
+    )
+    kept = ("created_at", "created_by", "released_at", "released_by", "release_note")
+
+    @admin.display(ordering="value")
+    def address(self, suppression: Suppression) -> str:
+        return suppression.value or "Every address"
+
+    @admin.display(description="channel", ordering="channel")
+    def channels(self, suppression: Suppression) -> str:
+        return suppression.get_channel_display() or "All channels"
+
+    @admin.display
+    def state(self, suppression: Suppression) -> str:
+        if suppression.released_at:
+            return "Released"
+        expired = suppression.expires_at and suppression.expires_at <= timezone.now()
+        return "Expired" if expired else "Blocking"
+
+    @admin.display(ordering="-created_at")
+    def since(self, suppression: Suppression) -> Any:
+        return suppression.created_at
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Suppression | None = None) -> Any:
+        """What blocks is not edited into something milder: it is released, and a new one is added."""
+        return self.fields if obj else self.kept
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Suppression, form: Any, change: bool) -> None:
+        if not change:
+            obj.created_by_id = request.user.pk
+            super().save_model(request, obj, form, change)
+
+    @admin.action(description="Release selected suppressions", permissions=["change"])
+    def release_selected(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:
+        note, now = f"Released in the admin by {request.user}", timezone.now()
+        released = refused = 0
+        for suppression in queryset.filter(released_at=None):
+            try:
+                release(suppression, by=request.user, note=note, now=now)  # type: ignore[arg-type]
+                released += 1
+            except CannotRelease:
+                refused += 1
+        if released:
+            self.message_user(request, f"{released} released.", messages.SUCCESS)
+        if refused:
+            why = f"{refused} kept: asked for by the person, so only new consent from them can lift it."
+            self.message_user(request, why, messages.WARNING)
