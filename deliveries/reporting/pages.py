@@ -3,20 +3,163 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from accounts.models import User
+from deliveries.reporting.figures import queue_counts
 
 
 def fragment(request: HttpRequest, page: str, name: str) -> str:
     """`page`, or only its partial `name` when htmx asks. A history restore needs the page."""
+    return f"{page}#{name}" if swaps(request) else page
+
+
+def swaps(request: HttpRequest) -> bool:
+    """Whether htmx asks for a fragment. A history restore needs the page."""
     htmx = getattr(request, "htmx", None)
-    partial = htmx and not htmx.history_restore_request
-    return f"{page}#{name}" if partial else page
+    return htmx is not None and bool(htmx) and not htmx.history_restore_request
 
 
-def shell(request: HttpRequest) -> dict:
-    """Context of the shell around every page."""
-    return {}
+def trigger(request: HttpRequest) -> str:
+    """The id of the element whose event made htmx ask; '' for none."""
+    return str(getattr(getattr(request, "htmx", None), "trigger", None) or "")
+
+
+def who(request: HttpRequest) -> User:
+    """The person who asks; only for views that require a log-in."""
+    return cast(User, request.user)
+
+
+def next_url(request: HttpRequest, fallback: str) -> str:
+    """Where the form said to go afterwards, when that is a page of ours; else `fallback`."""
+    wanted = request.POST.get("next", "")
+    ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+    return wanted if wanted.startswith("/") and ours else fallback
+
+
+# ---- The shell -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Link:
+    """One entry of the rail. `url` is a name; `under` the path prefixes at which it is the current one."""
+
+    label: str
+    icon: str
+    url: str
+    permission: str
+    key: str = ""
+    under: tuple[str, ...] = ()
+    count: Callable[[], int] | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    label: str
+    links: list[Link] = field(default_factory=list)
+
+
+RAIL = [
+    Section(
+        "Operate",
+        [
+            Link("Overview", "overview", "overview", "campaigns.view_report"),
+            Link("Campaigns", "campaigns", "campaigns:list", "campaigns.view_report", "c", ("/campaigns/",)),
+            Link(
+                "Action queues",
+                "queues",
+                "deliveries:queues",
+                "campaigns.view_report",
+                "q",
+                ("/queues/", "/batches/"),
+                lambda: sum(queue_counts().values()),
+            ),
+            Link("Contacts", "contacts", "contacts:search", "contacts.view_contact", "p", ("/contacts/",)),
+        ],
+    ),
+    Section(
+        "Govern",
+        [
+            Link(
+                "Suppression list",
+                "suppression",
+                "admin:contacts_suppression_changelist",
+                "contacts.view_suppression",
+                "s",
+                ("/admin/contacts/suppression/",),
+            ),
+            Link(
+                "Consent",
+                "consent",
+                "admin:contacts_consent_changelist",
+                "contacts.view_consent",
+                "",
+                ("/admin/contacts/consent/",),
+            ),
+        ],
+    ),
+    Section("Records", [Link("Admin", "admin", "admin:index", "", "", ("/admin/",))]),
+]
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Context of the shell around every page: the rail with what this person may open, and who they are.
+
+    One query, for the count of the queues, beside those for the permissions. Empty for who is not logged in.
+    """
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {}
+    if swaps(request):
+        return {}  # a fragment has no shell
+    sections = [
+        {
+            "label": section.label,
+            "items": [_item(link, request.path) for link in section.links if _may(user, link)],
+        }
+        for section in RAIL
+    ]
+    return {"nav": _one_current([one for one in sections if one["items"]]), "person": _person(user)}
+
+
+def _may(user: Any, link: Link) -> bool:
+    if link.url.startswith("admin:") and not user.is_staff:
+        return False
+    return not link.permission or user.has_perm(link.permission)
+
+
+def _item(link: Link, path: str) -> dict[str, Any]:
+    url = reverse(link.url)
+    return {
+        "label": link.label,
+        "icon": link.icon,
+        "url": url,
+        "key": link.key,
+        "count": link.count() if link.count else 0,
+        "current": max((len(prefix) for prefix in (url, *link.under) if _within(path, prefix)), default=0),
+    }
+
+
+def _within(path: str, prefix: str) -> bool:
+    return path == prefix if prefix == "/" else path.startswith(prefix)
+
+
+def _one_current(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of several entries that hold the page, the nearest is the current one."""
+    items = [item for section in sections for item in section["items"]]
+    nearest = max((item["current"] for item in items), default=0)
+    for item in items:
+        item["current"] = bool(nearest) and item["current"] == nearest
+    return sections
+
+
+def _person(user: Any) -> dict[str, str]:
+    return {"initials": user.initials, "display_name": user.display_name, "role": ""}
 
 
 class ClientRedirectMiddleware:

@@ -1,0 +1,116 @@
+"""Finding a contact by whatever somebody has in hand: a number in any format, an email, part of a name.
+
+Parts are looked up in a trigram index that migration 0002 makes: pg_trgm on PostgreSQL, an FTS5 table kept by
+triggers on SQLite. Where the index could not be made the same queries work, slowly.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
+
+from contacts.channels import Kind
+from contacts.models import Address, Contact
+from contacts.phones import search_forms
+
+LIMIT = 50
+FEWEST = 3  # a trigram index knows nothing of shorter parts, and they would match half of everybody
+LONGEST = 254
+SEPARATORS = re.compile(r"[\s().+/-]")
+NAME_INDEX, ADDRESS_INDEX = "contacts_name_search", "contacts_address_search"
+
+
+def search(text: str, limit: int = LIMIT) -> list[Contact]:
+    """At most `limit` contacts: those that match exactly first, then those of whom `text` is a part.
+
+    Fewer than three characters find exact matches only.
+    """
+    text = clean(text)
+    if not text:
+        return []
+    found = list(_load(exactly(text))[:limit])
+    if len(found) < limit and len(text) >= FEWEST:
+        have = {contact.pk for contact in found}
+        more = _load(Contact.objects.filter(partly(text)))[: limit + len(have)]
+        found += [contact for contact in more if contact.pk not in have]
+    return found[:limit]
+
+
+def clean(text: str) -> str:
+    """`text` as both databases can take it: no NUL, no surplus space, no more than an address can hold."""
+    return " ".join(text.replace("\x00", "").split())[:LONGEST]
+
+
+def exactly(text: str) -> QuerySet[Contact]:
+    """Contacts one of whose addresses or foreign id `text` spells out."""
+    number = search_forms(text, settings.DEFAULT_REGION).whole
+    forms = {text, text.lower()} | ({number} if number else set())
+    by_address = Address.objects.filter(value__in=forms).values("contact_id")
+    return Contact.objects.filter(Q(pk__in=by_address) | (Q(external_id=text) & ~Q(external_id="")))
+
+
+def partly(text: str, prefix: str = "") -> Q:
+    """A condition on contacts (or on rows that reach theirs by `prefix`): `text` is part of a name or address.
+
+    Digits are read as the last ones of a number; anything with an @ or a dot also as part of an email.
+    """
+    text = clean(text)
+    digits = SEPARATORS.sub("", text)
+    key = f"{prefix}__in" if prefix else "pk__in"
+    if digits.isascii() and digits.isdigit():
+        return Q(**{key: _ending_in(digits)})
+    found = Q(**{key: _named(text)})
+    if "@" in text or "." in text:
+        found |= Q(**{key: _written(text)})
+    return found
+
+
+def _load(contacts: QuerySet[Contact]) -> QuerySet[Contact]:
+    return contacts.select_related("source").prefetch_related("addresses").order_by("pk")
+
+
+def _named(text: str) -> QuerySet | RawSQL:
+    if len(text) >= FEWEST and indexed():
+        return _matching(NAME_INDEX, text)
+    return Contact.objects.filter(name__icontains=text).values("pk")
+
+
+def _written(text: str) -> QuerySet:
+    addresses = Address.objects.filter(kind=Kind.EMAIL)
+    if len(text) >= FEWEST and indexed():
+        return addresses.filter(pk__in=_matching(ADDRESS_INDEX, text)).values("contact_id")
+    return addresses.filter(value__icontains=text).values("contact_id")
+
+
+def _ending_in(digits: str) -> QuerySet:
+    """Contacts with a number that ends so. The index finds those that contain the digits, the rest is quick."""
+    addresses = Address.objects.filter(kind=Kind.PHONE, value__iendswith=digits)
+    if len(digits) >= FEWEST and indexed():
+        addresses = addresses.filter(pk__in=_matching(ADDRESS_INDEX, digits))
+    return addresses.values("contact_id")
+
+
+def _matching(index: str, text: str) -> RawSQL:
+    """Ids of the rows whose text contains `text`, from SQLite's trigram table; quotes make it one phrase."""
+    phrase = '"' + text.replace('"', '""') + '"'
+    sql = f"SELECT rowid FROM {index} WHERE {index} MATCH %s"  # noqa: S608 - one of our two names
+    return RawSQL(sql, [phrase])  # noqa: S611 - the text travels as a parameter
+
+
+def indexed() -> bool:
+    """Whether SQLite's trigram tables are there. On PostgreSQL the planner knows by itself: always False."""
+    return connection.vendor == "sqlite" and _has_tables(str(connection.settings_dict["NAME"]))
+
+
+@cache
+def _has_tables(database: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM sqlite_master WHERE name IN (%s, %s)", [NAME_INDEX, ADDRESS_INDEX]
+        )
+        return cursor.fetchone()[0] == 2

@@ -1,0 +1,111 @@
+"""Rows to plotly figures, as plain dicts. No colours: each trace names its bucket in `meta`, the script paints it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from contacts.channels import Channel
+from deliveries.reporting.figures import Outcomes, percent
+from deliveries.statuses import BUCKETS, Disposition
+
+LIMIT_LINE = 5.0  # percent not delivered at which a channel misses the 95 % target
+ROW, MARGIN = 34, 46  # pixels to a bar, and for the axis
+SHORT = {Channel.RVM: "Voicemail"}
+
+
+def outcome_by_channel(channels: Mapping[str, Outcomes], *, everything: bool = False) -> dict[str, Any]:
+    """Stacked bars, one to a channel, in percent of what was sent there.
+
+    Opens on what was not delivered; `everything` adds the delivered. Returns {"data", "layout"}; an empty `data`
+    when nothing was sent. A click on a segment follows the entry of its bucket in the legend.
+    """
+    shown = [channel for channel in Channel if channel in channels and channels[channel].sent]
+    buckets = [one for one in Disposition if everything or one != Disposition.DELIVERED]
+    traces = [_trace(one, shown, channels) for one in buckets] if shown else []
+    ends = {channel: _total(channels[channel], everything) for channel in shown}
+    return {"data": traces, "layout": _layout(ends, everything)}
+
+
+def _trace(
+    disposition: Disposition, shown: list[Channel], channels: Mapping[str, Outcomes]
+) -> dict[str, Any]:
+    bucket = BUCKETS[disposition]
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": str(disposition.label),
+        "meta": bucket,
+        "y": [_name(channel) for channel in shown],
+        "x": [round(100 * channels[one].of(disposition) / channels[one].sent, 3) for one in shown],
+        "text": [f"{channels[one].of(disposition):,}" for one in shown],
+        "textposition": "none",
+        "hovertemplate": "%{y}, " + str(disposition.label) + ": %{text} (%{x:.1f}%)<extra></extra>",
+    }
+
+
+def _total(outcomes: Outcomes, everything: bool) -> float:
+    return 100.0 if everything else 100 * (outcomes.sent - outcomes.delivered) / outcomes.sent
+
+
+def _layout(ends: Mapping[Channel, float], everything: bool) -> dict[str, Any]:
+    reach = 100.0 if everything else max([*ends.values(), LIMIT_LINE]) * 1.15
+    axis = {"fixedrange": True, "zeroline": False}
+    return {
+        "template": "none",
+        "barmode": "stack",
+        "bargap": 0.45,
+        "showlegend": False,
+        "height": ROW * max(len(ends), 1) + MARGIN,
+        "margin": {"l": 84, "r": 8, "t": 6, "b": 28},
+        "xaxis": {**axis, "range": [0, reach], "ticksuffix": "%", "nticks": 5},
+        "yaxis": {**axis, "autorange": "reversed", "showgrid": False, "ticklen": 6},
+        "annotations": [] if everything else [_end(channel, end) for channel, end in ends.items()],
+        "shapes": [] if everything or not ends else [_line()],
+        "dragmode": False,
+        "hovermode": "closest",
+    }
+
+
+def _end(channel: Channel, end: float) -> dict[str, Any]:
+    """The total, written at the end of the bar."""
+    return {
+        "x": end,
+        "y": _name(channel),
+        "text": f"{end:.1f}%",
+        "showarrow": False,
+        "xanchor": "left",
+        "xshift": 6,
+        "font": {"weight": 600},
+    }
+
+
+def _line() -> dict[str, Any]:
+    """Where a channel begins to miss the target."""
+    line = {"dash": "dot", "width": 1.5}
+    return {
+        "type": "line",
+        "x0": LIMIT_LINE,
+        "x1": LIMIT_LINE,
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "line": line,
+    }
+
+
+def _name(channel: Channel) -> str:
+    return SHORT.get(channel, str(channel.label))
+
+
+def finding(channels: Mapping[str, Outcomes]) -> str:
+    """The chart in one sentence, for those who do not see it."""
+    sent = {channel: outcomes for channel, outcomes in channels.items() if outcomes.sent}
+    if not sent:
+        return "Nothing has been sent yet."
+    worst = min(sent, key=lambda channel: sent[channel].rate or 0)
+    rate = sent[worst].rate or 0
+    label = str(Channel(worst).label)
+    if len(sent) == 1:
+        return f"Outcome on {label}: {percent(rate)} delivered."
+    return f"Outcome by channel. Lowest is {label} with {percent(rate)} delivered."

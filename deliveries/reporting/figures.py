@@ -1,0 +1,505 @@
+"""The numbers of the report pages, read from tallies only: their cost does not grow with the messages."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import cached_property
+
+from django.db.models import Sum
+
+from campaigns.models import Campaign, Recipient
+from deliveries.models import (
+    Account,
+    CarrierTally,
+    CodeTally,
+    DayTally,
+    Queue,
+    QueueTally,
+    RecipientTally,
+    SourceTally,
+    TallyDelta,
+)
+from deliveries.statuses import BUCKETS, Disposition
+
+FLOOR, TARGET = (
+    0.90,
+    0.95,
+)  # the benchmarks of S1 and S2: below the floor is systemic, from the target on healthy
+TOO_OPEN = 0.10  # with more than this pending, a rate says little
+FEWEST_TO_JUDGE = 20  # a campaign smaller than this is not called below anything
+SHOWN_CAUSES = 7
+
+
+@dataclass(frozen=True)
+class Verdict:
+    words: str
+    bucket: str
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Messages by disposition, each counted once, at its latest status. '' is those we withdrew."""
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, disposition: str) -> int:
+        return self.counts.get(disposition, 0)
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def sent(self) -> int:
+        """All but the withdrawn."""
+        return self.total - self.of("")
+
+    @property
+    def delivered(self) -> int:
+        return self.of(Disposition.DELIVERED)
+
+    @property
+    def settled(self) -> int:
+        return self.sent - self.of(Disposition.PENDING)
+
+    @property
+    def rate(self) -> float | None:
+        """Delivered of sent, 0..1; None while nothing was sent."""
+        return self.delivered / self.sent if self.sent else None
+
+    @property
+    def settled_rate(self) -> float | None:
+        return self.delivered / self.settled if self.settled else None
+
+    @property
+    def verdict(self) -> Verdict:
+        if self.rate is None:
+            return Verdict("Nothing sent yet", BUCKETS[Disposition.UNKNOWN])
+        if self.of(Disposition.PENDING) > TOO_OPEN * self.sent:
+            return Verdict("Too early to judge", BUCKETS[Disposition.PENDING])
+        if self.rate < FLOOR:
+            return Verdict("Below the 90% floor", BUCKETS[Disposition.BOUNCED_HARD])
+        if self.rate < TARGET:
+            return Verdict("Below the 95% target", BUCKETS[Disposition.PENDING_RETRY])
+        return Verdict("On target", BUCKETS[Disposition.DELIVERED])
+
+    @property
+    def needs_attention(self) -> bool:
+        early = self.of(Disposition.PENDING) > TOO_OPEN * self.sent
+        return self.sent >= FEWEST_TO_JUDGE and not early and (self.rate or 0) < TARGET
+
+
+def percent(share: float | None) -> str:
+    """One decimal, rounded down, so that 89.96 % is not shown as the 90 % it failed to reach.
+
+    >>> percent(0.8996), percent(1.0), percent(None)
+    ('89.9%', '100%', 'n/a')
+    """
+    if share is None:
+        return "n/a"
+    tenths = math.floor(share * 1000 + 1e-9)
+    return f"{tenths // 10}%" if tenths in (0, 1000) else f"{tenths / 10:.1f}%"
+
+
+@dataclass(frozen=True)
+class Kpi:
+    """One cell of the strip: a bucket, its count, its share of sent (0..1) and one telling line."""
+
+    disposition: str
+    label: str
+    bucket: str
+    n: int
+    share: float
+    line: str
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Messages not delivered for one native code."""
+
+    code: str
+    channel: str
+    account_id: int
+    status: str
+    disposition: str
+    bucket: str
+    n: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the reconciliation strip: a whole and its parts, (label, n)."""
+
+    whole: tuple[str, int]
+    parts: list[tuple[str, int]]
+    waiting: bool = False  # changes recorded but not folded in yet: a difference may be just that
+
+    @property
+    def adds_up(self) -> bool:
+        return self.whole[1] == sum(n for _, n in self.parts)
+
+    @property
+    def difference(self) -> int:
+        return self.whole[1] - sum(n for _, n in self.parts)
+
+
+@dataclass(frozen=True)
+class CampaignFigures:
+    """Everything the report of one campaign counts, from one read of each of its tallies."""
+
+    campaign: Campaign
+    by_carrier: list[tuple[str, str, str, str, int]]  # channel, carrier, status, disposition, n
+    by_source: list[tuple[int, str, str, int]]  # list source, channel, disposition, n
+    by_code: list[tuple[str, int, str, str, str, int]]  # channel, account, code, status, disposition, n
+    recipients: dict[str, int]  # state -> n
+    skipped: dict[str, int]  # skip reason -> n
+    queues: dict[str, int]
+    waiting: bool
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        return Outcomes(totals((row[3], row[4]) for row in self.by_carrier))
+
+    @cached_property
+    def by_channel(self) -> dict[str, Outcomes]:
+        """Channel -> its outcomes, the busiest first."""
+        counts: dict[str, Counter[str]] = defaultdict(Counter)
+        for channel, _, _, disposition, n in self.by_carrier:
+            counts[channel][disposition] += n
+        found = {channel: Outcomes(dict(count)) for channel, count in counts.items() if any(count.values())}
+        return dict(sorted(found.items(), key=lambda pair: -pair[1].total))
+
+    @property
+    def carriers(self) -> list[str]:
+        return sorted({row[1] for row in self.by_carrier if row[4]})
+
+    @property
+    def source_ids(self) -> set[int]:
+        return {row[0] for row in self.by_source if row[3]}
+
+    @property
+    def codes(self) -> list[str]:
+        return sorted({row[2] for row in self.by_code if row[5]})
+
+    @cached_property
+    def all_causes(self) -> list[Cause]:
+        """Codes of what was not delivered and is not still on its way, most frequent first."""
+        return causes(self.by_code)
+
+    def kpis(self, names: Mapping[int, str]) -> list[Kpi]:
+        """The six cells after the delivery rate. `names`: list source id -> its name."""
+        sent = self.outcomes.sent
+        return [
+            Kpi(
+                disposition,
+                str(disposition.label),
+                BUCKETS[disposition],
+                n := self.outcomes.of(disposition),
+                n / sent if sent else 0.0,
+                self._line(disposition, n, names) if n else "",
+            )
+            for disposition in Disposition
+            if disposition != Disposition.DELIVERED
+        ]
+
+    def _line(self, disposition: Disposition, n: int, names: Mapping[int, str]) -> str:
+        if disposition == Disposition.PENDING:
+            watched = self.queues.get(Queue.WATCH, 0)
+            return f"{watched:,} to watch" if watched else "inside their window"
+        if disposition == Disposition.PENDING_RETRY and self.queues.get(Queue.RETRY):
+            return f"{self.queues[Queue.RETRY]:,} in the retry queue"
+        if disposition == Disposition.OPTOUT:
+            return "never sent to again"
+        if disposition in (Disposition.BLOCKED_COMPLIANCE, Disposition.UNKNOWN):
+            return self._top_code(disposition)
+        return self._worst_source(disposition, n, names) or self._top_code(disposition)
+
+    def _worst_source(self, disposition: str, n: int, names: Mapping[int, str]) -> str:
+        counts = totals((str(row[0]), row[3]) for row in self.by_source if row[2] == disposition)
+        if len(self.source_ids) < 2 or not counts:
+            return ""
+        worst = max(counts, key=lambda key: counts[key])
+        return f"{round(100 * counts[worst] / n)}% from {names.get(int(worst), 'no list')}"
+
+    def _top_code(self, disposition: str) -> str:
+        counts = totals((row[2], row[5]) for row in self.by_code if row[4] == disposition)
+        if not counts:
+            return ""
+        code = max(counts, key=lambda key: counts[key])
+        return f"{counts[code]:,} with code {code}" if code else f"{counts[code]:,} without a code"
+
+    def checks(self) -> list[Check]:
+        """Whether the numbers add up: the audience by its recipients, and the messages by each tally."""
+        state = Recipient.State
+        attempted = (
+            "attempted",
+            sum(n for key, n in self.recipients.items() if key not in ("skipped", "planned")),
+        )
+        people = Check(
+            ("Audience", self.campaign.expanded_count),
+            [("skipped", self.recipients.get(state.SKIPPED, 0)), attempted]
+            + ([("planned", planned)] if (planned := self.recipients.get(state.PLANNED, 0)) else []),
+        )
+        withdrawn = self.outcomes.of("")
+        buckets = [(one.label.lower(), self.outcomes.of(one)) for one in Disposition]
+        messages = Check(
+            ("Messages", sum(row[3] for row in self.by_source)),
+            [*buckets, *([("withdrawn", withdrawn)] if withdrawn else [])],
+            waiting=self.waiting,
+        )
+        codes = Check(
+            ("Messages by code", sum(row[5] for row in self.by_code)), [("messages", self.outcomes.total)]
+        )
+        return [people, messages] if codes.adds_up else [people, messages, codes]
+
+    def people(self) -> list[tuple[str, int]]:
+        """Attempted recipients by where they stand now, in the order of the strip."""
+        state = Recipient.State
+        order = [
+            (state.REACHED, "reached"),
+            (state.FAILED, "failed"),
+            (state.OPEN, "open"),
+            (state.UNKNOWN, "unknown"),
+        ]
+        return [(words, self.recipients.get(key, 0)) for key, words in order]
+
+    def count(self, queue: str, filters: Mapping[str, str]) -> int | None:
+        """How many rows a view has, when a tally holds that combination; None when none does."""
+        from deliveries.reporting.filters import DISPOSITION_OF, NOBODY  # the names of choices
+
+        if queue:
+            return self.queues.get(queue, 0) if not filters else None
+        status, wanted = filters.get("status", ""), dict(filters)
+        bucket = DISPOSITION_OF.get(status, "")
+        blank = {key: "" if value == NOBODY else value for key, value in wanted.items()}
+        if set(wanted) <= {"status", "channel", "carrier"}:
+            return sum(
+                row[4]
+                for row in self.by_carrier
+                if _fits(blank, "channel", row[0])
+                and _fits(blank, "carrier", row[1])
+                and (not status or (row[3] == bucket if bucket else row[2] == status))
+            )
+        if set(wanted) <= {"status", "channel", "code"}:
+            return sum(
+                row[5]
+                for row in self.by_code
+                if _fits(blank, "channel", row[0])
+                and _fits(blank, "code", row[2])
+                and (not status or (row[4] == bucket if bucket else row[3] == status))
+            )
+        if set(wanted) <= {"status", "channel", "source"} and (bucket or not status):
+            source = {"source": "0" if wanted["source"] == NOBODY else wanted["source"].lstrip("0") or "0"}
+            return sum(
+                row[3]
+                for row in self.by_source
+                if _fits(source, "source", str(row[0]))
+                and _fits(blank, "channel", row[1])
+                and (not bucket or row[2] == bucket)
+            )
+        return None
+
+
+def _fits(filters: Mapping[str, str], name: str, value: str) -> bool:
+    return name not in filters or filters[name] == value
+
+
+def campaign_figures(campaign: Campaign) -> CampaignFigures:
+    """Read the tallies of one campaign. Six queries, whatever its size."""
+    mine = {"campaign_id": campaign.pk}
+    people = list(RecipientTally.objects.filter(**mine).values_list("state", "skip_reason", "n"))
+    return CampaignFigures(
+        campaign=campaign,
+        by_carrier=list(
+            CarrierTally.objects.filter(**mine)
+            .order_by()
+            .values_list("channel", "carrier", "status", "disposition")
+            .annotate(total=Sum("n"))
+        ),
+        by_source=list(
+            SourceTally.objects.filter(**mine)
+            .order_by()
+            .values_list("list_source_id", "channel", "disposition")
+            .annotate(total=Sum("n"))
+        ),
+        by_code=list(
+            CodeTally.objects.filter(**mine).values_list(
+                "channel", "account_id", "reason_code", "status", "disposition", "n"
+            )
+        ),
+        recipients=totals((state, n) for state, _, n in people),
+        skipped=totals((reason, n) for _, reason, n in people if reason),
+        queues=dict(QueueTally.objects.filter(**mine).values_list("queue", "n")),
+        waiting=TallyDelta.objects.exists(),
+    )
+
+
+def causes(rows: Iterable[tuple[str, int, str, str, str, int]]) -> list[Cause]:
+    """Rows (channel, account, code, status, disposition, n) of trouble, most frequent first."""
+    fine = {"", Disposition.DELIVERED, Disposition.PENDING}
+    found = [
+        Cause(code, channel, account, status, disposition, BUCKETS[Disposition(disposition)], n)
+        for channel, account, code, status, disposition, n in rows
+        if disposition not in fine and n
+    ]
+    return sorted(found, key=lambda cause: (-cause.n, cause.code))
+
+
+def totals(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Each key with the sum of its numbers; keys that come to nothing are left out."""
+    sums: Counter[str] = Counter()
+    for key, n in pairs:
+        sums[key] += n
+    return {key: n for key, n in sums.items() if n}
+
+
+# ---- Many campaigns ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Line:
+    """One campaign in a list."""
+
+    campaign: Campaign
+    outcomes: Outcomes
+    channels: list[str]
+    worst: Cause | None
+
+
+def lines(campaigns: Collection[Campaign]) -> list[Line]:
+    """These campaigns with their outcomes and worst cause: two queries for all of them."""
+    ids = [campaign.pk for campaign in campaigns]
+    outcomes: dict[int, Counter[str]] = defaultdict(Counter)
+    channels: dict[int, Counter[str]] = defaultdict(Counter)
+    rows = (
+        CarrierTally.objects.filter(campaign_id__in=ids)
+        .order_by()
+        .values_list("campaign_id", "channel", "disposition")
+    )
+    for campaign_id, channel, disposition, n in rows.annotate(total=Sum("n")):
+        outcomes[campaign_id][disposition] += n
+        channels[campaign_id][channel] += n
+    worst = _worst_causes(ids)
+    return [
+        Line(
+            campaign,
+            Outcomes(dict(outcomes[campaign.pk])),
+            [channel for channel, n in channels[campaign.pk].most_common() if n] or [campaign.channel],
+            worst.get(campaign.pk),
+        )
+        for campaign in campaigns
+    ]
+
+
+def _worst_causes(ids: Collection[int]) -> dict[int, Cause]:
+    rows = CodeTally.objects.filter(campaign_id__in=ids).values_list(
+        "campaign_id", "channel", "account_id", "reason_code", "status", "disposition", "n"
+    )
+    of: dict[int, list] = defaultdict(list)
+    for row in rows:
+        of[row[0]].append(row[1:])
+    return {pk: found[0] for pk, rows in of.items() if (found := causes(rows))}
+
+
+def queue_counts() -> dict[str, int]:
+    """Entries of each queue over all campaigns."""
+    rows = QueueTally.objects.order_by().values_list("queue").annotate(total=Sum("n"))
+    return {queue: n for queue, n in rows if n > 0}
+
+
+# ---- All campaigns, by day -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One carrier over some days."""
+
+    outcomes: Outcomes
+
+    @property
+    def rate(self) -> float | None:
+        return self.outcomes.rate
+
+    @property
+    def tint(self) -> str:
+        """The bucket whose colour tints the cell; '' where too little was sent to say."""
+        return "" if self.outcomes.sent < FEWEST_TO_JUDGE else self.outcomes.verdict.bucket
+
+
+@dataclass(frozen=True)
+class CarrierDays:
+    """Carriers (rows) by spans of days (columns)."""
+
+    spans: list[tuple[date, date]]
+    rows: list[tuple[str, Outcomes, list[Cell]]]
+
+
+@dataclass(frozen=True)
+class Overview:
+    outcomes: Outcomes
+    before: Outcomes  # the same number of days, just before
+    by_channel: dict[str, Outcomes]
+    carriers: CarrierDays
+
+
+SPAN_OF = {7: 1, 30: 3, 90: 7}  # days to a column, so that the table stays narrow enough to read
+SHOWN_CARRIERS = 12
+
+
+def overview(days: int, today: date) -> Overview:
+    """The last `days` UTC days, today included. One query, over day totals only."""
+    start = today - timedelta(days=days - 1)
+    rows = (
+        DayTally.objects.filter(day__gt=start - timedelta(days=days + 1), day__lte=today)
+        .order_by()
+        .values_list("day", "channel", "carrier", "disposition")
+        .annotate(total=Sum("n"))
+    )
+    now, before = Counter[str](), Counter[str]()
+    channels: dict[str, Counter[str]] = defaultdict(Counter)
+    cells: dict[str, dict[int, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    step = SPAN_OF.get(days, 1)
+    for day, channel, carrier, disposition, n in rows:
+        if day < start:
+            before[disposition] += n
+            continue
+        now[disposition] += n
+        channels[channel][disposition] += n
+        if carrier:
+            cells[carrier][(today - day).days // step][disposition] += n
+    return Overview(
+        Outcomes(dict(now)),
+        Outcomes(dict(before)),
+        {
+            key: Outcomes(dict(count))
+            for key, count in sorted(channels.items(), key=lambda pair: -pair[1].total())
+        },
+        _carrier_days(cells, days, step, today),
+    )
+
+
+def _carrier_days(
+    cells: Mapping[str, Mapping[int, Counter[str]]], days: int, step: int, today: date
+) -> CarrierDays:
+    columns = list(reversed(range(math.ceil(days / step))))
+    first = today - timedelta(days=days - 1)
+    spans = [
+        (max(first, today - timedelta(days=at * step + step - 1)), today - timedelta(days=at * step))
+        for at in columns
+    ]
+    rows = []
+    for carrier, by_column in cells.items():
+        whole: Counter[str] = sum(by_column.values(), Counter())
+        row = [Cell(Outcomes(dict(by_column[at]) if at in by_column else {})) for at in columns]
+        rows.append((carrier, Outcomes(dict(whole)), row))
+    rows.sort(key=lambda row: (-row[1].sent, row[0]))
+    return CarrierDays(spans, rows[:SHOWN_CARRIERS])
+
+
+def providers() -> dict[int, str]:
+    """Account id -> provider slug, to read native codes by."""
+    return dict(Account.objects.values_list("pk", "provider"))

@@ -1,0 +1,224 @@
+"""What a reader narrows a list of outcomes to. A query string is a form: checked, put in words, made canonical."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from contacts.channels import Channel
+from contacts.models import ContactList
+from contacts.searching import FEWEST, clean, partly
+from deliveries.models import Message, Queue, QueueEntry
+from deliveries.statuses import BUCKETS, Status
+
+PERIODS = {
+    "1h": ("Last hour", timedelta(hours=1)),
+    "24h": ("Last 24 hours", timedelta(hours=24)),
+    "7d": ("Last 7 days", timedelta(days=7)),
+    "30d": ("Last 30 days", timedelta(days=30)),
+}
+TODAY = "today"
+NOBODY = "-"  # the choice for "no carrier", "no list": '' already means "any"
+DISPOSITION_OF = {bucket: disposition for disposition, bucket in BUCKETS.items()}
+# `unknown` is both a bucket and a status; the bucket holds that status, so the bucket's name wins.
+STATUS_CHOICES = [
+    ("", "Any"),
+    ("Result", [(bucket, disposition.label) for disposition, bucket in BUCKETS.items()]),
+    ("Status", [(status.value, status.label) for status in Status if status not in DISPOSITION_OF]),
+]
+
+
+class OutcomeFilter(forms.Form):
+    """Every way to narrow a list of outcomes. Parameters that are not fields are ignored.
+
+    `carriers`, `sources` ([(id, name)]) and `codes` only fill the selects: a value they do not list still counts,
+    so that a link goes on working after the last row with that carrier has left.
+    """
+
+    s = forms.CharField(label="Search", required=False, max_length=100)
+    status = forms.ChoiceField(label="Status", required=False, choices=STATUS_CHOICES)
+    channel = forms.ChoiceField(label="Channel", required=False, choices=[("", "Any"), *Channel.choices])
+    carrier = forms.CharField(label="Carrier", required=False, max_length=60)
+    source = forms.CharField(label="List source", required=False, max_length=19)
+    code = forms.CharField(label="Error code", required=False, max_length=64)
+    updated = forms.ChoiceField(
+        label="Updated",
+        required=False,
+        choices=[("", "Any time"), (TODAY, "Today"), *((key, words) for key, (words, _) in PERIODS.items())],
+    )
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        carriers: Iterable[str] = (),
+        sources: Iterable[tuple[int, str]] = (),
+        codes: Iterable[str] = (),
+    ) -> None:
+        super().__init__(data or {}, auto_id="filter-%s")
+        self.names = {str(pk): name for pk, name in sources} | {NOBODY: "No list"}
+        self._offer("carrier", [(one or NOBODY, one or "Not reported") for one in carriers])
+        self._offer("source", [(str(pk) if pk else NOBODY, name) for pk, name in sources])
+        self._offer("code", [(one or NOBODY, one or "No code") for one in codes])
+        self.fields["s"].widget.attrs |= {
+            "placeholder": "Name or last digits",
+            "autocomplete": "off",
+            "type": "search",
+        }
+        self.fields["s"].widget.attrs["id"] = "s"  # the script's shortcut and the htmx trigger name it
+
+    def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
+        given = str(self.data.get(name, ""))[:64]
+        if given and given not in dict(choices):
+            choices.append((given, given))
+        self.fields[name].widget = forms.Select(choices=[("", "Any"), *choices])
+
+    def clean_s(self) -> str:
+        text = clean(self.cleaned_data["s"])
+        if text and len(text) < FEWEST:
+            raise forms.ValidationError(f"Search for at least {FEWEST} letters or digits.")
+        return text
+
+    def clean_source(self) -> str:
+        value = self.cleaned_data["source"]
+        if value and value != NOBODY and not (value.isascii() and value.isdigit()):
+            raise forms.ValidationError("That is not a list source. Choose one from the list.")
+        return value
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The parameters that narrow anything, in the order of the fields. Needs `is_valid()` to have run."""
+        return {name: self.cleaned_data[name] for name in self.fields if self.cleaned_data.get(name)}
+
+    def querystring(self, **extra: str) -> str:
+        """What is set, then `extra`, without empties: equal views have equal URLs."""
+        return urlencode(self.given | {name: value for name, value in extra.items() if value})
+
+    def chips(self) -> list[Chip]:
+        """One for each filter that is set, with the query string that lacks it."""
+        return [
+            Chip(name, str(self.fields[name].label), self.words(name, value), self._without(name))
+            for name, value in self.given.items()
+        ]
+
+    def _without(self, name: str) -> str:
+        return urlencode({key: value for key, value in self.given.items() if key != name})
+
+    def words(self, name: str, value: str) -> str:
+        """How a person would say `value`."""
+        if name == "source":
+            return self.names.get(value, f"List {value}")
+        if name in ("carrier", "code"):
+            return {NOBODY: "Not reported" if name == "carrier" else "No code"}.get(value, value)
+        choices = getattr(self.fields[name], "choices", [])
+        flat = [pair for one in choices for pair in (one[1] if isinstance(one[1], list) else [one])]
+        return str(dict(flat).get(value, value))
+
+    def sentence(self) -> str:
+        """All filters in one line, for print and for the log of exports."""
+        return ", ".join(f"{chip.label.lower()} {chip.words}" for chip in self.chips()) or "no filter"
+
+
+@dataclass(frozen=True)
+class Chip:
+    name: str
+    label: str
+    words: str
+    without: str
+
+
+@dataclass(frozen=True)
+class View:
+    """Which rows a list shows: of one campaign or of all, of one queue or every outcome, narrowed by filters."""
+
+    campaign_id: int | None
+    queue: str = ""
+    filters: Mapping[str, str] = field(default_factory=dict)
+
+
+class BadFilter(ValueError):
+    """Filters that no list page would have accepted."""
+
+
+def matching(
+    *, campaign_id: int | None, queue: str, filters: Mapping[str, str], now: datetime | None = None
+) -> QuerySet[Message]:
+    """The messages that a list page shows for these; unordered. Raises BadFilter.
+
+    Relative periods count back from `now`, by default the present: give it the moment of a selection that is kept.
+    """
+    prefix = "queue_entry__" if queue else ""
+    condition = _place(campaign_id, queue, prefix) & _narrowed(filters, prefix, now or timezone.now())
+    return Message.objects.filter(condition)
+
+
+def entries(view: View, now: datetime) -> QuerySet[QueueEntry]:
+    """The same rows as queue entries: what the tab of a queue reads. Raises BadFilter."""
+    place = _place(view.campaign_id, view.queue, "")
+    return QueueEntry.objects.filter(place & _narrowed(view.filters, "", now, entries=True))
+
+
+def _place(campaign_id: int | None, queue: str, prefix: str) -> Q:
+    place = Q()
+    if queue:
+        if queue not in Queue.values:
+            raise BadFilter(f"There is no queue called {queue!r}.")
+        place &= Q(**{f"{prefix}queue": queue})
+    if campaign_id is not None:
+        # The entry's own copy where there is one: its index holds campaign, queue and time.
+        place &= Q(**{f"{prefix}campaign_id": campaign_id})
+    return place
+
+
+def _narrowed(filters: Mapping[str, str], prefix: str, now: datetime, *, entries: bool = False) -> Q:
+    form = OutcomeFilter(filters)
+    if not form.is_valid():
+        raise BadFilter("; ".join(f"{name}: {errors[0]}" for name, errors in form.errors.items()))
+    found = Q()
+    for name, value in form.given.items():
+        found &= _condition(name, value, prefix, now, entries)
+    return found
+
+
+COLUMNS = {"channel": "channel", "carrier": "carrier", "code": "reason_code"}
+
+
+def _condition(name: str, value: str, prefix: str, now: datetime, entries: bool) -> Q:
+    if name in COLUMNS:
+        return Q(**{prefix + COLUMNS[name]: "" if value == NOBODY else value})
+    if name == "status":
+        return status_condition(value, prefix)
+    if name == "source":
+        return Q(**{f"{prefix}list_source_id": 0 if value == NOBODY else int(value)})
+    if name == "updated":
+        time = "at" if entries or prefix else "updated_at"
+        return Q(**{f"{prefix}{time}__gte": since(value, now)})
+    # The entry's copy of the contact is a plain column, the message's a link: both spell it the same.
+    return partly(value, f"{prefix}contact_id")
+
+
+def status_condition(value: str, prefix: str = "") -> Q:
+    if value in DISPOSITION_OF:
+        return Q(**{f"{prefix}disposition": DISPOSITION_OF[value]})
+    return Q(**{f"{prefix}status": value})
+
+
+def since(period: str, now: datetime) -> datetime:
+    """When the period began; today begins at midnight where the reader is."""
+    if period == TODAY:
+        return timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    return now - PERIODS[period][1]
+
+
+def source_names(ids: Iterable[int]) -> list[tuple[int, str]]:
+    """(id, name) of these lists by name, 0 last as what it is."""
+    ids = set(ids)
+    named = list(ContactList.objects.filter(pk__in=ids).order_by("name").values_list("pk", "name"))
+    return named + ([(0, "No list")] if 0 in ids else [])

@@ -1,0 +1,144 @@
+"""A list of outcomes on a page: tabs, filters, chips, rows, paging. The report and the queues are two of these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+
+from deliveries.models import Queue
+from deliveries.reporting.figures import CampaignFigures
+from deliveries.reporting.filters import OutcomeFilter, View
+from deliveries.reporting.keyset import Page
+from deliveries.reporting.outcomes import STEPS, Count, Table, table
+from deliveries.reporting.pages import swaps, trigger
+
+ALL = ""
+SHOW_ALL = "all"
+OWN_TRIGGERS = ("filters", "s")  # the filter form, and the field in it that asks while somebody types
+# What can be done to many rows at once: (action, word). The first is the primary one of its queue.
+ACTIONS = (("retry", "Retry"), ("switch", "Switch channel"), ("correct", "Correct"), ("suppress", "Suppress"))
+QUEUE_IS_GOOD_NEWS = {
+    Queue.RETRY: ("Nothing to retry", "No temporary failure is inside its retry window."),
+    Queue.SWITCH: ("Nothing to move", "No message waits for another channel."),
+    Queue.CORRECT: ("Nothing to correct", "No address was reported as wrong."),
+    Queue.REVIEW: ("Nothing to review", "No content or sender was refused."),
+    Queue.SUPPRESS: (
+        "Nothing to suppress",
+        "Nobody opted out or failed too often without being blocked already.",
+    ),
+    Queue.WATCH: ("Nothing to watch", "No message is delayed or silent for longer than expected."),
+}
+
+
+@dataclass(frozen=True)
+class Tab:
+    label: str
+    n: Count | int
+    url: str
+    current: bool
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What the template of a list prints. `query` is the canonical query string of what is shown."""
+
+    form: OutcomeFilter
+    view: View
+    table: Table
+    tabs: list[Tab]
+    query: str
+    clear_url: str
+    next_url: str
+    first_url: str
+    chips: list[tuple[str, str, str]]  # label, words, the URL without it
+    at: datetime
+    invalid: bool
+
+    @property
+    def empty(self) -> tuple[str, str]:
+        """Title and sentence for when there are no rows."""
+        if self.view.filters:
+            return (
+                "Nothing matches these filters",
+                "Every filter that is set narrows the list. Clear some of them.",
+            )
+        if self.view.queue:
+            return QUEUE_IS_GOOD_NEWS[Queue(self.view.queue)]
+        return "No messages yet", "They appear here as soon as they are handed over."
+
+    @property
+    def actions(self) -> list[tuple[str, str]]:
+        """The suggested one first."""
+        suggested = (
+            STEPS[Queue(self.view.queue)][0]
+            if self.view.queue and Queue(self.view.queue) in STEPS
+            else "retry"
+        )
+        return sorted(ACTIONS, key=lambda one: one[0] != suggested)
+
+    @property
+    def selection(self) -> dict[str, str]:
+        """The hidden fields that say what a bulk action is about."""
+        return {
+            "campaign": str(self.view.campaign_id or ""),
+            "queue": self.view.queue,
+            "filters": urlencode(self.view.filters),
+            "selected_at": self.at.isoformat(),
+        }
+
+
+def listing(
+    request: HttpRequest,
+    form: OutcomeFilter,
+    *,
+    campaign_id: int | None,
+    queue: str,
+    now: datetime,
+    counts: Mapping[str, int],
+    figures: CampaignFigures | None = None,
+    tabs: Iterable[tuple[str, str, int]],
+    url: Callable[[str, str], str],
+) -> Listing:
+    """Read one page of the list. `tabs`: (queue, label, n). `url(queue, querystring)` is where such a list is.
+
+    With invalid filters there are no rows, and the form says why.
+    """
+    valid = form.is_valid()
+    view = View(campaign_id, queue, form.given if valid else {})
+    shown = {"show": SHOW_ALL} if request.GET.get("show") == SHOW_ALL else {}
+    after = request.GET.get("after", "") if valid else ""
+    read = table(view, now, after, figures, counts) if valid else Table(Page([]), [], Count(0))
+    query = form.querystring(**shown) if valid else ""
+
+    def filtered(querystring: str, **extra: str) -> str:
+        return url(queue, "&".join(filter(None, [querystring, urlencode(shown | extra)])))
+
+    return Listing(
+        form=form,
+        view=view,
+        table=read,
+        tabs=[Tab(label, n, url(key, query), key == queue) for key, label, n in tabs],
+        query=query,
+        clear_url=filtered(""),
+        next_url=filtered(urlencode(view.filters), after=read.page.after) if read.page.after else "",
+        first_url="" if read.page.first else filtered(urlencode(view.filters)),
+        chips=[(chip.label, chip.words, filtered(chip.without)) for chip in form.chips()] if valid else [],
+        at=now,
+        invalid=not valid,
+    )
+
+
+def context(listing: Listing, request: HttpRequest) -> dict[str, Any]:
+    """What the templates of a list need. A fragment whose trigger was not the form carries the form as well."""
+    swap = swaps(request)
+    return {
+        "listing": listing,
+        "form": listing.form,
+        "swap": swap,
+        "swap_form": swap and trigger(request) not in OWN_TRIGGERS,
+    }

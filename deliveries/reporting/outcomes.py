@@ -1,0 +1,172 @@
+"""The rows of an outcome table: one message each, said in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from contacts.models import ContactList
+from contacts.phones import mask
+from deliveries.models import Message, Queue, QueueEntry
+from deliveries.receiving.translation import describe
+from deliveries.reporting.figures import CampaignFigures, providers
+from deliveries.reporting.filters import View, entries, matching
+from deliveries.reporting.keyset import Page, page
+from deliveries.statuses import BUCKETS, Disposition
+from deliveries.wording import wording
+
+PAGE_SIZE = 50
+COUNT_LIMIT = 10_000
+# What a row of either kind needs loaded with it.
+MESSAGE_LINKS = ("contact", "address", "campaign", "queue_entry")
+ENTRY_LINKS = ("message__contact", "message__address", "message__campaign")
+
+# The suggested act of each queue: (what the button does, its word). The action is one of Batch.Action.
+STEPS = {
+    Queue.RETRY: ("retry", "Retry"),
+    Queue.SWITCH: ("switch", "Switch"),
+    Queue.CORRECT: ("correct", "Correct"),
+    Queue.SUPPRESS: ("suppress", "Suppress"),
+}
+AT_ONCE = {"retry", "switch"}  # acts on one row without a question; the others ask first
+
+
+@dataclass(frozen=True)
+class Row:
+    """One message as a reader sees it. Addresses are masked."""
+
+    message: Message
+    name: str
+    address: str
+    label: str  # the word for this channel and status
+    what: str  # what happened
+    next_step: str
+    source: str
+    at: datetime
+    queue: str = ""
+    due_at: datetime | None = None
+    reason: str = ""
+    action: str = ""
+    action_label: str = ""
+
+    @property
+    def at_once(self) -> bool:
+        return self.action in AT_ONCE
+
+    @property
+    def bucket(self) -> str:
+        return bucket_of(self.message.disposition)
+
+    @property
+    def code(self) -> str:
+        return self.message.reason_code
+
+
+def bucket_of(disposition: str) -> str:
+    """The bucket's name; '' for a withdrawn message, which is in none."""
+    return BUCKETS[Disposition(disposition)] if disposition else ""
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many rows a view has; `more` when counting stopped at the limit."""
+
+    n: int
+    more: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.n:,}{'+' if self.more else ''}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One page of rows, and how many there are in all."""
+
+    page: Page
+    rows: list[Row]
+    count: Count
+
+
+def table(
+    view: View, now: datetime, after: str, figures: CampaignFigures | None, counts: Mapping[str, int]
+) -> Table:
+    """The page of `view` after the cursor. `counts`: entries of each queue in the place `view` looks at.
+
+    A fixed number of queries, whatever the number of rows.
+    """
+    if view.queue:
+        found = page(
+            entries(view, now).select_related(*ENTRY_LINKS), PAGE_SIZE, after, pk="message_id", at="at"
+        )
+    else:
+        found = page(messages_of(view, now).select_related(*MESSAGE_LINKS), PAGE_SIZE, after)
+    return Table(found, list(rows(found.rows, now)), count(view, now, found, figures, counts))
+
+
+def count(
+    view: View, now: datetime, found: Page, figures: CampaignFigures | None, counts: Mapping[str, int]
+) -> Count:
+    """From a tally where one holds the combination, from the page itself when it is the only one, else counted."""
+    if found.first and not found.after:
+        return Count(len(found.rows))
+    known = figures.count(view.queue, view.filters) if figures else None
+    if known is None and view.queue and not view.filters:
+        known = counts.get(view.queue, 0)
+    if known is not None:
+        return Count(known)
+    wanted = entries(view, now).values("pk") if view.queue else messages_of(view, now).values("pk")
+    n = wanted.order_by()[: COUNT_LIMIT + 1].count()
+    return Count(min(n, COUNT_LIMIT), more=n > COUNT_LIMIT)
+
+
+def messages_of(view: View, now: datetime) -> QuerySet[Message]:
+    return matching(campaign_id=view.campaign_id, queue=view.queue, filters=view.filters, now=now)
+
+
+def rows(found: Iterable[Message | QueueEntry], now: datetime) -> Iterable[Row]:
+    """Messages or queue entries (with contact, address and campaign loaded) put in words. Two queries in all."""
+    found = list(found)
+    messages = [one.message if isinstance(one, QueueEntry) else one for one in found]
+    names = dict(
+        ContactList.objects.filter(pk__in={m.list_source_id for m in messages}).values_list("pk", "name")
+    )
+    slugs = providers()
+    for message, one in zip(messages, found, strict=True):
+        entry = one if isinstance(one, QueueEntry) else getattr(message, "queue_entry", None)
+        yield _row(message, entry, names, slugs)
+
+
+def _row(
+    message: Message, entry: QueueEntry | None, names: Mapping[int, str], slugs: Mapping[int, str]
+) -> Row:
+    words = wording(message.channel, message.status, message.failure_class, message.goal)
+    action, action_label = STEPS.get(Queue(entry.queue), ("", "")) if entry else ("", "")
+    return Row(
+        message=message,
+        name=str(message.contact),
+        address=mask(message.address.value),
+        label=words.label,
+        what=meaning(message, slugs),
+        next_step=words.next_step,
+        source=names.get(message.list_source_id, ""),
+        at=entry.at if entry else message.updated_at,
+        queue=entry.queue if entry else "",
+        due_at=entry.due_at if entry else None,
+        reason=entry.reason if entry else "",
+        action=action,
+        action_label=action_label,
+    )
+
+
+def meaning(message: Message, slugs: Mapping[int, str]) -> str:
+    """What happened: the code's meaning where there is a code, else that of the status."""
+    if message.reason_code:
+        said = describe(
+            slugs.get(message.account_id, ""), message.channel, message.reason_code, message.status
+        )
+        if said.short:
+            return said.short
+    return wording(message.channel, message.status, message.failure_class, message.goal).meaning

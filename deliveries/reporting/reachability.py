@@ -1,0 +1,267 @@
+"""How well a contact can be reached on each channel: a word, and the evidence it stands on."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, time
+
+from django.db.models import Q
+
+from campaigns.models import Campaign, Sender
+from contacts.channels import KIND_OF, Channel, Kind
+from contacts.gate import Ask, Verdict, check
+from contacts.models import Address, AddressHealth, Consent, Contact, Suppression
+from contacts.phones import mask
+from deliveries.models import Message
+from deliveries.statuses import REACHING, Disposition, Status
+
+LOOK_BACK = 12  # results on a channel that count as evidence
+READ = 120  # messages read for all channels together
+STRIKES = 3
+WINDOW = (time(9), time(21))
+ARRIVED = {Channel.VOICE: "Answered", Channel.RVM: "Dropped", Channel.EMAIL: "Accepted"}
+
+
+@dataclass(frozen=True)
+class Reach:
+    """One channel of one contact."""
+
+    channel: str
+    word: str
+    bucket: str  # the colour of the word
+    evidence: str
+    address: Address | None
+    verdict: Verdict | None  # None where there is no address to ask about
+    suppression: Suppression | None
+    hard_fails: int
+    strikes: int = STRIKES
+
+    @property
+    def label(self) -> str:
+        return str(Channel(self.channel).label)
+
+    @property
+    def off(self) -> bool:
+        """Blocked for good, not just for the moment."""
+        return self.suppression is not None or self.hard_fails >= self.strikes
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Everything beside the timeline."""
+
+    channels: list[Reach]
+    consents: list[Consent]  # the latest of each channel
+    suppressions: list[Suppression]  # in force
+    addresses: list[Address]
+
+    @property
+    def off(self) -> list[Reach]:
+        return [reach for reach in self.channels if reach.off]
+
+    @property
+    def allowed(self) -> list[Reach]:
+        """Channels that are not blocked; some may have to wait for the morning."""
+        return [reach for reach in self.channels if reach.address and not reach.off]
+
+    @property
+    def best(self) -> Reach | None:
+        """The channel most likely to reach them now; None when none may be used now."""
+        order = ("success", "retryable", "unknown", "compliance")
+        now = [
+            reach
+            for reach in self.allowed
+            if reach.verdict and reach.verdict.allowed and reach.bucket in order
+        ]
+        return min(now, key=lambda reach: order.index(reach.bucket), default=None)
+
+
+def standing(contact: Contact, now: datetime) -> Standing:
+    """What we know of this contact's channels. A fixed number of queries."""
+    addresses = sorted(
+        contact.addresses.all(), key=lambda one: (one.kind != Kind.PHONE, not one.preferred, one.pk)
+    )
+    suppressions = blocking(contact, addresses, now)
+    health = {
+        (one.address_id, one.channel): one.hard_fails
+        for one in AddressHealth.objects.filter(address__in=[address.pk for address in addresses])
+    }
+    results = _results(contact)
+    preferred = {one.kind: one for one in reversed(addresses)}
+    verdicts = _ask(contact, preferred, now)
+    channels = [
+        _reach(
+            channel,
+            address := preferred.get(KIND_OF[channel]),
+            results[channel],
+            verdicts.get(channel),
+            next((one for one in suppressions if _covers(one, channel, address)), None),
+            health.get((address.pk, channel), 0) if address else 0,
+        )
+        for channel in Channel
+    ]
+    consents = (
+        Consent.objects.filter(contact=contact)
+        .select_related("recorded_by")
+        .order_by("channel", "-at", "-id")
+    )
+    latest = {one.channel: one for one in reversed(list(consents))}
+    return Standing(channels, [latest[c] for c in Channel if c in latest], suppressions, addresses)
+
+
+def blocking(contact: Contact, addresses: Collection[Address], now: datetime) -> list[Suppression]:
+    """Suppressions in force for the person or any of these addresses, newest first."""
+    theirs = Q(contact=contact, value="") | Q(value__in=[one.value for one in addresses])
+    found = Suppression.objects.in_force(now).filter(theirs).select_related("created_by")
+    return list(found.order_by("-created_at", "-id"))
+
+
+def _covers(suppression: Suppression, channel: str, address: Address | None) -> bool:
+    everything = suppression.scope == Suppression.Scope.EVERYTHING
+    theirs = not suppression.value or (address is not None and suppression.value == address.value)
+    return everything and theirs and suppression.channel in ("", channel)
+
+
+def _results(contact: Contact) -> Mapping[str, list[Message]]:
+    """Settled messages by channel, newest first, as many as count."""
+    rows = (
+        Message.objects.filter(contact=contact)
+        .exclude(disposition__in=["", Disposition.PENDING])
+        .only("channel", "status", "disposition", "created_at", "updated_at")
+        .order_by("-id")[:READ]
+    )
+    found: dict[str, list[Message]] = defaultdict(list)
+    for message in rows:
+        if len(found[message.channel]) < LOOK_BACK:
+            found[message.channel].append(message)
+    return found
+
+
+def _ask(contact: Contact, preferred: Mapping[str, Address], now: datetime) -> dict[str, Verdict]:
+    """The gate's word for each channel we have an address for, as for an ordinary campaign."""
+    channels = [channel for channel in Channel if KIND_OF[channel] in preferred]
+    asks = [
+        Ask(
+            key=number,
+            contact_id=contact.pk,
+            address_id=preferred[KIND_OF[channel]].pk,
+            channel=channel,
+            sender_value="",
+            window_start=WINDOW[0],
+            window_end=WINDOW[1],
+            campaign_state=Campaign.State.SENDING,
+            sender_state=Sender.State.APPROVED,
+            relevant_until=None,
+            strikes=STRIKES,
+        )
+        for number, channel in enumerate(channels)
+    ]
+    said = check(asks, now)
+    return {channel: said[number] for number, channel in enumerate(channels) if number in said}
+
+
+def _reach(
+    channel: Channel,
+    address: Address | None,
+    results: list[Message],
+    verdict: Verdict | None,
+    suppression: Suppression | None,
+    hard_fails: int,
+) -> Reach:
+    word, bucket = _word(address, results, suppression, hard_fails)
+    told = _evidence(channel, results) if address else f"No {Kind(KIND_OF[channel]).label.lower()} on record"
+    return Reach(channel, word, bucket, told, address, verdict, suppression, hard_fails)
+
+
+def _word(
+    address: Address | None, results: list[Message], suppression: Suppression | None, hard_fails: int
+) -> tuple[str, str]:
+    if suppression:
+        return "Suppressed", "optout"
+    if address is None:
+        return "No address", "unknown"
+    if hard_fails or address.validity in (Address.Validity.INVALID, Address.Validity.NEEDS_CORRECTION):
+        return "Not reachable", "permanent"
+    if not results:
+        return "Unknown", "unknown"
+    arrived = sum(message.disposition == Disposition.DELIVERED for message in results)
+    if results[0].disposition == Disposition.BLOCKED_COMPLIANCE:
+        return "At risk", "compliance"
+    if 2 * arrived > len(results):
+        return "Reachable", "success"
+    if all(message.disposition == Disposition.UNKNOWN for message in results):
+        return "Unknown", "unknown"
+    return "Uncertain", "retryable"
+
+
+def _evidence(channel: Channel, results: list[Message]) -> str:
+    """What the word stands on, never a bare score."""
+    if not results:
+        return "Never tried"
+    reaching = {Status.ANSWERED} if channel == Channel.VOICE else REACHING
+    arrived = sum(message.status in reaching for message in results)
+    word = ARRIVED.get(channel, "Delivered")
+    if len(results) == 1:
+        return f"{word} once" if arrived else f"One try: {Status(results[0].status).label.lower()}"
+    if not arrived:
+        return f"{Status(results[0].status).label}, none of the last {len(results)} arrived"
+    return f"{word} {arrived} of last {len(results)}"
+
+
+# ---- In words --------------------------------------------------------------------------------------------------
+
+DID = {
+    Channel.SMS: "sent a text message to",
+    Channel.MMS: "sent a picture message to",
+    Channel.VOICE: "called",
+    Channel.RVM: "left, or tried to leave, a voicemail on",
+    Channel.EMAIL: "sent an email to",
+}
+CAME_OF_IT = {
+    Disposition.DELIVERED: "it was delivered",
+    Disposition.PENDING: "we are still waiting for confirmation",
+    Disposition.PENDING_RETRY: "it could not be delivered at that moment",
+    Disposition.BOUNCED_HARD: "we were told that it cannot be reached there",
+    Disposition.BLOCKED_COMPLIANCE: "it was not accepted for delivery, which has nothing to do with your {kind}",
+    Disposition.OPTOUT: "it was not delivered, because messages there are opted out",
+    Disposition.UNKNOWN: "we received no confirmation either way",
+}
+ENDED = {
+    Status.ANSWERED: "the call was answered",
+    Status.VOICEMAIL: "it reached the voicemail",
+    Status.NO_ANSWER: "nobody picked up",
+    Status.BUSY: "the line was busy",
+}
+
+
+def explanation(messages: Iterable[Message], reach: Standing, local: Mapping[int, str]) -> str:
+    """One paragraph that can be read to the customer. `messages`: the latest first; `local`: id -> when, in words."""
+    told = [_told(message, local[message.pk]) for message in reversed(list(messages)[:3])]
+    if not told:
+        return "We have not sent you anything so far."
+    words = " ".join(told)
+    if reach.off:
+        blocked = " and ".join(_spoken(one.label) for one in reach.off)
+        words += f" We no longer use {blocked} to reach you."
+    if reach.best and reach.off:
+        words += f" We can still reach you by {_spoken(reach.best.label)}."
+    return words
+
+
+def _spoken(label: str) -> str:
+    return label if label.isupper() else label.lower()
+
+
+def _told(message: Message, when: str) -> str:
+    kind = "number" if KIND_OF[Channel(message.channel)] == Kind.PHONE else "address"
+    where = (
+        "the number ending in " + message.address.value[-4:]
+        if kind == "number"
+        else mask(message.address.value)
+    )
+    if not message.disposition:
+        return f"A message planned on {when} was withdrawn before it left."
+    came = ENDED.get(Status(message.status)) or CAME_OF_IT[Disposition(message.disposition)].format(kind=kind)
+    return f"On {when} we {DID[Channel(message.channel)]} {where}; {came}."

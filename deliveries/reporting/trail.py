@@ -1,0 +1,343 @@
+"""Everything that happened to one contact, as one timeline: newest first, paged by cursor."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from django.db.models import F, Q, QuerySet
+from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
+from django.utils import timezone
+
+from campaigns.models import Recipient
+from contacts.channels import Channel
+from contacts.models import Address, Consent, Contact, Note, Suppression
+from contacts.phones import mask
+from deliveries.models import (
+    BatchItem,
+    Cause,
+    Decision,
+    Engagement,
+    Message,
+    Queue,
+    QueueEntry,
+    Receipt,
+    StatusEvent,
+)
+from deliveries.receiving.translation import describe
+from deliveries.reporting.figures import providers
+from deliveries.reporting.keyset import Cursor
+from deliveries.reporting.outcomes import bucket_of
+from deliveries.statuses import Evidence, Status, disposition
+from deliveries.wording import wording
+
+PAGE_SIZE = 30
+SHOWN_UPCOMING = 20
+SHOWN_BODY = 4_000  # characters of a raw receipt
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing on the timeline. `kind` names the template that knows the rest, in `row`."""
+
+    at: datetime
+    kind: str
+    pk: int
+    row: Any
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[datetime, int, int]:
+        return self.at, RANK[self.kind], self.pk
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One status event of a message, with the receipt that told it where there is one."""
+
+    event: StatusEvent
+    label: str
+    bucket: str
+    meaning: str
+    receipt: Raw | None
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A receipt as it came in."""
+
+    receipt: Receipt
+    body: str
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        return sorted(dict(self.receipt.headers).items())
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What the timeline and the page of one message show of a message."""
+
+    message: Message
+    bucket: str
+    label: str
+    meaning: str
+    code_name: str
+    next_step: str
+    why: str  # why the attempt was made; '' for the campaign's own first one
+    facts: list[Fact]
+    decisions: list[Decision]
+    entry: QueueEntry | None
+    seconds: int | None  # from handover to delivery
+
+    @property
+    def evidence(self) -> str:
+        return str(Evidence(self.message.evidence).label)
+
+
+@dataclass(frozen=True)
+class Upcoming:
+    """A step that has not happened yet, and who can hurry or stop it."""
+
+    recipient: Recipient
+    at: datetime
+    words: str
+    reason: str
+    automatic: bool = True
+
+
+@dataclass(frozen=True)
+class Day:
+    day: Any
+    items: list[Item]
+
+
+@dataclass(frozen=True)
+class Trail:
+    days: list[Day]
+    after: str
+    first: bool
+    attempts: list[Attempt]
+
+
+def trail(contact: Contact, addresses: Sequence[Address], after: str) -> Trail:
+    """One page of the timeline, in days of the current time zone. A fixed number of queries."""
+    cursor = Cursor.read(after)
+    cursor = cursor if cursor and cursor.at else None
+    found: list[Item] = []
+    for kind, source in SOURCES.items():
+        found += _read(kind, source, contact, addresses, cursor)
+    found.sort(key=lambda item: item.key, reverse=True)
+    shown, more = found[:PAGE_SIZE], found[PAGE_SIZE:]
+    last = shown[-1] if shown and more else None
+    mark = str(Cursor(last.at, last.pk, RANK[last.kind])) if last else ""
+    told = attempts([item.row for item in shown if item.kind == "message"])
+    by_id = {attempt.message.pk: attempt for attempt in told}
+    items = [Item(i.at, i.kind, i.pk, by_id[i.pk], i.extra) if i.kind == "message" else i for i in shown]
+    days = [Day(day, list(group)) for day, group in groupby(items, lambda i: timezone.localtime(i.at).date())]
+    return Trail(days, mark, cursor is None, told)
+
+
+# ---- Where items come from -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Source:
+    rows: Callable[[Contact, Sequence[Address]], QuerySet]
+    at: str  # the column that says when
+    time: Callable[[Any], datetime]
+
+
+def _suppressed(contact: Contact, addresses: Sequence[Address]) -> QuerySet:
+    theirs = Q(contact=contact) | Q(value__in=[one.value for one in addresses])
+    return Suppression.objects.filter(theirs)
+
+
+def _batched(contact: Contact, addresses: Sequence[Address]) -> QuerySet:
+    mine = Message.objects.filter(contact=contact).values("pk")
+    return BatchItem.objects.filter(message_id__in=mine).select_related("batch__created_by", "message")
+
+
+SOURCES = {
+    "message": Source(
+        lambda contact, _: Message.objects.filter(contact=contact).select_related("campaign", "address"),
+        "created_at",
+        lambda row: row.created_at,
+    ),
+    # What was decided about a message stands under that message.
+    "decision": Source(
+        lambda contact, _: Decision.objects.filter(contact=contact, message_id=None).select_related(
+            "recipient__campaign"
+        ),
+        "at",
+        lambda row: row.at,
+    ),
+    "engagement": Source(
+        lambda contact, _: Engagement.objects.filter(contact=contact), "at", lambda row: row.at
+    ),
+    "consent": Source(
+        lambda contact, _: Consent.objects.filter(contact=contact).select_related("recorded_by"),
+        "at",
+        lambda row: row.at,
+    ),
+    "suppression": Source(
+        lambda contact, addresses: _suppressed(contact, addresses).select_related("created_by"),
+        "created_at",
+        lambda row: row.created_at,
+    ),
+    "release": Source(
+        lambda contact, addresses: (
+            _suppressed(contact, addresses).filter(released_at__isnull=False).select_related("released_by")
+        ),
+        "released_at",
+        lambda row: row.released_at,
+    ),
+    "note": Source(
+        lambda contact, _: Note.objects.filter(contact=contact).select_related("author"),
+        "at",
+        lambda row: row.at,
+    ),
+    "batch": Source(_batched, "batch__created_at", lambda row: row.batch.created_at),
+}
+# Of several things at the same instant the later kind is shown first: the cause stands below its effect.
+RANK = {kind: rank for rank, kind in enumerate(reversed(SOURCES))}
+
+
+def _read(
+    kind: str, source: Source, contact: Contact, addresses: Sequence[Address], cursor: Cursor | None
+) -> Iterable[Item]:
+    rows = source.rows(contact, addresses)
+    if cursor and cursor.at:
+        rows = rows.filter(_before(source.at, RANK[kind], cursor))
+    rows = rows.order_by(f"-{source.at}", "-id")[: PAGE_SIZE + 1]
+    return [Item(source.time(row), kind, row.pk, row) for row in rows]
+
+
+def _before(at: str, rank: int, cursor: Cursor) -> Any:
+    """Rows of a kind that come after the cursor's item in the merged order (time, kind, id)."""
+    if rank == cursor.kind:
+        return TupleLessThan(Tuple(F(at), F("id")), (cursor.at, cursor.pk))
+    return Q(**{f"{at}__{'lte' if rank < cursor.kind else 'lt'}": cursor.at})
+
+
+# ---- Messages with everything that was said about them ------------------------------------------------------------
+
+
+def attempts(messages: Sequence[Message]) -> list[Attempt]:
+    """These messages (with campaign and address loaded), each with its events, receipts and decisions: 5 queries."""
+    ids = [message.pk for message in messages]
+    events: dict[int, list[StatusEvent]] = defaultdict(list)
+    for event in StatusEvent.objects.filter(message_id__in=ids).order_by("recorded_at", "fact"):
+        events[event.message_id].append(event)
+    told = {event.receipt_id for found in events.values() for event in found if event.receipt_id}
+    receipts = {one.pk: Raw(one, readable(one)) for one in Receipt.objects.filter(pk__in=told)}
+    decisions: dict[int, list[Decision]] = defaultdict(list)
+    for decision in Decision.objects.filter(message_id__in=ids).order_by("at", "id"):
+        decisions[decision.message_id or 0].append(decision)
+    entries = QueueEntry.objects.in_bulk(ids)
+    slugs = providers()
+    return [
+        _attempt(m, slugs.get(m.account_id, ""), events[m.pk], receipts, decisions[m.pk], entries.get(m.pk))
+        for m in messages
+    ]
+
+
+def _attempt(
+    message: Message,
+    provider: str,
+    events: Sequence[StatusEvent],
+    receipts: dict[int, Raw],
+    decisions: list[Decision],
+    entry: QueueEntry | None,
+) -> Attempt:
+    words = wording(message.channel, message.status, message.failure_class, message.goal)
+    said = (
+        describe(provider, message.channel, message.reason_code, message.status)
+        if message.reason_code
+        else None
+    )
+    latency = (
+        (message.delivered_at - message.handed_over_at)
+        if message.delivered_at and message.handed_over_at
+        else None
+    )
+    return Attempt(
+        message=message,
+        bucket=bucket_of(message.disposition),
+        label=words.label,
+        meaning=(said.meaning or said.short) if said else words.meaning,
+        code_name=said.name if said else "",
+        next_step=_next_step(words.next_step, entry),
+        why=_why(message),
+        facts=[_fact(message, provider, event, receipts) for event in events],
+        decisions=decisions,
+        entry=entry,
+        seconds=max(0, round(latency.total_seconds())) if latency else None,
+    )
+
+
+def _fact(message: Message, provider: str, event: StatusEvent, receipts: dict[int, Raw]) -> Fact:
+    words = wording(message.channel, event.status, event.failure_class, message.goal)
+    said = describe(provider, message.channel, event.native_code, event.status) if event.native_code else None
+    found = disposition(event.status, event.failure_class, event.fault, message.goal)
+    return Fact(
+        event=event,
+        label=words.label,
+        bucket=bucket_of(found),
+        meaning=said.short if said and said.short else event.native_text,
+        receipt=receipts.get(event.receipt_id or 0),
+    )
+
+
+def _next_step(usual: str, entry: QueueEntry | None) -> str:
+    """The reason it stands in a queue says more than the usual step for its status."""
+    if entry is None:
+        return usual
+    return f"{Queue(entry.queue).label}. {entry.reason}"
+
+
+def _why(message: Message) -> str:
+    if message.cause == Cause.CAMPAIGN:
+        return message.cause_reason
+    return ": ".join(filter(None, [str(Cause(message.cause).label), message.cause_reason]))
+
+
+def readable(receipt: Receipt) -> str:
+    """The body as text, cut to what a page can bear."""
+    text = bytes(receipt.body).decode("utf-8", "replace")
+    return text if len(text) <= SHOWN_BODY else f"{text[:SHOWN_BODY]} ..."
+
+
+# ---- What is still to come ---------------------------------------------------------------------------------------
+
+
+def upcoming(contact: Contact, now: datetime) -> list[Upcoming]:
+    """Steps with a time: automatic next steps, and messages that wait for theirs; the soonest first. Two queries."""
+    planned = Recipient.objects.filter(contact=contact, next_step_at__isnull=False).select_related("campaign")
+    waiting = Message.objects.filter(contact=contact, status=Status.QUEUED, due_at__gt=now, canceled_at=None)
+    waiting = waiting.select_related("recipient__campaign").order_by("due_at")[:SHOWN_UPCOMING]
+    steps = [
+        Upcoming(one, one.next_step_at, _future(one), one.next_step_reason)
+        for one in planned.order_by("next_step_at")[:SHOWN_UPCOMING]
+        if one.next_step_at and one.next_step != Recipient.NextStep.NONE
+    ]
+    sends = [
+        Upcoming(m.recipient, m.due_at, f"{Channel(m.channel).label} leaves", m.cause_reason, automatic=False)
+        for m in waiting
+    ]
+    return sorted([*steps, *sends], key=lambda step: step.at)
+
+
+def _future(recipient: Recipient) -> str:
+    return str(Recipient.NextStep(recipient.next_step).label)
+
+
+def headline(suppression: Suppression) -> str:
+    """What was blocked, for lists that may not show whole addresses."""
+    what = mask(suppression.value) if suppression.value else "the whole contact"
+    where = Channel(suppression.channel).label if suppression.channel else "every channel"
+    return f"{what} on {where}"

@@ -1,0 +1,1 @@
+"""The pages: each finds, checks, asks and renders. Nothing is decided here."""

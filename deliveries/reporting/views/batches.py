@@ -1,0 +1,282 @@
+"""Bulk actions: preview, start, the record of one, undo."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, cast
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.roles import requires
+from contacts.channels import Channel
+from contacts.phones import mask
+from deliveries import batches
+from deliveries.models import Batch, BatchItem, Message, Queue
+from deliveries.reporting.figures import providers
+from deliveries.reporting.filters import OutcomeFilter
+from deliveries.reporting.keyset import LARGEST_ID, page
+from deliveries.reporting.outcomes import AT_ONCE, bucket_of, meaning
+from deliveries.reporting.pages import next_url, who
+from deliveries.wording import wording
+
+LIST_SIZE = 50
+ITEMS = 50
+MOST_TICKED = 1_000  # ids in one form; more than that is "all matching"
+VERBS = {"retry": "Retry", "switch": "Move", "correct": "Mark", "suppress": "Suppress"}
+OUTCOME_BUCKETS = {
+    BatchItem.Outcome.ACTED: "success",
+    BatchItem.Outcome.SKIPPED: "unknown",
+    BatchItem.Outcome.UNDONE: "pending",
+    BatchItem.Outcome.TOO_LATE: "retryable",
+}
+
+
+class SelectionForm(forms.Form):
+    """What a list page sends when rows are ticked, or all of them are chosen."""
+
+    action = forms.ChoiceField(choices=Batch.Action)
+    campaign = forms.IntegerField(required=False, min_value=1, max_value=LARGEST_ID)
+    queue = forms.ChoiceField(required=False, choices=[("", ""), *Queue.choices])
+    filters = forms.CharField(required=False, max_length=2_000)
+    selected_at = forms.CharField(required=False, max_length=40)
+    all = forms.BooleanField(required=False)
+    messages = forms.CharField(required=False, widget=forms.MultipleHiddenInput)
+    channel = forms.ChoiceField(required=False, choices=[("", "Choose a channel"), *Channel.choices])
+    note = forms.CharField(required=False, max_length=200)
+
+    def clean_filters(self) -> dict[str, str]:
+        form = OutcomeFilter(QueryDict(self.cleaned_data["filters"]).dict())
+        if not form.is_valid():
+            raise forms.ValidationError(
+                "The filters of this selection cannot be read. Go back and choose again."
+            )
+        return form.given
+
+    def clean_selected_at(self) -> datetime:
+        try:
+            moment = datetime.fromisoformat(self.cleaned_data["selected_at"] or "now")
+        except ValueError:
+            return timezone.now()
+        return min(moment, timezone.now()) if moment.tzinfo else timezone.now()
+
+    def clean_messages(self) -> tuple[int, ...]:
+        given = cast(QueryDict, self.data).getlist("messages")
+        if len(given) > MOST_TICKED:
+            raise forms.ValidationError(f"Tick at most {MOST_TICKED:,} rows, or select all that match.")
+        if not all(one.isascii() and one.isdigit() and int(one) <= LARGEST_ID for one in given):
+            raise forms.ValidationError("These rows cannot be read. Go back and choose again.")
+        return tuple(dict.fromkeys(int(one) for one in given))
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not cleaned.get("all") and not cleaned.get("messages") and "messages" in cleaned:
+            raise forms.ValidationError("Nothing is selected. Tick the rows that you mean.")
+        if cleaned.get("all") and not cleaned.get("campaign") and not cleaned.get("queue"):
+            raise forms.ValidationError(
+                "Everything there is cannot be selected. Choose a campaign or a queue."
+            )
+        return cleaned
+
+    @property
+    def selection(self) -> batches.Selection:
+        given = self.cleaned_data
+        return batches.Selection(
+            campaign_id=given["campaign"],
+            queue=given["queue"],
+            filters=given["filters"],
+            message_ids=() if given["all"] else given["messages"],
+            selected_at=given["selected_at"],
+        )
+
+    @property
+    def options(self) -> dict[str, str]:
+        given = self.cleaned_data
+        wanted = {"switch": ("channel",), "suppress": ("note",)}.get(given["action"], ())
+        return {name: given[name] for name in wanted if given[name]}
+
+    @property
+    def missing(self) -> str:
+        """What the action still needs to be told; '' when it can start."""
+        given = self.cleaned_data
+        if given["action"] == Batch.Action.SWITCH and not given["channel"]:
+            return "channel"
+        if given["action"] == Batch.Action.SUPPRESS and not given["note"].strip():
+            return "note"
+        return ""
+
+
+NEEDS = {
+    "channel": "Choose the channel to move these messages to.",
+    "note": "Say why these addresses are suppressed.",
+}
+
+
+@requires("deliveries.act_in_bulk")
+@require_POST
+def preview(request: HttpRequest) -> HttpResponse:
+    """What a bulk action would do. One row whose action needs no question is started at once."""
+    form = SelectionForm(_data(request))
+    if not form.is_valid():
+        return _refused(request, form)
+    return _preview(request, form)
+
+
+def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> HttpResponse:
+    action, now = form.cleaned_data["action"], timezone.now()
+    waits = form.missing == "channel"  # nothing can be counted before it is known where to
+    found = None if waits else batches.preview(action, form.selection, form.options, who(request), now)
+    told = {
+        "form": form,
+        "action": action,
+        "title": Batch.Action(action).label,
+        "verb": VERBS[action],
+        "found": found,
+        "rows": _rows([one["message"] for one in found.sample], found.sample) if found else [],
+        "channels": Channel.choices,
+        "given": form.cleaned_data,
+        "ids": form.selection.message_ids,
+        "filters": form.data.get("filters", ""),
+        "problem": problem,
+        "next": next_url(request, reverse("deliveries:queues")),
+    }
+    return render(request, "deliveries/batch_preview.html", told, status=422 if problem else 200)
+
+
+def _data(request: HttpRequest) -> QueryDict:
+    """The form as sent; a button on one row names its action and row, and then the ticks do not count."""
+    data = request.POST.copy()
+    action, _, pk = data.get("one", "").partition(":")
+    if pk:
+        data["action"] = action
+        data.setlist("messages", [pk])
+        data.pop("all", None)
+    return data
+
+
+def _refused(request: HttpRequest, form: SelectionForm) -> HttpResponse:
+    words = [error for errors in form.errors.values() for error in errors]
+    back = next_url(request, reverse("deliveries:queues"))
+    return render(request, "deliveries/batch_refused.html", {"problems": words, "next": back}, status=422)
+
+
+@requires("deliveries.act_in_bulk")
+@require_http_methods(["GET", "HEAD", "POST"])
+def index(request: HttpRequest) -> HttpResponse:
+    """GET: the bulk actions so far. POST: start one."""
+    return start(request) if request.method == "POST" else past(request)
+
+
+def start(request: HttpRequest) -> HttpResponse:
+    form = SelectionForm(_data(request))
+    if not form.is_valid():
+        return _refused(request, form)
+    single = ":" in request.POST.get("one", "")
+    if single and (form.cleaned_data["action"] not in AT_ONCE or form.missing):
+        return _preview(request, form)
+    if form.missing:
+        return _preview(request, form, NEEDS[form.missing])
+    batch = batches.start(
+        form.cleaned_data["action"], form.selection, form.options, who(request), timezone.now()
+    )
+    if single:
+        _say(request, batch)
+        return redirect(next_url(request, reverse("deliveries:batch", args=[batch.pk])))
+    return redirect("deliveries:batch", batch.pk)
+
+
+def _say(request: HttpRequest, batch: Batch) -> None:
+    """One row acted at once: the toast says so, and carries Undo."""
+    if batch.acted:
+        undo = reverse("deliveries:undo", args=[batch.pk])
+        messages.success(request, f"{Batch.Action(batch.action).label}: done.", extra_tags=undo)
+        return
+    item = batch.items.first()
+    why = batches.SKIPS.get(item.reason, item.reason) if item else "the row is no longer there"
+    messages.error(request, f"{Batch.Action(batch.action).label} was not possible: {why}.")
+
+
+def past(request: HttpRequest) -> HttpResponse:
+    found = page(Batch.objects.select_related("created_by"), LIST_SIZE, request.GET.get("after", ""))
+    return render(request, "deliveries/batches.html", {"page": found})
+
+
+@requires("deliveries.act_in_bulk")
+@require_safe
+def batch(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(Batch.objects.select_related("created_by"), pk=pk)
+    only = request.GET.get("outcome", "")
+    only = only if only in BatchItem.Outcome.values else ""
+    items = found.items.select_related("message__contact", "message__address")
+    shown = page(items.filter(outcome=only) if only else items, ITEMS, request.GET.get("after", ""))
+    told = {
+        "batch": found,
+        "page": shown,
+        "rows": _rows([item.message for item in shown.rows], shown.rows),
+        "only": only,
+        "outcomes": [
+            (key, key.label, n)
+            for key, n in zip(
+                BatchItem.Outcome, (found.acted, found.skipped, found.undone, None), strict=True
+            )
+        ],
+        "done": found.acted + found.skipped,
+        "can_undo": batches.can_undo(found),
+        "running": found.state in (Batch.State.RUNNING, Batch.State.UNDOING),
+        "channel": Channel(found.options["channel"]).label
+        if found.options.get("channel") in Channel.values
+        else "",
+        "note": found.options.get("note", ""),
+    }
+    return render(request, "deliveries/batch.html", told)
+
+
+def _rows(found: list[Message], results: Any) -> list[dict[str, Any]]:
+    """Messages with what became, or would become, of each."""
+    slugs = providers()
+    return [
+        {
+            "message": message,
+            "name": str(message.contact),
+            "address": mask(message.address.value),
+            "label": wording(message.channel, message.status, message.failure_class, message.goal).label,
+            "bucket": bucket_of(message.disposition),
+            "what": meaning(message, slugs),
+            **_result(result),
+        }
+        for message, result in zip(found, results, strict=True)
+    ]
+
+
+def _result(result: Any) -> dict[str, Any]:
+    if isinstance(result, BatchItem):
+        outcome = BatchItem.Outcome(result.outcome)
+        return {
+            "result": outcome.label,
+            "result_bucket": OUTCOME_BUCKETS[outcome],
+            "why": batches.SKIPS.get(result.reason, result.reason),
+            "successor": result.successor_id,
+        }
+    acts = result["acts"]
+    return {
+        "result": "Will act" if acts else "Skipped",
+        "result_bucket": "success" if acts else "unknown",
+        "why": result["reason"],
+    }
+
+
+@requires("deliveries.act_in_bulk")
+@require_POST
+def undo(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(Batch, pk=pk)
+    if batches.can_undo(found):
+        batches.undo(found, who(request), timezone.now())
+        messages.success(request, "Taken back, as far as nothing had left yet.")
+    else:
+        messages.error(request, "It is too late to undo this: everything has left, or it was undone already.")
+    return redirect("deliveries:batch", found.pk)

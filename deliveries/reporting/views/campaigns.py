@@ -1,0 +1,236 @@
+"""Campaigns: the list, the report of one, and launch, pause, resume, cancel."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from accounts.roles import requires
+from campaigns.models import Campaign
+from contacts.gate import REASONS, Reason
+from contacts.models import ListMembership
+from deliveries.models import Queue
+from deliveries.receiving.translation import describe
+from deliveries.reporting import exports
+from deliveries.reporting.charts import finding, outcome_by_channel
+from deliveries.reporting.figures import (
+    SHOWN_CAUSES,
+    CampaignFigures,
+    Cause,
+    campaign_figures,
+    lines,
+    percent,
+    providers,
+)
+from deliveries.reporting.filters import NOBODY, OutcomeFilter, View, source_names
+from deliveries.reporting.keyset import page
+from deliveries.reporting.listing import SHOW_ALL, Listing, context, listing
+from deliveries.reporting.pages import fragment, who
+from deliveries.sending import launching
+from deliveries.statuses import BUCKETS, Disposition
+
+logger = logging.getLogger(__name__)
+LIST_SIZE = 50
+DONE = {
+    "launch": "is being prepared and starts by itself.",
+    "pause": "is paused. Nothing more leaves until you resume it.",
+    "resume": "goes on.",
+    "cancel": "is canceled. What had left stays in the report.",
+}
+LIVE = (Campaign.State.LAUNCHING, Campaign.State.SENDING)
+
+
+@requires("campaigns.view_report")
+@require_safe
+@vary_on_headers("HX-Request")
+def campaigns(request: HttpRequest) -> HttpResponse:
+    found = page(Campaign.objects.all(), LIST_SIZE, request.GET.get("after", ""))
+    shown = lines(found.rows)
+    slugs = providers()
+    told = [(line, _meaning(line.worst, slugs) if line.worst else "") for line in shown]
+    template = fragment(request, "campaigns/list.html", "results")
+    return render(request, template, {"lines": told, "page": found, "now": timezone.now()})
+
+
+@requires("campaigns.view_report")
+@require_safe
+@vary_on_headers("HX-Request")
+def report(request: HttpRequest, slug: str) -> HttpResponse:
+    campaign = get_object_or_404(Campaign.objects.select_related("playbook", "created_by"), slug=slug)
+    if campaign.state == Campaign.State.DRAFT:
+        return render(request, "campaigns/draft.html", {"campaign": campaign, **_audience(campaign)})
+    now = timezone.now()
+    figures = campaign_figures(campaign)
+    names = source_names(figures.source_ids)
+    shown = _listing(request, campaign, figures, names, now)
+    told = {"campaign": campaign, "now": now, "live": campaign.state in LIVE, **context(shown, request)}
+    template = fragment(request, "campaigns/report.html", "results")
+    if template == "campaigns/report.html":
+        told |= _figures(request, campaign, figures, dict(names), shown)
+    return render(request, template, told, status=422 if shown.invalid else 200)
+
+
+def _listing(
+    request: HttpRequest,
+    campaign: Campaign,
+    figures: CampaignFigures,
+    names: list[tuple[int, str]],
+    now: datetime,
+) -> Listing:
+    queue = request.GET.get("queue", "")
+    queue = queue if queue in Queue.values else ""
+    form = OutcomeFilter(request.GET.dict(), carriers=figures.carriers, sources=names, codes=figures.codes)
+    tabs = [("", "All outcomes", figures.outcomes.total)]
+    tabs += [(key, str(key.label), figures.queues.get(key, 0)) for key in Queue]
+    return listing(
+        request,
+        form,
+        campaign_id=campaign.pk,
+        queue=queue,
+        now=now,
+        counts=figures.queues,
+        figures=figures,
+        tabs=tabs,
+        url=_url(campaign),
+    )
+
+
+def _url(campaign: Campaign) -> Callable[[str, str], str]:
+    base = campaign.get_absolute_url()
+
+    def url(queue: str, querystring: str) -> str:
+        query = "&".join(filter(None, [f"queue={queue}" if queue else "", querystring]))
+        return f"{base}?{query}" if query else base
+
+    return url
+
+
+def _figures(
+    request: HttpRequest, campaign: Campaign, figures: CampaignFigures, names: dict[int, str], shown: Listing
+) -> dict[str, Any]:
+    """What the page shows above the list."""
+    everything = request.GET.get("show") == SHOW_ALL
+    url = _url(campaign)
+    slugs = providers()
+    causes = figures.all_causes
+    outcomes = figures.outcomes
+    return {
+        "outcomes": outcomes,
+        "rate": percent(outcomes.rate),
+        "settled_rate": percent(outcomes.settled_rate),
+        "kpis": [(kpi, url("", f"status={kpi.bucket}")) for kpi in figures.kpis(names)],
+        "checks": figures.checks(),
+        "people": figures.people(),
+        "skipped": [
+            (REASONS[Reason(key)].sentence if key in REASONS else key, n) for key, n in _most(figures.skipped)
+        ],
+        "figure": outcome_by_channel(figures.by_channel, everything=everything),
+        "finding": finding(figures.by_channel),
+        "everything": everything,
+        "toggle_url": url(shown.view.queue, shown.form.querystring(show="" if everything else SHOW_ALL))
+        if not shown.invalid
+        else url("", ""),
+        "legend": [
+            (BUCKETS[one], one.label, url("", f"status={BUCKETS[one]}"))
+            for one in Disposition
+            if everything or one != Disposition.DELIVERED
+        ],
+        "by_channel": figures.by_channel,
+        "dispositions": list(Disposition),
+        "causes": [
+            (cause, _meaning(cause, slugs), url("", _cause_query(cause))) for cause in causes[:SHOWN_CAUSES]
+        ],
+        "more_causes": [
+            (cause, _meaning(cause, slugs), url("", _cause_query(cause))) for cause in causes[SHOWN_CAUSES:]
+        ],
+        "sources": len(figures.source_ids - {0}),
+    }
+
+
+def _most(counts: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def _meaning(cause: Cause, slugs: dict[int, str]) -> str:
+    said = describe(slugs.get(cause.account_id, ""), cause.channel, cause.code, cause.status)
+    return said.short
+
+
+def _cause_query(cause: Cause) -> str:
+    form = OutcomeFilter({"status": cause.status, "channel": cause.channel, "code": cause.code or NOBODY})
+    return form.querystring() if form.is_valid() else ""
+
+
+def _audience(campaign: Campaign) -> dict[str, Any]:
+    """Who a draft would go to. Counted, because nothing has been tallied yet."""
+    lists = list(campaign.lists.all())
+    members = ListMembership.objects.filter(contact_list__in=lists)
+    return {
+        "lists": [(one, members.filter(contact_list=one).count()) for one in lists],
+        "audience": members.values("contact_id").distinct().count(),
+        "contents": list(campaign.contents.select_related("sender")),
+        "obstacles": launching.obstacles(campaign),
+    }
+
+
+# ---- Acting ----------------------------------------------------------------------------------------------------
+
+
+@requires("campaigns.launch_campaign")
+@require_POST
+def act(request: HttpRequest, slug: str, action: str) -> HttpResponse:
+    """Launch, pause, resume or cancel; what stands against it is said on the report."""
+    campaign = get_object_or_404(Campaign, slug=slug)
+    now, by = timezone.now(), who(request)
+    acts: dict[str, Callable[[], Any]] = {
+        "launch": lambda: launching.launch(campaign, by, now),
+        "pause": lambda: launching.pause(campaign, by),
+        "resume": lambda: launching.resume(campaign, by),
+        "cancel": lambda: launching.cancel(campaign, by, now),
+    }
+    try:
+        done = acts[action]()
+    except launching.CannotLaunch as problem:
+        messages.error(request, str(problem))
+    else:
+        if done is False:
+            messages.error(
+                request, f"{campaign.name} is {campaign.get_state_display().lower()}: nothing to {action}."
+            )
+        else:
+            messages.success(request, f"{campaign.name} {DONE[action]}")
+    return redirect(campaign)
+
+
+@requires("campaigns.view_report", "campaigns.export_report")
+@require_safe
+def export(request: HttpRequest, slug: str) -> HttpResponseBase:
+    campaign = get_object_or_404(Campaign, slug=slug)
+    queue = request.GET.get("queue", "")
+    return csv_of(request, View(campaign.pk, queue if queue in Queue.values else ""), campaign.slug)
+
+
+def csv_of(request: HttpRequest, view: View, name: str) -> HttpResponseBase:
+    """The rows of `view`, narrowed by the query string, as a file. A bad filter is a 422 in words."""
+    form = OutcomeFilter(request.GET.dict())
+    if not form.is_valid():
+        words = "\n".join(f"{form.fields[field].label}: {errors[0]}" for field, errors in form.errors.items())
+        return HttpResponse(words, status=422, content_type="text/plain; charset=utf-8")
+    now = timezone.now()
+    view = View(view.campaign_id, view.queue, form.given)
+    logger.warning("%s exports %s, queue %s: %s", request.user, name, view.queue or "all", form.sentence())
+    answer = StreamingHttpResponse(exports.lines(view, now), content_type="text/csv; charset=utf-8")
+    stamp = timezone.localtime(now).strftime("%Y%m%d-%H%M")
+    answer["Content-Disposition"] = f'attachment; filename="waybill-{name}-{view.queue or "all"}-{stamp}.csv"'
+    answer["Cache-Control"] = "no-store"
+    return answer

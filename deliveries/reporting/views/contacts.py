@@ -1,0 +1,322 @@
+"""Contacts: the search, the trail of one, and what may be done for one person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from accounts.roles import requires
+from campaigns.models import Recipient
+from contacts.channels import Channel, Kind
+from contacts.correcting import correct as correct_details
+from contacts.gate import REASONS, Reason
+from contacts.hours import zone_for
+from contacts.models import Address, Contact, Note, Suppression
+from contacts.phones import mask
+from contacts.searching import clean
+from contacts.suppressing import suppress as suppress_address
+from deliveries.deciding.followup import cancel_next_step, run_next_step_now, settle
+from deliveries.models import Message
+from deliveries.reporting.finding import LIMIT, find
+from deliveries.reporting.pages import fragment, who
+from deliveries.reporting.reachability import Reach, Standing, explanation, standing
+from deliveries.reporting.trail import headline, trail, upcoming
+
+TOLD = 3  # messages that the explanation speaks of
+SETTLED_AT_MOST = 200
+
+
+@requires("contacts.view_contact")
+@require_safe
+@vary_on_headers("HX-Request")
+def search(request: HttpRequest) -> HttpResponse:
+    text = clean(request.GET.get("q", ""))[:100]
+    found = find(text) if text else []
+    told = {
+        "text": text,
+        "contacts": [(contact, _addresses(contact.addresses.all(), full=False)) for contact in found],
+        "more": len(found) == LIMIT,
+        "limit": LIMIT,
+        "recent": [] if text else _recent(),
+    }
+    return render(request, fragment(request, "contacts/search.html", "results"), told)
+
+
+def _recent() -> list[Contact]:
+    return list(Contact.objects.select_related("source").order_by("-id")[:8])
+
+
+def _addresses(addresses: Any, *, full: bool) -> list[dict[str, Any]]:
+    """The current ones, phones first. In `full` only for those who may see them."""
+    current = [one for one in addresses if one.preferred]
+    current.sort(key=lambda one: (one.kind != Kind.PHONE, one.pk))
+    return [{"address": one, "shown": one.value if full else mask(one.value)} for one in current]
+
+
+@requires("contacts.view_contact")
+@require_safe
+@vary_on_headers("HX-Request")
+def page(request: HttpRequest, pk: int) -> HttpResponse:
+    contact = _contact(pk)
+    now = timezone.now()
+    addresses = list(contact.addresses.all())
+    shown = trail(contact, addresses, request.GET.get("after", ""))
+    told: dict[str, Any] = {
+        "contact": contact,
+        "trail": shown,
+        "now": now,
+        "today": timezone.localtime(now).date(),
+    }
+    template = fragment(request, "contacts/trail.html", "timeline")
+    if template == "contacts/trail.html":
+        told |= _beside(request, contact, addresses, now)
+    return render(request, template, told)
+
+
+def _contact(pk: int) -> Contact:
+    return get_object_or_404(Contact.objects.select_related("source").prefetch_related("addresses"), pk=pk)
+
+
+def _beside(
+    request: HttpRequest, contact: Contact, addresses: list[Address], now: datetime
+) -> dict[str, Any]:
+    """The header, the banner, the steps to come and the right column."""
+    user = who(request)
+    reach = standing(contact, now)
+    phone = next((one for one in reach.addresses if one.kind == Kind.PHONE and one.preferred), None)
+    zone = zone_for(contact.time_zone, phone.time_zone if phone else "", settings.TIME_ZONE)
+    latest = list(Message.objects.filter(contact=contact).select_related("address").order_by("-id")[:TOLD])
+    local = {
+        m.pk: f"{timezone.localtime(m.handed_over_at or m.created_at, zone):%-d %B at %H:%M}" for m in latest
+    }
+    return {
+        "addresses": _addresses(addresses, full=user.has_perm("contacts.view_full_address")),
+        "zone": zone.key,
+        "local_time": timezone.localtime(now, zone),
+        "reach": reach,
+        "contactable": contactable(reach),
+        "banner": banner(reach),
+        "upcoming": upcoming(contact, now),
+        "explanation": explanation(latest, reach, local),
+        "suppressions": [(one, headline(one)) for one in reach.suppressions],
+        "may_step": may_step(user),
+        "note_form": NoteForm(),
+    }
+
+
+def contactable(reach: Standing) -> tuple[bool, str]:
+    """Whether we may contact this person now, and on what or why not."""
+    now = [one for one in reach.channels if one.verdict and one.verdict.allowed]
+    if now:
+        return True, f"May be contacted now by {_listed(now)}"
+    held = [one for one in reach.channels if one.verdict and one.verdict.until]
+    if held:
+        return False, f"Not now: {held[0].verdict.detail}" if held[0].verdict else ""
+    asked = [one.verdict for one in reach.channels if one.verdict]
+    if not asked:
+        return False, "No address to contact"
+    rule = REASONS[Reason(asked[0].reason)]
+    return False, f"May not be contacted: {asked[0].detail or rule.sentence}"
+
+
+def banner(reach: Standing) -> dict[str, str] | None:
+    """What is off, and what is still allowed; None when nothing is off."""
+    if not reach.off:
+        return None
+    whole = any(not one.value and not one.channel for one in reach.suppressions)
+    what = "Everything is" if whole or not reach.allowed else f"{_listed(reach.off)} {_are(reach.off)}"
+    why = next((one.suppression for one in reach.off if one.suppression), None)
+    reason = (
+        f"{why.get_reason_display()} on {timezone.localtime(why.created_at):%-d %b %Y}."
+        if why
+        else f"{reach.off[0].hard_fails} permanent failures in a row."
+    )
+    rest = (
+        f"{_listed(reach.allowed)} {_are(reach.allowed)} still allowed."
+        if reach.allowed
+        else "Nothing may be sent."
+    )
+    opted_out = bool(why and why.by_recipient)
+    return {
+        "title": f"{what} turned off for this contact.",
+        "text": f"{reason} {rest}",
+        "bucket": "optout" if opted_out else "permanent",
+    }
+
+
+def _listed(reaches: list[Reach]) -> str:
+    labels = [one.label for one in reaches]
+    words = labels[:1] + [one if one.isupper() else one.lower() for one in labels[1:]]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _are(reaches: list[Reach]) -> str:
+    return "is" if len(reaches) == 1 else "are"
+
+
+# ---- For one person --------------------------------------------------------------------------------------------
+
+
+class CorrectForm(forms.Form):
+    name = forms.CharField(label="Name", required=False, max_length=200)
+    phone = forms.CharField(
+        label="Phone number",
+        required=False,
+        max_length=40,
+        help_text="In any format. The old one is kept as invalid.",
+    )
+    email = forms.CharField(label="Email", required=False, max_length=254)
+    time_zone = forms.CharField(
+        label="Time zone",
+        required=False,
+        max_length=64,
+        help_text="Such as America/Chicago. Empty: taken from the phone number.",
+    )
+
+
+class SuppressForm(forms.Form):
+    what = forms.ChoiceField(label="What to suppress", widget=forms.RadioSelect)
+    channel = forms.ChoiceField(
+        label="Channel", required=False, choices=[("", "Every channel"), *Channel.choices]
+    )
+    reason = forms.CharField(
+        label="Reason",
+        max_length=300,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="In your words. It stays on record with your name.",
+    )
+
+    def __init__(self, *args: Any, addresses: list[Address], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.addresses = {str(one.pk): one for one in addresses}
+        one_each = [(key, f"Only {mask(one.value)}") for key, one in self.addresses.items()]
+        self.fields["what"].choices = [("contact", "The whole contact"), *one_each]  # type: ignore[attr-defined]
+
+    @property
+    def value(self) -> str:
+        """The address to block; '' for the whole contact."""
+        chosen = self.addresses.get(self.cleaned_data["what"])
+        return chosen.value if chosen else ""
+
+
+class NoteForm(forms.Form):
+    text = forms.CharField(
+        label="Add a note", max_length=2_000, widget=forms.Textarea(attrs={"rows": 2, "aria-label": "Note"})
+    )
+
+
+@requires("contacts.view_contact", "contacts.correct_contact")
+@require_http_methods(["GET", "HEAD", "POST"])
+def correct(request: HttpRequest, pk: int) -> HttpResponse:
+    contact = _contact(pk)
+    before = _details(contact, full=request.user.has_perm("contacts.view_full_address"))
+    form = CorrectForm(request.POST if request.method == "POST" else None, initial=before)
+    if request.method == "POST" and form.is_valid():
+        # Only what differs from what the form showed: a masked address that was left alone is not a new one.
+        wanted = {
+            name: form.cleaned_data[name] for name in form.fields if form.cleaned_data[name] != before[name]
+        }
+        try:
+            with transaction.atomic():
+                changes = correct_details(contact, **wanted, region=settings.DEFAULT_REGION, by=who(request))
+                _settle(contact)
+        except ValidationError as problem:
+            for field, errors in problem.message_dict.items():
+                form.add_error(field if field in form.fields else None, errors)
+        else:
+            messages.success(request, " ".join(changes) or "Nothing was changed.")
+            return redirect("contacts:trail", contact.pk)
+    told = {"contact": contact, "form": form, "title": "Correct details"}
+    return render(request, "contacts/correct.html", told, status=422 if form.errors else 200)
+
+
+def _details(contact: Contact, *, full: bool) -> dict[str, str]:
+    shown = {one["address"].kind: one["shown"] for one in _addresses(contact.addresses.all(), full=full)}
+    return {
+        "name": contact.name,
+        "phone": shown.get(Kind.PHONE, ""),
+        "email": shown.get(Kind.EMAIL, ""),
+        "time_zone": contact.time_zone,
+    }
+
+
+@requires("contacts.view_contact", "contacts.suppress_contact")
+@require_http_methods(["GET", "HEAD", "POST"])
+def suppress(request: HttpRequest, pk: int) -> HttpResponse:
+    contact = _contact(pk)
+    addresses = [one for one in contact.addresses.all() if one.preferred]
+    form = SuppressForm(
+        request.POST if request.method == "POST" else None, addresses=addresses, initial={"what": "contact"}
+    )
+    if request.method == "POST" and form.is_valid():
+        with transaction.atomic():
+            suppress_address(
+                contact=contact,
+                value=form.value,
+                channel=form.cleaned_data["channel"],
+                reason=Suppression.Reason.STAFF,
+                origin=Suppression.Origin.STAFF,
+                evidence=form.cleaned_data["reason"],
+                by=who(request),
+                now=timezone.now(),
+            )
+            _settle(contact)
+        messages.success(request, "Suppressed. Nothing more is sent there.")
+        return redirect("contacts:trail", contact.pk)
+    told = {"contact": contact, "form": form, "title": "Suppress"}
+    return render(request, "contacts/suppress.html", told, status=422 if form.errors else 200)
+
+
+@requires("contacts.view_contact", "contacts.add_note")
+@require_POST
+def note(request: HttpRequest, pk: int) -> HttpResponse:
+    contact = get_object_or_404(Contact, pk=pk)
+    form = NoteForm(request.POST)
+    if form.is_valid():
+        Note.objects.create(contact=contact, author=who(request), text=form.cleaned_data["text"])
+        messages.success(request, "Note added.")
+    else:
+        messages.error(
+            request, "The note was not added: " + " ".join(str(one) for one in form.errors["text"])
+        )
+    return redirect("contacts:trail", contact.pk)
+
+
+def may_step(user: Any) -> bool:
+    """Who may hurry or stop one person's next step: those who act on many, and those who look after one."""
+    return user.has_perm("deliveries.act_in_bulk") or user.has_perm("contacts.correct_contact")
+
+
+@requires("contacts.view_contact")
+@require_POST
+def step(request: HttpRequest, pk: int, recipient: int, act: str) -> HttpResponse:
+    """Run the planned step of one recipient now, or cancel it."""
+    if not may_step(who(request)):
+        raise PermissionDenied
+    found = get_object_or_404(Recipient.objects.select_related("campaign"), pk=recipient, contact_id=pk)
+    done = (run_next_step_now if act == "run" else cancel_next_step)(found, who(request), timezone.now())
+    if not done:
+        messages.error(request, "There is no such step any more. Something else happened meanwhile.")
+    elif act == "run":
+        messages.success(request, "On its way, as soon as the recipient's hours allow it.")
+    else:
+        messages.success(request, f"No more automatic steps for {found.campaign.name}.")
+    return redirect(reverse("contacts:trail", args=[pk]))
+
+
+def _settle(contact: Contact) -> None:
+    """What changed for the person may change what is planned for them."""
+    planned = Recipient.objects.filter(contact=contact, next_step_at__isnull=False)
+    settle(list(planned.values_list("pk", flat=True)[:SETTLED_AT_MOST]), timezone.now())

@@ -1,0 +1,156 @@
+"""The overview: how delivery goes over all campaigns, and what wants attention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from accounts.roles import requires
+from campaigns.models import Campaign
+from deliveries.health import last_beat
+from deliveries.models import Account, PendingReceipt, Queue
+from deliveries.reporting.charts import finding, outcome_by_channel
+from deliveries.reporting.figures import Line, lines, overview, percent, queue_counts
+from deliveries.reporting.listing import SHOW_ALL
+from deliveries.reporting.outcomes import Count
+from deliveries.reporting.pages import fragment
+from deliveries.statuses import BUCKETS, Disposition
+
+PERIODS = {"7": 7, "30": 30, "90": 90}
+RECENT = timedelta(days=30)
+LOOKED_AT = 100  # campaigns judged for attention
+SHOWN = 6
+SILENT_AFTER = timedelta(minutes=2)  # the worker beats every few seconds
+COUNT_LIMIT = 10_000
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something that people should look at: what, how much, and where."""
+
+    bucket: str
+    what: str
+    why: str
+    url: str = ""
+    action: str = ""
+
+
+@requires("campaigns.view_report")
+@require_safe
+@vary_on_headers("HX-Request")
+def page(request: HttpRequest) -> HttpResponse:
+    days = PERIODS.get(request.GET.get("days", ""), 7)
+    now = timezone.now()
+    figures = overview(days, now.astimezone(UTC).date())
+    counts = queue_counts()
+    recent = _recent(now)
+    everything = request.GET.get("show") == SHOW_ALL
+    told = {
+        "days": days,
+        "periods": [(count, f"{count} days", f"?days={key}") for key, count in PERIODS.items()],
+        "now": now,
+        "figures": figures,
+        "outcomes": figures.outcomes,
+        "rate": percent(figures.outcomes.rate),
+        "settled_rate": percent(figures.outcomes.settled_rate),
+        "before": percent(figures.before.rate) if figures.before.sent else "",
+        "kpis": [
+            (one.label, BUCKETS[one], figures.outcomes.of(one))
+            for one in Disposition
+            if one != Disposition.DELIVERED
+        ],
+        "figure": outcome_by_channel(figures.by_channel, everything=everything),
+        "finding": finding(figures.by_channel),
+        "everything": everything,
+        "toggle_url": f"?days={days}" + ("" if everything else f"&show={SHOW_ALL}"),
+        "legend": [
+            (BUCKETS[one], one.label) for one in Disposition if everything or one != Disposition.DELIVERED
+        ],
+        "dispositions": list(Disposition),
+        "attention": [line for line in recent if line.outcomes.needs_attention][:SHOWN],
+        "recent": recent,
+        "alerts": alerts(now),
+        "queues": [(key, key.label, counts.get(key, 0)) for key in Queue],
+        "waiting": sum(counts.values()),
+    }
+    return render(request, fragment(request, "deliveries/overview.html", "results"), told)
+
+
+def _recent(now: datetime) -> list[Line]:
+    """Campaigns of late, those furthest below the mark first."""
+    late = Campaign.objects.exclude(state=Campaign.State.DRAFT).filter(
+        Q(launched_at__gte=now - RECENT) | Q(state__in=[Campaign.State.SENDING, Campaign.State.PAUSED])
+    )
+    shown = lines(list(late.order_by("-id")[:LOOKED_AT]))
+    return sorted(shown, key=lambda line: (not line.outcomes.needs_attention, line.outcomes.rate or 0))
+
+
+def alerts(now: datetime) -> list[Alert]:
+    """What is wrong with the machinery, the worst first."""
+    return [*_worker(now), *_receipts(), *_accounts(now)]
+
+
+def _worker(now: datetime) -> list[Alert]:
+    beat = last_beat()
+    if beat is None:
+        return [Alert("unknown", "No worker has reported yet", "Receipts are kept, and read once one runs.")]
+    if now - beat < SILENT_AFTER:
+        return []
+    minutes = int((now - beat).total_seconds() // 60)
+    return [
+        Alert(
+            "permanent",
+            f"The worker has been silent for {minutes:,} min",
+            "Receipts are kept, but statuses and retries stand still until it runs again.",
+        )
+    ]
+
+
+def _receipts() -> list[Alert]:
+    state = PendingReceipt.State
+    dead = _capped(PendingReceipt.objects.filter(state=state.DEAD))
+    parked = _capped(PendingReceipt.objects.filter(state=state.PARKED))
+    url = reverse("admin:deliveries_pendingreceipt_changelist")
+    found = []
+    if dead.n:
+        words = "They could not be read or matched. Each keeps its reason and can be tried again."
+        found.append(Alert("permanent", f"{dead} dead letters", words, f"{url}?state__exact=dead", "Open"))
+    if parked.n:
+        words = "They belong to no message we know yet, and are tried again by themselves."
+        found.append(
+            Alert("pending", f"{parked} receipts are parked", words, f"{url}?state__exact=parked", "Open")
+        )
+    return found
+
+
+def _accounts(now: datetime) -> list[Alert]:
+    found = []
+    for account in Account.objects.filter(Q(paused_until__gt=now) | Q(forged_at__gt=now - RECENT)):
+        if account.paused_until and account.paused_until > now:
+            until = timezone.localtime(account.paused_until)
+            words = f"Its messages wait until {until:%H:%M}, then they are tried again."
+            found.append(Alert("retryable", f"{account.name} is paused", words))
+        if account.forged_at:
+            words = f"The last at {timezone.localtime(account.forged_at):%d %b, %H:%M}. Nothing was changed by them."
+            found.append(
+                Alert(
+                    "compliance",
+                    f"{account.forged:,} callbacks for {account.name} had a bad signature",
+                    words,
+                )
+            )
+    return found
+
+
+def _capped(rows: Any) -> Count:
+    n = rows.order_by().values("pk")[: COUNT_LIMIT + 1].count()
+    return Count(min(n, COUNT_LIMIT), more=n > COUNT_LIMIT)

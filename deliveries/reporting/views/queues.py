@@ -1,0 +1,126 @@
+"""The action queues over all campaigns, and the page of one message."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from accounts.roles import requires
+from contacts.models import ContactList
+from deliveries.models import CodeTally, DayTally, Message, Queue, QueueEntry
+from deliveries.reporting.figures import queue_counts
+from deliveries.reporting.filters import OutcomeFilter, View
+from deliveries.reporting.listing import context, listing
+from deliveries.reporting.outcomes import STEPS
+from deliveries.reporting.pages import fragment, who
+from deliveries.reporting.trail import attempts
+from deliveries.reporting.views.campaigns import csv_of
+
+OFFERED = 300  # lists and codes in a select
+RECENT = timedelta(days=30)
+WHAT_FOR = {
+    Queue.RETRY: "Temporary failures that are worth another try.",
+    Queue.SWITCH: "Messages that another channel would reach better.",
+    Queue.CORRECT: "Addresses that do not exist, or cannot take the channel.",
+    Queue.REVIEW: "Refused for content, sender or registration. The contacts are fine.",
+    Queue.SUPPRESS: "People who opted out, and addresses that failed too often.",
+    Queue.WATCH: "Delayed or silent for longer than expected. Nothing is lost yet.",
+}
+
+
+@requires("campaigns.view_report")
+@require_safe
+def queues(request: HttpRequest) -> HttpResponse:
+    counts = queue_counts()
+    oldest = {
+        queue: QueueEntry.objects.filter(queue=queue)
+        .order_by("at", "message_id")
+        .values_list("at", flat=True)
+        .first()
+        for queue in Queue
+    }
+    rows = [(queue, queue.label, WHAT_FOR[queue], counts.get(queue, 0), oldest[queue]) for queue in Queue]
+    return render(request, "deliveries/queues.html", {"queues": rows, "total": sum(counts.values())})
+
+
+@requires("campaigns.view_report")
+@require_safe
+@vary_on_headers("HX-Request")
+def queue(request: HttpRequest, queue: str) -> HttpResponse:
+    if queue not in Queue.values:
+        raise Http404(f"There is no queue called {queue}.")
+    now = timezone.now()
+    counts = queue_counts()
+    shown = listing(
+        request,
+        _form(request),
+        campaign_id=None,
+        queue=queue,
+        now=now,
+        counts=counts,
+        tabs=[(key, str(key.label), counts.get(key, 0)) for key in Queue],
+        url=_url,
+    )
+    told = {
+        "queue": queue,
+        "title": Queue(queue).label,
+        "what_for": WHAT_FOR[Queue(queue)],
+        "steps": STEPS,
+        "now": now,
+        **context(shown, request),
+    }
+    template = fragment(request, "deliveries/queue.html", "results")
+    return render(request, template, told, status=422 if shown.invalid else 200)
+
+
+def _form(request: HttpRequest) -> OutcomeFilter:
+    """Offers what was seen of late: over all campaigns there is no tally of exactly these."""
+    since = timezone.now().date() - RECENT
+    carriers = (
+        DayTally.objects.filter(day__gte=since)
+        .order_by("carrier")
+        .values_list("carrier", flat=True)
+        .distinct()
+    )
+    codes = CodeTally.objects.order_by("reason_code").values_list("reason_code", flat=True).distinct()
+    lists = ContactList.objects.values_list("pk", "name")
+    return OutcomeFilter(
+        request.GET.dict(), carriers=carriers[:OFFERED], sources=list(lists[:OFFERED]), codes=codes[:OFFERED]
+    )
+
+
+def _url(queue: str, querystring: str) -> str:
+    base = reverse("deliveries:queue", args=[queue])
+    return f"{base}?{querystring}" if querystring else base
+
+
+@requires("campaigns.view_report", "campaigns.export_report")
+@require_safe
+def export(request: HttpRequest, queue: str) -> HttpResponseBase:
+    if queue not in Queue.values:
+        raise Http404(f"There is no queue called {queue}.")
+    return csv_of(request, View(None, queue), "queue")
+
+
+@requires("campaigns.view_report")
+@require_safe
+def message(request: HttpRequest, pk: int) -> HttpResponse:
+    linked = ("campaign", "contact__source", "address", "account", "sender", "recipient", "follows")
+    found = get_object_or_404(Message.objects.select_related(*linked), pk=pk)
+    [attempt] = attempts([found])
+    followers = list(Message.objects.filter(recipient_id=found.recipient_id).order_by("id"))
+    told = {
+        "message": found,
+        "attempt": attempt,
+        "family": followers,
+        "full": who(request).has_perm("contacts.view_full_address"),
+        "now": timezone.now(),
+    }
+    return render(request, "deliveries/message.html", told)

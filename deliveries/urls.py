@@ -1,0 +1,42 @@
+"""The pages, by namespace. `config/urls.py` says where each stands.
+
+They are all here, also those about campaigns and contacts, because they show what happened to messages, and those
+two apps know nothing of deliveries.
+"""
+
+from django.urls import path
+
+from deliveries.reporting.views import batches, campaigns, contacts, overview, queues
+
+root = [path("", overview.page, name="overview")]
+
+campaign_pages = [
+    path("", campaigns.campaigns, name="list"),
+    path("<slug:slug>/", campaigns.report, name="report"),
+    path("<slug:slug>/export/", campaigns.export, name="export"),
+    path("<slug:slug>/launch/", campaigns.act, {"action": "launch"}, name="launch"),
+    path("<slug:slug>/pause/", campaigns.act, {"action": "pause"}, name="pause"),
+    path("<slug:slug>/resume/", campaigns.act, {"action": "resume"}, name="resume"),
+    path("<slug:slug>/cancel/", campaigns.act, {"action": "cancel"}, name="cancel"),
+]
+
+contact_pages = [
+    path("", contacts.search, name="search"),
+    path("<int:pk>/", contacts.page, name="trail"),
+    path("<int:pk>/correct/", contacts.correct, name="correct"),
+    path("<int:pk>/suppress/", contacts.suppress, name="suppress"),
+    path("<int:pk>/note/", contacts.note, name="note"),
+    path("<int:pk>/steps/<int:recipient>/run/", contacts.step, {"act": "run"}, name="run_step"),
+    path("<int:pk>/steps/<int:recipient>/cancel/", contacts.step, {"act": "cancel"}, name="cancel_step"),
+]
+
+delivery_pages = [
+    path("queues/", queues.queues, name="queues"),
+    path("queues/<slug:queue>/", queues.queue, name="queue"),
+    path("queues/<slug:queue>/export/", queues.export, name="export"),
+    path("deliveries/<int:pk>/", queues.message, name="message"),
+    path("batches/", batches.index, name="batches"),
+    path("batches/preview/", batches.preview, name="preview"),
+    path("batches/<int:pk>/", batches.batch, name="batch"),
+    path("batches/<int:pk>/undo/", batches.undo, name="undo"),
+]
