@@ -28,6 +28,7 @@ PR_SET_PDEATHSIG = 1
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0  # a command that lived this long starts with the first pause again
+ORPHANS_GRACE = 1.0  # for children whose parent died: nobody is left to end them in good order
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -127,7 +128,7 @@ class Supervisor:
     def restart(self, name: str) -> None:
         """End the group of `name` for good and start it anew at once."""
         if group := self._groups.pop(name, None):
-            self._end([group])
+            self._end([group], self.grace)
         self._start_at[name] = 0.0
 
     def say(self, text: str, name: str = "") -> None:
@@ -143,7 +144,7 @@ class Supervisor:
             while not self._stopping:
                 self._turn()
         finally:
-            self._end(list(self._groups.values()))
+            self._end(list(self._groups.values()), self.grace)
             self._groups.clear()
             self.record.remove()
             for sig, handler in before.items():
@@ -193,7 +194,7 @@ class Supervisor:
             if code is None:
                 continue
             del self._groups[name]
-            self._end([group])  # its parent has gone; its children may not have noticed
+            self._end([group], min(self.grace, ORPHANS_GRACE))
             steady = now - group.started_at >= STEADY_SECONDS
             pause = FIRST_PAUSE if steady else self._pause.get(name, FIRST_PAUSE)
             self._pause[name] = min(pause * 2, LONGEST_PAUSE)
@@ -202,12 +203,12 @@ class Supervisor:
                 how = f"signal {-code}" if code < 0 else f"code {code}"
                 self.say(f"{name} ended ({how}); it starts again in {pause:g} s.", name)
 
-    def _end(self, groups: Sequence[Group]) -> None:
+    def _end(self, groups: Sequence[Group], grace: float) -> None:
         def hurry() -> bool:
             self._pass_on(groups)  # a full pipe must not keep anybody from ending
             return self._signals > 1
 
-        end_groups([group.pgid for group in groups], self.grace, hurry)
+        end_groups([group.pgid for group in groups], grace, hurry)
         for group in groups:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 group.process.wait(timeout=1)
@@ -255,17 +256,25 @@ class Record:
 
 
 def end_groups(pgids: Sequence[int], grace: float, hurry: Callable[[], bool] = lambda: False) -> None:
-    """SIGTERM to the groups, then SIGKILL to what lives after `grace` seconds (or as soon as `hurry`)."""
-    for pgid in pgids:
-        _signal(pgid, signal.SIGTERM)
+    """SIGTERM to the leaders, who may end their children in good order; to the children of those that are gone;
+    and SIGKILL to whatever lives after `grace` seconds, or as soon as `hurry`."""
     deadline = time.monotonic() + grace
-    while any(members(pgid) for pgid in pgids) and time.monotonic() < deadline and not hurry():
+    asked: set[tuple[int, bool]] = set()
+    while (
+        living := {pgid: members(pgid) for pgid in pgids if members(pgid)}
+    ) and time.monotonic() < deadline:
+        for pgid, pids in living.items():
+            led = pgid in pids
+            if (pgid, led) not in asked:
+                asked.add((pgid, led))
+                _signal(os.kill if led else os.killpg, pgid, signal.SIGTERM)
+        if hurry():
+            break
         time.sleep(0.05)
-    for pgid in pgids:
-        if members(pgid):
-            _signal(pgid, signal.SIGKILL)
+    for pgid in living:
+        _signal(os.killpg, pgid, signal.SIGKILL)
     deadline = time.monotonic() + 1
-    while any(members(pgid) for pgid in pgids) and time.monotonic() < deadline:
+    while any(members(pgid) for pgid in living) and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
@@ -310,9 +319,9 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
-def _signal(pgid: int, signum: int) -> None:
+def _signal(send: Callable[[int, int], None], target: int, signum: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pgid, signum)
+        send(target, signum)
 
 
 def _end_with_parent() -> None:
