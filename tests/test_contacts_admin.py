@@ -1,0 +1,155 @@
+"""The admin of contacts: quick at any size, ledgers that cannot be changed, opt-outs that cannot be released."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+from django.utils import timezone
+
+from contacts.models import Consent, Note, Suppression
+from contacts.suppressing import suppress
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+MODELS = [
+    "contactlist",
+    "contact",
+    "listmembership",
+    "address",
+    "addresshealth",
+    "consent",
+    "suppression",
+    "note",
+]
+NUMBER = "+15125550142"
+
+
+@pytest.fixture
+def administrator(client):
+    user = factories.user("admin", is_staff=True)
+    client.force_login(user)
+    return user
+
+
+def add_suppression(**fields):
+    given = {"value": NUMBER, "reason": "staff", "origin": "staff", "now": timezone.now()}
+    return suppress(**given | fields)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_list_opens_and_searches(client, administrator, model):
+    contact = factories.contact(lists=[factories.contact_list()])
+    address = factories.phone(contact, value=NUMBER)
+    address.health.create(channel="sms", hard_fails=1)
+    Consent.objects.create(contact=contact, channel="sms", opted_in=True, how="Web form")
+    Note.objects.create(contact=contact, author=administrator, text="Called back")
+    add_suppression()
+
+    response = client.get(reverse(f"admin:contacts_{model}_changelist"), {"q": NUMBER})
+
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("model", [each for each in MODELS if each != "contactlist"])
+def test_lists_of_large_tables_count_nothing_and_have_no_date_hierarchy(model):
+    found = next(
+        each for each in admin.site._registry.items() if each[0]._meta.label_lower == f"contacts.{model}"
+    )[1]
+
+    assert not found.show_full_result_count
+    assert found.date_hierarchy is None
+    assert all(field.startswith("=") for field in found.search_fields)
+
+
+def test_the_list_of_suppressions_asks_the_same_few_queries_for_any_number(
+    client, administrator, django_assert_max_num_queries
+):
+    for _ in range(30):
+        add_suppression(contact=factories.contact(), value=factories.phone_number())
+
+    with django_assert_max_num_queries(10):
+        client.get(reverse("admin:contacts_suppression_changelist"))
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"), [("blocking", "Blocking"), ("released", "Released"), ("expired", "Expired")]
+)
+def test_suppressions_are_filtered_by_state(client, administrator, state, shown):
+    now = timezone.now()
+    add_suppression()
+    add_suppression(value="+15125550143", expires_at=now - timedelta(days=1), now=now - timedelta(days=2))
+    gone = add_suppression(value="+15125550144")
+    Suppression.objects.filter(pk=gone.pk).update(released_at=now)
+
+    response = client.get(reverse("admin:contacts_suppression_changelist"), {"state": state})
+
+    rows = response.context["cl"].result_list
+    assert [response.context["cl"].model_admin.state(row) for row in rows] == [shown]
+
+
+def release_all(client):
+    chosen = list(Suppression.objects.values_list("pk", flat=True))
+    form = {"action": "release_selected", "_selected_action": chosen}
+    response = client.post(reverse("admin:contacts_suppression_changelist"), form, follow=True)
+    return [str(message) for message in response.context["messages"]]
+
+
+def test_releasing_refuses_what_the_person_asked_for_and_says_so(client, administrator):
+    by_staff = add_suppression()
+    by_person = add_suppression(reason="stop", origin="recipient")
+
+    told = release_all(client)
+
+    by_staff.refresh_from_db()
+    by_person.refresh_from_db()
+    assert (by_staff.released_by, by_person.released_at) == (administrator, None)
+    assert told == [
+        "1 released.",
+        "1 kept: asked for by the person, so only new consent from them can lift it.",
+    ]
+
+
+def test_whoever_may_only_look_cannot_release(client):
+    client.force_login(factories.user("support", is_staff=True))
+    found = add_suppression()
+
+    release_all(client)
+
+    found.refresh_from_db()
+    assert found.released_at is None
+
+
+def test_a_suppression_can_be_added_but_not_edited_or_deleted(client, administrator):
+    form = {"value": NUMBER, "scope": "everything", "reason": "staff", "origin": "staff"}
+
+    client.post(reverse("admin:contacts_suppression_add"), form)
+    made = Suppression.objects.get()
+    client.post(
+        reverse("admin:contacts_suppression_change", args=[made.pk]), form | {"value": "+15125550143"}
+    )
+    deletion = client.post(reverse("admin:contacts_suppression_delete", args=[made.pk]), {"post": "yes"})
+
+    made.refresh_from_db()
+    assert (made.value, made.created_by) == (NUMBER, administrator)
+    assert deletion.status_code == 403
+
+
+def test_consent_is_added_and_never_changed(client, administrator):
+    contact = factories.contact()
+    form = {"contact": contact.pk, "channel": "sms", "opted_in": "on", "how": "Paper form"}
+    form |= {"at_0": "2026-03-04", "at_1": "10:00"}
+
+    client.post(reverse("admin:contacts_consent_add"), form)
+
+    made = Consent.objects.get()
+    assert made.recorded_by == administrator
+    assert client.post(reverse("admin:contacts_consent_change", args=[made.pk]), form).status_code == 403
+    assert client.post(reverse("admin:contacts_consent_delete", args=[made.pk])).status_code == 403
+
+
+def test_notes_are_read_only(client, administrator):
+    assert client.get(reverse("admin:contacts_note_add")).status_code == 403

@@ -1,0 +1,456 @@
+"""Importing contacts: what is taken, what is refused and why, and what an import may never do."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError
+
+from contacts.consenting import latest_consents, record_opt_out
+from contacts.importing import import_contacts
+from contacts.models import Address, Consent, Contact, ContactList, ListMembership, Suppression
+from contacts.sheets import UnreadableFile
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 3, 4, 17, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def load(text, **options):
+    content = text if isinstance(text, bytes) else text.encode()
+    options = {"contact_list": "Spring fair", "region": "US", "now": NOW} | options
+    return import_contacts(io.BytesIO(content), **options)
+
+
+def counts(result):
+    return (result.added, result.updated, result.unchanged, result.refused_lines)
+
+
+def refusals(result):
+    return [str(each) for each in result.refused]
+
+
+# ---- What is taken ------------------------------------------------------------------------------------------
+
+
+def test_a_full_line_fills_the_contact_its_addresses_consent_and_list():
+    result = load(
+        "Name,Phone,E-mail,External ID,Time zone,Locale,Stage,Value tier,Consent,Consent at,Consent how,Shoe size\n"
+        "Robin Lee,(512) 555-0142,Robin@Example.com,c-1,America/Denver,en-US,Customer,2,"
+        "sms;email,2026-01-02,Web form,42\n"
+    )
+
+    assert counts(result) == (1, 0, 0, 0)
+    assert result.consents == 2
+    contact = Contact.objects.get()
+    assert (contact.name, contact.external_id, contact.time_zone) == ("Robin Lee", "c-1", "America/Denver")
+    assert (contact.locale, contact.stage, contact.value_tier) == ("en-US", "customer", 2)
+    assert contact.attributes == {"shoe_size": "42"}
+    assert contact.source.name == "Spring fair"
+    assert list(contact.lists.all()) == [contact.source]
+    phone, email = contact.addresses.order_by("kind").reverse()
+    assert (phone.value, phone.region, phone.time_zone) == ("+15125550142", "US", "America/Chicago")
+    assert (email.value, email.validity, email.preferred) == ("robin@example.com", "unverified", True)
+    consent = contact.consents.get(channel="sms")
+    assert (consent.opted_in, consent.at, consent.how) == (True, datetime(2026, 1, 2, tzinfo=UTC), "Web form")
+    assert consent.evidence == "Import into Spring fair, line 2"
+
+
+def test_first_and_last_name_make_the_name():
+    load("first_name,last_name,phone\nRobin,Lee,5125550142\n")
+
+    contact = Contact.objects.get()
+    assert contact.name == "Robin Lee"
+    assert contact.attributes == {"last_name": "Lee"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfname;phone\r\nRobin;512 555 0142\r\n",
+        b"name\tphone\nRobin\t512 555 0142",
+        b'phone,name\n"512 555 0142","Robin"\n\n,\n',
+        b"NAME , PHONE \n Robin , 512 555 0142 \n",
+    ],
+)
+def test_the_usual_dialects_of_csv_are_read(content):
+    result = load(content)
+
+    assert counts(result) == (1, 0, 0, 0)
+    assert Contact.objects.get().name == "Robin"
+    assert Address.objects.get().value == "+15125550142"
+
+
+def test_numbers_without_country_belong_to_the_region():
+    load("phone\n020 7946 0000\n", region="GB")
+
+    assert Address.objects.get().value == "+442079460000"
+
+
+def test_consent_for_the_whole_file_holds_for_every_line():
+    result = load("phone\n5125550142\n5125550143\n", consent=["sms", "voice"], how="Paper form")
+
+    assert result.consents == 4
+    assert set(Consent.objects.values_list("channel", "how", "at")) == {
+        ("sms", "Paper form", NOW),
+        ("voice", "Paper form", NOW),
+    }
+
+
+def test_a_consent_column_decides_alone_also_where_it_is_empty():
+    load("phone,consent\n5125550142,\n5125550143,rvm\n", consent=["sms"], how="Paper form")
+
+    assert list(Consent.objects.values_list("channel", flat=True)) == ["rvm"]
+
+
+def test_a_second_import_of_the_same_file_changes_nothing():
+    header = "name,phone,email,external_id,consent,consent_how,city"
+    text = f"{header}\nRobin,5125550142,r@example.com,1,sms,Web form,Austin\n"
+    load(text)
+
+    again = load(text)
+
+    assert counts(again) == (0, 0, 1, 0)
+    assert (Contact.objects.count(), Address.objects.count(), Consent.objects.count()) == (1, 2, 1)
+    assert ListMembership.objects.count() == 1
+
+
+def test_joining_another_list_is_an_update_and_keeps_the_source():
+    load("phone\n5125550142\n")
+
+    result = load("phone\n5125550142\n", contact_list="Autumn fair")
+
+    assert counts(result) == (0, 1, 0, 0)
+    contact = Contact.objects.get()
+    assert contact.source.name == "Spring fair"
+    assert set(contact.lists.values_list("name", flat=True)) == {"Spring fair", "Autumn fair"}
+
+
+def test_lists_whose_names_look_alike_get_different_slugs():
+    load("phone\n5125550142\n", contact_list="Spring fair!")
+    load("phone\n5125550142\n", contact_list="Spring fair?")
+
+    assert set(ContactList.objects.values_list("slug", flat=True)) == {"spring-fair", "spring-fair-2"}
+
+
+# ---- Who is meant -------------------------------------------------------------------------------------------
+
+
+def test_the_external_id_tells_who_is_meant_then_the_phone_then_the_email():
+    for n in (1, 2, 3):
+        contact = factories.contact(name="", external_id=f"c-{n}")
+        factories.phone(contact, value=f"+1512555014{n}")
+        factories.email(contact, value=f"person{n}@example.com")
+
+    result = load(
+        "external_id,phone,email,name\n"
+        "c-1,+15125550199,new@example.com,One\n"
+        ",+15125550142,other@example.com,Two\n"
+        ",,person3@example.com,Three\n"
+    )
+
+    assert counts(result) == (0, 3, 0, 0)
+    assert list(Contact.objects.order_by("id").values_list("name", flat=True)) == ["One", "Two", "Three"]
+
+
+def test_people_with_different_external_ids_may_share_a_phone():
+    load("external_id,phone\nc-1,5125550142\nc-2,5125550142\n")
+
+    result = load("external_id,phone\nc-3,5125550142\n")
+
+    assert counts(result) == (1, 0, 0, 0)
+    assert Contact.objects.count() == 3
+
+
+def test_an_external_id_is_added_to_somebody_found_by_phone():
+    factories.phone(value="+15125550142")
+
+    result = load("external_id,phone\nc-1,5125550142\n")
+
+    assert counts(result) == (0, 1, 0, 0)
+    assert Contact.objects.get().external_id == "c-1"
+
+
+def test_a_phone_of_several_people_is_refused_unless_the_email_tells():
+    for n in (1, 2):
+        contact = factories.contact()
+        factories.phone(contact, value="+15125550142")
+        factories.email(contact, value=f"person{n}@example.com")
+
+    result = load("phone,email,name\n5125550142,,Nobody\n5125550142,person2@example.com,Second\n")
+
+    assert refusals(result) == [
+        "Line 2, phone “+15125550142”: 2 contacts have it, so it is not clear who is meant. "
+        "Give the external_id of the one you mean."
+    ]
+    assert contact.__class__.objects.get(name="Second").pk == contact.pk
+
+
+def test_the_same_person_twice_in_one_file_is_refused_the_second_time():
+    result = load(
+        "name,phone,email\nRobin,5125550142,r@example.com\nRobin L.,+1 512 555 0142,\nR.,,R@example.com\n"
+    )
+
+    assert counts(result) == (1, 0, 0, 2)
+    assert "Line 3: it is the same person as line 2." in refusals(result)[0]
+    assert "Line 4: it is the same person as line 2." in refusals(result)[1]
+
+
+def test_an_unknown_external_id_without_address_is_refused():
+    result = load("external_id,name\nc-9,Robin\n")
+
+    assert "nobody has the external_id c-9" in refusals(result)[0]
+    assert not ContactList.objects.exists()
+
+
+# ---- What is kept -------------------------------------------------------------------------------------------
+
+
+def test_an_empty_cell_empties_nothing():
+    load("phone,name,stage,city\n5125550142,Robin,customer,Austin\n")
+
+    result = load("phone,name,stage,city,street\n5125550142,,,,Main\n")
+
+    contact = Contact.objects.get()
+    assert counts(result) == (0, 1, 0, 0)
+    assert (contact.name, contact.stage) == ("Robin", "customer")
+    assert contact.attributes == {"city": "Austin", "street": "Main"}
+
+
+def test_a_new_phone_becomes_the_preferred_one():
+    contact = factories.contact(external_id="c-1")
+    factories.phone(contact, value="+15125550142")
+
+    load("external_id,phone\nc-1,5125550143\n")
+
+    found = dict(contact.addresses.values_list("value", "preferred"))
+    assert found == {"+15125550142": False, "+15125550143": True}
+
+
+def test_a_phone_that_staff_replaced_does_not_come_back():
+    contact = factories.contact(external_id="c-1")
+    factories.phone(contact, value="+15125550142", preferred=False, validity="invalid")
+    factories.phone(contact, value="+15125550143")
+
+    load("external_id,phone\nc-1,5125550142\n")
+
+    old = contact.addresses.get(value="+15125550142")
+    assert (old.preferred, old.validity) == (False, "invalid")
+
+
+def test_an_import_does_not_opt_back_in_who_opted_out():
+    contact = factories.phone(value="+15125550142").contact
+    Consent.objects.create(contact=contact, channel="sms", opted_in=False, at=NOW - DAY, how="Phone call")
+
+    result = load("phone,consent,consent_how\n5125550142,sms;voice,Web form\n")
+
+    assert [str(each) for each in result.without_consent] == [
+        "Line 2, consent “sms”: opted out on 2026-03-03; only the person can opt back in. "
+        "The line was imported without this consent."
+    ]
+    latest = latest_consents([contact.pk])
+    assert not latest[contact.pk, "sms"].opted_in
+    assert latest[contact.pk, "voice"].opted_in
+
+
+def test_a_number_that_said_stop_stays_blocked_when_somebody_adds_it_back():
+    record_opt_out(value="+15125550142", channel="sms", how="Replied STOP", evidence="STOP", at=NOW - DAY)
+
+    result = load("phone\n5125550142\n", consent=["sms"], how="Web form")
+
+    assert counts(result) == (1, 0, 0, 0)
+    assert len(result.without_consent) == 1
+    assert not Consent.objects.exists()
+    assert Suppression.objects.in_force(NOW).count() == 1
+
+
+# ---- What is refused ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "why"),
+    [
+        ("phone", "12", "it is too short"),
+        ("email", "robin@", "There must be something after the @-sign"),
+        ("time_zone", "Mars/Olympus", "there is no such time zone"),
+        ("locale", "english!", "it is no locale"),
+        ("stage", "vip", "there is no such stage"),
+        ("value_tier", "-1", "it is no whole number"),
+        ("value_tier", "²", "it is no whole number"),
+        ("value_tier", "40000", "it is no whole number"),
+        ("consent", "fax", "“fax” is no channel"),
+        ("consent_at", "yesterday", "it is no date"),
+        ("consent_at", "2026-03-05", "it lies in the future"),
+        ("consent_how", "x" * 61, "it has 61 characters"),
+        ("external_id", "x" * 121, "it has 121 characters"),
+        ("name", "x" * 201, "it has 201 characters"),
+    ],
+)
+def test_a_bad_cell_names_line_column_value_reason_and_way_out(column, value, why):
+    also = "phone2" if column == "phone" else "phone"
+    result = load(f"{column},{also}\n{value},5125550142\n")
+
+    refusal = result.refused[0]
+    assert (refusal.line, refusal.column, refusal.value) == (2, column, value)
+    assert why in refusal.why
+    assert refusal.remedy.endswith(".")
+    assert not Contact.objects.exists()
+
+
+def test_every_fault_of_a_line_is_told():
+    result = load("phone,email,stage\n12,robin@,vip\n")
+
+    assert [each.column for each in result.refused] == ["phone", "email", "stage"]
+    assert result.refused_lines == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("name,phone\nRobin,\n", "no phone, email or external_id"),
+        ("phone,name\n5125550142,Lee, Robin\n", "more cells than the first line has names"),
+        ("phone,consent\n5125550142,sms\n", "does not say how consent was given"),
+    ],
+)
+def test_a_line_that_makes_no_sense_as_a_whole_is_refused(text, why):
+    assert why in load(text).refused[0].why
+
+
+def test_refused_lines_are_left_out_and_the_others_imported():
+    result = load('name,phone\n"Robin\nLee",5125550142\nBad,12\nSam,5125550143\n')
+
+    assert counts(result) == (2, 0, 0, 1)
+    assert result.refused[0].line == 4  # the first name takes two lines
+
+
+def test_strict_keeps_the_whole_file_out():
+    result = load("phone\n5125550142\n12\n", strict=True)
+
+    assert not result.written
+    assert not Contact.objects.exists()
+
+
+def test_a_rehearsal_tells_the_same_and_writes_nothing():
+    result = load("phone\n5125550142\n12\n", dry_run=True, consent=["sms"], how="Web form")
+
+    assert counts(result) == (1, 0, 0, 1)
+    assert result.consents == 1
+    assert not result.written
+    assert not ContactList.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "file is empty"),
+        (b"\n\n", "file is empty"),
+        (b"name,city\nRobin,Austin\n", "No column is named phone, email or external_id"),
+        (b"phone,Phone\n1,2\n", "Two columns are named phone"),
+        (b"phone,2nd\n1,2\n", "Column 2 is named"),
+        (b"phone,name\n5125550142,caf\xe9\n", "Line 2 is not UTF-8"),
+        (b"PK\x03\x04\0\0phone", "not a text file"),
+        (b'phone,name\n5125550142,"Robin\n', "Check the quotation marks"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(content, why):
+    with pytest.raises(UnreadableFile, match=why):
+        load(content)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"region": "XX"}, "is no country"),
+        ({"consent": ["fax"], "how": "x"}, "is no channel"),
+        ({"consent": ["sms"]}, "Say how consent was given"),
+        ({"contact_list": " "}, "needs a name"),
+    ],
+)
+def test_impossible_options_are_refused(options, why):
+    with pytest.raises(UnreadableFile, match=why):
+        load("phone\n5125550142\n", **options)
+
+
+def test_a_database_error_leaves_nothing_behind(monkeypatch):
+    def fail(*args, **kwargs):
+        raise DatabaseError("disk full")
+
+    monkeypatch.setattr(Consent.objects, "bulk_create", fail)
+
+    with pytest.raises(DatabaseError):
+        load("phone\n5125550142\n", consent=["sms"], how="Web form")
+
+    assert not Contact.objects.exists()
+    assert not ContactList.objects.exists()
+
+
+def test_thousands_of_lines_cost_few_queries(django_assert_max_num_queries):
+    text = "phone,name\n" + "".join(f"+1512{2000000 + n},Person {n}\n" for n in range(3_000))
+    with django_assert_max_num_queries(120):
+        assert load(text).added == 3_000
+
+    with django_assert_max_num_queries(120):
+        assert load(text.replace("Person", "Someone")).updated == 3_000
+
+    assert Contact.objects.filter(name__startswith="Someone").count() == 3_000
+
+
+# ---- The command --------------------------------------------------------------------------------------------
+
+
+def command(tmp_path, text, *options, capsys):
+    file = tmp_path / "people.csv"
+    file.write_text(text)
+    code = 0
+    try:
+        call_command("import_contacts", str(file), "--list", "Spring fair", *options)
+    except SystemExit as left:
+        code = left.code
+    return code, capsys.readouterr().out
+
+
+def test_the_command_reports_counts_and_every_refused_line(tmp_path, capsys):
+    code, out = command(
+        tmp_path, "phone\n5125550142\n12\n", "--consent", "sms,email", "--how", "Web form", capsys=capsys
+    )
+
+    assert code == 0
+    assert "Line 3, phone “12”: it is too short. Write it with country code" in out
+    assert "2 lines: 1 added, 0 updated, 0 unchanged, 1 refused; 2 consents." in out
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "code"),
+    [
+        ("phone\n5125550142\n", [], 0),
+        ("phone\n5125550142\n", ["--dry-run"], 0),
+        ("phone\n12\n", [], 1),
+        ("phone\n5125550142\n12\n", ["--strict"], 1),
+        ("phone\n", [], 1),
+    ],
+)
+def test_the_exit_code_says_whether_anything_was_imported(tmp_path, capsys, text, options, code):
+    assert command(tmp_path, text, *options, capsys=capsys)[0] == code
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--consent", "fax", "--how", "x"], "fax"),
+        (["--consent", "sms"], "Say how"),
+        (["--region", "nowhere"], "NOWHERE"),
+    ],
+)
+def test_the_command_refuses_impossible_options_in_a_sentence(tmp_path, capsys, options, why):
+    with pytest.raises(CommandError, match=why):
+        command(tmp_path, "phone\n5125550142\n", *options, capsys=capsys)
+
+
+def test_the_command_says_when_there_is_no_such_file():
+    with pytest.raises(CommandError, match="No such file"):
+        call_command("import_contacts", "/nowhere/people.csv", "--list", "Spring fair")

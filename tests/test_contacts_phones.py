@@ -1,0 +1,158 @@
+"""Phone numbers and emails: what is read, what is refused and why, what may be shown."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contacts.channels import LineType
+from contacts.emails import NotAnEmail, parse_email
+from contacts.phones import NotAPhone, Phone, SearchForms, mask, parse_phone, search_forms
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "+1 512 555 0142",
+        "(512) 555-0142",
+        "512.555.0142",
+        "1-512-555-0142",
+        " 5125550142 ",
+        "+1５１２5550142",
+    ],
+)
+def test_every_usual_notation_gives_the_same_number(text):
+    assert parse_phone(text, "US").value == "+15125550142"
+
+
+@pytest.mark.parametrize("area", ["212", "303", "415", "512", "617", "808", "907"])
+def test_numbers_kept_for_fiction_are_accepted(area):
+    assert parse_phone(f"+1 {area} 555 0199", "US").value == f"+1{area}5550199"
+
+
+def test_a_number_tells_its_country_zone_and_line():
+    assert parse_phone("512 555 0142", "US") == Phone(
+        value="+15125550142",
+        region="US",
+        time_zone="America/Chicago",
+        line_type=LineType.FIXED_OR_MOBILE,
+        carrier="",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "line_type", "zone"),
+    [
+        ("+442079460000", "GB", LineType.LANDLINE, "Europe/London"),
+        ("+4915112345678", "DE", LineType.MOBILE, "Europe/Berlin"),
+        ("+18005550199", "US", LineType.TOLL_FREE, ""),
+        ("+14165550123", "CA", LineType.FIXED_OR_MOBILE, "America/Toronto"),
+    ],
+)
+def test_line_and_zone_follow_the_numbering_plan(text, region, line_type, zone):
+    phone = parse_phone(text, "US")
+
+    assert (phone.region, phone.line_type, phone.time_zone) == (region, line_type, zone)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("12", "too short"),
+        ("555-0142", "area code is missing"),
+        ("512 555 0142 2233", "too long"),
+        ("+999 123 456 789", "country code that does not exist"),
+        ("+1 000 555 0100", "no country has given out"),
+        ("hello", "no digits"),
+        ("", "no digits"),
+        ("512 555 0142 ext. 5", "extension (5)"),
+    ],
+)
+def test_what_is_no_number_is_refused_with_the_reason(text, why):
+    with pytest.raises(NotAPhone, match="is not a phone number") as caught:
+        parse_phone(text, "US")
+
+    assert why in caught.value.why
+    assert caught.value.text == text
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_number_or_refused(text):
+    with suppress(NotAPhone):
+        assert parse_phone(text, "US").value.startswith("+")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("(512) 555-0142", SearchForms("+15125550142", "15125550142")),
+        ("+44 20 7946 0000", SearchForms("+442079460000", "442079460000")),
+        ("0142", SearchForms("", "0142")),
+        ("555-0142", SearchForms("", "5550142")),
+        ("142", SearchForms()),
+        ("Robin", SearchForms()),
+        ("robin5550142", SearchForms()),
+        ("", SearchForms()),
+    ],
+)
+def test_what_support_types_becomes_a_whole_number_or_its_last_digits(text, expected):
+    assert search_forms(text, "US") == expected
+
+
+@given(st.text(max_size=30))
+def test_any_text_can_be_searched_for(text):
+    forms = search_forms(text, "US")
+
+    assert forms.ending == "" or (forms.ending.isascii() and forms.ending.isdecimal())
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("+15125551869", "+1 ••• ••• 1869"),
+        ("+442079460123", "+44 ••• ••• 0123"),
+        ("+35315550123", "+353 ••• ••• 0123"),
+        ("+2902123", "+290 ••• ••• 23"),
+        ("robin@example.com", "r•••@example.com"),
+        ("72345", "•••"),
+        ("", "•••"),
+        ("+", "•••"),
+    ],
+)
+def test_a_mask_shows_where_it_is_and_how_it_ends(value, shown):
+    assert mask(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("robin@example.com", "robin@example.com"),
+        (" Robin.Lee@EXAMPLE.com ", "robin.lee@example.com"),
+        ("robin@mail.test", "robin@mail.test"),
+        ("robin+news@example.org", "robin+news@example.org"),
+        ("robin@exämple.com", "robin@exämple.com"),
+        ("robin@xn--exmple-cua.com", "robin@exämple.com"),
+    ],
+)
+def test_an_email_is_stored_in_one_form(text, value):
+    assert parse_email(text) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["", "robin", "robin@", "@example.com", "robin@example", "a b@example.com", "a@b@c.d"]
+)
+def test_what_is_no_email_is_refused_with_a_sentence(text):
+    with pytest.raises(NotAnEmail) as caught:
+        parse_email(text)
+
+    assert caught.value.why.endswith(".")
+    assert caught.value.text == text
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_an_email_or_refused(text):
+    with suppress(NotAnEmail):
+        assert "@" in parse_email(text)
