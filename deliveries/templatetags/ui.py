@@ -138,6 +138,8 @@ def share(count: int | None, total: int | None) -> str:
 
 
 @register.filter
-def thousands(number: int | None) -> str:
-    """12585 as 12,585."""
-    return "—" if number is None else f"{number:,}"
+def thousands(number: int | str | None) -> str:
+    """12585 as 12,585; words pass."""
+    if number is None:
+        return "—"
+    return f"{number:,}" if isinstance(number, int) else number

@@ -1,0 +1,155 @@
+"""Campaigns, senders and playbooks in the admin. Launching, pausing and cancelling are done on the product's pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.forms import BaseModelFormSet, ModelForm
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+
+from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
+from contacts.admin import Large, ReadOnly
+
+
+class CappedPaginator(Paginator):
+    """Counts to CAP and no further, so that a list of millions opens as fast as one of thousands.
+
+    Whoever looks for a row behind the cap searches for it.
+    """
+
+    CAP = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        rows = self.object_list
+        if isinstance(rows, QuerySet):
+            return rows.order_by()[: self.CAP].count()
+        return len(rows)
+
+
+class Record(ReadOnly, Large):
+    """A large table that only the program writes: found by exact keys, never counted, never sorted anew."""
+
+    paginator = CappedPaginator
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by = ()
+    ordering = ("-pk",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """The rows whose one search field, a number, is what was searched for."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if not term.isdecimal() or len(term) > 18:
+            return queryset.none(), False
+        return queryset.filter(**{self.search_fields[0]: int(term)}), False
+
+
+class CampaignFilter(admin.SimpleListFilter):
+    """The newest campaigns; the column it filters by leads an index of every table that uses this."""
+
+    title = "campaign"
+    parameter_name = "campaign"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        newest = Campaign.objects.order_by("-id").values_list("pk", "name")[:30]
+        return [(str(pk), name) for pk, name in newest]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        value = self.value() or ""
+        return queryset.filter(campaign_id=int(value)) if value.isdecimal() else queryset
+
+
+@admin.register(Sender)
+class SenderAdmin(admin.ModelAdmin):
+    list_display = ("name", "channel", "value", "state")
+    list_filter = ("channel", "state")
+    search_fields = ("name", "=value")
+    readonly_fields = ("created_at",)
+
+
+@admin.register(Playbook)
+class PlaybookAdmin(admin.ModelAdmin):
+    list_display = ("name", "version", "retries", "retry_window_hours", "switch_after_hours", "strikes")
+    search_fields = ("name",)
+    readonly_fields = ("version",)
+
+    def save_model(self, request: HttpRequest, obj: Playbook, form: ModelForm, change: bool) -> None:
+        """Decisions name the version they followed, so every change makes a new one."""
+        if change and form.changed_data:
+            obj.version += 1
+        super().save_model(request, obj, form, change)
+
+
+class ContentInline(admin.StackedInline):
+    model = Content
+    extra = 0
+    autocomplete_fields = ("sender",)
+    readonly_fields = ("version",)
+
+
+@admin.register(Campaign)
+class CampaignAdmin(admin.ModelAdmin):
+    list_display = ("name", "state", "channel", "goal", "launched_at")
+    list_filter = ("state", "channel", "goal")
+    search_fields = ("name", "=slug")
+    ordering = ("-id",)
+    prepopulated_fields = {"slug": ("name",)}
+    filter_horizontal = ("lists",)
+    list_select_related = ("playbook",)
+    inlines = (ContentInline,)
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "goal", "priority", "lists")}),
+        ("How it is sent", {"fields": ("channel", "playbook", "window_start", "window_end")}),
+        ("When", {"fields": ("starts_at", "relevant_until")}),
+        (
+            "Record",
+            {"fields": ("state", "created_by", "created_at", "launched_by", "launched_at", "completed_at")},
+        ),
+    )
+    record = ("state", "created_by", "created_at", "launched_by", "launched_at", "completed_at")
+    # What its recipients and messages were made from: changing it afterwards would make the report untrue.
+    settled_by_launch = ("slug", "goal", "lists", "channel")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Campaign | None = None) -> tuple[str, ...]:
+        return self.record + (self.settled_by_launch if _launched(obj) else ())
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Campaign | None = None) -> dict[str, Any]:
+        return {} if _launched(obj) else dict(self.prepopulated_fields)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
+        """Drafts only, one at a time: everything else has recipients, and they are the record."""
+        return obj is not None and not _launched(obj) and super().has_delete_permission(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: Campaign, form: ModelForm, change: bool) -> None:
+        if not change:
+            obj.created_by_id = request.user.pk
+        super().save_model(request, obj, form, change)
+
+    def save_formset(
+        self, request: HttpRequest, form: ModelForm, formset: BaseModelFormSet, change: bool
+    ) -> None:
+        """Messages name the version of the content they carried, so a changed text is a new version."""
+        for content_form in formset.forms:
+            if content_form.instance.pk and content_form.has_changed():
+                content_form.instance.version += 1
+        super().save_formset(request, form, formset, change)
+
+
+def _launched(campaign: Campaign | None) -> bool:
+    return campaign is not None and campaign.launched_at is not None
+
+
+@admin.register(Recipient)
+class RecipientAdmin(Record):
+    list_display = ("id", "campaign", "contact", "state", "skip_reason", "next_step", "next_step_at")
+    list_select_related = ("campaign", "contact")
+    list_filter = (CampaignFilter, "state")
+    search_fields = ("contact_id",)
+    search_help_text = "The number of a contact."

@@ -1,0 +1,342 @@
+"""The record of deliveries in the admin, to look at. What can be done about it is done on the product's pages.
+
+Lists stay fast at millions of rows: searches go to an index, nothing is counted past a cap or sorted anew.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from campaigns.admin import CampaignFilter, Record
+from contacts.channels import Channel
+from deliveries import models
+from deliveries.credentials import CredentialsUnreadable
+from deliveries.models import Account, Message, PendingReceipt, Receipt, StatusEvent
+from deliveries.providers import PROVIDERS
+from deliveries.templatetags.ui import pill
+
+# The last words of receipt addresses that providers are given.
+RECEIPT_KINDS = ("status", "inbound")
+
+
+def _provider_choices() -> list[tuple[str, str]]:
+    return [(slug, provider.name) for slug, provider in PROVIDERS.items()]
+
+
+def _pill(disposition: str, label: str) -> SafeString:
+    return render_to_string("ui/_pill.html", pill(disposition, label))
+
+
+# ---- Accounts --------------------------------------------------------------------------------------------
+
+
+class AccountForm(forms.ModelForm):
+    """Credentials go in and never come out: an empty field keeps what is stored."""
+
+    provider = forms.ChoiceField(choices=_provider_choices)
+    channels = forms.MultipleChoiceField(choices=Channel, widget=forms.CheckboxSelectMultiple)
+
+    class Meta:
+        model = Account
+        fields = ("name", "provider", "channels", "senders", "rank", "active", "paused_until")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.stored = self._stored()
+        for name, label in self._wanted().items():
+            self.fields[f"credential_{name}"] = forms.CharField(
+                label=label,
+                required=False,
+                widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
+                help_text="Stored. Leave empty to keep it." if self.stored.get(name) else "Not set yet.",
+            )
+
+    def _stored(self) -> dict[str, str]:
+        """Empty also when they were encrypted with another key: this form is where they are entered anew."""
+        try:
+            return self.instance.credentials or {}
+        except CredentialsUnreadable:
+            return {}
+
+    def _wanted(self) -> dict[str, str]:
+        provider = PROVIDERS.get(self.instance.provider)
+        return dict(provider.credential_fields) if provider else {}
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        provider = PROVIDERS.get(cleaned.get("provider", ""))
+        impossible = set(cleaned.get("channels", ())) - set(provider.channels) if provider else set()
+        if provider and impossible:
+            names = ", ".join(Channel(channel).label for channel in sorted(impossible))
+            self.add_error("channels", f"{provider.name} does not offer {names}.")
+        return cleaned
+
+    def save(self, commit: bool = True) -> Account:
+        words = {name: self.cleaned_data.get(f"credential_{name}") for name in self._wanted()}
+        given = {name: word for name, word in words.items() if word}
+        if given:
+            self.instance.credentials = self.stored | given
+        return super().save(commit)
+
+
+@admin.register(Account)
+class AccountAdmin(admin.ModelAdmin):
+    form = AccountForm
+    list_display = ("name", "provider_name", "channel_names", "rank", "active", "paused_until")
+    list_filter = ("active",)
+    search_fields = ("name",)
+    filter_horizontal = ("senders",)
+    readonly_fields = ("receipt_addresses", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        """Credentials are opened by the form alone, which has an answer when the key no longer fits."""
+        return super().get_queryset(request).defer("credentials")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Account | None = None) -> list[Any]:
+        fieldsets: list[Any] = [(None, {"fields": list(AccountForm.Meta.fields)})]
+        if obj is None:
+            fieldsets[0][1]["description"] = (
+                "Credentials and receipt addresses follow once the account is saved."
+            )
+            return fieldsets
+        provider = PROVIDERS.get(obj.provider)
+        names = [f"credential_{name}" for name in provider.credential_fields] if provider else []
+        if names and self.has_change_permission(request, obj):
+            fieldsets.append(("Credentials", {"fields": names}))
+        return [*fieldsets, ("Receipts", {"fields": list(self.readonly_fields)})]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """The credential fields differ from account to account, so the form adds them itself."""
+        return super().get_form(request, obj, change, **kwargs | {"fields": list(AccountForm.Meta.fields)})
+
+    @admin.display(description="provider", ordering="provider")
+    def provider_name(self, account: Account) -> str:
+        provider = PROVIDERS.get(account.provider)
+        return provider.name if provider else account.provider
+
+    @admin.display(description="channels")
+    def channel_names(self, account: Account) -> str:
+        return ", ".join(
+            str(Channel(channel).label) for channel in account.channels if channel in Channel.values
+        )
+
+    @admin.display(description="Addresses to give the provider")
+    def receipt_addresses(self, account: Account) -> SafeString:
+        lines = ((f"{settings.PUBLIC_URL}/hooks/{account.token}/{kind}",) for kind in RECEIPT_KINDS)
+        return format_html_join("", "<code class=address>{}</code><br>", lines)
+
+
+# ---- The record ------------------------------------------------------------------------------------------
+
+
+@admin.register(Message)
+class MessageAdmin(Record):
+    list_display = (
+        "id",
+        "channel",
+        "outcome",
+        "reason_code",
+        "contact_id",
+        "campaign",
+        "account",
+        "created_at",
+    )
+    list_select_related = ("campaign", "account")
+    list_filter = (CampaignFilter, "channel", "status")
+    search_fields = ("uuid",)
+    search_help_text = "Our reference, the provider's message id, or the number of a message or contact."
+    readonly_fields = ("events",)
+
+    @admin.display(description="status")
+    def outcome(self, message: Message) -> SafeString | str:
+        label = message.get_status_display()
+        return _pill(message.disposition, label) if message.disposition else label
+
+    @admin.display(description="What was said about it")
+    def events(self, message: Message) -> str:
+        """Its status events, the one it shows first. Their key has two columns: they can have no pages of their own."""
+        said = StatusEvent.objects.filter(message_id=message.pk).order_by("-standing")
+        return render_to_string("admin/deliveries/events.html", {"events": said})
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        term = search_term.strip()
+        return (queryset.filter(_names_message(term)) if term else queryset), False
+
+
+def _names_message(term: str) -> Q:
+    """Every reading of `term` that an index answers; provider ids are indexed behind their account."""
+    accounts = list(Account.objects.values_list("pk", flat=True))
+    wanted = Q(account__in=accounts, provider_message_id=term) & ~Q(provider_message_id="")
+    if term.isdecimal() and len(term) < 19:
+        wanted |= Q(pk=int(term)) | Q(contact=int(term))
+    with suppress(ValueError):  # not one of our references
+        wanted |= Q(uuid=UUID(term))
+    return wanted
+
+
+@admin.register(Receipt)
+class ReceiptAdmin(Record):
+    list_display = ("id", "kind", "account_id", "received_at", "method")
+    search_fields = ("id",)
+    search_help_text = "The number of a receipt."
+    fields = ("account_id", "kind", "received_at", "method", "query", "header_lines", "text", "reports")
+    readonly_fields = ("header_lines", "text", "reports")
+
+    @admin.display(description="headers")
+    def header_lines(self, receipt: Receipt) -> SafeString:
+        return format_html('<pre class="raw">{}</pre>', json.dumps(receipt.headers, indent=1, sort_keys=True))
+
+    @admin.display(description="body, word for word")
+    def text(self, receipt: Receipt) -> SafeString:
+        return format_html(
+            '<pre class="raw">{}</pre>', bytes(receipt.body).decode("utf-8", "backslashreplace")
+        )
+
+    @admin.display(description="work")
+    def reports(self, receipt: Receipt) -> str:
+        pending = PendingReceipt.objects.filter(pk=receipt.pk).first()
+        return f"{pending.get_state_display()}. {pending.reason}" if pending else "Recorded."
+
+
+@admin.register(PendingReceipt)
+class PendingReceiptAdmin(Record):
+    list_display = ("receipt_id", "state", "attempts", "not_before", "reason")
+    list_filter = ("state",)
+    search_fields = ("receipt_id",)
+    search_help_text = "The number of a receipt."
+    actions = ("try_again",)
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("deliveries.change_pendingreceipt")
+
+    @admin.action(description="Try dead letters again", permissions=["replay"])
+    def try_again(self, request: HttpRequest, queryset: QuerySet[PendingReceipt]) -> None:
+        """Back to the front, as if they had just come in. What is not dead is on its way already."""
+        keys = list(queryset.filter(state=PendingReceipt.State.DEAD).values_list("pk", flat=True))
+        dead = PendingReceipt.objects.filter(pk__in=keys, state=PendingReceipt.State.DEAD)
+        count = dead.update(state=PendingReceipt.State.NEW, attempts=0, not_before=None, reason="")
+        level = messages.SUCCESS if count else messages.WARNING
+        self.message_user(request, f"{count} dead letters will be tried again.", level)
+
+
+@admin.register(models.Decision)
+class DecisionAdmin(Record):
+    list_display = ("id", "at", "contact_id", "message_id", "by", "rule", "step", "reason")
+    list_filter = ("step",)
+    search_fields = ("contact_id",)
+    search_help_text = "The number of a contact."
+
+
+@admin.register(models.Engagement)
+class EngagementAdmin(Record):
+    list_display = ("id", "at", "contact_id", "message_id", "channel", "kind")
+    list_filter = ("kind", "channel")
+    search_fields = ("contact_id",)
+    search_help_text = "The number of a contact."
+
+
+@admin.register(models.Batch)
+class BatchAdmin(Record):
+    list_display = (
+        "id",
+        "action",
+        "state",
+        "created_by",
+        "created_at",
+        "total",
+        "acted",
+        "skipped",
+        "undone",
+    )
+    list_select_related = ("created_by",)
+    list_filter = ("action", "state")
+
+
+@admin.register(models.BatchItem)
+class BatchItemAdmin(Record):
+    list_display = ("id", "batch_id", "message_id", "outcome", "reason", "successor_id")
+    list_filter = ("outcome",)
+    search_fields = ("batch_id",)
+    search_help_text = "The number of a batch."
+
+
+# ---- The work that waits ---------------------------------------------------------------------------------
+
+
+@admin.register(models.Outbox)
+class OutboxAdmin(Record):
+    list_display = (
+        "message_id",
+        "campaign_id",
+        "account_id",
+        "urgent",
+        "due_at",
+        "claimed_until",
+        "attempts",
+        "held",
+    )
+    list_filter = ("urgent",)
+
+
+@admin.register(models.Moved)
+class MovedAdmin(Record):
+    list_display = ("id", "message_id", "moved_at")
+
+
+@admin.register(models.QueueEntry)
+class QueueEntryAdmin(Record):
+    list_display = (
+        "message_id",
+        "queue",
+        "campaign",
+        "contact_id",
+        "channel",
+        "outcome",
+        "at",
+        "due_at",
+        "owner",
+    )
+    list_select_related = ("campaign", "owner")
+    list_filter = (CampaignFilter, "queue", "channel")
+
+    @admin.display(description="status")
+    def outcome(self, entry: models.QueueEntry) -> SafeString:
+        return _pill(entry.disposition, entry.get_status_display())
+
+
+@admin.register(models.Heartbeat)
+class HeartbeatAdmin(Record):
+    list_display = ("name", "at", "detail")
+    ordering = ("name",)
+
+
+# ---- Tallies ---------------------------------------------------------------------------------------------
+
+
+@admin.register(models.TallyDelta)
+class TallyDeltaAdmin(Record):
+    list_display = ("id", "n", "campaign_id", "day", "channel", "status", "disposition", "reason_code")
+
+
+class TallyAdmin(Record):
+    """Every column of the tally's key, and its count."""
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        return ("id", *self.model.KEY, "n")
+
+
+admin.site.register([*models.MESSAGE_TALLIES, models.RecipientTally, models.QueueTally], TallyAdmin)
