@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import suppress
@@ -30,8 +31,11 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+logger = logging.getLogger(__name__)
+
 BODY_MAX = 1_000_000
 TEXTS = ("ref", "channel", "to", "from", "body", "subject", "media_url", "callback")
+FREE_TEXTS = {"body", "subject"}
 AT_ONCE = 100  # callbacks under way together
 LONGEST_PAUSE, GIVE_UP_AFTER = 300.0, 40  # seconds between two tries, and tries
 LISTED = 5_000
@@ -136,6 +140,7 @@ class Carriers:
         self.state = state
         self._store: Store | None = None
         self._wake = asyncio.Event()
+        self._telling: asyncio.Task[None] | None = None
 
     @property
     def store(self) -> Store:
@@ -151,12 +156,12 @@ class Carriers:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        telling = asyncio.create_task(self._tell_forever())
+        self._telling = asyncio.create_task(self._tell_forever())
+        self._telling.add_done_callback(report_end)
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        telling.cancel()
-        with suppress(asyncio.CancelledError):
-            await telling
+        self._telling.cancel()
+        await asyncio.wait([self._telling])
         self.store.close()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -171,7 +176,8 @@ class Carriers:
                 case "GET", "/v1/truth":
                     return self._truth(query)
                 case "GET", "/healthz":
-                    return 200, {"ok": True, "waiting": self.store.waiting()}
+                    telling = self._telling is not None and not self._telling.done()
+                    return 200 if telling else 503, {"ok": telling, "waiting": self.store.waiting()}
             return 404, {"code": "NOT_FOUND", "text": "No such address."}
         except Refused as refused:
             return refused.http, {"code": refused.code, "text": refused.text}
@@ -242,6 +248,13 @@ class Carriers:
             await asyncio.wait_for(self._wake.wait(), None if due is None else max(0.01, due - now()))
 
 
+def report_end(telling: asyncio.Task[None]) -> None:
+    """Say so when callbacks stopped by an error: nothing else would."""
+    problem = None if telling.cancelled() else telling.exception()
+    if problem:
+        logger.critical("Callbacks are no longer sent.", exc_info=problem)
+
+
 async def tell(client: httpx.AsyncClient, callback: Waiting) -> float:
     """Make one callback: seconds until it should be tried again, 0 when it is done with."""
     try:
@@ -283,7 +296,7 @@ def submission(secret: str, body: bytes) -> Submission:
         raise Refused(400, "BAD_REQUEST", "body: not a JSON object.")
     texts = {name: told.get(name) or "" for name in TEXTS}
     for name, text in texts.items():
-        if not isinstance(text, str) or not text.isprintable() and name not in ("body", "subject"):
+        if not isinstance(text, str) or (name not in FREE_TEXTS and not text.isprintable()):
             raise Refused(400, "BAD_REQUEST", f"{name}: not a text.")
     if texts["channel"] not in FATES:
         raise Refused(400, "BAD_REQUEST", f"channel: {texts['channel']!r} is not one of {', '.join(FATES)}.")
