@@ -5,11 +5,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from contacts.channels import Kind
+from contacts.correcting import email_address, phone_address
+from contacts.emails import NotAnEmail, parse_email
 from contacts.models import (
     Address,
     AddressHealth,
@@ -20,6 +26,7 @@ from contacts.models import (
     Note,
     Suppression,
 )
+from contacts.phones import NotAPhone, parse_phone
 from contacts.suppressing import CannotRelease, release
 
 
@@ -50,8 +57,32 @@ class ContactListAdmin(admin.ModelAdmin):
     prepopulated_fields = {"slug": ("name",)}
 
 
+class AddressForm(forms.ModelForm):
+    """Takes any usual notation, keeps the one form that sends and suppressions compare."""
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        kind, value = data.get("kind"), data.get("value")
+        if not (kind and value) or "value" not in self.changed_data:
+            return data
+        try:
+            found = (
+                phone_address(value, settings.DEFAULT_REGION) if kind == Kind.PHONE else email_address(value)
+            )
+        except (NotAPhone, NotAnEmail) as problem:
+            self.add_error("value", str(problem))
+            return data
+        for field in ("line_type", "carrier", "region", "time_zone"):
+            setattr(self.instance, field, getattr(found, field))
+            if field in data:
+                data[field] = getattr(found, field)
+        data["value"] = found.value
+        return data
+
+
 class AddressInline(admin.TabularInline):
     model = Address
+    form = AddressForm
     extra = 0
     fields = ("kind", "value", "line_type", "validity", "preferred")
 
@@ -81,6 +112,7 @@ class ListMembershipAdmin(Large):
 
 @admin.register(Address)
 class AddressAdmin(Large):
+    form = AddressForm
     list_display = ("value", "kind", "contact", "line_type", "validity", "preferred")
     list_select_related = ("contact",)
     list_filter = ("kind", "validity", "line_type")
@@ -150,8 +182,22 @@ class StateFilter(admin.SimpleListFilter):
         return queryset.filter(wanted.get(self.value() or "", Q()))
 
 
+class SuppressionForm(forms.ModelForm):
+    """A number written in any other way than ours would block nobody."""
+
+    def clean_value(self) -> str:
+        text = self.cleaned_data["value"]
+        try:
+            if "@" in text:
+                return parse_email(text)
+            return parse_phone(text, settings.DEFAULT_REGION).value if text else ""
+        except (NotAPhone, NotAnEmail) as problem:
+            raise ValidationError(str(problem)) from None
+
+
 @admin.register(Suppression)
 class SuppressionAdmin(Large):
+    form = SuppressionForm
     list_display = ("address", "contact", "channels", "reason", "origin", "state", "since")
     list_select_related = ("contact",)
     list_filter = ("reason", "channel", "origin", StateFilter)

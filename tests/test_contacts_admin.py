@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils import timezone
 
-from contacts.models import Consent, Note, Suppression
+from contacts.models import Address, Consent, Note, Suppression
 from contacts.suppressing import suppress
 from tests import factories
 
@@ -136,6 +136,38 @@ def test_a_suppression_can_be_added_but_not_edited_or_deleted(client, administra
     made.refresh_from_db()
     assert (made.value, made.created_by) == (NUMBER, administrator)
     assert deletion.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"), [("(512) 555-0142", NUMBER), ("Robin@EXAMPLE.com", "robin@example.com")]
+)
+def test_a_suppressed_address_is_kept_in_the_form_that_sends_are_compared_in(
+    client, administrator, typed, kept
+):
+    form = {"value": typed, "scope": "everything", "reason": "staff", "origin": "staff"}
+
+    client.post(reverse("admin:contacts_suppression_add"), form)
+
+    assert Suppression.objects.get().value == kept
+
+
+def test_a_suppressed_address_that_is_none_is_refused(client, administrator):
+    form = {"value": "12", "scope": "everything", "reason": "staff", "origin": "staff"}
+
+    response = client.post(reverse("admin:contacts_suppression_add"), form)
+
+    assert "too short" in response.content.decode()
+    assert not Suppression.objects.exists()
+
+
+def test_an_address_is_kept_in_its_one_form_with_all_that_it_tells(client, administrator):
+    form = {"contact": factories.contact().pk, "kind": "phone", "value": "512 555 0142", "preferred": "on"}
+    form |= {"line_type": "unknown", "validity": "unverified"}
+
+    client.post(reverse("admin:contacts_address_add"), form)
+
+    made = Address.objects.get()
+    assert (made.value, made.region, made.time_zone) == (NUMBER, "US", "America/Chicago")
 
 
 def test_consent_is_added_and_never_changed(client, administrator):
