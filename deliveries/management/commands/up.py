@@ -13,6 +13,7 @@ from django.core.management import call_command, get_commands
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from tqdm import tqdm
 
 from accounts.models import User
 from campaigns.models import Campaign
@@ -35,7 +36,7 @@ class Command(BaseCommand):
             self.prepare()
         except KeyboardInterrupt:
             self.stdout.write("\nStopped. The next start takes it up again.")
-            sys.exit(130)
+            return
         self.logins = [
             (n, p) for n, p in known_logins() if User.objects.filter(username=n, is_active=True).exists()
         ]
@@ -67,6 +68,7 @@ class Command(BaseCommand):
             self.stdout.write("Making the demo data, once ...")
         unfinished.parent.mkdir(parents=True, exist_ok=True)
         unfinished.touch()
+        tqdm.monitor_interval = 0  # its thread would live on in the supervisor, which must have one alone
         call_command("demo", seed=7)
         unfinished.unlink()
 
