@@ -1,0 +1,522 @@
+import asyncio
+import json
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contacts.channels import LineType
+from deliveries.providers import PROVIDERS
+from deliveries.providers.base import Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unreadable
+from deliveries.providers.sandbox_network import (
+    FATES,
+    MAIL_CARRIERS,
+    PHONE_CARRIERS,
+    UNLISTED_CODE,
+    Network,
+    Submission,
+    plan,
+)
+from deliveries.receiving.translation import table, translate
+from deliveries.statuses import REACHING, standing
+
+SANDBOX = PROVIDERS["sandbox"]
+SECRET = "sandbox-secret"
+REF = "6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f"
+CALLBACK = "http://127.0.0.1:8000/hooks/tok/status"
+NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)
+FOREVER = datetime(2027, 1, 1, tzinfo=UTC)
+MANY = 5_000
+
+
+def numbers(count=MANY):
+    return [f"+1312{5_550_000 + n}" for n in range(count)]
+
+
+def addresses(channel, count=MANY):
+    return [f"person{n}@example.com" for n in range(count)] if channel == "email" else numbers(count)
+
+
+def submit(network, to, *, ref=REF, channel="sms", body="See you at ten.", at=NOON):
+    callback = f"{CALLBACK}?m={ref}&c={channel}"
+    return network.submit(ref, channel, to, "+13125550100", body, callback, at, secret=SECRET)
+
+
+def told(callbacks):
+    return [json.loads(each.body) for each in callbacks if each.kind == "status"]
+
+
+def call_of(callback):
+    return Call("POST", callback.url, callback.url.partition("?")[2], callback.headers, callback.body)
+
+
+def outcomes(channel, body="See you at ten."):
+    """The final (status, class, code) of MANY messages, by what the callbacks say; and the network."""
+    network, finals = Network(7), {}
+    for to in addresses(channel):
+        submit(network, to, ref=to, channel=channel, body=body)
+    for each in told(network.due(FOREVER)):
+        meaning = translate("sandbox", Report("", "", channel, each["status"], each["code"]))
+        found = (standing(meaning, 0), meaning.status, meaning.failure_class, each["code"])
+        finals[each["to"]] = max(finals.get(each["to"], found), found)
+    return Counter(found[1:] for found in finals.values()), network
+
+
+# ---- determinism -----------------------------------------------------------------------------------------
+
+SUBMISSIONS = st.lists(
+    st.tuples(
+        st.sampled_from(sorted(FATES)),
+        st.integers(0, 40),
+        st.sampled_from(["Hello", "x" * 400, "act now bit.ly/1"]),
+        st.integers(0, 90_000),
+    ),
+    max_size=30,
+)
+
+
+def run(seed, submissions, refs):
+    network = Network(seed)
+    answers = [
+        submit(
+            network,
+            addresses(channel, 41)[n],
+            ref=ref,
+            channel=channel,
+            body=body,
+            at=NOON + timedelta(seconds=late),
+        )
+        for ref, (channel, n, body, late) in zip(refs, submissions, strict=True)
+    ]
+    return answers, network.due(FOREVER)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 1 << 40), submissions=SUBMISSIONS)
+def test_the_same_submissions_give_the_same_bytes(seed, submissions):
+    refs = [str(n) for n in range(len(submissions))]
+
+    assert run(seed, submissions, refs) == run(seed, submissions, refs)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 1 << 40), submissions=SUBMISSIONS)
+def test_references_change_nothing_but_the_address(seed, submissions):
+    ones = run(seed, submissions, [f"a{n}" for n in range(len(submissions))])
+    others = run(seed, submissions, [f"b{n}" for n in range(len(submissions))])
+
+    assert ones[0] == others[0]
+    assert [(c.at, c.kind, c.body) for c in ones[1]] == [(c.at, c.kind, c.body) for c in others[1]]
+
+
+def test_another_seed_is_another_network():
+    first, second = Network(1), Network(2)
+
+    assert [first.carrier_of(to) for to in numbers(50)] != [second.carrier_of(to) for to in numbers(50)]
+
+
+def test_callbacks_come_in_time_order_and_once():
+    network = Network(7)
+    for to in numbers(200):
+        submit(network, to)
+    first_due = network.next_at()
+
+    early = network.due(NOON + timedelta(minutes=1))
+    late = network.due(FOREVER)
+
+    assert early[0].at == first_due
+    assert [each.at for each in early + late] == sorted(each.at for each in early + late)
+    assert max(each.at for each in early) <= NOON + timedelta(minutes=1) < min(each.at for each in late)
+    assert network.next_at() is None
+    assert network.due(FOREVER) == []
+
+
+def test_ids_differ_between_attempts_and_between_runs():
+    first, again = Network(7), Network(7)
+    to = numbers(1)[0]
+
+    ids = [
+        submit(first, to).id,
+        submit(first, to).id,
+        submit(again, to, at=NOON + timedelta(days=1)).id,
+    ]
+
+    assert len(set(ids)) == 3
+
+
+def test_speed_divides_every_delay():
+    slow, fast = Network(7), Network(7, speed=10)
+    for network in (slow, fast):
+        submit(network, numbers(1)[0])
+
+    for one, other in zip(slow.due(FOREVER), fast.due(FOREVER), strict=True):
+        assert abs((one.at - NOON) - (other.at - NOON) * 10) < timedelta(milliseconds=50)
+
+
+# ---- odds ------------------------------------------------------------------------------------------------
+
+
+def share(counts, *words):
+    """Share of MANY whose outcome contains all of `words`."""
+    return sum(n for outcome, n in counts.items() if set(words) <= set(outcome)) / MANY
+
+
+def test_nine_of_ten_texts_arrive_and_the_rest_fail_in_every_way():
+    counts, network = outcomes("sms")
+
+    assert 0.87 < share(counts, "delivered") < 0.93
+    assert 0.01 < share(counts, "LANDLINE") < 0.04
+    assert 0.005 < share(counts, "UNKNOWN_SUBSCRIBER") < 0.03
+    assert 0.005 < share(counts, "ABSENT") < 0.04
+    assert share(counts, "EXPIRED") > 0
+    assert share(counts, "OPTED_OUT") > 0
+    assert share(counts, "CONGESTION") > 0
+    assert share(counts, UNLISTED_CODE) > 0
+    # Silence: the carrier without receipts, and receipts that got lost. Most of them did arrive.
+    assert 0.015 < share(counts, "sent") < 0.06
+    reached = sum(network.truth(to).reached for to in numbers()) / MANY
+    assert reached > share(counts, "delivered")
+
+
+@pytest.mark.parametrize(
+    ("channel", "bounds"),
+    [
+        ("mms", {"delivered": (0.82, 0.92), "MMS_UNSUPPORTED": (0.01, 0.05)}),
+        (
+            "voice",
+            {
+                "answered": (0.30, 0.42),
+                "voicemail": (0.30, 0.42),
+                "no_answer": (0.15, 0.27),
+                "busy": (0.03, 0.08),
+                "failed": (0.01, 0.05),
+            },
+        ),
+        (
+            "rvm",
+            {
+                "delivered": (0.78, 0.88),
+                "MNF": (0.03, 0.10),
+                "MAILBOX_FULL": (0.01, 0.05),
+                "undelivered": (0.05, 0.13),
+                "rejected": (0.04, 0.11),
+            },
+        ),
+        ("email", {"delivered": (0.93, 0.98), "5.1.1": (0.01, 0.04), "5.2.2": (0.005, 0.03)}),
+    ],
+)
+def test_every_channel_keeps_its_odds(channel, bounds):
+    counts, _ = outcomes(channel)
+
+    for word, (low, high) in bounds.items():
+        assert low < share(counts, word) < high, word
+
+
+def test_links_of_public_shorteners_are_filtered_by_some_carriers_more_than_by_others():
+    network = Network(7)
+    filtered, all_of = Counter(), Counter()
+    for to in numbers():
+        submit(network, to, body="Your code: https://bit.ly/abc")
+        all_of[network.carrier_of(to)] += 1
+    for each in told(network.due(FOREVER)):
+        filtered[network.carrier_of(each["to"])] += each["code"] == "FILTERED"
+
+    assert filtered["BlueRiver"] / all_of["BlueRiver"] > 0.7
+    assert filtered["Lakeland Cellular"] / all_of["Lakeland Cellular"] < 0.15
+
+
+def test_most_texts_take_seconds_some_minutes_and_a_few_hours():
+    network = Network(7)
+    for to in numbers():
+        submit(network, to, ref=to)
+
+    truths = [network.truth(to) for to in numbers()]
+    delays = sorted((truth.at - NOON).total_seconds() for truth in truths if truth.reached)
+    assert 1 < delays[len(delays) // 2] < 12
+    assert delays[len(delays) * 8 // 10] < 24
+    assert 0.01 < sum(delay > 3600 for delay in delays) / len(delays) < 0.05
+    assert delays[-1] < 42 * 3600
+
+
+def test_receipts_come_twice_late_and_in_the_wrong_order():
+    network = Network(7)
+    for to in numbers():
+        submit(network, to, ref=to)
+    callbacks = network.due(FOREVER)
+    stories = {}
+    for each in told(callbacks):
+        stories.setdefault(each["to"], []).append(each["status"])
+
+    repeated = sum(n - 1 for n in Counter((c.url, c.body) for c in callbacks).values())
+    assert 0.01 < repeated / len(callbacks) < 0.04
+    assert any(story.index("sent") > 0 for story in stories.values() if "sent" in story)
+    after_all = [s for s in stories.values() if "undelivered" in s and {"delivered", "handset"} & set(s)]
+    assert len(after_all) >= 3
+
+
+def test_a_landline_and_a_dead_number_fail_every_time():
+    network = Network(7)
+    for to in numbers(600):
+        for day in range(4):
+            submit(network, to, at=NOON + timedelta(days=day))
+    codes = {}
+    for each in told(network.due(FOREVER)):
+        codes.setdefault(each["to"], set()).add(each["code"])
+
+    hopeless = [found for found in codes.values() if found & {"LANDLINE", "UNKNOWN_SUBSCRIBER"}]
+    assert len(hopeless) > 10
+    assert all(len(found - {""}) == 1 for found in hopeless)
+    assert any({"ABSENT", ""} <= found for found in codes.values())
+
+
+def test_an_outage_takes_one_carrier_down_for_the_day_it_was_given():
+    day = date(2026, 11, 4)
+    network = Network(7, outages={("Northwind Mobile", day)})
+    for to in numbers(1000):
+        submit(network, to, at=datetime(2026, 11, 4, 8, tzinfo=UTC))
+    down = {each["to"] for each in told(network.due(FOREVER)) if each["code"] == "OUTAGE"}
+
+    assert len(down) > 200
+    assert {network.carrier_of(to) for to in down} == {"Northwind Mobile"}
+
+
+def test_the_seed_has_outages_of_its_own_for_some_hours_of_some_days():
+    network, at = Network(7), datetime(2026, 1, 1, 15, tzinfo=UTC)
+    to = next(
+        n for n in numbers() if network.carrier_of(n) == "Summit Wireless" and mobile_and_alive(network, n)
+    )
+    for day in range(200):
+        submit(network, to, at=at + timedelta(days=day))
+    outages = {each["occurred_at"][:10] for each in told(network.due(FOREVER)) if each["code"] == "OUTAGE"}
+
+    assert 2 <= len(outages) <= 25
+
+
+def mobile_and_alive(network, to):
+    probe = Network(network.seed)
+    submit(probe, to, ref="probe")
+    return probe.truth("probe").reached
+
+
+def test_one_carrier_tells_of_long_texts_part_by_part():
+    network = Network(7)
+    for to in numbers(1000):
+        submit(network, to, body="x" * 320)
+    parts = [each for each in told(network.due(FOREVER)) if each["part"]]
+
+    assert {network.carrier_of(each["to"]) for each in parts} == {"BlueRiver"}
+    assert {each["parts"] for each in parts} == {3}
+    assert {each["part"] for each in parts} == {1, 2, 3}
+    assert {each["status"] for each in parts} == {"delivered", "undelivered"}
+
+
+def test_now_and_then_somebody_answers_stop():
+    network = Network(7)
+    for to in numbers():
+        submit(network, to)
+    replies = [each for each in network.due(FOREVER) if each.kind == "inbound"]
+
+    assert {each.url for each in replies} == {"http://127.0.0.1:8000/hooks/tok/inbound"}
+    found = [item for each in replies for item in SANDBOX.parse("inbound", call_of(each))]
+    stops = [item for item in found if item.opt_out_type == "STOP"]
+    assert 10 < len(stops) < 60
+    assert len(found) > len(stops)
+    assert all(item.recipient == "+13125550100" and item.occurred_at > NOON for item in found)
+
+
+def test_truth_tells_what_the_receipts_do_not():
+    network = Network(7)
+    silent = [
+        n for n in numbers(3000) if network.carrier_of(n) == "Prairie Tel" and mobile_and_alive(network, n)
+    ]
+    to = silent[0]
+
+    submit(network, to)
+
+    assert {each["status"] for each in told(network.due(FOREVER))} == {"sent"}
+    assert network.truth(REF).by_what == "handset"
+    assert not network.truth("never submitted").reached
+
+
+def test_a_message_handed_over_twice_is_counted_twice():
+    network = Network(7)
+    for _ in range(2):
+        submit(network, numbers(1)[0])
+
+    assert network.lookup(REF).submissions == 2
+    assert network.lookup("never submitted").submissions == 0
+
+
+@pytest.mark.parametrize(
+    ("channel", "to", "sender", "body", "code"),
+    [
+        ("sms", "3125550142", "+13125550100", "Hi", "INVALID_NUMBER"),
+        ("voice", "+1312555O142", "+13125550100", "Hi", "INVALID_NUMBER"),
+        ("email", "nobody", "us@example.com", "Hi", "INVALID_ADDRESS"),
+        ("sms", "+13125550142", "", "Hi", "NO_SENDER"),
+        ("rvm", "+13125550142", "+13125550100", "", "NO_CONTENT"),
+    ],
+)
+def test_what_cannot_be_tried_is_refused_with_a_code_of_the_table(channel, to, sender, body, code):
+    answer = Network(7).submit(REF, channel, to, sender, body, CALLBACK, NOON)
+
+    assert (answer.id, answer.code) == ("", code)
+    assert (channel, "error", code.lower()) in table("sandbox")
+
+
+def test_the_shares_of_the_carriers_add_up():
+    for carriers in (PHONE_CARRIERS, MAIL_CARRIERS):
+        assert sum(carrier.share for carrier in carriers) == pytest.approx(1)
+
+
+def test_a_number_look_up_speaks_our_words():
+    network = Network(7)
+
+    assert {network.line_type_of(to) for to in numbers(1000)} == {"mobile", "landline", "voip"}
+    assert {"mobile", "landline", "voip"} <= set(LineType.values)
+    assert network.line_type_of("person@example.com") == ""
+    assert {network.carrier_of(to) for to in addresses("email", 50)} == {"Mailbox A", "Mailbox B"}
+
+
+@pytest.mark.parametrize("channel", sorted(FATES))
+def test_every_word_of_the_network_is_in_the_table_but_the_one_that_is_not(channel):
+    counts = Counter()
+    for body in ("See you at ten.", "act now https://bit.ly/x"):
+        counts += outcomes(channel, body)[0]
+    codes = {code for _, _, code in counts if code and code != UNLISTED_CODE}
+
+    assert all(status != "unknown" for status, _, _ in counts)
+    known = {code for table_channel, _, code in table("sandbox") if table_channel in (channel, "sms")}
+    assert {code.lower() for code in codes} <= known
+    assert (channel, "error", UNLISTED_CODE.lower()) not in table("sandbox")
+
+
+def test_an_unknown_channel_is_an_error_of_the_caller():
+    with pytest.raises(ValueError, match="pigeon"):
+        plan(7, Submission(REF, "pigeon", "a", "b", "c", CALLBACK, NOON), 1)
+
+
+# ---- the adapter -----------------------------------------------------------------------------------------
+
+
+def test_every_callback_is_verified_and_understood():
+    for channel in FATES:
+        network = Network(7)
+        for to in addresses(channel, 60):
+            submit(network, to, channel=channel, body="x" * 400)
+        for each in network.due(FOREVER):
+            assert SANDBOX.verify(call_of(each), {"secret": SECRET})
+            (item,) = SANDBOX.parse(each.kind, call_of(each))
+            assert item.channel == channel
+            assert item.occurred_at.tzinfo is UTC
+            if isinstance(item, Report):
+                assert item.ref == REF
+                assert item.provider_message_id
+
+
+def first_callback():
+    network = Network(7)
+    submit(network, numbers(1)[0])
+    return call_of(network.due(FOREVER)[0])
+
+
+def test_anything_changed_is_refused():
+    good = first_callback()
+
+    assert not SANDBOX.verify(good._replace(body=good.body + b" "), {"secret": SECRET})
+    assert not SANDBOX.verify(good._replace(url=good.url + "0"), {"secret": SECRET})
+    assert not SANDBOX.verify(
+        good._replace(headers={**good.headers, "x-sandbox-timestamp": "1"}), {"secret": SECRET}
+    )
+    assert not SANDBOX.verify(good, {"secret": "another"})
+    assert not SANDBOX.verify(good, {"secret": ""})
+    assert not SANDBOX.verify(good, {})
+
+
+GARBAGE = st.one_of(
+    st.binary(),
+    st.dictionaries(
+        st.sampled_from(
+            ["channel", "id", "status", "code", "part", "parts", "occurred_at", "from", "to", "text"]
+        ),
+        st.one_of(st.text(), st.integers(), st.none(), st.sampled_from(["sms", "2026-11-03T12:00:00+00:00"])),
+    ).map(lambda found: json.dumps(found).encode()),
+)
+
+
+@given(body=GARBAGE, url=st.text(), signature=st.text(), kind=st.sampled_from(["status", "inbound", "other"]))
+def test_garbage_is_refused_and_raises_nothing_but_unreadable(body, url, signature, kind):
+    headers = {"x-sandbox-signature": signature, "x-sandbox-timestamp": url}
+    garbage = Call("POST", url, url, headers, body)
+
+    assert SANDBOX.verify(garbage, {"secret": SECRET}) is False
+    try:
+        found = SANDBOX.parse(kind, garbage)
+    except Unreadable:
+        return
+    assert all(isinstance(item, Report | Inbound) for item in found)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"id": ""}, "id: missing"),
+        ({"status": 3}, "status: not a text"),
+        ({"channel": "pigeon"}, "channel: 'pigeon'"),
+        ({"part": 2, "parts": 1}, "part: 2 of 1"),
+        ({"part": "1"}, "part: '1'"),
+        ({"occurred_at": "yesterday"}, "occurred_at: 'yesterday'"),
+    ],
+)
+def test_what_cannot_be_read_names_the_field(change, complaint):
+    good = first_callback()
+    body = json.dumps({**json.loads(good.body), **change}).encode()
+
+    with pytest.raises(Unreadable, match=complaint):
+        SANDBOX.parse("status", good._replace(body=body))
+
+
+MESSAGE = Outgoing(REF, "sms", "+13125550142", "+13125550100", "Hello", f"{CALLBACK}?m={REF}&c=sms")
+
+
+def against(handler, act=SANDBOX.send):
+    async def run():
+        async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
+            return await act(MESSAGE, {"secret": SECRET}, client)
+
+    return asyncio.run(run())
+
+
+def answering(status, told=None):
+    return lambda request: httpx.Response(status, json=told or {})
+
+
+def test_the_answer_of_the_network_becomes_a_handover():
+    assert against(answering(202, {"id": "sb-1", "segments": 2})) == Handover(True, "sb-1", segments=2)
+    assert against(answering(422, {"code": "NO_SENDER", "text": "from: missing."})) == Handover(
+        False, native_status="rejected", native_code="NO_SENDER", native_text="from: missing."
+    )
+    assert against(answering(503)).retry_after == 30
+    for lost in (answering(504), answering(202), lambda request: httpx.Response(200, text="<html>")):
+        with pytest.raises(LostAnswer):
+            against(lost)
+
+
+def test_a_lost_message_is_found_or_known_never_to_have_come():
+    assert against(
+        answering(200, {"submissions": 1, "messages": [{"id": "sb-1"}]}), SANDBOX.find
+    ) == Handover(True, "sb-1")
+    never = against(answering(404, {"submissions": 0, "messages": []}), SANDBOX.find)
+    assert (never.accepted, never.native_status) == (False, "never_received")
+    assert against(answering(500), SANDBOX.find) is None
+    assert against(answering(404, {"detail": "another server"}), SANDBOX.find) is None
+
+
+def test_both_words_for_delivered_reach():
+    for word, evidence in (("delivered", "carrier"), ("handset", "handset")):
+        meaning = translate("sandbox", Report("", "", "sms", word))
+        assert meaning.status in REACHING
+        assert meaning.evidence == evidence

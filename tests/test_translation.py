@@ -1,0 +1,139 @@
+import csv
+import time
+from itertools import permutations
+
+import pytest
+
+from deliveries.providers import PROVIDERS
+from deliveries.providers.base import Report
+from deliveries.receiving.translation import CODES, describe, table, translate
+from deliveries.statuses import Meaning, rank
+
+
+def meaning(status, code="", channel="sms", provider="twilio"):
+    return translate(provider, Report("", "SM1", channel, status, code))
+
+
+@pytest.mark.parametrize("slug", PROVIDERS)
+def test_every_provider_has_a_code_table_in_our_vocabulary(slug):
+    assert table(slug)
+    assert {channel for channel, _, _ in table(slug)} <= PROVIDERS[slug].channels
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        ("delivered", "", Meaning("delivered", "none", "none", "carrier")),
+        ("undelivered", "", Meaning("undelivered", "unknown", "none", "carrier")),
+        ("undelivered", "30003", Meaning("undelivered", "temporary", "recipient", "carrier")),
+        ("undelivered", "30007", Meaning("blocked", "content", "content", "carrier")),
+        ("failed", "30007", Meaning("blocked", "content", "content", "carrier")),
+        ("sent", "30003", Meaning("sent", "temporary", "recipient", "carrier")),
+        ("canceled", "30003", Meaning("canceled", "temporary", "recipient", "carrier")),
+        ("delivered", "30003", Meaning("delivered", "none", "none", "carrier")),
+        ("delivered", "99999", Meaning("delivered", "none", "none", "carrier")),
+        ("undelivered", "99999", Meaning("undelivered", "unknown", "none", "carrier")),
+        ("failed", "0", Meaning("failed", "unknown", "none", "carrier")),
+        ("failed", "000", Meaning("failed", "unknown", "none", "carrier")),
+        ("teleported", "", Meaning("unknown", "unknown", "none", "carrier")),
+        ("teleported", "30005", Meaning("unknown", "unknown", "none", "carrier")),
+        ("", "30005", Meaning("undelivered", "permanent", "recipient", "carrier")),
+        ("", "", Meaning("unknown", "unknown", "none", "carrier")),
+        ("DELIVERED", "", Meaning("delivered", "none", "none", "carrier")),
+        ("read", "", Meaning("delivered", "none", "none", "handset")),
+    ],
+)
+def test_the_reason_refines_the_status_and_never_undoes_a_success(status, code, expected):
+    assert meaning(status, code) == expected
+
+
+def test_picture_messages_look_in_their_own_rows_first():
+    assert meaning("failed", "30011", "mms").fault == "recipient"
+    assert meaning("undelivered", "30005", "mms").failure_class == "permanent"
+    assert meaning("failed", "30011", "sms").failure_class == "unknown"
+
+
+def test_what_is_not_verified_never_counts_against_a_recipient():
+    for slug in PROVIDERS:
+        for channel, kind, code in table(slug):
+            row = table(slug)[channel, kind, code]
+            if not row.verified:
+                found = (
+                    meaning(code, "", channel, slug)
+                    if kind == "status"
+                    else meaning("failed", code, channel, slug)
+                )
+                assert found.fault != "recipient", code
+
+
+def test_the_tables_mark_what_is_uncertain():
+    with (CODES / "twilio.csv").open(newline="", encoding="utf-8") as file:
+        uncertain = [row for row in csv.DictReader(file) if row["source"] == "uncertain"]
+
+    assert {"21268", "partially_delivered"} <= {row["native_code"] for row in uncertain}
+    assert meaning("failed", "21268") == Meaning("rejected", "unknown", "none", "carrier")
+
+
+def test_a_person_who_answers_outranks_a_machine_and_a_bare_completed():
+    ended, person, machine = (
+        meaning(word, "", "voice") for word in ("completed", "amd:human", "amd:machine_start")
+    )
+
+    assert rank(ended) < rank(machine) < rank(person)
+    for order in permutations([ended, person]):
+        assert max(order, key=rank).evidence == "handset"
+
+
+def test_an_unknown_provider_or_channel_is_unknown_and_no_error():
+    assert meaning("delivered", provider="nobody").status == "unknown"
+    assert meaning("delivered", channel="telex").status == "unknown"
+
+
+def test_meanings_are_plain_texts():
+    assert all(type(word) is str for status in ("delivered", "nonsense") for word in meaning(status))
+
+
+def test_forty_thousand_translations_take_less_than_a_second():
+    codes = list(table("twilio"))
+    reports = [
+        Report("", f"SM{number}", channel, "undelivered", code)
+        for number, (channel, _, code) in enumerate(codes * (40_000 // len(codes) + 1))
+    ]
+    start = time.perf_counter()
+
+    for report in reports:
+        translate("twilio", report)
+
+    assert time.perf_counter() - start < 1
+
+
+# ---- describe --------------------------------------------------------------------------------------------
+
+
+def test_a_code_is_described_in_a_few_words():
+    found = describe("twilio", "sms", "30003")
+
+    assert found.known
+    assert found.name == "Unreachable destination handset"
+    assert found.short == "Handset off, out of coverage or otherwise not reachable now"
+
+
+def test_without_a_code_the_status_is_described():
+    assert describe("sandbox", "rvm", "", "dropped").name == "Voicemail dropped"
+    assert describe("twilio", "voice", "", "amd:human").meaning == "A person answered"
+    assert describe("twilio", "sms", "", "") == ("", "", "", True)
+
+
+def test_a_code_nobody_listed_is_shown_as_it_came():
+    found = describe("twilio", "sms", "31337")
+
+    assert (found.code, found.known) == ("31337", False)
+    assert found.short
+
+
+@pytest.mark.parametrize("slug", PROVIDERS)
+def test_every_short_description_fits(slug):
+    for channel, _, code in table(slug):
+        short = describe(slug, channel, code).short
+        assert 0 < len(short) <= 60
+        assert short[0] in "'\"" or not short[0].islower()
