@@ -98,6 +98,22 @@ def _name(channel: Channel) -> str:
     return SHORT.get(channel, str(channel.label))
 
 
+def twin(channels: Mapping[str, Outcomes]) -> list[tuple[str, int, list[int], str]]:
+    """The same numbers as table rows: channel, sent, count of each disposition, delivery rate."""
+    return [
+        (str(channel.label), told.sent, [told.of(one) for one in Disposition], percent(told.rate))
+        for channel in Channel
+        if (told := channels.get(channel)) and told.sent
+    ]
+
+
+def verdict_icon(outcomes: Outcomes) -> str:
+    """The icon beside the verdict: a verdict is never said by colour alone."""
+    bucket = outcomes.verdict.bucket
+    below = (BUCKETS[Disposition.BOUNCED_HARD], BUCKETS[Disposition.PENDING_RETRY])
+    return "down" if bucket in below else bucket
+
+
 def finding(channels: Mapping[str, Outcomes]) -> str:
     """The chart in one sentence, for those who do not see it."""
     sent = {channel: outcomes for channel, outcomes in channels.items() if outcomes.sent}

@@ -369,6 +369,10 @@ class Line:
     channels: list[str]
     worst: Cause | None
 
+    @property
+    def rate(self) -> str:
+        return percent(self.outcomes.rate)
+
 
 def lines(campaigns: Collection[Campaign]) -> list[Line]:
     """These campaigns with their outcomes and worst cause: two queries for all of them."""

@@ -97,6 +97,11 @@ class OutcomeFilter(forms.Form):
         """The parameters that narrow anything, in the order of the fields. Needs `is_valid()` to have run."""
         return {name: self.cleaned_data[name] for name in self.fields if self.cleaned_data.get(name)}
 
+    @property
+    def given_status(self) -> str:
+        """The status that is set, for the figures that are filters on it."""
+        return str(self.cleaned_data.get("status", "")) if self.is_bound else ""
+
     def querystring(self, **extra: str) -> str:
         """What is set, then `extra`, without empties: equal views have equal URLs."""
         return urlencode(self.given | {name: value for name, value in extra.items() if value})

@@ -60,6 +60,12 @@ class Listing:
     invalid: bool
 
     @property
+    def export_query(self) -> str:
+        """What narrows the rows, as the export's own URL takes it."""
+        queue = {"queue": self.view.queue} if self.view.queue and self.view.campaign_id is not None else {}
+        return urlencode(queue | dict(self.view.filters))
+
+    @property
     def empty(self) -> tuple[str, str]:
         """Title and sentence for when there are no rows."""
         if self.view.filters:

@@ -17,6 +17,7 @@ from campaigns.models import Recipient
 from contacts.channels import Channel
 from contacts.models import Address, Consent, Contact, Note, Suppression
 from contacts.phones import mask
+from deliveries.batches import SKIPS
 from deliveries.models import (
     BatchItem,
     Cause,
@@ -214,7 +215,13 @@ def _read(
     if cursor and cursor.at:
         rows = rows.filter(_before(source.at, RANK[kind], cursor))
     rows = rows.order_by(f"-{source.at}", "-id")[: PAGE_SIZE + 1]
-    return [Item(source.time(row), kind, row.pk, row) for row in rows]
+    return [Item(source.time(row), kind, row.pk, row, _extra(row)) for row in rows]
+
+
+def _extra(row: Any) -> dict[str, Any]:
+    if isinstance(row, BatchItem) and row.reason:
+        return {"why": SKIPS.get(row.reason, row.reason)}
+    return {}
 
 
 def _before(at: str, rank: int, cursor: Cursor) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -28,7 +29,18 @@ from deliveries.wording import wording
 LIST_SIZE = 50
 ITEMS = 50
 MOST_TICKED = 1_000  # ids in one form; more than that is "all matching"
-VERBS = {"retry": "Retry", "switch": "Move", "correct": "Mark", "suppress": "Suppress"}
+BUTTONS = {
+    "retry": "Retry {} message{}",
+    "switch": "Move {} message{}",
+    "correct": "Mark {} for correction",
+    "suppress": "Suppress {} row{}",
+}
+STATE_BUCKETS = {
+    Batch.State.RUNNING: "pending",
+    Batch.State.DONE: "success",
+    Batch.State.UNDOING: "pending",
+    Batch.State.UNDONE: "optout",
+}
 OUTCOME_BUCKETS = {
     BatchItem.Outcome.ACTED: "success",
     BatchItem.Outcome.SKIPPED: "unknown",
@@ -135,9 +147,12 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
         "form": form,
         "action": action,
         "title": Batch.Action(action).label,
-        "verb": VERBS[action],
         "found": found,
         "rows": _rows([one["message"] for one in found.sample], found.sample) if found else [],
+        "skipped_total": found.total - found.will_act if found else 0,
+        "button": BUTTONS[action].format(f"{found.will_act:,}", "" if found.will_act == 1 else "s")
+        if found
+        else "",
         "channels": Channel.choices,
         "given": form.cleaned_data,
         "ids": form.selection.message_ids,
@@ -219,12 +234,7 @@ def batch(request: HttpRequest, pk: int) -> HttpResponse:
         "page": shown,
         "rows": _rows([item.message for item in shown.rows], shown.rows),
         "only": only,
-        "outcomes": [
-            (key, key.label, n)
-            for key, n in zip(
-                BatchItem.Outcome, (found.acted, found.skipped, found.undone, None), strict=True
-            )
-        ],
+        "outcomes": [(key, key.label, n) for key, n in zip(BatchItem.Outcome, _counts(found), strict=True)],
         "done": found.acted + found.skipped,
         "can_undo": batches.can_undo(found),
         "running": found.state in (Batch.State.RUNNING, Batch.State.UNDOING),
@@ -232,8 +242,30 @@ def batch(request: HttpRequest, pk: int) -> HttpResponse:
         if found.options.get("channel") in Channel.values
         else "",
         "note": found.options.get("note", ""),
+        "state_bucket": STATE_BUCKETS[Batch.State(found.state)],
+        "chosen": _chosen(found),
     }
     return render(request, "deliveries/batch.html", told)
+
+
+def _chosen(found: Batch) -> str:
+    """What the batch was about, in words."""
+    chosen = dict(found.selection.get("filter", {}))
+    if not chosen:
+        return "Ticked by hand"
+    chosen.pop("campaign", None)
+    queue = chosen.pop("queue", "")
+    form = OutcomeFilter(chosen)
+    narrowed = form.sentence() if form.is_valid() else "filters of an older version"
+    return f"Everything in {Queue(queue).label if queue else 'the report'}, {narrowed}"
+
+
+def _counts(found: Batch) -> tuple[int, int, int, int]:
+    """Rows by what became of them, in the order of the outcomes: each row counts once."""
+    rows = found.items.order_by().values_list("outcome").annotate(n=Count("pk"))
+    counts = dict(rows)
+    acted, skipped, undone, late = (counts.get(key, 0) for key in BatchItem.Outcome)
+    return acted, skipped, undone, late
 
 
 def _rows(found: list[Message], results: Any) -> list[dict[str, Any]]:

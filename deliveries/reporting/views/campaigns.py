@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -22,7 +23,7 @@ from contacts.models import ListMembership
 from deliveries.models import Queue
 from deliveries.receiving.translation import describe
 from deliveries.reporting import exports
-from deliveries.reporting.charts import finding, outcome_by_channel
+from deliveries.reporting.charts import finding, outcome_by_channel, twin, verdict_icon
 from deliveries.reporting.figures import (
     SHOWN_CAUSES,
     CampaignFigures,
@@ -46,6 +47,14 @@ DONE = {
     "pause": "is paused. Nothing more leaves until you resume it.",
     "resume": "goes on.",
     "cancel": "is canceled. What had left stays in the report.",
+}
+STATE_BUCKETS = {
+    Campaign.State.DRAFT: "unknown",
+    Campaign.State.LAUNCHING: "pending",
+    Campaign.State.SENDING: "pending",
+    Campaign.State.PAUSED: "retryable",
+    Campaign.State.COMPLETED: "success",
+    Campaign.State.CANCELED: "optout",
 }
 LIVE = (Campaign.State.LAUNCHING, Campaign.State.SENDING)
 
@@ -73,9 +82,20 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
     figures = campaign_figures(campaign)
     names = source_names(figures.source_ids)
     shown = _listing(request, campaign, figures, names, now)
-    told = {"campaign": campaign, "now": now, "live": campaign.state in LIVE, **context(shown, request)}
+    live = campaign.state in LIVE
+    told = {
+        "campaign": campaign,
+        "title": campaign.name,
+        "now": now,
+        "live": live,
+        "outcomes": figures.outcomes,
+        "everything": request.GET.get("show") == SHOW_ALL,
+        "hold_queue": True,
+        "export_url": reverse("campaigns:export", args=[campaign.slug]),
+        **context(shown, request),
+    }
     template = fragment(request, "campaigns/report.html", "results")
-    if template == "campaigns/report.html":
+    if live or template == "campaigns/report.html":
         told |= _figures(request, campaign, figures, dict(names), shown)
     return render(request, template, told, status=422 if shown.invalid else 200)
 
@@ -125,7 +145,9 @@ def _figures(
     causes = figures.all_causes
     outcomes = figures.outcomes
     return {
-        "outcomes": outcomes,
+        "state_bucket": STATE_BUCKETS[Campaign.State(campaign.state)],
+        "verdict_icon": verdict_icon(outcomes),
+        "sentence": "filters that cannot be used" if shown.invalid else shown.form.sentence(),
         "rate": percent(outcomes.rate),
         "settled_rate": percent(outcomes.settled_rate),
         "kpis": [(kpi, url("", f"status={kpi.bucket}")) for kpi in figures.kpis(names)],
@@ -136,7 +158,6 @@ def _figures(
         ],
         "figure": outcome_by_channel(figures.by_channel, everything=everything),
         "finding": finding(figures.by_channel),
-        "everything": everything,
         "toggle_url": url(shown.view.queue, shown.form.querystring(show="" if everything else SHOW_ALL))
         if not shown.invalid
         else url("", ""),
@@ -145,8 +166,9 @@ def _figures(
             for one in Disposition
             if everything or one != Disposition.DELIVERED
         ],
-        "by_channel": figures.by_channel,
+        "twin": twin(figures.by_channel),
         "dispositions": list(Disposition),
+        "cause_count": len(causes),
         "causes": [
             (cause, _meaning(cause, slugs), url("", _cause_query(cause))) for cause in causes[:SHOWN_CAUSES]
         ],

@@ -78,11 +78,17 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "trail": shown,
         "now": now,
         "today": timezone.localtime(now).date(),
+        "full": may_see(request),
     }
     template = fragment(request, "contacts/trail.html", "timeline")
     if template == "contacts/trail.html":
         told |= _beside(request, contact, addresses, now)
     return render(request, template, told)
+
+
+def may_see(request: HttpRequest) -> bool:
+    """Whether whole addresses, and the provider's own words that contain them, are shown."""
+    return who(request).has_perm("contacts.view_full_address")
 
 
 def _contact(pk: int) -> Contact:
@@ -102,7 +108,7 @@ def _beside(
         m.pk: f"{timezone.localtime(m.handed_over_at or m.created_at, zone):%-d %B at %H:%M}" for m in latest
     }
     return {
-        "addresses": _addresses(addresses, full=user.has_perm("contacts.view_full_address")),
+        "addresses": _addresses(addresses, full=may_see(request)),
         "zone": zone.key,
         "local_time": timezone.localtime(now, zone),
         "reach": reach,
@@ -221,7 +227,7 @@ class NoteForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def correct(request: HttpRequest, pk: int) -> HttpResponse:
     contact = _contact(pk)
-    before = _details(contact, full=request.user.has_perm("contacts.view_full_address"))
+    before = _details(contact, full=may_see(request))
     form = CorrectForm(request.POST if request.method == "POST" else None, initial=before)
     if request.method == "POST" and form.is_valid():
         # Only what differs from what the form showed: a masked address that was left alone is not a new one.

@@ -18,8 +18,8 @@ from accounts.roles import requires
 from campaigns.models import Campaign
 from deliveries.health import last_beat
 from deliveries.models import Account, PendingReceipt, Queue
-from deliveries.reporting.charts import finding, outcome_by_channel
-from deliveries.reporting.figures import Line, lines, overview, percent, queue_counts
+from deliveries.reporting.charts import finding, outcome_by_channel, twin, verdict_icon
+from deliveries.reporting.figures import TARGET, Cell, Line, Overview, lines, overview, percent, queue_counts
 from deliveries.reporting.listing import SHOW_ALL
 from deliveries.reporting.outcomes import Count
 from deliveries.reporting.pages import fragment
@@ -75,14 +75,36 @@ def page(request: HttpRequest) -> HttpResponse:
         "legend": [
             (BUCKETS[one], one.label) for one in Disposition if everything or one != Disposition.DELIVERED
         ],
+        "twin": twin(figures.by_channel),
+        "verdict_icon": verdict_icon(figures.outcomes),
         "dispositions": list(Disposition),
         "attention": [line for line in recent if line.outcomes.needs_attention][:SHOWN],
         "recent": recent,
+        "recent_shown": recent[:SHOWN],
+        "heat": _heat(figures),
         "alerts": alerts(now),
         "queues": [(key, key.label, counts.get(key, 0)) for key in Queue],
         "waiting": sum(counts.values()),
     }
     return render(request, fragment(request, "deliveries/overview.html", "results"), told)
+
+
+def _heat(figures: Overview) -> list[tuple[str, str, list[tuple[str, int, str, int]]]]:
+    """Carrier, its rate over all days, and for each span: bucket, depth of the tint 1..5, rate, messages sent."""
+    return [
+        (carrier, percent(whole.rate), [_warmth(cell) for cell in cells])
+        for carrier, whole, cells in figures.carriers.rows
+    ]
+
+
+def _warmth(cell: Cell) -> tuple[str, int, str, int]:
+    rate = "" if cell.rate is None else percent(cell.rate)
+    return cell.tint, _depth(cell.rate), rate, cell.outcomes.sent
+
+
+def _depth(rate: float | None) -> int:
+    """The further below the target, the deeper; what is on target is tinted lightly."""
+    return 2 if rate is None or rate >= TARGET else min(5, 2 + int((TARGET - rate) * 20))
 
 
 def _recent(now: datetime) -> list[Line]:
