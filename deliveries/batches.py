@@ -34,6 +34,7 @@ from deliveries.deciding.followup import (
 )
 from deliveries.models import Batch, BatchItem, Cause, Message, Outbox
 from deliveries.reporting.filters import matching
+from deliveries.statements import rewrite
 from deliveries.statuses import OPEN, Disposition
 from deliveries.tasks import ring
 
@@ -399,7 +400,7 @@ def undo_slice(batch: Batch, now: datetime) -> int:
         for item in items:
             if item.outcome == BatchItem.Outcome.ACTED:
                 item.outcome = BatchItem.Outcome.TOO_LATE
-        BatchItem.objects.bulk_update(items, ["outcome"], batch_size=200)
+        rewrite(items, ["outcome"])
         settle({item.message.recipient_id for item in items}, now)
         batch.undone = F("undone") + sum(item.outcome == BatchItem.Outcome.UNDONE for item in items)
         if len(items) < SLICE:

@@ -20,6 +20,9 @@ Step = Recipient.NextStep
 State = Recipient.State
 
 
+ARRIVED = "It arrived. Watch replies separately."
+
+
 @dataclass(frozen=True)
 class Rules:
     """A playbook's numbers. Durations are timedeltas; channels in order of preference."""
@@ -92,7 +95,7 @@ def decide(facts: Facts, rules: Rules, now: datetime) -> Decided:
     what is still under way, what must not be repeated, and last what may.
     """
     if facts.reached_by:
-        return Decided("arrived", Step.NONE, State.REACHED, "It arrived. Watch replies separately.")
+        return Decided("arrived", Step.NONE, State.REACHED, ARRIVED)
     if facts.opted_out or facts.disposition == Disposition.OPTOUT:
         return Decided("opted-out", Step.NONE, State.FAILED, "The recipient opted out: nothing more is sent.")
     if facts.disposition == Disposition.PENDING:

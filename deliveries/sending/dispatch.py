@@ -29,6 +29,7 @@ from deliveries.providers import PROVIDERS
 from deliveries.providers.base import Handover, LostAnswer, Outgoing, Report
 from deliveries.receiving.recording import apply, event
 from deliveries.receiving.translation import translate
+from deliveries.statements import rewrite
 from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status
 from deliveries.tallies import bump
 
@@ -127,7 +128,7 @@ def recover(now: datetime, transport: Transport | None = None, limit: int = CLAI
         rows = _lock(Outbox.objects.filter(claimed_until__lt=now).order_by("claimed_until")[:limit])
         for row in rows:
             row.claimed_until = now + LEASE
-        Outbox.objects.bulk_update(rows, ["claimed_until"])
+        rewrite(rows, ["claimed_until"])
         claimed = _prepare(rows, now)
     if claimed:
         answers = (transport or Transport()).find(claimed)
@@ -173,7 +174,7 @@ def _claim(now: datetime, limit: int, result: Dispatched) -> list[Claimed]:
             held.append(row)
         else:
             stopped.setdefault(verdict.reason, []).append(row)
-    Outbox.objects.bulk_update([*go, *held], ["claimed_until", "attempts", "held", "due_at"], batch_size=200)
+    rewrite([*go, *held], ["claimed_until", "attempts", "held", "due_at"])
     for reason, those in stopped.items():
         _stop(those, reason, verdicts, now)
     result.held, result.stopped = len(held), sum(map(len, stopped.values()))
@@ -305,9 +306,7 @@ def _left(messages: Sequence[tuple[Message, Handover | None]], now: datetime) ->
             message.provider_message_id, message.segments = answer.provider_message_id, answer.segments
     rows = [message for message, _ in messages]
     _open([message.recipient_id for message in rows], now)
-    Message.objects.bulk_update(
-        rows, ["handed_over_at", "confirm_by", "provider_message_id", "segments"], batch_size=200
-    )
+    rewrite(rows, ["handed_over_at", "confirm_by", "provider_message_id", "segments"])
     Outbox.objects.filter(pk__in=[message.pk for message in rows]).delete()
 
 
@@ -328,9 +327,7 @@ def _open(recipient_ids: Sequence[int], now: datetime) -> None:
             recipient.next_step = Step.WAIT
             recipient.next_step_at = now + timedelta(hours=hours[recipient.campaign_id])
             recipient.next_step_reason = "Under way. A delay is not a failure."
-    Recipient.objects.bulk_update(
-        opened, ["state", "skip_reason", "next_step", "next_step_at", "next_step_reason"], batch_size=200
-    )
+    rewrite(opened, ["state", "skip_reason", "next_step", "next_step_at", "next_step_reason"])
     bump(RecipientTally, tally)
 
 
@@ -340,7 +337,7 @@ def _put_back(rows: Sequence[tuple[Outbox, Account, float]], now: datetime) -> N
         row.claimed_until, row.due_at = None, now + timedelta(seconds=max(seconds, 1.0) if seconds else 0.0)
         if seconds:
             Account.objects.filter(pk=account.pk).update(failures=F("failures") + 1)
-    Outbox.objects.bulk_update([row for row, _, _ in rows], ["claimed_until", "due_at"], batch_size=200)
+    rewrite([row for row, _, _ in rows], ["claimed_until", "due_at"])
     tired = Account.objects.filter(
         failures__gte=OUTAGE_FAILURES, pk__in={account.pk for _, account, _ in rows}
     )

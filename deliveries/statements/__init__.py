@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from django.db import connection
+from django.db.models import Model
 
 from deliveries.models import Message, Moved, PendingReceipt, StatusEvent
 from deliveries.statuses import REACHING, SETTLED, Disposition, Standing, Status, project
@@ -151,7 +152,7 @@ def project_parts(message_ids: Sequence[int], now: datetime) -> int:
         "status", "standing", "failure_class", "fault", "evidence", "disposition", "reason_code",
         "parts", "sent_at", "delivered_at", "settled_at", "updated_at",
     ]  # fmt: skip
-    Message.objects.bulk_update(messages, shown, batch_size=200)
+    rewrite(messages, shown)
     Moved.objects.bulk_create(moved, batch_size=1_000)
     append(changes)
     return len(moved)
@@ -180,3 +181,21 @@ def show(message: Message, events: Sequence[StatusEvent]) -> None:
     failed = event.status in SETTLED - REACHING
     message.reason_code = event.native_code or (event.native_status if failed else "")
     message.settled_at = event.occurred_at if event.status in SETTLED else None
+
+
+def rewrite(rows: Sequence[Model], fields: Sequence[str]) -> None:
+    """Write these fields of rows that are already stored, each row by its key, in one round.
+
+    The ORM's own bulk update builds one CASE for every column and row, which costs about ten times as much.
+    """
+    if not rows:
+        return
+    meta = rows[0]._meta
+    columns = [meta.get_field(name) for name in fields]
+    assert meta.pk is not None
+    sets = ", ".join(f"{column.column} = %s" for column in columns)
+    values = [
+        [*(c.get_db_prep_save(getattr(row, c.attname), connection) for c in columns), row.pk] for row in rows
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(f"UPDATE {meta.db_table} SET {sets} WHERE {meta.pk.column} = %s", values)  # noqa: S608

@@ -1,0 +1,260 @@
+"""The demo: a clinic group's ninety days, made by the ordinary code under a simulated clock.
+
+Everything comes out of the seed: the same seed gives the same people, campaigns and outcomes. Names are made up,
+phone numbers are from the range kept for fiction, email addresses are at example.com.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django.contrib.auth.models import Group
+from faker import Faker
+
+from accounts.models import User
+from accounts.roles import ADMINISTRATOR, MARKETER, SUPPORT
+from campaigns.models import Campaign, Content, Goal, Playbook, Priority, Sender
+from contacts.channels import Channel
+from contacts.importing import import_contacts
+from contacts.models import Address, ContactList
+from deliveries.models import Account
+from deliveries.providers.sandbox_network import Network
+from deliveries.sending.launching import launch
+from deliveries.simulation import Simulation
+
+# (user name, password, role, first name, last name)
+PEOPLE = [
+    ("marketer", "waybill-marketer", MARKETER, "Dana", "Okafor"),
+    ("admin", "waybill-admin", ADMINISTRATOR, "Robin", "Castillo"),
+    ("support", "waybill-support", SUPPORT, "Sam", "Lindqvist"),
+]
+LOGINS = [(name, password) for name, password, *_ in PEOPLE]
+
+DAYS = 90
+# Area codes over the four mainland zones; each has a hundred numbers, 555-0100 to 555-0199, kept for fiction.
+AREA_CODES = [
+    212, 646, 617, 215, 404, 305, 704, 919, 313, 216, 412, 202, 410, 803, 401, 207, 518, 585, 716, 804,
+    312, 773, 214, 512, 713, 210, 615, 901, 504, 414, 612, 816, 314, 405, 502, 205, 601, 402, 515, 608,
+    303, 720, 801, 505, 602, 480, 406, 307, 213, 310, 415, 510, 619, 916, 503, 206, 253, 702, 509, 541,
+]  # fmt: skip
+PER_CODE = 100
+
+
+@dataclass(frozen=True)
+class Source:
+    """A list. `looked_up` says whether its numbers went through a line-type look-up before they came in."""
+
+    name: str
+    size: int
+    looked_up: bool
+    consent: str
+    email_share: float
+
+
+SOURCES = [
+    Source("Front desk", 1_000, True, "sms;voice;rvm;email", 0.9),
+    Source("Clinic import Oct", 1_100, True, "sms;voice;rvm;email", 0.8),
+    Source("Web sign-up", 700, True, "sms;email", 1.0),
+    Source("Partner list B", 600, False, "sms;voice;rvm", 0.5),
+]
+
+REMINDER = "Hello {first_name}, your check-up is due. Call us to book. Reply STOP to opt out."
+SALE = "{first_name}, lens week: 20 percent off until Friday at example.com/lenses. Reply STOP to opt out."
+LINKED = "{first_name}, lens week: 20 percent off: bit.ly/lens-week. Reply STOP to opt out."
+LONG = (
+    "Hello {first_name}, this is a friendly reminder that your yearly check-up is due. Our clinics are open from "
+    "Monday to Saturday, and you can book by phone or at example.com/book. Reply STOP to opt out."
+)
+VOICE = "Hello {first_name}. This is your clinic with a reminder about your check-up."
+MAIL = "Hello {first_name},\n\nyour check-up is due. Book at example.com/book.\n\nYour clinic"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A campaign of the demo. `days_ago` counts back from today; `hour` is UTC."""
+
+    name: str
+    slug: str
+    days_ago: float
+    lists: tuple[str, ...]
+    channel: str
+    body: str
+    also: tuple[str, ...] = ("email",)
+    goal: str = Goal.EXPOSURE
+    priority: str = Priority.NORMAL
+
+
+EVERYBODY = tuple(source.name for source in SOURCES)
+OWN = ("Front desk", "Clinic import Oct", "Web sign-up")
+PLANS = [
+    Plan("Back to school eye checks", "back-to-school-eye-checks", 88, OWN, Channel.SMS, REMINDER),
+    Plan("September newsletter", "september-newsletter", 80, OWN, Channel.EMAIL, MAIL, ()),
+    Plan("Booking line open on Saturdays", "saturdays", 72, ("Front desk",), Channel.VOICE, VOICE, (Channel.EMAIL,), Goal.CONVERSATION),
+    Plan("Lens week", "lens-week", 63, EVERYBODY, Channel.SMS, LINKED),
+    Plan("Recall drop", "recall-drop", 54, ("Clinic import Oct", "Partner list B"), Channel.RVM, VOICE),
+    Plan("October newsletter", "october-newsletter", 45, OWN, Channel.EMAIL, MAIL, ()),
+    Plan("Storm closure notice", "storm-closure", 36, ("Front desk", "Web sign-up"), Channel.SMS, REMINDER, (Channel.VOICE, Channel.EMAIL), Goal.EXPOSURE, Priority.URGENT),
+    Plan("Flu clinic picture message", "flu-clinic", 27, ("Web sign-up", "Front desk"), Channel.MMS, SALE),
+    Plan("Partner welcome", "partner-welcome", 18, ("Partner list B",), Channel.SMS, REMINDER),
+    Plan("November newsletter", "november-newsletter", 9, OWN, Channel.EMAIL, MAIL, ()),
+    Plan("Autumn recall reminders", "autumn-recall-reminders", 1.15, ("Clinic import Oct", "Partner list B"), Channel.SMS, LONG, (Channel.EMAIL,)),
+]  # fmt: skip
+LIVE = Plan(
+    "Lens week, last call",
+    "lens-week-last-call",
+    0,
+    ("Front desk",),
+    Channel.SMS,
+    SALE,
+    (Channel.VOICE, Channel.EMAIL),
+)
+
+Progress = Callable[[Iterable, str], Iterable]
+
+
+def make(seed: int, now: datetime, *, progress: Progress, say: Callable[[str], None]) -> Network:
+    """Fill an empty database; returns the network with the callbacks that are still to come.
+
+    `progress` wraps an iterable and shows how far it is; `say` prints a line.
+    """
+    network = Network(seed, secret="")
+    people()
+    accounts_and_senders(seed)
+    say("Importing contacts")
+    import_sources(seed, now - timedelta(days=DAYS), progress)
+    look_up_numbers(network)
+    playbook()
+    start = now - timedelta(days=DAYS)
+    simulation = Simulation(network, start)
+    moments = [*((now - timedelta(days=plan.days_ago), plan) for plan in PLANS), (now, None)]
+    for moment, plan in progress(moments, "Ninety days of campaigns"):
+        simulation.run_until(moment)
+        if plan is not None:
+            launch(campaign(plan, moment), None, moment)
+            simulation.step()
+    launch(campaign(LIVE, now, all_day=True), User.objects.get(username="marketer"), now)
+    return network
+
+
+def people() -> None:
+    for username, password, role, first, last in PEOPLE:
+        user = User.objects.create_user(
+            username, f"{username}@example.com", password, first_name=first, last_name=last,
+            is_staff=role != SUPPORT,
+        )  # fmt: skip
+        user.groups.add(Group.objects.get(name=role))
+
+
+def accounts_and_senders(seed: int) -> None:
+    token = f"sandbox-{seed}"
+    account = Account.objects.create(
+        name="Sandbox", provider="sandbox", token=token, channels=list(Channel.values), rank=10,
+        credentials={"secret": f"sandbox-secret-{seed}"},
+    )  # fmt: skip
+    senders = [
+        Sender(name="Clinic texts", channel=Channel.SMS, value="+12125550199"),
+        Sender(name="Clinic pictures", channel=Channel.MMS, value="+12125550199"),
+        Sender(name="Clinic calls", channel=Channel.VOICE, value="+12125550198"),
+        Sender(name="Clinic voicemail", channel=Channel.RVM, value="+12125550197"),
+        Sender(name="Clinic mail", channel=Channel.EMAIL, value="hello@example.com"),
+    ]
+    account.senders.set(Sender.objects.bulk_create(senders))
+
+
+def playbook() -> Playbook:
+    """The built-in one; a migration made it."""
+    return Playbook.objects.earliest("pk")
+
+
+def import_sources(seed: int, at: datetime, progress: Progress) -> None:
+    """The contacts come in as they would in life: as files, through the importer."""
+    rows = persons(seed)
+    for source in progress(SOURCES, "Lists"):
+        file = io.StringIO()
+        writer = csv.writer(file)
+        writer.writerow(
+            ["external_id", "name", "phone", "email", "stage", "value_tier", "consent", "consent_how"]
+        )
+        for _ in range(source.size):
+            writer.writerow(next(rows)(source))
+        import_contacts(
+            io.BytesIO(file.getvalue().encode()), contact_list=source.name, region="US", now=at,
+        )  # fmt: skip
+
+
+def persons(seed: int) -> Iterator[Callable[[Source], list[Any]]]:
+    """People without end, each with a number of their own."""
+    dice = random.Random(seed)  # noqa: S311 - a demo wants the same people every time
+    fake = Faker("en_US")
+    fake.seed_instance(seed)
+    numbers = [f"+1{code}555{n:04d}" for code in AREA_CODES for n in range(100, 100 + PER_CODE)]
+    reserved = {"+12125550197", "+12125550198", "+12125550199"}  # ours
+    numbers = [number for number in numbers if number not in reserved]
+    dice.shuffle(numbers)
+    for n, number in enumerate(numbers):
+        name = f"{fake.first_name()} {fake.last_name()}"
+        handle = name.lower().replace(" ", ".").replace("'", "")
+
+        def row(
+            source: Source, n: int = n, number: str = number, name: str = name, handle: str = handle
+        ) -> list:
+            mail = f"{handle}{n}@example.com" if dice.random() < source.email_share else ""
+            stage = dice.choice(["customer", "customer", "lead", "lapsed"])
+            return [
+                f"P{n:05d}",
+                name,
+                number,
+                mail,
+                stage,
+                dice.choice([0, 0, 0, 1, 2]),
+                source.consent,
+                "Paper form",
+            ]
+
+        yield row
+
+
+def look_up_numbers(network: Network) -> None:
+    """What a number look-up service would tell: the carrier of every number, the line type where it was asked."""
+    asked = {source.name for source in SOURCES if source.looked_up}
+    changed = []
+    for address in Address.objects.select_related("contact__source"):
+        address.carrier = network.carrier_of(address.value)
+        if address.kind == "phone" and address.contact.source and address.contact.source.name in asked:
+            address.line_type = network.line_type_of(address.value)
+        address.validity = Address.Validity.VALID
+        changed.append(address)
+    Address.objects.bulk_update(changed, ["carrier", "line_type", "validity"], batch_size=200)
+
+
+def campaign(plan: Plan, at: datetime, *, all_day: bool = False) -> Campaign:
+    """The draft of a planned campaign, with its content. `all_day` so that the live one sends whenever it is tried."""
+    made = Campaign.objects.create(
+        name=plan.name,
+        slug=plan.slug,
+        goal=plan.goal,
+        priority=plan.priority,
+        channel=plan.channel,
+        playbook=playbook(),
+        created_at=at,
+        created_by=User.objects.get(username="marketer"),
+        **({"window_start": time(0), "window_end": time(23, 59, 59)} if all_day else {}),
+    )
+    made.lists.set(ContactList.objects.filter(name__in=plan.lists))
+    for channel in (plan.channel, *plan.also):
+        body = plan.body if channel == plan.channel else MAIL if channel == Channel.EMAIL else VOICE
+        Content.objects.create(
+            campaign=made,
+            channel=channel,
+            sender=Sender.objects.get(channel=channel),
+            subject="A word from your clinic" if channel == Channel.EMAIL else "",
+            body=body,
+            media_url="https://example.com/flu-clinic.jpg" if channel == Channel.MMS else "",
+        )
+    return made

@@ -1,0 +1,31 @@
+"""Fill an empty database with ninety days of campaigns, and launch one that runs now."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from tqdm import tqdm
+
+from campaigns.models import Campaign
+from deliveries import demo
+
+
+class Command(BaseCommand):
+    help = __doc__ or ""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--seed", type=int, default=7, help="the same seed makes the same people and outcomes")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if Campaign.objects.exists():
+            raise CommandError("There are campaigns already. The demo only fills an empty database.")
+
+        def progress(items: Iterable, name: str) -> Iterable:
+            return tqdm(items, desc=name, ascii=True, leave=True)
+
+        demo.make(options["seed"], timezone.now(), progress=progress, say=self.stdout.write)
+        self.stdout.write("Log in as " + ", ".join(f"{name} / {password}" for name, password in demo.LOGINS) + ".")
