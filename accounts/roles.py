@@ -97,7 +97,9 @@ def remove_roles(apps: Any = installed_apps, using: str = "default") -> None:
 
 def _make_permissions(apps: Any, label: str, using: str) -> None:
     config = apps.get_app_config(label)
-    if not getattr(config, "models_module", None):  # historical apps have none, and are passed over without one
+    if not getattr(
+        config, "models_module", None
+    ):  # historical apps have none, and are passed over without one
         config.models_module = True
     create_permissions(config, apps=apps, using=using, verbosity=0)
 
