@@ -27,6 +27,7 @@ from deliveries.models import Account
 from deliveries.providers.sandbox_network import Network
 from deliveries.sending.launching import launch
 from deliveries.simulation import Simulation
+from deliveries.statements import rewrite
 
 # (user name, password, role, first name, last name)
 PEOPLE = [
@@ -95,15 +96,24 @@ OWN = ("Front desk", "Clinic import Oct", "Web sign-up")
 PLANS = [
     Plan("Back to school eye checks", "back-to-school-eye-checks", 88, OWN, Channel.SMS, REMINDER),
     Plan("September newsletter", "september-newsletter", 80, OWN, Channel.EMAIL, MAIL, ()),
-    Plan("Booking line open on Saturdays", "saturdays", 72, ("Front desk",), Channel.VOICE, VOICE, (Channel.EMAIL,), Goal.CONVERSATION),
+    Plan(
+        "Booking line open on Saturdays", "saturdays", 72, ("Front desk",), Channel.VOICE, VOICE, ("email",),
+        Goal.CONVERSATION,
+    ),
     Plan("Lens week", "lens-week", 63, EVERYBODY, Channel.SMS, LINKED),
     Plan("Recall drop", "recall-drop", 54, ("Clinic import Oct", "Partner list B"), Channel.RVM, VOICE),
     Plan("October newsletter", "october-newsletter", 45, OWN, Channel.EMAIL, MAIL, ()),
-    Plan("Storm closure notice", "storm-closure", 36, ("Front desk", "Web sign-up"), Channel.SMS, REMINDER, (Channel.VOICE, Channel.EMAIL), Goal.EXPOSURE, Priority.URGENT),
+    Plan(
+        "Storm closure notice", "storm-closure", 36, ("Front desk", "Web sign-up"), Channel.SMS, REMINDER,
+        ("voice", "email"), priority=Priority.URGENT,
+    ),
     Plan("Flu clinic picture message", "flu-clinic", 27, ("Web sign-up", "Front desk"), Channel.MMS, SALE),
     Plan("Partner welcome", "partner-welcome", 18, ("Partner list B",), Channel.SMS, REMINDER),
     Plan("November newsletter", "november-newsletter", 9, OWN, Channel.EMAIL, MAIL, ()),
-    Plan("Autumn recall reminders", "autumn-recall-reminders", 1.15, ("Clinic import Oct", "Partner list B"), Channel.SMS, LONG, (Channel.EMAIL,)),
+    Plan(
+        "Autumn recall reminders", "autumn-recall-reminders", 1.15, ("Clinic import Oct", "Partner list B"),
+        Channel.SMS, LONG,
+    ),
 ]  # fmt: skip
 LIVE = Plan(
     "Lens week, last call",
@@ -145,8 +155,7 @@ def make(seed: int, now: datetime, *, progress: Progress, say: Callable[[str], N
 def people() -> None:
     for username, password, role, first, last in PEOPLE:
         user = User.objects.create_user(
-            username, f"{username}@example.com", password, first_name=first, last_name=last,
-            is_staff=role != SUPPORT,
+            username, f"{username}@example.com", password, first_name=first, last_name=last, is_staff=True
         )  # fmt: skip
         user.groups.add(Group.objects.get(name=role))
 
@@ -230,7 +239,7 @@ def look_up_numbers(network: Network) -> None:
             address.line_type = network.line_type_of(address.value)
         address.validity = Address.Validity.VALID
         changed.append(address)
-    Address.objects.bulk_update(changed, ["carrier", "line_type", "validity"], batch_size=200)
+    rewrite(changed, ["carrier", "line_type", "validity"])
 
 
 def campaign(plan: Plan, at: datetime, *, all_day: bool = False) -> Campaign:

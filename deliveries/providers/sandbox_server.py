@@ -24,7 +24,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from deliveries.providers.sandbox_network import FATES, Plan, Submission, plan
+from deliveries.providers.sandbox_network import FATES, Callback, Plan, Submission, plan
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -95,6 +95,13 @@ class Store:
             "INSERT INTO callback (due, url, body, headers) VALUES (?, ?, ?, ?)",
             [(each.at.timestamp(), each.url, each.body, json.dumps(each.headers)) for each in callbacks],
         )
+        self._db.execute("COMMIT")
+
+    def adopt(self, callbacks: Iterable[Callback]) -> None:
+        """Take over what a simulated network had still to say."""
+        rows = [(c.at.timestamp(), c.url, c.body, json.dumps(c.headers)) for c in callbacks]
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.executemany("INSERT INTO callback (due, url, body, headers) VALUES (?, ?, ?, ?)", rows)
         self._db.execute("COMMIT")
 
     def submissions(self, ref: str) -> list[sqlite3.Row]:

@@ -23,7 +23,7 @@ from django.db.models import F
 
 from contacts.consenting import record_opt_in, record_opt_out
 from contacts.keywords import classify
-from contacts.models import Address
+from contacts.models import Address, Suppression
 from deliveries import statements
 from deliveries.models import Account, Engagement, PendingReceipt
 from deliveries.providers import PROVIDERS
@@ -266,7 +266,10 @@ def hear(inbound: Sequence[tuple[Waiting, Inbound]]) -> dict[int, str]:
 def _hear_one(waiting: Waiting, text: Inbound) -> None:
     from deliveries.deciding.followup import stop_paths
 
-    keyword = classify(text.text, text.opt_out_type)
+    stopped = Suppression.objects.filter(
+        value=text.sender, reason=Suppression.Reason.STOP, released_at=None
+    ).exists()
+    keyword = classify(text.text, text.opt_out_type, opted_out=stopped)
     at = min(text.occurred_at or waiting.received_at, waiting.received_at + CLOCK_SKEW)
     contacts = list(Address.objects.filter(value=text.sender).values_list("contact_id", flat=True).distinct())
     if keyword.kind == "stop":

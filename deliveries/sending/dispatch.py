@@ -126,10 +126,11 @@ def recover(now: datetime, transport: Transport | None = None, limit: int = CLAI
     result = Dispatched()
     with transaction.atomic():
         rows = _lock(Outbox.objects.filter(claimed_until__lt=now).order_by("claimed_until")[:limit])
+        began = {row.message_id: row.claimed_until - LEASE for row in rows if row.claimed_until}
         for row in rows:
             row.claimed_until = now + LEASE
         rewrite(rows, ["claimed_until"])
-        claimed = _prepare(rows, now)
+        claimed = _prepare(rows, began)
     if claimed:
         answers = (transport or Transport()).find(claimed)
         _keep(answers, now, result, found=True)
@@ -178,7 +179,7 @@ def _claim(now: datetime, limit: int, result: Dispatched) -> list[Claimed]:
     for reason, those in stopped.items():
         _stop(those, reason, verdicts, now)
     result.held, result.stopped = len(held), sum(map(len, stopped.values()))
-    return _prepare(go, now)
+    return _prepare(go, {})
 
 
 def _asks(rows: Sequence[Outbox]) -> list[Ask]:
@@ -225,8 +226,8 @@ def _sentence(reason: str, detail: str) -> str:
     return f"Not sent: {REASONS[Reason(reason)].sentence}{f' ({detail})' if detail else ''}."
 
 
-def _prepare(rows: Sequence[Outbox], now: datetime) -> list[Claimed]:
-    """What is to be sent, merge fields filled in."""
+def _prepare(rows: Sequence[Outbox], began: dict[int, datetime]) -> list[Claimed]:
+    """What is to be sent, merge fields filled in; `began` says when a handover in doubt was begun."""
     messages = Message.objects.select_related("contact", "address", "sender").in_bulk(
         [r.message_id for r in rows]
     )
@@ -240,11 +241,11 @@ def _prepare(rows: Sequence[Outbox], now: datetime) -> list[Claimed]:
         message, account = messages[row.message_id], accounts[row.account_id]
         content = contents[message.campaign_id, message.channel]
         assert row.claimed_until is not None
-        claimed.append(Claimed(message, outgoing(message, content, account), account, row.claimed_until))
+        claimed.append(Claimed(message, outgoing(message, content, account, began.get(message.pk)), account, row.claimed_until))
     return claimed
 
 
-def outgoing(message: Message, content: Content, account: Account) -> Outgoing:
+def outgoing(message: Message, content: Content, account: Account, began: datetime | None = None) -> Outgoing:
     """The message as the provider gets it. Its callback address carries our own reference."""
     contact = message.contact
     values = {**contact.attributes, "name": contact.name, "first_name": contact.first_name}
@@ -256,6 +257,7 @@ def outgoing(message: Message, content: Content, account: Account) -> Outgoing:
         subject=merge(content.subject, values),
         body=merge(content.body, values),
         media_url=content.media_url,
+        extra={"since": began.isoformat()} if began else {},
         callback=f"{settings.PUBLIC_URL}/hooks/{account.token}/status?m={message.uuid}&c={message.channel}",
     )
 

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
 from campaigns.models import Campaign
 from deliveries import demo
+from deliveries.providers.sandbox_network import Network
+from deliveries.providers.sandbox_server import Store
+
+END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 class Command(BaseCommand):
     help = __doc__ or ""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--seed", type=int, default=7, help="the same seed makes the same people and outcomes")
+        parser.add_argument(
+            "--seed", type=int, default=7, help="the same seed makes the same people and outcomes"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if Campaign.objects.exists():
@@ -27,5 +35,14 @@ class Command(BaseCommand):
         def progress(items: Iterable, name: str) -> Iterable:
             return tqdm(items, desc=name, ascii=True, leave=True)
 
-        demo.make(options["seed"], timezone.now(), progress=progress, say=self.stdout.write)
-        self.stdout.write("Log in as " + ", ".join(f"{name} / {password}" for name, password in demo.LOGINS) + ".")
+        network = demo.make(options["seed"], timezone.now(), progress=progress, say=self.stdout.write)
+        self.hand_on(network)
+        self.stdout.write(
+            "Log in as " + ", ".join(f"{name} / {password}" for name, password in demo.LOGINS) + "."
+        )
+
+    def hand_on(self, network: Network) -> None:
+        """What the simulated network has still to say is said by the carriers' process, in its time."""
+        store = Store(settings.VAR_DIR / "carriers.sqlite3")
+        store.adopt(network.due(END_OF_TIME))
+        store.close()
