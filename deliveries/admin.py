@@ -159,6 +159,11 @@ class MessageAdmin(Record):
     search_help_text = "Our reference, the provider's message id, or the number of a message or contact."
     readonly_fields = ("events",)
 
+    def get_fields(self, request: HttpRequest, obj: Message | None = None) -> list[Any]:
+        """What was said about it comes first: it is what people open a message for."""
+        columns = [field for field in super().get_fields(request, obj) if field != "events"]
+        return ["events", *columns]
+
     @admin.display(description="status")
     def outcome(self, message: Message) -> SafeString | str:
         label = message.get_status_display()

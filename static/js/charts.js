@@ -60,9 +60,10 @@
     return [(figure.data || []).map((trace) => paintTrace(trace, at)), layout];
   }
 
-  /* A segment leads where its entry in the legend leads. */
-  function follow(root, bucket) {
-    root.closest(".chart-panel")?.querySelector(`.legend a[data-b="${bucket}"]`)?.click();
+  /* A segment leads where its own `customdata` says, else where its entry in the legend leads. */
+  function follow(root, { customdata, data }) {
+    if (typeof customdata === "string") location.assign(customdata);
+    else root.closest(".chart-panel")?.querySelector(`.legend a[data-b="${data.meta}"]`)?.click();
   }
 
   async function draw(root) {
@@ -73,7 +74,7 @@
     root.classList.add("is-drawn");
     if (!first) return;
     if (twin) twin.open = false;
-    root.on("plotly_click", ({ points }) => follow(root, points[0].data.meta));
+    root.on("plotly_click", ({ points }) => follow(root, points[0]));
   }
 
   const charts = () => document.querySelectorAll("[data-chart]");

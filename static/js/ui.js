@@ -9,7 +9,7 @@
   const $$ = (css, root = document) => [...root.querySelectorAll(css)];
   const on = (type, act, root = document) => root.addEventListener(type, act);
   const make = (tag, props) => Object.assign(document.createElement(tag), props);
-  const clock = () => new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  const clock = () => new Date().toLocaleTimeString("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   const results = () => $("#results") || document;
   const typing = (at) => at && at.matches("input:not([type=checkbox], [type=radio]), select, textarea, [contenteditable]");
 
