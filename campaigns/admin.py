@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.paginator import Paginator
+from django.db import models
 from django.db.models import QuerySet
 from django.forms import BaseModelFormSet, ModelForm
 from django.http import HttpRequest
@@ -92,6 +93,7 @@ class ContentInline(admin.StackedInline):
     extra = 0
     autocomplete_fields = ("sender",)
     readonly_fields = ("version",)
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
 
 
 @admin.register(Campaign)

@@ -235,7 +235,8 @@ class PendingReceiptAdmin(Record):
         dead = PendingReceipt.objects.filter(pk__in=keys, state=PendingReceipt.State.DEAD)
         count = dead.update(state=PendingReceipt.State.NEW, attempts=0, not_before=None, reason="")
         level = messages.SUCCESS if count else messages.WARNING
-        self.message_user(request, f"{count} dead letters will be tried again.", level)
+        letters = "dead letter" if count == 1 else "dead letters"
+        self.message_user(request, f"{count} {letters} will be tried again.", level)
 
 
 @admin.register(models.Decision)

@@ -85,5 +85,6 @@
     part.querySelectorAll?.("[data-chart]").forEach(draw);
   });
   new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  // Paper is always light: the tokens change for print too.
+  ["(prefers-color-scheme: dark)", "print"].forEach((query) => matchMedia(query).addEventListener("change", redraw));
 })();

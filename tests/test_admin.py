@@ -1,0 +1,361 @@
+"""The admin: every list opens with few queries, the record cannot be touched, credentials never come out."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib import admin
+from django.contrib.messages import get_messages
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from campaigns.admin import CappedPaginator
+from campaigns.models import Campaign, Content, Playbook
+from contacts.models import ListMembership
+from deliveries.models import Account, Message, PendingReceipt, Receipt, StatusEvent
+from deliveries.providers import PROVIDERS
+from deliveries.statuses import Status
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+OURS = [model for model in admin.site._registry if model._meta.app_label in ("campaigns", "deliveries")]
+CHANGEABLE = {"campaign", "sender", "playbook", "account"}
+RECORD = [model for model in OURS if model._meta.model_name not in CHANGEABLE]
+
+
+def url(model, page, *args):
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+@pytest.fixture
+def root(client):
+    user = factories.user(is_staff=True, is_superuser=True)
+    client.force_login(user)
+    return user
+
+
+def by_id(model):
+    return model._meta.model_name
+
+
+@pytest.mark.parametrize("model", OURS, ids=by_id)
+def test_every_list_opens(model, client, root):
+    factories.message()
+
+    assert client.get(url(model, "changelist")).status_code == 200
+
+
+@pytest.mark.parametrize("model", [Message, Receipt, PendingReceipt, Campaign, Account], ids=by_id)
+def test_a_list_takes_as_many_queries_for_many_rows_as_for_one(model, client, root):
+    def make():
+        factories.receipt()
+        return factories.message()
+
+    def queries():
+        with CaptureQueriesContext(connection) as asked:
+            client.get(url(model, "changelist"))
+        return len(asked)
+
+    make()
+    queries()  # content types are looked up once and kept
+    with_one = queries()
+    for _ in range(5):
+        make()
+
+    assert queries() == with_one
+
+
+def test_a_list_counts_no_further_than_its_cap(monkeypatch):
+    monkeypatch.setattr(CappedPaginator, "CAP", 2)
+    for _ in range(3):
+        factories.receipt()
+
+    paginator = CappedPaginator(Receipt.objects.order_by("-pk"), 50)
+
+    assert paginator.count == 2
+
+
+@pytest.mark.parametrize("model", RECORD, ids=by_id)
+@pytest.mark.parametrize("page", ["changelist", "add"])
+def test_nothing_is_added_to_the_record(page, model, client, root):
+    response = client.post(url(model, "add"), {}) if page == "add" else client.get(url(model, page))
+
+    if page == "add":
+        assert response.status_code == 403
+    else:
+        assert url(model, "add") not in response.content.decode()
+
+
+@pytest.mark.parametrize("model", [Message, Receipt, PendingReceipt], ids=by_id)
+def test_the_record_is_neither_changed_nor_deleted(model, client, root):
+    factories.message()
+    factories.receipt()
+    row = model.objects.get()
+
+    shown = client.get(url(model, "change", row.pk))
+    changed = client.post(url(model, "change", row.pk), {"state": "dead", "status": "delivered"})
+    deleted = client.post(url(model, "delete", row.pk), {"post": "yes"})
+
+    assert shown.status_code == 200
+    assert 'name="_save"' not in shown.content.decode()
+    assert changed.status_code == deleted.status_code == 403
+    assert model.objects.filter(pk=row.pk).exists()
+
+
+def test_a_message_is_found_by_each_of_its_names(client, root):
+    message = factories.message(provider_message_id="SM1234")
+    factories.message()
+
+    for name in (str(message.uuid), "SM1234", str(message.pk)):
+        page = client.get(url(Message, "changelist"), {"q": name})
+        assert message in page.context["cl"].result_list, name
+    assert not client.get(url(Message, "changelist"), {"q": "nobody"}).context["cl"].result_list
+
+
+@pytest.mark.parametrize("term", ["", "12", "abc", "9" * 30, "\x00"])
+def test_a_search_for_anything_gets_an_answer(term, client, root):
+    for model in (Message, Receipt, PendingReceipt):
+        assert client.get(url(model, "changelist"), {"q": term}).status_code == 200
+
+
+def test_a_message_shows_what_was_said_about_it(client, root):
+    message = factories.message()
+    receipt = factories.receipt()
+    StatusEvent.objects.create(
+        message_id=message.pk,
+        fact=1,
+        receipt_id=receipt.pk,
+        status=Status.UNDELIVERED,
+        standing=1,
+        failure_class="temporary",
+        fault="carrier",
+        evidence="carrier",
+        native_code="30003",
+        native_text="<b>unreachable</b>",
+        occurred_at=message.created_at,
+        recorded_at=message.created_at,
+    )
+
+    html = client.get(url(Message, "change", message.pk)).content.decode()
+
+    assert "30003" in html
+    assert "&lt;b&gt;unreachable" in html
+    assert url(Receipt, "change", receipt.pk) in html
+
+
+def test_a_receipt_shows_its_body_as_text_whatever_is_in_it(client, root):
+    receipt = factories.receipt(
+        body=b'<script>alert("x")</script>\xff', headers={"content-type": "text/plain"}
+    )
+
+    html = client.get(url(Receipt, "change", receipt.pk)).content.decode()
+
+    assert "<script>alert" not in html
+    assert "&lt;script&gt;" in html
+    assert "\\xff" in html
+
+
+def test_dead_letters_are_tried_again_and_others_left_alone(client, root):
+    dead = factories.receipt(state="dead")
+    parked = factories.receipt(state="parked")
+    PendingReceipt.objects.update(attempts=7, reason="No such message.")
+    chosen = {"action": "try_again", "_selected_action": [dead.pk, parked.pk]}
+
+    response = client.post(url(PendingReceipt, "changelist"), chosen)
+
+    again = PendingReceipt.objects.get(pk=dead.pk)
+    assert (again.state, again.attempts, again.not_before, again.reason) == ("new", 0, None, "")
+    assert PendingReceipt.objects.get(pk=parked.pk).state == "parked"
+    assert [str(message) for message in get_messages(response.wsgi_request)] == [
+        "1 dead letter will be tried again."
+    ]
+
+
+def test_who_may_only_look_cannot_try_dead_letters_again(client, login):
+    viewer = login("admin", user=factories.user("admin", is_staff=True))
+    dead = factories.receipt(state="dead")
+
+    viewer.post(url(PendingReceipt, "changelist"), {"action": "try_again", "_selected_action": [dead.pk]})
+
+    assert PendingReceipt.objects.get(pk=dead.pk).state == "dead"
+
+
+# ---- Accounts --------------------------------------------------------------------------------------------
+
+
+def account_form(account, **fields):
+    return {
+        "name": account.name,
+        "provider": account.provider,
+        "channels": account.channels,
+        "rank": account.rank,
+        "active": "on",
+    } | fields
+
+
+def test_stored_credentials_are_never_shown(client, root):
+    account = factories.account(credentials={"secret": "very-secret-word"})
+
+    html = client.get(url(Account, "change", account.pk)).content.decode()
+
+    assert "very-secret-word" not in html
+    assert 'name="credential_secret"' in html
+    assert 'type="password"' in html
+
+
+def test_an_empty_credential_keeps_what_is_stored(client, root):
+    account = factories.account(credentials={"secret": "very-secret-word"})
+
+    response = client.post(url(Account, "change", account.pk), account_form(account, rank=3))
+
+    assert response.status_code == 302
+    account.refresh_from_db()
+    assert account.rank == 3
+    assert account.credentials == {"secret": "very-secret-word"}
+
+
+def test_a_new_credential_replaces_the_old_one(client, root):
+    account = factories.account(credentials={"secret": "old"})
+
+    client.post(url(Account, "change", account.pk), account_form(account, credential_secret="new"))
+
+    assert Account.objects.get().credentials == {"secret": "new"}
+
+
+def test_credentials_of_another_key_can_be_entered_anew(client, root, settings):
+    account = factories.account(credentials={"secret": "old"})
+    settings.CREDENTIALS_KEY = "another key than before"
+
+    shown = client.get(url(Account, "changelist")), client.get(url(Account, "change", account.pk))
+    client.post(url(Account, "change", account.pk), account_form(account, credential_secret="new"))
+
+    assert [page.status_code for page in shown] == [200, 200]
+    assert Account.objects.get().credentials == {"secret": "new"}
+
+
+def test_an_account_shows_the_addresses_for_its_receipts(client, root, settings):
+    settings.PUBLIC_URL = "https://waybill.example.com"
+    account = factories.account()
+
+    html = client.get(url(Account, "change", account.pk)).content.decode()
+
+    assert f"https://waybill.example.com/hooks/{account.token}/status" in html
+
+
+def test_an_account_offers_only_what_its_provider_does(client, root, monkeypatch):
+    monkeypatch.setattr(type(PROVIDERS["twilio"]), "channels", frozenset({"sms"}))
+    account = factories.account("twilio", channels=["sms"])
+
+    response = client.post(url(Account, "change", account.pk), account_form(account, channels=["sms", "rvm"]))
+
+    assert "does not offer Ringless voicemail" in response.content.decode()
+    account.refresh_from_db()
+    assert account.channels == ["sms"]
+
+
+# ---- Campaigns -------------------------------------------------------------------------------------------
+
+
+def campaign_form(campaign, **fields):
+    inline = {f"contents-{name}": 0 for name in ("TOTAL_FORMS", "INITIAL_FORMS", "MIN_NUM_FORMS")}
+    return (
+        inline
+        | {"contents-MAX_NUM_FORMS": 1000}
+        | {
+            "name": campaign.name,
+            "slug": campaign.slug,
+            "goal": campaign.goal,
+            "priority": campaign.priority,
+            "channel": campaign.channel,
+            "playbook": campaign.playbook_id,
+            "window_start": "09:00",
+            "window_end": "21:00",
+            "lists": [one.pk for one in campaign.lists.all()],
+        }
+        | fields
+    )
+
+
+def test_a_draft_takes_other_lists(client, root):
+    campaign, other = factories.campaign(lists=[factories.contact_list()]), factories.contact_list()
+
+    client.post(url(Campaign, "change", campaign.pk), campaign_form(campaign, lists=[other.pk]))
+
+    assert list(campaign.lists.all()) == [other]
+
+
+def test_a_launched_campaign_keeps_its_lists_and_what_else_its_messages_were_made_from(client, root, now):
+    first, other = factories.contact_list(), factories.contact_list()
+    campaign = factories.campaign(lists=[first], launched_at=now, state=Campaign.State.SENDING)
+    form = campaign_form(campaign, lists=[other.pk], goal="conversation", channel="email", name="New name")
+
+    client.post(url(Campaign, "change", campaign.pk), form)
+
+    campaign.refresh_from_db()
+    assert campaign.name == "New name"
+    assert list(campaign.lists.all()) == [first]
+    assert (campaign.goal, campaign.channel) == ("exposure", "sms")
+
+
+def test_a_launched_campaign_cannot_be_deleted(client, root, now):
+    campaign = factories.campaign(launched_at=now)
+
+    assert client.post(url(Campaign, "delete", campaign.pk), {"post": "yes"}).status_code == 403
+
+
+def test_a_changed_text_is_a_new_version(client, root):
+    campaign = factories.campaign(lists=[factories.contact_list()])
+    content = factories.content(campaign)
+    inline = {
+        "contents-TOTAL_FORMS": 1,
+        "contents-INITIAL_FORMS": 1,
+        "contents-0-id": content.pk,
+        "contents-0-campaign": campaign.pk,
+        "contents-0-channel": content.channel,
+        "contents-0-sender": content.sender_id,
+        "contents-0-body": "Something else.",
+    }
+
+    client.post(url(Campaign, "change", campaign.pk), campaign_form(campaign, **inline))
+
+    changed = Content.objects.get()
+    assert (changed.body, changed.version) == ("Something else.", 2)
+
+
+def test_a_changed_playbook_is_a_new_version(client, root):
+    playbook = factories.playbook()
+    fields = {field.name: getattr(playbook, field.name) for field in Playbook._meta.fields if field.editable}
+    lists = {"switch_to": '["email"]', "urgent_switch_to": '["voice"]'}
+
+    client.post(url(Playbook, "change", playbook.pk), fields | lists | {"retries": 5})
+
+    playbook.refresh_from_db()
+    assert (playbook.retries, playbook.version) == (5, 2)
+
+
+# ---- The shell -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", ["admin:index", "admin:password_change"])
+def test_admin_pages_have_our_navigation_and_theme(page, client, root):
+    html = client.get(reverse(page)).content.decode()
+
+    assert 'class="rail"' in html
+    assert "css/tokens.css" in html
+    assert "css/admin.css" in html
+
+
+def test_the_log_in_page_is_themed_and_shows_no_navigation(client):
+    html = client.get(reverse("admin:login")).content.decode()
+
+    assert "css/admin.css" in html
+    assert 'class="rail"' not in html
+
+
+@pytest.mark.parametrize("model", [Campaign, Account, Message, ListMembership], ids=by_id)
+def test_lists_have_no_inline_script_or_style(model, client, root):
+    html = client.get(url(model, "changelist")).content.decode()
+
+    assert "<style" not in html
+    assert " style=" not in html
