@@ -73,6 +73,16 @@ class View:
         return min(arrived, key=lambda m: (m.delivered_at or m.updated_at, m.pk), default=None)
 
     @property
+    def stragglers(self) -> list[tuple[Message, datetime]]:
+        """Earlier attempts that are still under way, each with the moment its silence becomes unknown."""
+        patience = timedelta(hours=self.campaign.playbook.give_up_hours)
+        return [
+            (message, message.handed_over_at + patience)
+            for message in self.messages[:-1]
+            if message.disposition == Disposition.PENDING and message.handed_over_at
+        ]
+
+    @property
     def first_attempt_at(self) -> datetime:
         return self.messages[0].handed_over_at or self.messages[0].due_at
 
@@ -175,7 +185,7 @@ def _settle(recipient_ids: Sequence[int], now: datetime) -> None:
     )
     _explain(views, decided, made, now)
     _queue(views, decided, made, now)
-    _move_recipients(views, decided, made)
+    _move_recipients(views, decided, made, now)
 
 
 def load(recipient_ids: Sequence[int]) -> list[View]:
@@ -372,6 +382,7 @@ def _time_out(views: Sequence[View], decided: dict[int, Decided], now: datetime)
     """Our own clock's word: no receipt came. Evidence `clock`, so any real receipt still overrides it."""
     meaning = Meaning(Status.TIMED_OUT, FailureClass.NONE, Fault.NONE, Evidence.CLOCK)
     silent = [view.head for view in views if decided[view.recipient.pk].give_up]
+    silent += [message for view in views for message, ends in view.stragglers if ends <= now]
     apply([event(m.pk, m.goal, meaning, at=now) for m in silent], now)
 
 
@@ -576,14 +587,16 @@ def _entry(
     )
 
 
-def _move_recipients(views: Sequence[View], decided: dict[int, Decided], made: dict[int, Message]) -> None:
+def _move_recipients(
+    views: Sequence[View], decided: dict[int, Decided], made: dict[int, Message], now: datetime
+) -> None:
     changed = []
     tally: Counter[tuple] = Counter()
     for view in views:
         recipient, plan = view.recipient, decided[view.recipient.pk]
         before = _fields(recipient)
         state_was = (recipient.campaign_id, recipient.state, recipient.skip_reason)
-        _show(view, plan, acted=recipient.pk in made)
+        _show(view, plan, now, acted=recipient.pk in made)
         if _fields(recipient) != before:
             changed.append(recipient)
             tally[state_was] -= 1
@@ -596,7 +609,7 @@ def _fields(recipient: Recipient) -> tuple:
     return tuple(getattr(recipient, name) for name in RECIPIENT_FIELDS)
 
 
-def _show(view: View, plan: Decided, *, acted: bool) -> None:
+def _show(view: View, plan: Decided, now: datetime, *, acted: bool) -> None:
     """Write a decision onto the recipient."""
     recipient, reached = view.recipient, view.reached_by
     tried = any(message.handed_over_at for message in view.messages)
@@ -605,7 +618,9 @@ def _show(view: View, plan: Decided, *, acted: bool) -> None:
     recipient.reached_at = (reached.delivered_at or reached.updated_at) if reached else None
     recipient.reached_by = reached.channel if reached else ""
     recipient.next_step = Step.WAIT if acted else plan.step
-    recipient.next_step_at = None if acted else plan.due_at
+    # An earlier attempt that is still silent has its own clock, whatever became of the later ones.
+    clocks = [ends for _, ends in view.stragglers if ends > now]
+    recipient.next_step_at = min(clocks + ([plan.due_at] if plan.due_at and not acted else []), default=None)
     recipient.next_step_reason = ("Just sent on: " + plan.reason if acted else plan.reason)[:300]
 
 
