@@ -1,0 +1,111 @@
+"""The first start of `manage.py up`: demo data once, and again when they were broken off."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management.base import CommandError
+
+from accounts.models import User
+from deliveries.demo import LOGINS
+from deliveries.management.commands import up
+from tests import factories
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def prepare(db, settings, tmp_path, monkeypatch):
+    """`prepare()` with a demo that makes one person; gives the calls of demo and start_over in order."""
+    calls: list[str] = []
+
+    def call_command(name: str, **options) -> None:
+        calls.append(name)
+        factories.user(username=LOGINS[0][0])
+
+    def start_over() -> None:
+        calls.append("start over")
+        User.objects.all().delete()
+
+    settings.VAR_DIR = tmp_path
+    monkeypatch.setattr(up, "call_command", call_command)
+    monkeypatch.setattr(up, "start_over", start_over)
+    monkeypatch.setattr(up, "migrate", lambda: None)
+
+    def run() -> list[str]:
+        up.Command(stdout=StringIO()).prepare()
+        return calls
+
+    return run
+
+
+def test_an_empty_database_gets_the_demo_once(prepare):
+    prepare()
+
+    assert prepare() == ["demo"]
+    assert not up.unfinished_mark().exists()
+
+
+def test_a_database_with_somebody_in_it_is_left_alone(prepare):
+    factories.user()
+
+    assert prepare() == []
+
+
+def test_a_database_with_campaigns_is_left_alone(prepare):
+    factories.campaign()
+
+    assert prepare() == []
+
+
+def test_a_demo_that_was_broken_off_is_made_anew(prepare, monkeypatch):
+    def broken_off(name: str, **options) -> None:
+        factories.user(username=LOGINS[0][0])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(up, "call_command", broken_off)
+        with pytest.raises(KeyboardInterrupt):
+            prepare()
+
+    assert prepare() == ["start over", "demo"]
+    assert not up.unfinished_mark().exists()
+
+
+@pytest.mark.django_db
+def test_starting_over_refuses_a_database_that_somebody_uses():
+    factories.user(username="somebody.real")
+
+    with pytest.raises(CommandError, match="nothing was touched"):
+        up.start_over()
+
+    assert User.objects.filter(username="somebody.real").exists()
+
+
+def test_starting_over_leaves_the_tables_of_a_fresh_database(tmp_path):
+    script = """
+import django
+django.setup()
+from accounts.models import User
+from django.contrib.auth.models import Group
+from deliveries.management.commands import up
+up.migrate()
+before = Group.objects.count()
+User.objects.create(username="marketer")
+up.start_over()
+print(User.objects.count(), Group.objects.count() == before)
+"""
+    env = {
+        "PATH": os.environ["PATH"],
+        "WAYBILL_VAR": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+    }
+
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, text=True)
+
+    assert done.stdout.split() == ["0", "True"], done.stderr
