@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 
 Action = Batch.Action
 SLICE = 200
+GRACE = timedelta(seconds=60)  # what a bulk action sends leaves a minute later, so that Undo means something
 PREVIEW_SLICE = 1_000
 SAMPLE = 10
 
@@ -118,8 +119,8 @@ class Judged(NamedTuple):
 
 
 REVERSIBLE = {
-    Action.RETRY: "until each message is handed over",
-    Action.SWITCH: "until each message is handed over",
+    Action.RETRY: "until each message is handed over, a minute from now at the earliest",
+    Action.SWITCH: "until each message is handed over, a minute from now at the earliest",
     Action.CORRECT: "at any time",
     Action.SUPPRESS: "at any time, by an administrator or by undoing this batch",
 }
@@ -321,7 +322,7 @@ def _send_on(
         for one in going
         if one.view is not None
     ]
-    made = succeed(wanted, known, now)
+    made = succeed(wanted, known, now, due_at=now + GRACE)
     return {
         one.message.pk: BatchItem(
             batch=batch, message=one.message, outcome=BatchItem.Outcome.ACTED, successor_id=successor.pk,

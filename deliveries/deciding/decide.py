@@ -183,7 +183,8 @@ def _permanent(facts: Facts, rules: Rules, now: datetime) -> Decided:
     """Never again to this address on this channel. Another channel at once: waiting cannot help here."""
     why = facts.reason or "The failure is permanent"
     blamed = facts.fault == Fault.RECIPIENT
-    strikes = blamed and facts.hard_fails >= rules.strikes and not facts.suppressed
+    strikes = blamed and facts.hard_fails >= rules.strikes
+    suppress = strikes and not facts.suppressed
     usable = _usable(facts, now)
     if facts.replaced and not facts.ended:
         return Decided(
@@ -192,12 +193,12 @@ def _permanent(facts: Facts, rules: Rules, now: datetime) -> Decided:
         )  # fmt: skip
     if usable:
         decided = _switch("permanent", facts, usable, now, why)
-        return decided._replace(queue=_where_permanent(facts, rules), suppress=strikes)
+        return decided._replace(queue=_where_permanent(facts, rules), suppress=suppress)
     if strikes:
         return Decided(
             "strikes", Step.SUPPRESS, State.FAILED,
             f"{why}. {rules.strikes} permanent failures in a row: the address is suppressed on {_name(facts.channel)}.",
-            suppress=True,
+            suppress=suppress,
         )  # fmt: skip
     return Decided(
         "permanent", Step.CORRECT, State.FAILED, f"{why}. Retrying will fail again: correct the record.",
