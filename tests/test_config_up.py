@@ -109,3 +109,9 @@ print(User.objects.count(), Group.objects.count() == before)
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=env, capture_output=True, text=True)
 
     assert done.stdout.split() == ["0", "True"], done.stderr
+
+
+def test_the_readme_names_the_demos_people_and_their_passwords():
+    readme = (ROOT / "README.md").read_text()
+
+    assert all(f"| `{username}` | `{password}` |" in readme for username, password in LOGINS)
