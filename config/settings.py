@@ -168,7 +168,7 @@ STORAGES = {
     },
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
 }
-WHITENOISE_USE_FINDERS = not PRODUCTION
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not PRODUCTION  # a checkout that is updated while it runs
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
