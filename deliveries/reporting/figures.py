@@ -31,7 +31,7 @@ FLOOR, TARGET = (
 )  # the benchmarks of S1 and S2: below the floor is systemic, from the target on healthy
 TOO_OPEN = 0.10  # with more than this pending, a rate says little
 FEWEST_TO_JUDGE = 20  # a campaign smaller than this is not called below anything
-SHOWN_CAUSES = 7
+SHOWN_CAUSES, MOST_CAUSES = 7, 15
 
 
 @dataclass(frozen=True)

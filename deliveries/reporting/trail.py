@@ -345,6 +345,4 @@ def _future(recipient: Recipient) -> str:
 
 def headline(suppression: Suppression) -> str:
     """What was blocked, for lists that may not show whole addresses."""
-    what = mask(suppression.value) if suppression.value else "the whole contact"
-    where = Channel(suppression.channel).label if suppression.channel else "every channel"
-    return f"{what} on {where}"
+    return mask(suppression.value) if suppression.value else "The whole contact"

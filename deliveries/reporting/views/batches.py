@@ -133,7 +133,9 @@ NEEDS = {
 @require_POST
 def preview(request: HttpRequest) -> HttpResponse:
     """What a bulk action would do. One row whose action needs no question is started at once."""
-    form = SelectionForm(_data(request))
+    if request.POST.get("one"):
+        return start(request)
+    form = SelectionForm(request.POST)
     if not form.is_valid():
         return _refused(request, form)
     return _preview(request, form)
@@ -213,6 +215,7 @@ def _say(request: HttpRequest, batch: Batch) -> None:
         return
     item = batch.items.first()
     why = batches.SKIPS.get(item.reason, item.reason) if item else "the row is no longer there"
+    why = f"{why[:1].lower()}{why[1:]}"
     messages.error(request, f"{Batch.Action(batch.action).label} was not possible: {why}.")
 
 

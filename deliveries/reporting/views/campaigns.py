@@ -25,6 +25,7 @@ from deliveries.receiving.translation import describe
 from deliveries.reporting import exports
 from deliveries.reporting.charts import finding, outcome_by_channel, twin, verdict_icon
 from deliveries.reporting.figures import (
+    MOST_CAUSES,
     SHOWN_CAUSES,
     CampaignFigures,
     Cause,
@@ -39,6 +40,7 @@ from deliveries.reporting.listing import SHOW_ALL, Listing, context, listing
 from deliveries.reporting.pages import fragment, who
 from deliveries.sending import launching
 from deliveries.statuses import BUCKETS, Disposition
+from deliveries.wording import wording
 
 logger = logging.getLogger(__name__)
 LIST_SIZE = 50
@@ -173,7 +175,8 @@ def _figures(
             (cause, _meaning(cause, slugs), url("", _cause_query(cause))) for cause in causes[:SHOWN_CAUSES]
         ],
         "more_causes": [
-            (cause, _meaning(cause, slugs), url("", _cause_query(cause))) for cause in causes[SHOWN_CAUSES:]
+            (cause, _meaning(cause, slugs), url("", _cause_query(cause)))
+            for cause in causes[SHOWN_CAUSES:MOST_CAUSES]
         ],
         "sources": len(figures.source_ids - {0}),
     }
@@ -184,8 +187,10 @@ def _most(counts: dict[str, int]) -> list[tuple[str, int]]:
 
 
 def _meaning(cause: Cause, slugs: dict[int, str]) -> str:
-    said = describe(slugs.get(cause.account_id, ""), cause.channel, cause.code, cause.status)
-    return said.short
+    """What the code says; without a code, what the status does."""
+    if cause.code:
+        return describe(slugs.get(cause.account_id, ""), cause.channel, cause.code, cause.status).short
+    return wording(cause.channel, cause.status).meaning
 
 
 def _cause_query(cause: Cause) -> str:

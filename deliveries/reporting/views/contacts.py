@@ -67,7 +67,6 @@ def _addresses(addresses: Any, *, full: bool) -> list[dict[str, Any]]:
 
 @requires("contacts.view_contact")
 @require_safe
-@vary_on_headers("HX-Request")
 def page(request: HttpRequest, pk: int) -> HttpResponse:
     contact = _contact(pk)
     now = timezone.now()
@@ -80,10 +79,8 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "today": timezone.localtime(now).date(),
         "full": may_see(request),
     }
-    template = fragment(request, "contacts/trail.html", "timeline")
-    if template == "contacts/trail.html":
-        told |= _beside(request, contact, addresses, now)
-    return render(request, template, told)
+    told |= _beside(request, contact, addresses, now)
+    return render(request, "contacts/trail.html", told)
 
 
 def may_see(request: HttpRequest) -> bool:

@@ -145,12 +145,12 @@ def _receipts() -> list[Alert]:
     found = []
     if dead.n:
         words = "They could not be read or matched. Each keeps its reason and can be tried again."
-        found.append(Alert("permanent", f"{dead} dead letters", words, f"{url}?state__exact=dead", "Open"))
+        what = f"{dead} dead letter{'' if dead.n == 1 else 's'}"
+        found.append(Alert("permanent", what, words, f"{url}?state__exact=dead", "Open"))
     if parked.n:
         words = "They belong to no message we know yet, and are tried again by themselves."
-        found.append(
-            Alert("pending", f"{parked} receipts are parked", words, f"{url}?state__exact=parked", "Open")
-        )
+        what = f"{parked} parked receipt{'' if parked.n == 1 else 's'}"
+        found.append(Alert("pending", what, words, f"{url}?state__exact=parked", "Open"))
     return found
 
 
