@@ -1,0 +1,37 @@
+"""`python -m benchmarks.one '{"rows": ...}' recording ...`: comparisons on the database of DATABASE_URL, figures as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from importlib import import_module
+
+import django
+
+from benchmarks.measuring import Options, tell, timed
+
+WITH_MESSAGES = {"ingest", "recording", "workers", "chain"}
+
+
+def main(arguments: list[str]) -> None:
+    django.setup()
+    logging.disable(logging.WARNING)  # receipts about unknown messages are part of the load
+    from benchmarks import rows
+
+    options, names = Options(**json.loads(arguments[0])), arguments[1:]
+    if WITH_MESSAGES & set(names):
+        tell(f"{options.database}: {options.rows:,} messages ...")
+        with timed() as clock:
+            of = rows.world()
+            rows.messages(of, options.rows)
+            rows.settle_down()
+        tell(f"  made in {clock.seconds:.0f} s")
+    for name in names:
+        tell(f"{options.database}: {name}")
+        for figure in import_module(f"benchmarks.{name}").run(options):
+            figure.emit()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

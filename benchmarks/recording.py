@@ -1,0 +1,125 @@
+"""Receipts into events, statuses and tallies: ours beside a loop of rows, the ORM's bulk methods, and a bare COPY."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from unittest import mock
+
+from django.db import connection
+from django.utils import timezone
+
+from benchmarks import references
+from benchmarks.measuring import Figure, Options, Rounds, timed
+from benchmarks.receipts import incoming
+from benchmarks.rows import execute
+from deliveries import statements, tallies
+from deliveries.models import Account, PendingReceipt
+from deliveries.receiving import recording
+from deliveries.receiving.storing import store
+
+BATCHES = 3  # of the default size in each round
+ONE_BY_ONE, BULK = 200, 2_000
+STEPS = ("claim_receipts", "take_apart", "match", "apply", "finish_receipts", "_park")
+
+
+def run(options: Options) -> Iterator[Figure]:
+    """Every side records receipts about random messages of the same table, some of them unknown."""
+    rounds = Rounds("recording", options, "receipts/s")
+    batch = recording.BATCH[connection.vendor]
+    spent: Counter[str] = Counter()
+    _waiting(options, batch, 0)
+    _ours()  # warm: statements prepared, code tables read
+    for number in range(1, options.rounds + 1):
+        count = BATCHES * batch
+        last = _waiting(options, count, number)
+        with timed() as clock, _measured(spent):
+            _ours()
+        rounds.add("ours", count / clock.seconds)
+        spent["receipts"] += count
+        if options.on_postgresql:
+            rounds.add("COPY", _copy(last))
+        for side, size, act in (
+            ("row by row", ONE_BY_ONE, references.record_one_by_one),
+            ("bulk ORM", BULK, references.record_in_bulk),
+        ):
+            _waiting(options, size, 1_000 * number + size)
+            with timed() as clock:
+                act(timezone.now(), size)
+            rounds.add(side, size / clock.seconds)
+        _tidy()
+    yield rounds.against(
+        "recording / a loop over rows (ORM)", "ours", "row by row", 50 if options.on_postgresql else 20
+    )
+    yield rounds.against("recording / bulk ORM", "ours", "bulk ORM", 10 if options.on_postgresql else 7)
+    if options.on_postgresql:
+        yield rounds.against("recording / COPY of the same events", "ours", "COPY", 0.12)
+    for step in STEPS:
+        micros = 1e6 * spent[step] / spent["receipts"]
+        yield Figure("recording", options.database, f"  of which {step.strip('_')}", "us/receipt", micros)
+
+
+def _waiting(options: Options, count: int, seed: int) -> int:
+    """Let so many receipts wait; return the greatest id there was before."""
+    _tidy()
+    last = PendingReceipt.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    account = Account.objects.get().pk
+    rows = incoming(account, timezone.now(), options.rows, count, seed)
+    for at in range(0, count, 1_000):
+        store(rows[at : at + 1_000])
+    return last
+
+
+def _ours() -> None:
+    while recording.record(timezone.now()).recorded:
+        pass
+
+
+def _copy(last: int) -> float:
+    """Rows a second of the events just recorded, copied once more, each as another fact of its message."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM deliveries_statusevent LIMIT 0")
+        names = [column.name for column in cursor.description]
+        cursor.execute(
+            "SELECT * FROM deliveries_statusevent WHERE receipt_id > %s ORDER BY message_id", [last]
+        )
+        fact = names.index("fact")
+        rows = [(*row[:fact], row[fact] ^ 1, *row[fact + 1 :]) for row in cursor.fetchall()]
+        with (
+            timed() as clock,
+            cursor.copy(f"COPY deliveries_statusevent ({', '.join(names)}) FROM STDIN") as copy,
+        ):
+            for row in rows:
+                copy.write_row(row)
+        cursor.execute("DELETE FROM deliveries_statusevent WHERE receipt_id > %s", [last])
+    return len(rows) / clock.seconds
+
+
+def _tidy() -> None:
+    """What other workers would have done meanwhile."""
+    tallies.fold_all()
+    for table in ("deliveries_moved", "deliveries_pendingreceipt"):
+        execute(f"TRUNCATE {table}" if connection.vendor == "postgresql" else f"DELETE FROM {table}")
+
+
+@contextmanager
+def _measured(spent: Counter[str]) -> Iterator[None]:
+    """Add up the seconds of each step of `record`."""
+
+    def clocked(name: str, step: Callable) -> Callable:
+        @wraps(step)
+        def wrapper(*arguments):
+            with timed() as clock:
+                result = step(*arguments)
+            spent[name] += clock.seconds
+            return result
+
+        return wrapper
+
+    with ExitStack() as stack:
+        for name in STEPS:
+            place = statements if hasattr(statements, name) else recording
+            stack.enter_context(mock.patch.object(place, name, clocked(name, getattr(place, name))))
+        yield
