@@ -250,7 +250,7 @@ def tell(message, told, order, cuts, now):
     return Message.objects.values(*SHOWN).get(pk=message.pk), events
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=facts, data=st.data())
 def test_any_order_and_repetition_of_receipts_gives_the_same_row(message, told, data, now):
     numbers = list(range(len(told)))

@@ -29,7 +29,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS inbox (
 """
 
 # 1. Write the events; a fact that is known already changes nothing, unless this telling of it is earlier.
-# 2. Of the new ones take the greatest for each message; those in parts are projected separately.
+# 2. Of the new ones take the greatest for each message; messages in parts are projected separately.
 # 3. Lock the messages it moves, in order of id, so that two recorders queue up instead of deadlocking. The lock
 #    reads the newest version, so the comparison holds when another recorder was faster.
 # 4. Move them, append the change of the tallies, and tell deciding.
@@ -56,9 +56,10 @@ WITH told AS (
   FROM told WHERE parts <= 1 GROUP BY message_id
 ), old AS (
   SELECT m.id, m.campaign_id, m.created_on, m.channel, m.account_id, m.carrier, m.region, m.list_source_id,
-    m.status, m.failure_class, m.disposition, m.reason_code, b.standing > m.standing AS wins
+    m.status, m.failure_class, m.disposition, m.reason_code, m.parts > 1 AS in_parts,
+    b.standing > m.standing AND m.parts <= 1 AS wins
   FROM deliveries_message m JOIN best b ON b.message_id = m.id JOIN times t ON t.message_id = m.id
-  WHERE b.standing > m.standing OR t.sent_at < coalesce(m.sent_at, 'infinity')
+  WHERE m.parts > 1 OR b.standing > m.standing OR t.sent_at < coalesce(m.sent_at, 'infinity')
     OR t.delivered_at < coalesce(m.delivered_at, 'infinity')
     OR (b.standing = m.standing AND b.settled_at < m.settled_at)
   ORDER BY m.id FOR UPDATE OF m
@@ -77,9 +78,9 @@ WITH told AS (
                       WHEN b.standing = m.standing THEN least(m.settled_at, b.settled_at) ELSE m.settled_at END,
     updated_at = CASE WHEN o.wins THEN %(now)s ELSE m.updated_at END
   FROM old o JOIN best b ON b.message_id = o.id JOIN times t ON t.message_id = o.id
-  WHERE m.id = o.id
+  WHERE m.id = o.id AND NOT o.in_parts
   RETURNING m.id, m.campaign_id, m.created_on, m.channel, m.account_id, m.carrier, m.region, m.list_source_id,
-    m.status, m.failure_class, m.disposition, m.reason_code, o.wins
+    m.status, m.failure_class, m.disposition, m.reason_code, o.in_parts, o.wins
 ), change AS (
   INSERT INTO deliveries_tallydelta (campaign_id, day, channel, account_id, carrier, region, list_source_id,
     status, failure_class, disposition, reason_code, n)
@@ -91,7 +92,8 @@ WITH told AS (
   INSERT INTO deliveries_moved (message_id, moved_at) SELECT id, %(now)s FROM new WHERE wins
 )
 SELECT (SELECT count(*) FROM told), (SELECT count(*) FROM new WHERE wins),
-  (SELECT array_agg(DISTINCT message_id) FROM told WHERE parts > 1)
+  (SELECT array_agg(id) FROM (SELECT message_id AS id FROM told WHERE parts > 1
+                              UNION SELECT id FROM old WHERE in_parts) AS those_in_parts)
 """
 
 

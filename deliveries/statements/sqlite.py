@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from deliveries.models import Moved
 from deliveries.receiving.storing import sqlite_text
@@ -88,15 +89,26 @@ def apply_events(events: Sequence[Event], now: datetime, mapping_version: int) -
             WRITE_EVENTS,
             [(*e[:13], sqlite_text(e.occurred_at), sqlite_text(now), mapping_version) for e in told],
         )
-        moved = _move([event for event in told if event.parts <= 1], now, cursor)
-    return Applied(len(told), moved), sorted({event.message_id for event in told if event.parts > 1})
+        in_parts = {event.message_id for event in told if event.parts > 1} | _in_parts(told, cursor)
+        moved = _move([event for event in told if event.message_id not in in_parts], now, cursor)
+    return Applied(len(told), moved), sorted(in_parts)
+
+
+def _in_parts(told: Sequence[Event], cursor: CursorWrapper) -> set[int]:
+    """Those messages that were known before to report in parts."""
+    ids = sorted({event.message_id for event in told})
+    cursor.execute(
+        f"SELECT id FROM deliveries_message WHERE parts > 1 AND id IN ({marks(ids)})",  # noqa: S608
+        ids,
+    )
+    return {id for (id,) in cursor.fetchall()}
 
 
 def as_text(value: datetime | str) -> str:
     return value.isoformat(sep=" ") if isinstance(value, datetime) else value
 
 
-def _move(told: Sequence[Event], now: datetime, cursor) -> int:
+def _move(told: Sequence[Event], now: datetime, cursor: CursorWrapper) -> int:
     """Raise each message to the greatest of its new events; return how many moved."""
     by_message: dict[int, list[Event]] = {}
     for event in told:
