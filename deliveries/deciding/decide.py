@@ -20,7 +20,9 @@ Step = Recipient.NextStep
 State = Recipient.State
 
 
+OURS = frozenset({Fault.SENDER, Fault.CONTENT, Fault.ACCOUNT})
 ARRIVED = "It arrived. Watch replies separately."
+UNDER_WAY = "Under way. A delay is not a failure."
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Rules:
     give_up: timedelta = timedelta(hours=72)
     strikes: int = 3
     version: int = 0
+
+    @property
+    def first_look(self) -> timedelta:
+        """After how long of silence there is something to decide."""
+        return min(self.at_risk, self.switch_after, self.give_up)
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,7 @@ def decide(facts: Facts, rules: Rules, now: datetime) -> Decided:
         return Decided("opted-out", Step.NONE, State.FAILED, "The recipient opted out: nothing more is sent.")
     if facts.disposition == Disposition.PENDING:
         return _while_pending(facts, rules, now)
-    if facts.disposition == Disposition.BLOCKED_COMPLIANCE:
+    if facts.disposition == Disposition.BLOCKED_COMPLIANCE or facts.fault in OURS:
         return _ours_to_mend(facts)
     if facts.disposition == Disposition.BOUNCED_HARD:
         return _permanent(facts, rules, now)
@@ -152,7 +159,7 @@ def _while_pending(facts: Facts, rules: Rules, now: datetime) -> Decided:
             queue=Queue.WATCH, give_up=True,
         )  # fmt: skip
     if age >= rules.at_risk:
-        next_look = rules.switch_after if usable and age < rules.switch_after else rules.give_up
+        next_look = rules.switch_after if age < rules.switch_after < rules.give_up else rules.give_up
         return Decided(
             "at-risk", Step.WAIT, State.OPEN,
             f"{'Delayed' if facts.status == Status.DELAYED else 'Silent'} for more than"
@@ -160,8 +167,8 @@ def _while_pending(facts: Facts, rules: Rules, now: datetime) -> Decided:
             due_at=facts.handed_over_at + next_look, queue=Queue.WATCH,
         )  # fmt: skip
     return Decided(
-        "under-way", Step.WAIT, State.OPEN, "Under way. A delay is not a failure.",
-        due_at=facts.handed_over_at + rules.at_risk,
+        "under-way", Step.WAIT, State.OPEN, UNDER_WAY,
+        due_at=facts.handed_over_at + _next_look(rules, age),
     )  # fmt: skip
 
 
