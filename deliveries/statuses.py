@@ -118,7 +118,13 @@ _RANK = {
     Status.COMPLAINED: 250,
 }
 # The better founded of two equal words wins. An assumed delivery is weaker than any failure a carrier reported.
-_EVIDENCE = {Evidence.CLOCK: 0, Evidence.ASSUMED: 1, Evidence.HANDED_OVER: 2, Evidence.CARRIER: 3, Evidence.HANDSET: 4}
+_EVIDENCE = {
+    Evidence.CLOCK: 0,
+    Evidence.ASSUMED: 1,
+    Evidence.HANDED_OVER: 2,
+    Evidence.CARRIER: 3,
+    Evidence.HANDSET: 4,
+}
 _ASSUMED_DELIVERY = 60
 # Seen by a person's voice: an answering machine's result overrides a bare "completed", a human's overrides both.
 _ANSWERED_BY_HUMAN = 230
@@ -192,7 +198,11 @@ def disposition(status: str, failure_class: str, fault: str, goal: str) -> str:
         return Disposition.BLOCKED_COMPLIANCE
     if failure_class == FailureClass.PERMANENT:
         # Permanent at the sender's or the account's end is ours to mend, and says nothing about the contact.
-        return Disposition.BOUNCED_HARD if fault in (Fault.RECIPIENT, Fault.CARRIER) else Disposition.BLOCKED_COMPLIANCE
+        return (
+            Disposition.BOUNCED_HARD
+            if fault in (Fault.RECIPIENT, Fault.CARRIER)
+            else Disposition.BLOCKED_COMPLIANCE
+        )
     if failure_class == FailureClass.TEMPORARY or status in (Status.NO_ANSWER, Status.BUSY, Status.EXPIRED):
         return Disposition.PENDING_RETRY
     return Disposition.UNKNOWN  # a bare "failed" without a code is nobody's fault yet

@@ -9,37 +9,46 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import httpx
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
-from django.db.models import F
+from django.db import DataError, IntegrityError, OperationalError, connection, transaction
+from django.db.models import F, Q
 
 from campaigns.merging import merge
 from campaigns.models import Campaign, Content, Recipient
 from contacts.gate import REASONS, Ask, Reason, Verdict, check
-from deliveries.deciding.followup import State, Step, withdraw
+from deliveries.deciding.decide import UNDER_WAY
+from deliveries.deciding.followup import State, Step, rules_of, withdraw
 from deliveries.models import Account, Decision, Message, Outbox, RecipientTally
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import Handover, LostAnswer, Outgoing, Report
 from deliveries.receiving.recording import apply, event
 from deliveries.receiving.translation import translate
 from deliveries.statements import rewrite
-from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status
+from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Status
 from deliveries.tallies import bump
 
 logger = logging.getLogger(__name__)
 
 CLAIM = 50  # messages that may be in doubt when a process is killed
 TOGETHER = 20  # calls to providers at a time
-LEASE = timedelta(seconds=60)
-TIMEOUT = httpx.Timeout(15.0, connect=5.0)  # well below the lease
+LEASE = timedelta(seconds=settings.HANDOVER_LEASE_SECONDS)
+# A call begins in the first half of its lease and lasts a third of it at most, so that nobody takes the lease over
+# and finds that the message "never left" while it is about to leave.
+BEGIN_WITHIN = LEASE.total_seconds() / 2
+CALL_LIMIT = LEASE.total_seconds() / 3
+TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 STORE_ATTEMPTS = 3
+RECOVERIES_AT_ONCE = 3  # a message that keeps ending its process comes again ever later, behind its neighbours
+RECOVERY_PAUSE = timedelta(minutes=1)
+WAIT_FOR_CONTENT = timedelta(minutes=5)
 OUTAGE_FAILURES = 5  # handovers refused in a row before the account rests
 OUTAGE_PAUSE = timedelta(seconds=60)
 CONFIRM_WITHIN = timedelta(hours=72)  # carriers try for up to three days
@@ -63,6 +72,10 @@ class Answered(NamedTuple):
     answer: Handover | None
 
 
+NOT_BEGUN = Handover(False, native_text="Its lease was too short for another call.", retry_after=0.0)
+NOT_SET_UP = Handover(False, native_text="The account lacks its credentials.", retry_after=30.0)
+
+
 @dataclass
 class Dispatched:
     """How many messages were handed over, refused by the provider, held or stopped by the gate, put off, in doubt."""
@@ -78,52 +91,75 @@ class Dispatched:
     def looked_at(self) -> int:
         return sum(vars(self).values())
 
+    def add(self, other: Dispatched) -> None:
+        for name, n in vars(other).items():
+            setattr(self, name, getattr(self, name) + n)
+
 
 class Transport:
-    """How messages reach providers. The demo's simulated clock puts its own in this place."""
+    """How messages reach providers. The demo's simulated clock puts its own in this place.
+
+    Made before the messages are claimed: its clock runs as long as their leases.
+    """
+
+    def __init__(self) -> None:
+        self._begin_by = time.monotonic() + BEGIN_WITHIN
 
     def hand_over(self, claimed: Sequence[Claimed]) -> list[Answered]:
         """Call the providers, a few at a time. Never raises for a single message."""
         return asyncio.run(self._all(claimed, find=False))
 
     def find(self, claimed: Sequence[Claimed]) -> list[Answered]:
-        """Ask the providers about messages whose answer was lost."""
+        """Ask the providers about messages whose answer was lost; those not asked keep their claim and are left out."""
         return asyncio.run(self._all(claimed, find=True))
 
     async def _all(self, claimed: Sequence[Claimed], *, find: bool) -> list[Answered]:
         places = asyncio.Semaphore(TOGETHER)
         async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False) as client:
-            return await asyncio.gather(*(self._one(c, client, places, find=find) for c in claimed))
+            answers = await asyncio.gather(*(self._one(c, client, places, find=find) for c in claimed))
+        return [each for each in answers if each is not None]
 
     async def _one(
         self, claimed: Claimed, client: httpx.AsyncClient, places: asyncio.Semaphore, *, find: bool
-    ) -> Answered:
-        adapter = PROVIDERS[claimed.account.provider]
-        call = adapter.find if find else adapter.send
+    ) -> Answered | None:
         async with places:
+            if not ready(claimed.account):
+                return None if find else Answered(claimed, NOT_SET_UP)
+            if time.monotonic() > self._begin_by:
+                return None if find else Answered(claimed, NOT_BEGUN)
+            adapter = PROVIDERS[claimed.account.provider]
+            call = adapter.find if find else adapter.send
             try:
-                return Answered(claimed, await call(claimed.outgoing, claimed.account.credentials, client))
-            except LostAnswer as lost:
-                logger.warning("The answer for message %d was lost: %s", claimed.message.pk, lost)
+                async with asyncio.timeout(CALL_LIMIT):
+                    return Answered(claimed, await call(claimed.outgoing, claimed.account.credentials, client))
+            except (LostAnswer, TimeoutError) as lost:
+                logger.warning("The answer for message %d was lost: %r", claimed.message.pk, lost)
             except Exception:  # an adapter's mistake: whether it left is not known
                 logger.exception("Handing over message %d failed", claimed.message.pk)
         return Answered(claimed, None)
 
 
+def ready(account: Account) -> bool:
+    """Whether the account has all that its provider asks for: without it nothing can have left."""
+    adapter = PROVIDERS.get(account.provider)
+    return adapter is not None and all(account.credentials.get(name) for name in adapter.credential_fields)
+
+
 def dispatch(now: datetime, transport: Transport | None = None, limit: int = CLAIM) -> Dispatched:
     """Hand over one batch of due messages."""
     result = Dispatched()
+    transport = transport or Transport()
     with transaction.atomic():
         claimed = _claim(now, limit, result)
     if claimed:
-        answers = (transport or Transport()).hand_over(claimed)
-        _keep(answers, now, result)
+        _keep(transport.hand_over(claimed), now, result)
     return result
 
 
 def recover(now: datetime, transport: Transport | None = None, limit: int = CLAIM) -> Dispatched:
     """Deal with handovers whose process died: look each message up; send again only what surely never left."""
     result = Dispatched()
+    transport = transport or Transport()
     with transaction.atomic():
         rows = _lock(Outbox.objects.filter(claimed_until__lt=now).order_by("claimed_until")[:limit])
         began = {row.message_id: row.claimed_until - LEASE for row in rows if row.claimed_until}
@@ -132,22 +168,33 @@ def recover(now: datetime, transport: Transport | None = None, limit: int = CLAI
         rewrite(rows, ["claimed_until"])
         claimed = _prepare(rows, began)
     if claimed:
-        answers = (transport or Transport()).find(claimed)
-        _keep(answers, now, result, found=True)
+        _keep(transport.find(claimed), now, result, found=True)
     return result
 
 
 def _keep(answers: Sequence[Answered], now: datetime, result: Dispatched, *, found: bool = False) -> None:
-    """Store the answers; a transaction that lost to another one (a deadlock, a busy file) is tried again."""
+    """Store the answers; a transaction that lost to another one (a deadlock, a busy file) is tried again.
+
+    An answer that the database refuses does not hold up its neighbours: it is kept as one that was lost.
+    """
     for attempt in range(STORE_ATTEMPTS):
         try:
             with transaction.atomic():
-                _store(answers, now, result, found=found)
+                stored = _store(answers, now, found=found)
+            result.add(stored)
             return
         except OperationalError:
             if attempt == STORE_ATTEMPTS - 1:
                 raise
             logger.warning("Storing %d answers has to be tried again", len(answers))
+        except (DataError, IntegrityError):
+            if all(answer is None for _, answer in answers):
+                raise
+            logger.exception("An answer of %d was refused by the database", len(answers))
+            alone = answers if len(answers) > 1 else [Answered(answers[0].claimed, None)]
+            for each in alone:
+                _keep([each], now, result, found=found)
+            return
 
 
 def _lock(rows) -> list[Outbox]:
@@ -157,17 +204,25 @@ def _lock(rows) -> list[Outbox]:
 
 def _claim(now: datetime, limit: int, result: Dispatched) -> list[Claimed]:
     """Take due messages, ask the gate about each, and mark those that may go. Attempts count before the attempt."""
-    resting = list(Account.objects.filter(paused_until__gt=now).values_list("pk", flat=True))
+    resting = list(
+        Account.objects.filter(Q(paused_until__gt=now) | Q(active=False)).values_list("pk", flat=True)
+    )
     due = Outbox.objects.filter(claimed_until=None, due_at__lte=now).exclude(account_id__in=resting)
     rows = _lock(due.order_by(F("urgent").desc(), "due_at", "message_id")[:limit])
     if not rows:
         return []
-    verdicts = check(_asks(rows), now)
+    asks = _asks(rows)
+    verdicts = check(asks, now)
+    said = _said(rows)
+    channels = {ask.key: ask.channel for ask in asks}
     go, held = [], []
     stopped: dict[str, list[Outbox]] = {}
     for row in rows:
         verdict = verdicts[row.message_id]
-        if verdict.allowed:
+        if verdict.allowed and (row.campaign_id, channels[row.message_id]) not in said:
+            row.due_at, row.held = now + WAIT_FOR_CONTENT, "no_content"
+            held.append(row)
+        elif verdict.allowed:
             row.claimed_until, row.attempts, row.held = now + LEASE, row.attempts + 1, ""
             go.append(row)
         elif REASONS[Reason(verdict.reason)].holds:
@@ -232,17 +287,28 @@ def _prepare(rows: Sequence[Outbox], began: dict[int, datetime]) -> list[Claimed
         [r.message_id for r in rows]
     )
     accounts = Account.objects.in_bulk({row.account_id for row in rows})
-    contents = {
-        (content.campaign_id, content.channel): content
-        for content in Content.objects.filter(campaign__in={row.campaign_id for row in rows})
-    }
+    contents = _said(rows)
     claimed = []
     for row in rows:
         message, account = messages[row.message_id], accounts[row.account_id]
-        content = contents[message.campaign_id, message.channel]
+        # Without content nothing new is claimed; what is in doubt can still be looked up by its reference.
+        content = contents.get((message.campaign_id, message.channel)) or Content()
         assert row.claimed_until is not None
-        claimed.append(Claimed(message, outgoing(message, content, account, began.get(message.pk)), account, row.claimed_until))
+        claimed.append(
+            Claimed(
+                message,
+                outgoing(message, content, account, began.get(message.pk)),
+                account,
+                row.claimed_until,
+            )
+        )
     return claimed
+
+
+def _said(rows: Sequence[Outbox]) -> dict[tuple[int, str], Content]:
+    """What these messages' campaigns say, by campaign and channel."""
+    contents = Content.objects.filter(campaign__in={row.campaign_id for row in rows})
+    return {(content.campaign_id, content.channel): content for content in contents}
 
 
 def outgoing(message: Message, content: Content, account: Account, began: datetime | None = None) -> Outgoing:
@@ -262,15 +328,24 @@ def outgoing(message: Message, content: Content, account: Account, began: dateti
     )
 
 
-def _store(answers: Sequence[Answered], now: datetime, result: Dispatched, *, found: bool = False) -> None:
-    """Write down what the providers answered. Only for claims that are still ours: `until` is the fence."""
+def _store(answers: Sequence[Answered], now: datetime, *, found: bool = False) -> Dispatched:
+    """Write down what the providers answered. Only for claims that are still ours: `until` is the fence.
+
+    Recipients are locked first, as everywhere, so that storing and deciding cannot wait for each other in a ring.
+    """
     ids = [answer.claimed.message.pk for answer in answers]
+    recipients = list(
+        Recipient.objects.select_for_update()
+        .filter(pk__in={answer.claimed.message.recipient_id for answer in answers})
+        .order_by("pk")
+    )
     held = {
         row.message_id: row for row in Outbox.objects.select_for_update().filter(pk__in=ids).order_by("pk")
     }
     mine = [
         a for a in answers if (row := held.get(a.claimed.message.pk)) and row.claimed_until == a.claimed.until
     ]
+    done = Dispatched()
     left, events, back = [], [], []
     for claimed, answer in mine:
         message = claimed.message
@@ -278,19 +353,20 @@ def _store(answers: Sequence[Answered], now: datetime, result: Dispatched, *, fo
             left.append((message, answer))
             native = ("handed over" if answer else "answer lost", "", "")
             events.append(event(message.pk, message.goal, SENDING, at=now, native=native))
+            done.handed_over, done.in_doubt = done.handed_over + bool(answer), done.in_doubt + (answer is None)
         elif answer.retry_after is not None or (found and answer.native_status == "never_received"):
             back.append((held[message.pk], claimed.account, answer.retry_after or 0.0))
         else:
             left.append((message, None))
             events.append(_refused(message, claimed.account, answer, now))
-            result.refused += 1
-    _left(left, now)
+            done.refused += 1
+    _left(left, recipients, now)
     apply(events, now)
-    _put_back(back, now)
-    _rest({claimed.account.pk for claimed, answer in mine if answer and answer.retry_after is None}, now)
-    result.in_doubt = sum(answer is None for _, answer in mine)
-    result.put_off = len(back)
-    result.handed_over = sum(bool(answer and answer.accepted) for _, answer in mine)
+    answered = {claimed.account.pk for claimed, answer in mine if answer and answer.retry_after is None}
+    _put_back(back, answered, now)
+    _rest(answered, now)
+    done.put_off = len(back)
+    return done
 
 
 def _refused(message: Message, account: Account, answer: Handover, now: datetime):
@@ -300,48 +376,53 @@ def _refused(message: Message, account: Account, answer: Handover, now: datetime
     return event(message.pk, message.goal, translate(account.provider, report), at=now, native=native)
 
 
-def _left(messages: Sequence[tuple[Message, Handover | None]], now: datetime) -> None:
+def _left(
+    messages: Sequence[tuple[Message, Handover | None]], recipients: Sequence[Recipient], now: datetime
+) -> None:
     """These are in the provider's hands: off the outbox, their clocks start."""
     for message, answer in messages:
         message.handed_over_at, message.confirm_by = now, now + CONFIRM_WITHIN
         if answer is not None:
             message.provider_message_id, message.segments = answer.provider_message_id, answer.segments
     rows = [message for message, _ in messages]
-    _open([message.recipient_id for message in rows], now)
+    # A receipt can be faster than the answer: what it said of the message has been, or will be, decided upon.
+    pending = Message.objects.filter(pk__in=[m.pk for m in rows], disposition=Disposition.PENDING)
+    opened = set(pending.values_list("recipient_id", flat=True))
+    _open([recipient for recipient in recipients if recipient.pk in opened], now)
     rewrite(rows, ["handed_over_at", "confirm_by", "provider_message_id", "segments"])
     Outbox.objects.filter(pk__in=[message.pk for message in rows]).delete()
 
 
-def _open(recipient_ids: Sequence[int], now: datetime) -> None:
-    """The recipients' first look comes when the playbook calls silence a risk."""
-    opened = list(Recipient.objects.select_for_update().filter(pk__in=recipient_ids).order_by("pk"))
+def _open(recipients: Sequence[Recipient], now: datetime) -> None:
+    """The recipients' first look comes when the playbook has something to say about silence."""
     tally: Counter[tuple] = Counter()
-    hours = dict(
-        Campaign.objects.filter(pk__in={r.campaign_id for r in opened}).values_list(
-            "pk", "playbook__at_risk_hours"
-        )
-    )
-    for recipient in opened:
+    campaigns = Campaign.objects.select_related("playbook").in_bulk({r.campaign_id for r in recipients})
+    for recipient in recipients:
         if recipient.state != State.REACHED:
             tally[recipient.campaign_id, recipient.state, recipient.skip_reason] -= 1
             recipient.state, recipient.skip_reason = State.OPEN, ""
             tally[recipient.campaign_id, recipient.state, ""] += 1
             recipient.next_step = Step.WAIT
-            recipient.next_step_at = now + timedelta(hours=hours[recipient.campaign_id])
-            recipient.next_step_reason = "Under way. A delay is not a failure."
-    rewrite(opened, ["state", "skip_reason", "next_step", "next_step_at", "next_step_reason"])
+            recipient.next_step_at = now + rules_of(campaigns[recipient.campaign_id].playbook).first_look
+            recipient.next_step_reason = UNDER_WAY
+    rewrite(recipients, ["state", "skip_reason", "next_step", "next_step_at", "next_step_reason"])
     bump(RecipientTally, tally)
 
 
-def _put_back(rows: Sequence[tuple[Outbox, Account, float]], now: datetime) -> None:
-    """Not taken by the provider: later again. Several in a row, and the account rests."""
+def _put_back(rows: Sequence[tuple[Outbox, Account, float]], answered: Collection[int], now: datetime) -> None:
+    """Not taken by the provider: later again. Several in a row, and the account rests.
+
+    An account that answered to others of the same batch is busy, not away.
+    """
     for row, account, seconds in rows:
         row.claimed_until, row.due_at = None, now + timedelta(seconds=max(seconds, 1.0) if seconds else 0.0)
-        if seconds:
+        if not seconds and row.attempts > RECOVERIES_AT_ONCE:
+            row.due_at += row.attempts * RECOVERY_PAUSE
+        if seconds and account.pk not in answered:
             Account.objects.filter(pk=account.pk).update(failures=F("failures") + 1)
     rewrite([row for row, _, _ in rows], ["claimed_until", "due_at"])
     tired = Account.objects.filter(
-        failures__gte=OUTAGE_FAILURES, pk__in={account.pk for _, account, _ in rows}
+        failures__gte=OUTAGE_FAILURES, pk__in={account.pk for _, account, _ in rows} - set(answered)
     )
     tired.update(paused_until=now + OUTAGE_PAUSE, failures=0)
 
