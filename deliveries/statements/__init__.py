@@ -103,8 +103,8 @@ def messages_by_ref(refs: Collection[str]) -> dict[tuple[str | None, int], tuple
     """(reference, account) -> (message, goal) for the references that exist."""
     found: dict[tuple[str | None, int], tuple[int, str]] = {}
     for chunk in chunks(refs):
-        rows = Message.objects.filter(uuid__in=chunk).values_list("uuid", "account_id", "pk", "goal")
-        found.update({(str(ref), account): (pk, goal) for ref, account, pk, goal in rows})
+        rows = backend().messages_by_ref(chunk)
+        found.update({(ref, account): (pk, goal) for ref, account, pk, goal in rows})
     return found
 
 
@@ -113,8 +113,7 @@ def messages_by_provider_id(keys: Collection[tuple[int, str]]) -> dict[tuple[int
     found = {}
     for account in {account for account, _ in keys}:
         for chunk in chunks(sorted(id for owner, id in keys if owner == account)):
-            rows = Message.objects.filter(account_id=account, provider_message_id__in=chunk)
-            for provider_id, pk, goal in rows.values_list("provider_message_id", "pk", "goal"):
+            for provider_id, pk, goal in backend().messages_by_provider_id(account, chunk):
                 found[account, provider_id] = (pk, goal)
     return found
 

@@ -17,6 +17,15 @@ FROM deliveries_pendingreceipt p JOIN deliveries_receipt r ON r.id = p.receipt_i
 WHERE p.state = 'new' {these} ORDER BY p.receipt_id LIMIT %s FOR UPDATE OF p SKIP LOCKED
 """
 
+# One array instead of thousands of parameters, which the ORM, the driver and the parser would each walk through.
+BY_REF = "SELECT uuid::text, account_id, id, goal FROM deliveries_message WHERE uuid = ANY(%s::uuid[])"
+
+# The condition of the index is said again: a long array does not prove it.
+BY_PROVIDER_ID = """
+SELECT provider_message_id, id, goal FROM deliveries_message
+WHERE account_id = %s AND provider_message_id = ANY(%s::text[]) AND NOT (provider_message_id = '')
+"""
+
 # For the expansion of an audience: ids in advance, so that three tables can be filled without joining back.
 NEXT_ID = "nextval(pg_get_serial_sequence('{table}', 'id'))"
 NEW_UUID = "gen_random_uuid()"
@@ -105,6 +114,20 @@ def claim_receipts(limit: int, ids: Sequence[int] | None) -> list[Waiting]:
             Waiting(id, account, kind, at, method, query, json.loads(headers), body, attempts)
             for id, account, kind, at, method, query, headers, body, attempts in cursor.fetchall()
         ]
+
+
+def messages_by_ref(refs: Sequence[str]) -> list[tuple[str, int, int, str]]:
+    """(reference, account, message, goal)"""
+    with connection.cursor() as cursor:
+        cursor.execute(BY_REF, [list(refs)])
+        return cursor.fetchall()
+
+
+def messages_by_provider_id(account: int, ids: Sequence[str]) -> list[tuple[str, int, str]]:
+    """(provider's id, message, goal)"""
+    with connection.cursor() as cursor:
+        cursor.execute(BY_PROVIDER_ID, [account, list(ids)])
+        return cursor.fetchall()
 
 
 def apply_events(events: Sequence[Event], now: datetime, mapping_version: int) -> tuple[Applied, list[int]]:

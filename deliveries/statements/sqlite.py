@@ -22,6 +22,14 @@ FROM deliveries_pendingreceipt p JOIN deliveries_receipt r ON r.id = p.receipt_i
 WHERE p.state = 'new' {these} ORDER BY p.receipt_id LIMIT %s
 """
 
+BY_REF = "SELECT uuid, account_id, id, goal FROM deliveries_message WHERE uuid IN ({marks})"
+
+# The condition of the index is said again, in its own words: else SQLite reads the whole table.
+BY_PROVIDER_ID = """
+SELECT provider_message_id, id, goal FROM deliveries_message
+WHERE account_id = %s AND provider_message_id IN ({marks}) AND NOT (provider_message_id = '')
+"""
+
 # For the expansion of an audience: ids in advance. The transaction holds the one write lock, so they stay free.
 NEXT_ID = "(SELECT coalesce(max(id), 0) FROM {table}) + row_number() OVER (ORDER BY c.id)"
 NEW_UUID = "lower(hex(randomblob(16)))"
@@ -66,6 +74,21 @@ def claim_receipts(limit: int, ids: Sequence[int] | None) -> list[Waiting]:
         Waiting(id, account, kind, moment(at), method, query, json.loads(headers), body, attempts)
         for id, account, kind, at, method, query, headers, body, attempts in rows
     ]
+
+
+def messages_by_ref(refs: Sequence[str]) -> list[tuple[str, int, int, str]]:
+    """(reference, account, message, goal)"""
+    by_hex = {ref.replace("-", ""): ref for ref in refs}  # as Django stores them
+    with connection.cursor() as cursor:
+        cursor.execute(BY_REF.format(marks=marks(refs)), list(by_hex))
+        return [(by_hex[ref], account, pk, goal) for ref, account, pk, goal in cursor.fetchall()]
+
+
+def messages_by_provider_id(account: int, ids: Sequence[str]) -> list[tuple[str, int, str]]:
+    """(provider's id, message, goal)"""
+    with connection.cursor() as cursor:
+        cursor.execute(BY_PROVIDER_ID.format(marks=marks(ids)), [account, *ids])
+        return cursor.fetchall()
 
 
 def apply_events(events: Sequence[Event], now: datetime, mapping_version: int) -> tuple[Applied, list[int]]:
