@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import chain
 
 from django.conf import settings
 from django.db import connection
@@ -33,12 +34,17 @@ def search(text: str, limit: int = LIMIT) -> list[Contact]:
     text = clean(text)
     if not text:
         return []
-    found = list(_load(exactly(text))[:limit])
-    if len(found) < limit and len(text) >= FEWEST:
-        have = {contact.pk for contact in found}
-        more = _load(Contact.objects.filter(partly(text)))[: limit + len(have)]
-        found += [contact for contact in more if contact.pk not in have]
-    return found[:limit]
+    ids = list(dict.fromkeys(chain.from_iterable(found[:limit] for found in exactly(text))))
+    if len(ids) < limit and len(text) >= FEWEST:
+        ids += [
+            pk
+            for pk in Contact.objects.filter(partly(text))
+            .order_by("pk")
+            .values_list("pk", flat=True)[: 2 * limit]
+        ]
+    ids = list(dict.fromkeys(ids))[:limit]
+    known = Contact.objects.select_related("source").prefetch_related("addresses").in_bulk(ids)
+    return [known[pk] for pk in ids]
 
 
 def clean(text: str) -> str:
@@ -46,38 +52,37 @@ def clean(text: str) -> str:
     return " ".join(text.replace("\x00", "").split())[:LONGEST]
 
 
-def exactly(text: str) -> QuerySet[Contact]:
-    """Contacts one of whose addresses or foreign id `text` spells out."""
+def exactly(text: str) -> list[QuerySet]:
+    """Ids of contacts one of whose addresses or whose foreign id `text` spells out. Apart, as each has its index."""
     number = search_forms(text, settings.DEFAULT_REGION).whole
     forms = {text, text.lower()} | ({number} if number else set())
-    by_address = Address.objects.filter(value__in=forms).values("contact_id")
-    return Contact.objects.filter(Q(pk__in=by_address) | (Q(external_id=text) & ~Q(external_id="")))
+    return [
+        Address.objects.filter(value__in=forms).order_by("contact_id").values_list("contact_id", flat=True),
+        Contact.objects.filter(external_id=text)
+        .exclude(external_id="")
+        .order_by("pk")
+        .values_list("pk", flat=True),
+    ]
 
 
-def partly(text: str, prefix: str = "") -> Q:
-    """A condition on contacts (or on rows that reach theirs by `prefix`): `text` is part of a name or address.
+def partly(text: str, key: str = "pk") -> Q:
+    """A condition on contacts, or on rows that name theirs in `key`: `text` is part of the name or of an address.
 
-    Digits are read as the last ones of a number; anything with an @ or a dot also as part of an email.
+    Digits are read as the last ones of a number, anything else as part of a name or an email.
     """
     text = clean(text)
     digits = SEPARATORS.sub("", text)
-    key = f"{prefix}__in" if prefix else "pk__in"
     if digits.isascii() and digits.isdigit():
-        return Q(**{key: _ending_in(digits)})
-    found = Q(**{key: _named(text)})
-    if "@" in text or "." in text:
-        found |= Q(**{key: _written(text)})
-    return found
+        return Q(**{f"{key}__in": _ending_in(digits)})
+    # One list of ids: with OR both databases would look at every contact.
+    return Q(**{f"{key}__in": _named(text).union(_written(text))})
 
 
-def _load(contacts: QuerySet[Contact]) -> QuerySet[Contact]:
-    return contacts.select_related("source").prefetch_related("addresses").order_by("pk")
-
-
-def _named(text: str) -> QuerySet | RawSQL:
+def _named(text: str) -> QuerySet:
+    contacts = Contact.objects.order_by()
     if len(text) >= FEWEST and indexed():
-        return _matching(NAME_INDEX, text)
-    return Contact.objects.filter(name__icontains=text).values("pk")
+        return contacts.filter(pk__in=_matching(NAME_INDEX, text)).values("pk")
+    return contacts.filter(name__icontains=text).values("pk")
 
 
 def _written(text: str) -> QuerySet:

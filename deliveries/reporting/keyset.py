@@ -56,23 +56,27 @@ class Page:
         return len(self.rows)
 
 
-def page(rows: QuerySet[Any], size: int, after: str, *, pk: str = "id", at: str = "") -> Page:
-    """`size` rows, newest first by (`at`, `pk`) or by `pk` alone, that come after the cursor.
-
-    The row comparison lets both databases walk the index from that row on; the plain bound beside it is what
-    SQLite uses to enter the index.
-    """
-    cursor = Cursor.read(after)
-    if cursor and at and cursor.at:
-        key = TupleLessThan(Tuple(F(at), F(pk)), (cursor.at, cursor.pk))
-        rows = rows.filter(key, **{f"{at}__lte": cursor.at})
-    elif cursor and not at:
-        rows = rows.filter(**{f"{pk}__lt": cursor.pk})
-    else:
-        cursor = None
+def page(rows: QuerySet[Any], size: int, mark: str, *, pk: str = "id", at: str = "") -> Page:
+    """`size` rows, newest first by (`at`, `pk`) or by `pk` alone, that come after the cursor spelled by `mark`."""
+    cursor = Cursor.read(mark)
+    if cursor and bool(at) != bool(cursor.at):
+        cursor = None  # of another list
+    if cursor:
+        rows = after(rows, cursor, pk=pk, at=at)
     found = list(rows.order_by(*([f"-{at}"] if at else []), f"-{pk}")[: size + 1])
     if len(found) <= size:
         return Page(found, first=cursor is None)
     last = found[size - 1]
-    mark = Cursor(getattr(last, at) if at else None, last.pk)
-    return Page(found[:size], str(mark), first=cursor is None)
+    following = Cursor(getattr(last, at) if at else None, last.pk)
+    return Page(found[:size], str(following), first=cursor is None)
+
+
+def after(rows: QuerySet[Any], cursor: Cursor, *, pk: str, at: str) -> QuerySet[Any]:
+    """The rows that come after the cursor's.
+
+    PostgreSQL walks the index from that row on by the row comparison; SQLite enters it by the plain bound beside it.
+    """
+    if not at:
+        return rows.filter(**{f"{pk}__lt": cursor.pk})
+    key = TupleLessThan(Tuple(F(at), F(pk)), (cursor.at, cursor.pk))
+    return rows.filter(key, **{f"{at}__lte": cursor.at})

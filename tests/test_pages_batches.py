@@ -1,0 +1,162 @@
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from contacts.models import Consent, Suppression
+from deliveries.models import Batch, Message, QueueEntry
+from tests import factories, reporting_rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def campaign():
+    made = reporting_rows.campaign([1, 1, 1, 0])
+    factories.content(made)
+    made.contents.get().sender.accounts.set([Message.objects.first().account])
+    for contact in {message.contact for message in made.messages.all()}:
+        Consent.objects.create(contact=contact, channel="sms", opted_in=True, how="Web form")
+    return made
+
+
+@pytest.fixture
+def marketer(login):
+    return login("marketer")
+
+
+def form_of(page: str) -> dict[str, str]:
+    """The hidden fields of the list's form."""
+    body = page[page.index('id="results"') :]
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', body))
+
+
+def chosen(client, campaign, **more):
+    page = client.get(f"/campaigns/{campaign.slug}/?queue=retry").content.decode()
+    return form_of(page) | more
+
+
+def test_a_preview_counts_what_is_selected_and_its_button_carries_the_number(marketer, campaign):
+    page = marketer.post(
+        "/batches/preview/", chosen(marketer, campaign, action="suppress", all="1", note="Asked")
+    ).content
+
+    assert b"Suppress 3 rows" in page
+    assert not Suppression.objects.exists()
+
+
+def test_all_matching_means_the_rows_of_that_moment(marketer, campaign):
+    given = chosen(marketer, campaign, action="suppress", all="1", note="Asked")
+    QueueEntry.objects.filter(message=campaign.messages.first()).update(
+        at=timezone.now() + timedelta(minutes=5)
+    )
+
+    page = marketer.post("/batches/preview/", given).content
+
+    assert b"Suppress 2 rows" in page
+
+
+def test_a_started_batch_is_recorded_with_each_row_and_can_be_undone(marketer, campaign):
+    given = chosen(marketer, campaign, action="suppress", note="Asked by phone")
+    given["messages"] = [str(pk) for pk in campaign.messages.values_list("pk", flat=True)[:2]]
+
+    record = marketer.post("/batches/", given, follow=True).content.decode()
+    batch = Batch.objects.get()
+    undone = marketer.post(f"/batches/{batch.pk}/undo/", follow=True).content.decode()
+
+    assert batch.created_by == marketer.user
+    assert batch.acted == 2
+    assert "Undo" in record
+    assert "“Asked by phone”" in record
+    assert not Suppression.objects.in_force(timezone.now()).exists()
+    assert "2 taken back" in undone
+
+
+def test_suppressing_without_a_reason_asks_for_it_and_does_nothing(marketer, campaign):
+    page = marketer.post("/batches/", chosen(marketer, campaign, action="suppress", all="1"))
+
+    assert page.status_code == 422
+    assert b"Say why these addresses are suppressed." in page.content
+    assert not Batch.objects.exists()
+
+
+def test_moving_asks_for_the_channel_first(marketer, campaign):
+    page = marketer.post(
+        "/batches/preview/", chosen(marketer, campaign, action="switch", all="1")
+    ).content.decode()
+
+    assert "Choose a channel" in page
+    assert "Look what would happen" in page
+
+
+def test_one_row_acts_at_once_and_offers_undo(marketer, campaign):
+    message = campaign.messages.filter(reason_code="30003").first()
+    given = chosen(marketer, campaign, one=f"retry:{message.pk}")
+
+    page = marketer.post("/batches/preview/", given, follow=True)
+
+    batch = Batch.objects.get()
+    assert batch.selection == {"messages": [message.pk]}
+    assert batch.acted == 1
+    assert page.redirect_chain[-1][0] == f"/campaigns/{campaign.slug}/?queue=retry"
+    assert f'action="/batches/{batch.pk}/undo/"' in page.content.decode()
+
+
+def test_one_row_that_needs_a_reason_asks_first(marketer, campaign):
+    message = campaign.messages.first()
+
+    page = marketer.post("/batches/preview/", chosen(marketer, campaign, one=f"suppress:{message.pk}"))
+
+    assert b"Reason, in your words" in page.content
+    assert not Batch.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"action": "explode", "messages": "1"},
+        {"action": "retry"},
+        {"action": "retry", "messages": "x"},
+        {"action": "retry", "messages": "9" * 40},
+        {"action": "retry", "all": "1"},
+        {"action": "retry", "all": "1", "queue": "nowhere"},
+        {"action": "retry", "all": "1", "queue": "retry", "filters": "channel=fax"},
+        {"one": "retry:x"},
+        {"one": "::::"},
+    ],
+)
+@pytest.mark.parametrize("path", ["/batches/preview/", "/batches/"])
+def test_a_selection_that_cannot_be_read_is_refused_in_words(marketer, path, given):
+    response = marketer.post(path, given)
+
+    assert response.status_code == 422
+    assert b"Nothing was done" in response.content
+    assert not Batch.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "away", ["https://example.com/", "//example.com/", "javascript:alert(1)", "/\\example.com"]
+)
+def test_nobody_is_sent_to_another_site_afterwards(marketer, campaign, away):
+    message = campaign.messages.first()
+
+    response = marketer.post("/batches/", chosen(marketer, campaign, one=f"retry:{message.pk}", next=away))
+
+    assert response.status_code == 302
+    assert re.fullmatch(r"/batches/\d+/", response["Location"])
+
+
+def test_bulk_actions_so_far_are_listed(marketer, campaign):
+    marketer.post("/batches/", chosen(marketer, campaign, action="correct", all="1"))
+
+    page = marketer.get("/batches/").content.decode()
+
+    assert "Correct 3" in page
+    assert marketer.user.display_name in page
+
+
+def test_acting_is_by_post_only(marketer):
+    assert marketer.get("/batches/preview/").status_code == 405
+    assert marketer.get("/batches/1/undo/").status_code == 405

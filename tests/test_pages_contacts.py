@@ -1,0 +1,309 @@
+import re
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from campaigns.models import Recipient
+from contacts import searching
+from contacts.models import Address, Consent, Note, Suppression
+from deliveries.models import Decision, Engagement, Receipt, StatusEvent
+from deliveries.reporting.finding import find
+from deliveries.reporting.trail import trail
+from deliveries.statuses import FailureClass, Fault, Status
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def elena():
+    contact = factories.contact(name="Elena Moreau", external_id="CRM-77", time_zone="America/Toronto")
+    factories.phone(contact, value="+12145550142")
+    factories.email(contact, value="elena.moreau@example.com")
+    return contact
+
+
+@pytest.fixture
+def others():
+    return [factories.phone().contact for _ in range(5)]
+
+
+# ---- Search ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "+12145550142", "+1 214 555 0142", "(214) 555-0142", "214.555.0142", "2145550142", "0142", "142", "555-0142",
+        "elena.moreau@example.com", "Elena.Moreau@Example.com", "moreau@", "Elena Moreau", "moreau", "lena mor",
+        "MOREAU", "CRM-77",
+    ],
+)  # fmt: skip
+def test_a_contact_is_found_by_whatever_is_known_of_them(elena, others, text):
+    assert find(text) == [elena]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "  ", "42", "no", '"', "nobody at all", "%", "_____", "0142%", "\x00", '") OR ("']
+)
+def test_what_describes_nobody_finds_nobody(elena, others, text):
+    assert find(text) == []
+
+
+def test_exact_matches_come_first():
+    part = factories.email(value="anna@example.com.au").contact
+    exact = factories.email(value="anna@example.com").contact
+
+    assert find("anna@example.com") == [exact, part]
+
+
+def test_a_message_is_found_by_our_id_and_by_the_provider_s(elena, others):
+    message = factories.message(
+        factories.recipient(contact=elena), address=elena.addresses.first(), provider_message_id="SMabc123"
+    )
+
+    assert find(str(message.uuid)) == [elena]
+    assert find("SMabc123") == [elena]
+
+
+def test_a_new_name_is_found_and_the_old_one_is_not(elena):
+    elena.name = "Elena Quartermaine"
+    elena.save()
+    Address.objects.filter(contact=elena, kind="phone").update(value="+12145550199")
+
+    assert find("quarterm") == [elena]
+    assert find("moreau") == [elena]  # still in the email
+    assert find("0142") == []
+    assert find("0199") == [elena]
+
+
+def test_a_part_of_a_name_is_looked_up_in_the_index(elena):
+    sql, values = searching.Contact.objects.filter(searching.partly("moreau")).query.sql_with_params()
+
+    if connection.vendor == "sqlite":
+        assert "contacts_name_search MATCH" in sql
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {sql}", values)
+        assert "contact_name_trigram" in str(cursor.fetchall())
+
+
+def test_the_search_page_masks_addresses_and_says_when_nobody_is_found(login, elena):
+    client = login("marketer")
+
+    found = client.get("/contacts/", {"q": "moreau"}).content.decode()
+    nobody = client.get("/contacts/", {"q": "zzzz"}).content.decode()
+
+    assert "+1 ••• ••• 0142" in found
+    assert "+12145550142" not in found
+    assert "Nobody found" in nobody
+
+
+# ---- Trail -----------------------------------------------------------------------------------------------------
+
+
+def a_story(contact, many: int = 1):
+    """Messages with events, receipts and decisions; a reply, a consent, a note and a suppression each time."""
+    now = timezone.now()
+    address = contact.addresses.get(kind="phone")
+    account, sender = factories.account("twilio"), factories.sender()
+    for number in range(many):
+        at = now - timedelta(hours=number)
+        message = factories.message(
+            factories.recipient(contact=contact), address=address, account=account, sender=sender, created_at=at,
+            status=Status.UNDELIVERED, failure_class=FailureClass.TEMPORARY, fault=Fault.RECIPIENT, reason_code="30003",
+        )  # fmt: skip
+        receipt = factories.receipt(account, state=None, body=b"MessageStatus=undelivered&ErrorCode=30003")
+        StatusEvent.objects.create(
+            message_id=message.pk, fact=number, receipt_id=receipt.pk, status="undelivered", standing=1,
+            failure_class="temporary", fault="recipient", evidence="carrier", native_status="undelivered",
+            native_code="30003", occurred_at=at, recorded_at=at,
+        )  # fmt: skip
+        for message_id in (message.pk, None):
+            Decision.objects.create(
+                message_id=message_id, recipient=message.recipient, contact=contact, at=at, by="playbook", rule="retry",
+                rule_version=3, step="retry", reason="One more try is inside the window.",
+            )  # fmt: skip
+        Engagement.objects.create(contact=contact, channel="sms", kind="reply", text="Thanks", at=at)
+        Consent.objects.create(contact=contact, channel="sms", opted_in=True, at=at, how="Web form")
+        Note.objects.create(contact=contact, text=f"Note {number}", at=at)
+
+
+def test_the_trail_tells_what_happened_why_and_what_comes_next(login, elena):
+    a_story(elena)
+    Recipient.objects.filter(contact=elena).update(
+        next_step="retry",
+        next_step_at=timezone.now() + timedelta(hours=2),
+        next_step_reason="The phone was off.",
+    )
+
+    page = login("support").get(f"/contacts/{elena.pk}/").content.decode()
+
+    assert "+12145550142" in page
+    assert "America/Toronto" in page
+    assert "Run now" in page
+    assert "The phone was off." in page
+    assert "Rule “retry”, version 3" in page
+    assert "MessageStatus=undelivered&amp;ErrorCode=30003" in page
+    assert "Thanks" in page
+    assert "number ending in 0142" in page
+
+
+def test_whole_addresses_and_raw_receipts_need_their_permission(login, elena):
+    a_story(elena)
+
+    page = login("marketer").get(f"/contacts/{elena.pk}/").content.decode()
+
+    assert "+12145550142" not in page
+    assert "ErrorCode=30003" not in page
+
+
+def test_the_trail_pages_through_every_item_once(elena):
+    a_story(elena, many=14)
+    seen, after = [], ""
+    while True:
+        found = trail(elena, list(elena.addresses.all()), after)
+        seen += [(item.kind, item.pk) for day in found.days for item in day.items]
+        after = found.after
+        if not after:
+            break
+
+    assert len(seen) == len(set(seen)) == 14 * 5
+
+
+def test_the_trail_costs_the_same_however_much_happened(
+    login, elena, django_assert_num_queries, django_assert_max_num_queries
+):
+    client = login("support")
+    a_story(elena, many=2)
+    with django_assert_max_num_queries(40) as few:
+        client.get(f"/contacts/{elena.pk}/")
+    a_story(elena, many=20)
+
+    with django_assert_num_queries(len(few.captured_queries)):
+        client.get(f"/contacts/{elena.pk}/")
+
+
+def test_a_contact_nothing_happened_to_has_a_trail_too(login):
+    contact = factories.contact()
+
+    page = login("support").get(f"/contacts/{contact.pk}/").content.decode()
+
+    assert "Nothing has happened yet" in page
+    assert "We have not sent you anything so far." in page
+    assert "No address to contact" in page
+
+
+def test_reachability_shows_its_evidence(login, elena):
+    address = elena.addresses.get(kind="phone")
+    for status in [Status.DELIVERED] * 3 + [Status.TIMED_OUT]:
+        factories.message(factories.recipient(contact=elena), address=address, status=status)
+
+    page = login("support").get(f"/contacts/{elena.pk}/").content.decode()
+
+    assert "Delivered 3 of last 4" in page
+    assert "Never tried" in page
+
+
+# ---- Acting for one person --------------------------------------------------------------------------------------
+
+
+def test_suppressing_asks_for_a_reason_and_then_blocks(login, elena):
+    client = login("support")
+    address = elena.addresses.get(kind="phone")
+
+    refused = client.post(
+        f"/contacts/{elena.pk}/suppress/", {"what": address.pk, "channel": "rvm", "reason": " "}
+    )
+    done = client.post(
+        f"/contacts/{elena.pk}/suppress/",
+        {"what": address.pk, "channel": "rvm", "reason": "Asked by phone"},
+        follow=True,
+    )
+
+    assert refused.status_code == 422
+    suppression = Suppression.objects.get()
+    assert (suppression.value, suppression.channel, suppression.created_by) == (
+        address.value,
+        "rvm",
+        client.user,
+    )
+    assert "Ringless voicemail is turned off for this contact." in done.content.decode()
+    assert "still allowed" in done.content.decode()
+
+
+def test_correcting_keeps_the_old_number_and_says_what_changed(login, elena):
+    done = login("support").post(
+        f"/contacts/{elena.pk}/correct/",
+        {
+            "name": "Elena Moreau",
+            "phone": "(214) 555-0177",
+            "email": "elena.moreau@example.com",
+            "time_zone": "",
+        },
+        follow=True,
+    )
+
+    assert elena.addresses.get(kind="phone", preferred=True).value == "+12145550177"
+    assert "Phone changed from +1 ••• ••• 0142 to +1 ••• ••• 0177." in done.content.decode()
+
+
+def test_a_wrong_correction_is_said_at_its_field_and_changes_nothing(login, elena):
+    refused = login("support").post(
+        f"/contacts/{elena.pk}/correct/", {"name": "New", "phone": "12", "email": "", "time_zone": ""}
+    )
+
+    elena.refresh_from_db()
+    assert refused.status_code == 422
+    assert elena.name == "Elena Moreau"
+    assert b"is not a phone number" in refused.content
+
+
+def test_a_note_is_kept_with_its_author(login, elena):
+    client = login("support")
+
+    page = client.post(f"/contacts/{elena.pk}/note/", {"text": "Call in the mornings."}, follow=True)
+
+    assert Note.objects.get().author == client.user
+    assert b"Call in the mornings." in page.content
+
+
+def test_a_step_that_is_gone_is_said_to_be(login, elena):
+    recipient = factories.recipient(contact=elena)
+
+    page = login("support").post(f"/contacts/{elena.pk}/steps/{recipient.pk}/run/", follow=True)
+
+    assert b"There is no such step any more" in page.content
+
+
+def test_another_contact_s_step_is_not_found(login, elena):
+    recipient = factories.recipient()
+
+    assert login("support").post(f"/contacts/{elena.pk}/steps/{recipient.pk}/run/").status_code == 404
+
+
+@pytest.mark.parametrize("act", ["correct", "suppress", "note"])
+def test_who_may_only_look_may_not_act(login, elena, act):
+    viewer = factories.user("")
+    viewer.user_permissions.add(*_permissions("view_contact"))
+
+    assert login(user=viewer).post(f"/contacts/{elena.pk}/{act}/", {}).status_code == 403
+
+
+def _permissions(*names):
+    from django.contrib.auth.models import Permission
+
+    return Permission.objects.filter(codename__in=names)
+
+
+def test_a_raw_receipt_is_shown_as_text_and_never_as_markup(login, elena):
+    a_story(elena)
+    Receipt.objects.update(body=b"<script>alert(1)</script>\xff")
+
+    page = login("support").get(f"/contacts/{elena.pk}/").content.decode()
+
+    assert "<script>alert(1)" not in page
+    assert re.search(r"&lt;script&gt;alert\(1\)", page)

@@ -1,0 +1,95 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from deliveries.models import Account, Heartbeat, PendingReceipt
+from tests import factories, reporting_rows
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def marketer(login):
+    return login("marketer")
+
+
+def test_the_first_run_says_how_data_arrives(marketer):
+    page = marketer.get("/").content.decode()
+
+    assert "Nothing has been sent yet" in page
+    assert "No worker has reported yet" in page
+
+
+def test_a_campaign_below_the_floor_wants_attention(marketer):
+    reporting_rows.campaign([0] * 10 + [1] * 12, name="Going badly", launched_at=timezone.now())
+    reporting_rows.campaign([0] * 30, name="Going well", launched_at=timezone.now())
+
+    page = marketer.get("/").content.decode()
+
+    assert "Campaigns needing attention" in page
+    assert "Going badly" in page
+    assert "Going well" not in page
+
+
+def test_the_overview_costs_the_same_however_much_was_sent(
+    marketer, django_assert_num_queries, django_assert_max_num_queries
+):
+    reporting_rows.campaign([0, 1] * 5)
+    with django_assert_max_num_queries(15) as few:
+        marketer.get("/")
+    reporting_rows.campaign([0, 1, 2, 6] * 50)
+
+    with django_assert_num_queries(len(few.captured_queries)) as queries:
+        marketer.get("/?days=90")
+
+    assert not [query for query in queries.captured_queries if 'FROM "deliveries_message"' in query["sql"]]
+
+
+def test_trouble_with_the_machinery_is_said_on_top(marketer):
+    now = timezone.now()
+    Heartbeat.objects.create(name="drain", at=now - timedelta(minutes=9))
+    factories.receipt(state=PendingReceipt.State.DEAD)
+    factories.receipt(state=PendingReceipt.State.PARKED)
+    Account.objects.update(paused_until=now + timedelta(minutes=5), forged=3, forged_at=now)
+
+    page = marketer.get("/").content.decode()
+
+    assert "The worker has been silent for 9 min" in page
+    assert "1 dead letter" in page
+    assert "1 parked receipt" in page
+    assert "is paused" in page
+    assert "had a bad signature" in page
+
+
+def test_a_worker_that_just_reported_is_no_alert(marketer):
+    Heartbeat.objects.create(name="drain", at=timezone.now())
+
+    assert "worker" not in marketer.get("/").content.decode()
+
+
+def test_the_rail_shows_only_what_a_person_may_open(login):
+    marketer, stranger = login("marketer"), login(user=factories.user(""))
+
+    page = marketer.get("/").content.decode()
+
+    assert 'aria-current="page"' in page
+    assert "/queues/" in page
+    assert stranger.get("/").status_code == 403
+
+
+def test_the_rail_counts_what_waits_in_the_queues(marketer):
+    reporting_rows.campaign([1, 2, 6, 0])
+
+    assert '<span class="rail-count">3</span>' in marketer.get("/campaigns/").content.decode()
+
+
+def test_campaigns_are_listed_newest_first_in_pages(marketer):
+    for number in range(52):
+        factories.campaign(name=f"Campaign number {number:02}")
+
+    first = marketer.get("/campaigns/").content.decode()
+
+    assert first.index("number 51") < first.index("number 02")
+    assert "number 01" not in first
+    assert "Older campaigns" in first

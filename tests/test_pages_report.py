@@ -1,0 +1,289 @@
+import random
+import re
+
+import pytest
+from django.urls import reverse
+
+from campaigns.models import Campaign
+from contacts.models import Contact
+from deliveries.models import Message, Queue
+from tests import factories, reporting_rows
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HX-Request": "true"}
+BUCKETS = ("success", "pending", "retryable", "permanent", "compliance", "optout", "unknown")
+
+
+def url(campaign, query=""):
+    return campaign.get_absolute_url() + (f"?{query}" if query else "")
+
+
+def rows(response) -> int:
+    return len(re.findall(r'<tr tabindex="-1">', response.content.decode()))
+
+
+def shown_count(response) -> int:
+    found = re.search(r'id="count"[^>]*>([\d,]+)', response.content.decode())
+    return int(found.group(1).replace(",", ""))
+
+
+@pytest.fixture
+def marketer(login):
+    return login("marketer")
+
+
+@pytest.mark.parametrize("query", ["", "queue=retry", "queue=watch", "status=undelivered", "s=robin"])
+def test_a_report_costs_the_same_number_of_queries_for_few_and_many_rows(
+    marketer, query, django_assert_num_queries, django_assert_max_num_queries
+):
+    small = reporting_rows.campaign([0, 1, 2, 6] * 3)
+    large = reporting_rows.campaign([0, 1, 2, 6] * 50)
+    marketer.get(url(small))
+    with django_assert_max_num_queries(25) as few:
+        marketer.get(url(small, query))
+    counting = 1 if query in ("s=robin",) else 0  # more than one page that no tally counts: counted, once
+
+    with django_assert_num_queries(len(few.captured_queries) + counting):
+        marketer.get(url(large, query))
+
+
+def test_a_fragment_comes_without_the_page(marketer):
+    campaign = reporting_rows.campaign([0, 1, 1])
+
+    page = marketer.get(url(campaign))
+    fragment = marketer.get(url(campaign), headers=HTMX)
+
+    assert b"<html" in page.content
+    assert b"<html" not in fragment.content
+    assert b'<section id="results"' in fragment.content
+    assert "HX-Request" in page["Vary"]
+    assert "HX-Request" in fragment["Vary"]
+
+
+def test_a_history_restore_gets_the_page(marketer):
+    campaign = reporting_rows.campaign([0])
+
+    restored = marketer.get(url(campaign), headers=HTMX | {"HX-History-Restore-Request": "true"})
+
+    assert b"<html" in restored.content
+
+
+def test_the_form_comes_along_only_when_it_was_not_the_trigger(marketer):
+    campaign = reporting_rows.campaign([0, 1])
+
+    by_form = marketer.get(url(campaign, "status=retryable"), headers=HTMX | {"HX-Trigger": "filters"})
+    by_tab = marketer.get(url(campaign, "queue=retry"), headers=HTMX | {"HX-Trigger": "tab-2"})
+
+    assert b'id="filters"' not in by_form.content
+    assert re.search(rb'id="filters"[^>]*hx-swap-oob="true"', by_tab.content, re.DOTALL)
+
+
+def test_every_number_leads_to_exactly_that_many_rows(marketer):
+    campaign = reporting_rows.campaign([0, 1, 1, 2, 3, 4, 5, 6, 6])
+    page = marketer.get(url(campaign)).content.decode()
+    links = re.findall(r'<a class="kpi" data-b="(\w+)" href="([^"]+)".*?kpi-n">([\d,]+)<', page, re.DOTALL)
+    tabs = re.findall(r'id="tab-\d" href="([^"]+)".*?badge">([\d,]+)<', page, re.DOTALL)
+    causes = re.findall(
+        r'<li><a href="([^"]+)"><span class="pill".*?<span>([\d,]+)</span></a></li>', page, re.DOTALL
+    )
+
+    checked = [(href, n) for _, href, n in links] + tabs + causes
+
+    assert {bucket for bucket, _, _ in links} == set(BUCKETS) - {"success"}
+    assert len(tabs) == 7
+    assert causes
+    for href, n in checked:
+        response = marketer.get(href.replace("&amp;", "&"))
+        assert (shown_count(response), rows(response)) == (int(n), int(n)), href
+
+
+def test_paging_goes_through_every_row_once_and_back_to_the_first(marketer):
+    campaign = reporting_rows.campaign([1] * 70)
+    first = marketer.get(url(campaign, "queue=retry"))
+    onward = (
+        re.search(r'id="next-page" href="([^"]+)"', first.content.decode()).group(1).replace("&amp;", "&")
+    )
+
+    second = marketer.get(onward)
+
+    assert (rows(first), rows(second)) == (50, 20)
+    assert shown_count(second) == 70
+    assert f'id="first-page" href="{url(campaign, "queue=retry")}"' in second.content.decode()
+
+
+def test_bad_filters_are_said_in_words_and_never_break(marketer):
+    campaign = reporting_rows.campaign([0])
+
+    response = marketer.get(url(campaign, "channel=fax"))
+
+    assert response.status_code == 422
+    assert b"These filters cannot be used" in response.content
+
+
+def test_random_query_strings_never_break_a_page(marketer):
+    campaign = reporting_rows.campaign([0, 1, 2])
+    contact = Contact.objects.first()
+    dice = random.Random(7)
+    words = ["", "x", "\x00", "-1", "9" * 30, "%", "'", '"', "ş", "\ufffd", "()", "a" * 300]
+    words += ["sms", "retryable", "today", "OTk5OTk5LjEuMQ", "*", "2026-01-01", "NEAR(", 'a" OR', "٣٣٣٣"]
+    names = [
+        "queue",
+        "s",
+        "status",
+        "channel",
+        "carrier",
+        "source",
+        "code",
+        "updated",
+        "after",
+        "show",
+        "days",
+        "q",
+        "outcome",
+    ]
+    paths = [
+        url(campaign),
+        "/",
+        "/campaigns/",
+        "/queues/",
+        "/queues/retry/",
+        "/contacts/",
+        f"/contacts/{contact.pk}/",
+    ]
+    paths += ["/batches/", f"/campaigns/{campaign.slug}/export/", "/queues/watch/export/"]
+
+    for _ in range(150):
+        query = {dice.choice(names): dice.choice(words) for _ in range(dice.randint(1, 4))}
+        for path in dice.sample(paths, 3):
+            response = marketer.get(path, query)
+            if response.streaming:
+                b"".join(response.streaming_content)
+            assert response.status_code in (200, 400, 422), (path, query)
+
+
+@pytest.mark.parametrize(
+    "path", ["/deliveries/99999999999999999999/", "/contacts/99999999999999999999/", "/batches/0/"]
+)
+def test_a_number_that_is_nobodys_is_not_found(marketer, path):
+    assert marketer.get(path).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/campaigns/", "/queues/", "/queues/retry/", "/contacts/", "/batches/"]
+)
+def test_pages_ask_for_a_log_in_and_for_the_permission(client, login, path):
+    stranger = login("")
+
+    assert client.get(path).status_code == 302
+    assert stranger.get(path).status_code == 403
+
+
+def test_a_lost_log_in_sends_the_whole_page_there(client):
+    response = client.get("/campaigns/", headers=HTMX)
+
+    assert response.status_code == 204
+    assert response["HX-Redirect"].startswith(reverse("admin:login"))
+
+
+def test_support_reads_reports_but_has_no_bulk_actions(login):
+    campaign = reporting_rows.campaign([1])
+
+    page = login("support").get(url(campaign, "queue=retry")).content.decode()
+
+    assert "data-tick" not in page
+    assert "Export CSV" not in page
+    assert login("support").get(f"/campaigns/{campaign.slug}/export/").status_code == 403
+    assert login("support").post("/batches/preview/", {}).status_code == 403
+
+
+def test_a_report_shows_red_when_the_numbers_do_not_add_up(marketer):
+    campaign = reporting_rows.campaign([0, 1])
+    Campaign.objects.filter(pk=campaign.pk).update(expanded_count=5)
+
+    page = marketer.get(url(campaign)).content.decode()
+
+    assert 'class="recon is-off"' in page
+    assert "Off by <b>3</b>" in page
+
+
+def test_numbers_in_lists_show_their_last_four_digits_only(login):
+    campaign = reporting_rows.campaign([1])
+    message = Message.objects.get(campaign=campaign)
+
+    page = login("admin").get(url(campaign)).content.decode()
+
+    assert message.address.value not in page
+    assert f"••• {message.address.value[-4:]}" in page
+
+
+def test_a_draft_shows_its_audience_and_what_stands_in_the_way(marketer):
+    lists = [factories.contact_list(name="Front desk"), factories.contact_list(name="Web form")]
+    factories.contact(lists=lists)
+    factories.contact(lists=lists[:1])
+    campaign = factories.campaign(lists=lists)
+
+    page = marketer.get(url(campaign)).content.decode()
+
+    assert "Launch to 2 contacts" in page
+    assert "Not ready to launch" in page
+
+
+def test_launching_needs_its_permission_and_says_why_it_cannot(marketer, login):
+    campaign = factories.campaign()
+
+    refused = marketer.post(f"/campaigns/{campaign.slug}/launch/", follow=True)
+
+    assert b"The campaign has no list" in refused.content
+    assert login("support").post(f"/campaigns/{campaign.slug}/launch/").status_code == 403
+    assert marketer.get(f"/campaigns/{campaign.slug}/launch/").status_code == 405
+
+
+def test_a_sending_campaign_can_be_paused_and_resumed(marketer):
+    campaign = reporting_rows.campaign([3])
+
+    marketer.post(f"/campaigns/{campaign.slug}/pause/")
+    campaign.refresh_from_db()
+    paused = campaign.state
+    marketer.post(f"/campaigns/{campaign.slug}/resume/")
+    campaign.refresh_from_db()
+
+    assert (paused, campaign.state) == ("paused", "sending")
+
+
+def test_an_empty_queue_is_good_news(marketer):
+    page = marketer.get("/queues/retry/").content.decode()
+
+    assert "Nothing to retry" in page
+
+
+def test_every_queue_has_its_page_over_all_campaigns(marketer):
+    reporting_rows.campaign([1, 2])
+    reporting_rows.campaign([1])
+
+    counts = {queue: shown_count(marketer.get(f"/queues/{queue}/")) for queue in Queue.values}
+
+    assert counts == {"retry": 2, "switch": 0, "correct": 1, "review": 0, "suppress": 0, "watch": 0}
+    assert marketer.get("/queues/elsewhere/").status_code == 404
+
+
+def test_a_queue_page_costs_the_same_for_few_and_many_rows(
+    marketer, django_assert_num_queries, django_assert_max_num_queries
+):
+    campaign = reporting_rows.campaign([1] * 10)
+    marketer.get("/queues/retry/")
+    with django_assert_max_num_queries(15) as few:
+        marketer.get("/queues/retry/")
+    reporting_rows.campaign([1] * 190, slug=f"{campaign.slug}-more")
+
+    with django_assert_num_queries(len(few.captured_queries)):
+        marketer.get("/queues/retry/")
+
+
+def test_one_message_shows_its_attempts_and_says_when_nothing_came(marketer):
+    campaign = reporting_rows.campaign([3])
+    message = campaign.messages.get()
+
+    page = marketer.get(f"/deliveries/{message.pk}/").content.decode()
+
+    assert "No receipt yet. Silence is not success" in page
+    assert str(message.uuid) in page

@@ -1,0 +1,74 @@
+import csv
+import io
+import logging
+
+import pytest
+
+from deliveries.reporting.exports import COLUMNS, safe
+from tests import factories, reporting_rows
+
+pytestmark = pytest.mark.django_db
+
+
+def exported(client, path):
+    response = client.get(path)
+    text = b"".join(response.streaming_content).decode()
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+def test_no_cell_runs_as_a_formula(cell):
+    assert safe(cell) == f"'{cell}"
+
+
+def test_an_export_has_the_rows_and_order_of_the_screen(login):
+    client = login("marketer")
+    campaign = reporting_rows.campaign([1, 2, 1, 0])
+
+    lines = exported(client, f"/campaigns/{campaign.slug}/export/?queue=retry")
+
+    entries = campaign.messages.filter(queue_entry__queue="retry").order_by("-queue_entry__at")
+    assert [line["message"] for line in lines] == [str(message.uuid) for message in entries]
+
+
+def test_an_export_gives_native_and_mapped_status_and_both_times(login):
+    client = login("marketer")
+    campaign = reporting_rows.campaign([1])
+    campaign.messages.get().contact.__class__.objects.update(name="=HYPERLINK(1)")
+
+    [line] = exported(client, f"/campaigns/{campaign.slug}/export/")
+
+    assert tuple(line) == COLUMNS
+    assert (line["result"], line["status"], line["native_code"]) == ("Retryable", "Undelivered", "30003")
+    assert line["created_utc"].endswith("+00:00")
+    assert line["updated_local"].endswith("UTC")
+    assert line["contact"] == "'=HYPERLINK(1)"
+    assert line["address"].startswith("'+1 •••")
+
+
+def test_a_long_export_costs_by_the_chunk_and_not_by_the_row(login, django_assert_max_num_queries):
+    client = login("marketer")
+    reporting_rows.campaign([1] * 60)
+
+    with django_assert_max_num_queries(12):
+        assert len(exported(client, "/queues/retry/export/")) == 60
+
+
+def test_an_export_is_logged_with_who_and_what(login, caplog):
+    client = login("marketer")
+    campaign = reporting_rows.campaign([1])
+
+    with caplog.at_level(logging.INFO):
+        exported(client, f"/campaigns/{campaign.slug}/export/?status=retryable")
+
+    assert f"{client.user} exports {campaign.slug}" in caplog.text
+    assert "status Retryable" in caplog.text
+
+
+def test_a_bad_filter_is_said_instead_of_an_empty_file(login):
+    campaign = factories.campaign(state="sending")
+
+    response = login("marketer").get(f"/campaigns/{campaign.slug}/export/?channel=fax")
+
+    assert response.status_code == 422
+    assert b"Channel" in response.content

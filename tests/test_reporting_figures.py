@@ -1,0 +1,165 @@
+from datetime import UTC, date, datetime
+
+import pytest
+from django.db.models import F
+
+from campaigns.models import Campaign, Recipient
+from deliveries.models import CarrierTally, DayTally, RecipientTally, SourceTally
+from deliveries.reporting.charts import finding, outcome_by_channel
+from deliveries.reporting.figures import Outcomes, campaign_figures, lines, overview, percent
+from deliveries.statuses import Disposition
+from tests import factories, reporting_rows
+
+
+def outcomes(**counts: int) -> Outcomes:
+    return Outcomes(counts)
+
+
+def test_the_rate_counts_what_was_sent_and_leaves_the_withdrawn_out():
+    found = Outcomes({"DELIVERED": 90, "PENDING": 5, "BOUNCED_HARD": 5, "": 50})
+
+    assert found.sent == 100
+    assert found.rate == 0.9
+    assert found.settled_rate == 90 / 95
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ({}, "Nothing sent yet"),
+        ({"DELIVERED": 89, "PENDING": 11}, "Too early to judge"),
+        ({"DELIVERED": 90, "PENDING": 10}, "Below the 95% target"),
+        ({"DELIVERED": 899, "UNKNOWN": 101}, "Below the 90% floor"),
+        ({"DELIVERED": 900, "UNKNOWN": 100}, "Below the 95% target"),
+        ({"DELIVERED": 949, "UNKNOWN": 51}, "Below the 95% target"),
+        ({"DELIVERED": 950, "UNKNOWN": 50}, "On target"),
+    ],
+)
+def test_the_verdict_is_in_words(counts, words):
+    assert Outcomes(counts).verdict.words == words
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(None, "n/a"), (0, "0%"), (0.8996, "89.9%"), (0.95, "95.0%"), (0.9999, "99.9%"), (1, "100%")],
+)
+def test_a_rate_is_never_rounded_up_over_a_mark(share, words):
+    assert percent(share) == words
+
+
+@pytest.mark.django_db
+def test_numbers_that_add_up_say_so():
+    campaign = reporting_rows.campaign([0, 1, 2, 3, 4, 5, 6])
+    skipped = factories.recipient(campaign, state=Recipient.State.SKIPPED, skip_reason="no_consent")
+    Campaign.objects.filter(pk=campaign.pk).update(expanded_count=F("expanded_count") + 1)
+    reporting_rows.count()
+    campaign.refresh_from_db()
+
+    checks = campaign_figures(campaign).checks()
+
+    assert [check.adds_up for check in checks] == [True, True]
+    assert ("skipped", 1) in checks[0].parts
+    assert skipped.state == "skipped"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("tally", [CarrierTally, SourceTally, RecipientTally])
+def test_numbers_that_do_not_add_up_are_shown_as_such(tally):
+    campaign = reporting_rows.campaign([0, 1, 2])
+    cell = tally.objects.filter(campaign_id=campaign.pk).first()
+    cell.n += 5
+    cell.save()
+
+    assert not all(check.adds_up for check in campaign_figures(campaign).checks())
+
+
+@pytest.mark.django_db
+def test_causes_are_what_was_not_delivered_most_frequent_first():
+    campaign = reporting_rows.campaign([0, 0, 1, 1, 1, 2, 3, 6])
+
+    causes = campaign_figures(campaign).all_causes
+
+    assert [(cause.code, cause.n) for cause in causes] == [("30003", 3), ("", 1), ("30005", 1)]
+
+
+@pytest.mark.django_db
+def test_the_line_of_a_bucket_names_its_worst_source():
+    lists = [factories.contact_list(name="Partner list B"), factories.contact_list(name="Front desk")]
+    campaign = reporting_rows.campaign([2, 0, 2, 2], lists=lists)
+
+    kpis = campaign_figures(campaign).kpis({one.pk: one.name for one in lists})
+
+    permanent = next(kpi for kpi in kpis if kpi.bucket == "permanent")
+    assert (permanent.n, permanent.line) == (3, "67% from Partner list B")
+
+
+@pytest.mark.django_db
+def test_a_list_of_campaigns_costs_the_same_however_many_there_are(django_assert_num_queries):
+    campaigns = [reporting_rows.campaign([0, 1]) for _ in range(3)]
+
+    with django_assert_num_queries(2):
+        found = lines(campaigns)
+
+    assert [line.outcomes.rate for line in found] == [0.5] * 3
+
+
+@pytest.mark.django_db
+def test_the_overview_counts_utc_days_and_the_days_before():
+    for day, n in ((4, 10), (1, 20), (2, 30)):
+        DayTally.objects.create(
+            day=date(2026, 3, day),
+            channel="sms",
+            account_id=1,
+            carrier="Carrier A",
+            disposition="DELIVERED",
+            n=n,
+        )
+    DayTally.objects.create(
+        day=date(2026, 2, 25), channel="sms", account_id=1, carrier="Carrier A", disposition="UNKNOWN", n=7
+    )
+
+    found = overview(7, datetime(2026, 3, 4, tzinfo=UTC).date())
+
+    assert found.outcomes.delivered == 60
+    assert found.before.sent == 7
+    assert len(found.carriers.spans) == 7
+    assert [cell.outcomes.sent for cell in found.carriers.rows[0][2]] == [0, 0, 0, 20, 30, 0, 10]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("days", [7, 30, 90])
+def test_every_day_of_a_period_stands_in_exactly_one_column(days):
+    spans = overview(days, date(2026, 3, 4)).carriers.spans
+
+    covered = sum((last - first).days + 1 for first, last in spans)
+    assert covered == days
+    assert spans[-1][1] == date(2026, 3, 4)
+
+
+def test_a_chart_opens_on_what_was_not_delivered_and_names_no_colour():
+    channels = {"sms": outcomes(DELIVERED=90, UNKNOWN=10), "email": outcomes(DELIVERED=99, PENDING=1)}
+
+    figure = outcome_by_channel(channels)
+
+    assert "success" not in [trace["meta"] for trace in figure["data"]]
+    assert [note["text"] for note in figure["layout"]["annotations"]] == ["10.0%", "1.0%"]
+    assert figure["layout"]["template"] == "none"
+    assert "color" not in str(figure)
+
+
+def test_a_chart_of_everything_fills_every_bar():
+    figure = outcome_by_channel({"sms": outcomes(DELIVERED=90, UNKNOWN=10)}, everything=True)
+
+    assert sum(trace["x"][0] for trace in figure["data"]) == 100
+    assert next(trace["meta"] for trace in figure["data"]) == "success"
+
+
+def test_a_chart_of_nothing_is_empty_and_says_so():
+    assert outcome_by_channel({"sms": outcomes()})["data"] == []
+    assert finding({}) == "Nothing has been sent yet."
+
+
+def test_buckets_keep_one_order_in_every_stack():
+    figure = outcome_by_channel({"sms": Outcomes(dict.fromkeys(Disposition, 1))}, everything=True)
+
+    assert [trace["name"] for trace in figure["data"]] == [one.label for one in Disposition]

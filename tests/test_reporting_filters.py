@@ -1,0 +1,140 @@
+from datetime import timedelta
+from itertools import product
+
+import pytest
+from django.utils import timezone
+
+from deliveries.models import Queue, QueueEntry
+from deliveries.reporting.figures import campaign_figures
+from deliveries.reporting.filters import BadFilter, OutcomeFilter, View, entries, matching
+from tests import factories, reporting_rows
+
+
+def test_unknown_parameters_are_ignored():
+    form = OutcomeFilter({"status": "retryable", "utm_source": "x", "after": "y"})
+
+    assert form.is_valid()
+    assert form.given == {"status": "retryable"}
+
+
+def test_equal_views_have_equal_query_strings():
+    one = OutcomeFilter({"channel": "sms", "status": "retryable", "s": ""})
+    other = OutcomeFilter({"status": "retryable", "channel": "sms", "carrier": ""})
+
+    assert one.is_valid()
+    assert other.is_valid()
+    assert one.querystring() == other.querystring() == "status=retryable&channel=sms"
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"status": "lost"}, "status"),
+        ({"channel": "fax"}, "channel"),
+        ({"source": "x"}, "source"),
+        ({"s": "ab"}, "s"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_field(given, field):
+    form = OutcomeFilter(given)
+
+    assert not form.is_valid()
+    assert list(form.errors) == [field]
+
+
+def test_a_chip_says_what_is_set_and_leads_to_the_view_without_it():
+    form = OutcomeFilter({"status": "permanent", "channel": "rvm"})
+    assert form.is_valid()
+
+    chips = form.chips()
+
+    assert [(chip.label, chip.words, chip.without) for chip in chips] == [
+        ("Status", "Permanent", "channel=rvm"),
+        ("Channel", "Ringless voicemail", "status=permanent"),
+    ]
+
+
+def test_bad_filters_of_a_selection_are_refused():
+    with pytest.raises(BadFilter, match="channel"):
+        matching(campaign_id=1, queue="", filters={"channel": "fax"})
+    with pytest.raises(BadFilter, match="queue"):
+        matching(campaign_id=1, queue="nowhere", filters={})
+
+
+@pytest.mark.django_db
+def test_a_queue_and_its_messages_are_the_same_rows():
+    campaign = reporting_rows.campaign([1, 1, 2, 0, 6])
+    reporting_rows.campaign([1])
+
+    view = View(campaign.pk, Queue.RETRY, {"code": "30003"})
+    messages = matching(campaign_id=campaign.pk, queue=Queue.RETRY, filters={"code": "30003"})
+
+    assert {entry.pk for entry in entries(view, timezone.now())} == {message.pk for message in messages}
+    assert messages.count() == 2
+
+
+@pytest.mark.django_db
+def test_a_bucket_takes_every_status_in_it():
+    campaign = reporting_rows.campaign([1, 2, 6, 6, 0])
+
+    found = matching(campaign_id=campaign.pk, queue="", filters={"status": "unknown"})
+
+    assert [message.status for message in found] == ["timed_out", "timed_out"]
+
+
+@pytest.mark.django_db
+def test_search_finds_names_and_last_digits_within_the_campaign():
+    campaign = reporting_rows.campaign([0, 0, 0])
+    message = campaign.messages.first()
+    other = factories.message()
+    other.contact.name = message.contact.name = "Robin Quartermaine"
+    other.contact.save()
+    message.contact.save()
+
+    by_name = matching(campaign_id=campaign.pk, queue="", filters={"s": "quarter"})
+    by_digits = matching(campaign_id=campaign.pk, queue="", filters={"s": message.address.value[-4:]})
+
+    assert list(by_name) == [message]
+    assert message in by_digits
+
+
+@pytest.mark.django_db
+def test_a_period_counts_back_from_the_moment_of_the_selection():
+    at = timezone.now()
+    campaign = reporting_rows.campaign([1, 1, 1], at=at - timedelta(minutes=58))
+
+    filters = {"updated": "1h"}
+
+    assert matching(campaign_id=campaign.pk, queue="retry", filters=filters, now=at).count() == 3
+    assert (
+        matching(
+            campaign_id=campaign.pk, queue="retry", filters=filters, now=at + timedelta(minutes=1)
+        ).count()
+        == 2
+    )
+
+
+@pytest.mark.django_db
+def test_counts_from_tallies_equal_the_rows_behind_them():
+    lists = [factories.contact_list(), factories.contact_list()]
+    campaign = reporting_rows.campaign([0, 1, 2, 3, 4, 5, 6, 1, 1, 0], lists=lists)
+    figures = campaign_figures(campaign)
+    choices = {
+        "status": ["", "retryable", "undelivered", "unknown"],
+        "channel": ["", "sms", "email"],
+        "carrier": ["", "Carrier A", "-"],
+        "source": ["", str(lists[0].pk), "0", "-", "00", "99999999999999999"],
+        "code": ["", "30003", "-"],
+    }
+
+    for values in product(*choices.values()):
+        filters = {name: value for name, value in zip(choices, values, strict=True) if value}
+        known = figures.count("", filters)
+        if known is not None:
+            assert known == matching(campaign_id=campaign.pk, queue="", filters=filters).count(), filters
+
+
+@pytest.mark.django_db
+def test_a_source_beyond_what_a_database_holds_finds_nothing():
+    assert not matching(campaign_id=1, queue="", filters={"source": "9" * 19}).exists()
+    assert not QueueEntry.objects.exists()
