@@ -55,10 +55,6 @@ def expand(now: datetime) -> int:
     return done
 
 
-def send(now: datetime) -> int:
-    return dispatch.recover(now).looked_at + dispatch.dispatch(now).looked_at
-
-
 # In order of haste: what people are waiting to see comes before what they are waiting for.
 STEPS: dict[str, Callable[[datetime], int]] = {
     "record": record,
@@ -66,7 +62,8 @@ STEPS: dict[str, Callable[[datetime], int]] = {
     "fold": lambda now: fold(),
     "due": follow_due,
     "batches": batches.run,
-    "send": send,
+    "recover": lambda now: dispatch.recover(now).looked_at,
+    "send": lambda now: dispatch.dispatch(now).looked_at,
     "expand": expand,
 }
 

@@ -38,10 +38,11 @@ class Rules:
     strikes: int = 3
     version: int = 0
 
-    @property
-    def first_look(self) -> timedelta:
-        """After how long of silence there is something to decide."""
-        return min(self.at_risk, self.switch_after, self.give_up)
+    def next_look(self, age: timedelta) -> timedelta:
+        """The age, beyond this one, at which a silent message next asks for a decision; give_up is the last."""
+        return min(
+            (t for t in (self.at_risk, self.switch_after) if age < t < self.give_up), default=self.give_up
+        )
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,9 @@ def decide(facts: Facts, rules: Rules, now: datetime) -> Decided:
     return _unknown(facts, rules, now)
 
 
-def _usable(facts: Facts, now: datetime) -> tuple[str, ...]:
-    """The channels a further attempt may still use."""
-    if facts.ended or (facts.relevant_until is not None and now >= facts.relevant_until):
+def _usable(facts: Facts, moment: datetime) -> tuple[str, ...]:
+    """The channels a further attempt may still use at `moment`."""
+    if facts.ended or (facts.relevant_until is not None and moment >= facts.relevant_until):
         return ()
     return facts.alternatives
 
@@ -159,16 +160,15 @@ def _while_pending(facts: Facts, rules: Rules, now: datetime) -> Decided:
             queue=Queue.WATCH, give_up=True,
         )  # fmt: skip
     if age >= rules.at_risk:
-        next_look = rules.switch_after if age < rules.switch_after < rules.give_up else rules.give_up
         return Decided(
             "at-risk", Step.WAIT, State.OPEN,
             f"{'Delayed' if facts.status == Status.DELAYED else 'Silent'} for more than"
             f" {_hours(rules.at_risk)}: at risk.",
-            due_at=facts.handed_over_at + next_look, queue=Queue.WATCH,
+            due_at=facts.handed_over_at + rules.next_look(age), queue=Queue.WATCH,
         )  # fmt: skip
     return Decided(
         "under-way", Step.WAIT, State.OPEN, UNDER_WAY,
-        due_at=facts.handed_over_at + _next_look(rules, age),
+        due_at=facts.handed_over_at + rules.next_look(age),
     )  # fmt: skip
 
 
@@ -223,22 +223,21 @@ def _where_permanent(facts: Facts, rules: Rules) -> str:
 def _temporary(facts: Facts, rules: Rules, now: datetime) -> Decided:
     """Retry inside the window; after it, another channel; else it waits for a person."""
     why = facts.reason or "The failure is temporary"
-    due = _opens(facts, (facts.settled_at or now) + rules.retry_after)
+    due = _opens(facts, max((facts.settled_at or now) + rules.retry_after, now))
     closes = facts.first_attempt_at + rules.retry_window
     if facts.ended:
         return Decided("ended", Step.NONE, State.FAILED, f"{why}. Nothing more is sent.")
-    if facts.relevant_until is not None and max(due, now) >= facts.relevant_until:
+    if facts.relevant_until is not None and due >= facts.relevant_until:
         return Decided("too-late", Step.NONE, State.FAILED, f"{why}. The message would come too late.")
-    if facts.attempts <= rules.retries and max(due, now) <= closes and not facts.blocked:
+    if facts.attempts <= rules.retries and due <= closes and not facts.blocked:
         return Decided(
             "retry", Step.RETRY, State.OPEN, f"{why}. Retry {facts.attempts} of {rules.retries}.",
             due_at=due, queue=Queue.RETRY,
         )  # fmt: skip
-    usable = _usable(facts, now)
+    switch_at = _switch_at(facts, rules, now)
+    usable = _usable(facts, switch_at)
     if usable:
-        return _switch(
-            "undelivered", facts, usable, _switch_at(facts, rules, now), f"{why}, and the retries are used up"
-        )
+        return _switch("undelivered", facts, usable, switch_at, f"{why}, and the retries are used up")
     if facts.blocked:
         step, queue = (Step.CORRECT, Queue.CORRECT) if facts.needs_correction else (Step.NONE, "")
         return Decided("blocked", step, State.FAILED, f"{why}. No retry: {facts.blocked}.", queue=queue)
@@ -255,11 +254,10 @@ def _unknown(facts: Facts, rules: Rules, now: datetime) -> Decided:
         if facts.status == Status.TIMED_OUT
         else "The provider gave no usable reason"
     )
-    usable = _usable(facts, now)
+    switch_at = _switch_at(facts, rules, now)
+    usable = _usable(facts, switch_at)
     if usable:
-        return _switch("undelivered", facts, usable, _switch_at(facts, rules, now), why)._replace(
-            state=State.UNKNOWN
-        )
+        return _switch("undelivered", facts, usable, switch_at, why)._replace(state=State.UNKNOWN)
     return Decided(
         "unknown", Step.VERIFY, State.UNKNOWN, f"{why}. Whether it arrived is not known.", queue=Queue.WATCH
     )

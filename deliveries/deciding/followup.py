@@ -8,16 +8,18 @@ a status that moved, a due time, a bulk action, an opt-out.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from campaigns.models import Campaign, Playbook, Recipient
 from contacts.channels import KIND_OF, Channel
 from contacts.gate import REASONS, Ask, Reason, Verdict, check
+from contacts.hours import zone_for
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import suppress
 from deliveries.deciding.decide import ARRIVED, Decided, Facts, Rules, State, Step, decide
@@ -115,6 +117,11 @@ def _arrive(message_ids: Sequence[int]) -> set[int]:
     Most messages go out and arrive at the first attempt. Then there is nothing to decide: progress asks for
     nothing, and an arrival makes the recipient reached. `settle` would come to the same, row by row.
     """
+    # Locked before they are looked at: what changes meanwhile must not be overwritten by what was seen before.
+    reached = Message.objects.filter(pk__in=message_ids, disposition=Disposition.DELIVERED)
+    ids = list(reached.values_list("recipient_id", flat=True))
+    locked = Recipient.objects.select_for_update().filter(pk__in=ids).order_by("pk")
+    recipients = {recipient.pk: recipient for recipient in locked.only("campaign_id", *RECIPIENT_FIELDS)}
     # Said as the index `one_successor` says it, so that both databases use it.
     follower = Message.objects.filter(follows=OuterRef("pk"), follows__isnull=False, canceled_at__isnull=True)
     sick = AddressHealth.objects.filter(address=OuterRef("address"), hard_fails__gt=0)
@@ -125,19 +132,16 @@ def _arrive(message_ids: Sequence[int]) -> set[int]:
     arrived, rest = {}, set()
     for recipient, bucket, status, parts, channel, delivered, updated, follows, *complicated in rows:
         plain = follows is None and parts <= 1 and not any(complicated)
-        if plain and bucket == Disposition.DELIVERED:
+        if plain and bucket == Disposition.DELIVERED and recipient in recipients:
             arrived[recipient] = (delivered or updated, channel)
         elif not (plain and status in (Status.QUEUED, Status.SENDING, Status.SENT)):
             rest.add(recipient)
-    _reach(arrived)
+    _reach([recipients[pk] for pk in sorted(arrived)], arrived)
     return rest
 
 
-def _reach(arrived: dict[int, tuple[datetime, str]]) -> None:
+def _reach(recipients: Sequence[Recipient], arrived: dict[int, tuple[datetime, str]]) -> None:
     """These recipients' only attempt arrived: recipient -> (when, on which channel)."""
-    fields = ["state", "skip_reason", "reached_at", "reached_by", *NEXT_STEP_FIELDS]
-    rows = Recipient.objects.select_for_update().filter(pk__in=arrived).order_by("pk")
-    recipients = list(rows.only("campaign_id", *fields))
     tally: Counter[tuple] = Counter()
     for recipient in recipients:
         tally[recipient.campaign_id, recipient.state, recipient.skip_reason] -= 1
@@ -145,7 +149,7 @@ def _reach(arrived: dict[int, tuple[datetime, str]]) -> None:
         recipient.state, recipient.skip_reason = State.REACHED, ""
         recipient.reached_at, recipient.reached_by = arrived[recipient.pk]
         recipient.next_step, recipient.next_step_at, recipient.next_step_reason = Step.NONE, None, ARRIVED
-    rewrite(recipients, fields)
+    rewrite(recipients, RECIPIENT_FIELDS)
     bump(RecipientTally, tally)
 
 
@@ -173,16 +177,9 @@ def _settle(recipient_ids: Sequence[int], now: datetime) -> None:
     _suppress(views, decided, now)
     _time_out(views, decided, now)
     made = _make_due(views, decided, known, now)
-    withdraw(
-        [
-            m.pk
-            for v in views
-            if v.reached_by or decided[v.recipient.pk].rule == "opted-out"
-            for m in v.messages
-        ],
-        "superseded",
-        now,
-    )
+    withdraw([m.pk for v in views if v.reached_by for m in v.messages], "superseded", now)
+    ended = [v for v in views if decided[v.recipient.pk].rule == "opted-out"]
+    withdraw([m.pk for v in ended for m in v.messages], "opted_out", now)
     _explain(views, decided, made, now)
     _queue(views, decided, made, now)
     _move_recipients(views, decided, made, now)
@@ -271,7 +268,7 @@ def _late(view: View, now: datetime) -> bool:
     """Whether a pending attempt is old enough for another channel to matter."""
     head = view.head
     waited = now - head.handed_over_at if head.handed_over_at else timedelta(0)
-    return head.status == Status.DELAYED or waited >= timedelta(hours=view.campaign.playbook.at_risk_hours)
+    return head.status == Status.DELAYED or waited >= rules_of(view.campaign.playbook).next_look(timedelta(0))
 
 
 def _others(view: View) -> list[str]:
@@ -344,7 +341,9 @@ def arguments(view: View, known: Known) -> tuple[Facts, Rules]:
         needs_correction=bool(own and own.reason == "needs_correction"),
         replaced=bool(address and address.pk != head.address_id),
         hard_fails=known.health.get((head.address_id, head.channel), Health(0, None, "")).hard_fails,
-        zone=view.recipient.contact.time_zone or (address.time_zone if address else ""),
+        zone=zone_for(
+            view.recipient.contact.time_zone, address.time_zone if address else "", settings.TIME_ZONE
+        ).key,
         window=(campaign.window_start, campaign.window_end),
         urgent=campaign.is_urgent,
         ended=campaign.state == Campaign.State.CANCELED or not view.recipient.automatic,
@@ -528,22 +527,22 @@ def _queue(
 ) -> None:
     """Let each attempt stand in the queue its decision names, and in no other."""
     standing = QueueEntry.objects.in_bulk([m.pk for view in views for m in view.messages])
+    keep = _still_asked([m for view in views for m in view.messages[:-1] if m.pk in standing], standing, now)
     fresh, gone = [], []
     changes: Counter[tuple] = Counter()
     for view in views:
         plan = decided[view.recipient.pk]
         for message in view.messages:
             entry = standing.get(message.pk)
-            queue = _queue_of(view, message, plan, entry, acted=view.recipient.pk in made)
+            queue = _queue_of(view, message, plan, keep.get(message.pk, ""), acted=view.recipient.pk in made)
             if entry and queue != entry.queue:
                 gone.append(entry.pk)
                 changes[entry.campaign_id, entry.queue] -= 1
             if queue and (entry is None or queue != entry.queue):
                 changes[view.campaign.pk, queue] += 1
             if queue:
-                fresh.append(
-                    _entry(message, queue, plan, entry if entry and entry.queue == queue else None, now)
-                )
+                before = entry if entry and entry.queue == queue else None
+                fresh.append(_entry(message, queue, plan, before, now, is_head=message is view.head))
     QueueEntry.objects.filter(pk__in=gone).delete()
     QueueEntry.objects.bulk_create(
         fresh,
@@ -555,19 +554,37 @@ def _queue(
     bump(QueueTally, changes)
 
 
-def _queue_of(view: View, message: Message, plan: Decided, entry: QueueEntry | None, *, acted: bool) -> str:
+def _still_asked(
+    earlier: Sequence[Message], standing: Mapping[int, QueueEntry], now: datetime
+) -> dict[int, str]:
+    """The queues that earlier attempts go on standing in: until their address was corrected, or suppressed."""
+    if not earlier:
+        return {}
+    addresses = Address.objects.in_bulk({message.address_id for message in earlier})
+    blocked = Suppression.objects.in_force(now).filter(value__in={a.value for a in addresses.values()})
+    closed = set(blocked.values_list("value", "channel"))
+    keep = {}
+    for message in earlier:
+        address, queue = addresses[message.address_id], standing[message.pk].queue
+        suppressed = bool({(address.value, ""), (address.value, message.channel)} & closed)
+        if queue in (Queue.CORRECT, Queue.SUPPRESS) and address.preferred and not suppressed:
+            keep[message.pk] = queue
+    return keep
+
+
+def _queue_of(view: View, message: Message, plan: Decided, kept: str, *, acted: bool) -> str:
     if view.reached_by or plan.rule == "opted-out":
         return ""
     if message is view.head:
         # A retry or switch that was just made has left its queue; a bad address still waits to be corrected.
         return "" if acted and plan.queue in (Queue.RETRY, Queue.SWITCH, Queue.WATCH) else plan.queue
-    keeps = entry is not None and entry.queue in (Queue.CORRECT, Queue.SUPPRESS)
-    return entry.queue if entry is not None and keeps else ""
+    return kept
 
 
 def _entry(
-    message: Message, queue: str, plan: Decided, before: QueueEntry | None, now: datetime
+    message: Message, queue: str, plan: Decided, before: QueueEntry | None, now: datetime, *, is_head: bool
 ) -> QueueEntry:
+    """The row of `message` in `queue`. What an earlier attempt waits for stays in its own words."""
     return QueueEntry(
         message_id=message.pk,
         queue=queue,
@@ -580,8 +597,8 @@ def _entry(
         carrier=message.carrier,
         list_source_id=message.list_source_id,
         at=before.at if before else (message.settled_at or now),
-        due_at=plan.due_at if plan.step in (Step.RETRY, Step.SWITCH) else None,
-        reason=plan.reason[:300],
+        due_at=plan.due_at if is_head and plan.step in (Step.RETRY, Step.SWITCH) else None,
+        reason=plan.reason[:300] if is_head or before is None else before.reason,
         owner_id=before.owner_id if before else None,
         snoozed_until=before.snoozed_until if before else None,
     )
@@ -632,9 +649,13 @@ def stop_paths(value: str, now: datetime) -> None:
         message__address_id__in=[pk for pk, _ in addresses], message__contact_id__in=contacts
     )
     withdraw(waiting.values_list("message_id", flat=True), "opted_out", now)
-    planned = Recipient.objects.filter(contact_id__in=contacts, next_step_at__isnull=False).values("pk")
-    latest = Message.objects.filter(recipient_id__in=planned).values_list("pk", flat=True)
-    Moved.objects.bulk_create([Moved(message_id=pk, moved_at=now) for pk in latest])
+    look_again(Recipient.objects.filter(contact_id__in=contacts, next_step_at__isnull=False), now)
+
+
+def look_again(recipients: QuerySet[Recipient], now: datetime) -> None:
+    """Have these recipients decided anew, soon: what was planned for them may not hold any more."""
+    messages = Message.objects.filter(recipient__in=recipients.values("pk")).values_list("pk", flat=True)
+    Moved.objects.bulk_create([Moved(message_id=pk, moved_at=now) for pk in messages], batch_size=400)
 
 
 def run_next_step_now(recipient: Recipient, by, now: datetime) -> bool:

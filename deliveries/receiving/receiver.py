@@ -242,7 +242,10 @@ class Receiver:
             return 404, []
         if scope["method"] not in ("POST", "GET"):
             return 405, [(b"allow", b"GET, POST")]
-        body = await read_body(receive, settings.RECEIPT_MAX_BYTES)
+        try:
+            body = await read_body(receive, settings.RECEIPT_MAX_BYTES)
+        except WentAway:
+            return 400, []  # nobody reads it
         if body is None:
             return 413, [(b"connection", b"close")]
         try:
@@ -282,13 +285,20 @@ def count_forged(account_id: int) -> None:
     Account.objects.filter(pk=account_id).update(forged=F("forged") + 1, forged_at=timezone.now())
 
 
+class WentAway(Exception):
+    """The client broke off in the middle of its request."""
+
+
 async def read_body(receive: Receive, limit: int) -> bytes | None:
-    """The whole body; None when it is longer than `limit` bytes."""
-    event = await receive()
-    body = event.get("body", b"")
-    while event.get("more_body") and len(body) <= limit:
+    """The whole body; None when it is longer than `limit` bytes. Raises WentAway: half a body proves nothing."""
+    body = b""
+    while len(body) <= limit:
         event = await receive()
+        if event["type"] == "http.disconnect":
+            raise WentAway
         body += event.get("body", b"")
+        if not event.get("more_body"):
+            break
     return body if len(body) <= limit else None
 
 

@@ -46,9 +46,12 @@ BEGIN_WITHIN = LEASE.total_seconds() / 2
 CALL_LIMIT = LEASE.total_seconds() / 3
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 STORE_ATTEMPTS = 3
-RECOVERIES_AT_ONCE = 3  # a message that keeps ending its process comes again ever later, behind its neighbours
+RECOVERIES_AT_ONCE = (
+    3  # a message that keeps ending its process comes again ever later, behind its neighbours
+)
 RECOVERY_PAUSE = timedelta(minutes=1)
 WAIT_FOR_CONTENT = timedelta(minutes=5)
+AT_ONCE = timedelta(0)
 OUTAGE_FAILURES = 5  # handovers refused in a row before the account rests
 OUTAGE_PAUSE = timedelta(seconds=60)
 CONFIRM_WITHIN = timedelta(hours=72)  # carriers try for up to three days
@@ -131,7 +134,9 @@ class Transport:
             call = adapter.find if find else adapter.send
             try:
                 async with asyncio.timeout(CALL_LIMIT):
-                    return Answered(claimed, await call(claimed.outgoing, claimed.account.credentials, client))
+                    return Answered(
+                        claimed, await call(claimed.outgoing, claimed.account.credentials, client)
+                    )
             except (LostAnswer, TimeoutError) as lost:
                 logger.warning("The answer for message %d was lost: %r", claimed.message.pk, lost)
             except Exception:  # an adapter's mistake: whether it left is not known
@@ -353,7 +358,8 @@ def _store(answers: Sequence[Answered], now: datetime, *, found: bool = False) -
             left.append((message, answer))
             native = ("handed over" if answer else "answer lost", "", "")
             events.append(event(message.pk, message.goal, SENDING, at=now, native=native))
-            done.handed_over, done.in_doubt = done.handed_over + bool(answer), done.in_doubt + (answer is None)
+            done.handed_over += answer is not None
+            done.in_doubt += answer is None
         elif answer.retry_after is not None or (found and answer.native_status == "never_received"):
             back.append((held[message.pk], claimed.account, answer.retry_after or 0.0))
         else:
@@ -403,13 +409,16 @@ def _open(recipients: Sequence[Recipient], now: datetime) -> None:
             recipient.state, recipient.skip_reason = State.OPEN, ""
             tally[recipient.campaign_id, recipient.state, ""] += 1
             recipient.next_step = Step.WAIT
-            recipient.next_step_at = now + rules_of(campaigns[recipient.campaign_id].playbook).first_look
+            rules = rules_of(campaigns[recipient.campaign_id].playbook)
+            recipient.next_step_at = now + rules.next_look(AT_ONCE)
             recipient.next_step_reason = UNDER_WAY
     rewrite(recipients, ["state", "skip_reason", "next_step", "next_step_at", "next_step_reason"])
     bump(RecipientTally, tally)
 
 
-def _put_back(rows: Sequence[tuple[Outbox, Account, float]], answered: Collection[int], now: datetime) -> None:
+def _put_back(
+    rows: Sequence[tuple[Outbox, Account, float]], answered: Collection[int], now: datetime
+) -> None:
     """Not taken by the provider: later again. Several in a row, and the account rests.
 
     An account that answered to others of the same batch is busy, not away.

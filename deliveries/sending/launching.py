@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Case, F, Q, Value, When
 
 from accounts.models import User
 from campaigns.models import Campaign, Recipient
-from deliveries.deciding.followup import withdraw
+from deliveries.deciding.decide import Step
+from deliveries.deciding.followup import look_again, withdraw
 from deliveries.models import Outbox, RecipientTally
 from deliveries.sending.expansion import audience_size
 from deliveries.sending.routes import routes
@@ -64,7 +66,10 @@ def pause(campaign: Campaign, by: User | None) -> bool:
 
 
 def resume(campaign: Campaign, by: User | None) -> bool:
-    resumed = bool(Campaign.objects.filter(pk=campaign.pk, state=State.PAUSED).update(state=State.SENDING))
+    """Send on; an audience that was not wholly expanded when it was paused is expanded on. False when not paused."""
+    expanded = Q(expanded_count__gte=F("audience_size"))
+    on = Case(When(expanded, then=Value(State.SENDING)), default=Value(State.LAUNCHING))
+    resumed = bool(Campaign.objects.filter(pk=campaign.pk, state=State.PAUSED).update(state=on))
     transaction.on_commit(ring)
     return resumed
 
@@ -79,7 +84,9 @@ def cancel(campaign: Campaign, by: User | None, now: datetime) -> int:
             return 0
         waiting = list(Outbox.objects.filter(campaign_id=campaign.pk).values_list("pk", flat=True))
         transaction.on_commit(ring)
-        return len(withdraw(waiting, "campaign_not_sending", now))
+        withdrawn = withdraw(waiting, "campaign_not_sending", now)
+        look_again(Recipient.objects.filter(campaign=campaign, next_step__in=[Step.RETRY, Step.SWITCH]), now)
+        return len(withdrawn)
 
 
 def complete(now: datetime) -> int:

@@ -1,0 +1,549 @@
+"""Handing over: the promises of `deliveries/sending/dispatch.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.db import DataError, OperationalError, connection
+
+from campaigns.models import Campaign, Recipient
+from contacts.consenting import record_opt_out
+from contacts.models import Consent
+from contacts.suppressing import suppress
+from deliveries import tallies
+from deliveries.deciding.followup import follow_moved
+from deliveries.models import Decision, Message, Outbox
+from deliveries.providers.base import Handover
+from deliveries.providers.sandbox import Sandbox
+from deliveries.receiving.recording import apply, event
+from deliveries.sending import dispatch as subject
+from deliveries.sending.dispatch import LEASE, Answered, Transport, dispatch, recover
+from deliveries.statuses import FailureClass, Fault, Meaning, Status
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+TAKEN = Handover(True, provider_message_id="id")
+
+
+class Fake(Transport):
+    """Answers as told: one answer for all, or one for each message by its reference. Remembers what left."""
+
+    def __init__(self, answer=TAKEN, found=None, during=lambda: None):
+        super().__init__()
+        self.answer, self.found, self.during = answer, found, during
+        self.left = []
+        self.asked = []
+
+    def hand_over(self, claimed):
+        self.left += [each.outgoing for each in claimed]
+        self.during()
+        return [Answered(each, self._of(each, self.answer)) for each in claimed]
+
+    def find(self, claimed):
+        self.asked += [each.outgoing for each in claimed]
+        self.during()
+        return [Answered(each, self._of(each, self.found)) for each in claimed]
+
+    def _of(self, claimed, told):
+        answer = told(claimed.message) if callable(told) else told
+        if answer and answer.accepted:
+            return Handover(True, provider_message_id=f"{answer.provider_message_id}-{claimed.message.pk}")
+        return answer
+
+
+@pytest.fixture
+def campaign():
+    made = factories.campaign(state=Campaign.State.SENDING)
+    factories.content(made)
+    return made
+
+
+@pytest.fixture
+def account():
+    return factories.account()
+
+
+@pytest.fixture
+def queued(campaign, account, now):
+    """`queued()`: a message that waits for its handover, tallies in order."""
+    return lambda **fields: waiting(campaign, account, now, **fields)
+
+
+def waiting(campaign, account, now, **fields):
+    person = fields.pop("contact", None) or consenting(campaign.channel, now)
+    recipient = factories.recipient(campaign, person, state=Recipient.State.PLANNED, next_step="wait")
+    sender = campaign.contents.get(channel=campaign.channel).sender
+    made = factories.message(
+        recipient, status=Status.QUEUED, account=account, sender=sender, standing=0, evidence="clock",
+        created_at=now, **fields,
+    )  # fmt: skip
+    Outbox.objects.create(
+        message=made, campaign_id=campaign.pk, account_id=made.account_id, due_at=made.due_at
+    )
+    for tally in tallies.ALL_TALLIES:
+        tallies.rebuild(tally)
+    return made
+
+
+def consenting(channel, now):
+    person = factories.contact()
+    Consent.objects.create(
+        contact=person, channel=channel, opted_in=True, at=now - timedelta(days=9), how="Form"
+    )
+    return person
+
+
+def agree():
+    tallies.fold_all()
+    return not any(tallies.differences(tally) for tally in tallies.ALL_TALLIES)
+
+
+def test_a_due_message_is_handed_over_once_and_its_recipient_is_open(queued, now):
+    message = queued()
+    carriers = Fake()
+
+    first, second = dispatch(now, carriers), dispatch(now, carriers)
+
+    message.refresh_from_db()
+    assert (first.handed_over, second.looked_at) == (1, 0)
+    assert [out.ref for out in carriers.left] == [str(message.uuid)]
+    assert (message.status, message.handed_over_at, message.provider_message_id) == (
+        "sending",
+        now,
+        f"id-{message.pk}",
+    )
+    assert not Outbox.objects.exists()
+    recipient = message.recipient
+    assert (recipient.state, recipient.next_step) == ("open", "wait")
+    assert recipient.next_step_at == now + timedelta(hours=24)
+    assert agree()
+
+
+def test_the_first_look_comes_when_the_playbook_first_has_something_to_say(queued, campaign, now):
+    message = queued()
+    campaign.playbook.switch_after_hours = 6
+    campaign.playbook.save()
+
+    dispatch(now, Fake())
+
+    message.recipient.refresh_from_db()
+    assert message.recipient.next_step_at == now + timedelta(hours=6)
+
+
+def test_the_callback_address_carries_our_own_reference(queued, account, now):
+    message = queued()
+    carriers = Fake()
+
+    dispatch(now, carriers)
+
+    callback = carriers.left[0].callback
+    assert f"/hooks/{account.token}/status?m={message.uuid}&c=sms" in callback
+
+
+def test_an_opt_out_that_commits_before_the_handover_wins(queued, now):
+    message = queued()
+    record_opt_out(value=message.address.value, channel="sms", how="Reply", evidence="STOP", at=now)
+    carriers = Fake()
+
+    result = dispatch(now, carriers)
+    follow_moved(now)
+
+    message.refresh_from_db()
+    assert (result.stopped, carriers.left) == (1, [])
+    assert (message.status, message.canceled_at) == ("canceled", now)
+    assert (message.recipient.state, message.recipient.skip_reason) == ("skipped", "opted_out")
+    said = Decision.objects.get(message_id=message.pk)
+    assert (said.by, said.rule) == ("gate", "opted_out")
+    assert said.reason.startswith("Not sent: the person opted out")
+    assert agree()
+
+
+def test_staff_suppression_stops_what_waits(queued, now):
+    message = queued()
+    suppress(contact=message.contact, reason="staff", origin="staff", now=now)
+
+    assert dispatch(now, Fake()).stopped == 1
+
+
+def test_quiet_hours_hold_a_message_until_they_open(queued, now):
+    message = queued()
+    night = now.replace(hour=9)  # three in the morning in Chicago
+    Outbox.objects.update(due_at=night)
+    carriers = Fake()
+
+    result = dispatch(night, carriers)
+
+    row = Outbox.objects.get()
+    assert (result.held, carriers.left) == (1, [])
+    assert (row.held, row.due_at) == ("quiet_hours", now.replace(hour=15))
+    assert dispatch(night, carriers).looked_at == 0
+    assert dispatch(row.due_at, carriers).handed_over == 1
+    assert message.pk == row.message_id
+
+
+def test_a_paused_campaign_holds_its_messages_and_a_canceled_one_drops_them(queued, campaign, now):
+    queued()
+    Campaign.objects.update(state=Campaign.State.PAUSED)
+    assert dispatch(now, Fake()).held == 1
+
+    Campaign.objects.update(state=Campaign.State.CANCELED)
+    later = now + timedelta(minutes=6)
+
+    assert dispatch(later, Fake()).stopped == 1
+    assert not Outbox.objects.exists()
+
+
+def test_a_refusal_is_translated_like_a_receipt(campaign, now):
+    account = factories.account("twilio", credentials={"account_sid": "AC1", "auth_token": "t"})
+    message = waiting(campaign, account, now)
+    refused = Handover(False, native_status="failed", native_code="21610", native_text="Unsubscribed")
+
+    result = dispatch(now, Fake(refused))
+    follow_moved(now)
+
+    message.refresh_from_db()
+    assert (result.refused, result.handed_over, result.in_doubt) == (1, 0, 0)
+    assert (message.status, message.disposition, message.reason_code) == ("opted_out", "OPTOUT", "21610")
+    assert message.recipient.state == "failed"
+    assert agree()
+
+
+def test_a_message_that_the_provider_did_not_take_waits_as_long_as_it_asks(queued, now):
+    message = queued()
+
+    result = dispatch(now, Fake(Handover(False, retry_after=17.0)))
+
+    row = Outbox.objects.get()
+    message.refresh_from_db()
+    assert result.put_off == 1
+    assert (row.claimed_until, row.due_at, row.attempts) == (None, now + timedelta(seconds=17), 1)
+    assert (message.status, message.handed_over_at) == ("queued", None)
+
+
+def test_an_account_rests_after_five_failures_in_a_row_and_then_goes_on(queued, account, now):
+    for _ in range(5):
+        queued()
+    dispatch(now, Fake(Handover(False, retry_after=1.0)))
+    account.refresh_from_db()
+    assert account.paused_until == now + timedelta(seconds=60)
+    carriers = Fake()
+
+    resting = dispatch(now + timedelta(seconds=30), carriers)
+    awake = dispatch(now + timedelta(seconds=61), carriers)
+
+    assert (resting.looked_at, awake.handed_over) == (0, 5)
+
+
+def test_an_account_that_takes_some_and_puts_off_others_is_busy_and_does_not_rest(queued, account, now):
+    messages = [queued() for _ in range(8)]
+    busy = {message.pk for message in messages[:6]}
+
+    dispatch(now, Fake(lambda m: Handover(False, retry_after=1.0) if m.pk in busy else TAKEN))
+
+    account.refresh_from_db()
+    assert (account.paused_until, account.failures) == (None, 0)
+
+
+def test_an_account_switched_off_hands_nothing_over(queued, account, now):
+    queued()
+    account.active = False
+    account.save()
+
+    assert dispatch(now, Fake()).looked_at == 0
+    assert Outbox.objects.count() == 1
+
+
+def test_a_message_without_content_waits_and_does_not_hold_up_its_neighbours(queued, campaign, account, now):
+    other = factories.campaign(state=Campaign.State.SENDING)
+    content = factories.content(other)
+    bare = waiting(other, account, now)
+    content.delete()
+    sound = queued()
+    carriers = Fake()
+
+    result = dispatch(now, carriers)
+
+    assert (result.held, result.handed_over) == (1, 1)
+    assert [out.ref for out in carriers.left] == [str(sound.uuid)]
+    assert Outbox.objects.get().message_id == bare.pk
+
+
+def test_a_lost_answer_is_never_sent_again_blindly(queued, now):
+    message = queued()
+    carriers = Fake(answer=None)
+
+    result = dispatch(now, carriers)
+    for hours in range(1, 80):
+        dispatch(now + timedelta(hours=hours), carriers)
+        recover(now + timedelta(hours=hours), carriers)
+
+    message.refresh_from_db()
+    assert (result.in_doubt, len(carriers.left)) == (1, 1)
+    assert (message.status, message.handed_over_at) == ("sending", now)
+
+
+# ---- A process that died --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def in_doubt(queued, now):
+    """A message whose process died while it handed it over."""
+    message = queued()
+
+    def die():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        dispatch(now, Fake(during=die))
+    return message
+
+
+def test_a_claim_is_left_alone_until_its_lease_is_over(in_doubt, now):
+    carriers = Fake()
+
+    assert recover(now + LEASE - timedelta(seconds=1), carriers).looked_at == 0
+    assert dispatch(now + LEASE * 2, carriers).looked_at == 0
+    assert carriers.left == []
+
+
+def test_a_message_in_doubt_that_the_provider_has_is_not_sent_again(in_doubt, now):
+    carriers = Fake(found=TAKEN)
+    later = now + LEASE * 2
+
+    result = recover(later, carriers)
+    dispatch(later, carriers)
+
+    in_doubt.refresh_from_db()
+    assert (result.handed_over, carriers.left) == (1, [])
+    assert in_doubt.provider_message_id == f"id-{in_doubt.pk}"
+    assert carriers.asked[0].extra["since"] == now.isoformat()
+    assert agree()
+
+
+def test_a_message_in_doubt_that_never_left_is_sent(in_doubt, now):
+    carriers = Fake(found=Handover(False, native_status="never_received"))
+    later = now + LEASE * 2
+
+    assert recover(later, carriers).put_off == 1
+    assert dispatch(later, carriers).handed_over == 1
+
+
+def test_a_message_in_doubt_of_which_nobody_can_tell_waits_for_its_receipt(in_doubt, now):
+    carriers = Fake(found=None)
+    later = now + LEASE * 2
+
+    result = recover(later, carriers)
+    dispatch(later, carriers)
+
+    in_doubt.refresh_from_db()
+    assert (result.in_doubt, carriers.left) == (1, [])
+    assert (in_doubt.status, in_doubt.confirm_by) == ("sending", later + timedelta(hours=72))
+    assert in_doubt.recipient.state == "open"
+
+
+def test_a_message_that_keeps_ending_its_process_comes_again_ever_later(in_doubt, now):
+    later = now + LEASE * 2
+    Outbox.objects.update(attempts=9)
+
+    recover(later, Fake(found=Handover(False, native_status="never_received")))
+
+    assert Outbox.objects.get().due_at == later + timedelta(minutes=9)
+
+
+def test_a_late_answer_changes_nothing_once_the_lease_was_taken_over(queued, now):
+    message = queued()
+    later = now + LEASE * 2
+
+    def taken_over():
+        recover(later, Fake(found=TAKEN))
+
+    result = dispatch(now, Fake(Handover(False, native_status="failed", native_code="x"), during=taken_over))
+
+    message.refresh_from_db()
+    assert result.looked_at == 0
+    assert (message.status, message.handed_over_at) == ("sending", later)
+
+
+def test_the_lease_is_looked_up_only_once_at_a_time(in_doubt, now):
+    later = now + LEASE * 2
+    seen = []
+
+    recover(later, Fake(found=TAKEN, during=lambda: seen.append(recover(later, Fake(found=TAKEN)).looked_at)))
+
+    assert seen == [0]
+
+
+# ---- Receipts that are faster than the answer -----------------------------------------------------------------
+
+
+def report(message, meaning, now, code=""):
+    apply([event(message.pk, message.goal, meaning, at=now, native=(meaning.status, code, ""))], now)
+
+
+def test_what_a_fast_receipt_decided_is_not_undone_by_the_answer(queued, now):
+    message = queued()
+    absent = Meaning(Status.UNDELIVERED, FailureClass.TEMPORARY, Fault.RECIPIENT)
+
+    def receipt():
+        report(message, absent, now)
+        follow_moved(now)
+
+    dispatch(now, Fake(during=receipt))
+
+    recipient = Recipient.objects.get()
+    assert recipient.next_step == "retry"
+    assert recipient.next_step_at == now + timedelta(hours=4)
+    assert agree()
+
+
+def test_an_arrival_that_is_faster_than_the_answer_stays_an_arrival(queued, now):
+    message = queued()
+
+    def receipt():
+        report(message, Meaning(Status.DELIVERED), now)
+        follow_moved(now)
+
+    dispatch(now, Fake(during=receipt))
+
+    message.refresh_from_db()
+    assert (message.status, message.recipient.state) == ("delivered", "reached")
+    assert message.recipient.next_step_at is None
+    assert agree()
+
+
+# ---- Storing the answers --------------------------------------------------------------------------------------
+
+
+def test_storing_is_tried_again_when_the_transaction_lost(queued, monkeypatch, now):
+    message = queued()
+    honest, fails = subject._store, iter([True, True, False])
+
+    def flaky(*args, **kwargs):
+        done = honest(*args, **kwargs)
+        if next(fails):
+            raise OperationalError("deadlock detected")
+        return done
+
+    monkeypatch.setattr(subject, "_store", flaky)
+
+    result = dispatch(now, Fake(Handover(False, native_status="rejected", native_code="x")))
+
+    message.refresh_from_db()
+    assert (result.refused, result.looked_at) == (1, 1)
+    assert not Outbox.objects.exists()
+
+
+def test_an_answer_that_the_database_refuses_does_not_hold_up_its_neighbours(queued, monkeypatch, now):
+    messages = [queued() for _ in range(3)]
+    odd = messages[1]
+    honest = subject._store
+
+    def refuse(answers, *args, **kwargs):
+        if any(claimed.message.pk == odd.pk and answer for claimed, answer in answers):
+            raise DataError("value too long")
+        return honest(answers, *args, **kwargs)
+
+    monkeypatch.setattr(subject, "_store", refuse)
+
+    result = dispatch(now, Fake())
+
+    assert (result.handed_over, result.in_doubt) == (2, 1)
+    assert set(Message.objects.values_list("status", flat=True)) == {"sending"}
+    assert not Outbox.objects.exists()
+
+
+# ---- The calls themselves --------------------------------------------------------------------------------------
+
+
+def calls(monkeypatch, *, seconds):
+    """Have the sandbox's adapter answer after a while; return the references it was called with."""
+    called = []
+
+    async def send(self, message, credentials, client):
+        called.append(message.ref)
+        await asyncio.sleep(seconds)
+        return Handover(True, provider_message_id=message.ref)
+
+    monkeypatch.setattr(Sandbox, "send", send)
+    return called
+
+
+def test_a_call_that_hangs_is_a_lost_answer(queued, monkeypatch, now):
+    queued()
+    calls(monkeypatch, seconds=5)
+    monkeypatch.setattr(subject, "CALL_LIMIT", 0.05)
+
+    assert dispatch(now).in_doubt == 1
+
+
+def test_no_call_begins_that_could_outlast_its_lease(queued, monkeypatch, now):
+    for _ in range(5):
+        queued()
+    called = calls(monkeypatch, seconds=0.0)
+    ticks = itertools.count(0, 10)  # every look at the clock finds it ten seconds on
+    monkeypatch.setattr(subject, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    monkeypatch.setattr(subject, "BEGIN_WITHIN", 30)
+
+    result = dispatch(now)
+
+    assert (result.handed_over, result.put_off, result.in_doubt) == (3, 2, 0)
+    assert len(called) == 3
+    assert list(Outbox.objects.values_list("claimed_until", "due_at")) == [(None, now)] * 2
+
+
+def test_a_look_up_that_was_not_made_leaves_the_claim_as_it_is(in_doubt, monkeypatch, now):
+    monkeypatch.setattr(subject, "BEGIN_WITHIN", -1.0)
+    later = now + LEASE * 2
+
+    assert recover(later).looked_at == 0
+    assert Outbox.objects.get().claimed_until == later + LEASE
+
+
+def test_an_account_without_its_credentials_hands_nothing_over_and_loses_nothing(campaign, now):
+    message = waiting(campaign, factories.account(credentials={}), now)
+
+    result = dispatch(now)
+
+    message.refresh_from_db()
+    assert (result.put_off, message.status) == (1, "queued")
+    assert Outbox.objects.get().due_at > now
+
+
+# ---- Several at once -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_dispatchers_at_once_never_hand_the_same_message_over_twice(campaign, account, now):
+    messages = [waiting(campaign, account, now) for _ in range(60)]
+    handed: Counter[str] = Counter()
+    guard = threading.Lock()
+
+    class Counting(Fake):
+        def hand_over(self, claimed):
+            with guard:
+                handed.update(each.outgoing.ref for each in claimed)
+            return super().hand_over(claimed)
+
+    def work():
+        try:
+            while dispatch(now, Counting(), limit=7).looked_at:
+                pass
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        for future in [pool.submit(work) for _ in range(4)]:
+            future.result()
+
+    assert handed == Counter(str(message.uuid) for message in messages)
+    assert not Outbox.objects.exists()
+    assert set(Recipient.objects.values_list("state", flat=True)) == {"open"}
+    assert agree()
