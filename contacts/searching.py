@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from itertools import chain
 
 from django.conf import settings
 from django.db import connection
@@ -34,17 +33,13 @@ def search(text: str, limit: int = LIMIT) -> list[Contact]:
     text = clean(text)
     if not text:
         return []
-    ids = list(dict.fromkeys(chain.from_iterable(found[:limit] for found in exactly(text))))
-    if len(ids) < limit and len(text) >= FEWEST:
-        ids += [
-            pk
-            for pk in Contact.objects.filter(partly(text))
-            .order_by("pk")
-            .values_list("pk", flat=True)[: 2 * limit]
-        ]
-    ids = list(dict.fromkeys(ids))[:limit]
-    known = Contact.objects.select_related("source").prefetch_related("addresses").in_bulk(ids)
-    return [known[pk] for pk in ids]
+    ways = [*exactly(text), *(in_part(text) if len(text) >= FEWEST else [])]
+    ids: list[int] = []
+    for way in ways:
+        if len(ids) < limit:
+            ids = list(dict.fromkeys([*ids, *way[:limit]]))
+    known = Contact.objects.select_related("source").prefetch_related("addresses").in_bulk(ids[:limit])
+    return [known[pk] for pk in ids[:limit] if pk in known]
 
 
 def clean(text: str) -> str:
@@ -62,6 +57,17 @@ def exactly(text: str) -> list[QuerySet]:
         .exclude(external_id="")
         .order_by("pk")
         .values_list("pk", flat=True),
+    ]
+
+
+def in_part(text: str) -> list[QuerySet]:
+    """Ids of contacts of whom `text` is a part: by the last digits, or by name and then by email. In order of id."""
+    digits = SEPARATORS.sub("", text)
+    if digits.isascii() and digits.isdigit():
+        return [_ending_in(digits).order_by("contact_id").values_list("contact_id", flat=True)]
+    return [
+        _named(text).order_by("pk").values_list("pk", flat=True),
+        _written(text).order_by("contact_id").values_list("contact_id", flat=True),
     ]
 
 
