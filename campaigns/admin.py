@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import QuerySet
-from django.forms import BaseModelFormSet, ModelForm
+from django.forms import BaseModelFormSet, CheckboxSelectMultiple, ModelForm
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
@@ -103,7 +103,7 @@ class CampaignAdmin(admin.ModelAdmin):
     search_fields = ("name", "=slug")
     ordering = ("-id",)
     prepopulated_fields = {"slug": ("name",)}
-    filter_horizontal = ("lists",)
+    formfield_overrides = {models.ManyToManyField: {"widget": CheckboxSelectMultiple}}
     list_select_related = ("playbook",)
     inlines = (ContentInline,)
     fieldsets = (

@@ -13,7 +13,7 @@ from uuid import UUID
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
+from django.db.models import ManyToManyField, Q, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.html import format_html, format_html_join
@@ -97,7 +97,7 @@ class AccountAdmin(admin.ModelAdmin):
     list_display = ("name", "provider_name", "channel_names", "rank", "active", "paused_until")
     list_filter = ("active",)
     search_fields = ("name",)
-    filter_horizontal = ("senders",)
+    formfield_overrides = {ManyToManyField: {"widget": forms.CheckboxSelectMultiple}}
     readonly_fields = ("receipt_addresses", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:

@@ -180,10 +180,12 @@
   /* ---- Polling ---- */
   const outcomes = (root) => Number($("[data-outcomes]", root)?.dataset.outcomes || 0);
 
+  const row = () => document.activeElement?.closest("tr[tabindex]");
+
   function poll() {
     if (document.hidden) return;
     for (const live of $$("[data-live]")) {
-      if (ticked().length || typing(document.activeElement)) peek(live);
+      if (ticked().length || typing(document.activeElement) || row()) peek(live);
       else htmx.trigger(live, "refresh");
     }
   }
@@ -216,7 +218,6 @@
   const GO = { c: "campaigns", q: "queues", p: "contacts", s: "suppression" };
   let going = 0;
   const rows = () => $$("tr[tabindex]", results());
-  const row = () => document.activeElement?.closest("tr[tabindex]");
   const help = () => $("#help")?.showModal();
 
   function move(step) {
@@ -255,6 +256,12 @@
   if (toggle) {
     toggle.checked = localStorage.getItem(FLAG) !== "off";
     on("change", () => (toggle.checked ? localStorage.removeItem(FLAG) : localStorage.setItem(FLAG, "off")), toggle);
+  }
+
+  // Admin's date and time fields stand two to a label, and its search field has a picture for one.
+  for (const field of $$(".vDateField, .vTimeField, #searchbar")) {
+    const label = $("label, legend", field.closest(".form-row") || document.createElement("p"))?.textContent || "Search:";
+    field.ariaLabel = `${label.replace(":", "")} ${field.matches(".vDateField") ? "date" : field.matches(".vTimeField") ? "time" : ""}`.trim();
   }
 
   $$("[data-toast]").forEach((box) => fade(box));
