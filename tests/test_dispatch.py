@@ -15,55 +15,22 @@ from django.db import DataError, OperationalError, connection
 
 from campaigns.models import Campaign, Recipient
 from contacts.consenting import record_opt_out
-from contacts.models import Consent
 from contacts.suppressing import suppress
-from deliveries import tallies
 from deliveries.deciding.followup import follow_moved
 from deliveries.models import Decision, Message, Outbox
 from deliveries.providers.base import Handover
 from deliveries.providers.sandbox import Sandbox
-from deliveries.receiving.recording import apply, event
 from deliveries.sending import dispatch as subject
-from deliveries.sending.dispatch import LEASE, Answered, Transport, dispatch, recover
-from deliveries.statuses import FailureClass, Fault, Meaning, Status
+from deliveries.sending.dispatch import LEASE, dispatch, recover
 from tests import factories
+from tests.engine import ABSENT, DELIVERED, TAKEN, Fake, agree, report, sending, waiting
 
 pytestmark = pytest.mark.django_db
-
-TAKEN = Handover(True, provider_message_id="id")
-
-
-class Fake(Transport):
-    """Answers as told: one answer for all, or one for each message by its reference. Remembers what left."""
-
-    def __init__(self, answer=TAKEN, found=None, during=lambda: None):
-        super().__init__()
-        self.answer, self.found, self.during = answer, found, during
-        self.left = []
-        self.asked = []
-
-    def hand_over(self, claimed):
-        self.left += [each.outgoing for each in claimed]
-        self.during()
-        return [Answered(each, self._of(each, self.answer)) for each in claimed]
-
-    def find(self, claimed):
-        self.asked += [each.outgoing for each in claimed]
-        self.during()
-        return [Answered(each, self._of(each, self.found)) for each in claimed]
-
-    def _of(self, claimed, told):
-        answer = told(claimed.message) if callable(told) else told
-        if answer and answer.accepted:
-            return Handover(True, provider_message_id=f"{answer.provider_message_id}-{claimed.message.pk}")
-        return answer
 
 
 @pytest.fixture
 def campaign():
-    made = factories.campaign(state=Campaign.State.SENDING)
-    factories.content(made)
-    return made
+    return sending()
 
 
 @pytest.fixture
@@ -75,35 +42,6 @@ def account():
 def queued(campaign, account, now):
     """`queued()`: a message that waits for its handover, tallies in order."""
     return lambda **fields: waiting(campaign, account, now, **fields)
-
-
-def waiting(campaign, account, now, **fields):
-    person = fields.pop("contact", None) or consenting(campaign.channel, now)
-    recipient = factories.recipient(campaign, person, state=Recipient.State.PLANNED, next_step="wait")
-    sender = campaign.contents.get(channel=campaign.channel).sender
-    made = factories.message(
-        recipient, status=Status.QUEUED, account=account, sender=sender, standing=0, evidence="clock",
-        created_at=now, **fields,
-    )  # fmt: skip
-    Outbox.objects.create(
-        message=made, campaign_id=campaign.pk, account_id=made.account_id, due_at=made.due_at
-    )
-    for tally in tallies.ALL_TALLIES:
-        tallies.rebuild(tally)
-    return made
-
-
-def consenting(channel, now):
-    person = factories.contact()
-    Consent.objects.create(
-        contact=person, channel=channel, opted_in=True, at=now - timedelta(days=9), how="Form"
-    )
-    return person
-
-
-def agree():
-    tallies.fold_all()
-    return not any(tallies.differences(tally) for tally in tallies.ALL_TALLIES)
 
 
 def test_a_due_message_is_handed_over_once_and_its_recipient_is_open(queued, now):
@@ -262,10 +200,9 @@ def test_an_account_switched_off_hands_nothing_over(queued, account, now):
 
 
 def test_a_message_without_content_waits_and_does_not_hold_up_its_neighbours(queued, campaign, account, now):
-    other = factories.campaign(state=Campaign.State.SENDING)
-    content = factories.content(other)
+    other = sending()
     bare = waiting(other, account, now)
-    content.delete()
+    other.contents.all().delete()
     sound = queued()
     carriers = Fake()
 
@@ -384,16 +321,11 @@ def test_the_lease_is_looked_up_only_once_at_a_time(in_doubt, now):
 # ---- Receipts that are faster than the answer -----------------------------------------------------------------
 
 
-def report(message, meaning, now, code=""):
-    apply([event(message.pk, message.goal, meaning, at=now, native=(meaning.status, code, ""))], now)
-
-
 def test_what_a_fast_receipt_decided_is_not_undone_by_the_answer(queued, now):
     message = queued()
-    absent = Meaning(Status.UNDELIVERED, FailureClass.TEMPORARY, Fault.RECIPIENT)
 
     def receipt():
-        report(message, absent, now)
+        report(message, ABSENT, now)
         follow_moved(now)
 
     dispatch(now, Fake(during=receipt))
@@ -408,7 +340,7 @@ def test_an_arrival_that_is_faster_than_the_answer_stays_an_arrival(queued, now)
     message = queued()
 
     def receipt():
-        report(message, Meaning(Status.DELIVERED), now)
+        report(message, DELIVERED, now)
         follow_moved(now)
 
     dispatch(now, Fake(during=receipt))

@@ -1,0 +1,124 @@
+"""What the tests of the engine share: a provider that answers as told, receipts in one line, and the books."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from campaigns.models import Campaign, Recipient
+from contacts.channels import KIND_OF, Channel, Kind
+from contacts.models import Address, Consent, Contact
+from deliveries import tallies
+from deliveries.deciding.followup import follow_due, follow_moved
+from deliveries.models import Account, Message, Outbox
+from deliveries.providers.base import Handover
+from deliveries.receiving.recording import apply, event
+from deliveries.sending.dispatch import Answered, Transport, dispatch
+from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status
+from tests import factories
+
+TAKEN = Handover(True, provider_message_id="id")
+ABSENT = Meaning(Status.UNDELIVERED, FailureClass.TEMPORARY, Fault.RECIPIENT)
+DEAD = Meaning(Status.UNDELIVERED, FailureClass.PERMANENT, Fault.RECIPIENT)
+SPAM = Meaning(Status.BLOCKED, FailureClass.CONTENT, Fault.CONTENT)
+SENT = Meaning(Status.SENT)
+DELAYED = Meaning(Status.DELAYED, FailureClass.TEMPORARY, Fault.CARRIER)
+DELIVERED = Meaning(Status.DELIVERED)
+
+Told = Handover | None | Callable[[Message], Handover | None]
+
+
+class Fake(Transport):
+    """Answers as told: one answer for all, or one for each message. Remembers what left."""
+
+    def __init__(self, answer: Told = TAKEN, found: Told = None, during: Callable = lambda: None) -> None:
+        super().__init__()
+        self.answer, self.found, self.during = answer, found, during
+        self.left: list = []
+        self.asked: list = []
+
+    def hand_over(self, claimed):
+        self.left += [each.outgoing for each in claimed]
+        self.during()
+        return [Answered(each, self._of(each, self.answer)) for each in claimed]
+
+    def find(self, claimed):
+        self.asked += [each.outgoing for each in claimed]
+        self.during()
+        return [Answered(each, self._of(each, self.found)) for each in claimed]
+
+    def _of(self, claimed, told):
+        answer = told(claimed.message) if callable(told) else told
+        if answer and answer.accepted:
+            return Handover(True, provider_message_id=f"{answer.provider_message_id}-{claimed.message.pk}")
+        return answer
+
+
+def sending(*channels: str, **fields) -> Campaign:
+    """A campaign that is being sent, with content for these channels; the first is its own."""
+    channels = channels or (Channel.SMS,)
+    fields.setdefault("state", Campaign.State.SENDING)
+    made = factories.campaign(channel=channels[0], **fields)
+    for channel in channels:
+        factories.content(made, channel)
+    return made
+
+
+def person(*channels: str, at: datetime, **fields) -> Contact:
+    """Somebody with an address and consent for these channels since nine days."""
+    made = factories.contact(**fields)
+    kinds = {KIND_OF[Channel(channel)] for channel in channels}
+    for kind in sorted(kinds):
+        (factories.phone if kind == Kind.PHONE else factories.email)(made)
+    consent(made, *channels, at=at - timedelta(days=9))
+    return made
+
+
+def consent(contact: Contact, *channels: str, at: datetime, opted_in: bool = True) -> None:
+    for channel in channels:
+        Consent.objects.create(contact=contact, channel=channel, opted_in=opted_in, at=at, how="Form")
+
+
+def waiting(
+    campaign: Campaign, account: Account, now: datetime, contact: Contact | None = None, **fields
+) -> Message:
+    """A first message that waits for its handover, the tallies in order."""
+    contact = contact or person(campaign.channel, at=now)
+    recipient = factories.recipient(campaign, contact, state=Recipient.State.PLANNED, next_step="wait")
+    fields.setdefault(
+        "address", Address.objects.get(contact=contact, kind=KIND_OF[Channel(campaign.channel)])
+    )
+    made = factories.message(
+        recipient, status=Status.QUEUED, account=account, standing=0, evidence=Evidence.CLOCK,
+        sender=campaign.contents.get(channel=campaign.channel).sender, created_at=now, **fields,
+    )  # fmt: skip
+    Outbox.objects.create(
+        message=made, campaign_id=campaign.pk, account_id=made.account_id, due_at=made.due_at
+    )
+    rebuild()
+    return made
+
+
+def report(message: Message, meaning: Meaning, at: datetime, code: str = "") -> None:
+    """A receipt about `message`, recorded but not decided upon yet."""
+    apply([event(message.pk, message.goal, meaning, at=at, native=(meaning.status, code, ""))], at)
+
+
+def work(now: datetime, transport: Transport | None = None) -> None:
+    """Decide and send until nothing is left to do at `now`. Fails when that never comes."""
+    transport = transport or Fake()
+    for _ in range(20):
+        if not follow_moved(now) + follow_due(now) + dispatch(now, transport).looked_at:
+            return
+    raise AssertionError("There is always something more to do.")
+
+
+def rebuild() -> None:
+    for tally in tallies.ALL_TALLIES:
+        tallies.rebuild(tally)
+
+
+def agree() -> bool:
+    """Whether every tally equals its rows."""
+    tallies.fold_all()
+    return not any(tallies.differences(tally) for tally in tallies.ALL_TALLIES)
