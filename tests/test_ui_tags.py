@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -172,3 +174,16 @@ def test_product_pages_carry_no_inline_script_or_style_and_the_token_once(rf):
     assert all("src=" in tag for tag in html.split("<script")[1:])
     assert 'hx-headers="{&quot;X-CSRFToken&quot;: &quot;secret-token&quot;}"' in html
     assert "admin/css/base.css" not in html
+
+
+@pytest.mark.parametrize(
+    ("files", "limit"),
+    [(["css/ui.css"], 8192), (["js/ui.js", "js/charts.js"], 6144)],
+    ids=["style", "script"],
+)
+def test_style_sheet_and_scripts_stay_light(files, limit):
+    static = Path(__file__).parent.parent / "static"
+
+    size = len(gzip.compress(b"".join((static / name).read_bytes() for name in files)))
+
+    assert size <= limit

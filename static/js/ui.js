@@ -215,7 +215,6 @@
 
   /* ---- Keyboard ---- */
   const FLAG = "waybill.shortcuts";
-  const GO = { c: "campaigns", q: "queues", p: "contacts", s: "suppression" };
   let going = 0;
   const rows = () => $$("tr[tabindex]", results());
   const help = () => $("#help")?.showModal();
@@ -244,7 +243,7 @@
     if (event.key === "Escape" && !$("dialog[open]") && ticked().length) clearTicks();
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || $("dialog[open]")) return;
     if (localStorage.getItem(FLAG) === "off") return;
-    const place = Date.now() - going < 1500 && $(`.rail [data-key=${GO[event.key] || "none"}]`);
+    const place = Date.now() - going < 1500 && /^[a-z]$/.test(event.key) && $(`.rail [data-key=${event.key}]`);
     const act = place ? () => place.click() : KEYS[event.key];
     if (event.key === "Enter" && event.target.matches("tr[tabindex]")) $("[data-open]", event.target)?.click();
     if (!act) return;
