@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from django.db import connection
-from django.db.models import Model
+from django.db.models import Field, Model
 
 from deliveries.models import Message, Moved, PendingReceipt, StatusEvent
 from deliveries.statuses import REACHING, SETTLED, Disposition, Standing, Status, project
@@ -190,7 +190,7 @@ def rewrite(rows: Sequence[Model], fields: Sequence[str]) -> None:
     if not rows:
         return
     meta = rows[0]._meta
-    columns = [meta.get_field(name) for name in fields]
+    columns = [cast("Field[Any, Any]", meta.get_field(name)) for name in fields]
     assert meta.pk is not None
     sets = ", ".join(f"{column.column} = %s" for column in columns)
     values = [

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from deliveries.models import Moved
 from deliveries.receiving.storing import sqlite_text
 from deliveries.statements import MESSAGE_DIMENSIONS, Applied, Event, Waiting
 from deliveries.statuses import REACHING, SETTLED, Status
@@ -48,6 +47,8 @@ UPDATE deliveries_message SET status = %s, standing = %s, failure_class = %s, fa
 """
 
 TIMES = "UPDATE deliveries_message SET settled_at = %s, sent_at = %s, delivered_at = %s WHERE id = %s"
+
+RING = "INSERT INTO deliveries_moved (message_id, moved_at) VALUES (%s, %s)"
 
 
 def moment(value: datetime | str) -> datetime:
@@ -163,7 +164,7 @@ def _move(told: Sequence[Event], now: datetime, cursor: CursorWrapper) -> int:
                     id,
                 )
             )
-            bells.append(Moved(message_id=id, moved_at=now))
+            bells.append((id, sqlite_text(now)))
             before = tuple(dimensions)
             changes[before] -= 1
             changes[(*before[:7], best.status, best.failure_class, best.disposition, best.reason_code)] += 1
@@ -175,7 +176,7 @@ def _move(told: Sequence[Event], now: datetime, cursor: CursorWrapper) -> int:
             times.append((settled, sent, delivered, id))
     cursor.executemany(MOVE, moves)
     cursor.executemany(TIMES, times)
-    Moved.objects.bulk_create(bells, batch_size=400)
+    cursor.executemany(RING, bells)
     append(changes)
     return len(moves)
 
