@@ -1,4 +1,4 @@
-"""`python -m benchmarks.one '{"rows": ...}' recording ...`: comparisons on the database of DATABASE_URL, figures as JSON lines."""
+"""Comparisons on the database of DATABASE_URL, figures as JSON lines: `python -m benchmarks.one OPTIONS NAME ...`."""
 
 from __future__ import annotations
 

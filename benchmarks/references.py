@@ -4,6 +4,7 @@ The views are WSGI applications of their own (`granian --interface wsgi benchmar
 middleware; the functions do the same work as ours, with the same effects.
 """
 
+# ruff: noqa: E402 - the models need Django set up
 from __future__ import annotations
 
 import os

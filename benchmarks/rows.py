@@ -1,4 +1,4 @@
-"""Rows by the million, made inside the database. Everything follows from a row's number, so it can be worked out here too.
+"""Rows by the million, made inside the database. All of a row follows from its number.
 
 Phone numbers come from the range kept for fiction; with a million contacts they repeat.
 """
