@@ -9,7 +9,8 @@ from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import QuerySet
 from django.forms import BaseModelFormSet, CheckboxSelectMultiple, ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.functional import cached_property
 
 from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
@@ -90,10 +91,13 @@ class PlaybookAdmin(admin.ModelAdmin):
 
 class ContentInline(admin.StackedInline):
     model = Content
-    extra = 0
     autocomplete_fields = ("sender",)
     readonly_fields = ("version",)
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
+
+    def get_extra(self, request: HttpRequest, obj: Campaign | None = None, **kwargs: Any) -> int:
+        """A new campaign starts with a form for what it says; later ones are asked for."""
+        return 0 if obj else 1
 
 
 @admin.register(Campaign)
@@ -118,6 +122,20 @@ class CampaignAdmin(admin.ModelAdmin):
     record = ("state", "created_by", "created_at", "launched_by", "launched_at", "completed_at")
     # What its recipients and messages were made from: changing it afterwards would make the report untrue.
     settled_by_launch = ("slug", "goal", "lists", "channel")
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {
+            "playbook": Playbook.objects.order_by("pk").first(),
+            **super().get_changeform_initial_data(request),
+        }
+
+    def response_add(
+        self, request: HttpRequest, obj: Campaign, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """On to the draft's own page, where it is checked and launched."""
+        if {"_continue", "_addanother", "_popup"} & set(request.POST):
+            return super().response_add(request, obj, post_url_continue)
+        return redirect(obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Campaign | None = None) -> tuple[str, ...]:
         return self.record + (self.settled_by_launch if _launched(obj) else ())

@@ -506,6 +506,7 @@ class CarrierTally(Tally):
     KEY: ClassVar = ("campaign_id", "channel", "carrier", "status", "failure_class", "disposition")
 
     class Meta:
+        verbose_name_plural = "carrier tallies"
         constraints = [
             models.UniqueConstraint(
                 fields=["campaign_id", "channel", "carrier", "status", "failure_class", "disposition"],
@@ -529,6 +530,7 @@ class SourceTally(Tally):
     KEY: ClassVar = ("campaign_id", "list_source_id", "region", "channel", "disposition")
 
     class Meta:
+        verbose_name_plural = "source tallies"
         constraints = [
             models.UniqueConstraint(
                 fields=["campaign_id", "list_source_id", "region", "channel", "disposition"],
@@ -553,6 +555,7 @@ class CodeTally(Tally):
     KEY: ClassVar = ("campaign_id", "channel", "account_id", "reason_code", "status", "disposition")
 
     class Meta:
+        verbose_name_plural = "code tallies"
         constraints = [
             models.UniqueConstraint(
                 fields=["campaign_id", "channel", "account_id", "reason_code", "status", "disposition"],
@@ -576,6 +579,7 @@ class DayTally(Tally):
     KEY: ClassVar = ("day", "channel", "account_id", "carrier", "disposition")
 
     class Meta:
+        verbose_name_plural = "day tallies"
         constraints = [
             models.UniqueConstraint(
                 fields=["day", "channel", "account_id", "carrier", "disposition"], name="day_tally_key"
@@ -599,6 +603,7 @@ class RecipientTally(Tally):
     KEY: ClassVar = ("campaign_id", "state", "skip_reason")
 
     class Meta:
+        verbose_name_plural = "recipient tallies"
         constraints = [
             models.UniqueConstraint(
                 fields=["campaign_id", "state", "skip_reason"], name="recipient_tally_key"
@@ -618,6 +623,7 @@ class QueueTally(Tally):
     KEY: ClassVar = ("campaign_id", "queue")
 
     class Meta:
+        verbose_name_plural = "queue tallies"
         constraints = [models.UniqueConstraint(fields=["campaign_id", "queue"], name="queue_tally_key")]
 
     def __str__(self) -> str:
