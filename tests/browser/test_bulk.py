@@ -1,0 +1,125 @@
+"""Bulk actions: what the preview counts is what acts, it can be undone, and nothing stays ticked."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from campaigns.models import Campaign
+from deliveries import batches
+from deliveries.models import Message, Outbox
+
+FEW_PAGES = range(51, batches.SLICE + 1)  # more than one page, and carried out at once
+
+
+def find_a_mixture() -> str:
+    """The report of a campaign, narrowed to a carrier where a retry would act on some and skip others."""
+    for campaign in Campaign.objects.order_by("pk"):
+        carriers = Message.objects.filter(campaign=campaign).order_by().values_list("carrier", flat=True)
+        for carrier in sorted(set(carriers)):
+            chosen = batches.Selection(campaign.pk, "", {"carrier": carrier}, (), timezone.now())
+            found = batches.preview("retry", chosen, {}, None, timezone.now())
+            if found.total in FEW_PAGES and found.will_act and found.skipped:
+                return f"/campaigns/{campaign.slug}/?carrier={carrier}"
+    raise AssertionError("The small world holds no campaign in which a retry acts on some and skips others.")
+
+
+def number(page: Page, label: str) -> int:
+    """The figure under a label of the preview."""
+    figure = page.locator(".kpi", has=page.get_by_text(label, exact=True)).locator(".kpi-n")
+    return int(figure.inner_text().replace(",", ""))
+
+
+def test_what_the_preview_counts_is_what_acts_and_undo_restores(page: Page) -> None:
+    page.goto(find_a_mixture())
+    boxes = page.locator("[data-tick]")
+    for n in range(3):
+        boxes.nth(n).check()
+    expect(page.locator("[data-bulk-count]")).to_have_text("3 selected")
+    total = int(page.locator("[data-all-button]").get_attribute("data-total") or 0)
+    page.locator("[data-all-button]").click()
+    expect(page.locator("[data-bulk-count]")).to_have_text(f"All {total} selected")
+    waiting = Outbox.objects.count()
+
+    page.locator(".bulk").get_by_role("button", name="Retry").click()
+    acts, skipped = number(page, "Will act"), number(page, "Skipped")
+    reasons = [int(one) for one in page.locator("[aria-labelledby=skips-title] dd").all_inner_texts()]
+    assert number(page, "Selected") == total
+    assert acts + skipped == total
+    assert sum(reasons) == skipped
+    page.get_by_role("button", name=f"Retry {acts} message").click()
+
+    page.wait_for_url(re.compile(r"/batches/\d+/"))
+    expect(page.get_by_role("link", name="All rows")).to_contain_text(str(total))
+    expect(page.get_by_role("link", name="Skipped")).to_contain_text(str(skipped))
+    assert Outbox.objects.count() == waiting + acts
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".toast")).to_contain_text("Taken back")
+    expect(page.get_by_role("link", name=f"Undone {acts}", exact=True)).to_be_visible()
+    assert Outbox.objects.count() == waiting
+
+
+def test_nothing_stays_ticked_after_a_bulk_action(page: Page) -> None:
+    start = find_a_mixture()
+    page.goto(start)
+    page.locator("[data-tick]").first.check()
+    page.locator(".bulk").get_by_role("button", name="Retry").click()
+
+    page.get_by_role("link", name=re.compile("Do nothing|Back$")).click()
+
+    expect(page.locator("#count")).to_be_visible()
+    expect(page.locator("[data-tick]:checked")).to_have_count(0)
+    expect(page.locator(".bulk")).to_be_hidden()
+
+
+def test_a_single_row_acts_at_once_and_its_toast_undoes_it(page: Page) -> None:
+    page.goto("/queues/retry/")
+    waiting = Outbox.objects.count()
+
+    page.locator("[data-act]").first.click()
+    toast = page.locator(".toast")
+    expect(toast).to_contain_text("Retry: done.")
+    assert Outbox.objects.count() == waiting + 1
+    toast.get_by_role("button", name="Undo").click()
+
+    expect(page.locator(".toast", has_text="Taken back")).to_be_visible()
+    assert Outbox.objects.count() == waiting
+
+
+def test_suppressing_many_asks_for_a_reason_first(page: Page) -> None:
+    page.goto("/queues/correct/")
+    page.locator("[data-tick]").first.check()
+    page.locator(".bulk").get_by_role("button", name="Suppress").click()
+    page.get_by_role("button", name="Suppress 1 row").click()
+
+    expect(page.get_by_label("Reason, in your words")).to_be_focused()  # the browser asks for it
+
+    page.get_by_label("Reason, in your words").fill("They wrote to us")
+    page.get_by_role("button", name="Suppress 1 row").click()
+    page.wait_for_url(re.compile(r"/batches/\d+/"))
+    expect(page.get_by_role("link", name="Done 1", exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("shift", [False, True])
+def test_ticks_are_counted_one_by_one_and_as_a_range(page: Page, shift: bool) -> None:
+    page.goto("/queues/correct/")
+    boxes = page.locator("[data-tick]")
+
+    boxes.nth(1).click()
+    boxes.nth(4).click(modifiers=["Shift"] if shift else [])
+
+    expect(page.locator("[data-bulk-count]")).to_have_text("4 selected" if shift else "2 selected")
+
+
+def test_escape_clears_every_tick(page: Page) -> None:
+    page.goto("/queues/correct/")
+    page.locator("[data-tick-all]").check()
+    expect(page.locator(".bulk")).to_be_visible()
+
+    page.keyboard.press("Escape")
+
+    expect(page.locator("[data-tick]:checked")).to_have_count(0)
+    expect(page.locator(".bulk")).to_be_hidden()
