@@ -361,7 +361,10 @@ def _blocked(verdict: Verdict | None) -> str:
 
 
 def _suppress(views: Sequence[View], decided: dict[int, Decided], now: datetime) -> None:
-    """Permanent failures in a row: block that address on that channel, and say why."""
+    """Permanent failures in a row: block that address on that channel, and say why.
+
+    What waits elsewhere for the same person need not wait any more, so that is decided anew.
+    """
     for view in views:
         if decided[view.recipient.pk].suppress:
             head = view.head
@@ -375,6 +378,10 @@ def _suppress(views: Sequence[View], decided: dict[int, Decided], now: datetime)
                 by=None,
                 now=now,
             )
+            others = QueueEntry.objects.filter(contact_id=head.contact_id, channel=head.channel).exclude(
+                pk=head.pk
+            )
+            look_again(Recipient.objects.filter(messages__in=others.values("pk")), now)
 
 
 def _time_out(views: Sequence[View], decided: dict[int, Decided], now: datetime) -> None:
