@@ -91,7 +91,6 @@ class PlaybookAdmin(admin.ModelAdmin):
 
 class ContentInline(admin.StackedInline):
     model = Content
-    autocomplete_fields = ("sender",)
     readonly_fields = ("version",)
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
 
