@@ -253,17 +253,15 @@ def apply(events: Sequence[Event], now: datetime) -> statements.Applied:
 
 def hear(inbound: Sequence[tuple[Waiting, Inbound]]) -> dict[int, str]:
     """Act on what people sent: keywords change consent and suppression at once. Returns trouble by receipt."""
-    trouble = {}
-    for waiting, text in inbound:
-        try:
-            with transaction.atomic():
-                _hear_one(waiting, text)
-        except Address.DoesNotExist:
-            trouble[waiting.id] = "Sent by an address that no contact has."
-    return trouble
+    return {
+        waiting.id: "Sent by an address that no contact has."
+        for waiting, text in inbound
+        if not _hear_one(waiting, text)
+    }
 
 
-def _hear_one(waiting: Waiting, text: Inbound) -> None:
+def _hear_one(waiting: Waiting, text: Inbound) -> bool:
+    """Act on one text; False when no contact has the address. A STOP counts all the same: they may be added later."""
     from deliveries.deciding.followup import stop_paths
 
     stopped = Suppression.objects.filter(
@@ -282,7 +280,7 @@ def _hear_one(waiting: Waiting, text: Inbound) -> None:
             value=text.sender, channel=text.channel, how="Reply", evidence=clip(text.text, 500), at=at
         )
     if not contacts:
-        raise Address.DoesNotExist
+        return False
     Engagement.objects.bulk_create(
         [
             Engagement(
@@ -296,6 +294,7 @@ def _hear_one(waiting: Waiting, text: Inbound) -> None:
         ],
         ignore_conflicts=True,
     )
+    return True
 
 
 def _park(parked: Sequence[Waiting], reasons: dict[int, str], now: datetime) -> Batch:

@@ -1,0 +1,478 @@
+"""The receiver over HTTP: what providers are answered, and what is on disk by then."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import json
+import sqlite3
+import threading
+from datetime import UTC, datetime
+from urllib.parse import parse_qsl, quote
+
+import httpx
+import psycopg
+import pytest
+from django.conf import settings as conf
+from django.db import connection
+
+from contacts.models import Suppression
+from deliveries.models import Account, Message, PendingReceipt, Receipt
+from deliveries.receiving import receiver as subject
+from deliveries.receiving.receiver import Batcher, QueueFull, Receiver
+from deliveries.receiving.recording import record
+from deliveries.receiving.storing import Incoming, store
+from deliveries.statuses import Evidence, Status
+from tests import factories
+from tests.engine import rebuild
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TOKEN = "auth-token-of-a-test"
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture
+def account():
+    return factories.account(
+        "twilio", credentials={"account_sid": "AC1", "auth_token": TOKEN}, channels=["sms"]
+    )
+
+
+@pytest.fixture
+def message(account):
+    made = factories.message(
+        account=account, status=Status.SENDING, evidence=Evidence.HANDED_OVER, provider_message_id="SM1"
+    )
+    Message.objects.filter(pk=made.pk).update(standing=0)
+    rebuild()
+    return made
+
+
+def signature(url: str, body: bytes) -> str:
+    fields = sorted(set(parse_qsl(body.decode(), keep_blank_values=True)))
+    text = url + "".join(name + value for name, value in fields)
+    return base64.b64encode(hmac.digest(TOKEN.encode(), text.encode(), "sha1")).decode()
+
+
+def signed(path: str, body: bytes) -> dict[str, str]:
+    return {"content-type": FORM, "x-twilio-signature": signature(f"{conf.PUBLIC_URL}{path}", body)}
+
+
+def callback(account, message=None, kind="status"):
+    reference = f"?m={message.uuid}&c=sms" if message else ""
+    return f"/hooks/{account.token}/{kind}{reference}"
+
+
+def delivered(message_id="SM1") -> bytes:
+    return f"MessageSid={message_id}&MessageStatus=delivered&To=%2B12105550101".encode()
+
+
+class Exchange:
+    """A receiver of its own for each `with`, and a client that speaks HTTP to it."""
+
+    def __call__(self, *requests, receiver=None):
+        """(method, path, body, headers) each; the answers in order."""
+
+        async def talk():
+            app = receiver or Receiver()
+            await app.startup()
+            try:
+                transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
+                async with httpx.AsyncClient(transport=transport, base_url="http://receiver") as client:
+                    return [
+                        await client.request(method, path, content=body, headers=headers)
+                        for method, path, body, headers in requests
+                    ]
+            finally:
+                await app.shutdown()
+
+        return asyncio.run(talk())
+
+
+@pytest.fixture
+def post():
+    """`post(path, body, headers)`: one POST; the answer."""
+    return lambda path, body=b"", headers=None: Exchange()(("POST", path, body, headers or {}))[0]
+
+
+def eventually(true, seconds=5.0):
+    import time
+
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if true():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_signed_callback_is_on_disk_when_it_is_answered_and_moves_its_message(account, message, post, now):
+    path, body = callback(account, message), delivered()
+
+    answer = post(path, body, signed(path, body))
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    stored = Receipt.objects.get()
+    assert (stored.account_id, stored.kind, stored.method) == (account.pk, "status", "POST")
+    assert (bytes(stored.body), stored.query) == (body, f"m={message.uuid}&c=sms")
+    assert stored.headers["content-type"] == FORM
+    assert "x-twilio-signature" not in stored.headers
+    assert record(datetime.now(UTC)).moved == 1
+    message.refresh_from_db()
+    assert message.status == "delivered"
+
+
+def test_the_same_callback_again_is_taken_and_changes_nothing(account, message, now):
+    path, body = callback(account, message), delivered()
+    request = ("POST", path, body, signed(path, body))
+
+    answers = Exchange()(request, request, request)
+    done = record(datetime.now(UTC))
+
+    assert [answer.status_code for answer in answers] == [204] * 3
+    assert (Receipt.objects.count(), done.recorded, done.events, done.moved) == (3, 3, 1, 1)
+
+
+def test_a_forged_callback_changes_nothing_and_is_counted(account, message, post):
+    path = callback(account, message)
+    headers = signed(path, delivered())
+
+    answer = post(path, delivered("SM2"), headers)
+
+    assert answer.status_code == 403
+    assert not Receipt.objects.exists()
+    assert eventually(lambda: Account.objects.get(pk=account.pk).forged == 1)
+    assert Account.objects.get(pk=account.pk).forged_at is not None
+
+
+@pytest.mark.parametrize("header", ["", "x", "é", "=" * 5_000])
+def test_a_signature_that_is_none_is_refused(account, post, header):
+    path = callback(account)
+
+    answer = post(path, delivered(), {"content-type": FORM, "x-twilio-signature": header.encode("latin-1")})
+
+    assert answer.status_code == 403
+
+
+def test_a_callback_for_a_message_nobody_knows_is_taken_and_parked(account, post):
+    path, body = callback(account), delivered("SM404")
+
+    answer = post(path, body, signed(path, body))
+    record(datetime.now(UTC))
+
+    assert answer.status_code == 204
+    assert PendingReceipt.objects.get().state == "parked"
+
+
+def test_the_signature_covers_the_reference_in_the_address(account, message, post):
+    other = factories.message(account=account)
+    body = delivered()
+    headers = signed(callback(account, message), body)
+
+    assert post(callback(account, other), body, headers).status_code == 403
+
+
+ODD = {
+    "garbage": b"\x00\x01\xff\xfe garbage",
+    "truncated": b"MessageSid=SM1&MessageSta",
+    "no text": "MessageSid=ümläut".encode("latin-1"),
+    "nothing": b"",
+    "json": b'{"MessageSid": "SM1"}',
+}
+
+
+@pytest.mark.parametrize("body", ODD.values(), ids=ODD)
+def test_whatever_comes_is_no_error_of_ours(account, message, post, body):
+    path = callback(account, message)
+
+    assert post(path, body, {"content-type": FORM, "x-twilio-signature": "no"}).status_code == 403
+
+
+PATHS = {
+    "/hooks/": 404,
+    "/hooks/nobody/status": 404,
+    "/hooks/nobody/": 404,
+    "/hooks/{token}": 404,
+    "/hooks/{token}/status/more/": 404,
+    "/hooks/{token}/STATUS": 404,
+    "/hooks/{token}/%2e%2e/admin": 404,
+    "/hooks/{token}/%ff%fe/": 404,
+    "/hooks/" + "x" * 5_000 + "/status": 404,
+    "/hooks/{token}/status?m=%00%ff": 403,
+    "/hooks/{token}/status/": 403,
+}
+
+
+@pytest.mark.parametrize(("path", "status"), PATHS.items())
+def test_odd_addresses_are_answered_plainly(account, post, path, status):
+    assert post(path.format(token=account.token)).status_code == status
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"])
+def test_other_methods_are_refused_with_those_that_are_not(account, method):
+    answer = Exchange()((method, callback(account), b"", {}))[0]
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+
+
+def test_a_callback_longer_than_the_limit_is_refused(account, post, settings):
+    settings.RECEIPT_MAX_BYTES = 2_000
+    path = callback(account)
+    long, longest = b"a=" + b"b" * 1_999, b"a=" + b"b" * 1_998
+
+    assert post(path, long, signed(path, long)).status_code == 413
+    assert post(path, longest, signed(path, longest)).status_code == 204
+    assert Receipt.objects.count() == 1
+
+
+def test_half_a_body_is_neither_stored_nor_called_a_forgery(account):
+    path = callback(account)
+    told = []
+
+    async def talk():
+        app = Receiver()
+        events = iter(
+            [
+                {"type": "http.request", "body": b"MessageSid=SM1", "more_body": True},
+                {"type": "http.disconnect"},
+            ]
+        )
+
+        async def receive():
+            return next(events)
+
+        async def send(event):
+            told.append(event)
+
+        await app.startup()
+        scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": []}
+        await app(scope, receive, send)
+        await app.shutdown()
+
+    asyncio.run(talk())
+
+    assert told[0]["status"] == 400
+    assert not Receipt.objects.exists()
+    assert not eventually(lambda: Account.objects.get(pk=account.pk).forged, seconds=0.3)
+
+
+# ---- When it cannot take any more ------------------------------------------------------------------------------
+
+
+class Broken:
+    """A disk that fails as told, then works."""
+
+    def __init__(self, problem, times=1):
+        self.problem, self.times = problem, times
+
+    async def write(self, batch):
+        if self.times:
+            self.times -= 1
+            raise self.problem
+        store_aside(batch)
+
+    async def close(self):
+        pass
+
+
+def store_aside(batch):
+    """Store on a connection of another thread: this one runs the event loop."""
+
+    def work():
+        try:
+            store(batch)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def broken_receiver(problem, times=1):
+    class OnBrokenDisk(Receiver):
+        async def startup(self):
+            await super().startup()
+            self._batcher.store = Broken(problem, times)
+
+    return OnBrokenDisk()
+
+
+PROBLEMS = [
+    psycopg.OperationalError("the server closed the connection"),
+    sqlite3.OperationalError("database is locked"),
+    OSError("no space left"),
+]
+
+
+@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda p: type(p).__module__)
+def test_a_database_that_is_away_asks_the_provider_to_come_again(account, message, problem):
+    path, body = callback(account, message), delivered()
+    request = ("POST", path, body, signed(path, body))
+
+    first, second = Exchange()(request, request, receiver=broken_receiver(problem))
+
+    assert (first.status_code, first.headers["retry-after"]) == (503, "5")
+    assert second.status_code == 204
+    assert Receipt.objects.count() == 1
+
+
+def test_an_account_list_that_cannot_be_read_is_a_503(account, post, monkeypatch):
+    def away():
+        raise psycopg.OperationalError("away")
+
+    monkeypatch.setattr(subject.Directory, "_read", staticmethod(away))
+
+    assert post(callback(account), b"", {}).status_code == 503
+
+
+def test_a_full_queue_asks_the_provider_to_come_again(account, settings):
+    settings.RECEIPTS_WAITING_MAX = 2
+
+    async def fill():
+        class Stuck(Broken):
+            async def write(self, batch):
+                await asyncio.sleep(3600)
+
+        batcher = Batcher(Stuck(None))
+        incoming = Incoming(account.pk, "status", datetime.now(UTC), "POST", "", {}, b"")
+        waiting = [asyncio.create_task(batcher.put(incoming))]
+        await asyncio.sleep(0.05)  # the first is being written
+        waiting += [asyncio.create_task(batcher.put(incoming)) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        app = Receiver()
+        app._directory, app._batcher = subject.Directory(), batcher
+        with pytest.raises(QueueFull):
+            await batcher.put(incoming)
+        path, body = callback(account), delivered()
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app), base_url="http://receiver"
+        ) as client:
+            answer = await client.post(path, content=body, headers=signed(path, body))
+        for task in waiting:
+            task.cancel()
+        batcher._task.cancel()
+        return answer
+
+    answer = asyncio.run(fill())
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+def test_a_row_the_database_refuses_does_not_fail_its_neighbours(account):
+    stored = []
+
+    class Picky(Broken):
+        async def write(self, batch):
+            await asyncio.sleep(0.02)
+            if any(incoming.body == b"bad" for incoming in batch):
+                raise ValueError("no")
+            stored.extend(incoming.body for incoming in batch)
+
+    async def put_all():
+        batcher = Batcher(Picky(None))
+        incoming = Incoming(account.pk, "status", datetime.now(UTC), "POST", "", {}, b"good")
+        bodies = [b"first", b"good", b"bad", b"fine"]
+        done = await asyncio.gather(
+            *(batcher.put(incoming._replace(body=body)) for body in bodies), return_exceptions=True
+        )
+        await batcher.close()
+        return done
+
+    done = asyncio.run(put_all())
+
+    assert [isinstance(each, ValueError) for each in done] == [False, False, True, False]
+    assert sorted(stored) == [b"fine", b"first", b"good"]
+
+
+def test_what_arrives_during_a_commit_is_the_next_batch(account):
+    sizes = []
+
+    class Slow(Broken):
+        async def write(self, batch):
+            sizes.append(len(batch))
+            await asyncio.sleep(0.05)
+
+    async def put_all():
+        batcher = Batcher(Slow(None))
+        incoming = Incoming(account.pk, "status", datetime.now(UTC), "POST", "", {}, b"")
+        first = asyncio.create_task(batcher.put(incoming))
+        await asyncio.sleep(0.01)
+        await asyncio.gather(first, *(batcher.put(incoming) for _ in range(25)))
+        await batcher.close()
+
+    asyncio.run(put_all())
+
+    assert sizes == [1, 25]
+
+
+def test_a_client_that_goes_away_does_not_stop_the_others(account):
+    class Slow(Broken):
+        async def write(self, batch):
+            await asyncio.sleep(0.05)
+
+    async def put_all():
+        batcher = Batcher(Slow(None))
+        incoming = Incoming(account.pk, "status", datetime.now(UTC), "POST", "", {}, b"")
+        gone, stays = (asyncio.create_task(batcher.put(incoming)) for _ in range(2))
+        await asyncio.sleep(0.01)
+        gone.cancel()
+        await stays
+        await batcher.put(incoming)
+        await batcher.close()
+
+    asyncio.run(put_all())
+
+
+def test_many_at_once_are_all_on_disk(account, message):
+    path, body = callback(account, message), delivered()
+
+    async def talk():
+        app = Receiver()
+        await app.startup()
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://receiver") as client:
+            answers = await asyncio.gather(
+                *(client.post(path, content=body, headers=signed(path, body)) for _ in range(200))
+            )
+        await app.shutdown()
+        return answers
+
+    answers = asyncio.run(talk())
+
+    assert {answer.status_code for answer in answers} == {204}
+    assert Receipt.objects.count() == PendingReceipt.objects.count() == 200
+
+
+# ---- What people write -----------------------------------------------------------------------------------------
+
+
+def inbound(account, sender: str, text: str) -> Incoming:
+    body = f"MessageSid=SM9&From={quote(sender)}&To=%2B12125550100&Body={quote(text)}&NumMedia=0".encode()
+    return Incoming(account.pk, "inbound", datetime.now(UTC), "POST", "", {"content-type": FORM}, body)
+
+
+def test_a_stop_from_a_number_that_no_contact_has_yet_blocks_it_all_the_same(account):
+    store([inbound(account, "+12125550142", "STOP")])
+
+    done = record(datetime.now(UTC))
+
+    assert done.parked == 1
+    entry = Suppression.objects.get()
+    assert (entry.value, entry.origin) == ("+12125550142", "recipient")
+
+
+def test_a_receipt_for_the_sandbox_is_taken_with_its_own_signature(post):
+    account = factories.account("sandbox", credentials={"secret": "s"})
+    path = f"/hooks/{account.token}/status"
+    body = json.dumps({"id": "x", "status": "sent", "channel": "sms"}).encode()
+    signed_text = f"123.{conf.PUBLIC_URL}{path}.".encode() + body
+    headers = {
+        "x-sandbox-timestamp": "123",
+        "x-sandbox-signature": hmac.digest(b"s", signed_text, "sha256").hex(),
+    }
+
+    assert post(path, body, headers).status_code == 204
+    assert post(path, body, {**headers, "x-sandbox-timestamp": "124"}).status_code == 403
