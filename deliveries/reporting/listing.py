@@ -9,17 +9,20 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest
+from django.utils.safestring import mark_safe
 
 from deliveries.models import Queue
 from deliveries.reporting.figures import CampaignFigures
 from deliveries.reporting.filters import OutcomeFilter, View
+from deliveries.reporting.icons import ICONS
 from deliveries.reporting.keyset import Page
 from deliveries.reporting.outcomes import STEPS, Count, Table, table
 from deliveries.reporting.pages import swaps, trigger
 
 ALL = ""
 SHOW_ALL = "all"
-OWN_TRIGGERS = ("filters", "s")  # the filter form, and the field in it that asks while somebody types
+# The filter form, the field in it that asks while somebody types, and the region that refreshes itself.
+OWN_TRIGGERS = ("filters", "s", "results")
 # What can be done to many rows at once: (action, word). The first is the primary one of its queue.
 ACTIONS = (("retry", "Retry"), ("switch", "Switch channel"), ("correct", "Correct"), ("suppress", "Suppress"))
 QUEUE_IS_GOOD_NEWS = {
@@ -60,6 +63,12 @@ class Listing:
     invalid: bool
 
     @property
+    def symbols(self) -> list[tuple[str, str]]:
+        """The icons the rows refer to, drawn once for all of them: a page of rows stays small."""
+        used = {name for row in self.table.rows for name in (row.message.channel, row.bucket) if name}
+        return [(name, mark_safe(ICONS[name])) for name in sorted(used)]  # noqa: S308 - constants of ours
+
+    @property
     def export_query(self) -> str:
         """What narrows the rows, as the export's own URL takes it."""
         queue = {"queue": self.view.queue} if self.view.queue and self.view.campaign_id is not None else {}
@@ -78,14 +87,14 @@ class Listing:
         return "No messages yet", "They appear here as soon as they are handed over."
 
     @property
+    def suggested(self) -> str:
+        """The action this queue is for; '' where there is none, as in the review of content."""
+        return STEPS.get(Queue(self.view.queue), ("", ""))[0] if self.view.queue else ""
+
+    @property
     def actions(self) -> list[tuple[str, str]]:
         """The suggested one first."""
-        suggested = (
-            STEPS[Queue(self.view.queue)][0]
-            if self.view.queue and Queue(self.view.queue) in STEPS
-            else "retry"
-        )
-        return sorted(ACTIONS, key=lambda one: one[0] != suggested)
+        return sorted(ACTIONS, key=lambda one: one[0] != self.suggested)
 
     @property
     def selection(self) -> dict[str, str]:

@@ -36,6 +36,7 @@ class Reach:
     verdict: Verdict | None  # None where there is no address to ask about
     suppression: Suppression | None
     hard_fails: int
+    opted_out: bool = False  # by their latest word on this channel
     strikes: int = STRIKES
 
     @property
@@ -45,7 +46,16 @@ class Reach:
     @property
     def off(self) -> bool:
         """Blocked for good, not just for the moment."""
-        return self.suppression is not None or self.hard_fails >= self.strikes
+        return self.suppression is not None or self.opted_out or self.hard_fails >= self.strikes
+
+    @property
+    def usable(self) -> bool:
+        """The gate lets it pass, now or once the permitted hours begin."""
+        return (
+            not self.off
+            and self.verdict is not None
+            and (self.verdict.allowed or self.verdict.until is not None)
+        )
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,12 @@ class Standing:
     @property
     def allowed(self) -> list[Reach]:
         """Channels that are not blocked; some may have to wait for the morning."""
-        return [reach for reach in self.channels if reach.address and not reach.off]
+        return [reach for reach in self.channels if reach.usable]
+
+    @property
+    def silenced(self) -> bool:
+        """Every channel there is an address for is off."""
+        return all(reach.off for reach in self.channels if reach.address)
 
     @property
     def best(self) -> Reach | None:
@@ -91,6 +106,12 @@ def standing(contact: Contact, now: datetime) -> Standing:
     results = _results(contact)
     preferred = {one.kind: one for one in reversed(addresses)}
     verdicts = _ask(contact, preferred, now)
+    consents = (
+        Consent.objects.filter(contact=contact)
+        .select_related("recorded_by")
+        .order_by("channel", "-at", "-id")
+    )
+    latest = {one.channel: one for one in reversed(list(consents))}
     channels = [
         _reach(
             channel,
@@ -99,15 +120,10 @@ def standing(contact: Contact, now: datetime) -> Standing:
             verdicts.get(channel),
             next((one for one in suppressions if _covers(one, channel, address)), None),
             health.get((address.pk, channel), 0) if address else 0,
+            channel in latest and not latest[channel].opted_in,
         )
         for channel in Channel
     ]
-    consents = (
-        Consent.objects.filter(contact=contact)
-        .select_related("recorded_by")
-        .order_by("channel", "-at", "-id")
-    )
-    latest = {one.channel: one for one in reversed(list(consents))}
     return Standing(channels, [latest[c] for c in Channel if c in latest], suppressions, addresses)
 
 
@@ -169,10 +185,11 @@ def _reach(
     verdict: Verdict | None,
     suppression: Suppression | None,
     hard_fails: int,
+    opted_out: bool,
 ) -> Reach:
-    word, bucket = _word(address, results, suppression, hard_fails)
+    word, bucket = ("Opted out", "optout") if opted_out else _word(address, results, suppression, hard_fails)
     told = _evidence(channel, results) if address else f"No {Kind(KIND_OF[channel]).label.lower()} on record"
-    return Reach(channel, word, bucket, told, address, verdict, suppression, hard_fails)
+    return Reach(channel, word, bucket, told, address, verdict, suppression, hard_fails, opted_out)
 
 
 def _word(

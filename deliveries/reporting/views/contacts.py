@@ -138,20 +138,21 @@ def banner(reach: Standing) -> dict[str, str] | None:
     """What is off, and what is still allowed; None when nothing is off."""
     if not reach.off:
         return None
-    whole = any(not one.value and not one.channel for one in reach.suppressions)
-    what = "Everything is" if whole or not reach.allowed else f"{_listed(reach.off)} {_are(reach.off)}"
+    whole = reach.silenced or any(not one.value and not one.channel for one in reach.suppressions)
+    what = "Everything is" if whole else f"{_listed(reach.off)} {_are(reach.off)}"
     why = next((one.suppression for one in reach.off if one.suppression), None)
-    reason = (
-        f"{why.get_reason_display()} on {timezone.localtime(why.created_at):%-d %b %Y}."
-        if why
-        else f"{reach.off[0].hard_fails} permanent failures in a row."
-    )
+    opted_out = any(one.opted_out for one in reach.off) or bool(why and why.by_recipient)
+    if why:
+        reason = f"{why.get_reason_display()} on {timezone.localtime(why.created_at):%-d %b %Y}."
+    elif opted_out:
+        reason = "They opted out."
+    else:
+        reason = f"{reach.off[0].hard_fails} permanent failures in a row."
     rest = (
         f"{_listed(reach.allowed)} {_are(reach.allowed)} still allowed."
         if reach.allowed
         else "Nothing may be sent."
     )
-    opted_out = bool(why and why.by_recipient)
     return {
         "title": f"{what} turned off for this contact.",
         "text": f"{reason} {rest}",
