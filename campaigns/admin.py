@@ -5,38 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import QuerySet
 from django.forms import BaseModelFormSet, CheckboxSelectMultiple, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.functional import cached_property
 
 from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
 from contacts.admin import Large, ReadOnly
 
 
-class CappedPaginator(Paginator):
-    """Counts to CAP and no further, so that a list of millions opens as fast as one of thousands.
-
-    Whoever looks for a row behind the cap searches for it.
-    """
-
-    CAP = 10_000
-
-    @cached_property
-    def count(self) -> int:
-        rows = self.object_list
-        if isinstance(rows, QuerySet):
-            return rows.order_by()[: self.CAP].count()
-        return len(rows)
-
-
 class Record(ReadOnly, Large):
     """A large table that only the program writes: found by exact keys, never counted, never sorted anew."""
 
-    paginator = CappedPaginator
     show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
     ordering = ("-pk",)

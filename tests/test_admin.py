@@ -9,8 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from campaigns.admin import CappedPaginator
 from campaigns.models import Campaign, Content, Playbook
+from contacts.admin import CappedPaginator
 from contacts.models import ListMembership
 from deliveries.models import Account, Message, PendingReceipt, Receipt, StatusEvent
 from deliveries.providers import PROVIDERS
