@@ -255,6 +255,7 @@ def csv_of(request: HttpRequest, view: View, name: str) -> HttpResponseBase:
         return HttpResponse(words, status=422, content_type="text/plain; charset=utf-8")
     now = timezone.now()
     view = View(view.campaign_id, view.queue, form.given)
+    # A warning, so that it is on record at the level logs are usually kept at.
     logger.warning("%s exports %s, queue %s: %s", request.user, name, view.queue or "all", form.sentence())
     answer = StreamingHttpResponse(exports.lines(view, now), content_type="text/csv; charset=utf-8")
     stamp = timezone.localtime(now).strftime("%Y%m%d-%H%M")
