@@ -33,6 +33,24 @@ TOKEN = "auth-token-of-a-test"
 FORM = "application/x-www-form-urlencoded"
 
 
+@pytest.fixture(autouse=True)
+def no_threads_left(monkeypatch):
+    """Threads close their connections, so that the test database can be taken down; nobody is rung."""
+
+    def closing(work):
+        def closed(*args):
+            try:
+                return work(*args)
+            finally:
+                connection.close()
+
+        return closed
+
+    monkeypatch.setattr(subject.Directory, "_read", staticmethod(closing(subject.Directory._read)))
+    monkeypatch.setattr(subject, "count_forged", closing(subject.count_forged))
+    monkeypatch.setattr(subject, "ring", lambda: None)
+
+
 @pytest.fixture
 def account():
     return factories.account(

@@ -60,12 +60,13 @@ SENDING = Meaning(Status.SENDING, FailureClass.NONE, Fault.NONE, Evidence.HANDED
 
 
 class Claimed(NamedTuple):
-    """A message that is ours to hand over until `until`."""
+    """A message that is ours to hand over until `until`. `began`: when its handover in doubt did, else None."""
 
     message: Message
     outgoing: Outgoing
     account: Account
     until: datetime
+    began: datetime | None = None
 
 
 class Answered(NamedTuple):
@@ -305,6 +306,7 @@ def _prepare(rows: Sequence[Outbox], began: dict[int, datetime]) -> list[Claimed
                 outgoing(message, content, account, began.get(message.pk)),
                 account,
                 row.claimed_until,
+                began.get(message.pk),
             )
         )
     return claimed
@@ -355,7 +357,7 @@ def _store(answers: Sequence[Answered], now: datetime, *, found: bool = False) -
     for claimed, answer in mine:
         message = claimed.message
         if answer is None or answer.accepted:
-            left.append((message, answer))
+            left.append((claimed, answer))
             native = ("handed over" if answer else "answer lost", "", "")
             events.append(event(message.pk, message.goal, SENDING, at=now, native=native))
             done.handed_over += answer is not None
@@ -363,7 +365,7 @@ def _store(answers: Sequence[Answered], now: datetime, *, found: bool = False) -
         elif answer.retry_after is not None or (found and answer.native_status == "never_received"):
             back.append((held[message.pk], claimed.account, answer.retry_after or 0.0))
         else:
-            left.append((message, None))
+            left.append((claimed, None))
             events.append(_refused(message, claimed.account, answer, now))
             done.refused += 1
     _left(left, recipients, now)
@@ -383,14 +385,15 @@ def _refused(message: Message, account: Account, answer: Handover, now: datetime
 
 
 def _left(
-    messages: Sequence[tuple[Message, Handover | None]], recipients: Sequence[Recipient], now: datetime
+    handovers: Sequence[tuple[Claimed, Handover | None]], recipients: Sequence[Recipient], now: datetime
 ) -> None:
     """These are in the provider's hands: off the outbox, their clocks start."""
-    for message, answer in messages:
-        message.handed_over_at, message.confirm_by = now, now + CONFIRM_WITHIN
+    for claimed, answer in handovers:
+        message, at = claimed.message, claimed.began or now
+        message.handed_over_at, message.confirm_by = at, at + CONFIRM_WITHIN
         if answer is not None:
             message.provider_message_id, message.segments = answer.provider_message_id, answer.segments
-    rows = [message for message, _ in messages]
+    rows = [claimed.message for claimed, _ in handovers]
     # A receipt can be faster than the answer: what it said of the message has been, or will be, decided upon.
     pending = Message.objects.filter(pk__in=[m.pk for m in rows], disposition=Disposition.PENDING)
     opened = set(pending.values_list("recipient_id", flat=True))
