@@ -34,7 +34,8 @@ class Incoming(NamedTuple):
 POSTGRESQL = """
 WITH arrived AS (
   INSERT INTO deliveries_receipt (account_id, kind, received_at, method, query, headers, body)
-  SELECT * FROM unnest(%b::bigint[], %b::text[], %b::timestamptz[], %b::text[], %b::text[], %b::text[]::jsonb[], %b::bytea[])
+  SELECT * FROM unnest(
+    %b::bigint[], %b::text[], %b::timestamptz[], %b::text[], %b::text[], %b::text[]::jsonb[], %b::bytea[])
   RETURNING id)
 INSERT INTO deliveries_pendingreceipt (receipt_id, state, attempts, reason) SELECT id, 'new', 0, '' FROM arrived
 """
