@@ -84,8 +84,9 @@ class Selection:
         """The chosen messages, in order of id. Those that came to stand in a queue later are left out."""
         if self.message_ids:
             return Message.objects.filter(pk__in=self.message_ids).order_by("pk")
-        place = {"campaign_id": self.campaign_id, "queue": self.queue, "filters": self.filters}
-        chosen = matching(**place, now=self.selected_at)
+        chosen = matching(
+            campaign_id=self.campaign_id, queue=self.queue, filters=self.filters, now=self.selected_at
+        )
         if self.queue:
             chosen = chosen.filter(queue_entry__at__lte=self.selected_at)
         return chosen.filter(created_at__lte=self.selected_at).order_by("pk")

@@ -23,5 +23,5 @@ def fill(schema_editor, percent):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("deliveries", "0003_account_forged_account_forged_at")]
+    dependencies = [("deliveries", "0002_roles")]
     operations = [migrations.RunPython(leave_room, fill_up)]

@@ -13,5 +13,5 @@ def make_playbook(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("campaigns", "0002_recipient_automatic_alter_recipient_next_step_reason")]
+    dependencies = [("campaigns", "0001_initial")]
     operations = [migrations.RunPython(make_playbook, migrations.RunPython.noop)]
