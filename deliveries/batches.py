@@ -22,16 +22,9 @@ from contacts.channels import KIND_OF, Channel
 from contacts.gate import REASONS, Reason, check
 from contacts.models import Address, Suppression
 from contacts.suppressing import release, suppress
-from deliveries.deciding.followup import (
-    Known,
-    View,
-    ask,
-    learn,
-    load,
-    settle,
-    succeed,
-    withdraw,
-)
+from deliveries.deciding.attempts import succeed, withdraw
+from deliveries.deciding.followup import settle
+from deliveries.deciding.knowing import Known, View, ask, learn, load
 from deliveries.models import Batch, BatchItem, Cause, Message, Outbox
 from deliveries.reporting.filters import matching
 from deliveries.statements import rewrite

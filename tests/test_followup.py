@@ -13,14 +13,8 @@ from contacts.correcting import correct
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import suppress
 from deliveries.deciding import followup as subject
-from deliveries.deciding.followup import (
-    cancel_next_step,
-    follow_due,
-    follow_moved,
-    run_next_step_now,
-    settle,
-    stop_paths,
-)
+from deliveries.deciding.followup import follow_due, follow_moved, settle, stop_paths
+from deliveries.deciding.staff import cancel_next_step, run_next_step_now
 from deliveries.models import Cause, Decision, Message, Moved, Outbox, QueueEntry
 from deliveries.providers.base import Handover
 from deliveries.sending.dispatch import dispatch

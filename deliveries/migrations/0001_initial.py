@@ -1,10 +1,12 @@
-import deliveries.credentials
-import deliveries.models
+import uuid
+
 import django.db.models.deletion
 import django.utils.timezone
-import uuid
 from django.conf import settings
 from django.db import migrations, models
+
+import deliveries.credentials
+import deliveries.models
 
 
 class Migration(migrations.Migration):

@@ -24,8 +24,9 @@ from django.db.models import F, Q
 from campaigns.merging import merge
 from campaigns.models import Campaign, Content, Recipient
 from contacts.gate import REASONS, Ask, Reason, Verdict, check
-from deliveries.deciding.decide import UNDER_WAY
-from deliveries.deciding.followup import State, Step, rules_of, withdraw
+from deliveries.deciding.attempts import withdraw
+from deliveries.deciding.decide import UNDER_WAY, State, Step
+from deliveries.deciding.knowing import rules_of
 from deliveries.models import Account, Decision, Message, Outbox, RecipientTally
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import Handover, LostAnswer, Outgoing, Report

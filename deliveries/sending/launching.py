@@ -9,8 +9,9 @@ from django.db.models import Case, F, Q, Value, When
 
 from accounts.models import User
 from campaigns.models import Campaign, Recipient
+from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import Step
-from deliveries.deciding.followup import look_again, withdraw
+from deliveries.deciding.followup import look_again
 from deliveries.models import Outbox, RecipientTally
 from deliveries.sending.expansion import audience_size
 from deliveries.sending.routes import routes

@@ -27,7 +27,8 @@ from contacts.models import Address, Contact, Note, Suppression
 from contacts.phones import mask
 from contacts.searching import clean
 from contacts.suppressing import suppress as suppress_address
-from deliveries.deciding.followup import cancel_next_step, run_next_step_now, settle
+from deliveries.deciding.followup import settle
+from deliveries.deciding.staff import cancel_next_step, run_next_step_now
 from deliveries.models import Message
 from deliveries.reporting.finding import LIMIT, find
 from deliveries.reporting.pages import fragment, who

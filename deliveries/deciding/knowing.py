@@ -1,0 +1,255 @@
+"""What is known about recipients: their attempts, and everything a decision about them depends on.
+
+Read for many recipients at once, in a fixed number of queries.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection
+
+from campaigns.models import Campaign, Playbook, Recipient
+from contacts.channels import KIND_OF, Channel
+from contacts.gate import REASONS, Ask, Reason, Verdict, check
+from contacts.hours import zone_for
+from contacts.models import Address
+from deliveries.deciding.decide import Facts, Rules, State, Step
+from deliveries.deciding.health import Health, refresh, troubled
+from deliveries.models import (
+    Account,
+    Message,
+    RecipientTally,
+)
+from deliveries.receiving.translation import describe
+from deliveries.sending.routes import Route, routes
+from deliveries.statements import rewrite
+from deliveries.statuses import Disposition, Fault, Status
+from deliveries.tallies import bump
+
+NEXT_STEP_FIELDS = ["next_step", "next_step_at", "next_step_reason"]
+RECIPIENT_FIELDS = ["state", "skip_reason", "reached_at", "reached_by", *NEXT_STEP_FIELDS]
+
+
+@dataclass
+class View:
+    """One recipient with its attempts, oldest first, withdrawn ones left out."""
+
+    recipient: Recipient
+    campaign: Campaign
+    messages: list[Message]
+
+    @property
+    def head(self) -> Message:
+        """The attempt that decisions are about."""
+        return self.messages[-1]
+
+    @property
+    def reached_by(self) -> Message | None:
+        """The attempt that arrived first; None while none has."""
+        arrived = [m for m in self.messages if m.disposition == Disposition.DELIVERED]
+        return min(arrived, key=lambda m: (m.delivered_at or m.updated_at, m.pk), default=None)
+
+    @property
+    def stragglers(self) -> list[tuple[Message, datetime]]:
+        """Earlier attempts that are still under way, each with the moment its silence becomes unknown."""
+        patience = timedelta(hours=self.campaign.playbook.give_up_hours)
+        return [
+            (message, message.handed_over_at + patience)
+            for message in self.messages[:-1]
+            if message.disposition == Disposition.PENDING and message.handed_over_at
+        ]
+
+    @property
+    def first_attempt_at(self) -> datetime:
+        return self.messages[0].handed_over_at or self.messages[0].due_at
+
+
+@dataclass
+class Known:
+    """What the database says about a set of recipients, read in a fixed number of queries."""
+
+    routes: dict[tuple[int, str], Route]
+    addresses: dict[tuple[int, str], Address]  # (contact, kind) -> the preferred one
+    providers: dict[int, str]
+    health: dict[tuple[int, str], Health] = field(default_factory=dict)
+    verdicts: dict[tuple[int, str], Verdict] = field(default_factory=dict)  # (recipient, channel)
+
+
+def load(recipient_ids: Sequence[int]) -> list[View]:
+    """The recipients, locked in order of id, with their attempts.
+
+    Those left without any attempt, because the only one was withdrawn, become skipped and are left out.
+    """
+    recipients = list(
+        Recipient.objects.select_for_update(
+            of=("self",) if connection.features.has_select_for_update_of else ()
+        )
+        .filter(pk__in=recipient_ids)
+        .select_related("contact")
+        .order_by("pk")
+    )
+    campaigns = Campaign.objects.select_related("playbook").in_bulk({r.campaign_id for r in recipients})
+    messages: dict[int, list[Message]] = defaultdict(list)
+    for message in Message.objects.filter(recipient_id__in=recipient_ids, canceled_at=None).order_by("pk"):
+        messages[message.recipient_id].append(message)
+    _skip([r for r in recipients if not messages[r.pk] and r.state != State.SKIPPED])
+    return [View(r, campaigns[r.campaign_id], messages[r.pk]) for r in recipients if messages[r.pk]]
+
+
+def _skip(recipients: Sequence[Recipient]) -> None:
+    """Nothing was ever handed over to these: the reason their message was withdrawn is why they were skipped."""
+    reasons = dict(
+        Message.objects.filter(recipient__in=recipients)
+        .order_by("pk")
+        .values_list("recipient_id", "reason_code")
+    )
+    tally: Counter[tuple] = Counter()
+    for recipient in recipients:
+        tally[recipient.campaign_id, recipient.state, recipient.skip_reason] -= 1
+        recipient.state, recipient.skip_reason = State.SKIPPED, reasons.get(recipient.pk, "")[:24]
+        recipient.next_step, recipient.next_step_at = Step.NONE, None
+        recipient.next_step_reason = ""
+        tally[recipient.campaign_id, recipient.state, recipient.skip_reason] += 1
+    rewrite(recipients, RECIPIENT_FIELDS)
+    bump(RecipientTally, tally)
+
+
+def learn(views: Sequence[View], now: datetime) -> Known:
+    """Routes, addresses, health, and the gate's word on each channel that could be used."""
+    contacts = {view.recipient.contact_id for view in views}
+    preferred = Address.objects.filter(contact_id__in=contacts, preferred=True)
+    known = Known(
+        routes=routes({view.campaign for view in views}),
+        addresses={(a.contact_id, a.kind): a for a in preferred},
+        providers=dict(Account.objects.values_list("pk", "provider")),
+    )
+    hard = {
+        (m.contact_id, m.address_id, m.channel)
+        for v in views
+        for m in v.messages
+        if m.disposition == Disposition.BOUNCED_HARD and m.fault == Fault.RECIPIENT
+    }
+    fine = {(m.address_id, m.channel): m.contact_id for v in views if (m := v.reached_by)}
+    hard |= {(fine[pair], *pair) for pair in troubled(fine)}
+    known.health = refresh(hard)
+    known.verdicts = _ask(views, known, now)
+    return known
+
+
+def _ask(views: Sequence[View], known: Known, now: datetime) -> dict[tuple[int, str], Verdict]:
+    """What the gate would say to each recipient's channels. Those that arrived need no answer."""
+    asks: list[Ask] = []
+    keys: list[tuple[int, str]] = []
+    for view in views:
+        if view.reached_by or (view.head.disposition == Disposition.PENDING and not _late(view, now)):
+            continue
+        for channel in [view.head.channel, *_others(view)]:
+            route = known.routes.get((view.campaign.pk, channel))
+            address = known.addresses.get((view.recipient.contact_id, KIND_OF[Channel(channel)]))
+            if route is None:
+                continue
+            asks.append(ask(len(keys), view.campaign, route, view.recipient.contact_id, address, channel))
+            keys.append((view.recipient.pk, channel))
+    verdicts = check(asks, now)
+    return {keys[number]: verdict for number, verdict in verdicts.items()}
+
+
+def _late(view: View, now: datetime) -> bool:
+    """Whether a pending attempt is old enough for another channel to matter."""
+    head = view.head
+    waited = now - head.handed_over_at if head.handed_over_at else timedelta(0)
+    return head.status == Status.DELAYED or waited >= rules_of(view.campaign.playbook).next_look(timedelta(0))
+
+
+def _others(view: View) -> list[str]:
+    """The playbook's channels that this recipient has not been tried on."""
+    playbook, tried = view.campaign.playbook, {m.channel for m in view.messages}
+    wanted = playbook.urgent_switch_to if view.campaign.is_urgent else playbook.switch_to
+    return [channel for channel in wanted if channel not in tried]
+
+
+def ask(
+    key: int, campaign: Campaign, route: Route, contact_id: int, address: Address | None, channel: str
+) -> Ask:
+    """The gate's question about one message of this campaign."""
+    return Ask(
+        key=key,
+        contact_id=contact_id,
+        address_id=address.pk if address else None,
+        channel=channel,
+        sender_value=route.content.sender.value,
+        window_start=campaign.window_start,
+        window_end=campaign.window_end,
+        campaign_state=campaign.state,
+        sender_state=route.content.sender.state,
+        relevant_until=campaign.relevant_until,
+        strikes=campaign.playbook.strikes,
+    )
+
+
+def rules_of(playbook: Playbook) -> Rules:
+    return Rules(
+        retries=playbook.retries,
+        retry_window=timedelta(hours=playbook.retry_window_hours),
+        retry_after=timedelta(hours=playbook.retry_after_hours),
+        at_risk=timedelta(hours=playbook.at_risk_hours),
+        switch_after=timedelta(hours=playbook.switch_after_hours),
+        give_up=timedelta(hours=playbook.give_up_hours),
+        strikes=playbook.strikes,
+        version=playbook.version,
+    )
+
+
+def arguments(view: View, known: Known) -> tuple[Facts, Rules]:
+    """The facts of one recipient, as `decide` wants them, with the rules that hold for it."""
+    head, campaign = view.head, view.campaign
+    reached = view.reached_by
+    address = known.addresses.get((head.contact_id, KIND_OF[Channel(head.channel)]))
+    own = known.verdicts.get((view.recipient.pk, head.channel))
+    code, provider = head.reason_code, known.providers.get(head.account_id, "")
+    usable = [
+        channel
+        for channel in _others(view)
+        if (verdict := known.verdicts.get((view.recipient.pk, channel)))
+        and (verdict.allowed or REASONS[Reason(verdict.reason)].holds)
+    ]
+    facts = Facts(
+        channel=head.channel,
+        status=head.status,
+        failure_class=head.failure_class,
+        fault=head.fault,
+        disposition=head.disposition,
+        reason=describe(provider, head.channel, code, head.status).short if code else "",
+        handed_over_at=head.handed_over_at,
+        settled_at=head.settled_at,
+        attempts=sum(m.channel == head.channel for m in view.messages),
+        first_attempt_at=view.first_attempt_at,
+        reached_by=reached.channel if reached else "",
+        opted_out=bool(own and own.reason == "opted_out"),
+        blocked=_blocked(own),
+        suppressed=bool(own and own.reason == "suppressed"),
+        needs_correction=bool(own and own.reason == "needs_correction"),
+        replaced=bool(address and address.pk != head.address_id),
+        hard_fails=known.health.get((head.address_id, head.channel), Health(0, None, "")).hard_fails,
+        zone=zone_for(
+            view.recipient.contact.time_zone, address.time_zone if address else "", settings.TIME_ZONE
+        ).key,
+        window=(campaign.window_start, campaign.window_end),
+        urgent=campaign.is_urgent,
+        ended=campaign.state == Campaign.State.CANCELED or not view.recipient.automatic,
+        relevant_until=campaign.relevant_until,
+        alternatives=tuple(usable),
+    )
+    return facts, rules_of(campaign.playbook)
+
+
+def _blocked(verdict: Verdict | None) -> str:
+    """Why the gate would stop the next attempt, in words; '' when it would pass or only wait."""
+    if verdict is None or verdict.allowed or REASONS[Reason(verdict.reason)].holds:
+        return ""
+    return REASONS[Reason(verdict.reason)].sentence

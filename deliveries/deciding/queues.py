@@ -1,0 +1,101 @@
+"""The action queues: which attempt stands in which, by what was decided."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from contacts.models import Address, Suppression
+from deliveries.deciding.decide import Decided, Step
+from deliveries.deciding.knowing import View
+from deliveries.models import (
+    Message,
+    Queue,
+    QueueEntry,
+    QueueTally,
+)
+from deliveries.statuses import Disposition
+from deliveries.tallies import bump
+
+
+def line_up(
+    views: Sequence[View], decided: dict[int, Decided], made: dict[int, Message], now: datetime
+) -> None:
+    """Let each attempt stand in the queue its decision names, and in no other."""
+    standing = QueueEntry.objects.in_bulk([m.pk for view in views for m in view.messages])
+    keep = _still_asked([m for view in views for m in view.messages[:-1] if m.pk in standing], standing, now)
+    fresh, gone = [], []
+    changes: Counter[tuple] = Counter()
+    for view in views:
+        plan = decided[view.recipient.pk]
+        for message in view.messages:
+            entry = standing.get(message.pk)
+            queue = _queue_of(view, message, plan, keep.get(message.pk, ""), acted=view.recipient.pk in made)
+            if entry and queue != entry.queue:
+                gone.append(entry.pk)
+                changes[entry.campaign_id, entry.queue] -= 1
+            if queue and (entry is None or queue != entry.queue):
+                changes[view.campaign.pk, queue] += 1
+            if queue:
+                before = entry if entry and entry.queue == queue else None
+                fresh.append(_entry(message, queue, plan, before, now, is_head=message is view.head))
+    QueueEntry.objects.filter(pk__in=gone).delete()
+    QueueEntry.objects.bulk_create(
+        fresh,
+        batch_size=300,
+        update_conflicts=True,
+        unique_fields=["message"],
+        update_fields=["status", "disposition", "reason_code", "due_at", "reason"],
+    )
+    bump(QueueTally, changes)
+
+
+def _still_asked(
+    earlier: Sequence[Message], standing: Mapping[int, QueueEntry], now: datetime
+) -> dict[int, str]:
+    """The queues that earlier attempts go on standing in: until their address was corrected, or suppressed."""
+    if not earlier:
+        return {}
+    addresses = Address.objects.in_bulk({message.address_id for message in earlier})
+    blocked = Suppression.objects.in_force(now).filter(value__in={a.value for a in addresses.values()})
+    closed = set(blocked.values_list("value", "channel"))
+    keep = {}
+    for message in earlier:
+        address, queue = addresses[message.address_id], standing[message.pk].queue
+        suppressed = bool({(address.value, ""), (address.value, message.channel)} & closed)
+        if queue in (Queue.CORRECT, Queue.SUPPRESS) and address.preferred and not suppressed:
+            keep[message.pk] = queue
+    return keep
+
+
+def _queue_of(view: View, message: Message, plan: Decided, kept: str, *, acted: bool) -> str:
+    if view.reached_by or plan.rule == "opted-out":
+        return ""
+    if message is view.head:
+        # A retry or switch that was just made has left its queue; a bad address still waits to be corrected.
+        return "" if acted and plan.queue in (Queue.RETRY, Queue.SWITCH, Queue.WATCH) else plan.queue
+    return kept
+
+
+def _entry(
+    message: Message, queue: str, plan: Decided, before: QueueEntry | None, now: datetime, *, is_head: bool
+) -> QueueEntry:
+    """The row of `message` in `queue`. What an earlier attempt waits for stays in its own words."""
+    return QueueEntry(
+        message_id=message.pk,
+        queue=queue,
+        campaign_id=message.campaign_id,
+        contact_id=message.contact_id,
+        channel=message.channel,
+        status=message.status,
+        disposition=message.disposition or Disposition.UNKNOWN,
+        reason_code=message.reason_code,
+        carrier=message.carrier,
+        list_source_id=message.list_source_id,
+        at=before.at if before else (message.settled_at or now),
+        due_at=plan.due_at if is_head and plan.step in (Step.RETRY, Step.SWITCH) else None,
+        reason=plan.reason[:300] if is_head or before is None else before.reason,
+        owner_id=before.owner_id if before else None,
+        snoozed_until=before.snoozed_until if before else None,
+    )
