@@ -23,8 +23,7 @@ def main(arguments: list[str]) -> None:
     if WITH_MESSAGES & set(names):
         tell(f"{options.database}: {options.rows:,} messages ...")
         with timed() as clock:
-            of = rows.world()
-            rows.messages(of, options.rows)
+            rows.messages(rows.world(), options.rows)
             rows.settle_down()
         tell(f"  made in {clock.seconds:.0f} s")
     for name in names:

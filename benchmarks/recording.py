@@ -30,11 +30,11 @@ def run(options: Options) -> Iterator[Figure]:
     rounds = Rounds("recording", options, "receipts/s")
     batch = recording.BATCH[connection.vendor]
     spent: Counter[str] = Counter()
-    _waiting(options, batch, 0)
+    waiting(options, batch, 0)
     _ours()  # warm: statements prepared, code tables read
     for number in range(1, options.rounds + 1):
         count = BATCHES * batch
-        _waiting(options, count, number)
+        waiting(options, count, number)
         with timed() as clock, _measured(spent):
             _ours()
         rounds.add("ours", count / clock.seconds)
@@ -45,11 +45,11 @@ def run(options: Options) -> Iterator[Figure]:
             ("row by row", ONE_BY_ONE, references.record_one_by_one),
             ("bulk ORM", BULK, references.record_in_bulk),
         ):
-            _waiting(options, size, 1_000 * number + size)
+            waiting(options, size, 1_000 * number + size)
             with timed() as clock:
                 act(timezone.now(), size)
             rounds.add(side, size / clock.seconds)
-        _tidy()
+        tidy()
     yield rounds.against(
         "recording / a loop over rows (ORM)", "ours", "row by row", 50 if options.on_postgresql else 20
     )
@@ -61,9 +61,9 @@ def run(options: Options) -> Iterator[Figure]:
         yield Figure("recording", options.database, f"  of which {step.strip('_')}", "us/receipt", micros)
 
 
-def _waiting(options: Options, count: int, seed: int) -> None:
+def waiting(options: Options, count: int, seed: int) -> None:
     """Let so many receipts wait, and nothing else."""
-    _tidy()
+    tidy()
     account = Account.objects.get().pk
     rows = incoming(account, timezone.now(), options.rows, count, seed)
     for at in range(0, count, 1_000):
@@ -77,7 +77,7 @@ def _ours() -> None:
 
 def _copy(options: Options, count: int, seed: int) -> float:
     """Rows a second of COPY, for the events of as many other receipts in the order in which those came in."""
-    _waiting(options, count, seed)
+    waiting(options, count, seed)
     with transaction.atomic():
         taken = recording.take_apart(statements.claim_receipts(count))
         events, _ = recording.match(taken.reports)
@@ -93,7 +93,7 @@ def _copy(options: Options, count: int, seed: int) -> float:
     return len(rows) / clock.seconds
 
 
-def _tidy() -> None:
+def tidy() -> None:
     """What other workers would have done meanwhile."""
     tallies.fold_all()
     for table in ("deliveries_moved", "deliveries_pendingreceipt"):

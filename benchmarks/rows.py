@@ -1,23 +1,26 @@
 """Rows by the million, made inside the database. All of a row follows from its number.
 
-Phone numbers come from the range kept for fiction; with a million contacts they repeat.
+There are too few fictitious phone numbers for a million contacts: these have a country code that no country has.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
+from importlib import import_module
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils import timezone
 
-from campaigns.models import Campaign, Content, Playbook, Sender
+from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
 from contacts.channels import Channel
 from contacts.models import ContactList
-from deliveries.models import Account
+from deliveries.models import Account, Message, QueueEntry, QueueTally, RecipientTally
 from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status, standing
+from deliveries.tallies import ALL_TALLIES
 
 CAMPAIGNS, DAYS, CARRIERS, REGIONS, SOURCES = 200, 50, 9, 52, 6
 STEP = 1_000_000  # rows to a statement
@@ -142,6 +145,102 @@ def next_ids(*tables: str) -> None:
         execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))")
 
 
+# ---- Contacts ----------------------------------------------------------------------------------------------------
+
+ZONES = (
+    "America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles", "America/Phoenix",
+    "America/Anchorage", "Pacific/Honolulu", "America/Halifax",
+)  # fmt: skip
+FIRST = (
+    "Ada",
+    "Ben",
+    "Cleo",
+    "Dan",
+    "Eve",
+    "Finn",
+    "Gia",
+    "Hal",
+    "Ivy",
+    "Jon",
+    "Kai",
+    "Lea",
+    "Max",
+    "Nia",
+    "Oto",
+)
+LAST = (
+    "Abbot",
+    "Birch",
+    "Cedar",
+    "Dune",
+    "Elm",
+    "Fern",
+    "Grove",
+    "Hazel",
+    "Iris",
+    "Juniper",
+    "Kelp",
+    "Laurel",
+    "Moss",
+)
+SUPPRESSED = 20  # one contact in so many
+
+CONTACTS = """
+INSERT INTO contacts_contact (id, name, external_id, time_zone, locale, stage, value_tier, attributes, created_at,
+  updated_at, source_id)
+SELECT n, {first} || ' ' || {last} || ' ' || n, '', '', 'en', 'customer', 0, '{{}}', {at}, {at}, {source} FROM {series}
+"""
+ADDRESSES = """
+INSERT INTO contacts_address (id, contact_id, kind, value, line_type, carrier, region, time_zone, validity, preferred,
+  created_at)
+SELECT n, n, 'phone', '+999' || (100000000 + n), 'mobile', {carrier}, {region}, {zone}, 'valid', {yes}, {at}
+FROM {series}
+"""
+MEMBERSHIPS = """
+INSERT INTO contacts_listmembership (contact_list_id, contact_id, added_at) SELECT {list}, n, {at} FROM {series}
+"""
+CONSENTS = """
+INSERT INTO contacts_consent (contact_id, channel, opted_in, at, how, wording, evidence)
+SELECT n, 'sms', {yes}, {at}, 'import', '', '' FROM {series}
+"""
+SUPPRESSIONS = """
+INSERT INTO contacts_suppression (value, channel, scope, scope_value, reason, origin, evidence, created_at,
+  release_note)
+SELECT '+999' || (100000000 + n), '', 'everything', '', 'staff', 'staff', '', {at}, '' FROM {series}
+WHERE n % {suppressed} = 0
+"""
+
+
+def contacts(of: World, rows: int, *, searchable: bool = False) -> None:
+    """`rows` contacts with ids from 1, each with a phone number, consent to SMS and a place in the first list.
+
+    One in twenty numbers is suppressed. Without the search index unless asked for: filling it takes the longest.
+    """
+    index = import_module("contacts.migrations.0002_search")
+    with connection.schema_editor() as editor:
+        index.unmake(None, editor)
+    values = {
+        "at": moment(of.start, "n % 86400"), "yes": yes(), "list": of.sources[0].pk, "suppressed": SUPPRESSED,
+        "source": f"{of.sources[0].pk} + {scattered('n', 3, SOURCES)}",
+        "carrier": f"'Carrier ' || {scattered('n', 1, CARRIERS)}",
+        "region": f"'US-' || {scattered('n', 2, REGIONS)}",
+        "zone": one_of(ZONES, scattered("n", 4, len(ZONES))),
+        "first": one_of(FIRST, scattered("n", 5, len(FIRST))), "last": one_of(LAST, scattered("n", 6, len(LAST))),
+    }  # fmt: skip
+    for low, high in steps(rows):
+        for sql in (CONTACTS, ADDRESSES, MEMBERSHIPS, CONSENTS, SUPPRESSIONS):
+            execute(sql.format(series=series(low, high), **values))
+    next_ids("contacts_contact", "contacts_address")
+    if searchable:
+        with connection.schema_editor() as editor:
+            index.make(None, editor)
+
+
+def one_of(words: Sequence[str], number: str) -> str:
+    cases = " ".join(f"WHEN {at} THEN '{word}'" for at, word in enumerate(words))
+    return f"CASE {number} {cases} END"
+
+
 # ---- Messages ----------------------------------------------------------------------------------------------------
 
 MESSAGES = """
@@ -199,8 +298,14 @@ def messages(of: World, rows: int, **other: str) -> None:
 # ---- Tallies -----------------------------------------------------------------------------------------------------
 
 
-def tally(table: str, key: dict[str, str], source: str) -> None:
-    """Count `source` into a tally; `key` maps its columns to those counted."""
-    names, counted = ", ".join(key), ", ".join(key.values())
-    execute(f"DELETE FROM {table}")
-    execute(f"INSERT INTO {table} ({names}, n) SELECT {counted}, count(*) FROM {source} GROUP BY {counted}")
+def tallies() -> None:
+    """Every tally counted anew from the rows, in one statement each."""
+    execute("DELETE FROM deliveries_tallydelta")
+    for each in ALL_TALLIES:
+        source = {RecipientTally: Recipient, QueueTally: QueueEntry}.get(each, Message)
+        names = ", ".join(each.KEY)
+        counted = ", ".join("created_on" if name == "day" else name for name in each.KEY)
+        table = each._meta.db_table
+        execute(f"DELETE FROM {table}")
+        grouped = f"SELECT {counted}, count(*) FROM {source._meta.db_table} GROUP BY {counted}"
+        execute(f"INSERT INTO {table} ({names}, n) {grouped}")
