@@ -1,13 +1,23 @@
 """Every page of the product."""
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.templatetags.static import static
 from django.urls import include, path
 
 from deliveries import health, urls
 
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Browsers ask here when what they show names no icon itself, such as a plain text."""
+    return redirect(static("css/icon.svg"))
+
+
 urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("favicon.ico", favicon),
     path("admin/", admin.site.urls),
     path("", include(urls.root)),
     path("campaigns/", include((urls.campaign_pages, "campaigns"))),

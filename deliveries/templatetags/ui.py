@@ -24,8 +24,11 @@ _WORDS_DAYS = timedelta(days=14)
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """One icon of `ICONS` as inline SVG, hidden from screen readers: a word always stands beside it."""
-    # The paths are constants of ours. Stroke and size stand in ui.css, once, instead of in every row of a table.
-    return mark_safe(f'<svg class="i" viewBox="0 0 16 16" aria-hidden="true">{ICONS[name]}</svg>')  # noqa: S308
+    # The paths are constants of ours. The stroke stands in ui.css, once, instead of in every row of a table; the
+    # size here as well, or a page whose style sheet did not come would be filled by its first icon.
+    return mark_safe(  # noqa: S308
+        f'<svg class="i" width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">{ICONS[name]}</svg>'
+    )
 
 
 @register.filter
