@@ -107,7 +107,8 @@
       form.setAttribute("hx-post", undo);
       form.setAttribute("hx-swap", "none");
       form.hidden = false;
-      on("submit", () => setTimeout(() => box.remove()), form);
+      // Hidden, not gone yet: what htmx has to say of a detached element reaches nobody.
+      on("submit", () => setTimeout(() => (box.hidden = true)), form);
       htmx.process(form);
     } else if (action) {
       const button = make("button", { type: "button", className: "toast-action", textContent: action.label });
