@@ -89,6 +89,7 @@ def enter(site: str, browser: Browser, watch: Watch) -> Iterator[Callable[..., P
     def entered(username: str = "marketer", **options: Any) -> Page:
         given = {"viewport": DESKTOP, "reduced_motion": "reduce", "base_url": site, "locale": "en-US"}
         context = browser.new_context(**{**given, **options})
+        context.set_default_timeout(10_000)
         contexts.append(context)
         watch.follow(context)
         if username:
