@@ -34,7 +34,7 @@ from tests.engine import consent
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
-PEOPLE = 300
+PEOPLE = 500
 KILLS = 10
 SPEED = "20000"  # thirty hours in five seconds
 LEASE = 4

@@ -1,0 +1,300 @@
+"""The rules: what `decide` says about one recipient, sentence by sentence of the built-in playbook."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contacts.channels import Channel
+from deliveries.deciding.decide import Facts, Rules, State, Step, decide
+from deliveries.models import Queue
+from deliveries.statuses import (
+    OPEN,
+    Disposition,
+    FailureClass,
+    Fault,
+    Status,
+    disposition,
+)
+
+HOUR = timedelta(hours=1)
+NOON = datetime(2026, 3, 4, 18, 0, tzinfo=UTC)  # in Chicago
+RULES = Rules()
+
+
+def facts(status=Status.SENT, failure_class=FailureClass.NONE, fault=Fault.NONE, **known) -> Facts:
+    """A text handed over at noon; failed at once when its status says so."""
+    goal = known.pop("goal", "exposure")
+    bucket = disposition(status, failure_class, fault, goal)
+    known.setdefault("settled_at", None if status in OPEN else NOON)
+    return Facts(
+        **{
+            "channel": "sms", "status": status, "failure_class": failure_class, "fault": fault,
+            "disposition": bucket, "reason": "", "handed_over_at": NOON, "attempts": 1,
+            "first_attempt_at": NOON, "zone": "America/Chicago",
+            "reached_by": "sms" if bucket == Disposition.DELIVERED else "", **known,
+        }
+    )  # fmt: skip
+
+
+def absent(**known) -> Facts:
+    return facts(Status.UNDELIVERED, FailureClass.TEMPORARY, Fault.RECIPIENT, **known)
+
+
+def dead(**known) -> Facts:
+    return facts(Status.UNDELIVERED, FailureClass.PERMANENT, Fault.RECIPIENT, **known)
+
+
+MAIL = {"alternatives": ("email",)}
+URGENT = {"alternatives": ("voice", "rvm", "email"), "urgent": True}
+
+# What is known, how many hours after noon it is asked, and: step, state, queue, due after how many hours, to where.
+SENTENCES = {
+    "not handed over": (facts(Status.QUEUED, handed_over_at=None), 0, "wait planned - - -"),
+    "under way": (facts(), 1, "wait open - 24 -"),
+    "delayed is timing": (facts(Status.DELAYED), 1, "wait open - 24 -"),
+    "silent for a day": (facts(), 24, "wait open watch 48 -"),
+    "delayed for a day": (facts(Status.DELAYED), 24, "wait open watch 48 -"),
+    "silent for two days, email": (facts(**MAIL), 48, "switch open switch 48 email"),
+    "silent for two days, nothing else": (facts(), 48, "wait open watch 72 -"),
+    "silent for three days": (facts(), 72, "verify unknown watch - -"),
+    "arrived": (facts(Status.DELIVERED), 1, "none reached - - -"),
+    "arrived by another attempt": (absent(reached_by="email"), 1, "none reached - - -"),
+    "urgent, silent for an hour": (facts(**URGENT), 1, "wait open - 24 -"),
+    "urgent and delayed": (facts(Status.DELAYED, **URGENT), 1, "switch open switch 1 voice"),
+    "urgent, silent for a day": (facts(**URGENT), 24, "switch open switch 24 voice"),
+    "absent": (absent(), 0, "retry open retry 4 -"),
+    "absent, looked at later": (absent(), 2, "retry open retry 4 -"),
+    "absent, looked at much later": (absent(), 6, "retry open retry 6 -"),
+    "absent twice": (absent(attempts=2, settled_at=NOON + 4 * HOUR), 4, "retry open retry 8 -"),
+    "absent three times": (absent(attempts=3), 8, "retry failed retry - -"),
+    "absent three times, email": (absent(attempts=3, **MAIL), 8, "switch open switch 48 email"),
+    "absent three times, urgent": (absent(attempts=3, **URGENT), 8, "switch open switch 8 voice"),
+    "absent, out of the window": (absent(settled_at=NOON + 21 * HOUR), 21, "retry failed retry - -"),
+    "absent, but suppressed": (absent(blocked="suppressed", suppressed=True), 0, "none failed - - -"),
+    "absent, to be corrected": (
+        absent(blocked="the address waits", needs_correction=True), 0, "correct failed correct - -",
+    ),
+    "blocked, email": (absent(blocked="suppressed", **MAIL), 0, "switch open switch 48 email"),
+    "busy": (facts(Status.BUSY, channel="voice"), 0, "retry open retry 4 -"),
+    "voicemail for a conversation": (
+        facts(Status.VOICEMAIL, channel="voice", goal="conversation"), 0, "retry open retry 4 -",
+    ),
+    "voicemail for exposure": (facts(Status.VOICEMAIL, channel="voice"), 0, "none reached - - -"),
+    "dead": (dead(hard_fails=1), 0, "correct failed correct - -"),
+    "dead, email": (dead(hard_fails=1, **MAIL), 0, "switch open correct 0 email"),
+    "dead, once more suppresses": (dead(hard_fails=2), 0, "correct failed suppress - -"),
+    "dead for the third time": (dead(hard_fails=3), 0, "suppress failed - - -"),
+    "dead for the third time, email": (dead(hard_fails=3, **MAIL), 0, "switch open - 0 email"),
+    "dead, corrected since": (dead(hard_fails=1, replaced=True), 0, "retry failed retry - -"),
+    "dead at the carrier": (
+        facts(Status.UNDELIVERED, FailureClass.PERMANENT, Fault.CARRIER, hard_fails=0), 0,
+        "correct failed correct - -",
+    ),
+    "compliance": (facts(Status.BLOCKED, FailureClass.COMPLIANCE, Fault.SENDER), 0, "review failed review - -"),
+    "compliance, email": (
+        facts(Status.BLOCKED, FailureClass.COMPLIANCE, Fault.SENDER, **MAIL), 0, "review failed review - -",
+    ),
+    "content": (facts(Status.BLOCKED, FailureClass.CONTENT, Fault.CONTENT, **MAIL), 90, "review failed review - -"),
+    "account": (facts(Status.FAILED, FailureClass.ACCOUNT, Fault.ACCOUNT), 0, "review failed review - -"),
+    "permanent at the sender": (
+        facts(Status.FAILED, FailureClass.PERMANENT, Fault.SENDER), 0, "review failed review - -",
+    ),
+    "opted out": (facts(Status.OPTED_OUT, FailureClass.OPT_OUT, Fault.RECIPIENT, **MAIL), 0, "none failed - - -"),
+    "opted out since": (absent(opted_out=True, **MAIL), 0, "none failed - - -"),
+    "complained": (facts(Status.COMPLAINED, **MAIL), 0, "none failed - - -"),
+    "a word nobody has mapped": (facts(Status.UNKNOWN, FailureClass.UNKNOWN), 0, "verify unknown watch - -"),
+    "a bare failure": (facts(Status.FAILED, FailureClass.UNKNOWN), 0, "verify unknown watch - -"),
+    "a bare failure, email": (
+        facts(Status.FAILED, FailureClass.UNKNOWN, **MAIL), 0, "switch unknown switch 48 email",
+    ),
+    "timed out": (facts(Status.TIMED_OUT), 72, "verify unknown watch - -"),
+    "canceled campaign": (absent(ended=True, **MAIL), 0, "none failed - - -"),
+    "canceled campaign, dead": (dead(hard_fails=1, ended=True, **MAIL), 0, "correct failed correct - -"),
+    "canceled campaign, silent": (facts(ended=True, **MAIL), 48, "wait open watch 72 -"),
+    "retry too late": (absent(relevant_until=NOON + 3 * HOUR), 0, "none failed - - -"),
+    "retry in time": (absent(relevant_until=NOON + 5 * HOUR), 0, "retry open retry 4 -"),
+    "switch too late": (absent(attempts=3, relevant_until=NOON + 40 * HOUR, **MAIL), 8, "retry failed retry - -"),
+    "switch in time": (
+        absent(attempts=3, relevant_until=NOON + 50 * HOUR, **MAIL), 8, "switch open switch 48 email",
+    ),
+    "silent and no longer relevant": (facts(relevant_until=NOON, **MAIL), 48, "wait open watch 72 -"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("known", "hours", "said"), SENTENCES.values(), ids=SENTENCES)
+def test_the_built_in_playbook(known, hours, said):
+    decided = decide(known, RULES, NOON + hours * HOUR)
+
+    after = "-" if decided.due_at is None else f"{(decided.due_at - NOON) / HOUR:g}"
+    told = (decided.step, decided.state, decided.queue or "-", after, decided.switch_to or "-")
+    assert " ".join(map(str, told)) == said
+    assert decided.reason
+
+
+def test_the_reason_says_the_codes_meaning_and_which_retry_it_is():
+    decided = decide(absent(reason="Handset off"), RULES, NOON)
+
+    assert decided.reason == "Handset off. Retry 1 of 2."
+
+
+def test_three_strikes_suppress_but_not_what_is_suppressed_already():
+    assert decide(dead(hard_fails=3), RULES, NOON).suppress
+    assert decide(dead(hard_fails=3, **MAIL), RULES, NOON).suppress
+    assert not decide(dead(hard_fails=2), RULES, NOON).suppress
+    assert not decide(dead(hard_fails=3, suppressed=True), RULES, NOON).suppress
+    carrier = facts(Status.UNDELIVERED, FailureClass.PERMANENT, Fault.CARRIER, hard_fails=9)
+    assert not decide(carrier, RULES, NOON).suppress
+
+
+def test_silence_for_three_days_is_called_timed_out_by_our_clock():
+    assert decide(facts(), RULES, NOON + 72 * HOUR).give_up
+    assert not decide(facts(), RULES, NOON + 71 * HOUR).give_up
+
+
+# ---- The recipient's hours --------------------------------------------------------------------------------------
+
+LATE = {  # failed at (UTC), zone, retried at (UTC)
+    "in the evening it waits for the morning": ("2026-03-04T23:30", "America/Chicago", "2026-03-05T15:00"),
+    "at the window's very end it waits": ("2026-03-04T23:00", "America/Chicago", "2026-03-05T15:00"),
+    "just before the end it goes": ("2026-03-04T22:59", "America/Chicago", "2026-03-05T02:59"),
+    "clocks go forward in the night": ("2026-03-07T23:30", "America/Chicago", "2026-03-08T14:00"),
+    "clocks go back in the night": ("2026-10-31T23:30", "America/Chicago", "2026-11-01T15:00"),
+    "another zone": ("2026-03-04T23:30", "America/Los_Angeles", "2026-03-05T03:30"),
+    "a zone that nobody knows counts as UTC": ("2026-03-04T18:00", "Mars/Base", "2026-03-05T09:00"),
+}
+
+
+@pytest.mark.parametrize(("failed", "zone", "due"), LATE.values(), ids=LATE)
+def test_a_retry_comes_at_the_recipients_hours(failed, zone, due):
+    failed_at = datetime.fromisoformat(failed).replace(tzinfo=UTC)
+    known = absent(settled_at=failed_at, first_attempt_at=failed_at, zone=zone)
+
+    decided = decide(known, RULES, failed_at)
+
+    assert (decided.step, decided.due_at) == (Step.RETRY, datetime.fromisoformat(due).replace(tzinfo=UTC))
+
+
+def test_a_retry_that_is_overdue_in_the_night_waits_for_the_morning():
+    night = NOON + 10 * HOUR  # 22:00 in Chicago
+
+    decided = decide(absent(), RULES, night)
+
+    assert (decided.step, decided.due_at) == (Step.RETRY, NOON + 21 * HOUR)
+
+
+def test_email_has_no_hours():
+    failed_at = NOON + 10 * HOUR
+    known = absent(channel="email", settled_at=failed_at, first_attempt_at=failed_at)
+
+    assert decide(known, RULES, failed_at).due_at == failed_at + 4 * HOUR
+
+
+def test_a_retry_whose_hours_open_after_the_window_is_left_to_a_person():
+    known = absent(window=(time(9), time(9, 30)), settled_at=NOON)
+
+    decided = decide(known, replace(RULES, retry_window=20 * HOUR), NOON)
+
+    assert (decided.step, decided.due_at, decided.queue) == (Step.RETRY, None, Queue.RETRY)
+
+
+def test_each_look_comes_when_the_rules_have_something_to_say():
+    hasty = replace(RULES, at_risk=10 * HOUR, switch_after=6 * HOUR, give_up=30 * HOUR)
+
+    looks = [decide(facts(), hasty, NOON + hours * HOUR).due_at for hours in (0, 6, 10)]
+
+    assert looks == [NOON + 6 * HOUR, NOON + 10 * HOUR, NOON + 30 * HOUR]
+
+
+# ---- Whatever the facts -----------------------------------------------------------------------------------------
+
+moments = st.integers(-200, 400).map(lambda quarter: NOON + quarter * HOUR / 4)
+hours = st.integers(0, 100).map(lambda n: n * HOUR)
+
+
+@st.composite
+def anything(draw):
+    status, klass, fault = (draw(st.sampled_from(list(words))) for words in (Status, FailureClass, Fault))
+    bucket = disposition(status, klass, fault, draw(st.sampled_from(["exposure", "conversation"])))
+    known = Facts(
+        channel=draw(st.sampled_from(Channel.values)),
+        status=status.value,
+        failure_class=klass.value,
+        fault=fault.value,
+        disposition=bucket,
+        reason=draw(st.sampled_from(["", "Handset off"])),
+        handed_over_at=draw(st.none() | moments),
+        settled_at=draw(st.none() | moments),
+        attempts=draw(st.integers(1, 5)),
+        first_attempt_at=draw(moments),
+        reached_by="sms" if bucket == Disposition.DELIVERED else draw(st.sampled_from(["", "", "email"])),
+        opted_out=draw(st.booleans()),
+        blocked=draw(st.sampled_from(["", "the address is suppressed"])),
+        suppressed=draw(st.booleans()),
+        needs_correction=draw(st.booleans()),
+        replaced=draw(st.booleans()),
+        hard_fails=draw(st.integers(0, 5)),
+        zone=draw(st.sampled_from(["", "America/Chicago", "Asia/Kolkata", "no/zone"])),
+        urgent=draw(st.booleans()),
+        ended=draw(st.booleans()),
+        relevant_until=draw(st.none() | moments),
+        alternatives=tuple(draw(st.lists(st.sampled_from(Channel.values), unique=True, max_size=3))),
+    )
+    rules = Rules(
+        retries=draw(st.integers(0, 4)), retry_window=draw(hours), retry_after=draw(hours), at_risk=draw(hours),
+        switch_after=draw(hours), give_up=draw(hours), strikes=draw(st.integers(1, 5)),
+    )  # fmt: skip
+    return known, rules, draw(moments)
+
+
+@settings(max_examples=1_500, deadline=None)
+@given(case=anything())
+def test_whatever_the_facts_there_is_a_decision_and_no_rule_bends(case):
+    known, rules, now = case
+
+    decided = decide(known, rules, now)
+
+    acts = decided.step in (Step.RETRY, Step.SWITCH)
+    assert decided.step in Step.values
+    assert decided.state in State.values
+    assert decided.queue in {"", *Queue.values}
+    assert decided.reason
+    assert decided.rule
+    assert decided.due_at is None or acts or decided.step == Step.WAIT
+    assert (decided.step == Step.SWITCH) == bool(decided.switch_to)
+    if decided.step == Step.SWITCH:
+        assert decided.due_at is not None
+        assert decided.switch_to in known.alternatives
+    if decided.step == Step.WAIT and decided.due_at is not None:
+        assert decided.due_at > now  # else it would be asked again at once, for ever
+    if known.opted_out or known.disposition == Disposition.OPTOUT:
+        assert not acts
+    if known.reached_by:
+        assert (decided.step, decided.state) == (Step.NONE, State.REACHED)
+    if known.ended and decided.due_at is not None:
+        assert not acts
+    if acts and decided.due_at is not None and known.relevant_until is not None:
+        assert decided.due_at < known.relevant_until
+    if (
+        known.disposition == Disposition.BOUNCED_HARD
+        and known.fault == Fault.RECIPIENT
+        and not known.replaced
+    ):
+        assert decided.step != Step.RETRY
+    if known.disposition == Disposition.BLOCKED_COMPLIANCE and not known.reached_by and not known.opted_out:
+        assert (decided.step, decided.queue, decided.suppress) == (Step.REVIEW, Queue.REVIEW, False)
+    if decided.suppress:
+        assert (known.failure_class, known.fault) == (FailureClass.PERMANENT, Fault.RECIPIENT)
+    if decided.give_up:
+        assert known.disposition == Disposition.PENDING
+    assert decide(known, rules, now) == decided
+
+
+def test_a_canceled_attempt_is_never_decided_upon_but_harms_nobody():
+    decided = decide(facts(Status.CANCELED), RULES, NOON)
+
+    assert decided.step not in (Step.RETRY, Step.SWITCH)
