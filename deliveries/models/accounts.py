@@ -1,0 +1,55 @@
+"""Where messages are handed over and whose receipts come in."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.db import models
+from django.utils import timezone
+
+from campaigns.models import Sender
+from deliveries.credentials import EncryptedJSONField
+
+
+def new_token() -> str:
+    return secrets.token_urlsafe(18)
+
+
+class Account(models.Model):
+    """One account at one provider: where messages are handed over and whose receipts come in."""
+
+    name = models.CharField(max_length=80, unique=True)
+    provider = models.CharField(max_length=24, help_text="A slug of deliveries/providers.")
+    token = models.CharField(
+        max_length=40,
+        unique=True,
+        default=new_token,
+        help_text="Part of the address its receipts are sent to.",
+    )
+    credentials: models.Field[Any, Any] = EncryptedJSONField(default=dict, blank=True)
+    channels = models.JSONField(default=list, help_text="Channels handed over here.")
+    senders = models.ManyToManyField(Sender, blank=True, related_name="accounts")
+    rank = models.PositiveSmallIntegerField(
+        default=10, help_text="Among accounts for a channel the lowest is used."
+    )
+    active = models.BooleanField(default=True)
+    paused_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Nothing is handed over before: an outage, or the provider asked us to wait.",
+    )
+    failures = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="Handovers failed in a row."
+    )
+    forged = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Callbacks refused for their signature."
+    )
+    forged_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["rank", "id"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,53 @@
+"""What providers told us, word for word, and what is left to do about it."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from contacts.models import AppendOnly
+
+
+class Receipt(AppendOnly):
+    """What a provider told us, word for word. Evidence: never changed, never deleted but by retention."""
+
+    account_id = models.BigIntegerField()
+    kind = models.CharField(max_length=16)
+    received_at = models.DateTimeField()
+    method = models.CharField(max_length=8, default="POST")
+    query = models.TextField(blank=True)
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField()
+
+    class Meta:
+        indexes = [models.Index(fields=["received_at"], name="receipt_received")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} receipt {self.pk}"
+
+
+class PendingReceipt(models.Model):
+    """A receipt that is not recorded yet: new, parked for a later try, or dead with its reason."""
+
+    class State(models.TextChoices):
+        NEW = "new", "New"
+        PARKED = "parked", "Parked"
+        DEAD = "dead", "Dead letter"
+
+    receipt = models.OneToOneField(
+        Receipt, models.CASCADE, primary_key=True, db_constraint=False, related_name="pending"
+    )
+    state = models.CharField(max_length=6, choices=State, default=State.NEW)
+    not_before = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["receipt"], name="receipt_new", condition=Q(state="new")),
+            models.Index(fields=["not_before"], name="receipt_parked", condition=Q(state="parked")),
+            models.Index(fields=["-receipt"], name="receipt_dead", condition=Q(state="dead")),
+        ]
+
+    def __str__(self) -> str:
+        return f"receipt {self.receipt_id}: {self.state}"

@@ -1,0 +1,116 @@
+"""Work that is waiting: small tables, one row for each thing to do, gone when it is done."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from campaigns.models import Campaign
+from contacts.channels import Channel
+from deliveries.models.messages import BARE, Message
+from deliveries.statuses import Disposition, Status
+
+
+class Outbox(models.Model):
+    """A message that waits to be handed over. The row goes when the provider has answered.
+
+    `claimed_until` in the past on a claimed row means that the process died while handing over: the message may
+    or may not have left, so it is looked up or waits for its receipt, and is never simply sent again.
+    """
+
+    message = models.OneToOneField(
+        Message, models.CASCADE, primary_key=True, db_constraint=False, related_name="outbox"
+    )
+    campaign_id = models.BigIntegerField()
+    account_id = models.BigIntegerField()
+    urgent = models.BooleanField(default=False)
+    due_at = models.DateTimeField()
+    claimed_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="Counted before each attempt.")
+    held = models.CharField(
+        max_length=24, blank=True, help_text="Why the gate postponed it, from contacts/gate.py."
+    )
+
+    class Meta:
+        verbose_name_plural = "outbox"
+        indexes = [
+            models.Index(
+                F("urgent").desc(), "due_at", "message", name="outbox_due", condition=Q(claimed_until=None)
+            ),
+            models.Index(
+                fields=["claimed_until"], name="outbox_claimed", condition=Q(claimed_until__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"message {self.message_id}, due {self.due_at}"
+
+
+class Moved(models.Model):
+    """A message whose status moved and that deciding has not looked at yet."""
+
+    message_id = models.BigIntegerField()
+    moved_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"message {self.message_id}"
+
+
+class Queue(models.TextChoices):
+    """The action queues. A tab of the report is one of these for one campaign."""
+
+    RETRY = "retry", "Retry"
+    SWITCH = "switch", "Switch channel"
+    CORRECT = "correct", "Correct"
+    REVIEW = "review", "Review content"
+    SUPPRESS = "suppress", "Suppress"
+    WATCH = "watch", "Watch"
+
+
+class QueueEntry(models.Model):
+    """A message that waits for somebody or something. Gone as soon as its outcome no longer asks for it."""
+
+    message = models.OneToOneField(
+        Message, models.CASCADE, primary_key=True, db_constraint=False, related_name="queue_entry"
+    )
+    queue = models.CharField(max_length=8, choices=Queue)
+    campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+", **BARE)
+    contact_id = models.BigIntegerField()
+    channel = models.CharField(max_length=8, choices=Channel)
+    status = models.CharField(max_length=12, choices=Status)
+    disposition = models.CharField(max_length=20, choices=Disposition)
+    reason_code = models.CharField(max_length=64, blank=True)
+    carrier = models.CharField(max_length=60, blank=True)
+    list_source_id = models.BigIntegerField(default=0)
+    at = models.DateTimeField(help_text="When it came to stand here.")
+    due_at = models.DateTimeField(
+        null=True, help_text="When the playbook will act by itself; empty: it waits for you."
+    )
+    reason = models.CharField(max_length=300)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    snoozed_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "queue entries"
+        indexes = [
+            models.Index(fields=["campaign", "queue", "-at", "-message"], name="queue_campaign"),
+            models.Index(fields=["queue", "-at", "-message"], name="queue_all"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.queue}: message {self.message_id}"
+
+
+class Heartbeat(models.Model):
+    """The last sign of progress of a kind of process; liveness is judged by it, never by "a process exists"."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    at = models.DateTimeField()
+    detail = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.at}"
