@@ -413,7 +413,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='outbox',
-            index=models.Index(models.OrderBy(models.F('urgent'), descending=True), models.F('due_at'), models.F('message'), condition=models.Q(('claimed_until', None)), name='outbox_due'),
+            index=models.Index(condition=models.Q(('claimed_until', None)), fields=['urgent', 'due_at', 'message'], name='outbox_due'),
         ),
         migrations.AddIndex(
             model_name='outbox',

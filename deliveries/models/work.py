@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from campaigns.models import Campaign
@@ -37,7 +37,7 @@ class Outbox(models.Model):
         verbose_name_plural = "outbox"
         indexes = [
             models.Index(
-                F("urgent").desc(), "due_at", "message", name="outbox_due", condition=Q(claimed_until=None)
+                fields=["urgent", "due_at", "message"], name="outbox_due", condition=Q(claimed_until=None)
             ),
             models.Index(
                 fields=["claimed_until"], name="outbox_claimed", condition=Q(claimed_until__isnull=False)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.db import transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
 
 from accounts.models import User
 from campaigns.models import Campaign, Recipient
+from contacts.gate import Reason
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import Step
 from deliveries.deciding.followup import look_again
-from deliveries.models import Outbox, RecipientTally
+from deliveries.models import Message, Outbox, RecipientTally
 from deliveries.sending.expansion import audience_size
 from deliveries.sending.routes import routes
 from deliveries.tasks import ring
 
 State = Campaign.State
+
+NOT_NOW = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 class CannotLaunch(Exception):
@@ -63,16 +66,26 @@ def launch(campaign: Campaign, by: User | None, now: datetime) -> None:
 
 def pause(campaign: Campaign, by: User | None) -> bool:
     """Hold what has not left yet; False when the campaign is not sending."""
-    return bool(Campaign.objects.filter(pk=campaign.pk, state=State.SENDING).update(state=State.PAUSED))
+    with transaction.atomic():
+        mine = bool(Campaign.objects.filter(pk=campaign.pk, state=State.SENDING).update(state=State.PAUSED))
+        if mine:  # out of the claims' way at once, rather than refused one by one every few minutes
+            waiting = Outbox.objects.filter(campaign_id=campaign.pk, claimed_until=None)
+            waiting.update(due_at=NOT_NOW, held=Reason.CAMPAIGN_PAUSED)
+    return mine
 
 
 def resume(campaign: Campaign, by: User | None) -> bool:
     """Send on; an audience that was not wholly expanded when it was paused is expanded on. False when not paused."""
     expanded = Q(expanded_count__gte=F("audience_size"))
     on = Case(When(expanded, then=Value(State.SENDING)), default=Value(State.LAUNCHING))
-    resumed = bool(Campaign.objects.filter(pk=campaign.pk, state=State.PAUSED).update(state=on))
-    transaction.on_commit(ring)
-    return resumed
+    with transaction.atomic():
+        mine = bool(Campaign.objects.filter(pk=campaign.pk, state=State.PAUSED).update(state=on))
+        if mine:
+            held = Outbox.objects.filter(campaign_id=campaign.pk, held=Reason.CAMPAIGN_PAUSED)
+            meant = Message.objects.filter(pk=OuterRef("pk")).values("due_at")
+            held.update(due_at=Subquery(meant), held="")
+        transaction.on_commit(ring)
+    return mine
 
 
 def cancel(campaign: Campaign, by: User | None, now: datetime) -> int:
