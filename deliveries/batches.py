@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import F, QuerySet
-from django.utils import timezone
 
 from accounts.models import User
+from campaigns.models import Recipient
 from contacts.channels import KIND_OF, Channel
 from contacts.gate import REASONS, Reason, check
 from contacts.models import Address, Suppression
@@ -27,8 +27,9 @@ from deliveries.deciding.followup import settle
 from deliveries.deciding.knowing import Known, View, ask, learn, load
 from deliveries.models import Batch, BatchItem, Cause, Message, Outbox
 from deliveries.reporting.filters import matching
+from deliveries.sending.routes import Route
 from deliveries.statements import rewrite
-from deliveries.statuses import OPEN, Disposition
+from deliveries.statuses import OPEN, Disposition, FailureClass
 from deliveries.tasks import ring
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ SLICE = 200
 GRACE = timedelta(seconds=60)  # what a bulk action sends leaves a minute later, so that Undo means something
 PREVIEW_SLICE = 1_000
 SAMPLE = 10
+UNDONE_BY = "undone_by"  # among the options of a batch: the user who undid it
 
 SKIPS = {
     "delivered": "Already delivered meanwhile",
@@ -162,7 +164,12 @@ def run(now: datetime) -> int:
     """Carry on with unfinished batches, one slice each; return how many rows were looked at."""
     done = 0
     for batch in Batch.objects.filter(state__in=[Batch.State.RUNNING, Batch.State.UNDOING]).order_by("pk"):
-        done += run_slice(batch, now) if batch.state == Batch.State.RUNNING else undo_slice(batch, now)
+        try:
+            done += run_slice(batch, now) if batch.state == Batch.State.RUNNING else undo_slice(batch, now)
+        except OperationalError:
+            raise  # the database is busy or away: the next round tries again
+        except Exception:  # a batch that cannot be carried out must not hold up the others
+            logger.exception("Batch %d could not go on", batch.pk)
     return done
 
 
@@ -220,7 +227,7 @@ def judge(
     ]
     if action in (Action.RETRY, Action.SWITCH):
         return _ask_gate(action, judged, options, known, now), known
-    return [_already(action, one) if not one.skip else one for one in judged], known
+    return [_already(action, one, now) if not one.skip else one for one in judged], known
 
 
 def _obstacle(action: str, message: Message, view: View | None) -> str:
@@ -254,6 +261,8 @@ def _ask_gate(
         route = known.routes.get((view.campaign.pk, channel))
         if route is None:
             answers[number] = "no_route"
+        elif action == Action.RETRY and _says_the_same(message, route):
+            answers[number] = "ours_to_mend"
         elif action == Action.SWITCH and channel == message.channel:
             answers[number] = "same_channel"
         else:
@@ -271,12 +280,18 @@ def _ask_gate(
     return result
 
 
-def _already(action: str, one: Judged) -> Judged:
+def _says_the_same(message: Message, route: Route) -> bool:
+    """Whether a message that was refused for its content would be sent with that very content again."""
+    refused = message.failure_class == FailureClass.CONTENT
+    return refused and message.content_version == route.content.version
+
+
+def _already(action: str, one: Judged, now: datetime) -> Judged:
     address = one.message.address
     if action == Action.CORRECT:
         marked = address.validity == Address.Validity.NEEDS_CORRECTION or not address.preferred
         return one._replace(skip="already_marked") if marked else one
-    blocked = Suppression.objects.in_force(timezone.now()).filter(
+    blocked = Suppression.objects.in_force(now).filter(
         value=address.value, channel__in=["", one.message.channel]
     )
     return one._replace(skip="already_suppressed") if blocked.exists() else one
@@ -375,7 +390,7 @@ def can_undo(batch: Batch) -> bool:
 def undo(batch: Batch, user: User, now: datetime) -> None:
     """Take back what has not left yet; the rest is marked as too late. Large batches go on in the background."""
     Batch.objects.filter(pk=batch.pk, state__in=[Batch.State.RUNNING, Batch.State.DONE]).update(
-        state=Batch.State.UNDOING
+        state=Batch.State.UNDOING, options={**batch.options, UNDONE_BY: user.pk}
     )
     logger.info("Batch %d is being undone by user %d", batch.pk, user.pk)
     undo_slice(batch, now)
@@ -390,6 +405,9 @@ def undo_slice(batch: Batch, now: datetime) -> int:
             return 0
         acted = batch.items.filter(outcome=BatchItem.Outcome.ACTED)
         items = list(acted.select_related("message").order_by("pk")[:SLICE])
+        # Recipients are locked first, as everywhere.
+        whose = Recipient.objects.filter(pk__in={item.message.recipient_id for item in items})
+        list(whose.select_for_update().order_by("pk").values_list("pk"))
         for item in _take_back(batch, items, now):
             item.outcome = BatchItem.Outcome.UNDONE
         for item in items:
@@ -416,6 +434,7 @@ def _take_back(batch: Batch, items: Sequence[BatchItem], now: datetime) -> list[
             )
             marked.update(validity=item.before["validity"])
         return list(items)
+    by = User.objects.filter(pk=batch.options.get(UNDONE_BY)).first()
     for entry in Suppression.objects.filter(pk__in=[item.suppression_id for item in items], released_at=None):
-        release(entry, by=batch.created_by, note=f"Batch {batch.pk} undone", now=now)
+        release(entry, by=by, note=f"Batch {batch.pk} undone", now=now)
     return list(items)

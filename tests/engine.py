@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from django.db import transaction
+
 from campaigns.models import Campaign, Recipient
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.models import Address, Consent, Contact
@@ -101,7 +103,8 @@ def waiting(
 
 def report(message: Message, meaning: Meaning, at: datetime, code: str = "") -> None:
     """A receipt about `message`, recorded but not decided upon yet."""
-    apply([event(message.pk, message.goal, meaning, at=at, native=(meaning.status, code, ""))], at)
+    with transaction.atomic():
+        apply([event(message.pk, message.goal, meaning, at=at, native=(meaning.status, code, ""))], at)
 
 
 def work(now: datetime, transport: Transport | None = None) -> None:

@@ -245,6 +245,7 @@ def apply(events: Sequence[Event], now: datetime) -> statements.Applied:
     """Write events, move statuses, note tally changes and tell deciding. Call inside a transaction."""
     if not events:
         return statements.Applied(0, 0)
+    assert connection.in_atomic_block  # outside, PostgreSQL empties the inbox before it is read
     first: dict[tuple[int, int], Event] = {}
     for one in sorted(events, key=lambda e: (e.message_id, e.fact, e.occurred_at)):
         first.setdefault((one.message_id, one.fact), one)
