@@ -1,41 +1,261 @@
-"""Launch, pause, resume, cancel."""
+"""A campaign's life: launch, pause, resume, cancel, complete."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
-from campaigns.models import Campaign
-from deliveries.models import Outbox
-from deliveries.sending import launching
+from campaigns.models import Campaign, Recipient
+from deliveries.drain import expand as expand_all
+from deliveries.models import Message, Outbox
+from deliveries.reconciling import reconcile, unbalanced
 from deliveries.sending.dispatch import dispatch
+from deliveries.sending.expansion import expand
+from deliveries.sending.launching import CannotLaunch, cancel, complete, launch, obstacles, pause, resume
 from tests import factories
-from tests.engine import Fake, sending, waiting
+from tests.engine import ABSENT, DEAD, DELIVERED, Fake, agree, consent, report, work
 
 pytestmark = pytest.mark.django_db
 
-
-def test_a_paused_campaign_hands_nothing_over_until_it_is_resumed(now):
-    campaign = sending()
-    message = waiting(campaign, factories.account(), now)
-    transport = Fake()
-
-    assert launching.pause(campaign, None)
-    dispatch(now + timedelta(hours=1), transport)
-    assert Outbox.objects.get(pk=message.pk).held == "campaign_paused"
-    assert not transport.left
-
-    assert launching.resume(campaign, None)
-    dispatch(now + timedelta(hours=1), transport)
-    assert Campaign.objects.get(pk=campaign.pk).state == Campaign.State.SENDING
-    assert len(transport.left) == 1
+State = Campaign.State
 
 
-def test_pausing_twice_does_it_once(now):
-    campaign = sending()
+@pytest.fixture
+def account():
+    return factories.account()
 
-    assert launching.pause(campaign, None)
-    assert not launching.pause(campaign, None)
-    assert launching.resume(campaign, None)
-    assert not launching.resume(campaign, None)
+
+@pytest.fixture
+def draft(account, now):
+    """A campaign by text to three people, ready to be launched."""
+    people = factories.contact_list()
+    for _ in range(3):
+        contact = factories.contact(lists=[people])
+        factories.phone(contact)
+        consent(contact, "sms", at=now - timedelta(days=1))
+    made = factories.campaign(lists=[people])
+    factories.content(made)
+    return made
+
+
+def launched(draft, now):
+    launch(draft, None, now)
+    while expand_all(now):
+        pass
+    draft.refresh_from_db()
+    return draft
+
+
+def test_a_launch_records_who_when_and_for_how_many(draft, make_user, now):
+    by = make_user("marketer")
+
+    launch(draft, by, now)
+
+    draft.refresh_from_db()
+    assert (draft.state, draft.launched_by, draft.launched_at) == (State.LAUNCHING, by, now)
+    assert draft.audience_size == 3
+
+
+def test_a_launched_campaign_is_expanded_sent_and_in_the_end_completed(draft, now):
+    launched(draft, now)
+    assert draft.state == State.SENDING
+    work(now)
+    for message in Message.objects.all():
+        report(message, DELIVERED, now)
+    complete(now)
+    assert Campaign.objects.get().state == State.SENDING
+    work(now)
+
+    complete(now)
+
+    draft.refresh_from_db()
+    assert (draft.state, draft.completed_at) == (State.COMPLETED, now)
+    strip = reconcile(draft)
+    assert (strip.audience, strip.reached, strip.difference) == (3, 3, 0)
+    assert unbalanced() == []
+    assert agree()
+
+
+def test_a_launch_is_refused_with_every_reason_and_the_way_out(now):
+    bare = factories.campaign()
+
+    with pytest.raises(CannotLaunch) as refused:
+        launch(bare, None, now)
+
+    assert refused.value.reasons == [
+        "The campaign has no list. Choose at least one.",
+        "There is no SMS content. Add it to the campaign.",
+    ]
+    bare.refresh_from_db()
+    assert bare.state == State.DRAFT
+
+
+def test_a_launch_needs_an_account_and_an_approved_sender(draft, account):
+    account.active = False
+    account.save()
+    assert obstacles(draft) == ["No active account sends SMS. Ask an administrator to add one."]
+
+    account.active = True
+    account.save()
+    sender = draft.contents.get().sender
+    sender.state = "in_review"
+    sender.save()
+
+    assert obstacles(draft) == [f"The sender {sender.value} is not approved to send yet."]
+
+
+def test_two_clicks_launch_once(draft, now):
+    stale = Campaign.objects.get(pk=draft.pk)
+    launch(draft, None, now)
+
+    with pytest.raises(CannotLaunch):
+        launch(stale, None, now)
+
+
+def test_a_paused_campaign_sends_nothing_until_it_is_resumed(draft, now):
+    launched(draft, now)
+    carriers = Fake()
+
+    assert pause(draft, None)
+    assert not pause(draft, None)
+    dispatch(now, carriers)
+    assert carriers.left == []
+    assert resume(draft, None)
+    assert not resume(draft, None)
+    work(now + timedelta(minutes=6), carriers)
+
+    assert len(carriers.left) == 3
+    assert Campaign.objects.get().state == State.SENDING
+
+
+def test_a_campaign_paused_before_its_audience_was_complete_is_expanded_on(draft, account, now):
+    launch(draft, None, now)
+    expand(draft, now, 1)
+    account.active = False
+    account.save()
+    expand_all(now)
+    assert Campaign.objects.get().state == State.PAUSED
+
+    account.active = True
+    account.save()
+    resume(draft, None)
+    while expand_all(now):
+        pass
+
+    draft.refresh_from_db()
+    assert (draft.state, draft.expanded_count, Recipient.objects.count()) == (State.SENDING, 3, 3)
+    assert agree()
+
+
+def test_canceling_withdraws_what_has_not_left_and_keeps_what_has(draft, now):
+    launched(draft, now)
+    dispatch(now, Fake(), limit=1)
+
+    withdrawn = cancel(draft, None, now)
+    work(now)
+
+    draft.refresh_from_db()
+    assert (withdrawn, draft.state, draft.completed_at) == (2, State.CANCELED, now)
+    assert not Outbox.objects.exists()
+    assert list(Recipient.objects.order_by("pk").values_list("state", "skip_reason")) == [
+        ("open", ""), ("skipped", "campaign_not_sending"), ("skipped", "campaign_not_sending"),
+    ]  # fmt: skip
+    assert reconcile(draft).adds_up
+    assert cancel(draft, None, now) == 0
+    assert agree()
+
+
+def test_canceling_while_the_audience_is_expanded_stops_the_expansion(draft, now):
+    launch(draft, None, now)
+    expand(draft, now, 1)
+
+    cancel(draft, None, now)
+    while expand_all(now):
+        pass
+    work(now)
+
+    draft.refresh_from_db()
+    assert (draft.state, draft.expanded_count, Recipient.objects.count()) == (State.CANCELED, 1, 1)
+    assert reconcile(draft).adds_up
+    assert agree()
+
+
+def test_a_message_claimed_when_its_campaign_is_canceled_is_not_sent_again(draft, now):
+    from deliveries.providers.base import Handover
+
+    launched(draft, now)
+
+    dispatch(now, Fake(Handover(False, retry_after=1.0), during=lambda: cancel(draft, None, now)))
+    carriers = Fake()
+    work(now + timedelta(minutes=5), carriers)
+
+    assert carriers.left == []
+    assert set(Recipient.objects.values_list("state", flat=True)) == {"skipped"}
+    assert agree()
+
+
+def test_nothing_is_retried_after_a_cancel(draft, now):
+    launched(draft, now)
+    work(now)
+    first, second, _ = Message.objects.order_by("pk")
+    report(first, ABSENT, now)
+    work(now)
+    cancel(draft, None, now)
+    report(second, ABSENT, now)
+    carriers = Fake()
+
+    for hours in (0, 4, 24, 48):
+        work(now + timedelta(hours=hours), carriers)
+
+    assert carriers.left == []
+    assert list(Recipient.objects.order_by("pk").values_list("state", flat=True)) == [
+        "failed",
+        "failed",
+        "open",
+    ]
+    assert agree()
+
+
+def test_a_campaign_with_somebody_to_wait_for_is_not_completed(draft, now):
+    launched(draft, now)
+    work(now)
+    first, second, third = Message.objects.order_by("pk")
+    report(first, DELIVERED, now)
+    report(second, DEAD, now)
+    work(now)
+
+    complete(now)
+    assert Campaign.objects.get().state == State.SENDING
+    report(third, DELIVERED, now)
+    work(now)
+    complete(now)
+
+    assert Campaign.objects.get().state == State.COMPLETED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_canceling_while_it_is_being_sent_leaves_the_books_in_order(draft, now):
+    from threading import Thread
+
+    launched(draft, now)
+    carriers = Fake()
+
+    def send():
+        try:
+            for _ in range(5):
+                dispatch(now, carriers, limit=1)
+        finally:
+            connection.close()
+
+    thread = Thread(target=send)
+    thread.start()
+    withdrawn = cancel(draft, None, now)
+    thread.join()
+    work(now, carriers)
+
+    assert len(carriers.left) + Recipient.objects.filter(state="skipped").count() == 3
+    assert withdrawn <= Recipient.objects.filter(state="skipped").count()
+    assert reconcile(Campaign.objects.get()).adds_up
+    assert agree()
