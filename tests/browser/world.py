@@ -7,7 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 
-from deliveries import demo
+from accounts.models import User
+from contacts.models import Note
+from deliveries import batches, demo
+from deliveries.models import Message
 from deliveries.simulation import Simulation
 
 SEED = 7
@@ -23,6 +26,7 @@ SHOWN = {
 }
 REPORT = "autumn-recall-reminders"
 LIVE = demo.LIVE.slug
+DRAFT = "flu-clinic"
 
 
 def build() -> None:
@@ -32,6 +36,18 @@ def build() -> None:
     with mock.patch.multiple(demo, SOURCES=sources, PLANS=plans):
         network = demo.make(SEED, NOW - timedelta(minutes=40), progress=_quietly, say=lambda line: None)
     Simulation(network, NOW - timedelta(minutes=40)).run_until(NOW)
+    demo.campaign(next(plan for plan in demo.PLANS if plan.slug == DRAFT), NOW)
+    somebody_works()
+
+
+def somebody_works() -> None:
+    """A bulk action with some rows skipped, and a note: pages that only people fill."""
+    marketer = User.objects.get(username="marketer")
+    chosen = Message.objects.filter(queue_entry__queue="correct").order_by("pk")[:4]
+    done = Message.objects.filter(disposition="DELIVERED").order_by("pk")[:2]
+    ids = tuple(message.pk for message in (*chosen, *done))
+    batches.start("retry", batches.Selection(None, "", {}, ids, NOW), {}, marketer, NOW)
+    Note.objects.create(contact=chosen[0].contact, author=marketer, text="Asked for the new number.", at=NOW)
 
 
 def _quietly(items: Iterable, name: str) -> Iterable:
