@@ -20,7 +20,7 @@ from deliveries.statuses import Disposition, Status
 COLUMNS = (
     "message", "contact_id", "contact", "address", "campaign", "channel", "result", "status", "status_in_words",
     "native_status", "native_code", "native_text", "what_happened", "next_step", "carrier", "list_source", "attempt",
-    "queue", "created_utc", "delivered_utc", "updated_utc", "updated_local",
+    "queue", "owner", "snoozed_until_utc", "created_utc", "delivered_utc", "updated_utc", "updated_local",
 )  # fmt: skip
 CHUNK = 1_000
 # A spreadsheet runs what starts with one of these as a formula; the quote makes it text.
@@ -70,7 +70,8 @@ def _cells(row: Row, event: StatusEvent | None) -> list[Any]:
         Channel(message.channel).label, result, Status(message.status).label, row.label,
         event.native_status if event else "", (event.native_code if event else "") or message.reason_code,
         event.native_text if event else "", row.what, row.next_step, message.carrier, row.source, message.attempt,
-        row.queue, utc(message.created_at), utc(message.delivered_at), utc(row.at), local(row.at),
+        row.queue, row.owner.display_name if row.owner else "", utc(row.asleep_until),
+        utc(message.created_at), utc(message.delivered_at), utc(row.at), local(row.at),
     ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from django import forms
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from accounts.models import User
 from contacts.channels import Channel
 from contacts.models import ContactList
 from contacts.searching import FEWEST, clean, partly
@@ -26,6 +27,8 @@ PERIODS = {
 }
 TODAY = "today"
 NOBODY = "-"  # the choice for "no carrier", "no list": '' already means "any"
+ME = "me"
+UNOWNED = "nobody"
 DISPOSITION_OF = {bucket: disposition for disposition, bucket in BUCKETS.items()}
 # `unknown` is both a bucket and a status; the bucket holds that status, so the bucket's name wins.
 STATUS_CHOICES = [
@@ -98,6 +101,11 @@ class OutcomeFilter(forms.Form):
         return {name: self.cleaned_data[name] for name in self.fields if self.cleaned_data.get(name)}
 
     @property
+    def narrowing(self) -> dict[str, str]:
+        """What is set, in words that mean the same whoever reads them: what a selection or an export keeps."""
+        return self.given
+
+    @property
     def given_status(self) -> str:
         """The status that is set, for the figures that are filters on it."""
         return str(self.cleaned_data.get("status", "")) if self.is_bound else ""
@@ -131,6 +139,58 @@ class OutcomeFilter(forms.Form):
         return ", ".join(f"{chip.label.lower()} {chip.words}" for chip in self.chips()) or "no filter"
 
 
+class QueueFilter(OutcomeFilter):
+    """Where people work, rows also have an owner, and those that are snoozed stand aside until their time.
+
+    `me` is the id of the person who reads, for whom `owner=me` means something; a kept selection has none. An
+    owner may also be given by id.
+    """
+
+    owner = forms.CharField(label="Owner", required=False, max_length=18)
+    snoozed = forms.ChoiceField(
+        label="Snoozed", required=False, choices=[("", "Hidden"), ("1", "Only these")]
+    )
+
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, *, me: int | None = None, **offered: Iterable[Any]
+    ) -> None:
+        super().__init__(data, **offered)
+        self.me = me
+        self._offer("owner", [(ME, "Me"), (UNOWNED, "Nobody")])
+
+    def clean_owner(self) -> str:
+        value = self.cleaned_data["owner"]
+        known = value in ("", UNOWNED) or (value == ME and self.me) or (value.isascii() and value.isdigit())
+        if not known:
+            raise forms.ValidationError("That is not an owner. Choose one from the list.")
+        return value
+
+    @property
+    def narrowing(self) -> dict[str, str]:
+        mine = self.given.get("owner") == ME
+        return self.given | ({"owner": str(self.me)} if mine else {})
+
+    def words(self, name: str, value: str) -> str:
+        if name == "owner" and value.isdigit():
+            owner = User.objects.filter(pk=value).first()
+            return owner.display_name if owner else "Somebody who left"
+        if name == "owner":
+            return {ME: "Me", UNOWNED: "Nobody"}[value]
+        return super().words(name, value)
+
+
+def is_worklist(campaign_id: int | None, queue: str) -> bool:
+    """Whether these rows are a list of work: a queue over all campaigns. A campaign's report counts every row."""
+    return bool(queue) and campaign_id is None
+
+
+def filter_of(
+    campaign_id: int | None, queue: str, given: Mapping[str, Any], *, me: int | None = None
+) -> OutcomeFilter:
+    """The form that narrows this list."""
+    return QueueFilter(given, me=me) if is_worklist(campaign_id, queue) else OutcomeFilter(given)
+
+
 @dataclass(frozen=True)
 class Chip:
     name: str
@@ -147,6 +207,10 @@ class View:
     queue: str = ""
     filters: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def is_worklist(self) -> bool:
+        return is_worklist(self.campaign_id, self.queue)
+
 
 class BadFilter(ValueError):
     """Filters that no list page would have accepted."""
@@ -160,14 +224,16 @@ def matching(
     Relative periods count back from `now`, by default the present: give it the moment of a selection that is kept.
     """
     prefix = "queue_entry__" if queue else ""
-    condition = _place(campaign_id, queue, prefix) & _narrowed(filters, prefix, now or timezone.now())
+    form = filter_of(campaign_id, queue, filters)
+    condition = _place(campaign_id, queue, prefix) & _narrowed(form, prefix, now or timezone.now())
     return Message.objects.filter(condition)
 
 
 def entries(view: View, now: datetime) -> QuerySet[QueueEntry]:
     """The same rows as queue entries: what the tab of a queue reads. Raises BadFilter."""
     place = _place(view.campaign_id, view.queue, "")
-    return QueueEntry.objects.filter(place & _narrowed(view.filters, "", now, entries=True))
+    form = filter_of(view.campaign_id, view.queue, view.filters)
+    return QueueEntry.objects.filter(place & _narrowed(form, "", now, entries=True))
 
 
 def _place(campaign_id: int | None, queue: str, prefix: str) -> Q:
@@ -182,14 +248,24 @@ def _place(campaign_id: int | None, queue: str, prefix: str) -> Q:
     return place
 
 
-def _narrowed(filters: Mapping[str, str], prefix: str, now: datetime, *, entries: bool = False) -> Q:
-    form = OutcomeFilter(filters)
+def _narrowed(form: OutcomeFilter, prefix: str, now: datetime, *, entries: bool = False) -> Q:
     if not form.is_valid():
         raise BadFilter("; ".join(f"{name}: {errors[0]}" for name, errors in form.errors.items()))
     found = Q()
     for name, value in form.given.items():
-        found &= _condition(name, value, prefix, now, entries)
+        if name != "snoozed":
+            found &= _condition(name, value, prefix, now, entries)
+    if isinstance(form, QueueFilter):
+        found &= _asleep(prefix, now) if form.given.get("snoozed") else _awake(prefix, now)
     return found
+
+
+def _asleep(prefix: str, now: datetime) -> Q:
+    return Q(**{f"{prefix}snoozed_until__gt": now})
+
+
+def _awake(prefix: str, now: datetime) -> Q:
+    return Q(**{f"{prefix}snoozed_until": None}) | Q(**{f"{prefix}snoozed_until__lte": now})
 
 
 COLUMNS = {"channel": "channel", "carrier": "carrier", "code": "reason_code"}
@@ -202,6 +278,8 @@ def _condition(name: str, value: str, prefix: str, now: datetime, entries: bool)
         return status_condition(value, prefix)
     if name == "source":
         return Q(**{f"{prefix}list_source_id": 0 if value == NOBODY else int(value)})
+    if name == "owner":
+        return Q(**{f"{prefix}owner_id": None if value == UNOWNED else int(value)})
     if name == "updated":
         time = "at" if entries or prefix else "updated_at"
         return Q(**{f"{prefix}{time}__gte": since(value, now)})

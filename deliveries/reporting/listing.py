@@ -21,8 +21,9 @@ from deliveries.reporting.pages import swaps, trigger
 
 ALL = ""
 SHOW_ALL = "all"
-# The filter form, the field in it that asks while somebody types, and the region that refreshes itself.
-OWN_TRIGGERS = ("filters", "s", "results")
+# The filter form, the field in it that asks while somebody types, the region that refreshes itself, and the form
+# of what is done to one row: none of them changes what is filtered.
+OWN_TRIGGERS = ("filters", "s", "results", "tend")
 # What can be done to many rows at once: (action, word). The first is the primary one of its queue.
 ACTIONS = (("retry", "Retry"), ("switch", "Switch channel"), ("correct", "Correct"), ("suppress", "Suppress"))
 QUEUE_IS_GOOD_NEWS = {
@@ -58,6 +59,7 @@ class Listing:
     clear_url: str
     next_url: str
     first_url: str
+    snoozed_url: str  # the rows that stand aside; '' where none do
     chips: list[tuple[str, str, str]]  # label, words, the URL without it
     at: datetime
     invalid: bool
@@ -72,7 +74,7 @@ class Listing:
     def export_query(self) -> str:
         """What narrows the rows, as the export's own URL takes it."""
         queue = {"queue": self.view.queue} if self.view.queue and self.view.campaign_id is not None else {}
-        return urlencode(queue | dict(self.view.filters))
+        return "" if self.invalid else urlencode(queue | self.form.given)
 
     @property
     def empty(self) -> tuple[str, str]:
@@ -82,6 +84,8 @@ class Listing:
                 "Nothing matches these filters",
                 "Every filter that is set narrows the list. Clear some of them.",
             )
+        if self.table.snoozed.n:
+            return "Nothing to do now", "Every row of this queue is snoozed. Each comes back at its time."
         if self.view.queue:
             return QUEUE_IS_GOOD_NEWS[Queue(self.view.queue)]
         return "No messages yet", "They appear here as soon as they are handed over."
@@ -124,7 +128,8 @@ def listing(
     With invalid filters there are no rows, and the form says why.
     """
     valid = form.is_valid()
-    view = View(campaign_id, queue, form.given if valid else {})
+    view = View(campaign_id, queue, form.narrowing if valid else {})
+    given = urlencode(form.given) if valid else ""
     shown = {"show": SHOW_ALL} if request.GET.get("show") == SHOW_ALL else {}
     after = request.GET.get("after", "") if valid else ""
     read = table(view, now, after, figures, counts) if valid else Table(Page([]), [], Count(0))
@@ -140,8 +145,9 @@ def listing(
         tabs=[Tab(label, n, url(key, query), key == queue) for key, label, n in tabs],
         query=query,
         clear_url=filtered(""),
-        next_url=filtered(urlencode(view.filters), after=read.page.after) if read.page.after else "",
-        first_url="" if read.page.first else filtered(urlencode(view.filters)),
+        next_url=filtered(given, after=read.page.after) if read.page.after else "",
+        first_url="" if read.page.first else filtered(given),
+        snoozed_url=filtered(form.querystring(snoozed="1")) if read.snoozed.n else "",
         chips=[(chip.label, chip.words, filtered(chip.without)) for chip in form.chips()] if valid else [],
         at=now,
         invalid=not valid,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from django.db.models import QuerySet
 
+from accounts.models import User
 from contacts.models import ContactList
 from contacts.phones import mask
 from deliveries.models import Message, Queue, QueueEntry
@@ -21,8 +23,8 @@ from deliveries.wording import wording
 PAGE_SIZE = 50
 COUNT_LIMIT = 10_000
 # What a row of either kind needs loaded with it.
-MESSAGE_LINKS = ("contact", "address", "campaign", "queue_entry")
-ENTRY_LINKS = ("message__contact", "message__address", "message__campaign")
+MESSAGE_LINKS = ("contact", "address", "campaign", "queue_entry__owner")
+ENTRY_LINKS = ("message__contact", "message__address", "message__campaign", "owner")
 
 # The suggested act of each queue: (what the button does, its word). The action is one of Batch.Action.
 STEPS = {
@@ -51,6 +53,8 @@ class Row:
     reason: str = ""
     action: str = ""
     action_label: str = ""
+    owner: User | None = None
+    asleep_until: datetime | None = None  # only while it is
 
     @property
     def at_once(self) -> bool:
@@ -88,6 +92,7 @@ class Table:
     page: Page
     rows: list[Row]
     count: Count
+    snoozed: Count = field(default_factory=lambda: Count(0))  # rows these filters would show, were they awake
 
 
 def table(
@@ -103,22 +108,42 @@ def table(
         )
     else:
         found = page(messages_of(view, now).select_related(*MESSAGE_LINKS), PAGE_SIZE, after)
-    return Table(found, list(rows(found.rows, now)), count(view, now, found, figures, counts))
+    asleep = snoozed(view, now)
+    total = count(view, now, found, figures, counts, asleep)
+    return Table(found, list(rows(found.rows, now)), total, asleep)
 
 
 def count(
-    view: View, now: datetime, found: Page, figures: CampaignFigures | None, counts: Mapping[str, int]
+    view: View,
+    now: datetime,
+    found: Page,
+    figures: CampaignFigures | None,
+    counts: Mapping[str, int],
+    asleep: Count,
 ) -> Count:
-    """From a tally where one holds the combination, from the page itself when it is the only one, else counted."""
+    """From a tally where one holds the combination, from the page itself when it is the only one, else counted.
+
+    The tally of a queue counts also what is snoozed: `asleep` rows, which the list does not show.
+    """
     if found.first and not found.after:
         return Count(len(found.rows))
     known = figures.count(view.queue, view.filters) if figures else None
-    if known is None and view.queue and not view.filters:
-        known = counts.get(view.queue, 0)
+    if known is None and view.queue and not view.filters and not asleep.more:
+        known = max(0, counts.get(view.queue, 0) - asleep.n)
     if known is not None:
         return Count(known)
-    wanted = entries(view, now).values("pk") if view.queue else messages_of(view, now).values("pk")
-    n = wanted.order_by()[: COUNT_LIMIT + 1].count()
+    return _counted(entries(view, now) if view.queue else messages_of(view, now))
+
+
+def snoozed(view: View, now: datetime) -> Count:
+    """The rows that stand aside in this list; none in a list that shows them."""
+    if not view.is_worklist or view.filters.get("snoozed"):
+        return Count(0)
+    return _counted(entries(replace(view, filters={**view.filters, "snoozed": "1"}), now))
+
+
+def _counted(wanted: QuerySet[Any]) -> Count:
+    n = wanted.order_by().values("pk")[: COUNT_LIMIT + 1].count()
     return Count(min(n, COUNT_LIMIT), more=n > COUNT_LIMIT)
 
 
@@ -136,11 +161,15 @@ def rows(found: Iterable[Message | QueueEntry], now: datetime) -> Iterable[Row]:
     slugs = providers()
     for message, one in zip(messages, found, strict=True):
         entry = one if isinstance(one, QueueEntry) else getattr(message, "queue_entry", None)
-        yield _row(message, entry, names, slugs)
+        yield _row(message, entry, names, slugs, now)
 
 
 def _row(
-    message: Message, entry: QueueEntry | None, names: Mapping[int, str], slugs: Mapping[int, str]
+    message: Message,
+    entry: QueueEntry | None,
+    names: Mapping[int, str],
+    slugs: Mapping[int, str],
+    now: datetime,
 ) -> Row:
     words = wording(message.channel, message.status, message.failure_class, message.goal)
     action, action_label = STEPS.get(Queue(entry.queue), ("", "")) if entry else ("", "")
@@ -158,6 +187,8 @@ def _row(
         reason=entry.reason if entry else "",
         action=action,
         action_label=action_label,
+        owner=entry.owner if entry else None,
+        asleep_until=entry.snoozed_until if entry and entry.is_asleep(now) else None,
     )
 
 

@@ -35,6 +35,11 @@ def who(request: HttpRequest) -> User:
     return cast(User, request.user)
 
 
+def may_tend(user: User) -> bool:
+    """Who may take or snooze a row, hurry or stop a step: those who act on many, and those who look after one."""
+    return user.has_perm("deliveries.act_in_bulk") or user.has_perm("contacts.correct_contact")
+
+
 def next_url(request: HttpRequest, fallback: str) -> str:
     """Where the form said to go afterwards, when that is a page of ours; else `fallback`."""
     wanted = request.POST.get("next", "")
@@ -110,7 +115,8 @@ RAIL = [
 def shell(request: HttpRequest) -> dict[str, Any]:
     """Context of the shell around every page: the rail with what this person may open, and who they are.
 
-    One query, for the count of the queues, beside those for the permissions. Empty for who is not logged in.
+    Two queries, for the count of the queues and the role, beside those for the permissions. Empty for who is not
+    logged in.
     """
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
@@ -158,8 +164,10 @@ def _one_current(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sections
 
 
-def _person(user: Any) -> dict[str, str]:
-    return {"initials": user.initials, "display_name": user.display_name, "role": ""}
+def _person(user: User) -> dict[str, str]:
+    roles = ", ".join(user.groups.order_by("name").values_list("name", flat=True))
+    role = roles or ("Superuser" if user.is_superuser else "No role")
+    return {"initials": user.initials, "display_name": user.display_name, "role": role}
 
 
 class ClientRedirectMiddleware:

@@ -20,7 +20,7 @@ from contacts.phones import mask
 from deliveries import batches
 from deliveries.models import Batch, BatchItem, Message, Queue
 from deliveries.reporting.figures import providers
-from deliveries.reporting.filters import OutcomeFilter
+from deliveries.reporting.filters import filter_of
 from deliveries.reporting.keyset import LARGEST_ID, page
 from deliveries.reporting.outcomes import AT_ONCE, bucket_of, meaning
 from deliveries.reporting.pages import next_url, who
@@ -63,7 +63,8 @@ class SelectionForm(forms.Form):
     note = forms.CharField(required=False, max_length=200)
 
     def clean_filters(self) -> dict[str, str]:
-        form = OutcomeFilter(QueryDict(self.cleaned_data["filters"]).dict())
+        given = QueryDict(self.cleaned_data["filters"]).dict()
+        form = filter_of(self.cleaned_data.get("campaign"), self.cleaned_data.get("queue", ""), given)
         if not form.is_valid():
             raise forms.ValidationError(
                 "The filters of this selection cannot be read. Go back and choose again."
@@ -256,9 +257,8 @@ def _chosen(found: Batch) -> str:
     chosen = dict(found.selection.get("filter", {}))
     if not chosen:
         return "Ticked by hand"
-    chosen.pop("campaign", None)
-    queue = chosen.pop("queue", "")
-    form = OutcomeFilter(chosen)
+    campaign, queue = chosen.pop("campaign", None), chosen.pop("queue", "")
+    form = filter_of(campaign, queue, chosen)
     narrowed = form.sentence() if form.is_valid() else "filters of an older version"
     return f"Everything in {Queue(queue).label if queue else 'the report'}, {narrowed}"
 

@@ -34,7 +34,7 @@ from deliveries.reporting.figures import (
     percent,
     providers,
 )
-from deliveries.reporting.filters import NOBODY, OutcomeFilter, View, source_names
+from deliveries.reporting.filters import NOBODY, OutcomeFilter, View, filter_of, source_names
 from deliveries.reporting.keyset import page
 from deliveries.reporting.listing import SHOW_ALL, Listing, context, listing
 from deliveries.reporting.pages import fragment, who
@@ -249,12 +249,12 @@ def export(request: HttpRequest, slug: str) -> HttpResponseBase:
 
 def csv_of(request: HttpRequest, view: View, name: str) -> HttpResponseBase:
     """The rows of `view`, narrowed by the query string, as a file. A bad filter is a 422 in words."""
-    form = OutcomeFilter(request.GET.dict())
+    form = filter_of(view.campaign_id, view.queue, request.GET.dict(), me=who(request).pk)
     if not form.is_valid():
         words = "\n".join(f"{form.fields[field].label}: {errors[0]}" for field, errors in form.errors.items())
         return HttpResponse(words, status=422, content_type="text/plain; charset=utf-8")
     now = timezone.now()
-    view = View(view.campaign_id, view.queue, form.given)
+    view = View(view.campaign_id, view.queue, form.narrowing)
     # A warning, so that it is on record at the level logs are usually kept at.
     logger.warning("%s exports %s, queue %s: %s", request.user, name, view.queue or "all", form.sentence())
     answer = StreamingHttpResponse(exports.lines(view, now), content_type="text/csv; charset=utf-8")

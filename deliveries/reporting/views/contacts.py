@@ -31,7 +31,7 @@ from deliveries.deciding.followup import settle
 from deliveries.deciding.staff import cancel_next_step, run_next_step_now
 from deliveries.models import Message
 from deliveries.reporting.finding import LIMIT, find
-from deliveries.reporting.pages import fragment, who
+from deliveries.reporting.pages import fragment, may_tend, who
 from deliveries.reporting.reachability import Reach, Standing, explanation, standing
 from deliveries.reporting.trail import headline, trail, upcoming
 
@@ -115,7 +115,7 @@ def _beside(
         "upcoming": upcoming(contact, now),
         "explanation": explanation(latest, reach, local),
         "suppressions": [(one, headline(one)) for one in reach.suppressions],
-        "may_step": may_step(user),
+        "may_step": may_tend(user),
         "note_form": NoteForm(),
     }
 
@@ -299,16 +299,11 @@ def note(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("contacts:trail", contact.pk)
 
 
-def may_step(user: Any) -> bool:
-    """Who may hurry or stop one person's next step: those who act on many, and those who look after one."""
-    return user.has_perm("deliveries.act_in_bulk") or user.has_perm("contacts.correct_contact")
-
-
 @requires("contacts.view_contact")
 @require_POST
 def step(request: HttpRequest, pk: int, recipient: int, act: str) -> HttpResponse:
     """Run the planned step of one recipient now, or cancel it."""
-    if not may_step(who(request)):
+    if not may_tend(who(request)):
         raise PermissionDenied
     found = get_object_or_404(Recipient.objects.select_related("campaign"), pk=recipient, contact_id=pk)
     done = (run_next_step_now if act == "run" else cancel_next_step)(found, who(request), timezone.now())

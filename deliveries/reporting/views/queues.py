@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
+from django_htmx.http import trigger_client_event
 
+from accounts.models import User
 from accounts.roles import requires
 from contacts.models import ContactList
+from deliveries import tending
 from deliveries.models import CodeTally, DayTally, Message, Queue, QueueEntry
 from deliveries.reporting.figures import queue_counts
-from deliveries.reporting.filters import OutcomeFilter, View
+from deliveries.reporting.filters import QueueFilter, View
+from deliveries.reporting.keyset import LARGEST_ID
 from deliveries.reporting.listing import context, listing
 from deliveries.reporting.outcomes import STEPS
-from deliveries.reporting.pages import fragment, who
+from deliveries.reporting.pages import fragment, may_tend, swaps, who
 from deliveries.reporting.trail import attempts
 from deliveries.reporting.views.campaigns import csv_of
 
@@ -51,11 +58,61 @@ def queues(request: HttpRequest) -> HttpResponse:
 
 
 @requires("campaigns.view_report")
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 @vary_on_headers("HX-Request")
 def queue(request: HttpRequest, queue: str) -> HttpResponse:
+    """GET: the list. POST: take or snooze one row of it; htmx gets the list as it is then, others are sent there."""
     if queue not in Queue.values:
         raise Http404(f"There is no queue called {queue}.")
+    return _tended(request, queue) if request.method == "POST" else _page(request, queue)
+
+
+class TendForm(forms.Form):
+    """What was done to one row: "verb:message", for a `take` with the id of the owner seen, 0 for nobody."""
+
+    one = forms.RegexField(
+        r"^(take:\d{1,19}:\d{1,18}|(?:back|wake|tomorrow|days|monday):\d{1,19})$", max_length=60
+    )
+
+    @property
+    def parts(self) -> tuple[str, int, int | None]:
+        """Verb, message, and the owner seen."""
+        verb, pk, *seen = self.cleaned_data["one"].split(":")
+        return verb, min(int(pk), LARGEST_ID), (int(seen[0]) or None) if seen else None
+
+
+def _tended(request: HttpRequest, queue: str) -> HttpResponse:
+    if not may_tend(who(request)):
+        raise PermissionDenied
+    form = TendForm(request.POST)
+    done, said = _tend(form, queue, who(request)) if form.is_valid() else (False, "This cannot be done.")
+    if swaps(request):
+        answer = _page(request, queue)
+        return trigger_client_event(answer, "toast", {"text": said, "error": not done})
+    (messages.success if done else messages.error)(request, said)
+    return redirect(request.get_full_path())
+
+
+def _tend(form: TendForm, queue: str, user: User) -> tuple[bool, str]:
+    """Do it, and say what happened."""
+    now = timezone.now()
+    verb, pk, seen = form.parts
+    if verb == "take":
+        done, said = tending.take(pk, queue, user, seen), "It is yours."
+    elif verb == "back":
+        done, said = tending.give_back(pk, queue, user), "Given back. It is nobody's now."
+    elif verb == "wake":
+        done, said = tending.wake(pk, queue, now), "Awake. It is back in the list."
+    else:
+        until = tending.naps(now)[verb].until
+        done, said = (
+            tending.snooze(pk, queue, until),
+            f"Snoozed until {until:%a} {until.day} {until:%b, %H:%M}.",
+        )
+    return done, said if done else "Nothing was changed: somebody was faster, or the row left this queue."
+
+
+def _page(request: HttpRequest, queue: str) -> HttpResponse:
     now = timezone.now()
     counts = queue_counts()
     shown = listing(
@@ -74,13 +131,16 @@ def queue(request: HttpRequest, queue: str) -> HttpResponse:
         "what_for": WHAT_FOR[Queue(queue)],
         "steps": STEPS,
         "now": now,
+        "may_tend": may_tend(who(request)),
+        "naps": [(key, nap.label) for key, nap in tending.naps(now).items()],
+        "export_url": reverse("deliveries:export", args=[queue]),
         **context(shown, request),
     }
     template = fragment(request, "deliveries/queue.html", "results")
     return render(request, template, told, status=422 if shown.invalid else 200)
 
 
-def _form(request: HttpRequest) -> OutcomeFilter:
+def _form(request: HttpRequest) -> QueueFilter:
     """Offers what was seen of late: over all campaigns there is no tally of exactly these."""
     since = timezone.now().date() - RECENT
     carriers = (
@@ -91,8 +151,12 @@ def _form(request: HttpRequest) -> OutcomeFilter:
     )
     codes = CodeTally.objects.order_by("reason_code").values_list("reason_code", flat=True).distinct()
     lists = ContactList.objects.values_list("pk", "name")
-    return OutcomeFilter(
-        request.GET.dict(), carriers=carriers[:OFFERED], sources=list(lists[:OFFERED]), codes=codes[:OFFERED]
+    return QueueFilter(
+        request.GET.dict(),
+        me=who(request).pk,
+        carriers=carriers[:OFFERED],
+        sources=list(lists[:OFFERED]),
+        codes=codes[:OFFERED],
     )
 
 
