@@ -27,7 +27,8 @@ WHERE account_id = %s AND provider_message_id = ANY(%s::text[]) AND NOT (provide
 """
 
 # For the expansion of an audience: ids in advance, so that three tables can be filled without joining back.
-NEXT_ID = "nextval(pg_get_serial_sequence('{table}', 'id'))"
+# The sub-select asks for the sequence's name once, instead of for every row.
+NEXT_ID = "nextval((SELECT pg_get_serial_sequence('{table}', 'id'))::regclass)"
 NEW_UUID = "gen_random_uuid()"
 
 INBOX = """
