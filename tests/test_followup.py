@@ -11,7 +11,7 @@ from campaigns.models import Campaign, Recipient
 from contacts.consenting import record_opt_out
 from contacts.correcting import correct
 from contacts.models import Address, AddressHealth, Suppression
-from contacts.suppressing import suppress
+from contacts.suppressing import release, suppress
 from deliveries.deciding import followup as subject
 from deliveries.deciding.followup import follow_due, follow_moved, settle, stop_paths
 from deliveries.deciding.staff import cancel_next_step, run_next_step_now
@@ -521,6 +521,21 @@ def test_a_delivery_told_after_the_suppression_makes_the_recipient_reached(accou
     assert recipient_of(messages[2]).state == "reached"
     assert AddressHealth.objects.get().hard_fails == 0
     assert Suppression.objects.filter(released_at=None).exists()  # a person lifts it, no machine
+    assert agree()
+
+
+def test_failures_forgiven_by_a_release_do_not_come_back(account, make_user, now):
+    messages = list(three_strikes(account, person("sms", at=now), now))
+    entry = Suppression.objects.get()
+
+    release(entry, by=make_user("admin"), note="A new phone", now=now + HOUR)
+    with transaction.atomic():
+        settle([message.recipient_id for message in messages], now + HOUR)
+
+    entry.refresh_from_db()
+    assert entry.released_at == now + HOUR
+    assert not Suppression.objects.in_force(now + HOUR).exists()
+    assert AddressHealth.objects.get().hard_fails == 0
     assert agree()
 
 

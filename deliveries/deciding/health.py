@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
-from contacts.models import AddressHealth
+from contacts.models import Address, AddressHealth, Suppression
 from deliveries.models import Message
 from deliveries.statuses import Disposition, Fault
 
@@ -21,7 +21,8 @@ def refresh(pairs: Collection[tuple[int, int, str]]) -> dict[tuple[int, str], He
     """Recompute the health of (contact, address, channel) triples, and return it by (address, channel).
 
     Counts permanent failures at the recipient's end since the last arrival, newest first. Temporary and
-    unknown outcomes neither count nor end the row. Only addresses that failed get a row.
+    unknown outcomes neither count nor end the row, and what was forgiven by a release does not come back. Only
+    addresses that failed get a row.
     """
     if not pairs:
         return {}
@@ -34,13 +35,15 @@ def refresh(pairs: Collection[tuple[int, int, str]]) -> dict[tuple[int, str], He
         .order_by("-id")
         .values_list("address_id", "channel", "disposition", "fault", "settled_at", "reason_code")
     )
+    forgiven = _forgiven(wanted)
     health = {pair: Health(0, None, "") for pair in wanted}
     ended: set[tuple[int, str]] = set()
     for address, channel, disposition, fault, at, code in telling:
         pair = (address, channel)
         if pair not in wanted or pair in ended:
             continue
-        if disposition == Disposition.DELIVERED:
+        released_at = forgiven.get(pair)
+        if disposition == Disposition.DELIVERED or (released_at and at and at <= released_at):
             ended.add(pair)
         elif fault == Fault.RECIPIENT:
             so_far = health[pair]
@@ -63,6 +66,26 @@ def refresh(pairs: Collection[tuple[int, int, str]]) -> dict[tuple[int, str], He
         update_fields=["hard_fails", "last_failed_at", "last_code", "updated_at"],
     )
     return health
+
+
+def _forgiven(pairs: Collection[tuple[int, str]]) -> dict[tuple[int, str], datetime]:
+    """When a block that stood for failures was last lifted, by (address, channel); only those where one was."""
+    values = dict(Address.objects.filter(pk__in={pk for pk, _ in pairs}).values_list("pk", "value"))
+    lifted = Suppression.objects.filter(
+        value__in=set(values.values()),
+        reason__in=[Suppression.Reason.HARD_FAILS, Suppression.Reason.HARD_BOUNCE],
+        released_at__isnull=False,
+    )
+    latest: dict[tuple[str, str], datetime] = {}
+    for value, channel, at in lifted.order_by("released_at").values_list("value", "channel", "released_at"):
+        if at is not None:  # the filter says so too
+            latest[value, channel] = at
+    found = {}
+    for pk, channel in pairs:
+        times = [at for key in ("", channel) if (at := latest.get((values[pk], key)))]
+        if times:
+            found[pk, channel] = max(times)
+    return found
 
 
 def troubled(pairs: Collection[tuple[int, str]]) -> set[tuple[int, str]]:
