@@ -22,7 +22,10 @@ def outcome_by_channel(channels: Mapping[str, Outcomes], *, everything: bool = F
     """
     shown = [channel for channel in Channel if channel in channels and channels[channel].sent]
     buckets = [one for one in Disposition if everything or one != Disposition.DELIVERED]
-    traces = [_trace(one, shown, channels) for one in buckets] if shown else []
+    # A bucket that is empty everywhere draws nothing.
+    traces = [
+        _trace(one, shown, channels) for one in buckets if any(channels[channel].of(one) for channel in shown)
+    ]
     ends = {channel: _total(channels[channel], everything) for channel in shown}
     return {"data": traces, "layout": _layout(ends, everything)}
 
@@ -40,7 +43,7 @@ def _trace(
         "x": [round(100 * channels[one].of(disposition) / channels[one].sent, 2) for one in shown],
         "text": [f"{channels[one].of(disposition):,}" for one in shown],
         "textposition": "none",
-        "hovertemplate": "%{y}, " + str(disposition.label) + ": %{text} (%{x:.1f}%)<extra></extra>",
+        "hovertemplate": "%{y}, %{fullData.name}: %{text} (%{x:.1f}%)<extra></extra>",
     }
 
 
@@ -50,7 +53,7 @@ def _total(outcomes: Outcomes, everything: bool) -> float:
 
 def _layout(ends: Mapping[Channel, float], everything: bool) -> dict[str, Any]:
     reach = 100.0 if everything else max([*ends.values(), LIMIT_LINE]) * 1.15
-    axis = {"fixedrange": True, "zeroline": False}
+    axis = {"zeroline": False}
     return {
         "template": "none",
         "barmode": "stack",
@@ -58,11 +61,10 @@ def _layout(ends: Mapping[Channel, float], everything: bool) -> dict[str, Any]:
         "showlegend": False,
         "height": ROW * max(len(ends), 1) + MARGIN,
         "margin": {"l": 84, "r": 8, "t": 6, "b": 28},
-        "xaxis": {**axis, "range": [0, reach], "ticksuffix": "%", "nticks": 5},
+        "xaxis": {**axis, "range": [0, round(reach, 2)], "ticksuffix": "%", "nticks": 5},
         "yaxis": {**axis, "autorange": "reversed", "showgrid": False, "ticks": "", "ticksuffix": "  "},
         "annotations": [] if everything else [_end(channel, end) for channel, end in ends.items()],
         "shapes": [] if everything or not ends else [_line()],
-        "dragmode": False,
         "hovermode": "closest",
     }
 
@@ -70,7 +72,7 @@ def _layout(ends: Mapping[Channel, float], everything: bool) -> dict[str, Any]:
 def _end(channel: Channel, end: float) -> dict[str, Any]:
     """The total, written at the end of the bar."""
     return {
-        "x": end,
+        "x": round(end, 2),
         "y": _name(channel),
         "text": f"{end:.1f}%",
         "showarrow": False,
