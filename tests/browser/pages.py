@@ -58,7 +58,10 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "login": ("", lambda: "/admin/login/"),
     "admin": ("admin", lambda: "/admin/"),
     "suppressions": ("admin", lambda: reverse("admin:contacts_suppression_changelist")),
-    "suppression": ("admin", lambda: reverse("admin:contacts_suppression_change", args=[newest(Suppression)])),
+    "suppression": (
+        "admin",
+        lambda: reverse("admin:contacts_suppression_change", args=[newest(Suppression)]),
+    ),
     "suppression form": ("admin", lambda: reverse("admin:contacts_suppression_add")),
     "campaign form": ("admin", lambda: reverse("admin:campaigns_campaign_change", args=[newest(Campaign)])),
     "account form": ("admin", lambda: reverse("admin:deliveries_account_change", args=[newest(Account)])),
@@ -69,4 +72,3 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     ),
     "password": ("marketer", lambda: reverse("admin:password_change")),
 }
-

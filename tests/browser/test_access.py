@@ -16,7 +16,11 @@ from tests.browser.world import REPORT
 
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 LOOKS = [(DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "dark"), (PHONE, "light")]
-STYLED_BY_AXE = "Content Security Policy|policy: style-src"  # it tries out text spacing, which our policy refuses
+STYLED_BY_AXE = (
+    "Content Security Policy|policy: style-src"  # it tries out text spacing, which our policy refuses
+)
+A_TOAST = """() => document.dispatchEvent(
+  new CustomEvent("toast", { detail: { text: "Retry: done.", undo_url: "/batches/1/undo/" } }))"""
 RULES = {
     "runOnly": [
         "wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice",
@@ -69,10 +73,14 @@ def test_no_rule_is_broken_with_everything_unfolded(page: Page, watch: Watch) ->
     watch.expect(STYLED_BY_AXE)
     page.goto(f"/campaigns/{REPORT}/?queue=correct")
     page.locator("[data-tick]").first.check()
-    page.locator("details:not(.rail-person, .confirm)").evaluate_all("all => all.forEach(one => one.open = true)")
+    page.locator("details:not(.rail-person, .confirm)").evaluate_all(
+        "all => all.forEach(one => one.open = true)"
+    )
     page.locator(".rail-person summary").click()
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    page.evaluate("() => document.dispatchEvent(new CustomEvent('toast', { detail: { text: 'Done.', undo_url: '/x' } }))")
+    page.evaluate(
+        "() => document.dispatchEvent(new CustomEvent('toast', { detail: { text: 'Done.', undo_url: '/x' } }))"
+    )
     page.get_by_role("button", name="Menu").click()
     page.get_by_role("button", name="Filters").click()
 

@@ -15,6 +15,7 @@ from deliveries.simulation import Simulation
 
 SEED = 7
 NOW = datetime(2026, 11, 18, 17, 20, tzinfo=UTC)  # a Wednesday, inside every sending window of the mainland
+BEGUN = NOW - timedelta(minutes=40)  # when the live campaign was launched
 SIZES = {"Front desk": 70, "Clinic import Oct": 330, "Web sign-up": 60, "Partner list B": 130}
 SHOWN = {
     "september-newsletter",
@@ -34,8 +35,8 @@ def build() -> None:
     sources = [replace(source, size=SIZES[source.name]) for source in demo.SOURCES]
     plans = [plan for plan in demo.PLANS if plan.slug in SHOWN]
     with mock.patch.multiple(demo, SOURCES=sources, PLANS=plans):
-        network = demo.make(SEED, NOW - timedelta(minutes=40), progress=_quietly, say=lambda line: None)
-    Simulation(network, NOW - timedelta(minutes=40)).run_until(NOW)
+        network = demo.make(SEED, BEGUN, progress=_quietly, say=lambda line: None)
+    Simulation(network, BEGUN).run_until(NOW)
     demo.campaign(next(plan for plan in demo.PLANS if plan.slug == DRAFT), NOW)
     somebody_works()
 
