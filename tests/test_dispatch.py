@@ -218,6 +218,8 @@ def test_a_lost_answer_is_never_sent_again_blindly(queued, now):
     carriers = Fake(answer=None)
 
     result = dispatch(now, carriers)
+    message.refresh_from_db()
+    assert (message.status, Outbox.objects.get().claimed_until) == ("queued", now + LEASE)
     for hours in range(1, 80):
         dispatch(now + timedelta(hours=hours), carriers)
         recover(now + timedelta(hours=hours), carriers)
@@ -225,6 +227,19 @@ def test_a_lost_answer_is_never_sent_again_blindly(queued, now):
     message.refresh_from_db()
     assert (result.in_doubt, len(carriers.left)) == (1, 1)
     assert (message.status, message.handed_over_at) == ("sending", now)
+
+
+def test_a_message_whose_answer_was_lost_on_the_way_there_is_sent_after_all(queued, now):
+    message = queued()
+    dispatch(now, Fake(answer=None))
+    later = now + LEASE * 2
+
+    recover(later, Fake(found=Handover(False, native_status="never_received")))
+    result = dispatch(later, Fake())
+
+    message.refresh_from_db()
+    assert (result.handed_over, message.status, message.handed_over_at) == (1, "sending", later)
+    assert agree()
 
 
 # ---- A process that died --------------------------------------------------------------------------------------
@@ -389,6 +404,8 @@ def test_an_answer_that_the_database_refuses_does_not_hold_up_its_neighbours(que
     result = dispatch(now, Fake())
 
     assert (result.handed_over, result.in_doubt) == (2, 1)
+    assert Outbox.objects.get().message_id == odd.pk
+    assert recover(now + LEASE * 2, Fake(found=TAKEN)).in_doubt == 1
     assert set(Message.objects.values_list("status", flat=True)) == {"sending"}
     assert not Outbox.objects.exists()
 

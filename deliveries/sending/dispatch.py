@@ -360,7 +360,9 @@ def _store(answers: Sequence[Answered], now: datetime, *, found: bool = False) -
     left, events, back = [], [], []
     for claimed, answer in mine:
         message = claimed.message
-        if answer is None or answer.accepted:
+        if answer is None and not found:
+            done.in_doubt += 1  # it keeps its claim: when that runs out, the provider is asked
+        elif answer is None or answer.accepted:
             left.append((claimed, answer))
             native = ("handed over" if answer else "answer lost", "", "")
             events.append(event(message.pk, message.goal, SENDING, at=now, native=native))
