@@ -23,6 +23,7 @@ campaign_pages = [
 contact_pages = [
     path("", contacts.search, name="search"),
     path("<int:pk>/", contacts.page, name="trail"),
+    path("<int:pk>/export/", contacts.export, name="export"),
     path("<int:pk>/correct/", contacts.correct, name="correct"),
     path("<int:pk>/suppress/", contacts.suppress, name="suppress"),
     path("<int:pk>/note/", contacts.note, name="note"),

@@ -33,12 +33,27 @@ from deliveries.receiving.translation import describe
 from deliveries.reporting.figures import providers
 from deliveries.reporting.keyset import Cursor
 from deliveries.reporting.outcomes import bucket_of
-from deliveries.statuses import Evidence, Status, disposition
+from deliveries.statuses import Disposition, Evidence, Status, disposition
 from deliveries.wording import wording
 
 PAGE_SIZE = 30
 SHOWN_UPCOMING = 20
 SHOWN_BODY = 4_000  # characters of a raw receipt
+
+
+# What a message came to that somebody may have to explain.
+TROUBLE = [one for one in Disposition if one not in (Disposition.DELIVERED, Disposition.PENDING)]
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """What of a timeline is shown. What belongs to no channel, such as a note, is only in the whole one."""
+
+    channel: str = ""
+    problems: bool = False
+
+
+EVERYTHING = Narrowing()
 
 
 @dataclass(frozen=True)
@@ -125,13 +140,16 @@ class Trail:
     attempts: list[Attempt]
 
 
-def trail(contact: Contact, addresses: Sequence[Address], after: str) -> Trail:
+def trail(
+    contact: Contact, addresses: Sequence[Address], after: str, narrowing: Narrowing = EVERYTHING
+) -> Trail:
     """One page of the timeline, in days of the current time zone. A fixed number of queries."""
     cursor = Cursor.read(after)
     cursor = cursor if cursor and cursor.at else None
     found: list[Item] = []
     for kind, source in SOURCES.items():
-        found += _read(kind, source, contact, addresses, cursor)
+        rows = source.rows(contact, addresses)
+        found += _read(kind, source, source.narrowed(rows, narrowing), cursor)
     found.sort(key=lambda item: item.key, reverse=True)
     shown, more = found[:PAGE_SIZE], found[PAGE_SIZE:]
     last = shown[-1] if shown and more else None
@@ -151,6 +169,15 @@ class Source:
     rows: Callable[[Contact, Sequence[Address]], QuerySet]
     at: str  # the column that says when
     time: Callable[[Any], datetime]
+    channel: str = ""  # the column that says where; empty in a row means on every channel
+    trouble: Q | None = None  # which of its rows are a problem; None: none is
+
+    def narrowed(self, rows: QuerySet, narrowing: Narrowing) -> QuerySet:
+        if (narrowing.channel and not self.channel) or (narrowing.problems and self.trouble is None):
+            return rows.none()
+        if narrowing.channel:
+            rows = rows.filter(**{f"{self.channel}__in": [narrowing.channel, ""]})
+        return rows.filter(self.trouble) if narrowing.problems and self.trouble else rows
 
 
 def _suppressed(contact: Contact, addresses: Sequence[Address]) -> QuerySet:
@@ -168,6 +195,8 @@ SOURCES = {
         lambda contact, _: Message.objects.filter(contact=contact).select_related("campaign", "address"),
         "created_at",
         lambda row: row.created_at,
+        channel="channel",
+        trouble=Q(disposition__in=TROUBLE),
     ),
     # What was decided about a message stands under that message.
     "decision": Source(
@@ -178,17 +207,25 @@ SOURCES = {
         lambda row: row.at,
     ),
     "engagement": Source(
-        lambda contact, _: Engagement.objects.filter(contact=contact), "at", lambda row: row.at
+        lambda contact, _: Engagement.objects.filter(contact=contact),
+        "at",
+        lambda row: row.at,
+        channel="channel",
+        trouble=Q(kind=Engagement.Kind.STOP),
     ),
     "consent": Source(
         lambda contact, _: Consent.objects.filter(contact=contact).select_related("recorded_by"),
         "at",
         lambda row: row.at,
+        channel="channel",
+        trouble=Q(opted_in=False),
     ),
     "suppression": Source(
         lambda contact, addresses: _suppressed(contact, addresses).select_related("created_by"),
         "created_at",
         lambda row: row.created_at,
+        channel="channel",
+        trouble=Q(pk__isnull=False),
     ),
     "release": Source(
         lambda contact, addresses: (
@@ -196,22 +233,22 @@ SOURCES = {
         ),
         "released_at",
         lambda row: row.released_at,
+        channel="channel",
     ),
     "note": Source(
         lambda contact, _: Note.objects.filter(contact=contact).select_related("author"),
         "at",
         lambda row: row.at,
     ),
-    "batch": Source(_batched, "batch__created_at", lambda row: row.batch.created_at),
+    "batch": Source(
+        _batched, "batch__created_at", lambda row: row.batch.created_at, channel="message__channel"
+    ),
 }
 # Of several things at the same instant the later kind is shown first: the cause stands below its effect.
 RANK = {kind: rank for rank, kind in enumerate(reversed(SOURCES))}
 
 
-def _read(
-    kind: str, source: Source, contact: Contact, addresses: Sequence[Address], cursor: Cursor | None
-) -> Iterable[Item]:
-    rows = source.rows(contact, addresses)
+def _read(kind: str, source: Source, rows: QuerySet, cursor: Cursor | None) -> Iterable[Item]:
     if cursor and cursor.at:
         rows = rows.filter(_before(source.at, RANK[kind], cursor))
     rows = rows.order_by(f"-{source.at}", "-id")[: PAGE_SIZE + 1]

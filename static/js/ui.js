@@ -1,7 +1,7 @@
 /* What pages need beyond htmx: selection, polling, toasts, errors, shortcuts, the phone menu. Works on attributes:
    [data-tick] [data-tick-all] [data-bulk-count] [data-all-button data-total] [data-all]   selection in #results
    [data-live data-outcomes]   polled with a `refresh` event      [data-open] [data-act]   what Enter and `a` press in a row
-   [data-menu] [data-fold] [data-help] [data-print] [data-close]   buttons      #s   search      #count   the result count
+   [data-menu] [data-fold] [data-help] [data-print] [data-close] [data-copy=css]   buttons      #s   search      #count   the result count
    Nothing is stored but one flag: shortcuts switched off. */
 "use strict";
 (() => {
@@ -84,12 +84,25 @@
       unfold(button, button.closest(".filters"));
     } else if (has("help")) {
       help();
+    } else if (has("copy")) {
+      copy($(button.dataset.copy));
     } else if (has("print")) {
       print();
     } else if (has("close")) {
       button.closest("[data-toast]").remove();
     }
   });
+
+  /* Without a clipboard (no https, or not allowed) the text is selected, one key away from being copied. */
+  async function copy(text) {
+    try {
+      await navigator.clipboard.writeText(text.textContent);
+      toast({ text: "Copied." });
+    } catch {
+      getSelection().selectAllChildren(text);
+      toast({ text: "Selected. Copy it with Ctrl+C or Cmd+C." });
+    }
+  }
 
   function unfold(button, part) {
     button.setAttribute("aria-expanded", part.classList.toggle("is-open"));

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -30,13 +33,17 @@ from contacts.suppressing import suppress as suppress_address
 from deliveries.deciding.followup import settle
 from deliveries.deciding.staff import cancel_next_step, run_next_step_now
 from deliveries.models import Message
+from deliveries.reporting.charts import SHORT
 from deliveries.reporting.finding import LIMIT, find
 from deliveries.reporting.pages import fragment, may_tend, who
 from deliveries.reporting.reachability import Reach, Standing, explanation, standing
-from deliveries.reporting.trail import headline, trail, upcoming
+from deliveries.reporting.trail import Narrowing, headline, trail, upcoming
+from deliveries.reporting.trail_export import lines
 
+logger = logging.getLogger(__name__)
 TOLD = 3  # messages that the explanation speaks of
 SETTLED_AT_MOST = 200
+CHANNELS = [("", "All channels"), *((one.value, SHORT.get(one, str(one.label))) for one in Channel)]
 
 
 @requires("contacts.view_contact")
@@ -72,16 +79,57 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     contact = _contact(pk)
     now = timezone.now()
     addresses = list(contact.addresses.all())
-    shown = trail(contact, addresses, request.GET.get("after", ""))
+    narrowing = _narrowing(request)
+    shown = trail(contact, addresses, request.GET.get("after", ""), narrowing)
+    url = _trail_url(contact, narrowing)
     told: dict[str, Any] = {
         "contact": contact,
         "trail": shown,
         "now": now,
         "today": timezone.localtime(now).date(),
         "full": may_see(request),
+        "narrowing": narrowing,
+        "channels": [(key, label, url(channel=key)) for key, label in CHANNELS],
+        "problems_url": url(problems="" if narrowing.problems else "1"),
+        "first_url": url(),
+        "next_url": url(after=shown.after) if shown.after else "",
+        "whole_url": reverse("contacts:trail", args=[pk]),
+        "export_query": url().partition("?")[2],
     }
     told |= _beside(request, contact, addresses, now)
     return render(request, "contacts/trail.html", told)
+
+
+def _narrowing(request: HttpRequest) -> Narrowing:
+    """What the query string narrows the timeline to; what it does not know is ignored."""
+    channel = request.GET.get("channel", "")
+    return Narrowing(channel if channel in Channel.values else "", request.GET.get("problems") == "1")
+
+
+def _trail_url(contact: Contact, narrowing: Narrowing) -> Callable[..., str]:
+    """`url(channel="sms")` is this timeline, narrowed as it is but for that."""
+    base = reverse("contacts:trail", args=[contact.pk])
+    given = {"channel": narrowing.channel, "problems": "1" if narrowing.problems else ""}
+
+    def url(**changed: str) -> str:
+        query = urlencode({name: value for name, value in (given | changed).items() if value})
+        return f"{base}?{query}" if query else base
+
+    return url
+
+
+@requires("contacts.view_contact", "contacts.view_full_address", "campaigns.export_report")
+@require_safe
+def export(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """The whole timeline as CSV, narrowed as on the page."""
+    contact, narrowing = _contact(pk), _narrowing(request)
+    # A warning, so that it is on record at the level logs are usually kept at.
+    logger.warning("%s exports the trail of contact %s: %s", request.user, contact.pk, narrowing)
+    answer = StreamingHttpResponse(lines(contact, narrowing), content_type="text/csv; charset=utf-8")
+    stamp = f"{timezone.localtime():%Y%m%d-%H%M}"
+    answer["Content-Disposition"] = f'attachment; filename="waybill-contact-{contact.pk}-{stamp}.csv"'
+    answer["Cache-Control"] = "no-store"
+    return answer
 
 
 def may_see(request: HttpRequest) -> bool:

@@ -1,0 +1,165 @@
+import csv
+import html
+import io
+import logging
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from contacts.models import Consent, Note, Suppression
+from deliveries.models import Decision, Engagement, StatusEvent
+from deliveries.reporting.trail import Narrowing, trail
+from deliveries.reporting.trail_export import COLUMNS
+from deliveries.statuses import FailureClass, Fault, Status
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def elena():
+    """Somebody with, on SMS and on email, one message that arrived and one that did not; and all kinds of items."""
+    contact = factories.contact(name="Elena Moreau")
+    now = timezone.now()
+    where = {"sms": factories.phone(contact, value="+12145550142"), "email": factories.email(contact)}
+    for number, (channel, address) in enumerate(where.items()):
+        at = now - timedelta(hours=number)
+        campaign = factories.campaign(channel=channel)
+        for status in (Status.DELIVERED, Status.UNDELIVERED):
+            message = factories.message(
+                factories.recipient(campaign if status == Status.DELIVERED else None, contact),
+                channel=channel, address=address, status=status, created_at=at,
+                failure_class=FailureClass.NONE if status == Status.DELIVERED else FailureClass.TEMPORARY,
+                fault=Fault.NONE if status == Status.DELIVERED else Fault.RECIPIENT,
+            )  # fmt: skip
+        Decision.objects.create(
+            message_id=message.pk, recipient=message.recipient, contact=contact, at=at, by="playbook", rule="retry",
+            rule_version=3, step="retry", reason="=One more try.",
+        )  # fmt: skip
+        StatusEvent.objects.create(
+            message_id=message.pk, fact=number, standing=1, status="undelivered", failure_class="temporary",
+            fault="recipient", evidence="carrier", native_status="undelivered", native_code="30003", occurred_at=at,
+            recorded_at=at,
+        )  # fmt: skip
+        Engagement.objects.create(contact=contact, channel=channel, kind="reply", text="Thanks", at=at)
+        Engagement.objects.create(contact=contact, channel=channel, kind="stop", text="STOP", at=at)
+        Consent.objects.create(contact=contact, channel=channel, opted_in=bool(number), at=at, how="Web form")
+    Suppression.objects.create(contact=contact, channel="", reason="staff", origin="staff", evidence="Asked")
+    Note.objects.create(contact=contact, text="+1 is not a formula", at=now)
+    return contact
+
+
+def kinds(contact, **narrowed) -> list[str]:
+    found = trail(contact, list(contact.addresses.all()), "", Narrowing(**narrowed))
+    return sorted(item.kind for day in found.days for item in day.items)
+
+
+def exported(client, path):
+    text = b"".join(client.get(path).streaming_content).decode()
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_channel_shows_what_concerns_it_and_what_concerns_every_channel(elena):
+    assert kinds(elena, channel="sms") == [
+        "consent", "engagement", "engagement", "message", "message", "suppression",
+    ]  # fmt: skip
+    assert kinds(elena, channel="rvm") == ["suppression"]
+
+
+def test_only_problems_leaves_out_what_went_well(elena):
+    assert kinds(elena, problems=True) == [
+        "consent", "engagement", "engagement", "message", "message", "suppression",
+    ]  # fmt: skip
+    assert kinds(elena, problems=True, channel="email") == ["engagement", "message", "suppression"]
+
+
+def test_what_is_narrowed_stays_so_from_page_to_page(login, elena):
+    address = elena.addresses.get(kind="phone")
+    for number in range(40):
+        at = timezone.now() - timedelta(days=number + 1)
+        factories.message(
+            factories.recipient(contact=elena), address=address, status=Status.TIMED_OUT, created_at=at
+        )
+    client, seen, url = login("support"), 0, f"/contacts/{elena.pk}/?channel=sms&problems=1"
+
+    while url:
+        page = client.get(url).content.decode()
+        seen += page.count('<li class="event"')
+        older = re.search(r'href="([^"]+)">Older', page)
+        url = html.unescape(older.group(1)) if older else ""
+        assert not url or "channel=sms&problems=1&after=" in url
+
+    assert seen == 40 + 1 + 1 + 1 + 1  # the message, the stop, the opt-out and the suppression of before
+    assert f'href="/contacts/{elena.pk}/?channel=sms&amp;problems=1">Newest' in page
+
+
+@pytest.mark.parametrize(
+    "query", ["channel=fax", "channel=&problems=0", "problems=yes", "after=x&channel=%00"]
+)
+def test_what_a_query_string_cannot_mean_is_ignored(login, elena, query):
+    page = login("support").get(f"/contacts/{elena.pk}/?{query}")
+
+    assert page.status_code == 200
+    assert page.content.count(b'<li class="event"') == 12
+
+
+def test_nothing_of_a_kind_is_not_nothing_at_all(login):
+    contact = factories.contact()
+    Note.objects.create(contact=contact, text="Hello")
+
+    page = login("support").get(f"/contacts/{contact.pk}/?problems=1").content.decode()
+
+    assert "Nothing like that" in page
+    assert "Show the whole trail" in page
+
+
+def test_what_to_say_can_be_copied(login, elena):
+    page = login("support").get(f"/contacts/{elena.pk}/").content.decode()
+
+    assert 'data-copy="#to-say"' in page
+    assert 'id="to-say"' in page
+
+
+def test_a_trail_is_exported_with_what_was_said_and_decided(login, elena):
+    lines = exported(login("admin"), f"/contacts/{elena.pk}/export/")
+
+    assert tuple(lines[0]) == COLUMNS
+    assert sum(line["kind"] == "message" for line in lines) == 4
+    assert {line["kind"] for line in lines} >= {"status report", "decision", "note", "consent", "suppression"}
+    assert {line["native_code"] for line in lines if line["kind"] == "status report"} == {"30003"}
+    assert {line["details"] for line in lines if line["kind"] == "decision"} == {"'=One more try."}
+    assert "'+12145550142" in {line["address"] for line in lines}
+    assert "'+1 is not a formula" in {line["details"] for line in lines}
+
+
+def test_an_exported_trail_is_narrowed_as_the_page_and_has_every_page_of_it(login, elena):
+    for number in range(70):
+        at = timezone.now() - timedelta(days=number + 1)
+        Engagement.objects.create(contact=elena, channel="rvm", kind="stop", at=at)
+    client = login("admin")
+
+    lines = exported(client, f"/contacts/{elena.pk}/export/?channel=rvm&problems=1")
+
+    assert len(lines) == 71
+    link = f"/contacts/{elena.pk}/export/?channel=rvm&amp;problems=1"
+    assert link in client.get(f"/contacts/{elena.pk}/?channel=rvm&problems=1").content.decode()
+
+
+@pytest.mark.parametrize("role", ["marketer", "support"])
+def test_a_trail_is_exported_only_by_who_sees_addresses_and_may_export(login, elena, role):
+    client = login(role)
+
+    assert client.get(f"/contacts/{elena.pk}/export/").status_code == 403
+    assert "Export CSV" not in client.get(f"/contacts/{elena.pk}/").content.decode()
+
+
+def test_an_export_of_a_trail_is_logged(login, elena, caplog):
+    client = login("admin")
+
+    with caplog.at_level(logging.WARNING):
+        client.get(f"/contacts/{elena.pk}/export/?channel=sms")
+
+    assert f"{client.user} exports the trail of contact {elena.pk}" in caplog.text
+    assert "sms" in caplog.text
