@@ -133,6 +133,17 @@ def mask(value: str) -> str:
     return f"+{code} ••• ••• {shown}"
 
 
+def grouped(value: str) -> str:
+    """A number as people write it, +1 504-555-0181; an email, a masked number and anything else as it is."""
+    if not _country_code(value):
+        return value
+    try:
+        number = phonenumbers.parse(value)
+    except phonenumbers.NumberParseException:
+        return value
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
 def _country_code(value: str) -> str:
     """The country code of an E.164 number, '' for anything else. No code is the beginning of another."""
     digits = value.removeprefix("+")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from contacts.channels import LineType
 from contacts.emails import NotAnEmail, parse_email
-from contacts.phones import NotAPhone, Phone, SearchForms, mask, parse_phone, search_forms
+from contacts.phones import NotAPhone, Phone, SearchForms, grouped, mask, parse_phone, search_forms
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,21 @@ def test_any_text_can_be_searched_for(text):
 )
 def test_a_mask_shows_where_it_is_and_how_it_ends(value, shown):
     assert mask(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("+15045550181", "+1 504-555-0181"),
+        ("+442079460018", "+44 20 7946 0018"),
+        ("+1 ••• ••• 0181", "+1 ••• ••• 0181"),
+        ("robin@example.com", "robin@example.com"),
+        ("+1", "+1"),
+        ("", ""),
+    ],
+)
+def test_a_number_is_grouped_as_people_write_it(value, shown):
+    assert grouped(value) == shown
 
 
 @pytest.mark.parametrize(

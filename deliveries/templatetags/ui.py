@@ -129,6 +129,14 @@ def masked(value: str) -> str:
 
 
 @register.filter
+def grouped(value: str) -> str:
+    """A phone number as people write it; anything else as it is."""
+    from contacts.phones import grouped
+
+    return grouped(value)
+
+
+@register.filter
 def share(count: int | None, total: int | None) -> str:
     """`count` of `total` in percent with one decimal. A little is never shown as none, nor nearly all as all."""
     if not total or count is None:
