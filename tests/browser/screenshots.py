@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.conftest import BROWSERS, ROOT
-
+ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "docs" / "screenshots"
 LARGEST = 300 * 1_024  # bytes; a repository is no place for large pictures
 LOOKS = {
@@ -43,6 +42,7 @@ def shoot_all(stack: ExitStack, demo_file: Path, copy: Path) -> None:
     import time_machine
 
     from tests.browser import serving, world
+    from tests.conftest import BROWSERS
 
     chromium = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)))
     stack.enter_context(time_machine.travel(world.NOW, tick=True))
