@@ -58,7 +58,9 @@ class Playbook(models.Model):
 
     name = models.CharField(max_length=80, unique=True)
     retries = models.PositiveSmallIntegerField(default=2, help_text="Retries of a temporary failure.")
-    retry_window_hours = models.PositiveSmallIntegerField(default=24, help_text="Counted from the first attempt.")
+    retry_window_hours = models.PositiveSmallIntegerField(
+        default=24, help_text="Counted from the first attempt."
+    )
     retry_after_hours = models.PositiveSmallIntegerField(default=4, help_text="Pause before each retry.")
     at_risk_hours = models.PositiveSmallIntegerField(
         default=24, help_text="Delayed or silent for longer is flagged at risk."
@@ -108,7 +110,9 @@ class Campaign(models.Model):
     priority = models.CharField(max_length=8, choices=Priority, default=Priority.NORMAL)
     state = models.CharField(max_length=12, choices=State, default=State.DRAFT)
     lists = models.ManyToManyField(ContactList, related_name="campaigns")
-    channel = models.CharField(max_length=8, choices=Channel, default=Channel.SMS, help_text="The first attempt's channel.")
+    channel = models.CharField(
+        max_length=8, choices=Channel, default=Channel.SMS, help_text="The first attempt's channel."
+    )
     playbook = models.ForeignKey(Playbook, on_delete=models.PROTECT, related_name="campaigns")
     window_start = models.TimeField(default=time(9), help_text="In each recipient's own time zone.")
     window_end = models.TimeField(default=time(21), help_text="Exclusive: 21:00 itself is too late.")
@@ -127,7 +131,9 @@ class Campaign(models.Model):
     completed_at = models.DateTimeField(null=True, blank=True)
     # Where the expansion of the audience stands, so that it can resume and show its progress.
     audience_size = models.PositiveIntegerField(default=0, editable=False)
-    expanded_to = models.BigIntegerField(default=0, editable=False, help_text="Contacts up to this id have their row.")
+    expanded_to = models.BigIntegerField(
+        default=0, editable=False, help_text="Contacts up to this id have their row."
+    )
     expanded_count = models.PositiveIntegerField(default=0, editable=False)
 
     objects = CampaignQuerySet.as_manager()
@@ -135,7 +141,9 @@ class Campaign(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.CheckConstraint(condition=Q(window_start__lt=models.F("window_end")), name="window_opens_first")
+            models.CheckConstraint(
+                condition=Q(window_start__lt=models.F("window_end")), name="window_opens_first"
+            )
         ]
         permissions = [
             ("view_report", "May open campaign reports and action queues"),
@@ -177,10 +185,14 @@ class Content(models.Model):
     sender = models.ForeignKey(Sender, on_delete=models.PROTECT, related_name="contents")
     subject = models.CharField(max_length=200, blank=True, help_text="Email only.")
     body = models.TextField(help_text="Merge fields: {name}, {first_name} and the contacts' own attributes.")
-    media_url = models.URLField(blank=True, help_text="MMS picture, or the recording to play on voice and voicemail.")
+    media_url = models.URLField(
+        blank=True, help_text="MMS picture, or the recording to play on voice and voicemail."
+    )
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["campaign", "channel"], name="one_content_per_channel")]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "channel"], name="one_content_per_channel")
+        ]
 
     def __str__(self) -> str:
         return f"{self.campaign}: {self.get_channel_display()}"
@@ -229,10 +241,14 @@ class Recipient(models.Model):
     automatic = models.BooleanField(default=True, help_text="Off: a colleague stopped the automatic steps.")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["campaign", "contact"], name="one_recipient_per_contact")]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "contact"], name="one_recipient_per_contact")
+        ]
         indexes = [
             models.Index(fields=["contact"], name="recipient_contact"),
-            models.Index(fields=["next_step_at"], name="recipient_due", condition=Q(next_step_at__isnull=False)),
+            models.Index(
+                fields=["next_step_at"], name="recipient_due", condition=Q(next_step_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -35,7 +35,7 @@ def facts(status=Status.SENT, failure_class=FailureClass.NONE, fault=Fault.NONE,
         **{
             "channel": "sms", "status": status, "failure_class": failure_class, "fault": fault,
             "disposition": bucket, "reason": "", "handed_over_at": NOON, "attempts": 1,
-            "first_attempt_at": NOON, "zone": "America/Chicago",
+            "first_attempt_at": NOON, "channel_since": NOON, "zone": "America/Chicago",
             "reached_by": "sms" if bucket == Disposition.DELIVERED else "", **known,
         }
     )  # fmt: skip
@@ -172,7 +172,7 @@ LATE = {  # failed at (UTC), zone, retried at (UTC)
 @pytest.mark.parametrize(("failed", "zone", "due"), LATE.values(), ids=LATE)
 def test_a_retry_comes_at_the_recipients_hours(failed, zone, due):
     failed_at = datetime.fromisoformat(failed).replace(tzinfo=UTC)
-    known = absent(settled_at=failed_at, first_attempt_at=failed_at, zone=zone)
+    known = absent(settled_at=failed_at, first_attempt_at=failed_at, channel_since=failed_at, zone=zone)
 
     decided = decide(known, RULES, failed_at)
 
@@ -189,7 +189,7 @@ def test_a_retry_that_is_overdue_in_the_night_waits_for_the_morning():
 
 def test_email_has_no_hours():
     failed_at = NOON + 10 * HOUR
-    known = absent(channel="email", settled_at=failed_at, first_attempt_at=failed_at)
+    known = absent(channel="email", settled_at=failed_at, first_attempt_at=failed_at, channel_since=failed_at)
 
     assert decide(known, RULES, failed_at).due_at == failed_at + 4 * HOUR
 
@@ -231,6 +231,7 @@ def anything(draw):
         settled_at=draw(st.none() | moments),
         attempts=draw(st.integers(1, 5)),
         first_attempt_at=draw(moments),
+        channel_since=draw(moments),
         reached_by="sms" if bucket == Disposition.DELIVERED else draw(st.sampled_from(["", "", "email"])),
         opted_out=draw(st.booleans()),
         blocked=draw(st.sampled_from(["", "the address is suppressed"])),
@@ -298,3 +299,12 @@ def test_a_canceled_attempt_is_never_decided_upon_but_harms_nobody():
     decided = decide(facts(Status.CANCELED), RULES, NOON)
 
     assert decided.step not in (Step.RETRY, Step.SWITCH)
+
+
+def test_a_channel_that_was_moved_to_has_a_retry_window_of_its_own():
+    moved_at = NOON + timedelta(hours=48)
+    known = absent(channel="email", first_attempt_at=NOON, channel_since=moved_at, settled_at=moved_at)
+
+    decided = decide(known, Rules(), moved_at)
+
+    assert (decided.step, decided.due_at) == ("retry", moved_at + timedelta(hours=4))

@@ -142,7 +142,7 @@ def test_the_trail_tells_what_happened_why_and_what_comes_next(login, elena):
 
     page = login("support").get(f"/contacts/{elena.pk}/").content.decode()
 
-    assert "+12145550142" in page
+    assert "+1 214-555-0142" in page
     assert "America/Toronto" in page
     assert "Run now" in page
     assert "The phone was off." in page

@@ -296,10 +296,9 @@ def test_a_refusal_keeps_its_code_and_can_be_translated(code, meaning):
         (answering(429, {"code": 20429}), 5),
         (answering(429, **{"retry-after": "999999"}), 3600),
         (answering(400, {"code": 21611}), 5),
-        (answering(500, {"code": 20500}), 30),
         (answering(503), 30),
     ],
-    ids=["429", "429 without a time", "429 for days", "sender queue full", "500", "503"],
+    ids=["429", "429 without a time", "429 for days", "sender queue full", "503"],
 )
 def test_what_was_not_taken_is_to_be_sent_later(answer, wait):
     handover = against(answer)
@@ -327,6 +326,7 @@ def test_what_never_left_is_to_be_sent_later(problem):
         failing(httpx.ReadError),
         failing(httpx.RemoteProtocolError),
         answering(502),
+        answering(500, {"code": 20500}),
         answering(504),
         answering(201, {"status": "queued"}),
         lambda request: httpx.Response(201, text="<html>"),

@@ -61,6 +61,7 @@ class Facts:
     # The recipient's attempts together.
     attempts: int  # on this channel, this one included
     first_attempt_at: datetime
+    channel_since: datetime  # the first attempt on this channel
     reached_by: str = ""  # channel of an attempt that arrived
     # The contact and the address.
     opted_out: bool = False
@@ -224,7 +225,7 @@ def _temporary(facts: Facts, rules: Rules, now: datetime) -> Decided:
     """Retry inside the window; after it, another channel; else it waits for a person."""
     why = facts.reason or "The failure is temporary"
     due = _opens(facts, max((facts.settled_at or now) + rules.retry_after, now))
-    closes = facts.first_attempt_at + rules.retry_window
+    closes = facts.channel_since + rules.retry_window
     if facts.ended:
         return Decided("ended", Step.NONE, State.FAILED, f"{why}. Nothing more is sent.")
     if facts.relevant_until is not None and due >= facts.relevant_until:

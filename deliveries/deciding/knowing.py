@@ -64,9 +64,10 @@ class View:
             if message.disposition == Disposition.PENDING and message.handed_over_at
         ]
 
-    @property
-    def first_attempt_at(self) -> datetime:
-        return self.messages[0].handed_over_at or self.messages[0].due_at
+    @staticmethod
+    def since(attempts: Sequence[Message]) -> datetime:
+        """When the first of these began."""
+        return attempts[0].handed_over_at or attempts[0].due_at
 
 
 @dataclass
@@ -228,7 +229,8 @@ def arguments(view: View, known: Known) -> tuple[Facts, Rules]:
         handed_over_at=head.handed_over_at,
         settled_at=head.settled_at,
         attempts=sum(m.channel == head.channel for m in view.messages),
-        first_attempt_at=view.first_attempt_at,
+        first_attempt_at=view.since(view.messages),
+        channel_since=view.since([m for m in view.messages if m.channel == head.channel]),
         reached_by=reached.channel if reached else "",
         opted_out=bool(own and own.reason == "opted_out"),
         blocked=_blocked(own),

@@ -25,8 +25,8 @@ NEVER_LEFT = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
-# A gateway that gave up on the server behind it cannot know whether that server acted.
-UNDECIDED = {502, 504}
+# A server that failed half-way may have acted, and a gateway that gave up on it cannot know.
+UNDECIDED = {500, 502, 504}
 
 
 async def post(client: httpx.AsyncClient, url: str, **request: Any) -> httpx.Response | Handover:

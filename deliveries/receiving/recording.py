@@ -82,7 +82,11 @@ def event(
 ) -> Event:
     """The row for one fact. `native` is the provider's (status, code, text); `goal` the campaign's."""
     status, code, text = (clip(word, length) for word, length in zip(native, (64, 64, 300), strict=True))
-    key = fact_key(status, code, f"{part}/{parts}", fact) if status or fact else fact_key("ours", meaning.status)
+    key = (
+        fact_key(status, code, f"{part}/{parts}", fact)
+        if status or fact
+        else fact_key("ours", meaning.status)
+    )
     return Event(
         message_id,
         key,

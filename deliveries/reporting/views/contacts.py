@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -366,5 +367,6 @@ def step(request: HttpRequest, pk: int, recipient: int, act: str) -> HttpRespons
 
 def _settle(contact: Contact) -> None:
     """What changed for the person may change what is planned for them."""
-    planned = Recipient.objects.filter(contact=contact, next_step_at__isnull=False)
-    settle(list(planned.values_list("pk", flat=True)[:SETTLED_AT_MOST]), timezone.now())
+    waits = Q(next_step_at__isnull=False) | Q(messages__queue_entry__isnull=False)
+    asked = Recipient.objects.filter(waits, contact=contact).order_by("-pk").distinct()
+    settle(list(asked.values_list("pk", flat=True)[:SETTLED_AT_MOST]), timezone.now())
