@@ -188,8 +188,9 @@ FROM deliveries_message WHERE disposition NOT IN ('DELIVERED', 'PENDING') ORDER 
 
 
 def _recipients(count: int) -> None:
-    for low in range(0, count, rows.STEP):
-        rows.execute(RECIPIENTS.format(yes=rows.yes(), low=low, high=low + rows.STEP))
+    with rows.unindexed("campaigns_recipient"):
+        for low in range(0, count, rows.STEP):
+            rows.execute(RECIPIENTS.format(yes=rows.yes(), low=low, high=low + rows.STEP))
     rows.next_ids("campaigns_recipient")
 
 
