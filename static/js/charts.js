@@ -55,7 +55,7 @@
     layout.dragmode = false;
     layout.hoverlabel = { bgcolor: at.raise, bordercolor: at.line, font: { family: fontFamily, size: 12, color: at.ink } };
     layout.shapes = (layout.shapes || []).map((shape) => ({ ...shape, line: { ...shape.line, color: at[shape.name] || at.ink } }));
-    layout.annotations = (layout.annotations || []).map((note) => ({ ...note, font: { ...note.font, color: at[note.name] || at.ink } }));
+    layout.annotations = (layout.annotations || []).map((note) => ({ bgcolor: at.panel, ...note, font: { ...note.font, color: at[note.name] || at.ink } }));
     paintAxes(layout, at);
     return [(figure.data || []).map((trace) => paintTrace(trace, at)), layout];
   }
