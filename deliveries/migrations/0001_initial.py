@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import deliveries.credentials
-import deliveries.models
+import deliveries.models.accounts
 
 
 class Migration(migrations.Migration):
@@ -14,8 +14,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('campaigns', '0001_initial'),
-        ('contacts', '0001_initial'),
+        ('campaigns', '0002_built_in_playbook'),
+        ('contacts', '0002_search'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -174,7 +174,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=80, unique=True)),
                 ('provider', models.CharField(help_text='A slug of deliveries/providers.', max_length=24)),
-                ('token', models.CharField(default=deliveries.models.new_token, help_text='Part of the address its receipts are sent to.', max_length=40, unique=True)),
+                ('token', models.CharField(default=deliveries.models.accounts.new_token, help_text='Part of the address its receipts are sent to.', max_length=40, unique=True)),
                 ('credentials', deliveries.credentials.EncryptedJSONField(blank=True, default=dict)),
                 ('channels', models.JSONField(default=list, help_text='Channels handed over here.')),
                 ('rank', models.PositiveSmallIntegerField(default=10, help_text='Among accounts for a channel the lowest is used.')),
@@ -472,5 +472,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='queueentry',
             index=models.Index(fields=['queue', '-at', '-message'], name='queue_all'),
+        ),
+        migrations.AddIndex(
+            model_name='queueentry',
+            index=models.Index(condition=models.Q(('snoozed_until__isnull', False)), fields=['queue', 'snoozed_until'], name='queue_snoozed'),
         ),
     ]
