@@ -21,7 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "docs" / "screenshots"
 LARGEST = 300 * 1_024  # bytes; a repository is no place for large pictures
-# The pixels as numbers of a palette of 256 colours: the commonest as they are, others the nearest of these.
+# The pixels as numbers of a palette of 256 colours: of each kind of colour the commonest, others as the nearest.
 INDEXED = """async (png) => {
   const picture = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob());
   const { width, height } = picture;
@@ -30,7 +30,10 @@ INDEXED = """async (png) => {
   const pixels = new Uint32Array(brush.getImageData(0, 0, width, height).data.buffer);
   const counts = new Map();
   pixels.forEach((one) => counts.set(one, (counts.get(one) || 0) + 1));
-  const palette = [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a)).slice(0, 256);
+  const common = [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a));
+  const kinds = new Set();
+  const fresh = (one) => !kinds.has(one & 0xe0e0e0) && kinds.add(one & 0xe0e0e0);
+  const palette = [...new Set([...common.filter(fresh), ...common])].slice(0, 256);
   const parts = (one) => [one & 255, (one >> 8) & 255, (one >> 16) & 255];
   const distance = (a, b) => parts(a).reduce((sum, part, n) => sum + (part - parts(b)[n]) ** 2, 0);
   const nearest = (one) => palette.reduce((best, other, n) =>
