@@ -52,7 +52,9 @@ def _total(outcomes: Outcomes, everything: bool) -> float:
 
 
 def _layout(ends: Mapping[Channel, float], everything: bool) -> dict[str, Any]:
-    reach = 100.0 if everything else max([*ends.values(), LIMIT_LINE]) * 1.15
+    reach = (
+        100.0 if everything else max([*ends.values(), LIMIT_LINE]) * 1.25
+    )  # room for the number at the end
     axis = {"zeroline": False}
     return {
         "template": "none",
