@@ -1,4 +1,5 @@
 import datetime
+
 import django.db.models.deletion
 import django.utils.timezone
 from django.conf import settings
