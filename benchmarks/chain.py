@@ -34,14 +34,14 @@ def run(options: Options) -> Iterator[Figure]:
     each = min(int(MOST * seconds), options.rows // options.rounds)
     with (
         tempfile.TemporaryDirectory() as folder,
-        serving.receiver(settings.PUBLIC_URL) as port,
+        serving.receiver(settings.PUBLIC_URL) as server,
         serving.running("manage.py", "drain", "--forever", "--only", "record", LOG_LEVEL="ERROR"),
     ):
         time.sleep(1.5)  # until the worker looks for work
         for number in range(options.rounds):
             file = Path(folder) / "requests"
             signed(file, range(1 + number * each, 1 + (number + 1) * each))
-            done = serving.load(port, file, seconds, 0)
+            done = serving.load(server.port, file, seconds, 0)
             waiting = PendingReceipt.objects.filter(state="new").count()
             received = done.requests - done.failed
             rest.add("to the end", _drained())

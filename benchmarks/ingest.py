@@ -30,20 +30,23 @@ def run(options: Options) -> Iterator[Figure]:
         file = Path(folder) / "requests"
         signed(file, range(1, min(options.rows, REQUESTS) + 1))
         url = settings.PUBLIC_URL
-        ports = {"ours": stack.enter_context(serving.receiver(url))}
-        ports["bare view"] = stack.enter_context(serving.reference("bare", url, 1))
+        servers = {"ours": stack.enter_context(serving.receiver(url))}
+        servers["bare view"] = stack.enter_context(serving.reference("bare", url, 1))
         for threads in THREADS:
-            ports[f"inline, {threads}"] = stack.enter_context(serving.reference("inline", url, threads))
-        for port in ports.values():
-            serving.load(port, file, 1, 0)
+            servers[f"inline, {threads}"] = stack.enter_context(serving.reference("inline", url, threads))
+        for server in servers.values():
+            serving.load(server.port, file, 1, 0)
         before, taken = Receipt.objects.count(), 0
         offset = 1_000
         latency = Rounds("ingest", options, "ms")
+        cost = Rounds("ingest", options, "us CPU")
         for _ in range(options.rounds):
-            for side, port in ports.items():
-                done = serving.load(port, file, options.seconds, offset)
+            for side, server in servers.items():
+                spent = server.cpu()
+                done = serving.load(server.port, file, options.seconds, offset)
                 offset += done.requests + serving.CONNECTIONS if side.startswith("inline") else 0
                 rounds.add(side, done.rate)
+                cost.add(side, 1e6 * (server.cpu() - spent) / done.requests)
                 if done.failed:
                     tell(f"  {side}: {done.failed} of {done.requests} requests failed")
                 if done.p99 is not None:
@@ -57,6 +60,7 @@ def run(options: Options) -> Iterator[Figure]:
     )
     rounds.numbers["inline"] = list(map(max, *(rounds.numbers[f"inline, {threads}"] for threads in THREADS)))
     yield rounds.against("ingest / inline ORM view at its best", "ours", "inline", 12)
+    yield cost.against("  CPU of the server for one request", "ours", "bare view", None)
     if latency.numbers:
         yield latency.against("  p99", "ours", "bare view", None)
     _tidy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 from importlib import import_module
 
 import django
@@ -28,8 +29,12 @@ def main(arguments: list[str]) -> None:
         tell(f"  made in {clock.seconds:.0f} s")
     for name in names:
         tell(f"{options.database}: {name}")
-        for figure in import_module(f"benchmarks.{name}").run(options):
-            figure.emit()
+        try:
+            for figure in import_module(f"benchmarks.{name}").run(options):
+                figure.emit()
+        except Exception:  # noqa: BLE001 - the other comparisons go on
+            traceback.print_exc()
+            tell(f"{name} on {options.database} was broken off; the other figures stand.")
 
 
 if __name__ == "__main__":

@@ -97,20 +97,47 @@ def _wait(process: subprocess.Popen, port: int) -> None:
     raise RuntimeError(f"{process.args} does not answer on port {port}.")
 
 
+@dataclass(frozen=True)
+class Server:
+    port: int
+    process: subprocess.Popen
+
+    def cpu(self) -> float:
+        """Seconds of CPU that the server and its children have used; 0 where /proc does not tell."""
+        return sum(_cpu(pid) for pid in [self.process.pid, *_children(self.process.pid)])
+
+
+def _cpu(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    return [int(child) for child in found.split()]
+
+
 @contextmanager
-def receiver(public_url: str) -> Iterator[int]:
-    """Our own web process; yields its port."""
+def receiver(public_url: str) -> Iterator[Server]:
+    """Our own web process."""
     port = free_port()
-    with running("manage.py", "web", port=port, PORT=str(port), PUBLIC_URL=public_url, LOG_LEVEL="ERROR"):
-        yield port
+    settings = {"PORT": str(port), "PUBLIC_URL": public_url, "LOG_LEVEL": "ERROR"}
+    with running("manage.py", "web", port=port, **settings) as process:
+        yield Server(port, process)
 
 
 @contextmanager
-def reference(view: str, public_url: str, threads: int) -> Iterator[int]:
-    """A view of benchmarks/references.py under granian, without middleware; yields its port."""
+def reference(view: str, public_url: str, threads: int) -> Iterator[Server]:
+    """A view of benchmarks/references.py under granian, without middleware."""
     port = free_port()
     granian = ("-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(port), "--no-ws")
     more = ("--blocking-threads", str(threads), "--log-level", "error", "benchmarks.references:application")
     settings = {"DJANGO_SETTINGS_MODULE": "benchmarks.reference_settings", "PUBLIC_URL": public_url}
-    with running(*granian, *more, port=port, VIEW=view, **settings):
-        yield port
+    with running(*granian, *more, port=port, VIEW=view, **settings) as process:
+        yield Server(port, process)
