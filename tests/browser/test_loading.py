@@ -70,6 +70,7 @@ def test_an_action_that_does_not_arrive_says_that_nothing_changed(page: Page, wa
     page.locator("[data-act]").first.click()
     toast = page.locator(".toast:not(.is-error)")
     expect(toast).to_contain_text("Retry: done.")
+    page.wait_for_load_state()  # the toast stands in the page before its script listens
     page.route("**/undo/", lambda route: route.abort())
 
     # Only a toast that the script made asks by htmx; this one stood in the page.
