@@ -22,8 +22,9 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 ROOT = Path(__file__).resolve().parent.parent
-NO_TESTS = 5  # pytest's exit code when nothing matched
+SOME_FAILED, NO_TESTS = 1, 5  # pytest's exit codes
 SERIAL = ("processes", "browser")
+BROWSER = ["-m", "browser"]
 FAST = ["-n", os.environ.get("TEST_PROCESSES", "2"), "-m", " and ".join(f"not {marker}" for marker in SERIAL)]
 
 
@@ -44,6 +45,8 @@ def main(arguments: list[str]) -> int:
     for part in parts(postgresql):
         print(f"\n──── {part.title} ────", flush=True)
         code, found, skipped = run(part, arguments)
+        if code == SOME_FAILED and part.selection == BROWSER:
+            code, found = once_more(part, arguments, found)
         counts += found
         missing |= skipped
         if code not in (0, NO_TESTS):
@@ -55,7 +58,7 @@ def parts(postgresql: str) -> list[Part]:
     wanted = [
         Part("SQLite", "", FAST),
         Part("SQLite, real processes", "", ["-m", "processes and not browser"]),
-        Part("SQLite, browser", "", ["-m", "browser"]),
+        Part("SQLite, browser", "", BROWSER),
     ]
     if postgresql:
         wanted += [
@@ -74,6 +77,15 @@ def run(part: Part, arguments: list[str]) -> tuple[int, Counter[str], set[str]]:
         command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *part.selection, *arguments]
         code = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
         return code, *read(report)
+
+
+def once_more(part: Part, arguments: list[str], first: Counter[str]) -> tuple[int, Counter[str]]:
+    """Run what failed in the browser a second time, in the open: a browser waits in real time, and this machine may
+    have been busy. What fails twice has failed."""
+    failed = first["failure"] + first["error"]
+    print(f"\n──── {part.title}: {failed} failed, once more ────", flush=True)
+    code, again, _ = run(part, [*arguments, "--last-failed", "--last-failed-no-failures=none"])
+    return code, Counter(passed=first["passed"], skipped=first["skipped"]) + again
 
 
 def settings_names() -> set[str]:
