@@ -464,7 +464,7 @@ def test_garbage_is_refused_and_raises_nothing_but_unreadable(body, url, signatu
     ("change", "complaint"),
     [
         ({"id": ""}, "id: missing"),
-        ({"status": 3}, "status: not a text"),
+        ({"status": [3]}, "status: not a text"),
         ({"channel": "pigeon"}, "channel: 'pigeon'"),
         ({"part": 2, "parts": 1}, "part: 2 of 1"),
         ({"part": "1"}, "part: '1'"),

@@ -1,7 +1,7 @@
 """What every provider adapter offers: `verify`, `parse`, `send`, and `find` where the provider allows it.
 
-An adapter is mostly data. It turns the provider's words into the four values below and knows nothing of the
-database, of our statuses (the code table in `codes/` maps those) or of other providers.
+An adapter is mostly data. It turns the provider's words into the values below and knows nothing of the database,
+of our statuses (the code tables in `codes/` map those) or of other providers.
 """
 
 from __future__ import annotations
@@ -10,19 +10,25 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import ClassVar, NamedTuple
+from datetime import UTC, datetime
+from typing import ClassVar, Literal, NamedTuple
+
+
+LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
 class Call(NamedTuple):
     """One callback as it came in. `url` is the public address the provider was given, query included;
-    header names are lower case; `body` is the raw bytes."""
+    header names are lower case; `body` is the raw bytes. `at` is when it came (aware; signed times are compared
+    with it), `peer` the address of the caller."""
 
     method: str
     url: str
     query: str
     headers: Mapping[str, str]
     body: bytes
+    at: datetime = LONG_AGO
+    peer: str = ""
 
 
 class Report(NamedTuple):
@@ -30,7 +36,10 @@ class Report(NamedTuple):
 
     `ref` is our uuid from the callback address ('' when absent). `part` of `parts` counts from 1; 0 speaks for
     the whole message. `occurred_at` is aware, or None when the provider gives no time. `fact` tells facts apart
-    that the other fields do not; leave it empty when status, code and part say it all.
+    that the other fields do not; leave it empty when status, code and part say it all. `address` is the
+    recipient as told. `lasting` is the provider's own word on whether the same message would fail again; it
+    beats the code table. `evidence` says that this very report proves less (or more) than its words usually do.
+    `mailbox` names the mailbox provider whose code table is asked first (gmail, microsoft, yahoo).
     """
 
     ref: str
@@ -43,10 +52,14 @@ class Report(NamedTuple):
     parts: int = 0
     occurred_at: datetime | None = None
     fact: str = ""
+    address: str = ""
+    lasting: Literal["", "permanent", "temporary"] = ""
+    evidence: Literal["", "assumed", "handed_over", "carrier", "handset"] = ""
+    mailbox: str = ""
 
 
 class Inbound(NamedTuple):
-    """Something a person sent us: a reply, a STOP, a key press."""
+    """Something a person wrote to us: a reply, a STOP, a wish to be written to again."""
 
     sender: str  # the person's address, E.164 or email
     recipient: str  # ours
@@ -55,6 +68,38 @@ class Inbound(NamedTuple):
     ref: str = ""
     opt_out_type: str = ""  # STOP, START or HELP when the provider recognised the keyword itself
     occurred_at: datetime | None = None
+    provider_message_id: str = ""
+
+
+class Act(NamedTuple):
+    """Something the recipient, or a machine at their end, did with a message of ours. Never a status.
+
+    `key_press` carries the digits in `text` ('' when the time for it ran out); `machine` is True for what is known
+    to be no person: a proxy that opens every mail, an answering robot.
+    """
+
+    kind: Literal["open", "click", "key_press", "auto_reply"]
+    ref: str
+    provider_message_id: str
+    channel: str
+    address: str = ""
+    text: str = ""
+    occurred_at: datetime | None = None
+    machine: bool = False
+
+
+class Stray(NamedTuple):
+    """A report about mail that we never sent: somebody else uses our address. It concerns no contact.
+
+    `address` is the recipient it was about, `text` a sentence for people.
+    """
+
+    address: str
+    text: str
+    occurred_at: datetime | None = None
+
+
+Fact = Report | Inbound | Act | Stray
 
 
 @dataclass(frozen=True)
@@ -102,18 +147,34 @@ class Provider:
 
     slug: ClassVar[str]
     name: ClassVar[str]
-    channels: ClassVar[frozenset[str]]
-    credential_fields: ClassVar[Mapping[str, str]] = {}  # name -> label; all of them secret
+    channels: ClassVar[frozenset[str]]  # of sms, mms, voice, rvm, email
+    credential_fields: ClassVar[Mapping[str, str]] = {}  # name -> label; needed to send; all of them secret
+    # name -> label of further settings, which may stay empty: keys that only check callbacks, lists of addresses.
+    optional_fields: ClassVar[Mapping[str, str]] = {}
+    # The credential that proves callbacks: what `secret` means in `manage.py translate`.
+    proof_field: ClassVar[str] = ""
+    # True where a signed time or a nonce that expires is part of the proof.
+    refuses_replays: ClassVar[bool] = False
+    # Kinds of callback understood by `parse`: the last word of the addresses the provider is given.
+    kinds: ClassVar[frozenset[str]] = frozenset({"status", "inbound"})
+    # Code tables asked in turn: files of `codes/`. The slug's own when empty.
+    tables: ClassVar[tuple[str, ...]] = ()
     headers_kept: ClassVar[frozenset[str]] = frozenset({"content-type", "user-agent"})
     # Native statuses that only the handset or a person can have caused: stronger evidence than a carrier's word.
     handset_words: ClassVar[frozenset[str]] = frozenset()
+    # What the provider wants to read in our answer, beyond its being 2xx.
+    answer: ClassVar[bytes] = b""
+    # True when one id of theirs stands for several recipients: messages are then known by id and address.
+    shares_ids: ClassVar[bool] = False
+    # True when results exist only in a file or on a screen of theirs: silence then says nothing.
+    silent: ClassVar[bool] = False
 
     def verify(self, call: Call, credentials: Mapping[str, str]) -> bool:
         """True when the signature proves that the provider sent exactly this. Never raises."""
         raise NotImplementedError
 
-    def parse(self, kind: str, call: Call) -> Iterable[Report | Inbound]:
-        """The facts in a verified callback; `kind` is the last word of its address (`status`, `inbound`, `amd`).
+    def parse(self, kind: str, call: Call) -> Iterable[Fact]:
+        """The facts in a verified callback; `kind` is the last word of its address.
 
         Raises Unreadable. A callback with nothing to tell gives nothing.
         """
@@ -132,6 +193,34 @@ class Provider:
         "never_received": safe to send). None: it cannot tell.
         """
         return None
+
+    def message_key(self, provider_message_id: str, address: str) -> str:
+        """What a message is stored and found by: their id, and where that is shared the address's digits too."""
+        if not self.shares_ids or not address:
+            return provider_message_id
+        return f"{provider_message_id}/{bare(address)}"
+
+
+class Unsigned(Provider):
+    """A provider that signs nothing: a secret of ours in the address proves its callbacks."""
+
+    optional_fields: ClassVar[Mapping[str, str]] = {
+        "url_secret": "Secret in the callback address",
+        "allowed_addresses": "Addresses or networks that callbacks may come from",
+    }
+    proof_field = "url_secret"
+
+    def verify(self, call: Call, credentials: Mapping[str, str]) -> bool:
+        from deliveries.providers.proving import allowed_peer, url_secret
+
+        return url_secret(call, credentials) and allowed_peer(call, credentials)
+
+
+def bare(address: str) -> str:
+    """An address without what providers write in different ways: the digits of a number, lower-case email."""
+    if "@" in address:
+        return address.strip().lower()
+    return "".join(each for each in address if each.isascii() and each.isdigit())
 
 
 def same(one: str | bytes, other: str | bytes) -> bool:

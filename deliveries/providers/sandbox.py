@@ -42,6 +42,7 @@ class Sandbox(Provider):
     name = "Sandbox (simulated carriers)"
     channels = frozenset({"sms", "mms", "voice", "rvm", "email"})
     credential_fields = {"secret": "Secret"}
+    proof_field = "secret"
     handset_words = frozenset({"handset", "amd:human"})
 
     def verify(self, call: Call, credentials: Mapping[str, str]) -> bool:

@@ -31,9 +31,11 @@ from deliveries.providers.reading import (
     LONGEST_ID,
     LONGEST_WORD,
     clean,
+    fields_of,
     form,
-    json_object,
+    is_json,
     pairs,
+    query_of,
     reference,
     word,
 )
@@ -51,6 +53,8 @@ class Twilio(Provider):
     name = "Twilio"
     channels = frozenset({"sms", "mms", "voice"})
     credential_fields = {"account_sid": "Account SID", "auth_token": "Auth token"}
+    proof_field = "auth_token"
+    kinds = frozenset({"status", "amd", "inbound"})
     headers_kept = Provider.headers_kept | {"i-twilio-idempotency-token"}
     handset_words = frozenset({"amd:human", "read"})
 
@@ -72,7 +76,7 @@ class Twilio(Provider):
 
     def parse(self, kind: str, call: Call) -> list[Report | Inbound]:
         fields = fields_of(call)
-        query = form(call.query.encode("utf-8", "replace"))
+        query = query_of(call)
         if kind in ("status", "amd"):
             return list(reports(reference(query), query.get("c", ""), fields))
         if kind == "inbound":
@@ -150,10 +154,6 @@ def spellings(url: str) -> Iterator[str]:
         yield f"{scheme}{separator}{host}{DEFAULT_PORTS.get(scheme, '')}{slash}{path}"
 
 
-def is_json(call: Call) -> bool:
-    return call.headers.get("content-type", "").lower().startswith("application/json")
-
-
 def body_digest_matches(call: Call) -> bool:
     """A JSON body is signed through its digest, which stands in the signed address."""
     claimed = form(encoded(call.url.partition("#")[0].partition("?")[2])).get("bodySHA256", "")
@@ -163,15 +163,6 @@ def body_digest_matches(call: Call) -> bool:
 
 
 # ---- the fields ------------------------------------------------------------------------------------------
-
-
-def fields_of(call: Call) -> dict[str, str]:
-    if call.method == "GET":
-        return form(call.query.encode("utf-8", "replace"))
-    if not is_json(call):
-        return form(call.body)
-    told = json_object(call.body)
-    return {name: str(value) for name, value in told.items() if isinstance(value, str | int | float)}
 
 
 def media_count(fields: Mapping[str, str]) -> int:
