@@ -41,7 +41,7 @@ from deliveries.models import (
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import Call, Report
 from deliveries.receiving import recording
-from deliveries.receiving.translation import MAPPING_VERSION, translate
+from deliveries.receiving.translation import shipped
 from deliveries.sending.expansion import _opening
 from deliveries.sending.routes import routes
 from deliveries.statements import MESSAGE_DIMENSIONS, Event, Waiting
@@ -74,7 +74,7 @@ def inline(request: HttpRequest, token: str, kind: str) -> HttpResponse:
         for report in adapter.parse(kind, call):
             message = Message.objects.get(uuid=report.ref)
             event = recording.event(
-                message.pk, message.goal, translate(account.provider, report), at=now,
+                message.pk, message.goal, shipped().translate(account.provider, report).meaning, at=now,
                 native=(report.native_status, report.native_code, report.native_text),
             )  # fmt: skip
             _create(event, now)
@@ -89,7 +89,7 @@ def _create(event: Event, now: datetime) -> bool:
     values = event._asdict()
     del values["disposition"], values["reason_code"]
     key = {name: values.pop(name) for name in ("message_id", "fact")}
-    defaults = values | {"recorded_at": now, "mapping_version": MAPPING_VERSION}
+    defaults = values | {"recorded_at": now, "mapping_version": shipped().version}
     _, new = StatusEvent.objects.get_or_create(**key, defaults=defaults)
     return new
 
@@ -142,7 +142,8 @@ def _record_one(pk: int, now: datetime) -> bool:
             pending.save()
             return False
         event = recording.event(
-            message.pk, message.goal, translate(account.provider, report), at=receipt.received_at, receipt_id=pk,
+            message.pk, message.goal, shipped().translate(account.provider, report).meaning,
+            at=receipt.received_at, receipt_id=pk,
             native=(report.native_status, report.native_code, report.native_text),
         )  # fmt: skip
         if _create(event, now) and event.standing > message.standing:
@@ -201,7 +202,7 @@ def record_in_bulk(now: datetime, limit: int) -> int:
 def _row(event: Event, now: datetime) -> StatusEvent:
     values = event._asdict()
     del values["disposition"], values["reason_code"]
-    return StatusEvent(**values, recorded_at=now, mapping_version=MAPPING_VERSION)
+    return StatusEvent(**values, recorded_at=now, mapping_version=shipped().version)
 
 
 SHOWN = [

@@ -42,6 +42,10 @@ _CLEAR = re.compile(
 _STOP_INSIDE = re.compile(rf"\b({'|'.join(sorted(STOP))})\b")
 
 
+# On a call: 9 ends calls to this number, as our own announcements say; every other key answers a question.
+KEY_FOR_STOP = "9"
+
+
 class Keyword(NamedTuple):
     """What a message asks for. `review`: a person should look at it, whatever was done about it already."""
 
@@ -71,6 +75,11 @@ def classify(text: str, opt_out_type: str = "", *, opted_out: bool = False) -> K
     if _CLEAR.search(plain):
         return Keyword("stop", review=True)
     return Keyword("reply", review=bool(_STOP_INSIDE.search(plain)))
+
+
+def pressed(digits: str) -> Kind:
+    """What keys pressed during a call ask for."""
+    return "stop" if digits.strip("#* ") == KEY_FOR_STOP else "reply"
 
 
 def _plain(text: str) -> str:

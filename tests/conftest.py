@@ -20,6 +20,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import User
+from deliveries import mappings
 from tests import factories
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +29,8 @@ CANNOT = "could not run here: "
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # The code tables are many rows; without them in the database those of the files count.
+    settings.TEST_NON_SERIALIZED_APPS = ["deliveries"]
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # slow by design otherwise
 
 
@@ -54,6 +57,12 @@ def django_db_modify_db_settings(
         request.getfixturevalue("django_db_modify_db_settings_parallel_suffix")
 
 
+@pytest.fixture(autouse=True)
+def no_memory_of_mappings() -> None:
+    """What one test published is gone in the next."""
+    mappings.forget()
+
+
 @pytest.fixture
 def now() -> datetime:
     """A Wednesday at noon in New York, 9 in the morning in Los Angeles: inside every ordinary sending window."""
@@ -72,6 +81,7 @@ def login(make_user: Callable[..., User]) -> Callable[..., Client]:
 
     def logged_in(role: str = "", *, user: User | None = None) -> Client:
         client = Client()
+        mappings.current()  # as in a server that has been up for a while: no query of the page's own
         client.user = user or make_user(role)  # type: ignore[attr-defined]
         client.force_login(client.user)  # type: ignore[attr-defined]
         return client

@@ -27,7 +27,8 @@ def elena():
 
 @pytest.fixture
 def others():
-    return [factories.phone().contact for _ in range(5)]
+    # Numbers of their own: one that ends in 0142 would rightly be found as well.
+    return [factories.phone(value=factories.phone_number(n)).contact for n in range(5)]
 
 
 # ---- Search ----------------------------------------------------------------------------------------------------

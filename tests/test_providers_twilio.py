@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from deliveries.providers import PROVIDERS, choices
 from deliveries.providers.base import Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unreadable
-from deliveries.receiving.translation import translate
+from deliveries.receiving.translation import shipped
 
 TWILIO = PROVIDERS["twilio"]
 CREDENTIALS = {"account_sid": "AC0123456789abcdef0123456789abcdef", "auth_token": "not-a-real-token"}
@@ -152,9 +152,9 @@ def test_a_recorded_payload_is_understood(path):
     assert len(found) == len(recorded["expected"])
     for item, expected in zip(found, recorded["expected"], strict=True):
         assert expected.items() <= plain(item).items()
-    assert [list(translate("twilio", item)) for item in found if isinstance(item, Report)] == recorded[
-        "meanings"
-    ]
+    assert [
+        list(shipped().translate("twilio", item).meaning) for item in found if isinstance(item, Report)
+    ] == recorded["meanings"]
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_a_refusal_keeps_its_code_and_can_be_translated(code, meaning):
     report = Report("", "", "sms", handover.native_status, handover.native_code)
     assert not handover.accepted
     assert handover.retry_after is None
-    assert (handover.native_code, translate("twilio", report).status) == (code, meaning)
+    assert (handover.native_code, shipped().translate("twilio", report).meaning.status) == (code, meaning)
 
 
 @pytest.mark.parametrize(

@@ -166,12 +166,12 @@ def test_a_batch_the_database_refuses_is_split_until_the_culprit_stands_alone(me
     other = factories.message(account=message.account, status=Status.SENDING)
     honest = recording.apply
 
-    def refuse_other(events, moment):
+    def refuse_other(events, moment, version):
         if any(e.message_id == other.pk for e in events):
             from django.db import DataError
 
             raise DataError("no")
-        return honest(events, moment)
+        return honest(events, moment, version)
 
     monkeypatch.setattr(recording, "apply", refuse_other)
     store([twilio_receipt(other, "delivered", now), twilio_receipt(message, "delivered", now)])

@@ -20,12 +20,12 @@ from contacts.hours import zone_for
 from contacts.models import Address
 from deliveries.deciding.decide import Facts, Rules, State, Step
 from deliveries.deciding.health import Health, refresh, troubled
+from deliveries.mappings import describe
 from deliveries.models import (
     Account,
     Message,
     RecipientTally,
 )
-from deliveries.receiving.translation import describe
 from deliveries.sending.routes import Route, routes
 from deliveries.statements import rewrite
 from deliveries.statuses import Disposition, Fault, Status

@@ -144,17 +144,23 @@ class Engagement(AppendOnly):
         KEY_PRESS = "key_press", "Pressed a key"
         OPEN = "open", "Opened"
         CLICK = "click", "Clicked"
+        AUTO_REPLY = "auto_reply", "Automatic reply"
 
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="engagements")
     message_id = models.BigIntegerField(null=True)
-    receipt_id = models.BigIntegerField(null=True, unique=True)
+    receipt_id = models.BigIntegerField(null=True)
+    place = models.PositiveSmallIntegerField(default=0, help_text="Among the facts of its receipt.")
     channel = models.CharField(max_length=8, choices=Channel)
     kind = models.CharField(max_length=12, choices=Kind)
     text = models.TextField(blank=True)
+    machine = models.BooleanField(default=False, help_text="Known to be no person's doing.")
     at = models.DateTimeField()
 
     class Meta:
         indexes = [models.Index(fields=["contact", "-at", "-id"], name="engagement_newest")]
+        constraints = [
+            models.UniqueConstraint(fields=["receipt_id", "place"], name="one_engagement_for_a_fact")
+        ]
 
     def __str__(self) -> str:
         return f"contact {self.contact_id}: {self.kind}"

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import ClassVar, Literal, NamedTuple
 
-
 LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 
@@ -116,6 +115,10 @@ class Outgoing:
     media_url: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
 
+    def callback_for(self, kind: str) -> str:
+        """The same address for another kind of callback, such as the keys pressed during a call."""
+        return self.callback.replace("/status?", f"/{kind}?", 1)
+
 
 @dataclass(frozen=True)
 class Handover:
@@ -155,10 +158,14 @@ class Provider:
     proof_field: ClassVar[str] = ""
     # True where a signed time or a nonce that expires is part of the proof.
     refuses_replays: ClassVar[bool] = False
+    # False where the proof leaves the body open to change: an address with a secret, a signed address.
+    signs_body: ClassVar[bool] = True
     # Kinds of callback understood by `parse`: the last word of the addresses the provider is given.
     kinds: ClassVar[frozenset[str]] = frozenset({"status", "inbound"})
     # Code tables asked in turn: files of `codes/`. The slug's own when empty.
     tables: ClassVar[tuple[str, ...]] = ()
+    # Beginnings of words in the code table that only answers to our own requests bring, never a callback.
+    answers_only: ClassVar[tuple[str, ...]] = ("rejected",)
     headers_kept: ClassVar[frozenset[str]] = frozenset({"content-type", "user-agent"})
     # Native statuses that only the handset or a person can have caused: stronger evidence than a carrier's word.
     handset_words: ClassVar[frozenset[str]] = frozenset()
@@ -209,6 +216,7 @@ class Unsigned(Provider):
         "allowed_addresses": "Addresses or networks that callbacks may come from",
     }
     proof_field = "url_secret"
+    signs_body = False
 
     def verify(self, call: Call, credentials: Mapping[str, str]) -> bool:
         from deliveries.providers.proving import allowed_peer, url_secret

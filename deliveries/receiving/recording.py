@@ -22,13 +22,14 @@ from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import F
 
 from contacts.consenting import record_opt_in, record_opt_out
-from contacts.keywords import classify
+from contacts.keywords import classify, pressed
 from contacts.models import Address, Suppression
-from deliveries import statements
-from deliveries.models import Account, Engagement, PendingReceipt
+from deliveries import mappings, statements
+from deliveries.models import Account, CodeSighting, Engagement, Message, PendingReceipt, StrayReport
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Call, Inbound, Report, Unreadable
-from deliveries.receiving.translation import MAPPING_VERSION, translate
+from deliveries.providers.base import Act, Call, Fact, Inbound, Report, Stray, Unreadable
+from deliveries.receiving import evidence
+from deliveries.receiving.translation import Translated
 from deliveries.statements import Event, Waiting
 from deliveries.statuses import REACHING, SETTLED, Meaning, disposition, fact_key, standing
 
@@ -54,11 +55,35 @@ class Batch:
 
 @dataclass
 class Sorted:
-    """Receipts taken apart: reports and inbound texts by receipt, and those that could not be read."""
+    """Receipts taken apart: the facts in them by kind, each with its receipt, and those that could not be read.
+
+    What is no report comes with its place among the facts of its receipt, which tells repeats apart.
+    """
 
     reports: list[tuple[Waiting, Report]] = field(default_factory=list)
-    inbound: list[tuple[Waiting, Inbound]] = field(default_factory=list)
+    inbound: list[tuple[Waiting, int, Inbound]] = field(default_factory=list)
+    acts: list[tuple[Waiting, int, Act]] = field(default_factory=list)
+    strays: list[tuple[Waiting, Stray]] = field(default_factory=list)
     unreadable: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass
+class Matched:
+    """The reports whose message is known, as events, and what was heard of words on the way."""
+
+    events: list[Event] = field(default_factory=list)
+    unknown: set[int] = field(default_factory=set)  # receipts
+    # (account, channel, status, code, known, contradicts) -> how often, and one receipt that says so
+    sightings: dict[tuple, tuple[int, int]] = field(default_factory=dict)
+    version: int = 1  # of the mapping
+
+    def see(self, waiting: Waiting, report: Report, translated: Translated) -> None:
+        words = (
+            waiting.account_id, report.channel, report.native_status, report.native_code,
+            translated.known, translated.contradicts,
+        )  # fmt: skip
+        n, example = self.sightings.get(words, (0, waiting.id))
+        self.sightings[words] = (n + 1, example)
 
 
 def clip(text: str, length: int) -> str:
@@ -157,11 +182,14 @@ def _record(claimed: Sequence[Waiting], now: datetime) -> Batch:
     heard = hear(
         taken.inbound
     )  # first: it locks recipients, and recipients are locked before messages everywhere
-    events, unknown = match(taken.reports)
-    applied = apply(events, now)
+    matched = match(taken.reports)
+    applied = apply(matched.events, now, matched.version)
+    note_sightings(matched.sightings, now)
+    lost = matched.unknown | witness(taken.acts)
+    set_aside(taken.strays)
     trouble = {
         **taken.unreadable,
-        **dict.fromkeys(unknown, "No message with this reference or id yet."),
+        **dict.fromkeys(lost, "No message with this reference or id yet."),
         **heard,
     }
     done = [waiting.id for waiting in claimed if waiting.id not in trouble]
@@ -178,12 +206,7 @@ def take_apart(claimed: Iterable[Waiting]) -> Sorted:
     for waiting in claimed:
         try:
             adapter = PROVIDERS[providers[waiting.account_id]]
-            call = Call(waiting.method, "", waiting.query, waiting.headers, bytes(waiting.body))
-            for fact in adapter.parse(waiting.kind, call):
-                if isinstance(fact, Report):
-                    result.reports.append((waiting, fact))
-                else:
-                    result.inbound.append((waiting, fact))
+            facts = list(adapter.parse(waiting.kind, as_call(waiting)))
         except Unreadable as problem:
             result.unreadable[waiting.id] = str(problem)
         except KeyError as problem:
@@ -191,48 +214,100 @@ def take_apart(claimed: Iterable[Waiting]) -> Sorted:
         except Exception as problem:  # a mistake in an adapter must not stop the others
             logger.exception("Receipt %d could not be read", waiting.id)
             result.unreadable[waiting.id] = f"{type(problem).__name__}: {problem}"
+        else:
+            _sort(waiting, facts, result)
     return result
 
 
-def match(reports: Sequence[tuple[Waiting, Report]]) -> tuple[list[Event], set[int]]:
-    """The events of all reports whose message is known, and the receipts of those whose message is not.
+def _sort(waiting: Waiting, facts: Iterable[Fact], into: Sorted) -> None:
+    for place, fact in enumerate(facts):
+        if isinstance(fact, Report):
+            into.reports.append((waiting, fact))
+        elif isinstance(fact, Inbound):
+            into.inbound.append((waiting, place, fact))
+        elif isinstance(fact, Act):
+            into.acts.append((waiting, place, fact))
+        else:
+            into.strays.append((waiting, fact))
 
-    By our own reference first, else by the provider's id; always within the account the receipt came in for.
-    """
-    providers = dict(Account.objects.values_list("pk", "provider"))
-    by_ref = statements.messages_by_ref({ref for _, report in reports if (ref := as_uuid(report.ref))})
-    rest = {
-        (waiting.account_id, report.provider_message_id)
-        for waiting, report in reports
-        if report.provider_message_id and (as_uuid(report.ref), waiting.account_id) not in by_ref
-    }
-    by_id = statements.messages_by_provider_id(rest)
-    events, unknown = [], set()
-    for waiting, report in reports:
-        found = by_ref.get((as_uuid(report.ref), waiting.account_id)) or by_id.get(
-            (waiting.account_id, report.provider_message_id)
+
+def as_call(waiting: Waiting) -> Call:
+    return Call(
+        waiting.method, "", waiting.query, waiting.headers, bytes(waiting.body), at=waiting.received_at
+    )
+
+
+class Finder:
+    """Which message each fact is about: by our own reference first, else by the provider's id; always within the
+    account the receipt came in for. Two queries, however many facts."""
+
+    def __init__(self, facts: Sequence[tuple[Waiting, Report | Act]]) -> None:
+        self.providers = dict(Account.objects.values_list("pk", "provider"))
+        self._by_ref = statements.messages_by_ref({ref for _, fact in facts if (ref := as_uuid(fact.ref))})
+        rest = {
+            (waiting.account_id, key)
+            for waiting, fact in facts
+            if (as_uuid(fact.ref), waiting.account_id) not in self._by_ref
+            and (key := self._key(waiting, fact))
+        }
+        self._by_id = statements.messages_by_provider_id(rest)
+
+    def find(self, waiting: Waiting, fact: Report | Act) -> tuple[int, str] | None:
+        """(message, goal), or None when nobody knows it (yet)."""
+        return self._by_ref.get((as_uuid(fact.ref), waiting.account_id)) or self._by_id.get(
+            (waiting.account_id, self._key(waiting, fact))
         )
-        if found is None:
-            unknown.add(waiting.id)
+
+    def _key(self, waiting: Waiting, fact: Report | Act) -> str:
+        adapter = PROVIDERS[self.providers[waiting.account_id]]
+        return adapter.message_key(fact.provider_message_id, fact.address)
+
+
+def match(reports: Sequence[tuple[Waiting, Report]]) -> Matched:
+    """The events of all reports whose message is known."""
+    mapping = mappings.latest()
+    result = Matched(version=mapping.version)
+    finder = Finder(reports)
+    found = [(waiting, report, finder.find(waiting, report)) for waiting, report in reports]
+    weaker = evidence.of_routes({message[0] for _, _, message in found if message})
+    for waiting, report, message in found:
+        if message is None:
+            result.unknown.add(waiting.id)
             continue
-        message_id, goal = found
-        at = report.occurred_at
-        if at is None or at > waiting.received_at + CLOCK_SKEW:
-            at = waiting.received_at
-        events.append(
-            event(
-                message_id,
-                goal,
-                translate(providers[waiting.account_id], report),
-                at=at,
-                receipt_id=waiting.id,
-                native=(report.native_status, report.native_code, report.native_text),
-                part=min(max(report.part, 0), PARTS_MAX),
-                parts=min(max(report.parts, 0), PARTS_MAX),
-                fact=report.fact,
-            )
+        provider = finder.providers[waiting.account_id]
+        translated = mapping.translate(provider, report)
+        result.see(waiting, report, translated)
+        result.events.append(_event(waiting, report, message, weaker(message[0], translated.meaning)))
+    return result
+
+
+def _event(waiting: Waiting, report: Report, message: tuple[int, str], meaning: Meaning) -> Event:
+    at = report.occurred_at
+    if at is None or at > waiting.received_at + CLOCK_SKEW:
+        at = waiting.received_at
+    message_id, goal = message
+    return event(
+        message_id,
+        goal,
+        meaning,
+        at=at,
+        receipt_id=waiting.id,
+        native=(report.native_status, report.native_code, report.native_text),
+        part=min(max(report.part, 0), PARTS_MAX),
+        parts=min(max(report.parts, 0), PARTS_MAX),
+        fact=report.fact,
+    )
+
+
+def note_sightings(sightings: dict[tuple, tuple[int, int]], now: datetime) -> None:
+    """Append which words came how often; they are counted a moment later."""
+    CodeSighting.objects.bulk_create(
+        CodeSighting(
+            account_id=account, channel=channel, native_status=clip(status, 64), native_code=clip(code, 64),
+            known=known, contradicts=contradicts, n=n, receipt_id=receipt, at=now,
         )
-    return events, unknown
+        for (account, channel, status, code, known, contradicts), (n, receipt) in sightings.items()
+    )  # fmt: skip
 
 
 def as_uuid(ref: str) -> str | None:
@@ -245,30 +320,34 @@ def as_uuid(ref: str) -> str | None:
         return None
 
 
-def apply(events: Sequence[Event], now: datetime) -> statements.Applied:
-    """Write events, move statuses, note tally changes and tell deciding. Call inside a transaction."""
+def apply(events: Sequence[Event], now: datetime, version: int | None = None) -> statements.Applied:
+    """Write events, move statuses, note tally changes and tell deciding. Call inside a transaction.
+
+    `version` is the mapping's that translated them; that in force when not given.
+    """
     if not events:
         return statements.Applied(0, 0)
     assert connection.in_atomic_block  # outside, PostgreSQL empties the inbox before it is read
     first: dict[tuple[int, int], Event] = {}
     for one in sorted(events, key=lambda e: (e.message_id, e.fact, e.occurred_at)):
         first.setdefault((one.message_id, one.fact), one)
-    return statements.apply_events(list(first.values()), now, MAPPING_VERSION)
+    return statements.apply_events(list(first.values()), now, version or mappings.current().version)
 
 
-def hear(inbound: Sequence[tuple[Waiting, Inbound]]) -> dict[int, str]:
+# ---- What people did ---------------------------------------------------------------------------------------
+
+
+def hear(inbound: Sequence[tuple[Waiting, int, Inbound]]) -> dict[int, str]:
     """Act on what people sent: keywords change consent and suppression at once. Returns trouble by receipt."""
     return {
         waiting.id: "Sent by an address that no contact has."
-        for waiting, text in inbound
-        if not _hear_one(waiting, text)
+        for waiting, place, text in inbound
+        if not _hear_one(waiting, place, text)
     }
 
 
-def _hear_one(waiting: Waiting, text: Inbound) -> bool:
+def _hear_one(waiting: Waiting, place: int, text: Inbound) -> bool:
     """Act on one text; False when no contact has the address. A STOP counts all the same: they may be added later."""
-    from deliveries.deciding.followup import stop_paths
-
     stopped = Suppression.objects.filter(
         value=text.sender, reason=Suppression.Reason.STOP, released_at=None
     ).exists()
@@ -276,30 +355,74 @@ def _hear_one(waiting: Waiting, text: Inbound) -> bool:
     at = min(text.occurred_at or waiting.received_at, waiting.received_at + CLOCK_SKEW)
     contacts = list(Address.objects.filter(value=text.sender).values_list("contact_id", flat=True).distinct())
     if keyword.kind == "stop":
-        record_opt_out(
-            value=text.sender, channel=text.channel, how="Reply", evidence=clip(text.text, 500), at=at
-        )
-        stop_paths(text.sender, at)
+        _stop(text.sender, text.channel, "Reply", text.text, at)
     elif keyword.kind == "start":
         record_opt_in(
             value=text.sender, channel=text.channel, how="Reply", evidence=clip(text.text, 500), at=at
         )
     if not contacts:
         return False
-    Engagement.objects.bulk_create(
+    _engage(
         [
             Engagement(
-                contact_id=contacts[0],
-                receipt_id=waiting.id,
-                channel=text.channel,
-                kind=keyword.kind,
-                text=clip(text.text, 2_000),
-                at=at,
+                contact_id=contacts[0], receipt_id=waiting.id, place=place, channel=text.channel,
+                kind=keyword.kind, text=clip(text.text, 2_000), at=at,
             )
+        ]
+    )  # fmt: skip
+    return True
+
+
+def _stop(value: str, channel: str, how: str, words: str, at: datetime) -> None:
+    from deliveries.deciding.followup import stop_paths
+
+    record_opt_out(value=value, channel=channel, how=how, evidence=clip(words, 500), at=at)
+    stop_paths(value, at)
+
+
+def witness(acts: Sequence[tuple[Waiting, int, Act]]) -> set[int]:
+    """Keep what was done with our messages; a key that means "stop" is an opt-out. Returns the receipts of acts
+    whose message nobody knows."""
+    if not acts:
+        return set()
+    finder = Finder([(waiting, act) for waiting, _, act in acts])
+    found = [(waiting, place, act, finder.find(waiting, act)) for waiting, place, act in acts]
+    messages = Message.objects.select_related("address").in_bulk({m[0] for *_, m in found if m})
+    rows = []
+    for waiting, place, act, known in found:
+        if known is None:
+            continue
+        message = messages[known[0]]
+        at = min(act.occurred_at or waiting.received_at, waiting.received_at + CLOCK_SKEW)
+        kind = act.kind
+        if act.kind == "key_press" and pressed(act.text) == "stop":
+            _stop(message.address.value, message.channel, "Key press", f"Pressed {act.text}", at)
+        rows.append(
+            Engagement(
+                contact_id=message.contact_id, message_id=message.pk, receipt_id=waiting.id, place=place,
+                channel=message.channel, kind=kind, text=clip(act.text, 2_000), machine=act.machine, at=at,
+            )
+        )  # fmt: skip
+    _engage(rows)
+    return {waiting.id for waiting, _, _, known in found if known is None}
+
+
+def _engage(rows: Sequence[Engagement]) -> None:
+    Engagement.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def set_aside(strays: Sequence[tuple[Waiting, Stray]]) -> None:
+    """Keep reports about mail that is not ours, away from every contact."""
+    StrayReport.objects.bulk_create(
+        [
+            StrayReport(
+                account_id=waiting.account_id, receipt_id=waiting.id, address=clip(stray.address, 254),
+                text=clip(stray.text, 300), at=stray.occurred_at or waiting.received_at,
+            )
+            for waiting, stray in strays
         ],
         ignore_conflicts=True,
-    )
-    return True
+    )  # fmt: skip
 
 
 def _park(parked: Sequence[Waiting], reasons: dict[int, str], now: datetime) -> Batch:

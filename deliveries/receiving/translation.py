@@ -1,28 +1,37 @@
-"""What a provider's words mean in ours. Pure: the code tables in `providers/codes/` and nothing else.
+"""What a provider's words mean in ours. Pure: a mapping in, meanings out.
 
-A code table has one row per (channel, kind, code), where the kind is `status` for what became of the message and
-`error` for the reason. Words are compared without regard to case; MMS looks in its own rows, then in those of SMS.
+A mapping holds every code table of one version: rows by (table, channel, kind, code), where the kind is `status`
+for what became of the message and `error` for the reason. A provider's adapter names the tables that are asked
+in turn; a mailbox provider's table comes before them. Words are compared without regard to case; MMS looks in its
+own rows, then in those of SMS; an enhanced status code (5.1.1) falls back to its classes (5.1.X, 5.X.X).
+
+The first version of every table is the CSV file of its name in `providers/codes/`. Later ones stand in the
+database (`deliveries.mappings`).
 """
 
 from __future__ import annotations
 
 import csv
+import re
+from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as Rows
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import Report
-from deliveries.statuses import REACHING, Evidence, FailureClass, Fault, Meaning, Status
-
-MAPPING_VERSION = 1
+from deliveries.statuses import REACHING, SETTLED, Evidence, FailureClass, Fault, Meaning, Status
 
 CODES = Path(__file__).resolve().parent.parent / "providers" / "codes"
 FALLBACK_CHANNEL = {"mms": "sms"}
-# A failure's reason may name the status better than these words, which say little by themselves.
-VAGUE = frozenset(
-    {Status.FAILED.value, Status.UNDELIVERED.value, Status.REJECTED.value, Status.UNKNOWN.value}
-)
+ENHANCED = re.compile(r"([245])\.(\d{1,3})\.\d{1,3}")  # RFC 3463
+# A failure's reason may name the status better than these words, which say little by themselves ...
+VAGUE = frozenset({Status.FAILED, Status.UNDELIVERED, Status.REJECTED, Status.BOUNCED, Status.UNKNOWN})
+# ... but it cannot make a failure an arrival, or take back that it is final.
+NAMEABLE = (SETTLED - REACHING) | {Status.UNKNOWN}
+LASTING = frozenset({FailureClass.TEMPORARY, FailureClass.PERMANENT, FailureClass.UNKNOWN})
+REMEMBERED = 16_384
 SHORT = 60
 
 # Plain strings: meanings travel into database drivers, which know nothing of our enumerations.
@@ -31,8 +40,17 @@ NOT_A_FAILURE = (FailureClass.NONE.value, Fault.NONE.value)
 UNEXPLAINED = (FailureClass.UNKNOWN.value, Fault.NONE.value)
 
 
+class Key(NamedTuple):
+    """Where a row stands. `code` is lower case."""
+
+    table: str
+    channel: str
+    kind: str
+    code: str
+
+
 class Code(NamedTuple):
-    """One row of a code table."""
+    """One row of a code table, in the words of its source."""
 
     code: str
     name: str
@@ -41,6 +59,14 @@ class Code(NamedTuple):
     failure_class: str
     fault: str
     verified: bool
+
+
+class Translated(NamedTuple):
+    """`known`: every word stands in a table. `contradicts`: the status says one thing and the code another."""
+
+    meaning: Meaning
+    known: bool
+    contradicts: bool
 
 
 class Described(NamedTuple):
@@ -60,6 +86,119 @@ class Described(NamedTuple):
         return self.meaning[: SHORT - 1].rpartition(" ")[0] + "…"
 
 
+class Mapping:
+    """The code tables of one version."""
+
+    def __init__(self, version: int, codes: Rows[Key, Code]) -> None:
+        self.version = version
+        self.codes = codes
+        # The words are few; remembering the answers makes translation the cheapest step of recording.
+        self._remembered: dict[tuple, Translated] = {}
+
+    def translate(self, provider: str, report: Report) -> Translated:
+        """What `report` means. Never fails: what no table lists is Status.UNKNOWN or of unknown class."""
+        words = (
+            provider, report.channel, report.native_status, report.native_code,
+            report.mailbox, report.lasting, report.evidence,
+        )  # fmt: skip
+        found = self._remembered.get(words)
+        if found is None:
+            if len(self._remembered) >= REMEMBERED:
+                self._remembered.clear()
+            found = self._remembered[words] = self._translate(*words)
+        return found
+
+    def find(self, provider: str, channel: str, kind: str, code: str, mailbox: str = "") -> Code | None:
+        """The row for a provider's word, from the first table that lists it."""
+        for spelling in spellings(code):
+            for table in tables_of(provider, mailbox):
+                for where in (channel, FALLBACK_CHANNEL.get(channel, "")):
+                    found = self.codes.get(Key(table, where, kind, spelling))
+                    if found is not None:
+                        return found
+        return None
+
+    def describe(self, provider: str, channel: str, code: str, status: str = "") -> Described:
+        """The provider's code in words, for pages; without a code, its status word.
+
+        A code that no table lists is returned as it came, with `known` False.
+        """
+        word = code or status
+        if not word:
+            return Described("", "", "", known=True)
+        found = self.find(provider, channel, "error", word) or self.find(provider, channel, "status", word)
+        if found is None:
+            return Described(word, "", "Not in the code table; shown as the provider sent it", known=False)
+        meaning = found.meaning[:1].upper() + found.meaning[1:]
+        return Described(word, found.name, meaning, known=True)
+
+    def _translate(
+        self, provider: str, channel: str, status: str, code: str, mailbox: str, lasting: str, evidence: str
+    ) -> Translated:
+        outcome = self.find(provider, channel, "status", status, mailbox) if status else None
+        reason = self.find(provider, channel, "error", code, mailbox) if code else None
+        unlisted = reason is None and code.strip("0") != ""  # "0" and "000" say "no error"
+        if status and outcome is None:
+            # A word nobody has looked at moves nothing, whatever code came with it.
+            return Translated(UNMAPPED, known=False, contradicts=False)
+        word = outcome.status if outcome else Status.UNKNOWN.value
+        failure_class, fault = UNEXPLAINED if unlisted else _class_and_fault(reason or outcome)
+        if lasting and failure_class in LASTING:
+            failure_class = lasting
+        if reason and word in VAGUE and reason.status in NAMEABLE:
+            word = reason.status
+        if word in REACHING:
+            failure_class, fault = NOT_A_FAILURE
+        strength = evidence or _evidence(provider, status)
+        meaning = Meaning(word, failure_class, fault, strength)
+        return Translated(meaning, known=not unlisted, contradicts=_contradicts(outcome, reason))
+
+
+def spellings(code: str) -> Iterator[str]:
+    """A code as tables may list it: by itself, then by its classes when it is an enhanced status code."""
+    code = code.lower()
+    yield code
+    enhanced = ENHANCED.fullmatch(code)
+    if enhanced:
+        yield f"{enhanced[1]}.{enhanced[2]}.x"
+        yield f"{enhanced[1]}.x.x"
+
+
+@lru_cache(maxsize=1_024)
+def tables_of(provider: str, mailbox: str = "") -> tuple[str, ...]:
+    """The tables asked for a provider's words, in order."""
+    adapter = PROVIDERS.get(provider)
+    own = (adapter.tables or (provider,)) if adapter else (provider,)
+    return (mailbox, *own) if mailbox else own
+
+
+def _class_and_fault(told: Code | None) -> tuple[str, str]:
+    if told is None:
+        return UNEXPLAINED
+    if told.fault == Fault.RECIPIENT and not told.verified:
+        return UNEXPLAINED  # a guess may be shown, but may not take an address out of use
+    return told.failure_class, told.fault
+
+
+def _contradicts(outcome: Code | None, reason: Code | None) -> bool:
+    if outcome is None or reason is None:
+        return False
+    failed = reason.status in NAMEABLE and reason.failure_class != FailureClass.NONE
+    if outcome.status in REACHING:
+        return failed
+    return outcome.status in NAMEABLE and reason.status in REACHING
+
+
+def _evidence(provider: str, native_status: str) -> str:
+    adapter = PROVIDERS.get(provider)
+    if adapter and native_status.lower() in adapter.handset_words:
+        return Evidence.HANDSET.value
+    return Evidence.CARRIER.value
+
+
+# ---- The tables that come with the product -----------------------------------------------------------------
+
+
 class BadTable(ValueError):
     """A code table that cannot be used; the text names the file, the row and the field."""
 
@@ -67,98 +206,35 @@ class BadTable(ValueError):
 type_of = {"status": Status, "failure_class": FailureClass, "scope": Fault}
 
 
-def _checked(path: Path, line: int, row: dict[str, str]) -> Code:
-    for field, words in type_of.items():
-        if row[field] not in words.values:
-            raise BadTable(f"{path.name}, line {line}: {field} is {row[field]!r}.")
-    source = row["source"].lower()
-    return Code(
-        row["native_code"],
-        row["native_name"],
-        row["meaning"],
-        row["status"],
-        row["failure_class"],
-        row["scope"],
-        verified=not ("uncertain" in source or "unverified" in source),
-    )
+@lru_cache(maxsize=1)
+def shipped() -> Mapping:
+    """The tables of `providers/codes/`, as version 1. Raises BadTable."""
+    codes: dict[Key, Code] = {}
+    for path in sorted(CODES.glob("*.csv")):
+        for key, code in read(path.name, path.read_text(encoding="utf-8").splitlines()):
+            if key in codes:
+                raise BadTable(f"{path.name}: native_code {code.code!r} stands twice.")
+            codes[key] = code
+    return Mapping(1, codes)
 
 
-@lru_cache(maxsize=64)
-def table(provider_slug: str) -> dict[tuple[str, str, str], Code]:
-    """The code table of a provider by (channel, kind, lower-case code); empty for a provider without one.
-
-    Raises BadTable.
-    """
-    path = CODES / f"{provider_slug}.csv"
-    if provider_slug not in PROVIDERS or not path.exists():
-        return {}
-    found: dict[tuple[str, str, str], Code] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for line, row in enumerate(csv.DictReader(file), start=2):
-            key = (row["channel"], row["native_kind"], row["native_code"].lower())
-            if key in found:
-                raise BadTable(f"{path.name}, line {line}: native_code {row['native_code']!r} stands twice.")
-            found[key] = _checked(path, line, row)
-    return found
-
-
-def _find(provider_slug: str, channel: str, kind: str, code: str) -> Code | None:
-    codes, word = table(provider_slug), code.lower()
-    found = codes.get((channel, kind, word))
-    if found is None and channel in FALLBACK_CHANNEL:
-        found = codes.get((FALLBACK_CHANNEL[channel], kind, word))
-    return found
-
-
-def translate(provider_slug: str, report: Report) -> Meaning:
-    """What `report` means. Never fails: what no table lists is Status.UNKNOWN or of unknown class."""
-    return _translate(provider_slug, report.channel, report.native_status, report.native_code)
-
-
-# The words are few; remembering the answers makes translation the cheapest step of recording.
-@lru_cache(maxsize=16_384)
-def _translate(provider_slug: str, channel: str, native_status: str, native_code: str) -> Meaning:
-    outcome = _find(provider_slug, channel, "status", native_status)
-    reason = _find(provider_slug, channel, "error", native_code) if native_code else None
-    if native_status and outcome is None:
-        return UNMAPPED  # a word nobody has looked at moves nothing, whatever code came with it
-    status = outcome.status if outcome else Status.UNKNOWN.value
-    failure_class, fault = _class_and_fault(outcome, reason, native_code)
-    if reason and status in VAGUE:
-        status = reason.status
-    if status in REACHING:
-        failure_class, fault = NOT_A_FAILURE
-    return Meaning(status, failure_class, fault, _evidence(provider_slug, native_status))
-
-
-def _class_and_fault(outcome: Code | None, reason: Code | None, native_code: str) -> tuple[str, str]:
-    told = reason or outcome
-    unlisted = reason is None and native_code.strip("0") != ""  # "0" and "000" say "no error"
-    if told is None or unlisted:
-        return UNEXPLAINED
-    if told.fault == Fault.RECIPIENT and not told.verified:
-        return UNEXPLAINED  # a guess may be shown, but may not take an address out of use
-    return told.failure_class, told.fault
-
-
-def _evidence(provider_slug: str, native_status: str) -> str:
-    provider = PROVIDERS.get(provider_slug)
-    if provider and native_status.lower() in provider.handset_words:
-        return Evidence.HANDSET.value
-    return Evidence.CARRIER.value
-
-
-@lru_cache(maxsize=4_096)
-def describe(provider_slug: str, channel: str, code: str, status: str = "") -> Described:
-    """The provider's code in words, for pages; without a code, its status word.
-
-    A code that no table lists is returned as it came, with `known` False.
-    """
-    word = code or status
-    if not word:
-        return Described("", "", "", known=True)
-    found = _find(provider_slug, channel, "error", word) or _find(provider_slug, channel, "status", word)
-    if found is None:
-        return Described(word, "", "Not in the code table; shown as the provider sent it", known=False)
-    meaning = found.meaning[:1].upper() + found.meaning[1:]
-    return Described(word, found.name, meaning, known=True)
+def read(name: str, lines: Iterable[str]) -> Iterator[tuple[Key, Code]]:
+    """The rows of one CSV file. Its columns: provider (the table), channel, native_kind, native_code, native_name,
+    meaning, status, failure_class, scope, source. Raises BadTable."""
+    for line, row in enumerate(csv.DictReader(lines), start=2):
+        for field, words in type_of.items():
+            if row[field] not in words.values:
+                raise BadTable(f"{name}, line {line}: {field} is {row[field]!r}.")
+        source = row["source"].lower()
+        yield (
+            Key(row["provider"], row["channel"], row["native_kind"], row["native_code"].lower()),
+            Code(
+                row["native_code"],
+                row["native_name"],
+                row["meaning"],
+                row["status"],
+                row["failure_class"],
+                row["scope"],
+                verified=not ("uncertain" in source or "unverified" in source),
+            ),
+        )

@@ -12,8 +12,8 @@ from django.db.models import QuerySet
 from accounts.models import User
 from contacts.models import ContactList
 from contacts.phones import mask
+from deliveries.mappings import describe
 from deliveries.models import Message, Queue, QueueEntry
-from deliveries.receiving.translation import describe
 from deliveries.reporting.figures import CampaignFigures, providers
 from deliveries.reporting.filters import View, entries, matching
 from deliveries.reporting.keyset import Page, page

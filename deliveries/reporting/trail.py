@@ -18,6 +18,7 @@ from contacts.channels import Channel
 from contacts.models import Address, Consent, Contact, Note, Suppression
 from contacts.phones import mask
 from deliveries.batches import SKIPS
+from deliveries.mappings import describe
 from deliveries.models import (
     BatchItem,
     Cause,
@@ -29,7 +30,6 @@ from deliveries.models import (
     Receipt,
     StatusEvent,
 )
-from deliveries.receiving.translation import describe
 from deliveries.reporting.figures import providers
 from deliveries.reporting.keyset import Cursor
 from deliveries.reporting.outcomes import bucket_of

@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 import httpx
 from django.conf import settings
@@ -24,14 +25,15 @@ from django.db.models import F, Q
 from campaigns.merging import merge
 from campaigns.models import Campaign, Content, Recipient
 from contacts.gate import REASONS, Ask, Reason, Verdict, check
+from deliveries import mappings
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import UNDER_WAY, State, Step
 from deliveries.deciding.knowing import rules_of
 from deliveries.models import Account, Decision, Message, Outbox, RecipientTally
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import Handover, LostAnswer, Outgoing, Report
+from deliveries.providers.proving import URL_SECRET
 from deliveries.receiving.recording import apply, event
-from deliveries.receiving.translation import translate
 from deliveries.statements import rewrite
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Status
 from deliveries.tallies import bump
@@ -335,8 +337,17 @@ def outgoing(message: Message, content: Content, account: Account, began: dateti
         body=merge(content.body, values),
         media_url=content.media_url,
         extra={"since": began.isoformat()} if began else {},
-        callback=f"{settings.PUBLIC_URL}/hooks/{account.token}/status?m={message.uuid}&c={message.channel}",
+        callback=callback(account, message),
     )
+
+
+def callback(account: Account, message: Message) -> str:
+    """Where the provider reports on this message; with our secret in it where the provider signs nothing."""
+    query = {"m": str(message.uuid), "c": message.channel}
+    adapter = PROVIDERS.get(account.provider)
+    if adapter and adapter.proof_field == "url_secret":
+        query[URL_SECRET] = str(account.credentials.get("url_secret") or "")
+    return f"{settings.PUBLIC_URL}/hooks/{account.token}/status?{urlencode(query)}"
 
 
 def _store(answers: Sequence[Answered], now: datetime, *, found: bool = False) -> Dispatched:
@@ -387,7 +398,8 @@ def _refused(message: Message, account: Account, answer: Handover, now: datetime
     """A refusal is translated like a receipt."""
     report = Report("", "", message.channel, answer.native_status, answer.native_code, answer.native_text)
     native = (answer.native_status, answer.native_code, answer.native_text)
-    return event(message.pk, message.goal, translate(account.provider, report), at=now, native=native)
+    meaning = mappings.current().translate(account.provider, report).meaning
+    return event(message.pk, message.goal, meaning, at=now, native=native)
 
 
 def _left(
@@ -398,7 +410,10 @@ def _left(
         message, at = claimed.message, claimed.began or now
         message.handed_over_at, message.confirm_by = at, at + CONFIRM_WITHIN
         if answer is not None:
-            message.provider_message_id, message.segments = answer.provider_message_id, answer.segments
+            key = PROVIDERS[claimed.account.provider].message_key(
+                answer.provider_message_id, claimed.outgoing.to
+            )
+            message.provider_message_id, message.segments = key, answer.segments
     rows = [claimed.message for claimed, _ in handovers]
     # A receipt can be faster than the answer: what it said of the message has been, or will be, decided upon.
     pending = Message.objects.filter(pk__in=[m.pk for m in rows], disposition=Disposition.PENDING)

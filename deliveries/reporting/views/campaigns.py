@@ -20,8 +20,8 @@ from accounts.roles import requires
 from campaigns.models import Campaign
 from contacts.gate import REASONS, Reason
 from contacts.models import ListMembership
+from deliveries.mappings import describe
 from deliveries.models import Queue
-from deliveries.receiving.translation import describe
 from deliveries.reporting import exports
 from deliveries.reporting.charts import finding, outcome_by_channel, twin, verdict_icon
 from deliveries.reporting.figures import (
