@@ -35,8 +35,16 @@ def family_of(channel: str) -> list[str]:
     return [each.value for each in Channel if each in family]
 
 
-def record_opt_out(*, value: str, channel: str, how: str, evidence: str, at: datetime) -> list[int]:
-    """The person at `value` said stop: everything to that address is blocked, whoever's contact it is.
+def record_opt_out(
+    *,
+    value: str,
+    channel: str,
+    how: str,
+    evidence: str,
+    at: datetime,
+    reason: str = Suppression.Reason.STOP,
+) -> list[int]:
+    """The person at `value` said stop (or complained): everything to that address is blocked, whoever's contact it is.
 
     `value` is normalised (E.164 or lower-case email), `at` the moment of the person's word. Every contact with the
     address is opted out of the channel's family. Gives their ids. The block holds too when no contact has the
@@ -44,11 +52,11 @@ def record_opt_out(*, value: str, channel: str, how: str, evidence: str, at: dat
     """
     contact_ids = _contacts_at(value)
     _append(contact_ids, channel, opted_in=False, how=how, evidence=evidence, at=at)
-    told_before = Suppression.objects.filter(value=value, reason=Suppression.Reason.STOP, created_at=at)
+    told_before = Suppression.objects.filter(value=value, reason=reason, created_at=at)
     if not told_before.exists():  # a word repeated after its release must not block again
         suppress(
             value=value,
-            reason=Suppression.Reason.STOP,
+            reason=reason,
             origin=Suppression.Origin.RECIPIENT,
             evidence=evidence,
             now=at,

@@ -677,3 +677,29 @@ def test_a_message_put_off_by_the_provider_keeps_its_place(campaign, account, no
 
     assert recipient_of(message).state == "planned"
     assert agree()
+
+
+# ---- What the person said at the provider's ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("meaning", "reason"),
+    [(COMPLAINED, "complaint"), (Meaning(Status.OPTED_OUT, FailureClass.OPT_OUT, Fault.RECIPIENT), "stop")],
+)
+def test_a_complaint_or_opt_out_that_the_provider_reports_blocks_the_address_once(first, now, meaning, reason):
+    report(first, meaning, now + HOUR)
+    for _ in range(2):
+        work(now + HOUR)
+        settle([first.recipient_id], now + HOUR)
+
+    block = Suppression.objects.get()
+    assert (block.value, block.reason, block.origin) == (first.address.value, reason, "recipient")
+    assert not Message.objects.filter(follows=first).exists()
+
+
+def test_a_complaint_about_what_arrived_blocks_as_well(first, now):
+    report(first, DELIVERED, now)
+    report(first, COMPLAINED, now + HOUR)
+    work(now + HOUR)
+
+    assert Suppression.objects.get().reason == "complaint"

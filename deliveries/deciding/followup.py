@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from campaigns.models import Recipient
+from contacts.consenting import record_opt_out
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import suppress
 from deliveries.deciding.attempts import succeed, withdraw
@@ -118,6 +119,7 @@ def _settle(recipient_ids: Sequence[int], now: datetime) -> None:
         return
     known = learn(views, now)
     decided = {view.recipient.pk: decide(*arguments(view, known), now) for view in views}
+    _heed(views, now)
     _suppress(views, decided, now)
     _time_out(views, decided, now)
     made = _make_due(views, decided, known, now)
@@ -127,6 +129,26 @@ def _settle(recipient_ids: Sequence[int], now: datetime) -> None:
     _explain(views, decided, made, now)
     line_up(views, decided, made, now)
     _move_recipients(views, decided, made, now)
+
+
+def _heed(views: Sequence[View], now: datetime) -> None:
+    """Opt-outs and complaints that providers report: the person's own word, wherever it was said.
+
+    It blocks the address for good, whatever became of the other attempts.
+    """
+    for view in views:
+        for message in view.messages:
+            if message.disposition != Disposition.OPTOUT:
+                continue
+            complained = message.status == Status.COMPLAINED
+            record_opt_out(
+                value=message.address.value,
+                channel=message.channel,
+                how="Complaint" if complained else "Opt-out reported by the provider",
+                evidence=f"Message {message.pk}: {message.reason_code or message.status}",
+                at=message.settled_at or now,
+                reason=Suppression.Reason.COMPLAINT if complained else Suppression.Reason.STOP,
+            )
 
 
 def _suppress(views: Sequence[View], decided: dict[int, Decided], now: datetime) -> None:
