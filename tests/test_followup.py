@@ -703,3 +703,14 @@ def test_a_complaint_about_what_arrived_blocks_as_well(first, now):
     work(now + HOUR)
 
     assert Suppression.objects.get().reason == "complaint"
+
+
+def test_a_mailbox_that_does_not_exist_is_blocked_at_once(account, now):
+    campaign = sending("email")
+    gone = handed_over(campaign, account, now, person("email", at=now))
+
+    report(gone, Meaning(Status.BOUNCED, FailureClass.PERMANENT, Fault.RECIPIENT), now, code="5.1.1")
+    work(now)
+
+    block = Suppression.objects.get()
+    assert (block.value, block.channel, block.reason) == (gone.address.value, "email", "hard_bounce")

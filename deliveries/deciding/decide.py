@@ -191,7 +191,8 @@ def _permanent(facts: Facts, rules: Rules, now: datetime) -> Decided:
     """Never again to this address on this channel. Another channel at once: waiting cannot help here."""
     why = facts.reason or "The failure is permanent"
     blamed = facts.fault == Fault.RECIPIENT
-    strikes = blamed and facts.hard_fails >= rules.strikes
+    enough = limit(facts.channel, rules.strikes)
+    strikes = blamed and facts.hard_fails >= enough
     suppress = strikes and not facts.suppressed
     usable = _usable(facts, now)
     if facts.replaced and not facts.ended:
@@ -205,7 +206,7 @@ def _permanent(facts: Facts, rules: Rules, now: datetime) -> Decided:
     if strikes:
         return Decided(
             "strikes", Step.SUPPRESS, State.FAILED,
-            f"{why}. {rules.strikes} permanent failures in a row: the address is suppressed on {_name(facts.channel)}.",
+            f"{why}. {_in_a_row(enough)}: the address is suppressed on {_name(facts.channel)}.",
             suppress=suppress,
         )  # fmt: skip
     return Decided(
@@ -214,10 +215,21 @@ def _permanent(facts: Facts, rules: Rules, now: datetime) -> Decided:
     )  # fmt: skip
 
 
+def limit(channel: str, strikes: int) -> int:
+    """How many permanent failures in a row block an address. A mailbox that does not exist says so at once, and
+    mailbox providers judge a sender by how often it asks again."""
+    return 1 if channel == Channel.EMAIL else strikes
+
+
+def _in_a_row(failures: int) -> str:
+    return "A permanent failure" if failures == 1 else f"{failures} permanent failures in a row"
+
+
 def _where_permanent(facts: Facts, rules: Rules) -> str:
-    if facts.suppressed or (facts.fault == Fault.RECIPIENT and facts.hard_fails >= rules.strikes):
+    enough = limit(facts.channel, rules.strikes)
+    if facts.suppressed or (facts.fault == Fault.RECIPIENT and facts.hard_fails >= enough):
         return ""
-    one_more = facts.fault == Fault.RECIPIENT and facts.hard_fails == rules.strikes - 1
+    one_more = facts.fault == Fault.RECIPIENT and facts.hard_fails == enough - 1
     return Queue.SUPPRESS if one_more else Queue.CORRECT
 
 

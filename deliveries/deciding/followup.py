@@ -15,11 +15,12 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from campaigns.models import Recipient
+from contacts.channels import Channel
 from contacts.consenting import record_opt_out
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import suppress
 from deliveries.deciding.attempts import succeed, withdraw
-from deliveries.deciding.decide import ARRIVED, Decided, State, Step, decide
+from deliveries.deciding.decide import ARRIVED, Decided, State, Step, decide, limit
 from deliveries.deciding.knowing import RECIPIENT_FIELDS, Known, View, arguments, learn, load
 from deliveries.deciding.queues import line_up
 from deliveries.models import (
@@ -159,13 +160,14 @@ def _suppress(views: Sequence[View], decided: dict[int, Decided], now: datetime)
     for view in views:
         if decided[view.recipient.pk].suppress:
             head = view.head
+            bounced = head.channel == Channel.EMAIL
             suppress(
                 contact=view.recipient.contact,
                 value=head.address.value,
                 channel=head.channel,
-                reason=Suppression.Reason.HARD_FAILS,
+                reason=Suppression.Reason.HARD_BOUNCE if bounced else Suppression.Reason.HARD_FAILS,
                 origin=Suppression.Origin.RULE,
-                evidence=f"{view.campaign.playbook.strikes} permanent failures in a row; the last: {head.reason_code}",
+                evidence=f"{_failures(view)}; the last: {head.reason_code}",
                 by=None,
                 now=now,
             )
@@ -173,6 +175,11 @@ def _suppress(views: Sequence[View], decided: dict[int, Decided], now: datetime)
                 pk=head.pk
             )
             look_again(Recipient.objects.filter(messages__in=others.values("pk")), now)
+
+
+def _failures(view: View) -> str:
+    enough = limit(view.head.channel, view.campaign.playbook.strikes)
+    return "Permanent failure" if enough == 1 else f"{enough} permanent failures in a row"
 
 
 def _time_out(views: Sequence[View], decided: dict[int, Decided], now: datetime) -> None:
