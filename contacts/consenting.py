@@ -12,7 +12,7 @@ from typing import NamedTuple
 from contacts.channels import Channel
 from contacts.chunks import in_lists
 from contacts.models import Address, Consent, Suppression
-from contacts.suppressing import suppress
+from contacts.suppressing import lift_mistaken, suppress
 
 # What a word on one channel says about its siblings.
 FAMILIES = (
@@ -79,6 +79,26 @@ def record_opt_in(*, value: str, channel: str, how: str, evidence: str, at: date
         created_at__lte=at,
     ).update(released_at=at, release_note=f"Opted in again: {how}"[:300])
     return contact_ids
+
+
+def take_back_opt_out(*, value: str, at: datetime, note: str, now: datetime) -> int:
+    """An opt-out recorded for `at` was never said: a provider's word had been misread. Return the blocks lifted.
+
+    The ledger keeps it, followed by what held before; where the person never opted in, nothing holds.
+    """
+    mistaken = Consent.objects.filter(contact_id__in=_contacts_at(value), opted_in=False, at=at)
+    for said in mistaken:
+        before = Consent.objects.filter(contact=said.contact, channel=said.channel, at__lt=at).order_by("at", "id")
+        latest = latest_consents([said.contact_id]).get((said.contact_id, said.channel))
+        last = before.last()
+        if last and last.opted_in and latest and not latest.opted_in and latest.at == at:
+            Consent.objects.create(
+                contact=said.contact, channel=said.channel, opted_in=True, at=now,
+                how="Correction", evidence=note,
+            )  # fmt: skip
+    reasons = [Suppression.Reason.STOP, Suppression.Reason.COMPLAINT]
+    blocks = Suppression.objects.filter(value=value, reason__in=reasons, created_at=at)
+    return lift_mistaken(blocks, note=note, now=now)
 
 
 def latest_consents(contact_ids: Iterable[int]) -> dict[tuple[int, str], LatestConsent]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from contacts.models import AddressHealth, Contact, Suppression
 
 LONGEST_NOTE = 300
+# How the note of a block begins that was lifted because a provider's word turned out to mean something else.
+MAPPING_CORRECTED = "Mapping corrected"
 
 
 class CannotRelease(Exception):
@@ -105,6 +107,15 @@ def release(suppression: Suppression, *, by: User | None, note: str, now: dateti
         raise CannotRelease(suppression)
     if lifted and suppression.reason in (Suppression.Reason.HARD_FAILS, Suppression.Reason.HARD_BOUNCE):
         _forgive(suppression, now)
+
+
+def lift_mistaken(suppressions: QuerySet[Suppression], *, note: str, now: datetime) -> int:
+    """Lift blocks that stood for a misread word of a provider; return how many there were.
+
+    Also those that passed for the person's own wish, since they never said so.
+    """
+    standing = suppressions.filter(released_at=None)
+    return standing.update(released_at=now, release_note=f"{MAPPING_CORRECTED}: {note}"[:LONGEST_NOTE])
 
 
 def _forgive(suppression: Suppression, now: datetime) -> None:

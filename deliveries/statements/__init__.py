@@ -123,12 +123,14 @@ def apply_events(events: Sequence[Event], now: datetime, mapping_version: int) -
     the tallies, and note the messages that moved. Call inside a transaction."""
     applied, in_parts = backend().apply_events(events, now, mapping_version)
     if in_parts:
-        applied = Applied(applied.events, applied.moved + project_parts(in_parts, now))
+        applied = Applied(applied.events, applied.moved + len(reproject(in_parts, now)))
     return applied
 
 
-def project_parts(message_ids: Sequence[int], now: datetime) -> int:
-    """Set messages that report in parts to what all their parts together say; return how many moved.
+def reproject(message_ids: Sequence[int], now: datetime) -> list[Message]:
+    """Set messages to what all their events together say; return those that moved.
+
+    Needed for messages that report in parts, and after events were read anew.
 
     The messages are locked before their events are read, so of two recorders the second sees all of them.
     """
@@ -140,11 +142,11 @@ def project_parts(message_ids: Sequence[int], now: datetime) -> int:
     moved = []
     for message in messages:
         before = tuple(getattr(message, name) for name in MESSAGE_DIMENSIONS)
-        was = message.standing
+        was = (*before, message.standing, message.fault)
         show(message, events[message.pk])
-        if message.standing != was:
+        if (*(getattr(message, name) for name in MESSAGE_DIMENSIONS), message.standing, message.fault) != was:
             message.updated_at = now
-            moved.append(Moved(message_id=message.pk, moved_at=now))
+            moved.append(message)
             changes[before] -= 1
             changes[tuple(getattr(message, name) for name in MESSAGE_DIMENSIONS)] += 1
     shown = [
@@ -152,13 +154,13 @@ def project_parts(message_ids: Sequence[int], now: datetime) -> int:
         "parts", "sent_at", "delivered_at", "settled_at", "updated_at",
     ]  # fmt: skip
     rewrite(messages, shown)
-    Moved.objects.bulk_create(moved, batch_size=1_000)
+    Moved.objects.bulk_create([Moved(message_id=m.pk, moved_at=now) for m in moved], batch_size=1_000)
     append(changes)
-    return len(moved)
+    return moved
 
 
 def show(message: Message, events: Sequence[StatusEvent]) -> None:
-    """Make `message` say what its events, in parts, say together."""
+    """Make `message` say what its events, in parts or whole, say together."""
     from deliveries.statuses import disposition
 
     winner = project([Standing(e.standing, e.status, e.part, e.parts) for e in events])
@@ -169,8 +171,9 @@ def show(message: Message, events: Sequence[StatusEvent]) -> None:
     message.standing = winner.standing
     message.status = winner.status
     message.sent_at = min((e.occurred_at for e in events if e.status == Status.SENT), default=None)
-    # Complete only when its last part is.
-    message.delivered_at = max(reaching) if winner.status in REACHING else min(reaching, default=None)
+    # In parts it is complete only when its last part is.
+    last = max if winner.status in REACHING and message.parts > 1 else min
+    message.delivered_at = last(reaching, default=None)
     if event is None:  # some parts arrived, the others are silent
         message.failure_class, message.fault, message.evidence = "none", "none", "carrier"
         message.disposition, message.reason_code, message.settled_at = Disposition.PENDING, "", None
