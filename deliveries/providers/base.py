@@ -187,6 +187,13 @@ class Provider:
         """
         raise NotImplementedError
 
+    def reply(self, kind: str, call: Call) -> tuple[str, bytes]:
+        """Content type and body of our answer to a verified callback; without a body it is a bare 204.
+
+        Where the provider asks what a call shall say next, the body is that script. Never raises.
+        """
+        return "text/plain", self.answer
+
     async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
         """Hand one message over through `client` (an httpx.AsyncClient). Raises LostAnswer."""
         raise NotImplementedError
