@@ -168,6 +168,12 @@ def word(fields: Mapping[str, Any], *names: str, longest: int = LONGEST_WORD, re
     return value
 
 
+def with_plus(number: str) -> str:
+    """A phone number in E.164 where the provider leaves the plus out; what is no number stays as it is."""
+    digits = number.isascii() and number.isdigit()
+    return f"+{number}" if digits else number
+
+
 def clean(text: str) -> str:
     """Free text without what no database stores: NUL characters and lone surrogates."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
