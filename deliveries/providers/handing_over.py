@@ -37,6 +37,11 @@ async def post(client: httpx.AsyncClient, url: str, **request: Any) -> httpx.Res
         return Handover(False, native_text=f"Not reached: {problem}", retry_after=OUTAGE_WAIT)
     except httpx.RequestError as problem:
         raise LostAnswer(f"{type(problem).__name__}: {problem}") from problem
+    return weighed(answer)
+
+
+def weighed(answer: httpx.Response) -> httpx.Response | Handover:
+    """An answer that decides something, or a Handover with `retry_after` when nothing was taken. Raises LostAnswer."""
     if answer.status_code in UNDECIDED:
         raise LostAnswer(f"HTTP {answer.status_code}")
     if answer.status_code == 429 or answer.is_server_error:
