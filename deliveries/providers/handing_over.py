@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from deliveries.providers.base import Handover, LostAnswer
+from deliveries.providers.reading import LONGEST_WORD, clean
 
 # Seconds to wait when the provider names none, and the most that it may ask for.
 DEFAULT_WAIT, LONGEST_WAIT = 5.0, 3600.0
@@ -47,6 +48,25 @@ def weighed(answer: httpx.Response) -> httpx.Response | Handover:
     if answer.status_code == 429 or answer.is_server_error:
         return Handover(False, native_text=f"HTTP {answer.status_code}", retry_after=retry_after(answer))
     return answer
+
+
+def told(answer: httpx.Response) -> dict[str, Any]:
+    """The JSON object in an answer; empty when there is none."""
+    try:
+        found = answer.json()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def refused(code: Any, text: Any) -> Handover:
+    """The provider read the request and does not take it."""
+    return Handover(
+        False,
+        native_status="rejected",
+        native_code=str(code or "")[:LONGEST_WORD],
+        native_text=clean(str(text or "")),
+    )
 
 
 def retry_after(answer: httpx.Response) -> float:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from deliveries.providers.base import Call, Unreadable
+from deliveries.providers.base import Call, Fact, Unreadable
 
 UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 # What the columns hold. No provider's own words are longer.
@@ -95,6 +95,25 @@ def objects(told: Any, name: str) -> list[dict[str, Any]]:
     if not isinstance(told, list) or not all(isinstance(each, dict) for each in told):
         raise Unreadable(f"{name}: not a list of objects.")
     return told
+
+
+def each(told: Any, name: str, read: Callable[[dict[str, Any]], Iterable[Fact]]) -> list[Fact]:
+    """The facts that `read` finds in the objects of a list, as it stands in field `name`.
+
+    An object that cannot be read does not cost its neighbours their facts; Unreadable only when nothing is left.
+    """
+    if not isinstance(told, list):
+        raise Unreadable(f"{name}: not a list of objects.")
+    facts: list[Fact] = []
+    problem: Unreadable | None = None
+    for item in told:
+        try:
+            facts.extend(read(objects([item], name)[0]))
+        except Unreadable as this:
+            problem = problem or this
+    if problem and not facts:
+        raise problem
+    return facts
 
 
 def inside(told: Mapping[str, Any], *names: str) -> dict[str, Any]:
