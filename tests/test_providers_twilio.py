@@ -3,7 +3,6 @@ import base64
 import hashlib
 import hmac
 import json
-from pathlib import Path
 from urllib.parse import parse_qs, urlencode
 
 import httpx
@@ -12,13 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deliveries.providers import PROVIDERS, choices
-from deliveries.providers.base import Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unreadable
+from deliveries.providers.base import Act, Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unreadable
 from deliveries.receiving.translation import shipped
 
 TWILIO = PROVIDERS["twilio"]
 CREDENTIALS = {"account_sid": "AC0123456789abcdef0123456789abcdef", "auth_token": "not-a-real-token"}
 URL = "https://waybill.example.com/hooks/tok/status?m=6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f&c=sms"
-PAYLOADS = sorted((Path(__file__).parent / "payloads" / "twilio").glob("*.json"))
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -134,29 +132,6 @@ def test_bytes_that_are_no_utf8_are_signed_as_they_came():
 # ---- parse -----------------------------------------------------------------------------------------------
 
 
-def plain(item):
-    told = item._asdict()
-    told["occurred_at"] = item.occurred_at and item.occurred_at.isoformat()
-    return told
-
-
-@pytest.mark.parametrize("path", PAYLOADS, ids=lambda path: path.stem)
-def test_a_recorded_payload_is_understood(path):
-    recorded = json.loads(path.read_text(encoding="utf-8"))
-    url = f"https://waybill.example.com/hooks/tok/{recorded['kind']}?{recorded['query']}"
-    received = signed_call(list(recorded["fields"].items()), url=url)
-
-    found = list(TWILIO.parse(recorded["kind"], received))
-
-    assert TWILIO.verify(received, CREDENTIALS)
-    assert len(found) == len(recorded["expected"])
-    for item, expected in zip(found, recorded["expected"], strict=True):
-        assert expected.items() <= plain(item).items()
-    assert [
-        list(shipped().translate("twilio", item).meaning) for item in found if isinstance(item, Report)
-    ] == recorded["meanings"]
-
-
 @pytest.mark.parametrize(
     ("kind", "fields", "complaint"),
     [
@@ -169,6 +144,7 @@ def test_a_recorded_payload_is_understood(path):
         ("status", {"CallSid": "CA1"}, "CallStatus: missing"),
         ("inbound", {"To": "+13125550100", "Body": "Hi"}, "From: missing"),
         ("inbound", {"To": "+13125550100", "From": "whatsapp:+13125550142"}, "From: 'whatsapp'"),
+        ("keys", {"Digits": "1"}, "CallSid: missing"),
         ("gossip", {"MessageSid": "SM1"}, "kind: 'gossip'"),
     ],
 )
@@ -184,7 +160,7 @@ def test_what_cannot_be_read_names_the_field(kind, fields, complaint):
         st.just(b"[]"),
     ),
     query=st.text(),
-    kind=st.sampled_from(["status", "amd", "inbound"]),
+    kind=st.sampled_from(sorted(TWILIO.kinds)),
     content_type=st.sampled_from([FORM, "application/json"]),
 )
 def test_parsing_raises_nothing_but_unreadable(body, query, kind, content_type):
@@ -195,13 +171,18 @@ def test_parsing_raises_nothing_but_unreadable(body, query, kind, content_type):
     except Unreadable:
         return
 
-    assert all(isinstance(item, Report | Inbound) for item in found)
+    assert all(isinstance(item, Report | Inbound | Act) for item in found)
 
 
 def test_a_reference_that_is_no_uuid_is_left_out():
     (report,) = TWILIO.parse("status", call(FIELDS, url="https://waybill.example.com/h?m=1%27--&c=rvm"))
 
     assert (report.ref, report.channel) == ("", "sms")
+
+
+def test_a_key_is_answered_with_a_script_that_ends_the_call():
+    assert TWILIO.reply("keys", call()) == ("text/xml", b"<Response/>")
+    assert TWILIO.reply("status", call())[1] == b""
 
 
 def test_a_broken_time_does_not_cost_the_fact():
@@ -274,6 +255,35 @@ def test_a_call_says_its_text_after_the_greeting_and_asks_for_every_event():
     assert fields["Twiml"] == ["<Response><Say>Hello &amp; welcome</Say></Response>"]
     assert fields["MachineDetection"] == ["DetectMessageEnd"]
     assert fields["StatusCallbackEvent"] == ["initiated", "ringing", "answered", "completed"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "<Say>Press 1 &amp; wait</Say>"),
+        (
+            {"media_url": "https://media.example.com/a.mp3?x=1&y=2"},
+            "<Play>https://media.example.com/a.mp3?x=1&amp;y=2</Play>",
+        ),
+    ],
+    ids=["words", "a recording"],
+)
+def test_a_call_that_asks_for_a_key_gathers_one_and_reports_it(changes, said):
+    seen = []
+
+    def twilio(request):
+        seen.append(request)
+        return httpx.Response(201, json={"sid": "CA1"})
+
+    asking = {"channel": "voice", "body": "Press 1 & wait", "extra": {"keys": "1"}, **changes}
+    against(twilio, message=Outgoing(**{**vars(MESSAGE), **asking}))
+
+    action = URL.replace("/status?", "/keys?").replace("&", "&amp;")
+    (twiml,) = parse_qs(seen[0].content.decode())["Twiml"]
+    assert twiml == (
+        f'<Response><Gather numDigits="1" action="{action}" method="POST" actionOnEmptyResult="true">'
+        f"{said}</Gather></Response>"
+    )
 
 
 @pytest.mark.parametrize(

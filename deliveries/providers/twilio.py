@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from xml.sax.saxutils import escape
 
 import httpx
 from django.conf import settings
 
 from deliveries.providers.base import (
+    Act,
     Call,
     Handover,
     Inbound,
@@ -39,11 +39,10 @@ from deliveries.providers.reading import (
     reference,
     word,
 )
+from deliveries.providers.twiml import NO_MORE, call_reports, key_press, recipient, script
 
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 OPT_OUT_TYPES = {"STOP", "START", "HELP"}
-# "Answered" and "over": only then does AnsweredBy say who it was.
-PICKED_UP = {"in-progress", "completed"}
 # Not refusals of the message: the account's rate limit, and the sender's queue, are full for the moment.
 COME_BACK = {"20429", "21611"}
 
@@ -54,7 +53,8 @@ class Twilio(Provider):
     channels = frozenset({"sms", "mms", "voice"})
     credential_fields = {"account_sid": "Account SID", "auth_token": "Auth token"}
     proof_field = "auth_token"
-    kinds = frozenset({"status", "amd", "inbound"})
+    kinds = frozenset({"status", "amd", "keys", "inbound"})
+    tables = ("twilio", "sip")
     headers_kept = Provider.headers_kept | {"i-twilio-idempotency-token"}
     handset_words = frozenset({"amd:human", "read"})
 
@@ -74,14 +74,19 @@ class Twilio(Provider):
         key, sent = encoded(token), encoded(given)
         return any(same(signature(key, url, signed), sent) for url in spellings(call.url))
 
-    def parse(self, kind: str, call: Call) -> list[Report | Inbound]:
+    def parse(self, kind: str, call: Call) -> list[Report | Inbound | Act]:
         fields = fields_of(call)
         query = query_of(call)
         if kind in ("status", "amd"):
             return list(reports(reference(query), query.get("c", ""), fields))
+        if kind == "keys":
+            return [key_press(reference(query), fields)]
         if kind == "inbound":
             return list(inbound(reference(query), fields))
-        raise Unreadable(f"kind: {kind!r} is not one of status, amd, inbound.")
+        raise Unreadable(f"kind: {kind!r} is not one of status, amd, keys, inbound.")
+
+    def reply(self, kind: str, call: Call) -> tuple[str, bytes]:
+        return NO_MORE if kind == "keys" else super().reply(kind, call)
 
     # ---- sending -----------------------------------------------------------------------------------------
 
@@ -172,7 +177,8 @@ def media_count(fields: Mapping[str, str]) -> int:
 
 def reports(ref: str, hint: str, fields: Mapping[str, str]) -> Iterator[Report]:
     if fields.get("CallSid"):
-        yield from call_reports(ref, fields)
+        at = moment(fields.get("Timestamp", ""))
+        yield from call_reports(ref, fields, call_code(fields), call_text(fields), at)
         return
     code = word(fields, "ErrorCode", required=False)
     yield Report(
@@ -182,28 +188,17 @@ def reports(ref: str, hint: str, fields: Mapping[str, str]) -> Iterator[Report]:
         native_status=word(fields, "MessageStatus", "SmsStatus"),
         native_code="" if code == "0" else code,
         native_text=clean(fields.get("ErrorMessage", "")),
+        address=recipient(fields),
     )
 
 
-def call_reports(ref: str, fields: Mapping[str, str]) -> Iterator[Report]:
-    """The call's state, and who answered as a fact of its own: it may come later, and by itself."""
-    sid = word(fields, "CallSid", longest=LONGEST_ID)
-    who = word(fields, "AnsweredBy", required=False, longest=LONGEST_WORD - len("amd:"))
-    status = word(fields, "CallStatus", required=not who)
-    at = moment(fields.get("Timestamp", ""))
-    if status and not (who == "fax" and status in PICKED_UP):  # a fax that answered is nobody reached
-        yield Report(ref, sid, "voice", status, call_code(status, fields), call_text(fields), occurred_at=at)
-    if who and (not status or status in PICKED_UP):
-        yield Report(ref, sid, "voice", f"amd:{who}", occurred_at=at)
-
-
-def call_code(status: str, fields: Mapping[str, str]) -> str:
+def call_code(fields: Mapping[str, str]) -> str:
     """The reason of a failed call: Twilio's own code, else the network's SIP answer."""
     code = word(fields, "ErrorCode", required=False)
     if code and code != "0":
         return code
     sip = word(fields, "SipResponseCode", required=False, longest=LONGEST_WORD - len("sip:"))
-    return f"sip:{sip}" if sip and status == "failed" else ""
+    return f"sip:{sip}" if sip and fields.get("CallStatus") == "failed" else ""
 
 
 def call_text(fields: Mapping[str, str]) -> str:
@@ -224,7 +219,7 @@ def moment(text: str) -> datetime | None:
 def inbound(ref: str, fields: Mapping[str, str]) -> Iterator[Inbound]:
     if fields.get("CallSid"):
         return  # somebody calls us: not an answer to a message
-    sender, recipient = (
+    sender, ours = (
         word(fields, "From", longest=LONGEST_ADDRESS),
         word(fields, "To", longest=LONGEST_ADDRESS),
     )
@@ -233,11 +228,12 @@ def inbound(ref: str, fields: Mapping[str, str]) -> Iterator[Inbound]:
     keyword = fields.get("OptOutType", "").upper()
     yield Inbound(
         sender=sender,
-        recipient=recipient,
+        recipient=ours,
         channel="mms" if media_count(fields) else "sms",
         text=clean(fields.get("Body", "")),
         ref=ref,
         opt_out_type=keyword if keyword in OPT_OUT_TYPES else "",
+        provider_message_id=word(fields, "MessageSid", "SmsSid", longest=LONGEST_ID, required=False),
     )
 
 
@@ -260,15 +256,10 @@ def message_fields(message: Outgoing) -> dict[str, str]:
 
 def call_fields(message: Outgoing) -> dict[str, str | list[str]]:
     """Form fields of a call that waits for the end of a greeting before it speaks."""
-    said = (
-        f"<Play>{escape(message.media_url)}</Play>"
-        if message.media_url
-        else f"<Say>{escape(message.body)}</Say>"
-    )
     return {
         "To": message.to,
         "From": message.sender,
-        "Twiml": f"<Response>{said}</Response>",
+        "Twiml": script(message, actionOnEmptyResult="true"),
         "MachineDetection": "DetectMessageEnd",
         "StatusCallback": message.callback,
         "StatusCallbackEvent": ["initiated", "ringing", "answered", "completed"],

@@ -1,0 +1,54 @@
+"""TwiML and the callbacks of calls that follow it: Twilio's, and Telnyx's TeXML, which copies them.
+
+https://www.twilio.com/docs/voice/twiml and https://developers.telnyx.com/docs/voice/programmable-voice/texml-verbs.
+Plivo's scripts have the same shape under other names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from xml.sax.saxutils import escape, quoteattr
+
+from deliveries.providers.base import Act, Outgoing, Report
+from deliveries.providers.reading import LONGEST_ADDRESS, LONGEST_ID, LONGEST_WORD, word
+
+# "Answered" and "over": only then does AnsweredBy say who it was.
+PICKED_UP = {"in-progress", "completed"}
+# The answer to a key: nothing more to say. An empty body would be no script, and an error to the caller's ear.
+NO_MORE = ("text/xml", b"<Response/>")
+
+
+def script(message: Outgoing, say: str = "Say", gather: str = "Gather", **attributes: str) -> str:
+    """What a call plays or says; when keys are asked for, inside an element that reports one to our `keys` address."""
+    if message.media_url:
+        said = f"<Play>{escape(message.media_url)}</Play>"
+    else:
+        said = f"<{say}>{escape(message.body)}</{say}>"
+    if message.extra.get("keys"):
+        asked = {"numDigits": "1", "action": message.callback_for("keys"), "method": "POST", **attributes}
+        named = " ".join(f"{name}={quoteattr(value)}" for name, value in asked.items())
+        said = f"<{gather} {named}>{said}</{gather}>"
+    return f"<Response>{said}</Response>"
+
+
+def call_reports(
+    ref: str, fields: Mapping[str, str], code: str, text: str, at: datetime | None
+) -> Iterator[Report]:
+    """The call's state, and who answered as a fact of its own: it may come later, and by itself."""
+    sid, to = word(fields, "CallSid", longest=LONGEST_ID), recipient(fields)
+    who = word(fields, "AnsweredBy", required=False, longest=LONGEST_WORD - len("amd:"))
+    status = word(fields, "CallStatus", required=not who)
+    if status and not (who == "fax" and status in PICKED_UP):  # a fax that answered is nobody reached
+        yield Report(ref, sid, "voice", status, code, text, address=to, occurred_at=at)
+    if who and (not status or status in PICKED_UP):
+        yield Report(ref, sid, "voice", f"amd:{who}", address=to, occurred_at=at)
+
+
+def key_press(ref: str, fields: Mapping[str, str], at: datetime | None = None) -> Act:
+    sid, digits = word(fields, "CallSid", longest=LONGEST_ID), word(fields, "Digits", required=False)
+    return Act("key_press", ref, sid, "voice", address=recipient(fields), text=digits, occurred_at=at)
+
+
+def recipient(fields: Mapping[str, str]) -> str:
+    return word(fields, "To", longest=LONGEST_ADDRESS, required=False)
