@@ -14,7 +14,6 @@ from deliveries.providers.base import Call, Fact, Unreadable
 UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 # What the columns hold. No provider's own words are longer.
 LONGEST_ID, LONGEST_WORD, LONGEST_ADDRESS = 80, 64, 254
-SHORTEST_NUMBER = 7  # digits of a phone number with its country code; short codes have fewer
 
 
 def pairs(form_body: bytes) -> list[tuple[bytes, bytes]]:
@@ -192,12 +191,6 @@ def with_plus(number: str) -> str:
     """A phone number in E.164 where the provider leaves the plus out; what is no number stays as it is."""
     digits = number.isascii() and number.isdigit()
     return f"+{number}" if digits else number
-
-
-def e164(address: str) -> str:
-    """A phone number with its plus, which many providers leave out; short codes and other addresses as they are."""
-    bare = address.isascii() and address.isdigit() and len(address) >= SHORTEST_NUMBER
-    return f"+{address}" if bare else address
 
 
 def clean(text: str) -> str:
