@@ -141,6 +141,10 @@ class LostAnswer(Exception):
     """The request may or may not have reached the provider: nobody may send it again blindly."""
 
 
+class Uncheckable(Exception):
+    """Whether a callback is genuine cannot be told now: what its signature is checked with is out of reach."""
+
+
 class Unreadable(ValueError):
     """A verified callback that the adapter cannot understand; the text says which field and why."""
 
@@ -177,7 +181,10 @@ class Provider:
     silent: ClassVar[bool] = False
 
     def verify(self, call: Call, credentials: Mapping[str, str]) -> bool:
-        """True when the signature proves that the provider sent exactly this. Never raises."""
+        """True when the signature proves that the provider sent exactly this.
+
+        Raises nothing but Uncheckable: the provider is then asked to come again.
+        """
         raise NotImplementedError
 
     def parse(self, kind: str, call: Call) -> Iterable[Fact]:
