@@ -18,6 +18,7 @@ from django.utils import timezone
 from campaigns.models import Campaign
 from deliveries import batches
 from deliveries.deciding.followup import follow_due, follow_moved
+from deliveries.mappings import drift, rereading, sightings
 from deliveries.models import Heartbeat
 from deliveries.receiving import recording
 from deliveries.sending import dispatch, expansion, launching
@@ -65,6 +66,9 @@ STEPS: dict[str, Callable[[datetime], int]] = {
     "recover": lambda now: dispatch.recover(now).looked_at,
     "send": lambda now: dispatch.dispatch(now).looked_at,
     "expand": expand,
+    "sightings": sightings.count,
+    "reread": rereading.run,
+    "drift": drift.run,
 }
 
 

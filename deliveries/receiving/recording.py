@@ -107,11 +107,7 @@ def event(
 ) -> Event:
     """The row for one fact. `native` is the provider's (status, code, text); `goal` the campaign's."""
     status, code, text = (clip(word, length) for word, length in zip(native, (64, 64, 300), strict=True))
-    key = (
-        fact_key(status, code, f"{part}/{parts}", fact)
-        if status or fact
-        else fact_key("ours", meaning.status)
-    )
+    key = _key(status, code, part, parts, fact) if status or fact else fact_key("ours", meaning.status)
     return Event(
         message_id,
         key,
@@ -130,6 +126,21 @@ def event(
         disposition(meaning.status, meaning.failure_class, meaning.fault, goal),
         code or (status if meaning.status in SETTLED - REACHING else ""),
     )
+
+
+def _key(status: str, code: str, part: int, parts: int, fact: str) -> int:
+    return fact_key(status, code, f"{part}/{parts}", fact)
+
+
+def event_key(report: Report) -> int:
+    """The key of the fact that a report tells: what its event is stored under."""
+    status, code = clip(report.native_status, 64), clip(report.native_code, 64)
+    return _key(status, code, counted(report.part), counted(report.parts), report.fact)
+
+
+def counted(part: int) -> int:
+    """A number of parts as the column holds it."""
+    return min(max(part, 0), PARTS_MAX)
 
 
 def record(now: datetime, limit: int | None = None) -> Batch:
@@ -293,8 +304,8 @@ def _event(waiting: Waiting, report: Report, message: tuple[int, str], meaning: 
         at=at,
         receipt_id=waiting.id,
         native=(report.native_status, report.native_code, report.native_text),
-        part=min(max(report.part, 0), PARTS_MAX),
-        parts=min(max(report.parts, 0), PARTS_MAX),
+        part=counted(report.part),
+        parts=counted(report.parts),
         fact=report.fact,
     )
 

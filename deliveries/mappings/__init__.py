@@ -104,7 +104,7 @@ def ship() -> Shipment:
             ).select_related("since")
         }
         version = MappingVersion.objects.create(
-            number=next_number(), state=MappingVersion.State.PUBLISHED, origin=MappingVersion.Origin.SHIPPED,
+            number=_number_before_the_draft(), state=MappingVersion.State.PUBLISHED, origin=MappingVersion.Origin.SHIPPED,
             digest=digest, note="The tables of this release.", published_at=timezone.now(),
         )  # fmt: skip
         ours = {key for key, row in held.items() if row.since.origin != MappingVersion.Origin.SHIPPED}
@@ -123,6 +123,17 @@ def ship() -> Shipment:
         )
     forget()
     return Shipment(len(changed), len(gone), len(ours))
+
+
+def _number_before_the_draft() -> int:
+    """The next number; a draft that has it already gives way, since it is published later."""
+    number = next_number()
+    draft = MappingVersion.objects.filter(state=MappingVersion.State.DRAFT).first()
+    if draft is None:
+        return number
+    MappingVersion.objects.filter(pk=draft.number).update(number=number)
+    CodeMapping.objects.filter(since=draft.number).update(since=number)
+    return draft.number
 
 
 def row_of(key: Key, code: Code, version: MappingVersion) -> CodeMapping:

@@ -1,0 +1,160 @@
+"""Correcting what a provider's words mean: a draft, publishing it, and taking that back.
+
+There is one draft at a time. Publishing puts it in force for whatever comes in from then on; stored receipts are
+read anew in the background (`mappings.rereading`). A version that was published never changes: undoing it is a
+version of its own that restores what held before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Fields
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.db.models import Max
+
+from accounts.models import User
+from deliveries import mappings
+from deliveries.mappings.sightings import mark_known
+from deliveries.models import CodeMapping, MappingVersion, Message
+from deliveries.receiving.translation import Key, Mapping
+
+State, Origin = MappingVersion.State, MappingVersion.Origin
+
+
+class CannotChange(ValueError):
+    """The draft cannot be edited, published or undone like this; the text says why and what to do."""
+
+
+class Change(NamedTuple):
+    """One row of a version beside what it replaces; `before` is None for a code that no table listed,
+    `after` for one that is taken out again."""
+
+    key: Key
+    before: CodeMapping | None
+    after: CodeMapping | None
+
+
+def open_draft() -> MappingVersion | None:
+    return MappingVersion.objects.filter(state=State.DRAFT).first()
+
+
+@transaction.atomic
+def edit(key: Key, values: Fields[str, Any], by: User | None) -> CodeMapping:
+    """Put a row into the draft, which is made if there is none. `values` as `mappings.FIELDS`, checked already."""
+    version = open_draft() or MappingVersion.objects.create(number=mappings.next_number(), created_by=by)
+    before = in_force(key)
+    row, _ = CodeMapping.objects.update_or_create(
+        table=key.table, channel=key.channel, kind=key.kind, key=key.code, since=version,
+        defaults={**values, "code": before.code if before else values.get("code", key.code)},
+    )  # fmt: skip
+    _forget_preview(version)
+    return row
+
+
+@transaction.atomic
+def drop(row: CodeMapping) -> None:
+    """Take one row out of the draft again; an empty draft goes."""
+    version = row.since
+    if version.state != State.DRAFT:
+        raise CannotChange(f"{version} is published. Undo it as a whole instead.")
+    row.delete()
+    if version.brought.exists():
+        _forget_preview(version)
+    else:
+        version.delete()
+
+
+def discard(version: MappingVersion) -> None:
+    if version.state != State.DRAFT:
+        raise CannotChange(f"{version} is published. Undo it instead.")
+    version.brought.all().delete()
+    version.delete()
+
+
+def in_force(key: Key) -> CodeMapping | None:
+    """The published row for this key."""
+    rows = CodeMapping.objects.filter(
+        table=key.table, channel=key.channel, kind=key.kind, key=key.code, until=None,
+        since__state=State.PUBLISHED,
+    )  # fmt: skip
+    return rows.order_by("-since").first()
+
+
+def changes(version: MappingVersion) -> list[Change]:
+    """What this version changed, or would change."""
+    brought = {mappings.key_of(row): row for row in version.brought.all()}
+    if version.state == State.DRAFT:
+        ended = {key: row for key in brought if (row := in_force(key))}
+    else:
+        ended = {mappings.key_of(row): row for row in version.ended.all()}
+    return [Change(key, ended.get(key), brought.get(key)) for key in sorted(brought.keys() | ended.keys())]
+
+
+def _forget_preview(version: MappingVersion) -> None:
+    MappingVersion.objects.filter(pk=version.pk).update(
+        preview={}, previewed_at=None, replayed_to=0, replay_to=0, changed=0
+    )
+
+
+# ---- Publishing and undoing ----------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def publish(version: MappingVersion, *, note: str, by: User | None, now: datetime) -> None:
+    """Put the draft in force for whatever comes in from now on; what came in before is read anew soon."""
+    version = MappingVersion.objects.select_for_update().get(pk=version.pk)
+    if version.state != State.DRAFT:
+        raise CannotChange(f"{version} is published already.")
+    if not version.brought.exists():
+        raise CannotChange("The draft changes nothing.")
+    for change in changes(version):
+        if change.before:
+            CodeMapping.objects.filter(pk=change.before.pk).update(until=version)
+    version.created_by = version.created_by or by
+    _put_in_force(version, note, now)
+
+
+@transaction.atomic
+def undo(version: MappingVersion, *, by: User | None, now: datetime) -> MappingVersion:
+    """A new version that restores what held before this one. Raises CannotChange, naming the code in the way."""
+    version = MappingVersion.objects.select_for_update().get(pk=version.pk)
+    if version.state != State.PUBLISHED or version.origin == Origin.SHIPPED:
+        raise CannotChange(f"{version} cannot be undone: only what was edited here can.")
+    if MappingVersion.objects.filter(undoes=version).exists():
+        raise CannotChange(f"{version} has been undone already.")
+    if open_draft():
+        raise CannotChange("There is a draft. Publish or discard it first.")
+    told = changes(version)
+    for change in told:
+        current = in_force(change.key)
+        if (current and current.pk) != (change.after and change.after.pk):
+            later = f" by {current.since}" if current else ""
+            raise CannotChange(
+                f"{change.key.table} {change.key.code} was changed again{later}. Undo that first."
+            )
+    back = MappingVersion.objects.create(
+        number=mappings.next_number(), origin=Origin.UNDO, undoes=version, created_by=by
+    )
+    for change in told:
+        if change.after:
+            CodeMapping.objects.filter(pk=change.after.pk).update(until=back)
+        if change.before:
+            mappings.row_of(change.key, mappings.code_of(change.before), back).save()
+    _put_in_force(back, f"Undoes {version}.", now)
+    return back
+
+
+def _put_in_force(version: MappingVersion, note: str, now: datetime) -> None:
+    version.state, version.note, version.published_at = State.PUBLISHED, note[:300], now
+    version.replayed_to, version.replay_to, version.changed, version.replayed_at = 0, last_message(), 0, None
+    version.save()
+    transaction.on_commit(mappings.forget)
+    mapping = Mapping(version.number, dict(mappings.rows(version.number)))
+    mark_known(mapping)
+
+
+def last_message() -> int:
+    """The id of the newest message; 0 without any."""
+    return Message.objects.aggregate(last=Max("pk"))["last"] or 0

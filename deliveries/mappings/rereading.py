@@ -1,0 +1,360 @@
+"""Reading stored receipts anew with other code tables: first to count what would change, then to change it.
+
+Both work in slices of messages, in the background. After publishing, the events, the messages and all that follows
+from them are brought in line. Nothing is sent for it: messages whose time is over are put right in the books and
+left in peace.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Mapping as Fields
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Lower
+
+from campaigns.models import Campaign, Recipient
+from contacts.consenting import take_back_opt_out
+from contacts.models import Suppression
+from contacts.suppressing import lift_mistaken
+from deliveries import mappings
+from deliveries.deciding.decide import limit
+from deliveries.deciding.health import examine, refresh
+from deliveries.mappings.drafts import CannotChange, Change, changes, last_message
+from deliveries.models import Account, MappingVersion, Message, Receipt, StatusEvent
+from deliveries.providers import PROVIDERS
+from deliveries.providers.base import Report
+from deliveries.receiving import evidence
+from deliveries.receiving.recording import as_call, event_key
+from deliveries.receiving.translation import ENHANCED, FALLBACK_CHANNEL, Key, Mapping, tables_of
+from deliveries.statements import Waiting, reproject, rewrite
+from deliveries.statuses import Disposition, Fault, Standing, disposition, project, standing
+
+SLICE = 20_000  # messages looked at in one step
+TOGETHER = 1_000  # messages read, or brought in line, at a time
+# A batch that began with the old tables may still be under way when the new ones are published.
+SETTLING = timedelta(seconds=5)
+# Older attempts are put right in the books, but nothing is retried or moved to another channel for them.
+STILL_WORTH_IT = timedelta(hours=72)
+MAILBOXES = frozenset({"gmail", "microsoft", "yahoo"})
+BY_RULE = (Suppression.Reason.HARD_FAILS, Suppression.Reason.HARD_BOUNCE)
+
+State = MappingVersion.State
+
+
+@dataclass
+class Difference:
+    """What reading the stored receipts anew would change, as far as it has been counted.
+
+    `moves` counts messages by (disposition before, after).
+    """
+
+    messages: int = 0
+    moves: Counter[tuple[str, str]] = field(default_factory=Counter)
+    crossing: int = 0  # addresses that would reach the limit of permanent failures
+    lifting: int = 0  # blocks that would lift
+
+    @classmethod
+    def read(cls, stored: Fields[str, Any]) -> Difference:
+        """From `MappingVersion.preview`."""
+        counts = {name: stored.get(name, 0) for name in ("messages", "crossing", "lifting")}
+        return cls(**counts, moves=Counter({(a, b): n for a, b, n in stored.get("moves", [])}))
+
+    def stored(self) -> dict[str, Any]:
+        return {
+            "messages": self.messages, "crossing": self.crossing, "lifting": self.lifting,
+            "moves": [[a, b, n] for (a, b), n in sorted(self.moves.items())],
+        }  # fmt: skip
+
+    @property
+    def told(self) -> list[tuple[str, str, int]]:
+        """(before, after, messages) in people's words, the most first."""
+        return [(_label(a), _label(b), n) for (a, b), n in self.moves.most_common()]
+
+
+def _label(bucket: str) -> str:
+    return str(Disposition(bucket).label) if bucket else "Withdrawn"
+
+
+def start_preview(version: MappingVersion, now: datetime) -> None:
+    """Count, from the beginning, what publishing the draft would change. The workers do it. Raises CannotChange."""
+    if version.state != State.DRAFT:
+        raise CannotChange(f"{version} is published already.")
+    MappingVersion.objects.filter(pk=version.pk).update(
+        preview=Difference().stored(), previewed_at=now, replayed_to=0, replay_to=last_message()
+    )
+
+
+def run(now: datetime) -> int:
+    """One slice of whatever is to be read anew, for a preview or for good; return how many messages it covered."""
+    with transaction.atomic():
+        version = _claim(now)
+        if version is None:
+            return 0
+        upto = min(version.replayed_to + SLICE, version.replay_to)
+        mapping = Mapping(version.number, _codes(version))
+        affected = Affected.of(changes(version))
+        ids = affected.messages(version.replayed_to, upto)
+        difference = Difference.read(version.preview)
+        for at in range(0, len(ids), TOGETHER):
+            read = Read.of(ids[at : at + TOGETHER], affected, mapping)
+            if version.state == State.DRAFT:
+                _compare(read, difference)
+            else:
+                version.changed += _bring_in_line(read, version, now)
+        if version.state == State.DRAFT:
+            version.preview = difference.stored()
+        covered = upto - version.replayed_to
+        version.replayed_to = upto
+        version.replayed_at = None if version.replaying else now
+        version.save(update_fields=["preview", "replayed_to", "changed", "replayed_at"])
+    return covered
+
+
+def _claim(now: datetime) -> MappingVersion | None:
+    """The version to work on, locked: publications in their order, the draft's preview last."""
+    behind = MappingVersion.objects.filter(replayed_to__lt=F("replay_to"))
+    due = behind.filter(Q(state=State.DRAFT) | Q(published_at__lte=now - SETTLING))
+    skip = connection.features.has_select_for_update_skip_locked
+    found = due.select_for_update(skip_locked=skip).order_by("-state", "number").first()
+    if found and behind.filter(state=State.PUBLISHED, number__lt=found.number).exists():
+        return None  # an earlier one is being worked on elsewhere
+    return found
+
+
+def _codes(version: MappingVersion) -> dict[Key, Any]:
+    """The tables as they are, or for a draft would be, with this version."""
+    if version.state == State.PUBLISHED:
+        return dict(mappings.rows(version.number))
+    edited = {mappings.key_of(row): mappings.code_of(row) for row in version.brought.all()}
+    return {**mappings.latest().codes, **edited}
+
+
+# ---- Reading -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Affected:
+    """Which events a set of changed rows can concern: by account, channel and words."""
+
+    accounts: frozenset[int]
+    channels: frozenset[str]
+    statuses: frozenset[str]
+    codes: frozenset[str]
+    classes: frozenset[str]  # beginnings of codes, for rows that stand for a class of them
+
+    @classmethod
+    def of(cls, told: Iterable[Change]) -> Affected:
+        keys = [change.key for change in told]
+        tables = {key.table for key in keys}
+        mailboxes = bool(tables & MAILBOXES)
+        accounts = [
+            pk
+            for pk, provider in Account.objects.values_list("pk", "provider")
+            if tables & set(tables_of(provider)) or (mailboxes and "smtp" in tables_of(provider))
+        ]
+        channels = {key.channel for key in keys}
+        channels |= {channel for channel, used in FALLBACK_CHANNEL.items() if used in channels}
+        words = defaultdict(set)
+        for key in keys:
+            words["class" if key.code.endswith(".x") else key.kind].add(key.code)
+        return cls(
+            frozenset(accounts), frozenset(channels), frozenset(words["status"]), frozenset(words["error"]),
+            frozenset(code.split("x")[0] for code in words["class"]),
+        )  # fmt: skip
+
+    def messages(self, above: int, upto: int) -> list[int]:
+        """Messages with an id in (above, upto] that have such an event."""
+        words = Q(status_word__in=self.statuses) | Q(code_word__in=self.codes)
+        for beginning in self.classes:
+            words |= Q(code_word__startswith=beginning)
+        events = StatusEvent.objects.filter(message_id__gt=above, message_id__lte=upto)
+        events = events.alias(status_word=Lower("native_status"), code_word=Lower("native_code")).filter(
+            words
+        )
+        ids = sorted(set(events.values_list("message_id", flat=True)))
+        of_account = Message.objects.filter(account__in=self.accounts, channel__in=self.channels)
+        found: list[int] = []
+        for at in range(0, len(ids), TOGETHER):
+            found += of_account.filter(pk__in=ids[at : at + TOGETHER]).values_list("pk", flat=True)
+        return sorted(found)
+
+    def concerns(self, event: StatusEvent) -> bool:
+        status, code = event.native_status.lower(), event.native_code.lower()
+        in_class = bool(ENHANCED.fullmatch(code)) and any(code.startswith(each) for each in self.classes)
+        return status in self.statuses or code in self.codes or in_class
+
+
+@dataclass
+class Read:
+    """Some messages as they are stored, with all their events; those concerned by the change say what they mean now."""
+
+    messages: dict[int, Message]
+    events: dict[int, list[StatusEvent]]
+    concerned: list[StatusEvent]
+
+    @classmethod
+    def of(cls, ids: Sequence[int], affected: Affected, mapping: Mapping) -> Read:
+        messages = Message.objects.select_related("address").in_bulk(ids)
+        events: dict[int, list[StatusEvent]] = defaultdict(list)
+        for event in StatusEvent.objects.filter(message_id__in=ids):
+            events[event.message_id].append(event)
+        concerned = [event for found in events.values() for event in found if affected.concerns(event)]
+        read = cls(messages, events, concerned)
+        read._translate(mapping)
+        return read
+
+    def _translate(self, mapping: Mapping) -> None:
+        providers = dict(Account.objects.values_list("pk", "provider"))
+        reports = _reports(self.concerned, providers)
+        weaken = evidence.of_routes(set(self.messages))
+        for event in self.concerned:
+            message = self.messages[event.message_id]
+            report = reports.get((event.message_id, event.fact)) or Report(
+                "", "", message.channel, event.native_status, event.native_code
+            )
+            meaning = mapping.translate(providers.get(message.account_id, ""), report).meaning
+            meaning = weaken(event.message_id, meaning)
+            event.status, event.failure_class, event.fault, event.evidence = map(str, meaning)
+            event.standing = standing(meaning, event.fact)
+
+    def shown(self, message: int) -> tuple[str, str]:
+        """(disposition, fault) that a message has with these events."""
+        events = self.events[message]
+        winner = project([Standing(e.standing, e.status, e.part, e.parts) for e in events])
+        event = next((e for e in events if winner and e.standing == winner.standing), None)
+        if event is None:  # some parts arrived, the others are silent
+            return str(Disposition.PENDING), str(Fault.NONE)
+        goal = self.messages[message].goal
+        return str(disposition(event.status, event.failure_class, event.fault, goal)), event.fault
+
+
+def _reports(events: Sequence[StatusEvent], providers: Fields[int, str]) -> dict[tuple[int, int], Report]:
+    """What the stored receipts of these events say, by (message, fact): the evidence itself, read once more."""
+    told: dict[int, dict[int, Report]] = {}
+    for pk, receipt in Receipt.objects.in_bulk({e.receipt_id for e in events if e.receipt_id}).items():
+        adapter = PROVIDERS.get(providers.get(receipt.account_id, ""))
+        try:
+            facts = list(adapter.parse(receipt.kind, as_call(_waiting(receipt)))) if adapter else []
+        except Exception:  # noqa: BLE001 - an adapter that cannot read it today: the stored words will do
+            facts = []
+        told[pk] = {event_key(fact): fact for fact in facts if isinstance(fact, Report)}
+    return {
+        (event.message_id, event.fact): report
+        for event in events
+        if event.receipt_id and (report := told.get(event.receipt_id, {}).get(event.fact))
+    }
+
+
+def _waiting(receipt: Receipt) -> Waiting:
+    return Waiting(
+        receipt.pk, receipt.account_id, receipt.kind, receipt.received_at, receipt.method, receipt.query,
+        receipt.headers, bytes(receipt.body), 0,
+    )  # fmt: skip
+
+
+# ---- Counting ----------------------------------------------------------------------------------------------
+
+
+def _compare(read: Read, difference: Difference) -> None:
+    """Add what would change for these messages."""
+    other: dict[int, tuple[str, str]] = {}
+    for pk in {event.message_id for event in read.concerned}:
+        message, shown = read.messages[pk], read.shown(pk)
+        if shown != (message.disposition, message.fault):
+            other[pk] = shown
+            difference.messages += 1
+            difference.moves[message.disposition, shown[0]] += 1
+    messages = [read.messages[pk] for pk in other]
+    triples = {(m.contact_id, m.address_id, m.channel) for m in messages}
+    before, after, enough = examine(triples), examine(triples, other), _limits(messages)
+    crossing = {p for p in after if before[p].hard_fails < enough[p] <= after[p].hard_fails}
+    well = {p for p in after if after[p].hard_fails < enough[p] <= before[p].hard_fails}
+    difference.crossing += len(crossing)
+    difference.lifting += _blocks(messages, well).count()
+
+
+def _limits(messages: Iterable[Message]) -> dict[tuple[int, str], int]:
+    """How many failures in a row block each (address, channel), by the playbook of the latest campaign here."""
+    messages = sorted(messages, key=lambda m: m.pk)
+    campaigns = Campaign.objects.select_related("playbook").in_bulk({m.campaign_id for m in messages})
+    return {
+        (m.address_id, m.channel): limit(m.channel, campaigns[m.campaign_id].playbook.strikes)
+        for m in messages
+    }
+
+
+def _blocks(messages: Iterable[Message], pairs: Collection[tuple[int, str]]) -> QuerySet[Suppression]:
+    """The rules' own blocks in force on these (address, channel) pairs."""
+    values: dict[str, set[str]] = defaultdict(set)
+    for message in messages:
+        if (message.address_id, message.channel) in pairs:
+            values[message.channel].add(message.address.value)
+    where = Q(pk__in=[])
+    for channel, those in values.items():
+        where |= Q(channel=channel, value__in=those)
+    return Suppression.objects.filter(
+        where, reason__in=BY_RULE, origin=Suppression.Origin.RULE, released_at=None
+    )
+
+
+# ---- Bringing in line --------------------------------------------------------------------------------------
+
+SHOWN = """
+UPDATE deliveries_statusevent SET status = %s, standing = %s, failure_class = %s, fault = %s, evidence = %s,
+  mapping_version = %s WHERE message_id = %s AND fact = %s
+"""
+
+
+def _bring_in_line(read: Read, version: MappingVersion, now: datetime) -> int:
+    """Write what these messages' events mean now, and let all that follows from it follow; return how many moved."""
+    # Recipients are locked before messages, as everywhere.
+    recipients = {message.recipient_id for message in read.messages.values()}
+    list(Recipient.objects.select_for_update().filter(pk__in=recipients).order_by("pk").values_list("pk"))
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            SHOWN,
+            [
+                (
+                    e.status,
+                    e.standing,
+                    e.failure_class,
+                    e.fault,
+                    e.evidence,
+                    version.number,
+                    e.message_id,
+                    e.fact,
+                )
+                for e in read.concerned
+            ],
+        )
+    moved = reproject(sorted(read.messages), now)
+    _leave_in_peace(moved, now)
+    _lift([read.messages[message.pk] for message in moved], moved, f"version {version.number}", now)
+    return len(moved)
+
+
+def _leave_in_peace(moved: Sequence[Message], now: datetime) -> None:
+    """Nothing is sent any more on behalf of attempts this old."""
+    old = [m.recipient_id for m in moved if not m.handed_over_at or m.handed_over_at < now - STILL_WORTH_IT]
+    recipients = list(Recipient.objects.filter(pk__in=old, automatic=True))
+    for recipient in recipients:
+        recipient.automatic = False
+    rewrite(recipients, ["automatic"])
+
+
+def _lift(before: Sequence[Message], after: Sequence[Message], note: str, now: datetime) -> None:
+    """Blocks that stood for what these messages no longer say are lifted. New ones come by the ordinary rules."""
+    failed = [message for message in before if message.disposition == Disposition.BOUNCED_HARD]
+    health = refresh({(m.contact_id, m.address_id, m.channel) for m in failed})
+    enough = _limits(failed)
+    well = {pair for pair, found in health.items() if found.hard_fails < enough[pair]}
+    lift_mistaken(_blocks(failed, well), note=note, now=now)
+    for was, now_is in zip(before, after, strict=True):
+        if was.disposition == Disposition.OPTOUT != now_is.disposition and was.settled_at:
+            take_back_opt_out(value=was.address.value, at=was.settled_at, note=note, now=now)

@@ -1,0 +1,148 @@
+"""What providers were heard to say: the recorder's notes counted into one row for each pair of words and day.
+
+New words raise an alarm at once: words no table lists, words an account never used before, and a status and a code
+that contradict each other.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import Min
+
+from deliveries.models import Account, CodeAlarm, CodeDay, CodeSighting, SeenCode
+from deliveries.providers.base import Report
+from deliveries.receiving.translation import Mapping
+
+LIMIT = 20_000
+LOCK = 0x57_42_02  # PostgreSQL advisory lock: one process counts at a time
+# An account that began yesterday says everything for the first time.
+SETTLED_IN = timedelta(days=7)
+
+Kind = CodeAlarm.Kind
+Words = tuple[int, str, str, str]  # account, channel, status, code
+
+
+def count(now: datetime, limit: int = LIMIT) -> int:
+    """Count the notes that wait; return how many there were (0 also when another process is at it)."""
+    with transaction.atomic():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+                if not cursor.fetchone()[0]:
+                    return 0
+        notes = list(CodeSighting.objects.order_by("pk")[:limit])
+        if not notes:
+            return 0
+        new = _count_words(notes)
+        _count_days(notes)
+        _raise_for(new, now)
+        CodeSighting.objects.filter(pk__in=[note.pk for note in notes]).delete()
+    return len(notes)
+
+
+def _count_words(notes: Sequence[CodeSighting]) -> list[SeenCode]:
+    """Add the notes to what has been seen; return the rows that are new."""
+    by_words: dict[Words, list[CodeSighting]] = defaultdict(list)
+    for note in notes:
+        by_words[note.account_id, note.channel, note.native_status, note.native_code].append(note)
+    held = {
+        (row.account_id, row.channel, row.native_status, row.native_code): row
+        for row in SeenCode.objects.filter(account_id__in={words[0] for words in by_words})
+    }
+    new = []
+    for words, told in by_words.items():
+        row = held.get(words)
+        if row is None:
+            account, channel, status, code = words
+            row = SeenCode(
+                account_id=account, channel=channel, native_status=status, native_code=code, n=0,
+                first_seen_at=told[0].at, receipt_id=told[0].receipt_id,
+            )  # fmt: skip
+            new.append(row)
+        row.n += sum(note.n for note in told)
+        row.first_seen_at = min(row.first_seen_at, *(note.at for note in told))
+        row.last_seen_at = max(note.at for note in told)
+        row.known, row.contradicts = told[-1].known, told[-1].contradicts
+    old = [held[words] for words in by_words if words in held]
+    SeenCode.objects.bulk_update(
+        old, ["n", "first_seen_at", "last_seen_at", "known", "contradicts"], batch_size=300
+    )
+    SeenCode.objects.bulk_create(new, batch_size=300)
+    return new
+
+
+def _count_days(notes: Iterable[CodeSighting]) -> None:
+    counts: dict[tuple, int] = defaultdict(int)
+    for note in notes:
+        word = note.native_code if note.native_code.strip("0") else note.native_status
+        counts[note.at.date(), note.account_id, note.channel, word] += note.n
+    add_to_days({key: (n, 0, 0) for key, n in counts.items()})
+
+
+def add_to_days(counts: dict[tuple, tuple[int, int, int]]) -> None:
+    """Add (n, followed, then_delivered) to the rows of CodeDay by (day, account, channel, code)."""
+    table = CodeDay._meta.db_table
+    sql = (
+        f"INSERT INTO {table} (day, account_id, channel, code, n, followed, then_delivered) "  # noqa: S608
+        "VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (day, account_id, channel, code) DO UPDATE SET "
+        f"n = {table}.n + excluded.n, followed = {table}.followed + excluded.followed, "
+        f"then_delivered = {table}.then_delivered + excluded.then_delivered"
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(sql, [(*key, *values) for key, values in sorted(counts.items())])
+
+
+# ---- Alarms ------------------------------------------------------------------------------------------------
+
+
+def _raise_for(new: Sequence[SeenCode], now: datetime) -> None:
+    names = dict(Account.objects.values_list("pk", "name"))
+    since = dict(SeenCode.objects.order_by().values_list("account_id").annotate(first=Min("first_seen_at")))
+    alarms = []
+    for row in new:
+        words, account = str(row) or "no word at all", names.get(row.account_id, "An account")
+        if not row.known:
+            alarms.append(
+                alarm(Kind.UNKNOWN, row, f"{account} said {words!r}, which no code table lists.", now)
+            )
+        elif row.contradicts:
+            alarms.append(
+                alarm(
+                    Kind.CONTRADICTION,
+                    row,
+                    f"{account} said {words!r}: status and code contradict each other.",
+                    now,
+                )
+            )
+        elif since[row.account_id] < row.first_seen_at - SETTLED_IN:
+            alarms.append(alarm(Kind.NEW, row, f"{account} said {words!r} for the first time.", now))
+    sound(alarms)
+
+
+def alarm(kind: str, row: SeenCode, sentence: str, now: datetime) -> CodeAlarm:
+    return CodeAlarm(
+        kind=kind, account_id=row.account_id, channel=row.channel, code=row.native_code or row.native_status,
+        sentence=sentence[:300], raised_at=now,
+    )  # fmt: skip
+
+
+def sound(alarms: Sequence[CodeAlarm]) -> None:
+    """Raise these; one that is open already stays as it is."""
+    CodeAlarm.objects.bulk_create(alarms, ignore_conflicts=True, batch_size=300)
+
+
+def mark_known(mapping: Mapping) -> None:
+    """Words that these tables list leave the queue of unknown ones, and the other way round; their alarms end."""
+    providers = dict(Account.objects.values_list("pk", "provider"))
+    changed = []
+    for seen in SeenCode.objects.all():
+        report = Report("", "", seen.channel, seen.native_status, seen.native_code)
+        translated = mapping.translate(providers.get(seen.account_id, ""), report)
+        if (seen.known, seen.contradicts) != (translated.known, translated.contradicts):
+            seen.known, seen.contradicts = translated.known, translated.contradicts
+            changed.append(seen)
+    SeenCode.objects.bulk_update(changed, ["known", "contradicts"], batch_size=300)

@@ -1,0 +1,467 @@
+"""Code tables in versions: loading, drafting, counting, publishing, reading anew, undoing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+
+from campaigns.models import Recipient
+from contacts.models import AddressHealth, Consent, Suppression
+from deliveries import mappings, statements
+from deliveries.deciding.followup import follow_moved
+from deliveries.mappings import drafts, rereading, sightings
+from deliveries.mappings.drafts import CannotChange
+from deliveries.models import (
+    CodeAlarm,
+    CodeMapping,
+    MappingVersion,
+    Message,
+    PendingReceipt,
+    RouteEvidence,
+    SeenCode,
+    StatusEvent,
+)
+from deliveries.receiving import recording, storing
+from deliveries.receiving.storing import Incoming
+from deliveries.receiving.translation import Key, shipped
+from deliveries.statuses import Status
+from tests import factories
+from tests.engine import agree, rebuild
+
+pytestmark = pytest.mark.django_db
+
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+UNKNOWN_NUMBER = Key("twilio", "sms", "error", "30005")
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def tables():
+    """The tables of this release in the database, as after every migration."""
+    mappings.ship()
+    return MappingVersion.objects.get()
+
+
+@pytest.fixture
+def account():
+    return factories.account("twilio", credentials={"account_sid": "AC1", "auth_token": "t"})
+
+
+def sent(account, **fields):
+    fields.setdefault("handed_over_at", fields.get("created_at"))
+    return factories.message(account=account, status=Status.SENDING, **fields)
+
+
+def receive(message, now, status, code=""):
+    body = f"MessageSid=SM{message.pk}&MessageStatus={status}" + (f"&ErrorCode={code}" if code else "")
+    query = f"m={message.uuid}&c=sms"
+    storing.store([Incoming(message.account_id, "status", now, "POST", query, FORM, body.encode())])
+
+
+def work(now):
+    recording.record_all(now)
+    sightings.count(now)
+    while follow_moved(now):
+        pass
+
+
+def reread(now):
+    done = 0
+    while looked_at := rereading.run(now):
+        done += looked_at
+    while follow_moved(now):
+        pass
+    return done
+
+
+def values(**changes):
+    base = {"name": "Unknown", "meaning": "No such number", "status": "undelivered", "failure_class": "permanent",
+            "fault": "recipient", "verified": True}  # fmt: skip
+    return {**base, **changes}
+
+
+def soften(now, by=None):
+    """Publish: 30005 is temporary from now on."""
+    drafts.edit(UNKNOWN_NUMBER, values(failure_class="temporary"), by)
+    version = drafts.open_draft()
+    drafts.publish(version, note="The carrier ports numbers", by=by, now=now)
+    mappings.forget()
+    version.refresh_from_db()
+    return version
+
+
+# ---- Tables in force ---------------------------------------------------------------------------------------
+
+
+def test_the_tables_of_the_release_are_version_one(tables):
+    assert (tables.number, tables.state, tables.origin) == (1, "published", "shipped")
+    assert mappings.latest().codes == shipped().codes
+    assert mappings.ship() == (0, 0, 0)
+
+
+def test_without_tables_in_the_database_those_of_the_files_count():
+    MappingVersion.objects.all().delete()
+
+    assert mappings.latest() is shipped()
+
+
+def test_a_release_leaves_alone_what_was_edited_here(tables, now, monkeypatch):
+    soften(now)
+    other = dict(shipped().codes)
+    other[UNKNOWN_NUMBER] = other[UNKNOWN_NUMBER]._replace(meaning="Reworded")
+    reworded = UNKNOWN_NUMBER._replace(code="30003")
+    other[reworded] = other[reworded]._replace(meaning="Reworded")
+    gone = UNKNOWN_NUMBER._replace(code="30006")
+    del other[gone]
+    monkeypatch.setattr(mappings, "shipped", lambda: type(shipped())(1, other))
+
+    assert mappings.ship() == (1, 1 + 1, 1)
+
+    codes = mappings.latest().codes
+    assert codes[UNKNOWN_NUMBER].failure_class == "temporary"
+    assert codes[reworded].meaning == "Reworded"
+    assert gone not in codes
+
+
+def test_a_release_that_comes_while_there_is_a_draft_goes_before_it(tables, now, monkeypatch):
+    drafts.edit(UNKNOWN_NUMBER, values(failure_class="temporary"), None)
+    other = dict(shipped().codes)
+    other.pop(UNKNOWN_NUMBER._replace(code="30006"))
+    monkeypatch.setattr(mappings, "shipped", lambda: type(shipped())(1, other))
+
+    mappings.ship()
+
+    draft = drafts.open_draft()
+    assert (draft.number, draft.brought.count()) == (3, 1)
+    assert mappings.latest().codes[UNKNOWN_NUMBER].failure_class == "permanent"
+    drafts.publish(draft, note="", by=None, now=now)
+    mappings.forget()
+    assert mappings.latest().codes[UNKNOWN_NUMBER].failure_class == "temporary"
+    assert mappings.latest().version == 3
+
+
+# ---- Drafts ------------------------------------------------------------------------------------------------
+
+
+def test_a_draft_changes_nothing_until_it_is_published(tables, now):
+    row = drafts.edit(UNKNOWN_NUMBER, values(failure_class="temporary"), None)
+
+    assert mappings.latest().codes == shipped().codes
+    (change,) = drafts.changes(drafts.open_draft())
+    assert (change.before.failure_class, change.after) == ("permanent", row)
+
+
+def test_a_row_edited_twice_stands_once_in_the_draft(tables):
+    drafts.edit(UNKNOWN_NUMBER, values(failure_class="temporary"), None)
+    drafts.edit(UNKNOWN_NUMBER, values(failure_class="content"), None)
+
+    assert drafts.open_draft().brought.get().failure_class == "content"
+
+
+def test_dropping_the_last_row_ends_the_draft(tables):
+    drafts.drop(drafts.edit(UNKNOWN_NUMBER, values(), None))
+
+    assert drafts.open_draft() is None
+    assert CodeMapping.objects.count() == len(shipped().codes)
+
+
+def test_what_is_published_can_be_neither_dropped_discarded_nor_published_again(tables, now):
+    version = soften(now)
+
+    for act in (
+        lambda: drafts.drop(version.brought.get()),
+        lambda: drafts.discard(version),
+        lambda: drafts.publish(version, note="", by=None, now=now),
+        lambda: rereading.start_preview(version, now),
+    ):
+        with pytest.raises(CannotChange):
+            act()
+
+
+def test_undoing_restores_the_row_and_keeps_the_history(tables, now):
+    version = soften(now)
+
+    back = drafts.undo(version, by=None, now=now)
+    mappings.forget()
+
+    assert mappings.latest().codes == shipped().codes
+    assert (back.number, back.undoes) == (3, version)
+    assert mappings.rows(2) is not None
+    assert dict(mappings.rows(2))[UNKNOWN_NUMBER].failure_class == "temporary"
+
+
+def test_undoing_a_new_code_takes_it_out_again(tables, now):
+    key = Key("twilio", "sms", "error", "31999")
+    drafts.edit(key, values(code="31999"), None)
+    version = drafts.open_draft()
+    drafts.publish(version, note="", by=None, now=now)
+    mappings.forget()
+    assert key in mappings.latest().codes
+
+    drafts.undo(version, by=None, now=now)
+    mappings.forget()
+
+    assert key not in mappings.latest().codes
+
+
+def test_what_stands_in_the_way_of_an_undo_is_named(tables, now):
+    first = soften(now)
+    drafts.edit(UNKNOWN_NUMBER, values(failure_class="content"), None)
+    with pytest.raises(CannotChange, match="draft"):
+        drafts.undo(first, by=None, now=now)
+    drafts.publish(drafts.open_draft(), note="", by=None, now=now)
+
+    with pytest.raises(CannotChange, match="twilio 30005 was changed again by version 3"):
+        drafts.undo(first, by=None, now=now)
+    with pytest.raises(CannotChange, match="only what was edited here"):
+        drafts.undo(tables, by=None, now=now)
+
+
+# ---- Reading anew ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three(account, now):
+    """Somebody whose number failed for good three times in a row, and is blocked for it."""
+    phone = factories.phone()
+    messages = []
+    for day in (3, 2, 1):
+        at = now - timedelta(days=day)
+        recipient = factories.recipient(factories.campaign(), phone.contact)
+        messages.append(sent(account, recipient=recipient, address=phone, created_at=at))
+        receive(messages[-1], at, "undelivered", "30005")
+        work(at)
+    rebuild()
+    return messages
+
+
+def block():
+    return Suppression.objects.filter(released_at=None, reason="hard_fails")
+
+
+def test_the_preview_counts_what_would_change_and_changes_nothing(tables, three, now):
+    assert block().count() == 1
+    drafts.edit(UNKNOWN_NUMBER, values(failure_class="temporary"), None)
+    draft = drafts.open_draft()
+    before = list(Message.objects.order_by("pk").values()), list(StatusEvent.objects.order_by("pk").values())
+
+    rereading.start_preview(draft, now)
+    reread(now)
+
+    draft.refresh_from_db()
+    difference = rereading.Difference.read(draft.preview)
+    assert (difference.messages, difference.lifting, difference.crossing) == (3, 1, 0)
+    assert difference.told == [("Permanent", "Retryable", 3)]
+    assert before == (
+        list(Message.objects.order_by("pk").values()), list(StatusEvent.objects.order_by("pk").values()),
+    )  # fmt: skip
+
+
+def test_publishing_brings_messages_tallies_and_blocks_in_line_and_undo_restores_them(tables, three, now):
+    before = list(Message.objects.order_by("pk").values("disposition", "standing", "failure_class", "fault"))
+    version = soften(now)
+
+    assert rereading.run(now) == 0  # a batch with the old tables may still be under way
+    reread(now + HOUR)
+
+    version.refresh_from_db()
+    assert (version.changed, version.replaying) == (3, False)
+    assert set(Message.objects.values_list("disposition", "failure_class")) == {
+        ("PENDING_RETRY", "temporary")
+    }
+    assert set(StatusEvent.objects.filter(native_code="30005").values_list("mapping_version", flat=True)) == {
+        2
+    }
+    assert not block().exists()
+    assert AddressHealth.objects.get().hard_fails == 0
+    assert agree()
+
+    drafts.undo(version, by=None, now=now + HOUR)
+    mappings.forget()
+    reread(now + 2 * HOUR)
+
+    after = list(Message.objects.order_by("pk").values("disposition", "standing", "failure_class", "fault"))
+    assert after == before
+    assert AddressHealth.objects.get().hard_fails == 3
+    assert block().count() == 1
+    assert agree()
+
+
+def test_nothing_is_sent_for_an_old_message_that_now_could_be_retried(tables, three, now):
+    soften(now + 30 * timedelta(days=1))
+    reread(now + 31 * timedelta(days=1))
+
+    assert not Recipient.objects.filter(automatic=True).exists()
+    assert Message.objects.count() == 3
+
+
+def test_a_code_nobody_knew_gets_its_meaning_for_what_came_in_before(tables, account, now):
+    message = sent(account)
+    receive(message, now, "undelivered", "31999")
+    work(now)
+    message.refresh_from_db()
+    assert (message.disposition, message.reason_code) == ("UNKNOWN", "31999")
+    assert SeenCode.objects.filter(known=False).get().native_code == "31999"
+    assert CodeAlarm.objects.get(kind="unknown").code == "31999"
+
+    drafts.edit(Key("twilio", "sms", "error", "31999"), values(code="31999"), None)
+    drafts.publish(drafts.open_draft(), note="", by=None, now=now)
+    mappings.forget()
+    reread(now + HOUR)
+
+    message.refresh_from_db()
+    assert message.disposition == "BOUNCED_HARD"
+    assert not SeenCode.objects.filter(known=False).exists()
+
+
+def test_what_is_not_concerned_is_left_alone(tables, account, now):
+    other = factories.account("sandbox")
+    theirs = sent(other)
+    fine = sent(account)
+    receive(fine, now, "delivered")
+    work(now)
+    said = recording.Report("", "", "sms", "undelivered", "30005")
+    meaning = shipped().translate("sandbox", said).meaning
+    native = (said.native_status, said.native_code, "")
+    with transaction.atomic():
+        recording.apply([recording.event(theirs.pk, "exposure", meaning, at=now, native=native)], now)
+    soften(now)
+
+    reread(now + HOUR)
+
+    assert set(StatusEvent.objects.values_list("mapping_version", flat=True)) == {1}
+
+
+def test_an_opt_out_that_was_misread_is_taken_back(tables, account, now):
+    phone = factories.phone()
+    Consent.objects.create(contact=phone.contact, channel="sms", opted_in=True, at=now - HOUR, how="Form")
+    message = sent(account, recipient=factories.recipient(factories.campaign(), phone.contact), address=phone)
+    receive(message, now, "failed", "21610")
+    work(now)
+    assert Suppression.objects.get(released_at=None).reason == "stop"
+
+    drafts.edit(
+        Key("twilio", "sms", "error", "21610"),
+        values(status="blocked", failure_class="compliance", fault="sender"),
+        None,
+    )
+    drafts.publish(drafts.open_draft(), note="", by=None, now=now)
+    mappings.forget()
+    reread(now + HOUR)
+
+    assert not Suppression.objects.filter(released_at=None).exists()
+    assert "Mapping corrected: version 2" in Suppression.objects.get().release_note
+    latest = Consent.objects.filter(contact=phone.contact, channel="sms").order_by("at", "id").last()
+    assert (latest.opted_in, latest.how) == (True, "Correction")
+
+
+def test_a_message_in_parts_is_brought_in_line_as_a_whole(tables, now):
+    account = factories.account("sandbox")
+    message = sent(account)
+    for part, status in ((1, "delivered"), (2, "undelivered")):
+        meaning = shipped().translate("sandbox", recording.Report("", "", "sms", status, "")).meaning
+        with transaction.atomic():
+            recording.apply(
+                [
+                    recording.event(
+                        message.pk, "exposure", meaning, at=now, native=(status, "", ""), part=part, parts=2
+                    )
+                ],
+                now,
+            )
+    rebuild()
+    drafts.edit(
+        Key("sandbox", "sms", "status", "undelivered"),
+        values(code="undelivered", failure_class="content", fault="content"),
+        None,
+    )
+    drafts.publish(drafts.open_draft(), note="", by=None, now=now)
+    mappings.forget()
+
+    reread(now + HOUR)
+
+    message.refresh_from_db()
+    assert (message.failure_class, message.disposition) == ("content", "BLOCKED_COMPLIANCE")
+    assert agree()
+
+
+# ---- What was seen -----------------------------------------------------------------------------------------
+
+
+def test_words_are_counted_with_an_example_and_their_first_and_last_time(tables, account, now):
+    for hour, code in ((0, "30003"), (1, "30003"), (2, "")):
+        message = sent(account)
+        receive(message, now + hour * HOUR, "undelivered", code)
+        work(now + hour * HOUR)
+
+    row = SeenCode.objects.get(native_code="30003")
+    assert (row.n, row.first_seen_at, row.last_seen_at) == (2, now, now + HOUR)
+    assert row.receipt_id
+    assert SeenCode.objects.count() == 2
+
+
+def test_a_code_that_is_new_on_a_settled_account_raises_an_alarm_once(tables, account, now):
+    receive(sent(account), now, "delivered")
+    work(now)
+    assert not CodeAlarm.objects.exists()  # everything is new at first
+    for day in (8, 9):
+        receive(sent(account), now + timedelta(days=day), "undelivered", "30006")
+        work(now + timedelta(days=day))
+
+    alarm = CodeAlarm.objects.get()
+    assert (alarm.kind, alarm.code) == ("new", "30006")
+    assert "for the first time" in alarm.sentence
+
+
+def test_a_status_and_a_code_that_contradict_each_other_raise_an_alarm(tables, account, now):
+    receive(sent(account), now, "delivered", "30005")
+    work(now)
+
+    assert CodeAlarm.objects.get().kind == "contradiction"
+
+
+def test_an_unknown_code_never_moves_a_contacts_counters(tables, account, now):
+    for _ in range(3):
+        receive(sent(account), now, "undelivered", "31999")
+        work(now)
+
+    assert not AddressHealth.objects.filter(hard_fails__gt=0).exists()
+    assert not Suppression.objects.exists()
+
+
+# ---- Evidence of routes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "evidence"),
+    [
+        ({"country": "US"}, "handed_over"),
+        ({"country": "DE"}, "carrier"),
+        ({"carrier": "Carrier A"}, "handed_over"),
+        ({"provider": "telnyx"}, "carrier"),
+        ({"provider": "twilio", "evidence": "assumed"}, "assumed"),
+    ],
+)
+def test_a_route_without_handset_receipts_proves_less(account, now, rule, evidence):
+    RouteEvidence.objects.create(channel="sms", **rule)
+    message = sent(account, region="US-TX", carrier="Carrier A")
+    receive(message, now, "delivered")
+    work(now)
+
+    message.refresh_from_db()
+    assert (message.status, message.evidence) == ("delivered", evidence)
+
+
+def test_the_most_particular_route_counts(account, now):
+    RouteEvidence.objects.create(channel="sms", country="US", evidence="assumed")
+    RouteEvidence.objects.create(channel="sms", country="US", carrier="Carrier A", evidence="handed_over")
+    message = sent(account, region="US-TX", carrier="Carrier A")
+    receive(message, now, "delivered")
+    work(now)
+
+    message.refresh_from_db()
+    assert message.evidence == "handed_over"
+    assert not PendingReceipt.objects.exists()
+    assert statements.reproject([message.pk], now) == []
