@@ -19,8 +19,11 @@ import jwt
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.x509 import load_pem_x509_certificate
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from deliveries.providers.base import Call, same
@@ -121,6 +124,18 @@ def ecdsa(public_key: str, signature: str, text: bytes) -> bool:
         key = load_der_public_key(base64.b64decode(public_key))
         assert isinstance(key, EllipticCurvePublicKey)
         key.verify(base64.b64decode(signature), text, ECDSA(SHA256()))
+    except (InvalidSignature, ValueError, AssertionError, binascii.Error):
+        return False
+    return True
+
+
+def rsa_certificate(certificate: bytes, signature: str, text: bytes, digest: str = "sha256") -> bool:
+    """The same for RSA (PKCS #1 v1.5); the key is that of a certificate in PEM. Its origin is the caller's care."""
+    try:
+        key = load_pem_x509_certificate(certificate).public_key()
+        assert isinstance(key, RSAPublicKey)
+        made_with = SHA1() if digest == "sha1" else SHA256()  # noqa: S303 - the provider's choice, not ours
+        key.verify(base64.b64decode(signature), text, PKCS1v15(), made_with)
     except (InvalidSignature, ValueError, AssertionError, binascii.Error):
         return False
     return True
