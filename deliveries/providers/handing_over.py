@@ -59,6 +59,12 @@ def told(answer: httpx.Response) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def first(found: dict[str, Any], name: str) -> dict[str, Any]:
+    """The first object of the list in this field of an answer; empty when there is none."""
+    items = found.get(name)
+    return items[0] if isinstance(items, list) and items and isinstance(items[0], dict) else {}
+
+
 def refused(code: Any, text: Any) -> Handover:
     """The provider read the request and does not take it."""
     return Handover(
