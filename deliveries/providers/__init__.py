@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from deliveries.providers.base import Provider
+from deliveries.providers.drop_cowboy import DropCowboy
 from deliveries.providers.sandbox import Sandbox
 from deliveries.providers.twilio import Twilio
 
-PROVIDERS: dict[str, Provider] = {provider.slug: provider for provider in (Sandbox(), Twilio())}
+PROVIDERS: dict[str, Provider] = {
+    provider.slug: provider
+    for provider in (
+        Sandbox(),
+        DropCowboy(),
+        Twilio(),
+    )
+}
 
 
 def choices() -> list[tuple[str, str]]:
