@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deliveries.providers.base import Provider
 from deliveries.providers.drop_cowboy import DropCowboy
+from deliveries.providers.messente import Messente
 from deliveries.providers.sandbox import Sandbox
 from deliveries.providers.twilio import Twilio
 
@@ -12,6 +13,7 @@ PROVIDERS: dict[str, Provider] = {
     for provider in (
         Sandbox(),
         DropCowboy(),
+        Messente(),
         Twilio(),
     )
 }
