@@ -25,10 +25,9 @@ from deliveries import models
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.models import Account, Message, PendingReceipt, Receipt, StatusEvent
 from deliveries.providers import PROVIDERS
+from deliveries.providers.base import Unsigned
+from deliveries.providers.proving import URL_SECRET
 from deliveries.templatetags.ui import pill
-
-# The last words of receipt addresses that providers are given.
-RECEIPT_KINDS = ("status", "inbound")
 
 
 def _provider_choices() -> list[tuple[str, str]]:
@@ -40,6 +39,12 @@ def _pill(disposition: str, label: str) -> SafeString:
 
 
 # ---- Accounts --------------------------------------------------------------------------------------------
+
+
+def wanted(slug: str) -> dict[str, str]:
+    """Name and label of everything that can be set for a provider: what it needs to send, then what it may use."""
+    provider = PROVIDERS.get(slug)
+    return {**provider.credential_fields, **provider.optional_fields} if provider else {}
 
 
 class AccountForm(forms.ModelForm):
@@ -71,8 +76,7 @@ class AccountForm(forms.ModelForm):
             return {}
 
     def _wanted(self) -> dict[str, str]:
-        provider = PROVIDERS.get(self.instance.provider)
-        return dict(provider.credential_fields) if provider else {}
+        return wanted(self.instance.provider)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -111,8 +115,7 @@ class AccountAdmin(admin.ModelAdmin):
                 "Credentials and receipt addresses follow once the account is saved."
             )
             return fieldsets
-        provider = PROVIDERS.get(obj.provider)
-        names = [f"credential_{name}" for name in provider.credential_fields] if provider else []
+        names = [f"credential_{name}" for name in wanted(obj.provider)]
         if names and self.has_change_permission(request, obj):
             fieldsets.append(("Credentials", {"fields": names}))
         return [*fieldsets, ("Receipts", {"fields": list(self.readonly_fields)})]
@@ -134,8 +137,15 @@ class AccountAdmin(admin.ModelAdmin):
 
     @admin.display(description="Addresses to give the provider")
     def receipt_addresses(self, account: Account) -> SafeString:
-        lines = ((f"{settings.PUBLIC_URL}/hooks/{account.token}/{kind}",) for kind in RECEIPT_KINDS)
-        return format_html_join("", "<code class=address>{}</code><br>", lines)
+        adapter = PROVIDERS.get(account.provider)
+        if adapter is None:
+            return format_html("No adapter for {}.", account.provider)
+        # The secret itself is never shown again: whoever set it knows it.
+        secret = f"?{URL_SECRET}=YOUR-SECRET" if issubclass(type(adapter), Unsigned) else ""
+        addresses = [
+            f"{settings.PUBLIC_URL}/hooks/{account.token}/{kind}{secret}" for kind in sorted(adapter.kinds)
+        ]
+        return format_html_join("", "<code class=address>{}</code><br>", ((one,) for one in addresses))
 
 
 # ---- The record ------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """What people read: label, meaning and next step of an outcome. The sentences stand in `words.csv`.
 
-A row names a channel, a status, a failure class and a goal; `*` stands for any. The most particular row speaks.
+A row names a channel, a status, a failure class and a goal; `*` stands for any. The most particular row speaks. What
+arrived has no failure class: there the column names evidence that is too weak to be called proof.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ WORDS = Path(__file__).resolve().parent / "words.csv"
 ANY = "*"
 # Picture messages share their words with text messages.
 ALIKE = {"mms": "sms"}
+WEAK = frozenset({"handed_over", "assumed"})
 
 
 class Wording(NamedTuple):
@@ -38,8 +40,12 @@ def rows() -> dict[tuple[str, str, str, str], Wording]:
 
 
 @lru_cache(maxsize=4_096)
-def wording(channel: str, status: str, failure_class: str = "", goal: str = "exposure") -> Wording:
+def wording(
+    channel: str, status: str, failure_class: str = "", goal: str = "exposure", evidence: str = ""
+) -> Wording:
     """The words for an outcome. Raises KeyError for a status that is not of our vocabulary."""
+    if status == "delivered" and evidence in WEAK:
+        failure_class = evidence
     channels = dict.fromkeys((channel, ALIKE.get(channel, channel), ANY))
     # The class says more than the channel does, so a row for it is looked for on every channel first.
     for of_class, of_channel, of_goal in product((failure_class, ANY), channels, (goal, ANY)):

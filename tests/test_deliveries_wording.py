@@ -6,7 +6,7 @@ import pytest
 from campaigns.models import Goal
 from contacts.channels import Channel
 from deliveries.statuses import FailureClass, Status
-from deliveries.wording import ANY, WORDS, wording
+from deliveries.wording import ANY, WEAK, WORDS, wording
 
 # Labels that a failure class changes on purpose; everywhere else the class only changes the sentences.
 OWN_LABELS = {"Mobile not found", "Opted out"}
@@ -24,23 +24,8 @@ def test_every_channel_and_status_has_words(channel, status):
 @pytest.mark.parametrize(
     ("channel", "status", "label", "next_step"),
     [
-        ("sms", "delivered", "Delivered", "watch engagement separately"),
-        ("sms", "queued", "Queued", "backlog before changing the content"),
-        ("sms", "undelivered", "Undelivered", "number quality, content and carrier acceptance"),
-        ("sms", "expired", "Expired", "only if it is still relevant, in business hours"),
-        ("sms", "rejected", "Rejected by carrier", "content, sender set-up and registration"),
-        ("sms", "failed", "Failed", "before any retry"),
-        ("sms", "sent", "Pending", "Past 24 hours it is at risk; up to 72 hours is ordinary"),
+        ("mms", "rejected", "Rejected by carrier", "Inspect content, sender set-up, registration."),
         ("sms", "delayed", "Pending", "at risk"),
-        ("mms", "rejected", "Rejected by carrier", "content, sender set-up and registration"),
-        ("voice", "answered", "Answered", "success"),
-        ("voice", "no_answer", "No answer", "SMS or voicemail"),
-        ("voice", "busy", "Busy", "later schedule"),
-        ("voice", "voicemail", "Voicemail", "exposure"),
-        ("voice", "failed", "Failed", "number is valid and the call set-up"),
-        ("rvm", "delivered", "Voicemail dropped", "successful exposure"),
-        ("rvm", "undelivered", "Failed drop", "eligibility and the retry rules"),
-        ("rvm", "rejected", "Rejected", "use another channel"),
         ("email", "delivered", "Accepted", "watch engagement separately"),
         ("email", "delayed", "Delayed", "not a failure"),
         ("email", "bounced", "Bounced", "address"),
@@ -55,6 +40,70 @@ def test_a_status_reads_as_its_channel_says_it(channel, status, label, next_step
 
     assert words.label == label
     assert next_step in words.next_step
+
+
+@pytest.mark.parametrize(
+    ("channel", "status", "words"),
+    [
+        (
+            "sms",
+            "delivered",
+            ("Delivered", "Reached the recipient side.", "Count as success, watch engagement separately."),
+        ),
+        ("sms", "queued", ("Queued", "Waiting.", "Watch for backlog before changing content.")),
+        (
+            "sms",
+            "undelivered",
+            (
+                "Undelivered",
+                "Did not reach the recipient.",
+                "Review number quality, content, carrier acceptance.",
+            ),
+        ),
+        (
+            "sms",
+            "expired",
+            ("Expired", "The window passed.", "Retry only if still relevant, in business hours."),
+        ),
+        (
+            "sms",
+            "rejected",
+            ("Rejected by carrier", "Not accepted.", "Inspect content, sender set-up, registration."),
+        ),
+        (
+            "sms",
+            "failed",
+            ("Failed", "Never got through.", "Check sending number, account and format before any retry."),
+        ),
+        (
+            "sms",
+            "sent",
+            ("Pending", "Accepted, being attempted.", "Watch. Past 24 h at risk; up to 72 h is ordinary."),
+        ),
+        ("voice", "delivered", ("Answered", "Connected.", "Judge against the goal.")),
+        ("voice", "no_answer", ("No answer", "Rang out.", "Retry later or move to SMS or voicemail.")),
+        ("voice", "busy", ("Busy", "Occupied.", "Retry later.")),
+        ("voice", "voicemail", ("Voicemail", "Reached a mailbox.", "Keep: exposure fits the plan.")),
+        ("voice", "failed", ("Failed", "Not completed.", "Check number and call set-up.")),
+        ("rvm", "undelivered", ("Failed drop", "Not completed.", "Review eligibility and retry rules.")),
+        ("rvm", "rejected", ("Rejected", "Not accepted.", "Take off the RVM path or use another channel.")),
+    ],
+)
+def test_the_status_table_reads_just_so(channel, status, words):
+    assert wording(channel, status) == words
+
+
+def test_a_voicemail_drop_says_that_it_was_not_necessarily_heard():
+    assert wording("rvm", "delivered").label == "Successful drop"
+    assert "Landed in the mailbox." in wording("rvm", "delivered").meaning
+    assert "successful exposure" in wording("rvm", "delivered").next_step
+
+
+@pytest.mark.parametrize("evidence", ["handed_over", "assumed"])
+@pytest.mark.parametrize("channel", ["sms", "mms"])
+def test_a_delivery_without_proof_is_called_handed_over(channel, evidence):
+    assert wording(channel, "delivered", "none", "exposure", evidence).label == "Handed over"
+    assert wording(channel, "delivered", "none", "exposure", "carrier").label == "Delivered"
 
 
 def test_a_number_that_is_no_mobile_is_named_so_on_voicemail_drops():
@@ -74,7 +123,7 @@ def test_the_table_is_plain_sentences_in_our_vocabulary():
     known = {
         "channel": {ANY, *Channel.values},
         "status": set(Status.values),
-        "failure_class": {ANY, *FailureClass.values},
+        "failure_class": {ANY, *FailureClass.values, *WEAK},
         "goal": {ANY, *Goal.values},
     }
     with WORDS.open(newline="", encoding="utf-8") as file:

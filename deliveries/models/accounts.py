@@ -10,6 +10,10 @@ from django.utils import timezone
 
 from campaigns.models import Sender
 from deliveries.credentials import EncryptedJSONField
+from deliveries.providers import PROVIDERS
+from deliveries.providers.base import Unsigned
+
+URL_SECRET_FIELD = Unsigned.proof_field
 
 
 def new_token() -> str:
@@ -53,3 +57,11 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Where a provider signs nothing, a secret in the address stands in for it from the first moment."""
+        adapter = PROVIDERS.get(self.provider)
+        unsigned = adapter is not None and adapter.proof_field == URL_SECRET_FIELD
+        if unsigned and "credentials" not in self.get_deferred_fields():
+            self.credentials = {URL_SECRET_FIELD: new_token(), **self.credentials}
+        super().save(*args, **kwargs)

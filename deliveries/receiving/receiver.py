@@ -4,9 +4,9 @@ A lean ASGI callable in front of Django. A request costs a signature check and a
 nothing else: no look-up, no parsing that can fail. Receipts that arrive while a commit runs form the next
 batch, so batches grow with the load and there is no timer.
 
-What it answers, to the provider: 204 taken (also for messages we do not know); 403 the signature is wrong;
-404 no such account; 405 neither GET nor POST; 413 too large; 503 with Retry-After when the queue is full or the
-database is away, so that the provider comes again.
+What it answers, to the provider: 204 taken (also for messages we do not know), or 200 where it waits for words;
+403 the signature is wrong; 404 no such account; 405 neither GET nor POST; 413 too large; 503 with Retry-After when
+the queue is full or the database is away, so that the provider comes again.
 """
 
 from __future__ import annotations
@@ -43,6 +43,18 @@ PATH = re.compile(r"/hooks/([\w-]{1,40})/([a-z][a-z-]{0,15})/?")
 BATCH_MAX = 1_000
 DIRECTORY_SECONDS = 10.0
 RING_SECONDS = 0.5
+
+
+# Status, further headers, body.
+Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+
+def taken(provider: Provider, kind: str, call: Call) -> Answer:
+    """What the provider hears when its callback is on disk: 204, or 200 with the words it waits for."""
+    content_type, said = provider.reply(kind, call)
+    if not said:
+        return 204, [], b""
+    return 200, [(b"content-type", content_type.encode())], said
 
 
 class Directory:
@@ -228,51 +240,51 @@ class Receiver:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if self._batcher is None or self._directory is None:
             await self.startup()
-        status, extra = await self._answer(scope, receive)
-        await send(
-            {"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0"), *extra]}
-        )
-        await send({"type": "http.response.body", "body": b""})
+        status, extra, said = await self._answer(scope, receive)
+        length = (b"content-length", str(len(said)).encode())
+        await send({"type": "http.response.start", "status": status, "headers": [length, *extra]})
+        await send({"type": "http.response.body", "body": said})
 
-    async def _answer(self, scope: dict[str, Any], receive: Receive) -> tuple[int, list[tuple[bytes, bytes]]]:
+    async def _answer(self, scope: dict[str, Any], receive: Receive) -> Answer:
         assert self._directory is not None
         assert self._batcher is not None
         match = PATH.fullmatch(scope["path"])
         if not match:
-            return 404, []
+            return 404, [], b""
         if scope["method"] not in ("POST", "GET"):
-            return 405, [(b"allow", b"GET, POST")]
+            return 405, [(b"allow", b"GET, POST")], b""
         try:
             body = await read_body(receive, settings.RECEIPT_MAX_BYTES)
         except WentAway:
-            return 400, []  # nobody reads it
+            return 400, [], b""  # nobody reads it
         if body is None:
-            return 413, [(b"connection", b"close")]
+            return 413, [(b"connection", b"close")], b""
         try:
             account = await self._directory.find(match[1])
             if account is None:
-                return 404, []
+                return 404, [], b""
             account_id, provider, credentials = account
             call = self._call(scope, body)
             if not provider.verify(call, credentials):
                 await self._refused(account_id)
-                return 403, []
+                return 403, [], b""
             kept = {name: value for name, value in call.headers.items() if name in provider.headers_kept}
             await self._batcher.put(
-                Incoming(account_id, match[2], timezone.now(), call.method, call.query, kept, body)
+                Incoming(account_id, match[2], call.at, call.method, call.query, kept, body)
             )
         except Exception as problem:  # noqa: BLE001 - whatever it was, the provider must come again
             if not isinstance(problem, QueueFull):
                 logger.error("A receipt was turned away for now: %r", problem)
-            return 503, [(b"retry-after", b"5")]
-        return 204, []
+            return 503, [(b"retry-after", b"5")], b""
+        return taken(provider, match[2], call)
 
     def _call(self, scope: dict[str, Any], body: bytes) -> Call:
         path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
         query = scope["query_string"].decode("latin-1")
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         url = f"{self._public}{path}?{query}" if query else f"{self._public}{path}"
-        return Call(scope["method"], url, query, headers, body)
+        peer = (scope.get("client") or ("",))[0]
+        return Call(scope["method"], url, query, headers, body, at=timezone.now(), peer=peer)
 
     async def _refused(self, account_id: int) -> None:
         logger.warning("Refused a callback for account %d: its signature is wrong", account_id)

@@ -171,7 +171,7 @@ def _row(
     slugs: Mapping[int, str],
     now: datetime,
 ) -> Row:
-    words = wording(message.channel, message.status, message.failure_class, message.goal)
+    words = wording(message.channel, message.status, message.failure_class, message.goal, message.evidence)
     action, action_label = STEPS.get(Queue(entry.queue), ("", "")) if entry else ("", "")
     return Row(
         message=message,
@@ -200,4 +200,6 @@ def meaning(message: Message, slugs: Mapping[int, str]) -> str:
         )
         if said.short:
             return said.short
-    return wording(message.channel, message.status, message.failure_class, message.goal).meaning
+    return wording(
+        message.channel, message.status, message.failure_class, message.goal, message.evidence
+    ).meaning

@@ -298,7 +298,7 @@ def _attempt(
     decisions: list[Decision],
     entry: QueueEntry | None,
 ) -> Attempt:
-    words = wording(message.channel, message.status, message.failure_class, message.goal)
+    words = wording(message.channel, message.status, message.failure_class, message.goal, message.evidence)
     said = (
         describe(provider, message.channel, message.reason_code, message.status)
         if message.reason_code
@@ -325,7 +325,7 @@ def _attempt(
 
 
 def _fact(message: Message, provider: str, event: StatusEvent, receipts: dict[int, Raw]) -> Fact:
-    words = wording(message.channel, event.status, event.failure_class, message.goal)
+    words = wording(message.channel, event.status, event.failure_class, message.goal, event.evidence)
     said = describe(provider, message.channel, event.native_code, event.status) if event.native_code else None
     found = disposition(event.status, event.failure_class, event.fault, message.goal)
     return Fact(

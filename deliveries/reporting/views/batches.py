@@ -279,7 +279,9 @@ def _rows(found: list[Message], results: Any) -> list[dict[str, Any]]:
             "message": message,
             "name": str(message.contact),
             "address": mask(message.address.value),
-            "label": wording(message.channel, message.status, message.failure_class, message.goal).label,
+            "label": wording(
+                message.channel, message.status, message.failure_class, message.goal, message.evidence
+            ).label,
             "bucket": bucket_of(message.disposition),
             "what": meaning(message, slugs),
             **_result(result),
