@@ -6,6 +6,7 @@ from deliveries.providers.base import Provider
 from deliveries.providers.drop_cowboy import DropCowboy
 from deliveries.providers.messente import Messente
 from deliveries.providers.sandbox import Sandbox
+from deliveries.providers.telnyx import Telnyx
 from deliveries.providers.twilio import Twilio
 
 PROVIDERS: dict[str, Provider] = {
@@ -14,6 +15,7 @@ PROVIDERS: dict[str, Provider] = {
         Sandbox(),
         DropCowboy(),
         Messente(),
+        Telnyx(),
         Twilio(),
     )
 }

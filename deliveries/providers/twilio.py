@@ -39,7 +39,7 @@ from deliveries.providers.reading import (
     reference,
     word,
 )
-from deliveries.providers.twiml import NO_MORE, call_reports, key_press, recipient, script
+from deliveries.providers.twiml import NO_MORE, call_reports, call_text, key_press, recipient, script
 
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 OPT_OUT_TYPES = {"STOP", "START", "HELP"}
@@ -199,12 +199,6 @@ def call_code(fields: Mapping[str, str]) -> str:
         return code
     sip = word(fields, "SipResponseCode", required=False, longest=LONGEST_WORD - len("sip:"))
     return f"sip:{sip}" if sip and fields.get("CallStatus") == "failed" else ""
-
-
-def call_text(fields: Mapping[str, str]) -> str:
-    seconds = fields.get("CallDuration", "")
-    text = fields.get("ErrorMessage", "")
-    return clean(text or (f"{seconds} s" if seconds.isdigit() else ""))
 
 
 def moment(text: str) -> datetime | None:

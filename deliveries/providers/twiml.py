@@ -11,7 +11,7 @@ from datetime import datetime
 from xml.sax.saxutils import escape, quoteattr
 
 from deliveries.providers.base import Act, Outgoing, Report
-from deliveries.providers.reading import LONGEST_ADDRESS, LONGEST_ID, LONGEST_WORD, word
+from deliveries.providers.reading import LONGEST_ADDRESS, LONGEST_ID, LONGEST_WORD, clean, word
 
 # "Answered" and "over": only then does AnsweredBy say who it was.
 PICKED_UP = {"in-progress", "completed"}
@@ -43,6 +43,12 @@ def call_reports(
         yield Report(ref, sid, "voice", status, code, text, address=to, occurred_at=at)
     if who and (not status or status in PICKED_UP):
         yield Report(ref, sid, "voice", f"amd:{who}", address=to, occurred_at=at)
+
+
+def call_text(fields: Mapping[str, str]) -> str:
+    seconds = fields.get("CallDuration", "")
+    text = fields.get("ErrorMessage", "")
+    return clean(text or (f"{seconds} s" if seconds.isdigit() else ""))
 
 
 def key_press(ref: str, fields: Mapping[str, str], at: datetime | None = None) -> Act:
