@@ -33,6 +33,7 @@ from deliveries.models import (
 from deliveries.reporting.figures import providers
 from deliveries.reporting.keyset import Cursor
 from deliveries.reporting.outcomes import bucket_of
+from deliveries.reporting.why import DECIDES, verdict
 from deliveries.statuses import Disposition, Evidence, Status, disposition
 from deliveries.wording import wording
 
@@ -80,6 +81,11 @@ class Fact:
     bucket: str
     meaning: str
     receipt: Raw | None
+    verdict: str
+
+    @property
+    def decides(self) -> bool:
+        return self.verdict == DECIDES
 
 
 @dataclass(frozen=True)
@@ -309,6 +315,7 @@ def _attempt(
         if message.delivered_at and message.handed_over_at
         else None
     )
+    winner = next((event for event in events if event.standing == message.standing), None)
     return Attempt(
         message=message,
         bucket=bucket_of(message.disposition),
@@ -317,14 +324,20 @@ def _attempt(
         code_name=said.name if said else "",
         next_step=_next_step(words.next_step, entry),
         why=_why(message),
-        facts=[_fact(message, provider, event, receipts) for event in events],
+        facts=[_fact(message, provider, event, receipts, winner) for event in events],
         decisions=decisions,
         entry=entry,
         seconds=max(0, round(latency.total_seconds())) if latency else None,
     )
 
 
-def _fact(message: Message, provider: str, event: StatusEvent, receipts: dict[int, Raw]) -> Fact:
+def _fact(
+    message: Message,
+    provider: str,
+    event: StatusEvent,
+    receipts: dict[int, Raw],
+    winner: StatusEvent | None,
+) -> Fact:
     words = wording(message.channel, event.status, event.failure_class, message.goal, event.evidence)
     said = describe(provider, message.channel, event.native_code, event.status) if event.native_code else None
     found = disposition(event.status, event.failure_class, event.fault, message.goal)
@@ -334,6 +347,7 @@ def _fact(message: Message, provider: str, event: StatusEvent, receipts: dict[in
         bucket=bucket_of(found),
         meaning=said.short if said and said.short else event.native_text,
         receipt=receipts.get(event.receipt_id or 0),
+        verdict=verdict(event, message, winner),
     )
 
 

@@ -1,0 +1,59 @@
+"""Which report decides a message's status, and why the others do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from deliveries.models import StatusEvent
+from deliveries.reporting.trail import attempts
+from deliveries.statements import reproject
+from deliveries.statuses import Meaning, Status, standing
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def told(message, now, *facts):
+    """The verdicts on these (status, evidence, part) in their order."""
+    for number, (status, evidence, part) in enumerate(facts, start=1):
+        meaning = Meaning(status, "none", "none", evidence)
+        StatusEvent.objects.create(
+            message_id=message.pk, fact=number, status=status, standing=standing(meaning, number),
+            failure_class="none", fault="none", evidence=evidence, occurred_at=now, recorded_at=now,
+            part=part, parts=2 if part else 0,
+        )  # fmt: skip
+    reproject([message.pk], now)
+    message.refresh_from_db()
+    (attempt,) = attempts([message])
+    return [fact.verdict for fact in sorted(attempt.facts, key=lambda fact: fact.event.fact)]
+
+
+@pytest.mark.parametrize(
+    ("facts", "winner", "words"),
+    [
+        ([("sent", "carrier", 0), ("delivered", "carrier", 0)], 1, "progress gives way"),
+        ([("delivered", "carrier", 0), ("undelivered", "carrier", 0)], 0, "outranks a reported failure"),
+        ([("delivered", "carrier", 0), ("bounced", "carrier", 0)], 1, "came back"),
+        (
+            [("timed_out", "clock", 0), ("sent", "carrier", 0), ("delivered", "carrier", 0)],
+            2,
+            "our own clock",
+        ),
+        ([("delivered", "carrier", 0), ("delivered", "handset", 0)], 1, "less behind it"),
+        ([("sending", "carrier", 0), ("sent", "carrier", 0)], 1, "An earlier step"),
+        ([("failed", "carrier", 0), ("blocked", "carrier", 0)], 1, "says more"),
+        ([("delivered", "carrier", 1), ("undelivered", "carrier", 2)], 1, "Another part decides"),
+    ],
+)
+def test_one_report_decides_and_the_others_say_why_they_do_not(now, facts, winner, words):
+    verdicts = told(factories.message(status=Status.SENDING), now, *facts)
+
+    assert verdicts[winner] == "This decides the status."
+    assert words in verdicts[0 if winner else 1]
+    assert sum(verdict.startswith("This decides") for verdict in verdicts) == 1
+
+
+def test_parts_that_are_silent_decide_together(now):
+    (verdict,) = told(factories.message(status=Status.SENDING), now, ("delivered", "carrier", 1))
+
+    assert "the others are silent" in verdict
