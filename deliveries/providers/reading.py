@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from deliveries.providers.base import Call, Fact, Unreadable
+from deliveries.providers.base import Call, Fact, Unreadable, bare
 
 UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 # What the columns hold. No provider's own words are longer.
@@ -191,6 +191,14 @@ def with_plus(number: str) -> str:
     """A phone number in E.164 where the provider leaves the plus out; what is no number stays as it is."""
     digits = number.isascii() and number.isdigit()
     return f"+{number}" if digits else number
+
+
+def north_american(number: str) -> str:
+    """The same where the provider writes numbers as people there do: (555) 010-0199 is +15550100199."""
+    digits = bare(number)
+    if not digits or any(letter.isalpha() for letter in number):
+        return number
+    return f"+1{digits}" if len(digits) == 10 else f"+{digits}"
 
 
 def clean(text: str) -> str:
