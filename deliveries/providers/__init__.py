@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deliveries.providers.base import Provider
+from deliveries.providers.bandwidth import Bandwidth
 from deliveries.providers.drop_cowboy import DropCowboy
 from deliveries.providers.messente import Messente
 from deliveries.providers.sandbox import Sandbox
@@ -13,6 +14,7 @@ PROVIDERS: dict[str, Provider] = {
     provider.slug: provider
     for provider in (
         Sandbox(),
+        Bandwidth(),
         DropCowboy(),
         Messente(),
         Telnyx(),

@@ -1,0 +1,225 @@
+"""Bandwidth: SMS, MMS and calls. https://dev.bandwidth.com/docs/messaging and https://dev.bandwidth.com/docs/voice.
+
+Messages are reported to the address of the application, not to one of each message: there our reference comes back
+in `tag`. A call asks our `answer` address what to say, which is why the words travel in that address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, Literal
+from urllib.parse import urlencode
+from xml.sax.saxutils import escape, quoteattr
+
+import httpx
+
+from deliveries.providers.base import (
+    Act,
+    Call,
+    Fact,
+    Handover,
+    Inbound,
+    LostAnswer,
+    Outgoing,
+    Report,
+    Unsigned,
+)
+from deliveries.providers.handing_over import post, refused, told
+from deliveries.providers.reading import (
+    LONGEST_ADDRESS,
+    LONGEST_ID,
+    LONGEST_WORD,
+    clean,
+    each,
+    inside,
+    iso,
+    json_value,
+    query_of,
+    reference,
+    with_plus,
+    word,
+)
+
+MESSAGES = "https://messaging.bandwidth.com/api/v2/users/{account_id}/messages"
+CALLS = "https://voice.bandwidth.com/api/v2/accounts/{account_id}/calls"
+TOLL_FREE = re.compile(r"\+1(800|833|844|855|866|877|888)\d{7}")
+
+
+class Bandwidth(Unsigned):
+    slug = "bandwidth"
+    name = "Bandwidth"
+    channels = frozenset({"sms", "mms", "voice"})
+    credential_fields = {
+        "account_id": "Account ID",
+        "username": "API user name",
+        "password": "API password",
+        "application_id": "Messaging application ID",
+    }
+    optional_fields = {**Unsigned.optional_fields, "voice_application_id": "Voice application ID"}
+    kinds = frozenset({"status", "answer", "keys", "inbound"})
+    # Words of its list of messages, and of what others begin: no callback reports them about a message of ours.
+    answers_only = ("rejected", "accepted", "queued", "sending", "sent", "delivered", "undelivered", "failed",
+                    "received", "message-received", "initiate")  # fmt: skip
+    handset_words = frozenset({"amd:human"})
+
+    def parse(self, kind: str, call: Call) -> list[Fact]:
+        query = query_of(call)
+        event = query if call.method == "GET" else json_value(call.body)
+        if isinstance(event, dict) and event.get("eventType"):
+            return list(call_facts(query, event))
+        return each(event if isinstance(event, list) else [event], "body", partial(message_facts, query))
+
+    def reply(self, kind: str, call: Call) -> tuple[str, bytes]:
+        """What to say when a call is answered; after the key there is nothing more to say."""
+        if kind not in ("answer", "keys"):
+            return super().reply(kind, call)
+        return "application/xml", f"<Response>{script(query_of(call))}</Response>".encode()
+
+    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
+        assert isinstance(client, httpx.AsyncClient)
+        voice = message.channel == "voice"
+        answer = await post(
+            client,
+            (CALLS if voice else MESSAGES).format(account_id=credentials["account_id"]),
+            json=call_fields(message, credentials) if voice else message_fields(message, credentials),
+            auth=(credentials["username"], credentials["password"]),
+        )
+        if isinstance(answer, Handover):
+            return answer
+        said = told(answer)
+        if answer.is_success:
+            made, segments = said.get("callId" if voice else "id"), said.get("segmentCount")
+            if not made:
+                raise LostAnswer(f"HTTP {answer.status_code} without an id.")
+            return Handover(
+                True, provider_message_id=str(made), segments=segments if isinstance(segments, int) else 1
+            )
+        return refused(said.get("type") or f"http:{answer.status_code}", said.get("description"))
+
+
+# ---- reading ---------------------------------------------------------------------------------------------
+
+
+def message_facts(query: Mapping[str, str], event: Mapping[str, Any]) -> Iterator[Fact]:
+    """One element of a messaging callback; of a message to a group every recipient has a callback of their own."""
+    message = inside(event, "message")
+    kind, text = word(event, "type"), clean(str(event.get("description") or ""))
+    if kind == "message-received" or message.get("direction") == "in":
+        yield inbound(event, message)
+        return
+    group = isinstance(message.get("to"), list) and len(message["to"]) > 1
+    mms = bool(message.get("media")) or group or query.get("c") == "mms" or "to carrier" in text.lower()
+    evidence = proof(text.lower(), str(message.get("from")), mms=mms) if kind == "message-delivered" else ""
+    yield Report(
+        ref="" if group else our_reference(query, message),
+        provider_message_id=word(message, "id", longest=LONGEST_ID),
+        channel="mms" if mms else "sms",
+        native_status=kind,
+        native_code=word(event, "errorCode", required=False),
+        native_text=text,
+        occurred_at=iso(event.get("time")),
+        address=with_plus(word(event, "to", longest=LONGEST_ADDRESS, required=False)),
+        evidence=evidence,
+    )
+
+
+def proof(text: str, sender: str, *, mms: bool) -> Literal["", "handed_over", "handset"]:
+    """What "delivered" proves. Accounts without receipts for MMS are told so at the handover, in other words than ok;
+    toll-free numbers get the device's own receipt."""
+    if mms:
+        return "" if text == "ok" else "handed_over"
+    return "handset" if text == "ok" and TOLL_FREE.fullmatch(sender) else ""
+
+
+def inbound(event: Mapping[str, Any], message: Mapping[str, Any]) -> Inbound:
+    ours = {"owner": message.get("owner"), "to": event.get("to")}
+    return Inbound(
+        sender=with_plus(word(message, "from", longest=LONGEST_ADDRESS)),
+        recipient=with_plus(word(ours, "owner", "to", longest=LONGEST_ADDRESS)),
+        channel="mms" if message.get("media") else "sms",
+        text=clean(str(message.get("text") or "")),
+        occurred_at=iso(message.get("time")),
+        provider_message_id=word(message, "id", longest=LONGEST_ID),
+    )
+
+
+def call_facts(query: Mapping[str, str], event: Mapping[str, Any]) -> Iterator[Report | Act]:
+    """What happened in a call of ours; who answered is a fact of its own."""
+    if event.get("direction") == "inbound":
+        return  # somebody calls us: not an answer to a message
+    report = Report(
+        ref=our_reference(query, event),
+        provider_message_id=word(event, "callId", longest=LONGEST_ID),
+        channel="voice",
+        native_status=word(event, "eventType"),
+        native_code=word(event, "cause", required=False),
+        native_text=clean(str(event.get("errorMessage") or "")),
+        occurred_at=iso(event.get("endTime")) or iso(event.get("eventTime")),
+        address=with_plus(word(event, "to", longest=LONGEST_ADDRESS, required=False)),
+    )
+    if report.native_status in ("gather", "dtmf"):
+        digits = word(event, "digits", "digit", required=False)
+        yield Act(
+            "key_press", *report[:3], address=report.address, text=digits, occurred_at=report.occurred_at
+        )
+        return
+    if report.native_code == "hangup" and event.get("answerTime"):
+        yield report._replace(native_status="disconnect:answered")
+    elif report.native_status != "machineDetectionComplete":
+        yield report
+    who = inside(event, "machineDetectionResult")
+    if who:
+        value = word(who, "value", longest=LONGEST_WORD - len("amd:"))
+        yield report._replace(native_status=f"amd:{value}")
+
+
+def our_reference(query: Mapping[str, str], fields: Mapping[str, Any]) -> str:
+    return reference(query) or reference({"m": str(fields.get("tag") or "")})
+
+
+# ---- handing over ----------------------------------------------------------------------------------------
+
+
+def message_fields(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "applicationId": credentials["application_id"],
+        "from": message.sender,
+        "to": [message.to],
+        "tag": message.ref,
+    }
+    if message.body:
+        fields["text"] = message.body
+    if message.media_url:
+        fields["media"] = [message.media_url]
+    return fields
+
+
+def call_fields(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+    """A call that speaks at once, while Bandwidth finds out who listens."""
+    said = {"play": message.media_url} if message.media_url else {"say": message.body}
+    if message.extra.get("keys"):
+        said["keys"] = "1"
+    return {
+        "applicationId": credentials.get("voice_application_id") or credentials["application_id"],
+        "from": message.sender,
+        "to": message.to,
+        "answerUrl": f"{message.callback_for('answer')}&{urlencode(said)}",
+        "disconnectUrl": message.callback,
+        "machineDetection": {"mode": "async", "callbackUrl": message.callback},
+        "tag": message.ref,
+    }
+
+
+def script(query: Mapping[str, str]) -> str:
+    """BXML for what the address carries; nothing in it, nothing to say."""
+    said = ""
+    if query.get("play"):
+        said = f"<PlayAudio>{escape(query['play'])}</PlayAudio>"
+    elif query.get("say"):
+        said = f"<SpeakSentence>{escape(clean(query['say']))}</SpeakSentence>"
+    if said and query.get("keys"):
+        ours = urlencode({name: query[name] for name in ("m", "c", "k") if name in query})
+        said = f'<Gather gatherUrl={quoteattr(f"keys?{ours}")} maxDigits="1">{said}</Gather>'
+    return said
