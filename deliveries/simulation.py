@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from campaigns.models import Campaign, Recipient
 from deliveries.deciding.followup import follow_due, follow_moved
+from deliveries.mappings import drift, sightings
 from deliveries.models import Account, Outbox
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import Call
@@ -93,6 +94,8 @@ class Simulation:
                 busy = True
             recover(self.now, self.transport, CLAIM)
         fold_all()
+        sightings.count(self.now)
+        drift.run(self.now)
         launching.complete(self.now)
 
     def receive(self) -> None:

@@ -127,7 +127,7 @@ def _settle(recipient_ids: Sequence[int], now: datetime) -> None:
     withdraw([m.pk for v in views if v.reached_by for m in v.messages], "superseded", now)
     ended = [v for v in views if decided[v.recipient.pk].rule == "opted-out"]
     withdraw([m.pk for v in ended for m in v.messages], "opted_out", now)
-    _explain(views, decided, made, now)
+    _explain(views, decided, now)
     line_up(views, decided, made, now)
     _move_recipients(views, decided, made, now)
 
@@ -213,18 +213,15 @@ def _make_due(
     return made
 
 
-def _explain(
-    views: Sequence[View], decided: dict[int, Decided], made: dict[int, Message], now: datetime
-) -> None:
+def _explain(views: Sequence[View], decided: dict[int, Decided], now: datetime) -> None:
     """Record each decision that says something new."""
     rows = []
     for view in views:
         plan, recipient = decided[view.recipient.pk], view.recipient
         if plan.rule in ("arrived", "planned", "under-way"):
             continue  # the message itself says it
-        said = (plan.step, plan.reason) == (recipient.next_step, recipient.next_step_reason)
-        if said and recipient.pk not in made:
-            continue
+        if (plan.step, plan.reason) == (recipient.next_step, recipient.next_step_reason):
+            continue  # said when it was planned; the attempt that carries it out repeats the reason
         rows.append(
             Decision(
                 message_id=view.head.pk,

@@ -19,7 +19,7 @@ from deliveries.receiving.translation import Mapping
 
 LIMIT = 20_000
 LOCK = 0x57_42_02  # PostgreSQL advisory lock: one process counts at a time
-# An account that began yesterday says everything for the first time.
+# An account that began with a channel yesterday says everything for the first time.
 SETTLED_IN = timedelta(days=7)
 
 Kind = CodeAlarm.Kind
@@ -118,7 +118,7 @@ def _raise_for(new: Sequence[SeenCode], now: datetime) -> None:
                     now,
                 )
             )
-        elif since[row.account_id] < row.first_seen_at - SETTLED_IN:
+        elif since[row.account_id, row.channel] < row.first_seen_at - SETTLED_IN:
             alarms.append(alarm(Kind.NEW, row, f"{account} said {words!r} for the first time.", now))
     sound(alarms)
 
