@@ -38,6 +38,16 @@ _VIEW_MACHINERY = (
     | _may("view", "auth", "group")
     | _may("view", "deliveries", "account receipt pendingreceipt outbox moved heartbeat")
 )
+# What providers' words mean. Editing a draft changes nothing; publishing it changes what every report says.
+_MAPPINGS = (
+    _may(
+        "view",
+        "deliveries",
+        "codemapping mappingversion seencode codeday codealarm routeevidence strayreport",
+    )
+    | _may("change", "deliveries", "codemapping mappingversion codealarm")
+    | _may("add delete", "deliveries", "routeevidence")
+)
 
 ROLES: dict[str, set[str]] = {
     MARKETER: _EVERYDAY_VIEW
@@ -50,6 +60,7 @@ ROLES: dict[str, set[str]] = {
     },
     ADMINISTRATOR: _EVERYDAY_VIEW
     | _VIEW_MACHINERY
+    | _MAPPINGS
     | _may("add change", "accounts", "user")
     | _may("add change", "contacts", "contact contactlist listmembership address suppression")
     | _may("delete", "contacts", "listmembership")
