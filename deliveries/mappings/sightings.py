@@ -101,7 +101,8 @@ def add_to_days(counts: dict[tuple, tuple[int, int, int]]) -> None:
 
 def _raise_for(new: Sequence[SeenCode], now: datetime) -> None:
     names = dict(Account.objects.values_list("pk", "name"))
-    since = dict(SeenCode.objects.order_by().values_list("account_id").annotate(first=Min("first_seen_at")))
+    firsts = SeenCode.objects.order_by().values_list("account_id", "channel").annotate(Min("first_seen_at"))
+    since = {(account, channel): first for account, channel, first in firsts}
     alarms = []
     for row in new:
         words, account = str(row) or "no word at all", names.get(row.account_id, "An account")
