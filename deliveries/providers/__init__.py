@@ -7,6 +7,7 @@ from deliveries.providers.bandwidth import Bandwidth
 from deliveries.providers.drop_cowboy import DropCowboy
 from deliveries.providers.messente import Messente
 from deliveries.providers.sandbox import Sandbox
+from deliveries.providers.slybroadcast import Slybroadcast
 from deliveries.providers.telnyx import Telnyx
 from deliveries.providers.twilio import Twilio
 
@@ -17,6 +18,7 @@ PROVIDERS: dict[str, Provider] = {
         Bandwidth(),
         DropCowboy(),
         Messente(),
+        Slybroadcast(),
         Telnyx(),
         Twilio(),
     )
