@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deliveries.providers.base import Provider
 from deliveries.providers.bandwidth import Bandwidth
+from deliveries.providers.call_loop import CallLoop
 from deliveries.providers.drop_cowboy import DropCowboy
 from deliveries.providers.messente import Messente
 from deliveries.providers.sandbox import Sandbox
@@ -16,6 +17,7 @@ PROVIDERS: dict[str, Provider] = {
     for provider in (
         Sandbox(),
         Bandwidth(),
+        CallLoop(),
         DropCowboy(),
         Messente(),
         Slybroadcast(),
