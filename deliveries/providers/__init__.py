@@ -6,9 +6,11 @@ from deliveries.providers.base import Provider
 from deliveries.providers.bandwidth import Bandwidth
 from deliveries.providers.call_loop import CallLoop
 from deliveries.providers.drop_cowboy import DropCowboy
+from deliveries.providers.kannel import Kannel
 from deliveries.providers.messente import Messente
 from deliveries.providers.sandbox import Sandbox
 from deliveries.providers.slybroadcast import Slybroadcast
+from deliveries.providers.smpp import Smpp
 from deliveries.providers.telnyx import Telnyx
 from deliveries.providers.twilio import Twilio
 
@@ -19,8 +21,10 @@ PROVIDERS: dict[str, Provider] = {
         Bandwidth(),
         CallLoop(),
         DropCowboy(),
+        Kannel(),
         Messente(),
         Slybroadcast(),
+        Smpp(),
         Telnyx(),
         Twilio(),
     )

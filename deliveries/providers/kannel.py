@@ -1,0 +1,154 @@
+"""Kannel, the open SMS gateway. https://www.kannel.org/download/1.4.5/userguide-1.4.5/userguide.html
+
+Messages go to smsbox's sendsms interface, by POST with X-Kannel headers. Reports come by GET to an address in which
+Kannel fills in the escapes of `REPORT`. Kannel's own configuration needs, for what people write (and no reply to
+them from here: max-messages = 0),
+
+    group = sms-service
+    keyword = default
+    catch-all = true
+    max-messages = 0
+    get-url = "https://…/hooks/TOKEN/inbound?k=SECRET&from=%p&to=%P&text=%b&charset=%C&t=%T&i=%I"
+
+and in its sendsms-user `concatenation = true` and a `max-messages` for long texts. Of those only the first part is
+reported on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import httpx
+
+from deliveries.providers.base import Call, Handover, Inbound, Outgoing, Report, Unsigned
+from deliveries.providers.handing_over import post, refused
+from deliveries.providers.reading import (
+    LONGEST_ADDRESS,
+    LONGEST_ID,
+    LONGEST_WORD,
+    clean,
+    epoch,
+    form,
+    pairs,
+    query_of,
+    reference,
+    with_plus,
+    word,
+)
+from deliveries.providers.smpp import Said, command_status, lasting, said
+
+# Event, the centre's answer, its id, Kannel's id, Unix time, recipient, the route.
+REPORT = "&d=%d&a=%A&f=%F&i=%I&t=%T&p=%p&smsc=%i"
+ALL_EVENTS = "31"
+EVENTS = {"1", "2", "4", "8", "16", "32"}
+# What Kannel makes of a centre's words; of every other word it makes 2.
+MADE_OF = {"DELIVRD": "1", "ACCEPTD": "4", "ENROUTE": "4", "ACKED": "4", "BUFFRED": "4", "BUFFERD": "4"}
+# The alphabet of GSM 03.38; a text with anything else travels as UCS-2. Characters of its extension count twice.
+SHORT_ALPHABET = re.compile(r"[\n\f\r -_a-~£¥èéùìòÇØøÅåΔΦΓΛΩΠΨΣΘΞÆæßÉ¤¡ÄÖÑÜ§¿äöñüà€]*")
+EXTENSION = re.compile(r"[\f^{}\\\[~\]|€]")
+ENCODINGS = {"UTF-16BE": "utf-16-be", "ISO-8859-1": "latin-1"}
+
+
+class Kannel(Unsigned):
+    slug = "kannel"
+    name = "Kannel"
+    channels = frozenset({"sms"})
+    credential_fields = {
+        "base_url": "Address of smsbox, such as http://127.0.0.1:13013",
+        "username": "Username of the sendsms-user",
+        "password": "Password of the sendsms-user",
+    }
+    tables = ("kannel", "smpp")
+    # With 204 a smsbox that retries would come again; words are only sent on to people where max-messages is not 0.
+    answer = b"OK"
+
+    def parse(self, kind: str, call: Call) -> list[Report | Inbound]:
+        raw = call.body if call.method == "POST" and call.body else call.query.encode("utf-8", "replace")
+        if kind == "inbound":
+            return [inbound(raw)]
+        return [report(reference(query_of(call)), form(raw))]
+
+    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
+        assert isinstance(client, httpx.AsyncClient)
+        short = SHORT_ALPHABET.fullmatch(message.body) is not None
+        headers = {
+            "Content-Type": "text/plain; charset=UTF-8",
+            "X-Kannel-Username": credentials["username"],
+            "X-Kannel-Password": credentials["password"],
+            "X-Kannel-From": message.sender,
+            "X-Kannel-To": message.to,
+            "X-Kannel-Coding": "0" if short else "2",
+            "X-Kannel-DLR-Mask": ALL_EVENTS,
+            # Whatever is escaped in our address must not be taken for an escape of Kannel's.
+            "X-Kannel-DLR-Url": message.callback.replace("%", "%%") + REPORT,
+        }
+        answer = await post(
+            client,
+            credentials["base_url"].rstrip("/") + "/cgi-bin/sendsms",
+            content=message.body.encode(),
+            headers={name: value.encode() for name, value in headers.items()},
+        )
+        if isinstance(answer, Handover):
+            return answer
+        if answer.is_success:
+            return Handover(True, segments=segments(message.body, short=short))
+        words = answer.text.strip()
+        known = words.isprintable() and len(words) <= LONGEST_WORD and not words.startswith("<")
+        return refused(words if known else f"http:{answer.status_code}", f"HTTP {answer.status_code}")
+
+
+def segments(text: str, *, short: bool) -> int:
+    """How many parts Kannel makes of a text (3GPP TS 23.038, 23.040)."""
+    alone, split = (160, 153) if short else (70, 67)
+    units = len(text) + len(EXTENSION.findall(text)) if short else len(text.encode("utf-16-be")) // 2
+    return 1 if units <= alone else -(-units // split)
+
+
+def report(ref: str, fields: Mapping[str, str]) -> Report:
+    """`d` says what Kannel made of it; the centre's own word, where it agrees, says more."""
+    event, text = word(fields, "d"), clean(fields.get("a", ""))
+    told = said(text)
+    status = status_of(event, told)
+    return Report(
+        ref=ref,
+        provider_message_id=word(fields, "f", "i", longest=LONGEST_ID, required=False),
+        channel="sms",
+        native_status=status,
+        native_code=refusal(text) if event == "16" else told.err[:LONGEST_WORD],
+        native_text=text,
+        occurred_at=epoch(fields.get("t")),
+        address=with_plus(word(fields, "p", longest=LONGEST_ADDRESS, required=False)),
+        lasting=lasting(status),
+    )
+
+
+def status_of(event: str, told: Said) -> str:
+    if event not in EVENTS:
+        return f"d={event}"[:LONGEST_WORD]  # a bare number would be taken for a state of SMPP
+    agrees = MADE_OF.get(told.stat.upper(), "2") == event and told.stat.isprintable()
+    return told.stat[:LONGEST_WORD] if told.stat and agrees else event
+
+
+def refusal(text: str) -> str:
+    """Why the centre refused it at once: `NACK/0x0000000b/Invalid Destination Address`, or words of Kannel's own."""
+    prefix, _, reason = text.partition("/")
+    if prefix != "NACK":
+        return ""
+    number = reason.partition("/")[0]
+    code = command_status(number) if number.lower().startswith("0x") else text
+    return code[:LONGEST_WORD] if code.isprintable() else ""
+
+
+def inbound(raw: bytes) -> Inbound:
+    """`text` is in the encoding that `charset` names."""
+    fields = form(raw)
+    text = dict(reversed(pairs(raw))).get(b"text", b"")
+    return Inbound(
+        sender=with_plus(word(fields, "from", longest=LONGEST_ADDRESS)),
+        recipient=word(fields, "to", longest=LONGEST_ADDRESS, required=False),
+        channel="sms",
+        text=clean(text.decode(ENCODINGS.get(fields.get("charset", "").upper(), "utf-8"), "replace")),
+        occurred_at=epoch(fields.get("t")),
+        provider_message_id=word(fields, "i", longest=LONGEST_ID, required=False),
+    )
