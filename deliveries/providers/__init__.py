@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from deliveries.providers.base import Provider
 from deliveries.providers.bandwidth import Bandwidth
+from deliveries.providers.base import Provider
 from deliveries.providers.call_loop import CallLoop
 from deliveries.providers.drop_cowboy import DropCowboy
 from deliveries.providers.kannel import Kannel
 from deliveries.providers.messente import Messente
+from deliveries.providers.plivo import Plivo
 from deliveries.providers.sandbox import Sandbox
 from deliveries.providers.slybroadcast import Slybroadcast
 from deliveries.providers.smpp import Smpp
@@ -23,6 +24,7 @@ PROVIDERS: dict[str, Provider] = {
         DropCowboy(),
         Kannel(),
         Messente(),
+        Plivo(),
         Slybroadcast(),
         Smpp(),
         Telnyx(),
