@@ -134,6 +134,7 @@ def report(ref: str, channel: str, told: Mapping[str, Any]) -> Report:
         part=part,
         parts=parts,
         occurred_at=moment(told),
+        address=word(told, "to", longest=LONGEST_ADDRESS, required=False),
     )
 
 
