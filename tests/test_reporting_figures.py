@@ -163,3 +163,16 @@ def test_buckets_keep_one_order_in_every_stack():
     figure = outcome_by_channel({"sms": Outcomes(dict.fromkeys(Disposition, 1))}, everything=True)
 
     assert [trace["name"] for trace in figure["data"]] == [one.label for one in Disposition]
+
+
+@pytest.mark.parametrize(
+    ("counts", "band"),
+    [
+        ({}, ""),
+        ({"DELIVERED": 90, "BOUNCED_HARD": 10}, ""),
+        ({"DELIVERED": 90, "UNKNOWN": 5, "BOUNCED_HARD": 5}, "90.0% to 95.0%"),
+        ({"DELIVERED": 900_000, "UNKNOWN": 1, "BOUNCED_HARD": 100_000}, ""),
+    ],
+)
+def test_what_is_unknown_makes_the_rate_a_band(counts, band):
+    assert Outcomes(counts).band == band

@@ -76,6 +76,17 @@ class Outcomes:
         return self.delivered / self.settled if self.settled else None
 
     @property
+    def band(self) -> str:
+        """The lowest and the highest the rate can be: what is unknown counted as failed, and as delivered.
+
+        '' where nothing is unknown, or too little to be seen.
+        """
+        if self.rate is None:
+            return ""
+        highest = percent((self.delivered + self.of(Disposition.UNKNOWN)) / self.sent)
+        return f"{percent(self.rate)} to {highest}" if highest != percent(self.rate) else ""
+
+    @property
     def verdict(self) -> Verdict:
         if self.rate is None:
             return Verdict("Nothing sent yet", BUCKETS[Disposition.UNKNOWN])
