@@ -6,6 +6,7 @@ from deliveries.providers.bandwidth import Bandwidth
 from deliveries.providers.base import Provider
 from deliveries.providers.call_loop import CallLoop
 from deliveries.providers.drop_cowboy import DropCowboy
+from deliveries.providers.infobip import Infobip
 from deliveries.providers.kannel import Kannel
 from deliveries.providers.messente import Messente
 from deliveries.providers.plivo import Plivo
@@ -22,6 +23,7 @@ PROVIDERS: dict[str, Provider] = {
         Bandwidth(),
         CallLoop(),
         DropCowboy(),
+        Infobip(),
         Kannel(),
         Messente(),
         Plivo(),
