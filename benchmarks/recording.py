@@ -80,7 +80,7 @@ def _copy(options: Options, count: int, seed: int) -> float:
     waiting(options, count, seed)
     with transaction.atomic():
         taken = recording.take_apart(statements.claim_receipts(count))
-        events, _ = recording.match(taken.reports)
+        events = recording.match(taken.reports).events
     now = timezone.now()
     # Each time as other facts of their messages: neither this nor recording may find them known later on.
     rows = [

@@ -183,7 +183,8 @@ def record_in_bulk(now: datetime, limit: int) -> int:
             if (r := p.receipt)
         ]
         reports = recording.take_apart(waiting).reports
-        events, unknown = recording.match(reports)
+        matched = recording.match(reports)
+        events, unknown = matched.events, matched.unknown
         first = {(event.message_id, event.fact): event for event in reversed(events)}
         held = set(
             StatusEvent.objects.filter(message_id__in=[e.message_id for e in events]).values_list(

@@ -23,7 +23,7 @@ from deliveries.providers.sandbox import Sandbox
 from deliveries.sending import dispatch as subject
 from deliveries.sending.dispatch import LEASE, dispatch, recover
 from tests import factories
-from tests.engine import ABSENT, DELIVERED, TAKEN, Fake, agree, report, sending, waiting
+from tests.engine import ABSENT, DELIVERED, TAKEN, Fake, agree, person, report, sending, waiting
 
 pytestmark = pytest.mark.django_db
 
@@ -497,3 +497,14 @@ def test_dispatchers_at_once_never_hand_the_same_message_over_twice(campaign, ac
     assert not Outbox.objects.exists()
     assert set(Recipient.objects.values_list("state", flat=True)) == {"open"}
     assert agree()
+
+
+def test_a_call_listens_for_a_key_and_a_text_does_not(now):
+    account = factories.account()
+    carriers = Fake()
+    for channel in ("voice", "sms"):
+        waiting(sending(channel), account, now, person(channel, at=now), channel=channel)
+
+    dispatch(now, carriers)
+
+    assert {each.channel: each.extra.get("keys", "") for each in carriers.left} == {"voice": "1", "sms": ""}

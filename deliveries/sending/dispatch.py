@@ -24,6 +24,7 @@ from django.db.models import F, Q
 
 from campaigns.merging import merge
 from campaigns.models import Campaign, Content, Recipient
+from contacts.channels import Channel
 from contacts.gate import REASONS, Ask, Reason, Verdict, check
 from deliveries import mappings
 from deliveries.deciding.attempts import withdraw
@@ -336,9 +337,18 @@ def outgoing(message: Message, content: Content, account: Account, began: dateti
         subject=merge(content.subject, values),
         body=merge(content.body, values),
         media_url=content.media_url,
-        extra={"since": began.isoformat()} if began else {},
+        extra=_extra(message, began),
         callback=callback(account, message),
     )
+
+
+def _extra(message: Message, began: datetime | None) -> dict[str, str]:
+    """What only some handovers need: when one in doubt began, and that a call listens for a key.
+
+    Every call does, since whoever is called must be able to end such calls there and then (9), or ask for more (1).
+    """
+    extra = {"since": began.isoformat()} if began else {}
+    return {**extra, "keys": "1"} if message.channel == Channel.VOICE else extra
 
 
 def callback(account: Account, message: Message) -> str:
