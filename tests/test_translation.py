@@ -5,7 +5,7 @@ import pytest
 
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import Report
-from deliveries.receiving.translation import CODES, shipped
+from deliveries.receiving.translation import CODES, Code, Key, Mapping, shipped
 from deliveries.statuses import Meaning, rank
 
 
@@ -73,6 +73,15 @@ def test_what_is_not_verified_never_counts_against_a_recipient():
                     else meaning("failed", code, channel, slug)
                 )
                 assert found.fault != "recipient", code
+
+
+def test_a_guess_that_somebody_opted_out_blocks_nobody():
+    key = Key("twilio", "sms", "status", "gone_away")
+    code = Code("gone_away", "", "", "opted_out", "opt_out", "none", verified=False)
+    told = Report("", "SM1", "sms", "gone_away")
+
+    assert Mapping(1, {key: code}).translate("twilio", told).meaning.status == "unknown"
+    assert Mapping(1, {key: code._replace(verified=True)}).translate("twilio", told).meaning.status == "opted_out"
 
 
 def test_the_tables_mark_what_is_uncertain():

@@ -30,6 +30,7 @@ ENHANCED = re.compile(r"([245])\.(\d{1,3})\.\d{1,3}")  # RFC 3463
 VAGUE = frozenset({Status.FAILED, Status.UNDELIVERED, Status.REJECTED, Status.BOUNCED, Status.UNKNOWN})
 # ... but it cannot make a failure an arrival, or take back that it is final.
 NAMEABLE = (SETTLED - REACHING) | {Status.UNKNOWN}
+PERSONAL = frozenset({Status.OPTED_OUT, Status.COMPLAINED})
 LASTING = frozenset({FailureClass.TEMPORARY, FailureClass.PERMANENT, FailureClass.UNKNOWN})
 REMEMBERED = 16_384
 SHORT = 60
@@ -147,6 +148,8 @@ class Mapping:
             failure_class = lasting
         if reason and word in VAGUE and reason.status in NAMEABLE:
             word = reason.status
+        if word in PERSONAL and not _certain(outcome, reason):
+            word, failure_class, fault = Status.UNKNOWN.value, *UNEXPLAINED
         if word in REACHING:
             failure_class, fault = NOT_A_FAILURE
         strength = evidence or _evidence(provider, status)
@@ -178,6 +181,11 @@ def _class_and_fault(told: Code | None) -> tuple[str, str]:
     if told.fault == Fault.RECIPIENT and not told.verified:
         return UNEXPLAINED  # a guess may be shown, but may not take an address out of use
     return told.failure_class, told.fault
+
+
+def _certain(outcome: Code | None, reason: Code | None) -> bool:
+    """Whether a documented row says that the person does not want to hear from us: a guess may not block them."""
+    return any(row.verified for row in (outcome, reason) if row and row.status in PERSONAL)
 
 
 def _contradicts(outcome: Code | None, reason: Code | None) -> bool:
