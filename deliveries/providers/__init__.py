@@ -15,6 +15,7 @@ from deliveries.providers.slybroadcast import Slybroadcast
 from deliveries.providers.smpp import Smpp
 from deliveries.providers.telnyx import Telnyx
 from deliveries.providers.twilio import Twilio
+from deliveries.providers.vonage import Vonage
 
 PROVIDERS: dict[str, Provider] = {
     provider.slug: provider
@@ -31,6 +32,7 @@ PROVIDERS: dict[str, Provider] = {
         Smpp(),
         Telnyx(),
         Twilio(),
+        Vonage(),
     )
 }
 
