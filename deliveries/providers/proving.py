@@ -88,6 +88,27 @@ def basic(call: Call) -> tuple[str, str]:
     return user, password
 
 
+def application(call: Call, key: str, secret: str) -> bool:
+    """The scheme of Sinch's calls, `application <key>:<signature>`: method, digest of the body, type, time and path
+    signed together with the base64 `secret`. Whether the path goes with its query is not said; either will do."""
+    scheme, _, given = call.headers.get("authorization", "").partition(" ")
+    given_key, _, signature = given.strip().partition(":")
+    if scheme.lower() != "application" or not secret or not same(given_key, key):
+        return False
+    try:
+        raw, path = base64.b64decode(secret, validate=True), urlsplit(call.url).path
+    except (binascii.Error, ValueError):
+        return False
+    body = base64.b64encode(hashlib.md5(call.body, usedforsecurity=False).digest()).decode()
+    at, content_type = call.headers.get("x-timestamp", ""), call.headers.get("content-type", "")
+    for resource in (path, f"{path}?{call.query}"):
+        text = "\n".join((call.method, body, content_type, f"x-timestamp:{at}", resource))
+        made = base64.b64encode(hmac.digest(raw, text.encode("utf-8", "backslashreplace"), "sha256"))
+        if same(made, signature):
+            return True
+    return False
+
+
 def standard_webhook(call: Call, secret: str) -> bool:
     """The Standard Webhooks scheme (Svix): id, time and body signed together, the time within five minutes.
 
@@ -139,6 +160,14 @@ def rsa_certificate(certificate: bytes, signature: str, text: bytes, digest: str
     except (InvalidSignature, ValueError, AssertionError, binascii.Error):
         return False
     return True
+
+
+def messagebird(call: Call, key: str, address: str) -> bool:
+    """The scheme of MessageBird and Bird: time, address and the body's SHA-256, one a line, the time within five
+    minutes. MessageBird signs the sorted query for an address, Bird the whole of it."""
+    at = call.headers.get("messagebird-request-timestamp", "")
+    text = f"{at}\n{address}\n".encode("utf-8", "backslashreplace") + hashlib.sha256(call.body).digest()
+    return fresh(at, call) and signed(call, "messagebird-signature", key, text)
 
 
 def token(
