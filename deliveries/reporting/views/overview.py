@@ -19,7 +19,17 @@ from campaigns.models import Campaign
 from deliveries.health import last_beat
 from deliveries.models import Account, PendingReceipt, Queue
 from deliveries.reporting.charts import finding, outcome_by_channel, twin, verdict_icon
-from deliveries.reporting.figures import TARGET, Cell, Line, Overview, lines, overview, percent, queue_counts
+from deliveries.reporting.figures import (
+    TARGET,
+    Cell,
+    Line,
+    Outcomes,
+    Overview,
+    lines,
+    overview,
+    percent,
+    queue_counts,
+)
 from deliveries.reporting.listing import SHOW_ALL
 from deliveries.reporting.outcomes import Count
 from deliveries.reporting.pages import fragment
@@ -64,7 +74,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "settled_rate": percent(figures.outcomes.settled_rate),
         "before": percent(figures.before.rate) if figures.before.sent else "",
         "kpis": [
-            (one.label, BUCKETS[one], figures.outcomes.of(one))
+            (one.label, BUCKETS[one], figures.outcomes.of(one), _before(figures.before, one))
             for one in Disposition
             if one != Disposition.DELIVERED
         ],
@@ -87,6 +97,11 @@ def page(request: HttpRequest) -> HttpResponse:
         "waiting": sum(counts.values()),
     }
     return render(request, fragment(request, "deliveries/overview.html", "results"), told)
+
+
+def _before(outcomes: Outcomes, disposition: str) -> str:
+    """The same share in the period before; '' when nothing was sent then."""
+    return f"{percent(outcomes.of(disposition) / outcomes.sent)} before" if outcomes.sent else ""
 
 
 def _heat(figures: Overview) -> list[tuple[str, str, list[tuple[str, int, str, int]]]]:
