@@ -13,6 +13,7 @@ from deliveries.providers.plivo import Plivo
 from deliveries.providers.sandbox import Sandbox
 from deliveries.providers.slybroadcast import Slybroadcast
 from deliveries.providers.smpp import Smpp
+from deliveries.providers.smtp import Smtp
 from deliveries.providers.telnyx import Telnyx
 from deliveries.providers.twilio import Twilio
 from deliveries.providers.vonage import Vonage
@@ -30,6 +31,7 @@ PROVIDERS: dict[str, Provider] = {
         Plivo(),
         Slybroadcast(),
         Smpp(),
+        Smtp(),
         Telnyx(),
         Twilio(),
         Vonage(),

@@ -1,0 +1,241 @@
+"""What came back by mail, as facts: bounces, complaints, read receipts, automatic answers, letters from people.
+
+RFC 3464 and 6533 (delivery reports), 5965 (complaints), 8098 (read receipts), 3834 (automatic answers), 2369
+(unsubscribing by mail). Whatever is not about mail of ours concerns no contact.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import groupby
+
+from deliveries.providers.base import Act, Fact, Inbound, Report, Stray, Unreadable
+from deliveries.providers.bounce_words import AUTOMATIC, CHALLENGE, FAILED, LATER, evened
+from deliveries.providers.mail_reading import Fields, Mail, address_in, blocks
+from deliveries.providers.reading import LONGEST_ADDRESS, LONGEST_ID, LONGEST_WORD, clean
+from deliveries.providers.returned_mail import (
+    ARRIVED,
+    Outcome,
+    address_of,
+    before_returned,
+    outcomes,
+    status_text,
+    told_in_words,
+)
+from deliveries.providers.smtp_marks import UNSUBSCRIBE, Origin, fields_of
+
+LETTER_MAX = 2_000
+
+# A mail that is a report by its very type.
+_REPORTS = ("multipart/report", "message/delivery-status")
+_OFFICIAL = re.compile(
+    r"(?:mailer-?daemon|postmaster|mail-?daemon|maildaemon|mdaemon|double-bounce|microsoftexchange\w*)@",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(
+    r"^(?:>.*|-{2,} ?(?:original|forwarded) message.*|on .{5,200} wrote:\s*|from: .*|_{10,})$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_AUTOMATIC_HEADERS = {"x-autoreply", "x-autorespond", "x-autoresponder", "x-challenge", "x-boxtrapper"}
+_AUTOMATIC_PRECEDENCE = {"auto_reply", "auto-reply", "bulk", "junk", "list"}
+_AGGREGATES = {
+    "application/gzip",
+    "application/zip",
+    "application/x-zip-compressed",
+    "application/tlsrpt+gzip",
+}
+CHECK = "Check your sent mail, password and two-factor sign-in, and that SPF, DKIM and DMARC are set up."
+BACKSCATTER = f"A bounce of mail that was not sent here: somebody may be using your address. {CHECK}"
+STRANGE_COMPLAINT = (
+    f"A complaint about mail that was not sent here: somebody may be using your address. {CHECK}"
+)
+STRANGE_FAILURE = f"Mail in your name failed SPF, DKIM or DMARC, and was not sent here. {CHECK}"
+STRANGE_ANSWER = (
+    f"An answer by a machine to mail that was not sent here: somebody may use your address. {CHECK}"
+)
+
+
+def facts(mail: Mail, about: Origin) -> Iterator[Fact]:
+    feedback = mail.text_of("message/feedback-report")
+    if feedback or from_outlook_com(mail):
+        yield complaint(mail, about, next(iter(blocks(feedback)), {}))
+        return
+    found = bounced(mail, about)
+    if found:
+        yield from reports(found, mail, about)
+    elif mail.report_type == "delivery-status":
+        raise Unreadable("report: it names no recipient and gives no reason.")
+    elif mail.report_type == "disposition-notification":
+        yield from seen(mail, about)
+    elif unsubscribes(mail, about):
+        yield letter(mail, about, "STOP")
+    elif is_automatic(mail):
+        yield from answered_by_itself(mail, about)
+    elif not any(part.type in _AGGREGATES for part in mail.parts):  # DMARC's and TLS's daily sums
+        yield letter(mail, about)
+
+
+def bounced(mail: Mail, about: Origin) -> list[Outcome]:
+    """What a machine says became of the mail, a recipient each. What people write about a bounce is no bounce."""
+    if mail.type not in _REPORTS and not from_a_machine(mail):
+        return []
+    if mail.report_type == "disposition-notification":
+        return []
+    words, subject = mail.words, mail.headers.get("subject", "")
+    found = outcomes(blocks(status_text(mail)), before_returned(words))
+    failed = mail.headers.get("x-failed-recipients", "")
+    # "I am away and cannot be reached" reads like a bounce; so without fields the sender or the subject has to as well.
+    if found or not (
+        mail.type in _REPORTS or failed or _OFFICIAL.match(mail.sender) or tells_of_failure(subject)
+    ):
+        return found
+    return told_in_words(words, subject, failed, about.to)
+
+
+def from_a_machine(mail: Mail) -> bool:
+    """Whether a mail server says that it wrote this, or nobody wants an answer."""
+    return bool(
+        _OFFICIAL.match(mail.sender)
+        or "x-failed-recipients" in mail.headers
+        or mail.headers.get("return-path", "").strip() == "<>"
+        or mail.headers.get("from", "").strip() in ("<>", "")
+    )
+
+
+def tells_of_failure(subject: str) -> bool:
+    words = evened(subject)
+    return bool((FAILED.search(words) or LATER.search(words)) and not AUTOMATIC.search(words))
+
+
+def reports(found: list[Outcome], mail: Mail, about: Origin) -> Iterator[Fact]:
+    """A report for each recipient; for stored mail, of ours, for the one recipient that a mail of ours has.
+
+    Others are behind a list or a forwarding of theirs, and none of our business.
+    """
+    if not about.ours:
+        yield Stray(found[0].address, BACKSCATTER, found[0].at or mail.at)
+        return
+    in_order = sorted(found, key=_address)
+    ends = [mildest(list(group)) for _, group in groupby(in_order, key=_address)]
+    mailed = returned_to(mail)
+    chosen = next((end for end in ends if _address(end) == mailed), mildest(ends))
+    for end in sorted(ends, key=found.index):
+        if end is chosen:
+            yield report(end, mail, about.ref, about.id)
+        elif not about.stored:
+            yield report(end, mail, "", about.id)
+
+
+def returned_to(mail: Mail) -> str:
+    """The recipient of the returned mail, lower case; '' when its header is not there."""
+    headers = next(iter(blocks(mail.returned)), {})
+    return address_in(headers.get("to", "")).lower()
+
+
+def report(outcome: Outcome, mail: Mail, ref: str, mail_id: str) -> Report:
+    return Report(
+        ref=ref,
+        provider_message_id=mail_id,
+        channel="email",
+        native_status=outcome.action,
+        native_code=outcome.code[:LONGEST_WORD],
+        native_text=outcome.text,
+        occurred_at=outcome.at or mail.at,
+        address=outcome.address,
+        lasting="temporary" if outcome.pending or outcome.unexplained else "",
+        mailbox=outcome.mailbox,
+    )
+
+
+def _address(outcome: Outcome) -> str:
+    return outcome.address.lower()
+
+
+def mildest(told: list[Outcome]) -> Outcome:
+    """Of the ends that one mail came to behind a list or a forwarding, the best: it did arrive somewhere."""
+    return min(told, key=lambda each: 0 if each.action in ARRIVED else 1 if each.pending else 2)
+
+
+def complaint(mail: Mail, about: Origin, told: Fields) -> Fact:
+    """A reader pressed "spam" (ARF), or said that it is none; or a server tells of failed authentication."""
+    kind = told.get("feedback-type", "abuse").partition(" ")[0].strip(";").lower() or "abuse"
+    address = address_of(told.get("original-rcpt-to", "") or recipient_at_outlook_com(mail))
+    address = address if "@" in address else ""  # many write a hash in its place
+    if not about.ours:
+        text = STRANGE_FAILURE if kind == "auth-failure" else STRANGE_COMPLAINT
+        return Stray(address, text, mail.at)
+    return Report(
+        about.ref, about.id, "email", kind[:LONGEST_WORD], native_text=told.get("user-agent", "")[:LONGEST_ADDRESS],
+        occurred_at=mail.at, address=address,
+    )  # fmt: skip
+
+
+def from_outlook_com(mail: Mail) -> bool:
+    """Microsoft's Junk Mail Reporting Program sends complaints without the fields of RFC 5965."""
+    subject = mail.headers.get("subject", "")
+    return mail.sender.lower() == "staff@hotmail.com" and subject.startswith("complaint about")
+
+
+def recipient_at_outlook_com(mail: Mail) -> str:
+    found = re.search(
+        r"^x-hmxmroriginalrecipient:\s*<?([^<>\s]{3,254})>?", mail.returned, re.IGNORECASE | re.MULTILINE
+    )
+    return found[1] if found else ""
+
+
+def seen(mail: Mail, about: Origin) -> Iterator[Fact]:
+    """A read receipt. Only "displayed" says something about a person."""
+    mode, _, what = fields_of(mail).get("disposition", "").lower().partition(";")
+    if about.ours and "displayed" in what:
+        machine = mode.startswith("automatic-action")
+        yield Act("open", about.ref, about.id, "email", mail.sender, occurred_at=mail.at, machine=machine)
+
+
+def is_automatic(mail: Mail) -> bool:
+    """Out of office and the like (RFC 3834 and what was before it), and robots that ask who we are."""
+    headers, subject = mail.headers, evened(mail.headers.get("subject", ""))
+    return bool(
+        headers.get("auto-submitted", "no").partition(";")[0].strip().lower() not in ("no", "")
+        or _AUTOMATIC_HEADERS & set(headers)
+        or headers.get("precedence", "").strip().lower() in _AUTOMATIC_PRECEDENCE
+        or from_a_machine(mail)
+        or AUTOMATIC.search(subject)
+        or CHALLENGE.search(subject)
+    )
+
+
+def answered_by_itself(mail: Mail, about: Origin) -> Iterator[Fact]:
+    subject = mail.headers.get("subject", "")
+    if about.ours:
+        yield Act("auto_reply", about.ref, about.id, "email", mail.sender, subject, mail.at, machine=True)
+    elif mail.headers.get("auto-submitted", "").startswith("auto-replied") or AUTOMATIC.search(
+        evened(subject)
+    ):
+        yield Stray(mail.sender, STRANGE_ANSWER, mail.at)
+
+
+def unsubscribes(mail: Mail, about: Origin) -> bool:
+    """Mail to the address in List-Unsubscribe; mail programs write it for their users."""
+    return (
+        about.to.lower().startswith((f"{UNSUBSCRIBE}+", f"{UNSUBSCRIBE}@"))
+        or "x-apple-unsubscribe" in mail.headers
+    )
+
+
+def letter(mail: Mail, about: Origin, opt_out_type: str = "") -> Inbound:
+    """What a person wrote, without what they quote."""
+    if not mail.sender:
+        raise Unreadable("From: no address.")
+    subject, sender = mail.headers.get("subject", ""), mail.sender
+    asked = re.sub(r"^(?:(?:re|fwd?): ?)+", "", evened(subject))
+    if opt_out_type and about.ref:
+        # We wrote the subject: it names the address that was mailed, which a forwarding hides.
+        sender = next(filter(None, map(address_in, subject.split())), sender)
+    elif asked in ("unsubscribe", "stop"):
+        opt_out_type = "STOP"
+    own = _QUOTED.split(mail.words, maxsplit=1)[0].strip()
+    return Inbound(
+        sender.lower()[:LONGEST_ADDRESS], about.to[:LONGEST_ADDRESS], "email", clean(own or subject)[:LETTER_MAX],
+        about.ref, opt_out_type, mail.at, mail.headers.get("message-id", "").strip("<> ")[:LONGEST_ID],
+    )  # fmt: skip

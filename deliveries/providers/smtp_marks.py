@@ -1,0 +1,124 @@
+"""The marks in a mail of ours, and finding them again in what comes back.
+
+A mail carries its reference three times: in the envelope sender (`bounces+TOKEN@`), which every bounce comes back to;
+in the envelope id; and in the Message-ID. TOKEN ends with a proof that we made it. A report that shows none of the
+three is about mail that somebody else sent in our name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from deliveries.providers.base import Call, hmac_hex, same
+from deliveries.providers.mail_reading import Fields, Mail, address_in, blocks
+from deliveries.providers.reading import LONGEST_ID, UUID
+from deliveries.providers.returned_mail import status_text
+
+# Headers of ours on stored mail: whom it was sent to, "no" where that is no token of ours, and the account's domain.
+# Without the first, as in `manage.py translate`, nobody knows which mail is ours: any may be.
+ENVELOPE_TO, PROOF, DOMAIN = "x-envelope-to", "x-waybill-proof", "x-waybill-domain"
+BOUNCES, UNSUBSCRIBE = "bounces", "unsubscribe"
+PROOF_LENGTH = 16  # hex digits; with the reference and "unsubscribe+" below the 64 that a local part may have
+
+_TOKEN = re.compile(rf"([0-9a-f]{{32}})[-_.=+]?([0-9a-f]{{{PROOF_LENGTH}}})@([\w.-]{{1,253}})", re.IGNORECASE)
+_OUR_ID = re.compile(rf"(?<![\w.+-])({UUID.pattern})@([\w.-]{{1,253}})", re.IGNORECASE)
+_MESSAGE_ID = re.compile(
+    r"^[ \t>]*(?:x-original-)?message-id:\s*<([^<>\s]{3,200})>", re.IGNORECASE | re.MULTILINE
+)
+
+
+# ---- Made ----------------------------------------------------------------------------------------------------
+
+
+def envelope(purpose: str, ref: str, credentials: Mapping[str, Any]) -> str:
+    """`bounces+TOKEN@example.com`: the bounce address of the account, with the reference and its proof in it."""
+    local, _, domain = str(credentials["bounce_address"]).strip().rpartition("@")
+    name = local if purpose == BOUNCES and local else purpose
+    digits = ref.replace("-", "").lower()
+    return f"{name}+{digits}{proof(digits, str(credentials['secret']))}@{domain}"
+
+
+def domain_of(credentials: Mapping[str, Any]) -> str:
+    return str(credentials["bounce_address"]).strip().rpartition("@")[2].lower()
+
+
+def canonical(ref: str) -> str:
+    digits = ref.replace("-", "").lower()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def message_id(ref: str, domain: str) -> str:
+    return f"{ref}@{domain}"[:LONGEST_ID]
+
+
+def proof(ref: str, secret: str) -> str:
+    return hmac_hex(secret, b"bounce " + ref.replace("-", "").lower().encode())[:PROOF_LENGTH]
+
+
+def proven(address: str, secret: str) -> bool:
+    """Whether a token of ours stands in this address."""
+    token = _TOKEN.search(address)
+    return bool(secret and token and same(proof(token[1], secret), token[2].lower()))
+
+
+# ---- Found again ---------------------------------------------------------------------------------------------
+
+
+class Origin(NamedTuple):
+    """The mail that something is about: our reference and its Message-ID, '' where not known.
+
+    `ours` is False for mail of somebody else. `to` is our address that it was sent to. `stored`: it came by mail and
+    was stored, so what is ours can be told.
+    """
+
+    ref: str
+    id: str
+    ours: bool
+    to: str
+    stored: bool
+
+
+def origin(call: Call, mail: Mail) -> Origin:
+    envelope_to = call.headers.get(ENVELOPE_TO)
+    stored = envelope_to is not None
+    to = address_in(envelope_to or "") or address_in(mail.headers.get("to", ""))
+    domain = (call.headers.get(DOMAIN) or to.rpartition("@")[2]).lower() if stored else ""
+    token = _TOKEN.search(envelope_to or "")
+    if token and call.headers.get(PROOF) != "no":
+        return Origin(canonical(token[1]), message_id(canonical(token[1]), domain), True, to, stored)
+    for ref, where in marks(mail):
+        if not stored or where == domain:
+            return Origin(ref, message_id(ref, where), True, to, stored)
+    if stored:
+        return Origin("", "", False, to, stored)
+    envelope_id = UUID.fullmatch(fields_of(mail).get("original-envelope-id", ""))
+    foreign = _MESSAGE_ID.search(mail.everything)
+    ref = canonical(envelope_id[0]) if envelope_id else ""
+    return Origin(ref, foreign[1][:LONGEST_ID] if foreign else "", True, to, stored)
+
+
+def marks(mail: Mail) -> Iterator[tuple[str, str]]:
+    """What looks like a mark of ours, as (reference, domain), the most telling first."""
+    for text in traces(mail):
+        for pattern in (_OUR_ID, _TOKEN):
+            for found in pattern.finditer(text):
+                yield canonical(found[1]), found[found.re.groups].lower()
+
+
+def traces(mail: Mail) -> Iterator[str]:
+    """Where our reference may stand in a report, the most telling place first."""
+    told = fields_of(mail)
+    yield told.get("original-envelope-id", "")
+    yield from (found[1] for found in _MESSAGE_ID.finditer(mail.everything))
+    for name in ("original-mail-from", "x-original-message-id", "original-message-id", "x-postfix-sender"):
+        yield told.get(name, "")
+    yield mail.headers.get("in-reply-to", "")
+    yield mail.headers.get("references", "")
+
+
+def fields_of(mail: Mail) -> Fields:
+    """The fields for machines, all groups together."""
+    text = mail.text_of("message/feedback-report", "message/disposition-notification") or status_text(mail)
+    return {name: value for group in reversed(blocks(text)) for name, value in group.items()}
