@@ -11,6 +11,7 @@ from deliveries.providers.kannel import Kannel
 from deliveries.providers.messente import Messente
 from deliveries.providers.plivo import Plivo
 from deliveries.providers.sandbox import Sandbox
+from deliveries.providers.sinch import Sinch
 from deliveries.providers.slybroadcast import Slybroadcast
 from deliveries.providers.smpp import Smpp
 from deliveries.providers.smtp import Smtp
@@ -29,6 +30,7 @@ PROVIDERS: dict[str, Provider] = {
         Kannel(),
         Messente(),
         Plivo(),
+        Sinch(),
         Slybroadcast(),
         Smpp(),
         Smtp(),
