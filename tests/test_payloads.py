@@ -96,9 +96,12 @@ def test_every_provider_has_a_payload_with_its_proof(slug):
 def test_a_forged_payload_is_refused(line):
     adapter = PROVIDERS[line["provider"]]
     forgeries = [{**line, "secret": "c29tZSBvdGhlciBzZWNyZXQgb2Ygb3VycyEhISEhISE="}]
-    bare = {name: value for name, value in (line.get("headers") or {}).items() if name.lower() == "content-type"}
+    bare = {
+        name: value for name, value in (line.get("headers") or {}).items() if name.lower() == "content-type"
+    }
     query = "&".join(field for field in str(line.get("query") or "").split("&") if not field.startswith("k="))
-    forgeries.append({**line, "headers": bare, "query": query, "url": None})
+    if (bare, query) != (line.get("headers") or {}, line.get("query") or ""):  # else the proof is in the body
+        forgeries.append({**line, "headers": bare, "query": query, "url": None})
     if adapter.signs_body and line.get("method", "POST") != "GET":
         forgeries.append({**line, "form": None, "body_b64": base64.b64encode(tampered(line)).decode()})
 
@@ -114,7 +117,9 @@ def tampered(line):
 
 
 @pytest.mark.parametrize(
-    "line", [line for line in SIGNED if PROVIDERS[line["provider"]].refuses_replays], ids=lambda line: line["id"]
+    "line",
+    [line for line in SIGNED if PROVIDERS[line["provider"]].refuses_replays],
+    ids=lambda line: line["id"],
 )
 def test_an_old_payload_is_refused_when_it_comes_again(line):
     answer = understand({**line, "at": "2026-03-04T19:00:00Z"}, shipped())

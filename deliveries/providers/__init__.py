@@ -2,40 +2,66 @@
 
 from __future__ import annotations
 
+from deliveries.providers.amazon_ses import AmazonSes
 from deliveries.providers.bandwidth import Bandwidth
 from deliveries.providers.base import Provider
+from deliveries.providers.brevo import Brevo
 from deliveries.providers.call_loop import CallLoop
 from deliveries.providers.drop_cowboy import DropCowboy
 from deliveries.providers.infobip import Infobip
 from deliveries.providers.kannel import Kannel
+from deliveries.providers.mailersend import MailerSend
+from deliveries.providers.mailgun import Mailgun
+from deliveries.providers.mailjet import Mailjet
+from deliveries.providers.mailtrap import Mailtrap
+from deliveries.providers.mandrill import Mandrill
 from deliveries.providers.messente import Messente
 from deliveries.providers.plivo import Plivo
+from deliveries.providers.postal import Postal
+from deliveries.providers.postmark import Postmark
+from deliveries.providers.resend import Resend
 from deliveries.providers.sandbox import Sandbox
+from deliveries.providers.sendgrid import SendGrid
 from deliveries.providers.sinch import Sinch
 from deliveries.providers.slybroadcast import Slybroadcast
 from deliveries.providers.smpp import Smpp
 from deliveries.providers.smtp import Smtp
+from deliveries.providers.sparkpost import SparkPost
 from deliveries.providers.telnyx import Telnyx
 from deliveries.providers.twilio import Twilio
+from deliveries.providers.unisender_go import UnisenderGo
 from deliveries.providers.vonage import Vonage
 
 PROVIDERS: dict[str, Provider] = {
     provider.slug: provider
     for provider in (
         Sandbox(),
+        AmazonSes(),
         Bandwidth(),
+        Brevo(),
         CallLoop(),
         DropCowboy(),
         Infobip(),
         Kannel(),
+        MailerSend(),
+        Mailgun(),
+        Mailjet(),
+        Mailtrap(),
+        Mandrill(),
         Messente(),
         Plivo(),
+        Postal(),
+        Postmark(),
+        Resend(),
+        SendGrid(),
         Sinch(),
         Slybroadcast(),
         Smpp(),
         Smtp(),
+        SparkPost(),
         Telnyx(),
         Twilio(),
+        UnisenderGo(),
         Vonage(),
     )
 }
