@@ -22,5 +22,6 @@ urlpatterns = [
     path("", include(urls.root)),
     path("campaigns/", include((urls.campaign_pages, "campaigns"))),
     path("contacts/", include((urls.contact_pages, "contacts"))),
+    path("mappings/", include((urls.mapping_pages, "mappings"))),
     path("", include((urls.delivery_pages, "deliveries"))),
 ]

@@ -6,7 +6,7 @@ two apps know nothing of deliveries.
 
 from django.urls import path
 
-from deliveries.reporting.views import batches, campaigns, contacts, overview, queues
+from deliveries.reporting.views import batches, campaigns, contacts, mappings, overview, queues
 
 root = [path("", overview.page, name="overview")]
 
@@ -40,4 +40,22 @@ delivery_pages = [
     path("batches/preview/", batches.preview, name="preview"),
     path("batches/<int:pk>/", batches.batch, name="batch"),
     path("batches/<int:pk>/undo/", batches.undo, name="undo"),
+]
+
+mapping_pages = [
+    path("", mappings.overview, name="overview"),
+    path("alarms/close/", mappings.close_alarms, name="close_alarms"),
+    path("codes/", mappings.codes, name="codes"),
+    path("codes/edit/", mappings.edit, name="edit"),
+    path("draft/", mappings.draft, name="draft"),
+    path("draft/remove/", mappings.remove, name="remove"),
+    path("draft/discard/", mappings.discard, name="discard"),
+    path("draft/count/", mappings.count, name="count"),
+    path("draft/publish/", mappings.publish, name="publish"),
+    path("versions/<int:number>/", mappings.version, name="version"),
+    path("versions/<int:number>/undo/", mappings.undo, name="undo"),
+    path("try/", mappings.attempt, name="try"),
+    path("routes/", mappings.routes, name="routes"),
+    path("routes/<int:pk>/remove/", mappings.remove_route, name="remove_route"),
+    path("strays/", mappings.strays, name="strays"),
 ]

@@ -12,6 +12,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
 from deliveries.reporting.figures import queue_counts
+from deliveries.reporting.heard import unknown_words
 
 
 def fragment(request: HttpRequest, page: str, name: str) -> str:
@@ -106,6 +107,15 @@ RAIL = [
                 "",
                 ("/admin/contacts/consent/",),
             ),
+            Link(
+                "Mappings",
+                "mappings",
+                "mappings:overview",
+                "deliveries.view_codemapping",
+                "",
+                ("/mappings/",),
+                unknown_words,
+            ),
         ],
     ),
     Section("Records", [Link("Admin", "admin", "admin:index", "", "", ("/admin/",))]),
@@ -115,8 +125,8 @@ RAIL = [
 def shell(request: HttpRequest) -> dict[str, Any]:
     """Context of the shell around every page: the rail with what this person may open, and who they are.
 
-    Two queries, for the count of the queues and the role, beside those for the permissions. Empty for who is not
-    logged in.
+    Two queries, for the count of the queues and the role, beside those for the permissions, and one more for the
+    count of unknown codes where that may be seen. Empty for who is not logged in.
     """
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:

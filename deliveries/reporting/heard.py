@@ -1,0 +1,239 @@
+"""What our accounts' providers were heard to say, laid beside the rows of the code tables.
+
+A row of a table is looked up by several providers, and one word by several spellings; which row answers is the
+mapping's to say (`Mapping.find`), so everything heard is put to it word by word.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import sqrt
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from django.db.models import Sum
+from django.urls import reverse
+from django.utils import timezone
+
+from deliveries.models import Account, CodeDay, CodeMapping, SeenCode, StrayReport
+from deliveries.providers import PROVIDERS
+from deliveries.receiving.translation import FALLBACK_CHANNEL, Code, Key, tables_of
+from deliveries.receiving.translation import Mapping as Tables
+from deliveries.statuses import FailureClass, Fault, Status
+
+STATUS, ERROR = CodeMapping.Kind.STATUS.value, CodeMapping.Kind.ERROR.value
+MOST = 20_000  # pairs of words put beside the tables: the most frequent, should a provider invent them
+SINCE = timedelta(days=90)  # how far back next attempts are looked at
+CERTAIN = 1.96  # standard errors to both sides: 95 %
+RECENT = timedelta(days=7)
+# Tables that belong to no single provider.
+SHARED = {
+    "smtp": "Mail servers (SMTP)",
+    "smpp": "SMPP",
+    "sip": "Telephony (SIP, Q.850)",
+    "generic": "Any provider",
+    "gmail": "Gmail",
+    "microsoft": "Microsoft mail",
+    "yahoo": "Yahoo Mail",
+}
+
+
+def unknown_words() -> int:
+    """How many pairs of words no table lists."""
+    return SeenCode.objects.filter(known=False).count()
+
+
+def table_name(table: str) -> str:
+    """A code table in people's words."""
+    if table in PROVIDERS:
+        return PROVIDERS[table].name.partition(" (")[0]
+    return SHARED.get(table, table.replace("_", " ").capitalize())
+
+
+def edit_url(key: Key, **more: Any) -> str:
+    """The form of one row; `more` are values it shall be filled with."""
+    where = {"table": key.table, "channel": key.channel, "kind": key.kind, "code": key.code}
+    return f"{reverse('mappings:edit')}?{urlencode(where | more)}"
+
+
+# ---- Beside the rows -------------------------------------------------------------------------------------------
+
+
+class Seen(NamedTuple):
+    """How often a row's word came in, and when last."""
+
+    n: int
+    last: datetime
+
+
+class Share(NamedTuple):
+    """`hits` of `n`, with the range in which the true share lies with 95 % certainty (Wilson's score interval)."""
+
+    hits: int
+    n: int
+
+    @property
+    def rate(self) -> float:
+        return self.hits / self.n
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """(low, high), 0..1."""
+        square = CERTAIN**2
+        width = 1 + square / self.n
+        middle = (self.rate + square / (2 * self.n)) / width
+        half = CERTAIN / width * sqrt(self.rate * (1 - self.rate) / self.n + square / (4 * self.n**2))
+        return max(0.0, middle - half), min(1.0, middle + half)
+
+    @property
+    def words(self) -> str:
+        return f"{self.rate:.0%} of {self.n:,}"
+
+    @property
+    def between(self) -> str:
+        """The range in words, with one per cent sign."""
+        low, high = self.range
+        return f"{low * 100:.0f} to {high:.0%}"
+
+    @property
+    def drawn(self) -> dict[str, str]:
+        """Where the range and the share stand on a line from 0 to 100."""
+        low, high = self.range
+        return {
+            "low": f"{low * 100:.1f}",
+            "width": f"{max((high - low) * 100, 1):.1f}",
+            "at": f"{self.rate * 100:.1f}",
+        }
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What was heard, by the row that answers for it: how often, and what became of the next attempt."""
+
+    seen: Mapping[Key, Seen]
+    then: Mapping[Key, Share]
+
+    @classmethod
+    def beside(cls, tables: Tables) -> Heard:
+        """Three queries, whatever was heard."""
+        finder = Finder(tables)
+        return cls(_seen(finder), _then(finder))
+
+
+class Finder:
+    """Which row of the tables answers for a provider's word."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
+        self.providers = dict(Account.objects.values_list("pk", "provider"))
+        # The mapping gives out its rows themselves, so a row is known by its identity.
+        self._places = {id(code): key for key, code in tables.codes.items()}
+
+    def key(self, account: int, channel: str, kind: str, word: str) -> Key | None:
+        """None when no table lists it; rows of mailbox providers are not told apart from those of all mail servers."""
+        code = self.tables.find(self.providers.get(account, ""), channel, kind, word) if word else None
+        return self._places.get(id(code)) if code else None
+
+
+def _seen(finder: Finder) -> dict[Key, Seen]:
+    found: dict[Key, Seen] = {}
+    words = SeenCode.objects.order_by("-n").values_list(
+        "account_id", "channel", "native_status", "native_code", "n", "last_seen_at"
+    )
+    for account, channel, status, code, n, last in words[:MOST]:
+        for kind, word in ((STATUS, status), (ERROR, code)):
+            if key := finder.key(account, channel, kind, word):
+                so_far = found.get(key, Seen(0, last))
+                found[key] = Seen(so_far.n + n, max(so_far.last, last))
+    return found
+
+
+def _then(finder: Finder) -> dict[Key, Share]:
+    sums: dict[Key, list[int]] = defaultdict(lambda: [0, 0])
+    days = CodeDay.objects.filter(day__gte=(timezone.now() - SINCE).date(), followed__gt=0)
+    words = days.order_by().values_list("account_id", "channel", "code")
+    for account, channel, word, hits, n in words.annotate(Sum("then_delivered"), Sum("followed")):
+        key = finder.key(account, channel, ERROR, word) or finder.key(account, channel, STATUS, word)
+        if key:
+            sums[key][0] += hits
+            sums[key][1] += n
+    return {key: Share(hits, n) for key, (hits, n) in sums.items()}
+
+
+# ---- Unknown words ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A pair of words that no table lists whole. `key` is the row that is missing, None without an account."""
+
+    seen: SeenCode
+    account: str
+    key: Key | None
+    drafted: bool
+
+    @property
+    def edit_url(self) -> str:
+        return edit_url(self.key, seen=self.seen.pk) if self.key else ""
+
+
+def unknown(rows: Iterable[SeenCode], tables: Tables, drafted: Iterable[Key]) -> list[Unknown]:
+    """These rows of SeenCode, each with the row to write for it; `drafted` stand in the draft already. One query."""
+    accounts = {pk: (name, slug) for pk, name, slug in Account.objects.values_list("pk", "name", "provider")}
+    drafted = set(drafted)
+    found = []
+    for seen in rows:
+        name, provider = accounts.get(seen.account_id, ("An account that is gone", ""))
+        key = missing(tables, provider, seen) if provider else None
+        found.append(Unknown(seen, name, key, key in drafted))
+    return found
+
+
+def missing(tables: Tables, provider: str, seen: SeenCode) -> Key:
+    """The row that would make this pair known: that of the status first, since without it nothing moves.
+
+    What is written for SMS serves MMS as well.
+    """
+    status, code = seen.native_status, seen.native_code
+    unlisted = bool(status) and tables.find(provider, seen.channel, STATUS, status) is None
+    kind, word = (STATUS, status) if unlisted or not code else (ERROR, code)
+    channel = FALLBACK_CHANNEL.get(seen.channel, seen.channel)
+    return Key(tables_of(provider)[0], channel, kind, word.lower())
+
+
+def suggestion(tables: Tables, provider: str, seen: SeenCode) -> dict[str, str]:
+    """What the other word of the pair says about the one that is missing."""
+    key = missing(tables, provider, seen)
+    other = (ERROR, seen.native_code) if key.kind == STATUS else (STATUS, seen.native_status)
+    told: Code | None = tables.find(provider, seen.channel, *other) if other[1] else None
+    word = seen.native_status if key.kind == STATUS else seen.native_code
+    if told is None:
+        return {
+            "code": word,
+            "status": Status.UNKNOWN,
+            "failure_class": FailureClass.UNKNOWN,
+            "fault": Fault.NONE,
+        }
+    return {
+        "code": word, "status": told.status, "failure_class": told.failure_class, "fault": told.fault,
+    }  # fmt: skip
+
+
+# ---- Mail that we never sent -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Strays:
+    """Reports of the last days about mail that we never sent."""
+
+    n: int
+    last: datetime | None
+
+    @classmethod
+    def recent(cls, now: datetime) -> Strays:
+        reports = StrayReport.objects.filter(at__gt=now - RECENT).order_by("-at")
+        n = reports.count()
+        return cls(n, reports[0].at if n else None)
