@@ -15,6 +15,7 @@ from deliveries.providers.mailgun import Mailgun
 from deliveries.providers.mailjet import Mailjet
 from deliveries.providers.mailtrap import Mailtrap
 from deliveries.providers.mandrill import Mandrill
+from deliveries.providers.messagebird import MessageBird
 from deliveries.providers.messente import Messente
 from deliveries.providers.plivo import Plivo
 from deliveries.providers.postal import Postal
@@ -48,6 +49,7 @@ PROVIDERS: dict[str, Provider] = {
         Mailjet(),
         Mailtrap(),
         Mandrill(),
+        MessageBird(),
         Messente(),
         Plivo(),
         Postal(),
