@@ -235,6 +235,13 @@ def test_a_refusal_keeps_its_code_and_can_be_translated(status, told, channel, c
     assert shipped().translate("vonage", report).meaning[:3] == meaning
 
 
+@pytest.mark.parametrize("joint", [" ", "", "\\n", "\r\n"], ids=["spaces", "nothing", "written", "Windows"])
+def test_a_key_may_have_lost_its_lines_in_a_form(joint):
+    pasted = {**CREDENTIALS, "private_key": joint.join(CREDENTIALS["private_key"].splitlines())}
+
+    assert hand_over(answering(201, {"uuid": "c-1"}), pasted, channel="voice").accepted
+
+
 @pytest.mark.parametrize(
     "missing", [{"private_key": ""}, {"private_key": "no key"}, {"application_id": None}]
 )

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from textwrap import wrap
 from typing import Any
 from uuid import uuid4
 
@@ -60,6 +61,7 @@ CODE = re.compile(r"[\w.-]{1,64}", re.ASCII)
 ASIDE = {"recording_url", "conversation_uuid_to", "reason"}
 COME_BACK = {"1000"}  # not a refusal of the message: throttled
 TOKEN_LIFE = timedelta(minutes=5)
+PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----(.+)-----END \1-----", re.DOTALL)
 
 
 class Vonage(Provider):
@@ -297,7 +299,16 @@ def application_token(credentials: Mapping[str, str]) -> str:
         "exp": now + TOKEN_LIFE,
         "jti": str(uuid4()),
     }
-    return jwt.encode(claims, credentials["private_key"], algorithm="RS256")
+    return jwt.encode(claims, as_pasted(credentials["private_key"]), algorithm="RS256")
+
+
+def as_pasted(key: str) -> str:
+    """A key in PEM with its lines put back, which a form of one line has run together."""
+    found = PEM.fullmatch(key.replace("\\n", "\n").strip())
+    if not found:
+        return key
+    label, body = found[1], "".join(found[2].split())
+    return "\n".join((f"-----BEGIN {label}-----", *wrap(body, 64), f"-----END {label}-----"))
 
 
 def understood(answer: httpx.Response) -> Handover:
