@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from deliveries.models import Account, Heartbeat, PendingReceipt
+from deliveries.models import Account, CodeAlarm, Heartbeat, PendingReceipt
 from tests import factories, reporting_rows
 
 pytestmark = pytest.mark.django_db
@@ -36,7 +36,7 @@ def test_the_overview_costs_the_same_however_much_was_sent(
     marketer, django_assert_num_queries, django_assert_max_num_queries
 ):
     reporting_rows.campaign([0, 1] * 5)
-    with django_assert_max_num_queries(15) as few:
+    with django_assert_max_num_queries(16) as few:
         marketer.get("/")
     reporting_rows.campaign([0, 1, 2, 6] * 50)
 
@@ -60,6 +60,15 @@ def test_trouble_with_the_machinery_is_said_on_top(marketer):
     assert "1 parked receipt" in page
     assert "is paused" in page
     assert "had a bad signature" in page
+
+
+def test_alarms_about_codes_lead_those_who_may_to_the_mappings(login):
+    CodeAlarm.objects.create(kind="unknown", account_id=1, channel="sms", code="31999", sentence="Odd.")
+
+    for role, link in (("marketer", False), ("admin", True)):
+        page = login(role).get("/").content.decode()
+        assert "1 alarm about providers" in page
+        assert ('href="/mappings/">Look' in page) is link
 
 
 def test_a_worker_that_just_reported_is_no_alert(marketer):

@@ -143,7 +143,7 @@ class Mapping:
             # A word nobody has looked at moves nothing, whatever code came with it.
             return Translated(UNMAPPED, known=False, contradicts=False)
         word = outcome.status if outcome else Status.UNKNOWN.value
-        failure_class, fault = UNEXPLAINED if unlisted else _class_and_fault(reason or outcome)
+        failure_class, fault = UNEXPLAINED if unlisted else _class_and_fault(outcome, reason)
         if lasting and failure_class in LASTING:
             failure_class = lasting
         if reason and word in VAGUE and reason.status in NAMEABLE:
@@ -175,7 +175,12 @@ def tables_of(provider: str, mailbox: str = "") -> tuple[str, ...]:
     return (mailbox, *own) if mailbox else own
 
 
-def _class_and_fault(told: Code | None) -> tuple[str, str]:
+def _class_and_fault(outcome: Code | None, reason: Code | None) -> tuple[str, str]:
+    """The reason says more than the outcome; unless it names no fault, beside an outcome that speaks for itself."""
+    mute = reason is None or (
+        outcome is not None and outcome.status not in VAGUE and reason.failure_class == FailureClass.NONE
+    )
+    told = outcome if mute else reason
     if told is None:
         return UNEXPLAINED
     if told.fault == Fault.RECIPIENT and not told.verified:

@@ -17,7 +17,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.roles import requires
 from campaigns.models import Campaign
 from deliveries.health import last_beat
-from deliveries.models import Account, PendingReceipt, Queue
+from deliveries.models import Account, CodeAlarm, PendingReceipt, Queue
 from deliveries.reporting.charts import finding, outcome_by_channel, twin, verdict_icon
 from deliveries.reporting.figures import (
     TARGET,
@@ -52,6 +52,7 @@ class Alert:
     why: str
     url: str = ""
     action: str = ""
+    needs: str = "deliveries.view_pendingreceipt"  # whoever may open the link
 
 
 @requires("campaigns.view_report")
@@ -92,7 +93,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "recent": recent,
         "recent_shown": recent[:SHOWN],
         "heat": _heat(figures),
-        "alerts": alerts(now),
+        "alerts": [(alert, request.user.has_perm(alert.needs)) for alert in alerts(now)],
         "queues": [(key, key.label, counts.get(key, 0)) for key in Queue],
         "waiting": sum(counts.values()),
     }
@@ -133,7 +134,7 @@ def _recent(now: datetime) -> list[Line]:
 
 def alerts(now: datetime) -> list[Alert]:
     """What is wrong with the machinery, the worst first."""
-    return [*_worker(now), *_receipts(), *_accounts(now)]
+    return [*_worker(now), *_receipts(), *_codes(), *_accounts(now)]
 
 
 def _worker(now: datetime) -> list[Alert]:
@@ -167,6 +168,17 @@ def _receipts() -> list[Alert]:
         what = f"{parked} parked receipt{'' if parked.n == 1 else 's'}"
         found.append(Alert("pending", what, words, f"{url}?state__exact=parked", "Open"))
     return found
+
+
+def _codes() -> list[Alert]:
+    alarms = _capped(CodeAlarm.objects.filter(closed_at=None))
+    if not alarms.n:
+        return []
+    what = f"{alarms} alarm{'' if alarms.n == 1 else 's'} about providers' codes"
+    words = "Words we cannot interpret, or that no longer mean what they did. Nothing was held against a contact."
+    return [
+        Alert("retryable", what, words, reverse("mappings:overview"), "Look", "deliveries.view_codemapping")
+    ]
 
 
 def _accounts(now: datetime) -> list[Alert]:
