@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deliveries.providers.amazon_ses import AmazonSes
 from deliveries.providers.bandwidth import Bandwidth
+from deliveries.providers.bird import Bird
 from deliveries.providers.base import Provider
 from deliveries.providers.brevo import Brevo
 from deliveries.providers.call_loop import CallLoop
@@ -39,6 +40,7 @@ PROVIDERS: dict[str, Provider] = {
         Sandbox(),
         AmazonSes(),
         Bandwidth(),
+        Bird(),
         Brevo(),
         CallLoop(),
         DropCowboy(),
