@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from io import BytesIO
+from ssl import SSLCertVerificationError
 from typing import Any, ClassVar, Literal
 
 import httpx
@@ -28,6 +29,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.core.mail import EmailMultiAlternatives
 from django.utils.module_loading import import_string
 from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import SSLError as UntrustedConnection
 
 from deliveries.providers.base import (
     Act,
@@ -91,7 +93,11 @@ class AnymailService(Provider):
             return self.refused(as_httpx(problem.response))
         except AnymailAPIError as problem:
             return self.failed(problem)
-        except (AnymailError, ValueError) as problem:
+        except Exception as problem:
+            if answered(mail):
+                raise LostAnswer(f"{type(problem).__name__}: {problem}") from problem
+            if not isinstance(problem, AnymailError | ValueError):
+                raise
             # What cannot be put into the service's words, such as an address: nothing has left.
             return refusal("unsendable", str(problem))
         status = mail.anymail_status  # type: ignore[attr-defined]
@@ -158,7 +164,9 @@ class AnymailService(Provider):
             code, text = self.reason(told) if isinstance(told, dict) else ("", "")
         except Unreadable:
             code, text = "", ""
-        return refusal(f"api/{code}" if code else f"http/{answer.status_code}", text or answer.text)
+        if code or answer.is_success:
+            return refusal(f"api/{code}" if code else "", text or answer.text)
+        return refusal(f"http/{answer.status_code}", text or answer.text)
 
     def reason(self, told: Mapping[str, Any]) -> tuple[str, str]:
         """The service's own code for a refusal ('' when it has none), and its sentence."""
@@ -237,6 +245,11 @@ class AnymailEvents(AnymailService):
 # ---- handing over ----------------------------------------------------------------------------------------
 
 
+def answered(mail: Any) -> bool:
+    """Whether the service has answered at all: trouble after that is trouble with its answer."""
+    return getattr(getattr(mail, "anymail_status", None), "esp_response", None) is not None
+
+
 def refusal(code: str, text: str) -> Handover:
     return Handover(
         False, native_status="rejected", native_code=code[:LONGEST_WORD], native_text=clean(text)[:300]
@@ -257,7 +270,12 @@ def as_httpx(answer: Any) -> httpx.Response:
 def unanswered(cause: BaseException | None) -> Handover:
     """No answer at all: not taken when the request cannot have left, else lost. Raises LostAnswer."""
     tried = getattr(cause.args[0], "reason", None) if cause and cause.args else None
-    if isinstance(cause, NEVER_LEFT) or isinstance(tried, NewConnectionError):
+    refused = tried.args[0] if isinstance(tried, UntrustedConnection) and tried.args else None
+    if (
+        isinstance(cause, NEVER_LEFT)
+        or isinstance(tried, NewConnectionError)
+        or isinstance(refused, SSLCertVerificationError)
+    ):
         return Handover(False, native_text=f"Not reached: {cause}"[:300], retry_after=OUTAGE_WAIT)
     raise LostAnswer(f"{type(cause).__name__}: {cause}") from cause
 

@@ -22,7 +22,7 @@ from deliveries.providers.anymail_service import (
 )
 from deliveries.providers.base import Act, Call, Fact, Report
 from deliveries.providers.proving import standard_webhook
-from deliveries.providers.reading import clean, inside, iso, json_object, word
+from deliveries.providers.reading import LONGEST_WORD, clean, inside, iso, json_object, word
 
 VAGUE = {"General", "Undetermined", ""}
 LASTING: dict[str, Literal["permanent", "temporary"]] = {"Permanent": "permanent", "Transient": "temporary"}
@@ -90,9 +90,8 @@ def code(
         reason = word(suppressed, "type", required=False)
         return f"suppressed/{reason}" if reason else ""
     if failed:
-        reason = failed.get("reason")
-        single = isinstance(reason, str) and reason.isidentifier()
-        return f"failed/{word(failed, 'reason')}"[:64] if single else ""
+        why = failed.get("reason")
+        return f"failed/{why}"[:LONGEST_WORD] if isinstance(why, str) and why.isidentifier() else ""
     kind, subtype = word(bounce, "type", required=False), word(bounce, "subType", required=False)
     if not kind:  # as it was before Resend told the types
         return "Permanent/Suppressed" if "suppressed sending" in text else ""

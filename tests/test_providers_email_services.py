@@ -1,0 +1,672 @@
+"""Handing mail over to the email services, and what recorded payloads (`test_payloads.py`) do not show of them."""
+
+import asyncio
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from ssl import SSLCertVerificationError
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+import requests
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError, SSLError
+
+from deliveries.providers import PROVIDERS, amazon_ses, sns
+from deliveries.providers.base import Act, Call, Handover, LostAnswer, Outgoing, Report, Uncheckable
+from deliveries.receiving.translation import shipped
+
+pytestmark = pytest.mark.filterwarnings("ignore::anymail.exceptions.AnymailNotSupportedWarning")
+
+REF = "6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f"
+MESSAGE = Outgoing(
+    ref=REF,
+    channel="email",
+    to="robin@example.com",
+    sender="Example <news@example.org>",
+    subject="Your appointment\r\nat ten",
+    body="See you at ten.",
+    callback=f"https://waybill.example.com/hooks/token/status?m={REF}&c=email",
+)
+AT = datetime(2026, 3, 4, 17, tzinfo=UTC)
+
+
+def send(slug, credentials, message=MESSAGE):
+    return asyncio.run(PROVIDERS[slug].send(message, credentials, None))
+
+
+# ---- services that speak HTTP ----------------------------------------------------------------------------
+
+# Credentials, what the service answers to a message it takes, and the id by which its events name the message.
+SERVICES = {
+    "sendgrid": ({"api_key": "sg-key"}, (202, "", {"X-Message-Id": "14c5d75ce93"}), "14c5d75ce93"),
+    "mailgun": (
+        {"api_key": "mg-key", "sender_domain": "mg.example.org"},
+        (200, {"id": "<2026.1.ABC@mg.example.org>", "message": "Queued. Thank you."}, {}),
+        "2026.1.ABC@mg.example.org",
+    ),
+    "postmark": (
+        {"server_token": "pm-key"},
+        (200, {"To": "robin@example.com", "MessageID": "b7bc2f4a", "ErrorCode": 0, "Message": "OK"}, {}),
+        "b7bc2f4a",
+    ),
+    "brevo": ({"api_key": "br-key"}, (201, {"messageId": "<2026.1@smtp.example.net>"}, {}), "2026.1@smtp.example.net"),
+    "resend": ({"api_key": "re-key"}, (200, {"id": "56761188-7520"}, {}), "56761188-7520"),
+    "mailjet": (
+        {"api_key": "mj-key", "secret_key": "mj-secret"},
+        (200, {"Messages": [{"Status": "success", "To": [{"Email": "robin@example.com", "MessageID": 4567}]}]}, {}),
+        "4567",
+    ),
+    "mandrill": (
+        {"api_key": "md-key"},
+        (200, [{"email": "robin@example.com", "status": "sent", "_id": "abcdef01"}], {}),
+        "abcdef01",
+    ),
+    "mailersend": (
+        {"api_token": "ms-key"},
+        (202, "", {"X-Message-Id": "62f114f8", "Content-Type": "text/html"}),
+        "62f114f8",
+    ),
+    "mailtrap": ({"api_token": "mt-key"}, (200, {"success": True, "message_ids": ["1df37d17"]}, {}), "1df37d17"),
+    "postal": (
+        {"api_url": "https://postal.example.org", "api_key": "po-key"},
+        (
+            200,
+            {"status": "success", "data": {"messages": {"robin@example.com": {"id": 2338, "token": "t"}}}},
+            {},
+        ),
+        "2338",
+    ),
+    "sparkpost": (
+        {"api_key": "sp-key"},
+        (
+            200,
+            {"results": {"total_rejected_recipients": 0, "total_accepted_recipients": 1, "id": "6583215"}},
+            {},
+        ),
+        "6583215",
+    ),
+    "unisender_go": (
+        {"api_url": "https://go1.example.org/ru/transactional/api/v1", "api_key": "ug-key"},
+        (200, {"status": "success", "job_id": "1ZymBc-00041N-9X", "emails": ["robin@example.com"]}, {}),
+        "1ZymBc-00041N-9X",
+    ),
+}  # fmt: skip
+
+
+class Network:
+    """Stands where the network begins: answers what it is told to, and keeps the requests."""
+
+    def __init__(self, monkeypatch):
+        self.requests = []
+        self.answer = None
+        monkeypatch.setattr(
+            requests.adapters.HTTPAdapter, "send", lambda adapter, request, **more: self._send(request, more)
+        )
+
+    def _send(self, request, more):
+        self.requests.append(request)
+        self.timeout = more["timeout"]
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        status, told, headers = self.answer
+        response = requests.Response()
+        response.status_code, response.url, response.request = status, request.url, request
+        response.headers.update(headers)
+        response._content = (told if isinstance(told, str) else json.dumps(told)).encode()
+        return response
+
+    @property
+    def sent(self):
+        """Everything that left: the address, the headers and the body."""
+        (request,) = self.requests
+        body = request.body.decode() if isinstance(request.body, bytes) else request.body
+        fields = parse_qs(body) if "application/json" not in request.headers.get("content-type", "") else body
+        return f"{request.url} {dict(request.headers)} {fields} {body}"
+
+
+@pytest.fixture
+def network(monkeypatch):
+    return Network(monkeypatch)
+
+
+def answering(network, slug, answer):
+    network.answer = answer
+    return send(slug, SERVICES[slug][0])
+
+
+def test_every_email_service_is_tried():
+    from deliveries.providers.anymail_service import AnymailService
+
+    services = {slug for slug, provider in PROVIDERS.items() if isinstance(provider, AnymailService)}
+
+    assert services == {*SERVICES, "amazon_ses"}
+
+
+@pytest.mark.parametrize("slug", SERVICES)
+def test_one_message_goes_to_one_recipient_with_our_reference(network, slug):
+    credentials, answer, message_id = SERVICES[slug]
+
+    handover = answering(network, slug, answer)
+
+    assert handover == Handover(True, provider_message_id=message_id)
+    for part in (REF, "robin@example.com", "news@example.org", "Your appointment at ten", "See you at ten."):
+        assert part in network.sent
+    assert network.timeout == (5.0, 15.0)
+    secret = credentials.get("api_key") or credentials.get("api_token") or credentials.get("server_token")
+    encoded = base64.b64encode(f"{'api' if slug == 'mailgun' else secret}:{secret}".encode()).decode()
+    assert secret in network.sent or encoded in network.sent or slug == "mailjet"
+
+
+@pytest.mark.parametrize("slug", SERVICES)
+def test_the_sites_own_settings_play_no_part(network, settings, slug):
+    settings.ANYMAIL = {
+        "SEND_DEFAULTS": {"tags": ["of-the-site"], "metadata": {"site": "of-the-site"}},
+        "DEBUG_API_REQUESTS": True,
+        "IGNORE_UNSUPPORTED_FEATURES": True,
+        f"{slug.upper()}_API_KEY": "of-the-site",
+        f"{slug.upper()}_API_URL": "https://of-the-site.example.net/",
+    }
+    settings.ANYMAIL = {
+        k: v for k, v in settings.ANYMAIL.items() if "API_URL" not in k or slug in ("postal", "unisender_go")
+    }
+
+    assert answering(network, slug, SERVICES[slug][1]).accepted
+    assert "of-the-site" not in network.sent
+
+
+@pytest.mark.parametrize("slug", SERVICES)
+@pytest.mark.parametrize(
+    ("answer", "wait"),
+    [
+        ((429, {}, {"Retry-After": "17"}), 17),
+        ((429, {}, {}), 5),
+        ((503, "", {}), 30),
+        ((503, "", {"Retry-After": "60"}), 60),
+    ],
+)
+def test_what_was_not_taken_is_to_be_sent_later(network, slug, answer, wait):
+    handover = answering(network, slug, answer)
+
+    assert (handover.accepted, handover.native_status, handover.retry_after) == (False, "", wait)
+
+
+def not_connected():
+    return requests.ConnectionError(MaxRetryError(None, "/", NewConnectionError(None, "refused")))
+
+
+def not_trusted():
+    return requests.exceptions.SSLError(
+        MaxRetryError(None, "/", SSLError(SSLCertVerificationError("self-signed")))
+    )
+
+
+@pytest.mark.parametrize("slug", SERVICES)
+@pytest.mark.parametrize(
+    "problem",
+    [
+        not_connected(),
+        not_trusted(),
+        requests.ConnectTimeout("slow"),
+        requests.exceptions.ProxyError("no proxy"),
+    ],
+    ids=["refused", "certificate", "timeout", "proxy"],
+)
+def test_what_never_left_is_to_be_sent_later(network, slug, problem):
+    assert answering(network, slug, problem).retry_after == 30
+
+
+@pytest.mark.parametrize("slug", SERVICES)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        requests.ReadTimeout("slow"),
+        requests.ConnectionError(ProtocolError("Connection aborted.", ConnectionResetError())),
+        requests.exceptions.ChunkedEncodingError("half an answer"),
+        (500, {"message": "broken"}, {}),
+        (502, "", {}),
+        (504, "<html>", {}),
+    ],
+    ids=["read timeout", "aborted", "half", "500", "502", "504"],
+)
+def test_an_answer_that_got_lost_is_not_taken_for_a_refusal(network, slug, answer):
+    with pytest.raises(LostAnswer):
+        answering(network, slug, answer)
+
+
+@pytest.mark.parametrize("slug", sorted(set(SERVICES) - {"sendgrid"}))
+def test_a_success_without_a_readable_answer_is_lost(network, slug):
+    with pytest.raises(LostAnswer):
+        answering(network, slug, (200, "<html>", {}))
+
+
+TO = "robin@example.com"
+INACTIVE = f"Found inactive addresses: {TO}. Inactive recipients are ones that have generated a hard bounce."
+INVALID = f"Invalid 'To' address: '{TO}'."
+# Service, HTTP status, its words, the code we keep, and the status that it means.
+REFUSALS = [
+    ("sendgrid", 400, {"errors": [{"message": "Bad to", "field": "to"}]}, "http/400", "rejected"),
+    ("sendgrid", 401, {"errors": [{"message": "No credits"}]}, "http/401", "rejected"),
+    ("sendgrid", 413, "", "http/413", "rejected"),
+    ("mailgun", 400, {"message": "to parameter is not a valid address."}, "http/400", "rejected"),
+    ("mailgun", 404, "Domain not found", "http/404", "rejected"),
+    ("postmark", 422, {"ErrorCode": 406, "Message": INACTIVE}, "api/406", "rejected"),
+    ("postmark", 422, {"ErrorCode": 300, "Message": "Invalid 'From' address."}, "api/300", "failed"),
+    ("postmark", 422, {"ErrorCode": 300, "Message": INVALID}, "api/300", "failed"),
+    ("postmark", 401, {"ErrorCode": 10, "Message": "No tokens"}, "api/10", "failed"),
+    ("brevo", 400, {"code": "invalid_parameter", "message": "No."}, "api/invalid_parameter", "rejected"),
+    ("brevo", 402, {"code": "not_enough_credits", "message": "No."}, "api/not_enough_credits", "failed"),
+    ("resend", 422, {"name": "validation_error", "message": "No."}, "api/validation_error", "rejected"),
+    ("resend", 403, {"name": "invalid_api_key", "message": "No."}, "api/invalid_api_key", "failed"),
+    ("mailjet", 400, {"Messages": [{"Errors": [{"ErrorCode": "mj-0013"}]}]}, "api/mj-0013", "rejected"),
+    ("mailjet", 401, {"ErrorCode": "mj-0001", "StatusCode": 401}, "api/mj-0001", "rejected"),
+    ("mandrill", 200, [{"email": TO, "status": "rejected", "reject_reason": "spam"}], "api/spam", "rejected"),
+    ("mandrill", 200, [{"email": TO, "status": "invalid"}], "", "rejected"),
+    ("mandrill", 401, {"status": "error", "name": "Invalid_Key"}, "api/Invalid_Key", "rejected"),
+    ("mailersend", 422, {"message": "The to.0.email must be valid.", "errors": {}}, "http/422", "rejected"),
+    ("mailtrap", 401, {"success": False, "errors": ["Unauthorized"]}, "http/401", "rejected"),
+    ("postal", 403, {"data": {"code": "AccessDenied", "message": "No."}}, "api/AccessDenied", "rejected"),
+    ("sparkpost", 403, {"errors": [{"message": "Forbidden.", "code": "7001"}]}, "api/7001", "rejected"),
+    ("sparkpost", 400, {"errors": "odd"}, "http/400", "rejected"),
+    ("unisender_go", 401, {"status": "error", "code": 114, "message": "No."}, "api/114", "rejected"),
+]
+
+
+@pytest.mark.parametrize(("slug", "http", "told", "code", "status"), REFUSALS)
+def test_a_refusal_keeps_its_code_and_can_be_translated(network, slug, http, told, code, status):
+    handover = answering(network, slug, (http, told, {}))
+
+    found = shipped().translate(slug, Report("", "", "email", handover.native_status, handover.native_code))
+    assert (handover.accepted, handover.retry_after) == (False, None)
+    assert (handover.native_status, handover.native_code) == ("rejected", code)
+    assert found.meaning.status == status
+    assert found.meaning.fault != "recipient" or code in ("api/406",)
+
+
+def test_wrong_credentials_are_the_accounts_fault(network):
+    handover = answering(network, "sendgrid", (401, {"errors": [{"message": "No"}]}, {}))
+
+    report = Report("", "", "email", handover.native_status, handover.native_code)
+    assert shipped().translate("sendgrid", report).meaning[:3] == ("rejected", "account", "account")
+    assert handover.native_text == "No"
+
+
+@pytest.mark.parametrize("slug", [*SERVICES, "amazon_ses"])
+def test_an_address_that_cannot_be_one_goes_nowhere(network, slug, aws):
+    message = Outgoing(**{**vars(MESSAGE), "to": "robin at example"})
+
+    handover = send(slug, SERVICES[slug][0] if slug in SERVICES else AWS, message)
+
+    assert (handover.accepted, handover.native_code) == (False, "unsendable")
+    assert network.requests == []
+
+
+def test_messages_do_not_wait_for_each_other(network):
+    network.answer = SERVICES["resend"][1]
+
+    async def all_at_once():
+        return await asyncio.gather(
+            *(PROVIDERS["resend"].send(MESSAGE, SERVICES["resend"][0], None) for _ in range(40))
+        )
+
+    assert {each.provider_message_id for each in asyncio.run(all_at_once())} == {"56761188-7520"}
+    assert len(network.requests) == 40
+
+
+# ---- Amazon SES ------------------------------------------------------------------------------------------
+
+AWS = {
+    "access_key_id": "AKIAEXAMPLE",
+    "secret_access_key": "not-a-real-key",
+    "region": "eu-west-1",
+    "configuration_set": "waybill",
+}
+
+
+@pytest.fixture
+def aws(monkeypatch):
+    """Amazon's answers: a list of (status, JSON) or exceptions, taken one at a time."""
+    answers, requests_made = [], []
+
+    def answer(session, request):
+        requests_made.append(request)
+        told = answers.pop(0)
+        if isinstance(told, Exception):
+            raise told
+        status, body = told
+        raw = json.dumps(body).encode()
+        headers = {"x-amzn-errortype": body.get("__type", ""), "content-type": "application/json"}
+        response = AWSResponse(request.url, status, headers, None)
+        response._content = raw
+        return response
+
+    monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", answer)
+    amazon_ses.client_for.cache_clear()
+    yield answers, requests_made
+    amazon_ses.client_for.cache_clear()
+
+
+def test_ses_gets_the_message_with_our_reference_as_tag_and_header(aws):
+    answers, made = aws
+    answers += [(200, {"MessageId": "0100018e-1"})] * 2
+
+    first, second = send("amazon_ses", AWS), send("amazon_ses", AWS)
+
+    assert first == second == Handover(True, provider_message_id="0100018e-1")
+    told = json.loads(made[0].body)
+    raw = base64.b64decode(told["Content"]["Raw"]["Data"]).decode()
+    assert made[0].url == "https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails"
+    assert told["Destination"] == {"ToAddresses": ["robin@example.com"]}
+    assert told["EmailTags"] == [{"Name": "m", "Value": REF}]
+    assert told["ConfigurationSetName"] == "waybill"
+    assert f'X-Metadata: {{"m": "{REF}"}}' in raw
+    assert "Subject: Your appointment at ten" in raw
+    assert amazon_ses.client_for.cache_info().hits == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "expected"),
+    [
+        (400, "MessageRejected", ("rejected", "unknown", "none")),
+        (400, "AccountSuspendedException", ("failed", "account", "account")),
+        (400, "MailFromDomainNotVerifiedException", ("failed", "account", "sender")),
+        (400, "BadRequestException", ("rejected", "unknown", "none")),
+        (403, "SignatureDoesNotMatch", ("failed", "account", "account")),
+        (400, "NobodyKnowsException", ("rejected", "unknown", "none")),
+    ],
+)
+def test_a_refusal_of_ses_can_be_translated(aws, status, kind, expected):
+    aws[0].append((status, {"__type": kind, "message": "No."}))
+
+    handover = send("amazon_ses", AWS)
+
+    report = Report("", "", "email", handover.native_status, handover.native_code)
+    assert (handover.native_status, handover.native_code, handover.native_text) == ("rejected", kind, "No.")
+    assert shipped().translate("amazon_ses", report).meaning[:3] == expected
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (429, {"__type": "TooManyRequestsException"}),
+        (400, {"__type": "LimitExceededException"}),
+        (503, {"__type": "ServiceUnavailable"}),
+        EndpointConnectionError(endpoint_url="https://email.eu-west-1.amazonaws.com"),
+        ConnectTimeoutError(endpoint_url="https://email.eu-west-1.amazonaws.com"),
+    ],
+)
+def test_what_ses_did_not_take_is_to_be_sent_later(aws, answer):
+    aws[0].append(answer)
+
+    assert send("amazon_ses", AWS).retry_after in (5, 30)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (500, {"__type": "InternalFailure"}),
+        (504, {}),
+        (200, {}),
+        ReadTimeoutError(endpoint_url="https://email.eu-west-1.amazonaws.com"),
+    ],
+)
+def test_ses_is_asked_once_only_when_its_answer_is_lost(aws, answer):
+    answers, made = aws
+    answers += [answer, (200, {"MessageId": "a second message"})]
+
+    with pytest.raises(LostAnswer):
+        send("amazon_ses", AWS)
+    assert len(made) == 1
+
+
+# ---- Amazon SNS ------------------------------------------------------------------------------------------
+
+TOPIC = "arn:aws:sns:us-east-1:123456789012:waybill-ses-events"
+CERTIFICATE_URL = (
+    "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem"
+)
+KEY = rsa.generate_private_key(65537, 2048)
+
+
+def made_certificate(key=KEY):
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sns.amazonaws.com")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, AT, AT + timedelta(days=30))
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def envelope(*, version="1", key=KEY, **changes):
+    """A signed notification; `changes` are made before it is signed. The scheme is written down once more."""
+    told = {
+        "Type": "Notification", "MessageId": "19ba9823", "TopicArn": TOPIC, "Subject": "Event", "Message": "{}",
+        "Timestamp": "2026-03-04T16:59:45.000Z", "SignatureVersion": version, "SigningCertURL": CERTIFICATE_URL,
+        **changes,
+    }  # fmt: skip
+    told = {name: value for name, value in told.items() if value is not None}
+    names = ["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"]
+    if told["Type"] != "Notification":
+        names = ["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"]
+    text = "".join(f"{name}\n{told[name]}\n" for name in names if name in told)
+    digest = hashes.SHA1() if version == "1" else hashes.SHA256()
+    told["Signature"] = base64.b64encode(key.sign(text.encode(), padding.PKCS1v15(), digest)).decode()
+    return told
+
+
+def accepted(told, **credentials):
+    call = Call(
+        "POST", "https://waybill.example.com/hooks/token/status", "", {}, json.dumps(told).encode(), at=AT
+    )
+    return PROVIDERS["amazon_ses"].verify(
+        call, {"topic_arn": f"arn:aws:sns:eu-west-1:1:other, {TOPIC}", **credentials}
+    )
+
+
+@pytest.fixture
+def amazon(monkeypatch):
+    """Amazon's certificates: the addresses that were asked for. Our own certificate is at every one of them."""
+    asked = []
+    monkeypatch.setattr(sns, "fetch", lambda url: asked.append(url) or made_certificate())
+    monkeypatch.setattr(sns, "_certificates", {})
+    monkeypatch.setattr(sns, "_missed", {})
+    return asked
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        envelope(),
+        envelope(version="2"),
+        envelope(Subject=None),
+        envelope(Message="Ünïcode\nand lines"),
+        envelope(
+            Type="SubscriptionConfirmation",
+            Token="2336",
+            Subject=None,
+            SubscribeURL="https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription",
+        ),
+    ],
+    ids=["SHA-1", "SHA-256", "no subject", "special characters", "confirmation"],
+)
+def test_amazons_signature_is_accepted_for_a_topic_of_ours(amazon, told):
+    assert accepted(told)
+    assert amazon == [CERTIFICATE_URL]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {**envelope(), "Message": "{} "},
+        {**envelope(), "Timestamp": "2026-03-04T17:59:45.000Z"},
+        {**envelope(), "SignatureVersion": "2"},
+        {**envelope(), "Signature": "AAAA"},
+        {**envelope(), "Signature": None},
+        envelope(key=rsa.generate_private_key(65537, 2048)),
+    ],
+    ids=["message", "time", "digest", "signature", "no signature", "another key"],
+)
+def test_anything_changed_is_refused(amazon, told):
+    assert not accepted(told)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"TopicArn": "arn:aws:sns:us-east-1:666666666666:somebody-elses"},
+        {"TopicArn": None},
+        {"SigningCertURL": "https://sns.us-east-1.amazonaws.com.example.net/SimpleNotificationService-01234567.pem"},
+        {"SigningCertURL": "http://sns.us-east-1.amazonaws.com/SimpleNotificationService-01234567.pem"},
+        {"SigningCertURL": "https://s3.amazonaws.com/SimpleNotificationService-01234567.pem"},
+        {"SigningCertURL": "https://sns.us-east-1.amazonaws.com/bucket/mine.pem"},
+        {"SigningCertURL": "https://sns.us-east-1.amazonaws.com@example.net/SimpleNotificationService-01234567.pem"},
+        {"SigningCertURL": "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-01234567.pem"},
+        {"SigningCertURL": 3},
+        {"SignatureVersion": "3"},
+    ],
+)  # fmt: skip
+def test_nothing_is_fetched_for_what_is_not_ours(amazon, changes):
+    assert not accepted(envelope(**changes))
+    assert amazon == []
+
+
+def test_without_topics_and_secret_nothing_is_accepted(amazon):
+    assert not accepted(envelope(), topic_arn="")
+    assert not accepted([], topic_arn="")
+
+
+def test_a_certificate_is_fetched_once(amazon):
+    assert accepted(envelope())
+    assert accepted(envelope(Message="{ }"))
+    assert len(amazon) == 1
+
+
+def test_a_certificate_out_of_reach_is_no_forgery(amazon, monkeypatch):
+    def unreachable(url):
+        amazon.append(url)
+        raise httpx.ConnectError("no route")
+
+    monkeypatch.setattr(sns, "fetch", unreachable)
+
+    for _ in range(2):
+        with pytest.raises(Uncheckable):
+            accepted(envelope())
+    assert len(amazon) == 1  # it is left alone for a while
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=1"),
+        ({"SubscribeURL": "https://example.net/?Action=ConfirmSubscription&Token=1"}, ""),
+        ({"SubscribeURL": "https://sns.eu-west-1.amazonaws.com/?Token=1"}, ""),
+        ({"SubscribeURL": "http://sns.us-east-1.amazonaws.com/?Token=1"}, ""),
+        ({"Type": "Notification"}, ""),
+    ],
+)
+def test_only_amazons_address_confirms_a_subscription(changes, found):
+    told = {
+        "Type": "SubscriptionConfirmation",
+        "TopicArn": TOPIC,
+        "SubscribeURL": "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=1",
+        **changes,
+    }
+
+    assert sns.subscription(json.dumps(told).encode()) == found
+
+
+# ---- other things ----------------------------------------------------------------------------------------
+
+
+def acts(slug, body):
+    told = body if isinstance(body, bytes) else json.dumps(body).encode()
+    call = Call(
+        "POST", "https://waybill.example.com/h", "", {"content-type": "application/json"}, told, at=AT
+    )
+    return [fact for fact in PROVIDERS[slug].parse("status", call) if isinstance(fact, Act)]
+
+
+MAILGUN = {"event": "opened", "recipient": "robin@example.com", "message": {"headers": {"message-id": "1"}}}
+SPARKPOST = {"type": "open", "raw_rcpt_to": "robin@example.com", "transmission_id": "1"}
+
+
+@pytest.mark.parametrize(
+    ("slug", "body", "machine"),
+    [
+        ("sendgrid", [{"event": "open", "email": "robin@example.com", "sg_machine_open": True}], True),
+        ("sendgrid", [{"event": "open", "email": "robin@example.com", "sg_machine_open": False}], False),
+        ("mailgun", {"event-data": {**MAILGUN, "client-info": {"bot": "apple"}}}, True),
+        ("mailgun", {"event-data": {**MAILGUN, "client-info": {"bot": ""}}}, False),
+        ("brevo", {"event": "unique_proxy_open", "email": "robin@example.com"}, True),
+        ("brevo", {"event": "unique_opened", "email": "robin@example.com"}, False),
+        ("sparkpost", [{"msys": {"track_event": {**SPARKPOST, "is_prefetched": True}}}], True),
+        ("sparkpost", [{"msys": {"track_event": SPARKPOST}}], False),
+        ("postmark", {"RecordType": "Bounce", "Type": "AutoResponder", "Email": "robin@example.com"}, True),
+        ("postmark", {"RecordType": "Open", "Recipient": "robin@example.com"}, False),
+    ],
+)
+def test_machines_are_told_from_people_where_the_service_does(slug, body, machine):
+    (act,) = acts(slug, body)
+
+    assert act.machine is machine
+
+
+@pytest.mark.parametrize(
+    ("slug", "body"),
+    [
+        ("mailgun", {"signature": {"timestamp": "1", "token": "t", "signature": "s"}, "event-data": {}}),
+        ("mailgun", {"signature": "none"}),
+        ("mailgun", []),
+        ("postmark", {}),
+        ("unisender_go", {"auth": "x"}),
+        ("unisender_go", {"auth": ["x"]}),
+        ("postal", {}),
+        ("mailersend", {}),
+        ("mandrill", {}),
+        ("sendgrid", []),
+        ("resend", {}),
+        ("amazon_ses", {}),
+    ],
+)
+@pytest.mark.parametrize("credentials", [{}, "empty", "nonsense"])
+def test_what_proves_nothing_is_refused_and_never_raises(slug, body, credentials):
+    provider = PROVIDERS[slug]
+    if isinstance(credentials, str):
+        names = (*provider.credential_fields, *provider.optional_fields)
+        credentials = dict.fromkeys(names, "" if credentials == "empty" else "nonsense")
+    call = Call("POST", "https://waybill.example.com/h", "", {}, json.dumps(body).encode(), at=AT)
+
+    assert provider.verify(call, credentials) is False
+
+
+def found_at_postmark(handler):
+    async def run():
+        async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
+            return await PROVIDERS["postmark"].find(MESSAGE, {"server_token": "pm-key"}, client)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        (httpx.Response(200, json={"TotalCount": 1, "Messages": [{"MessageID": "b7bc2f4a"}]}), "b7bc2f4a"),
+        (httpx.Response(200, json={"TotalCount": 0, "Messages": []}), None),
+        (
+            httpx.Response(200, json={"TotalCount": 2, "Messages": [{"MessageID": "1"}, {"MessageID": "2"}]}),
+            None,
+        ),
+        (httpx.Response(500), None),
+        (httpx.Response(200, text="<html>"), None),
+    ],
+)
+def test_postmark_is_asked_for_a_lost_message_by_our_reference(answer, found):
+    seen = []
+
+    handover = found_at_postmark(lambda request: seen.append(request) or answer)
+
+    assert (handover and handover.provider_message_id) == found
+    assert dict(seen[0].url.params)["metadata_m"] == REF
+    assert seen[0].headers["x-postmark-server-token"] == "pm-key"
