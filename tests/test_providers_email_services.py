@@ -641,6 +641,27 @@ def test_what_proves_nothing_is_refused_and_never_raises(slug, body, credentials
     assert provider.verify(call, credentials) is False
 
 
+@pytest.mark.parametrize(("stream", "sent"), [("broadcast", "broadcast"), ("", None)])
+def test_postmark_sends_by_the_accounts_stream(network, stream, sent):
+    network.answer = SERVICES["postmark"][1]
+
+    send("postmark", {"server_token": "pm-key", "message_stream": stream})
+
+    assert json.loads(network.requests[0].body).get("MessageStream") == sent
+
+
+@pytest.mark.parametrize(
+    ("given", "host"),
+    [("", "api.mailgun.net"), ("https://api.eu.mailgun.net/v3", "api.eu.mailgun.net")],
+)
+def test_mailgun_has_a_house_in_europe(network, given, host):
+    network.answer = SERVICES["mailgun"][1]
+
+    send("mailgun", {**SERVICES["mailgun"][0], "api_url": given})
+
+    assert network.requests[0].url == f"https://{host}/v3/mg.example.org/messages"
+
+
 def found_at_postmark(handler):
     async def run():
         async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:

@@ -77,9 +77,8 @@ class AnymailService(Provider):
     channels = frozenset({"email"})
     kinds = frozenset({"status"})
     backend: ClassVar[str]  # import path of anymail's email backend
-    send_options: ClassVar[frozenset[str]] = (
-        frozenset()
-    )  # of `optional_fields`, those that the backend wants too
+    # Of `optional_fields`, those that are the backend's options too.
+    send_options: ClassVar[frozenset[str]] = frozenset()
 
     async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
         """anymail's backends speak through a library that waits, so each message has a thread."""
@@ -128,8 +127,12 @@ class AnymailService(Provider):
             ignore_recipient_status=False,
             debug_api_requests=False,
         )
-        backend.send_defaults = {}
+        backend.send_defaults = self.defaults(credentials)
         return backend
+
+    def defaults(self, credentials: Mapping[str, str]) -> dict[str, Any]:
+        """What the account's settings add to every message (anymail's SEND_DEFAULTS)."""
+        return {}
 
     def options(self, credentials: Mapping[str, str]) -> dict[str, Any]:
         """The backend's own options."""

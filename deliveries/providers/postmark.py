@@ -39,6 +39,7 @@ class Postmark(AnymailService, Unsigned):
     name = "Postmark"
     backend = "anymail.backends.postmark.EmailBackend"
     credential_fields = {"server_token": "Server API token"}
+    optional_fields = {**Unsigned.optional_fields, "message_stream": "Message stream, such as broadcast"}
     kinds = frozenset({"status", "inbound"})
     tables = ("postmark", "smtp")
 
@@ -47,6 +48,11 @@ class Postmark(AnymailService, Unsigned):
         if kind == "inbound" or ("FromFull" in told and "RecordType" not in told):
             return list(inbound(told))
         return list(facts(told))
+
+    def defaults(self, credentials: Mapping[str, str]) -> dict[str, Any]:
+        """Mail to many must not go out by the default stream, which is for single messages."""
+        stream = str(credentials.get("message_stream") or "")
+        return {"esp_extra": {"MessageStream": stream}} if stream else {}
 
     def reason(self, told: Mapping[str, Any]) -> tuple[str, str]:
         return str(told.get("ErrorCode") or ""), str(told.get("Message") or "")
