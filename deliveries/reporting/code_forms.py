@@ -16,7 +16,7 @@ from deliveries.providers import PROVIDERS, choices
 from deliveries.receiving.translation import Code, Key, Mapping
 from deliveries.reporting.code_tables import table_choices
 from deliveries.reporting.keyset import LARGEST_ID
-from deliveries.statuses import OPEN, REACHING, SETTLED, FailureClass, Fault, Status
+from deliveries.statuses import OPEN, REACHING, SETTLED, Evidence, FailureClass, Fault, Status
 
 # ---- What the words of our vocabulary mean, for somebody who has to choose one ------------------------------------
 
@@ -197,9 +197,7 @@ class CodeForm(forms.Form):
         label="I am certain", required=False,
         help_text="From the provider's documents, or proven by cases. Only then may it count against an address.",
     )  # fmt: skip
-    name = forms.CharField(
-        label="The provider's name for it", required=False, max_length=120, help_text="May stay empty."
-    )
+    name = forms.CharField(label="The provider's name for it", required=False, max_length=120)
     meaning = forms.CharField(
         label="What it means", required=False, max_length=400, widget=forms.Textarea(attrs={"rows": 3}),
         help_text="One plain sentence. It stands wherever the code is shown.",
@@ -350,34 +348,31 @@ class TryForm(forms.Form):
 # ---- What a route proves ------------------------------------------------------------------------------------------
 
 
-class RouteForm(forms.ModelForm):
-    provider = forms.ChoiceField(label="Provider", required=False)
+class RouteForm(forms.Form):
+    channel = forms.ChoiceField(label="Channel", choices=[("", "Choose a channel"), *Channel.choices])
+    provider = forms.ChoiceField(label="Provider", required=False, choices=lambda: [("", "Any"), *choices()])
     country = forms.RegexField(
-        r"^[A-Za-z]{2}$", label="Country", required=False, strip=True,
-        help_text="Two letters, such as US. Empty: any.",
+        r"^[A-Za-z]{2}$", label="Country", required=False, help_text="Two letters, such as US. Empty: any.",
         error_messages={"invalid": "Give the country as two letters, such as US, or leave it empty."},
     )  # fmt: skip
     carrier = forms.CharField(
         label="Carrier", required=False, max_length=60, help_text="As it stands on reports. Empty: any.",
         widget=forms.TextInput(attrs={"list": "carriers", "autocomplete": "off"}),
     )  # fmt: skip
+    evidence = forms.ChoiceField(
+        label="What “delivered” proves there",
+        choices=[(one.value, one.label) for one in (Evidence.HANDED_OVER, Evidence.ASSUMED)],
+    )
+    note = forms.CharField(label="Note", required=False, max_length=200, help_text="Where you know it from.")
 
-    class Meta:
-        model = RouteEvidence
-        fields = ("channel", "provider", "country", "carrier", "evidence", "note")
-        labels = {"evidence": "What “delivered” proves there", "note": "Note"}
-        help_texts = {"note": "Where you know it from."}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["provider"].choices = [("", "Any"), *choices()]  # type: ignore[attr-defined]
-        self.fields["channel"].choices = [("", "Choose a channel"), *Channel.choices]  # type: ignore[attr-defined]
+    ROUTE = ("channel", "provider", "country", "carrier")
 
     def clean_country(self) -> str:
         return str(self.cleaned_data["country"]).upper()
 
-    def validate_constraints(self) -> None:
-        """Of two rules for the same route the page says more than Django would."""
-        given = {name: self.cleaned_data.get(name) for name in ("channel", "provider", "country", "carrier")}
-        if RouteEvidence.objects.filter(**given).exists():
-            self.add_error(None, "There is a rule for exactly this route. Remove that one first.")
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        route = {name: given.get(name) for name in self.ROUTE}
+        if None not in route.values() and RouteEvidence.objects.filter(**route).exists():
+            raise forms.ValidationError("There is a rule for exactly this route. Remove that one first.")
+        return given

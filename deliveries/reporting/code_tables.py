@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.core.paginator import Page, Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import Case, IntegerField, Q, QuerySet, When
 
 from contacts.channels import Channel
 from deliveries import mappings
@@ -127,12 +127,16 @@ class Listing:
     rows: list[Row] = field(default_factory=list)
 
     @property
+    def valid(self) -> bool:
+        return self.page is not None
+
+    @property
     def count(self) -> int:
-        return self.page.paginator.count if self.page else 0
+        return self.page.paginator.count if self.page is not None else 0
 
     @property
     def chips(self) -> list[Chip]:
-        return self.form.chips() if self.page else []
+        return self.form.chips() if self.valid else []
 
     def url(self, page: int) -> str:
         return "?" + self.form.querystring(**({"page": str(page)} if page > 1 else {}))
@@ -153,7 +157,8 @@ def listing(given: Mapping[str, Any], tables: Tables, drafted: Iterable[Key]) ->
         return Listing(form, None)
     heard, drafted = Heard.beside(tables), set(drafted)
     rows = _narrowed(CodeMapping.objects.filter(mappings.in_force(tables.version)), form.given, heard)
-    page = Paginator(rows.select_related("since"), PAGE_SIZE).get_page(given.get("page"))
+    rows = _ours_first(rows, heard.providers).select_related("since")
+    page = Paginator(rows, PAGE_SIZE).get_page(given.get("page"))
     return Listing(form, page, [_row(row, heard, drafted) for row in page])
 
 
@@ -174,6 +179,16 @@ def _seen_only(rows: QuerySet[CodeMapping], heard: Heard, *, wanted: bool) -> Qu
     places = rows.values_list("pk", "table", "channel", "kind", "key")
     ids = [pk for pk, *place in places if (Key(*place) in heard.seen) is wanted]
     return rows.filter(pk__in=ids)
+
+
+def _ours_first(rows: QuerySet[CodeMapping], providers: Iterable[str]) -> QuerySet[CodeMapping]:
+    """The tables of the providers that there are accounts for, then those they share, then the others."""
+    own = set(providers)
+    shared = {table for provider in own for table in tables_of(provider)}
+    rank = Case(
+        When(table__in=own, then=0), When(table__in=shared, then=1), default=2, output_field=IntegerField()
+    )
+    return rows.order_by(rank, "table", "channel", "-kind", "code", "pk")
 
 
 def _row(row: CodeMapping, heard: Heard, drafted: set[Key]) -> Row:

@@ -115,12 +115,13 @@ class Heard:
 
     seen: Mapping[Key, Seen]
     then: Mapping[Key, Share]
+    providers: frozenset[str]  # of our accounts
 
     @classmethod
     def beside(cls, tables: Tables) -> Heard:
         """Three queries, whatever was heard."""
         finder = Finder(tables)
-        return cls(_seen(finder), _then(finder))
+        return cls(_seen(finder), _then(finder), frozenset(finder.providers.values()))
 
 
 class Finder:

@@ -55,7 +55,7 @@ from deliveries.tasks import ring
 READ = "deliveries.view_codemapping"
 EDIT = "deliveries.change_codemapping"
 PUBLISH = "deliveries.change_mappingversion"
-ALARMS_SHOWN = 8
+ALARMS_SHOWN = 6
 UNKNOWN_SHOWN = 25
 CHANGES_SHOWN = 50
 STRAYS_SHOWN = 50
@@ -101,7 +101,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "codes": len(tables.codes),
         "unknown": heard.unknown(words, tables, _drafted(draft)),
         "words": words,
-        "lines": [(line, ORIGIN_BUCKETS[MappingVersion.Origin(line.version.origin)]) for line in lines],
+        "lines": lines,
         "page": found,
         "strays": heard.Strays.recent(now),
     }
@@ -182,7 +182,7 @@ def codes(request: HttpRequest) -> HttpResponse:
         "swap_form": swaps(request) and trigger(request) not in ("filters", "s"),
     }
     template = fragment(request, "mappings/codes.html", "results")
-    return render(request, template, told, status=200 if shown.page else 422)
+    return render(request, template, told, status=200 if shown.valid else 422)
 
 
 @requires(READ, EDIT)
@@ -334,7 +334,7 @@ def _draft_page(request: HttpRequest, form: NoteForm, status: int = 200) -> Http
             "counted_at": found.previewed_at.isoformat() if found.previewed_at else "",
             "swap": swaps(request),
         }
-    return render(request, fragment(request, "mappings/draft.html", "count"), told, status=status)
+    return render(request, fragment(request, "mappings/draft.html", "difference"), told, status=status)
 
 
 def _acting(request: HttpRequest, act: Callable[[MappingVersion], str], *, bell: bool = False) -> bool:
@@ -566,7 +566,7 @@ def routes(request: HttpRequest) -> HttpResponse:
         if form.is_valid():
             try:
                 with transaction.atomic():
-                    form.save()
+                    RouteEvidence.objects.create(**form.cleaned_data)
             except IntegrityError:
                 form.add_error(None, "There is a rule for exactly this route by now.")
             else:
