@@ -71,7 +71,7 @@ REASONS = (
             f"{_WHO}{_NAMED}(?:does|did){_NOT} exist",
             f"{_WHO}{_NAMED}(?:was |is )?not (?:found|known|valid|listed|a valid)",
             f"{_WHO}{_NAMED}(?:could|can){_NOT} be (?:found|verified)",
-            f"{_WHO} you (?:entered|tried).{{0,60}}no?t (?:be )?(?:exist|found)",
+            f"{_WHO} (?:that )?you (?:entered|tried).{{0,60}}no?t (?:be )?(?:exist|found)",
             "no mailbox (?:here|by)",
             "mailbox unavailable",
             "unrouteable address",

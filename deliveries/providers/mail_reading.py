@@ -24,10 +24,13 @@ from deliveries.providers.reading import clean
 POLICY = EmailPolicy(header_factory=lambda name, value: value)
 # A report is small; more than this is a picture in the returned mail, or an attack.
 BYTES_MAX = 1_048_576
-CONTENT_TYPES_MAX = 100  # each may open a level of its own
+TYPES_MAX = 100
+BOUNDARIES_MAX = 16  # each may be inside the one before it, and every line is compared with all of them
 PARTS_MAX = 30
 TEXT_MAX = 50_000
 HEADER_MAX = 4_000
+TYPES = re.compile(rb"content-type:", re.IGNORECASE)
+BOUNDARIES = re.compile(rb"boundary[\s*\d]{0,9}=", re.IGNORECASE)
 FIELD = re.compile(r"([A-Za-z][\w-]{0,60})[ \t]*:[ \t]?(.*)")
 TAGS = re.compile(
     r"<(?:style|script|head)\b.{0,5000}?</(?:style|script|head)\s*>|<[/!a-z][^<>]{0,2000}>", re.I | re.S
@@ -90,7 +93,7 @@ def read(body: bytes) -> Mail:
     body = body[:BYTES_MAX].lstrip()
     if body.startswith(b"From "):  # an mbox line that a mailbox left there
         body = body.partition(b"\n")[2]
-    if body.lower().count(b"content-type:") > CONTENT_TYPES_MAX:
+    if len(TYPES.findall(body)) > TYPES_MAX or len(BOUNDARIES.findall(body)) > BOUNDARIES_MAX:
         raise Unreadable("mail: too many parts.")
     try:
         message = BytesParser(EmailMessage, policy=POLICY).parsebytes(body)

@@ -66,6 +66,26 @@ def proven(address: str, secret: str) -> bool:
 # ---- Found again ---------------------------------------------------------------------------------------------
 
 
+_TO = re.compile(
+    rb"^(?:delivered-to|x-original-to|x-delivered-to|envelope-to|to):"
+    rb"[ \t]*([^\r\n]{1,1000}(?:\r?\n[ \t][^\r\n]{1,1000}){0,20})",
+    re.IGNORECASE | re.MULTILINE,
+)
+_WHOLE = re.compile(rf"[\w.=-]{{1,64}}[+=-]{_TOKEN.pattern}", re.IGNORECASE)
+
+
+def has_token(address: str) -> bool:
+    return bool(_TOKEN.search(address))
+
+
+def envelope_to(raw: bytes) -> str:
+    """Whom a mail was sent to by its own headers: an address with a token before any other; '' when none says."""
+    head = re.split(rb"\r?\n\r?\n", raw[:65_536], maxsplit=1)[0]
+    named = [found[1].decode("utf-8", "replace") for found in _TO.finditer(head)]
+    whole = next(filter(None, map(_WHOLE.search, named)), None)
+    return whole[0] if whole else next(filter(None, map(address_in, named)), "")
+
+
 class Origin(NamedTuple):
     """The mail that something is about: our reference and its Message-ID, '' where not known.
 
