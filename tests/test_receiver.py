@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from django.conf import settings as conf
 from django.db import connection
+from django.utils import timezone
 
 from contacts.models import Suppression
 from deliveries.models import Account, Message, PendingReceipt, Receipt
@@ -494,3 +495,60 @@ def test_a_receipt_for_the_sandbox_is_taken_with_its_own_signature(post):
 
     assert post(path, body, headers).status_code == 204
     assert post(path, body, {**headers, "x-sandbox-timestamp": "124"}).status_code == 403
+
+
+# ---- Providers that sign nothing ---------------------------------------------------------------------------------
+
+
+def test_an_account_of_a_provider_that_signs_nothing_has_a_secret_from_the_first_moment():
+    account = factories.account("kannel", credentials={"username": "u", "password": "p"})
+    account.refresh_from_db()
+
+    assert len(account.credentials["url_secret"]) >= 20
+    assert account.credentials["username"] == "u"
+
+
+@pytest.mark.parametrize(("query", "status"), [("&k=right", 200), ("&k=wrong", 403), ("", 403), ("&k=", 403)])
+def test_an_unsigned_callback_is_proved_by_our_secret_in_its_address(query, status):
+    account = factories.account("kannel", credentials={"url_secret": "right"})
+
+    (answer,) = Exchange()(("GET", f"/hooks/{account.token}/status?id=1&d=1{query}", b"", {}))
+
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(
+    ("networks", "status"), [("127.0.0.0/8", 200), ("10.0.0.0/8, 192.0.2.7", 403), ("nonsense", 403)]
+)
+def test_an_unsigned_callback_may_be_bound_to_addresses(post, networks, status):
+    account = factories.account(
+        "slybroadcast", credentials={"url_secret": "s", "allowed_addresses": networks}
+    )
+
+    answer = post(f"/hooks/{account.token}/status?k=s", b"var=1|2105550101|OK||2026-03-04 12:00:00|Carrier")
+
+    assert answer.status_code == status
+
+
+def test_a_provider_that_waits_for_words_gets_them(post):
+    account = factories.account("slybroadcast", credentials={"url_secret": "s"})
+
+    answer = post(f"/hooks/{account.token}/status?k=s", b"var=1|2105550101|OK||2026-03-04 12:00:00|Carrier")
+
+    assert (answer.status_code, answer.text) == (200, "OK")
+
+
+def test_a_signed_time_is_compared_with_the_moment_the_call_came_in(post):
+    account = factories.account(
+        "resend", credentials={"api_key": "k", "signing_secret": "whsec_" + "c2VjcmV0" * 4}
+    )
+    body = json.dumps({"type": "email.sent", "data": {"email_id": "1", "to": ["a@example.com"]}}).encode()
+
+    def sign(at):
+        text = f"msg_1.{at}.".encode() + body
+        made = base64.b64encode(hmac.digest(base64.b64decode("c2VjcmV0" * 4), text, "sha256")).decode()
+        return {"svix-id": "msg_1", "svix-timestamp": str(at), "svix-signature": f"v1,{made}"}
+
+    now = int(timezone.now().timestamp())
+    assert post(f"/hooks/{account.token}/status", body, sign(now)).status_code == 204
+    assert post(f"/hooks/{account.token}/status", body, sign(now - 3_600)).status_code == 403
