@@ -180,9 +180,10 @@ def standing(meaning: Meaning, key: int) -> int:
 def disposition(status: str, failure_class: str, fault: str, goal: str) -> str:
     """The bucket of an outcome; '' for a message we withdrew, which has none.
 
-    `goal` is the campaign's: a voicemail is exposure, but no conversation.
+    One that somebody else took out of their queue is no withdrawal of ours: its class is not `none`. `goal` is the
+    campaign's: a voicemail is exposure, but no conversation.
     """
-    if status == Status.CANCELED:
+    if status == Status.CANCELED and failure_class == FailureClass.NONE:
         return ""
     if status == Status.VOICEMAIL:
         return Disposition.DELIVERED if goal == "exposure" else Disposition.PENDING_RETRY

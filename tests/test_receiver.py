@@ -229,11 +229,11 @@ def test_odd_addresses_are_answered_plainly(account, post, path, status):
     assert post(path.format(token=account.token)).status_code == status
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "PATCH"])
 def test_other_methods_are_refused_with_those_that_are_not(account, method):
     answer = Exchange()((method, callback(account), b"", {}))[0]
 
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
 
 
 def test_a_callback_longer_than_the_limit_is_refused(account, post, settings):
@@ -552,3 +552,40 @@ def test_a_signed_time_is_compared_with_the_moment_the_call_came_in(post):
     now = int(timezone.now().timestamp())
     assert post(f"/hooks/{account.token}/status", body, sign(now)).status_code == 204
     assert post(f"/hooks/{account.token}/status", body, sign(now - 3_600)).status_code == 403
+
+
+# ---- Being introduced --------------------------------------------------------------------------------------------
+
+
+def test_a_provider_may_ask_whether_anybody_is_there(account):
+    path = callback(account)
+
+    answers = Exchange()(
+        ("HEAD", path, b"", {}), ("GET", path, b"", {}), ("HEAD", "/hooks/nobody/status", b"", {})
+    )
+
+    assert [answer.status_code for answer in answers] == [200, 200, 404]
+    assert not Receipt.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "confirmed"),
+    [("sns.us-east-1.amazonaws.com", True), ("sns.us-east-1.amazonaws.com.example.org", False)],
+)
+def test_a_subscription_is_confirmed_once_its_request_is_proven(post, monkeypatch, host, confirmed):
+    fetched = []
+    monkeypatch.setattr(subject, "confirm", fetched.append)
+    account = factories.account("amazon_ses", credentials={"url_secret": "s"})
+    body = json.dumps(
+        {
+            "Type": "SubscriptionConfirmation", "TopicArn": "arn:aws:sns:us-east-1:123456789012:waybill",
+            "SubscribeURL": f"https://{host}/?Action=ConfirmSubscription"
+            "&TopicArn=arn:aws:sns:us-east-1:123456789012:waybill&Token=abc",
+        }
+    ).encode()  # fmt: skip
+
+    assert post(f"/hooks/{account.token}/status?k=wrong", body).status_code == 403
+    assert post(f"/hooks/{account.token}/status?k=s", body).status_code in (200, 204)
+
+    eventually(lambda: fetched or not confirmed)
+    assert [address.startswith(f"https://{host}/") for address in fetched] == [True] * confirmed

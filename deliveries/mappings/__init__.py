@@ -105,7 +105,8 @@ def ship() -> Shipment:
         }
         version = MappingVersion.objects.create(
             number=_number_before_the_draft(), state=MappingVersion.State.PUBLISHED,
-            origin=MappingVersion.Origin.SHIPPED, digest=digest, note="The tables of this release.", published_at=timezone.now(),
+            origin=MappingVersion.Origin.SHIPPED, digest=digest, note="The tables of this release.",
+            published_at=timezone.now(),
         )  # fmt: skip
         ours = {key for key, row in held.items() if row.since.origin != MappingVersion.Origin.SHIPPED}
         changed = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from deliveries.providers.amazon_ses import AmazonSes
 from deliveries.providers.bandwidth import Bandwidth
-from deliveries.providers.bird import Bird
 from deliveries.providers.base import Provider
+from deliveries.providers.bird import Bird
 from deliveries.providers.brevo import Brevo
 from deliveries.providers.call_loop import CallLoop
 from deliveries.providers.drop_cowboy import DropCowboy

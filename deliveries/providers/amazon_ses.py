@@ -84,6 +84,12 @@ class AmazonSes(AnymailService):
             told = json_object(text.encode("utf-8", "replace"))
         return list(facts(told, at))
 
+    def confirmation(self, call: Call) -> str:
+        try:
+            return sns.subscription(call.body)
+        except Unreadable:
+            return ""
+
     # ---- sending -----------------------------------------------------------------------------------------
 
     def label(self, mail: Any, ref: str) -> None:

@@ -201,6 +201,10 @@ class Provider:
         """
         return "text/plain", self.answer
 
+    def confirmation(self, call: Call) -> str:
+        """The address to fetch so that the provider begins to call us; '' for an ordinary callback. Never raises."""
+        return ""
+
     async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
         """Hand one message over through `client` (an httpx.AsyncClient). Raises LostAnswer."""
         raise NotImplementedError

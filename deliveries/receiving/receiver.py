@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import psycopg
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -43,6 +44,7 @@ PATH = re.compile(r"/hooks/([\w-]{1,40})/([a-z][a-z-]{0,15})/?")
 BATCH_MAX = 1_000
 DIRECTORY_SECONDS = 10.0
 RING_SECONDS = 0.5
+CONFIRM_SECONDS = 10.0
 
 
 # Status, further headers, body.
@@ -251,8 +253,8 @@ class Receiver:
         match = PATH.fullmatch(scope["path"])
         if not match:
             return 404, [], b""
-        if scope["method"] not in ("POST", "GET"):
-            return 405, [(b"allow", b"GET, POST")], b""
+        if scope["method"] not in ("POST", "GET", "HEAD"):
+            return 405, [(b"allow", b"GET, HEAD, POST")], b""
         try:
             body = await read_body(receive, settings.RECEIPT_MAX_BYTES)
         except WentAway:
@@ -264,6 +266,8 @@ class Receiver:
             if account is None:
                 return 404, [], b""
             account_id, provider, credentials = account
+            if is_probe(scope):
+                return 200, [], b""
             call = self._call(scope, body)
             if not provider.verify(call, credentials):
                 await self._refused(account_id)
@@ -276,6 +280,8 @@ class Receiver:
             if not isinstance(problem, QueueFull):
                 logger.error("A receipt was turned away for now: %r", problem)
             return 503, [(b"retry-after", b"5")], b""
+        if address := provider.confirmation(call):
+            asyncio.get_running_loop().run_in_executor(None, confirm, address)
         return taken(provider, match[2], call)
 
     def _call(self, scope: dict[str, Any], body: bytes) -> Call:
@@ -289,6 +295,19 @@ class Receiver:
     async def _refused(self, account_id: int) -> None:
         logger.warning("Refused a callback for account %d: its signature is wrong", account_id)
         asyncio.get_running_loop().run_in_executor(None, count_forged, account_id)
+
+
+def is_probe(scope: dict[str, Any]) -> bool:
+    """Some providers ask whether anybody is there before they take an address. It says nothing: nothing is kept."""
+    return scope["method"] == "HEAD" or (scope["method"] == "GET" and not scope["query_string"])
+
+
+def confirm(address: str) -> None:
+    """Fetch what a provider asks us to fetch before it calls us; the adapter has checked whose address it is."""
+    try:
+        httpx.get(address, timeout=CONFIRM_SECONDS, follow_redirects=False).raise_for_status()
+    except httpx.HTTPError as problem:
+        logger.error("A subscription could not be confirmed; open its address by hand: %s", problem)
 
 
 def count_forged(account_id: int) -> None:
