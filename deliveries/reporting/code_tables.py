@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.core.paginator import Page, Paginator
 from django.db.models import Case, IntegerField, Q, QuerySet, When
+from django.utils.safestring import mark_safe
 
 from contacts.channels import Channel
 from deliveries import mappings
@@ -20,6 +21,7 @@ from deliveries.receiving.translation import Code, Key, tables_of
 from deliveries.receiving.translation import Mapping as Tables
 from deliveries.reporting.filters import Chip
 from deliveries.reporting.heard import STATUS, Heard, Seen, Share, edit_url, table_name
+from deliveries.reporting.icons import ICONS
 from deliveries.statuses import (
     BUCKETS,
     REACHING,
@@ -137,6 +139,12 @@ class Listing:
     @property
     def chips(self) -> list[Chip]:
         return self.form.chips() if self.valid else []
+
+    @property
+    def symbols(self) -> list[tuple[str, str]]:
+        """The icons the rows refer to, drawn once for all of them: a page of rows stays small."""
+        used = {row.outcome.bucket for row in self.rows} - {""}
+        return [(name, mark_safe(ICONS[name])) for name in sorted(used)]  # noqa: S308 - constants of ours
 
     def url(self, page: int) -> str:
         return "?" + self.form.querystring(**({"page": str(page)} if page > 1 else {}))

@@ -29,12 +29,11 @@ MOST = 20_000  # pairs of words put beside the tables: the most frequent, should
 SINCE = timedelta(days=90)  # how far back next attempts are looked at
 CERTAIN = 1.96  # standard errors to both sides: 95 %
 RECENT = timedelta(days=7)
-# Tables that belong to no single provider.
+# Tables that several providers ask, or none by its own name.
 SHARED = {
     "smtp": "Mail servers (SMTP)",
     "smpp": "SMPP",
     "sip": "Telephony (SIP, Q.850)",
-    "generic": "Any provider",
     "gmail": "Gmail",
     "microsoft": "Microsoft mail",
     "yahoo": "Yahoo Mail",
@@ -48,7 +47,7 @@ def unknown_words() -> int:
 
 def table_name(table: str) -> str:
     """A code table in people's words."""
-    if table in PROVIDERS:
+    if table in PROVIDERS and table not in SHARED:
         return PROVIDERS[table].name.partition(" (")[0]
     return SHARED.get(table, table.replace("_", " ").capitalize())
 
@@ -178,7 +177,11 @@ class Unknown:
 
     @property
     def edit_url(self) -> str:
-        return edit_url(self.key, seen=self.seen.pk) if self.key else ""
+        if self.key is None:
+            return ""
+        # As the provider writes it; keys are in lower case.
+        word = self.seen.native_status if self.key.kind == STATUS else self.seen.native_code
+        return edit_url(self.key, code=word, seen=self.seen.pk)
 
 
 def unknown(rows: Iterable[SeenCode], tables: Tables, drafted: Iterable[Key]) -> list[Unknown]:

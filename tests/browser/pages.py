@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.urls import reverse
+from django.utils import timezone
 
+from accounts.models import User
 from campaigns.models import Campaign
 from contacts.models import Contact, ListMembership, Suppression
-from deliveries.models import Account, Batch, Message
+from deliveries.mappings import drafts, sightings
+from deliveries.models import (
+    Account,
+    Batch,
+    CodeAlarm,
+    CodeDay,
+    MappingVersion,
+    Message,
+    Receipt,
+    RouteEvidence,
+    SeenCode,
+    StrayReport,
+)
+from deliveries.receiving.translation import Key
 from deliveries.reporting.figures import queue_counts
 from tests.browser.world import DRAFT, LIVE, REPORT
 
@@ -26,6 +41,55 @@ def newest(model: type) -> int:
 
 def failed_message() -> int:
     return Message.objects.filter(disposition="BOUNCED_HARD").earliest("pk").pk
+
+
+def mapping_work(address: str) -> str:
+    """`address`, once there is something to see there: words that were heard, an alarm, a draft, an edited version."""
+    now = timezone.now()
+    sightings.count(now)
+    account = Account.objects.earliest("pk")
+    code = {
+        "status": "undelivered", "failure_class": "temporary", "fault": "recipient", "verified": True,
+        "name": "Subscriber absent", "meaning": "Switched off for longer",
+    }  # fmt: skip
+    admin = User.objects.get(username="admin")
+    drafts.edit(Key("sandbox", "sms", "error", "absent"), code, admin)
+    published = drafts.open_draft()
+    assert published
+    drafts.publish(published, note="Carriers keep trying", by=admin, now=now)
+    drafts.edit(Key("sandbox", "sms", "error", "landline"), {**code, "meaning": "Rings elsewhere"}, admin)
+    draft = drafts.open_draft()
+    assert draft
+    moves = [["BOUNCED_HARD", "PENDING_RETRY", 390], ["UNKNOWN", "PENDING_RETRY", 22]]
+    MappingVersion.objects.filter(pk=draft.pk).update(
+        preview={"messages": 412, "moves": moves, "crossing": 57, "lifting": 4}, previewed_at=now
+    )
+    SeenCode.objects.get_or_create(
+        account_id=account.pk, channel="sms", native_status="undelivered", native_code="LK-207",
+        defaults={
+            "known": False, "contradicts": False, "n": 3, "first_seen_at": now, "last_seen_at": now,
+            "receipt_id": newest(Receipt),
+        },
+    )  # fmt: skip
+    CodeAlarm.objects.create(
+        kind="unknown", account_id=account.pk, channel="sms", code="LK-207", sentence="What is LK-207?"
+    )
+    CodeDay.objects.create(
+        account_id=account.pk,
+        channel="sms",
+        code="ABSENT",
+        day=now.date(),
+        n=90,
+        followed=90,
+        then_delivered=61,
+    )
+    RouteEvidence.objects.create(
+        channel="sms", country="US", carrier="Carrier A", note="Told by the aggregator"
+    )
+    StrayReport.objects.create(
+        account_id=account.pk, address="somebody@example.net", text="A virus in mail with our name.", at=now
+    )
+    return address.format(version=published.pk, receipt=newest(Receipt))
 
 
 # name: (user name, URL once the world is there)
@@ -55,6 +119,23 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "suppress": ("support", lambda: f"/contacts/{busiest_contact().pk}/suppress/"),
     "not allowed": ("support", lambda: "/batches/"),
     "not found": ("support", lambda: "/contacts/999999999/"),
+    "mappings": ("admin", lambda: mapping_work("/mappings/")),
+    "mappings quiet": ("admin", lambda: "/mappings/"),
+    "codes": ("admin", lambda: mapping_work("/mappings/codes/?table=sandbox&channel=sms")),
+    "codes none": ("admin", lambda: "/mappings/codes/?s=no-such-code"),
+    "code": (
+        "admin",
+        lambda: mapping_work("/mappings/codes/edit/?table=sandbox&channel=sms&kind=error&code=absent"),
+    ),
+    "code new": ("admin", lambda: "/mappings/codes/edit/"),
+    "mapping draft": ("admin", lambda: mapping_work("/mappings/draft/")),
+    "mapping draft none": ("admin", lambda: "/mappings/draft/"),
+    "mapping version": ("admin", lambda: mapping_work("/mappings/versions/{version}/")),
+    "mapping undo": ("admin", lambda: mapping_work("/mappings/versions/{version}/undo/")),
+    "try": ("admin", lambda: "/mappings/try/"),
+    "tried": ("admin", lambda: mapping_work("/mappings/try/?receipt={receipt}")),
+    "routes": ("admin", lambda: mapping_work("/mappings/routes/")),
+    "strays": ("admin", lambda: mapping_work("/mappings/strays/")),
     "login": ("", lambda: "/admin/login/"),
     "admin": ("admin", lambda: "/admin/"),
     "suppressions": ("admin", lambda: reverse("admin:contacts_suppression_changelist")),
