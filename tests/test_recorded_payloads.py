@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from contacts.models import AddressHealth, Consent, Suppression
+from contacts.models import Address, AddressHealth, Consent, Suppression
 from deliveries.deciding.followup import follow_moved
 from deliveries.mappings import sightings
 from deliveries.models import Engagement, Message, PendingReceipt, Receipt, SeenCode, StatusEvent, StrayReport
@@ -57,6 +57,13 @@ def messages_for(account, told):
         )
 
 
+def authors_for(told):
+    """Somebody at each address that wrote to us."""
+    senders = {fact.sender for fact in told if isinstance(fact, Inbound)}
+    for sender in senders - set(Address.objects.values_list("value", flat=True)):
+        (factories.email if "@" in sender else factories.phone)(value=sender)
+
+
 def rows():
     """Everything that receipts change, but the times of our own doing."""
     ours = {"id", "updated_at", "recorded_at", "created_at", "receipt_id", "at", "released_at"}
@@ -80,7 +87,9 @@ def hear(account, said, now):
 def test_what_is_heard_again_in_any_order_changes_nothing(slug, now):
     account = factories.account(slug, channels=sorted(PROVIDERS[slug].channels))
     said = list(calls(slug))
-    messages_for(account, [fact for _, _, facts in said for fact in facts])
+    told = [fact for _, _, facts in said for fact in facts]
+    messages_for(account, told)
+    authors_for(told)
     rebuild()
     hear(account, said, now)
     before, engagements = rows(), Engagement.objects.count()

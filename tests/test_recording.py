@@ -12,8 +12,9 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contacts.models import Suppression
 from deliveries import tallies
-from deliveries.models import Message, Moved, PendingReceipt, Receipt, StatusEvent
+from deliveries.models import Engagement, Message, Moved, PendingReceipt, Receipt, StatusEvent
 from deliveries.receiving import recording
 from deliveries.receiving.recording import apply, event, record, unpark
 from deliveries.receiving.storing import Incoming, store
@@ -347,3 +348,33 @@ def test_every_disposition_follows_from_status_class_fault_and_goal():
                 assert (bucket == "DELIVERED") == (status in REACHING)
                 if bucket == "BOUNCED_HARD":
                     assert fault in (Fault.RECIPIENT, Fault.CARRIER)
+
+
+def test_a_text_told_once_more_counts_no_second_time(message, now):
+    """A START whose callback is repeated after a later STOP must not lift it."""
+    sender = message.address.value
+
+    def written(text, sid, at):
+        body = urlencode({"MessageSid": sid, "From": sender, "To": "+12105550100", "Body": text}).encode()
+        return Incoming(
+            message.account_id,
+            "inbound",
+            at,
+            "POST",
+            "",
+            {"content-type": "application/x-www-form-urlencoded"},
+            body,
+        )
+
+    hour = timedelta(hours=1)
+    store(
+        [
+            written("START", "SM1", now),
+            written("STOP", "SM2", now + hour),
+            written("START", "SM1", now + 2 * hour),
+        ]
+    )
+    recording.record_all(now + 2 * hour)
+
+    assert Suppression.objects.filter(value=sender, released_at=None).exists()
+    assert Engagement.objects.count() == 2

@@ -150,6 +150,11 @@ class Engagement(AppendOnly):
     message_id = models.BigIntegerField(null=True)
     receipt_id = models.BigIntegerField(null=True)
     place = models.PositiveSmallIntegerField(default=0, help_text="Among the facts of its receipt.")
+    native_id = models.CharField(
+        max_length=80,
+        blank=True,
+        help_text="The provider's id of what was written: told twice, it counts once.",
+    )
     channel = models.CharField(max_length=8, choices=Channel)
     kind = models.CharField(max_length=12, choices=Kind)
     text = models.TextField(blank=True)
@@ -157,7 +162,10 @@ class Engagement(AppendOnly):
     at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["contact", "-at", "-id"], name="engagement_newest")]
+        indexes = [
+            models.Index(fields=["contact", "-at", "-id"], name="engagement_newest"),
+            models.Index(fields=["native_id"], name="engagement_native", condition=~Q(native_id="")),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["receipt_id", "place"], name="one_engagement_for_a_fact")
         ]

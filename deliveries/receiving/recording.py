@@ -25,7 +25,7 @@ from contacts.consenting import record_opt_in, record_opt_out
 from contacts.keywords import classify, pressed
 from contacts.models import Address, Suppression
 from deliveries import mappings, statements
-from deliveries.models import Account, CodeSighting, Engagement, Message, PendingReceipt, StrayReport
+from deliveries.models import Account, CodeSighting, Engagement, Message, PendingReceipt, Receipt, StrayReport
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import Act, Call, Fact, Inbound, Report, Stray, Unreadable
 from deliveries.receiving import evidence
@@ -358,7 +358,13 @@ def hear(inbound: Sequence[tuple[Waiting, int, Inbound]]) -> dict[int, str]:
 
 
 def _hear_one(waiting: Waiting, place: int, text: Inbound) -> bool:
-    """Act on one text; False when no contact has the address. A STOP counts all the same: they may be added later."""
+    """Act on one text; False when no contact has the address. A STOP counts all the same: they may be added later.
+
+    A text that the provider tells once more counts no second time: a START of last week must not lift today's STOP.
+    """
+    native_id = text.provider_message_id[:80]
+    if native_id and _heard(native_id, text.channel, waiting.account_id):
+        return True
     stopped = Suppression.objects.filter(
         value=text.sender, reason=Suppression.Reason.STOP, released_at=None
     ).exists()
@@ -377,11 +383,17 @@ def _hear_one(waiting: Waiting, place: int, text: Inbound) -> bool:
         [
             Engagement(
                 contact_id=contacts[0], receipt_id=waiting.id, place=place, channel=text.channel,
-                kind=keyword.kind, text=clip(text.text, 2_000), at=at,
+                kind=keyword.kind, text=clip(text.text, 2_000), native_id=native_id, at=at,
             )
         ]
     )  # fmt: skip
     return True
+
+
+def _heard(native_id: str, channel: str, account_id: int) -> bool:
+    """Whether this account has told us of this text before."""
+    told = Engagement.objects.filter(native_id=native_id, channel=channel).values("receipt_id")
+    return Receipt.objects.filter(pk__in=told, account_id=account_id).exists()
 
 
 def _stop(value: str, channel: str, how: str, words: str, at: datetime) -> None:
