@@ -192,14 +192,14 @@ def edit(request: HttpRequest) -> HttpResponse:
     """GET: the form of one row, filled from the draft, the tables, what was seen, or the query string; for htmx only
     what the choices in the query string lead to. POST: put the row into the draft, or (`look`) say what it leads to."""
     tables, draft = mappings.latest(), drafts.open_draft()
+    seen = _seen(request.GET.get("seen", ""))
     if request.method == "POST":
         form = CodeForm(request.POST, tables=tables)
         if form.is_valid() and "look" not in request.POST:
             return _save(request, form, tables)
         looks = "look" in request.POST and form.is_valid()
-        return _edit_page(request, form, form.data, tables, draft, status=200 if looks else 422)
+        return _edit_page(request, form, form.data, tables, draft, seen=seen, status=200 if looks else 422)
     given = {name: value for name, value in request.GET.dict().items() if name in CodeForm.base_fields}
-    seen = _seen(request.GET.get("seen", ""))
     filled = {**_known_values(given, tables, draft, seen), **given}
     form = CodeForm(initial=filled, tables=tables)
     return _edit_page(request, form, filled, tables, draft, seen=seen)
