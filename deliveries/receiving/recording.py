@@ -190,13 +190,12 @@ def _record(claimed: Sequence[Waiting], now: datetime) -> Batch:
     if not claimed:
         return Batch()
     taken = take_apart(claimed)
-    heard = hear(
-        taken.inbound
-    )  # first: it locks recipients, and recipients are locked before messages everywhere
+    # What people did comes first: it locks recipients, and recipients are locked before messages everywhere.
+    heard, lost = hear(taken.inbound), witness(taken.acts)
     matched = match(taken.reports)
     applied = apply(matched.events, now, matched.version)
     note_sightings(matched.sightings, now)
-    lost = matched.unknown | witness(taken.acts)
+    lost |= matched.unknown
     set_aside(taken.strays)
     trouble = {
         **taken.unreadable,
