@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import ssl
@@ -240,19 +241,18 @@ class Mailbox(threading.Thread):
         self.start()
 
     def run(self):
-        while True:
-            try:
+        while self.listening.fileno() != -1:
+            with contextlib.suppress(OSError):  # whoever calls may hang up, or not trust us
                 connection, _ = self.listening.accept()
-            except ssl.SSLError:
-                continue
-            except OSError:
-                return
-            with connection, connection.makefile("rwb") as line:
-                line.write(b"* OK ready\r\n")
-                line.flush()
-                while said := line.readline():
-                    self.answer(line, *said.decode().rstrip().split(" ", 2))
-                    line.flush()
+                with connection, connection.makefile("rwb") as line:
+                    self.talk(line)
+
+    def talk(self, line):
+        line.write(b"* OK ready\r\n")
+        line.flush()
+        while said := line.readline():
+            self.answer(line, *said.decode().rstrip().split(" ", 2))
+            line.flush()
 
     def answer(self, line, tag, word, rest=""):
         self.said.append(f"{word} {rest}".strip())
