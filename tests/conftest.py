@@ -39,6 +39,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         marker = item.get_closest_marker("django_db")
         names = getattr(item, "fixturenames", [])
+        if marker is None and not {"db", "transactional_db"} & set(names):
+            item.add_marker("pure")
         if (marker and marker.kwargs.get("transaction")) or {"transactional_db", "live_server"} & set(names):
             names.append("django_db_serialized_rollback")
 
