@@ -125,6 +125,11 @@ def unexplained(code: str, words: str) -> bool:
     return code in _CATCH_ALL and not text_reason(words)
 
 
+def blames_recipient(code: str) -> bool:
+    """Whether a code that no enhanced code stands beside says that the address is wrong."""
+    return code in _CATCH_ALL or code in _ABOUT_THE_ADDRESS
+
+
 def mailbox_in(words: str) -> str:
     """Whose servers speak here, by the host names in their words."""
     return next(filter(None, (mailbox_of(host) for host in _HOST.findall(words[:WORDS_MAX])[:40])), "")

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from django.utils import timezone
 
 from deliveries.providers.base import Handover, LostAnswer, Outgoing
-from deliveries.providers.bounces import enhanced_code
+from deliveries.providers.bounces import blames_recipient, enhanced_code, reason_code, unexplained
 from deliveries.providers.handing_over import OUTAGE_WAIT
 from deliveries.providers.reading import clean
 from deliveries.providers.smtp_marks import BOUNCES, UNSUBSCRIBE, domain_of, envelope, message_id
@@ -31,7 +31,7 @@ GREYLISTED_WAIT = 60.0
 
 def hand_over(message: Outgoing, credentials: Mapping[str, Any]) -> Handover:
     """One dialogue with the relay. Once the text is on its way the relay may have taken it: LostAnswer."""
-    begun = False
+    stage = "connection"
     smtp = None
     try:
         to = on_the_wire(message.to)
@@ -43,13 +43,14 @@ def hand_over(message: Outgoing, credentials: Mapping[str, Any]) -> Handover:
             )
         sender_options, recipient_options = options(smtp, message, to, credentials)
         expect(smtp.mail(envelope(BOUNCES, message.ref, credentials), sender_options))
+        stage = "recipient"
         expect(smtp.rcpt(to, recipient_options))
-        begun = True
+        stage = "text"
         expect(smtp.data(text))
     except smtplib.SMTPResponseException as refusal:
-        return refused(refusal, begun=begun)
+        return refused(refusal, stage)
     except (OSError, smtplib.SMTPException) as problem:
-        if begun:
+        if stage == "text":
             raise LostAnswer(f"{type(problem).__name__}: {problem}") from problem
         return Handover(False, native_text=clean(f"Not reached: {problem}"), retry_after=OUTAGE_WAIT)
     except (ValueError, MessageError) as problem:  # an address or a header that cannot be written
@@ -116,15 +117,20 @@ def expect(reply: tuple[int, bytes]) -> None:
         raise smtplib.SMTPResponseException(code, text)
 
 
-def refused(refusal: smtplib.SMTPResponseException, *, begun: bool) -> Handover:
-    """4xx means later, 5xx no. What is no such reply, after the text has gone, leaves us in doubt: LostAnswer."""
+def refused(refusal: smtplib.SMTPResponseException, stage: str) -> Handover:
+    """4xx means later, 5xx no. What is no such reply, after the text has gone, leaves us in doubt: LostAnswer.
+
+    A bare 550 says "no such user" only where it answers the recipient, and only with words that say so.
+    """
     words, reply = refusal.smtp_error, refusal.smtp_code
     said = clean(f"{reply} {words.decode('utf-8', 'replace') if isinstance(words, bytes) else words}")
     if reply >= 500:
-        return Handover(
-            False, native_status="rejected", native_code=enhanced_code(said) or str(reply), native_text=said
+        code = reason_code("", said)
+        vague = unexplained(code, said) or (
+            stage != "recipient" and not enhanced_code(said) and blames_recipient(code)
         )
-    if begun and reply < 400:
+        return Handover(False, native_status="rejected", native_code="" if vague else code, native_text=said)
+    if stage == "text" and reply < 400:
         raise LostAnswer(said)
     return Handover(False, native_text=said, retry_after=GREYLISTED_WAIT)
 
