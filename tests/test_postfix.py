@@ -136,7 +136,8 @@ class Destination(threading.Thread):
 
     def __init__(self, network: Network, reply: str | None) -> None:
         super().__init__(daemon=True)
-        self.reply, self.listening, self.open = reply, network.listen(), []
+        self.reply, self.listening = reply, network.listen()
+        self.open: list[socket.socket] = []
         self.port = self.listening.getsockname()[1]
         self.start()
 

@@ -147,6 +147,15 @@ def test_a_mail_goes_out_with_its_reference_three_times():
     assert len(f"unsubscribe+{TOKEN}") <= 64  # RFC 5321, 4.5.3.1.1
 
 
+def test_a_long_domain_fits_everywhere():
+    domain = ".".join(["bounce" * 10] * 3 + ["example.com"])
+    handover, relay = against(bounce_address=f"bounces@{domain}")
+
+    assert len(handover.provider_message_id) == 80
+    assert relay.commands["MAIL"].endswith(f" ENVID={REF}")
+    assert email.message_from_bytes(relay.mail)["message-id"] == f"<{REF}@{domain}>"
+
+
 def test_reports_are_asked_for_only_where_they_are_offered():
     _, relay = against({"EHLO": "250 relay"})
 

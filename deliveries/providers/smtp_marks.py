@@ -21,6 +21,7 @@ from deliveries.providers.returned_mail import status_text
 ENVELOPE_TO, PROOF, DOMAIN = "x-envelope-to", "x-waybill-proof", "x-waybill-domain"
 BOUNCES, UNSUBSCRIBE = "bounces", "unsubscribe"
 PROOF_LENGTH = 16  # hex digits; with the reference and "unsubscribe+" below the 64 that a local part may have
+ENVELOPE_ID_MAX = 100
 
 _TOKEN = re.compile(rf"([0-9a-f]{{32}})[-_.=+]?([0-9a-f]{{{PROOF_LENGTH}}})@([\w.-]{{1,253}})", re.IGNORECASE)
 _OUR_ID = re.compile(rf"(?<![\w.+-])({UUID.pattern})@([\w.-]{{1,253}})", re.IGNORECASE)
@@ -50,7 +51,13 @@ def canonical(ref: str) -> str:
 
 
 def message_id(ref: str, domain: str) -> str:
-    return f"{ref}@{domain}"[:LONGEST_ID]
+    return f"{ref}@{domain}"
+
+
+def envelope_id(ref: str, domain: str) -> str:
+    """The same, where RFC 3461 has room for it."""
+    whole = message_id(ref, domain)
+    return whole if len(whole) <= ENVELOPE_ID_MAX else ref
 
 
 def proof(ref: str, secret: str) -> str:
@@ -107,15 +114,16 @@ def origin(call: Call, mail: Mail) -> Origin:
     domain = (call.headers.get(DOMAIN) or to.rpartition("@")[2]).lower() if stored else ""
     token = _TOKEN.search(envelope_to or "")
     if token and call.headers.get(PROOF) != "no":
-        return Origin(canonical(token[1]), message_id(canonical(token[1]), domain), True, to, stored)
+        ref = canonical(token[1])
+        return Origin(ref, message_id(ref, domain)[:LONGEST_ID], True, to, stored)
     for ref, where in marks(mail):
         if not stored or where == domain:
-            return Origin(ref, message_id(ref, where), True, to, stored)
+            return Origin(ref, message_id(ref, where)[:LONGEST_ID], True, to, stored)
     if stored:
         return Origin("", "", False, to, stored)
-    envelope_id = UUID.fullmatch(fields_of(mail).get("original-envelope-id", ""))
+    bare = UUID.fullmatch(fields_of(mail).get("original-envelope-id", ""))
     foreign = _MESSAGE_ID.search(mail.everything)
-    ref = canonical(envelope_id[0]) if envelope_id else ""
+    ref = canonical(bare[0]) if bare else ""
     return Origin(ref, foreign[1][:LONGEST_ID] if foreign else "", True, to, stored)
 
 

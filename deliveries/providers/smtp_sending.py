@@ -21,8 +21,8 @@ from django.utils import timezone
 from deliveries.providers.base import Handover, LostAnswer, Outgoing
 from deliveries.providers.bounces import blames_recipient, enhanced_code, reason_code, unexplained
 from deliveries.providers.handing_over import OUTAGE_WAIT
-from deliveries.providers.reading import clean
-from deliveries.providers.smtp_marks import BOUNCES, UNSUBSCRIBE, domain_of, envelope, message_id
+from deliveries.providers.reading import LONGEST_ID, clean
+from deliveries.providers.smtp_marks import BOUNCES, UNSUBSCRIBE, domain_of, envelope, envelope_id, message_id
 
 SSL_PORT = "465"
 SECONDS = 10  # for one step of the dialogue
@@ -58,7 +58,7 @@ def hand_over(message: Outgoing, credentials: Mapping[str, Any]) -> Handover:
     finally:
         if smtp is not None:
             leave(smtp)
-    return Handover(True, provider_message_id=message_id(message.ref, domain_of(credentials)))
+    return Handover(True, provider_message_id=message_id(message.ref, domain_of(credentials))[:LONGEST_ID])
 
 
 def connect(credentials: Mapping[str, Any]) -> smtplib.SMTP:
@@ -96,7 +96,7 @@ def options(
     """What is asked for with the sender and with the recipient: every report, with headers alone, and our reference."""
     sender, recipient = [], []
     if smtp.has_extn("dsn"):
-        sender += ["RET=HDRS", f"ENVID={xtext(message_id(message.ref, domain_of(credentials)))}"]
+        sender += ["RET=HDRS", f"ENVID={xtext(envelope_id(message.ref, domain_of(credentials)))}"]
         recipient += ["NOTIFY=SUCCESS,FAILURE,DELAY"]
         if to.isascii():
             recipient += [f"ORCPT=rfc822;{xtext(to)}"]
