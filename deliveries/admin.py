@@ -25,7 +25,7 @@ from deliveries import models
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.models import Account, Message, PendingReceipt, Receipt, StatusEvent
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Unsigned
+from deliveries.providers.base import NOT_SECRET, Unsigned
 from deliveries.providers.proving import URL_SECRET
 from deliveries.templatetags.ui import pill
 
@@ -48,7 +48,7 @@ def wanted(slug: str) -> dict[str, str]:
 
 
 class AccountForm(forms.ModelForm):
-    """Credentials go in and never come out: an empty field keeps what is stored."""
+    """Secrets go in and never come out: an empty field keeps what is stored. Plain settings are shown."""
 
     provider = forms.ChoiceField(choices=_provider_choices)
     channels = forms.MultipleChoiceField(choices=Channel, widget=forms.CheckboxSelectMultiple)
@@ -61,12 +61,18 @@ class AccountForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         self.stored = self._stored()
         for name, label in self._wanted().items():
-            self.fields[f"credential_{name}"] = forms.CharField(
-                label=label,
-                required=False,
-                widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
-                help_text="Stored. Leave empty to keep it." if self.stored.get(name) else "Not set yet.",
-            )
+            self.fields[f"credential_{name}"] = self._field(name, label)
+
+    def _field(self, name: str, label: str) -> forms.CharField:
+        stored = self.stored.get(name, "")
+        if name in NOT_SECRET:
+            return forms.CharField(label=label, required=False, initial=stored)
+        return forms.CharField(
+            label=label,
+            required=False,
+            widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
+            help_text="Stored. Leave empty to keep it." if stored else "Not set yet.",
+        )
 
     def _stored(self) -> dict[str, str]:
         """Empty also when they were encrypted with another key: this form is where they are entered anew."""
@@ -89,7 +95,11 @@ class AccountForm(forms.ModelForm):
 
     def save(self, commit: bool = True) -> Account:
         words = {name: self.cleaned_data.get(f"credential_{name}") for name in self._wanted()}
-        given = {name: word for name, word in words.items() if word}
+        given = {
+            name: word
+            for name, word in words.items()
+            if word or (name in NOT_SECRET and self.stored.get(name))
+        }
         if given:
             self.instance.credentials = self.stored | given
         return super().save(commit)

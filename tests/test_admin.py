@@ -359,3 +359,21 @@ def test_lists_have_no_inline_script_or_style(model, client, root):
 
     assert "<style" not in html
     assert " style=" not in html
+
+
+def test_plain_settings_of_an_account_are_shown_and_can_be_emptied(client, root):
+    stored = {"base_url": "http://127.0.0.1:13013", "username": "u", "password": "hidden-word", "url_secret": "s",
+              "allowed_addresses": "192.0.2.0/24"}  # fmt: skip
+    account = factories.account("kannel", credentials=stored, channels=["sms"])
+
+    html = client.get(url(Account, "change", account.pk)).content.decode()
+    assert 'value="http://127.0.0.1:13013"' in html
+    assert "hidden-word" not in html
+    assert f"/hooks/{account.token}/inbound?k=YOUR-SECRET" in html
+
+    client.post(
+        url(Account, "change", account.pk),
+        account_form(account, credential_base_url="http://127.0.0.1:14000", credential_allowed_addresses=""),
+    )
+    kept = Account.objects.get(pk=account.pk).credentials
+    assert kept == {**stored, "base_url": "http://127.0.0.1:14000", "allowed_addresses": ""}

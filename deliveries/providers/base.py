@@ -149,13 +149,24 @@ class Unreadable(ValueError):
     """A verified callback that the adapter cannot understand; the text says which field and why."""
 
 
+# Settings of an account that give nobody any power: forms show what is stored. Everything else is secret.
+NOT_SECRET = frozenset(
+    {
+        "account_id", "account_sid", "allowed_addresses", "api_url", "application_id", "application_sid", "base_url",
+        "bounce_address", "channel_id", "configuration_set", "host", "imap_folder", "imap_host", "imap_port",
+        "message_stream", "phone_line_id", "port", "region", "sender_domain", "service_plan_id", "tls", "topic_arn",
+        "voice_application_id", "voice_id", "workspace_id",
+    }
+)  # fmt: skip
+
+
 class Provider:
     """Base of the adapters. Subclasses set the class attributes and override what differs."""
 
     slug: ClassVar[str]
     name: ClassVar[str]
     channels: ClassVar[frozenset[str]]  # of sms, mms, voice, rvm, email
-    credential_fields: ClassVar[Mapping[str, str]] = {}  # name -> label; needed to send; all of them secret
+    credential_fields: ClassVar[Mapping[str, str]] = {}  # name -> label; needed to send
     # name -> label of further settings, which may stay empty: keys that only check callbacks, lists of addresses.
     optional_fields: ClassVar[Mapping[str, str]] = {}
     # The credential that proves callbacks: what `secret` means in `manage.py translate`.
