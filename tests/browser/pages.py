@@ -71,18 +71,14 @@ def mapping_work(address: str) -> str:
             "receipt_id": newest(Receipt),
         },
     )  # fmt: skip
-    CodeAlarm.objects.create(
-        kind="unknown", account_id=account.pk, channel="sms", code="LK-207", sentence="What is LK-207?"
-    )
-    CodeDay.objects.create(
-        account_id=account.pk,
-        channel="sms",
-        code="ABSENT",
-        day=now.date(),
-        n=90,
-        followed=90,
-        then_delivered=61,
-    )
+    CodeAlarm.objects.get_or_create(
+        kind="unknown", account_id=account.pk, channel="sms", code="LK-207", closed_at=None,
+        defaults={"sentence": "What is LK-207?"},
+    )  # fmt: skip
+    CodeDay.objects.update_or_create(
+        account_id=account.pk, channel="sms", code="ABSENT", day=now.date(),
+        defaults={"n": 90, "followed": 90, "then_delivered": 61},
+    )  # fmt: skip
     RouteEvidence.objects.create(
         channel="sms", country="US", carrier="Carrier A", note="Told by the aggregator"
     )
