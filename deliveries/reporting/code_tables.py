@@ -60,7 +60,7 @@ class CodeFilter(forms.Form):
     )
     fault = forms.ChoiceField(label="Fault", required=False, choices=[("", "Any"), *Fault.choices])
     seen = forms.ChoiceField(
-        label="Seen", required=False, choices=[("", "Any"), (SEEN, "On our accounts"), (NEVER, "Never yet")]
+        label="Seen here", required=False, choices=[("", "Any"), (SEEN, "Yes"), (NEVER, "Never")]
     )
 
     def __init__(self, data: Mapping[str, Any], tables: Tables) -> None:
