@@ -88,7 +88,9 @@ def take_back_opt_out(*, value: str, at: datetime, note: str, now: datetime) -> 
     """
     mistaken = Consent.objects.filter(contact_id__in=_contacts_at(value), opted_in=False, at=at)
     for said in mistaken:
-        before = Consent.objects.filter(contact=said.contact, channel=said.channel, at__lt=at).order_by("at", "id")
+        before = Consent.objects.filter(contact=said.contact, channel=said.channel, at__lt=at).order_by(
+            "at", "id"
+        )
         latest = latest_consents([said.contact_id]).get((said.contact_id, said.channel))
         last = before.last()
         if last and last.opted_in and latest and not latest.opted_in and latest.at == at:

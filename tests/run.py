@@ -26,7 +26,10 @@ SOME_FAILED, NO_TESTS = 1, 5  # pytest's exit codes
 SERIAL = ("processes", "browser")
 BROWSER = ["-m", "browser"]
 FAST = ["-n", os.environ.get("TEST_PROCESSES", "2"), "-m", " and ".join(f"not {marker}" for marker in SERIAL)]
-AGAIN = [*FAST[:-1], f"{FAST[-1]} and not pure"]  # on another database: what touches none would only repeat itself
+AGAIN = [
+    *FAST[:-1],
+    f"{FAST[-1]} and not pure",
+]  # on another database: what touches none would only repeat itself
 
 
 @dataclass(frozen=True)

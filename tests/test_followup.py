@@ -686,7 +686,9 @@ def test_a_message_put_off_by_the_provider_keeps_its_place(campaign, account, no
     ("meaning", "reason"),
     [(COMPLAINED, "complaint"), (Meaning(Status.OPTED_OUT, FailureClass.OPT_OUT, Fault.RECIPIENT), "stop")],
 )
-def test_a_complaint_or_opt_out_that_the_provider_reports_blocks_the_address_once(first, now, meaning, reason):
+def test_a_complaint_or_opt_out_that_the_provider_reports_blocks_the_address_once(
+    first, now, meaning, reason
+):
     report(first, meaning, now + HOUR)
     for _ in range(2):
         work(now + HOUR)

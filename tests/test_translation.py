@@ -81,7 +81,10 @@ def test_a_guess_that_somebody_opted_out_blocks_nobody():
     told = Report("", "SM1", "sms", "gone_away")
 
     assert Mapping(1, {key: code}).translate("twilio", told).meaning.status == "unknown"
-    assert Mapping(1, {key: code._replace(verified=True)}).translate("twilio", told).meaning.status == "opted_out"
+    assert (
+        Mapping(1, {key: code._replace(verified=True)}).translate("twilio", told).meaning.status
+        == "opted_out"
+    )
 
 
 def test_the_tables_mark_what_is_uncertain():
