@@ -314,6 +314,7 @@ def test_a_code_nobody_knew_gets_its_meaning_for_what_came_in_before(tables, acc
     message.refresh_from_db()
     assert message.disposition == "BOUNCED_HARD"
     assert not SeenCode.objects.filter(known=False).exists()
+    assert not CodeAlarm.objects.filter(closed_at=None).exists()
 
 
 def test_what_is_not_concerned_is_left_alone(tables, account, now):

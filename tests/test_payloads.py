@@ -215,8 +215,13 @@ def test_a_code_nobody_listed_survives_as_it_came():
 
 
 def test_a_time_without_a_zone_is_utc():
-    line = {"provider": "sandbox", "kind": "status", "content_type": "application/json",
-            "body": json.dumps({"id": "1", "channel": "sms", "status": "sent", "occurred_at": "2026-03-04T17:00:00"})}  # fmt: skip
+    told = {"id": "1", "channel": "sms", "status": "sent", "occurred_at": "2026-03-04T17:00:00"}
+    line = {
+        "provider": "sandbox",
+        "kind": "status",
+        "content_type": "application/json",
+        "body": json.dumps(told),
+    }
     (event,) = understand(line, shipped())["events"]
 
     assert datetime.fromisoformat(event["occurred_at"]) == datetime(2026, 3, 4, 17, tzinfo=UTC)

@@ -40,10 +40,15 @@ def open_draft() -> MappingVersion | None:
     return MappingVersion.objects.filter(state=State.DRAFT).first()
 
 
+def _locked_draft() -> MappingVersion | None:
+    """The draft, which nobody publishes meanwhile."""
+    return MappingVersion.objects.select_for_update().filter(state=State.DRAFT).first()
+
+
 @transaction.atomic
 def edit(key: Key, values: Fields[str, Any], by: User | None) -> CodeMapping:
     """Put a row into the draft, which is made if there is none. `values` as `mappings.FIELDS`, checked already."""
-    version = open_draft() or MappingVersion.objects.create(number=mappings.next_number(), created_by=by)
+    version = _locked_draft() or MappingVersion.objects.create(number=mappings.next_number(), created_by=by)
     before = in_force(key)
     row, _ = CodeMapping.objects.update_or_create(
         table=key.table, channel=key.channel, kind=key.kind, key=key.code, since=version,
@@ -56,7 +61,7 @@ def edit(key: Key, values: Fields[str, Any], by: User | None) -> CodeMapping:
 @transaction.atomic
 def drop(row: CodeMapping) -> None:
     """Take one row out of the draft again; an empty draft goes."""
-    version = row.since
+    version = MappingVersion.objects.select_for_update().get(pk=row.since_id)
     if version.state != State.DRAFT:
         raise CannotChange(f"{version} is published. Undo it as a whole instead.")
     row.delete()
@@ -152,7 +157,7 @@ def _put_in_force(version: MappingVersion, note: str, now: datetime) -> None:
     version.save()
     transaction.on_commit(mappings.forget)
     mapping = Mapping(version.number, dict(mappings.rows(version.number)))
-    mark_known(mapping)
+    mark_known(mapping, now)
 
 
 def last_message() -> int:

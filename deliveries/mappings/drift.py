@@ -168,10 +168,10 @@ def _totals(sums: dict[tuple, Sequence[int]]) -> Counter[tuple]:
 def _sentence(kind: str, account: str, code: str, share: Share) -> str:
     if kind == Kind.CONSEQUENCE:
         return (
-            f"{account}: after {code!r} the next attempt is delivered in {share.now:.0%} of {share.n:,} cases;"
+            f"{account}: after “{code}” the next attempt is delivered in {share.now:.0%} of {share.n:,} cases;"
             f" before it was {share.before:.0%} of {share.n_before:,}. Does the code still mean the same?"
         )
     return (
-        f"{account}: {code!r} is {share.now:.1%} of what it reports, after {share.before:.1%}"
+        f"{account}: “{code}” is {share.now:.1%} of what it reports, after {share.before:.1%}"
         f" in the four weeks before."
     )

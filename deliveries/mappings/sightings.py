@@ -108,19 +108,19 @@ def _raise_for(new: Sequence[SeenCode], now: datetime) -> None:
         words, account = str(row) or "no word at all", names.get(row.account_id, "An account")
         if not row.known:
             alarms.append(
-                alarm(Kind.UNKNOWN, row, f"{account} said {words!r}, which no code table lists.", now)
+                alarm(Kind.UNKNOWN, row, f"{account} said “{words}”, which no code table lists.", now)
             )
         elif row.contradicts:
             alarms.append(
                 alarm(
                     Kind.CONTRADICTION,
                     row,
-                    f"{account} said {words!r}: status and code contradict each other.",
+                    f"{account} said “{words}”: status and code contradict each other.",
                     now,
                 )
             )
         elif since[row.account_id, row.channel] < row.first_seen_at - SETTLED_IN:
-            alarms.append(alarm(Kind.NEW, row, f"{account} said {words!r} for the first time.", now))
+            alarms.append(alarm(Kind.NEW, row, f"{account} said “{words}” for the first time.", now))
     sound(alarms)
 
 
@@ -136,7 +136,7 @@ def sound(alarms: Sequence[CodeAlarm]) -> None:
     CodeAlarm.objects.bulk_create(alarms, ignore_conflicts=True, batch_size=300)
 
 
-def mark_known(mapping: Mapping) -> None:
+def mark_known(mapping: Mapping, now: datetime) -> None:
     """Words that these tables list leave the queue of unknown ones, and the other way round; their alarms end."""
     providers = dict(Account.objects.values_list("pk", "provider"))
     changed = []
@@ -147,3 +147,9 @@ def mark_known(mapping: Mapping) -> None:
             seen.known, seen.contradicts = translated.known, translated.contradicts
             changed.append(seen)
     SeenCode.objects.bulk_update(changed, ["known", "contradicts"], batch_size=300)
+    for seen in changed:
+        over = [*([Kind.UNKNOWN] if seen.known else []), *([] if seen.contradicts else [Kind.CONTRADICTION])]
+        CodeAlarm.objects.filter(
+            kind__in=over, account_id=seen.account_id, channel=seen.channel,
+            code=seen.native_code or seen.native_status, closed_at=None,
+        ).update(closed_at=now)  # fmt: skip

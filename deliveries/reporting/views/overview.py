@@ -175,7 +175,9 @@ def _codes() -> list[Alert]:
     if not alarms.n:
         return []
     what = f"{alarms} alarm{'' if alarms.n == 1 else 's'} about providers' codes"
-    words = "Words we cannot interpret, or that no longer mean what they did. Nothing was held against a contact."
+    words = (
+        "Words we cannot interpret, or that no longer mean what they did. Nothing was held against a contact."
+    )
     return [
         Alert("retryable", what, words, reverse("mappings:overview"), "Look", "deliveries.view_codemapping")
     ]
