@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         marker = item.get_closest_marker("django_db")
         names = getattr(item, "fixturenames", [])
         if marker is None and not {"db", "transactional_db"} & set(names):
-            item.add_marker("pure")
+            item.add_marker("once")
         if (marker and marker.kwargs.get("transaction")) or {"transactional_db", "live_server"} & set(names):
             names.append("django_db_serialized_rollback")
 

@@ -67,7 +67,7 @@ def parts(postgresql: str) -> list[Part]:
     if postgresql:
         wanted += [
             Part("PostgreSQL", postgresql, AGAIN),
-            Part("PostgreSQL, real processes", postgresql, ["-m", "processes and not browser"]),
+            Part("PostgreSQL, real processes", postgresql, ["-m", "processes and not browser and not once"]),
         ]
     return wanted
 

@@ -31,7 +31,7 @@ from tests.engine import person, sending, waiting
 from tests.smpp_centre import Centre, Refusal, State
 
 ROOT = Path(__file__).resolve().parent.parent
-pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.processes, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 # With escapes in it that Kannel would fill in, were they not kept from it.
 SECRET = "£ sécret %d&c"

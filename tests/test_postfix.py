@@ -35,7 +35,7 @@ from deliveries.receiving.recording import record_all
 from tests import factories
 
 ROOT = Path(__file__).resolve().parent.parent
-pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.processes, pytest.mark.once, pytest.mark.django_db(transaction=True)]
 
 CLONE_NEWNET, SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x40000000, 0x8913, 0x8914, 0x1
 ACCOUNT = "Office mail"
