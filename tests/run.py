@@ -28,7 +28,7 @@ BROWSER = ["-m", "browser"]
 FAST = ["-n", os.environ.get("TEST_PROCESSES", "2"), "-m", " and ".join(f"not {marker}" for marker in SERIAL)]
 AGAIN = [
     *FAST[:-1],
-    f"{FAST[-1]} and not pure",
+    f"{FAST[-1]} and not once",
 ]  # on another database: what touches none would only repeat itself
 
 
