@@ -24,12 +24,13 @@ from psycopg.conninfo import conninfo_to_dict
 ROOT = Path(__file__).resolve().parent.parent
 SOME_FAILED, NO_TESTS = 1, 5  # pytest's exit codes
 SERIAL = ("processes", "browser")
-BROWSER = ["-m", "browser"]
+BROWSER = ["tests/browser", "-m", "browser"]
+# Not even collected where none of them would run: there are thousands.
+LEAN = ["--ignore=tests/browser", "--ignore=tests/test_payloads.py"]
+PROCESSES = [*LEAN, "-m", "processes"]
 FAST = ["-n", os.environ.get("TEST_PROCESSES", "2"), "-m", " and ".join(f"not {marker}" for marker in SERIAL)]
-AGAIN = [
-    *FAST[:-1],
-    f"{FAST[-1]} and not once",
-]  # on another database: what touches none would only repeat itself
+# On another database: what says nothing about databases would only repeat itself.
+AGAIN = [*LEAN, *FAST[:-1], f"{FAST[-1]} and not once"]
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,13 @@ def main(arguments: list[str]) -> int:
 def parts(postgresql: str) -> list[Part]:
     wanted = [
         Part("SQLite", "", FAST),
-        Part("SQLite, real processes", "", ["-m", "processes and not browser"]),
+        Part("SQLite, real processes", "", PROCESSES),
         Part("SQLite, browser", "", BROWSER),
     ]
     if postgresql:
         wanted += [
             Part("PostgreSQL", postgresql, AGAIN),
-            Part("PostgreSQL, real processes", postgresql, ["-m", "processes and not browser and not once"]),
+            Part("PostgreSQL, real processes", postgresql, [*PROCESSES[:-1], "processes and not once"]),
         ]
     return wanted
 
