@@ -308,3 +308,19 @@ def test_a_channel_that_was_moved_to_has_a_retry_window_of_its_own():
     decided = decide(known, Rules(), moved_at)
 
     assert (decided.step, decided.due_at) == ("retry", moved_at + timedelta(hours=4))
+
+
+def test_what_is_learnt_later_sends_nothing_on_behalf_of_an_old_attempt():
+    """An email address added in autumn must not bring summer's sale to it."""
+    long_ago = NOON - timedelta(days=70)
+    old = {
+        "handed_over_at": long_ago,
+        "settled_at": long_ago,
+        "first_attempt_at": long_ago,
+        "channel_since": long_ago,
+    }
+
+    for known in (absent(alternatives=("email",), **old), dead(alternatives=("email",), **old)):
+        decided = decide(known, RULES, NOON)
+        assert decided.step not in ("switch",)
+        assert not decided.switch_to

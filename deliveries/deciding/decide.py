@@ -25,6 +25,10 @@ ARRIVED = "It arrived. Watch replies separately."
 UNDER_WAY = "Under way. A delay is not a failure."
 
 
+# An attempt this old is followed by nothing of its own accord; the longest window of a playbook is shorter.
+HISTORY = timedelta(days=14)
+
+
 @dataclass(frozen=True)
 class Rules:
     """A playbook's numbers. Durations are timedeltas; channels in order of preference."""
@@ -119,8 +123,14 @@ def decide(facts: Facts, rules: Rules, now: datetime) -> Decided:
 
 
 def _usable(facts: Facts, moment: datetime) -> tuple[str, ...]:
-    """The channels a further attempt may still use at `moment`."""
+    """The channels a further attempt may still use at `moment`.
+
+    None once the last attempt is history: what is learnt about a contact in autumn must not send them summer's sale.
+    """
     if facts.ended or (facts.relevant_until is not None and moment >= facts.relevant_until):
+        return ()
+    last = facts.handed_over_at or facts.settled_at
+    if last is not None and moment - last > HISTORY:
         return ()
     return facts.alternatives
 
