@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from ipaddress import ip_network
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import ManyToManyField, Q, QuerySet
 from django.http import HttpRequest
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -71,8 +73,26 @@ class AccountForm(forms.ModelForm):
             label=label,
             required=False,
             widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
-            help_text="Stored. Leave empty to keep it." if stored else "Not set yet.",
+            help_text="Stored. Leave empty to keep it." if stored else self._unset(name),
         )
+
+    def _unset(self, name: str) -> str:
+        provider = PROVIDERS.get(self.instance.provider)
+        if provider and name in provider.credential_fields:
+            return "Not set yet. Nothing is sent here before it is."
+        return "Not set. It may stay so."
+
+    def clean_credential_allowed_addresses(self) -> str:
+        """Networks that cannot be read would let nobody in."""
+        given = str(self.cleaned_data["credential_allowed_addresses"])
+        for one in given.replace(",", " ").split():
+            try:
+                ip_network(one, strict=False)
+            except ValueError as problem:
+                raise forms.ValidationError(
+                    f"{one} is no address or network, such as 192.0.2.0/24."
+                ) from problem
+        return given
 
     def _stored(self) -> dict[str, str]:
         """Empty also when they were encrypted with another key: this form is where they are entered anew."""
@@ -118,6 +138,11 @@ class AccountAdmin(admin.ModelAdmin):
         """Credentials are opened by the form alone, which has an answer when the key no longer fits."""
         return super().get_queryset(request).defer("credentials")
 
+    def response_add(self, request: HttpRequest, obj: Account, post_url_continue: str | None = None) -> Any:
+        """On to its own page, where the credentials are entered."""
+        self.message_user(request, f"{obj} is saved. Enter its credentials now.", messages.SUCCESS)
+        return redirect("admin:deliveries_account_change", obj.pk)
+
     def get_fieldsets(self, request: HttpRequest, obj: Account | None = None) -> list[Any]:
         fieldsets: list[Any] = [(None, {"fields": list(AccountForm.Meta.fields)})]
         if obj is None:
@@ -155,7 +180,9 @@ class AccountAdmin(admin.ModelAdmin):
         addresses = [
             f"{settings.PUBLIC_URL}/hooks/{account.token}/{kind}{secret}" for kind in sorted(adapter.kinds)
         ]
-        return format_html_join("", "<code class=address>{}</code><br>", ((one,) for one in addresses))
+        shown = format_html_join("", "<code class=address>{}</code><br>", ((one,) for one in addresses))
+        hint = "Set a secret of your own above, and write it in place of YOUR-SECRET." if secret else ""
+        return format_html("{}{}", shown, hint)
 
 
 # ---- The record ------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
 from contacts.channels import KIND_OF, Channel, Kind, LineType
 from contacts.models import Address, Contact, ContactList, ListMembership
 from deliveries.models import Account, Message, PendingReceipt, QueueEntry, Receipt
+from deliveries.providers import PROVIDERS
 from deliveries.statuses import (
     Disposition,
     Evidence,
@@ -127,7 +128,8 @@ def content(campaign: Campaign, channel: str = "", **fields: Any) -> Content:
 
 def account(provider: str = "sandbox", **fields: Any) -> Account:
     fields.setdefault("name", f"{provider} {next(_numbers)}")
-    fields.setdefault("credentials", {"secret": "sandbox-secret"})
+    needed = dict.fromkeys(PROVIDERS[provider].credential_fields, "made-up") if provider in PROVIDERS else {}
+    fields.setdefault("credentials", {**needed, "secret": "sandbox-secret"})
     fields.setdefault("channels", list(Channel.values))
     return Account.objects.create(provider=provider, **fields)
 

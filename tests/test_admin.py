@@ -377,3 +377,22 @@ def test_plain_settings_of_an_account_are_shown_and_can_be_emptied(client, root)
     )
     kept = Account.objects.get(pk=account.pk).credentials
     assert kept == {**stored, "base_url": "http://127.0.0.1:14000", "allowed_addresses": ""}
+
+
+def test_networks_that_cannot_be_read_are_refused(client, root):
+    account = factories.account("kannel", channels=["sms"])
+
+    page = client.post(
+        url(Account, "change", account.pk), account_form(account, credential_allowed_addresses="300.1.2.3")
+    )
+
+    assert "300.1.2.3 is no address or network" in page.content.decode()
+
+
+def test_a_new_account_leads_on_to_its_credentials(client, root):
+    answer = client.post(
+        url(Account, "add"), {"name": "New", "provider": "telnyx", "channels": ["sms"], "rank": 3}
+    )
+
+    assert answer.status_code == 302
+    assert answer.url == url(Account, "change", Account.objects.get(name="New").pk)

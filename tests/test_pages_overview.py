@@ -71,6 +71,23 @@ def test_alarms_about_codes_lead_those_who_may_to_the_mappings(login):
         assert ('href="/mappings/">Look' in page) is link
 
 
+def test_an_account_without_its_credentials_is_named_to_those_who_can_enter_them(login):
+    account = factories.account("telnyx", name="Telnyx US", credentials={})
+
+    for role, link in (("marketer", False), ("admin", True)):
+        page = login(role).get("/").content.decode()
+        assert "Telnyx US cannot send" in page
+        assert "API key" in page
+        assert (f"/account/{account.pk}/change/" in page) is link
+
+
+def test_credentials_of_another_key_break_no_page(login, settings):
+    factories.account("telnyx", name="Telnyx US")
+    settings.CREDENTIALS_KEY = "another"
+
+    assert "Telnyx US cannot send" in login("admin").get("/").content.decode()
+
+
 def test_a_worker_that_just_reported_is_no_alert(marketer):
     Heartbeat.objects.create(name="drain", at=timezone.now())
 

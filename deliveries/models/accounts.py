@@ -65,3 +65,15 @@ class Account(models.Model):
         if unsigned and "credentials" not in self.get_deferred_fields():
             self.credentials = {URL_SECRET_FIELD: new_token(), **self.credentials}
         super().save(*args, **kwargs)
+
+    @property
+    def lacking(self) -> list[str]:
+        """The labels of what its provider needs to send and nobody has set yet."""
+        adapter = PROVIDERS.get(self.provider)
+        fields = adapter.credential_fields if adapter else {}
+        return [label for name, label in fields.items() if not self.credentials.get(name)]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether anything can be handed over here: without its credentials nothing can have left."""
+        return self.provider in PROVIDERS and not self.lacking

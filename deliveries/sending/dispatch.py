@@ -131,7 +131,7 @@ class Transport:
         self, claimed: Claimed, client: httpx.AsyncClient, places: asyncio.Semaphore, *, find: bool
     ) -> Answered | None:
         async with places:
-            if not ready(claimed.account):
+            if not claimed.account.is_ready:
                 return None if find else Answered(claimed, NOT_SET_UP)
             if time.monotonic() > self._begin_by:
                 return None if find else Answered(claimed, NOT_BEGUN)
@@ -147,12 +147,6 @@ class Transport:
             except Exception:  # an adapter's mistake: whether it left is not known
                 logger.exception("Handing over message %d failed", claimed.message.pk)
         return Answered(claimed, None)
-
-
-def ready(account: Account) -> bool:
-    """Whether the account has all that its provider asks for: without it nothing can have left."""
-    adapter = PROVIDERS.get(account.provider)
-    return adapter is not None and all(account.credentials.get(name) for name in adapter.credential_fields)
 
 
 def dispatch(now: datetime, transport: Transport | None = None, limit: int = CLAIM) -> Dispatched:

@@ -17,11 +17,12 @@ class Route(NamedTuple):
 
 
 def routes(campaigns: Iterable[Campaign]) -> dict[tuple[int, str], Route]:
-    """(campaign, channel) -> route, for every channel that has content and an active account.
+    """(campaign, channel) -> route, for every channel that has content and an active account with its credentials.
 
     Among the accounts for a channel the one that owns the sender comes first, then the lowest rank.
     """
-    accounts = list(Account.objects.filter(active=True).prefetch_related("senders"))
+    active = Account.objects.filter(active=True).prefetch_related("senders")
+    accounts = [account for account in active if account.is_ready]
     found = {}
     wanted = {campaign.pk for campaign in campaigns}
     for content in Content.objects.filter(campaign__in=wanted).select_related("sender"):

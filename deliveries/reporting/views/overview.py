@@ -16,6 +16,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
 from campaigns.models import Campaign
+from deliveries.credentials import CredentialsUnreadable
 from deliveries.health import last_beat
 from deliveries.models import Account, CodeAlarm, PendingReceipt, Queue
 from deliveries.reporting.charts import finding, outcome_by_channel, twin, verdict_icon
@@ -185,21 +186,40 @@ def _codes() -> list[Alert]:
 
 def _accounts(now: datetime) -> list[Alert]:
     found = []
-    for account in Account.objects.filter(Q(paused_until__gt=now) | Q(forged_at__gt=now - RECENT)):
+    for account in _all_accounts():
+        if account.active:
+            found += _not_set_up(account)
         if account.paused_until and account.paused_until > now:
             until = timezone.localtime(account.paused_until)
             words = f"Its messages wait until {until:%H:%M}, then they are tried again."
             found.append(Alert("retryable", f"{account.name} is paused", words))
-        if account.forged_at:
+        if account.forged_at and account.forged_at > now - RECENT:
             words = f"The last at {timezone.localtime(account.forged_at):%d %b, %H:%M}. Nothing was changed by them."
-            found.append(
-                Alert(
-                    "compliance",
-                    f"{account.forged:,} callbacks for {account.name} had a bad signature",
-                    words,
-                )
-            )
+            what = f"{account.forged:,} callbacks for {account.name} had a bad signature"
+            found.append(Alert("compliance", what, words))
     return found
+
+
+def _all_accounts() -> list[Account]:
+    """Without their credentials where those were encrypted with another key."""
+    try:
+        return list(Account.objects.all())
+    except CredentialsUnreadable:
+        return list(Account.objects.defer("credentials"))
+
+
+def _not_set_up(account: Account) -> list[Alert]:
+    try:
+        lacking = account.lacking
+    except CredentialsUnreadable as problem:
+        words = str(problem)
+    else:
+        words = f"It lacks its credentials: {', '.join(lacking)}. Messages go by other accounts meanwhile."
+        if not lacking:
+            return []
+    url = reverse("admin:deliveries_account_change", args=[account.pk])
+    what = f"{account.name} cannot send"
+    return [Alert("compliance", what, words, url, "Enter them", "deliveries.change_account")]
 
 
 def _capped(rows: Any) -> Count:
