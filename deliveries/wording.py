@@ -12,11 +12,21 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
+from contacts.gate import REASONS, Reason
+
 WORDS = Path(__file__).resolve().parent / "words.csv"
 ANY = "*"
 # Picture messages share their words with text messages.
 ALIKE = {"mms": "sms"}
 WEAK = frozenset({"handed_over", "assumed"})
+
+
+# Why we withdrew a message, beyond the gate's own reasons.
+WITHDRAWN = {
+    "undone": "Withdrawn before it left: the bulk action was undone.",
+    "stopped": "Withdrawn before it left: a colleague stopped it.",
+    "superseded": "Withdrawn before it left: another attempt arrived first.",
+}
 
 
 class Wording(NamedTuple):
@@ -53,3 +63,12 @@ def wording(
         if found:
             return found
     raise KeyError(f"words.csv has no row for the status {status!r}")
+
+
+def withdrawal(reason: str) -> str:
+    """Why a message of ours never left, as a sentence. `reason` is what was noted when it was withdrawn."""
+    if reason in WITHDRAWN:
+        return WITHDRAWN[reason]
+    if reason in {one.value for one in Reason}:
+        return f"Withdrawn before it left: {REASONS[Reason(reason)].sentence}."
+    return "Withdrawn before it left."

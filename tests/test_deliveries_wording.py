@@ -6,7 +6,7 @@ import pytest
 from campaigns.models import Goal
 from contacts.channels import Channel
 from deliveries.statuses import FailureClass, Status
-from deliveries.wording import ANY, WEAK, WORDS, wording
+from deliveries.wording import ANY, WEAK, WORDS, withdrawal, wording
 
 # Labels that a failure class changes on purpose; everywhere else the class only changes the sentences.
 OWN_LABELS = {"Mobile not found", "Opted out"}
@@ -137,3 +137,17 @@ def test_the_table_is_plain_sentences_in_our_vocabulary():
             assert "!" not in sentence
             assert sentence[0].isupper(), sentence
             assert sentence.endswith("."), sentence
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("undone", "was undone"),
+        ("superseded", "another attempt"),
+        ("suppressed", "Withdrawn"),
+        ("odd", "Withdrawn"),
+    ],
+)
+def test_what_we_withdrew_says_why(reason, words):
+    assert words in withdrawal(reason)
+    assert withdrawal(reason).startswith("Withdrawn before it left")

@@ -1,5 +1,5 @@
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -317,3 +317,19 @@ def test_a_raw_receipt_is_shown_as_text_and_never_as_markup(login, elena):
 
     assert "<script>alert(1)" not in page
     assert re.search(r"&lt;script&gt;alert\(1\)", page)
+
+
+def test_the_header_tells_the_contacts_own_time(login, time_machine):
+    time_machine.move_to(datetime(2026, 1, 15, 20, 50, tzinfo=UTC))
+    contact = factories.contact(time_zone="America/New_York")
+
+    assert "America/New_York, 15:50 now" in login("support").get(f"/contacts/{contact.pk}/").content.decode()
+
+
+def test_what_has_not_left_is_not_said_to_be_sent(login):
+    message = factories.message(status=Status.QUEUED)
+
+    page = login("support").get(f"/contacts/{message.contact_id}/").content.decode()
+
+    assert "it has not left yet" in page
+    assert "we sent" not in page.lower()

@@ -287,3 +287,17 @@ def test_one_message_shows_its_attempts_and_says_when_nothing_came(marketer):
 
     assert "No receipt yet. Silence is not success" in page
     assert str(message.uuid) in page
+
+
+def test_a_page_that_speaks_of_another_state_is_loaded_anew(login):
+    campaign = factories.campaign(state=Campaign.State.SENDING)
+    asked = {"HX-Request": "true", "HX-Target": "results"}
+
+    client = login("marketer")
+    assert "HX-Refresh" not in client.get(
+        campaign.get_absolute_url(), headers={**asked, "X-State": "sending"}
+    )
+    assert (
+        client.get(campaign.get_absolute_url(), headers={**asked, "X-State": "launching"})["HX-Refresh"]
+        == "true"
+    )

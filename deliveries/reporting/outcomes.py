@@ -17,8 +17,8 @@ from deliveries.models import Message, Queue, QueueEntry
 from deliveries.reporting.figures import CampaignFigures, providers
 from deliveries.reporting.filters import View, entries, matching
 from deliveries.reporting.keyset import Page, page
-from deliveries.statuses import BUCKETS, Disposition
-from deliveries.wording import wording
+from deliveries.statuses import BUCKETS, Disposition, Status
+from deliveries.wording import withdrawal, wording
 
 PAGE_SIZE = 50
 COUNT_LIMIT = 10_000
@@ -194,6 +194,8 @@ def _row(
 
 def meaning(message: Message, slugs: Mapping[int, str]) -> str:
     """What happened: the code's meaning where there is a code, else that of the status."""
+    if message.status == Status.CANCELED and not message.disposition:
+        return withdrawal(message.reason_code)
     if message.reason_code:
         said = describe(
             slugs.get(message.account_id, ""), message.channel, message.reason_code, message.status

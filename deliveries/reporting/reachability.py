@@ -279,6 +279,8 @@ def _told(message: Message, when: str) -> str:
         else mask(message.address.value)
     )
     if not message.disposition:
-        return f"A message planned on {when} was withdrawn before it left."
+        return f"A message planned for {when} was withdrawn before it left."
+    if message.handed_over_at is None and message.disposition == Disposition.PENDING:
+        return f"A message to {where} is planned for {when}; it has not left yet."
     came = ENDED.get(Status(message.status)) or CAME_OF_IT[Disposition(message.disposition)].format(kind=kind)
     return f"On {when} we {DID[Channel(message.channel)]} {where}; {came}."

@@ -30,12 +30,13 @@ from deliveries.models import (
     Receipt,
     StatusEvent,
 )
+from deliveries.receiving.translation import Described
 from deliveries.reporting.figures import providers
 from deliveries.reporting.keyset import Cursor
 from deliveries.reporting.outcomes import bucket_of
 from deliveries.reporting.why import DECIDES, verdict
 from deliveries.statuses import Disposition, Evidence, Status, disposition
-from deliveries.wording import wording
+from deliveries.wording import withdrawal, wording
 
 PAGE_SIZE = 30
 SHOWN_UPCOMING = 20
@@ -316,12 +317,13 @@ def _attempt(
         else None
     )
     winner = next((event for event in events if event.standing == message.standing), None)
+    withdrawn = message.status == Status.CANCELED and not message.disposition
     return Attempt(
         message=message,
         bucket=bucket_of(message.disposition),
         label=words.label,
-        meaning=(said.meaning or said.short) if said else words.meaning,
-        code_name=said.name if said else "",
+        meaning=_meaning(message, said, words.meaning),
+        code_name=said.name if said and not withdrawn else "",
         next_step=_next_step(words.next_step, entry),
         why=_why(message),
         facts=[_fact(message, provider, event, receipts, winner) for event in events],
@@ -329,6 +331,12 @@ def _attempt(
         entry=entry,
         seconds=max(0, round(latency.total_seconds())) if latency else None,
     )
+
+
+def _meaning(message: Message, said: Described | None, usual: str) -> str:
+    if message.status == Status.CANCELED and not message.disposition:
+        return withdrawal(message.reason_code)
+    return (said.meaning or said.short) if said else usual
 
 
 def _fact(

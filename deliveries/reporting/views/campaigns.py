@@ -97,6 +97,9 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
         **context(shown, request),
     }
     template = fragment(request, "campaigns/report.html", "results")
+    if request.headers.get("X-State", campaign.state) != campaign.state:
+        # What stands around the results speaks of the state as well: "Preparing" must not outlive the launch.
+        return HttpResponse(headers={"HX-Refresh": "true"})
     if live or template == "campaigns/report.html":
         told |= _figures(request, campaign, figures, dict(names), shown)
     return render(request, template, told, status=422 if shown.invalid else 200)

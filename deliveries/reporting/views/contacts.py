@@ -152,12 +152,13 @@ def _beside(
     zone = zone_for(contact.time_zone, phone.time_zone if phone else "", settings.TIME_ZONE)
     latest = list(Message.objects.filter(contact=contact).select_related("address").order_by("-id")[:TOLD])
     local = {
-        m.pk: f"{timezone.localtime(m.handed_over_at or m.created_at, zone):%-d %B at %H:%M}" for m in latest
+        m.pk: f"{timezone.localtime(m.handed_over_at or m.due_at, zone):%-d %B at %H:%M} (your time)"
+        for m in latest
     }
     return {
         "addresses": _addresses(addresses, full=may_see(request)),
         "zone": zone.key,
-        "local_time": timezone.localtime(now, zone),
+        "local_time": f"{timezone.localtime(now, zone):%H:%M}",
         "reach": reach,
         "contactable": contactable(reach),
         "banner": banner(reach),
