@@ -441,6 +441,7 @@ def test_an_unknown_code_never_moves_a_contacts_counters(tables, account, now):
         ({"country": "US"}, "handed_over"),
         ({"country": "DE"}, "carrier"),
         ({"carrier": "Carrier A"}, "handed_over"),
+        ({"carrier": "carrier a", "country": "us"}, "handed_over"),
         ({"provider": "telnyx"}, "carrier"),
         ({"provider": "twilio", "evidence": "assumed"}, "assumed"),
     ],

@@ -225,3 +225,15 @@ def test_a_time_without_a_zone_is_utc():
     (event,) = understand(line, shipped())["events"]
 
     assert datetime.fromisoformat(event["occurred_at"]) == datetime(2026, 3, 4, 17, tzinfo=UTC)
+
+
+def test_a_json_body_without_a_content_type_is_read_as_what_it_looks_like():
+    line = next(
+        one for one in RECORDED if one["id"].startswith("telnyx") and one.get("body") and "secret" not in one
+    )
+    bare = {name: value for name, value in line.items() if name not in ("content_type", "headers")}
+
+    assert (
+        understand({"at": AT, **bare}, shipped())["events"]
+        == understand({"at": AT, **line}, shipped())["events"]
+    )

@@ -43,7 +43,7 @@ def latest() -> Mapping:
 
 def forget() -> None:
     """Look again at the next call: this process has published."""
-    global _checked_at  # noqa: PLW0603 - one memory for the process
+    global _checked_at
     _checked_at = float("-inf")
 
 

@@ -46,4 +46,4 @@ def _most_particular(
 
 def _fits(rule: RouteEvidence, route: tuple[str, str, str, str]) -> bool:
     asked = (rule.channel, rule.provider, rule.country, rule.carrier)
-    return all(want in ("", is_) for want, is_ in zip(asked, route, strict=True))
+    return all(not want or want.casefold() == is_.casefold() for want, is_ in zip(asked, route, strict=True))

@@ -69,7 +69,7 @@ def call_of(line: Fields[str, Any], adapter: Provider) -> Call:
         raise BadLine("headers: not an object.")
     kept = {str(name).lower(): str(value) for name, value in headers.items()}
     body = body_of(line)
-    kind = str(line.get("content_type") or kept.get("content-type") or (FORM if line.get("form") else ""))
+    kind = str(line.get("content_type") or kept.get("content-type") or _looks_like(line, body))
     if kind:
         kept["content-type"] = kind
     query = _query(line.get("query"))
@@ -77,6 +77,13 @@ def call_of(line: Fields[str, Any], adapter: Provider) -> Call:
         query = "&".join(filter(None, [query, f"c={line['channel']}"]))
     url = str(line.get("url") or f"{HOST}/{line.get('kind') or 'status'}" + (f"?{query}" if query else ""))
     return Call(str(line.get("method") or "POST").upper(), url, query, kept, body, at=_moment(line))
+
+
+def _looks_like(line: Fields[str, Any], body: bytes) -> str:
+    """The content type of a pasted body that comes without one."""
+    if line.get("form"):
+        return FORM
+    return "application/json" if body.lstrip()[:1] in (b"{", b"[") else ""
 
 
 def body_of(line: Fields[str, Any]) -> bytes:
