@@ -62,17 +62,28 @@ class Share(NamedTuple):
 
 
 def run(now: datetime) -> int:
-    """Look at follow-ups that are due, and once a day at all codes; return how many messages were looked at."""
+    """Once a day: look at follow-ups that are due, slice by slice, then at all codes; return the messages looked at.
+
+    On the other calls it reads one row and writes nothing.
+    """
+    if not _is_due(now):
+        return 0
     with transaction.atomic():
-        beat, made = Heartbeat.objects.select_for_update().get_or_create(
+        beat, _ = Heartbeat.objects.select_for_update().get_or_create(
             name=NAME, defaults={"at": now, "detail": {"upto": 0}}
         )
         looked_at = _follow_up(beat, now)
-        if (made or beat.at <= now - EVERY) and not looked_at:
+        beat.detail["more"] = looked_at > 0
+        if not looked_at:
             sound(list(alarms(now)))
             beat.at = now
         beat.save()
     return looked_at
+
+
+def _is_due(now: datetime) -> bool:
+    beat = Heartbeat.objects.filter(name=NAME).first()
+    return beat is None or bool(beat.detail.get("more")) or beat.at <= now - EVERY
 
 
 # ---- What became of the next attempt -----------------------------------------------------------------------
@@ -99,7 +110,7 @@ def _follow_up(beat: Heartbeat, now: datetime) -> int:
         cell[1] += 1
         cell[2] += bucket == Disposition.DELIVERED
     add_to_days({key: (n, followed, then) for key, (n, followed, then) in counts.items()})
-    beat.detail = {"upto": last}
+    beat.detail["upto"] = last
     return last - upto
 
 

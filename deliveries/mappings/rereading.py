@@ -92,6 +92,8 @@ def start_preview(version: MappingVersion, now: datetime) -> None:
 
 def run(now: datetime) -> int:
     """One slice of whatever is to be read anew, for a preview or for good; return how many messages it covered."""
+    if not _behind().exists():
+        return 0  # without taking SQLite's only write lock
     with transaction.atomic():
         version = _claim(now)
         if version is None:
@@ -116,9 +118,14 @@ def run(now: datetime) -> int:
     return covered
 
 
+def _behind() -> QuerySet[MappingVersion]:
+    """Versions with messages still to be looked at."""
+    return MappingVersion.objects.filter(replayed_to__lt=F("replay_to"))
+
+
 def _claim(now: datetime) -> MappingVersion | None:
     """The version to work on, locked: publications in their order, the draft's preview last."""
-    behind = MappingVersion.objects.filter(replayed_to__lt=F("replay_to"))
+    behind = _behind()
     due = behind.filter(Q(state=State.DRAFT) | Q(published_at__lte=now - SETTLING))
     skip = connection.features.has_select_for_update_skip_locked
     found = due.select_for_update(skip_locked=skip).order_by("-state", "number").first()
