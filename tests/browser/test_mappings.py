@@ -59,8 +59,10 @@ def buckets(ids: list[int]) -> set[str]:
 
 @pytest.mark.parametrize("script", [True, False], ids=["with a script", "without one"])
 def test_an_unknown_code_is_mapped_counted_published_and_undone(
-    enter: Callable[..., Page], unknown: list[int], script: bool
+    enter: Callable[..., Page], watch: Watch, unknown: list[int], script: bool
 ) -> None:
+    # Somebody who goes on while the page asks for its progress breaks that request off.
+    watch.expect("htmx:(sendAbort|afterRequest)")
     page = enter("admin", java_script_enabled=script)
     assert buckets(unknown) == {"UNKNOWN"}
     page.goto("/mappings/")
