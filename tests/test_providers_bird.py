@@ -10,7 +10,7 @@ from tests.handing import REF, against, message
 
 BIRD = PROVIDERS["bird"]
 CREDENTIALS = {"api_key": "bk_us1_not-a-real-key", "webhook_secret": "whsec_c2VjcmV0"}
-CHANNEL = CREDENTIALS | {"api_key": "not-a-real-key", "workspace_id": "work", "channel_id": "chan"}
+CHANNEL = CREDENTIALS | {"api_key": "not-a-real-key", "workspace_id": "ours", "channel_id": "chan"}
 ID = "sms_01krdgeqcxet5s7t44vh8rt9mg"
 MADE = {"id": ID, "status": "accepted", "segments": {"count": 2, "encoding": "GSM_7BIT", "characters": 200}}
 
@@ -43,7 +43,7 @@ def test_an_account_that_names_a_channel_uses_the_channels_api():
     handover, (request,) = send((202, {"id": "4045", "status": "accepted"}), credentials=CHANNEL)
 
     assert handover == Handover(True, provider_message_id="4045")
-    assert str(request.url) == "https://api.bird.com/workspaces/work/channels/chan/messages"
+    assert str(request.url) == "https://api.bird.com/workspaces/ours/channels/chan/messages"
     assert request.headers["authorization"] == "AccessKey not-a-real-key"
     assert json.loads(request.content) == {
         "receiver": {"contacts": [{"identifierKey": "phonenumber", "identifierValue": "+12105550142"}]},
