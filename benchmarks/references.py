@@ -39,7 +39,7 @@ from deliveries.models import (
     TallyDelta,
 )
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Call, Report
+from deliveries.providers.facts import Call, Report
 from deliveries.receiving import recording
 from deliveries.receiving.translation import shipped
 from deliveries.sending.expansion import _opening

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from benchmarks.measuring import Figure, Options, Rounds, timed
 from benchmarks.receipts import HEADERS, callbacks
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Call, Report
+from deliveries.providers.facts import Call, Report
 from deliveries.receiving.translation import shipped
 
 COUNT = 50_000

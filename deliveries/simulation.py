@@ -15,7 +15,7 @@ from deliveries.deciding.followup import follow_due, follow_moved
 from deliveries.mappings import drift, sightings
 from deliveries.models import Account, Outbox
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Call
+from deliveries.providers.facts import Call
 from deliveries.providers.sandbox import handover
 from deliveries.providers.sandbox_network import Callback, Network
 from deliveries.receiving.recording import record_all, unpark

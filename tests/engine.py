@@ -13,7 +13,7 @@ from contacts.models import Address, Consent, Contact
 from deliveries import tallies
 from deliveries.deciding.followup import follow_due, follow_moved
 from deliveries.models import Account, Message, Outbox
-from deliveries.providers.base import Handover
+from deliveries.providers.facts import Handover
 from deliveries.receiving.recording import apply, event
 from deliveries.sending.dispatch import Answered, Transport, dispatch
 from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status

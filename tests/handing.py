@@ -4,7 +4,7 @@ import asyncio
 
 import httpx
 
-from deliveries.providers.base import Outgoing
+from deliveries.providers.facts import Outgoing
 
 REF = "6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f"
 

@@ -15,7 +15,7 @@ from django.core.management import call_command
 import deliveries.providers
 from deliveries.management.commands import translate
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Handover, LostAnswer, Outgoing
+from deliveries.providers.facts import Handover, LostAnswer, Outgoing
 from deliveries.receiving import translation
 from deliveries.receiving.payloads import understand
 from tests.test_payloads import SPOILT

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deliveries.providers.base import Call, Report, Unreadable
 from deliveries.providers.bounces import enhanced_code, mailbox_of, reason_code, smtp_code, text_reason
+from deliveries.providers.facts import Call, Report, Unreadable
 from deliveries.providers.mail_reading import BYTES_MAX, blocks, moment, plain, read
 from deliveries.providers.returned_mail import address_of, told_in_words
 from deliveries.providers.smtp import Smtp

@@ -18,7 +18,7 @@ from contacts.consenting import record_opt_out
 from contacts.suppressing import suppress
 from deliveries.deciding.followup import follow_moved
 from deliveries.models import Decision, Message, Outbox
-from deliveries.providers.base import Handover
+from deliveries.providers.facts import Handover
 from deliveries.providers.sandbox import Sandbox
 from deliveries.sending import dispatch as subject
 from deliveries.sending.dispatch import LEASE, dispatch, recover

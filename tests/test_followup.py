@@ -16,7 +16,7 @@ from deliveries.deciding import followup as subject
 from deliveries.deciding.followup import follow_due, follow_moved, settle, stop_paths
 from deliveries.deciding.staff import cancel_next_step, run_next_step_now
 from deliveries.models import Cause, Decision, Message, Moved, Outbox, QueueEntry
-from deliveries.providers.base import Handover
+from deliveries.providers.facts import Handover
 from deliveries.sending.dispatch import dispatch
 from deliveries.statuses import FailureClass, Fault, Meaning, Status
 from tests import factories

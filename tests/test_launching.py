@@ -183,7 +183,7 @@ def test_canceling_while_the_audience_is_expanded_stops_the_expansion(draft, now
 
 
 def test_a_message_claimed_when_its_campaign_is_canceled_is_not_sent_again(draft, now):
-    from deliveries.providers.base import Handover
+    from deliveries.providers.facts import Handover
 
     launched(draft, now)
 

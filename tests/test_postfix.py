@@ -29,7 +29,7 @@ import pytest
 from django.utils import timezone
 
 from deliveries.models import Message, PendingReceipt, Receipt, StatusEvent, StrayReport
-from deliveries.providers.base import Outgoing
+from deliveries.providers.facts import Outgoing
 from deliveries.providers.smtp import Smtp
 from deliveries.receiving.recording import record_all
 from tests import factories

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Handover, LostAnswer, Report
+from deliveries.providers.facts import Handover, LostAnswer, Report
 from deliveries.receiving.translation import shipped
 from tests.handing import REF, against, message
 

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Handover, LostAnswer, Outgoing, Report
+from deliveries.providers.facts import Handover, LostAnswer, Outgoing, Report
 from deliveries.receiving.translation import shipped, tables_of
 
 CALL_LOOP = PROVIDERS["call_loop"]

@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Call, Handover, LostAnswer, Outgoing, Report, hmac_hex
+from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report
+from deliveries.providers.proving import hmac_hex
 from deliveries.receiving.translation import shipped
 
 DROP_COWBOY = PROVIDERS["drop_cowboy"]

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Handover, LostAnswer
+from deliveries.providers.facts import Handover, LostAnswer
 from tests.handing import against, message
 
 MESSENTE = PROVIDERS["messente"]

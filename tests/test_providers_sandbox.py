@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from contacts.channels import LineType
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unreadable
+from deliveries.providers.facts import Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unreadable
 from deliveries.providers.sandbox_network import (
     FATES,
     MAIL_CARRIERS,

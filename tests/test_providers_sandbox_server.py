@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Call, LostAnswer, Outgoing
+from deliveries.providers.facts import Call, LostAnswer, Outgoing
 from deliveries.providers.sandbox_server import GIVE_UP_AFTER, Carriers, Store, Waiting, tell
 
 SANDBOX = PROVIDERS["sandbox"]

@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Call, Handover, LostAnswer, Report
+from deliveries.providers.facts import Call, Handover, LostAnswer, Report
 from deliveries.receiving.translation import shipped
 from tests.handing import REF, against, message
 

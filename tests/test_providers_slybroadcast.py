@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Call, Handover, LostAnswer, Outgoing, Report
+from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report
 from deliveries.receiving.translation import shipped
 
 SLYBROADCAST = PROVIDERS["slybroadcast"]

@@ -1,7 +1,7 @@
 import pytest
 
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Report
+from deliveries.providers.facts import Report
 from deliveries.providers.smpp import command_status, said
 from deliveries.receiving.translation import shipped
 from tests.handing import against, message

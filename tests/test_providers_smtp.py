@@ -13,7 +13,7 @@ from email import policy
 import pytest
 
 from deliveries.providers import smtp_sending
-from deliveries.providers.base import Call, Handover, LostAnswer, Outgoing, Report
+from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report
 from deliveries.providers.smtp import Smtp
 from deliveries.providers.smtp_marks import envelope, proof
 from deliveries.receiving.translation import shipped

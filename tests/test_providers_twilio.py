@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deliveries.providers import PROVIDERS, choices
-from deliveries.providers.base import Act, Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unreadable
+from deliveries.providers.facts import Act, Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unreadable
 from deliveries.receiving.translation import shipped
 
 TWILIO = PROVIDERS["twilio"]

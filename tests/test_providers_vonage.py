@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Call, Handover, LostAnswer, Outgoing, Report
+from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report
 from deliveries.receiving.translation import shipped
 
 VONAGE = PROVIDERS["vonage"]

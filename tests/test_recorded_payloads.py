@@ -11,7 +11,7 @@ from deliveries.deciding.followup import follow_moved
 from deliveries.mappings import sightings
 from deliveries.models import Engagement, Message, PendingReceipt, Receipt, SeenCode, StatusEvent, StrayReport
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Act, Inbound, Report, Unreadable
+from deliveries.providers.facts import Act, Inbound, Report, Unreadable
 from deliveries.receiving import recording
 from deliveries.receiving.payloads import call_of
 from deliveries.receiving.recording import as_uuid

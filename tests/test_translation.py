@@ -4,7 +4,7 @@ from itertools import permutations
 import pytest
 
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Report
+from deliveries.providers.facts import Report
 from deliveries.receiving.translation import CODES, Code, Key, Mapping, shipped
 from deliveries.statuses import Meaning, rank
 

@@ -28,7 +28,7 @@ from deliveries.deciding.health import examine, refresh
 from deliveries.mappings.drafts import CannotChange, Change, changes, last_message
 from deliveries.models import Account, MappingVersion, Message, Receipt, StatusEvent
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Report
+from deliveries.providers.facts import Report
 from deliveries.receiving import evidence
 from deliveries.receiving.recording import as_call, event_key
 from deliveries.receiving.translation import ENHANCED, FALLBACK_CHANNEL, Key, Mapping, tables_of

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Min
 
 from deliveries.models import Account, CodeAlarm, CodeDay, CodeSighting, SeenCode
-from deliveries.providers.base import Report
+from deliveries.providers.facts import Report
 from deliveries.receiving.translation import Mapping
 
 LIMIT = 20_000

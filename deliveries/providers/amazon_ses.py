@@ -31,7 +31,7 @@ from deliveries.providers.anymail_service import (
     resubscribed,
     specific,
 )
-from deliveries.providers.base import Act, Call, Fact, Handover, LostAnswer, Report, Unreadable
+from deliveries.providers.facts import Act, Call, Fact, Handover, LostAnswer, Report, Unreadable
 from deliveries.providers.handing_over import OUTAGE_WAIT, weighed
 from deliveries.providers.proving import url_secret
 from deliveries.providers.reading import clean, inside, iso, json_object, objects, word

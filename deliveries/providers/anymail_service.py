@@ -31,7 +31,9 @@ from django.utils.module_loading import import_string
 from urllib3.exceptions import NewConnectionError
 from urllib3.exceptions import SSLError as UntrustedConnection
 
-from deliveries.providers.base import (
+from deliveries.providers.base import Provider
+from deliveries.providers.bounces import enhanced_code, mailbox_of
+from deliveries.providers.facts import (
     Act,
     Call,
     Fact,
@@ -39,11 +41,9 @@ from deliveries.providers.base import (
     Inbound,
     LostAnswer,
     Outgoing,
-    Provider,
     Report,
     Unreadable,
 )
-from deliveries.providers.bounces import enhanced_code, mailbox_of
 from deliveries.providers.handing_over import OUTAGE_WAIT, weighed
 from deliveries.providers.reading import (
     LONGEST_ADDRESS,

@@ -15,17 +15,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 import httpx
 
-from deliveries.providers.base import (
-    Act,
-    Call,
-    Fact,
-    Handover,
-    Inbound,
-    LostAnswer,
-    Outgoing,
-    Report,
-    Unsigned,
-)
+from deliveries.providers.base import Unsigned
+from deliveries.providers.facts import Act, Call, Fact, Handover, Inbound, LostAnswer, Outgoing, Report
 from deliveries.providers.handing_over import post, refused, told
 from deliveries.providers.reading import (
     LONGEST_ADDRESS,

@@ -21,7 +21,8 @@ from deliveries.providers.anymail_service import (
     resubscribed,
     specific,
 )
-from deliveries.providers.base import Act, Call, Fact, Report, Unreadable, Unsigned
+from deliveries.providers.base import Unsigned
+from deliveries.providers.facts import Act, Call, Fact, Report, Unreadable
 from deliveries.providers.reading import clean, epoch, json_objects, objects, word
 
 CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")

@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx
 
-from deliveries.providers.base import Call, Fact, Handover, Outgoing, Report, Unreadable, Unsigned
+from deliveries.providers.base import Unsigned
+from deliveries.providers.facts import Call, Fact, Handover, Outgoing, Report, Unreadable
 from deliveries.providers.handing_over import post, refused, told
 from deliveries.providers.reading import (
     LONGEST_ADDRESS,

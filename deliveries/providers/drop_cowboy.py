@@ -13,7 +13,8 @@ from typing import Any
 
 import httpx
 
-from deliveries.providers.base import Call, Fact, Handover, Inbound, LostAnswer, Outgoing, Report, Unsigned
+from deliveries.providers.base import Unsigned
+from deliveries.providers.facts import Call, Fact, Handover, Inbound, LostAnswer, Outgoing, Report
 from deliveries.providers.handing_over import post, refused, told
 from deliveries.providers.proving import allowed_peer, fresh, signed
 from deliveries.providers.reading import (

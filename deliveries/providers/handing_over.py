@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from deliveries.providers.base import Handover, LostAnswer
+from deliveries.providers.facts import Handover, LostAnswer
 from deliveries.providers.reading import LONGEST_WORD, clean
 
 # Seconds to wait when the provider names none, and the most that it may ask for.

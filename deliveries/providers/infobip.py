@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 import httpx
 
-from deliveries.providers.base import (
+from deliveries.providers.base import Unsigned
+from deliveries.providers.facts import (
     Act,
     Call,
     Fact,
@@ -23,7 +24,6 @@ from deliveries.providers.base import (
     Outgoing,
     Report,
     Unreadable,
-    Unsigned,
 )
 from deliveries.providers.handing_over import first, post, refused, told
 from deliveries.providers.reading import (

@@ -21,7 +21,8 @@ from collections.abc import Mapping
 
 import httpx
 
-from deliveries.providers.base import Call, Handover, Inbound, Outgoing, Report, Unsigned
+from deliveries.providers.base import Unsigned
+from deliveries.providers.facts import Call, Handover, Inbound, Outgoing, Report
 from deliveries.providers.handing_over import post, refused
 from deliveries.providers.reading import (
     LONGEST_ADDRESS,

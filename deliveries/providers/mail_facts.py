@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from itertools import groupby
 
-from deliveries.providers.base import Act, Fact, Inbound, Report, Stray, Unreadable
 from deliveries.providers.bounce_words import AUTOMATIC, CHALLENGE, FAILED, LATER, evened
+from deliveries.providers.facts import Act, Fact, Inbound, Report, Stray, Unreadable
 from deliveries.providers.mail_reading import Fields, Mail, address_in, blocks
 from deliveries.providers.reading import LONGEST_ADDRESS, LONGEST_ID, LONGEST_WORD, clean
 from deliveries.providers.returned_mail import (

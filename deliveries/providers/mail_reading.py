@@ -18,7 +18,7 @@ from email.policy import EmailPolicy
 from email.utils import parseaddr, parsedate_to_datetime
 from typing import Any, NamedTuple
 
-from deliveries.providers.base import Unreadable
+from deliveries.providers.facts import Unreadable
 from deliveries.providers.reading import clean
 
 POLICY = EmailPolicy(header_factory=lambda name, value: value)

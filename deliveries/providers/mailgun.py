@@ -22,8 +22,8 @@ from deliveries.providers.anymail_service import (
     request_of,
     specific,
 )
-from deliveries.providers.base import Act, Call, Fact, Report, Unreadable, hmac_hex, same
-from deliveries.providers.proving import fresh
+from deliveries.providers.facts import Act, Call, Fact, Report, Unreadable
+from deliveries.providers.proving import fresh, hmac_hex, same
 from deliveries.providers.reading import clean, epoch, inside, is_json, json_object, word
 
 # The signature does not cover the body, so it must not be good for long; but Mailgun asks to be patient with

@@ -13,7 +13,8 @@ from urllib.parse import urlencode
 
 import httpx
 
-from deliveries.providers.base import Call, Fact, Handover, Inbound, LostAnswer, Outgoing, Provider, Report
+from deliveries.providers.base import Provider
+from deliveries.providers.facts import Call, Fact, Handover, Inbound, LostAnswer, Outgoing, Report
 from deliveries.providers.handing_over import first, post, refused, told
 from deliveries.providers.proving import digest, messagebird, token
 from deliveries.providers.reading import (

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 import httpx
 
-from deliveries.providers.base import Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unsigned
+from deliveries.providers.base import Unsigned
+from deliveries.providers.facts import Call, Handover, Inbound, LostAnswer, Outgoing, Report
 from deliveries.providers.handing_over import first, post, refused, told
 from deliveries.providers.proving import signed
 from deliveries.providers.reading import (

@@ -16,19 +16,10 @@ from typing import Any
 
 import httpx
 
-from deliveries.providers.base import (
-    Act,
-    Call,
-    Fact,
-    Handover,
-    Inbound,
-    LostAnswer,
-    Outgoing,
-    Provider,
-    Report,
-    same,
-)
+from deliveries.providers.base import Provider
+from deliveries.providers.facts import Act, Call, Fact, Handover, Inbound, LostAnswer, Outgoing, Report
 from deliveries.providers.handing_over import post, refused, told
+from deliveries.providers.proving import same
 from deliveries.providers.reading import (
     LONGEST_ADDRESS,
     LONGEST_ID,

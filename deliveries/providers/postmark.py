@@ -24,7 +24,8 @@ from deliveries.providers.anymail_service import (
     resubscribed,
     specific,
 )
-from deliveries.providers.base import Act, Call, Fact, Handover, Inbound, Outgoing, Report, Unsigned
+from deliveries.providers.base import Unsigned
+from deliveries.providers.facts import Act, Call, Fact, Handover, Inbound, Outgoing, Report
 from deliveries.providers.reading import LONGEST_ADDRESS, clean, iso, json_object, objects, word
 
 SEARCH = "https://api.postmarkapp.com/messages/outbound"

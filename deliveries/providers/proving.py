@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from cryptography.x509 import load_pem_x509_certificate
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from deliveries.providers.base import Call, same
+from deliveries.providers.facts import Call
 from deliveries.providers.reading import form
 
 # How far a signed time may be from ours: what Stripe, Svix, Telnyx and Drop Cowboy say in their documents.
@@ -181,6 +181,20 @@ def token(
         return jwt.decode(given, secret, algorithms=list(algorithms), options=checks, **options)  # type: ignore[arg-type]
     except (jwt.PyJWTError, ValueError):
         return None
+
+
+def same(one: str | bytes, other: str | bytes) -> bool:
+    """Compare two secrets in constant time."""
+    as_bytes = [
+        value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+        for value in (one, other)
+    ]
+    return hmac.compare_digest(*as_bytes)
+
+
+def hmac_hex(key: str, text: bytes) -> str:
+    """Lower-case hex of HMAC-SHA256."""
+    return hmac.new(key.encode(), text, hashlib.sha256).hexdigest()
 
 
 def digest(data: bytes) -> str:

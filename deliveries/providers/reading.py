@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from deliveries.providers.base import Call, Fact, Unreadable, bare
+from deliveries.providers.facts import Call, Fact, Unreadable
 
 UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 # What the columns hold. No provider's own words are longer.
@@ -185,6 +185,13 @@ def word(fields: Mapping[str, Any], *names: str, longest: int = LONGEST_WORD, re
     if not value.isprintable():
         raise Unreadable(f"{name}: contains an unprintable character.")
     return value
+
+
+def bare(address: str) -> str:
+    """An address without what providers write in different ways: the digits of a number, lower-case email."""
+    if "@" in address:
+        return address.strip().lower()
+    return "".join(each for each in address if each.isascii() and each.isdigit())
 
 
 def with_plus(number: str) -> str:

@@ -20,7 +20,7 @@ from deliveries.providers.anymail_service import (
     mailbox,
     specific,
 )
-from deliveries.providers.base import Act, Call, Fact, Report
+from deliveries.providers.facts import Act, Call, Fact, Report
 from deliveries.providers.proving import standard_webhook
 from deliveries.providers.reading import LONGEST_WORD, clean, inside, iso, json_object, word
 

@@ -12,19 +12,10 @@ from typing import Any
 import httpx
 from django.conf import settings
 
-from deliveries.providers.base import (
-    Call,
-    Handover,
-    Inbound,
-    LostAnswer,
-    Outgoing,
-    Provider,
-    Report,
-    Unreadable,
-    hmac_hex,
-    same,
-)
+from deliveries.providers.base import Provider
+from deliveries.providers.facts import Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unreadable
 from deliveries.providers.handing_over import post
+from deliveries.providers.proving import hmac_hex, same
 from deliveries.providers.reading import (
     LONGEST_ADDRESS,
     LONGEST_ID,

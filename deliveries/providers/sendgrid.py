@@ -24,7 +24,7 @@ from deliveries.providers.anymail_service import (
     resubscribed,
     specific,
 )
-from deliveries.providers.base import Act, Call, Fact, Report, Unreadable
+from deliveries.providers.facts import Act, Call, Fact, Report, Unreadable
 from deliveries.providers.proving import ecdsa, fresh
 from deliveries.providers.reading import LONGEST_WORD, clean, epoch, json_objects, word
 

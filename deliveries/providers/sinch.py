@@ -14,7 +14,8 @@ from typing import Any
 
 import httpx
 
-from deliveries.providers.base import (
+from deliveries.providers.base import Unsigned
+from deliveries.providers.facts import (
     Act,
     Call,
     Fact,
@@ -24,7 +25,6 @@ from deliveries.providers.base import (
     Outgoing,
     Report,
     Unreadable,
-    Unsigned,
 )
 from deliveries.providers.handing_over import first, post, refused, told
 from deliveries.providers.proving import application, fresh, signed

@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from deliveries.providers.base import Call, Handover, LostAnswer, Outgoing, Report, Unreadable, Unsigned
+from deliveries.providers.base import Unsigned
+from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report, Unreadable
 from deliveries.providers.handing_over import post, refused
 from deliveries.providers.reading import (
     LONGEST_ADDRESS,

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from deliveries.providers.base import Call, Fact, Handover, Inbound, Outgoing, Report, Unsigned
+from deliveries.providers.base import Unsigned
+from deliveries.providers.facts import Call, Fact, Handover, Inbound, Outgoing, Report
 from deliveries.providers.handing_over import refused
 from deliveries.providers.reading import (
     LONGEST_ADDRESS,

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from deliveries.providers.base import Call, Fact, Handover, Outgoing, Provider, Unreadable
+from deliveries.providers.base import Provider
+from deliveries.providers.facts import Call, Fact, Handover, Outgoing, Unreadable
 from deliveries.providers.mail_facts import facts
 from deliveries.providers.mail_reading import read
 from deliveries.providers.smtp_marks import ENVELOPE_TO, origin, proven

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from deliveries.providers.base import Call, hmac_hex, same
+from deliveries.providers.facts import Call
 from deliveries.providers.mail_reading import Fields, Mail, address_in, blocks
+from deliveries.providers.proving import hmac_hex, same
 from deliveries.providers.reading import LONGEST_ID, UUID
 from deliveries.providers.returned_mail import status_text
 

@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 from django.utils import timezone
 
-from deliveries.providers.base import Handover, LostAnswer, Outgoing
 from deliveries.providers.bounces import blames_recipient, enhanced_code, reason_code, unexplained
+from deliveries.providers.facts import Handover, LostAnswer, Outgoing
 from deliveries.providers.handing_over import OUTAGE_WAIT
 from deliveries.providers.reading import LONGEST_ID, clean
 from deliveries.providers.smtp_marks import BOUNCES, UNSUBSCRIBE, domain_of, envelope, envelope_id, message_id

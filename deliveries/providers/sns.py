@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from deliveries.providers.base import Uncheckable, Unreadable
+from deliveries.providers.facts import Uncheckable, Unreadable
 from deliveries.providers.proving import rsa_certificate
 from deliveries.providers.reading import json_object
 

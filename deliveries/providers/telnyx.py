@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx
 
-from deliveries.providers.base import (
+from deliveries.providers.base import Provider
+from deliveries.providers.facts import (
     Act,
     Call,
     Fact,
@@ -20,7 +21,6 @@ from deliveries.providers.base import (
     Inbound,
     LostAnswer,
     Outgoing,
-    Provider,
     Report,
     Unreadable,
 )

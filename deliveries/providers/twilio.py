@@ -13,19 +13,10 @@ from typing import Any
 import httpx
 from django.conf import settings
 
-from deliveries.providers.base import (
-    Act,
-    Call,
-    Handover,
-    Inbound,
-    LostAnswer,
-    Outgoing,
-    Provider,
-    Report,
-    Unreadable,
-    same,
-)
+from deliveries.providers.base import Provider
+from deliveries.providers.facts import Act, Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unreadable
 from deliveries.providers.handing_over import post, retry_after
+from deliveries.providers.proving import same
 from deliveries.providers.reading import (
     LONGEST_ADDRESS,
     LONGEST_ID,

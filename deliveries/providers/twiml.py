@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from xml.sax.saxutils import escape, quoteattr
 
-from deliveries.providers.base import Act, Outgoing, Report
+from deliveries.providers.facts import Act, Outgoing, Report
 from deliveries.providers.reading import LONGEST_ADDRESS, LONGEST_ID, LONGEST_WORD, clean, word
 
 # "Answered" and "over": only then does AnsweredBy say who it was.

@@ -18,7 +18,8 @@ from uuid import uuid4
 import httpx
 import jwt
 
-from deliveries.providers.base import (
+from deliveries.providers.base import Provider
+from deliveries.providers.facts import (
     Act,
     Call,
     Fact,
@@ -26,13 +27,11 @@ from deliveries.providers.base import (
     Inbound,
     LostAnswer,
     Outgoing,
-    Provider,
     Report,
     Unreadable,
-    same,
 )
 from deliveries.providers.handing_over import post, refused, retry_after, told
-from deliveries.providers.proving import URL_SECRET, digest, fresh, token
+from deliveries.providers.proving import URL_SECRET, digest, fresh, same, token
 from deliveries.providers.reading import (
     LONGEST_ADDRESS,
     LONGEST_ID,

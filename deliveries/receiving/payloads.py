@@ -14,7 +14,8 @@ from urllib.parse import urlencode
 
 from contacts.keywords import classify, pressed
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Act, Call, Fact, Inbound, Provider, Report, Stray, Unreadable
+from deliveries.providers.base import Provider
+from deliveries.providers.facts import Act, Call, Fact, Inbound, Report, Stray, Unreadable
 from deliveries.receiving.translation import Mapping
 from deliveries.statuses import REACHING, SETTLED
 

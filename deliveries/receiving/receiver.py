@@ -31,7 +31,8 @@ from django.utils import timezone
 
 from deliveries.models import Account
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Call, Provider
+from deliveries.providers.base import Provider
+from deliveries.providers.facts import Call
 from deliveries.receiving.storing import POSTGRESQL, Incoming, columns, store_in_sqlite
 from deliveries.tasks import ring
 

@@ -27,7 +27,7 @@ from contacts.models import Address, Suppression
 from deliveries import mappings, statements
 from deliveries.models import Account, CodeSighting, Engagement, Message, PendingReceipt, Receipt, StrayReport
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Act, Call, Fact, Inbound, Report, Stray, Unreadable
+from deliveries.providers.facts import Act, Call, Fact, Inbound, Report, Stray, Unreadable
 from deliveries.receiving import evidence
 from deliveries.receiving.translation import Translated
 from deliveries.statements import Event, Waiting

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Report
+from deliveries.providers.facts import Report
 from deliveries.statuses import REACHING, SETTLED, Evidence, FailureClass, Fault, Meaning, Status
 
 CODES = Path(__file__).resolve().parent.parent / "providers" / "codes"

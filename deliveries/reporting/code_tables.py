@@ -16,7 +16,7 @@ from contacts.channels import Channel
 from deliveries import mappings
 from deliveries.models import CodeMapping
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Report
+from deliveries.providers.facts import Report
 from deliveries.receiving.translation import Code, Key, tables_of
 from deliveries.receiving.translation import Mapping as Tables
 from deliveries.reporting.filters import Chip

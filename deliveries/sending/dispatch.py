@@ -32,7 +32,7 @@ from deliveries.deciding.decide import UNDER_WAY, State, Step
 from deliveries.deciding.knowing import rules_of
 from deliveries.models import Account, Decision, Message, Outbox, RecipientTally
 from deliveries.providers import PROVIDERS
-from deliveries.providers.base import Handover, LostAnswer, Outgoing, Report
+from deliveries.providers.facts import Handover, LostAnswer, Outgoing, Report
 from deliveries.providers.proving import URL_SECRET
 from deliveries.receiving.recording import apply, event
 from deliveries.statements import rewrite
