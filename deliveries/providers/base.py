@@ -7,11 +7,14 @@ database, of our statuses (the code tables in `codes/` map those) or of other pr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from deliveries.providers.facts import Call, Fact, Handover, Outgoing
+import httpx
+
+from deliveries.providers.facts import Call, Fact, Handover, LostAnswer, Outgoing, Unreadable
+from deliveries.providers.handing_over import accepted, post, refused, retry_after, told
 from deliveries.providers.proving import allowed_peer, url_secret
-from deliveries.providers.reading import bare
+from deliveries.providers.reading import Told, bare
 
 # Settings of an account that give nobody any power: forms show what is stored. Everything else is secret.
 NOT_SECRET = frozenset(
@@ -46,6 +49,8 @@ class Provider:
     # Beginnings of words in the code table that only answers to our own requests bring, never a callback.
     answers_only: ClassVar[tuple[str, ...]] = ("rejected",)
     headers_kept: ClassVar[frozenset[str]] = frozenset({"content-type", "user-agent"})
+    # Codes of answers that refuse nothing: a limit is reached for the moment, and the message waits.
+    come_back: ClassVar[frozenset[str]] = frozenset()
     # Native statuses that only the handset or a person can have caused: stronger evidence than a carrier's word.
     handset_words: ClassVar[frozenset[str]] = frozenset()
     # What the provider wants to read in our answer, beyond its being 2xx.
@@ -80,12 +85,47 @@ class Provider:
         """The address to fetch so that the provider begins to call us; '' for an ordinary callback. Never raises."""
         return ""
 
-    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
-        """Hand one message over through `client` (an httpx.AsyncClient). Raises LostAnswer."""
+    async def send(
+        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
+    ) -> Handover:
+        """Hand one message over: by default in one POST, which `request` makes. Raises LostAnswer."""
+        asked = self.request(message, credentials)
+        if isinstance(asked, Handover):
+            return asked
+        answer = await post(client, **asked)
+        return answer if isinstance(answer, Handover) else self.understood(answer)
+
+    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any] | Handover:
+        """What httpx's `post` is given; or, when there is no use in asking, the refusal."""
         raise NotImplementedError
 
+    def understood(self, answer: httpx.Response) -> Handover:
+        """What an answer means that decides something. Raises LostAnswer when the message may have been taken."""
+        said = told(answer)
+        try:
+            if answer.is_success:
+                return self.taken(said)
+            code, text = self.refusal(said)
+        except Unreadable as problem:
+            if answer.is_success:
+                raise LostAnswer(str(problem)) from problem
+            code, text = "", ""
+        if str(code) in self.come_back:
+            return Handover(
+                False, native_code=str(code), native_text=str(text), retry_after=retry_after(answer)
+            )
+        return refused(code or f"http:{answer.status_code}", text or f"HTTP {answer.status_code}")
+
+    def taken(self, said: Told) -> Handover:
+        """The provider took the message: `accepted` with its id. Raises LostAnswer."""
+        return accepted(said.get("id"))
+
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        """Their code and sentence for a refusal; nothing where the HTTP status says it all."""
+        return said.get("code"), said.get("message")
+
     async def find(
-        self, message: Outgoing, credentials: Mapping[str, str], client: object
+        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
     ) -> Handover | None:
         """What the provider knows of a message whose answer was lost.
 

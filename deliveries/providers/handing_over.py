@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from deliveries.providers.facts import Handover, LostAnswer
-from deliveries.providers.reading import LONGEST_WORD, clean
+from deliveries.providers.reading import LONGEST_WORD, Told, clean
 
 # Seconds to wait when the provider names none, and the most that it may ask for.
 DEFAULT_WAIT, LONGEST_WAIT = 5.0, 3600.0
@@ -50,19 +50,30 @@ def weighed(answer: httpx.Response) -> httpx.Response | Handover:
     return answer
 
 
-def told(answer: httpx.Response) -> dict[str, Any]:
+async def look_up(client: httpx.AsyncClient, url: str, **request: Any) -> Told | None:
+    """The JSON object that a provider answers to a question; None when it does not answer."""
+    try:
+        answer = await client.get(url, **request)
+    except httpx.HTTPError:
+        return None
+    return told(answer) if answer.is_success else None
+
+
+def told(answer: httpx.Response) -> Told:
     """The JSON object in an answer; empty when there is none."""
     try:
         found = answer.json()
     except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+        return Told()
+    return Told(found if isinstance(found, dict) else {})
 
 
-def first(found: dict[str, Any], name: str) -> dict[str, Any]:
-    """The first object of the list in this field of an answer; empty when there is none."""
-    items = found.get(name)
-    return items[0] if isinstance(items, list) and items and isinstance(items[0], dict) else {}
+def accepted(provider_message_id: Any, parts: Any = 1) -> Handover:
+    """The provider took it, as so many segments. Raises LostAnswer when it does not say as what."""
+    if not provider_message_id:
+        raise LostAnswer("Taken, but without an id.")
+    count = int(parts) if str(parts).isdigit() else 1
+    return Handover(True, provider_message_id=str(provider_message_id), segments=max(count, 1))
 
 
 def refused(code: Any, text: Any) -> Handover:
@@ -86,3 +97,9 @@ def retry_after(answer: httpx.Response) -> float:
         return OUTAGE_WAIT if answer.is_server_error else DEFAULT_WAIT
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     return min(max((until - datetime.now(UTC)).total_seconds(), 1.0), LONGEST_WAIT)
+
+
+def first(found: dict[str, Any], name: str) -> dict[str, Any]:
+    """Going: use Told.first."""
+    items = found.get(name)
+    return items[0] if isinstance(items, list) and items and isinstance(items[0], dict) else {}

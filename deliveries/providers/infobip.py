@@ -7,7 +7,6 @@ Reports name a status and an error by number. In those of calls `permanent` is t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any, Literal
 
@@ -20,27 +19,11 @@ from deliveries.providers.facts import (
     Fact,
     Handover,
     Inbound,
-    LostAnswer,
     Outgoing,
     Report,
-    Unreadable,
 )
-from deliveries.providers.handing_over import first, post, refused, told
-from deliveries.providers.reading import (
-    LONGEST_ADDRESS,
-    LONGEST_ID,
-    LONGEST_WORD,
-    clean,
-    each,
-    inside,
-    iso,
-    json_object,
-    objects,
-    query_of,
-    reference,
-    with_plus,
-    word,
-)
+from deliveries.providers.handing_over import accepted, look_up
+from deliveries.providers.reading import Told, clean, each, json_object, query_of, reference
 
 # Statuses known by number; others are read by the name of their group. A test compares them with the code table.
 NUMBERS = frozenset(map(str, (*range(2, 16), *range(17, 22), 23, 24, 25, 26, 29, 51, 52)))
@@ -61,49 +44,47 @@ class Infobip(Unsigned):
 
     def parse(self, kind: str, call: Call) -> list[Fact]:
         query, body = query_of(call), json_object(call.body)
+        ref = reference(query.get("m"))
         if "callId" in body:
-            return list(call_facts(reference(query), body))
+            return list(call_facts(ref, body))
         results = body.get("results", [body])
         # What is told of several messages at once concerns none of them by the address.
-        ref = reference(query) if isinstance(results, list) and len(results) == 1 else ""
+        ref = ref if isinstance(results, list) and len(results) == 1 else ""
         return each(results, "results", partial(result_facts, ref, query.get("c") == "voice"))
 
-    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
+    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
         """Our reference is the message's id: sent twice, it is refused as a duplicate and thus was taken."""
-        assert isinstance(client, httpx.AsyncClient)
         voice = message.channel == "voice"
-        answer = await post(
-            client,
-            resource(credentials, "/tts/3/advanced" if voice else "/sms/3/messages"),
-            json={"messages": [call_fields(message) if voice else text_fields(message)]},
-            headers=authorization(credentials),
-        )
-        if isinstance(answer, Handover):
-            return answer
-        made = first(told(answer), "messages")
-        status = made.get("status")
-        if answer.is_success and made.get("messageId") and isinstance(status, dict):
-            return taken(str(made["messageId"]), status, made.get("details"))
-        if answer.is_success:
-            raise LostAnswer(f"HTTP {answer.status_code} without a message.")
-        return refusal(answer)
+        return {
+            "url": resource(credentials, "/tts/3/advanced" if voice else "/sms/3/messages"),
+            "json": {"messages": [call_fields(message) if voice else text_fields(message)]},
+            "headers": authorization(credentials),
+        }
+
+    def taken(self, said: Told) -> Handover:
+        """An answer about the message: taken, or refused at once with a status like those of reports."""
+        made = said.first("messages")
+        status = made.inside("status")
+        found, group = status_word(status), status.maybe("groupName").upper()
+        if made.get("messageId") and group in REFUSALS and found != DUPLICATE:
+            return Handover(False, native_status=found, native_text=status.text("description"))
+        return accepted(made.get("messageId"), made.inside("details").get("messageCount"))
+
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        """In the words of this API or of those before it."""
+        said = said.inside("requestError", "serviceException") or said
+        return said.get("errorCode") or said.get("messageId"), said.get("description") or said.get("text")
 
     async def find(
-        self, message: Outgoing, credentials: Mapping[str, str], client: object
+        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
     ) -> Handover | None:
         """By our reference. Where the log does not have it, sending again is safe: a latecomer would be refused."""
-        assert isinstance(client, httpx.AsyncClient)
         if message.channel == "voice":
             return None  # whether calls are refused as duplicates is not documented
-        try:
-            url = resource(credentials, "/sms/3/logs")
-            answer = await client.get(
-                url, params={"messageId": message.ref}, headers=authorization(credentials)
-            )
-        except httpx.HTTPError:
-            return None
-        found = told(answer).get("results")
-        if not answer.is_success or not isinstance(found, list):
+        asked = {"params": {"messageId": message.ref}, "headers": authorization(credentials)}
+        answer = await look_up(client, resource(credentials, "/sms/3/logs"), **asked)
+        found = answer.get("results") if answer else None
+        if not isinstance(found, list):
             return None
         if found:
             return Handover(True, provider_message_id=message.ref)
@@ -113,9 +94,9 @@ class Infobip(Unsigned):
 # ---- reading ---------------------------------------------------------------------------------------------
 
 
-def result_facts(ref: str, voice: bool, item: Mapping[str, Any]) -> Iterator[Fact]:
+def result_facts(ref: str, voice: bool, item: Told) -> Iterator[Fact]:
     """One element of `results`: a report, or a text from a person."""
-    ref = ref or reference({"m": str(item.get("callbackData") or "")})
+    ref = ref or reference(item.get("callbackData"))
     if "status" not in item:
         yield inbound(item)
     elif voice or "voiceCall" in item:
@@ -124,8 +105,8 @@ def result_facts(ref: str, voice: bool, item: Mapping[str, Any]) -> Iterator[Fac
         yield text_report(ref, item)
 
 
-def text_report(ref: str, item: Mapping[str, Any]) -> Report:
-    status, error = inside(item, "status"), inside(item, "error")
+def text_report(ref: str, item: Told) -> Report:
+    status, error = item.inside("status"), item.inside("error")
     code = number(error)
     permanent = error.get("permanent")
     lasting: Literal["", "permanent", "temporary"] = ""
@@ -133,79 +114,76 @@ def text_report(ref: str, item: Mapping[str, Any]) -> Report:
         lasting = "permanent" if permanent else "temporary"
     report = base_report(ref, "sms", item, status_word(status), code)
     return report._replace(
-        occurred_at=iso(item.get("doneAt")) or iso(item.get("sentAt")),
+        occurred_at=item.time("doneAt", "sentAt"),
         lasting=lasting,
         evidence="handset" if report.native_status == TO_HANDSET else "",
     )
 
 
-def voice_facts(ref: str, item: Mapping[str, Any]) -> Iterator[Report | Act]:
+def voice_facts(ref: str, item: Told) -> Iterator[Report | Act]:
     """How the call ended, and the keys pressed in it."""
-    status, code = status_word(inside(item, "status")), number(inside(item, "error"))
-    call = inside(item, "voiceCall") or item  # reports of the first version are flat
+    status, code = status_word(item.inside("status")), number(item.inside("error"))
+    call = item.inside("voiceCall") or item  # reports of the first version are flat
     if status in DELIVERED and code == ANSWERED_BY_MACHINE:
         status = "amd:MACHINE"
     elif status in DELIVERED and code not in ANSWERED:
         status = "5/error"
     report = base_report(ref, "voice", item, status, code)._replace(
-        occurred_at=iso(call.get("endTime")) or iso(item.get("doneAt")) or iso(item.get("sentAt"))
+        occurred_at=call.time("endTime") or item.time("doneAt", "sentAt")
     )
     yield report
-    digits = word(call, "dtmfCodes", required=False).replace(",", "").replace(" ", "")
+    digits = call.maybe("dtmfCodes").replace(",", "").replace(" ", "")
     if digits:  # empty after every call that asked for nothing
         yield key_press(report, digits)
 
 
-def call_facts(ref: str, event: Mapping[str, Any]) -> Iterator[Report | Act]:
+def call_facts(ref: str, event: Told) -> Iterator[Report | Act]:
     """An event of the Calls API; who answered is a fact of its own."""
-    about = inside(event, "properties")
-    call = inside(about, "callLog") or inside(about, "call")
+    about = event.inside("properties")
+    call = about.inside("callLog") or about.inside("call")
     if call.get("direction") == "INBOUND":
         return  # somebody calls us: not an answer to a message
-    error = inside(call, "errorCode")
+    error = call.inside("errorCode")
     report = Report(
         ref=ref,
-        provider_message_id=word(event, "callId", longest=LONGEST_ID),
+        provider_message_id=event.id("callId"),
         channel="voice",
-        native_status=word(call, "state", required=False),
-        native_code=word(error, "name", required=False),
-        native_text=clean(str(error.get("description") or "")),
-        occurred_at=iso(event.get("timestamp")),
-        address=with_plus(word(call, "to", longest=LONGEST_ADDRESS, required=False)),
+        native_status=call.maybe("state"),
+        native_code=error.maybe("name"),
+        native_text=error.text("description"),
+        occurred_at=event.time("timestamp"),
+        address=call.number("to"),
     )
     if event.get("type") == "DTMF_CAPTURED":
-        yield key_press(report, word(about, "dtmf", required=False))
+        yield key_press(report, about.maybe("dtmf"))
     if report.native_status:
         yield report
-    who = word(
-        inside(call, "machineDetection") or about, "detectionResult", longest=LONGEST_WORD - 4, required=False
-    )
+    who = (call.inside("machineDetection") or about).marked("amd:", "detectionResult")
     if who or report.native_code == "MACHINE_DETECTED":
-        yield report._replace(native_status=f"amd:{who or 'MACHINE'}", native_code="", native_text="")
+        yield report._replace(native_status=who or "amd:MACHINE", native_code="", native_text="")
 
 
-def base_report(ref: str, channel: str, item: Mapping[str, Any], status: str, code: str) -> Report:
-    text = inside(item, "error" if code else "status").get("description")
+def base_report(ref: str, channel: str, item: Told, status: str, code: str) -> Report:
     return Report(
         ref=ref,
-        provider_message_id=word(item, "messageId", longest=LONGEST_ID),
+        provider_message_id=item.id("messageId"),
         channel=channel,
         native_status=status,
         native_code=code,
-        native_text=clean(str(text or "")),
-        address=with_plus(word(item, "to", longest=LONGEST_ADDRESS)),
+        native_text=item.inside("error" if code else "status").text("description"),
+        address=item.number("to", required=True),
     )
 
 
-def status_word(status: Mapping[str, Any]) -> str:
+def status_word(status: Told) -> str:
     """The number of a status, or the name of its group when nobody has looked at that number yet."""
-    found = word(status, "id", "groupName")
-    return found if found in NUMBERS else word(status, "groupName", "id").upper()
+    found = status.word("id", "groupName")
+    return found if found in NUMBERS else status.word("groupName", "id").upper()
 
 
-def number(error: Mapping[str, Any]) -> str:
+def number(error: Told) -> str:
     """The number of an error; empty for "no error"."""
-    found = word(error, "id", required=False)
+    found = error.maybe("id")
     return "" if found == "0" else found
 
 
@@ -213,16 +191,16 @@ def key_press(report: Report, digits: str) -> Act:
     return Act("key_press", *report[:3], address=report.address, text=digits, occurred_at=report.occurred_at)
 
 
-def inbound(item: Mapping[str, Any]) -> Inbound:
-    parts = objects(item.get("message") if isinstance(item.get("message"), list) else None, "message")
+def inbound(item: Told) -> Inbound:
+    parts = item.objects("message") if isinstance(item.get("message"), list) else []
     said = item.get("text") or " ".join(str(part["value"]) for part in parts if part.get("value"))
     return Inbound(
-        sender=with_plus(word(item, "from", "sender", longest=LONGEST_ADDRESS)),
-        recipient=with_plus(word(item, "to", longest=LONGEST_ADDRESS)),
+        sender=item.number("from", "sender", required=True),
+        recipient=item.number("to", required=True),
         channel="mms" if parts else "sms",
         text=clean(str(said)),
-        occurred_at=iso(item.get("receivedAt")),
-        provider_message_id=word(item, "messageId", longest=LONGEST_ID),
+        occurred_at=item.time("receivedAt"),
+        provider_message_id=item.id("messageId"),
     )
 
 
@@ -267,25 +245,3 @@ def call_fields(message: Outgoing) -> dict[str, Any]:
         "notifyContentVersion": 2,
         "callbackData": message.ref,
     }
-
-
-def taken(made: str, status: Mapping[str, Any], details: Any) -> Handover:
-    """An answer about the message: taken, or refused at once with a status like those of reports."""
-    try:
-        found = status_word(status)
-        group = word(status, "groupName", required=False).upper()
-    except Unreadable as problem:
-        raise LostAnswer(f"status: {problem}") from problem
-    if group in REFUSALS and found != DUPLICATE:
-        return Handover(False, native_status=found, native_text=clean(str(status.get("description") or "")))
-    count = details.get("messageCount") if isinstance(details, dict) else None
-    return Handover(True, provider_message_id=made, segments=count if isinstance(count, int) else 1)
-
-
-def refusal(answer: httpx.Response) -> Handover:
-    """An error, in the words of this API or of those before it."""
-    said = told(answer)
-    with suppress(Unreadable):
-        said = inside(said, "requestError", "serviceException") or said
-    code = said.get("errorCode") or said.get("messageId") or f"http:{answer.status_code}"
-    return refused(code, said.get("description") or said.get("text"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -14,6 +14,91 @@ from deliveries.providers.facts import Call, Fact, Unreadable
 UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 # What the columns hold. No provider's own words are longer.
 LONGEST_ID, LONGEST_WORD, LONGEST_ADDRESS = 80, 64, 254
+
+
+class Told(dict[str, Any]):
+    """The fields that a callback, or an answer, tells.
+
+    Each method takes the first of the fields named that has a value, checked so that it can be stored as it came.
+    All raise Unreadable, with the field's name.
+    """
+
+    def word(self, *names: str, longest: int = LONGEST_WORD) -> str:
+        """A word that has to be there, or a whole number as text: codes come as both."""
+        return self._text(names, longest, required=True)
+
+    def maybe(self, *names: str, longest: int = LONGEST_WORD) -> str:
+        """A word that may be missing: ''."""
+        return self._text(names, longest, required=False)
+
+    def marked(self, mark: str, *names: str) -> str:
+        """The same behind a mark of ours, such as `amd:` before what the answering-machine detection heard."""
+        found = self.maybe(*names, longest=LONGEST_WORD - len(mark))
+        return found and mark + found
+
+    def id(self, *names: str, required: bool = True) -> str:
+        """Their id of a message."""
+        return self._text(names, LONGEST_ID, required)
+
+    def address(self, *names: str, required: bool = False) -> str:
+        """An address as they write it."""
+        return self._text(names, LONGEST_ADDRESS, required)
+
+    def number(self, *names: str, required: bool = False) -> str:
+        """A phone number with its plus, which many leave out."""
+        return with_plus(self.address(*names, required=required))
+
+    def text(self, *names: str) -> str:
+        """Free text; '' when there is none."""
+        return clean(str(self._first(names) or ""))
+
+    def time(self, *names: str) -> datetime | None:
+        """The first ISO 8601 time among these fields."""
+        return next((at for name in names if (at := iso(self.get(name)))), None)
+
+    def inside(self, *path: str) -> Told:
+        """The object at the end of this path; empty when it, or one on the way, is missing."""
+        found: Any = self
+        for name in path:
+            found = found.get(name)
+            if found is None:
+                return Told()
+            if not isinstance(found, dict):
+                raise Unreadable(f"{name}: not an object.")
+        return Told(found)
+
+    def objects(self, name: str) -> list[Told]:
+        """The objects of a list; none when it is missing."""
+        found = self.get(name)
+        if found is None:
+            return []
+        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+            raise Unreadable(f"{name}: not a list of objects.")
+        return [Told(item) for item in found]
+
+    def first(self, name: str) -> Told:
+        """The first object of a list; empty when there is none."""
+        return next(iter(self.objects(name)), Told())
+
+    def _first(self, names: tuple[str, ...]) -> Any:
+        return next((value for name in names if (value := self.get(name)) not in (None, "")), None)
+
+    def _text(self, names: tuple[str, ...], longest: int, required: bool) -> str:
+        name = next((name for name in names if self.get(name) not in (None, "")), names[0])
+        value = self.get(name)
+        if value is None or value == "":
+            if required:
+                raise Unreadable(f"{name}: missing.")
+            return ""
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if not isinstance(value, str):
+            raise Unreadable(f"{name}: not a text.")
+        if len(value) > longest:
+            raise Unreadable(f"{name}: longer than {longest} characters.")
+        if not value.isprintable():
+            raise Unreadable(f"{name}: contains an unprintable character.")
+        return value
 
 
 def pairs(form_body: bytes) -> list[tuple[bytes, bytes]]:
@@ -36,15 +121,15 @@ def pairs(form_body: bytes) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def form(form_body: bytes) -> dict[str, str]:
+def form(form_body: bytes) -> Told:
     """Fields as text; of a repeated name the first value."""
-    return {
-        name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
+    return Told(
+        (name.decode("utf-8", "replace"), value.decode("utf-8", "replace"))
         for name, value in reversed(pairs(form_body))
-    }
+    )
 
 
-def fields_of(call: Call) -> dict[str, str]:
+def fields_of(call: Call) -> Told:
     """The fields of a GET, a form or a flat JSON body, whichever it is, as text. Raises Unreadable.
 
     What a JSON body nests is left out: an adapter that needs it reads `json_object`.
@@ -54,10 +139,10 @@ def fields_of(call: Call) -> dict[str, str]:
     if not is_json(call):
         return form(call.body)
     told = json_object(call.body)
-    return {name: str(value) for name, value in told.items() if isinstance(value, str | int | float)}
+    return Told((name, str(value)) for name, value in told.items() if isinstance(value, str | int | float))
 
 
-def query_of(call: Call) -> dict[str, str]:
+def query_of(call: Call) -> Told:
     """The fields of the callback's address: those we put there ourselves and, in a GET, the provider's."""
     return form(call.query.encode("utf-8", "replace"))
 
@@ -74,30 +159,21 @@ def json_value(body: bytes) -> Any:
         raise Unreadable("body: not JSON.") from problem
 
 
-def json_object(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> Told:
     """The object in a JSON body. Raises Unreadable."""
     told = json_value(body)
     if not isinstance(told, dict):
         raise Unreadable("body: not a JSON object.")
-    return told
+    return Told(told)
 
 
-def json_objects(body: bytes) -> list[dict[str, Any]]:
+def json_objects(body: bytes) -> list[Told]:
     """The objects of a JSON body that is a list of them, or one. Raises Unreadable."""
     told = json_value(body)
-    return objects(told if isinstance(told, list) else [told], "body")
+    return Told(body=told if isinstance(told, list) else [told]).objects("body")
 
 
-def objects(told: Any, name: str) -> list[dict[str, Any]]:
-    """A list of objects as it stands in field `name`; none when it is missing. Raises Unreadable."""
-    if told is None:
-        return []
-    if not isinstance(told, list) or not all(isinstance(each, dict) for each in told):
-        raise Unreadable(f"{name}: not a list of objects.")
-    return told
-
-
-def each(told: Any, name: str, read: Callable[[dict[str, Any]], Iterable[Fact]]) -> list[Fact]:
+def each(told: Any, name: str, read: Callable[[Told], Iterable[Fact]]) -> list[Fact]:
     """The facts that `read` finds in the objects of a list, as it stands in field `name`.
 
     An object that cannot be read does not cost its neighbours their facts; Unreadable only when nothing is left.
@@ -108,27 +184,12 @@ def each(told: Any, name: str, read: Callable[[dict[str, Any]], Iterable[Fact]])
     problem: Unreadable | None = None
     for item in told:
         try:
-            facts.extend(read(objects([item], name)[0]))
+            facts.extend(read(Told({name: [item]}).first(name)))
         except Unreadable as this:
             problem = problem or this
     if problem and not facts:
         raise problem
     return facts
-
-
-def inside(told: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """The object at the end of this path of names; empty when it, or one on the way, is missing.
-
-    Raises Unreadable when something else stands there.
-    """
-    found: Any = told
-    for name in names:
-        found = found.get(name)
-        if found is None:
-            return {}
-        if not isinstance(found, dict):
-            raise Unreadable(f"{name}: not an object.")
-    return found
 
 
 def iso(text: Any) -> datetime | None:
@@ -160,31 +221,10 @@ def stamp(text: Any, *layouts: str) -> datetime | None:
     return None
 
 
-def reference(query: Mapping[str, str]) -> str:
-    """Our uuid from the callback address; empty when it is missing or no uuid."""
-    given = query.get("m", "")
-    return given.lower() if UUID.fullmatch(given) else ""
-
-
-def word(fields: Mapping[str, Any], *names: str, longest: int = LONGEST_WORD, required: bool = True) -> str:
-    """The first of `names` that has a value, as text (a whole number too); empty if none has and it is not required.
-
-    Raises Unreadable when it is missing, is no text, or could not be stored as it came.
-    """
-    name = next((name for name in names if fields.get(name) not in (None, "")), names[0])
-    value = fields.get(name)
-    value = "" if value is None else value
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)  # codes come as numbers and as texts
-    if not isinstance(value, str):
-        raise Unreadable(f"{name}: not a text.")
-    if required and not value:
-        raise Unreadable(f"{name}: missing.")
-    if len(value) > longest:
-        raise Unreadable(f"{name}: longer than {longest} characters.")
-    if not value.isprintable():
-        raise Unreadable(f"{name}: contains an unprintable character.")
-    return value
+def reference(*given: Any) -> str:
+    """The first of these that is a uuid, as ours are; '' when none is."""
+    texts = (each.get("m") if isinstance(each, dict) else each for each in given)
+    return next((each.lower() for each in texts if isinstance(each, str) and UUID.fullmatch(each)), "")
 
 
 def bare(address: str) -> str:
@@ -211,3 +251,18 @@ def north_american(number: str) -> str:
 def clean(text: str) -> str:
     """Free text without what no database stores: NUL characters and lone surrogates."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+# ---- Going: for the adapters that do not use Told yet --------------------------------------------------------
+
+
+def word(fields: Any, *names: str, longest: int = LONGEST_WORD, required: bool = True) -> str:
+    return Told(fields)._text(names, longest, required)
+
+
+def inside(told: Any, *names: str) -> Told:
+    return Told(told).inside(*names)
+
+
+def objects(told: Any, name: str) -> list[Told]:
+    return Told({name: told}).objects(name)

@@ -15,27 +15,13 @@ from django.conf import settings
 
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Act, Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unreadable
-from deliveries.providers.handing_over import post, retry_after
+from deliveries.providers.handing_over import accepted, look_up
 from deliveries.providers.proving import same
-from deliveries.providers.reading import (
-    LONGEST_ADDRESS,
-    LONGEST_ID,
-    LONGEST_WORD,
-    clean,
-    fields_of,
-    form,
-    is_json,
-    pairs,
-    query_of,
-    reference,
-    word,
-)
-from deliveries.providers.twiml import NO_MORE, call_reports, call_text, key_press, recipient, script
+from deliveries.providers.reading import Told, fields_of, form, is_json, pairs, query_of, reference
+from deliveries.providers.twiml import NO_MORE, call_reports, call_text, key_press, script
 
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 OPT_OUT_TYPES = {"STOP", "START", "HELP"}
-# Not refusals of the message: the account's rate limit, and the sender's queue, are full for the moment.
-COME_BACK = {"20429", "21611"}
 
 
 class Twilio(Provider):
@@ -47,6 +33,7 @@ class Twilio(Provider):
     kinds = frozenset({"status", "amd", "keys", "inbound"})
     tables = ("twilio", "sip")
     headers_kept = Provider.headers_kept | {"i-twilio-idempotency-token"}
+    come_back = frozenset({"20429", "21611"})  # the account's rate limit, the sender's queue
     handset_words = frozenset({"amd:human", "read"})
 
     # ---- receiving ---------------------------------------------------------------------------------------
@@ -66,14 +53,14 @@ class Twilio(Provider):
         return any(same(signature(key, url, signed), sent) for url in spellings(call.url))
 
     def parse(self, kind: str, call: Call) -> list[Report | Inbound | Act]:
-        fields = fields_of(call)
-        query = query_of(call)
+        query, fields = query_of(call), fields_of(call)
+        ref = reference(query.get("m"))
         if kind in ("status", "amd"):
-            return list(reports(reference(query), query.get("c", ""), fields))
+            return list(reports(ref, query.get("c", ""), fields))
         if kind == "keys":
-            return [key_press(reference(query), fields)]
+            return [key_press(ref, fields)]
         if kind == "inbound":
-            return list(inbound(reference(query), fields))
+            return list(inbound(ref, fields))
         raise Unreadable(f"kind: {kind!r} is not one of status, amd, keys, inbound.")
 
     def reply(self, kind: str, call: Call) -> tuple[str, bytes]:
@@ -81,42 +68,40 @@ class Twilio(Provider):
 
     # ---- sending -----------------------------------------------------------------------------------------
 
-    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
-        assert isinstance(client, httpx.AsyncClient)
+    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
         voice = message.channel == "voice"
-        answer = await post(
-            client,
-            resource(credentials, "Calls" if voice else "Messages"),
-            data=call_fields(message) if voice else message_fields(message),
-            auth=(credentials["account_sid"], credentials["auth_token"]),
-        )
-        return answer if isinstance(answer, Handover) else understood(answer)
+        return {
+            "url": resource(credentials, "Calls" if voice else "Messages"),
+            "data": call_fields(message) if voice else message_fields(message),
+            "auth": (credentials["account_sid"], credentials["auth_token"]),
+        }
+
+    def taken(self, said: Told) -> Handover:
+        return accepted(said.get("sid"), said.get("num_segments"))
 
     async def find(
-        self, message: Outgoing, credentials: Mapping[str, str], client: object
+        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
     ) -> Handover | None:
         """The one message with this text that Twilio made for this pair of numbers since the handover began.
 
         `message.extra["since"]` (ISO) says when that was; without it, since midnight UTC. Calls carry no text to
         tell them apart, and a message that is not listed yet may still come: both are None.
         """
-        assert isinstance(client, httpx.AsyncClient)
         if message.channel == "voice":
             return None
         since = since_when(message)
+        answer = await look_up(
+            client,
+            resource(credentials, "Messages"),
+            params={"To": message.to, "From": message.sender, "DateSent>": since.strftime("%Y-%m-%d")},
+            auth=(credentials["account_sid"], credentials["auth_token"]),
+        )
         try:
-            answer = await client.get(
-                resource(credentials, "Messages"),
-                params={"To": message.to, "From": message.sender, "DateSent>": since.strftime("%Y-%m-%d")},
-                auth=(credentials["account_sid"], credentials["auth_token"]),
-            )
-            listed = answer.json()["messages"] if answer.is_success else []
+            listed = answer["messages"] if answer else []
             matching = [item for item in listed if item["body"] == message.body and made_at(item) >= since]
-        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+            return self.taken(Told(matching[0])) if len(matching) == 1 else None
+        except (ValueError, KeyError, TypeError, LostAnswer):
             return None
-        if len(matching) != 1:
-            return None
-        return accepted(matching[0])
 
 
 # ---- the signature ---------------------------------------------------------------------------------------
@@ -161,35 +146,34 @@ def body_digest_matches(call: Call) -> bool:
 # ---- the fields ------------------------------------------------------------------------------------------
 
 
-def media_count(fields: Mapping[str, str]) -> int:
+def media_count(fields: Told) -> int:
     count = fields.get("NumMedia", "")
     return int(count) if count.isascii() and count.isdigit() and len(count) < 4 else 0
 
 
-def reports(ref: str, hint: str, fields: Mapping[str, str]) -> Iterator[Report]:
+def reports(ref: str, hint: str, fields: Told) -> Iterator[Report]:
     if fields.get("CallSid"):
         at = moment(fields.get("Timestamp", ""))
         yield from call_reports(ref, fields, call_code(fields), call_text(fields), at)
         return
-    code = word(fields, "ErrorCode", required=False)
+    code = fields.maybe("ErrorCode")
     yield Report(
         ref=ref,
-        provider_message_id=word(fields, "MessageSid", "SmsSid", longest=LONGEST_ID),
+        provider_message_id=fields.id("MessageSid", "SmsSid"),
         channel=hint if hint in ("sms", "mms") else "mms" if media_count(fields) else "sms",
-        native_status=word(fields, "MessageStatus", "SmsStatus"),
+        native_status=fields.word("MessageStatus", "SmsStatus"),
         native_code="" if code == "0" else code,
-        native_text=clean(fields.get("ErrorMessage", "")),
-        address=recipient(fields),
+        native_text=fields.text("ErrorMessage"),
+        address=fields.address("To"),
     )
 
 
-def call_code(fields: Mapping[str, str]) -> str:
+def call_code(fields: Told) -> str:
     """The reason of a failed call: Twilio's own code, else the network's SIP answer."""
-    code = word(fields, "ErrorCode", required=False)
+    code = fields.maybe("ErrorCode")
     if code and code != "0":
         return code
-    sip = word(fields, "SipResponseCode", required=False, longest=LONGEST_WORD - len("sip:"))
-    return f"sip:{sip}" if sip and fields.get("CallStatus") == "failed" else ""
+    return fields.marked("sip:", "SipResponseCode") if fields.get("CallStatus") == "failed" else ""
 
 
 def moment(text: str) -> datetime | None:
@@ -201,24 +185,21 @@ def moment(text: str) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def inbound(ref: str, fields: Mapping[str, str]) -> Iterator[Inbound]:
+def inbound(ref: str, fields: Told) -> Iterator[Inbound]:
     if fields.get("CallSid"):
         return  # somebody calls us: not an answer to a message
-    sender, ours = (
-        word(fields, "From", longest=LONGEST_ADDRESS),
-        word(fields, "To", longest=LONGEST_ADDRESS),
-    )
+    sender = fields.address("From", required=True)
     if ":" in sender:
         raise Unreadable(f"From: {sender.partition(':')[0]!r} is not a channel of ours.")
     keyword = fields.get("OptOutType", "").upper()
     yield Inbound(
         sender=sender,
-        recipient=ours,
+        recipient=fields.address("To", required=True),
         channel="mms" if media_count(fields) else "sms",
-        text=clean(fields.get("Body", "")),
+        text=fields.text("Body"),
         ref=ref,
         opt_out_type=keyword if keyword in OPT_OUT_TYPES else "",
-        provider_message_id=word(fields, "MessageSid", "SmsSid", longest=LONGEST_ID, required=False),
+        provider_message_id=fields.id("MessageSid", "SmsSid", required=False),
     )
 
 
@@ -249,33 +230,6 @@ def call_fields(message: Outgoing) -> dict[str, str | list[str]]:
         "StatusCallback": message.callback,
         "StatusCallbackEvent": ["initiated", "ringing", "answered", "completed"],
     }
-
-
-def understood(answer: httpx.Response) -> Handover:
-    """Twilio's answer to a request that it read. Raises LostAnswer when it may have made the message."""
-    try:
-        told: Any = answer.json()
-    except ValueError:
-        told = None
-    if not isinstance(told, dict):
-        told = {}
-    if answer.is_success:
-        if not told.get("sid"):
-            raise LostAnswer(f"HTTP {answer.status_code} without a sid.")
-        return accepted(told)
-    code, text = str(told.get("code") or ""), str(told.get("message") or f"HTTP {answer.status_code}")
-    if code in COME_BACK:
-        return Handover(False, native_code=code, native_text=text, retry_after=retry_after(answer))
-    return Handover(False, native_status="rejected", native_code=code[:LONGEST_WORD], native_text=clean(text))
-
-
-def accepted(told: Mapping[str, Any]) -> Handover:
-    segments = str(told.get("num_segments") or "")
-    return Handover(
-        True,
-        provider_message_id=str(told["sid"]),
-        segments=max(1, int(segments)) if segments.isdigit() else 1,
-    )
 
 
 def since_when(message: Outgoing) -> datetime:

@@ -6,12 +6,12 @@ Plivo's scripts have the same shape under other names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from xml.sax.saxutils import escape, quoteattr
 
 from deliveries.providers.facts import Act, Outgoing, Report
-from deliveries.providers.reading import LONGEST_ADDRESS, LONGEST_ID, LONGEST_WORD, clean, word
+from deliveries.providers.reading import Told, clean
 
 # "Answered" and "over": only then does AnsweredBy say who it was.
 PICKED_UP = {"in-progress", "completed"}
@@ -32,29 +32,22 @@ def script(message: Outgoing, say: str = "Say", gather: str = "Gather", **attrib
     return f"<Response>{said}</Response>"
 
 
-def call_reports(
-    ref: str, fields: Mapping[str, str], code: str, text: str, at: datetime | None
-) -> Iterator[Report]:
+def call_reports(ref: str, fields: Told, code: str, text: str, at: datetime | None) -> Iterator[Report]:
     """The call's state, and who answered as a fact of its own: it may come later, and by itself."""
-    sid, to = word(fields, "CallSid", longest=LONGEST_ID), recipient(fields)
-    who = word(fields, "AnsweredBy", required=False, longest=LONGEST_WORD - len("amd:"))
-    status = word(fields, "CallStatus", required=not who)
-    if status and not (who == "fax" and status in PICKED_UP):  # a fax that answered is nobody reached
+    sid, to, who = fields.id("CallSid"), fields.address("To"), fields.marked("amd:", "AnsweredBy")
+    status = fields.maybe("CallStatus") if who else fields.word("CallStatus")
+    if status and not (who == "amd:fax" and status in PICKED_UP):  # a fax that answered is nobody reached
         yield Report(ref, sid, "voice", status, code, text, address=to, occurred_at=at)
     if who and (not status or status in PICKED_UP):
-        yield Report(ref, sid, "voice", f"amd:{who}", address=to, occurred_at=at)
+        yield Report(ref, sid, "voice", who, address=to, occurred_at=at)
 
 
-def call_text(fields: Mapping[str, str]) -> str:
+def call_text(fields: Told) -> str:
     seconds = fields.get("CallDuration", "")
     text = fields.get("ErrorMessage", "")
     return clean(text or (f"{seconds} s" if seconds.isdigit() else ""))
 
 
-def key_press(ref: str, fields: Mapping[str, str], at: datetime | None = None) -> Act:
-    sid, digits = word(fields, "CallSid", longest=LONGEST_ID), word(fields, "Digits", required=False)
-    return Act("key_press", ref, sid, "voice", address=recipient(fields), text=digits, occurred_at=at)
-
-
-def recipient(fields: Mapping[str, str]) -> str:
-    return word(fields, "To", longest=LONGEST_ADDRESS, required=False)
+def key_press(ref: str, fields: Told, at: datetime | None = None) -> Act:
+    sid, to, digits = fields.id("CallSid"), fields.address("To"), fields.maybe("Digits")
+    return Act("key_press", ref, sid, "voice", address=to, text=digits, occurred_at=at)
