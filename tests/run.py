@@ -1,7 +1,7 @@
 """`make test`: every test on SQLite, then on PostgreSQL where one answers, and what could not run here.
 
-The fast tests run two at a time. Those that start real processes or a browser run one after the other: they
-need the machine for themselves. REQUIRE_ALL=1 turns everything that could not run into a failure.
+Two run at a time. Tests that start real processes run one after the other: they need the machine for themselves.
+REQUIRE_ALL=1 turns everything that could not run into a failure.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from psycopg.conninfo import conninfo_to_dict
 
 ROOT = Path(__file__).resolve().parent.parent
 SOME_FAILED, NO_TESTS = 1, 5  # pytest's exit codes
-SERIAL = ("processes", "browser")
-BROWSER = ["tests/browser", "-m", "browser"]
+TOGETHER = ["-n", os.environ.get("TEST_PROCESSES", "2")]
+BROWSER = [*TOGETHER, "tests/browser", "-m", "browser"]
 # Not even collected where none of them would run: there are thousands.
 LEAN = ["--ignore=tests/browser", "--ignore=tests/test_payloads.py"]
 PROCESSES = [*LEAN, "-m", "processes"]
-FAST = ["-n", os.environ.get("TEST_PROCESSES", "2"), "-m", " and ".join(f"not {marker}" for marker in SERIAL)]
+FAST = [*TOGETHER, "-m", "not processes and not browser"]
 # On another database: what says nothing about databases would only repeat itself.
 AGAIN = [*LEAN, *FAST[:-1], f"{FAST[-1]} and not once"]
 
@@ -86,10 +86,10 @@ def run(part: Part, arguments: list[str]) -> tuple[int, Counter[str], set[str]]:
 
 def once_more(part: Part, arguments: list[str], first: Counter[str]) -> tuple[int, Counter[str]]:
     """Run what failed in the browser a second time, in the open: a browser waits in real time, and this machine may
-    have been busy. What fails twice has failed."""
+    have been busy. One by one this time; what fails twice has failed."""
     failed = first["failure"] + first["error"]
     print(f"\n──── {part.title}: {failed} failed, once more ────", flush=True)
-    code, again, _ = run(part, [*arguments, "--last-failed", "--last-failed-no-failures=none"])
+    code, again, _ = run(part, [*arguments, "-n0", "--last-failed", "--last-failed-no-failures=none"])
     return code, Counter(passed=first["passed"], skipped=first["skipped"]) + again
 
 
