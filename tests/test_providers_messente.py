@@ -42,8 +42,8 @@ def test_a_message_goes_out_with_its_callback_address():
     [
         ((400, error("105")), "105", "Bad number"),
         ((401, error("103", "Unauthorized", None)), "103", "Unauthorized"),
-        ((401, "no"), "http:401", ""),
-        ((302, ""), "http:302", ""),
+        ((401, "no"), "http:401", "HTTP 401"),
+        ((302, ""), "http:302", "HTTP 302"),
     ],
 )
 def test_a_refusal_keeps_its_code(answer, code, text):

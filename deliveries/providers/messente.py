@@ -6,24 +6,13 @@ https://messente.com/documentation/omnichannel-api and https://messente.com/docu
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-import httpx
+from typing import Any
 
 from deliveries.providers.base import Unsigned
-from deliveries.providers.facts import Call, Handover, Inbound, LostAnswer, Outgoing, Report
-from deliveries.providers.handing_over import first, post, refused, told
+from deliveries.providers.facts import Call, Handover, Inbound, Outgoing, Report
+from deliveries.providers.handing_over import accepted
 from deliveries.providers.proving import signed
-from deliveries.providers.reading import (
-    LONGEST_ADDRESS,
-    LONGEST_ID,
-    clean,
-    fields_of,
-    iso,
-    query_of,
-    reference,
-    with_plus,
-    word,
-)
+from deliveries.providers.reading import Told, fields_of, query_of, reference
 
 URL = "https://api.messente.com/v1/omnimessage"
 SIGNATURE = "x-messente-signature"
@@ -45,59 +34,50 @@ class Messente(Unsigned):
         return super().verify(call, credentials)
 
     def parse(self, kind: str, call: Call) -> list[Report | Inbound]:
-        fields, ref = fields_of(call), reference(query_of(call))
+        fields, ref = fields_of(call), reference(query_of(call).get("m"))
         if kind == "inbound" or fields.get("msg_id"):
             return [inbound(ref, fields)]
         found = report(ref, fields)
         return [found] if found.native_status else []  # without a status it is still being processed
 
-    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
-        assert isinstance(client, httpx.AsyncClient)
-        answer = await post(
-            client,
-            URL,
-            json={
-                "to": message.to,
-                "messages": [{"channel": "sms", "sender": message.sender, "text": message.body}],
-                "dlr_url": message.callback,
-            },
-            auth=(credentials["username"], credentials["password"]),
-        )
-        if isinstance(answer, Handover):
-            return answer
-        if answer.is_success:
-            made = first(told(answer), "messages").get("message_id")
-            if not made:
-                raise LostAnswer(f"HTTP {answer.status_code} without a message_id.")
-            return Handover(True, provider_message_id=str(made))
-        error = first(told(answer), "errors")
-        return refused(
-            error.get("code") or f"http:{answer.status_code}", error.get("detail") or error.get("title")
-        )
+    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+        text = {"channel": "sms", "sender": message.sender, "text": message.body}
+        return {
+            "url": URL,
+            "json": {"to": message.to, "messages": [text], "dlr_url": message.callback},
+            "auth": (credentials["username"], credentials["password"]),
+        }
+
+    def taken(self, said: Told) -> Handover:
+        return accepted(said.first("messages").get("message_id"))
+
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        error = said.first("errors")
+        return error.get("code"), error.get("detail") or error.get("title")
 
 
-def report(ref: str, fields: Mapping[str, str]) -> Report:
+def report(ref: str, fields: Told) -> Report:
     """`status` and `err` of the Omnichannel API; the HTTP API says more in `stat`, and writes 2 as 002."""
     return Report(
         ref=ref,
-        provider_message_id=word(fields, "message_id", "sms_unique_id", "omnimessage_id", longest=LONGEST_ID),
+        provider_message_id=fields.id("message_id", "sms_unique_id", "omnimessage_id"),
         # The channel may be another one when the account falls back to chat; it was sent as a text all the same.
         channel="sms",
-        native_status=word(fields, "stat", "status", required=False),
-        native_code=word(fields, "err", required=False).lstrip("0"),
-        native_text=clean(fields.get("error", "")),
-        occurred_at=iso(fields.get("timestamp")),
-        address=with_plus(word(fields, "to", longest=LONGEST_ADDRESS, required=False)),
+        native_status=fields.maybe("stat", "status"),
+        native_code=fields.maybe("err").lstrip("0"),
+        native_text=fields.text("error"),
+        occurred_at=fields.time("timestamp"),
+        address=fields.number("to"),
     )
 
 
-def inbound(ref: str, fields: Mapping[str, str]) -> Inbound:
+def inbound(ref: str, fields: Told) -> Inbound:
     return Inbound(
-        sender=with_plus(word(fields, "sender", longest=LONGEST_ADDRESS)),
-        recipient=with_plus(word(fields, "recipient", longest=LONGEST_ADDRESS)),
+        sender=fields.number("sender", required=True),
+        recipient=fields.number("recipient", required=True),
         channel="sms",
-        text=clean(fields.get("text", "")),
+        text=fields.text("text"),
         ref=ref,
-        occurred_at=iso(fields.get("time")),
-        provider_message_id=word(fields, "msg_id", longest=LONGEST_ID, required=False),
+        occurred_at=fields.time("time"),
+        provider_message_id=fields.id("msg_id", required=False),
     )
