@@ -6,7 +6,9 @@ two apps know nothing of deliveries.
 
 from django.urls import path
 
-from deliveries.reporting.views import batches, campaigns, contacts, mappings, overview, queues
+from deliveries.reporting.views import batches, campaigns, contacts, overview, queues
+from deliveries.reporting.views.mappings import codes, draft, routes, trying, versions
+from deliveries.reporting.views.mappings import overview as mapping_overview
 
 root = [path("", overview.page, name="overview")]
 
@@ -43,19 +45,19 @@ delivery_pages = [
 ]
 
 mapping_pages = [
-    path("", mappings.overview, name="overview"),
-    path("alarms/close/", mappings.close_alarms, name="close_alarms"),
-    path("codes/", mappings.codes, name="codes"),
-    path("codes/edit/", mappings.edit, name="edit"),
-    path("draft/", mappings.draft, name="draft"),
-    path("draft/remove/", mappings.remove, name="remove"),
-    path("draft/discard/", mappings.discard, name="discard"),
-    path("draft/count/", mappings.count, name="count"),
-    path("draft/publish/", mappings.publish, name="publish"),
-    path("versions/<int:number>/", mappings.version, name="version"),
-    path("versions/<int:number>/undo/", mappings.undo, name="undo"),
-    path("try/", mappings.attempt, name="try"),
-    path("routes/", mappings.routes, name="routes"),
-    path("routes/<int:pk>/remove/", mappings.remove_route, name="remove_route"),
-    path("strays/", mappings.strays, name="strays"),
+    path("", mapping_overview.overview, name="overview"),
+    path("alarms/close/", mapping_overview.close_alarms, name="close_alarms"),
+    path("codes/", codes.codes, name="codes"),
+    path("codes/edit/", codes.edit, name="edit"),
+    path("draft/", draft.draft, name="draft"),
+    path("draft/remove/", draft.remove, name="remove"),
+    path("draft/discard/", draft.discard, name="discard"),
+    path("draft/count/", draft.count, name="count"),
+    path("draft/publish/", draft.publish, name="publish"),
+    path("versions/<int:number>/", versions.version, name="version"),
+    path("versions/<int:number>/undo/", versions.undo, name="undo"),
+    path("try/", trying.attempt, name="try"),
+    path("routes/", routes.routes, name="routes"),
+    path("routes/<int:pk>/remove/", routes.remove_route, name="remove_route"),
+    path("strays/", mapping_overview.strays, name="strays"),
 ]

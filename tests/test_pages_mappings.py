@@ -29,7 +29,8 @@ from deliveries.receiving.translation import Code, Key, shipped
 from deliveries.reporting.code_forms import objections
 from deliveries.reporting.code_tables import outcome
 from deliveries.reporting.heard import Share
-from deliveries.reporting.views import mappings as views
+from deliveries.reporting.views.mappings import draft as draft_views
+from deliveries.reporting.views.mappings import versions
 from tests import factories
 from tests.test_mappings import HOUR, receive, reread, sent, work
 
@@ -73,7 +74,8 @@ def account():
 def rung(monkeypatch):
     """How often the workers were rung."""
     bells: list[int] = []
-    monkeypatch.setattr(views, "ring", lambda: bells.append(1))
+    for views in (draft_views, versions):
+        monkeypatch.setattr(views, "ring", lambda: bells.append(1))
     return bells
 
 
