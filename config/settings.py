@@ -5,6 +5,7 @@ provider. `WAYBILL_ENV=production` switches the safe-guards on; see docs/operati
 """
 
 import importlib.util
+from logging import LogRecord
 from pathlib import Path
 
 from csp.constants import NONE, SELF
@@ -212,10 +213,22 @@ WORKER_STALL_SECONDS = env.number("WORKER_STALL_SECONDS", 60, low=5, high=3_600)
 READY_HEARTBEAT_SECONDS = env.number("READY_HEARTBEAT_SECONDS", 180, low=5, high=86_400)
 READY_RECEIPT_SECONDS = env.number("READY_RECEIPT_SECONDS", 300, low=5, high=86_400)
 
+
+def _refusals_in_one_line(record: LogRecord) -> bool:
+    """A refused page (403) is the program at work: its traceback would bury the ones that matter."""
+    if getattr(record, "status_code", None) == 403:
+        record.exc_info = None
+    return True
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
+    "filters": {
+        "refusals": {"()": "django.utils.log.CallbackFilter", "callback": _refusals_in_one_line},
+    },
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {"django.request": {"filters": ["refusals"]}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "WARNING").upper()},
 }

@@ -115,6 +115,15 @@ def test_a_slow_task_is_never_started_twice(tmp_path):
     assert done.stdout.strip() == "True"
 
 
+@pytest.mark.django_db
+def test_a_refused_page_is_one_line_in_the_log(login, caplog):
+    login("support").get("/mappings/")
+
+    refused = next(record for record in caplog.records if record.name == "django.request")
+    assert refused.getMessage() == "Forbidden (Permission denied): /mappings/"
+    assert refused.exc_info is None
+
+
 @pytest.mark.parametrize(
     ("word", "meant"), [("yes", True), ("ON", True), (" 1 ", True), ("false", False), ("", False)]
 )
