@@ -24,19 +24,7 @@ import httpx
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Handover, Inbound, Outgoing, Report
 from deliveries.providers.handing_over import post, refused
-from deliveries.providers.reading import (
-    LONGEST_ADDRESS,
-    LONGEST_ID,
-    LONGEST_WORD,
-    clean,
-    epoch,
-    form,
-    pairs,
-    query_of,
-    reference,
-    with_plus,
-    word,
-)
+from deliveries.providers.reading import LONGEST_WORD, Told, clean, epoch, form, pairs, query_of, reference
 from deliveries.providers.smpp import Said, command_status, lasting, said
 
 # Event, the centre's answer, its id, Kannel's id, Unix time, recipient, the route.
@@ -68,10 +56,11 @@ class Kannel(Unsigned):
         raw = call.body if call.method == "POST" and call.body else call.query.encode("utf-8", "replace")
         if kind == "inbound":
             return [inbound(raw)]
-        return [report(reference(query_of(call)), form(raw))]
+        return [report(reference(query_of(call).get("m")), form(raw))]
 
-    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
-        assert isinstance(client, httpx.AsyncClient)
+    async def send(
+        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
+    ) -> Handover:
         short = SHORT_ALPHABET.fullmatch(message.body) is not None
         headers = {
             "Content-Type": "text/plain; charset=UTF-8",
@@ -106,20 +95,20 @@ def segments(text: str, *, short: bool) -> int:
     return 1 if units <= alone else -(-units // split)
 
 
-def report(ref: str, fields: Mapping[str, str]) -> Report:
+def report(ref: str, fields: Told) -> Report:
     """`d` says what Kannel made of it; the centre's own word, where it agrees, says more."""
-    event, text = word(fields, "d"), clean(fields.get("a", ""))
+    event, text = fields.word("d"), fields.text("a")
     told = said(text)
     status = status_of(event, told)
     return Report(
         ref=ref,
-        provider_message_id=word(fields, "f", "i", longest=LONGEST_ID, required=False),
+        provider_message_id=fields.id("f", "i", required=False),
         channel="sms",
         native_status=status,
         native_code=refusal(text) if event == "16" else told.err[:LONGEST_WORD],
         native_text=text,
         occurred_at=epoch(fields.get("t")),
-        address=with_plus(word(fields, "p", longest=LONGEST_ADDRESS, required=False)),
+        address=fields.number("p"),
         lasting=lasting(status),
     )
 
@@ -146,10 +135,10 @@ def inbound(raw: bytes) -> Inbound:
     fields = form(raw)
     text = dict(reversed(pairs(raw))).get(b"text", b"")
     return Inbound(
-        sender=with_plus(word(fields, "from", longest=LONGEST_ADDRESS)),
-        recipient=word(fields, "to", longest=LONGEST_ADDRESS, required=False),
+        sender=fields.number("from", required=True),
+        recipient=fields.address("to"),
         channel="sms",
         text=clean(text.decode(ENCODINGS.get(fields.get("charset", "").upper(), "utf-8"), "replace")),
         occurred_at=epoch(fields.get("t")),
-        provider_message_id=word(fields, "i", longest=LONGEST_ID, required=False),
+        provider_message_id=fields.id("i", required=False),
     )

@@ -11,15 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Fact, Handover, Inbound, Outgoing, Report
 from deliveries.providers.handing_over import refused
 from deliveries.providers.reading import (
-    LONGEST_ADDRESS,
-    LONGEST_ID,
+    Told,
     clean,
     each,
     fields_of,
@@ -28,8 +27,6 @@ from deliveries.providers.reading import (
     query_of,
     reference,
     stamp,
-    with_plus,
-    word,
 )
 
 KEY = r"(?:id|sub|dlvrd|submit[ _]?date|done[ _]?date|stat|err)"
@@ -46,8 +43,6 @@ NAMES = {
     "stat": ("message_state", "stat", "status", "message_status", "its stat"),
     "err": ("err", "error", "error_code", "network_error_code", "its err"),
     "done": ("done_date", "donedate", "its done"),
-    "refusal": ("command_status",),  # what the centre answered when it was handed the message
-    "reference": ("reference", "client_ref"),
     "to": ("recipient", "msisdn", "to", "source_addr"),  # a receipt comes from the number that it is about
     "sender": ("from", "source_addr", "sender", "msisdn"),
     "recipient": ("to", "destination_addr", "recipient", "shortcode"),
@@ -78,16 +73,16 @@ class Smpp(Unsigned):
             return each(told if isinstance(told, list) else [told], "body", lambda one: [read(one, query)])
         return [read(plain_fields(call), query)]
 
-    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
+    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> Handover:
         return refused(
             "receive_only", "Only receipts are taken from this gateway; nothing is sent through it."
         )
 
 
-def plain_fields(call: Call) -> dict[str, str]:
+def plain_fields(call: Call) -> Told:
     """The fields of a GET or a form; a body that is neither is the receipt's text."""
     if call.method != "GET" and call.headers.get("content-type", "").lower().startswith("text/plain"):
-        return {"receipt": call.body.decode("utf-8", "replace")}
+        return Told(receipt=call.body.decode("utf-8", "replace"))
     return fields_of(call)
 
 
@@ -117,22 +112,21 @@ def lasting(stat: str) -> Literal["", "temporary"]:
     return "temporary" if stat.lower() in EXPIRED else ""
 
 
-def report(fields: Mapping[str, Any], query: Mapping[str, str]) -> Report:
+def report(fields: Told, query: Told) -> Report:
     text = first_text(fields, "receipt", PAIR.search)
-    told = said(text)
-    fields = {**fields, **{f"its {key}": value for key, value in told._asdict().items()}}
-    refusal = command_status(word(fields, *NAMES["refusal"], required=False))
+    fields = Told(fields | {f"its {key}": value for key, value in said(text)._asdict().items()})
+    refusal = command_status(fields.maybe("command_status"))  # of the centre, when it was handed the message
     refused_at_once = refusal.strip("0x") != ""
-    stat = "REJECTED" if refused_at_once else word(fields, *NAMES["stat"])
+    stat = "REJECTED" if refused_at_once else fields.word(*NAMES["stat"])
     return Report(
-        ref=reference(query) or reference({"m": first_text(fields, "reference")}),
-        provider_message_id=word(fields, *NAMES["id"], longest=LONGEST_ID, required=False),
+        ref=reference(query.get("m"), fields.get("reference"), fields.get("client_ref")),
+        provider_message_id=fields.id(*NAMES["id"], required=False),
         channel="sms",
         native_status=stat,
-        native_code=refusal if refused_at_once else error(word(fields, *NAMES["err"], required=False)),
+        native_code=refusal if refused_at_once else error(fields.maybe(*NAMES["err"])),
         native_text=clean(text),
-        occurred_at=moment(word(fields, *NAMES["done"], required=False), query.get("tz", "")),
-        address=with_plus(word(fields, *NAMES["to"], longest=LONGEST_ADDRESS, required=False)),
+        occurred_at=moment(fields.maybe(*NAMES["done"]), query.get("tz", "")),
+        address=fields.number(*NAMES["to"]),
         lasting=lasting(stat),
     )
 
@@ -146,18 +140,18 @@ def moment(text: str, zone: str) -> datetime | None:
         return at
 
 
-def first_text(fields: Mapping[str, Any], name: str, wanted: Callable[[str], object] = bool) -> str:
+def first_text(fields: Told, name: str, wanted: Callable[[str], object] = bool) -> str:
     """The first of these fields that is a text as `wanted`; free text may be of any length."""
     texts = (value for each in NAMES[name] if isinstance(value := fields.get(each), str))
     return next(filter(wanted, texts), "")
 
 
-def inbound(fields: Mapping[str, Any], query: Mapping[str, str]) -> Inbound:
+def inbound(fields: Told, query: Told) -> Inbound:
     return Inbound(
-        sender=with_plus(word(fields, *NAMES["sender"], longest=LONGEST_ADDRESS)),
-        recipient=word(fields, *NAMES["recipient"], longest=LONGEST_ADDRESS, required=False),
+        sender=fields.number(*NAMES["sender"], required=True),
+        recipient=fields.address(*NAMES["recipient"]),
         channel="sms",
         text=clean(first_text(fields, "text")),
-        ref=reference(query),
-        provider_message_id=word(fields, *NAMES["id"], longest=LONGEST_ID, required=False),
+        ref=reference(query.get("m")),
+        provider_message_id=fields.id(*NAMES["id"], required=False),
     )
