@@ -8,25 +8,19 @@ them, as JSON or a form: `{id?, m?, phone, outcome, reason?, at?}`. `m` is our r
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
-
-import httpx
 
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Fact, Handover, Outgoing, Report, Unreadable
-from deliveries.providers.handing_over import post, refused, told
 from deliveries.providers.reading import (
-    LONGEST_ADDRESS,
-    LONGEST_ID,
-    clean,
+    Told,
     each,
     fields_of,
-    iso,
     json_value,
     north_american,
     query_of,
     reference,
-    word,
 )
 
 BASE = "https://api.callloop.com/webhook/Custom"
@@ -46,34 +40,34 @@ class CallLoop(Unsigned):
     def parse(self, kind: str, call: Call) -> list[Fact]:
         if kind != "status":
             raise Unreadable(f"kind: {kind!r} is not status.")
-        query = query_of(call)
         is_json = call.body.lstrip().startswith((b"{", b"["))
         posted = json_value(call.body) if is_json else fields_of(call)
         posted = posted if isinstance(posted, list) else [posted]
         # A reference in the address can only speak for a result that comes alone.
-        ours = reference(query) if len(posted) == 1 else ""
-        return each(posted, "body", lambda result: report(result, ours))
+        ours = reference(query_of(call).get("m")) if len(posted) == 1 else ""
+        return each(posted, "body", partial(report, ours))
 
-    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
-        assert isinstance(client, httpx.AsyncClient)
+    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
         # Only the last part of the address is secret, and nothing goes to another host.
         trigger = credentials["trigger"].partition("?")[0].rstrip("/").rpartition("/")[2]
         asked = {"phone": message.to} | ({"audio": message.media_url} if message.media_url else {})
-        answer = await post(client, f"{BASE}/{trigger}", params=asked)
-        if isinstance(answer, Handover):
-            return answer
-        if answer.is_success:
-            return Handover(True)  # no id for it: "The message was queued" is all it says
-        return refused("trigger/non-2xx", told(answer).get("message") or f"HTTP {answer.status_code}")
+        return {"url": f"{BASE}/{trigger}", "params": asked}
+
+    def taken(self, said: Told) -> Handover:
+        """Without an id: "The message was queued" is all it says."""
+        return Handover(True)
+
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        return "trigger/non-2xx", said.get("message")
 
 
-def report(result: Mapping[str, Any], ours: str) -> Iterator[Report]:
+def report(ours: str, result: Told) -> Iterator[Report]:
     yield Report(
-        ref=reference({"m": str(result.get("m"))}) or ours,
-        provider_message_id=word(result, "id", longest=LONGEST_ID, required=False),
+        ref=reference(result.get("m"), ours),
+        provider_message_id=result.id("id", required=False),
         channel="rvm",
-        native_status=word(result, "outcome"),
-        native_text=clean(str(result.get("reason") or "")),
-        occurred_at=iso(result.get("at")),
-        address=north_american(word(result, "phone", longest=LONGEST_ADDRESS)),
+        native_status=result.word("outcome"),
+        native_text=result.text("reason"),
+        occurred_at=result.time("at"),
+        address=north_american(result.address("phone", required=True)),
     )
