@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from deliveries.providers.facts import Handover, LostAnswer
+from deliveries.providers.facts import Handover, LostAnswer, Unreadable
 from deliveries.providers.reading import LONGEST_WORD, Told, clean
 
 # Seconds to wait when the provider names none, and the most that it may ask for.
@@ -59,6 +59,15 @@ async def look_up(client: httpx.AsyncClient, url: str, **request: Any) -> Told |
     return told(answer) if answer.is_success else None
 
 
+async def listed(client: httpx.AsyncClient, url: str, name: str, **request: Any) -> list[Told]:
+    """The objects in the list that a provider answers to a question; none when they cannot be read."""
+    said = await look_up(client, url, **request)
+    try:
+        return said.objects(name) if said else []
+    except Unreadable:
+        return []
+
+
 def told(answer: httpx.Response) -> Told:
     """The JSON object in an answer; empty when there is none."""
     try:
@@ -66,6 +75,11 @@ def told(answer: httpx.Response) -> Told:
     except ValueError:
         return Told()
     return Told(found if isinstance(found, dict) else {})
+
+
+def filled(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a request that have something in them."""
+    return {name: value for name, value in fields.items() if value}
 
 
 def accepted(provider_message_id: Any, parts: Any = 1) -> Handover:

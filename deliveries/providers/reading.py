@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from deliveries.providers.facts import Call, Fact, Unreadable
+from deliveries.providers.facts import Act, Call, Fact, Report, Unreadable
 
 UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 # What the columns hold. No provider's own words are longer.
@@ -31,9 +31,14 @@ class Told(dict[str, Any]):
         """A word that may be missing: ''."""
         return self._text(names, longest, required=False)
 
-    def marked(self, mark: str, *names: str) -> str:
-        """The same behind a mark of ours, such as `amd:` before what the answering-machine detection heard."""
-        found = self.maybe(*names, longest=LONGEST_WORD - len(mark))
+    def code(self, *names: str) -> str:
+        """The same for a code of an error, where zeros say that there is none: ''."""
+        found = self.maybe(*names)
+        return found if found.strip("0") else ""
+
+    def marked(self, mark: str, *names: str, required: bool = False) -> str:
+        """A word behind a mark of ours, such as `amd:` before what the answering-machine detection heard."""
+        found = self._text(names, LONGEST_WORD - len(mark), required)
         return found and mark + found
 
     def id(self, *names: str, required: bool = True) -> str:
@@ -190,6 +195,11 @@ def each(told: Any, name: str, read: Callable[[Told], Iterable[Fact]]) -> list[F
     if problem and not facts:
         raise problem
     return facts
+
+
+def keys_pressed(during: Report, digits: str) -> Act:
+    """Keys that were pressed in the call of this report; '' when the time for them ran out."""
+    return Act("key_press", *during[:3], address=during.address, text=digits, occurred_at=during.occurred_at)
 
 
 def iso(text: Any) -> datetime | None:
