@@ -1,0 +1,175 @@
+"""The form of one row."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+
+from deliveries import mappings
+from deliveries.mappings import drafts
+from deliveries.receiving.translation import shipped
+from tests.pages_mappings.steps import EDIT, HTMX, NUMBER_GONE, ROW, draft, save, seen, text
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_form_of_a_row_shows_what_is_in_force(admin):
+    page = admin.get(EDIT, {"table": "twilio", "channel": "sms", "kind": "error", "code": "30005"})
+
+    assert "What 30005 means" in text(page)
+    assert re.search(r'value="permanent"[^>]*checked', page.content.decode())
+    assert re.search(r'<option value="undelivered" selected', page.content.decode())
+
+
+def test_a_change_goes_into_the_draft_and_changes_nothing_else(admin):
+    page = save(admin)
+
+    assert page.redirect_chain == [("/mappings/draft/", 302)]
+    assert "Temporary" in text(page)
+    assert draft().created_by == admin.user
+    assert mappings.latest().codes == shipped().codes
+
+
+def test_the_form_comes_back_with_what_is_in_the_draft(admin):
+    save(admin, meaning="Ported away")
+
+    page = admin.get(EDIT, {"table": "twilio", "channel": "sms", "kind": "error", "code": "30005"})
+
+    assert "Ported away" in page.content.decode()
+    assert "In the draft" in text(page)
+
+
+def test_what_is_in_force_already_is_no_change(admin):
+    row = shipped().codes[NUMBER_GONE]
+    save(admin)
+    same = row._asdict() | {"verified": "on" if row.verified else ""}
+
+    page = save(admin, **same)
+
+    assert "means just this already" in text(page)
+    assert drafts.open_draft() is None
+
+
+def test_an_unknown_code_is_prefilled_by_what_its_status_says(admin, account):
+    one = seen(account)
+
+    page = admin.get(
+        EDIT, {"table": "twilio", "channel": "sms", "kind": "error", "code": "31999", "seen": one.pk}
+    )
+
+    body = page.content.decode()
+    assert "Map 31999" in text(page)
+    assert re.search(r'<option value="undelivered" selected', body)
+    assert re.search(r'value="unknown"[^>]*checked', body)
+    assert not re.search(r'name="verified"[^>]*checked', body)
+
+
+def test_an_unknown_status_asks_for_its_own_row_first(admin, account):
+    one = seen(account, native_status="lost-in-space", native_code="30005")
+
+    queue = html.unescape(admin.get("/mappings/").content.decode())
+    page = admin.get(
+        EDIT, {"table": "twilio", "channel": "sms", "kind": "status", "code": "lost-in-space", "seen": one.pk}
+    )
+
+    assert f"kind=status&code=lost-in-space&seen={one.pk}" in queue
+    assert re.search(r'value="permanent"[^>]*checked', page.content.decode())  # as 30005 says
+
+
+def test_what_is_unknown_on_mms_is_mapped_for_sms_which_serves_both(admin, account):
+    seen(account, channel="mms")
+
+    assert "table=twilio&channel=sms&kind=error&code=31999" in html.unescape(
+        admin.get("/mappings/").content.decode()
+    )
+
+
+def test_a_new_code_is_added(admin):
+    assert "Add a code" in text(admin.get(EDIT))
+
+    save(admin, code="31999")
+
+    assert draft().brought.get().code == "31999"
+    assert "Not listed" in text(admin.get("/mappings/draft/"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "says"),
+    [
+        ({"failure_class": "account"}, "Whose fault", "never the recipient's fault"),
+        ({"status": "delivered"}, "Failure class", "What arrived has not failed."),
+        ({"status": "sent"}, "Failure class", "What is under way has not failed yet."),
+        ({"status": "undelivered", "failure_class": "none"}, "Failure class", "A failure has a class."),
+        (
+            {"status": "delayed", "failure_class": "permanent"},
+            "Failure class",
+            "A delay is no final failure.",
+        ),
+        ({"status": "opted_out"}, "Failure class", "Choose the class Opt-out."),
+        ({"failure_class": "opt_out", "fault": "carrier"}, "Whose fault", "the recipient's wish"),
+        ({"failure_class": "content", "fault": "carrier"}, "Whose fault", "not the network's fault"),
+        ({"status": "bounced"}, "Status", "on email only"),
+        ({"status": "busy"}, "Status", "on ringless voicemail and voice only"),
+        ({"status": "timed_out"}, "Status", "is not one of the available choices"),
+        ({"fault": "weather"}, "Whose fault", "is not one of the available choices"),
+        ({"code": "  "}, "Code or word", "This field is required."),
+        ({"code": "x" * 65}, "Code or word", "at most 64 characters"),
+        ({"meaning": "x" * 401}, "What it means", "at most 400 characters"),
+        ({"table": "nobody"}, "Provider", "is not one of the available choices"),
+        ({"channel": "rvm", "code": "new"}, "Channel", "Twilio does not offer Ringless voicemail."),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_field_with_a_way_out(admin, changes, field, says):
+    page = admin.post(EDIT, ROW | changes)
+
+    assert page.status_code == 422
+    assert re.search(re.escape(field) + r" : .{0,160}?" + re.escape(says), text(page))
+    assert drafts.open_draft() is None
+
+
+def test_choices_say_at_once_what_they_lead_to(admin):
+    given = ROW | {"failure_class": "permanent"}
+
+    answer = admin.get(EDIT, given, headers=HTMX)
+
+    assert answer.content.lstrip().startswith(b'<section class="panel" id="outcome"')
+    assert "counts against the address" in text(answer)
+    refused = admin.get(EDIT, ROW | {"failure_class": "account"}, headers=HTMX)
+    assert "never the recipient" in text(refused)
+
+
+def test_without_script_a_button_says_what_the_choices_lead_to(admin):
+    page = admin.post(EDIT, ROW | {"look": "1", "failure_class": "permanent"})
+
+    assert page.status_code == 200
+    assert "counts against the address" in text(page)
+    assert drafts.open_draft() is None
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?table=&channel=&kind=&code=", "?table=x&channel=fax&kind=z&code=%00", "?seen=x", "?seen=" + "9" * 40,
+        "?table=twilio&channel=sms&kind=error&code=" + "x" * 500, "?status=nope&channel=sms", "?seen=٣", "?code=%ff",
+    ],
+)  # fmt: skip
+def test_a_link_that_makes_no_sense_shows_an_empty_form(admin, query):
+    assert admin.get(EDIT + query).status_code == 200
+    assert admin.get(EDIT + query, headers=HTMX).status_code == 200
+    assert admin.post(EDIT + query, {}).status_code == 422
+
+
+def test_two_who_begin_a_draft_at_the_same_moment_are_told(admin, monkeypatch):
+    from django.db import IntegrityError
+
+    def fails(*_):
+        raise IntegrityError("one_draft_of_the_mapping")
+
+    monkeypatch.setattr(drafts, "edit", fails)
+
+    page = admin.post(EDIT, ROW)
+
+    assert page.status_code == 422
+    assert "at the same moment. Save once more." in text(page)
