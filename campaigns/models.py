@@ -179,7 +179,7 @@ class Campaign(models.Model):
 class Content(models.Model):
     """What a campaign says on one channel. `{first_name}` and the like are filled in for each recipient."""
 
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="contents")
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="contents", db_index=False)
     channel = models.CharField(max_length=8, choices=Channel)
     version = models.PositiveSmallIntegerField(default=1, editable=False)
     sender = models.ForeignKey(Sender, on_delete=models.PROTECT, related_name="contents")
@@ -229,8 +229,10 @@ class Recipient(models.Model):
         SUPPRESS = "suppress", "Suppress"
         VERIFY = "verify", "Verify"
 
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="recipients")
-    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="recipients")
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.CASCADE, related_name="recipients", db_index=False
+    )
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="recipients", db_index=False)
     state = models.CharField(max_length=8, choices=State, default=State.PLANNED)
     skip_reason = models.CharField(max_length=24, blank=True, help_text="A reason of contacts/gate.py.")
     reached_at = models.DateTimeField(null=True, blank=True)

@@ -44,6 +44,7 @@ class Contact(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="sourced",
+        db_index=False,
         help_text="The list that first brought this contact in; outcomes are reported by it.",
     )
     time_zone = models.CharField(
@@ -84,7 +85,9 @@ class Contact(models.Model):
 
 
 class ListMembership(models.Model):
-    contact_list = models.ForeignKey(ContactList, on_delete=models.CASCADE, related_name="memberships")
+    contact_list = models.ForeignKey(
+        ContactList, on_delete=models.CASCADE, related_name="memberships", db_index=False
+    )
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="memberships")
     added_at = models.DateTimeField(default=timezone.now)
 
@@ -106,7 +109,7 @@ class Address(models.Model):
         NEEDS_CORRECTION = "needs_correction", "Needs correction"
         INVALID = "invalid", "Invalid"
 
-    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="addresses")
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="addresses", db_index=False)
     kind = models.CharField(max_length=8, choices=Kind)
     value = models.CharField(max_length=254, help_text="E.164 for phones, lower-case domain for emails.")
     line_type = models.CharField(max_length=16, choices=LineType, default=LineType.UNKNOWN)
@@ -142,7 +145,7 @@ class AddressHealth(models.Model):
     any order give the same row.
     """
 
-    address = models.ForeignKey(Address, on_delete=models.CASCADE, related_name="health")
+    address = models.ForeignKey(Address, on_delete=models.CASCADE, related_name="health", db_index=False)
     channel = models.CharField(max_length=8, choices=Channel)
     hard_fails = models.PositiveSmallIntegerField(
         default=0, help_text="Permanent failures at the recipient's end in a row; a delivery ends the row."
@@ -177,7 +180,7 @@ class AppendOnly(models.Model):
 class Consent(AppendOnly):
     """One change of what a contact allows on one channel. The latest row is what holds now."""
 
-    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="consents")
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="consents", db_index=False)
     channel = models.CharField(max_length=8, choices=Channel)
     opted_in = models.BooleanField()
     at = models.DateTimeField(default=timezone.now)
@@ -290,7 +293,7 @@ class Suppression(models.Model):
 class Note(AppendOnly):
     """What a colleague wrote about a contact."""
 
-    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="notes")
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="notes", db_index=False)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )

@@ -61,7 +61,7 @@ class BatchItem(models.Model):
         UNDONE = "undone", "Undone"
         TOO_LATE = "too_late", "Could not be undone"
 
-    batch = models.ForeignKey(Batch, models.CASCADE, related_name="items")
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="items", db_index=False)
     message = models.ForeignKey(Message, models.CASCADE, related_name="batch_items", db_constraint=False)
     outcome = models.CharField(max_length=8, choices=Outcome)
     reason = models.CharField(

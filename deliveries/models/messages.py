@@ -146,7 +146,7 @@ class Engagement(AppendOnly):
         CLICK = "click", "Clicked"
         AUTO_REPLY = "auto_reply", "Automatic reply"
 
-    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="engagements")
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="engagements", db_index=False)
     message_id = models.BigIntegerField(null=True)
     receipt_id = models.BigIntegerField(null=True)
     place = models.PositiveSmallIntegerField(default=0, help_text="Among the facts of its receipt.")
