@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
@@ -15,6 +17,14 @@ from contacts.phones import NotAPhone, mask, parse_phone
 LONGEST_NAME = 200
 
 
+class AlreadyTheirs(ValidationError):
+    """An address is another contact's too. `values` are those to allow when it is meant so."""
+
+    def __init__(self, faults: dict[str, str], values: list[str]) -> None:
+        super().__init__(faults)
+        self.values = values
+
+
 def correct(
     contact: Contact,
     *,
@@ -24,16 +34,19 @@ def correct(
     time_zone: str | None = None,
     region: str,
     by: User | None,
+    shared: Collection[str] = (),
 ) -> list[str]:
     """Change what is given and differs; None leaves a detail alone. All or nothing.
 
     Gives the changes in words, addresses masked, as they are kept in one note; [] when there was nothing to change.
     A new address is unverified until a message arrives there; the one it replaces stays as invalid. `region` is
-    where numbers without a country code belong. Raises ValidationError with the faults by field.
+    where numbers without a country code belong. People may share an address, but only one in `shared` is given to
+    a second contact. Raises ValidationError with the faults by field, AlreadyTheirs where it is only that.
     """
     wanted = _validated(name, phone, email, time_zone, region)
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=contact.pk)
+        _refuse_others(contact, (one for one in wanted.values() if isinstance(one, Address)), shared)
         changes = _change_details(contact, wanted)
         for kind in Kind:
             if kind.value in wanted:
@@ -88,6 +101,24 @@ def phone_address(text: str, region: str) -> Address:
 def email_address(text: str) -> Address:
     """The same for an email. Raises NotAnEmail."""
     return Address(kind=Kind.EMAIL, value=parse_email(text))
+
+
+def _refuse_others(contact: Contact, wanted: Iterable[Address], shared: Collection[str]) -> None:
+    """Raises AlreadyTheirs for a new address that others go by now and that is not in `shared`."""
+    taken = [(one, whose) for one in wanted if one.value not in shared and (whose := _others(contact, one))]
+    if taken:
+        faults = {one.kind: f"{mask(one.value)} is already on record for {whose}." for one, whose in taken}
+        raise AlreadyTheirs(faults, [one.value for one, _ in taken])
+
+
+def _others(contact: Contact, wanted: Address) -> str:
+    """Who goes by this address now, in words; '' when nobody does, or this contact does already."""
+    current = Address.objects.filter(value=wanted.value, preferred=True).select_related("contact")
+    holders = [one.contact for one in current.order_by("contact_id")]
+    if not holders or contact in holders:
+        return ""
+    first, more = holders[0], len(holders) - 1
+    return f"{first} (contact {first.pk})" + (f" and {more} more" if more else "")
 
 
 def _change_details(contact: Contact, wanted: dict[str, Address | str]) -> list[str]:

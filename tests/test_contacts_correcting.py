@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ValidationError
 
-from contacts.correcting import correct
+from contacts.correcting import AlreadyTheirs, correct
 from contacts.models import Address
 from tests import factories
 
@@ -97,3 +97,30 @@ def test_an_address_cannot_be_emptied_and_nothing_else_changes(contact):
 
     contact.refresh_from_db()
     assert contact.name == "Robin Lee"
+
+
+def test_an_address_of_somebody_else_is_refused_and_says_whose_it_is(contact):
+    other = factories.contact(name="Omar Larsson")
+    factories.phone(other, value="+12125550123")
+
+    with pytest.raises(AlreadyTheirs) as caught:
+        correct(contact, phone="212 555 0123", region="US", by=None)
+
+    whose = f"+1 ••• ••• 0123 is already on record for Omar Larsson (contact {other.pk})."
+    assert caught.value.message_dict == {"phone": [whose]}
+    assert caught.value.values == ["+12125550123"]
+    assert not contact.notes.exists()
+
+
+def test_people_may_share_an_address_when_it_is_meant_so(contact):
+    factories.phone(value="+12125550123")
+
+    correct(contact, phone="212 555 0123", region="US", by=None, shared=["+12125550123"])
+
+    assert addresses(contact)["+12125550123"] == (True, "unverified")
+
+
+def test_a_number_that_somebody_gave_up_is_free(contact):
+    factories.phone(value="+12125550123", preferred=False, validity="invalid")
+
+    assert correct(contact, phone="212 555 0123", region="US", by=None)

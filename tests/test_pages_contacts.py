@@ -7,9 +7,11 @@ from django.utils import timezone
 
 from campaigns.models import Recipient
 from contacts import searching
+from contacts.correcting import correct
 from contacts.models import Address, Consent, Note, Suppression
 from deliveries.models import Decision, Engagement, Receipt, StatusEvent
 from deliveries.reporting.finding import find
+from deliveries.reporting.reachability import standing
 from deliveries.reporting.trail import trail
 from deliveries.statuses import FailureClass, Fault, Status
 from tests import factories
@@ -270,6 +272,47 @@ def test_a_wrong_correction_is_said_at_its_field_and_changes_nothing(login, elen
     assert refused.status_code == 422
     assert elena.name == "Elena Moreau"
     assert b"is not a phone number" in refused.content
+
+
+def test_a_number_of_another_contact_is_given_to_both_only_when_confirmed(login, elena):
+    factories.phone(factories.contact(name="Omar Larsson"), value="+12145550177")
+    form = {
+        "name": elena.name,
+        "phone": "(214) 555-0177",
+        "email": "elena.moreau@example.com",
+        "time_zone": "",
+    }
+    client = login("support")
+
+    asked = client.post(f"/contacts/{elena.pk}/correct/", form)
+    before = elena.addresses.get(kind="phone").value
+    client.post(f"/contacts/{elena.pk}/correct/", form | {"shared": "+12145550177"})
+
+    assert asked.status_code == 422
+    assert "already on record for Omar Larsson" in asked.content.decode()
+    assert "Yes, Elena Moreau can be reached at +1 ••• ••• 0177 too" in asked.content.decode()
+    assert before == "+12145550142"
+    assert elena.addresses.get(kind="phone", preferred=True).value == "+12145550177"
+
+
+def test_a_corrected_number_is_not_judged_by_the_history_of_the_old_one(login, elena):
+    address = elena.addresses.get(kind="phone")
+    recipient = factories.recipient(contact=elena)
+    factories.message(
+        recipient,
+        address=address,
+        status=Status.UNDELIVERED,
+        failure_class=FailureClass.PERMANENT,
+        fault=Fault.RECIPIENT,
+    )
+
+    before = standing(elena, timezone.now()).channels[0]
+    correct(elena, phone="214 555 0177", region="US", by=None)
+    elena.refresh_from_db()
+    after = standing(elena, timezone.now()).channels[0]
+
+    assert (before.word, before.evidence) == ("Uncertain", "One try: undelivered")
+    assert (after.word, after.evidence) == ("Unknown", "Never tried")
 
 
 def test_a_note_is_kept_with_its_author(login, elena):

@@ -103,8 +103,8 @@ def standing(contact: Contact, now: datetime) -> Standing:
         (one.address_id, one.channel): one.hard_fails
         for one in AddressHealth.objects.filter(address__in=[address.pk for address in addresses])
     }
-    results = _results(contact)
     preferred = {one.kind: one for one in reversed(addresses)}
+    results = _results(contact, preferred.values())
     verdicts = _ask(contact, preferred, now)
     consents = (
         Consent.objects.filter(contact=contact)
@@ -140,10 +140,10 @@ def _covers(suppression: Suppression, channel: str, address: Address | None) -> 
     return everything and theirs and suppression.channel in ("", channel)
 
 
-def _results(contact: Contact) -> Mapping[str, list[Message]]:
-    """Settled messages by channel, newest first, as many as count."""
+def _results(contact: Contact, current: Iterable[Address]) -> Mapping[str, list[Message]]:
+    """Settled messages by channel, newest first, as many as count. An address replaced says nothing of the new one."""
     rows = (
-        Message.objects.filter(contact=contact)
+        Message.objects.filter(contact=contact, address__in=[one.pk for one in current])
         .exclude(disposition__in=["", Disposition.PENDING])
         .only("channel", "status", "disposition", "created_at", "updated_at")
         .order_by("-id")[:READ]

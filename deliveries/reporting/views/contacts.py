@@ -24,6 +24,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.roles import requires
 from campaigns.models import Recipient
 from contacts.channels import Channel, Kind
+from contacts.correcting import AlreadyTheirs
 from contacts.correcting import correct as correct_details
 from contacts.gate import REASONS, Reason
 from contacts.hours import zone_for
@@ -240,6 +241,14 @@ class CorrectForm(forms.Form):
         help_text="Such as America/Chicago. Empty: taken from the phone number.",
     )
 
+    def offer_to_share(self, contact: Contact, values: list[str]) -> None:
+        """Another contact has these addresses: ask whether both of them go by them."""
+        self.fields["shared"] = forms.MultipleChoiceField(
+            label="Do they share it?",
+            choices=[(one, f"Yes, {contact} can be reached at {mask(one)} too") for one in values],
+            widget=forms.CheckboxSelectMultiple,
+        )
+
 
 class SuppressForm(forms.Form):
     what = forms.ChoiceField(label="What to suppress", widget=forms.RadioSelect)
@@ -283,13 +292,18 @@ def correct(request: HttpRequest, pk: int) -> HttpResponse:
         wanted = {
             name: form.cleaned_data[name] for name in form.fields if form.cleaned_data[name] != before[name]
         }
+        shared = request.POST.getlist("shared")
         try:
             with transaction.atomic():
-                changes = correct_details(contact, **wanted, region=settings.DEFAULT_REGION, by=who(request))
+                changes = correct_details(
+                    contact, **wanted, region=settings.DEFAULT_REGION, by=who(request), shared=shared
+                )
                 _settle(contact)
         except ValidationError as problem:
             for field, errors in problem.message_dict.items():
                 form.add_error(field if field in form.fields else None, errors)
+            if isinstance(problem, AlreadyTheirs):
+                form.offer_to_share(contact, problem.values)
         else:
             messages.success(request, " ".join(changes) or "Nothing was changed.")
             return redirect("contacts:trail", contact.pk)
