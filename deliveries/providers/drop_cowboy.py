@@ -11,26 +11,18 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-import httpx
-
 from deliveries.providers.base import Unsigned
-from deliveries.providers.facts import Call, Fact, Handover, Inbound, LostAnswer, Outgoing, Report
-from deliveries.providers.handing_over import post, refused, told
+from deliveries.providers.facts import Call, Fact, Handover, Inbound, Outgoing, Report
+from deliveries.providers.handing_over import accepted
 from deliveries.providers.proving import allowed_peer, fresh, signed
 from deliveries.providers.reading import (
-    LONGEST_ADDRESS,
-    LONGEST_ID,
     LONGEST_WORD,
-    clean,
+    Told,
     epoch,
     fields_of,
-    inside,
-    iso,
     json_object,
     query_of,
     reference,
-    with_plus,
-    word,
 )
 
 BASE = "https://api-v2.dropcowboy.com"
@@ -62,31 +54,33 @@ class DropCowboy(Unsigned):
     def parse(self, kind: str, call: Call) -> list[Fact]:
         """The body says itself what it is about, whichever of our addresses it came to."""
         body = json_object(call.body) if call.body.lstrip().startswith(b"{") else fields_of(call)
-        event = word(body, "event", required=False)
+        event = body.maybe("event")
         if not event:
             query = query_of(call)
-            ref = reference(query) or reference({"m": str(body.get("foreign_id"))})
-            return list(outcome(body, ref, channel_of(body, query), iso(body.get("attempt_date"))))
-        data, at = inside(body, "data"), epoch(body.get("event_at"))
+            ref = reference(query.get("m"), body.get("foreign_id"))
+            return list(outcome(body, ref, channel_of(body, query), body.time("attempt_date")))
+        data, at = body.inside("data"), epoch(body.get("event_at"))
         if event in HEARD:
             return [heard(data, HEARD[event], at)]
         if event == PROOF_OF_DELIVERY:
             return list(opt_out(data, "", "rvm", at))
         return list(outcome(data, "", RESULTS[event], at)) if event in RESULTS else []
 
-    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
-        assert isinstance(client, httpx.AsyncClient)
-        answer = await post(
-            client,
-            f"{BASE}/{message.channel}",
-            json=request(message, credentials),
-            headers={
-                "x-key": credentials["key"],
-                "x-secret": credentials["secret"],
-                "idempotency-key": message.ref,  # known for a day: the same message cannot go out twice
-            },
-        )
-        return answer if isinstance(answer, Handover) else understood(answer)
+    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+        """The key that makes it idempotent is known for a day: the same message cannot go out twice."""
+        keys = {"x-key": credentials["key"], "x-secret": credentials["secret"]}
+        return {
+            "url": f"{BASE}/{message.channel}",
+            "json": content(message, credentials),
+            "headers": keys | {"idempotency-key": message.ref},
+        }
+
+    def taken(self, said: Told) -> Handover:
+        """202 says "in line": nothing has been checked yet."""
+        return accepted(said.get("message_id"))
+
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        return "", said.get("detail") or said.get("title")
 
 
 def signed_webhook(call: Call, credentials: Mapping[str, str]) -> bool:
@@ -99,60 +93,51 @@ def signed_webhook(call: Call, credentials: Mapping[str, str]) -> bool:
     return any(signed(call, "x-signature", secret.strip(), text) for secret in secrets)
 
 
-def channel_of(body: Mapping[str, Any], query: Mapping[str, str]) -> str:
+def channel_of(body: Told, query: Told) -> str:
     told_us = (str(body.get("product_code")).lower(), query.get("c", ""))
     return next((channel for channel in told_us if channel in DropCowboy.channels), "rvm")
 
 
-def outcome(body: Mapping[str, Any], ref: str, channel: str, at: datetime | None) -> Iterator[Fact]:
-    status = word(body, "status")
+def outcome(body: Told, ref: str, channel: str, at: datetime | None) -> Iterator[Fact]:
+    status = body.word("status")
     yield Report(
         ref=ref,
-        provider_message_id=word(body, "drop_id", longest=LONGEST_ID, required=not ref),
+        provider_message_id=body.id("drop_id", required=not ref),
         channel=channel,
         native_status=status,
         native_code=code_of(body),
-        native_text=text(body, "reason"),
+        native_text=body.text("reason"),
         occurred_at=at,
-        address=number_of(body, required=False),
+        address=body.number("phone_number", "to"),
         # A voicemail was left in its box; of a text, "success" says that the carrier accepted it.
         evidence="handed_over" if channel == "sms" and status.lower() == "success" else "",
     )
     yield from opt_out(body, ref, channel, at)
 
 
-def code_of(body: Mapping[str, Any]) -> str:
+def code_of(body: Told) -> str:
     """The number of the current API; in v1, which has none, the text of the reason."""
     if "reason_code" in body:
-        code = word(body, "reason_code", required=False)
+        code = body.maybe("reason_code")
         return "" if code == "0" else code
-    reason = " ".join(text(body, "reason").split())
+    reason = " ".join(body.text("reason").split())
     return f"v1/{reason}"[:LONGEST_WORD] if reason else ""
 
 
-def opt_out(body: Mapping[str, Any], ref: str, channel: str, at: datetime | None) -> Iterator[Inbound]:
+def opt_out(body: Told, ref: str, channel: str, at: datetime | None) -> Iterator[Inbound]:
     """`dnc` says that the person is not to be contacted, whatever became of this message."""
-    said = (body, inside(body, "campaign_session", "dispo"))
+    said = (body, body.inside("campaign_session", "dispo"))
     if any(str(each.get("dnc")).lower() in ("true", "1") for each in said):
-        person, ours = number_of(body, required=True), text(body, "from")
+        person, ours = body.number("phone_number", "to", required=True), body.text("from")
         yield Inbound(person, ours, channel, "dnc: true", ref, opt_out_type="STOP", occurred_at=at)
 
 
-def heard(data: Mapping[str, Any], keyword: str, at: datetime | None) -> Inbound:
-    person = with_plus(word(data, "from", longest=LONGEST_ADDRESS))
-    said, ours = text(data, "body"), text(data, "to")
+def heard(data: Told, keyword: str, at: datetime | None) -> Inbound:
+    person, ours, said = data.number("from", required=True), data.text("to"), data.text("body")
     return Inbound(person, ours, "sms", said, opt_out_type=keyword, occurred_at=at)
 
 
-def number_of(body: Mapping[str, Any], *, required: bool) -> str:
-    return with_plus(word(body, "phone_number", "to", longest=LONGEST_ADDRESS, required=required))
-
-
-def text(body: Mapping[str, Any], name: str) -> str:
-    return clean(str(body.get(name) or ""))
-
-
-def request(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+def content(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
     body: dict[str, Any] = {"to": message.to, "foreign_id": message.ref, "callback_url": message.callback}
     if credentials.get("phone_line_id"):
         body["phone_line_id"] = credentials["phone_line_id"]
@@ -164,13 +149,3 @@ def request(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]
     if message.media_url:
         return body | {"audio_url": message.media_url}
     return body | {"tts_body": message.body, "voice_id": credentials.get("voice_id") or ""}
-
-
-def understood(answer: httpx.Response) -> Handover:
-    """202 says "in line": nothing has been checked yet. Raises LostAnswer when it may have been taken."""
-    said = told(answer)
-    if not answer.is_success:
-        return refused(f"http:{answer.status_code}", said.get("detail") or said.get("title"))
-    if not said.get("message_id"):
-        raise LostAnswer(f"HTTP {answer.status_code} without a message_id.")
-    return Handover(True, provider_message_id=str(said["message_id"]))
