@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -17,11 +18,10 @@ import httpx
 
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report, Unreadable
-from deliveries.providers.handing_over import post, refused
+from deliveries.providers.handing_over import accepted, refused
 from deliveries.providers.reading import (
-    LONGEST_ADDRESS,
-    LONGEST_ID,
     LONGEST_WORD,
+    Told,
     clean,
     fields_of,
     iso,
@@ -29,7 +29,6 @@ from deliveries.providers.reading import (
     query_of,
     reference,
     stamp,
-    word,
 )
 
 URL = "https://www.mobile-sphere.com/gateway/vmb.php"
@@ -53,26 +52,37 @@ class Slybroadcast(Unsigned):
     def parse(self, kind: str, call: Call) -> list[Report]:
         if kind != "status":
             raise Unreadable(f"kind: {kind!r} is not status.")
-        told = {**query_of(call), **fields_of(call)}
-        told |= in_line(told.get("var") or next((name for name in told if "|" in name), ""))
-        ref = reference(query_of(call))
-        session = word(told, "session_id", "c_session", longest=LONGEST_ID, required=not ref)
-        phone = word(told, "phone", "c_phone", longest=LONGEST_ADDRESS, required=not ref)
-        status = word(told, "status", "c_dispo")
-        reason = told.get("reason") or told.get("c_disposition_reason", "")
+        told = Told(query_of(call) | fields_of(call))
+        told.update(in_line(told.get("var") or next((name for name in told if "|" in name), "")))
+        ref = reference(query_of(call).get("m"))
+        session = told.id("session_id", "c_session", required=not ref)
+        phone = told.address("phone", "c_phone", required=not ref)
+        status, reason = told.word("status", "c_dispo"), told.text("reason", "c_disposition_reason")
         text = clean("; ".join(filter(None, (reason, told.get("carrier")))))
         at = eastern(told.get("delivery_time", ""))
         words = in_words(status, reason)
         return [Report(ref, session, "rvm", *words, text, occurred_at=at, address=north_american(phone))]
 
-    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
-        assert isinstance(client, httpx.AsyncClient)
+    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any] | Handover:
         if not message.to.startswith(NORTH_AMERICA):  # ten of its digits would ring somebody else
             return refused("submit/not in North America", "This gateway reaches North America alone.")
         if not message.media_url:
             return refused("submit/no recording", "The campaign has no recording to play.")
-        answer = await post(client, URL, data=fields(message, credentials))
-        return answer if isinstance(answer, Handover) else understood(answer)
+        return {"url": URL, "data": fields(message, credentials)}
+
+    def understood(self, answer: httpx.Response) -> Handover:
+        """`OK` and the session in the next line, or `ERROR` and why. Raises LostAnswer for anything else."""
+        first, *rest = [line.strip() for line in answer.text.splitlines() if line.strip()] or [""]
+        if not answer.is_success:
+            return refused(f"submit/HTTP {answer.status_code}", first)
+        if first.upper() == "ERROR":
+            why = rest[0] if rest else "ERROR"
+            return refused(f"submit/{why}", why)
+        if first.upper() != "OK":
+            raise LostAnswer("Neither OK nor ERROR.")
+        return accepted(
+            next((line.partition("=")[2].strip() for line in rest if "session" in line.lower()), "")
+        )
 
 
 def in_line(line: str) -> dict[str, str]:
@@ -115,17 +125,3 @@ def fields(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, str]:
         "c_title": message.ref,
         "c_dispo_url": message.callback,
     }
-
-
-def understood(answer: httpx.Response) -> Handover:
-    """`OK` and the session in the next line, or `ERROR` and why. Raises LostAnswer for anything else."""
-    first, *rest = [line.strip() for line in answer.text.splitlines() if line.strip()] or [""]
-    if not answer.is_success:
-        return refused(f"submit/HTTP {answer.status_code}", first)
-    if first.upper() == "ERROR":
-        why = rest[0] if rest else "ERROR"
-        return refused(f"submit/{why}", why)
-    session = next((line.partition("=")[2].strip() for line in rest if "session" in line.lower()), "")
-    if first.upper() != "OK" or not session:
-        raise LostAnswer("Neither OK with a session nor ERROR.")
-    return Handover(True, provider_message_id=session)
