@@ -10,48 +10,30 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-import httpx
-
 from deliveries.providers.base import Provider
-from deliveries.providers.facts import (
-    Act,
-    Call,
-    Fact,
-    Handover,
-    Inbound,
-    LostAnswer,
-    Outgoing,
-    Report,
-    Unreadable,
-)
-from deliveries.providers.handing_over import post, refused, retry_after, told
+from deliveries.providers.facts import Act, Call, Fact, Handover, Inbound, Outgoing, Report, Unreadable
+from deliveries.providers.handing_over import accepted, filled, refused
 from deliveries.providers.proving import ed25519, fresh
 from deliveries.providers.reading import (
-    LONGEST_ADDRESS,
-    LONGEST_ID,
-    LONGEST_WORD,
-    clean,
+    Told,
     each,
     fields_of,
-    inside,
     is_json,
-    iso,
     json_object,
-    objects,
+    keys_pressed,
     query_of,
     reference,
-    word,
 )
 from deliveries.providers.twiml import NO_MORE, call_reports, call_text, key_press, script
 
 URL = "https://api.telnyx.com/v2"
 OUTCOMES = {"message.sent", "message.finalized"}
+# Events of Call Control; the others tell how a command went, which concerns nobody here.
 CALL_STATES = {"call.initiated", "call.answered", "call.bridged", "call.hangup"}
+KEYS, MACHINE = "call.gather.ended", "call.machine."
 # Causes of a hangup that say less than the network's own answer, and the answers that say nothing themselves.
 VAGUE, MUTE = {"", "unspecified", "normal_clearing", "call_rejected"}, {"", "unspecified", "200", "16"}
 LONGEST_CAUSE = 127  # of Q.850; SIP answers are larger
-# Not refusals of the message: the rate limit, and the queue, are full for the moment.
-COME_BACK = {"10011", "40318"}
 
 
 class Telnyx(Provider):
@@ -68,6 +50,7 @@ class Telnyx(Provider):
     refuses_replays = True
     kinds = frozenset({"status", "keys", "inbound"})
     tables = ("telnyx", "sip")
+    come_back = frozenset({"10011", "40318"})  # the rate limit, a full queue
     handset_words = frozenset({"amd:human", "amd:human_residence", "amd:human_business"})
 
     def verify(self, call: Call, credentials: Mapping[str, str]) -> bool:
@@ -78,104 +61,98 @@ class Telnyx(Provider):
 
     def parse(self, kind: str, call: Call) -> list[Fact]:
         query = query_of(call)
-        ref = reference(query)
+        ref = reference(query.get("m"))
         if not is_json(call):
             return list(texml_facts(ref, kind, fields_of(call)))
-        event = inside(json_object(call.body), "data")
-        name, at = word(event, "event_type"), iso(event.get("occurred_at"))
-        payload = inside(event, "payload")
+        event = json_object(call.body).inside("data")
+        name, at, about = event.word("event_type"), event.time("occurred_at"), event.inside("payload")
         if name == "message.received":
-            return [inbound(ref, payload)]
+            return [inbound(ref, about)]
         if name in OUTCOMES:
-            return message_reports(ref, query.get("c", ""), payload, at)
-        return list(call_facts(ref, name, payload, at))
+            return message_reports(ref, query.get("c", ""), about, at)
+        return list(call_facts(ref, name, about, at))
 
     def reply(self, kind: str, call: Call) -> tuple[str, bytes]:
         return NO_MORE if kind == "keys" else super().reply(kind, call)
 
-    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
-        assert isinstance(client, httpx.AsyncClient)
-        voice = message.channel == "voice"
-        if voice and not (credentials.get("account_sid") and credentials.get("application_sid")):
+    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any] | Handover:
+        headers = {"authorization": f"Bearer {credentials['api_key']}"}
+        if message.channel != "voice":
+            return {"url": f"{URL}/messages", "json": message_fields(message), "headers": headers}
+        account, application = credentials.get("account_sid"), credentials.get("application_sid")
+        if not account or not application:
             return refused("not_configured", "Calls need the account id and the TeXML application.")
-        answer = await post(
-            client,
-            f"{URL}/texml/Accounts/{credentials['account_sid']}/Calls" if voice else f"{URL}/messages",
-            json=call_fields(message, credentials) if voice else message_fields(message),
-            headers={"authorization": f"Bearer {credentials['api_key']}"},
-        )
-        return answer if isinstance(answer, Handover) else understood(answer)
+        fields = {"ApplicationSid": application, **call_fields(message)}
+        return {"url": f"{URL}/texml/Accounts/{account}/Calls", "json": fields, "headers": headers}
+
+    def taken(self, said: Told) -> Handover:
+        """A call is answered without an id, as far as is documented: its callbacks name it."""
+        made = said.inside("data") or said
+        sid = made.get("id") or made.get("call_sid")
+        if not sid and made.get("status") == "queued":
+            return Handover(True)
+        return accepted(sid, made.get("parts"))
+
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        error = said.first("errors")
+        return error.get("code"), error.get("detail") or error.get("title")
 
 
-# ---- messages --------------------------------------------------------------------------------------------------
+# ---- callbacks -------------------------------------------------------------------------------------------------
 
 
-def message_reports(ref: str, hint: str, payload: dict[str, Any], at: datetime | None) -> list[Fact]:
-    """One report for each recipient. The errors are about those of them that were not reached."""
-    everyone = [*objects(payload.get("to"), "to"), *objects(payload.get("cc"), "cc")]
+def message_reports(ref: str, hint: str, about: Told, at: datetime | None) -> list[Fact]:
+    """One report for each recipient. The error is about those of them that were not reached."""
+    everyone = [*about.objects("to"), *about.objects("cc")]
     if not everyone:
         raise Unreadable("to: missing.")
-    error = next(iter(objects(payload.get("errors"), "errors")), {})
-    channel = word(payload, "type", required=False).lower() or hint
-    sid = word(payload, "id", longest=LONGEST_ID)
+    error, channel, sid = about.first("errors"), about.maybe("type").lower() or hint, about.id("id")
 
-    def read(recipient: dict[str, Any]) -> Iterator[Report]:
-        status = word(recipient, "status")
-        failed = {} if status == "delivered" else error
+    def read(recipient: Told) -> Iterator[Report]:
+        failed = Told() if recipient.get("status") == "delivered" else error
         yield Report(
             ref=ref if len(everyone) == 1 else "",
             provider_message_id=sid,
             channel="mms" if channel == "mms" else "sms",
-            native_status=status,
-            native_code=word(failed, "code", required=False),
-            native_text=clean(str(failed.get("title") or "")),
-            address=word(recipient, "phone_number", longest=LONGEST_ADDRESS, required=False),
+            native_status=recipient.word("status"),
+            native_code=failed.maybe("code"),
+            native_text=failed.text("title"),
+            address=recipient.address("phone_number"),
             occurred_at=at,
         )
 
     return each(everyone, "to", read)
 
 
-def inbound(ref: str, payload: dict[str, Any]) -> Inbound:
-    ours = next(iter(objects(payload.get("to"), "to")), {})
+def inbound(ref: str, about: Told) -> Inbound:
     return Inbound(
-        sender=word(inside(payload, "from"), "phone_number", longest=LONGEST_ADDRESS),
-        recipient=word(ours, "phone_number", longest=LONGEST_ADDRESS, required=False),
-        channel="mms" if word(payload, "type", required=False).lower() == "mms" else "sms",
-        text=clean(str(payload.get("text") or "")),
+        sender=about.inside("from").address("phone_number", required=True),
+        recipient=about.first("to").address("phone_number"),
+        channel="mms" if about.maybe("type").lower() == "mms" else "sms",
+        text=about.text("text"),
         ref=ref,
-        occurred_at=iso(payload.get("received_at")),
-        provider_message_id=word(payload, "id", longest=LONGEST_ID),
+        occurred_at=about.time("received_at"),
+        provider_message_id=about.id("id"),
     )
 
 
-# ---- calls -----------------------------------------------------------------------------------------------------
-
-
-def call_facts(ref: str, name: str, payload: dict[str, Any], at: datetime | None) -> Iterator[Report | Act]:
-    """What an event of Call Control tells. Most tell how a command went, which concerns nobody here."""
-    if payload.get("direction") == "incoming":
+def call_facts(ref: str, name: str, about: Told, at: datetime | None) -> Iterator[Report | Act]:
+    """What an event of Call Control tells about a call of ours."""
+    machine = name.startswith(MACHINE)
+    if not (machine or name == KEYS or name in CALL_STATES) or about.get("direction") == "incoming":
         return
-    machine = name.startswith("call.machine.")
-    if not machine and name not in CALL_STATES and name != "call.gather.ended":
-        return
-    sid = word(payload, "call_control_id", longest=LONGEST_ID)
-    to = word(payload, "to", longest=LONGEST_ADDRESS, required=False)
+    to, sid = about.address("to"), about.id("call_control_id")
+    report = Report(ref, sid, "voice", name, address=to, occurred_at=at)
     if machine:
-        result = word(payload, "result", longest=LONGEST_WORD - len("amd:"))
-        yield Report(ref, sid, "voice", f"amd:{result}", address=to, occurred_at=at)
+        yield report._replace(native_status=about.marked("amd:", "result", required=True))
     elif name in CALL_STATES:
-        code = hangup_code(payload, "hangup_cause", "sip_hangup_cause")
-        yield Report(ref, sid, "voice", name, code, address=to, occurred_at=at)
-    elif (
-        payload.get("digits") or payload.get("status") == "timeout"
-    ):  # else they hung up, or a machine answered
-        digits = word(payload, "digits", required=False)
-        yield Act("key_press", ref, sid, "voice", address=to, text=digits, occurred_at=at)
+        yield report._replace(native_code=hangup_code(about, "hangup_cause", "sip_hangup_cause"))
+    elif about.get("digits") or about.get("status") == "timeout":  # else they hung up, or a machine answered
+        yield keys_pressed(report, about.maybe("digits"))
 
 
-def texml_facts(ref: str, kind: str, fields: Mapping[str, str]) -> Iterator[Report | Act]:
-    at = iso(fields.get("OccurredAt") or fields.get("Timestamp"))
+def texml_facts(ref: str, kind: str, fields: Told) -> Iterator[Report | Act]:
+    at = fields.time("OccurredAt", "Timestamp")
     if kind == "keys":
         yield key_press(ref, fields, at)
     elif fields.get("CallbackSource") != "call-cost-events":
@@ -183,10 +160,9 @@ def texml_facts(ref: str, kind: str, fields: Mapping[str, str]) -> Iterator[Repo
         yield from call_reports(ref, fields, code, call_text(fields), at)
 
 
-def hangup_code(fields: Mapping[str, Any], cause_name: str, network_name: str) -> str:
+def hangup_code(fields: Told, cause_name: str, network_name: str) -> str:
     """Telnyx's word for why a call ended, or the network's answer (SIP, seldom Q.850) where that says more."""
-    cause = word(fields, cause_name, required=False)
-    network = word(fields, network_name, required=False)
+    cause, network = fields.maybe(cause_name), fields.maybe(network_name)
     if cause not in VAGUE or network in MUTE or not (network.isascii() and network.isdigit()):
         return cause
     return f"{'q850' if int(network) <= LONGEST_CAUSE else 'sip'}:{network[:9]}"
@@ -196,18 +172,14 @@ def hangup_code(fields: Mapping[str, Any], cause_name: str, network_name: str) -
 
 
 def message_fields(message: Outgoing) -> dict[str, Any]:
-    fields: dict[str, Any] = {"from": message.sender, "to": message.to, "webhook_url": message.callback}
-    if message.body:
-        fields["text"] = message.body
-    if message.media_url:
-        fields |= {"type": "MMS", "media_urls": [message.media_url], "subject": message.subject}
-    return fields
+    text = {"from": message.sender, "to": message.to, "text": message.body, "webhook_url": message.callback}
+    picture = {"type": "MMS", "media_urls": [message.media_url], "subject": message.subject}
+    return filled(text) | (picture if message.media_url else {})
 
 
-def call_fields(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, str]:
+def call_fields(message: Outgoing) -> dict[str, str]:
     """A call that waits for the end of a greeting before it speaks."""
     return {
-        "ApplicationSid": credentials["application_sid"],
         "To": message.to,
         "From": message.sender,
         "Texml": script(message),
@@ -216,28 +188,3 @@ def call_fields(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, 
         "StatusCallbackMethod": "POST",
         "StatusCallbackEvent": "initiated ringing answered completed",
     }
-
-
-def understood(answer: httpx.Response) -> Handover:
-    """Raises LostAnswer when Telnyx may have taken it and does not say as what."""
-    said = told(answer)
-    if answer.is_success:
-        made = said["data"] if isinstance(said.get("data"), dict) else said
-        sid = (
-            made.get("id") or made.get("call_sid") or ""
-        )  # a call's is not documented: its callbacks name it
-        if not sid and made.get("status") != "queued":
-            raise LostAnswer(f"HTTP {answer.status_code} without an id.")
-        parts = made.get("parts")
-        return Handover(True, str(sid), segments=parts if isinstance(parts, int) and parts > 0 else 1)
-    errors = said.get("errors")
-    error = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-    code, text = (
-        str(error.get("code") or f"http:{answer.status_code}"),
-        error.get("detail") or error.get("title"),
-    )
-    if code in COME_BACK:
-        return Handover(
-            False, native_code=code, native_text=clean(str(text)), retry_after=retry_after(answer)
-        )
-    return refused(code, text)
