@@ -376,6 +376,22 @@ def _suppress(
     return items
 
 
+def results(batch: Batch) -> dict[BatchItem.Outcome, int]:
+    """The rows of a batch by what became of them, each counted once; from its own sums, so it costs no query.
+
+    While it is being undone, what turns out to be too late still counts as done.
+    """
+    outcome = BatchItem.Outcome
+    standing = batch.acted - batch.undone
+    final = outcome.TOO_LATE if batch.state == Batch.State.UNDONE else outcome.ACTED
+    found = {outcome.SKIPPED: batch.skipped, outcome.UNDONE: batch.undone, final: standing}
+    return {one: found.get(one, 0) for one in outcome}
+
+
+def undone_by(batch: Batch) -> User | None:
+    return User.objects.filter(pk=batch.options.get(UNDONE_BY)).first()
+
+
 def can_undo(batch: Batch) -> bool:
     """Whether anything of this batch can still be taken back."""
     if batch.state not in (Batch.State.DONE, Batch.State.RUNNING):
@@ -418,6 +434,7 @@ def undo_slice(batch: Batch, now: datetime) -> int:
         batch.undone = F("undone") + sum(item.outcome == BatchItem.Outcome.UNDONE for item in items)
         if len(items) < SLICE:
             batch.state, batch.finished_at = Batch.State.UNDONE, now
+            batch.total = batch.acted + batch.skipped  # one that was stopped never came to the rest
         batch.save()
     return len(items)
 
@@ -434,7 +451,7 @@ def _take_back(batch: Batch, items: Sequence[BatchItem], now: datetime) -> list[
             )
             marked.update(validity=item.before["validity"])
         return list(items)
-    by = User.objects.filter(pk=batch.options.get(UNDONE_BY)).first()
+    by = undone_by(batch)
     for entry in Suppression.objects.filter(pk__in=[item.suppression_id for item in items], released_at=None):
         release(entry, by=by, note=f"Batch {batch.pk} undone", now=now)
     return list(items)

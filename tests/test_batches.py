@@ -323,6 +323,7 @@ def test_undoing_after_the_handover_says_too_late(failed, staff, now):
     batch.refresh_from_db()
     waits.refresh_from_db()
     assert outcomes(batch) == {("too_late", ""): 1, ("undone", ""): 1}
+    assert subject.results(batch) == {"acted": 0, "skipped": 0, "undone": 1, "too_late": 1}
     assert (batch.undone, waits.status, waits.reason_code) == (1, "canceled", "undone")
     assert Recipient.objects.get(pk=early.recipient_id).state == "open"
     assert agree()
@@ -375,7 +376,7 @@ def test_undoing_a_running_batch_stops_it(failed, staff, monkeypatch, now):
         pass
 
     batch.refresh_from_db()
-    assert (batch.state, batch.acted, batch.undone) == (UNDONE, 1, 1)
+    assert (batch.state, batch.total, batch.acted, batch.undone) == (UNDONE, 1, 1, 1)
     assert not Outbox.objects.exists()
     assert agree()
 

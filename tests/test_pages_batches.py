@@ -73,6 +73,37 @@ def test_a_started_batch_is_recorded_with_each_row_and_can_be_undone(marketer, c
     assert "2 taken back" in undone
 
 
+@pytest.mark.parametrize(
+    ("by_another", "words"), [(False, "Undone by you: 2"), (True, "Undone by Dana Okafor: 2")]
+)
+def test_an_undone_batch_names_who_undid_it(marketer, login, make_user, campaign, by_another, words):
+    dana = login(user=make_user("marketer", first_name="Dana", last_name="Okafor"))
+    given = chosen(marketer, campaign, action="suppress", note="Asked by phone")
+    given["messages"] = [str(pk) for pk in campaign.messages.values_list("pk", flat=True)[:2]]
+    marketer.post("/batches/", given)
+    pk = Batch.objects.get().pk
+
+    (dana if by_another else marketer).post(f"/batches/{pk}/undo/")
+
+    assert f"{words} taken back." in marketer.get(f"/batches/{pk}/").content.decode()
+
+
+@pytest.mark.parametrize("undo", [False, True])
+def test_the_list_and_the_page_of_a_batch_count_the_same(marketer, campaign, undo):
+    marketer.post("/batches/", chosen(marketer, campaign, action="suppress", all="1", note="Asked"))
+    pk = Batch.objects.get().pk
+    if undo:
+        marketer.post(f"/batches/{pk}/undo/")
+
+    listed = re.findall(r'data-label="([^"]+)">(\d+)</td>', marketer.get("/batches/").content.decode())
+    page = marketer.get(f"/batches/{pk}/").content.decode()
+    tabs = re.findall(r'"\?outcome=\w+">([^<]+) <span class="badge">(\d+)<', page)
+
+    assert listed == tabs
+    assert dict(tabs)["Undone" if undo else "Done"] == "3"
+    assert sum(int(n) for _, n in tabs) == 3
+
+
 def test_suppressing_without_a_reason_asks_for_it_and_does_nothing(marketer, campaign):
     page = marketer.post("/batches/", chosen(marketer, campaign, action="suppress", all="1"))
 

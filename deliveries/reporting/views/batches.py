@@ -7,13 +7,13 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.models import User
 from accounts.roles import requires
 from contacts.channels import Channel
 from contacts.phones import mask
@@ -222,7 +222,9 @@ def _say(request: HttpRequest, batch: Batch) -> None:
 
 def past(request: HttpRequest) -> HttpResponse:
     found = page(Batch.objects.select_related("created_by"), LIST_SIZE, request.GET.get("after", ""))
-    return render(request, "deliveries/batches.html", {"page": found})
+    rows = [(batch, batches.results(batch)) for batch in found.rows]
+    told = {"page": found, "rows": rows, "outcomes": list(BatchItem.Outcome)}
+    return render(request, "deliveries/batches.html", told)
 
 
 @requires("deliveries.act_in_bulk")
@@ -238,10 +240,11 @@ def batch(request: HttpRequest, pk: int) -> HttpResponse:
         "page": shown,
         "rows": _rows([item.message for item in shown.rows], shown.rows),
         "only": only,
-        "outcomes": [(key, key.label, n) for key, n in zip(BatchItem.Outcome, _counts(found), strict=True)],
+        "outcomes": [(key, key.label, n) for key, n in batches.results(found).items()],
         "done": found.acted + found.skipped,
         "can_undo": batches.can_undo(found),
         "running": found.state in (Batch.State.RUNNING, Batch.State.UNDOING),
+        "undone": _undone(found, who(request)) if found.state == Batch.State.UNDONE else "",
         "channel": Channel(found.options["channel"]).label
         if found.options.get("channel") in Channel.values
         else "",
@@ -263,12 +266,13 @@ def _chosen(found: Batch) -> str:
     return f"Everything in {Queue(queue).label if queue else 'the report'}, {narrowed}"
 
 
-def _counts(found: Batch) -> tuple[int, int, int, int]:
-    """Rows by what became of them, in the order of the outcomes: each row counts once."""
-    rows = found.items.order_by().values_list("outcome").annotate(n=Count("pk"))
-    counts = dict(rows)
-    acted, skipped, undone, late = (counts.get(key, 0) for key in BatchItem.Outcome)
-    return acted, skipped, undone, late
+def _undone(found: Batch, reader: User) -> str:
+    """Who took it back, and how much of it."""
+    by = batches.undone_by(found)
+    name = "somebody who left" if by is None else "you" if by == reader else by.display_name
+    late = batches.results(found)[BatchItem.Outcome.TOO_LATE]
+    rest = f", {late:,} had left already" if late else ""
+    return f"Undone by {name}: {found.undone:,} taken back{rest}."
 
 
 def _rows(found: list[Message], results: Any) -> list[dict[str, Any]]:
