@@ -11,42 +11,25 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from textwrap import wrap
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import jwt
 
 from deliveries.providers.base import Provider
-from deliveries.providers.facts import (
-    Act,
-    Call,
-    Fact,
-    Handover,
-    Inbound,
-    LostAnswer,
-    Outgoing,
-    Report,
-    Unreadable,
-)
-from deliveries.providers.handing_over import post, refused, retry_after, told
+from deliveries.providers.facts import Act, Call, Fact, Handover, Inbound, Outgoing, Report, Unreadable
+from deliveries.providers.handing_over import accepted, filled, refused
 from deliveries.providers.proving import URL_SECRET, digest, fresh, same, token
 from deliveries.providers.reading import (
-    LONGEST_ADDRESS,
-    LONGEST_ID,
-    LONGEST_WORD,
-    clean,
+    Told,
     fields_of,
-    inside,
     is_json,
     iso,
     json_object,
+    keys_pressed,
     query_of,
     reference,
     stamp,
-    with_plus,
-    word,
 )
 
 URL = "https://api.nexmo.com/v1"
@@ -54,13 +37,11 @@ OURS = {"m", "c", URL_SECRET}  # the fields of our own in a callback address
 # How long Vonage tries again; whether it signs anew each time it does not say.
 RETRIES, RECEIPT_RETRIES = timedelta(hours=25), timedelta(hours=73)
 DIGESTS = {32: "md5", 40: "sha1", 64: "sha256", 128: "sha512"}  # by the length of a signature in hex
-LONGEST_REF = 100
 CODE = re.compile(r"[\w.-]{1,64}", re.ASCII)
 # Events of a call that tell nothing about reaching somebody: recordings, transfers, mistakes in a script.
 ASIDE = {"recording_url", "conversation_uuid_to", "reason"}
-COME_BACK = {"1000"}  # not a refusal of the message: throttled
 TOKEN_LIFE = timedelta(minutes=5)
-PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----(.+)-----END \1-----", re.DOTALL)
+PEM = re.compile(r"(-----BEGIN [A-Z ]+-----)(.+)(-----END [A-Z ]+-----)", re.DOTALL)
 
 
 class Vonage(Provider):
@@ -78,6 +59,7 @@ class Vonage(Provider):
     }
     proof_field = "signature_secret"
     kinds = frozenset({"status", "keys", "inbound"})
+    come_back = frozenset({"1000"})  # throttled
     handset_words = frozenset({"amd:human", "read"})
 
     def verify(self, call: Call, credentials: Mapping[str, str]) -> bool:
@@ -93,31 +75,31 @@ class Vonage(Provider):
     def parse(self, kind: str, call: Call) -> list[Fact]:
         query = query_of(call)
         said = json_object(call.body) if is_json(call) and call.method != "GET" else fields_of(call)
-        own = word(said, "client_ref", "client-ref", longest=LONGEST_REF, required=False)
-        ref, hint = reference(query) or reference({"m": own}), query.get("c", "")
+        ref = reference(query.get("m"), said.get("client_ref"), said.get("client-ref"))
         if kind == "inbound":
             return [inbound(ref, said)]
         if said.get("message_uuid"):
-            return [message_report(ref, hint, said)]
+            return [message_report(ref, query.get("c", ""), said)]
         if said.get("messageId"):
             return [receipt(ref, said)]
         return list(call_facts(ref, said))
 
-    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
-        assert isinstance(client, httpx.AsyncClient)
-        if message.channel == "voice":
-            try:
-                passport = application_token(credentials)
-            except (KeyError, ValueError, TypeError, jwt.PyJWTError) as problem:
-                return refused(
-                    "not_configured", f"Calls need the application's id and private key: {problem!r}"
-                )
-            headers = {"authorization": f"Bearer {passport}"}
-            answer = await post(client, f"{URL}/calls", json=call_fields(message), headers=headers)
-        else:
+    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any] | Handover:
+        if message.channel != "voice":
             auth = (credentials["api_key"], credentials["api_secret"])
-            answer = await post(client, f"{URL}/messages", json=message_fields(message), auth=auth)
-        return answer if isinstance(answer, Handover) else understood(answer)
+            return {"url": f"{URL}/messages", "json": message_fields(message), "auth": auth}
+        try:
+            headers = {"authorization": f"Bearer {application_token(credentials)}"}
+        except (KeyError, ValueError, TypeError, jwt.PyJWTError) as problem:
+            text = f"Calls need the application's id and private key: {problem!r}"
+            return refused("not_configured", text)
+        return {"url": f"{URL}/calls", "json": call_fields(message), "headers": headers}
+
+    def taken(self, said: Told) -> Handover:
+        return accepted(said.get("message_uuid") or said.get("uuid"))
+
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        return error_code(said), said.get("detail") or said.get("title")
 
 
 # ---- proof -----------------------------------------------------------------------------------------------------
@@ -127,8 +109,7 @@ def payload(call: Call) -> bytes:
     """What a token vouches for: the body, or the fields of a GET written as JSON in their order."""
     if call.method != "GET":
         return call.body
-    fields = query_of(call)
-    ordered = {name: fields[name] for name in reversed(fields)}  # the reading of forms turns them around
+    ordered = dict(reversed(query_of(call).items()))  # the reading of forms turns them around
     return json.dumps(ordered, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
@@ -149,12 +130,10 @@ def fields_signed(call: Call, secret: str) -> bool:
     for signed in (fields, {name: value for name, value in fields.items() if name not in OURS}):
         text = "".join(f"&{name}={re.sub('[&=]', '_', signed[name])}" for name in sorted(signed))
         raw = text.encode("utf-8", "backslashreplace")
-        made = [hmac.digest(key, raw, algorithm).hex()]
-        if algorithm == "md5":
-            made.append(
-                hashlib.md5(raw + key, usedforsecurity=False).hexdigest()
-            )  # their default, not our choice
-        if any(same(one, given) for one in made):
+        if same(hmac.digest(key, raw, algorithm).hex(), given):
+            return True
+        # Their default, not our choice.
+        if algorithm == "md5" and same(hashlib.md5(raw + key, usedforsecurity=False).hexdigest(), given):
             return True
     return False
 
@@ -162,112 +141,104 @@ def fields_signed(call: Call, secret: str) -> bool:
 # ---- callbacks -------------------------------------------------------------------------------------------------
 
 
-def number(fields: Mapping[str, Any], name: str) -> str:
-    return with_plus(word(fields, name, longest=LONGEST_ADDRESS, required=False))
-
-
-def error_code(error: Mapping[str, Any]) -> str:
+def error_code(error: Told) -> str:
     """The number in a problem's title or behind the # of its type, else the word there."""
-    title, fragment = str(error.get("title") or ""), str(error.get("type") or "").rpartition("#")[2]
-    numbers = [text for text in (title, fragment) if CODE.fullmatch(text) and text.isdigit()]
-    return next(iter(numbers), fragment if CODE.fullmatch(fragment) else "")
+    title, fragment = error.text("title"), error.text("type").rpartition("#")[2]
+    codes = [text for text in (title, fragment) if CODE.fullmatch(text)]
+    return next((text for text in codes if text.isdigit()), fragment if fragment in codes else "")
 
 
-def message_report(ref: str, hint: str, said: dict[str, Any]) -> Report:
-    error = inside(said, "error")
-    error = inside(error, "error") or error  # as older payloads have it
-    channel = word(said, "channel", required=False)
+def message_report(ref: str, hint: str, said: Told) -> Report:
+    error = said.inside("error", "error") or said.inside("error")  # the former in older payloads
+    channel = said.maybe("channel")
     return Report(
         ref=ref,
-        provider_message_id=word(said, "message_uuid", longest=LONGEST_ID),
+        provider_message_id=said.id("message_uuid"),
         channel=next((each for each in (channel, hint) if each in ("sms", "mms")), "sms"),
-        native_status=word(said, "status"),
+        native_status=said.word("status"),
         native_code=error_code(error),
-        native_text=clean(str(error.get("detail") or "")),
-        occurred_at=iso(said.get("timestamp")),
-        address=number(said, "to"),
+        native_text=error.text("detail"),
+        occurred_at=said.time("timestamp"),
+        address=said.number("to"),
     )
 
 
-def receipt(ref: str, said: dict[str, Any]) -> Report:
+def receipt(ref: str, said: Told) -> Report:
     """One of the SMS API: each part of a long message has its own, and none says which part it is about."""
-    code = word(said, "err-code", required=False)
     return Report(
         ref=ref,
-        provider_message_id=word(said, "messageId", longest=LONGEST_ID),
+        provider_message_id=said.id("messageId"),
         channel="sms",
-        native_status=word(said, "status"),
-        native_code=code if code.strip("0") else "",
+        native_status=said.word("status"),
+        native_code=said.code("err-code"),
         occurred_at=pushed_at(said),
-        address=number(said, "msisdn"),
+        address=said.number("msisdn"),
     )
 
 
-def pushed_at(said: Mapping[str, Any]) -> datetime | None:
+def pushed_at(said: Told) -> datetime | None:
     at = said.get("message-timestamp")
     return iso(at) or stamp(at, "%Y-%m-%d %H:%M:%S %z")
 
 
-def call_facts(ref: str, said: dict[str, Any]) -> Iterator[Report | Act]:
+def call_facts(ref: str, said: Told) -> Iterator[Report | Act]:
     if said.get("direction") == "inbound":
         return  # somebody calls us
     if not said.get("status") and "dtmf" not in said and said.keys() & ASIDE:
         return
-    sid, to = word(said, "uuid", "call_uuid", longest=LONGEST_ID), number(said, "to")
-    at = iso(said.get("timestamp"))
-    if "dtmf" in said:
-        pressed = inside(said, "dtmf")
-        digits = word(pressed, "digits", required=False)
-        if digits or pressed.get("timed_out"):  # else it was speech
-            yield Act("key_press", ref, sid, "voice", address=to, text=digits, occurred_at=at)
-        return
-    status, detail = word(said, "status"), clean(str(said.get("detail") or ""))
-    if status in ("human", "machine"):
-        heard = word(said, "sub_state", required=False, longest=LONGEST_WORD // 2)
-        status = f"amd:{status}/{heard}" if heard else f"amd:{status}"
-    code = detail if CODE.fullmatch(detail) else ""
-    yield Report(ref, sid, "voice", status, code, "" if code else detail, address=to, occurred_at=at)
-
-
-def inbound(ref: str, said: dict[str, Any]) -> Inbound:
-    """A text of either API. Long ones come in parts from the SMS API, each a text of its own here."""
-    channel = word(said, "channel", required=False)
-    if channel not in ("", "sms", "mms"):
-        raise Unreadable(f"channel: {channel!r} is not one of ours.")
-    caption = inside(said, "image").get("caption")
-    return Inbound(
-        sender=with_plus(word(said, "msisdn", "from", longest=LONGEST_ADDRESS)),
-        recipient=number(said, "to"),
-        channel=channel or "sms",
-        text=clean(str(said.get("text") or caption or "")),
+    report = Report(
         ref=ref,
-        occurred_at=pushed_at(said) or iso(said.get("timestamp")),
-        provider_message_id=word(said, "message_uuid", "messageId", longest=LONGEST_ID),
+        provider_message_id=said.id("uuid", "call_uuid"),
+        channel="voice",
+        native_status="",
+        occurred_at=said.time("timestamp"),
+        address=said.number("to"),
+    )
+    if "dtmf" in said:
+        pressed = said.inside("dtmf")
+        digits = pressed.maybe("digits")
+        if digits or pressed.get("timed_out"):  # else it was speech
+            yield keys_pressed(report, digits)
+        return
+    status, detail = said.word("status"), said.text("detail")
+    if status in ("human", "machine"):
+        status = said.marked(f"amd:{status}/", "sub_state") or f"amd:{status}"
+    code = detail if CODE.fullmatch(detail) else ""
+    yield report._replace(native_status=status, native_code=code, native_text="" if code else detail)
+
+
+def inbound(ref: str, said: Told) -> Inbound:
+    """A text of either API. Long ones come in parts from the SMS API, each a text of its own here."""
+    channel = said.maybe("channel") or "sms"
+    if channel not in ("sms", "mms"):
+        raise Unreadable(f"channel: {channel!r} is not one of ours.")
+    return Inbound(
+        sender=said.number("msisdn", "from", required=True),
+        recipient=said.number("to"),
+        channel=channel,
+        text=said.text("text") or said.inside("image").text("caption"),
+        ref=ref,
+        occurred_at=pushed_at(said) or said.time("timestamp"),
+        provider_message_id=said.id("message_uuid", "messageId"),
     )
 
 
 # ---- handing over ----------------------------------------------------------------------------------------------
 
 
-def bare_number(address: str) -> str:
-    """As Vonage wants it, without the plus; names of senders stay."""
-    return address.removeprefix("+")
-
-
 def message_fields(message: Outgoing) -> dict[str, Any]:
-    fields: dict[str, Any] = {
+    image = filled({"url": message.media_url, "caption": message.body})
+    content = {"image": image} if message.media_url else {"text": message.body}
+    return {
         "channel": message.channel,
-        "message_type": "text",
-        "to": bare_number(message.to),
-        "from": bare_number(message.sender),
+        "message_type": "image" if message.media_url else "text",
+        **content,
+        "to": message.to.removeprefix("+"),
+        "from": message.sender.removeprefix("+"),
         "client_ref": message.ref,
         "webhook_url": message.callback,
         "webhook_version": "v1",
     }
-    if not message.media_url:
-        return {**fields, "text": message.body}
-    image = {"url": message.media_url, **({"caption": message.body} if message.body else {})}
-    return {**fields, "message_type": "image", "image": image}
 
 
 def call_fields(message: Outgoing) -> dict[str, Any]:
@@ -280,8 +251,8 @@ def call_fields(message: Outgoing) -> dict[str, Any]:
         asked = {"type": ["dtmf"], "dtmf": {"maxDigits": 1, "timeOut": 10}}
         script.append({"action": "input", **asked, "eventUrl": [message.callback_for("keys")]})
     return {
-        "to": [{"type": "phone", "number": bare_number(message.to)}],
-        "from": {"type": "phone", "number": bare_number(message.sender)},
+        "to": [{"type": "phone", "number": message.to.removeprefix("+")}],
+        "from": {"type": "phone", "number": message.sender.removeprefix("+")},
         "ncco": script,
         "event_url": [message.callback],
         "event_method": "POST",
@@ -292,35 +263,12 @@ def call_fields(message: Outgoing) -> dict[str, Any]:
 def application_token(credentials: Mapping[str, str]) -> str:
     """Raises KeyError, ValueError, TypeError or PyJWTError when the account has no usable key."""
     now = datetime.now(UTC)
-    claims = {
-        "application_id": credentials["application_id"],
-        "iat": now,
-        "exp": now + TOKEN_LIFE,
-        "jti": str(uuid4()),
-    }
-    return jwt.encode(claims, as_pasted(credentials["private_key"]), algorithm="RS256")
+    claims = {"application_id": credentials["application_id"], "jti": str(uuid4())}
+    times = {"iat": now, "exp": now + TOKEN_LIFE}
+    return jwt.encode(claims | times, as_pasted(credentials["private_key"]), algorithm="RS256")
 
 
 def as_pasted(key: str) -> str:
     """A key in PEM with its lines put back, which a form of one line has run together."""
     found = PEM.fullmatch(key.replace("\\n", "\n").strip())
-    if not found:
-        return key
-    label, body = found[1], "".join(found[2].split())
-    return "\n".join((f"-----BEGIN {label}-----", *wrap(body, 64), f"-----END {label}-----"))
-
-
-def understood(answer: httpx.Response) -> Handover:
-    """Raises LostAnswer when Vonage may have taken it and does not say as what."""
-    said = told(answer)
-    if answer.is_success:
-        sid = said.get("message_uuid") or said.get("uuid")
-        if not sid:
-            raise LostAnswer(f"HTTP {answer.status_code} without an id.")
-        return Handover(True, str(sid))
-    code, text = error_code(said), said.get("detail") or said.get("title")
-    if code in COME_BACK:
-        return Handover(
-            False, native_code=code, native_text=clean(str(text)), retry_after=retry_after(answer)
-        )
-    return refused(code or f"http:{answer.status_code}", text)
+    return f"{found[1]}\n{''.join(found[2].split())}\n{found[3]}" if found else key
