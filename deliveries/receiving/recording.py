@@ -11,9 +11,11 @@ one at fault stands alone.
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -147,13 +149,26 @@ def record(now: datetime, limit: int | None = None) -> Batch:
     """Record one batch of waiting receipts. Nothing waiting gives a Batch of zeros."""
     limit = limit or BATCH[connection.vendor]
     try:
-        with transaction.atomic():
+        with _no_garbage_collection(), transaction.atomic():
             return _record(statements.claim_receipts(limit), now)
     except (DataError, IntegrityError):
         logger.exception("A batch of receipts was refused; splitting it")
     with transaction.atomic():
         ids = [waiting.id for waiting in statements.claim_receipts(limit)]
     return _record_split(ids, now)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """A batch makes a hundred thousand objects and drops none before its end: looking for garbage every few hundred
+    of them finds nothing and takes a tenth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def record_all(now: datetime) -> Batch:
