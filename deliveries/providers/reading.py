@@ -129,8 +129,10 @@ def pairs(form_body: bytes) -> list[tuple[bytes, bytes]]:
 def form(form_body: bytes) -> Told:
     """Fields as text; of a repeated name the first value."""
     return Told(
-        (name.decode("utf-8", "replace"), value.decode("utf-8", "replace"))
-        for name, value in reversed(pairs(form_body))
+        {
+            name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
+            for name, value in reversed(pairs(form_body))
+        }
     )
 
 
