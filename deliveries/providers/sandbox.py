@@ -6,26 +6,17 @@ The adapter speaks to it over HTTP like to any provider; what the network does s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import httpx
 from django.conf import settings
 
 from deliveries.providers.base import Provider
-from deliveries.providers.facts import Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unreadable
-from deliveries.providers.handing_over import post
+from deliveries.providers.facts import Call, Handover, Inbound, Outgoing, Report, Unreadable
+from deliveries.providers.handing_over import accepted, refused, told
 from deliveries.providers.proving import hmac_hex, same
-from deliveries.providers.reading import (
-    LONGEST_ADDRESS,
-    LONGEST_ID,
-    LONGEST_WORD,
-    clean,
-    form,
-    json_object,
-    reference,
-    word,
-)
+from deliveries.providers.reading import Told, iso, json_object, query_of, reference
 
 
 class Sandbox(Provider):
@@ -47,9 +38,8 @@ class Sandbox(Provider):
         return same(hmac_hex(secret, signed), given.encode("utf-8", "backslashreplace"))
 
     def parse(self, kind: str, call: Call) -> list[Report | Inbound]:
-        told = json_object(call.body)
-        ref = reference(form(call.query.encode("utf-8", "replace")))
-        channel = word(told, "channel")
+        told, ref = json_object(call.body), reference(query_of(call).get("m"))
+        channel = told.word("channel")
         if channel not in self.channels:
             raise Unreadable(f"channel: {channel!r} is not one of ours.")
         if kind == "status":
@@ -58,101 +48,91 @@ class Sandbox(Provider):
             return [inbound(ref, channel, told)]
         raise Unreadable(f"kind: {kind!r} is not one of status, inbound.")
 
-    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
-        assert isinstance(client, httpx.AsyncClient)
-        answer = await post(
-            client,
-            f"{settings.SANDBOX_URL}/v1/messages",
-            json={
-                "ref": message.ref,
-                "channel": message.channel,
-                "to": message.to,
-                "from": message.sender,
-                "body": message.body,
-                "subject": message.subject,
-                "media_url": message.media_url,
-                "callback": message.callback,
-            },
-            headers=bearer(credentials),
-        )
-        return answer if isinstance(answer, Handover) else understood(answer)
+    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+        fields = {
+            "ref": message.ref,
+            "channel": message.channel,
+            "to": message.to,
+            "from": message.sender,
+            "body": message.body,
+            "subject": message.subject,
+            "media_url": message.media_url,
+            "callback": message.callback,
+        }
+        return {**messages(credentials), "json": fields}
+
+    def taken(self, said: Told) -> Handover:
+        return accepted(said.get("id"), said.get("segments"))
+
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        return said.get("code"), said.get("text")
 
     async def find(
-        self, message: Outgoing, credentials: Mapping[str, str], client: object
+        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
     ) -> Handover | None:
-        assert isinstance(client, httpx.AsyncClient)
-        url = f"{settings.SANDBOX_URL}/v1/messages"
         try:
-            answer = await client.get(url, params={"ref": message.ref}, headers=bearer(credentials))
-            if answer.status_code == 404 and answer.json().get("submissions") == 0:
+            answer = await client.get(**messages(credentials), params={"ref": message.ref})
+            if answer.status_code == 404 and told(answer).get("submissions") == 0:
                 return Handover(False, native_status="never_received")
-            return handover(answer.json()["messages"][-1]) if answer.is_success else None
-        except (httpx.HTTPError, ValueError, KeyError, IndexError, AttributeError, TypeError):
+            return handover(told(answer).objects("messages")[-1])
+        except (httpx.HTTPError, Unreadable, LookupError):
             return None
 
 
-def bearer(credentials: Mapping[str, str]) -> dict[str, str]:
-    return {"authorization": f"Bearer {credentials['secret']}"}
+def messages(credentials: Mapping[str, str]) -> dict[str, Any]:
+    """Where messages are handed over and looked up."""
+    headers = {"authorization": f"Bearer {credentials['secret']}"}
+    return {"url": f"{settings.SANDBOX_URL}/v1/messages", "headers": headers}
 
 
-def understood(answer: httpx.Response) -> Handover:
-    """The network's answer to a request that it read. Raises LostAnswer when it is not the network's."""
-    try:
-        return handover(answer.json())
-    except (ValueError, KeyError, AttributeError, TypeError) as problem:
-        raise LostAnswer(f"HTTP {answer.status_code} without a readable answer.") from problem
+def handover(made: Mapping[str, Any]) -> Handover:
+    """What the network knows of a message: {"id", "segments"} or {"code", "text"}. Raises KeyError for neither."""
+    if made.get("id"):
+        return accepted(made["id"], made.get("segments"))
+    return refused(made["code"], made.get("text"))
 
 
-def handover(told: Mapping[str, Any]) -> Handover:
-    """Either {"id", "segments"} or {"code", "text"}. Raises KeyError when it is neither."""
-    if told.get("id"):
-        return Handover(True, provider_message_id=str(told["id"]), segments=int(told.get("segments", 1)))
-    code, text = str(told["code"]), str(told.get("text", ""))
-    return Handover(False, native_status="rejected", native_code=code[:LONGEST_WORD], native_text=clean(text))
-
-
-def report(ref: str, channel: str, told: Mapping[str, Any]) -> Report:
+def report(ref: str, channel: str, told: Told) -> Report:
     part, parts = counter(told, "part"), counter(told, "parts")
     if part > parts:
         raise Unreadable(f"part: {part} of {parts}.")
     return Report(
         ref=ref,
-        provider_message_id=word(told, "id", longest=LONGEST_ID),
+        provider_message_id=told.id("id"),
         channel=channel,
-        native_status=word(told, "status"),
-        native_code=word(told, "code", required=False),
-        native_text=clean(str(told.get("text") or "")),
+        native_status=told.word("status"),
+        native_code=told.maybe("code"),
+        native_text=told.text("text"),
         part=part,
         parts=parts,
         occurred_at=moment(told),
-        address=word(told, "to", longest=LONGEST_ADDRESS, required=False),
+        address=told.address("to"),
     )
 
 
-def inbound(ref: str, channel: str, told: Mapping[str, Any]) -> Inbound:
+def inbound(ref: str, channel: str, told: Told) -> Inbound:
     return Inbound(
-        sender=word(told, "from", longest=LONGEST_ADDRESS),
-        recipient=word(told, "to", longest=LONGEST_ADDRESS),
+        sender=told.address("from", required=True),
+        recipient=told.address("to", required=True),
         channel=channel,
-        text=clean(str(told.get("text") or "")),
+        text=told.text("text"),
         ref=ref,
-        opt_out_type=word(told, "opt_out_type", required=False),
+        opt_out_type=told.maybe("opt_out_type"),
         occurred_at=moment(told),
     )
 
 
-def counter(told: Mapping[str, Any], name: str) -> int:
+def counter(told: Told, name: str) -> int:
     value = told.get(name, 0)
     if not isinstance(value, int) or not 0 <= value <= 255:
         raise Unreadable(f"{name}: {value!r} is not a number from 0 to 255.")
     return value
 
 
-def moment(told: Mapping[str, Any]) -> datetime:
+def moment(told: Told) -> datetime:
     """The time of the fact, in UTC. Raises Unreadable."""
-    text = word(told, "occurred_at")
-    try:
-        at = datetime.fromisoformat(text)
-        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-    except (ValueError, OverflowError) as problem:
-        raise Unreadable(f"occurred_at: {text!r} is not an ISO time.") from problem
+    text = told.word("occurred_at")
+    at = iso(text)
+    if at is None:
+        raise Unreadable(f"occurred_at: {text!r} is not an ISO time.")
+    return at
