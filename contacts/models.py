@@ -92,6 +92,7 @@ class ListMembership(models.Model):
     added_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name = "list member"
         constraints = [
             models.UniqueConstraint(fields=["contact_list", "contact"], name="one_membership_per_list")
         ]
@@ -155,7 +156,8 @@ class AddressHealth(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
-        verbose_name_plural = "address health"
+        verbose_name = "failing address"
+        verbose_name_plural = "failing addresses"
         constraints = [models.UniqueConstraint(fields=["address", "channel"], name="one_health_per_channel")]
 
     def __str__(self) -> str:

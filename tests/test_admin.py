@@ -46,6 +46,15 @@ def test_every_list_opens(model, client, root):
     assert client.get(url(model, "changelist")).status_code == 200
 
 
+def test_records_are_named_in_plain_words(client, root):
+    page = client.get(reverse("admin:index")).content.decode()
+
+    for name in ("Undecided messages", "Outbox", "Counts by carrier", "Failing addresses", "Signs of life"):
+        assert f">{name}</a>" in page
+    for name in ("Moveds", "tallies", "Heartbeat", "Tally"):
+        assert name not in page
+
+
 @pytest.mark.parametrize("model", [Message, Receipt, PendingReceipt, Campaign, Account], ids=by_id)
 def test_a_list_takes_as_many_queries_for_many_rows_as_for_one(model, client, root):
     def make():

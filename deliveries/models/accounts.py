@@ -53,6 +53,7 @@ class Account(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
+        verbose_name = "provider account"
         ordering = ["rank", "id"]
 
     def __str__(self) -> str:

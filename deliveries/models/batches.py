@@ -45,7 +45,7 @@ class Batch(models.Model):
     undone = models.PositiveIntegerField(default=0)
 
     class Meta:
-        verbose_name_plural = "batches"
+        verbose_name = "bulk action"
         permissions = [("act_in_bulk", "May retry, switch, correct and suppress from reports and queues")]
 
     def __str__(self) -> str:
@@ -72,6 +72,7 @@ class BatchItem(models.Model):
     before = models.JSONField(default=dict, help_text="What undo restores.")
 
     class Meta:
+        verbose_name = "bulk action result"
         constraints = [models.UniqueConstraint(fields=["batch", "message"], name="one_result_per_message")]
 
     def __str__(self) -> str:

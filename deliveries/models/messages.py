@@ -162,6 +162,8 @@ class Engagement(AppendOnly):
     at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "reply or click"
+        verbose_name_plural = "replies and clicks"
         indexes = [
             models.Index(fields=["contact", "-at", "-id"], name="engagement_newest"),
             models.Index(fields=["native_id"], name="engagement_native", condition=~Q(native_id="")),

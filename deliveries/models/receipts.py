@@ -43,6 +43,7 @@ class PendingReceipt(models.Model):
     reason = models.CharField(max_length=300, blank=True)
 
     class Meta:
+        verbose_name = "unrecorded receipt"
         indexes = [
             models.Index(fields=["receipt"], name="receipt_new", condition=Q(state="new")),
             models.Index(fields=["not_before"], name="receipt_parked", condition=Q(state="parked")),

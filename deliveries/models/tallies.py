@@ -26,6 +26,9 @@ class TallyDelta(models.Model):
     reason_code = models.CharField(max_length=64)
     n = models.IntegerField()
 
+    class Meta:
+        verbose_name = "uncounted change"
+
     def __str__(self) -> str:
         return f"{self.n:+d} {self.status}"
 
@@ -56,7 +59,8 @@ class CarrierTally(Tally):
     KEY: ClassVar = ("campaign_id", "channel", "carrier", "status", "failure_class", "disposition")
 
     class Meta:
-        verbose_name_plural = "carrier tallies"
+        verbose_name = "count by carrier"
+        verbose_name_plural = "counts by carrier"
         constraints = [
             models.UniqueConstraint(
                 fields=["campaign_id", "channel", "carrier", "status", "failure_class", "disposition"],
@@ -80,7 +84,8 @@ class SourceTally(Tally):
     KEY: ClassVar = ("campaign_id", "list_source_id", "region", "channel", "disposition")
 
     class Meta:
-        verbose_name_plural = "source tallies"
+        verbose_name = "count by list"
+        verbose_name_plural = "counts by list"
         constraints = [
             models.UniqueConstraint(
                 fields=["campaign_id", "list_source_id", "region", "channel", "disposition"],
@@ -105,7 +110,8 @@ class CodeTally(Tally):
     KEY: ClassVar = ("campaign_id", "channel", "account_id", "reason_code", "status", "disposition")
 
     class Meta:
-        verbose_name_plural = "code tallies"
+        verbose_name = "count by code"
+        verbose_name_plural = "counts by code"
         constraints = [
             models.UniqueConstraint(
                 fields=["campaign_id", "channel", "account_id", "reason_code", "status", "disposition"],
@@ -129,7 +135,8 @@ class DayTally(Tally):
     KEY: ClassVar = ("day", "channel", "account_id", "carrier", "disposition")
 
     class Meta:
-        verbose_name_plural = "day tallies"
+        verbose_name = "count by day"
+        verbose_name_plural = "counts by day"
         constraints = [
             models.UniqueConstraint(
                 fields=["day", "channel", "account_id", "carrier", "disposition"], name="day_tally_key"
@@ -153,7 +160,7 @@ class RecipientTally(Tally):
     KEY: ClassVar = ("campaign_id", "state", "skip_reason")
 
     class Meta:
-        verbose_name_plural = "recipient tallies"
+        verbose_name = "recipient count"
         constraints = [
             models.UniqueConstraint(
                 fields=["campaign_id", "state", "skip_reason"], name="recipient_tally_key"
@@ -173,7 +180,7 @@ class QueueTally(Tally):
     KEY: ClassVar = ("campaign_id", "queue")
 
     class Meta:
-        verbose_name_plural = "queue tallies"
+        verbose_name = "queue count"
         constraints = [models.UniqueConstraint(fields=["campaign_id", "queue"], name="queue_tally_key")]
 
     def __str__(self) -> str:

@@ -36,6 +36,7 @@ class Outbox(models.Model):
     )
 
     class Meta:
+        verbose_name = "outbox message"
         verbose_name_plural = "outbox"
         indexes = [
             models.Index(
@@ -55,6 +56,9 @@ class Moved(models.Model):
 
     message_id = models.BigIntegerField()
     moved_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = "undecided message"
 
     def __str__(self) -> str:
         return f"message {self.message_id}"
@@ -122,6 +126,10 @@ class Heartbeat(models.Model):
     name = models.CharField(max_length=40, primary_key=True)
     at = models.DateTimeField()
     detail = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name = "sign of life"
+        verbose_name_plural = "signs of life"
 
     def __str__(self) -> str:
         return f"{self.name} {self.at}"
