@@ -3,6 +3,7 @@ that an index answers, and no list that loads all contacts."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -28,7 +29,7 @@ from contacts.models import (
     Note,
     Suppression,
 )
-from contacts.phones import NotAPhone, parse_phone
+from contacts.phones import NotAPhone, mask, parse_phone
 from contacts.suppressing import CannotRelease, release
 
 
@@ -54,6 +55,39 @@ class Large(admin.ModelAdmin):
     paginator = CappedPaginator
     show_full_result_count = False
     list_per_page = 50
+
+
+class Masking:
+    """Whole addresses, and words that may contain one, are for those who may see them.
+
+    `masking` says what the others get in place of a field or column; '' is nothing.
+    """
+
+    masking: Mapping[str, str] = {}
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return self._for(request, super().get_list_display(request))  # type: ignore[misc]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Whoever adds something types it, and there is nothing to hide yet."""
+        fields = super().get_fields(request, obj)  # type: ignore[misc]
+        return self._for(request, fields) if obj else fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [*super().get_readonly_fields(request, obj), *filter(None, self.masking.values())]  # type: ignore[misc]
+
+    def _for(self, request: HttpRequest, names: Sequence[str]) -> list[str]:
+        if sees_whole(request):
+            return list(names)
+        return [shown for name in names if (shown := self.masking.get(name, name))]
+
+    @admin.display(description="value")
+    def masked(self, row: Address | Suppression) -> str:
+        return mask(row.value) if row.value else "Every address"
+
+
+def sees_whole(request: HttpRequest) -> bool:
+    return request.user.has_perm("contacts.view_full_address")
 
 
 class ReadOnly:
@@ -99,11 +133,16 @@ class AddressForm(forms.ModelForm):
         return data
 
 
-class AddressInline(admin.TabularInline):
+class AddressInline(Masking, admin.TabularInline):
     model = Address
     form = AddressForm
     extra = 0
     fields = ("kind", "value", "line_type", "validity", "preferred")
+    masking = {"value": "masked"}
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Without the field for the value there is none to add."""
+        return (obj is None or sees_whole(request)) and super().has_add_permission(request, obj)
 
 
 @admin.register(Contact)
@@ -130,8 +169,21 @@ class ListMembershipAdmin(Large):
 
 
 @admin.register(Address)
-class AddressAdmin(Large):
+class AddressAdmin(Masking, Large):
     form = AddressForm
+    fields = (
+        "contact",
+        "kind",
+        "value",
+        "line_type",
+        "carrier",
+        "region",
+        "time_zone",
+        "validity",
+        "preferred",
+        "created_at",
+    )
+    masking = {"value": "masked"}
     list_display = ("value", "kind", "contact", "line_type", "validity", "preferred")
     list_select_related = ("contact",)
     list_filter = ("kind", "validity", "line_type")
@@ -165,12 +217,13 @@ class Ledger(Large):
 
 
 @admin.register(Consent)
-class ConsentAdmin(Ledger):
+class ConsentAdmin(Masking, Ledger):
     list_display = ("contact", "channel", "opted_in", "at", "how", "recorded_by")
     list_select_related = ("contact", "recorded_by")
     list_filter = ("channel", "opted_in")
     search_fields = ("=contact__external_id", "=contact__addresses__value")
     fields = ("contact", "channel", "opted_in", "at", "how", "wording", "evidence")
+    masking = {"evidence": ""}
 
     def save_model(self, request: HttpRequest, obj: Consent, form: Any, change: bool) -> None:
         obj.recorded_by_id = request.user.pk
@@ -215,7 +268,7 @@ class SuppressionForm(forms.ModelForm):
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(Large):
+class SuppressionAdmin(Masking, Large):
     form = SuppressionForm
     list_display = ("address", "contact", "channels", "reason", "origin", "state", "since")
     list_select_related = ("contact",)
@@ -242,6 +295,7 @@ class SuppressionAdmin(Large):
         "release_note",
     )
     kept = ("created_at", "created_by", "released_at", "released_by", "release_note")
+    masking = {"address": "masked", "value": "masked", "evidence": ""}
 
     @admin.display(ordering="value")
     def address(self, suppression: Suppression) -> str:
@@ -264,7 +318,7 @@ class SuppressionAdmin(Large):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Suppression | None = None) -> Any:
         """What blocks is not edited into something milder: it is released, and a new one is added."""
-        return self.fields if obj else self.kept
+        return (*self.fields, "masked") if obj else self.kept
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from contacts.channels import Channel, Kind, LineType
+from contacts.phones import mask
 
 
 class ContactList(models.Model):
@@ -136,7 +137,8 @@ class Address(models.Model):
         indexes = [models.Index(fields=["value"], name="address_value")]
 
     def __str__(self) -> str:
-        return self.value
+        """Masked: whoever may see the whole of it is shown `value`."""
+        return mask(self.value)
 
 
 class AddressHealth(models.Model):
@@ -284,7 +286,8 @@ class Suppression(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.value or self.contact} {self.channel or 'all channels'}: {self.get_reason_display()}"
+        whom = mask(self.value) if self.value else self.contact
+        return f"{whom} {self.channel or 'all channels'}: {self.get_reason_display()}"
 
     @property
     def by_recipient(self) -> bool:

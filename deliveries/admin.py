@@ -22,6 +22,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from campaigns.admin import CampaignFilter, Record
+from contacts.admin import Masking
 from contacts.channels import Channel
 from deliveries import models
 from deliveries.credentials import CredentialsUnreadable
@@ -189,7 +190,7 @@ class AccountAdmin(admin.ModelAdmin):
 
 
 @admin.register(Message)
-class MessageAdmin(Record):
+class MessageAdmin(Masking, Record):
     list_display = (
         "id",
         "channel",
@@ -205,11 +206,13 @@ class MessageAdmin(Record):
     search_fields = ("uuid",)
     search_help_text = "Our reference, the provider's message id, or the number of a message or contact."
     readonly_fields = ("events",)
+    masking = {"events": "masked_events"}
 
     def get_fields(self, request: HttpRequest, obj: Message | None = None) -> list[Any]:
         """What was said about it comes first: it is what people open a message for."""
-        columns = [field for field in super().get_fields(request, obj) if field != "events"]
-        return ["events", *columns]
+        said = ("events", "masked_events")
+        columns = [field for field in super().get_fields(request, obj) if field not in said]
+        return [*self._for(request, ["events"]), *columns]
 
     @admin.display(description="status")
     def outcome(self, message: Message) -> SafeString | str:
@@ -219,14 +222,23 @@ class MessageAdmin(Record):
     @admin.display(description="What was said about it")
     def events(self, message: Message) -> str:
         """Its status events, the one it shows first. Their key has two columns: they can have no pages of their own."""
-        said = StatusEvent.objects.filter(message_id=message.pk).order_by("-standing")
-        return render_to_string("admin/deliveries/events.html", {"events": said})
+        return _events(message, whole=True)
+
+    @admin.display(description="What was said about it")
+    def masked_events(self, message: Message) -> str:
+        """The same without the provider's sentences, which may name the address."""
+        return _events(message, whole=False)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
         term = search_term.strip()
         return (queryset.filter(_names_message(term)) if term else queryset), False
+
+
+def _events(message: Message, *, whole: bool) -> str:
+    said = StatusEvent.objects.filter(message_id=message.pk).order_by("-standing")
+    return render_to_string("admin/deliveries/events.html", {"events": said, "whole": whole})
 
 
 def _names_message(term: str) -> Q:
@@ -241,12 +253,13 @@ def _names_message(term: str) -> Q:
 
 
 @admin.register(Receipt)
-class ReceiptAdmin(Record):
+class ReceiptAdmin(Masking, Record):
     list_display = ("id", "kind", "account_id", "received_at", "method")
     search_fields = ("id",)
     search_help_text = "The number of a receipt."
     fields = ("account_id", "kind", "received_at", "method", "query", "header_lines", "text", "reports")
     readonly_fields = ("header_lines", "text", "reports")
+    masking = {"query": "", "header_lines": "", "text": ""}
 
     @admin.display(description="headers")
     def header_lines(self, receipt: Receipt) -> SafeString:

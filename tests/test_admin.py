@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -151,6 +152,36 @@ def test_a_message_shows_what_was_said_about_it(client, root):
     assert "30003" in html
     assert "&lt;b&gt;unreachable" in html
     assert url(Receipt, "change", receipt.pk) in html
+
+
+def test_messages_and_receipts_keep_addresses_from_those_who_may_not_see_them(client):
+    message = factories.message(address=factories.phone(value="+15125550142"))
+    receipt = factories.receipt(body=b"to=+15125550142", query="to=15125550142", headers={"x": "5125550142"})
+    StatusEvent.objects.create(
+        message_id=message.pk,
+        fact=1,
+        receipt_id=receipt.pk,
+        status=Status.UNDELIVERED,
+        standing=1,
+        failure_class="temporary",
+        fault="carrier",
+        evidence="carrier",
+        native_code="30003",
+        native_text="+15125550142 is away",
+        occurred_at=message.created_at,
+        recorded_at=message.created_at,
+    )
+    reader = factories.user(is_staff=True)
+    reader.user_permissions.add(
+        *Permission.objects.filter(codename__in=["view_message", "view_receipt", "view_address"])
+    )
+    client.force_login(reader)
+
+    pages = [client.get(url(type(row), "change", row.pk)).content.decode() for row in (message, receipt)]
+
+    assert "+1 ••• ••• 0142" in pages[0]
+    assert "30003" in pages[0]
+    assert not any("5125550142" in page for page in pages)
 
 
 def test_a_receipt_shows_its_body_as_text_whatever_is_in_it(client, root):

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
@@ -181,6 +183,96 @@ def test_consent_is_added_and_never_changed(client, administrator):
     assert made.recorded_by == administrator
     assert client.post(reverse("admin:contacts_consent_change", args=[made.pk]), form).status_code == 403
     assert client.post(reverse("admin:contacts_consent_delete", args=[made.pk])).status_code == 403
+
+
+# ---- Whole addresses are for those who may see them ---------------------------------------------------------
+
+
+HIDDEN = "+12145550177"  # not the one that help texts name
+
+
+@pytest.fixture
+def address():
+    found = factories.phone(factories.contact(name="Elena Moreau"), value=HIDDEN)
+    found.health.create(channel="sms", hard_fails=1)
+    Consent.objects.create(contact=found.contact, channel="sms", opted_in=True, how="Form", evidence=HIDDEN)
+    add_suppression(value=HIDDEN, contact=found.contact, evidence=f"Said by {HIDDEN}")
+    return found
+
+
+def pages_of(client, row):
+    """Its list, its own page and its history."""
+    where = f"admin:contacts_{row._meta.model_name}"
+    urls = [reverse(f"{where}_changelist")]
+    urls += [reverse(f"{where}_{page}", args=[row.pk]) for page in ("change", "history")]
+    answers = [client.get(each) for each in urls]
+    assert {answer.status_code for answer in answers} == {200}
+    return [answer.content.decode() for answer in answers]
+
+
+def everything_about(address):
+    contact = address.contact
+    return [
+        address,
+        contact,
+        address.health.get(),
+        contact.consents.get(),
+        Suppression.objects.get(contact=contact),
+    ]
+
+
+def test_whoever_may_not_see_addresses_sees_masked_ones(client, address):
+    client.force_login(factories.user("marketer", is_staff=True))
+
+    for row in everything_about(address):
+        assert not any("2145550177" in page for page in pages_of(client, row)), row._meta.verbose_name
+    assert "+1 ••• ••• 0177" in pages_of(client, address)[0]
+    assert "+1 ••• ••• 0177" in pages_of(client, address.contact)[1]
+
+
+@pytest.mark.parametrize("model", ["contact", "address", "suppression", "consent"])
+def test_whoever_may_not_see_addresses_can_still_search_by_one(client, address, model):
+    client.force_login(factories.user("marketer", is_staff=True))
+
+    found = client.get(reverse(f"admin:contacts_{model}_changelist"), {"q": HIDDEN})
+
+    assert len(found.context["cl"].result_list) == 1
+
+
+def test_whoever_may_see_addresses_does(client, address, administrator):
+    suppression = Suppression.objects.get()
+
+    for row, page in ((address, 0), (address, 1), (address.contact, 1), (suppression, 0), (suppression, 1)):
+        assert HIDDEN in pages_of(client, row)[page]
+
+
+def test_whoever_may_change_addresses_without_seeing_them_changes_the_rest(client, address):
+    user = factories.user(is_staff=True)
+    names = ["view_address", "change_address", "add_address", "view_contact", "change_contact"]
+    user.user_permissions.add(*Permission.objects.filter(codename__in=names))
+    client.force_login(user)
+    form = {"contact": address.contact.pk, "kind": "phone", "line_type": "landline", "validity": "valid"}
+
+    page = client.get(reverse("admin:contacts_contact_change", args=[address.contact.pk])).content.decode()
+    client.post(reverse("admin:contacts_address_change", args=[address.pk]), form | {"value": "+12125550123"})
+
+    address.refresh_from_db()
+    assert "+1 ••• ••• 0177" in page
+    assert HIDDEN not in page
+    assert (address.value, address.line_type) == (HIDDEN, "landline")
+
+
+def test_a_deletion_and_its_history_name_a_masked_address(client, address):
+    client.force_login(factories.user(is_staff=True, is_superuser=True))
+    address.health.all().delete()
+    where = reverse("admin:contacts_address_delete", args=[address.pk])
+
+    asked = client.get(where).content.decode()
+    done = client.post(where, {"post": "yes"}, follow=True).content.decode()
+
+    assert "+1 ••• ••• 0177" in asked
+    assert "+1 ••• ••• 0177" in done
+    assert LogEntry.objects.get().object_repr == "+1 ••• ••• 0177"
 
 
 def test_notes_are_read_only(client, administrator):
