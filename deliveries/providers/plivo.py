@@ -11,36 +11,19 @@ import binascii
 import hmac
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
-import httpx
-
 from deliveries.providers.base import Provider
-from deliveries.providers.facts import Act, Call, Fact, Handover, Inbound, LostAnswer, Outgoing, Report
-from deliveries.providers.handing_over import post, refused, told
+from deliveries.providers.facts import Call, Fact, Handover, Inbound, Outgoing, Report
+from deliveries.providers.handing_over import accepted, filled
 from deliveries.providers.proving import same
-from deliveries.providers.reading import (
-    LONGEST_ADDRESS,
-    LONGEST_ID,
-    clean,
-    fields_of,
-    iso,
-    pairs,
-    query_of,
-    reference,
-    with_plus,
-    word,
-)
+from deliveries.providers.reading import Told, fields_of, keys_pressed, pairs, query_of, reference
 from deliveries.providers.twiml import NO_MORE, script
 
 URL = "https://api.plivo.com/v1/Account"
 SCRIPT = "s"  # the query field that carries a call's script
 PART = re.compile(r"(\d{1,3}) of (\d{1,3})")  # "PartInfo"
 MACHINE = "9100"  # hung up because a machine answered
-# A receipt's own time is the last of these that it has.
-MESSAGE_TIMES = ("DeliveryReportTime", "SentTime", "QueuedTime", "MessageTime")
-CALL_TIMES = ("EndTime", "AnswerTime")
 
 
 class Plivo(Provider):
@@ -67,12 +50,11 @@ class Plivo(Provider):
 
     def parse(self, kind: str, call: Call) -> list[Fact]:
         query, fields = query_of(call), fields_of(call)
-        ref = reference(query)
+        ref = reference(query.get("m"))
         if kind == "inbound":
             return [inbound(ref, fields)]
         if kind == "keys":
-            digits = word(fields, "Digits", required=False)
-            return [Act("key_press", ref, call_id(fields), "voice", address=recipient(fields), text=digits)]
+            return [keys_pressed(of_call(ref, fields), fields.maybe("Digits"))]
         if fields.get("CallUUID"):
             return list(call_reports(ref, fields))
         return [message_report(ref, query.get("c", ""), fields)]
@@ -86,16 +68,20 @@ class Plivo(Provider):
         except (ValueError, binascii.Error):
             return NO_MORE
 
-    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
-        assert isinstance(client, httpx.AsyncClient)
+    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
         voice = message.channel == "voice"
-        answer = await post(
-            client,
-            f"{URL}/{credentials['auth_id']}/{'Call' if voice else 'Message'}/",
-            json=call_fields(message) if voice else message_fields(message),
-            auth=(credentials["auth_id"], credentials["auth_token"]),
-        )
-        return answer if isinstance(answer, Handover) else understood(answer)
+        return {
+            "url": f"{URL}/{credentials['auth_id']}/{'Call' if voice else 'Message'}/",
+            "json": call_fields(message) if voice else message_fields(message),
+            "auth": (credentials["auth_id"], credentials["auth_token"]),
+        }
+
+    def taken(self, said: Told) -> Handover:
+        made = said.get("message_uuid") or said.get("request_uuid")
+        return accepted(made[0] if isinstance(made, list) else made)
+
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        return "", said.get("error")
 
 
 # ---- the signature ---------------------------------------------------------------------------------------------
@@ -108,9 +94,8 @@ def address(call: Call) -> bytes:
 
 def whole(call: Call) -> bytes:
     """What version 3 signs: the address with its query sorted, then the fields of the body, sorted and run together."""
-    query = b"&".join(
-        name + b"=" + value for name, value in sorted(pairs(call.query.encode("utf-8", "replace")))
-    )
+    fields = sorted(pairs(call.query.encode("utf-8", "replace")))
+    query = b"&".join(name + b"=" + value for name, value in fields)
     body = b"".join(name + value for name, value in sorted(pairs(call.body))) if call.method != "GET" else b""
     mark = b"?" if query or body else b""
     return address(call) + mark + query + (b"." if query and body else b"") + body
@@ -119,62 +104,52 @@ def whole(call: Call) -> bytes:
 # ---- callbacks -------------------------------------------------------------------------------------------------
 
 
-def recipient(fields: Mapping[str, str]) -> str:
-    return with_plus(word(fields, "To", longest=LONGEST_ADDRESS, required=False))
-
-
-def call_id(fields: Mapping[str, str]) -> str:
-    """The id that our request was answered with, where they tell it."""
-    return word(fields, "RequestUUID", "ALegRequestUUID", "CallUUID", longest=LONGEST_ID)
-
-
-def when(fields: Mapping[str, str], names: tuple[str, ...]) -> datetime | None:
-    return next((at for name in names if (at := iso(fields.get(name)))), None)
-
-
-def message_report(ref: str, hint: str, fields: Mapping[str, str]) -> Report:
+def message_report(ref: str, hint: str, fields: Told) -> Report:
     """One receipt; of a long message each part has its own, and all of them name the first as their parent."""
-    kind, code = fields.get("Type", ""), word(fields, "ErrorCode", required=False)
-    place = PART.fullmatch(fields.get("PartInfo", ""))
-    part, parts = (int(place[1]), int(place[2])) if place else (0, 0)
+    kind, place = fields.get("Type"), PART.fullmatch(fields.get("PartInfo", ""))
+    part, parts = map(int, place.groups()) if place else (0, 0)
     in_parts = 1 < parts <= 255 and 0 < part <= parts
     return Report(
         ref=ref,
-        provider_message_id=word(fields, "ParentMessageUUID", "MessageUUID", longest=LONGEST_ID),
+        provider_message_id=fields.id("ParentMessageUUID", "MessageUUID"),
         channel=next((each for each in (kind, hint) if each in ("sms", "mms")), "sms"),
-        native_status=word(fields, "Status"),
-        native_code=code if code.strip("0") else "",
+        native_status=fields.word("Status"),
+        native_code=fields.code("ErrorCode"),
         part=part if in_parts else 0,
         parts=parts if in_parts else 0,
-        occurred_at=when(fields, MESSAGE_TIMES),
-        address=recipient(fields),
+        occurred_at=fields.time("DeliveryReportTime", "SentTime", "QueuedTime", "MessageTime"),
+        address=fields.number("To"),
     )
 
 
-def call_reports(ref: str, fields: Mapping[str, str]) -> Iterator[Report]:
+def of_call(ref: str, fields: Told) -> Report:
+    """What every callback of a call tells; the first id is the one that our request was answered with."""
+    sid = fields.id("RequestUUID", "ALegRequestUUID", "CallUUID")
+    return Report(ref, sid, "voice", "", address=fields.number("To"))
+
+
+def call_reports(ref: str, fields: Told) -> Iterator[Report]:
     """The call's state, and that a machine answered as a fact of its own."""
     if fields.get("Direction") == "inbound":
         return  # somebody calls us
-    sid, to, at = call_id(fields), recipient(fields), when(fields, CALL_TIMES)
-    code = word(fields, "HangupCauseCode", required=False)
-    detecting = fields.get("Event") == "MachineDetection"
+    report = of_call(ref, fields)._replace(occurred_at=fields.time("EndTime", "AnswerTime"))
+    code, detecting = fields.maybe("HangupCauseCode"), fields.get("Event") == "MachineDetection"
     if not detecting:
-        text = clean(fields.get("HangupCauseName") or fields.get("HangupCause") or "")
-        status = word(fields, "CallStatus")
-        yield Report(ref, sid, "voice", status, code, text, address=to, occurred_at=at)
-    machine = word(fields, "Machine", required=detecting, longest=32).lower()
-    if detecting or machine == "true" or code == MACHINE:
-        yield Report(ref, sid, "voice", f"amd:{machine or 'true'}", address=to, occurred_at=at)
+        text = fields.text("HangupCauseName", "HangupCause")
+        yield report._replace(native_status=fields.word("CallStatus"), native_code=code, native_text=text)
+    who = fields.marked("amd:", "Machine", required=detecting).lower()
+    if detecting or who == "amd:true" or code == MACHINE:
+        yield report._replace(native_status=who or "amd:true")
 
 
-def inbound(ref: str, fields: Mapping[str, str]) -> Inbound:
+def inbound(ref: str, fields: Told) -> Inbound:
     return Inbound(
-        sender=with_plus(word(fields, "From", longest=LONGEST_ADDRESS)),
-        recipient=with_plus(word(fields, "To", longest=LONGEST_ADDRESS)),
+        sender=fields.number("From", required=True),
+        recipient=fields.number("To", required=True),
         channel="mms" if fields.get("Type") == "mms" else "sms",
-        text=clean(fields.get("Text", "")),
+        text=fields.text("Text"),
         ref=ref,
-        provider_message_id=word(fields, "MessageUUID", longest=LONGEST_ID),
+        provider_message_id=fields.id("MessageUUID"),
     )
 
 
@@ -182,18 +157,16 @@ def inbound(ref: str, fields: Mapping[str, str]) -> Inbound:
 
 
 def message_fields(message: Outgoing) -> dict[str, Any]:
-    fields: dict[str, Any] = {
+    fields = {
         "src": message.sender,
         "dst": message.to,
         "type": message.channel,
+        "text": message.body,
+        "media_urls": [message.media_url] if message.media_url else [],
         "url": message.callback,
         "method": "POST",
     }
-    if message.body:
-        fields["text"] = message.body
-    if message.media_url:
-        fields["media_urls"] = [message.media_url]
-    return fields
+    return filled(fields)
 
 
 def call_fields(message: Outgoing) -> dict[str, str]:
@@ -209,15 +182,3 @@ def call_fields(message: Outgoing) -> dict[str, str]:
         "machine_detection": "true",
         "machine_detection_url": message.callback,
     }
-
-
-def understood(answer: httpx.Response) -> Handover:
-    """Raises LostAnswer when Plivo may have taken it and does not say as what."""
-    said = told(answer)
-    if answer.is_success:
-        sid = said.get("message_uuid") or said.get("request_uuid")
-        sid = sid[0] if isinstance(sid, list) else sid
-        if not sid:
-            raise LostAnswer(f"HTTP {answer.status_code} without an id.")
-        return Handover(True, str(sid))
-    return refused(f"http:{answer.status_code}", said.get("error"))
