@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import OperationalError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import Count, F, Min, QuerySet
 
 from accounts.models import User
-from campaigns.models import Recipient
+from campaigns.models import Campaign, Content, Recipient
 from contacts.channels import KIND_OF, Channel
 from contacts.gate import REASONS, Reason, check
 from contacts.models import Address, Suppression
@@ -27,7 +27,7 @@ from deliveries.deciding.followup import settle
 from deliveries.deciding.knowing import Known, View, ask, learn, load
 from deliveries.models import Batch, BatchItem, Cause, Message, Outbox
 from deliveries.reporting.filters import matching
-from deliveries.sending.routes import Route
+from deliveries.sending.routes import Route, routes
 from deliveries.statements import rewrite
 from deliveries.statuses import OPEN, Disposition, FailureClass
 from deliveries.tasks import ring
@@ -87,6 +87,69 @@ class Selection:
         return chosen.filter(created_at__lte=self.selected_at).order_by("pk")
 
 
+@dataclass(frozen=True)
+class About:
+    """What a selection holds, before anybody judges its rows. The most frequent first."""
+
+    parts: list[tuple[Campaign, Channel, int]]
+    oldest: datetime | None  # when the first of its attempts was made
+
+    @property
+    def total(self) -> int:
+        return sum(n for _, _, n in self.parts)
+
+    @property
+    def campaigns(self) -> list[tuple[Campaign, int]]:
+        counts = Counter[Campaign]()
+        for campaign, _, n in self.parts:
+            counts[campaign] += n
+        return counts.most_common()
+
+    @property
+    def channels(self) -> list[tuple[Channel, int]]:
+        counts = Counter[Channel]()
+        for _, channel, n in self.parts:
+            counts[channel] += n
+        return counts.most_common()
+
+
+def about(selection: Selection) -> About:
+    """Two queries, whatever the number of rows."""
+    groups = selection.messages().order_by().values_list("campaign_id", "channel")
+    found = list(groups.annotate(n=Count("pk"), oldest=Min("created_at")))
+    campaigns = Campaign.objects.in_bulk({row[0] for row in found})
+    parts = [(campaigns[pk], Channel(channel), n) for pk, channel, n, _ in found]
+    parts.sort(key=lambda part: (-part[2], part[0].pk, part[1]))
+    return About(parts, min((row[3] for row in found), default=None))
+
+
+class Way(NamedTuple):
+    """A channel that a selection could move to, in how many of its campaigns, and why it cannot in any."""
+
+    channel: Channel
+    campaigns: int
+    why_not: str = ""
+
+
+def ways(chosen: About) -> list[Way]:
+    """Every channel, with what stands against moving the selection to it."""
+    campaigns = [campaign for campaign, _ in chosen.campaigns]
+    written = set(Content.objects.filter(campaign__in=campaigns).values_list("channel", flat=True))
+    ready = Counter(channel for _, channel in routes(campaigns))
+    sent_on = [channel for channel, _ in chosen.channels]
+    found = []
+    for channel in Channel:
+        why_not = ""
+        if sent_on == [channel]:
+            why_not = "they were sent on it"
+        elif channel not in written:
+            why_not = "no content"
+        elif not ready[channel]:
+            why_not = "no account that sends on it"
+        found.append(Way(channel, ready[channel], why_not))
+    return found
+
+
 class Skip(NamedTuple):
     reason: str
     label: str
@@ -126,7 +189,8 @@ def preview(action: str, selection: Selection, options: dict, user: User, now: d
     """Count what would act and what would be skipped, by the same rules that will run."""
     total = will_act = later = 0
     skipped: Counter[str] = Counter()
-    sample: list[dict] = []
+    acts: list[dict] = []
+    skips: list[dict] = []
     for slice_of in _slices(selection, PREVIEW_SLICE):
         with transaction.atomic():  # reads only; the recipients' locks end with it
             for judged in judge(action, slice_of, options, now)[0]:
@@ -135,10 +199,13 @@ def preview(action: str, selection: Selection, options: dict, user: User, now: d
                 later += judged.later
                 if judged.skip:
                     skipped[judged.skip] += 1
-                if len(sample) < SAMPLE:
+                like = skips if judged.skip else acts
+                if len(like) < SAMPLE:
                     reason = SKIPS.get(judged.skip, judged.skip)
-                    sample.append({"message": judged.message, "acts": not judged.skip, "reason": reason})
+                    like.append({"message": judged.message, "acts": not judged.skip, "reason": reason})
     rows = [Skip(reason, SKIPS.get(reason, reason), n) for reason, n in skipped.most_common()]
+    # Half of each kind, or more of one where the other has fewer; those that are skipped need explaining first.
+    sample = [*skips[: max(SAMPLE // 2, SAMPLE - len(acts))], *acts][:SAMPLE]
     return Preview(total, will_act, later, rows, sample, REVERSIBLE[Action(action)])
 
 

@@ -5,7 +5,7 @@ import pytest
 from django.utils import timezone
 
 from contacts.models import Consent, Suppression
-from deliveries.models import Batch, Message, QueueEntry
+from deliveries.models import Account, Batch, Message, QueueEntry
 from tests import factories, reporting_rows
 
 pytestmark = pytest.mark.django_db
@@ -113,12 +113,73 @@ def test_suppressing_without_a_reason_asks_for_it_and_does_nothing(marketer, cam
 
 
 def test_moving_asks_for_the_channel_first(marketer, campaign):
+    factories.content(campaign, "email")
+
     page = marketer.post(
         "/batches/preview/", chosen(marketer, campaign, action="switch", all="1")
     ).content.decode()
 
     assert "Choose a channel" in page
     assert "Look what would happen" in page
+    assert "<span>3 messages on SMS</span>" in page
+    assert f"<span>{campaign.name}</span>" in page
+
+
+def offered(page: str) -> list[str]:
+    return re.findall(r'<option value="(\w+)"', page)
+
+
+def test_only_channels_that_can_carry_the_messages_are_offered(marketer, campaign):
+    factories.content(campaign, "email")
+    factories.content(campaign, "voice")
+    Account.objects.update(channels=["sms", "email"])
+
+    page = marketer.post("/batches/preview/", chosen(marketer, campaign, action="switch", all="1"))
+
+    assert offered(page.content.decode()) == ["email"]
+    assert (
+        "Not offered: SMS (they were sent on it), MMS (no content), Voice (no account that sends on it), "
+        "Ringless voicemail (no content)." in page.content.decode()
+    )
+
+
+def test_a_channel_that_only_some_campaigns_have_content_for_says_so(marketer, campaign):
+    factories.content(campaign, "email")
+    other = reporting_rows.campaign([1])
+    given = {"action": "switch", "messages": [one.messages.first().pk for one in (campaign, other)]}
+
+    page = marketer.post("/batches/preview/", given).content.decode()
+
+    assert "Email, in 1 of 2 campaigns" in page
+
+
+def test_without_any_other_channel_nothing_is_asked(marketer, campaign):
+    page = marketer.post("/batches/preview/", chosen(marketer, campaign, action="switch", all="1"))
+
+    assert "There is no channel to move to" in page.content.decode()
+    assert offered(page.content.decode()) == []
+    assert "Look what would happen" not in page.content.decode()
+
+
+def test_a_preview_names_campaigns_age_and_text(marketer, campaign):
+    other = reporting_rows.campaign([1], name="Spring recall", at=timezone.now() - timedelta(days=9))
+    messages = [*campaign.messages.all()[:2], other.messages.get()]
+    given = {"action": "retry", "messages": [message.pk for message in messages]}
+
+    page = marketer.post("/batches/preview/", given).content.decode()
+
+    assert f"2 campaigns: {campaign.name} (2), Spring recall (1)" in page
+    assert "Oldest attempt 1\N{NO-BREAK SPACE}week ago" in page
+    assert "Hello {first_name}, your appointment is tomorrow." in page
+
+
+def test_the_sample_shows_skipped_rows_first_and_then_acting_ones(marketer, campaign):
+    given = {"action": "retry", "messages": list(campaign.messages.values_list("pk", flat=True))}
+
+    page = marketer.post("/batches/preview/", given).content.decode()
+
+    results = re.findall(r'data-label="Would"><span[^>]*></span> ([\w ]+)(?:: ([^<]+))?<', page)
+    assert results == [("Skipped", "already delivered meanwhile"), *[("Will act", "")] * 3]
 
 
 def test_one_row_acts_at_once_and_offers_undo(marketer, campaign):

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.timesince import timesince
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.models import User
 from accounts.roles import requires
+from campaigns.models import Content
 from contacts.channels import Channel
 from contacts.phones import mask
 from deliveries import batches
@@ -28,6 +32,9 @@ from deliveries.wording import wording
 
 LIST_SIZE = 50
 ITEMS = 50
+NAMED = 5  # campaigns of a selection
+TEXTS = 3
+SENDS = (Batch.Action.RETRY, Batch.Action.SWITCH)
 MOST_TICKED = 1_000  # ids in one form; more than that is "all matching"
 BUTTONS = {
     "retry": "Retry {} message{}",
@@ -146,6 +153,7 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
     action, now = form.cleaned_data["action"], timezone.now()
     waits = form.missing == "channel"  # nothing can be counted before it is known where to
     found = None if waits else batches.preview(action, form.selection, form.options, who(request), now)
+    chosen = batches.about(form.selection)
     told = {
         "form": form,
         "action": action,
@@ -156,7 +164,9 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
         "button": BUTTONS[action].format(f"{found.will_act:,}", "" if found.will_act == 1 else "s")
         if found
         else "",
-        "channels": Channel.choices,
+        **_about(chosen, now),
+        **(_ways(chosen) if action == Batch.Action.SWITCH else {}),
+        **(_texts(chosen, form.options.get("channel", "")) if found and action in SENDS else {}),
         "given": form.cleaned_data,
         "ids": form.selection.message_ids,
         "filters": form.data.get("filters", ""),
@@ -164,6 +174,43 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
         "next": next_url(request, reverse("deliveries:queues")),
     }
     return render(request, "deliveries/batch_preview.html", told, status=422 if problem else 200)
+
+
+def _about(chosen: batches.About, now: datetime) -> dict[str, Any]:
+    """How many messages of which campaigns on which channels, and how old they are."""
+    return {
+        "chosen": chosen,
+        "on": ", ".join(_counted([(channel.label, n) for channel, n in chosen.channels])),
+        "within": _campaigns(chosen),
+        "age": timesince(chosen.oldest, now, depth=1) if chosen.oldest else "",
+    }
+
+
+def _ways(chosen: batches.About) -> dict[str, Any]:
+    found = batches.ways(chosen)
+    barred = [f"{way.channel.label} ({way.why_not})" for way in found if way.why_not]
+    return {"ways": [way for way in found if not way.why_not], "barred": ", ".join(barred)}
+
+
+def _counted(parts: Sequence[tuple[Any, int]]) -> list[str]:
+    """Each with its number, which one alone does not need."""
+    return [f"{part} ({n:,})" if len(parts) > 1 else str(part) for part, n in parts]
+
+
+def _campaigns(chosen: batches.About) -> str:
+    names = _counted(chosen.campaigns)
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    listed = f"{', '.join(names[:NAMED])}{more}"
+    return f"{len(names)} campaigns: {listed}" if len(names) > 1 else listed
+
+
+def _texts(chosen: batches.About, channel: str) -> dict[str, Any]:
+    """What would be sent: on `channel`, or for a retry where each was sent; of the most frequent the first few."""
+    wanted = list(dict.fromkeys((campaign.pk, channel or was) for campaign, was, _ in chosen.parts))
+    shown = wanted[:TEXTS]
+    rows = Content.objects.filter(campaign__in={pk for pk, _ in shown}).select_related("campaign")
+    found = {(one.campaign_id, one.channel): one for one in rows}
+    return {"texts": [found[key] for key in shown if key in found], "more_texts": len(wanted) - len(shown)}
 
 
 def _data(request: HttpRequest) -> QueryDict:
@@ -233,7 +280,7 @@ def batch(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Batch.objects.select_related("created_by"), pk=pk)
     only = request.GET.get("outcome", "")
     only = only if only in BatchItem.Outcome.values else ""
-    items = found.items.select_related("message__contact", "message__address")
+    items = found.items.select_related("message")
     shown = page(items.filter(outcome=only) if only else items, ITEMS, request.GET.get("after", ""))
     told = {
         "batch": found,
@@ -278,6 +325,7 @@ def _undone(found: Batch, reader: User) -> str:
 def _rows(found: list[Message], results: Any) -> list[dict[str, Any]]:
     """Messages with what became, or would become, of each."""
     slugs = providers()
+    prefetch_related_objects(found, "contact", "address", "campaign")
     return [
         {
             "message": message,
