@@ -7,12 +7,13 @@ from typing import Any
 from django.contrib import admin
 from django.db import models
 from django.db.models import QuerySet
-from django.forms import BaseModelFormSet, CheckboxSelectMultiple, ModelForm
+from django.forms import BaseModelFormSet, CheckboxSelectMultiple, ModelForm, SlugField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
 from contacts.admin import Large, ReadOnly
+from contacts.slugs import free_slug
 
 
 class Record(ReadOnly, Large):
@@ -80,8 +81,23 @@ class ContentInline(admin.StackedInline):
         return 0 if obj else 1
 
 
+class CampaignForm(ModelForm):
+    slug = SlugField(
+        label="Short name",
+        max_length=140,
+        required=False,
+        help_text="Stands in the address of its report and in names of exported files. Leave it empty to have it made "
+        "from the name.",
+    )
+
+    def clean_slug(self) -> str:
+        others = Campaign.objects.exclude(pk=self.instance.pk)
+        return self.cleaned_data["slug"] or free_slug(self.cleaned_data.get("name", ""), others, "campaign")
+
+
 @admin.register(Campaign)
 class CampaignAdmin(admin.ModelAdmin):
+    form = CampaignForm
     list_display = ("name", "state", "channel", "goal", "launched_at")
     list_filter = ("state", "channel", "goal")
     search_fields = ("name", "=slug")

@@ -30,6 +30,7 @@ from contacts.models import (
     Suppression,
 )
 from contacts.phones import NotAPhone, mask, parse_phone
+from contacts.slugs import free_slug
 from contacts.suppressing import CannotRelease, release
 
 
@@ -107,7 +108,12 @@ class ReadOnly:
 class ContactListAdmin(admin.ModelAdmin):
     list_display = ("name", "description", "created_at")
     search_fields = ("name",)
-    prepopulated_fields = {"slug": ("name",)}
+    fields = ("name", "description", "created_at")
+    readonly_fields = ("created_at",)
+
+    def save_model(self, request: HttpRequest, obj: ContactList, form: Any, change: bool) -> None:
+        obj.slug = obj.slug or free_slug(obj.name, ContactList.objects.all(), "list")
+        super().save_model(request, obj, form, change)
 
 
 class AddressForm(forms.ModelForm):

@@ -13,7 +13,6 @@ from typing import BinaryIO
 
 import phonenumbers
 from django.db import transaction
-from django.utils.text import slugify
 
 from accounts.models import User
 from contacts.channels import KIND_OF, Channel
@@ -21,6 +20,7 @@ from contacts.chunks import chunks, in_lists
 from contacts.consenting import LatestConsent, latest_consents
 from contacts.models import Address, Consent, Contact, ContactList, ListMembership, Suppression
 from contacts.sheets import LONGEST_HOW, Line, Refusal, Row, UnreadableFile, read_rows, understand
+from contacts.slugs import free_slug
 
 WRITTEN_AT_ONCE = 2_000
 DETAIL_FIELDS = ("name", "external_id", "time_zone", "locale", "stage", "value_tier", "attributes")
@@ -358,9 +358,4 @@ def _list_named(name: str) -> ContactList:
     found = ContactList.objects.filter(name=name).first()
     if found:
         return found
-    plain = slugify(name)[:120] or "list"
-    slug, number = plain, 1
-    while ContactList.objects.filter(slug=slug).exists():
-        number += 1
-        slug = f"{plain}-{number}"
-    return ContactList.objects.create(name=name, slug=slug)
+    return ContactList.objects.create(name=name, slug=free_slug(name, ContactList.objects.all(), "list"))

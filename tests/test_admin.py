@@ -311,7 +311,7 @@ def campaign_form(campaign, **fields):
             "playbook": campaign.playbook_id,
             "window_start": "09:00",
             "window_end": "21:00",
-            "lists": [one.pk for one in campaign.lists.all()],
+            "lists": [one.pk for one in campaign.lists.all()] if campaign.pk else [],
         }
         | fields
     )
@@ -323,6 +323,34 @@ def test_a_draft_takes_other_lists(client, root):
     client.post(url(Campaign, "change", campaign.pk), campaign_form(campaign, lists=[other.pk]))
 
     assert list(campaign.lists.all()) == [other]
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "kept"),
+    [
+        ("Spring Sale", "", "spring-sale-2"),
+        ("Spring Sale", "sale", "sale"),
+        ("Été à Paris", "", "ete-a-paris"),
+        ("春", "", "campaign"),
+    ],
+)
+def test_a_campaign_needs_no_short_name_typed(client, root, name, typed, kept):
+    factories.campaign(slug="spring-sale")
+    draft = Campaign(name=name, slug=typed, playbook=factories.playbook())
+    form = campaign_form(draft, lists=[factories.contact_list().pk])
+
+    client.post(url(Campaign, "add"), form)
+
+    assert Campaign.objects.get(name=name).slug == kept
+
+
+def test_a_draft_keeps_its_short_name_when_that_is_emptied(client, root):
+    draft = factories.campaign(name="Spring Sale", slug="spring-sale", lists=[factories.contact_list()])
+
+    client.post(url(Campaign, "change", draft.pk), campaign_form(draft, slug=""))
+
+    draft.refresh_from_db()
+    assert draft.slug == "spring-sale"
 
 
 def test_a_launched_campaign_keeps_its_lists_and_what_else_its_messages_were_made_from(client, root, now):

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from contacts.models import Address, Consent, Note, Suppression
+from contacts.models import Address, Consent, ContactList, Note, Suppression
 from contacts.suppressing import suppress
 from tests import factories
 
@@ -183,6 +183,14 @@ def test_consent_is_added_and_never_changed(client, administrator):
     assert made.recorded_by == administrator
     assert client.post(reverse("admin:contacts_consent_change", args=[made.pk]), form).status_code == 403
     assert client.post(reverse("admin:contacts_consent_delete", args=[made.pk])).status_code == 403
+
+
+def test_a_list_is_added_by_its_name_alone(client, administrator):
+    factories.contact_list(name="Spring fair, last year", slug="spring-fair")
+
+    client.post(reverse("admin:contacts_contactlist_add"), {"name": "Spring fair"})
+
+    assert ContactList.objects.get(name="Spring fair").slug == "spring-fair-2"
 
 
 # ---- Whole addresses are for those who may see them ---------------------------------------------------------
