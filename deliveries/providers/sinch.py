@@ -10,38 +10,16 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx
 
 from deliveries.providers.base import Unsigned
-from deliveries.providers.facts import (
-    Act,
-    Call,
-    Fact,
-    Handover,
-    Inbound,
-    LostAnswer,
-    Outgoing,
-    Report,
-    Unreadable,
-)
-from deliveries.providers.handing_over import first, post, refused, told
+from deliveries.providers.facts import Act, Call, Fact, Handover, Inbound, Outgoing, Report, Unreadable
+from deliveries.providers.handing_over import accepted, listed, refused
 from deliveries.providers.proving import application, fresh, signed
-from deliveries.providers.reading import (
-    LONGEST_ADDRESS,
-    LONGEST_ID,
-    LONGEST_WORD,
-    clean,
-    each,
-    inside,
-    iso,
-    json_object,
-    query_of,
-    reference,
-    with_plus,
-    word,
-)
+from deliveries.providers.reading import Told, each, iso, json_object, keys_pressed, query_of, reference
 
 BATCHES = "https://{region}.sms.api.sinch.com/xms/v1/{service_plan_id}/batches"
 CALLOUTS = "https://calling.api.sinch.com/calling/v1/callouts"
@@ -75,30 +53,27 @@ class Sinch(Unsigned):
             nonce, at = (call.headers.get(f"{SIGNATURE}-{part}", "") for part in ("nonce", "timestamp"))
             text = call.body + f".{nonce}.{at}".encode("utf-8", "backslashreplace")
             return signed(call, SIGNATURE, secret["webhook_secret"], text) and fresh(at, call, TOLERANCE)
-        if secret["application_secret"] and call.headers.get("authorization", "").lower().startswith(
-            "application "
-        ):
+        scheme = call.headers.get("authorization", "").partition(" ")[0]
+        if secret["application_secret"] and scheme.lower() == "application":
             proven = application(call, secret["application_key"], secret["application_secret"])
             return proven and fresh(iso(call.headers.get("x-timestamp")), call, TOLERANCE)
         return super().verify(call, credentials)
 
     def parse(self, kind: str, call: Call) -> list[Fact]:
         query, body = query_of(call), json_object(call.body)
+        ref = reference(query.get("m"), body.get("client_reference"), body.get("custom"))
         if body.get("event"):
-            return list(call_facts(query, body))
-        told_of = word(body, "type")
+            return list(call_facts(ref, body))
+        told_of = body.word("type")
         if told_of.startswith("mo_"):
             return [inbound(body)]
-        ref = reference(query) or reference({"m": str(body.get("client_reference") or "")})
-        batch = word(body, "batch_id", longest=LONGEST_ID)
-        report = Report(
-            ref, batch, "mms" if told_of.endswith("_mms") or query.get("c") == "mms" else "sms", ""
-        )
+        mms = told_of.endswith("_mms") or query.get("c") == "mms"
+        report = Report(ref, body.id("batch_id"), "mms" if mms else "sms", "")
         if "statuses" not in body:
-            return list(recipient_report(report, body, body.get("recipient")))
+            return [recipient_report(report, body, body.number("recipient"))]
         alone = body.get("total_message_count") == 1
         report = report if alone else report._replace(ref="")
-        return each(body["statuses"], "statuses", lambda group: group_reports(report, group, alone=alone))
+        return each(body["statuses"], "statuses", partial(group_reports, report, alone))
 
     def reply(self, kind: str, call: Call) -> tuple[str, bytes]:
         """After a key there is nothing more to say in a call."""
@@ -108,115 +83,101 @@ class Sinch(Unsigned):
             pressed = False
         return ("application/json", json.dumps(HANG_UP).encode()) if pressed else super().reply(kind, call)
 
-    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
-        assert isinstance(client, httpx.AsyncClient)
-        voice = message.channel == "voice"
-        if voice and not (credentials.get("application_key") and credentials.get("application_secret")):
+    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any] | Handover:
+        if message.channel != "voice":
+            headers = authorization(credentials)
+            return {"url": batches(credentials), "json": batch(message), "headers": headers}
+        auth = (credentials.get("application_key"), credentials.get("application_secret"))
+        if not all(auth):
             return refused("no_credentials", "The account has no application key and secret for calls.")
-        answer = await post(
-            client, **(callout(message, credentials) if voice else batch(message, credentials))
-        )
-        if isinstance(answer, Handover):
-            return answer
-        said = told(answer)
-        if answer.is_success:
-            made = said.get("callId" if voice else "id")
-            if not made:
-                raise LostAnswer(f"HTTP {answer.status_code} without an id.")
-            return Handover(True, provider_message_id=str(made))
-        code = said.get("code") or said.get("errorCode") or f"http:{answer.status_code}"
-        return refused(code, said.get("text") or said.get("message"))
+        return {"url": CALLOUTS, "json": callout(message), "auth": auth}
+
+    def taken(self, said: Told) -> Handover:
+        return accepted(said.get("id") or said.get("callId"))
+
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        return said.get("code") or said.get("errorCode"), said.get("text") or said.get("message")
 
     async def find(
-        self, message: Outgoing, credentials: Mapping[str, str], client: object
+        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
     ) -> Handover | None:
         """The batch of the last day with our reference. One that is not listed yet may still come: None."""
-        assert isinstance(client, httpx.AsyncClient)
         if message.channel == "voice":
             return None
-        params = {"client_reference": message.ref}
-        try:
-            answer = await client.get(batches(credentials), params=params, headers=authorization(credentials))
-        except httpx.HTTPError:
-            return None
-        made = first(told(answer), "batches").get("id")
-        return Handover(True, provider_message_id=str(made)) if answer.is_success and made else None
+        asked = {"params": {"client_reference": message.ref}, "headers": authorization(credentials)}
+        found = await listed(client, batches(credentials), "batches", **asked)
+        made = found[0].get("id") if found else None
+        return accepted(made) if made else None
 
 
 # ---- reading ---------------------------------------------------------------------------------------------
 
 
-def group_reports(report: Report, group: Mapping[str, Any], *, alone: bool) -> Iterator[Report]:
+def group_reports(report: Report, alone: bool, group: Told) -> Iterator[Report]:
     """The recipients of a batch whose messages stand alike. A summary names none: it tells of a lone one only."""
     recipients = group.get("recipients") or ([""] if alone else [])
     if not isinstance(recipients, list):
         raise Unreadable("recipients: not a list.")
     for recipient in recipients:
-        yield from recipient_report(report, group, recipient)
+        yield recipient_report(report, group, Told(recipient=recipient).number("recipient"))
 
 
-def recipient_report(report: Report, fields: Mapping[str, Any], recipient: Any) -> Iterator[Report]:
+def recipient_report(report: Report, fields: Told, recipient: str) -> Report:
     """`at` is Sinch's own clock; the operator's may be in another zone and has no seconds."""
-    code = word(fields, "code", required=False)
-    yield report._replace(
-        native_status=word(fields, "status"),
-        native_code="" if code == "0" else code,
-        address=with_plus(
-            word({"recipient": recipient}, "recipient", longest=LONGEST_ADDRESS, required=False)
-        ),
-        occurred_at=iso(fields.get("at")) or iso(fields.get("operator_status_at")),
+    return report._replace(
+        native_status=fields.word("status"),
+        native_code=fields.code("code"),
+        address=recipient,
+        occurred_at=fields.time("at", "operator_status_at"),
     )
 
 
-def inbound(fields: Mapping[str, Any]) -> Inbound:
+def inbound(fields: Told) -> Inbound:
     """`mo_text`, or `mo_media` whose body is an object; what came as bytes is no text."""
-    said, binary = fields.get("body"), fields["type"] == "mo_binary"
-    media = isinstance(said, dict)
-    text = said.get("message") or said.get("subject") if isinstance(said, dict) else said
+    media = isinstance(fields.get("body"), dict)
+    text = fields.inside("body").text("message", "subject") if media else fields.text("body")
     return Inbound(
-        sender=with_plus(word(fields, "from", longest=LONGEST_ADDRESS)),
-        recipient=with_plus(word(fields, "to", longest=LONGEST_ADDRESS)),
+        sender=fields.number("from", required=True),
+        recipient=fields.number("to", required=True),
         channel="mms" if media else "sms",
-        text="" if binary else clean(str(text or "")),
-        ref=reference({"m": str(fields.get("client_reference") or "")}),
-        occurred_at=iso(fields.get("received_at")),
-        provider_message_id=word(fields, "id", longest=LONGEST_ID),
+        text="" if fields["type"] == "mo_binary" else text,
+        ref=reference(fields.get("client_reference")),
+        occurred_at=fields.time("received_at"),
+        provider_message_id=fields.id("id"),
     )
 
 
-def call_facts(query: Mapping[str, str], event: Mapping[str, Any]) -> Iterator[Report | Act]:
+def call_facts(ref: str, event: Told) -> Iterator[Report | Act]:
     """Incoming, answered, prompted, disconnected; who answered is a fact of its own."""
-    kind = word(event, "event")
+    kind = event.word("event")
     report = Report(
-        ref=reference(query) or reference({"m": str(event.get("custom") or "")}),
-        provider_message_id=word(event, "callid", longest=LONGEST_ID),
+        ref=ref,
+        provider_message_id=event.id("callid"),
         channel="voice",
         native_status=kind,
-        occurred_at=iso(event.get("timestamp")),
-        address=with_plus(word(inside(event, "to"), "endpoint", longest=LONGEST_ADDRESS, required=False)),
+        occurred_at=event.time("timestamp"),
+        address=event.inside("to").number("endpoint"),
     )
     if kind == "pie":
-        yield from key_press(report, inside(event, "menuResult"))
+        yield from key_press(report, event.inside("menuResult"))
     elif kind == "dice":
-        result, reason = word(event, "result"), word(event, "reason", required=False)
-        beside = result.upper() != "ANSWERED" and reason.upper() in NO_REASON
-        yield report._replace(
-            native_status=result, native_code="" if beside else reason, native_text=reason if beside else ""
-        )
-    elif kind != "notify" and (kind != "ice" or report.ref):  # without it somebody calls us
+        result, reason = event.word("result"), event.maybe("reason")
+        if result.upper() != "ANSWERED" and reason.upper() in NO_REASON:
+            yield report._replace(native_status=result, native_text=reason)
+        else:
+            yield report._replace(native_status=result, native_code=reason)
+    elif kind != "notify" and (kind != "ice" or ref):  # without it somebody calls us
         yield report
-    who = word(inside(event, "amd"), "status", longest=LONGEST_WORD - len("amd:"), required=False)
+    who = event.inside("amd").marked("amd:", "status")
     if who:
-        yield report._replace(native_status=f"amd:{who}")
+        yield report._replace(native_status=who)
 
 
-def key_press(report: Report, menu: Mapping[str, Any]) -> Iterator[Act]:
+def key_press(report: Report, menu: Told) -> Iterator[Act]:
     """Keys, or '' when the time for them ran out; what was spoken, or the end of the call, is none."""
-    found = word(menu, "type", required=False)
-    if menu.get("inputMethod") == "voice" or found not in ("return", "sequence", "timeout"):
-        return
-    digits = "" if found == "timeout" else word(menu, "value", required=False)
-    yield Act("key_press", *report[:3], address=report.address, text=digits, occurred_at=report.occurred_at)
+    found = menu.maybe("type")
+    if menu.get("inputMethod") != "voice" and found in ("return", "sequence", "timeout"):
+        yield keys_pressed(report, "" if found == "timeout" else menu.maybe("value"))
 
 
 # ---- handing over ----------------------------------------------------------------------------------------
@@ -234,44 +195,30 @@ def authorization(credentials: Mapping[str, str]) -> dict[str, str]:
     return {"authorization": f"Bearer {credentials['api_token']}"}
 
 
-def batch(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
-    """The request for a text, or for an MMS when there is a picture."""
-    body: Any = message.body
-    if message.media_url:
-        body = {"url": message.media_url, "message": message.body}
-    fields = {
+def batch(message: Outgoing) -> dict[str, Any]:
+    """A text, or an MMS when there is a picture."""
+    picture = {"url": message.media_url, "message": message.body}
+    return {
         "from": message.sender.lstrip("+"),
         "to": [message.to.lstrip("+")],
         "type": "mt_media" if message.media_url else "mt_text",
-        "body": body,
+        "body": picture if message.media_url else message.body,
         "delivery_report": "per_recipient",
         "callback_url": message.callback,
         "client_reference": message.ref,
     }
-    return {"url": batches(credentials), "json": fields, "headers": authorization(credentials)}
 
 
-def callout(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
-    """The request for a call with its script: who answers is found out while it speaks."""
-    connect = {
-        "name": "connectPstn",
-        "number": message.to,
-        "cli": message.sender,
-        "amd": {"enabled": True, "async": True},
-    }
-    said = (
-        f"#href[{message.media_url}]" if message.media_url else f"#tts[{re.sub(r'[][;]', ',', message.body)}]"
-    )
-    script: dict[str, Any] = {
-        "instructions": [{"name": "playFiles", "ids": [said], "locale": "en-US"}],
-        **HANG_UP,
-    }
+def callout(message: Outgoing) -> dict[str, Any]:
+    """A call with its script: who answers is found out while it speaks."""
+    number = {"number": message.to, "cli": message.sender}
+    connect = {"name": "connectPstn", **number, "amd": {"enabled": True, "async": True}}
+    words = re.sub(r"[][;]", ",", message.body)
+    said = f"#href[{message.media_url}]" if message.media_url else f"#tts[{words}]"
+    play = {"name": "playFiles", "ids": [said], "locale": "en-US"}
+    script: dict[str, Any] = {"instructions": [play], **HANG_UP}
     if message.extra.get("keys"):
         menu = {"id": "main", "mainPrompt": said, "maxDigits": 1, "timeoutMills": 10_000}
         script = {"action": {"name": "runMenu", "locale": "en-US", "menus": [menu]}}
     fields = {"custom": message.ref, "ice": json.dumps({"action": connect}), "ace": json.dumps(script)}
-    return {
-        "url": CALLOUTS,
-        "json": {"method": "customCallout", "customCallout": fields},
-        "auth": (credentials["application_key"], credentials["application_secret"]),
-    }
+    return {"method": "customCallout", "customCallout": fields}
