@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -222,12 +222,12 @@ def epoch(seconds: Any) -> datetime | None:
         return None
 
 
-def stamp(text: Any, *layouts: str) -> datetime | None:
-    """A time in one of these `strptime` layouts, taken as UTC unless it names a zone; None for anything else."""
+def stamp(text: Any, *layouts: str, zone: tzinfo = UTC) -> datetime | None:
+    """A time in one of these `strptime` layouts, taken in `zone` unless it names its own; None for anything else."""
     for layout in layouts:
         try:
             at = datetime.strptime(str(text).strip(), layout)  # noqa: DTZ007 - the zone is set in the next line
-            return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+            return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
         except (ValueError, OverflowError):
             continue
     return None

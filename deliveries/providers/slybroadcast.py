@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -59,7 +59,7 @@ class Slybroadcast(Unsigned):
         phone = told.address("phone", "c_phone", required=not ref)
         status, reason = told.word("status", "c_dispo"), told.text("reason", "c_disposition_reason")
         text = clean("; ".join(filter(None, (reason, told.get("carrier")))))
-        at = eastern(told.get("delivery_time", ""))
+        at = moment(told.get("delivery_time", ""))
         words = in_words(status, reason)
         return [Report(ref, session, "rvm", *words, text, occurred_at=at, address=north_american(phone))]
 
@@ -101,14 +101,8 @@ def in_words(status: str, reason: str) -> tuple[str, str]:
     return status, f"reason/{slug}"[:LONGEST_WORD] if slug else ""
 
 
-def eastern(text: str) -> datetime | None:
-    at = stamp(text, "%Y-%m-%d %H:%M:%S")
-    if at is None:
-        return iso(text.replace(" T", "T"))
-    try:
-        return at.replace(tzinfo=EASTERN).astimezone(UTC)
-    except OverflowError:
-        return None
+def moment(text: str) -> datetime | None:
+    return stamp(text, "%Y-%m-%d %H:%M:%S", zone=EASTERN) or iso(text.replace(" T", "T"))
 
 
 def fields(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, str]:

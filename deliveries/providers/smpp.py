@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -123,7 +123,7 @@ def report(fields: Told, query: Told) -> Report:
         provider_message_id=fields.id(*NAMES["id"], required=False),
         channel="sms",
         native_status=stat,
-        native_code=refusal if refused_at_once else error(fields.maybe(*NAMES["err"])),
+        native_code=refusal if refused_at_once else fields.code(*NAMES["err"]),
         native_text=clean(text),
         occurred_at=moment(fields.maybe(*NAMES["done"]), query.get("tz", "")),
         address=fields.number(*NAMES["to"]),
@@ -133,11 +133,11 @@ def report(fields: Told, query: Told) -> Report:
 
 def moment(text: str, zone: str) -> datetime | None:
     """YYMMDDhhmm or YYMMDDhhmmss, as the clock in `zone` shows it (an IANA name; '' and nonsense are UTC)."""
-    at = stamp(text, LAYOUTS[len(text)]) if len(text) in LAYOUTS else None
     try:
-        return at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) if at and zone else at
-    except (KeyError, ValueError, OSError, OverflowError):  # no such zone
-        return at
+        clock = ZoneInfo(zone or "UTC")
+    except (KeyError, ValueError, OSError):  # no such zone
+        clock = ZoneInfo("UTC")
+    return stamp(text, LAYOUTS[len(text)], zone=clock) if len(text) in LAYOUTS else None
 
 
 def first_text(fields: Told, name: str, wanted: Callable[[str], object] = bool) -> str:
