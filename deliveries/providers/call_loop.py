@@ -13,6 +13,7 @@ from typing import Any
 
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Fact, Handover, Outgoing, Report, Unreadable
+from deliveries.providers.handing_over import filled
 from deliveries.providers.reading import (
     Told,
     each,
@@ -50,7 +51,7 @@ class CallLoop(Unsigned):
     def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
         # Only the last part of the address is secret, and nothing goes to another host.
         trigger = credentials["trigger"].partition("?")[0].rstrip("/").rpartition("/")[2]
-        asked = {"phone": message.to} | ({"audio": message.media_url} if message.media_url else {})
+        asked = filled({"phone": message.to, "audio": message.media_url})
         return {"url": f"{BASE}/{trigger}", "params": asked}
 
     def taken(self, said: Told) -> Handover:

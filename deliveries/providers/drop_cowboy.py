@@ -118,8 +118,7 @@ def outcome(body: Told, ref: str, channel: str, at: datetime | None) -> Iterator
 def code_of(body: Told) -> str:
     """The number of the current API; in v1, which has none, the text of the reason."""
     if "reason_code" in body:
-        code = body.maybe("reason_code")
-        return "" if code == "0" else code
+        return body.code("reason_code")
     reason = " ".join(body.text("reason").split())
     return f"v1/{reason}"[:LONGEST_WORD] if reason else ""
 
