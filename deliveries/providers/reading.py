@@ -181,15 +181,13 @@ def json_objects(body: bytes) -> list[Told]:
 
 
 def each(told: Any, name: str, read: Callable[[Told], Iterable[Fact]]) -> list[Fact]:
-    """The facts that `read` finds in the objects of a list, as it stands in field `name`.
+    """The facts that `read` finds in the objects of a list, or in one alone, as they stand in field `name`.
 
     An object that cannot be read does not cost its neighbours their facts; Unreadable only when nothing is left.
     """
-    if not isinstance(told, list):
-        raise Unreadable(f"{name}: not a list of objects.")
     facts: list[Fact] = []
     problem: Unreadable | None = None
-    for item in told:
+    for item in told if isinstance(told, list) else [told]:
         try:
             facts.extend(read(Told({name: [item]}).first(name)))
         except Unreadable as this:

@@ -69,8 +69,7 @@ class Smpp(Unsigned):
         query = query_of(call)
         read = inbound if kind == "inbound" else report
         if call.method != "GET" and is_json(call):
-            told = json_value(call.body)
-            return each(told if isinstance(told, list) else [told], "body", lambda one: [read(one, query)])
+            return each(json_value(call.body), "body", lambda one: [read(one, query)])
         return [read(plain_fields(call), query)]
 
     def request(self, message: Outgoing, credentials: Mapping[str, str]) -> Handover:
