@@ -13,25 +13,10 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 from xml.sax.saxutils import escape, quoteattr
 
-import httpx
-
 from deliveries.providers.base import Unsigned
-from deliveries.providers.facts import Act, Call, Fact, Handover, Inbound, LostAnswer, Outgoing, Report
-from deliveries.providers.handing_over import post, refused, told
-from deliveries.providers.reading import (
-    LONGEST_ADDRESS,
-    LONGEST_ID,
-    LONGEST_WORD,
-    clean,
-    each,
-    inside,
-    iso,
-    json_value,
-    query_of,
-    reference,
-    with_plus,
-    word,
-)
+from deliveries.providers.facts import Act, Call, Fact, Handover, Inbound, Outgoing, Report
+from deliveries.providers.handing_over import accepted, filled
+from deliveries.providers.reading import Told, clean, each, json_value, keys_pressed, query_of, reference
 
 MESSAGES = "https://messaging.bandwidth.com/api/v2/users/{account_id}/messages"
 CALLS = "https://voice.bandwidth.com/api/v2/accounts/{account_id}/calls"
@@ -59,7 +44,7 @@ class Bandwidth(Unsigned):
         query = query_of(call)
         event = query if call.method == "GET" else json_value(call.body)
         if isinstance(event, dict) and event.get("eventType"):
-            return list(call_facts(query, event))
+            return list(call_facts(query, Told(event)))
         return each(event if isinstance(event, list) else [event], "body", partial(message_facts, query))
 
     def reply(self, kind: str, call: Call) -> tuple[str, bytes]:
@@ -68,35 +53,27 @@ class Bandwidth(Unsigned):
             return super().reply(kind, call)
         return "application/xml", f"<Response>{script(query_of(call))}</Response>".encode()
 
-    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
-        assert isinstance(client, httpx.AsyncClient)
+    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
         voice = message.channel == "voice"
-        answer = await post(
-            client,
-            (CALLS if voice else MESSAGES).format(account_id=credentials["account_id"]),
-            json=call_fields(message, credentials) if voice else message_fields(message, credentials),
-            auth=(credentials["username"], credentials["password"]),
-        )
-        if isinstance(answer, Handover):
-            return answer
-        said = told(answer)
-        if answer.is_success:
-            made, segments = said.get("callId" if voice else "id"), said.get("segmentCount")
-            if not made:
-                raise LostAnswer(f"HTTP {answer.status_code} without an id.")
-            return Handover(
-                True, provider_message_id=str(made), segments=segments if isinstance(segments, int) else 1
-            )
-        return refused(said.get("type") or f"http:{answer.status_code}", said.get("description"))
+        return {
+            "url": (CALLS if voice else MESSAGES).format(account_id=credentials["account_id"]),
+            "json": call_fields(message, credentials) if voice else message_fields(message, credentials),
+            "auth": (credentials["username"], credentials["password"]),
+        }
+
+    def taken(self, said: Told) -> Handover:
+        return accepted(said.get("callId") or said.get("id"), said.get("segmentCount"))
+
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        return said.get("type"), said.get("description")
 
 
 # ---- reading ---------------------------------------------------------------------------------------------
 
 
-def message_facts(query: Mapping[str, str], event: Mapping[str, Any]) -> Iterator[Fact]:
+def message_facts(query: Told, event: Told) -> Iterator[Fact]:
     """One element of a messaging callback; of a message to a group every recipient has a callback of their own."""
-    message = inside(event, "message")
-    kind, text = word(event, "type"), clean(str(event.get("description") or ""))
+    kind, text, message = event.word("type"), event.text("description"), event.inside("message")
     if kind == "message-received" or message.get("direction") == "in":
         yield inbound(event, message)
         return
@@ -104,14 +81,14 @@ def message_facts(query: Mapping[str, str], event: Mapping[str, Any]) -> Iterato
     mms = bool(message.get("media")) or group or query.get("c") == "mms" or "to carrier" in text.lower()
     evidence = proof(text.lower(), str(message.get("from")), mms=mms) if kind == "message-delivered" else ""
     yield Report(
-        ref="" if group else our_reference(query, message),
-        provider_message_id=word(message, "id", longest=LONGEST_ID),
+        ref="" if group else reference(query.get("m"), message.get("tag")),
+        provider_message_id=message.id("id"),
         channel="mms" if mms else "sms",
         native_status=kind,
-        native_code=word(event, "errorCode", required=False),
+        native_code=event.maybe("errorCode"),
         native_text=text,
-        occurred_at=iso(event.get("time")),
-        address=with_plus(word(event, "to", longest=LONGEST_ADDRESS, required=False)),
+        occurred_at=event.time("time"),
+        address=event.number("to"),
         evidence=evidence,
     )
 
@@ -124,67 +101,56 @@ def proof(text: str, sender: str, *, mms: bool) -> Literal["", "handed_over", "h
     return "handset" if text == "ok" and TOLL_FREE.fullmatch(sender) else ""
 
 
-def inbound(event: Mapping[str, Any], message: Mapping[str, Any]) -> Inbound:
-    ours = {"owner": message.get("owner"), "to": event.get("to")}
+def inbound(event: Told, message: Told) -> Inbound:
     return Inbound(
-        sender=with_plus(word(message, "from", longest=LONGEST_ADDRESS)),
-        recipient=with_plus(word(ours, "owner", "to", longest=LONGEST_ADDRESS)),
+        sender=message.number("from", required=True),
+        recipient=message.number("owner") or event.number("to", required=True),
         channel="mms" if message.get("media") else "sms",
-        text=clean(str(message.get("text") or "")),
-        occurred_at=iso(message.get("time")),
-        provider_message_id=word(message, "id", longest=LONGEST_ID),
+        text=message.text("text"),
+        occurred_at=message.time("time"),
+        provider_message_id=message.id("id"),
     )
 
 
-def call_facts(query: Mapping[str, str], event: Mapping[str, Any]) -> Iterator[Report | Act]:
+def call_facts(query: Told, event: Told) -> Iterator[Report | Act]:
     """What happened in a call of ours; who answered is a fact of its own."""
     if event.get("direction") == "inbound":
         return  # somebody calls us: not an answer to a message
     report = Report(
-        ref=our_reference(query, event),
-        provider_message_id=word(event, "callId", longest=LONGEST_ID),
+        ref=reference(query.get("m"), event.get("tag")),
+        provider_message_id=event.id("callId"),
         channel="voice",
-        native_status=word(event, "eventType"),
-        native_code=word(event, "cause", required=False),
-        native_text=clean(str(event.get("errorMessage") or "")),
-        occurred_at=iso(event.get("endTime")) or iso(event.get("eventTime")),
-        address=with_plus(word(event, "to", longest=LONGEST_ADDRESS, required=False)),
+        native_status=event.word("eventType"),
+        native_code=event.maybe("cause"),
+        native_text=event.text("errorMessage"),
+        occurred_at=event.time("endTime", "eventTime"),
+        address=event.number("to"),
     )
     if report.native_status in ("gather", "dtmf"):
-        digits = word(event, "digits", "digit", required=False)
-        yield Act(
-            "key_press", *report[:3], address=report.address, text=digits, occurred_at=report.occurred_at
-        )
+        yield keys_pressed(report, event.maybe("digits", "digit"))
         return
     if report.native_code == "hangup" and event.get("answerTime"):
         yield report._replace(native_status="disconnect:answered")
     elif report.native_status != "machineDetectionComplete":
         yield report
-    who = inside(event, "machineDetectionResult")
+    who = event.inside("machineDetectionResult")
     if who:
-        value = word(who, "value", longest=LONGEST_WORD - len("amd:"))
-        yield report._replace(native_status=f"amd:{value}")
-
-
-def our_reference(query: Mapping[str, str], fields: Mapping[str, Any]) -> str:
-    return reference(query) or reference({"m": str(fields.get("tag") or "")})
+        yield report._replace(native_status=who.marked("amd:", "value", required=True))
 
 
 # ---- handing over ----------------------------------------------------------------------------------------
 
 
 def message_fields(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
-    fields: dict[str, Any] = {
+    fields = {
         "applicationId": credentials["application_id"],
         "from": message.sender,
         "to": [message.to],
+        "text": message.body,
+        "media": [message.media_url] if message.media_url else [],
         "tag": message.ref,
     }
-    if message.body:
-        fields["text"] = message.body
-    if message.media_url:
-        fields["media"] = [message.media_url]
-    return fields
+    return filled(fields)
 
 
 def call_fields(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
@@ -203,7 +169,7 @@ def call_fields(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, 
     }
 
 
-def script(query: Mapping[str, str]) -> str:
+def script(query: Told) -> str:
     """BXML for what the address carries; nothing in it, nothing to say."""
     said = ""
     if query.get("play"):
