@@ -16,18 +16,15 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NotConnected
 
 from deliveries.providers import sns
-from deliveries.providers.anymail_service import (
-    CONNECT,
+from deliveries.providers.anymail_service import CONNECT, READ, AnymailService, refusal
+from deliveries.providers.email_events import (
     LABEL,
-    READ,
-    AnymailService,
     addressed,
     headed,
     ident,
     labelled,
     link,
     mailbox,
-    refusal,
     resubscribed,
     specific,
 )

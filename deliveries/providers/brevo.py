@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from deliveries.providers.anymail_service import (
-    AnymailService,
+from deliveries.providers.anymail_service import AnymailService
+from deliveries.providers.base import Unsigned
+from deliveries.providers.email_events import (
     addressed,
     ident,
     labelled,
@@ -21,7 +22,6 @@ from deliveries.providers.anymail_service import (
     resubscribed,
     specific,
 )
-from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Act, Call, Fact, Report, Unreadable
 from deliveries.providers.reading import clean, epoch, json_objects, objects, word
 

@@ -11,17 +11,8 @@ from datetime import timedelta
 from email.utils import parseaddr
 from typing import Any, Literal
 
-from deliveries.providers.anymail_service import (
-    AnymailService,
-    addressed,
-    ident,
-    labelled,
-    link,
-    mailbox,
-    replied,
-    request_of,
-    specific,
-)
+from deliveries.providers.anymail_service import AnymailService, request_of
+from deliveries.providers.email_events import addressed, ident, labelled, link, mailbox, replied, specific
 from deliveries.providers.facts import Act, Call, Fact, Report, Unreadable
 from deliveries.providers.proving import fresh, hmac_hex, same
 from deliveries.providers.reading import clean, epoch, inside, is_json, json_object, word

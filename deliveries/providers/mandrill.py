@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from deliveries.providers.anymail_service import AnymailEvents, specific
+from deliveries.providers.anymail_service import AnymailEvents
+from deliveries.providers.email_events import specific
 from deliveries.providers.reading import inside, word
 
 

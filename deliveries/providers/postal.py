@@ -7,7 +7,8 @@ from typing import Any
 
 from anymail.signals import AnymailTrackingEvent
 
-from deliveries.providers.anymail_service import AnymailEvents, tagged
+from deliveries.providers.anymail_service import AnymailEvents
+from deliveries.providers.email_events import tagged
 from deliveries.providers.reading import inside, word
 
 

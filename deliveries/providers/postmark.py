@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 import httpx
 
-from deliveries.providers.anymail_service import (
+from deliveries.providers.anymail_service import AnymailService
+from deliveries.providers.base import Unsigned
+from deliveries.providers.email_events import (
     LABEL,
-    AnymailService,
     addressed,
     ident,
     labelled,
@@ -24,7 +25,6 @@ from deliveries.providers.anymail_service import (
     resubscribed,
     specific,
 )
-from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Act, Call, Fact, Handover, Inbound, Outgoing, Report
 from deliveries.providers.reading import LONGEST_ADDRESS, clean, iso, json_object, objects, word
 

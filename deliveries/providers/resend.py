@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from deliveries.providers.anymail_service import (
+from deliveries.providers.anymail_service import AnymailService
+from deliveries.providers.email_events import (
     LABEL,
-    AnymailService,
     addressed,
     headed,
     ident,

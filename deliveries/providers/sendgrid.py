@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from anymail.exceptions import AnymailNotSupportedWarning
 
-from deliveries.providers.anymail_service import (
-    AnymailService,
+from deliveries.providers.anymail_service import AnymailService
+from deliveries.providers.email_events import (
     addressed,
     ident,
     labelled,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from deliveries.providers.anymail_service import AnymailEvents, specific
+from deliveries.providers.anymail_service import AnymailEvents
 from deliveries.providers.base import Unsigned
+from deliveries.providers.email_events import specific
 from deliveries.providers.reading import inside, objects, word
 
 VAGUE = {"1", "20", "40", "70"}  # bounce classes that leave the reason open
