@@ -1,22 +1,31 @@
-"""Merge fields: `{first_name}` in a text becomes the recipient's own."""
+"""Merge fields: `{first_name}` in a text becomes the recipient's own.
+
+A field is a contact's name or one of the attributes that came with a list. `{{ first_name }}`, as other tools write
+it, is the same.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
 
-FIELD = re.compile(r"\{([^{}]*)\}")
+from django.db.models import Count, Q, QuerySet, TextField, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Coalesce
+
+from contacts.models import Contact
+
+FIELD = re.compile(r"\{{1,2}([^{}]*)\}{1,2}")
 USABLE = re.compile(r"[a-z][a-z0-9_]{0,39}")
+EVERYBODYS = ("first_name", "name")
+ASKED = 1_000  # contacts whose attributes are looked at to say which there are
+NAMED = 12
 
 
 def fields(text: str) -> list[str]:
-    """The names between braces, in order, repeats included."""
-    return FIELD.findall(text)
-
-
-def unknown_fields(text: str) -> list[str]:
-    """What stands between braces but can never be a field's name, such as `{First Name}`."""
-    return sorted({name for name in fields(text) if not USABLE.fullmatch(name)})
+    """The names between braces, each once, in order."""
+    return list(dict.fromkeys(name.strip() for name in FIELD.findall(text)))
 
 
 def merge(text: str, values: Mapping[str, str]) -> str:
@@ -25,4 +34,43 @@ def merge(text: str, values: Mapping[str, str]) -> str:
     >>> merge("Hello {first_name}!", {"first_name": "Omar"})
     'Hello Omar!'
     """
-    return FIELD.sub(lambda match: str(values.get(match.group(1), "")), text)
+    return FIELD.sub(lambda match: str(values.get(match.group(1).strip(), "")), text)
+
+
+def faults(text: str) -> list[str]:
+    """A sentence for each field in `text` that no contact has."""
+    unknown = [name for name in fields(text) if not _known(name)]
+    return [_fault(name, _named()) for name in unknown]
+
+
+def _known(name: str) -> bool:
+    if name in EVERYBODYS:
+        return True
+    return bool(USABLE.fullmatch(name)) and Contact.objects.filter(attributes__has_key=name).exists()
+
+
+def _named() -> list[str]:
+    """Everybody's fields, and the attributes of the newest contacts that have any."""
+    having = Contact.objects.exclude(attributes={}).order_by("-pk").values_list("attributes", flat=True)
+    return [*EVERYBODYS, *sorted({name for attributes in having[:ASKED] for name in attributes})]
+
+
+def _fault(name: str, known: list[str]) -> str:
+    like = get_close_matches(re.sub(r"\W+", "_", name.lower()), known, n=1)
+    meant = f" Did you mean {{{like[0]}}}?" if like else ""
+    more = " and others" if len(known) > NAMED else ""
+    there_are = ", ".join(f"{{{each}}}" for each in known[:NAMED]) + more
+    return f"No contact has the merge field {{{name}}}.{meant} There are {there_are}."
+
+
+def lacking(contacts: QuerySet[Contact], names: Collection[str]) -> dict[str, int]:
+    """How many of `contacts` have nothing to put in place of each field."""
+    said = {f"said_{n}": _said(name) for n, name in enumerate(names)}
+    counts = {f"lack_{n}": Count("pk", filter=Q(**{f"said_{n}": ""})) for n in range(len(names))}
+    found = contacts.alias(**said).aggregate(**counts)
+    return {name: found[f"lack_{n}"] for n, name in enumerate(names)}
+
+
+def _said(name: str) -> Coalesce:
+    own = "name" if name in EVERYBODYS else KeyTextTransform(name, "attributes")
+    return Coalesce(own, Value(""), output_field=TextField())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, time
 
 from django.conf import settings
@@ -11,9 +12,9 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from campaigns.merging import unknown_fields
+from campaigns import merging
 from contacts.channels import Channel
-from contacts.models import Contact, ContactList
+from contacts.models import Contact, ContactList, ListMembership
 
 
 class Goal(models.TextChoices):
@@ -91,6 +92,20 @@ class Playbook(models.Model):
 class CampaignQuerySet(models.QuerySet):
     def sending(self) -> CampaignQuerySet:
         return self.filter(state__in=[Campaign.State.LAUNCHING, Campaign.State.SENDING])
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A merge field that `lacking` of the `audience` have nothing to put in place of."""
+
+    field: str
+    lacking: int
+    audience: int
+
+    @property
+    def whole(self) -> bool:
+        """Nobody has it: more likely a slip than meant."""
+        return self.lacking == self.audience
 
 
 class Campaign(models.Model):
@@ -172,6 +187,17 @@ class Campaign(models.Model):
         ready = set(self.contents.values_list("channel", flat=True))
         return [self.channel, *(c for c in wanted if c in ready and c != self.channel)]
 
+    def gaps(self) -> list[Gap]:
+        """Merge fields of what it says that not everybody on its lists has."""
+        names = merging.fields(" ".join(f"{one.subject} {one.body}" for one in self.contents.all()))
+        if not names:
+            return []
+        members = ListMembership.objects.filter(contact_list__in=self.lists.all())
+        audience = Contact.objects.filter(pk__in=members.values("contact_id"))
+        size = audience.count()
+        found = merging.lacking(audience, names)
+        return [Gap(name, lacking, size) for name, lacking in found.items() if lacking]
+
     def relevant_at(self, moment: datetime) -> bool:
         return self.relevant_until is None or moment < self.relevant_until
 
@@ -203,9 +229,9 @@ class Content(models.Model):
         if self.channel == Channel.EMAIL and not self.subject:
             raise ValidationError({"subject": "An email needs a subject."})
         for field in ("subject", "body"):
-            wrong = unknown_fields(getattr(self, field))
-            if wrong:
-                raise ValidationError({field: f"Not a usable merge field: {', '.join(wrong)}."})
+            faults = merging.faults(getattr(self, field))
+            if faults:
+                raise ValidationError({field: faults})
 
 
 class Recipient(models.Model):

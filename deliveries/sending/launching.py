@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from django.db import transaction
 from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
 
 from accounts.models import User
-from campaigns.models import Campaign, Recipient
+from campaigns.models import Campaign, Gap, Recipient
 from contacts.gate import Reason
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import Step
@@ -31,8 +32,8 @@ class CannotLaunch(Exception):
         self.reasons = reasons
 
 
-def obstacles(campaign: Campaign) -> list[str]:
-    """What stands in the way of a launch; empty when nothing does."""
+def obstacles(campaign: Campaign, gaps: Sequence[Gap] | None = None) -> list[str]:
+    """What stands in the way of a launch; empty when nothing does. `gaps` are the campaign's, where known already."""
     found = []
     if campaign.state != State.DRAFT:
         found.append(f"The campaign is not a draft: it is {campaign.get_state_display().lower()}.")
@@ -47,6 +48,11 @@ def obstacles(campaign: Campaign) -> list[str]:
         )
     elif route.content.sender.state != route.content.sender.State.APPROVED:
         found.append(f"The sender {route.content.sender.value} is not approved to send yet.")
+    for gap in campaign.gaps() if gaps is None else gaps:
+        if gap.whole:
+            found.append(
+                f"Nobody on its lists has the merge field {{{gap.field}}}. Correct the content, or import the field."
+            )
     return found
 
 

@@ -205,11 +205,13 @@ def _audience(campaign: Campaign) -> dict[str, Any]:
     """Who a draft would go to. Counted, because nothing has been tallied yet."""
     lists = list(campaign.lists.all())
     members = ListMembership.objects.filter(contact_list__in=lists)
+    gaps = campaign.gaps()
     return {
         "lists": [(one, members.filter(contact_list=one).count()) for one in lists],
         "audience": members.values("contact_id").distinct().count(),
         "contents": list(campaign.contents.select_related("sender")),
-        "obstacles": launching.obstacles(campaign),
+        "obstacles": launching.obstacles(campaign, gaps),
+        "gaps": [gap for gap in gaps if not gap.whole],
     }
 
 
