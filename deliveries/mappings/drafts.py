@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Fields
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from django.db import transaction
@@ -18,13 +19,21 @@ from accounts.models import User
 from deliveries import mappings
 from deliveries.mappings.sightings import mark_known
 from deliveries.models import CodeMapping, MappingVersion, Message
-from deliveries.receiving.translation import Key, Mapping
+from deliveries.receiving.translation import Code, Key, Mapping
 
 State, Origin = MappingVersion.State, MappingVersion.Origin
 
 
 class CannotChange(ValueError):
     """The draft cannot be edited, published or undone like this; the text says why and what to do."""
+
+
+class ChangedMeanwhile(CannotChange):
+    """The row is no longer as it was when somebody began to edit it; `row` is what stands there now."""
+
+    def __init__(self, row: CodeMapping | None, *, new: bool) -> None:
+        self.row = row
+        super().__init__(_changed_meanwhile(row, new=new))
 
 
 class Change(NamedTuple):
@@ -40,22 +49,52 @@ def open_draft() -> MappingVersion | None:
     return MappingVersion.objects.filter(state=State.DRAFT).first()
 
 
-def _locked_draft() -> MappingVersion | None:
-    """The draft, which nobody publishes meanwhile."""
+def locked_draft() -> MappingVersion | None:
+    """The draft, held until the transaction ends: nobody publishes it or adds to it meanwhile."""
     return MappingVersion.objects.select_for_update().filter(state=State.DRAFT).first()
 
 
 @transaction.atomic
-def edit(key: Key, values: Fields[str, Any], by: User | None) -> CodeMapping:
-    """Put a row into the draft, which is made if there is none. `values` as `mappings.FIELDS`, checked already."""
-    version = _locked_draft() or MappingVersion.objects.create(number=mappings.next_number(), created_by=by)
-    before = in_force(key)
+def edit(
+    key: Key, values: Fields[str, Any], by: User | None, *, shown: str | None = None
+) -> CodeMapping | None:
+    """Put a row into the draft, which is made if there is none; `values` as `mappings.FIELDS`, checked already.
+
+    A row that means just what is in force has no place there: it is taken out, and None returned. With `shown`, the
+    `mark` of the row as it was when editing began, raises ChangedMeanwhile if it is another by now.
+    """
+    version, before = locked_draft(), in_force(key)
+    drafted = version.brought.filter(**_place(key)).first() if version else None
+    code, stands = Code(**{"code": key.code, **values}), drafted or before
+    if shown is not None and mark(stands) not in (shown, mark(code)):
+        raise ChangedMeanwhile(stands, new=not shown)
+    if mark(before) == mark(code):
+        if drafted:
+            drop(drafted)
+        return None
+    version = version or MappingVersion.objects.create(number=mappings.next_number(), created_by=by)
     row, _ = CodeMapping.objects.update_or_create(
-        table=key.table, channel=key.channel, kind=key.kind, key=key.code, since=version,
-        defaults={**values, "code": before.code if before else values.get("code", key.code)},
-    )  # fmt: skip
+        **_place(key), since=version, defaults={**values, "code": before.code if before else code.code}
+    )
     _forget_preview(version)
     return row
+
+
+def mark(row: CodeMapping | Code | None) -> str:
+    """Tells whether a row still says what it said; '' for none."""
+    code = mappings.code_of(row) if isinstance(row, CodeMapping) else row
+    return sha256(repr([str(word) for word in code[1:]]).encode()).hexdigest()[:16] if code else ""
+
+
+def _changed_meanwhile(row: CodeMapping | None, *, new: bool) -> str:
+    if row is None:
+        return "Somebody took this row out meanwhile. Save once more to put it in again, or cancel."
+    where = "In the draft" if row.since.state == State.DRAFT else "In force"
+    words = [row.get_status_display(), row.get_failure_class_display(), row.get_fault_display(), row.meaning]
+    return (
+        f"{'There is a row for it already' if new else 'Somebody changed this row meanwhile'}. {where} it says: "
+        f"{', '.join(filter(None, words))}. Save once more to replace that, or cancel."
+    )
 
 
 @transaction.atomic
@@ -80,11 +119,12 @@ def discard(version: MappingVersion) -> None:
 
 def in_force(key: Key) -> CodeMapping | None:
     """The published row for this key."""
-    rows = CodeMapping.objects.filter(
-        table=key.table, channel=key.channel, kind=key.kind, key=key.code, until=None,
-        since__state=State.PUBLISHED,
-    )  # fmt: skip
+    rows = CodeMapping.objects.filter(**_place(key), until=None, since__state=State.PUBLISHED)
     return rows.order_by("-since").first()
+
+
+def _place(key: Key) -> dict[str, Any]:
+    return {"table": key.table, "channel": key.channel, "kind": key.kind, "key": key.code}
 
 
 def changes(version: MappingVersion) -> list[Change]:

@@ -13,7 +13,7 @@ from contacts.channels import Channel
 from deliveries.mappings import FIELDS
 from deliveries.models import CodeMapping, RouteEvidence
 from deliveries.providers import PROVIDERS, choices
-from deliveries.receiving.translation import Code, Key, Mapping
+from deliveries.receiving.translation import Key, Mapping
 from deliveries.reporting.code_tables import table_choices
 from deliveries.reporting.keyset import LARGEST_ID
 from deliveries.statuses import OPEN, REACHING, SETTLED, Evidence, FailureClass, Fault, Status
@@ -232,10 +232,6 @@ class CodeForm(forms.Form):
     def values(self) -> dict[str, Any]:
         """What `drafts.edit` takes."""
         return {name: self.cleaned_data[name] for name in ("code", *FIELDS)}
-
-    @property
-    def row(self) -> Code:
-        return Code(**self.values)
 
     @property
     def status_help(self) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Permission
 
 from deliveries.mappings import drafts
 from tests.pages_mappings.steps import EDIT, NUMBER_GONE, ROW, alarm, seen
+from tests.test_mappings import values
 
 pytestmark = pytest.mark.django_db
 
@@ -56,9 +57,7 @@ def test_somebody_who_may_only_look_sees_no_way_to_change(login, make_user, tabl
     reader.user_permissions.add(Permission.objects.get(codename="view_codemapping"))
     client = login(user=reader)
     seen(account), alarm(account)
-    drafts.edit(
-        NUMBER_GONE, {"status": "undelivered", "failure_class": "temporary", "fault": "recipient"}, None
-    )
+    drafts.edit(NUMBER_GONE, values(failure_class="temporary"), None)
 
     assert b"Map it" not in client.get("/mappings/").content
     assert b'<form method="post" action="/mappings' not in client.get("/mappings/").content

@@ -161,10 +161,58 @@ def test_a_link_that_makes_no_sense_shows_an_empty_form(admin, query):
     assert admin.post(EDIT + query, {}).status_code == 422
 
 
+def shown(client, **place) -> str:
+    """The mark of the row that its form begins with."""
+    where = {name: ROW[name] for name in ("table", "channel", "kind", "code")} | place
+    return re.search(r'name="shown" value="(\w*)"', client.get(EDIT, where).content.decode())[1]
+
+
+def test_the_second_of_two_editors_is_told_what_the_first_one_saved(admin):
+    before = shown(admin)
+    save(admin, shown=before, failure_class="content", fault="content", meaning="Filtered")
+
+    refused = admin.post(EDIT, ROW | {"shown": before})
+
+    assert refused.status_code == 422
+    told = (
+        "Somebody changed this row meanwhile. In the draft it says: Undelivered, Content, Content, Filtered."
+    )
+    assert told in text(refused)
+    assert "Was ported" in refused.content.decode()  # what was typed is still there
+    assert draft().brought.get().meaning == "Filtered"
+    again = re.search(r'name="shown" value="(\w+)"', refused.content.decode())[1]
+    save(admin, shown=again)
+    assert draft().brought.get().meaning == "Was ported"
+
+
+def test_a_row_that_was_taken_out_meanwhile_is_said(admin):
+    save(admin, code="31999")
+    before = shown(admin, code="31999")
+    admin.post("/mappings/draft/discard/")
+
+    page = admin.post(EDIT, ROW | {"code": "31999", "shown": before})
+
+    assert "Somebody took this row out meanwhile." in text(page)
+    assert drafts.open_draft() is None
+
+
+def test_adding_a_code_that_is_listed_already_says_what_it_means(admin):
+    page = admin.post(EDIT, ROW | {"shown": ""})
+
+    assert "There is a row for it already. In force it says: Undelivered, Permanent, Recipient" in text(page)
+
+
+def test_saving_twice_is_no_quarrel_with_oneself(admin):
+    before = shown(admin)
+    save(admin, shown=before)
+
+    assert save(admin, shown=before).redirect_chain == [("/mappings/draft/", 302)]
+
+
 def test_two_who_begin_a_draft_at_the_same_moment_are_told(admin, monkeypatch):
     from django.db import IntegrityError
 
-    def fails(*_):
+    def fails(*_, **__):
         raise IntegrityError("one_draft_of_the_mapping")
 
     monkeypatch.setattr(drafts, "edit", fails)

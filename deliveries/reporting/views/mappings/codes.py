@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
@@ -15,13 +15,13 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.roles import requires
 from deliveries import mappings
 from deliveries.mappings import drafts
-from deliveries.models import Account, CodeMapping, MappingVersion, SeenCode
+from deliveries.mappings.drafts import ChangedMeanwhile
+from deliveries.models import Account, MappingVersion, SeenCode
 from deliveries.receiving.translation import Code, Key, Mapping
 from deliveries.reporting import heard
 from deliveries.reporting.code_forms import CodeForm, objections
 from deliveries.reporting.code_tables import listing, outcome
 from deliveries.reporting.pages import fragment, swaps, trigger, who
-from deliveries.reporting.views.mappings.draft import locked_draft
 from deliveries.reporting.views.mappings.sections import EDIT, READ, drafted_rows, sections
 
 
@@ -53,13 +53,17 @@ def edit(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         form = CodeForm(request.POST, tables=tables)
         if form.is_valid() and "look" not in request.POST:
-            return _save(request, form, tables)
+            return _save(request, form, tables, seen)
         looks = "look" in request.POST and form.is_valid()
-        return _edit_page(request, form, form.data, tables, draft, seen=seen, status=200 if looks else 422)
+        shown = request.POST.get("shown", "")
+        return _edit_page(
+            request, form, form.data, tables, draft, seen=seen, shown=shown, status=200 if looks else 422
+        )
     given = {name: value for name, value in request.GET.dict().items() if name in CodeForm.base_fields}
-    filled = {**_known_values(given, tables, draft, seen), **given}
+    code = _standing(_key(given), tables, draft)
+    filled = {**(code._asdict() if code else _suggested(tables, seen)), **given}
     form = CodeForm(initial=filled, tables=tables)
-    return _edit_page(request, form, filled, tables, draft, seen=seen)
+    return _edit_page(request, form, filled, tables, draft, seen=seen, shown=drafts.mark(code))
 
 
 def _seen(mark: str) -> SeenCode | None:
@@ -73,15 +77,14 @@ def _key(given: Any) -> Key | None:
     return Key(table, channel, kind, code.lower()) if table and channel and kind and code else None
 
 
-def _known_values(
-    given: Any, tables: Mapping, draft: MappingVersion | None, seen: SeenCode | None
-) -> dict[str, Any]:
-    """What the form shows at first: the row in the draft, else the one in force, else what the words seen suggest."""
-    key = _key(given)
+def _standing(key: Key | None, tables: Mapping, draft: MappingVersion | None) -> Code | None:
+    """The row in the draft, else the one in force."""
     drafted = drafted_rows(draft).get(key) if key else None
-    code = mappings.code_of(drafted) if drafted else tables.codes.get(key) if key else None
-    if code:
-        return code._asdict()
+    return mappings.code_of(drafted) if drafted else tables.codes.get(key) if key else None
+
+
+def _suggested(tables: Mapping, seen: SeenCode | None) -> dict[str, str]:
+    """What the form of a new row shows at first."""
     if seen:
         provider = Account.objects.filter(pk=seen.account_id).values_list("provider", flat=True).first()
         return heard.suggestion(tables, provider or "", seen)
@@ -95,9 +98,11 @@ def _edit_page(
     tables: Mapping,
     draft: MappingVersion | None,
     *,
-    seen: SeenCode | None = None,
+    seen: SeenCode | None,
+    shown: str,
     status: int = 200,
 ) -> HttpResponse:
+    """`shown` is the mark of the row that the form began with, to see whether it is the same when it is saved."""
     key = _key(given)
     in_force = tables.codes.get(key) if key else None
     told = {
@@ -108,6 +113,7 @@ def _edit_page(
         "table": heard.table_name(key.table) if key else "",
         "drafted": bool(key and key in drafted_rows(draft)),
         "seen": seen,
+        "shown": shown,
         "then": heard.Heard.beside(tables).then.get(key) if in_force and key and not swaps(request) else None,
         **_leads_to(given, form),
     }
@@ -134,28 +140,21 @@ def _offers(form: CodeForm, name: str, word: str) -> bool:
     return isinstance(field, forms.ChoiceField) and field.valid_value(word)
 
 
-def _save(request: HttpRequest, form: CodeForm, tables: Mapping) -> HttpResponse:
-    """Put the row into the draft; one that says what is in force already has no place there."""
-    key, in_force = form.key, tables.codes.get(form.key)
-    same = in_force is not None and form.row._replace(code=in_force.code) == in_force
+def _save(request: HttpRequest, form: CodeForm, tables: Mapping, seen: SeenCode | None) -> HttpResponse:
+    shown = request.POST.get("shown")
     try:
-        with transaction.atomic():
-            draft = locked_draft()
-            if same:
-                for row in CodeMapping.objects.filter(since=draft, key=key.code).select_related("since"):
-                    if mappings.key_of(row) == key:
-                        drafts.drop(row)
-            else:
-                drafts.edit(key, form.values, who(request))
+        row = drafts.edit(form.key, form.values, who(request), shown=shown)
+    except ChangedMeanwhile as problem:
+        form.add_error(None, str(problem))
+        shown = drafts.mark(problem.row)
     except IntegrityError:
         form.add_error(None, "Somebody else began a draft at the same moment. Save once more.")
-        return _edit_page(request, form, form.data, tables, drafts.open_draft(), status=422)
-    if same:
-        messages.success(
-            request, f"{form.cleaned_data['code']} means just this already. The draft leaves it alone."
-        )
+    else:
+        said = "is in the draft. Nothing changes until it is published."
+        if row is None:
+            said = "means just this already. The draft leaves it alone."
+        messages.success(request, f"{form.cleaned_data['code']} {said}")
         return redirect("mappings:draft")
-    messages.success(
-        request, f"{form.cleaned_data['code']} is in the draft. Nothing changes until it is published."
+    return _edit_page(
+        request, form, form.data, tables, drafts.open_draft(), seen=seen, shown=shown or "", status=422
     )
-    return redirect("mappings:draft")

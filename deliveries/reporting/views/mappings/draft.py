@@ -53,7 +53,7 @@ def _acting(request: HttpRequest, act: Callable[[MappingVersion], str], *, bell:
     """Do something to the draft while nobody else can; say what was done, or why it was not."""
     try:
         with transaction.atomic():
-            found = locked_draft()
+            found = drafts.locked_draft()
             if found is None:
                 raise CannotChange("There is no draft any more: it was published or discarded.")
             said = act(found)
@@ -126,8 +126,3 @@ def publish(request: HttpRequest) -> HttpResponse:
 
     done = _acting(request, act, bell=True)
     return redirect("mappings:version", number) if done else redirect("mappings:draft")
-
-
-def locked_draft() -> MappingVersion | None:
-    """The draft, held until the transaction ends: nothing is added to it while it is being published."""
-    return MappingVersion.objects.select_for_update().filter(state=MappingVersion.State.DRAFT).first()
