@@ -163,3 +163,67 @@ def test_an_export_of_a_trail_is_logged(login, elena, caplog):
 
     assert f"{client.user} exports the trail of contact {elena.pk}" in caplog.text
     assert "sms" in caplog.text
+
+
+# ---- After a message was moved or retried ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def moved(elena):
+    """A text that failed, and the email that took its place."""
+    text = elena.messages.filter(channel="sms", status=Status.UNDELIVERED).get()
+    email = factories.message(
+        text.recipient, channel="email", address=elena.addresses.get(kind="email"), follows=text
+    )
+    return text, email
+
+
+NEXT = '<a href="/deliveries/{}/">Follow the newer attempt</a>: Email, sent.'
+
+
+def test_the_next_step_after_a_move_is_to_follow_the_newer_attempt(login, elena, moved):
+    text, email = moved
+    client, step = login("support"), NEXT.format(email.pk)
+
+    page = client.get(f"/deliveries/{text.pk}/").content.decode()
+    trail = client.get(f"/contacts/{elena.pk}/?channel=sms").content.decode()
+
+    for shown in (page, trail):
+        assert f"{step} </span>" in shown
+    assert "Follow the newer" not in client.get(f"/deliveries/{email.pk}/").content.decode()
+
+
+def test_a_moved_message_that_still_stands_in_a_queue_says_both(login, moved):
+    text, email = moved
+    factories.queue_entry(text, "correct", reason="The number does not exist.")
+
+    page = login("support").get(f"/deliveries/{text.pk}/").content.decode()
+
+    assert f"{NEXT.format(email.pk)} Correct. The number does not exist." in page
+
+
+def test_an_attempt_that_was_withdrawn_took_no_place(login, moved):
+    text, email = moved
+    type(email).objects.filter(pk=email.pk).update(canceled_at=timezone.now())
+
+    assert "Follow the newer" not in login("support").get(f"/deliveries/{text.pk}/").content.decode()
+
+
+def test_what_arrived_after_all_needs_nobody_to_follow_anything(login, moved):
+    text, _ = moved
+    type(text).objects.filter(pk=text.pk).update(status=Status.DELIVERED, disposition="DELIVERED")
+
+    assert "Follow the newer" not in login("support").get(f"/deliveries/{text.pk}/").content.decode()
+
+
+def test_lists_and_exports_lead_to_the_newer_attempt(login, moved):
+    text, email = moved
+    client, path = login("marketer"), text.campaign.get_absolute_url()
+
+    page = client.get(path).content.decode()
+    lines = exported(client, f"{path}export/")
+
+    assert f'href="/deliveries/{email.pk}/">Newer attempt</a>' in page
+    assert {line["next_step"] for line in lines if line["message"] == str(text.uuid)} == {
+        "Follow the newer attempt by Email."
+    }

@@ -48,6 +48,7 @@ class Row:
     next_step: str
     source: str
     at: datetime
+    newer: Message | None = None  # the attempt that took its place
     queue: str = ""
     due_at: datetime | None = None
     reason: str = ""
@@ -152,21 +153,28 @@ def messages_of(view: View, now: datetime) -> QuerySet[Message]:
 
 
 def rows(found: Iterable[Message | QueueEntry], now: datetime) -> Iterable[Row]:
-    """Messages or queue entries (with contact, address and campaign loaded) put in words. Two queries in all."""
+    """Messages or queue entries (with contact, address and campaign loaded) put in words. Three queries in all."""
     found = list(found)
     messages = [one.message if isinstance(one, QueueEntry) else one for one in found]
     names = dict(
         ContactList.objects.filter(pk__in={m.list_source_id for m in messages}).values_list("pk", "name")
     )
-    slugs = providers()
+    slugs, newer = providers(), newer_attempts(messages)
     for message, one in zip(messages, found, strict=True):
         entry = one if isinstance(one, QueueEntry) else getattr(message, "queue_entry", None)
-        yield _row(message, entry, names, slugs, now)
+        yield _row(message, entry, newer.get(message.pk), names, slugs, now)
+
+
+def newer_attempts(messages: Iterable[Message]) -> dict[int, Message]:
+    """Message id -> the attempt that took its place, for those that did not arrive by themselves in the end."""
+    failed = [message.pk for message in messages if message.disposition != Disposition.DELIVERED]
+    return {m.follows_id or 0: m for m in Message.objects.filter(follows__in=failed, canceled_at=None)}
 
 
 def _row(
     message: Message,
     entry: QueueEntry | None,
+    newer: Message | None,
     names: Mapping[int, str],
     slugs: Mapping[int, str],
     now: datetime,
@@ -179,7 +187,8 @@ def _row(
         address=mask(message.address.value),
         label=words.label,
         what=meaning(message, slugs),
-        next_step=words.next_step,
+        next_step=f"Follow the newer attempt by {newer.get_channel_display()}." if newer else words.next_step,
+        newer=newer,
         source=names.get(message.list_source_id, ""),
         at=entry.at if entry else message.updated_at,
         queue=entry.queue if entry else "",

@@ -33,7 +33,8 @@ from deliveries.models import (
 from deliveries.receiving.translation import Described
 from deliveries.reporting.figures import providers
 from deliveries.reporting.keyset import Cursor
-from deliveries.reporting.outcomes import bucket_of
+from deliveries.reporting.outcomes import bucket_of, newer_attempts
+from deliveries.reporting.texts import Text, texts
 from deliveries.reporting.why import DECIDES, verdict
 from deliveries.statuses import Disposition, Evidence, Status, disposition
 from deliveries.wording import withdrawal, wording
@@ -42,6 +43,8 @@ PAGE_SIZE = 30
 SHOWN_UPCOMING = 20
 SHOWN_BODY = 4_000  # characters of a raw receipt
 
+
+LINKS = ("campaign", "contact", "address", "sender")  # what a message needs loaded with it
 
 # What a message came to that somebody may have to explain.
 TROUBLE = [one for one in Disposition if one not in (Disposition.DELIVERED, Disposition.PENDING)]
@@ -111,6 +114,8 @@ class Attempt:
     meaning: str
     code_name: str
     next_step: str
+    newer: Message | None  # the attempt that took its place
+    text: Text
     why: str  # why the attempt was made; '' for the campaign's own first one
     facts: list[Fact]
     decisions: list[Decision]
@@ -199,7 +204,7 @@ def _batched(contact: Contact, addresses: Sequence[Address]) -> QuerySet:
 
 SOURCES = {
     "message": Source(
-        lambda contact, _: Message.objects.filter(contact=contact).select_related("campaign", "address"),
+        lambda contact, _: Message.objects.filter(contact=contact).select_related(*LINKS),
         "created_at",
         lambda row: row.created_at,
         channel="channel",
@@ -279,7 +284,7 @@ def _before(at: str, rank: int, cursor: Cursor) -> Any:
 
 
 def attempts(messages: Sequence[Message]) -> list[Attempt]:
-    """These messages (with campaign and address loaded), each with its events, receipts and decisions: 5 queries."""
+    """These messages (with their LINKS loaded), each with its events, receipts, decisions and text: 7 queries."""
     ids = [message.pk for message in messages]
     events: dict[int, list[StatusEvent]] = defaultdict(list)
     for event in StatusEvent.objects.filter(message_id__in=ids).order_by("recorded_at", "fact"):
@@ -290,11 +295,15 @@ def attempts(messages: Sequence[Message]) -> list[Attempt]:
     for decision in Decision.objects.filter(message_id__in=ids).order_by("at", "id"):
         decisions[decision.message_id or 0].append(decision)
     entries = QueueEntry.objects.in_bulk(ids)
+    newer, said = newer_attempts(messages), texts(messages)
     slugs = providers()
     return [
-        _attempt(m, slugs.get(m.account_id, ""), events[m.pk], receipts, decisions[m.pk], entries.get(m.pk))
+        _attempt(
+            m, slugs.get(m.account_id, ""), events[m.pk], receipts, decisions[m.pk], entries.get(m.pk),
+            newer.get(m.pk), said[m.pk],
+        )
         for m in messages
-    ]
+    ]  # fmt: skip
 
 
 def _attempt(
@@ -304,6 +313,8 @@ def _attempt(
     receipts: dict[int, Raw],
     decisions: list[Decision],
     entry: QueueEntry | None,
+    newer: Message | None,
+    text: Text,
 ) -> Attempt:
     words = wording(message.channel, message.status, message.failure_class, message.goal, message.evidence)
     said = (
@@ -324,7 +335,9 @@ def _attempt(
         label=words.label,
         meaning=_meaning(message, said, words.meaning),
         code_name=said.name if said and not withdrawn else "",
-        next_step=_next_step(words.next_step, entry),
+        next_step=_next_step("" if newer else words.next_step, entry),
+        newer=newer,
+        text=text,
         why=_why(message),
         facts=[_fact(message, provider, event, receipts, winner) for event in events],
         decisions=decisions,

@@ -111,7 +111,18 @@ def test_a_raw_receipt_unfolds_on_the_timeline_for_support(enter: Callable[..., 
     page.goto(f"/contacts/{a_contact_nobody_blocks().pk}/")
     event = page.locator(".event", has_text="Raw receipt").first
 
-    event.locator("summary").first.click()
+    event.locator("summary", has_text="Why this status?").click()
     event.get_by_text(re.compile("Raw receipt")).first.click()
 
     expect(event.locator("pre.raw").first).to_be_visible()
+
+
+def test_what_a_message_says_unfolds_on_the_timeline(enter: Callable[..., Page]) -> None:
+    page = enter("support")
+    page.goto(f"/contacts/{a_contact_nobody_blocks().pk}/")
+    event = page.locator(".event", has_text="What it says").first
+    expect(event.locator(".says")).to_be_hidden()
+
+    event.locator("summary", has_text="What it says").click()
+
+    expect(event.locator(".says")).to_contain_text(re.compile("\\w+"))

@@ -27,7 +27,7 @@ from deliveries.reporting.keyset import LARGEST_ID
 from deliveries.reporting.listing import context, listing
 from deliveries.reporting.outcomes import STEPS
 from deliveries.reporting.pages import fragment, may_tend, swaps, who
-from deliveries.reporting.trail import attempts
+from deliveries.reporting.trail import LINKS, attempts
 from deliveries.reporting.views.campaigns import csv_of
 
 OFFERED = 300  # lists and codes in a select
@@ -176,7 +176,7 @@ def export(request: HttpRequest, queue: str) -> HttpResponseBase:
 @requires("campaigns.view_report")
 @require_safe
 def message(request: HttpRequest, pk: int) -> HttpResponse:
-    linked = ("campaign", "contact__source", "address", "account", "sender", "recipient", "follows")
+    linked = (*LINKS, "account", "recipient")
     found = get_object_or_404(Message.objects.select_related(*linked), pk=pk)
     [attempt] = attempts([found])
     followers = list(Message.objects.filter(recipient_id=found.recipient_id).order_by("id"))
