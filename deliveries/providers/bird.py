@@ -15,19 +15,9 @@ import httpx
 
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call, Fact, Handover, Inbound, LostAnswer, Outgoing, Report
-from deliveries.providers.handing_over import first, post, refused, told
+from deliveries.providers.handing_over import accepted, listed, refused
 from deliveries.providers.proving import messagebird, standard_webhook
-from deliveries.providers.reading import (
-    LONGEST_ADDRESS,
-    LONGEST_ID,
-    clean,
-    inside,
-    iso,
-    json_object,
-    reference,
-    with_plus,
-    word,
-)
+from deliveries.providers.reading import Told, json_object, reference
 
 URL = "https://{region}.platform.bird.com/v1/sms/messages"
 CHANNELS_URL = "https://api.bird.com/workspaces/{workspace_id}/channels/{channel_id}/messages"
@@ -62,134 +52,132 @@ class Bird(Provider):
         """Their events, whichever address they came to. Those about anything but texts and calls give nothing."""
         event = json_object(call.body)
         if event.get("event"):
-            return channel_facts(word(event, "event"), inside(event, "payload"))
-        family, _, what = word(event, "type").partition(".")
-        data = {**inside(event, "data"), "at": event.get("timestamp")}
+            return channel_facts(event.word("event"), event.inside("payload"))
+        family, _, what = event.word("type").partition(".")
+        data = Told({**event.inside("data"), "at": event.get("timestamp"), "what": what})
         if family == "sms":
-            return [inbound(data) if what == "received" else message_report(what, data)]
+            return [inbound(data) if what == "received" else message_report(data)]
         if family == "voice_call" and data.get("direction") != "inbound":
-            return [call_report(what, data)]
+            return [call_report(data)]
         return []
 
-    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
-        assert isinstance(client, httpx.AsyncClient)
+    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any] | Handover:
         if message.channel == "voice":
             return refused("no_calls", "Bird's API reports on calls, but places none.")
-        answer = await post(client, **request(message, credentials))
-        if isinstance(answer, Handover):
-            return answer
-        said = told(answer)
-        if answer.status_code in UNDER_WAY or (answer.is_success and not said.get("id")):
-            raise LostAnswer(f"HTTP {answer.status_code} without an id.")
-        return taken(said) if answer.is_success else refusal(answer, said)
+        return text_request(message, credentials)
+
+    def understood(self, answer: httpx.Response) -> Handover:
+        if answer.status_code in UNDER_WAY:
+            raise LostAnswer(f"HTTP {answer.status_code}")
+        return super().understood(answer)
+
+    def taken(self, said: Told) -> Handover:
+        return accepted(said.get("id"), said.inside("segments").get("count"))
+
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        """The API names its mistakes within a few types, of which `validation_error` is told apart by name."""
+        error = said.inside("error")
+        if not error:
+            return said.get("code"), said.get("message")
+        kind = "name" if error.get("type") == "validation_error" else "type"
+        return error.get(kind), f"{error.get('code')}: {error.get('message')}"
 
     async def find(
-        self, message: Outgoing, credentials: Mapping[str, str], client: object
+        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
     ) -> Handover | None:
         """The text to this number that carries our reference; one that is not listed yet may still come."""
-        assert isinstance(client, httpx.AsyncClient)
-        asked = request(message, credentials)
-        try:
-            answer = await client.get(asked["url"], params={"to": message.to}, headers=asked["headers"])
-            listed = answer.json()["data"] if answer.is_success else []
-            ours = (item for item in listed if (item.get("metadata") or {}).get("ref") == message.ref)
-            return next((taken(item) for item in ours), None)
-        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError):
-            return None
+        asked = text_request(message, credentials)
+        params = {"to": message.to}
+        found = await listed(client, asked["url"], "data", params=params, headers=asked["headers"])
+        ours = (item for item in found if item.inside("metadata").get("ref") == message.ref)
+        return next((self.taken(item) for item in ours), None)
 
 
 # ---- the API -------------------------------------------------------------------------------------------------
 
 
-def message_report(what: str, data: Mapping[str, Any]) -> Report:
+def message_report(data: Told) -> Report:
     """What became of a text: the event's own word, unless the message says it itself."""
-    error = inside(data, "error") or inside(data, "last_error")
-    carrier = word(error, "carrier_error_code", required=False)
-    text = str(error.get("description") or "") + (f" (carrier: {carrier})" if carrier else "")
+    error = data.inside("error") or data.inside("last_error")
+    carrier = error.maybe("carrier_error_code")
     return Report(
-        ref=reference({"m": str(inside(data, "metadata").get("ref"))}),
-        provider_message_id=word(data, "sms_id", "id", longest=LONGEST_ID),
+        ref=reference(data.inside("metadata").get("ref")),
+        provider_message_id=data.id("sms_id", "id"),
         channel="sms",
-        native_status=word({**data, "what": what}, "status", "what"),
-        native_code=word(error, "code", required=False),
-        native_text=clean(text),
-        occurred_at=iso(data["at"]),
-        address=with_plus(word(data, "to", longest=LONGEST_ADDRESS)),
+        native_status=data.word("status", "what"),
+        native_code=error.maybe("code"),
+        native_text=error.text("description") + (f" (carrier: {carrier})" if carrier else ""),
+        occurred_at=data.time("at"),
+        address=data.number("to", required=True),
     )
 
 
-def call_report(what: str, data: Mapping[str, Any]) -> Report:
-    sip = word(data, "sip_response_code", required=False)
-    answer = f"sip:{sip}" if sip[:1] in ("4", "5", "6") else ""
+def call_report(data: Told) -> Report:
+    answer = data.marked("sip:", "sip_response_code")
+    failed = answer.startswith(("sip:4", "sip:5", "sip:6"))
     return Report(
         ref="",
-        provider_message_id=word(data, "call_id", "id", longest=LONGEST_ID),
+        provider_message_id=data.id("call_id", "id"),
         channel="voice",
-        native_status=word({**data, "what": what}, "status", "what"),
-        native_code=word({**data, "sip": answer}, "rejection_reason", "sip", required=False),
-        occurred_at=iso(data["at"]),
-        address=with_plus(word(data, "to", longest=LONGEST_ADDRESS)),
+        native_status=data.word("status", "what"),
+        native_code=data.maybe("rejection_reason") or (answer if failed else ""),
+        occurred_at=data.time("at"),
+        address=data.number("to", required=True),
     )
 
 
-def inbound(data: Mapping[str, Any]) -> Inbound:
+def inbound(data: Told) -> Inbound:
     return Inbound(
-        sender=with_plus(word(data, "from", longest=LONGEST_ADDRESS)),
-        recipient=word(data, "to", longest=LONGEST_ADDRESS),
+        sender=data.number("from", required=True),
+        recipient=data.address("to", required=True),
         channel="sms",
-        text=clean(str(data.get("text") or "")),
-        occurred_at=iso(data["at"]),
-        provider_message_id=word(data, "sms_id", "id", longest=LONGEST_ID, required=False),
+        text=data.text("text"),
+        occurred_at=data.time("at"),
+        provider_message_id=data.id("sms_id", "id", required=False),
     )
 
 
 # ---- the Channels API ----------------------------------------------------------------------------------------
 
 
-def channel_facts(event: str, message: Mapping[str, Any]) -> list[Fact]:
+def channel_facts(event: str, message: Told) -> list[Fact]:
     if event == "sms.inbound":
         return [channel_inbound(message)]
     return [channel_report(message)] if event == "sms.outbound" else []
 
 
-def channel_report(message: Mapping[str, Any]) -> Report:
+def channel_report(message: Told) -> Report:
     """The SMS platform's code says more than the Channels API's own, which stands for a family of them."""
-    failure, source = inside(message, "failure"), inside(message, "failure", "source")
-    platform = source.get("name") == SMS_PLATFORM
-    code = word(
-        {"platform": source.get("code") if platform else "", **failure}, "platform", "code", required=False
-    )
-    contact = first(inside(message, "receiver"), "contacts")
+    failure, source = message.inside("failure"), message.inside("failure", "source")
+    platform = source.maybe("code") if source.get("name") == SMS_PLATFORM else ""
     return Report(
-        ref=reference({"m": str(message.get("reference"))}),
-        provider_message_id=word(message, "id", longest=LONGEST_ID),
+        ref=reference(message.get("reference")),
+        provider_message_id=message.id("id"),
         channel="sms",
-        native_status=word(message, "status"),
-        native_code=code,
-        native_text=clean(str(message.get("reason") or "")),
-        occurred_at=iso(message.get("lastStatusAt")),
-        address=with_plus(word(contact, "identifierValue", longest=LONGEST_ADDRESS, required=False)),
+        native_status=message.word("status"),
+        native_code=platform or failure.maybe("code"),
+        native_text=message.text("reason"),
+        occurred_at=message.time("lastStatusAt"),
+        address=message.inside("receiver").first("contacts").number("identifierValue"),
     )
 
 
-def channel_inbound(message: Mapping[str, Any]) -> Inbound:
-    body, ours = inside(message, "body"), inside(message, "receiver", "connector")
+def channel_inbound(message: Told) -> Inbound:
+    body = message.inside("body")
     return Inbound(
-        sender=with_plus(
-            word(inside(message, "sender", "contact"), "identifierValue", longest=LONGEST_ADDRESS)
-        ),
-        recipient=word(ours, "identifierValue", longest=LONGEST_ADDRESS, required=False),
+        sender=message.inside("sender", "contact").number("identifierValue", required=True),
+        recipient=message.inside("receiver", "connector").address("identifierValue"),
         channel="sms",
-        text=clean(str(inside(body, "text").get("text") or inside(body, "image").get("text") or "")),
-        occurred_at=iso(message.get("createdAt")),
-        provider_message_id=word(message, "id", longest=LONGEST_ID, required=False),
+        text=body.inside("text").text("text") or body.inside("image").text("text"),
+        occurred_at=message.time("createdAt"),
+        provider_message_id=message.id("id", required=False),
     )
 
 
 # ---- handing over --------------------------------------------------------------------------------------------
 
 
-def request(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+def text_request(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
     """Address, headers and JSON: for the Channels API when the account names a channel of it."""
     key = credentials["api_key"]
     if credentials.get("workspace_id") and credentials.get("channel_id"):
@@ -215,20 +203,3 @@ def request(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]
             "metadata": {"ref": message.ref},
         },
     }
-
-
-def taken(said: Mapping[str, Any]) -> Handover:
-    segments = said.get("segments")
-    count = segments.get("count") if isinstance(segments, dict) else 1
-    return Handover(True, str(said["id"]), segments=count if isinstance(count, int) and count > 0 else 1)
-
-
-def refusal(answer: httpx.Response, said: Mapping[str, Any]) -> Handover:
-    """The API names its mistakes within a few types, of which `validation_error` is told apart by name."""
-    error = said.get("error")
-    if not isinstance(error, dict):
-        return refused(said.get("code") or f"http:{answer.status_code}", said.get("message"))
-    kind = "name" if error.get("type") == "validation_error" else "type"
-    return refused(
-        error.get(kind) or f"http:{answer.status_code}", f"{error.get('code')}: {error.get('message')}"
-    )

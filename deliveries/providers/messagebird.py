@@ -8,32 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 
 from deliveries.providers.base import Provider
-from deliveries.providers.facts import Call, Fact, Handover, Inbound, LostAnswer, Outgoing, Report
-from deliveries.providers.handing_over import first, post, refused, told
+from deliveries.providers.facts import Call, Fact, Handover, Inbound, Outgoing, Report
+from deliveries.providers.handing_over import accepted, listed
 from deliveries.providers.proving import digest, messagebird, token
 from deliveries.providers.reading import (
-    LONGEST_ADDRESS,
-    LONGEST_ID,
-    clean,
+    Told,
     each,
     epoch,
     fields_of,
-    inside,
     is_json,
-    iso,
     json_object,
     pairs,
     query_of,
     reference,
     stamp,
-    with_plus,
-    word,
 )
 
 URL = "https://rest.messagebird.com"
@@ -66,33 +61,28 @@ class MessageBird(Provider):
         if kind == "inbound":
             return [inbound(fields_of(call))]
         query = query_of(call)
+        ref = reference(query.get("m"))
         if is_json(call) and call.method != "GET":
-            items = json_object(call.body).get("items")
-            return each(items, "items", lambda item: leg(reference(query), item))
-        return [report(reference(query), query.get("c", ""), fields_of(call))]
+            return each(json_object(call.body).get("items"), "items", partial(leg, ref))
+        return [report(ref, query.get("c", ""), fields_of(call))]
 
-    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
-        assert isinstance(client, httpx.AsyncClient)
-        answer = await post(
-            client,
-            f"{URL}/{RESOURCES[message.channel]}",
-            json=message_fields(message),
-            headers=authorization(credentials),
-        )
-        return answer if isinstance(answer, Handover) else understood(answer)
+    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+        return {"json": message_fields(message), **resource(message, credentials)}
+
+    def taken(self, said: Told) -> Handover:
+        return accepted(said.get("id"), said.inside("recipients").first("items").get("messagePartCount"))
+
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        error = said.first("errors")
+        return error.marked("api:", "code"), error.get("description")
 
     async def find(
-        self, message: Outgoing, credentials: Mapping[str, str], client: object
+        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
     ) -> Handover | None:
         """The message to this number that carries our reference; one that is not listed yet may still come."""
-        assert isinstance(client, httpx.AsyncClient)
-        url, number = f"{URL}/{RESOURCES[message.channel]}", message.to.lstrip("+")
-        try:
-            answer = await client.get(url, params={"recipient": number}, headers=authorization(credentials))
-            listed = answer.json()["items"] if answer.is_success else []
-            return next((taken(item) for item in listed if item["reference"] == message.ref), None)
-        except (httpx.HTTPError, ValueError, KeyError, TypeError):
-            return None
+        asked = {"params": {"recipient": message.to.lstrip("+")}, **resource(message, credentials)}
+        found = await listed(client, name="items", **asked)
+        return next((self.taken(item) for item in found if item.get("reference") == message.ref), None)
 
 
 def vouched(call: Call, claims: Mapping[str, Any]) -> bool:
@@ -107,50 +97,52 @@ def vouched(call: Call, claims: Mapping[str, Any]) -> bool:
     return named == about and begins - LEEWAY <= call.at <= ends + LEEWAY
 
 
-def report(ref: str, hint: str, fields: Mapping[str, str]) -> Report:
+def report(ref: str, hint: str, fields: Told) -> Report:
     return Report(
-        ref=ref or reference({"m": fields.get("reference", "")}),
-        provider_message_id=word(fields, "id", longest=LONGEST_ID),
+        ref=ref or reference(fields.get("reference")),
+        provider_message_id=fields.id("id"),
         channel=hint if hint in RESOURCES else "sms",
-        native_status=word(fields, "status"),
-        native_code=word(fields, "statusErrorCode", required=False),
-        native_text=clean(fields.get("statusReason", "")),
-        occurred_at=iso(fields.get("statusDatetime")),
-        address=with_plus(word(fields, "recipient", longest=LONGEST_ADDRESS)),
+        native_status=fields.word("status"),
+        native_code=fields.maybe("statusErrorCode"),
+        native_text=fields.text("statusReason"),
+        occurred_at=fields.time("statusDatetime"),
+        address=fields.number("recipient", required=True),
     )
 
 
-def leg(ref: str, item: Mapping[str, Any]) -> Iterator[Report]:
+def leg(ref: str, item: Told) -> Iterator[Report]:
     """A leg of a call, from the Voice API. One that nobody answered is hung up as well."""
-    told = inside(item, "payload")
-    if not told.get("callId") or told.get("direction") == "incoming":
+    about = item.inside("payload")
+    if not about.get("callId") or about.get("direction") == "incoming":
         return
-    status = word(told, "status")
+    status = about.word("status")
     yield Report(
         ref=ref,
-        provider_message_id=word(told, "callId", longest=LONGEST_ID),
+        provider_message_id=about.id("callId"),
         channel="voice",
-        native_status="hangup/unanswered" if status == "hangup" and not told.get("answeredAt") else status,
-        occurred_at=iso(told.get("updatedAt")),
-        address=with_plus(word(told, "destination", longest=LONGEST_ADDRESS)),
+        native_status="hangup/unanswered" if status == "hangup" and not about.get("answeredAt") else status,
+        occurred_at=about.time("updatedAt"),
+        address=about.number("destination", required=True),
     )
 
 
-def inbound(fields: Mapping[str, str]) -> Inbound:
+def inbound(fields: Told) -> Inbound:
     """What somebody wrote to a number of ours, or in other fields to a short code."""
-    at = iso(fields.get("createdDatetime")) or stamp(fields.get("receive_datetime"), "%Y%m%d%H%M%S")
+    at = fields.time("createdDatetime") or stamp(fields.get("receive_datetime"), "%Y%m%d%H%M%S")
     return Inbound(
-        sender=with_plus(word(fields, "originator", longest=LONGEST_ADDRESS)),
-        recipient=word(fields, "shortcode", "recipient", longest=LONGEST_ADDRESS, required=False),
+        sender=fields.number("originator", required=True),
+        recipient=fields.address("shortcode", "recipient"),
         channel="mms" if any(name.startswith("mediaUrls") for name in fields) else "sms",
-        text=clean(fields.get("message" if fields.get("shortcode") else "body", "")),
+        text=fields.text("message" if fields.get("shortcode") else "body"),
         occurred_at=at,
-        provider_message_id=word(fields, "mid", "id", longest=LONGEST_ID, required=False),
+        provider_message_id=fields.id("mid", "id", required=False),
     )
 
 
-def authorization(credentials: Mapping[str, str]) -> dict[str, str]:
-    return {"authorization": f"AccessKey {credentials['access_key']}"}
+def resource(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+    """Where messages of this kind are made and found."""
+    headers = {"authorization": f"AccessKey {credentials['access_key']}"}
+    return {"url": f"{URL}/{RESOURCES[message.channel]}", "headers": headers}
 
 
 def message_fields(message: Outgoing) -> dict[str, Any]:
@@ -164,25 +156,3 @@ def message_fields(message: Outgoing) -> dict[str, Any]:
         return {**fields, "mediaUrls": [message.media_url]}
     kind = {"datacoding": "auto"} if message.channel == "sms" else {"ifMachine": "delay"}
     return {**fields, "reportUrl": message.callback, **kind}
-
-
-def understood(answer: httpx.Response) -> Handover:
-    """Their answer to a request that they read. Raises LostAnswer when it may have made the message."""
-    said = told(answer)
-    if answer.is_success:
-        if not said.get("id"):
-            raise LostAnswer(f"HTTP {answer.status_code} without an id.")
-        return taken(said)
-    error = first(said, "errors")
-    code = f"api:{error['code']}" if error.get("code") else f"http:{answer.status_code}"
-    return refused(code, error.get("description") or f"HTTP {answer.status_code}")
-
-
-def taken(said: Mapping[str, Any]) -> Handover:
-    recipients = said.get("recipients")
-    parts = first(recipients, "items").get("messagePartCount") if isinstance(recipients, dict) else 1
-    return Handover(
-        True,
-        provider_message_id=str(said["id"]),
-        segments=parts if isinstance(parts, int) and parts > 0 else 1,
-    )
