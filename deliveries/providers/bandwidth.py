@@ -45,7 +45,7 @@ class Bandwidth(Unsigned):
         event = query if call.method == "GET" else json_value(call.body)
         if isinstance(event, dict) and event.get("eventType"):
             return list(call_facts(query, Told(event)))
-        return each(event if isinstance(event, list) else [event], "body", partial(message_facts, query))
+        return each(event, "body", partial(message_facts, query))
 
     def reply(self, kind: str, call: Call) -> tuple[str, bytes]:
         """What to say when a call is answered; after the key there is nothing more to say."""
