@@ -21,7 +21,6 @@ from deliveries.providers.handing_over import accepted, listed, refused
 from deliveries.providers.proving import application, fresh, signed
 from deliveries.providers.reading import Told, each, iso, json_object, keys_pressed, query_of, reference
 
-BATCHES = "https://{region}.sms.api.sinch.com/xms/v1/{service_plan_id}/batches"
 CALLOUTS = "https://calling.api.sinch.com/calling/v1/callouts"
 SIGNATURE = "x-sinch-webhook-signature"
 # The last retry comes 22 h 45 min after the first try, perhaps with the signature of the first.
@@ -85,15 +84,14 @@ class Sinch(Unsigned):
 
     def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any] | Handover:
         if message.channel != "voice":
-            headers = authorization(credentials)
-            return {"url": batches(credentials), "json": batch(message), "headers": headers}
+            return {"json": batch(message), **batches(credentials)}
         auth = (credentials.get("application_key"), credentials.get("application_secret"))
         if not all(auth):
             return refused("no_credentials", "The account has no application key and secret for calls.")
         return {"url": CALLOUTS, "json": callout(message), "auth": auth}
 
     def taken(self, said: Told) -> Handover:
-        return accepted(said.get("id") or said.get("callId"))
+        return accepted(said.get("callId") or said.get("id"))
 
     def refusal(self, said: Told) -> tuple[Any, Any]:
         return said.get("code") or said.get("errorCode"), said.get("text") or said.get("message")
@@ -104,8 +102,8 @@ class Sinch(Unsigned):
         """The batch of the last day with our reference. One that is not listed yet may still come: None."""
         if message.channel == "voice":
             return None
-        asked = {"params": {"client_reference": message.ref}, "headers": authorization(credentials)}
-        found = await listed(client, batches(credentials), "batches", **asked)
+        ours = {"client_reference": message.ref}
+        found = await listed(client, name="batches", params=ours, **batches(credentials))
         made = found[0].get("id") if found else None
         return accepted(made) if made else None
 
@@ -183,16 +181,14 @@ def key_press(report: Report, menu: Told) -> Iterator[Act]:
 # ---- handing over ----------------------------------------------------------------------------------------
 
 
-def batches(credentials: Mapping[str, str]) -> str:
+def batches(credentials: Mapping[str, str]) -> dict[str, Any]:
+    """Where batches are made and found."""
     region = credentials.get("region") or ""
-    return BATCHES.format(
-        region=region if re.fullmatch("[a-z]{2}", region) else "us",
-        service_plan_id=credentials["service_plan_id"],
-    )
-
-
-def authorization(credentials: Mapping[str, str]) -> dict[str, str]:
-    return {"authorization": f"Bearer {credentials['api_token']}"}
+    host = f"{region if re.fullmatch('[a-z]{2}', region) else 'us'}.sms.api.sinch.com"
+    return {
+        "url": f"https://{host}/xms/v1/{credentials['service_plan_id']}/batches",
+        "headers": {"authorization": f"Bearer {credentials['api_token']}"},
+    }
 
 
 def batch(message: Outgoing) -> dict[str, Any]:
