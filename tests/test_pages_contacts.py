@@ -94,6 +94,13 @@ def test_a_part_of_a_name_is_looked_up_in_the_index(elena):
         assert "contact_name_trigram" in str(cursor.fetchall())
 
 
+def test_too_few_letters_find_only_what_is_exactly_so_and_that_is_said(login, elena):
+    page = login("support").get("/contacts/", {"q": "El"})
+
+    assert page.status_code == 200
+    assert "Type at least 3 letters or digits of it." in page.content.decode()
+
+
 def test_the_search_page_masks_addresses_and_says_when_nobody_is_found(login, elena):
     client = login("marketer")
 

@@ -120,6 +120,26 @@ def test_bad_filters_are_said_in_words_and_never_break(marketer):
     assert b"These filters cannot be used" in response.content
 
 
+@pytest.mark.parametrize("headers", [{}, HTMX | {"HX-Trigger": "s"}])
+def test_a_search_that_is_too_short_keeps_the_list_and_says_what_it_needs(marketer, headers):
+    campaign = reporting_rows.campaign([0, 1, 1])
+
+    response = marketer.get(url(campaign, "s=Ro&channel=sms"), headers=headers)
+
+    assert (response.status_code, shown_count(response), rows(response)) == (200, 3, 3)
+    assert b"Search for at least 3 letters or digits." in response.content
+    assert b"These filters cannot be used" not in response.content
+
+
+def test_a_search_that_is_too_short_is_no_selection_and_no_export(marketer):
+    """What acts on rows or leaves the house must not mean all of them by mistake."""
+    campaign = reporting_rows.campaign([1, 1])
+    given = {"action": "correct", "campaign": campaign.pk, "filters": "s=Ro", "all": "1"}
+
+    assert marketer.post("/batches/", given).status_code == 422
+    assert marketer.get(f"/campaigns/{campaign.slug}/export/?s=Ro").status_code == 422
+
+
 def test_random_query_strings_never_break_a_page(marketer):
     campaign = reporting_rows.campaign([0, 1, 2])
     contact = Contact.objects.first()

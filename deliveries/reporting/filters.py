@@ -96,6 +96,16 @@ class OutcomeFilter(forms.Form):
         return value
 
     @property
+    def can_show(self) -> bool:
+        """Whether there is a list to show. A search that is too short yet narrows nothing, and says what it needs."""
+        return self.is_valid() or set(self.errors) == {"s"}
+
+    @property
+    def needs(self) -> str:
+        """What the search needs before it narrows anything."""
+        return str(self.errors["s"][0]) if "s" in self.errors else ""
+
+    @property
     def given(self) -> dict[str, str]:
         """The parameters that narrow anything, in the order of the fields. Needs `is_valid()` to have run."""
         return {name: self.cleaned_data[name] for name in self.fields if self.cleaned_data.get(name)}

@@ -125,9 +125,9 @@ def listing(
 ) -> Listing:
     """Read one page of the list. `tabs`: (queue, label, n). `url(queue, querystring)` is where such a list is.
 
-    With invalid filters there are no rows, and the form says why.
+    With invalid filters there are no rows, and the form says why; only a search that is too short is passed over.
     """
-    valid = form.is_valid()
+    valid = form.can_show
     view = View(campaign_id, queue, form.narrowing if valid else {})
     given = urlencode(form.given) if valid else ""
     shown = {"show": SHOW_ALL} if request.GET.get("show") == SHOW_ALL else {}

@@ -30,7 +30,7 @@ from contacts.gate import REASONS, Reason
 from contacts.hours import zone_for
 from contacts.models import Address, Contact, Note, Suppression
 from contacts.phones import mask
-from contacts.searching import clean
+from contacts.searching import FEWEST, clean
 from contacts.suppressing import suppress as suppress_address
 from deliveries.deciding.followup import settle
 from deliveries.deciding.staff import cancel_next_step, run_next_step_now
@@ -59,6 +59,7 @@ def search(request: HttpRequest) -> HttpResponse:
         "contacts": [(contact, _addresses(contact.addresses.all(), full=False)) for contact in found],
         "more": len(found) == LIMIT,
         "limit": LIMIT,
+        "too_short": "" if len(text) >= FEWEST else f"Type at least {FEWEST} letters or digits of it.",
         "recent": [] if text else _recent(),
     }
     return render(request, fragment(request, "contacts/search.html", "results"), told)
