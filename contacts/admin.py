@@ -82,7 +82,7 @@ class Masking:
             return list(names)
         return [shown for name in names if (shown := self.masking.get(name, name))]
 
-    @admin.display(description="value")
+    @admin.display(description="address")
     def masked(self, row: Address | Suppression) -> str:
         return mask(row.value) if row.value else "Every address"
 
@@ -320,7 +320,7 @@ class SuppressionAdmin(Masking, Large):
 
     @admin.display(ordering="-created_at")
     def since(self, suppression: Suppression) -> Any:
-        return suppression.created_at
+        return timezone.localdate(suppression.created_at)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Suppression | None = None) -> Any:
         """What blocks is not edited into something milder: it is released, and a new one is added."""

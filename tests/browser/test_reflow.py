@@ -33,3 +33,29 @@ def test_a_page_fits_every_width(enter: Callable[..., Page], watch: Watch, name:
             too_wide[width] = [over, *page.evaluate(CULPRITS)]
 
     assert too_wide == {}
+
+
+# What a panel cuts off makes no page wider.
+CUT = """() => [...document.querySelectorAll(".form-row :is(input, select, textarea, .help)")]
+  .filter((one) => one.getBoundingClientRect().right > one.closest(".module").getBoundingClientRect().right)
+  .map((one) => one.outerHTML.slice(0, 100))"""
+
+
+@pytest.mark.parametrize("name", ["campaign form", "account form", "suppression form"])
+def test_a_form_is_cut_nowhere(enter: Callable[..., Page], name: str) -> None:
+    username, url = PAGES[name]
+    page = enter(username, viewport={"width": 360, "height": 640})
+    page.goto(url())
+
+    assert page.evaluate(CUT) == []
+
+
+def test_the_list_of_suppressions_shows_its_last_column_on_a_small_screen(enter: Callable[..., Page]) -> None:
+    username, url = PAGES["suppressions"]
+    page = enter(username, viewport={"width": 1280, "height": 720})
+    page.goto(url())
+
+    assert page.evaluate(
+        """() => { const list = document.querySelector("#result_list"), frame = list.closest(".results")
+          return list.offsetWidth <= frame.offsetWidth }"""
+    )
