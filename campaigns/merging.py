@@ -56,7 +56,7 @@ def _named() -> list[str]:
 
 
 def _fault(name: str, known: list[str]) -> str:
-    like = get_close_matches(re.sub(r"\W+", "_", name.lower()), known, n=1)
+    like = get_close_matches(re.sub(r"\W+", "_", name.lower()), known, n=1, cutoff=0.8)
     meant = f" Did you mean {{{like[0]}}}?" if like else ""
     more = " and others" if len(known) > NAMED else ""
     there_are = ", ".join(f"{{{each}}}" for each in known[:NAMED]) + more
