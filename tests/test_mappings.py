@@ -253,7 +253,9 @@ def test_the_preview_counts_what_would_change_and_changes_nothing(tables, three,
     draft.refresh_from_db()
     difference = rereading.Difference.read(draft.preview)
     assert (difference.messages, difference.lifting, difference.crossing) == (3, 1, 0)
-    assert difference.told == [("Permanent", "Retryable", 3)]
+    move = ("BOUNCED_HARD", "PENDING_RETRY")
+    assert difference.moves == {move: 3}
+    assert sorted(difference.examples[move]) == sorted(Message.objects.values_list("pk", flat=True))
     assert before == (
         list(Message.objects.order_by("pk").values()), list(StatusEvent.objects.order_by("pk").values()),
     )  # fmt: skip

@@ -37,6 +37,7 @@ from deliveries.statuses import Disposition, Fault, Standing, disposition, proje
 
 SLICE = 20_000  # messages looked at in one step
 TOGETHER = 1_000  # messages read, or brought in line, at a time
+EXAMPLES = 20  # messages named for each way in which messages would change
 # A batch that began with the old tables may still be under way when the new ones are published.
 SETTLING = timedelta(seconds=5)
 # Older attempts are put right in the books, but nothing is retried or moved to another channel for them.
@@ -51,11 +52,12 @@ State = MappingVersion.State
 class Difference:
     """What reading the stored receipts anew would change, as far as it has been counted.
 
-    `moves` counts messages by (disposition before, after).
+    `moves` counts messages by (disposition before, after), `examples` names the newest of each.
     """
 
     messages: int = 0
     moves: Counter[tuple[str, str]] = field(default_factory=Counter)
+    examples: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     crossing: int = 0  # addresses that would reach the limit of permanent failures
     lifting: int = 0  # blocks that would lift
 
@@ -63,22 +65,23 @@ class Difference:
     def read(cls, stored: Fields[str, Any]) -> Difference:
         """From `MappingVersion.preview`."""
         counts = {name: stored.get(name, 0) for name in ("messages", "crossing", "lifting")}
-        return cls(**counts, moves=Counter({(a, b): n for a, b, n in stored.get("moves", [])}))
+        moves = stored.get("moves", [])
+        return cls(
+            **counts,
+            moves=Counter({(a, b): n for a, b, n, *_ in moves}),
+            examples={(a, b): ids for a, b, _, *more in moves for ids in more},
+        )
 
     def stored(self) -> dict[str, Any]:
         return {
             "messages": self.messages, "crossing": self.crossing, "lifting": self.lifting,
-            "moves": [[a, b, n] for (a, b), n in sorted(self.moves.items())],
+            "moves": [[*move, n, self.examples.get(move, [])] for move, n in sorted(self.moves.items())],
         }  # fmt: skip
 
-    @property
-    def told(self) -> list[tuple[str, str, int]]:
-        """(before, after, messages) in people's words, the most first."""
-        return [(_label(a), _label(b), n) for (a, b), n in self.moves.most_common()]
-
-
-def _label(bucket: str) -> str:
-    return str(Disposition(bucket).label) if bucket else "Withdrawn"
+    def add(self, before: str, after: str, message: int) -> None:
+        self.messages += 1
+        self.moves[before, after] += 1
+        self.examples[before, after] = [*self.examples.get((before, after), []), message][-EXAMPLES:]
 
 
 def start_preview(version: MappingVersion, now: datetime) -> None:
@@ -271,12 +274,11 @@ def _waiting(receipt: Receipt) -> Waiting:
 def _compare(read: Read, difference: Difference) -> None:
     """Add what would change for these messages."""
     other: dict[int, tuple[str, str]] = {}
-    for pk in {event.message_id for event in read.concerned}:
+    for pk in sorted({event.message_id for event in read.concerned}):
         message, shown = read.messages[pk], read.shown(pk)
         if shown != (message.disposition, message.fault):
             other[pk] = shown
-            difference.messages += 1
-            difference.moves[message.disposition, shown[0]] += 1
+            difference.add(message.disposition, shown[0], pk)
     messages = [read.messages[pk] for pk in other]
     triples = {(m.contact_id, m.address_id, m.channel) for m in messages}
     before, after, enough = examine(triples), examine(triples, other), _limits(messages)

@@ -12,16 +12,15 @@ from django.db.models import Count, Exists, OuterRef
 from deliveries import mappings
 from deliveries.mappings.drafts import Change
 from deliveries.mappings.rereading import Difference
-from deliveries.models import CodeMapping, MappingVersion
+from deliveries.models import CodeMapping, MappingVersion, Message
 from deliveries.receiving.translation import Key
 from deliveries.reporting.code_tables import Outcome, outcome
 from deliveries.reporting.heard import edit_url, table_name
 from deliveries.reporting.keyset import Page, page
-from deliveries.statuses import BUCKETS, Disposition
+from deliveries.reporting.outcomes import bucket_of
 
 LIST_SIZE = 12
 Origin, State = MappingVersion.Origin, MappingVersion.State
-WITHDRAWN = "Withdrawn"
 
 
 def count_of(n: int, one: str, many: str = "") -> str:
@@ -182,22 +181,34 @@ def counted(draft: MappingVersion) -> bool:
 
 @dataclass(frozen=True)
 class Move:
-    """Messages that would go from one bucket to another; `width` is their share of the largest move, in percent."""
+    """Messages that would go from one bucket to another, or stay and be somebody else's fault; a bucket is '' for
+    what is withdrawn. `width` is their share of the largest move, in percent; `examples` are the newest of them."""
 
     before: str
     after: str
-    before_label: str
-    after_label: str
     n: int
     width: str
+    examples: list[Message]
 
 
 def moves(difference: Difference) -> list[Move]:
-    """The most first."""
+    """The most first. One query."""
+    named = {pk for ids in difference.examples.values() for pk in ids}
+    messages = Message.objects.select_related("contact", "campaign").in_bulk(named)
     most = max(difference.moves.values(), default=1)
     return [
-        Move(_bucket(a), _bucket(b), _label(a), _label(b), n, f"{max(n * 100 / most, 0.5):.1f}")
-        for (a, b), n in difference.moves.most_common()
+        Move(
+            before=bucket_of(before),
+            after=bucket_of(after),
+            n=n,
+            width=f"{max(n * 100 / most, 0.5):.1f}",
+            examples=[
+                messages[pk]
+                for pk in reversed(difference.examples.get((before, after), []))
+                if pk in messages
+            ],
+        )
+        for (before, after), n in difference.moves.most_common()
     ]
 
 
@@ -205,17 +216,7 @@ def headline(difference: Difference) -> str:
     """The whole of it in one sentence."""
     if not difference.messages:
         return "No message that came in before changes. The draft only matters for what comes in from now on."
-    told = [_told(_label(a), _label(b), n) for (a, b), n in difference.moves.most_common()]
-    words = count_of(difference.messages, "message changes", "messages change")
-    return f"{words}: {', '.join(told)}." if len(told) <= 3 else f"{words}, in {len(told)} ways."
-
-
-def _told(before: str, after: str, n: int) -> str:
-    return (
-        f"{n:,} stay {before}, with somebody else at fault"
-        if before == after
-        else f"{n:,} from {before} to {after}"
-    )
+    return f"{count_of(difference.messages, 'message changes', 'messages change')}."
 
 
 def aftermath(difference: Difference) -> list[str]:
@@ -229,11 +230,3 @@ def aftermath(difference: Difference) -> list[str]:
         told.append(f"{words}: the failures it stood for no longer count." if difference.lifting == 1
                     else f"{words}: the failures they stood for no longer count.")  # fmt: skip
     return told
-
-
-def _label(disposition: str) -> str:
-    return str(Disposition(disposition).label) if disposition else WITHDRAWN
-
-
-def _bucket(disposition: str) -> str:
-    return BUCKETS[Disposition(disposition)] if disposition else ""

@@ -88,7 +88,9 @@ def test_an_unknown_code_is_mapped_counted_published_and_undone(
     if not script:
         page.get_by_role("link", name="Look again").click()
         page.get_by_label("Why", exact=True).fill("Asked the carrier")
-    expect(page.locator("#difference")).to_contain_text("3 messages change: 3 from Unknown to Permanent.")
+    expect(page.locator("#difference")).to_contain_text("3 messages change.")
+    page.locator("#difference").get_by_text("Show them").click()
+    expect(page.locator("#difference .which a")).to_have_count(3)
     expect(page.get_by_label("Why", exact=True)).to_have_value("Asked the carrier")
     page.get_by_role("button", name="Publish").click()
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.utils import timezone
 
 from deliveries.mappings import drafts
-from deliveries.models import CodeMapping
+from deliveries.models import CodeMapping, MappingVersion
+from tests import factories
 from tests.pages_mappings.steps import counted_at, draft, save, text
 
 pytestmark = pytest.mark.django_db
@@ -105,3 +107,32 @@ def test_the_draft_costs_the_same_with_more_rows(admin, django_assert_max_num_qu
 
     with django_assert_max_num_queries(30):
         admin.get("/mappings/draft/")
+
+
+def counted(moves: list) -> None:
+    MappingVersion.objects.filter(pk=draft().pk).update(
+        preview={"messages": sum(n for _, _, n, _ in moves), "moves": moves}, previewed_at=timezone.now()
+    )
+
+
+def test_the_count_names_messages_of_each_move_the_newest_first(admin):
+    save(admin)
+    first, second, gone = factories.message(), factories.message(), 987_654
+    counted([["UNKNOWN", "PENDING_RETRY", 900, [first.pk, gone, second.pk]]])
+
+    page = admin.get("/mappings/draft/")
+
+    links = re.findall(r'href="/deliveries/(\d+)/"', page.content.decode())
+    assert links == [str(second.pk), str(first.pk)]
+    assert "Show the newest 2" in text(page)
+    assert admin.get(f"/deliveries/{second.pk}/").status_code == 200
+
+
+def test_a_move_within_a_bucket_says_what_changes(admin):
+    save(admin)
+    counted([["BOUNCED_HARD", "BOUNCED_HARD", 2, []], ["", "UNKNOWN", 1, []]])
+
+    page = text(admin.get("/mappings/draft/"))
+
+    assert "Permanent somebody else at fault 2" in page
+    assert "Withdrawn to → Unknown 1" in page

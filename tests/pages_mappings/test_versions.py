@@ -42,7 +42,7 @@ def test_counting_publishing_and_undoing_from_end_to_end(
     reread(now)
 
     counted = admin.get("/mappings/draft/")
-    assert "3 messages change: 3 from Permanent to Retryable." in text(counted)
+    assert "3 messages change. Permanent to → Retryable 3" in text(counted)
     assert "1 block would lift" in text(counted)
     polled = admin.get("/mappings/draft/", headers=HTMX)
     assert polled.content.count(b'id="publish-button" hx-swap-oob="true"') == 1
@@ -86,7 +86,7 @@ def test_mapping_an_unknown_code_gives_its_messages_their_meaning(admin, account
     save(admin, code="31999", failure_class="permanent")
     admin.post("/mappings/draft/count/")
     reread(now)
-    assert "1 message changes: 1 from Unknown to Permanent." in text(admin.get("/mappings/draft/"))
+    assert "1 message changes. Unknown to → Permanent 1" in text(admin.get("/mappings/draft/"))
     admin.post("/mappings/draft/publish/", {"note": "Asked Twilio", "counted_at": counted_at()})
     mappings.forget()
     reread(timezone.now() + HOUR)
