@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import pytest
@@ -30,6 +31,65 @@ def test_a_campaign_below_the_floor_wants_attention(marketer):
     assert "Campaigns needing attention" in page
     assert "Going badly" in page
     assert "Going well" not in page
+
+
+def test_campaigns_that_want_attention_are_those_of_the_chosen_period(marketer):
+    def ago(days):
+        return timezone.now() - timedelta(days=days)
+
+    reporting_rows.campaign([1] * 30, name="Of this week", launched_at=ago(2), state="completed")
+    reporting_rows.campaign([1] * 30, name="Of last month", launched_at=ago(20), state="completed")
+    reporting_rows.campaign([1] * 30, name="Of last summer", launched_at=ago(80), state="completed")
+    reporting_rows.campaign([1] * 30, name="Still going", launched_at=ago(200), state="sending")
+
+    shown = {
+        days: re.findall(r"(Of [\w ]+|Still going)<small", marketer.get(f"/?days={days}").content.decode())
+        for days in (7, 30, 90)
+    }
+
+    assert {days: set(names) for days, names in shown.items()} == {
+        7: {"Of this week", "Still going"},
+        30: {"Of this week", "Of last month", "Still going"},
+        90: {"Of this week", "Of last month", "Of last summer", "Still going"},
+    }
+
+
+def test_a_period_without_campaigns_is_not_called_a_first_run(marketer):
+    reporting_rows.campaign([1] * 3, launched_at=timezone.now() - timedelta(days=50), state="completed")
+
+    page = marketer.get("/?days=7").content.decode()
+
+    assert "No campaign in this time" in page
+    assert "Nothing has been sent yet" not in page.split("Outcome by channel")[0]
+
+
+def test_what_is_compared_is_the_same_number_of_days_before(marketer):
+    now = timezone.now()
+    reporting_rows.campaign([0, 0, 0, 2], at=now - timedelta(days=1))
+    reporting_rows.campaign([0, 2], at=now - timedelta(days=8))
+    reporting_rows.campaign([2] * 5, at=now - timedelta(days=15))
+
+    page = marketer.get("/?days=7").content.decode()
+
+    assert "3 of 4 sent" in page
+    assert "50.0% in the 7 days before" in page
+    assert "before" not in re.search(r"Pending</span>.*?</div></div>", page, re.DOTALL).group()
+
+
+@pytest.mark.parametrize(("days", "head"), [(7, "day"), (30, "3 days"), (90, "week")])
+def test_the_table_of_carriers_says_what_its_columns_and_colours_mean(marketer, days, head):
+    reporting_rows.campaign([0] * 30)
+
+    page = marketer.get(f"/?days={days}").content.decode()
+
+    assert f"Carriers by {head}</h2>" in page
+    assert re.findall(r'key tint"(?: data-b="(\w+)")?.*?</span>([^<]+)<', page) == [
+        ("success", "95% or more"),
+        ("retryable", "90% to 95%"),
+        ("permanent", "Below 90%, the deeper the further"),
+        ("pending", "Too early to judge"),
+        ("", "Fewer than 20 sent"),
+    ]
 
 
 def test_the_overview_costs_the_same_however_much_was_sent(

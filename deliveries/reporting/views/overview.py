@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import Q
@@ -21,6 +21,9 @@ from deliveries.health import last_beat
 from deliveries.models import Account, CodeAlarm, PendingReceipt, Queue
 from deliveries.reporting.charts import finding, outcome_by_channel, twin, verdict_icon
 from deliveries.reporting.figures import (
+    FEWEST_TO_JUDGE,
+    FLOOR,
+    SPAN_OF,
     TARGET,
     Cell,
     Line,
@@ -35,11 +38,21 @@ from deliveries.reporting.listing import SHOW_ALL
 from deliveries.reporting.outcomes import Count
 from deliveries.reporting.pages import fragment
 from deliveries.statuses import BUCKETS, Disposition
+from deliveries.templatetags.ui import share
 
 PERIODS = {"7": 7, "30": 30, "90": 90}
-RECENT = timedelta(days=30)
+RECENT = timedelta(days=30)  # a forged callback is told that long
 LOOKED_AT = 100  # campaigns judged for attention
 SHOWN = 6
+SPAN_WORDS = {1: "day", 3: "3 days", 7: "week"}
+# What the tints of the table of carriers mean: (bucket, depth, words).
+HEAT_KEY = [
+    (BUCKETS[Disposition.DELIVERED], 2, f"{TARGET:.0%} or more"),
+    (BUCKETS[Disposition.PENDING_RETRY], 2, f"{FLOOR:.0%} to {TARGET:.0%}"),
+    (BUCKETS[Disposition.BOUNCED_HARD], 4, f"Below {FLOOR:.0%}, the deeper the further"),
+    (BUCKETS[Disposition.PENDING], 3, "Too early to judge"),
+    ("", 0, f"Fewer than {FEWEST_TO_JUDGE} sent"),
+]
 SILENT_AFTER = timedelta(minutes=2)  # the worker beats every few seconds
 COUNT_LIMIT = 10_000
 
@@ -62,9 +75,10 @@ class Alert:
 def page(request: HttpRequest) -> HttpResponse:
     days = PERIODS.get(request.GET.get("days", ""), 7)
     now = timezone.now()
-    figures = overview(days, now.astimezone(UTC).date())
+    today = now.astimezone(UTC).date()
+    figures = overview(days, today)
     counts = queue_counts()
-    recent = _recent(now)
+    recent = _recent(today - timedelta(days=days - 1))
     everything = request.GET.get("show") == SHOW_ALL
     told = {
         "days": days,
@@ -76,7 +90,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "settled_rate": percent(figures.outcomes.settled_rate),
         "before": percent(figures.before.rate) if figures.before.sent else "",
         "kpis": [
-            (one.label, BUCKETS[one], figures.outcomes.of(one), _before(figures.before, one))
+            (one.label, BUCKETS[one], figures.outcomes.of(one), _before(figures.before, one, days))
             for one in Disposition
             if one != Disposition.DELIVERED
         ],
@@ -94,6 +108,9 @@ def page(request: HttpRequest) -> HttpResponse:
         "recent": recent,
         "recent_shown": recent[:SHOWN],
         "heat": _heat(figures),
+        "heat_key": HEAT_KEY,
+        "span": SPAN_WORDS[SPAN_OF[days]],
+        "ever": bool(recent) or Campaign.objects.exclude(state=Campaign.State.DRAFT).exists(),
         "alerts": [(alert, request.user.has_perm(alert.needs)) for alert in alerts(now)],
         "queues": [(key, key.label, counts.get(key, 0)) for key in Queue],
         "waiting": sum(counts.values()),
@@ -101,9 +118,11 @@ def page(request: HttpRequest) -> HttpResponse:
     return render(request, fragment(request, "deliveries/overview.html", "results"), told)
 
 
-def _before(outcomes: Outcomes, disposition: str) -> str:
-    """The same share in the period before; '' when nothing was sent then."""
-    return f"{percent(outcomes.of(disposition) / outcomes.sent)} before" if outcomes.sent else ""
+def _before(outcomes: Outcomes, disposition: str, days: int) -> str:
+    """The same share in the period before; '' when nothing was sent then, and for what only a young period has."""
+    if not outcomes.sent or disposition == Disposition.PENDING:
+        return ""
+    return f"{share(outcomes.of(disposition), outcomes.sent)} in the {days} days before"
 
 
 def _heat(figures: Overview) -> list[tuple[str, str, list[tuple[str, int, str, int]]]]:
@@ -124,10 +143,11 @@ def _depth(rate: float | None) -> int:
     return 2 if rate is None or rate >= TARGET else min(5, 2 + int((TARGET - rate) * 20))
 
 
-def _recent(now: datetime) -> list[Line]:
-    """Campaigns of late, those furthest below the mark first."""
+def _recent(since: date) -> list[Line]:
+    """Campaigns that began on `since` (UTC) or later, or still run; those furthest below the mark first."""
+    begin = datetime.combine(since, time.min, UTC)
     late = Campaign.objects.exclude(state=Campaign.State.DRAFT).filter(
-        Q(launched_at__gte=now - RECENT) | Q(state__in=[Campaign.State.SENDING, Campaign.State.PAUSED])
+        Q(launched_at__gte=begin) | Q(state__in=[Campaign.State.SENDING, Campaign.State.PAUSED])
     )
     shown = lines(list(late.order_by("-id")[:LOOKED_AT]))
     return sorted(shown, key=lambda line: (not line.outcomes.needs_attention, line.outcomes.rate or 0))
