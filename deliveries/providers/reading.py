@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
@@ -10,6 +11,8 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from deliveries.providers.facts import Act, Call, Fact, Report, Unreadable
+
+logger = logging.getLogger(__name__)
 
 UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 # What the columns hold. No provider's own words are longer.
@@ -55,7 +58,7 @@ class Told(dict[str, Any]):
 
     def text(self, *names: str) -> str:
         """Free text; '' when there is none."""
-        return clean(str(self._first(names) or ""))
+        return clean(str(next(filter(None, map(self.get, names)), "")))
 
     def time(self, *names: str) -> datetime | None:
         """The first ISO 8601 time among these fields."""
@@ -84,9 +87,6 @@ class Told(dict[str, Any]):
     def first(self, name: str) -> Told:
         """The first object of a list; empty when there is none."""
         return next(iter(self.objects(name)), Told())
-
-    def _first(self, names: tuple[str, ...]) -> Any:
-        return next((value for name in names if (value := self.get(name)) not in (None, "")), None)
 
     def _text(self, names: tuple[str, ...], longest: int, required: bool) -> str:
         name = next((name for name in names if self.get(name) not in (None, "")), names[0])
@@ -194,6 +194,8 @@ def each(told: Any, name: str, read: Callable[[Told], Iterable[Fact]]) -> list[F
             problem = problem or this
     if problem and not facts:
         raise problem
+    if problem:
+        logger.warning("Left out what cannot be read of %s: %s", name, problem)
     return facts
 
 
