@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 from anymail.exceptions import AnymailAPIError
@@ -16,30 +16,33 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NotConnected
 
 from deliveries.providers import sns
-from deliveries.providers.anymail_service import CONNECT, READ, AnymailService, refusal
+from deliveries.providers.anymail_service import CONNECT, READ, AnymailService
 from deliveries.providers.email_events import (
     LABEL,
+    Event,
+    Lasting,
     addressed,
     headed,
     ident,
-    labelled,
-    link,
-    mailbox,
-    resubscribed,
     specific,
+    tagged,
 )
-from deliveries.providers.facts import Act, Call, Fact, Handover, LostAnswer, Report, Unreadable
-from deliveries.providers.handing_over import OUTAGE_WAIT, weighed
+from deliveries.providers.facts import Call, Fact, Handover, LostAnswer, Unreadable
+from deliveries.providers.handing_over import OUTAGE_WAIT, refused, weighed
 from deliveries.providers.proving import url_secret
-from deliveries.providers.reading import clean, inside, iso, json_object, objects, word
+from deliveries.providers.reading import Told, iso, json_object
 
-BLOCKS = {
-    "Rendering Failure": "failure",
-    "DeliveryDelay": "deliveryDelay",
-}  # of the other types, the name in lower case
+# Where a type of event tells its own things, when not under its name in lower case.
+BLOCKS = {"Rendering Failure": "failure", "DeliveryDelay": "deliveryDelay"}
+NAMED = {
+    "Bounce": "bouncedRecipients",
+    "Complaint": "complainedRecipients",
+    "DeliveryDelay": "delayedRecipients",
+}
 VAGUE = {"General", "Undetermined", ""}  # subtypes that name no reason
 # Complaints that are none, or about mail that was never sent: words of their own in the code table.
 NO_COMPLAINTS = {"not-spam", "auth-failure", "OnAccountSuppressionList"}
+LASTING: dict[str, Lasting] = {"Permanent": "permanent", "Transient": "temporary"}
 BUSY = {"TooManyRequestsException", "ThrottlingException", "Throttling", "LimitExceededException"}
 
 
@@ -73,12 +76,10 @@ class AmazonSes(AnymailService):
         told = json_object(call.body)
         at = told.get("Timestamp")
         if "Type" in told:
-            if told["Type"] != "Notification":
+            text = told.text("Message") if told["Type"] == "Notification" else ""
+            if not text or text.startswith("Successfully validated SNS topic"):
                 return []
-            text = told.get("Message")
-            if not isinstance(text, str) or text.startswith("Successfully validated SNS topic"):
-                return []
-            told = json_object(text.encode("utf-8", "replace"))
+            told = json_object(text.encode())
         return list(facts(told, at))
 
     def confirmation(self, call: Call) -> str:
@@ -118,11 +119,11 @@ class AmazonSes(AnymailService):
         if isinstance(cause, HTTPClientError) or cause is None:
             raise LostAnswer(str(problem)) from problem
         if not isinstance(cause, ClientError):
-            return refusal("unsendable", str(cause))  # the client refused to make a request of it
-        told, meta = cause.response.get("Error", {}), cause.response.get("ResponseMetadata", {})
-        code, status = str(told.get("Code") or ""), int(meta.get("HTTPStatusCode") or 400)
-        answer = weighed(httpx.Response(429 if code in BUSY else status))
-        return answer if isinstance(answer, Handover) else refusal(code, str(told.get("Message") or ""))
+            return refused("unsendable", cause)  # the client refused to make a request of it
+        error, meta = cause.response.get("Error", {}), cause.response.get("ResponseMetadata", {})
+        busy = error.get("Code") in BUSY
+        answer = weighed(httpx.Response(429 if busy else int(meta.get("HTTPStatusCode") or 400)))
+        return answer if isinstance(answer, Handover) else refused(error.get("Code"), error.get("Message"))
 
 
 @lru_cache(maxsize=8)
@@ -136,100 +137,84 @@ def client_for(credentials: tuple[tuple[str, str], ...]) -> Any:
 # ---- the events ------------------------------------------------------------------------------------------
 
 
-def facts(event: Mapping[str, Any], received: Any) -> Iterator[Fact]:
+def facts(event: Told, received: Any) -> Iterator[Fact]:
     """One per recipient: of those it names, else of those the message went to."""
-    said = word(event, "eventType", "notificationType")
+    said = event.word("eventType", "notificationType")
     if said == "Received":
         return  # incoming mail
-    mail = inside(event, "mail")
-    block = inside(event, BLOCKS.get(said, said.lower()))
-    sent_to = strings(mail.get("destination"))
+    mail, block = event.inside("mail"), event.inside(BLOCKS.get(said, said.lower()))
+    sent_to = addresses(mail.get("destination"))
     ref = our_reference(mail) if len(sent_to) <= 1 else ""
-    message_id = ident(mail.get("messageId"))
-    at = iso(block.get("timestamp")) or iso(mail.get("timestamp")) or iso(received)
-    for address, about in recipients(said, block) or [(address, {}) for address in sent_to or [""]]:
+    at = block.time("timestamp") or mail.time("timestamp") or iso(received)
+    for address, about in recipients(said, block) or [(address, Told()) for address in sent_to or [""]]:
+        told = Event(ref, ident(mail.get("messageId")), address, at)
         if said in ("Open", "Click"):
-            what: Literal["open", "click"] = "open" if said == "Open" else "click"
-            yield Act(what, ref, message_id, "email", address, link(block.get("link")), at)
+            yield told.act("open" if said == "Open" else "click", block.text("link"))
         elif said == "Subscription" and (again := subscribed_again(block)):
-            yield resubscribed(address, again, ref, message_id, at)
+            yield told.wish("START", again)
         else:
-            status, code, text = words(said, block, about)
-            yield Report(
-                ref, message_id, "email", status, code, clean(text),
-                occurred_at=at, address=address, mailbox=mailbox(address, text, block.get("reportingMTA")),
-                lasting=lasting(said, block),
-            )  # fmt: skip
+            lasting = LASTING.get(str(block.get("bounceType")), "")
+            yield told.report(*words(said, block, about), block.get("reportingMTA"), lasting=lasting)
 
 
-def words(said: str, block: Mapping[str, Any], about: Mapping[str, Any]) -> tuple[str, str, str]:
+def words(said: str, block: Told, about: Told) -> tuple[str, str, str]:
     """The status, the code and the text of the code table's entry. Raises Unreadable."""
-    text = next((str(block[n]) for n in ("reason", "errorMessage", "smtpResponse") if block.get(n)), "")
     if said == "Bounce":
-        text = str(about.get("diagnosticCode") or "")
         status = "Bounce/delayed" if about.get("action") == "delayed" else "Bounce"
-        kind, reason = (word(block, name, required=False) for name in ("bounceType", "bounceSubType"))
-        found = specific(text, about.get("status")) if reason in VAGUE else ""
-        return status, found or (f"{kind}/{reason or 'General'}" if kind else ""), text
+        kind, reason = block.maybe("bounceType"), block.maybe("bounceSubType")
+        own = f"{kind}/{reason or 'General'}" if kind else ""
+        return status, server_code(about, reason) or own, about.text("diagnosticCode")
     if said == "DeliveryDelay":
-        text = str(about.get("diagnosticCode") or "")
-        reason = word(block, "delayType", required=False)
-        found = specific(text, about.get("status")) if reason in VAGUE else ""
-        return said, found or (f"DeliveryDelay/{reason}" if reason else ""), text
+        own = block.marked("DeliveryDelay/", "delayType")
+        return said, server_code(about, block.maybe("delayType")) or own, about.text("diagnosticCode")
     if said == "Complaint":
-        reason = word(block, "complaintSubType", "complaintFeedbackType", required=False)
-        code = f"Complaint/{reason}" if reason else ""
-        return (code if reason in NO_COMPLAINTS else said), code, str(block.get("userAgent") or "")
+        code = block.marked("Complaint/", "complaintSubType", "complaintFeedbackType")
+        none = code.removeprefix("Complaint/") in NO_COMPLAINTS
+        return (code if none else said), code, block.text("userAgent")
     if said == "Subscription" and left(block):
         return "Subscription/unsubscribed", "", ""
-    return said, "", text
+    return said, "", block.text("reason", "errorMessage", "smtpResponse")
 
 
-def recipients(said: str, block: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+def server_code(about: Told, reason: str) -> str:
+    """The code of the recipient's server, where Amazon's own reason leaves it open."""
+    return specific(about.get("diagnosticCode"), about.get("status")) if reason in VAGUE else ""
+
+
+def recipients(said: str, block: Told) -> list[tuple[str, Told]]:
     """Those an event names, each with what it says about them."""
     if said == "Delivery":
-        return [(address, {}) for address in strings(block.get("recipients"))]
-    name = {"Bounce": "bounced", "Complaint": "complained", "DeliveryDelay": "delayed"}.get(said, "")
-    listed = objects(block.get(f"{name}Recipients"), f"{name}Recipients") if name else []
-    return [(addressed(each.get("emailAddress")), each) for each in listed]
+        return [(address, Told()) for address in addresses(block.get("recipients"))]
+    return [(each.address("emailAddress"), each) for each in block.objects(NAMED.get(said, ""))]
 
 
-def lasting(said: str, block: Mapping[str, Any]) -> Literal["", "permanent", "temporary"]:
-    kind = block.get("bounceType") if said == "Bounce" else ""
-    return "permanent" if kind == "Permanent" else "temporary" if kind == "Transient" else ""
-
-
-def our_reference(mail: Mapping[str, Any]) -> str:
+def our_reference(mail: Told) -> str:
     """From the message tags, else from the header that anymail put our metadata into."""
-    tags = mail.get("tags")
-    values = strings(tags.get(LABEL)) if isinstance(tags, dict) else []
-    return next(filter(None, (labelled({LABEL: value}) for value in values)), "") or headed(
-        mail.get("headers")
-    )
+    return tagged(mail.inside("tags").get(LABEL)) or headed(mail.get("headers"))
 
 
-def topics(block: Mapping[str, Any], name: str) -> dict[str, Any]:
+def topics(block: Told, name: str) -> dict[str, Any]:
     """Status by topic, and that of all together under ''."""
-    told = inside(block, name)
-    listed = objects(told.get("topicSubscriptionStatus"), "topicSubscriptionStatus")
+    told = block.inside(name)
+    listed = told.objects("topicSubscriptionStatus")
     by_name = {str(each.get("topicName")): each.get("subscriptionStatus") for each in listed}
     return {**by_name, "": "OptOut" if told.get("unsubscribeAll") is True else "OptIn"}
 
 
-def left(block: Mapping[str, Any]) -> bool:
+def left(block: Told) -> bool:
     """Whether the person left a topic, or all of them."""
     old, new = topics(block, "oldTopicPreferences"), topics(block, "newTopicPreferences")
     return any(status == "OptOut" and old.get(topic) != "OptOut" for topic, status in new.items())
 
 
-def subscribed_again(block: Mapping[str, Any]) -> str:
+def subscribed_again(block: Told) -> str:
     """What they came back to; empty when they left something, too."""
     old, new = topics(block, "oldTopicPreferences"), topics(block, "newTopicPreferences")
     back = [name or "everything" for name, s in new.items() if s == "OptIn" and old.get(name) == "OptOut"]
     return f"Subscribed to {', '.join(back)}" if back and not left(block) else ""
 
 
-def strings(told: Any) -> list[str]:
+def addresses(told: Any) -> list[str]:
     """A list of addresses as told. Raises Unreadable."""
     if told is None:
         return []

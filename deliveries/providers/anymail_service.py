@@ -15,10 +15,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from io import BytesIO
 from ssl import SSLCertVerificationError
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import httpx
 import requests
@@ -31,28 +30,10 @@ from urllib3.exceptions import NewConnectionError
 from urllib3.exceptions import SSLError as UntrustedConnection
 
 from deliveries.providers.base import Provider
-from deliveries.providers.email_events import (
-    LABEL,
-    addressed,
-    ident,
-    labelled,
-    link,
-    mailbox,
-    resubscribed,
-    specific,
-)
-from deliveries.providers.facts import (
-    Act,
-    Call,
-    Fact,
-    Handover,
-    LostAnswer,
-    Outgoing,
-    Report,
-    Unreadable,
-)
-from deliveries.providers.handing_over import OUTAGE_WAIT, weighed
-from deliveries.providers.reading import LONGEST_WORD, clean
+from deliveries.providers.email_events import LABEL, Event, Lasting, ident, labelled, specific, tagged
+from deliveries.providers.facts import Call, Fact, Handover, LostAnswer, Outgoing, Unreadable
+from deliveries.providers.handing_over import OUTAGE_WAIT, refused, weighed
+from deliveries.providers.reading import Told, json_objects
 
 CONNECT, READ = 5.0, 15.0  # seconds
 # As many as are handed over at a time: in asyncio's own few threads, messages would wait for each other.
@@ -75,7 +56,9 @@ class AnymailService(Provider):
     # Of `optional_fields`, those that are the backend's options too.
     send_options: ClassVar[frozenset[str]] = frozenset()
 
-    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
+    async def send(
+        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
+    ) -> Handover:
         """anymail's backends speak through a library that waits, so each message has a thread."""
         return await asyncio.get_running_loop().run_in_executor(THREADS, self._send, message, credentials)
 
@@ -84,7 +67,7 @@ class AnymailService(Provider):
         try:
             self.connection(credentials).send_messages([mail])
         except AnymailRecipientsRefused as problem:
-            return self.refused(as_httpx(problem.response))
+            return self.declined(as_httpx(problem.response))
         except AnymailAPIError as problem:
             return self.failed(problem)
         except Exception as problem:
@@ -93,10 +76,10 @@ class AnymailService(Provider):
             if not isinstance(problem, AnymailError | ValueError):
                 raise
             # What cannot be put into the service's words, such as an address: nothing has left.
-            return refusal("unsendable", str(problem))
+            return refused("unsendable", str(problem))
         status = mail.anymail_status  # type: ignore[attr-defined]
         if status.status == {"failed"}:
-            return self.refused(as_httpx(status.esp_response))
+            return self.declined(as_httpx(status.esp_response))
         return Handover(True, provider_message_id=self.message_id(status))
 
     def mail(self, message: Outgoing) -> EmailMultiAlternatives:
@@ -148,27 +131,19 @@ class AnymailService(Provider):
             return answer
         if answer.status_code < 400:
             raise LostAnswer(f"HTTP {answer.status_code} without a readable answer.")
-        return self.refused(answer)
+        return self.declined(answer)
 
-    def refused(self, answer: httpx.Response) -> Handover:
-        """A refusal with the service's own code, else the HTTP status."""
+    def declined(self, answer: httpx.Response) -> Handover:
+        """A refusal with the service's own code, else the HTTP status. A list has one entry for each recipient."""
         try:
-            told = answer.json()
-        except ValueError:
-            told = None
-        if isinstance(told, list) and told:
-            told = told[0]  # one entry per recipient
-        try:
-            code, text = self.reason(told) if isinstance(told, dict) else ("", "")
-        except Unreadable:
+            code, text = self.refusal(json_objects(answer.content)[0])
+        except (Unreadable, IndexError):
             code, text = "", ""
-        if code or answer.is_success:
-            return refusal(f"api/{code}" if code else "", text or answer.text)
-        return refusal(f"http/{answer.status_code}", text or answer.text)
-
-    def reason(self, told: Mapping[str, Any]) -> tuple[str, str]:
-        """The service's own code for a refusal ('' when it has none), and its sentence."""
-        return "", str(told.get("message") or "")
+        if code:
+            code = f"api/{code}"
+        elif not answer.is_success:
+            code = f"http/{answer.status_code}"
+        return refused(code, str(text or answer.text)[:300])
 
 
 class AnymailEvents(AnymailService):
@@ -204,39 +179,32 @@ class AnymailEvents(AnymailService):
         return [fact for event in events for fact in self._facts(event)]
 
     def _facts(self, event: AnymailTrackingEvent) -> Iterator[Fact]:
-        raw = event.esp_event if isinstance(event.esp_event, Mapping) else {}
-        ref, message_id, address = self.ref(event), ident(event.message_id), addressed(event.recipient)
-        at = moment(event)
-        kind = EventType.OPENED if self.said(raw)[0] in self.opens else event.event_type
+        told = Told(vars(event))
+        raw = told.inside("esp_event")
+        said, why = self.said(raw)
+        ref = labelled(event.metadata) or tagged(event.tags)
+        mail = Event(ref, ident(event.message_id), told.address("recipient"), told.time("timestamp"))
+        kind = EventType.OPENED if said in self.opens else event.event_type
         if kind in (EventType.OPENED, EventType.CLICKED):
-            what: Literal["open", "click"] = "open" if kind == EventType.OPENED else "click"
-            text = link(event.click_url)
-            yield Act(what, ref, message_id, "email", address, text, at, machine=self.by_machine(raw))
+            url, machine = told.text("click_url"), self.by_machine(raw)
+            yield mail.act("open" if kind == EventType.OPENED else "click", url, machine=machine)
         elif kind == EventType.AUTORESPONDED:
-            yield Act("auto_reply", ref, message_id, "email", address, "", at, machine=True)
+            yield mail.act("auto_reply", machine=True)
         elif kind == EventType.SUBSCRIBED:
-            yield resubscribed(address, self.said(raw)[0], ref, message_id, at)
-        elif message_id or ref:
-            status, code = self.said(raw)
-            text = clean(str(event.mta_response or event.description or ""))
-            yield Report(
-                ref, message_id, "email", status, code or specific(text), text,
-                occurred_at=at, address=address, mailbox=mailbox(address, text), lasting=self.lasting(raw),
-            )  # fmt: skip
+            yield mail.wish("START", said)
+        elif mail.id or mail.ref:
+            text = told.text("mta_response", "description")
+            yield mail.report(said, why or specific(text), text, lasting=self.lasting(raw))
 
-    def said(self, raw: Mapping[str, Any]) -> tuple[str, str]:
+    def said(self, raw: Told) -> tuple[str, str]:
         """The service's own words for what happened and why. Raises Unreadable."""
         raise NotImplementedError
 
-    def ref(self, event: AnymailTrackingEvent) -> str:
-        return labelled(event.metadata)
-
-    def by_machine(self, raw: Mapping[str, Any]) -> bool:
+    def by_machine(self, raw: Told) -> bool:
         """Whether the event says that no person opened or clicked."""
         return False
 
-    def lasting(self, raw: Mapping[str, Any]) -> Literal["", "permanent", "temporary"]:
-        """The service's own word on whether the same message would fail again."""
+    def lasting(self, raw: Told) -> Lasting:
         return ""
 
 
@@ -246,12 +214,6 @@ class AnymailEvents(AnymailService):
 def answered(mail: Any) -> bool:
     """Whether the service has answered at all: trouble after that is trouble with its answer."""
     return getattr(getattr(mail, "anymail_status", None), "esp_response", None) is not None
-
-
-def refusal(code: str, text: str) -> Handover:
-    return Handover(
-        False, native_status="rejected", native_code=code[:LONGEST_WORD], native_text=clean(text)[:300]
-    )
 
 
 def as_httpx(answer: Any) -> httpx.Response:
@@ -279,14 +241,6 @@ def unanswered(cause: BaseException | None) -> Handover:
 
 
 # ---- reading events --------------------------------------------------------------------------------------
-
-
-def moment(event: AnymailTrackingEvent) -> datetime | None:
-    try:
-        at = event.timestamp
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC) if at else None
-    except (OverflowError, ValueError, AttributeError):
-        return None
 
 
 def request_of(call: Call) -> WSGIRequest:

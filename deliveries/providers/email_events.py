@@ -5,16 +5,48 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from deliveries.providers.bounces import enhanced_code, mailbox_of
-from deliveries.providers.facts import Act, Fact, Inbound, Unreadable
-from deliveries.providers.reading import LONGEST_ADDRESS, LONGEST_ID, clean, json_value, reference, word
+from deliveries.providers.facts import Act, Fact, Inbound, Report, Unreadable
+from deliveries.providers.reading import LONGEST_ID, Told, json_value, reference
 
 LABEL = "m"
 LONGEST_TEXT = 10_000
 HOST = re.compile(r"(?:[\w-]+\.)+[a-z]{2,}", re.IGNORECASE)
 NOT_SAID = re.compile(r"[245]\.0\.0")  # "other or undefined" is no reason
+
+# The service's own word on whether the same message would fail again.
+Lasting = Literal["", "permanent", "temporary"]
+
+
+class Event(NamedTuple):
+    """An event about one mail of ours: what every fact in it repeats."""
+
+    ref: str
+    id: str
+    address: str
+    at: datetime | None
+
+    def report(
+        self, status: str, code: str = "", text: str = "", *servers: Any, lasting: Lasting = ""
+    ) -> Report:
+        """`servers`: further texts that may name the recipient's mail server."""
+        return Report(
+            self.ref, self.id, "email", status, code, text, occurred_at=self.at, address=self.address,
+            lasting=lasting, mailbox=mailbox(self.address, *servers, text),
+        )  # fmt: skip
+
+    def act(
+        self, kind: Literal["open", "click", "auto_reply"], text: str = "", *, machine: bool = False
+    ) -> Act:
+        return Act(kind, self.ref, self.id, "email", self.address, text, self.at, machine)
+
+    def wish(self, opt_out_type: str, said: str) -> Inbound:
+        """A person who wants no mail of ours, or wants it again. Raises Unreadable without an address."""
+        if not self.address:
+            raise Unreadable("address: missing.")
+        return Inbound(self.address.lower(), "", "email", said, self.ref, opt_out_type, self.at, self.id)
 
 
 def ident(given: Any) -> str:
@@ -23,7 +55,7 @@ def ident(given: Any) -> str:
     Their first half alone is unique; only the domain at the end can make them long.
     """
     text = str(given) if isinstance(given, str | int) and not isinstance(given, bool) else ""
-    return word({"id": text.strip().strip("<>")[:LONGEST_ID]}, "id", longest=LONGEST_ID, required=False)
+    return Told(id=text.strip().strip("<>")[:LONGEST_ID]).id("id", required=False)
 
 
 def labelled(told: Any) -> str:
@@ -34,7 +66,7 @@ def labelled(told: Any) -> str:
         except Unreadable:
             return ""
     given = told.get(LABEL) if isinstance(told, Mapping) else None
-    return reference({"m": given}) if isinstance(given, str) else ""
+    return reference(given)
 
 
 def headed(headers: Any) -> str:
@@ -46,17 +78,12 @@ def headed(headers: Any) -> str:
 
 def tagged(told: Any) -> str:
     """Our reference among a message's tags, where a service has nothing else to attach it to."""
-    tags = [tag for tag in told if isinstance(tag, str)] if isinstance(told, list) else []
-    return next(filter(None, (reference({"m": tag}) for tag in tags)), "")
+    return reference(*told) if isinstance(told, list) else ""
 
 
 def addressed(given: Any) -> str:
     """An address as told. Raises Unreadable."""
-    return word({"address": given}, "address", longest=LONGEST_ADDRESS, required=False)
-
-
-def link(given: Any) -> str:
-    return clean(given) if isinstance(given, str) else ""
+    return Told(address=given).address("address")
 
 
 def specific(*texts: Any) -> str:
@@ -74,45 +101,30 @@ def mailbox(address: str, *texts: Any) -> str:
     return mailbox_of(address.rpartition("@")[2]) or next(filter(None, map(mailbox_of, named)), "")
 
 
-def resubscribed(address: str, said: str, ref: str, message_id: str, at: datetime | None) -> Inbound:
-    """A person who wants our mail again. Raises Unreadable without an address."""
-    sender = word({"address": address}, "address", longest=LONGEST_ADDRESS).lower()
-    return Inbound(
-        sender,
-        "",
-        "email",
-        said,
-        ref=ref,
-        opt_out_type="START",
-        occurred_at=at,
-        provider_message_id=message_id,
-    )
-
-
 def replied(
-    sender: Any,
+    sender: str,
     recipient: Any,
-    subject: Any,
-    text: Any,
+    subject: str,
+    text: str,
     headers: Mapping[str, Any],
-    at: datetime | None,
+    at: datetime | None = None,
     message_id: Any = "",
 ) -> Iterator[Fact]:
     """What a person wrote to us; of a robot's answer, only that it answered a message of ours. Raises Unreadable.
 
     Without a text the subject counts: "unsubscribe" is what a mail program's button for it writes there.
     """
+    address = Told(sender=sender).address("sender", required=True).lower()
     said = {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
-    address = word({"sender": sender}, "sender", longest=LONGEST_ADDRESS).lower()
     if said.get("auto-submitted", "").strip().lower() not in ("", "no"):  # RFC 3834
         if ours := ident(said.get("in-reply-to")):
-            yield Act("auto_reply", "", ours, "email", address, link(subject), at, machine=True)
+            yield Event("", ours, address, at).act("auto_reply", subject, machine=True)
         return
     yield Inbound(
         address,
         addressed(recipient),
         "email",
-        (link(text).strip() or link(subject).strip())[:LONGEST_TEXT],
+        (text.strip() or subject.strip())[:LONGEST_TEXT],
         occurred_at=at,
         provider_message_id=ident(message_id or said.get("message-id")),
     )

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from anymail.signals import AnymailTrackingEvent
-
 from deliveries.providers.anymail_service import AnymailEvents
-from deliveries.providers.email_events import tagged
-from deliveries.providers.reading import inside, word
+from deliveries.providers.reading import Told
 
 
 class MailerSend(AnymailEvents):
@@ -27,8 +23,5 @@ class MailerSend(AnymailEvents):
         """MailerSend has no metadata."""
         mail.tags = [ref]
 
-    def ref(self, event: AnymailTrackingEvent) -> str:
-        return tagged(event.tags)
-
-    def said(self, raw: Mapping[str, Any]) -> tuple[str, str]:
-        return word(inside(raw, "data"), "type"), ""
+    def said(self, raw: Told) -> tuple[str, str]:
+        return raw.inside("data").word("type"), ""

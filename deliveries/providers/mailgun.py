@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from email.utils import parseaddr
-from typing import Any, Literal
 
 from deliveries.providers.anymail_service import AnymailService, request_of
-from deliveries.providers.email_events import addressed, ident, labelled, link, mailbox, replied, specific
-from deliveries.providers.facts import Act, Call, Fact, Report, Unreadable
+from deliveries.providers.email_events import Event, addressed, ident, labelled, replied, specific
+from deliveries.providers.facts import Call, Fact, Unreadable
 from deliveries.providers.proving import fresh, hmac_hex, same
-from deliveries.providers.reading import clean, epoch, inside, is_json, json_object, word
+from deliveries.providers.reading import Told, epoch, is_json, json_object
 
 # The signature does not cover the body, so it must not be good for long; but Mailgun asks to be patient with
 # delays of its own.
@@ -44,8 +43,8 @@ class Mailgun(AnymailService):
     def verify(self, call: Call, credentials: Mapping[str, str]) -> bool:
         key = str(credentials.get("webhook_signing_key") or "")
         try:
-            told = inside(json_object(call.body), "signature") if is_json(call) else fields_of(call)
-            at, token, given = (word(told, name) for name in ("timestamp", "token", "signature"))
+            told = json_object(call.body).inside("signature") if is_json(call) else fields_of(call)
+            at, token, given = (told.word(name) for name in ("timestamp", "token", "signature"))
         except Unreadable:
             return False
         made = hmac_hex(key, f"{at}{token}".encode("utf-8", "replace"))
@@ -54,59 +53,55 @@ class Mailgun(AnymailService):
     def parse(self, kind: str, call: Call) -> list[Fact]:
         if kind == "inbound":
             return list(inbound(fields_of(call)))
-        return list(facts(inside(json_object(call.body), "event-data")))
+        return list(facts(json_object(call.body).inside("event-data")))
 
 
-def fields_of(call: Call) -> dict[str, str]:
+def fields_of(call: Call) -> Told:
     """The fields of a form, in parts when there are attachments. Raises Unreadable."""
     try:
-        return {str(name): str(value) for name, value in request_of(call).POST.items()}
+        return Told(request_of(call).POST.dict())
     except Exception as problem:  # Django's readers of forms have many ways to say that it is none
         raise Unreadable("body: not a form.") from problem
 
 
-def facts(event: Mapping[str, Any]) -> Iterator[Fact]:
-    said = word(event, "event")
-    headers, status = inside(event, "message", "headers"), inside(event, "delivery-status")
-    if said == "stored" or inside(event, "flags").get("is-test-mode") is True:
+def facts(event: Told) -> Iterator[Fact]:
+    said = event.word("event")
+    if said == "stored" or event.inside("flags").get("is-test-mode") is True:
         return  # incoming mail, or a message that was never meant to be sent
-    message_id, ref = ident(headers.get("message-id")), labelled(event.get("user-variables"))
-    at = epoch(event.get("timestamp"))
-    address = addressed(event.get("recipient") or parseaddr(str(headers.get("to") or ""))[1])
-    if said in ("opened", "clicked"):
-        what: Literal["open", "click"] = "open" if said == "opened" else "click"
-        machine = bool(inside(event, "client-info").get("bot"))
-        yield Act(what, ref, message_id, "email", address, link(event.get("url")), at, machine=machine)
-        return
-    text = str(
-        status.get("message") or status.get("description") or inside(event, "reject").get("reason") or ""
+    headers, status = event.inside("message", "headers"), event.inside("delivery-status")
+    mail = Event(
+        labelled(event.get("user-variables")),
+        ident(headers.get("message-id")),
+        addressed(event.get("recipient") or parseaddr(headers.text("to"))[1]),
+        epoch(event.get("timestamp")),
     )
-    severity = word(event, "severity", required=False)
-    yield Report(
-        ref, message_id, "email", f"{said}/{severity}" if said == "failed" and severity else said,
-        code(event, status, text) if said == "failed" or said.endswith("_fail") else "",
-        clean(text), occurred_at=at, address=address, mailbox=mailbox(address, status.get("mx-host"), text),
-    )  # fmt: skip
+    if said in ("opened", "clicked"):
+        machine = bool(event.inside("client-info").get("bot"))
+        yield mail.act("open" if said == "opened" else "click", event.text("url"), machine=machine)
+        return
+    text = status.text("message", "description") or event.inside("reject").text("reason")
+    reason = code(event, status, text) if said == "failed" or said.endswith("_fail") else ""
+    severity = event.maybe("severity") if said == "failed" else ""
+    yield mail.report(f"{said}/{severity}" if severity else said, reason, text, status.get("mx-host"))
 
 
-def code(event: Mapping[str, Any], status: Mapping[str, Any], text: str) -> str:
+def code(event: Told, status: Told, text: str) -> str:
     """Why: Mailgun's own reason or code where it names one, else the server's code."""
-    reason, own = word(event, "reason", required=False), word(status, "code", required=False)
-    if reason not in VAGUE:
-        return f"reason/{reason}"
-    if own in OWN_CODES:
-        return f"code/{own}"
+    if event.maybe("reason") not in VAGUE:
+        return event.marked("reason/", "reason")
+    if status.maybe("code") in OWN_CODES:
+        return status.marked("code/", "code")
     found = specific(status.get("enhanced-code"), text, status.get("description"), status.get("bounce-code"))
-    return found or (f"reason/{reason}" if reason else "")
+    return found or event.marked("reason/", "reason")
 
 
-def inbound(fields: Mapping[str, str]) -> Iterator[Fact]:
+def inbound(fields: Told) -> Iterator[Fact]:
     """A reply that a route forwarded."""
     yield from replied(
-        parseaddr(fields.get("from") or fields.get("From") or "")[1] or fields.get("sender", ""),
-        fields.get("recipient", ""),
-        fields.get("subject", ""),
-        fields.get("stripped-text") or fields.get("body-plain", ""),
-        {name: fields.get(name, "") for name in ("Auto-Submitted", "In-Reply-To", "Message-Id")},
+        parseaddr(fields.text("from", "From"))[1] or fields.address("sender"),
+        fields.address("recipient"),
+        fields.text("subject"),
+        fields.text("stripped-text", "body-plain"),
+        fields,
         epoch(fields.get("timestamp")),
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from deliveries.providers.anymail_service import AnymailEvents
 from deliveries.providers.base import Unsigned
-from deliveries.providers.reading import objects, word
+from deliveries.providers.email_events import Lasting
+from deliveries.providers.reading import Told
 
 
 class Mailjet(Unsigned, AnymailEvents):
@@ -18,16 +18,17 @@ class Mailjet(Unsigned, AnymailEvents):
     credential_fields = {"api_key": "API key", "secret_key": "Secret key"}
     tables = ("mailjet", "smtp")
 
-    def said(self, raw: Mapping[str, Any]) -> tuple[str, str]:
+    def said(self, raw: Told) -> tuple[str, str]:
         """A mail server that puts off what it does not know yet (greylisting) refuses nothing."""
-        status, why = word(raw, "event"), word(raw, "error", required=False)
+        status, why = raw.word("event"), raw.maybe("error")
         put_off = why == "greylisted" and not raw.get("hard_bounce")
         return (f"{status}/greylisted" if put_off else status), why
 
-    def lasting(self, raw: Mapping[str, Any]) -> Literal["", "permanent", "temporary"]:
+    def lasting(self, raw: Told) -> Lasting:
         return "temporary" if raw.get("event") == "bounce" and raw.get("hard_bounce") is False else ""
 
-    def reason(self, told: Mapping[str, Any]) -> tuple[str, str]:
-        first = next(iter(objects(told.get("Messages"), "Messages")), dict(told))
-        error = next(iter(objects(first.get("Errors"), "Errors")), first)
-        return str(error.get("ErrorCode") or ""), str(error.get("ErrorMessage") or "")
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        """Of one message, or of all."""
+        message = said.first("Messages") or said
+        error = message.first("Errors") or message
+        return error.get("ErrorCode"), error.get("ErrorMessage")

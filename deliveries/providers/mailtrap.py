@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from deliveries.providers.anymail_service import AnymailEvents
 from deliveries.providers.base import Unsigned
-from deliveries.providers.reading import word
+from deliveries.providers.reading import Told
 
 
 class Mailtrap(Unsigned, AnymailEvents):
@@ -18,9 +17,9 @@ class Mailtrap(Unsigned, AnymailEvents):
     credential_fields = {"api_token": "API token"}
     tables = ("mailtrap", "smtp")
 
-    def said(self, raw: Mapping[str, Any]) -> tuple[str, str]:
-        return word(raw, "event"), ""
+    def said(self, raw: Told) -> tuple[str, str]:
+        return raw.word("event"), ""
 
-    def reason(self, told: Mapping[str, Any]) -> tuple[str, str]:
-        errors = told.get("errors")
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        errors = said.get("errors")
         return "", "; ".join(map(str, errors)) if isinstance(errors, list) else str(errors or "")

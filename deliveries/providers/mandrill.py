@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from deliveries.providers.anymail_service import AnymailEvents
 from deliveries.providers.email_events import specific
-from deliveries.providers.reading import inside, word
+from deliveries.providers.reading import Told
 
 
 class Mandrill(AnymailEvents):
@@ -21,10 +20,10 @@ class Mandrill(AnymailEvents):
     proof_field = "webhook_key"
     tables = ("mandrill", "smtp")
 
-    def said(self, raw: Mapping[str, Any]) -> tuple[str, str]:
-        message = inside(raw, "msg")
-        own = word(message, "bounce_description", required=False)
-        return word(raw, "event", "type"), specific(message.get("diag")) or ("" if own == "general" else own)
+    def said(self, raw: Told) -> tuple[str, str]:
+        message = raw.inside("msg")
+        own = message.maybe("bounce_description")
+        return raw.word("event", "type"), specific(message.get("diag")) or ("" if own == "general" else own)
 
-    def reason(self, told: Mapping[str, Any]) -> tuple[str, str]:
-        return str(told.get("reject_reason") or told.get("name") or ""), str(told.get("message") or "")
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        return said.get("reject_reason") or said.get("name"), said.get("message")

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from anymail.signals import AnymailTrackingEvent
-
 from deliveries.providers.anymail_service import AnymailEvents
-from deliveries.providers.email_events import tagged
-from deliveries.providers.reading import inside, word
+from deliveries.providers.reading import Told
 
 
 class Postal(AnymailEvents):
@@ -28,13 +24,8 @@ class Postal(AnymailEvents):
         """Postal has no metadata, and one tag."""
         mail.tags = [ref]
 
-    def ref(self, event: AnymailTrackingEvent) -> str:
-        return tagged(event.tags)
+    def said(self, raw: Told) -> tuple[str, str]:
+        return raw.inside("payload").maybe("status") or raw.word("event"), ""
 
-    def said(self, raw: Mapping[str, Any]) -> tuple[str, str]:
-        status = word(inside(raw, "payload"), "status", required=False)
-        return status or word(raw, "event"), ""
-
-    def reason(self, told: Mapping[str, Any]) -> tuple[str, str]:
-        data = inside(told, "data")
-        return str(data.get("code") or ""), str(data.get("message") or "")
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        return super().refusal(said.inside("data"))

@@ -7,26 +7,16 @@ Events are read as they come: anymail's view knows no more of them than their ty
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 
 from deliveries.providers.anymail_service import AnymailService
 from deliveries.providers.base import Unsigned
-from deliveries.providers.email_events import (
-    LABEL,
-    addressed,
-    ident,
-    labelled,
-    link,
-    mailbox,
-    replied,
-    resubscribed,
-    specific,
-)
-from deliveries.providers.facts import Act, Call, Fact, Handover, Inbound, Outgoing, Report
-from deliveries.providers.reading import LONGEST_ADDRESS, clean, iso, json_object, objects, word
+from deliveries.providers.email_events import LABEL, Event, ident, labelled, replied, specific
+from deliveries.providers.facts import Call, Fact, Handover, Outgoing
+from deliveries.providers.handing_over import listed
+from deliveries.providers.reading import Told, json_object
 
 SEARCH = "https://api.postmarkapp.com/messages/outbound"
 # Bounces that are none: the message is on its way, or a person or a robot answered it.
@@ -55,90 +45,70 @@ class Postmark(AnymailService, Unsigned):
         stream = str(credentials.get("message_stream") or "")
         return {"esp_extra": {"MessageStream": stream}} if stream else {}
 
-    def reason(self, told: Mapping[str, Any]) -> tuple[str, str]:
-        return str(told.get("ErrorCode") or ""), str(told.get("Message") or "")
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        return said.get("ErrorCode"), said.get("Message")
 
     async def find(
-        self, message: Outgoing, credentials: Mapping[str, str], client: object
+        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
     ) -> Handover | None:
         """By our reference among the metadata. A message that is not listed may not be listed yet."""
-        assert isinstance(client, httpx.AsyncClient)
-        try:
-            answer = await client.get(
-                SEARCH,
-                params={"count": "2", "offset": "0", f"metadata_{LABEL}": message.ref},
-                headers={
-                    "accept": "application/json",
-                    "x-postmark-server-token": credentials["server_token"],
-                },
-            )
-            (found,) = answer.json()["Messages"] if answer.is_success else []
-            return Handover(True, provider_message_id=ident(found["MessageID"]))
-        except (httpx.HTTPError, ValueError, KeyError, TypeError):
-            return None
+        found = await listed(
+            client,
+            SEARCH,
+            "Messages",
+            params={"count": "2", "offset": "0", f"metadata_{LABEL}": message.ref},
+            headers={"accept": "application/json", "x-postmark-server-token": credentials["server_token"]},
+        )
+        made = ident(found[0].get("MessageID")) if len(found) == 1 else ""
+        return Handover(True, provider_message_id=made) if made else None
 
 
-def facts(told: Mapping[str, Any]) -> Iterator[Fact]:
-    said, kind = word(told, "RecordType"), word(told, "Type", required=False)
+def facts(told: Told) -> Iterator[Fact]:
+    said, kind, text = told.word("RecordType"), told.maybe("Type"), told.text("Details", "Description")
+    mail = Event(
+        labelled(told.get("Metadata")),
+        ident(told.get("MessageID")),
+        told.address("Recipient", "Email"),
+        told.time("DeliveredAt", "BouncedAt", "ReceivedAt", "ChangedAt"),
+    )
     if said == "Inbound":
         return
-    address = addressed(told.get("Recipient") or told.get("Email"))
-    message_id, ref = ident(told.get("MessageID")), labelled(told.get("Metadata"))
-    times = (told.get(name) for name in ("DeliveredAt", "BouncedAt", "ReceivedAt", "ChangedAt"))
-    at = next(filter(None, map(iso, times)), None)
-    text = clean(str(told.get("Details") or told.get("Description") or ""))
     if said in ("Open", "Click"):
-        what: Literal["open", "click"] = "open" if said == "Open" else "click"
-        yield Act(what, ref, message_id, "email", address, link(told.get("OriginalLink")), at)
+        yield mail.act("open" if said == "Open" else "click", told.text("OriginalLink"))
     elif said == "Bounce" and kind in ANSWERED:
-        yield Act("auto_reply", ref, message_id, "email", address, text, at, machine=True)
-    elif (said == "Bounce" and kind == "Subscribe") or (
-        said == "SubscriptionChange" and told.get("SuppressSending") is False
-    ):
-        yield resubscribed(address, said, ref, message_id, at)
-    elif said == "SubscriptionChange" and not message_id.strip("0-"):
-        yield from left(address, told, at)
+        yield mail.act("auto_reply", text, machine=True)
+    elif kind == "Subscribe" or told.get("SuppressSending") is False:
+        yield mail.wish("START", said)
+    elif said == "SubscriptionChange" and not mail.id.strip("0-"):
+        # Without a message: the person's own wish, or that of somebody at the account, which is not ours to follow.
+        reason = told.maybe("SuppressionReason")
+        if told.get("Origin") == "Recipient" and reason != "HardBounce":
+            yield mail._replace(ref="", id="").wish("STOP", reason)
     else:
-        status = said
-        if said == "Bounce" and kind in ON_ITS_WAY:
-            status = f"Bounce/{kind}"
-        elif said == "SubscriptionChange" and told.get("SuppressionReason"):
-            status = f"SubscriptionChange/{word(told, 'SuppressionReason')}"
-        yield Report(
-            ref, message_id, "email", status, code(said, kind, told, text), text,
-            occurred_at=at, address=address, mailbox=mailbox(address, text),
-            lasting="temporary" if kind == "SoftBounce" else "",
-        )  # fmt: skip
+        status, code = words(said, kind, told, text)
+        yield mail.report(status, code, text, lasting="temporary" if kind == "SoftBounce" else "")
 
 
-def left(address: str, told: Mapping[str, Any], at: datetime | None) -> Iterator[Fact]:
-    """A suppression without a message: the person's own wish, or somebody's at the account, which is not ours."""
-    reason = word(told, "SuppressionReason", required=False)
-    if told.get("Origin") == "Recipient" and reason != "HardBounce":
-        sender = word({"Recipient": address}, "Recipient", longest=LONGEST_ADDRESS).lower()
-        yield Inbound(sender, "", "email", reason, opt_out_type="STOP", occurred_at=at)
-
-
-def code(said: str, kind: str, told: Mapping[str, Any], text: str) -> str:
-    """Why: the type's number, or the server's code where the type leaves the reason open."""
+def words(said: str, kind: str, told: Told, text: str) -> tuple[str, str]:
+    """What happened, and why: the type's number, or the server's code where the type leaves the reason open."""
+    if said == "SubscriptionChange":
+        return told.marked("SubscriptionChange/", "SuppressionReason") or said, ""
+    if said not in ("Bounce", "SpamComplaint"):
+        return said, ""
+    status = f"Bounce/{kind}" if said == "Bounce" and kind in ON_ITS_WAY else said
     found = specific(text) if said == "Bounce" and kind in VAGUE else ""
-    return found or (word(told, "TypeCode", required=False) if said in ("Bounce", "SpamComplaint") else "")
+    return status, found or told.maybe("TypeCode")
 
 
-def inbound(told: Mapping[str, Any]) -> Iterator[Fact]:
-    headers = {
-        str(each.get("Name")): str(each.get("Value") or "")
-        for each in objects(told.get("Headers"), "Headers")
-    }
+def inbound(told: Told) -> Iterator[Fact]:
+    headers = {header.text("Name"): header.text("Value") for header in told.objects("Headers")}
     if "In-Reply-To" in headers:
         headers["In-Reply-To"] = headers["In-Reply-To"].partition("@")[0]  # <our message's id@mtasv.net>
-    sender = told.get("FromFull")
     yield from replied(
-        (sender.get("Email") if isinstance(sender, dict) else "") or told.get("From"),
-        told.get("OriginalRecipient"),
-        told.get("Subject"),
-        told.get("StrippedTextReply") or told.get("TextBody"),
+        told.inside("FromFull").address("Email") or told.address("From"),
+        told.address("OriginalRecipient"),
+        told.text("Subject"),
+        told.text("StrippedTextReply", "TextBody"),
         headers,
-        None,
         message_id=told.get("MessageID"),
     )

@@ -7,25 +7,25 @@ of a bounce from its text. Incoming mail is announced without its text, so repli
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from deliveries.providers.anymail_service import AnymailService
 from deliveries.providers.email_events import (
     LABEL,
+    Event,
+    Lasting,
     addressed,
     headed,
     ident,
     labelled,
-    link,
-    mailbox,
     specific,
 )
-from deliveries.providers.facts import Act, Call, Fact, Report
+from deliveries.providers.facts import Call, Fact
 from deliveries.providers.proving import standard_webhook
-from deliveries.providers.reading import LONGEST_WORD, clean, inside, iso, json_object, word
+from deliveries.providers.reading import LONGEST_WORD, Told, json_object
 
 VAGUE = {"General", "Undetermined", ""}
-LASTING: dict[str, Literal["permanent", "temporary"]] = {"Permanent": "permanent", "Transient": "temporary"}
+LASTING: dict[str, Lasting] = {"Permanent": "permanent", "Transient": "temporary"}
 
 
 class Resend(AnymailService):
@@ -49,57 +49,49 @@ class Resend(AnymailService):
         super().label(mail, ref)
         mail.esp_extra = {"tags": [{"name": LABEL, "value": ref}]}
 
-    def reason(self, told: Mapping[str, Any]) -> tuple[str, str]:
-        return str(told.get("name") or ""), str(told.get("message") or "")
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        return said.get("name"), said.get("message")
 
 
-def facts(event: Mapping[str, Any]) -> Iterator[Fact]:
+def facts(event: Told) -> Iterator[Fact]:
     """One fact. Resend does not say which of several recipients an event is about; we send to one."""
-    said, data = word(event, "type"), inside(event, "data")
+    said, data = event.word("type"), event.inside("data")
     if not said.startswith("email.") or said == "email.received":
         return  # contacts, domains, incoming mail
-    sent_to = data.get("to")
-    sent_to = sent_to if isinstance(sent_to, list) else [sent_to]
-    address = addressed(sent_to[0] if len(sent_to) == 1 else None).rpartition("<")[2].rstrip(">")
-    ref = our_reference(data) if len(sent_to) == 1 else ""
-    message_id, at = ident(data.get("email_id")), iso(event.get("created_at"))
+    sent_to = data["to"] if isinstance(data.get("to"), list) else [data.get("to")]
+    alone = len(sent_to) == 1
+    mail = Event(
+        our_reference(data) if alone else "",
+        ident(data.get("email_id")),
+        addressed(sent_to[0]).rpartition("<")[2].rstrip(">") if alone else "",
+        event.time("created_at"),
+    )
     if said in ("email.opened", "email.clicked"):
-        what: Literal["open", "click"] = "open" if said == "email.opened" else "click"
-        yield Act(what, ref, message_id, "email", address, link(inside(data, "click").get("link")), at)
+        yield mail.act("open" if said == "email.opened" else "click", data.inside("click").text("link"))
         return
-    bounce, suppressed, failed = (inside(data, name) for name in ("bounce", "suppressed", "failed"))
-    text = str(bounce.get("message") or suppressed.get("message") or failed.get("reason") or "")
-    answers = bounce.get("diagnosticCode")
+    why = data.inside("bounce") or data.inside("suppressed") or data.inside("failed")
+    text, answers = why.text("message", "reason"), why.get("diagnosticCode")
     answers = answers if isinstance(answers, list) else [answers]
-    yield Report(
-        ref, message_id, "email", said, code(bounce, suppressed, failed, text, answers), clean(text),
-        occurred_at=at, address=address, mailbox=mailbox(address, *answers),
-        lasting=LASTING.get(str(bounce.get("type")), ""),
-    )  # fmt: skip
+    lasting = LASTING.get(str(why.get("type")), "")
+    yield mail.report(said, code(data, text, answers), text, *answers, lasting=lasting)
 
 
-def code(
-    bounce: Mapping[str, Any],
-    suppressed: Mapping[str, Any],
-    failed: Mapping[str, Any],
-    text: str,
-    answers: list[Any],
-) -> str:
+def code(data: Told, text: str, answers: list[Any]) -> str:
     """Why: Resend's types, or the server's code where they leave the reason open. Raises Unreadable."""
+    bounce, suppressed, failed = (data.inside(name) for name in ("bounce", "suppressed", "failed"))
     if suppressed:
-        reason = word(suppressed, "type", required=False)
-        return f"suppressed/{reason}" if reason else ""
+        return suppressed.marked("suppressed/", "type")
     if failed:
-        why = failed.get("reason")
-        return f"failed/{why}"[:LONGEST_WORD] if isinstance(why, str) and why.isidentifier() else ""
-    kind, subtype = word(bounce, "type", required=False), word(bounce, "subType", required=False)
+        why = failed.text("reason")
+        return f"failed/{why}"[:LONGEST_WORD] if why.isidentifier() else ""
+    kind, subtype = bounce.maybe("type"), bounce.maybe("subType")
     if not kind:  # as it was before Resend told the types
         return "Permanent/Suppressed" if "suppressed sending" in text else ""
     found = specific(*answers) if subtype in VAGUE else ""
     return found or f"{kind}/{subtype or 'General'}"
 
 
-def our_reference(data: Mapping[str, Any]) -> str:
+def our_reference(data: Told) -> str:
     """From our tag, else from the header that anymail put our metadata into."""
     tags = data.get("tags")
     if isinstance(tags, list):

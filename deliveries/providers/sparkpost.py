@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from deliveries.providers.anymail_service import AnymailEvents
 from deliveries.providers.base import Unsigned
 from deliveries.providers.email_events import specific
-from deliveries.providers.reading import inside, objects, word
+from deliveries.providers.reading import Told
 
 VAGUE = {"1", "20", "40", "70"}  # bounce classes that leave the reason open
 
@@ -24,21 +23,21 @@ class SparkPost(Unsigned, AnymailEvents):
     opens = frozenset({"initial_open", "amp_initial_open"})
     tables = ("sparkpost", "smtp")
 
-    def said(self, raw: Mapping[str, Any]) -> tuple[str, str]:
+    def said(self, raw: Told) -> tuple[str, str]:
         event = event_of(raw)
-        kind = word(event, "bounce_class", required=False)
-        found = specific(event.get("raw_reason")) if kind in VAGUE else ""
-        return word(event, "type"), found or (f"class/{kind}" if kind else "")
+        vague = event.maybe("bounce_class") in VAGUE
+        found = specific(event.get("raw_reason")) if vague else ""
+        return event.word("type"), found or event.marked("class/", "bounce_class")
 
-    def by_machine(self, raw: Mapping[str, Any]) -> bool:
+    def by_machine(self, raw: Told) -> bool:
         return event_of(raw).get("is_prefetched") in (True, "true")
 
-    def reason(self, told: Mapping[str, Any]) -> tuple[str, str]:
-        error = next(iter(objects(told.get("errors"), "errors")), {})
-        return str(error.get("code") or ""), str(error.get("description") or error.get("message") or "")
+    def refusal(self, said: Told) -> tuple[Any, Any]:
+        error = said.first("errors")
+        return error.get("code"), error.get("description") or error.get("message")
 
 
-def event_of(raw: Mapping[str, Any]) -> dict[str, Any]:
+def event_of(raw: Told) -> Told:
     """The event inside SparkPost's two wrappings. Raises Unreadable."""
-    wrapped = inside(raw, "msys")
-    return inside(wrapped, *list(wrapped)[:1])
+    wrapped = raw.inside("msys")
+    return wrapped.inside(*list(wrapped)[:1])

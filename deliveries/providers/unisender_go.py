@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deliveries.providers.anymail_service import AnymailEvents
-from deliveries.providers.reading import inside, word
+from deliveries.providers.reading import Told
 
 
 class UnisenderGo(AnymailEvents):
@@ -22,9 +22,6 @@ class UnisenderGo(AnymailEvents):
     def options(self, credentials: Mapping[str, str]) -> dict[str, Any]:
         return {**super().options(credentials), "generate_message_id": False}
 
-    def said(self, raw: Mapping[str, Any]) -> tuple[str, str]:
-        why = word(inside(raw, "delivery_info"), "delivery_status", required=False)
-        return word(raw, "status"), why if why.startswith("err") else ""
-
-    def reason(self, told: Mapping[str, Any]) -> tuple[str, str]:
-        return str(told.get("code") or ""), str(told.get("message") or "")
+    def said(self, raw: Told) -> tuple[str, str]:
+        why = raw.inside("delivery_info").maybe("delivery_status")
+        return raw.word("status"), why if why.startswith("err") else ""
