@@ -28,7 +28,7 @@ from deliveries.providers.email_events import (
     tagged,
 )
 from deliveries.providers.facts import Call, Fact, Handover, LostAnswer, Unreadable
-from deliveries.providers.handing_over import OUTAGE_WAIT, refused, weighed
+from deliveries.providers.handing_over import not_reached, refused, weighed
 from deliveries.providers.proving import url_secret
 from deliveries.providers.reading import Told, iso, json_object
 
@@ -115,7 +115,7 @@ class AmazonSes(AnymailService):
     def failed(self, problem: AnymailAPIError) -> Handover:
         cause = problem.__cause__
         if isinstance(cause, NotConnected):
-            return Handover(False, native_text=f"Not reached: {cause}"[:300], retry_after=OUTAGE_WAIT)
+            return not_reached(cause)
         if isinstance(cause, HTTPClientError) or cause is None:
             raise LostAnswer(str(problem)) from problem
         if not isinstance(cause, ClientError):

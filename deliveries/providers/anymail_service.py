@@ -32,7 +32,7 @@ from urllib3.exceptions import SSLError as UntrustedConnection
 from deliveries.providers.base import Provider
 from deliveries.providers.email_events import LABEL, Event, Lasting, ident, labelled, specific, tagged
 from deliveries.providers.facts import Call, Fact, Handover, LostAnswer, Outgoing, Unreadable
-from deliveries.providers.handing_over import OUTAGE_WAIT, refused, weighed
+from deliveries.providers.handing_over import not_reached, refused, weighed
 from deliveries.providers.reading import Told, json_objects
 
 CONNECT, READ = 5.0, 15.0  # seconds
@@ -236,7 +236,7 @@ def unanswered(cause: BaseException | None) -> Handover:
         or isinstance(tried, NewConnectionError)
         or isinstance(refused, SSLCertVerificationError)
     ):
-        return Handover(False, native_text=f"Not reached: {cause}"[:300], retry_after=OUTAGE_WAIT)
+        return not_reached(cause)
     raise LostAnswer(f"{type(cause).__name__}: {cause}") from cause
 
 

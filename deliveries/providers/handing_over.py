@@ -35,10 +35,15 @@ async def post(client: httpx.AsyncClient, url: str, **request: Any) -> httpx.Res
     try:
         answer = await client.post(url, **request)
     except NEVER_LEFT as problem:
-        return Handover(False, native_text=f"Not reached: {problem}", retry_after=OUTAGE_WAIT)
+        return not_reached(problem)
     except httpx.RequestError as problem:
         raise LostAnswer(f"{type(problem).__name__}: {problem}") from problem
     return weighed(answer)
+
+
+def not_reached(problem: object) -> Handover:
+    """Nothing has left: the message waits."""
+    return Handover(False, native_text=clean(f"Not reached: {problem}")[:300], retry_after=OUTAGE_WAIT)
 
 
 def weighed(answer: httpx.Response) -> httpx.Response | Handover:

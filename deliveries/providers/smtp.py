@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+import httpx
+
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call, Fact, Handover, Outgoing, Unreadable
 from deliveries.providers.mail_facts import facts
@@ -51,5 +53,7 @@ class Smtp(Provider):
         mail = read(call.body)
         return list(facts(mail, origin(call, mail)))
 
-    async def send(self, message: Outgoing, credentials: Mapping[str, str], client: object) -> Handover:
+    async def send(
+        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
+    ) -> Handover:
         return await asyncio.to_thread(hand_over, message, credentials)

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from deliveries.providers.bounces import blames_recipient, enhanced_code, reason_code, unexplained
 from deliveries.providers.facts import Handover, LostAnswer, Outgoing
-from deliveries.providers.handing_over import OUTAGE_WAIT
+from deliveries.providers.handing_over import not_reached, refused
 from deliveries.providers.reading import LONGEST_ID, clean
 from deliveries.providers.smtp_marks import BOUNCES, UNSUBSCRIBE, domain_of, envelope, envelope_id, message_id
 
@@ -38,9 +38,7 @@ def hand_over(message: Outgoing, credentials: Mapping[str, Any]) -> Handover:
         text = compose(message, to, credentials)
         smtp = connect(credentials)
         if not to.isascii() and not smtp.has_extn("smtputf8"):
-            return Handover(
-                False, native_status="rejected", native_code="5.6.7", native_text="No SMTPUTF8 here."
-            )
+            return refused("5.6.7", "No SMTPUTF8 here.")
         sender_options, recipient_options = options(smtp, message, to, credentials)
         expect(smtp.mail(envelope(BOUNCES, message.ref, credentials), sender_options))
         stage = "recipient"
@@ -48,13 +46,13 @@ def hand_over(message: Outgoing, credentials: Mapping[str, Any]) -> Handover:
         stage = "text"
         expect(smtp.data(text))
     except smtplib.SMTPResponseException as refusal:
-        return refused(refusal, stage)
+        return understood(refusal, stage)
     except (OSError, smtplib.SMTPException) as problem:
         if stage == "text":
             raise LostAnswer(f"{type(problem).__name__}: {problem}") from problem
-        return Handover(False, native_text=clean(f"Not reached: {problem}"), retry_after=OUTAGE_WAIT)
+        return not_reached(problem)
     except (ValueError, MessageError) as problem:  # an address or a header that cannot be written
-        return Handover(False, native_status="rejected", native_text=clean(str(problem)))
+        return refused("", problem)
     finally:
         if smtp is not None:
             leave(smtp)
@@ -117,7 +115,7 @@ def expect(reply: tuple[int, bytes]) -> None:
         raise smtplib.SMTPResponseException(code, text)
 
 
-def refused(refusal: smtplib.SMTPResponseException, stage: str) -> Handover:
+def understood(refusal: smtplib.SMTPResponseException, stage: str) -> Handover:
     """4xx means later, 5xx no. What is no such reply, after the text has gone, leaves us in doubt: LostAnswer.
 
     A bare 550 says "no such user" only where it answers the recipient, and only with words that say so.
@@ -129,7 +127,7 @@ def refused(refusal: smtplib.SMTPResponseException, stage: str) -> Handover:
         vague = unexplained(code, said) or (
             stage != "recipient" and not enhanced_code(said) and blames_recipient(code)
         )
-        return Handover(False, native_status="rejected", native_code="" if vague else code, native_text=said)
+        return refused("" if vague else code, said)
     if stage == "text" and reply < 400:
         raise LostAnswer(said)
     return Handover(False, native_text=said, retry_after=GREYLISTED_WAIT)
