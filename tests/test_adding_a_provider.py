@@ -128,7 +128,9 @@ def test_the_adapter_of_the_page_sends(project):
         return asyncio.run(run())
 
     assert against(201, json={"id": "p-1001"}) == Handover(True, provider_message_id="p-1001")
-    assert against(422, json={"code": 21}) == Handover(False, native_status="rejected", native_code="21")
+    assert against(422, json={"code": 21, "message": "No such number"}) == Handover(
+        False, native_status="rejected", native_code="21", native_text="No such number"
+    )
     assert against(429, headers={"retry-after": "7"}).retry_after == 7
     with pytest.raises(LostAnswer):
         against(201)
