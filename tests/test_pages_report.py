@@ -4,7 +4,7 @@ import re
 import pytest
 from django.urls import reverse
 
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Recipient
 from contacts.models import Contact
 from deliveries.models import Message, Queue
 from tests import factories, reporting_rows
@@ -95,6 +95,21 @@ def test_every_number_leads_to_exactly_that_many_rows(marketer):
     for href, n in checked:
         response = marketer.get(href.replace("&amp;", "&"))
         assert (shown_count(response), rows(response)) == (int(n), int(n)), href
+
+
+def test_people_reached_in_the_end_stand_beside_the_rate_of_attempts(marketer):
+    campaign = reporting_rows.campaign([0, 1, 1, 2])
+    retried = Message.objects.filter(reason_code="30003").first()
+    factories.message(retried.recipient, address=retried.address, status="delivered", follows=retried)
+    Recipient.objects.filter(pk=retried.recipient_id).update(state="reached")
+    Recipient.objects.filter(pk=factories.recipient(campaign).pk).update(state="skipped")
+    reporting_rows.count()
+
+    page, listed = marketer.get(url(campaign)).content.decode(), marketer.get("/campaigns/").content.decode()
+
+    assert "2 of 5 messages sent, each attempt counted" in page
+    assert "<b>2 of 4</b> people reached (50.0%)" in page
+    assert "50.0% <small>2 of 4</small>" in listed
 
 
 def test_paging_goes_through_every_row_once_and_back_to_the_first(marketer):

@@ -117,6 +117,25 @@ def percent(share: float | None) -> str:
 
 
 @dataclass(frozen=True)
+class People:
+    """Recipients something was sent to, and how many of them any attempt reached, whatever it took."""
+
+    reached: int = 0
+    attempted: int = 0
+
+    @property
+    def share(self) -> str:
+        return percent(self.reached / self.attempted if self.attempted else None)
+
+
+def people_of(states: Mapping[str, int]) -> People:
+    """`states`: recipients by where they stand."""
+    state = Recipient.State
+    attempted = sum(n for key, n in states.items() if key not in (state.SKIPPED, state.PLANNED))
+    return People(states.get(state.REACHED, 0), attempted)
+
+
+@dataclass(frozen=True)
 class Kpi:
     """One cell of the strip: a bucket, its count, its share of sent (0..1) and one telling line."""
 
@@ -174,6 +193,10 @@ class CampaignFigures:
     @cached_property
     def outcomes(self) -> Outcomes:
         return Outcomes(totals((row[3], row[4]) for row in self.by_carrier))
+
+    @property
+    def reach(self) -> People:
+        return people_of(self.recipients)
 
     @cached_property
     def by_channel(self) -> dict[str, Outcomes]:
@@ -246,10 +269,7 @@ class CampaignFigures:
     def checks(self) -> list[Check]:
         """Whether the numbers add up: the audience by its recipients, and the messages by each tally."""
         state = Recipient.State
-        attempted = (
-            "attempted",
-            sum(n for key, n in self.recipients.items() if key not in ("skipped", "planned")),
-        )
+        attempted = ("attempted", self.reach.attempted)
         people = Check(
             ("Audience", self.campaign.expanded_count),
             [("skipped", self.recipients.get(state.SKIPPED, 0)), attempted]
@@ -377,6 +397,7 @@ class Line:
 
     campaign: Campaign
     outcomes: Outcomes
+    people: People
     channels: list[str]
     worst: Cause | None
 
@@ -386,7 +407,7 @@ class Line:
 
 
 def lines(campaigns: Collection[Campaign]) -> list[Line]:
-    """These campaigns with their outcomes and worst cause: two queries for all of them."""
+    """These campaigns with their outcomes, people and worst cause: three queries for all of them."""
     ids = [campaign.pk for campaign in campaigns]
     outcomes: dict[int, Counter[str]] = defaultdict(Counter)
     channels: dict[int, Counter[str]] = defaultdict(Counter)
@@ -398,11 +419,12 @@ def lines(campaigns: Collection[Campaign]) -> list[Line]:
     for campaign_id, channel, disposition, n in rows.annotate(total=Sum("n")):
         outcomes[campaign_id][disposition] += n
         channels[campaign_id][channel] += n
-    worst = _worst_causes(ids)
+    worst, people = _worst_causes(ids), _people(ids)
     return [
         Line(
             campaign,
             Outcomes(dict(outcomes[campaign.pk])),
+            people.get(campaign.pk, People()),
             [channel for channel, n in channels[campaign.pk].most_common() if n] or [campaign.channel],
             worst.get(campaign.pk),
         )
@@ -418,6 +440,14 @@ def _worst_causes(ids: Collection[int]) -> dict[int, Cause]:
     for row in rows:
         of[row[0]].append(row[1:])
     return {pk: found[0] for pk, rows in of.items() if (found := causes(rows))}
+
+
+def _people(ids: Collection[int]) -> dict[int, People]:
+    rows = RecipientTally.objects.filter(campaign_id__in=ids).values_list("campaign_id", "state", "n")
+    states: dict[int, Counter[str]] = defaultdict(Counter)
+    for pk, state, n in rows:
+        states[pk][state] += n
+    return {pk: people_of(found) for pk, found in states.items()}
 
 
 def queue_counts() -> dict[str, int]:

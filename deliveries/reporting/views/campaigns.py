@@ -157,6 +157,7 @@ def _figures(
         "settled_rate": percent(outcomes.settled_rate),
         "kpis": [(kpi, url("", f"status={kpi.bucket}")) for kpi in figures.kpis(names)],
         "checks": figures.checks(),
+        "reach": figures.reach,
         "people": figures.people(),
         "skipped": [
             (REASONS[Reason(key)].sentence if key in REASONS else key, n) for key, n in _most(figures.skipped)
