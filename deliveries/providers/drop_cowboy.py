@@ -94,7 +94,7 @@ def signed_webhook(call: Call, credentials: Mapping[str, str]) -> bool:
 
 
 def channel_of(body: Told, query: Told) -> str:
-    told_us = (str(body.get("product_code")).lower(), query.get("c", ""))
+    told_us = (body.text("product_code").lower(), query.text("c"))
     return next((channel for channel in told_us if channel in DropCowboy.channels), "rvm")
 
 

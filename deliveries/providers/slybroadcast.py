@@ -80,9 +80,8 @@ class Slybroadcast(Unsigned):
             return refused(f"submit/{why}", why)
         if first.upper() != "OK":
             raise LostAnswer("Neither OK nor ERROR.")
-        return accepted(
-            next((line.partition("=")[2].strip() for line in rest if "session" in line.lower()), "")
-        )
+        session = next((line for line in rest if "session" in line.lower()), "")
+        return accepted(session.partition("=")[2].strip())
 
 
 def in_line(line: str) -> dict[str, str]:
