@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from deliveries import mappings
 from deliveries.models import MappingVersion
 from deliveries.reporting.views.mappings import draft as draft_views
-from deliveries.reporting.views.mappings import versions
+from deliveries.reporting.views.mappings import sections, versions
 from tests import factories
 
 
@@ -29,8 +31,9 @@ def account():
 
 @pytest.fixture
 def rung(monkeypatch):
-    """How often the workers were rung."""
-    bells: list[int] = []
-    for views in (draft_views, versions):
-        monkeypatch.setattr(views, "ring", lambda: bells.append(1))
+    """Which modules rang the workers, in order."""
+    bells: list[str] = []
+    for views in (draft_views, sections, versions):
+        name = views.__name__.rpartition(".")[2]
+        monkeypatch.setattr(views, "ring", partial(bells.append, name))
     return bells

@@ -20,7 +20,7 @@ from deliveries.models import CodeMapping, MappingVersion
 from deliveries.reporting import mapping_history
 from deliveries.reporting.code_forms import NoteForm, RemoveForm
 from deliveries.reporting.pages import fragment, swaps, who
-from deliveries.reporting.views.mappings.sections import EDIT, PUBLISH, READ, sections
+from deliveries.reporting.views.mappings.sections import EDIT, PUBLISH, READ, hurry, sections
 from deliveries.tasks import ring
 
 
@@ -35,6 +35,7 @@ def _draft_page(request: HttpRequest, form: NoteForm, status: int = 200) -> Http
     found = drafts.open_draft()
     told: dict[str, Any] = {**sections("draft", found), "form": form}
     if found:
+        hurry(found)
         difference = rereading.Difference.read(found.preview)
         told |= {
             "changes": mapping_history.changed(drafts.changes(found)),

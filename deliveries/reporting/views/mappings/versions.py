@@ -18,7 +18,7 @@ from deliveries.mappings.drafts import CannotChange
 from deliveries.models import MappingVersion
 from deliveries.reporting import mapping_history
 from deliveries.reporting.pages import fragment, swaps, who
-from deliveries.reporting.views.mappings.sections import EDIT, PUBLISH, READ, numbered
+from deliveries.reporting.views.mappings.sections import EDIT, PUBLISH, READ, hurry, numbered
 from deliveries.tasks import ring
 
 CHANGES_SHOWN = 50
@@ -36,6 +36,7 @@ def version(request: HttpRequest, number: int) -> HttpResponse:
     found = _version(number)
     if found.state == MappingVersion.State.DRAFT:
         return redirect("mappings:draft")
+    hurry(found)
     told = {
         **_version_facts(found),
         "changes": numbered(drafts.changes(found), CHANGES_SHOWN, request),
