@@ -108,6 +108,15 @@ def test_the_draft_page_warns_before_the_launch(draft, login):
     assert "Nobody on its lists has the merge field {region}." in page
 
 
+def test_of_a_large_audience_only_the_first_are_asked(draft, monkeypatch, login):
+    monkeypatch.setattr("campaigns.models.ASKED", 2)
+
+    assert Gap("region", 2, 2, partly=True) in draft.gaps()
+    assert obstacles(draft) == []  # the rest may have it
+    page = login("marketer").get(draft.get_absolute_url()).content.decode()
+    assert "2 of the first 2 contacts lack <code>{region}</code>" in page
+
+
 def test_a_text_without_fields_asks_nothing(draft, django_assert_num_queries):
     draft.contents.update(body="Hello.")
 
