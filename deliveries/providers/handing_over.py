@@ -116,9 +116,3 @@ def retry_after(answer: httpx.Response) -> float:
         return OUTAGE_WAIT if answer.is_server_error else DEFAULT_WAIT
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     return min(max((until - datetime.now(UTC)).total_seconds(), 1.0), LONGEST_WAIT)
-
-
-def first(found: dict[str, Any], name: str) -> dict[str, Any]:
-    """Going: use Told.first."""
-    items = found.get(name)
-    return items[0] if isinstance(items, list) and items and isinstance(items[0], dict) else {}

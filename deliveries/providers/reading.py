@@ -26,13 +26,13 @@ class Told(dict[str, Any]):
     All raise Unreadable, with the field's name.
     """
 
-    def word(self, *names: str, longest: int = LONGEST_WORD) -> str:
+    def word(self, *names: str) -> str:
         """A word that has to be there, or a whole number as text: codes come as both."""
-        return self._text(names, longest, required=True)
+        return self._text(names, LONGEST_WORD, required=True)
 
-    def maybe(self, *names: str, longest: int = LONGEST_WORD) -> str:
+    def maybe(self, *names: str) -> str:
         """A word that may be missing: ''."""
-        return self._text(names, longest, required=False)
+        return self._text(names, LONGEST_WORD, required=False)
 
     def code(self, *names: str) -> str:
         """The same for a code of an error, where zeros say that there is none: ''."""
@@ -235,8 +235,7 @@ def stamp(text: Any, *layouts: str, zone: tzinfo = UTC) -> datetime | None:
 
 def reference(*given: Any) -> str:
     """The first of these that is a uuid, as ours are; '' when none is."""
-    texts = (each.get("m") if isinstance(each, dict) else each for each in given)
-    return next((each.lower() for each in texts if isinstance(each, str) and UUID.fullmatch(each)), "")
+    return next((each.lower() for each in given if isinstance(each, str) and UUID.fullmatch(each)), "")
 
 
 def bare(address: str) -> str:
@@ -263,18 +262,3 @@ def north_american(number: str) -> str:
 def clean(text: str) -> str:
     """Free text without what no database stores: NUL characters and lone surrogates."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
-
-
-# ---- Going: for the adapters that do not use Told yet --------------------------------------------------------
-
-
-def word(fields: Any, *names: str, longest: int = LONGEST_WORD, required: bool = True) -> str:
-    return Told(fields)._text(names, longest, required)
-
-
-def inside(told: Any, *names: str) -> Told:
-    return Told(told).inside(*names)
-
-
-def objects(told: Any, name: str) -> list[Told]:
-    return Told({name: told}).objects(name)
