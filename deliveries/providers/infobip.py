@@ -23,7 +23,7 @@ from deliveries.providers.facts import (
     Report,
 )
 from deliveries.providers.handing_over import accepted, look_up
-from deliveries.providers.reading import Told, clean, each, json_object, query_of, reference
+from deliveries.providers.reading import Told, clean, each, json_object, keys_pressed, query_of, reference
 
 # Statuses known by number; others are read by the name of their group. A test compares them with the code table.
 NUMBERS = frozenset(map(str, (*range(2, 16), *range(17, 22), 23, 24, 25, 26, 29, 51, 52)))
@@ -107,7 +107,7 @@ def result_facts(ref: str, voice: bool, item: Told) -> Iterator[Fact]:
 
 def text_report(ref: str, item: Told) -> Report:
     status, error = item.inside("status"), item.inside("error")
-    code = number(error)
+    code = error.code("id")
     permanent = error.get("permanent")
     lasting: Literal["", "permanent", "temporary"] = ""
     if code and isinstance(permanent, bool):
@@ -122,7 +122,7 @@ def text_report(ref: str, item: Told) -> Report:
 
 def voice_facts(ref: str, item: Told) -> Iterator[Report | Act]:
     """How the call ended, and the keys pressed in it."""
-    status, code = status_word(item.inside("status")), number(item.inside("error"))
+    status, code = status_word(item.inside("status")), item.inside("error").code("id")
     call = item.inside("voiceCall") or item  # reports of the first version are flat
     if status in DELIVERED and code == ANSWERED_BY_MACHINE:
         status = "amd:MACHINE"
@@ -134,7 +134,7 @@ def voice_facts(ref: str, item: Told) -> Iterator[Report | Act]:
     yield report
     digits = call.maybe("dtmfCodes").replace(",", "").replace(" ", "")
     if digits:  # empty after every call that asked for nothing
-        yield key_press(report, digits)
+        yield keys_pressed(report, digits)
 
 
 def call_facts(ref: str, event: Told) -> Iterator[Report | Act]:
@@ -155,7 +155,7 @@ def call_facts(ref: str, event: Told) -> Iterator[Report | Act]:
         address=call.number("to"),
     )
     if event.get("type") == "DTMF_CAPTURED":
-        yield key_press(report, about.maybe("dtmf"))
+        yield keys_pressed(report, about.maybe("dtmf"))
     if report.native_status:
         yield report
     who = (call.inside("machineDetection") or about).marked("amd:", "detectionResult")
@@ -179,16 +179,6 @@ def status_word(status: Told) -> str:
     """The number of a status, or the name of its group when nobody has looked at that number yet."""
     found = status.word("id", "groupName")
     return found if found in NUMBERS else status.word("groupName", "id").upper()
-
-
-def number(error: Told) -> str:
-    """The number of an error; empty for "no error"."""
-    found = error.maybe("id")
-    return "" if found == "0" else found
-
-
-def key_press(report: Report, digits: str) -> Act:
-    return Act("key_press", *report[:3], address=report.address, text=digits, occurred_at=report.occurred_at)
 
 
 def inbound(item: Told) -> Inbound:

@@ -156,13 +156,12 @@ def reports(ref: str, hint: str, fields: Told) -> Iterator[Report]:
         at = moment(fields.get("Timestamp", ""))
         yield from call_reports(ref, fields, call_code(fields), call_text(fields), at)
         return
-    code = fields.maybe("ErrorCode")
     yield Report(
         ref=ref,
         provider_message_id=fields.id("MessageSid", "SmsSid"),
         channel=hint if hint in ("sms", "mms") else "mms" if media_count(fields) else "sms",
         native_status=fields.word("MessageStatus", "SmsStatus"),
-        native_code="" if code == "0" else code,
+        native_code=fields.code("ErrorCode"),
         native_text=fields.text("ErrorMessage"),
         address=fields.address("To"),
     )
@@ -170,8 +169,8 @@ def reports(ref: str, hint: str, fields: Told) -> Iterator[Report]:
 
 def call_code(fields: Told) -> str:
     """The reason of a failed call: Twilio's own code, else the network's SIP answer."""
-    code = fields.maybe("ErrorCode")
-    if code and code != "0":
+    code = fields.code("ErrorCode")
+    if code:
         return code
     return fields.marked("sip:", "SipResponseCode") if fields.get("CallStatus") == "failed" else ""
 
