@@ -177,7 +177,7 @@ class CodeForm(forms.Form):
     table = forms.ChoiceField(label="Provider")
     channel = forms.ChoiceField(
         label="Channel",
-        choices=Channel.choices,
+        choices=[("", "Choose a channel"), *Channel.choices],
         help_text="MMS uses what is written for SMS unless it has its own.",
     )
     kind = forms.ChoiceField(
@@ -208,7 +208,8 @@ class CodeForm(forms.Form):
     def __init__(self, *args: Any, tables: Mapping, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.tables = tables
-        self.fields["table"].choices = table_choices(tables)  # type: ignore[attr-defined]
+        offered = [("", "Choose a provider"), *table_choices(tables)]
+        self.fields["table"].choices = offered  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}

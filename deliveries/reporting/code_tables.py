@@ -22,8 +22,8 @@ from deliveries.receiving.translation import Mapping as Tables
 from deliveries.reporting.filters import Chip
 from deliveries.reporting.heard import STATUS, Heard, Seen, Share, edit_url, table_name
 from deliveries.reporting.icons import ICONS
+from deliveries.reporting.outcomes import bucket_of
 from deliveries.statuses import (
-    BUCKETS,
     REACHING,
     Disposition,
     FailureClass,
@@ -91,10 +91,11 @@ class CodeFilter(forms.Form):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a row of a table makes of a message: its bucket, its words, and what follows by itself."""
+    """What a row of a table makes of a message: its bucket, '' for none, its words, and what follows by itself."""
 
     bucket: str
-    label: str
+    word: str  # for the bucket
+    label: str  # for the status
     meaning: str
     next_step: str
     follows: str
@@ -239,12 +240,18 @@ def outcome(key: Key, code: Code) -> Outcome:
     words = wording(key.channel, meaning.status, meaning.failure_class, GOAL)
     doubted = code.fault == Fault.RECIPIENT and not code.verified and meaning.status not in REACHING
     return Outcome(
-        bucket=BUCKETS[Disposition(bucket)] if bucket else "",
+        bucket=bucket_of(bucket),
+        word=word_of(bucket),
         label=words.label,
         meaning=words.meaning,
         next_step=words.next_step,
         follows=_follows(bucket, meaning.fault) + (UNSURE if doubted else ""),
     )
+
+
+def word_of(bucket: str) -> str:
+    """What a bucket is called; a message in none was withdrawn."""
+    return str(Disposition(bucket).label) if bucket else "Withdrawn"
 
 
 def _translated(key: Key, code: Code) -> Meaning:

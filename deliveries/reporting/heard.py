@@ -7,18 +7,18 @@ mapping's to say (`Mapping.find`), so everything heard is put to it word by word
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import sqrt
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 from django.urls import reverse
 from django.utils import timezone
 
-from deliveries.models import Account, CodeDay, CodeMapping, SeenCode, StrayReport
+from deliveries.models import Account, CodeAlarm, CodeDay, CodeMapping, SeenCode, StrayReport
 from deliveries.providers import PROVIDERS
 from deliveries.receiving.translation import FALLBACK_CHANNEL, Code, Key, tables_of
 from deliveries.receiving.translation import Mapping as Tables
@@ -29,6 +29,13 @@ MOST = 20_000  # pairs of words put beside the tables: the most frequent, should
 SINCE = timedelta(days=90)  # how far back next attempts are looked at
 CERTAIN = 1.96  # standard errors to both sides: 95 %
 RECENT = timedelta(days=7)
+ALARM_WORDS = {
+    CodeAlarm.Kind.UNKNOWN: ("Unknown code", "unknown"),
+    CodeAlarm.Kind.NEW: ("New code", "pending"),
+    CodeAlarm.Kind.SHARE: ("Share changed", "retryable"),
+    CodeAlarm.Kind.CONSEQUENCE: ("Leads elsewhere", "retryable"),
+    CodeAlarm.Kind.CONTRADICTION: ("Contradiction", "permanent"),
+}
 # Tables that several providers ask, or none by its own name.
 SHARED = {
     "smtp": "Mail servers (SMTP)",
@@ -224,6 +231,38 @@ def suggestion(tables: Tables, provider: str, seen: SeenCode) -> dict[str, str]:
     return {
         "code": word, "status": told.status, "failure_class": told.failure_class, "fault": told.fault,
     }  # fmt: skip
+
+
+# ---- Alarms ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """An open alarm. `url` is the form that answers it, where there is one: an unknown code is to be mapped."""
+
+    alarm: CodeAlarm
+    word: str
+    bucket: str
+    account: str
+    url: str
+
+
+def noticed(alarms: Collection[CodeAlarm], tables: Tables) -> list[Noticed]:
+    """Three queries, however many."""
+    names = dict(Account.objects.values_list("pk", "name"))
+    codes = {alarm.code for alarm in alarms if alarm.kind == CodeAlarm.Kind.UNKNOWN}
+    words = SeenCode.objects.filter(Q(native_code__in=codes) | Q(native_status__in=codes), known=False)
+    forms = {
+        (one.seen.account_id, one.seen.channel, one.seen.native_code or one.seen.native_status): one.edit_url
+        for one in unknown(words, tables, ())
+    }
+    found = []
+    for alarm in alarms:
+        unmapped = alarm.kind == CodeAlarm.Kind.UNKNOWN
+        url = forms.get((alarm.account_id, alarm.channel, alarm.code), "") if unmapped else ""
+        account = names.get(alarm.account_id, "An account that is gone")
+        found.append(Noticed(alarm, *ALARM_WORDS[CodeAlarm.Kind(alarm.kind)], account, url))
+    return found
 
 
 # ---- Mail that we never sent -----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from django.conf import settings
 from contacts.channels import Channel
 from deliveries.models import Account, Engagement, Receipt
 from deliveries.receiving.translation import FALLBACK_CHANNEL, Key, Mapping, tables_of
-from deliveries.reporting.code_tables import GOAL
+from deliveries.reporting.code_tables import GOAL, word_of
 from deliveries.reporting.heard import ERROR, STATUS, edit_url
 from deliveries.reporting.outcomes import bucket_of
 from deliveries.statuses import Evidence, FailureClass, Fault, Status, disposition
@@ -42,6 +42,7 @@ class Event:
 
     label: str
     bucket: str
+    word: str
     meaning: str
     next_step: str
     facts: list[tuple[str, str]]
@@ -74,7 +75,7 @@ def _event(told: Fields[str, Any], provider: str, tables: Mapping) -> Event:
     if told["kind"] != REPORT:
         label = OTHER_KINDS.get(told["kind"], str(told["kind"]).replace("_", " ").capitalize())
         facts += [("Provider's id", told["provider_message_id"]), ("Our reference", told["our_ref"])]
-        return Event(label, "", "", "", _filled(facts), told["address"], told["text"], [], at)
+        return Event(label, "", label, "", "", _filled(facts), told["address"], told["text"], [], at)
     bucket = disposition(told["status"], told["failure_class"], told["fault"], GOAL)
     words = wording(channel, told["status"], told["failure_class"], GOAL)
     facts += [
@@ -90,6 +91,7 @@ def _event(told: Fields[str, Any], provider: str, tables: Mapping) -> Event:
     return Event(
         label=words.label,
         bucket=bucket_of(bucket),
+        word=word_of(bucket),
         meaning=words.meaning,
         next_step=words.next_step,
         facts=_filled(facts),

@@ -157,7 +157,7 @@ def test_a_stored_example_is_read_and_changed_by_hand(enter: Callable[..., Page]
     body.fill(body.input_value().replace(UNHEARD_OF, "ABSENT"))
     page.get_by_role("button", name="Try it").click()
 
-    expect(page.locator("#result .pill").first).to_have_text("Undelivered")
+    expect(page.locator("#result .pill").first).to_have_text("Retryable")
     expect(page.locator("#result")).to_contain_text("Temporary")
 
 

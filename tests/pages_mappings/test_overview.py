@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from datetime import timedelta
 
@@ -44,6 +45,17 @@ def test_a_code_that_is_in_the_draft_says_so_in_the_queue(admin, account):
 
     assert "In the draft" in page
     assert "A draft with 1 change is waiting." in page
+
+
+def test_an_alarm_about_an_unknown_code_leads_to_its_form_and_others_to_the_rows(admin, account):
+    one = seen(account)
+    alarm(account)
+    alarm(account, kind="share", code="30005", sentence="More of 30005.")
+
+    page = html.unescape(admin.get("/mappings/").content.decode())
+
+    assert re.search(rf'code=31999&seen={one.pk}" data-open>What is 31999\?', page)
+    assert '"/mappings/codes/?s=30005" data-open>More of 30005.' in page
 
 
 def test_an_alarm_is_closed_by_somebody_and_kept(admin, account):
@@ -111,7 +123,7 @@ def test_the_overview_costs_the_same_with_much_to_tell(
 ):
     save(admin)
     seen(account, native_code="x1"), alarm(account)
-    with django_assert_max_num_queries(24) as few:
+    with django_assert_max_num_queries(25) as few:
         admin.get("/mappings/")
     first = len(few.captured_queries)
     for n in range(20):

@@ -72,7 +72,10 @@ def test_counting_publishing_and_undoing_from_end_to_end(
     assert undone.redirect_chain == [("/mappings/versions/3/", 302)]
     reread(timezone.now() + HOUR)
     assert set(Message.objects.values_list("disposition", flat=True)) == {"BOUNCED_HARD"}
-    assert "It was undone by version 3." in text(admin.get("/mappings/versions/2/"))
+    page = text(admin.get("/mappings/versions/2/"))
+    assert "Undone by version 3" in page
+    assert "cannot be undone" not in page
+    assert "What was counted before it was published Permanent to → Retryable 3" in page
     assert [bell for bell in rung if bell != "sections"] == ["draft", "draft", "versions"]
 
 

@@ -14,7 +14,8 @@ from accounts.roles import requires
 from contacts.phones import mask
 from deliveries import mappings
 from deliveries.mappings import drafts
-from deliveries.models import Account, CodeAlarm, SeenCode, StrayReport
+from deliveries.models import CodeAlarm, SeenCode, StrayReport
+from deliveries.receiving.translation import Mapping
 from deliveries.reporting import heard, mapping_history
 from deliveries.reporting.code_forms import CloseForm
 from deliveries.reporting.keyset import page
@@ -32,13 +33,6 @@ UNKNOWN_SHOWN = 25
 STRAYS_SHOWN = 50
 ALL = "all"
 MOST_ALARMS = 200
-ALARM_WORDS = {
-    CodeAlarm.Kind.UNKNOWN: ("Unknown code", "unknown"),
-    CodeAlarm.Kind.NEW: ("New code", "pending"),
-    CodeAlarm.Kind.SHARE: ("Share changed", "retryable"),
-    CodeAlarm.Kind.CONSEQUENCE: ("Leads elsewhere", "retryable"),
-    CodeAlarm.Kind.CONTRADICTION: ("Contradiction", "permanent"),
-}
 
 
 @requires(READ)
@@ -49,7 +43,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     words = numbered(SeenCode.objects.filter(known=False).order_by("-n", "pk"), UNKNOWN_SHOWN, request)
     told = {
         **sections("overview", draft),
-        **_alarms(everything=request.GET.get("alarms") == ALL),
+        **_alarms(tables, everything=request.GET.get("alarms") == ALL),
         "tables": len({key.table for key in tables.codes}),
         "codes": len(tables.codes),
         "unknown": heard.unknown(words, tables, drafted_rows(draft)),
@@ -61,15 +55,12 @@ def overview(request: HttpRequest) -> HttpResponse:
     return render(request, "mappings/overview.html", told)
 
 
-def _alarms(*, everything: bool) -> dict[str, Any]:
+def _alarms(tables: Mapping, *, everything: bool) -> dict[str, Any]:
     """The open alarms, newest first: the first few, or all that a page can bear."""
     opened = CodeAlarm.objects.filter(closed_at=None).order_by("-raised_at", "-pk")
     found = list(opened[: MOST_ALARMS if everything else ALARMS_SHOWN])
-    names = dict(Account.objects.values_list("pk", "name"))
     return {
-        "alarms": [
-            (one, *ALARM_WORDS[CodeAlarm.Kind(one.kind)], names.get(one.account_id, "")) for one in found
-        ],
+        "alarms": heard.noticed(found, tables),
         "alarm_count": opened.count(),
         "newest_alarm": max((one.pk for one in found), default=0),
         "all_alarms": everything,

@@ -42,6 +42,7 @@ def version(request: HttpRequest, number: int) -> HttpResponse:
         "changes": numbered(drafts.changes(found), CHANGES_SHOWN, request),
         "obstacle": mapping_history.obstacle(found, drafts.open_draft()),
         "percent": mapping_history.percent(found),
+        "moves": mapping_history.moves(rereading.Difference.read(found.preview)),
         "swap": swaps(request),
     }
     told["rows"] = mapping_history.changed(told["changes"])
