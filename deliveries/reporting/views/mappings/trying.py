@@ -15,9 +15,9 @@ from deliveries.mappings import drafts
 from deliveries.models import Account, MappingVersion, Receipt
 from deliveries.receiving.payloads import understand
 from deliveries.receiving.translation import Mapping
-from deliveries.reporting.code_forms import TryForm
 from deliveries.reporting.keyset import LARGEST_ID
 from deliveries.reporting.pages import who
+from deliveries.reporting.try_form import TryForm
 from deliveries.reporting.trying import Tried, as_form, as_line, tried
 from deliveries.reporting.views.mappings.sections import READ, drafted_rows, sections, sees_addresses
 
