@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from django import forms
@@ -10,8 +11,18 @@ from django.conf import settings
 
 from contacts.channels import Channel
 from deliveries.providers import PROVIDERS, choices
+from deliveries.providers.base import Provider
 
-KINDS = {"status": "Status report", "inbound": "Message from a recipient", "dsn": "Returned mail"}
+# What each kind of callback is called, and what it is; the usual ones first.
+KINDS = {
+    "status": ("Status report", "What became of a message or a call."),
+    "inbound": ("Message from a recipient", "An answer, or a word such as STOP."),
+    "keys": ("Key press", "What somebody pressed during a call."),
+    "amd": ("Answering machine", "Whether a person or a machine picked up a call."),
+    "answer": ("Answered call", "A call was picked up, and the provider asks what to say."),
+    "script": ("Call script", "The provider asks what to say on a call."),
+    "dsn": ("Returned mail", "The mail, whole, in which a mail server says what became of another."),
+}
 METHODS = [("POST", "POST"), ("GET", "GET")]
 CONTENT_TYPES = (
     "application/json",
@@ -22,19 +33,23 @@ CONTENT_TYPES = (
 )
 
 
-def kind_choices() -> list[tuple[str, str]]:
-    """The kinds of callback that any adapter reads: the usual ones first."""
-    others = {kind for provider in PROVIDERS.values() for kind in provider.kinds} - set(KINDS)
-    return [*KINDS.items(), *((kind, kind.capitalize()) for kind in sorted(others))]
+def named(kinds: AbstractSet[str]) -> list[tuple[str, str]]:
+    """Kinds of callback with their names, in the usual order."""
+    known = [(kind, name) for kind, (name, _) in KINDS.items() if kind in kinds]
+    return known + [(kind, kind.capitalize()) for kind in sorted(kinds - KINDS.keys())]
+
+
+def kinds_by_provider(provider: Provider) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Those of `provider`, then what only others have: who chooses without a script sees them all."""
+    every = {kind for each in PROVIDERS.values() for kind in each.kinds}
+    return [(provider.name, named(provider.kinds)), ("Other providers only", named(every - provider.kinds))]
 
 
 class TryForm(forms.Form):
     """A callback, to see what it would mean. Nothing of it is kept."""
 
     provider = forms.ChoiceField(label="Provider", choices=choices)
-    kind = forms.ChoiceField(
-        label="Kind", choices=kind_choices, help_text="The last word of the address that the provider calls."
-    )
+    kind = forms.ChoiceField(label="Kind", help_text="The last word of the address that the provider calls.")
     channel = forms.ChoiceField(
         label="Channel", required=False, choices=[("", "As it says itself"), *Channel.choices],
         help_text="Only for callbacks that do not name it.",
@@ -68,6 +83,23 @@ class TryForm(forms.Form):
     draft = forms.BooleanField(label="Read it with the draft", required=False)
 
     SIGNED = ("secret", "url")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chosen = PROVIDERS.get(str(self["provider"].value()), next(iter(PROVIDERS.values())))
+        self.fields["kind"].choices = kinds_by_provider(chosen)  # type: ignore[attr-defined]
+
+    @property
+    def kind_help(self) -> list[tuple[str, str]]:
+        return list(KINDS.values())
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        provider, kind = PROVIDERS.get(given.get("provider", "")), given.get("kind")
+        if provider and kind and kind not in provider.kinds:
+            names = ", ".join(name for _, name in named(provider.kinds))
+            self.add_error("kind", f"{provider.name} sends nothing of this kind. It has: {names}.")
+        return given
 
     def clean_headers(self) -> dict[str, str]:
         headers = {}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hmac
 import html
+import re
 
 import pytest
 from django.contrib.auth.models import Permission
 
 from deliveries.models import CodeAlarm, Message, Receipt, SeenCode
 from tests import factories
-from tests.pages_mappings.steps import EDIT, save, text
+from tests.pages_mappings.steps import EDIT, HTMX, save, text
 from tests.test_mappings import sent
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +99,16 @@ def test_whatever_is_pasted_is_answered_in_words(admin, changes):
         ({"headers": "fine: yes\nodd"}, "Headers : Line 2 is not of the form Name: value."),
         ({"body": "x" * 300_000}, "Body : Ensure this value has at most"),
         ({"method": "BREW"}, "Method : Select a valid choice"),
+        ({"kind": "fax"}, "Kind : Select a valid choice"),
+        (
+            {"kind": "dsn"},
+            "Kind : Twilio sends nothing of this kind. It has: Status report, Message from a recipient,"
+            " Key press, Answering machine.",
+        ),
+        (
+            {"kind": "inbound", "provider": "resend"},
+            "Resend sends nothing of this kind. It has: Status report.",
+        ),
     ],
 )
 def test_a_form_that_cannot_be_tried_names_the_field(admin, changes, says):
@@ -105,6 +116,29 @@ def test_a_form_that_cannot_be_tried_names_the_field(admin, changes, says):
 
     assert page.status_code == 422
     assert says in text(page)
+
+
+def kinds_on(page) -> dict[str, list[str]]:
+    """The kinds that are offered, by whose they are."""
+    groups = re.findall(r'<optgroup label="(.*?)">(.*?)</optgroup>', page.content.decode(), re.S)
+    return {name: re.findall(r'<option value="(\w+)"', options) for name, options in groups}
+
+
+def test_the_kinds_of_the_chosen_provider_come_first_and_each_is_explained(admin):
+    page = admin.get("/mappings/try/?provider=smtp")
+
+    offered = kinds_on(page)
+    assert offered.pop("Email by SMTP") == ["dsn"]
+    assert offered == {"Other providers only": ["status", "inbound", "keys", "amd", "answer", "script"]}
+    assert "Key press What somebody pressed during a call." in text(page)
+
+
+def test_choosing_a_provider_brings_its_kinds_alone_and_keeps_the_choice(admin):
+    answer = admin.get("/mappings/try/?provider=twilio&kind=amd", headers=HTMX)
+
+    assert answer.content.lstrip().startswith(b'<div id="kind"')
+    assert kinds_on(answer)["Twilio"] == ["status", "inbound", "keys", "amd"]
+    assert b'value="amd" selected' in answer.content
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.http import require_http_methods
+from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
 from deliveries import mappings
@@ -16,7 +17,7 @@ from deliveries.models import Account, MappingVersion, Receipt
 from deliveries.receiving.payloads import understand
 from deliveries.receiving.translation import Mapping
 from deliveries.reporting.keyset import LARGEST_ID
-from deliveries.reporting.pages import who
+from deliveries.reporting.pages import fragment, who
 from deliveries.reporting.try_form import TryForm
 from deliveries.reporting.trying import Tried, as_form, as_line, tried
 from deliveries.reporting.views.mappings.sections import READ, drafted_rows, sections, sees_addresses
@@ -24,8 +25,10 @@ from deliveries.reporting.views.mappings.sections import READ, drafted_rows, sec
 
 @requires(READ)
 @require_http_methods(["GET", "HEAD", "POST"])
+@vary_on_headers("HX-Request")
 def attempt(request: HttpRequest) -> HttpResponse:
-    """GET: an empty form, or (`receipt`) a stored receipt read anew. POST: what the callback in it would mean.
+    """GET: an empty form, or (`receipt`) a stored receipt read anew; for htmx only the kinds of callback that
+    the chosen provider has. POST: what the callback in it would mean.
 
     Nothing is stored, and what was pasted goes into no log.
     """
@@ -48,7 +51,7 @@ def attempt(request: HttpRequest) -> HttpResponse:
         found = [tried(understand(line, tables), account.provider, tables)]
         form = TryForm(initial=as_form(receipt, account) if shown else {"provider": account.provider})
     else:
-        form = TryForm()
+        form = TryForm(initial={"provider": request.GET.get("provider"), "kind": request.GET.get("kind")})
     told = {
         **sections("try", draft),
         "form": form,
@@ -57,7 +60,7 @@ def attempt(request: HttpRequest) -> HttpResponse:
         "full": shown,
         "limit": settings.RECEIPT_MAX_BYTES,
     }
-    answer = render(request, "mappings/try.html", told, status=status)
+    answer = render(request, fragment(request, "mappings/try.html", "kind"), told, status=status)
     add_never_cache_headers(answer)  # it holds what was pasted
     return answer
 
