@@ -3,6 +3,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from deliveries import tending
@@ -65,8 +66,6 @@ def test_whoever_looks_after_deliveries_takes_a_row_and_gives_it_back(login, rol
 
 
 def test_taking_needs_a_permission_that_readers_lack(login, make_user, entry):
-    from django.contrib.auth.models import Permission
-
     reader = make_user("")
     reader.user_permissions.add(Permission.objects.get(codename="view_report"))
     client = login(user=reader)
@@ -187,7 +186,7 @@ def test_every_count_of_a_queue_with_snoozed_rows_leads_to_that_many(marketer):
     second = marketer.get(onward)
 
     assert 'badge">70<' in first.content.decode()
-    assert (shown_count(first), rows(first), rows(second), shown_count(second)) == (58, 50, 8, 58)
+    assert (shown_count(first), rows(first), rows(second), shown_count(second)) == (58, 30, 28, 58)
     assert (n, shown_count(asleep), rows(asleep)) == (12, 12, 12)
 
 
@@ -238,6 +237,34 @@ def test_a_report_counts_snoozed_rows_like_all_others(marketer):
 
     assert (shown_count(report), rows(report), selection.messages().count()) == (4, 4, 4)
     assert shown_count(marketer.get(f"{campaign.get_absolute_url()}?queue=retry&snoozed=1")) == 4
+
+
+def test_snoozing_without_a_script_asks_on_a_page_of_its_own_and_comes_back(marketer, entry):
+    link = html.unescape(
+        re.search(r'href="([^"]+)" data-nap', marketer.get(RETRY + "?owner=nobody").content.decode()).group(1)
+    )
+
+    page = marketer.get(RETRY + link).content.decode()
+    action = html.unescape(re.search(r'<form class="btn-row" method="post" action="([^"]+)"', page).group(1))
+    done = marketer.post(action, {"one": re.search(r'value="(days:\d+)"', page).group(1)}, follow=True)
+    entry.refresh_from_db()
+
+    assert link == f"?owner=nobody&snooze={entry.pk}"
+    assert str(entry.message.contact) in page
+    assert done.redirect_chain == [(RETRY + "?owner=nobody", 302)]
+    assert entry.snoozed_until > timezone.now() + timedelta(days=2)
+
+
+@pytest.mark.parametrize("pk", ["", "x", "0", "-1", "9" * 30, "٣"])
+def test_nobody_is_asked_about_a_row_that_is_not_there(marketer, pk):
+    assert marketer.get(RETRY, {"snooze": pk}).status_code == 404
+
+
+def test_readers_are_not_asked_until_when(login, make_user, entry):
+    reader = make_user("")
+    reader.user_permissions.add(Permission.objects.get(codename="view_report"))
+
+    assert login(user=reader).get(f"{RETRY}?snooze={entry.pk}").status_code == 403
 
 
 def test_waking_brings_a_row_back_and_says_so(marketer, entry):

@@ -16,7 +16,7 @@ from deliveries.reporting.figures import CampaignFigures
 from deliveries.reporting.filters import OutcomeFilter, View
 from deliveries.reporting.icons import ICONS
 from deliveries.reporting.keyset import Page
-from deliveries.reporting.outcomes import STEPS, Count, Table, table
+from deliveries.reporting.outcomes import STEPS, Count, Table, page_size, table
 from deliveries.reporting.pages import swaps, trigger
 
 ALL = ""
@@ -69,6 +69,11 @@ class Listing:
         """The icons the rows refer to, drawn once for all of them: a page of rows stays small."""
         used = {name for row in self.table.rows for name in (row.message.channel, row.bucket) if name}
         return [(name, mark_safe(ICONS[name])) for name in sorted(used)]  # noqa: S308 - constants of ours
+
+    @property
+    def size(self) -> int:
+        """Rows to a page."""
+        return page_size(self.view)
 
     @property
     def export_query(self) -> str:

@@ -21,6 +21,7 @@ from deliveries.statuses import BUCKETS, Disposition, Status
 from deliveries.wording import withdrawal, wording
 
 PAGE_SIZE = 50
+WORKLIST_SIZE = 30  # rows of work carry their owner and more buttons, and nobody works on fifty at a time
 COUNT_LIMIT = 10_000
 # What a row of either kind needs loaded with it.
 MESSAGE_LINKS = ("contact", "address", "campaign", "queue_entry__owner")
@@ -105,13 +106,17 @@ def table(
     """
     if view.queue:
         found = page(
-            entries(view, now).select_related(*ENTRY_LINKS), PAGE_SIZE, after, pk="message_id", at="at"
+            entries(view, now).select_related(*ENTRY_LINKS), page_size(view), after, pk="message_id", at="at"
         )
     else:
-        found = page(messages_of(view, now).select_related(*MESSAGE_LINKS), PAGE_SIZE, after)
+        found = page(messages_of(view, now).select_related(*MESSAGE_LINKS), page_size(view), after)
     asleep = snoozed(view, now)
     total = count(view, now, found, figures, counts, asleep)
     return Table(found, list(rows(found.rows, now)), total, asleep)
+
+
+def page_size(view: View) -> int:
+    return WORKLIST_SIZE if view.is_worklist else PAGE_SIZE
 
 
 def count(

@@ -1,7 +1,7 @@
 /* What pages need beyond htmx: selection, polling, toasts, errors, shortcuts, the phone menu. Works on attributes:
    [data-tick] [data-tick-all] [data-bulk-count] [data-all-button data-total] [data-all]   selection in #results
    [data-live data-outcomes]   polled with a `refresh` event      [data-open] [data-act]   what Enter and `a` press in a row
-   [data-menu] [data-fold] [data-help] [data-print] [data-close] [data-copy=css]   buttons      #s   search      #count   the result count
+   [data-menu] [data-fold] [data-help] [data-print] [data-close] [data-copy=css] [data-nap]   buttons      #s   search      #count   the result count
    Nothing is stored but one flag: shortcuts switched off. */
 "use strict";
 (() => {
@@ -64,7 +64,7 @@
       tick(box, box.checked);
       return;
     }
-    const button = event.target.closest("button, [data-tick-all]");
+    const button = event.target.closest("button, [data-tick-all], [data-nap]");
     if (!button) return;
     const has = (name) => name in button.dataset;
     if (has("tickAll")) {
@@ -88,6 +88,11 @@
       copy($(button.dataset.copy));
     } else if (has("print")) {
       print();
+    } else if (has("nap")) {
+      event.preventDefault();
+      snooze(button.id.slice(4));
+    } else if (button.closest("#naps")) {
+      setTimeout(() => $("#naps")?.close()); // not before htmx knows which button it was
     } else if (has("close")) {
       button.closest("[data-toast]").remove();
     }
@@ -102,6 +107,12 @@
       getSelection().selectAllChildren(text);
       toast({ text: "Selected. Copy it with Ctrl+C or Cmd+C." });
     }
+  }
+
+  /* One dialog for all rows: its buttons are told which row is meant. */
+  function snooze(row) {
+    $$("#naps [name]").forEach((button) => (button.value = button.value.replace(/:.*/, `:${row}`)));
+    $("#naps").showModal();
   }
 
   function unfold(button, part) {

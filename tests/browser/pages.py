@@ -18,6 +18,7 @@ from deliveries.models import (
     CodeDay,
     MappingVersion,
     Message,
+    QueueEntry,
     Receipt,
     RouteEvidence,
     SeenCode,
@@ -41,6 +42,10 @@ def newest(model: type) -> int:
 
 def failed_message() -> int:
     return Message.objects.filter(disposition="BOUNCED_HARD").earliest("pk").pk
+
+
+def standing(queue: str) -> int:
+    return QueueEntry.objects.filter(queue=queue).earliest("pk").pk
 
 
 def mapping_work(address: str) -> str:
@@ -100,6 +105,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "draft": ("marketer", lambda: f"/campaigns/{DRAFT}/"),
     "queues": ("marketer", lambda: "/queues/"),
     "queue": ("marketer", lambda: "/queues/correct/"),
+    "snooze": ("marketer", lambda: f"/queues/correct/?snooze={standing('correct')}"),
     "queue empty": (
         "marketer",
         lambda: f"/queues/{next(q for q in ('review', 'switch', 'suppress') if not queue_counts().get(q))}/",

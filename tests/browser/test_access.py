@@ -52,6 +52,7 @@ def in_every_look(page: Page) -> dict[str, list[str]]:
 def short_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     """One row is like another, and axe looks at every element."""
     monkeypatch.setattr(outcomes, "PAGE_SIZE", 8)
+    monkeypatch.setattr(outcomes, "WORKLIST_SIZE", 8)
     monkeypatch.setattr(trail, "PAGE_SIZE", 12)
     monkeypatch.setattr(admin.ModelAdmin, "list_per_page", 12)
 

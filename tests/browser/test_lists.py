@@ -136,3 +136,22 @@ def test_a_select_that_changes_nothing_else_leaves_no_empty_parameter(page: Page
     page.locator("#filter-channel").select_option("")
 
     page.wait_for_url("**/?queue=watch")
+
+
+def test_a_row_is_snoozed_in_one_dialog_for_all(page: Page) -> None:
+    page.goto("/queues/correct/?channel=sms")
+    link = page.locator("[data-nap]").nth(1)
+    row = link.get_attribute("id")
+
+    link.click()
+    expect(page.get_by_role("dialog", name="Snooze")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(link).to_be_focused()
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").get_by_role("button", name="For 3 days").click()
+
+    expect(page.locator(".toast")).to_contain_text("Snoozed until")
+    expect(page.locator(f"#{row}")).to_have_count(0)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.locator("#count")).to_be_focused()
+    assert page.url.endswith("?channel=sms")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Response
 
+from tests import reporting_rows
 from tests.browser.pages import PAGES
 from tests.browser.watching import Watch
 from tests.browser.world import REPORT
@@ -44,6 +45,15 @@ def test_the_report_of_fifty_rows_is_small_html(page: Page, watch: Watch) -> Non
     assert page.locator("#results tbody tr").count() == 50
     assert len(html.body()) <= 80 * KB
     assert compressed([html]) <= 10 * KB
+
+
+def test_a_full_page_of_a_queue_is_small_html(page: Page, watch: Watch) -> None:
+    reporting_rows.campaign([1] * 60, name="Reminders of the autumn check-up", slug="many")
+    page.goto("/queues/retry/", wait_until="networkidle")
+
+    [html] = of(watch, "/queues/retry/")
+    assert page.locator("#results tbody tr").count() == 30
+    assert len(html.body()) <= 60 * KB
 
 
 def test_style_sheets_and_scripts_of_ours_are_small(page: Page, watch: Watch) -> None:

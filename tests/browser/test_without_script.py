@@ -82,3 +82,18 @@ def test_the_menu_of_a_phone_stands_open(enter: Callable[..., Page]) -> None:
 
     expect(phone.get_by_role("link", name="Campaigns", exact=True)).to_be_visible()
     expect(phone.get_by_role("button", name="Menu")).to_be_hidden()
+
+
+def test_a_row_is_snoozed_on_a_page_of_its_own(plain: Page) -> None:
+    plain.goto("/queues/correct/")
+    name = plain.locator("#results .t-contact a").first.inner_text()
+    link = plain.locator("[data-nap]").first
+    row = link.get_attribute("id")
+
+    link.click()
+    expect(plain.get_by_role("heading", level=1)).to_have_text(f"Snooze {name}")
+    plain.get_by_role("button", name="For 3 days").click()
+
+    expect(plain.locator(".toast")).to_contain_text("Snoozed until")
+    expect(plain.locator("#results [data-nap]").first).to_be_visible()
+    expect(plain.locator(f"#{row}")).to_have_count(0)

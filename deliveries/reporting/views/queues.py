@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django import forms
 from django.contrib import messages
@@ -64,7 +64,9 @@ def queue(request: HttpRequest, queue: str) -> HttpResponse:
     """GET: the list. POST: take or snooze one row of it; htmx gets the list as it is then, others are sent there."""
     if queue not in Queue.values:
         raise Http404(f"There is no queue called {queue}.")
-    return _tended(request, queue) if request.method == "POST" else _page(request, queue)
+    if request.method == "POST":
+        return _tended(request, queue)
+    return _snooze(request, queue) if "snooze" in request.GET else _page(request, queue)
 
 
 class TendForm(forms.Form):
@@ -112,6 +114,28 @@ def _tend(form: TendForm, queue: str, user: User) -> tuple[bool, str]:
     return done, said if done else "Nothing was changed: somebody was faster, or the row left this queue."
 
 
+def _snooze(request: HttpRequest, queue: str) -> HttpResponse:
+    """Asks until when one row stands aside; where there is a script, a dialog of the list does."""
+    if not may_tend(who(request)):
+        raise PermissionDenied
+    given = request.GET.copy()
+    pk = given.pop("snooze")[-1]
+    if not (pk.isascii() and pk.isdigit() and int(pk) <= LARGEST_ID):
+        raise Http404("That is no row of a queue.")
+    entry = get_object_or_404(QueueEntry.objects.select_related("message__contact"), pk=pk, queue=queue)
+    told = {
+        "entry": entry,
+        "queue_label": Queue(queue).label,
+        "back": _url(queue, given.urlencode()),
+        "naps": _naps(timezone.now()),
+    }
+    return render(request, "deliveries/snooze.html", told)
+
+
+def _naps(now: datetime) -> list[tuple[str, str]]:
+    return [(key, nap.label) for key, nap in tending.naps(now).items()]
+
+
 def _page(request: HttpRequest, queue: str) -> HttpResponse:
     now = timezone.now()
     counts = queue_counts()
@@ -132,7 +156,8 @@ def _page(request: HttpRequest, queue: str) -> HttpResponse:
         "steps": STEPS,
         "now": now,
         "may_tend": may_tend(who(request)),
-        "naps": [(key, nap.label) for key, nap in tending.naps(now).items()],
+        "naps": _naps(now),
+        "nap_query": f"{request.GET.urlencode()}&" if request.GET else "",
         "export_url": reverse("deliveries:export", args=[queue]),
         **context(shown, request),
     }
