@@ -88,7 +88,10 @@ def mapping_work(address: str) -> str:
         channel="sms", country="US", carrier="Carrier A", note="Told by the aggregator"
     )
     StrayReport.objects.create(
-        account_id=account.pk, address="somebody@example.net", text="A virus in mail with our name.", at=now
+        account_id=account.pk,
+        address="somebody@example.net",
+        at=now,
+        text=f"A virus in mail with our name, see https://mail.example/{'a-long-way-' * 9}down",
     )
     return address.format(version=published.pk, receipt=newest(Receipt))
 
