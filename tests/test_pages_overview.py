@@ -129,6 +129,7 @@ def test_alarms_about_codes_lead_those_who_may_to_the_mappings(login):
         page = login(role).get("/").content.decode()
         assert "1 alarm about providers" in page
         assert ('href="/mappings/">Look' in page) is link
+        assert ("An administrator can look into it." in page) is not link
 
 
 def test_an_account_without_its_credentials_is_named_to_those_who_can_enter_them(login):
