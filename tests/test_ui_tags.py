@@ -176,6 +176,12 @@ def test_product_pages_carry_no_inline_script_or_style_and_the_token_once(rf):
     assert "admin/css/base.css" not in html
 
 
+def test_a_long_code_breaks_behind_its_underscores_and_nowhere_else():
+    html = rendered('{% pill "permanent" "UNKNOWN_SUB<b>" plain=True %}')
+
+    assert "UNKNOWN_<wbr>SUB&lt;b&gt;" in html
+
+
 @pytest.mark.parametrize(
     ("files", "limit"),
     [(["css/ui.css"], 8192), (["js/ui.js", "js/charts.js"], 6144)],

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from contacts.channels import Channel
@@ -146,6 +147,12 @@ def share(count: int | None, total: int | None) -> str:
     if total * 0.9995 <= count < total:
         return ">99.9%"
     return f"{count * 100 / total:.1f}%"
+
+
+@register.filter
+def breakable(code: object) -> SafeString:
+    """A provider's code that may go over to the next line behind each underscore, and is told so."""
+    return mark_safe("<wbr>".join(escape(part) for part in re.split(r"(?<=_)", str(code))))  # noqa: S308 - escaped
 
 
 @register.filter
