@@ -13,8 +13,9 @@ from contacts.consenting import record_opt_out
 from contacts.models import Address, Suppression
 from contacts.suppressing import suppress
 from deliveries import batches as subject
-from deliveries.batches import GRACE, SKIPS, Selection, can_undo, preview, run, start, undo
+from deliveries.batches import GRACE, SKIPS, can_undo, preview, run, start, undo
 from deliveries.models import Batch, BatchItem, Cause, Message, Outbox, QueueEntry
+from deliveries.selections import Selection
 from deliveries.sending.dispatch import dispatch
 from tests import factories
 from tests.engine import (

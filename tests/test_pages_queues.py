@@ -7,9 +7,9 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from deliveries import tending
-from deliveries.batches import Selection
 from deliveries.models import Batch, Message, QueueEntry
 from deliveries.reporting.filters import QueueFilter, View, entries, matching
+from deliveries.selections import Selection
 from tests import reporting_rows
 
 pytestmark = pytest.mark.django_db

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from campaigns.models import Campaign
 from deliveries import batches
 from deliveries.models import Message, Outbox
+from deliveries.selections import Selection
 
 FEW_PAGES = range(51, batches.SLICE + 1)  # more than one page, and carried out at once
 
@@ -20,7 +21,7 @@ def find_a_mixture() -> str:
     for campaign in Campaign.objects.order_by("pk"):
         carriers = Message.objects.filter(campaign=campaign).order_by().values_list("carrier", flat=True)
         for carrier in sorted(set(carriers)):
-            chosen = batches.Selection(campaign.pk, "", {"carrier": carrier}, (), timezone.now())
+            chosen = Selection(campaign.pk, "", {"carrier": carrier}, (), timezone.now())
             found = batches.preview("retry", chosen, {}, None, timezone.now())
             if found.total in FEW_PAGES and found.will_act and found.skipped:
                 return f"/campaigns/{campaign.slug}/?carrier={carrier}"

@@ -11,6 +11,7 @@ from accounts.models import User
 from contacts.models import Note
 from deliveries import batches, demo
 from deliveries.models import Message
+from deliveries.selections import Selection
 from deliveries.simulation import Simulation
 
 SEED = 7
@@ -47,7 +48,7 @@ def somebody_works() -> None:
     chosen = Message.objects.filter(queue_entry__queue="correct").order_by("pk")[:4]
     done = Message.objects.filter(disposition="DELIVERED").order_by("pk")[:2]
     ids = tuple(message.pk for message in (*chosen, *done))
-    batches.start("retry", batches.Selection(None, "", {}, ids, NOW), {}, marketer, NOW)
+    batches.start("retry", Selection(None, "", {}, ids, NOW), {}, marketer, NOW)
     Note.objects.create(contact=chosen[0].contact, author=marketer, text="Asked for the new number.", at=NOW)
 
 

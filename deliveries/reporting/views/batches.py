@@ -28,6 +28,7 @@ from deliveries.reporting.filters import filter_of
 from deliveries.reporting.keyset import LARGEST_ID, page
 from deliveries.reporting.outcomes import AT_ONCE, bucket_of, meaning
 from deliveries.reporting.pages import next_url, who
+from deliveries.selections import About, Selection, about, ways
 from deliveries.wording import wording
 
 LIST_SIZE = 50
@@ -104,9 +105,9 @@ class SelectionForm(forms.Form):
         return cleaned
 
     @property
-    def selection(self) -> batches.Selection:
+    def selection(self) -> Selection:
         given = self.cleaned_data
-        return batches.Selection(
+        return Selection(
             campaign_id=given["campaign"],
             queue=given["queue"],
             filters=given["filters"],
@@ -153,7 +154,7 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
     action, now = form.cleaned_data["action"], timezone.now()
     waits = form.missing == "channel"  # nothing can be counted before it is known where to
     found = None if waits else batches.preview(action, form.selection, form.options, who(request), now)
-    chosen = batches.about(form.selection)
+    chosen = about(form.selection)
     told = {
         "form": form,
         "action": action,
@@ -176,7 +177,7 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
     return render(request, "deliveries/batch_preview.html", told, status=422 if problem else 200)
 
 
-def _about(chosen: batches.About, now: datetime) -> dict[str, Any]:
+def _about(chosen: About, now: datetime) -> dict[str, Any]:
     """How many messages of which campaigns on which channels, and how old they are."""
     return {
         "chosen": chosen,
@@ -186,8 +187,8 @@ def _about(chosen: batches.About, now: datetime) -> dict[str, Any]:
     }
 
 
-def _ways(chosen: batches.About) -> dict[str, Any]:
-    found = batches.ways(chosen)
+def _ways(chosen: About) -> dict[str, Any]:
+    found = ways(chosen)
     barred = [f"{way.channel.label} ({way.why_not})" for way in found if way.why_not]
     return {"ways": [way for way in found if not way.why_not], "barred": ", ".join(barred)}
 
@@ -197,14 +198,14 @@ def _counted(parts: Sequence[tuple[Any, int]]) -> list[str]:
     return [f"{part} ({n:,})" if len(parts) > 1 else str(part) for part, n in parts]
 
 
-def _campaigns(chosen: batches.About) -> str:
+def _campaigns(chosen: About) -> str:
     names = _counted(chosen.campaigns)
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     listed = f"{', '.join(names[:NAMED])}{more}"
     return f"{len(names)} campaigns: {listed}" if len(names) > 1 else listed
 
 
-def _texts(chosen: batches.About, channel: str) -> dict[str, Any]:
+def _texts(chosen: About, channel: str) -> dict[str, Any]:
     """What would be sent: on `channel`, or for a retry where each was sent; of the most frequent the first few."""
     wanted = list(dict.fromkeys((campaign.pk, channel or was) for campaign, was, _ in chosen.parts))
     shown = wanted[:TEXTS]
