@@ -6,7 +6,8 @@ from django.db.models import F
 from campaigns.models import Campaign, Recipient
 from deliveries.models import CarrierTally, DayTally, RecipientTally, SourceTally
 from deliveries.reporting.charts import finding, outcome_by_channel
-from deliveries.reporting.figures import Outcomes, campaign_figures, lines, overview, percent
+from deliveries.reporting.day_figures import overview
+from deliveries.reporting.figures import Outcomes, campaign_figures, lines, percent
 from deliveries.statuses import Disposition
 from tests import factories, reporting_rows
 

@@ -6,7 +6,6 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from functools import cached_property
 
 from django.db.models import Sum
@@ -16,7 +15,6 @@ from deliveries.models import (
     Account,
     CarrierTally,
     CodeTally,
-    DayTally,
     Queue,
     QueueTally,
     RecipientTally,
@@ -25,10 +23,7 @@ from deliveries.models import (
 )
 from deliveries.statuses import BUCKETS, Disposition
 
-FLOOR, TARGET = (
-    0.90,
-    0.95,
-)  # the benchmarks of S1 and S2: below the floor is systemic, from the target on healthy
+FLOOR, TARGET = 0.90, 0.95  # below the floor something is wrong throughout, from the target on all is well
 TOO_OPEN = 0.10  # with more than this pending, a rate says little
 FEWEST_TO_JUDGE = 20  # a campaign smaller than this is not called below anything
 SHOWN_CAUSES, MOST_CAUSES = 7, 15
@@ -454,95 +449,6 @@ def queue_counts() -> dict[str, int]:
     """Entries of each queue over all campaigns."""
     rows = QueueTally.objects.order_by().values_list("queue").annotate(total=Sum("n"))
     return {queue: n for queue, n in rows if n > 0}
-
-
-# ---- All campaigns, by day -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One carrier over some days."""
-
-    outcomes: Outcomes
-
-    @property
-    def rate(self) -> float | None:
-        return self.outcomes.rate
-
-    @property
-    def tint(self) -> str:
-        """The bucket whose colour tints the cell; '' where too little was sent to say."""
-        return "" if self.outcomes.sent < FEWEST_TO_JUDGE else self.outcomes.verdict.bucket
-
-
-@dataclass(frozen=True)
-class CarrierDays:
-    """Carriers (rows) by spans of days (columns)."""
-
-    spans: list[tuple[date, date]]
-    rows: list[tuple[str, Outcomes, list[Cell]]]
-
-
-@dataclass(frozen=True)
-class Overview:
-    outcomes: Outcomes
-    before: Outcomes  # the same number of days, just before
-    by_channel: dict[str, Outcomes]
-    carriers: CarrierDays
-
-
-SPAN_OF = {7: 1, 30: 3, 90: 7}  # days to a column, so that the table stays narrow enough to read
-SHOWN_CARRIERS = 12
-
-
-def overview(days: int, today: date) -> Overview:
-    """The last `days` UTC days, today included. One query, over day totals only."""
-    start = today - timedelta(days=days - 1)
-    rows = (
-        DayTally.objects.filter(day__gt=start - timedelta(days=days + 1), day__lte=today)
-        .order_by()
-        .values_list("day", "channel", "carrier", "disposition")
-        .annotate(total=Sum("n"))
-    )
-    now, before = Counter[str](), Counter[str]()
-    channels: dict[str, Counter[str]] = defaultdict(Counter)
-    cells: dict[str, dict[int, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
-    step = SPAN_OF.get(days, 1)
-    for day, channel, carrier, disposition, n in rows:
-        if day < start:
-            before[disposition] += n
-            continue
-        now[disposition] += n
-        channels[channel][disposition] += n
-        if carrier:
-            cells[carrier][(today - day).days // step][disposition] += n
-    return Overview(
-        Outcomes(dict(now)),
-        Outcomes(dict(before)),
-        {
-            key: Outcomes(dict(count))
-            for key, count in sorted(channels.items(), key=lambda pair: -pair[1].total())
-        },
-        _carrier_days(cells, days, step, today),
-    )
-
-
-def _carrier_days(
-    cells: Mapping[str, Mapping[int, Counter[str]]], days: int, step: int, today: date
-) -> CarrierDays:
-    columns = list(reversed(range(math.ceil(days / step))))
-    first = today - timedelta(days=days - 1)
-    spans = [
-        (max(first, today - timedelta(days=at * step + step - 1)), today - timedelta(days=at * step))
-        for at in columns
-    ]
-    rows = []
-    for carrier, by_column in cells.items():
-        whole: Counter[str] = sum(by_column.values(), Counter())
-        row = [Cell(Outcomes(dict(by_column[at]) if at in by_column else {})) for at in columns]
-        rows.append((carrier, Outcomes(dict(whole)), row))
-    rows.sort(key=lambda row: (-row[1].sent, row[0]))
-    return CarrierDays(spans, rows[:SHOWN_CARRIERS])
 
 
 def providers() -> dict[int, str]:

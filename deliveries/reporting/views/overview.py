@@ -20,17 +20,14 @@ from deliveries.credentials import CredentialsUnreadable
 from deliveries.health import last_beat
 from deliveries.models import Account, CodeAlarm, PendingReceipt, Queue
 from deliveries.reporting.charts import finding, outcome_by_channel, twin, verdict_icon
+from deliveries.reporting.day_figures import SPAN_OF, Cell, Overview, overview
 from deliveries.reporting.figures import (
     FEWEST_TO_JUDGE,
     FLOOR,
-    SPAN_OF,
     TARGET,
-    Cell,
     Line,
     Outcomes,
-    Overview,
     lines,
-    overview,
     percent,
     queue_counts,
 )
