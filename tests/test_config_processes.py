@@ -96,6 +96,7 @@ def test_web_serves_pages_and_knows_no_stranger(start):
     assert "Traceback" not in web.output
 
 
+@pytest.mark.once
 def test_bytes_that_are_no_text_in_a_query_are_no_error(start):
     web = start("web")
     web.wait_for(web.answers)
@@ -108,6 +109,7 @@ def test_bytes_that_are_no_text_in_a_query_are_no_error(start):
     assert "Traceback" not in web.output
 
 
+@pytest.mark.once
 def test_a_header_with_an_underscore_does_not_pass_for_the_proxys(start):
     production = {
         "WAYBILL_ENV": "production",
@@ -126,6 +128,7 @@ def test_a_header_with_an_underscore_does_not_pass_for_the_proxys(start):
     assert "strict-transport-security" in genuine.headers
 
 
+@pytest.mark.once
 def test_web_refuses_a_taken_port_in_one_sentence(start, process_env):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", int(process_env["PORT"])))
@@ -160,6 +163,7 @@ def test_a_killed_cluster_is_replaced_whole(start):
     worker.wait_for(lambda: clusters(worker) and not set(clusters(worker)) & set(before))
 
 
+@pytest.mark.once
 def test_a_cluster_that_hangs_is_replaced(start, process_env):
     from datetime import timedelta
 
@@ -217,6 +221,7 @@ def test_up_starts_everything_and_ends_quietly(start, make_user, signum):
     assert clusters(up) == []
 
 
+@pytest.mark.once
 def test_up_refuses_a_taken_port_in_one_sentence(start, process_env):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", int(process_env["PORT"]) + 1))
