@@ -1,0 +1,72 @@
+"""What holds for every page there is, in one visit to each: it fits every width, and it breaks no rule of WCAG 2.2 AA
+and of good practice that axe can judge, on the desktop and on the phone, light and dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser import rules
+from tests.browser.pages import PAGES
+from tests.browser.watching import Watch
+
+DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+# What depends on the theme is colour alone: the other one of a size is asked for colours only.
+LOOKS = [
+    (DESKTOP, "light", rules.ALL),
+    (DESKTOP, "dark", rules.COLOURS),
+    (PHONE, "dark", rules.ALL),
+    (PHONE, "light", rules.COLOURS),
+]
+# 720 px are a 1440 px window at 200 %; 761 and 1101 px are the first of a layout.
+WIDTHS = (320, 390, 720, 761, 1101, 1440)
+OVERFLOW = """() => document.documentElement.scrollWidth - innerWidth"""
+# Only to say what sticks out, when something does.
+CULPRITS = """() => [...document.querySelectorAll("main *")]
+  .filter((one) => one.getBoundingClientRect().right > innerWidth + 1).slice(0, 3)
+  .map((one) => one.outerHTML.slice(0, 100))"""
+# One row is like another, and axe looks at every element.
+SHORTEN = """() => document.querySelectorAll("tbody tr:nth-child(n+9), .timeline li:nth-child(n+9)")
+  .forEach((one) => one.remove())"""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_every_width_and_breaks_no_rule(
+    enter: Callable[..., Page], watch: Watch, name: str
+) -> None:
+    username, url = PAGES[name]
+    page = enter(username)
+    watch.expect(r"40[34]" if name.startswith("not ") else "^$")
+
+    page.goto(url())
+
+    assert watch.unexpected() == []
+    assert too_wide(page) == {}
+    watch.expect(rules.STYLED_BY_AXE)
+    page.evaluate(SHORTEN)
+    assert broken_rules(page) == {}
+
+
+def too_wide(page: Page) -> dict[int, list]:
+    """Width -> by how many pixels the page is wider, and what sticks out; only where it does."""
+    found = {}
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 640})
+        if over := page.evaluate(OVERFLOW):
+            found[width] = [over, *page.evaluate(CULPRITS)]
+    return found
+
+
+def broken_rules(page: Page) -> dict[str, list[str]]:
+    """Look -> a line for each element that breaks a rule in it; only where one does."""
+    found = {}
+    for size, theme, asked in LOOKS:
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", theme)
+        if page.locator("[data-chart]").count():
+            page.wait_for_function("document.querySelector('[data-chart].is-drawn')")
+        if broken := rules.violations(page, asked):
+            found[f"{size['width']} px, {theme}"] = broken
+    return found
