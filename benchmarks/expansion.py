@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from uuid import uuid4
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -13,6 +12,7 @@ from benchmarks import references, rows
 from benchmarks.measuring import Figure, Options, Rounds, tell, timed
 from campaigns.models import Campaign, Recipient
 from deliveries.models import Message, Outbox
+from deliveries.references import new_reference
 from deliveries.sending.expansion import CHUNK, expand
 
 CHUNKS = 4  # in each round
@@ -68,7 +68,7 @@ def _copy(campaign: Campaign, to: Campaign, away: int, contacts: int) -> float:
         "message_id": lambda id: id + away,
         "recipient_id": lambda id: id + away,
         "campaign_id": lambda id: to.pk,
-        "uuid": lambda uuid: uuid4(),
+        "uuid": lambda uuid: new_reference(),
     }
     ready = {}
     with connection.cursor() as cursor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from django.db import models
@@ -13,6 +12,7 @@ from campaigns.models import Campaign, Priority, Recipient, Sender
 from contacts.channels import Channel
 from contacts.models import Address, AppendOnly, Contact
 from deliveries.models.accounts import Account
+from deliveries.references import new_reference
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Status
 
 
@@ -32,7 +32,7 @@ class Message(models.Model):
     """One attempt. A retry or a switch is a new Message that names the one it follows, and why."""
 
     uuid = models.UUIDField(
-        default=uuid.uuid4, unique=True, help_text="Our reference, in every callback address."
+        default=new_reference, unique=True, help_text="Our reference, in every callback address."
     )
     recipient = models.ForeignKey(Recipient, models.PROTECT, related_name="messages", **BARE)
     campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="messages", **BARE)

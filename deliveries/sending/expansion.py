@@ -18,6 +18,7 @@ from contacts.gate import Reason
 from contacts.hours import next_open, zone_for
 from contacts.models import ListMembership
 from deliveries.models import RecipientTally
+from deliveries.references import moment
 from deliveries.sending.routes import Route, routes
 from deliveries.statements import backend
 from deliveries.tallies import bump
@@ -181,7 +182,7 @@ def _insert(campaign: Campaign, route: Route, low: int, high: int, now: datetime
             [(zone, _sql(_opening(campaign, zone, start))) for zone in zones],
         )
         cursor.execute(RECIPIENTS.format(yes=_true()), values)
-        cursor.execute(MESSAGES.format(uuid=statements.NEW_UUID), values)
+        cursor.execute(MESSAGES.format(uuid=statements.new_reference(moment(now))), values)
         cursor.execute(OUTBOX, values)
         cursor.execute(TALLY, values)
         cursor.execute("SELECT reason, count(*) FROM audience GROUP BY reason")

@@ -29,7 +29,6 @@ WHERE account_id = %s AND provider_message_id = ANY(%s::text[]) AND NOT (provide
 # For the expansion of an audience: ids in advance, so that three tables can be filled without joining back.
 # The sub-select asks for the sequence's name once, instead of for every row.
 NEXT_ID = "nextval((SELECT pg_get_serial_sequence('{table}', 'id'))::regclass)"
-NEW_UUID = "gen_random_uuid()"
 
 INBOX = """
 CREATE TEMPORARY TABLE IF NOT EXISTS inbox (
@@ -105,6 +104,11 @@ SELECT (SELECT count(*) FROM told), (SELECT count(*) FROM new WHERE wins),
   (SELECT array_agg(id) FROM (SELECT message_id AS id FROM told WHERE parts > 1
                               UNION SELECT id FROM old WHERE in_parts) AS those_in_parts)
 """
+
+
+def new_reference(moment: str) -> str:
+    """SQL that gives every row a reference of its own; `moment` as `references.moment` gives it."""
+    return f"overlay(gen_random_uuid()::text PLACING '{moment[:8]}-{moment[8:]}-7' FROM 1 FOR 15)::uuid"
 
 
 def claim_receipts(limit: int, ids: Sequence[int] | None) -> list[Waiting]:

@@ -31,7 +31,6 @@ WHERE account_id = %s AND provider_message_id IN ({marks}) AND NOT (provider_mes
 
 # For the expansion of an audience: ids in advance. The transaction holds the one write lock, so they stay free.
 NEXT_ID = "(SELECT coalesce(max(id), 0) FROM {table}) + row_number() OVER (ORDER BY c.id)"
-NEW_UUID = "lower(hex(randomblob(16)))"
 
 WRITE_EVENTS = """
 INSERT INTO deliveries_statusevent (
@@ -64,6 +63,12 @@ def marks(values: Sequence) -> str:
 def earlier(one: str | None, other: str | None) -> str | None:
     """The earlier of two moments as SQLite stores them; one that is not there does not count."""
     return min(filter(None, (one, other)), default=None)
+
+
+def new_reference(moment: str) -> str:
+    """SQL that gives every row a reference of its own; `moment` as `references.moment` gives it."""
+    chance = "lower(substr(hex(randomblob({bytes})), 2))"
+    return f"'{moment}7' || {chance.format(bytes=2)} || '8' || {chance.format(bytes=8)}"
 
 
 def claim_receipts(limit: int, ids: Sequence[int] | None) -> list[Waiting]:
