@@ -1,6 +1,7 @@
 """`make test`: every test on SQLite, then on PostgreSQL where one answers, and what could not run here.
 
-Two run at a time. Tests that start real processes run one after the other: they need the machine for themselves.
+Two run at a time. Tests that start real processes mostly wait: those of one database run one after the other, beside
+those of the other database.
 REQUIRE_ALL=1 turns everything that could not run into a failure.
 """
 
@@ -14,8 +15,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 from xml.etree import ElementTree
 
 import psycopg
@@ -47,41 +50,56 @@ def main(arguments: list[str]) -> int:
     postgresql, missing = find_postgresql()
     counts: Counter[str] = Counter()
     broken: list[str] = []
-    for part in parts(postgresql):
-        print(f"\n──── {part.title} ────", flush=True)
-        code, found, skipped = run(part, arguments)
-        if code == SOME_FAILED and part.selection == BROWSER:
-            code, found = once_more(part, arguments, found)
-        counts += found
-        missing |= skipped
-        if code not in (0, NO_TESTS):
-            broken.append(part.title)
+    for together in parts(postgresql):
+        for part, (code, found, skipped) in zip(together, run_together(together, arguments), strict=True):
+            if code == SOME_FAILED and part.selection == BROWSER:
+                code, found = once_more(part, arguments, found)
+            counts += found
+            missing |= skipped
+            if code not in (0, NO_TESTS):
+                broken.append(part.title)
     return conclude(counts, broken, missing, time.monotonic() - started)
 
 
-def parts(postgresql: str) -> list[Part]:
-    wanted = [
-        Part("SQLite", "", FAST),
-        Part("SQLite, real processes", "", PROCESSES),
-        Part("SQLite, browser", "", BROWSER),
-    ]
+def parts(postgresql: str) -> list[list[Part]]:
+    """What runs one after the other; the parts of an inner list run at the same time."""
+    processes = [Part("SQLite, real processes", "", PROCESSES)]
+    wanted = [[Part("SQLite", "", FAST)], processes, [Part("SQLite, browser", "", BROWSER)]]
     if postgresql:
-        wanted += [
-            Part("PostgreSQL", postgresql, AGAIN),
-            Part("PostgreSQL, real processes", postgresql, [*PROCESSES[:-1], "processes and not once"]),
-        ]
+        again = [*PROCESSES[:-1], "processes and not once"]
+        processes.append(Part("PostgreSQL, real processes", f"{postgresql}_processes", again))
+        wanted.append([Part("PostgreSQL", postgresql, AGAIN)])
     return wanted
 
 
-def run(part: Part, arguments: list[str]) -> tuple[int, Counter[str], set[str]]:
-    """(pytest's exit code, counts by outcome, reasons of tests that could not run here)."""
+# (pytest's exit code, counts by outcome, reasons of tests that could not run here)
+Result = tuple[int, Counter[str], set[str]]
+
+
+def run_together(together: list[Part], arguments: list[str]) -> list[Result]:
+    """Run these parts at the same time. The first speaks on the screen, the others when they are done."""
+    first, *others = together
+    with ThreadPoolExecutor() as pool:
+        kept = [pool.submit(run, part, arguments, aside=True) for part in others]
+        return [run(first, arguments), *(each.result() for each in kept)]
+
+
+def run(part: Part, arguments: list[str], *, aside: bool = False) -> Result:
+    """Run pytest for `part`; `aside` keeps what it prints until it has ended."""
     with tempfile.TemporaryDirectory(prefix="waybill-tests-") as scratch:
         env = {name: value for name, value in os.environ.items() if name not in settings_names()}
         env |= {"WAYBILL_VAR": scratch, "DATABASE_URL": part.database}
         report = Path(scratch) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *part.selection, *arguments]
-        code = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
-        return code, *read(report)
+        title = f"\n──── {part.title} ────"
+        if not aside:
+            print(title, flush=True)
+        done = subprocess.run(
+            command, cwd=ROOT, env=env, check=False, stdout=PIPE if aside else None, text=True
+        )
+        if aside:
+            print(title, done.stdout, sep="\n", flush=True)
+        return done.returncode, *read(report)
 
 
 def once_more(part: Part, arguments: list[str], first: Counter[str]) -> tuple[int, Counter[str]]:
