@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from django.test import Client
 from accounts.models import User
 from deliveries import mappings
 from tests import factories
+from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -121,16 +121,7 @@ def redis_url() -> Iterator[str]:
 @pytest.fixture
 def free_port() -> int:
     """A port that nobody listens on, with the next one free as well (the carriers take PORT + 1)."""
-    for _ in range(50):
-        with socket.socket() as one, socket.socket() as two:
-            one.bind(("127.0.0.1", 0))
-            port = one.getsockname()[1]
-            try:
-                two.bind(("127.0.0.1", port + 1))
-            except (OSError, OverflowError):
-                continue
-            return port
-    return _unavailable("no two free ports in a row")
+    return free_ports(2)[0]
 
 
 @pytest.fixture

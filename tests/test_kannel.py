@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -28,6 +27,7 @@ from deliveries.models import Account, Engagement, Message, PendingReceipt, Rece
 from deliveries.supervisor import end_groups
 from tests import factories
 from tests.engine import person, sending, waiting
+from tests.ports import free_ports
 from tests.smpp_centre import Centre, Refusal, State
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -167,15 +167,6 @@ def said_at(url: str) -> str:
     with contextlib.suppress(httpx.HTTPError):
         return httpx.get(url).text
     return ""
-
-
-def free_ports(count: int) -> list[int]:
-    """As many ports that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 @pytest.fixture

@@ -218,7 +218,7 @@ class Postfix:
             for path in sorted((self.folder / "spool").glob("*.mail")):
                 to = path.with_suffix(".to").read_text()
                 self.codes.append(self.ingest(path.read_bytes(), to))
-                path.unlink()
+                path.unlink(missing_ok=True)  # Postfix no longer waits for an answer
                 told = path.with_suffix(".telling")
                 told.write_text(str(self.codes[-1]))
                 told.rename(path.with_suffix(".code"))

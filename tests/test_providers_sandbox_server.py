@@ -1,6 +1,5 @@
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ import pytest
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, LostAnswer, Outgoing
 from deliveries.providers.sandbox_server import GIVE_UP_AFTER, Carriers, Store, Waiting, tell
+from tests.ports import free_ports
 
 SANDBOX = PROVIDERS["sandbox"]
 SECRET = {"secret": "sandbox-secret"}
@@ -213,12 +213,6 @@ def receiver():
         server.shutdown()
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def start(port, state, speed):
     command = [
         sys.executable,
@@ -252,7 +246,7 @@ def wait_until(condition):
 
 @pytest.mark.processes
 def test_a_killed_server_goes_on_where_it_was(tmp_path, settings):
-    port, state, count = free_port(), tmp_path / "carriers.sqlite3", 150
+    port, state, count = *free_ports(), tmp_path / "carriers.sqlite3", 150
     settings.SANDBOX_URL = f"http://127.0.0.1:{port}"
 
     async def hand_over(callback):
