@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 from statistics import median
 from typing import Any
 
@@ -139,6 +140,7 @@ def _fill(count: int, contacts: int) -> None:
     rows.messages(of, count, contact=contact, **_outcomes())
     _recipients(count)
     _queues()
+    rows.execute(import_module("deliveries.migrations.0011_note_setbacks").NOTE)
     rows.tallies()
     Campaign.objects.update(audience_size=each, expanded_count=each, launched_at=timezone.now())
     rows.settle_down()

@@ -390,7 +390,18 @@ class HeartbeatAdmin(Record):
     ordering = ("name",)
 
 
-# ---- Tallies ---------------------------------------------------------------------------------------------
+# ---- What pages read instead of the messages ---------------------------------------------------------------
+
+
+@admin.register(models.Setback)
+class SetbackAdmin(Record):
+    list_display = ("message_id", "campaign", "channel", "outcome", "reason_code", "carrier", "at")
+    list_select_related = ("campaign",)
+    list_filter = (CampaignFilter,)
+
+    @admin.display(description="status")
+    def outcome(self, setback: models.Setback) -> SafeString:
+        return _pill(setback.disposition, setback.get_status_display())
 
 
 @admin.register(models.TallyDelta)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.utils import timezone
 
 from campaigns.models import Campaign, Recipient
 from contacts.models import ContactList
-from deliveries import tallies
+from deliveries import setbacks, tallies
 from deliveries.models import Message, Queue
 from deliveries.statuses import Disposition, FailureClass, Fault, Status
 from tests import factories
@@ -78,6 +79,8 @@ def _settle(message: Message, at: datetime) -> None:
 
 
 def count() -> None:
-    """Make every tally say what the rows say."""
+    """Make every tally, and the setbacks, say what the rows say."""
     for tally in tallies.ALL_TALLIES:
         tallies.rebuild(tally)
+    with transaction.atomic():
+        setbacks.repair(setbacks.differing())

@@ -19,6 +19,7 @@ from contacts.channels import Channel
 from contacts.consenting import record_opt_out
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import suppress
+from deliveries import setbacks
 from deliveries.deciding.attempts import succeed, withdraw
 from deliveries.deciding.decide import ARRIVED, Decided, State, Step, decide, limit
 from deliveries.deciding.knowing import RECIPIENT_FIELDS, Known, View, arguments, learn, load
@@ -53,7 +54,9 @@ def follow_moved(now: datetime, limit: int = MOVED_LIMIT) -> int:
         with connection.cursor() as cursor:
             cursor.execute(CLAIM_MOVED.format(lock=lock), [limit])
             moved = [message for (message,) in cursor.fetchall()]
-        settle(_arrive(sorted(set(moved))), now)
+        looked_at = sorted(set(moved))
+        settle(_arrive(looked_at), now)
+        setbacks.note(looked_at)
     return len(moved)
 
 

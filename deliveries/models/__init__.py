@@ -34,7 +34,7 @@ from deliveries.models.tallies import (
     Tally,
     TallyDelta,
 )
-from deliveries.models.work import Heartbeat, Moved, Outbox, Queue, QueueEntry
+from deliveries.models.work import Heartbeat, Moved, Outbox, Queue, QueueEntry, Setback
 
 __all__ = [
     "MESSAGE_TALLIES",
@@ -64,6 +64,7 @@ __all__ = [
     "RecipientTally",
     "RouteEvidence",
     "SeenCode",
+    "Setback",
     "SourceTally",
     "StatusEvent",
     "StrayReport",

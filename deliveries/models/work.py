@@ -75,13 +75,9 @@ class Queue(models.TextChoices):
     WATCH = "watch", "Watch"
 
 
-class QueueEntry(models.Model):
-    """A message that waits for somebody or something. Gone as soon as its outcome no longer asks for it."""
+class Narrowed(models.Model):
+    """What lists of outcomes are narrowed by, copied from a message into a small table beside it."""
 
-    message = models.OneToOneField(
-        Message, models.CASCADE, primary_key=True, db_constraint=False, related_name="queue_entry"
-    )
-    queue = models.CharField(max_length=8, choices=Queue)
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="+", **BARE)
     contact_id = models.BigIntegerField()
     channel = models.CharField(max_length=8, choices=Channel)
@@ -90,6 +86,40 @@ class QueueEntry(models.Model):
     reason_code = models.CharField(max_length=64, blank=True)
     carrier = models.CharField(max_length=60, blank=True)
     list_source_id = models.BigIntegerField(default=0)
+
+    class Meta:
+        abstract = True
+
+
+class Setback(Narrowed):
+    """A message that did not arrive, or of which a code says more than its status.
+
+    Lists look here for what is rare among a campaign's messages: no column of a message that receipts change may be
+    indexed. Kept by `deliveries.setbacks`.
+    """
+
+    message = models.OneToOneField(
+        Message, models.CASCADE, primary_key=True, db_constraint=False, related_name="setback"
+    )
+    at = models.DateTimeField(help_text="When the message came to say so.")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["campaign", "disposition", "-message"], name="setback_disposition"),
+            models.Index(fields=["campaign", "reason_code", "-message"], name="setback_code"),
+        ]
+
+    def __str__(self) -> str:
+        return f"message {self.message_id}: {self.disposition or self.status} {self.reason_code}"
+
+
+class QueueEntry(Narrowed):
+    """A message that waits for somebody or something. Gone as soon as its outcome no longer asks for it."""
+
+    message = models.OneToOneField(
+        Message, models.CASCADE, primary_key=True, db_constraint=False, related_name="queue_entry"
+    )
+    queue = models.CharField(max_length=8, choices=Queue)
     at = models.DateTimeField(help_text="When it came to stand here.")
     due_at = models.DateTimeField(
         null=True, help_text="When the playbook will act by itself; empty: it waits for you."

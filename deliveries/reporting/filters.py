@@ -17,6 +17,7 @@ from contacts.channels import Channel
 from contacts.models import ContactList
 from contacts.searching import FEWEST, clean, partly
 from deliveries.models import Message, Queue, QueueEntry
+from deliveries.setbacks import DISPOSITIONS, STATUSES
 from deliveries.statuses import BUCKETS, Status
 
 PERIODS = {
@@ -233,10 +234,16 @@ def matching(
 
     Relative periods count back from `now`, by default the present: give it the moment of a selection that is kept.
     """
-    prefix = "queue_entry__" if queue else ""
     form = filter_of(campaign_id, queue, filters)
+    prefix = "queue_entry__" if queue else "setback__" if _only_setbacks(filters) else ""
     condition = _place(campaign_id, queue, prefix) & _narrowed(form, prefix, now or timezone.now())
     return Message.objects.filter(condition)
+
+
+def _only_setbacks(filters: Mapping[str, str]) -> bool:
+    """Whether every message that these let through is a setback: then they are looked up among those."""
+    status, code = filters.get("status", ""), filters.get("code", NOBODY)
+    return code != NOBODY or DISPOSITION_OF.get(status) in DISPOSITIONS or status in STATUSES
 
 
 def entries(view: View, now: datetime) -> QuerySet[QueueEntry]:

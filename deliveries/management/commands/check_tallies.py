@@ -1,4 +1,5 @@
-"""Compare every tally with the rows it stands for. Exit status 1 when one differs; `--repair` counts anew."""
+"""Compare every tally, and the setbacks, with the rows they stand for. Exit status 1 when one differs; `--repair`
+makes it anew."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from deliveries import setbacks
 from deliveries.reconciling import unbalanced
 from deliveries.tallies import ALL_TALLIES, differences, fold_all, rebuild
 
@@ -29,12 +31,17 @@ class Command(BaseCommand):
                 if options["repair"]:
                     rebuild(tally)
                     self.stdout.write(f"{tally.__name__}: counted anew.")
+            if astray := setbacks.differing():
+                self.stderr.write(f"Setback: wrong about {len(astray)} messages, such as {min(astray)}.")
+                if options["repair"]:
+                    setbacks.repair(astray)
+                    self.stdout.write("Setback: noted anew.")
             for problem in (crooked := unbalanced()):
                 self.stderr.write(problem)
-        if (wrong and not options["repair"]) or crooked:
-            raise CommandError(
-                "The tallies do not equal the rows." if wrong else "A campaign does not add up."
-            )
+        if crooked:
+            raise CommandError("A campaign does not add up.")
+        if (wrong or astray) and not options["repair"]:
+            raise CommandError("The tallies do not equal the rows.")
         self.stdout.write(f"{len(ALL_TALLIES)} tallies equal their rows; every campaign adds up.")
 
     def report(self, name: str, found: dict) -> None:

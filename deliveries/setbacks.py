@@ -1,0 +1,49 @@
+"""The setbacks: messages that did not arrive, or that carry a code, in a narrow table that lists look them up in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db.models import Q
+
+from deliveries.models import Message, Setback
+from deliveries.statements import chunks
+from deliveries.statuses import REACHING, SETTLED, Disposition, Status
+
+ARRIVED_OR_OPEN = ("", Disposition.DELIVERED, Disposition.PENDING)
+IS_SETBACK = ~Q(reason_code="") | ~Q(disposition__in=ARRIVED_OR_OPEN)
+DISPOSITIONS = frozenset(Disposition) - frozenset(ARRIVED_OR_OPEN)
+# Words whose messages are all here, whatever the campaign's goal.
+STATUSES = (SETTLED - REACHING - {Status.CANCELED}) | {Status.TIMED_OUT, Status.UNKNOWN}
+COPIED = (
+    "campaign_id", "contact_id", "channel", "status", "disposition", "reason_code", "carrier", "list_source_id",
+)  # fmt: skip
+
+
+def note(message_ids: Collection[int]) -> None:
+    """Let the table say what these messages say now. Call inside a transaction.
+
+    They stay locked, so that nothing can be written here that they no longer say.
+    """
+    found = Message.objects.filter(IS_SETBACK, pk__in=message_ids).only(*COPIED, "updated_at")
+    setbacks = [of(message) for message in found.select_for_update().order_by("pk")]
+    Setback.objects.filter(pk__in=message_ids).delete()
+    Setback.objects.bulk_create(setbacks, batch_size=300)
+
+
+def of(message: Message) -> Setback:
+    copied = {name: getattr(message, name) for name in COPIED}
+    return Setback(message_id=message.pk, at=message.updated_at, **copied)
+
+
+def differing() -> set[int]:
+    """The messages that the table is wrong about. Reads whole tables: for checks and repair only."""
+    columns = ("pk", *COPIED)
+    held = set(Setback.objects.values_list(*columns))
+    told = set(Message.objects.filter(IS_SETBACK).values_list(*columns))
+    return {row[0] for row in held ^ told}
+
+
+def repair(message_ids: Collection[int]) -> None:
+    for chunk in chunks(message_ids):
+        note(chunk)
