@@ -21,7 +21,8 @@ from deliveries.providers.sandbox_network import Callback, Network
 from deliveries.receiving.recording import record_all, unpark
 from deliveries.receiving.storing import Incoming, store
 from deliveries.sending import expansion, launching
-from deliveries.sending.dispatch import Answered, Claimed, Transport, dispatch, recover
+from deliveries.sending.dispatch import dispatch, recover
+from deliveries.sending.transport import Answered, Claimed, Transport
 from deliveries.tallies import fold_all
 
 STEP = timedelta(minutes=15)

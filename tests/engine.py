@@ -15,7 +15,8 @@ from deliveries.deciding.followup import follow_due, follow_moved
 from deliveries.models import Account, Message, Outbox
 from deliveries.providers.facts import Handover
 from deliveries.receiving.recording import apply, event
-from deliveries.sending.dispatch import Answered, Transport, dispatch
+from deliveries.sending.dispatch import dispatch
+from deliveries.sending.transport import Answered, Transport
 from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status
 from tests import factories
 

@@ -21,7 +21,9 @@ from deliveries.models import Decision, Message, Outbox
 from deliveries.providers.facts import Handover
 from deliveries.providers.sandbox import Sandbox
 from deliveries.sending import dispatch as subject
-from deliveries.sending.dispatch import LEASE, dispatch, recover
+from deliveries.sending import transport
+from deliveries.sending.dispatch import dispatch, recover
+from deliveries.sending.transport import LEASE
 from tests import factories
 from tests.engine import ABSENT, DELIVERED, TAKEN, Fake, agree, person, report, sending, waiting
 
@@ -429,7 +431,7 @@ def calls(monkeypatch, *, seconds):
 def test_a_call_that_hangs_is_a_lost_answer(queued, monkeypatch, now):
     queued()
     calls(monkeypatch, seconds=5)
-    monkeypatch.setattr(subject, "CALL_LIMIT", 0.05)
+    monkeypatch.setattr(transport, "CALL_LIMIT", 0.05)
 
     assert dispatch(now).in_doubt == 1
 
@@ -439,8 +441,8 @@ def test_no_call_begins_that_could_outlast_its_lease(queued, monkeypatch, now):
         queued()
     called = calls(monkeypatch, seconds=0.0)
     ticks = itertools.count(0, 10)  # every look at the clock finds it ten seconds on
-    monkeypatch.setattr(subject, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
-    monkeypatch.setattr(subject, "BEGIN_WITHIN", 30)
+    monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    monkeypatch.setattr(transport, "BEGIN_WITHIN", 30)
 
     result = dispatch(now)
 
@@ -450,7 +452,7 @@ def test_no_call_begins_that_could_outlast_its_lease(queued, monkeypatch, now):
 
 
 def test_a_look_up_that_was_not_made_leaves_the_claim_as_it_is(in_doubt, monkeypatch, now):
-    monkeypatch.setattr(subject, "BEGIN_WITHIN", -1.0)
+    monkeypatch.setattr(transport, "BEGIN_WITHIN", -1.0)
     later = now + LEASE * 2
 
     assert recover(later).looked_at == 0

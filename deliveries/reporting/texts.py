@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from campaigns.merging import fields
 from campaigns.models import Content
 from deliveries.models import Account, Message
-from deliveries.sending.dispatch import outgoing
+from deliveries.sending.composing import contents_of, outgoing
 from deliveries.statuses import Status
 
 
@@ -36,8 +36,7 @@ GONE = Text(
 def texts(messages: Iterable[Message]) -> dict[int, Text]:
     """Message id -> what it says. One query, with contact, address and sender of each message loaded."""
     messages = list(messages)
-    contents = Content.objects.filter(campaign__in={message.campaign_id for message in messages})
-    said = {(content.campaign_id, content.channel): content for content in contents}
+    said = contents_of(message.campaign_id for message in messages)
     return {m.pk: _text(m, said.get((m.campaign_id, m.channel))) for m in messages}
 
 

@@ -7,24 +7,16 @@ they are looked up at the provider, or wait for their receipt, and are never sim
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
-from urllib.parse import urlencode
 
-import httpx
-from django.conf import settings
 from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 from django.db.models import F, Q
 
-from campaigns.merging import merge
 from campaigns.models import Campaign, Content, Recipient
-from contacts.channels import Channel
 from contacts.gate import REASONS, Ask, Reason, Verdict, check
 from deliveries import mappings
 from deliveries.deciding.attempts import withdraw
@@ -32,9 +24,10 @@ from deliveries.deciding.decide import UNDER_WAY, State, Step
 from deliveries.deciding.knowing import rules_of
 from deliveries.models import Account, Decision, Message, Outbox, RecipientTally
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Handover, LostAnswer, Outgoing, Report
-from deliveries.providers.proving import URL_SECRET
+from deliveries.providers.facts import Handover, Report
 from deliveries.receiving.recording import apply, event
+from deliveries.sending.composing import contents_of, outgoing
+from deliveries.sending.transport import LEASE, Answered, Claimed, Transport
 from deliveries.statements import rewrite
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Status
 from deliveries.tallies import bump
@@ -42,17 +35,9 @@ from deliveries.tallies import bump
 logger = logging.getLogger(__name__)
 
 CLAIM = 50  # messages that may be in doubt when a process is killed
-TOGETHER = 20  # calls to providers at a time
-LEASE = timedelta(seconds=settings.HANDOVER_LEASE_SECONDS)
-# A call begins in the first half of its lease and lasts a third of it at most, so that nobody takes the lease over
-# and finds that the message "never left" while it is about to leave.
-BEGIN_WITHIN = LEASE.total_seconds() / 2
-CALL_LIMIT = LEASE.total_seconds() / 3
-TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 STORE_ATTEMPTS = 3
-RECOVERIES_AT_ONCE = (
-    3  # a message that keeps ending its process comes again ever later, behind its neighbours
-)
+# A message that keeps ending its process comes again ever later, behind its neighbours.
+RECOVERIES_AT_ONCE = 3
 RECOVERY_PAUSE = timedelta(minutes=1)
 WAIT_FOR_CONTENT = timedelta(minutes=5)
 AT_ONCE = timedelta(0)
@@ -61,27 +46,6 @@ OUTAGE_PAUSE = timedelta(seconds=60)
 CONFIRM_WITHIN = timedelta(hours=72)  # carriers try for up to three days
 
 SENDING = Meaning(Status.SENDING, FailureClass.NONE, Fault.NONE, Evidence.HANDED_OVER)
-
-
-class Claimed(NamedTuple):
-    """A message that is ours to hand over until `until`. `began`: when its handover in doubt did, else None."""
-
-    message: Message
-    outgoing: Outgoing
-    account: Account
-    until: datetime
-    began: datetime | None = None
-
-
-class Answered(NamedTuple):
-    """What became of a handover: the provider's answer, or None when the answer was lost."""
-
-    claimed: Claimed
-    answer: Handover | None
-
-
-NOT_BEGUN = Handover(False, native_text="Its lease was too short for another call.", retry_after=0.0)
-NOT_SET_UP = Handover(False, native_text="The account lacks its credentials.", retry_after=30.0)
 
 
 @dataclass
@@ -102,51 +66,6 @@ class Dispatched:
     def add(self, other: Dispatched) -> None:
         for name, n in vars(other).items():
             setattr(self, name, getattr(self, name) + n)
-
-
-class Transport:
-    """How messages reach providers. The demo's simulated clock puts its own in this place.
-
-    Made before the messages are claimed: its clock runs as long as their leases.
-    """
-
-    def __init__(self) -> None:
-        self._begin_by = time.monotonic() + BEGIN_WITHIN
-
-    def hand_over(self, claimed: Sequence[Claimed]) -> list[Answered]:
-        """Call the providers, a few at a time. Never raises for a single message."""
-        return asyncio.run(self._all(claimed, find=False))
-
-    def find(self, claimed: Sequence[Claimed]) -> list[Answered]:
-        """Ask the providers about messages whose answer was lost; those not asked keep their claim and are left out."""
-        return asyncio.run(self._all(claimed, find=True))
-
-    async def _all(self, claimed: Sequence[Claimed], *, find: bool) -> list[Answered]:
-        places = asyncio.Semaphore(TOGETHER)
-        async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False) as client:
-            answers = await asyncio.gather(*(self._one(c, client, places, find=find) for c in claimed))
-        return [each for each in answers if each is not None]
-
-    async def _one(
-        self, claimed: Claimed, client: httpx.AsyncClient, places: asyncio.Semaphore, *, find: bool
-    ) -> Answered | None:
-        async with places:
-            if not claimed.account.is_ready:
-                return None if find else Answered(claimed, NOT_SET_UP)
-            if time.monotonic() > self._begin_by:
-                return None if find else Answered(claimed, NOT_BEGUN)
-            adapter = PROVIDERS[claimed.account.provider]
-            call = adapter.find if find else adapter.send
-            try:
-                async with asyncio.timeout(CALL_LIMIT):
-                    return Answered(
-                        claimed, await call(claimed.outgoing, claimed.account.credentials, client)
-                    )
-            except (LostAnswer, TimeoutError) as lost:
-                logger.warning("The answer for message %d was lost: %r", claimed.message.pk, lost)
-            except Exception:  # an adapter's mistake: whether it left is not known
-                logger.exception("Handing over message %d failed", claimed.message.pk)
-        return Answered(claimed, None)
 
 
 def dispatch(now: datetime, transport: Transport | None = None, limit: int = CLAIM) -> Dispatched:
@@ -220,7 +139,7 @@ def _claim(now: datetime, limit: int, result: Dispatched) -> list[Claimed]:
         return []
     asks = _asks(rows)
     verdicts = check(asks, now)
-    said = _said(rows)
+    said = contents_of(row.campaign_id for row in rows)
     channels = {ask.key: ask.channel for ask in asks}
     go, held = [], []
     stopped: dict[str, list[Outbox]] = {}
@@ -294,7 +213,7 @@ def _prepare(rows: Sequence[Outbox], began: dict[int, datetime]) -> list[Claimed
         [r.message_id for r in rows]
     )
     accounts = Account.objects.in_bulk({row.account_id for row in rows})
-    contents = _said(rows)
+    contents = contents_of(row.campaign_id for row in rows)
     claimed = []
     for row in rows:
         message, account = messages[row.message_id], accounts[row.account_id]
@@ -311,47 +230,6 @@ def _prepare(rows: Sequence[Outbox], began: dict[int, datetime]) -> list[Claimed
             )
         )
     return claimed
-
-
-def _said(rows: Sequence[Outbox]) -> dict[tuple[int, str], Content]:
-    """What these messages' campaigns say, by campaign and channel."""
-    contents = Content.objects.filter(campaign__in={row.campaign_id for row in rows})
-    return {(content.campaign_id, content.channel): content for content in contents}
-
-
-def outgoing(message: Message, content: Content, account: Account, began: datetime | None = None) -> Outgoing:
-    """The message as the provider gets it. Its callback address carries our own reference."""
-    contact = message.contact
-    values = {**contact.attributes, "name": contact.name, "first_name": contact.first_name}
-    return Outgoing(
-        ref=str(message.uuid),
-        channel=message.channel,
-        to=message.address.value,
-        sender=message.sender.value,
-        subject=merge(content.subject, values),
-        body=merge(content.body, values),
-        media_url=content.media_url,
-        extra=_extra(message, began),
-        callback=callback(account, message),
-    )
-
-
-def _extra(message: Message, began: datetime | None) -> dict[str, str]:
-    """What only some handovers need: when one in doubt began, and that a call listens for a key.
-
-    Every call does, since whoever is called must be able to end such calls there and then (9), or ask for more (1).
-    """
-    extra = {"since": began.isoformat()} if began else {}
-    return {**extra, "keys": "1"} if message.channel == Channel.VOICE else extra
-
-
-def callback(account: Account, message: Message) -> str:
-    """Where the provider reports on this message; with our secret in it where the provider signs nothing."""
-    query = {"m": str(message.uuid), "c": message.channel}
-    adapter = PROVIDERS.get(account.provider)
-    if adapter and adapter.proof_field == "url_secret":
-        query[URL_SECRET] = str(account.credentials.get("url_secret") or "")
-    return f"{settings.PUBLIC_URL}/hooks/{account.token}/status?{urlencode(query)}"
 
 
 def _store(answers: Sequence[Answered], now: datetime, *, found: bool = False) -> Dispatched:
