@@ -23,6 +23,7 @@ from contacts.gate import REASONS, Reason, check
 from contacts.models import Address, Suppression
 from contacts.suppressing import release, suppress
 from deliveries.deciding.attempts import succeed, withdraw
+from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import settle
 from deliveries.deciding.knowing import Known, View, ask, learn, load
 from deliveries.models import Batch, BatchItem, Cause, Message, Outbox
@@ -50,6 +51,7 @@ SKIPS = {
     "opted_out": "The contact opted out",
     "already_suppressed": "Already suppressed",
     "already_marked": "Already marked for correction",
+    "history": "More than two weeks old",
     "no_route": "No content or account for that channel",
     "same_channel": "It was sent on that channel already",
     **{
@@ -199,7 +201,7 @@ def judge(
         return [Judged(None, message, "not_latest") for message in messages], None
     known = learn(list(views.values()), now)
     judged = [
-        Judged(views.get(m.recipient_id), m, _obstacle(action, m, views.get(m.recipient_id)))
+        Judged(views.get(m.recipient_id), m, _obstacle(action, m, views.get(m.recipient_id), now))
         for m in messages
     ]
     if action in (Action.RETRY, Action.SWITCH):
@@ -207,7 +209,7 @@ def judge(
     return [_already(action, one, now) if not one.skip else one for one in judged], known
 
 
-def _obstacle(action: str, message: Message, view: View | None) -> str:
+def _obstacle(action: str, message: Message, view: View | None, now: datetime) -> str:
     """Why this message is not fit for the action, before anybody asks the gate; '' when it is."""
     if view is None:
         return "not_latest"
@@ -219,6 +221,8 @@ def _obstacle(action: str, message: Message, view: View | None) -> str:
         return "under_way" if view.head.status in OPEN else "not_latest"
     if message.disposition == Disposition.OPTOUT:
         return "opted_out"
+    if now - (message.handed_over_at or message.created_at) >= HISTORY:
+        return "history"
     if action == Action.RETRY:
         if message.status in OPEN:
             return "under_way"

@@ -14,6 +14,7 @@ from contacts.models import Address, Suppression
 from contacts.suppressing import suppress
 from deliveries import batches as subject
 from deliveries.batches import GRACE, SKIPS, can_undo, preview, run, start, undo
+from deliveries.deciding.decide import HISTORY
 from deliveries.models import Batch, BatchItem, Cause, Message, Outbox, QueueEntry
 from deliveries.selections import Selection
 from deliveries.sending.dispatch import dispatch
@@ -164,6 +165,15 @@ def test_moving_to_another_channel_needs_one_that_is_another_and_has_content(
 
     assert [skip.reason for skip in told.skipped] == ([reason] if reason else [])
     assert told.will_act == (not reason)
+
+
+@pytest.mark.parametrize(("action", "options"), [("retry", {}), ("switch", {"channel": "email"})])
+def test_nothing_is_sent_any_more_for_what_is_two_weeks_old(failed, staff, action, options, now):
+    later = now + HISTORY
+
+    told = preview(action, these(failed(), now=later), options, staff, later)
+
+    assert [(skip.reason, skip.n) for skip in told.skipped] == [("history", 1)]
 
 
 def test_refused_content_is_retried_once_it_was_changed(failed, staff, now):

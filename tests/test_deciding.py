@@ -116,6 +116,13 @@ SENTENCES = {
     "canceled campaign": (absent(ended=True, **MAIL), 0, "none failed - - -"),
     "canceled campaign, dead": (dead(hard_fails=1, ended=True, **MAIL), 0, "correct failed correct - -"),
     "canceled campaign, silent": (facts(ended=True, **MAIL), 48, "wait open watch 72 -"),
+    "absent three times, two weeks ago": (absent(attempts=3), 14 * 24, "none failed - - -"),
+    "timed out, two weeks ago": (facts(Status.TIMED_OUT), 14 * 24, "none unknown - - -"),
+    "content, two weeks ago": (
+        facts(Status.BLOCKED, FailureClass.CONTENT, Fault.CONTENT), 14 * 24, "none failed - - -",
+    ),
+    "dead, two weeks ago": (dead(hard_fails=1), 14 * 24, "correct failed correct - -"),
+    "dead, corrected since, two weeks ago": (dead(hard_fails=1, replaced=True), 14 * 24, "none failed - - -"),
     "retry too late": (absent(relevant_until=NOON + 3 * HOUR), 0, "none failed - - -"),
     "retry in time": (absent(relevant_until=NOON + 5 * HOUR), 0, "retry open retry 4 -"),
     "switch too late": (absent(attempts=3, relevant_until=NOON + 40 * HOUR, **MAIL), 8, "retry failed retry - -"),
@@ -172,7 +179,8 @@ LATE = {  # failed at (UTC), zone, retried at (UTC)
 @pytest.mark.parametrize(("failed", "zone", "due"), LATE.values(), ids=LATE)
 def test_a_retry_comes_at_the_recipients_hours(failed, zone, due):
     failed_at = datetime.fromisoformat(failed).replace(tzinfo=UTC)
-    known = absent(settled_at=failed_at, first_attempt_at=failed_at, channel_since=failed_at, zone=zone)
+    at = dict.fromkeys(("handed_over_at", "settled_at", "first_attempt_at", "channel_since"), failed_at)
+    known = absent(**at, zone=zone)
 
     decided = decide(known, RULES, failed_at)
 

@@ -7,12 +7,13 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
-from campaigns.models import Campaign, Recipient
+from campaigns.models import Campaign, Playbook, Recipient
 from contacts.consenting import record_opt_out
 from contacts.correcting import correct
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import release, suppress
 from deliveries.deciding import followup as subject
+from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import follow_due, follow_moved, settle, stop_paths
 from deliveries.deciding.staff import cancel_next_step, run_next_step_now
 from deliveries.models import Cause, Decision, Message, Moved, Outbox, QueueEntry
@@ -562,6 +563,22 @@ def test_a_corrected_number_waits_for_a_retry_by_hand(account, make_user, now):
         settle([message.recipient_id], now)
 
     assert (queue_of(message), recipient_of(message).next_step) == ("retry", "retry")
+    assert not Message.objects.filter(follows=message).exists()
+    assert agree()
+
+
+@pytest.mark.parametrize(("meaning", "queue"), [(ABSENT, "retry"), (SPAM, "review")])
+def test_what_waits_for_a_person_leaves_its_queue_when_it_is_history(account, meaning, queue, now):
+    Playbook.objects.update(retries=0)
+    message = handed_over(sending("sms"), account, now, person("sms", at=now))
+    report(message, meaning, now)
+    work(now)
+    before = queue_of(message)
+
+    work(now + HISTORY)
+
+    assert (before, queue_of(message)) == (queue, None)
+    assert "two weeks ago" in recipient_of(message).next_step_reason
     assert recipient_of(message).next_step_at is None
     assert agree()
 

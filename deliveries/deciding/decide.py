@@ -25,7 +25,8 @@ ARRIVED = "It arrived. Watch replies separately."
 UNDER_WAY = "Under way. A delay is not a failure."
 
 
-# An attempt this old is followed by nothing of its own accord; the longest window of a playbook is shorter.
+# An attempt this old is followed by nothing any more, nor does it wait in a queue for somebody to send it once more;
+# the longest window of a playbook is shorter.
 HISTORY = timedelta(days=14)
 
 
@@ -87,7 +88,8 @@ class Facts:
 class Decided(NamedTuple):
     """What to do, when and why. `due_at` not later than now means: do it now.
 
-    `queue` is the action queue the attempt stands in meanwhile ('' for none); `state` the recipient's.
+    `queue` is the action queue the attempt stands in meanwhile ('' for none); `state` the recipient's; `look_at`
+    when to decide anew though nothing is due.
     """
 
     rule: str
@@ -95,6 +97,7 @@ class Decided(NamedTuple):
     state: str
     reason: str
     due_at: datetime | None = None
+    look_at: datetime | None = None
     queue: str = ""
     switch_to: str = ""
     suppress: bool = False
@@ -113,26 +116,36 @@ def decide(facts: Facts, rules: Rules, now: datetime) -> Decided:
         return Decided("opted-out", Step.NONE, State.FAILED, "The recipient opted out: nothing more is sent.")
     if facts.disposition == Disposition.PENDING:
         return _while_pending(facts, rules, now)
-    if facts.disposition == Disposition.BLOCKED_COMPLIANCE or facts.fault in OURS:
-        return _ours_to_mend(facts)
-    if facts.disposition == Disposition.BOUNCED_HARD:
-        return _permanent(facts, rules, now)
-    if facts.disposition == Disposition.PENDING_RETRY:
-        return _temporary(facts, rules, now)
-    return _unknown(facts, rules, now)
+    if facts.disposition == Disposition.BOUNCED_HARD and facts.fault not in OURS:
+        decided = _permanent(facts, rules, now)
+    elif now >= _history_from(facts):
+        return _history(facts)
+    elif facts.disposition == Disposition.BLOCKED_COMPLIANCE or facts.fault in OURS:
+        decided = _ours_to_mend(facts)
+    elif facts.disposition == Disposition.PENDING_RETRY:
+        decided = _temporary(facts, rules, now)
+    else:
+        decided = _unknown(facts, rules, now)
+    leaves = decided.queue in (Queue.RETRY, Queue.REVIEW, Queue.WATCH) and decided.due_at is None
+    return decided._replace(look_at=_history_from(facts)) if leaves else decided
+
+
+def _history_from(facts: Facts) -> datetime:
+    return (facts.handed_over_at or facts.settled_at or facts.first_attempt_at) + HISTORY
+
+
+def _history(facts: Facts) -> Decided:
+    """What is learnt about a contact in autumn must not send them summer's sale."""
+    state = State.UNKNOWN if facts.disposition == Disposition.UNKNOWN else State.FAILED
+    why = facts.reason or "It did not arrive, as far as is known"
+    return Decided("history", Step.NONE, state, f"{why}. That is two weeks ago: nothing more is sent for it.")
 
 
 def _usable(facts: Facts, moment: datetime) -> tuple[str, ...]:
-    """The channels a further attempt may still use at `moment`.
-
-    None once the last attempt is history: what is learnt about a contact in autumn must not send them summer's sale.
-    """
+    """The channels a further attempt may still use at `moment`: none once the last attempt is history."""
     if facts.ended or (facts.relevant_until is not None and moment >= facts.relevant_until):
         return ()
-    last = facts.handed_over_at or facts.settled_at
-    if last is not None and moment - last > HISTORY:
-        return ()
-    return facts.alternatives
+    return () if moment >= _history_from(facts) else facts.alternatives
 
 
 def _opens(facts: Facts, moment: datetime) -> datetime:
@@ -206,6 +219,10 @@ def _permanent(facts: Facts, rules: Rules, now: datetime) -> Decided:
     suppress = strikes and not facts.suppressed
     usable = _usable(facts, now)
     if facts.replaced and not facts.ended:
+        if now >= _history_from(facts):
+            return Decided(
+                "corrected", Step.NONE, State.FAILED, f"{why}. The address has been corrected since."
+            )
         return Decided(
             "corrected", Step.RETRY, State.FAILED, f"{why}. The address has been corrected since: retry by hand.",
             queue=Queue.RETRY,

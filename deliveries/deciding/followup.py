@@ -275,7 +275,8 @@ def _show(view: View, plan: Decided, now: datetime, *, acted: bool) -> None:
     recipient.next_step = Step.WAIT if acted else plan.step
     # An earlier attempt that is still silent has its own clock, whatever became of the later ones.
     clocks = [ends for _, ends in view.stragglers if ends > now]
-    recipient.next_step_at = min(clocks + ([plan.due_at] if plan.due_at and not acted else []), default=None)
+    planned = [] if acted else [at for at in (plan.due_at, plan.look_at) if at]
+    recipient.next_step_at = min(clocks + planned, default=None)
     recipient.next_step_reason = ("Just sent on: " + plan.reason if acted else plan.reason)[:300]
 
 

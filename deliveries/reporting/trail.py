@@ -394,6 +394,10 @@ def readable(receipt: Receipt) -> str:
 # ---- What is still to come ---------------------------------------------------------------------------------------
 
 
+# What happens by itself. What waits for a person (a failed attempt to retry by hand) is only looked at again one day.
+AUTOMATIC = {Recipient.NextStep.WAIT, Recipient.NextStep.RETRY, Recipient.NextStep.SWITCH}
+
+
 def upcoming(contact: Contact, now: datetime) -> list[Upcoming]:
     """Steps with a time: automatic next steps, and messages that wait for theirs; the soonest first. Two queries."""
     planned = Recipient.objects.filter(contact=contact, next_step_at__isnull=False).select_related("campaign")
@@ -402,7 +406,7 @@ def upcoming(contact: Contact, now: datetime) -> list[Upcoming]:
     steps = [
         Upcoming(one, one.next_step_at, _future(one), one.next_step_reason)
         for one in planned.order_by("next_step_at")[:SHOWN_UPCOMING]
-        if one.next_step_at and one.next_step != Recipient.NextStep.NONE
+        if one.next_step_at and one.next_step in AUTOMATIC and one.state != Recipient.State.FAILED
     ]
     sends = [
         Upcoming(m.recipient, m.due_at, f"{Channel(m.channel).label} leaves", m.cause_reason, automatic=False)
