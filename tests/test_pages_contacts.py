@@ -8,7 +8,7 @@ from django.utils import timezone
 from campaigns.models import Recipient
 from contacts import searching
 from contacts.correcting import correct
-from contacts.models import Address, Consent, Note, Suppression
+from contacts.models import Address, AddressHealth, Consent, Note, Suppression
 from deliveries.models import Decision, Engagement, Receipt, StatusEvent
 from deliveries.reporting.finding import find
 from deliveries.reporting.reachability import standing
@@ -226,6 +226,29 @@ def test_a_channel_that_was_opted_out_of_is_off_and_the_others_are_named(login, 
 
     assert "Ringless voicemail is turned off for this contact.</strong> They opted out." in page
     assert "email are still allowed." in page
+
+
+def test_each_cause_names_its_channels(login, elena):
+    number = elena.addresses.get(kind="phone").value
+    at = datetime(2026, 10, 23, 12, tzinfo=UTC)
+    for channel, reason in (("sms", "hard_fails"), ("voice", "staff")):
+        Suppression.objects.create(value=number, channel=channel, reason=reason, origin="rule", created_at=at)
+
+    page = login("support").get(f"/contacts/{elena.pk}/").content.decode()
+
+    assert "SMS and voice are turned off for this contact." in page
+    assert "SMS: permanent failures in a row on 23 Oct 2026. Voice: added by staff on 23 Oct 2026." in page
+
+
+def test_a_channel_that_fails_is_not_called_allowed_without_saying_so(login, elena):
+    address = elena.addresses.get(kind="phone")
+    Suppression.objects.create(value=address.value, channel="sms", reason="staff", origin="staff")
+    Consent.objects.create(contact=elena, channel="mms", opted_in=True, how="Web form")
+    AddressHealth.objects.create(address=address, channel="mms", hard_fails=1)
+
+    page = login("support").get(f"/contacts/{elena.pk}/").content.decode()
+
+    assert "MMS is allowed, but failed permanently before." in page
 
 
 # ---- Acting for one person --------------------------------------------------------------------------------------

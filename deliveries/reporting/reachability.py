@@ -233,7 +233,7 @@ DID = {
     Channel.SMS: "sent a text message to",
     Channel.MMS: "sent a picture message to",
     Channel.VOICE: "called",
-    Channel.RVM: "left, or tried to leave, a voicemail on",
+    Channel.RVM: "tried to leave a voicemail on",
     Channel.EMAIL: "sent an email to",
 }
 CAME_OF_IT = {
@@ -255,7 +255,7 @@ ENDED = {
 
 def explanation(messages: Iterable[Message], reach: Standing, local: Mapping[int, str]) -> str:
     """One paragraph that can be read to the customer. `messages`: the latest first; `local`: id -> when, in words."""
-    told = [_told(message, local[message.pk]) for message in reversed(list(messages)[:3])]
+    told = [_told(message, local[message.pk]) for message in reversed(list(messages))]
     if not told:
         return "We have not sent you anything so far."
     words = " ".join(told)
@@ -282,5 +282,7 @@ def _told(message: Message, when: str) -> str:
         return f"A message planned for {when} was withdrawn before it left."
     if message.handed_over_at is None and message.disposition == Disposition.PENDING:
         return f"A message to {where} is planned for {when}; it has not left yet."
+    if message.channel == Channel.RVM and message.disposition == Disposition.DELIVERED:
+        return f"On {when} we left a voicemail on {where}."
     came = ENDED.get(Status(message.status)) or CAME_OF_IT[Disposition(message.disposition)].format(kind=kind)
     return f"On {when} we {DID[Channel(message.channel)]} {where}; {came}."

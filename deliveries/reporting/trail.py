@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db.models import F, Q, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from campaigns.models import Recipient
@@ -123,6 +124,11 @@ class Attempt:
     seconds: int | None  # from handover to delivery
 
     @property
+    def at(self) -> datetime:
+        """When it was handed over; when it was made, as long as it was not."""
+        return self.message.handed_over_at or self.message.created_at
+
+    @property
     def evidence(self) -> str:
         return str(Evidence(self.message.evidence).label)
 
@@ -204,9 +210,13 @@ def _batched(contact: Contact, addresses: Sequence[Address]) -> QuerySet:
 
 SOURCES = {
     "message": Source(
-        lambda contact, _: Message.objects.filter(contact=contact).select_related(*LINKS),
-        "created_at",
-        lambda row: row.created_at,
+        lambda contact, _: (
+            Message.objects.filter(contact=contact)
+            .annotate(moment=Coalesce("handed_over_at", "created_at"))
+            .select_related(*LINKS)
+        ),
+        "moment",  # when it was sent; when it was made, as long as it was not
+        lambda row: row.moment,
         channel="channel",
         trouble=Q(disposition__in=TROUBLE),
     ),

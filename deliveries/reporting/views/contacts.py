@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -43,7 +43,7 @@ from deliveries.reporting.trail import Narrowing, headline, trail, upcoming
 from deliveries.reporting.trail_export import lines
 
 logger = logging.getLogger(__name__)
-TOLD = 3  # messages that the explanation speaks of
+TOLD = 5  # messages that the explanation speaks of
 SETTLED_AT_MOST = 200
 CHANNELS = [("", "All channels"), *((one.value, SHORT.get(one, str(one.label))) for one in Channel)]
 
@@ -193,33 +193,50 @@ def banner(reach: Standing) -> dict[str, str] | None:
         return None
     whole = reach.silenced or any(not one.value and not one.channel for one in reach.suppressions)
     what = "Everything is" if whole else f"{_listed(reach.off)} {_are(reach.off)}"
-    why = next((one.suppression for one in reach.off if one.suppression), None)
-    opted_out = any(one.opted_out for one in reach.off) or bool(why and why.by_recipient)
-    if why:
-        reason = f"{why.get_reason_display()} on {timezone.localtime(why.created_at):%-d %b %Y}."
-    elif opted_out:
-        reason = "They opted out."
-    else:
-        reason = f"{reach.off[0].hard_fails} permanent failures in a row."
-    rest = (
-        f"{_listed(reach.allowed)} {_are(reach.allowed)} still allowed."
-        if reach.allowed
-        else "Nothing may be sent."
-    )
+    asked = any(one.opted_out or (one.suppression and one.suppression.by_recipient) for one in reach.off)
     return {
         "title": f"{what} turned off for this contact.",
-        "text": f"{reason} {rest}",
-        "bucket": "optout" if opted_out else "permanent",
+        "text": " ".join([*_reasons(reach.off), *_still(reach.allowed)]),
+        "bucket": "optout" if asked else "permanent",
     }
 
 
-def _listed(reaches: list[Reach]) -> str:
+def _reasons(off: Sequence[Reach]) -> list[str]:
+    """A sentence for each cause; of several causes each names its channels."""
+    by_cause: dict[str, list[Reach]] = {}
+    for one in off:
+        by_cause.setdefault(_cause(one), []).append(one)
+    if len(by_cause) == 1:
+        return [f"{cause}." for cause in by_cause]
+    return [f"{_listed(those)}: {cause[0].lower()}{cause[1:]}." for cause, those in by_cause.items()]
+
+
+def _cause(off: Reach) -> str:
+    if why := off.suppression:
+        return f"{why.get_reason_display()} on {timezone.localtime(why.created_at):%-d %b %Y}"
+    return "They opted out" if off.opted_out else f"{off.hard_fails} permanent failures in a row"
+
+
+def _still(allowed: Sequence[Reach]) -> list[str]:
+    """What may still be used, and what may but did not work the last time."""
+    if not allowed:
+        return ["Nothing may be sent."]
+    failing = [one for one in allowed if one.bucket == "permanent"]
+    well = [one for one in allowed if one not in failing]
+    return [
+        f"{_listed(those)} {_are(those)} {words}."
+        for those, words in ((well, "still allowed"), (failing, "allowed, but failed permanently before"))
+        if those
+    ]
+
+
+def _listed(reaches: Sequence[Reach]) -> str:
     labels = [one.label for one in reaches]
     words = labels[:1] + [one if one.isupper() else one.lower() for one in labels[1:]]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def _are(reaches: list[Reach]) -> str:
+def _are(reaches: Sequence[Reach]) -> str:
     return "is" if len(reaches) == 1 else "are"
 
 
