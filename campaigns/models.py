@@ -163,7 +163,9 @@ class Campaign(models.Model):
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(window_start__lt=models.F("window_end")), name="window_opens_first"
+                condition=Q(window_start__lt=models.F("window_end")),
+                name="window_opens_first",
+                violation_error_message="The sending window has to open before it ends.",
             )
         ]
         permissions = [

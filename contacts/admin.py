@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
@@ -31,7 +32,7 @@ from contacts.models import (
 )
 from contacts.phones import NotAPhone, mask, parse_phone
 from contacts.slugs import free_slug
-from contacts.suppressing import CannotRelease, release
+from contacts.suppressing import LONGEST_NOTE, CannotRelease, release
 
 
 class CappedPaginator(Paginator):
@@ -243,6 +244,15 @@ class NoteAdmin(ReadOnly, Ledger):
     search_fields = ("=contact__external_id", "=contact__addresses__value")
 
 
+ASKED_FOR = "Asked for by the person, so staff cannot release it. It is lifted when they opt in again, as by writing START."
+
+
+class ReleaseForm(ActionForm):
+    """What an action on suppressions has to be told beside the rows."""
+
+    note = forms.CharField(label="Why", required=False, max_length=LONGEST_NOTE)
+
+
 class StateFilter(admin.SimpleListFilter):
     title = "state"
     parameter_name = "state"
@@ -283,7 +293,8 @@ class SuppressionAdmin(Masking, Large):
     search_help_text = "A whole phone number (+15125550142), email or external id."
     ordering = ("-created_at", "-id")
     raw_id_fields = ("contact",)
-    actions = ("release_selected",)
+    action_form = ReleaseForm
+    actions = ("release_selected", "extend_selected")
     fields = (
         "value",
         "contact",
@@ -322,9 +333,18 @@ class SuppressionAdmin(Masking, Large):
     def since(self, suppression: Suppression) -> Any:
         return timezone.localdate(suppression.created_at)
 
+    def get_fieldsets(self, request: HttpRequest, obj: Suppression | None = None) -> Any:
+        """With the way out of an opt-out, which is no button."""
+        theirs = obj is not None and obj.by_recipient and obj.released_at is None
+        fields = {"fields": self.get_fields(request, obj)}
+        return [(None, {**fields, "description": ASKED_FOR} if theirs else fields)]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Suppression | None = None) -> Any:
+        return self.kept if obj is None else super().get_readonly_fields(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What blocks is not edited into something milder: it is released, and a new one is added."""
-        return (*self.fields, "masked") if obj else self.kept
+        return obj is None and super().has_change_permission(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -336,7 +356,10 @@ class SuppressionAdmin(Masking, Large):
 
     @admin.action(description="Release selected suppressions", permissions=["change"])
     def release_selected(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:
-        note, now = f"Released in the admin by {request.user}", timezone.now()
+        note, now = request.POST.get("note", "").strip()[:LONGEST_NOTE], timezone.now()
+        if not note:
+            self.message_user(request, "Nothing was released: say why beside the action.", messages.ERROR)
+            return
         released = refused = 0
         for suppression in queryset.filter(released_at=None):
             try:
@@ -349,3 +372,8 @@ class SuppressionAdmin(Masking, Large):
         if refused:
             why = f"{refused} kept: asked for by the person, so only new consent from them can lift it."
             self.message_user(request, why, messages.WARNING)
+
+    @admin.action(description="Let selected suppressions never end", permissions=["change"])
+    def extend_selected(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:
+        extended = queryset.in_force(timezone.now()).exclude(expires_at=None).update(expires_at=None)  # type: ignore[attr-defined]
+        self.message_user(request, f"{extended} will not end by themselves any more.", messages.SUCCESS)

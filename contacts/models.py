@@ -271,13 +271,16 @@ class Suppression(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=~Q(value="") | Q(contact__isnull=False), name="suppression_names_somebody"
+                condition=~Q(value="") | Q(contact__isnull=False),
+                name="suppression_names_somebody",
+                violation_error_message="Give a phone number or an email address, or choose a contact.",
             ),
             # A rule or a provider that says the same thing twice adds nothing.
             models.UniqueConstraint(
                 fields=["value", "channel", "scope", "scope_value", "reason"],
                 condition=Q(released_at=None) & ~Q(value=""),
                 name="one_suppression_in_force",
+                violation_error_message="The same suppression is in force already.",
             ),
         ]
         indexes = [

@@ -93,9 +93,9 @@ def test_suppressions_are_filtered_by_state(client, administrator, state, shown)
     assert [response.context["cl"].model_admin.state(row) for row in rows] == [shown]
 
 
-def release_all(client):
+def release_all(client, note="Asked on the phone", action="release_selected"):
     chosen = list(Suppression.objects.values_list("pk", flat=True))
-    form = {"action": "release_selected", "_selected_action": chosen}
+    form = {"action": action, "_selected_action": chosen, "note": note}
     response = client.post(reverse("admin:contacts_suppression_changelist"), form, follow=True)
     return [str(message) for message in response.context["messages"]]
 
@@ -113,6 +113,51 @@ def test_releasing_refuses_what_the_person_asked_for_and_says_so(client, adminis
         "1 released.",
         "1 kept: asked for by the person, so only new consent from them can lift it.",
     ]
+
+
+def test_nothing_is_released_without_a_reason_and_the_reason_is_kept(client, administrator):
+    found = add_suppression()
+
+    told = release_all(client, note="  ")
+    found.refresh_from_db()
+    before = found.released_at
+    release_all(client, note="A wrong number in their letter")
+
+    found.refresh_from_db()
+    assert (before, found.release_note) == (None, "A wrong number in their letter")
+    assert told == ["Nothing was released: say why beside the action."]
+
+
+def test_a_suppression_that_would_end_can_be_made_to_stay(client, administrator, now):
+    ends = add_suppression(expires_at=timezone.now() + timedelta(days=1))
+    add_suppression(value="+15125550143")
+
+    told = release_all(client, action="extend_selected")
+
+    ends.refresh_from_db()
+    assert (ends.expires_at, ends.released_at) == (None, None)
+    assert told == ["1 will not end by themselves any more."]
+
+
+@pytest.mark.parametrize(("origin", "says"), [("recipient", True), ("staff", False)])
+def test_the_page_of_an_opt_out_says_how_it_is_lifted_and_offers_nothing_to_save(
+    client, administrator, origin, says
+):
+    found = add_suppression(origin=origin)
+
+    page = client.get(reverse("admin:contacts_suppression_change", args=[found.pk])).content.decode()
+
+    assert ("lifted when they opt in again" in page) is says
+    assert "_save" not in page
+
+
+def test_a_suppression_of_nobody_is_refused_in_plain_words(client, administrator):
+    form = {"scope": "everything", "reason": "staff", "origin": "staff"}
+
+    page = client.post(reverse("admin:contacts_suppression_add"), form).content.decode()
+
+    assert "Give a phone number or an email address, or choose a contact." in page
+    assert "Constraint" not in page
 
 
 def test_whoever_may_only_look_cannot_release(client):

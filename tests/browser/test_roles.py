@@ -67,6 +67,7 @@ def test_an_administrator_adds_and_releases_suppressions(enter: Callable[..., Pa
     page.goto(f"/admin/contacts/suppression/?q={blocked.value}")
     page.locator(f"input[name=_selected_action][value='{blocked.pk}']").check()
     page.locator("select[name=action]").select_option("release_selected")
+    page.get_by_label("Why").fill("Asked on the phone")
     page.get_by_role("button", name="Go").click()
 
     expect(page.locator(".messagelist")).to_contain_text("1 released")

@@ -57,6 +57,7 @@ def test_what_the_person_asked_for_cannot_be_released(enter: Callable[..., Page]
     page.locator(f"input[name=_selected_action][value='{asked.pk}']").check()
 
     page.locator("select[name=action]").select_option("release_selected")
+    page.get_by_label("Why").fill("Asked on the phone")
     page.get_by_role("button", name="Go").click()
 
     expect(page.locator(".messagelist")).to_contain_text("1 kept: asked for by the person")
