@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from django import template
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import escape, format_html
@@ -48,6 +49,27 @@ def pill(disposition: str, label: str = "", *, plain: bool = False) -> dict[str,
     """
     name = bucket(disposition)
     return {"bucket": name, "label": label or Disposition(_DISPOSITION_OF[name]).label, "plain": plain}
+
+
+@register.simple_block_tag
+def crumbs(content: str) -> SafeString:
+    """The path to a page. `content` is its steps as list items, the page itself the last of them."""
+    return format_html('<nav class="crumbs" aria-label="Breadcrumb"><ol>{}</ol></nav>', content)
+
+
+@register.simple_block_tag
+def nothing(content: str, title: str, *, icon: str = "", url: str = "", action: str = "") -> SafeString:
+    """What stands where there is nothing to show. `content` says why; `url` and `action` are the one button."""
+    # A block, for a tag cannot go over several lines, and these sentences need them.
+    text = mark_safe(content.strip())  # noqa: S308 - the template has escaped it
+    told = {"title": title, "text": text, "icon": icon, "url": url, "action": action}
+    return render_to_string("ui/_empty.html", told)
+
+
+@register.simple_block_tag
+def oneline(content: str) -> SafeString:
+    """`content` as one line: a template may spread over many what would show, or be sent, with the breaks."""
+    return mark_safe(" ".join(content.split()))  # noqa: S308 - the template has escaped it
 
 
 @register.simple_tag
