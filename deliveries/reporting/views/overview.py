@@ -96,7 +96,9 @@ def page(request: HttpRequest) -> HttpResponse:
         "everything": everything,
         "toggle_url": f"?days={days}" + ("" if everything else f"&show={SHOW_ALL}"),
         "legend": [
-            (BUCKETS[one], one.label) for one in Disposition if everything or one != Disposition.DELIVERED
+            (BUCKETS[one], one.label, "")  # no list stands below that an entry could narrow
+            for one in Disposition
+            if everything or one != Disposition.DELIVERED
         ],
         "twin": twin(figures.by_channel),
         "verdict_icon": verdict_icon(figures.outcomes),
