@@ -19,6 +19,7 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "waybill.example.com",
     "PUBLIC_URL": "https://waybill.example.com",
 }
+TEMPLATE_LINE = 140  # characters
 # What must stand in no file: where packages come from, and where somebody's checkout happens to lie.
 FORBIDDEN = {
     "the address of a package index": re.compile(
@@ -35,7 +36,10 @@ def tool(*words: str, env: dict[str, str] | None = None) -> bool:
 
 
 def templates() -> bool:
-    """Compile every template, so that a missing tag or an unclosed block shows here and not on the page."""
+    """Compile every template, so that a missing tag or an unclosed block shows here and not on the page.
+
+    And keep its lines short enough to be read: no formatter does it for templates.
+    """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     import django
     from django.template import TemplateSyntaxError, engines
@@ -46,11 +50,16 @@ def templates() -> bool:
     for path in sorted((ROOT / "templates").rglob("*")):
         if not path.is_file():
             continue
+        text, name = path.read_text(), path.relative_to(ROOT)
         try:
-            engine.from_string(path.read_text())
+            engine.from_string(text)
         except TemplateSyntaxError as problem:
             good = False
-            print(f"{path.relative_to(ROOT)}: {problem}")
+            print(f"{name}: {problem}")
+        for number, line in enumerate(text.splitlines(), start=1):
+            if len(line) > TEMPLATE_LINE:
+                good = False
+                print(f"{name}:{number}: longer than {TEMPLATE_LINE} characters")
     return good
 
 
