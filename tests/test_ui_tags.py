@@ -64,6 +64,32 @@ def test_a_pill_escapes_its_label():
     assert "<b>" not in rendered("{% pill 'unknown' label %}", label="<b>")
 
 
+def test_the_path_to_a_page_is_a_list_with_a_name():
+    html = rendered('{% crumbs %}<li aria-current="page">{{ name }}</li>{% endcrumbs %}', name="<b>")
+
+    assert html.startswith(
+        '<nav class="crumbs" aria-label="Breadcrumb"><ol><li aria-current="page">&lt;b&gt;'
+    )
+
+
+def test_where_there_is_nothing_a_sentence_says_why_and_a_button_leads_on():
+    source = "{% nothing title icon='search' url='/all/' action='Show all' %}\n  {{ why }}\n{% endnothing %}"
+
+    html = rendered(source, title="None <here>", why="Too many & filters")
+
+    assert "<h2>None &lt;here&gt;</h2>" in html
+    assert "<p>Too many &amp; filters</p>" in html
+    assert '<a class="btn" href="/all/">Show all</a>' in html
+    assert "<svg" in html
+    assert "<a" not in rendered("{% nothing 'None' %}So far.{% endnothing %}")
+
+
+def test_lines_of_a_template_become_one_and_a_space_that_must_not_break_stays():
+    html = rendered("{% oneline %}\n  <b>{{ n }}</b>\n  of\t5\u00a0000\n{% endoneline %}", n="<3>")
+
+    assert html == "<b>&lt;3&gt;</b> of 5\u00a0000"
+
+
 def test_a_channel_has_an_icon_and_its_name():
     html = rendered("{% channel channel %}", channel="rvm")
 

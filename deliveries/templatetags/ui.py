@@ -68,8 +68,9 @@ def nothing(content: str, title: str, *, icon: str = "", url: str = "", action: 
 
 @register.simple_block_tag
 def oneline(content: str) -> SafeString:
-    """`content` as one line: a template may spread over many what would show, or be sent, with the breaks."""
-    return mark_safe(" ".join(content.split()))  # noqa: S308 - the template has escaped it
+    """`content` on one line: what must be sent, or shown, without breaks can be laid out over several all the same."""
+    # Only what HTML takes for white space: a space that must not break stays what it is.
+    return mark_safe(re.sub(r"[ \t\r\n\f]+", " ", content).strip(" "))  # noqa: S308 - the template has escaped it
 
 
 @register.simple_tag
