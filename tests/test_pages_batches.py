@@ -42,7 +42,7 @@ def test_a_preview_counts_what_is_selected_and_its_button_carries_the_number(mar
         "/batches/preview/", chosen(marketer, campaign, action="suppress", all="1", note="Asked")
     ).content
 
-    assert b"Suppress 3 rows" in page
+    assert b"Suppress the addresses of 3 messages" in page
     assert not Suppression.objects.exists()
 
 
@@ -54,7 +54,7 @@ def test_all_matching_means_the_rows_of_that_moment(marketer, campaign):
 
     page = marketer.post("/batches/preview/", given).content
 
-    assert b"Suppress 2 rows" in page
+    assert b"Suppress the addresses of 2 messages" in page
 
 
 def test_a_started_batch_is_recorded_with_each_row_and_can_be_undone(marketer, campaign):
@@ -120,7 +120,7 @@ def test_moving_asks_for_the_channel_first(marketer, campaign):
     ).content.decode()
 
     assert "Choose a channel" in page
-    assert "Look what would happen" in page
+    assert ">Preview</button>" in page
     assert "<span>3 messages on SMS</span>" in page
     assert f"<span>{campaign.name}</span>" in page
 
@@ -158,7 +158,7 @@ def test_without_any_other_channel_nothing_is_asked(marketer, campaign):
 
     assert "There is no channel to move to" in page.content.decode()
     assert offered(page.content.decode()) == []
-    assert "Look what would happen" not in page.content.decode()
+    assert ">Preview</button>" not in page.content.decode()
 
 
 def test_a_preview_names_campaigns_age_and_text(marketer, campaign):
@@ -178,8 +178,8 @@ def test_the_sample_shows_skipped_rows_first_and_then_acting_ones(marketer, camp
 
     page = marketer.post("/batches/preview/", given).content.decode()
 
-    results = re.findall(r'data-label="Would"><span[^>]*></span> ([\w ]+)(?:: ([^<]+))?<', page)
-    assert results == [("Skipped", "already delivered meanwhile"), *[("Will act", "")] * 3]
+    results = re.findall(r'data-label="Result"><span[^>]*></span> ([\w ]+)(?:: ([^<]+))?<', page)
+    assert results == [("Skipped", "already delivered meanwhile"), *[("Acts", "")] * 3]
 
 
 def test_one_row_acts_at_once_and_offers_undo(marketer, campaign):
@@ -250,5 +250,26 @@ def test_bulk_actions_so_far_are_listed(marketer, campaign):
 
 
 def test_acting_is_by_post_only(marketer):
-    assert marketer.get("/batches/preview/").status_code == 405
     assert marketer.get("/batches/1/undo/").status_code == 405
+
+
+def test_the_address_of_a_preview_by_itself_leads_back_to_the_queues(marketer):
+    response = marketer.get("/batches/preview/", follow=True)
+
+    assert response.redirect_chain == [("/queues/", 302)]
+    assert "Choose the rows first" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("action", "says"),
+    [("correct", "until somebody has corrected them"), ("suppress", "other channels go on")],
+)
+def test_a_preview_says_what_it_means_for_the_people(marketer, campaign, action, says):
+    ids = list(campaign.messages.values_list("pk", flat=True)[:1])
+
+    page = marketer.post(
+        "/batches/preview/", {"action": action, "messages": ids, "note": "x"}
+    ).content.decode()
+
+    assert says in page
+    assert "Of these, later" not in page

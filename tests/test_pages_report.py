@@ -107,8 +107,8 @@ def test_people_reached_in_the_end_stand_beside_the_rate_of_attempts(marketer):
 
     page, listed = marketer.get(url(campaign)).content.decode(), marketer.get("/campaigns/").content.decode()
 
-    assert "2 of 5 messages sent, each attempt counted" in page
-    assert "<b>2 of 4</b> people reached (50.0%)" in page
+    assert "2 of 5 messages." in page
+    assert "2 of 4 people reached, 50.0%" in page
     assert "50.0% <small>2 of 4</small>" in listed
 
 
@@ -259,8 +259,32 @@ def test_a_draft_shows_its_audience_and_what_stands_in_the_way(marketer):
 
     page = marketer.get(url(campaign)).content.decode()
 
-    assert "Launch to 2 contacts" in page
+    assert "Launch to" not in page
     assert "Not ready to launch" in page
+
+
+def test_launching_says_what_it_does_before_it_does_it(marketer):
+    people = factories.contact_list()
+    factories.contact(lists=[people])
+    campaign = factories.campaign(lists=[people])
+    factories.account().senders.add(factories.content(campaign, "sms").sender)
+
+    page = marketer.get(url(campaign)).content.decode()
+
+    assert "Launch to 1 contact\n" in page
+    assert "what has left cannot be called back" in page
+
+
+def test_a_campaign_that_was_canceled_before_it_began_says_so(marketer):
+    campaign = reporting_rows.campaign([0, 0], state="canceled")
+    Message.objects.update(status="canceled", disposition="", reason_code="campaign_not_sending")
+    reporting_rows.count()
+
+    page = marketer.get(url(campaign)).content.decode()
+
+    assert re.search(r"canceled before anything left:\s+2 messages withdrawn", page)
+    assert "Delivery rate" not in page
+    assert "campaign_not_sending" not in page
 
 
 def test_launching_needs_its_permission_and_says_why_it_cannot(marketer, login):

@@ -27,6 +27,14 @@ FLOOR, TARGET = 0.90, 0.95  # below the floor something is wrong throughout, fro
 TOO_OPEN = 0.10  # with more than this pending, a rate says little
 FEWEST_TO_JUDGE = 20  # a campaign smaller than this is not called below anything
 SHOWN_CAUSES, MOST_CAUSES = 7, 15
+STATE_BUCKETS = {
+    Campaign.State.DRAFT: "unknown",
+    Campaign.State.LAUNCHING: "pending",
+    Campaign.State.SENDING: "pending",
+    Campaign.State.PAUSED: "retryable",
+    Campaign.State.COMPLETED: "success",
+    Campaign.State.CANCELED: "optout",
+}
 
 
 @dataclass(frozen=True)
@@ -212,7 +220,8 @@ class CampaignFigures:
 
     @property
     def codes(self) -> list[str]:
-        return sorted({row[2] for row in self.by_code if row[5]})
+        """Providers' codes; the words for what we withdrew ourselves are none."""
+        return sorted({row[2] for row in self.by_code if row[4] and row[5]})
 
     @cached_property
     def all_causes(self) -> list[Cause]:
@@ -237,8 +246,7 @@ class CampaignFigures:
 
     def _line(self, disposition: Disposition, n: int, names: Mapping[int, str]) -> str:
         if disposition == Disposition.PENDING:
-            watched = self.queues.get(Queue.WATCH, 0)
-            return f"{watched:,} to watch" if watched else "inside their window"
+            return "on their way, or waiting for their hours"
         if disposition == Disposition.PENDING_RETRY and self.queues.get(Queue.RETRY):
             return f"{self.queues[Queue.RETRY]:,} in the retry queue"
         if disposition == Disposition.OPTOUT:
@@ -399,6 +407,10 @@ class Line:
     @property
     def rate(self) -> str:
         return percent(self.outcomes.rate)
+
+    @property
+    def state_bucket(self) -> str:
+        return STATE_BUCKETS[Campaign.State(self.campaign.state)]
 
 
 def lines(campaigns: Collection[Campaign]) -> list[Line]:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from accounts.models import User
-from contacts.models import ContactList
+from contacts.models import Address, ContactList
 from contacts.phones import mask
 from deliveries.mappings import describe
 from deliveries.models import Message, Queue, QueueEntry
@@ -57,6 +57,9 @@ class Row:
     action_label: str = ""
     owner: User | None = None
     asleep_until: datetime | None = None  # only while it is
+    marked: bool = (
+        False  # somebody has marked its address for correction: that waits for whoever may correct it
+    )
 
     @property
     def at_once(self) -> bool:
@@ -68,7 +71,8 @@ class Row:
 
     @property
     def code(self) -> str:
-        return self.message.reason_code
+        """The provider's; what was withdrawn has only our own word, which `what` says in full."""
+        return self.message.reason_code if self.bucket else ""
 
 
 def bucket_of(disposition: str) -> str:
@@ -202,6 +206,7 @@ def _row(
         action=action,
         action_label=action_label,
         owner=entry.owner if entry else None,
+        marked=message.address.validity == Address.Validity.NEEDS_CORRECTION,
         asleep_until=entry.snoozed_until if entry and entry.is_asleep(now) else None,
     )
 

@@ -145,6 +145,15 @@ def _date(local: datetime) -> str:
 
 
 @register.filter
+def lasting(seconds: int) -> str:
+    """How long something took: "9 s", "10 min", "3 h"."""
+    if seconds < 100:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{round(seconds / 3600):,} h"
+
+
+@register.filter
 def masked(value: str) -> str:
     """A phone number or email with all but its ends hidden."""
     from contacts.phones import mask

@@ -40,8 +40,15 @@ MOST_TICKED = 1_000  # ids in one form; more than that is "all matching"
 BUTTONS = {
     "retry": "Retry {} message{}",
     "switch": "Move {} message{}",
-    "correct": "Mark {} for correction",
-    "suppress": "Suppress {} row{}",
+    "correct": "Mark the address{es} of {} message{}",
+    "suppress": "Suppress the address{es} of {} message{}",
+}
+# What it means for the people, before anybody does it.
+CONSEQUENCES = {
+    "retry": "Each gets a new attempt on the same channel, at the hours permitted where they are.",
+    "switch": "Each gets a new attempt on the other channel, at the hours permitted where they are.",
+    "correct": "Nothing is sent to these addresses on any channel of theirs until somebody has corrected them.",
+    "suppress": "Nothing is sent to these addresses any more on the channel of the message; other channels go on.",
 }
 STATE_BUCKETS = {
     Batch.State.RUNNING: "pending",
@@ -139,9 +146,12 @@ NEEDS = {
 
 
 @requires("deliveries.act_in_bulk")
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def preview(request: HttpRequest) -> HttpResponse:
     """What a bulk action would do. One row whose action needs no question is started at once."""
+    if request.method != "POST":  # a bookmark, or the address typed: there is no selection in it
+        messages.info(request, "Choose the rows first, then what to do with them.")
+        return redirect("deliveries:queues")
     if request.POST.get("one"):
         return start(request)
     form = SelectionForm(request.POST)
@@ -162,9 +172,8 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
         "found": found,
         "rows": _rows([one["message"] for one in found.sample], found.sample) if found else [],
         "skipped_total": found.total - found.will_act if found else 0,
-        "button": BUTTONS[action].format(f"{found.will_act:,}", "" if found.will_act == 1 else "s")
-        if found
-        else "",
+        "consequence": CONSEQUENCES[action],
+        "button": _button(action, found.will_act) if found else "",
         **_about(chosen, now),
         **(_ways(chosen) if action == Batch.Action.SWITCH else {}),
         **(_texts(chosen, form.options.get("channel", "")) if found and action in SENDS else {}),
@@ -175,6 +184,11 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
         "next": next_url(request, reverse("deliveries:queues")),
     }
     return render(request, "deliveries/batch_preview.html", told, status=422 if problem else 200)
+
+
+def _button(action: str, n: int) -> str:
+    one = n == 1
+    return BUTTONS[action].format(f"{n:,}", "" if one else "s", es="" if one else "es")
 
 
 def _about(chosen: About, now: datetime) -> dict[str, Any]:
@@ -258,11 +272,13 @@ def start(request: HttpRequest) -> HttpResponse:
 
 def _say(request: HttpRequest, batch: Batch) -> None:
     """One row acted at once: the toast says so, and carries Undo."""
-    if batch.acted:
+    item = batch.items.select_related("message__contact").first()
+    if batch.acted and item:
         undo = reverse("deliveries:undo", args=[batch.pk])
-        messages.success(request, f"{Batch.Action(batch.action).label}: done.", extra_tags=undo)
+        when = "when their permitted hours begin" if item.reason == "later" else "in a minute"
+        said = f"{item.message.contact}: {Batch.Action(batch.action).label.lower()} leaves {when}."
+        messages.success(request, said, extra_tags=undo)
         return
-    item = batch.items.first()
     why = batches.SKIPS.get(item.reason, item.reason) if item else "the row is no longer there"
     why = f"{why[:1].lower()}{why[1:]}"
     messages.error(request, f"{Batch.Action(batch.action).label} was not possible: {why}.")
@@ -354,7 +370,7 @@ def _result(result: Any) -> dict[str, Any]:
         }
     acts = result["acts"]
     return {
-        "result": "Will act" if acts else "Skipped",
+        "result": "Acts" if acts else "Skipped",
         "result_bucket": "success" if acts else "unknown",
         "why": result["reason"],
     }
@@ -366,7 +382,9 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Batch, pk=pk)
     if batches.can_undo(found):
         batches.undo(found, who(request), timezone.now())
-        messages.success(request, "Taken back, as far as nothing had left yet.")
+        found.refresh_from_db()
+        under_way = found.state != Batch.State.UNDONE
+        messages.success(request, "It is being taken back." if under_way else _undone(found, who(request)))
     else:
         messages.error(request, "It is too late to undo this: everything has left, or it was undone already.")
     return redirect("deliveries:batch", found.pk)

@@ -27,6 +27,7 @@ from deliveries.reporting.charts import finding, outcome_by_channel, twin, verdi
 from deliveries.reporting.figures import (
     MOST_CAUSES,
     SHOWN_CAUSES,
+    STATE_BUCKETS,
     CampaignFigures,
     Cause,
     campaign_figures,
@@ -49,14 +50,6 @@ DONE = {
     "pause": "is paused. Nothing more leaves until you resume it.",
     "resume": "goes on.",
     "cancel": "is canceled. What had left stays in the report.",
-}
-STATE_BUCKETS = {
-    Campaign.State.DRAFT: "unknown",
-    Campaign.State.LAUNCHING: "pending",
-    Campaign.State.SENDING: "pending",
-    Campaign.State.PAUSED: "retryable",
-    Campaign.State.COMPLETED: "success",
-    Campaign.State.CANCELED: "optout",
 }
 LIVE = (Campaign.State.LAUNCHING, Campaign.State.SENDING)
 
@@ -151,6 +144,8 @@ def _figures(
     outcomes = figures.outcomes
     return {
         "state_bucket": STATE_BUCKETS[Campaign.State(campaign.state)],
+        "withdrawn": outcomes.of(""),
+        "never_began": campaign.state == Campaign.State.CANCELED and not outcomes.sent,
         "verdict_icon": verdict_icon(outcomes),
         "sentence": "filters that cannot be used" if shown.invalid else shown.form.sentence(),
         "rate": percent(outcomes.rate),

@@ -125,9 +125,12 @@ def _before(outcomes: Outcomes, disposition: str, days: int) -> str:
 
 
 def _heat(figures: Overview) -> list[tuple[str, str, list[tuple[str, int, str, int]]]]:
-    """Carrier, its rate over all days, and for each span: bucket, depth of the tint 1..5, rate, messages sent."""
+    """Carrier, its rate over all days, and for each span: bucket, depth of the tint 1..5, rate, messages sent.
+
+    The newest span first: a narrow screen shows what happened last.
+    """
     return [
-        (carrier, percent(whole.rate), [_warmth(cell) for cell in cells])
+        (carrier, percent(whole.rate), [_warmth(cell) for cell in reversed(cells)])
         for carrier, whole, cells in figures.carriers.rows
     ]
 
