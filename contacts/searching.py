@@ -7,6 +7,7 @@ triggers on SQLite. Where the index could not be made the same queries work, slo
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache
 
 from django.conf import settings
@@ -21,6 +22,10 @@ from contacts.phones import search_forms
 LIMIT = 50
 FEWEST = 3  # a trigram index knows nothing of shorter parts, and they would match half of everybody
 LONGEST = 254
+NUMBER_AS_WRITTEN = re.compile(
+    r"(?:tel:\s*)?(?P<abroad>00\s?(?=[1-9]))?(?P<whole>[+(]?\d[\d\s().+/-]*?)(?:[\s,;]*(?:ext\.?|extension|x|#)\s*\d{1,6})?",
+    re.IGNORECASE,
+)
 SEPARATORS = re.compile(r"[\s().+/-]")
 NAME_INDEX, ADDRESS_INDEX = "contacts_name_search", "contacts_address_search"
 
@@ -43,8 +48,13 @@ def search(text: str, limit: int = LIMIT) -> list[Contact]:
 
 
 def clean(text: str) -> str:
-    """`text` as both databases can take it: no NUL, no surplus space, no more than an address can hold."""
-    return " ".join(text.replace("\x00", "").split())[:LONGEST]
+    """`text` as both databases can take it: no NUL, no surplus space, no more than an address can hold.
+
+    And as numbers are kept: full-width digits as plain ones, without `tel:`, an extension, or 00 in place of a plus.
+    """
+    text = " ".join(unicodedata.normalize("NFKC", text).replace("\x00", "").split())[:LONGEST]
+    number = NUMBER_AS_WRITTEN.fullmatch(text)
+    return (f"+{number['whole']}" if number["abroad"] else number["whole"]) if number else text
 
 
 def exactly(text: str) -> list[QuerySet]:
@@ -85,10 +95,14 @@ def partly(text: str, key: str = "pk") -> Q:
 
 
 def _named(text: str) -> QuerySet:
+    """By every word of `text`, in any order."""
     contacts = Contact.objects.order_by()
-    if len(text) >= FEWEST and indexed():
-        return contacts.filter(pk__in=_matching(NAME_INDEX, text)).values("pk")
-    return contacts.filter(name__icontains=text).values("pk")
+    for word in text.split():
+        if len(word) >= FEWEST and indexed():
+            contacts = contacts.filter(pk__in=_matching(NAME_INDEX, word))
+        else:
+            contacts = contacts.filter(name__icontains=word)
+    return contacts.values("pk")
 
 
 def _written(text: str) -> QuerySet:

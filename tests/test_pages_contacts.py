@@ -41,7 +41,8 @@ def others():
     [
         "+12145550142", "+1 214 555 0142", "(214) 555-0142", "214.555.0142", "2145550142", "0142", "142", "555-0142",
         "elena.moreau@example.com", "Elena.Moreau@Example.com", "moreau@", "Elena Moreau", "moreau", "lena mor",
-        "MOREAU", "CRM-77",
+        "MOREAU", "CRM-77", "Moreau Elena", "mor lena", "001 214 555 0142", "tel:+12145550142", "(214) 555-0142 ext. 4",
+        "２１４５５５０１４２",
     ],
 )  # fmt: skip
 def test_a_contact_is_found_by_whatever_is_known_of_them(elena, others, text):
@@ -49,7 +50,8 @@ def test_a_contact_is_found_by_whatever_is_known_of_them(elena, others, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "  ", "42", "no", '"', "nobody at all", "%", "_____", "0142%", "\x00", '") OR ("']
+    "text",
+    ["", "  ", "42", "no", '"', "nobody at all", "%", "_____", "0142%", "\x00", '") OR ("', "Elena Nobody"],
 )
 def test_what_describes_nobody_finds_nobody(elena, others, text):
     assert find(text) == []

@@ -246,7 +246,7 @@ class CampaignFigures:
 
     def _line(self, disposition: Disposition, n: int, names: Mapping[int, str]) -> str:
         if disposition == Disposition.PENDING:
-            return "on their way, or waiting for their hours"
+            return "still on their way"
         if disposition == Disposition.PENDING_RETRY and self.queues.get(Queue.RETRY):
             return f"{self.queues[Queue.RETRY]:,} in the retry queue"
         if disposition == Disposition.OPTOUT:
