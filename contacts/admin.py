@@ -244,7 +244,7 @@ class NoteAdmin(ReadOnly, Ledger):
     search_fields = ("=contact__external_id", "=contact__addresses__value")
 
 
-ASKED_FOR = "Asked for by the person, so staff cannot release it. It is lifted when they opt in again, as by writing START."
+ASKED_FOR = "Asked for by the person, so staff cannot release it. It is lifted when they opt in again."
 
 
 class ReleaseForm(ActionForm):
