@@ -133,6 +133,10 @@ class CampaignAdmin(admin.ModelAdmin):
             return super().response_add(request, obj, post_url_continue)
         return redirect(obj)
 
+    def get_fieldsets(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
+        """A campaign that is just being written has no record yet."""
+        return self.fieldsets if obj else self.fieldsets[:-1]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Campaign | None = None) -> tuple[str, ...]:
         return self.record + (self.settled_by_launch if _launched(obj) else ())
 

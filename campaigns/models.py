@@ -189,6 +189,13 @@ class Campaign(models.Model):
         return self.priority == Priority.URGENT
 
     @property
+    def hours(self) -> str:
+        """When messages may leave, in the recipient's own time."""
+        if self.window_start <= time(0, 0, 59) and self.window_end >= time(23, 59):
+            return "At any hour"
+        return f"Between {self.window_start:%H:%M} and {self.window_end:%H:%M} where each recipient is"
+
+    @property
     def channels(self) -> list[str]:
         """The first channel, then those the playbook may switch to and that have content."""
         wanted = self.playbook.urgent_switch_to if self.is_urgent else self.playbook.switch_to

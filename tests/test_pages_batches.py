@@ -273,3 +273,18 @@ def test_a_preview_says_what_it_means_for_the_people(marketer, campaign, action,
 
     assert says in page
     assert "Of these, later" not in page
+
+
+@pytest.mark.parametrize(
+    ("given", "leads_to"), [("/queues/retry/", "/queues/retry/"), ("//elsewhere.example/", None)]
+)
+def test_undo_leads_back_to_where_it_was_offered(marketer, campaign, given, leads_to):
+    ids = [str(campaign.messages.values_list("pk", flat=True)[0])]
+    marketer.post(
+        "/batches/", chosen(marketer, campaign, action="suppress", note="Asked") | {"messages": ids}
+    )
+    batch = Batch.objects.get()
+
+    response = marketer.post(f"/batches/{batch.pk}/undo/", {"next": given})
+
+    assert response.url == (leads_to or f"/batches/{batch.pk}/")

@@ -1,5 +1,6 @@
 import random
 import re
+from datetime import time
 
 import pytest
 from django.urls import reverse
@@ -273,6 +274,19 @@ def test_launching_says_what_it_does_before_it_does_it(marketer):
 
     assert "Launch to 1 contact\n" in page
     assert "what has left cannot be called back" in page
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes", "says"),
+    [
+        (time(9), time(21), "Between 09:00 and 21:00 where each recipient is"),
+        (time(0), time(23, 59), "At any hour"),
+    ],
+)
+def test_a_report_says_at_which_hours_it_sends(marketer, opens, closes, says):
+    campaign = reporting_rows.campaign([0], window_start=opens, window_end=closes)
+
+    assert says in marketer.get(url(campaign)).content.decode()
 
 
 def test_a_campaign_that_was_canceled_before_it_began_says_so(marketer):

@@ -387,4 +387,4 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, "It is being taken back." if under_way else _undone(found, who(request)))
     else:
         messages.error(request, "It is too late to undo this: everything has left, or it was undone already.")
-    return redirect("deliveries:batch", found.pk)
+    return redirect(next_url(request, reverse("deliveries:batch", args=[found.pk])))
