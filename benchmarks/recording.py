@@ -22,6 +22,12 @@ from deliveries.receiving.storing import store
 
 BATCHES = 3  # of the default size in each round
 ONE_BY_ONE, BULK = 200, 2_000
+EVENTS = "deliveries_statusevent"
+# What recording adds beside the events: table -> its columns without the key.
+BESIDE = {
+    "deliveries_tallydelta": ", ".join([*tallies.DIMENSIONS, "n"]),
+    "deliveries_moved": "message_id, moved_at",
+}
 STEPS = ("claim_receipts", "take_apart", "match", "apply", "finish_receipts", "_park")
 
 
@@ -40,7 +46,13 @@ def run(options: Options) -> Iterator[Figure]:
         rounds.add("ours", count / clock.seconds)
         spent["receipts"] += count
         if options.on_postgresql:
-            rounds.add("COPY", _copy(options, count, 7_000 + number))
+            beside = {table: _stored(table) for table in BESIDE}
+            events = _events(options, count, 7_000 + number)
+            rounds.add("COPY", len(events) / _copy({EVENTS: events}))
+            events = _events(options, count, 8_000 + number)
+            rounds.add("COPY of all", count / _copy({EVENTS: events, **beside}))
+            for table in BESIDE:
+                execute(f"TRUNCATE {table}")  # counted once already
         for side, size, act in (
             ("row by row", ONE_BY_ONE, references.record_one_by_one),
             ("bulk ORM", BULK, references.record_in_bulk),
@@ -56,6 +68,7 @@ def run(options: Options) -> Iterator[Figure]:
     yield rounds.against("recording / bulk ORM", "ours", "bulk ORM", 10 if options.on_postgresql else 7)
     if options.on_postgresql:
         yield rounds.against("recording / COPY of the same events", "ours", "COPY", 0.12)
+        yield rounds.against("recording / COPY of every row it adds", "ours", "COPY of all", None)
     for step in STEPS:
         micros = 1e6 * spent[step] / spent["receipts"]
         yield Figure("recording", options.database, f"  of which {step.strip('_')}", "us/receipt", micros)
@@ -75,23 +88,36 @@ def _ours() -> None:
         pass
 
 
-def _copy(options: Options, count: int, seed: int) -> float:
-    """Rows a second of COPY, for the events of as many other receipts in the order in which those came in."""
+def _stored(table: str) -> list[tuple]:
+    """What `BESIDE` names of each row that recording has just added to this table."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {BESIDE[table]} FROM {table}")
+        return cursor.fetchall()
+
+
+def _events(options: Options, count: int, seed: int) -> list[tuple]:
+    """The events of as many other receipts, in the order in which those came in."""
     waiting(options, count, seed)
     with transaction.atomic():
         taken = recording.take_apart(statements.claim_receipts(count))
         events = recording.match(taken.reports).events
     now = timezone.now()
     # Each time as other facts of their messages: neither this nor recording may find them known later on.
-    rows = [
+    return [
         (*e[:1], e.fact ^ seed, *e[2:14], now, 1)
         for e in {(e.message_id, e.fact): e for e in events}.values()
     ]
-    to_table = "COPY deliveries_statusevent FROM STDIN"
-    with connection.cursor() as cursor, timed() as clock, cursor.copy(to_table) as copy:
-        for row in rows:
-            copy.write_row(row)
-    return len(rows) / clock.seconds
+
+
+def _copy(rows: dict[str, list[tuple]]) -> float:
+    """Seconds of COPY for these rows of each table, in one commit."""
+    with connection.cursor() as cursor, timed() as clock, transaction.atomic():
+        for table, those in rows.items():
+            columns = f"({BESIDE[table]})" if table in BESIDE else ""
+            with cursor.copy(f"COPY {table} {columns} FROM STDIN") as copy:
+                for row in those:
+                    copy.write_row(row)
+    return clock.seconds
 
 
 def tidy() -> None:
