@@ -52,7 +52,7 @@ def expand(now: datetime) -> int:
             done += expansion.expand(campaign, now)
         except expansion.CannotSend as problem:
             logger.error("%s The campaign is paused.", problem)
-            Campaign.objects.filter(pk=campaign.pk).update(state=Campaign.State.PAUSED)
+            launching.pause(campaign, Campaign.State.LAUNCHING)
     return done
 
 
@@ -65,6 +65,7 @@ STEPS: dict[str, Callable[[datetime], int]] = {
     "batches": batches.run,
     "recover": lambda now: dispatch.recover(now).looked_at,
     "send": lambda now: dispatch.dispatch(now).looked_at,
+    "withdraw": launching.withdraw_canceled,
     "expand": expand,
     "sightings": sightings.count,
     "reread": rereading.run,

@@ -342,7 +342,7 @@ def test_without_an_account_the_campaign_is_paused_and_goes_on_once_there_is_one
     campaign.refresh_from_db()
     assert campaign.state == Campaign.State.PAUSED
     factories.account()
-    assert resume(campaign, None)
+    assert resume(campaign)
     while expand_all(now):
         pass
 

@@ -658,7 +658,7 @@ def test_a_canceled_campaign_takes_its_planned_steps_out_of_the_queues(first, ma
     work(now)
     assert queue_of(first) == "retry"
 
-    cancel(first.campaign, make_user("marketer"), now)
+    cancel(first.campaign, now)
     work(now)
 
     assert (queue_of(first), recipient_of(first).next_step) == (None, "none")

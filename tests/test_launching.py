@@ -13,7 +13,16 @@ from deliveries.models import Message, Outbox
 from deliveries.reconciling import reconcile, unbalanced
 from deliveries.sending.dispatch import dispatch
 from deliveries.sending.expansion import expand
-from deliveries.sending.launching import CannotLaunch, cancel, complete, launch, obstacles, pause, resume
+from deliveries.sending.launching import (
+    CannotLaunch,
+    cancel,
+    complete,
+    launch,
+    obstacles,
+    pause,
+    resume,
+    withdraw_canceled,
+)
 from tests import factories
 from tests.engine import ABSENT, DEAD, DELIVERED, Fake, agree, consent, report, work
 
@@ -118,12 +127,12 @@ def test_a_paused_campaign_sends_nothing_until_it_is_resumed(draft, now):
     launched(draft, now)
     carriers = Fake()
 
-    assert pause(draft, None)
-    assert not pause(draft, None)
+    assert pause(draft)
+    assert not pause(draft)
     dispatch(now, carriers)
     assert carriers.left == []
-    assert resume(draft, None)
-    assert not resume(draft, None)
+    assert resume(draft)
+    assert not resume(draft)
     work(now + timedelta(minutes=6), carriers)
 
     assert len(carriers.left) == 3
@@ -140,7 +149,7 @@ def test_a_campaign_paused_before_its_audience_was_complete_is_expanded_on(draft
 
     account.active = True
     account.save()
-    resume(draft, None)
+    resume(draft)
     while expand_all(now):
         pass
 
@@ -153,25 +162,53 @@ def test_canceling_withdraws_what_has_not_left_and_keeps_what_has(draft, now):
     launched(draft, now)
     dispatch(now, Fake(), limit=1)
 
-    withdrawn = cancel(draft, None, now)
+    withdrawn = cancel(draft, now)
     work(now)
 
     draft.refresh_from_db()
-    assert (withdrawn, draft.state, draft.completed_at) == (2, State.CANCELED, now)
+    assert (withdrawn, draft.state, draft.completed_at) == (True, State.CANCELED, now)
     assert not Outbox.objects.exists()
     assert list(Recipient.objects.order_by("pk").values_list("state", "skip_reason")) == [
         ("open", ""), ("skipped", "campaign_not_sending"), ("skipped", "campaign_not_sending"),
     ]  # fmt: skip
     assert reconcile(draft).adds_up
-    assert cancel(draft, None, now) == 0
+    assert cancel(draft, now) is False
     assert agree()
+
+
+def test_a_large_campaign_is_withdrawn_in_the_background_and_complete_after_that(draft, monkeypatch, now):
+    monkeypatch.setattr("deliveries.sending.launching.WITHDRAWN_AT_ONCE", 1)
+    launched(draft, now)
+
+    cancel(draft, now)
+    waiting = Outbox.objects.count()
+    draft.refresh_from_db()
+    early = draft.completed_at
+    rounds = [withdraw_canceled(now) for _ in range(4)]
+
+    draft.refresh_from_db()
+    assert (waiting, early) == (2, None)
+    assert (rounds, draft.completed_at) == ([1, 1, 0, 0], now)
+    assert not Outbox.objects.exists()
+    work(now)
+    assert agree()
+
+
+def test_what_is_canceled_is_not_paused_by_an_expansion_that_finds_no_account(draft, now):
+    launch(draft, None, now)
+    cancel(draft, now)
+
+    assert not pause(draft, State.LAUNCHING)
+
+    draft.refresh_from_db()
+    assert draft.state == State.CANCELED
 
 
 def test_canceling_while_the_audience_is_expanded_stops_the_expansion(draft, now):
     launch(draft, None, now)
     expand(draft, now, 1)
 
-    cancel(draft, None, now)
+    cancel(draft, now)
     while expand_all(now):
         pass
     work(now)
@@ -187,7 +224,7 @@ def test_a_message_claimed_when_its_campaign_is_canceled_is_not_sent_again(draft
 
     launched(draft, now)
 
-    dispatch(now, Fake(Handover(False, retry_after=1.0), during=lambda: cancel(draft, None, now)))
+    dispatch(now, Fake(Handover(False, retry_after=1.0), during=lambda: cancel(draft, now)))
     carriers = Fake()
     work(now + timedelta(minutes=5), carriers)
 
@@ -202,7 +239,7 @@ def test_nothing_is_retried_after_a_cancel(draft, now):
     first, second, _ = Message.objects.order_by("pk")
     report(first, ABSENT, now)
     work(now)
-    cancel(draft, None, now)
+    cancel(draft, now)
     report(second, ABSENT, now)
     carriers = Fake()
 
@@ -251,11 +288,10 @@ def test_canceling_while_it_is_being_sent_leaves_the_books_in_order(draft, now):
 
     thread = Thread(target=send)
     thread.start()
-    withdrawn = cancel(draft, None, now)
+    cancel(draft, now)
     thread.join()
     work(now, carriers)
 
     assert len(carriers.left) + Recipient.objects.filter(state="skipped").count() == 3
-    assert withdrawn <= Recipient.objects.filter(state="skipped").count()
     assert reconcile(Campaign.objects.get()).adds_up
     assert agree()

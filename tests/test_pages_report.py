@@ -3,6 +3,7 @@ import re
 from datetime import time
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from campaigns.models import Campaign, Recipient
@@ -262,6 +263,18 @@ def test_a_draft_shows_its_audience_and_what_stands_in_the_way(marketer):
 
     assert "Launch to" not in page
     assert "Not ready to launch" in page
+
+
+def test_who_stopped_a_campaign_stands_in_its_history_and_what_is_over_cannot_be_canceled(marketer):
+    campaign = reporting_rows.campaign([0])
+    over = reporting_rows.campaign([0], state="completed")
+
+    marketer.post(f"{url(campaign)}cancel/")
+    refused = marketer.post(f"{url(over)}cancel/", follow=True).content.decode()
+
+    [entry] = LogEntry.objects.all()
+    assert (entry.user, entry.object_id, entry.change_message) == (marketer.user, str(campaign.pk), "Cancel.")
+    assert "is completed: nothing to cancel." in refused
 
 
 def test_launching_says_what_it_does_before_it_does_it(marketer):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
@@ -21,6 +22,7 @@ from deliveries.tasks import ring
 
 State = Campaign.State
 
+WITHDRAWN_AT_ONCE = 2_000  # messages in one transaction
 NOT_NOW = datetime(9000, 1, 1, tzinfo=UTC)
 
 
@@ -70,22 +72,22 @@ def launch(campaign: Campaign, by: User | None, now: datetime) -> None:
         transaction.on_commit(ring)
 
 
-def pause(campaign: Campaign, by: User | None) -> bool:
-    """Hold what has not left yet; False when the campaign is not sending."""
+def pause(campaign: Campaign, *states: str) -> bool:
+    """Hold what has not left yet; False when the campaign is in none of `states`, or not sending."""
     with transaction.atomic():
-        mine = bool(Campaign.objects.filter(pk=campaign.pk, state=State.SENDING).update(state=State.PAUSED))
+        mine = _move(campaign, states or (State.SENDING,), state=State.PAUSED)
         if mine:  # out of the claims' way at once, rather than refused one by one every few minutes
             waiting = Outbox.objects.filter(campaign_id=campaign.pk, claimed_until=None)
             waiting.update(due_at=NOT_NOW, held=Reason.CAMPAIGN_PAUSED)
     return mine
 
 
-def resume(campaign: Campaign, by: User | None) -> bool:
+def resume(campaign: Campaign) -> bool:
     """Send on; an audience that was not wholly expanded when it was paused is expanded on. False when not paused."""
     expanded = Q(expanded_count__gte=F("audience_size"))
     on = Case(When(expanded, then=Value(State.SENDING)), default=Value(State.LAUNCHING))
     with transaction.atomic():
-        mine = bool(Campaign.objects.filter(pk=campaign.pk, state=State.PAUSED).update(state=on))
+        mine = _move(campaign, [State.PAUSED], state=on)
         if mine:
             held = Outbox.objects.filter(campaign_id=campaign.pk, held=Reason.CAMPAIGN_PAUSED)
             meant = Message.objects.filter(pk=OuterRef("pk")).values("due_at")
@@ -94,19 +96,41 @@ def resume(campaign: Campaign, by: User | None) -> bool:
     return mine
 
 
-def cancel(campaign: Campaign, by: User | None, now: datetime) -> int:
-    """End the campaign and withdraw what has not left; return how many messages were withdrawn."""
-    going = [State.LAUNCHING, State.SENDING, State.PAUSED]
+def cancel(campaign: Campaign, now: datetime) -> bool:
+    """End the campaign: from now on the gate lets nothing of it leave. False when it is not going.
+
+    What waits is withdrawn, of a large campaign in the background: it is complete once that is done.
+    """
     with transaction.atomic():
-        if not Campaign.objects.filter(pk=campaign.pk, state__in=going).update(
-            state=State.CANCELED, completed_at=now
-        ):
-            return 0
-        waiting = list(Outbox.objects.filter(campaign_id=campaign.pk).values_list("pk", flat=True))
-        transaction.on_commit(ring)
-        withdrawn = withdraw(waiting, "campaign_not_sending", now)
+        mine = _move(campaign, [State.LAUNCHING, State.SENDING, State.PAUSED], state=State.CANCELED)
+        if mine:
+            _withdraw_some(campaign, now)
+            transaction.on_commit(ring)
+    return mine
+
+
+def withdraw_canceled(now: datetime) -> int:
+    """Withdraw the next messages of campaigns that were canceled; return how many."""
+    done = 0
+    for campaign in Campaign.objects.filter(state=State.CANCELED, completed_at=None):
+        with transaction.atomic():
+            done += _withdraw_some(campaign, now)
+    return done
+
+
+def _withdraw_some(campaign: Campaign, now: datetime) -> int:
+    """Some of what has not left. With the last of it, what was planned by itself is looked at again."""
+    waiting = Outbox.objects.filter(campaign_id=campaign.pk, claimed_until=None).order_by("pk")
+    ids = list(waiting.values_list("pk", flat=True)[:WITHDRAWN_AT_ONCE])
+    withdraw(ids, "campaign_not_sending", now)
+    if len(ids) < WITHDRAWN_AT_ONCE and _move(campaign, [State.CANCELED], completed_at=now):
         look_again(Recipient.objects.filter(campaign=campaign, next_step__in=[Step.RETRY, Step.SWITCH]), now)
-        return len(withdrawn)
+    return len(ids)
+
+
+def _move(campaign: Campaign, states: Iterable[str], **fields: Any) -> bool:
+    """Set these fields of the campaign if it is in one of these states; whether it was."""
+    return bool(Campaign.objects.filter(pk=campaign.pk, state__in=states).update(**fields))
 
 
 def complete(now: datetime) -> int:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -222,9 +223,9 @@ def act(request: HttpRequest, slug: str, action: str) -> HttpResponse:
     now, by = timezone.now(), who(request)
     acts: dict[str, Callable[[], Any]] = {
         "launch": lambda: launching.launch(campaign, by, now),
-        "pause": lambda: launching.pause(campaign, by),
-        "resume": lambda: launching.resume(campaign, by),
-        "cancel": lambda: launching.cancel(campaign, by, now),
+        "pause": lambda: launching.pause(campaign),
+        "resume": lambda: launching.resume(campaign),
+        "cancel": lambda: launching.cancel(campaign, now),
     }
     try:
         done = acts[action]()
@@ -236,6 +237,9 @@ def act(request: HttpRequest, slug: str, action: str) -> HttpResponse:
                 request, f"{campaign.name} is {campaign.get_state_display().lower()}: nothing to {action}."
             )
         else:
+            LogEntry.objects.log_actions(
+                by.pk, [campaign], CHANGE, f"{action.capitalize()}.", single_object=True
+            )
             messages.success(request, f"{campaign.name} {DONE[action]}")
     return redirect(campaign)
 
