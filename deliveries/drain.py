@@ -85,7 +85,7 @@ def drain_once(seconds: float = SLICE_SECONDS, only: tuple[str, ...] = ()) -> Dr
             done = _run(name, step)
             total += done
             busy = busy or done > 0
-        beat(total)
+            beat(total)
     if not busy and not only:
         launching.complete(timezone.now())
     return Drained(total, busy)

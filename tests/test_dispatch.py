@@ -15,6 +15,7 @@ from django.db import DataError, OperationalError, connection
 
 from campaigns.models import Campaign, Recipient
 from contacts.consenting import record_opt_out
+from contacts.models import Contact
 from contacts.suppressing import suppress
 from deliveries.deciding.followup import follow_moved
 from deliveries.models import Decision, Message, Outbox
@@ -22,7 +23,7 @@ from deliveries.providers.facts import Handover
 from deliveries.providers.sandbox import Sandbox
 from deliveries.sending import dispatch as subject
 from deliveries.sending import transport
-from deliveries.sending.dispatch import dispatch, recover
+from deliveries.sending.dispatch import OUTAGE_PAUSE, dispatch, recover
 from deliveries.sending.transport import LEASE
 from tests import factories
 from tests.engine import ABSENT, DELIVERED, TAKEN, Fake, agree, person, report, sending, waiting
@@ -213,6 +214,31 @@ def test_a_message_without_content_waits_and_does_not_hold_up_its_neighbours(que
     assert (result.held, result.handed_over) == (1, 1)
     assert [out.ref for out in carriers.left] == [str(sound.uuid)]
     assert Outbox.objects.get().message_id == bare.pk
+
+
+def test_a_message_that_cannot_be_put_together_does_not_hold_up_its_neighbours(campaign, account, now):
+    broken, sound = waiting(campaign, account, now), waiting(campaign, account, now)
+    Contact.objects.filter(pk=broken.contact_id).update(attributes=["no", "fields"])
+    carriers = Fake()
+
+    for minutes in (0, 4, 11):
+        dispatch(now + timedelta(minutes=minutes), carriers)
+
+    assert [out.ref for out in carriers.left] == [str(sound.uuid)]
+    row = Outbox.objects.get()
+    assert (row.message_id, row.held, row.claimed_until) == (broken.pk, "cannot_be_made", None)
+    assert (row.attempts, row.due_at) == (2, now + timedelta(minutes=21))
+
+
+def test_an_account_whose_answers_are_lost_rests_as_well(campaign, account, now):
+    for _ in range(5):
+        waiting(campaign, account, now)
+
+    dispatch(now, Fake(None))
+
+    account.refresh_from_db()
+    assert account.paused_until == now + OUTAGE_PAUSE
+    assert Outbox.objects.exclude(claimed_until=None).count() == 5
 
 
 def test_a_lost_answer_is_never_sent_again_blindly(queued, now):

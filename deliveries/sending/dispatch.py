@@ -40,6 +40,7 @@ STORE_ATTEMPTS = 3
 RECOVERIES_AT_ONCE = 3
 RECOVERY_PAUSE = timedelta(minutes=1)
 WAIT_FOR_CONTENT = timedelta(minutes=5)
+MOST_PAUSES = 72  # of that length: what cannot be put together is tried again four times a day
 AT_ONCE = timedelta(0)
 OUTAGE_FAILURES = 5  # handovers refused in a row before the account rests
 OUTAGE_PAUSE = timedelta(seconds=60)
@@ -73,7 +74,9 @@ def dispatch(now: datetime, transport: Transport | None = None, limit: int = CLA
     result = Dispatched()
     transport = transport or Transport()
     with transaction.atomic():
-        claimed = _claim(now, limit, result)
+        rows = _claim(now, limit, result)
+    # Outside of the claim: a message that cannot be put together must not hold up those that were claimed with it.
+    claimed = _prepare(rows, {}, now)
     if claimed:
         _keep(transport.hand_over(claimed), now, result)
     return result
@@ -89,7 +92,7 @@ def recover(now: datetime, transport: Transport | None = None, limit: int = CLAI
         for row in rows:
             row.claimed_until = now + LEASE
         rewrite(rows, ["claimed_until"])
-        claimed = _prepare(rows, began)
+    claimed = _prepare(rows, began, now)
     if claimed:
         _keep(transport.find(claimed), now, result, found=True)
     return result
@@ -125,7 +128,7 @@ def _lock(rows) -> list[Outbox]:
     return list(rows.select_for_update(skip_locked=skip))
 
 
-def _claim(now: datetime, limit: int, result: Dispatched) -> list[Claimed]:
+def _claim(now: datetime, limit: int, result: Dispatched) -> list[Outbox]:
     """Take due messages, ask the gate about each, and mark those that may go. Attempts count before the attempt."""
     resting = list(
         Account.objects.filter(Q(paused_until__gt=now) | Q(active=False)).values_list("pk", flat=True)
@@ -160,7 +163,7 @@ def _claim(now: datetime, limit: int, result: Dispatched) -> list[Claimed]:
     for reason, those in stopped.items():
         _stop(those, reason, verdicts, now)
     result.held, result.stopped = len(held), sum(map(len, stopped.values()))
-    return _prepare(go, {})
+    return go
 
 
 def _asks(rows: Sequence[Outbox]) -> list[Ask]:
@@ -207,29 +210,42 @@ def _sentence(reason: str, detail: str) -> str:
     return f"Not sent: {REASONS[Reason(reason)].sentence}{f' ({detail})' if detail else ''}."
 
 
-def _prepare(rows: Sequence[Outbox], began: dict[int, datetime]) -> list[Claimed]:
-    """What is to be sent, merge fields filled in; `began` says when a handover in doubt was begun."""
+def _prepare(rows: Sequence[Outbox], began: dict[int, datetime], now: datetime) -> list[Claimed]:
+    """What is to be sent, merge fields filled in; `began` says when a handover in doubt was begun.
+
+    What cannot be put together is held, ever longer, and never left: unless it is in doubt, which keeps its claim.
+    """
     messages = Message.objects.select_related("contact", "address", "sender").in_bulk(
         [r.message_id for r in rows]
     )
     accounts = Account.objects.in_bulk({row.account_id for row in rows})
     contents = contents_of(row.campaign_id for row in rows)
-    claimed = []
+    claimed, broken = [], []
     for row in rows:
-        message, account = messages[row.message_id], accounts[row.account_id]
+        message, account, since = (
+            messages[row.message_id],
+            accounts[row.account_id],
+            began.get(row.message_id),
+        )
         # Without content nothing new is claimed; what is in doubt can still be looked up by its reference.
         content = contents.get((message.campaign_id, message.channel)) or Content()
         assert row.claimed_until is not None
-        claimed.append(
-            Claimed(
-                message,
-                outgoing(message, content, account, began.get(message.pk)),
-                account,
-                row.claimed_until,
-                began.get(message.pk),
-            )
-        )
+        try:
+            sent = outgoing(message, content, account, since)
+        except Exception:  # whatever is wrong with its contact or content concerns this message alone
+            logger.exception("Message %d cannot be put together", message.pk)
+            broken.append(row)
+        else:
+            claimed.append(Claimed(message, sent, account, row.claimed_until, since))
+    _hold([row for row in broken if row.message_id not in began], now)
     return claimed
+
+
+def _hold(rows: Sequence[Outbox], now: datetime) -> None:
+    for row in rows:
+        row.claimed_until, row.held = None, "cannot_be_made"
+        row.due_at = now + min(row.attempts, MOST_PAUSES) * WAIT_FOR_CONTENT
+    rewrite(rows, ["claimed_until", "held", "due_at"])
 
 
 def _store(answers: Sequence[Answered], now: datetime, *, found: bool = False) -> Dispatched:
@@ -270,7 +286,9 @@ def _store(answers: Sequence[Answered], now: datetime, *, found: bool = False) -
     _left(left, recipients, now)
     apply(events, now)
     answered = {claimed.account.pk for claimed, answer in mine if answer and answer.retry_after is None}
-    _put_back(back, answered, now)
+    _put_back(back, now)
+    lost = [claimed.account for claimed, answer in mine if answer is None and not found]
+    _count_failures([*(account for _, account, seconds in back if seconds), *lost], answered, now)
     _rest(answered, now)
     done.put_off = len(back)
     return done
@@ -322,23 +340,24 @@ def _open(recipients: Sequence[Recipient], now: datetime) -> None:
     bump(RecipientTally, tally)
 
 
-def _put_back(
-    rows: Sequence[tuple[Outbox, Account, float]], answered: Collection[int], now: datetime
-) -> None:
-    """Not taken by the provider: later again. Several in a row, and the account rests.
-
-    An account that answered to others of the same batch is busy, not away.
-    """
-    for row, account, seconds in rows:
+def _put_back(rows: Sequence[tuple[Outbox, Account, float]], now: datetime) -> None:
+    """Not taken by the provider: later again."""
+    for row, _, seconds in rows:
         row.claimed_until, row.due_at = None, now + timedelta(seconds=max(seconds, 1.0) if seconds else 0.0)
         if not seconds and row.attempts > RECOVERIES_AT_ONCE:
             row.due_at += row.attempts * RECOVERY_PAUSE
-        if seconds and account.pk not in answered:
-            Account.objects.filter(pk=account.pk).update(failures=F("failures") + 1)
     rewrite([row for row, _, _ in rows], ["claimed_until", "due_at"])
-    tired = Account.objects.filter(
-        failures__gte=OUTAGE_FAILURES, pk__in={account.pk for _, account, _ in rows} - set(answered)
-    )
+
+
+def _count_failures(failed: Sequence[Account], answered: Collection[int], now: datetime) -> None:
+    """Handovers that were put off, or whose answer was lost: after several in a row the account rests.
+
+    An account that answered to others of the same batch is busy, not away.
+    """
+    counts = Counter(account.pk for account in failed if account.pk not in answered)
+    for pk, n in counts.items():
+        Account.objects.filter(pk=pk).update(failures=F("failures") + n)
+    tired = Account.objects.filter(failures__gte=OUTAGE_FAILURES, pk__in=counts)
     tired.update(paused_until=now + OUTAGE_PAUSE, failures=0)
 
 

@@ -21,9 +21,10 @@ logger = logging.getLogger(__name__)
 TOGETHER = 20  # calls to providers at a time
 LEASE = timedelta(seconds=settings.HANDOVER_LEASE_SECONDS)
 # A call begins in the first half of its lease and lasts a third of it at most, so that nobody takes the lease over
-# and finds that the message "never left" while it is about to leave.
-BEGIN_WITHIN = LEASE.total_seconds() / 2
-CALL_LIMIT = LEASE.total_seconds() / 3
+# and finds that the message "never left" while it is about to leave. And a round of the drain, which may wait for
+# providers twice, has to end well within the time that a task may take (Q_CLUSTER), or it is killed in a handover.
+BEGIN_WITHIN = min(LEASE.total_seconds() / 2, 6.0)
+CALL_LIMIT = min(LEASE.total_seconds() / 3, 16.0)
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 
 
