@@ -58,7 +58,7 @@ def test_what_the_preview_counts_is_what_acts_and_undo_restores(page: Page) -> N
     expect(page.get_by_role("link", name="Skipped")).to_contain_text(str(skipped))
     assert Outbox.objects.count() == waiting + acts
     page.get_by_role("button", name="Undo").click()
-    expect(page.locator(".toast")).to_contain_text("Taken back")
+    expect(page.locator(".toast")).to_contain_text("taken back")
     expect(page.get_by_role("link", name=f"Undone {acts}", exact=True)).to_be_visible()
     assert Outbox.objects.count() == waiting
 
@@ -82,11 +82,11 @@ def test_a_single_row_acts_at_once_and_its_toast_undoes_it(page: Page) -> None:
 
     page.locator("[data-act]").first.click()
     toast = page.locator(".toast")
-    expect(toast).to_contain_text("Retry: done.")
+    expect(toast).to_contain_text("retry leaves in a minute")
     assert Outbox.objects.count() == waiting + 1
     toast.get_by_role("button", name="Undo").click()
 
-    expect(page.locator(".toast", has_text="Taken back")).to_be_visible()
+    expect(page.locator(".toast", has_text="taken back")).to_be_visible()
     assert Outbox.objects.count() == waiting
 
 
@@ -94,12 +94,12 @@ def test_suppressing_many_asks_for_a_reason_first(page: Page) -> None:
     page.goto("/queues/correct/")
     page.locator("[data-tick]").first.check()
     page.locator(".bulk").get_by_role("button", name="Suppress").click()
-    page.get_by_role("button", name="Suppress 1 row").click()
+    page.get_by_role("button", name="Suppress the address of 1 message").click()
 
     expect(page.get_by_label("Reason, in your words")).to_be_focused()  # the browser asks for it
 
     page.get_by_label("Reason, in your words").fill("They wrote to us")
-    page.get_by_role("button", name="Suppress 1 row").click()
+    page.get_by_role("button", name="Suppress the address of 1 message").click()
     page.wait_for_url(re.compile(r"/batches/\d+/"))
     expect(page.get_by_role("link", name="Done 1", exact=True)).to_be_visible()
 
