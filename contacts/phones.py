@@ -32,6 +32,8 @@ _UNREADABLE = {
     phonenumbers.NumberParseException.TOO_SHORT_NSN: "it is too short",
     phonenumbers.NumberParseException.TOO_LONG: "it is too long",
 }
+_EMAIL_WITHIN = re.compile(r"[^\s<>@\"'(),;:]+@[\w.-]*\w")
+_NUMBER_WITHIN = re.compile(r"(?<!\w)\+?\d(?:[\s().-]{0,3}\d){6,14}(?!\w)")
 _TYPED_NUMBER = re.compile(r"[\d\s+().\-–/·]+")
 SHORTEST_ENDING = 4
 
@@ -131,6 +133,12 @@ def mask(value: str) -> str:
         return "•••"
     shown = national[-4:] if len(national) >= 7 else national[-2:]
     return f"+{code} ••• ••• {shown}"
+
+
+def concealed(text: str) -> str:
+    """Free text, such as a provider's sentence, with every email and every run of digits like a number masked."""
+    text = _EMAIL_WITHIN.sub(lambda found: mask(found[0]), text)
+    return _NUMBER_WITHIN.sub(lambda found: f"•••{found[0][-4:]}", text)
 
 
 def grouped(value: str) -> str:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 
 from contacts.channels import Channel
+from contacts.phones import concealed
 from deliveries.models import Message, QueueEntry, StatusEvent
 from deliveries.reporting.filters import View, entries
 from deliveries.reporting.outcomes import ENTRY_LINKS, MESSAGE_LINKS, Row, messages_of, rows
@@ -34,19 +35,22 @@ class Echo:
         return line
 
 
-def lines(view: View, now: datetime) -> Iterator[str]:
-    """CSV lines of every row of `view`, header first. Raises BadFilter before the first line."""
+def lines(view: View, now: datetime, *, full: bool = False) -> Iterator[str]:
+    """CSV lines of every row of `view`, header first. Raises BadFilter before the first line.
+
+    Addresses are masked, and unless `full` those in the providers' sentences are too.
+    """
     found = _messages(view, now)
-    return _written(found, now)
+    return _written(found, now, full=full)
 
 
-def _written(found: Iterator[Message | QueueEntry], now: datetime) -> Iterator[str]:
+def _written(found: Iterator[Message | QueueEntry], now: datetime, *, full: bool) -> Iterator[str]:
     writer = csv.writer(Echo())
     yield writer.writerow(COLUMNS)
     while chunk := list(islice(found, CHUNK)):
         told = _events(chunk)
         for row in rows(chunk, now):
-            yield writer.writerow([safe(cell) for cell in _cells(row, told.get(row.message.pk))])
+            yield writer.writerow([safe(cell) for cell in _cells(row, told.get(row.message.pk), full=full)])
 
 
 def _messages(view: View, now: datetime) -> Iterator[Message | QueueEntry]:
@@ -62,14 +66,16 @@ def _events(chunk: list[Message | QueueEntry]) -> dict[int, StatusEvent]:
     return {event.message_id: event for event in events}
 
 
-def _cells(row: Row, event: StatusEvent | None) -> list[Any]:
+def _cells(row: Row, event: StatusEvent | None, *, full: bool) -> list[Any]:
     message = row.message
+    told = event.native_text if event else ""
+    sentence = told if full else concealed(told)
     result = Disposition(message.disposition).label if message.disposition else "Withdrawn"
     return [
         message.uuid, message.contact_id, row.name, row.address, message.campaign.name,
         Channel(message.channel).label, result, Status(message.status).label, row.label,
         event.native_status if event else "", (event.native_code if event else "") or message.reason_code,
-        event.native_text if event else "", row.what, row.next_step, message.carrier, row.source, message.attempt,
+        sentence, row.what, row.next_step, message.carrier, row.source, message.attempt,
         row.queue, row.owner.display_name if row.owner else "", utc(row.asleep_until),
         utc(message.created_at), utc(message.delivered_at), utc(row.at), local(row.at),
     ]  # fmt: skip

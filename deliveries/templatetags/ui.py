@@ -162,6 +162,14 @@ def masked(value: str) -> str:
 
 
 @register.filter
+def concealed(text: str) -> str:
+    """Free text with the addresses in it hidden."""
+    from contacts.phones import concealed
+
+    return concealed(text)
+
+
+@register.filter
 def grouped(value: str) -> str:
     """A phone number as people write it; anything else as it is."""
     from contacts.phones import grouped

@@ -258,11 +258,13 @@ def csv_of(request: HttpRequest, view: View, name: str) -> HttpResponseBase:
     if not form.is_valid():
         words = "\n".join(f"{form.fields[field].label}: {errors[0]}" for field, errors in form.errors.items())
         return HttpResponse(words, status=422, content_type="text/plain; charset=utf-8")
-    now = timezone.now()
+    now, full = timezone.now(), who(request).has_perm("contacts.view_full_address")
     view = View(view.campaign_id, view.queue, form.narrowing)
     # A warning, so that it is on record at the level logs are usually kept at.
     logger.warning("%s exports %s, queue %s: %s", request.user, name, view.queue or "all", form.sentence())
-    answer = StreamingHttpResponse(exports.lines(view, now), content_type="text/csv; charset=utf-8")
+    answer = StreamingHttpResponse(
+        exports.lines(view, now, full=full), content_type="text/csv; charset=utf-8"
+    )
     stamp = timezone.localtime(now).strftime("%Y%m%d-%H%M")
     answer["Content-Disposition"] = f'attachment; filename="waybill-{name}-{view.queue or "all"}-{stamp}.csv"'
     answer["Cache-Control"] = "no-store"
