@@ -34,13 +34,18 @@ class Selection:
     def messages(self) -> QuerySet[Message]:
         """The chosen messages, in order of id. Those that came to stand in a queue later are left out."""
         if self.message_ids:
-            return Message.objects.filter(pk__in=self.message_ids).order_by("pk")
+            return _loaded(Message.objects.filter(pk__in=self.message_ids))
         chosen = matching(
             campaign_id=self.campaign_id, queue=self.queue, filters=self.filters, now=self.selected_at
         )
         if self.queue:
             chosen = chosen.filter(queue_entry__at__lte=self.selected_at)
-        return chosen.filter(created_at__lte=self.selected_at).order_by("pk")
+        return _loaded(chosen.filter(created_at__lte=self.selected_at))
+
+
+def _loaded(messages: QuerySet[Message]) -> QuerySet[Message]:
+    """With what judging a row looks at."""
+    return messages.select_related("address").order_by("pk")
 
 
 @dataclass(frozen=True)

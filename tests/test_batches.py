@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from campaigns.models import Content, Recipient
 from contacts.consenting import record_opt_out
@@ -149,6 +150,31 @@ def test_a_preview_changes_nothing(mixed, staff, now):
 
     assert world() == before
     assert not Batch.objects.exists()
+
+
+@pytest.mark.parametrize("action", ["retry", "correct", "suppress"])
+def test_a_preview_asks_the_database_as_often_for_few_rows_as_for_many(failed, staff, action, now):
+    rows = [failed() for _ in range(6)]
+
+    def queries(messages):
+        with CaptureQueriesContext(connection) as asked:
+            preview(action, these(*messages, now=now), {}, staff, now)
+        return len(asked)
+
+    assert queries(rows[:2]) == queries(rows)
+
+
+def test_a_batch_whose_filter_nobody_knows_any_more_ends_and_says_why(failed, staff, now):
+    batch = start(Batch.Action.RETRY, these(failed(), now=now), {}, staff, now)
+    selection = {"filter": {"campaign": None, "queue": "retry", "channel": "fax"}}
+    Batch.objects.filter(pk=batch.pk).update(state=Batch.State.RUNNING, selection=selection)
+
+    run(now)
+
+    batch.refresh_from_db()
+    assert batch.state == DONE
+    assert "channel" in batch.options["stopped"]
+    assert not Batch.objects.filter(state=Batch.State.RUNNING).exists()
 
 
 def test_every_reason_has_words():

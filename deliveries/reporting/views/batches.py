@@ -313,6 +313,7 @@ def batch(request: HttpRequest, pk: int) -> HttpResponse:
         if found.options.get("channel") in Channel.values
         else "",
         "note": found.options.get("note", ""),
+        "stopped": found.options.get(batches.STOPPED, ""),
         "state_bucket": STATE_BUCKETS[Batch.State(found.state)],
         "chosen": _chosen(found),
     }
