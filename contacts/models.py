@@ -167,7 +167,7 @@ class AddressHealth(models.Model):
 
 
 class AppendOnly(models.Model):
-    """A ledger row: written once, never changed, never deleted but by retention."""
+    """A ledger row: written once, never changed, never deleted."""
 
     class Meta:
         abstract = True

@@ -43,8 +43,11 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 
 def oldest_waiting() -> datetime | None:
-    """When the oldest receipt came in that nobody has looked at yet; None when there is none."""
-    waiting = PendingReceipt.objects.filter(state=PendingReceipt.State.NEW).order_by("receipt_id")
+    """When the oldest receipt came in that nobody has looked at yet; None when there is none.
+
+    One that was parked and is to be tried once more has been looked at.
+    """
+    waiting = PendingReceipt.objects.filter(state=PendingReceipt.State.NEW, attempts=0).order_by("receipt_id")
     return waiting.values_list("receipt__received_at", flat=True).first()
 
 

@@ -9,7 +9,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from deliveries import health
-from deliveries.models import Heartbeat, Outbox
+from deliveries.models import Heartbeat, Outbox, PendingReceipt
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -64,6 +64,13 @@ def test_not_ready_when_receipts_pile_up(client, beat, settings):
 
 def test_parked_receipts_do_not_count_as_waiting(client, beat):
     factories.receipt(state="parked", received_at=timezone.now() - timedelta(days=2))
+
+    assert client.get("/readyz").status_code == 200
+
+
+def test_a_parked_receipt_that_is_tried_once_more_does_not_count_as_waiting(client, beat):
+    factories.receipt(received_at=timezone.now() - timedelta(hours=2))
+    PendingReceipt.objects.update(attempts=3)
 
     assert client.get("/readyz").status_code == 200
 

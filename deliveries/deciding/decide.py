@@ -1,7 +1,6 @@
 """What to do next about one recipient. Pure and total: facts and rules in, a decision out, no database, no clock.
 
-The same function serves the live engine, the preview before a bulk action, the explanation on the trail and
-the backtest. The rules at the top bend for no playbook.
+The live engine and what the trail explains are this one function. The rules at the top bend for no playbook.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from contacts.models import AppendOnly
 
 
 class Receipt(AppendOnly):
-    """What a provider told us, word for word. Evidence: never changed, never deleted but by retention."""
+    """What a provider told us, word for word. Evidence: never changed, never deleted."""
 
     account_id = models.BigIntegerField()
     kind = models.CharField(max_length=16)

@@ -477,9 +477,3 @@ def _park(parked: Sequence[Waiting], reasons: dict[int, str], now: datetime) -> 
         counts[final] += 1
     result.dead, result.parked = counts[True], counts[False]
     return result
-
-
-def oldest_waiting() -> datetime | None:
-    """When the receipt that has waited longest to be recorded came in; None when none waits."""
-    line = PendingReceipt.objects.filter(state=PendingReceipt.State.NEW).order_by("receipt_id")
-    return line.values_list("receipt__received_at", flat=True).first()

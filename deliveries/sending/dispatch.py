@@ -364,10 +364,3 @@ def _count_failures(failed: Sequence[Account], answered: Collection[int], now: d
 def _rest(account_ids: set[int], now: datetime) -> None:
     """These accounts answered: whatever failed before is over."""
     Account.objects.filter(pk__in=account_ids, failures__gt=0).update(failures=0)
-
-
-def earliest_due() -> datetime | None:
-    """When the next message falls due; None when none waits."""
-    return (
-        Outbox.objects.filter(claimed_until=None).order_by("due_at").values_list("due_at", flat=True).first()
-    )

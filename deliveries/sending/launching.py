@@ -12,6 +12,7 @@ from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
 from accounts.models import User
 from campaigns.models import Campaign, Gap, Recipient
 from contacts.gate import Reason
+from deliveries.credentials import CredentialsUnreadable
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import Step
 from deliveries.deciding.followup import look_again
@@ -41,7 +42,10 @@ def obstacles(campaign: Campaign, gaps: Sequence[Gap] | None = None) -> list[str
         found.append(f"The campaign is not a draft: it is {campaign.get_state_display().lower()}.")
     if not campaign.lists.exists():
         found.append("The campaign has no list. Choose at least one.")
-    route = routes([campaign]).get((campaign.pk, campaign.channel))
+    try:
+        route = routes([campaign]).get((campaign.pk, campaign.channel))
+    except CredentialsUnreadable as problem:
+        return [*found, str(problem)]
     if not campaign.contents.filter(channel=campaign.channel).exists():
         found.append(f"There is no {campaign.get_channel_display()} content. Add it to the campaign.")
     elif route is None:
