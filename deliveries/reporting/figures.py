@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Sum
 
@@ -21,12 +22,15 @@ from deliveries.models import (
     SourceTally,
     TallyDelta,
 )
+from deliveries.reporting.filters import DISPOSITION_OF, NOBODY
 from deliveries.statuses import BUCKETS, Disposition
 
 FLOOR, TARGET = 0.90, 0.95  # below the floor something is wrong throughout, from the target on all is well
 TOO_OPEN = 0.10  # with more than this pending, a rate says little
 FEWEST_TO_JUDGE = 20  # a campaign smaller than this is not called below anything
 SHOWN_CAUSES, MOST_CAUSES = 7, 15
+CODE_COLUMNS = ("channel", "account_id", "reason_code", "status", "disposition", "n")  # of a CodeCell
+K = TypeVar("K", str, int)
 STATE_BUCKETS = {
     Campaign.State.DRAFT: "unknown",
     Campaign.State.LAUNCHING: "pending",
@@ -180,14 +184,40 @@ class Check:
         return self.whole[1] - sum(n for _, n in self.parts)
 
 
+class CarrierCell(NamedTuple):
+    """Messages of a campaign with these values. The fields of a cell are named as the filters that it answers."""
+
+    channel: str
+    carrier: str
+    status: str
+    disposition: str
+    n: int
+
+
+class SourceCell(NamedTuple):
+    source: int  # list source, 0 for none
+    channel: str
+    disposition: str
+    n: int
+
+
+class CodeCell(NamedTuple):
+    channel: str
+    account_id: int
+    code: str
+    status: str
+    disposition: str
+    n: int
+
+
 @dataclass(frozen=True)
 class CampaignFigures:
     """Everything the report of one campaign counts, from one read of each of its tallies."""
 
     campaign: Campaign
-    by_carrier: list[tuple[str, str, str, str, int]]  # channel, carrier, status, disposition, n
-    by_source: list[tuple[int, str, str, int]]  # list source, channel, disposition, n
-    by_code: list[tuple[str, int, str, str, str, int]]  # channel, account, code, status, disposition, n
+    by_carrier: list[CarrierCell]
+    by_source: list[SourceCell]
+    by_code: list[CodeCell]
     recipients: dict[str, int]  # state -> n
     skipped: dict[str, int]  # skip reason -> n
     queues: dict[str, int]
@@ -195,7 +225,7 @@ class CampaignFigures:
 
     @cached_property
     def outcomes(self) -> Outcomes:
-        return Outcomes(totals((row[3], row[4]) for row in self.by_carrier))
+        return Outcomes(totals((cell.disposition, cell.n) for cell in self.by_carrier))
 
     @property
     def reach(self) -> People:
@@ -205,23 +235,23 @@ class CampaignFigures:
     def by_channel(self) -> dict[str, Outcomes]:
         """Channel -> its outcomes, the busiest first."""
         counts: dict[str, Counter[str]] = defaultdict(Counter)
-        for channel, _, _, disposition, n in self.by_carrier:
-            counts[channel][disposition] += n
+        for cell in self.by_carrier:
+            counts[cell.channel][cell.disposition] += cell.n
         found = {channel: Outcomes(dict(count)) for channel, count in counts.items() if any(count.values())}
         return dict(sorted(found.items(), key=lambda pair: -pair[1].total))
 
     @property
     def carriers(self) -> list[str]:
-        return sorted({row[1] for row in self.by_carrier if row[4]})
+        return sorted({cell.carrier for cell in self.by_carrier if cell.n})
 
     @property
     def source_ids(self) -> set[int]:
-        return {row[0] for row in self.by_source if row[3]}
+        return {cell.source for cell in self.by_source if cell.n}
 
     @property
     def codes(self) -> list[str]:
         """Providers' codes; the words for what we withdrew ourselves are none."""
-        return sorted({row[2] for row in self.by_code if row[4] and row[5]})
+        return sorted({cell.code for cell in self.by_code if cell.disposition and cell.n})
 
     @cached_property
     def all_causes(self) -> list[Cause]:
@@ -256,14 +286,14 @@ class CampaignFigures:
         return self._worst_source(disposition, n, names) or self._top_code(disposition)
 
     def _worst_source(self, disposition: str, n: int, names: Mapping[int, str]) -> str:
-        counts = totals((str(row[0]), row[3]) for row in self.by_source if row[2] == disposition)
+        counts = totals((cell.source, cell.n) for cell in self.by_source if cell.disposition == disposition)
         if len(self.source_ids) < 2 or not counts:
             return ""
         worst = max(counts, key=lambda key: counts[key])
-        return f"{round(100 * counts[worst] / n)}% from {names.get(int(worst), 'no list')}"
+        return f"{round(100 * counts[worst] / n)}% from {names.get(worst, 'no list')}"
 
     def _top_code(self, disposition: str) -> str:
-        counts = totals((row[2], row[5]) for row in self.by_code if row[4] == disposition)
+        counts = totals((cell.code, cell.n) for cell in self.by_code if cell.disposition == disposition)
         if not counts:
             return ""
         code = max(counts, key=lambda key: counts[key])
@@ -281,12 +311,12 @@ class CampaignFigures:
         withdrawn = self.outcomes.of("")
         buckets = [(one.label.lower(), self.outcomes.of(one)) for one in Disposition]
         messages = Check(
-            ("Messages", sum(row[3] for row in self.by_source)),
+            ("Messages", sum(cell.n for cell in self.by_source)),
             [*buckets, *([("withdrawn", withdrawn)] if withdrawn else [])],
             waiting=self.waiting,
         )
         codes = Check(
-            ("Messages by code", sum(row[5] for row in self.by_code)), [("messages", self.outcomes.total)]
+            ("Messages by code", sum(cell.n for cell in self.by_code)), [("messages", self.outcomes.total)]
         )
         return [people, messages] if codes.adds_up else [people, messages, codes]
 
@@ -303,43 +333,28 @@ class CampaignFigures:
 
     def count(self, queue: str, filters: Mapping[str, str]) -> int | None:
         """How many rows a view has, when a tally holds that combination; None when none does."""
-        from deliveries.reporting.filters import DISPOSITION_OF, NOBODY  # the names of choices
-
         if queue:
             return self.queues.get(queue, 0) if not filters else None
-        status, wanted = filters.get("status", ""), dict(filters)
-        bucket = DISPOSITION_OF.get(status, "")
-        blank = {key: "" if value == NOBODY else value for key, value in wanted.items()}
-        if set(wanted) <= {"status", "channel", "carrier"}:
-            return sum(
-                row[4]
-                for row in self.by_carrier
-                if _fits(blank, "channel", row[0])
-                and _fits(blank, "carrier", row[1])
-                and (not status or (row[3] == bucket if bucket else row[2] == status))
-            )
-        if set(wanted) <= {"status", "channel", "code"}:
-            return sum(
-                row[5]
-                for row in self.by_code
-                if _fits(blank, "channel", row[0])
-                and _fits(blank, "code", row[2])
-                and (not status or (row[4] == bucket if bucket else row[3] == status))
-            )
-        if set(wanted) <= {"status", "channel", "source"} and (bucket or not status):
-            source = {"source": "0" if wanted["source"] == NOBODY else wanted["source"].lstrip("0") or "0"}
-            return sum(
-                row[3]
-                for row in self.by_source
-                if _fits(source, "source", str(row[0]))
-                and _fits(blank, "channel", row[1])
-                and (not bucket or row[2] == bucket)
-            )
+        wanted = dict(map(_as_in_a_cell, filters.items()))
+        tables: list[tuple[Sequence[Any], tuple[str, ...]]] = [
+            (self.by_carrier, CarrierCell._fields),
+            (self.by_code, CodeCell._fields),
+            (self.by_source, SourceCell._fields),
+        ]
+        for cells, fields in tables:
+            if wanted.keys() <= set(fields):
+                return sum(c.n for c in cells if all(getattr(c, name) == it for name, it in wanted.items()))
         return None
 
 
-def _fits(filters: Mapping[str, str], name: str, value: str) -> bool:
-    return name not in filters or filters[name] == value
+def _as_in_a_cell(given: tuple[str, str]) -> tuple[str, str | int]:
+    """A filter as the field of a cell and the value there."""
+    name, value = given
+    if name == "status":
+        return ("disposition", DISPOSITION_OF[value]) if value in DISPOSITION_OF else (name, value)
+    if name == "source":
+        return name, 0 if value == NOBODY else int(value)
+    return name, "" if value == NOBODY else value
 
 
 def campaign_figures(campaign: Campaign) -> CampaignFigures:
@@ -348,23 +363,21 @@ def campaign_figures(campaign: Campaign) -> CampaignFigures:
     people = list(RecipientTally.objects.filter(**mine).values_list("state", "skip_reason", "n"))
     return CampaignFigures(
         campaign=campaign,
-        by_carrier=list(
-            CarrierTally.objects.filter(**mine)
+        by_carrier=[
+            CarrierCell(*row)
+            for row in CarrierTally.objects.filter(**mine)
             .order_by()
             .values_list("channel", "carrier", "status", "disposition")
             .annotate(total=Sum("n"))
-        ),
-        by_source=list(
-            SourceTally.objects.filter(**mine)
+        ],
+        by_source=[
+            SourceCell(*row)
+            for row in SourceTally.objects.filter(**mine)
             .order_by()
             .values_list("list_source_id", "channel", "disposition")
             .annotate(total=Sum("n"))
-        ),
-        by_code=list(
-            CodeTally.objects.filter(**mine).values_list(
-                "channel", "account_id", "reason_code", "status", "disposition", "n"
-            )
-        ),
+        ],
+        by_code=[CodeCell(*row) for row in CodeTally.objects.filter(**mine).values_list(*CODE_COLUMNS)],
         recipients=totals((state, n) for state, _, n in people),
         skipped=totals((reason, n) for _, reason, n in people if reason),
         queues=dict(QueueTally.objects.filter(**mine).values_list("queue", "n")),
@@ -372,20 +385,23 @@ def campaign_figures(campaign: Campaign) -> CampaignFigures:
     )
 
 
-def causes(rows: Iterable[tuple[str, int, str, str, str, int]]) -> list[Cause]:
-    """Rows (channel, account, code, status, disposition, n) of trouble, most frequent first."""
+def causes(cells: Iterable[CodeCell]) -> list[Cause]:
+    """What of these is trouble, most frequent first."""
     fine = {"", Disposition.DELIVERED, Disposition.PENDING}
     found = [
-        Cause(code, channel, account, status, disposition, BUCKETS[Disposition(disposition)], n)
-        for channel, account, code, status, disposition, n in rows
-        if disposition not in fine and n
-    ]
+        Cause(
+            cell.code, cell.channel, cell.account_id, cell.status, cell.disposition,
+            BUCKETS[Disposition(cell.disposition)], cell.n,
+        )
+        for cell in cells
+        if cell.disposition not in fine and cell.n
+    ]  # fmt: skip
     return sorted(found, key=lambda cause: (-cause.n, cause.code))
 
 
-def totals(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+def totals(pairs: Iterable[tuple[K, int]]) -> dict[K, int]:
     """Each key with the sum of its numbers; keys that come to nothing are left out."""
-    sums: Counter[str] = Counter()
+    sums: Counter[K] = Counter()
     for key, n in pairs:
         sums[key] += n
     return {key: n for key, n in sums.items() if n}
@@ -440,12 +456,10 @@ def lines(campaigns: Collection[Campaign]) -> list[Line]:
 
 
 def _worst_causes(ids: Collection[int]) -> dict[int, Cause]:
-    rows = CodeTally.objects.filter(campaign_id__in=ids).values_list(
-        "campaign_id", "channel", "account_id", "reason_code", "status", "disposition", "n"
-    )
-    of: dict[int, list] = defaultdict(list)
-    for row in rows:
-        of[row[0]].append(row[1:])
+    rows = CodeTally.objects.filter(campaign_id__in=ids).values_list("campaign_id", *CODE_COLUMNS)
+    of: dict[int, list[CodeCell]] = defaultdict(list)
+    for campaign_id, *row in rows:
+        of[campaign_id].append(CodeCell(*row))
     return {pk: found[0] for pk, rows in of.items() if (found := causes(rows))}
 
 
