@@ -14,33 +14,28 @@ from django.core.exceptions import ImproperlyConfigured
 from config import environment as env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = Path(env.text("WAYBILL_VAR") or BASE_DIR / "var")
+VAR_DIR = env.folder("WAYBILL_VAR", BASE_DIR / "var")
 
 # ---- Which machine is this -------------------------------------------------------------------------------
 
-ENVIRONMENT = env.text("WAYBILL_ENV", "development")
-if ENVIRONMENT not in {"development", "production"}:
-    raise env.refuse("WAYBILL_ENV", ENVIRONMENT, "development or production")
-PRODUCTION = ENVIRONMENT == "production"
+PRODUCTION = env.choice("WAYBILL_ENV", "development", ("development", "production")) == "production"
 DEBUG = env.flag("DEBUG", default=False)
 
 DEVELOPMENT_SECRET = "development-only-secret-" + "not-for-any-real-data"
-SECRET_KEY = env.text("SECRET_KEY") or DEVELOPMENT_SECRET
+SECRET_KEY = env.secret("SECRET_KEY", DEVELOPMENT_SECRET, known=DEVELOPMENT_SECRET, strict=PRODUCTION)
 # Encrypts provider credentials at rest. Separate, so that the session secret can be rotated alone.
-CREDENTIALS_KEY = env.text("CREDENTIALS_KEY") or SECRET_KEY
-if PRODUCTION and (len(SECRET_KEY) < 32 or SECRET_KEY == DEVELOPMENT_SECRET):
-    raise ImproperlyConfigured("SECRET_KEY: production needs a secret of its own, 32 characters or more.")
+CREDENTIALS_KEY = env.secret("CREDENTIALS_KEY", SECRET_KEY, known=DEVELOPMENT_SECRET, strict=PRODUCTION)
 if PRODUCTION and DEBUG:
     raise ImproperlyConfigured("DEBUG must be off when WAYBILL_ENV=production.")
 
-HOST = env.text("HOST", "127.0.0.1")  # the interface `manage.py web` listens on
+HOST = env.host("HOST", "127.0.0.1")  # the interface `manage.py web` listens on
 PORT = env.number("PORT", 8000, low=1, high=65534)
 # The address providers reach us at. Their signatures cover it, so it must be what they were given.
-PUBLIC_URL = env.url("PUBLIC_URL", f"http://127.0.0.1:{PORT}", schemes=("http", "https"))
-ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "" if PRODUCTION else "127.0.0.1,localhost,[::1]")
+PUBLIC_URL = env.public_url("PUBLIC_URL", f"http://127.0.0.1:{PORT}", strict=PRODUCTION)
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", "" if PRODUCTION else "127.0.0.1,localhost,[::1]")
 if PRODUCTION and not ALLOWED_HOSTS:
     raise ImproperlyConfigured(
-        "ALLOWED_HOSTS: production needs the host names it answers to, comma separated."
+        "ALLOWED_HOSTS: production needs the host names it answers to, comma separated, such as waybill.example.com."
     )
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PUBLIC_URL.startswith("https://") else []
 
@@ -117,7 +112,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ---- Background tasks: doorbells only, the work itself stands in our own tables ----------------------------
 
-REDIS_URL = env.url("REDIS_URL", "", schemes=("redis", "rediss"))
+REDIS_URL = env.url(
+    "REDIS_URL", "", schemes=("redis", "rediss"), example="redis://:PASSWORD@redis.example.com:6379/0"
+)
 WORKERS = env.number("WORKERS", 2, low=1, high=64)
 Q_CLUSTER = {
     "name": "waybill",
@@ -149,7 +146,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LANGUAGE_CODE = "en-us"
 USE_I18N = True
 USE_TZ = True
-TIME_ZONE = env.text("TIME_ZONE", "UTC")
+TIME_ZONE = env.zone("TIME_ZONE", "UTC")
 
 # ---- Static files and security ---------------------------------------------------------------------------
 
@@ -200,7 +197,7 @@ SECURE_PROXY_SSL_HEADER = (
 
 # ---- What operators tune ---------------------------------------------------------------------------------
 
-DEFAULT_REGION = env.text("DEFAULT_REGION", "US")  # for phone numbers written without a country code
+DEFAULT_REGION = env.region("DEFAULT_REGION", "US")  # for phone numbers written without a country code
 SANDBOX_URL = env.url("SANDBOX_URL", f"http://127.0.0.1:{PORT + 1}", schemes=("http", "https"))
 TWILIO_URL = env.url("TWILIO_URL", "https://api.twilio.com", schemes=("http", "https"))
 RECEIPT_MAX_BYTES = env.number("RECEIPT_MAX_BYTES", 262_144, low=1_024, high=16_777_216)
@@ -212,6 +209,9 @@ WORKER_STALL_SECONDS = env.number("WORKER_STALL_SECONDS", 60, low=5, high=3_600)
 # /readyz turns red beyond these ages.
 READY_HEARTBEAT_SECONDS = env.number("READY_HEARTBEAT_SECONDS", 180, low=5, high=86_400)
 READY_RECEIPT_SECONDS = env.number("READY_RECEIPT_SECONDS", 300, low=5, high=86_400)
+
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def _refusals_in_one_line(record: LogRecord) -> bool:
@@ -230,5 +230,5 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "loggers": {"django.request": {"filters": ["refusals"]}},
-    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "WARNING").upper()},
+    "root": {"handlers": ["console"], "level": env.choice("LOG_LEVEL", "WARNING", LEVELS)},
 }
