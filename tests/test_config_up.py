@@ -9,6 +9,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from accounts.models import User
@@ -75,6 +76,45 @@ def test_a_demo_that_was_broken_off_is_made_anew(prepare, monkeypatch):
 
     assert prepare() == ["start over", "demo"]
     assert not up.unfinished_mark().exists()
+
+
+def test_production_gets_no_demo(prepare, settings):
+    settings.PRODUCTION = True
+
+    with pytest.raises(CommandError, match="createsuperuser"):
+        prepare()
+
+    assert not User.objects.exists()
+    assert not up.unfinished_mark().exists()
+
+
+def test_production_starts_no_demo_over(prepare, settings):
+    settings.PRODUCTION = True
+    up.unfinished_mark().parent.mkdir(parents=True)
+    up.unfinished_mark().touch()
+    factories.user()
+
+    with pytest.raises(CommandError, match="createsuperuser"):
+        prepare()
+
+    assert User.objects.exists()
+
+
+def test_production_with_somebody_in_it_starts_without_the_demo(prepare, settings):
+    settings.PRODUCTION = True
+    factories.user()
+
+    assert prepare() == []
+
+
+@pytest.mark.django_db
+def test_the_demo_command_refuses_production(settings):
+    settings.PRODUCTION = True
+
+    with pytest.raises(CommandError, match=r"migrate.*createsuperuser.*web.*worker"):
+        call_command("demo")
+
+    assert not User.objects.exists()
 
 
 @pytest.mark.django_db

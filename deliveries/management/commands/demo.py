@@ -20,6 +20,15 @@ from deliveries.providers.sandbox_server import Store
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
+def refuse_in_production() -> None:
+    """The demo's people have passwords that everybody can read. Raises CommandError."""
+    if settings.PRODUCTION:
+        raise CommandError(
+            "The demo makes people whose passwords are published, so it is refused when WAYBILL_ENV=production. "
+            "Run `manage.py migrate` and `manage.py createsuperuser`, then `manage.py web` and `manage.py worker`."
+        )
+
+
 class Command(BaseCommand):
     help = __doc__ or ""
 
@@ -29,6 +38,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        refuse_in_production()
         if Campaign.objects.exists():
             raise CommandError("There are campaigns already. The demo only fills an empty database.")
 

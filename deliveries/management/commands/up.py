@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from accounts.models import User
 from campaigns.models import Campaign
+from deliveries.management.commands.demo import refuse_in_production
 from deliveries.management.commands.web import refuse_taken_port
 from deliveries.supervisor import Check, Supervisor
 from deliveries.supervisor import Command as Program
@@ -59,11 +60,12 @@ class Command(BaseCommand):
         if "demo" not in get_commands():
             return
         unfinished = unfinished_mark()
+        if not unfinished.exists() and (User.objects.exists() or Campaign.objects.exists()):
+            return
+        refuse_in_production()
         if unfinished.exists():
             self.stdout.write("The demo data were not finished: making them anew ...")
             start_over()
-        elif User.objects.exists() or Campaign.objects.exists():
-            return
         else:
             self.stdout.write("Making the demo data, once ...")
         unfinished.parent.mkdir(parents=True, exist_ok=True)
