@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
+from campaigns.playbook_form import PlaybookForm
 from contacts.admin import Large, ReadOnly
 from contacts.slugs import free_slug
 
@@ -60,6 +61,7 @@ class SenderAdmin(admin.ModelAdmin):
 
 @admin.register(Playbook)
 class PlaybookAdmin(admin.ModelAdmin):
+    form = PlaybookForm
     list_display = ("name", "version", "retries", "retry_window_hours", "switch_after_hours", "strikes")
     search_fields = ("name",)
     readonly_fields = ("version",)

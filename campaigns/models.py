@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, time
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
@@ -51,6 +53,28 @@ class Sender(models.Model):
         return f"{self.name} ({self.get_channel_display()})"
 
 
+# As long as an attempt is followed at all (`HISTORY` in `deliveries/deciding/decide.py`).
+LONGEST_WINDOW = 14 * 24  # hours
+
+
+def channels_only(value: object) -> None:
+    """Raises ValidationError for anything that is not a list of channels."""
+    if not isinstance(value, list) or any(word not in Channel.values for word in value):
+        raise ValidationError(f"Not a list of channels, such as {json.dumps([Channel.EMAIL])}.")
+
+
+def hours(default: int, help_text: str) -> models.PositiveSmallIntegerField:
+    return models.PositiveSmallIntegerField(
+        default=default,
+        help_text=help_text,
+        validators=[MinValueValidator(1), MaxValueValidator(LONGEST_WINDOW)],
+    )
+
+
+def channels(help_text: str) -> models.JSONField:
+    return models.JSONField(default=list, blank=True, help_text=help_text, validators=[channels_only])
+
+
 class Playbook(models.Model):
     """Ready-made rules: when to retry, when to change channel, when to stop. All durations in hours.
 
@@ -59,34 +83,22 @@ class Playbook(models.Model):
 
     name = models.CharField(max_length=80, unique=True)
     retries = models.PositiveSmallIntegerField(default=2, help_text="Retries of a temporary failure.")
-    retry_window_hours = models.PositiveSmallIntegerField(
-        default=24, help_text="Counted from the first attempt."
-    )
-    retry_after_hours = models.PositiveSmallIntegerField(default=4, help_text="Pause before each retry.")
-    at_risk_hours = models.PositiveSmallIntegerField(
-        default=24, help_text="Delayed or silent for longer is flagged at risk."
-    )
-    switch_after_hours = models.PositiveSmallIntegerField(
-        default=48, help_text="Not delivered after this long moves to the next channel."
-    )
-    switch_to = models.JSONField(default=list, help_text="Channels in order of preference.")
-    urgent_switch_to = models.JSONField(default=list, help_text="The same, for urgent campaigns.")
-    give_up_hours = models.PositiveSmallIntegerField(
-        default=72, help_text="Silent for longer counts as timed out: unknown, not failed."
-    )
+    retry_window_hours = hours(24, "Counted from the first attempt.")
+    retry_after_hours = hours(4, "Pause before each retry.")
+    at_risk_hours = hours(24, "Delayed or silent for longer is flagged at risk.")
+    switch_after_hours = hours(48, "Not delivered after this long moves to the next channel.")
+    switch_to = channels("Channels in order of preference.")
+    urgent_switch_to = channels("The same, for urgent campaigns.")
+    give_up_hours = hours(72, "Silent for longer counts as timed out: unknown, not failed.")
     strikes = models.PositiveSmallIntegerField(
-        default=3, help_text="Permanent failures in a row that suppress the address on that channel."
+        default=3,
+        help_text="Permanent failures in a row that suppress the address on that channel.",
+        validators=[MinValueValidator(1)],
     )
     version = models.PositiveIntegerField(default=1, editable=False)
 
     def __str__(self) -> str:
         return self.name
-
-    def clean(self) -> None:
-        for field in ("switch_to", "urgent_switch_to"):
-            wrong = [word for word in getattr(self, field) if word not in Channel.values]
-            if wrong:
-                raise ValidationError({field: f"Not a channel: {', '.join(map(str, wrong))}."})
 
 
 class CampaignQuerySet(models.QuerySet):

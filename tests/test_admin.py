@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from importlib import import_module
+
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -391,15 +396,101 @@ def test_a_changed_text_is_a_new_version(client, root):
     assert (changed.body, changed.version) == ("Something else.", 2)
 
 
+def playbook_form(playbook, **fields):
+    columns = [field.name for field in Playbook._meta.fields if field.editable]
+    return {name: getattr(playbook, name) for name in columns} | fields
+
+
 def test_a_changed_playbook_is_a_new_version(client, root):
     playbook = factories.playbook()
-    fields = {field.name: getattr(playbook, field.name) for field in Playbook._meta.fields if field.editable}
-    lists = {"switch_to": '["email"]', "urgent_switch_to": '["voice"]'}
 
-    client.post(url(Playbook, "change", playbook.pk), fields | lists | {"retries": 5})
+    client.post(url(Playbook, "change", playbook.pk), playbook_form(playbook, retries=5))
 
     playbook.refresh_from_db()
     assert (playbook.retries, playbook.version) == (5, 2)
+
+
+def test_a_playbook_that_was_only_looked_at_keeps_its_version(client, root):
+    playbook = factories.playbook()
+
+    client.post(url(Playbook, "change", playbook.pk), playbook_form(playbook))
+
+    playbook.refresh_from_db()
+    assert playbook.version == 1
+
+
+def test_channels_are_kept_in_the_order_they_were_chosen_in(client, root):
+    playbook = factories.playbook(switch_to=["voice", "email"])
+    chosen = ["email", "", "voice", "email", ""]
+
+    client.post(url(Playbook, "change", playbook.pk), playbook_form(playbook, switch_to=chosen))
+
+    playbook.refresh_from_db()
+    assert (playbook.switch_to, playbook.version) == (["email", "voice"], 2)
+
+
+def test_the_form_shows_the_channels_in_their_order(client, root):
+    playbook = factories.playbook(switch_to=["voice", "sms"])
+
+    html = client.get(url(Playbook, "change", playbook.pk)).content.decode()
+
+    places = re.findall(r'<select name="switch_to".*?</select>', html, re.DOTALL)
+    shown = [re.search(r'value="(\w*)" selected', place) for place in places]
+    assert [each[1] if each else None for each in shown] == ["voice", "sms", "", "", ""]
+
+
+@pytest.mark.parametrize("name", ["switch_to", "urgent_switch_to"])
+def test_a_playbook_may_never_change_channel(name, client, root):
+    playbook = factories.playbook()
+
+    response = client.post(url(Playbook, "change", playbook.pk), playbook_form(playbook, **{name: []}))
+
+    assert response.status_code == 302
+    playbook.refresh_from_db()
+    assert getattr(playbook, name) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("switch_to", "5"),
+        ("switch_to", "true"),
+        ("urgent_switch_to", "fax"),
+        ("strikes", "0"),
+        ("retry_window_hours", "0"),
+        ("retry_after_hours", "337"),
+        ("at_risk_hours", "-1"),
+        ("switch_after_hours", "9" * 5_000),
+        ("give_up_hours", "337"),
+    ],
+)
+def test_what_a_playbook_cannot_be_is_said_by_its_form(name, value, client, root):
+    playbook = factories.playbook()
+
+    response = client.post(url(Playbook, "change", playbook.pk), playbook_form(playbook, **{name: value}))
+
+    assert response.status_code == 200
+    assert list(response.context["adminform"].form.errors) == [name]
+
+
+@pytest.mark.parametrize("value", [5, True, "email", [["email"]], ["fax"], {"email": 1}])
+def test_a_playbook_knows_only_lists_of_channels(value):
+    with pytest.raises(ValidationError, match="Not a list of channels"):
+        factories.playbook(switch_to=value).full_clean()
+
+
+def test_playbooks_from_before_are_brought_within_bounds():
+    kept = factories.playbook()
+    odd = factories.playbook(strikes=0, give_up_hours=1_000, retry_after_hours=0)
+
+    import_module("campaigns.migrations.0005_keep_playbooks_in_bounds").bring_in(
+        apps, connection.schema_editor()
+    )
+
+    kept.refresh_from_db()
+    odd.refresh_from_db()
+    assert (odd.strikes, odd.give_up_hours, odd.retry_after_hours, odd.version) == (1, 336, 1, 2)
+    assert kept.version == 1
 
 
 # ---- The shell -------------------------------------------------------------------------------------------

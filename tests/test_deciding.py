@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from campaigns.models import LONGEST_WINDOW
 from contacts.channels import Channel
-from deliveries.deciding.decide import Facts, Rules, State, Step, decide
+from deliveries.deciding.decide import HISTORY, Facts, Rules, State, Step, decide
 from deliveries.models import Queue
 from deliveries.statuses import (
     OPEN,
@@ -141,6 +142,10 @@ def test_the_built_in_playbook(known, hours, said):
     told = (decided.step, decided.state, decided.queue or "-", after, decided.switch_to or "-")
     assert " ".join(map(str, told)) == said
     assert decided.reason
+
+
+def test_no_window_of_a_playbook_outlasts_what_is_followed():
+    assert timedelta(hours=LONGEST_WINDOW) <= HISTORY
 
 
 def test_the_reason_says_the_codes_meaning_and_which_retry_it_is():

@@ -25,7 +25,7 @@ UNDER_WAY = "Under way. A delay is not a failure."
 
 
 # An attempt this old is followed by nothing any more, nor does it wait in a queue for somebody to send it once more;
-# the longest window of a playbook is shorter.
+# no window of a playbook may be longer (`LONGEST_WINDOW` in `campaigns/models.py`).
 HISTORY = timedelta(days=14)
 
 
