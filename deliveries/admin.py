@@ -30,6 +30,7 @@ from deliveries.models import Account, Message, PendingReceipt, Receipt, StatusE
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import NOT_SECRET, Unsigned
 from deliveries.providers.proving import URL_SECRET
+from deliveries.reporting.keyset import read_id
 from deliveries.templatetags.ui import pill
 
 
@@ -245,8 +246,9 @@ def _names_message(term: str) -> Q:
     """Every reading of `term` that an index answers; provider ids are indexed behind their account."""
     accounts = list(Account.objects.values_list("pk", flat=True))
     wanted = Q(account__in=accounts, provider_message_id=term) & ~Q(provider_message_id="")
-    if term.isdecimal() and len(term) < 19:
-        wanted |= Q(pk=int(term)) | Q(contact=int(term))
+    number = read_id(term)
+    if number is not None:
+        wanted |= Q(pk=number) | Q(contact=number)
     with suppress(ValueError):  # not one of our references
         wanted |= Q(uuid=UUID(term))
     return wanted

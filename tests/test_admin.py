@@ -128,10 +128,17 @@ def test_a_message_is_found_by_each_of_its_names(client, root):
     assert not client.get(url(Message, "changelist"), {"q": "nobody"}).context["cl"].result_list
 
 
-@pytest.mark.parametrize("term", ["", "12", "abc", "9" * 30, "\x00"])
+@pytest.mark.parametrize("term", ["", "12", "abc", "9" * 30, "9" * 5_000, "\x00"])
 def test_a_search_for_anything_gets_an_answer(term, client, root):
     for model in (Message, Receipt, PendingReceipt):
         assert client.get(url(model, "changelist"), {"q": term}).status_code == 200
+
+
+@pytest.mark.parametrize("mark", ["x", "9" * 30, "9" * 5_000])
+def test_a_filter_by_a_campaign_that_cannot_be_gets_an_answer(mark, client, root):
+    factories.campaign()
+
+    assert client.get(url(Message, "changelist"), {"campaign": mark}).status_code == 200
 
 
 def test_a_message_shows_what_was_said_about_it(client, root):

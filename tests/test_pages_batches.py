@@ -212,6 +212,7 @@ def test_one_row_that_needs_a_reason_asks_first(marketer, campaign):
         {"action": "retry"},
         {"action": "retry", "messages": "x"},
         {"action": "retry", "messages": "9" * 40},
+        {"action": "retry", "messages": "9" * 5_000},
         {"action": "retry", "all": "1"},
         {"action": "retry", "all": "1", "queue": "nowhere"},
         {"action": "retry", "all": "1", "queue": "retry", "filters": "channel=fax"},

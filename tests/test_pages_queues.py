@@ -255,7 +255,7 @@ def test_snoozing_without_a_script_asks_on_a_page_of_its_own_and_comes_back(mark
     assert entry.snoozed_until > timezone.now() + timedelta(days=2)
 
 
-@pytest.mark.parametrize("pk", ["", "x", "0", "-1", "9" * 30, "٣"])
+@pytest.mark.parametrize("pk", ["", "x", "0", "-1", "9" * 30, "9" * 5_000, "٣"])
 def test_nobody_is_asked_about_a_row_that_is_not_there(marketer, pk):
     assert marketer.get(RETRY, {"snooze": pk}).status_code == 404
 

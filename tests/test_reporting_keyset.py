@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from deliveries.models import Queue, QueueEntry
-from deliveries.reporting.keyset import Cursor, after, page
+from deliveries.reporting.keyset import LARGEST_ID, Cursor, after, page, read_id
 from tests import factories
 
 AT = datetime(2026, 3, 4, 17, 0, 0, 123456, tzinfo=UTC)
@@ -37,6 +37,26 @@ def test_nonsense_means_the_first_page(text):
 
 def test_an_id_beyond_what_a_database_holds_means_the_first_page():
     assert Cursor.read(str(Cursor(AT, 2**64))) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0", 0),
+        ("42", 42),
+        (str(LARGEST_ID), LARGEST_ID),
+        (str(LARGEST_ID + 1), None),
+        ("9" * 5_000, None),
+        ("", None),
+        ("-1", None),
+        (" 1", None),
+        ("1_0", None),
+        ("٣", None),
+        ("²", None),
+    ],
+)
+def test_an_id_is_read_from_plain_digits_alone(text, expected):
+    assert read_id(text) == expected
 
 
 @pytest.mark.django_db

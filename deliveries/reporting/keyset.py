@@ -18,6 +18,17 @@ MICROSECOND = timedelta(microseconds=1)
 LARGEST_ID = 2**63 - 1
 
 
+def read_id(text: str) -> int | None:
+    """The id that `text` spells in plain digits; None for anything that can be no row's.
+
+    The length is looked at first: Python reads no number of more than 4,300 digits.
+    """
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_ID))):
+        return None
+    number = int(text)
+    return number if number <= LARGEST_ID else None
+
+
 @dataclass(frozen=True)
 class Cursor:
     """The last row of the page before: its time (None where rows are ordered by id alone) and its id."""

@@ -25,7 +25,7 @@ from deliveries import batches
 from deliveries.models import Batch, BatchItem, Message, Queue
 from deliveries.reporting.figures import providers
 from deliveries.reporting.filters import filter_of
-from deliveries.reporting.keyset import LARGEST_ID, page
+from deliveries.reporting.keyset import LARGEST_ID, page, read_id
 from deliveries.reporting.outcomes import AT_ONCE, bucket_of, meaning
 from deliveries.reporting.pages import next_url, who
 from deliveries.selections import About, Selection, about, ways
@@ -97,9 +97,10 @@ class SelectionForm(forms.Form):
         given = cast(QueryDict, self.data).getlist("messages")
         if len(given) > MOST_TICKED:
             raise forms.ValidationError(f"Tick at most {MOST_TICKED:,} rows, or select all that match.")
-        if not all(one.isascii() and one.isdigit() and int(one) <= LARGEST_ID for one in given):
+        ids = [read_id(one) for one in given]
+        if None in ids:
             raise forms.ValidationError("These rows cannot be read. Go back and choose again.")
-        return tuple(dict.fromkeys(int(one) for one in given))
+        return tuple(dict.fromkeys(pk for pk in ids if pk is not None))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -23,7 +23,7 @@ from deliveries import tending
 from deliveries.models import CodeTally, DayTally, Message, Queue, QueueEntry
 from deliveries.reporting.figures import queue_counts
 from deliveries.reporting.filters import QueueFilter, View
-from deliveries.reporting.keyset import LARGEST_ID
+from deliveries.reporting.keyset import LARGEST_ID, read_id
 from deliveries.reporting.listing import context, listing
 from deliveries.reporting.outcomes import STEPS
 from deliveries.reporting.pages import fragment, may_tend, swaps, who
@@ -119,8 +119,8 @@ def _snooze(request: HttpRequest, queue: str) -> HttpResponse:
     if not may_tend(who(request)):
         raise PermissionDenied
     given = request.GET.copy()
-    pk = given.pop("snooze")[-1]
-    if not (pk.isascii() and pk.isdigit() and int(pk) <= LARGEST_ID):
+    pk = read_id(given.pop("snooze")[-1])
+    if pk is None:
         raise Http404("That is no row of a queue.")
     entry = get_object_or_404(QueueEntry.objects.select_related("message__contact"), pk=pk, queue=queue)
     told = {

@@ -21,6 +21,7 @@ from deliveries.receiving.translation import Code, Key, Mapping
 from deliveries.reporting import heard
 from deliveries.reporting.code_forms import CodeForm, objections
 from deliveries.reporting.code_tables import listing, outcome
+from deliveries.reporting.keyset import read_id
 from deliveries.reporting.pages import fragment, swaps, trigger, who
 from deliveries.reporting.views.mappings.sections import EDIT, READ, drafted_rows, sections
 
@@ -67,7 +68,7 @@ def edit(request: HttpRequest) -> HttpResponse:
 
 
 def _seen(mark: str) -> SeenCode | None:
-    number = int(mark) if mark.isascii() and mark.isdigit() and len(mark) < 19 else 0
+    number = read_id(mark)
     return SeenCode.objects.filter(pk=number).first() if number else None
 
 

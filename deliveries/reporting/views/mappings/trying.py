@@ -16,7 +16,7 @@ from deliveries.mappings import drafts
 from deliveries.models import Account, MappingVersion, Receipt
 from deliveries.receiving.payloads import understand
 from deliveries.receiving.translation import Mapping
-from deliveries.reporting.keyset import LARGEST_ID
+from deliveries.reporting.keyset import read_id
 from deliveries.reporting.pages import fragment, who
 from deliveries.reporting.try_form import TryForm
 from deliveries.reporting.trying import Tried, as_form, as_line, tried
@@ -77,7 +77,7 @@ def _tables(draft: MappingVersion | None) -> Mapping:
 def _receipt(request: HttpRequest) -> Receipt:
     if not who(request).has_perm("deliveries.view_receipt"):
         raise PermissionDenied
-    mark = request.GET["receipt"]
-    if not (mark.isascii() and mark.isdigit() and int(mark) <= LARGEST_ID):
+    pk = read_id(request.GET["receipt"])
+    if pk is None:
         raise Http404("There is no such receipt.")
-    return get_object_or_404(Receipt, pk=int(mark))
+    return get_object_or_404(Receipt, pk=pk)
