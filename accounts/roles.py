@@ -67,6 +67,9 @@ ROLES: dict[str, set[str]] = {
     | _may("add", "contacts", "consent note")
     | _may("add change", "campaigns", "campaign content sender playbook")
     | _may("add change", "deliveries", "account")
+    | _may(
+        "change", "deliveries", "pendingreceipt"
+    )  # to try dead letters again; the row itself stays as it is
     | {
         "contacts.view_full_address",
         "contacts.correct_contact",

@@ -70,6 +70,8 @@ def test_removing_the_roles_leaves_other_groups():
         (MARKETER, "contacts.correct_contact", False),
         (MARKETER, "deliveries.view_account", False),
         (ADMINISTRATOR, "deliveries.view_account", True),
+        (ADMINISTRATOR, "deliveries.change_pendingreceipt", True),
+        (ADMINISTRATOR, "deliveries.change_receipt", False),
         (ADMINISTRATOR, "contacts.add_consent", True),
         (ADMINISTRATOR, "contacts.change_consent", False),
         (ADMINISTRATOR, "contacts.delete_suppression", False),

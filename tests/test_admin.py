@@ -224,8 +224,24 @@ def test_dead_letters_are_tried_again_and_others_left_alone(client, root):
     ]
 
 
-def test_who_may_only_look_cannot_try_dead_letters_again(client, login):
-    viewer = login("admin", user=factories.user("admin", is_staff=True))
+def test_an_administrator_tries_dead_letters_again_and_changes_nothing_else(login):
+    administrator = login(user=factories.user("admin", is_staff=True))
+    dead, other = factories.receipt(state="dead"), factories.receipt(state="dead")
+
+    administrator.post(
+        url(PendingReceipt, "changelist"), {"action": "try_again", "_selected_action": [dead.pk]}
+    )
+    changed = administrator.post(url(PendingReceipt, "change", other.pk), {"state": "new"})
+
+    assert PendingReceipt.objects.get(pk=dead.pk).state == "new"
+    assert changed.status_code == 403
+    assert PendingReceipt.objects.get(pk=other.pk).state == "dead"
+
+
+def test_who_may_only_look_cannot_try_dead_letters_again(login):
+    reader = factories.user(is_staff=True)
+    reader.user_permissions.add(Permission.objects.get(codename="view_pendingreceipt"))
+    viewer = login(user=reader)
     dead = factories.receipt(state="dead")
 
     viewer.post(url(PendingReceipt, "changelist"), {"action": "try_again", "_selected_action": [dead.pk]})
