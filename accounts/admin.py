@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.forms import ModelForm
 from django.http import HttpRequest
 
 from accounts.models import User
+from accounts.roles import ROLES
 
 # Only a superuser hands these out: an administrator who could would be one a click later.
 POWERS = ("is_superuser", "user_permissions")
+STAFF_HELP = (
+    f"May log in. Everybody with one of the roles {', '.join(ROLES)} may: this is ticked for them when they are saved. "
+    "To keep somebody out, untick Active."
+)
 
 
 @admin.register(User)
@@ -30,6 +38,18 @@ class PersonAdmin(UserAdmin):
         ("Person", {"fields": ("first_name", "last_name", "email")}),
         ("What they may do", {"fields": ("is_staff", "groups")}),
     )
+
+    def get_form(
+        self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        helped = {"help_texts": {"is_staff": STAFF_HELP}}
+        return super().get_form(request, obj, change=change, **helped | kwargs)
+
+    def save_model(self, request: HttpRequest, obj: User, form: ModelForm, change: bool) -> None:
+        """The log-in page lets in staff alone, and tells the others that their password is wrong."""
+        groups = form.cleaned_data.get("groups") or ()
+        obj.is_staff = obj.is_staff or any(group.name in ROLES for group in groups)
+        super().save_model(request, obj, form, change)
 
     @admin.display(description="roles")
     def roles(self, user: User) -> str:

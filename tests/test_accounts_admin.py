@@ -34,6 +34,50 @@ def test_an_administrator_adds_a_person_with_a_role(client, administrator):
     assert User.objects.get(username="sam").has_perm("contacts.correct_contact")
 
 
+def test_who_is_given_a_role_can_log_in(client, administrator):
+    password = "a long enough passphrase"
+    role = Group.objects.get(name=SUPPORT)
+    form = {"username": "sam", "usable_password": "true", "password1": password, "password2": password}
+
+    client.post(reverse("admin:accounts_user_add"), form | {"groups": [role.pk]})
+    client.logout()
+    response = client.post(reverse("admin:login"), {"username": "sam", "password": password})
+
+    assert response.status_code == 302
+
+
+def test_who_is_given_a_role_later_can_log_in_from_then_on(client, administrator):
+    person = factories.user()
+    role = Group.objects.get(name=SUPPORT)
+    form = {"username": person.username, "is_active": "on", "groups": [role.pk]}
+
+    client.post(reverse("admin:accounts_user_change", args=[person.pk]), form)
+
+    person.refresh_from_db()
+    assert person.is_staff
+
+
+def test_a_group_that_is_no_role_lets_nobody_in(client, administrator):
+    person = factories.user()
+    club = Group.objects.create(name="Book club")
+    form = {"username": person.username, "is_active": "on", "groups": [club.pk]}
+
+    client.post(reverse("admin:accounts_user_change", args=[person.pk]), form)
+
+    person.refresh_from_db()
+    assert list(person.groups.all()) == [club]
+    assert not person.is_staff
+
+
+@pytest.mark.parametrize("page", ["add", "change"])
+def test_the_form_says_who_may_log_in(page, client, administrator):
+    args = [administrator.pk] if page == "change" else []
+
+    html = client.get(reverse(f"admin:accounts_user_{page}", args=args)).content.decode()
+
+    assert "To keep somebody out, untick Active." in html
+
+
 def test_an_administrator_cannot_make_themselves_a_superuser(client, administrator):
     form = {"username": administrator.username, "is_active": "on", "is_staff": "on", "is_superuser": "on"}
 
