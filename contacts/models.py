@@ -80,9 +80,24 @@ class Contact(models.Model):
     def __str__(self) -> str:
         return self.name or f"Contact {self.pk}"
 
+    def clean(self) -> None:
+        """Messages are composed from `attributes`: a name and what is written in its place. Emptied, there are none."""
+        if self.attributes is None:
+            self.attributes = {}
+        if not isinstance(self.attributes, dict):
+            raise ValidationError({"attributes": 'Give names and texts, such as {"city": "Austin"}.'})
+        wrong = [name for name, value in self.attributes.items() if not _is_writable(value)]
+        if wrong:
+            raise ValidationError({"attributes": f"Neither text nor number: {', '.join(wrong)}."})
+
     @property
     def first_name(self) -> str:
         return self.name.split()[0] if self.name else ""
+
+
+def _is_writable(value: object) -> bool:
+    """Whether a message can say it; true and false are no words."""
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
 class ListMembership(models.Model):

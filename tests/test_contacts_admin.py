@@ -11,7 +11,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from contacts.models import Address, Consent, ContactList, Note, Suppression
+from contacts.models import Address, Consent, Contact, ContactList, Note, Suppression
 from contacts.suppressing import suppress
 from tests import factories
 
@@ -228,6 +228,39 @@ def test_consent_is_added_and_never_changed(client, administrator):
     assert made.recorded_by == administrator
     assert client.post(reverse("admin:contacts_consent_change", args=[made.pk]), form).status_code == 403
     assert client.post(reverse("admin:contacts_consent_delete", args=[made.pk])).status_code == 403
+
+
+def contact_form(**fields):
+    inline = {f"addresses-{name}_FORMS": 0 for name in ("TOTAL", "INITIAL", "MIN_NUM", "MAX_NUM")}
+    return {"name": "Elena Moreau", "value_tier": 0, "attributes": "{}"} | inline | fields
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ('["Austin"]', "Give names and texts, such as"),
+        ("7", "Give names and texts, such as"),
+        ('{"city": ["Austin"], "size": 42}', "Neither text nor number: city."),
+        ('{"city": null}', "Neither text nor number: city."),
+        ('{"member": true}', "Neither text nor number: member."),
+    ],
+)
+def test_merge_fields_that_no_message_can_say_are_refused_where_they_are_typed(
+    client, administrator, typed, says
+):
+    page = client.post(reverse("admin:contacts_contact_add"), contact_form(attributes=typed))
+
+    assert says in page.context["adminform"].form.errors["attributes"][0]
+    assert not Contact.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"), [('{"city": "Austin", "size": 4.5}', {"city": "Austin", "size": 4.5}), ("", {})]
+)
+def test_merge_fields_are_texts_and_numbers_or_none_at_all(client, administrator, typed, kept):
+    client.post(reverse("admin:contacts_contact_add"), contact_form(attributes=typed))
+
+    assert Contact.objects.get().attributes == kept
 
 
 def test_a_list_is_added_by_its_name_alone(client, administrator):
