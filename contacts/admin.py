@@ -13,7 +13,7 @@ from django.contrib.admin.helpers import ActionForm
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.functional import cached_property
 
@@ -32,7 +32,7 @@ from contacts.models import (
 )
 from contacts.phones import NotAPhone, mask, parse_phone
 from contacts.slugs import free_slug
-from contacts.suppressing import LONGEST_NOTE, CannotRelease, release
+from contacts.suppressing import LONGEST_NOTE, CannotRelease, release, suppress
 
 
 class CappedPaginator(Paginator):
@@ -311,7 +311,8 @@ class SuppressionAdmin(Masking, Large):
         "released_by",
         "release_note",
     )
-    kept = ("created_at", "created_by", "released_at", "released_by", "release_note")
+    # `suppress` knows the rest: staff add blocks of everything we send, in their own name.
+    asked = ("value", "contact", "channel", "evidence", "expires_at")
     masking = {"address": "masked", "value": "masked", "evidence": ""}
 
     @admin.display(ordering="value")
@@ -339,8 +340,8 @@ class SuppressionAdmin(Masking, Large):
         fields = {"fields": self.get_fields(request, obj)}
         return [(None, {**fields, "description": ASKED_FOR} if theirs else fields)]
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Suppression | None = None) -> Any:
-        return self.kept if obj is None else super().get_readonly_fields(request, obj)
+    def get_fields(self, request: HttpRequest, obj: Suppression | None = None) -> Any:
+        return super().get_fields(request, obj) if obj else self.asked
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What blocks is not edited into something milder: it is released, and a new one is added."""
@@ -350,9 +351,32 @@ class SuppressionAdmin(Masking, Large):
         return False
 
     def save_model(self, request: HttpRequest, obj: Suppression, form: Any, change: bool) -> None:
-        if not change:
-            obj.created_by_id = request.user.pk
-            super().save_model(request, obj, form, change)
+        """Said again, the one that stands becomes the saved one; `response_add` tells."""
+        saved = suppress(
+            contact=obj.contact,
+            value=obj.value,
+            channel=obj.channel,
+            reason=Suppression.Reason.STAFF,
+            origin=Suppression.Origin.STAFF,
+            evidence=obj.evidence,
+            by=request.user,  # type: ignore[arg-type]
+            now=obj.created_at,
+            expires_at=obj.expires_at,
+        )
+        obj.stood = saved.created_at != obj.created_at  # type: ignore[attr-defined]
+        obj.pk = saved.pk
+        obj.refresh_from_db()
+
+    def response_add(
+        self, request: HttpRequest, obj: Suppression, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        if not obj.stood or "_popup" in request.POST:  # type: ignore[attr-defined]
+            return super().response_add(request, obj, post_url_continue)
+        told = (
+            f"“{obj}” is in force already, so there is no second one. It ends when the later of the two does."
+        )
+        self.message_user(request, told, messages.WARNING)
+        return self.response_post_save_add(request, obj)
 
     @admin.action(description="Release selected suppressions", permissions=["change"])
     def release_selected(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:

@@ -152,9 +152,7 @@ def test_the_page_of_an_opt_out_says_how_it_is_lifted_and_offers_nothing_to_save
 
 
 def test_a_suppression_of_nobody_is_refused_in_plain_words(client, administrator):
-    form = {"scope": "everything", "reason": "staff", "origin": "staff"}
-
-    page = client.post(reverse("admin:contacts_suppression_add"), form).content.decode()
+    page = client.post(reverse("admin:contacts_suppression_add"), {}).content.decode()
 
     assert "Give a phone number or an email address, or choose a contact." in page
     assert "Constraint" not in page
@@ -171,7 +169,7 @@ def test_whoever_may_only_look_cannot_release(client):
 
 
 def test_a_suppression_can_be_added_but_not_edited_or_deleted(client, administrator):
-    form = {"value": NUMBER, "scope": "everything", "reason": "staff", "origin": "staff"}
+    form = {"value": NUMBER}
 
     client.post(reverse("admin:contacts_suppression_add"), form)
     made = Suppression.objects.get()
@@ -191,20 +189,71 @@ def test_a_suppression_can_be_added_but_not_edited_or_deleted(client, administra
 def test_a_suppressed_address_is_kept_in_the_form_that_sends_are_compared_in(
     client, administrator, typed, kept
 ):
-    form = {"value": typed, "scope": "everything", "reason": "staff", "origin": "staff"}
-
-    client.post(reverse("admin:contacts_suppression_add"), form)
+    client.post(reverse("admin:contacts_suppression_add"), {"value": typed})
 
     assert Suppression.objects.get().value == kept
 
 
 def test_a_suppressed_address_that_is_none_is_refused(client, administrator):
-    form = {"value": "12", "scope": "everything", "reason": "staff", "origin": "staff"}
-
-    response = client.post(reverse("admin:contacts_suppression_add"), form)
+    response = client.post(reverse("admin:contacts_suppression_add"), {"value": "12"})
 
     assert "too short" in response.content.decode()
     assert not Suppression.objects.exists()
+
+
+def add_by_form(client, **fields):
+    response = client.post(reverse("admin:contacts_suppression_add"), {"value": NUMBER} | fields, follow=True)
+    return [str(message) for message in response.context["messages"]]
+
+
+@pytest.mark.parametrize("whole_contact", [False, True])
+def test_the_same_suppression_added_twice_is_one_row_and_says_so(client, administrator, whole_contact):
+    contact = factories.contact(name="Elena Moreau")
+    whom = {"value": "", "contact": contact.pk} if whole_contact else {}
+    soon = timezone.localdate() + timedelta(days=2)
+
+    first = add_by_form(client, **whom, expires_at_0=soon, expires_at_1="10:00")
+    second = add_by_form(client, **whom)
+
+    name = "Elena Moreau" if whole_contact else "+1 ••• ••• 0142"
+    assert Suppression.objects.get().expires_at is None
+    assert "was added" in first[0]
+    assert second == [
+        f"“{name} all channels: Added by staff” is in force already, so there is no second one. "
+        "It ends when the later of the two does."
+    ]
+
+
+def test_an_address_whose_suppression_has_ended_can_be_suppressed_again(client, administrator):
+    now = timezone.now()
+    add_suppression(now=now - timedelta(days=2), expires_at=now - timedelta(days=1))
+
+    told = add_by_form(client)
+
+    assert Suppression.objects.in_force(timezone.now()).get().created_by == administrator
+    assert "was added" in told[0]
+
+
+def test_staff_add_suppressions_in_their_own_name_and_can_release_them(client, administrator):
+    page = client.get(reverse("admin:contacts_suppression_add"))
+    add_by_form(client, reason="stop", origin="recipient", scope="brand", evidence="Called us")
+    told = release_all(client)
+
+    made = Suppression.objects.get()
+    assert list(page.context["adminform"].form.fields) == [
+        "value",
+        "contact",
+        "channel",
+        "evidence",
+        "expires_at",
+    ]
+    assert (made.reason, made.origin, made.scope, made.evidence) == (
+        "staff",
+        "staff",
+        "everything",
+        "Called us",
+    )
+    assert told == ["1 released."]
 
 
 def test_an_address_is_kept_in_its_one_form_with_all_that_it_tells(client, administrator):
