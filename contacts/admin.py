@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.functional import cached_property
 
+from contacts import searching
 from contacts.channels import Kind
 from contacts.correcting import email_address, phone_address
 from contacts.emails import NotAnEmail, parse_email
@@ -33,6 +34,11 @@ from contacts.models import (
 from contacts.phones import NotAPhone, mask, parse_phone
 from contacts.slugs import free_slug
 from contacts.suppressing import LONGEST_NOTE, CannotRelease, release, suppress
+
+CONTACTS_NAMES = (
+    "A whole phone number, such as +15125550142 or (512) 555-0142, a whole email or an external id."
+)
+ADDRESSES = "A whole phone number, such as +15125550142 or (512) 555-0142, or a whole email."
 
 
 class CappedPaginator(Paginator):
@@ -52,11 +58,36 @@ class CappedPaginator(Paginator):
 
 
 class Large(admin.ModelAdmin):
-    """For tables too large to count or to join at will."""
+    """For tables too large to count, to join or to sort at will: a filter or a search has its index, or there is none.
+
+    Which `search_fields` there are only says that there is a box to search; `named` does it.
+    """
 
     paginator = CappedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by = ()
     list_per_page = 50
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        term = search_term.strip()
+        return (queryset.filter(self.named(term)) if term else queryset), False
+
+    def named(self, term: str) -> Q:
+        """The rows that are called `term`, and not only in part."""
+        raise NotImplementedError
+
+
+class OfContact(Large):
+    """Rows of a contact, found by whom they belong to."""
+
+    search_fields = ("contact",)
+    search_help_text = CONTACTS_NAMES
+
+    def named(self, term: str) -> Q:
+        return searching.wholly(term, "contact")
 
 
 class Masking:
@@ -156,20 +187,21 @@ class AddressInline(Masking, admin.TabularInline):
 class ContactAdmin(Large):
     list_display = ("__str__", "external_id", "stage", "value_tier", "source", "created_at")
     list_select_related = ("source",)
-    list_filter = ("stage",)
-    search_fields = ("=external_id", "=addresses__value")
-    search_help_text = "A whole phone number (+15125550142), email or external id."
+    search_fields = ("external_id",)
+    search_help_text = CONTACTS_NAMES
     ordering = ("-id",)
     autocomplete_fields = ("source",)
     readonly_fields = ("created_at", "updated_at")
     inlines = (AddressInline,)
 
+    def named(self, term: str) -> Q:
+        return searching.wholly(term)
+
 
 @admin.register(ListMembership)
-class ListMembershipAdmin(Large):
+class ListMembershipAdmin(OfContact):
     list_display = ("contact_list", "contact", "added_at")
     list_select_related = ("contact_list", "contact")
-    search_fields = ("=contact__external_id",)
     ordering = ("-id",)
     raw_id_fields = ("contact",)
     autocomplete_fields = ("contact_list",)
@@ -193,24 +225,30 @@ class AddressAdmin(Masking, Large):
     masking = {"value": "masked"}
     list_display = ("value", "kind", "contact", "line_type", "validity", "preferred")
     list_select_related = ("contact",)
-    list_filter = ("kind", "validity", "line_type")
-    search_fields = ("=value",)
-    search_help_text = "A whole phone number (+15125550142) or email."
+    search_fields = ("value",)
+    search_help_text = ADDRESSES
     ordering = ("-id",)
     raw_id_fields = ("contact",)
     readonly_fields = ("created_at",)
+
+    def named(self, term: str) -> Q:
+        return Q(value__in=searching.spellings(searching.clean(term)))
 
 
 @admin.register(AddressHealth)
 class AddressHealthAdmin(ReadOnly, Large):
     list_display = ("address", "channel", "hard_fails", "last_code", "last_failed_at")
     list_select_related = ("address",)
-    list_filter = ("channel",)
-    search_fields = ("=address__value",)
+    search_fields = ("address",)
+    search_help_text = ADDRESSES
     ordering = ("-id",)
 
+    def named(self, term: str) -> Q:
+        addresses = Address.objects.filter(value__in=searching.spellings(searching.clean(term)))
+        return Q(address__in=addresses.values("pk"))
 
-class Ledger(Large):
+
+class Ledger(OfContact):
     """Added to, never changed."""
 
     ordering = ("-id",)
@@ -227,8 +265,6 @@ class Ledger(Large):
 class ConsentAdmin(Masking, Ledger):
     list_display = ("contact", "channel", "opted_in", "at", "how", "recorded_by")
     list_select_related = ("contact", "recorded_by")
-    list_filter = ("channel", "opted_in")
-    search_fields = ("=contact__external_id", "=contact__addresses__value")
     fields = ("contact", "channel", "opted_in", "at", "how", "wording", "evidence")
     masking = {"evidence": ""}
 
@@ -241,7 +277,6 @@ class ConsentAdmin(Masking, Ledger):
 class NoteAdmin(ReadOnly, Ledger):
     list_display = ("contact", "text", "author", "at")
     list_select_related = ("contact", "author")
-    search_fields = ("=contact__external_id", "=contact__addresses__value")
 
 
 ASKED_FOR = "Asked for by the person, so staff cannot release it. It is lifted when they opt in again."
@@ -288,9 +323,9 @@ class SuppressionAdmin(Masking, Large):
     form = SuppressionForm
     list_display = ("address", "contact", "channels", "reason", "origin", "state", "since")
     list_select_related = ("contact",)
-    list_filter = ("reason", "channel", "origin", StateFilter)
-    search_fields = ("=value", "=contact__external_id")
-    search_help_text = "A whole phone number (+15125550142), email or external id."
+    list_filter = ("reason", StateFilter)
+    search_fields = ("value",)
+    search_help_text = CONTACTS_NAMES
     ordering = ("-created_at", "-id")
     raw_id_fields = ("contact",)
     action_form = ReleaseForm
@@ -315,11 +350,11 @@ class SuppressionAdmin(Masking, Large):
     asked = ("value", "contact", "channel", "evidence", "expires_at")
     masking = {"address": "masked", "value": "masked", "evidence": ""}
 
-    @admin.display(ordering="value")
+    @admin.display
     def address(self, suppression: Suppression) -> str:
         return suppression.value or "Every address"
 
-    @admin.display(description="channel", ordering="channel")
+    @admin.display(description="channel")
     def channels(self, suppression: Suppression) -> str:
         return suppression.get_channel_display() or "All channels"
 
@@ -330,9 +365,17 @@ class SuppressionAdmin(Masking, Large):
         expired = suppression.expires_at and suppression.expires_at <= timezone.now()
         return "Expired" if expired else "Blocking"
 
-    @admin.display(ordering="-created_at")
+    @admin.display
     def since(self, suppression: Suppression) -> Any:
         return timezone.localdate(suppression.created_at)
+
+    def named(self, term: str) -> Q:
+        """By its own address, which may be no contact's, or by the contact's foreign id."""
+        text = searching.clean(term)
+        _, contacts = searching.exactly(text)
+        by_value = Suppression.objects.filter(value__in=searching.spellings(text)).values("pk")
+        by_contact = Suppression.objects.filter(contact__in=contacts.order_by()).values("pk")
+        return Q(pk__in=by_value.union(by_contact))
 
     def get_fieldsets(self, request: HttpRequest, obj: Suppression | None = None) -> Any:
         """With the way out of an opt-out, which is no button."""

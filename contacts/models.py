@@ -301,6 +301,22 @@ class Suppression(models.Model):
         indexes = [
             models.Index(fields=["contact"], name="suppression_contact", condition=Q(released_at=None)),
             models.Index(fields=["-created_at", "-id"], name="suppression_newest"),
+            # For the admin, which looks at those released as well, and at the rare among many.
+            models.Index(fields=["value"], name="suppression_value"),
+            models.Index(fields=["reason", "-created_at", "-id"], name="suppression_reason"),
+            models.Index(
+                fields=["-created_at", "-id"], name="suppression_standing", condition=Q(released_at=None)
+            ),
+            models.Index(
+                fields=["-created_at", "-id"],
+                name="suppression_released",
+                condition=Q(released_at__isnull=False),
+            ),
+            models.Index(
+                fields=["expires_at"],
+                name="suppression_ending",
+                condition=Q(released_at=None, expires_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -59,15 +59,27 @@ def clean(text: str) -> str:
 
 def exactly(text: str) -> list[QuerySet]:
     """Ids of contacts one of whose addresses or whose foreign id `text` spells out. Apart, as each has its index."""
-    number = search_forms(text, settings.DEFAULT_REGION).whole
-    forms = {text, text.lower()} | ({number} if number else set())
     return [
-        Address.objects.filter(value__in=forms).order_by("contact_id").values_list("contact_id", flat=True),
+        Address.objects.filter(value__in=spellings(text))
+        .order_by("contact_id")
+        .values_list("contact_id", flat=True),
         Contact.objects.filter(external_id=text)
         .exclude(external_id="")
         .order_by("pk")
         .values_list("pk", flat=True),
     ]
+
+
+def spellings(text: str) -> set[str]:
+    """How an address that `text` spells out may be kept."""
+    number = search_forms(text, settings.DEFAULT_REGION).whole
+    return {text, text.lower()} | ({number} if number else set())
+
+
+def wholly(text: str, key: str = "pk") -> Q:
+    """A condition on contacts, or on rows that name theirs in `key`: `text` is an address or the foreign id."""
+    by_address, by_id = exactly(clean(text))
+    return Q(**{f"{key}__in": by_address.order_by().union(by_id.order_by())})
 
 
 def in_part(text: str) -> list[QuerySet]:

@@ -203,11 +203,11 @@ class MessageAdmin(Masking, Record):
         "created_at",
     )
     list_select_related = ("campaign", "account")
-    list_filter = (CampaignFilter, "channel", "status")
+    list_filter = (CampaignFilter,)
     search_fields = ("uuid",)
     search_help_text = "Our reference, the provider's message id, or the number of a message or contact."
     readonly_fields = ("events",)
-    masking = {"events": "masked_events"}
+    masking = {"events": "masked_events", "provider_message_id": ""}
 
     def get_fields(self, request: HttpRequest, obj: Message | None = None) -> list[Any]:
         """What was said about it comes first: it is what people open a message for."""
@@ -230,28 +230,21 @@ class MessageAdmin(Masking, Record):
         """The same without the provider's sentences, which may name the address."""
         return _events(message, whole=False)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet, search_term: str
-    ) -> tuple[QuerySet, bool]:
-        term = search_term.strip()
-        return (queryset.filter(_names_message(term)) if term else queryset), False
+    def named(self, term: str) -> Q:
+        """Every reading of `term` that an index answers; provider ids are indexed behind their account."""
+        accounts = list(Account.objects.values_list("pk", flat=True))
+        wanted = Q(account__in=accounts, provider_message_id=term) & ~Q(provider_message_id="")
+        number = read_id(term)
+        if number is not None:
+            wanted |= Q(pk=number) | Q(contact=number)
+        with suppress(ValueError):  # not one of our references
+            wanted |= Q(uuid=UUID(term))
+        return wanted
 
 
 def _events(message: Message, *, whole: bool) -> str:
     said = StatusEvent.objects.filter(message_id=message.pk).order_by("-standing")
     return render_to_string("admin/deliveries/events.html", {"events": said, "whole": whole})
-
-
-def _names_message(term: str) -> Q:
-    """Every reading of `term` that an index answers; provider ids are indexed behind their account."""
-    accounts = list(Account.objects.values_list("pk", flat=True))
-    wanted = Q(account__in=accounts, provider_message_id=term) & ~Q(provider_message_id="")
-    number = read_id(term)
-    if number is not None:
-        wanted |= Q(pk=number) | Q(contact=number)
-    with suppress(ValueError):  # not one of our references
-        wanted |= Q(uuid=UUID(term))
-    return wanted
 
 
 @admin.register(Receipt)
@@ -304,7 +297,6 @@ class PendingReceiptAdmin(Record):
 @admin.register(models.Decision)
 class DecisionAdmin(Record):
     list_display = ("id", "at", "contact_id", "message_id", "by", "rule", "step", "reason")
-    list_filter = ("step",)
     search_fields = ("contact_id",)
     search_help_text = "The number of a contact."
 
@@ -312,7 +304,6 @@ class DecisionAdmin(Record):
 @admin.register(models.Engagement)
 class EngagementAdmin(Record):
     list_display = ("id", "at", "contact_id", "message_id", "channel", "kind")
-    list_filter = ("kind", "channel")
     search_fields = ("contact_id",)
     search_help_text = "The number of a contact."
 
@@ -337,9 +328,9 @@ class BatchAdmin(Record):
 @admin.register(models.BatchItem)
 class BatchItemAdmin(Record):
     list_display = ("id", "batch_id", "message_id", "outcome", "reason", "successor_id")
-    list_filter = ("outcome",)
     search_fields = ("batch_id",)
     search_help_text = "The number of a batch."
+    ordering = ("-batch_id", "-message_id")  # as the index has them: a batch may have a million
 
 
 # ---- The work that waits ---------------------------------------------------------------------------------
@@ -379,7 +370,8 @@ class QueueEntryAdmin(Record):
         "owner",
     )
     list_select_related = ("campaign", "owner")
-    list_filter = (CampaignFilter, "queue", "channel")
+    list_filter = (CampaignFilter, "queue")
+    ordering = ("queue", "-at", "-message_id")  # as the indexes have them, whatever is filtered by
 
     @admin.display(description="status")
     def outcome(self, entry: models.QueueEntry) -> SafeString:
@@ -400,6 +392,10 @@ class SetbackAdmin(Record):
     list_display = ("message_id", "campaign", "channel", "outcome", "reason_code", "carrier", "at")
     list_select_related = ("campaign",)
     list_filter = (CampaignFilter,)
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """A campaign's as its index has them: it may have a million."""
+        return ("disposition", "-message_id") if "campaign" in request.GET else self.ordering
 
     @admin.display(description="status")
     def outcome(self, setback: models.Setback) -> SafeString:
