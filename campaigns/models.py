@@ -78,7 +78,7 @@ def channels(help_text: str) -> models.JSONField:
 class Playbook(models.Model):
     """Ready-made rules: when to retry, when to change channel, when to stop. All durations in hours.
 
-    The defaults are those of the built-in playbook. `sentences()` in `campaigns/playbooks.py` says them in words.
+    The defaults are those of the built-in playbook.
     """
 
     name = models.CharField(max_length=80, unique=True)

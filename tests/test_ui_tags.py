@@ -180,14 +180,6 @@ def test_the_gauge_runs_from_80_to_100_percent(rate, filled):
     assert ui.gauge(rate, "permanent")["filled"] == filled
 
 
-def test_a_strip_draws_each_part_to_scale_and_leaves_out_the_empty_ones():
-    html = rendered("{% strip parts 'In words' %}", parts=[("DELIVERED", 3), ("PENDING", 0), ("unknown", 1)])
-
-    assert html.count("<rect") == 2
-    assert 'data-b="success" x="0.000" width="75.000"' in html
-    assert 'aria-label="In words"' in html
-
-
 @pytest.mark.django_db
 def test_product_pages_carry_no_inline_script_or_style_and_the_token_once(rf):
     html = Template("{% extends 'ui/base.html' %}").render(

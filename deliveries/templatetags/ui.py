@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from django import template
@@ -84,19 +83,6 @@ def gauge(rate: float | None, name: str) -> dict[str, object]:
     """The delivery rate (0..1) on a scale from 80 % to 100 %, with ticks at 90 and 95, in a bucket's colour."""
     filled = min(max(((rate or 0) * 100 - 80) / 20, 0), 1) * 100
     return {"bucket": bucket(name), "filled": f"{filled:.2f}"}
-
-
-@register.inclusion_tag("ui/_strip.html")
-def strip(parts: Iterable[tuple[str, int]], label: str = "") -> dict[str, object]:
-    """A thin stacked bar of `(bucket or disposition, count)`; `label` says in words what it shows."""
-    counted = [(bucket(name), count) for name, count in parts if count > 0]
-    total = sum(count for _, count in counted) or 1
-    pieces, start = [], 0.0
-    for name, count in counted:
-        width = count * 100 / total
-        pieces.append({"bucket": name, "x": f"{start:.3f}", "width": f"{width:.3f}"})
-        start += width
-    return {"pieces": pieces, "label": label}
 
 
 @register.filter
