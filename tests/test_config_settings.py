@@ -54,8 +54,6 @@ def test_a_fresh_checkout_needs_no_environment(tmp_path):
         ("DATABASE_URL", "postgresql://root@127.0.0.1:port/waybill"),
         ("RECEIPT_MAX_BYTES", "1e6"),
         ("WORKER_STALL_SECONDS", "1"),
-        ("HANDOVER_LEASE_SECONDS", "3600"),
-        ("HANDOVER_LEASE_SECONDS", "72"),
         ("PUBLIC_URL", "http://[::1"),
         ("PUBLIC_URL", "http://waybill.example.com:abc"),
         ("PUBLIC_URL", "http://waybill.example.com:0"),
@@ -184,14 +182,6 @@ def test_a_slow_task_is_never_started_twice(tmp_path):
     done = load(tmp_path, "settings.Q_CLUSTER['retry'] > 3 * settings.Q_CLUSTER['timeout']")
 
     assert done.stdout.strip() == "True"
-
-
-def test_the_longest_lease_ends_before_its_task_is_killed(tmp_path):
-    show = "(1 / 2 + 1 / 3) * settings.HANDOVER_LEASE_SECONDS < settings.Q_CLUSTER['timeout']"
-
-    done = load(tmp_path, show, HANDOVER_LEASE_SECONDS="71")
-
-    assert done.stdout.strip() == "True", done.stderr
 
 
 @pytest.mark.django_db
