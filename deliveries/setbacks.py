@@ -39,9 +39,9 @@ def of(message: Message) -> Setback:
 def differing() -> set[int]:
     """The messages that the table is wrong about. Reads whole tables: for checks and repair only."""
     columns = ("pk", *COPIED)
-    held = set(Setback.objects.values_list(*columns))
-    told = set(Message.objects.filter(IS_SETBACK).values_list(*columns))
-    return {row[0] for row in held ^ told}
+    held = Setback.objects.order_by().values_list(*columns)
+    told = Message.objects.order_by().filter(IS_SETBACK).values_list(*columns)
+    return {row[0] for wrong in (held.difference(told), told.difference(held)) for row in wrong}
 
 
 def repair(message_ids: Collection[int]) -> None:
