@@ -23,7 +23,7 @@ from deliveries.models import Account, Message, PendingReceipt, Receipt
 from deliveries.receiving import receiver as subject
 from deliveries.receiving.receiver import Batcher, QueueFull, Receiver
 from deliveries.receiving.recording import record
-from deliveries.receiving.storing import Incoming, store
+from deliveries.receiving.storing import Incoming, store, store_in_sqlite
 from deliveries.statuses import Evidence, Status
 from tests import factories
 from tests.engine import rebuild
@@ -589,3 +589,54 @@ def test_a_subscription_is_confirmed_once_its_request_is_proven(post, monkeypatc
 
     eventually(lambda: fetched or not confirmed)
     assert [address.startswith(f"https://{host}/") for address in fetched] == [True] * confirmed
+
+
+# ---- SQLite's one write lock ---------------------------------------------------------------------------------------
+
+
+def one_receipt(account) -> list[Incoming]:
+    return [Incoming(account.pk, "status", timezone.now(), "POST", "", {}, b"MessageSid=SM1")]
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'")
+def test_while_somebody_else_writes_a_commit_waits_and_the_loop_goes_on(account):
+    other = sqlite3.connect(str(connection.settings_dict["NAME"]), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    async def during() -> int:
+        store = subject.SqliteStore()
+        writing = asyncio.create_task(store.write(one_receipt(account)))
+        turns = 0
+        while turns < 20:  # the loop's own turns, while the write lock is taken
+            await asyncio.sleep(0.01)
+            turns += not writing.done()
+        other.execute("ROLLBACK")
+        await writing
+        await store.close()
+        return turns
+
+    assert asyncio.run(during()) == 20
+    assert Receipt.objects.count() == 1
+    other.close()
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'")
+def test_a_commit_that_fails_leaves_no_transaction_behind(account):
+    class Refusing(sqlite3.Connection):
+        refuses = True
+
+        def execute(self, sql, *parameters):
+            if sql == "COMMIT" and self.refuses:
+                self.refuses = False
+                raise sqlite3.OperationalError("disk I/O error")
+            return super().execute(sql, *parameters)
+
+    name = str(connection.settings_dict["NAME"])
+    database = sqlite3.connect(name, isolation_level=None, factory=Refusing)
+
+    with pytest.raises(sqlite3.OperationalError):
+        store_in_sqlite(database, one_receipt(account))
+    store_in_sqlite(database, one_receipt(account))
+
+    assert Receipt.objects.count() == PendingReceipt.objects.count() == 1
+    database.close()

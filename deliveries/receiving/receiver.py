@@ -46,6 +46,7 @@ BATCH_MAX = 1_000
 DIRECTORY_SECONDS = 10.0
 RING_SECONDS = 0.5
 CONFIRM_SECONDS = 10.0
+PATIENCE = 30.0  # seconds that a commit waits for SQLite's one write lock
 
 
 # Status, further headers, body.
@@ -119,32 +120,40 @@ class PostgresStore:
 
 
 class SqliteStore:
-    """One writer thread. Its commits reach the disk (synchronous=FULL): what was answered 2xx survives a power cut."""
+    """Commits reach the disk (synchronous=FULL): what was answered 2xx survives a power cut.
+
+    Where nobody else writes, at once: all who wait, wait for this commit, and to hand it to a thread and take it back
+    costs more than the commit. Where somebody does, in a thread, so that the loop goes on meanwhile.
+    """
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="receipts")
-        self._database: sqlite3.Connection | None = None
+        self._opened: dict[float, sqlite3.Connection] = {}  # by how long it waits for the lock
 
     async def write(self, batch: Sequence[Incoming]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._write, batch)
+        try:
+            self._write(batch, patience=0.0)
+        except sqlite3.OperationalError:  # locked, as a rule
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, batch, PATIENCE)
 
-    def _write(self, batch: Sequence[Incoming]) -> None:
-        if self._database is None:
+    def _write(self, batch: Sequence[Incoming], patience: float) -> None:
+        if patience not in self._opened:
             name = str(connections["default"].settings_dict["NAME"])
-            self._database = sqlite3.connect(
-                name, timeout=30, isolation_level=None, uri=name.startswith("file:")
+            opened = sqlite3.connect(
+                name,
+                timeout=patience,
+                isolation_level=None,
+                uri=name.startswith("file:"),
+                check_same_thread=False,
             )
-            self._database.execute("PRAGMA synchronous=FULL")
-        store_in_sqlite(self._database, batch)
+            opened.execute("PRAGMA synchronous=FULL")
+            self._opened[patience] = opened
+        store_in_sqlite(self._opened[patience], batch)
 
     async def close(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown()
-
-    def _close(self) -> None:
-        if self._database is not None:
-            self._database.close()
-            self._database = None
+        while self._opened:
+            self._opened.popitem()[1].close()
 
 
 class QueueFull(Exception):

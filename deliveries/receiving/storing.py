@@ -96,7 +96,8 @@ def store_in_sqlite(database: sqlite3.Connection, batch: Sequence[Incoming]) -> 
             "INSERT INTO deliveries_pendingreceipt (receipt_id, state, attempts, reason) VALUES (?, 'new', 0, '')",
             [(last + n,) for n in range(1, len(batch) + 1)],
         )
+        database.execute("COMMIT")
     except BaseException:
-        database.execute("ROLLBACK")
+        if database.in_transaction:  # some errors roll it back by themselves
+            database.execute("ROLLBACK")
         raise
-    database.execute("COMMIT")
