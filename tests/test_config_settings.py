@@ -6,10 +6,12 @@ import os
 import re
 import subprocess
 import sys
+from datetime import time
 from pathlib import Path
 
 import pytest
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.forms import TimeField
 
 from config import environment as env
 from tests.run import settings_names
@@ -221,3 +223,20 @@ def test_every_environment_variable_is_documented():
     )
 
     assert documented == settings_names()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("9:30 am", time(9, 30)), ("9:30 PM", time(21, 30)), ("09:30am", time(9, 30)), ("9 pm", time(21)),
+        ("12 am", time(0)), ("12:15 pm", time(12, 15)), ("9.30", time(9, 30)), ("21:30", time(21, 30)),
+    ],
+)  # fmt: skip
+def test_a_time_is_read_as_people_type_it(typed, meant):
+    assert TimeField().clean(typed) == meant
+
+
+@pytest.mark.parametrize("typed", ["13:30 pm", "9:60 am", "noonish", "25"])
+def test_what_is_no_time_is_refused(typed):
+    with pytest.raises(ValidationError):
+        TimeField().clean(typed)

@@ -1,0 +1,1 @@
+"""How dates and times may be typed, by language: what Django's own formats lack."""
