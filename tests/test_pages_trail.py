@@ -57,7 +57,7 @@ def kinds(contact, **narrowed) -> list[str]:
 
 
 def exported(client, path):
-    text = b"".join(client.get(path).streaming_content).decode()
+    text = b"".join(client.get(path).streaming_content).decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text)))
 
 

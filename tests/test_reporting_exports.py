@@ -1,8 +1,10 @@
 import csv
 import io
 import logging
+from datetime import UTC, datetime
 
 import pytest
+from django.utils import timezone
 
 from deliveries.reporting.exports import COLUMNS, safe
 from tests import factories, reporting_rows
@@ -12,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 def exported(client, path):
     response = client.get(path)
-    text = b"".join(response.streaming_content).decode()
+    text = b"".join(response.streaming_content).decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text)))
 
 
@@ -41,9 +43,62 @@ def test_an_export_gives_native_and_mapped_status_and_both_times(login):
     assert tuple(line) == COLUMNS
     assert (line["result"], line["status"], line["native_code"]) == ("Retryable", "Undelivered", "30003")
     assert line["created_utc"].endswith("+00:00")
-    assert line["updated_local"].endswith("UTC")
     assert line["contact"] == "'=HYPERLINK(1)"
     assert line["address"].startswith("'+1 •••")
+
+
+def test_times_stand_by_the_clock_of_the_reader_too_and_the_clock_is_named(login):
+    campaign = reporting_rows.campaign([1])
+    campaign.messages.update(created_at=datetime(2026, 7, 1, 22, 30, tzinfo=UTC))
+
+    with timezone.override("Asia/Tokyo"):
+        [line] = exported(login("marketer"), f"/campaigns/{campaign.slug}/export/")
+
+    assert line["created_utc"] == "2026-07-01T22:30:00+00:00"
+    assert (line["created_local"], line["time_zone"]) == ("2026-07-02 07:30:00", "Asia/Tokyo")
+    assert line["delivered_local"] == ""
+
+
+def test_a_file_says_by_its_first_bytes_that_it_is_utf_8(login):
+    campaign = reporting_rows.campaign([1])
+
+    response = login("marketer").get(f"/campaigns/{campaign.slug}/export/")
+
+    assert next(iter(response.streaming_content)).startswith(b"\xef\xbb\xbfmessage,")
+
+
+def test_whole_addresses_are_for_those_who_may_see_them(login):
+    campaign = reporting_rows.campaign([1])
+    value = campaign.messages.get().address.value
+
+    [line] = exported(login("admin"), f"/campaigns/{campaign.slug}/export/")
+
+    assert line["address"] == f"'{value}"
+
+
+def test_a_row_leads_back_to_the_systems_it_came_from(login):
+    campaign = reporting_rows.campaign([1])
+    campaign.messages.get().contact.__class__.objects.update(external_id="CRM-9")
+    campaign.messages.update(segments=3)
+
+    [line] = exported(login("marketer"), f"/campaigns/{campaign.slug}/export/")
+
+    assert (line["external_id"], line["failure_class"], line["segments"]) == ("CRM-9", "temporary", "3")
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("", "all"), ("?status=retryable", "all-status-retryable"), ("?queue=retry", "retry"),
+        ("?channel=sms&updated=7d", "all-channel-sms-updated-last-7-days"), ("?s=0142", "all-search"),
+    ],
+)  # fmt: skip
+def test_the_name_of_a_file_says_what_is_in_it_and_nobody_s_number(login, query, words):
+    campaign = reporting_rows.campaign([1])
+
+    response = login("marketer").get(f"/campaigns/{campaign.slug}/export/{query}")
+
+    assert f'filename="waybill-{campaign.slug}-{words}-2' in response["Content-Disposition"]
 
 
 def test_a_long_export_costs_by_the_chunk_and_not_by_the_row(login, django_assert_max_num_queries):

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.utils import timezone
+from django.utils.text import slugify
 
 from contacts.channels import Channel
 from contacts.phones import concealed
@@ -19,11 +19,14 @@ from deliveries.reporting.outcomes import ENTRY_LINKS, MESSAGE_LINKS, Row, messa
 from deliveries.statuses import Disposition, Status
 
 COLUMNS = (
-    "message", "contact_id", "contact", "address", "campaign", "channel", "result", "status", "status_in_words",
-    "native_status", "native_code", "native_text", "what_happened", "next_step", "carrier", "list_source", "attempt",
-    "queue", "owner", "snoozed_until_utc", "created_utc", "delivered_utc", "updated_utc", "updated_local",
+    "message", "contact_id", "external_id", "contact", "address", "campaign", "channel", "result", "status",
+    "status_in_words", "failure_class", "native_status", "native_code", "native_text", "what_happened", "next_step",
+    "carrier", "list_source", "attempt", "segments", "queue", "owner", "snoozed_until_utc", "created_utc",
+    "delivered_utc", "updated_utc", "created_local", "delivered_local", "updated_local", "time_zone",
 )  # fmt: skip
 CHUNK = 1_000
+BOM = "\ufeff"  # without it Excel takes UTF-8 for the code page of its country
+LONGEST_NAME = 80  # of what a file name says about the filter
 # A spreadsheet runs what starts with one of these as a formula; the quote makes it text.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -38,7 +41,7 @@ class Echo:
 def lines(view: View, now: datetime, *, full: bool = False) -> Iterator[str]:
     """CSV lines of every row of `view`, header first. Raises BadFilter before the first line.
 
-    Addresses are masked, and unless `full` those in the providers' sentences are too.
+    Addresses are masked, those in the providers' sentences too, unless `full`: the reader may see whole ones.
     """
     found = _messages(view, now)
     return _written(found, now, full=full)
@@ -46,7 +49,7 @@ def lines(view: View, now: datetime, *, full: bool = False) -> Iterator[str]:
 
 def _written(found: Iterator[Message | QueueEntry], now: datetime, *, full: bool) -> Iterator[str]:
     writer = csv.writer(Echo())
-    yield writer.writerow(COLUMNS)
+    yield BOM + writer.writerow(COLUMNS)
     while chunk := list(islice(found, CHUNK)):
         told = _events(chunk)
         for row in rows(chunk, now):
@@ -72,12 +75,15 @@ def _cells(row: Row, event: StatusEvent | None, *, full: bool) -> list[Any]:
     sentence = told if full else concealed(told)
     result = Disposition(message.disposition).label if message.disposition else "Withdrawn"
     return [
-        message.uuid, message.contact_id, row.name, row.address, message.campaign.name,
-        Channel(message.channel).label, result, Status(message.status).label, row.label,
+        message.uuid, message.contact_id, message.contact.external_id, row.name,
+        message.address.value if full else row.address, message.campaign.name,
+        Channel(message.channel).label, result, Status(message.status).label, row.label, message.failure_class,
         event.native_status if event else "", (event.native_code if event else "") or message.reason_code,
         sentence, row.what, row.next_step, message.carrier, row.source, message.attempt,
+        message.segments if message.channel == Channel.SMS else "",
         row.queue, row.owner.display_name if row.owner else "", utc(row.asleep_until),
-        utc(message.created_at), utc(message.delivered_at), utc(row.at), local(row.at),
+        utc(message.created_at), utc(message.delivered_at), utc(row.at), local(message.created_at),
+        local(message.delivered_at), local(row.at), timezone.get_current_timezone_name(),
     ]  # fmt: skip
 
 
@@ -91,6 +97,12 @@ def utc(moment: datetime | None) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else ""
 
 
-def local(moment: datetime, zone: ZoneInfo | None = None) -> str:
-    """`moment` where the reader is, with the zone's name."""
-    return timezone.localtime(moment, zone).strftime("%Y-%m-%d %H:%M:%S %Z")
+def local(moment: datetime | None) -> str:
+    """`moment` by the reader's clock, as spreadsheets read it; `time_zone` beside it says which clock that is."""
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}" if moment else ""
+
+
+def file_name(*parts: str, now: datetime) -> str:
+    """What is in the file and when it was made, in letters that every system takes."""
+    words = [slugify(part)[:LONGEST_NAME].strip("-") for part in parts]
+    return "-".join(["waybill", *filter(None, words), f"{timezone.localtime(now):%Y%m%d-%H%M}"]) + ".csv"

@@ -145,6 +145,11 @@ class OutcomeFilter(forms.Form):
         flat = [pair for one in choices for pair in (one[1] if isinstance(one[1], list) else [one])]
         return str(dict(flat).get(value, value))
 
+    def file_words(self) -> str:
+        """What is set, for the name of a file: without what was searched for, which may be somebody's number."""
+        chips = self.chips()
+        return " ".join(chip.label if chip.name == "s" else f"{chip.label} {chip.words}" for chip in chips)
+
     def sentence(self) -> str:
         """All filters in one line, for print and for the log of exports."""
         return ", ".join(f"{chip.label.lower()} {chip.words}" for chip in self.chips()) or "no filter"

@@ -6,14 +6,16 @@ import csv
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from django.utils import timezone
+
 from contacts.models import Contact
 from deliveries.models import BatchItem, Decision
-from deliveries.reporting.exports import Echo, local, safe, utc
+from deliveries.reporting.exports import BOM, Echo, local, safe, utc
 from deliveries.reporting.trail import Attempt, Fact, Item, Narrowing, trail
 
 COLUMNS = (
     "at_utc", "at_local", "kind", "channel", "address", "campaign", "what", "details", "native_status", "native_code",
-    "native_text", "by", "message",
+    "native_text", "by", "message", "time_zone",
 )  # fmt: skip
 EVERY = "Every channel"
 
@@ -21,10 +23,11 @@ EVERY = "Every channel"
 def lines(contact: Contact, narrowing: Narrowing) -> Iterator[str]:
     """CSV lines, header first, newest first; read page by page as the trail is. Addresses are whole."""
     writer = csv.writer(Echo())
-    yield writer.writerow(COLUMNS)
+    yield BOM + writer.writerow(COLUMNS)
+    zone = timezone.get_current_timezone_name()
     for item in _items(contact, narrowing):
         for at, cells in _rows(item):
-            line = {"at_utc": utc(at), "at_local": local(at), **cells}
+            line = {"at_utc": utc(at), "at_local": local(at), "time_zone": zone, **cells}
             yield writer.writerow([safe(line.get(name) or "") for name in COLUMNS])
 
 

@@ -265,7 +265,7 @@ def csv_of(request: HttpRequest, view: View, name: str) -> HttpResponseBase:
     answer = StreamingHttpResponse(
         exports.lines(view, now, full=full), content_type="text/csv; charset=utf-8"
     )
-    stamp = timezone.localtime(now).strftime("%Y%m%d-%H%M")
-    answer["Content-Disposition"] = f'attachment; filename="waybill-{name}-{view.queue or "all"}-{stamp}.csv"'
+    named = exports.file_name(name, view.queue or "all", form.file_words(), now=now)
+    answer["Content-Disposition"] = f'attachment; filename="{named}"'
     answer["Cache-Control"] = "no-store"
     return answer

@@ -36,6 +36,7 @@ from deliveries.deciding.followup import settle
 from deliveries.deciding.staff import cancel_next_step, run_next_step_now
 from deliveries.models import Message
 from deliveries.reporting.charts import SHORT
+from deliveries.reporting.exports import file_name
 from deliveries.reporting.finding import LIMIT, find
 from deliveries.reporting.pages import fragment, may_tend, who
 from deliveries.reporting.reachability import Reach, Standing, explanation, standing
@@ -129,8 +130,9 @@ def export(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     # A warning, so that it is on record at the level logs are usually kept at.
     logger.warning("%s exports the trail of contact %s: %s", request.user, contact.pk, narrowing)
     answer = StreamingHttpResponse(lines(contact, narrowing), content_type="text/csv; charset=utf-8")
-    stamp = f"{timezone.localtime():%Y%m%d-%H%M}"
-    answer["Content-Disposition"] = f'attachment; filename="waybill-contact-{contact.pk}-{stamp}.csv"'
+    shown = (narrowing.channel, "problems" if narrowing.problems else "")
+    named = file_name("contact", str(contact.pk), *shown, now=timezone.now())
+    answer["Content-Disposition"] = f'attachment; filename="{named}"'
     answer["Cache-Control"] = "no-store"
     return answer
 
