@@ -170,7 +170,10 @@ def test_a_preview_names_campaigns_age_and_text(marketer, campaign):
 
     assert f"2 campaigns: {campaign.name} (2), Spring recall (1)" in page
     assert "Oldest attempt 1\N{NO-BREAK SPACE}week ago" in page
-    assert "Hello {first_name}, your appointment is tomorrow." in page
+    reader = messages[0].contact
+    assert re.search(rf"SMS(</span>)? to {reader}</h2>", page)
+    assert f"Hello {reader.first_name}, your appointment is tomorrow." in page
+    assert "{first_name}" not in page
 
 
 def test_the_sample_shows_skipped_rows_first_and_then_acting_ones(marketer, campaign):

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from deliveries import tending
 from deliveries.models import Batch, Message, QueueEntry
+from deliveries.reporting import outcomes
 from deliveries.reporting.filters import QueueFilter, View, entries, matching
 from deliveries.selections import Selection
 from tests import reporting_rows
@@ -47,6 +48,35 @@ def marketer(login):
 @pytest.fixture
 def entry():
     return reporting_rows.campaign([1]).messages.get().queue_entry
+
+
+# ---- Rows ----
+
+
+def test_a_row_says_what_comes_next_why_and_when(marketer, entry):
+    due = datetime(2026, 11, 30, 18, 47, tzinfo=UTC)
+    QueueEntry.objects.update(reason="Phone off or no signal. Retry 1 of 2.", due_at=due)
+
+    page = marketer.get(RETRY).content.decode()
+
+    plan = re.search(r'<small class="plan">(.*?)</small>', page, re.S).group(1)
+    assert re.sub(r"<[^>]+>", "", plan).endswith("Retry 1 of 2. Automatically 30 Nov, 18:47.")
+
+
+@pytest.mark.parametrize(
+    ("reason", "what", "plan"),
+    [
+        ("Line busy. Retry 2 of 2.", "Line busy", "Retry 2 of 2."),
+        ("Line busy: moving to Voice.", "Line busy.", "Moving to Voice."),
+        ("Line busy, and the retries are used up: moving to email.", "Line busy",
+         "And the retries are used up: moving to email."),
+        ("Urgent: moving to Voice meanwhile.", "Line busy", "Urgent: moving to Voice meanwhile."),
+        ("Line busy", "Line busy", ""),
+        ("", "Line busy", ""),
+    ],
+)  # fmt: skip
+def test_what_a_row_has_said_is_not_said_again(reason, what, plan):
+    assert outcomes._plan(reason, what) == plan
 
 
 # ---- Owners ----------------------------------------------------------------------------------------------------

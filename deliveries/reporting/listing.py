@@ -27,7 +27,10 @@ OWN_TRIGGERS = ("filters", "s", "results", "tend")
 # What can be done to many rows at once: (action, word). The first is the primary one of its queue.
 ACTIONS = (("retry", "Retry"), ("switch", "Switch channel"), ("correct", "Correct"), ("suppress", "Suppress"))
 QUEUE_IS_GOOD_NEWS = {
-    Queue.RETRY: ("Nothing to retry", "No temporary failure is inside its retry window."),
+    Queue.RETRY: (
+        "Nothing to retry",
+        "No temporary failure is inside its retry window, and no corrected address waits.",
+    ),
     Queue.SWITCH: ("Nothing to move", "No message waits for another channel."),
     Queue.CORRECT: ("Nothing to correct", "No address was reported as wrong."),
     Queue.REVIEW: ("Nothing to review", "No content or sender was refused."),

@@ -52,7 +52,7 @@ class Row:
     newer: Message | None = None  # the attempt that took its place
     queue: str = ""
     due_at: datetime | None = None
-    reason: str = ""
+    plan: str = ""  # what is planned and why, beyond `what`: "Retry 1 of 2."
     action: str = ""
     action_label: str = ""
     owner: User | None = None
@@ -189,26 +189,34 @@ def _row(
     now: datetime,
 ) -> Row:
     words = wording(message.channel, message.status, message.failure_class, message.goal, message.evidence)
+    what = meaning(message, slugs)
     action, action_label = STEPS.get(Queue(entry.queue), ("", "")) if entry else ("", "")
     return Row(
         message=message,
         name=str(message.contact),
         address=mask(message.address.value),
         label=words.label,
-        what=meaning(message, slugs),
+        what=what,
         next_step=f"Follow the newer attempt by {newer.get_channel_display()}." if newer else words.next_step,
         newer=newer,
         source=names.get(message.list_source_id, ""),
         at=entry.at if entry else message.updated_at,
         queue=entry.queue if entry else "",
         due_at=entry.due_at if entry else None,
-        reason=entry.reason if entry else "",
+        plan=_plan(entry.reason, what) if entry else "",
         action=action,
         action_label=action_label,
         owner=entry.owner if entry else None,
         marked=message.address.validity == Address.Validity.NEEDS_CORRECTION,
         asleep_until=entry.snoozed_until if entry and entry.is_asleep(now) else None,
     )
+
+
+def _plan(reason: str, what: str) -> str:
+    """The reason of a decision without its first words, where the row has said them already."""
+    said = what.rstrip(".")
+    rest = reason[len(said) :].lstrip(".:, ") if said and reason.startswith(said) else reason
+    return rest[:1].upper() + rest[1:]
 
 
 def meaning(message: Message, slugs: Mapping[int, str]) -> str:

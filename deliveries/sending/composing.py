@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.conf import settings
 from campaigns.merging import merge
 from campaigns.models import Content
 from contacts.channels import Channel
+from contacts.models import Contact
 from deliveries.models import Account, Message
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Outgoing
@@ -23,17 +25,29 @@ def contents_of(campaign_ids: Iterable[int]) -> dict[tuple[int, str], Content]:
     return {(content.campaign_id, content.channel): content for content in contents}
 
 
+class Words(NamedTuple):
+    """What one person reads or hears."""
+
+    subject: str
+    body: str
+
+
+def worded(content: Content, contact: Contact) -> Words:
+    """The content with this contact's details in it."""
+    values = {**contact.attributes, "name": contact.name, "first_name": contact.first_name}
+    return Words(merge(content.subject, values), merge(content.body, values))
+
+
 def outgoing(message: Message, content: Content, account: Account, began: datetime | None = None) -> Outgoing:
     """The message as the provider gets it. Its callback address carries our own reference."""
-    contact = message.contact
-    values = {**contact.attributes, "name": contact.name, "first_name": contact.first_name}
+    words = worded(content, message.contact)
     return Outgoing(
         ref=str(message.uuid),
         channel=message.channel,
         to=message.address.value,
         sender=message.sender.value,
-        subject=merge(content.subject, values),
-        body=merge(content.body, values),
+        subject=words.subject,
+        body=words.body,
         media_url=content.media_url,
         extra=_extra(message, began),
         callback=callback(account, message),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from accounts.models import User
 from accounts.roles import requires
 from campaigns.models import Content
 from contacts.channels import Channel
+from contacts.models import Contact
 from contacts.phones import mask
 from deliveries import batches
 from deliveries.models import Batch, BatchItem, Message, Queue
@@ -29,6 +31,7 @@ from deliveries.reporting.keyset import LARGEST_ID, page, read_id
 from deliveries.reporting.outcomes import AT_ONCE, bucket_of, meaning
 from deliveries.reporting.pages import next_url, who
 from deliveries.selections import About, Selection, about, ways
+from deliveries.sending.composing import Words, worded
 from deliveries.wording import wording
 
 LIST_SIZE = 50
@@ -177,7 +180,7 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
         "button": _button(action, found.will_act) if found else "",
         **_about(chosen, now),
         **(_ways(chosen) if action == Batch.Action.SWITCH else {}),
-        **(_texts(chosen, form.options.get("channel", "")) if found and action in SENDS else {}),
+        **(_texts(chosen, form.options.get("channel", ""), found) if found and action in SENDS else {}),
         "given": form.cleaned_data,
         "ids": form.selection.message_ids,
         "filters": form.data.get("filters", ""),
@@ -220,13 +223,38 @@ def _campaigns(chosen: About) -> str:
     return f"{len(names)} campaigns: {listed}" if len(names) > 1 else listed
 
 
-def _texts(chosen: About, channel: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Text:
+    """What the first of those who get it would read, on this channel of this campaign."""
+
+    content: Content
+    contact: Contact
+    words: Words
+
+
+def _texts(chosen: About, channel: str, found: batches.Preview) -> dict[str, Any]:
     """What would be sent: on `channel`, or for a retry where each was sent; of the most frequent the first few."""
     wanted = list(dict.fromkeys((campaign.pk, channel or was) for campaign, was, _ in chosen.parts))
     shown = wanted[:TEXTS]
     rows = Content.objects.filter(campaign__in={pk for pk, _ in shown}).select_related("campaign")
-    found = {(one.campaign_id, one.channel): one for one in rows}
-    return {"texts": [found[key] for key in shown if key in found], "more_texts": len(wanted) - len(shown)}
+    contents = {(one.campaign_id, one.channel): one for one in rows}
+    readers = _readers(found)
+    texts = [
+        Text(contents[key], reader, worded(contents[key], reader))
+        for key in shown
+        if key in contents and (reader := readers.get(key[0]))
+    ]
+    return {"texts": texts, "more_texts": len(wanted) - len(texts)}
+
+
+def _readers(found: batches.Preview) -> dict[int, Contact]:
+    """By campaign, the first person of the sample; one to whom something would be sent comes first."""
+    sample = sorted(found.sample, key=lambda one: not one["acts"])
+    prefetch_related_objects([one["message"] for one in sample], "contact")
+    readers: dict[int, Contact] = {}
+    for one in sample:
+        readers.setdefault(one["message"].campaign_id, one["message"].contact)
+    return readers
 
 
 def _data(request: HttpRequest) -> QueryDict:

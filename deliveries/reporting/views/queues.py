@@ -33,7 +33,7 @@ from deliveries.reporting.views.campaigns import csv_of
 OFFERED = 300  # lists and codes in a select
 RECENT = timedelta(days=30)
 WHAT_FOR = {
-    Queue.RETRY: "Temporary failures that are worth another try.",
+    Queue.RETRY: "Temporary failures worth another try, and messages whose address has been corrected since.",
     Queue.SWITCH: "Messages that another channel would reach better.",
     Queue.CORRECT: "Addresses that do not exist, or cannot take the channel.",
     Queue.REVIEW: "Refused for content, sender or registration. The contacts are fine.",
