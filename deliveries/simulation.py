@@ -16,6 +16,7 @@ from deliveries.mappings import drift, sightings
 from deliveries.models import Account, Outbox
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call
+from deliveries.providers.proving import without_secret
 from deliveries.providers.sandbox import handover
 from deliveries.providers.sandbox_network import Callback, Network
 from deliveries.receiving.recording import record_all, unpark
@@ -115,7 +116,8 @@ class Simulation:
         ):
             raise ValueError(f"The simulated network signed {callback.url} wrongly.")
         kept = {name: value for name, value in headers.items() if name in adapter.headers_kept}
-        return Incoming(account.pk, callback.kind, callback.at, "POST", parts.query, kept, callback.body)
+        query = without_secret(parts.query)
+        return Incoming(account.pk, callback.kind, callback.at, "POST", query, kept, callback.body)
 
     def _next_moment(self) -> datetime | None:
         """When the next thing happens."""

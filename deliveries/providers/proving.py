@@ -27,7 +27,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from deliveries.providers.facts import Call
-from deliveries.providers.reading import form
+from deliveries.providers.reading import form, pairs
 
 # How far a signed time may be from ours: what Stripe, Svix, Telnyx and Drop Cowboy say in their documents.
 TOLERANCE = timedelta(minutes=5)
@@ -62,6 +62,22 @@ def url_secret(call: Call, credentials: Mapping[str, Any]) -> bool:
         return False
     in_url = form(call.query.encode("utf-8", "replace")).get(URL_SECRET, "")
     return same(in_url, secret) or same(basic(call)[1], secret)
+
+
+def without_secret(query: str) -> str:
+    """The query as it is kept: word for word, but for our secret, however its name is written.
+
+    Whoever sends it: the field is ours alone, and what is stored is shown to people.
+    """
+    if "k" not in query and "%" not in query:
+        return query
+    name = URL_SECRET.encode()
+    fields = (one for one in query.split("&") if not _is_named(one, name))
+    return "&".join(fields)
+
+
+def _is_named(one: str, name: bytes) -> bool:
+    return any(given == name for given, _ in pairs(one.encode("utf-8", "replace")))
 
 
 def allowed_peer(call: Call, credentials: Mapping[str, Any]) -> bool:

@@ -33,6 +33,7 @@ from deliveries.models import Account
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call
+from deliveries.providers.proving import without_secret
 from deliveries.receiving.storing import POSTGRESQL, Incoming, columns, store_in_sqlite
 from deliveries.tasks import ring
 
@@ -283,9 +284,8 @@ class Receiver:
                 await self._refused(account_id)
                 return 403, [], b""
             kept = {name: value for name, value in call.headers.items() if name in provider.headers_kept}
-            await self._batcher.put(
-                Incoming(account_id, match[2], call.at, call.method, call.query, kept, body)
-            )
+            query = without_secret(call.query)
+            await self._batcher.put(Incoming(account_id, match[2], call.at, call.method, query, kept, body))
         except Exception as problem:  # noqa: BLE001 - whatever it was, the provider must come again
             if not isinstance(problem, QueueFull):
                 logger.error("A receipt was turned away for now: %r", problem)
