@@ -9,6 +9,7 @@ import phonenumbers
 from phonenumbers import PhoneNumberType, ValidationResult, carrier, timezone
 
 from contacts.channels import LineType
+from contacts.number_text import NoNumber, number_text
 
 _LINE_TYPES = {
     PhoneNumberType.MOBILE: LineType.MOBILE,
@@ -34,6 +35,7 @@ _UNREADABLE = {
 }
 _EMAIL_WITHIN = re.compile(r"[^\s<>@\"'(),;:]+@[\w.-]*\w")
 _NUMBER_WITHIN = re.compile(r"(?<!\w)\+?\d(?:[\s().-]{0,3}\d){6,14}(?!\w)")
+_ABROAD = re.compile(r"[ (\[]*(?:\+[ (]*(?:00|011)|00|011(?!\d))[ )\].-]*(?=\d)")
 _TYPED_NUMBER = re.compile(r"[\d\s+().\-–/·]+")
 SHORTEST_ENDING = 4
 
@@ -53,12 +55,13 @@ class Phone:
 
 
 class NotAPhone(ValueError):
-    """`text` is no phone number; `why` is the half of a sentence that follows "because"."""
+    """`text` is no phone number; `why` is the half of a sentence that follows "because", `remedy` a sentence or ''."""
 
-    def __init__(self, text: str, why: str) -> None:
-        super().__init__(f"“{text}” is not a phone number: {why}.")
+    def __init__(self, text: str, why: str, remedy: str = "") -> None:
+        super().__init__(f"“{text}” is not a phone number: {why}. {remedy}".rstrip())
         self.text = text
         self.why = why
+        self.remedy = remedy
 
 
 def parse_phone(text: str, region: str) -> Phone:
@@ -80,19 +83,43 @@ def parse_phone(text: str, region: str) -> Phone:
 
 
 def _parse(text: str, region: str) -> phonenumbers.PhoneNumber:
+    """The number that `text` as a whole is: an extension makes it another one and is refused. Raises NotAPhone."""
     try:
-        number = phonenumbers.parse(text.strip(), region)
+        plain = number_text(text)
+    except NoNumber as problem:
+        raise NotAPhone(text, problem.why, problem.remedy) from None
+    reasons = []
+    for reading in _readings(plain, region):
+        number = _dialled(reading, region)
+        if isinstance(number, phonenumbers.PhoneNumber):
+            return number
+        reasons.append(number)
+    raise NotAPhone(text, reasons[-1])
+
+
+def _readings(plain: str, region: str) -> list[str]:
+    """The number as it is dialled in `region`, and with a plus where 00 or 011 stands; the likelier first."""
+    found = _ABROAD.match(plain)
+    if not found:
+        return [plain]
+    abroad = "+" + plain[found.end() :]
+    own = str(phonenumbers.country_code_for_region(region))
+    return [abroad, plain] if abroad.lstrip("+ (-.)").startswith(own) else [plain, abroad]
+
+
+def _dialled(text: str, region: str) -> phonenumbers.PhoneNumber | str:
+    """The number, or why it is none."""
+    try:
+        number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException as problem:
-        raise NotAPhone(
-            text, _UNREADABLE.get(problem.error_type, "there are no digits to dial in it")
-        ) from None
+        return _UNREADABLE.get(problem.error_type, "there are no digits to dial in it")
     if number.extension:
-        raise NotAPhone(text, f"an extension ({number.extension}) cannot be dialled; give the direct number")
+        return f"an extension ({number.extension}) cannot be dialled; give the direct number"
     possible = phonenumbers.is_possible_number_with_reason(number)
     if possible != ValidationResult.IS_POSSIBLE:
-        raise NotAPhone(text, _WHY.get(possible, "it has a wrong number of digits"))
+        return _WHY.get(possible, "it has a wrong number of digits")
     if not phonenumbers.is_valid_number(number):
-        raise NotAPhone(text, "no country has given out numbers that start like this")
+        return "no country has given out numbers that start like this"
     return number
 
 

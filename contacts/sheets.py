@@ -18,6 +18,7 @@ from contacts.correcting import LONGEST_NAME, email_address, phone_address
 from contacts.emails import NotAnEmail
 from contacts.hours import known_zone
 from contacts.models import Address, Contact
+from contacts.number_text import without_decimals
 from contacts.phones import NotAPhone
 
 COLUMNS = (
@@ -249,9 +250,11 @@ def _put_name_together(line: Line, row: Row) -> None:
 
 def _phone(text: str, region: str) -> Address:
     try:
-        return phone_address(text, region)
+        return phone_address(without_decimals(text), region)
     except NotAPhone as problem:
-        raise Bad(problem.why, "Write it with country code, such as +1 512 555 0142.") from None
+        raise Bad(
+            problem.why, problem.remedy or "Write it with country code, such as +1 512 555 0142."
+        ) from None
 
 
 def _email(text: str) -> Address:

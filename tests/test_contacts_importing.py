@@ -92,6 +92,30 @@ def test_numbers_without_country_belong_to_the_region():
     assert Address.objects.get().value == "+442079460000"
 
 
+@pytest.mark.parametrize(
+    ("cell", "region", "value"),
+    [
+        ("628123456789.0", "ID", "+628123456789"),
+        ("49301234567.0", "DE", "+49301234567"),
+        ("+4313999999.0", "AT", "+4313999999"),
+        ("5125550142.00", "US", "+15125550142"),
+        ('"5125550142,0"', "US", "+15125550142"),
+    ],
+)
+def test_the_decimals_that_a_spreadsheet_gives_a_number_are_taken_off(cell, region, value):
+    load(f"phone\n{cell}\n", region=region)
+
+    assert Address.objects.get().value == value
+
+
+@pytest.mark.parametrize("cell", ["6.28E+11", '"6,28E+11"', "628123456789.5"])
+def test_a_number_that_a_spreadsheet_spoilt_is_refused_with_the_way_out(cell):
+    result = load(f"phone\n{cell}\n", region="ID")
+
+    assert "format the column as text" in result.refused[0].remedy
+    assert not Address.objects.exists()
+
+
 def test_consent_for_the_whole_file_holds_for_every_line():
     result = load("phone\n5125550142\n5125550143\n", consent=["sms", "voice"], how="Paper form")
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from contacts.channels import LineType
 from contacts.emails import NotAnEmail, parse_email
+from contacts.number_text import without_decimals
 from contacts.phones import NotAPhone, Phone, SearchForms, grouped, mask, parse_phone, search_forms
 
 
@@ -22,10 +23,62 @@ from contacts.phones import NotAPhone, Phone, SearchForms, grouped, mask, parse_
         "1-512-555-0142",
         " 5125550142 ",
         "+1５１２5550142",
+        "５１２－５５５－０１４２",
+        "512\u00a0555\u202f0142",
+        "512\u200b555\u2060\u00ad0142",
+        "\u202a+1 512 555 0142\u202c",
+        "\ufeff512‑555–0142",
+        "512—555−0142",
+        "512ー555ー0142",
+        "512·555·0142",
+        "512/555/0142",
+        "[512] 555-0142",
+        "'5125550142",
+        "’+15125550142",
+        '"5125550142"',
+        '="5125550142"',
+        "tel:+1-512-555-0142",
+        "TEL: 512 555 0142",
+        "Tel. 512 555 0142",
+        "512 555 0142.",
+        "001-512-555-0142",
+        "00 1 (512) 555-0142",
+        "+001 512 555 0142",
+        "011 1 512 555 0142",
+        "+011 1 512 555 0142",
+        "٥١٢ ٥٥٥ ٠١٤٢",
     ],
 )
 def test_every_usual_notation_gives_the_same_number(text):
     assert parse_phone(text, "US").value == "+15125550142"
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "value"),
+    [
+        ("011 44 20 7946 0000", "US", "+442079460000"),
+        ("011-44-20-7946-0000", "CA", "+442079460000"),
+        ("011 44 20 7946 0000", "DE", "+442079460000"),
+        ("0044 20 7946 0000", "US", "+442079460000"),
+        ("00 44 (0)20 7946 0000", "US", "+442079460000"),
+        ("(00)44 20 7946 0000", "JP", "+442079460000"),
+        ("0011 44 20 7946 0000", "AU", "+442079460000"),
+        ("001 66 2 345 6789", "KR", "+6623456789"),
+        (
+            "0055 51 98765-4321",
+            "BR",
+            "+5551987654321",
+        ),  # 00 55 is also a carrier's way out of Brazil, to Peru
+        ("0114 496 0000", "GB", "+441144960000"),  # Sheffield, not abroad
+        ("0171/12 34 567", "DE", "+491711234567"),
+        ("030 123456-0", "DE", "+49301234560"),
+        ("01.23.45.67.89", "FR", "+33123456789"),
+        ("090ー1234ー5678", "JP", "+819012345678"),
+        ("٠٥٠١٢٣٤٥٦٧", "SA", "+966501234567"),
+    ],
+)
+def test_a_number_is_read_as_its_country_writes_and_dials_it(text, region, value):
+    assert parse_phone(text, region).value == value
 
 
 @pytest.mark.parametrize("area", ["212", "303", "415", "512", "617", "808", "907"])
@@ -69,6 +122,12 @@ def test_line_and_zone_follow_the_numbering_plan(text, region, line_type, zone):
         ("hello", "no digits"),
         ("", "no digits"),
         ("512 555 0142 ext. 5", "extension (5)"),
+        ("512 555 0142x5", "extension (5)"),
+        ("512 555 0142 #12", "extension (12)"),
+        ("tel:+15125550142;ext=5", "extension (5)"),
+        ("5125550142,,5", "extension (5)"),
+        ("+44 20 7946 0000 доб. 12", "extension (12)"),
+        ("0049 12", "area code is missing"),
     ],
 )
 def test_what_is_no_number_is_refused_with_the_reason(text, why):
@@ -77,6 +136,75 @@ def test_what_is_no_number_is_refused_with_the_reason(text, why):
 
     assert why in caught.value.why
     assert caught.value.text == text
+
+
+@pytest.mark.parametrize("region", ["US", "ID", "DE", "AT", "IT", "NZ", "IN"])
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("212-555-XXXX", "digits are hidden"),
+        ("212-555-01xx", "digits are hidden"),
+        ("+1 ••• ••• 0142", "digits are hidden"),
+        ("***-***-0142", "digits are hidden"),
+        ("512-555-____", "digits are hidden"),
+        ("+919876543xyz", "letters stand in it"),
+        ("1-800-FLOWERS", "letters stand in it"),
+        ("1-800-GO-FEDEX", "letters stand in it"),
+        ("512-555-O142", "letters stand in it"),
+        ("Robin 512 555 0142", "letters stand in it"),
+        ("512 555 0142 (home)", "letters stand in it"),
+        ("call me", "no digits"),
+        ("n/a", "no digits"),
+        ("#REF!", "no digits"),
+        ("12 34 or 56", "more than one number"),
+        ("5125550142, 5125550143", "more than one number"),
+        ("5125550142\n5125550143", "more than one number"),
+        ("5125550142 / +15125550143", "more than one number"),
+        ("030 1234567/568", "more than one number"),
+        ("5125550142 +1", "a plus belongs in front"),
+        ("5125550142²", "“²” is no part"),
+        ("6.28E+11", "spreadsheet rounded it"),
+        ("6,28E+11", "spreadsheet rounded it"),
+        ("6.28123e11", "spreadsheet rounded it"),
+        ("6E+11", "spreadsheet rounded it"),
+        ("6.28×10^11", "spreadsheet rounded it"),
+        ("628123456789.0", "quantity"),
+        ("628123456789,0", "quantity"),
+        ("628123456789.5", "quantity"),
+        ("512-555-0142.0", "quantity"),
+        ("5,125,550,142", "quantity"),
+        ("2026-03-04", "it is a date"),
+        ("04.03.2026", "it is a date"),
+    ],
+)
+def test_what_is_no_number_never_becomes_somebody_elses_in_any_country(text, region, why):
+    with pytest.raises(NotAPhone) as caught:
+        parse_phone(text, region)
+
+    assert why in caught.value.why
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("628123456789.0", "628123456789"),
+        ("+628123456789.0", "+628123456789"),
+        ("49301234567.00", "49301234567"),
+        ("49301234567,0", "49301234567"),
+        ("'2125550142.0", "2125550142"),
+        ("628123456789.5", "628123456789.5"),
+        ("01.23.45.67.80", "01.23.45.67.80"),
+        ("512.555.0142", "512.555.0142"),
+        ("", ""),
+    ],
+)
+def test_the_decimals_of_a_quantity_are_taken_off_where_they_are_zero(text, whole):
+    assert without_decimals(text) == whole
+
+
+def test_a_refusal_says_the_way_out_where_it_is_a_particular_one():
+    with pytest.raises(NotAPhone, match="format the column as text"):
+        parse_phone("6.28E+11", "US")
 
 
 @given(st.text(max_size=40))
