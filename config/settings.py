@@ -72,6 +72,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "deliveries.reporting.pages.ClientRedirectMiddleware",
+    "accounts.resuming.KeepUnsentMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"

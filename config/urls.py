@@ -6,6 +6,7 @@ from django.shortcuts import redirect
 from django.templatetags.static import static
 from django.urls import include, path
 
+from accounts.resuming import resume
 from deliveries import health, urls
 
 
@@ -18,6 +19,7 @@ urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("favicon.ico", favicon),
+    path("resume/", resume, name="resume"),
     path("admin/", admin.site.urls),
     path("", include(urls.root)),
     path("campaigns/", include((urls.campaign_pages, "campaigns"))),

@@ -1,0 +1,90 @@
+"""What was typed survives the end of a session: kept when it arrives too late, sent on after the next log-in.
+
+A form sent after its session has ended would answer with the log-in page, and be gone. It passed the check against
+forged forms like any other, so it is kept in the (nameless) session of that browser until somebody logs in there. They
+see what it says, and send it or not: nothing is done by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render, resolve_url
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+KEY = "unsent"
+KEPT_SECONDS = 3_600
+LONGEST = 200_000  # characters of all values
+# Never written down, not even for an hour.
+SECRET = re.compile(r"password|secret|credential|token|api_?key", re.IGNORECASE)
+OURS = {"csrfmiddlewaretoken"}
+
+
+class KeepUnsentMiddleware:
+    """Keeps a form whose sender has to log in first, and lets the log-in lead back to it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.method != "POST":
+            return response
+        if request.user.is_authenticated:
+            if request.session.get(KEY, {}).get("path") == request.get_full_path():
+                del request.session[KEY]  # sent, whatever became of it
+        elif _asks_to_log_in(response) and not getattr(request, "htmx", None) and _keep(request):
+            return redirect_to_login(reverse("resume"), settings.LOGIN_URL)
+        return response
+
+
+def _asks_to_log_in(response: HttpResponse) -> bool:
+    return response.status_code == 302 and response["Location"].startswith(resolve_url(settings.LOGIN_URL))
+
+
+def _keep(request: HttpRequest) -> bool:
+    fields = [[name, value] for name, values in request.POST.lists() if name not in OURS for value in values]
+    if request.FILES or any(SECRET.search(name) for name, _ in fields):
+        return False
+    if sum(len(name) + len(value) for name, value in fields) > LONGEST:
+        return False
+    request.session.clear_expired()  # of others: nothing else takes them away
+    request.session[KEY] = {"path": request.get_full_path(), "fields": fields}
+    request.session.set_expiry(KEPT_SECONDS)
+    return True
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def resume(request: HttpRequest) -> HttpResponse:
+    """GET: what was kept, to be sent or not. POST: it is not wanted any more."""
+    request.session.set_expiry(None)  # of an ordinary length again
+    kept = request.session.pop(KEY, None) if request.method == "POST" else request.session.get(KEY)
+    if request.method == "POST" or not kept:
+        return redirect(settings.LOGIN_REDIRECT_URL)
+    told = {
+        "title": "Not sent yet",
+        "path": kept["path"],
+        "fields": kept["fields"],
+        "typed": _typed(kept["fields"]),
+    }
+    return render(request, "accounts/resume.html", told)
+
+
+def _typed(fields: list[list[str]]) -> list[tuple[str, Any]]:
+    """(label, text) of what a person reads in it; of a choice of many only how many."""
+    times = Counter(name for name, _ in fields)
+    shown: dict[str, str] = {}
+    for name, value in fields:
+        label = name.lstrip("_").replace("_", " ").capitalize()
+        if value.strip():
+            shown[label] = f"{times[name]} chosen" if times[name] > 1 else value
+    return list(shown.items())

@@ -1,0 +1,103 @@
+"""A form that arrives after its session has ended."""
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.test import Client
+
+from accounts.resuming import KEY, LONGEST
+from contacts.models import Contact, Note, Suppression
+from tests import factories, reporting_rows
+
+pytestmark = pytest.mark.django_db
+
+
+def logged_out_then_in(user, path: str, data: dict) -> tuple[Client, str]:
+    """Send `data` without a session, then log in as `user`: the client, and the page it was led to."""
+    client = Client()
+    late = client.post(path, data)
+    login = client.post(late["Location"], {"username": user.username, "password": factories.PASSWORD})
+    return client, client.get(login["Location"]).content.decode()
+
+
+def test_what_was_typed_comes_back_after_the_log_in_and_is_sent_by_hand(make_user):
+    contact = factories.contact()
+    path, typed = f"/contacts/{contact.pk}/note/", {"text": "Called twice, <b>no</b> answer.\nTry Monday."}
+
+    client, page = logged_out_then_in(make_user("support", is_staff=True), path, typed)
+
+    assert "nothing was done" in page
+    assert "Called twice, &lt;b&gt;no&lt;/b&gt; answer." in page
+    assert not Note.objects.exists()
+    client.post(path, typed)
+    assert Note.objects.get().text == typed["text"]
+    assert KEY not in client.session
+
+
+def test_a_selection_of_many_rows_survives(make_user):
+    campaign = reporting_rows.campaign([1, 1, 1])
+    ids = sorted(campaign.messages.values_list("pk", flat=True))
+
+    _, page = logged_out_then_in(
+        make_user("marketer", is_staff=True), "/batches/preview/", {"action": "retry", "messages": ids}
+    )
+
+    assert "3 chosen" in page
+    assert [f'name="messages" value="{pk}"' in page for pk in ids] == [True] * 3
+    assert 'action="/batches/preview/"' in page
+
+
+def test_an_admin_form_survives_too(make_user):
+    _, page = logged_out_then_in(
+        make_user("admin", is_staff=True), "/admin/contacts/contact/add/", {"name": "Ada Example"}
+    )
+
+    assert "Ada Example" in page
+    assert not Contact.objects.exists()
+
+
+def test_it_is_thrown_away_on_request(make_user):
+    contact = factories.contact()
+    client, _ = logged_out_then_in(
+        make_user("support", is_staff=True), f"/contacts/{contact.pk}/note/", {"text": "x"}
+    )
+
+    client.post("/resume/")
+
+    assert KEY not in client.session
+    assert client.get("/resume/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"password": "hunter2"},
+        {"credentials_auth_token": "x"},
+        {"new_secret": "x"},
+        {"text": "x" * (LONGEST + 1)},
+    ],
+)
+def test_secrets_and_floods_are_not_kept(data):
+    client = Client()
+
+    answer = client.post("/batches/preview/", data)
+
+    assert answer["Location"].startswith("/admin/login/?next=/batches/preview/")
+    assert not Session.objects.exists()
+
+
+def test_a_log_in_that_fails_and_a_page_that_was_only_looked_at_keep_nothing():
+    client = Client()
+
+    client.get("/contacts/")
+    client.post("/admin/login/", {"username": "nobody", "password": "wrong"})
+
+    assert not Session.objects.exists()
+
+
+def test_whoever_lacks_the_right_cannot_do_it_after_the_log_in_either(make_user):
+    contact = factories.contact()
+    path, typed = f"/contacts/{contact.pk}/suppress/", {"what": "contact", "channel": "", "reason": "Asked"}
+    client, _ = logged_out_then_in(make_user("", is_staff=True), path, typed)
+
+    assert client.post(path, typed).status_code == 403
+    assert not Suppression.objects.exists()
