@@ -556,6 +556,38 @@ def test_a_certificate_out_of_reach_is_no_forgery(amazon, monkeypatch):
     assert len(amazon) == 1  # it is left alone for a while
 
 
+def test_addresses_of_certificates_that_are_made_up_do_not_keep_the_receiver_waiting(amazon, monkeypatch):
+    genuine = sns.fetch
+
+    def missing(url):
+        amazon.append(url)
+        raise httpx.ConnectTimeout("no such file")
+
+    monkeypatch.setattr(sns, "fetch", missing)
+    for number in range(100):
+        made_up = f"https://sns.us-east-1.amazonaws.com/SimpleNotificationService-{number:032x}.pem"
+        with pytest.raises(Uncheckable):
+            accepted(envelope(SigningCertURL=made_up))
+    asked = len(amazon)
+
+    monkeypatch.setattr(sns, "fetch", genuine)
+    clock = sns.time.monotonic() + sns.BREATH
+    monkeypatch.setattr(sns.time, "monotonic", lambda: clock)
+
+    assert asked == 1
+    assert accepted(envelope())
+
+
+def test_addresses_that_could_not_be_had_are_remembered_up_to_a_number(monkeypatch):
+    monkeypatch.setattr(sns, "_missed", {})
+    monkeypatch.setattr(sns, "MISSED_MAX", 10)
+
+    for number in range(50):
+        sns._note_miss(str(number))
+
+    assert list(sns._missed) == [str(number) for number in range(40, 50)]
+
+
 @pytest.mark.parametrize(
     ("changes", "found"),
     [

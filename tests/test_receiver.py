@@ -166,6 +166,52 @@ def test_a_forged_callback_changes_nothing_and_is_counted(account, message, post
     assert Account.objects.get(pk=account.pk).forged_at is not None
 
 
+def test_a_flood_of_forged_callbacks_costs_one_statement(account, monkeypatch):
+    written = []
+    monkeypatch.setattr(subject, "count_forged", written.append)
+    other = factories.account("kannel", credentials={"url_secret": "right"})
+    forged = ("POST", callback(account), delivered(), {"x-twilio-signature": "no"})
+
+    answers = Exchange()(*[forged] * 50, ("GET", callback(other, kind="status?k=wrong"), b"", {}))
+
+    assert {answer.status_code for answer in answers} == {403}
+    assert written == [{account.pk: 50, other.pk: 1}]
+
+
+def test_forged_callbacks_are_added_to_those_of_before_as_far_as_the_column_goes(account):
+    other, third = factories.account("kannel"), factories.account("kannel")
+    Account.objects.filter(pk=account.pk).update(forged=5)
+    Account.objects.filter(pk=other.pk).update(forged=subject.FORGED_MAX - 1)
+
+    subject.count_forged({account.pk: 7, other.pk: 3, 987_654: 1})
+
+    counts = dict(Account.objects.values_list("pk", "forged"))
+    assert counts == {account.pk: 12, other.pk: subject.FORGED_MAX, third.pk: 0}
+
+
+def test_forged_callbacks_that_could_not_be_counted_are_counted_later(monkeypatch):
+    written, problems = [], [psycopg.OperationalError("away")]
+    monkeypatch.setattr(subject, "FORGERIES_SECONDS", 0.01)
+
+    def count(counts):
+        if problems:
+            raise problems.pop()
+        written.append(dict(counts))
+
+    monkeypatch.setattr(subject, "count_forged", count)
+
+    async def talk():
+        forgeries = subject.Forgeries()
+        forgeries.add(1)
+        await asyncio.sleep(0.05)
+        forgeries.add(1)
+        await forgeries.close()
+
+    asyncio.run(talk())
+
+    assert sum(counts[1] for counts in written) == 2
+
+
 @pytest.mark.parametrize("header", ["", "x", "é", "=" * 5_000])
 def test_a_signature_that_is_none_is_refused(account, post, header):
     path = callback(account)

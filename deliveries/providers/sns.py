@@ -25,8 +25,10 @@ SUBSCRIBE = re.compile(r"https://sns\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/\?\S
 DIGESTS = {"1": "sha1", "2": "sha256"}
 PATIENCE = 3.0  # seconds for a certificate: the receiver waits for it, once for each that Amazon puts to use
 PAUSE = 30.0  # seconds before one that could not be had is asked for again
+BREATH = 3.0  # seconds after that before any other is: whoever makes addresses up must not keep the receiver waiting
+MISSED_MAX = 1_000
 _certificates: dict[str, bytes] = {}
-_missed: dict[str, float] = {}
+_missed: dict[str, float] = {}  # when, the newest last
 
 
 def fetch(url: str) -> bytes:
@@ -64,14 +66,24 @@ def canonical(envelope: Mapping[str, Any]) -> bytes:
 def certificate(url: str) -> bytes:
     """From memory, else from Amazon. Raises Uncheckable when it cannot be had."""
     if url not in _certificates:
-        if time.monotonic() < _missed.get(url, 0.0):
+        now = time.monotonic()
+        missed_last = next(reversed(_missed.values()), float("-inf"))
+        if now < missed_last + BREATH or now < _missed.get(url, float("-inf")) + PAUSE:
             raise Uncheckable(f"No certificate from {url} yet.")
         try:
             _certificates[url] = fetch(url)
         except httpx.HTTPError as problem:
-            _missed[url] = time.monotonic() + PAUSE
+            _note_miss(url)
             raise Uncheckable(f"No certificate from {url}: {problem}") from problem
     return _certificates[url]
+
+
+def _note_miss(url: str) -> None:
+    """The newest last, and no more of them than can be told apart from a flood."""
+    _missed.pop(url, None)
+    _missed[url] = time.monotonic()
+    if len(_missed) > MISSED_MAX:
+        del _missed[next(iter(_missed))]
 
 
 def region(topic: Any) -> str:
