@@ -18,8 +18,9 @@ from accounts.models import User
 from contacts.channels import KIND_OF, Channel
 from contacts.chunks import chunks, in_lists
 from contacts.consenting import LatestConsent, latest_consents
+from contacts.headers import UnreadableFile
 from contacts.models import Address, Consent, Contact, ContactList, ListMembership, Suppression
-from contacts.sheets import LONGEST_HOW, Line, Refusal, Row, UnreadableFile, read_rows, understand
+from contacts.sheets import LONGEST_HOW, Line, Refusal, Row, read_sheet, understand
 from contacts.slugs import free_slug
 
 WRITTEN_AT_ONCE = 2_000
@@ -33,7 +34,8 @@ class ImportResult:
     """What became of the file's lines: lines = added + updated + unchanged + refused lines.
 
     `refused` may name a line several times, once for each fault. `without_consent` lists lines that were imported
-    while the consent they claim was not. `written` is False for a rehearsal, and when nothing was imported.
+    while the consent they claim was not. `notes` are sentences about the file as a whole, such as columns that were
+    left out. `written` is False for a rehearsal, and when nothing was imported.
     """
 
     lines: int = 0
@@ -43,6 +45,7 @@ class ImportResult:
     consents: int = 0
     refused: list[Refusal] = field(default_factory=list)
     without_consent: list[Refusal] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     written: bool = False
 
     @property
@@ -65,20 +68,24 @@ def import_contacts(
     by: User | None = None,
     strict: bool = False,
     dry_run: bool = False,
+    day_first: bool | None = None,
     progress: Progress = iter,
 ) -> ImportResult:
     """Import a CSV file into a list, which is made when only its name is given and it does not exist.
 
     Refused lines are left out and listed; with `strict` a single one keeps the whole file out. `consent` and `how`
-    hold for files without such columns. `dry_run` tells what would happen. `progress` wraps the rows as they are
-    checked. Raises UnreadableFile; a database error leaves nothing behind.
+    hold for files without such columns. `day_first` says how dates such as 03/04/2026 are meant; None takes it from
+    the file. `dry_run` tells what would happen. `progress` wraps the rows as they are checked. Raises
+    UnreadableFile; a database error leaves nothing behind.
     """
     _check_options(contact_list, region, consent, how)
-    rows = read_rows(file)
-    result = ImportResult(lines=len(rows))
+    sheet = read_sheet(file, day_first=day_first)
+    result = ImportResult(lines=len(sheet.rows), notes=sheet.notes)
     lines = []
-    for row in progress(rows):
-        found = understand(row, region=region, consent=tuple(consent), how=how, now=now)
+    for row in progress(sheet.rows):
+        found = understand(
+            row, region=region, consent=tuple(consent), how=how, now=now, day_first=sheet.day_first
+        )
         if isinstance(found, Line):
             lines.append(found)
         else:
@@ -292,6 +299,7 @@ class _Plan:
 
     def _add_consents(self, contact: Contact, line: Line) -> bool:
         count = len(self.consents)
+        self.result.without_consent += line.without_consent
         for channel in line.consent:
             latest = self.known.consents.get((contact.pk, channel)) if contact.pk else None
             if latest and latest.opted_in:

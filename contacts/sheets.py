@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,45 +15,20 @@ from django.utils import timezone
 
 from contacts.channels import Channel
 from contacts.correcting import LONGEST_NAME, email_address, phone_address
+from contacts.dates import date_order, parse_date
 from contacts.emails import NotAnEmail
+from contacts.headers import COLUMNS, Column, UnreadableFile, Use, known_columns, read_header, remarks
 from contacts.hours import known_zone
 from contacts.models import Address, Contact
 from contacts.number_text import without_decimals
 from contacts.phones import NotAPhone
 
-COLUMNS = (
-    "name",
-    "first_name",
-    "last_name",
-    "phone",
-    "email",
-    "external_id",
-    "time_zone",
-    "locale",
-    "stage",
-    "value_tier",
-    "consent",
-    "consent_at",
-    "consent_how",
-)
-ALSO_CALLED = {
-    "full_name": "name",
-    "phone_number": "phone",
-    "mobile": "phone",
-    "e_mail": "email",
-    "email_address": "email",
-    "timezone": "time_zone",
-}
 DELIMITERS = ",;\t|"
-ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,39}")  # what campaigns can merge into a text
+SEPARATOR_LINE = re.compile(r'"?sep=(.*?)"?\s*', re.IGNORECASE)  # Excel's, before the first line proper
 LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 HIGHEST_TIER = 32_767
 LONGEST_ID, LONGEST_HOW = 120, 60  # as the columns in contacts.models
 SHOWN = 60
-
-
-class UnreadableFile(Exception):
-    """The file as a whole cannot be imported; the text says why and what to do."""
 
 
 class Refusal(NamedTuple):
@@ -77,6 +52,27 @@ class Row(NamedTuple):
     line: int
     cells: Mapping[str, str]
     surplus: int  # cells beyond the header
+    denials: tuple[Denial, ...] = ()
+
+
+class Denial(NamedTuple):
+    """A cell of a column that was not read, but says that the person did not agree to some channels."""
+
+    title: str
+    cell: str
+    channels: tuple[str, ...]
+    use: Use
+
+
+class Sheet(NamedTuple):
+    """A file's lines below the header, and what there is to say about it as a whole, a sentence each.
+
+    `day_first` is how its dates that end in the year are to be read.
+    """
+
+    rows: list[Row]
+    notes: list[str]
+    day_first: bool
 
 
 @dataclass(slots=True)
@@ -92,6 +88,7 @@ class Line:
     consent: tuple[str, ...] = ()
     consent_at: datetime | None = None
     consent_how: str = ""
+    without_consent: list[Refusal] = field(default_factory=list)
 
     @property
     def addresses(self) -> list[Address]:
@@ -101,74 +98,101 @@ class Line:
 # ---- Bytes to rows ------------------------------------------------------------------------------------------
 
 
-def read_rows(file: BinaryIO) -> list[Row]:
-    """The lines below the header; empty ones are passed over. Raises UnreadableFile."""
+def read_sheet(file: BinaryIO, *, day_first: bool | None = None) -> Sheet:
+    """The lines below the header; empty ones are passed over. Raises UnreadableFile.
+
+    `day_first` says how 03/04/2026 is to be read; None leaves it to the other dates of its column.
+    """
     text = _decode(file.read())
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    first, delimiter, skipped = _dialect(text)
+    reader = csv.reader(io.StringIO(text[first:], newline=""), delimiter=delimiter, strict=True)
     try:
-        header = _header(next(reader, []))
+        titles = next((cells for cells in reader if any(cell.strip() for cell in cells)), [])
+        columns = read_header(titles)
         rows = []
         before = reader.line_num
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                rows.append(_row(before + 1, header, cells))
+                rows.append(_row(before + 1 + skipped, columns, cells))
             before = reader.line_num
     except csv.Error as problem:
-        raise UnreadableFile(f"Line {reader.line_num}: {problem}. Check the quotation marks there.") from None
-    return rows
+        raise UnreadableFile(
+            f"Line {reader.line_num + skipped}: {problem}. Check the quotation marks there."
+        ) from None
+    return Sheet(rows, remarks(columns), _day_first(rows) if day_first is None else day_first)
 
 
 def _decode(content: bytes) -> str:
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode(encoding)
     except UnicodeDecodeError as problem:
         line = content[: problem.start].count(b"\n") + 1
-        raise UnreadableFile(f"Line {line} is not UTF-8 text. Save the file as “CSV UTF-8”.") from None
+        kind = "UTF-16" if encoding == "utf-16" else "UTF-8"
+        raise UnreadableFile(f"Line {line} is not {kind} text. Save the file as “CSV UTF-8”.") from None
     if "\0" in text:
         raise UnreadableFile("This is not a text file. Save it as “CSV UTF-8”.")
-    return text
+    return text.lstrip("\ufeff")  # some programs put the mark twice
+
+
+def _dialect(text: str) -> tuple[int, str, int]:
+    """Where the header begins, what stands between its cells, and how many lines were passed over before it."""
+    line = re.match(r"[^\r\n]*(?:\r\n|\r|\n)?", text)
+    separator = SEPARATOR_LINE.fullmatch(line[0]) if line else None
+    if not (line and separator):
+        return 0, _delimiter(text), 0
+    declared = {"": "", "\\t": "\t"}.get(separator[1], separator[1])
+    usable = len(declared) == 1 and declared not in '"\r\n '
+    return line.end(), declared if usable else _delimiter(text[line.end() :]), 1
 
 
 def _delimiter(text: str) -> str:
-    """Whichever stands most often in the first line; a comma when none does."""
-    first = text.lstrip().partition("\n")[0]
-    return max(DELIMITERS, key=first.count)
+    """Whichever makes most columns that we know of the first line, and most columns of any kind; else a comma."""
+
+    def columns(delimiter: str) -> tuple[int, int]:
+        reader = csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=delimiter)
+        try:
+            titles = next(reader, [])
+        except csv.Error:
+            return 0, 0
+        return known_columns(titles), len(titles)
+
+    return max(DELIMITERS, key=columns)
 
 
-def _header(names: list[str]) -> list[str]:
-    """Column names as we know them; '' for a column without a name. Raises UnreadableFile."""
-    if not any(name.strip() for name in names):
+def _day_first(rows: list[Row]) -> bool:
+    """Whether 03/04/2026 is the third of April, as the other dates of the column tell. Raises UnreadableFile."""
+    order = date_order((row.line, row.cells.get("consent_at", "")) for row in rows)
+    if order.day_first and order.month_first:
+        (line, day), (other, month) = order.day_first, order.month_first
         raise UnreadableFile(
-            "The file is empty. Its first line must name the columns, such as name,phone,email."
+            f"The dates in consent_at begin with the day on line {line} (“{day}”) and with the month on "
+            f"line {other} (“{month}”). Write them all like 2026-03-04."
         )
-    header = [_column(number, name) for number, name in enumerate(names, start=1)]
-    twice = [name for name, count in Counter(header).items() if name and count > 1]
-    if twice:
-        raise UnreadableFile(f"Two columns are named {twice[0]}. Rename or remove one of them.")
-    if not {"phone", "email", "external_id"} & set(header):
+    if order.unclear and not (order.day_first or order.month_first):
+        line, text = order.unclear
         raise UnreadableFile(
-            f"No column is named phone, email or external_id; the first line reads “{', '.join(names)[:200]}”."
+            f"The dates in consent_at can be read in two ways, such as “{text}” on line {line}. Write them like "
+            f"2026-03-04, or say that they begin with the day or with the month (--dates day-first, month-first)."
         )
-    return header
+    return order.day_first is not None
 
 
-def _column(number: int, name: str) -> str:
-    plain = re.sub(r"\W+", "_", name.strip().lower()).strip("_")
-    if not plain:
-        return ""
-    plain = ALSO_CALLED.get(plain, plain)
-    if not ATTRIBUTE.fullmatch(plain):
-        raise UnreadableFile(
-            f"Column {number} is named “{name}”. Use a name of letters a to z, digits and _, 40 at most."
-        )
-    return plain
-
-
-def _row(line: int, header: list[str], cells: list[str]) -> Row:
-    named = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if name}
-    nameless = [cell for name, cell in zip(header, cells, strict=False) if not name and cell.strip()]
-    beyond = [cell for cell in cells[len(header) :] if cell.strip()]
-    return Row(line, named, len(nameless) + len(beyond))
+def _row(line: int, columns: list[Column], cells: list[str]) -> Row:
+    trimmed = [cell.strip() for cell in cells] + [""] * (len(columns) - len(cells))
+    titled = max(column.number for column in columns if column.title)
+    placed = list(zip(columns, trimmed, strict=False))
+    denials = (
+        Denial(column.title, cell, channels, column.use)
+        for column, cell in placed
+        if (channels := column.denies(cell))
+    )
+    return Row(
+        line,
+        {column.name: cell for column, cell in placed if column.name},
+        sum(1 for cell in trimmed[titled:] if cell),
+        tuple(denials),
+    )
 
 
 # ---- Rows to lines ------------------------------------------------------------------------------------------
@@ -184,7 +208,7 @@ class Bad(Exception):
 
 
 def understand(
-    row: Row, *, region: str, consent: tuple[str, ...], how: str, now: datetime
+    row: Row, *, region: str, consent: tuple[str, ...], how: str, now: datetime, day_first: bool = False
 ) -> Line | list[Refusal]:
     """One line, or everything that is wrong with it.
 
@@ -199,10 +223,11 @@ def understand(
         )
     for column, text in row.cells.items():
         try:
-            _take(line, column, text, region, now)
+            _take(line, column, text, region, now, day_first)
         except Bad as bad:
             faults.append(Refusal(row.line, column, text, bad.why, bad.remedy))
     _put_name_together(line, row)
+    _withhold(line, row)
     if not (line.external_id or line.addresses or faults):
         nobody = "it has no phone, email or external_id"
         faults.append(Refusal(row.line, "", "", nobody, "Fill in one of them."))
@@ -216,7 +241,7 @@ def understand(
     return faults or line
 
 
-def _take(line: Line, column: str, text: str, region: str, now: datetime) -> None:
+def _take(line: Line, column: str, text: str, region: str, now: datetime, day_first: bool) -> None:
     """Put one cell where it belongs. Raises Bad."""
     if column == "consent":  # the column alone decides, also where it is empty
         line.consent = _channels(text)
@@ -229,7 +254,7 @@ def _take(line: Line, column: str, text: str, region: str, now: datetime) -> Non
     elif column == "external_id":
         line.external_id = _short(text, LONGEST_ID)
     elif column == "consent_at":
-        line.consent_at = _moment(text, now)
+        line.consent_at = _moment(text, now, day_first)
     elif column == "consent_how":
         line.consent_how = _short(text, LONGEST_HOW)
     elif column in DETAILS:
@@ -246,6 +271,21 @@ def _put_name_together(line: Line, row: Row) -> None:
         line.details["name"] = whole[:LONGEST_NAME]
     if row.cells.get("last_name"):
         line.attributes["last_name"] = row.cells["last_name"]
+
+
+def _withhold(line: Line, row: Row) -> None:
+    """Take away the consent that another column of the file speaks against.
+
+    A consent column is more exact than an opt-in that we cannot read; an opt-out holds beside it.
+    """
+    for denial in row.denials:
+        denied = [each for each in line.consent if each in denial.channels]
+        if "consent" in row.cells and denial.use is Use.OPT_IN:
+            continue
+        line.consent = tuple(each for each in line.consent if each not in denied)
+        why = f"“{denial.title}” says “{denial.cell}”" if denial.cell else f"“{denial.title}” is empty"
+        remedy = "The line was imported without this consent."
+        line.without_consent += [Refusal(row.line, "consent", each, why, remedy) for each in denied]
 
 
 def _phone(text: str, region: str) -> Address:
@@ -326,10 +366,10 @@ def parse_channels(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(words))
 
 
-def _moment(text: str, now: datetime) -> datetime:
-    """An ISO date or date and time; without an offset in the time zone of this installation."""
+def _moment(text: str, now: datetime, day_first: bool) -> datetime:
+    """A date or date and time; without an offset in the time zone of this installation."""
     try:
-        moment = datetime.fromisoformat(text)
+        moment = parse_date(text, day_first=day_first)
         aware = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
         future = aware > now
     except (ValueError, OverflowError):

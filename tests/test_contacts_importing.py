@@ -10,9 +10,9 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 
 from contacts.consenting import latest_consents, record_opt_out
+from contacts.headers import UnreadableFile
 from contacts.importing import import_contacts
 from contacts.models import Address, Consent, Contact, ContactList, ListMembership, Suppression
-from contacts.sheets import UnreadableFile
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -76,6 +76,24 @@ def test_first_and_last_name_make_the_name():
         b"name\tphone\nRobin\t512 555 0142",
         b'phone,name\n"512 555 0142","Robin"\n\n,\n',
         b"NAME , PHONE \n Robin , 512 555 0142 \n",
+        b"sep=;\r\nname;phone\r\nRobin;512 555 0142\r\n",
+        b"\xef\xbb\xbfSEP=,\nname,phone\nRobin,512 555 0142\n",
+        b'"sep=|"\nname|phone\nRobin|512 555 0142\n',
+        b"sep=\t\nname\tphone\nRobin\t512 555 0142\n",
+        b"sep=^\nname^phone\nRobin^512 555 0142\n",
+        b"sep=\nname;phone\nRobin;512 555 0142\n",
+        b"\xef\xbb\xbf\xef\xbb\xbfname,phone\nRobin,512 555 0142\n",
+        "name\tphone\r\nRobin\t512 555 0142\r\n".encode("utf-16"),
+        b"\xfe\xff" + "name,phone\nRobin,512 555 0142\n".encode("utf-16-be"),
+        b"\n\nname,phone\nRobin,512 555 0142\n",
+        b"name,phone\rRobin,512 555 0142\r",
+        b"name,phone,,\nRobin,512 555 0142,,\n",
+        b"name;phone;\nRobin;512 555 0142\n",
+        b"name,,phone\nRobin,x,512 555 0142\n",
+        b'name;phone;"note, long, very, long"\nRobin;512 555 0142;x\n',
+        b'"name";"phone";"a ""b"", c, d, e"\nRobin;512 555 0142;x\n',
+        b'name,phone,"seen; by; whom; when"\nRobin,512 555 0142,x\n',
+        b"name\tphone\tnote, long, very, long\nRobin\t512 555 0142\tx\n",
     ],
 )
 def test_the_usual_dialects_of_csv_are_read(content):
@@ -160,6 +178,174 @@ def test_lists_whose_names_look_alike_get_different_slugs():
     load("phone\n5125550142\n", contact_list="Spring fair?")
 
     assert set(ContactList.objects.values_list("slug", flat=True)) == {"spring-fair", "spring-fair-2"}
+
+
+def test_a_file_with_a_line_for_its_separator_counts_lines_as_an_editor_does():
+    result = load("sep=;\nphone;name\n12;Robin\n")
+
+    assert result.refused[0].line == 3
+
+
+# ---- Columns that are not read ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("title", "note"),
+    [
+        (
+            "2nd",
+            "Column 2, “2nd”, was left out. To bring it in as a merge field, name it with letters a to z",
+        ),
+        ("Größe", "Column 2, “Größe”, was left out."),
+        ("性別", "Column 2, “性別”, was left out."),
+        ("x" * 41, "was left out. To bring it in"),
+        ("$", "Column 2, “$”, was left out."),
+    ],
+)
+def test_a_column_that_cannot_be_a_merge_field_is_left_out_and_named(title, note):
+    result = load(f"phone,{title},city\n5125550142,x,Austin\n")
+
+    assert counts(result) == (1, 0, 0, 0)
+    assert Contact.objects.get().attributes == {"city": "Austin"}
+    assert note in result.notes[0]
+    assert result.notes[1] == "Taken as merge fields: city."
+
+
+def test_of_two_merge_fields_with_one_name_the_first_is_taken():
+    result = load("phone,Notes,notes\n5125550142,first,second\n")
+
+    assert Contact.objects.get().attributes == {"notes": "first"}
+    assert "Column 3, “notes”, was left out: an earlier column has that name." in result.notes[0]
+
+
+def test_a_column_without_a_name_between_others_is_left_out_and_one_behind_them_is_a_slip():
+    result = load("phone,,name,\n5125550142,x,Robin,\n5125550143,,Lee, Sam\n")
+
+    assert result.notes == ["Column 2 has no name and was left out."]
+    assert counts(result) == (1, 0, 0, 1)
+
+
+CONSENT_TITLES = [
+    "SMS opt in", "opt-in", "OptIn", "sms_consent", "Marketing Consent", "Subscribed", "GDPR", "Accepts Marketing",
+    "Email permission", "Newsletter", "OPTIN_TIME", "May we text", "Einwilligung", "Consentement", "consentimiento",
+]  # fmt: skip
+REFUSAL_TITLES = [
+    "opt out", "Email Opt Out", "HasOptedOutOfEmail", "Unsubscribed", "unsubscribe", "Do not contact", "DoNotCall",
+    "DNC", "No SMS", "Abgemeldet", "Baja", "Désabonné",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("title", [*CONSENT_TITLES, *REFUSAL_TITLES])
+def test_a_column_about_consent_that_nobody_mapped_is_pointed_out_and_no_merge_field(title):
+    result = load(f"phone,{title}\n5125550142,yes\n")
+
+    assert Contact.objects.get().attributes == {}
+    assert len(result.notes) == 1
+    assert f"“{title}”, looks like" in result.notes[0]
+
+
+@pytest.mark.parametrize(
+    "title", ["Subscription plan", "Consultant", "City", "Option", "Doctor", "Stop name"]
+)
+def test_other_columns_are_merge_fields(title):
+    result = load(f"phone,{title}\n5125550142,yes\n")
+
+    assert result.notes[0].startswith("Taken as merge fields")
+
+
+@pytest.mark.parametrize(
+    ("title", "cell", "denied"),
+    [
+        *[("SMS opt in", cell, True) for cell in ("no", "FALSE", "0", "", "unsubscribed", "Opted out")],
+        *[("Subscribed", cell, False) for cell in ("yes", "TRUE", "1", "x", "2026-01-02")],
+        *[(title, cell, True) for title in ("Opt out", "Unsubscribed") for cell in ("yes", "1", "x", "2026-01-02")],
+        *[(title, cell, False) for title in ("Opt out", "Unsubscribed") for cell in ("no", "0", "", "False", "-")],
+        ("Email consent", "no", False),
+        ("DNC", "Nein", False),
+        ("DNC", "ja", True),
+    ],
+)  # fmt: skip
+def test_consent_for_the_whole_file_leaves_out_whom_a_column_speaks_against(title, cell, denied):
+    result = load(f"phone,{title}\n5125550142,{cell}\n", consent=["sms"], how="Web form")
+
+    assert counts(result) == (1, 0, 0, 0)
+    assert Consent.objects.exists() is not denied
+    assert [each.column for each in result.without_consent] == (["consent"] if denied else [])
+
+
+def test_a_consent_column_is_more_exact_than_an_opt_in_but_an_opt_out_holds_beside_it():
+    load(
+        "phone,consent,consent_how,Subscribed,Email opt out\n"
+        "5125550142,sms,Web form,no,\n"
+        "5125550143,sms;email,Web form,yes,yes\n"
+    )
+
+    found = set(Consent.objects.values_list("contact__addresses__value", "channel"))
+    assert found == {("+15125550142", "sms"), ("+15125550143", "sms")}
+
+
+def test_a_line_that_ends_before_the_consent_column_has_no_consent():
+    load("phone,consent\n5125550142\n", consent=["sms"], how="Web form")
+
+    assert not Consent.objects.exists()
+
+
+# ---- Dates --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dates", "first"),
+    [
+        (["2025-03-04"], (2025, 3, 4)),
+        (["2025/3/4"], (2025, 3, 4)),
+        (["4.3.2025"], (2025, 3, 4)),
+        (["03/04/2025", "25/12/2025"], (2025, 4, 3)),
+        (["03/04/2025", "12/25/2025"], (2025, 3, 4)),
+        (["3-4-25", "12-25-25"], (2025, 3, 4)),
+        (["03/04/2025 5:30 PM", "12/25/2025"], (2025, 3, 4)),
+        (["04/04/2025"], (2025, 4, 4)),
+    ],
+)
+def test_the_dates_of_a_column_tell_together_where_the_day_stands(dates, first):
+    lines = "".join(f"512555014{n},sms,Web form,{at}\n" for n, at in enumerate(dates))
+    result = load("phone,consent,consent_how,consent_at\n" + lines)
+
+    assert result.refused == []
+    at = Consent.objects.get(contact__addresses__value="+15125550140").at
+    assert (at.year, at.month, at.day) == first
+
+
+@pytest.mark.parametrize(
+    ("dates", "why"),
+    [
+        (["03/04/2025", "05/06/2025"], "two ways, such as “03/04/2025” on line 2.*2026-03-04.*--dates"),
+        (["1/2/25"], "two ways"),
+        (["25/12/2025", "12/25/2025"], "day on line 2 .*month on line 3"),
+        (["4.3.2025", "12/25/2025"], "day on line 2 .*month on line 3"),
+        (["2025-01-02", "3-4-2025"], "two ways, such as “3-4-2025” on line 3"),
+    ],
+)
+def test_dates_that_can_be_read_in_two_ways_are_refused_once_for_the_column(dates, why):
+    lines = "".join(f"512555014{n},{at}\n" for n, at in enumerate(dates))
+
+    with pytest.raises(UnreadableFile, match=why):
+        load("phone,consent_at\n" + lines)
+
+
+@pytest.mark.parametrize(("day_first", "month"), [(True, 4), (False, 3)])
+def test_whoever_imports_may_say_where_the_day_stands(day_first, month):
+    load("phone,consent,consent_how,consent_at\n5125550142,sms,x,03/04/2025\n", day_first=day_first)
+
+    assert Consent.objects.get().at.month == month
+
+
+@pytest.mark.parametrize(
+    "text", ["31/02/2025", "13/13/2025", "1/13/2025 13:00 PM", "0/0/2025", "14 March 2026"]
+)
+def test_a_date_that_does_not_exist_is_refused_on_its_line(text):
+    result = load(f"phone,consent_at\n5125550142,{text}\n")
+
+    assert result.refused[0].why == "it is no date"
 
 
 # ---- Who is meant -------------------------------------------------------------------------------------------
@@ -375,7 +561,8 @@ def test_a_rehearsal_tells_the_same_and_writes_nothing():
         (b"\n\n", "file is empty"),
         (b"name,city\nRobin,Austin\n", "No column is named phone, email or external_id"),
         (b"phone,Phone\n1,2\n", "Two columns are named phone"),
-        (b"phone,2nd\n1,2\n", "Column 2 is named"),
+        (b"Mobile,Phone number\n1,2\n", "Two columns are named phone: “Mobile” and “Phone number”"),
+        ("name,phone\nRobin".encode("utf-16")[:-1], "is not UTF-16"),
         (b"phone,name\n5125550142,caf\xe9\n", "Line 2 is not UTF-8"),
         (b"PK\x03\x04\0\0phone", "not a text file"),
         (b'phone,name\n5125550142,"Robin\n', "Check the quotation marks"),
@@ -460,6 +647,16 @@ def test_the_command_reports_counts_and_every_refused_line(tmp_path, capsys):
 )
 def test_the_exit_code_says_whether_anything_was_imported(tmp_path, capsys, text, options, code):
     assert command(tmp_path, text, *options, capsys=capsys)[0] == code
+
+
+def test_the_command_says_what_it_made_of_the_columns_and_takes_the_order_of_dates(tmp_path, capsys):
+    text = "phone,consent_at,SMS opt in,city\n5125550142,03/04/2025,yes,Austin\n"
+
+    code, out = command(tmp_path, text, "--dates", "day-first", capsys=capsys)
+
+    assert code == 0
+    assert "Column 3, “SMS opt in”, looks like consent and was not read." in out
+    assert "Taken as merge fields: city." in out
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from django.db import DatabaseError
 from django.utils import timezone
 from tqdm import tqdm
 
+from contacts.headers import UnreadableFile
 from contacts.importing import ImportResult, import_contacts
-from contacts.sheets import Refusal, Row, UnreadableFile, parse_channels
+from contacts.sheets import Refusal, Row, parse_channels
 
 
 class Command(BaseCommand):
@@ -24,7 +25,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, help="CSV in UTF-8, its first line naming the columns.")
+        parser.add_argument(
+            "file", type=Path, help="CSV in UTF-8 or UTF-16, its first line naming the columns."
+        )
         parser.add_argument(
             "--list", required=True, dest="contact_list", metavar="NAME", help="Made when missing."
         )
@@ -33,6 +36,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--consent", default="", help="Channels all have opted in to, such as sms,email.")
         parser.add_argument("--how", default="", help="How they gave that consent, such as “Web form”.")
+        parser.add_argument(
+            "--dates", choices=["day-first", "month-first"], help="How dates such as 03/04/2026 are meant."
+        )
         parser.add_argument("--dry-run", action="store_true", help="Check and report; write nothing.")
         parser.add_argument("--strict", action="store_true", help="Import nothing if any line is refused.")
 
@@ -48,6 +54,7 @@ class Command(BaseCommand):
                     now=timezone.now(),
                     strict=options["strict"],
                     dry_run=options["dry_run"],
+                    day_first=options["dates"] and options["dates"] == "day-first",
                     progress=_progress,
                 )
         except OSError as problem:
@@ -61,6 +68,8 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _report(self, result: ImportResult, *, dry_run: bool) -> None:
+        for note in result.notes:
+            self.stdout.write(note)
         self._list("Refused:", result.refused)
         self._list("Imported without the consent they claim:", result.without_consent)
         told = (
