@@ -305,5 +305,5 @@ def _message(
         account=route.account, list_source_id=contact.source_id or 0, channel=campaign.channel, goal=campaign.goal,
         rule_version=campaign.playbook.version, priority=campaign.priority, carrier=address.carrier,
         region=address.region, created_at=now, created_on=now.date(), updated_at=now,
-        due_at=_opening(campaign, contact.time_zone or address.time_zone, now),
+        due_at=_opening(campaign, f"{contact.time_zone};{address.time_zone}", now),
     )  # fmt: skip

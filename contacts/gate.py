@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import models
@@ -20,7 +21,7 @@ from django.utils import timezone
 from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel
 from contacts.chunks import in_lists
 from contacts.consenting import LatestConsent, latest_consents
-from contacts.hours import is_open, next_open, zone_for
+from contacts.hours import clocks, is_open, next_open, place, zones_for
 from contacts.models import Address, AddressHealth, Suppression
 
 ASK_AGAIN = timedelta(minutes=5)
@@ -35,6 +36,7 @@ class Reason(models.TextChoices):
     SUPPRESSED = "suppressed", "Suppressed"
     NO_CONSENT = "no_consent", "No consent"
     HARD_FAILS = "hard_fails", "Failed too often"
+    NO_COMMON_HOUR = "no_common_hour", "No hour fits its time zones"
     CAMPAIGN_NOT_SENDING = "campaign_not_sending", "Campaign not sending"
     SENDER_NOT_APPROVED = "sender_not_approved", "Sender not approved"
     NOT_RELEVANT = "not_relevant", "No longer relevant"
@@ -174,6 +176,21 @@ def _hard_fails(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
     return Objection(f"{facts.hard_fails} permanent failures in a row on {Channel(ask.channel).label}")
 
 
+def _no_common_hour(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+    if ask.channel == Channel.EMAIL or facts.address is None:
+        return None
+    zones = _zones(facts.address)
+    if next_open(now, zones, ask.window_start, ask.window_end) is not None:
+        return None
+    window = f"{ask.window_start:%H:%M} to {ask.window_end:%H:%M}"
+    return Objection(f"{clocks(now, zones)}; {window} never is at once: enter the contact's time zone")
+
+
+def _zones(address: AddressFacts) -> tuple[ZoneInfo, ...]:
+    """Where the hours have to be kept: of several zones that the number may lie in, in all of them."""
+    return zones_for(address.contact_time_zone, address.time_zone, settings.TIME_ZONE)
+
+
 def _campaign_not_sending(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
     # A completed campaign still retries what has failed.
     if ask.campaign_state in {"launching", "sending", "completed", "paused"}:
@@ -200,12 +217,13 @@ def _not_relevant(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
 def _quiet_hours(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
     if ask.channel == Channel.EMAIL or facts.address is None:
         return None
-    zone = zone_for(facts.address.contact_time_zone, facts.address.time_zone, settings.TIME_ZONE)
-    if is_open(now, zone, ask.window_start, ask.window_end):
+    zones = _zones(facts.address)
+    opens = next_open(now, zones, ask.window_start, ask.window_end)
+    if opens is None or is_open(now, zones, ask.window_start, ask.window_end):
         return None
-    opens = next_open(now, zone, ask.window_start, ask.window_end)
-    local, opening = now.astimezone(zone), opens.astimezone(zone)
-    return Objection(f"{local:%H:%M} in {zone.key}; opens {opening:%H:%M}", opens)
+    first = max(zones, key=lambda zone: opens.astimezone(zone).replace(tzinfo=None))  # as `clocks` begins
+    where = f" in {place(first)}" if len(zones) > 1 else ""
+    return Objection(f"{clocks(now, zones)}; opens {opens.astimezone(first):%H:%M}{where}", opens)
 
 
 # Whatever stops a message comes before what merely holds it: nothing waits for hours only to be stopped then.
@@ -218,6 +236,9 @@ REASONS: dict[Reason, Rule] = {
     Reason.SUPPRESSED: Rule("the address or the contact is suppressed", False, _suppressed),
     Reason.NO_CONSENT: Rule("there is no consent for this channel", False, _no_consent),
     Reason.HARD_FAILS: Rule("the address failed permanently too often in a row", False, _hard_fails),
+    Reason.NO_COMMON_HOUR: Rule(
+        "no hour is permitted in all of the time zones where the person may be", False, _no_common_hour
+    ),
     Reason.CAMPAIGN_NOT_SENDING: Rule("the campaign is not sending", False, _campaign_not_sending),
     Reason.SENDER_NOT_APPROVED: Rule("the sender is not approved", False, _sender_not_approved),
     Reason.NOT_RELEVANT: Rule("it is too late to be relevant", False, _not_relevant),

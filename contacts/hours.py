@@ -12,6 +12,9 @@ logger = logging.getLogger(__name__)
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
+DAYS = 5  # looked ahead for a moment that is open
+NAMED = 3  # places for one time of the clock
+CLOCKS = 4
 
 
 @lru_cache(maxsize=1024)
@@ -26,42 +29,49 @@ def known_zone(name: str) -> ZoneInfo | None:
         return None
 
 
-def zone_for(contact_zone: str, address_zone: str, fallback: str) -> ZoneInfo:
-    """The first name that is a zone: what the person told, what the number tells, `fallback`; else UTC.
+def zones_for(*texts: str) -> tuple[ZoneInfo, ...]:
+    """The zones of the first text that names any that exist: what the person told, what the number tells, ours.
 
-    Never raises. Its `key` says which one it became.
+    A text holds one IANA name, or several separated by blanks. Never raises; UTC where no text names any.
     """
-    zones = (known_zone(name) for name in (contact_zone, address_zone, fallback))
-    return next((zone for zone in zones if zone), ZoneInfo("UTC"))
+    for text in texts:
+        found = tuple(zone for name in text.split() if (zone := known_zone(name)))
+        if found:
+            return found
+    return (ZoneInfo("UTC"),)
 
 
-def is_open(moment: datetime, zone: ZoneInfo, start: time, end: time) -> bool:
-    """True when the clocks in `zone` show `start` or later, and earlier than `end`."""
-    return start <= moment.astimezone(zone).time() < end
+def is_open(moment: datetime, zones: tuple[ZoneInfo, ...], start: time, end: time) -> bool:
+    """True when the clocks in every one of `zones` show `start` or later, and earlier than `end`."""
+    return all(start <= moment.astimezone(zone).time() < end for zone in zones)
 
 
 @lru_cache(maxsize=4096)  # a batch asks about one moment in a few zones, thousands of times
-def next_open(moment: datetime, zone: ZoneInfo, start: time, end: time) -> datetime:
-    """The first moment not before `moment` at which the window is open, in UTC.
+def next_open(moment: datetime, zones: tuple[ZoneInfo, ...], start: time, end: time) -> datetime | None:
+    """The first moment not before `moment` at which the window is open in every zone, in UTC.
 
-    Days on which the clocks change are honoured: a window that would open at a time which does not exist opens
-    when the clocks have jumped past it. Raises ValueError unless `moment` is aware and `start` before `end`.
+    None when there is no such moment in the next days: the zones lie too far apart for the window. Days on which
+    the clocks change are honoured: a window that would open at a time which does not exist opens when the clocks
+    have jumped past it. Raises ValueError unless `moment` is aware and `start` before `end`.
     """
     if moment.tzinfo is None:
         raise ValueError(f"{moment} has no time zone.")
     if start >= end:
         raise ValueError(f"A window from {start} to {end} never opens.")
     moment = moment.astimezone(UTC)
-    if is_open(moment, zone, start, end):
+    if is_open(moment, zones, start, end):
         return moment
+    # All are open together first at a moment at which one of them opens.
+    openings = sorted(each for zone in zones for each in _openings_after(moment, zone, start))
+    return next((each for each in openings if is_open(each, zones, start, end)), None)
+
+
+def _openings_after(moment: datetime, zone: ZoneInfo, start: time) -> list[datetime]:
+    """The moments after this one, of the next days, at which the window may open in `zone`."""
     today = moment.astimezone(zone).date()
     # A window that lies wholly inside the hour that is skipped never opens that day, and a day can be missing.
-    for days in range(5):
-        openings = _openings(today + days * DAY, zone, start)
-        later = [each for each in openings if each > moment and is_open(each, zone, start, end)]
-        if later:
-            return min(later)
-    raise ValueError(f"No window from {start} to {end} within five days in {zone.key}.")
+    days = (_openings(today + days * DAY, zone, start) for days in range(DAYS))
+    return [each for openings in days for each in openings if each > moment]
 
 
 def _openings(day: date, zone: ZoneInfo, start: time) -> list[datetime]:
@@ -89,3 +99,30 @@ def _change(low: datetime, high: datetime, zone: ZoneInfo) -> datetime:
 
 def _offset(moment: datetime, zone: ZoneInfo) -> timedelta | None:
     return moment.astimezone(zone).utcoffset()
+
+
+# ---- Words --------------------------------------------------------------------------------------------------
+
+
+def clocks(moment: datetime, zones: tuple[ZoneInfo, ...]) -> str:
+    """What the clocks show there, in words, the furthest ahead first: "09:10 in Madrid, 08:10 in Canary"."""
+    places: dict[datetime, list[str]] = {}
+    for zone in zones:
+        local = moment.astimezone(zone).replace(tzinfo=None)
+        places.setdefault(local, []).append(place(zone))
+    told = [f"{local:%H:%M} in {_named(places[local])}" for local in sorted(places, reverse=True)]
+    if len(told) <= CLOCKS:
+        return ", ".join(told)
+    return f"between {told[-1]} and {told[0]} ({len(zones)} time zones)"
+
+
+def place(zone: ZoneInfo) -> str:
+    """The city or island that a zone is named for."""
+    return zone.key.rpartition("/")[2].replace("_", " ")
+
+
+def _named(places: list[str]) -> str:
+    """All of them when they are few."""
+    if len(places) > NAMED + 1:
+        return f"{', '.join(places[:NAMED])} and {len(places) - NAMED} more"
+    return " and ".join(filter(None, [", ".join(places[:-1]), places[-1]]))

@@ -134,7 +134,12 @@ class Address(models.Model):
     region = models.CharField(
         max_length=8, blank=True, help_text="Country, or country and state, such as US or US-TX."
     )
-    time_zone = models.CharField(max_length=64, blank=True, help_text="IANA name, guessed from the number.")
+    time_zone = models.CharField(
+        max_length=1_000,
+        blank=True,
+        help_text="IANA names, separated by blanks: every zone where the number may be. Messages leave when the"
+        " hours are permitted in all of them; enter one alone to say which it is.",
+    )
     validity = models.CharField(max_length=16, choices=Validity, default=Validity.UNVERIFIED)
     preferred = models.BooleanField(
         default=True, help_text="The one to use when a contact has several of a kind."

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import phonenumbers
-from phonenumbers import PhoneNumberType, ValidationResult, carrier, timezone
+from phonenumbers import PhoneNumberType, ValidationResult, carrier
+from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
 
 from contacts.channels import LineType
 from contacts.number_text import NoNumber, number_text
@@ -20,6 +23,9 @@ _LINE_TYPES = {
     PhoneNumberType.UNKNOWN: LineType.UNKNOWN,
 }
 _NOWHERE = {LineType.TOLL_FREE, LineType.OTHER}  # the same number rings anywhere in its country
+_BY_OPERATOR = {
+    62
+}  # Indonesia: a mobile's first digits name the operator; all the same they pass for a place
 _WHY = {
     ValidationResult.TOO_SHORT: "it is too short",
     ValidationResult.TOO_LONG: "it is too long",
@@ -44,7 +50,8 @@ SHORTEST_ENDING = 4
 class Phone:
     """A number that exists as far as its numbering plan tells; whether anybody answers is another matter.
 
-    `region` is a country (US); `time_zone` an IANA name and `carrier` a name, '' when the number does not tell.
+    `region` is a country (US), `time_zone` the IANA names of every zone it may lie in, separated by blanks, `carrier` a
+    name; '' when the number does not tell.
     """
 
     value: str  # E.164
@@ -71,15 +78,37 @@ def parse_phone(text: str, region: str) -> Phone:
     """
     number = _parse(text, region)
     line_type = _LINE_TYPES.get(phonenumbers.number_type(number), LineType.OTHER)
-    zones = timezone.time_zones_for_number(number)
-    known = line_type not in _NOWHERE and zones and zones[0] != timezone.UNKNOWN_TIMEZONE
     return Phone(
         value=phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164),
         region=phonenumbers.region_code_for_number(number) or "",
-        time_zone=zones[0] if known else "",
+        time_zone="" if line_type in _NOWHERE else " ".join(_zones(number)),
         line_type=line_type,
         carrier=carrier.name_for_number(number, "en"),
     )
+
+
+def _zones(number: phonenumbers.PhoneNumber) -> Sequence[str]:
+    """Every zone in which numbers that begin like this one are given out; none where nothing is known."""
+    # A mobile tells no more than its calling code. But where a country has only its own part of the code (Barbados,
+    # Kazakhstan), the first digits tell which, and not everywhere between Guam and Newfoundland is meant.
+    main = phonenumbers.region_code_for_country_code(number.country_code or 0)
+    a_part = phonenumbers.region_code_for_number(number) not in (None, main)
+    whole = f"{number.country_code}{phonenumbers.national_significant_number(number)}"
+    known = str(number.country_code)
+    mobile = phonenumbers.number_type(number) == PhoneNumberType.MOBILE
+    if a_part or (
+        phonenumbers.is_number_geographical(number) and not (mobile and number.country_code in _BY_OPERATOR)
+    ):
+        lengths = range(TIMEZONE_LONGEST_PREFIX, len(known), -1)
+        known = next((whole[:length] for length in lengths if whole[:length] in TIMEZONE_DATA), known)
+    return _zones_of(known)
+
+
+@lru_cache(maxsize=4096)
+def _zones_of(beginning: str) -> list[str]:
+    """Also those of longer beginnings: where only the area code is known, the number may be in any part of it."""
+    lists = (zones for prefix, zones in TIMEZONE_DATA.items() if prefix.startswith(beginning))
+    return sorted({zone for zones in lists for zone in zones})
 
 
 def _parse(text: str, region: str) -> phonenumbers.PhoneNumber:

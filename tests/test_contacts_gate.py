@@ -268,7 +268,7 @@ def test_what_is_no_longer_relevant_is_not_sent(address, until, reason):
 
 def test_at_night_a_text_waits_until_the_window_opens(address):
     assert verdict(ask_for(address), NIGHT) == Verdict(
-        False, "quiet_hours", datetime(2026, 3, 5, 15, tzinfo=UTC), "22:14 in America/Chicago; opens 09:00"
+        False, "quiet_hours", datetime(2026, 3, 5, 15, tzinfo=UTC), "22:14 in Chicago; opens 09:00"
     )
 
 
@@ -277,6 +277,50 @@ def test_the_zone_the_person_told_us_counts_before_that_of_the_number(address):
     address.contact.save()
 
     assert verdict(ask_for(address), NIGHT) == ALLOWED
+
+
+SPAIN = "Atlantic/Canary Europe/Madrid"
+RUSSIA = "Europe/Bucharest Europe/Moscow Asia/Kamchatka"
+
+
+@pytest.mark.parametrize(
+    ("zones", "at", "reason", "detail"),
+    [
+        (SPAIN, "2026-01-15T20:30", "quiet_hours", "21:30 in Madrid, 20:30 in Canary; opens 10:00 in Madrid"),
+        (SPAIN, "2026-01-15T08:10", "quiet_hours", "09:10 in Madrid, 08:10 in Canary; opens 10:00 in Madrid"),
+        (SPAIN, "2026-01-15T09:10", "", ""),
+        ("America/Boise America/Los_Angeles", "2026-01-15T16:30", "quiet_hours",
+         "09:30 in Boise, 08:30 in Los Angeles; opens 10:00 in Boise"),
+        ("Australia/Perth Australia/Sydney", "2026-01-14T22:45", "quiet_hours",
+         "09:45 in Sydney, 06:45 in Perth; opens 12:00 in Sydney"),
+        ("Australia/Perth Australia/Sydney", "2026-01-15T10:15", "quiet_hours",
+         "21:15 in Sydney, 18:15 in Perth; opens 12:00 in Sydney"),
+        (RUSSIA, "2026-01-15T08:00", "", ""),
+        (RUSSIA, "2026-01-15T12:00", "quiet_hours",
+         "00:00 in Kamchatka, 15:00 in Moscow, 14:00 in Bucharest; opens 19:00 in Kamchatka"),
+    ],
+)  # fmt: skip
+def test_the_hours_are_kept_in_every_zone_of_the_number(address, zones, at, reason, detail):
+    Address.objects.filter(pk=address.pk).update(time_zone=zones)
+
+    found = verdict(ask_for(address), datetime.fromisoformat(at).replace(tzinfo=UTC))
+
+    assert (found.reason, found.detail) == (reason, detail)
+
+
+def test_a_number_whose_zones_are_never_open_together_stops_until_somebody_says_which(address):
+    Address.objects.filter(pk=address.pk).update(time_zone=RUSSIA)
+    noon = ask_for(address, window_start=time(11), window_end=time(20))
+
+    assert verdict(noon) == Verdict(
+        False, "no_common_hour", None,
+        "05:00 in Kamchatka, 20:00 in Moscow, 19:00 in Bucharest; 11:00 to 20:00 never is at once:"
+        " enter the contact's time zone",
+    )  # fmt: skip
+
+    address.contact.time_zone = "Asia/Omsk"
+    address.contact.save()
+    assert verdict(noon).reason == "quiet_hours"
 
 
 def test_an_email_knows_no_quiet_hours():

@@ -177,8 +177,19 @@ LATE = {  # failed at (UTC), zone, retried at (UTC)
     "clocks go forward in the night": ("2026-03-07T23:30", "America/Chicago", "2026-03-08T14:00"),
     "clocks go back in the night": ("2026-10-31T23:30", "America/Chicago", "2026-11-01T15:00"),
     "another zone": ("2026-03-04T23:30", "America/Los_Angeles", "2026-03-05T03:30"),
+    "two zones": ("2026-03-04T22:30", "America/Los_Angeles America/New_York", "2026-03-05T17:00"),
     "a zone that nobody knows counts as UTC": ("2026-03-04T18:00", "Mars/Base", "2026-03-05T09:00"),
 }
+
+
+FAR_APART = "America/Bogota Asia/Bangkok"
+
+
+def test_where_no_hour_fits_nothing_is_retried():
+    plan = decide(absent(zone=FAR_APART), Rules(), NOON)
+
+    assert (plan.rule, plan.step, plan.due_at) == ("blocked", Step.NONE, None)
+    assert "time zones" in plan.reason
 
 
 @pytest.mark.parametrize(("failed", "zone", "due"), LATE.values(), ids=LATE)
@@ -252,7 +263,11 @@ def anything(draw):
         needs_correction=draw(st.booleans()),
         replaced=draw(st.booleans()),
         hard_fails=draw(st.integers(0, 5)),
-        zone=draw(st.sampled_from(["", "America/Chicago", "Asia/Kolkata", "no/zone"])),
+        zone=draw(
+            st.sampled_from(
+                ["", "America/Chicago", "Asia/Kolkata", "no/zone", "Atlantic/Canary Europe/Madrid", FAR_APART]
+            )
+        ),
         urgent=draw(st.booleans()),
         ended=draw(st.booleans()),
         relevant_until=draw(st.none() | moments),

@@ -16,7 +16,7 @@ from django.db.models.functions import Greatest
 
 from accounts.models import User
 from campaigns.models import Campaign, Playbook, Recipient
-from contacts.hours import is_open, zone_for
+from contacts.hours import is_open, zones_for
 from contacts.models import Contact, Suppression
 from deliveries import demo
 from deliveries.deciding.followup import settle
@@ -189,7 +189,7 @@ def test_no_text_or_call_leaves_outside_the_recipients_hours(made):
         for message in reached.select_related("address", "contact", "campaign")
         if not is_open(
             message.handed_over_at,
-            zone_for(message.contact.time_zone, message.address.time_zone, "UTC"),
+            zones_for(message.contact.time_zone, message.address.time_zone, "UTC"),
             message.campaign.window_start,
             message.campaign.window_end,
         )

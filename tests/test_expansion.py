@@ -111,6 +111,9 @@ CASES = {
     "three strikes": lambda a, now: fail(a, 3),
     "two strikes": lambda a, now: fail(a, 2),
     "three strikes elsewhere": lambda a, now: fail(a, 3, "voice"),
+    "no hour in all of its zones": lambda a, now: Address.objects.filter(pk=a.pk).update(
+        time_zone="America/Bogota Asia/Bangkok"
+    ),
     "everything at once": lambda a, now: (
         fail(a, 5), block(a, now), consent(a.contact, "sms", at=now, opted_in=False),
     ),
@@ -154,7 +157,7 @@ def test_every_reason_to_skip_is_the_gates_own(people, account, now):
     told, gate = reasons(campaign), verdicts(campaign, now)
     assert {named[pk]: reason for pk, reason in told.items()} == {named[pk]: r for pk, r in gate.items()}
     assert {"", "no_address", "needs_correction", "invalid_address", "opted_out", "suppressed", "no_consent",
-            "hard_fails"} == set(told.values())  # fmt: skip
+            "hard_fails", "no_common_hour"} == set(told.values())  # fmt: skip
 
 
 def test_the_gate_refuses_an_address_that_is_not_preferred_as_the_expansion_does(people, account, now):
@@ -285,6 +288,9 @@ def test_each_message_is_due_when_its_recipients_hours_open(people, account, chu
         member(people, now, time_zone="America/New_York").pk: 14,
         member(people, now, time_zone="America/Los_Angeles").pk: 17,
         member(people, now, time_zone="America/Los_Angeles", zone="America/Chicago").pk: 15,
+        member(people, now, time_zone="America/Chicago America/New_York").pk: 15,
+        member(people, now, time_zone="America/Chicago America/New_York", zone="America/New_York").pk: 14,
+        member(people, now, time_zone="America/Chicago", zone="Mars/Olympus").pk: 15,
         member(people, now, time_zone="").pk: 12,  # nobody knows: the operator's own zone, where it is noon
     }
     campaign = launching(people, now=night)

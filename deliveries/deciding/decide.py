@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from campaigns.models import Recipient
 from contacts.channels import Channel
-from contacts.hours import next_open, zone_for
+from contacts.hours import next_open, zones_for
 from deliveries.models import Queue
 from deliveries.statuses import Disposition, FailureClass, Fault, Status
 
@@ -22,6 +22,7 @@ State = Recipient.State
 OURS = frozenset({Fault.SENDER, Fault.CONTENT, Fault.ACCOUNT})
 ARRIVED = "It arrived. Watch replies separately."
 UNDER_WAY = "Under way. A delay is not a failure."
+NEVER_OPEN = "no hour is permitted in all of the time zones where the person may be"
 
 
 # An attempt this old is followed by nothing any more, nor does it wait in a queue for somebody to send it once more;
@@ -74,9 +75,9 @@ class Facts:
     needs_correction: bool = False
     replaced: bool = False  # the contact has another address of this kind by now
     hard_fails: int = 0  # permanent failures of this address on this channel in a row, this one included
-    zone: str = ""  # the recipient's, IANA name
+    zone: str = ""  # where the recipient may be: IANA names, separated by blanks
     # The campaign.
-    window: tuple[time, time] = (time(9), time(21))  # in the recipient's zone; email has none
+    window: tuple[time, time] = (time(9), time(21))  # in each of those zones; email has none
     urgent: bool = False
     ended: bool = False  # canceled: nothing more is sent
     relevant_until: datetime | None = None
@@ -147,11 +148,11 @@ def _usable(facts: Facts, moment: datetime) -> tuple[str, ...]:
     return () if moment >= _history_from(facts) else facts.alternatives
 
 
-def _opens(facts: Facts, moment: datetime) -> datetime:
-    """`moment`, or when the recipient's hours open next after it."""
+def _opens(facts: Facts, moment: datetime) -> datetime | None:
+    """`moment`, or when the recipient's hours open next after it; None when they never do."""
     if facts.channel == Channel.EMAIL:
         return moment
-    return next_open(moment, zone_for(facts.zone, "", "UTC"), *facts.window)
+    return next_open(moment, zones_for(facts.zone), *facts.window)
 
 
 def _hours(duration: timedelta) -> str:
@@ -264,11 +265,12 @@ def _temporary(facts: Facts, rules: Rules, now: datetime) -> Decided:
     why = facts.reason or "The failure is temporary"
     due = _opens(facts, max((facts.settled_at or now) + rules.retry_after, now))
     closes = facts.channel_since + rules.retry_window
+    blocked = facts.blocked or ("" if due else NEVER_OPEN)
     if facts.ended:
         return Decided("ended", Step.NONE, State.FAILED, f"{why}. Nothing more is sent.")
-    if facts.relevant_until is not None and due >= facts.relevant_until:
+    if due is not None and facts.relevant_until is not None and due >= facts.relevant_until:
         return Decided("too-late", Step.NONE, State.FAILED, f"{why}. The message would come too late.")
-    if facts.attempts <= rules.retries and due <= closes and not facts.blocked:
+    if due is not None and facts.attempts <= rules.retries and due <= closes and not blocked:
         return Decided(
             "retry", Step.RETRY, State.OPEN, f"{why}. Retry {facts.attempts} of {rules.retries}.",
             due_at=due, queue=Queue.RETRY,
@@ -277,9 +279,9 @@ def _temporary(facts: Facts, rules: Rules, now: datetime) -> Decided:
     usable = _usable(facts, switch_at)
     if usable:
         return _switch("undelivered", facts, usable, switch_at, f"{why}, and the retries are used up")
-    if facts.blocked:
+    if blocked:
         step, queue = (Step.CORRECT, Queue.CORRECT) if facts.needs_correction else (Step.NONE, "")
-        return Decided("blocked", step, State.FAILED, f"{why}. No retry: {facts.blocked}.", queue=queue)
+        return Decided("blocked", step, State.FAILED, f"{why}. No retry: {blocked}.", queue=queue)
     return Decided(
         "exhausted", Step.RETRY, State.FAILED,
         f"{why}. The automatic retries are used up; retry by hand if it is still worth it.", queue=Queue.RETRY,

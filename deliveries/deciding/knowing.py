@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection
@@ -16,7 +17,7 @@ from django.db import connection
 from campaigns.models import Campaign, Playbook, Recipient
 from contacts.channels import KIND_OF, Channel
 from contacts.gate import REASONS, Ask, Reason, Verdict, check
-from contacts.hours import zone_for
+from contacts.hours import zones_for
 from contacts.models import Address
 from deliveries.deciding.decide import Facts, Rules, State, Step
 from deliveries.deciding.health import Health, refresh, troubled
@@ -238,9 +239,7 @@ def arguments(view: View, known: Known) -> tuple[Facts, Rules]:
         needs_correction=bool(own and own.reason == "needs_correction"),
         replaced=bool(address and address.pk != head.address_id),
         hard_fails=known.health.get((head.address_id, head.channel), Health(0, None, "")).hard_fails,
-        zone=zone_for(
-            view.recipient.contact.time_zone, address.time_zone if address else "", settings.TIME_ZONE
-        ).key,
+        zone=" ".join(zone.key for zone in _zones(view, address)),
         window=(campaign.window_start, campaign.window_end),
         urgent=campaign.is_urgent,
         ended=campaign.state == Campaign.State.CANCELED or not view.recipient.automatic,
@@ -248,6 +247,12 @@ def arguments(view: View, known: Known) -> tuple[Facts, Rules]:
         alternatives=tuple(usable),
     )
     return facts, rules_of(campaign.playbook)
+
+
+def _zones(view: View, address: Address | None) -> tuple[ZoneInfo, ...]:
+    return zones_for(
+        view.recipient.contact.time_zone, address.time_zone if address else "", settings.TIME_ZONE
+    )
 
 
 def _blocked(verdict: Verdict | None) -> str:

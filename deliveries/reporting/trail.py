@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db.models import F, Q, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
@@ -16,6 +17,7 @@ from django.utils import timezone
 
 from campaigns.models import Recipient
 from contacts.channels import Channel
+from contacts.hours import clocks
 from contacts.models import Address, Consent, Contact, Note, Suppression
 from contacts.phones import mask
 from deliveries.batches import SKIPS
@@ -141,6 +143,7 @@ class Upcoming:
     at: datetime
     words: str
     reason: str
+    clocks: str  # what they show then where the person may be
     automatic: bool = True
 
 
@@ -408,20 +411,26 @@ def readable(receipt: Receipt) -> str:
 AUTOMATIC = {Recipient.NextStep.WAIT, Recipient.NextStep.RETRY, Recipient.NextStep.SWITCH}
 
 
-def upcoming(contact: Contact, now: datetime) -> list[Upcoming]:
-    """Steps with a time: automatic next steps, and messages that wait for theirs; the soonest first. Two queries."""
+def upcoming(contact: Contact, zones: tuple[ZoneInfo, ...], now: datetime) -> list[Upcoming]:
+    """Steps with a time: automatic next steps, and messages that wait for theirs; the soonest first. Two queries.
+
+    `zones` are those in which the person may be.
+    """
     planned = Recipient.objects.filter(contact=contact, next_step_at__isnull=False).select_related("campaign")
     waiting = Message.objects.filter(contact=contact, status=Status.QUEUED, due_at__gt=now, canceled_at=None)
     waiting = waiting.select_related("recipient__campaign").order_by("due_at")[:SHOWN_UPCOMING]
     steps = [
-        Upcoming(one, one.next_step_at, _future(one), one.next_step_reason)
+        Upcoming(one, one.next_step_at, _future(one), one.next_step_reason, clocks(one.next_step_at, zones))
         for one in planned.order_by("next_step_at")[:SHOWN_UPCOMING]
         if one.next_step_at and one.next_step in AUTOMATIC and one.state != Recipient.State.FAILED
     ]
     sends = [
-        Upcoming(m.recipient, m.due_at, f"{Channel(m.channel).label} leaves", m.cause_reason, automatic=False)
+        Upcoming(
+            m.recipient, m.due_at, f"{Channel(m.channel).label} leaves", m.cause_reason,
+            clocks(m.due_at, zones), automatic=False,
+        )
         for m in waiting
-    ]
+    ]  # fmt: skip
     return sorted([*steps, *sends], key=lambda step: step.at)
 
 

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from campaigns.models import Campaign, Recipient
 from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel
 from contacts.gate import Reason
-from contacts.hours import next_open, zone_for
+from contacts.hours import next_open, zones_for
 from contacts.models import ListMembership
 from deliveries.models import RecipientTally
 from deliveries.references import moment
@@ -23,6 +23,7 @@ from deliveries.sending.routes import Route, routes
 from deliveries.statements import backend
 from deliveries.tallies import bump
 
+OF_NUMBER = ";"  # between the zone that the contact told and those of the number
 CHUNK = 50_000  # contacts; about half a second each, and at most that is done again after a crash
 
 
@@ -37,7 +38,7 @@ AUDIENCE = """
 CREATE TEMPORARY TABLE audience AS
 SELECT {recipient_id} AS recipient_id, {message_id} AS message_id, c.id AS contact_id, a.id AS address_id,
   coalesce(a.carrier, '') AS carrier, coalesce(a.region, '') AS region, coalesce(c.source_id, 0) AS list_source_id,
-  coalesce(nullif(c.time_zone, ''), a.time_zone, '') AS zone,
+  c.time_zone || '{of_number}' || coalesce(a.time_zone, '') AS zone,
   CASE
     WHEN a.id IS NULL THEN '{no_address}'
     WHEN a.validity = 'needs_correction' THEN '{needs_correction}'
@@ -173,13 +174,17 @@ def _insert(campaign: Campaign, route: Route, low: int, high: int, now: datetime
         cursor.execute("DROP TABLE IF EXISTS opening")
         cursor.execute(_audience(campaign, statements), values)
         cursor.execute("SELECT DISTINCT zone FROM audience WHERE reason = ''")
-        zones = [zone for (zone,) in cursor.fetchall()]
+        opening = {zone: _opening(campaign, zone, start) for (zone,) in cursor.fetchall()}
+        cursor.executemany(
+            "UPDATE audience SET reason = %s WHERE reason = '' AND zone = %s",
+            [(Reason.NO_COMMON_HOUR.value, zone) for zone, opens in opening.items() if opens is None],
+        )
         cursor.execute(
-            "CREATE TEMPORARY TABLE opening (zone varchar(64) PRIMARY KEY, due_at timestamp with time zone)"
+            "CREATE TEMPORARY TABLE opening (zone text PRIMARY KEY, due_at timestamp with time zone)"
         )
         cursor.executemany(
             "INSERT INTO opening VALUES (%s, %s)",
-            [(zone, _sql(_opening(campaign, zone, start))) for zone in zones],
+            [(zone, _sql(opens)) for zone, opens in opening.items() if opens],
         )
         cursor.execute(RECIPIENTS.format(yes=_true()), values)
         cursor.execute(MESSAGES.format(uuid=statements.new_reference(moment(now))), values)
@@ -205,6 +210,7 @@ def _audience(campaign: Campaign, statements) -> str:
         lists=", ".join(map(str, lists)) or "NULL",
         lines=", ".join(f"'{line}'" for line in lines) or "''",
         in_force=IN_FORCE,
+        of_number=OF_NUMBER,
         consent=consent,
         no="false" if connection.vendor == "postgresql" else "0",
         **{name: Reason[name.upper()].value for name in GATE_REASONS},
@@ -217,13 +223,15 @@ GATE_REASONS = (
 )  # fmt: skip
 
 
-def _opening(campaign: Campaign, zone: str, start: datetime) -> datetime:
-    """When recipients in `zone` may first be written to: worked out once per zone, daylight saving included."""
+def _opening(campaign: Campaign, zone: str, start: datetime) -> datetime | None:
+    """When recipients in `zone`, as the audience holds it, may first be written to; None for never.
+
+    Worked out once for each, daylight saving included.
+    """
     if campaign.channel == Channel.EMAIL:
         return start
-    return next_open(
-        start, zone_for(zone, "", settings.TIME_ZONE), campaign.window_start, campaign.window_end
-    )
+    zones = zones_for(*zone.split(OF_NUMBER), settings.TIME_ZONE)
+    return next_open(start, zones, campaign.window_start, campaign.window_end)
 
 
 def _sql(moment: datetime):

@@ -27,7 +27,7 @@ from contacts.channels import Channel, Kind
 from contacts.correcting import AlreadyTheirs
 from contacts.correcting import correct as correct_details
 from contacts.gate import REASONS, Reason
-from contacts.hours import zone_for
+from contacts.hours import clocks, place, zones_for
 from contacts.models import Address, Contact, Note, Suppression
 from contacts.phones import mask
 from contacts.searching import FEWEST, clean
@@ -153,20 +153,20 @@ def _beside(
     user = who(request)
     reach = standing(contact, now)
     phone = next((one for one in reach.addresses if one.kind == Kind.PHONE and one.preferred), None)
-    zone = zone_for(contact.time_zone, phone.time_zone if phone else "", settings.TIME_ZONE)
+    zones = zones_for(contact.time_zone, phone.time_zone if phone else "", settings.TIME_ZONE)
     latest = list(Message.objects.filter(contact=contact).select_related("address").order_by("-id")[:TOLD])
+    theirs = "your time" if len(zones) == 1 else f"the time in {place(zones[0])}"
     local = {
-        m.pk: f"{timezone.localtime(m.handed_over_at or m.due_at, zone):%-d %B at %H:%M} (your time)"
+        m.pk: f"{timezone.localtime(m.handed_over_at or m.due_at, zones[0]):%-d %B at %H:%M} ({theirs})"
         for m in latest
     }
     return {
         "addresses": _addresses(addresses, full=may_see(request)),
-        "zone": zone.key,
-        "local_time": f"{timezone.localtime(now, zone):%H:%M}",
+        "clocks": clocks(now, zones),
         "reach": reach,
         "contactable": contactable(reach),
         "banner": banner(reach),
-        "upcoming": upcoming(contact, now),
+        "upcoming": upcoming(contact, zones, now),
         "explanation": explanation(latest, reach, local),
         "suppressions": [(one, headline(one)) for one in reach.suppressions],
         "may_step": may_tend(user),
