@@ -66,6 +66,15 @@ def nothing(content: str, title: str, *, icon: str = "", url: str = "", action: 
 
 
 @register.simple_block_tag
+def confirm(content: str, name: str, title: str) -> SafeString:
+    """A dialog that asks before an act. `content` is a form's inside; a button with `popovertarget="<name>"` opens it.
+
+    It lies in the browser's top layer, so that nothing around it can cut or cover it, and needs no script.
+    """
+    return render_to_string("ui/_confirm.html", {"name": name, "title": title, "content": mark_safe(content)})  # noqa: S308 - the template has escaped it
+
+
+@register.simple_block_tag
 def oneline(content: str) -> SafeString:
     """`content` on one line: what must be sent, or shown, without breaks can be laid out over several all the same."""
     # Only what HTML takes for white space: a space that must not break stays what it is.
@@ -109,20 +118,40 @@ def ago(moment: datetime | None) -> str:
 def moment(value: datetime | None, style: str = "time") -> SafeString:
     """A `<time>` with the absolute time and its zone as title.
 
-    `style`: "time" 17 Nov, 09:00; "clock" 09:00; "day" 17 Nov 2026; "ago" 3 min.
+    `style`: "time" 17 Nov, 09:00; "zoned" 17 Nov, 09:00 (Europe/Madrid); "clock" 09:00; "clock zoned" 09:00
+    (Europe/Madrid); "day" 17 Nov 2026; "ago" 3 min.
     """
     if value is None:
         return mark_safe("—")
     local = timezone.localtime(value)
     shown = {
         "time": lambda: f"{_date(local)}, {local:%H:%M}",
+        "zoned": lambda: zoned(value),
         "clock": lambda: f"{local:%H:%M}",
+        "clock zoned": lambda: f"{local:%H:%M} ({_zone()})",
         "day": lambda: date_format(local, "j M Y"),
         "ago": lambda: ago(value),
     }[style]()
     title = f"{date_format(local, 'j M Y')}, {local:%H:%M:%S} {local.tzname()}"
     iso = value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return format_html('<time datetime="{}" title="{}">{}</time>', iso, title, shown)
+
+
+def zoned(value: datetime) -> str:
+    """A time in full for a sentence: "17 Nov, 09:00 (Europe/Madrid)"."""
+    local = timezone.localtime(value)
+    return f"{_date(local)}, {local:%H:%M} ({_zone()})"
+
+
+def _zone() -> str:
+    """The zone that times are shown in, by its name in the IANA database."""
+    return str(timezone.get_current_timezone()).replace("_", " ")
+
+
+@register.filter
+def is_ahead(moment: datetime | None) -> bool:
+    """Whether the time is still to come; of none it is not."""
+    return moment is not None and timezone.now() < moment
 
 
 def _date(local: datetime) -> str:

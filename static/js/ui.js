@@ -2,6 +2,7 @@
    [data-tick] [data-tick-all] [data-bulk-count] [data-all-button data-total] [data-all]   selection in #results
    [data-live data-outcomes]   polled with a `refresh` event      [data-open] [data-act]   what Enter and `a` press in a row
    [data-menu] [data-fold] [data-help] [data-print] [data-close] [data-copy=css] [data-nap]   buttons      #s   search      #count   the result count
+   [popovertarget] of a dialog opens it modal
    Nothing is stored but one flag: shortcuts switched off. */
 "use strict";
 (() => {
@@ -67,6 +68,12 @@
     const button = event.target.closest("button, [data-tick-all], [data-nap]");
     if (!button) return;
     const has = (name) => name in button.dataset;
+    const dialog = button.popoverTargetElement;
+    if (dialog?.matches("dialog")) {
+      event.preventDefault(); // without a script it is a pop-over, with one it keeps the focus
+      if (dialog.open) dialog.close();
+      else dialog.showModal();
+    }
     if (has("tickAll")) {
       boxes().forEach((each) => (each.checked = button.checked));
       selectAll(false);
@@ -282,13 +289,9 @@
     on("change", () => (toggle.checked ? localStorage.removeItem(FLAG) : localStorage.setItem(FLAG, "off")), toggle);
   }
 
-  // Admin's date and time fields stand two to a label, and its search field has a picture for one.
-  for (const field of $$(".vDateField, .vTimeField, #searchbar")) {
-    const label = $("label, legend", field.closest(".form-row") || document.createElement("p"))?.textContent || "Search:";
-    field.ariaLabel = `${label.replace(":", "")} ${field.matches(".vDateField") ? "date" : field.matches(".vTimeField") ? "time" : ""}`.trim();
-  }
-
   $$("[data-toast]").forEach((box) => fade(box));
   on("beforeprint", () => $$("details.twin").forEach((twin) => (twin.open = true)), window);
+  // Times are shown in the reader's own zone, from the next page on.
+  document.cookie = `tz=${Intl.DateTimeFormat().resolvedOptions().timeZone};path=/;max-age=31536000;samesite=lax`;
   showCount();
 })();
