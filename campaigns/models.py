@@ -197,6 +197,23 @@ class Campaign(models.Model):
             raise ValidationError({"window_end": "The window must end after it starts."})
 
     @property
+    def is_going(self) -> bool:
+        """Launched, and neither over nor canceled."""
+        return self.state in {self.State.LAUNCHING, self.State.SENDING, self.State.PAUSED}
+
+    @property
+    def begins_at(self) -> datetime | None:
+        """When its first message leaves, or left; a launch does not make that earlier. None: at once."""
+        return max(filter(None, [self.launched_at, self.starts_at]), default=None)
+
+    def state_words(self, now: datetime) -> str:
+        """Its state for a reader: what was launched and has not begun is scheduled."""
+        ahead = self.begins_at and now < self.begins_at
+        if ahead and self.state in {self.State.LAUNCHING, self.State.SENDING}:
+            return "Scheduled"
+        return self.get_state_display()
+
+    @property
     def is_urgent(self) -> bool:
         return self.priority == Priority.URGENT
 

@@ -73,6 +73,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "deliveries.reporting.pages.ClientRedirectMiddleware",
     "accounts.resuming.KeepUnsentMiddleware",
+    "deliveries.reporting.pages.ReaderZoneMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"

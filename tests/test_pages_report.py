@@ -285,7 +285,7 @@ def test_launching_says_what_it_does_before_it_does_it(marketer):
 
     page = marketer.get(url(campaign)).content.decode()
 
-    assert "Launch to 1 contact\n" in page
+    assert "Launch to 1 contact" in " ".join(page.split())
     assert "what has left cannot be called back" in page
 
 

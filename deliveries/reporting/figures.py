@@ -6,6 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
@@ -24,6 +25,7 @@ from deliveries.models import (
 )
 from deliveries.reporting.filters import DISPOSITION_OF, NOBODY
 from deliveries.statuses import BUCKETS, Disposition
+from deliveries.templatetags.ui import zoned
 
 FLOOR, TARGET = 0.90, 0.95  # below the floor something is wrong throughout, from the target on all is well
 TOO_OPEN = 0.10  # with more than this pending, a rate says little
@@ -419,6 +421,19 @@ class Line:
     people: People
     channels: list[str]
     worst: Cause | None
+    at: datetime  # when it was read
+
+    @property
+    def state(self) -> str:
+        return self.campaign.state_words(self.at)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The judgement on its outcomes; of a campaign that has not begun, when it will."""
+        begins = self.campaign.begins_at
+        if self.campaign.is_going and begins and self.at < begins:
+            return Verdict(f"Scheduled for {zoned(begins)}", BUCKETS[Disposition.PENDING])
+        return self.outcomes.verdict
 
     @property
     def rate(self) -> str:
@@ -429,7 +444,7 @@ class Line:
         return STATE_BUCKETS[Campaign.State(self.campaign.state)]
 
 
-def lines(campaigns: Collection[Campaign]) -> list[Line]:
+def lines(campaigns: Collection[Campaign], now: datetime) -> list[Line]:
     """These campaigns with their outcomes, people and worst cause: three queries for all of them."""
     ids = [campaign.pk for campaign in campaigns]
     outcomes: dict[int, Counter[str]] = defaultdict(Counter)
@@ -450,6 +465,7 @@ def lines(campaigns: Collection[Campaign]) -> list[Line]:
             people.get(campaign.pk, People()),
             [channel for channel, n in channels[campaign.pk].most_common() if n] or [campaign.channel],
             worst.get(campaign.pk),
+            now,
         )
         for campaign in campaigns
     ]

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from accounts.models import User
+from campaigns.models import Campaign
 from contacts.models import Address, ContactList
 from contacts.phones import mask
 from deliveries.mappings import describe
@@ -18,7 +19,8 @@ from deliveries.reporting.figures import CampaignFigures, providers
 from deliveries.reporting.filters import View, entries, matching
 from deliveries.reporting.keyset import Page, page
 from deliveries.statuses import BUCKETS, Disposition, Status
-from deliveries.wording import withdrawal, wording
+from deliveries.templatetags.ui import zoned
+from deliveries.wording import Wording, withdrawal, wording
 
 PAGE_SIZE = 50
 WORKLIST_SIZE = 30  # rows of work carry their owner and more buttons, and nobody works on fifty at a time
@@ -188,8 +190,8 @@ def _row(
     slugs: Mapping[int, str],
     now: datetime,
 ) -> Row:
-    words = wording(message.channel, message.status, message.failure_class, message.goal, message.evidence)
-    what = meaning(message, slugs)
+    words = words_of(message, now)
+    what = meaning(message, slugs, now)
     action, action_label = STEPS.get(Queue(entry.queue), ("", "")) if entry else ("", "")
     return Row(
         message=message,
@@ -219,7 +221,21 @@ def _plan(reason: str, what: str) -> str:
     return rest[:1].upper() + rest[1:]
 
 
-def meaning(message: Message, slugs: Mapping[int, str]) -> str:
+def words_of(message: Message, now: datetime) -> Wording:
+    """The words for where a message (with its campaign loaded) stands; of one that waits, until when."""
+    words = wording(message.channel, message.status, message.failure_class, message.goal, message.evidence)
+    if message.status != Status.QUEUED or message.campaign.state == Campaign.State.CANCELED:
+        return words
+    if message.campaign.state == Campaign.State.PAUSED:
+        return Wording("On hold", "It waits until the campaign is resumed.", "Resume the campaign.")
+    if now < message.due_at:
+        begins = message.campaign.begins_at
+        label = "Scheduled" if begins and now < begins else "Waiting"
+        return Wording(label, f"Leaves on {zoned(message.due_at)}.", "Nothing to do before that.")
+    return words
+
+
+def meaning(message: Message, slugs: Mapping[int, str], now: datetime) -> str:
     """What happened: the code's meaning where there is a code, else that of the status."""
     if message.status == Status.CANCELED and not message.disposition:
         return withdrawal(message.reason_code)
@@ -229,6 +245,4 @@ def meaning(message: Message, slugs: Mapping[int, str]) -> str:
         )
         if said.short:
             return said.short
-    return wording(
-        message.channel, message.status, message.failure_class, message.goal, message.evidence
-    ).meaning
+    return words_of(message, now).meaning

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, cast
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
@@ -178,6 +181,29 @@ def _person(user: User) -> dict[str, str]:
     roles = ", ".join(user.groups.order_by("name").values_list("name", flat=True))
     role = roles or ("Superuser" if user.is_superuser else "No role")
     return {"initials": user.initials, "display_name": user.display_name, "role": role}
+
+
+class ReaderZoneMiddleware:
+    """Times are shown, and read in forms, in the zone that the reader's browser names; else in the installation's.
+
+    Not only until the answer is made: the rows of a file are written while it is sent.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        name = request.COOKIES.get("tz", "")
+        if name in _zones():
+            timezone.activate(ZoneInfo(name))
+        else:
+            timezone.deactivate()
+        return self.get_response(request)
+
+
+@lru_cache(maxsize=1)
+def _zones() -> set[str]:
+    return available_timezones()
 
 
 class ClientRedirectMiddleware:

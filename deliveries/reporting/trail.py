@@ -36,7 +36,7 @@ from deliveries.models import (
 from deliveries.receiving.translation import Described
 from deliveries.reporting.figures import providers
 from deliveries.reporting.keyset import Cursor
-from deliveries.reporting.outcomes import bucket_of, newer_attempts
+from deliveries.reporting.outcomes import bucket_of, newer_attempts, words_of
 from deliveries.reporting.texts import Text, texts
 from deliveries.reporting.why import DECIDES, verdict
 from deliveries.statuses import Disposition, Evidence, Status, disposition
@@ -329,7 +329,7 @@ def _attempt(
     newer: Message | None,
     text: Text,
 ) -> Attempt:
-    words = wording(message.channel, message.status, message.failure_class, message.goal, message.evidence)
+    words = words_of(message, timezone.now())
     said = (
         describe(provider, message.channel, message.reason_code, message.status)
         if message.reason_code

@@ -28,11 +28,10 @@ from deliveries.models import Batch, BatchItem, Message, Queue
 from deliveries.reporting.figures import providers
 from deliveries.reporting.filters import filter_of
 from deliveries.reporting.keyset import LARGEST_ID, page, read_id
-from deliveries.reporting.outcomes import AT_ONCE, bucket_of, meaning
+from deliveries.reporting.outcomes import AT_ONCE, bucket_of, meaning, words_of
 from deliveries.reporting.pages import next_url, who
 from deliveries.selections import About, Selection, about, ways
 from deliveries.sending.composing import Words, worded
-from deliveries.wording import wording
 
 LIST_SIZE = 50
 ITEMS = 50
@@ -371,18 +370,16 @@ def _undone(found: Batch, reader: User) -> str:
 
 def _rows(found: list[Message], results: Any) -> list[dict[str, Any]]:
     """Messages with what became, or would become, of each."""
-    slugs = providers()
+    slugs, now = providers(), timezone.now()
     prefetch_related_objects(found, "contact", "address", "campaign")
     return [
         {
             "message": message,
             "name": str(message.contact),
             "address": mask(message.address.value),
-            "label": wording(
-                message.channel, message.status, message.failure_class, message.goal, message.evidence
-            ).label,
+            "label": words_of(message, now).label,
             "bucket": bucket_of(message.disposition),
-            "what": meaning(message, slugs),
+            "what": meaning(message, slugs, now),
             **_result(result),
         }
         for message, result in zip(found, results, strict=True)

@@ -42,6 +42,7 @@ from deliveries.reporting.listing import SHOW_ALL, Listing, context, listing
 from deliveries.reporting.pages import fragment, who
 from deliveries.sending import launching
 from deliveries.statuses import BUCKETS, Disposition
+from deliveries.templatetags.ui import zoned
 from deliveries.wording import wording
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ DONE = {
     "resume": "goes on.",
     "cancel": "is canceled. What had left stays in the report.",
 }
+BEFORE_ITS_START = {"launch", "resume"}  # acts that say when it begins, where that lies ahead
 LIVE = (Campaign.State.LAUNCHING, Campaign.State.SENDING)
 
 
@@ -60,7 +62,7 @@ LIVE = (Campaign.State.LAUNCHING, Campaign.State.SENDING)
 @vary_on_headers("HX-Request")
 def campaigns(request: HttpRequest) -> HttpResponse:
     found = page(Campaign.objects.all(), LIST_SIZE, request.GET.get("after", ""))
-    shown = lines(found.rows)
+    shown = lines(found.rows, timezone.now())
     slugs = providers()
     told = [(line, _meaning(line.worst, slugs) if line.worst else "") for line in shown]
     template = fragment(request, "campaigns/list.html", "results")
@@ -72,9 +74,9 @@ def campaigns(request: HttpRequest) -> HttpResponse:
 @vary_on_headers("HX-Request")
 def report(request: HttpRequest, slug: str) -> HttpResponse:
     campaign = get_object_or_404(Campaign.objects.select_related("playbook", "created_by"), slug=slug)
-    if campaign.state == Campaign.State.DRAFT:
-        return render(request, "campaigns/draft.html", {"campaign": campaign, **_audience(campaign)})
     now = timezone.now()
+    if campaign.state == Campaign.State.DRAFT:
+        return render(request, "campaigns/draft.html", {"campaign": campaign, **_audience(campaign, now)})
     figures = campaign_figures(campaign)
     names = source_names(figures.source_ids)
     shown = _listing(request, campaign, figures, names, now)
@@ -144,6 +146,7 @@ def _figures(
     causes = figures.all_causes
     outcomes = figures.outcomes
     return {
+        "state": campaign.state_words(shown.at),
         "state_bucket": STATE_BUCKETS[Campaign.State(campaign.state)],
         "withdrawn": outcomes.of(""),
         "never_began": campaign.state == Campaign.State.CANCELED and not outcomes.sent,
@@ -198,12 +201,15 @@ def _cause_query(cause: Cause) -> str:
     return form.querystring() if form.is_valid() else ""
 
 
-def _audience(campaign: Campaign) -> dict[str, Any]:
+def _audience(campaign: Campaign, now: datetime) -> dict[str, Any]:
     """Who a draft would go to. Counted, because nothing has been tallied yet."""
     lists = list(campaign.lists.all())
     members = ListMembership.objects.filter(contact_list__in=lists)
     gaps = campaign.gaps()
+    scheduled = bool(campaign.starts_at and now < campaign.starts_at)
     return {
+        "scheduled": scheduled,
+        "launch_title": f"{'Schedule' if scheduled else 'Launch'} {campaign.name}?",
         "lists": [(one, members.filter(contact_list=one).count()) for one in lists],
         "audience": members.values("contact_id").distinct().count(),
         "contents": list(campaign.contents.select_related("sender")),
@@ -240,8 +246,15 @@ def act(request: HttpRequest, slug: str, action: str) -> HttpResponse:
             LogEntry.objects.log_actions(
                 by.pk, [campaign], CHANGE, f"{action.capitalize()}.", single_object=True
             )
-            messages.success(request, f"{campaign.name} {DONE[action]}")
+            messages.success(request, f"{campaign.name} {_done(action, campaign, now)}")
     return redirect(campaign)
+
+
+def _done(action: str, campaign: Campaign, now: datetime) -> str:
+    begins = campaign.begins_at
+    if action in BEFORE_ITS_START and begins and now < begins:
+        return f"is scheduled for {zoned(begins)}. Nothing leaves before."
+    return DONE[action]
 
 
 @requires("campaigns.view_report", "campaigns.export_report")

@@ -75,7 +75,7 @@ def page(request: HttpRequest) -> HttpResponse:
     today = now.astimezone(UTC).date()
     figures = overview(days, today)
     counts = queue_counts()
-    recent = _recent(today - timedelta(days=days - 1))
+    recent = _recent(today - timedelta(days=days - 1), now)
     everything = request.GET.get("show") == SHOW_ALL
     told = {
         "days": days,
@@ -145,13 +145,13 @@ def _depth(rate: float | None) -> int:
     return 2 if rate is None or rate >= TARGET else min(5, 2 + int((TARGET - rate) * 20))
 
 
-def _recent(since: date) -> list[Line]:
+def _recent(since: date, now: datetime) -> list[Line]:
     """Campaigns that began on `since` (UTC) or later, or still run; those furthest below the mark first."""
     begin = datetime.combine(since, time.min, UTC)
     late = Campaign.objects.exclude(state=Campaign.State.DRAFT).filter(
         Q(launched_at__gte=begin) | Q(state__in=[Campaign.State.SENDING, Campaign.State.PAUSED])
     )
-    shown = lines(list(late.order_by("-id")[:LOOKED_AT]))
+    shown = lines(list(late.order_by("-id")[:LOOKED_AT]), now)
     return sorted(shown, key=lambda line: (not line.outcomes.needs_attention, line.outcomes.rate or 0))
 
 

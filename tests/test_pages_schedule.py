@@ -1,0 +1,158 @@
+"""A campaign with a start: every page says when, in the reader's zone, and nothing says that it is sending already."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from campaigns.models import Campaign
+from deliveries.drain import expand
+from deliveries.models import Message
+from deliveries.sending import launching
+from tests import factories
+from tests.engine import consent
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
+START = datetime(2026, 11, 30, 14, 0, tzinfo=UTC)
+SAID = "Scheduled for 30 Nov, 15:00 (Europe/Madrid)"
+
+
+@pytest.fixture(autouse=True)
+def clock():
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def marketer(login):
+    client = login("marketer")
+    client.cookies["tz"] = "Europe/Madrid"
+    return client
+
+
+@pytest.fixture
+def draft():
+    people = factories.contact_list()
+    contact = factories.contact(lists=[people])
+    factories.phone(contact, time_zone="Europe/Madrid")
+    consent(contact, "sms", at=NOW - timedelta(days=1))
+    made = factories.campaign(name="Winter offer", lists=[people], starts_at=START)
+    factories.account().senders.add(factories.content(made, "sms").sender)
+    return made
+
+
+@pytest.fixture
+def scheduled(draft):
+    launching.launch(draft, None, NOW)
+    while expand(NOW):
+        pass
+    draft.refresh_from_db()
+    return draft
+
+
+def read(response) -> str:
+    """The page as it reads: without tags and what may be chosen, with single spaces."""
+    shown = re.sub(r"<select.*?</select>", "", response.content.decode(), flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", "", shown).split())
+
+
+def test_the_confirmation_of_a_draft_with_a_start_says_schedule_and_when(marketer, draft):
+    page = read(marketer.get(draft.get_absolute_url()))
+
+    assert "To start 30 Nov, 15:00 (Europe/Madrid)" in page
+    assert "Schedule for 1 contact" in page
+    assert "Nothing leaves before 30 Nov, 15:00 (Europe/Madrid)" in page
+    assert "Launch" not in page
+    assert "at once, the others" in page
+
+
+def test_a_start_that_has_passed_is_pointed_out_and_the_button_says_launch(marketer, draft):
+    Campaign.objects.update(starts_at=NOW - timedelta(hours=2))
+
+    page = read(marketer.get(draft.get_absolute_url()))
+
+    assert "Its start has passed. It was to start 29 Nov, 11:00 (Europe/Madrid)" in page
+    assert "Launch to 1 contact" in page
+    assert "Schedule" not in page
+
+
+def test_scheduling_answers_with_when_it_starts(marketer, draft):
+    answer = read(marketer.post(f"{draft.get_absolute_url()}launch/", follow=True))
+
+    assert "Winter offer is scheduled for 30 Nov, 15:00 (Europe/Madrid). Nothing leaves before." in answer
+
+
+@pytest.mark.parametrize("path", ["/campaigns/", "/", "/campaigns/{slug}/"])
+def test_a_scheduled_campaign_is_not_called_sending_or_started_anywhere(marketer, scheduled, path):
+    page = read(marketer.get(path.format(slug=scheduled.slug)))
+
+    assert SAID in page
+    for word in ("Started 29", "Sending", "Queued"):
+        assert word not in page
+
+
+def test_the_rows_and_the_trail_of_a_scheduled_campaign_say_when_they_leave(marketer, login, scheduled):
+    message = Message.objects.get()
+    support = login("support")
+    support.cookies["tz"] = "Europe/Madrid"
+
+    rows = read(marketer.get(scheduled.get_absolute_url()))
+    trail = read(support.get(f"/contacts/{message.contact_id}/"))
+    alone = read(support.get(f"/deliveries/{message.pk}/"))
+
+    for page in (rows, trail, alone):
+        assert "Scheduled" in page
+        assert "Leaves on 30 Nov, 15:00 (Europe/Madrid)." in page
+
+
+def test_when_the_time_has_come_it_is_sending_since_its_start(marketer, scheduled):
+    with time_machine.travel(START + timedelta(hours=1), tick=False):
+        page = read(marketer.get(scheduled.get_absolute_url()))
+
+    assert "Started 30 Nov, 15:00" in page
+    assert "Sending" in page
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ("paused", SAID),
+        ("canceled", "Was scheduled for 30 Nov, 15:00 (Europe/Madrid)"),
+        ("draft", "To start 30 Nov, 15:00 (Europe/Madrid)"),
+    ],
+)
+def test_the_list_says_the_start_in_every_state(marketer, scheduled, state, says):
+    Campaign.objects.update(state=state)
+
+    assert says in read(marketer.get("/campaigns/"))
+
+
+def test_a_message_of_a_paused_campaign_waits_for_the_campaign(marketer, scheduled):
+    launching.pause(scheduled)
+
+    assert "It waits until the campaign is resumed." in read(marketer.get(scheduled.get_absolute_url()))
+
+
+@pytest.mark.parametrize(
+    ("cookie", "shown"),
+    [
+        ("America/New_York", "09:00 (America/New York)"),
+        ("Asia/Kolkata", "19:30 (Asia/Kolkata)"),
+        ("", "14:00 (UTC)"),
+        ("Mars/Olympus", "14:00 (UTC)"),
+        ("../../etc/passwd", "14:00 (UTC)"),
+        ("UTC\0", "14:00 (UTC)"),
+    ],
+)
+def test_times_stand_in_the_zone_the_browser_names_and_a_made_up_one_is_ignored(login, draft, cookie, shown):
+    client = login("marketer")
+    client.cookies["tz"] = cookie
+
+    page = read(client.get(draft.get_absolute_url()))
+    timezone.deactivate()
+
+    assert shown in page
