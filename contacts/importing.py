@@ -356,9 +356,10 @@ class _Plan:
 
 def _update(contacts: list[Contact], fields: tuple[str, ...]) -> None:
     """One upsert on the primary key for each portion: far cheaper than `bulk_update`'s CASE for every field."""
+    derived = ["search_name", "updated_at"]
     for part in chunks(contacts, WRITTEN_AT_ONCE):
         Contact.objects.bulk_create(
-            part, update_conflicts=True, unique_fields=["id"], update_fields=[*fields, "updated_at"]
+            part, update_conflicts=True, unique_fields=["id"], update_fields=[*fields, *derived]
         )
 
 

@@ -9,6 +9,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from contacts.channels import Channel, Kind, LineType
+from contacts.fields import DerivedField
+from contacts.names import LONGEST as LONGEST_FOLDED
+from contacts.names import folded
 from contacts.phones import mask
 
 
@@ -36,6 +39,7 @@ class Contact(models.Model):
         LAPSED = "lapsed", "Lapsed"
 
     name = models.CharField(max_length=200, blank=True)
+    search_name = DerivedField(from_field="name", derive=folded, max_length=LONGEST_FOLDED)
     external_id = models.CharField(
         max_length=120, blank=True, help_text="The id of this person in the system they were imported from."
     )
@@ -79,6 +83,11 @@ class Contact(models.Model):
 
     def __str__(self) -> str:
         return self.name or f"Contact {self.pk}"
+
+    def save(self, *args, **kwargs) -> None:
+        if kwargs.get("update_fields") is not None and "name" in kwargs["update_fields"]:
+            kwargs["update_fields"] = {*kwargs["update_fields"], "search_name"}
+        super().save(*args, **kwargs)
 
     def clean(self) -> None:
         """Messages are composed from `attributes`: a name and what is written in its place. Emptied, there are none."""

@@ -1,25 +1,29 @@
 """Finding a contact by whatever somebody has in hand: a number in any format, an email, part of a name.
 
-Parts are looked up in a trigram index that migration 0002 makes: pg_trgm on PostgreSQL, an FTS5 table kept by
-triggers on SQLite. Where the index could not be made the same queries work, slowly.
+Parts are looked up in trigram indexes that migrations make: pg_trgm on PostgreSQL, FTS5 tables kept by triggers on
+SQLite. Where an index could not be made the same queries work, slowly. Names are compared as `names.folded` has them:
+without accents and capitals.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from difflib import SequenceMatcher
 from functools import cache
 
 from django.conf import settings
-from django.db import connection
+from django.db import ProgrammingError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from contacts.channels import Kind
 from contacts.models import Address, Contact
+from contacts.names import folded
 from contacts.phones import search_forms
 
 LIMIT = 50
+LARGEST_ID = 2**63 - 1
 FEWEST = 3  # a trigram index knows nothing of shorter parts, and they would match half of everybody
 LONGEST = 254
 NUMBER_AS_WRITTEN = re.compile(
@@ -27,7 +31,10 @@ NUMBER_AS_WRITTEN = re.compile(
     re.IGNORECASE,
 )
 SEPARATORS = re.compile(r"[\s().+/-]")
-NAME_INDEX, ADDRESS_INDEX = "contacts_name_search", "contacts_address_search"
+SEPARATED = re.compile(r"\s+")
+CANDIDATES = 300  # names that are compared letter by letter
+LIKE_ENOUGH = 0.7  # of difflib's ratio: one letter wrong, missing or doubled in a word of five
+NAME_INDEX, ADDRESS_INDEX = "contacts_folded_search", "contacts_address_search"
 
 
 def search(text: str, limit: int = LIMIT) -> list[Contact]:
@@ -59,7 +66,7 @@ def clean(text: str) -> str:
 
 def exactly(text: str) -> list[QuerySet]:
     """Ids of contacts one of whose addresses or whose foreign id `text` spells out. Apart, as each has its index."""
-    return [
+    found = [
         Address.objects.filter(value__in=spellings(text))
         .order_by("contact_id")
         .values_list("contact_id", flat=True),
@@ -68,6 +75,15 @@ def exactly(text: str) -> list[QuerySet]:
         .order_by("pk")
         .values_list("pk", flat=True),
     ]
+    number = numbered(text)
+    return [*found, Contact.objects.filter(pk=number).values_list("pk", flat=True)] if number else found
+
+
+def numbered(text: str) -> int | None:
+    """The number of ours that `text` names, such as 157 or #157; None when it is none."""
+    digits = text.removeprefix("#")
+    known = digits.isascii() and digits.isdigit() and len(digits) <= len(str(LARGEST_ID))
+    return int(digits) if known and 0 < int(digits) <= LARGEST_ID else None
 
 
 def spellings(text: str) -> set[str]:
@@ -78,42 +94,105 @@ def spellings(text: str) -> set[str]:
 
 def wholly(text: str, key: str = "pk") -> Q:
     """A condition on contacts, or on rows that name theirs in `key`: `text` is an address or the foreign id."""
-    by_address, by_id = exactly(clean(text))
-    return Q(**{f"{key}__in": by_address.order_by().union(by_id.order_by())})
+    first, *others = (way.order_by() for way in exactly(clean(text)))
+    return Q(**{f"{key}__in": first.union(*others)})
 
 
 def in_part(text: str) -> list[QuerySet]:
-    """Ids of contacts of whom `text` is a part: by the last digits, or by name and then by email. In order of id."""
-    digits = SEPARATORS.sub("", text)
-    if digits.isascii() and digits.isdigit():
-        return [_ending_in(digits).order_by("contact_id").values_list("contact_id", flat=True)]
-    return [
-        _named(text).order_by("pk").values_list("pk", flat=True),
-        _written(text).order_by("contact_id").values_list("contact_id", flat=True),
-    ]
+    """Ids of contacts of whom `text` is a part, in order of id: by digits of a number, by name, by both, by email."""
+    words, groups = _taken_apart(text)
+    if groups and not words:
+        ways = [_ending_in("".join(groups)), *([_with_groups(groups)] if len(groups) > 1 else [])]
+        return [way.order_by("contact_id").values_list("contact_id", flat=True) for way in ways]
+    ways = [_named(text).order_by("pk").values_list("pk", flat=True)]
+    if groups:
+        both = _named(" ".join(words)).filter(pk__in=_ending_in("".join(groups)))
+        return [*ways, both.order_by("pk").values_list("pk", flat=True)]
+    return [*ways, _written(text).order_by("contact_id").values_list("contact_id", flat=True)]
 
 
 def partly(text: str, key: str = "pk") -> Q:
     """A condition on contacts, or on rows that name theirs in `key`: `text` is part of the name or of an address.
 
-    Digits are read as the last ones of a number, anything else as part of a name or an email.
+    Digits are read as those of a number, anything else as part of a name or an email, or as a name and the last digits.
     """
-    text = clean(text)
-    digits = SEPARATORS.sub("", text)
-    if digits.isascii() and digits.isdigit():
-        return Q(**{f"{key}__in": _ending_in(digits)})
+    first, *others = (way.order_by() for way in in_part(clean(text)))
     # One list of ids: with OR both databases would look at every contact.
-    return Q(**{f"{key}__in": _named(text).union(_written(text))})
+    return Q(**{f"{key}__in": first.union(*others)})
+
+
+def alike(text: str, limit: int = 10) -> list[Contact]:
+    """Contacts whose name is written much like `text`, the likest first: for when nobody is called that."""
+    words = [word for word in folded(clean(text)).split() if len(word) >= FEWEST and not word.isdigit()]
+    if not words:
+        return []
+    likeness = {pk: _likeness(words, name.split()) for pk, name in _sharing_letters(words)}
+    likest = sorted((pk for pk in likeness if likeness[pk]), key=lambda pk: (-likeness[pk], pk))[:limit]
+    known = Contact.objects.select_related("source").prefetch_related("addresses").in_bulk(likest)
+    return [known[pk] for pk in likest if pk in known]
+
+
+def _likeness(words: list[str], name: list[str]) -> float:
+    """How well each of `words` is met by one of the name's, 0..1; 0 as soon as one of them is met by none."""
+    best = [max((SequenceMatcher(None, word, each).ratio() for each in name), default=0.0) for word in words]
+    return sum(best) / len(best) if min(best) >= LIKE_ENOUGH else 0.0
+
+
+def _sharing_letters(words: list[str]) -> list[tuple[int, str]]:
+    """(id, folded name) of contacts that share three letters in a row with `words`, those with most of them first."""
+    if indexed():
+        return [*_sharing_trigrams(words), *_beginning_alike(words)]
+    if connection.vendor != "postgresql":
+        return []
+    sql = """SELECT id, search_name FROM contacts_contact WHERE search_name %%> %s
+             ORDER BY word_similarity(%s, search_name) DESC, id LIMIT %s"""
+    typed = " ".join(words)
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL pg_trgm.word_similarity_threshold = 0.3")
+            cursor.execute(sql, [typed, typed, CANDIDATES])
+            return cursor.fetchall()
+    except ProgrammingError:  # a database without pg_trgm
+        return []
+
+
+def _sharing_trigrams(words: list[str]) -> list[tuple[int, str]]:
+    parts = sorted({word[at : at + FEWEST] for word in words for at in range(len(word) - FEWEST + 1)})
+    phrase = " OR ".join('"' + part.replace('"', '""') + '"' for part in parts)
+    sql = f"SELECT rowid, search_name FROM {NAME_INDEX} WHERE {NAME_INDEX} MATCH %s ORDER BY rank LIMIT %s"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [phrase, CANDIDATES])
+        return cursor.fetchall()
+
+
+def _beginning_alike(words: list[str]) -> QuerySet:
+    """What SQLite's index does not see: beginnings of words, which pg_trgm counts. Looks at every name."""
+    wanted = Q()
+    for word in words:
+        wanted |= Q(search_name__startswith=word[:2]) | Q(search_name__contains=f" {word[:2]}")
+    return Contact.objects.filter(wanted).order_by().values_list("pk", "search_name")[:CANDIDATES]
+
+
+def _taken_apart(text: str) -> tuple[list[str], list[str]]:
+    """Words, and groups of digits: "Carla 0157", "310 0157". A word with both, such as an email, is a word."""
+    words, groups = [], []
+    for part in SEPARATED.split(text):
+        digits = SEPARATORS.sub(" ", part).split()
+        if digits and all(each.isascii() and each.isdigit() for each in digits):
+            groups += digits
+        elif part:
+            words.append(part)
+    return words, groups
 
 
 def _named(text: str) -> QuerySet:
-    """By every word of `text`, in any order."""
+    """By every word of `text`, in any order, without accents and capitals."""
     contacts = Contact.objects.order_by()
-    for word in text.split():
+    for word in folded(text).split():
         if len(word) >= FEWEST and indexed():
             contacts = contacts.filter(pk__in=_matching(NAME_INDEX, word))
         else:
-            contacts = contacts.filter(name__icontains=word)
+            contacts = contacts.filter(search_name__contains=word)
     return contacts.values("pk")
 
 
@@ -130,6 +209,19 @@ def _ending_in(digits: str) -> QuerySet:
     if len(digits) >= FEWEST and indexed():
         addresses = addresses.filter(pk__in=_matching(ADDRESS_INDEX, digits))
     return addresses.values("contact_id")
+
+
+def _with_groups(groups: list[str]) -> QuerySet:
+    """Contacts with a number that ends in the last group and has the others before it, in their order."""
+    *before, last = groups
+    pattern = ".*".join(before) + ".*" + last + "$"
+    addresses = Address.objects.filter(kind=Kind.PHONE, value__endswith=last)
+    for group in groups:
+        if len(group) >= FEWEST and indexed():
+            addresses = addresses.filter(pk__in=_matching(ADDRESS_INDEX, group))
+        else:
+            addresses = addresses.filter(value__icontains=group)
+    return addresses.filter(value__regex=pattern).values("contact_id")
 
 
 def _matching(index: str, text: str) -> RawSQL:

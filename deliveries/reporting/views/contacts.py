@@ -30,7 +30,7 @@ from contacts.gate import REASONS, Reason
 from contacts.hours import clocks, place, zones_for
 from contacts.models import Address, Contact, Note, Suppression
 from contacts.phones import mask
-from contacts.searching import FEWEST, clean
+from contacts.searching import FEWEST, alike, clean
 from contacts.suppressing import suppress as suppress_address
 from deliveries.deciding.followup import settle
 from deliveries.deciding.staff import cancel_next_step, run_next_step_now
@@ -55,9 +55,12 @@ CHANNELS = [("", "All channels"), *((one.value, SHORT.get(one, str(one.label))) 
 def search(request: HttpRequest) -> HttpResponse:
     text = clean(request.GET.get("q", ""))[:100]
     found = find(text) if text else []
+    similar = alike(text) if text and not found else []
+    full = may_see(request)
     told = {
         "text": text,
-        "contacts": [(contact, _addresses(contact.addresses.all(), full=False)) for contact in found],
+        "contacts": [(one, _addresses(one.addresses.all(), full=full)) for one in found or similar],
+        "similar": bool(similar),
         "more": len(found) == LIMIT,
         "limit": LIMIT,
         "too_short": "" if len(text) >= FEWEST else f"Type at least {FEWEST} letters or digits of it.",
