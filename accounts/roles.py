@@ -36,7 +36,7 @@ _EVERYDAY_VIEW = (
 _VIEW_MACHINERY = (
     _may("view", "accounts", "user")
     | _may("view", "auth", "group")
-    | _may("view", "deliveries", "account receipt pendingreceipt outbox moved heartbeat")
+    | _may("view", "deliveries", "account receipt pendingreceipt outbox moved heartbeat quarantined")
 )
 # What providers' words mean. Editing a draft changes nothing; publishing it changes what every report says.
 _MAPPINGS = (
@@ -67,9 +67,8 @@ ROLES: dict[str, set[str]] = {
     | _may("add", "contacts", "consent note")
     | _may("add change", "campaigns", "campaign content sender playbook")
     | _may("add change", "deliveries", "account")
-    | _may(
-        "change", "deliveries", "pendingreceipt"
-    )  # to try dead letters again; the row itself stays as it is
+    # To try dead letters, and work that was set aside, again; the rows themselves stay as they are.
+    | _may("change", "deliveries", "pendingreceipt quarantined")
     | {
         "contacts.view_full_address",
         "contacts.correct_contact",

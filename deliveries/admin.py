@@ -18,13 +18,14 @@ from django.db.models import ManyToManyField, Q, QuerySet
 from django.http import HttpRequest
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from campaigns.admin import CampaignFilter, Record
 from contacts.admin import Masking
 from contacts.channels import Channel
-from deliveries import models
+from deliveries import again, models
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.models import Account, Message, PendingReceipt, Receipt, StatusEvent
 from deliveries.providers import PROVIDERS
@@ -292,6 +293,22 @@ class PendingReceiptAdmin(Record):
         level = messages.SUCCESS if count else messages.WARNING
         letters = "dead letter" if count == 1 else "dead letters"
         self.message_user(request, f"{count} {letters} will be tried again.", level)
+
+
+@admin.register(models.Quarantined)
+class QuarantinedAdmin(Record):
+    list_display = ("id", "kind", "object_id", "attempts", "not_before", "reason", "first_at", "last_at")
+    list_filter = ("kind",)
+    actions = ("try_again",)
+
+    def has_again_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("deliveries.change_quarantined")
+
+    @admin.action(description="Try again", permissions=["again"])
+    def try_again(self, request: HttpRequest, queryset: QuerySet[models.Quarantined]) -> None:
+        """As if nothing had failed yet: what is wrong still is set aside once more, with its reason."""
+        count = again.try_again(list(queryset), timezone.now())
+        self.message_user(request, f"{count} will be tried again.", messages.SUCCESS)
 
 
 @admin.register(models.Decision)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.db.models import F
 
 from accounts.models import User
@@ -22,11 +23,13 @@ from contacts.channels import KIND_OF, Channel
 from contacts.gate import REASONS, Reason, check
 from contacts.models import Address, Suppression
 from contacts.suppressing import release, suppress
+from deliveries import quarantine
 from deliveries.deciding.attempts import succeed, withdraw
 from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import settle
-from deliveries.deciding.knowing import Known, View, ask, learn, load
+from deliveries.deciding.knowing import Known, View, ask, learn, load, look_at
 from deliveries.models import Batch, BatchItem, Cause, Message, Outbox
+from deliveries.quarantine import Kind
 from deliveries.reporting.filters import BadFilter
 from deliveries.selections import Selection
 from deliveries.sending.routes import Route
@@ -40,6 +43,7 @@ Action = Batch.Action
 SLICE = 200
 GRACE = timedelta(seconds=60)  # what a bulk action sends leaves a minute later, so that Undo means something
 PREVIEW_SLICE = 1_000
+PREVIEW_MOST = 5_000  # rows judged for a page; about a second
 SAMPLE = 10
 STOPPED = "stopped"  # among the options of a batch: why it could not go on
 UNDONE_BY = "undone_by"  # among the options of a batch: the user who undid it
@@ -54,6 +58,7 @@ SKIPS = {
     "already_suppressed": "Already suppressed",
     "already_marked": "Already marked for correction",
     "history": "More than two weeks old",
+    "failed": "An error of ours: it was left as it was",
     "no_route": "No content or account for that channel",
     "same_channel": "It was sent on that channel already",
     **{
@@ -72,7 +77,10 @@ class Skip(NamedTuple):
 
 @dataclass(frozen=True)
 class Preview:
-    """What a bulk action would do, row for row, without doing it."""
+    """What a bulk action would do, row for row, without doing it.
+
+    `total` rows were looked at: the first of the selection, when `more` is set.
+    """
 
     total: int
     will_act: int
@@ -80,6 +88,7 @@ class Preview:
     skipped: list[Skip] = field(default_factory=list)
     sample: list[dict] = field(default_factory=list)  # message, acts, reason
     reversible: str = ""
+    more: bool = False
 
 
 class Judged(NamedTuple):
@@ -100,27 +109,28 @@ REVERSIBLE = {
 
 
 def preview(action: str, selection: Selection, options: dict, user: User, now: datetime) -> Preview:
-    """Count what would act and what would be skipped, by the same rules that will run."""
+    """Count what would act and what would be skipped, by the same rules that will run; of a very large selection
+    among its first rows. Locks nothing and writes nothing."""
     total = will_act = later = 0
     skipped: Counter[str] = Counter()
     acts: list[dict] = []
     skips: list[dict] = []
-    for slice_of in _slices(selection, PREVIEW_SLICE):
-        with transaction.atomic():  # the recipients' locks end with it
-            for judged in judge(action, slice_of, options, now)[0]:
-                total += 1
-                will_act += not judged.skip
-                later += judged.later
-                if judged.skip:
-                    skipped[judged.skip] += 1
-                like = skips if judged.skip else acts
-                if len(like) < SAMPLE:
-                    reason = SKIPS.get(judged.skip, judged.skip)
-                    like.append({"message": judged.message, "acts": not judged.skip, "reason": reason})
+    for slice_of in _slices(selection, PREVIEW_SLICE, PREVIEW_MOST):
+        for judged in _judge(action, slice_of, look_at, options, now)[0]:
+            total += 1
+            will_act += not judged.skip
+            later += judged.later
+            if judged.skip:
+                skipped[judged.skip] += 1
+            like = skips if judged.skip else acts
+            if len(like) < SAMPLE:
+                reason = SKIPS.get(judged.skip, judged.skip)
+                like.append({"message": judged.message, "acts": not judged.skip, "reason": reason})
     rows = [Skip(reason, SKIPS.get(reason, reason), n) for reason, n in skipped.most_common()]
     # Half of each kind, or more of one where the other has fewer; those that are skipped need explaining first.
     sample = [*skips[: max(SAMPLE // 2, SAMPLE - len(acts))], *acts][:SAMPLE]
-    return Preview(total, will_act, later, rows, sample, REVERSIBLE[Action(action)])
+    more = total >= PREVIEW_MOST and selection.messages()[PREVIEW_MOST : PREVIEW_MOST + 1].exists()
+    return Preview(total, will_act, later, rows, sample, REVERSIBLE[Action(action)], more)
 
 
 def start(action: str, selection: Selection, options: dict, user: User, now: datetime) -> Batch:
@@ -145,19 +155,21 @@ def run(now: datetime) -> int:
     """Carry on with unfinished batches, one slice each; return how many rows were looked at."""
     done = 0
     for batch in Batch.objects.filter(state__in=[Batch.State.RUNNING, Batch.State.UNDOING]).order_by("pk"):
-        try:
-            done += run_slice(batch, now) if batch.state == Batch.State.RUNNING else undo_slice(batch, now)
-        except OperationalError:
-            raise  # the database is busy or away: the next round tries again
-        except BadFilter as problem:  # kept by an older version that knew other filters
-            logger.error("Batch %d ends here: %s", batch.pk, problem)
-            Batch.objects.filter(pk=batch.pk).update(
-                state=Batch.State.DONE, finished_at=now, total=F("acted") + F("skipped"),
-                options={**batch.options, STOPPED: str(problem)},
-            )  # fmt: skip
-        except Exception:  # a batch that cannot be carried out must not hold up the others
-            logger.exception("Batch %d could not go on", batch.pk)
+        # A batch that cannot be carried out must not hold up the others.
+        done += quarantine.run(Kind.BATCH, batch.pk, partial(_go_on, batch, now), now)
     return done
+
+
+def _go_on(batch: Batch, now: datetime) -> int:
+    try:
+        return run_slice(batch, now) if batch.state == Batch.State.RUNNING else undo_slice(batch, now)
+    except BadFilter as problem:  # kept by an older version that knew other filters
+        logger.error("Batch %d ends here: %s", batch.pk, problem)
+        Batch.objects.filter(pk=batch.pk).update(
+            state=Batch.State.DONE, finished_at=now, total=F("acted") + F("skipped"),
+            options={**batch.options, STOPPED: str(problem)},
+        )  # fmt: skip
+    return 0
 
 
 def run_slice(batch: Batch, now: datetime) -> int:
@@ -168,7 +180,7 @@ def run_slice(batch: Batch, now: datetime) -> int:
             return 0
         messages = list(selection_of(batch).messages().filter(pk__gt=batch.cursor)[:SLICE])
         if messages:
-            results = act(batch, messages, now)
+            results = _act_on_each(batch, messages, now)
             batch.cursor = messages[-1].pk
             batch.acted += sum(item.outcome == BatchItem.Outcome.ACTED for item in results)
             batch.skipped += sum(item.outcome == BatchItem.Outcome.SKIPPED for item in results)
@@ -193,21 +205,31 @@ def selection_of(batch: Batch) -> Selection:
     )
 
 
-def _slices(selection: Selection, size: int) -> Iterator[list[Message]]:
-    last = 0
-    while rows := list(selection.messages().filter(pk__gt=last)[:size]):
+def _slices(selection: Selection, size: int, most: int) -> Iterator[list[Message]]:
+    last = seen = 0
+    while seen < most and (rows := list(selection.messages().filter(pk__gt=last)[: min(size, most - seen)])):
         yield rows
-        last = rows[-1].pk
+        last, seen = rows[-1].pk, seen + len(rows)
 
 
 def judge(
     action: str, messages: Sequence[Message], options: dict, now: datetime
 ) -> tuple[list[Judged], Known | None]:
     """What `action` does with each message. Locks the recipients: call in a transaction."""
-    views = {view.recipient.pk: view for view in load(sorted({m.recipient_id for m in messages}))}
+    return _judge(action, messages, load, options, now)
+
+
+def _judge(
+    action: str,
+    messages: Sequence[Message],
+    views_of: Callable[[Sequence[int]], list[View]],
+    options: dict,
+    now: datetime,
+) -> tuple[list[Judged], Known | None]:
+    views = {view.recipient.pk: view for view in views_of(sorted({m.recipient_id for m in messages}))}
     if not views:
         return [Judged(None, message, "not_latest") for message in messages], None
-    known = learn(list(views.values()), now)
+    known = learn(list(views.values()), now, keep=views_of is load)
     judged = [
         Judged(views.get(m.recipient_id), m, _obstacle(action, m, views.get(m.recipient_id), now))
         for m in messages
@@ -296,6 +318,22 @@ def _done_already(action: str, judged: Sequence[Judged], now: datetime) -> list[
 def _marked(one: Judged) -> bool:
     address = one.message.address
     return address.validity == Address.Validity.NEEDS_CORRECTION or not address.preferred
+
+
+def _act_on_each(batch: Batch, messages: Sequence[Message], now: datetime) -> list[BatchItem]:
+    """`act`, but a row that raises stands alone with that as its result."""
+    by_id = {message.pk: message for message in messages}
+    results: list[BatchItem] = []
+
+    def some(ids: Sequence[int]) -> None:
+        results.extend(act(batch, [by_id[pk] for pk in ids], now))
+
+    def at_fault(pk: int, problem: Exception) -> None:
+        skipped = BatchItem.Outcome.SKIPPED
+        results.append(BatchItem(batch=batch, message=by_id[pk], outcome=skipped, reason="failed"))
+
+    quarantine.isolated(list(by_id), some, at_fault)
+    return results
 
 
 def act(batch: Batch, messages: Sequence[Message], now: datetime) -> list[BatchItem]:

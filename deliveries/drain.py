@@ -11,15 +11,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
-from django.db import OperationalError
+from django.db import connection
 from django.utils import timezone
 
 from campaigns.models import Campaign
-from deliveries import batches
-from deliveries.deciding.followup import follow_due, follow_moved
+from deliveries import batches, quarantine
+from deliveries.deciding.followup import follow_due, follow_failed, follow_moved
 from deliveries.mappings import drift, rereading, sightings
 from deliveries.models import Heartbeat
+from deliveries.quarantine import Kind
 from deliveries.receiving import recording
 from deliveries.sending import dispatch, expansion, launching
 from deliveries.tallies import fold
@@ -28,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 SLICE_SECONDS = 5.0
 HEARTBEAT_EVERY = timedelta(seconds=2)
+STEP_SECONDS = 2.0  # for a step that goes over several things
+LOCK_TIMEOUT = "20s"  # well within the time that a task may take (Q_CLUSTER)
 
 
 @dataclass(frozen=True)
@@ -45,15 +49,36 @@ def record(now: datetime) -> int:
 
 
 def expand(now: datetime) -> int:
-    """One chunk of each campaign that is being launched."""
-    done = 0
-    for campaign in Campaign.objects.filter(state=Campaign.State.LAUNCHING).order_by("launched_at"):
-        try:
-            done += expansion.expand(campaign, now)
-        except expansion.CannotSend as problem:
-            logger.error("%s The campaign is paused.", problem)
+    """One chunk of each campaign that is being launched, as many as the time of a step allows.
+
+    One that cannot be prepared does not hold up the others: it is tried ever later, and paused in the end.
+    """
+    done, ends = 0, time.monotonic() + STEP_SECONDS
+    launching_now = list(
+        Campaign.objects.filter(state=Campaign.State.LAUNCHING).order_by("launched_at", "pk")
+    )
+    for campaign in launching_now:
+        done += quarantine.run(
+            Kind.PREPARE,
+            campaign.pk,
+            partial(expansion.expand, campaign, now),
+            now,
+            hopeless=(expansion.CannotSend,),
+        )
+        if time.monotonic() > ends:
+            break
+    aside = quarantine.reasons(Kind.PREPARE, [campaign.pk for campaign in launching_now])
+    for campaign in launching_now:
+        if campaign.pk in aside:
+            logger.error("Campaign %d is paused: %s", campaign.pk, aside[campaign.pk])
             launching.pause(campaign, Campaign.State.LAUNCHING)
     return done
+
+
+def again(now: datetime) -> int:
+    """What failed before and is due once more, one by one."""
+    quarantine.forget_stale(now)
+    return follow_failed(now)
 
 
 # In order of haste: what people are waiting to see comes before what they are waiting for.
@@ -67,6 +92,8 @@ STEPS: dict[str, Callable[[datetime], int]] = {
     "send": lambda now: dispatch.dispatch(now).looked_at,
     "withdraw": launching.withdraw_canceled,
     "expand": expand,
+    "complete": launching.complete,
+    "again": again,
     "sightings": sightings.count,
     "reread": rereading.run,
     "drift": drift.run,
@@ -74,38 +101,71 @@ STEPS: dict[str, Callable[[datetime], int]] = {
 
 
 def drain_once(seconds: float = SLICE_SECONDS, only: tuple[str, ...] = ()) -> Drained:
-    """Go round the steps until nothing is left or the time is up. A step that fails does not stop the others."""
+    """Go round the steps until nothing is left or the time is up. A step that fails does not stop the others.
+
+    Where the database has gone away the slice ends, so that the next one begins with a fresh connection.
+    """
     ends = time.monotonic() + seconds
     total, busy = 0, True
+    try:
+        _wait_briefly()
+    except quarantine.PASSING as problem:
+        logger.warning("The database does not answer: %s", problem)
+        connection.close()
+        return Drained(0, more=False)
     while busy and time.monotonic() < ends:
         busy = False
         for name, step in STEPS.items():
             if only and name not in only:
                 continue
-            done = _run(name, step)
+            try:
+                done = _run(name, step)
+                beat(total + done)
+            except GoneAway:
+                return Drained(total, more=False)
             total += done
             busy = busy or done > 0
-            beat(total)
-    if not busy and not only:
-        launching.complete(timezone.now())
     return Drained(total, busy)
+
+
+class GoneAway(Exception):
+    """The connection to the database is of no use any more."""
+
+
+def _wait_briefly() -> None:
+    """On PostgreSQL the work waits for nobody's lock for long: what somebody forgot to commit must not stop it.
+
+    On SQLite `timeout` says the same.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
 
 
 def _run(name: str, step: Callable[[datetime], int]) -> int:
     try:
         return step(timezone.now())
-    except (
-        OperationalError
-    ) as problem:  # a deadlock, a busy file, a database that went away: the next round tries again
+    except quarantine.PASSING as problem:  # a deadlock, a busy file, a database that went away
         logger.warning("Step %s has to be tried again: %s", name, problem)
+        if not connection.in_atomic_block and not connection.is_usable():
+            connection.close()
+            raise GoneAway from problem
     except Exception:
         logger.exception("Step %s failed", name)
     return 0
 
 
 def beat(done: int) -> None:
-    """Leave a sign of progress, every couple of seconds at most."""
+    """Leave a sign of progress, every couple of seconds at most.
+
+    One that lies ahead is none: it was left by a clock that was wrong.
+    """
     now = timezone.now()
-    fresh = Heartbeat.objects.filter(name="drain", at__gt=now - HEARTBEAT_EVERY).exists()
-    if not fresh:
-        Heartbeat.objects.update_or_create(name="drain", defaults={"at": now, "detail": {"done": done}})
+    recent = Heartbeat.objects.filter(
+        name="drain", at__gt=now - HEARTBEAT_EVERY, at__lte=now + HEARTBEAT_EVERY
+    )
+    try:
+        if not recent.exists():
+            Heartbeat.objects.update_or_create(name="drain", defaults={"at": now, "detail": {"done": done}})
+    except quarantine.PASSING as problem:
+        logger.warning("Could not leave a sign of progress: %s", problem)

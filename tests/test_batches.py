@@ -14,6 +14,7 @@ from contacts.consenting import record_opt_out
 from contacts.models import Address, Suppression
 from contacts.suppressing import suppress
 from deliveries import batches as subject
+from deliveries import quarantine
 from deliveries.batches import GRACE, SKIPS, can_undo, preview, run, start, undo
 from deliveries.deciding.decide import HISTORY
 from deliveries.models import Batch, BatchItem, Cause, Message, Outbox, QueueEntry
@@ -124,6 +125,28 @@ EXPECTED = {
     "opted_out": 1, "suppressed": 1, "no_consent": 1, "permanent": 1, "ours_to_mend": 1, "delivered": 1,
     "under_way": 1,
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("action", list(Batch.Action))
+def test_a_preview_writes_nothing_and_locks_nothing(mixed, staff, now, action):
+    with CaptureQueriesContext(connection) as queries:
+        preview(action, these(*mixed, now=now), {"channel": "email"}, staff, now)
+
+    told = [query["sql"] for query in queries.captured_queries]
+    assert told
+    assert not [sql for sql in told if not sql.startswith("SELECT") or "FOR UPDATE" in sql]
+
+
+def test_a_preview_of_very_many_looks_at_the_first_and_says_so(failed, campaign, staff, monkeypatch, now):
+    monkeypatch.setattr(subject, "PREVIEW_MOST", 4)
+    monkeypatch.setattr(subject, "PREVIEW_SLICE", 3)
+    messages = [failed() for _ in range(5)]
+
+    large = preview("retry", queue("retry", campaign, now), {}, staff, now)
+    exact = preview("retry", these(*messages[:4], now=now), {}, staff, now)
+
+    assert (large.total, large.will_act, large.more) == (4, 4, True)
+    assert (exact.total, exact.will_act, exact.more) == (4, 4, False)
 
 
 def test_the_preview_counts_what_then_acts(mixed, staff, now):
@@ -302,7 +325,7 @@ def test_a_large_batch_goes_on_after_a_crash_and_doubles_nothing(failed, campaig
         with pytest.raises(KeyboardInterrupt):
             run(now)
     for _ in range(10):
-        run(now)
+        run(now + quarantine.PAUSES[0])
 
     batch.refresh_from_db()
     assert (batch.state, batch.total, batch.acted, batch.skipped) == (DONE, 7, 7, 0)

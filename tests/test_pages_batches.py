@@ -46,6 +46,16 @@ def test_a_preview_counts_what_is_selected_and_its_button_carries_the_number(mar
     assert not Suppression.objects.exists()
 
 
+def test_a_preview_of_very_many_says_how_many_it_looked_at(marketer, campaign, monkeypatch):
+    monkeypatch.setattr("deliveries.batches.PREVIEW_MOST", 2)
+
+    page = marketer.post("/batches/preview/", chosen(marketer, campaign, action="retry", all="1")).content
+
+    words = " ".join(page.decode().split())
+    assert "The first 2 of 3 messages were looked at for this preview." in words
+    assert "Retry up to 3 messages" in words
+
+
 def test_all_matching_means_the_rows_of_that_moment(marketer, campaign):
     given = chosen(marketer, campaign, action="suppress", all="1", note="Asked")
     QueueEntry.objects.filter(message=campaign.messages.first()).update(
@@ -163,7 +173,7 @@ def test_without_any_other_channel_nothing_is_asked(marketer, campaign):
 
 def test_a_preview_names_campaigns_age_and_text(marketer, campaign):
     other = reporting_rows.campaign([1], name="Spring recall", at=timezone.now() - timedelta(days=9))
-    messages = [*campaign.messages.all()[:2], other.messages.get()]
+    messages = [*campaign.messages.order_by("pk")[:2], other.messages.get()]
     given = {"action": "retry", "messages": [message.pk for message in messages]}
 
     page = marketer.post("/batches/preview/", given).content.decode()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import partial
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
@@ -19,7 +20,7 @@ from contacts.channels import Channel
 from contacts.consenting import record_opt_out
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import suppress
-from deliveries import setbacks
+from deliveries import quarantine, setbacks
 from deliveries.deciding.attempts import succeed, withdraw
 from deliveries.deciding.decide import ARRIVED, Decided, State, Step, decide, limit
 from deliveries.deciding.knowing import RECIPIENT_FIELDS, Known, View, arguments, learn, load
@@ -34,6 +35,7 @@ from deliveries.models import (
     QueueEntry,
     RecipientTally,
 )
+from deliveries.quarantine import Kind
 from deliveries.receiving.recording import apply, event
 from deliveries.statements import chunks, rewrite
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Status
@@ -41,6 +43,7 @@ from deliveries.tallies import bump
 
 MOVED_LIMIT = 500
 DUE_LIMIT = 500
+FAILED_LIMIT = 20
 CLAIM_MOVED = """
 DELETE FROM deliveries_moved WHERE id IN (SELECT id FROM deliveries_moved ORDER BY id LIMIT %s {lock})
 RETURNING message_id
@@ -54,10 +57,48 @@ def follow_moved(now: datetime, limit: int = MOVED_LIMIT) -> int:
         with connection.cursor() as cursor:
             cursor.execute(CLAIM_MOVED.format(lock=lock), [limit])
             moved = [message for (message,) in cursor.fetchall()]
-        looked_at = sorted(set(moved))
-        settle(_arrive(looked_at), now)
-        setbacks.note(looked_at)
+        quarantine.isolated(
+            sorted(set(moved)), partial(_follow, now=now), partial(_message_at_fault, now=now)
+        )
     return len(moved)
+
+
+def _follow(message_ids: Sequence[int], now: datetime) -> None:
+    settle(_arrive(message_ids), now)
+    setbacks.note(message_ids)
+
+
+def follow_failed(now: datetime, limit: int = FAILED_LIMIT) -> int:
+    """Try the recipients once more, each alone, that could not be decided about; return how many came to an end.
+
+    What goes on failing is set aside in the end: `quarantine` keeps the reason.
+    """
+    return sum(
+        quarantine.run(Kind.DECIDE, pk, partial(_follow_one, pk, now), now)
+        for pk in quarantine.due(Kind.DECIDE, now, limit)
+    )
+
+
+@transaction.atomic
+def _follow_one(recipient: int, now: datetime) -> int:
+    _settle([recipient], now)
+    setbacks.note(list(Message.objects.filter(recipient=recipient).values_list("pk", flat=True)))
+    return 1
+
+
+def _message_at_fault(message: int, problem: Exception, now: datetime) -> None:
+    for recipient in Message.objects.filter(pk=message).values_list("recipient_id", flat=True):
+        _at_fault(recipient, problem, now)
+
+
+def _at_fault(recipient: int, problem: Exception, now: datetime) -> None:
+    """It leaves the line of what is due; from here on `follow_failed` looks after it.
+
+    An opt-out holds all the same: it does not wait for anybody to find out what else is wrong.
+    """
+    quarantine.failed(Kind.DECIDE, recipient, problem, now)
+    Recipient.objects.filter(pk=recipient).update(next_step_at=None)
+    quarantine.isolated([recipient], lambda ids: _heed(load(ids), now), lambda pk, again: None)
 
 
 def _arrive(message_ids: Sequence[int]) -> set[int]:
@@ -112,9 +153,18 @@ def follow_due(now: datetime, limit: int = DUE_LIMIT) -> int:
 
 
 def settle(recipient_ids: Collection[int], now: datetime) -> None:
-    """Bring these recipients' states, queues and next steps in line with what is known. Call in a transaction."""
+    """Bring these recipients' states, queues and next steps in line with what is known. Call in a transaction.
+
+    One that raises does not hold up the others: it is set aside, and tried again alone.
+    """
     for chunk in chunks(sorted(set(recipient_ids)), 500):
-        _settle(chunk, now)
+        failed_before = quarantine.troubled(Kind.DECIDE, chunk)
+        at_fault = partial(_at_fault, now=now)
+        quarantine.isolated(
+            [pk for pk in chunk if pk not in failed_before], partial(_settle, now=now), at_fault
+        )
+        for pk in failed_before:
+            quarantine.isolated([pk], partial(_settle_again, now=now), at_fault)
 
 
 def _settle(recipient_ids: Sequence[int], now: datetime) -> None:
@@ -133,6 +183,12 @@ def _settle(recipient_ids: Sequence[int], now: datetime) -> None:
     _explain(views, decided, now)
     line_up(views, decided, made, now)
     _move_recipients(views, decided, made, now)
+
+
+def _settle_again(recipient_ids: Sequence[int], now: datetime) -> None:
+    """Those that failed before: what went wrong with them is over."""
+    _settle(recipient_ids, now)
+    quarantine.forget(Kind.DECIDE, recipient_ids)
 
 
 def _heed(views: Sequence[View], now: datetime) -> None:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import QuerySet
 
 from campaigns.models import Campaign, Playbook, Recipient
 from contacts.channels import KIND_OF, Channel
@@ -20,7 +21,7 @@ from contacts.gate import REASONS, Ask, Reason, Verdict, check
 from contacts.hours import zones_for
 from contacts.models import Address
 from deliveries.deciding.decide import Facts, Rules, State, Step
-from deliveries.deciding.health import Health, refresh, troubled
+from deliveries.deciding.health import Health, examine, refresh, troubled
 from deliveries.mappings import describe
 from deliveries.models import (
     Account,
@@ -87,20 +88,31 @@ def load(recipient_ids: Sequence[int]) -> list[View]:
 
     Those left without any attempt, because the only one was withdrawn, become skipped and are left out.
     """
-    recipients = list(
-        Recipient.objects.select_for_update(
-            of=("self",) if connection.features.has_select_for_update_of else ()
-        )
-        .filter(pk__in=recipient_ids)
-        .select_related("contact")
-        .order_by("pk")
-    )
+    of = ("self",) if connection.features.has_select_for_update_of else ()
+    recipients = _recipients(recipient_ids).select_for_update(of=of)
+    views, without = _views(list(recipients))
+    _skip([recipient for recipient in without if recipient.state != State.SKIPPED])
+    return views
+
+
+def look_at(recipient_ids: Sequence[int]) -> list[View]:
+    """The same without locking or changing anything: what somebody is shown before it is done."""
+    return _views(list(_recipients(recipient_ids)))[0]
+
+
+def _recipients(ids: Sequence[int]) -> QuerySet[Recipient]:
+    return Recipient.objects.filter(pk__in=ids).select_related("contact").order_by("pk")
+
+
+def _views(recipients: Sequence[Recipient]) -> tuple[list[View], list[Recipient]]:
+    """The recipients with their attempts, and those that have none."""
     campaigns = Campaign.objects.select_related("playbook").in_bulk({r.campaign_id for r in recipients})
     messages: dict[int, list[Message]] = defaultdict(list)
-    for message in Message.objects.filter(recipient_id__in=recipient_ids, canceled_at=None).order_by("pk"):
+    attempts = Message.objects.filter(recipient_id__in=[r.pk for r in recipients], canceled_at=None)
+    for message in attempts.order_by("pk"):
         messages[message.recipient_id].append(message)
-    _skip([r for r in recipients if not messages[r.pk] and r.state != State.SKIPPED])
-    return [View(r, campaigns[r.campaign_id], messages[r.pk]) for r in recipients if messages[r.pk]]
+    views = [View(r, campaigns[r.campaign_id], messages[r.pk]) for r in recipients if messages[r.pk]]
+    return views, [r for r in recipients if not messages[r.pk]]
 
 
 def _skip(recipients: Sequence[Recipient]) -> None:
@@ -121,8 +133,11 @@ def _skip(recipients: Sequence[Recipient]) -> None:
     bump(RecipientTally, tally)
 
 
-def learn(views: Sequence[View], now: datetime) -> Known:
-    """Routes, addresses, health, and the gate's word on each channel that could be used."""
+def learn(views: Sequence[View], now: datetime, *, keep: bool = True) -> Known:
+    """Routes, addresses, health, and the gate's word on each channel that could be used.
+
+    What was found out about the addresses' health is stored, unless `keep` is off: then nothing is written.
+    """
     contacts = {view.recipient.contact_id for view in views}
     preferred = Address.objects.filter(contact_id__in=contacts, preferred=True)
     known = Known(
@@ -138,7 +153,7 @@ def learn(views: Sequence[View], now: datetime) -> Known:
     }
     fine = {(m.address_id, m.channel): m.contact_id for v in views if (m := v.reached_by)}
     hard |= {(fine[pair], *pair) for pair in troubled(fine)}
-    known.health = refresh(hard)
+    known.health = refresh(hard) if keep else examine(hard)
     known.verdicts = _ask(views, known, now)
     return known
 

@@ -1,8 +1,8 @@
 """What happened to each message, and what is to be done next.
 
 Four kinds of tables: the record (`Message`, `Receipt`, `StatusEvent`, `Decision`, `Engagement`, `Batch`), the
-work that is waiting (`Outbox`, `PendingReceipt`, `Moved`, `QueueEntry`: small, one row per thing to do, gone when
-it is done), and the tallies that the report pages read. `mappings` holds what providers' words mean.
+work that is waiting (`Outbox`, `PendingReceipt`, `Moved`, `QueueEntry`, `Quarantined`: small, one row per thing to
+do, gone when it is done), and the tallies that the report pages read. `mappings` holds what providers' words mean.
 
 Constraints stay off the links of `Message` and `StatusEvent` (`db_constraint=False`): they are written by the
 million in set-based statements whose inputs come from the linked tables themselves, and checking each link costs
@@ -34,7 +34,7 @@ from deliveries.models.tallies import (
     Tally,
     TallyDelta,
 )
-from deliveries.models.work import Heartbeat, Moved, Outbox, Queue, QueueEntry, Setback
+from deliveries.models.work import Heartbeat, Moved, Outbox, Quarantined, Queue, QueueEntry, Setback
 
 __all__ = [
     "MESSAGE_TALLIES",
@@ -57,6 +57,7 @@ __all__ = [
     "Moved",
     "Outbox",
     "PendingReceipt",
+    "Quarantined",
     "Queue",
     "QueueEntry",
     "QueueTally",

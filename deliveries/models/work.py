@@ -163,3 +163,43 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.at}"
+
+
+class Quarantined(models.Model):
+    """A piece of work that was begun and has not come to its end: how often, when it is tried next, or that it is not.
+
+    Written before each attempt, so that one which ends its process is counted too, and gone with success.
+    """
+
+    class Kind(models.TextChoices):
+        PREPARE = "prepare", "Preparing a campaign's audience"
+        WITHDRAW = "withdraw", "Withdrawing a canceled campaign"
+        HOLD = "hold", "Pausing or resuming a campaign"
+        DECIDE = "decide", "Deciding about a recipient"
+        HAND_OVER = "hand_over", "Handing over a message"
+        BATCH = "batch", "Carrying out a bulk action"
+        REPLAY = "replay", "Reading stored receipts anew"
+        REPLAY_MESSAGE = "replay_one", "Reading one message's receipts anew"
+
+    kind = models.CharField(max_length=10, choices=Kind)
+    object_id = models.BigIntegerField(
+        help_text="The campaign, recipient, message, bulk action or mapping version."
+    )
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="Counted before each attempt.")
+    not_before = models.DateTimeField(
+        null=True, blank=True, help_text="Empty: set aside until somebody has it tried again."
+    )
+    reason = models.CharField(max_length=300, blank=True)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "work set aside"
+        verbose_name_plural = "work set aside"
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "object_id"], name="one_quarantine_for_a_thing")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.object_id}"

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, F, OuterRef, Q, Subquery, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
 
 from accounts.models import User
 from campaigns.models import Campaign, Gap, Recipient
 from contacts.gate import Reason
+from deliveries import quarantine
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import Step
 from deliveries.deciding.followup import look_again
 from deliveries.models import Message, Outbox, RecipientTally
+from deliveries.quarantine import Kind
 from deliveries.sending.expansion import audience_size
 from deliveries.sending.routes import routes
 from deliveries.tasks import ring
@@ -96,6 +99,7 @@ def resume(campaign: Campaign) -> bool:
             held = Outbox.objects.filter(campaign_id=campaign.pk, held=Reason.CAMPAIGN_PAUSED)
             meant = Message.objects.filter(pk=OuterRef("pk")).values("due_at")
             held.update(due_at=Subquery(meant), held="")
+            quarantine.forget(Kind.PREPARE, [campaign.pk])
         transaction.on_commit(ring)
     return mine
 
@@ -115,11 +119,16 @@ def cancel(campaign: Campaign, now: datetime) -> bool:
 
 def withdraw_canceled(now: datetime) -> int:
     """Withdraw the next messages of campaigns that were canceled; return how many."""
-    done = 0
-    for campaign in Campaign.objects.filter(state=State.CANCELED, completed_at=None):
-        with transaction.atomic():
-            done += _withdraw_some(campaign, now)
-    return done
+    going = Campaign.objects.filter(state=State.CANCELED, completed_at=None)
+    return sum(
+        quarantine.run(Kind.WITHDRAW, campaign.pk, partial(_withdraw_more, campaign, now), now)
+        for campaign in going
+    )
+
+
+@transaction.atomic
+def _withdraw_more(campaign: Campaign, now: datetime) -> int:
+    return _withdraw_some(campaign, now)
 
 
 def _withdraw_some(campaign: Campaign, now: datetime) -> int:
@@ -138,8 +147,10 @@ def _move(campaign: Campaign, states: Iterable[str], **fields: Any) -> bool:
 
 
 def complete(now: datetime) -> int:
-    """Call those campaigns completed that have nothing left to send and nobody left to wait for."""
+    """Call those campaigns completed that have nothing left to send and nobody left to wait for; return how many."""
     waiting = [Recipient.State.PLANNED, Recipient.State.OPEN]
-    busy = RecipientTally.objects.filter(state__in=waiting, n__gt=0).values("campaign_id")
-    idle = Campaign.objects.filter(state=State.SENDING).exclude(pk__in=busy)
+    busy = RecipientTally.objects.filter(campaign_id=OuterRef("pk"), state__in=waiting, n__gt=0)
+    idle = Campaign.objects.filter(~Exists(busy), state=State.SENDING)
+    if not idle.exists():
+        return 0  # without taking SQLite's only write lock
     return idle.update(state=State.COMPLETED, completed_at=now)

@@ -23,8 +23,9 @@ from campaigns.models import Content
 from contacts.channels import Channel
 from contacts.models import Contact
 from contacts.phones import mask
-from deliveries import batches
+from deliveries import batches, quarantine
 from deliveries.models import Batch, BatchItem, Message, Queue
+from deliveries.quarantine import Kind
 from deliveries.reporting.figures import providers
 from deliveries.reporting.filters import filter_of
 from deliveries.reporting.keyset import LARGEST_ID, page, read_id
@@ -176,7 +177,7 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
         "rows": _rows([one["message"] for one in found.sample], found.sample) if found else [],
         "skipped_total": found.total - found.will_act if found else 0,
         "consequence": CONSEQUENCES[action],
-        "button": _button(action, found.will_act) if found else "",
+        "button": _button(action, found, chosen.total) if found else "",
         **_about(chosen, now),
         **(_ways(chosen) if action == Batch.Action.SWITCH else {}),
         **(_texts(chosen, form.options.get("channel", ""), found) if found and action in SENDS else {}),
@@ -189,9 +190,12 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
     return render(request, "deliveries/batch_preview.html", told, status=422 if problem else 200)
 
 
-def _button(action: str, n: int) -> str:
+def _button(action: str, found: batches.Preview, selected: int) -> str:
+    n = selected - (found.total - found.will_act) if found.more else found.will_act
     one = n == 1
-    return BUTTONS[action].format(f"{n:,}", "" if one else "s", es="" if one else "es")
+    return BUTTONS[action].format(
+        f"{'up to ' if found.more else ''}{n:,}", "" if one else "s", es="" if one else "es"
+    )
 
 
 def _about(chosen: About, now: datetime) -> dict[str, Any]:
@@ -341,11 +345,19 @@ def batch(request: HttpRequest, pk: int) -> HttpResponse:
         if found.options.get("channel") in Channel.values
         else "",
         "note": found.options.get("note", ""),
-        "stopped": found.options.get(batches.STOPPED, ""),
+        "stopped": found.options.get(batches.STOPPED, "") or _failing(found),
         "state_bucket": STATE_BUCKETS[Batch.State(found.state)],
         "chosen": _chosen(found),
     }
     return render(request, "deliveries/batch.html", told)
+
+
+def _failing(found: Batch) -> str:
+    """Why a batch under way is not tried any more before an administrator asks for it; '' when it is."""
+    if found.state not in (Batch.State.RUNNING, Batch.State.UNDOING):
+        return ""
+    reason = quarantine.reasons(Kind.BATCH, [found.pk]).get(found.pk, "")
+    return f"{reason} An administrator can have it tried again." if reason else ""
 
 
 def _chosen(found: Batch) -> str:

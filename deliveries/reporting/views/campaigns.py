@@ -21,8 +21,10 @@ from accounts.roles import requires
 from campaigns.models import Campaign
 from contacts.gate import REASONS, Reason
 from contacts.models import ListMembership
+from deliveries import quarantine
 from deliveries.mappings import describe
 from deliveries.models import Queue
+from deliveries.quarantine import Kind
 from deliveries.reporting import exports
 from deliveries.reporting.charts import finding, outcome_by_channel, twin, verdict_icon
 from deliveries.reporting.figures import (
@@ -149,6 +151,7 @@ def _figures(
         "state": campaign.state_words(shown.at),
         "state_bucket": STATE_BUCKETS[Campaign.State(campaign.state)],
         "withdrawn": outcomes.of(""),
+        "why_paused": _why_paused(campaign),
         "never_began": campaign.state == Campaign.State.CANCELED and not outcomes.sent,
         "verdict_icon": verdict_icon(outcomes),
         "sentence": "filters that cannot be used" if shown.invalid else shown.form.sentence(),
@@ -183,6 +186,13 @@ def _figures(
         ],
         "sources": len(figures.source_ids - {0}),
     }
+
+
+def _why_paused(campaign: Campaign) -> str:
+    """Why the audience could not be prepared, where the campaign was paused for it; else ''."""
+    if campaign.state != Campaign.State.PAUSED:
+        return ""
+    return quarantine.reasons(Kind.PREPARE, [campaign.pk]).get(campaign.pk, "")
 
 
 def _most(counts: dict[str, int]) -> list[tuple[str, int]]:

@@ -18,7 +18,7 @@ from accounts.roles import requires
 from campaigns.models import Campaign
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.health import last_beat
-from deliveries.models import Account, CodeAlarm, PendingReceipt, Queue
+from deliveries.models import Account, CodeAlarm, PendingReceipt, Quarantined, Queue
 from deliveries.reporting.charts import finding, outcome_by_channel, twin, verdict_icon
 from deliveries.reporting.day_figures import SPAN_OF, Cell, Overview, overview
 from deliveries.reporting.figures import (
@@ -157,7 +157,7 @@ def _recent(since: date, now: datetime) -> list[Line]:
 
 def alerts(now: datetime) -> list[Alert]:
     """What is wrong with the machinery, the worst first."""
-    return [*_worker(now), *_receipts(), *_codes(), *_accounts(now)]
+    return [*_worker(now), *_set_aside(), *_receipts(), *_codes(), *_accounts(now)]
 
 
 def _worker(now: datetime) -> list[Alert]:
@@ -174,6 +174,17 @@ def _worker(now: datetime) -> list[Alert]:
             "Receipts are kept, but statuses and retries stand still until it runs again.",
         )
     ]
+
+
+def _set_aside() -> list[Alert]:
+    """Work that failed again and again, and is not tried any more."""
+    aside = _capped(Quarantined.objects.filter(not_before=None))
+    if not aside.n:
+        return []
+    what = f"{aside} piece{'' if aside.n == 1 else 's'} of work set aside after failing"
+    words = "Everything else goes on. Each keeps its reason and can be tried again."
+    url = reverse("admin:deliveries_quarantined_changelist")
+    return [Alert("permanent", what, words, url, "Open", "deliveries.view_quarantined")]
 
 
 def _receipts() -> list[Alert]:

@@ -1,0 +1,28 @@
+"""Trying again what was set aside: what has to be undone first differs with the kind of work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from campaigns.models import Campaign
+from deliveries.models import Quarantined
+from deliveries.sending import launching
+from deliveries.tasks import ring
+
+Kind = Quarantined.Kind
+
+
+def try_again(rows: Sequence[Quarantined], now: datetime) -> int:
+    """Have these tried again soon, their attempts counted anew; return how many there are."""
+    with transaction.atomic():
+        pks = [row.pk for row in rows]
+        found = Quarantined.objects.filter(pk__in=pks)
+        # A campaign that could not be prepared was paused for it.
+        for pk in found.filter(kind=Kind.PREPARE, not_before=None).values_list("object_id", flat=True):
+            launching.resume(Campaign(pk=pk))
+        found.update(attempts=0, not_before=now)
+        transaction.on_commit(ring)
+    return len(pks)
