@@ -527,6 +527,42 @@ def test_dispatchers_at_once_never_hand_the_same_message_over_twice(campaign, ac
     assert agree()
 
 
+@pytest.mark.parametrize(
+    ("channel", "body", "answer", "parts"),
+    [
+        ("sms", "a" * 161, TAKEN, 2),
+        ("sms", "ż" * 71, TAKEN, 2),
+        ("sms", "a" * 161, Handover(True, "id", segments=5), 5),
+        ("sms", "a", Handover(True, "id", segments=1), 1),
+        ("email", "a" * 500, TAKEN, 1),
+    ],
+)
+def test_segments_are_counted_as_the_provider_does_and_by_the_rules_where_it_does_not(
+    channel, body, answer, parts, monkeypatch, now
+):
+    campaign, account = sending(channel), factories.account()
+    campaign.contents.update(body=body)
+    message = waiting(campaign, account, now, person(channel, at=now), channel=channel)
+    carriers = Fake()
+    monkeypatch.setattr(carriers, "_of", lambda claimed, told: answer)
+
+    dispatch(now, carriers)
+
+    message.refresh_from_db()
+    assert message.segments == parts
+
+
+def test_a_text_leaves_in_its_shortest_form(now):
+    campaign = sending("sms")
+    campaign.contents.update(body="Man\u0303ana")
+    carriers = Fake()
+    waiting(campaign, factories.account(), now)
+
+    dispatch(now, carriers)
+
+    assert [each.body for each in carriers.left] == ["Mañana"]
+
+
 def test_a_call_listens_for_a_key_and_a_text_does_not(now):
     account = factories.account()
     carriers = Fake()

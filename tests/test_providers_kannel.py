@@ -25,7 +25,7 @@ def test_a_message_goes_to_the_sendsms_interface_with_every_event_asked_for():
     handover, (request,) = send(TAKEN)
 
     told = {name: value for name, value in request.headers.items() if name.startswith("x-kannel")}
-    assert handover == Handover(True)
+    assert handover == Handover(True, segments=1)
     assert str(request.url) == "http://127.0.0.1:13013/cgi-bin/sendsms"
     assert request.content == b"Hello & welcome"
     assert request.headers["content-type"] == "text/plain; charset=UTF-8"
@@ -69,7 +69,8 @@ def test_escapes_of_our_own_address_are_kept_apart_from_those_kannel_fills_in():
         ("`", "2", 1),
         ("ж" * 71, "2", 2),
         ("😀" * 36, "2", 2),
-        ("", "0", 1),
+        ("", "0", 0),
+        ("x" * 152 + "€" + "x" * 152, "0", 3),
     ],
 )
 def test_a_text_outside_the_short_alphabet_travels_as_ucs2(body, coding, parts):

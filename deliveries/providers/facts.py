@@ -119,7 +119,8 @@ class Handover:
     """A provider's answer to one message.
 
     `accepted` with `provider_message_id`; or refused with `native_status` and `native_code`, to be translated like
-    a receipt; or `retry_after` seconds: not taken, ask again later (rate limit or outage).
+    a receipt; or `retry_after` seconds: not taken, ask again later (rate limit or outage). `segments` is the
+    provider's own count, 0 where it gives none.
     """
 
     accepted: bool
@@ -127,7 +128,7 @@ class Handover:
     native_status: str = ""
     native_code: str = ""
     native_text: str = ""
-    segments: int = 1
+    segments: int = 0
     retry_after: float | None = None
 
 

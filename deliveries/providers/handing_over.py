@@ -87,12 +87,12 @@ def filled(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value}
 
 
-def accepted(provider_message_id: Any, parts: Any = 1) -> Handover:
-    """The provider took it, as so many segments. Raises LostAnswer when it does not say as what."""
+def accepted(provider_message_id: Any, parts: Any = 0) -> Handover:
+    """The provider took it, as so many segments where it says so. Raises LostAnswer when it does not say as what."""
     if not provider_message_id:
         raise LostAnswer("Taken, but without an id.")
-    count = int(parts) if str(parts).isdigit() else 1
-    return Handover(True, provider_message_id=str(provider_message_id), segments=max(count, 1))
+    count = int(parts) if str(parts).isdecimal() else 0
+    return Handover(True, provider_message_id=str(provider_message_id), segments=count)
 
 
 def refused(code: Any, text: Any) -> Handover:

@@ -16,11 +16,11 @@ reported on.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import httpx
 
+from campaigns.segments import GSM, size
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Handover, Inbound, Outgoing, Report
 from deliveries.providers.handing_over import post, refused
@@ -33,9 +33,6 @@ ALL_EVENTS = "31"
 EVENTS = {"1", "2", "4", "8", "16", "32"}
 # What Kannel makes of a centre's words; of every other word it makes 2.
 MADE_OF = {"DELIVRD": "1", "ACCEPTD": "4", "ENROUTE": "4", "ACKED": "4", "BUFFRED": "4", "BUFFERD": "4"}
-# The alphabet of GSM 03.38; a text with anything else travels as UCS-2. Characters of its extension count twice.
-SHORT_ALPHABET = re.compile(r"[\n\f\r -_a-~£¥èéùìòÇØøÅåΔΦΓΛΩΠΨΣΘΞÆæßÉ¤¡ÄÖÑÜ§¿äöñüà€]*")
-EXTENSION = re.compile(r"[\f^{}\\\[~\]|€]")
 ENCODINGS = {"UTF-16BE": "utf-16-be", "ISO-8859-1": "latin-1"}
 
 
@@ -61,14 +58,14 @@ class Kannel(Unsigned):
     async def send(
         self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
     ) -> Handover:
-        short = SHORT_ALPHABET.fullmatch(message.body) is not None
+        body = size(message.body)
         headers = {
             "Content-Type": "text/plain; charset=UTF-8",
             "X-Kannel-Username": credentials["username"],
             "X-Kannel-Password": credentials["password"],
             "X-Kannel-From": message.sender,
             "X-Kannel-To": message.to,
-            "X-Kannel-Coding": "0" if short else "2",
+            "X-Kannel-Coding": "0" if body.encoding == GSM else "2",
             "X-Kannel-DLR-Mask": ALL_EVENTS,
             # Whatever is escaped in our address must not be taken for an escape of Kannel's.
             "X-Kannel-DLR-Url": message.callback.replace("%", "%%") + REPORT,
@@ -82,17 +79,10 @@ class Kannel(Unsigned):
         if isinstance(answer, Handover):
             return answer
         if answer.is_success:
-            return Handover(True, segments=segments(message.body, short=short))
+            return Handover(True, segments=body.segments)
         words = answer.text.strip()
         known = words.isprintable() and len(words) <= LONGEST_WORD and not words.startswith("<")
         return refused(words if known else f"http:{answer.status_code}", f"HTTP {answer.status_code}")
-
-
-def segments(text: str, *, short: bool) -> int:
-    """How many parts Kannel makes of a text (3GPP TS 23.038, 23.040)."""
-    alone, split = (160, 153) if short else (70, 67)
-    units = len(text) + len(EXTENSION.findall(text)) if short else len(text.encode("utf-16-be")) // 2
-    return 1 if units <= alone else -(-units // split)
 
 
 def report(ref: str, fields: Told) -> Report:

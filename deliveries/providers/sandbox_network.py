@@ -19,6 +19,8 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
+from campaigns.segments import segments
+
 SECONDS, MINUTES, HOURS = 1.0, 60.0, 3600.0
 LONGEST_DELAY = 30 * HOURS
 DIGEST_SPAN = float(1 << 64)
@@ -196,12 +198,8 @@ def looks_like_spam(body: str) -> bool:
 
 
 def segments_of(channel: str, body: str) -> int:
-    """How many parts a text needs. Close enough for a simulation: only ASCII counts as the short alphabet."""
-    if channel != "sms":
-        return 1
-    alone, split = (160, 153) if body.isascii() else (70, 67)
-    units = len(body) if body.isascii() else len(body.encode("utf-16-be", "surrogatepass")) // 2
-    return 1 if units <= alone else -(-units // split)
+    """How many parts a text needs."""
+    return max(segments(body), 1) if channel == "sms" else 1
 
 
 def refusal(channel: str, to: str, sender: str, body: str, media_url: str = "") -> tuple[str, str] | None:

@@ -17,6 +17,8 @@ from django.db import DataError, IntegrityError, OperationalError, connection, t
 from django.db.models import F, Q
 
 from campaigns.models import Campaign, Content, Recipient
+from campaigns.segments import segments
+from contacts.channels import Channel
 from contacts.gate import REASONS, Ask, Reason, Verdict, check
 from deliveries import mappings
 from deliveries.deciding.attempts import withdraw
@@ -24,7 +26,7 @@ from deliveries.deciding.decide import UNDER_WAY, State, Step
 from deliveries.deciding.knowing import rules_of
 from deliveries.models import Account, Decision, Message, Outbox, RecipientTally
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Handover, Report
+from deliveries.providers.facts import Handover, Outgoing, Report
 from deliveries.receiving.recording import apply, event
 from deliveries.sending.composing import contents_of, outgoing
 from deliveries.sending.transport import LEASE, Answered, Claimed, Transport
@@ -309,11 +311,12 @@ def _left(
     for claimed, answer in handovers:
         message, at = claimed.message, claimed.began or now
         message.handed_over_at, message.confirm_by = at, at + CONFIRM_WITHIN
+        message.segments = _segments(claimed.outgoing, answer)
         if answer is not None:
             key = PROVIDERS[claimed.account.provider].message_key(
                 answer.provider_message_id, claimed.outgoing.to
             )
-            message.provider_message_id, message.segments = key, answer.segments
+            message.provider_message_id = key
     rows = [claimed.message for claimed, _ in handovers]
     # A receipt can be faster than the answer: what it said of the message has been, or will be, decided upon.
     pending = Message.objects.filter(pk__in=[m.pk for m in rows], disposition=Disposition.PENDING)
@@ -321,6 +324,12 @@ def _left(
     _open([recipient for recipient in recipients if recipient.pk in opened], now)
     rewrite(rows, ["handed_over_at", "confirm_by", "provider_message_id", "segments"])
     Outbox.objects.filter(pk__in=[message.pk for message in rows]).delete()
+
+
+def _segments(outgoing: Outgoing, answer: Handover | None) -> int:
+    """As the provider counted them, else as the carrier will; 1 on the channels that know none."""
+    own = segments(outgoing.body) if outgoing.channel == Channel.SMS else 1
+    return max((answer.segments if answer else 0) or own, 1)
 
 
 def _open(recipients: Sequence[Recipient], now: datetime) -> None:

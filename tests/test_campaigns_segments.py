@@ -1,0 +1,78 @@
+"""SMS segments: the worked examples of the alphabet's limits, and properties of any text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from campaigns.segments import BASIC, EXTENSION, GSM, UCS2, outside, segments, size
+
+pytestmark = pytest.mark.once
+
+A = "a"
+EMOJI = "\U0001f600"
+
+
+def test_the_alphabet_has_128_places():
+    assert len(BASIC) == len(set(BASIC)) == 128
+    assert [BASIC.index(each) for each in "@\x1b A¿a§à"] == [0x00, 0x1B, 0x20, 0x41, 0x60, 0x61, 0x5F, 0x7F]
+    assert not set(EXTENSION.values()) & set(BASIC)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "units", "parts"),
+    [
+        ("", GSM, 0, 0),
+        (160 * A, GSM, 160, 1),
+        (161 * A, GSM, 161, 2),
+        (306 * A, GSM, 306, 2),
+        (307 * A, GSM, 307, 3),
+        (158 * A + "€", GSM, 160, 1),
+        (159 * A + "€", GSM, 161, 2),
+        (152 * A + "€" + 152 * A, GSM, 306, 3),  # the pair of the euro sign would be split
+        (80 * "{", GSM, 160, 1),
+        (81 * "{", GSM, 162, 2),
+        (159 * A + "\n", GSM, 160, 1),
+        (159 * A + "\t", UCS2, 160, 3),
+        (159 * A + "’", UCS2, 160, 3),
+        (69 * A + "’", UCS2, 70, 1),
+        (70 * A + "’", UCS2, 71, 2),
+        (159 * A + "`", UCS2, 160, 3),
+        (159 * A + "\u00a0", UCS2, 160, 3),
+        ("Mañana", GSM, 6, 1),
+        ("Man\u0303ana", GSM, 6, 1),  # in two characters, sent as one
+        ("¿Cómo estás?", UCS2, 12, 1),
+        ("français", UCS2, 8, 1),
+        ("FRANÇAIS", GSM, 8, 1),
+        ("\u0391\u0392", UCS2, 2, 1),
+        ("ΔΦΓ", GSM, 3, 1),
+        (35 * EMOJI, UCS2, 70, 1),
+        (36 * EMOJI, UCS2, 72, 2),
+        (67 * EMOJI, UCS2, 134, 3),  # a part of 67 units holds 33 of them
+        (66 * A + EMOJI + 66 * A, UCS2, 134, 3),
+        ("\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466", UCS2, 11, 1),
+        ("\U0001f1e9\U0001f1ea", UCS2, 4, 1),
+        ("\U0001f44d\U0001f3fd", UCS2, 4, 1),
+        ("\x1b", UCS2, 1, 1),
+    ],
+)
+def test_a_text_is_counted_as_carriers_bill_it(text, encoding, units, parts):
+    assert size(text) == (encoding, units, parts)
+    assert segments(text) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "characters"),
+    [("Hello", ""), ("It’s “on” – it’s", "’“”–"), ("é€ç", "ç"), ("e\u0301", ""), (EMOJI * 2, EMOJI)],
+)
+def test_what_makes_a_text_expensive_is_named(text, characters):
+    assert outside(text) == characters
+
+
+@given(st.text(max_size=700))
+def test_any_text_needs_at_least_its_length_and_at_most_one_unit_a_part_more(text):
+    encoding, units, parts = size(text)
+
+    alone, room = (160, 153) if encoding == GSM else (70, 67)
+    assert parts == (units > 0) if units <= alone else -(-units // room) <= parts <= -(-units // (room - 1))
