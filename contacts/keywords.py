@@ -1,63 +1,89 @@
-"""What a text message from a person asks of us: to stop, to start again, for help, or nothing we act on."""
+"""What a text message from a person asks of us: to stop, to start again, for help, or nothing we act on.
+
+The words stand in `keywords.csv`, in every language at once: a person answers in their own. Its columns:
+
+- `text`: words, compared as `contacts.folding` folds them. `*` is up to four words, `#` a number, `(a|b)` either of
+  two, `(a )?` what may be missing, `^` and `$` the ends of a clause. In scripts without blanks, a piece of text.
+- `kind`: stop, start, help; reply (it only looks like another); courtesy (says nothing by itself).
+- `whole`: what it means when it is all the message says, courtesies aside; `inside`: when it is a part of a longer
+  one. `act`: we do it. `both`: we do it, and a person looks at it. `review`: a person decides, and sends wait.
+"""
 
 from __future__ import annotations
 
+import csv
 import re
-import unicodedata
-from typing import Literal, NamedTuple
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Literal, NamedTuple, cast
+
+from contacts.folding import SPACELESS, accented, clauses, unaccented, undisguised, words
+from contacts.quoting import own_words
 
 Kind = Literal["stop", "start", "help", "reply"]
+KINDS: tuple[Kind, ...] = ("stop", "start", "help", "reply")
 
-# The union of what carriers, providers and regulators treat as keywords; compared after `_plain`.
-STOP = {
-    "stop",
-    "stopall",
-    "stop all",
-    "end",
-    "quit",
-    "cancel",
-    "unsubscribe",
-    "revoke",
-    "optout",
-    "opt out",
-    "remove",
-    "arret",
-}
-START = {"start", "unstop"}
-HELP = {"help", "info", "aide"}
 YES = "yes"
-
-# No keyword, but what a reasonable person understands as "do not write to me again".
-_CLEAR = re.compile(
-    r"""\b(
-        remove \s me | take \s me \s off | opt \s me \s out | unsubscribe \s me | leave \s me \s alone
-      | (dont|do \s not|never) \s (ever \s)? (text|call|message|contact|email|write) \s (me|us|this|again)
-      | (no \s more|stop \s (sending|the)) \s (\w+ \s)? (messages?|texts?|calls?|emails?|voicemails?|spam)
-      | stop \s (texting|calling|messaging|contacting|emailing|spamming|bothering|harassing)
-      | (please|pls|plz) \s stop$ | wrong \s (number|person) | lose \s (my|this) \s number
-      | (fuck|piss|bugger|sod|f) \s off
-    )\b""",
-    re.VERBOSE,
-)
-_STOP_INSIDE = re.compile(rf"\b({'|'.join(sorted(STOP))})\b")
-
-
 # On a call: 9 ends calls to this number, as our own announcements say; every other key answers a question.
 KEY_FOR_STOP = "9"
+LONGEST = (
+    2_000  # characters read: no text message is longer, and whoever writes a letter says it at its beginning
+)
+FOUND_AT_MOST = 80  # characters of the words that a message was understood by
+LONG_WORD = 7  # letters from which on one wrong letter leaves no doubt
+
+# How a wish is introduced that then is all the message says.
+_POLITE = "(?:i|we|can you|could you|would you|you need to|u need to|i said|i told you|i asked you)"
+_FORMULA = re.compile(r"[()|*#^$?{]")
+# Directly before a wish, these turn it round: "I don't want to unsubscribe". With `dont` and its like it is no wish.
+_NOT = (
+    "dont|do not|didnt|did not|not|never|wont|will not|cant|cannot|wouldnt|no need to|no quiero|no deseo|no voy a|"
+    "ne|pas|nao|nicht|niet|nie|non|не|inte|ikke|en|ei|hindi|khong|لا|bukan|jangan|nu|ne"
+)
+_BETWEEN = (
+    "want|wish|like|need|mean|plan|have|going|ever|you|to|a|me|mich|voglio|desidero|quero|will|хочу|chce"
+)
+_TURNED = re.compile(rf"(?:^|.* )(?:{_NOT})(?: (?:{_BETWEEN}))*$")
+_PLAINLY_NOT = re.compile(r"(?:^|.* )(?:dont|do not|please dont|please do not)$")
+_I_WANT = frozenset({"quiero", "deseo", "solicito", "pido", "necesito"})
+_NOT_SPACELESS = re.compile("(?:不要|不想|别|別|不|안|อย่า|ไม่|ない)$")
 
 
-class Keyword(NamedTuple):
-    """What a message asks for. `review`: a person should look at it, whatever was done about it already."""
+@dataclass(frozen=True)
+class Keyword:
+    """What a message asks for. `review`: a person should look at it, whatever was done about it already.
+
+    `found`: the words it was found by; '' where nothing was.
+    """
 
     kind: Kind
     review: bool = False
+    found: str = field(default="", compare=False)
 
 
+REPLY = Keyword("reply")
 _TOLD_BY_PROVIDER: dict[str, Kind] = {"stop": "stop", "start": "start", "help": "help"}
 
 
-def classify(text: str, opt_out_type: str = "", *, opted_out: bool = False) -> Keyword:
+class Row(NamedTuple):
+    """A line of the table."""
+
+    language: str
+    text: str
+    kind: str
+    whole: str
+    inside: str
+
+
+def classify(
+    text: str, opt_out_type: str = "", *, opted_out: bool = False, sent: Sequence[str] = ()
+) -> Keyword:
     """Read one inbound message. `opt_out_type` is the provider's own finding (STOP, START, HELP) and wins.
+
+    `sent`: the texts of ours that it may answer; what it quotes of them is none of the person's words.
 
     `opted_out`: the person has opted out by keyword. Only then does a bare YES mean "start again"; at any other
     time it answers a question.
@@ -65,29 +91,256 @@ def classify(text: str, opt_out_type: str = "", *, opted_out: bool = False) -> K
     told = _TOLD_BY_PROVIDER.get(opt_out_type.strip().casefold())
     if told:
         return Keyword(told)
-    plain = _plain(text)
-    if plain in STOP or plain.startswith("stop "):
-        return Keyword("stop")
-    if plain in START or (opted_out and plain == YES):
-        return Keyword("start")
-    if plain in HELP:
-        return Keyword("help")
-    if _CLEAR.search(plain):
-        return Keyword("stop", review=True)
-    return Keyword("reply", review=bool(_STOP_INSIDE.search(plain)))
+    if opted_out and words(text[:LONGEST]) == YES:
+        return Keyword("start", found=YES)
+    own = own_words(text[:LONGEST], sent)
+    found = _read(own.text)
+    if own.sure or found.kind == "stop":
+        return found
+    # Only the place of the marks says that it is quoted: what would have been an opt-out is for a person to read.
+    whole = _read(text[:LONGEST])
+    return Keyword("reply", review=True, found=whole.found) if _weight(whole) > _weight(found) else found
+
+
+@lru_cache(maxsize=4_096)
+def _read(text: str) -> Keyword:
+    found = _understand(text)
+    if found.kind != "stop" and (bare := undisguised(text)) != text:
+        other = _understand(bare)
+        if other != REPLY:
+            return other
+    return found
+
+
+def _understand(text: str) -> Keyword:
+    said = clauses(text)
+    if not said:
+        return REPLY
+    whole = _as_a_whole(" ".join(said), text)
+    if whole is not None:
+        return whole
+    return max((_inside(clause, alone=len(said) > 1) for clause in said), key=_weight)
+
+
+def _weight(found: Keyword) -> tuple[bool, bool]:
+    return found.kind == "stop", found.review
+
+
+# ---- All that is said ------------------------------------------------------------------------------------------
+
+
+def _as_a_whole(plain: str, text: str) -> Keyword | None:
+    """What the message means if a keyword or phrase is all it says, courtesies aside; None if it is not."""
+    table = keywords()
+    cores = table.cores(plain)
+    for ask in (lambda core: table.exactly(core, text), table.wholly):
+        for core in cores:
+            if found := ask(core):
+                return found
+    for core in cores:
+        if table.only_stops(core):
+            return Keyword("stop", found=core)
+    for core in cores:
+        if word := table.slip(core):
+            return Keyword("stop", review=True, found=word)
+    return None
+
+
+# ---- Within what is said ---------------------------------------------------------------------------------------
+
+
+def _inside(clause: str, *, alone: bool) -> Keyword:
+    """What a wish in the middle of other words means. `alone`: the clause is one of several."""
+    table = keywords()
+    if alone and (found := table.clause(clause)):
+        return found
+    doubtful = ""
+    for at, phrase in table.wishes(clause):
+        before = clause[:at].rstrip()
+        if _PLAINLY_NOT.match(before):
+            continue
+        if not _is_turned(before, phrase):
+            return Keyword("stop", review=True, found=phrase)
+        doubtful = phrase
+    for at, phrase in table.doubts(clause):
+        if not _PLAINLY_NOT.match(clause[:at].rstrip()):
+            doubtful = doubtful or phrase
+    return Keyword("reply", review=bool(doubtful), found=doubtful)
+
+
+def _is_turned(before: str, phrase: str) -> bool:
+    spanish = phrase.split()[0] in _I_WANT and before.endswith("no")
+    return spanish or bool(_TURNED.match(before) or _NOT_SPACELESS.search(before))
+
+
+# ---- The table -------------------------------------------------------------------------------------------------
+
+
+class Table:
+    """The rows of `keywords.csv`, ready to be asked."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        rows = list(rows)
+        meaning = [row for row in rows if row.kind in KINDS]
+        self._exact: dict[str, list[Row]] = defaultdict(list)
+        for row in meaning:
+            if not _FORMULA.search(row.text):
+                self._exact[_key(words(row.text))].append(row)
+        self._whole = [
+            ("reply" if how == "review" else kind, how != "act", pattern)
+            for kind in ("reply", "stop", "start", "help")
+            for how in ("act", "both", "review")
+            if (pattern := _formulas(r for r in meaning if (r.kind, r.whole) == (kind, how)))
+        ]
+        stops = [row for row in meaning if row.kind == "stop"]
+        self._wishes = _search(row for row in stops if row.inside == "both")
+        self._doubts = _search(row for row in stops if row.inside == "review")
+        self._long = [
+            word
+            for word, found in self._exact.items()
+            if len(word) >= LONG_WORD
+            and " " not in word
+            and any(r.kind == "stop" and r.whole == "act" for r in found)
+        ]
+        self._courtesies = _courtesies(row for row in rows if row.kind == "courtesy")
+
+    def cores(self, plain: str) -> list[str]:
+        """The text as it stands, and without the courtesies of each language that has some in it."""
+        found = [plain]
+        for pattern in self._courtesies:
+            core = " ".join(pattern.sub(" ", plain).split())
+            if core and core not in found:
+                found.append(core)
+        return found
+
+    def exactly(self, core: str, text: str) -> Keyword | None:
+        rows = self._exact.get(_key(core))
+        if not rows:
+            return None
+        row = _nearest(rows, accented(text))
+        review = row.whole != "act"
+        kind = "reply" if row.whole == "review" else row.kind
+        return Keyword(cast(Kind, kind), review, row.text)
+
+    def wholly(self, core: str) -> Keyword | None:
+        for kind, review, pattern in self._whole:
+            if pattern.fullmatch(core):
+                return Keyword(cast(Kind, kind), review, core[:FOUND_AT_MOST])
+        return None
+
+    def only_stops(self, core: str) -> bool:
+        """Whether it says nothing but one or several words that stop."""
+        return all(
+            any(row.kind == "stop" and row.whole == "act" for row in self._exact.get(word, ()))
+            for word in core.split()
+        )
+
+    def slip(self, core: str) -> str:
+        """The long keyword that this is with one letter wrong; '' for none."""
+        if " " in core or len(core) < LONG_WORD:
+            return ""
+        return next((word for word in self._long if _one_apart(word, core)), "")
+
+    def clause(self, clause: str) -> Keyword | None:
+        """A clause that says nothing but a keyword: "I moved away. Stop." """
+        for core in self.cores(clause):
+            for row in self._exact.get(_key(core), ()):
+                if row.kind == "stop" and row.whole == "act":
+                    return Keyword("stop" if row.inside else "reply", review=True, found=row.text)
+        return None
+
+    def wishes(self, clause: str) -> Iterator[tuple[int, str]]:
+        """Where in the clause it is clearly asked for, and in which words."""
+        return self._wishes(clause)
+
+    def doubts(self, clause: str) -> Iterator[tuple[int, str]]:
+        """Where in the clause stands what may mean it."""
+        return self._doubts(clause)
+
+
+@cache
+def keywords() -> Table:
+    """The table, read once."""
+    with Path(__file__).with_suffix(".csv").open(encoding="utf-8", newline="") as file:
+        return Table(Row(**line) for line in csv.DictReader(file))
+
+
+def _key(plain: str) -> str:
+    """Scripts without blanks are compared without those that somebody put in."""
+    return plain.replace(" ", "") if SPACELESS.search(plain) else plain
+
+
+def _nearest(rows: list[Row], text: str) -> Row:
+    """Of words that differ in their accents alone the one that was written; else the one that has none."""
+    for wanted in (lambda row: f" {accented(row.text)} " in f" {text} ", lambda row: row.text.isascii()):
+        for row in rows:
+            if wanted(row):
+                return row
+    return rows[0]
+
+
+def _formula(text: str) -> str:
+    """The regular expression for a text of the table, over plain words."""
+    made = unaccented(re.sub(r"['’]", "", text)).replace("(", "(?:").replace("#", r"\d+")
+    made = re.sub(r" \*(?=$|[)|])", r"(?: \\S+){0,4}", made)
+    return re.sub(r" \* ?(?=\S)", r"(?: \\S+){0,4} ", made)
+
+
+def _formulas(rows: Iterable[Row]) -> re.Pattern[str] | None:
+    made = [_formula(row.text) for row in rows if _FORMULA.search(row.text)]
+    return re.compile(f"(?:{_POLITE} )?(?:{'|'.join(made)})") if made else None
+
+
+def _search(rows: Iterable[Row]):
+    """A function that finds the words of these rows in a clause: where, and which."""
+    spaced, pieces = [], []
+    for row in rows:
+        if SPACELESS.search(row.text):
+            pieces.append(re.escape(_key(words(row.text))))
+        else:
+            spaced.append(_formula(row.text) if _FORMULA.search(row.text) else re.escape(words(row.text)))
+    whole_words = re.compile(rf"(?<!\S)(?:{'|'.join(f'(?:{one})' for one in spaced)})(?!\S)")
+    anywhere = re.compile("|".join(pieces) or r"(?!)")
+
+    def find(clause: str) -> Iterator[tuple[int, str]]:
+        for found in whole_words.finditer(clause):
+            yield found.start(), found[0]
+        if SPACELESS.search(clause):
+            for found in anywhere.finditer(_key(clause)):
+                yield found.start(), found[0]
+
+    return find
+
+
+def _courtesies(rows: Iterable[Row]) -> list[re.Pattern[str]]:
+    """What takes the courtesies out of a text, by language; those of every language are in each."""
+    spoken: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        made = _formula(row.text)
+        spoken[row.language].append(made if SPACELESS.search(row.text) else rf"(?<!\S)(?:{made})(?!\S)")
+    everywhere = spoken.pop("*")
+    return [
+        re.compile("|".join(sorted([*own, *everywhere], key=len, reverse=True))) for own in spoken.values()
+    ]
+
+
+def _one_apart(one: str, other: str) -> bool:
+    """Whether one letter too many, too few, wrong, or swapped with the next makes the one the other."""
+    if abs(len(one) - len(other)) > 1 or one == other:
+        return False
+    at = next(
+        (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+    mine, theirs = one[at:], other[at:]
+    swapped = mine[:2] == theirs[1::-1] and len(theirs) > 1
+    return (
+        mine[1:] == theirs
+        or mine == theirs[1:]
+        or mine[1:] == theirs[1:]
+        or (swapped and mine[2:] == theirs[2:])
+    )
 
 
 def pressed(digits: str) -> Kind:
     """What keys pressed during a call ask for."""
     return "stop" if digits.strip("#* ") == KEY_FOR_STOP else "reply"
-
-
-def _plain(text: str) -> str:
-    """Lower-case words without accents, marks and pictures, one space between them; "s.t.o.p" becomes "stop"."""
-    folded = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
-    letters = "".join(each for each in folded if not unicodedata.combining(each))
-    joined = re.sub(r"['’‘`´]", "", letters)
-    words = re.sub(r"[\W_]+", " ", joined).split()
-    if len(words) > 1 and all(len(word) == 1 for word in words):
-        return "".join(words)
-    return " ".join(words)
