@@ -168,6 +168,11 @@ class Campaign(models.Model):
         default=0, editable=False, help_text="Contacts up to this id have their row."
     )
     expanded_count = models.PositiveIntegerField(default=0, editable=False)
+    outbox_to = models.BigIntegerField(
+        null=True,
+        editable=False,
+        help_text="What waits is being held or let go: messages up to this id are. Empty: all of them are.",
+    )
 
     objects = CampaignQuerySet.as_manager()
 
@@ -179,6 +184,9 @@ class Campaign(models.Model):
                 name="window_opens_first",
                 violation_error_message="The sending window has to open before it ends.",
             )
+        ]
+        indexes = [
+            models.Index(fields=["id"], name="campaign_outbox", condition=Q(outbox_to__isnull=False)),
         ]
         permissions = [
             ("view_report", "May open campaign reports and action queues"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from campaigns.models import Campaign
-from deliveries.models import Quarantined
+from deliveries.models import Outbox, Quarantined
 from deliveries.sending import launching
+from deliveries.sending.dispatch import ANSWER_LOST, SET_ASIDE
 from deliveries.tasks import ring
 
 Kind = Quarantined.Kind
@@ -23,6 +24,10 @@ def try_again(rows: Sequence[Quarantined], now: datetime) -> int:
         # A campaign that could not be prepared was paused for it.
         for pk in found.filter(kind=Kind.PREPARE, not_before=None).values_list("object_id", flat=True):
             launching.resume(Campaign(pk=pk))
+        # A message is still claimed: whether it left is asked of the provider first.
+        messages = found.filter(kind=Kind.HAND_OVER).values("object_id")
+        aside = Outbox.objects.filter(pk__in=messages, held=SET_ASIDE)
+        aside.update(claimed_until=now - timedelta(seconds=1), held=ANSWER_LOST)
         found.update(attempts=0, not_before=now)
         transaction.on_commit(ring)
     return len(pks)

@@ -91,6 +91,7 @@ STEPS: dict[str, Callable[[datetime], int]] = {
     "recover": lambda now: dispatch.recover(now).looked_at,
     "send": lambda now: dispatch.dispatch(now).looked_at,
     "withdraw": launching.withdraw_canceled,
+    "hold": launching.hold_or_let_go,
     "expand": expand,
     "complete": launching.complete,
     "again": again,

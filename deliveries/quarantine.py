@@ -132,6 +132,15 @@ def failed(kind: str, pk: int, problem: Exception, now: datetime) -> None:
     Quarantined.objects.filter(kind=kind, object_id=pk).update(reason=words(problem), last_at=now)
 
 
+def count(kind: str, ids: Collection[int], now: datetime) -> dict[int, int]:
+    """Count one more attempt for each, before it is made; how often each was tried, this one included."""
+    fresh = [Quarantined(kind=kind, object_id=pk, first_at=now, last_at=now, not_before=now) for pk in ids]
+    Quarantined.objects.bulk_create(fresh, batch_size=300, ignore_conflicts=True)
+    rows = Quarantined.objects.filter(kind=kind, object_id__in=ids)
+    rows.update(attempts=F("attempts") + 1, last_at=now, not_before=now, reason=NO_END)
+    return dict(rows.values_list("object_id", "attempts"))
+
+
 def set_aside(kind: str, pk: int, reason: str, now: datetime, attempts: int = 1) -> None:
     """Not to be tried again before somebody asks for it. `attempts`: where they were counted elsewhere."""
     fresh = Quarantined(kind=kind, object_id=pk, attempts=attempts, first_at=now, last_at=now)

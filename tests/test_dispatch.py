@@ -7,6 +7,7 @@ import itertools
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -16,14 +17,24 @@ from django.db import DataError, OperationalError, connection
 from campaigns.models import Campaign, Recipient
 from contacts.consenting import record_opt_out
 from contacts.models import Contact
-from contacts.suppressing import suppress
+from contacts.suppressing import suppress as block
+from deliveries import again, quarantine
 from deliveries.deciding.followup import follow_moved
-from deliveries.models import Decision, Message, Outbox
+from deliveries.models import Account, Decision, Message, Outbox, Quarantined
+from deliveries.models.work import NOT_NOW
 from deliveries.providers.facts import Handover
 from deliveries.providers.sandbox import Sandbox
+from deliveries.quarantine import Kind
 from deliveries.sending import dispatch as subject
 from deliveries.sending import transport
-from deliveries.sending.dispatch import OUTAGE_PAUSE, dispatch, recover
+from deliveries.sending.dispatch import (
+    ANSWER_LOST,
+    MOST_ENDINGS,
+    OUTAGE_PAUSE,
+    SET_ASIDE,
+    dispatch,
+    recover,
+)
 from deliveries.sending.transport import LEASE
 from tests import factories
 from tests.engine import ABSENT, DELIVERED, TAKEN, Fake, agree, person, report, sending, waiting
@@ -109,7 +120,7 @@ def test_an_opt_out_that_commits_before_the_handover_wins(queued, now):
 
 def test_staff_suppression_stops_what_waits(queued, now):
     message = queued()
-    suppress(contact=message.contact, reason="staff", origin="staff", now=now)
+    block(contact=message.contact, reason="staff", origin="staff", now=now)
 
     assert dispatch(now, Fake()).stopped == 1
 
@@ -337,6 +348,74 @@ def test_a_message_that_keeps_ending_its_process_comes_again_ever_later(in_doubt
     recover(later, Fake(found=Handover(False, native_status="never_received")))
 
     assert Outbox.objects.get().due_at == later + timedelta(minutes=9)
+
+
+def end_process(*_):
+    raise KeyboardInterrupt
+
+
+NEVER = Handover(False, native_status="never_received")
+
+
+def test_a_message_that_ends_its_process_each_time_is_set_aside_and_its_neighbours_leave(queued, now):
+    messages = [queued() for _ in range(4)]
+    bad = messages[1]
+
+    def during(carriers):
+        if any(each.ref == str(bad.uuid) for each in carriers.left):
+            raise KeyboardInterrupt
+
+    for _ in range(60):
+        now += LEASE * 2
+        carriers = Fake()
+        carriers.during = lambda carriers=carriers: during(carriers)
+        with suppress(KeyboardInterrupt):
+            dispatch(now, carriers)
+        recover(now, Fake(found=NEVER))
+
+    row = Outbox.objects.get()
+    assert (row.message_id, row.held) == (bad.pk, SET_ASIDE)
+    aside = Quarantined.objects.get()
+    assert (aside.kind, aside.object_id, aside.not_before) == (Kind.HAND_OVER, bad.pk, None)
+    assert aside.attempts == MOST_ENDINGS
+    assert set(Message.objects.exclude(pk=bad.pk).values_list("status", flat=True)) == {"sending"}
+
+
+def test_a_message_whose_look_up_ends_the_process_is_set_aside_as_well(in_doubt, now):
+    for _ in range(20):
+        now += LEASE * 2
+        with suppress(KeyboardInterrupt):
+            recover(now, Fake(during=end_process))
+
+    assert Outbox.objects.get().held == SET_ASIDE
+
+
+def test_answers_that_are_lost_are_no_reason_to_set_a_message_aside(queued, now):
+    queued()
+    dispatch(now, Fake(answer=None))
+    for _ in range(MOST_ENDINGS + 2):
+        now += LEASE * 2
+        recover(now, Fake(found=NEVER))
+        Account.objects.update(paused_until=None)
+        now += timedelta(minutes=20)
+        dispatch(now, Fake(answer=None))
+
+    assert not Quarantined.objects.exists()
+    assert Outbox.objects.get().held == ANSWER_LOST
+
+
+def test_a_message_set_aside_is_looked_up_before_it_is_sent_again(in_doubt, now):
+    Outbox.objects.update(held=SET_ASIDE, claimed_until=NOT_NOW)
+    quarantine.set_aside(Kind.HAND_OVER, in_doubt.pk, "x", now)
+    carriers = Fake(found=TAKEN)
+
+    again.try_again(list(Quarantined.objects.all()), now)
+    dispatch(now, carriers)
+    recover(now, carriers)
+
+    assert (len(carriers.left), len(carriers.asked)) == (0, 1)
+    assert not Outbox.objects.exists()
+    assert not Quarantined.objects.exists()
 
 
 def test_a_late_answer_changes_nothing_once_the_lease_was_taken_over(queued, now):

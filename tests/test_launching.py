@@ -10,6 +10,7 @@ from django.db import connection
 from campaigns.models import Campaign, Recipient
 from deliveries.drain import expand as expand_all
 from deliveries.models import Message, Outbox
+from deliveries.models.work import NOT_NOW
 from deliveries.reconciling import reconcile, unbalanced
 from deliveries.sending.dispatch import dispatch
 from deliveries.sending.expansion import expand
@@ -17,6 +18,7 @@ from deliveries.sending.launching import (
     CannotLaunch,
     cancel,
     complete,
+    hold_or_let_go,
     launch,
     obstacles,
     pause,
@@ -24,7 +26,18 @@ from deliveries.sending.launching import (
     withdraw_canceled,
 )
 from tests import factories
-from tests.engine import ABSENT, DEAD, DELIVERED, Fake, agree, consent, report, work
+from tests.engine import (
+    ABSENT,
+    DEAD,
+    DELIVERED,
+    Fake,
+    agree,
+    consent,
+    report,
+    sending,
+    waiting,
+    work,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -295,3 +308,89 @@ def test_canceling_while_it_is_being_sent_leaves_the_books_in_order(draft, now):
     assert len(carriers.left) + Recipient.objects.filter(state="skipped").count() == 3
     assert reconcile(Campaign.objects.get()).adds_up
     assert agree()
+
+
+# ---- Large campaigns are paused and resumed in the background ------------------------------------------------------
+
+
+@pytest.fixture
+def large(account, monkeypatch, now):
+    """Seven messages, of which two are held in one transaction."""
+    monkeypatch.setattr("deliveries.sending.launching.HELD_AT_ONCE", 2)
+    made = sending("sms")
+    for _ in range(7):
+        waiting(made, account, now)
+    return made
+
+
+def held():
+    return Outbox.objects.filter(held="campaign_paused", due_at=NOT_NOW).count()
+
+
+def rounds(now):
+    return list(iter(lambda: hold_or_let_go(now), 0))
+
+
+def test_a_large_campaign_is_paused_at_once_and_held_in_the_background(large, now):
+    pause(large)
+
+    large.refresh_from_db()
+    assert (large.state, held()) == (State.PAUSED, 2)
+    assert rounds(now) == [2, 2, 1]
+    assert held() == 7
+    assert dispatch(now + timedelta(hours=1), Fake()).looked_at == 0
+
+
+def test_what_is_not_held_yet_neither_leaves_nor_stands_in_the_way(large, account, now):
+    other = waiting(sending("sms"), account, now)
+    pause(large)
+    carriers = Fake()
+
+    result = dispatch(now, carriers, limit=3)
+
+    assert ([each.ref for each in carriers.left], result.looked_at) == ([str(other.uuid)], 1)
+
+
+def test_a_large_campaign_is_resumed_in_the_background(large, now):
+    meant = set(Outbox.objects.values_list("pk", "due_at"))
+    pause(large)
+    rounds(now)
+
+    resume(large)
+
+    assert held() == 5
+    assert rounds(now) == [2, 2, 1]
+    assert set(Outbox.objects.values_list("pk", "due_at")) == meant
+    assert not Outbox.objects.exclude(held="").exists()
+
+
+def test_resuming_before_all_is_held_lets_all_go(large, now):
+    pause(large)
+    resume(large)
+    pause(large)
+    resume(large)
+
+    rounds(now)
+
+    assert dispatch(now, Fake()).handed_over == 7
+
+
+def test_what_waits_for_another_reason_goes_on_waiting(large, now):
+    first = Outbox.objects.order_by("pk")[0]
+    pause(large)
+    Outbox.objects.filter(pk=first.pk).update(held="quiet_hours", due_at=now + timedelta(hours=9))
+
+    resume(large)
+    rounds(now)
+
+    first.refresh_from_db()
+    assert (first.held, first.due_at) == ("quiet_hours", now + timedelta(hours=9))
+
+
+def test_a_campaign_paused_and_canceled_is_withdrawn(large, now):
+    pause(large)
+    cancel(large, now)
+    rounds(now)
+    withdraw_canceled(now)
+
+    assert not Outbox.objects.exists()

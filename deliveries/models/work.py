@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.db import models
@@ -13,6 +13,9 @@ from campaigns.models import Campaign
 from contacts.channels import Channel
 from deliveries.models.messages import BARE, Message
 from deliveries.statuses import Disposition, Status
+
+# Sorts behind everything that has a time: not before somebody lets it.
+NOT_NOW = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 class Outbox(models.Model):
@@ -32,7 +35,9 @@ class Outbox(models.Model):
     claimed_until = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0, help_text="Counted before each attempt.")
     held = models.CharField(
-        max_length=24, blank=True, help_text="Why the gate postponed it, from contacts/gate.py."
+        max_length=24,
+        blank=True,
+        help_text="Why it waits: a reason of contacts/gate.py, or a word of sending/dispatch.py.",
     )
 
     class Meta:
@@ -45,6 +50,8 @@ class Outbox(models.Model):
             models.Index(
                 fields=["claimed_until"], name="outbox_claimed", condition=Q(claimed_until__isnull=False)
             ),
+            # To hold, let go or withdraw a campaign's, some at a time.
+            models.Index(fields=["campaign_id", "message"], name="outbox_campaign"),
         ]
 
     def __str__(self) -> str:

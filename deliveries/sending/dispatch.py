@@ -20,13 +20,15 @@ from campaigns.models import Campaign, Content, Recipient
 from campaigns.segments import segments
 from contacts.channels import Channel
 from contacts.gate import REASONS, Ask, Reason, Verdict, check
-from deliveries import mappings
+from deliveries import mappings, quarantine
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import UNDER_WAY, State, Step
 from deliveries.deciding.knowing import rules_of
 from deliveries.models import Account, Decision, Message, Outbox, RecipientTally
+from deliveries.models.work import NOT_NOW
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Handover, Outgoing, Report
+from deliveries.quarantine import Kind
 from deliveries.receiving.recording import apply, event
 from deliveries.sending.composing import contents_of, outgoing
 from deliveries.sending.transport import LEASE, Answered, Claimed, Transport
@@ -38,9 +40,13 @@ logger = logging.getLogger(__name__)
 
 CLAIM = 50  # messages that may be in doubt when a process is killed
 STORE_ATTEMPTS = 3
-# A message that keeps ending its process comes again ever later, behind its neighbours.
+# A message that ended its process is handed over alone, ever later, and in the end not at all.
 RECOVERIES_AT_ONCE = 3
 RECOVERY_PAUSE = timedelta(minutes=1)
+MOST_ENDINGS = 5
+# Among the reasons why a row of the outbox waits:
+ANSWER_LOST = "answer_lost"  # its process did not end: it asks the provider once its claim has run out
+SET_ASIDE = "set_aside"  # until an administrator has it tried again
 WAIT_FOR_CONTENT = timedelta(minutes=5)
 MOST_PAUSES = 72  # of that length: what cannot be put together is tried again four times a day
 AT_ONCE = timedelta(0)
@@ -90,14 +96,46 @@ def recover(now: datetime, transport: Transport | None = None, limit: int = CLAI
     transport = transport or Transport()
     with transaction.atomic():
         rows = _lock(Outbox.objects.filter(claimed_until__lt=now).order_by("claimed_until")[:limit])
+        rows = _count_endings(rows, now)
         began = {row.message_id: row.claimed_until - LEASE for row in rows if row.claimed_until}
         for row in rows:
-            row.claimed_until = now + LEASE
-        rewrite(rows, ["claimed_until"])
+            row.claimed_until, row.held = now + LEASE, ""
+        rewrite(rows, ["claimed_until", "held"])
     claimed = _prepare(rows, began, now)
     if claimed:
-        _keep(transport.find(claimed), now, result, found=True)
+        answers = transport.find(claimed)
+        _not_asked(claimed, answers)
+        _keep(answers, now, result, found=True)
     return result
+
+
+def _count_endings(rows: Sequence[Outbox], now: datetime) -> list[Outbox]:
+    """Those to look up now. A claim that ran out without an answer lost means that its process ended: counted before
+    the next attempt. One that was there before when a process ended goes alone, so that its neighbours, counted
+    with it, can go on; the last time it is set aside, still claimed: whether it left is not known.
+    """
+    ended = {row.message_id: row for row in rows if row.held != ANSWER_LOST}
+    suspects = quarantine.troubled(Kind.HAND_OVER, ended)
+    if suspects:
+        alone = min(suspects)
+        ended, rows = {alone: ended[alone]}, [ended[alone]]
+    attempts = quarantine.count(Kind.HAND_OVER, ended, now) if ended else {}
+    too_often = [row for pk, row in ended.items() if attempts[pk] >= MOST_ENDINGS]
+    for row in too_often:
+        logger.error("Message %d is set aside: it was there each time its process ended", row.message_id)
+        row.claimed_until, row.held = NOT_NOW, SET_ASIDE
+        quarantine.set_aside(Kind.HAND_OVER, row.message_id, quarantine.NO_END, now)
+    rewrite(too_often, ["claimed_until", "held"])
+    return [row for row in rows if row not in too_often]
+
+
+def _not_asked(claimed: Sequence[Claimed], answers: Sequence[Answered]) -> None:
+    """The provider could not be asked about these now: nothing ended for them."""
+    asked = {answer.claimed.message.pk for answer in answers}
+    rest = [each for each in claimed if each.message.pk not in asked]
+    for until in {each.until for each in rest}:
+        mine = Outbox.objects.filter(pk__in=[each.message.pk for each in rest], claimed_until=until)
+        mine.update(held=ANSWER_LOST)
 
 
 def _keep(answers: Sequence[Answered], now: datetime, result: Dispatched, *, found: bool = False) -> None:
@@ -136,12 +174,17 @@ def _claim(now: datetime, limit: int, result: Dispatched) -> list[Outbox]:
         Account.objects.filter(Q(paused_until__gt=now) | Q(active=False)).values_list("pk", flat=True)
     )
     due = Outbox.objects.filter(claimed_until=None, due_at__lte=now).exclude(account_id__in=resting)
+    if pausing := _being_paused():
+        due = due.exclude(campaign_id__in=pausing)
     # One after the other, so that the index finds each without wading through what is due tomorrow.
     rows: list[Outbox] = []
     for urgent in (True, False):
         rows += _lock(due.filter(urgent=urgent).order_by("due_at", "message_id")[: limit - len(rows)])
     if not rows:
         return []
+    suspects = quarantine.troubled(Kind.HAND_OVER, [row.message_id for row in rows])
+    if suspects:  # alone, so that it can end its process for nobody else
+        rows = [row for row in rows if row.message_id in suspects][:1]
     asks = _asks(rows)
     verdicts = check(asks, now)
     said = contents_of(row.campaign_id for row in rows)
@@ -166,6 +209,12 @@ def _claim(now: datetime, limit: int, result: Dispatched) -> list[Outbox]:
         _stop(those, reason, verdicts, now)
     result.held, result.stopped = len(held), sum(map(len, stopped.values()))
     return go
+
+
+def _being_paused() -> list[int]:
+    """Paused campaigns whose messages still stand among what is due: they must not be in the others' way."""
+    paused = Campaign.objects.filter(outbox_to__isnull=False, state=Campaign.State.PAUSED)
+    return list(paused.values_list("pk", flat=True))
 
 
 def _asks(rows: Sequence[Outbox]) -> list[Ask]:
@@ -268,11 +317,13 @@ def _store(answers: Sequence[Answered], now: datetime, *, found: bool = False) -
         a for a in answers if (row := held.get(a.claimed.message.pk)) and row.claimed_until == a.claimed.until
     ]
     done = Dispatched()
-    left, events, back = [], [], []
+    left, events, back, unanswered = [], [], [], []
     for claimed, answer in mine:
         message = claimed.message
         if answer is None and not found:
             done.in_doubt += 1  # it keeps its claim: when that runs out, the provider is asked
+            held[message.pk].held = ANSWER_LOST
+            unanswered.append(held[message.pk])
         elif answer is None or answer.accepted:
             left.append((claimed, answer))
             native = ("handed over" if answer else "answer lost", "", "")
@@ -286,6 +337,7 @@ def _store(answers: Sequence[Answered], now: datetime, *, found: bool = False) -
             events.append(_refused(message, claimed.account, answer, now))
             done.refused += 1
     _left(left, recipients, now)
+    rewrite(unanswered, ["held"])
     apply(events, now)
     answered = {claimed.account.pk for claimed, answer in mine if answer and answer.retry_after is None}
     _put_back(back, now)
@@ -324,6 +376,7 @@ def _left(
     _open([recipient for recipient in recipients if recipient.pk in opened], now)
     rewrite(rows, ["handed_over_at", "confirm_by", "provider_message_id", "segments"])
     Outbox.objects.filter(pk__in=[message.pk for message in rows]).delete()
+    quarantine.forget(Kind.HAND_OVER, [message.pk for message in rows])
 
 
 def _segments(outgoing: Outgoing, answer: Handover | None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import Step
 from deliveries.deciding.followup import look_again
 from deliveries.models import Message, Outbox, RecipientTally
+from deliveries.models.work import NOT_NOW
 from deliveries.quarantine import Kind
 from deliveries.sending.expansion import audience_size
 from deliveries.sending.routes import routes
@@ -26,8 +27,9 @@ from deliveries.tasks import ring
 
 State = Campaign.State
 
-WITHDRAWN_AT_ONCE = 2_000  # messages in one transaction
-NOT_NOW = datetime(9000, 1, 1, tzinfo=UTC)
+# Messages in one transaction:
+WITHDRAWN_AT_ONCE = 2_000
+HELD_AT_ONCE = 5_000
 
 
 class CannotLaunch(Exception):
@@ -80,12 +82,15 @@ def launch(campaign: Campaign, by: User | None, now: datetime) -> None:
 
 
 def pause(campaign: Campaign, *states: str) -> bool:
-    """Hold what has not left yet; False when the campaign is in none of `states`, or not sending."""
+    """Hold what has not left yet; False when the campaign is in none of `states`, or not sending.
+
+    From now on the gate lets nothing of it leave. Of a large campaign what waits is held in the background.
+    """
     with transaction.atomic():
-        mine = _move(campaign, states or (State.SENDING,), state=State.PAUSED)
-        if mine:  # out of the claims' way at once, rather than refused one by one every few minutes
-            waiting = Outbox.objects.filter(campaign_id=campaign.pk, claimed_until=None)
-            waiting.update(due_at=NOT_NOW, held=Reason.CAMPAIGN_PAUSED)
+        mine = _move(campaign, states or (State.SENDING,), state=State.PAUSED, outbox_to=0)
+        if mine:
+            _hold_some(campaign)
+        transaction.on_commit(ring)
     return mine
 
 
@@ -94,14 +99,47 @@ def resume(campaign: Campaign) -> bool:
     expanded = Q(expanded_count__gte=F("audience_size"))
     on = Case(When(expanded, then=Value(State.SENDING)), default=Value(State.LAUNCHING))
     with transaction.atomic():
-        mine = _move(campaign, [State.PAUSED], state=on)
+        mine = _move(campaign, [State.PAUSED], state=on, outbox_to=0)
         if mine:
-            held = Outbox.objects.filter(campaign_id=campaign.pk, held=Reason.CAMPAIGN_PAUSED)
-            meant = Message.objects.filter(pk=OuterRef("pk")).values("due_at")
-            held.update(due_at=Subquery(meant), held="")
+            _hold_some(campaign)
             quarantine.forget(Kind.PREPARE, [campaign.pk])
         transaction.on_commit(ring)
     return mine
+
+
+def hold_or_let_go(now: datetime) -> int:
+    """The next messages of campaigns that were paused or resumed; return how many were looked at."""
+    moving = Campaign.objects.filter(outbox_to__isnull=False).order_by("pk")
+    return sum(
+        quarantine.run(Kind.HOLD, campaign.pk, partial(_hold_more, campaign), now) for campaign in moving
+    )
+
+
+@transaction.atomic
+def _hold_more(campaign: Campaign) -> int:
+    return _hold_some(campaign)
+
+
+def _hold_some(campaign: Campaign) -> int:
+    """Of a paused campaign, put what waits out of the claims' way, rather than have each refused every few minutes; of
+    a resumed one, put it back. Return how many of its messages were looked at. Call in a transaction."""
+    campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
+    if campaign.outbox_to is None:
+        return 0
+    waiting = Outbox.objects.filter(campaign_id=campaign.pk, pk__gt=campaign.outbox_to).order_by("pk")
+    ids = list(waiting.values_list("pk", flat=True)[:HELD_AT_ONCE])
+    if ids:
+        these = Outbox.objects.filter(
+            campaign_id=campaign.pk, pk__gt=campaign.outbox_to, pk__lte=ids[-1], claimed_until=None
+        )
+        if campaign.state == State.PAUSED:
+            these.update(due_at=NOT_NOW, held=Reason.CAMPAIGN_PAUSED)
+        else:
+            meant = Message.objects.filter(pk=OuterRef("pk")).values("due_at")
+            these.filter(held=Reason.CAMPAIGN_PAUSED).update(due_at=Subquery(meant), held="")
+    campaign.outbox_to = ids[-1] if len(ids) == HELD_AT_ONCE else None
+    campaign.save(update_fields=["outbox_to"])
+    return len(ids)
 
 
 def cancel(campaign: Campaign, now: datetime) -> bool:
@@ -110,7 +148,8 @@ def cancel(campaign: Campaign, now: datetime) -> bool:
     What waits is withdrawn, of a large campaign in the background: it is complete once that is done.
     """
     with transaction.atomic():
-        mine = _move(campaign, [State.LAUNCHING, State.SENDING, State.PAUSED], state=State.CANCELED)
+        going = [State.LAUNCHING, State.SENDING, State.PAUSED]
+        mine = _move(campaign, going, state=State.CANCELED, outbox_to=None)
         if mine:
             _withdraw_some(campaign, now)
             transaction.on_commit(ring)
