@@ -2,7 +2,7 @@ import pytest
 
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Report
-from deliveries.providers.smpp import command_status, said
+from deliveries.providers.smpp import STATES, command_status, moment, said
 from deliveries.receiving.translation import shipped
 from tests.handing import against, message
 
@@ -21,6 +21,9 @@ SMPP = PROVIDERS["smpp"]
         ("text:id:1 stat:DELIVRD", ("", "", "", "")),
         ("msgid:5 substat:1", ("", "", "", "")),
         ("", ("", "", "", "")),
+        ("The word DELIVRD alone", ("", "", "", "")),
+        ("id:DELIVRD1 stat:UNDELIV", ("DELIVRD1", "UNDELIV", "", "")),
+        ("id:5 stat:UNDELIV text:stat:DELIVRD", ("5", "UNDELIV", "", "")),
         ("NACK/0x0000000b/Invalid Destination Address", ("", "", "", "")),
     ],
 )  # fmt: skip
@@ -31,10 +34,48 @@ def test_the_text_of_a_receipt_is_read_by_its_keys(text, expected):
 @pytest.mark.parametrize(
     ("given", "written"),
     [("11", "0x0000000B"), ("0x0000000b", "0x0000000B"), ("0xB", "0x0000000B"), ("0", "0x00000000"),
-     ("1061", "0x00000425"), ("ESME_RINVDSTADR", "ESME_RINVDSTADR"), ("", "")],
+     ("1061", "0x00000425"), ("ESME_RINVDSTADR", "0x0000000B"), ("esme_rinvdstadr", "0x0000000B"),
+     ("RTHROTTLED", "0x00000058"), ("ESME_RINVTLVVAL", "0x000000C4"), ("ESME_ROK", "0x00000000"),
+     ("ESME_RNOSUCHNAME", "ESME_RNOSUCHNAME"), ("", "")],
 )  # fmt: skip
 def test_a_command_status_is_compared_as_a_number(given, written):
     assert command_status(given) == written
+
+
+def test_every_refusal_of_the_table_is_known_by_its_name():
+    rows = [
+        row for key, row in shipped().codes.items() if key.table == "smpp" and row.name.startswith("ESME_")
+    ]
+
+    numbers = {row.name: row.code for row in rows if row.code.startswith("0x")}
+    assert len(numbers) > 60
+    assert {name: command_status(name) for name in numbers} == numbers
+
+
+def test_the_words_that_count_without_their_key_are_those_of_the_table():
+    listed = {key.code.upper() for key in shipped().codes if key.table == "smpp" and key.kind == "status"}
+
+    assert {word for word in listed if word.isalpha()} == STATES
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "at"),
+    [
+        ("2603041700", "Europe/Berlin", "2026-03-04T16:00:00+00:00"),
+        ("20260304170000", "Europe/Berlin", "2026-03-04T16:00:00+00:00"),
+        ("2026-03-04 17:00", "Europe/Berlin", "2026-03-04T16:00:00+00:00"),
+        ("2026-03-04T17:00:00Z", "Europe/Berlin", "2026-03-04T17:00:00+00:00"),
+        ("260304170000004-", "Europe/Berlin", "2026-03-04T18:00:00+00:00"),
+        ("1772643600000", "", "2026-03-04T17:00:00+00:00"),
+        ("2026-13-40", "", None),
+        ("20261340000000", "", None),
+        ("soon", "", None),
+    ],
+)
+def test_a_date_is_read_in_every_usual_form_by_the_centres_clock(text, zone, at):
+    found = moment(text, zone)
+
+    assert (found and found.isoformat()) == at
 
 
 def test_a_gateway_that_only_reports_refuses_to_send():

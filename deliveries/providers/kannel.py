@@ -8,7 +8,7 @@ them from here: max-messages = 0),
     keyword = default
     catch-all = true
     max-messages = 0
-    get-url = "https://…/hooks/TOKEN/inbound?k=SECRET&from=%p&to=%P&text=%b&charset=%C&t=%T&i=%I"
+    get-url = "https://…/hooks/TOKEN/inbound?k=SECRET&from=%p&to=%P&text=%b&charset=%C&coding=%c&t=%T&i=%I"
 
 and in its sendsms-user `concatenation = true` and a `max-messages` for long texts. Of those only the first part is
 reported on.
@@ -21,6 +21,8 @@ from collections.abc import Mapping
 import httpx
 
 from campaigns.segments import GSM, size
+from deliveries.providers.alphabets import GSM as GSM_SEPTETS
+from deliveries.providers.alphabets import LATIN, UCS2, decoded, from_hex, named, readable
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Handover, Inbound, Outgoing, Report
 from deliveries.providers.handing_over import post, refused
@@ -33,7 +35,8 @@ ALL_EVENTS = "31"
 EVENTS = {"1", "2", "4", "8", "16", "32"}
 # What Kannel makes of a centre's words; of every other word it makes 2.
 MADE_OF = {"DELIVRD": "1", "ACCEPTD": "4", "ENROUTE": "4", "ACKED": "4", "BUFFRED": "4", "BUFFERD": "4"}
-ENCODINGS = {"UTF-16BE": "utf-16-be", "ISO-8859-1": "latin-1"}
+# Its own numbers (%c), and those of SMPP that some configurations fill in instead.
+CODINGS = {"0": GSM_SEPTETS, "1": LATIN, "2": UCS2, "3": LATIN, "8": UCS2}
 
 
 class Kannel(Unsigned):
@@ -116,19 +119,26 @@ def refusal(text: str) -> str:
     if prefix != "NACK":
         return ""
     number = reason.partition("/")[0]
-    code = command_status(number) if number.lower().startswith("0x") else text
+    code = command_status(number) if number.lower().startswith(("0x", "esme_")) else text
     return code[:LONGEST_WORD] if code.isprintable() else ""
 
 
 def inbound(raw: bytes) -> Inbound:
-    """`text` is in the encoding that `charset` names."""
     fields = form(raw)
-    text = dict(reversed(pairs(raw))).get(b"text", b"")
     return Inbound(
         sender=fields.number("from", required=True),
         recipient=fields.address("to"),
         channel="sms",
-        text=clean(text.decode(ENCODINGS.get(fields.get("charset", "").upper(), "utf-8"), "replace")),
+        text=clean(written(fields, dict(reversed(pairs(raw))).get(b"text", b""))),
         occurred_at=epoch(fields.get("t")),
         provider_message_id=fields.id("i", required=False),
     )
+
+
+def written(fields: Told, text: bytes) -> str:
+    """The text in the encoding that `charset` or `coding` names; from hex digits where `binary` gives them."""
+    encoding = named(fields.maybe("charset"))
+    coding = fields.maybe("coding")
+    if binary := from_hex(fields.text("binary")):
+        return decoded(binary, CODINGS.get(coding, named(coding)) or encoding or LATIN)
+    return decoded(text, encoding) if encoding else readable(text, CODINGS.get(coding, named(coding)))
