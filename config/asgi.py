@@ -1,36 +1,65 @@
 """The one entry for a web server: receipts go to the receiver, everything else to Django's pages.
 
 The pages run as a WSGI application in threads: Django's own asynchronous handler is many times slower, and the
-receiver must not wait behind it.
+receiver must not wait behind it. No thread waits for a client (config/buffering.py), and whoever watches over the
+process is answered without one.
 """
 
 import os
-from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
 
 from a2wsgi import WSGIMiddleware
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-pages = WSGIMiddleware(get_wsgi_application(), workers=10)  # type: ignore[arg-type]
+THREADS = 10
+django = get_wsgi_application()
 
+from config.buffering import Buffered, Limits, Pieces, Receive, Scope, Send  # noqa: E402
+from config.monitoring import Monitors  # noqa: E402 - its checks need Django set up
+from config.peers import caller  # noqa: E402
 from deliveries.receiving import receiver  # noqa: E402 - its models need Django set up
 
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
+
+def in_pieces(environ: Any, start_response: Any) -> Pieces:
+    return Pieces(django(environ, start_response))
+
+
+pages = Buffered(
+    WSGIMiddleware(in_pieces, workers=THREADS),  # type: ignore[arg-type]
+    Limits(most=settings.REQUEST_MAX_BYTES, seconds=settings.REQUEST_SECONDS, waiting=THREADS // 2),
+)
+monitors = Monitors()
 PRINTABLE = "".join(map(chr, range(33, 127)))
 
 
-async def application(scope: dict, receive: Receive, send: Send) -> None:
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         await lifespan(receive, send)
-    elif scope["type"] == "http" and scope["path"].startswith("/hooks/"):
-        await receiver.receive(scope, receive, send)
     elif scope["type"] == "http":
-        await pages(tidy(scope), receive, send)  # type: ignore[arg-type]
+        await answer(seen_past_proxies(scope), receive, send)
     elif scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1000})
+
+
+async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    path = scope["path"]
+    if path.startswith("/hooks/"):
+        await receiver.receive(scope, receive, send)
+    elif path in monitors.paths:
+        await monitors(scope, receive, send)
+    else:
+        await pages(tidy(scope), receive, send)
+
+
+def seen_past_proxies(scope: Scope) -> Scope:
+    """With the caller itself as the client, for the receiver and the pages alike. No port: a proxy tells none."""
+    if settings.TRUSTED_PROXIES and scope.get("client"):
+        peer = caller(scope["client"][0], scope["headers"], settings.TRUSTED_PROXIES, settings.PROXY_HEADER)
+        scope["client"] = (peer, 0)
+    return scope
 
 
 async def lifespan(receive: Receive, send: Send) -> None:
@@ -43,7 +72,7 @@ async def lifespan(receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.shutdown.complete"})
 
 
-def tidy(scope: dict) -> dict:
+def tidy(scope: Scope) -> Scope:
     """What WSGI cannot carry: bare bytes in the query, and names with `_` that would pass for ones with `-`."""
     headers = [(name, value) for name, value in scope["headers"] if b"_" not in name]
     return {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
@@ -92,6 +92,20 @@ def hosts(name: str, default: str = "") -> list[str]:
         bare = word[1:-1] if word.startswith("[") and word.endswith("]") else word.removeprefix(".")
         if word != "*" and (not _is_host(bare) or (":" in bare and bare == word)):
             raise refuse(name, word, "host names without scheme and port", "waybill.example.com")
+    return found
+
+
+def networks(name: str, default: str = "") -> list[IPv4Network | IPv6Network]:
+    """Addresses and networks, comma separated; `none` for no network at all."""
+    found: list[IPv4Network | IPv6Network] = []
+    given = words(name, default)
+    for word in given if given != ["none"] else []:
+        try:
+            found.append(ip_network(word, strict=False))
+        except ValueError:
+            raise refuse(
+                name, word, "addresses or networks, comma separated, or none", "10.0.0.5,192.168.7.0/24"
+            ) from None
     return found
 
 

@@ -12,6 +12,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from config import environment as env
+from config.peers import FORWARDED, X_FORWARDED_FOR
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = env.folder("WAYBILL_VAR", BASE_DIR / "var")
@@ -194,9 +195,11 @@ SECURE_SSL_REDIRECT = PRODUCTION and HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked from inside, past the proxy that speaks TLS
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION and HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION and HTTPS
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY", default=False) else None
-)
+BEHIND_PROXY = env.flag("BEHIND_PROXY", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
+# Whose word counts on who the caller is (config/peers.py), and in which of the two headers they give it.
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", "127.0.0.0/8,::1" if BEHIND_PROXY else "")
+PROXY_HEADER = env.choice("PROXY_HEADER", X_FORWARDED_FOR, (X_FORWARDED_FOR, FORWARDED))
 
 # ---- What operators tune ---------------------------------------------------------------------------------
 
@@ -204,6 +207,9 @@ DEFAULT_REGION = env.region("DEFAULT_REGION", "US")  # for phone numbers written
 SANDBOX_URL = env.url("SANDBOX_URL", f"http://127.0.0.1:{PORT + 1}", schemes=("http", "https"))
 TWILIO_URL = env.url("TWILIO_URL", "https://api.twilio.com", schemes=("http", "https"))
 RECEIPT_MAX_BYTES = env.number("RECEIPT_MAX_BYTES", 262_144, low=1_024, high=16_777_216)
+# A request to a page: its longest body, and how long it may take (a second more for every 4,096 bytes that came).
+REQUEST_MAX_BYTES = env.number("REQUEST_MAX_BYTES", 16_777_216, low=65_536, high=1_073_741_824)
+REQUEST_SECONDS = env.number("REQUEST_SECONDS", 20, low=1, high=3_600)
 RECEIPTS_WAITING_MAX = env.number("RECEIPTS_WAITING_MAX", 10_000, low=1, high=1_000_000)
 # How long a message handed over is its process's own; then it counts as in doubt, and is looked up.
 HANDOVER_LEASE_SECONDS = env.number("HANDOVER_LEASE_SECONDS", 60, low=3, high=3_600)

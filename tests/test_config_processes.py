@@ -121,8 +121,8 @@ def test_a_header_with_an_underscore_does_not_pass_for_the_proxys(start):
     web = start("web", **production)
     web.wait_for(web.answers)
 
-    forged = web.get("/healthz", headers={"X_Forwarded_Proto": "https"})
-    genuine = web.get("/healthz", headers={"X-Forwarded-Proto": "https"})
+    forged = web.get("/contacts/", headers={"X_Forwarded_Proto": "https"})
+    genuine = web.get("/contacts/", headers={"X-Forwarded-Proto": "https"})
 
     assert "strict-transport-security" not in forged.headers
     assert "strict-transport-security" in genuine.headers

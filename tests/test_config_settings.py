@@ -73,6 +73,12 @@ def test_a_fresh_checkout_needs_no_environment(tmp_path):
         ("ALLOWED_HOSTS", "https://waybill.example.com"),
         ("ALLOWED_HOSTS", "waybill.example.com:8000"),
         ("WAYBILL_VAR", __file__),
+        ("TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("TRUSTED_PROXIES", "proxy.example.com"),
+        ("TRUSTED_PROXIES", "10.0.0.5,none"),
+        ("PROXY_HEADER", "X-Real-IP"),
+        ("REQUEST_MAX_BYTES", "0"),
+        ("REQUEST_SECONDS", "0"),
     ],
 )
 def test_a_malformed_value_is_refused_by_its_name(tmp_path, name, value):
@@ -202,6 +208,26 @@ def test_flags_are_plain_words(monkeypatch, word, meant):
     monkeypatch.setenv("SOME_FLAG", word)
 
     assert env.flag("SOME_FLAG", default=not meant) is meant
+
+
+@pytest.mark.parametrize(
+    ("environment", "trusted"),
+    [
+        ({}, "[]"),
+        ({"BEHIND_PROXY": "1"}, "['127.0.0.0/8', '::1/128']"),
+        ({"BEHIND_PROXY": "1", "TRUSTED_PROXIES": "none"}, "[]"),
+        (
+            {"BEHIND_PROXY": "1", "TRUSTED_PROXIES": "10.0.0.5, 192.168.7.1/24"},
+            "['10.0.0.5/32', '192.168.7.0/24']",
+        ),
+    ],
+)
+def test_behind_a_proxy_the_one_on_this_machine_is_believed_unless_others_are_named(
+    tmp_path, environment, trusted
+):
+    done = load(tmp_path, "[str(one) for one in settings.TRUSTED_PROXIES]", **environment)
+
+    assert done.stdout.strip() == trusted, done.stderr
 
 
 def test_words_drop_blanks(monkeypatch):

@@ -87,6 +87,8 @@ def allowed_peer(call: Call, credentials: Mapping[str, Any]) -> bool:
         return True
     try:
         peer = ip_address(call.peer)
+        if peer.version == 6 and peer.ipv4_mapped:  # how a socket for both kinds writes an IPv4 caller
+            peer = peer.ipv4_mapped
         return any(peer in ip_network(network, strict=False) for network in listed)
     except ValueError:
         return False

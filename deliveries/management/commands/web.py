@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import resource
 import socket
 from typing import Any
 
 import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+
+CONNECTIONS = 65_536  # and files, that may be open at once
 
 
 def refuse_taken_port(host: str, port: int, name: str = "PORT") -> None:
@@ -27,19 +30,29 @@ def refuse_taken_port(host: str, port: int, name: str = "PORT") -> None:
             ) from problem
 
 
+def allow_connections() -> None:
+    """As many as the machine allows: a few hundred slow clients must not take every place from the others."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS if hard == resource.RLIM_INFINITY else min(CONNECTIONS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 class Command(BaseCommand):
     help = "Serve pages and receipts on HOST:PORT."
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_taken_port(settings.HOST, settings.PORT)
+        allow_connections()
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.run(
                 "config.asgi:application",
                 host=settings.HOST,
                 port=settings.PORT,
                 loop="auto",
-                http="httptools",
+                http="config.protocol:BoundedProtocol",
+                ws="none",
                 lifespan="on",
                 access_log=False,
                 log_config=None,  # ours stands

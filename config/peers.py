@@ -1,0 +1,65 @@
+"""Who calls: the address of the caller, seen past the proxies that are ours.
+
+A proxy puts the address it was called from behind those it was told. So the list is read from its end, and only as far
+as the ones who wrote it are proxies of ours: whatever stands before that, anybody can have written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+Network = IPv4Network | IPv6Network
+Headers = Iterable[tuple[bytes, bytes]]
+
+X_FORWARDED_FOR, FORWARDED = "X-Forwarded-For", "Forwarded"
+ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
+PARAMETER = re.compile(r'(?:^|;)\s*for\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;"\s]*))\s*(?=;|$)', re.IGNORECASE)
+WITH_PORT = re.compile(r"\[([^\]]*)\](?::\w+)?|([\d.]+):\w+")
+
+
+def caller(peer: str, headers: Headers, trusted: Sequence[Network], header: str) -> str:
+    """The nearest address that is no proxy of ours; `peer` is who opened the connection.
+
+    '' when a proxy of ours names one that cannot be read: nobody is taken for somebody else. `header` is the one that
+    our proxies write; the other is whatever the caller wanted it to be.
+    """
+    found = read_address(peer)
+    if found is None or not is_trusted(found, trusted):
+        return peer if found is None else str(found)
+    for hop in reversed(hops(headers, header)):
+        found = read_address(hop)
+        if found is None:
+            return ""
+        if not is_trusted(found, trusted):
+            break
+    return str(found)
+
+
+def is_trusted(address: IPv4Address | IPv6Address, trusted: Sequence[Network]) -> bool:
+    return any(address in network for network in trusted)
+
+
+def hops(headers: Headers, header: str) -> list[str]:
+    """The addresses in the header, however often it was sent; '' for one that is not told."""
+    name = header.lower().encode()
+    lines = ",".join(value.decode("latin-1") for given, value in headers if given.lower() == name)
+    if header == FORWARDED:
+        return [_for(element) for element in ELEMENT.findall(lines) if element.strip()]
+    return [hop for one in lines.split(",") if (hop := one.strip())]
+
+
+def _for(element: str) -> str:
+    told = PARAMETER.search(element.strip())
+    return (told[1] or told[2] or "").strip() if told else ""
+
+
+def read_address(text: str) -> IPv4Address | IPv6Address | None:
+    """An address with or without its port, an IPv4 one written as IPv6 as itself; None for anything else."""
+    with_port = WITH_PORT.fullmatch(text)
+    try:
+        found = ip_address((with_port[1] or with_port[2] or "") if with_port else text)
+    except ValueError:
+        return None
+    return (isinstance(found, IPv6Address) and found.ipv4_mapped) or found

@@ -1,0 +1,84 @@
+"""Who calls, seen past our own proxies."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+
+from config.peers import caller
+
+OURS = [ip_network("127.0.0.0/8"), ip_network("10.0.0.0/8"), ip_network("2001:db8:aaaa::/48")]
+X, F = "X-Forwarded-For", "Forwarded"
+# Who opened the connection, the header's lines, who it was.
+X_FORWARDED_FOR = [
+    ("127.0.0.1", [], "127.0.0.1"),
+    ("198.51.100.9", [], "198.51.100.9"),
+    ("127.0.0.1", ["198.51.100.9"], "198.51.100.9"),
+    # Whoever is no proxy of ours may say what they like.
+    ("198.51.100.9", ["192.0.2.1"], "198.51.100.9"),
+    ("127.0.0.1", ["192.0.2.1, 198.51.100.9"], "198.51.100.9"),
+    ("127.0.0.1", ["192.0.2.1", "198.51.100.9"], "198.51.100.9"),
+    ("127.0.0.1", ["10.0.0.7, 198.51.100.9"], "198.51.100.9"),
+    # A chain of our own.
+    ("127.0.0.1", ["198.51.100.9, 10.0.0.7, 10.1.2.3"], "198.51.100.9"),
+    ("127.0.0.1", ["192.0.2.1, 198.51.100.9, 10.0.0.7"], "198.51.100.9"),
+    ("127.0.0.1", ["10.0.0.7, 10.1.2.3"], "10.0.0.7"),
+    # Ways to write one.
+    ("127.0.0.1", ["198.51.100.9:4711"], "198.51.100.9"),
+    ("127.0.0.1", ["[2001:db8::9]:4711"], "2001:db8::9"),
+    ("127.0.0.1", ["2001:DB8:0::9"], "2001:db8::9"),
+    ("127.0.0.1", ["::ffff:198.51.100.9"], "198.51.100.9"),
+    ("::ffff:127.0.0.1", ["198.51.100.9"], "198.51.100.9"),
+    ("2001:db8:aaaa::1", ["2001:db8::9"], "2001:db8::9"),
+    ("127.0.0.1", ["  198.51.100.9  ,"], "198.51.100.9"),
+    # What cannot be read is nobody, and nobody else either.
+    ("127.0.0.1", ["192.0.2.1, unknown"], ""),
+    ("127.0.0.1", ["192.0.2.1, _hidden, 10.0.0.7"], ""),
+    ("127.0.0.1", ["192.0.2.1, 198.51.100.256"], ""),
+    ("127.0.0.1", ["192.0.2.1, ٣.١.١.١"], ""),
+    ("", ["192.0.2.1"], ""),
+    ("/run/socket", ["192.0.2.1"], "/run/socket"),
+]
+FORWARDED = [
+    ("127.0.0.1", ["for=198.51.100.9"], "198.51.100.9"),
+    ("127.0.0.1", ["For=198.51.100.9;proto=https;by=10.0.0.7"], "198.51.100.9"),
+    ("127.0.0.1", ["proto=https; for=198.51.100.9:4711"], "198.51.100.9"),
+    ("127.0.0.1", ['for="[2001:db8::9]:4711"'], "2001:db8::9"),
+    ("127.0.0.1", ['for="[2001:db8::9]"'], "2001:db8::9"),
+    ("127.0.0.1", ['for="198.51.100.9:4711", for=10.0.0.7'], "198.51.100.9"),
+    ("127.0.0.1", ["for=192.0.2.1", "for=198.51.100.9"], "198.51.100.9"),
+    ("198.51.100.9", ["for=192.0.2.1"], "198.51.100.9"),
+    ("127.0.0.1", ["for=192.0.2.1, proto=https"], ""),
+    ("127.0.0.1", ["for=192.0.2.1, for=unknown"], ""),
+    ("127.0.0.1", ["for=_gazonk"], ""),
+    # A quote that is left open does not swallow what our proxy wrote behind it.
+    ("127.0.0.1", ['for="192.0.2.1, for=198.51.100.9'], "198.51.100.9"),
+    ("127.0.0.1", ['for="192.0.2.1', "for=198.51.100.9"], "198.51.100.9"),
+    ("127.0.0.1", ['by="for=192.0.2.1";for=198.51.100.9'], "198.51.100.9"),
+    ("127.0.0.1", ['by=";for=192.0.2.1";for=198.51.100.9'], "198.51.100.9"),
+    ("127.0.0.1", ["xfor=192.0.2.1;for=198.51.100.9"], "198.51.100.9"),
+]
+
+
+def headers(name, lines):
+    return [(b"host", b"x"), *((name.lower().encode(), line.encode()) for line in lines)]
+
+
+@pytest.mark.parametrize(("peer", "lines", "found"), X_FORWARDED_FOR)
+def test_the_caller_is_the_last_hop_that_is_no_proxy_of_ours(peer, lines, found):
+    assert caller(peer, headers(X, lines), OURS, X) == found
+
+
+@pytest.mark.parametrize(("peer", "lines", "found"), FORWARDED)
+def test_the_same_is_read_from_the_standard_header(peer, lines, found):
+    assert caller(peer, headers(F, lines), OURS, F) == found
+
+
+@pytest.mark.parametrize(("ours", "other", "spoofed"), [(X, F, "for=192.0.2.1"), (F, X, "192.0.2.1")])
+def test_the_header_that_our_proxies_do_not_write_says_nothing(ours, other, spoofed):
+    assert caller("127.0.0.1", headers(other, [spoofed]), OURS, ours) == "127.0.0.1"
+
+
+def test_without_proxies_of_ours_it_is_whoever_opened_the_connection():
+    assert caller("127.0.0.1", headers(X, ["192.0.2.1"]), [], X) == "127.0.0.1"
