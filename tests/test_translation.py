@@ -6,11 +6,53 @@ import pytest
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Report
 from deliveries.receiving.translation import CODES, Code, Key, Mapping, shipped
-from deliveries.statuses import Meaning, rank
+from deliveries.statuses import Meaning, disposition, rank
 
 
 def meaning(status, code="", channel="sms", provider="twilio", **more):
     return shipped().translate(provider, Report("", "SM1", channel, status, code, **more)).meaning
+
+
+@pytest.mark.parametrize(
+    ("provider", "word", "code"),
+    [
+        ("twilio", "failed", "sip:487"),
+        ("twilio", "no-answer", "sip:487"),
+        ("telnyx", "call.hangup", "sip:487"),
+        ("telnyx", "call.hangup", "q850:26"),
+        ("telnyx", "no-answer", "sip:487"),
+        ("telnyx", "failed", "q850:26"),
+        ("bird", "failed", "sip:487"),
+        ("infobip", "FAILED", "5487"),
+        ("infobip", "UNDELIVERABLE", "5487"),
+    ],
+)
+def test_a_call_that_rang_out_may_be_tried_again_and_is_none_that_we_withdrew(provider, word, code):
+    found = meaning(word, code, "voice", provider)
+
+    assert (found.status, found.failure_class) == ("no_answer", "temporary")
+    assert disposition(*found[:3], "conversation") == "PENDING_RETRY"
+
+
+@pytest.mark.parametrize(
+    ("provider", "channel", "word"),
+    [
+        ("twilio", "sms", "queued"),
+        ("twilio", "sms", "sent"),
+        ("twilio", "voice", "ringing"),
+        ("telnyx", "sms", "sending"),
+        ("vonage", "sms", "accepted"),
+        ("smpp", "sms", "ENROUTE"),
+        ("infobip", "sms", "7"),
+    ],
+)
+def test_what_is_under_way_has_not_failed_whatever_code_nobody_knows_comes_with_it(provider, channel, word):
+    report = Report("", "SM1", channel, word, "99-unheard-of")
+
+    found = shipped().translate(provider, report)
+
+    assert found.meaning[1:3] == ("none", "none")
+    assert not found.known
 
 
 def describe(provider, channel, code, status=""):

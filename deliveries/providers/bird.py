@@ -114,7 +114,8 @@ def message_report(data: Told) -> Report:
 
 def call_report(data: Told) -> Report:
     answer = data.marked("sip:", "sip_response_code")
-    failed = answer.startswith(("sip:4", "sip:5", "sip:6"))
+    # Beside a call that was withdrawn, 487 only says how it ended.
+    failed = answer.startswith(("sip:4", "sip:5", "sip:6")) and data.get("status") != "canceled"
     return Report(
         ref="",
         provider_message_id=data.id("call_id", "id"),

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Report
-from deliveries.statuses import REACHING, SETTLED, Evidence, FailureClass, Fault, Meaning, Status
+from deliveries.statuses import OPEN, REACHING, SETTLED, Evidence, FailureClass, Fault, Meaning, Status
 
 CODES = Path(__file__).resolve().parent.parent / "providers" / "codes"
 FALLBACK_CHANNEL = {"mms": "sms"}
@@ -144,6 +144,8 @@ class Mapping:
             return Translated(UNMAPPED, known=False, contradicts=False)
         word = outcome.status if outcome else Status.UNKNOWN.value
         failure_class, fault = UNEXPLAINED if unlisted else _class_and_fault(outcome, reason)
+        if unlisted and outcome and word in OPEN and outcome.failure_class == FailureClass.NONE:
+            failure_class, fault = NOT_A_FAILURE  # it is under way, whatever the code says
         if lasting and failure_class in LASTING:
             failure_class = lasting
         if reason and word in VAGUE and reason.status in NAMEABLE:
