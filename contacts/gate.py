@@ -31,6 +31,7 @@ class Reason(models.TextChoices):
     NO_ADDRESS = "no_address", "No address"
     NEEDS_CORRECTION = "needs_correction", "Needs correction"
     INVALID_ADDRESS = "invalid_address", "Invalid address"
+    NOT_IN_SERVICE = "not_in_service", "Not in service"
     WRONG_LINE = "wrong_line", "Wrong line type"
     OPTED_OUT = "opted_out", "Opted out"
     SUPPRESSED = "suppressed", "Suppressed"
@@ -86,6 +87,15 @@ class AddressFacts(NamedTuple):
     contact_time_zone: str
 
 
+class HealthFacts(NamedTuple):
+    """How the address fares on the channel of the ask."""
+
+    hard_fails: int = 0
+    closed: str = ""
+    closed_why: str = ""
+    marked_at: datetime | None = None
+
+
 class SuppressionFacts(NamedTuple):
     value: str
     contact_id: int | None
@@ -100,12 +110,12 @@ class SuppressionFacts(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the tables hold about one ask: its address, the suppressions in force that meet it, the consent that
-    counts on its channel, its failures in a row there."""
+    counts on its channel, how it fares there."""
 
     address: AddressFacts | None
     suppressions: tuple[SuppressionFacts, ...] = ()
     consent: LatestConsent | None = None
-    hard_fails: int = 0
+    health: HealthFacts = HealthFacts()
 
 
 class Objection(NamedTuple):
@@ -134,6 +144,8 @@ def _no_address(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
 
 
 def _needs_correction(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+    if facts.health.marked_at:
+        return Objection(f"marked on {_day(facts.health.marked_at)}")
     return Objection() if _validity(facts) == Address.Validity.NEEDS_CORRECTION else None
 
 
@@ -141,11 +153,18 @@ def _invalid_address(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
     return Objection() if _validity(facts) == Address.Validity.INVALID else None
 
 
+def _not_in_service(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+    dead = facts.health.closed == AddressHealth.Closed.NUMBER
+    return Objection(facts.health.closed_why) if dead else None
+
+
 def _validity(facts: Facts) -> str:
     return facts.address.validity if facts.address else ""
 
 
 def _wrong_line(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+    if facts.health.closed:
+        return Objection(facts.health.closed_why)
     line = facts.address.line_type if facts.address else ""
     if line not in IMPOSSIBLE_LINES[Channel(ask.channel)]:
         return None
@@ -171,9 +190,9 @@ def _no_consent(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
 
 
 def _hard_fails(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
-    if facts.hard_fails < ask.strikes:
+    if facts.health.hard_fails < ask.strikes:
         return None
-    return Objection(f"{facts.hard_fails} permanent failures in a row on {Channel(ask.channel).label}")
+    return Objection(f"{facts.health.hard_fails} permanent failures in a row on {Channel(ask.channel).label}")
 
 
 def _no_common_hour(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
@@ -231,7 +250,8 @@ REASONS: dict[Reason, Rule] = {
     Reason.NO_ADDRESS: Rule("there is no address for this channel", False, _no_address),
     Reason.NEEDS_CORRECTION: Rule("the address waits to be corrected", False, _needs_correction),
     Reason.INVALID_ADDRESS: Rule("the address is known to be invalid", False, _invalid_address),
-    Reason.WRONG_LINE: Rule("this kind of line cannot take the channel", False, _wrong_line),
+    Reason.NOT_IN_SERVICE: Rule("the number is not in service", False, _not_in_service),
+    Reason.WRONG_LINE: Rule("the number cannot take this channel", False, _wrong_line),
     Reason.OPTED_OUT: Rule("the person opted out", False, _opted_out),
     Reason.SUPPRESSED: Rule("the address or the contact is suppressed", False, _suppressed),
     Reason.NO_CONSENT: Rule("there is no consent for this channel", False, _no_consent),
@@ -277,7 +297,7 @@ def _gather(asks: Sequence[Ask], now: datetime) -> Iterator[Facts]:
     by_value = _suppressions("value__in", {each.value for each in addresses.values()}, now)
     by_contact = _suppressions("contact_id__in", contact_ids, now)
     consents = latest_consents(contact_ids)
-    fails = _hard_fail_counts(addresses)
+    health = _health(addresses)
     for ask in asks:
         address = addresses.get(ask.address_id) if ask.address_id is not None else None
         met = (*by_value[address.value], *by_contact[ask.contact_id]) if address else ()
@@ -285,7 +305,7 @@ def _gather(asks: Sequence[Ask], now: datetime) -> Iterator[Facts]:
             address=address,
             suppressions=tuple(each for each in met if _meets(each, ask)),
             consent=_consent_for(ask, consents),
-            hard_fails=fails.get((address.id, ask.channel), 0) if address else 0,
+            health=health.get((address.id, ask.channel), HealthFacts()) if address else HealthFacts(),
         )
 
 
@@ -322,12 +342,14 @@ def _consent_for(ask: Ask, latest: dict[tuple[int, str], LatestConsent]) -> Late
     return own
 
 
-def _hard_fail_counts(ids: Iterable[int]) -> dict[tuple[int, str], int]:
+def _health(ids: Iterable[int]) -> dict[tuple[int, str], HealthFacts]:
     rows = (
-        AddressHealth.objects.filter(address_id__in=part).values_list("address_id", "channel", "hard_fails")
+        AddressHealth.objects.filter(address_id__in=part).values_list(
+            "address_id", "channel", *HealthFacts._fields
+        )
         for part in in_lists(ids)
     )
-    return {(address_id, channel): count for part in rows for address_id, channel, count in part}
+    return {(address_id, channel): HealthFacts(*rest) for part in rows for address_id, channel, *rest in part}
 
 
 # ---- Words --------------------------------------------------------------------------------------------------

@@ -174,8 +174,13 @@ class AddressHealth(models.Model):
     """How an address fares on one channel, kept only once something went wrong there.
 
     A projection of the messages sent to it (`deliveries.deciding.health` recomputes it), so that receipts in
-    any order give the same row.
+    any order give the same row. What colleagues say about it stands in the last two columns.
     """
+
+    class Closed(models.TextChoices):
+        NUMBER = "number", "The number is not in service"
+        TEXTING = "texting", "The number takes no text messages"
+        CHANNEL = "channel", "The number cannot take this channel"
 
     address = models.ForeignKey(Address, on_delete=models.CASCADE, related_name="health", db_index=False)
     channel = models.CharField(max_length=8, choices=Channel)
@@ -184,6 +189,23 @@ class AddressHealth(models.Model):
     )
     last_failed_at = models.DateTimeField(null=True, blank=True)
     last_code = models.CharField(max_length=64, blank=True)
+    closed = models.CharField(
+        max_length=8,
+        choices=Closed,
+        blank=True,
+        help_text="A failure that says the channel cannot work at all; nothing is sent until something arrives.",
+    )
+    closed_why = models.CharField(
+        max_length=200, blank=True, help_text="What was reported, and on which channel."
+    )
+    marked_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="A colleague marked it for correction: nothing is sent on this channel.",
+    )
+    cleared_at = models.DateTimeField(
+        null=True, blank=True, help_text="The address was confirmed: what failed before does not count."
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -125,4 +125,4 @@ def _forgive(suppression: Suppression, now: datetime) -> None:
         health = AddressHealth.objects.filter(address__contact=suppression.contact)
     if suppression.channel:
         health = health.filter(channel=suppression.channel)
-    health.update(hard_fails=0, updated_at=now)
+    health.update(hard_fails=0, closed="", closed_why="", cleared_at=now, updated_at=now)

@@ -12,11 +12,13 @@ from typing import NamedTuple
 from campaigns.models import Recipient
 from contacts.channels import Channel
 from contacts.hours import next_open, zones_for
+from contacts.models import AddressHealth
 from deliveries.models import Queue
 from deliveries.statuses import Disposition, FailureClass, Fault, Status
 
 Step = Recipient.NextStep
 State = Recipient.State
+Closed = AddressHealth.Closed
 
 
 OURS = frozenset({Fault.SENDER, Fault.CONTENT, Fault.ACCOUNT})
@@ -73,8 +75,9 @@ class Facts:
     blocked: str = ""  # why the gate would stop another attempt on this channel, in words
     suppressed: bool = False
     needs_correction: bool = False
-    replaced: bool = False  # the contact has another address of this kind by now
+    replaced: bool = False  # the contact has another address of this kind by now, or this one was confirmed
     hard_fails: int = 0  # permanent failures of this address on this channel in a row, this one included
+    closed: str = ""  # AddressHealth.Closed: how far the failure reaches, where its code says so
     zone: str = ""  # where the recipient may be: IANA names, separated by blanks
     # The campaign.
     window: tuple[time, time] = (time(9), time(21))  # in each of those zones; email has none
@@ -126,7 +129,7 @@ def decide(facts: Facts, rules: Rules, now: datetime) -> Decided:
         decided = _temporary(facts, rules, now)
     else:
         decided = _unknown(facts, rules, now)
-    leaves = decided.queue in (Queue.RETRY, Queue.REVIEW, Queue.WATCH) and decided.due_at is None
+    leaves = decided.queue in (Queue.RETRY, Queue.SWITCH, Queue.REVIEW, Queue.WATCH) and not decided.due_at
     return decided._replace(look_at=_history_from(facts)) if leaves else decided
 
 
@@ -230,6 +233,8 @@ def _permanent(facts: Facts, rules: Rules, now: datetime) -> Decided:
     if usable:
         decided = _switch("permanent", facts, usable, now, why)
         return decided._replace(queue=_where_permanent(facts, rules), suppress=suppress)
+    if facts.closed in (Closed.TEXTING, Closed.CHANNEL) and not facts.ended:
+        return _elsewhere(facts, why, now)
     if strikes:
         return Decided(
             "strikes", Step.SUPPRESS, State.FAILED,
@@ -240,6 +245,22 @@ def _permanent(facts: Facts, rules: Rules, now: datetime) -> Decided:
         "permanent", Step.CORRECT, State.FAILED, f"{why}. Retrying will fail again: correct the record.",
         queue=_where_permanent(facts, rules),
     )  # fmt: skip
+
+
+def _elsewhere(facts: Facts, why: str, now: datetime) -> Decided:
+    """The number is right and takes other channels, though the playbook names none that could be used."""
+    if now >= _history_from(facts):
+        return _history(facts)
+    other = "send it as a text message" if facts.channel == Channel.MMS else "use another channel"
+    if facts.closed == Closed.TEXTING:
+        other = "call it, or write an email"
+    return Decided(
+        "other-channel",
+        Step.SWITCH,
+        State.FAILED,
+        f"{why}. The number itself is fine: {other}.",
+        queue=Queue.SWITCH,
+    )
 
 
 def limit(channel: str, strikes: int) -> int:

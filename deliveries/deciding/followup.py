@@ -23,6 +23,7 @@ from contacts.suppressing import suppress
 from deliveries import quarantine, setbacks
 from deliveries.deciding.attempts import succeed, withdraw
 from deliveries.deciding.decide import ARRIVED, Decided, State, Step, decide, limit
+from deliveries.deciding.health import FAILING
 from deliveries.deciding.knowing import RECIPIENT_FIELDS, Known, View, arguments, learn, load
 from deliveries.deciding.queues import line_up
 from deliveries.models import (
@@ -114,7 +115,7 @@ def _arrive(message_ids: Sequence[int]) -> set[int]:
     recipients = {recipient.pk: recipient for recipient in locked.only("campaign_id", *RECIPIENT_FIELDS)}
     # Said as the index `one_successor` says it, so that both databases use it.
     follower = Message.objects.filter(follows=OuterRef("pk"), follows__isnull=False, canceled_at__isnull=True)
-    sick = AddressHealth.objects.filter(address=OuterRef("address"), hard_fails__gt=0)
+    sick = AddressHealth.objects.filter(FAILING, address=OuterRef("address"))
     rows = Message.objects.filter(pk__in=message_ids).values_list(
         "recipient_id", "disposition", "status", "parts", "channel", "delivered_at", "updated_at", "follows",
         Exists(follower), Exists(QueueEntry.objects.filter(message=OuterRef("pk"))), Exists(sick),

@@ -1,47 +1,97 @@
-"""How addresses fare: permanent failures in a row, recomputed from the messages themselves."""
+"""How addresses fare: permanent failures in a row, and what cannot work at all, recomputed from the messages themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from django.db.models import Q
 
+from contacts.channels import KIND_OF, Channel
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import MAPPING_CORRECTED
-from deliveries.models import Message
-from deliveries.statuses import Disposition, Fault
+from deliveries.mappings import describe
+from deliveries.models import Account, Message
+from deliveries.receiving.ruling_out import channels_of, disproved, ruled_out
+from deliveries.statuses import Disposition, Evidence, Fault
 
 
 class Health(NamedTuple):
+    """`closed` is one of AddressHealth.Closed, `closed_why` what was reported; both '' while the channel is open."""
+
     hard_fails: int
     last_failed_at: datetime | None
     last_code: str
+    closed: str = ""
+    closed_why: str = ""
+    forgiven_at: datetime | None = (
+        None  # what failed up to then does not count: a block lifted, the address confirmed
+    )
+
+
+class Told(NamedTuple):
+    """A message as far as it tells how its address fares."""
+
+    id: int
+    address: int
+    channel: str
+    disposition: str
+    fault: str
+    evidence: str
+    settled_at: datetime | None
+    code: str
+    account: int
+
+    @property
+    def failed(self) -> bool:
+        return self.disposition == Disposition.BOUNCED_HARD and self.fault == Fault.RECIPIENT
+
+
+STORED = ("hard_fails", "last_failed_at", "last_code", "closed", "closed_why")
+NO_FAILURES = Health(0, None, "")
+FAILING = Q(hard_fails__gt=0) | ~Q(closed="")
+PROOF = {Evidence.CARRIER, Evidence.HANDSET}  # of an arrival; else it was assumed
+TOLD = (
+    "id", "address_id", "channel", "disposition", "fault", "evidence", "settled_at", "reason_code", "account_id"
+)  # fmt: skip
 
 
 def refresh(pairs: Collection[tuple[int, int, str]]) -> dict[tuple[int, str], Health]:
     """Recompute the health of (contact, address, channel) triples, store it, and return it by (address, channel).
 
-    Only addresses that failed get a row.
+    Of every channel of these addresses: a number that is dead is so on all of them. Only what failed gets a row.
     """
-    health = examine(pairs)
+    if not pairs:
+        return {}
+    every = examine({(contact, address, each) for contact, address, own in pairs for each in _siblings(own)})
+    failing = {pair: found for pair, found in every.items() if found.hard_fails or found.closed}
     AddressHealth.objects.bulk_create(
         [
             AddressHealth(
-                address_id=address,
-                channel=channel,
-                hard_fails=found.hard_fails,
-                last_failed_at=found.last_failed_at,
-                last_code=found.last_code,
+                address_id=address, channel=channel, **{name: getattr(found, name) for name in STORED}
             )
-            for (address, channel), found in sorted(health.items())
+            for (address, channel), found in sorted(failing.items())
         ],
         update_conflicts=True,
         unique_fields=["address", "channel"],
-        update_fields=["hard_fails", "last_failed_at", "last_code", "updated_at"],
+        update_fields=[*STORED, "updated_at"],
     )
-    return health
+    well = [
+        pair for pair in troubled({address for address, _ in every}) if pair in every and pair not in failing
+    ]
+    for channel in {channel for _, channel in well}:
+        rows = AddressHealth.objects.filter(
+            address_id__in=[address for address, each in well if each == channel], channel=channel
+        )
+        rows.update(hard_fails=0, closed="", closed_why="")
+    return {pair: every[pair] for _, *rest in pairs if (pair := (rest[0], rest[1])) in every}
+
+
+def _siblings(channel: str) -> list[str]:
+    kind = KIND_OF[Channel(channel)]
+    return [each.value for each in Channel if KIND_OF[each] == kind]
 
 
 def examine(
@@ -50,40 +100,86 @@ def examine(
     """The health of (contact, address, channel) triples by (address, channel), from the messages themselves.
 
     Counts permanent failures at the recipient's end since the last arrival, newest first. Temporary and unknown
-    outcomes neither count nor end the row, and what was forgiven by a release does not come back. `other` says
-    which messages are to be taken for something else: message -> (disposition, fault).
+    outcomes neither count nor end the row, and what was forgiven by a release or a correction does not come back.
+    `other` says which messages are to be taken for something else: message -> (disposition, fault).
     """
     if not pairs:
         return {}
     other = other or {}
     wanted = {(address, channel) for _, address, channel in pairs}
-    telling = (
+    rows = (
         Message.objects.filter(contact_id__in={contact for contact, _, _ in pairs})
         .filter(Q(disposition__in=[Disposition.DELIVERED, Disposition.BOUNCED_HARD]) | Q(pk__in=list(other)))
         .order_by("-id")
-        .values_list("id", "address_id", "channel", "disposition", "fault", "settled_at", "reason_code")
+        .values_list(*TOLD)
     )
+    told = []
+    for each in map(Told._make, rows):
+        disposition, fault = other.get(each.id, (each.disposition, each.fault))
+        told.append(each._replace(disposition=disposition, fault=fault))
     forgiven = _forgiven(wanted)
-    health = {pair: Health(0, None, "") for pair in wanted}
+    health = _counted(told, wanted, forgiven)
+    for pair, (closed, why) in _closed(told, wanted, forgiven).items():
+        health[pair] = health[pair]._replace(closed=closed, closed_why=why)
+    return {pair: found._replace(forgiven_at=forgiven.get(pair)) for pair, found in health.items()}
+
+
+def _counted(
+    told: Sequence[Told], wanted: set[tuple[int, str]], forgiven: Mapping[tuple[int, str], datetime]
+) -> dict[tuple[int, str], Health]:
+    """The failures in a row of each pair, from messages that begin with the newest."""
+    health = dict.fromkeys(wanted, NO_FAILURES)
     ended: set[tuple[int, str]] = set()
-    for message, address, channel, told, blamed, at, code in telling:
-        disposition, fault = other.get(message, (told, blamed))
-        pair = (address, channel)
+    for message in told:
+        pair = (message.address, message.channel)
         if pair not in wanted or pair in ended:
             continue
-        released_at = forgiven.get(pair)
-        if disposition == Disposition.DELIVERED or (released_at and at and at <= released_at):
+        if message.disposition == Disposition.DELIVERED or _is_forgiven(message, pair, forgiven):
             ended.add(pair)
-        elif disposition == Disposition.BOUNCED_HARD and fault == Fault.RECIPIENT:
+        elif message.failed:
             so_far = health[pair]
             health[pair] = Health(
-                so_far.hard_fails + 1, so_far.last_failed_at or at, so_far.last_code or code
+                so_far.hard_fails + 1,
+                so_far.last_failed_at or message.settled_at,
+                so_far.last_code or message.code,
             )
     return health
 
 
+def _closed(
+    told: Sequence[Told], wanted: set[tuple[int, str]], forgiven: Mapping[tuple[int, str], datetime]
+) -> dict[tuple[int, str], tuple[str, str]]:
+    """What closes each pair: the newest failure that reaches so far, unless something arrived since."""
+    providers: dict[int, str] = {}
+    if any(message.failed for message in told):
+        providers = dict(Account.objects.values_list("pk", "provider"))
+    arrived: defaultdict[int, set[str]] = defaultdict(set)
+    found: dict[tuple[int, str], tuple[str, str]] = {}
+    for message in told:
+        if message.disposition == Disposition.DELIVERED and message.evidence in PROOF:
+            arrived[message.address].add(message.channel)
+        if not message.failed:
+            continue
+        provider = providers.get(message.account, "")
+        closed = ruled_out(provider, message.channel, message.code)
+        if closed is None or disproved(closed, message.channel, arrived[message.address]):
+            continue
+        for channel in channels_of(closed, message.channel):
+            pair = (message.address, channel)
+            if pair in wanted and pair not in found and not _is_forgiven(message, pair, forgiven):
+                short = describe(provider, message.channel, message.code).short
+                why = f"{short}, by {Channel(message.channel).label} ({message.code})"
+                found[pair] = (closed.value, why[:200])
+    return found
+
+
+def _is_forgiven(message: Told, pair: tuple[int, str], forgiven: Mapping[tuple[int, str], datetime]) -> bool:
+    until = forgiven.get(pair)
+    return bool(until and message.settled_at and message.settled_at <= until)
+
+
 def _forgiven(pairs: Collection[tuple[int, str]]) -> dict[tuple[int, str], datetime]:
-    """When a block that stood for failures was last lifted, by (address, channel); only those where one was.
+    """When a block that stood for failures was last lifted, or the address confirmed, by (address, channel).
 
     Lifted for a corrected code mapping is not forgiven: those failures are none any more, or count again.
     """
@@ -97,15 +193,20 @@ def _forgiven(pairs: Collection[tuple[int, str]]) -> dict[tuple[int, str], datet
     for value, channel, at in lifted.order_by("released_at").values_list("value", "channel", "released_at"):
         if at is not None:  # the filter says so too
             latest[value, channel] = at
-    found = {}
+    cleared = AddressHealth.objects.filter(address_id__in={pk for pk, _ in pairs}, cleared_at__isnull=False)
+    found = {
+        (pk, channel): at
+        for pk, channel, at in cleared.values_list("address_id", "channel", "cleared_at")
+        if at
+    }
     for pk, channel in pairs:
         times = [at for key in ("", channel) if (at := latest.get((values[pk], key)))]
         if times:
-            found[pk, channel] = max(times)
+            found[pk, channel] = max([*times, found.get((pk, channel), times[0])])
     return found
 
 
-def troubled(pairs: Collection[tuple[int, str]]) -> set[tuple[int, str]]:
-    """Those (address, channel) pairs whose health row counts failures."""
-    rows = AddressHealth.objects.filter(address_id__in={address for address, _ in pairs}, hard_fails__gt=0)
-    return set(rows.values_list("address_id", "channel")) & set(pairs)
+def troubled(addresses: Iterable[int]) -> set[tuple[int, str]]:
+    """The (address, channel) pairs of these addresses whose health row counts failures, or is closed."""
+    rows = AddressHealth.objects.filter(FAILING, address_id__in=list(addresses))
+    return set(rows.values_list("address_id", "channel"))

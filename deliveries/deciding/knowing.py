@@ -21,7 +21,7 @@ from contacts.gate import REASONS, Ask, Reason, Verdict, check
 from contacts.hours import zones_for
 from contacts.models import Address
 from deliveries.deciding.decide import Facts, Rules, State, Step
-from deliveries.deciding.health import Health, examine, refresh, troubled
+from deliveries.deciding.health import NO_FAILURES, Health, examine, refresh, troubled
 from deliveries.mappings import describe
 from deliveries.models import (
     Account,
@@ -30,9 +30,10 @@ from deliveries.models import (
 )
 from deliveries.sending.routes import Route, routes
 from deliveries.statements import rewrite
-from deliveries.statuses import Disposition, Fault, Status
+from deliveries.statuses import REACHING, Disposition, Fault, Status
 from deliveries.tallies import bump
 
+TO_CORRECT = {Reason.NEEDS_CORRECTION, Reason.INVALID_ADDRESS, Reason.NOT_IN_SERVICE}
 NEXT_STEP_FIELDS = ["next_step", "next_step_at", "next_step_reason"]
 RECIPIENT_FIELDS = ["state", "skip_reason", "reached_at", "reached_by", *NEXT_STEP_FIELDS]
 
@@ -151,8 +152,8 @@ def learn(views: Sequence[View], now: datetime, *, keep: bool = True) -> Known:
         for m in v.messages
         if m.disposition == Disposition.BOUNCED_HARD and m.fault == Fault.RECIPIENT
     }
-    fine = {(m.address_id, m.channel): m.contact_id for v in views if (m := v.reached_by)}
-    hard |= {(fine[pair], *pair) for pair in troubled(fine)}
+    fine = {m.address_id: m.contact_id for v in views for m in v.messages if m.status in REACHING}
+    hard |= {(fine[address], address, channel) for address, channel in troubled(fine)}
     known.health = refresh(hard) if keep else examine(hard)
     known.verdicts = _ask(views, known, now)
     return known
@@ -228,6 +229,7 @@ def arguments(view: View, known: Known) -> tuple[Facts, Rules]:
     reached = view.reached_by
     address = known.addresses.get((head.contact_id, KIND_OF[Channel(head.channel)]))
     own = known.verdicts.get((view.recipient.pk, head.channel))
+    health = known.health.get((head.address_id, head.channel), NO_FAILURES)
     code, provider = head.reason_code, known.providers.get(head.account_id, "")
     usable = [
         channel
@@ -251,9 +253,10 @@ def arguments(view: View, known: Known) -> tuple[Facts, Rules]:
         opted_out=bool(own and own.reason == "opted_out"),
         blocked=_blocked(own),
         suppressed=bool(own and own.reason == "suppressed"),
-        needs_correction=bool(own and own.reason == "needs_correction"),
-        replaced=bool(address and address.pk != head.address_id),
-        hard_fails=known.health.get((head.address_id, head.channel), Health(0, None, "")).hard_fails,
+        needs_correction=bool(own and own.reason in TO_CORRECT),
+        replaced=bool(address and address.pk != head.address_id) or is_forgiven(head, health),
+        hard_fails=health.hard_fails,
+        closed=health.closed,
         zone=" ".join(zone.key for zone in _zones(view, address)),
         window=(campaign.window_start, campaign.window_end),
         urgent=campaign.is_urgent,
@@ -268,6 +271,11 @@ def _zones(view: View, address: Address | None) -> tuple[ZoneInfo, ...]:
     return zones_for(
         view.recipient.contact.time_zone, address.time_zone if address else "", settings.TIME_ZONE
     )
+
+
+def is_forgiven(message: Message, health: Health) -> bool:
+    """Whether the address was confirmed, or its block lifted, after this message failed there."""
+    return bool(health.forgiven_at and message.settled_at and message.settled_at <= health.forgiven_at)
 
 
 def _blocked(verdict: Verdict | None) -> str:

@@ -26,7 +26,7 @@ def run_next_step_now(recipient: Recipient, by, now: datetime) -> bool:
         view = views[0]
         known = learn(views, now)
         plan = decide(*arguments(view, known), now)
-        if plan.step not in (Step.RETRY, Step.SWITCH):
+        if plan.step not in (Step.RETRY, Step.SWITCH) or (plan.step == Step.SWITCH and not plan.switch_to):
             settle([recipient.pk], now)
             return False
         cause = Cause.BULK_SWITCH if plan.switch_to else Cause.BULK_RETRY

@@ -41,9 +41,10 @@ SELECT {recipient_id} AS recipient_id, {message_id} AS message_id, c.id AS conta
   c.time_zone || '{of_number}' || coalesce(a.time_zone, '') AS zone,
   CASE
     WHEN a.id IS NULL THEN '{no_address}'
-    WHEN a.validity = 'needs_correction' THEN '{needs_correction}'
+    WHEN a.validity = 'needs_correction' OR h.marked_at IS NOT NULL THEN '{needs_correction}'
     WHEN a.validity = 'invalid' THEN '{invalid_address}'
-    WHEN a.line_type IN ({lines}) THEN '{wrong_line}'
+    WHEN h.closed = 'number' THEN '{not_in_service}'
+    WHEN h.closed <> '' OR a.line_type IN ({lines}) THEN '{wrong_line}'
     WHEN coalesce(by_value.asked, 0) + coalesce(by_contact.asked, 0) > 0 THEN '{opted_out}'
     WHEN by_value.value IS NOT NULL OR by_contact.contact_id IS NOT NULL THEN '{suppressed}'
     WHEN NOT coalesce({consent}, {no}) THEN '{no_consent}'
@@ -218,7 +219,7 @@ def _audience(campaign: Campaign, statements) -> str:
 
 
 GATE_REASONS = (
-    "no_address", "needs_correction", "invalid_address", "wrong_line", "opted_out", "suppressed", "no_consent",
+    "no_address", "needs_correction", "invalid_address", "not_in_service", "wrong_line", "opted_out", "suppressed", "no_consent",
     "hard_fails",
 )  # fmt: skip
 
