@@ -55,6 +55,7 @@ ROLES: dict[str, set[str]] = {
     | {
         "campaigns.launch_campaign",
         "campaigns.export_report",
+        "contacts.correct_contact",
         "contacts.suppress_contact",
         "deliveries.act_in_bulk",
     },

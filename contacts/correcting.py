@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import User
 from contacts.channels import Kind
@@ -35,13 +36,15 @@ def correct(
     region: str,
     by: User | None,
     shared: Collection[str] = (),
+    confirmed: Collection[int] = (),
 ) -> list[str]:
     """Change what is given and differs; None leaves a detail alone. All or nothing.
 
     Gives the changes in words, addresses masked, as they are kept in one note; [] when there was nothing to change.
     A new address is unverified until a message arrives there; the one it replaces stays as invalid. `region` is
     where numbers without a country code belong. People may share an address, but only one in `shared` is given to
-    a second contact. Raises ValidationError with the faults by field, AlreadyTheirs where it is only that.
+    a second contact. `confirmed` names addresses (by id) that are right as they are: what stood against them for
+    failures is forgotten. Raises ValidationError with the faults by field, AlreadyTheirs where it is only that.
     """
     wanted = _validated(name, phone, email, time_zone, region)
     with transaction.atomic():
@@ -51,6 +54,7 @@ def correct(
         for kind in Kind:
             if kind.value in wanted:
                 changes += _change_address(contact, kind, wanted[kind.value])
+        changes += _confirm(contact, confirmed)
         if changes:
             Note.objects.create(contact=contact, author=by, text="\n".join(changes))
     return changes
@@ -147,6 +151,7 @@ def _change_address(contact: Contact, kind: Kind, new: Address | str) -> list[st
         _retire(old, new.value)
     known = contact.addresses.filter(value=new.value).first()
     if known:
+        _forget_failures(known)
         known.preferred = True
         known.validity = Address.Validity.UNVERIFIED
         known.save(update_fields=["preferred", "validity"])
@@ -156,6 +161,26 @@ def _change_address(contact: Contact, kind: Kind, new: Address | str) -> list[st
     if old is None:
         return [f"{label} {mask(new.value)} added."]
     return [f"{label} changed from {mask(old.value)} to {mask(new.value)}."]
+
+
+def _confirm(contact: Contact, confirmed: Collection[int]) -> list[str]:
+    changes = []
+    for address in contact.addresses.filter(pk__in=confirmed, preferred=True):
+        _forget_failures(address)
+        doubted = Address.Validity.NEEDS_CORRECTION, Address.Validity.INVALID
+        if address.validity in doubted:
+            address.validity = Address.Validity.UNVERIFIED
+            address.save(update_fields=["validity"])
+        changes.append(f"{mask(address.value)} confirmed: it is used again.")
+    return changes
+
+
+def _forget_failures(address: Address) -> None:
+    """A clean slate on every channel; what fails from here on counts anew."""
+    now = timezone.now()
+    address.health.update(
+        hard_fails=0, closed="", closed_why="", marked_at=None, cleared_at=now, updated_at=now
+    )
 
 
 def _retire(old: Address, replaced_by: str) -> None:

@@ -96,6 +96,9 @@ class HealthFacts(NamedTuple):
     marked_at: datetime | None = None
 
 
+NOTHING_WRONG = HealthFacts()
+
+
 class SuppressionFacts(NamedTuple):
     value: str
     contact_id: int | None
@@ -115,7 +118,7 @@ class Facts:
     address: AddressFacts | None
     suppressions: tuple[SuppressionFacts, ...] = ()
     consent: LatestConsent | None = None
-    health: HealthFacts = HealthFacts()
+    health: HealthFacts = NOTHING_WRONG
 
 
 class Objection(NamedTuple):
@@ -305,7 +308,7 @@ def _gather(asks: Sequence[Ask], now: datetime) -> Iterator[Facts]:
             address=address,
             suppressions=tuple(each for each in met if _meets(each, ask)),
             consent=_consent_for(ask, consents),
-            health=health.get((address.id, ask.channel), HealthFacts()) if address else HealthFacts(),
+            health=health.get((address.id, ask.channel), NOTHING_WRONG) if address else NOTHING_WRONG,
         )
 
 

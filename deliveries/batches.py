@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,13 +21,14 @@ from accounts.models import User
 from campaigns.models import Recipient
 from contacts.channels import KIND_OF, Channel
 from contacts.gate import REASONS, Reason, check
-from contacts.models import Address, Suppression
+from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import release, suppress
 from deliveries import quarantine
 from deliveries.deciding.attempts import succeed, withdraw
 from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import settle
-from deliveries.deciding.knowing import Known, View, ask, learn, load, look_at
+from deliveries.deciding.health import NO_FAILURES
+from deliveries.deciding.knowing import Known, View, ask, is_forgiven, learn, load, look_at
 from deliveries.models import Batch, BatchItem, Cause, Message, Outbox
 from deliveries.quarantine import Kind
 from deliveries.reporting.filters import BadFilter
@@ -56,7 +57,7 @@ SKIPS = {
     "ours_to_mend": "Content, sender or account has to be mended first",
     "opted_out": "The contact opted out",
     "already_suppressed": "Already suppressed",
-    "already_marked": "Already marked for correction",
+    "already_marked": "Already marked for correction on that channel",
     "history": "More than two weeks old",
     "failed": "An error of ours: it was left as it was",
     "no_route": "No content or account for that channel",
@@ -231,7 +232,7 @@ def _judge(
         return [Judged(None, message, "not_latest") for message in messages], None
     known = learn(list(views.values()), now, keep=views_of is load)
     judged = [
-        Judged(views.get(m.recipient_id), m, _obstacle(action, m, views.get(m.recipient_id), now))
+        Judged(views.get(m.recipient_id), m, _obstacle(action, m, views.get(m.recipient_id), known, now))
         for m in messages
     ]
     if action in (Action.RETRY, Action.SWITCH):
@@ -239,7 +240,7 @@ def _judge(
     return _done_already(action, judged, now), known
 
 
-def _obstacle(action: str, message: Message, view: View | None, now: datetime) -> str:
+def _obstacle(action: str, message: Message, view: View | None, known: Known, now: datetime) -> str:
     """Why this message is not fit for the action, before anybody asks the gate; '' when it is."""
     if view is None:
         return "not_latest"
@@ -256,7 +257,9 @@ def _obstacle(action: str, message: Message, view: View | None, now: datetime) -
     if action == Action.RETRY:
         if message.status in OPEN:
             return "under_way"
-        if message.disposition == Disposition.BOUNCED_HARD and message.address.preferred:
+        health = known.health.get((message.address_id, message.channel), NO_FAILURES)
+        unchanged = message.address.preferred and not is_forgiven(message, health)
+        if message.disposition == Disposition.BOUNCED_HARD and unchanged:
             return "permanent"
     return ""
 
@@ -300,8 +303,13 @@ def _says_the_same(message: Message, route: Route) -> bool:
 def _done_already(action: str, judged: Sequence[Judged], now: datetime) -> list[Judged]:
     """With those skipped whose address is marked, or suppressed, already. One query at most."""
     if action == Action.CORRECT:
+        marked = AddressHealth.objects.filter(
+            address__in={one.message.address_id for one in judged}, marked_at__isnull=False
+        )
+        pairs = set(marked.values_list("address_id", "channel"))
         return [
-            one._replace(skip="already_marked") if not one.skip and _marked(one) else one for one in judged
+            one._replace(skip="already_marked") if not one.skip and _marked(one, pairs) else one
+            for one in judged
         ]
     values = {one.message.address.value for one in judged}
     held = Suppression.objects.in_force(now).filter(value__in=values).values_list("value", "channel")
@@ -315,8 +323,10 @@ def _done_already(action: str, judged: Sequence[Judged], now: datetime) -> list[
     ]
 
 
-def _marked(one: Judged) -> bool:
+def _marked(one: Judged, pairs: Collection[tuple[int, str]]) -> bool:
     address = one.message.address
+    if (address.pk, one.message.channel) in pairs:
+        return True
     return address.validity == Address.Validity.NEEDS_CORRECTION or not address.preferred
 
 
@@ -382,16 +392,24 @@ def _send_on(
 
 
 def _mark(batch: Batch, going: Sequence[Judged], known: Known | None, now: datetime) -> dict[int, BatchItem]:
-    """Mark the addresses as in need of correction: nothing is sent to them until somebody corrects them."""
-    items = {}
-    for one in going:
-        address = one.message.address
-        items[one.message.pk] = BatchItem(
+    """Mark the addresses as in need of correction: until then nothing is sent to them on the channel that failed."""
+    pairs = {(one.message.address_id, one.message.channel) for one in going}
+    AddressHealth.objects.bulk_create(
+        [
+            AddressHealth(address_id=address, channel=channel, marked_at=now)
+            for address, channel in sorted(pairs)
+        ],
+        update_conflicts=True,
+        unique_fields=["address", "channel"],
+        update_fields=["marked_at", "updated_at"],
+    )
+    return {
+        one.message.pk: BatchItem(
             batch=batch, message=one.message, outcome=BatchItem.Outcome.ACTED,
-            before={"address": address.pk, "validity": address.validity},
-        )  # fmt: skip
-        Address.objects.filter(pk=address.pk).update(validity=Address.Validity.NEEDS_CORRECTION)
-    return items
+            before={"address": one.message.address_id, "channel": one.message.channel},
+        )
+        for one in going
+    }  # fmt: skip
 
 
 def _suppress(
@@ -484,11 +502,11 @@ def _take_back(batch: Batch, items: Sequence[BatchItem], now: datetime) -> list[
         taken = set(withdraw([item.successor_id for item in items if item.successor_id], "undone", now))
         return [item for item in items if item.successor_id in taken]
     if batch.action == Action.CORRECT:
+        marked: dict[str, list[int]] = {}
         for item in items:
-            marked = Address.objects.filter(
-                pk=item.before["address"], validity=Address.Validity.NEEDS_CORRECTION
-            )
-            marked.update(validity=item.before["validity"])
+            marked.setdefault(item.before["channel"], []).append(item.before["address"])
+        for channel, addresses in marked.items():
+            AddressHealth.objects.filter(address_id__in=addresses, channel=channel).update(marked_at=None)
         return list(items)
     by = undone_by(batch)
     for entry in Suppression.objects.filter(pk__in=[item.suppression_id for item in items], released_at=None):

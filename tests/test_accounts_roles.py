@@ -67,7 +67,7 @@ def test_removing_the_roles_leaves_other_groups():
         (MARKETER, "deliveries.act_in_bulk", True),
         (MARKETER, "contacts.suppress_contact", True),
         (MARKETER, "contacts.view_full_address", False),
-        (MARKETER, "contacts.correct_contact", False),
+        (MARKETER, "contacts.correct_contact", True),
         (MARKETER, "deliveries.view_account", False),
         (ADMINISTRATOR, "deliveries.view_account", True),
         (ADMINISTRATOR, "deliveries.change_pendingreceipt", True),

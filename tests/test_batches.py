@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from campaigns.models import Content, Recipient
 from contacts.consenting import record_opt_out
-from contacts.models import Address, Suppression
+from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import suppress
 from deliveries import batches as subject
 from deliveries import quarantine
@@ -444,13 +444,15 @@ def test_undoing_a_running_batch_stops_it(failed, staff, monkeypatch, now):
 def test_addresses_marked_for_correction_are_restored(failed, staff, now):
     message = failed(DEAD)
     batch = start(Batch.Action.CORRECT, these(message, now=now), {}, staff, now)
-    assert Address.objects.get(pk=message.address_id).validity == "needs_correction"
+    marked = AddressHealth.objects.filter(marked_at__isnull=False)
+    assert list(marked.values_list("address", "channel")) == [(message.address_id, "sms")]
     assert outcomes(start(Batch.Action.CORRECT, these(message, now=now), {}, staff, now)) == {
         ("skipped", "already_marked"): 1
     }
 
     undo(batch, staff, now)
 
+    assert not marked.exists()
     assert Address.objects.get(pk=message.address_id).validity == "valid"
     assert QueueEntry.objects.get().queue == "correct"
     assert agree()

@@ -92,6 +92,17 @@ SENTENCES = {
     "dead for the third time": (dead(hard_fails=3), 0, "suppress failed - - -"),
     "dead for the third time, email": (dead(hard_fails=3, **MAIL), 0, "switch open - 0 email"),
     "dead, corrected since": (dead(hard_fails=1, replaced=True), 0, "retry failed retry - -"),
+    "no picture messages": (
+        dead(hard_fails=1, closed="channel", channel="mms"), 0, "switch failed switch - -",
+    ),
+    "no picture messages, two weeks ago": (
+        dead(hard_fails=1, closed="channel", channel="mms"), 14 * 24, "none failed - - -",
+    ),
+    "no picture messages, email": (
+        dead(hard_fails=1, closed="channel", **MAIL, channel="mms"), 0, "switch open switch 0 email",
+    ),
+    "a landline": (dead(hard_fails=1, closed="texting"), 0, "switch failed switch - -"),
+    "a dead number": (dead(hard_fails=1, closed="number"), 0, "correct failed correct - -"),
     "dead at the carrier": (
         facts(Status.UNDELIVERED, FailureClass.PERMANENT, Fault.CARRIER, hard_fails=0), 0,
         "correct failed correct - -",
@@ -261,6 +272,7 @@ def anything(draw):
         blocked=draw(st.sampled_from(["", "the address is suppressed"])),
         suppressed=draw(st.booleans()),
         needs_correction=draw(st.booleans()),
+        closed=draw(st.sampled_from(["", "number", "texting", "channel"])),
         replaced=draw(st.booleans()),
         hard_fails=draw(st.integers(0, 5)),
         zone=draw(

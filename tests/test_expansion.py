@@ -111,6 +111,11 @@ CASES = {
     "three strikes": lambda a, now: fail(a, 3),
     "two strikes": lambda a, now: fail(a, 2),
     "three strikes elsewhere": lambda a, now: fail(a, 3, "voice"),
+    "not in service": lambda a, now: AddressHealth.objects.create(address=a, channel="sms", closed="number"),
+    "a landline after all": lambda a, now: AddressHealth.objects.create(address=a, channel="sms", closed="texting"),
+    "closed elsewhere": lambda a, now: AddressHealth.objects.create(address=a, channel="voice", closed="channel"),
+    "marked": lambda a, now: AddressHealth.objects.create(address=a, channel="sms", marked_at=now),
+    "marked elsewhere": lambda a, now: AddressHealth.objects.create(address=a, channel="mms", marked_at=now),
     "no hour in all of its zones": lambda a, now: Address.objects.filter(pk=a.pk).update(
         time_zone="America/Bogota Asia/Bangkok"
     ),
@@ -157,7 +162,7 @@ def test_every_reason_to_skip_is_the_gates_own(people, account, now):
     told, gate = reasons(campaign), verdicts(campaign, now)
     assert {named[pk]: reason for pk, reason in told.items()} == {named[pk]: r for pk, r in gate.items()}
     assert {"", "no_address", "needs_correction", "invalid_address", "opted_out", "suppressed", "no_consent",
-            "hard_fails", "no_common_hour"} == set(told.values())  # fmt: skip
+            "hard_fails", "no_common_hour", "not_in_service", "wrong_line"} == set(told.values())  # fmt: skip
 
 
 def test_the_gate_refuses_an_address_that_is_not_preferred_as_the_expansion_does(people, account, now):

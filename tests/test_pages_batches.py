@@ -259,7 +259,7 @@ def test_bulk_actions_so_far_are_listed(marketer, campaign):
 
     page = marketer.get("/batches/").content.decode()
 
-    assert "Correct 3" in page
+    assert "Mark for correction: 3" in page
     assert marketer.user.display_name in page
 
 
@@ -276,7 +276,10 @@ def test_the_address_of_a_preview_by_itself_leads_back_to_the_queues(marketer):
 
 @pytest.mark.parametrize(
     ("action", "says"),
-    [("correct", "until somebody has corrected them"), ("suppress", "other channels go on")],
+    [
+        ("correct", "on the channel that failed until somebody has corrected or confirmed them"),
+        ("suppress", "other channels go on"),
+    ],
 )
 def test_a_preview_says_what_it_means_for_the_people(marketer, campaign, action, says):
     ids = list(campaign.messages.values_list("pk", flat=True)[:1])

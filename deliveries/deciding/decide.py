@@ -274,6 +274,8 @@ def _in_a_row(failures: int) -> str:
 
 
 def _where_permanent(facts: Facts, rules: Rules) -> str:
+    if facts.closed in (Closed.TEXTING, Closed.CHANNEL):
+        return Queue.SWITCH  # there is nothing to correct
     enough = limit(facts.channel, rules.strikes)
     if facts.suppressed or (facts.fault == Fault.RECIPIENT and facts.hard_fails >= enough):
         return ""

@@ -1,4 +1,4 @@
-"""How addresses fare: permanent failures in a row, and what cannot work at all, recomputed from the messages themselves."""
+"""How addresses fare: failures in a row, and what cannot work at all, recomputed from the messages themselves."""
 
 from __future__ import annotations
 

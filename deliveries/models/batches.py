@@ -15,7 +15,7 @@ class Batch(models.Model):
     class Action(models.TextChoices):
         RETRY = "retry", "Retry"
         SWITCH = "switch", "Switch channel"
-        CORRECT = "correct", "Correct"
+        CORRECT = "correct", "Mark for correction"
         SUPPRESS = "suppress", "Suppress"
 
     class State(models.TextChoices):

@@ -25,7 +25,12 @@ SHOW_ALL = "all"
 # of what is done to one row: none of them changes what is filtered.
 OWN_TRIGGERS = ("filters", "s", "results", "tend")
 # What can be done to many rows at once: (action, word). The first is the primary one of its queue.
-ACTIONS = (("retry", "Retry"), ("switch", "Switch channel"), ("correct", "Correct"), ("suppress", "Suppress"))
+ACTIONS = (
+    ("retry", "Retry"),
+    ("switch", "Switch channel"),
+    ("correct", "Mark for correction"),
+    ("suppress", "Suppress"),
+)
 QUEUE_IS_GOOD_NEWS = {
     Queue.RETRY: (
         "Nothing to retry",

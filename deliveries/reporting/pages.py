@@ -45,8 +45,8 @@ def may_tend(user: User) -> bool:
 
 
 def next_url(request: HttpRequest, fallback: str) -> str:
-    """Where the form said to go afterwards, when that is a page of ours; else `fallback`."""
-    wanted = request.POST.get("next", "")
+    """Where the form, or the link to it, said to go afterwards, when that is a page of ours; else `fallback`."""
+    wanted = request.POST.get("next") or request.GET.get("next", "")
     ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
     return wanted if wanted.startswith("/") and ours else fallback
 

@@ -35,7 +35,7 @@ class Reach:
     address: Address | None
     verdict: Verdict | None  # None where there is no address to ask about
     suppression: Suppression | None
-    hard_fails: int
+    health: AddressHealth
     opted_out: bool = False  # by their latest word on this channel
     strikes: int = STRIKES
 
@@ -44,9 +44,25 @@ class Reach:
         return str(Channel(self.channel).label)
 
     @property
+    def hard_fails(self) -> int:
+        return self.health.hard_fails
+
+    @property
+    def shut(self) -> str:
+        """Why nothing is sent there, apart from what anybody decided: "Number not in service, by SMS (30005)"."""
+        if self.health.closed:
+            return self.health.closed_why
+        return "Marked for correction" if self.health.marked_at else ""
+
+    @property
     def off(self) -> bool:
         """Blocked for good, not just for the moment."""
-        return self.suppression is not None or self.opted_out or self.hard_fails >= self.strikes
+        return (
+            self.suppression is not None
+            or self.opted_out
+            or bool(self.shut)
+            or self.hard_fails >= self.strikes
+        )
 
     @property
     def usable(self) -> bool:
@@ -100,7 +116,7 @@ def standing(contact: Contact, now: datetime) -> Standing:
     )
     suppressions = blocking(contact, addresses, now)
     health = {
-        (one.address_id, one.channel): one.hard_fails
+        (one.address_id, one.channel): one
         for one in AddressHealth.objects.filter(address__in=[address.pk for address in addresses])
     }
     preferred = {one.kind: one for one in reversed(addresses)}
@@ -119,7 +135,7 @@ def standing(contact: Contact, now: datetime) -> Standing:
             results[channel],
             verdicts.get(channel),
             next((one for one in suppressions if _covers(one, channel, address)), None),
-            health.get((address.pk, channel), 0) if address else 0,
+            health.get((address.pk, channel) if address else (0, ""), AddressHealth()),
             channel in latest and not latest[channel].opted_in,
         )
         for channel in Channel
@@ -184,22 +200,30 @@ def _reach(
     results: list[Message],
     verdict: Verdict | None,
     suppression: Suppression | None,
-    hard_fails: int,
+    health: AddressHealth,
     opted_out: bool,
 ) -> Reach:
-    word, bucket = ("Opted out", "optout") if opted_out else _word(address, results, suppression, hard_fails)
+    word, bucket = ("Opted out", "optout") if opted_out else _word(address, results, suppression, health)
     told = _evidence(channel, results) if address else f"No {Kind(KIND_OF[channel]).label.lower()} on record"
-    return Reach(channel, word, bucket, told, address, verdict, suppression, hard_fails, opted_out)
+    return Reach(channel, word, bucket, told, address, verdict, suppression, health, opted_out)
 
 
 def _word(
-    address: Address | None, results: list[Message], suppression: Suppression | None, hard_fails: int
+    address: Address | None, results: list[Message], suppression: Suppression | None, health: AddressHealth
 ) -> tuple[str, str]:
     if suppression:
         return "Suppressed", "optout"
     if address is None:
         return "No address", "unknown"
-    if hard_fails or address.validity in (Address.Validity.INVALID, Address.Validity.NEEDS_CORRECTION):
+    if health.closed == AddressHealth.Closed.NUMBER:
+        return "Not in service", "permanent"
+    if health.marked_at:
+        return "To be corrected", "permanent"
+    if (
+        health.hard_fails
+        or health.closed
+        or address.validity in (Address.Validity.INVALID, Address.Validity.NEEDS_CORRECTION)
+    ):
         return "Not reachable", "permanent"
     if not results:
         return "Unknown", "unknown"

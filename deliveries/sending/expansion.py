@@ -219,8 +219,8 @@ def _audience(campaign: Campaign, statements) -> str:
 
 
 GATE_REASONS = (
-    "no_address", "needs_correction", "invalid_address", "not_in_service", "wrong_line", "opted_out", "suppressed", "no_consent",
-    "hard_fails",
+    "no_address", "needs_correction", "invalid_address", "not_in_service", "wrong_line", "opted_out", "suppressed",
+    "no_consent", "hard_fails",
 )  # fmt: skip
 
 

@@ -43,14 +43,15 @@ MOST_TICKED = 1_000  # ids in one form; more than that is "all matching"
 BUTTONS = {
     "retry": "Retry {} message{}",
     "switch": "Move {} message{}",
-    "correct": "Mark the address{es} of {} message{}",
+    "correct": "Mark the address{es} of {} message{} for correction",
     "suppress": "Suppress the address{es} of {} message{}",
 }
 # What it means for the people, before anybody does it.
 CONSEQUENCES = {
     "retry": "Each gets a new attempt on the same channel, at the hours permitted where they are.",
     "switch": "Each gets a new attempt on the other channel, at the hours permitted where they are.",
-    "correct": "Nothing is sent to these addresses on any channel of theirs until somebody has corrected them.",
+    "correct": "Nothing is sent to these addresses on the channel that failed until somebody has corrected or confirmed"
+    " them; other channels go on.",
     "suppress": "Nothing is sent to these addresses any more on the channel of the message; other channels go on.",
 }
 STATE_BUCKETS = {

@@ -28,17 +28,18 @@ from contacts.correcting import AlreadyTheirs
 from contacts.correcting import correct as correct_details
 from contacts.gate import REASONS, Reason
 from contacts.hours import clocks, place, zones_for
-from contacts.models import Address, Contact, Note, Suppression
+from contacts.models import Address, AddressHealth, Contact, Note, Suppression
 from contacts.phones import mask
 from contacts.searching import FEWEST, alike, clean
 from contacts.suppressing import suppress as suppress_address
+from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import settle
 from deliveries.deciding.staff import cancel_next_step, run_next_step_now
 from deliveries.models import Message
 from deliveries.reporting.charts import SHORT
 from deliveries.reporting.exports import file_name
 from deliveries.reporting.finding import LIMIT, find
-from deliveries.reporting.pages import fragment, may_tend, who
+from deliveries.reporting.pages import fragment, may_tend, next_url, who
 from deliveries.reporting.reachability import Reach, Standing, explanation, standing
 from deliveries.reporting.trail import Narrowing, headline, trail, upcoming
 from deliveries.reporting.trail_export import lines
@@ -219,7 +220,9 @@ def _reasons(off: Sequence[Reach]) -> list[str]:
 def _cause(off: Reach) -> str:
     if why := off.suppression:
         return f"{why.get_reason_display()} on {timezone.localtime(why.created_at):%-d %b %Y}"
-    return "They opted out" if off.opted_out else f"{off.hard_fails} permanent failures in a row"
+    if off.opted_out:
+        return "They opted out"
+    return off.shut or f"{off.hard_fails} permanent failures in a row"
 
 
 def _still(allowed: Sequence[Reach]) -> list[str]:
@@ -263,6 +266,19 @@ class CorrectForm(forms.Form):
         max_length=64,
         help_text="Such as America/Chicago. Empty: taken from the phone number.",
     )
+
+    def __init__(self, *args: Any, doubted: Sequence[tuple[Address, str]] = (), **kwargs: Any) -> None:
+        """`doubted`: the contact's addresses at which something failed, each with what, in words."""
+        super().__init__(*args, **kwargs)
+        if doubted:
+            self.fields["confirmed"] = forms.MultipleChoiceField(
+                label="Is it right as it is?",
+                required=False,
+                choices=[
+                    (str(one.pk), f"{mask(one.value)} is right: use it again. {why}") for one, why in doubted
+                ],
+                widget=forms.CheckboxSelectMultiple,
+            )
 
     def offer_to_share(self, contact: Contact, values: list[str]) -> None:
         """Another contact has these addresses: ask whether both of them go by them."""
@@ -309,18 +325,21 @@ class NoteForm(forms.Form):
 def correct(request: HttpRequest, pk: int) -> HttpResponse:
     contact = _contact(pk)
     before = _details(contact, full=may_see(request))
-    form = CorrectForm(request.POST if request.method == "POST" else None, initial=before)
+    back = next_url(request, reverse("contacts:trail", args=[pk]))
+    form = CorrectForm(
+        request.POST if request.method == "POST" else None, initial=before, doubted=_doubted(contact)
+    )
     if request.method == "POST" and form.is_valid():
         # Only what differs from what the form showed: a masked address that was left alone is not a new one.
-        wanted = {
-            name: form.cleaned_data[name] for name in form.fields if form.cleaned_data[name] != before[name]
-        }
+        wanted = {name: form.cleaned_data[name] for name in before if form.cleaned_data[name] != before[name]}
         shared = request.POST.getlist("shared")
+        confirmed = [int(one) for one in form.cleaned_data.get("confirmed", ())]
         try:
             with transaction.atomic():
                 changes = correct_details(
-                    contact, **wanted, region=settings.DEFAULT_REGION, by=who(request), shared=shared
-                )
+                    contact, **wanted, region=settings.DEFAULT_REGION, by=who(request), shared=shared,
+                    confirmed=confirmed,
+                )  # fmt: skip
                 _settle(contact)
         except ValidationError as problem:
             for field, errors in problem.message_dict.items():
@@ -329,9 +348,25 @@ def correct(request: HttpRequest, pk: int) -> HttpResponse:
                 form.offer_to_share(contact, problem.values)
         else:
             messages.success(request, " ".join(changes) or "Nothing was changed.")
-            return redirect("contacts:trail", contact.pk)
-    told = {"contact": contact, "form": form, "title": "Correct details"}
+            return redirect(back)
+    told = {"contact": contact, "form": form, "title": "Correct details", "next": back}
     return render(request, "contacts/correct.html", told, status=422 if form.errors else 200)
+
+
+def _doubted(contact: Contact) -> list[tuple[Address, str]]:
+    """The current addresses that are not used, or not everywhere, for failures or a colleague's mark; and why."""
+    current = {one.pk: one for one in contact.addresses.all() if one.preferred}
+    why: dict[int, list[str]] = {}
+    for one in current.values():
+        if one.validity in (Address.Validity.NEEDS_CORRECTION, Address.Validity.INVALID):
+            why.setdefault(one.pk, []).append(f"{one.get_validity_display()}.")
+    bad = Q(marked_at__isnull=False) | ~Q(closed="") | Q(hard_fails__gt=0)
+    for health in AddressHealth.objects.filter(bad, address__in=current).order_by("id"):
+        said = health.closed_why or f"{health.get_channel_display()} failed: {health.last_code}".rstrip(": ")
+        if health.marked_at and not health.hard_fails and not health.closed:
+            said = f"Marked for correction on {health.get_channel_display()}"
+        why.setdefault(health.address_id, []).append(f"{said}.")
+    return [(current[pk], " ".join(dict.fromkeys(said))) for pk, said in why.items()]
 
 
 def _details(contact: Contact, *, full: bool) -> dict[str, str]:
@@ -404,7 +439,8 @@ def step(request: HttpRequest, pk: int, recipient: int, act: str) -> HttpRespons
 
 
 def _settle(contact: Contact) -> None:
-    """What changed for the person may change what is planned for them."""
-    waits = Q(next_step_at__isnull=False) | Q(messages__queue_entry__isnull=False)
+    """What changed for the person may change what is planned for them, and what may be sent to them once more."""
+    recent = Q(messages__created_at__gt=timezone.now() - HISTORY)
+    waits = Q(next_step_at__isnull=False) | Q(messages__queue_entry__isnull=False) | recent
     asked = Recipient.objects.filter(waits, contact=contact).order_by("-pk").distinct()
     settle(list(asked.values_list("pk", flat=True)[:SETTLED_AT_MOST]), timezone.now())
