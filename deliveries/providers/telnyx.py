@@ -166,12 +166,11 @@ def hangup_code(fields: Told, cause_name: str, network_name: str) -> str:
     Beside a call that was withdrawn, 487 only says how it ended.
     """
     cause, network = fields.maybe(cause_name), fields.maybe(network_name)
-    if (
-        fields.get("CallStatus") == "canceled"
-        or cause not in VAGUE
-        or network in MUTE
-        or not (network.isascii() and network.isdigit())
-    ):
+    if cause not in VAGUE:
+        return cause
+    if fields.get("CallStatus") == "canceled":
+        return ""
+    if network in MUTE or not (network.isascii() and network.isdigit()):
         return cause
     return f"{'q850' if int(network) <= LONGEST_CAUSE else 'sip'}:{network[:9]}"
 
