@@ -73,6 +73,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "deliveries.reporting.pages.ClientRedirectMiddleware",
+    "deliveries.reporting.busy.BusyMiddleware",
     "accounts.resuming.KeepUnsentMiddleware",
     "deliveries.reporting.pages.ReaderZoneMiddleware",
 ]
@@ -218,6 +219,9 @@ WORKER_STALL_SECONDS = env.number("WORKER_STALL_SECONDS", 60, low=5, high=3_600)
 # /readyz turns red beyond these ages.
 READY_HEARTBEAT_SECONDS = env.number("READY_HEARTBEAT_SECONDS", 180, low=5, high=86_400)
 READY_RECEIPT_SECONDS = env.number("READY_RECEIPT_SECONDS", 300, low=5, high=86_400)
+READY_DISK_MEGABYTES = env.number(
+    "READY_DISK_MEGABYTES", 200, low=1, high=1_000_000
+)  # and below this much free
 
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

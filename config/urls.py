@@ -15,6 +15,8 @@ def favicon(request: HttpRequest) -> HttpResponse:
     return redirect(static("css/icon.svg"))
 
 
+handler500 = "deliveries.reporting.busy.failed"
+
 urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),

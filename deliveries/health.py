@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +22,8 @@ from django.views.decorators.http import require_safe
 
 from deliveries.models import Heartbeat, Outbox, PendingReceipt
 
+CLOCKS_DIFFER = timedelta(minutes=1)
+PROBE_BYTES = 4_096
 DRAIN = "drain"  # the heartbeat of whoever does the work
 
 
@@ -72,6 +78,17 @@ def last_beat() -> datetime | None:
     return Heartbeat.objects.filter(name=DRAIN).values_list("at", flat=True).first()
 
 
+def beat_age(now: datetime) -> float | None:
+    """Seconds since the worker last made progress; None when it never did.
+
+    A sign from the future was left by a clock that was wrong: it says nothing about now, and counts as none.
+    """
+    beat = last_beat()
+    if beat is None or beat > now + CLOCKS_DIFFER:
+        return None
+    return max((now - beat).total_seconds(), 0.0)
+
+
 def _examine(check: Callable[[datetime], dict[str, Any]], now: datetime) -> dict[str, Any]:
     try:
         return {"ok": True, **check(now)}
@@ -103,10 +120,14 @@ def _broker(now: datetime) -> dict[str, Any]:
 
 
 def _worker(now: datetime) -> dict[str, Any]:
-    beat = last_beat()
-    if beat is None:
-        raise NotReady("No worker has been at work yet.")
-    age = (now - beat).total_seconds()
+    age = beat_age(now)
+    if age is None:
+        never = last_beat() is None
+        raise NotReady(
+            "No worker has been at work yet."
+            if never
+            else "The last sign of a worker lies ahead of the clock: it proves nothing."
+        )
     if age > settings.READY_HEARTBEAT_SECONDS:
         raise NotReady(f"The last sign of a worker is {age:.0f} seconds old.")
     return {"age_seconds": round(age, 1)}
@@ -120,4 +141,31 @@ def _receipts(now: datetime) -> dict[str, Any]:
     return {"oldest_waiting_seconds": round(age, 1)}
 
 
-CHECKS = {"database": _database, "broker": _broker, "worker": _worker, "receipts": _receipts}
+def _disk(now: datetime) -> dict[str, Any]:
+    """Room where the data is kept, by the figures and by writing: a read-only disk, or a quota, has room too."""
+    free = []
+    for folder in _folders():
+        try:
+            free.append(shutil.disk_usage(folder).free)
+            with tempfile.TemporaryFile(dir=folder) as probe:
+                probe.write(bytes(PROBE_BYTES))
+                probe.flush()
+                os.fsync(probe.fileno())
+        except OSError as problem:
+            words = os.strerror(problem.errno) if problem.errno else type(problem).__name__
+            raise NotReady(f"Nothing can be written where the data is kept: {words}.") from problem
+    megabytes = min(free) // 1_000_000
+    if megabytes < settings.READY_DISK_MEGABYTES:
+        raise NotReady(f"Only {megabytes} MB are free where the data is kept.")
+    return {"free_megabytes": megabytes}
+
+
+def _folders() -> set[Path]:
+    """Our own files, and those of the database where it is one of them."""
+    folders = {Path(settings.VAR_DIR)}
+    if connection.vendor == "sqlite":
+        folders.add(Path(connection.settings_dict["NAME"]).absolute().parent)
+    return folders
+
+
+CHECKS = {"database": _database, "broker": _broker, "worker": _worker, "receipts": _receipts, "disk": _disk}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import DatabaseError
 from django.utils import timezone
 
-from deliveries import health
+from deliveries import drain, health
 from deliveries.models import Heartbeat, Outbox, PendingReceipt
 from tests import factories
 
@@ -33,7 +36,7 @@ def test_ready_when_every_check_passes(client, beat):
 
     assert response.status_code == 200
     assert response.json()["ready"] is True
-    assert set(response.json()["checks"]) == {"database", "broker", "worker", "receipts"}
+    assert set(response.json()["checks"]) == {"database", "broker", "worker", "receipts", "disk"}
 
 
 def test_not_ready_before_a_worker_was_ever_seen(client):
@@ -51,6 +54,66 @@ def test_not_ready_when_the_worker_has_gone_quiet(client, beat, settings):
     assert response.status_code == 503
     assert response.json()["checks"]["worker"]["ok"] is False
     assert response.json()["checks"]["receipts"]["ok"] is True
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(hours=1), timedelta(days=400)])
+def test_a_sign_of_life_from_the_future_is_none(client, beat, ahead):
+    Heartbeat.objects.update(at=timezone.now() + ahead)
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert "ahead of the clock" in response.json()["checks"]["worker"]["problem"]
+
+
+def test_clocks_of_two_machines_may_differ_a_little(client, beat):
+    Heartbeat.objects.update(at=timezone.now() + timedelta(seconds=20))
+
+    assert client.get("/readyz").json()["checks"]["worker"] == {"ok": True, "age_seconds": 0.0}
+
+
+def test_a_worker_leaves_a_sign_again_after_its_clock_was_set_back(beat):
+    Heartbeat.objects.update(at=timezone.now() + timedelta(days=1))
+
+    drain.beat(0)
+
+    assert health.beat_age(timezone.now()) < 5
+
+
+def test_not_ready_when_the_disk_is_nearly_full(client, beat, monkeypatch):
+    monkeypatch.setattr(health.shutil, "disk_usage", lambda folder: SimpleNamespace(free=5_000_000))
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json()["checks"]["disk"]["problem"] == "Only 5 MB are free where the data is kept."
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO, errno.EACCES])
+def test_not_ready_when_nothing_can_be_written(client, beat, monkeypatch, number):
+    def refuse(dir):
+        raise OSError(number, "no", "/srv/secret/place")
+
+    monkeypatch.setattr(health.tempfile, "TemporaryFile", refuse)
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert os.strerror(number) in response.json()["checks"]["disk"]["problem"]
+    assert b"secret" not in response.content
+
+
+def test_not_ready_when_the_folder_of_the_data_is_gone(client, beat, settings, tmp_path):
+    settings.VAR_DIR = tmp_path / "gone"
+
+    assert client.get("/readyz").json()["checks"]["disk"]["ok"] is False
+
+
+def test_looking_at_the_disk_leaves_nothing_behind(client, beat, settings, tmp_path):
+    settings.VAR_DIR = tmp_path
+
+    assert client.get("/readyz").status_code == 200
+    assert not list(tmp_path.iterdir())
 
 
 def test_not_ready_when_receipts_pile_up(client, beat, settings):

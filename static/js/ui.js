@@ -190,7 +190,8 @@
     failed?.remove();
     const { verb, path, elt } = detail.requestConfig;
     const retry = () => htmx.ajax(verb, path, { source: elt, target: detail.target });
-    const text = verb === "get" ? `Could not refresh. Showing ${shownAt}.` : "That did not reach the server. Nothing was changed.";
+    const reason = detail.xhr?.getResponseHeader("X-Reason");
+    const text = reason || (verb === "get" ? `Could not refresh. Showing ${shownAt}.` : "That did not reach the server. Nothing was changed.");
     failed = toast({ text, error: true, action: { label: "Retry", act: retry } });
   }
   ["htmx:responseError", "htmx:sendError", "htmx:timeout"].forEach((type) => on(type, failure));

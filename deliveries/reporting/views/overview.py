@@ -17,7 +17,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.roles import requires
 from campaigns.models import Campaign
 from deliveries.credentials import CredentialsUnreadable
-from deliveries.health import last_beat
+from deliveries.health import beat_age
 from deliveries.models import Account, CodeAlarm, PendingReceipt, Quarantined, Queue
 from deliveries.reporting.charts import finding, outcome_by_channel, twin, verdict_icon
 from deliveries.reporting.day_figures import SPAN_OF, Cell, Overview, overview
@@ -161,12 +161,12 @@ def alerts(now: datetime) -> list[Alert]:
 
 
 def _worker(now: datetime) -> list[Alert]:
-    beat = last_beat()
-    if beat is None:
+    age = beat_age(now)
+    if age is None:
         return [Alert("unknown", "No worker has reported yet", "Receipts are kept, and read once one runs.")]
-    if now - beat < SILENT_AFTER:
+    if age < SILENT_AFTER.total_seconds():
         return []
-    minutes = int((now - beat).total_seconds() // 60)
+    minutes = int(age // 60)
     return [
         Alert(
             "permanent",
