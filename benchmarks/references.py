@@ -261,8 +261,8 @@ def _expand_chunk(campaign: Campaign, route, now: datetime, low: int, high: int)
     }
     blocked = set(
         Suppression.objects.in_force(now)
-        .filter(value__in={a.value for a in addresses.values()}, channel__in=["", campaign.channel])
-        .values_list("value", flat=True)
+        .filter(match_key__in={a.match_key for a in addresses.values()}, channel__in=["", campaign.channel])
+        .values_list("match_key", flat=True)
     )
     consents = Consent.objects.filter(contact__in=ids, channel=campaign.channel).order_by("at", "id")
     allowed = dict(consents.values_list("contact_id", "opted_in"))

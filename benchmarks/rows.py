@@ -226,9 +226,10 @@ INSERT INTO contacts_contact (id, name, external_id, time_zone, locale, stage, v
 SELECT n, {first} || ' ' || {last} || ' ' || n, '', '', 'en', 'customer', 0, '{{}}', {at}, {at}, {source} FROM {series}
 """
 ADDRESSES = """
-INSERT INTO contacts_address (id, contact_id, kind, value, line_type, carrier, region, time_zone, validity, preferred,
-  created_at)
-SELECT n, n, 'phone', '+999' || (100000000 + n), 'mobile', {carrier}, {region}, {zone}, 'valid', {yes}, {at}
+INSERT INTO contacts_address (id, contact_id, kind, value, match_key, line_type, carrier, region, time_zone, validity,
+  preferred, created_at)
+SELECT n, n, 'phone', '+999' || (100000000 + n), '+999' || (100000000 + n), 'mobile', {carrier}, {region}, {zone},
+  'valid', {yes}, {at}
 FROM {series}
 """
 MEMBERSHIPS = """
@@ -239,9 +240,10 @@ INSERT INTO contacts_consent (contact_id, channel, opted_in, at, how, wording, e
 SELECT n, 'sms', {yes}, {at}, 'import', '', '' FROM {series}
 """
 SUPPRESSIONS = """
-INSERT INTO contacts_suppression (value, channel, scope, scope_value, reason, origin, evidence, created_at,
-  release_note)
-SELECT '+999' || (100000000 + n), '', 'everything', '', 'staff', 'staff', '', {at}, '' FROM {series}
+INSERT INTO contacts_suppression (value, match_key, channel, scope, scope_value, reason, origin, evidence, fact,
+  created_at, release_note)
+SELECT '+999' || (100000000 + n), '+999' || (100000000 + n), '', 'everything', '', 'staff', 'staff', '', '', {at}, ''
+FROM {series}
 WHERE n % {suppressed} = 0
 """
 

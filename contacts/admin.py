@@ -232,7 +232,7 @@ class AddressAdmin(Masking, Large):
     readonly_fields = ("created_at",)
 
     def named(self, term: str) -> Q:
-        return Q(value__in=searching.spellings(searching.clean(term)))
+        return Q(match_key__in=searching.keys(searching.clean(term)))
 
 
 @admin.register(AddressHealth)
@@ -244,7 +244,7 @@ class AddressHealthAdmin(ReadOnly, Large):
     ordering = ("-id",)
 
     def named(self, term: str) -> Q:
-        addresses = Address.objects.filter(value__in=searching.spellings(searching.clean(term)))
+        addresses = Address.objects.filter(match_key__in=searching.keys(searching.clean(term)))
         return Q(address__in=addresses.values("pk"))
 
 
@@ -373,7 +373,7 @@ class SuppressionAdmin(Masking, Large):
         """By its own address, which may be no contact's, or by the contact's foreign id."""
         text = searching.clean(term)
         _, contacts = searching.exactly(text)
-        by_value = Suppression.objects.filter(value__in=searching.spellings(text)).values("pk")
+        by_value = Suppression.objects.filter(match_key__in=searching.keys(text)).values("pk")
         by_contact = Suppression.objects.filter(contact__in=contacts.order_by()).values("pk")
         return Q(pk__in=by_value.union(by_contact))
 
@@ -394,7 +394,7 @@ class SuppressionAdmin(Masking, Large):
         return False
 
     def save_model(self, request: HttpRequest, obj: Suppression, form: Any, change: bool) -> None:
-        """Said again, the one that stands becomes the saved one; `response_add` tells."""
+        """Only the same words of the same colleague are not kept twice; `response_add` tells."""
         saved = suppress(
             contact=obj.contact,
             value=obj.value,
@@ -415,9 +415,7 @@ class SuppressionAdmin(Masking, Large):
     ) -> HttpResponse:
         if not obj.stood or "_popup" in request.POST:  # type: ignore[attr-defined]
             return super().response_add(request, obj, post_url_continue)
-        told = (
-            f"“{obj}” is in force already, so there is no second one. It ends when the later of the two does."
-        )
+        told = f"“{obj}” is in force already, in your own words, so there is no second one."
         self.message_user(request, told, messages.WARNING)
         return self.response_post_save_add(request, obj)
 

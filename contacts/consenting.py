@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from contacts.addresses import match_key
 from contacts.channels import Channel
 from contacts.chunks import in_lists
 from contacts.models import Address, Consent, Suppression
@@ -43,23 +44,27 @@ def record_opt_out(
     evidence: str,
     at: datetime,
     reason: str = Suppression.Reason.STOP,
+    fact: str = "",
 ) -> list[int]:
     """The person at `value` said stop (or complained): everything to that address is blocked, whoever's contact it is.
 
     `value` is normalised (E.164 or lower-case email), `at` the moment of the person's word. Every contact with the
     address is opted out of the channel's family. Gives their ids. The block holds too when no contact has the
     address yet. One that arrives late, after a newer START, blocks all the same: rather one text too few.
+    `fact` names the one thing that says so, such as a message; without it what was said at `at` counts once.
     """
-    contact_ids = _contacts_at(value)
+    contact_ids = contacts_at(value)
     _append(contact_ids, channel, opted_in=False, how=how, evidence=evidence, at=at)
-    told_before = Suppression.objects.filter(value=value, reason=reason, created_at=at)
-    if not told_before.exists():  # a word repeated after its release must not block again
+    # What was told before the fact had a name is known by its moment: lifted since, it must not block again.
+    known = Suppression.objects.filter(match_key=match_key(value), reason=reason, created_at=at, fact="")
+    if not known.exists():
         suppress(
             value=value,
             reason=reason,
             origin=Suppression.Origin.RECIPIENT,
             evidence=evidence,
             now=at,
+            fact=fact or f"said {at.isoformat()}",
         )
     return contact_ids
 
@@ -69,10 +74,10 @@ def record_opt_in(*, value: str, channel: str, how: str, evidence: str, at: date
 
     Blocks of any other origin stay, and so does a STOP said after `at`. Gives the ids of the contacts concerned.
     """
-    contact_ids = _contacts_at(value)
+    contact_ids = contacts_at(value)
     _append(contact_ids, channel, opted_in=True, how=how, evidence=evidence, at=at)
     Suppression.objects.filter(
-        value=value,
+        match_key=match_key(value),
         reason=Suppression.Reason.STOP,
         origin=Suppression.Origin.RECIPIENT,
         released_at=None,
@@ -86,7 +91,7 @@ def take_back_opt_out(*, value: str, at: datetime, note: str, now: datetime) -> 
 
     The ledger keeps it, followed by what held before; where the person never opted in, nothing holds.
     """
-    mistaken = Consent.objects.filter(contact_id__in=_contacts_at(value), opted_in=False, at=at)
+    mistaken = Consent.objects.filter(contact_id__in=contacts_at(value), opted_in=False, at=at)
     for said in mistaken:
         before = Consent.objects.filter(contact=said.contact, channel=said.channel, at__lt=at).order_by(
             "at", "id"
@@ -99,7 +104,7 @@ def take_back_opt_out(*, value: str, at: datetime, note: str, now: datetime) -> 
                 how="Correction", evidence=note,
             )  # fmt: skip
     reasons = [Suppression.Reason.STOP, Suppression.Reason.COMPLAINT]
-    blocks = Suppression.objects.filter(value=value, reason__in=reasons, created_at=at)
+    blocks = Suppression.objects.filter(match_key=match_key(value), reason__in=reasons, created_at=at)
     return lift_mistaken(blocks, note=note, now=now)
 
 
@@ -113,9 +118,10 @@ def latest_consents(contact_ids: Iterable[int]) -> dict[tuple[int, str], LatestC
     return latest
 
 
-def _contacts_at(value: str) -> list[int]:
-    found = Address.objects.filter(value=value).order_by("contact_id")
-    return list(found.values_list("contact_id", flat=True))
+def contacts_at(value: str) -> list[int]:
+    """Everybody who has the address, however it is written there. In order of id."""
+    found = Address.objects.filter(match_key=match_key(value)).exclude(value="")
+    return list(found.order_by("contact_id").values_list("contact_id", flat=True).distinct())
 
 
 def _append(

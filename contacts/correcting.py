@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
+from contacts.addresses import match_key
 from contacts.channels import Kind
 from contacts.emails import NotAnEmail, parse_email
 from contacts.hours import known_zone
@@ -117,7 +118,9 @@ def _refuse_others(contact: Contact, wanted: Iterable[Address], shared: Collecti
 
 def _others(contact: Contact, wanted: Address) -> str:
     """Who goes by this address now, in words; '' when nobody does, or this contact does already."""
-    current = Address.objects.filter(value=wanted.value, preferred=True).select_related("contact")
+    current = Address.objects.filter(match_key=match_key(wanted.value), preferred=True).select_related(
+        "contact"
+    )
     holders = [one.contact for one in current.order_by("contact_id")]
     if not holders or contact in holders:
         return ""

@@ -6,7 +6,6 @@ and its check. The order of the table is the order in which the checks are made.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -15,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
 from django.utils import timezone
 
+from contacts.blocking import Block, Target, blocks
 from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel
 from contacts.chunks import in_lists
 from contacts.consenting import LatestConsent, latest_consents
@@ -80,7 +79,7 @@ class AddressFacts(NamedTuple):
     id: int
     contact_id: int
     kind: str
-    value: str
+    match_key: str
     line_type: str
     validity: str
     time_zone: str
@@ -99,24 +98,13 @@ class HealthFacts(NamedTuple):
 NOTHING_WRONG = HealthFacts()
 
 
-class SuppressionFacts(NamedTuple):
-    value: str
-    contact_id: int | None
-    channel: str
-    scope: str
-    scope_value: str
-    reason: str
-    origin: str
-    created_at: datetime
-
-
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the tables hold about one ask: its address, the suppressions in force that meet it, the consent that
     counts on its channel, how it fares there."""
 
     address: AddressFacts | None
-    suppressions: tuple[SuppressionFacts, ...] = ()
+    suppressions: tuple[Block, ...] = ()
     consent: LatestConsent | None = None
     health: HealthFacts = NOTHING_WRONG
 
@@ -297,45 +285,37 @@ def check(asks: Sequence[Ask], now: datetime) -> dict[int, Verdict]:
 def _gather(asks: Sequence[Ask], now: datetime) -> Iterator[Facts]:
     contact_ids = {ask.contact_id for ask in asks}
     addresses = _addresses({ask.address_id for ask in asks if ask.address_id is not None})
-    by_value = _suppressions("value__in", {each.value for each in addresses.values()}, now)
-    by_contact = _suppressions("contact_id__in", contact_ids, now)
+    targets = {
+        ask: Target(addresses[ask.address_id].match_key, ask.contact_id, ask.channel, ask.sender_value)
+        for ask in asks
+        if ask.address_id in addresses
+    }
+    met = blocks(set(targets.values()), now)
     consents = latest_consents(contact_ids)
     health = _health(addresses)
     for ask in asks:
         address = addresses.get(ask.address_id) if ask.address_id is not None else None
-        met = (*by_value[address.value], *by_contact[ask.contact_id]) if address else ()
         yield Facts(
             address=address,
-            suppressions=tuple(each for each in met if _meets(each, ask)),
+            suppressions=met[targets[ask]] if address else (),
             consent=_consent_for(ask, consents),
             health=health.get((address.id, ask.channel), NOTHING_WRONG) if address else NOTHING_WRONG,
         )
 
 
 def _addresses(ids: set[int]) -> dict[int, AddressFacts]:
-    names = ("id", "contact_id", "kind", "value", "line_type", "validity", "time_zone", "contact__time_zone")
+    names = (
+        "id",
+        "contact_id",
+        "kind",
+        "match_key",
+        "line_type",
+        "validity",
+        "time_zone",
+        "contact__time_zone",
+    )
     rows = (Address.objects.filter(pk__in=part).values_list(*names) for part in in_lists(ids))
     return {row[0]: AddressFacts(*row) for part in rows for row in part}
-
-
-def _suppressions(field: str, wanted: set, now: datetime) -> defaultdict[str | int, list[SuppressionFacts]]:
-    """Suppressions in force by address value, or by contact: those that name a contact and no address."""
-    by_value = field.startswith("value")
-    blank = Q(value="")
-    found: defaultdict[str | int, list[SuppressionFacts]] = defaultdict(list)
-    for part in in_lists(wanted):
-        rows = Suppression.objects.in_force(now).filter(~blank if by_value else blank, **{field: part})
-        for row in rows.order_by("id").values_list(*SuppressionFacts._fields):
-            each = SuppressionFacts(*row)
-            found[each.value if by_value else each.contact_id or 0].append(each)
-    return found
-
-
-def _meets(found: SuppressionFacts, ask: Ask) -> bool:
-    if found.channel not in ("", ask.channel):
-        return False
-    # Senders do not know their brand yet, so a brand's suppression holds for all of them: rather one too many.
-    return found.scope != Suppression.Scope.SENDER or found.scope_value == ask.sender_value
 
 
 def _consent_for(ask: Ask, latest: dict[tuple[int, str], LatestConsent]) -> LatestConsent | None:
@@ -367,7 +347,7 @@ _SAID = {
 }
 
 
-def _said(found: SuppressionFacts) -> str:
+def _said(found: Block) -> str:
     return f"{_SAID[Suppression.Reason(found.reason)]} on {_day(found.created_at)}"
 
 

@@ -15,6 +15,7 @@ import phonenumbers
 from django.db import transaction
 
 from accounts.models import User
+from contacts.addresses import match_key
 from contacts.channels import KIND_OF, Channel
 from contacts.chunks import chunks, in_lists
 from contacts.consenting import LatestConsent, latest_consents
@@ -118,14 +119,14 @@ class _Known:
     """What the database holds about the people on some lines, fetched in as few queries as lists allow."""
 
     def __init__(self, lines: list[Line], contact_list: ContactList | str, now: datetime) -> None:
-        values = {address.value for line in lines for address in line.addresses}
+        keys = {match_key(address.value) for line in lines for address in line.addresses}
         self.by_external_id = self._external_ids({line.external_id for line in lines if line.external_id})
-        self.by_value: defaultdict[str, set[int]] = defaultdict(set)
-        for part in in_lists(values):
-            found = Address.objects.filter(value__in=part)
-            for value, contact_id in found.values_list("value", "contact_id"):
-                self.by_value[value].add(contact_id)
-        ids = set().union(*self.by_external_id.values(), *self.by_value.values())
+        self.by_key: defaultdict[str, set[int]] = defaultdict(set)
+        for part in in_lists(keys):
+            found = Address.objects.filter(match_key__in=part)
+            for key, contact_id in found.values_list("match_key", "contact_id"):
+                self.by_key[key].add(contact_id)
+        ids = set().union(*self.by_external_id.values(), *self.by_key.values())
         self.contacts: dict[int, Contact] = {}
         self.addresses: defaultdict[int, list[Address]] = defaultdict(list)
         self.members: set[int] = set()
@@ -135,7 +136,7 @@ class _Known:
                 self.addresses[address.contact_id].append(address)
             self.members |= _members(contact_list, part_of_ids)
         self.consents: dict[tuple[int, str], LatestConsent] = latest_consents(ids)
-        self.opted_out = _opted_out_values(values, now)
+        self.opted_out = _opted_out(keys, now)
 
     def _external_ids(self, wanted: set[str]) -> defaultdict[str, set[int]]:
         found: defaultdict[str, set[int]] = defaultdict(set)
@@ -155,12 +156,14 @@ def _members(contact_list: ContactList | str, contact_ids: list[int]) -> set[int
     return set(found.values_list("contact_id", flat=True))
 
 
-def _opted_out_values(values: set[str], now: datetime) -> dict[str, datetime]:
-    """Addresses whose owner asked us to stop, and since when; also where no contact of ours has them."""
+def _opted_out(keys: set[str], now: datetime) -> dict[str, datetime]:
+    """Keys of addresses whose owner asked us to stop, and since when; also where no contact of ours has them."""
     found: dict[str, datetime] = {}
-    for part in in_lists(values):
-        rows = Suppression.objects.in_force(now).filter(origin=Suppression.Origin.RECIPIENT, value__in=part)
-        found |= dict(rows.exclude(value="").values_list("value", "created_at"))
+    for part in in_lists(keys):
+        rows = Suppression.objects.in_force(now).filter(
+            origin=Suppression.Origin.RECIPIENT, match_key__in=part
+        )
+        found |= dict(rows.exclude(value="").values_list("match_key", "created_at"))
     return found
 
 
@@ -241,7 +244,7 @@ class _Plan:
 
     def _candidates(self, line: Line, address: Address) -> set[int]:
         """Contacts with this address, but for those that another external_id tells apart from the line."""
-        found = self.known.by_value.get(address.value, set())
+        found = self.known.by_key.get(match_key(address.value), set())
         if not line.external_id:
             return found
         return {pk for pk in found if self.known.contacts[pk].external_id in ("", line.external_id)}
@@ -253,7 +256,7 @@ class _Plan:
     def _seen_before(self, line: Line, match: Contact | None) -> Refusal | None:
         """Whether an earlier line of the file is about the same person."""
         earlier = self._line_of_contact.get(match.pk) if match else None
-        keys = [address.value for address in line.addresses]
+        keys = [match_key(address.value) for address in line.addresses]
         for other in (other for key in keys for other in self._lines_of_key[key]):
             apart = line.external_id and other.external_id and line.external_id != other.external_id
             earlier = earlier or (None if apart else other.number)
@@ -269,7 +272,7 @@ class _Plan:
         if match:
             self._line_of_contact[match.pk] = line.number
         for address in line.addresses:
-            self._lines_of_key[address.value].append(line)
+            self._lines_of_key[match_key(address.value)].append(line)
         if line.external_id:
             self._lines_of_key["id " + line.external_id].append(line)
 
@@ -291,7 +294,8 @@ class _Plan:
     def _add_addresses(self, contact: Contact, line: Line) -> bool:
         """New addresses become the preferred ones. One that is known stays as staff or its failures left it."""
         own = self.known.addresses[contact.pk] if contact.pk else []
-        new = [each for each in line.addresses if each.value not in {known.value for known in own}]
+        theirs = {known.match_key for known in own}
+        new = [each for each in line.addresses if match_key(each.value) not in theirs]
         kinds = {each.kind for each in new}
         self.replaced += [known.pk for known in own if known.preferred and known.kind in kinds]
         self.addresses += [(contact, each) for each in new]
@@ -316,8 +320,8 @@ class _Plan:
 
     def _opted_out_at(self, line: Line, channel: str) -> datetime | None:
         kind = KIND_OF[Channel(channel)]
-        values = [address.value for address in line.addresses if address.kind == kind]
-        return next((self.known.opted_out[value] for value in values if value in self.known.opted_out), None)
+        keys = [match_key(address.value) for address in line.addresses if address.kind == kind]
+        return next((self.known.opted_out[key] for key in keys if key in self.known.opted_out), None)
 
     def _consent(self, line: Line, channel: str) -> Consent:
         return Consent(

@@ -8,11 +8,22 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from contacts.addresses import match_key
 from contacts.channels import Channel, Kind, LineType
 from contacts.fields import DerivedField
 from contacts.names import LONGEST as LONGEST_FOLDED
 from contacts.names import folded
 from contacts.phones import mask
+
+
+def _match_key() -> DerivedField:
+    """Of `value`, for rows that name an address."""
+    return DerivedField(
+        max_length=254,
+        from_field="value",
+        derive=match_key,
+        help_text="What all spellings of the address have in common; addresses are compared by it.",
+    )
 
 
 class ContactList(models.Model):
@@ -138,6 +149,7 @@ class Address(models.Model):
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="addresses", db_index=False)
     kind = models.CharField(max_length=8, choices=Kind)
     value = models.CharField(max_length=254, help_text="E.164 for phones, lower-case domain for emails.")
+    match_key = _match_key()
     line_type = models.CharField(max_length=16, choices=LineType, default=LineType.UNKNOWN)
     carrier = models.CharField(max_length=60, blank=True)
     region = models.CharField(
@@ -163,7 +175,7 @@ class Address(models.Model):
                 fields=["contact", "kind"], condition=Q(preferred=True), name="one_preferred_address_per_kind"
             ),
         ]
-        indexes = [models.Index(fields=["value"], name="address_value")]
+        indexes = [models.Index(fields=["match_key"], name="address_match")]
 
     def __str__(self) -> str:
         """Masked: whoever may see the whole of it is shown `value`."""
@@ -265,7 +277,8 @@ class Suppression(models.Model):
     """ "Do not send." Holds for an address wherever it stands, or for a whole contact.
 
     Kept by the address's text, not by a link to its row: somebody who adds the number back to a list must
-    still be blocked.
+    still be blocked. Each act has its own row, with its own grounds: who, why, on what evidence. As long as any
+    stands, nothing is sent; lifting one lifts no other.
     """
 
     class Scope(models.TextChoices):
@@ -293,6 +306,7 @@ class Suppression(models.Model):
         blank=True,
         help_text="The phone number (E.164) or email; empty to block the whole contact.",
     )
+    match_key = _match_key()
     contact = models.ForeignKey(
         Contact, null=True, blank=True, on_delete=models.SET_NULL, related_name="suppressions"
     )
@@ -306,6 +320,11 @@ class Suppression(models.Model):
     reason = models.CharField(max_length=16, choices=Reason)
     origin = models.CharField(max_length=12, choices=Origin)
     evidence = models.TextField(blank=True)
+    fact = models.CharField(
+        max_length=80,
+        blank=True,
+        help_text="The one thing it is recorded for, such as “batch 12”, which counts once however often it is told.",
+    )
     created_at = models.DateTimeField(default=timezone.now)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -326,19 +345,18 @@ class Suppression(models.Model):
                 name="suppression_names_somebody",
                 violation_error_message="Give a phone number or an email address, or choose a contact.",
             ),
-            # A rule or a provider that says the same thing twice adds nothing.
+            # A rule or a provider that says the same thing twice adds nothing, neither when it was lifted meanwhile.
             models.UniqueConstraint(
-                fields=["value", "channel", "scope", "scope_value", "reason"],
-                condition=Q(released_at=None) & ~Q(value=""),
-                name="one_suppression_in_force",
-                violation_error_message="The same suppression is in force already.",
+                fields=["match_key", "channel", "scope", "scope_value", "reason", "fact"],
+                condition=~Q(fact="") & ~Q(value=""),
+                name="one_suppression_per_fact",
             ),
         ]
         indexes = [
             models.Index(fields=["contact"], name="suppression_contact", condition=Q(released_at=None)),
             models.Index(fields=["-created_at", "-id"], name="suppression_newest"),
             # For the admin, which looks at those released as well, and at the rare among many.
-            models.Index(fields=["value"], name="suppression_value"),
+            models.Index(fields=["match_key"], name="suppression_match"),
             models.Index(fields=["reason", "-created_at", "-id"], name="suppression_reason"),
             models.Index(
                 fields=["-created_at", "-id"], name="suppression_standing", condition=Q(released_at=None)

@@ -44,6 +44,10 @@ _NUMBER_WITHIN = re.compile(r"(?<!\w)\+?\d(?:[\s().-]{0,3}\d){6,14}(?!\w)")
 _ABROAD = re.compile(r"[ (\[]*(?:\+[ (]*(?:00|011)|00|011(?!\d))[ )\].-]*(?=\d)")
 _TYPED_NUMBER = re.compile(r"[\d\s+().\-–/·]+")
 SHORTEST_ENDING = 4
+_MEXICO, _BRAZIL = 52, 55
+# Mobiles until 2019: 1 before the number from abroad, 044 or 045 at home; and 01 before others.
+_OLD_MEXICAN = re.compile(r"(?:1|0?1|0?4[45])(\d{10})")
+_OLD_BRAZILIAN = re.compile(r"(\d\d)([6-9]\d{7})")  # mobiles until 2016, without the 9 before them
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,36 @@ def _zones_of(beginning: str) -> list[str]:
     return sorted({zone for zones in lists for zone in zones})
 
 
+def e164(text: str, region: str) -> str:
+    """Only the number that `parse_phone` reads. Raises NotAPhone."""
+    return phonenumbers.format_number(_parse(text, region), phonenumbers.PhoneNumberFormat.E164)
+
+
+def type_of(value: str) -> LineType:
+    """What kind of line an E.164 number is."""
+    return _LINE_TYPES.get(phonenumbers.number_type(phonenumbers.parse(value)), LineType.OTHER)
+
+
+def possible(value: str) -> bool:
+    """Whether a number with its plus is as long as numbers of that country are, given out or not."""
+    try:
+        return phonenumbers.is_possible_number(phonenumbers.parse(value))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def country_of(value: str) -> str:
+    """The country of an E.164 number, such as US; '' for what is none."""
+    try:
+        number = phonenumbers.parse(value)
+    except phonenumbers.NumberParseException:
+        return ""
+    # Of several countries that share a code the number tells which, else the main one is taken.
+    found = phonenumbers.region_code_for_number(number)
+    found = found or phonenumbers.region_code_for_country_code(number.country_code or 0)
+    return found if found in phonenumbers.SUPPORTED_REGIONS else ""
+
+
 def _parse(text: str, region: str) -> phonenumbers.PhoneNumber:
     """The number that `text` as a whole is: an extension makes it another one and is refused. Raises NotAPhone."""
     try:
@@ -139,7 +173,7 @@ def _readings(plain: str, region: str) -> list[str]:
 def _dialled(text: str, region: str) -> phonenumbers.PhoneNumber | str:
     """The number, or why it is none."""
     try:
-        number = phonenumbers.parse(text, region)
+        number = _as_today(phonenumbers.parse(text, region))
     except phonenumbers.NumberParseException as problem:
         return _UNREADABLE.get(problem.error_type, "there are no digits to dial in it")
     if number.extension:
@@ -149,6 +183,16 @@ def _dialled(text: str, region: str) -> phonenumbers.PhoneNumber | str:
         return _WHY.get(possible, "it has a wrong number of digits")
     if not phonenumbers.is_valid_number(number):
         return "no country has given out numbers that start like this"
+    return number
+
+
+def _as_today(number: phonenumbers.PhoneNumber) -> phonenumbers.PhoneNumber:
+    """As the country writes it now where people go on writing it as it was."""
+    digits = str(number.national_number)
+    if number.country_code == _MEXICO and (old := _OLD_MEXICAN.fullmatch(digits)):
+        number.national_number, number.italian_leading_zero = int(old[1]), False
+    elif number.country_code == _BRAZIL and (old := _OLD_BRAZILIAN.fullmatch(digits)):
+        number.national_number = int(f"{old[1]}9{old[2]}")
     return number
 
 

@@ -17,6 +17,7 @@ from django.db import ProgrammingError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
+from contacts.addresses import match_key
 from contacts.channels import Kind
 from contacts.models import Address, Contact
 from contacts.names import folded
@@ -67,7 +68,7 @@ def clean(text: str) -> str:
 def exactly(text: str) -> list[QuerySet]:
     """Ids of contacts one of whose addresses or whose foreign id `text` spells out. Apart, as each has its index."""
     found = [
-        Address.objects.filter(value__in=spellings(text))
+        Address.objects.filter(match_key__in=keys(text))
         .order_by("contact_id")
         .values_list("contact_id", flat=True),
         Contact.objects.filter(external_id=text)
@@ -86,10 +87,10 @@ def numbered(text: str) -> int | None:
     return int(digits) if known and 0 < int(digits) <= LARGEST_ID else None
 
 
-def spellings(text: str) -> set[str]:
-    """How an address that `text` spells out may be kept."""
+def keys(text: str) -> set[str]:
+    """The keys of the addresses that `text` may spell out."""
     number = search_forms(text, settings.DEFAULT_REGION).whole
-    return {text, text.lower()} | ({number} if number else set())
+    return {match_key(each) for each in (text, number) if each}
 
 
 def wholly(text: str, key: str = "pk") -> Q:

@@ -1,4 +1,4 @@
-"""Suppress and release. A suppression only ever gets stricter by being said again; releasing is its own act."""
+"""Suppress and release. Each act has its own row, which stands and is lifted on its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
+from contacts.addresses import match_key
 from contacts.models import AddressHealth, Contact, Suppression
 
 LONGEST_NOTE = 300
@@ -35,60 +36,70 @@ def suppress(
     by: User | None = None,
     now: datetime,
     expires_at: datetime | None = None,
+    fact: str = "",
 ) -> Suppression:
     """Block an address wherever it stands, or with an empty `value` the whole contact; everything we send.
 
-    The one already in force for the same reason is returned instead of a second one. It is made stricter where
-    this one is: a later or no end, and the person's own wish above anybody else's. Raises ValueError when neither
+    Every act stands on its own, whatever else blocks the address: who, why, until when. `fact` names what it is
+    recorded for, such as a message or a batch: told again, the row that there is comes back, lifted or not. The same
+    without a fact is what the same colleague said in the same words, and still holds. Raises ValueError when neither
     contact nor value is given.
     """
     if not value and contact is None:
         raise ValueError("A suppression needs a contact or an address.")
-    if not value and contact is not None:
-        Contact.objects.select_for_update().get(pk=contact.pk)  # no unique key guards a contact's own
-    same = _same(contact, value, channel, reason)
-    same.filter(expires_at__lte=now).update(released_at=now, release_note="Ended by itself.")
-    Suppression.objects.bulk_create(
-        [
-            Suppression(
-                contact=contact,
-                value=value,
-                channel=channel,
-                reason=reason,
-                origin=origin,
-                evidence=evidence,
-                created_by=by,
-                created_at=now,
-                expires_at=expires_at,
-            )
-        ]
-        if value or not same.exists()
-        else [],
-        ignore_conflicts=True,
-    )
-    _tighten(same, origin, evidence, expires_at)
-    return same.latest("id")
-
-
-def _same(contact: Contact | None, value: str, channel: str, reason: str):
-    whom = Q(value=value) if value else Q(value="", contact=contact)
-    return Suppression.objects.filter(
-        whom,
+    made = Suppression(
+        contact=contact,
+        value=value,
         channel=channel,
         reason=reason,
-        scope=Suppression.Scope.EVERYTHING,
-        scope_value="",
-        released_at=None,
+        origin=origin,
+        evidence=evidence,
+        fact=fact,
+        created_by=by,
+        created_at=now,
+        expires_at=expires_at,
+    )
+    if fact and value:
+        Suppression.objects.bulk_create([made], ignore_conflicts=True)
+        same = _same_fact(made).get()
+        return _put_back(same) if same.release_note.startswith(MAPPING_CORRECTED) else same
+    said = _same_words(made, now).first()
+    if said is None:
+        made.save()
+    return said or made
+
+
+def _same_fact(made: Suppression) -> QuerySet[Suppression]:
+    return Suppression.objects.filter(
+        match_key=match_key(made.value),
+        channel=made.channel,
+        scope=made.scope,
+        scope_value=made.scope_value,
+        reason=made.reason,
+        fact=made.fact,
+    ).exclude(value="")
+
+
+def _same_words(made: Suppression, now: datetime) -> QuerySet[Suppression]:
+    whom = Q(match_key=match_key(made.value)) if made.value else Q(contact=made.contact)
+    return Suppression.objects.in_force(now).filter(
+        whom & (~Q(value="") if made.value else Q(value="")),
+        channel=made.channel,
+        scope=made.scope,
+        reason=made.reason,
+        origin=made.origin,
+        evidence=made.evidence,
+        fact=made.fact,
+        created_by=made.created_by,
+        expires_at=made.expires_at,
     )
 
 
-def _tighten(same, origin: str, evidence: str, expires_at: datetime | None) -> None:
-    if expires_at is None:
-        same.exclude(expires_at=None).update(expires_at=None)
-    else:
-        same.filter(expires_at__lt=expires_at).update(expires_at=expires_at)
-    if origin == Suppression.Origin.RECIPIENT:
-        same.exclude(origin=origin).update(origin=origin, evidence=evidence)
+def _put_back(lifted: Suppression) -> Suppression:
+    """It was lifted because a provider's word seemed to mean something else, and means it after all."""
+    lifted.released_at, lifted.released_by, lifted.release_note = None, None, ""
+    lifted.save(update_fields=["released_at", "released_by", "release_note"])
+    return lifted
 
 
 @transaction.atomic
@@ -120,7 +131,7 @@ def lift_mistaken(suppressions: QuerySet[Suppression], *, note: str, now: dateti
 
 def _forgive(suppression: Suppression, now: datetime) -> None:
     if suppression.value:
-        health = AddressHealth.objects.filter(address__value=suppression.value)
+        health = AddressHealth.objects.filter(address__match_key=suppression.match_key)
     else:
         health = AddressHealth.objects.filter(address__contact=suppression.contact)
     if suppression.channel:

@@ -19,6 +19,7 @@ from django.db.models import F
 
 from accounts.models import User
 from campaigns.models import Recipient
+from contacts.blocking import Target, blocks
 from contacts.channels import KIND_OF, Channel
 from contacts.gate import REASONS, Reason, check
 from contacts.models import Address, AddressHealth, Suppression
@@ -301,7 +302,7 @@ def _says_the_same(message: Message, route: Route) -> bool:
 
 
 def _done_already(action: str, judged: Sequence[Judged], now: datetime) -> list[Judged]:
-    """With those skipped whose address is marked, or suppressed, already. One query at most."""
+    """With those skipped whose address is marked, or suppressed, already. Two queries at most."""
     if action == Action.CORRECT:
         marked = AddressHealth.objects.filter(
             address__in={one.message.address_id for one in judged}, marked_at__isnull=False
@@ -311,16 +312,15 @@ def _done_already(action: str, judged: Sequence[Judged], now: datetime) -> list[
             one._replace(skip="already_marked") if not one.skip and _marked(one, pairs) else one
             for one in judged
         ]
-    values = {one.message.address.value for one in judged}
-    held = Suppression.objects.in_force(now).filter(value__in=values).values_list("value", "channel")
-    blocked = set(held)
+    met = blocks({_target(one.message) for one in judged}, now)
     return [
-        one._replace(skip="already_suppressed")
-        if not one.skip
-        and {(one.message.address.value, where) for where in ("", one.message.channel)} & blocked
-        else one
+        one._replace(skip="already_suppressed") if not one.skip and met[_target(one.message)] else one
         for one in judged
     ]
+
+
+def _target(message: Message) -> Target:
+    return Target(message.address.match_key, message.contact_id, message.channel)
 
 
 def _marked(one: Judged, pairs: Collection[tuple[int, str]]) -> bool:
@@ -426,6 +426,7 @@ def _suppress(
             evidence=str(batch.options.get("note", "")) or f"Batch {batch.pk}",
             by=batch.created_by,
             now=now,
+            fact=f"batch {batch.pk}",
         )
         items[one.message.pk] = BatchItem(
             batch=batch, message=one.message, outcome=BatchItem.Outcome.ACTED, suppression_id=entry.pk

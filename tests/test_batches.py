@@ -479,6 +479,23 @@ def test_a_bulk_suppression_takes_the_rows_out_of_their_queues_and_undo_releases
     assert agree()
 
 
+def test_an_undo_leaves_the_block_that_a_colleague_made_since(failed, staff, make_user, now):
+    message, colleague = failed(DEAD), make_user("admin")
+    batch = start(Batch.Action.SUPPRESS, these(message, now=now), {"note": "Wrong list"}, staff, now)
+    suppress(
+        value=message.address.value, channel="sms", reason="staff", origin="staff", evidence="Wrong list",
+        by=colleague, now=now,
+    )  # fmt: skip
+
+    undo(batch, staff, now)
+
+    left = Suppression.objects.in_force(now).get()
+    assert (left.created_by, left.evidence) == (colleague, "Wrong list")
+    assert preview(Batch.Action.SUPPRESS, these(message, now=now), {}, staff, now).skipped[0].reason == (
+        "already_suppressed"
+    )
+
+
 def test_what_the_person_asked_for_since_is_not_released_by_an_undo(failed, staff, now):
     message = failed(DEAD)
     batch = start(Batch.Action.SUPPRESS, these(message, now=now), {}, staff, now)

@@ -206,21 +206,36 @@ def add_by_form(client, **fields):
 
 
 @pytest.mark.parametrize("whole_contact", [False, True])
-def test_the_same_suppression_added_twice_is_one_row_and_says_so(client, administrator, whole_contact):
+def test_the_same_words_added_twice_are_one_row_and_it_says_so(client, administrator, whole_contact):
     contact = factories.contact(name="Elena Moreau")
     whom = {"value": "", "contact": contact.pk} if whole_contact else {}
-    soon = timezone.localdate() + timedelta(days=2)
 
-    first = add_by_form(client, **whom, expires_at_0=soon, expires_at_1="10:00")
-    second = add_by_form(client, **whom)
+    first = add_by_form(client, **whom, evidence="Asked on the phone")
+    second = add_by_form(client, **whom, evidence="Asked on the phone")
 
     name = "Elena Moreau" if whole_contact else "+1 ••• ••• 0142"
-    assert Suppression.objects.get().expires_at is None
+    assert Suppression.objects.count() == 1
     assert "was added" in first[0]
     assert second == [
-        f"“{name} all channels: Added by staff” is in force already, so there is no second one. "
-        "It ends when the later of the two does."
+        f"“{name} all channels: Added by staff” is in force already, in your own words, so there is no second one."
     ]
+
+
+@pytest.mark.parametrize("differs", ["words", "end", "colleague"])
+def test_a_second_ground_is_kept_beside_the_first(client, administrator, differs):
+    soon = {"expires_at_0": timezone.localdate() + timedelta(days=2), "expires_at_1": "10:00"}
+    add_by_form(client, evidence="Asked on the phone")
+    if differs == "colleague":
+        client.force_login(factories.user("admin", is_staff=True))
+
+    told = add_by_form(
+        client,
+        evidence="Sued us" if differs == "words" else "Asked on the phone",
+        **soon if differs == "end" else {},
+    )
+
+    assert "was added" in told[0]
+    assert Suppression.objects.in_force(timezone.now()).count() == 2
 
 
 def test_an_address_whose_suppression_has_ended_can_be_suppressed_again(client, administrator):

@@ -16,6 +16,8 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from campaigns.models import Recipient
+from contacts.addresses import match_key
+from contacts.blocking import Target, blocks
 from contacts.channels import Channel
 from contacts.consenting import record_opt_out
 from contacts.models import Address, AddressHealth, Suppression
@@ -209,6 +211,7 @@ def _heed(views: Sequence[View], now: datetime) -> None:
                 evidence=f"Message {message.pk}: {message.reason_code or message.status}",
                 at=message.settled_at or now,
                 reason=Suppression.Reason.COMPLAINT if complained else Suppression.Reason.STOP,
+                fact=f"message {message.pk}",
             )
 
 
@@ -217,9 +220,12 @@ def _suppress(views: Sequence[View], decided: dict[int, Decided], now: datetime)
 
     What waits elsewhere for the same person need not wait any more, so that is decided anew.
     """
-    for view in views:
-        if decided[view.recipient.pk].suppress:
-            head = view.head
+    failed = [view for view in views if decided[view.recipient.pk].suppress]
+    stand = _blocked_by_rule([view.head for view in failed], now) if failed else set()
+    for view in failed:
+        head = view.head
+        if _target(head) not in stand:
+            stand.add(_target(head))
             bounced = head.channel == Channel.EMAIL
             suppress(
                 contact=view.recipient.contact,
@@ -230,11 +236,26 @@ def _suppress(views: Sequence[View], decided: dict[int, Decided], now: datetime)
                 evidence=f"{_failures(view)}; the last: {head.reason_code}",
                 by=None,
                 now=now,
+                fact=f"message {head.pk}",
             )
             others = QueueEntry.objects.filter(contact_id=head.contact_id, channel=head.channel).exclude(
                 pk=head.pk
             )
             look_again(Recipient.objects.filter(messages__in=others.values("pk")), now)
+
+
+def _blocked_by_rule(messages: Sequence[Message], now: datetime) -> set[Target]:
+    """Where such a block stands already: the next message that fails there is no new ground."""
+    met = blocks({_target(message) for message in messages}, now)
+    return {
+        target
+        for target, those in met.items()
+        if any(one.match_key and one.origin == Suppression.Origin.RULE for one in those)
+    }
+
+
+def _target(message: Message) -> Target:
+    return Target(message.address.match_key, message.contact_id, message.channel)
 
 
 def _failures(view: View) -> str:
@@ -339,7 +360,7 @@ def _show(view: View, plan: Decided, now: datetime, *, acted: bool) -> None:
 
 def stop_paths(value: str, now: datetime) -> None:
     """The owner of this address opted out: withdraw what waits to be sent to it, and have the rest decided anew."""
-    addresses = list(Address.objects.filter(value=value).values_list("pk", "contact_id"))
+    addresses = list(Address.objects.filter(match_key=match_key(value)).values_list("pk", "contact_id"))
     contacts = {contact for _, contact in addresses}
     waiting = Outbox.objects.filter(
         message__address_id__in=[pk for pk, _ in addresses], message__contact_id__in=contacts

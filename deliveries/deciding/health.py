@@ -183,16 +183,16 @@ def _forgiven(pairs: Collection[tuple[int, str]]) -> dict[tuple[int, str], datet
 
     Lifted for a corrected code mapping is not forgiven: those failures are none any more, or count again.
     """
-    values = dict(Address.objects.filter(pk__in={pk for pk, _ in pairs}).values_list("pk", "value"))
+    keys = dict(Address.objects.filter(pk__in={pk for pk, _ in pairs}).values_list("pk", "match_key"))
     lifted = Suppression.objects.filter(
-        value__in=set(values.values()),
+        match_key__in=set(keys.values()) - {""},
         reason__in=[Suppression.Reason.HARD_FAILS, Suppression.Reason.HARD_BOUNCE],
         released_at__isnull=False,
     ).exclude(release_note__startswith=MAPPING_CORRECTED)
     latest: dict[tuple[str, str], datetime] = {}
-    for value, channel, at in lifted.order_by("released_at").values_list("value", "channel", "released_at"):
+    for key, channel, at in lifted.order_by("released_at").values_list("match_key", "channel", "released_at"):
         if at is not None:  # the filter says so too
-            latest[value, channel] = at
+            latest[key, channel] = at
     cleared = AddressHealth.objects.filter(address_id__in={pk for pk, _ in pairs}, cleared_at__isnull=False)
     found = {
         (pk, channel): at
@@ -200,7 +200,7 @@ def _forgiven(pairs: Collection[tuple[int, str]]) -> dict[tuple[int, str], datet
         if at
     }
     for pk, channel in pairs:
-        times = [at for key in ("", channel) if (at := latest.get((values[pk], key)))]
+        times = [at for where in ("", channel) if (at := latest.get((keys[pk], where)))]
         if times:
             found[pk, channel] = max([*times, found.get((pk, channel), times[0])])
     return found

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from contacts.models import Address, Suppression
+from contacts.blocking import Target, blocks
+from contacts.models import Address
 from deliveries.deciding.decide import Decided, Step
 from deliveries.deciding.knowing import View
 from deliveries.models import (
@@ -58,12 +59,15 @@ def _still_asked(
     if not earlier:
         return {}
     addresses = Address.objects.in_bulk({message.address_id for message in earlier})
-    blocked = Suppression.objects.in_force(now).filter(value__in={a.value for a in addresses.values()})
-    closed = set(blocked.values_list("value", "channel"))
+    targets = {
+        message.pk: Target(addresses[message.address_id].match_key, message.contact_id, message.channel)
+        for message in earlier
+    }
+    met = blocks(set(targets.values()), now)
     keep = {}
     for message in earlier:
         address, queue = addresses[message.address_id], standing[message.pk].queue
-        suppressed = bool({(address.value, ""), (address.value, message.channel)} & closed)
+        suppressed = bool(met[targets[message.pk]])
         if queue in (Queue.CORRECT, Queue.SUPPRESS) and address.preferred and not suppressed:
             keep[message.pk] = queue
     return keep

@@ -300,13 +300,13 @@ def _limits(messages: Iterable[Message]) -> dict[tuple[int, str], int]:
 
 def _blocks(messages: Iterable[Message], pairs: Collection[tuple[int, str]]) -> QuerySet[Suppression]:
     """The rules' own blocks in force on these (address, channel) pairs."""
-    values: dict[str, set[str]] = defaultdict(set)
+    keys: dict[str, set[str]] = defaultdict(set)
     for message in messages:
         if (message.address_id, message.channel) in pairs:
-            values[message.channel].add(message.address.value)
+            keys[message.channel].add(message.address.match_key)
     where = Q(pk__in=[])
-    for channel, those in values.items():
-        where |= Q(channel=channel, value__in=those)
+    for channel, those in keys.items():
+        where |= Q(channel=channel, match_key__in=those)
     return Suppression.objects.filter(
         where, reason__in=BY_RULE, origin=Suppression.Origin.RULE, released_at=None
     )

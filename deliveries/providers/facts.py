@@ -54,7 +54,7 @@ class Report(NamedTuple):
 class Inbound(NamedTuple):
     """Something a person wrote to us: a reply, a STOP, a wish to be written to again."""
 
-    sender: str  # the person's address, E.164 or email
+    sender: str  # the person's address, as written there: whoever acts on it brings it into its normal form
     recipient: str  # ours
     channel: str
     text: str

@@ -126,7 +126,7 @@ def refusal(text: str) -> str:
 def inbound(raw: bytes) -> Inbound:
     fields = form(raw)
     return Inbound(
-        sender=fields.number("from", required=True),
+        sender=fields.address("from", required=True),  # national or not, as the centre is set up
         recipient=fields.address("to"),
         channel="sms",
         text=clean(written(fields, dict(reversed(pairs(raw))).get(b"text", b""))),

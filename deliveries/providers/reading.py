@@ -246,9 +246,12 @@ def bare(address: str) -> str:
 
 
 def with_plus(number: str) -> str:
-    """A phone number in E.164 where the provider leaves the plus out; what is no number stays as it is."""
-    digits = number.isascii() and number.isdigit()
-    return f"+{number}" if digits else number
+    """A phone number in E.164 where the provider leaves the plus out.
+
+    What cannot be one stays as it is: a national number with its zero, a short code, a word.
+    """
+    international = number.isascii() and number.isdigit() and 7 <= len(number) <= 15 and number[0] != "0"
+    return f"+{number}" if international else number
 
 
 def north_american(number: str) -> str:

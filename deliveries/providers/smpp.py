@@ -254,7 +254,7 @@ def inbound_texts(call: Call, query: Told) -> Iterable[Fact]:
 def inbound(fields: Told, query: Told, octets: Mapping[str, bytes]) -> Inbound:
     """`octets` are the fields of a form as they came: a text may still be in its coding."""
     return Inbound(
-        sender=fields.number(*NAMES["sender"], required=True),
+        sender=fields.address(*NAMES["sender"], required=True),  # national or not, as the centre is set up
         recipient=fields.address(*NAMES["recipient"]),
         channel="sms",
         text=clean(written(fields, octets)),

@@ -12,6 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
+
+from contacts.addresses import normal_form, region_of
 from contacts.keywords import classify, pressed
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import Provider
@@ -116,7 +119,8 @@ def told(adapter: Provider, fact: Fact, mapping: Mapping, hint: str = "") -> dic
     elif isinstance(fact, Inbound):
         kind = classify(fact.text, fact.opt_out_type).kind
         event.update(
-            provider_message_id=fact.provider_message_id, our_ref=fact.ref, address=fact.sender,
+            provider_message_id=fact.provider_message_id, our_ref=fact.ref,
+            address=normal_form(fact.sender, region_of(fact.recipient, settings.DEFAULT_REGION)),
             channel=fact.channel, kind=kind, text=fact.text,
         )  # fmt: skip
     elif isinstance(fact, Act):

@@ -20,12 +20,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import F
 
-from contacts.consenting import record_opt_in, record_opt_out
+from contacts.addresses import match_key, normal_form, region_of
+from contacts.consenting import contacts_at, record_opt_in, record_opt_out
 from contacts.keywords import classify, pressed
-from contacts.models import Address, Suppression
+from contacts.models import Suppression
 from deliveries import mappings, statements
 from deliveries.models import Account, CodeSighting, Engagement, Message, PendingReceipt, Receipt, StrayReport
 from deliveries.providers import PROVIDERS
@@ -377,20 +379,20 @@ def _hear_one(waiting: Waiting, place: int, text: Inbound) -> bool:
     A text that the provider tells once more counts no second time: a START of last week must not lift today's STOP.
     """
     native_id = text.provider_message_id[:80]
+    # In the notation of the country that was written to.
+    sender = normal_form(text.sender, region_of(text.recipient, settings.DEFAULT_REGION))
     if native_id and _heard(native_id, text.channel, waiting.account_id):
         return True
     stopped = Suppression.objects.filter(
-        value=text.sender, reason=Suppression.Reason.STOP, released_at=None
+        match_key=match_key(sender), reason=Suppression.Reason.STOP, released_at=None
     ).exists()
     keyword = classify(text.text, text.opt_out_type, opted_out=stopped)
     at = min(text.occurred_at or waiting.received_at, waiting.received_at + CLOCK_SKEW)
-    contacts = list(Address.objects.filter(value=text.sender).values_list("contact_id", flat=True).distinct())
+    contacts = contacts_at(sender)
     if keyword.kind == "stop":
-        _stop(text.sender, text.channel, "Reply", text.text, at)
+        _stop(sender, text.channel, "Reply", text.text, at)
     elif keyword.kind == "start":
-        record_opt_in(
-            value=text.sender, channel=text.channel, how="Reply", evidence=clip(text.text, 500), at=at
-        )
+        record_opt_in(value=sender, channel=text.channel, how="Reply", evidence=clip(text.text, 500), at=at)
     if not contacts:
         return False
     _engage(

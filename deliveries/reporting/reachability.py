@@ -10,6 +10,7 @@ from datetime import datetime, time
 from django.db.models import Q
 
 from campaigns.models import Campaign, Sender
+from contacts.blocking import Target, meets
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.gate import Ask, Verdict, check
 from contacts.models import Address, AddressHealth, Consent, Contact, Suppression
@@ -134,7 +135,7 @@ def standing(contact: Contact, now: datetime) -> Standing:
             address := preferred.get(KIND_OF[channel]),
             results[channel],
             verdicts.get(channel),
-            next((one for one in suppressions if _covers(one, channel, address)), None),
+            next((one for one in suppressions if meets(one, _target(contact, channel, address))), None),
             health.get((address.pk, channel) if address else (0, ""), AddressHealth()),
             channel in latest and not latest[channel].opted_in,
         )
@@ -145,15 +146,13 @@ def standing(contact: Contact, now: datetime) -> Standing:
 
 def blocking(contact: Contact, addresses: Collection[Address], now: datetime) -> list[Suppression]:
     """Suppressions in force for the person or any of these addresses, newest first."""
-    theirs = Q(contact=contact, value="") | Q(value__in=[one.value for one in addresses])
+    theirs = Q(contact=contact, value="") | Q(match_key__in={one.match_key for one in addresses} - {""})
     found = Suppression.objects.in_force(now).filter(theirs).select_related("created_by")
     return list(found.order_by("-created_at", "-id"))
 
 
-def _covers(suppression: Suppression, channel: str, address: Address | None) -> bool:
-    everything = suppression.scope == Suppression.Scope.EVERYTHING
-    theirs = not suppression.value or (address is not None and suppression.value == address.value)
-    return everything and theirs and suppression.channel in ("", channel)
+def _target(contact: Contact, channel: str, address: Address | None) -> Target:
+    return Target(address.match_key if address else "", contact.pk, channel)
 
 
 def _results(contact: Contact, current: Iterable[Address]) -> Mapping[str, list[Message]]:

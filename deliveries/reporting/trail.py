@@ -202,7 +202,7 @@ class Source:
 
 
 def _suppressed(contact: Contact, addresses: Sequence[Address]) -> QuerySet:
-    theirs = Q(contact=contact) | Q(value__in=[one.value for one in addresses])
+    theirs = Q(contact=contact) | Q(match_key__in={one.match_key for one in addresses} - {""})
     return Suppression.objects.filter(theirs)
 
 

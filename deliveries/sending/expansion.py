@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from campaigns.models import Campaign, Recipient
+from contacts.blocking import SQL_IN_FORCE
 from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel
 from contacts.gate import Reason
 from contacts.hours import next_open, zones_for
@@ -45,8 +46,8 @@ SELECT {recipient_id} AS recipient_id, {message_id} AS message_id, c.id AS conta
     WHEN a.validity = 'invalid' THEN '{invalid_address}'
     WHEN h.closed = 'number' THEN '{not_in_service}'
     WHEN h.closed <> '' OR a.line_type IN ({lines}) THEN '{wrong_line}'
-    WHEN coalesce(by_value.asked, 0) + coalesce(by_contact.asked, 0) > 0 THEN '{opted_out}'
-    WHEN by_value.value IS NOT NULL OR by_contact.contact_id IS NOT NULL THEN '{suppressed}'
+    WHEN coalesce(by_address.asked, 0) + coalesce(by_contact.asked, 0) > 0 THEN '{opted_out}'
+    WHEN by_address.match_key IS NOT NULL OR by_contact.contact_id IS NOT NULL THEN '{suppressed}'
     WHEN NOT coalesce({consent}, {no}) THEN '{no_consent}'
     WHEN h.hard_fails >= %(strikes)s THEN '{hard_fails}'
     ELSE '' END AS reason
@@ -55,8 +56,8 @@ FROM (SELECT DISTINCT contact_id FROM contacts_listmembership
 JOIN contacts_contact c ON c.id = who.contact_id AND c.id > %(low)s AND c.id <= %(high)s
 LEFT JOIN contacts_address a ON a.contact_id = c.id AND a.kind = %(kind)s AND a.preferred
   AND a.contact_id > %(low)s AND a.contact_id <= %(high)s
-LEFT JOIN (SELECT value, max(CASE WHEN origin = 'recipient' THEN 1 ELSE 0 END) AS asked FROM contacts_suppression
-           WHERE value <> '' AND {in_force} GROUP BY value) by_value ON by_value.value = a.value
+LEFT JOIN (SELECT match_key, max(CASE WHEN origin = 'recipient' THEN 1 ELSE 0 END) AS asked FROM contacts_suppression
+           WHERE value <> '' AND {in_force} GROUP BY match_key) by_address ON by_address.match_key = a.match_key
 LEFT JOIN (SELECT contact_id, max(CASE WHEN origin = 'recipient' THEN 1 ELSE 0 END) AS asked FROM contacts_suppression
            WHERE value = '' AND {in_force} GROUP BY contact_id) by_contact ON by_contact.contact_id = c.id
 LEFT JOIN contacts_addresshealth h ON h.address_id = a.id AND h.channel = %(channel)s
@@ -64,9 +65,6 @@ WHERE NOT EXISTS (SELECT 1 FROM campaigns_recipient r WHERE r.campaign_id = %(ca
                     AND r.contact_id > %(low)s AND r.contact_id <= %(high)s)
 ORDER BY c.id
 """
-
-IN_FORCE = """released_at IS NULL AND (expires_at IS NULL OR expires_at > %(now)s) AND channel IN ('', %(channel)s)
-  AND (scope <> 'sender' OR scope_value = %(sender)s)"""
 
 # The latest word on the channel; for MMS that on SMS counts where there is none of its own.
 CONSENT = """(SELECT k.opted_in FROM contacts_consent k WHERE k.contact_id = c.id AND k.channel = '{channel}'
@@ -210,7 +208,7 @@ def _audience(campaign: Campaign, statements) -> str:
         message_id=statements.NEXT_ID.format(table="deliveries_message"),
         lists=", ".join(map(str, lists)) or "NULL",
         lines=", ".join(f"'{line}'" for line in lines) or "''",
-        in_force=IN_FORCE,
+        in_force=SQL_IN_FORCE,
         of_number=OF_NUMBER,
         consent=consent,
         no="false" if connection.vendor == "postgresql" else "0",
