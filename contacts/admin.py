@@ -372,7 +372,7 @@ class SuppressionAdmin(Masking, Large):
     def named(self, term: str) -> Q:
         """By its own address, which may be no contact's, or by the contact's foreign id."""
         text = searching.clean(term)
-        _, contacts = searching.exactly(text)
+        _, contacts, *_ = searching.exactly(text)
         by_value = Suppression.objects.filter(match_key__in=searching.keys(text)).values("pk")
         by_contact = Suppression.objects.filter(contact__in=contacts.order_by()).values("pk")
         return Q(pk__in=by_value.union(by_contact))
