@@ -41,10 +41,16 @@ class PendingReceipt(models.Model):
     not_before = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     reason = models.CharField(max_length=300, blank=True)
+    inbound = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="A person may have written it: recorded before all others, and nothing is sent until it is.",
+    )
 
     class Meta:
         verbose_name = "unrecorded receipt"
         indexes = [
+            models.Index(fields=["receipt"], name="receipt_inbound", condition=Q(state="new", inbound=True)),
             models.Index(fields=["receipt"], name="receipt_new", condition=Q(state="new")),
             models.Index(fields=["not_before"], name="receipt_parked", condition=Q(state="parked")),
             models.Index(fields=["-receipt"], name="receipt_dead", condition=Q(state="dead")),

@@ -14,14 +14,14 @@ from __future__ import annotations
 import gc
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DataError, IntegrityError, connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
 from contacts.addresses import match_key, normal_form, region_of
@@ -42,6 +42,8 @@ logger = logging.getLogger(__name__)
 BATCH = {"postgresql": 4_000, "sqlite": 500}
 # Pauses before a parked receipt is tried again. A receipt that overtook its own message is matched at the first.
 BACKOFF = [timedelta(seconds=s) for s in (2, 10, 60, 300, 1_800, 7_200, 21_600, 86_400)]
+# A database that is busy or has gone away says nothing about any receipt.
+AWAY = (OperationalError, InterfaceError)
 CLOCK_SKEW = timedelta(minutes=5)
 PARTS_MAX = 255
 
@@ -148,15 +150,32 @@ def counted(part: int) -> int:
 
 
 def record(now: datetime, limit: int | None = None) -> Batch:
-    """Record one batch of waiting receipts. Nothing waiting gives a Batch of zeros."""
-    limit = limit or BATCH[connection.vendor]
+    """Record one batch of waiting receipts. Nothing waiting gives a Batch of zeros.
+
+    What people wrote comes before what providers report: a STOP that was acknowledged waits behind no backlog.
+    """
+    return _record_claimed(statements.claim_receipts, limit or BATCH[connection.vendor], now)
+
+
+def record_inbound(now: datetime) -> bool:
+    """Record all that waits and that a person may have written. False while another process is at some of it."""
+    while statements.inbound_waits():
+        batch = _record_claimed(statements.claim_inbound, BATCH[connection.vendor], now)
+        if not batch.recorded + batch.parked + batch.dead:
+            return False
+    return True
+
+
+def _record_claimed(claim: Callable[[int], list[Waiting]], limit: int, now: datetime) -> Batch:
     try:
         with _no_garbage_collection(), transaction.atomic():
-            return _record(statements.claim_receipts(limit), now)
-    except (DataError, IntegrityError):
+            return _record(claim(limit), now)
+    except AWAY:
+        raise
+    except Exception:  # concerns single receipts, which must not hold up the others
         logger.exception("A batch of receipts was refused; splitting it")
     with transaction.atomic():
-        ids = [waiting.id for waiting in statements.claim_receipts(limit)]
+        ids = [waiting.id for waiting in claim(limit)]
     return _record_split(ids, now)
 
 
@@ -192,12 +211,15 @@ def _record_split(ids: Sequence[int], now: datetime) -> Batch:
     try:
         with transaction.atomic():
             return _record(statements.claim_receipts(len(ids), ids), now)
-    except (DataError, IntegrityError) as problem:
+    except AWAY:
+        raise
+    except Exception as problem:
+        logger.exception("%d receipts were refused", len(ids))
         if len(ids) == 1:
+            refused = isinstance(problem, DatabaseError)
+            why = f"{'The database refused it' if refused else type(problem).__name__}: {problem}"
             with transaction.atomic():
-                return _park(
-                    statements.claim_receipts(1, ids), {ids[0]: f"The database refused it: {problem}"}, now
-                )
+                return _park(statements.claim_receipts(1, ids), {ids[0]: why}, now)
     half = len(ids) // 2
     first, second = _record_split(ids[:half], now), _record_split(ids[half:], now)
     return Batch(*(a + b for a, b in zip(vars(first).values(), vars(second).values(), strict=True)))

@@ -7,6 +7,7 @@ comes in by the same door.
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -28,16 +29,44 @@ class Incoming(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
 
+    @property
+    def inbound(self) -> bool:
+        """Whether a person may have written it, or pressed a key: told by its address and a look at its words.
+
+        Such receipts are recorded before all others, so one too many costs next to nothing.
+        """
+        if self.kind in PERSONS_KINDS:
+            return True
+        if self.kind == MAIL_KIND:
+            return not BY_A_MACHINE.search(self.body, 0, MAIL_HEADERS) or COMPLAINT in self.body
+        return PERSONS_WORDS.search(self.body) is not None
+
+
+PERSONS_KINDS = frozenset({"inbound", "keys"})
+# Events of providers that have one address for everything.
+PERSONS_WORDS = re.compile(
+    rb"(?:message|msg|sms)[.-](?:received|opt)|FromFull|\bdnc\b|(?<!list-)unsubscri|opt[-_ ]?(?:ed[-_ ]?)?out",
+    re.I,
+)
+MAIL_KIND, MAIL_HEADERS = "dsn", 8_192
+COMPLAINT = b"feedback-report"
+BY_A_MACHINE = re.compile(
+    rb"^(?:return-path:\s*<>|content-type:\s*multipart/report|auto-submitted:\s*auto|from:.*(?:mailer-daemon|postmaster)@)",
+    re.I | re.M,
+)
 
 # One statement for any number of receipts: arrays in, both rows out. Binary arrays (%b), because the driver quotes
 # each value of a text array on its own, which cost more than the rest of a request.
 POSTGRESQL = """
 WITH arrived AS (
-  INSERT INTO deliveries_receipt (account_id, kind, received_at, method, query, headers, body)
-  SELECT * FROM unnest(
-    %b::bigint[], %b::text[], %b::timestamptz[], %b::text[], %b::text[], %b::text[]::jsonb[], %b::bytea[])
-  RETURNING id)
-INSERT INTO deliveries_pendingreceipt (receipt_id, state, attempts, reason) SELECT id, 'new', 0, '' FROM arrived
+  SELECT nextval((SELECT pg_get_serial_sequence('deliveries_receipt', 'id'))::regclass) AS id, each.* FROM unnest(
+    %b::bigint[], %b::text[], %b::timestamptz[], %b::text[], %b::text[], %b::text[]::jsonb[], %b::bytea[], %b::bool[])
+    AS each (account_id, kind, received_at, method, query, headers, body, inbound)
+), stored AS (
+  INSERT INTO deliveries_receipt (id, account_id, kind, received_at, method, query, headers, body)
+  SELECT id, account_id, kind, received_at, method, query, headers, body FROM arrived)
+INSERT INTO deliveries_pendingreceipt (receipt_id, state, attempts, reason, inbound)
+SELECT id, 'new', 0, '', inbound FROM arrived
 """
 
 
@@ -52,6 +81,7 @@ def columns(batch: Sequence[Incoming]) -> list[list]:
         list(queries),
         [json.dumps(dict(h)) for h in headers],
         list(bodies),
+        [each.inbound for each in batch],
     ]
 
 
@@ -66,7 +96,11 @@ def store(batch: Sequence[Incoming]) -> None:
         else:
             rows = Receipt.objects.bulk_create([Receipt(**i._asdict()) for i in batch], batch_size=100)
             PendingReceipt.objects.bulk_create(
-                [PendingReceipt(receipt_id=r.pk) for r in rows], batch_size=300
+                [
+                    PendingReceipt(receipt_id=r.pk, inbound=i.inbound)
+                    for r, i in zip(rows, batch, strict=True)
+                ],
+                batch_size=300,
             )
 
 
@@ -93,8 +127,9 @@ def store_in_sqlite(database: sqlite3.Connection, batch: Sequence[Incoming]) -> 
             ],
         )  # fmt: skip
         database.executemany(
-            "INSERT INTO deliveries_pendingreceipt (receipt_id, state, attempts, reason) VALUES (?, 'new', 0, '')",
-            [(last + n,) for n in range(1, len(batch) + 1)],
+            "INSERT INTO deliveries_pendingreceipt (receipt_id, state, attempts, reason, inbound)"
+            " VALUES (?, 'new', 0, '', ?)",
+            [(last + n, i.inbound) for n, i in enumerate(batch, start=1)],
         )
         database.execute("COMMIT")
     except BaseException:

@@ -29,10 +29,10 @@ from deliveries.models.work import NOT_NOW
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Handover, Outgoing, Report
 from deliveries.quarantine import Kind
-from deliveries.receiving.recording import apply, event
+from deliveries.receiving.recording import apply, event, record_inbound
 from deliveries.sending.composing import contents_of, outgoing
 from deliveries.sending.transport import LEASE, Answered, Claimed, Transport
-from deliveries.statements import rewrite
+from deliveries.statements import inbound_waits, rewrite
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Status
 from deliveries.tallies import bump
 
@@ -67,6 +67,7 @@ class Dispatched:
     stopped: int = 0
     put_off: int = 0
     in_doubt: int = 0
+    listened: int = 0  # 1: nothing was claimed, as what people wrote is just being recorded
 
     @property
     def looked_at(self) -> int:
@@ -78,10 +79,18 @@ class Dispatched:
 
 
 def dispatch(now: datetime, transport: Transport | None = None, limit: int = CLAIM) -> Dispatched:
-    """Hand over one batch of due messages."""
+    """Hand over one batch of due messages, once everything that people wrote so far is recorded.
+
+    Who was told that their STOP has arrived is not written to any more, however much else waits to be recorded. What
+    was claimed before it arrived, at most `limit` messages of each process, is on its way already.
+    """
     result = Dispatched()
     transport = transport or Transport()
+    if not record_inbound(now):
+        return Dispatched(listened=1)
     with transaction.atomic():
+        if inbound_waits():  # before the gate looks: what is recorded while it does, it may not see
+            return Dispatched(listened=1)
         rows = _claim(now, limit, result)
     # Outside of the claim: a message that cannot be put together must not hold up those that were claimed with it.
     claimed = _prepare(rows, {}, now)

@@ -29,6 +29,9 @@ MESSAGE_DIMENSIONS = (
 )  # fmt: skip
 
 
+INBOUND_WAITS = "SELECT EXISTS (SELECT 1 FROM deliveries_pendingreceipt WHERE inbound AND state = 'new')"
+
+
 class Event(NamedTuple):
     """One fact about one message, ready to be written. `disposition` and `reason_code` are what the message
     shows if this event wins."""
@@ -89,8 +92,25 @@ def chunks(values: Iterable, size: int = CHUNK) -> Iterable[list]:
 
 
 def claim_receipts(limit: int, ids: Sequence[int] | None = None) -> list[Waiting]:
-    """Up to `limit` waiting receipts, oldest first, for this transaction alone; only those of `ids` if given."""
-    return backend().claim_receipts(limit, ids)
+    """Up to `limit` waiting receipts, oldest first, for this transaction alone; only those of `ids` if given.
+
+    As long as any wait that a person may have written, only those.
+    """
+    if ids is not None:
+        return backend().claim_receipts(limit, ids)
+    return claim_inbound(limit) or backend().claim_receipts(limit)
+
+
+def claim_inbound(limit: int) -> list[Waiting]:
+    """As `claim_receipts`, but never one that is only about messages of ours."""
+    return backend().claim_receipts(limit, inbound=True)
+
+
+def inbound_waits() -> bool:
+    """Whether something waits that a person may have written: also what another process is just recording."""
+    with connection.cursor() as cursor:
+        cursor.execute(INBOUND_WAITS)
+        return bool(cursor.fetchone()[0])
 
 
 def finish_receipts(ids: Sequence[int]) -> None:

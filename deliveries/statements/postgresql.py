@@ -111,8 +111,8 @@ def new_reference(moment: str) -> str:
     return f"overlay(gen_random_uuid()::text PLACING '{moment[:8]}-{moment[8:]}-7' FROM 1 FOR 15)::uuid"
 
 
-def claim_receipts(limit: int, ids: Sequence[int] | None) -> list[Waiting]:
-    these = "" if ids is None else "AND p.receipt_id = ANY(%s)"
+def claim_receipts(limit: int, ids: Sequence[int] | None = None, *, inbound: bool = False) -> list[Waiting]:
+    these = ("" if ids is None else "AND p.receipt_id = ANY(%s)") + (" AND p.inbound" if inbound else "")
     with connection.cursor() as cursor:
         cursor.execute(CLAIM.format(these=these), [limit] if ids is None else [list(ids), limit])
         return [

@@ -71,8 +71,10 @@ def new_reference(moment: str) -> str:
     return f"'{moment}7' || {chance.format(bytes=2)} || '8' || {chance.format(bytes=8)}"
 
 
-def claim_receipts(limit: int, ids: Sequence[int] | None) -> list[Waiting]:
-    these = "" if ids is None else f"AND p.receipt_id IN ({marks(ids)})"
+def claim_receipts(limit: int, ids: Sequence[int] | None = None, *, inbound: bool = False) -> list[Waiting]:
+    these = ("" if ids is None else f"AND p.receipt_id IN ({marks(ids)})") + (
+        " AND p.inbound" if inbound else ""
+    )
     with connection.cursor() as cursor:
         cursor.execute(CLAIM.format(these=these), [*(ids or ()), limit])
         rows = cursor.fetchall()
