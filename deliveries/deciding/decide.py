@@ -71,7 +71,7 @@ class Facts:
     channel_since: datetime  # the first attempt on this channel
     reached_by: str = ""  # channel of an attempt that arrived
     # The contact and the address.
-    opted_out: bool = False
+    opted_out: bool = False  # of this channel, or of any since the first attempt
     blocked: str = ""  # why the gate would stop another attempt on this channel, in words
     suppressed: bool = False
     needs_correction: bool = False
@@ -114,9 +114,10 @@ def decide(facts: Facts, rules: Rules, now: datetime) -> Decided:
     what is still under way, what must not be repeated, and last what may.
     """
     if facts.reached_by:
-        return Decided("arrived", Step.NONE, State.REACHED, ARRIVED)
+        return _until_silent(Decided("arrived", Step.NONE, State.REACHED, ARRIVED), facts, rules, now)
     if facts.opted_out or facts.disposition == Disposition.OPTOUT:
-        return Decided("opted-out", Step.NONE, State.FAILED, "The recipient opted out: nothing more is sent.")
+        why = "The recipient opted out: nothing more is sent."
+        return _until_silent(Decided("opted-out", Step.NONE, State.FAILED, why), facts, rules, now)
     if facts.disposition == Disposition.PENDING:
         return _while_pending(facts, rules, now)
     if facts.disposition == Disposition.BOUNCED_HARD and facts.fault not in OURS:
@@ -131,6 +132,14 @@ def decide(facts: Facts, rules: Rules, now: datetime) -> Decided:
         decided = _unknown(facts, rules, now)
     leaves = decided.queue in (Queue.RETRY, Queue.SWITCH, Queue.REVIEW, Queue.WATCH) and not decided.due_at
     return decided._replace(look_at=_history_from(facts)) if leaves else decided
+
+
+def _until_silent(decided: Decided, facts: Facts, rules: Rules, now: datetime) -> Decided:
+    """Nothing more is sent, but the last attempt may be under way: its silence, too, becomes unknown one day."""
+    if facts.disposition != Disposition.PENDING or facts.handed_over_at is None:
+        return decided
+    ends = facts.handed_over_at + rules.give_up
+    return decided._replace(give_up=True) if now >= ends else decided._replace(look_at=ends)
 
 
 def _history_from(facts: Facts) -> datetime:

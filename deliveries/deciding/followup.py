@@ -199,6 +199,9 @@ def _heed(views: Sequence[View], now: datetime) -> None:
 
     It blocks the address for good, whatever became of the other attempts.
     """
+    _end_paths(
+        {m.contact_id for view in views for m in view.messages if m.disposition == Disposition.OPTOUT}, now
+    )
     for view in views:
         for message in view.messages:
             if message.disposition != Disposition.OPTOUT:
@@ -366,7 +369,21 @@ def stop_paths(value: str, now: datetime) -> None:
         message__address_id__in=[pk for pk, _ in addresses], message__contact_id__in=contacts
     )
     withdraw(waiting.values_list("message_id", flat=True), "opted_out", now)
+    _end_paths(contacts, now)
     look_again(Recipient.objects.filter(contact_id__in=contacts, next_step_at__isnull=False), now)
+
+
+def _end_paths(contacts: Collection[int], now: datetime) -> None:
+    """These people said no on some channel: what follows an earlier attempt is not sent on any other either.
+
+    What a campaign says first on another channel is the gate's to judge.
+    """
+    if not contacts:
+        return
+    following = Outbox.objects.filter(message__contact_id__in=contacts, message__follows__isnull=False)
+    withdraw(following.values_list("message_id", flat=True), "opted_out", now)
+    planned = Recipient.objects.filter(contact_id__in=contacts, next_step__in=[Step.RETRY, Step.SWITCH])
+    look_again(planned.filter(next_step_at__isnull=False), now)
 
 
 def look_again(recipients: QuerySet[Recipient], now: datetime) -> None:

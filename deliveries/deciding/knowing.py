@@ -6,7 +6,7 @@ Read for many recipients at once, in a fixed number of queries.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 
 from campaigns.models import Campaign, Playbook, Recipient
 from contacts.channels import KIND_OF, Channel
+from contacts.consenting import latest_consents
 from contacts.gate import REASONS, Ask, Reason, Verdict, check
 from contacts.hours import zones_for
 from contacts.models import Address
@@ -82,6 +83,7 @@ class Known:
     providers: dict[int, str]
     health: dict[tuple[int, str], Health] = field(default_factory=dict)
     verdicts: dict[tuple[int, str], Verdict] = field(default_factory=dict)  # (recipient, channel)
+    opted_out: dict[int, datetime] = field(default_factory=dict)  # contact -> when last, of any channel
 
 
 def load(recipient_ids: Sequence[int]) -> list[View]:
@@ -156,7 +158,25 @@ def learn(views: Sequence[View], now: datetime, *, keep: bool = True) -> Known:
     hard |= {(fine[address], address, channel) for address, channel in troubled(fine)}
     known.health = refresh(hard) if keep else examine(hard)
     known.verdicts = _ask(views, known, now)
+    known.opted_out = _opted_out(contacts)
     return known
+
+
+def _opted_out(contacts: Collection[int]) -> dict[int, datetime]:
+    """When each of them last said no to a channel, and nothing else there since."""
+    found: dict[int, datetime] = {}
+    for (contact, _), word in latest_consents(contacts).items():
+        if not word.opted_in:
+            found[contact] = max(word.at, found.get(contact, word.at))
+    return found
+
+
+def _said_no(view: View, known: Known) -> bool:
+    """Whether the person opted out, of whichever channel, in answer to what this campaign sent, or after it."""
+    if any(message.disposition == Disposition.OPTOUT for message in view.messages):
+        return True
+    first, at = view.messages[0].handed_over_at, known.opted_out.get(view.recipient.contact_id)
+    return bool(first and at and at >= first)
 
 
 def _ask(views: Sequence[View], known: Known, now: datetime) -> dict[tuple[int, str], Verdict]:
@@ -250,7 +270,7 @@ def arguments(view: View, known: Known) -> tuple[Facts, Rules]:
         first_attempt_at=view.since(view.messages),
         channel_since=view.since([m for m in view.messages if m.channel == head.channel]),
         reached_by=reached.channel if reached else "",
-        opted_out=bool(own and own.reason == "opted_out"),
+        opted_out=bool(own and own.reason == "opted_out") or _said_no(view, known),
         blocked=_blocked(own),
         suppressed=bool(own and own.reason == "suppressed"),
         needs_correction=bool(own and own.reason in TO_CORRECT),
