@@ -12,7 +12,6 @@ from deliveries.providers.facts import Call, Report, Unreadable
 from deliveries.providers.mail_reading import BYTES_MAX, blocks, moment, plain, read
 from deliveries.providers.returned_mail import address_of, told_in_words
 from deliveries.providers.smtp import Smtp
-from deliveries.receiving.translation import shipped
 
 SMTP = Smtp()
 
@@ -92,13 +91,6 @@ def test_whose_mailbox_it_is(host, mailbox):
 )
 def test_reasons_are_found_in_words(words, reason):
     assert text_reason(words).removeprefix("text/") == reason
-
-
-def test_every_reason_has_a_row():
-    rows = {key.code for key in shipped().codes if key.table == "smtp" and key.code.startswith("text/")}
-    from deliveries.providers.bounce_words import REASONS
-
-    assert rows == {f"text/{name}" for name, _ in REASONS}
 
 
 @pytest.mark.parametrize(

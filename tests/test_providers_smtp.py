@@ -231,7 +231,7 @@ def test_headers_cannot_be_smuggled_in_by_a_subject():
         ({"RCPT": "550 Blocked using a list"}, "text/policy", ("blocked", "compliance", "sender")),
         ({"RCPT": "550 no"}, "", ("rejected", "unknown", "none")),
         ({"MAIL": "553 5.1.8 Sender domain unknown"}, "5.1.8", ("rejected", "permanent", "sender")),
-        ({"MAIL": "550 unknown user"}, "", ("rejected", "unknown", "none")),
+        ({"MAIL": "550 unknown user"}, "text/sender-rejected", ("blocked", "compliance", "sender")),
         ({"text": "552 5.3.4 Too big"}, "5.3.4", ("bounced", "content", "content")),
         ({"text": "554 looks like spam"}, "text/spam", ("blocked", "content", "content")),
         ({"DATA": "554 5.5.1 No valid recipients"}, "5.5.1", ("failed", "permanent", "sender")),

@@ -10,15 +10,25 @@ import re
 from collections.abc import Iterator
 from itertools import groupby
 
-from deliveries.providers.bounce_words import AUTOMATIC, CHALLENGE, FAILED, LATER, evened
+from deliveries.providers.bounce_words import (
+    FAILED,
+    LATER,
+    bare_subject,
+    evened,
+    is_automatic_subject,
+    receipt_subject,
+)
 from deliveries.providers.facts import Act, Fact, Inbound, Report, Stray, Unreadable
 from deliveries.providers.mail_reading import Fields, Mail, address_in, blocks
+from deliveries.providers.quoted_mail import own_words
 from deliveries.providers.reading import LONGEST_ADDRESS, LONGEST_ID, LONGEST_WORD, clean
 from deliveries.providers.returned_mail import (
     ARRIVED,
+    Original,
     Outcome,
     address_of,
     before_returned,
+    original_of,
     outcomes,
     status_text,
     told_in_words,
@@ -30,15 +40,16 @@ LETTER_MAX = 2_000
 # A mail that is a report by its very type.
 _REPORTS = ("multipart/report", "message/delivery-status")
 _OFFICIAL = re.compile(
-    r"(?:mailer-?daemon|postmaster|mail-?daemon|maildaemon|mdaemon|double-bounce|microsoftexchange\w*)@",
+    r"(?:mailer-?daemon|postmaster|mail-?daemon|maildaemon|mdaemon|double-bounce|mail\.delivery\.system"
+    r"|microsoftexchange\w*)@",
     re.IGNORECASE,
 )
-_QUOTED = re.compile(
-    r"^(?:>.*|-{2,} ?(?:original|forwarded) message.*|on .{5,200} wrote:\s*|from: .*|_{10,})$",
-    re.IGNORECASE | re.MULTILINE,
-)
+# As servers write the null sender where they hand a mail to a program: sendmail puts its own name there.
+_NULL_SENDER = re.compile(r"<?\s*(?:mailer-?daemon(?:@[\w.-]*)?)?\s*>?", re.IGNORECASE)
 _AUTOMATIC_HEADERS = {"x-autoreply", "x-autorespond", "x-autoresponder", "x-challenge", "x-boxtrapper"}
 _AUTOMATIC_PRECEDENCE = {"auto_reply", "auto-reply", "bulk", "junk", "list"}
+_STOP = {"stop", "unsubscribe"}
+_NO_ANSWERS = {"all", "oof", "autoreply"}
 _AGGREGATES = {
     "application/gzip",
     "application/zip",
@@ -61,36 +72,42 @@ def facts(mail: Mail, about: Origin) -> Iterator[Fact]:
     if feedback or from_outlook_com(mail):
         yield complaint(mail, about, next(iter(blocks(feedback)), {}))
         return
-    found = bounced(mail, about)
+    # What people write about a bounce is no bounce.
+    by_machine = mail.type in _REPORTS or from_a_machine(mail)
+    original = original_of(mail, about.to) if by_machine else Original()
+    found = bounced(mail, original) if by_machine else []
     if found:
-        yield from reports(found, mail, about)
+        yield from reports(found, original, mail, about)
     elif mail.report_type == "delivery-status":
         raise Unreadable("report: it names no recipient and gives no reason.")
     elif mail.report_type == "disposition-notification":
         yield from seen(mail, about)
     elif unsubscribes(mail, about):
         yield letter(mail, about, "STOP")
-    elif is_automatic(mail):
+    elif receipt_subject(mail.headers.get("subject", "")):
+        yield from seen_by_letter(mail, about)
+    elif is_automatic(mail) and not asks_to_stop(mail):
         yield from answered_by_itself(mail, about)
     elif not any(part.type in _AGGREGATES for part in mail.parts):  # DMARC's and TLS's daily sums
         yield letter(mail, about)
 
 
-def bounced(mail: Mail, about: Origin) -> list[Outcome]:
-    """What a machine says became of the mail, a recipient each. What people write about a bounce is no bounce."""
-    if mail.type not in _REPORTS and not from_a_machine(mail):
-        return []
-    if mail.report_type == "disposition-notification":
-        return []
+def bounced(mail: Mail, original: Original) -> list[Outcome]:
+    """What a machine says became of the mail, a recipient each."""
     words, subject = mail.words, mail.headers.get("subject", "")
-    found = outcomes(blocks(status_text(mail)), before_returned(words))
-    failed = mail.headers.get("x-failed-recipients", "")
-    # "I am away and cannot be reached" reads like a bounce; so without fields the sender or the subject has to as well.
-    if found or not (
-        mail.type in _REPORTS or failed or _OFFICIAL.match(mail.sender) or tells_of_failure(subject)
-    ):
+    if mail.report_type == "disposition-notification":
+        return refused_by_filter(mail, original)
+    found = outcomes(blocks(status_text(mail)), before_returned(words), original)
+    if found:
         return found
-    return told_in_words(words, subject, failed, about.to)
+    failed = mail.headers.get("x-failed-recipients", "")
+    official = mail.type in _REPORTS or failed or _OFFICIAL.match(mail.sender) or not mail.sender
+    # "I am away and cannot be reached" reads like a bounce; so without fields the sender or the subject has to as well,
+    # or an address stands beside a refusal.
+    known = bool(official or tells_of_failure(subject))
+    if not known and is_automatic_answer(mail):
+        return []
+    return told_in_words(words, subject, failed, original, proof=not known)
 
 
 def from_a_machine(mail: Mail) -> bool:
@@ -98,17 +115,38 @@ def from_a_machine(mail: Mail) -> bool:
     return bool(
         _OFFICIAL.match(mail.sender)
         or "x-failed-recipients" in mail.headers
-        or mail.headers.get("return-path", "").strip() == "<>"
-        or mail.headers.get("from", "").strip() in ("<>", "")
+        or _NULL_SENDER.fullmatch(mail.headers.get("return-path", "-").strip())
+        or not mail.sender
     )
 
 
 def tells_of_failure(subject: str) -> bool:
     words = evened(subject)
-    return bool((FAILED.search(words) or LATER.search(words)) and not AUTOMATIC.search(words))
+    return bool((FAILED.search(words) or LATER.search(words)) and not is_automatic_subject(subject))
 
 
-def reports(found: list[Outcome], mail: Mail, about: Origin) -> Iterator[Fact]:
+def refused_by_filter(mail: Mail, original: Original) -> list[Outcome]:
+    """A refusal in the shape of a read receipt, as the filters of mailboxes send it (RFC 5429)."""
+    fields = fields_of(mail)
+    what = fields.get("disposition", "").lower().partition(";")[2]
+    refuses = (
+        "rejected" in mail.headers.get("auto-submitted", "").lower()
+        or re.search(r"\b(?:failed|rejected|error)\b", what)
+        or (
+            FAILED.search(evened(f"{mail.headers.get('subject', '')}\n{mail.words}"))
+            and "displayed" not in what
+        )
+    )
+    if not refuses:
+        return []
+    fields = fields | {
+        "action": "failed",
+        "diagnostic-code": fields.get("failure", "") or fields.get("error", ""),
+    }
+    return outcomes([fields], before_returned(mail.words), original)
+
+
+def reports(found: list[Outcome], original: Original, mail: Mail, about: Origin) -> Iterator[Fact]:
     """A report for each recipient; for stored mail, of ours, for the one recipient that a mail of ours has.
 
     Others are behind a list or a forwarding of theirs, and none of our business.
@@ -118,19 +156,12 @@ def reports(found: list[Outcome], mail: Mail, about: Origin) -> Iterator[Fact]:
         return
     in_order = sorted(found, key=_address)
     ends = [mildest(list(group)) for _, group in groupby(in_order, key=_address)]
-    mailed = returned_to(mail)
-    chosen = next((end for end in ends if _address(end) == mailed), mildest(ends))
+    chosen = next((end for end in ends if _address(end) == original.to), mildest(ends))
     for end in sorted(ends, key=found.index):
         if end is chosen:
             yield report(end, mail, about.ref, about.id)
         elif not about.stored:
             yield report(end, mail, "", about.id)
-
-
-def returned_to(mail: Mail) -> str:
-    """The recipient of the returned mail, lower case; '' when its header is not there."""
-    headers = next(iter(blocks(mail.returned)), {})
-    return address_in(headers.get("to", "")).lower()
 
 
 def report(outcome: Outcome, mail: Mail, ref: str, mail_id: str) -> Report:
@@ -192,16 +223,36 @@ def seen(mail: Mail, about: Origin) -> Iterator[Fact]:
         yield Act("open", about.ref, about.id, "email", mail.sender, occurred_at=mail.at, machine=machine)
 
 
+def seen_by_letter(mail: Mail, about: Origin) -> Iterator[Fact]:
+    """A read receipt that a mail program wrote as a letter of its user's; none of it are words of theirs."""
+    if about.ours and receipt_subject(mail.headers.get("subject", "")) == "read":
+        yield Act("open", about.ref, about.id, "email", mail.sender, occurred_at=mail.at)
+
+
 def is_automatic(mail: Mail) -> bool:
-    """Out of office and the like (RFC 3834 and what was before it), and robots that ask who we are."""
-    headers, subject = mail.headers, evened(mail.headers.get("subject", ""))
+    """Out of office and the like, robots that ask who we are, and whatever else no person wrote."""
+    return from_a_machine(mail) or is_automatic_answer(mail)
+
+
+def asks_to_stop(mail: Mail) -> bool:
+    """Whether a mail with a sender says STOP and nothing else. No robot does; a person's program may look like one."""
+    return (
+        bool(mail.sender)
+        and not from_a_machine(mail)
+        and bare_subject(own_words(mail))[0].strip(".! ") in _STOP
+    )
+
+
+def is_automatic_answer(mail: Mail) -> bool:
+    """By the headers (RFC 3834, its forerunners, Microsoft's), or by the subject where a gateway took them off."""
+    headers = mail.headers
+    suppressed = re.split(r"[\s,;]+", headers.get("x-auto-response-suppress", "").lower())
     return bool(
         headers.get("auto-submitted", "no").partition(";")[0].strip().lower() not in ("no", "")
         or _AUTOMATIC_HEADERS & set(headers)
         or headers.get("precedence", "").strip().lower() in _AUTOMATIC_PRECEDENCE
-        or from_a_machine(mail)
-        or AUTOMATIC.search(subject)
-        or CHALLENGE.search(subject)
+        or _NO_ANSWERS & set(suppressed)
+        or is_automatic_subject(headers.get("subject", ""))
     )
 
 
@@ -209,9 +260,7 @@ def answered_by_itself(mail: Mail, about: Origin) -> Iterator[Fact]:
     subject = mail.headers.get("subject", "")
     if about.ours:
         yield Act("auto_reply", about.ref, about.id, "email", mail.sender, subject, mail.at, machine=True)
-    elif mail.headers.get("auto-submitted", "").startswith("auto-replied") or AUTOMATIC.search(
-        evened(subject)
-    ):
+    elif mail.headers.get("auto-submitted", "").startswith("auto-replied") or is_automatic_subject(subject):
         yield Stray(mail.sender, STRANGE_ANSWER, mail.at)
 
 
@@ -228,14 +277,14 @@ def letter(mail: Mail, about: Origin, opt_out_type: str = "") -> Inbound:
     if not mail.sender:
         raise Unreadable("From: no address.")
     subject, sender = mail.headers.get("subject", ""), mail.sender
-    asked = re.sub(r"^(?:(?:re|fwd?): ?)+", "", evened(subject))
+    asked, answer = bare_subject(subject)
     if opt_out_type and about.ref:
         # We wrote the subject: it names the address that was mailed, which a forwarding hides.
         sender = next(filter(None, map(address_in, subject.split())), sender)
-    elif asked in ("unsubscribe", "stop"):
+    elif asked in _STOP:
         opt_out_type = "STOP"
-    own = _QUOTED.split(mail.words, maxsplit=1)[0].strip()
+    own = own_words(mail) or ("" if answer else subject)  # the subject of an answer is ours
     return Inbound(
-        sender.lower()[:LONGEST_ADDRESS], about.to[:LONGEST_ADDRESS], "email", clean(own or subject)[:LETTER_MAX],
+        sender.lower()[:LONGEST_ADDRESS], about.to[:LONGEST_ADDRESS], "email", clean(own)[:LETTER_MAX],
         about.ref, opt_out_type, mail.at, mail.headers.get("message-id", "").strip("<> ")[:LONGEST_ID],
     )  # fmt: skip

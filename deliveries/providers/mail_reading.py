@@ -40,6 +40,7 @@ BREAKS = re.compile(r"<(?:br|/p|/div|/tr|/h\d|/li)\b[^<>]{0,200}>", re.I)
 DAMAGE = (MessageError, ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
 
 Fields = dict[str, str]
+REPORT_FIELDS = ("message/delivery-status", "message/global-delivery-status")
 
 
 class Part(NamedTuple):
@@ -91,6 +92,8 @@ class Mail(NamedTuple):
 def read(body: bytes) -> Mail:
     """Take a mail apart. Raises Unreadable when it has no headers, or was built to be slow."""
     body = body[:BYTES_MAX].lstrip()
+    if b"\n" not in body:
+        body = body.replace(b"\r", b"\n")
     if body.startswith(b"From "):  # an mbox line that a mailbox left there
         body = body.partition(b"\n")[2]
     if len(TYPES.findall(body)) > TYPES_MAX or len(BOUNDARIES.findall(body)) > BOUNDARIES_MAX:
@@ -116,17 +119,32 @@ def headers_of(message: Message) -> Fields:
 
 
 def parts_of(message: Message) -> Iterator[Part]:
-    """The parts from the top down, without looking into the messages inside."""
+    """The parts from the top down. Of the messages inside, only a report that somebody passes on is looked into."""
     waiting = [message]
+    reported = False
     while waiting:
         part = waiting.pop(0)
         content: Any = part.get_payload()
-        if part.get_content_maintype() == "message":
+        reported = reported or part.get_content_type() in REPORT_FIELDS
+        if not reported and (report := report_inside(part)) is not None:
+            waiting = [report, *waiting]
+        elif part.get_content_maintype() == "message":
             yield Part(part.get_content_type(), inside(part, content)[:TEXT_MAX])
         elif isinstance(content, list):
             waiting = [*content, *waiting]
         else:
             yield Part(part.get_content_type(), text_of(part)[:TEXT_MAX])
+
+
+def report_inside(part: Message) -> Message | None:
+    """The delivery report that a message/rfc822 part is; None when it is any other mail."""
+    content: Any = part.get_payload()
+    mail = content[0] if isinstance(content, list) and content else None
+    if part.get_content_type() != "message/rfc822" or not isinstance(mail, Message):
+        return None
+    fields: Any = mail.get_payload() if mail.get_content_type() == "multipart/report" else None
+    found = isinstance(fields, list) and any(each.get_content_type() in REPORT_FIELDS for each in fields)
+    return mail if found else None
 
 
 def inside(part: Message, content: Any) -> str:
@@ -190,7 +208,8 @@ def plain(markup: str) -> str:
 def blocks(text: str) -> list[Fields]:
     """Groups of `Name: value` lines with empty lines between, names in lower case; other lines are left out.
 
-    A second Final-Recipient opens a group of its own: some servers forget the empty line.
+    A second Final-Recipient opens a group of its own: some servers forget the empty line. Others forget to fold what
+    they quote: lines below a Diagnostic-Code that are no fields belong to it.
     """
     found: list[Fields] = [{}]
     name = ""
@@ -206,11 +225,22 @@ def blocks(text: str) -> list[Fields]:
             if name == "final-recipient" and name in found[-1]:
                 found.append({})
             found[-1].setdefault(name, field[2].strip()[:HEADER_MAX])
+        elif name == "diagnostic-code":
+            found[-1][name] = f"{found[-1][name]} {line.strip()}"[:HEADER_MAX]
     return [group for group in found if group]
+
+
+# Most are like this, and the standard library reads addresses letter by letter.
+_USUAL_ADDRESS = re.compile(
+    r"(?:[\w .-]{0,80} <|<)?([\w.+=-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8})>?", re.ASCII
+)
 
 
 def address_in(header: str) -> str:
     """The address in a From or To header; '' when there is none."""
+    usual = _USUAL_ADDRESS.fullmatch(header[:500])
+    if usual:
+        return usual[1]
     try:
         found = parseaddr(header[:500])[1]
     except DAMAGE:

@@ -8,6 +8,7 @@ and that stands in the words of the server which refused, whatever form surround
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import zip_longest
 from typing import NamedTuple
@@ -19,15 +20,44 @@ from deliveries.providers.bounces import (
     mailbox_in,
     mailbox_of,
     reason_code,
+    says_little,
     smtp_code,
+    text_reason,
     unexplained,
 )
-from deliveries.providers.mail_reading import Fields, Mail, moment
+from deliveries.providers.mail_reading import REPORT_FIELDS, Fields, Mail, address_in, blocks, moment
 from deliveries.providers.reading import LONGEST_ADDRESS, LONGEST_WORD, clean
 
 RECIPIENTS_MAX = 100
 TEXT_SHOWN = 300
 EXPLANATION_MAX = 20_000
+
+
+class Original(NamedTuple):
+    """The mail that came back. `to` is its recipient, '' when unknown; `senders` are the addresses that it was sent
+    from, with that which the report was sent to. All lower case.
+    """
+
+    to: str = ""
+    senders: frozenset[str] = frozenset()
+
+
+def original_of(mail: Mail, ours: str = "") -> Original:
+    """What is known of the returned mail, from the copy of its headers: a part, or the end of the text.
+
+    `ours` is the address that the report was sent to.
+    """
+    headers = next(iter(blocks(mail.returned or copy_in(mail.words))), {})
+    fields = next(iter(blocks(status_text(mail))), {})
+    named = (
+        ours,
+        address_in(mail.headers.get("to", "")),
+        address_in(_after_type(fields.get("x-postfix-sender", "") or fields.get("original-mail-from", ""))),
+        *(address_in(headers.get(name, "")) for name in ("from", "sender", "return-path", "reply-to")),
+    )
+    senders = frozenset(address.lower() for address in named if address)
+    to = address_in(headers.get("to", "")).lower()
+    return Original("" if to in senders else to, senders)
 
 
 # ---- Reports for machines (RFC 3464, RFC 6533) ---------------------------------------------------------------
@@ -63,40 +93,83 @@ _BY_CLASS = {"5": "failed", "4": "delayed"}
 
 def status_text(mail: Mail) -> str:
     """The part with the fields, also where a server gives it another type; '' without."""
-    text = mail.text_of("message/delivery-status", "message/global-delivery-status")
+    text = mail.text_of(*REPORT_FIELDS)
     others = (part.text for part in mail.parts if part.text != mail.returned and _FIELDS.search(part.text))
     return text or next(others, "")
 
 
-def outcomes(groups: list[Fields], explanation: str = "") -> list[Outcome]:
+# Where servers write what another one answered, the most reliable first; "x-notes" stands for all of Domino's.
+_ANSWERS = ("diagnostic-code", "x-supplementary-info", "x-smtp-response", "smtp-response", "x-notes")
+
+
+def outcomes(groups: list[Fields], explanation: str = "", original: Original | None = None) -> list[Outcome]:
     """What the field groups of a report say, a recipient each."""
+    original = original or Original()
     reporter = next((group["reporting-mta"] for group in groups if "reporting-mta" in group), "")
     about = [group for group in groups if {"final-recipient", "original-recipient", "action"} & set(group)]
-    return [_outcome(group, reporter, explanation) for group in about[:RECIPIENTS_MAX]]
+    explained = {address.lower(): words for address, words in _items(explanation, original)}
+    alone = len(about) == 1 and len(explained) <= 1
+    return [
+        _outcome(group, reporter, explanation, explained, alone, original) for group in about[:RECIPIENTS_MAX]
+    ]
 
 
-def _outcome(fields: Fields, reporter: str, explanation: str) -> Outcome:
+def _outcome(
+    fields: Fields,
+    reporter: str,
+    explanation: str,
+    explained: dict[str, str],
+    alone: bool,
+    original: Original,
+) -> Outcome:
+    """`alone`: the explanation is about this recipient and no other."""
     status = enhanced_code(fields.get("status", ""))
     action = re.split(r"[\s;(]", fields.get("action", "").strip().lower(), maxsplit=1)[0].strip(".,:")
-    words = _after_type(fields.get("diagnostic-code", ""))
-    words = words or fields.get("status", "").partition("(")[2].rstrip(") ")
+    final = address_of(fields.get("final-recipient", "") or fields.get("x-actual-recipient", ""))
+    address = address_of(fields.get("original-recipient", "")) or final
+    if not address or address.lower() in original.senders:
+        address = original.to
+    piece = explained.get(final.lower()) or explained.get(address.lower()) or ""
+    if not piece and alone and (not status or says_little(status, "")):
+        piece = explanation
+    texts = [*_answers(fields), piece]
+    texts = [text for text in texts if text] or [""]
     mailbox = mailbox_of(_after_type(fields.get("remote-mta", "")).partition(" ")[0])
     if not fields.get("remote-mta"):
-        mailbox = mailbox_in(words) or mailbox_of(_after_type(reporter))
-    code = reason_code(status, words if words or status else explanation, mailbox)
+        mailbox = mailbox_in(texts[0]) or mailbox_of(_after_type(reporter))
+    code, words = _most_telling(status, texts, mailbox, original)
     action = action or _BY_CLASS.get((status or smtp_code(words))[:1], "")
     if code.startswith("2") and action not in ARRIVED:
         code = ""  # "failed, 2.0.0": no reason at all
-    final = address_of(fields.get("final-recipient", "") or fields.get("x-actual-recipient", ""))
     return Outcome(
         action[:LONGEST_WORD],
         code,
-        " ".join(words.split())[:TEXT_SHOWN] or excerpt(explanation),
-        address_of(fields.get("original-recipient", "")) or final,
+        " ".join(words.split())[:TEXT_SHOWN] if words != explanation else excerpt(explanation),
+        address,
         final,
         mailbox,
         moment(fields.get("last-attempt-date", "")),
     )
+
+
+def _answers(fields: Fields) -> Iterator[str]:
+    """What the server that refused is quoted with, in the fields of a report."""
+    yield _after_type(fields.get("diagnostic-code", ""))
+    yield fields.get("status", "").partition("(")[2].rstrip(") ")
+    for name, value in fields.items():
+        if name != "diagnostic-code" and name.startswith(_ANSWERS):
+            yield _after_type(value)
+
+
+def _most_telling(status: str, texts: list[str], mailbox: str, original: Original) -> tuple[str, str]:
+    """The code of the first text that gives a reason, and that text; of the first of all when none does."""
+    first = ""
+    for text in texts:
+        code = reason_code(status, text, mailbox, senders=original.senders)
+        if not says_little(code, text):
+            return code, text
+        first = first or code
+    return first, texts[0]
 
 
 def address_of(field: str) -> str:
@@ -106,7 +179,11 @@ def address_of(field: str) -> str:
         address = re.sub(r"\\x\{([0-9A-Fa-f]{1,6})\}", _character, address)
     # Left over from ORCPT (RFC 3461), where these two must be written so.
     address = address.replace("+2B", "+").replace("+3D", "=")
-    return clean(address[:LONGEST_ADDRESS])
+    return "" if _PIPE_OR_FILE.match(address) else clean(address[:LONGEST_ADDRESS])
+
+
+# What an alias of the recipient leads to: a program, a file, or the including of one.
+_PIPE_OR_FILE = re.compile(r"[\"'\\]*[|/]|[\"']*:include:", re.IGNORECASE)
 
 
 def _character(escaped: re.Match[str]) -> str:
@@ -122,44 +199,68 @@ def _after_type(field: str) -> str:
 
 # ---- Bounces in plain words ----------------------------------------------------------------------------------
 
-_ADDRESS = r"<?([^\s<>()\[\]\",;:@]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8})>?"
-# At the beginning of a line: `<somebody@example.com>:` with the words behind it, or alone with the words below.
-_ITEM = re.compile(
-    rf"^[ \t]*(?:(?:to|recipient|rcpt|failed address|address)\W{{1,3}})?{_ADDRESS}[ \t]*"
-    r"(?::|(?:<mailto:[^<>\s]{1,300}>|\([^()\n]{0,300}\)|\bon\b[^\n]{0,100})?[ \t\r]*$)",
+_ADDRESS = r"(?P<address>[^\s<>()\[\]\",;:@'|]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8})"
+# A line that begins with an address, however it is dressed: `<a@b>:`, `"a@b":`, `a@b [reason]`, `554 <a@b>... reason`,
+# `* a@b`, `>>> a@b <a@b>`, `Unknown user: a@b`. Its groups: what stands before it, the address, what follows.
+_LINE = re.compile(
+    r"^[ \t]*(?P<before>(?:>>>[ \t]*)?(?:[*•·-][ \t]+)?(?:[45]\d\d[ -](?:[45]\.\d\.\d{1,3}[ \t]+)?)?"
+    r"(?:[^\n:@<>]{1,60}(?::[ \t]{0,8}|[ \t]<))?)"
+    rf"[\"'\[(<]{{0,3}}(?:mailto:)?{_ADDRESS}[\"'\])>]{{0,3}}(?P<after>[^\n]*)$",
     re.IGNORECASE | re.MULTILINE,
 )
+# Behind the address, in a line that is about it: nothing, a colon, dots, brackets, the address again, or a time.
+_ABOUT_IT = re.compile(r"[ \t\r]*(?:$|:|\.\.\.|\[|\(|<[^<>\s]{3,300}>[ \t\r:]*$|on\b)", re.IGNORECASE)
+_TO_LABEL = re.compile(r"\W*(?:to|cc|an|à|a|para|aan|do|till|til)\W*", re.IGNORECASE)
+_RECIPIENT_LABEL = re.compile(
+    r"recip|rcpt|address|adress|user|mailbox|empf|destinat|ontvanger|odbiorc|fail|undeliver", re.IGNORECASE
+)
+_SENDER_BEFORE = re.compile(
+    r"(?:\bsent by|\bsender(?: address)?|\bfrom|\breply-to|\breturn-path|\babsender|\bexp[ée]diteur|\bremitente"
+    r"|\bmittente|\bremetente|\bafzender|\bnadawca|\b(?:von|de|da)[ \t]?:)[\s:<\"'(\[]*$",
+    re.IGNORECASE,
+)
 _INLINE = re.compile(
-    rf"(?:to|reach|recipients?|address(?:es)?|for|of|user|mailbox)[ \t]*:?\s{{1,4}}[\"'(]?{_ADDRESS}",
+    rf"\b(?:to|reach|recipients?|address(?:es)?|for|of|user|mailbox|an|à|para|aan|do|a)"
+    rf"[ \t]*:?\s{{1,4}}[\"'(<]?{_ADDRESS}",
     re.IGNORECASE,
 )
-_OFFICIALS = re.compile(
-    r"(?:mailer-daemon|postmaster|mail-?daemon|mdaemon|abuse|bounces?|support|help|admin)(?:[+-].*)?@",
-    re.IGNORECASE,
-)
+_DAEMON = re.compile(r"(?:mailer-?daemon|mail-?daemon|maildaemon|mdaemon)(?:[+-].*)?@", re.IGNORECASE)
+# Recipients like others, but also whom a bounce tells to write to.
+_ROLES = re.compile(r"(?:postmaster|abuse|bounces?|support|help|admin)(?:[+-].*)?@", re.IGNORECASE)
 
 
-def told_in_words(text: str, subject: str, failed: str = "", ours: str = "") -> list[Outcome]:
+def told_in_words(
+    text: str, subject: str, failed: str = "", original: Original | None = None, *, proof: bool = False
+) -> list[Outcome]:
     """What a bounce without fields for machines says, a recipient each; nothing when it does not read like a bounce.
 
-    `failed` is Exim's header X-Failed-Recipients, `ours` the address that the bounce was sent to.
+    `failed` is Exim's header X-Failed-Recipients. `proof`: nothing else says that a mail server wrote this, so that
+    words alone are not enough: an address must stand beside a refusal, or above a copy of the mail.
     """
-    text = before_returned(text)
-    said = evened(f"{subject}\n{text}")
-    if LATER.search(said) and not FINAL.search(said):
-        action = "delayed"
-    elif failed or FAILED.search(said):
-        action = "failed"
-    else:
+    original = original or Original()
+    explanation = before_returned(text)
+    pieces = _pieces(explanation, failed, original)
+    refused = [words for address, words in pieces if address and _refuses(words)]
+    if proof and not refused and not (original.to and pieces[0][0]):
         return []
-    pieces = _items(text, ours)
-    listed = [address for address in re.split(r"[\s,]+", failed) if "@" in address]
-    if listed:
-        pieces = [(address, dict(pieces).get(address, text)) for address in listed]
-    if not pieces:
-        inline = [address for address in _INLINE.findall(text) if _possible(address, ours)]
-        pieces = [(inline[0] if inline else "", text)]
-    return [_in_words(action, address, words) for address, words in pieces[:RECIPIENTS_MAX]]
+    action = _action(evened(f"{subject}\n{explanation}"), failed, refused, original)
+    return [_in_words(action, address, words, original) for address, words in pieces] if action else []
+
+
+def _action(even: str, failed: str, refused: list[str], original: Original) -> str:
+    """failed or delayed: by the words in any language we know, else by the codes or a copy; '' when nothing says."""
+    if LATER.search(even) and not FINAL.search(even):
+        return "delayed"
+    if failed or FAILED.search(even):
+        return "failed"
+    classes = {_code(words)[:1] for words in refused}
+    if classes & {"4", "5"}:
+        return "failed" if "5" in classes else "delayed"
+    return "failed" if refused and original.to else ""
+
+
+def _refuses(words: str) -> bool:
+    return _code(words)[:1] in ("4", "5") or bool(text_reason(words))
 
 
 def before_returned(text: str) -> str:
@@ -169,26 +270,85 @@ def before_returned(text: str) -> str:
     return text[: copy.start()] if copy else text
 
 
-def _items(text: str, ours: str) -> list[tuple[str, str]]:
+def copy_in(text: str) -> str:
+    """The headers of the returned mail at the end of an explanation; '' without."""
+    text = text[:EXPLANATION_MAX]
+    copy = COPY.search(text)
+    if not copy:
+        return ""
+    lines = text[copy.start() :].splitlines()
+    start = 0 if _HEADER.match(lines[0]) else 1
+    while start < len(lines) and not lines[start].strip():
+        start += 1
+    return "\n".join(lines[start : start + 60])
+
+
+_HEADER = re.compile(r"(?:return-path|received)[ \t]*:", re.IGNORECASE)
+
+
+def _pieces(text: str, failed: str, original: Original) -> list[tuple[str, str]]:
+    """Who is concerned, with the words on each: whom Exim's header lists, else the lines that begin with an address,
+    else the To of the returned copy, an address in a sentence, the To of the details. At least one, '' for nobody.
+    """
+    items = _items(text, original)
+    listed = [address for address in re.split(r"[\s,]+", failed) if "@" in address]
+    if listed:
+        words = {address.lower(): words for address, words in items}
+        return [(address, words.get(address.lower(), text)) for address in listed][:RECIPIENTS_MAX]
+    if items:
+        return items[:RECIPIENTS_MAX]
+    details = (line for line in _LINE.finditer(text) if _TO_LABEL.fullmatch(line["before"]))
+    named = (found for found in (*_INLINE.finditer(text), *details) if _possible(found, text, original))
+    return [(original.to or next((found["address"] for found in named), ""), text)]
+
+
+def _items(text: str, original: Original) -> list[tuple[str, str]]:
     """Addresses that stand at the beginning of a line, each with the words up to the next one."""
-    marks = [mark for mark in _ITEM.finditer(text) if _possible(mark[1], ours)][: 2 * RECIPIENTS_MAX]
-    found: dict[str, str] = {}
-    for mark, following in zip_longest(marks, marks[1:]):
-        words = text[mark.end() : following.start() if following else len(text)]
-        found[mark[1]] = f"{found.get(mark[1], '')}{words}\n"
-    if len(found) == 1 and not any(words.strip() for words in found.values()):
-        return [(address, text) for address in found]  # Domino gives the reason first
-    return list(found.items())
+    lines = [line for line in _LINE.finditer(text) if _is_item(line, text, original)][: 2 * RECIPIENTS_MAX]
+    found: dict[str, tuple[str, str]] = {}
+    for line, following in zip_longest(lines, lines[1:]):
+        address = line["address"]
+        words = text[line.end("address") : following.start() if following else len(text)]
+        _, before = found.get(address.lower(), ("", ""))
+        found[address.lower()] = (address, f"{before}{line['before'].strip()} {words}\n")
+    items = [
+        (address, words)
+        for address, words in found.values()
+        if _code(words) or address.lower() == original.to or not _ROLES.match(address)
+    ]
+    if not any(_refuses(words) for _, words in items):
+        return [(address, text) for address, _ in items]  # the reason stands above, as Domino has it
+    return items
 
 
-def _possible(address: str, ours: str) -> bool:
-    return address.lower() != ours.lower() and not _OFFICIALS.match(address)
+def _is_item(line: re.Match[str], text: str, original: Original) -> bool:
+    """Whether the line is about the recipient that it begins with, and not about somebody else."""
+    label = line["before"].strip(" \t*•·->:<")
+    about_somebody = not label or label[:1].isdigit() or _RECIPIENT_LABEL.search(label) or text_reason(label)
+    after = line["after"]
+    return bool(
+        about_somebody and (_ABOUT_IT.match(after) or _refuses(after)) and _possible(line, text, original)
+    )
 
 
-def _in_words(action: str, address: str, words: str) -> Outcome:
+def _possible(found: re.Match[str], text: str, original: Original) -> bool:
+    """Whether an address can be the recipient's: it is no daemon's, none of ours, and not named as the sender's."""
+    at = found.start("address")
+    return (
+        found["address"].lower() not in original.senders
+        and not _DAEMON.match(found["address"])
+        and not _SENDER_BEFORE.search(text[max(0, at - 40) : at])
+    )
+
+
+def _code(words: str) -> str:
+    return enhanced_code(words) or smtp_code(words)
+
+
+def _in_words(action: str, address: str, words: str, original: Original) -> Outcome:
     words = words[:WORDS_MAX]
     mailbox = mailbox_in(words)
-    code = reason_code("", words, mailbox)
+    code = reason_code("", words, mailbox, senders=original.senders)
     return Outcome(
         action,
         "" if code.startswith("2") else code,

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from django.utils import timezone
 
-from deliveries.providers.bounces import blames_recipient, enhanced_code, reason_code, unexplained
+from deliveries.providers.bounces import Stage, reason_code, unexplained
 from deliveries.providers.facts import Handover, LostAnswer, Outgoing
 from deliveries.providers.handing_over import not_reached, refused
 from deliveries.providers.reading import LONGEST_ID, clean
@@ -31,7 +31,7 @@ GREYLISTED_WAIT = 60.0
 
 def hand_over(message: Outgoing, credentials: Mapping[str, Any]) -> Handover:
     """One dialogue with the relay. Once the text is on its way the relay may have taken it: LostAnswer."""
-    stage = "connection"
+    stage: Stage = "connection"
     smtp = None
     try:
         to = on_the_wire(message.to)
@@ -40,6 +40,7 @@ def hand_over(message: Outgoing, credentials: Mapping[str, Any]) -> Handover:
         if not to.isascii() and not smtp.has_extn("smtputf8"):
             return refused("5.6.7", "No SMTPUTF8 here.")
         sender_options, recipient_options = options(smtp, message, to, credentials)
+        stage = "sender"
         expect(smtp.mail(envelope(BOUNCES, message.ref, credentials), sender_options))
         stage = "recipient"
         expect(smtp.rcpt(to, recipient_options))
@@ -115,7 +116,7 @@ def expect(reply: tuple[int, bytes]) -> None:
         raise smtplib.SMTPResponseException(code, text)
 
 
-def understood(refusal: smtplib.SMTPResponseException, stage: str) -> Handover:
+def understood(refusal: smtplib.SMTPResponseException, stage: Stage) -> Handover:
     """4xx means later, 5xx no. What is no such reply, after the text has gone, leaves us in doubt: LostAnswer.
 
     A bare 550 says "no such user" only where it answers the recipient, and only with words that say so.
@@ -123,11 +124,8 @@ def understood(refusal: smtplib.SMTPResponseException, stage: str) -> Handover:
     words, reply = refusal.smtp_error, refusal.smtp_code
     said = clean(f"{reply} {words.decode('utf-8', 'replace') if isinstance(words, bytes) else words}")
     if reply >= 500:
-        code = reason_code("", said)
-        vague = unexplained(code, said) or (
-            stage != "recipient" and not enhanced_code(said) and blames_recipient(code)
-        )
-        return refused("" if vague else code, said)
+        code = reason_code("", said, stage=stage)
+        return refused("" if unexplained(code, said) else code, said)
     if stage == "text" and reply < 400:
         raise LostAnswer(said)
     return Handover(False, native_text=said, retry_after=GREYLISTED_WAIT)
