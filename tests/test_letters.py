@@ -4,6 +4,7 @@ import pytest
 
 from contacts.keywords import classify
 from deliveries.providers.bounce_words import bare_subject, is_automatic_subject, receipt_subject
+from deliveries.providers.email_events import replied, specific
 from deliveries.providers.facts import Act, Call, Inbound
 from deliveries.providers.quoted_mail import without_quotes
 from deliveries.providers.smtp import Smtp
@@ -283,3 +284,71 @@ def test_a_letter_about_reading_is_a_letter(subject):
 )
 def test_a_subject_is_bared_of_tags(subject, bare):
     assert bare_subject(subject) == bare
+
+
+# ---- The same through email services ------------------------------------------------------------------------------
+
+
+def through_a_service(text, subject="Re: Hello", **headers):
+    headers = {"In-Reply-To": "<1@example.com>"} | {
+        name.replace("_", "-"): value for name, value in headers.items()
+    }
+    return list(replied("robin@example.org", "news@example.com", subject, text, headers))
+
+
+@pytest.mark.parametrize("quote", QUOTES[::4])
+def test_what_an_answer_quotes_is_not_the_persons_through_a_service_either(quote):
+    (fact,) = through_a_service(f"Danke, passt!\n\n{quote}{OURS}")
+
+    assert fact.text == "Danke, passt!"
+
+
+@pytest.mark.parametrize(
+    ("subject", "headers", "kind"),
+    [
+        ("[External] Automatic reply: Hello", {}, "auto_reply"),
+        ("Autosvar: Hello", {}, "auto_reply"),
+        ("Hello", {"X_Auto_Response_Suppress": "All"}, "auto_reply"),
+        ("Hello", {"Precedence": "auto_reply"}, "auto_reply"),
+        ("Hello", {"Auto_Submitted": "auto-replied"}, "auto_reply"),
+        ("Gelesen: Hello", {}, "open"),
+        ("Lu : Hello", {}, "open"),
+    ],
+)
+def test_a_robot_is_known_through_a_service_too(subject, headers, kind):
+    (fact,) = through_a_service(f"I moved. {OURS}", subject, **headers)
+
+    assert (fact.kind, fact.provider_message_id) == (kind, "1@example.com")
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [("Unsubscribe", ""), ("Re: unsubscribe", ""), ("Re: Hello", "STOP"), ("Automatic reply: Hello", "STOP")],
+)
+def test_a_bare_stop_counts_through_a_service_too(subject, text):
+    (fact,) = through_a_service(text, subject)
+
+    assert classify(fact.text).kind == "stop"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("550 5.1.1 <news@example.com>: Sender address rejected: User unknown", "text/sender-rejected"),
+        ("550 5.1.0 Your IP address 192.0.2.1 is blacklisted", "text/policy"),
+        ("550 Sender denied", "text/sender-rejected"),
+        ("550 5.1.1 rejected as spam", "text/spam"),
+        ("550 5.7.1 Recipient address rejected: User unknown", "text/no-such-user"),
+        (
+            "550-5.2.1 The user is receiving mail at a rate that prevents more - gsmtp",
+            "text/receiving-too-fast",
+        ),
+        ("550 5.1.1 User unknown", "5.1.1"),
+        ("550 5.4.1 Recipient address rejected: Access denied [x.prod.outlook.com]", "5.4.1"),
+        ("550 User unknown", ""),
+        ("I get too many emails", ""),
+        ("550 5.0.0 no", ""),
+    ],
+)
+def test_a_servers_answer_that_a_service_passes_on_is_read_by_its_words(text, code):
+    assert specific(text) == code

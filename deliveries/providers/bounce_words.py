@@ -172,7 +172,7 @@ REASONS = (
             "reputation",
             r"blocked (?:by|for|using|due|because)",
             r"\bbanned\b",
-            r"polic(?:y|ies)\b",
+            r"(?<!customer )polic(?:y|ies)\b",  # "suppressed due to customer policy": what we asked a service for
             rf"(?:your|client|sending|source|connecting) (?:\S{{1,40}} ){{0,2}}?"
             rf"(?:ip|host|server|mta|domain|network|mail ?server|address)\b.{{0,60}}?(?:{_REFUSED}|listed)",
             r"\bips?\b.{0,40}(?:block|list|bann|reject|refus|denied|reputation)",

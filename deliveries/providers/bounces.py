@@ -98,7 +98,7 @@ _READ_BESIDE: dict[Claim, frozenset[About]] = {
 _CATCH_ALL = {"550", "551", "553"}
 _CATCH_ALL_CODES = _CATCH_ALL | {"5.1.0", "5.2.0"}
 # Replies that say no more than a bare 5.0.0 or 4.0.0.
-_ANY_REFUSAL = _CATCH_ALL | {"450", "451", "554"}
+_ANY_REFUSAL = _CATCH_ALL | {"400", "450", "451", "554"}
 _ABOUT_THE_ADDRESS = {"no-such-user", "no-such-host", "moved"}
 _MILDER = {"mailbox-full", "receiving-too-fast"}
 # A class 4 code says "later" already; these say why.
@@ -206,6 +206,19 @@ def reason_code(
         return f"text/{reason.name}"
     telling = code in ("4.0.0", "5.0.0") and reply[:1] == code[:1] and reply not in _ANY_REFUSAL
     return reply if telling else code
+
+
+def server_reason(words: str, mailbox: str = "") -> str:
+    """The code of a server's answer that an email service passes on: its enhanced code, read with the words beside it.
+
+    Of an answer without one only what says that we were refused, for that the service's own word may not know; else ''.
+    """
+    enhanced = enhanced_code(words)
+    if enhanced:
+        return reason_code(enhanced, words, mailbox)
+    even = evened(words[:WORDS_MAX])
+    reason = first_reason(even, even, _READ_BESIDE["address"]) if smtp_code(words).startswith("5") else None
+    return f"text/{reason.name}" if reason and reason.about == "ours" else ""
 
 
 def _claim(code: str, guessed: bool) -> Claim:

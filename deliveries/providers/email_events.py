@@ -7,9 +7,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from deliveries.providers.bounces import enhanced_code, mailbox_of
+from deliveries.providers.bounce_words import bare_subject, receipt_subject
+from deliveries.providers.bounces import mailbox_in, mailbox_of, server_reason
 from deliveries.providers.facts import Act, Fact, Inbound, Report, Unreadable
+from deliveries.providers.quoted_mail import without_quotes
 from deliveries.providers.reading import LONGEST_ID, Told, json_value, reference
+from deliveries.providers.robots import is_automatic_answer, is_bare_stop
 
 LABEL = "m"
 LONGEST_TEXT = 10_000
@@ -87,9 +90,9 @@ def addressed(given: Any) -> str:
 
 
 def specific(*texts: Any) -> str:
-    """The first enhanced status code in these texts that gives a reason; empty when none does."""
+    """The first code in these texts that gives a reason, or says that we were refused; empty when none does."""
     for text in texts:
-        code = enhanced_code(text) if isinstance(text, str) else ""
+        code = server_reason(text, mailbox_in(text)) if isinstance(text, str) else ""
         if code and not NOT_SAID.fullmatch(code):
             return code
     return ""
@@ -112,19 +115,24 @@ def replied(
 ) -> Iterator[Fact]:
     """What a person wrote to us; of a robot's answer, only that it answered a message of ours. Raises Unreadable.
 
-    Without a text the subject counts: "unsubscribe" is what a mail program's button for it writes there.
+    Without a text the subject counts: "unsubscribe" is what a mail program's button for it writes there. The subject
+    of an answer is ours.
     """
     address = Told(sender=sender).address("sender", required=True).lower()
-    said = {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
-    if said.get("auto-submitted", "").strip().lower() not in ("", "no"):  # RFC 3834
-        if ours := ident(said.get("in-reply-to")):
-            yield Event("", ours, address, at).act("auto_reply", subject, machine=True)
+    fields = {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
+    own, (bare, answer) = without_quotes(text, subject), bare_subject(subject)
+    receipt = receipt_subject(subject)
+    if receipt or (is_automatic_answer(fields | {"subject": subject}) and not is_bare_stop(own)):
+        mail = Event("", ident(fields.get("in-reply-to")), address, at)
+        if mail.id and receipt != "unread":
+            yield mail.act("open") if receipt else mail.act("auto_reply", subject, machine=True)
         return
+    own = own or (subject.strip() if not answer or is_bare_stop(bare) else "")
     yield Inbound(
         address,
         addressed(recipient),
         "email",
-        (text.strip() or subject.strip())[:LONGEST_TEXT],
+        own[:LONGEST_TEXT],
         occurred_at=at,
-        provider_message_id=ident(message_id or said.get("message-id")),
+        provider_message_id=ident(message_id or fields.get("message-id")),
     )

@@ -33,6 +33,7 @@ from deliveries.providers.returned_mail import (
     status_text,
     told_in_words,
 )
+from deliveries.providers.robots import STOP, is_automatic_answer, is_bare_stop
 from deliveries.providers.smtp_marks import UNSUBSCRIBE, Origin, fields_of
 
 LETTER_MAX = 2_000
@@ -46,10 +47,6 @@ _OFFICIAL = re.compile(
 )
 # As servers write the null sender where they hand a mail to a program: sendmail puts its own name there.
 _NULL_SENDER = re.compile(r"<?\s*(?:mailer-?daemon(?:@[\w.-]*)?)?\s*>?", re.IGNORECASE)
-_AUTOMATIC_HEADERS = {"x-autoreply", "x-autorespond", "x-autoresponder", "x-challenge", "x-boxtrapper"}
-_AUTOMATIC_PRECEDENCE = {"auto_reply", "auto-reply", "bulk", "junk", "list"}
-_STOP = {"stop", "unsubscribe"}
-_NO_ANSWERS = {"all", "oof", "autoreply"}
 _AGGREGATES = {
     "application/gzip",
     "application/zip",
@@ -86,7 +83,7 @@ def facts(mail: Mail, about: Origin) -> Iterator[Fact]:
         yield letter(mail, about, "STOP")
     elif receipt_subject(mail.headers.get("subject", "")):
         yield from seen_by_letter(mail, about)
-    elif is_automatic(mail) and not asks_to_stop(mail):
+    elif is_automatic(mail):
         yield from answered_by_itself(mail, about)
     elif not any(part.type in _AGGREGATES for part in mail.parts):  # DMARC's and TLS's daily sums
         yield letter(mail, about)
@@ -105,7 +102,7 @@ def bounced(mail: Mail, original: Original) -> list[Outcome]:
     # "I am away and cannot be reached" reads like a bounce; so without fields the sender or the subject has to as well,
     # or an address stands beside a refusal.
     known = bool(official or tells_of_failure(subject))
-    if not known and is_automatic_answer(mail):
+    if not known and is_automatic_answer(mail.headers):
         return []
     return told_in_words(words, subject, failed, original, proof=not known)
 
@@ -231,29 +228,7 @@ def seen_by_letter(mail: Mail, about: Origin) -> Iterator[Fact]:
 
 def is_automatic(mail: Mail) -> bool:
     """Out of office and the like, robots that ask who we are, and whatever else no person wrote."""
-    return from_a_machine(mail) or is_automatic_answer(mail)
-
-
-def asks_to_stop(mail: Mail) -> bool:
-    """Whether a mail with a sender says STOP and nothing else. No robot does; a person's program may look like one."""
-    return (
-        bool(mail.sender)
-        and not from_a_machine(mail)
-        and bare_subject(own_words(mail))[0].strip(".! ") in _STOP
-    )
-
-
-def is_automatic_answer(mail: Mail) -> bool:
-    """By the headers (RFC 3834, its forerunners, Microsoft's), or by the subject where a gateway took them off."""
-    headers = mail.headers
-    suppressed = re.split(r"[\s,;]+", headers.get("x-auto-response-suppress", "").lower())
-    return bool(
-        headers.get("auto-submitted", "no").partition(";")[0].strip().lower() not in ("no", "")
-        or _AUTOMATIC_HEADERS & set(headers)
-        or headers.get("precedence", "").strip().lower() in _AUTOMATIC_PRECEDENCE
-        or _NO_ANSWERS & set(suppressed)
-        or is_automatic_subject(headers.get("subject", ""))
-    )
+    return from_a_machine(mail) or (is_automatic_answer(mail.headers) and not is_bare_stop(own_words(mail)))
 
 
 def answered_by_itself(mail: Mail, about: Origin) -> Iterator[Fact]:
@@ -281,7 +256,7 @@ def letter(mail: Mail, about: Origin, opt_out_type: str = "") -> Inbound:
     if opt_out_type and about.ref:
         # We wrote the subject: it names the address that was mailed, which a forwarding hides.
         sender = next(filter(None, map(address_in, subject.split())), sender)
-    elif asked in _STOP:
+    elif asked in STOP:
         opt_out_type = "STOP"
     own = own_words(mail) or ("" if answer else subject)  # the subject of an answer is ours
     return Inbound(
