@@ -57,7 +57,8 @@ def normal_form(text: str, region: str) -> str:
     if found:
         # The first of equals.
         return found[0] if sure else max(found, key=lambda number: _MOBILITY.get(type_of(number), 0))
-    return next(filter(possible, (each for each in readings if each.startswith("+"))), text.strip())
+    # No such number is given out; but one as long as they are, with a plus or the zero of a national one, is meant so.
+    return next(filter(None, (possible(each, region) for each in readings if each[0] in "+0")), text.strip())
 
 
 def _visible(text: str) -> str:

@@ -78,7 +78,7 @@ def record_opt_in(*, value: str, channel: str, how: str, evidence: str, at: date
     _append(contact_ids, channel, opted_in=True, how=how, evidence=evidence, at=at)
     Suppression.objects.filter(
         match_key=match_key(value),
-        reason=Suppression.Reason.STOP,
+        reason__in=Suppression.BY_WORD,
         origin=Suppression.Origin.RECIPIENT,
         released_at=None,
         created_at__lte=at,

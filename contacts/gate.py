@@ -344,6 +344,7 @@ _SAID = {
     Suppression.Reason.HARD_FAILS: "permanent failures in a row",
     Suppression.Reason.STAFF: "suppressed by staff",
     Suppression.Reason.IMPORTED: "imported as suppressed",
+    Suppression.Reason.ASKED: "asked us to stop",
 }
 
 

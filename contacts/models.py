@@ -293,6 +293,10 @@ class Suppression(models.Model):
         HARD_FAILS = "hard_fails", "Permanent failures in a row"
         STAFF = "staff", "Added by staff"
         IMPORTED = "imported", "Imported"
+        ASKED = "asked", "Asked us to stop"
+
+    # What a person says with a word or in person, and may take back by their own word.
+    BY_WORD = (Reason.STOP, Reason.ASKED)
 
     class Origin(models.TextChoices):
         RECIPIENT = "recipient", "Recipient"

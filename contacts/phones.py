@@ -125,12 +125,15 @@ def type_of(value: str) -> LineType:
     return _LINE_TYPES.get(phonenumbers.number_type(phonenumbers.parse(value)), LineType.OTHER)
 
 
-def possible(value: str) -> bool:
-    """Whether a number with its plus is as long as numbers of that country are, given out or not."""
+def possible(text: str, region: str) -> str:
+    """The number, given out or not, in E.164 if it is as long as those of its country are; else ''."""
     try:
-        return phonenumbers.is_possible_number(phonenumbers.parse(value))
+        number = _as_today(phonenumbers.parse(text, region))
     except phonenumbers.NumberParseException:
-        return False
+        return ""
+    if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
+        return ""
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def country_of(value: str) -> str:

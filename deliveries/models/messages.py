@@ -159,6 +159,9 @@ class Engagement(AppendOnly):
     kind = models.CharField(max_length=12, choices=Kind)
     text = models.TextField(blank=True)
     machine = models.BooleanField(default=False, help_text="Known to be no person's doing.")
+    shared = models.BooleanField(
+        default=False, help_text="Others go by the same address: which of them wrote it is not known."
+    )
     at = models.DateTimeField()
 
     class Meta:
@@ -169,7 +172,9 @@ class Engagement(AppendOnly):
             models.Index(fields=["native_id"], name="engagement_native", condition=~Q(native_id="")),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["receipt_id", "place"], name="one_engagement_for_a_fact")
+            models.UniqueConstraint(
+                fields=["receipt_id", "place", "contact"], name="one_engagement_for_a_fact_and_contact"
+            )
         ]
 
     def __str__(self) -> str:

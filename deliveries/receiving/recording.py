@@ -20,20 +20,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
-from contacts.addresses import match_key, normal_form, region_of
-from contacts.consenting import contacts_at, record_opt_in, record_opt_out
+from contacts.consenting import record_opt_in, record_opt_out
 from contacts.keywords import classify, pressed
-from contacts.models import Suppression
 from deliveries import mappings, statements
 from deliveries.models import Account, CodeSighting, Engagement, Message, PendingReceipt, Receipt, StrayReport
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Act, Call, Fact, Inbound, Report, Stray, Unreadable
 from deliveries.receiving import evidence
 from deliveries.receiving.translation import Translated
+from deliveries.receiving.writers import writer_of
 from deliveries.statements import Event, Waiting
 from deliveries.statuses import REACHING, SETTLED, Meaning, disposition, fact_key, standing
 
@@ -401,31 +399,31 @@ def _hear_one(waiting: Waiting, place: int, text: Inbound) -> bool:
     A text that the provider tells once more counts no second time: a START of last week must not lift today's STOP.
     """
     native_id = text.provider_message_id[:80]
-    # In the notation of the country that was written to.
-    sender = normal_form(text.sender, region_of(text.recipient, settings.DEFAULT_REGION))
     if native_id and _heard(native_id, text.channel, waiting.account_id):
         return True
-    stopped = Suppression.objects.filter(
-        match_key=match_key(sender), reason=Suppression.Reason.STOP, released_at=None
-    ).exists()
-    keyword = classify(text.text, text.opt_out_type, opted_out=stopped)
-    at = min(text.occurred_at or waiting.received_at, waiting.received_at + CLOCK_SKEW)
-    contacts = contacts_at(sender)
-    if keyword.kind == "stop":
-        _stop(sender, text.channel, "Reply", text.text, at)
-    elif keyword.kind == "start":
-        record_opt_in(value=sender, channel=text.channel, how="Reply", evidence=clip(text.text, 500), at=at)
-    if not contacts:
-        return False
+    writer = writer_of(text, waiting.account_id)
+    keyword = classify(text.text, text.opt_out_type, opted_out=writer.opted_out)
+    at = min(text.occurred_at or waiting.received_at, waiting.received_at)
+    for value in writer.values:
+        if keyword.kind == "stop":
+            _stop(value, text.channel, "Reply", text.text, at)
+        elif keyword.kind == "start" and not writer.guessed:
+            record_opt_in(
+                value=value, channel=text.channel, how="Reply", evidence=clip(text.text, 500), at=at
+            )
+    # An opt-out counts for everybody there; who wrote anything else is not known where several share the address.
+    whose = writer.contacts if keyword.kind == "stop" else writer.one_or_all
     _engage(
         [
             Engagement(
-                contact_id=contacts[0], receipt_id=waiting.id, place=place, channel=text.channel,
-                kind=keyword.kind, text=clip(text.text, 2_000), native_id=native_id, at=at,
+                contact_id=contact, message_id=writer.message, receipt_id=waiting.id, place=place,
+                channel=text.channel, kind=keyword.kind, text=clip(text.text, 2_000), native_id=native_id,
+                shared=writer.contact is None, at=at,
             )
+            for contact in whose
         ]
     )  # fmt: skip
-    return True
+    return bool(writer.contacts)
 
 
 def _heard(native_id: str, channel: str, account_id: int) -> bool:
@@ -454,7 +452,7 @@ def witness(acts: Sequence[tuple[Waiting, int, Act]]) -> set[int]:
         if known is None:
             continue
         message = messages[known[0]]
-        at = min(act.occurred_at or waiting.received_at, waiting.received_at + CLOCK_SKEW)
+        at = min(act.occurred_at or waiting.received_at, waiting.received_at)
         kind = act.kind
         if act.kind == "key_press" and pressed(act.text) == "stop":
             _stop(message.address.value, message.channel, "Key press", f"Pressed {act.text}", at)
