@@ -57,6 +57,7 @@ SKIPS = {
     "permanent": "Retrying a permanent failure never helps",
     "ours_to_mend": "Content, sender or account has to be mended first",
     "opted_out": "The contact opted out",
+    "reached": "Reached by a newer message",
     "already_suppressed": "Already suppressed",
     "already_marked": "Already marked for correction on that channel",
     "history": "More than two weeks old",
@@ -246,7 +247,9 @@ def _obstacle(action: str, message: Message, view: View | None, known: Known, no
     if view is None:
         return "not_latest"
     if action in (Action.CORRECT, Action.SUPPRESS):
-        return ""
+        arrived = view.reached_by
+        newer = action == Action.SUPPRESS and arrived is not None and arrived.pk > message.pk
+        return "reached" if newer else ""
     if view.reached_by:
         return "delivered"
     if message.pk != view.head.pk:
@@ -302,7 +305,11 @@ def _says_the_same(message: Message, route: Route) -> bool:
 
 
 def _done_already(action: str, judged: Sequence[Judged], now: datetime) -> list[Judged]:
-    """With those skipped whose address is marked, or suppressed, already. Two queries at most."""
+    """With those skipped at whose address something arrived since, or that is marked, or suppressed, already.
+
+    Three queries at most.
+    """
+    judged = _but_reached(judged)
     if action == Action.CORRECT:
         marked = AddressHealth.objects.filter(
             address__in={one.message.address_id for one in judged}, marked_at__isnull=False
@@ -321,6 +328,25 @@ def _done_already(action: str, judged: Sequence[Judged], now: datetime) -> list[
 
 def _target(message: Message) -> Target:
     return Target(message.address.match_key, message.contact_id, message.channel)
+
+
+def _but_reached(judged: Sequence[Judged]) -> list[Judged]:
+    """An address where a newer message arrived on that channel, of whichever campaign, works."""
+    messages = [one.message for one in judged if not one.skip]
+    arrived = Message.objects.filter(
+        contact__in={message.contact_id for message in messages},
+        disposition=Disposition.DELIVERED,
+        pk__gt=min((message.pk for message in messages), default=0),
+    )
+    latest: dict[tuple[int, str], int] = {}
+    for address, channel, pk in arrived.values_list("address_id", "channel", "pk") if messages else ():
+        latest[address, channel] = max(pk, latest.get((address, channel), 0))
+    return [
+        one._replace(skip="reached")
+        if not one.skip and latest.get((one.message.address_id, one.message.channel), 0) > one.message.pk
+        else one
+        for one in judged
+    ]
 
 
 def _marked(one: Judged, pairs: Collection[tuple[int, str]]) -> bool:

@@ -529,3 +529,42 @@ def test_a_batch_run_by_two_workers_at_once_acts_once(failed, campaign, staff, m
     assert (batch.state, batch.acted) == (DONE, 12)
     assert BatchItem.objects.count() == Message.objects.filter(follows__in=messages).count() == 12
     assert agree()
+
+
+# ---- Suppressing in bulk ------------------------------------------------------------------------------------------
+
+
+def test_a_bulk_suppression_skips_who_was_reached_by_a_newer_message_and_says_so(
+    campaign, failed, account, staff, now
+):
+    plain, elsewhere, same, older = failed(DEAD), failed(), failed(), failed()
+    email = start(Batch.Action.SWITCH, these(elsewhere, now=now), {"channel": "email"}, staff, now)
+    dispatch(now + GRACE, Fake())
+    report(Message.objects.get(pk=email.items.get().successor_id), DELIVERED, now + GRACE)
+    other = sending("sms")
+    later = waiting(other, account, now, same.contact, address=same.address)
+    dispatch(now + GRACE, Fake())
+    report(later, DELIVERED, now + GRACE)
+    report(older, DELIVERED, now + GRACE)  # it arrived itself: nothing newer did
+    work(now + GRACE)
+
+    given = these(plain, elsewhere, same, older, now=now)
+    found = preview(Batch.Action.SUPPRESS, given, {}, staff, now + GRACE)
+    batch = start(Batch.Action.SUPPRESS, given, {"note": "Asked"}, staff, now + GRACE)
+
+    assert [(skip.label, skip.n) for skip in found.skipped] == [("Reached by a newer message", 2)]
+    assert outcomes(batch) == {("acted", ""): 2, ("skipped", "reached"): 2}
+    assert set(Suppression.objects.values_list("value", flat=True)) == {
+        plain.address.value, older.address.value
+    }  # fmt: skip
+
+
+def test_an_address_where_a_newer_message_arrived_is_not_marked(failed, account, staff, now):
+    message = failed(DEAD)
+    later = waiting(sending("sms"), account, now, message.contact, address=message.address)
+    dispatch(now + GRACE, Fake())
+    report(later, DELIVERED, now + GRACE)
+
+    batch = start(Batch.Action.CORRECT, these(message, now=now), {}, staff, now + GRACE)
+
+    assert outcomes(batch) == {("skipped", "reached"): 1}

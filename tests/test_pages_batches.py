@@ -305,3 +305,58 @@ def test_undo_leads_back_to_where_it_was_offered(marketer, campaign, given, lead
     response = marketer.post(f"/batches/{batch.pk}/undo/", {"next": given})
 
     assert response.url == (leads_to or f"/batches/{batch.pk}/")
+
+
+# ---- Who may suppress, and where the reason stands -----------------------------------------------------------------
+
+
+@pytest.fixture
+def without_suppression(login):
+    """Somebody who may act in bulk, and may suppress nobody."""
+    client = login("marketer")
+    group = client.user.groups.get()
+    group.permissions.remove(group.permissions.get(codename="suppress_contact"))
+    return client
+
+
+@pytest.mark.parametrize("url", ["/batches/preview/", "/batches/"])
+@pytest.mark.parametrize("how", ["ticked", "all", "one"])
+def test_suppressing_in_bulk_asks_for_the_permission_to_suppress(without_suppression, campaign, url, how):
+    first = str(campaign.messages.values_list("pk", flat=True)[0])
+    given = chosen(without_suppression, campaign, action="suppress", note="Asked")
+    given |= {"ticked": {"messages": [first]}, "all": {"all": "1"}, "one": {"one": f"suppress:{first}"}}[how]
+
+    assert without_suppression.post(url, given).status_code == 403
+    assert not Suppression.objects.exists()
+    assert not Batch.objects.exists()
+
+
+def test_who_may_not_suppress_finds_no_button_for_it(without_suppression, marketer, campaign):
+    page = without_suppression.get(f"/campaigns/{campaign.slug}/?queue=retry").content.decode()
+
+    assert 'name="action" value="retry"' in page
+    assert 'value="suppress"' not in page
+
+
+@pytest.mark.parametrize("role", ["marketer", "support", "admin"])
+def test_the_reason_of_a_bulk_suppression_stands_where_people_look(login, campaign, role):
+    message = campaign.messages.first()
+    login("marketer").post(
+        "/batches/",
+        {"action": "suppress", "messages": [message.pk], "note": "Asked by phone, call 504 555 0181"},
+    )
+    reader = login(role)
+
+    page = reader.get(f"/contacts/{message.contact_id}/").content.decode()
+
+    assert page.count("Asked by phone") == 3  # the panel, the suppression and the bulk action on the trail
+    assert ("504 555 0181" in page) is (role == "support" or role == "admin")
+
+
+def test_the_page_of_the_batch_says_the_reason(marketer, campaign):
+    ids = list(campaign.messages.values_list("pk", flat=True)[:1])
+    marketer.post("/batches/", {"action": "suppress", "messages": ids, "note": "Asked by phone"})
+
+    page = marketer.get(f"/batches/{Batch.objects.get().pk}/").content.decode()
+
+    assert "Reason: “Asked by phone”" in page

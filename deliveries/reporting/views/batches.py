@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import prefetch_related_objects
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
@@ -162,7 +163,16 @@ def preview(request: HttpRequest) -> HttpResponse:
     form = SelectionForm(request.POST)
     if not form.is_valid():
         return _refused(request, form)
+    _check_may(request, form)
     return _preview(request, form)
+
+
+def _check_may(request: HttpRequest, form: SelectionForm) -> None:
+    """Raises PermissionDenied for an action that asks for more than acting in bulk."""
+    if form.cleaned_data["action"] == Batch.Action.SUPPRESS and not who(request).has_perm(
+        "contacts.suppress_contact"
+    ):
+        raise PermissionDenied
 
 
 def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> HttpResponse:
@@ -289,6 +299,7 @@ def start(request: HttpRequest) -> HttpResponse:
     form = SelectionForm(_data(request))
     if not form.is_valid():
         return _refused(request, form)
+    _check_may(request, form)
     single = ":" in request.POST.get("one", "")
     if single and (form.cleaned_data["action"] not in AT_ONCE or form.missing):
         return _preview(request, form)
