@@ -159,7 +159,12 @@ def _wrong_line(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
     line = facts.address.line_type if facts.address else ""
     if line not in IMPOSSIBLE_LINES[Channel(ask.channel)]:
         return None
-    return Objection(f"a {_words(line)} number cannot take {Channel(ask.channel).label}")
+    return Objection(line_detail(line, ask.channel))
+
+
+def line_detail(line: str, channel: str) -> str:
+    """Why a line of that type does not take the channel."""
+    return f"a {_words(line)} number cannot take {Channel(channel).label}"
 
 
 def _opted_out(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
@@ -193,7 +198,7 @@ def _no_common_hour(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
     if next_open(now, zones, ask.window_start, ask.window_end) is not None:
         return None
     window = f"{ask.window_start:%H:%M} to {ask.window_end:%H:%M}"
-    return Objection(f"{clocks(now, zones)}; {window} never is at once: enter the contact's time zone")
+    return Objection(f"{clocks(now, zones)}; {window} never is at once: {NAME_THE_ZONE}")
 
 
 def _zones(address: AddressFacts) -> tuple[ZoneInfo, ...]:
@@ -258,6 +263,12 @@ REASONS: dict[Reason, Rule] = {
 }
 
 ALLOWED = Verdict(allowed=True)
+NAME_THE_ZONE = "enter the contact's time zone"
+
+
+def sentence(reason: str, detail: str = "") -> str:
+    """Why nothing was sent, as decisions and trails say it."""
+    return f"Not sent: {REASONS[Reason(reason)].sentence}{f' ({detail})' if detail else ''}."
 
 
 def judge(facts: Facts, ask: Ask, now: datetime) -> Verdict:

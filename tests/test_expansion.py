@@ -10,11 +10,11 @@ from django.db import connection
 
 from campaigns.models import Campaign, Recipient
 from contacts.channels import Channel, LineType
-from contacts.gate import check
+from contacts.gate import check, sentence
 from contacts.models import Address, AddressHealth, Suppression
 from deliveries.deciding.knowing import ask
 from deliveries.drain import expand as expand_all
-from deliveries.models import Message, Outbox
+from deliveries.models import Decision, Message, Outbox
 from deliveries.reconciling import reconcile
 from deliveries.sending.dispatch import dispatch
 from deliveries.sending.expansion import CannotSend, audience_size, expand
@@ -384,3 +384,53 @@ def test_two_processes_at_once_expand_an_audience_once(people, account, now):
     assert (campaign.expanded_count, Recipient.objects.count(), Outbox.objects.count()) == (20, 20, 20)
     assert campaign.state == Campaign.State.SENDING
     assert agree()
+
+
+# ---- Why somebody is skipped --------------------------------------------------------------------------------------
+
+
+def test_every_skip_has_its_decision_with_the_gates_own_words(people, account, now):
+    for happens in CASES.values():
+        happens(member(people, now), now)
+    member(people, now, agreed=False)
+    landline = member(people, now, line_type="landline")
+    dead = member(people, now)
+    AddressHealth.objects.create(
+        address=dead, channel="sms", closed="number", closed_why="Number not in service, by SMS (30005)"
+    )
+    campaign = launching(people, now=now)
+
+    expand_wholly(campaign, now)
+
+    skipped = dict(Recipient.objects.filter(state="skipped").values_list("pk", "skip_reason"))
+    decided = Decision.objects.filter(by="gate")
+    assert dict(decided.values_list("recipient", "rule")) == skipped
+    assert decided.count() == len(skipped) > 20
+    said = dict(decided.values_list("contact", "reason"))
+    assert said[landline.contact_id] == (
+        "Not sent: the number cannot take this channel (a landline number cannot take SMS)."
+    )
+    assert said[dead.contact_id] == (
+        "Not sent: the number is not in service (Number not in service, by SMS (30005))."
+    )
+    assert all(one.startswith("Not sent: ") for one in said.values())
+    assert {one.step for one in decided} == {"none"}
+
+
+def test_who_is_written_to_gets_no_decision(people, account, now):
+    member(people, now)
+    expand_wholly(launching(people, now=now), now)
+
+    assert not Decision.objects.exists()
+
+
+@pytest.mark.parametrize("channel", ["sms", "mms", "rvm"])
+def test_the_words_of_a_skip_are_those_of_the_gate_at_handover(people, account, channel, now):
+    address = member(people, now, channels=(channel,), line_type="landline")
+    campaign = launching(people, channel=channel, now=now)
+    expand_wholly(campaign, now)
+
+    route = routes([campaign])[campaign.pk, channel]
+    verdict = check([ask(1, campaign, route, address.contact_id, address, channel)], now)[1]
+
+    assert Decision.objects.get().reason == sentence(verdict.reason, verdict.detail)

@@ -733,3 +733,19 @@ def test_a_mailbox_that_does_not_exist_is_blocked_at_once(account, now):
 
     block = Suppression.objects.get()
     assert (block.value, block.channel, block.reason) == (gone.address.value, "email", "hard_bounce")
+
+
+def test_a_first_message_withdrawn_by_an_opt_out_has_its_decision(campaign, account, now):
+    message = waiting(campaign, account, now, person("sms", "email", at=now))
+    with transaction.atomic():
+        record_opt_out(value=message.address.value, channel="sms", how="Reply", evidence="STOP", at=now)
+        stop_paths(message.address.value, now)
+
+    work(now)
+    settle([message.recipient_id], now)
+
+    assert (recipient_of(message).state, recipient_of(message).skip_reason) == ("skipped", "opted_out")
+    decision = Decision.objects.get()
+    assert (decision.message_id, decision.by, decision.reason) == (
+        message.pk, "gate", "Not sent: the person opted out."
+    )  # fmt: skip

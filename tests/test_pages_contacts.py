@@ -500,5 +500,5 @@ def test_what_has_not_left_is_not_said_to_be_sent(login):
 
     page = login("support").get(f"/contacts/{message.contact_id}/").content.decode()
 
-    assert "it has not left yet" in page
-    assert "we sent" not in page.lower()
+    assert "We have not sent you anything so far." in page
+    assert "On " not in page[page.index("to-say") :].partition("</p>")[0]

@@ -12,6 +12,7 @@ from contacts.models import Consent, Note, Suppression
 from deliveries.models import Decision, Engagement, StatusEvent
 from deliveries.reporting.trail import Narrowing, trail
 from deliveries.reporting.trail_export import COLUMNS
+from deliveries.sending.expansion import expand
 from deliveries.statuses import FailureClass, Fault, Status
 from tests import factories
 
@@ -227,3 +228,35 @@ def test_lists_and_exports_lead_to_the_newer_attempt(login, moved):
     assert {line["next_step"] for line in lines if line["message"] == str(text.uuid)} == {
         "Follow the newer attempt by Email."
     }
+
+
+def test_the_trail_of_a_skipped_contact_says_so_and_why(login, now):
+    people = factories.contact_list()
+    contact = factories.contact(lists=[people])
+    factories.phone(contact, line_type="landline")
+    factories.account()
+    campaign = factories.campaign(lists=[people], state="launching", launched_at=now)
+    factories.content(campaign)
+    expand(campaign, now)
+
+    for url in (f"/contacts/{contact.pk}/", f"/contacts/{contact.pk}/?problems=1"):
+        page = " ".join(login("support").get(url).content.decode().split())
+        assert "<h3>Skipped</h3>" in page
+        assert "Not sent: the number cannot take this channel (a landline number cannot take SMS)." in page
+
+
+def test_what_can_be_read_to_the_customer_tells_no_plans(login, now):
+    contact = factories.phone().contact
+    recipient = factories.recipient(contact=contact)
+    address = contact.addresses.get()
+    sent = factories.message(recipient, address=address, status="delivered", created_at=now)
+    factories.message(recipient, address=address, status="queued", due_at=now + timedelta(days=30))
+    withdrawn = factories.message(recipient, address=address, status="canceled")
+    assert not withdrawn.disposition
+
+    page = login("support").get(f"/contacts/{contact.pk}/").content.decode()
+
+    words = page[page.index('id="to-say"') :].partition("</p>")[0]
+    assert "it was delivered" in words
+    assert not any(word in words for word in ("planned", "withdrawn", "retry", "not left yet"))
+    assert sent.handed_over_at

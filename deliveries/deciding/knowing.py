@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 from campaigns.models import Campaign, Playbook, Recipient
 from contacts.channels import KIND_OF, Channel
 from contacts.consenting import latest_consents
-from contacts.gate import REASONS, Ask, Reason, Verdict, check
+from contacts.gate import REASONS, Ask, Reason, Verdict, check, sentence
 from contacts.hours import zones_for
 from contacts.models import Address
 from deliveries.deciding.decide import Facts, Rules, State, Step
@@ -26,6 +26,7 @@ from deliveries.deciding.health import NO_FAILURES, Health, examine, refresh, tr
 from deliveries.mappings import describe
 from deliveries.models import (
     Account,
+    Decision,
     Message,
     RecipientTally,
 )
@@ -33,6 +34,7 @@ from deliveries.sending.routes import Route, routes
 from deliveries.statements import rewrite
 from deliveries.statuses import REACHING, Disposition, Fault, Status
 from deliveries.tallies import bump
+from deliveries.wording import withdrawal
 
 TO_CORRECT = {Reason.NEEDS_CORRECTION, Reason.INVALID_ADDRESS, Reason.NOT_IN_SERVICE}
 NEXT_STEP_FIELDS = ["next_step", "next_step_at", "next_step_reason"]
@@ -120,11 +122,12 @@ def _views(recipients: Sequence[Recipient]) -> tuple[list[View], list[Recipient]
 
 def _skip(recipients: Sequence[Recipient]) -> None:
     """Nothing was ever handed over to these: the reason their message was withdrawn is why they were skipped."""
-    reasons = dict(
-        Message.objects.filter(recipient__in=recipients)
-        .order_by("pk")
-        .values_list("recipient_id", "reason_code")
-    )
+    if not recipients:
+        return
+    withdrawn = Message.objects.filter(recipient__in=recipients).order_by("pk")
+    latest = {message.recipient_id: message for message in withdrawn}
+    reasons = {recipient: message.reason_code for recipient, message in latest.items()}
+    _explain_skips(latest.values())
     tally: Counter[tuple] = Counter()
     for recipient in recipients:
         tally[recipient.campaign_id, recipient.state, recipient.skip_reason] -= 1
@@ -134,6 +137,26 @@ def _skip(recipients: Sequence[Recipient]) -> None:
         tally[recipient.campaign_id, recipient.state, recipient.skip_reason] += 1
     rewrite(recipients, RECIPIENT_FIELDS)
     bump(RecipientTally, tally)
+
+
+def _explain_skips(withdrawn: Collection[Message]) -> None:
+    """A decision for each that was withdrawn without one: for an opt-out, say."""
+    explained = Decision.objects.filter(message_id__in=[message.pk for message in withdrawn])
+    done = set(explained.values_list("message_id", flat=True))
+    Decision.objects.bulk_create(
+        [
+            Decision(
+                message_id=message.pk, recipient_id=message.recipient_id, contact_id=message.contact_id,
+                at=message.canceled_at or message.updated_at, by="gate" if code in Reason.values else "playbook",
+                rule=code or "withdrawn", step=Step.NONE,
+                reason=sentence(code) if code in Reason.values else withdrawal(code),
+            )
+            for message in withdrawn
+            if message.pk not in done
+            for code in [message.reason_code[:40]]
+        ],
+        batch_size=300,
+    )  # fmt: skip
 
 
 def learn(views: Sequence[View], now: datetime, *, keep: bool = True) -> Known:

@@ -277,7 +277,10 @@ ENDED = {
 
 
 def explanation(messages: Iterable[Message], reach: Standing, local: Mapping[int, str]) -> str:
-    """One paragraph that can be read to the customer. `messages`: the latest first; `local`: id -> when, in words."""
+    """One paragraph that can be read to the customer: what happened, and nothing of what we plan.
+
+    `messages`: those that left, the latest first; `local`: id -> when, in words.
+    """
     told = [_told(message, local[message.pk]) for message in reversed(list(messages))]
     if not told:
         return "We have not sent you anything so far."
@@ -301,10 +304,6 @@ def _told(message: Message, when: str) -> str:
         if kind == "number"
         else mask(message.address.value)
     )
-    if not message.disposition:
-        return f"A message planned for {when} was withdrawn before it left."
-    if message.handed_over_at is None and message.disposition == Disposition.PENDING:
-        return f"A message to {where} is planned for {when}; it has not left yet."
     if message.channel == Channel.RVM and message.disposition == Disposition.DELIVERED:
         return f"On {when} we left a voicemail on {where}."
     came = ENDED.get(Status(message.status)) or CAME_OF_IT[Disposition(message.disposition)].format(kind=kind)

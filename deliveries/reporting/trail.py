@@ -230,6 +230,7 @@ SOURCES = {
         ),
         "at",
         lambda row: row.at,
+        trouble=Q(by="gate"),
     ),
     "engagement": Source(
         lambda contact, _: Engagement.objects.filter(contact=contact),

@@ -19,7 +19,7 @@ from django.db.models import F, Q
 from campaigns.models import Campaign, Content, Recipient
 from campaigns.segments import segments
 from contacts.channels import Channel
-from contacts.gate import REASONS, Ask, Reason, Verdict, check
+from contacts.gate import REASONS, Ask, Reason, Verdict, check, sentence
 from deliveries import mappings, quarantine
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import UNDER_WAY, State, Step
@@ -258,16 +258,12 @@ def _stop(rows: Sequence[Outbox], reason: str, verdicts: dict[int, Verdict], now
         [
             Decision(
                 message_id=pk, recipient_id=recipient, contact_id=contact, at=now, by="gate", rule=reason,
-                step=Step.NONE, reason=_sentence(reason, verdicts[pk].detail)[:300],
+                step=Step.NONE, reason=sentence(reason, verdicts[pk].detail)[:300],
             )
             for pk, recipient, contact in Message.objects.filter(pk__in=ids).values_list("pk", "recipient", "contact")
         ],
         batch_size=300,
     )  # fmt: skip
-
-
-def _sentence(reason: str, detail: str) -> str:
-    return f"Not sent: {REASONS[Reason(reason)].sentence}{f' ({detail})' if detail else ''}."
 
 
 def _prepare(rows: Sequence[Outbox], began: dict[int, datetime], now: datetime) -> list[Claimed]:

@@ -14,8 +14,8 @@ from django.db import connection, transaction
 
 from campaigns.models import Campaign, Recipient
 from contacts.blocking import SQL_IN_FORCE
-from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel
-from contacts.gate import Reason
+from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel, LineType
+from contacts.gate import NAME_THE_ZONE, Reason, line_detail, sentence
 from contacts.hours import next_open, zones_for
 from contacts.models import ListMembership
 from deliveries.models import RecipientTally
@@ -40,6 +40,7 @@ CREATE TEMPORARY TABLE audience AS
 SELECT {recipient_id} AS recipient_id, {message_id} AS message_id, c.id AS contact_id, a.id AS address_id,
   coalesce(a.carrier, '') AS carrier, coalesce(a.region, '') AS region, coalesce(c.source_id, 0) AS list_source_id,
   c.time_zone || '{of_number}' || coalesce(a.time_zone, '') AS zone,
+  CASE WHEN h.closed <> '' THEN h.closed_why WHEN a.line_type IN ({lines}) THEN a.line_type ELSE '' END AS detail,
   CASE
     WHEN a.id IS NULL THEN '{no_address}'
     WHEN a.validity = 'needs_correction' OR h.marked_at IS NOT NULL THEN '{needs_correction}'
@@ -76,6 +77,13 @@ INSERT INTO campaigns_recipient (id, campaign_id, contact_id, state, skip_reason
 SELECT recipient_id, %(campaign)s, contact_id, CASE WHEN reason = '' THEN 'planned' ELSE 'skipped' END, reason, '',
   CASE WHEN reason = '' THEN 'wait' ELSE 'none' END, '', {yes}
 FROM audience
+"""
+
+# Every skip is a decision, as one at handover is: the trail says why. `why` has a sentence for each reason and detail.
+DECISIONS = """
+INSERT INTO deliveries_decision (message_id, recipient_id, contact_id, at, by, rule, rule_version, step, due_at, reason)
+SELECT NULL, recipient_id, contact_id, %(now)s, 'gate', why.reason, 0, 'none', NULL, why.sentence
+FROM audience JOIN why ON why.reason = audience.reason AND why.detail = audience.detail
 """
 
 MESSAGES = """
@@ -171,6 +179,7 @@ def _insert(campaign: Campaign, route: Route, low: int, high: int, now: datetime
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS audience")
         cursor.execute("DROP TABLE IF EXISTS opening")
+        cursor.execute("DROP TABLE IF EXISTS why")
         cursor.execute(_audience(campaign, statements), values)
         cursor.execute("SELECT DISTINCT zone FROM audience WHERE reason = ''")
         opening = {zone: _opening(campaign, zone, start) for (zone,) in cursor.fetchall()}
@@ -185,7 +194,16 @@ def _insert(campaign: Campaign, route: Route, low: int, high: int, now: datetime
             "INSERT INTO opening VALUES (%s, %s)",
             [(zone, _sql(opens)) for zone, opens in opening.items() if opens],
         )
+        cursor.execute("SELECT DISTINCT reason, detail FROM audience WHERE reason <> ''")
+        skips = [
+            (reason, detail, _sentence(reason, detail, campaign)) for reason, detail in cursor.fetchall()
+        ]
+        cursor.execute(
+            "CREATE TEMPORARY TABLE why (reason varchar(24), detail varchar(200), sentence varchar(300))"
+        )
+        cursor.executemany("INSERT INTO why VALUES (%s, %s, %s)", skips)
         cursor.execute(RECIPIENTS.format(yes=_true()), values)
+        cursor.execute(DECISIONS, values)
         cursor.execute(MESSAGES.format(uuid=statements.new_reference(moment(now))), values)
         cursor.execute(OUTBOX, values)
         cursor.execute(TALLY, values)
@@ -193,7 +211,19 @@ def _insert(campaign: Campaign, route: Route, low: int, high: int, now: datetime
         counts = dict(cursor.fetchall())
         cursor.execute("DROP TABLE audience")
         cursor.execute("DROP TABLE opening")
+        cursor.execute("DROP TABLE why")
     return counts
+
+
+def _sentence(reason: str, detail: str, campaign: Campaign) -> str:
+    """Why somebody is skipped; `detail` is a kind of line, or what was reported of the number, where that is why."""
+    if reason == Reason.NO_COMMON_HOUR:
+        detail = NAME_THE_ZONE
+    elif reason == Reason.WRONG_LINE and detail in LineType.values:
+        detail = line_detail(detail, campaign.channel)
+    elif reason not in (Reason.WRONG_LINE, Reason.NOT_IN_SERVICE):
+        detail = ""
+    return sentence(reason, detail)[:300]
 
 
 def _audience(campaign: Campaign, statements) -> str:

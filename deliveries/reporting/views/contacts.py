@@ -158,11 +158,11 @@ def _beside(
     reach = standing(contact, now)
     phone = next((one for one in reach.addresses if one.kind == Kind.PHONE and one.preferred), None)
     zones = zones_for(contact.time_zone, phone.time_zone if phone else "", settings.TIME_ZONE)
-    latest = list(Message.objects.filter(contact=contact).select_related("address").order_by("-id")[:TOLD])
+    left = Message.objects.filter(contact=contact, handed_over_at__isnull=False).exclude(disposition="")
+    latest = list(left.select_related("address").order_by("-id")[:TOLD])
     theirs = "your time" if len(zones) == 1 else f"the time in {place(zones[0])}"
     local = {
-        m.pk: f"{timezone.localtime(m.handed_over_at or m.due_at, zones[0]):%-d %B at %H:%M} ({theirs})"
-        for m in latest
+        m.pk: f"{timezone.localtime(m.handed_over_at, zones[0]):%-d %B at %H:%M} ({theirs})" for m in latest
     }
     return {
         "addresses": _addresses(addresses, full=may_see(request)),
