@@ -72,8 +72,10 @@ class Large(admin.ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
+        """All rows where there is nothing to search by: the address may ask all the same."""
         term = search_term.strip()
-        return (queryset.filter(self.named(term)) if term else queryset), False
+        asked = term and self.get_search_fields(request)
+        return (queryset.filter(self.named(term)) if asked else queryset), False
 
     def named(self, term: str) -> Q:
         """The rows that are called `term`, and not only in part."""
@@ -370,12 +372,12 @@ class SuppressionAdmin(Masking, Large):
         return timezone.localdate(suppression.created_at)
 
     def named(self, term: str) -> Q:
-        """By its own address, which may be no contact's, or by the contact's foreign id."""
+        """By its own address, which may be no contact's, or by the contact's foreign id or number."""
         text = searching.clean(term)
-        _, contacts, *_ = searching.exactly(text)
         by_value = Suppression.objects.filter(match_key__in=searching.keys(text)).values("pk")
-        by_contact = Suppression.objects.filter(contact__in=contacts.order_by()).values("pk")
-        return Q(pk__in=by_value.union(by_contact))
+        _, *contacts = searching.exactly(text)
+        by_contact = (Suppression.objects.filter(contact__in=one.order_by()).values("pk") for one in contacts)
+        return Q(pk__in=by_value.union(*by_contact))
 
     def get_fieldsets(self, request: HttpRequest, obj: Suppression | None = None) -> Any:
         """With the way out of an opt-out, which is no button."""

@@ -1,0 +1,113 @@
+"""The admin, with every list of it, ours and other packages', bounded to what it offers.
+
+Django's own lists take any look-up on any column of theirs from the address: by `value__startswith` a masked number can
+be guessed digit by digit, and a pattern for `name__regex` can keep the database busy for as long as somebody likes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.admin.utils import get_fields_from_path
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+
+if TYPE_CHECKING:
+    Base = admin.ModelAdmin
+else:
+    Base = object
+
+
+class SortedAsShown(ChangeList):
+    """Sorted by the columns that are offered for it, whatever number the address names."""
+
+    def get_ordering_field(self, field_name: Any) -> Any:
+        if self.sortable_by is not None and field_name not in self.sortable_by:
+            return None
+        return super().get_ordering_field(field_name)
+
+
+class Declared(Base):
+    """A mixin for admin classes: only what `list_filter` and `date_hierarchy` declare can be looked up."""
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        readable = "\x00" not in str(value)  # no database stores it, and PostgreSQL will not even compare it
+        return (
+            readable and lookup in self._declared(request) and super().lookup_allowed(lookup, value, request)
+        )
+
+    def _declared(self, request: HttpRequest) -> set[str]:
+        names = {name for one in self.get_list_filter(request) for name in _parameters(self.model, one)}
+        if self.date_hierarchy:
+            names |= {f"{self.date_hierarchy}__{part}" for part in ("year", "month", "day", "gte", "lt")}
+        return names
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return SortedAsShown
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """An address that no row can have is one that no row has; an empty `_to_field` is none."""
+        key = self.model._meta.get_field(from_field) if from_field else self.model._meta.pk
+        if not _may_be_kept(key, object_id):
+            return None
+        return super().get_object(request, object_id, from_field or None)
+
+
+def _may_be_kept(field: Any, text: str) -> bool:
+    """Whether a row can have this in its key: SQLite fails on larger numbers, PostgreSQL on a NUL."""
+    while field.remote_field:
+        field = field.target_field
+    try:
+        field.run_validators(field.to_python(text))
+    except (ValidationError, ValueError):
+        return False
+    return "\x00" not in text
+
+
+def _parameters(model: type[models.Model], declared: Any) -> set[str]:
+    """What one entry of `list_filter` reads from the address."""
+    if isinstance(declared, type) and issubclass(declared, admin.SimpleListFilter):
+        return {str(declared.parameter_name)}
+    path = declared[0] if isinstance(declared, list | tuple) else declared
+    field: Any = get_fields_from_path(model, path)[-1]
+    names = {f"{path}__exact", f"{path}__isnull"}
+    if isinstance(field, models.DateField):
+        names |= {f"{path}__gte", f"{path}__lt"}
+    elif field.is_relation:
+        names = {f"{path}__{field.target_field.name}__exact", f"{path}__isnull"}
+    elif not (field.flatchoices or isinstance(field, models.BooleanField)):
+        names.add(path)  # a filter by each of its values
+    return names
+
+
+class Site(admin.AdminSite):
+    """The admin's pages. Whatever is registered is bounded, without having to ask for it."""
+
+    def register(
+        self,
+        model_or_iterable: type[models.Model] | Iterable[type[models.Model]],
+        admin_class: type[admin.ModelAdmin] | None = None,
+        **options: Any,
+    ) -> None:
+        found = admin_class or admin.ModelAdmin
+        bounded = type(found.__name__, (Declared, found), {"__module__": found.__module__})
+        super().register(model_or_iterable, bounded, **options)
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        """Suggestions for the fields that offer them; Django's own answers for every relation of every model."""
+        named = [request.GET.get(name, "") for name in ("app_label", "model_name", "field_name")]
+        if named[-1] not in self._suggested(*named[:2]):
+            raise PermissionDenied
+        return super().autocomplete_view(request)
+
+    def _suggested(self, app_label: str, model_name: str) -> Sequence[str]:
+        try:
+            model = apps.get_model(app_label, model_name)
+        except LookupError:
+            return ()
+        return self._registry[model].autocomplete_fields if model in self._registry else ()
