@@ -459,6 +459,27 @@ def test_beside_a_vague_status_the_rest_of_the_report_is_read(fields, explanatio
         assert one(dsn(failed("5.0.0", *fields), explanation))[1:3] == wanted
 
 
+@pytest.mark.parametrize(
+    ("action", "status"), [("delivered", "delivered"), ("relayed", "sent"), ("expanded", "sent")]
+)
+@pytest.mark.parametrize("code", ["2.0.0", "2.1.5", "2.5.0"])
+def test_a_report_of_an_arrival_gives_no_reason(action, status, code):
+    fields = failed(code, "Diagnostic-Code: smtp; 250 2.0.0 Ok, not blocked by policy").replace(
+        "failed", action
+    )
+    explanation = (
+        "Your message was delivered. If it was blocked by a policy or as spam: 550 5.1.1 User unknown"
+    )
+
+    assert one(dsn(fields, explanation)) == (status, "none", "none", "robin@example.org")
+    assert (
+        one(
+            dsn(f"Final-Recipient: rfc822; robin@example.org\nAction: {action}\nStatus: {code}", explanation)
+        )[0]
+        == status
+    )
+
+
 def test_reasons_of_one_recipient_are_not_given_to_another():
     two = f"{failed('5.0.0')}\n\n{failed('5.0.0', recipient='rfc822; kim@example.org')}"
     explanation = "<robin@example.org>: 550 5.1.1 User unknown\n\n<kim@example.org>: 552 5.2.2 Mailbox full"

@@ -83,7 +83,7 @@ _TRIED_TOO_LONG = re.compile(r"[45]\.4\.(?:7|300)")
 
 # What a code claims by itself, which decides the words that may contradict it.
 Claim = Literal["nothing", "address", "us", "sure"]
-_NOTHING = re.compile(r"[245]\.[02345]\.0|4(?:2[01]|31|5[0-5]|71)|5(?:0\d|4[01]|5[0-5]|71)|[45]\.1\.0|2\d\d")
+_NOTHING = re.compile(r"[45]\.[02345]\.0|4(?:2[01]|31|5[0-5]|71)|5(?:0\d|4[01]|5[0-5]|71)|[45]\.1\.0")
 # 1.7 to 1.9 are about the sender, as is 5.1.90 and above at Microsoft; 2.3 is a size, 2.100 and above are rates.
 _ADDRESS = re.compile(r"[45]\.1\.(?:[1-6]|10)|[45]\.2\.[1245]|5\.4\.[14]|51[012]|5\.7\.50[45]")
 # "We do not take this mail", written for dead mailboxes as well.

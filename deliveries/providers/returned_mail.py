@@ -132,6 +132,8 @@ def _outcome(
     piece = explained.get(final.lower()) or explained.get(address.lower()) or ""
     if not piece and alone and (not status or says_little(status, "")):
         piece = explanation
+    if action in ARRIVED:
+        piece = ""  # what it says to people is of no refusal
     texts = [*_answers(fields), piece]
     texts = [text for text in texts if text] or [""]
     mailbox = mailbox_of(_after_type(fields.get("remote-mta", "")).partition(" ")[0])
