@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib import admin
 from django.db import models
 from django.db.models import Q, QuerySet
@@ -13,7 +14,10 @@ from django.shortcuts import redirect
 
 from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
 from campaigns.playbook_form import PlaybookForm
+from campaigns.senders import sender_value
 from contacts.admin import Large, ReadOnly
+from contacts.emails import NotAnEmail
+from contacts.phones import NotAPhone
 from contacts.slugs import free_slug
 
 
@@ -48,8 +52,24 @@ class CampaignFilter(admin.SimpleListFilter):
         return queryset.filter(campaign_id=int(value)) if _is_number(value) else queryset
 
 
+class SenderForm(ModelForm):
+    """Takes any usual notation, keeps the one that providers are given."""
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        channel, value = data.get("channel"), data.get("value")
+        if not (channel and value) or not {"channel", "value"} & set(self.changed_data):
+            return data
+        try:
+            data["value"] = sender_value(channel, value, settings.DEFAULT_REGION)
+        except (NotAPhone, NotAnEmail) as problem:
+            self.add_error("value", str(problem))
+        return data
+
+
 @admin.register(Sender)
 class SenderAdmin(admin.ModelAdmin):
+    form = SenderForm
     list_display = ("name", "channel", "value", "state")
     list_filter = ("channel", "state")
     search_fields = ("name", "=value")

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from campaigns import merging
+from campaigns.media import validate_web_address
 from contacts.channels import Channel
 from contacts.models import Contact, ContactList, ListMembership
 
@@ -265,7 +266,9 @@ class Content(models.Model):
     subject = models.CharField(max_length=200, blank=True, help_text="Email only.")
     body = models.TextField(help_text="Merge fields: {name}, {first_name} and the contacts' own attributes.")
     media_url = models.URLField(
-        blank=True, help_text="MMS picture, or the recording to play on voice and voicemail."
+        blank=True,
+        validators=[validate_web_address],
+        help_text="MMS picture, or the recording to play on voice and voicemail.",
     )
 
     class Meta:

@@ -18,9 +18,55 @@ def exported(client, path):
     return list(csv.DictReader(io.StringIO(text)))
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"])
+RUN = [
+    "=1+1", "+1", "-1+2", "@SUM(A1)", "\tx", "\rx", "\n=1", " =1+1", "\xa0=1", '"=1+1', "'=1+1", "＝1+1", "＋1",
+    "－2+3", "＠SUM(A1)", "-", "--1", "=", "+15125550100", "-1e5", "\t=1", "=HYPERLINK(\"https://example.com\")",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("cell", RUN)
 def test_no_cell_runs_as_a_formula(cell):
-    assert safe(cell) == f"'{cell}"
+    assert safe(cell).startswith("'")
+    assert safe(cell).replace("'", "") == cell.replace("'", "")
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        (";=1+1", ";'=1+1"),
+        ("a;=1+1", "a;'=1+1"),
+        ("a; =1+1", "a;' =1+1"),
+        ("a\t@SUM(A1)", "a\t'@SUM(A1)"),
+        ("a|+1", "a|'+1"),
+        ("a\n=1\r\n=2", "a\n'=1\r\n'=2"),
+        ("a;＝1;=2", "a;'＝1;'=2"),
+        ('a;"=1"', 'a;\'"=1"'),
+    ],
+)
+def test_nor_does_what_another_sign_would_part_from_it(cell, written):
+    assert safe(cell) == written
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        0,
+        -5,
+        3.5,
+        -0.25,
+        "-12",
+        "-12,50",
+        "1+1=2",
+        "a-b",
+        "person@example.com",
+        "",
+        "a; b",
+        "x = y",
+        "2026-03-04T17:00:00+00:00",
+    ],
+)
+def test_numbers_and_ordinary_words_stay_as_they_are(cell):
+    assert safe(cell) == str(cell)
 
 
 def test_an_export_has_the_rows_and_order_of_the_screen(login):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -27,8 +28,10 @@ COLUMNS = (
 CHUNK = 1_000
 BOM = "\ufeff"  # without it Excel takes UTF-8 for the code page of its country
 LONGEST_NAME = 80  # of what a file name says about the filter
-# A spreadsheet runs what starts with one of these as a formula; the quote makes it text.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet runs what starts so as a formula, some of them after blanks and quotes, or in full width. One that takes
+# another sign than the comma to part cells sees starts inside of ours as well.
+FORMULA = re.compile(r"""(^|\r\n|[;|\t\r\n])(?=[\s"']*[=+\-@＝＋－＠])|^(?=[\t\r\n])""")
+NUMBER = re.compile(r"-?[0-9]+(?:[.,][0-9]+)?")
 
 
 class Echo:
@@ -88,9 +91,12 @@ def _cells(row: Row, event: StatusEvent | None, *, full: bool) -> list[Any]:
 
 
 def safe(cell: Any) -> str:
-    """`cell` as text that no spreadsheet runs."""
+    """`cell` as text that no spreadsheet runs: an apostrophe stands before what would be a formula.
+
+    Numbers stay numbers. A phone number gets the apostrophe too, or its plus would be lost.
+    """
     text = str(cell)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return text if NUMBER.fullmatch(text) else FORMULA.sub(r"\1'", text)
 
 
 def utc(moment: datetime | None) -> str:

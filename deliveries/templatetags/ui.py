@@ -12,6 +12,7 @@ from django.utils.formats import date_format
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from campaigns.media import is_web_address
 from contacts.channels import Channel
 from deliveries.reporting.icons import ICONS
 from deliveries.statuses import BUCKETS, Disposition
@@ -166,6 +167,14 @@ def lasting(seconds: int) -> str:
         return f"{seconds} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 100 else f"{round(seconds / 3600):,} h"
+
+
+@register.simple_tag
+def weblink(address: str) -> SafeString:
+    """A link to an address that somebody typed, or only its text where it leads anywhere but to the web."""
+    if not is_web_address(address):
+        return format_html("{}", address)
+    return format_html('<a href="{0}" rel="noreferrer">{0}</a>', address)
 
 
 @register.filter
