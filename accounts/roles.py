@@ -27,7 +27,7 @@ _EVERYDAY_VIEW = (
     _may(
         "view",
         "contacts",
-        "contact contactlist listmembership address addresshealth consent suppression note",
+        "contact contactlist listmembership address addresshealth consent suppression note replytoread",
     )
     | _may("view", "campaigns", "campaign content recipient sender playbook")
     | _may("view", "deliveries", "message statusevent engagement decision queueentry batch batchitem")

@@ -26,6 +26,7 @@ urlpatterns = [
     path("", include(urls.root)),
     path("campaigns/", include((urls.campaign_pages, "campaigns"))),
     path("contacts/", include((urls.contact_pages, "contacts"))),
+    path("inbox/", include((urls.inbox_pages, "inbox"))),
     path("mappings/", include((urls.mapping_pages, "mappings"))),
     path("", include((urls.delivery_pages, "deliveries"))),
 ]

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import models
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from contacts.blocking import Block, Target, blocks
@@ -21,7 +22,7 @@ from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel
 from contacts.chunks import in_lists
 from contacts.consenting import LatestConsent, latest_consents
 from contacts.hours import clocks, is_open, next_open, place, zones_for
-from contacts.models import Address, AddressHealth, Suppression
+from contacts.models import Address, AddressHealth, ReplyToRead, Suppression
 
 ASK_AGAIN = timedelta(minutes=5)
 
@@ -40,6 +41,7 @@ class Reason(models.TextChoices):
     CAMPAIGN_NOT_SENDING = "campaign_not_sending", "Campaign not sending"
     SENDER_NOT_APPROVED = "sender_not_approved", "Sender not approved"
     NOT_RELEVANT = "not_relevant", "No longer relevant"
+    REPLY_UNREAD = "reply_unread", "Reply to read"
     CAMPAIGN_PAUSED = "campaign_paused", "Campaign paused"
     QUIET_HOURS = "quiet_hours", "Quiet hours"
 
@@ -101,12 +103,13 @@ NOTHING_WRONG = HealthFacts()
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the tables hold about one ask: its address, the suppressions in force that meet it, the consent that
-    counts on its channel, how it fares there."""
+    counts on its channel, how it fares there, and since when a reply of the person waits to be read."""
 
     address: AddressFacts | None
     suppressions: tuple[Block, ...] = ()
     consent: LatestConsent | None = None
     health: HealthFacts = NOTHING_WRONG
+    unread_since: datetime | None = None  # of a reply that sends wait for
 
 
 class Objection(NamedTuple):
@@ -217,6 +220,12 @@ def _campaign_paused(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
     return Objection("", now + ASK_AGAIN) if ask.campaign_state == "paused" else None
 
 
+def _reply_unread(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+    if facts.unread_since is None:
+        return None
+    return Objection(f"a reply of {_day(facts.unread_since)} waits to be read", now + ASK_AGAIN)
+
+
 def _sender_not_approved(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
     if ask.sender_state == "approved":
         return None
@@ -258,6 +267,7 @@ REASONS: dict[Reason, Rule] = {
     Reason.CAMPAIGN_NOT_SENDING: Rule("the campaign is not sending", False, _campaign_not_sending),
     Reason.SENDER_NOT_APPROVED: Rule("the sender is not approved", False, _sender_not_approved),
     Reason.NOT_RELEVANT: Rule("it is too late to be relevant", False, _not_relevant),
+    Reason.REPLY_UNREAD: Rule("a reply of the person waits to be read", True, _reply_unread),
     Reason.CAMPAIGN_PAUSED: Rule("the campaign is paused", True, _campaign_paused),
     Reason.QUIET_HOURS: Rule("it is outside the permitted hours where the person is", True, _quiet_hours),
 }
@@ -283,7 +293,7 @@ def judge(facts: Facts, ask: Ask, now: datetime) -> Verdict:
 def check(asks: Sequence[Ask], now: datetime) -> dict[int, Verdict]:
     """A verdict for every ask, by its key. `now` is aware.
 
-    Five queries whatever the number of asks; on SQLite five for each 900 or so, as it limits the length of lists.
+    Six queries whatever the number of asks; on SQLite six for each 900 or so, as it limits the length of lists.
     To be binding it must run in the transaction that claims the messages.
     """
     found = _gather(asks, now)
@@ -304,6 +314,7 @@ def _gather(asks: Sequence[Ask], now: datetime) -> Iterator[Facts]:
     met = blocks(set(targets.values()), now)
     consents = latest_consents(contact_ids)
     health = _health(addresses)
+    unread = unread_since(contact_ids)
     for ask in asks:
         address = addresses.get(ask.address_id) if ask.address_id is not None else None
         yield Facts(
@@ -311,6 +322,7 @@ def _gather(asks: Sequence[Ask], now: datetime) -> Iterator[Facts]:
             suppressions=met[targets[ask]] if address else (),
             consent=_consent_for(ask, consents),
             health=health.get((address.id, ask.channel), NOTHING_WRONG) if address else NOTHING_WRONG,
+            unread_since=unread.get(ask.contact_id),
         )
 
 
@@ -327,6 +339,17 @@ def _addresses(ids: set[int]) -> dict[int, AddressFacts]:
     )
     rows = (Address.objects.filter(pk__in=part).values_list(*names) for part in in_lists(ids))
     return {row[0]: AddressFacts(*row) for part in rows for row in part}
+
+
+def unread_since(contact_ids: Iterable[int]) -> dict[int, datetime]:
+    """Contacts with a reply that sends wait for, from whichever of their addresses, and when it was written."""
+    theirs = ReplyToRead.objects.holding().filter(match_key=OuterRef("match_key")).order_by("at")
+    found: dict[int, datetime] = {}
+    for part in in_lists(contact_ids):
+        rows = Address.objects.filter(contact_id__in=part).annotate(since=Subquery(theirs.values("at")[:1]))
+        for contact_id, since in rows.exclude(since=None).values_list("contact_id", "since"):
+            found[contact_id] = min(since, found.get(contact_id, since))
+    return found
 
 
 def _consent_for(ask: Ask, latest: dict[tuple[int, str], LatestConsent]) -> LatestConsent | None:

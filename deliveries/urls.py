@@ -6,7 +6,7 @@ two apps know nothing of deliveries.
 
 from django.urls import path
 
-from deliveries.reporting.views import batches, campaigns, contacts, overview, queues
+from deliveries.reporting.views import batches, campaigns, contacts, inbox, overview, queues
 from deliveries.reporting.views.mappings import codes, draft, routes, trying, versions
 from deliveries.reporting.views.mappings import overview as mapping_overview
 
@@ -31,6 +31,13 @@ contact_pages = [
     path("<int:pk>/note/", contacts.note, name="note"),
     path("<int:pk>/steps/<int:recipient>/run/", contacts.step, {"act": "run"}, name="run_step"),
     path("<int:pk>/steps/<int:recipient>/cancel/", contacts.step, {"act": "cancel"}, name="cancel_step"),
+]
+
+inbox_pages = [
+    path("", inbox.show, {"box": "list"}, name="list"),
+    path("opted-out/", inbox.show, {"box": "acted"}, name="acted"),
+    path("read/", inbox.show, {"box": "read"}, name="read"),
+    path("<int:pk>/", inbox.judge, name="judge"),
 ]
 
 delivery_pages = [

@@ -357,7 +357,7 @@ def test_a_queue_page_costs_the_same_for_few_and_many_rows(
 ):
     campaign = reporting_rows.campaign([1] * 10)
     marketer.get("/queues/retry/")
-    with django_assert_max_num_queries(15) as few:
+    with django_assert_max_num_queries(16) as few:
         marketer.get("/queues/retry/")
     reporting_rows.campaign([1] * 190, slug=f"{campaign.slug}-more")
 

@@ -108,13 +108,14 @@ def message_report(data: Told) -> Report:
         native_code=error.maybe("code"),
         native_text=error.text("description") + (f" (carrier: {carrier})" if carrier else ""),
         occurred_at=data.time("at"),
-        address=data.number("to"),
+        address=data.number("to", required=True),
     )
 
 
 def call_report(data: Told) -> Report:
     answer = data.marked("sip:", "sip_response_code")
-    failed = answer.startswith(("sip:4", "sip:5", "sip:6"))
+    # Beside a call that was withdrawn, 487 only says how it ended.
+    failed = answer.startswith(("sip:4", "sip:5", "sip:6")) and data.get("status") != "canceled"
     return Report(
         ref="",
         provider_message_id=data.id("call_id", "id"),
@@ -122,14 +123,14 @@ def call_report(data: Told) -> Report:
         native_status=data.word("status", "what"),
         native_code=data.maybe("rejection_reason") or (answer if failed else ""),
         occurred_at=data.time("at"),
-        address=data.number("to"),
+        address=data.number("to", required=True),
     )
 
 
 def inbound(data: Told) -> Inbound:
     return Inbound(
         sender=data.number("from", required=True),
-        recipient=data.address("to"),
+        recipient=data.address("to", required=True),
         channel="sms",
         text=data.text("text"),
         occurred_at=data.time("at"),

@@ -24,12 +24,12 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.models import F
 
 from contacts.consenting import record_opt_in, record_opt_out
-from contacts.keywords import classify, pressed
+from contacts.keywords import pressed
 from deliveries import mappings, statements
 from deliveries.models import Account, CodeSighting, Engagement, Message, PendingReceipt, Receipt, StrayReport
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Act, Call, Fact, Inbound, Report, Stray, Unreadable
-from deliveries.receiving import evidence
+from deliveries.receiving import evidence, replies
 from deliveries.receiving.translation import Translated
 from deliveries.receiving.writers import writer_of
 from deliveries.statements import Event, Waiting
@@ -251,14 +251,13 @@ def take_apart(claimed: Iterable[Waiting]) -> Sorted:
     providers = dict(Account.objects.values_list("pk", "provider"))
     result = Sorted()
     for waiting in claimed:
-        adapter = PROVIDERS.get(providers.get(waiting.account_id, ""))
-        if adapter is None:
-            result.unreadable[waiting.id] = "No adapter for this account's provider."
-            continue
         try:
+            adapter = PROVIDERS[providers[waiting.account_id]]
             facts = list(adapter.parse(waiting.kind, as_call(waiting)))
         except Unreadable as problem:
             result.unreadable[waiting.id] = str(problem)
+        except KeyError as problem:
+            result.unreadable[waiting.id] = f"No provider adapter or field {problem}."
         except Exception as problem:  # a mistake in an adapter must not stop the others
             logger.exception("Receipt %d could not be read", waiting.id)
             result.unreadable[waiting.id] = f"{type(problem).__name__}: {problem}"
@@ -403,11 +402,14 @@ def _hear_one(waiting: Waiting, place: int, text: Inbound) -> bool:
     if native_id and _heard(native_id, text.channel, waiting.account_id):
         return True
     writer = writer_of(text, waiting.account_id)
-    keyword = classify(text.text, text.opt_out_type, opted_out=writer.opted_out)
+    keyword = replies.understood(text, writer.values, opted_out=writer.opted_out)
     at = min(text.occurred_at or waiting.received_at, waiting.received_at)
+    fact = replies.fact_of(text, at) if keyword.review else ""
+    if keyword.review:
+        replies.lay_out(waiting, text, keyword, at, writer)
     for value in writer.values:
         if keyword.kind == "stop":
-            _stop(value, text.channel, "Reply", text.text, at)
+            _stop(value, text.channel, "Reply", text.text, at, fact)
         elif keyword.kind == "start" and not writer.guessed:
             record_opt_in(
                 value=value, channel=text.channel, how="Reply", evidence=clip(text.text, 500), at=at
@@ -433,10 +435,10 @@ def _heard(native_id: str, channel: str, account_id: int) -> bool:
     return Receipt.objects.filter(pk__in=told, account_id=account_id).exists()
 
 
-def _stop(value: str, channel: str, how: str, words: str, at: datetime) -> None:
+def _stop(value: str, channel: str, how: str, words: str, at: datetime, fact: str = "") -> None:
     from deliveries.deciding.followup import stop_paths
 
-    record_opt_out(value=value, channel=channel, how=how, evidence=clip(words, 500), at=at)
+    record_opt_out(value=value, channel=channel, how=how, evidence=clip(words, 500), at=at, fact=fact)
     stop_paths(value, at)
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
+from deliveries.inbox import count_unread
 from deliveries.reporting.figures import queue_counts
 from deliveries.reporting.heard import unknown_words
 
@@ -88,6 +89,15 @@ RAIL = [
                 ("/queues/", "/batches/"),
                 lambda: sum(queue_counts().values()),
             ),
+            Link(
+                "Replies to read",
+                "reply",
+                "inbox:list",
+                "contacts.view_replytoread",
+                "",
+                ("/inbox/",),
+                count_unread,
+            ),
             Link("Contacts", "contacts", "contacts:search", "contacts.view_contact", "p", ("/contacts/",)),
         ],
     ),
@@ -128,8 +138,8 @@ RAIL = [
 def shell(request: HttpRequest) -> dict[str, Any]:
     """Context of the shell around every page: the rail with what this person may open, and who they are.
 
-    Two queries, for the count of the queues and the role, beside those for the permissions, and one more for the
-    count of unknown codes where that may be seen. Empty for who is not logged in.
+    Three queries, for the counts of queues and replies and for the role, beside those for the permissions, and one
+    more for the count of unknown codes where that may be seen. Empty for who is not logged in.
     """
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from campaigns.models import Recipient
 from contacts.channels import Channel
+from contacts.gate import REASONS, Reason
 from contacts.hours import clocks
 from contacts.models import Address, Consent, Contact, Note, Suppression
 from contacts.phones import mask
@@ -419,7 +420,7 @@ def upcoming(contact: Contact, zones: tuple[ZoneInfo, ...], now: datetime) -> li
     """
     planned = Recipient.objects.filter(contact=contact, next_step_at__isnull=False).select_related("campaign")
     waiting = Message.objects.filter(contact=contact, status=Status.QUEUED, due_at__gt=now, canceled_at=None)
-    waiting = waiting.select_related("recipient__campaign").order_by("due_at")[:SHOWN_UPCOMING]
+    waiting = waiting.select_related("recipient__campaign", "outbox").order_by("due_at")[:SHOWN_UPCOMING]
     steps = [
         Upcoming(one, one.next_step_at, _future(one), one.next_step_reason, clocks(one.next_step_at, zones))
         for one in planned.order_by("next_step_at")[:SHOWN_UPCOMING]
@@ -427,12 +428,18 @@ def upcoming(contact: Contact, zones: tuple[ZoneInfo, ...], now: datetime) -> li
     ]
     sends = [
         Upcoming(
-            m.recipient, m.due_at, f"{Channel(m.channel).label} leaves", m.cause_reason,
+            m.recipient, m.due_at, f"{Channel(m.channel).label} leaves", _held(m) or m.cause_reason,
             clocks(m.due_at, zones), automatic=False,
         )
         for m in waiting
     ]  # fmt: skip
     return sorted([*steps, *sends], key=lambda step: step.at)
+
+
+def _held(message: Message) -> str:
+    """What it waits for, beside its time."""
+    held = message.outbox.held if hasattr(message, "outbox") else ""
+    return f"It waits: {REASONS[Reason(held)].sentence}." if held == Reason.REPLY_UNREAD else ""
 
 
 def _future(recipient: Recipient) -> str:

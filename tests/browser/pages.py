@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from campaigns.models import Campaign
-from contacts.models import Contact, ListMembership, Suppression
+from contacts.consenting import record_opt_out
+from contacts.models import Address, Contact, ListMembership, ReplyToRead, Suppression
 from deliveries.mappings import drafts, sightings
 from deliveries.models import (
     Account,
@@ -46,6 +47,34 @@ def failed_message() -> int:
 
 def standing(queue: str) -> int:
     return QueueEntry.objects.filter(queue=queue).earliest("pk").pk
+
+
+def replies_written() -> list[int]:
+    """Two replies that wait to be read, and one that was taken for an opt-out; their ids."""
+    now = timezone.now()
+    at_fault = Suppression.objects.values("value")
+    people = (
+        Address.objects.filter(kind="phone", preferred=True).exclude(value__in=at_fault).order_by("pk")[:3]
+    )
+    texts = ["Stop by the office tomorrow and I will sign", "no thanks", f"I moved {'far ' * 40}away. STOP"]
+    made = []
+    for person, text in zip(people, texts, strict=True):
+        made.append(
+            ReplyToRead.objects.create(
+                value=person.value, values=[person.value], channel="sms", text=text, found="stop", at=now,
+                fact=f"test reply {person.pk}", acted="STOP" in text,
+            ).pk
+        )  # fmt: skip
+        if "STOP" in text:
+            said = {"evidence": text, "at": now, "fact": f"test reply {person.pk}"}
+            record_opt_out(value=person.value, channel="sms", how="Reply", **said)
+    return made
+
+
+def with_replies(address: str) -> str:
+    """`address`, once there are replies to read."""
+    replies_written()
+    return address
 
 
 def mapping_work(address: str) -> str:
@@ -119,6 +148,9 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "search": ("support", lambda: "/contacts/"),
     "search found": ("support", lambda: "/contacts/?q=555"),
     "search nobody": ("support", lambda: "/contacts/?q=nobody-at-all"),
+    "inbox": ("support", lambda: with_replies("/inbox/")),
+    "inbox opted out": ("support", lambda: with_replies("/inbox/opted-out/")),
+    "inbox empty": ("marketer", lambda: "/inbox/read/"),
     "trail": ("support", lambda: f"/contacts/{busiest_contact().pk}/"),
     "correct": ("support", lambda: f"/contacts/{busiest_contact().pk}/correct/"),
     "suppress": ("support", lambda: f"/contacts/{busiest_contact().pk}/suppress/"),

@@ -170,6 +170,7 @@ def _beside(
         "reach": reach,
         "contactable": contactable(reach),
         "banner": banner(reach),
+        "unread": any(one.verdict and one.verdict.reason == Reason.REPLY_UNREAD for one in reach.channels),
         "upcoming": upcoming(contact, zones, now),
         "explanation": explanation(latest, reach, local),
         "suppressions": [(one, headline(one)) for one in reach.suppressions],

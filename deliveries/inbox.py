@@ -1,0 +1,78 @@
+"""Replies that people have to read: what they say each was, and what follows from it.
+
+What somebody wrote is their own; whether it was an opt-out is said by a colleague by name, and can be said anew.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import User
+from campaigns.models import Recipient
+from contacts.consenting import contacts_at, record_opt_out, withdraw_opt_out
+from contacts.gate import Reason, unread_since
+from contacts.models import ReplyToRead
+from deliveries.deciding.followup import look_again, stop_paths
+from deliveries.models import Outbox
+
+Judgement = ReplyToRead.Judgement
+COUNTED_AT_MOST = 1_000  # for the navigation
+
+
+def count_unread() -> int:
+    """How many replies wait to be read; COUNTED_AT_MOST for that many and more."""
+    return ReplyToRead.objects.unread()[:COUNTED_AT_MOST].count()
+
+
+@transaction.atomic
+def judge(pk: int, judgement: str, seen: str, *, by: User, now: datetime) -> ReplyToRead | None:
+    """Say what the reply was. None when there is no such reply, or somebody said otherwise since `seen`: the
+    judgement, '' for none, that `by` was shown.
+
+    An opt-out does what a STOP does. No opt-out lifts what was recorded for this reply, nothing else, and lets go
+    what waited for it.
+    """
+    reply = ReplyToRead.objects.select_for_update().filter(pk=pk, judgement=seen).first()
+    if reply is None or reply.judgement == judgement:
+        return None
+    reply.judgement, reply.read_at, reply.read_by = judgement, now, by
+    reply.save(update_fields=["judgement", "read_at", "read_by"])
+    if judgement == Judgement.OPT_OUT:
+        _opt_out(reply, by, now)
+    else:
+        _no_opt_out(reply, by, now)
+    return reply
+
+
+def _opt_out(reply: ReplyToRead, by: User, now: datetime) -> None:
+    """Already done, it is confirmed."""
+    if reply.acted:
+        return
+    for value in reply.values:
+        record_opt_out(
+            value=value,
+            channel=reply.channel,
+            how=f"Reply, read by {by.display_name}",
+            evidence=reply.text[:500],
+            at=reply.at,
+            fact=reply.ground,
+            by=by,
+        )
+        stop_paths(value, now)
+    ReplyToRead.objects.filter(pk=reply.pk).update(acted=True)
+
+
+def _no_opt_out(reply: ReplyToRead, by: User, now: datetime) -> None:
+    note = f"Read by {by.display_name}: no opt-out"
+    contacts = {contact for value in reply.values for contact in contacts_at(value)}
+    if reply.acted:
+        for value in reply.values:
+            withdraw_opt_out(value=value, fact=reply.ground, at=reply.at, by=by, note=note, now=now)
+        ReplyToRead.objects.filter(pk=reply.pk).update(acted=False, round=reply.round + 1)
+        look_again(Recipient.objects.filter(contact_id__in=contacts), now)
+    free = contacts - set(unread_since(contacts))
+    Outbox.objects.filter(
+        message__contact_id__in=free, held=Reason.REPLY_UNREAD, claimed_until=None, due_at__gt=now
+    ).update(due_at=now)

@@ -1,0 +1,78 @@
+"""What a reply asks for, in the light of what it answers, and what of it a person has to read."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from contacts.addresses import match_key
+from contacts.consenting import family_of
+from contacts.keywords import REPLY, Keyword, classify
+from contacts.models import Address, ReplyToRead
+from deliveries.models import Message
+from deliveries.providers.facts import Inbound
+from deliveries.receiving.writers import Writer
+from deliveries.sending.composing import contents_of, worded
+from deliveries.statements import Waiting
+
+LAST_SENT = 5  # messages that a reply may quote
+LONGEST_TEXT = 2_000
+
+
+def understood(text: Inbound, values: Sequence[str], *, opted_out: bool) -> Keyword:
+    """`values`: the addresses of whoever wrote it. What they only quote of our last messages asks for nothing."""
+    keyword = classify(text.text, text.opt_out_type, opted_out=opted_out)
+    if keyword == REPLY or text.opt_out_type or len(text.text.split()) < 2:
+        return keyword  # nothing that could be a quotation
+    sent = _texts(_last_sent(values, text.channel))
+    return classify(text.text, sent=sent, opted_out=opted_out) if sent else keyword
+
+
+def fact_of(text: Inbound, at: datetime) -> str:
+    """What an opt-out by this text is recorded for: told again, it is the same."""
+    return f"reply {at.isoformat()} {zlib.crc32(text.text.encode('utf-8', 'replace')):08x}"
+
+
+def lay_out(waiting: Waiting, text: Inbound, keyword: Keyword, at: datetime, writer: Writer) -> None:
+    """Lay a doubtful reply before the people who read them; told again, it stays as it is.
+
+    Where the sender may stand for several numbers, one for each: only one of them wrote it.
+    """
+    answered = writer.message or next((each.pk for each in _last_sent(writer.values, text.channel)), None)
+    rows = [
+        ReplyToRead(
+            value=values[0],
+            values=list(values),
+            channel=text.channel,
+            text=text.text.replace("\x00", "")[:LONGEST_TEXT],
+            found=keyword.found[:80],
+            acted=keyword.kind == "stop",
+            fact=fact_of(text, at),
+            receipt_id=waiting.id,
+            message_id=answered,
+            at=at,
+        )
+        for values in ([[each] for each in writer.values] if writer.guessed else [writer.values])
+        if values
+    ]
+    ReplyToRead.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _texts(messages: Sequence[Message]) -> list[str]:
+    said = contents_of(message.campaign_id for message in messages)
+    found = [(said.get((each.campaign_id, each.channel)), each.contact) for each in messages]
+    return [text for content, contact in found if content for text in worded(content, contact) if text]
+
+
+def _last_sent(values: Sequence[str], channel: str) -> list[Message]:
+    """The last messages of ours to these addresses on the channel or its sibling, the newest first."""
+    keys = {match_key(value) for value in values}
+    theirs = Address.objects.filter(match_key__in=keys).exclude(value="")
+    sent = Message.objects.filter(
+        contact__in=theirs.values("contact"),
+        address__in=theirs.values("pk"),
+        channel__in=family_of(channel),
+        handed_over_at__isnull=False,
+    )
+    return list(sent.select_related("contact", "address", "sender").order_by("-pk")[:LAST_SENT])

@@ -1,0 +1,360 @@
+"""Replies to read: sends wait for them, and what a colleague says they were holds."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from contacts import gate
+from contacts.consenting import latest_consents
+from contacts.models import Consent, ReplyToRead, Suppression
+from deliveries import inbox
+from deliveries.models import Outbox
+from deliveries.receiving.recording import record_all
+from deliveries.receiving.storing import Incoming, store
+from deliveries.sending.dispatch import dispatch
+from tests import factories
+from tests.engine import Fake, consent, person, sending, waiting
+
+pytestmark = pytest.mark.django_db
+
+DOUBTFUL = "Stop by the office tomorrow and I will sign"
+TAKEN_SO = "I moved away last year. STOP"
+OPT_OUT, NO_OPT_OUT = ReplyToRead.Judgement.OPT_OUT, ReplyToRead.Judgement.NO_OPT_OUT
+
+
+@pytest.fixture
+def account():
+    return factories.account()
+
+
+@pytest.fixture
+def campaign():
+    return sending()
+
+
+@pytest.fixture
+def robin(now):
+    """Somebody who may be texted and mailed."""
+    return person("sms", "email", at=now, name="Robin Doe")
+
+
+@pytest.fixture
+def wrote(account, now):
+    """`wrote(contact, text)`: that this came in as a text from their phone, recorded."""
+
+    def write(contact, text=DOUBTFUL, at=None, **more):
+        number = contact.addresses.get(kind="phone").value
+        told = {"channel": "sms", "from": number, "to": "+12125550199", "text": text,
+                "occurred_at": (at or now).isoformat(), **more}  # fmt: skip
+        store([Incoming(account.pk, "inbound", at or now, "POST", "", {}, json.dumps(told).encode())])
+        record_all(at or now)
+        return ReplyToRead.objects.filter(text=text).last()
+
+    return write
+
+
+@pytest.fixture
+def ada():
+    return factories.user("support", first_name="Ada", last_name="Byron")
+
+
+def verdict(contact, now, channel="sms"):
+    address = contact.addresses.get(kind="email" if channel == "email" else "phone")
+    ask = gate.Ask(
+        key=1, contact_id=contact.pk, address_id=address.pk, channel=channel, sender_value="",
+        window_start=now.time().replace(hour=0, minute=0), window_end=now.time().replace(hour=23, minute=59),
+        campaign_state="sending", sender_state="approved", relevant_until=None,
+    )  # fmt: skip
+    return gate.check([ask], now)[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [DOUBTFUL, "Stop the bill! I am in", "what time does it end?", "no thanks", "ELIMINAR", "bus stop"],
+)
+def test_sends_wait_until_a_doubtful_reply_was_read(robin, wrote, campaign, account, now, text):
+    reply = wrote(robin, text)
+    message = waiting(campaign, account, now, robin)
+    carriers = Fake()
+
+    dispatch(now, carriers)
+
+    assert carriers.left == []
+    assert Outbox.objects.get(message=message).held == "reply_unread"
+    assert not reply.acted
+    assert {verdict(robin, now, channel).reason for channel in ("sms", "email")} == {"reply_unread"}
+    assert verdict(robin, now).until == now + gate.ASK_AGAIN
+
+
+def test_no_opt_out_lets_them_go_at_once(robin, wrote, campaign, account, ada, now):
+    reply = wrote(robin)
+    message = waiting(campaign, account, now, robin)
+    dispatch(now, Fake())
+
+    judged = inbox.judge(reply.pk, NO_OPT_OUT, "", by=ada, now=now)
+
+    assert judged
+    assert (judged.read_by, judged.read_at) == (ada, now)
+    assert verdict(robin, now).allowed
+    carriers = Fake()
+    dispatch(now, carriers)
+    assert [out.ref for out in carriers.left] == [str(message.uuid)]
+
+
+def test_opt_out_does_what_a_stop_does(robin, wrote, campaign, account, ada, now):
+    reply = wrote(robin)
+    message = waiting(campaign, account, now, robin)
+
+    inbox.judge(reply.pk, OPT_OUT, "", by=ada, now=now + timedelta(hours=1))
+
+    said = Suppression.objects.get()
+    assert (said.reason, said.origin, said.created_by) == ("stop", "recipient", ada)
+    assert (said.evidence, said.created_at) == (DOUBTFUL, now)
+    assert not latest_consents([robin.pk])[robin.pk, "sms"].opted_in
+    assert Consent.objects.filter(how="Reply, read by Ada Byron", recorded_by=ada).exists()
+    message.refresh_from_db()
+    assert message.canceled_at
+
+
+def test_another_reply_goes_on_holding(robin, wrote, campaign, account, ada, now):
+    first, second = wrote(robin), wrote(robin, "Stop in any time", now + timedelta(minutes=1))
+
+    inbox.judge(first.pk, NO_OPT_OUT, "", by=ada, now=now)
+    assert verdict(robin, now).reason == "reply_unread"
+
+    inbox.judge(second.pk, NO_OPT_OUT, "", by=ada, now=now)
+    assert verdict(robin, now).allowed
+
+
+def test_everybody_who_shares_the_number_waits(robin, wrote, now):
+    other = factories.contact()
+    factories.phone(other, value=robin.addresses.get(kind="phone").value)
+    consent(other, "sms", at=now - timedelta(days=1))
+
+    wrote(robin)
+
+    assert verdict(other, now).reason == "reply_unread"
+
+
+def test_who_has_said_no_is_stopped_and_not_held(robin, wrote, now):
+    wrote(robin)
+    wrote(robin, "STOP", now + timedelta(minutes=1))
+
+    assert verdict(robin, now).reason == "opted_out"
+
+
+@pytest.mark.parametrize("text", ["STOP", "yes", "Unsubscribe please", "See you there", "HELP"])
+def test_a_clear_reply_is_for_nobody_to_read(robin, wrote, text):
+    wrote(robin, text)
+
+    assert not ReplyToRead.objects.exists()
+
+
+def test_what_was_taken_for_an_opt_out_among_other_words_is_looked_over(robin, wrote, now):
+    reply = wrote(robin, TAKEN_SO)
+
+    assert reply.acted
+    assert verdict(robin, now).reason == "opted_out"
+    assert reply.found == "stop"
+
+
+def test_a_judgement_by_name_lifts_what_was_recorded_for_that_reply(robin, wrote, ada, now):
+    reply = wrote(robin, TAKEN_SO)
+
+    inbox.judge(reply.pk, NO_OPT_OUT, "", by=ada, now=now + timedelta(hours=1))
+
+    said = Suppression.objects.get()
+    assert (said.released_by, said.release_note) == (ada, "Read by Ada Byron: no opt-out")
+    latest = latest_consents([robin.pk])[robin.pk, "sms"]
+    assert latest.opted_in
+    assert Consent.objects.get(how="Correction", channel="sms").recorded_by == ada
+    assert verdict(robin, now + timedelta(hours=1)).allowed
+
+
+@pytest.mark.parametrize("minutes", [-1, 0, 1])
+def test_what_else_they_said_stays(robin, wrote, ada, now, minutes):
+    reply = wrote(robin, TAKEN_SO)
+    wrote(robin, "STOP", now + timedelta(minutes=minutes))
+
+    inbox.judge(reply.pk, NO_OPT_OUT, "", by=ada, now=now + timedelta(hours=1))
+
+    assert verdict(robin, now + timedelta(hours=1)).reason == "opted_out"
+
+
+def test_confirming_what_was_done_changes_nothing_but_who_read_it(robin, wrote, ada, now):
+    reply = wrote(robin, TAKEN_SO)
+
+    inbox.judge(reply.pk, OPT_OUT, "", by=ada, now=now)
+
+    assert Suppression.objects.count() == 1
+    assert not ReplyToRead.objects.unread().exists()
+
+
+def test_a_judgement_can_be_said_anew_as_often_as_it_takes(robin, wrote, ada, now):
+    reply = wrote(robin)
+    allowed = []
+
+    for n, (word, seen) in enumerate(
+        [(OPT_OUT, ""), (NO_OPT_OUT, OPT_OUT), (OPT_OUT, NO_OPT_OUT), (NO_OPT_OUT, OPT_OUT)], start=1
+    ):
+        assert inbox.judge(reply.pk, word, seen, by=ada, now=now + timedelta(hours=n))
+        allowed.append(verdict(robin, now + timedelta(hours=n)).reason)
+
+    assert allowed == ["opted_out", "", "opted_out", ""]
+    assert Suppression.objects.count() == 2
+
+
+@pytest.mark.parametrize(("word", "seen"), [(OPT_OUT, NO_OPT_OUT), (OPT_OUT, OPT_OUT)])
+def test_who_was_slower_changes_nothing(robin, wrote, ada, now, word, seen):
+    reply = wrote(robin)
+
+    assert inbox.judge(reply.pk, word, seen, by=ada, now=now) is None
+    assert not Suppression.objects.exists()
+
+
+def test_a_reply_told_twice_is_read_once(robin, wrote, ada, now):
+    reply = wrote(robin)
+    inbox.judge(reply.pk, NO_OPT_OUT, "", by=ada, now=now)
+
+    wrote(robin)
+
+    assert ReplyToRead.objects.count() == 1
+    assert verdict(robin, now).allowed
+
+
+def test_our_words_quoted_back_are_known_by_what_was_sent(robin, wrote, campaign, account, now):
+    campaign.contents.update(body="Hi {first_name}, the clinic moved. Wrong number? Reply STOP to end.")
+    waiting(campaign, account, now, robin)
+    dispatch(now, Fake())
+
+    wrote(
+        robin,
+        "Fand “Hi Robin, the clinic moved. Wrong number? Reply STOP to end.” klasse",
+        now + timedelta(hours=1),
+    )
+
+    assert not ReplyToRead.objects.exists()
+    assert not Suppression.objects.exists()
+
+
+def test_a_reply_of_nobody_we_know_waits_for_whoever_gets_that_number(account, now):
+    told = {"channel": "sms", "from": "+12125550142", "to": "+12125550199", "text": DOUBTFUL,
+            "occurred_at": now.isoformat()}  # fmt: skip
+    store([Incoming(account.pk, "inbound", now, "POST", "", {}, json.dumps(told).encode())])
+    record_all(now)
+    later = factories.contact()
+    factories.phone(later, value="+12125550142")
+    consent(later, "sms", at=now)
+
+    assert verdict(later, now).reason == "reply_unread"
+
+
+# ---- The page --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def page(client):
+    def open_as(role, name="list"):
+        client.force_login(factories.user(role))
+        return client.get(reverse(f"inbox:{name}"))
+
+    return open_as
+
+
+@pytest.mark.parametrize("role", ["marketer", "support", "admin"])
+def test_everybody_reads_replies_and_says_what_they_were(client, page, robin, wrote, role):
+    reply = wrote(robin)
+
+    shown = page(role).content.decode()
+    assert DOUBTFUL in shown
+    assert "Robin Doe" in shown
+    assert robin.addresses.get(kind="phone").value not in shown
+    assert "“stop” may be an opt-out." in shown
+
+    client.post(reverse("inbox:judge", args=[reply.pk]), {"judgement": "no_opt_out", "seen": ""})
+    reply.refresh_from_db()
+    assert reply.judgement == "no_opt_out"
+    assert "No opt-out, by" in " ".join(page(role, "read").content.decode().split())
+
+
+def test_without_the_permission_there_is_no_page(client, robin, wrote):
+    reply = wrote(robin)
+    client.force_login(factories.user())
+
+    assert client.get(reverse("inbox:list")).status_code == 403
+    assert client.post(reverse("inbox:judge", args=[reply.pk]), {"judgement": "opt_out"}).status_code == 403
+    assert not Suppression.objects.exists()
+
+
+def test_who_may_not_suppress_may_only_look(client, robin, wrote):
+    from django.contrib.auth.models import Permission
+
+    reply, reader = wrote(robin), factories.user()
+    reader.user_permissions.add(Permission.objects.get(codename="view_replytoread"))
+    client.force_login(reader)
+
+    assert b"No opt-out" not in client.get(reverse("inbox:list")).content
+    assert client.post(reverse("inbox:judge", args=[reply.pk]), {"judgement": "opt_out"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{}, {"judgement": "perhaps"}, {"judgement": "opt_out", "seen": "x"}, {"judgement": "opt_out\x00"}],
+)
+def test_nonsense_changes_nothing(client, page, robin, wrote, data):
+    reply = wrote(robin)
+    page("support")
+
+    answer = client.post(reverse("inbox:judge", args=[reply.pk]), data, follow=True)
+
+    assert "Nothing was changed" in answer.content.decode()
+    assert not Suppression.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["list", "acted", "read"])
+def test_an_empty_box_says_so(page, name):
+    assert "othing" in page("support", name).content.decode()
+
+
+@pytest.mark.parametrize("name", ["list", "acted", "read"])
+def test_the_page_asks_the_same_number_of_queries_for_many(
+    client, page, now, name, django_assert_max_num_queries
+):
+    ada = factories.user("support")
+    for n in range(60):
+        contact = factories.contact()
+        number = factories.phone(contact).value
+        ReplyToRead.objects.create(
+            value=number, values=[number], channel="sms", text=f"Stop {n}", fact=f"f{n}", at=now,
+            acted=name == "acted", read_at=now if name == "read" else None, read_by=ada if name == "read" else None,
+        )  # fmt: skip
+    page("support")
+
+    with django_assert_max_num_queries(14):
+        first = client.get(reverse(f"inbox:{name}"))
+    older = client.get(reverse(f"inbox:{name}"), {"after": first.context["page"].after})
+
+    assert [len(one.context["rows"]) for one in (first, older)] == [30, 30]
+    assert not older.context["page"].after
+
+
+def test_the_navigation_counts_what_waits(page, robin, wrote):
+    wrote(robin)
+
+    shown = page("support").content.decode()
+    assert '<span>Replies to read</span><span class="rail-count">1</span>' in shown.replace("> <", "><")
+
+
+def test_the_trail_says_that_a_reply_waits_and_leads_to_it(client, robin, wrote, campaign, account, now):
+    wrote(robin, at=timezone.now())
+    client.force_login(factories.user("support"))
+
+    shown = client.get(reverse("contacts:trail", args=[robin.pk])).content.decode()
+
+    assert "A reply waits to be read." in shown
+    assert reverse("inbox:list") in shown
