@@ -7,6 +7,7 @@ from importlib import import_module
 
 import pytest
 from django.apps import apps
+from django.db import connection
 
 from contacts.channels import Channel
 from contacts.correcting import correct
@@ -387,3 +388,18 @@ def test_a_correction_leads_to_no_page_of_others(login, wanted):
     )
 
     assert answer.url == f"/contacts/{contact.pk}/"
+
+
+def test_numbers_that_were_dead_before_are_found(everywhere, account, now):
+    step = import_module("deliveries.migrations.0020_find_dead_numbers")
+    first = handed_over(everywhere, account, now, person("sms", "voice", at=now))
+    report(first, DEAD, now, "UNKNOWN_SUBSCRIBER")
+    work(now)
+    AddressHealth.objects.filter(hard_fails=0).delete()
+    AddressHealth.objects.update(closed="", closed_why="")
+
+    with connection.cursor() as cursor:
+        cursor.execute(step.LOOK_AGAIN)
+    work(now)
+
+    assert closed_for(first.address) == set(PHONES)

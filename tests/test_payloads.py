@@ -205,6 +205,43 @@ def test_what_is_no_line_of_ours_is_answered():
         assert answer["reason"]
 
 
+FORM = {"From": "+12125550142", "To": "+12125550199", "Body": "hi", "MessageSid": "SM1"}
+PAIRS = [list(pair) for pair in FORM.items()]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"form": FORM},
+        {"form": PAIRS},
+        {"form": [*PAIRS, ["Body", "the second of a name"]]},
+        {"form": [["MessageSid", "SM1"], ["From", "+12125550142"], ["Body", ["hi", "ho"]]]},
+        {"form": "From=%2B12125550142&Body=hi&MessageSid=SM1"},
+        {"provider": "plivo", "form": [["From", "12125550142"], ["Text", "hi"], ["MessageUUID", "1"]]},
+        {
+            "provider": "kannel",
+            "method": "GET",
+            "query": [["from", "12125550142"], ["text", "hi"], ["i", "1"]],
+        },
+        {"provider": "smpp", "method": "GET", "query": [["from", "12125550142"], ["text", "hi"]]},
+        {"provider": "smpp", "method": "GET", "query": {"from": "12125550142", "text": "hi"}},
+    ],
+)
+def test_a_form_or_query_may_be_a_list_of_pairs(given):
+    answer = understand({"provider": "twilio", "kind": "inbound", **given}, shipped())
+
+    (event,) = answer["events"]
+    assert (event["address"], event["text"]) == ("+12125550142", "hi")
+
+
+@pytest.mark.parametrize("given", [["From"], [["From"]], [["a", "b", "c"]], ["ab"], [1], [None], [{}], 3])
+def test_what_is_no_list_of_pairs_is_refused_with_its_field(given):
+    answer = understand({"provider": "twilio", "kind": "inbound", "form": given}, shipped())
+
+    assert not answer["accepted"]
+    assert "form" in answer["reason"]
+
+
 def test_a_code_nobody_listed_survives_as_it_came():
     line = {"provider": "twilio", "kind": "status", "form": {"MessageSid": "SM1", "MessageStatus": "undelivered",
                                                             "ErrorCode": "31999"}}  # fmt: skip

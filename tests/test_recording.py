@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from contacts.models import Suppression
 from deliveries import tallies
-from deliveries.models import Engagement, Message, Moved, PendingReceipt, Receipt, StatusEvent
+from deliveries.models import Account, Engagement, Message, Moved, PendingReceipt, Receipt, StatusEvent
+from deliveries.providers import PROVIDERS
 from deliveries.receiving import recording
 from deliveries.receiving.recording import apply, event, record, unpark
 from deliveries.receiving.storing import Incoming, store
@@ -161,6 +162,34 @@ def test_one_poison_receipt_does_not_hold_up_its_neighbours(message, now):
     message.refresh_from_db()
     assert message.status == "delivered"
     assert (batch.recorded, batch.parked) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "mistake", [KeyError("to"), AttributeError("metadata"), TypeError("None"), IndexError("0")]
+)
+def test_a_mistake_in_an_adapter_is_logged_with_its_traceback(message, now, monkeypatch, caplog, mistake):
+    def fail(kind, call):
+        raise mistake
+
+    monkeypatch.setattr(PROVIDERS["twilio"], "parse", fail)
+    store([twilio_receipt(message, "delivered", now)])
+
+    record(now)
+
+    reason = PendingReceipt.objects.get().reason
+    assert reason.startswith(type(mistake).__name__)
+    (logged,) = [each for each in caplog.records if each.name == recording.__name__]
+    assert logged.exc_info[1] is mistake
+
+
+def test_a_receipt_of_an_account_whose_provider_is_gone_says_so(message, now, caplog):
+    store([twilio_receipt(message, "delivered", now)])
+    Account.objects.update(provider="discontinued")
+
+    record(now)
+
+    assert "No adapter" in PendingReceipt.objects.get().reason
+    assert not caplog.records
 
 
 def test_a_batch_the_database_refuses_is_split_until_the_culprit_stands_alone(message, now, monkeypatch):

@@ -25,6 +25,7 @@ def meaning(status, code="", channel="sms", provider="twilio", **more):
         ("bird", "failed", "sip:487"),
         ("infobip", "FAILED", "5487"),
         ("infobip", "UNDELIVERABLE", "5487"),
+        ("infobip", "UNDELIVERABLE", "CANCELLED"),
     ],
 )
 def test_a_call_that_rang_out_may_be_tried_again_and_is_none_that_we_withdrew(provider, word, code):
@@ -32,6 +33,25 @@ def test_a_call_that_rang_out_may_be_tried_again_and_is_none_that_we_withdrew(pr
 
     assert (found.status, found.failure_class) == ("no_answer", "temporary")
     assert disposition(*found[:3], "conversation") == "PENDING_RETRY"
+
+
+@pytest.mark.parametrize(
+    ("provider", "word", "code"),
+    [
+        ("twilio", "canceled", "sip:487"),
+        ("twilio", "canceled", ""),
+        ("telnyx", "canceled", "sip:487"),
+        ("telnyx", "canceled", "q850:26"),
+        ("bird", "canceled", "sip:487"),
+        ("infobip", "CANCELLED", "CANCELLED"),
+        ("infobip", "CANCELLED", "5487"),
+    ],
+)
+def test_a_call_that_was_withdrawn_is_withdrawn_however_it_ended(provider, word, code):
+    found = meaning(word, code, "voice", provider)
+
+    assert found[:3] == ("canceled", "none", "none")
+    assert disposition(*found[:3], "conversation") == ""
 
 
 @pytest.mark.parametrize(

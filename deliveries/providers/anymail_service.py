@@ -13,8 +13,10 @@ service's words for what happened (`AnymailEvents`).
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from io import BytesIO
 from ssl import SSLCertVerificationError
 from typing import Any, ClassVar
@@ -22,7 +24,7 @@ from typing import Any, ClassVar
 import httpx
 import requests
 from anymail.exceptions import AnymailAPIError, AnymailError, AnymailRecipientsRefused
-from anymail.signals import AnymailTrackingEvent, EventType
+from anymail.signals import AnymailInboundEvent, AnymailTrackingEvent, EventType
 from django.core.handlers.wsgi import WSGIRequest
 from django.core.mail import EmailMultiAlternatives
 from django.utils.module_loading import import_string
@@ -30,10 +32,21 @@ from urllib3.exceptions import NewConnectionError
 from urllib3.exceptions import SSLError as UntrustedConnection
 
 from deliveries.providers.base import Provider
-from deliveries.providers.email_events import LABEL, Event, Lasting, ident, labelled, specific, tagged
-from deliveries.providers.facts import Call, Fact, Handover, LostAnswer, Outgoing, Unreadable
+from deliveries.providers.email_events import (
+    LABEL,
+    Event,
+    Lasting,
+    ident,
+    labelled,
+    replied,
+    specific,
+    tagged,
+)
+from deliveries.providers.facts import LONG_AGO, Call, Fact, Handover, LostAnswer, Outgoing, Unreadable
 from deliveries.providers.handing_over import not_reached, refused, weighed
-from deliveries.providers.reading import Told, json_objects
+from deliveries.providers.mail_reading import read
+from deliveries.providers.quoted_mail import own_words
+from deliveries.providers.reading import Told, json_objects, json_value
 
 CONNECT, READ = 5.0, 15.0  # seconds
 # As many as are handed over at a time: in asyncio's own few threads, messages would wait for each other.
@@ -155,6 +168,9 @@ class AnymailEvents(AnymailService):
     view: ClassVar[str]  # import path of anymail's webhook view
     view_options: ClassVar[frozenset[str]] = frozenset()  # the view's, of the same names as credentials
     opens: ClassVar[frozenset[str]] = frozenset()  # words for "opened" that anymail does not know
+    # What the view cannot do without although nobody needs it: put into every event, an object with `event_key`.
+    event_key: ClassVar[str] = ""
+    assumed: ClassVar[Mapping[str, Any]] = {}
 
     def verify(self, call: Call, credentials: Mapping[str, str]) -> bool:
         """By the view's own validators; for a service without any, `Unsigned` comes first."""
@@ -173,17 +189,30 @@ class AnymailEvents(AnymailService):
         try:
             options = dict.fromkeys(self.view_options, "none")
             view = import_string(self.view)(**options, webhook_secret=["none:none"])
-            events = view.parse_events(request_of(call))
+            events = view.parse_events(request_of(self._completed(call)))
         except Exception as problem:  # the views expect genuine calls, and trip over others in every way
             raise Unreadable("body: not what the service sends.") from problem
         return [fact for event in events for fact in self._facts(event)]
 
-    def _facts(self, event: AnymailTrackingEvent) -> Iterator[Fact]:
+    def _completed(self, call: Call) -> Call:
+        """The same call with what is assumed where an event leaves it out."""
+        if not self.assumed:
+            return call
+        told = json_value(call.body)
+        for event in objects_in(told):
+            if self.event_key in event:
+                event.update({**self.assumed, **event})
+        return call._replace(body=json.dumps(told).encode())
+
+    def _facts(self, event: AnymailTrackingEvent | AnymailInboundEvent) -> Iterator[Fact]:
+        if isinstance(event, AnymailInboundEvent):
+            yield from letter(event)
+            return
         told = Told(vars(event))
         raw = told.inside("esp_event")
         said, why = self.said(raw)
         ref = labelled(event.metadata) or tagged(event.tags)
-        mail = Event(ref, ident(event.message_id), told.address("recipient"), told.time("timestamp"))
+        mail = Event(ref, ident(event.message_id), told.address("recipient"), _at(event.timestamp))
         kind = EventType.OPENED if said in self.opens else event.event_type
         if kind in (EventType.OPENED, EventType.CLICKED):
             url, machine = told.text("click_url"), self.by_machine(raw)
@@ -238,6 +267,34 @@ def unanswered(cause: BaseException | None) -> Handover:
     ):
         return not_reached(cause)
     raise LostAnswer(f"{type(cause).__name__}: {cause}") from cause
+
+
+def letter(event: AnymailInboundEvent) -> Iterator[Fact]:
+    """What a person wrote to us, without what they quote. Raises Unreadable."""
+    message = event.message
+    mail = read(message.as_bytes())
+    yield from replied(
+        mail.sender,
+        message.envelope_recipient or "",
+        mail.headers.get("subject", ""),
+        own_words(mail),
+        mail.headers,
+        _at(event.timestamp),
+    )
+
+
+def _at(timestamp: Any) -> datetime | None:
+    """The time of an event; the beginning of 1970 stands for none."""
+    at = Told(at=timestamp).time("at")
+    return at if at and at > LONG_AGO else None
+
+
+def objects_in(told: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a JSON value, whatever it stands in."""
+    if isinstance(told, dict):
+        yield told
+    for inner in told.values() if isinstance(told, dict) else told if isinstance(told, list) else ():
+        yield from objects_in(inner)
 
 
 # ---- reading events --------------------------------------------------------------------------------------

@@ -104,11 +104,11 @@ def proof(text: str, sender: str, *, mms: bool) -> Literal["", "handed_over", "h
 def inbound(event: Told, message: Told) -> Inbound:
     return Inbound(
         sender=message.number("from", required=True),
-        recipient=message.number("owner") or event.number("to", required=True),
+        recipient=message.number("owner") or event.number("to"),
         channel="mms" if message.get("media") else "sms",
         text=message.text("text"),
         occurred_at=message.time("time"),
-        provider_message_id=message.id("id"),
+        provider_message_id=message.id("id", required=False),
     )
 
 

@@ -108,14 +108,13 @@ def message_report(data: Told) -> Report:
         native_code=error.maybe("code"),
         native_text=error.text("description") + (f" (carrier: {carrier})" if carrier else ""),
         occurred_at=data.time("at"),
-        address=data.number("to", required=True),
+        address=data.number("to"),
     )
 
 
 def call_report(data: Told) -> Report:
     answer = data.marked("sip:", "sip_response_code")
-    # Beside a call that was withdrawn, 487 only says how it ended.
-    failed = answer.startswith(("sip:4", "sip:5", "sip:6")) and data.get("status") != "canceled"
+    failed = answer.startswith(("sip:4", "sip:5", "sip:6"))
     return Report(
         ref="",
         provider_message_id=data.id("call_id", "id"),
@@ -123,14 +122,14 @@ def call_report(data: Told) -> Report:
         native_status=data.word("status", "what"),
         native_code=data.maybe("rejection_reason") or (answer if failed else ""),
         occurred_at=data.time("at"),
-        address=data.number("to", required=True),
+        address=data.number("to"),
     )
 
 
 def inbound(data: Told) -> Inbound:
     return Inbound(
         sender=data.number("from", required=True),
-        recipient=data.address("to", required=True),
+        recipient=data.address("to"),
         channel="sms",
         text=data.text("text"),
         occurred_at=data.time("at"),

@@ -70,5 +70,5 @@ def report(ours: str, result: Told) -> Iterator[Report]:
         native_status=result.word("outcome"),
         native_text=result.text("reason"),
         occurred_at=result.time("at"),
-        address=north_american(result.address("phone", required=True)),
+        address=north_american(result.address("phone")),
     )

@@ -29,8 +29,11 @@ from deliveries.providers.reading import Told, clean, each, json_object, keys_pr
 NUMBERS = frozenset(map(str, (*range(2, 16), *range(17, 22), 23, 24, 25, 26, 29, 51, 52)))
 TO_HANDSET = "5"
 DELIVERED = frozenset({TO_HANDSET, "DELIVERED"})
-ANSWERED = frozenset({"", "5000", "5001"})
-ANSWERED_BY_MACHINE = "5001"
+# Errors of calls have numbers from 10000 since October 2024, and are the same in all voice products by name.
+NAMED_FROM = 10_000
+ANSWERED = frozenset({"", "5000", "5001", "10000", "NORMAL_HANGUP", "MACHINE_DETECTED"})
+ANSWERED_BY_MACHINE = frozenset({"5001", "MACHINE_DETECTED"})
+NO_ERROR = "NO_ERROR"
 DUPLICATE = "23"  # the id was used before: the message is there already
 REFUSALS = frozenset({"UNDELIVERABLE", "EXPIRED", "REJECTED"})
 
@@ -122,9 +125,9 @@ def text_report(ref: str, item: Told) -> Report:
 
 def voice_facts(ref: str, item: Told) -> Iterator[Report | Act]:
     """How the call ended, and the keys pressed in it."""
-    status, code = status_word(item.inside("status")), item.inside("error").code("id")
+    status, code = status_word(item.inside("status")), call_error(item.inside("error"))
     call = item.inside("voiceCall") or item  # reports of the first version are flat
-    if status in DELIVERED and code == ANSWERED_BY_MACHINE:
+    if status in DELIVERED and code in ANSWERED_BY_MACHINE:
         status = "amd:MACHINE"
     elif status in DELIVERED and code not in ANSWERED:
         status = "5/error"
@@ -135,6 +138,13 @@ def voice_facts(ref: str, item: Told) -> Iterator[Report | Act]:
     digits = call.maybe("dtmfCodes").replace(",", "").replace(" ", "")
     if digits:  # empty after every call that asked for nothing
         yield keys_pressed(report, digits)
+
+
+def call_error(error: Told) -> str:
+    """The number of an error, or its name where the number is one of the newer ones."""
+    number, name = error.code("id"), error.maybe("name")
+    newer = number.isdecimal() and int(number) >= NAMED_FROM
+    return name if name and (newer or not number) and name != NO_ERROR else number
 
 
 def call_facts(ref: str, event: Told) -> Iterator[Report | Act]:
@@ -171,7 +181,7 @@ def base_report(ref: str, channel: str, item: Told, status: str, code: str) -> R
         native_status=status,
         native_code=code,
         native_text=item.inside("error" if code else "status").text("description"),
-        address=item.number("to", required=True),
+        address=item.number("to"),
     )
 
 
@@ -186,11 +196,11 @@ def inbound(item: Told) -> Inbound:
     said = item.get("text") or " ".join(str(part["value"]) for part in parts if part.get("value"))
     return Inbound(
         sender=item.number("from", "sender", required=True),
-        recipient=item.number("to", required=True),
+        recipient=item.number("to"),
         channel="mms" if parts else "sms",
         text=clean(str(said)),
         occurred_at=item.time("receivedAt"),
-        provider_message_id=item.id("messageId"),
+        provider_message_id=item.id("messageId", required=False),
     )
 
 

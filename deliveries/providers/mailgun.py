@@ -11,9 +11,11 @@ from datetime import timedelta
 from email.utils import parseaddr
 
 from deliveries.providers.anymail_service import AnymailService, request_of
-from deliveries.providers.email_events import Event, addressed, ident, labelled, replied, specific
+from deliveries.providers.email_events import LABEL, Event, addressed, ident, labelled, replied, specific
 from deliveries.providers.facts import Call, Fact, Unreadable
+from deliveries.providers.mail_reading import read
 from deliveries.providers.proving import fresh, hmac_hex, same
+from deliveries.providers.quoted_mail import own_words
 from deliveries.providers.reading import Told, epoch, is_json, json_object
 
 # The signature does not cover the body, so it must not be good for long; but Mailgun asks to be patient with
@@ -21,6 +23,7 @@ from deliveries.providers.reading import Told, epoch, is_json, json_object
 TOLERANCE = timedelta(hours=1)
 # Reasons that leave it open: the receiving server's code says more.
 VAGUE = {"", "bounce", "generic", "delayed-bounce"}
+GIVEN_UP = frozenset({"bounced", "dropped"})  # by webhooks of the old kind
 OWN_CODES = {"498", "499", "605", "606", "607"}
 
 
@@ -53,7 +56,8 @@ class Mailgun(AnymailService):
     def parse(self, kind: str, call: Call) -> list[Fact]:
         if kind == "inbound":
             return list(inbound(fields_of(call)))
-        return list(facts(json_object(call.body).inside("event-data")))
+        event = json_object(call.body).inside("event-data") if is_json(call) else as_event(fields_of(call))
+        return list(facts(event))
 
 
 def fields_of(call: Call) -> Told:
@@ -62,6 +66,29 @@ def fields_of(call: Call) -> Told:
         return Told(request_of(call).POST.dict())
     except Exception as problem:  # Django's readers of forms have many ways to say that it is none
         raise Unreadable("body: not a form.") from problem
+
+
+def as_event(fields: Told) -> Told:
+    """The event that a webhook of the old kind tells in a form, as the new kind would.
+
+    Whatever was attached to the message stands among its fields under its own name.
+    """
+    said = fields.word("event").lower()
+    reason = fields.maybe("reason").lower()
+    status = {"code": fields.get("code"), "message": fields.text("error", "notification", "description")}
+    return Told(
+        {
+            "event": "failed" if said in GIVEN_UP else said,
+            "severity": "permanent",
+            "reason": reason if reason == "old" else "",
+            "recipient": fields.get("recipient"),
+            "timestamp": fields.get("timestamp"),
+            "url": fields.get("url"),
+            "user-variables": {LABEL: fields.get(LABEL)},
+            "message": {"headers": {"message-id": fields.text("Message-Id", "message-id")}},
+            "delivery-status": status,
+        }
+    )
 
 
 def facts(event: Told) -> Iterator[Fact]:
@@ -96,12 +123,16 @@ def code(event: Told, status: Told, text: str) -> str:
 
 
 def inbound(fields: Told) -> Iterator[Fact]:
-    """A reply that a route forwarded."""
+    """A reply that a route forwarded, taken apart by Mailgun or, to an address that ends in `mime`, as it came."""
+    whole = fields.text("body-mime")
+    mail = read(whole.encode("utf-8", "surrogateescape")) if whole else None
     yield from replied(
-        parseaddr(fields.text("from", "From"))[1] or fields.address("sender"),
+        parseaddr(fields.text("from", "From"))[1]
+        or fields.address("sender")
+        or (mail.sender if mail else ""),
         fields.address("recipient"),
-        fields.text("subject"),
-        fields.text("stripped-text", "body-plain"),
-        fields,
+        fields.text("subject") or (mail.headers.get("subject", "") if mail else ""),
+        fields.text("stripped-text", "body-plain") or (own_words(mail) if mail else ""),
+        {**(mail.headers if mail else {}), **fields},
         epoch(fields.get("timestamp")),
     )

@@ -16,6 +16,8 @@ class Mailtrap(Unsigned, AnymailEvents):
     view = "anymail.webhooks.mailtrap.MailtrapTrackingWebhookView"
     credential_fields = {"api_token": "API token"}
     tables = ("mailtrap", "smtp")
+    event_key = "event"
+    assumed = {"timestamp": 0, "message_id": ""}
 
     def said(self, raw: Told) -> tuple[str, str]:
         return raw.word("event"), ""

@@ -98,15 +98,16 @@ def vouched(call: Call, claims: Mapping[str, Any]) -> bool:
 
 
 def report(ref: str, hint: str, fields: Told) -> Report:
+    ref = ref or reference(fields.get("reference"))
     return Report(
-        ref=ref or reference(fields.get("reference")),
+        ref=ref,
         provider_message_id=fields.id("id"),
         channel=hint if hint in RESOURCES else "sms",
         native_status=fields.word("status"),
         native_code=fields.maybe("statusErrorCode"),
         native_text=fields.text("statusReason"),
         occurred_at=fields.time("statusDatetime"),
-        address=fields.number("recipient", required=True),
+        address=fields.number("recipient", required=not ref),  # their id stands for several
     )
 
 
@@ -122,7 +123,7 @@ def leg(ref: str, item: Told) -> Iterator[Report]:
         channel="voice",
         native_status="hangup/unanswered" if status == "hangup" and not about.get("answeredAt") else status,
         occurred_at=about.time("updatedAt"),
-        address=about.number("destination", required=True),
+        address=about.number("destination", required=not ref),
     )
 
 

@@ -74,7 +74,7 @@ def report(ref: str, fields: Told) -> Report:
 def inbound(ref: str, fields: Told) -> Inbound:
     return Inbound(
         sender=fields.number("sender", required=True),
-        recipient=fields.number("recipient", required=True),
+        recipient=fields.number("recipient"),
         channel="sms",
         text=fields.text("text"),
         ref=ref,

@@ -145,11 +145,11 @@ def call_reports(ref: str, fields: Told) -> Iterator[Report]:
 def inbound(ref: str, fields: Told) -> Inbound:
     return Inbound(
         sender=fields.number("From", required=True),
-        recipient=fields.number("To", required=True),
+        recipient=fields.number("To"),
         channel="mms" if fields.get("Type") == "mms" else "sms",
         text=fields.text("Text"),
         ref=ref,
-        provider_message_id=fields.id("MessageUUID"),
+        provider_message_id=fields.id("MessageUUID", required=False),
     )
 
 

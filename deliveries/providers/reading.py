@@ -22,8 +22,9 @@ LONGEST_ID, LONGEST_WORD, LONGEST_ADDRESS = 80, 64, 254
 class Told(dict[str, Any]):
     """The fields that a callback, or an answer, tells.
 
-    Each method takes the first of the fields named that has a value, checked so that it can be stored as it came.
-    All raise Unreadable, with the field's name.
+    Each method takes the first of the fields named that has a value, made so that it can be stored. What has to be
+    there and is missing, or cannot be stored as it came, raises Unreadable with the field's name. What may be missing
+    costs nobody the rest: it is cut to what the column holds, and '' where it is no text.
     """
 
     def word(self, *names: str) -> str:
@@ -65,14 +66,12 @@ class Told(dict[str, Any]):
         return next((at for name in names if (at := iso(self.get(name)))), None)
 
     def inside(self, *path: str) -> Told:
-        """The object at the end of this path; empty when it, or one on the way, is missing."""
+        """The object at the end of this path; empty when it, or one on the way, is missing or none."""
         found: Any = self
         for name in path:
             found = found.get(name)
-            if found is None:
-                return Told()
             if not isinstance(found, dict):
-                raise Unreadable(f"{name}: not an object.")
+                return Told()
         return Told(found)
 
     def objects(self, name: str) -> list[Told]:
@@ -97,6 +96,8 @@ class Told(dict[str, Any]):
             return ""
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
+        if not required:
+            return printable(value)[:longest] if isinstance(value, str) else ""
         if not isinstance(value, str):
             raise Unreadable(f"{name}: not a text.")
         if len(value) > longest:
@@ -260,6 +261,11 @@ def north_american(number: str) -> str:
     if not digits or any(letter.isalpha() for letter in number):
         return number
     return f"+1{digits}" if len(digits) == 10 else f"+{digits}"
+
+
+def printable(text: str) -> str:
+    """The same text without what no word or address has in it: line ends, marks that nobody sees, lone surrogates."""
+    return text if text.isprintable() else "".join(filter(str.isprintable, text))
 
 
 def clean(text: str) -> str:

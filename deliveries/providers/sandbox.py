@@ -39,7 +39,7 @@ class Sandbox(Provider):
 
     def parse(self, kind: str, call: Call) -> list[Report | Inbound]:
         told, ref = json_object(call.body), reference(query_of(call).get("m"))
-        channel = told.word("channel")
+        channel = told.maybe("channel") or query_of(call).get("c", "")
         if channel not in self.channels:
             raise Unreadable(f"channel: {channel!r} is not one of ours.")
         if kind == "status":
@@ -113,7 +113,7 @@ def report(ref: str, channel: str, told: Told) -> Report:
 def inbound(ref: str, channel: str, told: Told) -> Inbound:
     return Inbound(
         sender=told.address("from", required=True),
-        recipient=told.address("to", required=True),
+        recipient=told.address("to"),
         channel=channel,
         text=told.text("text"),
         ref=ref,
@@ -129,10 +129,10 @@ def counter(told: Told, name: str) -> int:
     return value
 
 
-def moment(told: Told) -> datetime:
-    """The time of the fact, in UTC. Raises Unreadable."""
-    text = told.word("occurred_at")
+def moment(told: Told) -> datetime | None:
+    """The time of the fact, in UTC. Raises Unreadable for one that cannot be read."""
+    text = told.maybe("occurred_at")
     at = iso(text)
-    if at is None:
+    if text and at is None:
         raise Unreadable(f"occurred_at: {text!r} is not an ISO time.")
     return at

@@ -136,12 +136,12 @@ def inbound(fields: Told) -> Inbound:
     text = fields.inside("body").text("message", "subject") if media else fields.text("body")
     return Inbound(
         sender=fields.number("from", required=True),
-        recipient=fields.number("to", required=True),
+        recipient=fields.number("to"),
         channel="mms" if media else "sms",
         text="" if fields["type"] == "mo_binary" else text,
         ref=reference(fields.get("client_reference")),
         occurred_at=fields.time("received_at"),
-        provider_message_id=fields.id("id"),
+        provider_message_id=fields.id("id", required=False),
     )
 
 
@@ -150,7 +150,7 @@ def call_facts(ref: str, event: Told) -> Iterator[Report | Act]:
     kind = event.word("event")
     report = Report(
         ref=ref,
-        provider_message_id=event.id("callid"),
+        provider_message_id=event.id("callid", "callId"),
         channel="voice",
         native_status=kind,
         occurred_at=event.time("timestamp"),

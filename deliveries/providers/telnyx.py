@@ -132,7 +132,7 @@ def inbound(ref: str, about: Told) -> Inbound:
         text=about.text("text"),
         ref=ref,
         occurred_at=about.time("received_at"),
-        provider_message_id=about.id("id"),
+        provider_message_id=about.id("id", required=False),
     )
 
 
@@ -161,16 +161,9 @@ def texml_facts(ref: str, kind: str, fields: Told) -> Iterator[Report | Act]:
 
 
 def hangup_code(fields: Told, cause_name: str, network_name: str) -> str:
-    """Telnyx's word for why a call ended, or the network's answer (SIP, seldom Q.850) where that says more.
-
-    Beside a call that was withdrawn, 487 only says how it ended.
-    """
+    """Telnyx's word for why a call ended, or the network's answer (SIP, seldom Q.850) where that says more."""
     cause, network = fields.maybe(cause_name), fields.maybe(network_name)
-    if cause not in VAGUE:
-        return cause
-    if fields.get("CallStatus") == "canceled":
-        return ""
-    if network in MUTE or not (network.isascii() and network.isdigit()):
+    if cause not in VAGUE or network in MUTE or not (network.isascii() and network.isdigit()):
         return cause
     return f"{'q850' if int(network) <= LONGEST_CAUSE else 'sip'}:{network[:9]}"
 

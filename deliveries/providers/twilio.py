@@ -193,7 +193,7 @@ def inbound(ref: str, fields: Told) -> Iterator[Inbound]:
     keyword = fields.get("OptOutType", "").upper()
     yield Inbound(
         sender=sender,
-        recipient=fields.address("To", required=True),
+        recipient=fields.address("To"),
         channel="mms" if media_count(fields) else "sms",
         text=fields.text("Body"),
         ref=ref,

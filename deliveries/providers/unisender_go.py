@@ -18,6 +18,8 @@ class UnisenderGo(AnymailEvents):
     view_options = frozenset({"api_key"})
     proof_field = "api_key"
     tables = ("unisender_go", "smtp")
+    event_key = "status"
+    assumed = {"email": ""}
 
     def options(self, credentials: Mapping[str, str]) -> dict[str, Any]:
         return {**super().options(credentials), "generate_message_id": False}

@@ -219,7 +219,7 @@ def inbound(ref: str, said: Told) -> Inbound:
         text=said.text("text") or said.inside("image").text("caption"),
         ref=ref,
         occurred_at=pushed_at(said) or said.time("timestamp"),
-        provider_message_id=said.id("message_uuid", "messageId"),
+        provider_message_id=said.id("message_uuid", "messageId", required=False),
     )
 
 

@@ -169,9 +169,19 @@ def _query(given: Any) -> str:
     if isinstance(given, str):
         return given.removeprefix("?")
     try:
-        return urlencode(given, doseq=True)
+        # JSON has no tuples: a list of pairs is a list of lists, each with a name and a value.
+        pairs = list(map(_pair, given)) if isinstance(given, list) else given
+        return urlencode(pairs, doseq=True)
     except (TypeError, ValueError) as problem:
         raise BadLine("query or form: neither a text nor names and values.") from problem
+
+
+def _pair(given: Any) -> tuple[str, Any]:
+    """A name and its value. Raises TypeError or ValueError for anything else."""
+    if isinstance(given, str):
+        raise TypeError("A text is no pair.")
+    name, value = given
+    return name, value
 
 
 def _moment(line: Fields[str, Any]) -> datetime:

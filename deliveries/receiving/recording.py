@@ -251,13 +251,14 @@ def take_apart(claimed: Iterable[Waiting]) -> Sorted:
     providers = dict(Account.objects.values_list("pk", "provider"))
     result = Sorted()
     for waiting in claimed:
+        adapter = PROVIDERS.get(providers.get(waiting.account_id, ""))
+        if adapter is None:
+            result.unreadable[waiting.id] = "No adapter for this account's provider."
+            continue
         try:
-            adapter = PROVIDERS[providers[waiting.account_id]]
             facts = list(adapter.parse(waiting.kind, as_call(waiting)))
         except Unreadable as problem:
             result.unreadable[waiting.id] = str(problem)
-        except KeyError as problem:
-            result.unreadable[waiting.id] = f"No provider adapter or field {problem}."
         except Exception as problem:  # a mistake in an adapter must not stop the others
             logger.exception("Receipt %d could not be read", waiting.id)
             result.unreadable[waiting.id] = f"{type(problem).__name__}: {problem}"

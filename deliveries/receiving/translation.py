@@ -182,6 +182,8 @@ def _class_and_fault(outcome: Code | None, reason: Code | None) -> tuple[str, st
     mute = reason is None or (
         outcome is not None and outcome.status not in VAGUE and reason.failure_class == FailureClass.NONE
     )
+    if outcome and reason and outcome.status == Status.CANCELED and reason.status == Status.NO_ANSWER:
+        mute = True  # a call that was withdrawn while it rang had no answer either
     told = outcome if mute else reason
     if told is None:
         return UNEXPLAINED

@@ -11,7 +11,7 @@ def make_roles(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("deliveries", "0019_keep_a_shared_reply_for_all"),
+        ("deliveries", "0020_find_dead_numbers"),
         ("contacts", "0012_replies_to_read"),
         ("accounts", "0001_initial"),
     ]
