@@ -106,6 +106,9 @@ REFUSALS_OF_US = [
     "Sending rate exceeded, throttled",
     "Message size exceeds fixed maximum message size",
     "Your account has reached its daily limit for message recipients",
+    "Requested action not taken: mailbox unavailable invalid DNS MX or A/AAAA resource record",
+    "Message rejected",
+    "Mail refused",
     "Submission quota exceeded",
     "Please turn on SMTP authentication",
     "Absender abgelehnt",
@@ -158,6 +161,10 @@ def test_a_refusal_of_ours_for_now_is_temporary(text):
         "550 5.1.1 this address is not listed here",
         "550 5.1.10 RESOLVER.ADR.RecipNotFound",
         "511 5.1.1 Unknown recipient robin@example.org",
+        "550 5.1.1 Message rejected due to no such recipient",
+        "550 5.1.1 your mail to robin@example.org was rejected: mailbox not found",
+        "550 5.1.1 Recipient address rejected: Domain not found",
+        "550 5.1.1 user unknown; rejecting mail to sender",
     ],
 )
 def test_a_dead_address_is_still_one(text):
@@ -236,7 +243,7 @@ def test_an_answer_that_names_our_own_address_is_about_us(text):
         (
             "5.1.0 - Unknown address error 550-'Message rejected as spam' (delivery attempts: 0)",
             "5.0.0",
-            ("compliance", "sender"),
+            ("content", "content"),
         ),
         (
             "5.1.0 - Unknown address error 550-'5.2.2 <robin@example.org>... Mailbox Full' (delivery attempts: 0)",
@@ -703,7 +710,7 @@ def test_what_robots_write_is_no_bounce(text, head):
             "automatic-action/MDN-sent-automatically; deleted/error",
             "",
             "Message rejected as spam",
-            ("compliance", "sender"),
+            ("content", "content"),
         ),
         (
             "automatic-action/MDN-sent-automatically; deleted",

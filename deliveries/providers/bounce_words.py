@@ -136,6 +136,7 @@ REASONS = (
             "reverse[ -]?(?:dns|lookup|mapping)",
             r"\br(?:everse)?[ -]?dns\b",
             r"\bptr\b",
+            "invalid dns mx",
             "unauthenticated",
             "sender id\\b",
         ),
@@ -183,7 +184,6 @@ REASONS = (
             r"relay access",
             r"\baccess (?:from|to this) .{0,60}denied",
             r"\bunsolicited\b",
-            rf"(?:message|mail|content|attachment|url|link)s?\b (?:content )?(?:{_IS} )?{_REFUSED}",
             r"complaints?\b.{0,30}(?:rate|about|threshold)",
         ),
     ),
@@ -349,6 +349,12 @@ REASONS = (
             "not listed in .{0,40}(?:book|directory)",
             "recip(?:ient)?(?:addressing)?notfound",
         ),
+    ),
+    # The mail was refused, and no words on the recipient say why. Behind them: "message rejected: user unknown".
+    Reason(
+        "policy",
+        "ours",
+        words("", rf"(?:message|mail|content|attachment|url|link)s?\b (?:content )?(?:{_IS} )?{_REFUSED}"),
     ),
     Reason(
         "no-such-user",
