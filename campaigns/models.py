@@ -323,6 +323,11 @@ class Recipient(models.Model):
     next_step_at = models.DateTimeField(null=True, blank=True)
     next_step_reason = models.CharField(max_length=300, blank=True)
     automatic = models.BooleanField(default=True, help_text="Off: a colleague stopped the automatic steps.")
+    read_anew_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When a corrected code changed what an old attempt means: nothing is sent by itself for that one.",
+    )
 
     class Meta:
         constraints = [

@@ -5,7 +5,8 @@ Both run inside the caller's transaction, and both may be told the same thing tw
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -14,7 +15,9 @@ from contacts.addresses import match_key
 from contacts.channels import Channel
 from contacts.chunks import in_lists
 from contacts.models import Address, Consent, Suppression
-from contacts.suppressing import LONGEST_NOTE, lift_mistaken, suppress
+from contacts.suppressing import LONGEST_NOTE, MAPPING_CORRECTED, lift_mistaken, put_back, suppress_each
+
+CORRECTION, TAKEN_BACK = "Correction", "Correction taken back"
 
 # What a word on one channel says about its siblings.
 FAMILIES = (
@@ -37,6 +40,19 @@ def family_of(channel: str) -> list[str]:
     return [each.value for each in Channel if each in family]
 
 
+class OptOut(NamedTuple):
+    """Somebody's no, as `record_opt_out` takes it."""
+
+    value: str
+    channel: str
+    how: str
+    evidence: str
+    at: datetime
+    reason: str = Suppression.Reason.STOP
+    fact: str = ""
+    by: User | None = None
+
+
 def record_opt_out(
     *,
     value: str,
@@ -56,21 +72,87 @@ def record_opt_out(
     `fact` names the one thing that says so, such as a message; without it what was said at `at` counts once.
     `by`: the colleague who read it so.
     """
-    contact_ids = contacts_at(value)
-    _append(contact_ids, channel, opted_in=False, how=how, evidence=evidence, at=at, by=by)
+    record_opt_outs([OptOut(value, channel, how, evidence, at, reason, fact, by)])
+    return contacts_at(value)
+
+
+def record_opt_outs(opt_outs: Sequence[OptOut]) -> None:
+    """`record_opt_out` for many, in a number of queries that does not grow with them."""
+    opt_outs = sorted(opt_outs, key=lambda one: one.at)
+    keys = {one.value: match_key(one.value) for one in opt_outs}
+    whose = _contacts_by_key(set(keys.values()))
+    _append_no(opt_outs, {one.value: whose[keys[one.value]] for one in opt_outs})
     # What was told before the fact had a name is known by its moment: lifted since, it must not block again.
-    known = Suppression.objects.filter(match_key=match_key(value), reason=reason, created_at=at, fact="")
-    if not known.exists():
-        suppress(
-            value=value,
-            reason=reason,
-            origin=Suppression.Origin.RECIPIENT,
-            evidence=evidence,
-            by=by,
-            now=at,
-            fact=fact or f"said {at.isoformat()}",
-        )
-    return contact_ids
+    unnamed: dict[tuple[str, str, datetime], Suppression] = {}
+    for part in in_lists(set(keys.values())):
+        rows = Suppression.objects.filter(match_key__in=part, fact="").exclude(value="")
+        unnamed |= {(row.match_key, row.reason, row.created_at): row for row in rows}
+    known = {one: unnamed.get((keys[one.value], one.reason, one.at)) for one in opt_outs}
+    put_back([row for row in known.values() if row and row.release_note.startswith(MAPPING_CORRECTED)])
+    suppress_each(
+        [
+            Suppression(
+                value=one.value,
+                reason=one.reason,
+                origin=Suppression.Origin.RECIPIENT,
+                evidence=one.evidence,
+                fact=one.fact or f"said {one.at.isoformat()}",
+                created_at=one.at,
+                created_by=one.by,
+            )
+            for one in opt_outs
+            if known[one] is None
+        ]
+    )
+
+
+def _append_no(opt_outs: Sequence[OptOut], whose: Mapping[str, Sequence[int]]) -> None:
+    """One row for each contact and channel, but where it says nothing new: as the latest does, or word for word.
+
+    A correction that took this very word back is itself taken back.
+    """
+    ledger = _ledger({contact for those in whose.values() for contact in those})
+    rows = []
+    for one in opt_outs:
+        for contact_id in whose[one.value]:
+            for channel in family_of(one.channel):
+                new = _new_no(one, contact_id, channel, ledger[contact_id, channel])
+                if new:
+                    rows.append(new)
+                    ledger[contact_id, channel].append(new)
+                    ledger[contact_id, channel].sort(key=lambda said: said.at)
+    Consent.objects.bulk_create(rows)
+
+
+def _new_no(one: OptOut, contact_id: int, channel: str, ledger: Sequence[Consent]) -> Consent | None:
+    latest = ledger[-1] if ledger else None
+    word_for_word = any(not said.opted_in and said.at == one.at for said in ledger)
+    if word_for_word and latest and _is_mapping_s(latest) and latest.at >= one.at:
+        return Consent(
+            contact_id=contact_id, channel=channel, opted_in=False, at=latest.at,
+            how=TAKEN_BACK, evidence=one.evidence,
+        )  # fmt: skip
+    if word_for_word or (latest and not latest.opted_in and latest.at <= one.at):
+        return None
+    return Consent(
+        contact_id=contact_id, channel=channel, opted_in=False, at=one.at, how=one.how[:60], evidence=one.evidence,
+        recorded_by=one.by,
+    )  # fmt: skip
+
+
+def _is_mapping_s(row: Consent) -> bool:
+    """Whether a corrected code put it there, rather than a colleague who read what was written."""
+    return row.opted_in and row.how == CORRECTION and row.recorded_by_id is None
+
+
+def _contacts_by_key(keys: Iterable[str]) -> dict[str, list[int]]:
+    """Everybody who has an address with one of these keys, in order of id."""
+    found: dict[str, set[int]] = {key: set() for key in keys}
+    for part in in_lists(found):
+        rows = Address.objects.filter(match_key__in=part).exclude(value="")
+        for key, contact in rows.values_list("match_key", "contact_id"):
+            found[key].add(contact)
+    return {key: sorted(those) for key, those in found.items()}
 
 
 def record_opt_in(*, value: str, channel: str, how: str, evidence: str, at: datetime) -> list[int]:
@@ -90,15 +172,54 @@ def record_opt_in(*, value: str, channel: str, how: str, evidence: str, at: date
     return contact_ids
 
 
-def take_back_opt_out(*, value: str, at: datetime, note: str, now: datetime) -> int:
-    """An opt-out recorded for `at` was never said: a provider's word had been misread. Return the blocks lifted.
+class Mistaken(NamedTuple):
+    """An opt-out that a provider was understood to report and did not: of which message, recorded for when."""
 
-    The ledger keeps it, followed by what held before; where the person never opted in, nothing holds.
+    value: str
+    at: datetime
+    message: int
+
+
+def message_of(block: Suppression) -> int | None:
+    """The message whose report it was recorded for; None for what was said in any other way."""
+    # What was recorded before the fact had a name says the message in its evidence.
+    name, _, number = (block.fact or block.evidence.partition(":")[0].lower()).partition(" ")
+    return int(number) if name == "message" and number.isascii() and number.isdigit() else None
+
+
+def own_blocks(keys: Iterable[str]) -> dict[str, list[Suppression]]:
+    """By the key of the address, the blocks in force that pass for the person's own word."""
+    found: dict[str, list[Suppression]] = defaultdict(list)
+    for part in in_lists(set(keys)):
+        rows = Suppression.objects.filter(
+            match_key__in=part, origin=Suppression.Origin.RECIPIENT, released_at=None
+        )
+        for row in rows.exclude(value=""):
+            found[row.match_key].append(row)
+    return found
+
+
+def take_back_opt_outs(mistaken: Sequence[Mistaken], *, note: str, now: datetime) -> int:
+    """These opt-outs were never said: a provider's word had been misread. Return the blocks lifted.
+
+    Nothing else that the person said is touched. The ledger keeps it, followed by what held before; where the person
+    never opted in, or said no in another way too, nothing holds.
     """
-    _restore(value, at, note, now)
-    reasons = [Suppression.Reason.STOP, Suppression.Reason.COMPLAINT]
-    blocks = Suppression.objects.filter(match_key=match_key(value), reason__in=reasons, created_at=at)
-    return lift_mistaken(blocks, note=note, now=now)
+    ats: dict[str, set[datetime]] = defaultdict(set)
+    for one in mistaken:
+        ats[match_key(one.value)].add(one.at)
+    messages = {one.message for one in mistaken}
+    lifted, free = [], set(ats)
+    for key, rows in own_blocks(ats).items():
+        mine = [row.pk for row in rows if message_of(row) in messages]
+        lifted += mine
+        if len(mine) < len(rows):
+            free.discard(key)
+    _restore_consent({key: ats[key] for key in free}, note, now)
+    return sum(
+        lift_mistaken(Suppression.objects.filter(pk__in=part), note=note, now=now)
+        for part in in_lists(lifted)
+    )
 
 
 def withdraw_opt_out(*, value: str, fact: str, at: datetime, by: User, note: str, now: datetime) -> int:
@@ -107,25 +228,51 @@ def withdraw_opt_out(*, value: str, fact: str, at: datetime, by: User, note: str
     Only those that were recorded for `fact` are: what the person said besides stays. In the ledger follows what held
     before `at`, where they have said nothing since.
     """
-    _restore(value, at, note, now, by=by)
+    _restore_consent({match_key(value): {at}}, note, now, by)
     theirs = Suppression.objects.filter(match_key=match_key(value), fact=fact, released_at=None)
     return theirs.exclude(value="").update(released_at=now, released_by=by, release_note=note[:LONGEST_NOTE])
 
 
-def _restore(value: str, at: datetime, note: str, now: datetime, by: User | None = None) -> None:
-    """Where the opt-out of `at` is the latest word of somebody who had opted in before, they are opted in again."""
-    mistaken = Consent.objects.filter(contact_id__in=contacts_at(value), opted_in=False, at=at)
-    for said in mistaken:
-        before = Consent.objects.filter(contact=said.contact, channel=said.channel, at__lt=at).order_by(
-            "at", "id"
+def _restore_consent(
+    ats: Mapping[str, set[datetime]], note: str, now: datetime, by: User | None = None
+) -> None:
+    """Put what held before behind the words recorded for these moments, by the key of the address."""
+    mistaken: dict[int, set[datetime]] = defaultdict(set)
+    for key, contacts in _contacts_by_key(ats).items():
+        for contact in contacts:
+            mistaken[contact] |= ats[key]
+    Consent.objects.bulk_create(
+        Consent(
+            contact_id=contact,
+            channel=channel,
+            opted_in=True,
+            at=now,
+            how=CORRECTION,
+            evidence=note,
+            recorded_by=by,
         )
-        latest = latest_consents([said.contact_id]).get((said.contact_id, said.channel))
-        last = before.last()
-        if last and last.opted_in and latest and not latest.opted_in and latest.at == at:
-            Consent.objects.create(
-                contact=said.contact, channel=said.channel, opted_in=True, at=now,
-                how="Correction", evidence=note, recorded_by=by,
-            )  # fmt: skip
+        for (contact, channel), said in _ledger(mistaken).items()
+        if _held_before(said, mistaken[contact])
+    )
+
+
+def _ledger(contact_ids: Iterable[int]) -> dict[tuple[int, str], list[Consent]]:
+    """Everything each of them said, by contact and channel, in its order."""
+    found: dict[tuple[int, str], list[Consent]] = defaultdict(list)
+    for part in in_lists(contact_ids):
+        for row in Consent.objects.filter(contact_id__in=part).order_by("at", "id"):
+            found[row.contact_id, row.channel].append(row)
+    return found
+
+
+def _held_before(said: Sequence[Consent], mistaken: Collection[datetime]) -> bool:
+    """Whether the person had opted in, and only these words stand against it."""
+
+    def is_mistaken(row: Consent) -> bool:
+        return not row.opted_in and (row.at in mistaken or row.how == TAKEN_BACK)
+
+    before = [row for row in said if not is_mistaken(row)]
+    return is_mistaken(said[-1]) and bool(before) and before[-1].opted_in
 
 
 def latest_consents(contact_ids: Iterable[int]) -> dict[tuple[int, str], LatestConsent]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -9,6 +10,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from contacts.addresses import match_key
+from contacts.chunks import in_lists
 from contacts.models import AddressHealth, Contact, Suppression
 
 LONGEST_NOTE = 300
@@ -60,24 +62,41 @@ def suppress(
         expires_at=expires_at,
     )
     if fact and value:
-        Suppression.objects.bulk_create([made], ignore_conflicts=True)
-        same = _same_fact(made).get()
-        return _put_back(same) if same.release_note.startswith(MAPPING_CORRECTED) else same
+        return suppress_each([made])[0]
     said = _same_words(made, now).first()
     if said is None:
         made.save()
     return said or made
 
 
-def _same_fact(made: Suppression) -> QuerySet[Suppression]:
-    return Suppression.objects.filter(
-        match_key=match_key(made.value),
-        channel=made.channel,
-        scope=made.scope,
-        scope_value=made.scope_value,
-        reason=made.reason,
-        fact=made.fact,
-    ).exclude(value="")
+def suppress_each(wanted: Sequence[Suppression]) -> list[Suppression]:
+    """Block many addresses at once, each row with its `value` and its `fact`; in a number of queries that does not
+    grow with them. Gives the row that stands for each: where the fact was recorded before, that one, lifted or not.
+
+    What was lifted because a provider's word seemed to mean something else is put back: it means it after all.
+    """
+    first = {_fact_of(one): one for one in reversed(wanted)}
+    Suppression.objects.bulk_create(first.values(), batch_size=300, ignore_conflicts=True)
+    found: dict[tuple[str, ...], Suppression] = {}
+    for part in in_lists({one.match_key for one in first.values()}):
+        rows = Suppression.objects.filter(match_key__in=part).exclude(fact="").exclude(value="")
+        found |= {key: row for row in rows if (key := _fact_of(row)) in first}
+    put_back([row for row in found.values() if row.release_note.startswith(MAPPING_CORRECTED)])
+    return [found[_fact_of(one)] for one in wanted]
+
+
+def _fact_of(row: Suppression) -> tuple[str, ...]:
+    """What makes two rows the same one."""
+    return (match_key(row.value), row.channel, row.scope, row.scope_value, row.reason, row.fact)
+
+
+def put_back(lifted: Sequence[Suppression]) -> None:
+    """These were lifted because a provider's word seemed to mean something else, and stand again."""
+    for row in lifted:
+        row.released_at, row.released_by, row.release_note = None, None, ""
+    for part in in_lists(row.pk for row in lifted):
+        rows = Suppression.objects.filter(pk__in=part)
+        rows.update(released_at=None, released_by=None, release_note="")
 
 
 def _same_words(made: Suppression, now: datetime) -> QuerySet[Suppression]:
@@ -93,13 +112,6 @@ def _same_words(made: Suppression, now: datetime) -> QuerySet[Suppression]:
         created_by=made.created_by,
         expires_at=made.expires_at,
     )
-
-
-def _put_back(lifted: Suppression) -> Suppression:
-    """It was lifted because a provider's word seemed to mean something else, and means it after all."""
-    lifted.released_at, lifted.released_by, lifted.release_note = None, None, ""
-    lifted.save(update_fields=["released_at", "released_by", "release_note"])
-    return lifted
 
 
 @transaction.atomic
@@ -118,6 +130,21 @@ def release(suppression: Suppression, *, by: User | None, note: str, now: dateti
         raise CannotRelease(suppression)
     if lifted and suppression.reason in (Suppression.Reason.HARD_FAILS, Suppression.Reason.HARD_BOUNCE):
         _forgive(suppression, now)
+
+
+def release_each(
+    suppressions: QuerySet[Suppression], *, by: User | None, note: str, now: datetime
+) -> set[int]:
+    """`release` for many of staff's own at once: the keys of those lifted. What the person asked for stays."""
+    mine = suppressions.filter(released_at=None).exclude(origin=Suppression.Origin.RECIPIENT)
+    rows = list(mine.only("value", "match_key", "channel", "reason", "contact_id"))
+    mine.filter(pk__in=[row.pk for row in rows]).update(
+        released_at=now, released_by=by, release_note=note[:LONGEST_NOTE]
+    )
+    for row in rows:
+        if row.reason in (Suppression.Reason.HARD_FAILS, Suppression.Reason.HARD_BOUNCE):
+            _forgive(row, now)
+    return {row.pk for row in rows}
 
 
 def lift_mistaken(suppressions: QuerySet[Suppression], *, note: str, now: datetime) -> int:

@@ -78,7 +78,7 @@ def expand(now: datetime) -> int:
 def again(now: datetime) -> int:
     """What failed before and is due once more, one by one."""
     quarantine.forget_stale(now)
-    return follow_failed(now)
+    return follow_failed(now) + rereading.run_failed(now)
 
 
 # In order of haste: what people are waiting to see comes before what they are waiting for.

@@ -25,6 +25,7 @@ PAUSES = [timedelta(seconds=s) for s in (10, 60, 300, 1_800, 7_200)]
 LONGEST_REASON = 300
 # The database is busy or away: nothing is wrong with the row, the next round tries again.
 PASSING = (OperationalError, InterfaceError)
+ONE_BY_ONE = (Kind.DECIDE, Kind.REPLAY_MESSAGE)  # found by `due` alone: nothing else tries them again
 STALE = timedelta(days=1)
 NO_END = "It came to no end: the process that did it stopped."
 
@@ -175,6 +176,6 @@ def forget(kind: str, ids: Collection[int]) -> None:
 
 def forget_stale(now: datetime) -> None:
     """Rows of work that has ended since by other ways, such as a campaign that was canceled meanwhile."""
-    stale = Quarantined.objects.filter(not_before__lt=now - STALE).exclude(kind=Kind.DECIDE)
+    stale = Quarantined.objects.filter(not_before__lt=now - STALE).exclude(kind__in=ONE_BY_ONE)
     if stale.exists():  # without taking SQLite's only write lock
         stale.delete()

@@ -13,13 +13,13 @@ from datetime import datetime
 from functools import partial
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
 
 from campaigns.models import Recipient
 from contacts.addresses import match_key
 from contacts.blocking import Target, blocks
 from contacts.channels import Channel
-from contacts.consenting import record_opt_out
+from contacts.consenting import OptOut, record_opt_outs
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import suppress
 from deliveries import quarantine, setbacks
@@ -195,27 +195,33 @@ def _settle_again(recipient_ids: Sequence[int], now: datetime) -> None:
 
 
 def _heed(views: Sequence[View], now: datetime) -> None:
+    apply_opt_outs([m for view in views for m in view.messages if m.disposition == Disposition.OPTOUT], now)
+
+
+def apply_opt_outs(messages: Sequence[Message], now: datetime) -> None:
     """Opt-outs and complaints that providers report: the person's own word, wherever it was said.
 
-    It blocks the address for good, whatever became of the other attempts.
+    It blocks the address for good, whatever became of the other attempts. Once for each message, unless a code
+    mapping took it back meanwhile.
     """
-    _end_paths(
-        {m.contact_id for view in views for m in view.messages if m.disposition == Disposition.OPTOUT}, now
+    if not messages:
+        return
+    _end_paths({message.contact_id for message in messages}, now)
+    prefetch_related_objects(messages, "address")
+    record_opt_outs([_opt_out(message, now) for message in messages])
+
+
+def _opt_out(message: Message, now: datetime) -> OptOut:
+    complained = message.status == Status.COMPLAINED
+    return OptOut(
+        value=message.address.value,
+        channel=message.channel,
+        how="Complaint" if complained else "Opt-out reported by the provider",
+        evidence=f"Message {message.pk}: {message.reason_code or message.status}",
+        at=message.settled_at or now,
+        reason=Suppression.Reason.COMPLAINT if complained else Suppression.Reason.STOP,
+        fact=f"message {message.pk}",
     )
-    for view in views:
-        for message in view.messages:
-            if message.disposition != Disposition.OPTOUT:
-                continue
-            complained = message.status == Status.COMPLAINED
-            record_opt_out(
-                value=message.address.value,
-                channel=message.channel,
-                how="Complaint" if complained else "Opt-out reported by the provider",
-                evidence=f"Message {message.pk}: {message.reason_code or message.status}",
-                at=message.settled_at or now,
-                reason=Suppression.Reason.COMPLAINT if complained else Suppression.Reason.STOP,
-                fact=f"message {message.pk}",
-            )
 
 
 def _suppress(views: Sequence[View], decided: dict[int, Decided], now: datetime) -> None:

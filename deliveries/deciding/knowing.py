@@ -202,6 +202,12 @@ def _said_no(view: View, known: Known) -> bool:
     return bool(first and at and at >= first)
 
 
+def _is_past(view: View) -> bool:
+    """Whether the attempt was old when a corrected code told what became of it."""
+    read_at = view.recipient.read_anew_at
+    return bool(read_at and view.head.created_at < read_at)
+
+
 def _ask(views: Sequence[View], known: Known, now: datetime) -> dict[tuple[int, str], Verdict]:
     """What the gate would say to each recipient's channels. Those that arrived need no answer."""
     asks: list[Ask] = []
@@ -303,7 +309,7 @@ def arguments(view: View, known: Known) -> tuple[Facts, Rules]:
         zone=" ".join(zone.key for zone in _zones(view, address)),
         window=(campaign.window_start, campaign.window_end),
         urgent=campaign.is_urgent,
-        ended=campaign.state == Campaign.State.CANCELED or not view.recipient.automatic,
+        ended=campaign.state == Campaign.State.CANCELED or not view.recipient.automatic or _is_past(view),
         relevant_until=campaign.relevant_until,
         alternatives=tuple(usable),
     )

@@ -18,14 +18,24 @@ from django.db.models import Max
 from accounts.models import User
 from deliveries import mappings
 from deliveries.mappings.sightings import mark_known
-from deliveries.models import CodeMapping, MappingVersion, Message
+from deliveries.models import CodeMapping, MappingVersion, Message, Setback
 from deliveries.receiving.translation import Code, Key, Mapping
+from deliveries.statuses import Disposition, FailureClass, Status
 
 State, Origin = MappingVersion.State, MappingVersion.Origin
 
 
 class CannotChange(ValueError):
     """The draft cannot be edited, published or undone like this; the text says why and what to do."""
+
+
+class NotConfirmed(CannotChange):
+    """People who opted out would be written to again, and nobody has typed how many; `freed` says it."""
+
+    def __init__(self, freed: int) -> None:
+        self.freed = freed
+        who = "1 person who opted out" if freed == 1 else f"{freed:,} people who opted out"
+        super().__init__(f"{who} would be written to again. Type {freed} to confirm that, or leave it.")
 
 
 class ChangedMeanwhile(CannotChange):
@@ -147,13 +157,21 @@ def _forget_preview(version: MappingVersion) -> None:
 
 
 @transaction.atomic
-def publish(version: MappingVersion, *, note: str, by: User | None, now: datetime) -> None:
-    """Put the draft in force for whatever comes in from now on; what came in before is read anew soon."""
+def publish(
+    version: MappingVersion, *, note: str, by: User | None, now: datetime, confirmed: int = 0
+) -> None:
+    """Put the draft in force for whatever comes in from now on; what came in before is read anew soon.
+
+    Raises NotConfirmed where the count found people who opted out and would be written to again, unless `confirmed`
+    is how many.
+    """
     version = MappingVersion.objects.select_for_update().get(pk=version.pk)
     if version.state != State.DRAFT:
         raise CannotChange(f"{version} is published already.")
     if not version.brought.exists():
         raise CannotChange("The draft changes nothing.")
+    if (freed := version.preview.get("freed", 0)) and confirmed != freed:
+        raise NotConfirmed(freed)
     for change in changes(version):
         if change.before:
             CodeMapping.objects.filter(pk=change.before.pk).update(until=version)
@@ -162,8 +180,11 @@ def publish(version: MappingVersion, *, note: str, by: User | None, now: datetim
 
 
 @transaction.atomic
-def undo(version: MappingVersion, *, by: User | None, now: datetime) -> MappingVersion:
-    """A new version that restores what held before this one. Raises CannotChange, naming the code in the way."""
+def undo(version: MappingVersion, *, by: User | None, now: datetime, confirmed: int = 0) -> MappingVersion:
+    """A new version that restores what held before this one. Raises CannotChange, naming the code in the way.
+
+    Raises NotConfirmed where people count as opted out by this version alone, unless `confirmed` is how many.
+    """
     version = MappingVersion.objects.select_for_update().get(pk=version.pk)
     if version.state != State.PUBLISHED or version.origin == Origin.SHIPPED:
         raise CannotChange(f"{version} cannot be undone: only what was edited here can.")
@@ -179,6 +200,8 @@ def undo(version: MappingVersion, *, by: User | None, now: datetime) -> MappingV
             raise CannotChange(
                 f"{change.key.table} {change.key.code} was changed again{later}. Undo that first."
             )
+    if (freed := freed_by_undoing(version)) and confirmed != freed:
+        raise NotConfirmed(freed)
     back = MappingVersion.objects.create(
         number=mappings.next_number(), origin=Origin.UNDO, undoes=version, created_by=by
     )
@@ -189,6 +212,24 @@ def undo(version: MappingVersion, *, by: User | None, now: datetime) -> MappingV
             mappings.row_of(change.key, mappings.code_of(change.before), back).save()
     _put_in_force(back, f"Undoes {version}.", now)
     return back
+
+
+def freed_by_undoing(version: MappingVersion) -> int:
+    """How many people count as opted out by codes that this version made opt-outs. At most these are written to again:
+    of some something else may stand in the way as well."""
+    codes = [
+        change.after.code
+        for change in changes(version)
+        if change.after and _opts_out(change.after) and not (change.before and _opts_out(change.before))
+    ]
+    if not codes:
+        return 0
+    opted_out = Setback.objects.filter(disposition=Disposition.OPTOUT, reason_code__in=codes)
+    return opted_out.order_by().values("contact_id").distinct().count()
+
+
+def _opts_out(row: CodeMapping) -> bool:
+    return row.failure_class == FailureClass.OPT_OUT or row.status in (Status.OPTED_OUT, Status.COMPLAINED)
 
 
 def _put_in_force(version: MappingVersion, note: str, now: datetime) -> None:

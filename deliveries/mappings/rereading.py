@@ -7,11 +7,13 @@ left in peace.
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Mapping as Fields
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
@@ -19,24 +21,30 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Lower
 
 from campaigns.models import Campaign, Recipient
-from contacts.consenting import take_back_opt_out
+from contacts.addresses import match_key
+from contacts.chunks import in_lists
+from contacts.consenting import Mistaken, message_of, own_blocks, take_back_opt_outs
 from contacts.models import Suppression
 from contacts.suppressing import lift_mistaken
-from deliveries import mappings
+from deliveries import mappings, quarantine
 from deliveries.deciding.decide import limit
+from deliveries.deciding.followup import apply_opt_outs
 from deliveries.deciding.health import examine, refresh
 from deliveries.mappings.drafts import CannotChange, Change, changes, last_message
 from deliveries.models import Account, MappingVersion, Message, Receipt, StatusEvent
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Report
+from deliveries.quarantine import Kind
 from deliveries.receiving import evidence
 from deliveries.receiving.recording import as_call, event_key
-from deliveries.receiving.translation import ENHANCED, FALLBACK_CHANNEL, Key, Mapping, tables_of
-from deliveries.statements import Waiting, reproject, rewrite
-from deliveries.statuses import Disposition, Fault, Standing, disposition, project, standing
+from deliveries.receiving.translation import ENHANCED, FALLBACK_CHANNEL, Key, Mapping, shipped, tables_of
+from deliveries.statements import Waiting, reproject
+from deliveries.statuses import Disposition, Fault, Standing, Status, disposition, project, standing
 
-SLICE = 20_000  # messages looked at in one step
-TOGETHER = 1_000  # messages read, or brought in line, at a time
+SLICE = 20_000  # messages looked at in one step, unless it takes longer than
+STEP_SECONDS = 2.0
+TOGETHER = 1_000  # messages read, or brought in line, in one transaction
+FAILED_LIMIT = 20
 EXAMPLES = 20  # messages named for each way in which messages would change
 # A batch that began with the old tables may still be under way when the new ones are published.
 SETTLING = timedelta(seconds=5)
@@ -60,11 +68,12 @@ class Difference:
     examples: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     crossing: int = 0  # addresses that would reach the limit of permanent failures
     lifting: int = 0  # blocks that would lift
+    freed: int = 0  # people who opted out, and whom nothing would keep from being written to any more
 
     @classmethod
     def read(cls, stored: Fields[str, Any]) -> Difference:
         """From `MappingVersion.preview`."""
-        counts = {name: stored.get(name, 0) for name in ("messages", "crossing", "lifting")}
+        counts = {name: stored.get(name, 0) for name in ("messages", "crossing", "lifting", "freed")}
         moves = stored.get("moves", [])
         return cls(
             **counts,
@@ -74,9 +83,19 @@ class Difference:
 
     def stored(self) -> dict[str, Any]:
         return {
-            "messages": self.messages, "crossing": self.crossing, "lifting": self.lifting,
+            "messages": self.messages, "crossing": self.crossing, "lifting": self.lifting, "freed": self.freed,
             "moves": [[*move, n, self.examples.get(move, [])] for move, n in sorted(self.moves.items())],
         }  # fmt: skip
+
+    def merge(self, more: Difference) -> None:
+        """Add what was counted for other messages, later ones."""
+        self.messages += more.messages
+        self.moves += more.moves
+        for move, ids in more.examples.items():
+            self.examples[move] = [*self.examples.get(move, []), *ids][-EXAMPLES:]
+        self.crossing += more.crossing
+        self.lifting += more.lifting
+        self.freed += more.freed
 
     def add(self, before: str, after: str, message: int) -> None:
         self.messages += 1
@@ -94,47 +113,98 @@ def start_preview(version: MappingVersion, now: datetime) -> None:
 
 
 def run(now: datetime) -> int:
-    """One slice of whatever is to be read anew, for a preview or for good; return how many messages it covered."""
-    if not _behind().exists():
-        return 0  # without taking SQLite's only write lock
-    with transaction.atomic():
-        version = _claim(now)
+    """Some of whatever is to be read anew, for a preview or for good; return how many messages it covered.
+
+    Many short transactions, so that nobody waits for long behind it.
+    """
+    covered, ends = 0, time.monotonic() + STEP_SECONDS
+    while covered < SLICE and time.monotonic() < ends:
+        version = _due(now)  # without taking SQLite's only write lock
         if version is None:
-            return 0
-        upto = min(version.replayed_to + SLICE, version.replay_to)
-        mapping = Mapping(version.number, _codes(version))
-        affected = Affected.of(changes(version))
-        ids = affected.messages(version.replayed_to, upto)
-        difference = Difference.read(version.preview)
-        for at in range(0, len(ids), TOGETHER):
-            read = Read.of(ids[at : at + TOGETHER], affected, mapping)
-            if version.state == State.DRAFT:
-                _compare(read, difference)
-            else:
-                version.changed += _bring_in_line(read, version, now)
-        if version.state == State.DRAFT:
-            version.preview = difference.stored()
-        covered = upto - version.replayed_to
-        version.replayed_to = upto
-        version.replayed_at = None if version.replaying else now
-        version.save(update_fields=["preview", "replayed_to", "changed", "replayed_at"])
+            break
+        done = quarantine.run(Kind.REPLAY, version.pk, partial(_go_on, version, now), now)
+        if not done:
+            break
+        covered += done
     return covered
+
+
+def _due(now: datetime) -> MappingVersion | None:
+    """The version to work on: publications in their order, the draft's preview last."""
+    due = _behind().filter(Q(state=State.DRAFT) | Q(published_at__lte=now - SETTLING))
+    found = due.order_by("-state", "number").first()
+    earlier = _behind().filter(state=State.PUBLISHED)
+    if found and found.state == State.DRAFT and earlier.exists():
+        return None  # it counts what would change of what is in force by then
+    return None if found and earlier.filter(number__lt=found.number).exists() else found
+
+
+def _go_on(version: MappingVersion, now: datetime) -> int:
+    """The next messages of a version, in one transaction; how many were covered. 0: another process is at it."""
+    with transaction.atomic():
+        skip = connection.features.has_select_for_update_skip_locked
+        found = (
+            _behind().select_for_update(skip_locked=skip).filter(pk=version.pk, state=version.state).first()
+        )
+        if found is None:
+            return 0
+        return _read_some(found, now)
+
+
+def _read_some(version: MappingVersion, now: datetime) -> int:
+    upto = min(version.replayed_to + SLICE, version.replay_to)
+    affected = Affected.of(changes(version))
+    ids = affected.messages(version.replayed_to, upto)
+    if len(ids) > TOGETHER:
+        ids = ids[:TOGETHER]
+        upto = ids[-1]
+    mapping = Mapping(version.number, _codes(version))
+    difference = Difference.read(version.preview)
+    if version.state == State.DRAFT:
+        quarantine.isolated(
+            ids,
+            lambda some: difference.merge(_compare(some, affected, mapping)),
+            lambda pk, problem: None,  # not counted: it will be set aside when it is read anew for good
+        )
+        version.preview = difference.stored()
+    else:
+        quarantine.isolated(
+            ids,
+            lambda some: _count_changed(
+                version, _bring_in_line(Read.of(some, affected, mapping), version, now)
+            ),
+            lambda pk, problem: quarantine.failed(Kind.REPLAY_MESSAGE, pk, problem, now),
+        )
+    covered = upto - version.replayed_to
+    version.replayed_to = upto
+    version.replayed_at = None if version.replaying else now
+    version.save(update_fields=["preview", "replayed_to", "changed", "replayed_at"])
+    return covered
+
+
+def _count_changed(version: MappingVersion, changed: int) -> None:
+    version.changed += changed
+
+
+def run_failed(now: datetime) -> int:
+    """Try the messages once more, each alone, that could not be read anew; return how many came to an end."""
+    return sum(
+        quarantine.run(Kind.REPLAY_MESSAGE, pk, partial(_once_more, pk, now), now)
+        for pk in quarantine.due(Kind.REPLAY_MESSAGE, now, FAILED_LIMIT)
+    )
+
+
+@transaction.atomic
+def _once_more(message: int, now: datetime) -> int:
+    """Bring one message in line with what is in force by now."""
+    version = MappingVersion.objects.filter(state=State.PUBLISHED).latest("number")
+    _bring_in_line(Read.of([message], Affected.everything(), mappings.latest()), version, now)
+    return 1
 
 
 def _behind() -> QuerySet[MappingVersion]:
     """Versions with messages still to be looked at."""
     return MappingVersion.objects.filter(replayed_to__lt=F("replay_to"))
-
-
-def _claim(now: datetime) -> MappingVersion | None:
-    """The version to work on, locked: publications in their order, the draft's preview last."""
-    behind = _behind()
-    due = behind.filter(Q(state=State.DRAFT) | Q(published_at__lte=now - SETTLING))
-    skip = connection.features.has_select_for_update_skip_locked
-    found = due.select_for_update(skip_locked=skip).order_by("-state", "number").first()
-    if found and behind.filter(state=State.PUBLISHED, number__lt=found.number).exists():
-        return None  # an earlier one is being worked on elsewhere
-    return found
 
 
 def _codes(version: MappingVersion) -> dict[Key, Any]:
@@ -157,6 +227,12 @@ class Affected:
     statuses: frozenset[str]
     codes: frozenset[str]
     classes: frozenset[str]  # beginnings of codes, for rows that stand for a class of them
+    all: bool = False
+
+    @classmethod
+    def everything(cls) -> Affected:
+        """Whatever a provider said."""
+        return cls(frozenset(), frozenset(), frozenset(), frozenset(), frozenset(), all=True)
 
     @classmethod
     def of(cls, told: Iterable[Change]) -> Affected:
@@ -195,6 +271,8 @@ class Affected:
         return sorted(found)
 
     def concerns(self, event: StatusEvent) -> bool:
+        if self.all:
+            return event.receipt_id is not None
         status, code = event.native_status.lower(), event.native_code.lower()
         in_class = bool(ENHANCED.fullmatch(code)) and any(code.startswith(each) for each in self.classes)
         return status in self.statuses or code in self.codes or in_class
@@ -207,6 +285,7 @@ class Read:
     messages: dict[int, Message]
     events: dict[int, list[StatusEvent]]
     concerned: list[StatusEvent]
+    own_words: set[int] = field(default_factory=set)  # messages whose person said no by what they did
 
     @classmethod
     def of(cls, ids: Sequence[int], affected: Affected, mapping: Mapping) -> Read:
@@ -228,10 +307,22 @@ class Read:
             report = reports.get((event.message_id, event.fact)) or Report(
                 "", "", message.channel, event.native_status, event.native_code
             )
-            meaning = mapping.translate(providers.get(message.account_id, ""), report).meaning
+            provider = providers.get(message.account_id, "")
+            meaning = mapping.translate(provider, report).meaning
+            if _is_own_word(event, provider, report):
+                self.own_words.add(event.message_id)
             meaning = weaken(event.message_id, meaning)
             event.status, event.failure_class, event.fault, event.evidence = map(str, meaning)
             event.standing = standing(meaning, event.fact)
+
+    def mistaken(self, ids: Iterable[int]) -> list[Mistaken]:
+        """The opt-outs of those of these messages on which nobody but the provider's code stands for one."""
+        found = (self.messages[pk] for pk in ids if pk not in self.own_words)
+        return [
+            Mistaken(m.address.value, m.settled_at, m.pk)
+            for m in found
+            if m.disposition == Disposition.OPTOUT and m.settled_at
+        ]
 
     def shown(self, message: int) -> tuple[str, str]:
         """(disposition, fault) that a message has with these events."""
@@ -242,6 +333,15 @@ class Read:
             return str(Disposition.PENDING), str(Fault.NONE)
         goal = self.messages[message].goal
         return str(disposition(event.status, event.failure_class, event.fault, goal)), event.fault
+
+
+def _is_own_word(event: StatusEvent, provider: str, report: Report) -> bool:
+    """Whether an event reports what the person did, a complaint or leaving, rather than why something was refused.
+
+    By the tables as they came: an edited row cannot make a refusal the person's own word, nor the reverse.
+    """
+    meant = shipped().translate(provider, report).meaning.status
+    return meant == Status.COMPLAINED or (meant == Status.OPTED_OUT and not event.native_code)
 
 
 def _reports(events: Sequence[StatusEvent], providers: Fields[int, str]) -> dict[tuple[int, int], Report]:
@@ -271,8 +371,9 @@ def _waiting(receipt: Receipt) -> Waiting:
 # ---- Counting ----------------------------------------------------------------------------------------------
 
 
-def _compare(read: Read, difference: Difference) -> None:
-    """Add what would change for these messages."""
+def _compare(ids: Sequence[int], affected: Affected, mapping: Mapping) -> Difference:
+    """What would change for these messages."""
+    read, difference = Read.of(ids, affected, mapping), Difference()
     other: dict[int, tuple[str, str]] = {}
     for pk in sorted({event.message_id for event in read.concerned}):
         message, shown = read.messages[pk], read.shown(pk)
@@ -286,6 +387,28 @@ def _compare(read: Read, difference: Difference) -> None:
     well = {p for p in after if after[p].hard_fails < enough[p] <= before[p].hard_fails}
     difference.crossing += len(crossing)
     difference.lifting += _blocks(messages, well).count()
+    none_any_more = [pk for pk, (bucket, _) in other.items() if bucket != Disposition.OPTOUT]
+    difference.freed += _freed(read, none_any_more, affected, mapping)
+    return difference
+
+
+def _freed(read: Read, ids: Sequence[int], affected: Affected, mapping: Mapping) -> int:
+    """How many people only such opt-outs keep from being written to; each counted at the last of them."""
+    mistaken = {one.message: one for one in read.mistaken(ids)}
+    grounds: dict[str, list[int]] = {}
+    for key, rows in own_blocks(match_key(one.value) for one in mistaken.values()).items():
+        messages = [message_of(row) for row in rows]
+        known = [message for message in messages if message is not None]
+        if len(known) == len(messages) and max(known) in mistaken:
+            grounds[key] = known
+    others = {message for those in grounds.values() for message in those} - mistaken.keys()
+    rest = Read.of(sorted(others), affected, mapping)
+    fallen = mistaken.keys() | {
+        one.message
+        for one in rest.mistaken(pk for pk in rest.messages if rest.shown(pk)[0] != Disposition.OPTOUT)
+    }
+    free = [max(those) for those in grounds.values() if fallen.issuperset(those)]
+    return len({read.messages[message].contact_id for message in free})
 
 
 def _limits(messages: Iterable[Message]) -> dict[tuple[int, str], int]:
@@ -344,26 +467,29 @@ def _bring_in_line(read: Read, version: MappingVersion, now: datetime) -> int:
         )
     moved = reproject(sorted(read.messages), now)
     _leave_in_peace(moved, now)
-    _lift([read.messages[message.pk] for message in moved], moved, f"version {version.number}", now)
+    _lift(read, moved, f"version {version.number}", now)
+    # What is an opt-out now holds at once: also what an earlier version had lifted.
+    apply_opt_outs([message for message in moved if message.disposition == Disposition.OPTOUT], now)
     return len(moved)
 
 
 def _leave_in_peace(moved: Sequence[Message], now: datetime) -> None:
-    """Nothing is sent any more on behalf of attempts this old."""
+    """Nothing is sent by itself any more on behalf of attempts this old; what a colleague sends on later is."""
     old = [m.recipient_id for m in moved if not m.handed_over_at or m.handed_over_at < now - STILL_WORTH_IT]
-    recipients = list(Recipient.objects.filter(pk__in=old, automatic=True))
-    for recipient in recipients:
-        recipient.automatic = False
-    rewrite(recipients, ["automatic"])
+    for part in in_lists(set(old)):
+        Recipient.objects.filter(pk__in=part).update(read_anew_at=now)
 
 
-def _lift(before: Sequence[Message], after: Sequence[Message], note: str, now: datetime) -> None:
-    """Blocks that stood for what these messages no longer say are lifted. New ones come by the ordinary rules."""
+def _lift(read: Read, moved: Sequence[Message], note: str, now: datetime) -> None:
+    """Blocks that stood for what these messages no longer say are lifted. New ones come by the ordinary rules.
+
+    What a person said themselves stays, whatever the provider's words are taken for.
+    """
+    before = [read.messages[message.pk] for message in moved]
     failed = [message for message in before if message.disposition == Disposition.BOUNCED_HARD]
     health = refresh({(m.contact_id, m.address_id, m.channel) for m in failed})
     enough = _limits(failed)
     well = {pair for pair, found in health.items() if found.hard_fails < enough[pair]}
     lift_mistaken(_blocks(failed, well), note=note, now=now)
-    for was, now_is in zip(before, after, strict=True):
-        if was.disposition == Disposition.OPTOUT != now_is.disposition and was.settled_at:
-            take_back_opt_out(value=was.address.value, at=was.settled_at, note=note, now=now)
+    none_any_more = [message.pk for message in moved if message.disposition != Disposition.OPTOUT]
+    take_back_opt_outs(read.mistaken(none_any_more), note=note, now=now)

@@ -241,7 +241,17 @@ class CodeForm(forms.Form):
         ]
 
 
-class NoteForm(forms.Form):
+class ConfirmForm(forms.Form):
+    """How many people who opted out somebody accepts to have written to again; 0 for nothing that can be read."""
+
+    confirmed = forms.CharField(label="Confirmation", required=False, max_length=20)
+
+    def clean_confirmed(self) -> int:
+        typed = self.cleaned_data["confirmed"].replace(",", "").strip()
+        return int(typed) if typed.isascii() and typed.isdigit() else 0
+
+
+class NoteForm(ConfirmForm):
     note = forms.CharField(
         label="Why", max_length=300, help_text="It stays with the version, with your name.",
         error_messages={"required": "Say why: it stays with the version, and whoever reads it later wants to know."},

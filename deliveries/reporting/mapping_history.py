@@ -212,6 +212,11 @@ def moves(difference: Difference) -> list[Move]:
     ]
 
 
+def freed(n: int, about: str = "") -> str:
+    """The first thing to know about a change: who said no and would be written to all the same; '' for nobody."""
+    return f"{about}{count_of(n, 'person', 'people')} who opted out would be written to again." if n else ""
+
+
 def headline(difference: Difference) -> str:
     """The whole of it in one sentence."""
     if not difference.messages:

@@ -15,7 +15,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
 from deliveries.mappings import drafts, rereading
-from deliveries.mappings.drafts import CannotChange
+from deliveries.mappings.drafts import CannotChange, NotConfirmed
 from deliveries.models import CodeMapping, MappingVersion
 from deliveries.reporting import mapping_history
 from deliveries.reporting.code_forms import NoteForm, RemoveForm
@@ -41,6 +41,8 @@ def _draft_page(request: HttpRequest, form: NoteForm, status: int = 200) -> Http
             "changes": mapping_history.changed(drafts.changes(found)),
             "counted": mapping_history.counted(found),
             "percent": mapping_history.percent(found),
+            "freed": mapping_history.freed(difference.freed),
+            "freed_count": difference.freed,
             "headline": mapping_history.headline(difference),
             "moves": mapping_history.moves(difference),
             "aftermath": mapping_history.aftermath(difference),
@@ -60,6 +62,8 @@ def _acting(request: HttpRequest, act: Callable[[MappingVersion], str], *, bell:
             said = act(found)
             if bell:
                 transaction.on_commit(ring)
+    except NotConfirmed:
+        raise
     except CannotChange as problem:
         messages.error(request, str(problem))
         return False
@@ -121,9 +125,19 @@ def publish(request: HttpRequest) -> HttpResponse:
             raise CannotChange(
                 "The draft was changed or counted anew since you looked. Look again, then publish."
             )
-        drafts.publish(found, note=form.cleaned_data["note"], by=who(request), now=timezone.now())
+        drafts.publish(
+            found,
+            note=form.cleaned_data["note"],
+            by=who(request),
+            now=timezone.now(),
+            confirmed=form.cleaned_data["confirmed"],
+        )
         number = found.pk
         return f"Version {number} is in force. What came in before is being read anew."
 
-    done = _acting(request, act, bell=True)
+    try:
+        done = _acting(request, act, bell=True)
+    except NotConfirmed as problem:
+        form.add_error("confirmed", str(problem))
+        return _draft_page(request, form, status=422)
     return redirect("mappings:version", number) if done else redirect("mappings:draft")

@@ -14,9 +14,10 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
 from deliveries.mappings import drafts, rereading
-from deliveries.mappings.drafts import CannotChange
+from deliveries.mappings.drafts import CannotChange, NotConfirmed
 from deliveries.models import MappingVersion
 from deliveries.reporting import mapping_history
+from deliveries.reporting.code_forms import ConfirmForm
 from deliveries.reporting.pages import fragment, swaps, who
 from deliveries.reporting.views.mappings.sections import EDIT, PUBLISH, READ, hurry, numbered
 from deliveries.tasks import ring
@@ -69,8 +70,14 @@ def _version_facts(found: MappingVersion) -> dict[str, Any]:
 def undo(request: HttpRequest, number: int) -> HttpResponse:
     """GET: what it would restore. POST: restore it, as a version of its own."""
     found = _version(number)
+    form = ConfirmForm(request.POST if request.method == "POST" else None)
     if request.method == "POST":
-        return _undo(request, found)
+        confirmed = form.cleaned_data["confirmed"] if form.is_valid() else 0
+        try:
+            return _undo(request, found, confirmed)
+        except NotConfirmed as problem:
+            form.add_error("confirmed", str(problem))
+    freed = drafts.freed_by_undoing(found)
     changes = numbered(drafts.changes(found), CHANGES_SHOWN, request)
     told = {
         **_version_facts(found),
@@ -78,15 +85,21 @@ def undo(request: HttpRequest, number: int) -> HttpResponse:
         # Backwards: what is in force now, and what would be again.
         "rows": mapping_history.changed(drafts.Change(one.key, one.after, one.before) for one in changes),
         "obstacle": mapping_history.obstacle(found, drafts.open_draft()),
+        "freed": mapping_history.freed(freed, "Up to "),
+        "freed_count": freed,
+        "form": form,
     }
-    return render(request, "mappings/undo.html", told)
+    return render(request, "mappings/undo.html", told, status=422 if form.errors else 200)
 
 
-def _undo(request: HttpRequest, found: MappingVersion) -> HttpResponse:
+def _undo(request: HttpRequest, found: MappingVersion, confirmed: int) -> HttpResponse:
+    """Raises NotConfirmed."""
     try:
         with transaction.atomic():
-            back = drafts.undo(found, by=who(request), now=timezone.now())
+            back = drafts.undo(found, by=who(request), now=timezone.now(), confirmed=confirmed)
             transaction.on_commit(ring)
+    except NotConfirmed:
+        raise
     except CannotChange as problem:
         messages.error(request, _sentence(str(problem)))
         return redirect("mappings:version", found.pk)
