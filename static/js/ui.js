@@ -1,9 +1,4 @@
-/* What pages need beyond htmx: selection, polling, toasts, errors, shortcuts, the phone menu. Works on attributes:
-   [data-tick] [data-tick-all] [data-bulk-count] [data-all-button data-total] [data-all]   selection in #results
-   [data-live data-outcomes]   polled with a `refresh` event      [data-open] [data-act]   what Enter and `a` press in a row
-   [data-menu] [data-fold] [data-help] [data-print] [data-close] [data-copy=css] [data-nap]   buttons      #s   search      #count   the result count
-   [popovertarget] of a dialog opens it modal
-   Nothing is stored but one flag: shortcuts switched off. */
+/* What pages need beyond htmx. Works on attributes; docs/interface.md lists them. */
 "use strict";
 (() => {
   const $ = (css, root = document) => root.querySelector(css);
@@ -105,7 +100,7 @@
     }
   });
 
-  /* Without a clipboard (no https, or not allowed) the text is selected, one key away from being copied. */
+  /* Without a clipboard (no https, not allowed) the text is selected, one key away from being copied. */
   async function copy(text) {
     try {
       await navigator.clipboard.writeText(text.textContent);
@@ -186,14 +181,26 @@
   on("htmx:beforeRequest", ({ detail }) => busy(detail.target, true));
   on("htmx:afterRequest", ({ detail }) => busy(detail.target, false));
 
-  function failure({ detail }) {
+  /* A request that was refused, or of which no byte has left, did nothing. Of any other nobody knows. */
+  function failure({ detail, type }) {
     failed?.remove();
-    const { verb, path, elt } = detail.requestConfig;
-    const retry = () => htmx.ajax(verb, path, { source: elt, target: detail.target });
-    const reason = detail.xhr?.getResponseHeader("X-Reason");
-    const text = reason || (verb === "get" ? `Could not refresh. Showing ${shownAt}.` : "That did not reach the server. Nothing was changed.");
-    failed = toast({ text, error: true, action: { label: "Retry", act: retry } });
+    const { requestConfig, target, xhr } = detail;
+    const { verb, path, elt } = requestConfig;
+    const reading = verb === "get";
+    const refused = xhr.status > 399 && xhr.status < 500;
+    const idle = refused || (type === "htmx:sendError" && !left);
+    const reason = xhr.getResponseHeader("X-Reason"); // the server's own word that it did nothing
+    const text = reason
+      || (reading ? `Could not refresh. Showing ${shownAt}.`
+        : idle ? `That ${refused ? "was refused" : "did not reach the server"}. Nothing was changed.`
+        : "We do not know whether it was done. Look before trying again.");
+    const again = { label: "Retry", act: () => htmx.ajax(verb, path, { source: elt, target }) };
+    const action = reason || reading || idle ? again : { label: "Look", act: () => location.reload() };
+    failed = toast({ text, error: true, action });
   }
+  let left = false;
+  on("htmx:beforeSend", () => (left = false));
+  on("htmx:xhr:progress", () => (left = true));
   ["htmx:responseError", "htmx:sendError", "htmx:timeout"].forEach((type) => on(type, failure));
 
   let hadFocus = false;
@@ -205,7 +212,7 @@
     showCount();
   });
   on("htmx:afterSettle", () => {
-    // What had the focus is gone: the result count takes it, so that a keyboard user does not start at the top again.
+    // What had the focus is gone: the count takes it, or a keyboard user would start at the top again.
     if (hadFocus && document.activeElement === document.body) $("#count")?.focus();
     hadFocus = false;
   });
@@ -232,7 +239,7 @@
       const count = outcomes(page) - outcomes(document);
       if (count > 0) announce(live, count);
     } catch {
-      // No network: the next round tries again, and the page says itself how old it is.
+      // No network: the next round tries again.
     }
   }
 

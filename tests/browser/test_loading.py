@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 
 import pytest
 from django.utils import timezone
@@ -13,6 +14,7 @@ from deliveries.models import Message
 from deliveries.receiving.recording import record_all
 from deliveries.tallies import fold_all
 from tests import factories
+from tests.browser.clicking import click_visibly
 from tests.browser.watching import Watch
 from tests.browser.world import LIVE, REPORT
 
@@ -64,24 +66,45 @@ def test_a_failing_fragment_keeps_the_rows_and_retry_brings_the_new_ones(
     expect(toast).to_have_count(0)
 
 
-def test_an_action_that_does_not_arrive_says_that_nothing_changed(page: Page, watch: Watch) -> None:
-    watch.expect(BROKEN)
+NOT_DONE = "did not reach the server. Nothing was changed."
+NOBODY_KNOWS = "We do not know whether it was done. Look before trying again."
+# (what becomes of the request, whether it had left, what the reader is told, what is offered)
+FAILURES: list[tuple[Callable[[Route], None], bool, str, str]] = [
+    (lambda route: route.abort("connectionrefused"), False, NOT_DONE, "Retry"),
+    (lambda route: route.abort("internetdisconnected"), False, NOT_DONE, "Retry"),
+    (lambda route: route.abort("connectionreset"), True, NOBODY_KNOWS, "Look"),
+    (lambda route: route.abort("timedout"), True, NOBODY_KNOWS, "Look"),
+    (lambda route: route.fulfill(status=403), True, "That was refused. Nothing was changed.", "Retry"),
+    (lambda route: route.fulfill(status=413), True, "That was refused. Nothing was changed.", "Retry"),
+    (lambda route: route.fulfill(status=500), True, NOBODY_KNOWS, "Look"),
+    (lambda route: route.fulfill(status=502), True, NOBODY_KNOWS, "Look"),
+    (lambda route: route.fulfill(status=504), True, NOBODY_KNOWS, "Look"),
+    (lambda route: route.fulfill(status=503, headers={"X-Reason": "Busy."}), True, "Busy.", "Retry"),
+]
+
+
+def test_an_action_that_fails_says_what_is_known_of_it(page: Page, watch: Watch) -> None:
+    watch.expect(r"Failed to load resource|answer [45]|request failed|htmx-2.min.js")
     page.goto("/queues/retry/")
-    page.locator("[data-act]").first.click()
-    toast = page.locator(".toast:not(.is-error)")
-    expect(toast).to_contain_text("retry leaves in a minute")
-    page.wait_for_load_state()  # the toast stands in the page before its script listens
-    page.route("**/undo/", lambda route: route.abort())
+    page.wait_for_load_state()
+    held: list[Route] = []
+    page.route("**/undo/", lambda route: held.append(route))
 
-    # Only a toast that the script made asks by htmx; this one stood in the page.
-    page.evaluate(
-        """(undo) => document.dispatchEvent(
-             new CustomEvent("toast", { detail: { text: "Retry: done again.", undo_url: undo } }))""",
-        toast.locator("form").get_attribute("action"),
-    )
-    page.locator(".toast", has_text="done again").get_by_role("button", name="Undo").click()
+    for become, had_left, says, offers in FAILURES:
+        page.evaluate(
+            """() => document.dispatchEvent(
+                 new CustomEvent("toast", { detail: { text: "Retry: done.", undo_url: "/batches/1/undo/" } }))"""
+        )
+        with page.expect_request("**/undo/"):
+            click_visibly(page.locator(".toast", has_text="Retry: done.").get_by_role("button", name="Undo"))
+        if had_left:
+            page.evaluate("document.dispatchEvent(new CustomEvent('htmx:xhr:progress'))")
+        become(held.pop())
 
-    expect(page.locator(".toast.is-error")).to_contain_text("Nothing was changed")
+        toast = page.locator(".toast.is-error")
+        expect(toast).to_contain_text(says)
+        expect(toast.get_by_role("button", name=offers)).to_be_visible()
+        toast.get_by_role("button", name="Dismiss").click()
 
 
 def test_a_live_report_refreshes_by_itself_but_not_under_busy_hands(page: Page) -> None:
@@ -100,7 +123,13 @@ def test_a_live_report_refreshes_by_itself_but_not_under_busy_hands(page: Page) 
     expect(page.locator("[data-tick]:checked")).to_have_count(1)
     page.locator(".newbar").get_by_role("button", name="Show").click()
     expect(page.locator(".newbar")).to_have_count(0)
-    expect(page.locator("#kpis .kpi-sub").first).to_have_text(re.compile(r"^\s*1 of "))
+    expect(page.locator("#kpis .kpi-sub").first).to_have_text(re.compile(r"^\s*1 of 1 settled"))
+    drawn = page.evaluate(
+        "document.querySelector('#chart').data.find((each) => each.meta === 'pending').text[0]"
+    )
+    told = page.locator("#twin-table tbody td").nth(2).text_content()
+    assert drawn.startswith(f"{told} (")
+    assert page.locator("#kpis [data-b=pending] .kpi-n").text_content() == told
 
 
 def deliver_one() -> None:
