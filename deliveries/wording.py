@@ -23,9 +23,9 @@ WEAK = frozenset({"handed_over", "assumed"})
 
 # Why we withdrew a message, beyond the gate's own reasons.
 WITHDRAWN = {
-    "undone": "Withdrawn before it left: the bulk action was undone.",
-    "stopped": "Withdrawn before it left: a colleague stopped it.",
-    "superseded": "Withdrawn before it left: another attempt arrived first.",
+    "undone": "Canceled before it left: the bulk action was undone.",
+    "stopped": "Canceled before it left: a colleague stopped it.",
+    "superseded": "Canceled before it left: another attempt arrived first.",
 }
 
 
@@ -70,5 +70,5 @@ def withdrawal(reason: str) -> str:
     if reason in WITHDRAWN:
         return WITHDRAWN[reason]
     if reason in {one.value for one in Reason}:
-        return f"Withdrawn before it left: {REASONS[Reason(reason)].sentence}."
-    return "Withdrawn before it left."
+        return f"Canceled before it left: {REASONS[Reason(reason)].sentence}."
+    return "Canceled before it left."

@@ -144,10 +144,10 @@ def test_the_table_is_plain_sentences_in_our_vocabulary():
     [
         ("undone", "was undone"),
         ("superseded", "another attempt"),
-        ("suppressed", "Withdrawn"),
-        ("odd", "Withdrawn"),
+        ("suppressed", "Canceled"),
+        ("odd", "Canceled"),
     ],
 )
 def test_what_we_withdrew_says_why(reason, words):
     assert words in withdrawal(reason)
-    assert withdrawal(reason).startswith("Withdrawn before it left")
+    assert withdrawal(reason).startswith("Canceled before it left")

@@ -71,7 +71,7 @@ def test_what_is_compared_is_the_same_number_of_days_before(marketer):
 
     page = marketer.get("/?days=7").content.decode()
 
-    assert "3 of 4 messages." in page
+    assert "3 of 4 settled" in page
     assert "50.0% in the 7 days before" in page
     assert "before" not in re.search(r"Pending</span>.*?</div>\s*</div>", page, re.DOTALL).group()
 

@@ -109,7 +109,8 @@ def test_people_reached_in_the_end_stand_beside_the_rate_of_attempts(marketer):
 
     page, listed = marketer.get(url(campaign)).content.decode(), marketer.get("/campaigns/").content.decode()
 
-    assert "2 of 5 messages." in page
+    assert "2 of 5 settled" in page
+    assert "40.0% of 5 sent" in page
     assert "2 of 4 people reached, 50.0%" in page
     assert "50.0% <small>2 of 4</small>" in listed
 
@@ -309,7 +310,7 @@ def test_a_campaign_that_was_canceled_before_it_began_says_so(marketer):
 
     page = marketer.get(url(campaign)).content.decode()
 
-    assert re.search(r"canceled before anything left:\s+2 messages withdrawn", page)
+    assert re.search(r"canceled before anything left:\s+2 messages canceled", page)
     assert "Delivery rate" not in page
     assert "campaign_not_sending" not in page
 
@@ -387,3 +388,55 @@ def test_a_page_that_speaks_of_another_state_is_loaded_anew(login):
         client.get(campaign.get_absolute_url(), headers={**asked, "X-State": "launching"})["HX-Refresh"]
         == "true"
     )
+
+
+def test_messages_canceled_before_they_left_are_counted_and_listed_nowhere_but_apart(marketer):
+    campaign = reporting_rows.campaign([0, 0, 1, 3, 3])
+    mine = campaign.messages.order_by("pk")
+    for message in mine.filter(status="sent"):
+        mine.filter(pk=message.pk).update(status="canceled", disposition="", reason_code="undone")
+    reporting_rows.count()
+
+    page = marketer.get(url(campaign))
+    text = " ".join(re.sub(r"<[^>]+>", "", page.content.decode()).split())
+
+    assert (shown_count(page), rows(page)) == (3, 3)
+    assert "3 messages" in text
+    assert "All outcomes 3" in text
+    assert "Messages 3 = 2 delivered" in text
+    assert "2 more canceled before they left" in text
+    assert b"".join(marketer.get(f"{url(campaign)}export/").streaming_content).count(b"\n") == 1 + 3
+    apart = marketer.get(url(campaign, "status=canceled"))
+    assert (shown_count(apart), rows(apart)) == (2, 2)
+    assert ">Canceled<" in apart.content.decode()
+    for query in ("channel=sms", "source=-", "carrier=Carrier+A", "updated=7d"):
+        assert (
+            shown_count(marketer.get(url(campaign, query))) == rows(marketer.get(url(campaign, query))) <= 3
+        )
+
+
+def test_the_filter_offers_what_pills_say_each_word_once(marketer):
+    campaign = reporting_rows.campaign([0, 1, 2, 3, 4, 5, 6])
+    page = marketer.get(url(campaign)).content.decode()
+    select = re.search(r'<select name="status".*?</select>', page, re.DOTALL).group()
+    offered = dict(re.findall(r'<option value="(\w+)"[^>]*>([^<]+)<', select))
+
+    pills = set(re.findall(r'<span class="pill" data-b="\w+"><svg.*?</svg>([^<]+)</span></td>', page))
+
+    assert len(pills) == 7
+    assert sorted(offered.values()) == sorted(set(offered.values()))
+    for label in pills:
+        value = next(key for key, words in offered.items() if words == label)
+        found = marketer.get(url(campaign, f"status={value}")).content.decode()
+        assert set(
+            re.findall(r'<span class="pill" data-b="\w+"><svg.*?</svg>([^<]+)</span></td>', found)
+        ) == {label}
+
+
+def test_a_link_to_a_status_with_the_name_of_a_pill_still_counts(marketer):
+    campaign = reporting_rows.campaign([0, 5, 5])
+
+    page = marketer.get(url(campaign, "status=opted_out"))
+
+    assert shown_count(page) == 2
+    assert b'<option value="opted_out" selected>Opted out' in page.content

@@ -97,8 +97,11 @@ def test_times_stand_by_the_clock_of_the_reader_too_and_the_clock_is_named(login
     campaign = reporting_rows.campaign([1])
     campaign.messages.update(created_at=datetime(2026, 7, 1, 22, 30, tzinfo=UTC))
 
-    with timezone.override("Asia/Tokyo"):
-        [line] = exported(login("marketer"), f"/campaigns/{campaign.slug}/export/")
+    client = login("marketer")
+    client.cookies["tz"] = "Asia/Tokyo"
+
+    with timezone.override(None):  # the zone stays for as long as the file is read
+        [line] = exported(client, f"/campaigns/{campaign.slug}/export/")
 
     assert line["created_utc"] == "2026-07-01T22:30:00+00:00"
     assert (line["created_local"], line["time_zone"]) == ("2026-07-02 07:30:00", "Asia/Tokyo")

@@ -5,11 +5,13 @@ from django.db.models import F
 from django.utils import timezone
 
 from campaigns.models import Campaign, Recipient
-from deliveries.models import CarrierTally, DayTally, RecipientTally, SourceTally
+from deliveries.models import CarrierTally, DayTally, QueueEntry, RecipientTally, SourceTally
 from deliveries.reporting.charts import finding, outcome_by_channel
 from deliveries.reporting.day_figures import overview
-from deliveries.reporting.figures import Outcomes, campaign_figures, lines, percent
+from deliveries.reporting.figures import Outcomes, campaign_figures, lines
+from deliveries.reporting.rounding import percent, percent_of
 from deliveries.statuses import Disposition
+from deliveries.templatetags.ui import share
 from tests import factories, reporting_rows
 
 
@@ -17,7 +19,7 @@ def outcomes(**counts: int) -> Outcomes:
     return Outcomes(counts)
 
 
-def test_the_rate_counts_what_was_sent_and_leaves_the_withdrawn_out():
+def test_the_rate_counts_what_was_sent_and_leaves_the_canceled_out():
     found = Outcomes({"DELIVERED": 90, "PENDING": 5, "BOUNCED_HARD": 5, "": 50})
 
     assert found.sent == 100
@@ -30,7 +32,17 @@ def test_the_rate_counts_what_was_sent_and_leaves_the_withdrawn_out():
     [
         ({}, "Nothing sent yet"),
         ({"DELIVERED": 89, "PENDING": 11}, "Too early to judge"),
-        ({"DELIVERED": 90, "PENDING": 10}, "Below the 95% target"),
+        ({"DELIVERED": 0, "PENDING": 100}, "Too early to judge"),
+        ({"DELIVERED": 90, "PENDING": 10}, "On target"),  # of what has settled, all arrived
+        ({"DELIVERED": 40, "BOUNCED_HARD": 11, "PENDING": 49}, "Below the 90% floor"),  # 89 of 100 at best
+        ({"DELIVERED": 40, "BOUNCED_HARD": 10, "PENDING": 50}, "Below the 95% target"),  # 90 at best
+        ({"DELIVERED": 40, "BOUNCED_HARD": 6, "PENDING": 54}, "Below the 95% target"),
+        ({"DELIVERED": 40, "BOUNCED_HARD": 5, "PENDING": 55}, "Too early to judge"),  # 95 can still be met
+        ({"DELIVERED": 86, "BOUNCED_HARD": 5, "PENDING": 9}, "Below the 95% target so far"),
+        ({"DELIVERED": 870, "BOUNCED_HARD": 40, "PENDING": 90}, "On target"),
+        ({"DELIVERED": 800, "BOUNCED_HARD": 101, "PENDING": 99}, "Below the 90% floor"),
+        ({"DELIVERED": 1, "BOUNCED_HARD": 0, "PENDING": 0, "": 99}, "On target"),
+        ({"": 5}, "Nothing sent yet"),
         ({"DELIVERED": 899, "UNKNOWN": 101}, "Below the 90% floor"),
         ({"DELIVERED": 900, "UNKNOWN": 100}, "Below the 95% target"),
         ({"DELIVERED": 949, "UNKNOWN": 51}, "Below the 95% target"),
@@ -43,10 +55,29 @@ def test_the_verdict_is_in_words(counts, words):
 
 @pytest.mark.parametrize(
     ("share", "words"),
-    [(None, "n/a"), (0, "0%"), (0.8996, "89.9%"), (0.95, "95.0%"), (0.9999, "99.9%"), (1, "100%")],
+    [
+        (None, "—"),
+        (0, "0%"),
+        (0.0004, "<0.1%"),
+        (0.8996, "89.9%"),
+        (0.95, "95.0%"),
+        (0.9999, "99.9%"),
+        (1, "100%"),
+    ],
 )
-def test_a_rate_is_never_rounded_up_over_a_mark(share, words):
+def test_a_rate_is_never_rounded_up_over_a_mark_and_a_little_is_never_none(share, words):
     assert percent(share) == words
+
+
+@pytest.mark.parametrize("n", [0, 1, 46, 1_000, 8_996, 9_499, 9_999, 10_000])
+def test_a_rate_a_share_and_the_end_of_a_bar_are_written_alike(n):
+    arrived = {"sms": outcomes(DELIVERED=n, BOUNCED_HARD=10_000 - n)}
+    figure = outcome_by_channel(arrived)
+
+    assert percent(arrived["sms"].settled_rate) == share(n, 10_000) == percent_of(n, 10_000)
+    assert figure["layout"]["annotations"][0]["text"] == share(10_000 - n, 10_000)
+    for trace in figure["data"]:
+        assert trace["text"] == [f"{10_000 - n:,} ({share(10_000 - n, 10_000)})"]
 
 
 @pytest.mark.django_db
@@ -92,7 +123,7 @@ def test_the_line_of_a_bucket_names_its_worst_source():
     kpis = campaign_figures(campaign).kpis({one.pk: one.name for one in lists})
 
     permanent = next(kpi for kpi in kpis if kpi.bucket == "permanent")
-    assert (permanent.n, permanent.line) == (3, "67% from Partner list B")
+    assert (permanent.n, permanent.line) == (3, "66.6% from Partner list B")
 
 
 @pytest.mark.django_db
@@ -178,3 +209,34 @@ def test_buckets_keep_one_order_in_every_stack():
 )
 def test_what_is_unknown_makes_the_rate_a_band(counts, band):
     assert Outcomes(counts).band == band
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("planned", "line"),
+    [
+        (0, "3 need somebody"),
+        (1, "2 need somebody, 1 handled"),
+        (2, "1 needs somebody, 2 handled"),
+        (3, "all handled: retried, moved, planned or closed"),
+    ],
+)
+def test_the_retryable_say_how_many_wait_for_somebody(planned, line):
+    campaign = reporting_rows.campaign([1, 1, 1, 0])
+    chosen = QueueEntry.objects.order_by("pk").values("pk")[:planned]
+    QueueEntry.objects.filter(pk__in=list(chosen.values_list("pk", flat=True))).update(due_at=timezone.now())
+
+    kpis = campaign_figures(campaign).kpis({})
+
+    retryable = next(kpi for kpi in kpis if kpi.bucket == "retryable")
+    assert (retryable.n, retryable.line) == (3, line)
+
+
+@pytest.mark.django_db
+def test_a_retry_that_was_made_needs_nobody():
+    campaign = reporting_rows.campaign([1, 1])
+    QueueEntry.objects.earliest("pk").delete()
+
+    [line] = [kpi.line for kpi in campaign_figures(campaign).kpis({}) if kpi.bucket == "retryable"]
+
+    assert line == "1 needs somebody, 1 handled"

@@ -1,4 +1,7 @@
-"""Rows to plotly figures, as plain dicts. No colours: each trace names its bucket in `meta`, the script paints it."""
+"""Rows to plotly figures, as plain dicts. No colours: each trace names its bucket in `meta`, the script paints it.
+
+Besides a bucket `meta` may be "ink", "ink2", "line" or "accent"; shapes and annotations carry such a name in `name`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from contacts.channels import Channel
-from deliveries.reporting.figures import Outcomes, percent
+from deliveries.reporting.figures import BELOW, Outcomes
+from deliveries.reporting.rounding import percent, percent_of
 from deliveries.statuses import BUCKETS, Disposition
 
 LIMIT_LINE = 5.0  # percent not delivered at which a channel misses the 95 % target
@@ -41,9 +45,13 @@ def _trace(
         "meta": bucket,
         "y": [_name(channel) for channel in shown],
         "x": [round(100 * channels[one].of(disposition) / channels[one].sent, 2) for one in shown],
-        "text": [f"{channels[one].of(disposition):,}" for one in shown],
+        "text": [
+            f"{n:,} ({percent_of(n, channels[one].sent)})"
+            for one in shown
+            for n in [channels[one].of(disposition)]
+        ],
         "textposition": "none",
-        "hovertemplate": "%{y}, %{fullData.name}: %{text} (%{x:.1f}%)<extra></extra>",
+        "hovertemplate": "%{y}, %{fullData.name}: %{text}<extra></extra>",
     }
 
 
@@ -76,7 +84,7 @@ def _end(channel: Channel, end: float) -> dict[str, Any]:
     return {
         "x": round(end, 2),
         "y": _name(channel),
-        "text": f"{end:.1f}%",
+        "text": percent(end / 100),
         "showarrow": False,
         "xanchor": "left",
         "xshift": 6,
@@ -114,8 +122,7 @@ def twin(channels: Mapping[str, Outcomes]) -> list[tuple[str, int, list[int], st
 def verdict_icon(outcomes: Outcomes) -> str:
     """The icon beside the verdict: a verdict is never said by colour alone."""
     bucket = outcomes.verdict.bucket
-    below = (BUCKETS[Disposition.BOUNCED_HARD], BUCKETS[Disposition.PENDING_RETRY])
-    return "down" if bucket in below else bucket
+    return "down" if bucket in BELOW else bucket
 
 
 def finding(channels: Mapping[str, Outcomes]) -> str:

@@ -47,12 +47,12 @@ STATUS_GROUPS = {
         Status.COMPLAINED: "The recipient reported it as unwanted.",
     },
     "Neither": {
-        Status.CANCELED: "It was withdrawn before it left.",
+        Status.CANCELED: "It was canceled before it left.",
         Status.UNKNOWN: "The word says nothing about what became of it. Choose this rather than guess.",
     },
 }
 CLASS_HELP = {
-    FailureClass.NONE: "No failure: under way, arrived or withdrawn.",
+    FailureClass.NONE: "No failure: under way, arrived or canceled.",
     FailureClass.TEMPORARY: "May work later: phone off, mailbox full, line busy, network down.",
     FailureClass.PERMANENT: "Will fail again: no such number or mailbox, landline, channel not possible.",
     FailureClass.COMPLIANCE: "A registration, a policy or a reputation stands in the way.",
@@ -109,7 +109,7 @@ RULES = [
           statuses=FAILURES, classes={C.NONE}),
     _rule("failure_class", "This status passes by itself. Choose Temporary, or the status Undelivered.",
           statuses=PASSING, classes=set(C) - {C.TEMPORARY, C.UNKNOWN}),
-    _rule("failure_class", "What was withdrawn has not failed. Choose the class None.",
+    _rule("failure_class", "What was canceled has not failed. Choose the class None.",
           statuses={Status.CANCELED}, classes=set(C) - {C.NONE, C.UNKNOWN}),
     _rule("failure_class", "Somebody who opted out wants nothing more. Choose the class Opt-out.",
           statuses={Status.OPTED_OUT}, classes=set(C) - {C.OPT_OUT}),

@@ -229,7 +229,7 @@ AGAINST_THE_ADDRESS = (
     " (email: after the first) the address is blocked on this channel."
 )
 NOT_AGAINST_IT = "It is never tried again here. It does not count against the address."
-WITHDRAWN = "The message counts as withdrawn: it is in no bucket, and nothing follows."
+WITHDRAWN = "The message counts as canceled: it is in no bucket, and nothing follows."
 UNSURE = " As long as you are not certain, the recipient is not held responsible for it."
 
 
@@ -251,7 +251,7 @@ def outcome(key: Key, code: Code) -> Outcome:
 
 def word_of(bucket: str) -> str:
     """What a bucket is called; a message in none was withdrawn."""
-    return str(Disposition(bucket).label) if bucket else "Withdrawn"
+    return str(Disposition(bucket).label) if bucket else "Canceled"
 
 
 def _translated(key: Key, code: Code) -> Meaning:

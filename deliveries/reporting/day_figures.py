@@ -22,7 +22,7 @@ class Cell:
 
     @property
     def rate(self) -> float | None:
-        return self.outcomes.rate
+        return self.outcomes.settled_rate
 
     @property
     def tint(self) -> str:

@@ -76,7 +76,7 @@ def _cells(row: Row, event: StatusEvent | None, *, full: bool) -> list[Any]:
     message = row.message
     told = event.native_text if event else ""
     sentence = told if full else concealed(told)
-    result = Disposition(message.disposition).label if message.disposition else "Withdrawn"
+    result = Disposition(message.disposition).label if message.disposition else "Canceled"
     return [
         message.uuid, message.contact_id, message.contact.external_id, row.name,
         message.address.value if full else row.address, message.campaign.name,

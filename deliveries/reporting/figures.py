@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,20 +16,26 @@ from deliveries.models import (
     Account,
     CarrierTally,
     CodeTally,
-    Queue,
+    QueueEntry,
     QueueTally,
     RecipientTally,
     SourceTally,
     TallyDelta,
 )
 from deliveries.reporting.filters import DISPOSITION_OF, NOBODY
+from deliveries.reporting.rounding import percent, percent_of
 from deliveries.statuses import BUCKETS, Disposition
 from deliveries.templatetags.ui import zoned
 
 FLOOR, TARGET = 0.90, 0.95  # below the floor something is wrong throughout, from the target on all is well
 TOO_OPEN = 0.10  # with more than this pending, a rate says little
+BELOW = (
+    BUCKETS[Disposition.BOUNCED_HARD],
+    BUCKETS[Disposition.PENDING_RETRY],
+)  # buckets of a verdict below a mark
 FEWEST_TO_JUDGE = 20  # a campaign smaller than this is not called below anything
 SHOWN_CAUSES, MOST_CAUSES = 7, 15
+COUNT_LIMIT = 10_000
 CODE_COLUMNS = ("channel", "account_id", "reason_code", "status", "disposition", "n")  # of a CodeCell
 K = TypeVar("K", str, int)
 STATE_BUCKETS = {
@@ -51,7 +56,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Messages by disposition, each counted once, at its latest status. '' is those we withdrew."""
+    """Messages by disposition, each counted once, at its latest status. '' is those canceled before they left."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
 
@@ -59,13 +64,13 @@ class Outcomes:
         return self.counts.get(disposition, 0)
 
     @property
-    def total(self) -> int:
-        return sum(self.counts.values())
+    def sent(self) -> int:
+        """All but those canceled before they left: the messages that every page counts."""
+        return sum(self.counts.values()) - self.canceled
 
     @property
-    def sent(self) -> int:
-        """All but the withdrawn."""
-        return self.total - self.of("")
+    def canceled(self) -> int:
+        return self.of("")
 
     @property
     def delivered(self) -> int:
@@ -82,7 +87,18 @@ class Outcomes:
 
     @property
     def settled_rate(self) -> float | None:
+        """Delivered of settled, 0..1: what the verdict is about. None while nothing has settled."""
         return self.delivered / self.settled if self.settled else None
+
+    @property
+    def highest_rate(self) -> float:
+        """What the rate comes to if everything that is still on its way arrives."""
+        return (self.delivered + self.of(Disposition.PENDING)) / self.sent if self.sent else 1.0
+
+    @property
+    def is_early(self) -> bool:
+        """Too much is on its way for what has settled to say how the rest will go."""
+        return self.of(Disposition.PENDING) > TOO_OPEN * self.sent
 
     @property
     def band(self) -> str:
@@ -90,39 +106,30 @@ class Outcomes:
 
         '' where nothing is unknown, or too little to be seen.
         """
-        if self.rate is None:
+        if self.settled_rate is None:
             return ""
-        highest = percent((self.delivered + self.of(Disposition.UNKNOWN)) / self.sent)
-        return f"{percent(self.rate)} to {highest}" if highest != percent(self.rate) else ""
+        highest = percent((self.delivered + self.of(Disposition.UNKNOWN)) / self.settled)
+        lowest = percent(self.settled_rate)
+        return f"{lowest} to {highest}" if highest != lowest else ""
 
     @property
     def verdict(self) -> Verdict:
+        """Below a mark only when it can no longer be met; of what can, what has settled is judged."""
         if self.rate is None:
             return Verdict("Nothing sent yet", BUCKETS[Disposition.UNKNOWN])
-        if self.of(Disposition.PENDING) > TOO_OPEN * self.sent:
-            return Verdict("Too early to judge", BUCKETS[Disposition.PENDING])
-        if self.rate < FLOOR:
+        if self.highest_rate < FLOOR:
             return Verdict("Below the 90% floor", BUCKETS[Disposition.BOUNCED_HARD])
-        if self.rate < TARGET:
+        if self.highest_rate < TARGET:
             return Verdict("Below the 95% target", BUCKETS[Disposition.PENDING_RETRY])
+        if self.is_early:
+            return Verdict("Too early to judge", BUCKETS[Disposition.PENDING])
+        if (self.settled_rate or 0) < TARGET:
+            return Verdict("Below the 95% target so far", BUCKETS[Disposition.PENDING_RETRY])
         return Verdict("On target", BUCKETS[Disposition.DELIVERED])
 
     @property
     def needs_attention(self) -> bool:
-        early = self.of(Disposition.PENDING) > TOO_OPEN * self.sent
-        return self.sent >= FEWEST_TO_JUDGE and not early and (self.rate or 0) < TARGET
-
-
-def percent(share: float | None) -> str:
-    """One decimal, rounded down, so that 89.96 % is not shown as the 90 % it failed to reach.
-
-    >>> percent(0.8996), percent(1.0), percent(None)
-    ('89.9%', '100%', 'n/a')
-    """
-    if share is None:
-        return "n/a"
-    tenths = math.floor(share * 1000 + 1e-9)
-    return f"{tenths // 10}%" if tenths in (0, 1000) else f"{tenths / 10:.1f}%"
+        return self.sent >= FEWEST_TO_JUDGE and self.verdict.bucket in BELOW
 
 
 @dataclass(frozen=True)
@@ -134,7 +141,7 @@ class People:
 
     @property
     def share(self) -> str:
-        return percent(self.reached / self.attempted if self.attempted else None)
+        return percent_of(self.reached, self.attempted)
 
 
 def people_of(states: Mapping[str, int]) -> People:
@@ -223,6 +230,7 @@ class CampaignFigures:
     recipients: dict[str, int]  # state -> n
     skipped: dict[str, int]  # skip reason -> n
     queues: dict[str, int]
+    unhandled: int  # retryable messages that nothing is planned for: they wait for somebody
     waiting: bool
 
     @cached_property
@@ -240,7 +248,7 @@ class CampaignFigures:
         for cell in self.by_carrier:
             counts[cell.channel][cell.disposition] += cell.n
         found = {channel: Outcomes(dict(count)) for channel, count in counts.items() if any(count.values())}
-        return dict(sorted(found.items(), key=lambda pair: -pair[1].total))
+        return dict(sorted(found.items(), key=lambda pair: -pair[1].sent))
 
     @property
     def carriers(self) -> list[str]:
@@ -279,20 +287,30 @@ class CampaignFigures:
     def _line(self, disposition: Disposition, n: int, names: Mapping[int, str]) -> str:
         if disposition == Disposition.PENDING:
             return "still on their way"
-        if disposition == Disposition.PENDING_RETRY and self.queues.get(Queue.RETRY):
-            return f"{self.queues[Queue.RETRY]:,} in the retry queue"
+        if disposition == Disposition.PENDING_RETRY:
+            return self._handled(n)
         if disposition == Disposition.OPTOUT:
             return "never sent to again"
         if disposition in (Disposition.BLOCKED_COMPLIANCE, Disposition.UNKNOWN):
             return self._top_code(disposition)
         return self._worst_source(disposition, n, names) or self._top_code(disposition)
 
+    def _handled(self, n: int) -> str:
+        """How many of the retryable wait for somebody; the others were retried, moved, or have a retry planned."""
+        if self.unhandled > COUNT_LIMIT:
+            return f"more than {COUNT_LIMIT:,} need somebody"
+        waiting = min(self.unhandled, n)
+        if not waiting:
+            return "all handled: retried, moved, planned or closed"
+        needing = f"{waiting:,} {'needs' if waiting == 1 else 'need'} somebody"
+        return f"{needing}, {n - waiting:,} handled" if waiting < n else needing
+
     def _worst_source(self, disposition: str, n: int, names: Mapping[int, str]) -> str:
         counts = totals((cell.source, cell.n) for cell in self.by_source if cell.disposition == disposition)
         if len(self.source_ids) < 2 or not counts:
             return ""
         worst = max(counts, key=lambda key: counts[key])
-        return f"{round(100 * counts[worst] / n)}% from {names.get(worst, 'no list')}"
+        return f"{percent_of(counts[worst], n)} from {names.get(worst, 'no list')}"
 
     def _top_code(self, disposition: str) -> str:
         counts = totals((cell.code, cell.n) for cell in self.by_code if cell.disposition == disposition)
@@ -310,16 +328,9 @@ class CampaignFigures:
             [("skipped", self.recipients.get(state.SKIPPED, 0)), attempted]
             + ([("planned", planned)] if (planned := self.recipients.get(state.PLANNED, 0)) else []),
         )
-        withdrawn = self.outcomes.of("")
         buckets = [(one.label.lower(), self.outcomes.of(one)) for one in Disposition]
-        messages = Check(
-            ("Messages", sum(cell.n for cell in self.by_source)),
-            [*buckets, *([("withdrawn", withdrawn)] if withdrawn else [])],
-            waiting=self.waiting,
-        )
-        codes = Check(
-            ("Messages by code", sum(cell.n for cell in self.by_code)), [("messages", self.outcomes.total)]
-        )
+        messages = Check(("Messages", _sent(self.by_source)), buckets, waiting=self.waiting)
+        codes = Check(("Messages by code", _sent(self.by_code)), [("messages", self.outcomes.sent)])
         return [people, messages] if codes.adds_up else [people, messages, codes]
 
     def people(self) -> list[tuple[str, int]]:
@@ -338,6 +349,7 @@ class CampaignFigures:
         if queue:
             return self.queues.get(queue, 0) if not filters else None
         wanted = dict(map(_as_in_a_cell, filters.items()))
+        canceled = wanted.get("disposition") == ""
         tables: list[tuple[Sequence[Any], tuple[str, ...]]] = [
             (self.by_carrier, CarrierCell._fields),
             (self.by_code, CodeCell._fields),
@@ -345,8 +357,14 @@ class CampaignFigures:
         ]
         for cells, fields in tables:
             if wanted.keys() <= set(fields):
-                return sum(c.n for c in cells if all(getattr(c, name) == it for name, it in wanted.items()))
+                meant = [c for c in cells if canceled or c.disposition]
+                return sum(c.n for c in meant if all(getattr(c, name) == it for name, it in wanted.items()))
         return None
+
+
+def _sent(cells: Iterable[Any]) -> int:
+    """The messages in these cells; those that were canceled before they left are none."""
+    return sum(cell.n for cell in cells if cell.disposition)
 
 
 def _as_in_a_cell(given: tuple[str, str]) -> tuple[str, str | int]:
@@ -360,7 +378,7 @@ def _as_in_a_cell(given: tuple[str, str]) -> tuple[str, str | int]:
 
 
 def campaign_figures(campaign: Campaign) -> CampaignFigures:
-    """Read the tallies of one campaign. Six queries, whatever its size."""
+    """Read the tallies of one campaign. Seven queries, whatever its size."""
     mine = {"campaign_id": campaign.pk}
     people = list(RecipientTally.objects.filter(**mine).values_list("state", "skip_reason", "n"))
     return CampaignFigures(
@@ -383,8 +401,17 @@ def campaign_figures(campaign: Campaign) -> CampaignFigures:
         recipients=totals((state, n) for state, _, n in people),
         skipped=totals((reason, n) for _, reason, n in people if reason),
         queues=dict(QueueTally.objects.filter(**mine).values_list("queue", "n")),
+        unhandled=_unhandled(campaign),
         waiting=TallyDelta.objects.exists(),
     )
+
+
+def _unhandled(campaign: Campaign) -> int:
+    """Retryable messages in a queue without a step that comes by itself; counted to just beyond the limit."""
+    entries = QueueEntry.objects.filter(
+        campaign_id=campaign.pk, disposition=Disposition.PENDING_RETRY, due_at=None
+    )
+    return entries.order_by().values("pk")[: COUNT_LIMIT + 1].count()
 
 
 def causes(cells: Iterable[CodeCell]) -> list[Cause]:
@@ -437,7 +464,12 @@ class Line:
 
     @property
     def rate(self) -> str:
-        return percent(self.outcomes.rate)
+        return percent(self.outcomes.settled_rate)
+
+    @property
+    def of_sent(self) -> str:
+        """The share of sent, where it differs from the rate because something is still on its way."""
+        return percent(self.outcomes.rate) if self.outcomes.of(Disposition.PENDING) else ""
 
     @property
     def state_bucket(self) -> str:

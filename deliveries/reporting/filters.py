@@ -30,12 +30,19 @@ TODAY = "today"
 NOBODY = "-"  # the choice for "no carrier", "no list": '' already means "any"
 ME = "me"
 UNOWNED = "nobody"
-DISPOSITION_OF = {bucket: disposition for disposition, bucket in BUCKETS.items()}
-# `unknown` is both a bucket and a status; the bucket holds that status, so the bucket's name wins.
-STATUS_CHOICES = [
+CANCELED = Status.CANCELED.value
+# What a pill says, and the disposition it stands for; what was canceled before it left has none.
+# `unknown` and `canceled` are statuses as well: what the pill says wins.
+DISPOSITION_OF = {**{bucket: disposition.value for disposition, bucket in BUCKETS.items()}, CANCELED: ""}
+RESULTS = [*((bucket, disposition.label) for disposition, bucket in BUCKETS.items()), (CANCELED, "Canceled")]
+STATUSES_TOO = [(status.value, status.label) for status in Status if status not in DISPOSITION_OF]
+STATUS_CHOICES = [("", "Any"), ("Result", RESULTS), ("Status", STATUSES_TOO)]
+_PILLS = {label for _, label in RESULTS}
+# A status that has the name of a pill would only be a second entry of that name.
+OFFERED = [
     ("", "Any"),
-    ("Result", [(bucket, disposition.label) for disposition, bucket in BUCKETS.items()]),
-    ("Status", [(status.value, status.label) for status in Status if status not in DISPOSITION_OF]),
+    ("Result", RESULTS),
+    ("In detail", [one for one in STATUSES_TOO if one[1] not in _PILLS]),
 ]
 
 
@@ -67,6 +74,7 @@ class OutcomeFilter(forms.Form):
         codes: Iterable[str] = (),
     ) -> None:
         super().__init__(data or {}, auto_id="filter-%s")
+        self.fields["status"].widget.choices = self._offered_statuses()
         self.names = {str(pk): name for pk, name in sources} | {NOBODY: "No list"}
         self._offer("carrier", [(one or NOBODY, one or "Not reported") for one in carriers])
         self._offer("source", [(str(pk) if pk else NOBODY, name) for pk, name in sources])
@@ -77,6 +85,12 @@ class OutcomeFilter(forms.Form):
             "type": "search",
         }
         self.fields["s"].widget.attrs["id"] = "s"  # the script's shortcut and the htmx trigger name it
+
+    def _offered_statuses(self) -> list[tuple[str, Any]]:
+        """What pills say and what they leave open; and what a link has set, so that it stays set."""
+        given = str(self.data.get("status", ""))
+        hidden = [one for one in STATUSES_TOO if one[0] == given and one[1] in _PILLS]
+        return [*OFFERED, *hidden]
 
     def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
         given = str(self.data.get(name, ""))[:64]
@@ -242,6 +256,8 @@ def matching(
     form = filter_of(campaign_id, queue, filters)
     prefix = "queue_entry__" if queue else "setback__" if _only_setbacks(filters) else ""
     condition = _place(campaign_id, queue, prefix) & _narrowed(form, prefix, now or timezone.now())
+    if not prefix and form.given_status != CANCELED:
+        condition &= ~Q(disposition="")  # what was canceled before it left is no outcome: no page counts it
     return Message.objects.filter(condition)
 
 

@@ -196,7 +196,7 @@ def _person(user: User) -> dict[str, str]:
 class ReaderZoneMiddleware:
     """Times are shown, and read in forms, in the zone that the reader's browser names; else in the installation's.
 
-    Not only until the answer is made: the rows of a file are written while it is sent.
+    For a file that is written while it is sent, until the next request of its thread.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -208,7 +208,10 @@ class ReaderZoneMiddleware:
             timezone.activate(ZoneInfo(name))
         else:
             timezone.deactivate()
-        return self.get_response(request)
+        response = self.get_response(request)
+        if not response.streaming:
+            timezone.deactivate()
+        return response
 
 
 @lru_cache(maxsize=1)

@@ -1,9 +1,8 @@
-/* Draws every [data-chart]: the id of a json_script with a plotly figure that has no colours. A trace's `meta` names
-   its bucket, or "ink", "ink2", "line", "accent"; shapes and annotations may carry such a name in `name`. */
+/* Draws every [data-chart], the id of a json_script with a figure of charts.py. */
 "use strict";
 (() => {
-  // Plotly adds a style sheet for its maps as it loads, which our policy refuses with an error in the console. We draw
-  // no maps: while plotly loads, right after this script, the head takes no style element with text in it.
+  // Plotly adds a style sheet for its maps as it loads, which our policy refuses with an error. We draw no maps: while
+  // it loads, right after this script, the head takes no style with text in it.
   const { head } = document;
   head.appendChild = (node) => (node.nodeName === "STYLE" && node.textContent ? node : Node.prototype.appendChild.call(head, node));
   addEventListener("DOMContentLoaded", () => delete head.appendChild);
@@ -72,6 +71,7 @@
     const twin = root.closest(".chart-panel")?.querySelector("details.twin");
     await Plotly.react(root, ...paint(figure, root), OPTIONS);
     root.classList.add("is-drawn");
+    root.ariaLabel = twin?.querySelector("caption").textContent || root.ariaLabel;
     if (!first) return;
     if (twin) twin.open = false;
     root.on("plotly_click", ({ points }) => follow(root, points[0]));
@@ -80,10 +80,8 @@
   const charts = () => document.querySelectorAll("[data-chart]");
   const redraw = () => charts().forEach(draw);
 
-  htmx.onLoad((part) => {
-    if (part.matches?.("[data-chart]")) draw(part);
-    part.querySelectorAll?.("[data-chart]").forEach(draw);
-  });
+  // A part that came may hold a chart, or what one draws.
+  htmx.onLoad((part) => part.querySelector?.("[data-chart], [type='application/json']") && redraw());
   new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   // Paper is always light: the tokens change for print too.
   ["(prefers-color-scheme: dark)", "print"].forEach((query) => matchMedia(query).addEventListener("change", redraw));

@@ -172,7 +172,7 @@ def test_the_tables_cost_the_same_whatever_was_heard(
         (("blocked", "content", "content", True), "compliance", "the queue Review"),
         (("opted_out", "opt_out", "recipient", True), "optout", "blocked at once"),
         (("failed", "unknown", "none", True), "unknown", "the queue Watch"),
-        (("canceled", "none", "none", True), "", "withdrawn"),
+        (("canceled", "none", "none", True), "", "canceled"),
     ],
 )
 @pytest.mark.parametrize("kind", ["status", "error"])

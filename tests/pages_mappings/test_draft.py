@@ -135,4 +135,4 @@ def test_a_move_within_a_bucket_says_what_changes(admin):
     page = text(admin.get("/mappings/draft/"))
 
     assert "Permanent somebody else at fault 2" in page
-    assert "Withdrawn to → Unknown 1" in page
+    assert "Canceled to → Unknown 1" in page

@@ -35,13 +35,13 @@ from deliveries.reporting.figures import (
     Cause,
     campaign_figures,
     lines,
-    percent,
     providers,
 )
 from deliveries.reporting.filters import NOBODY, OutcomeFilter, View, filter_of, source_names
 from deliveries.reporting.keyset import page
 from deliveries.reporting.listing import SHOW_ALL, Listing, context, listing
 from deliveries.reporting.pages import fragment, who
+from deliveries.reporting.rounding import percent
 from deliveries.sending import launching
 from deliveries.statuses import BUCKETS, Disposition
 from deliveries.templatetags.ui import zoned
@@ -95,8 +95,10 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
         **context(shown, request),
     }
     template = fragment(request, "campaigns/report.html", "results")
-    if request.headers.get("X-State", campaign.state) != campaign.state:
-        # What stands around the results speaks of the state as well: "Preparing" must not outlive the launch.
+    outdated = request.headers.get("X-State", campaign.state) != campaign.state
+    if outdated or ("X-Empty" in request.headers and figures.outcomes.sent):
+        # What stands around the results speaks of the state as well: "Preparing" must not outlive the launch, nor
+        # "Nothing sent yet" the first message.
         return HttpResponse(headers={"HX-Refresh": "true"})
     if live or template == "campaigns/report.html":
         told |= _figures(request, campaign, figures, dict(names), shown)
@@ -113,7 +115,7 @@ def _listing(
     queue = request.GET.get("queue", "")
     queue = queue if queue in Queue.values else ""
     form = OutcomeFilter(request.GET.dict(), carriers=figures.carriers, sources=names, codes=figures.codes)
-    tabs = [("", "All outcomes", figures.outcomes.total)]
+    tabs = [("", "All outcomes", figures.outcomes.sent)]
     tabs += [(key, str(key.label), figures.queues.get(key, 0)) for key in Queue]
     return listing(
         request,
@@ -150,13 +152,13 @@ def _figures(
     return {
         "state": campaign.state_words(shown.at),
         "state_bucket": STATE_BUCKETS[Campaign.State(campaign.state)],
-        "withdrawn": outcomes.of(""),
+        "canceled_url": url("", "status=canceled"),
         "why_paused": _why_paused(campaign),
         "never_began": campaign.state == Campaign.State.CANCELED and not outcomes.sent,
         "verdict_icon": verdict_icon(outcomes),
         "sentence": "filters that cannot be used" if shown.invalid else shown.form.sentence(),
-        "rate": percent(outcomes.rate),
-        "settled_rate": percent(outcomes.settled_rate),
+        "rate": percent(outcomes.settled_rate),
+        "of_sent": percent(outcomes.rate),
         "kpis": [(kpi, url("", f"status={kpi.bucket}")) for kpi in figures.kpis(names)],
         "checks": figures.checks(),
         "reach": figures.reach,

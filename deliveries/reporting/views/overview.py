@@ -28,14 +28,13 @@ from deliveries.reporting.figures import (
     Line,
     Outcomes,
     lines,
-    percent,
     queue_counts,
 )
 from deliveries.reporting.listing import SHOW_ALL
 from deliveries.reporting.outcomes import Count
 from deliveries.reporting.pages import fragment
+from deliveries.reporting.rounding import percent, percent_of
 from deliveries.statuses import BUCKETS, Disposition
-from deliveries.templatetags.ui import share
 
 PERIODS = {"7": 7, "30": 30, "90": 90}
 RECENT = timedelta(days=30)  # a forged callback is told that long
@@ -83,9 +82,9 @@ def page(request: HttpRequest) -> HttpResponse:
         "now": now,
         "figures": figures,
         "outcomes": figures.outcomes,
-        "rate": percent(figures.outcomes.rate),
-        "settled_rate": percent(figures.outcomes.settled_rate),
-        "before": percent(figures.before.rate) if figures.before.sent else "",
+        "rate": percent(figures.outcomes.settled_rate),
+        "of_sent": percent(figures.outcomes.rate),
+        "before": percent(figures.before.settled_rate) if figures.before.sent else "",
         "kpis": [
             (one.label, BUCKETS[one], figures.outcomes.of(one), _before(figures.before, one, days))
             for one in Disposition
@@ -121,7 +120,7 @@ def _before(outcomes: Outcomes, disposition: str, days: int) -> str:
     """The same share in the period before; '' when nothing was sent then, and for what only a young period has."""
     if not outcomes.sent or disposition == Disposition.PENDING:
         return ""
-    return f"{share(outcomes.of(disposition), outcomes.sent)} in the {days} days before"
+    return f"{percent_of(outcomes.of(disposition), outcomes.sent)} in the {days} days before"
 
 
 def _heat(figures: Overview) -> list[tuple[str, str, list[tuple[str, int, str, int]]]]:
@@ -130,7 +129,7 @@ def _heat(figures: Overview) -> list[tuple[str, str, list[tuple[str, int, str, i
     The newest span first: a narrow screen shows what happened last.
     """
     return [
-        (carrier, percent(whole.rate), [_warmth(cell) for cell in reversed(cells)])
+        (carrier, percent(whole.settled_rate), [_warmth(cell) for cell in reversed(cells)])
         for carrier, whole, cells in figures.carriers.rows
     ]
 
@@ -152,7 +151,9 @@ def _recent(since: date, now: datetime) -> list[Line]:
         Q(launched_at__gte=begin) | Q(state__in=[Campaign.State.SENDING, Campaign.State.PAUSED])
     )
     shown = lines(list(late.order_by("-id")[:LOOKED_AT]), now)
-    return sorted(shown, key=lambda line: (not line.outcomes.needs_attention, line.outcomes.rate or 0))
+    return sorted(
+        shown, key=lambda line: (not line.outcomes.needs_attention, line.outcomes.settled_rate or 0)
+    )
 
 
 def alerts(now: datetime) -> list[Alert]:
