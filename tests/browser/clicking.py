@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from playwright.sync_api import Locator
+from playwright.sync_api import ElementHandle, Locator
 
 LEAST = 24  # CSS pixels either way that a target has at least (WCAG 2.2, 2.5.8)
 LEAST_ON_PHONES = 40  # of what acts
@@ -35,7 +35,7 @@ class Seen:
     height: float
 
 
-def look(target: Locator) -> Seen | None:
+def look(target: Locator | ElementHandle) -> Seen | None:
     """What a person sees of it after scrolling to it; None when nothing."""
     found = target.evaluate(LOOK)
     return Seen(**found) if found else None

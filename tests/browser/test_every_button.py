@@ -1,0 +1,255 @@
+"""Every button of every page, clicked once with the mouse on a desktop and on a phone, as each role that sees it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from django.db import connections
+from playwright.sync_api import Browser, Download, Error, Page, Request
+
+from tests.browser import serving
+from tests.browser.clicking import LEAST, LEAST_ON_PHONES, Seen, look
+from tests.browser.pages import PAGES
+from tests.browser.watching import Watch
+
+SIZES = {
+    "desktop": ({"width": 1440, "height": 900}, LEAST),
+    "phone": ({"width": 390, "height": 844}, LEAST_ON_PHONES),
+}
+ROLES = ("marketer", "support", "admin")
+DEEPEST = 3  # what a menu in a dialog opens is the last that is looked at
+
+PRESSABLE = """button, summary, input[type=submit], input[type=checkbox][data-tick], a.btn, .rail-link, .tabs a, .seg a,
+  .chip, a.clear, .legend a, .object-tools a"""
+# What of it can be pressed now: its place in the page, and a name that is the same on every page and in every row.
+# What a page shows many times is pressed once.
+FIND = """(css) => {
+  const shown = (one) => one.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+  const modal = document.querySelector("dialog:modal");
+  const plain = (text) => text.replace(/[\\d,.]+/g, "#").replace(/\\s+/g, " ").trim().slice(0, 40);
+  const words = (one) => one.matches("[data-tick]") ? "a row" : one.matches("[data-tick-all]") ? "all rows"
+    : plain(one.ariaLabel || one.textContent.trim() || one.value || "");
+  const address = (one) => one.form?.getAttribute("action") || one.getAttribute("href") || "";
+  const where = (one) => address(one).split("?")[0].replace(/\\d+|(?<=campaigns.)[a-z-]+/g, "#");
+  const around = (one) => one.closest("dialog, [popover]")?.id
+    || one.closest("nav, form, section")?.className.split(" ")[0] || "";
+  return [...document.querySelectorAll(css)].map((one, n) => ({
+    n, shown: shown(one) && !one.closest("[inert]") && (!modal || modal.contains(one)),
+    off: one.disabled || one.ariaDisabled === "true",
+    acts: one.matches(".btn, button, input[type=submit]"),
+    loses: one.form?.method === "post" ? (one.matches(".danger") ? 2 : 1) : 0,
+    name: [one.tagName.toLowerCase(), words(one), where(one), around(one), one.value ? one.name : ""].join(" | "),
+  })).filter((one) => one.shown && !one.off);
+}"""
+# What a click may do without leaving the page.
+NOTICE = """(stay) => {
+  window.did = 0;
+  const note = () => { window.did += 1 };
+  const held = (event) => {
+    const link = event.target.closest("a[href]:not([hx-get], [download])");
+    if (link) { event.preventDefault(); window.held = true; note() }
+  };
+  if (stay) document.addEventListener("click", held, true);
+  window.print = note;
+  const all = { subtree: true, childList: true, attributes: true, characterData: true };
+  new MutationObserver(note).observe(document, all);
+  for (const type of ["focusin", "change", "invalid", "beforetoggle"]) document.addEventListener(type, note, true);
+}"""
+AT_REST = """() => new Promise((done) => {
+  const idle = () => !document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling");
+  if (idle()) setTimeout(() => done(idle()), 60);
+  else done(false);
+})"""
+STARTED = "() => performance.timeOrigin"
+
+
+@dataclass(frozen=True)
+class Button:
+    name: str
+    n: int
+    acts: bool
+    loses: int
+
+
+@dataclass
+class Round:
+    """One visit to everything at one size of window."""
+
+    page: Page
+    watch: Watch
+    least: float
+    follows: bool  # links; else they are only clicked: that their addresses answer is known already
+    world: World
+    cookie: dict[str, str]
+    pressed: set[str]
+    problems: list[str]
+    downloads: list[Download] = field(default_factory=list)
+    held: bool = False  # the last click was on a link that was not followed: the page is as it was
+
+    def __post_init__(self) -> None:
+        self.page.context.on("request", self.asked)
+        self.page.on("download", lambda one: self.downloads.append(one))
+        self.page.on("dialog", lambda one: one.accept())
+
+    def asked(self, request: Request) -> None:
+        self.world.changed |= request.method != "GET"
+
+    def visit(self, name: str, address: str) -> None:
+        """Press what was not pressed yet, and what that opens, starting anew from the page for each."""
+        waiting: list[tuple[Button, ...]] = [()]
+        while waiting:
+            path = waiting.pop(0)
+            found = self.reach(name, address, path)
+            if found is None:
+                continue
+            new = [one for one in found if one.name not in self.pressed]
+            for number, button in enumerate(sorted(new, key=lambda one: one.loses)):
+                self.pressed.add(button.name)
+                if number and not self.held and not self.reach(name, address, path):
+                    break
+                if self.press(name, button, judged=True) and len(path) < DEEPEST:
+                    waiting.append((*path, button))
+
+    def reach(self, name: str, address: str, path: tuple[Button, ...]) -> list[Button] | None:
+        """What can be pressed after opening these one after the other; None when that no longer works."""
+        if self.world.changed:
+            self.page.goto("about:blank")
+            self.world.renew()
+        self.page.context.add_cookies([self.cookie])  # type: ignore[list-item]
+        answer = self.page.goto(address)
+        if answer and answer.status in (403, 404) and not name.startswith("not "):
+            return []
+        for step in path:
+            same = next((one for one in self.buttons() if one.name == step.name), None)
+            if not same or not self.press(name, same, judged=False):
+                return None
+        return self.buttons()
+
+    def buttons(self) -> list[Button]:
+        found: dict[str, Button] = {}
+        for one in self.page.evaluate(FIND, PRESSABLE):
+            button = Button(one["name"], one["n"], one["acts"], one["loses"])
+            found.setdefault(button.name, button)
+        return list(found.values())
+
+    def press(self, name: str, button: Button, *, judged: bool) -> bool:
+        """Click it; whether the page is still there, perhaps with more to press."""
+        handle = self.page.query_selector_all(PRESSABLE)[button.n]
+        seen = look(handle)
+        if judged:
+            self.problems += [f"{name}: {button.name}: {each}" for each in self.faults(button, seen)]
+        if not seen or seen.over:
+            return False
+        before, began = self.page.url, self.page.evaluate(STARTED)
+        self.page.evaluate(NOTICE, not self.follows)
+        self.downloads.clear()
+        known = len(self.watch.problems)
+        self.page.mouse.click(seen.x, seen.y)
+        done, stays = self.settled(before, began)
+        if judged:
+            wrong = [one for one in self.watch.unexpected() if one in self.watch.problems[known:]]
+            self.problems += [f"{name}: {button.name}: {each}" for each in wrong]
+            if not done:
+                self.problems.append(f"{name}: {button.name}: nothing happens")
+        del self.watch.problems[known:]
+        self.held = stays and bool(self.page.evaluate("window.held"))
+        return stays and not self.held
+
+    def faults(self, button: Button, seen: Seen | None) -> Iterator[str]:
+        if seen is None:
+            yield "cannot be seen"
+            return
+        if seen.over:
+            yield f"covered by {seen.over}"
+        least = self.least if button.acts else LEAST
+        if min(seen.width, seen.height) < least - 0.5:
+            yield f"{seen.width:g} x {seen.height:g} pixels"
+
+    def settled(self, before: str, began: float) -> tuple[bool, bool]:
+        """(whether anything happened, whether it is still the same page)."""
+        for _ in range(20):
+            try:
+                self.page.wait_for_load_state()
+                if (
+                    self.page.url.split("#")[0] != before.split("#")[0]
+                    or self.page.evaluate(STARTED) != began
+                ):
+                    return True, False
+                if self.downloads:
+                    return True, False
+                if self.page.evaluate("window.did") or self.page.url != before:
+                    self.page.wait_for_function(AT_REST)
+                    return True, self.page.evaluate(STARTED) == began
+            except Error:  # the page is on its way elsewhere
+                pass
+            with contextlib.suppress(Error):
+                self.page.wait_for_timeout(50)
+        return False, True
+
+
+class World:
+    """The small world, as often as it is changed: each time a new file, so that a late request writes into its own."""
+
+    def __init__(self, folder: Path, start: Path) -> None:
+        self.folder, self.start = folder, start
+        self.kept = start
+        self.number = 0
+        self.changed = False
+
+    def renew(self, kept: Path | None = None) -> None:
+        """As it was when it was last kept, for whatever asks from now on."""
+        connections.close_all()
+        self.number += 1
+        path = self.folder / f"{self.number}.sqlite3"
+        shutil.copyfile(kept or self.kept, path)
+        connections.settings["default"]["NAME"] = str(path)
+        (self.folder / f"{self.number - 3}.sqlite3").unlink(missing_ok=True)
+        self.changed = False
+
+    def keep(self) -> None:
+        """It is to come back as it is now."""
+        serving.settle()
+        connections.close_all()
+        self.kept = self.folder / "kept.sqlite3"
+        shutil.copyfile(connections.settings["default"]["NAME"], self.kept)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_button_of_every_page_can_be_clicked_and_does_something(
+    site: str, tmp_path: Path, browser: Browser, watch: Watch, size: str
+) -> None:
+    viewport, least = SIZES[size]
+    cookies = {role: serving.session_of(role, site) for role in ROLES}
+    serving.settle()
+    shutil.copyfile(tmp_path / "site.sqlite3", tmp_path / "start.sqlite3")
+    world = World(tmp_path, tmp_path / "start.sqlite3")
+    pressed: set[str] = set()
+    problems: list[str] = []
+    tours = []
+    for role in ROLES:
+        context = browser.new_context(
+            viewport=viewport, reduced_motion="reduce", base_url=site, locale="en-US"
+        )  # type: ignore[arg-type]
+        context.set_default_timeout(30_000)
+        watch.follow(context)
+        tours.append(
+            Round(
+                context.new_page(), watch, least, size == "desktop", world, cookies[role], pressed, problems
+            )
+        )
+
+    for name, (_, url) in PAGES.items():
+        world.renew(world.start)
+        address = url()
+        world.keep()
+        for tour in tours:
+            tour.visit(name, address)
+
+    for tour in tours:
+        tour.page.context.close()
+    assert not problems, "\n".join(problems)
