@@ -134,9 +134,11 @@ def moment(value: datetime | None, style: str = "time") -> SafeString:
         "day": lambda: date_format(local, "j M Y"),
         "ago": lambda: ago(value),
     }[style]()
-    clock = "%H:%M" if style == "ago" else "%H:%M:%S"  # in lists, where every character counts fifty times
+    clock, exact = "%H:%M:%S", "seconds"
+    if style == "ago":  # in lists, where every character counts fifty times
+        clock, exact = "%H:%M", "minutes"
     title = f"{date_format(local, 'j M Y')}, {local.strftime(clock)} {local.tzname()}"
-    iso = value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    iso = value.astimezone(UTC).isoformat(timespec=exact).replace("+00:00", "Z")
     return format_html('<time datetime="{}" title="{}">{}</time>', iso, title, shown)
 
 

@@ -80,7 +80,6 @@
   const charts = () => document.querySelectorAll("[data-chart]");
   const redraw = () => charts().forEach(draw);
 
-  // A part that came may hold a chart, or what one draws.
   htmx.onLoad((part) => part.querySelector?.("[data-chart], [type='application/json']") && redraw());
   new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
   // Paper is always light: the tokens change for print too.

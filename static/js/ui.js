@@ -65,7 +65,7 @@
     const has = (name) => name in button.dataset;
     const dialog = button.popoverTargetElement;
     if (dialog?.matches("dialog")) {
-      event.preventDefault(); // without a script it is a pop-over, with one it keeps the focus
+      event.preventDefault(); // it would be a pop-over: this keeps the focus
       if (dialog.open) dialog.close();
       else dialog.showModal();
     }
@@ -181,7 +181,7 @@
   on("htmx:beforeRequest", ({ detail }) => busy(detail.target, true));
   on("htmx:afterRequest", ({ detail }) => busy(detail.target, false));
 
-  /* A request that was refused, or of which no byte has left, did nothing. Of any other nobody knows. */
+  /* What was refused, or never left, did nothing. Of any other request nobody knows. */
   function failure({ detail, type }) {
     failed?.remove();
     const { requestConfig, target, xhr } = detail;
@@ -189,7 +189,7 @@
     const reading = verb === "get";
     const refused = xhr.status > 399 && xhr.status < 500;
     const idle = refused || (type === "htmx:sendError" && !left);
-    const reason = xhr.getResponseHeader("X-Reason"); // the server's own word that it did nothing
+    const reason = xhr.getResponseHeader("X-Reason"); // only of what was not done
     const text = reason
       || (reading ? `Could not refresh. Showing ${shownAt}.`
         : idle ? `That ${refused ? "was refused" : "did not reach the server"}. Nothing was changed.`
@@ -299,7 +299,7 @@
 
   $$("[data-toast]").forEach((box) => fade(box));
   on("beforeprint", () => $$("details.twin").forEach((twin) => (twin.open = true)), window);
-  // Times are shown in the reader's own zone, from the next page on.
+  // Times are the reader's, from the next page on.
   document.cookie = `tz=${Intl.DateTimeFormat().resolvedOptions().timeZone};path=/;max-age=31536000;samesite=lax`;
   showCount();
 })();

@@ -8,6 +8,7 @@ from playwright.sync_api import ElementHandle, Locator
 
 LEAST = 24  # CSS pixels either way that a target has at least (WCAG 2.2, 2.5.8)
 LEAST_ON_PHONES = 40  # of what acts
+MOMENTS = 40
 
 # Where the middle of an element is once it has been scrolled to, and what a pointer meets there.
 LOOK = """(one) => {
@@ -44,7 +45,10 @@ def look(target: Locator | ElementHandle) -> Seen | None:
 def click_visibly(target: Locator, *, least: float = LEAST) -> None:
     """Click with the mouse in the middle of an element. Fails when it cannot be seen, is covered, or is too small."""
     target.wait_for(state="visible")
-    seen = look(target)
+    for _ in range(MOMENTS):  # until what moves it has come to rest
+        if (seen := look(target)) and not seen.over:
+            break
+        target.page.wait_for_timeout(50)
     assert seen, f"cannot be seen: {target}"
     assert not seen.over, f"{target} is covered by {seen.over}"
     assert min(seen.width, seen.height) >= least, f"{target} is {seen.width:g} x {seen.height:g} pixels"

@@ -99,6 +99,8 @@ def test_an_action_that_fails_says_what_is_known_of_it(page: Page, watch: Watch)
             click_visibly(page.locator(".toast", has_text="Retry: done.").get_by_role("button", name="Undo"))
         if had_left:
             page.evaluate("document.dispatchEvent(new CustomEvent('htmx:xhr:progress'))")
+        while not held:
+            page.wait_for_timeout(10)
         become(held.pop())
 
         toast = page.locator(".toast.is-error")
