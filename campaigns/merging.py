@@ -37,6 +37,11 @@ def merge(text: str, values: Mapping[str, str]) -> str:
     return FIELD.sub(lambda match: str(values.get(match.group(1).strip(), "")), text)
 
 
+def values_of(contact: Contact) -> dict[str, str]:
+    """What the fields mean for this contact."""
+    return {**contact.attributes, "name": contact.name, "first_name": contact.first_name}
+
+
 def faults(text: str) -> list[str]:
     """A sentence for each field in `text` that no contact has."""
     unknown = [name for name in fields(text) if not _known(name)]

@@ -245,12 +245,15 @@ class Campaign(models.Model):
         names = merging.fields(" ".join(f"{one.subject} {one.body}" for one in self.contents.all()))
         if not names:
             return []
-        members = ListMembership.objects.filter(contact_list__in=self.lists.all()).order_by("contact_id")
-        first = members.values("contact_id").distinct()[:ASKED]
-        contacts = Contact.objects.filter(pk__in=first)
+        contacts = self.first_contacts()
         size = contacts.count()
         found = merging.lacking(contacts, names)
         return [Gap(name, lacking, size, size == ASKED) for name, lacking in found.items() if lacking]
+
+    def first_contacts(self) -> models.QuerySet[Contact]:
+        """Those of its lists by whom a draft is judged: all of them, or as many as are looked at in a moment."""
+        members = ListMembership.objects.filter(contact_list__in=self.lists.all()).order_by("contact_id")
+        return Contact.objects.filter(pk__in=members.values("contact_id").distinct()[:ASKED])
 
     def relevant_at(self, moment: datetime) -> bool:
         return self.relevant_until is None or moment < self.relevant_until

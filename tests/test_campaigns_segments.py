@@ -6,9 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from campaigns.estimates import estimate
 from campaigns.segments import BASIC, EXTENSION, GSM, UCS2, outside, segments, size
+from contacts.models import Contact
 
 pytestmark = pytest.mark.once
+
+
+class Readers(list):
+    """Contacts as a queryset gives them."""
+
+    def only(self, *names):
+        return self
+
 
 A = "a"
 EMOJI = "\U0001f600"
@@ -76,3 +86,26 @@ def test_any_text_needs_at_least_its_length_and_at_most_one_unit_a_part_more(tex
 
     alone, room = (160, 153) if encoding == GSM else (70, 67)
     assert parts == (units > 0) if units <= alone else -(-units // room) <= parts <= -(-units // (room - 1))
+
+
+@pytest.mark.parametrize(
+    ("body", "people", "expected"),
+    [
+        ("Hello", [], (1, 1, "")),
+        ("", [], (0, 0, "")),
+        ("It’s time", [], (1, 1, "’")),
+        ("a" * 150 + "{first_name}", [], (2, 2, "")),  # nobody on the lists yet: twelve letters
+        ("a" * 150 + "{first_name}", ["Jo", "Bartholomew Lee"], (1, 2, "")),
+        ("a" * 150 + "{{ first_name }}", ["Jo", "Zoé"], (1, 1, "")),
+        (
+            "a" * 100 + "{first_name}",
+            ["Jo", "Łukasz"],
+            (1, 2, ""),
+        ),  # one letter of a name makes the text UCS-2
+        ("a" * 158 + "{city}", ["Jo"], (1, 1, "")),
+    ],
+)
+def test_an_estimate_counts_what_the_people_on_the_lists_make_of_the_text(body, people, expected):
+    readers = Readers(Contact(name=name, attributes={}) for name in people)
+
+    assert estimate(body, readers) == expected

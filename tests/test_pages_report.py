@@ -266,6 +266,21 @@ def test_a_draft_shows_its_audience_and_what_stands_in_the_way(marketer):
     assert "Not ready to launch" in page
 
 
+def test_a_draft_says_how_many_segments_its_text_costs_and_why(marketer):
+    people = factories.contact_list()
+    factories.contact(lists=[people], name="Jo")
+    factories.contact(lists=[people], name="Bartholomew")
+    campaign = factories.campaign(lists=[people])
+    factories.content(campaign, "sms", body="a" * 66 + "’{first_name}")
+    factories.content(campaign, "email", body="’" * 500)
+
+    page = " ".join(marketer.get(url(campaign)).content.decode().split())
+
+    assert "1 to 2 SMS segments for each person." in page
+    assert "Not in the plain SMS alphabet: <code>’</code>." in page
+    assert page.count("SMS segment") == 1
+
+
 def test_who_stopped_a_campaign_stands_in_its_history_and_what_is_over_cannot_be_canceled(marketer):
     campaign = reporting_rows.campaign([0])
     over = reporting_rows.campaign([0], state="completed")

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 
-from campaigns.merging import merge
+from campaigns.merging import merge, values_of
 from campaigns.models import Content
 from contacts.channels import Channel
 from contacts.models import Contact
@@ -36,7 +36,7 @@ class Words(NamedTuple):
 def worded(content: Content, contact: Contact) -> Words:
     """The content with this contact's details in it, accents put together with their letters: apart, a text message
     would cost twice as much."""
-    values = {**contact.attributes, "name": contact.name, "first_name": contact.first_name}
+    values = values_of(contact)
     return Words(*(normalize("NFC", merge(text, values)) for text in (content.subject, content.body)))
 
 

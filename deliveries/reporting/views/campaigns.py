@@ -18,7 +18,9 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
+from campaigns.estimates import estimate
 from campaigns.models import Campaign
+from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
 from contacts.models import ListMembership
 from deliveries import quarantine
@@ -224,7 +226,13 @@ def _audience(campaign: Campaign, now: datetime) -> dict[str, Any]:
         "launch_title": f"{'Schedule' if scheduled else 'Launch'} {campaign.name}?",
         "lists": [(one, members.filter(contact_list=one).count()) for one in lists],
         "audience": members.values("contact_id").distinct().count(),
-        "contents": list(campaign.contents.select_related("sender")),
+        "contents": [
+            (
+                content,
+                estimate(content.body, campaign.first_contacts()) if content.channel == Channel.SMS else None,
+            )
+            for content in campaign.contents.select_related("sender")
+        ],
         "obstacles": launching.obstacles(campaign, gaps),
         "gaps": [gap for gap in gaps if not gap.whole],
     }
