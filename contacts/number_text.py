@@ -22,7 +22,7 @@ _SCHEME = re.compile(r"(?:tel|callto|sms)(?:[.:\s]\s*)+(?://)?(?=[+\d(\[])", re.
 _PLAIN = re.compile(r"[(\[ -]*\+*[\d ()\[\]./-]*")
 _NUMBER = r"[\d +()\[\]./-]*\d[\d ()\[\]./-]*"
 _ROUNDED = re.compile(r"\+?\d+(?:[.,]\d+)?\s*(?:e\s*[+-]?|[x×*]\s*10\s*\^?\s*\+?)\s*\d{1,2}", re.IGNORECASE)
-_AMOUNT = re.compile(r"\+?\d{1,3}(?:,\d{3}){2,}(?:\.\d+)?|\+?\d{5,}[.,]\d+|[^.,]*\d[.,]\d{1,2}")
+_AMOUNT = re.compile(r"\+?\d{1,3}(?:,\d{3}){2,}(?:\.\d+)?|[1-9]\d{4,}[.,]\d+|[^.,]*\d[.,]\d{1,2}")
 _DATE = re.compile(r"(?:19|20)\d\d([-./])\d{1,2}\1\d{1,2}|\d{1,2}([-./])\d{1,2}\2(?:19|20)\d\d")
 _ZERO_DECIMALS = re.compile(r"\s*(\+?\d{5,})[.,]0+\s*")
 _EXTENSION = re.compile(

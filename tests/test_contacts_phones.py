@@ -72,6 +72,7 @@ def test_every_usual_notation_gives_the_same_number(text):
         ("0114 496 0000", "GB", "+441144960000"),  # Sheffield, not abroad
         ("0171/12 34 567", "DE", "+491711234567"),
         ("030 123456-0", "DE", "+49301234560"),
+        ("06131.123456", "DE", "+496131123456"),  # no quantity begins with 0
         ("01.23.45.67.89", "FR", "+33123456789"),
         ("090ー1234ー5678", "JP", "+819012345678"),
         ("٠٥٠١٢٣٤٥٦٧", "SA", "+966501234567"),
@@ -171,6 +172,8 @@ def test_what_is_no_number_is_refused_with_the_reason(text, why):
         ("628123456789.0", "quantity"),
         ("628123456789,0", "quantity"),
         ("628123456789.5", "quantity"),
+        ("+628123456789.0", "quantity"),
+        ("628123456789.125", "quantity"),
         ("512-555-0142.0", "quantity"),
         ("5,125,550,142", "quantity"),
         ("2026-03-04", "it is a date"),
