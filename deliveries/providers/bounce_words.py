@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
-from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -424,7 +423,8 @@ _NAMES = re.compile(
 _BLOCK_LIST = either(*_BLOCK_LISTS)
 
 
-def first_reason(even: str, inner: str, about: Collection[About]) -> Reason | None:
+@lru_cache(maxsize=64)  # one report is asked several times
+def first_reason(even: str, inner: str, about: frozenset[About]) -> Reason | None:
     """The first reason of one of these kinds in text made even; None without.
 
     What is ours is looked for in all of it, the rest in `inner`, the innermost answer that it quotes: "Unknown address

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cached_property
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -42,17 +43,23 @@ class Original(NamedTuple):
     senders: frozenset[str] = frozenset()
 
 
+_SENT_FROM = re.compile(
+    r"^(?:x-postfix-sender|original-mail-from):[ \t]*(?:rfc822;)?[ \t]*<?([^\s<>;]{3,254})",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
 def original_of(mail: Mail, ours: str = "") -> Original:
     """What is known of the returned mail, from the copy of its headers: a part, or the end of the text.
 
     `ours` is the address that the report was sent to.
     """
     headers = next(iter(blocks(mail.returned or copy_in(mail.words))), {})
-    fields = next(iter(blocks(status_text(mail))), {})
+    sent_from = _SENT_FROM.search(status_text(mail))
     named = (
         ours,
         address_in(mail.headers.get("to", "")),
-        address_in(_after_type(fields.get("x-postfix-sender", "") or fields.get("original-mail-from", ""))),
+        sent_from[1] if sent_from else "",
         *(address_in(headers.get(name, "")) for name in ("from", "sender", "return-path", "reply-to")),
     )
     senders = frozenset(address.lower() for address in named if address)
@@ -107,46 +114,52 @@ def outcomes(groups: list[Fields], explanation: str = "", original: Original | N
     original = original or Original()
     reporter = next((group["reporting-mta"] for group in groups if "reporting-mta" in group), "")
     about = [group for group in groups if {"final-recipient", "original-recipient", "action"} & set(group)]
-    explained = {address.lower(): words for address, words in _items(explanation, original)}
-    alone = len(about) == 1 and len(explained) <= 1
-    return [
-        _outcome(group, reporter, explanation, explained, alone, original) for group in about[:RECIPIENTS_MAX]
-    ]
+    explained = _Explanation(explanation, original, alone=len(about) == 1)
+    return [_outcome(group, reporter, explained, original) for group in about[:RECIPIENTS_MAX]]
 
 
-def _outcome(
-    fields: Fields,
-    reporter: str,
-    explanation: str,
-    explained: dict[str, str],
-    alone: bool,
-    original: Original,
-) -> Outcome:
-    """`alone`: the explanation is about this recipient and no other."""
+class _Explanation:
+    """The words above the fields, asked only where the fields say little."""
+
+    def __init__(self, text: str, original: Original, *, alone: bool) -> None:
+        """`alone`: the report is about one recipient."""
+        self.text, self.original, self.alone = text, original, alone
+
+    @cached_property
+    def by_address(self) -> dict[str, str]:
+        return {address.lower(): words for address, words in _items(self.text, self.original)}
+
+    def about(self, *addresses: str, vague: bool) -> str:
+        """The words on one recipient; '' without. Of a single one it is all, where the status is `vague`."""
+        words = next(filter(None, (self.by_address.get(each.lower()) for each in addresses)), "")
+        return words or (self.text if vague and self.alone and len(self.by_address) <= 1 else "")
+
+
+def _outcome(fields: Fields, reporter: str, explained: _Explanation, original: Original) -> Outcome:
     status = enhanced_code(fields.get("status", ""))
     action = re.split(r"[\s;(]", fields.get("action", "").strip().lower(), maxsplit=1)[0].strip(".,:")
     final = address_of(fields.get("final-recipient", "") or fields.get("x-actual-recipient", ""))
     address = address_of(fields.get("original-recipient", "")) or final
     if not address or address.lower() in original.senders:
         address = original.to
-    piece = explained.get(final.lower()) or explained.get(address.lower()) or ""
-    if not piece and alone and (not status or says_little(status, "")):
-        piece = explanation
-    if action in ARRIVED:
-        piece = ""  # what it says to people is of no refusal
-    texts = [*_answers(fields), piece]
-    texts = [text for text in texts if text] or [""]
+    answers = list(filter(None, _answers(fields)))
     mailbox = mailbox_of(_after_type(fields.get("remote-mta", "")).partition(" ")[0])
     if not fields.get("remote-mta"):
-        mailbox = mailbox_in(texts[0]) or mailbox_of(_after_type(reporter))
-    code, words = _most_telling(status, texts, mailbox, original)
+        mailbox = mailbox_in(answers[0] if answers else "") or mailbox_of(_after_type(reporter))
+    code, words, telling = _most_telling(status, answers or [""], mailbox, original)
+    # What a report of an arrival says to people is of no refusal.
+    if action not in ARRIVED and (not telling or not answers):
+        piece = explained.about(final, address, vague=not status or says_little(status, ""))
+        by_piece, _, telling = _most_telling(status, [piece], mailbox, original)
+        if piece and (telling or not words):
+            code, words = by_piece, piece
     action = action or _BY_CLASS.get((status or smtp_code(words))[:1], "")
     if code.startswith("2") and action not in ARRIVED:
         code = ""  # "failed, 2.0.0": no reason at all
     return Outcome(
         action[:LONGEST_WORD],
         code,
-        " ".join(words.split())[:TEXT_SHOWN] if words != explanation else excerpt(explanation),
+        " ".join(words.split())[:TEXT_SHOWN] if words in answers else excerpt(words or explained.text),
         address,
         final,
         mailbox,
@@ -163,15 +176,15 @@ def _answers(fields: Fields) -> Iterator[str]:
             yield _after_type(value)
 
 
-def _most_telling(status: str, texts: list[str], mailbox: str, original: Original) -> tuple[str, str]:
-    """The code of the first text that gives a reason, and that text; of the first of all when none does."""
+def _most_telling(status: str, texts: list[str], mailbox: str, original: Original) -> tuple[str, str, bool]:
+    """The code of the first text that gives a reason, that text, and True; else those of the first text, and False."""
     first = ""
     for text in texts:
         code = reason_code(status, text, mailbox, senders=original.senders)
         if not says_little(code, text):
-            return code, text
+            return code, text, True
         first = first or code
-    return first, texts[0]
+    return first, texts[0], False
 
 
 def address_of(field: str) -> str:
