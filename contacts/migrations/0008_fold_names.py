@@ -33,6 +33,14 @@ def fill(apps, schema_editor):
             )
 
 
+def drop_new_index(apps, schema_editor):
+    """On the way back: SQLite cannot take away a column that a trigger names. PostgreSQL drops the index with it."""
+    if schema_editor.connection.vendor == "sqlite":
+        for act in ("insert", "delete", "update"):
+            schema_editor.execute(f"DROP TRIGGER IF EXISTS contacts_folded_search_{act}")
+        schema_editor.execute("DROP TABLE IF EXISTS contacts_folded_search")
+
+
 class Migration(migrations.Migration):
     dependencies = [("contacts", "0007_every_zone_of_a_number")]
 
@@ -42,4 +50,5 @@ class Migration(migrations.Migration):
             "contact", "search_name", models.CharField(default="", editable=False, max_length=400)
         ),
         migrations.RunPython(fill, migrations.RunPython.noop),
+        migrations.RunPython(migrations.RunPython.noop, drop_new_index),
     ]
