@@ -36,7 +36,7 @@ NEEDED = {
     "messente": "sender sms_unique_id status",
     "plivo": "CallStatus CallUUID From Machine MessageUUID Status",
     "postal": "event message original_message payload",
-    "postmark": "1 FromFull MessageID Name Origin Recipient RecordType Value",
+    "postmark": "1 FromFull Headers MessageID Name Origin Recipient RecordType Value",
     "resend": "type",
     "sandbox": "channel from id status",
     "sendgrid": "0 email event sg_message_id",
