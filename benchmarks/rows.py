@@ -236,8 +236,8 @@ MEMBERSHIPS = """
 INSERT INTO contacts_listmembership (contact_list_id, contact_id, added_at) SELECT {list}, n, {at} FROM {series}
 """
 CONSENTS = """
-INSERT INTO contacts_consent (contact_id, channel, opted_in, at, how, wording, evidence)
-SELECT n, 'sms', {yes}, {at}, 'import', '', '' FROM {series}
+INSERT INTO contacts_consent (contact_id, channel, opted_in, at, how, origin, wording, evidence)
+SELECT n, 'sms', {yes}, {at}, 'import', 'import', '', '' FROM {series}
 """
 SUPPRESSIONS = """
 INSERT INTO contacts_suppression (value, match_key, channel, scope, scope_value, reason, origin, evidence, fact,

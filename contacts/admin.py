@@ -19,6 +19,7 @@ from django.utils.functional import cached_property
 
 from contacts import searching
 from contacts.channels import Kind
+from contacts.consenting import PERSON, WHO_ASKED, record_request
 from contacts.correcting import email_address, phone_address
 from contacts.emails import NotAnEmail, parse_email
 from contacts.models import (
@@ -33,7 +34,7 @@ from contacts.models import (
 )
 from contacts.phones import NotAPhone, mask, parse_phone
 from contacts.slugs import free_slug
-from contacts.suppressing import LONGEST_NOTE, CannotRelease, release, suppress
+from contacts.suppressing import LONGEST_NOTE, CannotRelease, carry_over, release, suppress
 
 CONTACTS_NAMES = (
     "A whole phone number, such as +15125550142 or (512) 555-0142, a whole email or an external id."
@@ -196,6 +197,16 @@ class ContactAdmin(Large):
     readonly_fields = ("created_at", "updated_at")
     inlines = (AddressInline,)
 
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """What the person asked for holds at an address that takes the place of another one, too."""
+        before = [one.initial.get("value", "") for one in formset.initial_forms]
+        super().save_formset(request, form, formset, change)
+        entered = [
+            *formset.new_objects,
+            *(obj for obj, fields in formset.changed_objects if "value" in fields),
+        ]
+        carry_over(entered, timezone.now(), {form.instance.pk: before})
+
     def named(self, term: str) -> Q:
         return searching.wholly(term)
 
@@ -232,6 +243,11 @@ class AddressAdmin(Masking, Large):
     ordering = ("-id",)
     raw_id_fields = ("contact",)
     readonly_fields = ("created_at",)
+
+    def save_model(self, request: HttpRequest, obj: Address, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        before = form.initial.get("value", "") if change else ""
+        carry_over([obj], timezone.now(), {obj.contact_id: [before]} if before else None)
 
     def named(self, term: str) -> Q:
         return Q(match_key__in=searching.keys(searching.clean(term)))
@@ -272,6 +288,8 @@ class ConsentAdmin(Masking, Ledger):
 
     def save_model(self, request: HttpRequest, obj: Consent, form: Any, change: bool) -> None:
         obj.recorded_by_id = request.user.pk
+        proven = not obj.opted_in or obj.evidence.strip()
+        obj.origin = Consent.Origin.RECIPIENT if proven else Consent.Origin.STAFF
         super().save_model(request, obj, form, change)
 
 
@@ -309,6 +327,11 @@ class StateFilter(admin.SimpleListFilter):
 
 class SuppressionForm(forms.ModelForm):
     """A number written in any other way than ours would block nobody."""
+
+    who = forms.ChoiceField(choices=WHO_ASKED, initial=PERSON, required=False, widget=forms.RadioSelect)
+
+    def clean_who(self) -> str:
+        return self.cleaned_data["who"] or PERSON
 
     def clean_value(self) -> str:
         text = self.cleaned_data["value"]
@@ -349,7 +372,7 @@ class SuppressionAdmin(Masking, Large):
         "release_note",
     )
     # `suppress` knows the rest: staff add blocks of everything we send, in their own name.
-    asked = ("value", "contact", "channel", "evidence", "expires_at")
+    asked = ("value", "contact", "channel", "who", "evidence", "expires_at")
     masking = {"address": "masked", "value": "masked", "evidence": ""}
 
     @admin.display
@@ -397,17 +420,15 @@ class SuppressionAdmin(Masking, Large):
 
     def save_model(self, request: HttpRequest, obj: Suppression, form: Any, change: bool) -> None:
         """Only the same words of the same colleague are not kept twice; `response_add` tells."""
-        saved = suppress(
-            contact=obj.contact,
-            value=obj.value,
-            channel=obj.channel,
-            reason=Suppression.Reason.STAFF,
-            origin=Suppression.Origin.STAFF,
-            evidence=obj.evidence,
-            by=request.user,  # type: ignore[arg-type]
-            now=obj.created_at,
-            expires_at=obj.expires_at,
-        )
+        told: dict[str, Any] = {
+            "contact": obj.contact, "value": obj.value, "channel": obj.channel, "evidence": obj.evidence,
+            "by": request.user, "now": obj.created_at,
+        }  # fmt: skip
+        if form.cleaned_data["who"] == PERSON:
+            saved = record_request(**told, expires_at=obj.expires_at)
+        else:
+            reason, origin = Suppression.Reason.STAFF, Suppression.Origin.STAFF
+            saved = suppress(**told, expires_at=obj.expires_at, reason=reason, origin=origin)
         obj.stood = saved.created_at != obj.created_at  # type: ignore[attr-defined]
         obj.pk = saved.pk
         obj.refresh_from_db()

@@ -10,15 +10,27 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from django.db.models import Q
+
 from accounts.models import User
 from contacts.addresses import match_key
 from contacts.channels import Channel
 from contacts.chunks import in_lists
-from contacts.models import Address, Consent, Suppression
-from contacts.suppressing import LONGEST_NOTE, MAPPING_CORRECTED, lift_mistaken, put_back, suppress_each
+from contacts.models import Address, Consent, Contact, Suppression
+from contacts.suppressing import (
+    LONGEST_NOTE,
+    MAPPING_CORRECTED,
+    lift_mistaken,
+    put_back,
+    suppress,
+    suppress_each,
+)
 
 CORRECTION, TAKEN_BACK = "Correction", "Correction taken back"
 
+# Who does not want it, where a colleague enters a suppression. Rather the person's own wish than one that is released.
+PERSON, US = "person", "us"
+WHO_ASKED = [(PERSON, "The person asked"), (US, "An internal reason of ours")]
 # What a word on one channel says about its siblings.
 FAMILIES = (
     frozenset({Channel.SMS, Channel.MMS}),
@@ -120,7 +132,7 @@ def _append_no(opt_outs: Sequence[OptOut], whose: Mapping[str, Sequence[int]]) -
                 if new:
                     rows.append(new)
                     ledger[contact_id, channel].append(new)
-                    ledger[contact_id, channel].sort(key=lambda said: said.at)
+                    ledger[contact_id, channel].sort(key=lambda said: (said.decisive, said.at))
     Consent.objects.bulk_create(rows)
 
 
@@ -158,18 +170,58 @@ def _contacts_by_key(keys: Iterable[str]) -> dict[str, list[int]]:
 def record_opt_in(*, value: str, channel: str, how: str, evidence: str, at: datetime) -> list[int]:
     """The person at `value` asked to hear from us again: opted in on the channel's family, their STOP lifted.
 
-    Blocks of any other origin stay, and so does a STOP said after `at`. Gives the ids of the contacts concerned.
+    Blocks of any other origin stay, and so does a STOP said after `at`. What somebody asked for as a whole person is
+    lifted too, but where several share the address: which of them writes is not known. Their other addresses stay
+    blocked. Gives the ids of the contacts concerned.
     """
     contact_ids = contacts_at(value)
     _append(contact_ids, channel, opted_in=True, how=how, evidence=evidence, at=at)
-    Suppression.objects.filter(
-        match_key=match_key(value),
+    whose = Q(match_key=match_key(value)) | Q(follows__match_key=match_key(value))
+    if len(contact_ids) == 1:
+        whose |= Q(value="", contact__in=contact_ids)
+    lifted = Suppression.objects.filter(
+        whose,
         reason__in=Suppression.BY_WORD,
         origin=Suppression.Origin.RECIPIENT,
         released_at=None,
         created_at__lte=at,
-    ).update(released_at=at, release_note=f"Opted in again: {how}"[:300])
+    )
+    lifted.update(released_at=at, release_note=f"Opted in again: {how}"[:300])
     return contact_ids
+
+
+def record_request(
+    *,
+    contact: Contact,
+    value: str = "",
+    channel: str = "",
+    evidence: str,
+    by: User | None,
+    now: datetime,
+    expires_at: datetime | None = None,
+) -> Suppression:
+    """The person asked a colleague to stop, on the phone or in person: their own wish, as a STOP is.
+
+    For `value` alone, an address of theirs, or with '' for the whole person: then they are opted out of the channel's
+    family as well, or of every channel.
+    """
+    if not value:
+        channels = [channel] if channel else [min(family) for family in FAMILIES]
+        for each in channels:
+            _append(
+                [contact.pk], each, opted_in=False, how="Asked a colleague", evidence=evidence, at=now, by=by
+            )
+    return suppress(
+        contact=contact,
+        value=value,
+        channel=channel,
+        reason=Suppression.Reason.ASKED,
+        origin=Suppression.Origin.RECIPIENT,
+        evidence=evidence,
+        by=by,
+        now=now,
+        expires_at=expires_at,
+    )
 
 
 class Mistaken(NamedTuple):
@@ -237,7 +289,9 @@ def withdraw_opt_out(*, value: str, fact: str, at: datetime, by: User, note: str
     """
     _restore_consent({match_key(value): {at}}, note, now, by)
     theirs = Suppression.objects.filter(match_key=match_key(value), fact=fact, released_at=None)
-    return theirs.exclude(value="").update(released_at=now, released_by=by, release_note=note[:LONGEST_NOTE])
+    ids = list(theirs.exclude(value="").values_list("pk", flat=True))
+    lifted = Suppression.objects.filter(Q(pk__in=ids) | Q(follows__in=ids), released_at=None)
+    return lifted.update(released_at=now, released_by=by, release_note=note[:LONGEST_NOTE])
 
 
 def _restore_consent(
@@ -267,7 +321,7 @@ def _ledger(contact_ids: Iterable[int]) -> dict[tuple[int, str], list[Consent]]:
     """Everything each of them said, by contact and channel, in its order."""
     found: dict[tuple[int, str], list[Consent]] = defaultdict(list)
     for part in in_lists(contact_ids):
-        for row in Consent.objects.filter(contact_id__in=part).order_by("at", "id"):
+        for row in Consent.objects.filter(contact_id__in=part).in_order():
             found[row.contact_id, row.channel].append(row)
     return found
 
@@ -286,7 +340,7 @@ def latest_consents(contact_ids: Iterable[int]) -> dict[tuple[int, str], LatestC
     """By contact id and channel, for those that have said anything."""
     latest: dict[tuple[int, str], LatestConsent] = {}
     for part in in_lists(contact_ids):
-        rows = Consent.objects.filter(contact_id__in=part).order_by("at", "id")
+        rows = Consent.objects.filter(contact_id__in=part).in_order()
         for contact_id, channel, opted_in, at in rows.values_list("contact_id", "channel", "opted_in", "at"):
             latest[contact_id, channel] = LatestConsent(opted_in, at)
     return latest

@@ -15,6 +15,7 @@ from contacts.emails import NotAnEmail, parse_email
 from contacts.hours import known_zone
 from contacts.models import Address, Contact, Note
 from contacts.phones import NotAPhone, mask, parse_phone
+from contacts.suppressing import carry_over
 
 LONGEST_NAME = 200
 
@@ -161,6 +162,7 @@ def _change_address(contact: Contact, kind: Kind, new: Address | str) -> list[st
     else:
         new.contact = contact
         new.save()
+    carry_over([known or new], timezone.now())
     if old is None:
         return [f"{label} {mask(new.value)} added."]
     return [f"{label} changed from {mask(old.value)} to {mask(new.value)}."]

@@ -18,11 +18,12 @@ from accounts.models import User
 from contacts.addresses import match_key
 from contacts.channels import KIND_OF, Channel
 from contacts.chunks import chunks, in_lists
-from contacts.consenting import LatestConsent, latest_consents
+from contacts.consenting import LatestConsent, family_of, latest_consents
 from contacts.headers import UnreadableFile
 from contacts.models import Address, Consent, Contact, ContactList, ListMembership, Suppression
 from contacts.sheets import LONGEST_HOW, Line, Refusal, Row, read_sheet, understand
 from contacts.slugs import free_slug
+from contacts.suppressing import carry_over
 
 WRITTEN_AT_ONCE = 2_000
 DETAIL_FIELDS = ("name", "external_id", "time_zone", "locale", "stage", "value_tier", "attributes")
@@ -308,7 +309,8 @@ class _Plan:
             latest = self.known.consents.get((contact.pk, channel)) if contact.pk else None
             if latest and latest.opted_in:
                 continue
-            out_since = latest.at if latest else self._opted_out_at(line, channel)
+            out_since = latest.at if latest else self._no_to_sibling(contact, channel)
+            out_since = out_since or self._opted_out_at(line, channel)
             if out_since:
                 why = f"opted out on {out_since:%Y-%m-%d}; only the person can opt back in"
                 remedy = "The line was imported without this consent."
@@ -317,6 +319,13 @@ class _Plan:
             self.consents.append((contact, self._consent(line, channel)))
         self.result.consents = len(self.consents)
         return len(self.consents) > count
+
+    def _no_to_sibling(self, contact: Contact, channel: str) -> datetime | None:
+        """A no to texts is one to picture messages, as long as those have no word of their own."""
+        said = (
+            [self.known.consents.get((contact.pk, each)) for each in family_of(channel)] if contact.pk else []
+        )
+        return next((each.at for each in said if each and not each.opted_in), None)
 
     def _opted_out_at(self, line: Line, channel: str) -> datetime | None:
         kind = KIND_OF[Channel(channel)]
@@ -329,6 +338,7 @@ class _Plan:
             opted_in=True,
             at=line.consent_at or self.now,
             how=line.consent_how,
+            origin=Consent.Origin.IMPORT,
             evidence=f"Import into {self.contact_list}, line {line.number}",
             recorded_by=self.by,
         )
@@ -350,7 +360,9 @@ class _Plan:
             Address.objects.filter(pk__in=part).update(preferred=False)
         for contact, address in self.addresses:
             address.contact = contact
+        known = [each for contact, each in self.addresses if contact.pk in self.known.contacts]
         Address.objects.bulk_create([each for _, each in self.addresses], batch_size=WRITTEN_AT_ONCE)
+        carry_over(known, self.now)
         joins = (ListMembership(contact=each, contact_list=into, added_at=self.now) for each in self.joining)
         ListMembership.objects.bulk_create(joins, batch_size=WRITTEN_AT_ONCE, ignore_conflicts=True)
         for contact, consent in self.consents:

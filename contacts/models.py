@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -244,14 +246,32 @@ class AppendOnly(models.Model):
         raise ValidationError(f"{self._meta.verbose_name} rows are kept as evidence and cannot be deleted.")
 
 
+class ConsentQuerySet(models.QuerySet):
+    def in_order(self) -> ConsentQuerySet:
+        """So that the last row of a contact and channel is what holds there.
+
+        That a colleague or a file says yes lifts no earlier no, and none that comes later and was said before: it
+        counts only where the person has said nothing.
+        """
+        others = Q(opted_in=True) & ~Q(origin=Consent.Origin.RECIPIENT)  # `decisive` says the same of a row
+        rank = models.Case(models.When(others, then=0), default=1)
+        return self.annotate(rank=rank).order_by("rank", "at", "id")
+
+
 class Consent(AppendOnly):
-    """One change of what a contact allows on one channel. The latest row is what holds now."""
+    """One change of what a contact allows on one channel. `objects.in_order` says which row is what holds now."""
+
+    class Origin(models.TextChoices):
+        RECIPIENT = "recipient", "The person's own word, with evidence"
+        STAFF = "staff", "Staff"
+        IMPORT = "import", "Import"
 
     contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="consents", db_index=False)
     channel = models.CharField(max_length=8, choices=Channel)
     opted_in = models.BooleanField()
     at = models.DateTimeField(default=timezone.now)
     how = models.CharField(max_length=60, help_text="Web form, keyword, paper, import, staff ...")
+    origin = models.CharField(max_length=12, choices=Origin, default=Origin.RECIPIENT)
     wording = models.TextField(blank=True, help_text="The words shown to the person when they chose.")
     evidence = models.TextField(
         blank=True, help_text="What proves it: a form id, the text of the reply, a receipt."
@@ -260,17 +280,46 @@ class Consent(AppendOnly):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
 
+    objects = ConsentQuerySet.as_manager()
+
     class Meta:
         indexes = [models.Index(fields=["contact", "channel", "-at", "-id"], name="consent_latest")]
 
     def __str__(self) -> str:
         return f"{self.contact_id} {self.channel} {'in' if self.opted_in else 'out'}"
 
+    @property
+    def decisive(self) -> bool:
+        """Whether it counts against what the person said before: a no, or their own yes."""
+        return not self.opted_in or self.origin == self.Origin.RECIPIENT
+
+    def clean(self) -> None:
+        """What a colleague enters. After a no of the person only a yes of theirs counts: later, and with its proof."""
+        if self.at and self.at > timezone.now():
+            raise ValidationError({"at": "It lies in the future: give the moment at which they chose."})
+        if not (self.opted_in and self.contact_id and self.channel and self.at):
+            return
+        last = Consent.objects.filter(contact=self.contact, channel=self.channel).in_order().last()
+        if last is None or last.opted_in:
+            return
+        since = timezone.localtime(last.at)
+        if self.at <= last.at:
+            raise ValidationError({"at": f"They opted out on {since:%-d %b %Y, %H:%M}, which is later."})
+        if not self.evidence.strip():
+            why = f"They opted out on {since:%-d %b %Y}. Say what proves that they opted in again since."
+            raise ValidationError({"evidence": why})
+
 
 class SuppressionQuerySet(models.QuerySet):
     def in_force(self, now) -> SuppressionQuerySet:
         """Those that block at `now`."""
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=now), released_at=None)
+
+
+def keep_blocks_of_addresses(collector: Any, field: Any, blocks: Any, using: str) -> None:
+    """With a contact goes what blocks only them; what blocks their addresses stays, whoever has these next."""
+    models.SET_NULL(collector, field, blocks.exclude(value=""), using)
+    models.CASCADE(collector, field, blocks.filter(value=""), using)
 
 
 class Suppression(models.Model):
@@ -312,7 +361,15 @@ class Suppression(models.Model):
     )
     match_key = _match_key()
     contact = models.ForeignKey(
-        Contact, null=True, blank=True, on_delete=models.SET_NULL, related_name="suppressions"
+        Contact, null=True, blank=True, on_delete=keep_blocks_of_addresses, related_name="suppressions"
+    )
+    follows = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="followers",
+        help_text="The suppression that this one extends to another address of the same person, and ends with.",
     )
     channel = models.CharField(
         max_length=8, choices=Channel, blank=True, help_text="Empty blocks every channel."

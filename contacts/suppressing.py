@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -10,8 +11,9 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from contacts.addresses import match_key
+from contacts.channels import KIND_OF, Channel, Kind
 from contacts.chunks import in_lists
-from contacts.models import AddressHealth, Contact, Suppression
+from contacts.models import Address, AddressHealth, Contact, Suppression
 
 LONGEST_NOTE = 300
 # How the note of a block begins that was lifted because a provider's word turned out to mean something else.
@@ -44,7 +46,8 @@ def suppress(
 
     Every act stands on its own, whatever else blocks the address: who, why, until when. `fact` names what it is
     recorded for, such as a message or a batch: told again, the row that there is comes back, lifted or not. The same
-    without a fact is what the same colleague said in the same words, and still holds. Raises ValueError when neither
+    without a fact is what the same colleague said in the same words, and still holds. A whole contact's block is
+    extended to each of their addresses: it holds there too when somebody else has it. Raises ValueError when neither
     contact nor value is given.
     """
     if not value and contact is None:
@@ -64,9 +67,13 @@ def suppress(
     if fact and value:
         return suppress_each([made])[0]
     said = _same_words(made, now).first()
-    if said is None:
-        made.save()
-    return said or made
+    if said is not None:
+        return said
+    made.save()
+    if contact is not None and not value:
+        addresses = Address.objects.filter(contact=contact).exclude(validity=Address.Validity.INVALID)
+        _extend((made, address) for address in addresses)
+    return made
 
 
 def suppress_each(wanted: Sequence[Suppression]) -> list[Suppression]:
@@ -95,7 +102,8 @@ def put_back(lifted: Sequence[Suppression]) -> None:
     for row in lifted:
         row.released_at, row.released_by, row.release_note = None, None, ""
     for part in in_lists(row.pk for row in lifted):
-        rows = Suppression.objects.filter(pk__in=part)
+        rows = Suppression.objects.filter(Q(pk__in=part) | Q(follows__in=part))
+        rows = rows.filter(release_note__startswith=MAPPING_CORRECTED)
         rows.update(released_at=None, released_by=None, release_note="")
 
 
@@ -114,14 +122,70 @@ def _same_words(made: Suppression, now: datetime) -> QuerySet[Suppression]:
     )
 
 
+def carry_over(
+    addresses: Collection[Address], now: datetime, former: Mapping[int, Collection[str]] | None = None
+) -> None:
+    """These addresses, saved, are new to their contacts: what the persons asked for at others of the kind holds there.
+
+    So does what blocks a whole contact. `former` names addresses that contacts (by id) had until now: no row tells.
+    """
+    theirs: defaultdict[int, list[Address]] = defaultdict(list)
+    for address in addresses:
+        theirs[address.contact_id].append(address)
+    held_by: defaultdict[str, list[int]] = defaultdict(list)
+    whole: list[Suppression] = []
+    for part in in_lists(theirs):
+        standing = Suppression.objects.in_force(now)
+        whole += standing.filter(value="", contact__in=part)
+        for key, contact in Address.objects.filter(contact__in=part).values_list("match_key", "contact_id"):
+            held_by[key].append(contact)
+    for contact, values in (former or {}).items():
+        for value in values:
+            held_by[match_key(value)].append(contact)
+    asked: list[Suppression] = []
+    for part_of_keys in in_lists(held_by):
+        standing = Suppression.objects.in_force(now).exclude(value="")
+        asked += standing.filter(origin=Suppression.Origin.RECIPIENT, match_key__in=part_of_keys)
+    _extend((block, address) for block in whole for address in theirs[block.contact_id or 0])
+    _extend(
+        (block, address)
+        for block in asked
+        for contact in held_by[block.match_key]
+        for address in theirs[contact]
+        if ("@" in block.value) == (address.kind == Kind.EMAIL)
+        and match_key(address.value) != block.match_key
+    )
+
+
+def _extend(pairs: Iterable[tuple[Suppression, Address]]) -> None:
+    """The same block for another address of the person, once, unless its channel needs an address of another kind."""
+    made = [
+        Suppression(
+            value=address.value,
+            contact_id=address.contact_id,
+            follows_id=block.follows_id or block.pk,
+            fact=f"follows {block.follows_id or block.pk}",
+            **{name: getattr(block, name) for name in _TAKEN_OVER},
+        )
+        for block, address in pairs
+        if not block.channel or KIND_OF[Channel(block.channel)] == address.kind
+    ]
+    Suppression.objects.bulk_create(made, ignore_conflicts=True, batch_size=500)
+
+
+_TAKEN_OVER = (
+    "channel", "scope", "scope_value", "reason", "origin", "evidence", "created_at", "created_by_id", "expires_at",
+)  # fmt: skip
+
+
 @transaction.atomic
 def release(suppression: Suppression, *, by: User | None, note: str, now: datetime) -> None:
-    """Lift a suppression; one that is lifted already stays as it is.
+    """Lift a suppression, and what extends it; one that is lifted already stays as it is.
 
     One that stood for failures also takes back the failures counted, else the gate would go on refusing the
     address for them. Raises CannotRelease for what the person asked for.
     """
-    mine = Suppression.objects.filter(pk=suppression.pk, released_at=None)
+    mine = Suppression.objects.filter(Q(pk=suppression.pk) | Q(follows=suppression), released_at=None)
     lifted = mine.exclude(origin=Suppression.Origin.RECIPIENT).update(
         released_at=now, released_by=by, release_note=note[:LONGEST_NOTE]
     )
@@ -152,7 +216,8 @@ def lift_mistaken(suppressions: QuerySet[Suppression], *, note: str, now: dateti
 
     Also those that passed for the person's own wish, since they never said so.
     """
-    standing = suppressions.filter(released_at=None)
+    ids = list(suppressions.filter(released_at=None).values_list("pk", flat=True))
+    standing = Suppression.objects.filter(Q(pk__in=ids) | Q(follows__in=ids), released_at=None)
     return standing.update(released_at=now, release_note=f"{MAPPING_CORRECTED}: {note}"[:LONGEST_NOTE])
 
 

@@ -217,7 +217,7 @@ def test_the_same_words_added_twice_are_one_row_and_it_says_so(client, administr
     assert Suppression.objects.count() == 1
     assert "was added" in first[0]
     assert second == [
-        f"“{name} all channels: Added by staff” is in force already, in your own words, so there is no second one."
+        f"“{name} all channels: Asked us to stop” is in force already, in your own words, so there is no second one."
     ]
 
 
@@ -250,7 +250,7 @@ def test_an_address_whose_suppression_has_ended_can_be_suppressed_again(client, 
 
 def test_staff_add_suppressions_in_their_own_name_and_can_release_them(client, administrator):
     page = client.get(reverse("admin:contacts_suppression_add"))
-    add_by_form(client, reason="stop", origin="recipient", scope="brand", evidence="Called us")
+    add_by_form(client, reason="stop", origin="recipient", scope="brand", evidence="Called us", who="us")
     told = release_all(client)
 
     made = Suppression.objects.get()
@@ -258,6 +258,7 @@ def test_staff_add_suppressions_in_their_own_name_and_can_release_them(client, a
         "value",
         "contact",
         "channel",
+        "who",
         "evidence",
         "expires_at",
     ]
@@ -268,6 +269,13 @@ def test_staff_add_suppressions_in_their_own_name_and_can_release_them(client, a
         "Called us",
     )
     assert told == ["1 released."]
+
+
+def test_what_the_person_asked_for_is_entered_as_their_own_wish_unless_it_is_said(client, administrator):
+    add_by_form(client, evidence="Called us")
+
+    made = Suppression.objects.get()
+    assert (made.reason, made.origin, made.created_by) == ("asked", "recipient", administrator)
 
 
 def test_an_address_is_kept_in_its_one_form_with_all_that_it_tells(client, administrator):

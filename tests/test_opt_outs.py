@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, time, timedelta
 from importlib import import_module
+from io import BytesIO
 from urllib.parse import urlencode
 
 import pytest
@@ -13,13 +14,17 @@ from django.urls import reverse
 
 from contacts import gate
 from contacts.addresses import normal_form
-from contacts.models import Address, Consent, Suppression
-from contacts.suppressing import suppress
+from contacts.consenting import latest_consents
+from contacts.correcting import correct
+from contacts.importing import import_contacts
+from contacts.models import Address, Consent, Contact, Suppression
+from contacts.suppressing import release, suppress
 from deliveries.models import Engagement
 from deliveries.providers.smtp_marks import envelope
 from deliveries.receiving import recording
 from deliveries.receiving.mail import keep
 from deliveries.receiving.storing import Incoming, store
+from deliveries.sending.expansion import expand
 from tests import factories
 from tests.test_contacts_addresses import SPELLINGS
 
@@ -266,3 +271,271 @@ def test_a_word_dated_in_the_future_counts_from_when_it_came(first, second, bloc
     receive(sinch(second, NOW + HOUR / 60, NOW + HOUR / 60, account), now=NOW + HOUR)
 
     assert (verdict(ada, now=NOW + HOUR) != "") is blocked
+
+
+# ---- What colleagues enter ---------------------------------------------------------------------------------
+
+
+def enter(client, contact, role: str = "support", **fields):
+    client.force_login(factories.user(role))
+    form = {"what": "contact", "reason": "Called us"} | fields
+    return client.post(reverse("contacts:suppress", args=[contact.pk]), form)
+
+
+def test_that_the_person_asked_is_what_a_suppression_means_unless_it_is_said(client):
+    phone = reachable()
+    email = factories.email(phone.contact)
+    form = client.get(reverse("contacts:suppress", args=[phone.contact_id]))
+
+    assert enter(client, phone.contact).status_code == 302
+
+    assert form.status_code in (200, 302)
+    made = Suppression.objects.order_by("pk")
+    assert [one.value for one in made] == ["", phone.value, email.value]
+    assert {(one.reason, one.origin) for one in made} == {("asked", "recipient")}
+    assert {verdict(phone, channel) for channel in ("sms", "mms", "voice", "rvm")} == {"opted_out"}
+    latest = latest_consents([phone.contact_id])
+    assert len(latest) == 5
+    assert not any(each.opted_in for each in latest.values())
+
+
+def test_a_reason_of_ours_can_be_released_and_is_no_word_of_the_person(client):
+    phone = reachable()
+
+    enter(client, phone.contact, asked="us")
+
+    assert verdict(phone) == "suppressed"
+    release(Suppression.objects.get(value=""), by=None, note="Settled", now=NOW)
+    assert verdict(phone) == ""
+
+
+@pytest.mark.parametrize("asked", ["person", "us"])
+def test_a_blocked_contact_is_blocked_under_another_id_and_where_a_spouse_has_the_number(client, asked):
+    phone, spouse = reachable(value="+525512345678"), reachable(value="+5215512345678")
+    for one in (phone, spouse):
+        Contact.objects.filter(pk=one.contact_id).update(external_id=f"A-{one.pk}")
+    enter(client, phone.contact, asked=asked)
+
+    file = BytesIO(b"external_id,phone,email\nZ-1,+52 1 55 1234 5678,ada@example.com\n")
+    import_contacts(file, contact_list="Again", region="US", consent=["sms"], how="Form", now=NOW)
+
+    again = Address.objects.get(contact__external_id="Z-1", kind="phone")
+    assert "" not in (verdict(spouse, "voice"), verdict(again))
+
+
+@pytest.mark.parametrize("asked", ["person", "us"])
+def test_what_blocks_a_contact_outlives_them(client, asked):
+    phone, spouse = reachable(value="+12125550142"), reachable(value="+12125550142")
+    enter(client, phone.contact, asked=asked)
+
+    phone.contact.delete()
+
+    assert verdict(spouse) != ""
+    left = Suppression.objects.get()
+    assert (left.value, left.contact, left.follows, left.evidence) == (
+        "+12125550142",
+        None,
+        None,
+        "Called us",
+    )
+
+
+def test_a_contact_without_an_address_can_be_deleted_though_blocked(client):
+    contact = factories.contact()
+    enter(client, contact)
+
+    contact.delete()
+
+    assert not Suppression.objects.exists()
+
+
+def test_the_page_shows_every_ground_with_who_when_and_why(client):
+    phone = reachable()
+    for name, why in (("ada", "Called us"), ("bea", "Wrote a letter")):
+        user = factories.user("support", username=name)
+        suppress(contact=phone.contact, reason="staff", origin="staff", evidence=why, by=user, now=NOW)
+    client.force_login(user)
+
+    page = client.get(reverse("contacts:trail", args=[phone.contact_id])).content.decode()
+
+    side = page[page.index("suppression-title") : page.index("explain-title")]
+    for word in ("ada", "bea", "Called us", "Wrote a letter", "The whole contact and +1"):
+        assert word in side
+    assert side.count("<dt>") == 2
+
+
+# ---- Another address of the same person --------------------------------------------------------------------
+
+
+def corrected(phone, client):
+    correct(phone.contact, phone="+12125550177", region="US", by=None)
+
+
+def imported(phone, client):
+    phone.contact.external_id = "A-1"
+    phone.contact.save()
+    file = BytesIO(b"external_id,phone\nA-1,+12125550177\n")
+    import_contacts(file, contact_list="New numbers", region="US", now=NOW)
+
+
+def overwritten(phone, client):
+    client.force_login(factories.user("admin", is_staff=True))
+    rows = {
+        "addresses-0-id": phone.pk,
+        "addresses-0-kind": "phone",
+        "addresses-0-line_type": "mobile",
+        "addresses-0-value": "+12125550177",
+    }
+    rows |= {
+        "addresses-0-contact": phone.contact_id,
+        "addresses-0-validity": "valid",
+        "addresses-0-preferred": "on",
+    }
+    form = {
+        "value_tier": 0,
+        "attributes": "{}",
+        "name": "Ada",
+        "addresses-TOTAL_FORMS": 1,
+        "addresses-INITIAL_FORMS": 1,
+    }
+    answer = client.post(reverse("admin:contacts_contact_change", args=[phone.contact_id]), form | rows)
+    assert answer.status_code == 302, answer.content.decode()
+
+
+@pytest.mark.parametrize("door", [corrected, imported, overwritten])
+@pytest.mark.parametrize("channel", ["sms", "voice", "rvm"])
+def test_a_stop_holds_at_the_number_that_takes_the_place(client, door, channel):
+    phone = reachable(value="+12125550142")
+    receive(kannel("12125550142", at=NOW))
+
+    door(phone, client)
+
+    now_theirs = Address.objects.get(value="+12125550177")
+    assert verdict(now_theirs, channel) == "opted_out"
+
+
+@pytest.mark.parametrize("door", [corrected, imported, overwritten])
+def test_staffs_block_of_a_contact_holds_at_the_number_that_takes_the_place(client, door):
+    phone, spouse = reachable(value="+12125550142"), reachable(value="+12125550177")
+    suppress(contact=phone.contact, reason="staff", origin="staff", now=NOW)
+
+    if door is corrected:
+        correct(phone.contact, phone="+12125550177", region="US", by=None, shared=["+12125550177"])
+    elif door is imported:
+        phone.contact.external_id = "A-1"
+        phone.contact.save()
+        Contact.objects.filter(pk=spouse.contact_id).update(external_id="B-1")
+        file = BytesIO(b"external_id,phone\nA-1,+12125550177\n")
+        import_contacts(file, contact_list="New numbers", region="US", now=NOW)
+    else:
+        overwritten(phone, client)
+
+    assert verdict(spouse) == "suppressed"
+
+
+def test_their_start_at_the_new_number_lifts_it_there_alone():
+    phone = reachable(value="+12125550142")
+    account = factories.account("kannel", credentials={"url_secret": "x"})
+    receive(kannel("12125550142", account=account))
+    corrected(phone, None)
+
+    receive(kannel("12125550177", text="START", at=NOW + HOUR, account=account), now=NOW + HOUR)
+
+    assert verdict(Address.objects.get(value="+12125550177")) == ""
+    assert Suppression.objects.get(value="+12125550142").released_at is None
+
+
+def test_an_email_is_not_blocked_for_a_stop_by_text():
+    phone = reachable(value="+12125550142")
+    receive(kannel("12125550142"))
+
+    correct(phone.contact, email="ada@example.com", region="US", by=None)
+
+    assert not Suppression.objects.filter(value="ada@example.com").exists()
+
+
+# ---- The ledger of consent ---------------------------------------------------------------------------------
+
+
+def said(phone, *, opted_in: bool, at: datetime = NOW, origin: str = "recipient") -> None:
+    Consent.objects.create(
+        contact=phone.contact, channel="sms", opted_in=opted_in, at=at, how="Form", origin=origin
+    )
+
+
+@pytest.mark.parametrize("origin", ["staff", "import"])
+@pytest.mark.parametrize("no_comes_first", [True, False])
+@pytest.mark.parametrize("later", [timedelta(0), HOUR, 400 * 24 * HOUR])
+def test_a_yes_of_others_lifts_no_no_of_the_person(origin, no_comes_first, later):
+    phone = factories.phone()
+    yes = {"opted_in": True, "at": NOW + later, "origin": origin}
+    no = {"opted_in": False, "at": NOW}
+
+    for one in (no, yes) if no_comes_first else (yes, no):
+        said(phone, **one)
+
+    assert verdict(phone) == "no_consent"
+    assert skipped(phone) == "no_consent"
+
+
+def test_their_own_yes_after_it_lifts_it():
+    phone = factories.phone()
+    said(phone, opted_in=True, origin="import")
+    said(phone, opted_in=False, at=NOW + HOUR)
+
+    said(phone, opted_in=True, at=NOW + 2 * HOUR)
+
+    assert verdict(phone) == skipped(phone) == ""
+
+
+def skipped(phone) -> str:
+    """What the statement that expands an audience says of them."""
+    contact_list = factories.contact_list()
+    phone.contact.memberships.create(contact_list=contact_list)
+    factories.account("sandbox")
+    campaign = factories.campaign(lists=[contact_list], state="launching")
+    factories.content(campaign)
+    expand(campaign, NOW)
+    return campaign.recipients.get().skip_reason
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"at_0": "2099-01-01"}, "lies in the future"),
+        ({"at_0": "2026-03-01"}, "which is later"),
+        ({"evidence": " "}, "Say what proves"),
+        ({}, ""),
+    ],
+)
+def test_a_colleague_enters_a_yes_after_a_no_only_with_its_proof(client, fields, words):
+    phone = factories.phone()
+    said(phone, opted_in=False)
+    client.force_login(factories.user("admin", is_staff=True))
+    form = {
+        "contact": phone.contact_id, "channel": "sms", "opted_in": "on", "how": "Web form", "wording": "",
+        "at_0": "2026-03-06", "at_1": "10:00", "evidence": "Form 1234",
+    }  # fmt: skip
+
+    answer = client.post(reverse("admin:contacts_consent_add"), form | fields)
+
+    assert (answer.status_code == 302) is (not words)
+    assert words in answer.content.decode()
+    assert (verdict(phone) == "") is (not words)
+
+
+def test_an_import_gives_no_consent_to_pictures_after_a_no_to_texts():
+    phone = factories.phone(value="+12125550142")
+    said(phone, opted_in=False)
+
+    result = import_contacts(
+        BytesIO(b"phone\n+12125550142\n"),
+        contact_list="Again",
+        region="US",
+        consent=["mms"],
+        how="Form",
+        now=NOW,
+    )
+
+    assert (result.consents, len(result.without_consent)) == (0, 1)
+    assert verdict(phone, "mms") == "no_consent"

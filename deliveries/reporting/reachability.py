@@ -123,12 +123,8 @@ def standing(contact: Contact, now: datetime) -> Standing:
     preferred = {one.kind: one for one in reversed(addresses)}
     results = _results(contact, preferred.values())
     verdicts = _ask(contact, preferred, now)
-    consents = (
-        Consent.objects.filter(contact=contact)
-        .select_related("recorded_by")
-        .order_by("channel", "-at", "-id")
-    )
-    latest = {one.channel: one for one in reversed(list(consents))}
+    consents = Consent.objects.filter(contact=contact).select_related("recorded_by").in_order()
+    latest = {one.channel: one for one in consents}
     channels = [
         _reach(
             channel,

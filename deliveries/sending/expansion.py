@@ -67,9 +67,10 @@ WHERE NOT EXISTS (SELECT 1 FROM campaigns_recipient r WHERE r.campaign_id = %(ca
 ORDER BY c.id
 """
 
-# The latest word on the channel; for MMS that on SMS counts where there is none of its own.
+# The word that holds on the channel, in the order of `Consent.objects.in_order`; for MMS that on SMS counts where there
+# is none of its own.
 CONSENT = """(SELECT k.opted_in FROM contacts_consent k WHERE k.contact_id = c.id AND k.channel = '{channel}'
-  ORDER BY k.at DESC, k.id DESC LIMIT 1)"""
+  ORDER BY CASE WHEN k.opted_in AND k.origin <> 'recipient' THEN 0 ELSE 1 END DESC, k.at DESC, k.id DESC LIMIT 1)"""
 
 RECIPIENTS = """
 INSERT INTO campaigns_recipient (id, campaign_id, contact_id, state, skip_reason, reached_by, next_step,

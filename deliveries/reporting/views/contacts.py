@@ -24,6 +24,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.roles import requires
 from campaigns.models import Recipient
 from contacts.channels import Channel, Kind
+from contacts.consenting import PERSON, WHO_ASKED, record_request
 from contacts.correcting import AlreadyTheirs
 from contacts.correcting import correct as correct_details
 from contacts.gate import REASONS, Reason
@@ -173,10 +174,28 @@ def _beside(
         "unread": any(one.verdict and one.verdict.reason == Reason.REPLY_UNREAD for one in reach.channels),
         "upcoming": upcoming(contact, zones, now),
         "explanation": explanation(latest, reach, local),
-        "suppressions": [(one, headline(one)) for one in reach.suppressions],
+        "suppressions": _grounds(reach.suppressions),
         "may_step": may_tend(user),
         "note_form": NoteForm(),
     }
+
+
+def _grounds(suppressions: Sequence[Suppression]) -> list[tuple[Suppression, str]]:
+    """Each act once, with what it blocks: what extends one to other addresses is named with it."""
+    extended: dict[int, list[str]] = {}
+    shown = {one.pk for one in suppressions}
+    for one in suppressions:
+        if one.follows_id in shown:
+            extended.setdefault(one.follows_id or 0, []).append(headline(one))
+    return [
+        (one, _and([headline(one), *extended.get(one.pk, [])]))
+        for one in suppressions
+        if one.follows_id not in shown
+    ]
+
+
+def _and(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def contactable(reach: Standing) -> tuple[bool, str]:
@@ -242,7 +261,7 @@ def _still(allowed: Sequence[Reach]) -> list[str]:
 def _listed(reaches: Sequence[Reach]) -> str:
     labels = [one.label for one in reaches]
     words = labels[:1] + [one if one.isupper() else one.lower() for one in labels[1:]]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return _and(words)
 
 
 def _are(reaches: Sequence[Reach]) -> str:
@@ -295,6 +314,14 @@ class SuppressForm(forms.Form):
     channel = forms.ChoiceField(
         label="Channel", required=False, choices=[("", "Every channel"), *Channel.choices]
     )
+    asked = forms.ChoiceField(
+        label="Who wants it",
+        choices=WHO_ASKED,
+        initial=PERSON,
+        required=False,
+        widget=forms.RadioSelect,
+        help_text="What the person asked for holds until they opt in again. Ours is lifted by an administrator.",
+    )
     reason = forms.CharField(
         label="Reason",
         max_length=300,
@@ -307,6 +334,9 @@ class SuppressForm(forms.Form):
         self.addresses = {str(one.pk): one for one in addresses}
         one_each = [(key, f"Only {mask(one.value)}") for key, one in self.addresses.items()]
         self.fields["what"].choices = [("contact", "The whole contact"), *one_each]  # type: ignore[attr-defined]
+
+    def clean_asked(self) -> str:
+        return self.cleaned_data["asked"] or PERSON
 
     @property
     def value(self) -> str:
@@ -390,16 +420,15 @@ def suppress(request: HttpRequest, pk: int) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
-            suppress_address(
-                contact=contact,
-                value=form.value,
-                channel=form.cleaned_data["channel"],
-                reason=Suppression.Reason.STAFF,
-                origin=Suppression.Origin.STAFF,
-                evidence=form.cleaned_data["reason"],
-                by=who(request),
-                now=timezone.now(),
-            )
+            wanted: dict[str, Any] = {
+                "contact": contact, "value": form.value, "channel": form.cleaned_data["channel"],
+                "evidence": form.cleaned_data["reason"], "by": who(request), "now": timezone.now(),
+            }  # fmt: skip
+            if form.cleaned_data["asked"] == PERSON:
+                record_request(**wanted)
+            else:
+                reason, origin = Suppression.Reason.STAFF, Suppression.Origin.STAFF
+                suppress_address(**wanted, reason=reason, origin=origin)
             _settle(contact)
         messages.success(request, "Suppressed. Nothing more is sent there.")
         return redirect("contacts:trail", contact.pk)
