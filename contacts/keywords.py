@@ -113,13 +113,13 @@ def _read(text: str) -> Keyword:
 
 
 def _understand(text: str) -> Keyword:
-    said = clauses(text)
-    if not said:
+    parts = clauses(text)
+    if not parts:
         return REPLY
-    whole = _as_a_whole(" ".join(said), text)
+    whole = _as_a_whole(" ".join(parts), text)
     if whole is not None:
         return whole
-    return max((_inside(clause, alone=len(said) > 1) for clause in said), key=_weight)
+    return max((_inside(clause, alone=len(parts) > 1) for clause in parts), key=_weight)
 
 
 def _weight(found: Keyword) -> tuple[bool, bool]:

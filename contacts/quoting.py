@@ -111,15 +111,15 @@ def _without_ours(text: str, ours: Sequence[str]) -> Own:
     if not known:
         return Own(text)
     pieces = [(found[0], words(found[0])) for found in re.finditer(r"\S+\s*", text)]
-    told = [(at, word) for at, (_, plain) in enumerate(pieces) for word in plain.split()]
+    placed = [(at, word) for at, (_, plain) in enumerate(pieces) for word in plain.split()]
     taken: set[int] = set()
-    for start, run in enumerate(_runs([word for _, word in told])):
+    for start, run in enumerate(_runs([word for _, word in placed])):
         if run in known:
-            taken.update(at for at, _ in told[start : start + SAME_AT_LEAST])
+            taken.update(at for at, _ in placed[start : start + SAME_AT_LEAST])
     left = "".join(raw for at, (raw, _) in enumerate(pieces) if at not in taken)
     # Who sends us nothing but our own words back may mean them.
     return Own(left, sure=not taken or bool(words(left)))
 
 
-def _runs(said: Sequence[str]) -> list[tuple[str, ...]]:
-    return [tuple(said[at : at + SAME_AT_LEAST]) for at in range(len(said) - SAME_AT_LEAST + 1)]
+def _runs(plain: Sequence[str]) -> list[tuple[str, ...]]:
+    return [tuple(plain[at : at + SAME_AT_LEAST]) for at in range(len(plain) - SAME_AT_LEAST + 1)]

@@ -60,7 +60,7 @@ def _opt_out(reply: ReplyToRead, by: User, now: datetime) -> None:
             fact=reply.ground,
             by=by,
         )
-        stop_paths(value, now)
+    stop_paths(reply.values, now)
     ReplyToRead.objects.filter(pk=reply.pk).update(acted=True)
 
 

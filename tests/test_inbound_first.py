@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from contacts.models import Suppression
 from deliveries import statements
-from deliveries.models import Message, Outbox, PendingReceipt
+from deliveries.models import Engagement, Message, Outbox, PendingReceipt
 from deliveries.receiving import recording
 from deliveries.receiving.recording import record
 from deliveries.receiving.storing import Incoming, store
@@ -206,3 +208,39 @@ def test_the_books_agree_after_a_stop_in_the_middle(account, queued, now):
 
     assert Message.objects.get(pk=queued[3].pk).canceled_at
     assert agree()
+
+
+@pytest.mark.parametrize(
+    ("texts", "blocked"),
+    [
+        (["STOP", "START"], False),
+        (["START", "STOP"], True),
+        (["STOP", "yes"], False),
+        (["STOP", "START", "STOP"], True),
+        (["yes", "STOP"], True),
+    ],
+)
+def test_texts_that_came_together_count_in_their_order(account, queued, now, texts, blocked):
+    seconds = [now + timedelta(seconds=n) for n in range(len(texts))]
+    store([stop(account, queued[0], at, text) for at, text in zip(seconds, texts, strict=True)])
+
+    record(now + timedelta(minutes=1))
+
+    assert Suppression.objects.filter(released_at=None).exists() is blocked
+    assert Engagement.objects.count() == len(texts)
+
+
+def test_many_opt_outs_cost_little_more_than_few(account, now):
+    messages = [waiting(sending(), account, now) for _ in range(24)]
+
+    def recorded(some) -> int:
+        store([stop(account, message, now) for message in some])
+        with CaptureQueriesContext(connection) as queries:
+            record(now)
+        return len(queries)
+
+    few, many = recorded(messages[:4]), recorded(messages[4:])
+
+    assert many - few <= 3 * 16
+    assert Suppression.objects.count() == 24
+    assert not Outbox.objects.exists()

@@ -23,7 +23,9 @@ from uuid import UUID
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
-from contacts.consenting import record_opt_in, record_opt_out
+from contacts.addresses import match_key
+from contacts.chunks import in_lists
+from contacts.consenting import OptOut, record_opt_in, record_opt_outs
 from contacts.keywords import pressed
 from deliveries import mappings, statements
 from deliveries.models import Account, CodeSighting, Engagement, Message, PendingReceipt, Receipt, StrayReport
@@ -31,7 +33,7 @@ from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Act, Call, Fact, Inbound, Report, Stray, Unreadable
 from deliveries.receiving import evidence, replies
 from deliveries.receiving.translation import Translated
-from deliveries.receiving.writers import writer_of
+from deliveries.receiving.writers import Writer, writer_of
 from deliveries.statements import Event, Waiting
 from deliveries.statuses import REACHING, SETTLED, Meaning, disposition, fact_key, standing
 
@@ -386,61 +388,88 @@ def apply(events: Sequence[Event], now: datetime, version: int | None = None) ->
 
 
 def hear(inbound: Sequence[tuple[Waiting, int, Inbound]]) -> dict[int, str]:
-    """Act on what people sent: keywords change consent and suppression at once. Returns trouble by receipt."""
-    return {
-        waiting.id: "Sent by an address that no contact has."
-        for waiting, place, text in inbound
-        if not _hear_one(waiting, place, text)
-    }
+    """Act on what people sent: keywords change consent and suppression at once. Returns trouble by receipt.
 
-
-def _hear_one(waiting: Waiting, place: int, text: Inbound) -> bool:
-    """Act on one text; False when no contact has the address. A STOP counts all the same: they may be added later.
-
-    A text that the provider tells once more counts no second time: a START of last week must not lift today's STOP.
+    In the order in which it came. Opt-outs are recorded together, unless the next text can tell the difference.
     """
-    native_id = text.provider_message_id[:80]
-    if native_id and _heard(native_id, text.channel, waiting.account_id):
-        return True
-    writer = writer_of(text, waiting.account_id)
-    keyword = replies.understood(text, writer.values, opted_out=writer.opted_out)
-    at = min(text.occurred_at or waiting.received_at, waiting.received_at)
-    fact = replies.fact_of(text, at) if keyword.review else ""
-    if keyword.review:
-        replies.lay_out(waiting, text, keyword, at, writer)
-    for value in writer.values:
-        if keyword.kind == "stop":
-            _stop(value, text.channel, "Reply", text.text, at, fact)
-        elif keyword.kind == "start" and not writer.guessed:
-            record_opt_in(
-                value=value, channel=text.channel, how="Reply", evidence=clip(text.text, 500), at=at
-            )
-    # An opt-out counts for everybody there; who wrote anything else is not known where several share the address.
-    whose = writer.contacts if keyword.kind == "stop" else writer.one_or_all
-    _engage(
-        [
+    if not inbound:
+        return {}
+    known = _known_texts(inbound)
+    trouble: dict[int, str] = {}
+    opt_outs: list[OptOut] = []
+    rows: list[Engagement] = []
+    for waiting, place, text in inbound:
+        native = (waiting.account_id, text.channel, text.provider_message_id[:80])
+        if native in known:
+            continue  # come once more, it counts no second time: a START of last week must not lift today's STOP
+        if native[2]:
+            known.add(native)
+        writer = writer_of(text, waiting.account_id)
+        if not {match_key(one.value) for one in opt_outs}.isdisjoint(map(match_key, writer.values)):
+            _opt_out(opt_outs)
+        theirs, kind = _understand(waiting, text, writer)
+        opt_outs += theirs
+        # An opt-out counts for everybody there; who wrote anything else is not known where several share the address.
+        whose = writer.contacts if kind == "stop" else writer.one_or_all
+        rows += [
             Engagement(
                 contact_id=contact, message_id=writer.message, receipt_id=waiting.id, place=place,
-                channel=text.channel, kind=keyword.kind, text=clip(text.text, 2_000), native_id=native_id,
-                shared=writer.contact is None, at=at,
+                channel=text.channel, kind=kind, text=clip(text.text, 2_000), native_id=native[2],
+                shared=writer.contact is None, at=_written_at(waiting, text),
             )
             for contact in whose
-        ]
-    )  # fmt: skip
-    return bool(writer.contacts)
+        ]  # fmt: skip
+        if not writer.contacts:  # a STOP counts all the same: they may be added later
+            trouble[waiting.id] = "Sent by an address that no contact has."
+    _opt_out(opt_outs)
+    _engage(rows)
+    return trouble
 
 
-def _heard(native_id: str, channel: str, account_id: int) -> bool:
-    """Whether this account has told us of this text before."""
-    told = Engagement.objects.filter(native_id=native_id, channel=channel).values("receipt_id")
-    return Receipt.objects.filter(pk__in=told, account_id=account_id).exists()
+def _understand(waiting: Waiting, text: Inbound, writer: Writer) -> tuple[list[OptOut], str]:
+    """What one text asks for: the opt-outs to record, and what kind of text it is. A wish to start again is done."""
+    keyword, at = replies.understood(text, writer), _written_at(waiting, text)
+    words = clip(text.text, 500)
+    fact = ""
+    if keyword.review:
+        fact = replies.fact_of(text, at)
+        replies.lay_out(waiting, text, keyword, at, writer)
+    if keyword.kind == "stop":
+        return [OptOut(each, text.channel, "Reply", words, at, fact=fact) for each in writer.values], "stop"
+    if keyword.kind == "start" and not writer.guessed:
+        for value in writer.values:
+            record_opt_in(value=value, channel=text.channel, how="Reply", evidence=words, at=at)
+    return [], keyword.kind
 
 
-def _stop(value: str, channel: str, how: str, words: str, at: datetime, fact: str = "") -> None:
+def _written_at(waiting: Waiting, text: Inbound | Act) -> datetime:
+    return min(text.occurred_at or waiting.received_at, waiting.received_at)
+
+
+def _known_texts(inbound: Sequence[tuple[Waiting, int, Inbound]]) -> set[tuple[int, str, str]]:
+    """(account, channel, provider's id) of the texts among these that we know already. Two queries."""
+    ids = {text.provider_message_id[:80] for _, _, text in inbound} - {""}
+    rows = [
+        row
+        for part in in_lists(ids)
+        for row in Engagement.objects.filter(native_id__in=part).values_list(
+            "receipt_id", "channel", "native_id"
+        )
+    ]
+    accounts: dict[int | None, int] = {}
+    for part in in_lists({receipt for receipt, *_ in rows if receipt}):
+        accounts |= dict(Receipt.objects.filter(pk__in=part).values_list("pk", "account_id"))
+    return {(accounts[receipt], channel, native) for receipt, channel, native in rows if receipt in accounts}
+
+
+def _opt_out(opt_outs: list[OptOut]) -> None:
+    """Record these, and empty the list."""
     from deliveries.deciding.followup import stop_paths
 
-    record_opt_out(value=value, channel=channel, how=how, evidence=clip(words, 500), at=at, fact=fact)
-    stop_paths(value, at)
+    if opt_outs:
+        record_opt_outs(opt_outs)
+        stop_paths({one.value for one in opt_outs}, max(one.at for one in opt_outs))
+        opt_outs.clear()
 
 
 def witness(acts: Sequence[tuple[Waiting, int, Act]]) -> set[int]:
@@ -452,20 +481,23 @@ def witness(acts: Sequence[tuple[Waiting, int, Act]]) -> set[int]:
     found = [(waiting, place, act, finder.find(waiting, act)) for waiting, place, act in acts]
     messages = Message.objects.select_related("address").in_bulk({m[0] for *_, m in found if m})
     rows = []
+    opt_outs: list[OptOut] = []
     for waiting, place, act, known in found:
         if known is None:
             continue
         message = messages[known[0]]
-        at = min(act.occurred_at or waiting.received_at, waiting.received_at)
+        at = _written_at(waiting, act)
         kind = act.kind
         if act.kind == "key_press" and pressed(act.text) == "stop":
-            _stop(message.address.value, message.channel, "Key press", f"Pressed {act.text}", at)
+            words = f"Pressed {clip(act.text, 500)}"
+            opt_outs.append(OptOut(message.address.value, message.channel, "Key press", words, at))
         rows.append(
             Engagement(
                 contact_id=message.contact_id, message_id=message.pk, receipt_id=waiting.id, place=place,
                 channel=message.channel, kind=kind, text=clip(act.text, 2_000), machine=act.machine, at=at,
             )
         )  # fmt: skip
+    _opt_out(opt_outs)
     _engage(rows)
     return {waiting.id for waiting, _, _, known in found if known is None}
 

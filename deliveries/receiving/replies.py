@@ -8,7 +8,8 @@ from datetime import datetime
 
 from contacts.addresses import match_key
 from contacts.consenting import family_of
-from contacts.keywords import REPLY, Keyword, classify
+from contacts.folding import words
+from contacts.keywords import REPLY, YES, Keyword, classify
 from contacts.models import Address, ReplyToRead
 from deliveries.models import Message
 from deliveries.providers.facts import Inbound
@@ -18,14 +19,16 @@ from deliveries.statements import Waiting
 
 LAST_SENT = 5  # messages that a reply may quote
 LONGEST_TEXT = 2_000
+SHORT = 40  # characters, in which a yes stands
 
 
-def understood(text: Inbound, values: Sequence[str], *, opted_out: bool) -> Keyword:
-    """`values`: the addresses of whoever wrote it. What they only quote of our last messages asks for nothing."""
+def understood(text: Inbound, writer: Writer) -> Keyword:
+    """What the text asks for. What it only quotes of our last messages asks for nothing."""
+    opted_out = words(text.text[:SHORT]) == YES and writer.opted_out
     keyword = classify(text.text, text.opt_out_type, opted_out=opted_out)
     if keyword == REPLY or text.opt_out_type or len(text.text.split()) < 2:
         return keyword  # nothing that could be a quotation
-    sent = _texts(_last_sent(values, text.channel))
+    sent = _texts(_last_sent(writer.values, text.channel))
     return classify(text.text, sent=sent, opted_out=opted_out) if sent else keyword
 
 
@@ -60,8 +63,8 @@ def lay_out(waiting: Waiting, text: Inbound, keyword: Keyword, at: datetime, wri
 
 
 def _texts(messages: Sequence[Message]) -> list[str]:
-    said = contents_of(message.campaign_id for message in messages)
-    found = [(said.get((each.campaign_id, each.channel)), each.contact) for each in messages]
+    contents = contents_of(message.campaign_id for message in messages)
+    found = [(contents.get((each.campaign_id, each.channel)), each.contact) for each in messages]
     return [text for content, contact in found if content for text in worded(content, contact) if text]
 
 

@@ -57,7 +57,7 @@ def show(request: HttpRequest, box: str) -> HttpResponse:
         "list": ReplyToRead.objects.holding()[: inbox.COUNTED_AT_MOST].count(),
         "acted": ReplyToRead.objects.unread().filter(acted=True)[: inbox.COUNTED_AT_MOST].count(),
     }
-    told = {
+    context = {
         "box": box,
         "what_for": BOXES[box][1],
         "empty": EMPTY[box],
@@ -71,7 +71,7 @@ def show(request: HttpRequest, box: str) -> HttpResponse:
         "may_act": who(request).has_perm(ACT),
         "back": request.get_full_path(),
     }
-    return render(request, "inbox/list.html", told)
+    return render(request, "inbox/list.html", context)
 
 
 class JudgeForm(forms.Form):
