@@ -7,10 +7,14 @@ arrived has no failure class: there the column names evidence that is too weak t
 from __future__ import annotations
 
 import csv
+from datetime import datetime
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
+
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from contacts.gate import REASONS, Reason
 
@@ -72,3 +76,19 @@ def withdrawal(reason: str) -> str:
     if reason in {one.value for one in Reason}:
         return f"Canceled before it left: {REASONS[Reason(reason)].sentence}."
     return "Canceled before it left."
+
+
+def zoned(value: datetime) -> str:
+    """A time in full for a sentence, in the current time zone: "17 Nov, 09:00 (Europe/Madrid)"."""
+    local = timezone.localtime(value)
+    return f"{date_words(local)}, {local:%H:%M} ({zone_words()})"
+
+
+def zone_words() -> str:
+    """The current time zone by its name in the IANA database."""
+    return str(timezone.get_current_timezone()).replace("_", " ")
+
+
+def date_words(local: datetime) -> str:
+    """The day, with its year only when that is not this year."""
+    return date_format(local, "j M" if local.year == timezone.localtime().year else "j M Y")

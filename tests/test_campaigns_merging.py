@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from campaigns.merging import fields, merge
 from campaigns.models import Gap
 from deliveries.sending.launching import obstacles
 from tests import factories
+from tests.engine import consent
 
 pytestmark = pytest.mark.django_db
 
@@ -77,7 +79,11 @@ def test_a_field_that_some_contacts_have_is_taken():
 def draft():
     people = factories.contact_list()
     for name, attributes in (("Omar", {"city": "Utica"}), ("", {"city": ""}), ("Elena", {})):
-        factories.contact(name=name, lists=[people, factories.contact_list()], attributes=attributes)
+        contact = factories.contact(
+            name=name, lists=[people, factories.contact_list()], attributes=attributes
+        )
+        factories.phone(contact)
+        consent(contact, "sms", at=timezone.now())
     factories.contact(attributes={"region": "North"})
     factories.account()
     made = factories.campaign(lists=[people])
@@ -95,7 +101,7 @@ def test_a_draft_says_how_many_lack_what(draft):
 
 
 def test_a_field_that_nobody_on_the_lists_has_stops_the_launch(draft):
-    assert obstacles(draft) == [
+    assert obstacles(draft, timezone.now()) == [
         "Nobody on its lists has the merge field {region}. Correct the content, or import the field."
     ]
 
@@ -103,8 +109,8 @@ def test_a_field_that_nobody_on_the_lists_has_stops_the_launch(draft):
 def test_the_draft_page_warns_before_the_launch(draft, login):
     page = login("marketer").get(draft.get_absolute_url()).content.decode()
 
-    assert "2 of 3 contacts lack <code>{city}</code>" in page
-    assert "lack <code>{region}</code>" not in page
+    assert "2 of 3 contacts lack {city}." in page
+    assert "lack {region}" not in page
     assert "Nobody on its lists has the merge field {region}." in page
 
 
@@ -112,9 +118,9 @@ def test_of_a_large_audience_only_the_first_are_asked(draft, monkeypatch, login)
     monkeypatch.setattr("campaigns.models.ASKED", 2)
 
     assert Gap("region", 2, 2, partly=True) in draft.gaps()
-    assert obstacles(draft) == []  # the rest may have it
+    assert obstacles(draft, timezone.now()) == []  # the rest may have it
     page = login("marketer").get(draft.get_absolute_url()).content.decode()
-    assert "2 of the first 2 contacts lack <code>{region}</code>" in page
+    assert "2 of the first 2 contacts lack {region}." in page
 
 
 def test_a_text_without_fields_asks_nothing(draft, django_assert_num_queries):

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from campaigns.models import Campaign, Recipient
 from deliveries.drain import expand as expand_all
@@ -117,7 +118,9 @@ def test_a_launch_is_refused_with_every_reason_and_the_way_out(now):
 def test_a_launch_needs_an_account_and_an_approved_sender(draft, account):
     account.active = False
     account.save()
-    assert obstacles(draft) == ["No active account sends SMS. Ask an administrator to add one."]
+    assert obstacles(draft, timezone.now()) == [
+        "No active account sends SMS. Ask an administrator to add one."
+    ]
 
     account.active = True
     account.save()
@@ -125,7 +128,10 @@ def test_a_launch_needs_an_account_and_an_approved_sender(draft, account):
     sender.state = "in_review"
     sender.save()
 
-    assert obstacles(draft) == [f"The sender {sender.value} is not approved to send yet."]
+    assert obstacles(draft, timezone.now()) == [
+        f"The sender {sender.value} is not approved to send yet. "
+        "It is in review: choose another, or launch once it is approved."
+    ]
 
 
 def test_two_clicks_launch_once(draft, now):

@@ -5,11 +5,13 @@ from datetime import time
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
+from django.utils import timezone
 
 from campaigns.models import Campaign, Recipient
 from contacts.models import Contact
 from deliveries.models import Message, Queue
 from tests import factories, reporting_rows
+from tests.engine import consent
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -295,7 +297,9 @@ def test_who_stopped_a_campaign_stands_in_its_history_and_what_is_over_cannot_be
 
 def test_launching_says_what_it_does_before_it_does_it(marketer):
     people = factories.contact_list()
-    factories.contact(lists=[people])
+    contact = factories.contact(lists=[people])
+    factories.phone(contact)
+    consent(contact, "sms", at=timezone.now())
     campaign = factories.campaign(lists=[people])
     factories.account().senders.add(factories.content(campaign, "sms").sender)
 

@@ -74,7 +74,8 @@ def test_a_start_that_has_passed_is_pointed_out_and_the_button_says_launch(marke
 
     page = read(marketer.get(draft.get_absolute_url()))
 
-    assert "Its start has passed. It was to start 29 Nov, 11:00 (Europe/Madrid)" in page
+    assert "Its start, 29 Nov, 11:00 (Europe/Madrid), has passed. Launched now, it starts at once" in page
+    assert "Was to start 29 Nov, 11:00 (Europe/Madrid)" in page
     assert "Launch to 1 contact" in page
     assert "Schedule" not in page
 

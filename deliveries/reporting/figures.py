@@ -25,7 +25,7 @@ from deliveries.models import (
 from deliveries.reporting.filters import DISPOSITION_OF, NOBODY
 from deliveries.reporting.rounding import percent, percent_of
 from deliveries.statuses import BUCKETS, Disposition
-from deliveries.templatetags.ui import zoned
+from deliveries.wording import zoned
 
 FLOOR, TARGET = 0.90, 0.95  # below the floor something is wrong throughout, from the target on all is well
 TOO_OPEN = 0.10  # with more than this pending, a rate says little

@@ -19,8 +19,7 @@ from deliveries.reporting.figures import CampaignFigures, providers
 from deliveries.reporting.filters import View, entries, matching
 from deliveries.reporting.keyset import Page, page
 from deliveries.statuses import BUCKETS, Disposition, Status
-from deliveries.templatetags.ui import zoned
-from deliveries.wording import Wording, withdrawal, wording
+from deliveries.wording import Wording, withdrawal, wording, zoned
 
 PAGE_SIZE = 50
 WORKLIST_SIZE = 30  # rows of work carry their owner and more buttons, and nobody works on fifty at a time

@@ -7,12 +7,14 @@ and the gate itself still has the last word at handover.
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
 
-from campaigns.models import Campaign, Recipient
+from campaigns.models import ASKED, Campaign, Recipient
 from contacts.blocking import SQL_IN_FORCE
 from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel, LineType
 from contacts.gate import NAME_THE_ZONE, Reason, line_detail, sentence
@@ -36,7 +38,6 @@ class CannotSend(Exception):
 # The range of the chunk is said of every table, so that each is read in one sweep instead of row by row; the ids
 # rise with the contacts', so that the indexes filled afterwards grow at one end.
 AUDIENCE = """
-CREATE TEMPORARY TABLE audience AS
 SELECT {recipient_id} AS recipient_id, {message_id} AS message_id, c.id AS contact_id, a.id AS address_id,
   coalesce(a.carrier, '') AS carrier, coalesce(a.region, '') AS region, coalesce(c.source_id, 0) AS list_source_id,
   c.time_zone || '{of_number}' || coalesce(a.time_zone, '') AS zone,
@@ -170,9 +171,7 @@ def _insert(campaign: Campaign, route: Route, low: int, high: int, now: datetime
     statements = backend()
     start = max(now, campaign.starts_at) if campaign.starts_at else now
     values = {
-        "campaign": campaign.pk, "low": low, "high": high, "now": _sql(now), "day": now.date(),
-        "kind": KIND_OF[Channel(campaign.channel)], "channel": campaign.channel,
-        "strikes": campaign.playbook.strikes, "sender": route.content.sender.value,
+        **_bounds(campaign, low, high, route.content.sender.value, now), "day": now.date(),
         "sender_id": route.content.sender_id, "account": route.account.pk, "goal": campaign.goal,
         "rule_version": campaign.playbook.version, "priority": campaign.priority, "urgent": campaign.is_urgent,
         "content_version": route.content.version,
@@ -181,7 +180,11 @@ def _insert(campaign: Campaign, route: Route, low: int, high: int, now: datetime
         cursor.execute("DROP TABLE IF EXISTS audience")
         cursor.execute("DROP TABLE IF EXISTS opening")
         cursor.execute("DROP TABLE IF EXISTS why")
-        cursor.execute(_audience(campaign, statements), values)
+        ids = {
+            "recipient_id": statements.NEXT_ID.format(table="campaigns_recipient"),
+            "message_id": statements.NEXT_ID.format(table="deliveries_message"),
+        }
+        cursor.execute(f"CREATE TEMPORARY TABLE audience AS {_audience(campaign, **ids)}", values)
         cursor.execute("SELECT DISTINCT zone FROM audience WHERE reason = ''")
         opening = {zone: _opening(campaign, zone, start) for (zone,) in cursor.fetchall()}
         cursor.executemany(
@@ -227,7 +230,34 @@ def _sentence(reason: str, detail: str, campaign: Campaign) -> str:
     return sentence(reason, detail)[:300]
 
 
-def _audience(campaign: Campaign, statements) -> str:
+def _bounds(campaign: Campaign, low: int, high: int, sender: str, now: datetime) -> dict[str, Any]:
+    """What AUDIENCE asks for."""
+    return {
+        "campaign": campaign.pk, "low": low, "high": high, "now": _sql(now), "sender": sender,
+        "kind": KIND_OF[Channel(campaign.channel)], "channel": campaign.channel,
+        "strikes": campaign.playbook.strikes,
+    }  # fmt: skip
+
+
+def forecast(campaign: Campaign, sender: str, now: datetime) -> Counter[str]:
+    """Reason -> how many of the campaign's audience would be skipped for it; '' for those who would be written to.
+
+    Asks the first `ASKED` contacts only: of a million it would take seconds, for a page. Writes nothing.
+    """
+    high = _end_of_chunk(campaign, ASKED)
+    if high is None:
+        return Counter()
+    audience = _audience(campaign, recipient_id="0", message_id="0")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT reason, count(*) FROM ({audience}) audience GROUP BY reason",  # noqa: S608 - our own statement
+            _bounds(campaign, 0, high, sender, now),
+        )
+        return Counter(dict(cursor.fetchall()))
+
+
+def _audience(campaign: Campaign, *, recipient_id: str, message_id: str) -> str:
+    """The statement AUDIENCE for this campaign; the ids are expressions for those of the rows to be made."""
     consent = CONSENT.format(channel=campaign.channel)
     if campaign.channel == Channel.MMS:
         consent = f"{consent}, {CONSENT.format(channel=Channel.SMS)}"
@@ -235,8 +265,8 @@ def _audience(campaign: Campaign, statements) -> str:
     lists = sorted(campaign.lists.values_list("pk", flat=True))
     lines = sorted(IMPOSSIBLE_LINES[Channel(campaign.channel)])
     return AUDIENCE.format(
-        recipient_id=statements.NEXT_ID.format(table="campaigns_recipient"),
-        message_id=statements.NEXT_ID.format(table="deliveries_message"),
+        recipient_id=recipient_id,
+        message_id=message_id,
         lists=", ".join(map(str, lists)) or "NULL",
         lines=", ".join(f"'{line}'" for line in lines) or "''",
         in_force=SQL_IN_FORCE,

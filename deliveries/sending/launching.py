@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -11,18 +11,17 @@ from django.db import transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
 
 from accounts.models import User
-from campaigns.models import Campaign, Gap, Recipient
+from campaigns.models import Campaign, Recipient
 from contacts.gate import Reason
 from deliveries import quarantine
-from deliveries.credentials import CredentialsUnreadable
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import Step
 from deliveries.deciding.followup import look_again
 from deliveries.models import Message, Outbox, RecipientTally
 from deliveries.models.work import NOT_NOW
 from deliveries.quarantine import Kind
+from deliveries.sending.checks import check, load
 from deliveries.sending.expansion import audience_size
-from deliveries.sending.routes import routes
 from deliveries.tasks import ring
 
 State = Campaign.State
@@ -40,36 +39,14 @@ class CannotLaunch(Exception):
         self.reasons = reasons
 
 
-def obstacles(campaign: Campaign, gaps: Sequence[Gap] | None = None) -> list[str]:
-    """What stands in the way of a launch; empty when nothing does. `gaps` are the campaign's, where known already."""
-    found = []
-    if campaign.state != State.DRAFT:
-        found.append(f"The campaign is not a draft: it is {campaign.get_state_display().lower()}.")
-    if not campaign.lists.exists():
-        found.append("The campaign has no list. Choose at least one.")
-    try:
-        route = routes([campaign]).get((campaign.pk, campaign.channel))
-    except CredentialsUnreadable as problem:
-        return [*found, str(problem)]
-    if not campaign.contents.filter(channel=campaign.channel).exists():
-        found.append(f"There is no {campaign.get_channel_display()} content. Add it to the campaign.")
-    elif route is None:
-        found.append(
-            f"No active account sends {campaign.get_channel_display()}. Ask an administrator to add one."
-        )
-    elif route.content.sender.state != route.content.sender.State.APPROVED:
-        found.append(f"The sender {route.content.sender.value} is not approved to send yet.")
-    for gap in campaign.gaps() if gaps is None else gaps:
-        if gap.whole:
-            found.append(
-                f"Nobody on its lists has the merge field {{{gap.field}}}. Correct the content, or import the field."
-            )
-    return found
+def obstacles(campaign: Campaign, now: datetime) -> list[str]:
+    """What stands in the way of a launch, with the way out; empty when nothing does."""
+    return [found.sentence for found in check(load(campaign, now)) if found.blocks]
 
 
 def launch(campaign: Campaign, by: User | None, now: datetime) -> None:
     """Start sending: the audience is expanded in the background. Raises CannotLaunch."""
-    reasons = obstacles(campaign)
+    reasons = obstacles(campaign, now)
     if reasons:
         raise CannotLaunch(reasons)
     with transaction.atomic():

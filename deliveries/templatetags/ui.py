@@ -17,6 +17,7 @@ from contacts.channels import Channel
 from deliveries.reporting.icons import ICONS
 from deliveries.reporting.rounding import percent_of
 from deliveries.statuses import BUCKETS, Disposition
+from deliveries.wording import date_words, zone_words, zoned
 
 register = template.Library()
 
@@ -106,7 +107,7 @@ def ago(moment: datetime | None) -> str:
     if length < timedelta(minutes=1):
         return "now"
     if length >= _WORDS_DAYS:
-        return _date(timezone.localtime(moment))
+        return date_words(timezone.localtime(moment))
     if length < timedelta(hours=1):
         words = f"{length // timedelta(minutes=1)} min"
     elif length < timedelta(days=2):
@@ -127,10 +128,10 @@ def moment(value: datetime | None, style: str = "time") -> SafeString:
         return mark_safe("—")
     local = timezone.localtime(value)
     shown = {
-        "time": lambda: f"{_date(local)}, {local:%H:%M}",
+        "time": lambda: f"{date_words(local)}, {local:%H:%M}",
         "zoned": lambda: zoned(value),
         "clock": lambda: f"{local:%H:%M}",
-        "clock zoned": lambda: f"{local:%H:%M} ({_zone()})",
+        "clock zoned": lambda: f"{local:%H:%M} ({zone_words()})",
         "day": lambda: date_format(local, "j M Y"),
         "ago": lambda: ago(value),
     }[style]()
@@ -142,26 +143,10 @@ def moment(value: datetime | None, style: str = "time") -> SafeString:
     return format_html('<time datetime="{}" title="{}">{}</time>', iso, title, shown)
 
 
-def zoned(value: datetime) -> str:
-    """A time in full for a sentence: "17 Nov, 09:00 (Europe/Madrid)"."""
-    local = timezone.localtime(value)
-    return f"{_date(local)}, {local:%H:%M} ({_zone()})"
-
-
-def _zone() -> str:
-    """The zone that times are shown in, by its name in the IANA database."""
-    return str(timezone.get_current_timezone()).replace("_", " ")
-
-
 @register.filter
 def is_ahead(moment: datetime | None) -> bool:
     """Whether the time is still to come; of none it is not."""
     return moment is not None and timezone.now() < moment
-
-
-def _date(local: datetime) -> str:
-    """The day, with its year only when that is not this year."""
-    return date_format(local, "j M" if local.year == timezone.localtime().year else "j M Y")
 
 
 @register.filter

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from accounts.models import User
 from accounts.roles import requires
 from campaigns.estimates import estimate
 from campaigns.models import Campaign
@@ -44,10 +45,9 @@ from deliveries.reporting.keyset import page
 from deliveries.reporting.listing import SHOW_ALL, Listing, context, listing
 from deliveries.reporting.pages import fragment, who
 from deliveries.reporting.rounding import percent
-from deliveries.sending import launching
+from deliveries.sending import checks, launching
 from deliveries.statuses import BUCKETS, Disposition
-from deliveries.templatetags.ui import zoned
-from deliveries.wording import wording
+from deliveries.wording import wording, zoned
 
 logger = logging.getLogger(__name__)
 LIST_SIZE = 50
@@ -80,7 +80,9 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
     campaign = get_object_or_404(Campaign.objects.select_related("playbook", "created_by"), slug=slug)
     now = timezone.now()
     if campaign.state == Campaign.State.DRAFT:
-        return render(request, "campaigns/draft.html", {"campaign": campaign, **_audience(campaign, now)})
+        return render(
+            request, "campaigns/draft.html", {"campaign": campaign, **_audience(campaign, who(request), now)}
+        )
     figures = campaign_figures(campaign)
     names = source_names(figures.source_ids)
     shown = _listing(request, campaign, figures, names, now)
@@ -215,11 +217,12 @@ def _cause_query(cause: Cause) -> str:
     return form.querystring() if form.is_valid() else ""
 
 
-def _audience(campaign: Campaign, now: datetime) -> dict[str, Any]:
+def _audience(campaign: Campaign, user: User, now: datetime) -> dict[str, Any]:
     """Who a draft would go to. Counted, because nothing has been tallied yet."""
     lists = list(campaign.lists.all())
     members = ListMembership.objects.filter(contact_list__in=lists)
-    gaps = campaign.gaps()
+    draft = checks.load(campaign, now)
+    found = checks.check(draft)
     scheduled = bool(campaign.starts_at and now < campaign.starts_at)
     return {
         "scheduled": scheduled,
@@ -233,9 +236,20 @@ def _audience(campaign: Campaign, now: datetime) -> dict[str, Any]:
             )
             for content in campaign.contents.select_related("sender")
         ],
-        "obstacles": launching.obstacles(campaign, gaps),
-        "gaps": [gap for gap in gaps if not gap.whole],
+        "obstacles": _with_ways(user, [one for one in found if one.blocks]),
+        "warnings": _with_ways(user, [one for one in found if not one.blocks]),
+        "draft": draft,
+        "written_to": draft.people[""],
+        "skipped": [(REASONS[Reason(key)].sentence, n) for key, n in _most(draft.people) if key],
     }
+
+
+def _with_ways(user: User, found: list[checks.Finding]) -> list[tuple[checks.Finding, checks.Way | None]]:
+    """Each finding with the link that this reader may follow."""
+    return [
+        (one, one.way if one.way and user.is_staff and user.has_perm(one.way.needs) else None)
+        for one in found
+    ]
 
 
 # ---- Acting ----------------------------------------------------------------------------------------------------

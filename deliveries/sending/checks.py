@@ -1,0 +1,267 @@
+"""What is looked at before a launch, in one table: a draft's page shows all, a launch refuses what stands in its way.
+
+Each check is a function of a loaded draft and gives what it found: how grave it is, a sentence, and the way out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import TextChoices
+from django.urls import reverse
+
+from campaigns.models import ASKED, Campaign, Content, Gap, Sender
+from contacts.channels import Channel
+from contacts.gate import REASONS, Reason
+from deliveries.credentials import CredentialsUnreadable
+from deliveries.sending.expansion import forecast
+from deliveries.sending.routes import Route, routes
+from deliveries.wording import zoned
+
+NEW = timedelta(days=7)  # a sender younger than that is one whose reputation nobody knows yet
+
+
+class Severity(TextChoices):
+    BLOCKS = "blocks", "Stands in the way of a launch"
+    WARNS = "warns", "Worth a look before the launch"
+
+
+@dataclass(frozen=True)
+class Way:
+    """Where something can be changed: the words of a link, its address, and the permission to open it."""
+
+    words: str
+    url: str
+    needs: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    severity: Severity
+    says: str
+    way_out: str
+    way: Way | None = None
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.says} {self.way_out}"
+
+    @property
+    def blocks(self) -> bool:
+        return self.severity == Severity.BLOCKS
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A campaign with everything that the checks ask of it."""
+
+    campaign: Campaign
+    contents: dict[str, Content]  # channel -> what it says there
+    routes: dict[str, Route]  # channel -> how it leaves
+    unreadable: str  # why no account can be used at all; '' when they can
+    has_lists: bool
+    gaps: list[Gap]
+    people: Counter[str]  # reason -> how many would be skipped, '' for those written to
+    now: datetime
+
+    @property
+    def audience(self) -> int:
+        return self.people.total()
+
+    @property
+    def is_sampled(self) -> bool:
+        """Only the first of a large audience were asked."""
+        return self.audience >= ASKED
+
+    @property
+    def follow_ups(self) -> list[str]:
+        """The channels that its playbook moves to."""
+        playbook = self.campaign.playbook
+        wanted = playbook.urgent_switch_to if self.campaign.is_urgent else playbook.switch_to
+        return [channel for channel in wanted if channel != self.campaign.channel]
+
+    @property
+    def edit(self) -> Way:
+        url = reverse("admin:campaigns_campaign_change", args=[self.campaign.pk])
+        return Way("Edit the campaign", url, "campaigns.change_campaign")
+
+    @property
+    def edit_playbook(self) -> Way:
+        url = reverse("admin:campaigns_playbook_change", args=[self.campaign.playbook_id])
+        return Way("Edit the playbook", url, "campaigns.change_playbook")
+
+
+def load(campaign: Campaign, now: datetime) -> Draft:
+    """A fixed number of queries; the people are counted in one."""
+    contents = {one.channel: one for one in campaign.contents.select_related("sender").order_by("pk")}
+    unreadable, found = "", {}
+    try:
+        found = {channel: route for (_, channel), route in routes([campaign]).items()}
+    except CredentialsUnreadable as problem:
+        unreadable = str(problem)
+    first = contents.get(campaign.channel)
+    return Draft(
+        campaign=campaign,
+        contents=contents,
+        routes=found,
+        unreadable=unreadable,
+        has_lists=campaign.lists.exists(),
+        gaps=campaign.gaps(),
+        people=forecast(campaign, first.sender.value if first else "", now),
+        now=now,
+    )
+
+
+def check(draft: Draft) -> list[Finding]:
+    """Everything that was found, what stands in the way first."""
+    found = [finding for each in CHECKS for finding in each(draft)]
+    return sorted(found, key=lambda one: not one.blocks)
+
+
+# ---- The checks ------------------------------------------------------------------------------------------------
+
+
+def _blocks(says: str, way_out: str, way: Way | None = None) -> Finding:
+    return Finding(Severity.BLOCKS, says, way_out, way)
+
+
+def _warns(says: str, way_out: str, way: Way | None = None) -> Finding:
+    return Finding(Severity.WARNS, says, way_out, way)
+
+
+def _label(channel: str) -> str:
+    return str(Channel(channel).label)
+
+
+def is_a_draft(draft: Draft) -> Iterator[Finding]:
+    if draft.campaign.state != Campaign.State.DRAFT:
+        state = draft.campaign.get_state_display().lower()
+        yield _blocks("The campaign is not a draft:", f"it is {state}.")
+
+
+def has_an_audience(draft: Draft) -> Iterator[Finding]:
+    if not draft.has_lists:
+        yield _blocks("The campaign has no list.", "Choose at least one.", draft.edit)
+    elif not draft.audience:
+        yield _blocks("Nobody is on its lists.", "Import contacts to them, or choose another.", draft.edit)
+
+
+def first_channel_can_leave(draft: Draft) -> Iterator[Finding]:
+    label = _label(draft.campaign.channel)
+    if draft.campaign.channel not in draft.contents:
+        yield _blocks(f"There is no {label} content.", "Add it to the campaign.", draft.edit)
+    elif draft.unreadable:
+        yield _blocks(draft.unreadable, "Ask an administrator.")
+    elif draft.campaign.channel not in draft.routes:
+        yield _blocks(f"No active account sends {label}.", "Ask an administrator to add one.")
+
+
+def sender_may_send(draft: Draft) -> Iterator[Finding]:
+    for channel, content in draft.contents.items():
+        first, sender = channel == draft.campaign.channel, content.sender
+        if not (first or channel in draft.follow_ups):
+            continue
+        url = reverse("admin:campaigns_sender_change", args=[sender.pk])
+        way = Way("Open the sender", url, "campaigns.change_sender")
+        if sender.state != Sender.State.APPROVED:
+            says = f"The sender {sender.value} is not approved to send yet."
+            way_out = (
+                f"It is {sender.get_state_display().lower()}: choose another, or launch once it is approved."
+            )
+            yield _blocks(says, way_out, way) if first else _warns(says, way_out, way)
+        elif first and sender.created_at > draft.now - NEW:
+            yield _warns(
+                f"The sender {sender.value} is new.",
+                "Carriers and mailboxes do not know it yet: begin with a small list.",
+                way,
+            )
+
+
+def merge_fields_are_filled(draft: Draft) -> Iterator[Finding]:
+    for gap in draft.gaps:
+        field = f"{{{gap.field}}}"
+        if gap.whole:
+            says = f"Nobody on its lists has the merge field {field}."
+            yield _blocks(says, "Correct the content, or import the field.", draft.edit)
+        else:
+            asked = f"the first {gap.asked:,}" if gap.partly else f"{gap.asked:,}"
+            says = f"{gap.lacking:,} of {asked} contacts lack {field}."
+            yield _warns(says, "They read nothing in its place.", draft.edit)
+
+
+def is_still_relevant(draft: Draft) -> Iterator[Finding]:
+    campaign, now = draft.campaign, draft.now
+    until, starts = campaign.relevant_until, campaign.starts_at
+    if until and until <= max(now, starts or now):
+        when = "before it starts" if until > now else "already"
+        yield _blocks(
+            f"It is relevant until {zoned(until)}, which ends {when}." if until > now
+            else f"It was relevant until {zoned(until)}.",
+            "Nothing would leave: change that time.",
+            draft.edit,
+        )  # fmt: skip
+    if starts and starts <= now:
+        yield _warns(
+            f"Its start, {zoned(starts)}, has passed.",
+            "Launched now, it starts at once: change the start if it is meant for later.",
+            draft.edit,
+        )
+
+
+def people_can_be_written_to(draft: Draft) -> Iterator[Finding]:
+    label, people = _label(draft.campaign.channel), draft.people
+    if draft.audience and not people[""] and not draft.is_sampled:
+        reason = max(people, key=lambda one: people[one])
+        most = " (most of them)" if people[reason] < draft.audience else ""
+        says = f"Nobody on its lists can be written to by {label}: {REASONS[Reason(reason)].sentence}{most}."
+        yield _blocks(says, "Import what is missing, or choose another list or channel.", draft.edit)
+    elif people[Reason.NO_CONSENT]:
+        of = f"the first {draft.audience:,}" if draft.is_sampled else f"{draft.audience:,}"
+        says = f"{people[Reason.NO_CONSENT]:,} of {of} people have not agreed to {label}."
+        yield _warns(says, "They are skipped: import their consent if they gave it.")
+
+
+def content_has_a_path(draft: Draft) -> Iterator[Finding]:
+    """What is written is used: by the first channel, or by one that the playbook moves to."""
+    first = _label(draft.campaign.channel)
+    for channel in draft.contents:
+        if channel != draft.campaign.channel and channel not in draft.follow_ups:
+            yield _warns(
+                f"The {_label(channel)} content is never used: it begins by {first}, and the playbook "
+                f"{draft.campaign.playbook} does not move to {_label(channel)}.",
+                "Take the content out, or add the channel to the playbook.",
+                draft.edit_playbook,
+            )
+
+
+def follow_ups_can_leave(draft: Draft) -> Iterator[Finding]:
+    """What the playbook moves to can be sent."""
+    for channel in draft.follow_ups:
+        label = _label(channel)
+        if channel not in draft.contents:
+            yield _warns(
+                f"The playbook {draft.campaign.playbook} moves to {label}, and there is no {label} content.",
+                f"Whoever is not reached by {_label(draft.campaign.channel)} is not tried by {label}: add the content.",
+                draft.edit,
+            )
+        elif not draft.unreadable and channel not in draft.routes:
+            yield _warns(
+                f"No active account sends {label}, which the playbook moves to.",
+                "Ask an administrator to add one.",
+            )
+
+
+CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
+    is_a_draft,
+    has_an_audience,
+    first_channel_can_leave,
+    sender_may_send,
+    merge_fields_are_filled,
+    is_still_relevant,
+    people_can_be_written_to,
+    content_has_a_path,
+    follow_ups_can_leave,
+)

@@ -1,0 +1,199 @@
+"""What is looked at before a launch: each finding with its way out, and a launch that refuses what cannot work."""
+
+from datetime import timedelta
+
+import pytest
+
+from campaigns.models import Campaign, Playbook, Sender
+from deliveries.sending import checks
+from deliveries.sending.expansion import expand, forecast
+from deliveries.sending.launching import CannotLaunch, launch
+from tests import factories
+from tests.engine import consent
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def account():
+    return factories.account(channels=["sms", "email", "voice"])
+
+
+@pytest.fixture
+def people():
+    return factories.contact_list()
+
+
+def member(people, now, *, agreed=True):
+    contact = factories.contact(lists=[people])
+    factories.phone(contact)
+    if agreed:
+        consent(contact, "sms", at=now - timedelta(days=1))
+    return contact
+
+
+@pytest.fixture
+def draft(account, people, now):
+    """A campaign by text that nothing stands against: to one person, and its playbook moves nowhere."""
+    member(people, now)
+    made = factories.campaign(lists=[people])
+    Playbook.objects.update(switch_to=[], urgent_switch_to=[])
+    factories.content(made, "sms")
+    Sender.objects.update(created_at=now - timedelta(days=90))
+    made.refresh_from_db()
+    return made
+
+
+def found(draft, now) -> list[tuple[bool, str]]:
+    return [(one.blocks, one.sentence) for one in checks.check(checks.load(draft, now))]
+
+
+def test_nothing_is_found_where_all_is_well(draft, now):
+    assert found(draft, now) == []
+
+
+def other_channel(draft, channel, state="approved"):
+    content = factories.content(draft, channel)
+    Sender.objects.filter(pk=content.sender_id).update(state=state)
+
+
+def playbook(draft, **fields):
+    Playbook.objects.filter(pk=draft.playbook_id).update(**fields)
+
+
+CASES = {
+    "content that no path leads to": (
+        lambda draft, now: other_channel(draft, "voice"),
+        False, "The Voice content is never used: it begins by SMS, and the playbook", "does not move to Voice",
+    ),
+    "content that only urgent campaigns get to": (
+        lambda draft, now: (playbook(draft, urgent_switch_to=["voice"]), other_channel(draft, "voice")),
+        False, "The Voice content is never used", "add the channel to the playbook",
+    ),
+    "a channel of the playbook without content": (
+        lambda draft, now: playbook(draft, switch_to=["email"]),
+        False, "moves to Email, and there is no Email content.", "add the content.",
+    ),
+    "a channel of the playbook that no account sends": (
+        lambda draft, now: (playbook(draft, switch_to=["rvm"]), other_channel(draft, "rvm")),
+        False, "No active account sends Ringless voicemail", "Ask an administrator",
+    ),
+    "a later sender that is not approved": (
+        lambda draft, now: (playbook(draft, switch_to=["email"]), other_channel(draft, "email", "in_review")),
+        False, "is not approved to send yet.", "It is in review",
+    ),
+    "a first sender that is suspended": (
+        lambda draft, now: Sender.objects.update(state="suspended"),
+        True, "is not approved to send yet.", "It is suspended",
+    ),
+    "a sender that is new": (
+        lambda draft, now: Sender.objects.update(created_at=now - timedelta(days=2)),
+        False, "is new.", "begin with a small list",
+    ),
+    "people without consent": (
+        lambda draft, now: [member(draft.lists.get(), now, agreed=False) for _ in range(3)],
+        False, "3 of 4 people have not agreed to SMS.", "import their consent",
+    ),
+    "nobody with consent": (
+        lambda draft, now: draft.lists.get().memberships.all().delete()
+        and [member(draft.lists.get(), now, agreed=False) for _ in range(2)],
+        True, "Nobody on its lists can be written to by SMS: there is no consent", "choose another list or channel",
+    ),
+    "nobody with a number": (
+        lambda draft, now: draft.lists.get().memberships.all().delete()
+        and factories.contact(lists=[draft.lists.get()]),
+        True, "Nobody on its lists can be written to by SMS: there is no address", "Import what is missing",
+    ),
+    "a list with nobody on it": (
+        lambda draft, now: draft.lists.get().memberships.all().delete(),
+        True, "Nobody is on its lists.", "Import contacts",
+    ),
+    "no list": (lambda draft, now: draft.lists.clear(), True, "The campaign has no list.", "Choose at least one."),
+    "a merge field that nobody has": (
+        lambda draft, now: draft.contents.update(body="Hello {city}"),
+        True, "Nobody on its lists has the merge field {city}.", "import the field",
+    ),
+    "what is relevant no more": (
+        lambda draft, now: Campaign.objects.update(relevant_until=now - timedelta(hours=1)),
+        True, "It was relevant until", "Nothing would leave",
+    ),
+    "what is relevant no more when it starts": (
+        lambda draft, now: Campaign.objects.update(
+            relevant_until=now + timedelta(hours=1), starts_at=now + timedelta(days=1)
+        ),
+        True, "which ends before it starts.", "Nothing would leave",
+    ),
+    "a start that has passed": (
+        lambda draft, now: Campaign.objects.update(starts_at=now - timedelta(hours=1)),
+        False, "has passed.", "Launched now, it starts at once",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_draft_says_what_is_wrong_and_the_way_out(draft, login, now, name):
+    change, blocks, says, way_out = CASES[name]
+    change(draft, now)
+    draft.refresh_from_db()
+
+    told = found(draft, now)
+
+    assert [blocked for blocked, _ in told] == [blocks]
+    assert says in told[0][1]
+    assert way_out in told[0][1]
+    if blocks:
+        with pytest.raises(CannotLaunch):
+            launch(draft, None, now)
+        draft.refresh_from_db()
+        assert draft.state == "draft"
+    else:
+        launch(draft, None, now)
+
+
+def test_the_page_of_a_draft_shows_both_with_links_for_whoever_may_follow_them(draft, login, now):
+    playbook(draft, switch_to=["email"])
+    Sender.objects.update(state="in_review")
+
+    writer = login("marketer")
+    type(writer.user).objects.filter(pk=writer.user.pk).update(is_staff=True)
+    marketer = writer.get(draft.get_absolute_url()).content.decode()
+    support = login("support").get(draft.get_absolute_url()).content.decode()
+
+    for page in (marketer, support):
+        assert "Not ready to launch." in page
+        assert "Look at this before you launch." in page
+    assert ">Edit the campaign</a>" in marketer
+    assert ">Edit the campaign</a>" not in support
+
+
+def test_the_page_of_a_draft_says_who_would_be_skipped_and_why(draft, login, now, people):
+    member(people, now, agreed=False)
+
+    page = login("marketer").get(draft.get_absolute_url()).content.decode()
+
+    assert "Would be written to</dt><dd>1</dd>" in page
+    assert "Skipped: there is no consent for this channel</dt><dd>1</dd>" in page
+
+
+def test_what_is_forecast_is_what_the_expansion_does(draft, people, now):
+    member(people, now, agreed=False)
+    factories.contact(lists=[people])
+    told = forecast(draft, draft.contents.get().sender.value, now)
+
+    launch(draft, None, now)
+    while expand(Campaign.objects.get(pk=draft.pk), now):
+        pass
+
+    skipped = draft.recipients.values_list("skip_reason", flat=True)
+    assert told == {reason: list(skipped).count(reason) for reason in set(skipped)}
+
+
+def test_a_check_costs_the_same_for_few_and_many_people(draft, people, now, django_assert_num_queries):
+    found(draft, now)  # with it the playbook is known
+    with django_assert_num_queries(12):
+        found(draft, now)
+    for _ in range(20):
+        member(people, now)
+
+    with django_assert_num_queries(12):
+        found(draft, now)
