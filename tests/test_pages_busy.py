@@ -157,8 +157,10 @@ def test_a_request_that_wrote_before_does_not_promise_that_nothing_was_changed(
 
     page = marketer.post(f"/campaigns/{campaign.slug}/pause/").content.decode()
 
+    again = marketer.post(f"/campaigns/{campaign.slug}/pause/", headers=HTMX)
     assert UNSURE in page
     assert UNCHANGED not in page
+    assert "X-Reason" not in again  # nobody is offered to send it once more
 
 
 @pytest.mark.django_db

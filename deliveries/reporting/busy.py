@@ -80,11 +80,12 @@ class Watch:
 def answer(request: HttpRequest, why: str) -> HttpResponse:
     """The page; for htmx the sentence alone, which the page's script shows as a toast."""
     safe = request.method in ("GET", "HEAD")
-    after = UNSURE if getattr(request, "wrote", False) else UNCHANGED
-    sentence = f"{why} {'Try again in a moment.' if safe else after}"
+    unsure = not safe and getattr(request, "wrote", False)
+    sentence = f"{why} {'Try again in a moment.' if safe else UNSURE if unsure else UNCHANGED}"
     if request.headers.get("HX-Request"):
         response = HttpResponse(sentence, content_type="text/plain; charset=utf-8")
-        response["X-Reason"] = sentence
+        if not unsure:  # the page's script offers to send it once more
+            response["X-Reason"] = sentence
     else:
         again = request.get_full_path() if safe else ""
         response = HttpResponse(render_to_string("503.html", {"sentence": sentence, "again": again}))
