@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 Kind = Quarantined.Kind
 
 # Pauses after each attempt that came to no end; after the last the work is set aside.
-PAUSES = [timedelta(seconds=s) for s in (10, 60, 300, 1_800, 7_200)]
+PAUSES = [timedelta(seconds=s) for s in (2, 5, 10, 60, 300, 1_800)]
 LONGEST_REASON = 300
 # The database is busy or away: nothing is wrong with the row, the next round tries again.
 PASSING = (OperationalError, InterfaceError)
