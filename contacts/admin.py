@@ -16,6 +16,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.functional import cached_property
+from django.utils.text import Truncator
 
 from contacts import searching
 from contacts.channels import Kind
@@ -32,7 +33,7 @@ from contacts.models import (
     Note,
     Suppression,
 )
-from contacts.phones import NotAPhone, mask, parse_phone
+from contacts.phones import NotAPhone, concealed, mask, parse_phone
 from contacts.slugs import free_slug
 from contacts.suppressing import LONGEST_NOTE, CannotRelease, carry_over, release, suppress
 
@@ -346,8 +347,18 @@ class SuppressionForm(forms.ModelForm):
 @admin.register(Suppression)
 class SuppressionAdmin(Masking, Large):
     form = SuppressionForm
-    list_display = ("address", "contact", "channels", "reason", "origin", "state", "since")
-    list_select_related = ("contact",)
+    list_display = (
+        "address",
+        "contact",
+        "channels",
+        "reason",
+        "origin",
+        "created_by",
+        "why",
+        "state",
+        "since",
+    )
+    list_select_related = ("contact", "created_by")
     list_filter = ("reason", StateFilter)
     search_fields = ("value",)
     search_help_text = CONTACTS_NAMES
@@ -364,6 +375,8 @@ class SuppressionAdmin(Masking, Large):
         "reason",
         "origin",
         "evidence",
+        "fact",
+        "follows",
         "expires_at",
         "created_at",
         "created_by",
@@ -382,6 +395,11 @@ class SuppressionAdmin(Masking, Large):
     @admin.display(description="channel")
     def channels(self, suppression: Suppression) -> str:
         return suppression.get_channel_display() or "All channels"
+
+    @admin.display
+    def why(self, suppression: Suppression) -> str:
+        """In the words of whoever entered it, without addresses: a list is seen over the shoulder."""
+        return Truncator(concealed(suppression.evidence)).chars(80)
 
     @admin.display
     def state(self, suppression: Suppression) -> str:

@@ -448,3 +448,15 @@ def test_a_deletion_and_its_history_name_a_masked_address(client, address):
 
 def test_notes_are_read_only(client, administrator):
     assert client.get(reverse("admin:contacts_note_add")).status_code == 403
+
+
+def test_the_list_of_suppressions_says_who_entered_each_and_why(client, administrator):
+    for why in ("Called us from +1 512 555 0199", "Wrote a letter"):
+        add_suppression(evidence=why, by=administrator)
+
+    page = client.get(reverse("admin:contacts_suppression_changelist")).content.decode()
+
+    assert "Called us from" in page
+    assert "555 0199" not in page
+    assert "Wrote a letter" in page
+    assert page.count(f">{administrator}<") >= 2
