@@ -30,7 +30,7 @@ CORRECTION, TAKEN_BACK = "Correction", "Correction taken back"
 
 # Who does not want it, where a colleague enters a suppression. Rather the person's own wish than one that is released.
 PERSON, US = "person", "us"
-WHO_ASKED = [(PERSON, "The person asked"), (US, "An internal reason of ours")]
+WHO_ASKED = [(PERSON, "The person asked"), (US, "We decided so ourselves")]
 # What a word on one channel says about its siblings.
 FAMILIES = (
     frozenset({Channel.SMS, Channel.MMS}),

@@ -204,7 +204,8 @@ class Source:
 
 def _suppressed(contact: Contact, addresses: Sequence[Address]) -> QuerySet:
     theirs = Q(contact=contact) | Q(match_key__in={one.match_key for one in addresses} - {""})
-    return Suppression.objects.filter(theirs)
+    # What extends a block of the whole contact to their addresses is no act of its own.
+    return Suppression.objects.filter(theirs).exclude(follows__contact=contact)
 
 
 def _batched(contact: Contact, addresses: Sequence[Address]) -> QuerySet:
