@@ -135,7 +135,7 @@ def make(seed: int, now: datetime, *, progress: Progress, say: Callable[[str], N
     """
     network = Network(seed, secret="")
     people()
-    accounts_and_senders(seed)
+    accounts_and_senders(seed, now - timedelta(days=DAYS))
     say("Importing contacts")
     import_sources(seed, now - timedelta(days=DAYS), progress)
     look_up_numbers(network)
@@ -160,18 +160,18 @@ def people() -> None:
         user.groups.add(Group.objects.get(name=role))
 
 
-def accounts_and_senders(seed: int) -> None:
+def accounts_and_senders(seed: int, at: datetime) -> None:
     token = f"sandbox-{seed}"
     account = Account.objects.create(
         name="Sandbox", provider="sandbox", token=token, channels=list(Channel.values), rank=10,
         credentials={"secret": f"sandbox-secret-{seed}"},
     )  # fmt: skip
     senders = [
-        Sender(name="Clinic texts", channel=Channel.SMS, value="+12125550199"),
-        Sender(name="Clinic pictures", channel=Channel.MMS, value="+12125550199"),
-        Sender(name="Clinic calls", channel=Channel.VOICE, value="+12125550198"),
-        Sender(name="Clinic voicemail", channel=Channel.RVM, value="+12125550197"),
-        Sender(name="Clinic mail", channel=Channel.EMAIL, value="hello@example.com"),
+        Sender(name="Clinic texts", channel=Channel.SMS, value="+12125550199", created_at=at),
+        Sender(name="Clinic pictures", channel=Channel.MMS, value="+12125550199", created_at=at),
+        Sender(name="Clinic calls", channel=Channel.VOICE, value="+12125550198", created_at=at),
+        Sender(name="Clinic voicemail", channel=Channel.RVM, value="+12125550197", created_at=at),
+        Sender(name="Clinic mail", channel=Channel.EMAIL, value="hello@example.com", created_at=at),
     ]
     account.senders.set(Sender.objects.bulk_create(senders))
 

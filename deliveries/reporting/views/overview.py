@@ -75,6 +75,7 @@ def page(request: HttpRequest) -> HttpResponse:
     figures = overview(days, today)
     counts = queue_counts()
     recent = _recent(today - timedelta(days=days - 1), now)
+    attention = [line for line in recent if line.outcomes.needs_attention][:SHOWN]
     everything = request.GET.get("show") == SHOW_ALL
     told = {
         "days": days,
@@ -102,9 +103,9 @@ def page(request: HttpRequest) -> HttpResponse:
         "twin": twin(figures.by_channel),
         "verdict_icon": verdict_icon(figures.outcomes),
         "dispositions": list(Disposition),
-        "attention": [line for line in recent if line.outcomes.needs_attention][:SHOWN],
+        "attention": attention,
         "recent": recent,
-        "recent_shown": recent[:SHOWN],
+        "others": [line for line in recent if not line.outcomes.needs_attention][: SHOWN - len(attention)],
         "heat": _heat(figures),
         "heat_key": HEAT_KEY,
         "span": SPAN_WORDS[SPAN_OF[days]],
