@@ -392,7 +392,7 @@ def test_a_planned_switch_is_dropped_by_a_stop(first, now):
 
     with transaction.atomic():
         record_opt_out(value=first.address.value, channel="sms", how="Reply", evidence="STOP", at=now)
-        stop_paths(first.address.value, now)
+        stop_paths([first.address.value], now)
     work(now)
 
     assert (recipient_of(first).next_step, recipient_of(first).next_step_at) == ("none", None)
@@ -739,7 +739,7 @@ def test_a_first_message_withdrawn_by_an_opt_out_has_its_decision(campaign, acco
     message = waiting(campaign, account, now, person("sms", "email", at=now))
     with transaction.atomic():
         record_opt_out(value=message.address.value, channel="sms", how="Reply", evidence="STOP", at=now)
-        stop_paths(message.address.value, now)
+        stop_paths([message.address.value], now)
 
     work(now)
     settle([message.recipient_id], now)
