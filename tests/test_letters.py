@@ -108,6 +108,33 @@ def test_what_only_looks_like_a_quote_stays(text):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "-- STOP --",
+        "--- UNSUBSCRIBE ---",
+        "== Abmelden ==",
+        "Hi\n\n-- STOP --",
+        "____________________\nSTOP\n____________________",
+        ">STOP",
+        ">> please unsubscribe me <<",
+        "| STOP |",
+        "I wrote to you on 12/11/2026 already:\nSTOP sending me mail",
+        "Am 12.11.2026 schrieb ich schon:\n\nAbmelden",
+        "As we wrote to you on 12/11/2026 at 10:15:\n\nplease unsubscribe me",
+        "Please delete, as of 2026-11-29, robin@example.org:\nSTOP",
+        "From: robin@example.org\nSTOP",
+        "De: robin@example.org\nPara: news@example.com\nAsunto: Hola\n\nSTOP",
+        "Hello,\nName: Robin\nEmail: robin@example.org\nRequest: please unsubscribe me",
+    ],
+)
+@pytest.mark.parametrize("subject", ["Re: Hello", "Hello"])
+def test_a_stop_in_the_shape_of_a_quote_is_theirs(text, subject):
+    fact = letter(text, subject)
+
+    assert classify(fact.text, fact.opt_out_type).kind == "stop"
+
+
+@pytest.mark.parametrize(
     "page",
     [
         "<p>Danke, passt!</p><blockquote type=cite>{}</blockquote>",
@@ -229,7 +256,9 @@ def test_headers_that_people_have_too_make_no_robot(head):
         ("Re: Hello", "Auto-Submitted: auto-generated\n"),
     ],
 )
-@pytest.mark.parametrize("text", ["STOP", "Stop!", "unsubscribe"])
+@pytest.mark.parametrize(
+    "text", ["STOP", "Stop!", "unsubscribe", "Bitte abmelden", "Baja", "退订", "remove me please"]
+)
 def test_a_bare_stop_is_a_persons_whatever_the_mail_looks_like(subject, head, text):
     fact = letter(text, subject, head=head)
 

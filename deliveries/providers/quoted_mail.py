@@ -11,8 +11,10 @@ import re
 
 from deliveries.providers.bounce_words import bare_subject, evened
 from deliveries.providers.mail_reading import Mail, plain
+from deliveries.providers.robots import is_bare_stop
 
 LINES_MAX = 2_000
+LINES_OF_A_STOP = 8  # no mail of ours is so short
 
 _MARKED = re.compile(r"[ \t]*(?:>|\|[ \t]|&gt;)")
 _SEPARATOR = re.compile(
@@ -27,7 +29,6 @@ _ADDRESS = re.compile(r"[^\s<>@]{1,64}@[\w-]{1,63}\.[\w.-]{1,190}")
 _CLOCK = r"\d{1,2}[:.h]\d{2}"
 _DAY = r"(?:\b(?:19|20)\d\d\b|\b\d{1,2}[./-]\d{1,2}[./-]\d{2,4}\b|\d{1,2}月)"
 _DATE = re.compile(rf"{_DAY}.*{_CLOCK}|{_CLOCK}.*{_DAY}|{_DAY}", re.IGNORECASE)
-_TIME = re.compile(rf"{_DAY}.*{_CLOCK}|{_CLOCK}.*{_DAY}", re.IGNORECASE)
 # "From" at the head of a quoted mail, in the languages of the large mail programs.
 _FROM = frozenset(
     map(
@@ -45,6 +46,8 @@ _WROTE = re.compile(
     r"\b(?:wrote|writes|schrieb|a ecrit|escribio|ha scritto|escreveu|schreef|skrev|napisal(?:\(?a\)?|a)?|kirjoitti"
     r"|napsala?|irta|yazdi|написал(?:а|\(а\))?|пише|пишет|写道|寫道|のメール|님이 작성)"
 )
+# "I wrote to you on 3/4/2026 already:" is what a person says of themselves.
+_FIRST_PERSON = re.compile(r"\b(?:i|we|ich|wir|ik|wij|we|jag|jeg|vi|ja|я|мы)\b")
 _BLOCK = 3
 _ATTRIBUTION_MAX = 4  # lines that one "On ... wrote:" may be folded into
 
@@ -72,10 +75,13 @@ def without_quotes(text: str, subject: str = "") -> str:
     kept: list[str] = []
     at = 0
     while at < len(lines):
-        if _MARKED.match(lines[at]):
+        above = any(line.strip() for line in kept)
+        if _MARKED.match(lines[at]) and (above or not _says_stop(lines[at:])):
             at += 1
             continue
-        quote = _quote_begins(lines, at, subject, above=any(line.strip() for line in kept))
+        quote = _quote_begins(lines, at, subject, above=above)
+        if quote > at and _says_stop(lines[at:quote]):
+            quote = at
         if quote == len(lines):
             break
         if quote > at:
@@ -84,6 +90,16 @@ def without_quotes(text: str, subject: str = "") -> str:
         kept.append(lines[at])
         at += 1
     return "\n".join(kept).strip()
+
+
+def _says_stop(lines: list[str]) -> bool:
+    """Whether what looks like a quote says STOP and nothing else: "-- STOP --", or a form that somebody filled in."""
+    few = [line for line in lines if line.strip()]
+    if len(few) > LINES_OF_A_STOP:
+        return False
+    fields = [found for line in few if (found := _HEADER.match(line))]
+    others = (line for line in few if not _HEADER.match(line) and not line.rstrip().endswith((":", "：")))
+    return is_bare_stop("\n".join(others)) or any(is_bare_stop(found[2]) for found in fields)
 
 
 def _quote_begins(lines: list[str], at: int, subject: str, *, above: bool) -> int:
@@ -135,5 +151,7 @@ def _attribution_ends(lines: list[str], at: int) -> int:
 
 def _is_attribution(line: str) -> bool:
     """Whether a line that ends with a colon says who wrote when: two of an address, a time and a verb for writing."""
-    signs = (_ADDRESS.search(line), _TIME.search(line) or _DATE.search(line), _WROTE.search(evened(line)))
+    even = evened(line)
+    wrote = _WROTE.search(even) and not _FIRST_PERSON.search(even)
+    signs = (_ADDRESS.search(line), _DATE.search(line), wrote)
     return len(line) <= 300 and sum(map(bool, signs)) >= 2

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from contacts.keywords import classify
 from deliveries.providers.bounce_words import bare_subject, is_automatic_subject
 
 _HEADERS = {"x-autoreply", "x-autorespond", "x-autoresponder", "x-challenge", "x-boxtrapper"}
 _PRECEDENCE = {"auto_reply", "auto-reply", "bulk", "junk", "list"}
 _NO_ANSWERS = {"all", "oof", "autoreply"}
 STOP = {"stop", "unsubscribe"}
+LONGEST_STOP = 100  # characters
 
 
 def is_automatic_answer(headers: Mapping[str, str]) -> bool:
@@ -29,5 +31,10 @@ def is_automatic_answer(headers: Mapping[str, str]) -> bool:
 
 
 def is_bare_stop(words: str) -> bool:
-    """Whether a mail says STOP and nothing else. No robot does, however automatic a person's program makes it look."""
-    return bare_subject(words)[0].strip(".! ") in STOP
+    """Whether a mail says STOP, in any language, and nothing else. No robot does, however automatic a person's program
+    makes it look; and no mail of ours that an answer might quote.
+    """
+    if len(words) > LONGEST_STOP:
+        return False
+    found = classify(words)
+    return (found.kind == "stop" and not found.review) or bare_subject(words)[0].strip(".! ") in STOP
