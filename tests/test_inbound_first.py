@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from contacts.keywords import classify, pressed
 from contacts.models import Suppression
 from deliveries import statements
 from deliveries.models import Engagement, Message, Outbox, PendingReceipt
+from deliveries.providers.facts import Act, Inbound, Report
 from deliveries.receiving import recording
+from deliveries.receiving.payloads import adapter_of, call_of
 from deliveries.receiving.recording import record
 from deliveries.receiving.storing import Incoming, store
+from deliveries.receiving.translation import shipped
 from deliveries.sending.dispatch import dispatch
+from deliveries.statuses import Status
 from tests import factories
 from tests.engine import Fake, agree, rebuild, sending, waiting
+from tests.test_payloads import AT, EXPECTED, RECORDED
 
 pytestmark = pytest.mark.django_db
 
@@ -157,6 +164,16 @@ LETTER = b"From: Robin <robin@example.org>\nTo: bounces@example.com\nSubject: Re
         ("dsn", b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\n" + LETTER, False),
         ("dsn", b"Content-Type: multipart/report; report-type=feedback-report; boundary=b\n" + LETTER, True),
         ("dsn", b"Auto-Submitted: auto-replied\n" + LETTER, False),
+        ("dsn", b"Auto-Submitted: auto-generated\nTo: unsubscribe+6f1c@example.com\n" + LETTER, True),
+        ("dsn", LETTER + b"\nForwarded:\nReturn-Path: <>\n", True),
+        ("status", b'{"Message": "{\\"eventType\\":\\"Delivery\\"}", "UnsubscribeURL": "https://example.com"}', False),
+        ("status", b'{"Message": "{\\"eventType\\":\\"Complaint\\"}", "UnsubscribeURL": "https://example.com"}', True),
+        ("status", b'{"status": "success", "dnc": false, "spam": false}', False),
+        ("status", b'{"call_quality_stats": {"inbound": {"mos": 4}}}', False),
+        ("status", b'[{"event": "unsub", "agent": "List-Unsubscribe"}]', True),
+        ("status", b"mandrill_events=%5B%7B%22event%22%3A+%22inbound%22%7D%5D", True),
+        ("status", b'{"payload": {"digits": "9"}}', True),
+        ("status", b'{"payload": {"digits": ""}}', False),
     ],
 )  # fmt: skip
 def test_what_a_person_may_have_written_comes_first(account, now, kind, body, is_first):
@@ -244,3 +261,43 @@ def test_many_opt_outs_cost_little_more_than_few(account, now):
     assert many - few <= 3 * 16
     assert Suppression.objects.count() == 24
     assert not Outbox.objects.exists()
+
+
+def no_of(fact, provider):
+    """Whether a person says no by this: in a text, by a key, or as their provider or mail program passes it on."""
+    if isinstance(fact, Inbound):
+        return classify(fact.text, fact.opt_out_type).kind == "stop"
+    if isinstance(fact, Act):
+        return fact.kind == "key_press" and pressed(fact.text) == "stop"
+    if not isinstance(fact, Report) or fact.native_code:
+        return False
+    return shipped().translate(provider, fact).meaning.status in (Status.COMPLAINED, Status.OPTED_OUT)
+
+
+def is_first(line):
+    call = call_of({"at": AT, **line}, adapter_of(line))
+    return Incoming(1, line.get("kind", "status"), None, call.method, call.query, {}, call.body).inbound
+
+
+A_NO = re.compile(r"stop|complain|opted_out|key_press")
+
+
+def test_every_recorded_no_comes_first():
+    behind = []
+    for line in RECORDED:
+        if A_NO.search(json.dumps(EXPECTED[line["id"]])) and not is_first(line):
+            adapter = adapter_of(line)
+            facts = adapter.parse(line.get("kind", "status"), call_of({"at": AT, **line}, adapter))
+            behind += [line["id"] for fact in facts if no_of(fact, adapter.slug)]
+
+    assert behind == []
+
+
+def test_hardly_any_other_recorded_receipt_comes_first():
+    ordinary = [
+        line
+        for line in RECORDED
+        if line.get("kind", "status") == "status" and not A_NO.search(json.dumps(EXPECTED[line["id"]]))
+    ]
+
+    assert sum(map(is_first, ordinary)) < len(ordinary) / 50

@@ -38,22 +38,38 @@ class Incoming(NamedTuple):
         if self.kind in PERSONS_KINDS:
             return True
         if self.kind == MAIL_KIND:
-            return not BY_A_MACHINE.search(self.body, 0, MAIL_HEADERS) or COMPLAINT in self.body
-        return PERSONS_WORDS.search(self.body) is not None
+            end = END_OF_HEADERS.search(self.body, 0, MAIL_HEADERS)
+            head = self.body[: end.start() if end else MAIL_HEADERS]
+            by_a_machine = BY_A_MACHINE.search(head) and not TO_UNSUBSCRIBE.search(head)
+            return not by_a_machine or COMPLAINT in self.body
+        words = self.body.lower()
+        return any(hint in words for hint in HINTS) and PERSONS_WORDS.search(words) is not None
 
 
 PERSONS_KINDS = frozenset({"inbound", "keys"})
-# Events of providers that have one address for everything.
+# Events of providers that have one address for everything, in lower case. Not what stands in every callback of some:
+# the header List-Unsubscribe, Amazon's UnsubscribeURL, "dnc": false.
 PERSONS_WORDS = re.compile(
-    rb"(?:message|msg|sms)[.-](?:received|opt)|FromFull|\bdnc\b|(?<!list-)unsubscri|opt[-_ ]?(?:ed[-_ ]?)?out",
-    re.I,
+    rb"(?:message|msg|sms)[.-](?:received|opt)|fromfull|opt[-_ ]?(?:ed[-_ ]?)?out|subscriptionchange|%22inbound%22"
+    rb"|(?<!list-)(?<!action=)unsubscri(?!beurl)|\bdnc\b(?!\"?\s*[:=]\s*\"?(?:false|0|no|null))"
+    rb"|(?:[:\[]\s*\\?\"|%22|=)(?:email\.|activity\.)?(?:unsub|complain(?:t|ed)|spam(?:[-_ ]?(?:complaint|report))?)"
+    rb"(?:\\?\"|%22|&|$)"
+    rb"|menuresult|(?:dtmf\w*|digits)\"\s*:\s*\"[\d*#]*9",  # keys pressed in a call; 9 ends them
 )
+# One of these stands in whatever matches: looking for them takes a tenth of the time.
+HINTS = (
+    b"received", b"msg", b"fromfull", b"opt", b"subscri", b"unsub", b"inbound", b"dnc", b"complain", b"spam",
+    b"menuresult", b"dtmf", b"digits",
+)  # fmt: skip
 MAIL_KIND, MAIL_HEADERS = "dsn", 8_192
+END_OF_HEADERS = re.compile(rb"\r?\n\r?\n")
 COMPLAINT = b"feedback-report"
 BY_A_MACHINE = re.compile(
     rb"^(?:return-path:\s*<>|content-type:\s*multipart/report|auto-submitted:\s*auto|from:.*(?:mailer-daemon|postmaster)@)",
     re.I | re.M,
 )
+# A mail program writes it for its user, and may say so.
+TO_UNSUBSCRIBE = re.compile(rb"^(?:to|delivered-to|x-original-to):.*\bunsubscribe[+@]", re.I | re.M)
 
 # One statement for any number of receipts: arrays in, both rows out. Binary arrays (%b), because the driver quotes
 # each value of a text array on its own, which cost more than the rest of a request.
