@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from django.db import connections
-from playwright.sync_api import Browser, Download, Error, Page, Request
+from playwright.sync_api import Browser, Download, ElementHandle, Error, Page, Request
 
 from tests.browser import serving
-from tests.browser.clicking import LEAST, LEAST_ON_PHONES, Seen, look
+from tests.browser.clicking import LEAST, LEAST_ON_PHONES, MOMENTS, Seen, look
 from tests.browser.pages import PAGES
 from tests.browser.watching import Watch
 
@@ -47,8 +47,9 @@ FIND = """(css) => {
   })).filter((one) => one.shown && !one.off);
 }"""
 # What a click may do without leaving the page.
-NOTICE = """(stay) => {
+NOTICE = """(pressed, stay) => {
   window.did = 0;
+  window.held = false;
   const note = () => { window.did += 1 };
   const held = (event) => {
     const link = event.target.closest("a[href]:not([hx-get], [download])");
@@ -58,13 +59,15 @@ NOTICE = """(stay) => {
   window.print = note;
   const all = { subtree: true, childList: true, attributes: true, characterData: true };
   new MutationObserver(note).observe(document, all);
-  for (const type of ["focusin", "change", "invalid", "beforetoggle"]) document.addEventListener(type, note, true);
+  for (const type of ["change", "invalid", "beforetoggle"]) document.addEventListener(type, note, true);
+  document.addEventListener("focusin", ({ target }) => target.contains(pressed) || note(), true);
 }"""
 AT_REST = """() => new Promise((done) => {
   const idle = () => !document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling");
   if (idle()) setTimeout(() => done(idle()), 60);
   else done(false);
 })"""
+NTH = "([css, n]) => document.querySelectorAll(css)[n]"
 STARTED = "() => performance.timeOrigin"
 
 
@@ -125,8 +128,7 @@ class Round:
         if answer and answer.status in (403, 404) and not name.startswith("not "):
             return []
         for step in path:
-            same = next((one for one in self.buttons() if one.name == step.name), None)
-            if not same or not self.press(name, same, judged=False):
+            if not self.press(name, step, judged=False):
                 return None
         return self.buttons()
 
@@ -139,14 +141,13 @@ class Round:
 
     def press(self, name: str, button: Button, *, judged: bool) -> bool:
         """Click it; whether the page is still there, perhaps with more to press."""
-        handle = self.page.query_selector_all(PRESSABLE)[button.n]
-        seen = look(handle)
+        handle, seen = self.find(button)
         if judged:
             self.problems += [f"{name}: {button.name}: {each}" for each in self.faults(button, seen)]
-        if not seen or seen.over:
+        if handle is None or seen is None or seen.over:
             return False
         before, began = self.page.url, self.page.evaluate(STARTED)
-        self.page.evaluate(NOTICE, not self.follows)
+        handle.evaluate(NOTICE, not self.follows)
         self.downloads.clear()
         known = len(self.watch.problems)
         self.page.mouse.click(seen.x, seen.y)
@@ -160,6 +161,18 @@ class Round:
         self.held = stays and bool(self.page.evaluate("window.held"))
         return stays and not self.held
 
+    def find(self, button: Button) -> tuple[ElementHandle | None, Seen | None]:
+        """The element, and where it is seen once the page has come to rest."""
+        handle, seen = None, None
+        for _ in range(MOMENTS):
+            same = next((one for one in self.buttons() if one.name == button.name), None)
+            handle = self.page.evaluate_handle(NTH, [PRESSABLE, same.n]).as_element() if same else None
+            seen = look(handle) if handle else None
+            if seen and not seen.over:
+                break
+            self.page.wait_for_timeout(50)
+        return handle, seen
+
     def faults(self, button: Button, seen: Seen | None) -> Iterator[str]:
         if seen is None:
             yield "cannot be seen"
@@ -172,7 +185,7 @@ class Round:
 
     def settled(self, before: str, began: float) -> tuple[bool, bool]:
         """(whether anything happened, whether it is still the same page)."""
-        for _ in range(20):
+        for _ in range(100):
             try:
                 self.page.wait_for_load_state()
                 if (
@@ -224,6 +237,7 @@ def test_every_button_of_every_page_can_be_clicked_and_does_something(
     site: str, tmp_path: Path, browser: Browser, watch: Watch, size: str
 ) -> None:
     viewport, least = SIZES[size]
+    watch.expect("htmx:sendAbort|htmx:afterRequest")  # the page was left while it asked for something
     cookies = {role: serving.session_of(role, site) for role in ROLES}
     serving.settle()
     shutil.copyfile(tmp_path / "site.sqlite3", tmp_path / "start.sqlite3")
