@@ -21,8 +21,9 @@ from django.utils.text import Truncator
 from contacts import searching
 from contacts.channels import Kind
 from contacts.consenting import PERSON, WHO_ASKED, record_request
-from contacts.correcting import email_address, phone_address
+from contacts.correcting import email_address, phone_address, retire
 from contacts.emails import NotAnEmail, parse_email
+from contacts.hours import known_zone
 from contacts.models import (
     Address,
     AddressHealth,
@@ -152,13 +153,23 @@ class ContactListAdmin(admin.ModelAdmin):
         super().save_model(request, obj, form, change)
 
 
-class AddressForm(forms.ModelForm):
+class ZonedForm(forms.ModelForm):
+    """A zone that nobody knows would be passed over, and the hours of another one kept."""
+
+    def clean_time_zone(self) -> str:
+        names = self.cleaned_data["time_zone"].split()
+        if wrong := [name for name in names if not known_zone(name)]:
+            raise ValidationError(f"No time zone: {', '.join(wrong)}. Give one such as America/Chicago.")
+        return " ".join(names)
+
+
+class AddressForm(ZonedForm):
     """Takes any usual notation, keeps the one form that sends and suppressions compare."""
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         kind, value = data.get("kind"), data.get("value")
-        if not (kind and value) or "value" not in self.changed_data:
+        if not (kind and value) or {"kind", "value"}.isdisjoint(self.changed_data):
             return data
         try:
             found = (
@@ -173,6 +184,16 @@ class AddressForm(forms.ModelForm):
                 data[field] = getattr(found, field)
         data["value"] = found.value
         return data
+
+    def save(self, commit: bool = True) -> Address:
+        """Another value is another address: what was sent to the old one stays there, and what is reported of it."""
+        row, before = self.instance, self.initial.get("value", "")
+        if row.pk and before not in ("", row.value):
+            retire(Address.objects.get(pk=row.pk), row.value)
+            row.pk, row._state.adding, row.created_at = None, True, timezone.now()
+            if "validity" not in self.changed_data:
+                row.validity = Address.Validity.UNVERIFIED
+        return super().save(commit)
 
 
 class AddressInline(Masking, admin.TabularInline):
@@ -189,6 +210,7 @@ class AddressInline(Masking, admin.TabularInline):
 
 @admin.register(Contact)
 class ContactAdmin(Large):
+    form = ZonedForm
     list_display = ("__str__", "external_id", "stage", "value_tier", "source", "created_at")
     list_select_related = ("source",)
     search_fields = ("external_id",)
@@ -202,10 +224,7 @@ class ContactAdmin(Large):
         """What the person asked for holds at an address that takes the place of another one, too."""
         before = [one.initial.get("value", "") for one in formset.initial_forms]
         super().save_formset(request, form, formset, change)
-        entered = [
-            *formset.new_objects,
-            *(obj for obj, fields in formset.changed_objects if "value" in fields),
-        ]
+        entered = [*formset.new_objects, *(obj for obj, _ in formset.changed_objects)]
         carry_over(entered, timezone.now(), {form.instance.pk: before})
 
     def named(self, term: str) -> Q:
@@ -247,8 +266,7 @@ class AddressAdmin(Masking, Large):
 
     def save_model(self, request: HttpRequest, obj: Address, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        before = form.initial.get("value", "") if change else ""
-        carry_over([obj], timezone.now(), {obj.contact_id: [before]} if before else None)
+        carry_over([obj], timezone.now())
 
     def named(self, term: str) -> Q:
         return Q(match_key__in=searching.keys(searching.clean(term)))

@@ -152,7 +152,7 @@ def _change_address(contact: Contact, kind: Kind, new: Address | str) -> list[st
     if old is not None and old.value == new.value and old.preferred:
         return []
     if old is not None:
-        _retire(old, new.value)
+        retire(old, new.value)
     known = contact.addresses.filter(value=new.value).first()
     if known:
         _forget_failures(known)
@@ -188,8 +188,8 @@ def _forget_failures(address: Address) -> None:
     )
 
 
-def _retire(old: Address, replaced_by: str) -> None:
-    """The old one goes first: only one address of a kind may be preferred."""
+def retire(old: Address, replaced_by: str) -> None:
+    """Another one takes its place; this goes first, as only one address of a kind may be preferred."""
     old.preferred = False
     if old.value != replaced_by:
         old.validity = Address.Validity.INVALID

@@ -288,6 +288,34 @@ def test_an_address_is_kept_in_its_one_form_with_all_that_it_tells(client, admin
     assert (made.value, made.region, made.time_zone) == (NUMBER, "US", "America/Chicago")
 
 
+@pytest.mark.parametrize("model", ["address", "contact"])
+@pytest.mark.parametrize("zone", ["Mars/Base", "America/Chicago Mars/Base", "America"])
+def test_a_time_zone_that_nobody_knows_is_refused_where_it_is_typed(client, administrator, model, zone):
+    address = factories.phone(value=NUMBER)
+    row = address if model == "address" else address.contact
+    form = contact_form(time_zone=zone) | {"contact": address.contact_id, "kind": "phone", "value": NUMBER}
+    form |= {"line_type": "mobile", "validity": "valid"}
+
+    page = client.post(reverse(f"admin:contacts_{model}_change", args=[row.pk]), form)
+
+    row.refresh_from_db()
+    assert "No time zone: " in page.content.decode()
+    assert row.time_zone != zone
+
+
+def test_a_number_is_no_email_address_when_its_kind_alone_is_changed(client, administrator):
+    address = factories.phone(value=NUMBER)
+    form = {"contact": address.contact_id, "kind": "email", "value": NUMBER, "line_type": "mobile"}
+
+    page = client.post(
+        reverse("admin:contacts_address_change", args=[address.pk]), form | {"validity": "valid"}
+    )
+
+    address.refresh_from_db()
+    assert "is not an email address" in page.content.decode()
+    assert address.kind == "phone"
+
+
 def test_consent_is_added_and_never_changed(client, administrator):
     contact = factories.contact()
     form = {"contact": contact.pk, "channel": "sms", "opted_in": "on", "how": "Paper form"}

@@ -19,12 +19,14 @@ from contacts.correcting import correct
 from contacts.importing import import_contacts
 from contacts.models import Address, Consent, Contact, Suppression
 from contacts.suppressing import release, suppress
-from deliveries.models import Engagement
+from deliveries.deciding.followup import apply_opt_outs
+from deliveries.models import Engagement, Message
 from deliveries.providers.smtp_marks import envelope
 from deliveries.receiving import recording
 from deliveries.receiving.mail import keep
 from deliveries.receiving.storing import Incoming, store
 from deliveries.sending.expansion import expand
+from deliveries.statuses import FailureClass, Fault, Status
 from tests import factories
 from tests.test_contacts_addresses import SPELLINGS
 
@@ -433,6 +435,69 @@ def test_staffs_block_of_a_contact_holds_at_the_number_that_takes_the_place(clie
         overwritten(phone, client)
 
     assert verdict(spouse) == "suppressed"
+
+
+def change_addresses(client, contact, *rows: dict):
+    """The addresses of a contact as the admin's page of the contact saves them."""
+    client.force_login(factories.user("admin", is_staff=True))
+    form = {"value_tier": 0, "attributes": "{}", "name": "Ada"}
+    form |= {"addresses-TOTAL_FORMS": len(rows), "addresses-INITIAL_FORMS": sum("id" in row for row in rows)}
+    for n, row in enumerate(rows):
+        row = {"kind": "phone", "line_type": "mobile", "contact": contact.pk, "validity": "valid"} | row
+        form |= {f"addresses-{n}-{name}": value for name, value in row.items() if value}
+    return client.post(reverse("admin:contacts_contact_change", args=[contact.pk]), form)
+
+
+@pytest.mark.parametrize("channel", ["sms", "voice"])
+def test_a_stop_holds_at_a_second_number_that_becomes_the_one_to_use(client, channel):
+    phone = reachable(value="+12125550142")
+    second = factories.phone(phone.contact, value="+12125550177", preferred=False)
+    receive(kannel("12125550142"))
+
+    answer = change_addresses(
+        client, phone.contact, {"id": phone.pk, "value": phone.value},
+        {"id": second.pk, "value": second.value, "preferred": "on"},
+    )  # fmt: skip
+
+    assert answer.status_code == 302
+    assert Address.objects.get(pk=second.pk).preferred
+    assert verdict(second, channel) == "opted_out"
+
+
+@pytest.mark.parametrize("page", ["contact", "address"])
+def test_what_is_reported_late_holds_for_the_number_that_was_written_to(client, page):
+    """A number typed over another one is another person's, perhaps: each answers for what was sent to it."""
+    phone = reachable(value="+12125550142")
+    message = factories.message(
+        factories.recipient(contact=phone.contact), address=phone, status=Status.OPTED_OUT,
+        failure_class=FailureClass.OPT_OUT, fault=Fault.RECIPIENT, settled_at=NOW,
+    )  # fmt: skip
+    row = {"value": "+12125550177", "preferred": "on"}
+    if page == "contact":
+        answer = change_addresses(client, phone.contact, {"id": phone.pk, **row})
+    else:
+        client.force_login(factories.user("admin", is_staff=True))
+        row |= {"contact": phone.contact_id, "kind": "phone", "line_type": "mobile", "validity": "invalid"}
+        answer = client.post(reverse("admin:contacts_address_change", args=[phone.pk]), row)
+
+    apply_opt_outs([Message.objects.get(pk=message.pk)], NOW)
+
+    assert answer.status_code == 302, answer.content.decode()
+    block = Suppression.objects.get()
+    assert block.value == "+12125550142"
+    rows = Address.objects.order_by("pk").values_list("value", "validity", "preferred")
+    assert list(rows) == [
+        ("+12125550142", "invalid", False),
+        ("+12125550177", "unverified" if page == "contact" else "invalid", True),
+    ]
+
+
+def test_the_same_number_typed_otherwise_is_the_same_address(client):
+    phone = reachable(value="+12125550142")
+
+    change_addresses(client, phone.contact, {"id": phone.pk, "value": "(212) 555-0142", "preferred": "on"})
+
+    assert Address.objects.get().pk == phone.pk
 
 
 def test_their_start_at_the_new_number_lifts_it_there_alone():
