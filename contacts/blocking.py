@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from contacts.chunks import in_lists
+from contacts.consenting import family_of
 from contacts.models import Suppression
 
 
@@ -42,16 +43,30 @@ def meets(block: Block | Suppression, target: Target) -> bool:
     """Whether a suppression in force blocks this send. One with an address holds wherever the address stands."""
     whole = not block.match_key
     theirs = block.contact_id == target.contact_id if whole else block.match_key == target.match_key
-    if not theirs or block.channel not in ("", target.channel):
+    if not theirs or not _concerns(block, target.channel):
         return False
     # Senders do not know their brand yet, so a brand's suppression holds for all of them: rather one too many.
     return block.scope != Suppression.Scope.SENDER or block.scope_value == target.sender
 
 
+def _concerns(block: Block | Suppression, channel: str) -> bool:
+    """What a person says of texts they say of picture messages, too, and so with calls and voicemails."""
+    if block.origin == Suppression.Origin.RECIPIENT:
+        return not block.channel or block.channel in family_of(channel)
+    return block.channel in ("", channel)
+
+
 # The same for the statement that expands an audience: suppressions in force that meet the channel and the sender, to
 # be grouped by `match_key` where `value <> ''`, else by `contact_id`.
-SQL_IN_FORCE = """released_at IS NULL AND (expires_at IS NULL OR expires_at > %(now)s) AND channel IN ('', %(channel)s)
+SQL_IN_FORCE = """released_at IS NULL AND (expires_at IS NULL OR expires_at > %(now)s)
+  AND (channel IN ('', %(channel)s) OR (origin = 'recipient' AND channel = %(sibling)s))
   AND (scope <> 'sender' OR scope_value = %(sender)s)"""
+
+
+def sql_values(channel: str, sender: str) -> dict[str, str]:
+    """What `SQL_IN_FORCE` asks for, beside `now`."""
+    sibling = next((one for one in family_of(channel) if one != channel), channel)
+    return {"channel": channel, "sibling": sibling, "sender": sender}
 
 
 def blocks(targets: Collection[Target], now: datetime) -> dict[Target, tuple[Block, ...]]:

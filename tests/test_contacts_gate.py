@@ -10,6 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from contacts.channels import IMPOSSIBLE_LINES, Channel, LineType
+from contacts.consenting import family_of
 from contacts.gate import ASK_AGAIN, REASONS, Ask, Reason, Verdict, check
 from contacts.models import Address, AddressHealth, Consent, Suppression
 from contacts.suppressing import suppress
@@ -157,6 +158,18 @@ def test_a_suppression_holds_on_its_channel(address, channel, allowed):
     block(value=address.value, channel=channel)
 
     assert verdict(ask_for(address)).allowed is allowed
+
+
+@pytest.mark.parametrize("channel", Channel.values)
+@pytest.mark.parametrize("whole", [True, False])
+def test_what_the_person_asked_for_holds_on_the_sibling_of_its_channel(channel, whole):
+    address = factories.email() if channel == "email" else factories.phone()
+    value = "" if whole else address.value
+
+    block(contact=address.contact, value=value, channel=channel, reason="asked", origin="recipient")
+
+    stopped = [each for each in Channel.values if verdict(ask_for(address, each)).reason == "opted_out"]
+    assert stopped == family_of(channel)
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ CASES = {
     "suppressed for another sender": lambda a, now: block(a, now, scope="sender", scope_value="+12125550188"),
     "suppressed for this sender": lambda a, now: block(a, now, scope="sender", scope_value="SENDER"),
     "suppressed for a brand": lambda a, now: block(a, now, scope="brand", scope_value="any"),
-    "suppressed by an old address": lambda a, now: block(a, now, value="+12125550187"),
+    "suppressed by an old address": lambda a, now: block(a, now, value="+12025550187"),
     "no more consent": lambda a, now: consent(a.contact, "sms", at=now, opted_in=False),
     "consent given anew": lambda a, now: (
         consent(a.contact, "sms", at=now - LATER, opted_in=False), consent(a.contact, "sms", at=now),

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from campaigns.models import ASKED, Campaign, Recipient
-from contacts.blocking import SQL_IN_FORCE
+from contacts.blocking import SQL_IN_FORCE, sql_values
 from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel, LineType
 from contacts.gate import NAME_THE_ZONE, Reason, line_detail, sentence
 from contacts.hours import next_open, zones_for
@@ -233,9 +233,8 @@ def _sentence(reason: str, detail: str, campaign: Campaign) -> str:
 def _bounds(campaign: Campaign, low: int, high: int, sender: str, now: datetime) -> dict[str, Any]:
     """What AUDIENCE asks for."""
     return {
-        "campaign": campaign.pk, "low": low, "high": high, "now": _sql(now), "sender": sender,
-        "kind": KIND_OF[Channel(campaign.channel)], "channel": campaign.channel,
-        "strikes": campaign.playbook.strikes,
+        **sql_values(campaign.channel, sender), "campaign": campaign.pk, "low": low, "high": high, "now": _sql(now),
+        "kind": KIND_OF[Channel(campaign.channel)], "strikes": campaign.playbook.strikes,
     }  # fmt: skip
 
 
