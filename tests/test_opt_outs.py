@@ -17,9 +17,10 @@ from contacts.addresses import normal_form
 from contacts.consenting import latest_consents
 from contacts.correcting import correct
 from contacts.importing import import_contacts
-from contacts.models import Address, Consent, Contact, Suppression
+from contacts.models import Address, Consent, Contact, ReplyToRead, Suppression
 from contacts.suppressing import release, suppress
 from deliveries.deciding.followup import apply_opt_outs
+from deliveries.inbox import judge
 from deliveries.models import Engagement, Message
 from deliveries.providers.smtp_marks import envelope
 from deliveries.receiving import recording
@@ -165,6 +166,35 @@ def test_start_from_another_mailbox_holds_for_the_one_we_wrote_to():
     assert set(Engagement.objects.values_list("message_id", flat=True)) == {message.pk}
 
 
+@pytest.mark.parametrize("text", ["START", "UNSTOP", "YES"])
+@pytest.mark.parametrize("reply", [True, False])
+def test_mail_in_the_name_of_somebody_lifts_no_no_of_theirs_unless_it_answers_ours(text, reply):
+    dee = reachable(value="dee@example.org")
+    message = mailed(dee)
+    mail(message, "dee@example.org")
+
+    if reply:
+        mail(message, "dee@example.org", text)
+    else:
+        raw = f"From: <dee@example.org>\nTo: <bounces@bounce.example.com>\nSubject: Re: Hello\n\n{text}\n"
+        keep(message.account, raw.encode(), "bounces@bounce.example.com", now=NOW)
+        recording.record_all(NOW)
+
+    assert verdict(dee, "email") == ("" if reply else "opted_out")
+    assert Engagement.objects.latest("pk").kind == ("start" if reply else "reply")
+
+
+def test_that_an_email_service_resubscribed_somebody_is_believed():
+    dee = reachable(value="dee@example.org")
+    mail(mailed(dee), "dee@example.org")
+    account = factories.account("sendgrid")
+    said = [{"event": "group_resubscribe", "email": "dee@example.org", "timestamp": (NOW + HOUR).timestamp()}]
+
+    receive(Incoming(account.pk, "status", NOW + HOUR, "POST", "", {}, json.dumps(said).encode()))
+
+    assert verdict(dee, "email", NOW + HOUR) == ""
+
+
 def test_the_reference_of_another_account_is_not_believed():
     dee = reachable(value="dee@example.org")
     message = mailed(dee)
@@ -193,6 +223,20 @@ def test_a_national_number_that_is_nobodys_at_home_is_looked_for_abroad(settings
     receive(kannel("07911123456"))
 
     assert verdict(ada) == "opted_out"
+
+
+def test_a_stop_that_several_numbers_may_have_sent_is_laid_before_somebody_for_each(settings):
+    """They all hold at once; whoever did not write it can be freed by name."""
+    settings.DEFAULT_REGION = "US"
+    ada, hans = reachable(value="+447700900142"), reachable(value="+497700900142")
+
+    receive(kannel("07700900142"))
+
+    replies = {one.value: one for one in ReplyToRead.objects.filter(acted=True, read_at=None)}
+    assert {verdict(ada), verdict(hans)} == {"opted_out"}
+    assert set(replies) == {ada.value, hans.value}
+    judge(replies[hans.value].pk, "no_opt_out", "", by=factories.user(), now=NOW + HOUR)
+    assert (verdict(ada), verdict(hans)) == ("opted_out", "")
 
 
 def test_our_own_number_tells_the_country_of_a_national_one():

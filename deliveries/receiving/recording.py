@@ -24,6 +24,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.models import F
 
 from contacts.addresses import match_key
+from contacts.channels import Channel
 from contacts.chunks import in_lists
 from contacts.consenting import OptOut, record_opt_in, record_opt_outs
 from contacts.keywords import pressed
@@ -431,15 +432,24 @@ def _understand(waiting: Waiting, text: Inbound, writer: Writer) -> tuple[list[O
     keyword, at = replies.understood(text, writer), _written_at(waiting, text)
     words = clip(text.text, 500)
     fact = ""
-    if keyword.review:
+    if keyword.review or (
+        keyword.kind == "stop" and writer.guessed
+    ):  # only one of those opted out has written it
         fact = replies.fact_of(text, at)
         replies.lay_out(waiting, text, keyword, at, writer)
     if keyword.kind == "stop":
         return [OptOut(each, text.channel, "Reply", words, at, fact=fact) for each in writer.values], "stop"
-    if keyword.kind == "start" and not writer.guessed:
+    if keyword.kind == "start" and (writer.guessed or _may_be_forged(text, writer)):
+        return [], "reply"
+    if keyword.kind == "start":
         for value in writer.values:
             record_opt_in(value=value, channel=text.channel, how="Reply", evidence=words, at=at)
     return [], keyword.kind
+
+
+def _may_be_forged(text: Inbound, writer: Writer) -> bool:
+    """Anybody can write mail in the name of another: only an answer to our own, or the provider's word, lifts a no."""
+    return text.channel == Channel.EMAIL and writer.message is None and not text.opt_out_type
 
 
 def _written_at(waiting: Waiting, text: Inbound | Act) -> datetime:
