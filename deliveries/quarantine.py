@@ -157,9 +157,9 @@ def due(kind: str, now: datetime, limit: int) -> list[int]:
     return list(rows.values_list("object_id", flat=True)[:limit])
 
 
-def troubled(kind: str, ids: Collection[int]) -> set[int]:
-    """Those of `ids` that failed before and have not come to their end since."""
-    rows = Quarantined.objects.filter(kind=kind, object_id__in=ids)
+def troubled(kind: str, ids: Collection[int], least: int = 1) -> set[int]:
+    """Those of `ids` that failed so often at `least`, and have not come to their end since."""
+    rows = Quarantined.objects.filter(kind=kind, object_id__in=ids, attempts__gte=least)
     return set(rows.values_list("object_id", flat=True))
 
 

@@ -149,6 +149,8 @@ def test_killing_the_processes_again_and_again_loses_nothing_and_doubles_nothing
         world.start(name)
     world.wait_for(lambda: world.answers(f"{world.carriers}/healthz"), "the carriers answer")
     launch(audience, None, timezone.now())
+    # Else a busy machine has killed the worker ten times before it was up once.
+    world.wait_for(lambda: Recipient.objects.filter(campaign=audience).exists(), "the worker is up")
 
     for kill in range(KILLS):
         time.sleep(dice.uniform(0.3, 2.5))

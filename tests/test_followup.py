@@ -375,7 +375,7 @@ def test_a_stop_withdraws_the_queued_retry_and_ends_the_path(first, now):
         record_opt_out(
             value=first.address.value, channel="sms", how="Reply", evidence="STOP", at=now + 4 * HOUR
         )
-        stop_paths(first.address.value, now + 4 * HOUR)
+        stop_paths([first.address.value], now + 4 * HOUR)
     work(now + 4 * HOUR, carriers)
     work(now + 60 * HOUR, carriers)
 

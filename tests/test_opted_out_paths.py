@@ -47,7 +47,7 @@ def says_stop(contact, kind, at, channel):
     value = Address.objects.get(contact=contact, kind=kind, preferred=True).value
     with transaction.atomic():
         record_opt_out(value=value, channel=channel, how="Reply", evidence="STOP", at=at)
-        stop_paths(value, at)
+        stop_paths([value], at)
 
 
 def reply(message, at):

@@ -40,9 +40,10 @@ logger = logging.getLogger(__name__)
 
 CLAIM = 50  # messages that may be in doubt when a process is killed
 STORE_ATTEMPTS = 3
-# A message that ended its process is handed over alone, ever later, and in the end not at all.
+# A message that keeps ending its process is handed over alone, ever later, and in the end not at all.
 RECOVERIES_AT_ONCE = 3
 RECOVERY_PAUSE = timedelta(minutes=1)
+TOGETHER_ENDINGS = 2  # so often a message may be there with its neighbours: it is seldom to blame
 MOST_ENDINGS = 5
 # Among the reasons why a row of the outbox waits:
 ANSWER_LOST = "answer_lost"  # its process did not end: it asks the provider once its claim has run out
@@ -120,11 +121,11 @@ def recover(now: datetime, transport: Transport | None = None, limit: int = CLAI
 
 def _count_endings(rows: Sequence[Outbox], now: datetime) -> list[Outbox]:
     """Those to look up now. A claim that ran out without an answer lost means that its process ended: counted before
-    the next attempt. One that was there before when a process ended goes alone, so that its neighbours, counted
+    the next attempt. One that was there twice before when a process ended goes alone, so that its neighbours, counted
     with it, can go on; the last time it is set aside, still claimed: whether it left is not known.
     """
     ended = {row.message_id: row for row in rows if row.held != ANSWER_LOST}
-    suspects = quarantine.troubled(Kind.HAND_OVER, ended)
+    suspects = quarantine.troubled(Kind.HAND_OVER, ended, least=TOGETHER_ENDINGS)
     if suspects:
         alone = min(suspects)
         ended, rows = {alone: ended[alone]}, [ended[alone]]
@@ -191,7 +192,7 @@ def _claim(now: datetime, limit: int, result: Dispatched) -> list[Outbox]:
         rows += _lock(due.filter(urgent=urgent).order_by("due_at", "message_id")[: limit - len(rows)])
     if not rows:
         return []
-    suspects = quarantine.troubled(Kind.HAND_OVER, [row.message_id for row in rows])
+    suspects = quarantine.troubled(Kind.HAND_OVER, [row.message_id for row in rows], least=TOGETHER_ENDINGS)
     if suspects:  # alone, so that it can end its process for nobody else
         rows = [row for row in rows if row.message_id in suspects][:1]
     asks = _asks(rows)
