@@ -205,6 +205,7 @@ def selection_of(batch: Batch) -> Selection:
         filters=chosen,
         message_ids=tuple(batch.selection.get("messages", ())),
         selected_at=batch.selected_at,
+        **({"zone": batch.selection["zone"]} if "zone" in batch.selection else {}),
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db.models import Count, Min, QuerySet
+from django.utils import timezone
 
 from campaigns.models import Campaign, Content
 from contacts.channels import Channel
@@ -16,28 +17,37 @@ from deliveries.reporting.filters import matching
 from deliveries.sending.routes import routes
 
 
+def _current_zone() -> str:
+    return str(timezone.get_current_timezone())
+
+
 @dataclass(frozen=True)
 class Selection:
-    """What was chosen: these messages, or everything that matches the filter at `selected_at`."""
+    """What was chosen: these messages, or everything that matches the filter at `selected_at`.
+
+    `zone` is where "today" of the filter began: that of whoever chose, also when a worker goes through it later.
+    """
 
     campaign_id: int | None
     queue: str
     filters: dict[str, Any]
     message_ids: tuple[int, ...]
     selected_at: datetime
+    zone: str = field(default_factory=_current_zone)
 
     def as_json(self) -> dict:
         if self.message_ids:
             return {"messages": list(self.message_ids)}
-        return {"filter": {"campaign": self.campaign_id, "queue": self.queue, **self.filters}}
+        return {"filter": {"campaign": self.campaign_id, "queue": self.queue, **self.filters}, "zone": self.zone}
 
     def messages(self) -> QuerySet[Message]:
         """The chosen messages, in order of id. Those that came to stand in a queue later are left out."""
         if self.message_ids:
             return _loaded(Message.objects.filter(pk__in=self.message_ids))
-        chosen = matching(
-            campaign_id=self.campaign_id, queue=self.queue, filters=self.filters, now=self.selected_at
-        )
+        with timezone.override(self.zone):
+            chosen = matching(
+                campaign_id=self.campaign_id, queue=self.queue, filters=self.filters, now=self.selected_at
+            )
         if self.queue:
             chosen = chosen.filter(queue_entry__at__lte=self.selected_at)
         return _loaded(chosen.filter(created_at__lte=self.selected_at))

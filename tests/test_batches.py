@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from campaigns.models import Content, Recipient
 from contacts.consenting import record_opt_out
@@ -307,6 +308,23 @@ def test_a_filter_takes_those_that_stood_there_when_it_was_chosen(failed, campai
 
     assert (told.total, batch.total, batch.acted) == (1, 1, 1)
     assert batch.items.get().message_id == first.pk
+
+
+def test_today_is_that_of_whoever_chose_also_when_a_worker_goes_on(failed, campaign, staff, monkeypatch, now):
+    monkeypatch.setattr(subject, "SLICE", 1)
+    yesterday, *_ = messages = [failed() for _ in range(3)]
+    QueueEntry.objects.filter(pk=yesterday.pk).update(at=now - timedelta(hours=8))  # in UTC it is today as well
+
+    with timezone.override("Pacific/Auckland"):  # where the day began six hours ago
+        chosen = queue("retry", campaign, now, updated="today")
+        found = preview(Batch.Action.RETRY, chosen, {}, staff, now)
+        batch = start(Batch.Action.RETRY, chosen, {}, staff, now)
+    while run(now):
+        pass
+
+    batch.refresh_from_db()
+    assert (found.total, batch.total, batch.acted) == (2, 2, 2)
+    assert set(batch.items.values_list("message_id", flat=True)) == {one.pk for one in messages[1:]}
 
 
 def test_a_large_batch_goes_on_after_a_crash_and_doubles_nothing(failed, campaign, staff, monkeypatch, now):
