@@ -2,13 +2,18 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils import timezone
 
 from campaigns.models import Campaign
 from deliveries.drain import expand
 from deliveries.models import Message
+from deliveries.reporting.pages import ReaderZoneMiddleware
 from deliveries.sending import launching
 from tests import factories
 from tests.engine import consent
@@ -155,3 +160,48 @@ def test_times_stand_in_the_zone_the_browser_names_and_a_made_up_one_is_ignored(
     page = read(client.get(draft.get_absolute_url()))
 
     assert shown in page
+
+
+def test_a_form_is_read_in_the_zone_it_was_shown_in_whatever_the_browser_says_by_then(
+    login, make_user, draft
+):
+    client = login(user=make_user("admin", is_staff=True))
+    address = reverse("admin:campaigns_campaign_change", args=[draft.pk])
+    client.cookies["tz"] = "Asia/Tokyo"
+    page = client.get(address)
+    shown = page.context["adminform"].form
+
+    client.cookies["tz"] = "America/Chicago"  # a laptop that travels, or the first page with a script
+    typed = {
+        name: shown[name].value() for name in ("name", "slug", "goal", "priority", "channel", "playbook")
+    }
+    typed |= {name: f"{getattr(draft, name):%H:%M}" for name in ("window_start", "window_end")}
+    typed |= {"lists": [draft.lists.get().pk], "relevant_until_0": "", "relevant_until_1": ""}
+    typed |= {"contents-TOTAL_FORMS": 0, "contents-INITIAL_FORMS": 0}
+    local = START.astimezone(ZoneInfo("Asia/Tokyo"))
+    typed |= {"starts_at_0": f"{local:%Y-%m-%d}", "starts_at_1": f"{local:%H:%M:%S}"}
+    zone = re.search(r'name="_zone" value="([^"]+)"', page.content.decode())
+    answer = client.post(address, typed | ({"_zone": zone[1]} if zone else {}))
+
+    draft.refresh_from_db()
+    assert "Times on this page are in Asia/Tokyo" in page.content.decode()
+    assert answer.status_code == 302
+    assert draft.starts_at == START
+
+
+@pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../../etc/passwd", "UTC\0"])
+def test_a_form_that_names_no_zone_is_read_in_that_of_the_browser(rf, zone):
+    request = rf.post("/", {"_zone": zone})
+    request.COOKIES["tz"] = "Asia/Tokyo"
+    seen = []
+
+    def view(request):
+        middleware.process_view(request, None, (), {})
+        seen.append(timezone.get_current_timezone_name())
+        return HttpResponse()
+
+    middleware = ReaderZoneMiddleware(view)
+    middleware(request)
+
+    assert seen == ["Asia/Tokyo"]
+    assert timezone.get_current_timezone_name() == "UTC"

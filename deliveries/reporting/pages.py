@@ -193,9 +193,13 @@ def _person(user: User) -> dict[str, str]:
     return {"initials": user.initials, "display_name": user.display_name, "role": role}
 
 
+ZONE_FIELD = "_zone"  # of a form with times: where they are meant
+
+
 class ReaderZoneMiddleware:
     """Times are shown, and read in forms, in the zone that the reader's browser names; else in the installation's.
 
+    A form with times names the zone it showed them in, and is read in that one: the browser's may be another by then.
     For a file that is written while it is sent, until the next request of its thread.
     """
 
@@ -203,15 +207,23 @@ class ReaderZoneMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        name = request.COOKIES.get("tz", "")
-        if name in _zones():
-            timezone.activate(ZoneInfo(name))
-        else:
-            timezone.deactivate()
+        timezone.deactivate()
+        _activate(request.COOKIES.get("tz", ""))
         response = self.get_response(request)
         if not response.streaming:
             timezone.deactivate()
         return response
+
+    def process_view(self, request: HttpRequest, *view: Any) -> None:
+        """After the check against forged forms, so that nothing is read that is refused unread."""
+        if request.method == "POST":
+            _activate(request.POST.get(ZONE_FIELD, ""))
+
+
+def _activate(name: str) -> None:
+    """Show and read times in this zone; nothing happens for a name that is none."""
+    if name in _zones():
+        timezone.activate(ZoneInfo(name))
 
 
 @lru_cache(maxsize=1)

@@ -143,6 +143,15 @@ def moment(value: datetime | None, style: str = "time") -> SafeString:
     return format_html('<time datetime="{}" title="{}">{}</time>', iso, title, shown)
 
 
+@register.simple_tag
+def zone_key() -> str:
+    """The current time zone as forms and databases name it."""
+    return str(timezone.get_current_timezone())
+
+
+register.simple_tag(zone_words)
+
+
 @register.filter
 def is_ahead(moment: datetime | None) -> bool:
     """Whether the time is still to come; of none it is not."""
