@@ -12,6 +12,7 @@ from django.utils import timezone
 from contacts import gate
 from contacts.consenting import latest_consents
 from contacts.models import Consent, ReplyToRead, Suppression
+from contacts.suppressing import suppress
 from deliveries import inbox
 from deliveries.models import Outbox
 from deliveries.receiving.recording import record_all
@@ -280,6 +281,27 @@ def test_everybody_reads_replies_and_says_what_they_were(client, page, robin, wr
     reply.refresh_from_db()
     assert reply.judgement == "no_opt_out"
     assert "No opt-out, by" in " ".join(page(role, "read").content.decode().split())
+
+
+def test_a_number_at_the_end_of_what_is_shown_is_masked_before_it_is_cut_off(page, robin, wrote):
+    wrote(robin, f"{DOUBTFUL} ".ljust(492, ".") + " +12025550143 is my sister's")
+
+    shown = page("marketer").content.decode()
+
+    assert DOUBTFUL in shown
+    assert "+1202" not in shown
+
+
+def test_no_opt_out_promises_nothing_that_another_block_forbids(client, page, robin, wrote, now):
+    reply = wrote(robin)
+    suppress(contact=robin, reason="staff", origin="staff", now=now)
+    page("support")
+
+    data = {"judgement": "no_opt_out", "seen": ""}
+    shown = client.post(reverse("inbox:judge", args=[reply.pk]), data, follow=True).content.decode()
+
+    assert "this reply holds up nothing" in shown
+    assert "may be written to" not in shown
 
 
 def test_without_the_permission_there_is_no_page(client, robin, wrote):
