@@ -80,7 +80,8 @@ def test_what_makes_a_text_expensive_is_named(text, characters):
     assert outside(text) == characters
 
 
-@given(st.text(max_size=700))
+# A few letters, many times: long texts letter by letter take ten times as long, and say no more.
+@given(st.builds(str.__mul__, st.text(max_size=30), st.integers(1, 25)))
 def test_any_text_needs_at_least_its_length_and_at_most_one_unit_a_part_more(text):
     encoding, units, parts = size(text)
 
