@@ -1,8 +1,9 @@
 """What was typed survives the end of a session: kept when it arrives too late, sent on after the next log-in.
 
 A form sent after its session has ended would answer with the log-in page, and be gone. It passed the check against
-forged forms like any other, so it is kept in the (nameless) session of that browser until somebody logs in there. They
-see what it says, and send it or not: nothing is done by itself.
+forged forms like any other, so it is kept in the (nameless) session of that browser until the same person logs in
+there. They see what it says, and send it or not: nothing is done by itself. A signed cookie says who was logged in: a
+colleague who logs in instead must not read it, and nothing is kept for a stranger, who could fill the database with it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from django.views.decorators.http import require_http_methods
 
 KEY = "unsent"
 KEPT_SECONDS = 3_600
+WHO, WHO_SECONDS = "was", 60 * 86_400  # the cookie: who was logged in here; longer than any session lasts
 LONGEST = 200_000  # characters of all values
 # Never written down, not even for an hour.
 SECRET = re.compile(r"password|secret|credential|token|api_?key", re.IGNORECASE)
@@ -36,14 +38,28 @@ class KeepUnsentMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if request.method != "POST":
+        posted = request.method == "POST"
+        if not posted and WHO in request.COOKIES:
             return response
         if request.user.is_authenticated:
-            if request.session.get(KEY, {}).get("path") == request.get_full_path():
+            _remember(request, response)
+            if posted and request.session.get(KEY, {}).get("path") == request.get_full_path():
                 del request.session[KEY]  # sent, whatever became of it
-        elif _asks_to_log_in(response) and not getattr(request, "htmx", None) and _keep(request):
+        elif posted and _asks_to_log_in(response) and not getattr(request, "htmx", None) and _keep(request):
             return redirect_to_login(reverse("resume"), settings.LOGIN_URL)
         return response
+
+
+def _remember(request: HttpRequest, response: HttpResponse) -> None:
+    response.set_signed_cookie(
+        WHO,
+        str(request.user.pk),
+        salt=KEY,
+        max_age=WHO_SECONDS,
+        httponly=True,
+        samesite="Lax",
+        secure=settings.SESSION_COOKIE_SECURE,
+    )
 
 
 def _asks_to_log_in(response: HttpResponse) -> bool:
@@ -52,12 +68,13 @@ def _asks_to_log_in(response: HttpResponse) -> bool:
 
 def _keep(request: HttpRequest) -> bool:
     fields = [[name, value] for name, values in request.POST.lists() if name not in OURS for value in values]
-    if request.FILES or any(SECRET.search(name) for name, _ in fields):
+    was = request.get_signed_cookie(WHO, None, salt=KEY, max_age=WHO_SECONDS)
+    if was is None or request.FILES or any(SECRET.search(name) for name, _ in fields):
         return False
     if sum(len(name) + len(value) for name, value in fields) > LONGEST:
         return False
     request.session.clear_expired()  # of others: nothing else takes them away
-    request.session[KEY] = {"path": request.get_full_path(), "fields": fields}
+    request.session[KEY] = {"user": was, "path": request.get_full_path(), "fields": fields}
     request.session.set_expiry(KEPT_SECONDS)
     return True
 
@@ -67,8 +84,9 @@ def _keep(request: HttpRequest) -> bool:
 def resume(request: HttpRequest) -> HttpResponse:
     """GET: what was kept, to be sent or not. POST: it is not wanted any more."""
     request.session.set_expiry(None)  # of an ordinary length again
-    kept = request.session.pop(KEY, None) if request.method == "POST" else request.session.get(KEY)
-    if request.method == "POST" or not kept:
+    kept = request.session.get(KEY)
+    if request.method == "POST" or not kept or kept["user"] != str(request.user.pk):
+        request.session.pop(KEY, None)
         return redirect(settings.LOGIN_REDIRECT_URL)
     told = {
         "title": "Not sent yet",

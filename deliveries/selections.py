@@ -38,7 +38,10 @@ class Selection:
     def as_json(self) -> dict:
         if self.message_ids:
             return {"messages": list(self.message_ids)}
-        return {"filter": {"campaign": self.campaign_id, "queue": self.queue, **self.filters}, "zone": self.zone}
+        return {
+            "filter": {"campaign": self.campaign_id, "queue": self.queue, **self.filters},
+            "zone": self.zone,
+        }
 
     def messages(self) -> QuerySet[Message]:
         """The chosen messages, in order of id. Those that came to stand in a queue later are left out."""

@@ -80,7 +80,7 @@ HEADERS = {
     "HX-History-Restore-Request": ["true"],
     "Referer": ["http://[::1", "javascript:x", "http://testserver/contacts/?q=%ff"],
     "Accept-Language": ["x" * 600, "de-*;q=9", "\u00e9"],
-    "Cookie": ["zone=Mars/Olympus; messages=x", "zone=../UTC", "sessionid=\u00e9; csrftoken=1", "=;=;,"],
+    "Cookie": ["tz=Mars/Olympus; messages=x", "tz=../UTC; was=1:x", "sessionid=\u00e9; csrftoken=1", "=;=;,"],
     "Host": ["testserver", "evil.example", "[::1", "a b"],
     "X-Forwarded-For": ["x", "1" * 500],
     "Range": ["bytes=9-1", "bytes=-99999999999999999999"],

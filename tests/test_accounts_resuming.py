@@ -4,19 +4,33 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.test import Client
 
-from accounts.resuming import KEY, LONGEST
+from accounts.resuming import KEY, LONGEST, WHO
 from contacts.models import Contact, Note, Suppression
 from tests import factories, reporting_rows
 
 pytestmark = pytest.mark.django_db
 
 
-def logged_out_then_in(user, path: str, data: dict) -> tuple[Client, str]:
-    """Send `data` without a session, then log in as `user`: the client, and the page it was led to."""
+def whose_session_ended(user) -> Client:
+    """A browser in which `user` was logged in."""
     client = Client()
+    client.force_login(user)
+    client.get("/resume/")
+    Session.objects.all().delete()
+    return client
+
+
+def log_in(client: Client, user, address: str) -> str:
+    """The page that it leads to."""
+    login = client.post(address, {"username": user.username, "password": factories.PASSWORD})
+    return client.get(login["Location"]).content.decode()
+
+
+def logged_out_then_in(user, path: str, data: dict) -> tuple[Client, str]:
+    """Send `data` once the session of `user` has ended, then log in again: the client, and the page it was led to."""
+    client = whose_session_ended(user)
     late = client.post(path, data)
-    login = client.post(late["Location"], {"username": user.username, "password": factories.PASSWORD})
-    return client, client.get(login["Location"]).content.decode()
+    return client, log_in(client, user, late["Location"])
 
 
 def test_what_was_typed_comes_back_after_the_log_in_and_is_sent_by_hand(make_user):
@@ -76,8 +90,8 @@ def test_it_is_thrown_away_on_request(make_user):
         {"text": "x" * (LONGEST + 1)},
     ],
 )
-def test_secrets_and_floods_are_not_kept(data):
-    client = Client()
+def test_secrets_and_floods_are_not_kept(make_user, data):
+    client = whose_session_ended(make_user("support"))
 
     answer = client.post("/batches/preview/", data)
 
@@ -101,3 +115,26 @@ def test_whoever_lacks_the_right_cannot_do_it_after_the_log_in_either(make_user)
 
     assert client.post(path, typed).status_code == 403
     assert not Suppression.objects.exists()
+
+
+def test_a_colleague_who_logs_in_instead_does_not_read_it(make_user):
+    contact = factories.contact()
+    client = whose_session_ended(make_user("admin", is_staff=True))
+    late = client.post(f"/contacts/{contact.pk}/note/", {"text": "Call her at +1 202 555 0143"})
+
+    page = log_in(client, make_user("support", is_staff=True), late["Location"])
+
+    assert "0143" not in page
+    assert KEY not in client.session
+
+
+@pytest.mark.parametrize("cookie", ["", "1", "1:forged"])
+def test_of_a_browser_in_which_nobody_was_logged_in_nothing_is_kept(cookie):
+    client = Client()
+    if cookie:
+        client.cookies[WHO] = cookie
+
+    answer = client.post("/batches/preview/", {"action": "retry"})
+
+    assert answer["Location"].startswith("/admin/login/?next=/batches/preview/")
+    assert not Session.objects.exists()

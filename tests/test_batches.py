@@ -313,7 +313,9 @@ def test_a_filter_takes_those_that_stood_there_when_it_was_chosen(failed, campai
 def test_today_is_that_of_whoever_chose_also_when_a_worker_goes_on(failed, campaign, staff, monkeypatch, now):
     monkeypatch.setattr(subject, "SLICE", 1)
     yesterday, *_ = messages = [failed() for _ in range(3)]
-    QueueEntry.objects.filter(pk=yesterday.pk).update(at=now - timedelta(hours=8))  # in UTC it is today as well
+    QueueEntry.objects.filter(pk=yesterday.pk).update(
+        at=now - timedelta(hours=8)
+    )  # in UTC it is today as well
 
     with timezone.override("Pacific/Auckland"):  # where the day began six hours ago
         chosen = queue("retry", campaign, now, updated="today")

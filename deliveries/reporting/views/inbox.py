@@ -96,7 +96,8 @@ def judge(request: HttpRequest, pk: int) -> HttpResponse:
         )
     else:
         messages.success(
-            request, f"No opt-out: this reply holds up nothing for {mask(done.value)} any more. It stands under Read."
+            request,
+            f"No opt-out: this reply holds up nothing for {mask(done.value)} any more. It stands under Read.",
         )
     return redirect(next_url(request, reverse("inbox:list")))
 
