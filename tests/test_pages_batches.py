@@ -331,6 +331,19 @@ def test_suppressing_in_bulk_asks_for_the_permission_to_suppress(without_suppres
     assert not Batch.objects.exists()
 
 
+def test_lifting_a_suppression_by_undo_asks_for_it_too(without_suppression, login, campaign):
+    colleague = login(user=factories.user("admin"))
+    data = {"action": "suppress", "messages": [campaign.messages.first().pk], "note": "Asked"}
+    colleague.post("/batches/", data)
+    batch = Batch.objects.get()
+
+    page = without_suppression.get(f"/batches/{batch.pk}/").content.decode()
+
+    assert without_suppression.post(f"/batches/{batch.pk}/undo/").status_code == 403
+    assert Suppression.objects.filter(released_at=None).exists()
+    assert f"/batches/{batch.pk}/undo/" not in page
+
+
 def test_who_may_not_suppress_finds_no_button_for_it(without_suppression, marketer, campaign):
     page = without_suppression.get(f"/campaigns/{campaign.slug}/?queue=retry").content.decode()
 

@@ -163,16 +163,18 @@ def preview(request: HttpRequest) -> HttpResponse:
     form = SelectionForm(request.POST)
     if not form.is_valid():
         return _refused(request, form)
-    _check_may(request, form)
+    _check_may(request, form.cleaned_data["action"])
     return _preview(request, form)
 
 
-def _check_may(request: HttpRequest, form: SelectionForm) -> None:
-    """Raises PermissionDenied for an action that asks for more than acting in bulk."""
-    if form.cleaned_data["action"] == Batch.Action.SUPPRESS and not who(request).has_perm(
-        "contacts.suppress_contact"
-    ):
+def _check_may(request: HttpRequest, action: str) -> None:
+    """Raises PermissionDenied for an action, or its undoing, that asks for more than acting in bulk."""
+    if not _may(request, action):
         raise PermissionDenied
+
+
+def _may(request: HttpRequest, action: str) -> bool:
+    return action != Batch.Action.SUPPRESS or who(request).has_perm("contacts.suppress_contact")
 
 
 def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> HttpResponse:
@@ -299,7 +301,7 @@ def start(request: HttpRequest) -> HttpResponse:
     form = SelectionForm(_data(request))
     if not form.is_valid():
         return _refused(request, form)
-    _check_may(request, form)
+    _check_may(request, form.cleaned_data["action"])
     single = ":" in request.POST.get("one", "")
     if single and (form.cleaned_data["action"] not in AT_ONCE or form.missing):
         return _preview(request, form)
@@ -351,6 +353,7 @@ def batch(request: HttpRequest, pk: int) -> HttpResponse:
         "outcomes": [(key, key.label, n) for key, n in batches.results(found).items()],
         "done": found.acted + found.skipped,
         "can_undo": batches.can_undo(found),
+        "may_undo": _may(request, found.action),
         "running": found.state in (Batch.State.RUNNING, Batch.State.UNDOING),
         "undone": _undone(found, who(request)) if found.state == Batch.State.UNDONE else "",
         "channel": Channel(found.options["channel"]).label
@@ -431,6 +434,7 @@ def _result(result: Any) -> dict[str, Any]:
 @require_POST
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Batch, pk=pk)
+    _check_may(request, found.action)
     if batches.can_undo(found):
         batches.undo(found, who(request), timezone.now())
         found.refresh_from_db()
