@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
+from contacts import importing
 from contacts.consenting import latest_consents, record_opt_out
 from contacts.headers import UnreadableFile
 from contacts.importing import import_contacts
@@ -675,3 +676,14 @@ def test_the_command_refuses_impossible_options_in_a_sentence(tmp_path, capsys, 
 def test_the_command_says_when_there_is_no_such_file():
     with pytest.raises(CommandError, match="No such file"):
         call_command("import_contacts", "/nowhere/people.csv", "--list", "Spring fair")
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite plans without statistics.")
+def test_the_database_counts_the_rows_of_a_large_import_at_once(monkeypatch):
+    monkeypatch.setattr(importing, "MANY", 3)
+
+    load("phone\n" + "".join(f"+1512555{n}\n" for n in range(1000, 1005)))
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'contacts_contact'::regclass")
+        assert cursor.fetchone()[0] == 5
