@@ -1,6 +1,7 @@
 import pytest
 
 from deliveries.providers import PROVIDERS
+from deliveries.providers.alphabets import decoded, smpp_coding
 from deliveries.providers.facts import Report
 from deliveries.providers.smpp import STATES, command_status, moment, said
 from deliveries.receiving.translation import shipped
@@ -84,3 +85,19 @@ def test_a_gateway_that_only_reports_refuses_to_send():
     report = Report("", "", "sms", handover.native_status, handover.native_code)
     assert (handover.accepted, handover.retry_after, asked) == (False, None, [])
     assert shipped().translate("smpp", report).meaning[:3] == ("rejected", "account", "account")
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [
+        ("STOP".encode("utf-16-be"), "STOP"),
+        ("STOP".encode("utf-16-le"), "STOP"),  # by a gateway that swaps the octets
+        ("STOP".encode("utf-16"), "STOP"),
+        ("一".encode("utf-16-be"), "一"),
+        ("Стоп".encode("utf-16-be"), "Стоп"),
+        ("退订".encode("utf-16-be"), "退订"),
+        (b"", ""),
+    ],
+)
+def test_a_text_in_ucs_2_is_read_whichever_octet_comes_first(octets, text):
+    assert decoded(octets, smpp_coding("8")) == text

@@ -47,6 +47,8 @@ def decoded(octets: bytes, encoding: str) -> str:
         return _from_gsm(octets)
     if encoding == UCS2 and octets.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
+    if encoding == UCS2 and len(octets) >= 4 and not any(octets[1::2]) and any(octets):
+        encoding = "utf-16-le"  # Latin letters from a gateway that swaps the octets
     return octets.decode(encoding or "utf-8", "replace")
 
 
