@@ -119,6 +119,31 @@ def test_the_code_that_says_most_counts(status, words, mailbox, code):
     assert reason_code(status, words, mailbox) == code
 
 
+@pytest.mark.parametrize("status", ["5.1.0", "5.1.1", "5.2.1"])
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("Requested action not taken: mailbox unavailable. Sender domain must exist", "sender-rejected"),
+        ("sorry, no valid sender (chkuser)", "sender-rejected"),
+        ("You are not allowed to send mail to this recipient", "sender-rejected"),
+        ("Mailbox not found or you are not authorized to send to it", "sender-rejected"),
+        ("Account restricted: only receives mail from its whitelist", "policy"),
+        ("STARTTLS is required to send mail", "policy"),
+        ("TLS required", "policy"),
+        ("protocol violation", "policy"),
+        ("message headers fail syntax check", "policy"),
+        ("Quota of your daily messages is exceeded", "account"),
+    ],
+)
+def test_a_refusal_of_us_is_no_fault_of_the_recipient(status, words, reason):
+    assert reason_code(status, f"550 {status} {words}") == f"text/{reason}"
+
+
+def test_a_limit_of_the_mailbox_is_no_size_of_the_mail():
+    assert reason_code("5.2.2", "552 5.2.2 Mailbox size limit exceeded") == "5.2.2"
+    assert reason_code("5.2.0", "552 5.2.0 Mailbox size limit exceeded") == "text/mailbox-full"
+
+
 @pytest.mark.parametrize(
     ("field", "address"),
     [
@@ -166,10 +191,10 @@ def test_a_mail_that_would_take_long_is_refused_or_quick():
     folded = b"From: MAILER-DAEMON@x\nX:\n" + b" y\n" * 300_000
 
     for mail in (deep, wide, brackets, tags, spaces, folded, b"\n" * BYTES_MAX + b"From: x@y"):
-        began = time.monotonic()
+        began = time.process_time()
         with contextlib.suppress(Unreadable):
             SMTP.parse("dsn", Call("MAIL", "", "", {}, mail))
-        assert time.monotonic() - began < 4
+        assert time.process_time() - began < 4
 
 
 def test_no_more_recipients_are_read_than_a_mail_can_have():

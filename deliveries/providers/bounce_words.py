@@ -114,6 +114,7 @@ REASONS = (
             "account",
             r"(?:daily|hourly) limit for (?:message )?recipients",
             r"(?:submission|sending|outbound|send) (?:quota|limit)",
+            r"your (?:daily|hourly) (?:\S{1,20} ){0,2}(?:is|are|has|have|exceed|limit|quota)",
             r"smtp auth(?:entication)?\b",
             "authentication (?:is )?(?:required|needed|credentials)",
             "without (?:smtp )?authentication",
@@ -152,6 +153,10 @@ REASONS = (
             "prohibited|unauthori[sz]ed) (?:envelope )?"
             "(?:sender|return-?path|from (?:address|domain|header)|mail from)",
             r"\bsender (?:denied|refused|rejected|verif)",
+            r"\bsenders? (?:domain |address )?must (?:exist|resolve|be)\b",
+            r"\bno valid sender",
+            r"you(?:r \S{1,40})? (?:are|is) not (?:allowed|permitted|authori[sz]ed|able) to"
+            r" (?:send|e-?mail|post|deliver|write)",
             "domain of sender",
             r"\bfrom: ?(?:domain|address|header)",
             r"\bfrom (?:address|domain|header)\b.{0,40}(?:invalid|reject|refus|denied|not|violat|missing)",
@@ -183,6 +188,10 @@ REASONS = (
             r"relay access",
             r"\baccess (?:from|to this) .{0,60}denied",
             r"\bunsolicited\b",
+            r"\b(?:white|allow|safe) ?list",
+            r"\b(?:start)?tls\b.{0,30}(?:required|needed|mandatory)|must (?:first )?(?:issue|use) (?:a )?starttls",
+            r"protocol violation",
+            r"\bheaders?\b.{0,40}(?:syntax|malformed|fail|missing)",
             r"complaints?\b.{0,30}(?:rate|about|threshold)",
         ),
     ),
@@ -251,6 +260,7 @@ REASONS = (
             r"quota (?:is |has been |was )?(?:exceed|reached|full|over)",
             r"(?:exceed|over|above|beyond)\w* .{0,40}(?:quota|storage(?: limit| space| allocation)?)\b",
             rf"{_BOX}\b.{{0,60}}(?:exceed\w*|over|reached) .{{0,30}}(?:size|limit|space)",
+            rf"{_BOX} (?:size|storage|space) limit (?:is |has been |was )?(?:exceed|reached)",
             "(?:out of|no|insufficient|not enough|lack of) (?:free |disk |mail ?box |storage |mail )?"
             "(?:space|storage|quota)",
             "insufficient (?:disk|storage|quota)",
