@@ -20,7 +20,7 @@ from django.utils.text import Truncator
 
 from contacts import searching
 from contacts.channels import Kind
-from contacts.consenting import PERSON, WHO_ASKED, record_request
+from contacts.consenting import PERSON, WHO_ASKED, record_entered, record_request
 from contacts.correcting import email_address, phone_address, retire
 from contacts.emails import NotAnEmail, parse_email
 from contacts.hours import known_zone
@@ -310,6 +310,7 @@ class ConsentAdmin(Masking, Ledger):
         proven = not obj.opted_in or obj.evidence.strip()
         obj.origin = Consent.Origin.RECIPIENT if proven else Consent.Origin.STAFF
         super().save_model(request, obj, form, change)
+        record_entered(obj)
 
 
 @admin.register(Note)

@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from accounts.models import User
 from contacts.addresses import match_key
-from contacts.channels import Channel
+from contacts.channels import KIND_OF, Channel
 from contacts.chunks import in_lists
 from contacts.models import Address, Consent, Contact, Suppression
 from contacts.suppressing import (
@@ -170,24 +170,30 @@ def _contacts_by_key(keys: Iterable[str]) -> dict[str, list[int]]:
 def record_opt_in(*, value: str, channel: str, how: str, evidence: str, at: datetime) -> list[int]:
     """The person at `value` asked to hear from us again: opted in on the channel's family, their STOP lifted.
 
-    Blocks of any other origin stay, and so does a STOP said after `at`. What somebody asked for as a whole person is
-    lifted too, but where several share the address: which of them writes is not known. Their other addresses stay
-    blocked. Gives the ids of the contacts concerned.
+    Blocks of any other origin stay, and so does a STOP said after `at`, or one of other channels. What somebody asked
+    for as a whole person is lifted too, but where several share the address: which of them writes is not known. Their
+    other addresses stay blocked. Gives the ids of the contacts concerned.
     """
     contact_ids = contacts_at(value)
     _append(contact_ids, channel, opted_in=True, how=how, evidence=evidence, at=at)
     whose = Q(match_key=match_key(value)) | Q(follows__match_key=match_key(value))
     if len(contact_ids) == 1:
         whose |= Q(value="", contact__in=contact_ids)
+    _lift(whose, channel, how=how, at=at)
+    return contact_ids
+
+
+def _lift(whose: Q, channel: str, *, how: str, at: datetime) -> None:
+    """End what people asked for up to `at`, since they opted in again on the channel."""
     lifted = Suppression.objects.filter(
         whose,
+        channel__in=["", *family_of(channel)],
         reason__in=Suppression.BY_WORD,
         origin=Suppression.Origin.RECIPIENT,
         released_at=None,
         created_at__lte=at,
     )
-    lifted.update(released_at=at, release_note=f"Opted in again: {how}"[:300])
-    return contact_ids
+    lifted.update(released_at=at, release_note=f"Opted in again: {how}"[:LONGEST_NOTE])
 
 
 def record_request(
@@ -222,6 +228,25 @@ def record_request(
         now=now,
         expires_at=expires_at,
     )
+
+
+def record_entered(consent: Consent) -> None:
+    """A colleague entered what a person chose: their own word holds as if they had said it to us. `consent` is saved.
+
+    A no blocks them on the channel's family. A yes of theirs lifts what they asked for, but at addresses that others
+    have as well.
+    """
+    if not consent.opted_in:
+        record_request(
+            contact=consent.contact, channel=consent.channel, evidence=consent.evidence, by=consent.recorded_by,
+            now=consent.at,
+        )  # fmt: skip
+    elif consent.origin == Consent.Origin.RECIPIENT:
+        theirs = consent.contact.addresses.filter(kind=KIND_OF[Channel(consent.channel)]).exclude(value="")
+        whose = _contacts_by_key(theirs.values_list("match_key", flat=True))
+        alone = [key for key, contacts in whose.items() if len(contacts) == 1]
+        mine = Q(match_key__in=alone) | Q(value="", contact=consent.contact)
+        _lift(mine, consent.channel, how=consent.how, at=consent.at)
 
 
 class Mistaken(NamedTuple):

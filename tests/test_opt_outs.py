@@ -9,12 +9,13 @@ from io import BytesIO
 from urllib.parse import urlencode
 
 import pytest
+import time_machine
 from django.apps import apps
 from django.urls import reverse
 
 from contacts import gate
 from contacts.addresses import normal_form
-from contacts.consenting import latest_consents
+from contacts.consenting import latest_consents, record_opt_out, record_request
 from contacts.correcting import correct
 from contacts.importing import import_contacts
 from contacts.models import Address, Consent, Contact, ReplyToRead, Suppression
@@ -633,6 +634,83 @@ def test_a_colleague_enters_a_yes_after_a_no_only_with_its_proof(client, fields,
     assert (answer.status_code == 302) is (not words)
     assert words in answer.content.decode()
     assert (verdict(phone) == "") is (not words)
+
+
+def choose(client, contact, channel: str = "sms", **fields):
+    """A colleague enters under Consents what somebody chose."""
+    client.force_login(factories.user("admin", is_staff=True))
+    form = {
+        "contact": contact.pk,
+        "channel": channel,
+        "how": "Letter",
+        "wording": "",
+        "evidence": "Letter 12",
+    }
+    answer = client.post(
+        reverse("admin:contacts_consent_add"), form | {"at_0": "2026-03-06", "at_1": "10:00"} | fields
+    )
+    assert answer.status_code == 302, answer.content.decode()
+
+
+@pytest.mark.parametrize("channel", ["sms", "mms"])
+def test_a_no_that_a_colleague_enters_holds_on_its_sibling_and_wherever_they_come_again(client, channel):
+    ada, spouse = reachable(value="+12125550142"), reachable(value="+12125550142")
+
+    choose(client, ada.contact, channel)
+
+    later = NOW + 72 * HOUR
+    for address in (ada, spouse):
+        assert {verdict(address, each, later) for each in ("sms", "mms")} == {"opted_out"}
+        assert verdict(address, "voice", later) == ""
+    ada.contact.delete()
+    assert verdict(spouse, channel, later) == "opted_out"
+
+
+@pytest.mark.parametrize("asked", ["STOP", "whole contact", "entered"])
+def test_a_yes_with_its_proof_lifts_what_they_had_asked_for(client, asked):
+    ada = reachable(value="+12125550142")
+    if asked == "STOP":
+        receive(kannel("12125550142"))
+    elif asked == "entered":
+        choose(client, ada.contact, at_0="2026-03-05")
+    else:
+        record_request(contact=ada.contact, evidence="Called us", by=None, now=NOW)
+
+    choose(client, ada.contact, opted_in="on")
+
+    later = NOW + 72 * HOUR
+    assert verdict(ada, "sms", later) == ""
+    assert verdict(ada, "mms", later) == "no_consent"
+    assert (verdict(ada, "voice", later) == "") is (asked != "whole contact")
+
+
+def test_a_yes_lifts_no_complaint_no_later_no_and_nothing_where_others_have_the_number(client):
+    ada, bea, cem = reachable(value="+12125550142"), reachable(value="+12125550177"), reachable()
+    spouse = reachable(value=cem.value)
+    record_opt_out(value=ada.value, channel="sms", how="x", evidence="x", at=NOW, reason="complaint")
+    for address, at in ((bea, NOW + 48 * HOUR), (cem, NOW)):
+        record_opt_out(value=address.value, channel="sms", how="x", evidence="x", at=at)
+    with time_machine.travel(NOW + 96 * HOUR, tick=False):
+        Consent.objects.filter(contact=bea.contact, opted_in=False).delete()  # or the form itself refuses it
+        for address in (ada, bea, cem):
+            choose(client, address.contact, opted_in="on")
+
+    later = NOW + 72 * HOUR
+    assert {verdict(address, "sms", later) for address in (ada, bea, cem, spouse)} == {"opted_out"}
+
+
+@pytest.mark.parametrize("value", ["+12125550142", ""])
+def test_start_by_text_ends_no_request_for_no_calls(value):
+    ada = reachable(value="+12125550142")
+    record_request(contact=ada.contact, value=value, channel="voice", evidence="x", by=None, now=NOW)
+    account = factories.account("kannel", credentials={"url_secret": "x"})
+    receive(kannel("12125550142", account=account))
+
+    receive(kannel("12125550142", text="START", at=NOW + HOUR, account=account), now=NOW + HOUR)
+
+    later = NOW + 2 * HOUR
+    assert verdict(ada, "sms", later) == ""
+    assert {verdict(ada, each, later) for each in ("voice", "rvm")} == {"opted_out"}
 
 
 def test_an_import_gives_no_consent_to_pictures_after_a_no_to_texts():
