@@ -500,5 +500,8 @@ class SuppressionAdmin(Masking, Large):
 
     @admin.action(description="Let selected suppressions never end", permissions=["change"])
     def extend_selected(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:
-        extended = queryset.in_force(timezone.now()).exclude(expires_at=None).update(expires_at=None)  # type: ignore[attr-defined]
+        ending = queryset.in_force(timezone.now()).exclude(expires_at=None)  # type: ignore[attr-defined]
+        ids = list(ending.values_list("pk", flat=True))
+        extended = Suppression.objects.filter(pk__in=ids).update(expires_at=None)
+        Suppression.objects.in_force(timezone.now()).filter(follows__in=ids).update(expires_at=None)
         self.message_user(request, f"{extended} will not end by themselves any more.", messages.SUCCESS)

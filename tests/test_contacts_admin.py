@@ -138,6 +138,17 @@ def test_a_suppression_that_would_end_can_be_made_to_stay(client, administrator,
     assert told == ["1 will not end by themselves any more."]
 
 
+def test_what_is_made_to_stay_stays_at_each_address_of_the_person(client, administrator, now):
+    phone = factories.phone()
+    whole = add_suppression(contact=phone.contact, value="", expires_at=timezone.now() + timedelta(days=1))
+
+    form = {"action": "extend_selected", "_selected_action": [whole.pk]}
+    client.post(reverse("admin:contacts_suppression_changelist"), form)
+
+    left = Suppression.objects.values_list("value", "expires_at")
+    assert set(left) == {("", None), (phone.value, None)}
+
+
 @pytest.mark.parametrize(("origin", "says"), [("recipient", True), ("staff", False)])
 def test_the_page_of_an_opt_out_says_how_it_is_lifted_and_offers_nothing_to_save(
     client, administrator, origin, says
