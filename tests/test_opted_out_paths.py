@@ -102,6 +102,28 @@ def test_a_switch_that_waits_to_be_sent_is_withdrawn(account, no, now):
     assert agree()
 
 
+@pytest.mark.parametrize("no", [reply, key, code])
+def test_a_switch_that_waits_for_somebody_who_shares_the_number_is_withdrawn(account, no, now):
+    first = path(now, account, "sms", "email")
+    report(first, ABSENT, now)
+    work(now)
+    follow_due(now + HOUR)
+    spouse = person("sms", at=now)
+    Address.objects.filter(contact=spouse).delete()
+    theirs = waiting(
+        sending("sms"), account, now, spouse, address=factories.phone(spouse, value=first.address.value)
+    )
+    dispatch(now, Fake())
+    assert Outbox.objects.count() == 1
+
+    no(theirs, now + HOUR)
+    carriers = Fake()
+    work(now + HOUR, carriers)
+
+    assert not carriers.left
+    assert not Outbox.objects.exists()
+
+
 @pytest.mark.parametrize("no", [reply, key])
 def test_a_silent_message_is_followed_by_no_switch(account, no, now):
     first = path(now, account, "sms", "voice", "email")

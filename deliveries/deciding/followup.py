@@ -207,8 +207,10 @@ def apply_opt_outs(messages: Sequence[Message], now: datetime) -> None:
     """
     if not messages:
         return
-    _end_paths({message.contact_id for message in messages}, now)
     prefetch_related_objects(messages, "address")
+    keys = {message.address.match_key for message in messages} - {""}
+    sharing = Address.objects.filter(match_key__in=keys).values_list("contact_id", flat=True)
+    _end_paths({*sharing, *(message.contact_id for message in messages)}, now)
     record_opt_outs([_opt_out(message, now) for message in messages])
 
 
