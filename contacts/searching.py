@@ -187,9 +187,10 @@ def _taken_apart(text: str) -> tuple[list[str], list[str]]:
 
 
 def _named(text: str) -> QuerySet:
-    """By every word of `text`, in any order, without accents and capitals."""
-    contacts = Contact.objects.order_by()
-    for word in folded(text).split():
+    """By every word of `text`, in any order, without accents and capitals. By accents alone nobody is named."""
+    words = folded(text).split()
+    contacts = Contact.objects.order_by() if words else Contact.objects.none()
+    for word in words:
         if len(word) >= FEWEST and indexed():
             contacts = contacts.filter(pk__in=_matching(NAME_INDEX, word))
         else:

@@ -350,6 +350,22 @@ def test_a_channel_that_fails_is_not_called_allowed_without_saying_so(login, ele
 # ---- Acting for one person --------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("typed", ["\u0301\u0301\u0301", "\u0301 \u0302 \u0303"])
+def test_accents_alone_find_nobody_and_not_everybody(elena, typed):
+    assert find(typed) == []
+    assert not Address.objects.filter(searching.partly(typed, "contact_id")).exists()
+
+
+def test_each_choice_of_a_form_is_a_group_with_a_name_and_its_help(login, elena):
+    page = login("support").get(f"/contacts/{elena.pk}/suppress/").content.decode()
+
+    assert re.findall(r"<legend>(.*?)</legend>", page) == ["What to suppress", "Who wants it"]
+    assert re.search(
+        r'<fieldset aria-describedby="(\w+)">.*?<span class="help" id="\1">What the person', page, re.S
+    )
+    assert 'for=""' not in page
+
+
 def test_suppressing_asks_for_a_reason_and_then_blocks(login, elena):
     client = login("support")
     address = elena.addresses.get(kind="phone")
@@ -370,7 +386,8 @@ def test_suppressing_asks_for_a_reason_and_then_blocks(login, elena):
         "rvm",
         client.user,
     )
-    assert "Ringless voicemail is turned off for this contact." in done.content.decode()
+    # A no to one kind of call is one to both.
+    assert "Voice and ringless voicemail are turned off for this contact." in done.content.decode()
 
 
 def test_correcting_keeps_the_old_number_and_says_what_changed(login, elena):
