@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.conf import settings
@@ -442,6 +443,11 @@ class Suppression(models.Model):
     def by_recipient(self) -> bool:
         """Asked for by the person: staff may not release it, only new consent can."""
         return self.origin == self.Origin.RECIPIENT
+
+    @property
+    def occasion(self) -> str:
+        """The fact where it tells people something, such as "batch 12"; '' for one that only tells replies apart."""
+        return self.fact if re.fullmatch(r"(batch|message) \d+", self.fact) else ""
 
 
 class Note(AppendOnly):

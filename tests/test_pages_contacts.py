@@ -9,6 +9,7 @@ from campaigns.models import Recipient
 from contacts import search_index, searching
 from contacts.correcting import correct
 from contacts.models import Address, AddressHealth, Consent, Note, Suppression
+from contacts.suppressing import suppress
 from deliveries.models import Decision, Engagement, Receipt, StatusEvent
 from deliveries.reporting.finding import find
 from deliveries.reporting.reachability import standing
@@ -348,6 +349,24 @@ def test_a_channel_that_fails_is_not_called_allowed_without_saying_so(login, ele
 
 
 # ---- Acting for one person --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fact", "shown"),
+    [
+        ("batch 12", True), ("message 7", True), ("reply 2026-11-29T17:00:00+00:00 1a2b3c4d", False),
+        ("said 2026-11-29T17:00:00+00:00", False), ("follows 3", False), ("SM0123456789abcdef", False), ("", False),
+    ],
+)  # fmt: skip
+def test_what_only_tells_suppressions_apart_is_not_shown(login, elena, fact, shown):
+    value, now = elena.addresses.get(kind="phone").value, timezone.now()
+    suppress(value=value, reason="stop", origin="recipient", fact=fact, now=now)
+
+    page = login("support").get(f"/contacts/{elena.pk}/").content.decode()
+
+    side = page[page.index('<dl class="facts">') :]
+    assert "Replied STOP" in page
+    assert (bool(fact) and fact in side) is shown
 
 
 @pytest.mark.parametrize("typed", ["\u0301\u0301\u0301", "\u0301 \u0302 \u0303"])
