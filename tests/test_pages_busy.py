@@ -159,6 +159,7 @@ def test_a_request_that_wrote_before_does_not_promise_that_nothing_was_changed(
 
     again = marketer.post(f"/campaigns/{campaign.slug}/pause/", headers=HTMX)
     assert UNSURE in page
+    assert "lost" not in page
     assert UNCHANGED not in page
     assert "X-Reason" not in again  # nobody is offered to send it once more
 
