@@ -22,6 +22,8 @@ Kind = Quarantined.Kind
 
 # Pauses after each attempt that came to no end; after the last the work is set aside.
 PAUSES = [timedelta(seconds=s) for s in (2, 5, 10, 60, 300, 1_800)]
+# While somebody is at it the others pass over it; a process that was killed has it tried again after that.
+LONGEST_LEASE = timedelta(seconds=10)
 LONGEST_REASON = 300
 # The database is busy or away: nothing is wrong with the row, the next round tries again.
 PASSING = (OperationalError, InterfaceError)
@@ -81,7 +83,7 @@ def run(
         return 0
     except Exception as problem:
         logger.exception("%s: %d failed", Kind(kind).label, pk)
-        _because(kind, pk, problem)
+        _because(kind, pk, problem, now)
         return 0
     forget(kind, [pk])
     return done
@@ -94,7 +96,8 @@ def _begin(kind: str, pk: int, now: datetime) -> bool:
         return False  # without taking SQLite's only write lock
     with transaction.atomic():
         row = rows.select_for_update().first() or Quarantined(kind=kind, object_id=pk, first_at=now)
-        row.not_before, row.last_at = _next(row.attempts, now), now
+        pause = _pause(row.attempts)
+        row.not_before, row.last_at = now + min(pause, LONGEST_LEASE) if pause else None, now
         row.attempts, row.reason = row.attempts + 1, NO_END
         if row.pk:
             row.save()
@@ -103,8 +106,9 @@ def _begin(kind: str, pk: int, now: datetime) -> bool:
     return True
 
 
-def _next(attempts: int, now: datetime) -> datetime | None:
-    return now + PAUSES[attempts] if attempts < len(PAUSES) else None
+def _pause(attempts: int) -> timedelta | None:
+    """How long to wait after so many earlier attempts and this one; None: for ever."""
+    return PAUSES[attempts] if attempts < len(PAUSES) else None
 
 
 def _not_counted(kind: str, pk: int, now: datetime) -> None:
@@ -112,8 +116,11 @@ def _not_counted(kind: str, pk: int, now: datetime) -> None:
     rows.update(attempts=F("attempts") - 1, not_before=now)
 
 
-def _because(kind: str, pk: int, problem: Exception) -> None:
-    Quarantined.objects.filter(kind=kind, object_id=pk).update(reason=words(problem))
+def _because(kind: str, pk: int, problem: Exception, now: datetime) -> None:
+    rows = Quarantined.objects.filter(kind=kind, object_id=pk)
+    for row in rows:
+        pause = _pause(row.attempts - 1)
+        rows.update(reason=words(problem), not_before=now + pause if pause else None)
 
 
 def words(problem: Exception) -> str:
