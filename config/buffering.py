@@ -20,6 +20,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 IN_MEMORY = 64 * 1024  # bytes of one body or answer; what is more goes to a temporary file
 CHUNK = 64 * 1024
+RATE = 4_096  # bytes of a body that earn it a second more
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Limits:
 
     most: int
     seconds: float
-    rate: int = 4_096
+    rate: int = RATE
     room: int = 512 * 1024 * 1024  # bytes in temporary files, of all requests and answers together
     waiting: int = 5  # threads that may wait for slow readers once there is no room
 

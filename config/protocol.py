@@ -1,7 +1,7 @@
 """HTTP/1.1 as uvicorn speaks it, with an end to every wait for the client.
 
-What uvicorn leaves open: a connection that never says what it wants, headers (or trailers) without end, and an answer
-that nobody reads. Bodies have their deadline where they are read.
+What uvicorn leaves open: a connection that never says what it wants, headers (or trailers) without end, a body that
+does not come, and an answer that nobody reads. A page's body has the same deadline once more where it is read.
 """
 
 from __future__ import annotations
@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from config.buffering import RATE
 
 HEAD_SECONDS = (
     15.0  # from the opening of a connection, or the first byte of a request, to the end of its headers
 )
 HEAD_BYTES = 64 * 1024
+LATER = 1.0  # seconds that whoever reads a body has before us to say that it is late
 UNREAD_SECONDS = 60.0  # in which the client must take what is written to it, before we let go
 CLOSING_SECONDS = 10.0
 
@@ -25,6 +29,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._in_head, self._head_bytes = True, 0
+        self._in_body, self._body_bytes, self._body_began = False, 0, 0.0
         self._unread: asyncio.TimerHandle | None = None
         self._late: asyncio.TimerHandle | None = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
 
@@ -35,26 +40,30 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self._head_bytes > HEAD_BYTES:
             self._end(b"431 Request Header Fields Too Large", b"The headers are too long.\n")
-        elif self._in_head and self._late is None:
+        elif self._late is None and self._in_head:
             self._late = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+        elif self._late is None and self._in_body:
+            self._body_began = self.loop.time()
+            self._late = self.loop.call_later(self._patience(), self._body_is_late)
 
     def on_message_begin(self) -> None:
         self._in_head = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
+        self._in_head, self._in_body, self._body_bytes = False, True, 0
+        self._in_time()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         self._head_bytes = 0
+        self._body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._head_bytes = 0
+        self._in_body = False
+        self._in_time()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -83,6 +92,25 @@ class BoundedProtocol(HttpToolsProtocol):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
+
+    def _in_time(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _patience(self) -> float:
+        """Seconds that a body may take in all, by what came of it."""
+        return settings.REQUEST_SECONDS + LATER + self._body_bytes / RATE
+
+    def _body_is_late(self) -> None:
+        self._late = None
+        if not self._in_body or self.transport.is_closing():
+            return
+        left = self._body_began + self._patience() - self.loop.time()
+        if left > 0:
+            self._late = self.loop.call_later(left, self._body_is_late)
+        else:
+            self._end(b"408 Request Timeout", b"The request did not come in time.\n")
 
     def _head_is_late(self) -> None:
         self._late = None

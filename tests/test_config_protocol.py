@@ -16,9 +16,11 @@ POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def quick(monkeypatch, settings):
+    settings.REQUEST_SECONDS = 0.1
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
     monkeypatch.setattr(protocol, "UNREAD_SECONDS", 0.3)
+    monkeypatch.setattr(protocol, "LATER", 0.1)
     monkeypatch.setattr(protocol, "CLOSING_SECONDS", 0.1)
 
 
@@ -90,6 +92,26 @@ def test_so_are_those_of_a_second_request(pieces):
 
     assert answers.startswith(b"HTTP/1.1 200 ")
     assert b"HTTP/1.1 408 " in answers
+
+
+HALF = {
+    "no byte of it": [POST[:-4]],
+    "half of it": [POST[:-2]],
+    "a byte now and then": [POST[:-4], 0.08, b"b", 0.08, b"o"],
+    "half a piece": [b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbo"],
+    "no last piece": [b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n"],
+}
+
+
+@pytest.mark.parametrize("pieces", HALF.values(), ids=HALF)
+def test_so_is_a_body_that_does_not_come_in_time(pieces):
+    assert said(*pieces).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_body_that_goes_on_coming_has_longer():
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 20000\r\n\r\n"
+
+    assert said(head, *[b"x" * 2_500, 0.08] * 8).startswith(b"HTTP/1.1 200 ")
 
 
 def test_requests_that_come_whole_are_answered_however_they_are_cut_up():

@@ -323,19 +323,6 @@ def test_half_a_body_is_neither_stored_nor_called_a_forgery(account):
     assert not eventually(lambda: Account.objects.get(pk=account.pk).forged, seconds=0.3)
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(account, monkeypatch):
-    monkeypatch.setattr(subject, "BODY_SECONDS", 0.1)
-
-    async def never():
-        yield b"MessageSid=SM1"
-        await asyncio.sleep(3600)
-
-    (answer,) = Exchange()(("POST", callback(account), never(), {}))
-
-    assert answer.status_code == 408
-    assert not Receipt.objects.exists()
-
-
 # ---- When it cannot take any more ------------------------------------------------------------------------------
 
 

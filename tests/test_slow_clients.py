@@ -74,7 +74,7 @@ def test_requests_that_are_never_finished_hold_up_nobody_and_are_ended(start, ho
     assert (statuses[:2], taken) == ([200, 200], 404)
     assert statuses[2] in (200, 503)  # no worker is at work
     assert took < 6  # before any of them was ended
-    for name in ("half a form", "half a form in chunks"):
+    for name in ("half a form", "half a form in chunks", "half a receipt"):
         assert {answered(one).split(b" ", 2)[1] for one in held[name]} == {b"408"}, name
     assert "Traceback" not in web.output
 
