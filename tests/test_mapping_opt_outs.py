@@ -285,6 +285,35 @@ def test_a_word_taken_for_an_opt_out_by_mistake_is_taken_back_by_undo(refused, n
     assert written_to(message, now + 3 * HOUR)
 
 
+@pytest.mark.parametrize(
+    ("provider", "channel", "key", "reported"),
+    [
+        ("smtp", "email", Key("smtp", "email", "error", "5.7.x"), ("failed", "5.7.99")),
+        ("twilio", "sms", Key("twilio", "sms", "error", "x9a"), ("undelivered", "X9A")),
+        ("twilio", "sms", Key("twilio", "sms", "status", "gone"), ("Gone", "")),
+    ],
+)
+def test_undo_asks_about_whoever_the_row_stands_for(tables, now, provider, channel, key, reported):
+    account = factories.account(provider)
+    contact = factories.contact()
+    address = factories.email(contact) if channel == "email" else factories.phone(contact)
+    campaign = factories.campaign(state="sending", channel=channel)
+    message = factories.message(
+        factories.recipient(campaign, contact), account=account, address=address, status="sending"
+    )
+    found = draft(key, OPTED_OUT, now=now)
+    publish(found, now)
+    meaning = mappings.latest().translate(provider, Report("", "", channel, *reported)).meaning
+    with transaction.atomic():
+        apply([event(message.pk, message.goal, meaning, at=now, native=(*reported, ""))], now)
+    work(now)
+    message.refresh_from_db()
+    assert message.disposition == "OPTOUT"
+
+    with pytest.raises(NotConfirmed, match="1 person who opted out"):
+        drafts.undo(found, by=None, now=now + HOUR)
+
+
 def test_a_message_that_cannot_be_read_anew_holds_up_no_other(refused, now, monkeypatch):
     messages = [refused() for _ in range(4)]
     found = draft(now=now)

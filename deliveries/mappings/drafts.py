@@ -13,7 +13,8 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
+from django.db.models.functions import Lower
 
 from accounts.models import User
 from deliveries import mappings
@@ -217,15 +218,20 @@ def undo(version: MappingVersion, *, by: User | None, now: datetime, confirmed: 
 def freed_by_undoing(version: MappingVersion) -> int:
     """How many people count as opted out by codes that this version made opt-outs. At most these are written to again:
     of some something else may stand in the way as well."""
-    codes = [
-        change.after.code
+    codes = {
+        change.key.code
         for change in changes(version)
         if change.after and _opts_out(change.after) and not (change.before and _opts_out(change.before))
-    ]
+    }
     if not codes:
         return 0
-    opted_out = Setback.objects.filter(disposition=Disposition.OPTOUT, reason_code__in=codes)
-    return opted_out.order_by().values("contact_id").distinct().count()
+    # As codes are looked up: in whatever case they came, and a row for 5.7.x stands for each that begins like it.
+    where = Q(word__in=codes)
+    for code in codes:
+        if code.endswith(".x"):
+            where |= Q(word__startswith=code.removesuffix("x"))
+    opted_out = Setback.objects.filter(disposition=Disposition.OPTOUT).alias(word=Lower("reason_code"))
+    return opted_out.filter(where).order_by().values("contact_id").distinct().count()
 
 
 def _opts_out(row: CodeMapping) -> bool:
