@@ -6,11 +6,13 @@ import json
 from datetime import UTC, datetime, time, timedelta
 from importlib import import_module
 from io import BytesIO
+from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
 import time_machine
 from django.apps import apps
+from django.db import connection
 from django.urls import reverse
 
 from contacts import gate
@@ -728,3 +730,17 @@ def test_an_import_gives_no_consent_to_pictures_after_a_no_to_texts():
 
     assert (result.consents, len(result.without_consent)) == (0, 1)
     assert verdict(phone, "mms") == "no_consent"
+
+
+def test_on_the_way_back_one_of_those_who_share_a_reply_keeps_it(now):
+    shared = {"receipt_id": 1, "place": 0, "channel": "sms", "kind": "stop", "shared": True, "at": now}
+    first, _, other = (
+        Engagement.objects.create(contact=factories.contact(), **{**shared, "place": place})
+        for place in (0, 0, 1)
+    )
+    alone = Engagement.objects.create(contact=factories.contact(), **{**shared, "receipt_id": None})
+    migration = import_module("deliveries.migrations.0019_keep_a_shared_reply_for_all")
+
+    migration.leave_one_of_each(apps, SimpleNamespace(connection=connection))
+
+    assert set(Engagement.objects.all()) == {first, other, alone}

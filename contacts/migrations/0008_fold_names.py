@@ -1,5 +1,7 @@
 """Keep names without accents and capitals beside them, and search those."""
 
+from importlib import import_module
+
 from django.db import migrations, models
 
 from contacts.names import folded
@@ -18,6 +20,12 @@ def drop_old_index(apps, schema_editor):
     """Its successor is made after every migration (`contacts.search_index`)."""
     for statement in OLD_INDEX.get(schema_editor.connection.vendor, []):
         schema_editor.execute(statement)
+
+
+def make_old_index(apps, schema_editor):
+    old = import_module("contacts.migrations.0002_search")
+    old.unmake(apps, schema_editor)
+    old.make(apps, schema_editor)
 
 
 def fill(apps, schema_editor):
@@ -45,7 +53,7 @@ class Migration(migrations.Migration):
     dependencies = [("contacts", "0007_every_zone_of_a_number")]
 
     operations = [
-        migrations.RunPython(drop_old_index, migrations.RunPython.noop),
+        migrations.RunPython(drop_old_index, make_old_index),
         migrations.AddField(
             "contact", "search_name", models.CharField(default="", editable=False, max_length=400)
         ),
