@@ -76,6 +76,24 @@ def test_nobody_who_said_stop_before_a_launch_is_written_to(account, queued, now
     assert PendingReceipt.objects.filter(state="new").count() == 30  # the backlog was not waited for
 
 
+def test_nobody_whose_no_a_provider_reported_is_written_to_though_decisions_wait(account, queued, now):
+    store([status(account, now, n) for n in range(30)])
+    for message in queued:
+        before = factories.message(
+            factories.recipient(contact=message.contact), address=message.address, account=account
+        )
+        told = {"channel": "sms", "id": before.provider_message_id, "status": "undelivered",
+                "code": "OPTED_OUT", "occurred_at": now.isoformat()}  # fmt: skip
+        store([Incoming(account.pk, "status", now, "POST", "c=sms", {}, json.dumps(told).encode())])
+    carriers = Fake()
+
+    while dispatch(now, carriers).looked_at:
+        pass
+
+    assert carriers.left == []
+    assert Suppression.objects.filter(origin="recipient").count() == 6
+
+
 def test_who_says_stop_while_others_are_handed_over_is_not_written_to(account, queued, now):
     said = iter([queued[2:]])
     carriers = Fake(during=lambda: store([stop(account, message, now) for message in next(said, [])]))

@@ -36,7 +36,7 @@ from deliveries.receiving import evidence, replies
 from deliveries.receiving.translation import Translated
 from deliveries.receiving.writers import Writer, writer_of
 from deliveries.statements import Event, Waiting
-from deliveries.statuses import REACHING, SETTLED, Meaning, disposition, fact_key, standing
+from deliveries.statuses import REACHING, SETTLED, Disposition, Meaning, disposition, fact_key, standing
 
 logger = logging.getLogger(__name__)
 
@@ -234,6 +234,7 @@ def _record(claimed: Sequence[Waiting], now: datetime) -> Batch:
     heard, lost = hear(taken.inbound), witness(taken.acts)
     matched = match(taken.reports)
     applied = apply(matched.events, now, matched.version)
+    _opt_out_reported(matched.events, now)
     note_sightings(matched.sightings, now)
     lost |= matched.unknown
     set_aside(taken.strays)
@@ -480,6 +481,14 @@ def _opt_out(opt_outs: list[OptOut]) -> None:
         record_opt_outs(opt_outs)
         stop_paths({one.value for one in opt_outs}, max(one.at for one in opt_outs))
         opt_outs.clear()
+
+
+def _opt_out_reported(events: Sequence[Event], now: datetime) -> None:
+    """A no that a provider reports holds once it is recorded: deciding, which makes sure of it, may be far behind."""
+    from deliveries.deciding.followup import apply_opt_outs
+
+    for part in in_lists({one.message_id for one in events if one.disposition == Disposition.OPTOUT}):
+        apply_opt_outs(list(Message.objects.filter(pk__in=part, disposition=Disposition.OPTOUT)), now)
 
 
 def witness(acts: Sequence[tuple[Waiting, int, Act]]) -> set[int]:
