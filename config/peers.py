@@ -1,6 +1,6 @@
 """Who calls: the address of the caller, seen past the proxies that are ours.
 
-A proxy puts the address it was called from behind those it was told. So the list is read from its end, and only as far
+A proxy puts the address it was called from behind those it received. So the list is read from its end, and only as far
 as the ones who wrote it are proxies of ours: whatever stands before that, anybody can have written.
 """
 
@@ -14,8 +14,8 @@ Network = IPv4Network | IPv6Network
 Headers = Iterable[tuple[bytes, bytes]]
 
 X_FORWARDED_FOR, FORWARDED = "X-Forwarded-For", "Forwarded"
-ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
-PARAMETER = re.compile(r'(?:^|;)\s*for\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;"\s]*))\s*(?=;|$)', re.IGNORECASE)
+TOKEN = re.compile(r'[^,;"]+|[,;]|"(?:[^"\\]|\\.)*"')
+LONGEST = 8_192  # characters of the header; nobody has so many proxies
 WITH_PORT = re.compile(r"\[([^\]]*)\](?::\w+)?|([\d.]+):\w+")
 
 
@@ -42,17 +42,40 @@ def is_trusted(address: IPv4Address | IPv6Address, trusted: Sequence[Network]) -
 
 
 def hops(headers: Headers, header: str) -> list[str]:
-    """The addresses in the header, however often it was sent; '' for one that is not told."""
+    """The addresses in the header, however often it was sent; '' for one that cannot be read."""
     name = header.lower().encode()
     lines = ",".join(value.decode("latin-1") for given, value in headers if given.lower() == name)
+    if len(lines) > LONGEST:
+        return [""]
     if header == FORWARDED:
-        return [_for(element) for element in ELEMENT.findall(lines) if element.strip()]
+        return [_for(element) for element in _elements(lines)]
     return [hop for one in lines.split(",") if (hop := one.strip())]
 
 
-def _for(element: str) -> str:
-    told = PARAMETER.search(element.strip())
-    return (told[1] or told[2] or "").strip() if told else ""
+def _elements(lines: str) -> list[list[str]]:
+    """The elements of a Forwarded header, each as its parameters.
+
+    A quote that is never closed makes all of it unreadable: who calls could open one, for that of our proxy to close.
+    """
+    elements, at = [[""]], 0
+    while token := TOKEN.match(lines, at):
+        at = token.end()
+        if token[0] == ",":
+            elements.append([""])
+        elif token[0] == ";":
+            elements[-1].append("")
+        else:
+            elements[-1][-1] += token[0]
+    return [one for one in elements if "".join(one).strip()] if at == len(lines) else [[]]
+
+
+def _for(parameters: list[str]) -> str:
+    """What the first parameter `for` says, without its quotes."""
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "for":
+            return value.strip().removeprefix('"').removesuffix('"').strip()
+    return ""
 
 
 def read_address(text: str) -> IPv4Address | IPv6Address | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from ipaddress import ip_network
 
 import pytest
@@ -52,9 +53,9 @@ FORWARDED = [
     ("127.0.0.1", ["for=192.0.2.1, proto=https"], ""),
     ("127.0.0.1", ["for=192.0.2.1, for=unknown"], ""),
     ("127.0.0.1", ["for=_gazonk"], ""),
-    # A quote that is left open does not swallow what our proxy wrote behind it.
-    ("127.0.0.1", ['for="192.0.2.1, for=198.51.100.9'], "198.51.100.9"),
-    ("127.0.0.1", ['for="192.0.2.1', "for=198.51.100.9"], "198.51.100.9"),
+    # Behind a quote that is left open nobody knows what our proxy wrote.
+    ("127.0.0.1", ['for="192.0.2.1, for=198.51.100.9'], ""),
+    ("127.0.0.1", ['for="192.0.2.1', "for=198.51.100.9"], ""),
     ("127.0.0.1", ['by="for=192.0.2.1";for=198.51.100.9'], "198.51.100.9"),
     ("127.0.0.1", ['by=";for=192.0.2.1";for=198.51.100.9'], "198.51.100.9"),
     ("127.0.0.1", ["xfor=192.0.2.1;for=198.51.100.9"], "198.51.100.9"),
@@ -82,3 +83,38 @@ def test_the_header_that_our_proxies_do_not_write_says_nothing(ours, other, spoo
 
 def test_without_proxies_of_ours_it_is_whoever_opened_the_connection():
     assert caller("127.0.0.1", headers(X, ["192.0.2.1"]), [], X) == "127.0.0.1"
+
+
+QUOTED_BY_OURS = 'for="[2001:db8::9]:4711"'
+
+
+@pytest.mark.parametrize(
+    "written",
+    ['for=192.0.2.1;x="', 'for=192.0.2.1, x="', '"', 'for=192.0.2.1;x="\\', 'x="a";y="', 'for="192.0.2.1'],
+)
+@pytest.mark.parametrize("joined", [True, False])
+def test_a_quote_left_open_by_the_caller_hides_nobody(written, joined):
+    lines = [f"{written}, {QUOTED_BY_OURS}"] if joined else [written, QUOTED_BY_OURS]
+
+    assert caller("127.0.0.1", [(b"forwarded", one.encode()) for one in lines], OURS, F) in (
+        "",
+        "2001:db8::9",
+    )
+
+
+def test_what_a_proxy_quotes_of_the_callers_is_no_parameter_of_its_own():
+    line = b'by=10.0.0.1;host="a;for=192.0.2.1;b";for=198.51.100.9'
+
+    assert caller("127.0.0.1", [(b"forwarded", line)], OURS, F) == "198.51.100.9"
+
+
+@pytest.mark.parametrize(
+    "written", ['"' + '\\"' * 30_000, 'for="' + '\\"' * 30_000, ";for=" * 12_000, "," * 60_000]
+)
+@pytest.mark.parametrize("header", [X, F])
+def test_a_header_of_any_length_is_read_at_once(written, header):
+    began = time.process_time()
+
+    caller("127.0.0.1", [(header.lower().encode(), written.encode())], OURS, header)
+
+    assert time.process_time() - began < 0.5
