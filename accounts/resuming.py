@@ -88,13 +88,13 @@ def resume(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" or not kept or kept["user"] != str(request.user.pk):
         request.session.pop(KEY, None)
         return redirect(settings.LOGIN_REDIRECT_URL)
-    told = {
+    context = {
         "title": "Not sent yet",
         "path": kept["path"],
         "fields": kept["fields"],
         "typed": _typed(kept["fields"]),
     }
-    return render(request, "accounts/resume.html", told)
+    return render(request, "accounts/resume.html", context)
 
 
 def _typed(fields: list[list[str]]) -> list[tuple[str, Any]]:

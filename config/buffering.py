@@ -184,17 +184,17 @@ async def read(scope: Scope, receive: Receive, into: Spool, limits: Limits) -> N
 
 
 def announced(scope: Scope) -> int:
-    """The length that the headers tell; 0 where they tell none. The server has refused what is no number."""
-    told = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-    return int(told) if told.isdigit() and len(told) < 20 else 0
+    """The length that the headers give; 0 where they give none. The server has refused what is no number."""
+    given = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    return int(given) if given.isdigit() and len(given) < 20 else 0
 
 
 def with_length(scope: Scope, length: int) -> Scope:
     """The request with the length that it turned out to have, as a page only reads as much as is announced."""
-    told = {b"content-length", b"transfer-encoding"}
-    if not any(name in told for name, _ in scope["headers"]):
+    replaced = {b"content-length", b"transfer-encoding"}
+    if not any(name in replaced for name, _ in scope["headers"]):
         return scope
-    headers = [(name, value) for name, value in scope["headers"] if name not in told]
+    headers = [(name, value) for name, value in scope["headers"] if name not in replaced]
     return {**scope, "headers": [*headers, (b"content-length", str(length).encode())]}
 
 
