@@ -49,6 +49,14 @@ _NO = re.compile(
     r"withdr.*|out",
     re.IGNORECASE,
 )
+# What stands in a column about anything, such as "status", for whom said no.
+_SAID_NO = re.compile(
+    r"(user |contact |recipient |globally )?(un[ _-]?subscrib(ed|e)|opt(ed|s)?[ _-]?out"
+    r"|do[ _-]?not[ _-]?(contact|call|text|sms|e?-?mail|disturb)"
+    r"|dnc|dnd|stop(ped)?|black ?list(ed)?|block ?list(ed)?|suppressed|complained|spam (complaint|report)"
+    r"|marked as spam|abgemeldet|d[ée]sabonn[ée]|d[ée]sinscrit|(dado de )?baja|disiscritto|uitgeschreven)",
+    re.IGNORECASE,
+)
 _CHANNEL_WORDS = {
     Channel.SMS: r"sms|texts?|texting|messages?",
     Channel.MMS: r"sms|mms|texts?|texting|messages?",
@@ -80,12 +88,21 @@ class Column(NamedTuple):
     use: Use
 
     def denies(self, cell: str) -> tuple[str, ...]:
-        """The channels that `cell` of a column about consent denies; () where it denies nothing.
+        """The channels that `cell` denies; () where it denies nothing, as most columns do.
 
-        An empty opt-in says no as well: nobody has agreed there.
+        An empty opt-in says no as well: nobody has agreed there. In any column but those we know, such as "status", a
+        cell says no by words of its own.
         """
         says_no = not cell or _NO.fullmatch(cell) is not None
-        denied = (self.use is Use.OPT_IN and says_no) or (self.use is Use.OPT_OUT and not says_no)
+        denied = (
+            (self.use is Use.OPT_IN and says_no)
+            or (self.use is Use.OPT_OUT and not says_no)
+            or (
+                self.name not in COLUMNS
+                and _SAID_NO.fullmatch(cell) is not None
+                and self.use is not Use.OPT_OUT
+            )
+        )
         return _channels_named(_plain(self.title)) if denied else ()
 
 
