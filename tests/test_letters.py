@@ -265,6 +265,39 @@ def test_a_bare_stop_is_a_persons_whatever_the_mail_looks_like(subject, head, te
     assert classify(fact.text, fact.opt_out_type).kind == "stop"
 
 
+@pytest.mark.parametrize(
+    ("subject", "head", "text"),
+    [
+        ("Re: Hello", "Return-Path: <>\n", "STOP"),
+        ("Hello", "Return-Path: <MAILER-DAEMON>\n", "Bitte abmelden"),
+        ("STOP", "Precedence: bulk\n", ""),
+        ("Abmelden", "Auto-Submitted: auto-generated\n", ""),
+        ("Read: Hello", "", "STOP"),
+        ("Ungelesen: Hello", "", "unsubscribe me"),
+    ],
+)
+def test_a_bare_stop_is_a_persons_whoever_passes_for_its_sender(subject, head, text):
+    fact = letter(text, subject, head=head)
+
+    assert classify(fact.text, fact.opt_out_type).kind == "stop"
+
+
+@pytest.mark.parametrize("subject", ["Re: Stop the emails", "AW: Fin", "Re: Cancel"])
+def test_our_own_subject_is_no_word_of_theirs_through_a_service(subject):
+    (fact,) = through_a_service(f"> {OURS}", subject)
+
+    assert classify(fact.text, fact.opt_out_type).kind == "reply"
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"), [("STOP", ""), ("Read: Hello", "STOP"), ("Abmelden", ""), ("Lu : Hello", "Abmelden")]
+)
+def test_a_bare_stop_is_a_persons_through_a_service_whatever_it_looks_like(subject, text):
+    (fact,) = through_a_service(text, subject, Precedence="bulk")
+
+    assert classify(fact.text, fact.opt_out_type).kind == "stop"
+
+
 RECEIPTS = [
     "Gelesen: Hello", "Read: Hello", "Lu : Hello", "Lu: Hello", "Leído: Hello", "Letto: Hello",
     "Lida: Hello", "Gelezen: Hello",

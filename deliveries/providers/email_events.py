@@ -12,7 +12,7 @@ from deliveries.providers.bounces import mailbox_in, mailbox_of, server_reason
 from deliveries.providers.facts import Act, Fact, Inbound, Report, Unreadable
 from deliveries.providers.quoted_mail import without_quotes
 from deliveries.providers.reading import LONGEST_ID, Told, json_value, reference
-from deliveries.providers.robots import is_automatic_answer, is_bare_stop
+from deliveries.providers.robots import STOP, is_automatic_answer, is_bare_stop
 
 LABEL = "m"
 LONGEST_TEXT = 10_000
@@ -121,13 +121,13 @@ def replied(
     address = Told(sender=sender).address("sender", required=True).lower()
     fields = {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
     own, (bare, answer) = without_quotes(text, subject), bare_subject(subject)
+    own = own or (subject.strip() if not answer or bare.strip(".! ") in STOP else "")
     receipt = receipt_subject(subject)
-    if receipt or (is_automatic_answer(fields | {"subject": subject}) and not is_bare_stop(own)):
+    if not is_bare_stop(own) and (receipt or is_automatic_answer(fields | {"subject": subject})):
         mail = Event("", ident(fields.get("in-reply-to")), address, at)
         if mail.id and receipt != "unread":
             yield mail.act("open") if receipt else mail.act("auto_reply", subject, machine=True)
         return
-    own = own or (subject.strip() if not answer or is_bare_stop(bare) else "")
     yield Inbound(
         address,
         addressed(recipient),

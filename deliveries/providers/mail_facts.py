@@ -81,6 +81,8 @@ def facts(mail: Mail, about: Origin) -> Iterator[Fact]:
         yield from seen(mail, about)
     elif unsubscribes(mail, about):
         yield letter(mail, about, "STOP")
+    elif mail.sender and is_bare_stop(written(mail)):  # whatever the mail looks like
+        yield letter(mail, about)
     elif receipt_subject(mail.headers.get("subject", "")):
         yield from seen_by_letter(mail, about)
     elif is_automatic(mail):
@@ -228,7 +230,7 @@ def seen_by_letter(mail: Mail, about: Origin) -> Iterator[Fact]:
 
 def is_automatic(mail: Mail) -> bool:
     """Out of office and the like, robots that ask who we are, and whatever else no person wrote."""
-    return from_a_machine(mail) or (is_automatic_answer(mail.headers) and not is_bare_stop(own_words(mail)))
+    return from_a_machine(mail) or is_automatic_answer(mail.headers)
 
 
 def answered_by_itself(mail: Mail, about: Origin) -> Iterator[Fact]:
@@ -252,14 +254,19 @@ def letter(mail: Mail, about: Origin, opt_out_type: str = "") -> Inbound:
     if not mail.sender:
         raise Unreadable("From: no address.")
     subject, sender = mail.headers.get("subject", ""), mail.sender
-    asked, answer = bare_subject(subject)
+    asked, _ = bare_subject(subject)
     if opt_out_type and about.ref:
         # We wrote the subject: it names the address that was mailed, which a forwarding hides.
         sender = next(filter(None, map(address_in, subject.split())), sender)
     elif asked in STOP:
         opt_out_type = "STOP"
-    own = own_words(mail) or ("" if answer else subject)  # the subject of an answer is ours
     return Inbound(
-        sender.lower()[:LONGEST_ADDRESS], about.to[:LONGEST_ADDRESS], "email", clean(own)[:LETTER_MAX],
+        sender.lower()[:LONGEST_ADDRESS], about.to[:LONGEST_ADDRESS], "email", clean(written(mail))[:LETTER_MAX],
         about.ref, opt_out_type, mail.at, mail.headers.get("message-id", "").strip("<> ")[:LONGEST_ID],
     )  # fmt: skip
+
+
+def written(mail: Mail) -> str:
+    """What the person wrote; the subject where that is all, but of an answer it is ours."""
+    subject = mail.headers.get("subject", "")
+    return own_words(mail) or ("" if bare_subject(subject)[1] else subject)
