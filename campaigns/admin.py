@@ -152,6 +152,13 @@ class CampaignAdmin(admin.ModelAdmin):
             return super().response_add(request, obj, post_url_continue)
         return redirect(obj)
 
+    def response_change(self, request: HttpRequest, obj: Campaign) -> HttpResponse:
+        """Back to its own page, which led here."""
+        if {"_continue", "_addanother", "_saveasnew", "_popup"} & set(request.POST):
+            return super().response_change(request, obj)
+        super().response_change(request, obj)  # says that it was saved
+        return redirect(obj)
+
     def get_fieldsets(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
         """A campaign that is just being written has no record yet."""
         return self.fieldsets if obj else self.fieldsets[:-1]

@@ -215,10 +215,13 @@ class Campaign(models.Model):
         """When its first message leaves, or left; a launch does not make that earlier. None: at once."""
         return max(filter(None, [self.launched_at, self.starts_at]), default=None)
 
+    def has_begun(self, now: datetime) -> bool:
+        """Whether its first message may have left."""
+        return self.begins_at is None or now >= self.begins_at
+
     def state_words(self, now: datetime) -> str:
         """Its state for a reader: what was launched and has not begun is scheduled."""
-        ahead = self.begins_at and now < self.begins_at
-        if ahead and self.state in {self.State.LAUNCHING, self.State.SENDING}:
+        if not self.has_begun(now) and self.state in {self.State.LAUNCHING, self.State.SENDING}:
             return "Scheduled"
         return self.get_state_display()
 

@@ -41,12 +41,16 @@ NAME_INDEX, ADDRESS_INDEX = "contacts_folded_search", "contacts_address_search"
 def search(text: str, limit: int = LIMIT) -> list[Contact]:
     """At most `limit` contacts: those that match exactly first, then those of whom `text` is a part.
 
+    Last comes the one whose number of ours it is: four digits are rather the end of a telephone number.
+
     Fewer than three characters find exact matches only.
     """
     text = clean(text)
     if not text:
         return []
     ways = [*exactly(text), *(in_part(text) if len(text) >= FEWEST else [])]
+    if number := numbered(text):
+        ways.append(Contact.objects.filter(pk=number).values_list("pk", flat=True))
     ids: list[int] = []
     for way in ways:
         if len(ids) < limit:
@@ -67,7 +71,7 @@ def clean(text: str) -> str:
 
 def exactly(text: str) -> list[QuerySet]:
     """Ids of contacts one of whose addresses or whose foreign id `text` spells out. Apart, as each has its index."""
-    found = [
+    return [
         Address.objects.filter(match_key__in=keys(text))
         .order_by("contact_id")
         .values_list("contact_id", flat=True),
@@ -76,8 +80,6 @@ def exactly(text: str) -> list[QuerySet]:
         .order_by("pk")
         .values_list("pk", flat=True),
     ]
-    number = numbered(text)
-    return [*found, Contact.objects.filter(pk=number).values_list("pk", flat=True)] if number else found
 
 
 def numbered(text: str) -> int | None:

@@ -439,6 +439,15 @@ def totals(pairs: Iterable[tuple[K, int]]) -> dict[K, int]:
 # ---- Many campaigns ------------------------------------------------------------------------------------------
 
 
+def verdict_of(campaign: Campaign, outcomes: Outcomes, now: datetime) -> Verdict:
+    """The judgement on its outcomes; of a campaign that has not begun, when it will."""
+    if not campaign.is_going or campaign.has_begun(now):
+        return outcomes.verdict
+    paused = campaign.state == Campaign.State.PAUSED
+    words = "Paused, was scheduled for" if paused else "Scheduled for"
+    return Verdict(f"{words} {zoned(campaign.begins_at)}", BUCKETS[Disposition.PENDING])
+
+
 @dataclass(frozen=True)
 class Line:
     """One campaign in a list."""
@@ -456,11 +465,7 @@ class Line:
 
     @property
     def verdict(self) -> Verdict:
-        """The judgement on its outcomes; of a campaign that has not begun, when it will."""
-        begins = self.campaign.begins_at
-        if self.campaign.is_going and begins and self.at < begins:
-            return Verdict(f"Scheduled for {zoned(begins)}", BUCKETS[Disposition.PENDING])
-        return self.outcomes.verdict
+        return verdict_of(self.campaign, self.outcomes, self.at)
 
     @property
     def rate(self) -> str:

@@ -39,6 +39,7 @@ from deliveries.reporting.figures import (
     campaign_figures,
     lines,
     providers,
+    verdict_of,
 )
 from deliveries.reporting.filters import NOBODY, OutcomeFilter, View, filter_of, source_names
 from deliveries.reporting.keyset import page
@@ -159,7 +160,9 @@ def _figures(
         "canceled_url": url("", "status=canceled"),
         "why_paused": _why_paused(campaign),
         "never_began": campaign.state == Campaign.State.CANCELED and not outcomes.sent,
+        "verdict": verdict_of(campaign, outcomes, shown.at),
         "verdict_icon": verdict_icon(outcomes),
+        "waits": outcomes.sent and not campaign.has_begun(shown.at),
         "sentence": "filters that cannot be used" if shown.invalid else shown.form.sentence(),
         "rate": percent(outcomes.settled_rate),
         "of_sent": percent(outcomes.rate),

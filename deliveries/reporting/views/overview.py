@@ -101,6 +101,7 @@ def page(request: HttpRequest) -> HttpResponse:
             if everything or one != Disposition.DELIVERED
         ],
         "twin": twin(figures.by_channel),
+        "verdict": figures.outcomes.verdict,
         "verdict_icon": verdict_icon(figures.outcomes),
         "dispositions": list(Disposition),
         "attention": attention,
