@@ -353,6 +353,13 @@ class SuppressionForm(forms.ModelForm):
     def clean_who(self) -> str:
         return self.cleaned_data["who"] or PERSON
 
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("who") == PERSON and cleaned.get("expires_at"):
+            why = "What a person asked for has no end: it holds until they opt in again. Leave this empty."
+            self.add_error("expires_at", why)
+        return cleaned
+
     def clean_value(self) -> str:
         text = self.cleaned_data["value"]
         try:

@@ -73,6 +73,9 @@ def suppress(
     if contact is not None and not value:
         addresses = Address.objects.filter(contact=contact).exclude(validity=Address.Validity.INVALID)
         _extend((made, address) for address in addresses)
+    if by is not None:
+        # A colleague speaks of a person. What comes late from a number that was replaced may be somebody else's word.
+        _reach_whoever_left([made])
     return made
 
 
@@ -105,6 +108,7 @@ def put_back(lifted: Sequence[Suppression]) -> None:
         rows = Suppression.objects.filter(Q(pk__in=part) | Q(follows__in=part))
         rows = rows.filter(release_note__startswith=MAPPING_CORRECTED)
         rows.update(released_at=None, released_by=None, release_note="")
+    _reach_whoever_left(lifted)
 
 
 def _same_words(made: Suppression, now: datetime) -> QuerySet[Suppression]:
@@ -155,6 +159,22 @@ def carry_over(
         if ("@" in block.value) == (address.kind == Kind.EMAIL)
         and match_key(address.value) != block.match_key
     )
+
+
+def _reach_whoever_left(blocks: Collection[Suppression]) -> None:
+    """What a person asked for at an address that has been replaced holds at the one that took its place."""
+    asked: defaultdict[str, list[Suppression]] = defaultdict(list)
+    for block in blocks:
+        if block.value and block.by_recipient:
+            asked[match_key(block.value)].append(block)
+    left: defaultdict[tuple[int, str], list[Suppression]] = defaultdict(list)
+    for part in in_lists(asked):
+        former = Address.objects.filter(match_key__in=part, preferred=False)
+        for key, contact, kind in former.values_list("match_key", "contact_id", "kind"):
+            left[contact, kind] += asked[key]
+    for contacts in in_lists({contact for contact, _ in left}):
+        current = Address.objects.filter(contact__in=contacts, preferred=True)
+        _extend((block, address) for address in current for block in left[address.contact_id, address.kind])
 
 
 def _extend(pairs: Iterable[tuple[Suppression, Address]]) -> None:

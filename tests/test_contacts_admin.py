@@ -11,6 +11,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
 
+from contacts.consenting import US
 from contacts.models import Address, Consent, Contact, ContactList, Note, Suppression
 from contacts.suppressing import suppress
 from tests import factories
@@ -232,6 +233,15 @@ def test_the_same_words_added_twice_are_one_row_and_it_says_so(client, administr
     ]
 
 
+def test_what_a_person_asked_for_has_no_end(client, administrator):
+    soon = {"expires_at_0": timezone.localdate() + timedelta(days=2), "expires_at_1": "10:00"}
+
+    page = client.post(reverse("admin:contacts_suppression_add"), {"value": NUMBER} | soon)
+
+    assert "it holds until they opt in again. Leave this empty." in page.content.decode()
+    assert not Suppression.objects.exists()
+
+
 @pytest.mark.parametrize("differs", ["words", "end", "colleague"])
 def test_a_second_ground_is_kept_beside_the_first(client, administrator, differs):
     soon = {"expires_at_0": timezone.localdate() + timedelta(days=2), "expires_at_1": "10:00"}
@@ -242,7 +252,7 @@ def test_a_second_ground_is_kept_beside_the_first(client, administrator, differs
     told = add_by_form(
         client,
         evidence="Sued us" if differs == "words" else "Asked on the phone",
-        **soon if differs == "end" else {},
+        **{"who": US, **soon} if differs == "end" else {},
     )
 
     assert "was added" in told[0]

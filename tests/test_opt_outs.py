@@ -14,6 +14,7 @@ import time_machine
 from django.apps import apps
 from django.db import connection
 from django.urls import reverse
+from django.utils import timezone
 
 from contacts import gate
 from contacts.addresses import normal_form
@@ -21,7 +22,7 @@ from contacts.consenting import latest_consents, record_opt_out, record_request
 from contacts.correcting import correct
 from contacts.importing import import_contacts
 from contacts.models import Address, Consent, Contact, ReplyToRead, Suppression
-from contacts.suppressing import release, suppress
+from contacts.suppressing import lift_mistaken, put_back, release, suppress
 from deliveries.deciding.followup import apply_opt_outs
 from deliveries.inbox import judge
 from deliveries.models import Engagement, Message
@@ -744,3 +745,56 @@ def test_on_the_way_back_one_of_those_who_share_a_reply_keeps_it(now):
     migration.leave_one_of_each(apps, SimpleNamespace(connection=connection))
 
     assert set(Engagement.objects.all()) == {first, other, alone}
+
+
+# ---- An address that was replaced meanwhile --------------------------------------------------------------------
+
+
+def moved(was: str = "+12125550119", now_is: str = "+12125550177") -> Contact:
+    """Somebody whose number has been corrected."""
+    contact = factories.contact()
+    factories.phone(contact, value=was)
+    correct(contact, phone=now_is, region="US", by=None)
+    return contact
+
+
+def blocked_on(contact: Contact, channel: str) -> bool:
+    address = contact.addresses.get(kind="phone", preferred=True)
+    ask = gate.Ask(
+        1, contact.pk, address.pk, channel, "+12125550199", time(0), time(23, 59), "sending", "approved", None
+    )
+    return gate.check([ask], timezone.now())[1].reason == "opted_out"
+
+
+def test_what_is_asked_for_at_a_former_number_holds_at_the_one_in_its_place():
+    contact = moved()
+
+    record_request(
+        contact=contact, value="+12125550119", evidence="Called us.", by=factories.user(), now=timezone.now()
+    )
+
+    assert [blocked_on(contact, channel) for channel in ("sms", "mms", "voice", "rvm")] == [True] * 4
+
+
+def test_a_block_that_comes_back_comes_back_at_the_new_number_as_well():
+    contact = factories.contact()
+    factories.phone(contact, value="+12125550119")
+    said = {"value": "+12125550119", "reason": "stop", "origin": "recipient", "fact": "message 1"}
+    block = suppress(**said, now=timezone.now())
+    lift_mistaken(Suppression.objects.filter(pk=block.pk), note="version 2", now=timezone.now())
+    correct(contact, phone="+12125550177", region="US", by=None)
+    assert not blocked_on(contact, "voice")
+
+    put_back([Suppression.objects.get(pk=block.pk)])
+
+    assert blocked_on(contact, "voice")
+
+
+def test_a_colleague_s_own_block_of_a_former_number_stays_there():
+    contact = moved()
+
+    suppress(
+        value="+12125550119", reason="staff", origin="staff", evidence="Belongs to a shop", now=timezone.now()
+    )
+
+    assert not blocked_on(contact, "voice")

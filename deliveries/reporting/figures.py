@@ -441,11 +441,12 @@ def totals(pairs: Iterable[tuple[K, int]]) -> dict[K, int]:
 
 def verdict_of(campaign: Campaign, outcomes: Outcomes, now: datetime) -> Verdict:
     """The judgement on its outcomes; of a campaign that has not begun, when it will."""
-    if not campaign.is_going or campaign.has_begun(now):
+    begins = campaign.begins_at
+    if not campaign.is_going or begins is None or now >= begins:
         return outcomes.verdict
     paused = campaign.state == Campaign.State.PAUSED
     words = "Paused, was scheduled for" if paused else "Scheduled for"
-    return Verdict(f"{words} {zoned(campaign.begins_at)}", BUCKETS[Disposition.PENDING])
+    return Verdict(f"{words} {zoned(begins)}", BUCKETS[Disposition.PENDING])
 
 
 @dataclass(frozen=True)
