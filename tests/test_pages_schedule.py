@@ -125,7 +125,7 @@ def test_when_the_time_has_come_it_is_sending_since_its_start(marketer, schedule
 @pytest.mark.parametrize(
     ("state", "says"),
     [
-        ("paused", SAID),
+        ("paused", SAID.replace("Scheduled", "Paused, was scheduled")),
         ("canceled", "Was scheduled for 30 Nov, 15:00 (Europe/Madrid)"),
         ("draft", "To start 30 Nov, 15:00 (Europe/Madrid)"),
     ],
