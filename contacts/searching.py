@@ -75,7 +75,7 @@ def exactly(text: str) -> list[QuerySet]:
         Address.objects.filter(match_key__in=keys(text))
         .order_by("contact_id")
         .values_list("contact_id", flat=True),
-        Contact.objects.filter(external_id=text)
+        Contact.objects.filter(external_id__in={text, text.lower(), text.upper()})
         .exclude(external_id="")
         .order_by("pk")
         .values_list("pk", flat=True),
