@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import NamedTuple
 
 from contacts.channels import Channel
+from contacts.denials import channels_named, denied_in
 
 COLUMNS = (
     "name",
@@ -35,13 +36,48 @@ ALSO_CALLED = {
 }
 ATTRIBUTE = re.compile(r"[a-z][a-z0-9_]{0,39}")  # what campaigns can merge into a text
 _OPT_OUT = re.compile(
-    r"opt(ed|s)?_?out|unsub|do_?not_?(contact|call|text|sms|e?_?mail|market|disturb)|\bdnc\b|\bdnd\b|no_(sms|texts?|calls?|e?_?mails?|marketing|contact)\b|"
-    r"suppress|blacklist|blocklist|abgemeldet|abmeldung|widerspr|\bbaja\b|d[eé]sabonn|d[eé]sinscri|disiscri|uitgeschreven"
+    r"opt(ed|s)?_?out|unsub|(do_?not|don_?t)_?(contact|call|text|sms|e?_?mail|market|disturb)|\bdnc\b|"
+    r"\bdnd\b|no_(sms|texts?|calls?|e?_?mails?|marketing|contact)(?![a-z])|"
+    r"suppress|blacklist|blocklist|abgemeldet|abmeldung|widerspr|\bbaja\b|d[eé]sabonn|d[eé]sinscri|"
+    r"disiscri|uitgeschreven|"
+    r"^((is|has|was|date|sms|e?mail|user|spam|list)_)*(removed|removal|complain(ed|ts?)|spam|blocked|"
+    r"stop(ped)?|exclu(ded?|sion)|do_not)"
+    r"(_(at|on|by|date|time|list|yn|y_n|flag|from_list))*$"
+)
+_NO_CONSENT = (
+    "{who} gets no consent from this file, and the import blocks nobody: to block them before you send, add them in "
+    "the admin under Suppressions > Add, or ask an administrator."
+)
+_CHANNEL = (
+    r"(sms|mms|rvm|voice|voicemails?|text(_message)?s?|texting|calls?|calling|phone|e?_?mails?|marketing|"
+    r"promos?|promotions?|contact)"
 )
 _OPT_IN = re.compile(
-    r"opt(ed|s)?_?in\b|consent|\bsubscribed?\b|subscri(ber|ption)_status|permission|gdpr|dsgvo|rgpd|lgpd|tcpa|"
-    r"\bnewsletters?\b|accepts_|marketing_(ok|allowed|sms|texts?|e?_?mails?)|(may|can|ok_to)_(we_)?(contact|text|call|e?mail)|"
-    r"einwillig|zustimm|einverst|consentimiento|consentement|consenso|consentimento|toestemming|zgoda|согласие"
+    r"opt(ed|s)?_?in(?![a-z])|consent|\bsubscribed?\b|subscri(ber|ption)_status|permission|gdpr|dsgvo|rgpd|lgpd|tcpa|"
+    r"\bnewsletters?\b|accepts_|marketing_(ok|allowed|sms|texts?|e?_?mails?)|(may|can|"
+    r"ok_to)_(we_)?(contact|text|call|e?mail)|"
+    r"einwillig|zustimm|einverst|consentimiento|consentement|consenso|consentimento|toestemming|zgoda|согласие|"
+    r"^(sms|mms|rvm|voice|voicemails?|texts?|texting|text_messages|calls?|calling|e?_?mails|e?_?mailings?|"
+    r"marketing|promos?|promotions?)$|"
+    rf"^{_CHANNEL}_(ok(ay)?|allow(ed|s)?|yes_no|yn|y_n|active|enabled|permitted|agreed|accepted|"
+    r"marketing)$|"
+    r"^(ok(ay)?|allows?|accepts?|receives?|wants?|agree[sd]?|send|gets?|is_ok|happy)_(to_|for_)?(receive_|"
+    rf"get_)?{_CHANNEL}(_(ok|marketing))?$|"
+    rf"^(is_)?(contactable|textable|mailable|emailable|callable|agreed|agrees)$"
+)
+_STATUS = re.compile(
+    rf"^(({_CHANNEL}|list|mailing(_list)?|mobile|member|audience|profile|delivery|opt|person|recipient|"
+    r"user)_)*(status|statut|statuses|pref(erence)?s?|choice)$|"
+    rf"^status_(of_)?({_CHANNEL}|list)$"
+)
+_FREE_TEXT = re.compile(
+    r"(?:^|_)(notes?|comments?|remarks?|tags?|labels?|memos?|descriptions?|segments?|groups?|lists?|flags?|"
+    r"bemerkung(en)?|notiz(en)?|kommentare?|notas?|comentarios?|etiquetas?|observa(ciones|coes)|"
+    r"commentaires?|remarques?|"
+    r"opmerking(en)?|commenti?|uwagi)(?:_|$)|notizen$"
+)
+_DATE = re.compile(
+    r"(?:^|_)(at|on|dates?|times?|timestamp|datum|fecha|data|since|when)(?:_|$)|date$|datum$|zeit$"
 )
 _NO = re.compile(
     r"no|n|nope|false|f|0|off|none|never|nein|non|nej|nee|n[aã]o|nie|нет|[-–—✗✘❌]|"
@@ -49,21 +85,12 @@ _NO = re.compile(
     r"withdr.*|out",
     re.IGNORECASE,
 )
-# What stands in a column about anything, such as "status", for whom said no.
-_SAID_NO = re.compile(
-    r"(user |contact |recipient |globally )?(un[ _-]?subscrib(ed|e)|opt(ed|s)?[ _-]?out"
-    r"|do[ _-]?not[ _-]?(contact|call|text|sms|e?-?mail|disturb)"
-    r"|dnc|dnd|stop(ped)?|black ?list(ed)?|block ?list(ed)?|suppressed|complained|spam (complaint|report)"
-    r"|marked as spam|abgemeldet|d[ée]sabonn[ée]|d[ée]sinscrit|(dado de )?baja|disiscritto|uitgeschreven)",
+# Of a list somebody may have been on: they have not said no, but neither yes.
+_NO_YES = re.compile(
+    r"inactive|unconfirmed|pending|never[ _-]?(subscri|opted[ _-]?in|confirm).*|"
+    r"deleted|archived|cancell?ed|cleaned|junk|inaktiv|inactivo|inactif",
     re.IGNORECASE,
 )
-_CHANNEL_WORDS = {
-    Channel.SMS: r"sms|texts?|texting|messages?",
-    Channel.MMS: r"sms|mms|texts?|texting|messages?",
-    Channel.EMAIL: r"e?_?mails?|e_mails?|newsletters?",
-    Channel.VOICE: r"voice|calls?|phone|calling",
-    Channel.RVM: r"voice|voicemails?|rvm|calls?|phone",
-}
 
 
 class UnreadableFile(Exception):
@@ -77,6 +104,26 @@ class Use(Enum):
     LEFT_OUT = "left out"
     OPT_IN = "opt-in, not read"
     OPT_OUT = "opt-out, not read"
+    STATUS = "status, not read"
+
+
+class Denial(NamedTuple):
+    """A cell that says that the person did not agree to some channels.
+
+    `plain`: it says so by itself, whatever its column is about. `use` is its column's.
+    """
+
+    column: int
+    title: str
+    cell: str
+    channels: tuple[str, ...]
+    use: Use
+    plain: bool
+
+    @property
+    def outweighs_consent(self) -> bool:
+        """Whether it holds beside a consent column, which is more exact than an opt-in that we cannot read."""
+        return self.plain or self.use is Use.OPT_OUT
 
 
 class Column(NamedTuple):
@@ -87,23 +134,30 @@ class Column(NamedTuple):
     name: str
     use: Use
 
-    def denies(self, cell: str) -> tuple[str, ...]:
-        """The channels that `cell` denies; () where it denies nothing, as most columns do.
+    def denial(self, cell: str) -> Denial | None:
+        """What `cell` denies, None where it denies nothing or the column is one we know.
 
-        An empty opt-in says no as well: nobody has agreed there. In any column but those we know, such as "status", a
-        cell says no by words of its own.
+        An empty opt-in says no as well: nobody has agreed there. In any column but those we know, a cell says no by
+        words of its own.
         """
-        says_no = not cell or _NO.fullmatch(cell) is not None
-        denied = (
-            (self.use is Use.OPT_IN and says_no)
-            or (self.use is Use.OPT_OUT and not says_no)
-            or (
-                self.name not in COLUMNS
-                and _SAID_NO.fullmatch(cell) is not None
-                and self.use is not Use.OPT_OUT
-            )
-        )
-        return _channels_named(_plain(self.title)) if denied else ()
+        if self.name in COLUMNS:
+            return None
+        plain = _plain(self.title)
+        refused = denied_in(cell, free_text=_FREE_TEXT.search(plain) is not None) if cell else None
+        if refused is not None:
+            return self._denial(cell, _denied_channels(plain, cell, refused), plain=True)
+        says_no = _NO.fullmatch(cell) is not None
+        denied = {
+            Use.OPT_IN: not cell or says_no or _NO_YES.fullmatch(cell) is not None,
+            Use.STATUS: says_no or _NO_YES.fullmatch(cell) is not None,
+            Use.OPT_OUT: bool(cell) and not says_no,
+        }
+        if not denied.get(self.use):
+            return None
+        return self._denial(cell, channels_named(plain) or tuple(Channel.values), plain=False)
+
+    def _denial(self, cell: str, channels: tuple[str, ...], *, plain: bool) -> Denial:
+        return Denial(self.number, self.title or f"column {self.number}", cell, channels, self.use, plain)
 
 
 def read_header(titles: Sequence[str]) -> list[Column]:
@@ -130,6 +184,29 @@ def remarks(columns: Sequence[Column]) -> list[str]:
     return [text for each in columns if (text := _remark(each, columns))] + _merge_fields(columns)
 
 
+def remarks_on_denials(denials: Iterable[tuple[int, Denial]]) -> list[str]:
+    """What to say about columns in which people plainly say no, each denial with the number of its line.
+
+    Columns about opt-outs have a sentence of their own.
+    """
+    by_column: dict[int, list[tuple[int, Denial]]] = {}
+    for line, denial in denials:
+        if denial.plain and denial.use is not Use.OPT_OUT:
+            by_column.setdefault(denial.column, []).append((line, denial))
+    return [_remark_on_denials(found) for _, found in sorted(by_column.items())]
+
+
+def _remark_on_denials(found: Sequence[tuple[int, Denial]]) -> str:
+    line, first = found[0]
+    lines = "1 line" if len(found) == 1 else f"{len(found)} lines"
+    cell = first.cell if len(first.cell) <= 60 else first.cell[:60] + "…"
+    named = "" if first.title == f"column {first.column}" else f", “{first.title}”,"
+    return (
+        f"Column {first.column}{named} says no on {lines}, the first one line {line} (“{cell}”). "
+        f"{_NO_CONSENT.format(who='Whoever it is said of')}"
+    )
+
+
 def _plain(title: str) -> str:
     return re.sub(r"[\W_]+", "_", title.strip().lower()).strip("_")
 
@@ -146,6 +223,8 @@ def _column(number: int, title: str, taken: set[str]) -> Column:
         return Column(number, title, "", Use.OPT_OUT)
     if _found(_OPT_IN, plain, words):
         return Column(number, title, "", Use.OPT_IN)
+    if _STATUS.search(plain):
+        return Column(number, title, "", Use.STATUS)
     if not ATTRIBUTE.fullmatch(name) or name in taken:
         return Column(number, title, "", Use.LEFT_OUT)
     return Column(number, title, name, Use.READ)
@@ -171,15 +250,18 @@ def _check(columns: Sequence[Column]) -> None:
 
 def _remark(column: Column, columns: Sequence[Column]) -> str:
     where = f"Column {column.number}, “{column.title}”,"
-    if column.use is Use.OPT_IN:
+    if column.use in (Use.OPT_IN, Use.STATUS):
+        when = (
+            " If it says when they agreed, name it consent_at." if _DATE.search(_plain(column.title)) else ""
+        )
         return (
             f"{where} looks like consent and was not read. To record it, name a column consent and write into it "
-            f"the channels that each person agreed to, such as sms;email."
+            f"the channels that each person agreed to, such as sms;email.{when}"
         )
     if column.use is Use.OPT_OUT:
         return (
-            f"{where} looks like people who said no and was not read. Whoever is marked there gets no consent "
-            f"from this file; suppress them before you send."
+            f"{where} looks like people who said no and was not read. "
+            f"{_NO_CONSENT.format(who='Whoever is marked there')}"
         )
     if column.use is Use.READ:
         return ""
@@ -199,11 +281,13 @@ def _merge_fields(columns: Sequence[Column]) -> list[str]:
     return [f"Taken as merge fields: {', '.join(fields)}."] if fields else []
 
 
-def _channels_named(plain: str) -> tuple[str, ...]:
-    """The channels that a title names, all of them where it names none."""
-    named = [
-        channel.value
-        for channel, words in _CHANNEL_WORDS.items()
-        if re.search(rf"(?:^|_)(?:{words})(?:_|$)", plain)
-    ]
-    return tuple(named or Channel.values)
+def _denied_channels(title: str, cell: str, refused: tuple[str, ...]) -> tuple[str, ...]:
+    """What a plain no in a column of that title is about: what the cell or the title names, else every channel.
+
+    "Do not contact" means everything, wherever it stands. A phone's column is about texts as much as about calls.
+    """
+    by_title = channels_named(f"{title}_sms" if "phone" in title else title)
+    if refused:
+        return tuple(dict.fromkeys([*refused, *by_title]))
+    everything = "contact" in cell.lower() or not by_title
+    return tuple(Channel.values) if everything else by_title

@@ -17,7 +17,16 @@ from contacts.channels import Channel
 from contacts.correcting import LONGEST_NAME, email_address, phone_address
 from contacts.dates import date_order, parse_date
 from contacts.emails import NotAnEmail
-from contacts.headers import COLUMNS, Column, UnreadableFile, Use, known_columns, read_header, remarks
+from contacts.headers import (
+    COLUMNS,
+    Column,
+    Denial,
+    UnreadableFile,
+    known_columns,
+    read_header,
+    remarks,
+    remarks_on_denials,
+)
 from contacts.hours import known_zone
 from contacts.models import Address, Contact
 from contacts.number_text import without_decimals
@@ -53,15 +62,6 @@ class Row(NamedTuple):
     cells: Mapping[str, str]
     surplus: int  # cells beyond the header
     denials: tuple[Denial, ...] = ()
-
-
-class Denial(NamedTuple):
-    """A cell of a column that was not read, but says that the person did not agree to some channels."""
-
-    title: str
-    cell: str
-    channels: tuple[str, ...]
-    use: Use
 
 
 class Sheet(NamedTuple):
@@ -119,7 +119,9 @@ def read_sheet(file: BinaryIO, *, day_first: bool | None = None) -> Sheet:
         raise UnreadableFile(
             f"Line {reader.line_num + skipped}: {problem}. Check the quotation marks there."
         ) from None
-    return Sheet(rows, remarks(columns), _day_first(rows) if day_first is None else day_first)
+    denials = ((row.line, denial) for row in rows for denial in row.denials)
+    notes = remarks(columns) + remarks_on_denials(denials)
+    return Sheet(rows, notes, _day_first(rows) if day_first is None else day_first)
 
 
 def _decode(content: bytes) -> str:
@@ -182,11 +184,7 @@ def _row(line: int, columns: list[Column], cells: list[str]) -> Row:
     trimmed = [cell.strip() for cell in cells] + [""] * (len(columns) - len(cells))
     titled = max(column.number for column in columns if column.title)
     placed = list(zip(columns, trimmed, strict=False))
-    denials = (
-        Denial(column.title, cell, channels, column.use)
-        for column, cell in placed
-        if (channels := column.denies(cell))
-    )
+    denials = (denial for column, cell in placed if (denial := column.denial(cell)))
     return Row(
         line,
         {column.name: cell for column, cell in placed if column.name},
@@ -276,11 +274,11 @@ def _put_name_together(line: Line, row: Row) -> None:
 def _withhold(line: Line, row: Row) -> None:
     """Take away the consent that another column of the file speaks against.
 
-    A consent column is more exact than an opt-in that we cannot read; an opt-out holds beside it.
+    A consent column is more exact than an opt-in that we cannot read; an opt-out or a plain no holds beside it.
     """
     for denial in row.denials:
         denied = [each for each in line.consent if each in denial.channels]
-        if "consent" in row.cells and denial.use is Use.OPT_IN:
+        if "consent" in row.cells and not denial.outweighs_consent:
             continue
         line.consent = tuple(each for each in line.consent if each not in denied)
         why = f"“{denial.title}” says “{denial.cell}”" if denial.cell else f"“{denial.title}” is empty"

@@ -229,10 +229,18 @@ def test_a_column_without_a_name_between_others_is_left_out_and_one_behind_them_
 CONSENT_TITLES = [
     "SMS opt in", "opt-in", "OptIn", "sms_consent", "Marketing Consent", "Subscribed", "GDPR", "Accepts Marketing",
     "Email permission", "Newsletter", "OPTIN_TIME", "May we text", "Einwilligung", "Consentement", "consentimiento",
+    "status", "List status", "email status", "SMS Status", "Mailing list status", "Marketing status", "Phone status",
+    "Contact preference", "Marketing", "SMS", "MMS", "Voice", "Texts", "Emails", "Text ok", "OK to text", "SMS allowed",
+    "Receive emails",
+    "Wants calls", "Email marketing", "Contactable", "consented_at", "consent_date",
+    "Opt in date", "SMS opt in status",
 ]  # fmt: skip
 REFUSAL_TITLES = [
     "opt out", "Email Opt Out", "HasOptedOutOfEmail", "Unsubscribed", "unsubscribe", "Do not contact", "DoNotCall",
     "DNC", "No SMS", "Abgemeldet", "Baja", "Désabonné",
+    "Removed", "removed_at", "Date removed", "Complained", "Spam complaint", "Blocked", "Is blocked", "Stop",
+    "Excluded",
+    "Don't call", "No SMS please", "no_email_marketing",
 ]  # fmt: skip
 
 
@@ -246,7 +254,24 @@ def test_a_column_about_consent_that_nobody_mapped_is_pointed_out_and_no_merge_f
 
 
 @pytest.mark.parametrize(
-    "title", ["Subscription plan", "Consultant", "City", "Option", "Doctor", "Stop name"]
+    "title",
+    [
+        "Subscription plan",
+        "Consultant",
+        "City",
+        "Option",
+        "Doctor",
+        "Stop name",
+        "Order status",
+        "Status of order",
+        "Tags",
+        "Notes",
+        "Contact list",
+        "Text 1",
+        "Voice actor",
+        "Marketing manager",
+        "Blocked drain",
+    ],
 )
 def test_other_columns_are_merge_fields(title):
     result = load(f"phone,{title}\n5125550142,yes\n")
@@ -263,7 +288,8 @@ def test_other_columns_are_merge_fields(title):
         *[(title, cell, False) for title in ("Opt out", "Unsubscribed") for cell in ("no", "0", "", "False", "-")],
         *[("Status", cell, True) for cell in ("unsubscribed", "Opted-out", "Do not contact", "STOP", "désabonné")],
         *[("E-Mail-Status ✉", cell, False) for cell in ("unsubscribed", "active")],
-        *[("Status", cell, False) for cell in ("", "no", "active", "subscribed", "complaint", "stops at 9")],
+        *[("Status", cell, False) for cell in ("", "active", "subscribed", "stops at 9")],
+        *[("Status", cell, True) for cell in ("no", "complaint", "User unsubscribed", "recipient complained")],
         ("City", "Blacklisted", True),
         ("Name", "Stop", False),
         ("Email consent", "no", False),
@@ -277,6 +303,141 @@ def test_consent_for_the_whole_file_leaves_out_whom_a_column_speaks_against(titl
     assert counts(result) == (1, 0, 0, 0)
     assert Consent.objects.exists() is not denied
     assert [each.column for each in result.without_consent] == (["consent"] if denied else [])
+
+
+NO_EVERYWHERE = [
+    "unsubscribed", "Unsub", "UNSUBSCRIBE", "Do not contact", "do-not-contact", "DO_NOT_CONTACT", "Don’t contact",
+    "DNC", "D.N.C.", "dnd", "opted out", "Opted-out", "OptedOut", "opt-out", "STOP", "stop all", "Complained",
+    "complaint", "Spam complaint", "Blocked", "removed", "Suppressed", "blacklisted", "Blocklisted", "no marketing",
+    "No consent", "never subscribed", "Non-subscribed", "not opted in", "consent withdrawn", "Please do not contact",
+    "Abgemeldet", "Keine Werbung", "désabonné", "Désabonnée", "désinscrit", "ne pas contacter", "baja", "Dado de baja",
+    "no contactar", "descadastrado", "não contatar", "disiscritto", "uitgeschreven", "wypisany", "отписан", "退订",
+    "配信停止", "수신거부", "VIP; unsubscribed", "vip,unsubscribed", "lead | DNC", '["vip","opted_out"]',
+    "Old / Unsubscribed",
+]  # fmt: skip
+
+
+def quoted(cell):
+    return '"' + cell.replace('"', '""') + '"'
+
+
+@pytest.mark.parametrize("cell", NO_EVERYWHERE)
+@pytest.mark.parametrize("title", ["status", "Segment of customer", "顧客"])
+def test_a_plain_no_in_any_column_withholds_all_consent_and_is_listed(title, cell):
+    result = load(
+        f"phone,{title}\n5125550141,gold\n5125550142,{quoted(cell)}\n",
+        consent=["sms", "email", "voice"],
+        how="Web form",
+    )
+
+    assert counts(result) == (2, 0, 0, 0)
+    assert set(Consent.objects.values_list("contact__addresses__value", flat=True)) == {"+15125550141"}
+    assert [(each.line, each.value) for each in result.without_consent] == [
+        (3, "sms"), (3, "email"), (3, "voice"),
+    ]  # fmt: skip
+    assert f"“{title}” says “{cell}”" in str(result.without_consent[0])
+    assert not Suppression.objects.exists()
+    note = next(each for each in result.notes if "says no on 1 line" in each)
+    assert f"Column 2, “{title}”, says no on 1 line, the first one line 3 (“{cell}”)." in note
+    assert "Suppressions > Add, or ask an administrator" in note
+
+
+@pytest.mark.parametrize("title", ["status", "City", "Tags", "Company", "Notes"])
+@pytest.mark.parametrize(
+    "cell",
+    ["subscribed", "active", "Baja California", "Unstoppable Inc", "Stop & Shop", "not unsubscribed", "never opted out",
+     "VIP", "Bus stop 12", "Blocked drain, Main Street", "Doctor No", "x", "12", ""],
+)  # fmt: skip
+def test_what_does_not_plainly_say_no_leaves_the_consent(title, cell):
+    result = load(f"phone,{title}\n5125550142,{quoted(cell)}\n", consent=["sms"], how="Web form")
+
+    assert result.without_consent == []
+    assert Consent.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("title", "cell", "left"),
+    [
+        ("Remark", "no sms", {"email", "voice"}),
+        ("Flag", "Do not text", {"email", "voice"}),
+        ("Wish", "Do not call", {"sms", "email"}),
+        ("Wish", "do not email or call", {"sms"}),
+        ("Wish", "No calls; no sms", {"email"}),
+        ("Wish", "keine Anrufe", {"sms", "email"}),
+        ("Email status", "complained", {"sms", "voice"}),
+        ("Email status", "bounced", {"sms", "voice"}),
+        ("State of address", "Hard bounce", {"sms", "voice"}),
+        ("SMS status", "unsubscribed", {"email", "voice"}),
+        ("SMS", "no", {"email", "voice"}),
+        ("Text ok", "N", {"email", "voice"}),
+        ("Marketing", "no", set()),
+        ("Removed", "yes", set()),
+        ("SMS status", "do not contact", set()),
+        ("Phone status", "unsubscribed", {"email"}),
+        ("Wish", "Opted out by phone", set()),
+        ("Wish", "Unsubscribed from SMS", {"email", "voice"}),
+        ("Notes", "She opted out by text message, 3 May", set()),
+        ("Notes", "Customer says: no sms please", {"email", "voice"}),
+        ("List status", "pending", set()),
+        ("List status", "", {"sms", "email", "voice"}),
+        ("Opt out", "opted out", set()),
+        ("Unsubscribed", "unsubscribed", set()),
+        ("Opt out", "not opted out", {"sms", "email", "voice"}),
+    ],
+)
+def test_a_no_holds_for_the_channels_that_it_or_its_title_names_else_for_all(title, cell, left):
+    load(f"phone,{title}\n5125550142,{cell}\n", consent=["sms", "email", "voice"], how="Web form")
+
+    assert set(Consent.objects.values_list("channel", flat=True)) == left
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["Spoke to her in May. Do not contact again!", "VIP - unsubscribed 2025-01-02",
+     "Customer opted out by phone on 3/4",
+     "asked to be removed (Sam)", "Says: stop texting me", "Kundin bitte nicht mehr anschreiben",
+     "ne plus contacter svp",
+     "Wants to be removed from all lists", "pidió la dada de baja", "don't contact, moved away"],
+)  # fmt: skip
+@pytest.mark.parametrize("title", ["Notes", "internal_comments", "Tags"])
+def test_in_notes_and_tags_a_no_may_stand_among_other_words(title, cell):
+    result = load(f"phone,{title}\n5125550142,{quoted(cell)}\n", consent=["sms"], how="Web form")
+
+    assert not Consent.objects.exists()
+    assert [each.line for each in result.without_consent] == [2]
+    assert Contact.objects.get().attributes == {title.lower(): cell}
+
+
+def test_a_long_text_of_the_words_of_a_no_is_read_quickly():
+    cell = "do not " + "call text messages text messages " * 500 + "x"
+
+    assert counts(load(f"phone,wish\n5125550142,{cell}\n")) == (1, 0, 0, 0)
+
+
+def test_a_plain_no_holds_beside_a_consent_column_and_lifts_or_ends_no_suppression():
+    record_opt_out(value="+15125550143", channel="sms", how="Replied STOP", evidence="STOP", at=NOW - DAY)
+
+    result = load(
+        "phone,consent,consent_how,Subscribed,status\n"
+        "5125550142,sms,Web form,yes,Unsubscribed\n"
+        "5125550143,,Web form,yes,do not contact\n"
+        "5125550144,sms,Web form,no,inactive\n"
+    )
+
+    assert list(Consent.objects.values_list("contact__addresses__value", flat=True)) == ["+15125550144"]
+    assert "“status”, says no on 2 lines, the first one line 2 (“Unsubscribed”)." in result.notes[-1]
+    assert Suppression.objects.in_force(NOW).count() == 1
+
+
+@pytest.mark.parametrize(
+    "title", ["consented_at", "consent_date", "Consent time", "opt-in date", "Einwilligungsdatum"]
+)
+def test_a_date_of_consent_by_another_name_is_told_the_right_one(title):
+    assert "name it consent_at" in load(f"phone,{title}\n5125550142,2026-01-02\n").notes[0]
+
+
+def test_a_consent_column_that_is_no_date_is_not_told_to_be_one():
+    assert "name it consent_at" not in load("phone,sms consent\n5125550142,yes\n").notes[0]
 
 
 def test_a_consent_column_is_more_exact_than_an_opt_in_but_an_opt_out_holds_beside_it():
