@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 
@@ -30,6 +32,16 @@ class SortedAsShown(ChangeList):
         if self.sortable_by is not None and field_name not in self.sortable_by:
             return None
         return super().get_ordering_field(field_name)
+
+
+class Suggested(AutocompleteSelect):
+    """Suggestions for a relation. What can be no key is shown as no choice; Django's own asks for it and fails."""
+
+    def optgroups(self, name: str, value: Sequence[str], attrs: dict[str, Any] | None = None) -> Any:
+        key = self.field.target_field
+        return super().optgroups(
+            name, [one for one in value if not one or _may_be_kept(key, str(one))], attrs
+        )
 
 
 class Declared(Base):
@@ -56,6 +68,17 @@ class Declared(Base):
         if not _may_be_kept(key, object_id):
             return None
         return super().get_object(request, object_id, from_field or None)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", Suggested(db_field, self.admin_site, using=kwargs.get("using")))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        if not all(_may_be_kept(self.model._meta.pk, one) for one in chosen):
+            raise BadRequest("Something was chosen that is no row.")
+        return super().response_action(request, *args, **kwargs)
 
 
 def _may_be_kept(field: Any, text: str) -> bool:

@@ -272,13 +272,14 @@ class Fuzz:
     def _note_broken(self, page: Page, status: int, request: str) -> None:
         self.outcome.count_broken += 1
         frames = traceback.extract_tb(self._raised.__traceback__) if self._raised else []
-        last = next((one for one in reversed(frames) if "site-packages" not in one.filename), None)
+        ours = [one for one in frames if "site-packages" not in one.filename] or frames
+        place = f" at {ours[-1].filename}:{ours[-1].lineno}" if ours else ""
         where = (
-            f"{type(self._raised).__name__}: {str(self._raised)[:120]} at {last.filename}:{last.lineno}"
-            if last
+            f"{type(self._raised).__name__}: {str(self._raised)[:120]}{place}"
+            if self._raised
             else str(status)
         )
-        key = f"{page.route} {type(self._raised).__name__} {last.lineno if last else status}"
+        key = f"{page.route} {type(self._raised).__name__} {place}"
         self.outcome.broken.setdefault(key, Broken(page.route, where, request))
 
     def _learn(self, page: Page, text: str) -> None:

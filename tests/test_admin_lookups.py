@@ -129,6 +129,43 @@ def test_no_row_has_an_address_that_none_can_have(root, model):
     assert broken == []
 
 
+NO_KEYS = ["AAAA", "", "9" * 40, "9" * 5_000, "0001-01-01", "٣x", "\x00", "1,2", "ß"]
+
+
+@pytest.mark.parametrize("key", NO_KEYS)
+@pytest.mark.parametrize(
+    "path", ["contacts/contactlist", "contacts/suppression", "deliveries/pendingreceipt"]
+)
+def test_an_action_on_what_is_no_row_is_refused(root, path, key):
+    answer = root.post(
+        f"/admin/{path}/", {"action": "delete_selected", "_selected_action": ["1", key], "index": "0"}
+    )
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("key", NO_KEYS)
+def test_a_form_with_a_choice_that_is_no_row_says_so(root, key):
+    list_field = root.post(
+        "/admin/contacts/listmembership/add/", {"contact_list": key, "contact": key, "_popup": "1"}
+    )
+    source = root.post(
+        "/admin/contacts/contact/add/",
+        {"name": "A", "source": key, "addresses-TOTAL_FORMS": "0", "addresses-INITIAL_FORMS": "0"},
+    )
+
+    assert (list_field.status_code, source.status_code) == (200, 200)
+    assert "errorlist" in list_field.content.decode()
+
+
+def test_a_choice_that_was_made_is_shown_again(root):
+    chosen = factories.contact_list(name="Spring fair")
+
+    page = root.post("/admin/contacts/listmembership/add/", {"contact_list": chosen.pk}).content.decode()
+
+    assert "Spring fair" in page
+
+
 def test_a_row_opens_with_an_empty_to_field(root):
     address = factories.phone()
 
