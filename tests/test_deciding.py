@@ -306,8 +306,11 @@ def test_whatever_the_facts_there_is_a_decision_and_no_rule_bends(case):
     assert decided.reason
     assert decided.rule
     assert decided.due_at is None or acts or decided.step == Step.WAIT
-    assert (decided.step == Step.SWITCH) == bool(decided.switch_to)
-    if decided.step == Step.SWITCH:
+    by_hand = decided.rule == "other-channel"  # the playbook names none: a person chooses
+    assert (decided.step == Step.SWITCH and not by_hand) == bool(decided.switch_to)
+    if by_hand:
+        assert (decided.step, decided.due_at, decided.queue) == (Step.SWITCH, None, Queue.SWITCH)
+    elif decided.step == Step.SWITCH:
         assert decided.due_at is not None
         assert decided.switch_to in known.alternatives
     if decided.step == Step.WAIT and decided.due_at is not None:
