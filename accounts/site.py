@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -18,6 +19,8 @@ from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import models
 from django.http import HttpRequest, HttpResponse
+
+LONGEST_TERM = 254  # nothing that is searched for is longer, and SQLite compares no pattern of 50,000 bytes
 
 if TYPE_CHECKING:
     Base = admin.ModelAdmin
@@ -42,6 +45,19 @@ class Suggested(AutocompleteSelect):
         return super().optgroups(
             name, [one for one in value if not one or _may_be_kept(key, str(one))], attrs
         )
+
+
+class Chosen(forms.ModelMultipleChoiceField):
+    """Several rows. What can be no row's key is an error of its own; SQLite fails on a number that is too large."""
+
+    def clean(self, value: Any) -> Any:
+        key = self.queryset.model._meta.pk  # type: ignore[union-attr]
+        for one in value if isinstance(value, list | tuple) else ():
+            if not _may_be_kept(key, str(one)):
+                raise ValidationError(
+                    self.error_messages["invalid_pk_value"], "invalid_pk_value", {"pk": one}
+                )
+        return super().clean(value)
 
 
 class Declared(Base):
@@ -73,6 +89,12 @@ class Declared(Base):
         if db_field.name in self.get_autocomplete_fields(request):
             kwargs.setdefault("widget", Suggested(db_field, self.admin_site, using=kwargs.get("using")))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().formfield_for_manytomany(db_field, request, **{"form_class": Chosen, **kwargs})
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        return super().get_search_results(request, queryset, search_term[:LONGEST_TERM])
 
     def response_action(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)

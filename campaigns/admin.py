@@ -15,7 +15,8 @@ from django.shortcuts import redirect
 from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
 from campaigns.playbook_form import PlaybookForm
 from campaigns.senders import sender_value
-from contacts.admin import Large, ReadOnly
+from contacts.admin import FewForms, Large, ReadOnly
+from contacts.channels import Channel
 from contacts.emails import NotAnEmail
 from contacts.phones import NotAPhone
 from contacts.slugs import free_slug
@@ -90,8 +91,9 @@ class PlaybookAdmin(admin.ModelAdmin):
         super().save_model(request, obj, form, change)
 
 
-class ContentInline(admin.StackedInline):
+class ContentInline(FewForms, admin.StackedInline):
     model = Content
+    max_num = len(Channel)
     readonly_fields = ("version",)
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
 

@@ -196,7 +196,16 @@ class AddressForm(ZonedForm):
         return super().save(commit)
 
 
-class AddressInline(Masking, admin.TabularInline):
+class FewForms:
+    """As many forms as there are ever rows. Django makes two thousand for whoever asks: half a minute's work."""
+
+    max_num: int | None = 50
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        return super().get_formset(request, obj, absolute_max=self.max_num, **kwargs)  # type: ignore[misc]
+
+
+class AddressInline(Masking, FewForms, admin.TabularInline):
     model = Address
     form = AddressForm
     extra = 0

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 from django.contrib import admin
 from django.contrib.admin.sites import site
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.site import Declared, SortedAsShown
+from contacts.channels import Channel
 from contacts.models import Address, Contact
 from tests import factories
 
@@ -156,6 +158,33 @@ def test_a_form_with_a_choice_that_is_no_row_says_so(root, key):
 
     assert (list_field.status_code, source.status_code) == (200, 200)
     assert "errorlist" in list_field.content.decode()
+
+
+@pytest.mark.parametrize("key", [one for one in NO_KEYS if one] + [str(2**63), str(-(2**63) - 1)])
+def test_several_choices_of_which_one_is_no_row_are_refused(root, key):
+    role = root.post("/admin/auth/group/add/", {"name": "Role", "permissions": ["1", key]})
+    draft = root.post("/admin/campaigns/campaign/add/", {"name": "A", "lists": [key]})
+
+    assert (role.status_code, draft.status_code) == (200, 200)
+    assert not Group.objects.filter(name="Role").exists()
+
+
+@pytest.mark.parametrize(
+    "path", ["campaigns/campaign", "contacts/contactlist", "accounts/user", "contacts/contact"]
+)
+def test_a_search_for_a_book_is_answered(root, path):
+    assert root.get(f"/admin/{path}/", {"q": "a" * 70_000}).status_code == 200
+
+
+@pytest.mark.parametrize(("path", "prefix", "most"), [
+    ("campaigns/campaign", "contents", len(Channel)), ("contacts/contact", "addresses", 50),
+])  # fmt: skip
+@pytest.mark.parametrize("asked", ["2000", "9" * 40])
+def test_nobody_can_ask_for_thousands_of_forms(root, path, prefix, most, asked):
+    page = root.post(f"/admin/{path}/add/", {f"{prefix}-TOTAL_FORMS": asked, f"{prefix}-INITIAL_FORMS": "0"})
+
+    assert page.status_code == 200
+    assert page.content.decode().count(f'id="{prefix}-') <= most + 3  # the group, its end, and one to copy
 
 
 def test_a_choice_that_was_made_is_shown_again(root):
