@@ -387,8 +387,7 @@ class SuppressionAdmin(Masking, Large):
         "contact",
         "channels",
         "reason",
-        "origin",
-        "created_by",
+        "by",
         "why",
         "state",
         "since",
@@ -432,9 +431,15 @@ class SuppressionAdmin(Masking, Large):
         return suppression.get_channel_display() or "All channels"
 
     @admin.display
+    def by(self, suppression: Suppression) -> str:
+        """Whose wish it is, and the colleague who entered it."""
+        colleague = suppression.created_by
+        return f"{suppression.get_origin_display()}{f', {colleague.display_name}' if colleague else ''}"
+
+    @admin.display
     def why(self, suppression: Suppression) -> str:
         """In the words of whoever entered it, without addresses: a list is seen over the shoulder."""
-        return Truncator(concealed(suppression.evidence)).chars(80)
+        return Truncator(concealed(suppression.evidence)).chars(50)
 
     @admin.display
     def state(self, suppression: Suppression) -> str:

@@ -447,7 +447,7 @@ def test_whoever_may_not_see_addresses_can_still_search_by_one(client, address, 
 
 
 @pytest.mark.parametrize("model", ["contact", "listmembership", "suppression", "consent", "note"])
-@pytest.mark.parametrize(("typed", "rows"), [("crm-17", 1), ("crm-1", 0), ("CRM-17", 0)])
+@pytest.mark.parametrize(("typed", "rows"), [("crm-17", 1), ("crm-1", 0), ("CRM-17", 1)])
 def test_rows_of_a_contact_are_found_by_their_whole_external_id(client, administrator, model, typed, rows):
     contact = factories.contact(external_id="crm-17", lists=[factories.contact_list()])
     Consent.objects.create(contact=contact, channel="sms", opted_in=True, how="Form")
@@ -508,4 +508,4 @@ def test_the_list_of_suppressions_says_who_entered_each_and_why(client, administ
     assert "Called us from" in page
     assert "555 0199" not in page
     assert "Wrote a letter" in page
-    assert page.count(f">{administrator}<") >= 2
+    assert page.count(f", {administrator.display_name}</td>") == 2

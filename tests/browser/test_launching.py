@@ -52,7 +52,7 @@ def expand_all() -> None:
 def test_a_campaign_is_launched_paused_resumed_and_canceled(hand: Hand) -> None:
     hand.page.goto(f"/campaigns/{world.DRAFT}/")
 
-    hand.press("Launch to 130 contacts")
+    hand.press("Launch to ")
     hand.press("Launch now")
 
     hand.reads("is being prepared and starts by itself", "Preparing the audience")
@@ -80,7 +80,7 @@ def test_a_campaign_is_scheduled_paused_resumed_and_canceled(hand: Hand) -> None
     hand.page.goto(f"/campaigns/{world.DRAFT}/")
     when = "20 Nov, 18:20 (Europe/Madrid)"
 
-    hand.press("Schedule for 130 contacts")
+    hand.press("Schedule for ")
     hand.reads(f"Nothing leaves before {when}")
     hand.press("Schedule")
 
@@ -89,7 +89,7 @@ def test_a_campaign_is_scheduled_paused_resumed_and_canceled(hand: Hand) -> None
     hand.page.goto(f"/campaigns/{world.DRAFT}/")
     hand.reads(f"Scheduled for {when}", "Nothing has left yet", f"Leaves on {when}")
     hand.press("Pause")
-    hand.reads("Paused", f"Scheduled for {when}", "It waits until the campaign is resumed.")
+    hand.reads("Paused", f"was scheduled for {when}", "It waits until the campaign is resumed.")
     hand.press("Resume")
     hand.reads(f"is scheduled for {when}")
     hand.press("More")
@@ -101,9 +101,9 @@ def test_a_campaign_is_scheduled_paused_resumed_and_canceled(hand: Hand) -> None
 def test_a_confirmation_needs_no_script_and_gives_the_focus_back(enter: Callable[..., Page]) -> None:
     page = enter("marketer", java_script_enabled=False)
     page.goto(f"/campaigns/{world.DRAFT}/")
-    page.get_by_role("button", name="Launch to 130 contacts").click()
+    page.get_by_role("button", name="Launch to ").click()
     page.get_by_role("button", name="Not now").click()
-    page.get_by_role("button", name="Launch to 130 contacts").click()
+    page.get_by_role("button", name="Launch to ").click()
     page.get_by_role("button", name="Launch now").click()
     expect(page.locator("body")).to_contain_text("is being prepared")
 

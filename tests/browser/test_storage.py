@@ -53,6 +53,7 @@ def test_the_cookies_hold_no_more_than_a_session_and_a_token(enter: Callable[...
 
     cookies = {cookie["name"]: cookie for cookie in page.context.cookies()}
 
-    assert set(cookies) <= {"sessionid", "csrftoken", "messages"}
+    # `tz` is the zone of the reader's clock, `was` a sealed note of who was logged in here.
+    assert set(cookies) <= {"sessionid", "csrftoken", "messages", "tz", "was"}
     assert cookies["sessionid"]["httpOnly"]
     assert cookies["sessionid"]["sameSite"] == "Lax"
