@@ -130,6 +130,10 @@ class Round:
         for step in path:
             if not self.press(name, step, judged=False):
                 return None
+        for _ in range(MOMENTS):  # what is on its way out has other classes, and so another name
+            if self.page.evaluate(AT_REST):
+                break
+            self.page.wait_for_timeout(50)
         return self.buttons()
 
     def buttons(self) -> list[Button]:
