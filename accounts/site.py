@@ -19,6 +19,9 @@ from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import models
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+
+from accounts.zones import zone_words
 
 LONGEST_TERM = 254  # nothing that is searched for is longer, and SQLite compares no pattern of 50,000 bytes
 
@@ -85,6 +88,12 @@ class Declared(Base):
             return None
         return super().get_object(request, object_id, from_field or None)
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        made = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if isinstance(made, forms.SplitDateTimeField):
+            _name_the_zone(made, f"id_{db_field.name}_zone")
+        return made
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name in self.get_autocomplete_fields(request):
             kwargs.setdefault("widget", Suggested(db_field, self.admin_site, using=kwargs.get("using")))
@@ -101,6 +110,16 @@ class Declared(Base):
         if not all(_may_be_kept(self.model._meta.pk, one) for one in chosen):
             raise BadRequest("Something was chosen that is no row.")
         return super().response_action(request, *args, **kwargs)
+
+
+def _name_the_zone(made: forms.SplitDateTimeField, described_by: str) -> None:
+    """Say at a field for a time which zone it is read in, and to whom cannot see what stands below it.
+
+    Django gives the help of a field of two boxes no id, and so ties neither of them to it.
+    """
+    says = f"{made.help_text} Date and time in {zone_words()}.".strip()
+    made.help_text = format_html('<span id="{}">{}</span>', described_by, says)
+    made.widget.attrs["aria-describedby"] = described_by
 
 
 def _may_be_kept(field: Any, text: str) -> bool:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from django.utils import timezone
 from django.utils.formats import date_format
 
+from accounts.zones import zone_words
 from contacts.gate import REASONS, Reason
 
 WORDS = Path(__file__).resolve().parent / "words.csv"
@@ -82,11 +83,6 @@ def zoned(value: datetime) -> str:
     """A time in full for a sentence, in the current time zone: "17 Nov, 09:00 (Europe/Madrid)"."""
     local = timezone.localtime(value)
     return f"{date_words(local)}, {local:%H:%M} ({zone_words()})"
-
-
-def zone_words() -> str:
-    """The current time zone by its name in the IANA database."""
-    return str(timezone.get_current_timezone()).replace("_", " ")
 
 
 def date_words(local: datetime) -> str:

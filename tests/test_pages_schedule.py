@@ -189,6 +189,31 @@ def test_a_form_is_read_in_the_zone_it_was_shown_in_whatever_the_browser_says_by
     assert draft.starts_at == START
 
 
+@pytest.mark.parametrize("zone", ["Europe/Madrid", "America/New_York", ""])
+@pytest.mark.parametrize(
+    ("address", "field"),
+    [
+        ("admin:campaigns_campaign_add", "starts_at"),
+        ("admin:campaigns_campaign_add", "relevant_until"),
+        ("admin:contacts_suppression_add", "expires_at"),
+    ],
+)
+def test_a_field_for_a_time_names_the_readers_zone_to_whom_cannot_see_it(
+    login, make_user, address, field, zone
+):
+    client = login(user=make_user("admin", is_staff=True))
+    client.cookies["tz"] = zone
+
+    page = client.get(reverse(address)).content.decode()
+
+    says = re.search(rf'<span id="id_{field}_zone">([^<]*)</span>', page)
+    assert says
+    assert says[1].endswith(f"Date and time in {zone.replace('_', ' ') or 'UTC'}.")
+    for box in re.findall(rf'<input[^>]*name="{field}_[01]"[^>]*>', page):
+        assert f'aria-describedby="id_{field}_zone"' in box
+    assert len(re.findall(rf'aria-describedby="id_{field}_zone"', page)) == 2
+
+
 @pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../../etc/passwd", "UTC\0"])
 def test_a_form_that_names_no_zone_is_read_in_that_of_the_browser(rf, zone):
     request = rf.post("/", {"_zone": zone})

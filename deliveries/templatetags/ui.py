@@ -12,12 +12,13 @@ from django.utils.formats import date_format
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from accounts.zones import zone_words
 from campaigns.media import is_web_address
 from contacts.channels import Channel
 from deliveries.reporting.icons import ICONS
 from deliveries.reporting.rounding import percent_of
 from deliveries.statuses import BUCKETS, Disposition
-from deliveries.wording import date_words, zone_words, zoned
+from deliveries.wording import date_words, zoned
 
 register = template.Library()
 
