@@ -29,11 +29,11 @@ ASK_AGAIN = timedelta(minutes=5)
 
 class Reason(models.TextChoices):
     NO_ADDRESS = "no_address", "No address"
+    OPTED_OUT = "opted_out", "Opted out"
     NEEDS_CORRECTION = "needs_correction", "Needs correction"
     INVALID_ADDRESS = "invalid_address", "Invalid address"
     NOT_IN_SERVICE = "not_in_service", "Not in service"
     WRONG_LINE = "wrong_line", "Wrong line type"
-    OPTED_OUT = "opted_out", "Opted out"
     SUPPRESSED = "suppressed", "Suppressed"
     NO_CONSENT = "no_consent", "No consent"
     HARD_FAILS = "hard_fails", "Failed too often"
@@ -172,7 +172,11 @@ def line_detail(line: str, channel: str) -> str:
 
 def _opted_out(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
     theirs = [each for each in facts.suppressions if each.origin == Suppression.Origin.RECIPIENT]
-    return Objection(_said(theirs[0])) if theirs else None
+    if theirs:
+        return Objection(_said(theirs[0]))
+    if facts.consent is None or facts.consent.opted_in:
+        return None
+    return Objection(f"opted out of {Channel(ask.channel).label} on {_day(facts.consent.at)}")
 
 
 def _suppressed(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
@@ -180,12 +184,7 @@ def _suppressed(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
 
 
 def _no_consent(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
-    label = Channel(ask.channel).label
-    if facts.consent is None:
-        return Objection(f"never opted in to {label}")
-    if not facts.consent.opted_in:
-        return Objection(f"opted out of {label} on {_day(facts.consent.at)}")
-    return None
+    return Objection(f"never opted in to {Channel(ask.channel).label}") if facts.consent is None else None
 
 
 def _hard_fails(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
@@ -250,14 +249,15 @@ def _quiet_hours(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
     return Objection(f"{clocks(now, zones)}; opens {opens.astimezone(first):%H:%M}{where}", opens)
 
 
-# Whatever stops a message comes before what merely holds it: nothing waits for hours only to be stopped then.
+# Whatever stops a message comes before what merely holds it: nothing waits for hours only to be stopped then. What the
+# person asked for comes before what is wrong with an address: nobody need correct it, for it would lift nothing.
 REASONS: dict[Reason, Rule] = {
     Reason.NO_ADDRESS: Rule("there is no address for this channel", False, _no_address),
+    Reason.OPTED_OUT: Rule("the person opted out", False, _opted_out),
     Reason.NEEDS_CORRECTION: Rule("the address waits to be corrected", False, _needs_correction),
     Reason.INVALID_ADDRESS: Rule("the address is known to be invalid", False, _invalid_address),
     Reason.NOT_IN_SERVICE: Rule("the number is not in service", False, _not_in_service),
     Reason.WRONG_LINE: Rule("the number cannot take this channel", False, _wrong_line),
-    Reason.OPTED_OUT: Rule("the person opted out", False, _opted_out),
     Reason.SUPPRESSED: Rule("the address or the contact is suppressed", False, _suppressed),
     Reason.NO_CONSENT: Rule("there is no consent for this channel", False, _no_consent),
     Reason.HARD_FAILS: Rule("the address failed permanently too often in a row", False, _hard_fails),

@@ -212,7 +212,7 @@ def test_the_latest_word_counts_whatever_order_it_was_written_in(address):
     opt_in(address, opted_in=False, at=NOW - timedelta(hours=1))
     opt_in(address, opted_in=True, at=NOW - 2 * DAY)
 
-    assert verdict(ask_for(address)) == Verdict(False, "no_consent", None, "opted out of SMS on 4 Mar 2026")
+    assert verdict(ask_for(address)) == Verdict(False, "opted_out", None, "opted out of SMS on 4 Mar 2026")
 
 
 def test_of_two_words_at_one_moment_the_one_written_last_counts(address):
@@ -228,7 +228,31 @@ def test_consent_for_sms_covers_mms_unless_mms_has_its_own(address):
     refused = verdict(ask_for(address, Channel.MMS))
 
     assert covered.allowed
-    assert refused.reason == "no_consent"
+    assert refused.reason == "opted_out"
+
+
+@pytest.mark.parametrize("by", ["suppression", "consent"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"validity": "invalid"}, {"validity": "needs_correction"}, {"line_type": "landline"}, {"closed": "number"},
+        {"closed": "texting"}, {"hard_fails": 5}, {"suppressed": True},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_an_opt_out_is_the_reason_whatever_else_is_wrong(address, by, fault):
+    if by == "consent":
+        opt_in(address, opted_in=False)
+    else:
+        block(value=address.value, reason="stop", origin="recipient")
+    if "suppressed" in fault:
+        block(contact=address.contact)
+    elif {"closed", "hard_fails"} & fault.keys():
+        AddressHealth.objects.create(address=address, channel="sms", **fault)
+    else:
+        Address.objects.filter(pk=address.pk).update(**fault)
+
+    assert verdict(ask_for(address)).reason == "opted_out"
 
 
 @pytest.mark.parametrize("channel", ["voice", "rvm"])

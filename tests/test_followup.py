@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from campaigns.models import Campaign, Playbook, Recipient
 from contacts.consenting import record_opt_out
 from contacts.correcting import correct
-from contacts.models import Address, AddressHealth, Suppression
+from contacts.models import Address, AddressHealth, Consent, Suppression
 from contacts.suppressing import release, suppress
 from deliveries.deciding import followup as subject
 from deliveries.deciding.decide import HISTORY
@@ -344,15 +344,25 @@ def test_a_switch_that_left_before_the_first_message_landed_stays_as_overlap(fir
     assert agree()
 
 
-@pytest.mark.parametrize("reason", ["opted_out", "no_consent", "needs_correction"])
+@pytest.mark.parametrize(
+    ("happens", "reason"),
+    [
+        ("replied STOP", "opted_out"),
+        ("no longer agrees", "opted_out"),
+        ("never agreed", "no_consent"),
+        ("marked", "needs_correction"),
+    ],
+)
 def test_a_recipient_whose_only_message_the_gate_withdrew_is_skipped_for_that_reason(
-    campaign, account, reason, now
+    campaign, account, happens, reason, now
 ):
     message = waiting(campaign, account, now, person("sms", "email", at=now))
-    if reason == "opted_out":
+    if happens == "replied STOP":
         record_opt_out(value=message.address.value, channel="sms", how="Reply", evidence="STOP", at=now)
-    elif reason == "no_consent":
+    elif happens == "no longer agrees":
         consent(message.contact, "sms", at=now, opted_in=False)
+    elif happens == "never agreed":
+        Consent.objects.filter(contact=message.contact).delete()
     else:
         Address.objects.filter(pk=message.address_id).update(validity="needs_correction")
 

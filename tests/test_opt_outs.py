@@ -589,8 +589,8 @@ def test_a_yes_of_others_lifts_no_no_of_the_person(origin, no_comes_first, later
     for one in (no, yes) if no_comes_first else (yes, no):
         said(phone, **one)
 
-    assert verdict(phone) == "no_consent"
-    assert skipped(phone) == "no_consent"
+    assert verdict(phone) == "opted_out"
+    assert skipped(phone) == "opted_out"
 
 
 def test_their_own_yes_after_it_lifts_it():
@@ -683,7 +683,7 @@ def test_a_yes_with_its_proof_lifts_what_they_had_asked_for(client, asked):
 
     later = NOW + 72 * HOUR
     assert verdict(ada, "sms", later) == ""
-    assert verdict(ada, "mms", later) == "no_consent"
+    assert verdict(ada, "mms", later) == "opted_out"
     assert (verdict(ada, "voice", later) == "") is (asked != "whole contact")
 
 
@@ -730,7 +730,7 @@ def test_an_import_gives_no_consent_to_pictures_after_a_no_to_texts():
     )
 
     assert (result.consents, len(result.without_consent)) == (0, 1)
-    assert verdict(phone, "mms") == "no_consent"
+    assert verdict(phone, "mms") == "opted_out"
 
 
 def test_on_the_way_back_one_of_those_who_share_a_reply_keeps_it(now):

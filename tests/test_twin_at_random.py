@@ -57,7 +57,7 @@ def test_whoever_is_on_the_list_is_judged_as_the_gate_judges_them(channel, now):
     assert reasons(campaign) == verdicts(campaign, now)
     found = Counter(reasons(campaign).values())
     assert found["opted_out"] + found["suppressed"]
-    assert {"", "no_address", "no_consent"} <= found.keys()
+    assert {"", "no_address", "no_consent", "opted_out"} <= found.keys()
 
 
 def some_addresses(draw: random.Random, contact: Contact):

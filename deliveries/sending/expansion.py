@@ -34,6 +34,14 @@ class CannotSend(Exception):
     """The campaign has no content or no active account for its channel; the text says which."""
 
 
+# What stands between an opt-out and the want of a consent in the gate's order. Said twice in AUDIENCE, so that consent
+# is looked up once for each.
+FAULTS = """WHEN a.validity = 'needs_correction' OR h.marked_at IS NOT NULL THEN '{needs_correction}'
+    WHEN a.validity = 'invalid' THEN '{invalid_address}'
+    WHEN h.closed = 'number' THEN '{not_in_service}'
+    WHEN h.closed <> '' OR a.line_type IN ({lines}) THEN '{wrong_line}'
+    WHEN by_address.match_key IS NOT NULL OR by_contact.contact_id IS NOT NULL THEN '{suppressed}'"""
+
 # The contacts of this chunk with their preferred address and the first reason that stops them, in the gate's order.
 # The range of the chunk is said of every table, so that each is read in one sweep instead of row by row; the ids
 # rise with the contacts', so that the indexes filled afterwards grow at one end.
@@ -44,15 +52,11 @@ SELECT {recipient_id} AS recipient_id, {message_id} AS message_id, c.id AS conta
   CASE WHEN h.closed <> '' THEN h.closed_why WHEN a.line_type IN ({lines}) THEN a.line_type ELSE '' END AS detail,
   CASE
     WHEN a.id IS NULL THEN '{no_address}'
-    WHEN a.validity = 'needs_correction' OR h.marked_at IS NOT NULL THEN '{needs_correction}'
-    WHEN a.validity = 'invalid' THEN '{invalid_address}'
-    WHEN h.closed = 'number' THEN '{not_in_service}'
-    WHEN h.closed <> '' OR a.line_type IN ({lines}) THEN '{wrong_line}'
     WHEN coalesce(by_address.asked, 0) + coalesce(by_contact.asked, 0) > 0 THEN '{opted_out}'
-    WHEN by_address.match_key IS NOT NULL OR by_contact.contact_id IS NOT NULL THEN '{suppressed}'
-    WHEN NOT coalesce({consent}, {no}) THEN '{no_consent}'
-    WHEN h.hard_fails >= %(strikes)s THEN '{hard_fails}'
-    ELSE '' END AS reason
+    ELSE CASE coalesce({consent}, NULL)
+      WHEN {no} THEN '{opted_out}'
+      WHEN {yes} THEN CASE {faults} WHEN h.hard_fails >= %(strikes)s THEN '{hard_fails}' ELSE '' END
+      ELSE CASE {faults} ELSE '{no_consent}' END END END AS reason
 FROM (SELECT DISTINCT contact_id FROM contacts_listmembership
       WHERE contact_list_id IN ({lists}) AND contact_id > %(low)s AND contact_id <= %(high)s) who
 JOIN contacts_contact c ON c.id = who.contact_id AND c.id > %(low)s AND c.id <= %(high)s
@@ -66,7 +70,7 @@ LEFT JOIN contacts_addresshealth h ON h.address_id = a.id AND h.channel = %(chan
 WHERE NOT EXISTS (SELECT 1 FROM campaigns_recipient r WHERE r.campaign_id = %(campaign)s AND r.contact_id = c.id
                     AND r.contact_id > %(low)s AND r.contact_id <= %(high)s)
 ORDER BY c.id
-"""
+""".replace("{faults}", FAULTS)
 
 # The word that holds on the channel, in the order of `Consent.objects.in_order`; for MMS that on SMS counts where there
 # is none of its own.
@@ -272,12 +276,13 @@ def _audience(campaign: Campaign, *, recipient_id: str, message_id: str) -> str:
         of_number=OF_NUMBER,
         consent=consent,
         no="false" if connection.vendor == "postgresql" else "0",
+        yes=_true(),
         **{name: Reason[name.upper()].value for name in GATE_REASONS},
     )
 
 
 GATE_REASONS = (
-    "no_address", "needs_correction", "invalid_address", "not_in_service", "wrong_line", "opted_out", "suppressed",
+    "no_address", "opted_out", "needs_correction", "invalid_address", "not_in_service", "wrong_line", "suppressed",
     "no_consent", "hard_fails",
 )  # fmt: skip
 
