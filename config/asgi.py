@@ -19,7 +19,7 @@ django = get_wsgi_application()
 
 from config.buffering import Buffered, Limits, Pieces, Receive, Scope, Send  # noqa: E402
 from config.monitoring import Monitors  # noqa: E402 - its checks need Django set up
-from config.peers import caller  # noqa: E402
+from config.peers import caller, trusted_headers  # noqa: E402
 from deliveries.receiving import receiver  # noqa: E402 - its models need Django set up
 
 
@@ -55,10 +55,13 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def seen_past_proxies(scope: Scope) -> Scope:
-    """With the caller itself as the client, for the receiver and the pages alike. No port: a proxy tells none."""
-    if settings.TRUSTED_PROXIES and scope.get("client"):
-        peer = caller(scope["client"][0], scope["headers"], settings.TRUSTED_PROXIES, settings.PROXY_HEADER)
-        scope["client"] = (peer, 0)
+    """With the caller itself as the client, and the scheme only in a trusted proxy's words, for the receiver and the
+    pages alike. No port: a proxy tells none."""
+    trusted, client = settings.TRUSTED_PROXIES, scope.get("client")
+    if settings.BEHIND_PROXY:
+        scope["headers"] = trusted_headers(client[0] if client else "", scope["headers"], trusted)
+    if trusted and client:
+        scope["client"] = (caller(client[0], scope["headers"], trusted, settings.PROXY_HEADER), 0)
     return scope
 
 

@@ -1,4 +1,4 @@
-"""Who calls: the address of the caller, seen past the proxies that are ours.
+"""Who calls, and whether by https: what the proxies that are ours say, and nobody else.
 
 A proxy puts the address it was called from behind those it received. So the list is read from its end, and only as far
 as the ones who wrote it are proxies of ours: whatever stands before that, anybody can have written.
@@ -14,6 +14,7 @@ Network = IPv4Network | IPv6Network
 Headers = Iterable[tuple[bytes, bytes]]
 
 X_FORWARDED_FOR, FORWARDED = "X-Forwarded-For", "Forwarded"
+X_FORWARDED_PROTO = b"x-forwarded-proto"
 TOKEN = re.compile(r'[^,;"]+|[,;]|"(?:[^"\\]|\\.)*"')
 LONGEST = 8_192  # characters of the header; nobody has so many proxies
 WITH_PORT = re.compile(r"\[([^\]]*)\](?::\w+)?|([\d.]+):\w+")
@@ -35,6 +36,14 @@ def caller(peer: str, headers: Headers, trusted: Sequence[Network], header: str)
         if not is_trusted(found, trusted):
             break
     return str(found)
+
+
+def trusted_headers(peer: str, headers: Headers, trusted: Sequence[Network]) -> list[tuple[bytes, bytes]]:
+    """The headers, without the one that says by which scheme we were called where no proxy of ours wrote it."""
+    found = read_address(peer)
+    if found is not None and is_trusted(found, trusted):
+        return list(headers)
+    return [(name, value) for name, value in headers if name.lower() != X_FORWARDED_PROTO]
 
 
 def is_trusted(address: IPv4Address | IPv6Address, trusted: Sequence[Network]) -> bool:

@@ -198,8 +198,13 @@ SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION and HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION and HTTPS
 BEHIND_PROXY = env.flag("BEHIND_PROXY", default=False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
-# Whose word counts on who the caller is (config/peers.py), and in which of the two headers they give it.
+# Whose word counts on who the caller is and by which scheme it called (config/peers.py), and in which of the two
+# headers they name the caller.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", "127.0.0.0/8,::1" if BEHIND_PROXY else "")
+if BEHIND_PROXY and not TRUSTED_PROXIES:
+    raise env.refuse(
+        "TRUSTED_PROXIES", "none", "the addresses of the proxy that BEHIND_PROXY=1 speaks of", "10.0.0.5"
+    )
 PROXY_HEADER = env.choice("PROXY_HEADER", X_FORWARDED_FOR, (X_FORWARDED_FOR, FORWARDED))
 
 # ---- What operators tune ---------------------------------------------------------------------------------

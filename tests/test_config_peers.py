@@ -1,4 +1,4 @@
-"""Who calls, seen past our own proxies."""
+"""Who calls, and by which scheme, seen past our own proxies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from config.peers import caller
+from config.peers import caller, trusted_headers
 
 OURS = [ip_network("127.0.0.0/8"), ip_network("10.0.0.0/8"), ip_network("2001:db8:aaaa::/48")]
 X, F = "X-Forwarded-For", "Forwarded"
@@ -118,3 +118,24 @@ def test_a_header_of_any_length_is_read_at_once(written, header):
     caller("127.0.0.1", [(header.lower().encode(), written.encode())], OURS, header)
 
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    ("peer", "believed"),
+    [
+        ("127.0.0.1", True),
+        ("10.0.0.7", True),
+        ("::ffff:10.0.0.7", True),
+        ("2001:db8:aaaa::1", True),
+        ("198.51.100.9", False),
+        ("", False),
+        ("/run/socket", False),
+    ],
+)
+@pytest.mark.parametrize("name", [b"x-forwarded-proto", b"X-Forwarded-Proto"])
+def test_only_a_proxy_of_ours_says_by_which_scheme_we_were_called(peer, believed, name):
+    given = [(b"host", b"x"), (name, b"https"), (b"x-forwarded-for", b"127.0.0.1")]
+
+    kept = trusted_headers(peer, given, OURS)
+
+    assert kept == (given if believed else [given[0], given[2]])

@@ -109,16 +109,29 @@ def test_bytes_that_are_no_text_in_a_query_are_no_error(start):
     assert "Traceback" not in web.output
 
 
+BEHIND_A_PROXY = {
+    "WAYBILL_ENV": "production",
+    "SECRET_KEY": "a-secret-of-its-own-with-more-than-32-characters",
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "PUBLIC_URL": "https://waybill.example.com",
+    "BEHIND_PROXY": "1",
+}
+
+
+@pytest.mark.once
+def test_whoever_is_no_proxy_of_ours_is_not_believed_to_call_by_https(start):
+    web = start("web", **BEHIND_A_PROXY, TRUSTED_PROXIES="192.0.2.1")
+    web.wait_for(web.answers)
+
+    forged = web.get("/contacts/", headers={"X-Forwarded-Proto": "https"})
+
+    assert forged.headers["location"] == f"https://127.0.0.1:{web.port}/contacts/"
+    assert "strict-transport-security" not in forged.headers
+
+
 @pytest.mark.once
 def test_a_header_with_an_underscore_does_not_pass_for_the_proxys(start):
-    production = {
-        "WAYBILL_ENV": "production",
-        "SECRET_KEY": "a-secret-of-its-own-with-more-than-32-characters",
-        "ALLOWED_HOSTS": "127.0.0.1",
-        "PUBLIC_URL": "https://waybill.example.com",
-        "BEHIND_PROXY": "1",
-    }
-    web = start("web", **production)
+    web = start("web", **BEHIND_A_PROXY)
     web.wait_for(web.answers)
 
     forged = web.get("/contacts/", headers={"X_Forwarded_Proto": "https"})

@@ -215,7 +215,7 @@ def test_flags_are_plain_words(monkeypatch, word, meant):
     [
         ({}, "[]"),
         ({"BEHIND_PROXY": "1"}, "['127.0.0.0/8', '::1/128']"),
-        ({"BEHIND_PROXY": "1", "TRUSTED_PROXIES": "none"}, "[]"),
+        ({"TRUSTED_PROXIES": "none"}, "[]"),
         (
             {"BEHIND_PROXY": "1", "TRUSTED_PROXIES": "10.0.0.5, 192.168.7.1/24"},
             "['10.0.0.5/32', '192.168.7.0/24']",
@@ -228,6 +228,13 @@ def test_behind_a_proxy_the_one_on_this_machine_is_believed_unless_others_are_na
     done = load(tmp_path, "[str(one) for one in settings.TRUSTED_PROXIES]", **environment)
 
     assert done.stdout.strip() == trusted, done.stderr
+
+
+def test_a_proxy_that_nobody_may_believe_is_refused_at_the_start(tmp_path):
+    done = load(tmp_path, BEHIND_PROXY="1", TRUSTED_PROXIES="none")
+
+    assert done.returncode != 0
+    assert "ImproperlyConfigured: TRUSTED_PROXIES='none' is not valid" in done.stderr
 
 
 def test_words_drop_blanks(monkeypatch):
