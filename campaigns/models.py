@@ -106,6 +106,10 @@ class CampaignQuerySet(models.QuerySet):
     def sending(self) -> CampaignQuerySet:
         return self.filter(state__in=[Campaign.State.LAUNCHING, Campaign.State.SENDING])
 
+    def not_begun(self, now: datetime) -> CampaignQuerySet:
+        """Those of which `has_begun` says no."""
+        return self.filter(Q(starts_at__gt=now) | Q(launched_at__gt=now))
+
 
 # Contacts that are asked for their merge fields: of a million it would take seconds, for a page.
 ASKED = 50_000

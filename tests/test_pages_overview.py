@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from deliveries.models import Account, CodeAlarm, Heartbeat, PendingReceipt
+from deliveries.models import Account, CarrierTally, CodeAlarm, Heartbeat, PendingReceipt
 from tests import factories, reporting_rows
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +53,33 @@ def test_campaigns_that_want_attention_are_those_of_the_chosen_period(marketer):
     }
 
 
+@pytest.mark.parametrize(
+    ("left", "withdrawn", "whole", "words"),
+    [
+        (0, 0, True, "Canceled before anything was sent"),
+        (0, 3, True, "Canceled before anything left: 3 messages withdrawn"),
+        (20, 3, True, "Canceled: 3 of 23 messages withdrawn"),
+        (20, 3, False, "Canceled: 3 of 23 messages withdrawn so far"),
+        (1, 0, True, "Canceled after 1 message had left"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/", "/campaigns/"])
+def test_a_canceled_campaign_says_what_became_of_its_messages(marketer, left, withdrawn, whole, words, path):
+    now = timezone.now()
+    made = factories.campaign(state="canceled", launched_at=now, completed_at=now if whole else None)
+    for status, n in (("undelivered", left), ("canceled", withdrawn)):
+        disposition = "BOUNCED_HARD" if n and status == "undelivered" else ""
+        CarrierTally.objects.create(
+            campaign_id=made.pk, channel="sms", status=status, disposition=disposition, n=n
+        )
+
+    page = " ".join(marketer.get(path).content.decode().split())
+
+    assert f"{words} " in page or f"{words}<" in page
+    assert "Campaigns needing attention" not in page
+    assert "Nothing sent yet</span> </td>" not in page
+
+
 def test_a_period_without_campaigns_is_not_called_a_first_run(marketer):
     reporting_rows.campaign([1] * 3, launched_at=timezone.now() - timedelta(days=50), state="completed")
 
@@ -95,7 +122,7 @@ def test_the_overview_costs_the_same_however_much_was_sent(
     marketer, django_assert_num_queries, django_assert_max_num_queries
 ):
     reporting_rows.campaign([0, 1] * 5)
-    with django_assert_max_num_queries(19) as few:
+    with django_assert_max_num_queries(20) as few:
         marketer.get("/")
     reporting_rows.campaign([0, 1, 2, 6] * 50)
 

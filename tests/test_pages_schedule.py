@@ -2,19 +2,22 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from django.apps import apps
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
 from campaigns.models import Campaign
 from deliveries.drain import expand
-from deliveries.models import Message
+from deliveries.models import MESSAGE_TALLIES, DayTally, Message
 from deliveries.reporting.pages import ReaderZoneMiddleware
 from deliveries.sending import launching
+from deliveries.tallies import differences, fold_all, rebuild
 from tests import factories
 from tests.engine import consent
 
@@ -51,9 +54,15 @@ def draft():
 
 @pytest.fixture
 def scheduled(draft):
+    return launched(draft)
+
+
+def launched(draft):
+    draft.refresh_from_db()
     launching.launch(draft, None, NOW)
     while expand(NOW):
         pass
+    fold_all()
     draft.refresh_from_db()
     return draft
 
@@ -230,3 +239,62 @@ def test_a_form_that_names_no_zone_is_read_in_that_of_the_browser(rf, zone):
 
     assert seen == ["Asia/Tokyo"]
     assert timezone.get_current_timezone_name() == "UTC"
+
+
+# ---- The overview counts what has begun ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start", [START, NOW + timedelta(hours=3)], ids=["tomorrow", "later today"])
+def test_the_overview_counts_nothing_of_a_campaign_that_has_not_begun(marketer, draft, start):
+    Campaign.objects.update(starts_at=start)
+    launched(draft)
+
+    page = read(marketer.get("/"))
+    with time_machine.travel(start + timedelta(minutes=1), tick=False):
+        begun = read(marketer.get("/"))
+
+    assert "0 of 0 sent" not in page
+    assert "Nothing sent yet" in page
+    assert "Pending 0 " in page
+    assert "Nothing sent in this time" in page
+    assert "Pending 1 " in begun
+
+
+def test_a_campaign_that_was_launched_long_ago_counts_on_the_day_it_begins(login, draft):
+    start = NOW + timedelta(days=20)
+    Campaign.objects.update(starts_at=start)
+    launched(draft)
+
+    with time_machine.travel(start + timedelta(hours=1), tick=False):
+        page = read(login("marketer").get("/?days=7"))
+
+    assert "Pending 1 " in page
+    assert "Winter offer" in page
+    assert differences(DayTally) == {}
+
+
+@pytest.mark.parametrize("starts", [None, timedelta(-1), timedelta(0), timedelta(hours=1)])
+@pytest.mark.parametrize("launched_at", [None, NOW - timedelta(days=1), NOW])
+def test_what_has_not_begun_is_found_as_it_is_told(starts, launched_at):
+    made = factories.campaign(starts_at=None if starts is None else NOW + starts, launched_at=launched_at)
+
+    assert Campaign.objects.not_begun(NOW).exists() is not made.has_begun(NOW)
+
+
+def test_messages_of_campaigns_that_wait_move_to_the_day_they_begin(scheduled):
+    """The migration, on what was expanded before it."""
+    fold_all()
+    Message.objects.update(created_on=NOW.date())
+    rebuild(DayTally)
+    move = import_module("deliveries.migrations.0023_count_on_the_day_it_begins")
+
+    move.to_the_start(apps, None)
+    fold_all()
+    there = Message.objects.get().created_on
+    counted = [differences(tally) for tally in MESSAGE_TALLIES]
+    move.to_the_launch(apps, None)
+    fold_all()
+
+    assert there == START.date()
+    assert Message.objects.get().created_on == NOW.date()
+    assert counted == [differences(tally) for tally in MESSAGE_TALLIES] == [{}] * len(MESSAGE_TALLIES)

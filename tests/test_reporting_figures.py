@@ -151,7 +151,7 @@ def test_the_overview_counts_utc_days_and_the_days_before():
         day=date(2026, 2, 25), channel="sms", account_id=1, carrier="Carrier A", disposition="UNKNOWN", n=7
     )
 
-    found = overview(7, datetime(2026, 3, 4, tzinfo=UTC).date())
+    found = overview(7, datetime(2026, 3, 4, tzinfo=UTC))
 
     assert found.outcomes.delivered == 60
     assert found.before.sent == 7
@@ -162,7 +162,7 @@ def test_the_overview_counts_utc_days_and_the_days_before():
 @pytest.mark.django_db
 @pytest.mark.parametrize("days", [7, 30, 90])
 def test_every_day_of_a_period_stands_in_exactly_one_column(days):
-    spans = overview(days, date(2026, 3, 4)).carriers.spans
+    spans = overview(days, datetime(2026, 3, 4, 23, 59, tzinfo=UTC)).carriers.spans
 
     covered = sum((last - first).days + 1 for first, last in spans)
     assert covered == days

@@ -70,7 +70,9 @@ class Message(models.Model):
     )
 
     created_at = models.DateTimeField(default=timezone.now)
-    created_on = models.DateField(help_text="UTC day of created_at: the day the tallies count it on.")
+    created_on = models.DateField(
+        help_text="The UTC day that tallies count it on: when it was made, or its campaign begins later."
+    )
     due_at = models.DateTimeField(help_text="Not before.")
     handed_over_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)

@@ -6,11 +6,12 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
-from deliveries.models import DayTally
+from campaigns.models import Campaign
+from deliveries.models import CarrierTally, DayTally
 from deliveries.reporting.figures import FEWEST_TO_JUDGE, Outcomes
 
 
@@ -50,29 +51,27 @@ SPAN_OF = {7: 1, 30: 3, 90: 7}  # days to a column, so that the table stays narr
 SHOWN_CARRIERS = 12
 
 
-def overview(days: int, today: date) -> Overview:
-    """The last `days` UTC days, today included. One query, over day totals only."""
+def overview(days: int, now: datetime) -> Overview:
+    """The last `days` UTC days, that of `now` included. What begins later than `now` is not counted yet.
+
+    Two queries, over totals only.
+    """
+    today = now.astimezone(UTC).date()
     start = today - timedelta(days=days - 1)
-    rows = (
-        DayTally.objects.filter(day__gt=start - timedelta(days=days + 1), day__lte=today)
-        .order_by()
-        .values_list("day", "channel", "carrier", "disposition")
-        .annotate(total=Sum("n"))
-    )
-    now, before = Counter[str](), Counter[str]()
+    counted, before = Counter[str](), Counter[str]()
     channels: dict[str, Counter[str]] = defaultdict(Counter)
     cells: dict[str, dict[int, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     step = SPAN_OF.get(days, 1)
-    for day, channel, carrier, disposition, n in rows:
+    for (day, channel, carrier, disposition), n in _by_day(start - timedelta(days=days), now).items():
         if day < start:
             before[disposition] += n
             continue
-        now[disposition] += n
+        counted[disposition] += n
         channels[channel][disposition] += n
         if carrier:
             cells[carrier][(today - day).days // step][disposition] += n
     return Overview(
-        Outcomes(dict(now)),
+        Outcomes(dict(counted)),
         Outcomes(dict(before)),
         {
             key: Outcomes(dict(count))
@@ -80,6 +79,27 @@ def overview(days: int, today: date) -> Overview:
         },
         _carrier_days(cells, days, step, today),
     )
+
+
+def _by_day(since: date, now: datetime) -> Mapping[tuple[date, str, str, str], int]:
+    """Day, channel, carrier and disposition -> messages, from the day `since` on.
+
+    A campaign that is scheduled counts on the day it begins. Those that begin later today are taken off today's.
+    """
+    today = now.astimezone(UTC).date()
+    days = DayTally.objects.filter(day__gte=since, day__lte=today).order_by()
+    cells = days.values_list("day", "channel", "carrier", "disposition").annotate(total=Sum("n"))
+    found = Counter({(day, *cell): n for day, *cell, n in cells})
+    found.subtract({(today, *cell): n for *cell, n in _later_today(today, now)})
+    return +found
+
+
+def _later_today(today: date, now: datetime) -> QuerySet:
+    """Channel, carrier, disposition and how many messages campaigns have that begin after `now`, and today."""
+    tomorrow = datetime.combine(today + timedelta(days=1), time.min, UTC)
+    later = Campaign.objects.not_begun(now).filter(starts_at__lt=tomorrow)
+    cells = CarrierTally.objects.filter(campaign_id__in=later.order_by().values("pk")).order_by()
+    return cells.values_list("channel", "carrier", "disposition").annotate(total=Sum("n"))
 
 
 def _carrier_days(

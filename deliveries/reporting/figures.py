@@ -449,6 +449,23 @@ def verdict_of(campaign: Campaign, outcomes: Outcomes, now: datetime) -> Verdict
     return Verdict(f"{words} {zoned(begins)}", BUCKETS[Disposition.PENDING])
 
 
+def what_became_of(campaign: Campaign, outcomes: Outcomes) -> Verdict:
+    """Of a canceled campaign: how many of its messages were withdrawn before they left."""
+    withdrawn, made = outcomes.canceled, outcomes.canceled + outcomes.sent
+    messages = f"{made:,} message{'' if made == 1 else 's'}"
+    if not made:
+        words = "Canceled before anything was sent"
+    elif withdrawn == made:
+        words = f"Canceled before anything left: {messages} withdrawn"
+    elif campaign.completed_at is None:
+        words = f"Canceled: {withdrawn:,} of {messages} withdrawn so far"
+    elif withdrawn:
+        words = f"Canceled: {withdrawn:,} of {messages} withdrawn"
+    else:
+        words = f"Canceled after {messages} had left"
+    return Verdict(words, STATE_BUCKETS[Campaign.State.CANCELED])
+
+
 @dataclass(frozen=True)
 class Line:
     """One campaign in a list."""
@@ -465,8 +482,19 @@ class Line:
         return self.campaign.state_words(self.at)
 
     @property
+    def is_canceled(self) -> bool:
+        return self.campaign.state == Campaign.State.CANCELED
+
+    @property
     def verdict(self) -> Verdict:
+        if self.is_canceled:
+            return what_became_of(self.campaign, self.outcomes)
         return verdict_of(self.campaign, self.outcomes, self.at)
+
+    @property
+    def needs_attention(self) -> bool:
+        """Whoever canceled a campaign has looked at it."""
+        return self.outcomes.needs_attention and not self.is_canceled
 
     @property
     def rate(self) -> str:

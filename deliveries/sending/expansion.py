@@ -8,7 +8,7 @@ and the gate itself still has the last word at handover.
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
@@ -175,7 +175,7 @@ def _insert(campaign: Campaign, route: Route, low: int, high: int, now: datetime
     statements = backend()
     start = max(now, campaign.starts_at) if campaign.starts_at else now
     values = {
-        **_bounds(campaign, low, high, route.content.sender.value, now), "day": now.date(),
+        **_bounds(campaign, low, high, route.content.sender.value, now), "day": start.astimezone(UTC).date(),
         "sender_id": route.content.sender_id, "account": route.account.pk, "goal": campaign.goal,
         "rule_version": campaign.playbook.version, "priority": campaign.priority, "urgent": campaign.is_urgent,
         "content_version": route.content.version,

@@ -72,10 +72,10 @@ def page(request: HttpRequest) -> HttpResponse:
     days = PERIODS.get(request.GET.get("days", ""), 7)
     now = timezone.now()
     today = now.astimezone(UTC).date()
-    figures = overview(days, today)
+    figures = overview(days, now)
     counts = queue_counts()
     recent = _recent(today - timedelta(days=days - 1), now)
-    attention = [line for line in recent if line.outcomes.needs_attention][:SHOWN]
+    attention = [line for line in recent if line.needs_attention][:SHOWN]
     everything = request.GET.get("show") == SHOW_ALL
     told = {
         "days": days,
@@ -106,7 +106,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "dispositions": list(Disposition),
         "attention": attention,
         "recent": recent,
-        "others": [line for line in recent if not line.outcomes.needs_attention][: SHOWN - len(attention)],
+        "others": [line for line in recent if not line.needs_attention][: SHOWN - len(attention)],
         "heat": _heat(figures),
         "heat_key": HEAT_KEY,
         "span": SPAN_WORDS[SPAN_OF[days]],
@@ -147,15 +147,15 @@ def _depth(rate: float | None) -> int:
 
 
 def _recent(since: date, now: datetime) -> list[Line]:
-    """Campaigns that began on `since` (UTC) or later, or still run; those furthest below the mark first."""
+    """Campaigns launched or begun on `since` (UTC) or later, or that still run; the furthest below the mark first."""
     begin = datetime.combine(since, time.min, UTC)
     late = Campaign.objects.exclude(state=Campaign.State.DRAFT).filter(
-        Q(launched_at__gte=begin) | Q(state__in=[Campaign.State.SENDING, Campaign.State.PAUSED])
+        Q(launched_at__gte=begin)
+        | Q(starts_at__gte=begin)
+        | Q(state__in=[Campaign.State.SENDING, Campaign.State.PAUSED])
     )
     shown = lines(list(late.order_by("-id")[:LOOKED_AT]), now)
-    return sorted(
-        shown, key=lambda line: (not line.outcomes.needs_attention, line.outcomes.settled_rate or 0)
-    )
+    return sorted(shown, key=lambda line: (not line.needs_attention, line.outcomes.settled_rate or 0))
 
 
 def alerts(now: datetime) -> list[Alert]:
