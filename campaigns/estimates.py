@@ -23,6 +23,12 @@ class Estimate(NamedTuple):
     most: int
     special: str
 
+    def of(self, messages: int) -> str:
+        """The segments of so many messages, in words: "40 to 80 segments"."""
+        least, most = self.least * messages, self.most * messages
+        words = f"{most:,} segment{'' if most == 1 else 's'}"
+        return words if least == most else f"{least:,} to {words}"
+
 
 def estimate(body: str, contacts: QuerySet[Contact]) -> Estimate:
     """How many segments `body` makes for these contacts; one query, none for a text without merge fields."""

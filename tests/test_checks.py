@@ -1,8 +1,12 @@
 """What is looked at before a launch: each finding with its way out, and a launch that refuses what cannot work."""
 
+import html
+import re
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from campaigns.models import Campaign, Playbook, Sender
 from deliveries.sending import checks
@@ -173,6 +177,84 @@ def test_the_page_of_a_draft_says_who_would_be_skipped_and_why(draft, login, now
 
     assert "Would be written to</dt><dd>1</dd>" in page
     assert "Skipped: there is no consent for this channel</dt><dd>1</dd>" in page
+
+
+def says(login, draft) -> str:
+    """What stands in the dialog before a launch, without tags, with single spaces."""
+    page = login("marketer").get(draft.get_absolute_url()).content.decode()
+    dialog = re.search(r'<dialog[^>]* id="launch".*?</dialog>', page, re.DOTALL)
+    assert dialog
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", dialog[0])).split())
+
+
+def test_the_confirmation_says_to_how_many_by_what_and_who_is_left_out(draft, login, now, people):
+    member(people, now)
+    member(people, now, agreed=False)
+    factories.contact(lists=[people])
+
+    said = says(login, draft)
+
+    assert "It writes to 2 people: 2 SMS messages, 2 segments in all." in said
+    assert (
+        "2 are left out: 1 because there is no address for this channel; 1 because there is no consent"
+        in said
+    )
+    assert "1 check to look at first" in said
+    assert "It starts now." in said
+    assert "tried again, up to 2 times" in said
+
+
+def test_the_confirmation_of_one_person_speaks_of_one(draft, login, now):
+    said = says(login, draft)
+
+    assert "It writes to 1 person: 1 SMS message, 1 segment in all." in said
+    assert "Nobody who was looked at is left out." in said
+    assert "to look at first" not in said
+
+
+def test_the_confirmation_names_the_channels_it_may_move_to_that_can_leave(draft, login, now, account):
+    playbook(draft, switch_to=["rvm", "email", "voice"])
+    other_channel(draft, "email")
+    other_channel(draft, "rvm")  # no account sends it
+    account.senders.set(Sender.objects.all())
+
+    said = says(login, draft)
+
+    assert "Whom that does not reach it may write to by Email later" in said
+    assert "up to 1 message." in said
+    assert "by Voice later" not in said  # it has no content
+    assert "voicemail later" not in said.lower()
+
+
+@pytest.mark.parametrize(
+    ("body", "segments"), [("Hello", "3 segments"), ("a" * 150 + "{name}", "3 to 6 segments")]
+)
+def test_the_confirmation_says_how_many_segments_that_is(draft, login, now, people, body, segments):
+    for name in ("Jo", "Bartholomew the Younger"):
+        contact = member(people, now)
+        type(contact).objects.filter(pk=contact.pk).update(name=name)
+    type(contact).objects.exclude(name="Bartholomew the Younger").update(name="Jo")
+    draft.contents.update(body=body)
+
+    assert f"3 SMS messages, {segments} in all." in says(login, draft)
+
+
+def test_the_page_of_a_draft_costs_the_same_for_few_and_many_lists_people_and_channels(
+    draft, login, now, people, django_assert_max_num_queries
+):
+    marketer = login("marketer")
+    marketer.get(draft.get_absolute_url())
+    with CaptureQueriesContext(connection) as few:
+        marketer.get(draft.get_absolute_url())
+    for _ in range(6):
+        more = factories.contact_list()
+        draft.lists.add(more)
+        member(more, now, agreed=False)
+    other_channel(draft, "email")
+    other_channel(draft, "voice")
+
+    with django_assert_max_num_queries(len(few)):
+        marketer.get(draft.get_absolute_url())
 
 
 def test_what_is_forecast_is_what_the_expansion_does(draft, people, now):

@@ -81,6 +81,8 @@ def test_the_confirmation_of_a_draft_with_a_start_says_schedule_and_when(markete
     assert "Nothing leaves before 30 Nov, 15:00 (Europe/Madrid)" in page
     assert "Launch" not in page
     assert "at once, the others" in page
+    assert "It writes to 1 person: 1 SMS message" in page
+    assert "It starts now" not in page
 
 
 def test_a_start_that_has_passed_is_pointed_out_and_the_button_says_launch(marketer, draft):

@@ -84,6 +84,20 @@ class Draft:
         return [channel for channel in wanted if channel != self.campaign.channel]
 
     @property
+    def written_to(self) -> int:
+        """How many of them get a first message."""
+        return self.people[""]
+
+    @property
+    def left_out(self) -> int:
+        return self.audience - self.written_to
+
+    @property
+    def later(self) -> list[str]:
+        """The channels that it can move to: they have content, and an account to leave by."""
+        return [channel for channel in self.follow_ups if channel in self.contents and channel in self.routes]
+
+    @property
     def edit(self) -> Way:
         url = reverse("admin:campaigns_campaign_change", args=[self.campaign.pk])
         return Way("Edit the campaign", url, "campaigns.change_campaign")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -19,7 +20,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.models import User
 from accounts.roles import requires
-from campaigns.estimates import estimate
+from campaigns.estimates import Estimate, estimate
 from campaigns.models import Campaign
 from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
@@ -221,30 +222,43 @@ def _cause_query(cause: Cause) -> str:
 
 
 def _audience(campaign: Campaign, user: User, now: datetime) -> dict[str, Any]:
-    """Who a draft would go to. Counted, because nothing has been tallied yet."""
-    lists = list(campaign.lists.all())
-    members = ListMembership.objects.filter(contact_list__in=lists)
+    """Who a draft would go to. Counted, because nothing has been tallied yet; a fixed number of queries."""
+    lists = campaign.lists.annotate(n=Count("memberships"))
+    members = ListMembership.objects.filter(contact_list__in=campaign.lists.all())
     draft = checks.load(campaign, now)
     found = checks.check(draft)
     scheduled = bool(campaign.starts_at and now < campaign.starts_at)
+    costs = {
+        channel: estimate(content.body, campaign.first_contacts())
+        for channel, content in draft.contents.items()
+        if channel == Channel.SMS
+    }
     return {
         "scheduled": scheduled,
         "launch_title": f"{'Schedule' if scheduled else 'Launch'} {campaign.name}?",
-        "lists": [(one, members.filter(contact_list=one).count()) for one in lists],
+        "lists": [(one, one.n) for one in lists],
         "audience": members.values("contact_id").distinct().count(),
-        "contents": [
-            (
-                content,
-                estimate(content.body, campaign.first_contacts()) if content.channel == Channel.SMS else None,
-            )
-            for content in campaign.contents.select_related("sender")
-        ],
+        "contents": [(content, costs.get(channel)) for channel, content in draft.contents.items()],
         "obstacles": _with_ways(user, [one for one in found if one.blocks]),
         "warnings": _with_ways(user, [one for one in found if not one.blocks]),
         "draft": draft,
-        "written_to": draft.people[""],
+        "first": _messages(campaign.channel, draft.written_to, costs),
+        "later": [_messages(channel, draft.written_to, costs) for channel in draft.later],
         "skipped": [(REASONS[Reason(key)].sentence, n) for key, n in _most(draft.people) if key],
     }
+
+
+class Messages(NamedTuple):
+    """What a launch sends on a channel: so many messages at most. `segments` in words; '' where none are counted."""
+
+    label: str
+    most: int
+    segments: str
+
+
+def _messages(channel: str, people: int, costs: Mapping[str, Estimate]) -> Messages:
+    cost = costs.get(channel)
+    return Messages(str(Channel(channel).label), people, cost.of(people) if cost else "")
 
 
 def _with_ways(user: User, found: list[checks.Finding]) -> list[tuple[checks.Finding, checks.Way | None]]:
