@@ -215,6 +215,11 @@ class Campaign(models.Model):
         return self.state in {self.State.LAUNCHING, self.State.SENDING, self.State.PAUSED}
 
     @property
+    def is_over(self) -> bool:
+        """Nothing more of it leaves, ever."""
+        return self.state in {self.State.COMPLETED, self.State.CANCELED}
+
+    @property
     def begins_at(self) -> datetime | None:
         """When its first message leaves, or left; a launch does not make that earlier. None: at once."""
         return max(filter(None, [self.launched_at, self.starts_at]), default=None)

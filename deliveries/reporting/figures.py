@@ -442,6 +442,8 @@ def totals(pairs: Iterable[tuple[K, int]]) -> dict[K, int]:
 def verdict_of(campaign: Campaign, outcomes: Outcomes, now: datetime) -> Verdict:
     """The judgement on its outcomes; of a campaign that has not begun, when it will."""
     begins = campaign.begins_at
+    if campaign.is_over and not outcomes.sent:
+        return Verdict("Nothing was sent", BUCKETS[Disposition.UNKNOWN])
     if not campaign.is_going or begins is None or now >= begins:
         return outcomes.verdict
     paused = campaign.state == Campaign.State.PAUSED

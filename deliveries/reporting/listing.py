@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils.safestring import mark_safe
 
 from deliveries.models import Queue
+from deliveries.reporting.empty import Empty, no_rows
 from deliveries.reporting.figures import CampaignFigures
 from deliveries.reporting.filters import OutcomeFilter, View
 from deliveries.reporting.icons import ICONS
@@ -31,20 +32,6 @@ ACTIONS = (
     ("correct", "Mark for correction"),
     ("suppress", "Suppress"),
 )
-QUEUE_IS_GOOD_NEWS = {
-    Queue.RETRY: (
-        "Nothing to retry",
-        "No temporary failure is inside its retry window, and no corrected address waits.",
-    ),
-    Queue.SWITCH: ("Nothing to move", "No message waits for another channel."),
-    Queue.CORRECT: ("Nothing to correct", "No address was reported as wrong."),
-    Queue.REVIEW: ("Nothing to review", "No content or sender was refused."),
-    Queue.SUPPRESS: (
-        "Nothing to suppress",
-        "Nobody opted out or failed too often without being blocked already.",
-    ),
-    Queue.WATCH: ("Nothing to watch", "No message is delayed or silent for longer than expected."),
-}
 
 
 @dataclass(frozen=True)
@@ -71,6 +58,9 @@ class Listing:
     chips: list[tuple[str, str, str]]  # label, words, the URL without it
     at: datetime
     invalid: bool
+    unsent: (
+        Empty | None
+    )  # why its campaign has sent nothing; None where it has, or the list is of no campaign
 
     @property
     def symbols(self) -> list[tuple[str, str]]:
@@ -90,18 +80,14 @@ class Listing:
         return "" if self.invalid else urlencode(queue | self.form.given)
 
     @property
-    def empty(self) -> tuple[str, str]:
+    def empty(self) -> Empty:
         """Title and sentence for when there are no rows."""
-        if self.view.filters:
-            return (
-                "Nothing matches these filters",
-                "Every filter that is set narrows the list. Clear some of them.",
-            )
-        if self.table.snoozed.n:
-            return "Nothing to do now", "Every row of this queue is snoozed. Each comes back at its time."
-        if self.view.queue:
-            return QUEUE_IS_GOOD_NEWS[Queue(self.view.queue)]
-        return "No messages yet", "They appear here as soon as they are handed over."
+        return no_rows(
+            self.view.queue,
+            filtered=bool(self.view.filters),
+            snoozed=bool(self.table.snoozed.n),
+            unsent=self.unsent,
+        )
 
     @property
     def suggested(self) -> str:
@@ -133,6 +119,7 @@ def listing(
     now: datetime,
     counts: Mapping[str, int],
     figures: CampaignFigures | None = None,
+    unsent: Empty | None = None,
     tabs: Iterable[tuple[str, str, int]],
     url: Callable[[str, str], str],
 ) -> Listing:
@@ -164,6 +151,7 @@ def listing(
         chips=[(chip.label, chip.words, filtered(chip.without)) for chip in form.chips()] if valid else [],
         at=now,
         invalid=not valid,
+        unsent=unsent,
     )
 
 

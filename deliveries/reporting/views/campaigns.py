@@ -31,6 +31,7 @@ from deliveries.models import Queue
 from deliveries.quarantine import Kind
 from deliveries.reporting import exports
 from deliveries.reporting.charts import finding, outcome_by_channel, twin, verdict_icon
+from deliveries.reporting.empty import unsent
 from deliveries.reporting.figures import (
     MOST_CAUSES,
     SHOWN_CAUSES,
@@ -131,6 +132,7 @@ def _listing(
         now=now,
         counts=figures.queues,
         figures=figures,
+        unsent=unsent(campaign, figures, now),
         tabs=tabs,
         url=_url(campaign),
     )
@@ -159,6 +161,7 @@ def _figures(
         "state": campaign.state_words(shown.at),
         "state_bucket": STATE_BUCKETS[Campaign.State(campaign.state)],
         "canceled_url": url("", "status=canceled"),
+        "unsent": shown.unsent,
         "why_paused": _why_paused(campaign),
         "never_began": campaign.state == Campaign.State.CANCELED and not outcomes.sent,
         "verdict": verdict_of(campaign, outcomes, shown.at),
