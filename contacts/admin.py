@@ -309,10 +309,15 @@ class Ledger(OfContact):
 
 @admin.register(Consent)
 class ConsentAdmin(Masking, Ledger):
-    list_display = ("contact", "channel", "opted_in", "at", "how", "recorded_by")
-    list_select_related = ("contact", "recorded_by")
+    list_display = ("contact", "channel", "what", "at", "how", "recorded_by")
+    list_select_related = ("contact", "recorded_by", "withdraws")
     fields = ("contact", "channel", "opted_in", "at", "how", "wording", "evidence")
     masking = {"evidence": ""}
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (
+            self.fields if obj is None else ["what" if name == "opted_in" else name for name in self.fields]
+        )
 
     def save_model(self, request: HttpRequest, obj: Consent, form: Any, change: bool) -> None:
         obj.recorded_by_id = request.user.pk

@@ -6,11 +6,12 @@ Both run inside the caller's transaction, and both may be told the same thing tw
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from django.db.models import Q
+from django.utils import timezone
 
 from accounts.models import User
 from contacts.addresses import match_key
@@ -63,6 +64,7 @@ class OptOut(NamedTuple):
     reason: str = Suppression.Reason.STOP
     fact: str = ""
     by: User | None = None
+    again: str = ""  # why it counts once more, where it was withdrawn before, as part of a sentence
 
 
 def record_opt_out(
@@ -88,12 +90,15 @@ def record_opt_out(
     return contacts_at(value)
 
 
-def record_opt_outs(opt_outs: Sequence[OptOut]) -> None:
-    """`record_opt_out` for many, in a number of queries that does not grow with them."""
+def record_opt_outs(opt_outs: Sequence[OptOut], now: datetime | None = None) -> None:
+    """`record_opt_out` for many, in a number of queries that does not grow with them.
+
+    One that was withdrawn because a code seemed to mean something else is put back, at `now`.
+    """
     opt_outs = sorted(opt_outs, key=lambda one: one.at)
     keys = {one.value: match_key(one.value) for one in opt_outs}
     whose = _contacts_by_key(set(keys.values()))
-    _append_no(opt_outs, {one.value: whose[keys[one.value]] for one in opt_outs})
+    _append_no(opt_outs, {one.value: whose[keys[one.value]] for one in opt_outs}, now or timezone.now())
     # What was told before the fact had a name is known by its moment: lifted since, it must not block again.
     unnamed: dict[tuple[str, str, datetime], Suppression] = {}
     for part in in_lists(set(keys.values())):
@@ -118,32 +123,32 @@ def record_opt_outs(opt_outs: Sequence[OptOut]) -> None:
     )
 
 
-def _append_no(opt_outs: Sequence[OptOut], whose: Mapping[str, Sequence[int]]) -> None:
+def _append_no(opt_outs: Sequence[OptOut], whose: Mapping[str, Sequence[int]], now: datetime) -> None:
     """One row for each contact and channel, but where it says nothing new: as the latest does, or word for word.
 
-    A correction that took this very word back is itself taken back.
+    Where this very opt-out was withdrawn, the withdrawal is withdrawn.
     """
-    ledger = _ledger({contact for those in whose.values() for contact in those})
+    contacts = {contact for those in whose.values() for contact in those}
+    ledger, withdrawals = _ledger(contacts), _withdrawals(contacts)
     rows = []
     for one in opt_outs:
         for contact_id in whose[one.value]:
             for channel in family_of(one.channel):
-                new = _new_no(one, contact_id, channel, ledger[contact_id, channel])
-                if new:
+                said = ledger[contact_id, channel]
+                mistake = withdrawals.pop((contact_id, channel, one.fact), None)
+                if mistake and mistake.withdraws:
+                    rows.append(_put_back(mistake, one, now))
+                    said.append(mistake.withdraws)
+                elif new := _new_no(one, contact_id, channel, said):
                     rows.append(new)
-                    ledger[contact_id, channel].append(new)
-                    ledger[contact_id, channel].sort(key=lambda said: (said.decisive, said.at))
+                    said.append(new)
+                said.sort(key=lambda row: (row.decisive, row.at))
     Consent.objects.bulk_create(rows)
 
 
 def _new_no(one: OptOut, contact_id: int, channel: str, ledger: Sequence[Consent]) -> Consent | None:
     latest = ledger[-1] if ledger else None
     word_for_word = any(not said.opted_in and said.at == one.at for said in ledger)
-    if word_for_word and latest and _is_mapping_s(latest) and latest.at >= one.at:
-        return Consent(
-            contact_id=contact_id, channel=channel, opted_in=False, at=latest.at,
-            how=TAKEN_BACK, evidence=one.evidence,
-        )  # fmt: skip
     if word_for_word or (latest and not latest.opted_in and latest.at <= one.at):
         return None
     return Consent(
@@ -152,9 +157,27 @@ def _new_no(one: OptOut, contact_id: int, channel: str, ledger: Sequence[Consent
     )  # fmt: skip
 
 
-def _is_mapping_s(row: Consent) -> bool:
-    """Whether a corrected code put it there, rather than a colleague who read what was written."""
-    return row.opted_in and row.how == CORRECTION and row.recorded_by_id is None
+def _put_back(mistake: Consent, one: OptOut, now: datetime) -> Consent:
+    return Consent(
+        contact_id=mistake.contact_id,
+        channel=mistake.channel,
+        opted_in=False,
+        at=now,
+        how=TAKEN_BACK,
+        evidence=one.again or f"the provider reports an opt-out again, {one.evidence}",
+        withdraws=mistake,
+    )
+
+
+def _withdrawals(contact_ids: Iterable[int]) -> dict[tuple[int, str, str], Consent]:
+    """The withdrawals that count, of opt-outs that a message's report stood for: by contact, channel and fact."""
+    found: dict[tuple[int, str, str], Consent] = {}
+    for part in in_lists(contact_ids):
+        rows = Consent.objects.filter(contact_id__in=part, withdraws__withdraws=None, withdrawn_by=None)
+        for row in rows.exclude(withdraws=None).select_related("withdraws"):
+            if row.withdraws and (message := _message_named(row.withdraws)):
+                found[row.contact_id, row.channel, f"message {message}"] = row
+    return found
 
 
 def _contacts_by_key(keys: Iterable[str]) -> dict[str, list[int]]:
@@ -250,17 +273,27 @@ def record_entered(consent: Consent) -> None:
 
 
 class Mistaken(NamedTuple):
-    """An opt-out that a provider was understood to report and did not: of which message, recorded for when."""
+    """An opt-out that a provider was understood to report and did not: of which message, and why it is none, as part
+    of a sentence."""
 
     value: str
-    at: datetime
     message: int
+    why: str
 
 
 def message_of(block: Suppression) -> int | None:
     """The message whose report it was recorded for; None for what was said in any other way."""
     # What was recorded before the fact had a name says the message in its evidence.
-    name, _, number = (block.fact or block.evidence.partition(":")[0].lower()).partition(" ")
+    return _number_of(block.fact) if block.fact else _message_named(block)
+
+
+def _message_named(row: Suppression | Consent) -> int | None:
+    """The message whose report is the evidence."""
+    return _number_of(row.evidence.partition(":")[0].lower())
+
+
+def _number_of(fact: str) -> int | None:
+    name, _, number = fact.partition(" ")
     return int(number) if name == "message" and number.isascii() and number.isdigit() else None
 
 
@@ -286,79 +319,102 @@ def own_blocks(keys: Iterable[str]) -> dict[str, list[Suppression]]:
 def take_back_opt_outs(mistaken: Sequence[Mistaken], *, note: str, now: datetime) -> int:
     """These opt-outs were never said: a provider's word had been misread. Return the blocks lifted.
 
-    Nothing else that the person said is touched. The ledger keeps it, followed by what held before; where the person
-    never opted in, or said no in another way too, nothing holds.
+    Nothing else that the person said is touched. The ledger keeps the opt-out, and says that it is withdrawn, where
+    they said no in no other way: what held before holds again, be it that nothing is known. `note` names the mapping.
     """
-    ats: dict[str, set[datetime]] = defaultdict(set)
-    for one in mistaken:
-        ats[match_key(one.value)].add(one.at)
-    messages = {one.message for one in mistaken}
-    lifted, free = [], set(ats)
-    for key, rows in own_blocks(ats).items():
-        mine = [row.pk for row in rows if message_of(row) in messages]
-        lifted += mine
-        if len(mine) < len(rows):
-            free.discard(key)
-    _restore_consent({key: ats[key] for key in free}, note, now)
-    return sum(
-        lift_mistaken(Suppression.objects.filter(pk__in=part), note=note, now=now)
-        for part in in_lists(lifted)
+    whys = {one.message: one.why for one in mistaken}
+    keys = {match_key(one.value) for one in mistaken}
+    lifting: dict[str, list[int]] = defaultdict(list)
+    for rows in own_blocks(keys).values():
+        for row in rows:
+            if (message := message_of(row)) in whys:
+                lifting[whys[message or 0]].append(row.pk)
+    lifted = sum(
+        lift_mistaken(Suppression.objects.filter(pk__in=part), note=f"{note}, {why}", now=now)
+        for why, ids in lifting.items()
+        for part in in_lists(ids)
     )
+    # Those of messages that were read anew before these are withdrawn with them: until now something else stood.
+    reasons = _reasons_lifted(keys)
+    free = _without_own_blocks({contact for those in _contacts_by_key(keys).values() for contact in those})
+    _withdraw(free, lambda row: reasons.get(_message_named(row)), now)
+    return lifted
+
+
+def _reasons_lifted(keys: Collection[str]) -> dict[int | None, str]:
+    """By message, why its report was found to be no opt-out, of all that blocked these addresses."""
+    found: dict[int | None, str] = {}
+    for part in in_lists(keys):
+        rows = Suppression.objects.filter(match_key__in=part, release_note__startswith=MAPPING_CORRECTED)
+        for row in rows:
+            if (message := message_of(row)) is not None:
+                found[message] = row.release_note.partition(", ")[2] or row.release_note
+    return found
+
+
+def _without_own_blocks(contacts: Collection[int]) -> set[int]:
+    """Those of these people who have asked for nothing that still holds, at any of their addresses."""
+    keys: dict[int, set[str]] = defaultdict(set)
+    for part in in_lists(contacts):
+        rows = Address.objects.filter(contact__in=part).exclude(value="")
+        for contact, key in rows.values_list("contact_id", "match_key"):
+            keys[contact].add(key)
+    blocked = own_blocks({key for those in keys.values() for key in those})
+    return {contact for contact in contacts if not any(blocked.get(key) for key in keys[contact])}
 
 
 def withdraw_opt_out(*, value: str, fact: str, at: datetime, by: User, note: str, now: datetime) -> int:
     """A colleague read what was taken for an opt-out, and it was none. Return the blocks lifted.
 
-    Only those that were recorded for `fact` are: what the person said besides stays. In the ledger follows what held
-    before `at`, where they have said nothing since.
+    Only those that were recorded for `fact` are: what the person said besides stays. In the ledger what was recorded
+    for `at` is withdrawn, where they have said nothing since.
     """
-    _restore_consent({match_key(value): {at}}, note, now, by)
     theirs = Suppression.objects.filter(match_key=match_key(value), fact=fact, released_at=None)
     ids = list(theirs.exclude(value="").values_list("pk", flat=True))
-    lifted = Suppression.objects.filter(Q(pk__in=ids) | Q(follows__in=ids), released_at=None)
-    return lifted.update(released_at=now, released_by=by, release_note=note[:LONGEST_NOTE])
+    standing = Suppression.objects.filter(Q(pk__in=ids) | Q(follows__in=ids), released_at=None)
+    lifted = standing.update(released_at=now, released_by=by, release_note=note[:LONGEST_NOTE])
+    why = f"{by.display_name} read the reply and found no opt-out in it"
+    free = _without_own_blocks(contacts_at(value))
+    _withdraw(free, lambda row: why if row.at == at else None, now, by)
+    return lifted
 
 
-def _restore_consent(
-    ats: Mapping[str, set[datetime]], note: str, now: datetime, by: User | None = None
+def _withdraw(
+    contact_ids: Iterable[int],
+    why: Callable[[Consent], str | None],
+    now: datetime,
+    by: User | None = None,
 ) -> None:
-    """Put what held before behind the words recorded for these moments, by the key of the address."""
-    mistaken: dict[int, set[datetime]] = defaultdict(set)
-    for key, contacts in _contacts_by_key(ats).items():
-        for contact in contacts:
-            mistaken[contact] |= ats[key]
-    Consent.objects.bulk_create(
-        Consent(
-            contact_id=contact,
-            channel=channel,
-            opted_in=True,
-            at=now,
-            how=CORRECTION,
-            evidence=note,
-            recorded_by=by,
-        )
-        for (contact, channel), said in _ledger(mistaken).items()
-        if _held_before(said, mistaken[contact])
-    )
+    """Withdraw the opt-outs that hold for these people, back to the first that is none of those: for these `why` says
+    why, and None for all others."""
+    rows = []
+    for (contact, channel), said in _ledger(contact_ids).items():
+        for row in reversed(said):
+            reason = None if row.opted_in else why(row)
+            if reason is None:
+                break
+            rows.append(
+                Consent(
+                    contact_id=contact,
+                    channel=channel,
+                    opted_in=False,
+                    at=now,
+                    how=CORRECTION,
+                    evidence=reason,
+                    recorded_by=by,
+                    withdraws=row,
+                )
+            )
+    Consent.objects.bulk_create(rows)
 
 
 def _ledger(contact_ids: Iterable[int]) -> dict[tuple[int, str], list[Consent]]:
-    """Everything each of them said, by contact and channel, in its order."""
+    """Everything each of them said that counts, by contact and channel, in its order."""
     found: dict[tuple[int, str], list[Consent]] = defaultdict(list)
     for part in in_lists(contact_ids):
         for row in Consent.objects.filter(contact_id__in=part).in_order():
             found[row.contact_id, row.channel].append(row)
     return found
-
-
-def _held_before(said: Sequence[Consent], mistaken: Collection[datetime]) -> bool:
-    """Whether the person had opted in, and only these words stand against it."""
-
-    def is_mistaken(row: Consent) -> bool:
-        return not row.opted_in and (row.at in mistaken or row.how == TAKEN_BACK)
-
-    before = [row for row in said if not is_mistaken(row)]
-    return is_mistaken(said[-1]) and bool(before) and before[-1].opted_in
 
 
 def latest_consents(contact_ids: Iterable[int]) -> dict[tuple[int, str], LatestConsent]:
@@ -389,7 +445,7 @@ def _append(
 ) -> None:
     """One row for each contact and channel, but where it says nothing new: as the latest does, or word for word."""
     latest = latest_consents(contact_ids)
-    said = Consent.objects.filter(contact_id__in=contact_ids, opted_in=opted_in, at=at)
+    said = Consent.objects.filter(contact_id__in=contact_ids, opted_in=opted_in, at=at).counting()
     same = set(said.values_list("contact_id", "channel"))
     same |= {key for key, each in latest.items() if each.opted_in == opted_in and each.at <= at}
     Consent.objects.bulk_create(

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from contacts.addresses import match_key
@@ -248,6 +248,12 @@ class AppendOnly(models.Model):
 
 
 class ConsentQuerySet(models.QuerySet):
+    def counting(self) -> ConsentQuerySet:
+        """What was said and not withdrawn since, or withdrawn by a row that was itself withdrawn."""
+        later = Consent.objects.filter(withdraws=OuterRef("pk"))
+        standing = later.filter(~Exists(Consent.objects.filter(withdraws=OuterRef("pk"))))
+        return self.filter(~Exists(standing), withdraws=None)
+
     def in_order(self) -> ConsentQuerySet:
         """So that the last row of a contact and channel is what holds there.
 
@@ -256,11 +262,15 @@ class ConsentQuerySet(models.QuerySet):
         """
         others = Q(opted_in=True) & ~Q(origin=Consent.Origin.RECIPIENT)  # `decisive` says the same of a row
         rank = models.Case(models.When(others, then=0), default=1)
-        return self.annotate(rank=rank).order_by("rank", "at", "id")
+        return self.counting().annotate(rank=rank).order_by("rank", "at", "id")
 
 
 class Consent(AppendOnly):
-    """One change of what a contact allows on one channel. `objects.in_order` says which row is what holds now."""
+    """One change of what a contact allows on one channel. `objects.in_order` says which row is what holds now.
+
+    An opt-out that nobody said stays in the ledger, and a row that withdraws it follows: what held before holds again,
+    be it nothing. A row that withdraws such a withdrawal puts the opt-out back, at its own moment. Neither opts in.
+    """
 
     class Origin(models.TextChoices):
         RECIPIENT = "recipient", "The person's own word, with evidence"
@@ -280,14 +290,40 @@ class Consent(AppendOnly):
     recorded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+    withdraws = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="withdrawn_by",
+        db_index=False,
+        help_text="The row of this contact and channel that was a mistake: it counts as if it had not been said.",
+    )
 
     objects = ConsentQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["contact", "channel", "-at", "-id"], name="consent_latest")]
+        indexes = [
+            models.Index(fields=["contact", "channel", "-at", "-id"], name="consent_latest"),
+            models.Index(
+                fields=["withdraws"], name="consent_withdrawn", condition=Q(withdraws__isnull=False)
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.contact_id} {self.channel} {'in' if self.opted_in else 'out'}"
+
+    @property
+    def what(self) -> str:
+        """What happened, in words."""
+        if self.withdraws_id is None:
+            return "Opted in" if self.opted_in else "Opted out"
+        return "Blocked again" if self.says_no else "Opt-out withdrawn"
+
+    @property
+    def says_no(self) -> bool:
+        """Whether sends stop because of it."""
+        return not self.opted_in and (self.withdraws is None or self.withdraws.withdraws_id is not None)
 
     @property
     def decisive(self) -> bool:

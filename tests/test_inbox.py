@@ -177,6 +177,18 @@ def test_a_judgement_by_name_lifts_what_was_recorded_for_that_reply(robin, wrote
     assert verdict(robin, now + timedelta(hours=1)).allowed
 
 
+def test_who_had_never_opted_in_has_not_done_so_by_a_judgement(robin, wrote, ada, now):
+    Consent.objects.filter(contact=robin).delete()
+    reply = wrote(robin, TAKEN_SO)
+
+    inbox.judge(reply.pk, NO_OPT_OUT, "", by=ada, now=now + timedelta(hours=1))
+
+    assert not latest_consents([robin.pk])
+    said = Consent.objects.get(contact=robin, channel="sms", withdraws__isnull=False)
+    assert said.what == "Opt-out withdrawn"
+    assert said.evidence == "Ada Byron read the reply and found no opt-out in it"
+
+
 @pytest.mark.parametrize("minutes", [-1, 0, 1])
 def test_what_else_they_said_stays(robin, wrote, ada, now, minutes):
     reply = wrote(robin, TAKEN_SO)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import time, timedelta
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
-from django.db import transaction
+from django.apps import apps
+from django.db import connection, transaction
 
 from campaigns.models import Recipient
 from contacts import gate
-from contacts.consenting import record_opt_in, record_opt_out
-from contacts.models import Consent, Suppression
+from contacts.consenting import latest_consents, record_opt_in, record_opt_out
+from contacts.models import Consent, ListMembership, Suppression
 from contacts.suppressing import suppress
 from deliveries import mappings
 from deliveries.mappings import drafts, rereading
@@ -19,6 +22,7 @@ from deliveries.models import MappingVersion, Message
 from deliveries.providers.facts import Report
 from deliveries.receiving.recording import apply, event
 from deliveries.receiving.translation import Key
+from deliveries.sending.expansion import forecast
 from tests import factories
 from tests.pages_mappings.steps import text
 from tests.test_mappings import HOUR, receive, reread, sent, work
@@ -45,23 +49,39 @@ def account():
 
 
 @pytest.fixture
-def refused(tables, account, now):
-    """`refused()`: somebody with consent to SMS whom the provider refused as unsubscribed; their message."""
+def refused_each(tables, account, now):
+    """`refused_each(phones)`: people, with consent to SMS unless told otherwise, whom the provider refused as
+    unsubscribed; a message each."""
 
-    def make(status="failed", code="21610", phone=None):
-        phone = phone or factories.phone()
-        for channel in ("sms", "mms"):
-            Consent.objects.create(
-                contact=phone.contact, channel=channel, opted_in=True, at=now - 9 * HOUR, how="Form"
-            )
-        recipient = factories.recipient(factories.campaign(state="sending"), phone.contact)
-        message = sent(account, recipient=recipient, address=phone, created_at=now)
-        receive(message, now, status, code)
+    def make(phones, status="failed", code="21610", consented=True):
+        messages = []
+        for phone in phones:
+            for channel in ("sms", "mms") if consented else ():
+                Consent.objects.create(
+                    contact=phone.contact, channel=channel, opted_in=True, at=now - 9 * HOUR, how="Form"
+                )
+            recipient = factories.recipient(factories.campaign(state="sending"), phone.contact)
+            messages.append(sent(account, recipient=recipient, address=phone, created_at=now))
+            receive(messages[-1], now, status, code)
         work(now)
-        message.refresh_from_db()
-        return message
+        return [Message.objects.get(pk=message.pk) for message in messages]
 
     return make
+
+
+@pytest.fixture
+def refused(refused_each):
+    """`refused()`: one of them; their message."""
+
+    def make(status="failed", code="21610", phone=None, consented=True):
+        return refused_each([phone or factories.phone()], status, code, consented)[0]
+
+    return make
+
+
+@pytest.fixture
+def ada():
+    return factories.user("admin", first_name="Ada", last_name="Byron")
 
 
 def written_to(message, now):
@@ -81,6 +101,12 @@ def written_to(message, now):
     return gate.check([ask], now)[1].allowed
 
 
+def opted_in(message):
+    """What the ledger says of SMS; None where it says nothing."""
+    latest = latest_consents([message.contact_id]).get((message.contact_id, "sms"))
+    return latest and latest.opted_in
+
+
 def draft(key=REFUSED, changes=TEMPORARY, now=None):
     """The draft that reads this code otherwise, counted."""
     drafts.edit(key, {**changes, **({} if drafts.in_force(key) else {"code": key.code})}, None)
@@ -89,10 +115,16 @@ def draft(key=REFUSED, changes=TEMPORARY, now=None):
     return drafts.open_draft()
 
 
-def publish(found, now, confirmed=0):
-    drafts.publish(found, note="", by=None, now=now, confirmed=confirmed)
+def publish(found, now, confirmed=0, by=None):
+    drafts.publish(found, note="", by=by, now=now, confirmed=confirmed)
     mappings.forget()
     found.refresh_from_db()
+    reread(now + HOUR)
+
+
+def undo(found, now, by=None):
+    drafts.undo(found, by=by, now=now)
+    mappings.forget()
     reread(now + HOUR)
 
 
@@ -100,8 +132,8 @@ def freed(found):
     return rereading.Difference.read(found.preview).freed
 
 
-def test_twelve_people_are_counted_confirmed_freed_and_silenced_again(refused, now):
-    messages = [refused() for _ in range(12)]
+def test_twelve_people_are_counted_confirmed_freed_and_silenced_again(refused_each, now):
+    messages = refused_each([factories.phone() for _ in range(12)])
     assert not any(written_to(message, now) for message in messages)
     found = draft(now=now)
 
@@ -118,11 +150,7 @@ def test_twelve_people_are_counted_confirmed_freed_and_silenced_again(refused, n
 
     assert not any(written_to(message, now + 3 * HOUR) for message in messages)
     assert set(Message.objects.values_list("disposition", flat=True)) == {"OPTOUT"}
-    latest = [
-        Consent.objects.filter(contact=m.contact, channel="sms").order_by("at", "id").last().opted_in
-        for m in messages
-    ]
-    assert not any(latest)
+    assert not any(opted_in(message) for message in messages)
 
 
 def test_a_code_may_be_corrected_back_and_forth(refused, now):
@@ -140,13 +168,13 @@ def test_a_code_may_be_corrected_back_and_forth(refused, now):
     assert Suppression.objects.count() == 1
 
 
-@pytest.mark.parametrize("confirmed", [0, 1, 3, 12, -2])
-def test_no_other_number_confirms_it(refused, now, confirmed):
-    refused(), refused()
+def test_no_other_number_confirms_it(refused_each, now):
+    refused_each([factories.phone(), factories.phone()])
     found = draft(now=now)
 
-    with pytest.raises(NotConfirmed):
-        drafts.publish(found, note="", by=None, now=now, confirmed=confirmed)
+    for number in (0, 1, 3, 12, -2):
+        with pytest.raises(NotConfirmed):
+            drafts.publish(found, note="", by=None, now=now, confirmed=number)
 
     assert drafts.open_draft() == found
 
@@ -174,29 +202,183 @@ OWN_WORDS = {
 }
 
 
-@pytest.mark.parametrize("act", OWN_WORDS.values(), ids=OWN_WORDS)
-def test_what_a_person_said_themselves_is_never_lifted(refused, now, act):
-    message = refused()
-    act(message, now)
+def test_what_a_person_said_themselves_is_never_lifted(refused_each, now):
+    messages = dict(zip(OWN_WORDS, refused_each([factories.phone() for _ in OWN_WORDS]), strict=True))
+    for name, act in OWN_WORDS.items():
+        act(messages[name], now)
     found = draft(now=now)
 
     assert freed(found) == 0
     publish(found, now)
 
-    assert not written_to(message, now + HOUR)
-    assert not Consent.objects.filter(contact=message.contact, how="Correction").exists()
-    assert Suppression.objects.filter(released_at=None).exists()
+    assert [name for name, message in messages.items() if written_to(message, now + HOUR)] == []
+    assert not Consent.objects.filter(how="Correction").exists()
+    blocks = Suppression.objects.filter(released_at=None)
+    whole = set(blocks.filter(value="").values_list("contact_id", flat=True))
+    values = set(blocks.values_list("value", flat=True))
+    assert [
+        n for n, m in messages.items() if m.address.value not in values and m.contact_id not in whole
+    ] == []
 
 
-@pytest.mark.parametrize("origin", ["staff", "import", "provider"])
-def test_a_block_of_somebody_else_stays(refused, now, origin):
-    message = refused()
-    suppress(value=message.address.value, reason="staff", origin=origin, evidence="x", now=now)
+def test_a_block_of_somebody_else_stays(refused_each, now):
+    origins = ("staff", "import", "provider")
+    messages = refused_each([factories.phone() for _ in origins])
+    for origin, message in zip(origins, messages, strict=True):
+        suppress(value=message.address.value, reason="staff", origin=origin, evidence="x", now=now)
     found = draft(now=now)
 
     publish(found, now, confirmed=freed(found))
 
+    assert [m.pk for m in messages if written_to(m, now + HOUR)] == []
+
+
+# ---- The ledger of consent -------------------------------------------------------------------------------------
+
+
+def test_who_never_opted_in_has_not_done_so_afterwards(refused, now, ada):
+    message = refused(consented=False)
+    assert opted_in(message) is False
+    found = draft(now=now)
+    publish(found, now, confirmed=1, by=ada)
+
+    assert opted_in(message) is None
+    assert not Consent.objects.filter(opted_in=True).exists()
     assert not written_to(message, now + HOUR)
+
+
+def test_what_a_file_said_holds_again_as_what_a_file_said(refused, now):
+    message = refused(consented=False)
+    for channel in ("sms", "mms"):
+        Consent.objects.create(
+            contact=message.contact,
+            channel=channel,
+            opted_in=True,
+            at=now - HOUR,
+            how="Import",
+            origin="import",
+        )
+    found = draft(now=now)
+    publish(found, now, confirmed=1)
+
+    last = Consent.objects.filter(contact=message.contact, channel="sms").in_order().last()
+    assert (last.opted_in, last.origin) == (True, "import")
+    assert Consent.objects.filter(opted_in=True).count() == 2
+
+
+def test_the_trail_says_that_the_opt_out_is_withdrawn_and_that_it_holds_again(login, refused, now, ada):
+    client = login(user=ada)
+    message = refused(consented=False)
+    trail = f"/contacts/{message.contact_id}/"
+    found = draft(now=now)
+    publish(found, now, confirmed=1, by=ada)
+    freed_page = client.get(trail)
+    undo(found, now + 2 * HOUR, by=ada)
+    blocked_page = client.get(trail)
+
+    assert "Opt-out withdrawn: code 21610 was mapped anew by Ada Byron" in text(freed_page)
+    assert "Opted in" not in text(freed_page)
+    assert "No consent is recorded." in text(freed_page)
+    again = "Blocked again: code 21610 was mapped as an opt-out again by Ada Byron"
+    assert again in text(blocked_page)
+    assert again in text(client.get(trail, {"show": "problems"}))
+    assert "Opt-out withdrawn: code" in text(blocked_page)
+    assert "Opted in" not in text(blocked_page)
+    assert opted_in(message) is False
+
+
+def test_a_status_that_came_without_a_code_is_named_itself(refused, now, ada):
+    refused("Gone", "")
+    key = Key("twilio", "sms", "status", "gone")
+    first = draft(key, OPTED_OUT, now=now)
+    publish(first, now)
+    second = draft(key, TEMPORARY, now=now + 2 * HOUR)
+    publish(second, now + 2 * HOUR, confirmed=1, by=ada)
+
+    said = set(Consent.objects.exclude(withdraws=None).values_list("evidence", flat=True))
+    assert said == {"code Gone was mapped anew by Ada Byron"}
+
+
+def test_each_of_several_messages_read_in_turn_withdraws_its_own(refused, now, monkeypatch):
+    monkeypatch.setattr(rereading, "TOGETHER", 1)
+    first = refused()
+    refused(phone=first.address)
+    found = draft(now=now)
+    publish(found, now, confirmed=1)
+
+    assert written_to(first, now + HOUR)
+    undo(found, now + 2 * HOUR)
+    assert not written_to(first, now + 3 * HOUR)
+
+
+def test_a_stop_from_another_number_of_theirs_holds_for_the_person(refused, now):
+    message = refused()
+    other = factories.phone(message.contact, preferred=False)
+    says("Reply")(Message(address=other), now + HOUR / 2)
+    found = draft(now=now)
+    publish(found, now, confirmed=freed(found))
+
+    assert opted_in(message) is False
+    assert not written_to(message, now + HOUR)
+
+
+def test_the_audience_of_a_campaign_is_asked_the_same_ledger(refused, now):
+    """The statement in SQL, beside the gate."""
+    message = refused(consented=False)
+    for channel in ("sms", "mms"):
+        Consent.objects.create(
+            contact=message.contact,
+            channel=channel,
+            opted_in=True,
+            at=now - HOUR,
+            how="Import",
+            origin="import",
+        )
+    people = factories.contact_list()
+    ListMembership.objects.create(contact=message.contact, contact_list=people)
+    campaign = factories.campaign(lists=[people])
+    found = draft(now=now)
+    publish(found, now, confirmed=1)
+    withdrawn = forecast(campaign, "x", now + HOUR)
+    undo(found, now + 2 * HOUR)
+
+    assert withdrawn == {"": 1}
+    assert forecast(campaign, "x", now + 3 * HOUR) == {"opted_out": 1}
+
+
+def test_the_admin_names_withdrawals_for_what_they_are(login, refused, now):
+    client = login(user=factories.user("admin", is_staff=True))
+    refused(consented=False)
+    publish(draft(now=now), now, confirmed=1)
+
+    assert "Opt-out withdrawn" in text(client.get("/admin/contacts/consent/"))
+
+
+def test_opt_ins_that_an_earlier_release_invented_become_withdrawals(now):
+    """And taken back again, only who ever opted in is opted in."""
+    migration = import_module("contacts.migrations.0014_withdraw_what_nobody_said")
+
+    def said(contact, opted_in, how):
+        return Consent.objects.create(contact=contact, channel="sms", opted_in=opted_in, at=now, how=how)
+
+    contact = factories.contact()
+    said(contact, True, "Form")
+    stop = said(contact, False, "Opt-out reported by the provider")
+    invented = said(contact, True, "Correction")
+    read_by_somebody_else = said(factories.contact(), True, "Correction")
+    editor = SimpleNamespace(connection=connection, execute=connection.cursor().execute)
+    migration.withdraw(apps, editor)
+    withdrawn = latest_consents([contact.pk])[contact.pk, "sms"]
+    invented.refresh_from_db()
+    migration.opt_in_again(apps, editor)
+
+    assert (invented.opted_in, invented.withdraws, withdrawn.opted_in) == (False, stop, True)
+    assert Consent.objects.get(pk=invented.pk).opted_in
+    read_by_somebody_else.refresh_from_db()
+    assert read_by_somebody_else.withdraws is None
+
+
+# ---- Whom it concerns ------------------------------------------------------------------------------------------
 
 
 def test_a_block_recorded_before_facts_had_names_is_found_by_its_message(refused, now):
@@ -215,20 +397,15 @@ def test_a_block_recorded_before_facts_had_names_is_found_by_its_message(refused
     assert Suppression.objects.count() == 1
 
 
-def test_a_person_of_several_messages_counts_once(refused, now):
-    first = refused()
-    for _ in range(3):
-        refused(phone=first.address)
+def test_a_person_of_several_messages_counts_once(refused_each, now):
+    refused_each([factories.phone()] * 4)
 
     assert freed(draft(now=now)) == 1
 
 
-def test_a_person_of_several_messages_counts_once_over_many_slices(refused, now, monkeypatch):
+def test_a_person_of_several_messages_counts_once_over_many_slices(refused_each, now, monkeypatch):
     monkeypatch.setattr(rereading, "TOGETHER", 2)
-    for _ in range(2):
-        first = refused()
-        for _ in range(3):
-            refused(phone=first.address)
+    refused_each([factories.phone()] * 4 + [factories.phone()] * 4)
 
     found = draft(now=now)
 
@@ -314,8 +491,8 @@ def test_undo_asks_about_whoever_the_row_stands_for(tables, now, provider, chann
         drafts.undo(found, by=None, now=now + HOUR)
 
 
-def test_a_message_that_cannot_be_read_anew_holds_up_no_other(refused, now, monkeypatch):
-    messages = [refused() for _ in range(4)]
+def test_a_message_that_cannot_be_read_anew_holds_up_no_other(refused_each, now, monkeypatch):
+    messages = refused_each([factories.phone() for _ in range(4)])
     found = draft(now=now)
     honest = rereading._bring_in_line
 
@@ -342,9 +519,8 @@ def admin(login, tables):
     return login("admin")
 
 
-def test_the_draft_says_first_who_would_be_written_to_and_asks_to_type_it(admin, refused, now):
-    for _ in range(3):
-        refused()
+def test_the_draft_says_first_who_would_be_written_to_and_asks_to_type_it(admin, refused_each, now):
+    refused_each([factories.phone() for _ in range(3)])
     found = draft(now=now)
 
     page = admin.get("/mappings/draft/")

@@ -359,8 +359,8 @@ def test_an_opt_out_that_was_misread_is_taken_back(tables, account, now):
 
     assert not Suppression.objects.filter(released_at=None).exists()
     assert "Mapping corrected: version 2" in Suppression.objects.get().release_note
-    latest = Consent.objects.filter(contact=phone.contact, channel="sms").order_by("at", "id").last()
-    assert (latest.opted_in, latest.how) == (True, "Correction")
+    latest = Consent.objects.filter(contact=phone.contact, channel="sms").in_order().last()
+    assert (latest.opted_in, latest.how) == (True, "Form")
 
 
 def test_a_message_in_parts_is_brought_in_line_as_a_whole(tables, now):

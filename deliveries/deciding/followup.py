@@ -8,7 +8,7 @@ a status that moved, a due time, a bulk action, an opt-out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -199,11 +199,13 @@ def _heed(views: Sequence[View], now: datetime) -> None:
     apply_opt_outs([m for view in views for m in view.messages if m.disposition == Disposition.OPTOUT], now)
 
 
-def apply_opt_outs(messages: Sequence[Message], now: datetime) -> None:
+def apply_opt_outs(
+    messages: Sequence[Message], now: datetime, again: Mapping[int, str] | None = None
+) -> None:
     """Opt-outs and complaints that providers report: the person's own word, wherever it was said.
 
     It blocks the address for good, whatever became of the other attempts. Once for each message, unless a code
-    mapping took it back meanwhile.
+    mapping took it back meanwhile: `again` says, by message, why it counts once more.
     """
     if not messages:
         return
@@ -211,10 +213,11 @@ def apply_opt_outs(messages: Sequence[Message], now: datetime) -> None:
     keys = {message.address.match_key for message in messages} - {""}
     sharing = Address.objects.filter(match_key__in=keys).values_list("contact_id", flat=True)
     _end_paths({*sharing, *(message.contact_id for message in messages)}, now)
-    record_opt_outs([_opt_out(message, now) for message in messages])
+    reasons = again or {}
+    record_opt_outs([_opt_out(message, now, reasons.get(message.pk, "")) for message in messages], now)
 
 
-def _opt_out(message: Message, now: datetime) -> OptOut:
+def _opt_out(message: Message, now: datetime, again: str) -> OptOut:
     complained = message.status == Status.COMPLAINED
     return OptOut(
         value=message.address.value,
@@ -224,6 +227,7 @@ def _opt_out(message: Message, now: datetime) -> OptOut:
         at=message.settled_at or now,
         reason=Suppression.Reason.COMPLAINT if complained else Suppression.Reason.STOP,
         fact=f"message {message.pk}",
+        again=again,
     )
 
 

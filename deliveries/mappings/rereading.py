@@ -315,14 +315,20 @@ class Read:
             event.status, event.failure_class, event.fault, event.evidence = map(str, meaning)
             event.standing = standing(meaning, event.fact)
 
-    def mistaken(self, ids: Iterable[int]) -> list[Mistaken]:
-        """The opt-outs of those of these messages on which nobody but the provider's code stands for one."""
+    def mistaken(self, ids: Iterable[int], who: str = "") -> list[Mistaken]:
+        """The opt-outs of those of these messages on which nobody but the provider's code stands for one; `who` mapped
+        it anew."""
         found = (self.messages[pk] for pk in ids if pk not in self.own_words)
         return [
-            Mistaken(m.address.value, m.settled_at, m.pk)
+            Mistaken(m.address.value, m.pk, f"code {self.code_of(m)} was mapped anew{who}")
             for m in found
             if m.disposition == Disposition.OPTOUT and m.settled_at
         ]
+
+    def code_of(self, message: Message) -> str:
+        """The provider's word for what became of it: the code, or the status of one that came without."""
+        words = (event.native_status for event in self.concerned if event.message_id == message.pk)
+        return message.reason_code or next(filter(None, words), message.status)
 
     def shown(self, message: int) -> tuple[str, str]:
         """(disposition, fault) that a message has with these events."""
@@ -467,10 +473,20 @@ def _bring_in_line(read: Read, version: MappingVersion, now: datetime) -> int:
         )
     moved = reproject(sorted(read.messages), now)
     _leave_in_peace(moved, now)
-    _lift(read, moved, f"version {version.number}", now)
+    who = _who(version)
+    _lift(read, moved, f"version {version.number}", who, now)
     # What is an opt-out now holds at once: also what an earlier version had lifted.
-    apply_opt_outs([message for message in moved if message.disposition == Disposition.OPTOUT], now)
+    opted_out = [message for message in moved if message.disposition == Disposition.OPTOUT]
+    again = {m.pk: f"code {read.code_of(m)} was mapped as an opt-out again{who}" for m in opted_out}
+    apply_opt_outs(opted_out, now, again)
     return len(moved)
+
+
+def _who(version: MappingVersion) -> str:
+    """By whom, as the end of a sentence."""
+    if version.origin == MappingVersion.Origin.SHIPPED:
+        return " by a new release of Waybill"
+    return f" by {version.created_by.display_name}" if version.created_by else ""
 
 
 def _leave_in_peace(moved: Sequence[Message], now: datetime) -> None:
@@ -480,7 +496,7 @@ def _leave_in_peace(moved: Sequence[Message], now: datetime) -> None:
         Recipient.objects.filter(pk__in=part).update(read_anew_at=now)
 
 
-def _lift(read: Read, moved: Sequence[Message], note: str, now: datetime) -> None:
+def _lift(read: Read, moved: Sequence[Message], note: str, who: str, now: datetime) -> None:
     """Blocks that stood for what these messages no longer say are lifted. New ones come by the ordinary rules.
 
     What a person said themselves stays, whatever the provider's words are taken for.
@@ -492,4 +508,4 @@ def _lift(read: Read, moved: Sequence[Message], note: str, now: datetime) -> Non
     well = {pair for pair, found in health.items() if found.hard_fails < enough[pair]}
     lift_mistaken(_blocks(failed, well), note=note, now=now)
     none_any_more = [message.pk for message in moved if message.disposition != Disposition.OPTOUT]
-    take_back_opt_outs(read.mistaken(none_any_more), note=note, now=now)
+    take_back_opt_outs(read.mistaken(none_any_more, who), note=note, now=now)

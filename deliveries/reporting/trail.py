@@ -242,11 +242,11 @@ SOURCES = {
         trouble=Q(kind=Engagement.Kind.STOP),
     ),
     "consent": Source(
-        lambda contact, _: Consent.objects.filter(contact=contact).select_related("recorded_by"),
+        lambda contact, _: Consent.objects.filter(contact=contact).select_related("recorded_by", "withdraws"),
         "at",
         lambda row: row.at,
         channel="channel",
-        trouble=Q(opted_in=False),
+        trouble=Q(opted_in=False) & (Q(withdraws=None) | Q(withdraws__withdraws__isnull=False)),
     ),
     "suppression": Source(
         lambda contact, addresses: _suppressed(contact, addresses).select_related("created_by"),

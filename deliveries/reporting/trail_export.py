@@ -96,11 +96,10 @@ def _engagement(item: Item) -> dict[str, Any]:
 
 def _consent(item: Item) -> dict[str, Any]:
     row = item.row
-    what = "Opted in" if row.opted_in else "Opted out"
     return {
         "channel": row.get_channel_display(),
-        "what": what,
-        "details": row.how,
+        "what": row.what,
+        "details": row.evidence if row.withdraws_id else row.how,
         "by": _name(row.recorded_by),
     }
 

@@ -75,6 +75,8 @@ ORDER BY c.id
 # The word that holds on the channel, in the order of `Consent.objects.in_order`; for MMS that on SMS counts where there
 # is none of its own.
 CONSENT = """(SELECT k.opted_in FROM contacts_consent k WHERE k.contact_id = c.id AND k.channel = '{channel}'
+  AND k.withdraws_id IS NULL AND NOT EXISTS (SELECT 1 FROM contacts_consent w WHERE w.withdraws_id = k.id
+    AND NOT EXISTS (SELECT 1 FROM contacts_consent b WHERE b.withdraws_id = w.id))
   ORDER BY CASE WHEN k.opted_in AND k.origin <> 'recipient' THEN 0 ELSE 1 END DESC, k.at DESC, k.id DESC LIMIT 1)"""
 
 RECIPIENTS = """
