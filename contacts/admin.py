@@ -23,6 +23,7 @@ from contacts.channels import Kind
 from contacts.consenting import PERSON, WHO_ASKED, record_entered, record_request
 from contacts.correcting import email_address, phone_address, retire
 from contacts.emails import NotAnEmail, parse_email
+from contacts.grounds import occasion
 from contacts.hours import known_zone
 from contacts.models import (
     Address,
@@ -391,7 +392,7 @@ class SuppressionAdmin(Masking, Large):
         "address",
         "contact",
         "channels",
-        "reason",
+        "ground",
         "by",
         "why",
         "state",
@@ -411,10 +412,10 @@ class SuppressionAdmin(Masking, Large):
         "channel",
         "scope",
         "scope_value",
-        "reason",
+        "ground",
         "origin",
         "evidence",
-        "fact",
+        "occasion",
         "follows",
         "expires_at",
         "created_at",
@@ -434,6 +435,14 @@ class SuppressionAdmin(Masking, Large):
     @admin.display(description="channel")
     def channels(self, suppression: Suppression) -> str:
         return suppression.get_channel_display() or "All channels"
+
+    @admin.display(description="reason")
+    def ground(self, suppression: Suppression) -> str:
+        return suppression.ground
+
+    @admin.display(description="recorded for")
+    def occasion(self, suppression: Suppression) -> str:
+        return occasion(suppression.fact)
 
     @admin.display
     def by(self, suppression: Suppression) -> str:

@@ -26,7 +26,7 @@ class Target(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A suppression in force, as far as sending is concerned."""
+    """A suppression in force, as far as sending is concerned, and what tells its grounds."""
 
     id: int
     match_key: str
@@ -37,6 +37,9 @@ class Block(NamedTuple):
     reason: str
     origin: str
     created_at: datetime
+    fact: str
+    evidence: str
+    created_by_id: int | None
 
 
 def meets(block: Block | Suppression, target: Target) -> bool:

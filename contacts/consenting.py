@@ -17,6 +17,7 @@ from accounts.models import User
 from contacts.addresses import match_key
 from contacts.channels import KIND_OF, Channel
 from contacts.chunks import in_lists
+from contacts.grounds import message_named, reported_message
 from contacts.models import Address, Consent, Contact, Suppression
 from contacts.suppressing import (
     LONGEST_NOTE,
@@ -175,7 +176,7 @@ def _withdrawals(contact_ids: Iterable[int]) -> dict[tuple[int, str, str], Conse
     for part in in_lists(contact_ids):
         rows = Consent.objects.filter(contact_id__in=part, withdraws__withdraws=None, withdrawn_by=None)
         for row in rows.exclude(withdraws=None).select_related("withdraws"):
-            if row.withdraws and (message := _message_named(row.withdraws)):
+            if row.withdraws and (message := message_named(row.withdraws.evidence)):
                 found[row.contact_id, row.channel, f"message {message}"] = row
     return found
 
@@ -281,22 +282,6 @@ class Mistaken(NamedTuple):
     why: str
 
 
-def message_of(block: Suppression) -> int | None:
-    """The message whose report it was recorded for; None for what was said in any other way."""
-    # What was recorded before the fact had a name says the message in its evidence.
-    return _number_of(block.fact) if block.fact else _message_named(block)
-
-
-def _message_named(row: Suppression | Consent) -> int | None:
-    """The message whose report is the evidence."""
-    return _number_of(row.evidence.partition(":")[0].lower())
-
-
-def _number_of(fact: str) -> int | None:
-    name, _, number = fact.partition(" ")
-    return int(number) if name == "message" and number.isascii() and number.isdigit() else None
-
-
 def own_blocks(keys: Iterable[str]) -> dict[str, list[Suppression]]:
     """By the key of the address, the blocks in force that pass for the person's own word: there, or as a whole."""
     found: dict[str, list[Suppression]] = defaultdict(list)
@@ -327,7 +312,7 @@ def take_back_opt_outs(mistaken: Sequence[Mistaken], *, note: str, now: datetime
     lifting: dict[str, list[int]] = defaultdict(list)
     for rows in own_blocks(keys).values():
         for row in rows:
-            if (message := message_of(row)) in whys:
+            if (message := reported_message(row)) in whys:
                 lifting[whys[message or 0]].append(row.pk)
     lifted = sum(
         lift_mistaken(Suppression.objects.filter(pk__in=part), note=f"{note}, {why}", now=now)
@@ -337,7 +322,7 @@ def take_back_opt_outs(mistaken: Sequence[Mistaken], *, note: str, now: datetime
     # Those of messages that were read anew before these are withdrawn with them: until now something else stood.
     reasons = _reasons_lifted(keys)
     free = _without_own_blocks({contact for those in _contacts_by_key(keys).values() for contact in those})
-    _withdraw(free, lambda row: reasons.get(_message_named(row)), now)
+    _withdraw(free, lambda row: reasons.get(message_named(row.evidence)), now)
     return lifted
 
 
@@ -347,7 +332,7 @@ def _reasons_lifted(keys: Collection[str]) -> dict[int | None, str]:
     for part in in_lists(keys):
         rows = Suppression.objects.filter(match_key__in=part, release_note__startswith=MAPPING_CORRECTED)
         for row in rows:
-            if (message := message_of(row)) is not None:
+            if (message := reported_message(row)) is not None:
                 found[message] = row.release_note.partition(", ")[2] or row.release_note
     return found
 

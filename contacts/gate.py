@@ -15,12 +15,13 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import models
 from django.db.models import OuterRef, Subquery
-from django.utils import timezone
 
+from contacts import grounds
 from contacts.blocking import Block, Target, blocks
 from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel
 from contacts.chunks import in_lists
 from contacts.consenting import LatestConsent, latest_consents
+from contacts.grounds import day
 from contacts.hours import clocks, is_open, next_open, place, zones_for
 from contacts.models import Address, AddressHealth, ReplyToRead, Suppression
 
@@ -139,7 +140,7 @@ def _no_address(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
 
 def _needs_correction(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
     if facts.health.marked_at:
-        return Objection(f"marked on {_day(facts.health.marked_at)}")
+        return Objection(f"marked on {day(facts.health.marked_at)}")
     return Objection() if _validity(facts) == Address.Validity.NEEDS_CORRECTION else None
 
 
@@ -176,7 +177,7 @@ def _opted_out(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
         return Objection(_said(theirs[0]))
     if facts.consent is None or facts.consent.opted_in:
         return None
-    return Objection(f"opted out of {Channel(ask.channel).label} on {_day(facts.consent.at)}")
+    return Objection(f"opted out of {Channel(ask.channel).label} on {day(facts.consent.at)}")
 
 
 def _suppressed(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
@@ -222,7 +223,7 @@ def _campaign_paused(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
 def _reply_unread(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
     if facts.unread_since is None:
         return None
-    return Objection(f"a reply of {_day(facts.unread_since)} waits to be read", now + ASK_AGAIN)
+    return Objection(f"a reply of {day(facts.unread_since)} waits to be read", now + ASK_AGAIN)
 
 
 def _sender_not_approved(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
@@ -234,7 +235,7 @@ def _sender_not_approved(facts: Facts, ask: Ask, now: datetime) -> Objection | N
 def _not_relevant(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
     if ask.relevant_until is None or now < ask.relevant_until:
         return None
-    return Objection(f"it was relevant until {_day(ask.relevant_until)}")
+    return Objection(f"it was relevant until {day(ask.relevant_until)}")
 
 
 def _quiet_hours(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
@@ -372,7 +373,6 @@ def _health(ids: Iterable[int]) -> dict[tuple[int, str], HealthFacts]:
 # ---- Words --------------------------------------------------------------------------------------------------
 
 _SAID = {
-    Suppression.Reason.STOP: "replied STOP",
     Suppression.Reason.COMPLAINT: "complained of spam",
     Suppression.Reason.HARD_BOUNCE: "hard bounce",
     Suppression.Reason.HARD_FAILS: "permanent failures in a row",
@@ -383,12 +383,10 @@ _SAID = {
 
 
 def _said(found: Block) -> str:
-    return f"{_SAID[Suppression.Reason(found.reason)]} on {_day(found.created_at)}"
-
-
-def _day(moment: datetime) -> str:
-    local = timezone.localtime(moment)
-    return f"{local.day} {local:%b %Y}"
+    if found.reason == Suppression.Reason.STOP:
+        words = grounds.opt_out(found)
+        return f"{words[0].lower()}{words[1:]} on {day(found.created_at)}"
+    return f"{_SAID[Suppression.Reason(found.reason)]} on {day(found.created_at)}"
 
 
 def _words(key: str) -> str:

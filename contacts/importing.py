@@ -19,6 +19,7 @@ from contacts.addresses import match_key
 from contacts.channels import KIND_OF, Channel
 from contacts.chunks import chunks, in_lists
 from contacts.consenting import LatestConsent, family_of, latest_consents
+from contacts.grounds import day
 from contacts.headers import UnreadableFile
 from contacts.models import Address, Consent, Contact, ContactList, ListMembership, Suppression
 from contacts.sheets import LONGEST_HOW, Line, Refusal, Row, read_sheet, understand
@@ -327,7 +328,7 @@ class _Plan:
             out_since = latest.at if latest else self._no_to_sibling(contact, channel)
             out_since = out_since or self._opted_out_at(line, channel)
             if out_since:
-                why = f"opted out on {out_since:%Y-%m-%d}; only the person can opt back in"
+                why = f"opted out on {day(out_since)}; only the person can opt back in"
                 remedy = "The line was imported without this consent."
                 self.result.without_consent.append(Refusal(line.number, "consent", channel, why, remedy))
                 continue

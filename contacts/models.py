@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from contacts import grounds
 from contacts.addresses import match_key
 from contacts.channels import Channel, Kind, LineType
 from contacts.fields import DerivedField
@@ -339,11 +340,10 @@ class Consent(AppendOnly):
         last = Consent.objects.filter(contact=self.contact, channel=self.channel).in_order().last()
         if last is None or last.opted_in:
             return
-        since = timezone.localtime(last.at)
         if self.at <= last.at:
-            raise ValidationError({"at": f"They opted out on {since:%-d %b %Y, %H:%M}, which is later."})
+            raise ValidationError({"at": f"They opted out on {grounds.moment(last.at)}, which is later."})
         if not self.evidence.strip():
-            why = f"They opted out on {since:%-d %b %Y}. Say what proves that they opted in again since."
+            why = f"They opted out on {grounds.day(last.at)}. Say what proves that they opted in again since."
             raise ValidationError({"evidence": why})
 
 
@@ -473,12 +473,23 @@ class Suppression(models.Model):
 
     def __str__(self) -> str:
         whom = mask(self.value) if self.value else self.contact
-        return f"{whom} {self.channel or 'all channels'}: {self.get_reason_display()}"
+        return f"{whom} {self.channel or 'all channels'}: {self.ground}"
 
     @property
     def by_recipient(self) -> bool:
         """Asked for by the person: staff may not release it, only new consent can."""
         return self.origin == self.Origin.RECIPIENT
+
+    @property
+    def ground(self) -> str:
+        """The reason by what is known of it: not every opt-out is a STOP."""
+        return grounds.opt_out(self) if self.reason == self.Reason.STOP else str(self.get_reason_display())
+
+    @property
+    def ground_by(self) -> str:
+        """The ground with the colleague whose reading it is; needs `created_by` loaded."""
+        reader = self.created_by if self.reason == self.Reason.STOP else None
+        return f"{self.ground} by {reader.display_name}" if reader else self.ground
 
     @property
     def occasion(self) -> str:

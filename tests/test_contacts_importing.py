@@ -627,7 +627,7 @@ def test_an_import_does_not_opt_back_in_who_opted_out():
     result = load("phone,consent,consent_how\n5125550142,sms;voice,Web form\n")
 
     assert [str(each) for each in result.without_consent] == [
-        "Line 2, consent “sms”: opted out on 2026-03-03; only the person can opt back in. "
+        "Line 2, consent “sms”: opted out on 3 Mar 2026; only the person can opt back in. "
         "The line was imported without this consent."
     ]
     latest = latest_consents([contact.pk])

@@ -23,7 +23,8 @@ from django.db.models.functions import Lower
 from campaigns.models import Campaign, Recipient
 from contacts.addresses import match_key
 from contacts.chunks import in_lists
-from contacts.consenting import Mistaken, message_of, own_blocks, take_back_opt_outs
+from contacts.consenting import Mistaken, own_blocks, take_back_opt_outs
+from contacts.grounds import reported_message
 from contacts.models import Suppression
 from contacts.suppressing import lift_mistaken
 from deliveries import mappings, quarantine
@@ -403,7 +404,7 @@ def _freed(read: Read, ids: Sequence[int], affected: Affected, mapping: Mapping)
     mistaken = {one.message: one for one in read.mistaken(ids)}
     grounds: dict[str, list[int]] = {}
     for key, rows in own_blocks(match_key(one.value) for one in mistaken.values()).items():
-        messages = [message_of(row) for row in rows]
+        messages = [reported_message(row) for row in rows]
         known = [message for message in messages if message is not None]
         if len(known) == len(messages) and max(known) in mistaken:
             grounds[key] = known

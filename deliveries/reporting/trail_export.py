@@ -109,7 +109,7 @@ def _suppression(item: Item) -> dict[str, Any]:
     return {
         "channel": row.get_channel_display() or EVERY,
         "address": row.value,
-        "what": row.get_reason_display(),
+        "what": row.ground_by,
         "details": row.evidence,
         "by": _name(row.created_by) or row.get_origin_display(),
     }

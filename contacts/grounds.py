@@ -1,0 +1,79 @@
+"""What is known of how an opt-out came about, in words: a reply, a colleague's reading of one, a provider's report."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Protocol
+
+from django.utils import timezone
+from django.utils.formats import date_format
+
+REPLIED = "Replied STOP"
+READ = "Reply read as an opt-out"
+REPORTED = "Opted out, reported by the provider"
+PRESSED = "Pressed a key to opt out"
+
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T[\d:.]+(?:Z|[+-]\d{2}:\d{2})")
+_OCCASIONS = {"reply": "Reply of", "said": "Word of", "batch": "Bulk action", "message": "Message",
+              "follows": "Follows suppression"}  # fmt: skip
+
+
+class Grounded(Protocol):
+    """A suppression, or as much of one as tells its grounds."""
+
+    @property
+    def fact(self) -> str: ...
+    @property
+    def evidence(self) -> str: ...
+    @property
+    def created_by_id(self) -> int | None: ...
+
+
+def opt_out(row: Grounded) -> str:
+    """The ground of a suppression whose reason is STOP."""
+    extends = row.fact.startswith("follows ")  # another one, whose evidence it has
+    if reported_message(row) is not None or (extends and message_named(row.evidence) is not None):
+        return REPORTED
+    if row.created_by_id is not None:
+        return READ
+    pressed = row.evidence.startswith("Pressed ") and (extends or row.fact.startswith("said "))
+    return PRESSED if pressed else REPLIED
+
+
+def reported_message(row: Grounded) -> int | None:
+    """The message whose report it was recorded for; None for what was said in any other way."""
+    # What was recorded before the fact had a name says the message in its evidence.
+    return _number_of(row.fact) if row.fact else message_named(row.evidence)
+
+
+def message_named(evidence: str) -> int | None:
+    """The message whose report is the evidence of an opt-out."""
+    return _number_of(evidence.partition(":")[0].lower())
+
+
+def _number_of(fact: str) -> int | None:
+    name, _, number = fact.partition(" ")
+    return int(number) if name == "message" and number.isascii() and number.isdigit() else None
+
+
+def occasion(fact: str) -> str:
+    """What `Suppression.fact` names, for people: "Batch 12", "Reply of 3 Nov 2026, 10:00"; a foreign id as it is.
+
+    Times are in the current time zone.
+    """
+    name, _, rest = fact.partition(" ")
+    found = _MOMENT.match(rest)
+    if name not in _OCCASIONS or not (found or rest.isdigit()):
+        return fact
+    return f"{_OCCASIONS[name]} {moment(datetime.fromisoformat(found[0])) if found else rest}"
+
+
+def moment(at: datetime) -> str:
+    """A day of the current time zone with its time, such as "3 Nov 2026, 10:00"."""
+    return f"{day(at)}, {timezone.localtime(at):%H:%M}"
+
+
+def day(at: datetime) -> str:
+    """A day of the current time zone, such as "3 Nov 2026"."""
+    return date_format(timezone.localtime(at), "j M Y")

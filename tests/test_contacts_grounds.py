@@ -1,0 +1,116 @@
+"""What is known of an opt-out is what it is called: everywhere, and never more than that."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from django.utils import timezone
+
+from contacts import gate, grounds
+from contacts.consenting import record_opt_out
+from contacts.models import Suppression
+from tests import factories
+
+NOW = datetime(2026, 11, 3, 17, tzinfo=UTC)
+
+
+def stop(fact: str, evidence: str = "", by=None, **fields) -> Suppression:
+    return Suppression(
+        reason="stop", origin="recipient", fact=fact, evidence=evidence, created_by=by, **fields
+    )
+
+
+@pytest.mark.parametrize(
+    ("fact", "evidence", "ground"),
+    [
+        ("reply 2026-11-03T17:00:00+00:00 1a2b3c4d", "STOP", grounds.REPLIED),
+        ("said 2026-11-03T17:00:00+00:00", "STOP", grounds.REPLIED),
+        ("said 2026-11-03T17:00:00+00:00", "Pressed 9", grounds.PRESSED),
+        ("message 7", "Message 7: 21610", grounds.REPORTED),
+        ("", "Message 7: 21610", grounds.REPORTED),
+        ("follows 3", "Message 7: 21610", grounds.REPORTED),
+        ("follows 3", "Pressed 9", grounds.PRESSED),
+        ("follows 3", "STOP", grounds.REPLIED),
+    ],
+)
+def test_an_opt_out_is_called_by_what_is_known_of_it(fact, evidence, ground):
+    assert stop(fact, evidence).ground == stop(fact, evidence).ground_by == ground
+
+
+@pytest.mark.parametrize("fact", ["reply 2026-11-03T17:00:00+00:00 1a2b3c4d", "follows 3"])
+def test_what_a_colleague_read_so_names_them(fact):
+    found = stop(fact, "not any more", by=factories.User(username="ann", first_name="Ann", pk=5))
+
+    assert found.ground == "Reply read as an opt-out"
+    assert found.ground_by == "Reply read as an opt-out by Ann"
+
+
+@pytest.mark.parametrize("reason", [one for one in Suppression.Reason if one != "stop"])
+def test_every_other_reason_is_its_own_ground(reason):
+    assert Suppression(reason=reason, fact="message 7").ground == reason.label
+
+
+@pytest.mark.parametrize(
+    ("fact", "words"),
+    [
+        ("", ""),
+        ("batch 12", "Bulk action 12"),
+        ("message 7", "Message 7"),
+        ("follows 3", "Follows suppression 3"),
+        ("reply 2026-11-03T17:00:00+00:00 1a2b3c4d", "Reply of 3 Nov 2026, 18:00"),
+        ("reply 2026-11-03T17:00:00.123456+00:00 1a2b3c4d #2", "Reply of 3 Nov 2026, 18:00"),
+        ("said 2026-11-03T17:00:00+00:00", "Word of 3 Nov 2026, 18:00"),
+        ("SM0123", "SM0123"),
+        ("said so", "said so"),
+    ],
+)
+def test_what_it_is_recorded_for_is_shown_in_words_and_in_the_reader_s_zone(fact, words):
+    with timezone.override("Europe/Madrid"):
+        assert grounds.occasion(fact) == words
+
+
+SAYINGS = {
+    "replied": ({"fact": "reply 2026-11-03T17:00:00+00:00 1a2b3c4d", "evidence": "STOP"}, "Replied STOP"),
+    "reported": (
+        {"fact": "message 7", "evidence": "Message 7: 21610"},
+        "Opted out, reported by the provider",
+    ),
+    "pressed": ({"evidence": "Pressed 9"}, "Pressed a key to opt out"),
+    "read": (
+        {"fact": "reply 2026-11-03T17:00:00+00:00 1a2b3c4d", "evidence": "no more"},
+        "Reply read as an opt-out",
+    ),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("fields", "ground"), SAYINGS.values(), ids=SAYINGS)
+def test_pages_the_admin_and_the_gate_call_it_so(client, login, fields, ground):
+    phone = factories.phone()
+    ann = factories.user(first_name="Ann") if ground == grounds.READ else None
+    record_opt_out(value=phone.value, channel="sms", how="x", at=NOW, by=ann, **fields)
+    client.force_login(factories.user("admin", is_staff=True, is_superuser=True))
+    block = Suppression.objects.get()
+    named = f"{ground} by Ann" if ann else ground
+
+    page = " ".join(login("support").get(f"/contacts/{phone.contact_id}/").content.decode().split())
+    listed = client.get("/admin/contacts/suppression/").content.decode()
+    alone = client.get(f"/admin/contacts/suppression/{block.pk}/change/").content.decode()
+    said = gate.check([asking(phone)], NOW)[1]
+
+    assert page.count(named) >= 2  # beside the timeline, and on it
+    assert ground in listed
+    assert ground in alone
+    assert "T17:00:00+00:00" not in page + alone
+    assert said.detail == f"{ground[0].lower()}{ground[1:]} on 3 Nov 2026"
+    for other in {ground for _, ground in SAYINGS.values()} - {ground}:
+        assert other not in page
+
+
+def asking(phone) -> gate.Ask:
+    return gate.Ask(
+        key=1, contact_id=phone.contact_id, address_id=phone.pk, channel="sms", sender_value="", relevant_until=None,
+        window_start=NOW.time().replace(hour=0), window_end=NOW.time().replace(hour=23), campaign_state="sending",
+        sender_state="approved",
+    )  # fmt: skip
