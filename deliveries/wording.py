@@ -7,6 +7,7 @@ arrived has no failure class: there the column names evidence that is too weak t
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from itertools import product
@@ -88,3 +89,9 @@ def zoned(value: datetime) -> str:
 def date_words(local: datetime) -> str:
     """The day, with its year only when that is not this year."""
     return date_format(local, "j M" if local.year == timezone.localtime().year else "j M Y")
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words as a list in a sentence: "SMS, MMS and voice"."""
+    words = list(words)
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -35,14 +35,19 @@ class Reach:
     evidence: str
     address: Address | None
     verdict: Verdict | None  # None where there is no address to ask about
-    suppression: Suppression | None
+    suppressions: tuple[Suppression, ...]  # that stand in the way, the newest first
     health: AddressHealth
-    opted_out: bool = False  # by their latest word on this channel
+    consent: Consent | None = None  # that counts on this channel
     strikes: int = STRIKES
 
     @property
     def label(self) -> str:
         return str(Channel(self.channel).label)
+
+    @property
+    def opted_out(self) -> bool:
+        """By their own word on this channel."""
+        return self.consent is not None and not self.consent.opted_in
 
     @property
     def hard_fails(self) -> int:
@@ -58,12 +63,7 @@ class Reach:
     @property
     def off(self) -> bool:
         """Blocked for good, not just for the moment."""
-        return (
-            self.suppression is not None
-            or self.opted_out
-            or bool(self.shut)
-            or self.hard_fails >= self.strikes
-        )
+        return bool(self.suppressions) or self.opted_out or bool(self.shut) or self.hard_fails >= self.strikes
 
     @property
     def usable(self) -> bool:
@@ -131,9 +131,9 @@ def standing(contact: Contact, now: datetime) -> Standing:
             address := preferred.get(KIND_OF[channel]),
             results[channel],
             verdicts.get(channel),
-            next((one for one in suppressions if meets(one, _target(contact, channel, address))), None),
+            tuple(one for one in suppressions if meets(one, _target(contact, channel, address))),
             health.get((address.pk, channel) if address else (0, ""), AddressHealth()),
-            channel in latest and not latest[channel].opted_in,
+            latest.get(channel) or (latest.get(Channel.SMS) if channel == Channel.MMS else None),
         )
         for channel in Channel
     ]
@@ -194,19 +194,23 @@ def _reach(
     address: Address | None,
     results: list[Message],
     verdict: Verdict | None,
-    suppression: Suppression | None,
+    suppressions: tuple[Suppression, ...],
     health: AddressHealth,
-    opted_out: bool,
+    consent: Consent | None,
 ) -> Reach:
-    word, bucket = ("Opted out", "optout") if opted_out else _word(address, results, suppression, health)
+    opted_out = consent is not None and not consent.opted_in
+    word, bucket = ("Opted out", "optout") if opted_out else _word(address, results, suppressions, health)
     told = _evidence(channel, results) if address else f"No {Kind(KIND_OF[channel]).label.lower()} on record"
-    return Reach(channel, word, bucket, told, address, verdict, suppression, health, opted_out)
+    return Reach(channel, word, bucket, told, address, verdict, suppressions, health, consent)
 
 
 def _word(
-    address: Address | None, results: list[Message], suppression: Suppression | None, health: AddressHealth
+    address: Address | None,
+    results: list[Message],
+    suppressions: tuple[Suppression, ...],
+    health: AddressHealth,
 ) -> tuple[str, str]:
-    if suppression:
+    if suppressions:
         return "Suppressed", "optout"
     if address is None:
         return "No address", "unknown"

@@ -20,7 +20,6 @@ from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
 from contacts.hours import clocks
 from contacts.models import Address, Consent, Contact, Note, Suppression
-from contacts.phones import mask
 from deliveries.batches import SKIPS
 from deliveries.mappings import describe
 from deliveries.models import (
@@ -445,8 +444,3 @@ def _held(message: Message) -> str:
 
 def _future(recipient: Recipient) -> str:
     return str(Recipient.NextStep(recipient.next_step).label)
-
-
-def headline(suppression: Suppression) -> str:
-    """What was blocked, for lists that may not show whole addresses."""
-    return mask(suppression.value) if suppression.value else "The whole contact"

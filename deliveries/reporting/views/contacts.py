@@ -37,12 +37,13 @@ from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import settle
 from deliveries.deciding.staff import cancel_next_step, run_next_step_now
 from deliveries.models import Message
+from deliveries.reporting.banner import acts, banner, blocked, named
 from deliveries.reporting.charts import SHORT
 from deliveries.reporting.exports import file_name
 from deliveries.reporting.finding import LIMIT, find
 from deliveries.reporting.pages import fragment, may_tend, next_url, who
-from deliveries.reporting.reachability import Reach, Standing, explanation, standing
-from deliveries.reporting.trail import Narrowing, headline, trail, upcoming
+from deliveries.reporting.reachability import Standing, explanation, standing
+from deliveries.reporting.trail import Narrowing, trail, upcoming
 from deliveries.reporting.trail_export import lines
 
 logger = logging.getLogger(__name__)
@@ -174,35 +175,17 @@ def _beside(
         "unread": any(one.verdict and one.verdict.reason == Reason.REPLY_UNREAD for one in reach.channels),
         "upcoming": upcoming(contact, zones, now),
         "explanation": explanation(latest, reach, local),
-        "suppressions": _grounds(reach.suppressions),
+        "suppressions": [(act, blocked(act, extended)) for act, extended in acts(reach.suppressions)],
         "may_step": may_tend(user),
         "note_form": NoteForm(),
     }
-
-
-def _grounds(suppressions: Sequence[Suppression]) -> list[tuple[Suppression, str]]:
-    """Each act once, with what it blocks: what extends one to other addresses is named with it."""
-    extended: dict[int, list[str]] = {}
-    shown = {one.pk for one in suppressions}
-    for one in suppressions:
-        if one.follows_id in shown:
-            extended.setdefault(one.follows_id or 0, []).append(headline(one))
-    return [
-        (one, _and([headline(one), *extended.get(one.pk, [])]))
-        for one in suppressions
-        if one.follows_id not in shown
-    ]
-
-
-def _and(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def contactable(reach: Standing) -> tuple[bool, str]:
     """Whether we may contact this person now, and on what or why not."""
     now = [one for one in reach.channels if one.verdict and one.verdict.allowed]
     if now:
-        return True, f"May be contacted now by {_listed(now)}"
+        return True, f"May be contacted now by {named(now)}"
     held = [one for one in reach.channels if one.verdict and one.verdict.until]
     if held:
         return False, f"Not now: {held[0].verdict.detail}" if held[0].verdict else ""
@@ -211,61 +194,6 @@ def contactable(reach: Standing) -> tuple[bool, str]:
         return False, "No address to contact"
     rule = REASONS[Reason(asked[0].reason)]
     return False, f"May not be contacted: {asked[0].detail or rule.sentence}"
-
-
-def banner(reach: Standing) -> dict[str, str] | None:
-    """What is off, and what is still allowed; None when nothing is off."""
-    if not reach.off:
-        return None
-    whole = reach.silenced or any(not one.value and not one.channel for one in reach.suppressions)
-    what = "Everything is" if whole else f"{_listed(reach.off)} {_are(reach.off)}"
-    asked = any(one.opted_out or (one.suppression and one.suppression.by_recipient) for one in reach.off)
-    return {
-        "title": f"{what} turned off for this contact.",
-        "text": " ".join([*_reasons(reach.off), *_still(reach.allowed)]),
-        "bucket": "optout" if asked else "permanent",
-    }
-
-
-def _reasons(off: Sequence[Reach]) -> list[str]:
-    """A sentence for each cause; of several causes each names its channels."""
-    by_cause: dict[str, list[Reach]] = {}
-    for one in off:
-        by_cause.setdefault(_cause(one), []).append(one)
-    if len(by_cause) == 1:
-        return [f"{cause}." for cause in by_cause]
-    return [f"{_listed(those)}: {cause[0].lower()}{cause[1:]}." for cause, those in by_cause.items()]
-
-
-def _cause(off: Reach) -> str:
-    if why := off.suppression:
-        return f"{why.get_reason_display()} on {timezone.localtime(why.created_at):%-d %b %Y}"
-    if off.opted_out:
-        return "They opted out"
-    return off.shut or f"{off.hard_fails} permanent failures in a row"
-
-
-def _still(allowed: Sequence[Reach]) -> list[str]:
-    """What may still be used, and what may but did not work the last time."""
-    if not allowed:
-        return ["Nothing may be sent."]
-    failing = [one for one in allowed if one.bucket == "permanent"]
-    well = [one for one in allowed if one not in failing]
-    return [
-        f"{_listed(those)} {_are(those)} {words}."
-        for those, words in ((well, "still allowed"), (failing, "allowed, but failed permanently before"))
-        if those
-    ]
-
-
-def _listed(reaches: Sequence[Reach]) -> str:
-    labels = [one.label for one in reaches]
-    words = labels[:1] + [one if one.isupper() else one.lower() for one in labels[1:]]
-    return _and(words)
-
-
-def _are(reaches: Sequence[Reach]) -> str:
-    return "is" if len(reaches) == 1 else "are"
 
 
 # ---- For one person --------------------------------------------------------------------------------------------

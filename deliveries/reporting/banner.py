@@ -1,0 +1,163 @@
+"""What is turned off for a contact, on which grounds, and what is still allowed: the banner of their page."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from contacts.grounds import READ, REPLIED, day
+from contacts.models import AddressHealth, Suppression
+from contacts.phones import mask
+from deliveries.reporting.reachability import Reach, Standing
+from deliveries.wording import listed
+
+SHOWN = 5  # grounds
+FAILURES = (Suppression.Reason.HARD_FAILS, Suppression.Reason.HARD_BOUNCE)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """One thing that closes channels. `quote` is what was written, and may hold addresses; `closes` is a sentence."""
+
+    at: datetime
+    words: str
+    quote: str
+    closes: str
+
+
+@dataclass(frozen=True)
+class Banner:
+    title: str
+    still: str
+    grounds: list[Ground]  # the newest first
+    more: int  # grounds that are not shown
+    bucket: str
+
+
+def banner(reach: Standing) -> Banner | None:
+    """None when nothing is off."""
+    if not reach.off:
+        return None
+    whole = reach.silenced or any(not one.value and not one.channel for one in reach.suppressions)
+    what = "Everything is" if whole else f"{_first(named(reach.off))} {_are(reach.off)}"
+    asked = any(one.opted_out or any(each.by_recipient for each in one.suppressions) for one in reach.off)
+    found = sorted(_grounds(reach), key=lambda ground: ground.at, reverse=True)
+    return Banner(
+        title=f"{what} turned off for this contact.",
+        still=_still(reach.allowed),
+        grounds=found[:SHOWN],
+        more=len(found[SHOWN:]),
+        bucket="optout" if asked else "permanent",
+    )
+
+
+def acts(suppressions: Sequence[Suppression]) -> list[tuple[Suppression, list[Suppression]]]:
+    """Each act once, in their order, with those that extend it to other addresses."""
+    shown = {one.pk for one in suppressions}
+    extended: defaultdict[int | None, list[Suppression]] = defaultdict(list)
+    for one in suppressions:
+        if one.follows_id in shown:
+            extended[one.follows_id].append(one)
+    return [(one, extended[one.pk]) for one in suppressions if one.follows_id not in shown]
+
+
+def blocked(act: Suppression, extended: Sequence[Suppression]) -> str:
+    """What an act blocks; addresses are masked."""
+    return listed([mask(one.value) if one.value else "The whole contact" for one in (act, *extended)])
+
+
+def named(reaches: Iterable[Reach]) -> str:
+    """Channels by their names, inside a sentence: "SMS, MMS and voice"."""
+    labels = [one.label for one in reaches]
+    return listed([one if one.isupper() else one.lower() for one in labels])
+
+
+def _grounds(reach: Standing) -> Iterator[Ground]:
+    yield from _of_suppressions(reach)
+    yield from _of_consents(reach.off)
+    yield from _of_health(reach.off)
+
+
+def _of_suppressions(reach: Standing) -> Iterator[Ground]:
+    for act, extended in acts(reach.suppressions):
+        rows = {act.pk, *(one.pk for one in extended)}
+        closed = [one for one in reach.off if rows & {each.pk for each in one.suppressions}]
+        if closed:
+            yield Ground(act.created_at, _said(act), _quote(act), _closes(act, extended, closed))
+
+
+def _said(act: Suppression) -> str:
+    entered = act.created_by if act.reason != Suppression.Reason.STOP else None
+    who = f", entered by {entered.display_name}" if entered else ""
+    until = f", until {day(act.expires_at)}" if act.expires_at else ""
+    return f"{act.ground_by} on {day(act.created_at)}{who}{until}"
+
+
+def _quote(act: Suppression) -> str:
+    """What somebody wrote; the evidence of rules and providers is made of codes."""
+    return act.evidence if act.created_by_id or act.ground in (REPLIED, READ) else ""
+
+
+def _closes(act: Suppression, extended: Sequence[Suppression], closed: Sequence[Reach]) -> str:
+    what = "every channel" if not act.value and not act.channel else named(closed)
+    if not act.value:
+        return f"Closes {what} for the whole contact."
+    where = {one.address.value for one in closed if one.address}
+    met = [one.value for one in (act, *extended) if one.value in where] or [act.value]
+    return f"Closes {what} at {listed([mask(one) for one in met])}."
+
+
+def _of_consents(off: Sequence[Reach]) -> Iterator[Ground]:
+    """What was said on a channel, apart from what blocks an address as well: that is told with the block."""
+    together: defaultdict[tuple, list[Reach]] = defaultdict(list)
+    for one in off:
+        said = one.consent
+        if said is None or said.opted_in:
+            continue
+        if not any(each.by_recipient and each.created_at == said.at for each in one.suppressions):
+            together[said.at, said.how, said.recorded_by, said.evidence].append(one)
+    for (at, how, colleague, evidence), those in together.items():
+        who = f", entered by {colleague.display_name}" if colleague else ""
+        words = f"Opted out on {day(at)} ({how}){who}"
+        yield Ground(at, words, evidence if colleague else "", f"Closes {named(those)}.")
+
+
+def _of_health(off: Sequence[Reach]) -> Iterator[Ground]:
+    """What failed, apart from what the playbook has made a suppression of."""
+    together: defaultdict[str, list[Reach]] = defaultdict(list)
+    for one in off:
+        if one.shut:
+            together[one.shut].append(one)
+        elif one.hard_fails >= one.strikes and not any(each.reason in FAILURES for each in one.suppressions):
+            together[f"{one.hard_fails} permanent failures in a row"].append(one)
+    for words, those in together.items():
+        at = max(_since(one.health) for one in those)
+        where = listed(dict.fromkeys(mask(one.address.value) for one in those if one.address))
+        yield Ground(at, f"{words}, {day(at)}", "", f"Closes {named(those)} at {where}.")
+
+
+def _since(health: AddressHealth) -> datetime:
+    return health.marked_at or health.last_failed_at or health.updated_at
+
+
+def _still(allowed: Sequence[Reach]) -> str:
+    """What may still be used, and what may but did not work the last time."""
+    if not allowed:
+        return "Nothing may be sent."
+    failing = [one for one in allowed if one.bucket == "permanent"]
+    well = [one for one in allowed if one not in failing]
+    return " ".join(
+        f"{_first(named(those))} {_are(those)} {words}."
+        for those, words in ((well, "still allowed"), (failing, "allowed, but failed permanently before"))
+        if those
+    )
+
+
+def _first(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}"
+
+
+def _are(reaches: Sequence[Reach]) -> str:
+    return "is" if len(reaches) == 1 else "are"

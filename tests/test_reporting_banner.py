@@ -1,0 +1,157 @@
+"""The banner of a contact's page names everything that closes a channel: who, when, why, and what it closes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from contacts.channels import Channel
+from contacts.consenting import record_opt_out, record_request
+from contacts.models import AddressHealth, Consent
+from contacts.suppressing import suppress
+from deliveries.reporting.banner import SHOWN, banner
+from deliveries.reporting.reachability import standing
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def ann():
+    return factories.user(first_name="Ann", last_name="Lee")
+
+
+@pytest.fixture
+def robin():
+    contact = factories.contact()
+    factories.phone(contact, value="+12145550142")
+    factories.email(contact, value="robin@example.com")
+    for channel in Channel:
+        Consent.objects.create(
+            contact=contact, channel=channel, opted_in=True, at=NOW - 90 * DAY, how="Web form"
+        )
+    return contact
+
+
+def told(contact):
+    found = banner(standing(contact, NOW))
+    assert found is not None
+    return [(ground.words, ground.quote, ground.closes) for ground in found.grounds]
+
+
+def test_nothing_off_needs_no_banner(robin):
+    assert banner(standing(robin, NOW)) is None
+
+
+def test_every_ground_is_named_the_newest_first(robin, ann):
+    record_opt_out(value="+12145550142", channel="sms", how="Reply", evidence="STOP", at=NOW - 3 * DAY)
+    suppress(
+        contact=robin, reason="staff", origin="staff", evidence="Two accounts", by=ann, now=NOW - DAY,
+        expires_at=NOW + DAY,
+    )  # fmt: skip
+
+    assert told(robin) == [
+        (
+            "Added by staff on 19 Nov 2026, entered by Ann Lee, until 21 Nov 2026", "Two accounts",
+            "Closes every channel for the whole contact.",
+        ),
+        ("Replied STOP on 17 Nov 2026", "STOP", "Closes SMS, MMS, voice and ringless voicemail at +1 ••• ••• 0142."),
+    ]  # fmt: skip
+
+
+def test_what_is_closed_on_one_channel_says_which(robin, ann):
+    record_request(
+        contact=robin,
+        value="robin@example.com",
+        channel="email",
+        evidence="On the phone",
+        by=ann,
+        now=NOW - DAY,
+    )
+    suppress(value="+12145550142", channel="voice", reason="staff", origin="staff", by=ann, now=NOW - 2 * DAY)
+
+    assert [(words, closes) for words, _, closes in told(robin)] == [
+        ("Asked us to stop on 19 Nov 2026, entered by Ann Lee", "Closes email at r•••@example.com."),
+        ("Added by staff on 18 Nov 2026, entered by Ann Lee", "Closes voice at +1 ••• ••• 0142."),
+    ]
+
+
+def test_a_no_without_a_block_names_its_channels_once(robin, ann):
+    for channel in ("voice", "rvm"):
+        Consent.objects.create(
+            contact=robin, channel=channel, opted_in=False, at=NOW - DAY, how="Letter", recorded_by=ann
+        )
+
+    assert told(robin) == [
+        ("Opted out on 19 Nov 2026 (Letter), entered by Ann Lee", "", "Closes voice and ringless voicemail.")
+    ]
+
+
+def test_a_no_to_texts_closes_pictures_that_have_no_word_of_their_own(robin):
+    Consent.objects.filter(channel="mms").delete()
+    Consent.objects.create(contact=robin, channel="sms", opted_in=False, at=NOW - DAY, how="Letter")
+
+    assert told(robin) == [("Opted out on 19 Nov 2026 (Letter)", "", "Closes SMS and MMS.")]
+
+
+def test_what_failed_stands_beside_what_was_asked(robin):
+    phone = robin.addresses.get(kind="phone")
+    dead = {"closed": "number", "closed_why": "Number not in service, by SMS (30005)"}
+    for channel in ("sms", "voice"):
+        AddressHealth.objects.create(address=phone, channel=channel, last_failed_at=NOW - DAY, **dead)
+    suppress(
+        value="robin@example.com", reason="complaint", origin="recipient", fact="message 7", now=NOW - 2 * DAY
+    )
+
+    assert told(robin) == [
+        (
+            "Number not in service, by SMS (30005), 19 Nov 2026",
+            "",
+            "Closes SMS and voice at +1 ••• ••• 0142.",
+        ),
+        ("Spam complaint on 18 Nov 2026", "", "Closes email at r•••@example.com."),
+    ]
+
+
+def test_failures_that_became_a_block_are_told_once(robin):
+    phone = robin.addresses.get(kind="phone")
+    AddressHealth.objects.create(address=phone, channel="sms", hard_fails=3, last_failed_at=NOW - DAY)
+    suppress(
+        value=phone.value, channel="sms", reason="hard_fails", origin="rule", evidence="x", now=NOW - DAY
+    )
+
+    assert [words for words, *_ in told(robin)] == ["Permanent failures in a row on 19 Nov 2026"]
+
+
+def test_a_long_list_is_cut_and_says_so(robin, ann, login):
+    for number in range(SHOWN + 2):
+        suppress(
+            contact=robin,
+            reason="staff",
+            origin="staff",
+            evidence=f"Reason {number}",
+            by=ann,
+            now=NOW - number * DAY,
+        )
+
+    page = login("support").get(f"/contacts/{robin.pk}/").content.decode()
+
+    assert 'href="#suppression-title">and 2 more</a>' in page
+    assert page.count("Closes every channel for the whole contact.") == SHOWN
+
+
+def test_an_address_in_a_quotation_is_hidden_from_whoever_may_not_see_it(robin, ann, login):
+    suppress(
+        contact=robin,
+        reason="staff",
+        origin="staff",
+        evidence="Wrote from kim@example.com",
+        by=ann,
+        now=NOW - DAY,
+    )
+
+    assert "Wrote from k•••@example.com" in login("marketer").get(f"/contacts/{robin.pk}/").content.decode()
