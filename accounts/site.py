@@ -6,22 +6,28 @@ be guessed digit by digit, and a pattern for `name__regex` can keep the database
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.apps import apps
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup, DisallowedModelAdminToField
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import TO_FIELD_VAR
 from django.contrib.admin.utils import get_fields_from_path
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import ERROR_FLAG, IGNORED_PARAMS, PAGE_VAR, ChangeList
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import models
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
 from django.utils.html import format_html
 
 from accounts.zones import zone_words
+
+logger = logging.getLogger(__name__)
 
 LONGEST_TERM = 254  # nothing that is searched for is longer, and SQLite compares no pattern of 50,000 bytes
 
@@ -77,6 +83,32 @@ class Declared(Base):
         if self.date_hierarchy:
             names |= {f"{self.date_hierarchy}__{part}" for part in ("year", "month", "day", "gte", "lt")}
         return names
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Whoever asks for what the list does not offer gets the list without it, and is told so."""
+        try:
+            answer = super().changelist_view(request, extra_context)
+        except (DisallowedModelAdminLookup, DisallowedModelAdminToField) as refused:
+            logger.warning("Left out of the list %s: %.200r", request.path, str(refused))
+            answer = redirect(self._offered(request))
+        else:
+            if (
+                getattr(answer, "url", "") != f"{request.path}?{ERROR_FLAG}=1"
+            ):  # Django's own for a value it cannot read
+                return answer
+        messages.warning(request, "That filter is not known; it was left out.")
+        return answer
+
+    def _offered(self, request: HttpRequest) -> str:
+        """The address of the list, with what of the query it offers."""
+        kept = QueryDict(mutable=True)
+        for name, values in request.GET.lists():
+            known = name in IGNORED_PARAMS or name == PAGE_VAR
+            if name != TO_FIELD_VAR and (
+                known or all(self.lookup_allowed(name, value, request) for value in values)
+            ):
+                kept.setlist(name, values)
+        return f"{request.path}?{kept.urlencode()}" if kept else request.path
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return SortedAsShown

@@ -5,7 +5,7 @@ provider. `WAYBILL_ENV=production` switches the safe-guards on; see docs/operati
 """
 
 import importlib.util
-from logging import LogRecord
+from logging import WARNING, LogRecord
 from pathlib import Path
 
 from csp.constants import NONE, SELF
@@ -233,9 +233,10 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def _refusals_in_one_line(record: LogRecord) -> bool:
-    """A refused page (403) is the program at work: its traceback would bury the ones that matter."""
-    if getattr(record, "status_code", None) == 403:
-        record.exc_info = None
+    """A refused request (400, 403) is the program at work: its traceback would bury the ones that matter."""
+    if getattr(record, "status_code", None) in (400, 403):
+        record.exc_info = record.exc_text = None
+        record.levelno, record.levelname = WARNING, "WARNING"
     return True
 
 
@@ -246,9 +247,10 @@ LOGGING = {
         "refusals": {"()": "django.utils.log.CallbackFilter", "callback": _refusals_in_one_line},
     },
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["refusals"]},
+    },
     "loggers": {
-        "django.request": {"filters": ["refusals"]},
         # They tell whole addresses, in which some providers take passwords, and all our own secret for receipts.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
