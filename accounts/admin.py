@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.admin import UserAdmin
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -18,6 +19,20 @@ STAFF_HELP = (
     f"May log in. Everybody with one of the roles {', '.join(ROLES)} may: this is ticked for them when they are saved. "
     "To keep somebody out, untick Active."
 )
+
+
+class LogIn(AdminAuthenticationForm):
+    error_messages = {
+        **AdminAuthenticationForm.error_messages,
+        "invalid_login": (
+            "No account that may log in has this username and password. Capitals count in both. "
+            "If you have forgotten the password, ask an administrator for a new one."
+        ),
+        "inactive": "This account is switched off. Ask an administrator.",
+    }
+
+
+admin.site.login_form = LogIn
 
 
 @admin.register(User)

@@ -95,3 +95,47 @@ def test_an_administrator_cannot_change_a_superuser(client, administrator):
 
     assert "_save" not in page.content.decode()
     assert password.status_code == 403
+
+
+# ---- Logging in and out --------------------------------------------------------------------------------------------
+
+
+def test_logged_out_leads_to_the_log_in_in_words_of_ours(login):
+    client = login(user=factories.user("marketer", is_staff=True))
+    page = client.post(reverse("admin:logout")).content.decode()
+
+    assert "You are logged out" in page
+    assert "quality time" not in page
+    assert f'href="{reverse("admin:login")}?next=/"' in page
+
+
+def test_a_log_in_that_fails_says_what_to_do(client):
+    page = client.post(reverse("admin:login"), {"username": "x", "password": "y"}).content.decode()
+    empty = client.post(reverse("admin:login"), {}).content.decode()
+
+    assert "No account that may log in has this username and password." in page
+    assert "staff account" not in page
+    assert "Fill in both fields." in empty
+
+
+def test_who_is_logged_in_already_is_told_as_whom(login):
+    client = login(user=factories.user(first_name="Ada"))
+
+    page = client.get(reverse("admin:login"), {"next": "/admin/"}).content.decode()
+
+    assert "You are logged in as Ada" in page
+    assert "authenticated" not in page
+
+
+def test_a_password_is_changed_in_words_of_ours(login):
+    client, url = login(user=factories.user("marketer", is_staff=True)), reverse("admin:password_change")
+    given = {"old_password": factories.PASSWORD, "new_password1": "Pelikan-7-Tinte"}
+
+    asked = client.get(url).content.decode()
+    refused = client.post(url, {**given, "new_password2": "other"}).content.decode()
+    done = client.post(url, {**given, "new_password2": "Pelikan-7-Tinte"}, follow=True).content.decode()
+
+    assert "Type the password you have now, and the new one twice." in asked
+    assert "Your password was not changed" in refused
+    assert "Your password is changed" in done
+    assert "security’s sake" not in asked + refused + done
