@@ -15,6 +15,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group
+from django.db.models import Count
 from faker import Faker
 
 from accounts.models import User
@@ -23,11 +24,13 @@ from campaigns.models import Campaign, Content, Goal, Playbook, Priority, Sender
 from contacts.channels import Channel
 from contacts.importing import import_contacts
 from contacts.models import Address, ContactList
-from deliveries.models import Account
-from deliveries.providers.sandbox_network import Network
+from deliveries.models import Account, Message
+from deliveries.providers.sandbox_network import Network, inbound_address
+from deliveries.sending.composing import callback
 from deliveries.sending.launching import launch
 from deliveries.simulation import Simulation
 from deliveries.statements import rewrite
+from deliveries.statuses import Disposition
 
 # (user name, password, role, first name, last name)
 PEOPLE = [
@@ -89,6 +92,7 @@ class Plan:
     also: tuple[str, ...] = ("email",)
     goal: str = Goal.EXPOSURE
     priority: str = Priority.NORMAL
+    starts_in: int | None = None  # days from today; None: as soon as it is launched
 
 
 EVERYBODY = tuple(source.name for source in SOURCES)
@@ -124,6 +128,20 @@ LIVE = Plan(
     SALE,
     (Channel.VOICE, Channel.EMAIL),
 )
+SCHEDULED = Plan("December newsletter", "december-newsletter", 0.2, OWN, Channel.EMAIL, MAIL, (), starts_in=3)
+DRAFT = Plan("New year check-ups", "new-year-check-ups", 0, OWN, Channel.SMS, REMINDER)
+
+HOUSEHOLDS = ("Clinic import Oct", 3)  # the list on which so many couples share a number
+ANSWERED = "autumn-recall-reminders"
+# What people write in answer to that campaign, hours ago: nobody's program can be sure what is meant.
+REPLIES = (
+    (5.0, "Can I stop by tomorrow?"),
+    (3.5, "Quiero cancelar la cita de mi hijo"),
+    (2.5, "You have the wrong person"),
+)
+SHARED_REPLY = (
+    (1.5, "Is this for me or my wife? Stop sending both"),
+)  # from a number that two contacts share
 
 Progress = Callable[[Iterable, str], Iterable]
 
@@ -142,12 +160,15 @@ def make(seed: int, now: datetime, *, progress: Progress, say: Callable[[str], N
     playbook()
     start = now - timedelta(days=DAYS)
     simulation = Simulation(network, start)
-    moments = [*((now - timedelta(days=plan.days_ago), plan) for plan in PLANS), (now, None)]
-    for moment, plan in progress(moments, "Ninety days of campaigns"):
+    plans = [(now - timedelta(days=plan.days_ago), plan) for plan in (*PLANS, SCHEDULED)]
+    for moment, plan in progress([*plans, (now, None)], "Ninety days of campaigns"):
         simulation.run_until(moment)
         if plan is not None:
             launch(campaign(plan, moment), None, moment)
             simulation.step()
+        if plan == SCHEDULED:
+            people_write(network, now)
+    campaign(DRAFT, now)
     launch(campaign(LIVE, now, all_day=True), User.objects.get(username="marketer"), now)
     return network
 
@@ -190,11 +211,21 @@ def import_sources(seed: int, at: datetime, progress: Progress) -> None:
         writer.writerow(
             ["external_id", "name", "phone", "email", "stage", "value_tier", "consent", "consent_how"]
         )
-        for _ in range(source.size):
-            writer.writerow(next(rows)(source))
+        couples = HOUSEHOLDS[1] if source.name == HOUSEHOLDS[0] else 0
+        for number in range(source.size):
+            row = next(rows)(source)
+            writer.writerow(row)
+            if number < couples:
+                writer.writerow(partner_of(row))
         import_contacts(
             io.BytesIO(file.getvalue().encode()), contact_list=source.name, region="US", now=at,
         )  # fmt: skip
+
+
+def partner_of(row: list[Any]) -> list[Any]:
+    """Somebody of the same name at the same number, without an email."""
+    key, name, number, _, *rest = row
+    return [f"{key}-2", f"Alex {name.split()[-1]}", number, "", *rest]
 
 
 def persons(seed: int) -> Iterator[Callable[[Source], list[Any]]]:
@@ -242,8 +273,34 @@ def look_up_numbers(network: Network) -> None:
     rewrite(changed, ["carrier", "line_type", "validity"])
 
 
+def people_write(network: Network, now: datetime) -> None:
+    """Some answer a campaign in words of their own, by the carriers, in the hours before `now`."""
+    account = Account.objects.get(provider="sandbox")
+    arrived = Message.objects.filter(
+        campaign__slug=ANSWERED, channel=Channel.SMS, disposition=Disposition.DELIVERED
+    )
+    shared = Address.objects.values("value").annotate(n=Count("pk")).filter(kind="phone", n__gt=1)
+    ours = shared.values("value")
+    alone = arrived.exclude(address__value__in=ours).select_related("address", "sender").order_by("pk")
+    both = arrived.filter(address__value__in=ours).select_related("address", "sender").order_by("pk")
+    writers = [*zip(alone, REPLIES, strict=False), *zip(both, SHARED_REPLY, strict=False)]
+    for answered, (hours_ago, text) in writers:
+        network.write(
+            answered.channel,
+            answered.address.value,
+            answered.sender.value,
+            text,
+            inbound_address(callback(account, answered)),
+            now - timedelta(hours=hours_ago),
+            secret=account.credentials["secret"],
+        )
+
+
 def campaign(plan: Plan, at: datetime, *, all_day: bool = False) -> Campaign:
     """The draft of a planned campaign, with its content. `all_day` so that the live one sends whenever it is tried."""
+    starts = None
+    if plan.starts_in is not None:
+        starts = (at + timedelta(days=plan.starts_in)).replace(minute=0, second=0, microsecond=0)
     made = Campaign.objects.create(
         name=plan.name,
         slug=plan.slug,
@@ -253,6 +310,7 @@ def campaign(plan: Plan, at: datetime, *, all_day: bool = False) -> Campaign:
         playbook=playbook(),
         created_at=at,
         created_by=User.objects.get(username="marketer"),
+        starts_at=starts,
         **({"window_start": time(0), "window_end": time(23, 59, 59)} if all_day else {}),
     )
     made.lists.set(ContactList.objects.filter(name__in=plan.lists))

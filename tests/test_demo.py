@@ -16,8 +16,9 @@ from django.db.models.functions import Greatest
 
 from accounts.models import User
 from campaigns.models import Campaign, Playbook, Recipient
+from contacts.consenting import contacts_at
 from contacts.hours import is_open, zones_for
-from contacts.models import Contact, Suppression
+from contacts.models import Contact, ReplyToRead, Suppression
 from deliveries import demo
 from deliveries.deciding.followup import settle
 from deliveries.models import (
@@ -34,12 +35,14 @@ from deliveries.models import (
 )
 from deliveries.providers.sandbox_network import Network
 from deliveries.reconciling import reconcile, unbalanced
+from deliveries.sending.launching import obstacles
 from deliveries.statuses import BUCKETS, OPEN, Disposition, Status
 
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 11, 18, 16, 0, tzinfo=UTC)
 SEED = 7
+NOT_BEGUN = {demo.LIVE.slug, demo.SCHEDULED.slug, demo.DRAFT.slug}
 KEPT = {"lens-week", "storm-closure", "recall-drop", "november-newsletter", "autumn-recall-reminders"}
 
 
@@ -75,6 +78,11 @@ def made(twice: tuple[dict, Network], db: None) -> Network:
     return twice[1]
 
 
+def history() -> list[Campaign]:
+    """The campaigns of which something has left."""
+    return [each for each in Campaign.objects.exclude(slug__in=NOT_BEGUN) if each.has_begun(NOW)]
+
+
 def counts() -> dict:
     """What a demo comes to, without what differs from one run to the next: references and ids."""
     return {
@@ -96,7 +104,7 @@ def test_every_book_of_the_demo_balances(made):
     call_command("check_tallies")
 
     assert unbalanced() == []
-    for campaign in Campaign.objects.exclude(slug=demo.LIVE.slug):
+    for campaign in history():
         strip = reconcile(campaign)
         assert strip.difference == 0
         assert strip.audience == strip.skipped + strip.planned + strip.attempted == campaign.audience_size
@@ -127,6 +135,32 @@ def test_the_live_campaign_has_just_been_launched(made):
 
     assert (live.state, live.launched_at) == (Campaign.State.LAUNCHING, NOW)
     assert made.next_at() is None or made.next_at() > NOW
+
+
+def test_a_draft_waits_to_be_launched_and_another_campaign_for_its_start(made):
+    draft = Campaign.objects.get(slug=demo.DRAFT.slug)
+    scheduled = Campaign.objects.get(slug=demo.SCHEDULED.slug)
+
+    assert (draft.state, obstacles(draft, NOW)) == (Campaign.State.DRAFT, [])
+    assert scheduled.state_words(NOW) == "Scheduled"
+    assert scheduled.starts_at > NOW
+    assert scheduled.messages.filter(status=Status.QUEUED).exists()
+    assert not scheduled.messages.filter(handed_over_at__isnull=False).exists()
+
+
+def test_replies_wait_to_be_read_that_the_ordinary_code_recorded(made):
+    replies = ReplyToRead.objects.order_by("at")
+    unread = [(reply.text, len(contacts_at(reply.value))) for reply in replies.holding()]
+
+    assert unread == [
+        ("Can I stop by tomorrow?", 1),
+        ("Quiero cancelar la cita de mi hijo", 1),
+        ("Is this for me or my wife? Stop sending both", 2),
+    ]
+    assert list(replies.filter(acted=True).values_list("text", flat=True)) == ["You have the wrong person"]
+    assert set(replies.values_list("receipt_id", flat=True)) <= set(
+        Receipt.objects.filter(kind="inbound").values_list("pk", flat=True)
+    )
 
 
 def test_nobody_suppressed_is_written_to_after_their_suppression(made):
@@ -209,7 +243,10 @@ def test_what_the_pages_say_is_what_the_carriers_did(made):
 
 def test_states_follow_from_the_messages(made):
     """Settling everybody anew changes nothing: the rows are what the rules make of them."""
-    done = Recipient.objects.exclude(campaign__slug=demo.LIVE.slug).exclude(state="skipped")
+    done = Recipient.objects.exclude(campaign__slug__in=NOT_BEGUN).exclude(state="skipped")
+    # Who said no since is not looked at again for what had ended long before.
+    said_no = Suppression.objects.filter(origin="recipient").values("match_key")
+    done = done.exclude(contact__addresses__match_key__in=said_no)
     before = list(done.order_by("pk").values())
     # How often an address failed since, in another campaign, may call for more than it did then.
     queued = QueueEntry.objects.exclude(queue__in=["correct", "suppress"]).order_by("pk")

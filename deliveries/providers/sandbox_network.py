@@ -276,20 +276,15 @@ class Attempt:
 
     def reply(self, text: str, after: float, opt_out_type: str = "") -> None:
         """The person answers."""
-        body = {
-            "id": f"{self.id}-reply",
-            "channel": self.told.channel,
-            "from": self.told.to,
-            "to": self.told.sender,
-            "text": text,
-            "opt_out_type": opt_out_type,
-            "occurred_at": self.moment(after).isoformat(),
-        }
-        self._send("inbound", inbound_address(self.told.callback), body, after + 0.5)
+        at, told = self.moment(after), self.told
+        body = inbound_body(
+            f"{self.id}-reply", told.channel, told.to, told.sender, text, at, opt_out_type=opt_out_type
+        )
+        self._send("inbound", inbound_address(told.callback), body, after + 0.5)
 
     def _send(self, kind: str, url: str, body: Mapping[str, object], after: float) -> None:
         at = self.moment(after)
-        raw = json.dumps(body, separators=(",", ":")).encode()
+        raw = as_json(body)
         self.callbacks.append(Callback(at, url, kind, raw, signed(self.told.secret, at, url, raw)))
 
     def reach(self, after: float, by_what: str) -> None:
@@ -309,6 +304,25 @@ class Attempt:
     def receipt_delay(self) -> float:
         late = self.dice.chance("late receipt", self.carrier.late_receipt)
         return self.dice.between("late", 5 * MINUTES, 12 * HOURS) if late else 0.0
+
+
+def as_json(body: Mapping[str, object]) -> bytes:
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def inbound_body(
+    ref: str, channel: str, writer: str, to: str, text: str, at: datetime, *, opt_out_type: str = ""
+) -> dict[str, str]:
+    """What a carrier says of a text that a person wrote."""
+    return {
+        "id": ref,
+        "channel": channel,
+        "from": writer,
+        "to": to,
+        "text": text,
+        "opt_out_type": opt_out_type,
+        "occurred_at": at.isoformat(),
+    }
 
 
 def inbound_address(callback: str) -> str:
@@ -621,6 +635,17 @@ class Network:
         if not self.truth(ref).reached:
             self._truths[ref] = truth
         return answer
+
+    def write(
+        self, channel: str, writer: str, to: str, text: str, url: str, at: datetime, *, secret: str = ""
+    ) -> None:
+        """Somebody writes in words that no fate foresees; told at `url` a moment after `at`."""
+        ref = f"sb-{Dice(self.seed, channel, writer, text, at.isoformat()).token()}-reply"
+        raw = as_json(inbound_body(ref, channel, writer, to, text, at))
+        arrives = at + timedelta(milliseconds=500)
+        self._count += 1
+        told = Callback(arrives, url, "inbound", raw, signed(secret or self.secret, arrives, url, raw))
+        heappush(self._waiting, (arrives, self._count, told))
 
     def due(self, until: datetime) -> list[Callback]:
         """The callbacks up to and including `until` in time order; each is given once."""
