@@ -49,7 +49,9 @@ def world() -> World:
         name="Benchmark", provider="twilio", token=TOKEN, channels=list(Channel.values),
         credentials={"account_sid": ACCOUNT_SID, "auth_token": SECRET},
     )  # fmt: skip
-    sender = Sender.objects.create(name="Benchmark", channel=Channel.SMS, value="+12105550100")
+    sender = Sender.objects.create(
+        name="Benchmark", channel=Channel.SMS, value="+12105550100", state="approved"
+    )
     playbook = Playbook.objects.first() or Playbook.objects.create(name="Benchmark")
     Campaign.objects.bulk_create(
         Campaign(

@@ -14,7 +14,7 @@ from django.shortcuts import redirect
 
 from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
 from campaigns.playbook_form import PlaybookForm
-from campaigns.senders import sender_value
+from campaigns.senders import TEXTS, sender_value
 from contacts.admin import FewForms, Large, ReadOnly
 from contacts.channels import Channel
 from contacts.emails import NotAnEmail
@@ -58,6 +58,9 @@ class SenderForm(ModelForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
+        channel = data.get("channel")
+        if channel and channel not in TEXTS and data.get("state") == Sender.State.NOT_REGISTERED:
+            data["state"] = Sender.State.NOT_NEEDED  # there is nowhere to register one
         channel, value = data.get("channel"), data.get("value")
         if not (channel and value) or not {"channel", "value"} & set(self.changed_data):
             return data

@@ -17,6 +17,7 @@ from django.utils import timezone
 from campaigns import merging
 from campaigns.media import validate_web_address
 from contacts.channels import Channel
+from contacts.gate import SENDING_STATES
 from contacts.models import Contact, ContactList, ListMembership
 
 
@@ -34,7 +35,9 @@ class Sender(models.Model):
     """A number, short code, toll-free number, caller id or From address that we send from."""
 
     class State(models.TextChoices):
+        NOT_REGISTERED = "not_registered", "Not registered yet"
         APPROVED = "approved", "Approved"
+        NOT_NEEDED = "not_needed", "Needs no registration"
         IN_REVIEW = "in_review", "In review"
         ACTION_REQUIRED = "action_required", "Action required"
         SUSPENDED = "suspended", "Suspended"
@@ -43,7 +46,13 @@ class Sender(models.Model):
     channel = models.CharField(max_length=8, choices=Channel)
     value = models.CharField(max_length=254, help_text="E.164 number, short code or From address.")
     state = models.CharField(
-        max_length=16, choices=State, default=State.APPROVED, help_text="Only an approved sender may send."
+        max_length=16,
+        choices=State,
+        default=State.NOT_REGISTERED,
+        help_text=(
+            "Only a sender that is approved, or needs no registration, may send. Texts need one in the USA and in many "
+            "other countries; email, calls and voicemail need none."
+        ),
     )
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -52,6 +61,10 @@ class Sender(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.get_channel_display()})"
+
+    @property
+    def may_send(self) -> bool:
+        return self.state in SENDING_STATES
 
 
 # As long as an attempt is followed at all (`HISTORY` in `deliveries/deciding/decide.py`).

@@ -27,6 +27,9 @@ from contacts.models import Address, AddressHealth, ReplyToRead, Suppression
 
 ASK_AGAIN = timedelta(minutes=5)
 
+# The states of a sender in which it may send, as `campaigns.models.Sender` names them.
+SENDING_STATES = frozenset({"approved", "not_needed"})
+
 
 class Reason(models.TextChoices):
     NO_ADDRESS = "no_address", "No address"
@@ -227,7 +230,7 @@ def _reply_unread(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
 
 
 def _sender_not_approved(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
-    if ask.sender_state == "approved":
+    if ask.sender_state in SENDING_STATES:
         return None
     return Objection(f"{ask.sender_value} is {_words(ask.sender_state)}")
 

@@ -187,12 +187,29 @@ def accounts_and_senders(seed: int, at: datetime) -> None:
         name="Sandbox", provider="sandbox", token=token, channels=list(Channel.values), rank=10,
         credentials={"secret": f"sandbox-secret-{seed}"},
     )  # fmt: skip
+    approved, not_needed = Sender.State.APPROVED, Sender.State.NOT_NEEDED
     senders = [
-        Sender(name="Clinic texts", channel=Channel.SMS, value="+12125550199", created_at=at),
-        Sender(name="Clinic pictures", channel=Channel.MMS, value="+12125550199", created_at=at),
-        Sender(name="Clinic calls", channel=Channel.VOICE, value="+12125550198", created_at=at),
-        Sender(name="Clinic voicemail", channel=Channel.RVM, value="+12125550197", created_at=at),
-        Sender(name="Clinic mail", channel=Channel.EMAIL, value="hello@example.com", created_at=at),
+        Sender(name="Clinic texts", channel=Channel.SMS, value="+12125550199", state=approved, created_at=at),
+        Sender(
+            name="Clinic pictures", channel=Channel.MMS, value="+12125550199", state=approved, created_at=at
+        ),
+        Sender(
+            name="Clinic calls", channel=Channel.VOICE, value="+12125550198", state=not_needed, created_at=at
+        ),
+        Sender(
+            name="Clinic voicemail",
+            channel=Channel.RVM,
+            value="+12125550197",
+            state=not_needed,
+            created_at=at,
+        ),
+        Sender(
+            name="Clinic mail",
+            channel=Channel.EMAIL,
+            value="hello@example.com",
+            state=not_needed,
+            created_at=at,
+        ),
     ]
     account.senders.set(Sender.objects.bulk_create(senders))
 

@@ -94,6 +94,7 @@ def sender(channel: str = Channel.SMS, **fields: Any) -> Sender:
     value = f"news{n}@example.com" if KIND_OF[Channel(channel)] == Kind.EMAIL else phone_number(n)
     fields.setdefault("name", f"Sender {n}")
     fields.setdefault("value", value)
+    fields.setdefault("state", Sender.State.APPROVED)
     return Sender.objects.create(channel=channel, **fields)
 
 

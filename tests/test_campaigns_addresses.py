@@ -142,3 +142,19 @@ def test_a_sender_of_old_can_be_suspended_whatever_its_value(client):
 
     sender.refresh_from_db()
     assert sender.state == "suspended"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("channel", "value", "state"),
+    [("sms", "+12125550199", "not_registered"), ("voice", "+12125550199", "not_needed"),
+     ("email", "news@example.com", "not_needed")],
+)  # fmt: skip
+def test_a_sender_made_a_minute_ago_claims_no_approval(client, channel, value, state):
+    client.force_login(factories.user(is_staff=True, is_superuser=True))
+    add = reverse("admin:campaigns_sender_add")
+    offered = client.get(add).context["adminform"].form["state"].value()
+    client.post(add, {"name": "Clinic", "channel": channel, "value": value, "state": offered})
+
+    assert Sender.objects.get().state == state
+    assert Sender(channel="sms").state == "not_registered"

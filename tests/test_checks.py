@@ -56,6 +56,20 @@ def test_nothing_is_found_where_all_is_well(draft, now):
     assert found(draft, now) == []
 
 
+def test_a_sender_that_needs_no_registration_holds_up_nothing(draft, now):
+    Sender.objects.update(state="not_needed")
+
+    assert found(draft, now) == []
+
+
+def test_a_sender_that_nobody_registered_holds_up_the_launch(draft, now):
+    Sender.objects.update(state="not_registered")
+
+    [(blocks, sentence)] = found(draft, now)
+    assert blocks
+    assert "is not approved to send yet. It is not registered yet:" in sentence
+
+
 def other_channel(draft, channel, state="approved"):
     content = factories.content(draft, channel)
     Sender.objects.filter(pk=content.sender_id).update(state=state)

@@ -292,7 +292,11 @@ def test_a_paused_campaign_holds_its_messages_for_a_while(address):
     assert verdict(ask_for(address, campaign_state="paused")).until == NOW + ASK_AGAIN
 
 
-@pytest.mark.parametrize("state", ["in_review", "action_required", "suspended"])
+def test_a_sender_that_needs_no_registration_may_send(address):
+    assert verdict(ask_for(address, sender_state="not_needed")).allowed
+
+
+@pytest.mark.parametrize("state", ["not_registered", "in_review", "action_required", "suspended"])
 def test_a_sender_that_is_not_approved_stops(address, state):
     assert verdict(ask_for(address, sender_state=state)).reason == "sender_not_approved"
 

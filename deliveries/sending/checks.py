@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from django.db.models import TextChoices
 from django.urls import reverse
 
-from campaigns.models import ASKED, Campaign, Content, Gap, Sender
+from campaigns.models import ASKED, Campaign, Content, Gap
 from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
 from deliveries.credentials import CredentialsUnreadable
@@ -180,7 +180,7 @@ def sender_may_send(draft: Draft) -> Iterator[Finding]:
             continue
         url = reverse("admin:campaigns_sender_change", args=[sender.pk])
         way = Way("Open the sender", url, "campaigns.change_sender")
-        if sender.state != Sender.State.APPROVED:
+        if not sender.may_send:
             says = f"The sender {sender.value} is not approved to send yet."
             way_out = (
                 f"It is {sender.get_state_display().lower()}: choose another, or launch once it is approved."
