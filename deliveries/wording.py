@@ -91,7 +91,7 @@ def date_words(local: datetime) -> str:
     return date_format(local, "j M" if local.year == timezone.localtime().year else "j M Y")
 
 
-def listed(words: Iterable[str]) -> str:
+def listed(words: Iterable[str], last: str = "and") -> str:
     """Words as a list in a sentence: "SMS, MMS and voice"."""
     words = list(words)
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"

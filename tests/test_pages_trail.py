@@ -257,6 +257,6 @@ def test_what_can_be_read_to_the_customer_tells_no_plans(login, now):
     page = login("support").get(f"/contacts/{contact.pk}/").content.decode()
 
     words = page[page.index('id="to-say"') :].partition("</p>")[0]
-    assert "it was delivered" in words
+    assert "your phone company reports that it was delivered" in words
     assert not any(word in words for word in ("planned", "withdrawn", "retry", "not left yet"))
     assert sent.handed_over_at

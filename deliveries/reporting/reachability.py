@@ -14,7 +14,6 @@ from contacts.blocking import Target, meets
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.gate import Ask, Verdict, check
 from contacts.models import Address, AddressHealth, Consent, Contact, Suppression
-from contacts.phones import mask
 from deliveries.models import Message
 from deliveries.statuses import REACHING, Disposition, Status
 
@@ -248,63 +247,3 @@ def _evidence(channel: Channel, results: list[Message]) -> str:
     if not arrived:
         return f"{Status(results[0].status).label}, none of the last {len(results)} arrived"
     return f"{word} {arrived} of last {len(results)}"
-
-
-# ---- In words --------------------------------------------------------------------------------------------------
-
-DID = {
-    Channel.SMS: "sent a text message to",
-    Channel.MMS: "sent a picture message to",
-    Channel.VOICE: "called",
-    Channel.RVM: "tried to leave a voicemail on",
-    Channel.EMAIL: "sent an email to",
-}
-CAME_OF_IT = {
-    Disposition.DELIVERED: "it was delivered",
-    Disposition.PENDING: "we are still waiting for confirmation",
-    Disposition.PENDING_RETRY: "it could not be delivered at that moment",
-    Disposition.BOUNCED_HARD: "we were told that it cannot be reached there",
-    Disposition.BLOCKED_COMPLIANCE: "it was not accepted for delivery, which has nothing to do with your {kind}",
-    Disposition.OPTOUT: "it was not delivered, because messages there are opted out",
-    Disposition.UNKNOWN: "we received no confirmation either way",
-}
-ENDED = {
-    Status.ANSWERED: "the call was answered",
-    Status.VOICEMAIL: "it reached the voicemail",
-    Status.NO_ANSWER: "nobody picked up",
-    Status.BUSY: "the line was busy",
-}
-
-
-def explanation(messages: Iterable[Message], reach: Standing, local: Mapping[int, str]) -> str:
-    """One paragraph that can be read to the customer: what happened, and nothing of what we plan.
-
-    `messages`: those that left, the latest first; `local`: id -> when, in words.
-    """
-    told = [_told(message, local[message.pk]) for message in reversed(list(messages))]
-    if not told:
-        return "We have not sent you anything so far."
-    words = " ".join(told)
-    if reach.off:
-        blocked = " and ".join(_spoken(one.label) for one in reach.off)
-        words += f" We no longer use {blocked} to reach you."
-    if reach.best and reach.off:
-        words += f" We can still reach you by {_spoken(reach.best.label)}."
-    return words
-
-
-def _spoken(label: str) -> str:
-    return label if label.isupper() else label.lower()
-
-
-def _told(message: Message, when: str) -> str:
-    kind = "number" if KIND_OF[Channel(message.channel)] == Kind.PHONE else "address"
-    where = (
-        "the number ending in " + message.address.value[-4:]
-        if kind == "number"
-        else mask(message.address.value)
-    )
-    if message.channel == Channel.RVM and message.disposition == Disposition.DELIVERED:
-        return f"On {when} we left a voicemail on {where}."
-    came = ENDED.get(Status(message.status)) or CAME_OF_IT[Disposition(message.disposition)].format(kind=kind)
-    return f"On {when} we {DID[Channel(message.channel)]} {where}; {came}."

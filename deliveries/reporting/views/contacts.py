@@ -28,7 +28,7 @@ from contacts.consenting import PERSON, WHO_ASKED, record_request
 from contacts.correcting import AlreadyTheirs
 from contacts.correcting import correct as correct_details
 from contacts.gate import REASONS, Reason
-from contacts.hours import clocks, place, zones_for
+from contacts.hours import clocks, zones_for
 from contacts.models import Address, AddressHealth, Contact, Note, Suppression
 from contacts.phones import mask
 from contacts.searching import FEWEST, alike, clean
@@ -36,18 +36,17 @@ from contacts.suppressing import suppress as suppress_address
 from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import settle
 from deliveries.deciding.staff import cancel_next_step, run_next_step_now
-from deliveries.models import Message
 from deliveries.reporting.banner import acts, banner, blocked, named
 from deliveries.reporting.charts import SHORT
+from deliveries.reporting.explaining import explanation
 from deliveries.reporting.exports import file_name
 from deliveries.reporting.finding import LIMIT, find
 from deliveries.reporting.pages import fragment, may_tend, next_url, who
-from deliveries.reporting.reachability import Standing, explanation, standing
+from deliveries.reporting.reachability import Standing, standing
 from deliveries.reporting.trail import Narrowing, trail, upcoming
 from deliveries.reporting.trail_export import lines
 
 logger = logging.getLogger(__name__)
-TOLD = 5  # messages that the explanation speaks of
 SETTLED_AT_MOST = 200
 CHANNELS = [("", "All channels"), *((one.value, SHORT.get(one, str(one.label))) for one in Channel)]
 
@@ -160,12 +159,6 @@ def _beside(
     reach = standing(contact, now)
     phone = next((one for one in reach.addresses if one.kind == Kind.PHONE and one.preferred), None)
     zones = zones_for(contact.time_zone, phone.time_zone if phone else "", settings.TIME_ZONE)
-    left = Message.objects.filter(contact=contact, handed_over_at__isnull=False).exclude(disposition="")
-    latest = list(left.select_related("address").order_by("-id")[:TOLD])
-    theirs = "your time" if len(zones) == 1 else f"the time in {place(zones[0])}"
-    local = {
-        m.pk: f"{timezone.localtime(m.handed_over_at, zones[0]):%-d %B at %H:%M} ({theirs})" for m in latest
-    }
     return {
         "addresses": _addresses(addresses, full=may_see(request)),
         "clocks": clocks(now, zones),
@@ -174,7 +167,7 @@ def _beside(
         "banner": banner(reach),
         "unread": any(one.verdict and one.verdict.reason == Reason.REPLY_UNREAD for one in reach.channels),
         "upcoming": upcoming(contact, zones, now),
-        "explanation": explanation(latest, reach, local),
+        "explanation": explanation(contact, reach),
         "suppressions": [(act, blocked(act, extended)) for act, extended in acts(reach.suppressions)],
         "may_step": may_tend(user),
         "note_form": NoteForm(),

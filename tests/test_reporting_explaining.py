@@ -1,0 +1,320 @@
+"""What support reads to the customer: what was sent and what became of it, as sure as that is, and what they asked."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from itertools import product
+
+import pytest
+from django.utils import timezone
+
+from campaigns.models import Recipient
+from contacts.channels import Channel
+from contacts.consenting import record_opt_out, record_request
+from contacts.gate import Reason
+from contacts.models import AddressHealth, Consent
+from contacts.suppressing import suppress
+from deliveries.models import Decision
+from deliveries.providers import PROVIDERS
+from deliveries.reporting.explaining import CAME_OF_IT, LEFT_OUT, TOLD, came_of, explanation
+from deliveries.reporting.reachability import standing
+from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Status
+from deliveries.wording import WITHDRAWN
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+TEMPORARY = {
+    "status": "undelivered",
+    "failure_class": "temporary",
+    "fault": "recipient",
+    "reason_code": "30003",
+}
+
+
+@pytest.fixture(autouse=True)
+def today(time_machine):
+    time_machine.move_to(NOW)
+    with timezone.override("Europe/Madrid"):
+        yield
+
+
+@pytest.fixture
+def robin():
+    contact = factories.contact()
+    factories.phone(contact, value="+12145550142")
+    factories.email(contact, value="robin@example.com")
+    for channel in Channel:
+        Consent.objects.create(
+            contact=contact, channel=channel, opted_in=True, at=NOW - 90 * DAY, how="Web form"
+        )
+    return contact
+
+
+@pytest.fixture
+def sent(robin):
+    """`sent(campaign name, at, **message)`: one more message to Robin; `recipient` makes it a further attempt."""
+
+    def make(name="Check-up", at=NOW - DAY, recipient=None, channel="sms", **fields):
+        fields.setdefault("status", "delivered")
+        recipient = recipient or factories.recipient(
+            factories.campaign(name=name, state="sending", channel=channel), robin, state="open"
+        )
+        address = robin.addresses.get(kind="email" if channel == "email" else "phone")
+        return factories.message(recipient, address=address, channel=channel, created_at=at, **fields)
+
+    return make
+
+
+def lines(contact):
+    return explanation(contact, standing(contact, NOW)).split("\n")
+
+
+def skipped(contact, reason, channel="sms"):
+    campaign = factories.campaign(name="Sale", channel=channel)
+    recipient = factories.recipient(campaign, contact, state=Recipient.State.SKIPPED, skip_reason=reason)
+    Decision.objects.create(
+        recipient=recipient, contact=contact, at=NOW - DAY, by="gate", rule=reason, step="none", reason="x"
+    )
+
+
+# ---- What was sent ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("channel", "outcome", "said"),
+    [
+        ("sms", {"evidence": "handset"}, "we know that it reached your phone"),
+        ("sms", {"evidence": "carrier"}, "your phone company reports that it was delivered"),
+        (
+            "sms", {"evidence": "handed_over"},
+            "your phone company took it, and nobody confirmed that it reached your phone",
+        ),
+        ("mms", {"evidence": "assumed"}, "no failure was reported, and nobody confirmed that it reached your phone"),
+        ("sms", {"status": "sent"}, "it is on its way, and we have no confirmation yet"),
+        ("sms", TEMPORARY, "it could not be delivered at that moment"),
+        ("sms", {"status": "timed_out"}, "we received no confirmation either way"),
+        ("email", {"evidence": "carrier"}, "your mail provider took it, which says neither inbox nor read"),
+        ("email", {"evidence": "assumed"}, "no failure came back, and nobody confirmed that it arrived"),
+        (
+            "email", {"status": "bounced", "failure_class": "permanent", "fault": "recipient"},
+            "it could not be delivered: we were told that it cannot be reached there",
+        ),
+        ("voice", {"status": "answered"}, "the call was answered"),
+        ("voice", {"status": "voicemail"}, "the call went to voicemail"),
+        ("voice", {"status": "no_answer"}, "nobody picked up"),
+        ("rvm", {"evidence": "carrier"}, "it is reported as left in your voicemail box"),
+        (
+            "sms", {"status": "blocked", "failure_class": "content", "fault": "content"},
+            "it was not accepted for delivery, which has nothing to do with your number",
+        ),
+    ],
+)  # fmt: skip
+def test_each_is_told_with_its_date_its_campaign_its_channel_and_how_sure_we_are(
+    robin, sent, channel, outcome, said
+):
+    sent(channel=channel, at=datetime(2026, 11, 3, 9, tzinfo=UTC), **outcome)
+
+    what = {
+        "sms": "sent a text message to the number ending in 0142",
+        "mms": "sent a picture message to the number ending in 0142",
+        "voice": "called the number ending in 0142",
+        "rvm": "sent a voicemail to the number ending in 0142",
+        "email": "sent an email to r•••@example.com",
+    }[channel]
+    assert lines(robin)[0] == f"On 3 November at 10:00 we {what} for “Check-up”: {said}."
+    assert lines(robin)[-1] == "All times are those of Madrid."
+
+
+def test_the_newest_is_first_and_the_list_has_an_end(robin, sent):
+    for number in range(TOLD + 3):
+        sent(f"Campaign {number}", NOW - number * DAY)
+
+    told = lines(robin)
+
+    assert [re.search(r"“(.*)”", line)[1] for line in told[:TOLD]] == [
+        f"Campaign {number}" for number in range(TOLD)
+    ]
+    assert told[TOLD] == "And 3 earlier ones."
+
+
+def test_a_year_ago_says_its_year(robin, sent):
+    sent(at=datetime(2025, 12, 1, 9, tzinfo=UTC))
+
+    assert lines(robin)[0].startswith("On 1 December 2025 at 10:00 we ")
+
+
+def test_retries_are_one_sentence(robin, sent):
+    first = sent(at=NOW - 30 * HOUR, **TEMPORARY)
+    sent(at=NOW - 26 * HOUR, recipient=first.recipient, **TEMPORARY)
+    sent(at=NOW - 22 * HOUR, recipient=first.recipient, evidence="handset")
+
+    assert lines(robin)[0] == (
+        "On 19 November at 07:00 we sent a text message to the number ending in 0142 for “Check-up”, and tried again 2"
+        " times, last on 19 November at 15:00: we know that it reached your phone."
+    )
+
+
+def test_another_channel_is_told_as_what_it_was(robin, sent):
+    first = sent(at=NOW - 3 * DAY, **TEMPORARY)
+    sent(at=NOW - 2 * DAY, recipient=first.recipient, **TEMPORARY)
+    sent(at=NOW - DAY, recipient=first.recipient, channel="email")
+
+    assert lines(robin)[0] == (
+        "On 17 November at 13:00 we sent a text message to the number ending in 0142 for “Check-up”, and tried again"
+        " on 18 November at 13:00; as we had no word that it arrived, we sent an email to r•••@example.com on"
+        " 19 November at 13:00: your mail provider took it, which says neither inbox nor read."
+    )
+
+
+def test_what_arrived_counts_though_another_was_sent_after_it(robin, sent):
+    first = sent(at=NOW - 2 * DAY, evidence="handset")
+    sent(at=NOW - DAY, recipient=first.recipient, channel="email", status="sent")
+
+    assert lines(robin)[0].endswith(
+        ": of the text message of 18 November at 13:00, we know that it reached your phone."
+    )
+
+
+def test_what_never_left_is_not_told(robin, sent):
+    first = sent()
+    sent(recipient=first.recipient, status="queued", due_at=NOW + DAY)
+    withdrawn = sent(recipient=first.recipient, status="canceled")
+    assert not withdrawn.disposition
+
+    assert not any(word in " ".join(lines(robin)) for word in ("again", "queued", "withdrawn"))
+
+
+@pytest.mark.parametrize("channel", Channel)
+def test_every_outcome_of_every_channel_has_words_without_codes(robin, sent, channel):
+    message = sent(channel=channel)
+    for status, evidence, failure, fault in product(Status, Evidence, FailureClass, Fault):
+        message.status, message.evidence = status, evidence
+        found = factories.disposition(status, failure, fault, "exposure")
+        if found:
+            message.disposition = found
+            assert not re.search(r"[_{}A-Z]|\d", came_of(message))
+    assert CAME_OF_IT.keys() | {Disposition.DELIVERED} == set(Disposition)
+
+
+# ---- What was not sent ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reason", "because"),
+    [
+        ("opted_out", "you had told us that you do not want it"),
+        ("no_consent", "we have no agreement of yours to a text message from us"),
+        ("wrong_line", "the number we have cannot take a text message"),
+        ("invalid_address", "the number we have is not a valid one"),
+        ("sender_not_approved", "of a reason on our side, which has nothing to do with you"),
+        ("stopped", "of a reason on our side, which has nothing to do with you"),
+    ],
+)
+def test_who_was_left_out_is_told_why_in_their_words(robin, reason, because):
+    skipped(robin, reason)
+
+    assert lines(robin)[0] == (
+        f"On 19 November at 13:00 we did not send you the text message for “Sale”, because {because}."
+    )
+
+
+@pytest.mark.parametrize("channel", Channel)
+@pytest.mark.parametrize("reason", [*Reason.values, *WITHDRAWN, "of another time", ""])
+def test_every_reason_has_words_without_codes(robin, channel, reason):
+    skipped(robin, reason, channel)
+
+    line = lines(robin)[0]
+
+    assert not re.search(r"[_{}]", line)
+    assert reason != line
+    assert line.count("because") == 1
+    assert LEFT_OUT.keys() <= {*Reason.values, *WITHDRAWN}
+
+
+# ---- What they asked --------------------------------------------------------------------------------------------
+
+
+PHONE = "text messages, picture messages, calls or voicemails"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"evidence": "STOP"}, "You replied STOP on 3 November"),
+        ({"evidence": "Pressed 9"}, "You pressed a key on 3 November to opt out"),
+        ({"evidence": "x", "fact": "message 7"}, "It was reported to us on 3 November that you opted out"),
+        (
+            {"evidence": "x", "fact": "message 7", "reason": "complaint"},
+            "A message of ours was reported as unwanted on 3 November",
+        ),
+    ],
+)
+def test_an_opt_out_is_told_with_what_it_closed(robin, sent, fields, said):
+    sent(at=NOW - 30 * DAY)
+    at = datetime(2026, 11, 3, 9, tzinfo=UTC)
+    record_opt_out(value="+12145550142", channel="sms", how="Reply", at=at, **fields)
+
+    told = lines(robin)
+
+    assert f"{said}; since then you get no {PHONE} from us at the number ending in 0142." in told
+    assert "We can still reach you by email." in told
+    assert not any("no longer use" in line for line in told)
+
+
+def test_several_are_told_the_newest_first_and_once_each(robin):
+    record_opt_out(value="+12145550142", channel="sms", how="Reply", evidence="STOP", at=NOW - 3 * DAY)
+    record_request(contact=robin, evidence="On the phone", by=factories.user(first_name="Ann"), now=NOW - DAY)
+
+    told = lines(robin)
+
+    assert [line.partition(";")[0] for line in told[1:]] == [
+        "You asked us to stop on 19 November",
+        "You replied STOP on 17 November",
+    ]
+    assert told[1].endswith("since then you get nothing at all from us.")
+    assert "Ann" not in " ".join(told)
+
+
+def test_a_no_on_one_channel_names_it(robin):
+    Consent.objects.create(contact=robin, channel="voice", opted_in=False, at=NOW - DAY, how="Letter")
+
+    assert "You opted out on 19 November; since then you get no calls from us." in lines(robin)
+
+
+def test_what_we_closed_ourselves_reads_as_a_list(robin):
+    suppress(value="+12145550142", reason="staff", origin="staff", evidence="Fraud?", now=NOW - DAY)
+
+    told = lines(robin)
+
+    assert "We no longer use text messages, picture messages, calls and voicemails to reach you." in told
+    assert "Fraud" not in " ".join(told)
+
+
+def test_nothing_tells_a_code_a_provider_or_a_plan(robin, sent):
+    for provider in ("twilio", "sandbox"):
+        first = sent(account=factories.account(provider), at=NOW - 2 * DAY, **TEMPORARY)
+        Recipient.objects.filter(pk=first.recipient_id).update(
+            next_step="retry", next_step_at=NOW + DAY, next_step_reason="Retry 1 of 2."
+        )
+    phone = robin.addresses.get(kind="phone")
+    AddressHealth.objects.create(
+        address=phone, channel="rvm", closed="channel", closed_why="No voicemail (4123)", last_failed_at=NOW
+    )
+
+    told = " ".join(lines(robin)).casefold()
+
+    assert not any(word in told for word in ("30003", "4123", "retry", *PROVIDERS))
+
+
+def test_it_costs_the_same_however_much_happened(robin, sent, django_assert_num_queries):
+    reach = standing(robin, NOW)
+    for number in range(TOLD * 3):
+        sent(f"Campaign {number}", NOW - number * DAY)
+        skipped(robin, "no_consent")
+
+    with django_assert_num_queries(3):
+        explanation(robin, reach)
