@@ -57,7 +57,15 @@ class Sender(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["channel", "value"], name="one_sender_per_channel")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["channel", "value"],
+                name="one_sender_per_channel",
+                violation_error_message=(
+                    "Value: there is a sender with this value on this channel already; change that one instead."
+                ),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.get_channel_display()})"
@@ -301,7 +309,13 @@ class Content(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["campaign", "channel"], name="one_content_per_channel")
+            models.UniqueConstraint(
+                fields=["campaign", "channel"],
+                name="one_content_per_channel",
+                violation_error_message=(
+                    "Channel: the campaign has content for this one already; change that, or choose another channel."
+                ),
+            )
         ]
 
     def __str__(self) -> str:

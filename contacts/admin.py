@@ -3,7 +3,7 @@ that an index answers, and no list that loads all contacts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -167,6 +167,9 @@ class ZonedForm(forms.ModelForm):
 class AddressForm(ZonedForm):
     """Takes any usual notation, keeps the one form that sends and suppressions compare."""
 
+    # Addresses of the contact that the same page takes the preference from, or removes.
+    set_free: Collection[int] = ()
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         kind, value = data.get("kind"), data.get("value")
@@ -186,6 +189,25 @@ class AddressForm(ZonedForm):
         data["value"] = found.value
         return data
 
+    def _post_clean(self) -> None:
+        """Which address is in the way says more than that one is."""
+        super()._post_clean()  # type: ignore[misc] # of every ModelForm
+        row = self.instance
+        if row.preferred and row.contact_id:
+            others = Address.objects.filter(contact=row.contact_id, kind=row.kind, preferred=True)
+            other = others.exclude(pk__in=[*self.set_free, row.pk or 0]).first()
+            if other is not None:
+                self.add_error("preferred", self.in_the_way(other))
+
+    def in_the_way(self, other: Address) -> str:
+        value = other.value if "value" in self.fields else mask(other.value)
+        noun = "number" if other.kind == Kind.PHONE else "email"
+        return f"{value} is already the preferred {noun}; untick it first."
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """Whether the preference clashes is said above: what the page changes elsewhere is not stored yet."""
+        return {*super()._get_validation_exclusions(), "preferred"}  # type: ignore[misc]
+
     def save(self, commit: bool = True) -> Address:
         """Another value is another address: what was sent to the old one stays there, and what is reported of it."""
         row, before = self.instance, self.initial.get("value", "")
@@ -197,10 +219,60 @@ class AddressForm(ZonedForm):
         return super().save(commit)
 
 
+class PlainFormSet(forms.BaseInlineFormSet):
+    """Says in plain words that two of its rows are the same."""
+
+    def get_unique_error_message(self, unique_check: Sequence[str]) -> str:
+        shown = [name for name in unique_check if name != self.fk.name]
+        fields = [self.model._meta.get_field(name) for name in shown]  # type: ignore[union-attr]
+        names = " and ".join(str(field.verbose_name) for field in fields)
+        return f"Two rows have the same {names}: change one of them, or leave it out."
+
+    def get_form_error(self) -> str:
+        return "Another row says the same."
+
+
+class AddressFormSet(PlainFormSet):
+    """One preferred address of each kind, as the page leaves them."""
+
+    forms: list[AddressForm]  # type: ignore[assignment]
+
+    def full_clean(self) -> None:
+        if self.is_bound:
+            free = {form.instance.pk for form in self.initial_forms if self._gives_way(form)}
+            for form in self.forms:
+                form.set_free = free
+        super().full_clean()
+
+    def clean(self) -> None:
+        super().clean()
+        preferred: dict[str, Address] = {}
+        for form in self.forms:
+            data = getattr(form, "cleaned_data", {})
+            empty = not form.instance.pk and not form.has_changed()
+            if empty or not data.get("preferred") or data.get("DELETE"):
+                continue
+            first = preferred.setdefault(form.instance.kind, form.instance)
+            if first is not form.instance and "preferred" not in form.errors:
+                form.add_error("preferred", form.in_the_way(first))
+
+    def save(self, commit: bool = True) -> Any:
+        """The old preference is given up before the new one is stored."""
+        if commit:
+            free = [form.instance.pk for form in self.initial_forms if self._gives_way(form)]
+            Address.objects.filter(pk__in=free, contact=self.instance).update(preferred=False)
+        return super().save(commit)
+
+    def _gives_way(self, form: Any) -> bool:
+        ticked = {name: form[name].data for name in ("preferred", "DELETE") if name in form.fields}
+        return bool(ticked.get("DELETE")) or not ticked.get("preferred", True)
+
+
 class FewForms:
     """As many forms as there are ever rows. Django makes two thousand for whoever asks: half a minute's work."""
 
     max_num: int | None = 50
+    formset: type[forms.BaseInlineFormSet] = PlainFormSet
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         return super().get_formset(request, obj, absolute_max=self.max_num, **kwargs)  # type: ignore[misc]
@@ -209,6 +281,7 @@ class FewForms:
 class AddressInline(Masking, FewForms, admin.TabularInline):
     model = Address
     form = AddressForm
+    formset = AddressFormSet
     extra = 0
     fields = ("kind", "value", "line_type", "validity", "preferred")
     masking = {"value": "masked"}
@@ -316,9 +389,8 @@ class ConsentAdmin(Masking, Ledger):
     masking = {"evidence": ""}
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return (
-            self.fields if obj is None else ["what" if name == "opted_in" else name for name in self.fields]
-        )
+        names = super().get_fields(request, obj)
+        return ["what" if name == "opted_in" else name for name in names] if obj else names
 
     def save_model(self, request: HttpRequest, obj: Consent, form: Any, change: bool) -> None:
         obj.recorded_by_id = request.user.pk

@@ -134,7 +134,11 @@ class ListMembership(models.Model):
     class Meta:
         verbose_name = "list member"
         constraints = [
-            models.UniqueConstraint(fields=["contact_list", "contact"], name="one_membership_per_list")
+            models.UniqueConstraint(
+                fields=["contact_list", "contact"],
+                name="one_membership_per_list",
+                violation_error_message="The contact is on this list already: there is nothing to add.",
+            )
         ]
 
     def __str__(self) -> str:
@@ -174,9 +178,18 @@ class Address(models.Model):
     class Meta:
         verbose_name_plural = "addresses"
         constraints = [
-            models.UniqueConstraint(fields=["contact", "value"], name="one_address_per_contact"),
             models.UniqueConstraint(
-                fields=["contact", "kind"], condition=Q(preferred=True), name="one_preferred_address_per_kind"
+                fields=["contact", "value"],
+                name="one_address_per_contact",
+                violation_error_message="The contact has this address already: change that one instead.",
+            ),
+            models.UniqueConstraint(
+                fields=["contact", "kind"],
+                condition=Q(preferred=True),
+                name="one_preferred_address_per_kind",
+                violation_error_message=(
+                    "Preferred: the contact has another preferred address of this kind; untick it there first."
+                ),
             ),
         ]
         indexes = [models.Index(fields=["match_key"], name="address_match")]
@@ -448,6 +461,7 @@ class Suppression(models.Model):
                 fields=["match_key", "channel", "scope", "scope_value", "reason", "fact"],
                 condition=~Q(fact="") & ~Q(value=""),
                 name="one_suppression_per_fact",
+                violation_error_message="The address is blocked for this very thing already: there is nothing to add.",
             ),
         ]
         indexes = [
