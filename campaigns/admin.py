@@ -18,6 +18,7 @@ from campaigns.senders import TEXTS, sender_value
 from contacts.admin import FewForms, Large, ReadOnly
 from contacts.channels import Channel
 from contacts.emails import NotAnEmail
+from contacts.gate import Reason
 from contacts.phones import NotAPhone
 from contacts.slugs import free_slug
 
@@ -199,9 +200,14 @@ def _launched(campaign: Campaign | None) -> bool:
 
 @admin.register(Recipient)
 class RecipientAdmin(Record):
-    list_display = ("id", "campaign", "contact", "state", "skip_reason", "next_step", "next_step_at")
+    list_display = ("id", "campaign", "contact", "state", "skipped", "next_step", "next_step_at")
     list_select_related = ("campaign", "contact")
     list_filter = (CampaignFilter,)
     search_fields = ("contact_id",)
     search_help_text = "The number of a contact."
     ordering = ("-campaign_id", "-contact_id")  # as the index has them: a campaign may have a million
+
+    @admin.display(description="skipped for")
+    def skipped(self, recipient: Recipient) -> str:
+        reason = recipient.skip_reason
+        return str(Reason(reason).label) if reason in Reason.values else reason.capitalize()

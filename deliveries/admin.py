@@ -26,6 +26,7 @@ from campaigns.admin import CampaignFilter, Record
 from contacts.admin import Masking
 from contacts.channels import Channel
 from deliveries import again, models
+from deliveries.batches import SKIPS
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.models import Account, Message, PendingReceipt, Receipt, StatusEvent
 from deliveries.providers import PROVIDERS
@@ -33,6 +34,7 @@ from deliveries.providers.base import NOT_SECRET, Unsigned
 from deliveries.providers.proving import URL_SECRET
 from deliveries.reporting.keyset import read_id
 from deliveries.templatetags.ui import pill
+from deliveries.wording import decided_by
 
 
 def _provider_choices() -> list[tuple[str, str]]:
@@ -313,9 +315,13 @@ class QuarantinedAdmin(Record):
 
 @admin.register(models.Decision)
 class DecisionAdmin(Record):
-    list_display = ("id", "at", "contact_id", "message_id", "by", "rule", "step", "reason")
+    list_display = ("id", "at", "contact_id", "message_id", "decided_by", "step", "reason")
     search_fields = ("contact_id",)
     search_help_text = "The number of a contact."
+
+    @admin.display
+    def decided_by(self, decision: models.Decision) -> str:
+        return decided_by(decision.by, decision.rule, decision.rule_version)
 
 
 @admin.register(models.Engagement)
@@ -344,10 +350,14 @@ class BatchAdmin(Record):
 
 @admin.register(models.BatchItem)
 class BatchItemAdmin(Record):
-    list_display = ("id", "batch_id", "message_id", "outcome", "reason", "successor_id")
+    list_display = ("id", "batch_id", "message_id", "outcome", "why", "successor_id")
     search_fields = ("batch_id",)
     search_help_text = "The number of a batch."
     ordering = ("-batch_id", "-message_id")  # as the index has them: a batch may have a million
+
+    @admin.display
+    def why(self, item: models.BatchItem) -> str:
+        return SKIPS.get(item.reason, item.reason)
 
 
 # ---- The work that waits ---------------------------------------------------------------------------------

@@ -35,6 +35,38 @@ WITHDRAWN = {
 }
 
 
+# The rules of `deciding/decide.py` and what else a decision can stand on, each as it is called on pages.
+RULES = {
+    "arrived": "It arrived",
+    "opted-out": "The person opted out",
+    "history": "Two weeks are over",
+    "planned": "Waiting to be sent",
+    "under-way": "Under way",
+    "at-risk": "Silent or delayed for long",
+    "silence": "No word for too long",
+    "urgent-delay": "Urgent and delayed",
+    "undelivered-switch": "Not delivered: another channel",
+    "permanent-switch": "Permanent failure: another channel",
+    "permanent": "Permanent failure",
+    "strikes": "Permanent failures in a row",
+    "corrected": "The address was corrected",
+    "other-channel": "The number takes another channel",
+    "ours-to-mend": "A fault on our side",
+    "retry": "Retry after a passing failure",
+    "exhausted": "The retries are used up",
+    "blocked": "No retry is allowed",
+    "too-late": "It would come too late",
+    "ended": "Nothing more is sent",
+    "unknown": "Whether it arrived is not known",
+    "no-route": "No content or account for the channel",
+    "undone": "The bulk action was undone",
+    "stopped": "A colleague stopped it",
+    "superseded": "Another attempt arrived first",
+    "withdrawn": "It was withdrawn",
+    "staff": "A colleague's decision",
+}
+
+
 class Wording(NamedTuple):
     """An outcome in plain words: the label fits a chip, the other two are sentences."""
 
@@ -78,6 +110,22 @@ def withdrawal(reason: str) -> str:
     if reason in {one.value for one in Reason}:
         return f"Canceled before it left: {REASONS[Reason(reason)].sentence}."
     return "Canceled before it left."
+
+
+def rule_words(rule: str) -> str:
+    """What a rule is called on pages: one of ours, or a reason of the gate."""
+    if rule in Reason.values:
+        return REASONS[Reason(rule)].sentence.capitalize()
+    return RULES.get(rule, "A rule that there is no more")
+
+
+def decided_by(by: str, rule: str, version: int) -> str:
+    """Who or what decided: "Playbook rule “Permanent failure”, version 3"."""
+    if by == "gate":
+        return "Checked before sending"
+    if by == "staff":
+        return "A colleague"
+    return f"Playbook rule “{rule_words(rule)}”{f', version {version}' if version else ''}"
 
 
 def zoned(value: datetime) -> str:

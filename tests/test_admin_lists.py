@@ -205,3 +205,29 @@ def test_big_tables_are_neither_sorted_at_will_nor_counted_by_facet(model):
 
     assert isinstance(found, Large)
     assert (found.sortable_by, found.show_facets) == ((), admin.ShowFacets.NEVER)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("campaigns/recipient", "Wrong line type"),
+        ("deliveries/decision", "Checked before sending"),
+        ("deliveries/batchitem", "The number cannot take this channel"),
+    ],
+)
+def test_lists_of_the_record_name_reasons_in_words(client, path, words):
+    skipped = factories.recipient(state="skipped", skip_reason="wrong_line")
+    Decision.objects.create(
+        recipient=skipped, contact=skipped.contact, at=timezone.now(), by="gate", rule="wrong_line", step="none",
+        reason="Not sent.",
+    )  # fmt: skip
+    staff = factories.user("admin", is_staff=True, is_superuser=True)
+    batch = Batch.objects.create(action="retry", selection={}, selected_at=timezone.now(), created_by=staff)
+    message = factories.message()
+    BatchItem.objects.create(batch=batch, message=message, outcome="skipped", reason="wrong_line")
+    client.force_login(staff)
+
+    listed = client.get(f"/admin/{path}/").content.decode()
+
+    assert words in listed
+    assert "wrong_line" not in listed

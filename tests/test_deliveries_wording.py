@@ -1,12 +1,27 @@
 import csv
+import re
 from itertools import product
+from pathlib import Path
 
 import pytest
 
 from campaigns.models import Goal
 from contacts.channels import Channel
+from contacts.gate import Reason
+from deliveries.batches import SKIPS
 from deliveries.statuses import FailureClass, Status
-from deliveries.wording import ANY, WEAK, WORDS, withdrawal, wording
+from deliveries.wording import (
+    ANY,
+    RULES,
+    WEAK,
+    WITHDRAWN,
+    WORDS,
+    decided_by,
+    listed,
+    rule_words,
+    withdrawal,
+    wording,
+)
 
 # Labels that a failure class changes on purpose; everywhere else the class only changes the sentences.
 OWN_LABELS = {"Mobile not found", "Opted out"}
@@ -151,3 +166,53 @@ def test_the_table_is_plain_sentences_in_our_vocabulary():
 def test_what_we_withdrew_says_why(reason, words):
     assert words in withdrawal(reason)
     assert withdrawal(reason).startswith("Canceled before it left")
+
+
+DECIDING = Path(__file__).resolve().parents[1] / "deliveries/deciding"
+SOURCE = "\n".join(path.read_text() for path in sorted(DECIDING.glob("*.py")))
+DECIDED = {
+    *re.findall(r'Decided\(\s*"([a-z-]+)"', SOURCE),
+    *(f"{rule}-switch" for rule in re.findall(r'_switch\("([a-z-]+)"', SOURCE)),
+    *re.findall(r'rule="([a-z-]+)"', SOURCE),
+    "withdrawn",
+}
+
+
+@pytest.mark.parametrize("rule", sorted(DECIDED | {*WITHDRAWN, *Reason.values}))
+def test_every_rule_has_a_plain_name(rule):
+    words = rule_words(rule)
+
+    assert words[0].isupper()
+    assert "_" not in words
+    assert words.casefold() != rule
+    assert words != rule_words("never heard of")
+
+
+def test_no_rule_is_named_that_decides_nothing():
+    assert len(DECIDED) > 20
+    assert RULES.keys() == DECIDED | WITHDRAWN.keys()
+
+
+@pytest.mark.parametrize("reason", sorted({*Reason.values, *WITHDRAWN, *SKIPS}))
+def test_every_skip_and_withdrawal_has_a_plain_sentence(reason):
+    assert "_" not in SKIPS.get(reason, "")
+    assert "_" not in withdrawal(reason)
+
+
+@pytest.mark.parametrize(
+    ("by", "rule", "version", "words"),
+    [
+        ("gate", "wrong_line", 0, "Checked before sending"),
+        ("staff", "staff", 0, "A colleague"),
+        ("playbook", "retry", 3, "Playbook rule “Retry after a passing failure”, version 3"),
+        ("playbook", "stopped", 0, "Playbook rule “A colleague stopped it”"),
+    ],
+)
+def test_a_decision_names_who_made_it(by, rule, version, words):
+    assert decided_by(by, rule, version) == words
+
+
+def test_a_list_reads_as_a_sentence():
+    assert listed(["SMS"]) == "SMS"
+    assert listed(["SMS", "MMS", "voice"]) == "SMS, MMS and voice"
+    assert listed(["calls", "emails"], "or") == "calls or emails"

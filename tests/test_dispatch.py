@@ -136,6 +136,7 @@ def test_quiet_hours_hold_a_message_until_they_open(queued, now):
     row = Outbox.objects.get()
     assert (result.held, carriers.left) == (1, [])
     assert (row.held, row.due_at) == ("quiet_hours", now.replace(hour=15))
+    assert Message.objects.get().due_at == row.due_at  # so that its page says until when it waits
     assert dispatch(night, carriers).looked_at == 0
     assert dispatch(row.due_at, carriers).handed_over == 1
     assert message.pk == row.message_id

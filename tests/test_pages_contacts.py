@@ -253,7 +253,7 @@ def test_the_trail_tells_what_happened_why_and_what_comes_next(login, elena):
     assert "in Toronto now" in page
     assert "Run now" in page
     assert "The phone was off." in page
-    assert "Rule “retry”, version 3" in page
+    assert "Playbook rule “Retry after a passing failure”, version 3" in page
     assert "MessageStatus=undelivered&amp;ErrorCode=30003" in page
     assert "Thanks" in page
     assert "number ending in 0142" in page

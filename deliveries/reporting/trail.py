@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db.models import F, Q, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
 from django.db.models.functions import Coalesce
@@ -18,7 +19,7 @@ from django.utils import timezone
 from campaigns.models import Recipient
 from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
-from contacts.hours import clocks
+from contacts.hours import SECOND, clocks, is_open, known_zone, zones_for
 from contacts.models import Address, Consent, Contact, Note, Suppression
 from deliveries.batches import SKIPS
 from deliveries.mappings import describe
@@ -40,7 +41,7 @@ from deliveries.reporting.outcomes import bucket_of, newer_attempts, words_of
 from deliveries.reporting.texts import Text, texts
 from deliveries.reporting.why import DECIDES, verdict
 from deliveries.statuses import Disposition, Evidence, Status, disposition
-from deliveries.wording import withdrawal, wording
+from deliveries.wording import date_words, decided_by, withdrawal, wording
 
 PAGE_SIZE = 30
 SHOWN_UPCOMING = 20
@@ -108,6 +109,15 @@ class Raw:
 
 
 @dataclass(frozen=True)
+class Ruling:
+    """A decision about a message: who made it, and until when it lets the next attempt wait for the permitted hours."""
+
+    row: Decision
+    by: str
+    hours: str
+
+
+@dataclass(frozen=True)
 class Attempt:
     """What the timeline and the page of one message show of a message."""
 
@@ -121,7 +131,8 @@ class Attempt:
     text: Text
     why: str  # why the attempt was made; '' for the campaign's own first one
     facts: list[Fact]
-    decisions: list[Decision]
+    decisions: list[Ruling]
+    hours: str  # until when it waited for the permitted hours, and in whose zone; '' where it did not
     entry: QueueEntry | None
     seconds: int | None  # from handover to delivery
 
@@ -283,6 +294,8 @@ def _read(kind: str, source: Source, rows: QuerySet, cursor: Cursor | None) -> I
 
 
 def _extra(row: Any) -> dict[str, Any]:
+    if isinstance(row, Decision):
+        return {"by": decided_by(row.by, row.rule, row.rule_version)}
     if isinstance(row, BatchItem) and row.reason:
         return {"why": SKIPS.get(row.reason, row.reason)}
     return {}
@@ -355,10 +368,51 @@ def _attempt(
         text=text,
         why=_why(message),
         facts=[_fact(message, provider, event, receipts, winner) for event in events],
-        decisions=decisions,
+        decisions=[_ruling(one, message) for one in decisions],
+        hours="" if message.canceled_at else held_until(message, message.due_at, asked_at(message)),
         entry=entry,
         seconds=max(0, round(latency.total_seconds())) if latency else None,
     )
+
+
+def _ruling(row: Decision, message: Message) -> Ruling:
+    waits = row.step == Recipient.NextStep.RETRY and row.due_at
+    return Ruling(
+        row=row,
+        by=decided_by(row.by, row.rule, row.rule_version),
+        hours=held_until(message, row.due_at, row.at) if waits and row.due_at else "",
+    )
+
+
+def held_until(message: Message, due_at: datetime, since: datetime) -> str:
+    """That a send asked for at `since` waited until `due_at` for the hours permitted where the person is, and whose
+    zones those are; '' where it did not wait for them.
+
+    Told from the zones and the window of today: where those have changed since, nothing is said.
+    """
+    window = message.campaign.window_start, message.campaign.window_end
+    zones, whose = zones_of(message.contact.time_zone, message.address.time_zone)
+    if message.channel == Channel.EMAIL or due_at <= since or not is_open(due_at, zones, *window):
+        return ""
+    if is_open(due_at - SECOND, zones, *window):
+        return ""  # at another moment than that at which the hours begin
+    local = due_at.astimezone(zones[0])
+    if len(zones) > 1:
+        return f"Held until {date_words(local)}, {clocks(due_at, zones)} ({whose})"
+    return f"Held until {date_words(local)}, {local:%H:%M} ({zones[0].key.replace('_', ' ')}, {whose})"
+
+
+def asked_at(message: Message) -> datetime:
+    """When it would have left, had it not to wait for anything: a campaign may begin later than it is launched."""
+    return max(filter(None, (message.created_at, message.campaign.starts_at)))
+
+
+def zones_of(told: str, of_number: str) -> tuple[tuple[ZoneInfo, ...], str]:
+    """The zones in which hours are kept, as the gate finds them, and whose they are."""
+    for text, whose in ((told, "the contact's zone"), (of_number, "the number's zone")):
+        if zones := tuple(filter(None, map(known_zone, text.split()))):
+            return zones, whose if len(zones) == 1 else "all zones where the number may be"
+    return zones_for(settings.TIME_ZONE), "our own zone, as theirs is not known"
 
 
 def _meaning(message: Message, said: Described | None, usual: str) -> str:
@@ -420,7 +474,9 @@ def upcoming(contact: Contact, zones: tuple[ZoneInfo, ...], now: datetime) -> li
     """
     planned = Recipient.objects.filter(contact=contact, next_step_at__isnull=False).select_related("campaign")
     waiting = Message.objects.filter(contact=contact, status=Status.QUEUED, due_at__gt=now, canceled_at=None)
-    waiting = waiting.select_related("recipient__campaign", "outbox").order_by("due_at")[:SHOWN_UPCOMING]
+    waiting = waiting.select_related("recipient__campaign", "outbox", *LINKS).order_by("due_at")[
+        :SHOWN_UPCOMING
+    ]
     steps = [
         Upcoming(one, one.next_step_at, _future(one), one.next_step_reason, clocks(one.next_step_at, zones))
         for one in planned.order_by("next_step_at")[:SHOWN_UPCOMING]
@@ -439,7 +495,10 @@ def upcoming(contact: Contact, zones: tuple[ZoneInfo, ...], now: datetime) -> li
 def _held(message: Message) -> str:
     """What it waits for, beside its time."""
     held = message.outbox.held if hasattr(message, "outbox") else ""
-    return f"It waits: {REASONS[Reason(held)].sentence}." if held == Reason.REPLY_UNREAD else ""
+    if held == Reason.REPLY_UNREAD:
+        return f"It waits: {REASONS[Reason(held)].sentence}."
+    hours = held_until(message, message.due_at, asked_at(message))
+    return f"{hours}." if hours else ""
 
 
 def _future(recipient: Recipient) -> str:

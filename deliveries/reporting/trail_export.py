@@ -12,6 +12,7 @@ from contacts.models import Contact
 from deliveries.models import BatchItem, Decision
 from deliveries.reporting.exports import BOM, Echo, local, safe, utc
 from deliveries.reporting.trail import Attempt, Fact, Item, Narrowing, trail
+from deliveries.wording import decided_by
 
 COLUMNS = (
     "at_utc", "at_local", "kind", "channel", "address", "campaign", "what", "details", "native_status", "native_code",
@@ -53,7 +54,7 @@ def _rows(item: Item) -> Iterator[tuple[Any, dict[str, Any]]]:
             {"kind": "status report", **_fact(attempt, fact)},
         )
     for decision in attempt.decisions:
-        yield decision.at, {"kind": "decision", **_about(attempt), **_decision(decision)}
+        yield decision.row.at, {"kind": "decision", **_about(attempt), **_decision(decision.row)}
 
 
 def _about(attempt: Attempt) -> dict[str, Any]:
@@ -67,7 +68,8 @@ def _about(attempt: Attempt) -> dict[str, Any]:
 
 
 def _message(attempt: Attempt) -> dict[str, Any]:
-    said = {"what": attempt.label, "details": attempt.meaning, "native_code": attempt.message.reason_code}
+    details = " ".join(filter(None, [attempt.meaning, f"{attempt.hours}." if attempt.hours else ""]))
+    said = {"what": attempt.label, "details": details, "native_code": attempt.message.reason_code}
     return _about(attempt) | said
 
 
@@ -82,7 +84,11 @@ def _fact(attempt: Attempt, fact: Fact) -> dict[str, Any]:
 
 
 def _decision(row: Decision) -> dict[str, Any]:
-    return {"what": row.get_step_display(), "details": row.reason, "by": f"{row.by}: {row.rule}"}
+    return {
+        "what": row.get_step_display(),
+        "details": row.reason,
+        "by": decided_by(row.by, row.rule, row.rule_version),
+    }
 
 
 def _own_decision(item: Item) -> dict[str, Any]:

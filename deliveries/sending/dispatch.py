@@ -215,6 +215,9 @@ def _claim(now: datetime, limit: int, result: Dispatched) -> list[Outbox]:
         else:
             stopped.setdefault(verdict.reason, []).append(row)
     rewrite([*go, *held], ["claimed_until", "attempts", "held", "due_at"])
+    # The message shows until when it waits for the permitted hours, and that it did.
+    at_night = sorted((row for row in held if row.held == Reason.QUIET_HOURS), key=lambda row: row.pk)
+    rewrite([Message(pk=row.message_id, due_at=row.due_at) for row in at_night], ["due_at"])
     for reason, those in stopped.items():
         _stop(those, reason, verdicts, now)
     result.held, result.stopped = len(held), sum(map(len, stopped.values()))
