@@ -40,6 +40,7 @@ class Block(NamedTuple):
     fact: str
     evidence: str
     created_by_id: int | None
+    expires_at: datetime | None
 
 
 def meets(block: Block | Suppression, target: Target) -> bool:

@@ -20,8 +20,8 @@ from contacts.chunks import in_lists
 from contacts.grounds import message_named, reported_message
 from contacts.models import Address, Consent, Contact, Suppression
 from contacts.suppressing import (
-    LONGEST_NOTE,
     MAPPING_CORRECTED,
+    lift,
     lift_mistaken,
     put_back,
     suppress,
@@ -209,7 +209,7 @@ def record_opt_in(*, value: str, channel: str, how: str, evidence: str, at: date
 
 def _lift(whose: Q, channel: str, *, how: str, at: datetime) -> None:
     """End what people asked for up to `at`, since they opted in again on the channel."""
-    lifted = Suppression.objects.filter(
+    asked = Suppression.objects.filter(
         whose,
         channel__in=["", *family_of(channel)],
         reason__in=Suppression.BY_WORD,
@@ -217,7 +217,7 @@ def _lift(whose: Q, channel: str, *, how: str, at: datetime) -> None:
         released_at=None,
         created_at__lte=at,
     )
-    lifted.update(released_at=at, release_note=f"Opted in again: {how}"[:LONGEST_NOTE])
+    lift(asked, by=None, note=f"Opted in again: {how}", now=at)
 
 
 def record_request(
@@ -357,7 +357,7 @@ def withdraw_opt_out(*, value: str, fact: str, at: datetime, by: User, note: str
     theirs = Suppression.objects.filter(match_key=match_key(value), fact=fact, released_at=None)
     ids = list(theirs.exclude(value="").values_list("pk", flat=True))
     standing = Suppression.objects.filter(Q(pk__in=ids) | Q(follows__in=ids), released_at=None)
-    lifted = standing.update(released_at=now, released_by=by, release_note=note[:LONGEST_NOTE])
+    lifted = lift(standing, by=by, note=note, now=now)
     why = f"{by.display_name} read the reply and found no opt-out in it"
     free = _without_own_blocks(contacts_at(value))
     _withdraw(free, lambda row: why if row.at == at else None, now, by)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.dispatch import Signal
 
 from accounts.models import User
 from contacts.addresses import match_key
@@ -18,6 +19,9 @@ from contacts.models import Address, AddressHealth, Contact, Suppression
 LONGEST_NOTE = 300
 # How the note of a block begins that was lifted because a provider's word turned out to mean something else.
 MAPPING_CORRECTED = "Mapping corrected"
+# Sent in the same transaction when a block begins or ends: the `keys` of the addresses, and the ids of `contacts`
+# that were blocked as a whole.
+blocks_changed = Signal()
 
 
 class CannotRelease(Exception):
@@ -70,6 +74,7 @@ def suppress(
     if said is not None:
         return said
     made.save()
+    _announce([made])
     if contact is not None and not value:
         addresses = Address.objects.filter(contact=contact).exclude(validity=Address.Validity.INVALID)
         _extend((made, address) for address in addresses)
@@ -86,13 +91,31 @@ def suppress_each(wanted: Sequence[Suppression]) -> list[Suppression]:
     What was lifted because a provider's word seemed to mean something else is put back: it means it after all.
     """
     first = {_fact_of(one): one for one in reversed(wanted)}
-    Suppression.objects.bulk_create(first.values(), batch_size=300, ignore_conflicts=True)
-    found: dict[tuple[str, ...], Suppression] = {}
-    for part in in_lists({one.match_key for one in first.values()}):
-        rows = Suppression.objects.filter(match_key__in=part).exclude(fact="").exclude(value="")
-        found |= {key: row for row in rows if (key := _fact_of(row)) in first}
+    found = _recorded(first)
+    fresh = [one for fact, one in first.items() if fact not in found]
+    if fresh:
+        Suppression.objects.bulk_create(fresh, batch_size=300, ignore_conflicts=True)
+        found = _recorded(first)
+        _announce(fresh)
     put_back([row for row in found.values() if row.release_note.startswith(MAPPING_CORRECTED)])
     return [found[_fact_of(one)] for one in wanted]
+
+
+def _recorded(facts: Mapping[tuple[str, ...], Suppression]) -> dict[tuple[str, ...], Suppression]:
+    """The rows that there are for these facts."""
+    found: dict[tuple[str, ...], Suppression] = {}
+    for part in in_lists({match_key(one.value) for one in facts.values()}):
+        rows = Suppression.objects.filter(match_key__in=part).exclude(fact="").exclude(value="")
+        found |= {key: row for row in rows if (key := _fact_of(row)) in facts}
+    return found
+
+
+def _announce(rows: Collection[Suppression]) -> None:
+    """Tell whoever follows what is blocked that these rows begin to hold, or hold no more."""
+    keys = {match_key(row.value) for row in rows if row.value}
+    contacts = {row.contact_id for row in rows if not row.value and row.contact_id}
+    if keys or contacts:
+        blocks_changed.send(Suppression, keys=keys, contacts=contacts)
 
 
 def _fact_of(row: Suppression) -> tuple[str, ...]:
@@ -108,6 +131,7 @@ def put_back(lifted: Sequence[Suppression]) -> None:
         rows = Suppression.objects.filter(Q(pk__in=part) | Q(follows__in=part))
         rows = rows.filter(release_note__startswith=MAPPING_CORRECTED)
         rows.update(released_at=None, released_by=None, release_note="")
+    _announce(lifted)
     _reach_whoever_left(lifted)
 
 
@@ -191,6 +215,7 @@ def _extend(pairs: Iterable[tuple[Suppression, Address]]) -> None:
         if not block.channel or KIND_OF[Channel(block.channel)] == address.kind
     ]
     Suppression.objects.bulk_create(made, ignore_conflicts=True, batch_size=500)
+    _announce(made)
 
 
 _TAKEN_OVER = (
@@ -206,9 +231,7 @@ def release(suppression: Suppression, *, by: User | None, note: str, now: dateti
     address for them. Raises CannotRelease for what the person asked for.
     """
     mine = Suppression.objects.filter(Q(pk=suppression.pk) | Q(follows=suppression), released_at=None)
-    lifted = mine.exclude(origin=Suppression.Origin.RECIPIENT).update(
-        released_at=now, released_by=by, release_note=note[:LONGEST_NOTE]
-    )
+    lifted = lift(mine.exclude(origin=Suppression.Origin.RECIPIENT), by=by, note=note, now=now)
     suppression.refresh_from_db()
     if suppression.by_recipient and suppression.released_at is None:
         raise CannotRelease(suppression)
@@ -222,9 +245,7 @@ def release_each(
     """`release` for many of staff's own at once: the keys of those lifted. What the person asked for stays."""
     mine = suppressions.filter(released_at=None).exclude(origin=Suppression.Origin.RECIPIENT)
     rows = list(mine.only("value", "match_key", "channel", "reason", "contact_id"))
-    mine.filter(pk__in=[row.pk for row in rows]).update(
-        released_at=now, released_by=by, release_note=note[:LONGEST_NOTE]
-    )
+    lift(mine.filter(pk__in=[row.pk for row in rows]), by=by, note=note, now=now)
     for row in rows:
         if row.reason in (Suppression.Reason.HARD_FAILS, Suppression.Reason.HARD_BOUNCE):
             _forgive(row, now)
@@ -238,7 +259,15 @@ def lift_mistaken(suppressions: QuerySet[Suppression], *, note: str, now: dateti
     """
     ids = list(suppressions.filter(released_at=None).values_list("pk", flat=True))
     standing = Suppression.objects.filter(Q(pk__in=ids) | Q(follows__in=ids), released_at=None)
-    return standing.update(released_at=now, release_note=f"{MAPPING_CORRECTED}: {note}"[:LONGEST_NOTE])
+    return lift(standing, by=None, note=f"{MAPPING_CORRECTED}: {note}", now=now)
+
+
+def lift(standing: QuerySet[Suppression], *, by: User | None, note: str, now: datetime) -> int:
+    """End these, whoever asked for them; return how many there were."""
+    rows = list(standing.only("value", "contact_id"))
+    done = standing.update(released_at=now, released_by=by, release_note=note[:LONGEST_NOTE])
+    _announce(rows)
+    return done
 
 
 def _forgive(suppression: Suppression, now: datetime) -> None:

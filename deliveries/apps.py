@@ -9,7 +9,11 @@ class DeliveriesConfig(AppConfig):
     verbose_name = "Deliveries"
 
     def ready(self) -> None:
+        from contacts.suppressing import blocks_changed
+        from deliveries.deciding.followup import follow_blocks
+
         post_migrate.connect(load_code_tables, sender=self)
+        blocks_changed.connect(follow_blocks)
 
 
 def load_code_tables(using: str = "default", **_: Any) -> None:

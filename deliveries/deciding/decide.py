@@ -23,6 +23,8 @@ Closed = AddressHealth.Closed
 
 OURS = frozenset({Fault.SENDER, Fault.CONTENT, Fault.ACCOUNT})
 ARRIVED = "It arrived. Watch replies separately."
+PERMANENT = "The failure is permanent"
+CORRECT_IT = "Retrying will fail again: correct the record."
 UNDER_WAY = "Under way. A delay is not a failure."
 NEVER_OPEN = "no hour is permitted in all of the time zones where the person may be"
 
@@ -73,7 +75,9 @@ class Facts:
     # The contact and the address.
     opted_out: bool = False  # of this channel, or of any since the first attempt
     blocked: str = ""  # why the gate would stop another attempt on this channel, in words
-    suppressed: bool = False
+    suppressed: bool = False  # the address may not be written to on this channel
+    suppressed_everywhere: bool = False  # nor on any other
+    suppressed_until: datetime | None = None  # None while nobody lifts it
     needs_correction: bool = False
     replaced: bool = False  # the contact has another address of this kind by now, or this one was confirmed
     hard_fails: int = 0  # permanent failures of this address on this channel in a row, this one included
@@ -113,6 +117,11 @@ def decide(facts: Facts, rules: Rules, now: datetime) -> Decided:
     The order is the order of the rules' strength: what has arrived, what the person asked for, what has ended,
     what is still under way, what must not be repeated, and last what may.
     """
+    decided = _decide(facts, rules, now)
+    return _unasked(decided, facts) if facts.suppressed else decided
+
+
+def _decide(facts: Facts, rules: Rules, now: datetime) -> Decided:
     if facts.reached_by:
         return _until_silent(Decided("arrived", Step.NONE, State.REACHED, ARRIVED), facts, rules, now)
     if facts.opted_out or facts.disposition == Disposition.OPTOUT:
@@ -132,6 +141,25 @@ def decide(facts: Facts, rules: Rules, now: datetime) -> Decided:
         decided = _unknown(facts, rules, now)
     leaves = decided.queue in (Queue.RETRY, Queue.SWITCH, Queue.REVIEW, Queue.WATCH) and not decided.due_at
     return decided._replace(look_at=_history_from(facts)) if leaves else decided
+
+
+def _unasked(decided: Decided, facts: Facts) -> Decided:
+    """Nobody is asked to do anything about an address that may not be written to. It is decided anew once it may.
+
+    What another channel can still do stays, and so does what is ours to correct.
+    """
+    elsewhere = decided.switch_to or (decided.step == Step.SWITCH and not facts.suppressed_everywhere)
+    asks = decided.rule == "blocked" or decided.step in (Step.RETRY, Step.SWITCH, Step.CORRECT, Step.VERIFY)
+    if decided.queue == Queue.WATCH:
+        decided = decided._replace(queue="")
+    if elsewhere or not asks:
+        return decided
+    unknown = decided.state == State.UNKNOWN
+    why = facts.reason or ("Whether it arrived is not known" if unknown else "It did not arrive")
+    return decided._replace(
+        rule="suppressed", step=Step.NONE, queue="", due_at=None, look_at=facts.suppressed_until,
+        reason=f"{why}. It is suppressed there: nothing more is sent.",
+    )  # fmt: skip
 
 
 def _until_silent(decided: Decided, facts: Facts, rules: Rules, now: datetime) -> Decided:
@@ -224,7 +252,7 @@ def _ours_to_mend(facts: Facts) -> Decided:
 
 def _permanent(facts: Facts, rules: Rules, now: datetime) -> Decided:
     """Never again to this address on this channel. Another channel at once: waiting cannot help here."""
-    why = facts.reason or "The failure is permanent"
+    why = facts.reason or PERMANENT
     blamed = facts.fault == Fault.RECIPIENT
     enough = limit(facts.channel, rules.strikes)
     strikes = blamed and facts.hard_fails >= enough
@@ -251,7 +279,7 @@ def _permanent(facts: Facts, rules: Rules, now: datetime) -> Decided:
             suppress=suppress,
         )  # fmt: skip
     return Decided(
-        "permanent", Step.CORRECT, State.FAILED, f"{why}. Retrying will fail again: correct the record.",
+        "permanent", Step.CORRECT, State.FAILED, f"{why}. {CORRECT_IT}",
         queue=_where_permanent(facts, rules),
     )  # fmt: skip
 

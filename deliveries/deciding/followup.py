@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
+from django.utils import timezone
 
 from campaigns.models import Recipient
 from contacts.addresses import match_key
 from contacts.blocking import Target, blocks
 from contacts.channels import Channel
+from contacts.chunks import in_lists
 from contacts.consenting import OptOut, record_opt_outs
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import suppress
@@ -48,6 +50,8 @@ MOVED_LIMIT = 500
 STOPPED_AT_ONCE = 300  # addresses; what shares them is named beside them in one statement
 DUE_LIMIT = 500
 FAILED_LIMIT = 20
+PROGRESS = (Status.QUEUED, Status.SENDING, Status.SENT)
+NEVER_LATE = timedelta(hours=1)  # no playbook calls a message late before that
 CLAIM_MOVED = """
 DELETE FROM deliveries_moved WHERE id IN (SELECT id FROM deliveries_moved ORDER BY id LIMIT %s {lock})
 RETURNING message_id
@@ -68,7 +72,7 @@ def follow_moved(now: datetime, limit: int = MOVED_LIMIT) -> int:
 
 
 def _follow(message_ids: Sequence[int], now: datetime) -> None:
-    settle(_arrive(message_ids), now)
+    settle(_arrive(message_ids, now), now)
     setbacks.note(message_ids)
 
 
@@ -105,10 +109,10 @@ def _at_fault(recipient: int, problem: Exception, now: datetime) -> None:
     quarantine.isolated([recipient], lambda ids: _heed(load(ids), now), lambda pk, again: None)
 
 
-def _arrive(message_ids: Sequence[int]) -> set[int]:
+def _arrive(message_ids: Sequence[int], now: datetime) -> set[int]:
     """Deal with the plain cases at once, and return the recipients that need a decision.
 
-    Most messages go out and arrive at the first attempt. Then there is nothing to decide: progress asks for
+    Most messages go out and arrive at the first attempt. Then there is nothing to decide: progress in time asks for
     nothing, and an arrival makes the recipient reached. `settle` would come to the same, row by row.
     """
     # Locked before they are looked at: what changes meanwhile must not be overwritten by what was seen before.
@@ -121,14 +125,15 @@ def _arrive(message_ids: Sequence[int]) -> set[int]:
     sick = AddressHealth.objects.filter(FAILING, address=OuterRef("address"))
     rows = Message.objects.filter(pk__in=message_ids).values_list(
         "recipient_id", "disposition", "status", "parts", "channel", "delivered_at", "updated_at", "follows",
+        "handed_over_at",
         Exists(follower), Exists(QueueEntry.objects.filter(message=OuterRef("pk"))), Exists(sick),
     )  # fmt: skip
     arrived, rest = {}, set()
-    for recipient, bucket, status, parts, channel, delivered, updated, follows, *complicated in rows:
+    for recipient, bucket, status, parts, channel, delivered, updated, follows, left, *complicated in rows:
         plain = follows is None and parts <= 1 and not any(complicated)
         if plain and bucket == Disposition.DELIVERED and recipient in recipients:
             arrived[recipient] = (delivered or updated, channel)
-        elif not (plain and status in (Status.QUEUED, Status.SENDING, Status.SENT)):
+        elif not (plain and status in PROGRESS and not (left and left <= now - NEVER_LATE)):
             rest.add(recipient)
     _reach([recipients[pk] for pk in sorted(arrived)], arrived)
     return rest
@@ -185,7 +190,7 @@ def _settle(recipient_ids: Sequence[int], now: datetime) -> None:
     ended = [v for v in views if decided[v.recipient.pk].rule == "opted-out"]
     withdraw([m.pk for v in ended for m in v.messages], "opted_out", now)
     _explain(views, decided, now)
-    line_up(views, decided, made, now)
+    line_up(views, decided, made, known, now)
     _move_recipients(views, decided, made, now)
 
 
@@ -232,10 +237,7 @@ def _opt_out(message: Message, now: datetime, again: str) -> OptOut:
 
 
 def _suppress(views: Sequence[View], decided: dict[int, Decided], now: datetime) -> None:
-    """Permanent failures in a row: block that address on that channel, and say why.
-
-    What waits elsewhere for the same person need not wait any more, so that is decided anew.
-    """
+    """Permanent failures in a row: block that address on that channel, and say why."""
     failed = [view for view in views if decided[view.recipient.pk].suppress]
     stand = _blocked_by_rule([view.head for view in failed], now) if failed else set()
     for view in failed:
@@ -254,10 +256,6 @@ def _suppress(views: Sequence[View], decided: dict[int, Decided], now: datetime)
                 now=now,
                 fact=f"message {head.pk}",
             )
-            others = QueueEntry.objects.filter(contact_id=head.contact_id, channel=head.channel).exclude(
-                pk=head.pk
-            )
-            look_again(Recipient.objects.filter(messages__in=others.values("pk")), now)
 
 
 def _blocked_by_rule(messages: Sequence[Message], now: datetime) -> set[Target]:
@@ -404,6 +402,17 @@ def _end_paths(contacts: Collection[int], now: datetime) -> None:
     withdraw(following.values_list("message_id", flat=True), "opted_out", now)
     planned = Recipient.objects.filter(contact_id__in=contacts, next_step__in=[Step.RETRY, Step.SWITCH])
     look_again(planned.filter(next_step_at__isnull=False), now)
+
+
+def follow_blocks(keys: Collection[str], contacts: Collection[int], **_: object) -> None:
+    """What blocks these addresses and people has changed: their rows leave the queues, or come back."""
+    people = set(contacts)
+    for part in in_lists(keys):
+        whose = Address.objects.filter(match_key__in=part).exclude(value="")
+        people.update(whose.values_list("contact_id", flat=True))
+    asked = (State.OPEN, State.FAILED, State.UNKNOWN)
+    for contact_ids in in_lists(people):
+        look_again(Recipient.objects.filter(contact_id__in=contact_ids, state__in=asked), timezone.now())
 
 
 def look_again(recipients: QuerySet[Recipient], now: datetime) -> None:

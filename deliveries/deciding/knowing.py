@@ -16,6 +16,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from campaigns.models import Campaign, Playbook, Recipient
+from contacts.blocking import Block, Target, blocks
 from contacts.channels import KIND_OF, Channel
 from contacts.consenting import latest_consents
 from contacts.gate import REASONS, Ask, Reason, Verdict, check, sentence
@@ -85,6 +86,9 @@ class Known:
     providers: dict[int, str]
     health: dict[tuple[int, str], Health] = field(default_factory=dict)
     verdicts: dict[tuple[int, str], Verdict] = field(default_factory=dict)  # (recipient, channel)
+    blocks: dict[int, tuple[Block, ...]] = field(
+        default_factory=dict
+    )  # recipient -> what meets another attempt
     opted_out: dict[int, datetime] = field(default_factory=dict)  # contact -> when last, of any channel
 
 
@@ -181,8 +185,30 @@ def learn(views: Sequence[View], now: datetime, *, keep: bool = True) -> Known:
     hard |= {(fine[address], address, channel) for address, channel in troubled(fine)}
     known.health = refresh(hard) if keep else examine(hard)
     known.verdicts = _ask(views, known, now)
+    known.blocks = _blocks(views, known, now)
     known.opted_out = _opted_out(contacts)
     return known
+
+
+def _blocks(views: Sequence[View], known: Known, now: datetime) -> dict[int, tuple[Block, ...]]:
+    """By recipient, the suppressions in force that meet one more attempt on the channel of the last."""
+    targets = {view.recipient.pk: _target(view, known) for view in views if _needs_an_answer(view, now)}
+    met = blocks(set(targets.values()), now) if targets else {}
+    return {recipient: met[target] for recipient, target in targets.items()}
+
+
+def _target(view: View, known: Known) -> Target:
+    head = view.head
+    address = known.addresses.get((head.contact_id, KIND_OF[Channel(head.channel)]))
+    route = known.routes.get((view.campaign.pk, head.channel))
+    sender = route.content.sender.value if route else ""
+    return Target(address.match_key if address else "", head.contact_id, head.channel, sender)
+
+
+def _needs_an_answer(view: View, now: datetime) -> bool:
+    """Whether it matters if the gate lets one more attempt pass: not of what arrived, nor while it is under way."""
+    under_way = view.head.disposition == Disposition.PENDING and not _late(view, now)
+    return not (view.reached_by or under_way)
 
 
 def _opted_out(contacts: Collection[int]) -> dict[int, datetime]:
@@ -209,11 +235,11 @@ def _is_past(view: View) -> bool:
 
 
 def _ask(views: Sequence[View], known: Known, now: datetime) -> dict[tuple[int, str], Verdict]:
-    """What the gate would say to each recipient's channels. Those that arrived need no answer."""
+    """What the gate would say to each recipient's channels."""
     asks: list[Ask] = []
     keys: list[tuple[int, str]] = []
     for view in views:
-        if view.reached_by or (view.head.disposition == Disposition.PENDING and not _late(view, now)):
+        if not _needs_an_answer(view, now):
             continue
         for channel in [view.head.channel, *_others(view)]:
             route = known.routes.get((view.campaign.pk, channel))
@@ -279,7 +305,7 @@ def arguments(view: View, known: Known) -> tuple[Facts, Rules]:
     address = known.addresses.get((head.contact_id, KIND_OF[Channel(head.channel)]))
     own = known.verdicts.get((view.recipient.pk, head.channel))
     health = known.health.get((head.address_id, head.channel), NO_FAILURES)
-    code, provider = head.reason_code, known.providers.get(head.account_id, "")
+    met = known.blocks.get(view.recipient.pk, ())
     usable = [
         channel
         for channel in _others(view)
@@ -292,7 +318,7 @@ def arguments(view: View, known: Known) -> tuple[Facts, Rules]:
         failure_class=head.failure_class,
         fault=head.fault,
         disposition=head.disposition,
-        reason=describe(provider, head.channel, code, head.status).short if code else "",
+        reason=reason_of(head, known),
         handed_over_at=head.handed_over_at,
         settled_at=head.settled_at,
         attempts=sum(m.channel == head.channel for m in view.messages),
@@ -301,7 +327,9 @@ def arguments(view: View, known: Known) -> tuple[Facts, Rules]:
         reached_by=reached.channel if reached else "",
         opted_out=bool(own and own.reason == "opted_out") or _said_no(view, known),
         blocked=_blocked(own),
-        suppressed=bool(own and own.reason == "suppressed"),
+        suppressed=bool(met),
+        suppressed_everywhere=any(not block.channel for block in met),
+        suppressed_until=_end_of(met),
         needs_correction=bool(own and own.reason in TO_CORRECT),
         replaced=bool(address and address.pk != head.address_id) or is_forgiven(head, health),
         hard_fails=health.hard_fails,
@@ -316,10 +344,24 @@ def arguments(view: View, known: Known) -> tuple[Facts, Rules]:
     return facts, rules_of(campaign.playbook)
 
 
+def _end_of(met: Sequence[Block]) -> datetime | None:
+    """When the last of these ends; None when one never does."""
+    ends = [block.expires_at for block in met if block.expires_at]
+    return max(ends, default=None) if len(ends) == len(met) else None
+
+
 def _zones(view: View, address: Address | None) -> tuple[ZoneInfo, ...]:
     return zones_for(
         view.recipient.contact.time_zone, address.time_zone if address else "", settings.TIME_ZONE
     )
+
+
+def reason_of(message: Message, known: Known) -> str:
+    """What its code means, in words; '' without a code."""
+    if not message.reason_code:
+        return ""
+    provider = known.providers.get(message.account_id, "")
+    return describe(provider, message.channel, message.reason_code, message.status).short
 
 
 def is_forgiven(message: Message, health: Health) -> bool:

@@ -8,24 +8,30 @@ from datetime import datetime
 
 from contacts.blocking import Target, blocks
 from contacts.models import Address
-from deliveries.deciding.decide import Decided, Step
-from deliveries.deciding.knowing import View
+from deliveries.deciding.decide import CORRECT_IT, PERMANENT, Closed, Decided, Step
+from deliveries.deciding.health import NO_FAILURES
+from deliveries.deciding.knowing import Known, View, is_forgiven, reason_of
 from deliveries.models import (
     Message,
     Queue,
     QueueEntry,
     QueueTally,
 )
-from deliveries.statuses import Disposition
+from deliveries.statuses import Disposition, Fault
 from deliveries.tallies import bump
 
 
 def line_up(
-    views: Sequence[View], decided: dict[int, Decided], made: dict[int, Message], now: datetime
+    views: Sequence[View],
+    decided: dict[int, Decided],
+    made: dict[int, Message],
+    known: Known,
+    now: datetime,
 ) -> None:
     """Let each attempt stand in the queue its decision names, and in no other."""
     standing = QueueEntry.objects.in_bulk([m.pk for view in views for m in view.messages])
-    keep = _still_asked([m for view in views for m in view.messages[:-1] if m.pk in standing], standing, now)
+    earlier = [m for view in views for m in view.messages[:-1] if m.pk in standing or _is_bad(m, known)]
+    keep = _still_asked(earlier, standing, now)
     fresh, gone = [], []
     changes: Counter[tuple] = Counter()
     for view in views:
@@ -40,7 +46,8 @@ def line_up(
                 changes[view.campaign.pk, queue] += 1
             if queue:
                 before = entry if entry and entry.queue == queue else None
-                fresh.append(_entry(message, queue, plan, before, now, is_head=message is view.head))
+                is_head = message is view.head
+                fresh.append(_entry(message, queue, plan, before, known, now, is_head=is_head))
     QueueEntry.objects.filter(pk__in=gone).delete()
     QueueEntry.objects.bulk_create(
         fresh,
@@ -55,7 +62,8 @@ def line_up(
 def _still_asked(
     earlier: Sequence[Message], standing: Mapping[int, QueueEntry], now: datetime
 ) -> dict[int, str]:
-    """The queues that earlier attempts go on standing in: until their address was corrected, or suppressed."""
+    """The queues that earlier attempts go on standing in: until their address was corrected, or while it is not
+    suppressed. Whoever is not in a queue any more comes back to be corrected."""
     if not earlier:
         return {}
     addresses = Address.objects.in_bulk({message.address_id for message in earlier})
@@ -66,11 +74,20 @@ def _still_asked(
     met = blocks(set(targets.values()), now)
     keep = {}
     for message in earlier:
-        address, queue = addresses[message.address_id], standing[message.pk].queue
+        address, entry = addresses[message.address_id], standing.get(message.pk)
+        queue = entry.queue if entry else Queue.CORRECT
         suppressed = bool(met[targets[message.pk]])
         if queue in (Queue.CORRECT, Queue.SUPPRESS) and address.preferred and not suppressed:
             keep[message.pk] = queue
     return keep
+
+
+def _is_bad(message: Message, known: Known) -> bool:
+    """Whether its address failed for good there, and nothing was found out since that makes it worth no correction."""
+    health = known.health.get((message.address_id, message.channel), NO_FAILURES)
+    failed = message.disposition == Disposition.BOUNCED_HARD and message.fault == Fault.RECIPIENT
+    correctable = health.closed not in (Closed.TEXTING, Closed.CHANNEL)
+    return failed and correctable and not is_forgiven(message, health)
 
 
 def _queue_of(view: View, message: Message, plan: Decided, kept: str, *, acted: bool) -> str:
@@ -83,7 +100,14 @@ def _queue_of(view: View, message: Message, plan: Decided, kept: str, *, acted: 
 
 
 def _entry(
-    message: Message, queue: str, plan: Decided, before: QueueEntry | None, now: datetime, *, is_head: bool
+    message: Message,
+    queue: str,
+    plan: Decided,
+    before: QueueEntry | None,
+    known: Known,
+    now: datetime,
+    *,
+    is_head: bool,
 ) -> QueueEntry:
     """The row of `message` in `queue`. What an earlier attempt waits for stays in its own words."""
     return QueueEntry(
@@ -99,7 +123,13 @@ def _entry(
         list_source_id=message.list_source_id,
         at=before.at if before else (message.settled_at or now),
         due_at=plan.due_at if is_head and plan.step in (Step.RETRY, Step.SWITCH) else None,
-        reason=plan.reason[:300] if is_head or before is None else before.reason,
+        reason=_words(message, plan, before, known, is_head=is_head)[:300],
         owner_id=before.owner_id if before else None,
         snoozed_until=before.snoozed_until if before else None,
     )
+
+
+def _words(message: Message, plan: Decided, before: QueueEntry | None, known: Known, *, is_head: bool) -> str:
+    if is_head:
+        return plan.reason
+    return before.reason if before else f"{reason_of(message, known) or PERMANENT}. {CORRECT_IT}"

@@ -1,0 +1,217 @@
+"""Whoever may not be contacted stands in no queue that asks to send, correct or watch; once they may, it is back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from contacts.consenting import record_opt_out
+from contacts.models import Suppression
+from contacts.suppressing import release, suppress
+from deliveries.deciding.decide import CORRECT_IT, Rules, Step, decide
+from deliveries.models import Message, Moved, QueueEntry
+from deliveries.sending.dispatch import dispatch
+from deliveries.statuses import FailureClass, Fault, Meaning, Status
+from tests import factories
+from tests.engine import ABSENT, DEAD, SENT, SPAM, Fake, agree, person, report, sending, waiting, work
+from tests.test_deciding import NOON, facts
+
+HOUR = timedelta(hours=1)
+RULES = Rules()
+TWICE_ABSENT = [(ABSENT, 0), (ABSENT, 4), (ABSENT, 8)]
+UNMAPPED = Meaning(Status.FAILED, FailureClass.UNKNOWN, Fault.NONE)
+# Channel, code, what was reported after how many hours, when it is looked at, and the queue it stands in.
+QUEUED = {
+    "a dead number": ("sms", "", [(DEAD, 0)], 1, "correct"),
+    "a planned retry": ("sms", "", [(ABSENT, 0)], 1, "retry"),
+    "no retries left": ("sms", "", TWICE_ABSENT, 9, "retry"),
+    "no picture messages": ("mms", "MMS_UNSUPPORTED", [(DEAD, 0)], 1, "switch"),
+    "silent for a day": ("sms", "", [(SENT, 0)], 25, "watch"),
+    "silent for good": ("sms", "", [(SENT, 0)], 73, "watch"),
+    "an unknown word": ("sms", "", [(UNMAPPED, 0)], 1, "watch"),
+}
+
+
+@pytest.fixture
+def account():
+    return factories.account("sandbox")
+
+
+def queued(account, now, channel, code, reported):
+    """The last attempt, reported on as said."""
+    message = waiting(sending(channel), account, now, person(channel, at=now))
+    dispatch(now, Fake())
+    for meaning, hours in reported:
+        work(now + hours * HOUR)
+        report(Message.objects.latest("pk"), meaning, now + hours * HOUR, code)
+        work(now + hours * HOUR)
+    return Message.objects.filter(recipient=message.recipient_id).latest("pk")
+
+
+def queue_of(message):
+    return QueueEntry.objects.filter(pk=message.pk).values_list("queue", flat=True).first() or ""
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("channel", "code", "reported", "hours", "queue"),
+    QUEUED.values(),
+    ids=QUEUED.keys(),
+)
+def test_a_suppressed_person_leaves_the_queue_and_is_back_when_released(
+    account, now, channel, code, reported, hours, queue
+):
+    message = queued(account, now, channel, code, reported)
+    work(now + hours * HOUR)
+    assert queue_of(message) == queue
+
+    block = suppress(contact=message.contact, reason="staff", origin="staff", now=now + hours * HOUR)
+    work(now + hours * HOUR)
+    while_blocked = queue_of(message)
+    release(block, by=None, note="By mistake", now=now + hours * HOUR)
+    work(now + hours * HOUR)
+
+    assert (while_blocked, queue_of(message)) == ("", queue)
+    assert agree()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("channel", ["", "sms"])
+def test_marked_for_correction_and_then_suppressed_nothing_is_left_to_correct(
+    account, now, make_user, channel
+):
+    message = queued(account, now, "sms", "", [(DEAD, 0)])
+    message.address.validity = "needs_correction"
+    message.address.save()
+    work(now + HOUR)
+    assert queue_of(message) == "correct"
+
+    suppress(
+        contact=message.contact, value=message.address.value, channel=channel, reason="staff", origin="staff",
+        now=now + HOUR,
+    )  # fmt: skip
+    work(now + HOUR)
+
+    message.recipient.refresh_from_db()
+    assert queue_of(message) == ""
+    assert message.recipient.next_step == Step.NONE
+    assert "suppressed" in message.recipient.next_step_reason
+    assert agree()
+
+
+@pytest.mark.django_db
+def test_a_stop_takes_what_waits_to_be_corrected_out_of_the_queue(account, now):
+    message = queued(account, now, "sms", "", [(DEAD, 0)])
+
+    record_opt_out(value=message.address.value, channel="sms", how="Reply", evidence="STOP", at=now + HOUR)
+    work(now + HOUR)
+
+    assert queue_of(message) == ""
+    assert agree()
+
+
+@pytest.mark.django_db
+def test_a_block_of_another_channel_leaves_the_row_where_it_is(account, now):
+    message = queued(account, now, "sms", "", [(DEAD, 0)])
+
+    suppress(contact=message.contact, channel="email", reason="staff", origin="staff", now=now + HOUR)
+    work(now + HOUR)
+
+    assert queue_of(message) == "correct"
+
+
+@pytest.mark.django_db
+def test_what_is_ours_to_correct_stays_for_review(account, now):
+    message = queued(account, now, "sms", "", [(SPAM, 0)])
+
+    suppress(contact=message.contact, reason="staff", origin="staff", now=now + HOUR)
+    work(now + HOUR)
+
+    assert queue_of(message) == "review"
+
+
+@pytest.mark.django_db
+def test_a_block_that_ends_by_itself_brings_the_row_back(account, now):
+    message = queued(account, now, "sms", "", [(DEAD, 0)])
+    suppress(
+        contact=message.contact, reason="staff", origin="staff", now=now + HOUR, expires_at=now + 48 * HOUR
+    )
+    work(now + HOUR)
+    assert queue_of(message) == ""
+
+    work(now + 47 * HOUR)
+    before = queue_of(message)
+    work(now + 48 * HOUR)
+
+    assert (before, queue_of(message)) == ("", "correct")
+    assert agree()
+
+
+@pytest.mark.django_db
+def test_an_earlier_attempt_whose_address_is_bad_is_back_as_well(account, now):
+    message = waiting(sending("sms", "email"), account, now, person("sms", "email", at=now))
+    dispatch(now, Fake())
+    report(message, DEAD, now)
+    work(now)
+
+    block = suppress(contact=message.contact, reason="staff", origin="staff", now=now + HOUR)
+    work(now + HOUR)
+    while_blocked = queue_of(message)
+    release(block, by=None, note="By mistake", now=now + HOUR)
+    work(now + HOUR)
+
+    assert (while_blocked, queue_of(message)) == ("", "correct")
+    assert QueueEntry.objects.get(pk=message.pk).reason == f"The carrier could not deliver it. {CORRECT_IT}"
+    assert agree()
+
+
+@pytest.mark.django_db
+def test_everybody_with_the_address_is_looked_at_once_and_a_repeat_is_none(account, now):
+    message = queued(account, now, "sms", "", [(DEAD, 0)])
+    block = {
+        "value": message.address.value, "reason": "complaint", "origin": "provider", "now": now,
+        "fact": f"message {message.pk}",
+    }  # fmt: skip
+    Moved.objects.all().delete()
+
+    suppress(**block)
+    told = Moved.objects.count()
+    suppress(**block)
+
+    assert (told, Moved.objects.count()) == (1, 1)
+    assert Suppression.objects.count() == 1
+
+
+# ---- The rule itself ----------------------------------------------------------------------------------------------
+
+
+def test_another_channel_that_may_be_used_is_used_all_the_same():
+    plan = decide(
+        facts(
+            Status.UNDELIVERED,
+            FailureClass.PERMANENT,
+            Fault.RECIPIENT,
+            suppressed=True,
+            alternatives=("email",),
+        ),
+        RULES,
+        NOON,
+    )
+
+    assert (plan.step, plan.switch_to) == (Step.SWITCH, "email")
+
+
+@pytest.mark.parametrize(("everywhere", "queue"), [(True, ""), (False, "switch")])
+def test_a_channel_that_cannot_work_asks_for_another_unless_none_is_allowed(everywhere, queue):
+    closed = facts(
+        Status.UNDELIVERED,
+        FailureClass.PERMANENT,
+        Fault.RECIPIENT,
+        suppressed=True,
+        closed="channel",
+        channel="mms",
+    )
+
+    assert decide(replace(closed, suppressed_everywhere=everywhere), RULES, NOON).queue == queue
