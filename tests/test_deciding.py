@@ -105,7 +105,7 @@ SENTENCES = {
     "a dead number": (dead(hard_fails=1, closed="number"), 0, "correct failed correct - -"),
     "dead at the carrier": (
         facts(Status.UNDELIVERED, FailureClass.PERMANENT, Fault.CARRIER, hard_fails=0), 0,
-        "correct failed correct - -",
+        "switch failed switch - -",
     ),
     "compliance": (facts(Status.BLOCKED, FailureClass.COMPLIANCE, Fault.SENDER), 0, "review failed review - -"),
     "compliance, email": (

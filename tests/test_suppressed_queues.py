@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 
 from contacts.consenting import record_opt_out
 from contacts.models import Suppression
@@ -215,3 +217,15 @@ def test_a_channel_that_cannot_work_asks_for_another_unless_none_is_allowed(ever
     )
 
     assert decide(replace(closed, suppressed_everywhere=everywhere), RULES, NOON).queue == queue
+
+
+@pytest.mark.django_db
+def test_what_stood_in_a_queue_before_is_looked_at_once_more(account, now):
+    message = queued(account, now, "sms", "", [(DEAD, 0)])
+    suppress(contact=message.contact, reason="staff", origin="staff", now=now)
+    Moved.objects.all().delete()
+
+    import_module("deliveries.migrations.0024_look_at_the_queues_again").look_again(apps, None)
+    work(now + HOUR)
+
+    assert queue_of(message) == ""

@@ -244,10 +244,10 @@ def _ours_to_mend(facts: Facts) -> Decided:
         FailureClass.COMPLIANCE: "Refused by a compliance rule",
     }.get(FailureClass(facts.failure_class), "Refused for a fault on our side")
     why = f" ({facts.reason})" if facts.reason else ""
-    return Decided(
-        "ours-to-mend", Step.REVIEW, State.FAILED, f"{what}{why}. Mend it before anything is sent again.",
-        queue=Queue.REVIEW,
-    )  # fmt: skip
+    advice = "Fix it before anything is sent again."
+    if facts.fault == Fault.RECIPIENT and facts.failure_class == FailureClass.COMPLIANCE:
+        advice = "It is about the person: suppress them, or send again only with their consent."
+    return Decided("ours-to-mend", Step.REVIEW, State.FAILED, f"{what}{why}. {advice}", queue=Queue.REVIEW)
 
 
 def _permanent(facts: Facts, rules: Rules, now: datetime) -> Decided:
@@ -270,7 +270,7 @@ def _permanent(facts: Facts, rules: Rules, now: datetime) -> Decided:
     if usable:
         decided = _switch("permanent", facts, usable, now, why)
         return decided._replace(queue=_where_permanent(facts, rules), suppress=suppress)
-    if facts.closed in (Closed.TEXTING, Closed.CHANNEL) and not facts.ended:
+    if _takes_others(facts) or (_record_is_right(facts) and not strikes):
         return _elsewhere(facts, why, now)
     if strikes:
         return Decided(
@@ -285,17 +285,20 @@ def _permanent(facts: Facts, rules: Rules, now: datetime) -> Decided:
 
 
 def _elsewhere(facts: Facts, why: str, now: datetime) -> Decided:
-    """The number is right and takes other channels, though the playbook names none that could be used."""
+    """The record is right, and other channels may work, though the playbook names none that could be used."""
+    if facts.ended:
+        return Decided("ended", Step.NONE, State.FAILED, f"{why}. Nothing more is sent.")
     if now >= _history_from(facts):
         return _history(facts)
     other = "send it as a text message" if facts.channel == Channel.MMS else "use another channel"
     if facts.closed == Closed.TEXTING:
         other = "call it, or write an email"
+    address = "address" if facts.channel == Channel.EMAIL else "number"
     return Decided(
         "other-channel",
         Step.SWITCH,
         State.FAILED,
-        f"{why}. The number itself is fine: {other}.",
+        f"{why}. The {address} itself is fine: {other}.",
         queue=Queue.SWITCH,
     )
 
@@ -310,12 +313,24 @@ def _in_a_row(failures: int) -> str:
     return "A permanent failure" if failures == 1 else f"{failures} permanent failures in a row"
 
 
+def _takes_others(facts: Facts) -> bool:
+    """Whether the number is known to take other channels, and not this one."""
+    return facts.closed in (Closed.TEXTING, Closed.CHANNEL)
+
+
+def _record_is_right(facts: Facts) -> bool:
+    """Whether there is nothing to correct: the carrier cannot do it, or somebody blocks it."""
+    return _takes_others(facts) or facts.fault == Fault.CARRIER or facts.status == Status.BLOCKED
+
+
 def _where_permanent(facts: Facts, rules: Rules) -> str:
-    if facts.closed in (Closed.TEXTING, Closed.CHANNEL):
-        return Queue.SWITCH  # there is nothing to correct
+    if _takes_others(facts):
+        return Queue.SWITCH
     enough = limit(facts.channel, rules.strikes)
     if facts.suppressed or (facts.fault == Fault.RECIPIENT and facts.hard_fails >= enough):
         return ""
+    if _record_is_right(facts):
+        return Queue.SWITCH
     one_more = facts.fault == Fault.RECIPIENT and facts.hard_fails == enough - 1
     return Queue.SUPPRESS if one_more else Queue.CORRECT
 

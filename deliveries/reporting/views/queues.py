@@ -34,8 +34,8 @@ OFFERED = 300  # lists and codes in a select
 RECENT = timedelta(days=30)
 WHAT_FOR = {
     Queue.RETRY: "Temporary failures worth another try, and messages whose address has been corrected since.",
-    Queue.SWITCH: "Messages that another channel would reach better.",
-    Queue.CORRECT: "Addresses that do not exist, or cannot take the channel.",
+    Queue.SWITCH: "Messages that another channel would reach better, or that this one cannot carry there.",
+    Queue.CORRECT: "Addresses that do not exist or are not in service.",
     Queue.REVIEW: "Refused for content, sender or registration. The contacts are fine.",
     Queue.SUPPRESS: "People who opted out, and addresses that failed too often.",
     Queue.WATCH: "Delayed or silent for longer than expected. Nothing is lost yet.",
