@@ -11,21 +11,22 @@ from typing import NamedTuple
 from contacts.channels import Channel
 from contacts.denials import channels_named, denied_in
 
-COLUMNS = (
-    "name",
-    "first_name",
-    "last_name",
-    "phone",
-    "email",
-    "external_id",
-    "time_zone",
-    "locale",
-    "stage",
-    "value_tier",
-    "consent",
-    "consent_at",
-    "consent_how",
-)
+# The columns that are known, and what stands in their cells.
+COLUMNS = {
+    "name": "the whole name",
+    "first_name": "the first name, where the name stands in two columns",
+    "last_name": "the last name",
+    "phone": "one phone number, in any usual notation",
+    "email": "one email address",
+    "external_id": "the person's id in your other systems",
+    "time_zone": "where they are, such as America/Chicago",
+    "locale": "their language, such as en or en-US",
+    "stage": "lead, customer or lapsed",
+    "value_tier": "a whole number: 0 for ordinary, higher for more valuable contacts",
+    "consent": "the channels they agreed to: sms, mms, voice, rvm, email, several of them separated by ;",
+    "consent_at": "when they agreed, such as 2026-03-04",
+    "consent_how": "how they agreed, such as Web form",
+}
 ALSO_CALLED = {
     "full_name": "name",
     "phone_number": "phone",
@@ -45,8 +46,9 @@ _OPT_OUT = re.compile(
     r"(_(at|on|by|date|time|list|yn|y_n|flag|from_list))*$"
 )
 _NO_CONSENT = (
-    "{who} gets no consent from this file, and the import blocks nobody: to block them before you send, add them in "
-    "the admin under Suppressions > Add, or ask an administrator."
+    "{who} gets no consent from this file, and the import blocks nobody: to block them before you send, put their "
+    "numbers and emails into a file for “manage.py suppress”, or add them in the admin under Suppressions > Add, or "
+    "ask an administrator."
 )
 _CHANNEL = (
     r"(sms|mms|rvm|voice|voicemails?|text(_message)?s?|texting|calls?|calling|phone|e?_?mails?|marketing|"

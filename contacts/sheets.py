@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from contacts.channels import Channel
 from contacts.correcting import LONGEST_NAME, email_address, phone_address
-from contacts.dates import date_order, parse_date
+from contacts.dates import DateOrder, date_order, parse_date
 from contacts.emails import NotAnEmail
 from contacts.headers import (
     COLUMNS,
@@ -98,10 +98,11 @@ class Line:
 # ---- Bytes to rows ------------------------------------------------------------------------------------------
 
 
-def read_sheet(file: BinaryIO, *, day_first: bool | None = None) -> Sheet:
+def read_sheet(file: BinaryIO, *, day_first: bool | None = None, dates: bool = True) -> Sheet:
     """The lines below the header; empty ones are passed over. Raises UnreadableFile.
 
-    `day_first` says how 03/04/2026 is to be read; None leaves it to the other dates of its column.
+    `day_first` says how 03/04/2026 is to be read; None leaves it to the other dates of its column. `dates`: whether
+    anybody reads any.
     """
     text = _decode(file.read())
     first, delimiter, skipped = _dialect(text)
@@ -121,7 +122,11 @@ def read_sheet(file: BinaryIO, *, day_first: bool | None = None) -> Sheet:
         ) from None
     denials = ((row.line, denial) for row in rows for denial in row.denials)
     notes = remarks(columns) + remarks_on_denials(denials)
-    return Sheet(rows, notes, _day_first(rows) if day_first is None else day_first)
+    if not dates:
+        return Sheet(rows, notes, day_first=False)
+    order = _dates(rows)
+    first = _day_first(order) if day_first is None else day_first
+    return Sheet(rows, notes + _remark_on_dates(order, first, chosen=day_first is not None), first)
 
 
 def _decode(content: bytes) -> str:
@@ -162,9 +167,26 @@ def _delimiter(text: str) -> str:
     return max(DELIMITERS, key=columns)
 
 
-def _day_first(rows: list[Row]) -> bool:
+def _dates(rows: list[Row]) -> DateOrder:
+    return date_order((row.line, row.cells.get("consent_at", "")) for row in rows)
+
+
+def _remark_on_dates(order: DateOrder, day_first: bool, *, chosen: bool) -> list[str]:
+    """In which order dates were read that can be read in two, what decided it, and how to have it otherwise."""
+    if not order.unclear:
+        return []
+    line, text = order.unclear
+    first, other = ("day", "month-first") if day_first else ("month", "day-first")
+    ground = order.day_first if day_first else order.month_first
+    why = "as was asked" if chosen or not ground else f"as in “{ground[1]}” on line {ground[0]}"
+    return [
+        f"Dates in consent_at that can be read in two ways, such as “{text}” on line {line}, were read with the "
+        f"{first} first, {why}. To have them read the other way: --dates {other}."
+    ]
+
+
+def _day_first(order: DateOrder) -> bool:
     """Whether 03/04/2026 is the third of April, as the other dates of the column tell. Raises UnreadableFile."""
-    order = date_order((row.line, row.cells.get("consent_at", "")) for row in rows)
     if order.day_first and order.month_first:
         (line, day), (other, month) = order.day_first, order.month_first
         raise UnreadableFile(
@@ -246,9 +268,9 @@ def _take(line: Line, column: str, text: str, region: str, now: datetime, day_fi
     elif not text:
         return
     elif column == "phone":
-        line.phone = _phone(text, region)
+        line.phone = phone_in(text, region)
     elif column == "email":
-        line.email = _email(text)
+        line.email = email_in(text)
     elif column == "external_id":
         line.external_id = _short(text, LONGEST_ID)
     elif column == "consent_at":
@@ -286,7 +308,7 @@ def _withhold(line: Line, row: Row) -> None:
         line.without_consent += [Refusal(row.line, "consent", each, why, remedy) for each in denied]
 
 
-def _phone(text: str, region: str) -> Address:
+def phone_in(text: str, region: str) -> Address:
     try:
         return phone_address(without_decimals(text), region)
     except NotAPhone as problem:
@@ -295,7 +317,7 @@ def _phone(text: str, region: str) -> Address:
         ) from None
 
 
-def _email(text: str) -> Address:
+def email_in(text: str) -> Address:
     try:
         return email_address(text)
     except NotAnEmail as problem:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, ManagementUtility, call_command
 from django.db import DatabaseError, connection
 
 from contacts import importing
 from contacts.consenting import latest_consents, record_opt_out
-from contacts.headers import UnreadableFile
+from contacts.headers import COLUMNS, UnreadableFile
 from contacts.importing import import_contacts
 from contacts.models import Address, Consent, Contact, ContactList, ListMembership, Suppression
 from tests import factories
@@ -499,6 +500,33 @@ def test_dates_that_can_be_read_in_two_ways_are_refused_once_for_the_column(date
         load("phone,consent_at\n" + lines)
 
 
+@pytest.mark.parametrize(
+    ("dates", "day_first", "said"),
+    [
+        (
+            ["03/04/2025", "25/12/2025"],
+            None,
+            ["day first, as in “25/12/2025” on line 3", "--dates month-first"],
+        ),
+        (
+            ["03/04/2025", "12/25/2025"],
+            None,
+            ["month first, as in “12/25/2025” on line 3", "--dates day-first"],
+        ),
+        (["03/04/2025"], True, ["“03/04/2025” on line 2", "day first, as was asked", "--dates month-first"]),
+        (["25/12/2025", "04/04/2025"], None, []),
+        (["2025-03-04"], None, []),
+    ],
+)
+def test_the_report_says_in_which_order_dates_were_read(dates, day_first, said):
+    lines = "".join(f"512555014{n},{at}\n" for n, at in enumerate(dates))
+
+    notes = load("phone,consent_at\n" + lines, day_first=day_first).notes
+
+    assert len(notes) == bool(said)
+    assert all(words in notes[0] for words in said)
+
+
 @pytest.mark.parametrize(("day_first", "month"), [(True, 4), (False, 3)])
 def test_whoever_imports_may_say_where_the_day_stands(day_first, month):
     load("phone,consent,consent_how,consent_at\n5125550142,sms,x,03/04/2025\n", day_first=day_first)
@@ -790,6 +818,20 @@ def command(tmp_path, text, *options, capsys):
     except SystemExit as left:
         code = left.code
     return code, capsys.readouterr().out
+
+
+def test_the_help_names_every_column_with_its_meaning(capsys):
+    with pytest.raises(SystemExit):
+        ManagementUtility(["manage.py", "import_contacts", "--help"]).execute()
+
+    out = capsys.readouterr().out
+    assert all(f"  {name:<13}{meaning}\n" in out for name, meaning in COLUMNS.items())
+
+
+def test_the_documents_name_every_column():
+    text = (Path(__file__).resolve().parent.parent / "docs" / "operating.md").read_text()
+
+    assert [name for name in COLUMNS if f"`{name}`" not in text] == []
 
 
 def test_the_command_reports_counts_and_every_refused_line(tmp_path, capsys):

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, DjangoHelpFormatter
 from django.db import DatabaseError
 from django.utils import timezone
 from tqdm import tqdm
 
-from contacts.headers import UnreadableFile
+from contacts.headers import ALSO_CALLED, COLUMNS, UnreadableFile
 from contacts.importing import ImportResult, import_contacts
 from contacts.sheets import Refusal, Row, parse_channels
+
+
+class AsWritten(DjangoHelpFormatter, RawDescriptionHelpFormatter):
+    """Keeps the lines of the list of columns."""
+
+
+def _columns() -> str:
+    """Every column that is known, a line each."""
+    others = ", ".join(f"{title} for {name}" for title, name in ALSO_CALLED.items())
+    return "\n".join(
+        [
+            "columns (the first line names them; one of phone, email and external_id is needed):",
+            *(f"  {name:<13}{meaning}" for name, meaning in COLUMNS.items()),
+            "Any other column becomes a merge field, unless it seems to be about consent.",
+            f"Also taken: {others}.",
+        ]
+    )
 
 
 class Command(BaseCommand):
@@ -25,6 +42,8 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.formatter_class = AsWritten
+        parser.epilog = _columns()
         parser.add_argument(
             "file", type=Path, help="CSV in UTF-8 or UTF-16, its first line naming the columns."
         )

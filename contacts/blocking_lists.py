@@ -1,0 +1,149 @@
+"""A file of addresses that nothing may be sent to, such as the opt-outs of another system. It only adds blocks."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import BinaryIO, NamedTuple
+
+import phonenumbers
+from django.db import transaction
+
+from contacts.addresses import match_key
+from contacts.channels import KIND_OF, Channel, Kind
+from contacts.chunks import in_lists
+from contacts.consenting import FAMILIES, OptOut, record_opt_outs
+from contacts.headers import UnreadableFile
+from contacts.models import Suppression
+from contacts.sheets import Bad, Refusal, Row, email_in, phone_in, read_sheet
+from contacts.suppressing import suppress_each
+
+Reason, Origin = Suppression.Reason, Suppression.Origin
+# Why such a list was kept. The first two are the persons' own word: only a yes of theirs lifts them.
+REASONS = {
+    Reason.ASKED: "they asked to hear no more: opt-outs, unsubscribes, STOP",
+    Reason.COMPLAINT: "they complained of spam",
+    Reason.HARD_BOUNCE: "the address does not exist",
+    Reason.IMPORTED: "anything else; an administrator can release it",
+}
+OWN_WORD = (Reason.ASKED, Reason.COMPLAINT)
+COLUMNS = ("phone", "email")
+
+
+class Entry(NamedTuple):
+    """One address of the file."""
+
+    line: int
+    value: str  # in normal form
+
+    @property
+    def key(self) -> str:
+        return match_key(self.value)
+
+
+@dataclass
+class Blocked:
+    """What became of the file: addresses = len(added) + already. `refused` names each cell left out.
+
+    `added` are in normal form. `already`: blocked for that reason before, or by this very file. `written` is False for
+    a rehearsal, and when there was nothing to add.
+    """
+
+    lines: int = 0
+    added: list[str] = field(default_factory=list)
+    already: int = 0
+    refused: list[Refusal] = field(default_factory=list)
+    written: bool = False
+
+
+def block_listed(
+    file: BinaryIO, *, reason: str, source: str, region: str, now: datetime, dry_run: bool = False
+) -> Blocked:
+    """Block every address of a CSV file with a column phone or email, or both, for everything that we send.
+
+    Cells that are no address are left out and named; nothing is ever released. The same file once more adds nothing,
+    also where somebody opted in again since. `source` is kept as the evidence, with the line. Raises UnreadableFile.
+    """
+    if region not in phonenumbers.SUPPORTED_REGIONS:
+        raise UnreadableFile(f"“{region}” is no country. Use two capital letters, such as US.")
+    content = file.read()
+    rows = read_sheet(io.BytesIO(content), dates=False).rows
+    if rows and not set(COLUMNS) & set(rows[0].cells):
+        raise UnreadableFile(
+            "No column is named phone or email. The file's first line must name its columns."
+        )
+    result = Blocked(lines=len(rows))
+    entries = _entries(rows, region, result)
+    fact = f"file {sha256(content).hexdigest()[:16]}"
+    with transaction.atomic():
+        known = _known(entries, reason, fact, now)
+        new = [entry for key, entry in entries.items() if key not in known]
+        result.added, result.already = [entry.value for entry in new], len(entries) - len(new)
+        if new and not dry_run:
+            _block(new, reason, source, fact, now)
+            result.written = True
+    return result
+
+
+def _entries(rows: Sequence[Row], region: str, result: Blocked) -> dict[str, Entry]:
+    """Every address once, by its key; what is none goes to the refusals."""
+    found: dict[str, Entry] = {}
+    for row in rows:
+        texts = {column: text for column in COLUMNS if (text := row.cells.get(column, ""))}
+        if not texts:
+            result.refused.append(
+                Refusal(row.line, "", "", "it has no phone or email", "Fill in one of them.")
+            )
+        for column, text in texts.items():
+            try:
+                address = phone_in(text, region) if column == "phone" else email_in(text)
+            except Bad as bad:
+                result.refused.append(Refusal(row.line, column, text, bad.why, bad.remedy))
+                continue
+            entry = Entry(row.line, address.value)
+            found.setdefault(entry.key, entry)
+    return found
+
+
+def _known(entries: dict[str, Entry], reason: str, fact: str, now: datetime) -> set[str]:
+    """The keys that are blocked for this reason as it is, or were by this very file."""
+    known: set[str] = set()
+    for part in in_lists(entries):
+        rows = Suppression.objects.filter(match_key__in=part, reason=reason, channel="").exclude(value="")
+        standing = rows.in_force(now).filter(expires_at=None, scope=Suppression.Scope.EVERYTHING)
+        known |= set(standing.values_list("match_key", flat=True))
+        known |= set(rows.filter(fact=fact).values_list("match_key", flat=True))
+    return known
+
+
+def _block(new: Sequence[Entry], reason: str, source: str, fact: str, now: datetime) -> None:
+    evidence = {entry.value: f"{source}, line {entry.line}" for entry in new}
+    if reason in OWN_WORD:
+        how = "Complained elsewhere" if reason == Reason.COMPLAINT else "Opted out elsewhere"
+        record_opt_outs(
+            [
+                OptOut(entry.value, channel, how, evidence[entry.value], now, reason, fact)
+                for entry in new
+                for channel in _channels(entry.value)
+            ],
+            now,
+        )
+    else:
+        suppress_each(
+            [
+                Suppression(
+                    value=entry.value, reason=reason, origin=Origin.IMPORT, evidence=evidence[entry.value], fact=fact,
+                    created_at=now,
+                )
+                for entry in new
+            ]
+        )  # fmt: skip
+
+
+def _channels(value: str) -> list[str]:
+    """One of each family of channels that the address can take."""
+    kind = Kind.EMAIL if "@" in value else Kind.PHONE
+    return [min(family) for family in FAMILIES if KIND_OF[Channel(min(family))] == kind]
