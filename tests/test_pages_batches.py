@@ -362,7 +362,7 @@ def test_the_reason_of_a_bulk_suppression_stands_where_people_look(login, campai
 
     page = reader.get(f"/contacts/{message.contact_id}/").content.decode()
 
-    assert page.count("Asked by phone") == 3  # the panel, the suppression and the bulk action on the trail
+    assert page.count("Asked by phone") == 4  # banner, panel, suppression and bulk action on the trail
     assert ("504 555 0181" in page) is (role == "support" or role == "admin")
 
 
