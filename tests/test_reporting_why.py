@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from deliveries.models import StatusEvent
@@ -31,7 +33,10 @@ def told(message, now, *facts):
 @pytest.mark.parametrize(
     ("facts", "winner", "words"),
     [
-        ([("sent", "carrier", 0), ("delivered", "carrier", 0)], 1, "progress gives way"),
+        ([("sent", "carrier", 0), ("delivered", "carrier", 0)], 1, "An earlier step"),
+        ([("delivered", "carrier", 0), ("delivered", "assumed", 0)], 0, "on better grounds"),
+        ([("delivered", "assumed", 0), ("failed", "carrier", 0)], 1, "outranks an assumed delivery"),
+        ([("delivered", "carrier", 0), ("unknown", "carrier", 0)], 0, "cannot interpret"),
         ([("delivered", "carrier", 0), ("undelivered", "carrier", 0)], 0, "outranks a reported failure"),
         ([("delivered", "carrier", 0), ("bounced", "carrier", 0)], 1, "came back"),
         (
@@ -39,7 +44,7 @@ def told(message, now, *facts):
             2,
             "our own clock",
         ),
-        ([("delivered", "carrier", 0), ("delivered", "handset", 0)], 1, "less behind it"),
+        ([("delivered", "carrier", 0), ("delivered", "handset", 0)], 1, "on better grounds"),
         ([("sending", "carrier", 0), ("sent", "carrier", 0)], 1, "An earlier step"),
         ([("failed", "carrier", 0), ("blocked", "carrier", 0)], 1, "says more"),
         ([("delivered", "carrier", 1), ("undelivered", "carrier", 2)], 1, "Another part decides"),
@@ -57,3 +62,42 @@ def test_parts_that_are_silent_decide_together(now):
     (verdict,) = told(factories.message(status=Status.SENDING), now, ("delivered", "carrier", 1))
 
     assert "the others are silent" in verdict
+
+
+@pytest.mark.parametrize(
+    ("channel", "first", "words"),
+    [
+        ("rvm", ("delivered", "carrier", 0), "The other report says more of how it arrived."),
+        (
+            "voice",
+            ("answered", "carrier", 0),
+            "Gives way to “Voicemail”: it says better whether a person or a machine",
+        ),
+        ("rvm", ("failed", "carrier", 0), "Gives way to “Successful drop”: what proves an arrival outranks"),
+        ("voice", ("no_answer", "carrier", 0), "Gives way to “Voicemail”: what proves an arrival outranks"),
+        ("voice", ("timed_out", "clock", 0), "Gives way to “Voicemail”: any report outranks our own clock."),
+    ],
+)
+def test_what_gives_way_to_a_voicemail_names_the_voicemail(now, channel, first, words):
+    message = factories.message(status=Status.SENDING, channel=channel)
+
+    verdicts = told(message, now, first, ("voicemail", "carrier", 0))
+
+    assert verdicts[1] == "This decides the status."
+    assert verdicts[0].startswith(words)
+
+
+def test_progress_that_is_reported_after_the_outcome_is_no_earlier_step(now):
+    message = factories.message(status=Status.SENDING)
+    told(message, now, ("delivered", "carrier", 0))
+    StatusEvent.objects.create(
+        message_id=message.pk, fact=9, status="sent", standing=1, failure_class="none", fault="none",
+        evidence="carrier", occurred_at=now + timedelta(hours=1), recorded_at=now + timedelta(hours=1),
+    )  # fmt: skip
+
+    (attempt,) = attempts([message])
+
+    assert [fact.verdict for fact in attempt.facts] == [
+        "This decides the status.",
+        "Gives way to “Delivered”: an outcome outranks progress, even when that is reported later.",
+    ]

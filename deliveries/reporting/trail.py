@@ -40,7 +40,7 @@ from deliveries.reporting.keyset import Cursor
 from deliveries.reporting.outcomes import bucket_of, newer_attempts, words_of
 from deliveries.reporting.texts import Text, texts
 from deliveries.reporting.why import DECIDES, verdict
-from deliveries.statuses import Disposition, Evidence, Status, disposition
+from deliveries.statuses import REACHING, Disposition, Evidence, Status, disposition
 from deliveries.wording import date_words, decided_by, withdrawal, wording
 
 PAGE_SIZE = 30
@@ -140,6 +140,14 @@ class Attempt:
     def at(self) -> datetime:
         """When it was handed over; when it was made, as long as it was not."""
         return self.message.handed_over_at or self.message.created_at
+
+    @property
+    def arrived(self) -> bool:
+        return self.message.status in REACHING
+
+    @property
+    def failed(self) -> bool:
+        return self.bucket not in ("", "success", "pending") and not self.arrived
 
     @property
     def evidence(self) -> str:

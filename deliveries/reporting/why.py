@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from deliveries.models import Message, StatusEvent
 from deliveries.statuses import OPEN, REACHING, Evidence, Status
+from deliveries.wording import wording
 
 DECIDES = "This decides the status."
+STEP = "An earlier step."
+AGREES = "The other report says more of how it arrived."
 
 
 def verdict(event: StatusEvent, message: Message, winner: StatusEvent | None) -> str:
@@ -16,18 +19,36 @@ def verdict(event: StatusEvent, message: Message, winner: StatusEvent | None) ->
         return DECIDES
     if message.parts > 1 and event.part != winner.part:
         return "Another part decides: the message arrived only when all of its parts did."
+    why = _why_not(event, winner)
+    if why in (STEP, AGREES):
+        return why
+    shown = wording(message.channel, winner.status, winner.failure_class, message.goal, winner.evidence)
+    return f"Gives way to “{shown.label}”: {why}"
+
+
+def _why_not(event: StatusEvent, winner: StatusEvent) -> str:
+    """Why the event does not decide, to follow the name of what does."""
     if event.evidence == Evidence.CLOCK:
-        return "Overruled: our own clock gives way to any report."
+        return "any report outranks our own clock."
     if event.status == winner.status:
-        return "Overruled: the same word, with less behind it."
+        return "the same word, on better grounds."
     if event.status in OPEN:
-        return (
-            "Overruled: progress gives way to an outcome."
-            if winner.status not in OPEN
-            else "An earlier step."
-        )
-    if event.status in REACHING and winner.status in (Status.BOUNCED, Status.COMPLAINED):
-        return "Overruled: it was taken at first and came back, or was complained about, later."
+        later = winner.status not in OPEN and event.occurred_at > winner.occurred_at
+        return "an outcome outranks progress, even when that is reported later." if later else STEP
+    if event.status == Status.UNKNOWN:
+        return "any word outranks one that we cannot interpret."
+    if event.status in REACHING:
+        return _why_not_arrived_so(event, winner)
     if winner.status in REACHING:
-        return "Overruled: what proves an arrival outranks a reported failure."
-    return "Overruled: the other report says more."
+        return "what proves an arrival outranks a reported failure."
+    return "that report says more."
+
+
+def _why_not_arrived_so(event: StatusEvent, winner: StatusEvent) -> str:
+    if winner.status in (Status.BOUNCED, Status.COMPLAINED):
+        return "it was taken at first and came back, or was complained about, later."
+    if winner.status not in REACHING:
+        return "a reported failure outranks an assumed delivery."
+    if event.status == Status.DELIVERED:
+        return AGREES
+    return "it says better whether a person or a machine answered."

@@ -15,10 +15,11 @@ from django.utils.safestring import SafeString, mark_safe
 from accounts.zones import zone_words
 from campaigns.media import is_web_address
 from contacts.channels import Channel
+from deliveries.models import Message
 from deliveries.reporting.icons import ICONS
 from deliveries.reporting.rounding import percent_of
 from deliveries.statuses import BUCKETS, Disposition
-from deliveries.wording import date_words, zoned
+from deliveries.wording import date_words, wording, zoned
 
 register = template.Library()
 
@@ -42,6 +43,13 @@ def bucket(disposition: str) -> str:
     if disposition in _DISPOSITION_OF:
         return disposition
     return BUCKETS.get(disposition, "unknown")  # type: ignore[call-overload]
+
+
+@register.filter
+def outcome(message: Message) -> str:
+    """Where a message stands, in the word of its channel."""
+    found = wording(message.channel, message.status, message.failure_class, message.goal, message.evidence)
+    return found.label
 
 
 @register.inclusion_tag("ui/_pill.html")
