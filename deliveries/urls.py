@@ -59,6 +59,7 @@ inbox_pages = [
     path("opted-out/", inbox.show, {"box": "acted"}, name="acted"),
     path("read/", inbox.show, {"box": "read"}, name="read"),
     path("<id:pk>/", inbox.judge, name="judge"),
+    path("<id:pk>/contacts/", inbox.owners, name="owners"),
 ]
 
 delivery_pages = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -375,6 +376,55 @@ def test_the_page_asks_the_same_number_of_queries_for_many(
 
     assert [len(one.context["rows"]) for one in (first, older)] == [30, 30]
     assert not older.context["page"].after
+
+
+def shared(n, now):
+    """A reply from a number that `n` people have, one of them twice."""
+    people = [factories.contact(name=f"Person {number}") for number in range(n)]
+    for one in people:
+        factories.phone(one, value="+12125550142")
+    factories.phone(people[0], value="+1 212 555 0142", preferred=False)
+    return ReplyToRead.objects.create(
+        value="+12125550142", values=["+12125550142"], channel="sms", text="Stop it", fact="f", at=now
+    )
+
+
+@pytest.mark.parametrize(
+    ("n", "others"), [(1, ""), (3, ""), (4, "and 1 other who"), (120, "and 117 others who")]
+)
+def test_of_those_who_share_a_number_a_few_are_named_and_the_others_counted(page, now, n, others):
+    shared(n, now)
+
+    shown = page("marketer")
+
+    words = " ".join(re.sub(r"<[^>]+>", "", shown.content.decode()).split())
+    assert [len(row.owners.first) for row in shown.context["rows"]] == [min(n, 3)]
+    assert words.count("Person ") == min(n, 3)
+    assert (others in words) if others else ("other who" not in words and "others who" not in words)
+
+
+def test_all_who_share_a_number_are_listed_by_pages(client, page, now, django_assert_max_num_queries):
+    reply = shared(120, now)
+    page("marketer")
+
+    seen, after = [], ""
+    with django_assert_max_num_queries(3 * 9):
+        while True:
+            answer = client.get(reverse("inbox:owners", args=[reply.pk]), {"after": after})
+            seen += re.findall(r">(Person \d+)<", answer.content.decode())
+            after = answer.context["page"].after
+            if not after:
+                break
+
+    assert len(seen) == len(set(seen)) == 120
+    assert "+12125550142" not in answer.content.decode()
+
+
+def test_who_has_an_address_is_for_readers_of_replies(client, now):
+    reply = shared(1, now)
+    client.force_login(factories.user())
+
+    assert client.get(reverse("inbox:owners", args=[reply.pk])).status_code == 403
 
 
 def test_the_navigation_counts_what_waits(page, robin, wrote):

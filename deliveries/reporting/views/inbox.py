@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django import forms
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet, Window
+from django.db.models.functions import DenseRank
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
@@ -24,6 +25,7 @@ from deliveries.reporting.pages import next_url, who
 
 SIZE = 30
 NAMED = 3  # of the contacts who share an address
+SHARING_SIZE = 50
 SEE, ACT = "contacts.view_replytoread", "contacts.suppress_contact"
 BOXES = {
     "list": ("To read", "Nothing is sent to these people until somebody has read what they wrote."),
@@ -41,9 +43,17 @@ EMPTY = {
 
 
 @dataclass(frozen=True)
+class Owners:
+    """Whose an address is: the first few, and how many others there are."""
+
+    first: Sequence[Contact] = ()
+    others: int = 0
+
+
+@dataclass(frozen=True)
 class Row:
     reply: ReplyToRead
-    contacts: list[Contact]
+    owners: Owners
     masked: str
     message: Message | None
     why: str
@@ -72,6 +82,25 @@ def show(request: HttpRequest, box: str) -> HttpResponse:
         "back": request.get_full_path(),
     }
     return render(request, "inbox/list.html", context)
+
+
+@requires(SEE, "contacts.view_contact")
+@require_safe
+def owners(request: HttpRequest, pk: int) -> HttpResponse:
+    """Everybody who has the address that a reply came from."""
+    reply = get_object_or_404(ReplyToRead, pk=pk)
+    theirs = Address.objects.filter(match_key=reply.match_key).values("contact_id")
+    found = page(
+        Contact.objects.filter(pk__in=theirs).select_related("source"),
+        SHARING_SIZE,
+        request.GET.get("after", ""),
+    )
+    context = {
+        "masked": mask(reply.value),
+        "page": found,
+        "first_url": reverse("inbox:owners", args=[pk]),
+    }
+    return render(request, "inbox/owners.html", context)
 
 
 class JudgeForm(forms.Form):
@@ -109,25 +138,38 @@ def _rows(box: str) -> QuerySet[ReplyToRead]:
 
 
 def _shown(found: Page) -> list[Row]:
-    """With whoever has the address and the message answered: two queries for all rows."""
+    """With whoever has the address and the message answered: three queries for all rows."""
     replies: Sequence[ReplyToRead] = found.rows
-    contacts: dict[str, list[Contact]] = {}
-    theirs = Address.objects.filter(match_key__in={reply.match_key for reply in replies})
-    for address in theirs.select_related("contact").order_by("contact_id"):
-        contacts.setdefault(address.match_key, []).append(address.contact)
+    whose = _owners({reply.match_key for reply in replies})
     answered = Message.objects.select_related("campaign").in_bulk(
         [reply.message_id for reply in replies if reply.message_id]
     )
     return [
         Row(
             reply,
-            contacts.get(reply.match_key, [])[:NAMED],
+            whose.get(reply.match_key, Owners()),
             mask(reply.value),
             answered.get(reply.message_id or 0),
             _why(reply),
         )
         for reply in replies
     ]
+
+
+def _owners(keys: Collection[str]) -> dict[str, Owners]:
+    """By the key of the address. However many share one, only those named are read."""
+    ranked = Address.objects.filter(match_key__in=keys).annotate(
+        place=Window(DenseRank(), partition_by=F("match_key"), order_by=F("contact_id").asc()),
+        from_the_end=Window(DenseRank(), partition_by=F("match_key"), order_by=F("contact_id").desc()),
+    )
+    named = ranked.filter(place__lte=NAMED).order_by("match_key", "place")
+    rows = list(named.values_list("match_key", "contact_id", "place", "from_the_end").distinct())
+    contacts = Contact.objects.in_bulk({contact for _, contact, _, _ in rows})
+    found: dict[str, Owners] = {}
+    for key, contact, place, from_the_end in rows:
+        first = found[key].first if key in found else ()
+        found[key] = Owners([*first, contacts[contact]], max(place + from_the_end - 1 - NAMED, 0))
+    return found
 
 
 def _why(reply: ReplyToRead) -> str:
