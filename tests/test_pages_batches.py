@@ -208,6 +208,70 @@ def test_one_row_acts_at_once_and_offers_undo(marketer, campaign):
     assert f'action="/batches/{batch.pk}/undo/"' in page.content.decode()
 
 
+def ticked(page: str) -> list[str]:
+    return re.findall(r'name="messages" value="(\d+)"[^>]* checked', page)
+
+
+@pytest.mark.parametrize("everything", ["", "1"])
+def test_one_row_leaves_the_ticks_of_the_others_as_they_were(marketer, campaign, everything):
+    first, second, third = campaign.messages.filter(reason_code="30003").order_by("pk")
+    given = chosen(
+        marketer, campaign, one=f"retry:{first.pk}", messages=[first.pk, second.pk], all=everything
+    )
+
+    page = marketer.post("/batches/preview/", given, follow=True).content.decode()
+    again = marketer.get(f"/campaigns/{campaign.slug}/?queue=retry").content.decode()
+
+    assert Batch.objects.get().selection == {"messages": [first.pk]}
+    assert ticked(page) == [str(second.pk)]
+    assert f'name="all" value="{everything}"' in page
+    assert f'value="{third.pk}"' in page
+    assert ticked(again) == []
+
+
+def test_ticks_that_cannot_be_read_are_left_out(marketer, campaign):
+    message = campaign.messages.filter(reason_code="30003").first()
+    given = chosen(marketer, campaign, one=f"retry:{message.pk}", messages=["x", "9" * 40])
+
+    page = marketer.post("/batches/preview/", given, follow=True)
+
+    assert page.status_code == 200
+    assert ticked(page.content.decode()) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "title"),
+    [
+        ({"action": "retry"}, "Retry 3 messages"),
+        ({"action": "switch"}, "Switch 3 messages to another channel"),
+        ({"action": "switch", "channel": "email"}, "Switch 3 messages to email"),
+        ({"action": "switch", "channel": "sms"}, "Switch 3 messages to SMS"),
+        ({"action": "correct"}, "Mark the addresses of 3 messages for correction"),
+        ({"action": "suppress", "note": "Asked"}, "Suppress the addresses of 3 messages"),
+    ],
+)
+def test_the_title_of_every_act_is_a_sentence(marketer, campaign, given, title):
+    page = marketer.post("/batches/preview/", chosen(marketer, campaign, all="1", **given)).content.decode()
+    batch = Batch(action=given["action"], total=3, options={"channel": given.get("channel", "")})
+
+    heading = " ".join(re.search(r"<h1[^>]*>(.*?)</h1>", page, re.DOTALL)[1].split())
+    assert heading == f"{title}: what would happen"
+    assert str(batch) == batch.title == title
+
+
+@pytest.mark.parametrize(
+    ("action", "title"),
+    [
+        ("retry", "Retry 1 message"),
+        ("switch", "Switch 1 message to another channel"),
+        ("correct", "Mark the address of 1 message for correction"),
+        ("suppress", "Suppress the address of 1 message"),
+    ],
+)
+def test_one_message_is_no_plural(action, title):
+    assert Batch(action=action, total=1).title == title
+
+
 def test_one_row_that_needs_a_reason_asks_first(marketer, campaign):
     message = campaign.messages.first()
 
@@ -259,7 +323,7 @@ def test_bulk_actions_so_far_are_listed(marketer, campaign):
 
     page = marketer.get("/batches/").content.decode()
 
-    assert "Mark for correction: 3" in page
+    assert "Mark the addresses of 3 messages for correction" in page
     assert marketer.user.display_name in page
 
 

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from contacts.channels import Channel
 from deliveries.models.messages import Message
 
 
@@ -49,7 +50,36 @@ class Batch(models.Model):
         permissions = [("act_in_bulk", "May retry, switch, correct and suppress from reports and queues")]
 
     def __str__(self) -> str:
-        return f"{self.get_action_display()} of {self.total}"
+        return self.title
+
+    @property
+    def title(self) -> str:
+        return deed(self.action, self.total, self.options.get("channel", ""))
+
+
+# What is done to how many messages, as titles and buttons say it.
+DEEDS = {
+    Batch.Action.RETRY: "Retry {messages}",
+    Batch.Action.SWITCH: "Switch {messages} to {channel}",
+    Batch.Action.CORRECT: "Mark the address{es} of {messages} for correction",
+    Batch.Action.SUPPRESS: "Suppress the address{es} of {messages}",
+}
+
+
+def deed(action: str, n: int, channel: str = "", *, at_most: bool = False) -> str:
+    """ "Switch 3 messages to email"; without a channel, "to another channel"."""
+    one = n == 1
+    return DEEDS[Batch.Action(action)].format(
+        messages=f"{'up to ' if at_most else ''}{n:,} message{'' if one else 's'}",
+        es="" if one else "es",
+        channel=_named(channel),
+    )
+
+
+def _named(channel: str) -> str:
+    if channel not in Channel.values:
+        return "another channel"
+    return "email" if channel == Channel.EMAIL else str(Channel(channel).label)
 
 
 class BatchItem(models.Model):

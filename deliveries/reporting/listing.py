@@ -21,6 +21,7 @@ from deliveries.reporting.outcomes import STEPS, Count, Table, page_size, table
 from deliveries.reporting.pages import swaps, trigger
 
 ALL = ""
+TICKED = "ticked"  # in the session: what was ticked when one row was acted on
 SHOW_ALL = "all"
 # The filter form, the field in it that asks while somebody types, the region that refreshes itself, and the form
 # of what is done to one row: none of them changes what is filtered.
@@ -155,11 +156,19 @@ def listing(
     )
 
 
+def keep_ticks(request: HttpRequest, ids: Iterable[int], *, everything: bool) -> None:
+    """For the next list that is opened: what acted on one row was not about these. `everything`: all that match."""
+    request.session[TICKED] = {"ids": list(ids), "all": everything}
+
+
 def context(listing: Listing, request: HttpRequest) -> dict[str, Any]:
     """What the templates of a list need. A fragment whose trigger was not the form carries the form as well."""
     swap = swaps(request)
+    kept = {} if swap else request.session.pop(TICKED, {})
     return {
         "listing": listing,
+        "ticked": set(kept.get("ids", ())),
+        "all_ticked": kept.get("all", False),
         "form": listing.form,
         "swap": swap,
         "swap_form": swap and trigger(request) not in OWN_TRIGGERS,

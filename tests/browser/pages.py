@@ -150,6 +150,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "search nobody": ("support", lambda: "/contacts/?q=nobody-at-all"),
     "inbox": ("support", lambda: with_replies("/inbox/")),
     "inbox opted out": ("support", lambda: with_replies("/inbox/opted-out/")),
+    "inbox contacts": ("support", lambda: f"/inbox/{replies_written()[0]}/contacts/"),
     "inbox empty": ("marketer", lambda: "/inbox/read/"),
     "trail": ("support", lambda: f"/contacts/{busiest_contact().pk}/"),
     "correct": ("support", lambda: f"/contacts/{busiest_contact().pk}/correct/"),

@@ -155,3 +155,19 @@ def test_a_row_is_snoozed_in_one_dialog_for_all(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.locator("#count")).to_be_focused()
     assert page.url.endswith("?channel=sms")
+
+
+def test_what_is_done_to_one_row_leaves_the_ticks_of_the_others(page: Page) -> None:
+    page.goto("/queues/retry/")
+    ids = [page.locator("[data-tick]").nth(n).get_attribute("value") for n in range(3)]
+    for pk in ids[1:3]:
+        page.locator(f"[data-tick][value='{pk}']").check()
+
+    page.get_by_role("button", name="Take").first.click()
+    expect(page.locator(".toast")).to_contain_text("It is yours")
+    expect(page.locator("[data-bulk-count]")).to_have_text("2 selected")
+    page.locator("tr", has=page.locator(f"[value='{ids[0]}']")).locator("[data-act]").click()
+
+    expect(page.locator(".toast")).to_contain_text("retry leaves")
+    expect(page.locator("[data-bulk-count]")).to_have_text("2 selected")
+    assert [one.get_attribute("value") for one in page.locator("[data-tick]:checked").all()] == ids[1:3]

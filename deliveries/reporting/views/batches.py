@@ -26,10 +26,12 @@ from contacts.models import Contact
 from contacts.phones import mask
 from deliveries import batches, quarantine
 from deliveries.models import Batch, BatchItem, Message, Queue
+from deliveries.models.batches import deed
 from deliveries.quarantine import Kind
 from deliveries.reporting.figures import providers
 from deliveries.reporting.filters import filter_of
 from deliveries.reporting.keyset import LARGEST_ID, page, read_id
+from deliveries.reporting.listing import keep_ticks
 from deliveries.reporting.outcomes import AT_ONCE, bucket_of, meaning, words_of
 from deliveries.reporting.pages import next_url, who
 from deliveries.selections import About, Selection, about, ways
@@ -41,12 +43,6 @@ NAMED = 5  # campaigns of a selection
 TEXTS = 3
 SENDS = (Batch.Action.RETRY, Batch.Action.SWITCH)
 MOST_TICKED = 1_000  # ids in one form; more than that is "all matching"
-BUTTONS = {
-    "retry": "Retry {} message{}",
-    "switch": "Move {} message{}",
-    "correct": "Mark the address{es} of {} message{} for correction",
-    "suppress": "Suppress the address{es} of {} message{}",
-}
 # What it means for the people, before anybody does it.
 CONSEQUENCES = {
     "retry": "Each gets a new attempt on the same channel, at the hours permitted where they are.",
@@ -185,12 +181,12 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
     told = {
         "form": form,
         "action": action,
-        "title": Batch.Action(action).label,
+        "title": deed(action, chosen.total, form.options.get("channel", "")),
         "found": found,
         "rows": _rows([one["message"] for one in found.sample], found.sample) if found else [],
         "skipped_total": found.total - found.will_act if found else 0,
         "consequence": CONSEQUENCES[action],
-        "button": _button(action, found, chosen.total) if found else "",
+        "button": _button(form, found, chosen.total) if found else "",
         **_about(chosen, now),
         **(_ways(chosen) if action == Batch.Action.SWITCH else {}),
         **(_texts(chosen, form.options.get("channel", ""), found) if found and action in SENDS else {}),
@@ -203,12 +199,9 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
     return render(request, "deliveries/batch_preview.html", told, status=422 if problem else 200)
 
 
-def _button(action: str, found: batches.Preview, selected: int) -> str:
+def _button(form: SelectionForm, found: batches.Preview, selected: int) -> str:
     n = selected - (found.total - found.will_act) if found.more else found.will_act
-    one = n == 1
-    return BUTTONS[action].format(
-        f"{'up to ' if found.more else ''}{n:,}", "" if one else "s", es="" if one else "es"
-    )
+    return deed(form.cleaned_data["action"], n, form.options.get("channel", ""), at_most=bool(found.more))
 
 
 def _about(chosen: About, now: datetime) -> dict[str, Any]:
@@ -312,8 +305,17 @@ def start(request: HttpRequest) -> HttpResponse:
     )
     if single:
         _say(request, batch)
+        _keep_ticks(request, form.selection.message_ids)
         return redirect(next_url(request, reverse("deliveries:batch", args=[batch.pk])))
     return redirect("deliveries:batch", batch.pk)
+
+
+def _keep_ticks(request: HttpRequest, acted_on: Sequence[int]) -> None:
+    """A button on one row leaves the ticks of the others as they are, for the list that people come back to."""
+    ids = [read_id(one) for one in request.POST.getlist("messages")[:MOST_TICKED]]
+    others = [pk for pk in ids if pk is not None and pk not in acted_on]
+    if others:
+        keep_ticks(request, others, everything=bool(request.POST.get("all")))
 
 
 def _say(request: HttpRequest, batch: Batch) -> None:
@@ -322,7 +324,8 @@ def _say(request: HttpRequest, batch: Batch) -> None:
     if batch.acted and item:
         undo = reverse("deliveries:undo", args=[batch.pk])
         when = "when their permitted hours begin" if item.reason == "later" else "in a minute"
-        said = f"{item.message.contact}: {Batch.Action(batch.action).label.lower()} leaves {when}."
+        new = "message on the other channel" if batch.action == Batch.Action.SWITCH else "retry"
+        said = f"{item.message.contact}: the {new} leaves {when}."
         messages.success(request, said, extra_tags=undo)
         return
     why = batches.SKIPS.get(item.reason, item.reason) if item else "the row is no longer there"
@@ -356,9 +359,6 @@ def batch(request: HttpRequest, pk: int) -> HttpResponse:
         "may_undo": _may(request, found.action),
         "running": found.state in (Batch.State.RUNNING, Batch.State.UNDOING),
         "undone": _undone(found, who(request)) if found.state == Batch.State.UNDONE else "",
-        "channel": Channel(found.options["channel"]).label
-        if found.options.get("channel") in Channel.values
-        else "",
         "note": found.options.get("note", ""),
         "stopped": found.options.get(batches.STOPPED, "") or _failing(found),
         "state_bucket": STATE_BUCKETS[Batch.State(found.state)],
