@@ -43,3 +43,16 @@ def test_no_rule_is_broken_by_the_help_and_the_preview(page: Page, watch: Watch)
     expect(page.get_by_label("Reason, in your words")).to_be_visible()
 
     assert [*help_breaks, *violations(page)] == []
+
+
+def test_no_rule_is_broken_once_logged_out(page: Page, watch: Watch) -> None:
+    watch.expect(STYLED_BY_AXE)
+    page.goto("/")
+    page.locator(".rail-person summary").click()
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("heading", name="You are logged out")).to_be_visible()
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+
+    assert violations(page) == []
+    page.get_by_role("link", name="Log in").click()
+    expect(page.get_by_label("Username")).to_be_visible()
