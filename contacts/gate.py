@@ -386,8 +386,7 @@ _SAID = {
 
 
 def _said(found: Block) -> str:
-    if found.reason == Suppression.Reason.STOP:
-        words = grounds.opt_out(found)
+    if words := grounds.opt_out(found):
         return f"{words[0].lower()}{words[1:]} on {day(found.created_at)}"
     return f"{_SAID[Suppression.Reason(found.reason)]} on {day(found.created_at)}"
 

@@ -13,7 +13,9 @@ REPLIED = "Replied STOP"
 READ = "Reply read as an opt-out"
 REPORTED = "Opted out, reported by the provider"
 PRESSED = "Pressed a key to opt out"
+LISTED = "Opted out elsewhere, on an imported list"
 
+_LINE = re.compile(r", line \d+$")
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T[\d:.]+(?:Z|[+-]\d{2}:\d{2})")
 _OCCASIONS = {"reply": "Reply of", "said": "Word of", "batch": "Bulk action", "message": "Message",
               "follows": "Follows suppression"}  # fmt: skip
@@ -23,6 +25,8 @@ class Grounded(Protocol):
     """A suppression, or as much of one as tells its grounds."""
 
     @property
+    def reason(self) -> str: ...
+    @property
     def fact(self) -> str: ...
     @property
     def evidence(self) -> str: ...
@@ -31,14 +35,28 @@ class Grounded(Protocol):
 
 
 def opt_out(row: Grounded) -> str:
-    """The ground of a suppression whose reason is STOP."""
-    extends = row.fact.startswith("follows ")  # another one, whose evidence it has
+    """The ground of an opt-out that was not asked of a colleague; '' for any other suppression."""
+    if row.reason in ("stop", "asked") and is_listed(row):
+        return LISTED
+    if row.reason != "stop":
+        return ""
+    extends = _extends(row)
     if reported_message(row) is not None or (extends and message_named(row.evidence) is not None):
         return REPORTED
     if row.created_by_id is not None:
         return READ
     pressed = row.evidence.startswith("Pressed ") and (extends or row.fact.startswith("said "))
     return PRESSED if pressed else REPLIED
+
+
+def is_listed(row: Grounded) -> bool:
+    """Whether it came with a list of those who are not to be written to: nobody said it to us."""
+    return row.fact.startswith("file ") or bool(_extends(row) and _LINE.search(row.evidence))
+
+
+def _extends(row: Grounded) -> bool:
+    """Whether it extends another one, whose evidence it has, to one more address."""
+    return row.fact.startswith("follows ")
 
 
 def reported_message(row: Grounded) -> int | None:
@@ -63,6 +81,8 @@ def occasion(fact: str) -> str:
     Times are in the current time zone.
     """
     name, _, rest = fact.partition(" ")
+    if name == "file":
+        return "Imported file"
     found = _MOMENT.match(rest)
     if name not in _OCCASIONS or not (found or rest.isdigit()):
         return fact

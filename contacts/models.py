@@ -497,7 +497,7 @@ class Suppression(models.Model):
     @property
     def ground(self) -> str:
         """The reason by what is known of it: not every opt-out is a STOP."""
-        return grounds.opt_out(self) if self.reason == self.Reason.STOP else str(self.get_reason_display())
+        return grounds.opt_out(self) or str(self.get_reason_display())
 
     @property
     def ground_by(self) -> str:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from contacts import gate, grounds
 from contacts.consenting import record_opt_out
 from contacts.models import Suppression
+from deliveries.models import Heartbeat, Outbox
 from tests import factories
 
 NOW = datetime(2026, 11, 3, 17, tzinfo=UTC)
@@ -28,6 +29,7 @@ def stop(fact: str, evidence: str = "", by=None, **fields) -> Suppression:
         ("said 2026-11-03T17:00:00+00:00", "STOP", grounds.REPLIED),
         ("said 2026-11-03T17:00:00+00:00", "Pressed 9", grounds.PRESSED),
         ("message 7", "Message 7: 21610", grounds.REPORTED),
+        ("follows 3", "old system, line 7", grounds.LISTED),
         ("", "Message 7: 21610", grounds.REPORTED),
         ("follows 3", "Message 7: 21610", grounds.REPORTED),
         ("follows 3", "Pressed 9", grounds.PRESSED),
@@ -36,6 +38,14 @@ def stop(fact: str, evidence: str = "", by=None, **fields) -> Suppression:
 )
 def test_an_opt_out_is_called_by_what_is_known_of_it(fact, evidence, ground):
     assert stop(fact, evidence).ground == stop(fact, evidence).ground_by == ground
+
+
+@pytest.mark.parametrize("reason", ["stop", "asked"])
+@pytest.mark.parametrize("fact", ["file 0a1b2c3d", "follows 3"])
+def test_what_came_with_a_list_was_not_asked_of_us(reason, fact):
+    row = Suppression(reason=reason, origin="recipient", fact=fact, evidence="Old system, line 7")
+
+    assert row.ground == grounds.LISTED
 
 
 @pytest.mark.parametrize("fact", ["reply 2026-11-03T17:00:00+00:00 1a2b3c4d", "follows 3"])
@@ -56,6 +66,7 @@ def test_every_other_reason_is_its_own_ground(reason):
     [
         ("", ""),
         ("batch 12", "Bulk action 12"),
+        ("file 0a1b2c3d", "Imported file"),
         ("message 7", "Message 7"),
         ("follows 3", "Follows suppression 3"),
         ("reply 2026-11-03T17:00:00+00:00 1a2b3c4d", "Reply of 3 Nov 2026, 18:00"),
@@ -114,3 +125,9 @@ def asking(phone) -> gate.Ask:
         window_start=NOW.time().replace(hour=0), window_end=NOW.time().replace(hour=23), campaign_state="sending",
         sender_state="approved",
     )  # fmt: skip
+
+
+def test_work_is_named_with_a_date_for_people():
+    with timezone.override("Europe/Madrid"):
+        assert str(Outbox(message_id=7, due_at=NOW)) == "message 7, due 3 Nov 2026, 18:00"
+        assert str(Heartbeat(name="worker", at=NOW)) == "worker 3 Nov 2026, 18:00"

@@ -246,6 +246,13 @@ PHONE = "text messages, picture messages, calls or voicemails"
     [
         ({"evidence": "STOP"}, "You replied STOP on 3 November"),
         ({"evidence": "Pressed 9"}, "You pressed a key on 3 November to opt out"),
+        *(
+            (
+                {"evidence": "old, line 7", "fact": "file 0a", "reason": reason},
+                "We learnt on 3 November that you do not want to hear from us",
+            )
+            for reason in ("asked", "complaint")
+        ),
         ({"evidence": "x", "fact": "message 7"}, "It was reported to us on 3 November that you opted out"),
         (
             {"evidence": "x", "fact": "message 7", "reason": "complaint"},

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from campaigns.models import Campaign
 from contacts.channels import Channel
+from contacts.grounds import moment
 from deliveries.models.messages import BARE, Message
 from deliveries.statuses import Disposition, Status
 
@@ -55,7 +56,7 @@ class Outbox(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"message {self.message_id}, due {self.due_at}"
+        return f"message {self.message_id}, due {moment(self.due_at)}"
 
 
 class Moved(models.Model):
@@ -169,7 +170,7 @@ class Heartbeat(models.Model):
         verbose_name_plural = "signs of life"
 
     def __str__(self) -> str:
-        return f"{self.name} {self.at}"
+        return f"{self.name} {moment(self.at)}"
 
 
 class Quarantined(models.Model):

@@ -100,6 +100,7 @@ SAID = {
     grounds.REPLIED: "You replied STOP on {day}",
     grounds.READ: "You wrote to us on {day} that you do not want to hear from us",
     grounds.REPORTED: "It was reported to us on {day} that you opted out",
+    grounds.LISTED: "We learnt on {day} that you do not want to hear from us",
     grounds.PRESSED: "You pressed a key on {day} to opt out",
     Suppression.Reason.COMPLAINT: "A message of ours was reported as unwanted on {day}",
 }
@@ -249,7 +250,7 @@ def _act(act: Suppression, extended: Sequence[Suppression], reach: Standing) -> 
     """'' for what the person did not ask for, and for what closes nothing of theirs any more."""
     rows = {act.pk, *(one.pk for one in extended)}
     closed = [one for one in reach.channels if rows & {each.pk for each in one.suppressions}]
-    ground = act.ground if act.reason == Suppression.Reason.STOP else act.reason
+    ground = grounds.LISTED if grounds.is_listed(act) else grounds.opt_out(act) or act.reason
     if not act.by_recipient or not closed:
         return ""
     used = {one.address.value for one in closed if one.address}
