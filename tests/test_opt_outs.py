@@ -412,7 +412,7 @@ def test_the_page_shows_every_ground_with_who_when_and_why(client):
     for word in ("ada", "bea", "Called us", "Wrote a letter", "The whole contact and +1"):
         assert word in side
     assert side.count("<dt>") == 2
-    assert page.count("the whole contact.") == 2
+    assert page.count("Added by staff: the whole contact.") == 2
     assert "Added by staff: +1" not in page  # on the timeline each act stands once
 
 
