@@ -123,7 +123,7 @@ def test_each_is_told_with_its_date_its_campaign_its_channel_and_how_sure_we_are
         "mms": "sent a picture message to the number ending in 0142",
         "voice": "called the number ending in 0142",
         "rvm": "sent a voicemail to the number ending in 0142",
-        "email": "sent an email to r•••@example.com",
+        "email": "sent an email to your address at example.com",
     }[channel]
     assert lines(robin)[0] == f"On 3 November at 10:00 we {what} for “Check-up”: {said}."
     assert lines(robin)[-1] == "All times are those of Madrid."
@@ -165,8 +165,8 @@ def test_another_channel_is_told_as_what_it_was(robin, sent):
 
     assert lines(robin)[0] == (
         "On 17 November at 13:00 we sent a text message to the number ending in 0142 for “Check-up”, and tried again"
-        " on 18 November at 13:00; as we had no word that it arrived, we sent an email to r•••@example.com on"
-        " 19 November at 13:00: your mail provider took it, which says neither inbox nor read."
+        " on 18 November at 13:00; as we had no word that it arrived, we sent an email to your address at example.com"
+        " on 19 November at 13:00: your mail provider took it, which says neither inbox nor read."
     )
 
 

@@ -133,13 +133,15 @@ def _of_health(off: Sequence[Reach]) -> Iterator[Ground]:
         elif one.hard_fails >= one.strikes and not any(each.reason in FAILURES for each in one.suppressions):
             together[f"{one.hard_fails} permanent failures in a row"].append(one)
     for words, those in together.items():
-        at = max(_since(one.health) for one in those)
+        at = _since([one.health for one in those])
         where = listed(dict.fromkeys(mask(one.address.value) for one in those if one.address))
         yield Ground(at, f"{words}, {day(at)}", "", f"Closes {named(those)} at {where}.")
 
 
-def _since(health: AddressHealth) -> datetime:
-    return health.marked_at or health.last_failed_at or health.updated_at
+def _since(rows: Sequence[AddressHealth]) -> datetime:
+    """When it was marked or failed last. A channel that is closed for what failed on another has no time of its own."""
+    known = [at for row in rows if (at := row.marked_at or row.last_failed_at)]
+    return max(known) if known else min(row.updated_at for row in rows)
 
 
 def _still(allowed: Sequence[Reach]) -> str:

@@ -21,7 +21,6 @@ from contacts.channels import KIND_OF, Channel, Kind
 from contacts.gate import Reason
 from contacts.hours import place
 from contacts.models import Contact, Suppression
-from contacts.phones import mask
 from deliveries.models import Decision, Message
 from deliveries.reporting.banner import acts
 from deliveries.reporting.reachability import Reach, Standing
@@ -184,7 +183,12 @@ def _did(message: Message) -> str:
 
 
 def _where(value: str) -> str:
-    return mask(value) if "@" in value else f"the number ending in {value[-4:]}"
+    """To be read aloud; no address is told in full."""
+    return (
+        f"your address at {value.rpartition('@')[2]}"
+        if "@" in value
+        else f"the number ending in {value[-4:]}"
+    )
 
 
 def came_of(message: Message) -> str:
