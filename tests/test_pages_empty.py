@@ -153,6 +153,8 @@ def test_no_part_of_the_report_says_otherwise_than_its_list(marketer, kind):
 
     for page in pages:
         if made.is_over:
+            assert "Started 29 Nov" not in page
+            assert "Launched 29 Nov" in page
             assert "Nothing sent yet" not in page
             assert "so far" not in page
             assert "No messages yet" not in page
@@ -165,6 +167,17 @@ def test_causes_of_what_is_over_are_not_awaited(marketer, state, title):
     page = marketer.get(arrived(state).get_absolute_url()).content.decode()
 
     assert f"<h2>{title}</h2>" in page
+
+
+def test_what_waits_for_its_start_is_not_called_on_its_way(marketer):
+    made = reporting_rows.campaign([3, 3], launched_at=NOW - timedelta(hours=1), starts_at=START)
+    Recipient.objects.update(state="planned")
+    reporting_rows.count()
+
+    page = read(marketer, made.get_absolute_url())
+
+    assert "still on their way" not in page
+    assert "wait to leave" in page
 
 
 def test_a_draft_says_what_it_lacks(marketer):

@@ -286,7 +286,7 @@ class CampaignFigures:
 
     def _line(self, disposition: Disposition, n: int, names: Mapping[int, str]) -> str:
         if disposition == Disposition.PENDING:
-            return "still on their way"
+            return "still on their way" if self.reach.attempted else "wait to leave"
         if disposition == Disposition.PENDING_RETRY:
             return self._handled(n)
         if disposition == Disposition.OPTOUT:

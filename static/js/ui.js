@@ -73,8 +73,7 @@
       tick(box, box.checked);
       return;
     }
-    // What a dialog leads to on its own page lies behind it.
-    event.target.closest("dialog a[href^='#']")?.closest("dialog").close();
+    event.target.closest("dialog a")?.closest("dialog").close(); // it may lead to what lies behind
     const button = event.target.closest("button, [data-tick-all], [data-nap]");
     if (!button) return;
     const has = (name) => name in button.dataset;
