@@ -9,6 +9,8 @@ from pathlib import Path
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.management import call_command
 from django.db import connections
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.test import Client
 from django.test.testcases import LiveServerThread
 from playwright.sync_api import Browser, sync_playwright
@@ -46,10 +48,19 @@ def settle() -> None:
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+class KeptFiles(StaticFilesHandler):
+    """Files that a browser keeps, as it does in production: a test that loads a page many times asks for them once."""
+
+    def serve(self, request: HttpRequest) -> HttpResponseBase:
+        response = super().serve(request)
+        response["Cache-Control"] = "max-age=3600"
+        return response
+
+
 @contextmanager
 def server() -> Iterator[str]:
     """The address of the site, served by threads of this process on whatever `database` names."""
-    thread = LiveServerThread(HOST, static_handler=StaticFilesHandler, connections_override={})
+    thread = LiveServerThread(HOST, static_handler=KeptFiles, connections_override={})
     thread.daemon = True
     thread.start()
     thread.is_ready.wait()
