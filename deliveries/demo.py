@@ -62,10 +62,10 @@ class Source:
 
 
 SOURCES = [
-    Source("Front desk", 1_000, True, "sms;voice;rvm;email", 0.9),
-    Source("Clinic import Oct", 1_100, True, "sms;voice;rvm;email", 0.8),
-    Source("Web sign-up", 700, True, "sms;email", 1.0),
-    Source("Partner list B", 600, False, "sms;voice;rvm", 0.5),
+    Source("Front desk", 640, True, "sms;voice;rvm;email", 0.9),
+    Source("Clinic import Oct", 720, True, "sms;voice;rvm;email", 0.8),
+    Source("Web sign-up", 420, True, "sms;email", 1.0),
+    Source("Partner list B", 420, False, "sms;voice;rvm", 0.5),
 ]
 
 REMINDER = "Hello {first_name}, your check-up is due. Call us to book. Reply STOP to opt out."

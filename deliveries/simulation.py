@@ -27,7 +27,10 @@ from deliveries.sending.transport import Answered, Claimed, Transport
 from deliveries.tallies import fold_all
 
 STEP = timedelta(minutes=15)
-CLAIM = 500
+# In the days after a launch something happens every few minutes, and nearly all of the work of a step is the same for
+# one thing as for a hundred: while next to nothing happens, steps are longer.
+LONG_STEP, FEW = timedelta(hours=1), 20  # callbacks
+CLAIM = 2_000
 
 
 class SimulatedTransport(Transport):
@@ -68,43 +71,52 @@ class Simulation:
 
     def run_until(self, until: datetime, progress: Callable[[datetime], None] = lambda now: None) -> None:
         """Let everything happen that happens up to `until`."""
+        received = FEW
         while (moment := self._next_moment()) is not None and moment <= until:
-            self.now = min(max(moment, self.now) + STEP, until)
-            self.step()
+            self.now = min(max(moment, self.now) + (LONG_STEP if received < FEW else STEP), until)
+            received = self.step()
             progress(self.now)
             if self.now == until:
                 break
         self.now = until
         self.step()
 
-    def step(self) -> None:
-        """Everything that is due now, until nothing is."""
+    def step(self) -> int:
+        """Everything that is due now, until nothing is; return how many callbacks there were."""
         self.transport.now = self.now
-        busy = True
-        while busy:
-            self.receive()
-            unpark(self.now)
-            busy = bool(record_all(self.now).recorded)
-            while follow_moved(self.now):
-                busy = True
-            while follow_due(self.now):
-                busy = True
-            for campaign in Campaign.objects.filter(state=Campaign.State.LAUNCHING):
-                while expansion.expand(campaign, self.now):
-                    busy = True
-            while dispatch(self.now, self.transport, CLAIM).looked_at:
-                busy = True
-            recover(self.now, self.transport, CLAIM)
+        received = self.receive()
+        unpark(self.now)
+        record_all(self.now)
+        while self._decide_and_send():
+            received += self.receive()
+            record_all(self.now)
         fold_all()
         sightings.count(self.now)
         drift.run(self.now)
         launching.complete(self.now)
+        return received
 
-    def receive(self) -> None:
-        """The callbacks up to now, checked and stored as the receiver does it."""
+    def _decide_and_send(self) -> bool:
+        """What follows from what was recorded; whether that may have more to follow."""
+        while follow_moved(self.now) or follow_due(self.now):
+            pass
+        sent = False
+        for campaign in Campaign.objects.filter(state=Campaign.State.LAUNCHING):
+            while expansion.expand(campaign, self.now):
+                pass
+        while self._is_due() and dispatch(self.now, self.transport, CLAIM).looked_at:
+            sent = True
+        return bool(recover(self.now, self.transport, CLAIM).looked_at) or sent
+
+    def _is_due(self) -> bool:
+        return Outbox.objects.filter(claimed_until=None, due_at__lte=self.now).exists()
+
+    def receive(self) -> int:
+        """The callbacks up to now, checked and stored as the receiver does it; return how many."""
         due = self.network.due(self.now)
         for start in range(0, len(due), 1_000):
             store([self._incoming(callback) for callback in due[start : start + 1_000]])
+        return len(due)
 
     def _incoming(self, callback: Callback) -> Incoming:
         parts = urlsplit(callback.url)

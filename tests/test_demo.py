@@ -53,7 +53,7 @@ def make_small() -> Network:
         return items
 
     with pytest.MonkeyPatch.context() as smaller:
-        sources = [replace(source, size=source.size // 10) for source in demo.SOURCES]
+        sources = [replace(source, size=source.size // 6) for source in demo.SOURCES]
         smaller.setattr(demo, "SOURCES", sources)
         smaller.setattr(demo, "PLANS", [plan for plan in demo.PLANS if plan.slug in KEPT])
         return demo.make(SEED, NOW, progress=progress, say=lambda line: None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from argparse import ArgumentParser
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -45,7 +46,11 @@ class Command(BaseCommand):
         def progress(items: Iterable, name: str) -> Iterable:
             return tqdm(items, desc=name, ascii=True, leave=True)
 
-        network = demo.make(options["seed"], timezone.now(), progress=progress, say=self.stdout.write)
+        gc.disable()  # next to nothing of what is made refers to itself, and looking for that takes a tenth of the time
+        try:
+            network = demo.make(options["seed"], timezone.now(), progress=progress, say=self.stdout.write)
+        finally:
+            gc.enable()
         self.hand_on(network)
         self.stdout.write(
             "Log in as " + ", ".join(f"{name} / {password}" for name, password in demo.LOGINS) + "."
