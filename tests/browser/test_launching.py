@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Sender
 from deliveries import drain
 from tests.browser import world
 from tests.browser.clicking import LEAST, LEAST_ON_PHONES, click_visibly
@@ -72,6 +72,18 @@ def test_a_campaign_is_launched_paused_resumed_and_canceled(hand: Hand) -> None:
     hand.press("Cancel campaign")
     hand.reads("is canceled")
     assert state() == "canceled"
+
+
+def test_the_confirmation_leads_to_the_checks_behind_it(hand: Hand) -> None:
+    Sender.objects.update(created_at=world.NOW)  # new: that is worth a look
+    hand.page.goto(f"/campaigns/{world.DRAFT}/")
+    hand.press("Launch to ")
+
+    click_visibly(hand.page.get_by_role("link", name="to look at first"), least=16)
+
+    expect(hand.page.get_by_role("dialog")).to_be_hidden()
+    expect(hand.page.locator("#checks")).to_be_in_viewport()
+    assert state() == "draft"
 
 
 def test_a_campaign_is_scheduled_paused_resumed_and_canceled(hand: Hand) -> None:
