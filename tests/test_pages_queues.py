@@ -359,3 +359,16 @@ def test_the_export_has_the_rows_of_the_screen_and_their_owners(marketer):
 
 def test_the_rail_names_the_role(login):
     assert "<small>Support</small>" in login("support").get("/queues/").content.decode()
+
+
+def test_taking_a_row_leaves_the_ticks_of_the_list(login):
+    reporting_rows.campaign([1, 1, 1])
+    first, second, third = QueueEntry.objects.order_by("pk")
+    client = login("marketer")
+
+    given = {"one": f"take:{first.pk}:0", "messages": [second.pk, third.pk, "x"], "all": ""}
+    page = client.post("/queues/retry/", given, headers={"HX-Request": "true"}).content.decode()
+
+    assert sorted(re.findall(r'name="messages" value="(\d+)"[^>]* checked', page)) == sorted(
+        [str(second.pk), str(third.pk)]
+    )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.utils.safestring import mark_safe
 
 from deliveries.models import Queue
@@ -16,11 +16,12 @@ from deliveries.reporting.empty import Empty, no_rows
 from deliveries.reporting.figures import CampaignFigures
 from deliveries.reporting.filters import OutcomeFilter, View
 from deliveries.reporting.icons import ICONS
-from deliveries.reporting.keyset import Page
+from deliveries.reporting.keyset import Page, read_id
 from deliveries.reporting.outcomes import STEPS, Count, Table, page_size, table
 from deliveries.reporting.pages import swaps, trigger
 
 ALL = ""
+MOST_TICKED = 1_000  # ids in one form; more than that is "all matching"
 TICKED = "ticked"  # in the session: what was ticked when one row was acted on
 SHOW_ALL = "all"
 # The filter form, the field in it that asks while somebody types, the region that refreshes itself, and the form
@@ -156,19 +157,35 @@ def listing(
     )
 
 
-def keep_ticks(request: HttpRequest, ids: Iterable[int], *, everything: bool) -> None:
-    """For the next list that is opened: what acted on one row was not about these. `everything`: all that match."""
-    request.session[TICKED] = {"ids": list(ids), "all": everything}
+def ticks_of(data: QueryDict) -> dict[str, Any]:
+    """The rows that are ticked in a form of a list, and whether all that match are meant."""
+    ids = map(read_id, data.getlist("messages")[:MOST_TICKED])
+    return {"ids": [pk for pk in ids if pk is not None], "all": bool(data.get("all"))}
+
+
+def keep_ticks(request: HttpRequest, acted_on: Collection[int]) -> None:
+    """For the list that people come back to: a button on one row leaves the ticks of the others as they are."""
+    ticks = ticks_of(request.POST)
+    ticks["ids"] = [pk for pk in ticks["ids"] if pk not in acted_on]
+    if ticks["ids"]:
+        request.session[TICKED] = ticks
+
+
+def _ticks(request: HttpRequest) -> dict[str, Any]:
+    """What stays ticked: in a list that answers what was done to a row of it, or that is opened after that."""
+    if request.method == "POST":
+        return ticks_of(request.POST)
+    return {} if swaps(request) else request.session.pop(TICKED, {})
 
 
 def context(listing: Listing, request: HttpRequest) -> dict[str, Any]:
     """What the templates of a list need. A fragment whose trigger was not the form carries the form as well."""
     swap = swaps(request)
-    kept = {} if swap else request.session.pop(TICKED, {})
+    ticks = _ticks(request)
     return {
         "listing": listing,
-        "ticked": set(kept.get("ids", ())),
-        "all_ticked": kept.get("all", False),
+        "ticked": set(ticks.get("ids", ())),
+        "all_ticked": ticks.get("all", False),
         "form": listing.form,
         "swap": swap,
         "swap_form": swap and trigger(request) not in OWN_TRIGGERS,

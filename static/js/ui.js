@@ -48,19 +48,6 @@
     showCount();
   }
 
-  /* What is done to one row (take, snooze) leaves the ticks of the others. */
-  let kept = [];
-  on("htmx:beforeSwap", ({ detail }) => {
-    kept = detail.requestConfig?.elt.id === "tend" ? ticked().map((box) => box.value) : [];
-    if (kept.length && $("[data-all]", results())?.value) kept.push("all");
-  });
-
-  function tickAgain() {
-    boxes().forEach((box) => kept.includes(box.value) && (box.checked = true));
-    if (kept.includes("all")) selectAll(true);
-    kept = [];
-  }
-
   on("click", (event) => {
     const box = event.target.closest("[data-tick]");
     if (box) {
@@ -223,7 +210,6 @@
     failed?.remove();
     shownAt = clock();
     $(".newbar")?.remove();
-    tickAgain();
     showCount();
   });
   on("htmx:afterSettle", () => {

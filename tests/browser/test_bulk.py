@@ -12,6 +12,7 @@ from campaigns.models import Campaign
 from deliveries import batches
 from deliveries.models import Message, Outbox
 from deliveries.selections import Selection
+from tests.browser.world import REPORT
 
 FEW_PAGES = range(51, batches.SLICE + 1)  # more than one page, and carried out at once
 
@@ -106,7 +107,7 @@ def test_suppressing_many_asks_for_a_reason_first(page: Page) -> None:
 
 @pytest.mark.parametrize("shift", [False, True])
 def test_ticks_are_counted_one_by_one_and_as_a_range(page: Page, shift: bool) -> None:
-    page.goto("/queues/correct/")
+    page.goto(f"/campaigns/{REPORT}/")
     boxes = page.locator("[data-tick]")
 
     boxes.nth(1).click()

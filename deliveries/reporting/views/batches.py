@@ -31,7 +31,7 @@ from deliveries.quarantine import Kind
 from deliveries.reporting.figures import providers
 from deliveries.reporting.filters import filter_of
 from deliveries.reporting.keyset import LARGEST_ID, page, read_id
-from deliveries.reporting.listing import keep_ticks
+from deliveries.reporting.listing import MOST_TICKED, keep_ticks
 from deliveries.reporting.outcomes import AT_ONCE, bucket_of, meaning, words_of
 from deliveries.reporting.pages import next_url, who
 from deliveries.selections import About, Selection, about, ways
@@ -42,7 +42,6 @@ ITEMS = 50
 NAMED = 5  # campaigns of a selection
 TEXTS = 3
 SENDS = (Batch.Action.RETRY, Batch.Action.SWITCH)
-MOST_TICKED = 1_000  # ids in one form; more than that is "all matching"
 # What it means for the people, before anybody does it.
 CONSEQUENCES = {
     "retry": "Each gets a new attempt on the same channel, at the hours permitted where they are.",
@@ -305,17 +304,9 @@ def start(request: HttpRequest) -> HttpResponse:
     )
     if single:
         _say(request, batch)
-        _keep_ticks(request, form.selection.message_ids)
+        keep_ticks(request, form.selection.message_ids)
         return redirect(next_url(request, reverse("deliveries:batch", args=[batch.pk])))
     return redirect("deliveries:batch", batch.pk)
-
-
-def _keep_ticks(request: HttpRequest, acted_on: Sequence[int]) -> None:
-    """A button on one row leaves the ticks of the others as they are, for the list that people come back to."""
-    ids = [read_id(one) for one in request.POST.getlist("messages")[:MOST_TICKED]]
-    others = [pk for pk in ids if pk is not None and pk not in acted_on]
-    if others:
-        keep_ticks(request, others, everything=bool(request.POST.get("all")))
 
 
 def _say(request: HttpRequest, batch: Batch) -> None:
