@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import DatabaseError
 from django.utils import timezone
 
 from contacts.consenting import latest_consents, record_opt_in
 from contacts.models import Consent, Suppression
 from contacts.suppressing import suppress
+from deliveries.management.commands import suppress as suppress_command
 from deliveries.models import Outbox
 from tests import factories
 
@@ -128,6 +131,27 @@ def test_what_waits_for_them_is_withdrawn(run):
     assert not Outbox.objects.exists()
     message.refresh_from_db()
     assert message.status == "canceled"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_waits_is_withdrawn_with_the_block_or_neither_happens(run, monkeypatch):
+    """In no transaction of a test, as in the console."""
+    address = factories.phone(value=MINE)
+    recipient = factories.recipient(factories.campaign(state="sending"), address.contact)
+    message = factories.message(recipient, address=address, account=factories.account(), status="queued")
+    Outbox.objects.create(
+        message=message, campaign_id=message.campaign_id, account_id=message.account_id, due_at=timezone.now()
+    )
+
+    with monkeypatch.context() as broken:
+        broken.setattr(suppress_command, "stop_paths", Mock(side_effect=DatabaseError("gone")))
+        with pytest.raises(CommandError, match="The database refused, try again: gone"):
+            run("phone\n2125550142\n")
+    assert not Suppression.objects.exists()
+
+    assert run("phone\n2125550142\n")[0] == 0
+    assert Suppression.objects.exists()
+    assert not Outbox.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from contacts.blocking_lists import OWN_WORD, REASONS, Blocked, block_listed
@@ -46,7 +46,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
         try:
-            with options["file"].open("rb") as file:
+            # Together: the gate stops what waits in any case, but only once would it be withdrawn.
+            with options["file"].open("rb") as file, transaction.atomic():
                 result = block_listed(
                     file,
                     reason=options["reason"],
@@ -55,8 +56,8 @@ class Command(BaseCommand):
                     now=now,
                     dry_run=options["dry_run"],
                 )
-            if result.written and options["reason"] in OWN_WORD:
-                stop_paths(result.added, now)
+                if result.written and options["reason"] in OWN_WORD:
+                    stop_paths(result.added, now)
         except OSError as problem:
             raise CommandError(f"{options['file']}: {problem.strerror}.") from problem
         except UnreadableFile as problem:
