@@ -6,7 +6,7 @@ Both run inside the caller's transaction, and both may be told the same thing tw
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from contacts.addresses import match_key
-from contacts.channels import KIND_OF, Channel
+from contacts.channels import KIND_OF, Channel, Kind
 from contacts.chunks import in_lists
 from contacts.grounds import message_named, reported_message
 from contacts.models import Address, Consent, Contact, Suppression
@@ -283,7 +283,8 @@ class Mistaken(NamedTuple):
 
 
 def own_blocks(keys: Iterable[str]) -> dict[str, list[Suppression]]:
-    """By the key of the address, the blocks in force that pass for the person's own word: there, or as a whole."""
+    """By the key of the address, the blocks in force that pass for the person's own word: there, or as a whole on what
+    the address can take."""
     found: dict[str, list[Suppression]] = defaultdict(list)
     theirs = Suppression.objects.filter(origin=Suppression.Origin.RECIPIENT, released_at=None)
     whose = _contacts_by_key(keys)
@@ -296,9 +297,14 @@ def own_blocks(keys: Iterable[str]) -> dict[str, list[Suppression]]:
             whole[row.contact_id or 0].append(row)
     for key, contacts in whose.items():
         for contact in contacts:
-            if contact in whole:
-                found[key] += whole[contact]
+            if mine := [row for row in whole[contact] if not row.channel or _takes(key, row.channel)]:
+                found[key] += mine
     return found
+
+
+def _takes(key: str, channel: str) -> bool:
+    """Whether an address with this key is of the kind that the channel needs."""
+    return KIND_OF[Channel(channel)] == (Kind.EMAIL if "@" in key else Kind.PHONE)
 
 
 def take_back_opt_outs(mistaken: Sequence[Mistaken], *, note: str, now: datetime) -> int:
@@ -319,64 +325,68 @@ def take_back_opt_outs(mistaken: Sequence[Mistaken], *, note: str, now: datetime
         for why, ids in lifting.items()
         for part in in_lists(ids)
     )
-    # Those of messages that were read anew before these are withdrawn with them: until now something else stood.
-    reasons = _reasons_lifted(keys)
-    free = _without_own_blocks({contact for those in _contacts_by_key(keys).values() for contact in those})
-    _withdraw(free, lambda row: reasons.get(message_named(row.evidence)), now)
+    _withdraw({contact for those in _contacts_by_key(keys).values() for contact in those}, now)
     return lifted
 
 
-def _reasons_lifted(keys: Collection[str]) -> dict[int | None, str]:
-    """By message, why its report was found to be no opt-out, of all that blocked these addresses."""
-    found: dict[int | None, str] = {}
+def _without_own_blocks(contacts: Iterable[int]) -> dict[tuple[int, str], set[str]]:
+    """Those of these people who have asked for nothing that still holds at any of their addresses of a kind: by person
+    and kind, the keys of these addresses. What they said of email says nothing of calls and texts."""
+    keys: dict[tuple[int, str], set[str]] = defaultdict(set)
+    for part in in_lists(contacts):
+        rows = Address.objects.filter(contact__in=part).exclude(value="")
+        for contact, kind, key in rows.values_list("contact_id", "kind", "match_key"):
+            keys[contact, kind].add(key)
+    blocked = own_blocks({key for those in keys.values() for key in those})
+    return {pair: those for pair, those in keys.items() if not any(blocked.get(key) for key in those)}
+
+
+def _mistakes(keys: Collection[str]) -> dict[str, dict[int | datetime, str]]:
+    """By the key of the address, why its opt-outs that are lifted were none: by the message that was said to report
+    one, or the moment of the reply that a colleague read. What the person lifted by opting in again was one."""
+    found: dict[str, dict[int | datetime, str]] = defaultdict(dict)
     for part in in_lists(keys):
-        rows = Suppression.objects.filter(match_key__in=part, release_note__startswith=MAPPING_CORRECTED)
-        for row in rows:
-            if (message := reported_message(row)) is not None:
-                found[message] = row.release_note.partition(", ")[2] or row.release_note
+        lifted = Suppression.objects.filter(match_key__in=part, released_at__isnull=False).exclude(value="")
+        for row in lifted.filter(origin=Suppression.Origin.RECIPIENT).select_related("released_by"):
+            message = reported_message(row)
+            if message is not None and row.release_note.startswith(MAPPING_CORRECTED):
+                found[row.match_key][message] = row.release_note.partition(", ")[2] or row.release_note
+            elif row.released_by and row.fact.startswith("reply "):
+                why = f"{row.released_by.display_name} read the reply and found no opt-out in it"
+                found[row.match_key][row.created_at] = why
     return found
 
 
-def _without_own_blocks(contacts: Collection[int]) -> set[int]:
-    """Those of these people who have asked for nothing that still holds, at any of their addresses."""
-    keys: dict[int, set[str]] = defaultdict(set)
-    for part in in_lists(contacts):
-        rows = Address.objects.filter(contact__in=part).exclude(value="")
-        for contact, key in rows.values_list("contact_id", "match_key"):
-            keys[contact].add(key)
-    blocked = own_blocks({key for those in keys.values() for key in those})
-    return {contact for contact in contacts if not any(blocked.get(key) for key in keys[contact])}
-
-
-def withdraw_opt_out(*, value: str, fact: str, at: datetime, by: User, note: str, now: datetime) -> int:
+def withdraw_opt_out(*, value: str, fact: str, by: User, note: str, now: datetime) -> int:
     """A colleague read what was taken for an opt-out, and it was none. Return the blocks lifted.
 
-    Only those that were recorded for `fact` are: what the person said besides stays. In the ledger what was recorded
-    for `at` is withdrawn, where they have said nothing since.
+    Only those that were recorded for `fact` are: what the person said besides stays. In the ledger it is withdrawn
+    where they said no in no other way.
     """
     theirs = Suppression.objects.filter(match_key=match_key(value), fact=fact, released_at=None)
     ids = list(theirs.exclude(value="").values_list("pk", flat=True))
     standing = Suppression.objects.filter(Q(pk__in=ids) | Q(follows__in=ids), released_at=None)
     lifted = lift(standing, by=by, note=note, now=now)
-    why = f"{by.display_name} read the reply and found no opt-out in it"
-    free = _without_own_blocks(contacts_at(value))
-    _withdraw(free, lambda row: why if row.at == at else None, now, by)
+    _withdraw(contacts_at(value), now, by)
     return lifted
 
 
-def _withdraw(
-    contact_ids: Iterable[int],
-    why: Callable[[Consent], str | None],
-    now: datetime,
-    by: User | None = None,
-) -> None:
-    """Withdraw the opt-outs that hold for these people, back to the first that is none of those: for these `why` says
-    why, and None for all others."""
+def _withdraw(contact_ids: Iterable[int], now: datetime, by: User | None = None) -> None:
+    """Withdraw the opt-outs that hold for these people and were none, back to the first that was one.
+
+    Also those that turned out to be none before the last: until now something else stood, which may have no row of its
+    own, as it said nothing new.
+    """
+    free = _without_own_blocks(contact_ids)
+    mistakes = _mistakes({key for keys in free.values() for key in keys})
     rows = []
-    for (contact, channel), said in _ledger(contact_ids).items():
+    for (contact, channel), said in _ledger({contact for contact, _ in free}).items():
+        reasons: dict[int | datetime, str] = {}
+        for key in free.get((contact, KIND_OF[Channel(channel)]), ()):
+            reasons |= mistakes[key]
         for row in reversed(said):
-            reason = None if row.opted_in else why(row)
-            if reason is None:
+            reason = reasons.get(message_named(row.evidence) or row.at) or reasons.get(row.at)
+            if row.opted_in or reason is None:
                 break
             rows.append(
                 Consent(

@@ -69,7 +69,7 @@ def _no_opt_out(reply: ReplyToRead, by: User, now: datetime) -> None:
     contacts = {contact for value in reply.values for contact in contacts_at(value)}
     if reply.acted:
         for value in reply.values:
-            withdraw_opt_out(value=value, fact=reply.ground, at=reply.at, by=by, note=note, now=now)
+            withdraw_opt_out(value=value, fact=reply.ground, by=by, note=note, now=now)
         ReplyToRead.objects.filter(pk=reply.pk).update(acted=False, round=reply.round + 1)
         look_again(Recipient.objects.filter(contact_id__in=contacts), now)
     free = contacts - set(unread_since(contacts))

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from contacts import gate
-from contacts.consenting import latest_consents
+from contacts.consenting import latest_consents, record_opt_out
 from contacts.models import Consent, ReplyToRead, Suppression
 from contacts.suppressing import suppress
 from deliveries import inbox
@@ -198,6 +198,30 @@ def test_what_else_they_said_stays(robin, wrote, ada, now, minutes):
     inbox.judge(reply.pk, NO_OPT_OUT, "", by=ada, now=now + timedelta(hours=1))
 
     assert verdict(robin, now + timedelta(hours=1)).reason == "opted_out"
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_two_replies_that_were_none_leave_nothing_behind_in_whichever_order(robin, wrote, ada, now, first):
+    """The second said nothing new, so only the first is in the ledger."""
+    replies = [wrote(robin, TAKEN_SO), wrote(robin, "Bus 12 is late, stop", now + timedelta(minutes=1))]
+    assert all(reply.acted for reply in replies)
+
+    for reply in (replies[first], replies[not first]):
+        inbox.judge(reply.pk, NO_OPT_OUT, "", by=ada, now=now + timedelta(hours=1))
+
+    assert latest_consents([robin.pk])[robin.pk, "sms"].opted_in
+    assert verdict(robin, now + timedelta(hours=1)).allowed
+
+
+def test_who_opted_out_of_email_is_texted_again_where_the_text_was_no_opt_out(robin, wrote, ada, now):
+    reply = wrote(robin, TAKEN_SO)
+    email = robin.addresses.get(kind="email")
+    record_opt_out(value=email.value, channel="email", how="Unsubscribed", evidence="Link", at=now)
+
+    inbox.judge(reply.pk, NO_OPT_OUT, "", by=ada, now=now + timedelta(hours=1))
+
+    assert verdict(robin, now + timedelta(hours=1)).allowed
+    assert verdict(robin, now + timedelta(hours=1), "email").reason == "opted_out"
 
 
 def test_confirming_what_was_done_changes_nothing_but_who_read_it(robin, wrote, ada, now):

@@ -12,7 +12,13 @@ from django.db import connection, transaction
 
 from campaigns.models import Recipient
 from contacts import gate
-from contacts.consenting import latest_consents, record_opt_in, record_opt_out
+from contacts.consenting import (
+    latest_consents,
+    record_opt_in,
+    record_opt_out,
+    record_request,
+    withdraw_opt_out,
+)
 from contacts.models import Consent, ListMembership, Suppression
 from contacts.suppressing import suppress
 from deliveries import mappings
@@ -320,6 +326,44 @@ def test_a_stop_from_another_number_of_theirs_holds_for_the_person(refused, now)
 
     assert opted_in(message) is False
     assert not written_to(message, now + HOUR)
+
+
+SAID_OF_EMAIL = {
+    "unsubscribed": lambda contact, now: record_opt_out(
+        value=factories.email(contact).value, channel="email", how="Unsubscribed", evidence="Link", at=now
+    ),
+    "told a colleague": lambda contact, now: record_request(
+        contact=contact, channel="email", evidence="By phone", by=None, now=now
+    ),
+}
+
+
+@pytest.mark.parametrize("act", SAID_OF_EMAIL.values(), ids=SAID_OF_EMAIL.keys())
+def test_what_they_said_of_email_leaves_texts_as_they_were_before_the_mistake(refused, now, act):
+    message = refused()
+    act(message.contact, now)
+    found = draft(now=now)
+
+    assert freed(found) == 1
+    publish(found, now, confirmed=1)
+
+    assert opted_in(message) is True
+    assert written_to(message, now + HOUR)
+    assert not latest_consents([message.contact_id])[message.contact_id, "email"].opted_in
+
+
+def test_a_reply_that_was_none_either_holds_nobody_once_the_code_is_corrected(refused, now, ada):
+    """What the ledger has is the report; the reply said nothing new."""
+    message = refused()
+    value, fact = message.address.value, f"reply {now.isoformat()} 1"
+    record_opt_out(value=value, channel="sms", how="Reply", evidence="Bus stop", at=now + HOUR, fact=fact)
+    found = draft(now=now)
+    publish(found, now, confirmed=freed(found))
+    assert opted_in(message) is False
+
+    withdraw_opt_out(value=value, fact=fact, by=ada, note="Read", now=now + 2 * HOUR)
+
+    assert opted_in(message) is True
 
 
 def test_the_audience_of_a_campaign_is_asked_the_same_ledger(refused, now):
