@@ -39,6 +39,7 @@ WITHDRAWN = {
 RULES = {
     "arrived": "It arrived",
     "opted-out": "The person opted out",
+    "suppressed": "The person may not be contacted",
     "history": "Two weeks are over",
     "planned": "Waiting to be sent",
     "under-way": "Under way",
