@@ -129,6 +129,23 @@ def test_each_is_told_with_its_date_its_campaign_its_channel_and_how_sure_we_are
     assert lines(robin)[-1] == "All times are those of Madrid."
 
 
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [("+12145550143", "the number ending in 0143"), ("+29023456", "the number ending in 56"), ("12345", "your number")],
+)
+def test_of_a_number_no_more_is_read_than_everybody_may_see(robin, sent, value, where):
+    phone = robin.addresses.get(kind="phone")
+    phone.value = value
+    phone.save()
+    sent()
+    suppress(value=value, reason="asked", origin="recipient", now=NOW - HOUR)
+
+    sentences = lines(robin)
+
+    assert f"we sent a text message to {where} for" in sentences[0]
+    assert any(line.endswith(f" from us at {where}.") for line in sentences)
+
+
 def test_the_newest_is_first_and_the_list_has_an_end(robin, sent):
     for number in range(TOLD + 3):
         sent(f"Campaign {number}", NOW - number * DAY)

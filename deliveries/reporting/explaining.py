@@ -21,6 +21,7 @@ from contacts.channels import KIND_OF, Channel, Kind
 from contacts.gate import Reason
 from contacts.hours import place
 from contacts.models import Contact, Suppression
+from contacts.phones import mask
 from deliveries.models import Decision, Message
 from deliveries.reporting.banner import acts
 from deliveries.reporting.reachability import Reach, Standing
@@ -183,12 +184,11 @@ def _did(message: Message) -> str:
 
 
 def _where(value: str) -> str:
-    """To be read aloud; no address is told in full."""
-    return (
-        f"your address at {value.rpartition('@')[2]}"
-        if "@" in value
-        else f"the number ending in {value[-4:]}"
-    )
+    """To be read aloud; of an address no more than everybody may see."""
+    if "@" in value:
+        return f"your address at {value.rpartition('@')[2]}"
+    ending = mask(value).rpartition("•")[2].strip()
+    return f"the number ending in {ending}" if ending else "your number"
 
 
 def came_of(message: Message) -> str:
