@@ -223,7 +223,7 @@ def test_every_outcome_of_every_channel_has_words_without_codes(robin, sent, cha
 @pytest.mark.parametrize(
     ("reason", "because"),
     [
-        ("opted_out", "you had told us that you do not want it"),
+        ("opted_out", "we knew that you do not want it"),
         ("no_consent", "we have no agreement of yours to a text message from us"),
         ("wrong_line", "the number we have cannot take a text message"),
         ("invalid_address", "the number we have is not a valid one"),
@@ -250,6 +250,17 @@ def test_every_reason_has_words_without_codes(robin, channel, reason):
     assert reason != line
     assert line.count("because") == 1
     assert LEFT_OUT.keys() <= {*Reason.values, *WITHDRAWN}
+
+
+def test_nobody_is_reminded_of_words_that_they_did_not_say(robin):
+    """Whoever stands on another system's list, or is reported by a provider, is left out as opted out as well."""
+    record_opt_out(
+        value="+12145550142", channel="sms", how="Imported list", evidence="old, line 7", fact="file 0a", reason="asked",
+        at=NOW - 2 * DAY,
+    )  # fmt: skip
+    skipped(robin, "opted_out")
+
+    assert not re.search(r"you (had )?(told|said|wrote|asked)", " ".join(lines(robin)), re.IGNORECASE)
 
 
 # ---- What they asked --------------------------------------------------------------------------------------------

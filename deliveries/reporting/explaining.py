@@ -83,7 +83,7 @@ CAME_OF_IT = {
 OURS = "of a reason on our side, which has nothing to do with you"
 LEFT_OUT = {
     Reason.NO_ADDRESS: "we have no {kind} of yours for it",
-    Reason.OPTED_OUT: "you had told us that you do not want it",
+    Reason.OPTED_OUT: "we knew that you do not want it",
     Reason.NEEDS_CORRECTION: "the {kind} we have seems to be wrong",
     Reason.INVALID_ADDRESS: "the {kind} we have is not a valid one",
     Reason.NOT_IN_SERVICE: "the number we have is reported as not in service",
