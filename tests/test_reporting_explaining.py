@@ -73,8 +73,8 @@ def lines(contact):
     return explanation(contact, standing(contact, NOW)).split("\n")
 
 
-def skipped(contact, reason, channel="sms"):
-    campaign = factories.campaign(name="Sale", channel=channel)
+def skipped(contact, reason, channel="sms", **fields):
+    campaign = factories.campaign(name="Sale", channel=channel, **fields)
     recipient = factories.recipient(campaign, contact, state=Recipient.State.SKIPPED, skip_reason=reason)
     Decision.objects.create(
         recipient=recipient, contact=contact, at=NOW - DAY, by="gate", rule=reason, step="none", reason="x"
@@ -250,6 +250,13 @@ def test_every_reason_has_words_without_codes(robin, channel, reason):
     assert reason != line
     assert line.count("because") == 1
     assert LEFT_OUT.keys() <= {*Reason.values, *WITHDRAWN}
+
+
+@pytest.mark.parametrize("state", ["sending", "paused", "canceled"])
+def test_nothing_is_read_of_a_campaign_that_has_not_begun(robin, state):
+    skipped(robin, "no_consent", state=state, launched_at=NOW - DAY, starts_at=NOW + HOUR)
+
+    assert lines(robin) == ["We have not sent you anything so far."]
 
 
 def test_nobody_is_reminded_of_words_that_they_did_not_say(robin):

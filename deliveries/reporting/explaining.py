@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from campaigns.models import Recipient
+from campaigns.models import Campaign, Recipient
 from contacts import grounds
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.gate import Reason
@@ -123,12 +123,17 @@ def explanation(contact: Contact, reach: Standing) -> str:
 
 
 def _happened(contact: Contact) -> QuerySet[Recipient]:
-    """The campaigns that something was sent for, or that left the person out, with when (`moment`)."""
+    """The campaigns that something was sent for, or that left the person out, with when (`moment`).
+
+    Whom a scheduled campaign leaves out is known before it begins; until then it is only planned.
+    """
     left = Message.objects.filter(recipient=OuterRef("pk"), handed_over_at__isnull=False).exclude(
         disposition=""
     )
     skipped = Decision.objects.filter(recipient=OuterRef("pk"), by="gate").order_by("-at").values("at")[:1]
-    mine = Recipient.objects.filter(contact=contact).filter(Q(state=Recipient.State.SKIPPED) | Exists(left))
+    begun = ~Q(campaign__in=Campaign.objects.not_begun(timezone.now()).order_by().values("pk"))
+    left_out = Q(state=Recipient.State.SKIPPED) & begun
+    mine = Recipient.objects.filter(contact=contact).filter(left_out | Exists(left))
     latest = Max("messages__handed_over_at")
     mine = mine.annotate(moment=Coalesce(latest, Subquery(skipped), Max("messages__canceled_at")))
     return mine.select_related("campaign").order_by(F("moment").desc(nulls_last=True), "-pk")
