@@ -35,9 +35,9 @@ def nobody(state, **fields):
     return factories.campaign(state=state, name="Winter offer", **launched, **fields)
 
 
-def skipped(state):
-    """A campaign whose audience was looked at, and skipped to the last."""
-    made = nobody(state, audience_size=2, expanded_count=2)
+def skipped(state, at_launch=2):
+    """A campaign whose audience was looked at, and skipped to the last; so many were on its lists at the launch."""
+    made = nobody(state, audience_size=at_launch, expanded_count=2)
     for _ in range(2):
         recipient = factories.recipient(made, factories.contact())
         Recipient.objects.filter(pk=recipient.pk).update(state="skipped", skip_reason="no_consent")
@@ -79,6 +79,12 @@ UNSENT = {
         f"{PAUSED} It was scheduled for {WHEN}.",
     ),
     "completed, all skipped": (lambda: skipped("completed"), "Nothing was sent", ALL_SKIPPED),
+    "completed, all skipped but one who left the lists": (
+        lambda: skipped("completed", at_launch=3),
+        "Nothing was sent",
+        ALL_SKIPPED,
+    ),
+    "paused, some skipped so far": (lambda: skipped("paused", at_launch=3), "Nothing sent yet", PAUSED),
     "completed, nobody": (
         lambda: nobody("completed"),
         "Nothing was sent",

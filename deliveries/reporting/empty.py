@@ -30,6 +30,8 @@ QUEUE_IS_GOOD_NEWS = {
     ),
     Queue.WATCH: Empty("Nothing to watch", "No message is delayed or silent for longer than expected."),
 }
+# Whoever is on the lists of a campaign in these states was looked at.
+LOOKED_AT = {Campaign.State.SENDING, Campaign.State.COMPLETED}
 NO_MATCH = Empty(
     "Nothing matches these filters", "Every filter that is set narrows the list. Clear some of them."
 )
@@ -80,9 +82,13 @@ def _canceled(messages: int) -> str:
 
 
 def _all_skipped(campaign: Campaign, figures: CampaignFigures) -> str:
-    """Of an audience that was looked at to the end; '' when somebody was not skipped."""
+    """Of an audience that was looked at to the end; '' when somebody was not skipped.
+
+    It can be smaller in the end than it was at the launch: people are taken off lists meanwhile.
+    """
     skipped = figures.recipients.get(Recipient.State.SKIPPED, 0)
-    if not skipped or skipped < campaign.audience_size or skipped < sum(figures.recipients.values()):
+    looked_at = campaign.state in LOOKED_AT or skipped >= campaign.audience_size
+    if not skipped or not looked_at or skipped < sum(figures.recipients.values()):
         return ""
     who = "The one person on its lists was" if skipped == 1 else f"All {skipped:,} people on its lists were"
     return f"{who} skipped, and nobody was written to."
