@@ -229,6 +229,19 @@ def test_one_row_leaves_the_ticks_of_the_others_as_they_were(marketer, campaign,
     assert ticked(again) == []
 
 
+@pytest.mark.parametrize("leads_to", ["", "/batches/"])
+def test_all_of_one_list_is_not_all_of_another(marketer, campaign, leads_to):
+    first, second, _ = campaign.messages.filter(reason_code="30003").order_by("pk")
+    given = chosen(marketer, campaign, one=f"retry:{first.pk}", messages=[first.pk, second.pk], all="1")
+
+    marketer.post("/batches/preview/", given | {"next": leads_to}, follow=True)
+    page = marketer.get("/queues/retry/").content.decode()
+
+    assert f'value="{second.pk}"' in page
+    assert ticked(page) == []
+    assert 'name="all" value=""' in page
+
+
 def test_ticks_that_cannot_be_read_are_left_out(marketer, campaign):
     message = campaign.messages.filter(reason_code="30003").first()
     given = chosen(marketer, campaign, one=f"retry:{message.pk}", messages=["x", "9" * 40])

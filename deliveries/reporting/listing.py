@@ -163,19 +163,21 @@ def ticks_of(data: QueryDict) -> dict[str, Any]:
     return {"ids": [pk for pk in ids if pk is not None], "all": bool(data.get("all"))}
 
 
-def keep_ticks(request: HttpRequest, acted_on: Collection[int]) -> None:
-    """For the list that people come back to: a button on one row leaves the ticks of the others as they are."""
-    ticks = ticks_of(request.POST)
+def keep_ticks(request: HttpRequest, acted_on: Collection[int], url: str) -> None:
+    """For the list at `url` that people come back to: a button on one row leaves the ticks of the others as they are."""
+    ticks = ticks_of(request.POST) | {"url": url}
     ticks["ids"] = [pk for pk in ticks["ids"] if pk not in acted_on]
     if ticks["ids"]:
         request.session[TICKED] = ticks
 
 
 def _ticks(request: HttpRequest) -> dict[str, Any]:
-    """What stays ticked: in a list that answers what was done to a row of it, or that is opened after that."""
+    """What stays ticked: in a list that answers what was done to a row of it, or that is opened after that. "All that
+    match" would be others in any other list."""
     if request.method == "POST":
         return ticks_of(request.POST)
-    return {} if swaps(request) else request.session.pop(TICKED, {})
+    kept = {} if swaps(request) else request.session.pop(TICKED, {})
+    return kept if kept.get("url") == request.get_full_path() else {}
 
 
 def context(listing: Listing, request: HttpRequest) -> dict[str, Any]:

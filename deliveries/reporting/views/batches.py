@@ -304,8 +304,9 @@ def start(request: HttpRequest) -> HttpResponse:
     )
     if single:
         _say(request, batch)
-        keep_ticks(request, form.selection.message_ids)
-        return redirect(next_url(request, reverse("deliveries:batch", args=[batch.pk])))
+        back = next_url(request, reverse("deliveries:batch", args=[batch.pk]))
+        keep_ticks(request, form.selection.message_ids, back)
+        return redirect(back)
     return redirect("deliveries:batch", batch.pk)
 
 
