@@ -12,6 +12,11 @@ class Channel(models.TextChoices):
     RVM = "rvm", "Ringless voicemail"
     EMAIL = "email", "Email"
 
+    @property
+    def in_sentence(self) -> str:
+        """Its name inside a sentence: "SMS", "ringless voicemail"."""
+        return self.label if self.label.isupper() else self.label.lower()
+
 
 class Kind(models.TextChoices):
     PHONE = "phone", "Phone number"

@@ -259,6 +259,7 @@ def test_ticks_that_cannot_be_read_are_left_out(marketer, campaign):
         ({"action": "switch"}, "Switch 3 messages to another channel"),
         ({"action": "switch", "channel": "email"}, "Switch 3 messages to email"),
         ({"action": "switch", "channel": "sms"}, "Switch 3 messages to SMS"),
+        ({"action": "switch", "channel": "voice"}, "Switch 3 messages to voice"),
         ({"action": "correct"}, "Mark the addresses of 3 messages for correction"),
         ({"action": "suppress", "note": "Asked"}, "Suppress the addresses of 3 messages"),
     ],

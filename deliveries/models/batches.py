@@ -72,14 +72,8 @@ def deed(action: str, n: int, channel: str = "", *, at_most: bool = False) -> st
     return DEEDS[Batch.Action(action)].format(
         messages=f"{'up to ' if at_most else ''}{n:,} message{'' if one else 's'}",
         es="" if one else "es",
-        channel=_named(channel),
+        channel=Channel(channel).in_sentence if channel in Channel.values else "another channel",
     )
-
-
-def _named(channel: str) -> str:
-    if channel not in Channel.values:
-        return "another channel"
-    return "email" if channel == Channel.EMAIL else str(Channel(channel).label)
 
 
 class BatchItem(models.Model):

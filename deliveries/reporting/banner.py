@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from contacts.channels import Channel
 from contacts.grounds import READ, REPLIED, day
 from contacts.models import AddressHealth, Suppression
 from contacts.phones import mask
@@ -70,8 +71,7 @@ def blocked(act: Suppression, extended: Sequence[Suppression]) -> str:
 
 def named(reaches: Iterable[Reach]) -> str:
     """Channels by their names, inside a sentence: "SMS, MMS and voice"."""
-    labels = [one.label for one in reaches]
-    return listed([one if one.isupper() else one.lower() for one in labels])
+    return listed([Channel(one.channel).in_sentence for one in reaches])
 
 
 def _grounds(reach: Standing) -> Iterator[Ground]:
