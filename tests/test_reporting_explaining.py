@@ -17,7 +17,7 @@ from contacts.models import AddressHealth, Consent
 from contacts.suppressing import suppress
 from deliveries.models import Decision
 from deliveries.providers import PROVIDERS
-from deliveries.reporting.explaining import CAME_OF_IT, LEFT_OUT, TOLD, came_of, explanation
+from deliveries.reporting.explaining import CAME_OF_IT, LEFT_OUT, SHOWN, came_of, explanation
 from deliveries.reporting.reachability import standing
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Status
 from deliveries.wording import WITHDRAWN
@@ -131,7 +131,11 @@ def test_each_is_told_with_its_date_its_campaign_its_channel_and_how_sure_we_are
 
 @pytest.mark.parametrize(
     ("value", "where"),
-    [("+12145550143", "the number ending in 0143"), ("+29023456", "the number ending in 56"), ("12345", "your number")],
+    [
+        ("+12145550143", "the number ending in 0143"),
+        ("+29023456", "the number ending in 56"),
+        ("12345", "your number"),
+    ],
 )
 def test_of_a_number_no_more_is_read_than_everybody_may_see(robin, sent, value, where):
     phone = robin.addresses.get(kind="phone")
@@ -147,15 +151,15 @@ def test_of_a_number_no_more_is_read_than_everybody_may_see(robin, sent, value, 
 
 
 def test_the_newest_is_first_and_the_list_has_an_end(robin, sent):
-    for number in range(TOLD + 3):
+    for number in range(SHOWN + 3):
         sent(f"Campaign {number}", NOW - number * DAY)
 
     told = lines(robin)
 
-    assert [re.search(r"“(.*)”", line)[1] for line in told[:TOLD]] == [
-        f"Campaign {number}" for number in range(TOLD)
+    assert [re.search(r"“(.*)”", line)[1] for line in told[:SHOWN]] == [
+        f"Campaign {number}" for number in range(SHOWN)
     ]
-    assert told[TOLD] == "And 3 earlier ones."
+    assert told[SHOWN] == "And 3 earlier ones."
 
 
 def test_a_year_ago_says_its_year(robin, sent):
@@ -262,8 +266,8 @@ def test_nothing_is_read_of_a_campaign_that_has_not_begun(robin, state):
 def test_nobody_is_reminded_of_words_that_they_did_not_say(robin):
     """Whoever stands on another system's list, or is reported by a provider, is left out as opted out as well."""
     record_opt_out(
-        value="+12145550142", channel="sms", how="Imported list", evidence="old, line 7", fact="file 0a", reason="asked",
-        at=NOW - 2 * DAY,
+        value="+12145550142", channel="sms", how="Imported list", evidence="old, line 7",
+        fact="file 0a", reason="asked", at=NOW - 2 * DAY,
     )  # fmt: skip
     skipped(robin, "opted_out")
 
@@ -354,7 +358,7 @@ def test_nothing_tells_a_code_a_provider_or_a_plan(robin, sent):
 
 def test_it_costs_the_same_however_much_happened(robin, sent, django_assert_num_queries):
     reach = standing(robin, NOW)
-    for number in range(TOLD * 3):
+    for number in range(SHOWN * 3):
         sent(f"Campaign {number}", NOW - number * DAY)
         skipped(robin, "no_consent")
 

@@ -85,10 +85,10 @@ def _of_suppressions(reach: Standing) -> Iterator[Ground]:
         rows = {act.pk, *(one.pk for one in extended)}
         closed = [one for one in reach.off if rows & {each.pk for each in one.suppressions}]
         if closed:
-            yield Ground(act.created_at, _said(act), _quote(act), _closes(act, extended, closed))
+            yield Ground(act.created_at, _how(act), _quote(act), _closes(act, extended, closed))
 
 
-def _said(act: Suppression) -> str:
+def _how(act: Suppression) -> str:
     entered = act.created_by if act.reason != Suppression.Reason.STOP else None
     who = f", entered by {entered.display_name}" if entered else ""
     until = f", until {day(act.expires_at)}" if act.expires_at else ""
@@ -110,14 +110,14 @@ def _closes(act: Suppression, extended: Sequence[Suppression], closed: Sequence[
 
 
 def _of_consents(off: Sequence[Reach]) -> Iterator[Ground]:
-    """What was said on a channel, apart from what blocks an address as well: that is told with the block."""
+    """Opt-outs of a channel, apart from those that block an address as well: they stand with the block."""
     together: defaultdict[tuple, list[Reach]] = defaultdict(list)
     for one in off:
-        said = one.consent
-        if said is None or said.opted_in:
+        consent = one.consent
+        if consent is None or consent.opted_in:
             continue
-        if not any(each.by_recipient and each.created_at == said.at for each in one.suppressions):
-            together[said.at, said.how, said.recorded_by, said.evidence].append(one)
+        if not any(each.by_recipient and each.created_at == consent.at for each in one.suppressions):
+            together[consent.at, consent.how, consent.recorded_by, consent.evidence].append(one)
     for (at, how, colleague, evidence), those in together.items():
         who = f", entered by {colleague.display_name}" if colleague else ""
         words = f"Opted out on {day(at)} ({how}){who}"

@@ -28,7 +28,7 @@ from deliveries.reporting.reachability import Reach, Standing
 from deliveries.statuses import OPEN, Disposition, Evidence, Status
 from deliveries.wording import listed
 
-TOLD = 5  # campaigns
+SHOWN = 5  # campaigns
 
 NOUN = {
     Channel.SMS: "text message",
@@ -79,7 +79,7 @@ CAME_OF_IT = {
     Disposition.OPTOUT: "it was not delivered, because messages there are opted out",
     Disposition.UNKNOWN: "we received no confirmation either way",
 }
-# Why somebody was left out, to be said to them; {kind} is "number" or "email address", {noun} as in NOUN.
+# Why somebody was left out, to be read to them; {kind} is "number" or "email address", {noun} as in NOUN.
 OURS = "of a reason on our side, which has nothing to do with you"
 LEFT_OUT = {
     Reason.NO_ADDRESS: "we have no {kind} of yours for it",
@@ -96,7 +96,7 @@ LEFT_OUT = {
     "superseded": "another message had reached you first",
 }
 
-SAID = {
+HOW_THEY_ASKED = {
     grounds.REPLIED: "You replied STOP on {day}",
     grounds.READ: "You wrote to us on {day} that you do not want to hear from us",
     grounds.REPORTED: "It was reported to us on {day} that you opted out",
@@ -107,12 +107,12 @@ SAID = {
 
 
 def explanation(contact: Contact, reach: Standing) -> str:
-    """Lines to read aloud, the newest first, TOLD of what happened at most. Three queries, whatever happened."""
-    told = _happened(contact)
-    lines = [_line(one, attempts) for one, attempts in _with_attempts(list(told[:TOLD]))]
+    """Lines to read aloud, the newest first, SHOWN of what happened at most. Three queries, whatever happened."""
+    found = _happened(contact)
+    lines = [_line(one, attempts) for one, attempts in _with_attempts(list(found[:SHOWN]))]
     if not lines:
         return "\n".join(["We have not sent you anything so far.", *_asked(reach), *_reached(reach)])
-    earlier = told.count() - len(lines)
+    earlier = found.count() - len(lines)
     if earlier > 0:
         lines.append(f"And {earlier:,} earlier {'one' if earlier == 1 else 'ones'}.")
     zone = place(ZoneInfo(timezone.get_current_timezone_name()))
@@ -241,7 +241,7 @@ def day_words(at: datetime) -> str:
 
 
 def _asked(reach: Standing) -> list[str]:
-    """What they said themselves, the newest first, and what it closes; a no without a block is told by its channel."""
+    """What they said themselves, the newest first, and what it closes; a no without a block names its channel."""
     facts = []
     for act, extended in acts(reach.suppressions):
         if line := _act(act, extended, reach):
@@ -265,8 +265,8 @@ def _act(act: Suppression, extended: Sequence[Suppression], reach: Standing) -> 
     used = {one.address.value for one in closed if one.address}
     met = [one.value for one in (act, *extended) if one.value in used] or [act.value]
     where = f" at {listed(map(_where, met))}" if act.value else ""
-    said = SAID.get(ground, "You asked us to stop on {day}").format(day=day_words(act.created_at))
-    return f"{said}; since then {_nothing(closed)} from us{where}."
+    how = HOW_THEY_ASKED.get(ground, "You asked us to stop on {day}").format(day=day_words(act.created_at))
+    return f"{how}; since then {_nothing(closed)} from us{where}."
 
 
 def _nothing(closed: Sequence[Reach]) -> str:

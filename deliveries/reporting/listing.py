@@ -164,7 +164,7 @@ def ticks_of(data: QueryDict) -> dict[str, Any]:
 
 
 def keep_ticks(request: HttpRequest, acted_on: Collection[int], url: str) -> None:
-    """For the list at `url` that people come back to: a button on one row leaves the ticks of the others as they are."""
+    """For the list at `url`, which people come back to: a button on one row leaves the ticks of the others alone."""
     ticks = ticks_of(request.POST) | {"url": url}
     ticks["ids"] = [pk for pk in ticks["ids"] if pk not in acted_on]
     if ticks["ids"]:
