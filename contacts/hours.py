@@ -34,11 +34,16 @@ def zones_for(*texts: str) -> tuple[ZoneInfo, ...]:
 
     A text holds one IANA name, or several separated by blanks. Never raises; UTC where no text names any.
     """
-    for text in texts:
+    return zones_and_source(*texts)[0]
+
+
+def zones_and_source(*texts: str) -> tuple[tuple[ZoneInfo, ...], int]:
+    """The zones as `zones_for` finds them, and which of the texts names them, from 0; their number for none."""
+    for number, text in enumerate(texts):
         found = tuple(zone for name in text.split() if (zone := known_zone(name)))
         if found:
-            return found
-    return (ZoneInfo("UTC"),)
+            return found, number
+    return (ZoneInfo("UTC"),), len(texts)
 
 
 def is_open(moment: datetime, zones: tuple[ZoneInfo, ...], start: time, end: time) -> bool:

@@ -52,6 +52,10 @@ def launched(at, channel="sms", starts_at=None, own_zone="", of_number="America/
         ({"own_zone": "America/Chicago"}, "Held until 4 Nov, 09:00 (America/Chicago, the contact's zone)"),
         ({"own_zone": "Mars/Base"}, "Held until 4 Nov, 09:00 (America/New York, the number's zone)"),
         (
+            {"own_zone": "America/New_York America/Chicago"},
+            "Held until 4 Nov, 10:00 in New York, 09:00 in Chicago (the contact's zones)",
+        ),
+        (
             {"of_number": "America/New_York America/Chicago"},
             "Held until 4 Nov, 10:00 in New York, 09:00 in Chicago (all zones where the number may be)",
         ),

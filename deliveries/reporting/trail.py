@@ -19,7 +19,7 @@ from django.utils import timezone
 from campaigns.models import Recipient
 from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
-from contacts.hours import SECOND, clocks, is_open, known_zone, zones_for
+from contacts.hours import SECOND, clocks, is_open, zones_and_source
 from contacts.models import Address, Consent, Contact, Note, Suppression
 from deliveries.batches import SKIPS
 from deliveries.mappings import describe
@@ -45,6 +45,12 @@ from deliveries.wording import date_words, decided_by, withdrawal, wording
 
 PAGE_SIZE = 30
 SHOWN_UPCOMING = 20
+# Whose zones hours are kept in, of one zone and of several: the contact's own, their number's, or the installation's.
+WHOSE_ZONES = (
+    ("the contact's zone", "the contact's zones"),
+    ("the number's zone", "all zones where the number may be"),
+    ("our own zone, as theirs is not known", "our own zones, as theirs are not known"),
+)
 SHOWN_BODY = 4_000  # characters of a raw receipt
 
 
@@ -399,7 +405,7 @@ def held_until(message: Message, due_at: datetime, since: datetime) -> str:
     Told from the zones and the window of today: where those have changed since, nothing is said.
     """
     window = message.campaign.window_start, message.campaign.window_end
-    zones, whose = zones_of(message.contact.time_zone, message.address.time_zone)
+    zones, whose = zones_of(message)
     if message.channel == Channel.EMAIL or due_at <= since or not is_open(due_at, zones, *window):
         return ""
     if is_open(due_at - SECOND, zones, *window):
@@ -415,12 +421,11 @@ def asked_at(message: Message) -> datetime:
     return max(filter(None, (message.created_at, message.campaign.starts_at)))
 
 
-def zones_of(told: str, of_number: str) -> tuple[tuple[ZoneInfo, ...], str]:
+def zones_of(message: Message) -> tuple[tuple[ZoneInfo, ...], str]:
     """The zones in which hours are kept, as the gate finds them, and whose they are."""
-    for text, whose in ((told, "the contact's zone"), (of_number, "the number's zone")):
-        if zones := tuple(filter(None, map(known_zone, text.split()))):
-            return zones, whose if len(zones) == 1 else "all zones where the number may be"
-    return zones_for(settings.TIME_ZONE), "our own zone, as theirs is not known"
+    zones, source = zones_and_source(message.contact.time_zone, message.address.time_zone, settings.TIME_ZONE)
+    one, several = WHOSE_ZONES[min(source, 2)]
+    return zones, one if len(zones) == 1 else several
 
 
 def _meaning(message: Message, said: Described | None, usual: str) -> str:
