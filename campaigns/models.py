@@ -260,6 +260,11 @@ class Campaign(models.Model):
         return self.priority == Priority.URGENT
 
     @property
+    def keeps_hours(self) -> bool:
+        """Whether its first messages wait for the hours permitted where each person is: email does not."""
+        return self.channel != Channel.EMAIL
+
+    @property
     def hours(self) -> str:
         """When messages may leave, in the recipient's own time."""
         if self.window_start <= time(0, 0, 59) and self.window_end >= time(23, 59):

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from campaigns.models import Campaign, Playbook, Sender
 from deliveries.sending import checks
@@ -226,6 +227,28 @@ def test_the_confirmation_of_one_person_speaks_of_one(draft, login, now):
     assert "to look at first" not in said
 
 
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [
+        (timedelta(0), "It starts now. Everybody is written to at once: email keeps no hours."),
+        (timedelta(days=1), "Everybody is written to at once then: email keeps no hours."),
+    ],
+)
+def test_the_confirmation_of_an_email_campaign_speaks_of_no_hours(draft, login, now, people, ahead, words):
+    person = member(people, now)
+    factories.email(person)
+    consent(person, "email", at=now - timedelta(days=1))
+    other_channel(draft, "email")
+    Campaign.objects.filter(pk=draft.pk).update(
+        channel="email", starts_at=timezone.now() + ahead if ahead else None
+    )
+
+    said = says(login, draft)
+
+    assert words in said
+    assert "permitted hours" not in said
+
+
 def test_the_confirmation_names_the_channels_it_may_move_to_that_can_leave(draft, login, now, account):
     playbook(draft, switch_to=["rvm", "email", "voice"])
     other_channel(draft, "email")
@@ -234,9 +257,9 @@ def test_the_confirmation_names_the_channels_it_may_move_to_that_can_leave(draft
 
     said = says(login, draft)
 
-    assert "Whom that does not reach it may write to by Email later" in said
+    assert "Whom that does not reach it may write to by email later" in said
     assert "up to 1 message." in said
-    assert "by Voice later" not in said  # it has no content
+    assert "by voice later" not in said  # it has no content
     assert "voicemail later" not in said.lower()
 
 

@@ -294,7 +294,7 @@ def _opening(campaign: Campaign, zone: str, start: datetime) -> datetime | None:
 
     Worked out once for each, daylight saving included.
     """
-    if campaign.channel == Channel.EMAIL:
+    if not campaign.keeps_hours:
         return start
     zones = zones_for(*zone.split(OF_NUMBER), settings.TIME_ZONE)
     return next_open(start, zones, campaign.window_start, campaign.window_end)

@@ -261,7 +261,7 @@ class Messages(NamedTuple):
 
 def _messages(channel: str, people: int, costs: Mapping[str, Estimate]) -> Messages:
     cost = costs.get(channel)
-    return Messages(str(Channel(channel).label), people, cost.of(people) if cost else "")
+    return Messages(Channel(channel).in_sentence, people, cost.of(people) if cost else "")
 
 
 def _with_ways(user: User, found: list[checks.Finding]) -> list[tuple[checks.Finding, checks.Way | None]]:
