@@ -12,7 +12,7 @@ from django.apps import apps
 from contacts.consenting import record_opt_out
 from contacts.models import Suppression
 from contacts.suppressing import release, suppress
-from deliveries.deciding.decide import CORRECT_IT, Rules, Step, decide
+from deliveries.deciding.decide import CORRECT_IT, Rules, State, Step, decide
 from deliveries.models import Message, Moved, QueueEntry
 from deliveries.sending.dispatch import dispatch
 from deliveries.statuses import FailureClass, Fault, Meaning, Status
@@ -23,6 +23,7 @@ from tests.test_deciding import NOON, facts
 HOUR = timedelta(hours=1)
 RULES = Rules()
 TWICE_ABSENT = [(ABSENT, 0), (ABSENT, 4), (ABSENT, 8)]
+BLOCKED = Meaning(Status.BLOCKED, FailureClass.PERMANENT, Fault.RECIPIENT)
 UNMAPPED = Meaning(Status.FAILED, FailureClass.UNKNOWN, Fault.NONE)
 # Channel, code, what was reported after how many hours, when it is looked at, and the queue it stands in.
 QUEUED = {
@@ -170,6 +171,18 @@ def test_an_earlier_attempt_whose_address_is_bad_is_back_as_well(account, now):
 
 
 @pytest.mark.django_db
+def test_whoever_blocks_us_is_not_to_be_corrected_after_another_channel_was_used(account, now):
+    message = waiting(sending("sms", "email"), account, now, person("sms", "email", at=now))
+    dispatch(now, Fake())
+    report(message, BLOCKED, now)
+    work(now)
+
+    assert Message.objects.latest("pk").channel == "email"
+    assert queue_of(message) == ""
+    assert agree()
+
+
+@pytest.mark.django_db
 def test_everybody_with_the_address_is_looked_at_once_and_a_repeat_is_none(account, now):
     message = queued(account, now, "sms", "", [(DEAD, 0)])
     block = {
@@ -187,6 +200,14 @@ def test_everybody_with_the_address_is_looked_at_once_and_a_repeat_is_none(accou
 
 
 # ---- The rule itself ----------------------------------------------------------------------------------------------
+
+
+def test_whoever_is_suppressed_waits_for_no_retry():
+    plan = decide(
+        facts(Status.UNDELIVERED, FailureClass.TEMPORARY, Fault.RECIPIENT, suppressed=True), RULES, NOON
+    )
+
+    assert (plan.step, plan.state, plan.queue) == (Step.NONE, State.FAILED, "")
 
 
 def test_another_channel_that_may_be_used_is_used_all_the_same():

@@ -21,6 +21,7 @@ State = Recipient.State
 Closed = AddressHealth.Closed
 
 
+ELSEWHERE = frozenset({Closed.TEXTING, Closed.CHANNEL})  # the number is right, and takes other channels
 OURS = frozenset({Fault.SENDER, Fault.CONTENT, Fault.ACCOUNT})
 ARRIVED = "It arrived. Watch replies separately."
 PERMANENT = "The failure is permanent"
@@ -157,8 +158,8 @@ def _unasked(decided: Decided, facts: Facts) -> Decided:
     unknown = decided.state == State.UNKNOWN
     why = facts.reason or ("Whether it arrived is not known" if unknown else "It did not arrive")
     return decided._replace(
-        rule="suppressed", step=Step.NONE, queue="", due_at=None, look_at=facts.suppressed_until,
-        reason=f"{why}. It is suppressed there: nothing more is sent.",
+        rule="suppressed", step=Step.NONE, state=State.UNKNOWN if unknown else State.FAILED, queue="", due_at=None,
+        look_at=facts.suppressed_until, reason=f"{why}. It is suppressed there: nothing more is sent.",
     )  # fmt: skip
 
 
@@ -315,12 +316,17 @@ def _in_a_row(failures: int) -> str:
 
 def _takes_others(facts: Facts) -> bool:
     """Whether the number is known to take other channels, and not this one."""
-    return facts.closed in (Closed.TEXTING, Closed.CHANNEL)
+    return facts.closed in ELSEWHERE
 
 
 def _record_is_right(facts: Facts) -> bool:
-    """Whether there is nothing to correct: the carrier cannot do it, or somebody blocks it."""
-    return _takes_others(facts) or facts.fault == Fault.CARRIER or facts.status == Status.BLOCKED
+    return is_record_right(facts.closed, facts.fault, facts.status)
+
+
+def is_record_right(closed: str, fault: str, status: str) -> bool:
+    """Whether a permanent failure leaves nothing to correct: the number takes other channels, the carrier cannot do it,
+    or somebody blocks it."""
+    return closed in ELSEWHERE or fault == Fault.CARRIER or status == Status.BLOCKED
 
 
 def _where_permanent(facts: Facts, rules: Rules) -> str:

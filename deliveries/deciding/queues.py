@@ -8,7 +8,7 @@ from datetime import datetime
 
 from contacts.blocking import Target, blocks
 from contacts.models import Address
-from deliveries.deciding.decide import CORRECT_IT, PERMANENT, Closed, Decided, Step
+from deliveries.deciding.decide import CORRECT_IT, PERMANENT, Decided, Step, is_record_right
 from deliveries.deciding.health import NO_FAILURES
 from deliveries.deciding.knowing import Known, View, is_forgiven, reason_of
 from deliveries.models import (
@@ -86,7 +86,7 @@ def _is_bad(message: Message, known: Known) -> bool:
     """Whether its address failed for good there, and nothing was found out since that makes it worth no correction."""
     health = known.health.get((message.address_id, message.channel), NO_FAILURES)
     failed = message.disposition == Disposition.BOUNCED_HARD and message.fault == Fault.RECIPIENT
-    correctable = health.closed not in (Closed.TEXTING, Closed.CHANNEL)
+    correctable = not is_record_right(health.closed, message.fault, message.status)
     return failed and correctable and not is_forgiven(message, health)
 
 
