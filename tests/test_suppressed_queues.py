@@ -9,7 +9,7 @@ from importlib import import_module
 import pytest
 from django.apps import apps
 
-from contacts.consenting import record_opt_out
+from contacts.consenting import record_opt_in, record_opt_out
 from contacts.models import Suppression
 from contacts.suppressing import release, suppress
 from deliveries.deciding.decide import CORRECT_IT, Rules, State, Step, decide
@@ -180,6 +180,38 @@ def test_whoever_blocks_us_is_not_to_be_corrected_after_another_channel_was_used
     assert Message.objects.latest("pk").channel == "email"
     assert queue_of(message) == ""
     assert agree()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("days", "sent"), [(1, ["sms", "sms"]), (3, ["sms"]), (13, ["sms"])])
+def test_who_opts_in_again_gets_nothing_old_that_they_had_answered_with_a_no(account, now, days, sent):
+    message = waiting(sending("sms", "email"), account, now, person("sms", "email", at=now))
+    dispatch(now, Fake())
+    report(message, ABSENT, now)
+    work(now)
+    value, later = message.address.value, now + timedelta(days=days)
+    record_opt_out(value=value, channel="sms", how="Reply", evidence="STOP", at=now + HOUR)
+    work(now + HOUR)
+
+    record_opt_in(value=value, channel="sms", how="Reply", evidence="START", at=later)
+    work(later)
+
+    assert list(Message.objects.order_by("pk").values_list("channel", flat=True)) == sent
+
+
+@pytest.mark.django_db
+def test_what_was_sent_after_they_opted_in_again_goes_on_however_old(account, now):
+    contact = person("sms", "email", at=now)
+    value = contact.addresses.get(kind="phone").value
+    record_opt_out(value=value, channel="sms", how="Reply", evidence="STOP", at=now - HOUR)
+    record_opt_in(value=value, channel="sms", how="Reply", evidence="START", at=now - HOUR / 2)
+    message = waiting(sending("sms", "email"), account, now, contact)
+    dispatch(now, Fake())
+    report(message, ABSENT, now)
+
+    work(now + timedelta(days=3))
+
+    assert Message.objects.latest("pk").channel == "email"
 
 
 @pytest.mark.django_db

@@ -33,6 +33,9 @@ NEVER_OPEN = "no hour is permitted in all of the time zones where the person may
 # An attempt this old is followed by nothing any more, nor does it wait in a queue for somebody to send it once more;
 # no window of a playbook may be longer (`LONGEST_WINDOW` in `campaigns/models.py`).
 HISTORY = timedelta(days=14)
+# Nothing is retried or moved to another channel by itself for an attempt this old, where it was read anew, or answered
+# with a no by somebody who opted in again since.
+STILL_WORTH_IT = timedelta(hours=72)
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,17 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
 from campaigns.models import Campaign, Playbook, Recipient
 from contacts.blocking import Block, Target, blocks
 from contacts.channels import KIND_OF, Channel
+from contacts.chunks import in_lists
 from contacts.consenting import latest_consents
 from contacts.gate import REASONS, Ask, Reason, Verdict, check, sentence
 from contacts.hours import zones_for
-from contacts.models import Address
-from deliveries.deciding.decide import Facts, Rules, State, Step
+from contacts.models import Address, Consent
+from deliveries.deciding.decide import STILL_WORTH_IT, Facts, Rules, State, Step
 from deliveries.deciding.health import NO_FAILURES, Health, examine, refresh, troubled
 from deliveries.mappings import describe
 from deliveries.models import (
@@ -90,6 +91,7 @@ class Known:
         default_factory=dict
     )  # recipient -> what meets another attempt
     opted_out: dict[int, datetime] = field(default_factory=dict)  # contact -> when last, of any channel
+    refused: set[int] = field(default_factory=set)  # recipients for whom nothing is sent by itself any more
 
 
 def load(recipient_ids: Sequence[int]) -> list[View]:
@@ -186,7 +188,7 @@ def learn(views: Sequence[View], now: datetime, *, keep: bool = True) -> Known:
     known.health = refresh(hard) if keep else examine(hard)
     known.verdicts = _ask(views, known, now)
     known.blocks = _blocks(views, known, now)
-    known.opted_out = _opted_out(contacts)
+    known.opted_out, known.refused = _opted_out(contacts), _refused(views, now)
     return known
 
 
@@ -220,12 +222,34 @@ def _opted_out(contacts: Collection[int]) -> dict[int, datetime]:
     return found
 
 
+def _refused(views: Sequence[View], now: datetime) -> set[int]:
+    """The recipients whose attempt is old, and who answered it with a no before they opted in again: they ask for what
+    comes next. What a colleague sends since goes on."""
+    noes: dict[int, datetime] = {}
+    for part in in_lists({view.recipient.contact_id for view in views}):
+        said = Consent.objects.filter(contact_id__in=part, opted_in=False).counting().order_by()
+        noes |= dict(said.values_list("contact_id").annotate(last=Max("at")))
+    return {
+        view.recipient.pk
+        for view in views
+        if (no := noes.get(view.recipient.contact_id))
+        and (left := view.head.handed_over_at)
+        and left <= min(no, now - STILL_WORTH_IT)
+    }
+
+
 def _said_no(view: View, known: Known) -> bool:
     """Whether the person opted out, of whichever channel, in answer to what this campaign sent, or after it."""
     if any(message.disposition == Disposition.OPTOUT for message in view.messages):
         return True
     first, at = view.messages[0].handed_over_at, known.opted_out.get(view.recipient.contact_id)
     return bool(first and at and at >= first)
+
+
+def _is_over(view: View) -> bool:
+    """Whether nothing is sent by itself any more: it was canceled, a colleague stopped it, or it was old when read."""
+    canceled = view.campaign.state == Campaign.State.CANCELED
+    return canceled or not view.recipient.automatic or _is_past(view)
 
 
 def _is_past(view: View) -> bool:
@@ -337,7 +361,7 @@ def arguments(view: View, known: Known) -> tuple[Facts, Rules]:
         zone=" ".join(zone.key for zone in _zones(view, address)),
         window=(campaign.window_start, campaign.window_end),
         urgent=campaign.is_urgent,
-        ended=campaign.state == Campaign.State.CANCELED or not view.recipient.automatic or _is_past(view),
+        ended=_is_over(view) or view.recipient.pk in known.refused,
         relevant_until=campaign.relevant_until,
         alternatives=tuple(usable),
     )

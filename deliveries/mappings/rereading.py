@@ -28,7 +28,7 @@ from contacts.grounds import reported_message
 from contacts.models import Suppression
 from contacts.suppressing import lift_mistaken
 from deliveries import mappings, quarantine
-from deliveries.deciding.decide import limit
+from deliveries.deciding.decide import STILL_WORTH_IT, limit
 from deliveries.deciding.followup import apply_opt_outs
 from deliveries.deciding.health import examine, refresh
 from deliveries.mappings.drafts import CannotChange, Change, changes, last_message
@@ -49,8 +49,6 @@ FAILED_LIMIT = 20
 EXAMPLES = 20  # messages named for each way in which messages would change
 # A batch that began with the old tables may still be under way when the new ones are published.
 SETTLING = timedelta(seconds=5)
-# Older attempts are put right in the books, but nothing is retried or moved to another channel for them.
-STILL_WORTH_IT = timedelta(hours=72)
 MAILBOXES = frozenset({"gmail", "microsoft", "yahoo"})
 BY_RULE = (Suppression.Reason.HARD_FAILS, Suppression.Reason.HARD_BOUNCE)
 
