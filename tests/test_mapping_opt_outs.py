@@ -422,6 +422,27 @@ def test_opt_ins_that_an_earlier_release_invented_become_withdrawals(now):
     assert read_by_somebody_else.withdraws is None
 
 
+def test_of_two_reports_that_were_none_an_upgrade_withdraws_both(now):
+    """The one that came late stands in the ledger as well."""
+    migration = import_module("contacts.migrations.0014_withdraw_what_nobody_said")
+    contact = factories.contact()
+    rows = [
+        (False, -20, "Reply"), (True, -19, "Form"), (False, 2, "Reported"), (False, 1, "Reported"),
+        (True, 3, "Correction"),
+    ]  # fmt: skip
+    for opted_in, hours, how in rows:
+        at = now + hours * HOUR
+        Consent.objects.create(contact=contact, channel="sms", opted_in=opted_in, at=at, how=how)
+
+    migration.withdraw(apps, SimpleNamespace(connection=connection, execute=connection.cursor().execute))
+
+    assert latest_consents([contact.pk])[contact.pk, "sms"].opted_in
+    assert set(Consent.objects.exclude(withdraws=None).values_list("withdraws__how", flat=True)) == {
+        "Reported"
+    }
+    assert not Consent.objects.filter(how="Correction", opted_in=True).exists()
+
+
 # ---- Whom it concerns ------------------------------------------------------------------------------------------
 
 

@@ -13,16 +13,27 @@ def withdraw(apps, schema_editor):
     invented = Q(how=CORRECTION, opted_in=True) | Q(how=TAKEN_BACK, opted_in=False)
     pairs = Consent.objects.filter(invented).values_list("contact_id", "channel").distinct()
     for contact, channel in list(pairs):
-        stands, withdrawal = None, None
+        noes, withdrawal, mistake = [], None, None
         for row in Consent.objects.filter(contact=contact, channel=channel).order_by("id"):
-            if row.how == CORRECTION and row.opted_in and stands:
-                Consent.objects.filter(pk=row.pk).update(opted_in=False, withdraws=stands)
-                withdrawal = row
+            if row.how == CORRECTION and row.opted_in and noes:
+                *others, mistake = noes
+                Consent.objects.filter(pk=row.pk).update(opted_in=False, withdraws=mistake)
+                Consent.objects.bulk_create(copy(row, opted_in=False, withdraws=other) for other in others)
+                withdrawal, noes = row, []
             elif row.how == TAKEN_BACK and withdrawal:
                 Consent.objects.filter(pk=row.pk).update(withdraws=withdrawal)
+                noes = [mistake]
             elif not row.opted_in:
-                stands = row
+                noes.append(row)
+            elif row.origin == "recipient":
+                noes = [no for no in noes if no.at > row.at]
     check_now(schema_editor)
+
+
+def copy(row, **changes):
+    """One that withdraws another no: those that stood were all found to be none, and each has its own withdrawal."""
+    names = ("contact_id", "channel", "at", "how", "origin", "wording", "evidence", "recorded_by_id")
+    return type(row)(**{name: getattr(row, name) for name in names}, **changes)
 
 
 def opt_in_again(apps, schema_editor):
