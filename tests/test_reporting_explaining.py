@@ -162,6 +162,20 @@ def test_the_newest_is_first_and_the_list_has_an_end(robin, sent):
     assert told[SHOWN] == "And 3 earlier ones."
 
 
+def test_a_reader_in_a_zone_whose_clocks_never_change_is_answered(robin, sent, login):
+    campaign = sent().campaign
+    client = login("admin")
+    client.cookies["tz"] = "Etc/GMT+5"
+
+    page = client.get(f"/contacts/{robin.pk}/").content.decode()
+    trail = b"".join(client.get(f"/contacts/{robin.pk}/export/").streaming_content).decode()
+    report = b"".join(client.get(f"{campaign.get_absolute_url()}export/").streaming_content).decode()
+
+    assert "All times are those of GMT+5." in page
+    assert "Etc/GMT+5" in trail
+    assert "Etc/GMT+5" in report
+
+
 def test_a_year_ago_says_its_year(robin, sent):
     sent(at=datetime(2025, 12, 1, 9, tzinfo=UTC))
 

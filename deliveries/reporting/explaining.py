@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.formats import date_format
 
+from accounts.zones import zone_name
 from campaigns.models import Campaign, Recipient
 from contacts import grounds
 from contacts.channels import KIND_OF, Channel, Kind
@@ -115,7 +116,7 @@ def explanation(contact: Contact, reach: Standing) -> str:
     earlier = found.count() - len(lines)
     if earlier > 0:
         lines.append(f"And {earlier:,} earlier {'one' if earlier == 1 else 'ones'}.")
-    zone = place(ZoneInfo(timezone.get_current_timezone_name()))
+    zone = place(ZoneInfo(zone_name()))
     return "\n".join([*lines, *_asked(reach), *_reached(reach), f"All times are those of {zone}."])
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.text import slugify
 
+from accounts.zones import zone_name
 from contacts.channels import Channel
 from contacts.phones import concealed
 from deliveries.models import Message, QueueEntry, StatusEvent
@@ -86,7 +87,7 @@ def _cells(row: Row, event: StatusEvent | None, *, full: bool) -> list[Any]:
         message.segments if message.channel == Channel.SMS else "",
         row.queue, row.owner.display_name if row.owner else "", utc(row.asleep_until),
         utc(message.created_at), utc(message.delivered_at), utc(row.at), local(message.created_at),
-        local(message.delivered_at), local(row.at), timezone.get_current_timezone_name(),
+        local(message.delivered_at), local(row.at), zone_name(),
     ]  # fmt: skip
 
 

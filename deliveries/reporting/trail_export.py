@@ -6,8 +6,7 @@ import csv
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from django.utils import timezone
-
+from accounts.zones import zone_name
 from contacts.models import Contact
 from deliveries.models import BatchItem, Decision
 from deliveries.reporting.exports import BOM, Echo, local, safe, utc
@@ -25,7 +24,7 @@ def lines(contact: Contact, narrowing: Narrowing) -> Iterator[str]:
     """CSV lines, header first, newest first; read page by page as the trail is. Addresses are whole."""
     writer = csv.writer(Echo())
     yield BOM + writer.writerow(COLUMNS)
-    zone = timezone.get_current_timezone_name()
+    zone = zone_name()
     for item in _items(contact, narrowing):
         for at, cells in _rows(item):
             line = {"at_utc": utc(at), "at_local": local(at), "time_zone": zone, **cells}
