@@ -65,7 +65,8 @@ def block_listed(
     """Block every address of a CSV file with a column phone or email, or both, for everything that we send.
 
     Cells that are no address are left out and named; nothing is ever released. The same file once more adds nothing,
-    also where somebody opted in again since. `source` is kept as the evidence, with the line. Raises UnreadableFile.
+    also where somebody opted in again since. `source` is kept as the evidence, with the line. Raises UnreadableFile,
+    also for a list of opt-outs that says of some people that they did not opt out.
     """
     if region not in phonenumbers.SUPPORTED_REGIONS:
         raise UnreadableFile(f"“{region}” is no country. Use two capital letters, such as US.")
@@ -75,6 +76,8 @@ def block_listed(
         raise UnreadableFile(
             "No column is named phone or email. The file's first line must name its columns."
         )
+    if reason in OWN_WORD:
+        _require_all_alike(rows)
     result = Blocked(lines=len(rows))
     entries = _entries(rows, region, result)
     fact = f"file {sha256(content).hexdigest()[:16]}"
@@ -86,6 +89,19 @@ def block_listed(
             _block(new, reason, source, fact, now)
             result.written = True
     return result
+
+
+def _require_all_alike(rows: Sequence[Row]) -> None:
+    """A list of everybody, with a column that says who opted out, would block the others for good as well. Raises
+    UnreadableFile."""
+    denied = next((row for row in rows if row.denials), None)
+    other = next((row for row in rows if not row.denials), None)
+    if denied and other:
+        title = denied.denials[0].title
+        raise UnreadableFile(
+            f"By the column “{title}” the person on line {denied.line} opted out, and the one on line {other.line} did "
+            "not. Every line would be blocked: leave only those who opted out in the file, or remove that column."
+        )
 
 
 def _entries(rows: Sequence[Row], region: str, result: Blocked) -> dict[str, Entry]:

@@ -71,6 +71,17 @@ def test_a_cell_that_is_no_address_is_refused_with_its_line_and_the_others_are_b
     assert set(Suppression.objects.values_list("value", flat=True)) == {"ada@example.com", MINE}
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("phone,Unsubscribed\n2125550142,yes\n2125550143,2024-03-01\n", "asked"),
+        ("phone,Status\n2125550142,active\n2125550143,unsubscribed\n", "imported"),
+    ],
+)
+def test_a_column_about_opt_outs_that_agrees_or_does_not_matter_is_in_nobodys_way(run, text, reason):
+    assert "Addresses blocked: 2" in run(text, reason=reason)[1]
+
+
 def test_a_rehearsal_tells_the_same_and_writes_nothing(run):
     _, told = run("phone\n2125550142\n", "--dry-run")
     _, done = run("phone\n2125550142\n")
@@ -161,6 +172,13 @@ def test_what_waits_is_withdrawn_with_the_block_or_neither_happens(run, monkeypa
         ("2125550142\n2125550143\n", [], "No column is named phone"),
         ("external_id\n7\n", [], "No column is named phone or email"),
         ("phone\n2125550142\n", ["--region", "x"], "is no country"),
+        (
+            "phone,Unsubscribed\n2125550142,no\n2125550143,yes\n",
+            [],
+            "“Unsubscribed” the person on line 3 opted out",
+        ),
+        ("phone,Opt in\n2125550142,no\n2125550143,yes\n", [], "the one on line 3 did not"),
+        ("phone,Status\n2125550142,active\n2125550143,unsubscribed\n", [], "leave only those who opted out"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why_and_blocks_nobody(run, text, options, why):
