@@ -169,6 +169,7 @@ class AddressForm(ZonedForm):
 
     # Addresses of the contact that the same page takes the preference from, or removes.
     set_free: Collection[int] = ()
+    whole = False  # whether whoever fills it in may see whole addresses
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -200,7 +201,7 @@ class AddressForm(ZonedForm):
                 self.add_error("preferred", self.in_the_way(other))
 
     def in_the_way(self, other: Address) -> str:
-        value = other.value if "value" in self.fields else mask(other.value)
+        value = other.value if self.whole else mask(other.value)
         noun = "number" if other.kind == Kind.PHONE else "email"
         return f"{value} is already the preferred {noun}; untick it first."
 
@@ -286,6 +287,11 @@ class AddressInline(Masking, FewForms, admin.TabularInline):
     fields = ("kind", "value", "line_type", "validity", "preferred")
     masking = {"value": "masked"}
 
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        made = super().get_formset(request, obj, **kwargs)
+        made.form.whole = sees_whole(request)
+        return made
+
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Without the field for the value there is none to add."""
         return (obj is None or sees_whole(request)) and super().has_add_permission(request, obj)
@@ -346,6 +352,13 @@ class AddressAdmin(Masking, Large):
     ordering = ("-id",)
     raw_id_fields = ("contact",)
     readonly_fields = ("created_at",)
+
+    def get_form(
+        self, request: HttpRequest, obj: Address | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.whole = sees_whole(request)
+        return form
 
     def save_model(self, request: HttpRequest, obj: Address, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

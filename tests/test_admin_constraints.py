@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.admin.sites import site
+from django.contrib.auth.models import Permission
 from django.db.models import BaseConstraint
 from django.urls import reverse
 
 from contacts.models import Address
+from contacts.phones import mask
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -112,6 +114,21 @@ def test_the_page_of_an_address_says_it_too(root, contact):
 
     assert f"{MINE} is already the preferred number; untick it first." in page
     assert "is violated" not in page
+
+
+def test_whoever_may_not_see_whole_addresses_reads_none_there_either(client, contact):
+    clerk = factories.user("marketer", is_staff=True)
+    clerk.user_permissions.add(Permission.objects.get(codename="add_address"))
+    client.force_login(clerk)
+    data = {
+        "contact": contact.pk, "kind": "phone", "value": OTHER, "line_type": "mobile", "validity": "valid",
+        "preferred": "on",
+    }  # fmt: skip
+
+    page = client.post(reverse("admin:contacts_address_add"), data).content.decode()
+
+    assert f"{mask(MINE)} is already the preferred number; untick it first." in page
+    assert MINE not in page
 
 
 def test_the_same_number_twice_is_said_so(root, contact):
