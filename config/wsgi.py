@@ -1,8 +1,0 @@
-"""The pages, as a WSGI application; `asgi.py` puts the receiver in front of it."""
-
-import os
-
-from django.core.wsgi import get_wsgi_application
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-application = get_wsgi_application()
