@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "contacts",
     "campaigns",
     "deliveries",
+    "dashboard",
 ]
 
 MIDDLEWARE = [
@@ -72,10 +73,10 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "deliveries.reporting.pages.ClientRedirectMiddleware",
-    "deliveries.reporting.busy.BusyMiddleware",
+    "dashboard.shell.pages.ClientRedirectMiddleware",
+    "dashboard.shell.busy.BusyMiddleware",
     "accounts.resuming.KeepUnsentMiddleware",
-    "deliveries.reporting.pages.ReaderZoneMiddleware",
+    "dashboard.shell.pages.ReaderZoneMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -90,7 +91,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "deliveries.reporting.pages.shell",
+                "dashboard.shell.pages.shell",
             ],
         },
     },

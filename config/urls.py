@@ -7,7 +7,8 @@ from django.templatetags.static import static
 from django.urls import include, path
 
 from accounts.resuming import resume
-from deliveries import health, urls
+from dashboard import urls
+from deliveries import health
 
 
 def favicon(request: HttpRequest) -> HttpResponse:
@@ -15,7 +16,7 @@ def favicon(request: HttpRequest) -> HttpResponse:
     return redirect(static("css/icon.svg"))
 
 
-handler500 = "deliveries.reporting.busy.failed"
+handler500 = "dashboard.shell.busy.failed"
 
 urlpatterns = [
     path("healthz", health.healthz),

@@ -25,6 +25,7 @@ from django.utils.safestring import SafeString
 from campaigns.admin import CampaignFilter, Record
 from contacts.admin import Masking
 from contacts.channels import Channel
+from dashboard.templatetags.ui import pill
 from deliveries import again, models
 from deliveries.batches import SKIPS
 from deliveries.credentials import CredentialsUnreadable
@@ -33,7 +34,6 @@ from deliveries.providers import PROVIDERS
 from deliveries.providers.base import NOT_SECRET, Unsigned
 from deliveries.providers.proving import URL_SECRET
 from deliveries.reporting.keyset import read_id
-from deliveries.templatetags.ui import pill
 from deliveries.wording import decided_by
 
 

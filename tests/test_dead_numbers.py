@@ -275,7 +275,7 @@ def test_a_mark_for_correction_closes_the_channel_that_failed_alone(account, now
 
 
 def settle_of(contact):
-    from deliveries.reporting.views.contacts import _settle
+    from dashboard.contacts.views import _settle
 
     _settle(contact)
 

@@ -10,7 +10,7 @@ import pytest
 from django.db import InterfaceError, OperationalError, connection
 from django.test import Client
 
-from deliveries.reporting.busy import BUSY, FULL, UNCHANGED, UNSURE, why_busy
+from dashboard.shell.busy import BUSY, FULL, UNCHANGED, UNSURE, why_busy
 from tests import factories
 from tests.conftest import database_url
 
@@ -182,7 +182,7 @@ def test_a_busy_page_can_be_tried_again_at_its_own_address(marketer, campaign, m
     def broken(*args, **kwargs):
         raise OperationalError("database is locked") from psycopg.errors.LockNotAvailable("x")
 
-    monkeypatch.setattr("deliveries.reporting.views.campaigns.lines", broken)
+    monkeypatch.setattr("dashboard.campaigns.views.lines", broken)
 
     page = marketer.get("/campaigns/?after=&x=<b>").content.decode()
 

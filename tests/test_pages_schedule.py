@@ -13,9 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from campaigns.models import Campaign
+from dashboard.shell.pages import ReaderZoneMiddleware
 from deliveries.drain import expand
 from deliveries.models import MESSAGE_TALLIES, DayTally, Message
-from deliveries.reporting.pages import ReaderZoneMiddleware
 from deliveries.sending import launching
 from deliveries.tallies import differences, fold_all, rebuild
 from tests import factories

@@ -9,9 +9,9 @@ import pytest
 from django.utils import timezone
 
 from contacts.models import Consent, Note, Suppression
+from dashboard.contacts.trail_export import COLUMNS
 from deliveries.models import Decision, Engagement, StatusEvent
 from deliveries.reporting.trail import Narrowing, trail
-from deliveries.reporting.trail_export import COLUMNS
 from deliveries.sending.expansion import expand
 from deliveries.statuses import FailureClass, Fault, Status
 from tests import factories

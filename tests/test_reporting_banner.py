@@ -10,7 +10,7 @@ from contacts.channels import Channel
 from contacts.consenting import record_opt_out, record_request
 from contacts.models import AddressHealth, Consent
 from contacts.suppressing import suppress
-from deliveries.reporting.banner import SHOWN, banner
+from dashboard.contacts.banner import SHOWN, banner
 from deliveries.reporting.reachability import standing
 from tests import factories
 

@@ -15,9 +15,9 @@ from contacts.consenting import record_opt_out, record_request
 from contacts.gate import Reason
 from contacts.models import AddressHealth, Consent
 from contacts.suppressing import suppress
+from dashboard.contacts.explaining import CAME_OF_IT, LEFT_OUT, SHOWN, came_of, explanation
 from deliveries.models import Decision
 from deliveries.providers import PROVIDERS
-from deliveries.reporting.explaining import CAME_OF_IT, LEFT_OUT, SHOWN, came_of, explanation
 from deliveries.reporting.reachability import standing
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Status
 from deliveries.wording import WITHDRAWN

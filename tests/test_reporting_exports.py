@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from django.utils import timezone
 
-from deliveries.reporting.exports import COLUMNS, safe
+from dashboard.exports import COLUMNS, safe
 from tests import factories, reporting_rows
 
 pytestmark = pytest.mark.django_db

@@ -5,13 +5,13 @@ from django.db.models import F
 from django.utils import timezone
 
 from campaigns.models import Campaign, Recipient
+from dashboard.charts import finding, outcome_by_channel
+from dashboard.templatetags.ui import share
 from deliveries.models import CarrierTally, DayTally, QueueEntry, RecipientTally, SourceTally
-from deliveries.reporting.charts import finding, outcome_by_channel
 from deliveries.reporting.day_figures import overview
 from deliveries.reporting.figures import Outcomes, campaign_figures, lines
 from deliveries.reporting.rounding import percent, percent_of
 from deliveries.statuses import Disposition
-from deliveries.templatetags.ui import share
 from tests import factories, reporting_rows
 
 

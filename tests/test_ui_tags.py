@@ -12,9 +12,9 @@ from django.template import Context, Template
 from django.utils import timezone
 
 from contacts.channels import Channel
-from deliveries.reporting.icons import ICONS
+from dashboard.shell.icons import ICONS
+from dashboard.templatetags import ui
 from deliveries.statuses import BUCKETS, Disposition
-from deliveries.templatetags import ui
 
 
 def rendered(source: str, **context: object) -> str:

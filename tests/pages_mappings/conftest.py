@@ -6,10 +6,10 @@ from functools import partial
 
 import pytest
 
+from dashboard.mappings import draft as draft_views
+from dashboard.mappings import sections, versions
 from deliveries import mappings
 from deliveries.models import MappingVersion
-from deliveries.reporting.views.mappings import draft as draft_views
-from deliveries.reporting.views.mappings import sections, versions
 from tests import factories
 
 

@@ -9,11 +9,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from dashboard.mappings.code_forms import objections
+from dashboard.mappings.code_tables import outcome
 from deliveries import mappings
 from deliveries.models import CodeDay, CodeMapping
 from deliveries.receiving.translation import Code, Key, shipped
-from deliveries.reporting.code_forms import objections
-from deliveries.reporting.code_tables import outcome
 from deliveries.reporting.heard import Share
 from tests import factories
 from tests.pages_mappings.steps import HTMX, codes_on, seen, text

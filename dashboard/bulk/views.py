@@ -1,0 +1,437 @@
+"""Bulk actions: preview, start, the record of one, undo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import prefetch_related_objects
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.timesince import timesince
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.models import User
+from accounts.roles import requires
+from campaigns.models import Content
+from contacts.channels import Channel
+from contacts.models import Contact
+from contacts.phones import mask
+from dashboard.shell.listing import MOST_TICKED, keep_ticks
+from dashboard.shell.pages import next_url, who
+from deliveries import batches, quarantine
+from deliveries.models import Batch, BatchItem, Message, Queue
+from deliveries.models.batches import deed
+from deliveries.quarantine import Kind
+from deliveries.reporting.figures import providers
+from deliveries.reporting.filters import filter_of
+from deliveries.reporting.keyset import LARGEST_ID, page, read_id
+from deliveries.reporting.outcomes import AT_ONCE, bucket_of, meaning, words_of
+from deliveries.selections import About, Selection, about, ways
+from deliveries.sending.composing import Words, worded
+
+LIST_SIZE = 50
+ITEMS = 50
+NAMED = 5  # campaigns of a selection
+TEXTS = 3
+SENDS = (Batch.Action.RETRY, Batch.Action.SWITCH)
+# What it means for the people, before anybody does it.
+CONSEQUENCES = {
+    "retry": "Each gets a new attempt on the same channel, at the hours permitted where they are.",
+    "switch": "Each gets a new attempt on the other channel, at the hours permitted where they are.",
+    "correct": "Nothing is sent to these addresses on the channel that failed until somebody has corrected or confirmed"
+    " them; other channels go on.",
+    "suppress": "Nothing is sent to these addresses any more on the channel of the message; other channels go on.",
+}
+STATE_BUCKETS = {
+    Batch.State.RUNNING: "pending",
+    Batch.State.DONE: "success",
+    Batch.State.UNDOING: "pending",
+    Batch.State.UNDONE: "optout",
+}
+OUTCOME_BUCKETS = {
+    BatchItem.Outcome.ACTED: "success",
+    BatchItem.Outcome.SKIPPED: "unknown",
+    BatchItem.Outcome.UNDONE: "pending",
+    BatchItem.Outcome.TOO_LATE: "retryable",
+}
+
+
+class SelectionForm(forms.Form):
+    """What a list page sends when rows are ticked, or all of them are chosen."""
+
+    action = forms.ChoiceField(choices=Batch.Action)
+    campaign = forms.IntegerField(required=False, min_value=1, max_value=LARGEST_ID)
+    queue = forms.ChoiceField(required=False, choices=[("", ""), *Queue.choices])
+    filters = forms.CharField(required=False, max_length=2_000)
+    selected_at = forms.CharField(required=False, max_length=40)
+    all = forms.BooleanField(required=False)
+    messages = forms.CharField(required=False, widget=forms.MultipleHiddenInput)
+    channel = forms.ChoiceField(required=False, choices=[("", "Choose a channel"), *Channel.choices])
+    note = forms.CharField(required=False, max_length=200)
+
+    def clean_filters(self) -> dict[str, str]:
+        given = QueryDict(self.cleaned_data["filters"]).dict()
+        form = filter_of(self.cleaned_data.get("campaign"), self.cleaned_data.get("queue", ""), given)
+        if not form.is_valid():
+            raise forms.ValidationError(
+                "The filters of this selection cannot be read. Go back and choose again."
+            )
+        return form.given
+
+    def clean_selected_at(self) -> datetime:
+        try:
+            moment = datetime.fromisoformat(self.cleaned_data["selected_at"] or "now")
+        except ValueError:
+            return timezone.now()
+        return min(moment, timezone.now()) if moment.tzinfo else timezone.now()
+
+    def clean_messages(self) -> tuple[int, ...]:
+        given = cast(QueryDict, self.data).getlist("messages")
+        if len(given) > MOST_TICKED:
+            raise forms.ValidationError(f"Tick at most {MOST_TICKED:,} rows, or select all that match.")
+        ids = [read_id(one) for one in given]
+        if None in ids:
+            raise forms.ValidationError("These rows cannot be read. Go back and choose again.")
+        return tuple(dict.fromkeys(pk for pk in ids if pk is not None))
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not cleaned.get("all") and not cleaned.get("messages") and "messages" in cleaned:
+            raise forms.ValidationError("Nothing is selected. Tick the rows that you mean.")
+        if cleaned.get("all") and not cleaned.get("campaign") and not cleaned.get("queue"):
+            raise forms.ValidationError(
+                "Everything there is cannot be selected. Choose a campaign or a queue."
+            )
+        return cleaned
+
+    @property
+    def selection(self) -> Selection:
+        given = self.cleaned_data
+        return Selection(
+            campaign_id=given["campaign"],
+            queue=given["queue"],
+            filters=given["filters"],
+            message_ids=() if given["all"] else given["messages"],
+            selected_at=given["selected_at"],
+        )
+
+    @property
+    def options(self) -> dict[str, str]:
+        given = self.cleaned_data
+        wanted = {"switch": ("channel",), "suppress": ("note",)}.get(given["action"], ())
+        return {name: given[name] for name in wanted if given[name]}
+
+    @property
+    def missing(self) -> str:
+        """What the action still needs to be told; '' when it can start."""
+        given = self.cleaned_data
+        if given["action"] == Batch.Action.SWITCH and not given["channel"]:
+            return "channel"
+        if given["action"] == Batch.Action.SUPPRESS and not given["note"].strip():
+            return "note"
+        return ""
+
+
+NEEDS = {
+    "channel": "Choose the channel to move these messages to.",
+    "note": "Say why these addresses are suppressed.",
+}
+
+
+@requires("deliveries.act_in_bulk")
+@require_http_methods(["GET", "HEAD", "POST"])
+def preview(request: HttpRequest) -> HttpResponse:
+    """What a bulk action would do. One row whose action needs no question is started at once."""
+    if request.method != "POST":  # a bookmark, or the address typed: there is no selection in it
+        messages.info(request, "Choose the rows first, then what to do with them.")
+        return redirect("deliveries:queues")
+    if request.POST.get("one"):
+        return start(request)
+    form = SelectionForm(request.POST)
+    if not form.is_valid():
+        return _refused(request, form)
+    _check_may(request, form.cleaned_data["action"])
+    return _preview(request, form)
+
+
+def _check_may(request: HttpRequest, action: str) -> None:
+    """Raises PermissionDenied for an action, or its undoing, that asks for more than acting in bulk."""
+    if not _may(request, action):
+        raise PermissionDenied
+
+
+def _may(request: HttpRequest, action: str) -> bool:
+    return action != Batch.Action.SUPPRESS or who(request).has_perm("contacts.suppress_contact")
+
+
+def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> HttpResponse:
+    action, now = form.cleaned_data["action"], timezone.now()
+    waits = form.missing == "channel"  # nothing can be counted before it is known where to
+    found = None if waits else batches.preview(action, form.selection, form.options, who(request), now)
+    chosen = about(form.selection)
+    told = {
+        "form": form,
+        "action": action,
+        "title": deed(action, chosen.total, form.options.get("channel", "")),
+        "found": found,
+        "rows": _rows([one["message"] for one in found.sample], found.sample) if found else [],
+        "skipped_total": found.total - found.will_act if found else 0,
+        "consequence": CONSEQUENCES[action],
+        "button": _button(form, found, chosen.total) if found else "",
+        **_about(chosen, now),
+        **(_ways(chosen) if action == Batch.Action.SWITCH else {}),
+        **(_texts(chosen, form.options.get("channel", ""), found) if found and action in SENDS else {}),
+        "given": form.cleaned_data,
+        "ids": form.selection.message_ids,
+        "filters": form.data.get("filters", ""),
+        "problem": problem,
+        "next": next_url(request, reverse("deliveries:queues")),
+    }
+    return render(request, "deliveries/batch_preview.html", told, status=422 if problem else 200)
+
+
+def _button(form: SelectionForm, found: batches.Preview, selected: int) -> str:
+    n = selected - (found.total - found.will_act) if found.more else found.will_act
+    return deed(form.cleaned_data["action"], n, form.options.get("channel", ""), at_most=bool(found.more))
+
+
+def _about(chosen: About, now: datetime) -> dict[str, Any]:
+    """How many messages of which campaigns on which channels, and how old they are."""
+    return {
+        "chosen": chosen,
+        "on": ", ".join(_counted([(channel.label, n) for channel, n in chosen.channels])),
+        "within": _campaigns(chosen),
+        "age": timesince(chosen.oldest, now, depth=1) if chosen.oldest else "",
+    }
+
+
+def _ways(chosen: About) -> dict[str, Any]:
+    found = ways(chosen)
+    barred = [f"{way.channel.label} ({way.why_not})" for way in found if way.why_not]
+    return {"ways": [way for way in found if not way.why_not], "barred": ", ".join(barred)}
+
+
+def _counted(parts: Sequence[tuple[Any, int]]) -> list[str]:
+    """Each with its number, which one alone does not need."""
+    return [f"{part} ({n:,})" if len(parts) > 1 else str(part) for part, n in parts]
+
+
+def _campaigns(chosen: About) -> str:
+    names = _counted(chosen.campaigns)
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    listed = f"{', '.join(names[:NAMED])}{more}"
+    return f"{len(names)} campaigns: {listed}" if len(names) > 1 else listed
+
+
+@dataclass(frozen=True)
+class Text:
+    """What the first of those who get it would read, on this channel of this campaign."""
+
+    content: Content
+    contact: Contact
+    words: Words
+
+
+def _texts(chosen: About, channel: str, found: batches.Preview) -> dict[str, Any]:
+    """What would be sent: on `channel`, or for a retry where each was sent; of the most frequent the first few."""
+    wanted = list(dict.fromkeys((campaign.pk, channel or was) for campaign, was, _ in chosen.parts))
+    shown = wanted[:TEXTS]
+    rows = Content.objects.filter(campaign__in={pk for pk, _ in shown}).select_related("campaign")
+    contents = {(one.campaign_id, one.channel): one for one in rows}
+    readers = _readers(found)
+    texts = [
+        Text(contents[key], reader, worded(contents[key], reader))
+        for key in shown
+        if key in contents and (reader := readers.get(key[0]))
+    ]
+    return {"texts": texts, "more_texts": len(wanted) - len(texts)}
+
+
+def _readers(found: batches.Preview) -> dict[int, Contact]:
+    """By campaign, the first person of the sample; one to whom something would be sent comes first."""
+    sample = sorted(found.sample, key=lambda one: not one["acts"])
+    prefetch_related_objects([one["message"] for one in sample], "contact")
+    readers: dict[int, Contact] = {}
+    for one in sample:
+        readers.setdefault(one["message"].campaign_id, one["message"].contact)
+    return readers
+
+
+def _data(request: HttpRequest) -> QueryDict:
+    """The form as sent; a button on one row names its action and row, and then the ticks do not count."""
+    data = request.POST.copy()
+    action, _, pk = data.get("one", "").partition(":")
+    if pk:
+        data["action"] = action
+        data.setlist("messages", [pk])
+        data.pop("all", None)
+    return data
+
+
+def _refused(request: HttpRequest, form: SelectionForm) -> HttpResponse:
+    words = [error for errors in form.errors.values() for error in errors]
+    back = next_url(request, reverse("deliveries:queues"))
+    return render(request, "deliveries/batch_refused.html", {"problems": words, "next": back}, status=422)
+
+
+@requires("deliveries.act_in_bulk")
+@require_http_methods(["GET", "HEAD", "POST"])
+def index(request: HttpRequest) -> HttpResponse:
+    """GET: the bulk actions so far. POST: start one."""
+    return start(request) if request.method == "POST" else past(request)
+
+
+def start(request: HttpRequest) -> HttpResponse:
+    form = SelectionForm(_data(request))
+    if not form.is_valid():
+        return _refused(request, form)
+    _check_may(request, form.cleaned_data["action"])
+    single = ":" in request.POST.get("one", "")
+    if single and (form.cleaned_data["action"] not in AT_ONCE or form.missing):
+        return _preview(request, form)
+    if form.missing:
+        return _preview(request, form, NEEDS[form.missing])
+    batch = batches.start(
+        form.cleaned_data["action"], form.selection, form.options, who(request), timezone.now()
+    )
+    if single:
+        _say(request, batch)
+        back = next_url(request, reverse("deliveries:batch", args=[batch.pk]))
+        keep_ticks(request, form.selection.message_ids, back)
+        return redirect(back)
+    return redirect("deliveries:batch", batch.pk)
+
+
+def _say(request: HttpRequest, batch: Batch) -> None:
+    """One row acted at once: the toast says so, and carries Undo."""
+    item = batch.items.select_related("message__contact").first()
+    if batch.acted and item:
+        undo = reverse("deliveries:undo", args=[batch.pk])
+        when = "when their permitted hours begin" if item.reason == "later" else "in a minute"
+        new = "message on the other channel" if batch.action == Batch.Action.SWITCH else "retry"
+        said = f"{item.message.contact}: the {new} leaves {when}."
+        messages.success(request, said, extra_tags=undo)
+        return
+    why = batches.SKIPS.get(item.reason, item.reason) if item else "the row is no longer there"
+    why = f"{why[:1].lower()}{why[1:]}"
+    messages.error(request, f"{Batch.Action(batch.action).label} was not possible: {why}.")
+
+
+def past(request: HttpRequest) -> HttpResponse:
+    found = page(Batch.objects.select_related("created_by"), LIST_SIZE, request.GET.get("after", ""))
+    rows = [(batch, batches.results(batch)) for batch in found.rows]
+    told = {"page": found, "rows": rows, "outcomes": list(BatchItem.Outcome)}
+    return render(request, "deliveries/batches.html", told)
+
+
+@requires("deliveries.act_in_bulk")
+@require_safe
+def batch(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(Batch.objects.select_related("created_by"), pk=pk)
+    only = request.GET.get("outcome", "")
+    only = only if only in BatchItem.Outcome.values else ""
+    items = found.items.select_related("message")
+    shown = page(items.filter(outcome=only) if only else items, ITEMS, request.GET.get("after", ""))
+    told = {
+        "batch": found,
+        "page": shown,
+        "rows": _rows([item.message for item in shown.rows], shown.rows),
+        "only": only,
+        "outcomes": [(key, key.label, n) for key, n in batches.results(found).items()],
+        "done": found.acted + found.skipped,
+        "can_undo": batches.can_undo(found),
+        "may_undo": _may(request, found.action),
+        "running": found.state in (Batch.State.RUNNING, Batch.State.UNDOING),
+        "undone": _undone(found, who(request)) if found.state == Batch.State.UNDONE else "",
+        "note": found.options.get("note", ""),
+        "stopped": found.options.get(batches.STOPPED, "") or _failing(found),
+        "state_bucket": STATE_BUCKETS[Batch.State(found.state)],
+        "chosen": _chosen(found),
+    }
+    return render(request, "deliveries/batch.html", told)
+
+
+def _failing(found: Batch) -> str:
+    """Why a batch under way is not tried any more before an administrator asks for it; '' when it is."""
+    if found.state not in (Batch.State.RUNNING, Batch.State.UNDOING):
+        return ""
+    reason = quarantine.reasons(Kind.BATCH, [found.pk]).get(found.pk, "")
+    return f"{reason} An administrator can have it tried again." if reason else ""
+
+
+def _chosen(found: Batch) -> str:
+    """What the batch was about, in words."""
+    chosen = dict(found.selection.get("filter", {}))
+    if not chosen:
+        return "Ticked by hand"
+    campaign, queue = chosen.pop("campaign", None), chosen.pop("queue", "")
+    form = filter_of(campaign, queue, chosen)
+    narrowed = form.sentence() if form.is_valid() else "filters of an older version"
+    return f"Everything in {Queue(queue).label if queue else 'the report'}, {narrowed}"
+
+
+def _undone(found: Batch, reader: User) -> str:
+    """Who took it back, and how much of it."""
+    by = batches.undone_by(found)
+    name = "somebody who left" if by is None else "you" if by == reader else by.display_name
+    late = batches.results(found)[BatchItem.Outcome.TOO_LATE]
+    rest = f", {late:,} had left already" if late else ""
+    return f"Undone by {name}: {found.undone:,} taken back{rest}."
+
+
+def _rows(found: list[Message], results: Any) -> list[dict[str, Any]]:
+    """Messages with what became, or would become, of each."""
+    slugs, now = providers(), timezone.now()
+    prefetch_related_objects(found, "contact", "address", "campaign")
+    return [
+        {
+            "message": message,
+            "name": str(message.contact),
+            "address": mask(message.address.value),
+            "label": words_of(message, now).label,
+            "bucket": bucket_of(message.disposition),
+            "what": meaning(message, slugs, now),
+            **_result(result),
+        }
+        for message, result in zip(found, results, strict=True)
+    ]
+
+
+def _result(result: Any) -> dict[str, Any]:
+    if isinstance(result, BatchItem):
+        outcome = BatchItem.Outcome(result.outcome)
+        return {
+            "result": outcome.label,
+            "result_bucket": OUTCOME_BUCKETS[outcome],
+            "why": batches.SKIPS.get(result.reason, result.reason),
+            "successor": result.successor_id,
+        }
+    acts = result["acts"]
+    return {
+        "result": "Acts" if acts else "Skipped",
+        "result_bucket": "success" if acts else "unknown",
+        "why": result["reason"],
+    }
+
+
+@requires("deliveries.act_in_bulk")
+@require_POST
+def undo(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(Batch, pk=pk)
+    _check_may(request, found.action)
+    if batches.can_undo(found):
+        batches.undo(found, who(request), timezone.now())
+        found.refresh_from_db()
+        under_way = found.state != Batch.State.UNDONE
+        messages.success(request, "It is being taken back." if under_way else _undone(found, who(request)))
+    else:
+        messages.error(request, "It is too late to undo this: everything has left, or it was undone already.")
+    return redirect(next_url(request, reverse("deliveries:batch", args=[found.pk])))

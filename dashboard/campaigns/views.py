@@ -1,0 +1,338 @@
+"""Campaigns: the list, the report of one, and launch, pause, resume, cancel."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.contrib import messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from accounts.models import User
+from accounts.roles import requires
+from campaigns.estimates import Estimate, estimate
+from campaigns.models import Campaign
+from contacts.channels import Channel
+from contacts.gate import REASONS, Reason
+from contacts.models import ListMembership
+from dashboard import exports
+from dashboard.charts import finding, outcome_by_channel, twin, verdict_icon
+from dashboard.shell.empty import unsent
+from dashboard.shell.listing import SHOW_ALL, Listing, context, listing
+from dashboard.shell.pages import fragment, who
+from deliveries import quarantine
+from deliveries.mappings import describe
+from deliveries.models import Queue
+from deliveries.quarantine import Kind
+from deliveries.reporting.figures import (
+    MOST_CAUSES,
+    SHOWN_CAUSES,
+    STATE_BUCKETS,
+    CampaignFigures,
+    Cause,
+    campaign_figures,
+    lines,
+    providers,
+    verdict_of,
+)
+from deliveries.reporting.filters import NOBODY, OutcomeFilter, View, filter_of, source_names
+from deliveries.reporting.keyset import page
+from deliveries.reporting.rounding import percent
+from deliveries.sending import checks, launching
+from deliveries.statuses import BUCKETS, Disposition
+from deliveries.wording import wording, zoned
+
+logger = logging.getLogger(__name__)
+LIST_SIZE = 50
+DONE = {
+    "launch": "is being prepared and starts by itself.",
+    "pause": "is paused. Nothing more leaves until you resume it.",
+    "resume": "goes on.",
+    "cancel": "is canceled. What had left stays in the report.",
+}
+BEFORE_ITS_START = {"launch", "resume"}  # acts that say when it begins, where that lies ahead
+LIVE = (Campaign.State.LAUNCHING, Campaign.State.SENDING)
+
+
+@requires("campaigns.view_report")
+@require_safe
+@vary_on_headers("HX-Request")
+def campaigns(request: HttpRequest) -> HttpResponse:
+    found = page(Campaign.objects.all(), LIST_SIZE, request.GET.get("after", ""))
+    shown = lines(found.rows, timezone.now())
+    slugs = providers()
+    told = [(line, _meaning(line.worst, slugs) if line.worst else "") for line in shown]
+    template = fragment(request, "campaigns/list.html", "results")
+    return render(request, template, {"lines": told, "page": found, "now": timezone.now()})
+
+
+@requires("campaigns.view_report")
+@require_safe
+@vary_on_headers("HX-Request")
+def report(request: HttpRequest, slug: str) -> HttpResponse:
+    campaign = get_object_or_404(Campaign.objects.select_related("playbook", "created_by"), slug=slug)
+    now = timezone.now()
+    if campaign.state == Campaign.State.DRAFT:
+        return render(
+            request, "campaigns/draft.html", {"campaign": campaign, **_audience(campaign, who(request), now)}
+        )
+    figures = campaign_figures(campaign)
+    names = source_names(figures.source_ids)
+    shown = _listing(request, campaign, figures, names, now)
+    live = campaign.state in LIVE
+    told = {
+        "campaign": campaign,
+        "title": campaign.name,
+        "now": now,
+        "live": live,
+        "outcomes": figures.outcomes,
+        "everything": request.GET.get("show") == SHOW_ALL,
+        "hold_queue": True,
+        "export_url": reverse("campaigns:export", args=[campaign.slug]),
+        **context(shown, request),
+    }
+    template = fragment(request, "campaigns/report.html", "results")
+    outdated = request.headers.get("X-State", campaign.state) != campaign.state
+    if outdated or ("X-Empty" in request.headers and figures.outcomes.sent):
+        # What stands around the results speaks of the state as well: "Preparing" must not outlive the launch, nor
+        # "Nothing sent yet" the first message.
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    if live or template == "campaigns/report.html":
+        told |= _figures(request, campaign, figures, dict(names), shown)
+    return render(request, template, told, status=422 if shown.invalid else 200)
+
+
+def _listing(
+    request: HttpRequest,
+    campaign: Campaign,
+    figures: CampaignFigures,
+    names: list[tuple[int, str]],
+    now: datetime,
+) -> Listing:
+    queue = request.GET.get("queue", "")
+    queue = queue if queue in Queue.values else ""
+    form = OutcomeFilter(request.GET.dict(), carriers=figures.carriers, sources=names, codes=figures.codes)
+    tabs = [("", "All outcomes", figures.outcomes.sent)]
+    tabs += [(key, str(key.label), figures.queues.get(key, 0)) for key in Queue]
+    return listing(
+        request,
+        form,
+        campaign_id=campaign.pk,
+        queue=queue,
+        now=now,
+        counts=figures.queues,
+        figures=figures,
+        unsent=unsent(campaign, figures, now),
+        tabs=tabs,
+        url=_url(campaign),
+    )
+
+
+def _url(campaign: Campaign) -> Callable[[str, str], str]:
+    base = campaign.get_absolute_url()
+
+    def url(queue: str, querystring: str) -> str:
+        query = "&".join(filter(None, [f"queue={queue}" if queue else "", querystring]))
+        return f"{base}?{query}" if query else base
+
+    return url
+
+
+def _figures(
+    request: HttpRequest, campaign: Campaign, figures: CampaignFigures, names: dict[int, str], shown: Listing
+) -> dict[str, Any]:
+    """What the page shows above the list."""
+    everything = request.GET.get("show") == SHOW_ALL
+    url = _url(campaign)
+    slugs = providers()
+    causes = figures.all_causes
+    outcomes = figures.outcomes
+    return {
+        "state": campaign.state_words(shown.at),
+        "state_bucket": STATE_BUCKETS[Campaign.State(campaign.state)],
+        "canceled_url": url("", "status=canceled"),
+        "unsent": shown.unsent,
+        "why_paused": _why_paused(campaign),
+        "never_began": campaign.state == Campaign.State.CANCELED and not outcomes.sent,
+        "verdict": verdict_of(campaign, outcomes, shown.at),
+        "verdict_icon": verdict_icon(outcomes),
+        "waits": outcomes.sent and not campaign.has_begun(shown.at),
+        "sentence": "filters that cannot be used" if shown.invalid else shown.form.sentence(),
+        "rate": percent(outcomes.settled_rate),
+        "of_sent": percent(outcomes.rate),
+        "kpis": [(kpi, url("", f"status={kpi.bucket}")) for kpi in figures.kpis(names)],
+        "checks": figures.checks(),
+        "reach": figures.reach,
+        "people": figures.people(),
+        "skipped": [
+            (REASONS[Reason(key)].sentence if key in REASONS else key, n) for key, n in _most(figures.skipped)
+        ],
+        "figure": outcome_by_channel(figures.by_channel, everything=everything),
+        "finding": finding(figures.by_channel),
+        "toggle_url": url(shown.view.queue, shown.form.querystring(show="" if everything else SHOW_ALL))
+        if not shown.invalid
+        else url("", ""),
+        "legend": [
+            (BUCKETS[one], one.label, url("", f"status={BUCKETS[one]}"))
+            for one in Disposition
+            if everything or one != Disposition.DELIVERED
+        ],
+        "twin": twin(figures.by_channel),
+        "dispositions": list(Disposition),
+        "cause_count": len(causes),
+        "causes": [
+            (cause, _meaning(cause, slugs), url("", _cause_query(cause))) for cause in causes[:SHOWN_CAUSES]
+        ],
+        "more_causes": [
+            (cause, _meaning(cause, slugs), url("", _cause_query(cause)))
+            for cause in causes[SHOWN_CAUSES:MOST_CAUSES]
+        ],
+        "sources": len(figures.source_ids - {0}),
+    }
+
+
+def _why_paused(campaign: Campaign) -> str:
+    """Why the audience could not be prepared, where the campaign was paused for it; else ''."""
+    if campaign.state != Campaign.State.PAUSED:
+        return ""
+    return quarantine.reasons(Kind.PREPARE, [campaign.pk]).get(campaign.pk, "")
+
+
+def _most(counts: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def _meaning(cause: Cause, slugs: dict[int, str]) -> str:
+    """What the code says; without a code, what the status does."""
+    if cause.code:
+        return describe(slugs.get(cause.account_id, ""), cause.channel, cause.code, cause.status).short
+    return wording(cause.channel, cause.status).meaning
+
+
+def _cause_query(cause: Cause) -> str:
+    form = OutcomeFilter({"status": cause.status, "channel": cause.channel, "code": cause.code or NOBODY})
+    return form.querystring() if form.is_valid() else ""
+
+
+def _audience(campaign: Campaign, user: User, now: datetime) -> dict[str, Any]:
+    """Who a draft would go to. Counted, because nothing has been tallied yet; a fixed number of queries."""
+    lists = campaign.lists.annotate(n=Count("memberships"))
+    members = ListMembership.objects.filter(contact_list__in=campaign.lists.all())
+    draft = checks.load(campaign, now)
+    found = checks.check(draft)
+    scheduled = bool(campaign.starts_at and now < campaign.starts_at)
+    costs = {
+        channel: estimate(content.body, campaign.first_contacts())
+        for channel, content in draft.contents.items()
+        if channel == Channel.SMS
+    }
+    return {
+        "scheduled": scheduled,
+        "launch_title": f"{'Schedule' if scheduled else 'Launch'} {campaign.name}?",
+        "lists": [(one, one.n) for one in lists],
+        "audience": members.values("contact_id").distinct().count(),
+        "contents": [(content, costs.get(channel)) for channel, content in draft.contents.items()],
+        "obstacles": _with_ways(user, [one for one in found if one.blocks]),
+        "warnings": _with_ways(user, [one for one in found if not one.blocks]),
+        "draft": draft,
+        "first": _messages(campaign.channel, draft.written_to, costs),
+        "later": [_messages(channel, draft.written_to, costs) for channel in draft.later],
+        "skipped": [(REASONS[Reason(key)].sentence, n) for key, n in _most(draft.people) if key],
+    }
+
+
+class Messages(NamedTuple):
+    """What a launch sends on a channel: so many messages at most. `segments` in words; '' where none are counted."""
+
+    label: str
+    most: int
+    segments: str
+
+
+def _messages(channel: str, people: int, costs: Mapping[str, Estimate]) -> Messages:
+    cost = costs.get(channel)
+    return Messages(Channel(channel).in_sentence, people, cost.of(people) if cost else "")
+
+
+def _with_ways(user: User, found: list[checks.Finding]) -> list[tuple[checks.Finding, checks.Way | None]]:
+    """Each finding with the link that this reader may follow."""
+    return [
+        (one, one.way if one.way and user.is_staff and user.has_perm(one.way.needs) else None)
+        for one in found
+    ]
+
+
+# ---- Acting ----------------------------------------------------------------------------------------------------
+
+
+@requires("campaigns.launch_campaign")
+@require_POST
+def act(request: HttpRequest, slug: str, action: str) -> HttpResponse:
+    """Launch, pause, resume or cancel; what stands against it is said on the report."""
+    campaign = get_object_or_404(Campaign, slug=slug)
+    now, by = timezone.now(), who(request)
+    acts: dict[str, Callable[[], Any]] = {
+        "launch": lambda: launching.launch(campaign, by, now),
+        "pause": lambda: launching.pause(campaign),
+        "resume": lambda: launching.resume(campaign),
+        "cancel": lambda: launching.cancel(campaign, now),
+    }
+    try:
+        done = acts[action]()
+    except launching.CannotLaunch as problem:
+        messages.error(request, str(problem))
+    else:
+        if done is False:
+            messages.error(
+                request, f"{campaign.name} is {campaign.get_state_display().lower()}: nothing to {action}."
+            )
+        else:
+            LogEntry.objects.log_actions(
+                by.pk, [campaign], CHANGE, f"{action.capitalize()}.", single_object=True
+            )
+            messages.success(request, f"{campaign.name} {_done(action, campaign, now)}")
+    return redirect(campaign)
+
+
+def _done(action: str, campaign: Campaign, now: datetime) -> str:
+    begins = campaign.begins_at
+    if action in BEFORE_ITS_START and begins and now < begins:
+        return f"is scheduled for {zoned(begins)}. Nothing leaves before."
+    return DONE[action]
+
+
+@requires("campaigns.view_report", "campaigns.export_report")
+@require_safe
+def export(request: HttpRequest, slug: str) -> HttpResponseBase:
+    campaign = get_object_or_404(Campaign, slug=slug)
+    queue = request.GET.get("queue", "")
+    return csv_of(request, View(campaign.pk, queue if queue in Queue.values else ""), campaign.slug)
+
+
+def csv_of(request: HttpRequest, view: View, name: str) -> HttpResponseBase:
+    """The rows of `view`, narrowed by the query string, as a file. A bad filter is a 422 in words."""
+    form = filter_of(view.campaign_id, view.queue, request.GET.dict(), me=who(request).pk)
+    if not form.is_valid():
+        words = "\n".join(f"{form.fields[field].label}: {errors[0]}" for field, errors in form.errors.items())
+        return HttpResponse(words, status=422, content_type="text/plain; charset=utf-8")
+    now, full = timezone.now(), who(request).has_perm("contacts.view_full_address")
+    view = View(view.campaign_id, view.queue, form.narrowing)
+    # A warning, so that it is on record at the level logs are usually kept at.
+    logger.warning("%s exports %s, queue %s: %s", request.user, name, view.queue or "all", form.sentence())
+    answer = StreamingHttpResponse(
+        exports.lines(view, now, full=full), content_type="text/csv; charset=utf-8"
+    )
+    named = exports.file_name(name, view.queue or "all", form.file_words(), now=now)
+    answer["Content-Disposition"] = f'attachment; filename="{named}"'
+    answer["Cache-Control"] = "no-store"
+    return answer

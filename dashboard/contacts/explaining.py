@@ -1,0 +1,293 @@
+"""What can be read to the customer on the phone: what we sent and what became of it, and what they asked of us.
+
+In their words: no codes, no names of providers or rules, and nothing of what is planned. Times are in the current zone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from accounts.zones import zone_name
+from campaigns.models import Campaign, Recipient
+from contacts import grounds
+from contacts.channels import KIND_OF, Channel, Kind
+from contacts.gate import Reason
+from contacts.hours import place
+from contacts.models import Contact, Suppression
+from contacts.phones import mask
+from dashboard.contacts.banner import acts
+from deliveries.models import Decision, Message
+from deliveries.reporting.reachability import Reach, Standing
+from deliveries.statuses import OPEN, Disposition, Evidence, Status
+from deliveries.wording import listed
+
+SHOWN = 5  # campaigns
+
+NOUN = {
+    Channel.SMS: "text message",
+    Channel.MMS: "picture message",
+    Channel.VOICE: "call",
+    Channel.RVM: "voicemail",
+    Channel.EMAIL: "email",
+}
+DID = {
+    Channel.SMS: "sent a text message to",
+    Channel.MMS: "sent a picture message to",
+    Channel.VOICE: "called",
+    Channel.RVM: "sent a voicemail to",
+    Channel.EMAIL: "sent an email to",
+}
+# How sure we are of what arrived: by evidence, for a message to a phone, a voicemail and an email.
+SURE = {
+    Evidence.HANDSET: "we know that it reached your phone",
+    Evidence.CARRIER: "your phone company reports that it was delivered",
+    Evidence.HANDED_OVER: "your phone company took it, and nobody confirmed that it reached your phone",
+    Evidence.ASSUMED: "no failure was reported, and nobody confirmed that it reached your phone",
+    Evidence.CLOCK: "no failure was reported, and nobody confirmed that it reached your phone",
+}
+SURE_OF_VOICEMAIL = {
+    **SURE,
+    Evidence.HANDSET: "we know that it was left in your voicemail box",
+    Evidence.CARRIER: "it is reported as left in your voicemail box",
+    Evidence.HANDED_OVER: "your phone company took it, and nobody confirmed that it was left in your voicemail box",
+}
+SURE_OF_MAIL = {
+    **dict.fromkeys(Evidence, "your mail provider took it, which says neither inbox nor read"),
+    Evidence.ASSUMED: "no failure came back, and nobody confirmed that it arrived",
+    Evidence.CLOCK: "no failure came back, and nobody confirmed that it arrived",
+}
+ENDED = {
+    Status.ANSWERED: "the call was answered",
+    Status.VOICEMAIL: "the call went to voicemail",
+    Status.NO_ANSWER: "nobody picked up",
+    Status.BUSY: "the line was busy",
+    Status.COMPLAINED: "it was reported to us as unwanted",
+    Status.CANCELED: "it was withdrawn on its way",
+}
+CAME_OF_IT = {
+    Disposition.PENDING: "it is on its way, and we have no confirmation yet",
+    Disposition.PENDING_RETRY: "it could not be delivered at that moment",
+    Disposition.BOUNCED_HARD: "it could not be delivered: we were told that it cannot be reached there",
+    Disposition.BLOCKED_COMPLIANCE: "it was not accepted for delivery, which has nothing to do with your {kind}",
+    Disposition.OPTOUT: "it was not delivered, because messages there are opted out",
+    Disposition.UNKNOWN: "we received no confirmation either way",
+}
+# Why somebody was left out, to be read to them; {kind} is "number" or "email address", {noun} as in NOUN.
+OURS = "of a reason on our side, which has nothing to do with you"
+LEFT_OUT = {
+    Reason.NO_ADDRESS: "we have no {kind} of yours for it",
+    Reason.OPTED_OUT: "we knew that you do not want it",
+    Reason.NEEDS_CORRECTION: "the {kind} we have seems to be wrong",
+    Reason.INVALID_ADDRESS: "the {kind} we have is not a valid one",
+    Reason.NOT_IN_SERVICE: "the number we have is reported as not in service",
+    Reason.WRONG_LINE: "the number we have cannot take a {noun}",
+    Reason.SUPPRESSED: "we had stopped writing to you there",
+    Reason.NO_CONSENT: "we have no agreement of yours to a {noun} from us",
+    Reason.HARD_FAILS: "earlier messages there had failed several times",
+    Reason.NO_COMMON_HOUR: "we found no hour at which we may reach you",
+    Reason.NOT_RELEVANT: "it would have come too late",
+    "superseded": "another message had reached you first",
+}
+
+HOW_THEY_ASKED = {
+    grounds.REPLIED: "You replied STOP on {day}",
+    grounds.READ: "You wrote to us on {day} that you do not want to hear from us",
+    grounds.REPORTED: "It was reported to us on {day} that you opted out",
+    grounds.LISTED: "We learnt on {day} that you do not want to hear from us",
+    grounds.PRESSED: "You pressed a key on {day} to opt out",
+    Suppression.Reason.COMPLAINT: "A message of ours was reported as unwanted on {day}",
+}
+
+
+def explanation(contact: Contact, reach: Standing) -> str:
+    """Lines to read aloud, the newest first, SHOWN of what happened at most. Three queries, whatever happened."""
+    found = _happened(contact)
+    lines = [_line(one, attempts) for one, attempts in _with_attempts(list(found[:SHOWN]))]
+    if not lines:
+        return "\n".join(["We have not sent you anything so far.", *_asked(reach), *_reached(reach)])
+    earlier = found.count() - len(lines)
+    if earlier > 0:
+        lines.append(f"And {earlier:,} earlier {'one' if earlier == 1 else 'ones'}.")
+    zone = place(ZoneInfo(zone_name()))
+    return "\n".join([*lines, *_asked(reach), *_reached(reach), f"All times are those of {zone}."])
+
+
+# ---- What was sent, and what was not ---------------------------------------------------------------------------
+
+
+def _happened(contact: Contact) -> QuerySet[Recipient]:
+    """The campaigns that something was sent for, or that left the person out, with when (`moment`).
+
+    Whom a scheduled campaign leaves out is known before it begins; until then it is only planned.
+    """
+    left = Message.objects.filter(recipient=OuterRef("pk"), handed_over_at__isnull=False).exclude(
+        disposition=""
+    )
+    skipped = Decision.objects.filter(recipient=OuterRef("pk"), by="gate").order_by("-at").values("at")[:1]
+    begun = ~Q(campaign__in=Campaign.objects.not_begun(timezone.now()).order_by().values("pk"))
+    left_out = Q(state=Recipient.State.SKIPPED) & begun
+    mine = Recipient.objects.filter(contact=contact).filter(left_out | Exists(left))
+    latest = Max("messages__handed_over_at")
+    mine = mine.annotate(moment=Coalesce(latest, Subquery(skipped), Max("messages__canceled_at")))
+    return mine.select_related("campaign").order_by(F("moment").desc(nulls_last=True), "-pk")
+
+
+def _with_attempts(recipients: Sequence[Recipient]) -> list[tuple[Recipient, list[Message]]]:
+    """Each with the messages that left, in their order."""
+    left = Message.objects.filter(recipient__in=recipients, handed_over_at__isnull=False).exclude(
+        disposition=""
+    )
+    attempts: defaultdict[int, list[Message]] = defaultdict(list)
+    for message in left.select_related("address").order_by("handed_over_at", "pk"):
+        attempts[message.recipient_id].append(message)
+    return [(one, attempts[one.pk]) for one in recipients]
+
+
+def _line(recipient: Recipient, attempts: Sequence[Message]) -> str:
+    return _sent(recipient, attempts) if attempts else _left_out(recipient)
+
+
+def _sent(recipient: Recipient, attempts: Sequence[Message]) -> str:
+    """One sentence for all attempts, with what became of the one that arrived, else of the last."""
+    first, *others = _runs(attempts)
+    words = f"On {_when(first[0])} we {_did(first[0])} for “{recipient.campaign.name}”{_again(first)}"
+    for run in others:
+        words += f"; as we had no word that it arrived, we {_did(run[0])} on {_when(run[0])}{_again(run)}"
+    best = next((m for m in reversed(attempts) if m.disposition == Disposition.DELIVERED), attempts[-1])
+    about = "" if best == attempts[-1] else f" of the {NOUN[Channel(best.channel)]} of {_when(best)},"
+    return f"{words}:{about} {came_of(best)}."
+
+
+def _runs(attempts: Sequence[Message]) -> list[list[Message]]:
+    """The attempts in groups that follow each other to the same address on the same channel."""
+    runs: list[list[Message]] = []
+    for message in attempts:
+        last = runs[-1][-1] if runs else None
+        if last and (last.channel, last.address_id) == (message.channel, message.address_id):
+            runs[-1].append(message)
+        else:
+            runs.append([message])
+    return runs
+
+
+def _again(run: Sequence[Message]) -> str:
+    if len(run) == 1:
+        return ""
+    times = f" {len(run) - 1} times, last" if len(run) > 2 else ""
+    return f", and tried again{times} on {_when(run[-1])}"
+
+
+def _did(message: Message) -> str:
+    return f"{DID[Channel(message.channel)]} {_where(message.address.value)}"
+
+
+def _where(value: str) -> str:
+    """To be read aloud; of an address no more than everybody may see."""
+    if "@" in value:
+        return f"your address at {value.rpartition('@')[2]}"
+    ending = mask(value).rpartition("•")[2].strip()
+    return f"the number ending in {ending}" if ending else "your number"
+
+
+def came_of(message: Message) -> str:
+    """What became of it, as sure as we are of that."""
+    channel, status = Channel(message.channel), Status(message.status)
+    if channel == Channel.RVM and status in (Status.DELIVERED, Status.VOICEMAIL):
+        return SURE_OF_VOICEMAIL[Evidence(message.evidence)]
+    if channel == Channel.VOICE and status == Status.DELIVERED:
+        return "the call was connected"
+    if status in ENDED:
+        return ENDED[status]
+    if status == Status.DELIVERED:
+        return (SURE_OF_MAIL if channel == Channel.EMAIL else SURE)[Evidence(message.evidence)]
+    found = Disposition.PENDING if status in OPEN else Disposition(message.disposition)
+    return CAME_OF_IT[found].format(kind=_kind(channel))
+
+
+def _left_out(recipient: Recipient) -> str:
+    channel = Channel(recipient.campaign.channel)
+    why = LEFT_OUT.get(recipient.skip_reason, OURS).format(kind=_kind(channel), noun=NOUN[channel])
+    at = getattr(recipient, "moment", None)
+    when = f"On {when_words(at)} we" if at else "We"
+    return f"{when} did not send you the {NOUN[channel]} for “{recipient.campaign.name}”, because {why}."
+
+
+def _kind(channel: Channel) -> str:
+    return "number" if KIND_OF[channel] == Kind.PHONE else "email address"
+
+
+def _when(message: Message) -> str:
+    return when_words(message.handed_over_at or message.created_at)
+
+
+def when_words(at: datetime) -> str:
+    return f"{day_words(at)} at {timezone.localtime(at):%H:%M}"
+
+
+def day_words(at: datetime) -> str:
+    """To be read aloud: "3 November", with its year only when that is not this year."""
+    local = timezone.localtime(at)
+    return date_format(local, "j F" if local.year == timezone.localtime().year else "j F Y")
+
+
+# ---- What they asked of us -------------------------------------------------------------------------------------
+
+
+def _asked(reach: Standing) -> list[str]:
+    """What they said themselves, the newest first, and what it closes; a no without a block names its channel."""
+    facts = []
+    for act, extended in acts(reach.suppressions):
+        if line := _act(act, extended, reach):
+            facts.append((act.created_at, line))
+    noes: defaultdict[datetime, list[Reach]] = defaultdict(list)
+    for one in reach.channels:
+        if one.consent and one.opted_out and not any(each.by_recipient for each in one.suppressions):
+            noes[one.consent.at].append(one)
+    for at, those in noes.items():
+        facts.append((at, f"You opted out on {day_words(at)}; since then {_nothing(those)} from us."))
+    return [line for _, line in sorted(facts, reverse=True)]
+
+
+def _act(act: Suppression, extended: Sequence[Suppression], reach: Standing) -> str:
+    """'' for what the person did not ask for, and for what closes nothing of theirs any more."""
+    rows = {act.pk, *(one.pk for one in extended)}
+    closed = [one for one in reach.channels if rows & {each.pk for each in one.suppressions}]
+    ground = grounds.LISTED if grounds.is_listed(act) else grounds.opt_out(act) or act.reason
+    if not act.by_recipient or not closed:
+        return ""
+    used = {one.address.value for one in closed if one.address}
+    met = [one.value for one in (act, *extended) if one.value in used] or [act.value]
+    where = f" at {listed(map(_where, met))}" if act.value else ""
+    how = HOW_THEY_ASKED.get(ground, "You asked us to stop on {day}").format(day=day_words(act.created_at))
+    return f"{how}; since then {_nothing(closed)} from us{where}."
+
+
+def _nothing(closed: Sequence[Reach]) -> str:
+    if len(closed) == len(Channel):
+        return "you get nothing at all"
+    return f"you get no {listed([f'{NOUN[Channel(one.channel)]}s' for one in closed], 'or')}"
+
+
+def _reached(reach: Standing) -> list[str]:
+    """What is off for other reasons than their word, and what is left."""
+    ours = [
+        one
+        for one in reach.off
+        if not one.opted_out and not any(each.by_recipient for each in one.suppressions)
+    ]
+    lines = []
+    if ours:
+        lines.append(
+            f"We no longer use {listed([f'{NOUN[Channel(one.channel)]}s' for one in ours])} to reach you."
+        )
+    if reach.best and reach.off:
+        lines.append(f"We can still reach you by {NOUN[Channel(reach.best.channel)]}.")
+    return lines

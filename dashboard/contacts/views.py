@@ -1,0 +1,397 @@
+"""Contacts: the search, the trail of one, and what may be done for one person."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from accounts.roles import requires
+from campaigns.models import Recipient
+from contacts.channels import Channel, Kind
+from contacts.consenting import PERSON, WHO_ASKED, record_request
+from contacts.correcting import AlreadyTheirs
+from contacts.correcting import correct as correct_details
+from contacts.gate import REASONS, Reason
+from contacts.hours import clocks, zones_for
+from contacts.models import Address, AddressHealth, Contact, Note, Suppression
+from contacts.phones import mask
+from contacts.searching import FEWEST, alike, clean
+from contacts.suppressing import suppress as suppress_address
+from dashboard.charts import SHORT
+from dashboard.contacts.banner import acts, banner, blocked, named
+from dashboard.contacts.explaining import explanation
+from dashboard.contacts.trail_export import lines
+from dashboard.exports import file_name
+from dashboard.shell.pages import fragment, may_tend, next_url, who
+from deliveries.deciding.decide import HISTORY
+from deliveries.deciding.followup import settle
+from deliveries.deciding.staff import cancel_next_step, run_next_step_now
+from deliveries.reporting.finding import LIMIT, find
+from deliveries.reporting.reachability import Standing, standing
+from deliveries.reporting.trail import Narrowing, trail, upcoming
+
+logger = logging.getLogger(__name__)
+SETTLED_AT_MOST = 200
+CHANNELS = [("", "All channels"), *((one.value, SHORT.get(one, str(one.label))) for one in Channel)]
+
+
+@requires("contacts.view_contact")
+@require_safe
+@vary_on_headers("HX-Request")
+def search(request: HttpRequest) -> HttpResponse:
+    text = clean(request.GET.get("q", ""))[:100]
+    found = find(text) if text else []
+    similar = alike(text) if text and not found else []
+    full = may_see(request)
+    told = {
+        "text": text,
+        "contacts": [(one, _addresses(one.addresses.all(), full=full)) for one in found or similar],
+        "similar": bool(similar),
+        "more": len(found) == LIMIT,
+        "limit": LIMIT,
+        "too_short": "" if len(text) >= FEWEST else f"Type at least {FEWEST} letters or digits of it.",
+        "recent": [] if text else _recent(),
+    }
+    return render(request, fragment(request, "contacts/search.html", "results"), told)
+
+
+def _recent() -> list[Contact]:
+    return list(Contact.objects.select_related("source").order_by("-id")[:8])
+
+
+def _addresses(addresses: Any, *, full: bool) -> list[dict[str, Any]]:
+    """The current ones, phones first. In `full` only for those who may see them."""
+    current = [one for one in addresses if one.preferred]
+    current.sort(key=lambda one: (one.kind != Kind.PHONE, one.pk))
+    return [{"address": one, "shown": one.value if full else mask(one.value)} for one in current]
+
+
+@requires("contacts.view_contact")
+@require_safe
+def page(request: HttpRequest, pk: int) -> HttpResponse:
+    contact = _contact(pk)
+    now = timezone.now()
+    addresses = list(contact.addresses.all())
+    narrowing = _narrowing(request)
+    shown = trail(contact, addresses, request.GET.get("after", ""), narrowing)
+    url = _trail_url(contact, narrowing)
+    told: dict[str, Any] = {
+        "contact": contact,
+        "trail": shown,
+        "now": now,
+        "today": timezone.localtime(now).date(),
+        "full": may_see(request),
+        "narrowing": narrowing,
+        "channels": [(key, label, url(channel=key)) for key, label in CHANNELS],
+        "problems_url": url(problems="" if narrowing.problems else "1"),
+        "first_url": url(),
+        "next_url": url(after=shown.after) if shown.after else "",
+        "whole_url": reverse("contacts:trail", args=[pk]),
+        "export_query": url().partition("?")[2],
+    }
+    told |= _beside(request, contact, addresses, now)
+    return render(request, "contacts/trail.html", told)
+
+
+def _narrowing(request: HttpRequest) -> Narrowing:
+    """What the query string narrows the timeline to; what it does not know is ignored."""
+    channel = request.GET.get("channel", "")
+    return Narrowing(channel if channel in Channel.values else "", request.GET.get("problems") == "1")
+
+
+def _trail_url(contact: Contact, narrowing: Narrowing) -> Callable[..., str]:
+    """`url(channel="sms")` is this timeline, narrowed as it is but for that."""
+    base = reverse("contacts:trail", args=[contact.pk])
+    given = {"channel": narrowing.channel, "problems": "1" if narrowing.problems else ""}
+
+    def url(**changed: str) -> str:
+        query = urlencode({name: value for name, value in (given | changed).items() if value})
+        return f"{base}?{query}" if query else base
+
+    return url
+
+
+@requires("contacts.view_contact", "contacts.view_full_address", "campaigns.export_report")
+@require_safe
+def export(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """The whole timeline as CSV, narrowed as on the page."""
+    contact, narrowing = _contact(pk), _narrowing(request)
+    # A warning, so that it is on record at the level logs are usually kept at.
+    logger.warning("%s exports the trail of contact %s: %s", request.user, contact.pk, narrowing)
+    answer = StreamingHttpResponse(lines(contact, narrowing), content_type="text/csv; charset=utf-8")
+    shown = (narrowing.channel, "problems" if narrowing.problems else "")
+    named = file_name("contact", str(contact.pk), *shown, now=timezone.now())
+    answer["Content-Disposition"] = f'attachment; filename="{named}"'
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+def may_see(request: HttpRequest) -> bool:
+    """Whether whole addresses, and the provider's own words that contain them, are shown."""
+    return who(request).has_perm("contacts.view_full_address")
+
+
+def _contact(pk: int) -> Contact:
+    return get_object_or_404(Contact.objects.select_related("source").prefetch_related("addresses"), pk=pk)
+
+
+def _beside(
+    request: HttpRequest, contact: Contact, addresses: list[Address], now: datetime
+) -> dict[str, Any]:
+    """The header, the banner, the steps to come and the right column."""
+    user = who(request)
+    reach = standing(contact, now)
+    phone = next((one for one in reach.addresses if one.kind == Kind.PHONE and one.preferred), None)
+    zones = zones_for(contact.time_zone, phone.time_zone if phone else "", settings.TIME_ZONE)
+    return {
+        "addresses": _addresses(addresses, full=may_see(request)),
+        "clocks": clocks(now, zones),
+        "reach": reach,
+        "contactable": contactable(reach),
+        "banner": banner(reach),
+        "unread": any(one.verdict and one.verdict.reason == Reason.REPLY_UNREAD for one in reach.channels),
+        "upcoming": upcoming(contact, zones, now),
+        "explanation": explanation(contact, reach),
+        "suppressions": [(act, blocked(act, extended)) for act, extended in acts(reach.suppressions)],
+        "may_step": may_tend(user),
+        "note_form": NoteForm(),
+    }
+
+
+def contactable(reach: Standing) -> tuple[bool, str]:
+    """Whether we may contact this person now, and on what or why not."""
+    now = [one for one in reach.channels if one.verdict and one.verdict.allowed]
+    if now:
+        return True, f"May be contacted now by {named(now)}"
+    held = [one for one in reach.channels if one.verdict and one.verdict.until]
+    if held:
+        return False, f"Not now: {held[0].verdict.detail}" if held[0].verdict else ""
+    asked = [one.verdict for one in reach.channels if one.verdict]
+    if not asked:
+        return False, "No address to contact"
+    rule = REASONS[Reason(asked[0].reason)]
+    return False, f"May not be contacted: {asked[0].detail or rule.sentence}"
+
+
+# ---- For one person --------------------------------------------------------------------------------------------
+
+
+class CorrectForm(forms.Form):
+    name = forms.CharField(label="Name", required=False, max_length=200)
+    phone = forms.CharField(
+        label="Phone number",
+        required=False,
+        max_length=40,
+        help_text="In any format. The old one is kept as invalid.",
+    )
+    email = forms.CharField(label="Email", required=False, max_length=254)
+    time_zone = forms.CharField(
+        label="Time zone",
+        required=False,
+        max_length=64,
+        help_text="Such as America/Chicago. Empty: taken from the phone number.",
+    )
+
+    def __init__(self, *args: Any, doubted: Sequence[tuple[Address, str]] = (), **kwargs: Any) -> None:
+        """`doubted`: the contact's addresses at which something failed, each with what, in words."""
+        super().__init__(*args, **kwargs)
+        if doubted:
+            self.fields["confirmed"] = forms.MultipleChoiceField(
+                label="Is it right as it is?",
+                required=False,
+                choices=[
+                    (str(one.pk), f"{mask(one.value)} is right: use it again. {why}") for one, why in doubted
+                ],
+                widget=forms.CheckboxSelectMultiple,
+            )
+
+    def offer_to_share(self, contact: Contact, values: list[str]) -> None:
+        """Another contact has these addresses: ask whether both of them go by them."""
+        self.fields["shared"] = forms.MultipleChoiceField(
+            label="Do they share it?",
+            choices=[(one, f"Yes, {contact} can be reached at {mask(one)} too") for one in values],
+            widget=forms.CheckboxSelectMultiple,
+        )
+
+
+class SuppressForm(forms.Form):
+    what = forms.ChoiceField(label="What to suppress", widget=forms.RadioSelect)
+    channel = forms.ChoiceField(
+        label="Channel", required=False, choices=[("", "Every channel"), *Channel.choices]
+    )
+    asked = forms.ChoiceField(
+        label="Who wants it",
+        choices=WHO_ASKED,
+        initial=PERSON,
+        required=False,
+        widget=forms.RadioSelect,
+        help_text="What the person asked for holds until they opt in again. Ours is lifted by an administrator.",
+    )
+    reason = forms.CharField(
+        label="Reason",
+        max_length=300,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="In your words. It stays on record with your name.",
+    )
+
+    def __init__(self, *args: Any, addresses: list[Address], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.addresses = {str(one.pk): one for one in addresses}
+        one_each = [(key, f"Only {mask(one.value)}") for key, one in self.addresses.items()]
+        self.fields["what"].choices = [("contact", "The whole contact"), *one_each]  # type: ignore[attr-defined]
+
+    def clean_asked(self) -> str:
+        return self.cleaned_data["asked"] or PERSON
+
+    @property
+    def value(self) -> str:
+        """The address to block; '' for the whole contact."""
+        chosen = self.addresses.get(self.cleaned_data["what"])
+        return chosen.value if chosen else ""
+
+
+class NoteForm(forms.Form):
+    text = forms.CharField(
+        label="Add a note", max_length=2_000, widget=forms.Textarea(attrs={"rows": 2, "aria-label": "Note"})
+    )
+
+
+@requires("contacts.view_contact", "contacts.correct_contact")
+@require_http_methods(["GET", "HEAD", "POST"])
+def correct(request: HttpRequest, pk: int) -> HttpResponse:
+    contact = _contact(pk)
+    before = _details(contact, full=may_see(request))
+    back = next_url(request, reverse("contacts:trail", args=[pk]))
+    form = CorrectForm(
+        request.POST if request.method == "POST" else None, initial=before, doubted=_doubted(contact)
+    )
+    if request.method == "POST" and form.is_valid():
+        # Only what differs from what the form showed: a masked address that was left alone is not a new one.
+        wanted = {name: form.cleaned_data[name] for name in before if form.cleaned_data[name] != before[name]}
+        shared = request.POST.getlist("shared")
+        confirmed = [int(one) for one in form.cleaned_data.get("confirmed", ())]
+        try:
+            with transaction.atomic():
+                changes = correct_details(
+                    contact, **wanted, region=settings.DEFAULT_REGION, by=who(request), shared=shared,
+                    confirmed=confirmed,
+                )  # fmt: skip
+                _settle(contact)
+        except ValidationError as problem:
+            for field, errors in problem.message_dict.items():
+                form.add_error(field if field in form.fields else None, errors)
+            if isinstance(problem, AlreadyTheirs):
+                form.offer_to_share(contact, problem.values)
+        else:
+            messages.success(request, " ".join(changes) or "Nothing was changed.")
+            return redirect(back)
+    told = {"contact": contact, "form": form, "title": "Correct details", "next": back}
+    return render(request, "contacts/correct.html", told, status=422 if form.errors else 200)
+
+
+def _doubted(contact: Contact) -> list[tuple[Address, str]]:
+    """The current addresses that are not used, or not everywhere, for failures or a colleague's mark; and why."""
+    current = {one.pk: one for one in contact.addresses.all() if one.preferred}
+    why: dict[int, list[str]] = {}
+    for one in current.values():
+        if one.validity in (Address.Validity.NEEDS_CORRECTION, Address.Validity.INVALID):
+            why.setdefault(one.pk, []).append(f"{one.get_validity_display()}.")
+    bad = Q(marked_at__isnull=False) | ~Q(closed="") | Q(hard_fails__gt=0)
+    for health in AddressHealth.objects.filter(bad, address__in=current).order_by("id"):
+        said = health.closed_why or f"{health.get_channel_display()} failed: {health.last_code}".rstrip(": ")
+        if health.marked_at and not health.hard_fails and not health.closed:
+            said = f"Marked for correction on {health.get_channel_display()}"
+        why.setdefault(health.address_id, []).append(f"{said}.")
+    return [(current[pk], " ".join(dict.fromkeys(said))) for pk, said in why.items()]
+
+
+def _details(contact: Contact, *, full: bool) -> dict[str, str]:
+    shown = {one["address"].kind: one["shown"] for one in _addresses(contact.addresses.all(), full=full)}
+    return {
+        "name": contact.name,
+        "phone": shown.get(Kind.PHONE, ""),
+        "email": shown.get(Kind.EMAIL, ""),
+        "time_zone": contact.time_zone,
+    }
+
+
+@requires("contacts.view_contact", "contacts.suppress_contact")
+@require_http_methods(["GET", "HEAD", "POST"])
+def suppress(request: HttpRequest, pk: int) -> HttpResponse:
+    contact = _contact(pk)
+    addresses = [one for one in contact.addresses.all() if one.preferred]
+    form = SuppressForm(
+        request.POST if request.method == "POST" else None, addresses=addresses, initial={"what": "contact"}
+    )
+    if request.method == "POST" and form.is_valid():
+        with transaction.atomic():
+            wanted: dict[str, Any] = {
+                "contact": contact, "value": form.value, "channel": form.cleaned_data["channel"],
+                "evidence": form.cleaned_data["reason"], "by": who(request), "now": timezone.now(),
+            }  # fmt: skip
+            if form.cleaned_data["asked"] == PERSON:
+                record_request(**wanted)
+            else:
+                reason, origin = Suppression.Reason.STAFF, Suppression.Origin.STAFF
+                suppress_address(**wanted, reason=reason, origin=origin)
+            _settle(contact)
+        messages.success(request, "Suppressed. Nothing more is sent there.")
+        return redirect("contacts:trail", contact.pk)
+    told = {"contact": contact, "form": form, "title": "Suppress"}
+    return render(request, "contacts/suppress.html", told, status=422 if form.errors else 200)
+
+
+@requires("contacts.view_contact", "contacts.add_note")
+@require_POST
+def note(request: HttpRequest, pk: int) -> HttpResponse:
+    contact = get_object_or_404(Contact, pk=pk)
+    form = NoteForm(request.POST)
+    if form.is_valid():
+        Note.objects.create(contact=contact, author=who(request), text=form.cleaned_data["text"])
+        messages.success(request, "Note added.")
+    else:
+        messages.error(
+            request, "The note was not added: " + " ".join(str(one) for one in form.errors["text"])
+        )
+    return redirect("contacts:trail", contact.pk)
+
+
+@requires("contacts.view_contact")
+@require_POST
+def step(request: HttpRequest, pk: int, recipient: int, act: str) -> HttpResponse:
+    """Run the planned step of one recipient now, or cancel it."""
+    if not may_tend(who(request)):
+        raise PermissionDenied
+    found = get_object_or_404(Recipient.objects.select_related("campaign"), pk=recipient, contact_id=pk)
+    done = (run_next_step_now if act == "run" else cancel_next_step)(found, who(request), timezone.now())
+    if not done:
+        messages.error(request, "There is no such step any more. Something else happened meanwhile.")
+    elif act == "run":
+        messages.success(request, "On its way, as soon as the recipient's hours allow it.")
+    else:
+        messages.success(request, f"No more automatic steps for {found.campaign.name}.")
+    return redirect(reverse("contacts:trail", args=[pk]))
+
+
+def _settle(contact: Contact) -> None:
+    """What changed for the person may change what is planned for them, and what may be sent to them once more."""
+    recent = Q(messages__created_at__gt=timezone.now() - HISTORY)
+    waits = Q(next_step_at__isnull=False) | Q(messages__queue_entry__isnull=False) | recent
+    asked = Recipient.objects.filter(waits, contact=contact).order_by("-pk").distinct()
+    settle(list(asked.values_list("pk", flat=True)[:SETTLED_AT_MOST]), timezone.now())

@@ -1,0 +1,158 @@
+"""A callback that was read to see what it means, put in words. Nothing of it is kept."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping as Fields
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from contacts.channels import Channel
+from dashboard.mappings.code_tables import GOAL, word_of
+from deliveries.models import Account, Engagement, Receipt
+from deliveries.receiving.translation import FALLBACK_CHANNEL, Key, Mapping, tables_of
+from deliveries.reporting.heard import ERROR, STATUS, edit_url
+from deliveries.reporting.outcomes import bucket_of
+from deliveries.statuses import Evidence, FailureClass, Fault, Status, disposition
+from deliveries.wording import wording
+
+REPORT = "status"
+# What is no report about a message.
+OTHER_KINDS = {**dict(Engagement.Kind.choices), "stray": "About mail that we never sent"}
+NOTHING = "It was understood, and tells nothing that Waybill keeps."
+
+
+@dataclass(frozen=True)
+class Word:
+    """One native word of a report: what the tables say of it, and where to change that."""
+
+    kind: str
+    word: str
+    meaning: str
+    known: bool
+    edit_url: str
+
+
+@dataclass(frozen=True)
+class Event:
+    """One fact of a callback as a reader sees it. `bucket` is '' for what is no report."""
+
+    label: str
+    bucket: str
+    word: str
+    meaning: str
+    next_step: str
+    facts: list[tuple[str, str]]
+    address: str
+    text: str
+    words: list[Word]
+    at: datetime | None
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What came of a callback: its events, or why it would not be accepted."""
+
+    accepted: bool
+    reason: str
+    events: list[Event]
+
+
+def tried(result: Fields[str, Any], provider: str, tables: Mapping) -> Tried:
+    """From an answer of `payloads.understand`."""
+    events = [_event(told, provider, tables) for told in result["events"]]
+    reason = result["reason"] or ("" if events else NOTHING)
+    return Tried(bool(result["accepted"]), str(reason), events)
+
+
+def _event(told: Fields[str, Any], provider: str, tables: Mapping) -> Event:
+    channel = str(told["channel"])
+    at = datetime.fromisoformat(told["occurred_at"]) if told["occurred_at"] else None
+    facts = [("Channel", Channel(channel).label)] if channel in Channel.values else []
+    if told["kind"] != REPORT:
+        label = OTHER_KINDS.get(told["kind"], str(told["kind"]).replace("_", " ").capitalize())
+        facts += [("Provider's id", told["provider_message_id"]), ("Our reference", told["our_ref"])]
+        return Event(label, "", label, "", "", _filled(facts), told["address"], told["text"], [], at)
+    bucket = disposition(told["status"], told["failure_class"], told["fault"], GOAL)
+    words = wording(channel, told["status"], told["failure_class"], GOAL)
+    facts += [
+        ("Status", Status(told["status"]).label),
+        ("Failure class", FailureClass(told["failure_class"]).label),
+        ("Whose fault", Fault(told["fault"]).label),
+        ("Reason", told["reason_code"]),
+        ("Evidence", Evidence(told["evidence"]).label if told["evidence"] else ""),
+        ("Part", f"{told['part']} of {told['parts']}" if told["part"] else ""),
+        ("Provider's id", told["provider_message_id"]),
+        ("Our reference", told["our_ref"]),
+    ]
+    return Event(
+        label=words.label,
+        bucket=bucket_of(bucket),
+        word=word_of(bucket),
+        meaning=words.meaning,
+        next_step=words.next_step,
+        facts=_filled(facts),
+        address=told["address"],
+        text=told["text"],
+        words=[
+            _word(kind, told[name], provider, channel, tables)
+            for kind, name in ((STATUS, "native_status"), (ERROR, "native_code"))
+            if told[name]
+        ],
+        at=at,
+    )
+
+
+def _filled(facts: list[tuple[str, Any]]) -> list[tuple[str, str]]:
+    return [(label, str(value)) for label, value in facts if value]
+
+
+def _word(kind: str, word: str, provider: str, channel: str, tables: Mapping) -> Word:
+    found = tables.find(provider, channel, kind, word)
+    place = next((key for key, code in tables.codes.items() if code is found), None) if found else None
+    missing = Key(tables_of(provider)[0], FALLBACK_CHANNEL.get(channel, channel), kind, word)
+    silent = kind == ERROR and not word.strip("0")  # "0" and "000" say "no error"
+    said = (found.meaning or found.name) if found else "No error." if silent else "No code table lists it."
+    return Word(
+        kind="Status word" if kind == STATUS else "Code",
+        word=word,
+        meaning=said[:1].upper() + said[1:],
+        known=bool(found) or silent,
+        edit_url="" if silent and not found else edit_url(place or missing),
+    )
+
+
+# ---- A stored receipt ------------------------------------------------------------------------------------------
+
+
+def as_line(receipt: Receipt, account: Account) -> dict[str, Any]:
+    """A stored receipt as `payloads.understand` takes it. Its signature was checked when it came in."""
+    return {
+        "provider": account.provider,
+        "kind": receipt.kind,
+        "method": receipt.method,
+        "headers": receipt.headers,
+        "query": receipt.query,
+        "url": f"{settings.PUBLIC_URL}/hooks/{account.token}/{receipt.kind}?{receipt.query}",
+        "body_b64": base64.b64encode(bytes(receipt.body)).decode(),
+        "at": receipt.received_at.isoformat(),
+    }
+
+
+def as_form(receipt: Receipt, account: Account) -> dict[str, str]:
+    """The same as the fields of the form, to change something and try again."""
+    headers = {str(name): str(value) for name, value in dict(receipt.headers).items()}
+    content_type = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+    others = {name: value for name, value in headers.items() if name.lower() != "content-type"}
+    return {
+        "provider": account.provider,
+        "kind": receipt.kind,
+        "method": receipt.method,
+        "content_type": content_type,
+        "query": receipt.query,
+        "headers": "\n".join(f"{name}: {value}" for name, value in sorted(others.items())),
+        "body": bytes(receipt.body).decode("utf-8", "replace"),
+    }

@@ -1,0 +1,263 @@
+"""The overview: how delivery goes over all campaigns, and what wants attention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from accounts.roles import requires
+from campaigns.models import Campaign
+from dashboard.charts import finding, outcome_by_channel, twin, verdict_icon
+from dashboard.shell.listing import SHOW_ALL
+from dashboard.shell.pages import fragment
+from deliveries.credentials import CredentialsUnreadable
+from deliveries.health import beat_age
+from deliveries.models import Account, CodeAlarm, PendingReceipt, Quarantined, Queue
+from deliveries.reporting.day_figures import SPAN_OF, Cell, Overview, overview
+from deliveries.reporting.figures import (
+    FEWEST_TO_JUDGE,
+    FLOOR,
+    TARGET,
+    Line,
+    Outcomes,
+    lines,
+    queue_counts,
+)
+from deliveries.reporting.outcomes import Count
+from deliveries.reporting.rounding import percent, percent_of
+from deliveries.statuses import BUCKETS, Disposition
+
+PERIODS = {"7": 7, "30": 30, "90": 90}
+RECENT = timedelta(days=30)  # a forged callback is told that long
+LOOKED_AT = 100  # campaigns judged for attention
+SHOWN = 6
+SPAN_WORDS = {1: "day", 3: "3 days", 7: "week"}
+# What the tints of the table of carriers mean: (bucket, depth, words).
+HEAT_KEY = [
+    (BUCKETS[Disposition.DELIVERED], 2, f"{TARGET:.0%} or more"),
+    (BUCKETS[Disposition.PENDING_RETRY], 2, f"{FLOOR:.0%} to {TARGET:.0%}"),
+    (BUCKETS[Disposition.BOUNCED_HARD], 4, f"Below {FLOOR:.0%}, the deeper the further"),
+    (BUCKETS[Disposition.PENDING], 3, "Too early to judge"),
+    ("", 0, f"Fewer than {FEWEST_TO_JUDGE} sent"),
+]
+SILENT_AFTER = timedelta(minutes=2)  # the worker beats every few seconds
+COUNT_LIMIT = 10_000
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something that people should look at: what, how much, and where."""
+
+    bucket: str
+    what: str
+    why: str
+    url: str = ""
+    action: str = ""
+    needs: str = "deliveries.view_pendingreceipt"  # whoever may open the link
+
+
+@requires("campaigns.view_report")
+@require_safe
+@vary_on_headers("HX-Request")
+def page(request: HttpRequest) -> HttpResponse:
+    days = PERIODS.get(request.GET.get("days", ""), 7)
+    now = timezone.now()
+    today = now.astimezone(UTC).date()
+    figures = overview(days, now)
+    counts = queue_counts()
+    recent = _recent(today - timedelta(days=days - 1), now)
+    attention = [line for line in recent if line.needs_attention][:SHOWN]
+    everything = request.GET.get("show") == SHOW_ALL
+    told = {
+        "days": days,
+        "periods": [(count, f"{count} days", f"?days={key}") for key, count in PERIODS.items()],
+        "now": now,
+        "figures": figures,
+        "outcomes": figures.outcomes,
+        "rate": percent(figures.outcomes.settled_rate),
+        "of_sent": percent(figures.outcomes.rate),
+        "before": percent(figures.before.settled_rate) if figures.before.sent else "",
+        "kpis": [
+            (one.label, BUCKETS[one], figures.outcomes.of(one), _before(figures.before, one, days))
+            for one in Disposition
+            if one != Disposition.DELIVERED
+        ],
+        "figure": outcome_by_channel(figures.by_channel, everything=everything),
+        "finding": finding(figures.by_channel),
+        "everything": everything,
+        "toggle_url": f"?days={days}" + ("" if everything else f"&show={SHOW_ALL}"),
+        "legend": [
+            (BUCKETS[one], one.label, "")  # no list stands below that an entry could narrow
+            for one in Disposition
+            if everything or one != Disposition.DELIVERED
+        ],
+        "twin": twin(figures.by_channel),
+        "verdict": figures.outcomes.verdict,
+        "verdict_icon": verdict_icon(figures.outcomes),
+        "dispositions": list(Disposition),
+        "attention": attention,
+        "recent": recent,
+        "others": [line for line in recent if not line.needs_attention][: SHOWN - len(attention)],
+        "heat": _heat(figures),
+        "heat_key": HEAT_KEY,
+        "span": SPAN_WORDS[SPAN_OF[days]],
+        "ever": bool(recent) or Campaign.objects.exclude(state=Campaign.State.DRAFT).exists(),
+        "alerts": [(alert, request.user.has_perm(alert.needs)) for alert in alerts(now)],
+        "queues": [(key, key.label, counts.get(key, 0)) for key in Queue],
+        "waiting": sum(counts.values()),
+    }
+    return render(request, fragment(request, "deliveries/overview.html", "results"), told)
+
+
+def _before(outcomes: Outcomes, disposition: str, days: int) -> str:
+    """The same share in the period before; '' when nothing was sent then, and for what only a young period has."""
+    if not outcomes.sent or disposition == Disposition.PENDING:
+        return ""
+    return f"{percent_of(outcomes.of(disposition), outcomes.sent)} in the {days} days before"
+
+
+def _heat(figures: Overview) -> list[tuple[str, str, list[tuple[str, int, str, int]]]]:
+    """Carrier, its rate over all days, and for each span: bucket, depth of the tint 1..5, rate, messages sent.
+
+    The newest span first: a narrow screen shows what happened last.
+    """
+    return [
+        (carrier, percent(whole.settled_rate), [_warmth(cell) for cell in reversed(cells)])
+        for carrier, whole, cells in figures.carriers.rows
+    ]
+
+
+def _warmth(cell: Cell) -> tuple[str, int, str, int]:
+    rate = "" if cell.rate is None else percent(cell.rate)
+    return cell.tint, _depth(cell.rate), rate, cell.outcomes.sent
+
+
+def _depth(rate: float | None) -> int:
+    """The further below the target, the deeper; what is on target is tinted lightly."""
+    return 2 if rate is None or rate >= TARGET else min(5, 2 + int((TARGET - rate) * 20))
+
+
+def _recent(since: date, now: datetime) -> list[Line]:
+    """Campaigns launched or begun on `since` (UTC) or later, or that still run; the furthest below the mark first."""
+    begin = datetime.combine(since, time.min, UTC)
+    late = Campaign.objects.exclude(state=Campaign.State.DRAFT).filter(
+        Q(launched_at__gte=begin)
+        | Q(starts_at__gte=begin)
+        | Q(state__in=[Campaign.State.SENDING, Campaign.State.PAUSED])
+    )
+    shown = lines(list(late.order_by("-id")[:LOOKED_AT]), now)
+    return sorted(shown, key=lambda line: (not line.needs_attention, line.outcomes.settled_rate or 0))
+
+
+def alerts(now: datetime) -> list[Alert]:
+    """What is wrong with the machinery, the worst first."""
+    return [*_worker(now), *_set_aside(), *_receipts(), *_codes(), *_accounts(now)]
+
+
+def _worker(now: datetime) -> list[Alert]:
+    age = beat_age(now)
+    if age is None:
+        return [Alert("unknown", "No worker has reported yet", "Receipts are kept, and read once one runs.")]
+    if age < SILENT_AFTER.total_seconds():
+        return []
+    minutes = int(age // 60)
+    return [
+        Alert(
+            "permanent",
+            f"The worker has been silent for {minutes:,} min",
+            "Receipts are kept, but statuses and retries stand still until it runs again.",
+        )
+    ]
+
+
+def _set_aside() -> list[Alert]:
+    """Work that failed again and again, and is not tried any more."""
+    aside = _capped(Quarantined.objects.filter(not_before=None))
+    if not aside.n:
+        return []
+    what = f"{aside} piece{'' if aside.n == 1 else 's'} of work set aside after failing"
+    words = "Everything else goes on. Each keeps its reason and can be tried again."
+    url = reverse("admin:deliveries_quarantined_changelist")
+    return [Alert("permanent", what, words, url, "Open", "deliveries.view_quarantined")]
+
+
+def _receipts() -> list[Alert]:
+    state = PendingReceipt.State
+    dead = _capped(PendingReceipt.objects.filter(state=state.DEAD))
+    parked = _capped(PendingReceipt.objects.filter(state=state.PARKED))
+    url = reverse("admin:deliveries_pendingreceipt_changelist")
+    found = []
+    if dead.n:
+        words = "They could not be read or matched. Each keeps its reason and can be tried again."
+        what = f"{dead} dead letter{'' if dead.n == 1 else 's'}"
+        found.append(Alert("permanent", what, words, f"{url}?state__exact=dead", "Open"))
+    if parked.n:
+        words = "They belong to no message we know yet, and are tried again by themselves."
+        what = f"{parked} parked receipt{'' if parked.n == 1 else 's'}"
+        found.append(Alert("pending", what, words, f"{url}?state__exact=parked", "Open"))
+    return found
+
+
+def _codes() -> list[Alert]:
+    alarms = _capped(CodeAlarm.objects.filter(closed_at=None))
+    if not alarms.n:
+        return []
+    what = f"{alarms} alarm{'' if alarms.n == 1 else 's'} about providers' codes"
+    words = (
+        "Words we cannot interpret, or that no longer mean what they did. Nothing was held against a contact."
+    )
+    return [
+        Alert("retryable", what, words, reverse("mappings:overview"), "Look", "deliveries.view_codemapping")
+    ]
+
+
+def _accounts(now: datetime) -> list[Alert]:
+    found = []
+    for account in _all_accounts():
+        if account.active:
+            found += _not_set_up(account)
+        if account.paused_until and account.paused_until > now:
+            until = timezone.localtime(account.paused_until)
+            words = f"Its messages wait until {until:%H:%M}, then they are tried again."
+            found.append(Alert("retryable", f"{account.name} is paused", words))
+        if account.forged_at and account.forged_at > now - RECENT:
+            words = f"The last at {timezone.localtime(account.forged_at):%d %b, %H:%M}. Nothing was changed by them."
+            what = f"{account.forged:,} callbacks for {account.name} had a bad signature"
+            found.append(Alert("compliance", what, words))
+    return found
+
+
+def _all_accounts() -> list[Account]:
+    """Without their credentials where those were encrypted with another key."""
+    try:
+        return list(Account.objects.all())
+    except CredentialsUnreadable:
+        return list(Account.objects.defer("credentials"))
+
+
+def _not_set_up(account: Account) -> list[Alert]:
+    try:
+        lacking = account.lacking
+    except CredentialsUnreadable as problem:
+        words = str(problem)
+    else:
+        words = f"It lacks its credentials: {', '.join(lacking)}. Messages go by other accounts meanwhile."
+        if not lacking:
+            return []
+    url = reverse("admin:deliveries_account_change", args=[account.pk])
+    what = f"{account.name} cannot send"
+    return [Alert("compliance", what, words, url, "Enter them", "deliveries.change_account")]
+
+
+def _capped(rows: Any) -> Count:
+    n = rows.order_by().values("pk")[: COUNT_LIMIT + 1].count()
+    return Count(min(n, COUNT_LIMIT), more=n > COUNT_LIMIT)

@@ -1,0 +1,215 @@
+"""The action queues over all campaigns, and the page of one message."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.vary import vary_on_headers
+from django_htmx.http import trigger_client_event
+
+from accounts.models import User
+from accounts.roles import requires
+from contacts.models import ContactList
+from dashboard.campaigns.views import csv_of
+from dashboard.shell.listing import context, listing
+from dashboard.shell.pages import fragment, may_tend, swaps, who
+from deliveries import tending
+from deliveries.models import CodeTally, DayTally, Message, Queue, QueueEntry
+from deliveries.reporting.figures import queue_counts
+from deliveries.reporting.filters import QueueFilter, View
+from deliveries.reporting.keyset import LARGEST_ID, read_id
+from deliveries.reporting.outcomes import STEPS
+from deliveries.reporting.trail import LINKS, attempts
+
+OFFERED = 300  # lists and codes in a select
+RECENT = timedelta(days=30)
+WHAT_FOR = {
+    Queue.RETRY: "Temporary failures worth another try, and messages whose address has been corrected since.",
+    Queue.SWITCH: "Messages that another channel would reach better, or that this one cannot carry there.",
+    Queue.CORRECT: "Addresses that do not exist or are not in service.",
+    Queue.REVIEW: "Refused for content, sender or registration. The contacts are fine.",
+    Queue.SUPPRESS: "People who opted out, and addresses that failed too often.",
+    Queue.WATCH: "Delayed or silent for longer than expected. Nothing is lost yet.",
+}
+
+
+@requires("campaigns.view_report")
+@require_safe
+def queues(request: HttpRequest) -> HttpResponse:
+    counts = queue_counts()
+    oldest = {
+        queue: QueueEntry.objects.filter(queue=queue)
+        .order_by("at", "message_id")
+        .values_list("at", flat=True)
+        .first()
+        for queue in Queue
+    }
+    rows = [(queue, queue.label, WHAT_FOR[queue], counts.get(queue, 0), oldest[queue]) for queue in Queue]
+    return render(request, "deliveries/queues.html", {"queues": rows, "total": sum(counts.values())})
+
+
+@requires("campaigns.view_report")
+@require_http_methods(["GET", "HEAD", "POST"])
+@vary_on_headers("HX-Request")
+def queue(request: HttpRequest, queue: str) -> HttpResponse:
+    """GET: the list. POST: take or snooze one row of it; htmx gets the list as it is then, others are sent there."""
+    if queue not in Queue.values:
+        raise Http404(f"There is no queue called {queue}.")
+    if request.method == "POST":
+        return _tended(request, queue)
+    return _snooze(request, queue) if "snooze" in request.GET else _page(request, queue)
+
+
+class TendForm(forms.Form):
+    """What was done to one row: "verb:message", for a `take` with the id of the owner seen, 0 for nobody."""
+
+    one = forms.RegexField(
+        r"^(take:\d{1,19}:\d{1,18}|(?:back|wake|tomorrow|days|monday):\d{1,19})$", max_length=60
+    )
+
+    @property
+    def parts(self) -> tuple[str, int, int | None]:
+        """Verb, message, and the owner seen."""
+        verb, pk, *seen = self.cleaned_data["one"].split(":")
+        return verb, min(int(pk), LARGEST_ID), (int(seen[0]) or None) if seen else None
+
+
+def _tended(request: HttpRequest, queue: str) -> HttpResponse:
+    if not may_tend(who(request)):
+        raise PermissionDenied
+    form = TendForm(request.POST)
+    done, said = _tend(form, queue, who(request)) if form.is_valid() else (False, "This cannot be done.")
+    if swaps(request):
+        answer = _page(request, queue)
+        return trigger_client_event(answer, "toast", {"text": said, "error": not done})
+    (messages.success if done else messages.error)(request, said)
+    return redirect(request.get_full_path())
+
+
+def _tend(form: TendForm, queue: str, user: User) -> tuple[bool, str]:
+    """Do it, and say what happened."""
+    now = timezone.now()
+    verb, pk, seen = form.parts
+    if verb == "take":
+        done, said = tending.take(pk, queue, user, seen), "It is yours."
+    elif verb == "back":
+        done, said = tending.give_back(pk, queue, user), "Given back. It is nobody's now."
+    elif verb == "wake":
+        done, said = tending.wake(pk, queue, now), "Awake. It is back in the list."
+    else:
+        until = tending.naps(now)[verb].until
+        done, said = (
+            tending.snooze(pk, queue, until),
+            f"Snoozed until {until:%a} {until.day} {until:%b, %H:%M}.",
+        )
+    return done, said if done else "Nothing was changed: somebody was faster, or the row left this queue."
+
+
+def _snooze(request: HttpRequest, queue: str) -> HttpResponse:
+    """Asks until when one row stands aside; where there is a script, a dialog of the list does."""
+    if not may_tend(who(request)):
+        raise PermissionDenied
+    given = request.GET.copy()
+    pk = read_id(given.pop("snooze")[-1])
+    if pk is None:
+        raise Http404("That is no row of a queue.")
+    entry = get_object_or_404(QueueEntry.objects.select_related("message__contact"), pk=pk, queue=queue)
+    told = {
+        "entry": entry,
+        "queue_label": Queue(queue).label,
+        "back": _url(queue, given.urlencode()),
+        "naps": _naps(timezone.now()),
+    }
+    return render(request, "deliveries/snooze.html", told)
+
+
+def _naps(now: datetime) -> list[tuple[str, str]]:
+    return [(key, nap.label) for key, nap in tending.naps(now).items()]
+
+
+def _page(request: HttpRequest, queue: str) -> HttpResponse:
+    now = timezone.now()
+    counts = queue_counts()
+    shown = listing(
+        request,
+        _form(request),
+        campaign_id=None,
+        queue=queue,
+        now=now,
+        counts=counts,
+        tabs=[(key, str(key.label), counts.get(key, 0)) for key in Queue],
+        url=_url,
+    )
+    told = {
+        "queue": queue,
+        "title": Queue(queue).label,
+        "what_for": WHAT_FOR[Queue(queue)],
+        "steps": STEPS,
+        "now": now,
+        "may_tend": may_tend(who(request)),
+        "naps": _naps(now),
+        "nap_query": f"{request.GET.urlencode()}&" if request.GET else "",
+        "export_url": reverse("deliveries:export", args=[queue]),
+        **context(shown, request),
+    }
+    template = fragment(request, "deliveries/queue.html", "results")
+    return render(request, template, told, status=422 if shown.invalid else 200)
+
+
+def _form(request: HttpRequest) -> QueueFilter:
+    """Offers what was seen of late: over all campaigns there is no tally of exactly these."""
+    since = timezone.now().date() - RECENT
+    carriers = (
+        DayTally.objects.filter(day__gte=since)
+        .order_by("carrier")
+        .values_list("carrier", flat=True)
+        .distinct()
+    )
+    codes = CodeTally.objects.order_by("reason_code").values_list("reason_code", flat=True).distinct()
+    lists = ContactList.objects.values_list("pk", "name")
+    return QueueFilter(
+        request.GET.dict(),
+        me=who(request).pk,
+        carriers=carriers[:OFFERED],
+        sources=list(lists[:OFFERED]),
+        codes=codes[:OFFERED],
+    )
+
+
+def _url(queue: str, querystring: str) -> str:
+    base = reverse("deliveries:queue", args=[queue])
+    return f"{base}?{querystring}" if querystring else base
+
+
+@requires("campaigns.view_report", "campaigns.export_report")
+@require_safe
+def export(request: HttpRequest, queue: str) -> HttpResponseBase:
+    if queue not in Queue.values:
+        raise Http404(f"There is no queue called {queue}.")
+    return csv_of(request, View(None, queue), "queue")
+
+
+@requires("campaigns.view_report")
+@require_safe
+def message(request: HttpRequest, pk: int) -> HttpResponse:
+    linked = (*LINKS, "account", "recipient")
+    found = get_object_or_404(Message.objects.select_related(*linked), pk=pk)
+    [attempt] = attempts([found])
+    followers = list(Message.objects.filter(recipient_id=found.recipient_id).order_by("id"))
+    told = {
+        "message": found,
+        "attempt": attempt,
+        "family": followers,
+        "full": who(request).has_perm("contacts.view_full_address"),
+        "now": timezone.now(),
+    }
+    return render(request, "deliveries/message.html", told)

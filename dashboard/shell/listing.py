@@ -1,0 +1,194 @@
+"""A list of outcomes on a page: tabs, filters, chips, rows, paging. The report and the queues are two of these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, QueryDict
+from django.utils.safestring import mark_safe
+
+from dashboard.shell.empty import Empty, no_rows
+from dashboard.shell.icons import ICONS
+from dashboard.shell.pages import swaps, trigger
+from deliveries.models import Queue
+from deliveries.reporting.figures import CampaignFigures
+from deliveries.reporting.filters import OutcomeFilter, View
+from deliveries.reporting.keyset import Page, read_id
+from deliveries.reporting.outcomes import STEPS, Count, Table, page_size, table
+
+ALL = ""
+MOST_TICKED = 1_000  # ids in one form; more than that is "all matching"
+TICKED = "ticked"  # in the session: what was ticked when one row was acted on
+SHOW_ALL = "all"
+# The filter form, the field in it that asks while somebody types, the region that refreshes itself, and the form
+# of what is done to one row: none of them changes what is filtered.
+OWN_TRIGGERS = ("filters", "s", "results", "tend")
+# What can be done to many rows at once: (action, word). The first is the primary one of its queue.
+ACTIONS = (
+    ("retry", "Retry"),
+    ("switch", "Switch channel"),
+    ("correct", "Mark for correction"),
+    ("suppress", "Suppress"),
+)
+
+
+@dataclass(frozen=True)
+class Tab:
+    label: str
+    n: Count | int
+    url: str
+    current: bool
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What the template of a list prints. `query` is the canonical query string of what is shown."""
+
+    form: OutcomeFilter
+    view: View
+    table: Table
+    tabs: list[Tab]
+    query: str
+    clear_url: str
+    next_url: str
+    first_url: str
+    snoozed_url: str  # the rows that stand aside; '' where none do
+    chips: list[tuple[str, str, str]]  # label, words, the URL without it
+    at: datetime
+    invalid: bool
+    unsent: (
+        Empty | None
+    )  # why its campaign has sent nothing; None where it has, or the list is of no campaign
+
+    @property
+    def symbols(self) -> list[tuple[str, str]]:
+        """The icons the rows refer to, drawn once for all of them: a page of rows stays small."""
+        used = {name for row in self.table.rows for name in (row.message.channel, row.bucket) if name}
+        return [(name, mark_safe(ICONS[name])) for name in sorted(used)]  # noqa: S308 - constants of ours
+
+    @property
+    def size(self) -> int:
+        """Rows to a page."""
+        return page_size(self.view)
+
+    @property
+    def export_query(self) -> str:
+        """What narrows the rows, as the export's own URL takes it."""
+        queue = {"queue": self.view.queue} if self.view.queue and self.view.campaign_id is not None else {}
+        return "" if self.invalid else urlencode(queue | self.form.given)
+
+    @property
+    def empty(self) -> Empty:
+        """Title and sentence for when there are no rows."""
+        return no_rows(
+            self.view.queue,
+            filtered=bool(self.view.filters),
+            snoozed=bool(self.table.snoozed.n),
+            unsent=self.unsent,
+        )
+
+    @property
+    def suggested(self) -> str:
+        """The action this queue is for; '' where there is none, as in the review of content."""
+        return STEPS.get(Queue(self.view.queue), ("", ""))[0] if self.view.queue else ""
+
+    @property
+    def actions(self) -> list[tuple[str, str]]:
+        """The suggested one first."""
+        return sorted(ACTIONS, key=lambda one: one[0] != self.suggested)
+
+    @property
+    def selection(self) -> dict[str, str]:
+        """The hidden fields that say what a bulk action is about."""
+        return {
+            "campaign": str(self.view.campaign_id or ""),
+            "queue": self.view.queue,
+            "filters": urlencode(self.view.filters),
+            "selected_at": self.at.isoformat(),
+        }
+
+
+def listing(
+    request: HttpRequest,
+    form: OutcomeFilter,
+    *,
+    campaign_id: int | None,
+    queue: str,
+    now: datetime,
+    counts: Mapping[str, int],
+    figures: CampaignFigures | None = None,
+    unsent: Empty | None = None,
+    tabs: Iterable[tuple[str, str, int]],
+    url: Callable[[str, str], str],
+) -> Listing:
+    """Read one page of the list. `tabs`: (queue, label, n). `url(queue, querystring)` is where such a list is.
+
+    With invalid filters there are no rows, and the form says why; only a search that is too short is passed over.
+    """
+    valid = form.can_show
+    view = View(campaign_id, queue, form.narrowing if valid else {})
+    given = urlencode(form.given) if valid else ""
+    shown = {"show": SHOW_ALL} if request.GET.get("show") == SHOW_ALL else {}
+    after = request.GET.get("after", "") if valid else ""
+    read = table(view, now, after, figures, counts) if valid else Table(Page([]), [], Count(0))
+    query = form.querystring(**shown) if valid else ""
+
+    def filtered(querystring: str, **extra: str) -> str:
+        return url(queue, "&".join(filter(None, [querystring, urlencode(shown | extra)])))
+
+    return Listing(
+        form=form,
+        view=view,
+        table=read,
+        tabs=[Tab(label, n, url(key, query), key == queue) for key, label, n in tabs],
+        query=query,
+        clear_url=filtered(""),
+        next_url=filtered(given, after=read.page.after) if read.page.after else "",
+        first_url="" if read.page.first else filtered(given),
+        snoozed_url=filtered(form.querystring(snoozed="1")) if read.snoozed.n else "",
+        chips=[(chip.label, chip.words, filtered(chip.without)) for chip in form.chips()] if valid else [],
+        at=now,
+        invalid=not valid,
+        unsent=unsent,
+    )
+
+
+def ticks_of(data: QueryDict) -> dict[str, Any]:
+    """The rows that are ticked in a form of a list, and whether all that match are meant."""
+    ids = map(read_id, data.getlist("messages")[:MOST_TICKED])
+    return {"ids": [pk for pk in ids if pk is not None], "all": bool(data.get("all"))}
+
+
+def keep_ticks(request: HttpRequest, acted_on: Collection[int], url: str) -> None:
+    """For the list at `url`, which people come back to: a button on one row leaves the ticks of the others alone."""
+    ticks = ticks_of(request.POST) | {"url": url}
+    ticks["ids"] = [pk for pk in ticks["ids"] if pk not in acted_on]
+    if ticks["ids"]:
+        request.session[TICKED] = ticks
+
+
+def _ticks(request: HttpRequest) -> dict[str, Any]:
+    """What stays ticked: in a list that answers what was done to a row of it, or that is opened after that. "All that
+    match" would be others in any other list."""
+    if request.method == "POST":
+        return ticks_of(request.POST)
+    kept = {} if swaps(request) else request.session.pop(TICKED, {})
+    return kept if kept.get("url") == request.get_full_path() else {}
+
+
+def context(listing: Listing, request: HttpRequest) -> dict[str, Any]:
+    """What the templates of a list need. A fragment whose trigger was not the form carries the form as well."""
+    swap = swaps(request)
+    ticks = _ticks(request)
+    return {
+        "listing": listing,
+        "ticked": set(ticks.get("ids", ())),
+        "all_ticked": ticks.get("all", False),
+        "form": listing.form,
+        "swap": swap,
+        "swap_form": swap and trigger(request) not in OWN_TRIGGERS,
+    }

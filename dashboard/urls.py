@@ -1,0 +1,97 @@
+"""The pages, by namespace. `config/urls.py` says where each stands.
+
+They are all here, also those about campaigns and contacts, because they show what happened to messages, and those
+two apps know nothing of deliveries.
+"""
+
+from typing import Any
+
+from django.urls import path, register_converter
+
+from dashboard.bulk import views as batches
+from dashboard.campaigns import views as campaigns
+from dashboard.contacts import views as contacts
+from dashboard.inbox import views as inbox
+from dashboard.mappings import codes, draft, routes, trying, versions
+from dashboard.mappings import overview as mapping_overview
+from dashboard.overview import views as overview
+from dashboard.queues import views as queues
+from deliveries.reporting.keyset import read_id
+
+
+class IdConverter:
+    """The number of a row. One that none can have is no page of ours: SQLite fails on it where it names a relation."""
+
+    regex = "[0-9]{1,19}"
+
+    def to_python(self, value: str) -> int:
+        number = read_id(value)
+        if number is None:
+            raise ValueError(value)
+        return number
+
+    def to_url(self, value: Any) -> str:
+        return str(value)
+
+
+register_converter(IdConverter, "id")
+
+root = [path("", overview.page, name="overview")]
+
+campaign_pages = [
+    path("", campaigns.campaigns, name="list"),
+    path("<slug:slug>/", campaigns.report, name="report"),
+    path("<slug:slug>/export/", campaigns.export, name="export"),
+    path("<slug:slug>/launch/", campaigns.act, {"action": "launch"}, name="launch"),
+    path("<slug:slug>/pause/", campaigns.act, {"action": "pause"}, name="pause"),
+    path("<slug:slug>/resume/", campaigns.act, {"action": "resume"}, name="resume"),
+    path("<slug:slug>/cancel/", campaigns.act, {"action": "cancel"}, name="cancel"),
+]
+
+contact_pages = [
+    path("", contacts.search, name="search"),
+    path("<id:pk>/", contacts.page, name="trail"),
+    path("<id:pk>/export/", contacts.export, name="export"),
+    path("<id:pk>/correct/", contacts.correct, name="correct"),
+    path("<id:pk>/suppress/", contacts.suppress, name="suppress"),
+    path("<id:pk>/note/", contacts.note, name="note"),
+    path("<id:pk>/steps/<id:recipient>/run/", contacts.step, {"act": "run"}, name="run_step"),
+    path("<id:pk>/steps/<id:recipient>/cancel/", contacts.step, {"act": "cancel"}, name="cancel_step"),
+]
+
+inbox_pages = [
+    path("", inbox.show, {"box": "list"}, name="list"),
+    path("opted-out/", inbox.show, {"box": "acted"}, name="acted"),
+    path("read/", inbox.show, {"box": "read"}, name="read"),
+    path("<id:pk>/", inbox.judge, name="judge"),
+    path("<id:pk>/contacts/", inbox.owners, name="owners"),
+]
+
+delivery_pages = [
+    path("queues/", queues.queues, name="queues"),
+    path("queues/<slug:queue>/", queues.queue, name="queue"),
+    path("queues/<slug:queue>/export/", queues.export, name="export"),
+    path("deliveries/<id:pk>/", queues.message, name="message"),
+    path("batches/", batches.index, name="batches"),
+    path("batches/preview/", batches.preview, name="preview"),
+    path("batches/<id:pk>/", batches.batch, name="batch"),
+    path("batches/<id:pk>/undo/", batches.undo, name="undo"),
+]
+
+mapping_pages = [
+    path("", mapping_overview.overview, name="overview"),
+    path("alarms/close/", mapping_overview.close_alarms, name="close_alarms"),
+    path("codes/", codes.codes, name="codes"),
+    path("codes/edit/", codes.edit, name="edit"),
+    path("draft/", draft.draft, name="draft"),
+    path("draft/remove/", draft.remove, name="remove"),
+    path("draft/discard/", draft.discard, name="discard"),
+    path("draft/count/", draft.count, name="count"),
+    path("draft/publish/", draft.publish, name="publish"),
+    path("versions/<id:number>/", versions.version, name="version"),
+    path("versions/<id:number>/undo/", versions.undo, name="undo"),
+    path("try/", trying.attempt, name="try"),
+    path("routes/", routes.routes, name="routes"),
+    path("routes/<id:pk>/remove/", routes.remove_route, name="remove_route"),
+    path("strays/", mapping_overview.strays, name="strays"),
+]

@@ -1,1 +1,0 @@
-"""The pages: each finds, checks, asks and renders. Nothing is decided here."""
