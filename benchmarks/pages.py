@@ -20,7 +20,7 @@ from benchmarks.measuring import Figure, Options, Rounds, tell, timed
 from campaigns.models import Campaign
 from contacts.channels import Channel
 from deliveries.models import Queue, QueueEntry
-from deliveries.reporting.keyset import Cursor
+from deliveries.outcomes.keyset import Cursor
 from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status, disposition, standing
 
 BIG = 10_000_000

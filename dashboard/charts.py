@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from contacts.channels import Channel
-from deliveries.reporting.figures import BELOW, Outcomes
-from deliveries.reporting.rounding import percent, percent_of
+from deliveries.outcomes.figures import BELOW, Outcomes
+from deliveries.outcomes.rounding import percent, percent_of
 from deliveries.statuses import BUCKETS, Disposition
 
 LIMIT_LINE = 5.0  # percent not delivered at which a channel misses the 95 % target

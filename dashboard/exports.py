@@ -16,8 +16,8 @@ from accounts.zones import zone_name
 from contacts.channels import Channel
 from contacts.phones import concealed
 from deliveries.models import Message, QueueEntry, StatusEvent
-from deliveries.reporting.filters import View, entries
-from deliveries.reporting.outcomes import ENTRY_LINKS, MESSAGE_LINKS, Row, messages_of, rows
+from deliveries.outcomes.filters import View, entries
+from deliveries.outcomes.rows import ENTRY_LINKS, MESSAGE_LINKS, Row, messages_of, rows
 from deliveries.statuses import Disposition, Status
 
 COLUMNS = (

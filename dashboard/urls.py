@@ -16,7 +16,7 @@ from dashboard.mappings import codes, draft, routes, trying, versions
 from dashboard.mappings import overview as mapping_overview
 from dashboard.overview import views as overview
 from dashboard.queues import views as queues
-from deliveries.reporting.keyset import read_id
+from deliveries.outcomes.keyset import read_id
 
 
 class IdConverter:

@@ -30,10 +30,10 @@ from deliveries import again, models
 from deliveries.batches import SKIPS
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.models import Account, Message, PendingReceipt, Receipt, StatusEvent
+from deliveries.outcomes.keyset import read_id
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import NOT_SECRET, Unsigned
 from deliveries.providers.proving import URL_SECRET
-from deliveries.reporting.keyset import read_id
 from deliveries.wording import decided_by
 
 

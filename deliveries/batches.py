@@ -31,8 +31,8 @@ from deliveries.deciding.followup import settle
 from deliveries.deciding.health import NO_FAILURES
 from deliveries.deciding.knowing import Known, View, ask, is_forgiven, learn, load, look_at
 from deliveries.models import Batch, BatchItem, Cause, Message, Outbox
+from deliveries.outcomes.filters import BadFilter
 from deliveries.quarantine import Kind
-from deliveries.reporting.filters import BadFilter
 from deliveries.selections import Selection
 from deliveries.sending.routes import Route
 from deliveries.statements import rewrite

@@ -13,7 +13,7 @@ from django.utils import timezone
 from campaigns.models import Campaign, Content
 from contacts.channels import Channel
 from deliveries.models import Message
-from deliveries.reporting.filters import matching
+from deliveries.outcomes.filters import matching
 from deliveries.sending.routes import routes
 
 

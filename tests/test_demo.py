@@ -33,8 +33,8 @@ from deliveries.models import (
     Receipt,
     StatusEvent,
 )
+from deliveries.outcomes.reconciling import reconcile, unbalanced
 from deliveries.providers.sandbox_network import Network
-from deliveries.reconciling import reconcile, unbalanced
 from deliveries.sending.launching import obstacles
 from deliveries.statuses import BUCKETS, OPEN, Disposition, Status
 

@@ -15,7 +15,7 @@ from contacts.models import Address, AddressHealth, Suppression
 from deliveries.deciding.knowing import ask
 from deliveries.drain import expand as expand_all
 from deliveries.models import Decision, Message, Outbox
-from deliveries.reconciling import reconcile
+from deliveries.outcomes.reconciling import reconcile
 from deliveries.sending.dispatch import dispatch
 from deliveries.sending.expansion import CannotSend, audience_size, expand
 from deliveries.sending.routes import routes

@@ -11,9 +11,9 @@ from contacts.correcting import correct
 from contacts.models import Address, AddressHealth, Consent, Note, Suppression
 from contacts.suppressing import suppress
 from deliveries.models import Decision, Engagement, Receipt, StatusEvent
-from deliveries.reporting.finding import find
-from deliveries.reporting.reachability import standing
-from deliveries.reporting.trail import trail
+from deliveries.outcomes.finding import find
+from deliveries.outcomes.reachability import standing
+from deliveries.outcomes.trail import trail
 from deliveries.statuses import FailureClass, Fault, Status
 from tests import factories
 

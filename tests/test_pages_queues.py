@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from deliveries import tending
 from deliveries.models import Batch, Message, QueueEntry
-from deliveries.reporting import outcomes
-from deliveries.reporting.filters import QueueFilter, View, entries, matching
+from deliveries.outcomes import rows as outcomes
+from deliveries.outcomes.filters import QueueFilter, View, entries, matching
 from deliveries.selections import Selection
 from tests import reporting_rows
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from contacts.models import Consent, Note, Suppression
 from dashboard.contacts.trail_export import COLUMNS
 from deliveries.models import Decision, Engagement, StatusEvent
-from deliveries.reporting.trail import Narrowing, trail
+from deliveries.outcomes.trail import Narrowing, trail
 from deliveries.sending.expansion import expand
 from deliveries.statuses import FailureClass, Fault, Status
 from tests import factories

@@ -11,7 +11,7 @@ from contacts.consenting import record_opt_out, record_request
 from contacts.models import AddressHealth, Consent
 from contacts.suppressing import suppress
 from dashboard.contacts.banner import SHOWN, banner
-from deliveries.reporting.reachability import standing
+from deliveries.outcomes.reachability import standing
 from tests import factories
 
 pytestmark = pytest.mark.django_db

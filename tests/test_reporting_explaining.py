@@ -17,8 +17,8 @@ from contacts.models import AddressHealth, Consent
 from contacts.suppressing import suppress
 from dashboard.contacts.explaining import CAME_OF_IT, LEFT_OUT, SHOWN, came_of, explanation
 from deliveries.models import Decision
+from deliveries.outcomes.reachability import standing
 from deliveries.providers import PROVIDERS
-from deliveries.reporting.reachability import standing
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Status
 from deliveries.wording import WITHDRAWN
 from tests import factories

@@ -8,9 +8,9 @@ from campaigns.models import Campaign, Recipient
 from dashboard.charts import finding, outcome_by_channel
 from dashboard.templatetags.ui import share
 from deliveries.models import CarrierTally, DayTally, QueueEntry, RecipientTally, SourceTally
-from deliveries.reporting.day_figures import overview
-from deliveries.reporting.figures import Outcomes, campaign_figures, lines
-from deliveries.reporting.rounding import percent, percent_of
+from deliveries.outcomes.day_figures import overview
+from deliveries.outcomes.figures import Outcomes, campaign_figures, lines
+from deliveries.outcomes.rounding import percent, percent_of
 from deliveries.statuses import Disposition
 from tests import factories, reporting_rows
 

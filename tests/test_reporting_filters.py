@@ -5,8 +5,8 @@ import pytest
 from django.utils import timezone
 
 from deliveries.models import Queue, QueueEntry
-from deliveries.reporting.figures import campaign_figures
-from deliveries.reporting.filters import BadFilter, OutcomeFilter, View, entries, matching
+from deliveries.outcomes.figures import campaign_figures
+from deliveries.outcomes.filters import BadFilter, OutcomeFilter, View, entries, matching
 from tests import factories, reporting_rows
 
 

@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 
 from deliveries.models import Queue, QueueEntry
-from deliveries.reporting.keyset import LARGEST_ID, Cursor, after, page, read_id
+from deliveries.outcomes.keyset import LARGEST_ID, Cursor, after, page, read_id
 from tests import factories
 
 AT = datetime(2026, 3, 4, 17, 0, 0, 123456, tzinfo=UTC)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from campaigns.models import Content
 from contacts.models import Contact
 from deliveries.models import Message
-from deliveries.reporting.texts import texts
+from deliveries.outcomes.texts import texts
 from deliveries.statuses import Status
 from tests import factories
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from deliveries.models import StatusEvent
-from deliveries.reporting.trail import attempts
+from deliveries.outcomes.trail import attempts
 from deliveries.statements import reproject
 from deliveries.statuses import Meaning, Status, standing
 from tests import factories

@@ -10,8 +10,8 @@ from django.core.management import CommandError, call_command
 from deliveries import setbacks
 from deliveries.deciding.followup import follow_moved
 from deliveries.models import Message, Setback
+from deliveries.outcomes.filters import STATUS_CHOICES, matching
 from deliveries.receiving.recording import apply, event
-from deliveries.reporting.filters import STATUS_CHOICES, matching
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Status, disposition
 from tests import factories, reporting_rows
 
@@ -65,7 +65,7 @@ def test_a_filter_finds_what_the_messages_themselves_say(filters, monkeypatch):
 
     found = set(matching(campaign_id=campaign.pk, queue="", filters=filters).values_list("pk", flat=True))
 
-    monkeypatch.setattr("deliveries.reporting.filters._only_setbacks", lambda filters: False)
+    monkeypatch.setattr("deliveries.outcomes.filters._only_setbacks", lambda filters: False)
     plain = matching(campaign_id=campaign.pk, queue="", filters=filters)
     assert found == set(plain.values_list("pk", flat=True))
 

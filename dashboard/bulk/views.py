@@ -29,11 +29,11 @@ from dashboard.shell.pages import next_url, who
 from deliveries import batches, quarantine
 from deliveries.models import Batch, BatchItem, Message, Queue
 from deliveries.models.batches import deed
+from deliveries.outcomes.figures import providers
+from deliveries.outcomes.filters import filter_of
+from deliveries.outcomes.keyset import LARGEST_ID, page, read_id
+from deliveries.outcomes.rows import AT_ONCE, bucket_of, meaning, words_of
 from deliveries.quarantine import Kind
-from deliveries.reporting.figures import providers
-from deliveries.reporting.filters import filter_of
-from deliveries.reporting.keyset import LARGEST_ID, page, read_id
-from deliveries.reporting.outcomes import AT_ONCE, bucket_of, meaning, words_of
 from deliveries.selections import About, Selection, about, ways
 from deliveries.sending.composing import Words, worded
 

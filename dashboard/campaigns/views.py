@@ -33,8 +33,7 @@ from dashboard.shell.pages import fragment, who
 from deliveries import quarantine
 from deliveries.mappings import describe
 from deliveries.models import Queue
-from deliveries.quarantine import Kind
-from deliveries.reporting.figures import (
+from deliveries.outcomes.figures import (
     MOST_CAUSES,
     SHOWN_CAUSES,
     STATE_BUCKETS,
@@ -45,9 +44,10 @@ from deliveries.reporting.figures import (
     providers,
     verdict_of,
 )
-from deliveries.reporting.filters import NOBODY, OutcomeFilter, View, filter_of, source_names
-from deliveries.reporting.keyset import page
-from deliveries.reporting.rounding import percent
+from deliveries.outcomes.filters import NOBODY, OutcomeFilter, View, filter_of, source_names
+from deliveries.outcomes.keyset import page
+from deliveries.outcomes.rounding import percent
+from deliveries.quarantine import Kind
 from deliveries.sending import checks, launching
 from deliveries.statuses import BUCKETS, Disposition
 from deliveries.wording import wording, zoned

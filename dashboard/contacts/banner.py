@@ -11,7 +11,7 @@ from contacts.channels import Channel
 from contacts.grounds import READ, REPLIED, day
 from contacts.models import AddressHealth, Suppression
 from contacts.phones import mask
-from deliveries.reporting.reachability import Reach, Standing
+from deliveries.outcomes.reachability import Reach, Standing
 from deliveries.wording import listed
 
 SHOWN = 5  # grounds

@@ -25,7 +25,7 @@ from contacts.models import Contact, Suppression
 from contacts.phones import mask
 from dashboard.contacts.banner import acts
 from deliveries.models import Decision, Message
-from deliveries.reporting.reachability import Reach, Standing
+from deliveries.outcomes.reachability import Reach, Standing
 from deliveries.statuses import OPEN, Disposition, Evidence, Status
 from deliveries.wording import listed
 

@@ -10,7 +10,7 @@ from accounts.zones import zone_name
 from contacts.models import Contact
 from dashboard.exports import BOM, Echo, local, safe, utc
 from deliveries.models import BatchItem, Decision
-from deliveries.reporting.trail import Attempt, Fact, Item, Narrowing, trail
+from deliveries.outcomes.trail import Attempt, Fact, Item, Narrowing, trail
 from deliveries.wording import decided_by
 
 COLUMNS = (

@@ -42,9 +42,9 @@ from dashboard.shell.pages import fragment, may_tend, next_url, who
 from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import settle
 from deliveries.deciding.staff import cancel_next_step, run_next_step_now
-from deliveries.reporting.finding import LIMIT, find
-from deliveries.reporting.reachability import Standing, standing
-from deliveries.reporting.trail import Narrowing, trail, upcoming
+from deliveries.outcomes.finding import LIMIT, find
+from deliveries.outcomes.reachability import Standing, standing
+from deliveries.outcomes.trail import Narrowing, trail, upcoming
 
 logger = logging.getLogger(__name__)
 SETTLED_AT_MOST = 200

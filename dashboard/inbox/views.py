@@ -21,7 +21,7 @@ from contacts.phones import mask
 from dashboard.shell.pages import next_url, who
 from deliveries import inbox
 from deliveries.models import Message
-from deliveries.reporting.keyset import Page, page
+from deliveries.outcomes.keyset import Page, page
 
 SIZE = 30
 NAMED = 3  # of the contacts who share an address

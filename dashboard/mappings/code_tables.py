@@ -16,13 +16,13 @@ from contacts.channels import Channel
 from dashboard.shell.icons import ICONS
 from deliveries import mappings
 from deliveries.models import CodeMapping
+from deliveries.outcomes.filters import Chip
+from deliveries.outcomes.heard import STATUS, Heard, Seen, Share, edit_url, table_name
+from deliveries.outcomes.rows import bucket_of
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Report
 from deliveries.receiving.translation import Code, Key, tables_of
 from deliveries.receiving.translation import Mapping as Tables
-from deliveries.reporting.filters import Chip
-from deliveries.reporting.heard import STATUS, Heard, Seen, Share, edit_url, table_name
-from deliveries.reporting.outcomes import bucket_of
 from deliveries.statuses import (
     REACHING,
     Disposition,

@@ -21,9 +21,9 @@ from deliveries import mappings
 from deliveries.mappings import drafts
 from deliveries.mappings.drafts import ChangedMeanwhile
 from deliveries.models import Account, MappingVersion, SeenCode
+from deliveries.outcomes import heard
+from deliveries.outcomes.keyset import read_id
 from deliveries.receiving.translation import Code, Key, Mapping
-from deliveries.reporting import heard
-from deliveries.reporting.keyset import read_id
 
 
 @requires(READ)

@@ -14,10 +14,10 @@ from deliveries import mappings
 from deliveries.mappings.drafts import Change
 from deliveries.mappings.rereading import Difference
 from deliveries.models import CodeMapping, MappingVersion, Message
+from deliveries.outcomes.heard import edit_url, table_name
+from deliveries.outcomes.keyset import Page, page
+from deliveries.outcomes.rows import bucket_of
 from deliveries.receiving.translation import Key
-from deliveries.reporting.heard import edit_url, table_name
-from deliveries.reporting.keyset import Page, page
-from deliveries.reporting.outcomes import bucket_of
 
 LIST_SIZE = 12
 Origin, State = MappingVersion.Origin, MappingVersion.State

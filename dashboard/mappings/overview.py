@@ -25,9 +25,9 @@ from dashboard.shell.pages import who
 from deliveries import mappings
 from deliveries.mappings import drafts
 from deliveries.models import CodeAlarm, SeenCode, StrayReport
+from deliveries.outcomes import heard
+from deliveries.outcomes.keyset import page
 from deliveries.receiving.translation import Mapping
-from deliveries.reporting import heard
-from deliveries.reporting.keyset import page
 
 ALARMS_SHOWN = 6
 UNKNOWN_SHOWN = 25

@@ -15,7 +15,7 @@ from dashboard.mappings.sections import READ, sections
 from dashboard.shell.pages import who
 from deliveries.mappings import drafts
 from deliveries.models import DayTally, RouteEvidence
-from deliveries.reporting import heard
+from deliveries.outcomes import heard
 
 OFFERED = 300  # carriers to choose from
 

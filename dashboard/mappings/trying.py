@@ -18,9 +18,9 @@ from dashboard.shell.pages import fragment, who
 from deliveries import mappings
 from deliveries.mappings import drafts
 from deliveries.models import Account, MappingVersion, Receipt
+from deliveries.outcomes.keyset import read_id
 from deliveries.receiving.payloads import understand
 from deliveries.receiving.translation import Mapping
-from deliveries.reporting.keyset import read_id
 
 
 @requires(READ)

@@ -22,8 +22,8 @@ from dashboard.shell.pages import fragment
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.health import beat_age
 from deliveries.models import Account, CodeAlarm, PendingReceipt, Quarantined, Queue
-from deliveries.reporting.day_figures import SPAN_OF, Cell, Overview, overview
-from deliveries.reporting.figures import (
+from deliveries.outcomes.day_figures import SPAN_OF, Cell, Overview, overview
+from deliveries.outcomes.figures import (
     FEWEST_TO_JUDGE,
     FLOOR,
     TARGET,
@@ -32,8 +32,8 @@ from deliveries.reporting.figures import (
     lines,
     queue_counts,
 )
-from deliveries.reporting.outcomes import Count
-from deliveries.reporting.rounding import percent, percent_of
+from deliveries.outcomes.rounding import percent, percent_of
+from deliveries.outcomes.rows import Count
 from deliveries.statuses import BUCKETS, Disposition
 
 PERIODS = {"7": 7, "30": 30, "90": 90}

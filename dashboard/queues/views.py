@@ -24,11 +24,11 @@ from dashboard.shell.listing import context, listing
 from dashboard.shell.pages import fragment, may_tend, swaps, who
 from deliveries import tending
 from deliveries.models import CodeTally, DayTally, Message, Queue, QueueEntry
-from deliveries.reporting.figures import queue_counts
-from deliveries.reporting.filters import QueueFilter, View
-from deliveries.reporting.keyset import LARGEST_ID, read_id
-from deliveries.reporting.outcomes import STEPS
-from deliveries.reporting.trail import LINKS, attempts
+from deliveries.outcomes.figures import queue_counts
+from deliveries.outcomes.filters import QueueFilter, View
+from deliveries.outcomes.keyset import LARGEST_ID, read_id
+from deliveries.outcomes.rows import STEPS
+from deliveries.outcomes.trail import LINKS, attempts
 
 OFFERED = 300  # lists and codes in a select
 RECENT = timedelta(days=30)

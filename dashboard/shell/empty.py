@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from campaigns.models import Campaign, Recipient
 from deliveries.models import Queue
-from deliveries.reporting.figures import CampaignFigures
+from deliveries.outcomes.figures import CampaignFigures
 from deliveries.wording import zoned
 
 

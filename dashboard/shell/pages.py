@@ -15,8 +15,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
 from deliveries.inbox import count_unread
-from deliveries.reporting.figures import queue_counts
-from deliveries.reporting.heard import unknown_words
+from deliveries.outcomes.figures import queue_counts
+from deliveries.outcomes.heard import unknown_words
 
 
 def fragment(request: HttpRequest, page: str, name: str) -> str:

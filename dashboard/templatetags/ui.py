@@ -17,7 +17,7 @@ from campaigns.media import is_web_address
 from contacts.channels import Channel
 from dashboard.shell.icons import ICONS
 from deliveries.models import Message
-from deliveries.reporting.rounding import percent_of
+from deliveries.outcomes.rounding import percent_of
 from deliveries.statuses import BUCKETS, Disposition
 from deliveries.wording import date_words, wording, zoned
 

@@ -25,8 +25,8 @@ from deliveries.models import (
     SeenCode,
     StrayReport,
 )
+from deliveries.outcomes.figures import queue_counts
 from deliveries.receiving.translation import Key
-from deliveries.reporting.figures import queue_counts
 from tests.browser.world import DRAFT, LIVE, REPORT
 
 

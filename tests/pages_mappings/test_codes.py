@@ -13,8 +13,8 @@ from dashboard.mappings.code_forms import objections
 from dashboard.mappings.code_tables import outcome
 from deliveries import mappings
 from deliveries.models import CodeDay, CodeMapping
+from deliveries.outcomes.heard import Share
 from deliveries.receiving.translation import Code, Key, shipped
-from deliveries.reporting.heard import Share
 from tests import factories
 from tests.pages_mappings.steps import HTMX, codes_on, seen, text
 

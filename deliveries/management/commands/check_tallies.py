@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from deliveries import setbacks
-from deliveries.reconciling import unbalanced
+from deliveries.outcomes.reconciling import unbalanced
 from deliveries.tallies import ALL_TALLIES, differences, fold_all, rebuild
 
 SHOWN = 10

@@ -22,8 +22,8 @@ from deliveries.models import (
     SourceTally,
     TallyDelta,
 )
-from deliveries.reporting.filters import DISPOSITION_OF, NOBODY
-from deliveries.reporting.rounding import percent, percent_of
+from deliveries.outcomes.filters import DISPOSITION_OF, NOBODY
+from deliveries.outcomes.rounding import percent, percent_of
 from deliveries.statuses import BUCKETS, Disposition
 from deliveries.wording import zoned
 

@@ -15,9 +15,9 @@ from contacts.models import Address, ContactList
 from contacts.phones import mask
 from deliveries.mappings import describe
 from deliveries.models import Message, Queue, QueueEntry
-from deliveries.reporting.figures import CampaignFigures, providers
-from deliveries.reporting.filters import View, entries, matching
-from deliveries.reporting.keyset import Page, page
+from deliveries.outcomes.figures import CampaignFigures, providers
+from deliveries.outcomes.filters import View, entries, matching
+from deliveries.outcomes.keyset import Page, page
 from deliveries.statuses import BUCKETS, Disposition, Status
 from deliveries.wording import Wording, withdrawal, wording, zoned
 

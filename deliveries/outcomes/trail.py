@@ -34,12 +34,12 @@ from deliveries.models import (
     Receipt,
     StatusEvent,
 )
+from deliveries.outcomes.figures import providers
+from deliveries.outcomes.keyset import Cursor
+from deliveries.outcomes.rows import bucket_of, newer_attempts, words_of
+from deliveries.outcomes.texts import Text, texts
+from deliveries.outcomes.why import DECIDES, verdict
 from deliveries.receiving.translation import Described
-from deliveries.reporting.figures import providers
-from deliveries.reporting.keyset import Cursor
-from deliveries.reporting.outcomes import bucket_of, newer_attempts, words_of
-from deliveries.reporting.texts import Text, texts
-from deliveries.reporting.why import DECIDES, verdict
 from deliveries.statuses import REACHING, Disposition, Evidence, Status, disposition
 from deliveries.wording import date_words, decided_by, withdrawal, wording
 
