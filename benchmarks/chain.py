@@ -14,7 +14,7 @@ from benchmarks import rows, serving
 from benchmarks.measuring import Figure, Options, Rounds, tell
 from benchmarks.receipts import signed
 from benchmarks.recording import tidy
-from deliveries import tallies
+from deliveries.ledger import tallies
 from deliveries.models import PendingReceipt, Receipt, StatusEvent
 
 SECONDS = 2  # of load, times the seconds of other comparisons

@@ -15,7 +15,7 @@ from benchmarks import references
 from benchmarks.measuring import Figure, Options, Rounds, timed
 from benchmarks.receipts import incoming
 from benchmarks.rows import execute
-from deliveries import statements, tallies
+from deliveries.ledger import statements, tallies
 from deliveries.models import Account
 from deliveries.receiving import recording
 from deliveries.receiving.storing import store

@@ -28,6 +28,8 @@ from django.utils import timezone
 from benchmarks.rows import TOKEN
 from campaigns.models import Campaign, Recipient
 from contacts.models import Address, Consent, Contact, Suppression
+from deliveries.ledger.statements import MESSAGE_DIMENSIONS, Event, Waiting
+from deliveries.ledger.tallies import DIMENSIONS
 from deliveries.models import (
     MESSAGE_TALLIES,
     Account,
@@ -44,9 +46,7 @@ from deliveries.receiving import recording
 from deliveries.receiving.translation import shipped
 from deliveries.sending.expansion import _opening
 from deliveries.sending.routes import routes
-from deliveries.statements import MESSAGE_DIMENSIONS, Event, Waiting
 from deliveries.statuses import REACHING, SETTLED, Status
-from deliveries.tallies import DIMENSIONS
 
 # ---- Views -------------------------------------------------------------------------------------------------------
 

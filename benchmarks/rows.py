@@ -19,9 +19,9 @@ from django.utils import timezone
 from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
 from contacts.channels import Channel
 from contacts.models import ContactList
+from deliveries.ledger.tallies import ALL_TALLIES
 from deliveries.models import Account, Message, QueueEntry, QueueTally, RecipientTally
 from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status, standing
-from deliveries.tallies import ALL_TALLIES
 
 CAMPAIGNS, DAYS, CARRIERS, REGIONS, SOURCES = 200, 50, 9, 52, 6
 STEP = 1_000_000  # rows to a statement

@@ -24,18 +24,18 @@ from contacts.channels import KIND_OF, Channel
 from contacts.gate import REASONS, Reason, check
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import release_each, suppress_each
-from deliveries import quarantine
 from deliveries.deciding.attempts import succeed, withdraw
 from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import settle
 from deliveries.deciding.health import NO_FAILURES
 from deliveries.deciding.knowing import Known, View, ask, is_forgiven, learn, load, look_at
+from deliveries.ledger import quarantine
+from deliveries.ledger.quarantine import Kind
+from deliveries.ledger.statements import rewrite
 from deliveries.models import Batch, BatchItem, Cause, Message, Outbox
 from deliveries.outcomes.filters import BadFilter
-from deliveries.quarantine import Kind
 from deliveries.selections import Selection
 from deliveries.sending.routes import Route
-from deliveries.statements import rewrite
 from deliveries.statuses import OPEN, Disposition, FailureClass
 from deliveries.tasks import ring
 

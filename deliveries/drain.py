@@ -17,14 +17,15 @@ from django.db import connection
 from django.utils import timezone
 
 from campaigns.models import Campaign
-from deliveries import batches, quarantine
+from deliveries import batches
 from deliveries.deciding.followup import follow_due, follow_failed, follow_moved
+from deliveries.ledger import quarantine
+from deliveries.ledger.quarantine import Kind
+from deliveries.ledger.tallies import fold
 from deliveries.mappings import drift, rereading, sightings
 from deliveries.models import Heartbeat
-from deliveries.quarantine import Kind
 from deliveries.receiving import recording
 from deliveries.sending import dispatch, expansion, launching
-from deliveries.tallies import fold
 
 logger = logging.getLogger(__name__)
 

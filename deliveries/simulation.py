@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from campaigns.models import Campaign, Recipient
 from deliveries.deciding.followup import follow_due, follow_moved
+from deliveries.ledger.tallies import fold_all
 from deliveries.mappings import drift, sightings
 from deliveries.models import Account, Outbox
 from deliveries.providers import PROVIDERS
@@ -24,7 +25,6 @@ from deliveries.receiving.storing import Incoming, store
 from deliveries.sending import expansion, launching
 from deliveries.sending.dispatch import dispatch, recover
 from deliveries.sending.transport import Answered, Claimed, Transport
-from deliveries.tallies import fold_all
 
 STEP = timedelta(minutes=15)
 # In the days after a launch something happens every few minutes, and nearly all of the work of a step is the same for

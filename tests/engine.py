@@ -10,8 +10,8 @@ from django.db import transaction
 from campaigns.models import Campaign, Recipient
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.models import Address, Consent, Contact
-from deliveries import tallies
 from deliveries.deciding.followup import follow_due, follow_moved
+from deliveries.ledger import tallies
 from deliveries.models import Account, Message, Outbox
 from deliveries.providers.facts import Handover
 from deliveries.receiving.recording import apply, event

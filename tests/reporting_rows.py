@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from campaigns.models import Campaign, Recipient
 from contacts.models import ContactList
-from deliveries import setbacks, tallies
+from deliveries.ledger import setbacks, tallies
 from deliveries.models import Message, Queue
 from deliveries.statuses import Disposition, FailureClass, Fault, Status
 from tests import factories

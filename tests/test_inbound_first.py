@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from contacts.keywords import classify, pressed
 from contacts.models import Suppression
-from deliveries import statements
+from deliveries.ledger import statements
 from deliveries.models import Engagement, Message, Outbox, PendingReceipt
 from deliveries.providers.facts import Act, Inbound, Report
 from deliveries.receiving import recording

@@ -9,8 +9,9 @@ from django.db import transaction
 
 from campaigns.models import Recipient
 from contacts.models import AddressHealth, Consent, Suppression
-from deliveries import mappings, statements
+from deliveries import mappings
 from deliveries.deciding.followup import follow_moved
+from deliveries.ledger import statements
 from deliveries.mappings import drafts, rereading, sightings
 from deliveries.mappings.drafts import CannotChange
 from deliveries.models import (

@@ -9,11 +9,12 @@ from django.db import DataError, OperationalError, connection, transaction
 
 from campaigns.models import Campaign, Recipient
 from contacts.models import Suppression
-from deliveries import again, batches, drain, quarantine
+from deliveries import again, batches, drain
 from deliveries.deciding import followup
 from deliveries.deciding.followup import follow_due, follow_failed, follow_moved, settle
+from deliveries.ledger import quarantine
+from deliveries.ledger.quarantine import PAUSES, Kind, isolated, run
 from deliveries.models import Batch, BatchItem, Moved, Outbox, Quarantined
-from deliveries.quarantine import PAUSES, Kind, isolated, run
 from deliveries.selections import Selection
 from deliveries.sending import expansion, launching
 from deliveries.sending.dispatch import dispatch
@@ -212,7 +213,7 @@ def test_settling_by_any_other_way_isolates_as_well(failed, monkeypatch, now):
 
 
 def test_what_cannot_be_noted_stops_nobody_else(failed, monkeypatch, now):
-    monkeypatch.setattr("deliveries.setbacks.note", refuse(failed[1].pk))
+    monkeypatch.setattr("deliveries.ledger.setbacks.note", refuse(failed[1].pk))
 
     follow_moved(now)
 

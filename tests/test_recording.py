@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contacts.models import Suppression
-from deliveries import tallies
+from deliveries.ledger import tallies
 from deliveries.models import Account, Engagement, Message, Moved, PendingReceipt, Receipt, StatusEvent
 from deliveries.providers import PROVIDERS
 from deliveries.receiving import recording

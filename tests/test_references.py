@@ -9,8 +9,8 @@ import pytest
 import time_machine
 from django.db import connection
 
+from deliveries.ledger.statements import backend
 from deliveries.references import moment, new_reference
-from deliveries.statements import backend
 
 
 def made_by_the_database(at: datetime) -> uuid.UUID:

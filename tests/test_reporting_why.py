@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from deliveries.ledger.statements import reproject
 from deliveries.models import StatusEvent
 from deliveries.outcomes.trail import attempts
-from deliveries.statements import reproject
 from deliveries.statuses import Meaning, Status, standing
 from tests import factories
 

@@ -7,8 +7,8 @@ from itertools import product
 import pytest
 from django.core.management import CommandError, call_command
 
-from deliveries import setbacks
 from deliveries.deciding.followup import follow_moved
+from deliveries.ledger import setbacks
 from deliveries.models import Message, Setback
 from deliveries.outcomes.filters import STATUS_CHOICES, matching
 from deliveries.receiving.recording import apply, event

@@ -30,7 +30,8 @@ from dashboard.charts import finding, outcome_by_channel, twin, verdict_icon
 from dashboard.shell.empty import unsent
 from dashboard.shell.listing import SHOW_ALL, Listing, context, listing
 from dashboard.shell.pages import fragment, who
-from deliveries import quarantine
+from deliveries.ledger import quarantine
+from deliveries.ledger.quarantine import Kind
 from deliveries.mappings import describe
 from deliveries.models import Queue
 from deliveries.outcomes.figures import (
@@ -47,7 +48,6 @@ from deliveries.outcomes.figures import (
 from deliveries.outcomes.filters import NOBODY, OutcomeFilter, View, filter_of, source_names
 from deliveries.outcomes.keyset import page
 from deliveries.outcomes.rounding import percent
-from deliveries.quarantine import Kind
 from deliveries.sending import checks, launching
 from deliveries.statuses import BUCKETS, Disposition
 from deliveries.wording import wording, zoned

@@ -9,15 +9,15 @@ from datetime import datetime
 from contacts.channels import KIND_OF, Channel
 from contacts.models import Address
 from deliveries.deciding.knowing import Known, View
+from deliveries.ledger.statements import MESSAGE_DIMENSIONS, chunks
+from deliveries.ledger.tallies import append
 from deliveries.models import (
     Message,
     Outbox,
 )
 from deliveries.receiving.recording import apply, event
 from deliveries.sending.routes import Route
-from deliveries.statements import MESSAGE_DIMENSIONS, chunks
 from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status
-from deliveries.tallies import append
 
 
 def succeed(

@@ -24,12 +24,15 @@ from contacts.chunks import in_lists
 from contacts.consenting import OptOut, record_opt_outs
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import suppress
-from deliveries import quarantine, setbacks
 from deliveries.deciding.attempts import succeed, withdraw
 from deliveries.deciding.decide import ARRIVED, Decided, State, Step, decide, limit
 from deliveries.deciding.health import FAILING
 from deliveries.deciding.knowing import RECIPIENT_FIELDS, Known, View, arguments, learn, load
 from deliveries.deciding.queues import line_up
+from deliveries.ledger import quarantine, setbacks
+from deliveries.ledger.quarantine import Kind
+from deliveries.ledger.statements import chunks, rewrite
+from deliveries.ledger.tallies import bump
 from deliveries.models import (
     Cause,
     Decision,
@@ -40,11 +43,8 @@ from deliveries.models import (
     QueueEntry,
     RecipientTally,
 )
-from deliveries.quarantine import Kind
 from deliveries.receiving.recording import apply, event
-from deliveries.statements import chunks, rewrite
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Status
-from deliveries.tallies import bump
 
 MOVED_LIMIT = 500
 STOPPED_AT_ONCE = 300  # addresses; what shares them is named beside them in one statement

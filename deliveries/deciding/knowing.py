@@ -25,6 +25,8 @@ from contacts.hours import zones_for
 from contacts.models import Address, Consent
 from deliveries.deciding.decide import STILL_WORTH_IT, Facts, Rules, State, Step
 from deliveries.deciding.health import NO_FAILURES, Health, examine, refresh, troubled
+from deliveries.ledger.statements import rewrite
+from deliveries.ledger.tallies import bump
 from deliveries.mappings import describe
 from deliveries.models import (
     Account,
@@ -33,9 +35,7 @@ from deliveries.models import (
     RecipientTally,
 )
 from deliveries.sending.routes import Route, routes
-from deliveries.statements import rewrite
 from deliveries.statuses import REACHING, Disposition, Fault, Status
-from deliveries.tallies import bump
 from deliveries.wording import withdrawal
 
 TO_CORRECT = {Reason.NEEDS_CORRECTION, Reason.INVALID_ADDRESS, Reason.NOT_IN_SERVICE}

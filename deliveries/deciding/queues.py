@@ -11,6 +11,7 @@ from contacts.models import Address
 from deliveries.deciding.decide import CORRECT_IT, PERMANENT, Decided, Step, is_record_right
 from deliveries.deciding.health import NO_FAILURES
 from deliveries.deciding.knowing import Known, View, is_forgiven, reason_of
+from deliveries.ledger.tallies import bump
 from deliveries.models import (
     Message,
     Queue,
@@ -18,7 +19,6 @@ from deliveries.models import (
     QueueTally,
 )
 from deliveries.statuses import Disposition, Fault
-from deliveries.tallies import bump
 
 
 def line_up(

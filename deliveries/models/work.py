@@ -103,7 +103,7 @@ class Setback(Narrowed):
     """A message that did not arrive, or of which a code says more than its status.
 
     Lists look here for what is rare among a campaign's messages: no column of a message that receipts change may be
-    indexed. Kept by `deliveries.setbacks`.
+    indexed. Kept by `deliveries.ledger.setbacks`.
     """
 
     message = models.OneToOneField(

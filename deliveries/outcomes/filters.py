@@ -16,8 +16,8 @@ from accounts.models import User
 from contacts.channels import Channel
 from contacts.models import ContactList
 from contacts.searching import FEWEST, clean, partly
+from deliveries.ledger.setbacks import DISPOSITIONS, STATUSES
 from deliveries.models import Message, Queue, QueueEntry
-from deliveries.setbacks import DISPOSITIONS, STATUSES
 from deliveries.statuses import BUCKETS, Status
 
 PERIODS = {

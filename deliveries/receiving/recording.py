@@ -28,7 +28,9 @@ from contacts.channels import Channel
 from contacts.chunks import in_lists
 from contacts.consenting import OptOut, record_opt_in, record_opt_outs
 from contacts.keywords import pressed
-from deliveries import mappings, statements
+from deliveries import mappings
+from deliveries.ledger import statements
+from deliveries.ledger.statements import Event, Waiting
 from deliveries.models import Account, CodeSighting, Engagement, Message, PendingReceipt, Receipt, StrayReport
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Act, Call, Fact, Inbound, Report, Stray, Unreadable
@@ -36,7 +38,6 @@ from deliveries.providers.proving import without_secret
 from deliveries.receiving import evidence, replies
 from deliveries.receiving.translation import Translated
 from deliveries.receiving.writers import Writer, writer_of
-from deliveries.statements import Event, Waiting
 from deliveries.statuses import REACHING, SETTLED, Disposition, Meaning, disposition, fact_key, standing
 
 logger = logging.getLogger(__name__)

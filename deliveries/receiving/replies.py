@@ -11,11 +11,11 @@ from contacts.consenting import family_of
 from contacts.folding import words
 from contacts.keywords import REPLY, YES, Keyword, classify
 from contacts.models import Address, ReplyToRead
+from deliveries.ledger.statements import Waiting
 from deliveries.models import Message
 from deliveries.providers.facts import Inbound
 from deliveries.receiving.writers import Writer
 from deliveries.sending.composing import contents_of, worded
-from deliveries.statements import Waiting
 
 LAST_SENT = 5  # messages that a reply may quote
 LONGEST_TEXT = 2_000

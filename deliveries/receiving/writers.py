@@ -14,7 +14,7 @@ from contacts.channels import Kind
 from contacts.consenting import contacts_at, family_of
 from contacts.models import Address, Contact, Suppression
 from contacts.phones import country_of
-from deliveries import statements
+from deliveries.ledger import statements
 from deliveries.models import Message
 from deliveries.providers.facts import Inbound
 

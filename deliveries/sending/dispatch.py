@@ -20,21 +20,22 @@ from campaigns.models import Campaign, Content, Recipient
 from campaigns.segments import segments
 from contacts.channels import Channel
 from contacts.gate import REASONS, Ask, Reason, Verdict, check, sentence
-from deliveries import mappings, quarantine
+from deliveries import mappings
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import UNDER_WAY, State, Step
 from deliveries.deciding.knowing import rules_of
+from deliveries.ledger import quarantine
+from deliveries.ledger.quarantine import Kind
+from deliveries.ledger.statements import inbound_waits, rewrite
+from deliveries.ledger.tallies import bump
 from deliveries.models import Account, Decision, Message, Outbox, RecipientTally
 from deliveries.models.work import NOT_NOW
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Handover, Outgoing, Report
-from deliveries.quarantine import Kind
 from deliveries.receiving.recording import apply, event, record_inbound
 from deliveries.sending.composing import contents_of, outgoing
 from deliveries.sending.transport import LEASE, Answered, Claimed, Transport
-from deliveries.statements import inbound_waits, rewrite
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Status
-from deliveries.tallies import bump
 
 logger = logging.getLogger(__name__)
 

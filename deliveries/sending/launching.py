@@ -13,13 +13,13 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
 from accounts.models import User
 from campaigns.models import Campaign, Recipient
 from contacts.gate import Reason
-from deliveries import quarantine
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import Step
 from deliveries.deciding.followup import look_again
+from deliveries.ledger import quarantine
+from deliveries.ledger.quarantine import Kind
 from deliveries.models import Message, Outbox, RecipientTally
 from deliveries.models.work import NOT_NOW
-from deliveries.quarantine import Kind
 from deliveries.sending.checks import check, load
 from deliveries.sending.expansion import audience_size
 from deliveries.tasks import ring

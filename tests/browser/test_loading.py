@@ -10,9 +10,9 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, Route, expect
 
+from deliveries.ledger.tallies import fold_all
 from deliveries.models import Message
 from deliveries.receiving.recording import record_all
-from deliveries.tallies import fold_all
 from tests import factories
 from tests.browser.clicking import click_visibly
 from tests.browser.watching import Watch

@@ -9,9 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from deliveries import setbacks
+from deliveries.ledger import setbacks
+from deliveries.ledger.tallies import ALL_TALLIES, differences, fold_all, rebuild
 from deliveries.outcomes.reconciling import unbalanced
-from deliveries.tallies import ALL_TALLIES, differences, fold_all, rebuild
 
 SHOWN = 10
 

@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from django.db.models import Q
 
+from deliveries.ledger.statements import chunks
 from deliveries.models import Message, Setback
-from deliveries.statements import chunks
 from deliveries.statuses import REACHING, SETTLED, Disposition, Status
 
 ARRIVED_OR_OPEN = ("", Disposition.DELIVERED, Disposition.PENDING)

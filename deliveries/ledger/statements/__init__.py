@@ -15,9 +15,9 @@ from typing import Any, NamedTuple, cast
 from django.db import connection
 from django.db.models import Field, Model
 
+from deliveries.ledger.tallies import append
 from deliveries.models import Message, Moved, PendingReceipt, StatusEvent
 from deliveries.statuses import REACHING, SETTLED, Disposition, Standing, Status, project
-from deliveries.tallies import append
 
 # SQLite allows 32,766 parameters in one statement; stay well below.
 CHUNK = 5_000
@@ -78,10 +78,10 @@ class Applied(NamedTuple):
 def backend() -> ModuleType:
     """The module for the database in use."""
     if connection.vendor == "postgresql":
-        from deliveries.statements import postgresql
+        from deliveries.ledger.statements import postgresql
 
         return postgresql
-    from deliveries.statements import sqlite
+    from deliveries.ledger.statements import sqlite
 
     return sqlite
 

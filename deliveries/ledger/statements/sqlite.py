@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
+from deliveries.ledger.statements import MESSAGE_DIMENSIONS, Applied, Event, Waiting
+from deliveries.ledger.tallies import append
 from deliveries.receiving.storing import sqlite_text
-from deliveries.statements import MESSAGE_DIMENSIONS, Applied, Event, Waiting
 from deliveries.statuses import REACHING, SETTLED, Status
-from deliveries.tallies import append
 
 CLAIM = """
 SELECT p.receipt_id, r.account_id, r.kind, r.received_at, r.method, r.query, r.headers, r.body, p.attempts
