@@ -30,6 +30,7 @@ from campaigns.models import Campaign, Recipient
 from contacts.models import Address, Consent, Contact, Suppression
 from deliveries.ledger.statements import MESSAGE_DIMENSIONS, Event, Waiting
 from deliveries.ledger.tallies import DIMENSIONS
+from deliveries.meaning.translation import shipped
 from deliveries.models import (
     MESSAGE_TALLIES,
     Account,
@@ -43,7 +44,6 @@ from deliveries.models import (
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, Report
 from deliveries.receiving import recording
-from deliveries.receiving.translation import shipped
 from deliveries.sending.expansion import _opening
 from deliveries.sending.routes import routes
 from deliveries.statuses import REACHING, SETTLED, Status

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from benchmarks.measuring import Figure, Options, Rounds, timed
 from benchmarks.receipts import HEADERS, callbacks
+from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, Report
-from deliveries.receiving.translation import shipped
 
 COUNT = 50_000
 

@@ -22,9 +22,11 @@ from deliveries.deciding.followup import follow_due, follow_failed, follow_moved
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.tallies import fold
-from deliveries.mappings import drift, rereading, sightings
+from deliveries.meaning import drift
+from deliveries.meaning import occurrences as sightings
 from deliveries.models import Heartbeat
 from deliveries.receiving import recording
+from deliveries.receiving import replay as rereading
 from deliveries.sending import dispatch, expansion, launching
 
 logger = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from campaigns.models import Campaign, Recipient
 from deliveries.deciding.followup import follow_due, follow_moved
 from deliveries.ledger.tallies import fold_all
-from deliveries.mappings import drift, sightings
+from deliveries.meaning import drift
+from deliveries.meaning import occurrences as sightings
 from deliveries.models import Account, Outbox
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call

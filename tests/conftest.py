@@ -19,7 +19,7 @@ from django.db import connection
 from django.test import Client
 
 from accounts.models import User
-from deliveries import mappings
+from deliveries.meaning import mappings
 from tests import factories
 from tests.ports import free_ports
 

@@ -14,10 +14,10 @@ from django.core.management import call_command
 
 import deliveries.providers
 from deliveries.management.commands import translate
+from deliveries.meaning import translation
+from deliveries.meaning.payloads import understand
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Handover, LostAnswer, Outgoing
-from deliveries.receiving import translation
-from deliveries.receiving.payloads import understand
 from tests.test_payloads import SPOILT
 
 PAGE = (Path(__file__).parent.parent / "docs" / "adding-a-provider.md").read_text(encoding="utf-8")

@@ -15,10 +15,10 @@ from contacts.gate import Reason
 from contacts.models import Address, AddressHealth
 from deliveries import batches
 from deliveries.deciding.staff import run_next_step_now
+from deliveries.meaning.ruling_out import channels_of, disproved, rows, ruled_out
+from deliveries.meaning.translation import Key, shipped
 from deliveries.models import Batch, Decision, Message, QueueEntry
 from deliveries.outcomes.reachability import standing
-from deliveries.receiving.ruling_out import channels_of, disproved, rows, ruled_out
-from deliveries.receiving.translation import Key, shipped
 from deliveries.selections import Selection
 from deliveries.sending.dispatch import dispatch
 from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from deliveries.mappings import drift
-from deliveries.mappings.drift import Kind, Share, matters
+from deliveries.meaning import drift
+from deliveries.meaning.drift import Kind, Share, matters
 from deliveries.models import CodeAlarm, CodeDay, Heartbeat
 from deliveries.statuses import Status
 from tests import factories

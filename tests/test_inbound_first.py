@@ -13,13 +13,13 @@ from django.test.utils import CaptureQueriesContext
 from contacts.keywords import classify, pressed
 from contacts.models import Suppression
 from deliveries.ledger import statements
+from deliveries.meaning.payloads import adapter_of, call_of
+from deliveries.meaning.translation import shipped
 from deliveries.models import Engagement, Message, Outbox, PendingReceipt
 from deliveries.providers.facts import Act, Inbound, Report
 from deliveries.receiving import recording
-from deliveries.receiving.payloads import adapter_of, call_of
 from deliveries.receiving.recording import record
 from deliveries.receiving.storing import Incoming, store
-from deliveries.receiving.translation import shipped
 from deliveries.sending.dispatch import dispatch
 from deliveries.statuses import Status
 from tests import factories

@@ -9,11 +9,12 @@ from django.db import transaction
 
 from campaigns.models import Recipient
 from contacts.models import AddressHealth, Consent, Suppression
-from deliveries import mappings
 from deliveries.deciding.followup import follow_moved
 from deliveries.ledger import statements
-from deliveries.mappings import drafts, rereading, sightings
-from deliveries.mappings.drafts import CannotChange
+from deliveries.meaning import drafts, mappings
+from deliveries.meaning import occurrences as sightings
+from deliveries.meaning.drafts import CannotChange
+from deliveries.meaning.translation import Key, shipped
 from deliveries.models import (
     CodeAlarm,
     CodeMapping,
@@ -25,8 +26,8 @@ from deliveries.models import (
     StatusEvent,
 )
 from deliveries.receiving import recording, storing
+from deliveries.receiving import replay as rereading
 from deliveries.receiving.storing import Incoming
-from deliveries.receiving.translation import Key, shipped
 from deliveries.statuses import Status
 from tests import factories
 from tests.engine import agree, rebuild

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deliveries.meaning.payloads import body_of, understand
+from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
-from deliveries.receiving.payloads import body_of, understand
-from deliveries.receiving.translation import shipped
 
 FOLDER = Path(__file__).parent / "payloads"
 AT = "2026-03-04T17:00:00Z"

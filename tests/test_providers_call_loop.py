@@ -3,9 +3,9 @@ import asyncio
 import httpx
 import pytest
 
+from deliveries.meaning.translation import shipped, tables_of
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Handover, LostAnswer, Outgoing, Report
-from deliveries.receiving.translation import shipped, tables_of
 
 CALL_LOOP = PROVIDERS["call_loop"]
 TRIGGER = "4d6333c3-0000-4808-b4dc-ee6afa4320e7"

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report
 from deliveries.providers.proving import hmac_hex
-from deliveries.receiving.translation import shipped
 
 DROP_COWBOY = PROVIDERS["drop_cowboy"]
 CREDENTIALS = {

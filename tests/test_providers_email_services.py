@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError, SSLError
 
+from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS, amazon_ses, sns
 from deliveries.providers.facts import Act, Call, Handover, LostAnswer, Outgoing, Report, Uncheckable
-from deliveries.receiving.translation import shipped
 
 pytestmark = pytest.mark.filterwarnings("ignore::anymail.exceptions.AnymailNotSupportedWarning")
 

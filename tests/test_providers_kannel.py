@@ -3,9 +3,9 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Handover, LostAnswer, Report
-from deliveries.receiving.translation import shipped
 from tests.handing import REF, against, message
 
 KANNEL = PROVIDERS["kannel"]

@@ -5,9 +5,9 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report
-from deliveries.receiving.translation import shipped
 
 PLIVO = PROVIDERS["plivo"]
 CREDENTIALS = {"auth_id": "MA1", "auth_token": "not-a-real-token"}

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contacts.channels import LineType
+from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unreadable
 from deliveries.providers.sandbox_network import (
@@ -20,7 +21,6 @@ from deliveries.providers.sandbox_network import (
     Submission,
     plan,
 )
-from deliveries.receiving.translation import shipped
 from deliveries.statuses import REACHING, standing
 
 SANDBOX = PROVIDERS["sandbox"]

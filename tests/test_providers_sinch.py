@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, Handover, LostAnswer, Report
-from deliveries.receiving.translation import shipped
 from tests.handing import REF, against, message
 
 SINCH = PROVIDERS["sinch"]

@@ -4,9 +4,9 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
+from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report
-from deliveries.receiving.translation import shipped
 
 SLYBROADCAST = PROVIDERS["slybroadcast"]
 CREDENTIALS = {"uid": "voice@example.com", "password": "a-password"}

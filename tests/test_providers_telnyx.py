@@ -4,9 +4,9 @@ import json
 import httpx
 import pytest
 
+from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report
-from deliveries.receiving.translation import shipped
 
 TELNYX = PROVIDERS["telnyx"]
 CREDENTIALS = {"api_key": "KEY0", "account_sid": "acc-1", "application_sid": "app-1", "public_key": "cHVi"}

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS, choices
 from deliveries.providers.facts import Act, Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unreadable
-from deliveries.receiving.translation import shipped
 
 TWILIO = PROVIDERS["twilio"]
 CREDENTIALS = {"account_sid": "AC0123456789abcdef0123456789abcdef", "auth_token": "not-a-real-token"}

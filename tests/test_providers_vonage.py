@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report
-from deliveries.receiving.translation import shipped
 
 VONAGE = PROVIDERS["vonage"]
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

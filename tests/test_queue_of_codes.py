@@ -6,9 +6,9 @@ import pytest
 
 from contacts.channels import Channel
 from deliveries.deciding.decide import CORRECT_IT, Rules, decide
+from deliveries.meaning.ruling_out import ruled_out
+from deliveries.meaning.translation import shipped
 from deliveries.models import Queue
-from deliveries.receiving.ruling_out import ruled_out
-from deliveries.receiving.translation import shipped
 from deliveries.statuses import Disposition, FailureClass, Fault, Status, disposition
 from tests.test_deciding import NOON, facts
 

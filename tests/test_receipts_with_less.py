@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
-from deliveries.receiving.payloads import understand
-from deliveries.receiving.translation import shipped
+from deliveries.meaning.payloads import understand
+from deliveries.meaning.translation import shipped
 from tests.test_payloads import AT, EXPECTED, RECORDED
 
 pytestmark = pytest.mark.once

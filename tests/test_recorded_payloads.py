@@ -8,12 +8,12 @@ import pytest
 
 from contacts.models import Address, AddressHealth, Consent, Suppression
 from deliveries.deciding.followup import follow_moved
-from deliveries.mappings import sightings
+from deliveries.meaning import occurrences as sightings
+from deliveries.meaning.payloads import call_of
 from deliveries.models import Engagement, Message, PendingReceipt, Receipt, SeenCode, StatusEvent, StrayReport
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Act, Inbound, Report, Unreadable
 from deliveries.receiving import recording
-from deliveries.receiving.payloads import call_of
 from deliveries.receiving.recording import as_uuid
 from deliveries.receiving.storing import Incoming, store
 from deliveries.statuses import Status

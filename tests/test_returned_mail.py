@@ -4,11 +4,11 @@ import csv
 
 import pytest
 
+from deliveries.meaning.translation import shipped
 from deliveries.providers.bounce_words import REASONS, TABLE
 from deliveries.providers.bounces import NOT_NOW, innermost, reason_code, stage_of, text_reason
 from deliveries.providers.facts import Call, Report
 from deliveries.providers.smtp import Smtp
-from deliveries.receiving.translation import shipped
 
 SMTP = Smtp()
 OURS = "news@example.com"

@@ -3,9 +3,9 @@ from itertools import permutations
 
 import pytest
 
+from deliveries.meaning.translation import CODES, Code, Key, Mapping, shipped
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Report
-from deliveries.receiving.translation import CODES, Code, Key, Mapping, shipped
 from deliveries.statuses import Meaning, disposition, rank
 
 

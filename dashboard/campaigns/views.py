@@ -32,7 +32,7 @@ from dashboard.shell.listing import SHOW_ALL, Listing, context, listing
 from dashboard.shell.pages import fragment, who
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
-from deliveries.mappings import describe
+from deliveries.meaning.mappings import describe
 from deliveries.models import Queue
 from deliveries.outcomes.figures import (
     MOST_CAUSES,

@@ -10,11 +10,11 @@ from django import forms
 
 from contacts.channels import Channel
 from dashboard.mappings.code_tables import table_choices
-from deliveries.mappings import FIELDS
+from deliveries.meaning.mappings import FIELDS
+from deliveries.meaning.translation import Key, Mapping
 from deliveries.models import CodeMapping, RouteEvidence
 from deliveries.outcomes.keyset import LARGEST_ID
 from deliveries.providers import PROVIDERS, choices
-from deliveries.receiving.translation import Key, Mapping
 from deliveries.statuses import OPEN, REACHING, SETTLED, Evidence, FailureClass, Fault, Status
 
 # ---- What the words of our vocabulary mean, for somebody who has to choose one ------------------------------------

@@ -14,15 +14,15 @@ from django.utils.safestring import mark_safe
 
 from contacts.channels import Channel
 from dashboard.shell.icons import ICONS
-from deliveries import mappings
+from deliveries.meaning import mappings
+from deliveries.meaning.translation import Code, Key, tables_of
+from deliveries.meaning.translation import Mapping as Tables
 from deliveries.models import CodeMapping
 from deliveries.outcomes.filters import Chip
 from deliveries.outcomes.heard import STATUS, Heard, Seen, Share, edit_url, table_name
 from deliveries.outcomes.rows import bucket_of
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Report
-from deliveries.receiving.translation import Code, Key, tables_of
-from deliveries.receiving.translation import Mapping as Tables
 from deliveries.statuses import (
     REACHING,
     Disposition,

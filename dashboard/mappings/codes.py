@@ -17,13 +17,12 @@ from dashboard.mappings.code_forms import CodeForm, objections
 from dashboard.mappings.code_tables import listing, outcome
 from dashboard.mappings.sections import EDIT, READ, drafted_rows, sections
 from dashboard.shell.pages import fragment, swaps, trigger, who
-from deliveries import mappings
-from deliveries.mappings import drafts
-from deliveries.mappings.drafts import ChangedMeanwhile
+from deliveries.meaning import drafts, mappings
+from deliveries.meaning.drafts import ChangedMeanwhile
+from deliveries.meaning.translation import Code, Key, Mapping
 from deliveries.models import Account, MappingVersion, SeenCode
 from deliveries.outcomes import heard
 from deliveries.outcomes.keyset import read_id
-from deliveries.receiving.translation import Code, Key, Mapping
 
 
 @requires(READ)

@@ -18,9 +18,10 @@ from dashboard.mappings import history as mapping_history
 from dashboard.mappings.code_forms import NoteForm, RemoveForm
 from dashboard.mappings.sections import EDIT, PUBLISH, READ, hurry, sections
 from dashboard.shell.pages import fragment, swaps, who
-from deliveries.mappings import drafts, rereading
-from deliveries.mappings.drafts import CannotChange, NotConfirmed
+from deliveries.meaning import drafts
+from deliveries.meaning.drafts import CannotChange, NotConfirmed
 from deliveries.models import CodeMapping, MappingVersion
+from deliveries.receiving import replay as rereading
 from deliveries.tasks import ring
 
 

@@ -10,14 +10,14 @@ from typing import NamedTuple
 from django.db.models import Count, Exists, OuterRef
 
 from dashboard.mappings.code_tables import Outcome, outcome
-from deliveries import mappings
-from deliveries.mappings.drafts import Change
-from deliveries.mappings.rereading import Difference
+from deliveries.meaning import mappings
+from deliveries.meaning.drafts import Change
+from deliveries.meaning.translation import Key
 from deliveries.models import CodeMapping, MappingVersion, Message
 from deliveries.outcomes.heard import edit_url, table_name
 from deliveries.outcomes.keyset import Page, page
 from deliveries.outcomes.rows import bucket_of
-from deliveries.receiving.translation import Key
+from deliveries.receiving.replay import Difference
 
 LIST_SIZE = 12
 Origin, State = MappingVersion.Origin, MappingVersion.State

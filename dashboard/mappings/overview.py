@@ -22,12 +22,11 @@ from dashboard.mappings.sections import (
     sees_addresses,
 )
 from dashboard.shell.pages import who
-from deliveries import mappings
-from deliveries.mappings import drafts
+from deliveries.meaning import drafts, mappings
+from deliveries.meaning.translation import Mapping
 from deliveries.models import CodeAlarm, SeenCode, StrayReport
 from deliveries.outcomes import heard
 from deliveries.outcomes.keyset import page
-from deliveries.receiving.translation import Mapping
 
 ALARMS_SHOWN = 6
 UNKNOWN_SHOWN = 25

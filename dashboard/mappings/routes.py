@@ -13,7 +13,7 @@ from accounts.roles import requires
 from dashboard.mappings.code_forms import RouteForm
 from dashboard.mappings.sections import READ, sections
 from dashboard.shell.pages import who
-from deliveries.mappings import drafts
+from deliveries.meaning import drafts
 from deliveries.models import DayTally, RouteEvidence
 from deliveries.outcomes import heard
 

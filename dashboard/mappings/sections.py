@@ -9,9 +9,9 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from dashboard.shell.pages import who
-from deliveries import mappings
+from deliveries.meaning import mappings
+from deliveries.meaning.translation import Key
 from deliveries.models import CodeMapping, MappingVersion
-from deliveries.receiving.translation import Key
 from deliveries.tasks import ring
 
 READ = "deliveries.view_codemapping"

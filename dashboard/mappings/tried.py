@@ -12,10 +12,10 @@ from django.conf import settings
 
 from contacts.channels import Channel
 from dashboard.mappings.code_tables import GOAL, word_of
+from deliveries.meaning.translation import FALLBACK_CHANNEL, Key, Mapping, tables_of
 from deliveries.models import Account, Engagement, Receipt
 from deliveries.outcomes.heard import ERROR, STATUS, edit_url
 from deliveries.outcomes.rows import bucket_of
-from deliveries.receiving.translation import FALLBACK_CHANNEL, Key, Mapping, tables_of
 from deliveries.statuses import Evidence, FailureClass, Fault, Status, disposition
 from deliveries.wording import wording
 

@@ -15,12 +15,11 @@ from dashboard.mappings.sections import READ, drafted_rows, sections, sees_addre
 from dashboard.mappings.tried import Tried, as_form, as_line, tried
 from dashboard.mappings.try_form import TryForm
 from dashboard.shell.pages import fragment, who
-from deliveries import mappings
-from deliveries.mappings import drafts
+from deliveries.meaning import drafts, mappings
+from deliveries.meaning.payloads import understand
+from deliveries.meaning.translation import Mapping
 from deliveries.models import Account, MappingVersion, Receipt
 from deliveries.outcomes.keyset import read_id
-from deliveries.receiving.payloads import understand
-from deliveries.receiving.translation import Mapping
 
 
 @requires(READ)

@@ -17,9 +17,10 @@ from dashboard.mappings import history as mapping_history
 from dashboard.mappings.code_forms import ConfirmForm
 from dashboard.mappings.sections import EDIT, PUBLISH, READ, hurry, numbered
 from dashboard.shell.pages import fragment, swaps, who
-from deliveries.mappings import drafts, rereading
-from deliveries.mappings.drafts import CannotChange, NotConfirmed
+from deliveries.meaning import drafts
+from deliveries.meaning.drafts import CannotChange, NotConfirmed
 from deliveries.models import MappingVersion
+from deliveries.receiving import replay as rereading
 from deliveries.tasks import ring
 
 CHANGES_SHOWN = 50

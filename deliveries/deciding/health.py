@@ -12,9 +12,9 @@ from django.db.models import Q
 from contacts.channels import KIND_OF, Channel
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import MAPPING_CORRECTED
-from deliveries.mappings import describe
+from deliveries.meaning.mappings import describe
+from deliveries.meaning.ruling_out import channels_of, disproved, ruled_out
 from deliveries.models import Account, Message
-from deliveries.receiving.ruling_out import channels_of, disproved, ruled_out
 from deliveries.statuses import Disposition, Evidence, Fault
 
 

@@ -27,7 +27,7 @@ from deliveries.deciding.decide import STILL_WORTH_IT, Facts, Rules, State, Step
 from deliveries.deciding.health import NO_FAILURES, Health, examine, refresh, troubled
 from deliveries.ledger.statements import rewrite
 from deliveries.ledger.tallies import bump
-from deliveries.mappings import describe
+from deliveries.meaning.mappings import describe
 from deliveries.models import (
     Account,
     Decision,

@@ -18,10 +18,10 @@ from django.db.models import Q, Sum
 from django.urls import reverse
 from django.utils import timezone
 
+from deliveries.meaning.translation import FALLBACK_CHANNEL, Code, Key, tables_of
+from deliveries.meaning.translation import Mapping as Tables
 from deliveries.models import Account, CodeAlarm, CodeDay, CodeMapping, SeenCode, StrayReport
 from deliveries.providers import PROVIDERS
-from deliveries.receiving.translation import FALLBACK_CHANNEL, Code, Key, tables_of
-from deliveries.receiving.translation import Mapping as Tables
 from deliveries.statuses import FailureClass, Fault, Status
 
 STATUS, ERROR = CodeMapping.Kind.STATUS.value, CodeMapping.Kind.ERROR.value

@@ -13,7 +13,7 @@ from accounts.models import User
 from campaigns.models import Campaign
 from contacts.models import Address, ContactList
 from contacts.phones import mask
-from deliveries.mappings import describe
+from deliveries.meaning.mappings import describe
 from deliveries.models import Message, Queue, QueueEntry
 from deliveries.outcomes.figures import CampaignFigures, providers
 from deliveries.outcomes.filters import View, entries, matching

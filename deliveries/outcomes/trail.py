@@ -22,7 +22,8 @@ from contacts.gate import REASONS, Reason
 from contacts.hours import SECOND, clocks, is_open, zones_and_source
 from contacts.models import Address, Consent, Contact, Note, Suppression
 from deliveries.batches import SKIPS
-from deliveries.mappings import describe
+from deliveries.meaning.mappings import describe
+from deliveries.meaning.translation import Described
 from deliveries.models import (
     BatchItem,
     Cause,
@@ -39,7 +40,6 @@ from deliveries.outcomes.keyset import Cursor
 from deliveries.outcomes.rows import bucket_of, newer_attempts, words_of
 from deliveries.outcomes.texts import Text, texts
 from deliveries.outcomes.why import DECIDES, verdict
-from deliveries.receiving.translation import Described
 from deliveries.statuses import REACHING, Disposition, Evidence, Status, disposition
 from deliveries.wording import date_words, decided_by, withdrawal, wording
 

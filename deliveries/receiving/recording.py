@@ -28,15 +28,15 @@ from contacts.channels import Channel
 from contacts.chunks import in_lists
 from contacts.consenting import OptOut, record_opt_in, record_opt_outs
 from contacts.keywords import pressed
-from deliveries import mappings
 from deliveries.ledger import statements
 from deliveries.ledger.statements import Event, Waiting
+from deliveries.meaning import evidence, mappings
+from deliveries.meaning.translation import Translated
 from deliveries.models import Account, CodeSighting, Engagement, Message, PendingReceipt, Receipt, StrayReport
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Act, Call, Fact, Inbound, Report, Stray, Unreadable
 from deliveries.providers.proving import without_secret
-from deliveries.receiving import evidence, replies
-from deliveries.receiving.translation import Translated
+from deliveries.receiving import replies
 from deliveries.receiving.writers import Writer, writer_of
 from deliveries.statuses import REACHING, SETTLED, Disposition, Meaning, disposition, fact_key, standing
 

@@ -20,7 +20,6 @@ from campaigns.models import Campaign, Content, Recipient
 from campaigns.segments import segments
 from contacts.channels import Channel
 from contacts.gate import REASONS, Ask, Reason, Verdict, check, sentence
-from deliveries import mappings
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import UNDER_WAY, State, Step
 from deliveries.deciding.knowing import rules_of
@@ -28,6 +27,7 @@ from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import inbound_waits, rewrite
 from deliveries.ledger.tallies import bump
+from deliveries.meaning import mappings
 from deliveries.models import Account, Decision, Message, Outbox, RecipientTally
 from deliveries.models.work import NOT_NOW
 from deliveries.providers import PROVIDERS

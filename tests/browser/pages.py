@@ -11,7 +11,9 @@ from accounts.models import User
 from campaigns.models import Campaign
 from contacts.consenting import record_opt_out
 from contacts.models import Address, Contact, ListMembership, ReplyToRead, Suppression
-from deliveries.mappings import drafts, sightings
+from deliveries.meaning import drafts
+from deliveries.meaning import occurrences as sightings
+from deliveries.meaning.translation import Key
 from deliveries.models import (
     Account,
     Batch,
@@ -26,7 +28,6 @@ from deliveries.models import (
     StrayReport,
 )
 from deliveries.outcomes.figures import queue_counts
-from deliveries.receiving.translation import Key
 from tests.browser.world import DRAFT, LIVE, REPORT
 
 

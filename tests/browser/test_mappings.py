@@ -11,11 +11,12 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from deliveries import mappings
 from deliveries.deciding.followup import follow_moved
-from deliveries.mappings import rereading, sightings
+from deliveries.meaning import mappings
+from deliveries.meaning import occurrences as sightings
 from deliveries.models import Message
 from deliveries.receiving import recording, storing
+from deliveries.receiving import replay as rereading
 from deliveries.receiving.storing import Incoming
 from tests.browser.pages import PAGES
 from tests.browser.watching import Watch

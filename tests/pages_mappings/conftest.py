@@ -8,7 +8,7 @@ import pytest
 
 from dashboard.mappings import draft as draft_views
 from dashboard.mappings import sections, versions
-from deliveries import mappings
+from deliveries.meaning import mappings
 from deliveries.models import MappingVersion
 from tests import factories
 

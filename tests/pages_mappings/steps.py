@@ -7,10 +7,9 @@ import re
 
 from django.utils import timezone
 
-from deliveries import mappings
-from deliveries.mappings import drafts
+from deliveries.meaning import drafts, mappings
+from deliveries.meaning.translation import Key
 from deliveries.models import CodeAlarm, MappingVersion, SeenCode
-from deliveries.receiving.translation import Key
 from tests.test_mappings import HOUR
 
 HTMX = {"HX-Request": "true"}

@@ -7,7 +7,7 @@ import re
 import pytest
 from django.contrib.auth.models import Permission
 
-from deliveries.mappings import drafts
+from deliveries.meaning import drafts
 from tests.pages_mappings.steps import EDIT, NUMBER_GONE, ROW, alarm, seen
 from tests.test_mappings import values
 

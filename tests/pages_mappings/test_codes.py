@@ -11,10 +11,10 @@ from django.utils import timezone
 
 from dashboard.mappings.code_forms import objections
 from dashboard.mappings.code_tables import outcome
-from deliveries import mappings
+from deliveries.meaning import mappings
+from deliveries.meaning.translation import Code, Key, shipped
 from deliveries.models import CodeDay, CodeMapping
 from deliveries.outcomes.heard import Share
-from deliveries.receiving.translation import Code, Key, shipped
 from tests import factories
 from tests.pages_mappings.steps import HTMX, codes_on, seen, text
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from django.utils import timezone
 
-from deliveries.mappings import drafts
+from deliveries.meaning import drafts
 from deliveries.models import CodeMapping, MappingVersion
 from tests import factories
 from tests.pages_mappings.steps import counted_at, draft, save, text

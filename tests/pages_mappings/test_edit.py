@@ -7,9 +7,8 @@ import re
 
 import pytest
 
-from deliveries import mappings
-from deliveries.mappings import drafts
-from deliveries.receiving.translation import shipped
+from deliveries.meaning import drafts, mappings
+from deliveries.meaning.translation import shipped
 from tests.pages_mappings.steps import EDIT, HTMX, NUMBER_GONE, ROW, draft, save, seen, text
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from contacts.models import Suppression
-from deliveries import mappings
+from deliveries.meaning import mappings
 from deliveries.models import Message
 from tests import factories
 from tests.pages_mappings.steps import HTMX, codes_on, counted_at, publish, save, text

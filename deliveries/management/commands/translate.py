@@ -11,9 +11,9 @@ from typing import Any, TextIO
 
 from django.core.management.base import BaseCommand, CommandError
 
+from deliveries.meaning.payloads import understand
+from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
-from deliveries.receiving.payloads import understand
-from deliveries.receiving.translation import shipped
 from deliveries.wording import wording
 
 

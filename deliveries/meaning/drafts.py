@@ -17,10 +17,10 @@ from django.db.models import Max, Q
 from django.db.models.functions import Lower
 
 from accounts.models import User
-from deliveries import mappings
-from deliveries.mappings.sightings import mark_known
+from deliveries.meaning import mappings
+from deliveries.meaning.occurrences import mark_known
+from deliveries.meaning.translation import Code, Key, Mapping
 from deliveries.models import CodeMapping, MappingVersion, Message, Setback
-from deliveries.receiving.translation import Code, Key, Mapping
 from deliveries.statuses import Disposition, FailureClass, Status
 
 State, Origin = MappingVersion.State, MappingVersion.Origin

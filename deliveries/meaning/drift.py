@@ -16,7 +16,7 @@ from typing import NamedTuple
 from django.db import transaction
 from django.db.models import F, Max, Sum
 
-from deliveries.mappings.sightings import add_to_days, sound
+from deliveries.meaning.occurrences import add_to_days, sound
 from deliveries.models import Account, CodeAlarm, CodeDay, Heartbeat, Message
 from deliveries.statuses import Disposition
 

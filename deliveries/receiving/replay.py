@@ -27,20 +27,19 @@ from contacts.consenting import Mistaken, own_blocks, take_back_opt_outs
 from contacts.grounds import reported_message
 from contacts.models import Suppression
 from contacts.suppressing import lift_mistaken
-from deliveries import mappings
 from deliveries.deciding.decide import STILL_WORTH_IT, limit
 from deliveries.deciding.followup import apply_opt_outs
 from deliveries.deciding.health import examine, refresh
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import Waiting, reproject
-from deliveries.mappings.drafts import CannotChange, Change, changes, last_message
+from deliveries.meaning import evidence, mappings
+from deliveries.meaning.drafts import CannotChange, Change, changes, last_message
+from deliveries.meaning.translation import ENHANCED, FALLBACK_CHANNEL, Key, Mapping, shipped, tables_of
 from deliveries.models import Account, MappingVersion, Message, Receipt, StatusEvent
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Report
-from deliveries.receiving import evidence
 from deliveries.receiving.recording import as_call, event_key
-from deliveries.receiving.translation import ENHANCED, FALLBACK_CHANNEL, Key, Mapping, shipped, tables_of
 from deliveries.statuses import Disposition, Fault, Standing, Status, disposition, project, standing
 
 SLICE = 20_000  # messages looked at in one step, unless it takes longer than

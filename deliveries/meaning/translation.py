@@ -6,7 +6,7 @@ in turn; a mailbox provider's table comes before them. Words are compared withou
 own rows, then in those of SMS; an enhanced status code (5.1.1) falls back to its classes (5.1.X, 5.X.X).
 
 The first version of every table is the CSV file of its name in `providers/codes/`. Later ones stand in the
-database (`deliveries.mappings`).
+database (`deliveries.meaning.mappings`).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from contacts.channels import KIND_OF, Channel
 from contacts.models import AddressHealth
-from deliveries.receiving.translation import CODES, FALLBACK_CHANNEL, tables_of
+from deliveries.meaning.translation import CODES, FALLBACK_CHANNEL, tables_of
 
 Closed = AddressHealth.Closed
 FILE = CODES.parent / "ruled_out.csv"

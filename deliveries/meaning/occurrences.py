@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import Min
 
+from deliveries.meaning.translation import Mapping
 from deliveries.models import Account, CodeAlarm, CodeDay, CodeSighting, SeenCode
 from deliveries.providers.facts import Report
-from deliveries.receiving.translation import Mapping
 
 LIMIT = 20_000
 LOCK = 0x57_42_02  # PostgreSQL advisory lock: one process counts at a time

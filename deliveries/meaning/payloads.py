@@ -16,10 +16,10 @@ from django.conf import settings
 
 from contacts.addresses import normal_form, region_of
 from contacts.keywords import classify, pressed
+from deliveries.meaning.translation import Mapping
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Act, Call, Fact, Inbound, Report, Stray, Unreadable
-from deliveries.receiving.translation import Mapping
 from deliveries.statuses import REACHING, SETTLED
 
 HOST = "https://waybill.example.com/hooks/token"

@@ -11,8 +11,8 @@ from django.db import transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 
+from deliveries.meaning.translation import Code, Described, Key, Mapping, shipped
 from deliveries.models import CodeMapping, MappingVersion
-from deliveries.receiving.translation import Code, Described, Key, Mapping, shipped
 
 CHECK_SECONDS = 5.0
 FIELDS = ("name", "meaning", "status", "failure_class", "fault", "verified")
