@@ -28,6 +28,7 @@ from django.utils import timezone
 from benchmarks.rows import TOKEN
 from campaigns.models import Campaign, Recipient
 from contacts.models import Address, Consent, Contact, Suppression
+from deliveries.deciding.routes import routes
 from deliveries.ledger.statements import MESSAGE_DIMENSIONS, Event, Waiting
 from deliveries.ledger.tallies import DIMENSIONS
 from deliveries.meaning.translation import shipped
@@ -45,7 +46,6 @@ from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, Report
 from deliveries.receiving import recording
 from deliveries.sending.expansion import _opening
-from deliveries.sending.routes import routes
 from deliveries.statuses import REACHING, SETTLED, Status
 
 # ---- Views -------------------------------------------------------------------------------------------------------

@@ -25,17 +25,17 @@ from contacts.gate import REASONS, Reason, check
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import release_each, suppress_each
 from deliveries.deciding.attempts import succeed, withdraw
+from deliveries.deciding.context import Known, View, ask, is_forgiven, learn, load, look_at
 from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import settle
 from deliveries.deciding.health import NO_FAILURES
-from deliveries.deciding.knowing import Known, View, ask, is_forgiven, learn, load, look_at
+from deliveries.deciding.routes import Route
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import rewrite
 from deliveries.models import Batch, BatchItem, Cause, Message, Outbox
 from deliveries.outcomes.filters import BadFilter
 from deliveries.selections import Selection
-from deliveries.sending.routes import Route
 from deliveries.statuses import OPEN, Disposition, FailureClass
 from deliveries.tasks import ring
 

@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from campaigns.models import Campaign, Content
 from contacts.channels import Channel
+from deliveries.deciding.routes import routes
 from deliveries.models import Message
 from deliveries.outcomes.filters import matching
-from deliveries.sending.routes import routes
 
 
 def _current_zone() -> str:

@@ -12,13 +12,13 @@ from campaigns.models import Campaign, Recipient
 from contacts.channels import Channel, LineType
 from contacts.gate import check, sentence
 from contacts.models import Address, AddressHealth, Suppression
-from deliveries.deciding.knowing import ask
+from deliveries.deciding.context import ask
+from deliveries.deciding.routes import routes
 from deliveries.drain import expand as expand_all
 from deliveries.models import Decision, Message, Outbox
 from deliveries.outcomes.reconciling import reconcile
 from deliveries.sending.dispatch import dispatch
 from deliveries.sending.expansion import CannotSend, audience_size, expand
-from deliveries.sending.routes import routes
 from tests import factories
 from tests.engine import Fake, agree, consent
 

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from deliveries import tending
+from deliveries.deciding import assignment as tending
 from deliveries.models import Batch, Message, QueueEntry
 from deliveries.outcomes import rows as outcomes
 from deliveries.outcomes.filters import QueueFilter, View, entries, matching

@@ -22,7 +22,7 @@ from contacts.models import ContactList
 from dashboard.campaigns.views import csv_of
 from dashboard.shell.listing import context, listing
 from dashboard.shell.pages import fragment, may_tend, swaps, who
-from deliveries import tending
+from deliveries.deciding import assignment as tending
 from deliveries.models import CodeTally, DayTally, Message, Queue, QueueEntry
 from deliveries.outcomes.figures import queue_counts
 from deliveries.outcomes.filters import QueueFilter, View

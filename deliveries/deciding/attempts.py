@@ -8,7 +8,8 @@ from datetime import datetime
 
 from contacts.channels import KIND_OF, Channel
 from contacts.models import Address
-from deliveries.deciding.knowing import Known, View
+from deliveries.deciding.context import Known, View
+from deliveries.deciding.routes import Route
 from deliveries.ledger.statements import MESSAGE_DIMENSIONS, chunks
 from deliveries.ledger.tallies import append
 from deliveries.models import (
@@ -16,7 +17,6 @@ from deliveries.models import (
     Outbox,
 )
 from deliveries.receiving.recording import apply, event
-from deliveries.sending.routes import Route
 from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status
 
 

@@ -25,9 +25,9 @@ from contacts.consenting import OptOut, record_opt_outs
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import suppress
 from deliveries.deciding.attempts import succeed, withdraw
+from deliveries.deciding.context import RECIPIENT_FIELDS, Known, View, arguments, learn, load
 from deliveries.deciding.decide import ARRIVED, Decided, State, Step, decide, limit
 from deliveries.deciding.health import FAILING
-from deliveries.deciding.knowing import RECIPIENT_FIELDS, Known, View, arguments, learn, load
 from deliveries.deciding.queues import line_up
 from deliveries.ledger import quarantine, setbacks
 from deliveries.ledger.quarantine import Kind

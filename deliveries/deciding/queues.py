@@ -8,9 +8,9 @@ from datetime import datetime
 
 from contacts.blocking import Target, blocks
 from contacts.models import Address
+from deliveries.deciding.context import Known, View, is_forgiven, reason_of
 from deliveries.deciding.decide import CORRECT_IT, PERMANENT, Decided, Step, is_record_right
 from deliveries.deciding.health import NO_FAILURES
-from deliveries.deciding.knowing import Known, View, is_forgiven, reason_of
 from deliveries.ledger.tallies import bump
 from deliveries.models import (
     Message,

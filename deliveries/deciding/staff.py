@@ -8,9 +8,9 @@ from django.db import transaction
 
 from campaigns.models import Recipient
 from deliveries.deciding.attempts import succeed, withdraw
+from deliveries.deciding.context import View, arguments, learn, load
 from deliveries.deciding.decide import Step, decide
 from deliveries.deciding.followup import settle
-from deliveries.deciding.knowing import View, arguments, learn, load
 from deliveries.models import (
     Cause,
     Decision,

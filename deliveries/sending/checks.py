@@ -17,8 +17,8 @@ from campaigns.models import ASKED, Campaign, Content, Gap
 from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
 from deliveries.credentials import CredentialsUnreadable
+from deliveries.deciding.routes import Route, routes
 from deliveries.sending.expansion import forecast
-from deliveries.sending.routes import Route, routes
 from deliveries.wording import zoned
 
 NEW = timedelta(days=7)  # a sender younger than that is one whose reputation nobody knows yet

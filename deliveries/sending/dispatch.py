@@ -21,8 +21,8 @@ from campaigns.segments import segments
 from contacts.channels import Channel
 from contacts.gate import REASONS, Ask, Reason, Verdict, check, sentence
 from deliveries.deciding.attempts import withdraw
+from deliveries.deciding.context import rules_of
 from deliveries.deciding.decide import UNDER_WAY, State, Step
-from deliveries.deciding.knowing import rules_of
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import inbound_waits, rewrite

@@ -20,11 +20,11 @@ from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel, LineType
 from contacts.gate import NAME_THE_ZONE, Reason, line_detail, sentence
 from contacts.hours import next_open, zones_for
 from contacts.models import ListMembership
+from deliveries.deciding.routes import Route, routes
 from deliveries.ledger.statements import backend
 from deliveries.ledger.tallies import bump
 from deliveries.models import RecipientTally
 from deliveries.references import moment
-from deliveries.sending.routes import Route, routes
 
 OF_NUMBER = ";"  # between the zone that the contact told and those of the number
 CHUNK = 50_000  # contacts; about half a second each, and at most that is done again after a crash

@@ -25,6 +25,7 @@ from contacts.hours import zones_for
 from contacts.models import Address, Consent
 from deliveries.deciding.decide import STILL_WORTH_IT, Facts, Rules, State, Step
 from deliveries.deciding.health import NO_FAILURES, Health, examine, refresh, troubled
+from deliveries.deciding.routes import Route, routes
 from deliveries.ledger.statements import rewrite
 from deliveries.ledger.tallies import bump
 from deliveries.meaning.mappings import describe
@@ -34,7 +35,6 @@ from deliveries.models import (
     Message,
     RecipientTally,
 )
-from deliveries.sending.routes import Route, routes
 from deliveries.statuses import REACHING, Disposition, Fault, Status
 from deliveries.wording import withdrawal
 
