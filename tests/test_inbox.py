@@ -14,8 +14,8 @@ from contacts import gate
 from contacts.consenting import latest_consents, record_opt_out
 from contacts.models import Consent, ReplyToRead, Suppression
 from contacts.suppressing import suppress
-from deliveries import inbox
 from deliveries.models import Outbox
+from deliveries.receiving import inbox
 from deliveries.receiving.recording import record_all
 from deliveries.receiving.storing import Incoming, store
 from deliveries.sending.dispatch import dispatch

@@ -19,9 +19,9 @@ from accounts.roles import requires
 from contacts.models import Address, Contact, ReplyToRead
 from contacts.phones import mask
 from dashboard.shell.pages import next_url, who
-from deliveries import inbox
 from deliveries.models import Message
 from deliveries.outcomes.keyset import Page, page
+from deliveries.receiving import inbox
 
 SIZE = 30
 NAMED = 3  # of the contacts who share an address

@@ -14,9 +14,9 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
-from deliveries.inbox import count_unread
 from deliveries.outcomes.figures import queue_counts
 from deliveries.outcomes.heard import unknown_words
+from deliveries.receiving.inbox import count_unread
 
 
 def fragment(request: HttpRequest, page: str, name: str) -> str:
