@@ -23,7 +23,9 @@ if __name__ == "__main__":
         while True:
             try:
                 batch = record(timezone.now())
-            except OperationalError:  # as deliveries.drain does: the other worker was faster, try again
+            except (
+                OperationalError
+            ):  # as deliveries.running.drain does: the other worker was faster, try again
                 continue
             if not batch.recorded:
                 break

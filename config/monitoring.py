@@ -11,7 +11,7 @@ from typing import Any
 from django.db import close_old_connections
 
 from config.buffering import Receive, Scope, Send
-from deliveries import health
+from deliveries.running import probes as health
 
 CHECK_SECONDS = (
     10.0  # then the checks count as failed; they go on, and the next who asks waits for the same ones

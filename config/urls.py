@@ -8,7 +8,7 @@ from django.urls import include, path
 
 from accounts.resuming import resume
 from dashboard import urls
-from deliveries import health
+from deliveries.running import probes as health
 
 
 def favicon(request: HttpRequest) -> HttpResponse:

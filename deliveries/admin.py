@@ -26,14 +26,15 @@ from campaigns.admin import CampaignFilter, Record
 from contacts.admin import Masking
 from contacts.channels import Channel
 from dashboard.templatetags.ui import pill
-from deliveries import again, models
-from deliveries.batches import SKIPS
+from deliveries import models
+from deliveries.bulk.actions import SKIPS
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.models import Account, Message, PendingReceipt, Receipt, StatusEvent
 from deliveries.outcomes.keyset import read_id
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import NOT_SECRET, Unsigned
 from deliveries.providers.proving import URL_SECRET
+from deliveries.running import again
 from deliveries.wording import decided_by
 
 

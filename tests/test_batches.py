@@ -14,12 +14,12 @@ from campaigns.models import Content, Recipient
 from contacts.consenting import record_opt_out
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import suppress
-from deliveries import batches as subject
-from deliveries.batches import GRACE, SKIPS, can_undo, preview, run, start, undo
+from deliveries.bulk import actions as subject
+from deliveries.bulk.actions import GRACE, SKIPS, can_undo, preview, run, start, undo
+from deliveries.bulk.selections import Selection
 from deliveries.deciding.decide import HISTORY
 from deliveries.ledger import quarantine
 from deliveries.models import Batch, BatchItem, Cause, Message, Outbox, QueueEntry
-from deliveries.selections import Selection
 from deliveries.sending.dispatch import dispatch
 from tests import factories
 from tests.engine import (

@@ -11,8 +11,9 @@ import pytest
 from django.db import DatabaseError
 from django.utils import timezone
 
-from deliveries import drain, health
 from deliveries.models import Heartbeat, Outbox, PendingReceipt
+from deliveries.running import drain
+from deliveries.running import probes as health
 from tests import factories
 
 pytestmark = pytest.mark.django_db

@@ -18,7 +18,7 @@ from django.db import OperationalError, connection
 from django_q.models import Schedule
 
 from deliveries.models import Heartbeat
-from deliveries.supervisor import end_groups
+from deliveries.running.supervisor import end_groups
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.processes
@@ -157,7 +157,7 @@ def test_web_refuses_a_taken_port_in_one_sentence(start, process_env):
 def test_the_worker_makes_progress_and_leaves_nobody_behind(start):
     worker = start("worker")
     worker.wait_for(lambda: Heartbeat.objects.filter(name="drain").exists())
-    assert Schedule.objects.filter(func="deliveries.tasks.drain").count() == 1
+    assert Schedule.objects.filter(func="deliveries.wake.drain").count() == 1
 
     took = worker.end()
 

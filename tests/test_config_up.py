@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from accounts.models import User
-from deliveries.demo import LOGINS
+from deliveries.demo.making import LOGINS
 from deliveries.management.commands import up
 from tests import factories
 

@@ -26,8 +26,8 @@ from contacts.models import Contact
 from contacts.suppressing import suppress
 from deliveries.models import Message, Moved, Outbox, PendingReceipt, Receipt, StatusEvent
 from deliveries.providers.sandbox_server import Store
+from deliveries.running.supervisor import end_groups
 from deliveries.sending.launching import launch
-from deliveries.supervisor import end_groups
 from tests import factories
 from tests.engine import consent
 

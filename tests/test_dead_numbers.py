@@ -13,13 +13,13 @@ from contacts.channels import Channel
 from contacts.correcting import correct
 from contacts.gate import Reason
 from contacts.models import Address, AddressHealth
-from deliveries import batches
+from deliveries.bulk import actions as batches
+from deliveries.bulk.selections import Selection
 from deliveries.deciding.staff import run_next_step_now
 from deliveries.meaning.ruling_out import channels_of, disproved, rows, ruled_out
 from deliveries.meaning.translation import Key, shipped
 from deliveries.models import Batch, Decision, Message, QueueEntry
 from deliveries.outcomes.reachability import standing
-from deliveries.selections import Selection
 from deliveries.sending.dispatch import dispatch
 from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status
 from tests import factories

@@ -8,7 +8,7 @@ import pytest
 from campaigns.models import Goal
 from contacts.channels import Channel
 from contacts.gate import Reason
-from deliveries.batches import SKIPS
+from deliveries.bulk.actions import SKIPS
 from deliveries.statuses import FailureClass, Status
 from deliveries.wording import (
     ANY,

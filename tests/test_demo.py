@@ -19,8 +19,8 @@ from campaigns.models import Campaign, Playbook, Recipient
 from contacts.consenting import contacts_at
 from contacts.hours import is_open, zones_for
 from contacts.models import Contact, ReplyToRead, Suppression
-from deliveries import demo
 from deliveries.deciding.followup import settle
+from deliveries.demo import making as demo
 from deliveries.models import (
     Cause,
     Decision,

@@ -18,7 +18,6 @@ from campaigns.models import Campaign, Recipient
 from contacts.consenting import record_opt_out
 from contacts.models import Contact
 from contacts.suppressing import suppress as block
-from deliveries import again
 from deliveries.deciding.followup import follow_moved
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
@@ -26,6 +25,7 @@ from deliveries.models import Account, Decision, Message, Outbox, Quarantined
 from deliveries.models.work import NOT_NOW
 from deliveries.providers.facts import Handover
 from deliveries.providers.sandbox import Sandbox
+from deliveries.running import again
 from deliveries.sending import dispatch as subject
 from deliveries.sending import transport
 from deliveries.sending.dispatch import (

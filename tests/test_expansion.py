@@ -14,9 +14,9 @@ from contacts.gate import check, sentence
 from contacts.models import Address, AddressHealth, Suppression
 from deliveries.deciding.context import ask
 from deliveries.deciding.routes import routes
-from deliveries.drain import expand as expand_all
 from deliveries.models import Decision, Message, Outbox
 from deliveries.outcomes.reconciling import reconcile
+from deliveries.running.drain import expand as expand_all
 from deliveries.sending.dispatch import dispatch
 from deliveries.sending.expansion import CannotSend, audience_size, expand
 from tests import factories

@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from contacts.models import Consent, Suppression
 from deliveries.models import Account, Engagement, Message, PendingReceipt, Receipt, StatusEvent
-from deliveries.supervisor import end_groups
+from deliveries.running.supervisor import end_groups
 from tests import factories
 from tests.engine import person, sending, waiting
 from tests.ports import free_ports

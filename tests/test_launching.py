@@ -9,10 +9,10 @@ from django.db import connection
 from django.utils import timezone
 
 from campaigns.models import Campaign, Recipient
-from deliveries.drain import expand as expand_all
 from deliveries.models import Message, Outbox
 from deliveries.models.work import NOT_NOW
 from deliveries.outcomes.reconciling import reconcile, unbalanced
+from deliveries.running.drain import expand as expand_all
 from deliveries.sending.dispatch import dispatch
 from deliveries.sending.expansion import expand
 from deliveries.sending.launching import (

@@ -6,11 +6,11 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
+from deliveries.bulk.selections import Selection
 from deliveries.deciding import assignment as tending
 from deliveries.models import Batch, Message, QueueEntry
 from deliveries.outcomes import rows as outcomes
 from deliveries.outcomes.filters import QueueFilter, View, entries, matching
-from deliveries.selections import Selection
 from tests import reporting_rows
 
 pytestmark = pytest.mark.django_db

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from campaigns.models import Campaign
 from dashboard.shell.pages import ReaderZoneMiddleware
-from deliveries.drain import expand
 from deliveries.ledger.tallies import differences, fold_all, rebuild
 from deliveries.models import MESSAGE_TALLIES, DayTally, Message
+from deliveries.running.drain import expand
 from deliveries.sending import launching
 from tests import factories
 from tests.engine import consent

@@ -9,13 +9,14 @@ from django.db import DataError, OperationalError, connection, transaction
 
 from campaigns.models import Campaign, Recipient
 from contacts.models import Suppression
-from deliveries import again, batches, drain
+from deliveries.bulk import actions as batches
+from deliveries.bulk.selections import Selection
 from deliveries.deciding import followup
 from deliveries.deciding.followup import follow_due, follow_failed, follow_moved, settle
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import PAUSES, Kind, isolated, run
 from deliveries.models import Batch, BatchItem, Moved, Outbox, Quarantined
-from deliveries.selections import Selection
+from deliveries.running import again, drain
 from deliveries.sending import expansion, launching
 from deliveries.sending.dispatch import dispatch
 from deliveries.statuses import FailureClass, Fault, Meaning, Status

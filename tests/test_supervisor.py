@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from django_q.models import Schedule
 
-from deliveries import supervisor as subject
 from deliveries.management.commands.worker import DRAIN, Liveness, ensure_schedule
-from deliveries.supervisor import Check, Command, Supervisor, born, end_groups, members
+from deliveries.running import supervisor as subject
+from deliveries.running.supervisor import Check, Command, Supervisor, born, end_groups, members
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,7 +35,7 @@ time.sleep(60)
 SUPERVISING = """
 import sys
 from pathlib import Path
-from deliveries.supervisor import Check, Command, Supervisor
+from deliveries.running.supervisor import Check, Command, Supervisor
 var, pid_file, script = sys.argv[1:]
 def note(supervisor):
     if supervisor._groups:

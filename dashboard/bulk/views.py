@@ -26,7 +26,8 @@ from contacts.models import Contact
 from contacts.phones import mask
 from dashboard.shell.listing import MOST_TICKED, keep_ticks
 from dashboard.shell.pages import next_url, who
-from deliveries import batches
+from deliveries.bulk import actions as batches
+from deliveries.bulk.selections import About, Selection, about, ways
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.models import Batch, BatchItem, Message, Queue
@@ -35,7 +36,6 @@ from deliveries.outcomes.figures import providers
 from deliveries.outcomes.filters import filter_of
 from deliveries.outcomes.keyset import LARGEST_ID, page, read_id
 from deliveries.outcomes.rows import AT_ONCE, bucket_of, meaning, words_of
-from deliveries.selections import About, Selection, about, ways
 from deliveries.sending.composing import Words, worded
 
 LIST_SIZE = 50

@@ -22,7 +22,7 @@ from deliveries.meaning import drafts
 from deliveries.meaning.drafts import CannotChange, NotConfirmed
 from deliveries.models import CodeMapping, MappingVersion
 from deliveries.receiving import replay as rereading
-from deliveries.tasks import ring
+from deliveries.wake import ring
 
 
 @requires(READ)

@@ -12,7 +12,7 @@ from dashboard.shell.pages import who
 from deliveries.meaning import mappings
 from deliveries.meaning.translation import Key
 from deliveries.models import CodeMapping, MappingVersion
-from deliveries.tasks import ring
+from deliveries.wake import ring
 
 READ = "deliveries.view_codemapping"
 EDIT = "deliveries.change_codemapping"

@@ -21,7 +21,7 @@ from deliveries.meaning import drafts
 from deliveries.meaning.drafts import CannotChange, NotConfirmed
 from deliveries.models import MappingVersion
 from deliveries.receiving import replay as rereading
-from deliveries.tasks import ring
+from deliveries.wake import ring
 
 CHANGES_SHOWN = 50
 ORIGIN_BUCKETS = {

@@ -20,7 +20,6 @@ from dashboard.charts import finding, outcome_by_channel, twin, verdict_icon
 from dashboard.shell.listing import SHOW_ALL
 from dashboard.shell.pages import fragment
 from deliveries.credentials import CredentialsUnreadable
-from deliveries.health import beat_age
 from deliveries.models import Account, CodeAlarm, PendingReceipt, Quarantined, Queue
 from deliveries.outcomes.day_figures import SPAN_OF, Cell, Overview, overview
 from deliveries.outcomes.figures import (
@@ -34,6 +33,7 @@ from deliveries.outcomes.figures import (
 )
 from deliveries.outcomes.rounding import percent, percent_of
 from deliveries.outcomes.rows import Count
+from deliveries.running.probes import beat_age
 from deliveries.statuses import BUCKETS, Disposition
 
 PERIODS = {"7": 7, "30": 30, "90": 90}

@@ -21,7 +21,7 @@ from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
 from contacts.hours import SECOND, clocks, is_open, zones_and_source
 from contacts.models import Address, Consent, Contact, Note, Suppression
-from deliveries.batches import SKIPS
+from deliveries.bulk.actions import SKIPS
 from deliveries.meaning.mappings import describe
 from deliveries.meaning.translation import Described
 from deliveries.models import (

@@ -21,7 +21,7 @@ from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call
 from deliveries.providers.smtp_marks import DOMAIN, ENVELOPE_TO, PROOF, domain_of, envelope_to, has_token
 from deliveries.receiving.storing import Incoming, store
-from deliveries.tasks import ring
+from deliveries.wake import ring
 
 logger = logging.getLogger(__name__)
 

@@ -38,7 +38,7 @@ from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call
 from deliveries.providers.proving import without_secret
 from deliveries.receiving.storing import POSTGRESQL, Incoming, columns, store_in_sqlite
-from deliveries.tasks import ring
+from deliveries.wake import ring
 
 logger = logging.getLogger(__name__)
 

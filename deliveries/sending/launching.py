@@ -22,7 +22,7 @@ from deliveries.models import Message, Outbox, RecipientTally
 from deliveries.models.work import NOT_NOW
 from deliveries.sending.checks import check, load
 from deliveries.sending.expansion import audience_size
-from deliveries.tasks import ring
+from deliveries.wake import ring
 
 State = Campaign.State
 

@@ -70,7 +70,7 @@ def main() -> None:
 def shoot_all(stack: ExitStack, demo_file: Path, copy: Path) -> None:
     import time_machine
 
-    from deliveries.drain import beat
+    from deliveries.running.drain import beat
     from tests.browser import serving, world
     from tests.conftest import BROWSERS
 
@@ -102,8 +102,8 @@ def shoot_all(stack: ExitStack, demo_file: Path, copy: Path) -> None:
 
 
 def make_demo() -> None:
-    from deliveries import demo
-    from deliveries.simulation import Simulation
+    from deliveries.demo import making as demo
+    from deliveries.demo.simulation import Simulation
     from tests.browser import serving, world
 
     serving.migrate()

@@ -9,9 +9,9 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from campaigns.models import Campaign
-from deliveries import batches
+from deliveries.bulk import actions as batches
+from deliveries.bulk.selections import Selection
 from deliveries.models import Message, Outbox
-from deliveries.selections import Selection
 from tests.browser.world import REPORT
 
 FEW_PAGES = range(51, batches.SLICE + 1)  # more than one page, and carried out at once

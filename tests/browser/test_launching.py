@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from campaigns.models import Campaign, Sender
-from deliveries import drain
+from deliveries.running import drain
 from tests.browser import world
 from tests.browser.clicking import LEAST, LEAST_ON_PHONES, click_visibly
 

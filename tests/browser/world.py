@@ -9,10 +9,11 @@ from unittest import mock
 
 from accounts.models import User
 from contacts.models import Note
-from deliveries import batches, demo
+from deliveries.bulk import actions as batches
+from deliveries.bulk.selections import Selection
+from deliveries.demo import making as demo
+from deliveries.demo.simulation import Simulation
 from deliveries.models import Message
-from deliveries.selections import Selection
-from deliveries.simulation import Simulation
 
 SEED = 7
 NOW = datetime(2026, 11, 18, 17, 20, tzinfo=UTC)  # a Wednesday, inside every sending window of the mainland

@@ -14,7 +14,7 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from campaigns.models import Campaign
-from deliveries import demo
+from deliveries.demo import making as demo
 from deliveries.providers.sandbox_network import Network
 from deliveries.providers.sandbox_server import Store
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from deliveries.drain import STEPS, drain_once
+from deliveries.running.drain import STEPS, drain_once
 
 IDLE_SECONDS = 0.2
 

@@ -19,8 +19,8 @@ from accounts.models import User
 from campaigns.models import Campaign
 from deliveries.management.commands.demo import refuse_in_production
 from deliveries.management.commands.web import refuse_taken_port
-from deliveries.supervisor import Check, Supervisor
-from deliveries.supervisor import Command as Program
+from deliveries.running.supervisor import Check, Supervisor
+from deliveries.running.supervisor import Command as Program
 
 GRACE = 3.0
 OURS = ("deliveries", "campaigns", "contacts", "accounts")
@@ -135,7 +135,7 @@ def start_over() -> None:
 def known_logins() -> list[tuple[str, str]]:
     """(username, password) of the demo's people; empty without the demo."""
     try:
-        from deliveries.demo import LOGINS
+        from deliveries.demo.making import LOGINS
     except ImportError:
         return []
     return list(dict(LOGINS).items())

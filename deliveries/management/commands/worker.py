@@ -14,14 +14,14 @@ from django.db import DatabaseError, close_old_connections, connection, connecti
 from django.utils import timezone
 from django_q.models import Schedule
 
-from deliveries import health
-from deliveries.supervisor import Check, Supervisor
-from deliveries.supervisor import Command as Program
-from deliveries.tasks import ring
+from deliveries.running import probes as health
+from deliveries.running.supervisor import Check, Supervisor
+from deliveries.running.supervisor import Command as Program
+from deliveries.wake import ring
 
 logger = logging.getLogger(__name__)
 
-DRAIN = "deliveries.tasks.drain"
+DRAIN = "deliveries.wake.drain"
 CLUSTER = "tasks"
 
 

@@ -24,6 +24,7 @@ from contacts.channels import KIND_OF, Channel
 from contacts.gate import REASONS, Reason, check
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import release_each, suppress_each
+from deliveries.bulk.selections import Selection
 from deliveries.deciding.attempts import succeed, withdraw
 from deliveries.deciding.context import Known, View, ask, is_forgiven, learn, load, look_at
 from deliveries.deciding.decide import HISTORY
@@ -35,9 +36,8 @@ from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import rewrite
 from deliveries.models import Batch, BatchItem, Cause, Message, Outbox
 from deliveries.outcomes.filters import BadFilter
-from deliveries.selections import Selection
 from deliveries.statuses import OPEN, Disposition, FailureClass
-from deliveries.tasks import ring
+from deliveries.wake import ring
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from campaigns.models import Campaign
 from deliveries.models import Outbox, Quarantined
 from deliveries.sending import launching
 from deliveries.sending.dispatch import ANSWER_LOST, SET_ASIDE
-from deliveries.tasks import ring
+from deliveries.wake import ring
 
 Kind = Quarantined.Kind
 

@@ -24,12 +24,12 @@ from campaigns.models import Campaign, Content, Goal, Playbook, Priority, Sender
 from contacts.channels import Channel
 from contacts.importing import import_contacts
 from contacts.models import Address, ContactList
+from deliveries.demo.simulation import Simulation
 from deliveries.ledger.statements import rewrite
 from deliveries.models import Account, Message
 from deliveries.providers.sandbox_network import Network, inbound_address
 from deliveries.sending.composing import callback
 from deliveries.sending.launching import launch
-from deliveries.simulation import Simulation
 from deliveries.statuses import Disposition
 
 # (user name, password, role, first name, last name)

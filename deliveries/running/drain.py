@@ -17,7 +17,7 @@ from django.db import connection
 from django.utils import timezone
 
 from campaigns.models import Campaign
-from deliveries import batches
+from deliveries.bulk import actions as batches
 from deliveries.deciding.followup import follow_due, follow_failed, follow_moved
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind

@@ -1,6 +1,6 @@
 """Doorbells. A task carries no data: it says "there may be work", and losing or doubling it changes nothing.
 
-What is due, and who has claimed it, stands in our own tables; `deliveries.drain` does the work. The schedule
+What is due, and who has claimed it, stands in our own tables; `deliveries.running.drain` does the work. The schedule
 that `manage.py worker` keeps rings once a minute for whatever was missed.
 """
 
@@ -22,14 +22,14 @@ def ring() -> None:
     try:
         close_old_connections()
         if get_broker().queue_size() < WAITING_ENOUGH:
-            async_task("deliveries.tasks.drain")
+            async_task("deliveries.wake.drain")
     except Exception:  # a lost ring is made good by the schedule
         logger.exception("Could not ring the workers")
 
 
 def drain() -> None:
     """Do what is due for a few seconds; ring again if some is left."""
-    from deliveries.drain import SLICE_SECONDS, drain_once
+    from deliveries.running.drain import SLICE_SECONDS, drain_once
 
     if drain_once(seconds=SLICE_SECONDS).more:
         ring()
