@@ -33,7 +33,7 @@ from deliveries.models import Account, Message, PendingReceipt, Receipt, StatusE
 from deliveries.outcomes.keyset import read_id
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import NOT_SECRET, Unsigned
-from deliveries.providers.proving import URL_SECRET
+from deliveries.providers.kit.signatures import URL_SECRET
 from deliveries.running import again
 from deliveries.wording import decided_by
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deliveries.providers.bounces import enhanced_code, mailbox_of, reason_code, smtp_code, text_reason
 from deliveries.providers.facts import Call, Report, Unreadable
-from deliveries.providers.mail_reading import BYTES_MAX, blocks, moment, plain, read
-from deliveries.providers.returned_mail import address_of, told_in_words
+from deliveries.providers.mail.bounces import enhanced_code, mailbox_of, reason_code, smtp_code, text_reason
+from deliveries.providers.mail.mail_reading import BYTES_MAX, blocks, moment, plain, read
+from deliveries.providers.mail.returned_mail import address_of, told_in_words
 from deliveries.providers.smtp import Smtp
 
 SMTP = Smtp()

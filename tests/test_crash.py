@@ -25,7 +25,7 @@ from campaigns.models import Campaign, Recipient
 from contacts.models import Contact
 from contacts.suppressing import suppress
 from deliveries.models import Message, Moved, Outbox, PendingReceipt, Receipt, StatusEvent
-from deliveries.providers.sandbox_server import Store
+from deliveries.providers.sandbox.server import Store
 from deliveries.running.supervisor import end_groups
 from deliveries.sending.launching import launch
 from tests import factories

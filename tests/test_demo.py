@@ -34,7 +34,7 @@ from deliveries.models import (
     StatusEvent,
 )
 from deliveries.outcomes.reconciling import reconcile, unbalanced
-from deliveries.providers.sandbox_network import Network
+from deliveries.providers.sandbox.network import Network
 from deliveries.sending.launching import obstacles
 from deliveries.statuses import BUCKETS, OPEN, Disposition, Status
 

@@ -24,7 +24,7 @@ from deliveries.ledger.quarantine import Kind
 from deliveries.models import Account, Decision, Message, Outbox, Quarantined
 from deliveries.models.work import NOT_NOW
 from deliveries.providers.facts import Handover
-from deliveries.providers.sandbox import Sandbox
+from deliveries.providers.sandbox.adapter import Sandbox
 from deliveries.running import again
 from deliveries.sending import dispatch as subject
 from deliveries.sending import transport

@@ -3,10 +3,10 @@
 import pytest
 
 from contacts.keywords import classify
-from deliveries.providers.bounce_words import bare_subject, is_automatic_subject, receipt_subject
-from deliveries.providers.email_events import replied, specific
 from deliveries.providers.facts import Act, Call, Inbound
-from deliveries.providers.quoted_mail import without_quotes
+from deliveries.providers.kit.email_events import replied, specific
+from deliveries.providers.mail.bounce_words import bare_subject, is_automatic_subject, receipt_subject
+from deliveries.providers.mail.quoted_mail import without_quotes
 from deliveries.providers.smtp import Smtp
 
 SMTP = Smtp()

@@ -8,7 +8,7 @@ import pytest
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report
-from deliveries.providers.proving import hmac_hex
+from deliveries.providers.kit.signatures import hmac_hex
 
 DROP_COWBOY = PROVIDERS["drop_cowboy"]
 CREDENTIALS = {

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError, SSLError
 
 from deliveries.meaning.translation import shipped
-from deliveries.providers import PROVIDERS, amazon_ses, sns
+from deliveries.providers import PROVIDERS, amazon_ses
 from deliveries.providers.facts import Act, Call, Handover, LostAnswer, Outgoing, Report, Uncheckable
+from deliveries.providers.kit import sns
 
 pytestmark = pytest.mark.filterwarnings("ignore::anymail.exceptions.AnymailNotSupportedWarning")
 
@@ -141,7 +142,7 @@ def answering(network, slug, answer):
 
 
 def test_every_email_service_is_tried():
-    from deliveries.providers.anymail_service import AnymailService
+    from deliveries.providers.kit.anymail_service import AnymailService
 
     services = {slug for slug, provider in PROVIDERS.items() if isinstance(provider, AnymailService)}
 

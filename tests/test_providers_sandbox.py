@@ -12,7 +12,7 @@ from contacts.channels import LineType
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unreadable
-from deliveries.providers.sandbox_network import (
+from deliveries.providers.sandbox.network import (
     FATES,
     MAIL_CARRIERS,
     PHONE_CARRIERS,

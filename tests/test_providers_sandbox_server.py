@@ -13,7 +13,7 @@ import pytest
 
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, LostAnswer, Outgoing
-from deliveries.providers.sandbox_server import GIVE_UP_AFTER, Carriers, Store, Waiting, tell
+from deliveries.providers.sandbox.server import GIVE_UP_AFTER, Carriers, Store, Waiting, tell
 from tests.ports import free_ports
 
 SANDBOX = PROVIDERS["sandbox"]

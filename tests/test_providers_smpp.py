@@ -2,8 +2,8 @@ import pytest
 
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
-from deliveries.providers.alphabets import decoded, smpp_coding
 from deliveries.providers.facts import Report
+from deliveries.providers.kit.alphabets import decoded, smpp_coding
 from deliveries.providers.smpp import STATES, command_status, moment, said
 from tests.handing import against, message
 

@@ -5,9 +5,9 @@ import csv
 import pytest
 
 from deliveries.meaning.translation import shipped
-from deliveries.providers.bounce_words import REASONS, TABLE
-from deliveries.providers.bounces import NOT_NOW, innermost, reason_code, stage_of, text_reason
 from deliveries.providers.facts import Call, Report
+from deliveries.providers.mail.bounce_words import REASONS, TABLE
+from deliveries.providers.mail.bounces import NOT_NOW, innermost, reason_code, stage_of, text_reason
 from deliveries.providers.smtp import Smtp
 
 SMTP = Smtp()
@@ -199,7 +199,7 @@ def test_a_dead_address_is_still_one(text):
     ],
 )
 def test_where_we_were_refused_tells_who_was(text, stage):
-    from deliveries.providers.bounce_words import evened
+    from deliveries.providers.mail.bounce_words import evened
 
     assert stage_of(evened(text)) == stage
     assert (meaning(reason_code("", text))[1] == "sender") == bool(stage)

@@ -14,7 +14,7 @@ from django.db import connection
 from deliveries.models import Receipt
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call
-from deliveries.providers.proving import url_secret, without_secret
+from deliveries.providers.kit.signatures import url_secret, without_secret
 from deliveries.receiving.receiver import Receiver
 from deliveries.receiving.recording import record_all
 from tests import factories

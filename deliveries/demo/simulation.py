@@ -18,9 +18,9 @@ from deliveries.meaning import occurrences as sightings
 from deliveries.models import Account, Outbox
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call
-from deliveries.providers.proving import without_secret
-from deliveries.providers.sandbox import handover
-from deliveries.providers.sandbox_network import Callback, Network
+from deliveries.providers.kit.signatures import without_secret
+from deliveries.providers.sandbox.adapter import handover
+from deliveries.providers.sandbox.network import Callback, Network
 from deliveries.receiving.recording import record_all, unpark
 from deliveries.receiving.storing import Incoming, store
 from deliveries.sending import expansion, launching

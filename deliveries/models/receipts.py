@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from contacts.models import AppendOnly
-from deliveries.providers.proving import without_secret
+from deliveries.providers.kit.signatures import without_secret
 
 
 class Receipt(AppendOnly):

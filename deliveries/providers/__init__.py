@@ -22,7 +22,7 @@ from deliveries.providers.plivo import Plivo
 from deliveries.providers.postal import Postal
 from deliveries.providers.postmark import Postmark
 from deliveries.providers.resend import Resend
-from deliveries.providers.sandbox import Sandbox
+from deliveries.providers.sandbox.adapter import Sandbox
 from deliveries.providers.sendgrid import SendGrid
 from deliveries.providers.sinch import Sinch
 from deliveries.providers.slybroadcast import Slybroadcast

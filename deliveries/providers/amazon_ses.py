@@ -15,9 +15,10 @@ from anymail.exceptions import AnymailAPIError
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NotConnected
 
-from deliveries.providers import sns
-from deliveries.providers.anymail_service import CONNECT, READ, AnymailService
-from deliveries.providers.email_events import (
+from deliveries.providers.facts import Call, Fact, Handover, LostAnswer, Unreadable
+from deliveries.providers.kit import sns
+from deliveries.providers.kit.anymail_service import CONNECT, READ, AnymailService
+from deliveries.providers.kit.email_events import (
     LABEL,
     Event,
     Lasting,
@@ -27,10 +28,9 @@ from deliveries.providers.email_events import (
     specific,
     tagged,
 )
-from deliveries.providers.facts import Call, Fact, Handover, LostAnswer, Unreadable
-from deliveries.providers.handing_over import not_reached, refused, weighed
-from deliveries.providers.proving import url_secret
-from deliveries.providers.reading import Told, iso, json_object
+from deliveries.providers.kit.http import not_reached, refused, weighed
+from deliveries.providers.kit.parsing import Told, iso, json_object
+from deliveries.providers.kit.signatures import url_secret
 
 # Where a type of event tells its own things, when not under its name in lower case.
 BLOCKS = {"Rendering Failure": "failure", "DeliveryDelay": "deliveryDelay"}

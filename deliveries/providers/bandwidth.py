@@ -15,8 +15,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Act, Call, Fact, Handover, Inbound, Outgoing, Report
-from deliveries.providers.handing_over import accepted, filled
-from deliveries.providers.reading import Told, clean, each, json_value, keys_pressed, query_of, reference
+from deliveries.providers.kit.http import accepted, filled
+from deliveries.providers.kit.parsing import Told, clean, each, json_value, keys_pressed, query_of, reference
 
 MESSAGES = "https://messaging.bandwidth.com/api/v2/users/{account_id}/messages"
 CALLS = "https://voice.bandwidth.com/api/v2/accounts/{account_id}/calls"

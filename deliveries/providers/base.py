@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import httpx
 
 from deliveries.providers.facts import Call, Fact, Handover, LostAnswer, Outgoing, Unreadable
-from deliveries.providers.handing_over import accepted, post, refused, retry_after, told
-from deliveries.providers.proving import allowed_peer, url_secret
-from deliveries.providers.reading import Told, bare
+from deliveries.providers.kit.http import accepted, post, refused, retry_after, told
+from deliveries.providers.kit.parsing import Told, bare
+from deliveries.providers.kit.signatures import allowed_peer, url_secret
 
 # Settings of an account that give nobody any power: forms show what is stored. Everything else is secret.
 NOT_SECRET = frozenset(

@@ -15,9 +15,9 @@ import httpx
 
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call, Fact, Handover, Inbound, LostAnswer, Outgoing, Report
-from deliveries.providers.handing_over import accepted, listed, refused
-from deliveries.providers.proving import messagebird, standard_webhook
-from deliveries.providers.reading import Told, json_object, reference
+from deliveries.providers.kit.http import accepted, listed, refused
+from deliveries.providers.kit.parsing import Told, json_object, reference
+from deliveries.providers.kit.signatures import messagebird, standard_webhook
 
 URL = "https://{region}.platform.bird.com/v1/sms/messages"
 CHANNELS_URL = "https://api.bird.com/workspaces/{workspace_id}/channels/{channel_id}/messages"

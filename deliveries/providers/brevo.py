@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from deliveries.providers.anymail_service import AnymailService
 from deliveries.providers.base import Unsigned
-from deliveries.providers.email_events import Event, Lasting, ident, labelled, replied, specific
 from deliveries.providers.facts import Call, Fact
-from deliveries.providers.reading import Told, epoch, json_objects
+from deliveries.providers.kit.anymail_service import AnymailService
+from deliveries.providers.kit.email_events import Event, Lasting, ident, labelled, replied, specific
+from deliveries.providers.kit.parsing import Told, epoch, json_objects
 
 CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 LASTING: dict[str, Lasting] = {"hard_bounce": "permanent", "soft_bounce": "temporary"}

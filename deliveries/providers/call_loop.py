@@ -13,8 +13,8 @@ from typing import Any
 
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Fact, Handover, Outgoing, Report, Unreadable
-from deliveries.providers.handing_over import filled
-from deliveries.providers.reading import (
+from deliveries.providers.kit.http import filled
+from deliveries.providers.kit.parsing import (
     Told,
     each,
     fields_of,

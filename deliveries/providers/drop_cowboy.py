@@ -13,9 +13,8 @@ from typing import Any
 
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Fact, Handover, Inbound, Outgoing, Report
-from deliveries.providers.handing_over import accepted
-from deliveries.providers.proving import allowed_peer, fresh, signed
-from deliveries.providers.reading import (
+from deliveries.providers.kit.http import accepted
+from deliveries.providers.kit.parsing import (
     LONGEST_WORD,
     Told,
     epoch,
@@ -24,6 +23,7 @@ from deliveries.providers.reading import (
     query_of,
     reference,
 )
+from deliveries.providers.kit.signatures import allowed_peer, fresh, signed
 
 BASE = "https://api-v2.dropcowboy.com"
 RESULTS = {"contact.rvm.status": "rvm", "contact.sms.status": "sms"}

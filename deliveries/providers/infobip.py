@@ -22,8 +22,8 @@ from deliveries.providers.facts import (
     Outgoing,
     Report,
 )
-from deliveries.providers.handing_over import accepted, look_up
-from deliveries.providers.reading import Told, clean, each, json_object, keys_pressed, query_of, reference
+from deliveries.providers.kit.http import accepted, look_up
+from deliveries.providers.kit.parsing import Told, clean, each, json_object, keys_pressed, query_of, reference
 
 # Statuses known by number; others are read by the name of their group. A test compares them with the code table.
 NUMBERS = frozenset(map(str, (*range(2, 16), *range(17, 22), 23, 24, 25, 26, 29, 51, 52)))

@@ -21,12 +21,21 @@ from collections.abc import Mapping
 import httpx
 
 from campaigns.segments import GSM, size
-from deliveries.providers.alphabets import GSM as GSM_SEPTETS
-from deliveries.providers.alphabets import LATIN, UCS2, decoded, from_hex, named, readable
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Handover, Inbound, Outgoing, Report
-from deliveries.providers.handing_over import post, refused
-from deliveries.providers.reading import LONGEST_WORD, Told, clean, epoch, form, pairs, query_of, reference
+from deliveries.providers.kit.alphabets import GSM as GSM_SEPTETS
+from deliveries.providers.kit.alphabets import LATIN, UCS2, decoded, from_hex, named, readable
+from deliveries.providers.kit.http import post, refused
+from deliveries.providers.kit.parsing import (
+    LONGEST_WORD,
+    Told,
+    clean,
+    epoch,
+    form,
+    pairs,
+    query_of,
+    reference,
+)
 from deliveries.providers.smpp import Said, command_status, lasting, said
 
 # Event, the centre's answer, its id, Kannel's id, Unix time, recipient, the route.

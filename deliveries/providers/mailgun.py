@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from email.utils import parseaddr
 
-from deliveries.providers.anymail_service import AnymailService, request_of
-from deliveries.providers.email_events import LABEL, Event, addressed, ident, labelled, replied, specific
 from deliveries.providers.facts import Call, Fact, Unreadable
-from deliveries.providers.mail_reading import read
-from deliveries.providers.proving import fresh, hmac_hex, same
-from deliveries.providers.quoted_mail import own_words
-from deliveries.providers.reading import Told, epoch, is_json, json_object
+from deliveries.providers.kit.anymail_service import AnymailService, request_of
+from deliveries.providers.kit.email_events import LABEL, Event, addressed, ident, labelled, replied, specific
+from deliveries.providers.kit.parsing import Told, epoch, is_json, json_object
+from deliveries.providers.kit.signatures import fresh, hmac_hex, same
+from deliveries.providers.mail.mail_reading import read
+from deliveries.providers.mail.quoted_mail import own_words
 
 # The signature does not cover the body, so it must not be good for long; but Mailgun asks to be patient with
 # delays of its own.

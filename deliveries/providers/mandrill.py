@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from deliveries.providers.anymail_service import AnymailEvents
-from deliveries.providers.email_events import specific
-from deliveries.providers.reading import Told
+from deliveries.providers.kit.anymail_service import AnymailEvents
+from deliveries.providers.kit.email_events import specific
+from deliveries.providers.kit.parsing import Told
 
 
 class Mandrill(AnymailEvents):

@@ -16,9 +16,8 @@ import httpx
 
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call, Fact, Handover, Inbound, Outgoing, Report
-from deliveries.providers.handing_over import accepted, listed
-from deliveries.providers.proving import digest, messagebird, token
-from deliveries.providers.reading import (
+from deliveries.providers.kit.http import accepted, listed
+from deliveries.providers.kit.parsing import (
     Told,
     each,
     epoch,
@@ -30,6 +29,7 @@ from deliveries.providers.reading import (
     reference,
     stamp,
 )
+from deliveries.providers.kit.signatures import digest, messagebird, token
 
 URL = "https://rest.messagebird.com"
 RESOURCES = {"sms": "messages", "mms": "mms", "voice": "voicemessages"}

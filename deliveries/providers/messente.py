@@ -10,9 +10,9 @@ from typing import Any
 
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Handover, Inbound, Outgoing, Report
-from deliveries.providers.handing_over import accepted
-from deliveries.providers.proving import signed
-from deliveries.providers.reading import Told, fields_of, query_of, reference
+from deliveries.providers.kit.http import accepted
+from deliveries.providers.kit.parsing import Told, fields_of, query_of, reference
+from deliveries.providers.kit.signatures import signed
 
 URL = "https://api.messente.com/v1/omnimessage"
 SIGNATURE = "x-messente-signature"

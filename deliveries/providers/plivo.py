@@ -15,10 +15,10 @@ from typing import Any
 
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call, Fact, Handover, Inbound, Outgoing, Report
-from deliveries.providers.handing_over import accepted, filled
-from deliveries.providers.proving import same
-from deliveries.providers.reading import Told, fields_of, keys_pressed, pairs, query_of, reference
-from deliveries.providers.twiml import NO_MORE, script
+from deliveries.providers.kit.http import accepted, filled
+from deliveries.providers.kit.parsing import Told, fields_of, keys_pressed, pairs, query_of, reference
+from deliveries.providers.kit.signatures import same
+from deliveries.providers.kit.twiml import NO_MORE, script
 
 URL = "https://api.plivo.com/v1/Account"
 SCRIPT = "s"  # the query field that carries a call's script

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from deliveries.providers.anymail_service import AnymailEvents
-from deliveries.providers.reading import Told
+from deliveries.providers.kit.anymail_service import AnymailEvents
+from deliveries.providers.kit.parsing import Told
 
 
 class Postal(AnymailEvents):

@@ -11,12 +11,12 @@ from typing import Any
 
 import httpx
 
-from deliveries.providers.anymail_service import AnymailService
 from deliveries.providers.base import Unsigned
-from deliveries.providers.email_events import LABEL, Event, ident, labelled, replied, specific
 from deliveries.providers.facts import Call, Fact, Handover, Outgoing
-from deliveries.providers.handing_over import listed
-from deliveries.providers.reading import Told, json_object
+from deliveries.providers.kit.anymail_service import AnymailService
+from deliveries.providers.kit.email_events import LABEL, Event, ident, labelled, replied, specific
+from deliveries.providers.kit.http import listed
+from deliveries.providers.kit.parsing import Told, json_object
 
 SEARCH = "https://api.postmarkapp.com/messages/outbound"
 # Bounces that are none: the message is on its way, or a person or a robot answered it.

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deliveries.providers.anymail_service import AnymailService
-from deliveries.providers.email_events import (
+from deliveries.providers.facts import Call, Fact
+from deliveries.providers.kit.anymail_service import AnymailService
+from deliveries.providers.kit.email_events import (
     LABEL,
     Event,
     Lasting,
@@ -20,9 +21,8 @@ from deliveries.providers.email_events import (
     labelled,
     specific,
 )
-from deliveries.providers.facts import Call, Fact
-from deliveries.providers.proving import standard_webhook
-from deliveries.providers.reading import LONGEST_WORD, Told, json_object
+from deliveries.providers.kit.parsing import LONGEST_WORD, Told, json_object
+from deliveries.providers.kit.signatures import standard_webhook
 
 VAGUE = {"General", "Undetermined", ""}
 LASTING: dict[str, Lasting] = {"Permanent": "permanent", "Transient": "temporary"}

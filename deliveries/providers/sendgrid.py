@@ -13,11 +13,11 @@ from typing import Any
 
 from anymail.exceptions import AnymailNotSupportedWarning
 
-from deliveries.providers.anymail_service import AnymailService
-from deliveries.providers.email_events import Event, ident, labelled, specific
 from deliveries.providers.facts import Call, Fact
-from deliveries.providers.proving import ecdsa, fresh
-from deliveries.providers.reading import LONGEST_WORD, Told, each, epoch, json_value
+from deliveries.providers.kit.anymail_service import AnymailService
+from deliveries.providers.kit.email_events import Event, ident, labelled, specific
+from deliveries.providers.kit.parsing import LONGEST_WORD, Told, each, epoch, json_value
+from deliveries.providers.kit.signatures import ecdsa, fresh
 
 warnings.filterwarnings("ignore", category=AnymailNotSupportedWarning)
 

@@ -17,9 +17,9 @@ import httpx
 
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Act, Call, Fact, Handover, Inbound, Outgoing, Report, Unreadable
-from deliveries.providers.handing_over import accepted, listed, refused
-from deliveries.providers.proving import application, fresh, signed
-from deliveries.providers.reading import Told, each, iso, json_object, keys_pressed, query_of, reference
+from deliveries.providers.kit.http import accepted, listed, refused
+from deliveries.providers.kit.parsing import Told, each, iso, json_object, keys_pressed, query_of, reference
+from deliveries.providers.kit.signatures import application, fresh, signed
 
 CALLOUTS = "https://calling.api.sinch.com/calling/v1/callouts"
 SIGNATURE = "x-sinch-webhook-signature"

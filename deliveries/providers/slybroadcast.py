@@ -18,8 +18,8 @@ import httpx
 
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report, Unreadable
-from deliveries.providers.handing_over import accepted, refused
-from deliveries.providers.reading import (
+from deliveries.providers.kit.http import accepted, refused
+from deliveries.providers.kit.parsing import (
     LONGEST_WORD,
     Told,
     clean,

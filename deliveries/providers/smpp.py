@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
-from deliveries.providers.alphabets import LATIN, decoded, from_hex, readable, smpp_coding
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Fact, Handover, Inbound, Outgoing, Report
-from deliveries.providers.handing_over import refused
-from deliveries.providers.reading import (
+from deliveries.providers.kit.alphabets import LATIN, decoded, from_hex, readable, smpp_coding
+from deliveries.providers.kit.http import refused
+from deliveries.providers.kit.parsing import (
     Told,
     clean,
     each,

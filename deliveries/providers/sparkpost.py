@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from deliveries.providers.anymail_service import AnymailEvents
 from deliveries.providers.base import Unsigned
-from deliveries.providers.email_events import specific
-from deliveries.providers.reading import Told
+from deliveries.providers.kit.anymail_service import AnymailEvents
+from deliveries.providers.kit.email_events import specific
+from deliveries.providers.kit.parsing import Told
 
 VAGUE = {"1", "20", "40", "70"}  # bounce classes that leave the reason open
 

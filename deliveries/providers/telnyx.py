@@ -12,9 +12,8 @@ from typing import Any
 
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Act, Call, Fact, Handover, Inbound, Outgoing, Report, Unreadable
-from deliveries.providers.handing_over import accepted, filled, refused
-from deliveries.providers.proving import ed25519, fresh
-from deliveries.providers.reading import (
+from deliveries.providers.kit.http import accepted, filled, refused
+from deliveries.providers.kit.parsing import (
     Told,
     each,
     fields_of,
@@ -24,7 +23,8 @@ from deliveries.providers.reading import (
     query_of,
     reference,
 )
-from deliveries.providers.twiml import NO_MORE, call_reports, call_text, key_press, script
+from deliveries.providers.kit.signatures import ed25519, fresh
+from deliveries.providers.kit.twiml import NO_MORE, call_reports, call_text, key_press, script
 
 URL = "https://api.telnyx.com/v2"
 OUTCOMES = {"message.sent", "message.finalized"}

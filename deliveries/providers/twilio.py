@@ -15,10 +15,10 @@ from django.conf import settings
 
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Act, Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unreadable
-from deliveries.providers.handing_over import accepted, look_up
-from deliveries.providers.proving import same
-from deliveries.providers.reading import Told, fields_of, form, is_json, pairs, query_of, reference
-from deliveries.providers.twiml import NO_MORE, call_reports, call_text, key_press, script
+from deliveries.providers.kit.http import accepted, look_up
+from deliveries.providers.kit.parsing import Told, fields_of, form, is_json, pairs, query_of, reference
+from deliveries.providers.kit.signatures import same
+from deliveries.providers.kit.twiml import NO_MORE, call_reports, call_text, key_press, script
 
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 OPT_OUT_TYPES = {"STOP", "START", "HELP"}

@@ -18,9 +18,8 @@ import jwt
 
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Act, Call, Fact, Handover, Inbound, Outgoing, Report, Unreadable
-from deliveries.providers.handing_over import accepted, filled, refused
-from deliveries.providers.proving import URL_SECRET, digest, fresh, same, token
-from deliveries.providers.reading import (
+from deliveries.providers.kit.http import accepted, filled, refused
+from deliveries.providers.kit.parsing import (
     Told,
     fields_of,
     is_json,
@@ -31,6 +30,7 @@ from deliveries.providers.reading import (
     reference,
     stamp,
 )
+from deliveries.providers.kit.signatures import URL_SECRET, digest, fresh, same, token
 
 URL = "https://api.nexmo.com/v1"
 OURS = {"m", "c", URL_SECRET}  # the fields of our own in a callback address

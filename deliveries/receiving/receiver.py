@@ -36,7 +36,7 @@ from deliveries.models import Account
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call
-from deliveries.providers.proving import without_secret
+from deliveries.providers.kit.signatures import without_secret
 from deliveries.receiving.storing import POSTGRESQL, Incoming, columns, store_in_sqlite
 from deliveries.wake import ring
 

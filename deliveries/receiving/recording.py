@@ -35,7 +35,7 @@ from deliveries.meaning.translation import Translated
 from deliveries.models import Account, CodeSighting, Engagement, Message, PendingReceipt, Receipt, StrayReport
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Act, Call, Fact, Inbound, Report, Stray, Unreadable
-from deliveries.providers.proving import without_secret
+from deliveries.providers.kit.signatures import without_secret
 from deliveries.receiving import replies
 from deliveries.receiving.writers import Writer, writer_of
 from deliveries.statuses import REACHING, SETTLED, Disposition, Meaning, disposition, fact_key, standing

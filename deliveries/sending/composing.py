@@ -17,7 +17,7 @@ from contacts.models import Contact
 from deliveries.models import Account, Message
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Outgoing
-from deliveries.providers.proving import URL_SECRET
+from deliveries.providers.kit.signatures import URL_SECRET
 
 
 def contents_of(campaign_ids: Iterable[int]) -> dict[tuple[int, str], Content]:

@@ -11,7 +11,7 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from deliveries.providers.sandbox_server import Carriers
+from deliveries.providers.sandbox.server import Carriers
 
 
 class Command(BaseCommand):

@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from campaigns.models import Campaign
 from deliveries.demo import making as demo
-from deliveries.providers.sandbox_network import Network
-from deliveries.providers.sandbox_server import Store
+from deliveries.providers.sandbox.network import Network
+from deliveries.providers.sandbox.server import Store
 
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 

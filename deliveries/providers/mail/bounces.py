@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection
 from typing import Literal
 
-from deliveries.providers.bounce_words import About, Reason, either, evened, first_reason
+from deliveries.providers.mail.bounce_words import About, Reason, either, evened, first_reason
 
 WORDS_MAX = 3_000
 # Where in the dialogue a refusal came: the greeting, MAIL FROM, RCPT TO, the mail itself; '' when nothing says.

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from deliveries.providers.bounce_words import bare_subject, receipt_subject
-from deliveries.providers.bounces import mailbox_in, mailbox_of, server_reason
 from deliveries.providers.facts import Act, Fact, Inbound, Report, Unreadable
-from deliveries.providers.quoted_mail import without_quotes
-from deliveries.providers.reading import LONGEST_ID, Told, json_value, reference
-from deliveries.providers.robots import STOP, is_automatic_answer, is_bare_stop
+from deliveries.providers.kit.parsing import LONGEST_ID, Told, json_value, reference
+from deliveries.providers.mail.bounce_words import bare_subject, receipt_subject
+from deliveries.providers.mail.bounces import mailbox_in, mailbox_of, server_reason
+from deliveries.providers.mail.quoted_mail import without_quotes
+from deliveries.providers.mail.robots import STOP, is_automatic_answer, is_bare_stop
 
 LABEL = "m"
 LONGEST_TEXT = 10_000

@@ -32,7 +32,8 @@ from urllib3.exceptions import NewConnectionError
 from urllib3.exceptions import SSLError as UntrustedConnection
 
 from deliveries.providers.base import Provider
-from deliveries.providers.email_events import (
+from deliveries.providers.facts import LONG_AGO, Call, Fact, Handover, LostAnswer, Outgoing, Unreadable
+from deliveries.providers.kit.email_events import (
     LABEL,
     Event,
     Lasting,
@@ -42,11 +43,10 @@ from deliveries.providers.email_events import (
     specific,
     tagged,
 )
-from deliveries.providers.facts import LONG_AGO, Call, Fact, Handover, LostAnswer, Outgoing, Unreadable
-from deliveries.providers.handing_over import not_reached, refused, weighed
-from deliveries.providers.mail_reading import read
-from deliveries.providers.quoted_mail import own_words
-from deliveries.providers.reading import Told, json_objects, json_value
+from deliveries.providers.kit.http import not_reached, refused, weighed
+from deliveries.providers.kit.parsing import Told, json_objects, json_value
+from deliveries.providers.mail.mail_reading import read
+from deliveries.providers.mail.quoted_mail import own_words
 
 CONNECT, READ = 5.0, 15.0  # seconds
 # As many as are handed over at a time: in asyncio's own few threads, messages would wait for each other.

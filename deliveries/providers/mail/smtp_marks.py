@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from deliveries.providers.facts import Call
-from deliveries.providers.mail_reading import Fields, Mail, address_in, blocks
-from deliveries.providers.proving import hmac_hex, same
-from deliveries.providers.reading import LONGEST_ID, UUID
-from deliveries.providers.returned_mail import status_text
+from deliveries.providers.kit.parsing import LONGEST_ID, UUID
+from deliveries.providers.kit.signatures import hmac_hex, same
+from deliveries.providers.mail.mail_reading import Fields, Mail, address_in, blocks
+from deliveries.providers.mail.returned_mail import status_text
 
 # Headers of ours on stored mail: whom it was sent to, "no" where that is no token of ours, and the account's domain.
 # Without the first, as in `manage.py translate`, nobody knows which mail is ours: any may be.

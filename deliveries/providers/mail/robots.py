@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from contacts.keywords import classify
-from deliveries.providers.bounce_words import bare_subject, is_automatic_subject
+from deliveries.providers.mail.bounce_words import bare_subject, is_automatic_subject
 
 _HEADERS = {"x-autoreply", "x-autorespond", "x-autoresponder", "x-challenge", "x-boxtrapper"}
 _PRECEDENCE = {"auto_reply", "auto-reply", "bulk", "junk", "list"}

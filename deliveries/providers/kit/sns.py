@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 
 from deliveries.providers.facts import Uncheckable, Unreadable
-from deliveries.providers.proving import rsa_certificate
-from deliveries.providers.reading import json_object
+from deliveries.providers.kit.parsing import json_object
+from deliveries.providers.kit.signatures import rsa_certificate
 
 NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 CONFIRMATION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")

@@ -14,9 +14,9 @@ from django.conf import settings
 
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call, Handover, Inbound, Outgoing, Report, Unreadable
-from deliveries.providers.handing_over import accepted, refused, told
-from deliveries.providers.proving import hmac_hex, same
-from deliveries.providers.reading import Told, iso, json_object, query_of, reference
+from deliveries.providers.kit.http import accepted, refused, told
+from deliveries.providers.kit.parsing import Told, iso, json_object, query_of, reference
+from deliveries.providers.kit.signatures import hmac_hex, same
 
 
 class Sandbox(Provider):

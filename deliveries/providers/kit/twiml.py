@@ -11,7 +11,7 @@ from datetime import datetime
 from xml.sax.saxutils import escape, quoteattr
 
 from deliveries.providers.facts import Act, Outgoing, Report
-from deliveries.providers.reading import Told, clean
+from deliveries.providers.kit.parsing import Told, clean
 
 # "Answered" and "over": only then does AnsweredBy say who it was.
 PICKED_UP = {"in-progress", "completed"}

@@ -24,7 +24,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from deliveries.providers.sandbox_network import FATES, Callback, Plan, Submission, plan
+from deliveries.providers.sandbox.network import FATES, Callback, Plan, Submission, plan
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 
-from deliveries.providers.bounce_words import bare_subject, evened
-from deliveries.providers.mail_reading import Mail, plain
-from deliveries.providers.robots import is_bare_stop
+from deliveries.providers.mail.bounce_words import bare_subject, evened
+from deliveries.providers.mail.mail_reading import Mail, plain
+from deliveries.providers.mail.robots import is_bare_stop
 
 LINES_MAX = 2_000
 LINES_OF_A_STOP = 8  # no mail of ours is so short

@@ -18,11 +18,18 @@ from urllib.parse import quote
 
 from django.utils import timezone
 
-from deliveries.providers.bounces import Stage, reason_code, unexplained
 from deliveries.providers.facts import Handover, LostAnswer, Outgoing
-from deliveries.providers.handing_over import not_reached, refused
-from deliveries.providers.reading import LONGEST_ID, clean
-from deliveries.providers.smtp_marks import BOUNCES, UNSUBSCRIBE, domain_of, envelope, envelope_id, message_id
+from deliveries.providers.kit.http import not_reached, refused
+from deliveries.providers.kit.parsing import LONGEST_ID, clean
+from deliveries.providers.mail.bounces import Stage, reason_code, unexplained
+from deliveries.providers.mail.smtp_marks import (
+    BOUNCES,
+    UNSUBSCRIBE,
+    domain_of,
+    envelope,
+    envelope_id,
+    message_id,
+)
 
 SSL_PORT = "465"
 SECONDS = 10  # for one step of the dialogue

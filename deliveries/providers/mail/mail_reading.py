@@ -19,7 +19,7 @@ from email.utils import parseaddr, parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from deliveries.providers.facts import Unreadable
-from deliveries.providers.reading import clean
+from deliveries.providers.kit.parsing import clean
 
 POLICY = EmailPolicy(header_factory=lambda name, value: value)
 # A report is small; more than this is a picture in the returned mail, or an attack.

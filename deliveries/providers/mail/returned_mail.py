@@ -14,8 +14,9 @@ from functools import cached_property
 from itertools import zip_longest
 from typing import NamedTuple
 
-from deliveries.providers.bounce_words import COPY, FAILED, FINAL, LATER, evened
-from deliveries.providers.bounces import (
+from deliveries.providers.kit.parsing import LONGEST_ADDRESS, LONGEST_WORD, clean
+from deliveries.providers.mail.bounce_words import COPY, FAILED, FINAL, LATER, evened
+from deliveries.providers.mail.bounces import (
     WORDS_MAX,
     enhanced_code,
     mailbox_in,
@@ -26,8 +27,7 @@ from deliveries.providers.bounces import (
     text_reason,
     unexplained,
 )
-from deliveries.providers.mail_reading import REPORT_FIELDS, Fields, Mail, address_in, blocks, moment
-from deliveries.providers.reading import LONGEST_ADDRESS, LONGEST_WORD, clean
+from deliveries.providers.mail.mail_reading import REPORT_FIELDS, Fields, Mail, address_in, blocks, moment
 
 RECIPIENTS_MAX = 100
 TEXT_SHOWN = 300

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from deliveries.providers.facts import Handover, LostAnswer, Unreadable
-from deliveries.providers.reading import LONGEST_WORD, Told, clean
+from deliveries.providers.kit.parsing import LONGEST_WORD, Told, clean
 
 # Seconds to wait when the provider names none, and the most that it may ask for.
 DEFAULT_WAIT, LONGEST_WAIT = 5.0, 3600.0

@@ -10,7 +10,9 @@ import re
 from collections.abc import Iterator
 from itertools import groupby
 
-from deliveries.providers.bounce_words import (
+from deliveries.providers.facts import Act, Fact, Inbound, Report, Stray, Unreadable
+from deliveries.providers.kit.parsing import LONGEST_ADDRESS, LONGEST_ID, LONGEST_WORD, clean
+from deliveries.providers.mail.bounce_words import (
     FAILED,
     LATER,
     bare_subject,
@@ -18,11 +20,9 @@ from deliveries.providers.bounce_words import (
     is_automatic_subject,
     receipt_subject,
 )
-from deliveries.providers.facts import Act, Fact, Inbound, Report, Stray, Unreadable
-from deliveries.providers.mail_reading import Fields, Mail, address_in, blocks
-from deliveries.providers.quoted_mail import own_words
-from deliveries.providers.reading import LONGEST_ADDRESS, LONGEST_ID, LONGEST_WORD, clean
-from deliveries.providers.returned_mail import (
+from deliveries.providers.mail.mail_reading import Fields, Mail, address_in, blocks
+from deliveries.providers.mail.quoted_mail import own_words
+from deliveries.providers.mail.returned_mail import (
     ARRIVED,
     Original,
     Outcome,
@@ -33,8 +33,8 @@ from deliveries.providers.returned_mail import (
     status_text,
     told_in_words,
 )
-from deliveries.providers.robots import STOP, is_automatic_answer, is_bare_stop
-from deliveries.providers.smtp_marks import UNSUBSCRIBE, Origin, fields_of
+from deliveries.providers.mail.robots import STOP, is_automatic_answer, is_bare_stop
+from deliveries.providers.mail.smtp_marks import UNSUBSCRIBE, Origin, fields_of
 
 LETTER_MAX = 2_000
 

@@ -27,7 +27,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from deliveries.providers.facts import Call
-from deliveries.providers.reading import form, pairs
+from deliveries.providers.kit.parsing import form, pairs
 
 # How far a signed time may be from ours: what Stripe, Svix, Telnyx and Drop Cowboy say in their documents.
 TOLERANCE = timedelta(minutes=5)
