@@ -29,6 +29,7 @@ from benchmarks.rows import TOKEN
 from campaigns.models import Campaign, Recipient
 from contacts.models import Address, Consent, Contact, Suppression
 from deliveries.deciding.routes import routes
+from deliveries.ledger import events
 from deliveries.ledger.statements import MESSAGE_DIMENSIONS, Event, Waiting
 from deliveries.ledger.tallies import DIMENSIONS
 from deliveries.meaning.translation import shipped
@@ -73,7 +74,7 @@ def inline(request: HttpRequest, token: str, kind: str) -> HttpResponse:
     with transaction.atomic():
         for report in adapter.parse(kind, call):
             message = Message.objects.get(uuid=report.ref)
-            event = recording.event(
+            event = events.event(
                 message.pk, message.goal, shipped().translate(account.provider, report).meaning, at=now,
                 native=(report.native_status, report.native_code, report.native_text),
             )  # fmt: skip
@@ -141,7 +142,7 @@ def _record_one(pk: int, now: datetime) -> bool:
             pending.not_before = now + recording.BACKOFF[0]
             pending.save()
             return False
-        event = recording.event(
+        event = events.event(
             message.pk, message.goal, shipped().translate(account.provider, report).meaning,
             at=receipt.received_at, receipt_id=pk,
             native=(report.native_status, report.native_code, report.native_text),

@@ -12,9 +12,9 @@ from contacts.channels import KIND_OF, Channel, Kind
 from contacts.models import Address, Consent, Contact
 from deliveries.deciding.followup import follow_due, follow_moved
 from deliveries.ledger import tallies
+from deliveries.ledger.events import apply, event
 from deliveries.models import Account, Message, Outbox
 from deliveries.providers.facts import Handover
-from deliveries.receiving.recording import apply, event
 from deliveries.sending.dispatch import dispatch
 from deliveries.sending.transport import Answered, Transport
 from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status

@@ -6,8 +6,8 @@ import pytest
 
 from contacts.models import Note
 from contacts.phones import concealed
+from deliveries.ledger.events import apply, event
 from deliveries.models import Engagement
-from deliveries.receiving.recording import apply, event
 from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status
 from tests import reporting_rows
 

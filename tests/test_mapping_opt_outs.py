@@ -21,13 +21,13 @@ from contacts.consenting import (
 )
 from contacts.models import Consent, ListMembership, Suppression
 from contacts.suppressing import suppress
+from deliveries.ledger.events import apply, event
 from deliveries.meaning import drafts, mappings
 from deliveries.meaning.drafts import NotConfirmed
 from deliveries.meaning.translation import Key
 from deliveries.models import MappingVersion, Message
 from deliveries.providers.facts import Report
 from deliveries.receiving import replay as rereading
-from deliveries.receiving.recording import apply, event
 from deliveries.sending.expansion import forecast
 from tests import factories
 from tests.pages_mappings.steps import text

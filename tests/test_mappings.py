@@ -10,7 +10,7 @@ from django.db import transaction
 from campaigns.models import Recipient
 from contacts.models import AddressHealth, Consent, Suppression
 from deliveries.deciding.followup import follow_moved
-from deliveries.ledger import statements
+from deliveries.ledger import events, statements
 from deliveries.meaning import drafts, mappings
 from deliveries.meaning import occurrences as sightings
 from deliveries.meaning.drafts import CannotChange
@@ -334,7 +334,7 @@ def test_what_is_not_concerned_is_left_alone(tables, account, now):
     meaning = shipped().translate("sandbox", said).meaning
     native = (said.native_status, said.native_code, "")
     with transaction.atomic():
-        recording.apply([recording.event(theirs.pk, "exposure", meaning, at=now, native=native)], now)
+        events.apply([events.event(theirs.pk, "exposure", meaning, at=now, native=native)], now)
     soften(now)
 
     reread(now + HOUR)
@@ -371,9 +371,9 @@ def test_a_message_in_parts_is_brought_in_line_as_a_whole(tables, now):
     for part, status in ((1, "delivered"), (2, "undelivered")):
         meaning = shipped().translate("sandbox", recording.Report("", "", "sms", status, "")).meaning
         with transaction.atomic():
-            recording.apply(
+            events.apply(
                 [
-                    recording.event(
+                    events.event(
                         message.pk, "exposure", meaning, at=now, native=(status, "", ""), part=part, parts=2
                     )
                 ],

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from contacts.models import Suppression
 from deliveries.ledger import tallies
+from deliveries.ledger.events import apply, event
 from deliveries.models import Account, Engagement, Message, Moved, PendingReceipt, Receipt, StatusEvent
 from deliveries.providers import PROVIDERS
 from deliveries.receiving import recording
-from deliveries.receiving.recording import apply, event, record, unpark
+from deliveries.receiving.recording import record, unpark
 from deliveries.receiving.storing import Incoming, store
 from deliveries.statuses import (
     REACHING,

@@ -9,9 +9,9 @@ from django.core.management import CommandError, call_command
 
 from deliveries.deciding.followup import follow_moved
 from deliveries.ledger import setbacks
+from deliveries.ledger.events import apply, event
 from deliveries.models import Message, Setback
 from deliveries.outcomes.filters import STATUS_CHOICES, matching
-from deliveries.receiving.recording import apply, event
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Status, disposition
 from tests import factories, reporting_rows
 

@@ -10,13 +10,13 @@ from contacts.channels import KIND_OF, Channel
 from contacts.models import Address
 from deliveries.deciding.context import Known, View
 from deliveries.deciding.routes import Route
+from deliveries.ledger.events import apply, event
 from deliveries.ledger.statements import MESSAGE_DIMENSIONS, chunks
 from deliveries.ledger.tallies import append
 from deliveries.models import (
     Message,
     Outbox,
 )
-from deliveries.receiving.recording import apply, event
 from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status
 
 

@@ -30,6 +30,7 @@ from deliveries.deciding.decide import ARRIVED, Decided, State, Step, decide, li
 from deliveries.deciding.health import FAILING
 from deliveries.deciding.queues import line_up
 from deliveries.ledger import quarantine, setbacks
+from deliveries.ledger.events import apply, event
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import chunks, rewrite
 from deliveries.ledger.tallies import bump
@@ -43,7 +44,6 @@ from deliveries.models import (
     QueueEntry,
     RecipientTally,
 )
-from deliveries.receiving.recording import apply, event
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Status
 
 MOVED_LIMIT = 500

@@ -31,6 +31,7 @@ from deliveries.deciding.decide import STILL_WORTH_IT, limit
 from deliveries.deciding.followup import apply_opt_outs
 from deliveries.deciding.health import examine, refresh
 from deliveries.ledger import quarantine
+from deliveries.ledger.events import event_key
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import Waiting, reproject
 from deliveries.meaning import evidence, mappings
@@ -39,7 +40,7 @@ from deliveries.meaning.translation import ENHANCED, FALLBACK_CHANNEL, Key, Mapp
 from deliveries.models import Account, MappingVersion, Message, Receipt, StatusEvent
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Report
-from deliveries.receiving.recording import as_call, event_key
+from deliveries.receiving.recording import as_call
 from deliveries.statuses import Disposition, Fault, Standing, Status, disposition, project, standing
 
 SLICE = 20_000  # messages looked at in one step, unless it takes longer than

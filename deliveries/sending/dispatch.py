@@ -24,6 +24,7 @@ from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.context import rules_of
 from deliveries.deciding.decide import UNDER_WAY, State, Step
 from deliveries.ledger import quarantine
+from deliveries.ledger.events import apply, event
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import inbound_waits, rewrite
 from deliveries.ledger.tallies import bump
@@ -32,7 +33,7 @@ from deliveries.models import Account, Decision, Message, Outbox, RecipientTally
 from deliveries.models.work import NOT_NOW
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Handover, Outgoing, Report
-from deliveries.receiving.recording import apply, event, record_inbound
+from deliveries.receiving.recording import record_inbound
 from deliveries.sending.composing import contents_of, outgoing
 from deliveries.sending.transport import LEASE, Answered, Claimed, Transport
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Status
