@@ -10,11 +10,12 @@ import json
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from django.db import connection, transaction
 
+from deliveries.ledger.statements.sqlite import sqlite_text
 from deliveries.models import PendingReceipt, Receipt
 
 
@@ -118,11 +119,6 @@ def store(batch: Sequence[Incoming]) -> None:
                 ],
                 batch_size=300,
             )
-
-
-def sqlite_text(moment: datetime) -> str:
-    """A moment as Django writes it into SQLite: UTC without its zone."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
 
 
 def store_in_sqlite(database: sqlite3.Connection, batch: Sequence[Incoming]) -> None:

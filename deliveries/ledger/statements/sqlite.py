@@ -12,7 +12,6 @@ from django.db.backends.utils import CursorWrapper
 
 from deliveries.ledger.statements import MESSAGE_DIMENSIONS, Applied, Event, Waiting
 from deliveries.ledger.tallies import append
-from deliveries.receiving.storing import sqlite_text
 from deliveries.statuses import REACHING, SETTLED, Status
 
 CLAIM = """
@@ -48,6 +47,11 @@ UPDATE deliveries_message SET status = %s, standing = %s, failure_class = %s, fa
 TIMES = "UPDATE deliveries_message SET settled_at = %s, sent_at = %s, delivered_at = %s WHERE id = %s"
 
 RING = "INSERT INTO deliveries_moved (message_id, moved_at) VALUES (%s, %s)"
+
+
+def sqlite_text(moment: datetime) -> str:
+    """A moment as Django writes it into SQLite: UTC without its zone."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
 
 
 def moment(value: datetime | str) -> datetime:
