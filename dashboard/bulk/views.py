@@ -21,6 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.models import User
 from accounts.roles import requires
 from campaigns.models import Content
+from campaigns.texts import Words, worded
 from contacts.channels import Channel
 from contacts.models import Contact
 from contacts.phones import mask
@@ -36,7 +37,6 @@ from deliveries.outcomes.figures import providers
 from deliveries.outcomes.filters import filter_of
 from deliveries.outcomes.keyset import LARGEST_ID, page, read_id
 from deliveries.outcomes.rows import AT_ONCE, bucket_of, meaning, words_of
-from deliveries.sending.composing import Words, worded
 
 LIST_SIZE = 50
 ITEMS = 50

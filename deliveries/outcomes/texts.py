@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from campaigns.merging import fields
 from campaigns.models import Content
-from deliveries.models import Account, Message
-from deliveries.sending.composing import contents_of, outgoing
+from campaigns.texts import contents_of, worded
+from deliveries.models import Message
 from deliveries.statuses import Status
 
 
@@ -43,8 +43,8 @@ def texts(messages: Iterable[Message]) -> dict[int, Text]:
 def _text(message: Message, content: Content | None) -> Text:
     if content is None:
         return GONE
-    sent = outgoing(message, content, Account())  # the account adds nothing to what is said
-    return Text(sent.subject, sent.body, sent.media_url, _caveat(message, content))
+    said = worded(content, message.contact)
+    return Text(said.subject, said.body, content.media_url, _caveat(message, content))
 
 
 def _caveat(message: Message, content: Content) -> str:

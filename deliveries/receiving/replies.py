@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Sequence
 from datetime import datetime
 
+from campaigns.texts import contents_of, worded
 from contacts.addresses import match_key
 from contacts.consenting import family_of
 from contacts.folding import words
@@ -15,7 +16,6 @@ from deliveries.ledger.statements import Waiting
 from deliveries.models import Message
 from deliveries.providers.facts import Inbound
 from deliveries.receiving.writers import Writer
-from deliveries.sending.composing import contents_of, worded
 
 LAST_SENT = 5  # messages that a reply may quote
 LONGEST_TEXT = 2_000

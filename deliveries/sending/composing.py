@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
-from unicodedata import normalize
 from urllib.parse import urlencode
 
 from django.conf import settings
 
-from campaigns.merging import merge, values_of
 from campaigns.models import Content
+from campaigns.texts import worded
 from contacts.channels import Channel
-from contacts.models import Contact
 from deliveries.models import Account, Message
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Outgoing
 from deliveries.providers.kit.signatures import URL_SECRET
-
-
-def contents_of(campaign_ids: Iterable[int]) -> dict[tuple[int, str], Content]:
-    """What these campaigns say, by campaign and channel."""
-    contents = Content.objects.filter(campaign__in=set(campaign_ids))
-    return {(content.campaign_id, content.channel): content for content in contents}
-
-
-class Words(NamedTuple):
-    """What one person reads or hears."""
-
-    subject: str
-    body: str
-
-
-def worded(content: Content, contact: Contact) -> Words:
-    """The content with this contact's details in it, accents put together with their letters: apart, a text message
-    would cost twice as much."""
-    values = values_of(contact)
-    return Words(*(normalize("NFC", merge(text, values)) for text in (content.subject, content.body)))
 
 
 def outgoing(message: Message, content: Content, account: Account, began: datetime | None = None) -> Outgoing:

@@ -18,6 +18,7 @@ from django.db.models import F, Q
 
 from campaigns.models import Campaign, Content, Recipient
 from campaigns.segments import segments
+from campaigns.texts import contents_of
 from contacts.channels import Channel
 from contacts.gate import REASONS, Ask, Reason, Verdict, check, sentence
 from deliveries.deciding.attempts import withdraw
@@ -34,7 +35,7 @@ from deliveries.models.work import NOT_NOW
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Handover, Outgoing, Report
 from deliveries.receiving.recording import record_inbound
-from deliveries.sending.composing import contents_of, outgoing
+from deliveries.sending.composing import outgoing
 from deliveries.sending.transport import LEASE, Answered, Claimed, Transport
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Status
 
