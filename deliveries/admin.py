@@ -27,7 +27,6 @@ from contacts.admin import Masking
 from contacts.channels import Channel
 from dashboard.templatetags.ui import pill
 from deliveries import models
-from deliveries.bulk.actions import SKIPS
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.models import Account, Message, PendingReceipt, Receipt, StatusEvent
 from deliveries.outcomes.keyset import read_id
@@ -35,7 +34,7 @@ from deliveries.providers import PROVIDERS
 from deliveries.providers.base import NOT_SECRET, Unsigned
 from deliveries.providers.kit.signatures import URL_SECRET
 from deliveries.running import again
-from deliveries.wording import decided_by
+from deliveries.wording import SKIPS, decided_by
 
 
 def _provider_choices() -> list[tuple[str, str]]:

@@ -35,6 +35,29 @@ WITHDRAWN = {
 }
 
 
+# Why a bulk action passed over a message.
+SKIPS = {
+    "delivered": "Already delivered meanwhile",
+    "under_way": "Another attempt is under way",
+    "not_latest": "A later attempt has taken its place",
+    "permanent": "Retrying a permanent failure never helps",
+    "ours_to_mend": "Content, sender or account has to be mended first",
+    "opted_out": "The contact opted out",
+    "reached": "Reached by a newer message",
+    "already_suppressed": "Already suppressed",
+    "already_marked": "Already marked for correction on that channel",
+    "history": "More than two weeks old",
+    "failed": "An error of ours: it was left as it was",
+    "no_route": "No content or account for that channel",
+    "same_channel": "It was sent on that channel already",
+    **{
+        reason.value: rule.sentence.capitalize()
+        for reason, rule in REASONS.items()
+        if not rule.holds and reason != Reason.OPTED_OUT
+    },
+}
+
+
 # The rules of `deciding/decide.py` and what else a decision can stand on, each as it is called on pages.
 RULES = {
     "arrived": "It arrived",

@@ -15,12 +15,13 @@ from contacts.consenting import record_opt_out
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import suppress
 from deliveries.bulk import actions as subject
-from deliveries.bulk.actions import GRACE, SKIPS, can_undo, preview, run, start, undo
+from deliveries.bulk.actions import GRACE, can_undo, preview, run, start, undo
 from deliveries.bulk.selections import Selection
 from deliveries.deciding.decide import HISTORY
 from deliveries.ledger import quarantine
 from deliveries.models import Batch, BatchItem, Cause, Message, Outbox, QueueEntry
 from deliveries.sending.dispatch import dispatch
+from deliveries.wording import SKIPS
 from tests import factories
 from tests.engine import (
     ABSENT,

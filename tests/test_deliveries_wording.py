@@ -8,11 +8,11 @@ import pytest
 from campaigns.models import Goal
 from contacts.channels import Channel
 from contacts.gate import Reason
-from deliveries.bulk.actions import SKIPS
 from deliveries.statuses import FailureClass, Status
 from deliveries.wording import (
     ANY,
     RULES,
+    SKIPS,
     WEAK,
     WITHDRAWN,
     WORDS,

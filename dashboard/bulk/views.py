@@ -37,6 +37,7 @@ from deliveries.outcomes.figures import providers
 from deliveries.outcomes.filters import filter_of
 from deliveries.outcomes.keyset import LARGEST_ID, page, read_id
 from deliveries.outcomes.rows import AT_ONCE, bucket_of, meaning, words_of
+from deliveries.wording import SKIPS
 
 LIST_SIZE = 50
 ITEMS = 50
@@ -321,7 +322,7 @@ def _say(request: HttpRequest, batch: Batch) -> None:
         said = f"{item.message.contact}: the {new} leaves {when}."
         messages.success(request, said, extra_tags=undo)
         return
-    why = batches.SKIPS.get(item.reason, item.reason) if item else "the row is no longer there"
+    why = SKIPS.get(item.reason, item.reason) if item else "the row is no longer there"
     why = f"{why[:1].lower()}{why[1:]}"
     messages.error(request, f"{Batch.Action(batch.action).label} was not possible: {why}.")
 
@@ -412,7 +413,7 @@ def _result(result: Any) -> dict[str, Any]:
         return {
             "result": outcome.label,
             "result_bucket": OUTCOME_BUCKETS[outcome],
-            "why": batches.SKIPS.get(result.reason, result.reason),
+            "why": SKIPS.get(result.reason, result.reason),
             "successor": result.successor_id,
         }
     acts = result["acts"]

@@ -38,6 +38,7 @@ from deliveries.models import Batch, BatchItem, Cause, Message, Outbox
 from deliveries.outcomes.filters import BadFilter
 from deliveries.statuses import OPEN, Disposition, FailureClass
 from deliveries.wake import ring
+from deliveries.wording import SKIPS
 
 logger = logging.getLogger(__name__)
 
@@ -49,27 +50,6 @@ PREVIEW_MOST = 5_000  # rows judged for a page; about a second
 SAMPLE = 10
 STOPPED = "stopped"  # among the options of a batch: why it could not go on
 UNDONE_BY = "undone_by"  # among the options of a batch: the user who undid it
-
-SKIPS = {
-    "delivered": "Already delivered meanwhile",
-    "under_way": "Another attempt is under way",
-    "not_latest": "A later attempt has taken its place",
-    "permanent": "Retrying a permanent failure never helps",
-    "ours_to_mend": "Content, sender or account has to be mended first",
-    "opted_out": "The contact opted out",
-    "reached": "Reached by a newer message",
-    "already_suppressed": "Already suppressed",
-    "already_marked": "Already marked for correction on that channel",
-    "history": "More than two weeks old",
-    "failed": "An error of ours: it was left as it was",
-    "no_route": "No content or account for that channel",
-    "same_channel": "It was sent on that channel already",
-    **{
-        reason.value: rule.sentence.capitalize()
-        for reason, rule in REASONS.items()
-        if not rule.holds and reason != Reason.OPTED_OUT
-    },
-}
 
 
 class Skip(NamedTuple):

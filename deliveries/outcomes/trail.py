@@ -21,7 +21,6 @@ from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
 from contacts.hours import SECOND, clocks, is_open, zones_and_source
 from contacts.models import Address, Consent, Contact, Note, Suppression
-from deliveries.bulk.actions import SKIPS
 from deliveries.meaning.mappings import describe
 from deliveries.meaning.translation import Described
 from deliveries.models import (
@@ -41,7 +40,7 @@ from deliveries.outcomes.rows import bucket_of, newer_attempts, words_of
 from deliveries.outcomes.texts import Text, texts
 from deliveries.outcomes.why import DECIDES, verdict
 from deliveries.statuses import REACHING, Disposition, Evidence, Status, disposition
-from deliveries.wording import date_words, decided_by, withdrawal, wording
+from deliveries.wording import SKIPS, date_words, decided_by, withdrawal, wording
 
 PAGE_SIZE = 30
 SHOWN_UPCOMING = 20
