@@ -14,6 +14,7 @@ from django_q.tasks import async_task
 
 logger = logging.getLogger(__name__)
 
+TASK = "deliveries.running.drain.drain"  # by name: whoever wakes the workers knows nothing of their work
 WAITING_ENOUGH = 3
 
 
@@ -22,14 +23,6 @@ def ring() -> None:
     try:
         close_old_connections()
         if get_broker().queue_size() < WAITING_ENOUGH:
-            async_task("deliveries.wake.drain")
+            async_task(TASK)
     except Exception:  # a lost ring is made good by the schedule
         logger.exception("Could not ring the workers")
-
-
-def drain() -> None:
-    """Do what is due for a few seconds; ring again if some is left."""
-    from deliveries.running.drain import SLICE_SECONDS, drain_once
-
-    if drain_once(seconds=SLICE_SECONDS).more:
-        ring()

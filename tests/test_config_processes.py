@@ -157,7 +157,7 @@ def test_web_refuses_a_taken_port_in_one_sentence(start, process_env):
 def test_the_worker_makes_progress_and_leaves_nobody_behind(start):
     worker = start("worker")
     worker.wait_for(lambda: Heartbeat.objects.filter(name="drain").exists())
-    assert Schedule.objects.filter(func="deliveries.wake.drain").count() == 1
+    assert Schedule.objects.filter(func="deliveries.running.drain.drain").count() == 1
 
     took = worker.end()
 

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 from django_q.models import Schedule
 
-from deliveries.management.commands.worker import DRAIN, Liveness, ensure_schedule
+from deliveries.management.commands.worker import Liveness, ensure_schedule
 from deliveries.running import supervisor as subject
 from deliveries.running.supervisor import Check, Command, Supervisor, born, end_groups, members
+from deliveries.wake import TASK
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -267,14 +268,15 @@ def test_after_a_restart_the_worker_gets_its_time_again():
 
 @pytest.mark.django_db
 def test_there_is_exactly_one_schedule_however_many_there_were():
-    Schedule.objects.create(func=DRAIN, schedule_type=Schedule.DAILY)
-    Schedule.objects.create(func=DRAIN, schedule_type=Schedule.MINUTES, minutes=5)
+    Schedule.objects.create(func=TASK, schedule_type=Schedule.DAILY)
+    Schedule.objects.create(func=TASK, schedule_type=Schedule.MINUTES, minutes=5)
     Schedule.objects.create(func="other.task", schedule_type=Schedule.DAILY)
+    Schedule.objects.create(func="former.task", name="drain", schedule_type=Schedule.MINUTES, minutes=1)
 
     ensure_schedule()
     ensure_schedule()
 
-    assert list(Schedule.objects.filter(func=DRAIN).values_list("schedule_type", "minutes", "repeats")) == [
+    assert list(Schedule.objects.filter(func=TASK).values_list("schedule_type", "minutes", "repeats")) == [
         (Schedule.MINUTES, 1, -1)
     ]
-    assert Schedule.objects.filter(func="other.task").exists()
+    assert set(Schedule.objects.values_list("func", flat=True)) == {TASK, "other.task"}

@@ -28,6 +28,7 @@ from deliveries.models import Heartbeat
 from deliveries.receiving import recording
 from deliveries.receiving import replay as rereading
 from deliveries.sending import dispatch, expansion, launching
+from deliveries.wake import ring
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +103,12 @@ STEPS: dict[str, Callable[[datetime], int]] = {
     "reread": rereading.run,
     "drift": drift.run,
 }
+
+
+def drain() -> None:
+    """The task: do what is due for a few seconds; ring again if some is left."""
+    if drain_once().more:
+        ring()
 
 
 def drain_once(seconds: float = SLICE_SECONDS, only: tuple[str, ...] = ()) -> Drained:

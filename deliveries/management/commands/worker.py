@@ -11,17 +11,18 @@ from typing import Any, Literal
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections, connection, connections, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django_q.models import Schedule
 
 from deliveries.running import probes as health
 from deliveries.running.supervisor import Check, Supervisor
 from deliveries.running.supervisor import Command as Program
-from deliveries.wake import ring
+from deliveries.wake import TASK, ring
 
 logger = logging.getLogger(__name__)
 
-DRAIN = "deliveries.wake.drain"
+SCHEDULE = "drain"
 CLUSTER = "tasks"
 
 
@@ -56,9 +57,11 @@ class Liveness:
 def ensure_schedule() -> None:
     """Exactly one schedule rings for the work every minute, however many workers were ever started."""
     with transaction.atomic():
-        known = list(Schedule.objects.select_for_update().filter(func=DRAIN).order_by("pk"))
-        kept, *more = known or [Schedule(func=DRAIN)]
-        kept.name, kept.schedule_type, kept.minutes, kept.repeats = "drain", Schedule.MINUTES, 1, -1
+        # By its name as well: what it calls was called otherwise in an earlier release.
+        ours = Schedule.objects.select_for_update().filter(Q(name=SCHEDULE) | Q(func=TASK))
+        kept, *more = list(ours.order_by("pk")) or [Schedule()]
+        kept.name, kept.func, kept.schedule_type, kept.minutes = SCHEDULE, TASK, Schedule.MINUTES, 1
+        kept.repeats = -1
         kept.save()
         Schedule.objects.filter(pk__in=[extra.pk for extra in more]).delete()
 
