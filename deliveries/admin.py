@@ -25,7 +25,6 @@ from django.utils.safestring import SafeString
 from campaigns.admin import CampaignFilter, Record
 from contacts.admin import Masking
 from contacts.channels import Channel
-from dashboard.templatetags.ui import pill
 from deliveries import models
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.models import Account, Message, PendingReceipt, Receipt, StatusEvent
@@ -42,7 +41,7 @@ def _provider_choices() -> list[tuple[str, str]]:
 
 
 def _pill(disposition: str, label: str) -> SafeString:
-    return render_to_string("ui/_pill.html", pill(disposition, label))
+    return render_to_string("admin/deliveries/pill.html", {"disposition": disposition, "label": label})
 
 
 # ---- Accounts --------------------------------------------------------------------------------------------
