@@ -30,7 +30,7 @@ from campaigns.models import Campaign, Recipient
 from contacts.models import Address, Consent, Contact, Suppression
 from deliveries.deciding.routes import routes
 from deliveries.ledger import events
-from deliveries.ledger.statements import MESSAGE_DIMENSIONS, Event, Waiting
+from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS, Event, Waiting
 from deliveries.ledger.tallies import DIMENSIONS
 from deliveries.meaning.translation import shipped
 from deliveries.models import (

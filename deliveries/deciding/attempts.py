@@ -11,7 +11,8 @@ from contacts.models import Address
 from deliveries.deciding.context import Known, View
 from deliveries.deciding.routes import Route
 from deliveries.ledger.events import apply, event
-from deliveries.ledger.statements import MESSAGE_DIMENSIONS, chunks
+from deliveries.ledger.statements import chunks
+from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS
 from deliveries.ledger.tallies import append
 from deliveries.models import (
     Message,

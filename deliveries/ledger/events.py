@@ -12,7 +12,7 @@ from datetime import datetime
 from django.db import connection
 
 from deliveries.ledger import statements
-from deliveries.ledger.statements import Event
+from deliveries.ledger.statements.values import Applied, Event
 from deliveries.meaning import mappings
 from deliveries.providers.facts import Report
 from deliveries.statuses import REACHING, SETTLED, Meaning, disposition, fact_key, standing
@@ -77,13 +77,13 @@ def counted(part: int) -> int:
     return min(max(part, 0), PARTS_MAX)
 
 
-def apply(events: Sequence[Event], now: datetime, version: int | None = None) -> statements.Applied:
+def apply(events: Sequence[Event], now: datetime, version: int | None = None) -> Applied:
     """Write events, move statuses, note tally changes and tell deciding. Call inside a transaction.
 
     `version` is the mapping's that translated them; that in force when not given.
     """
     if not events:
-        return statements.Applied(0, 0)
+        return Applied(0, 0)
     assert connection.in_atomic_block  # outside, PostgreSQL empties the inbox before it is read
     first: dict[tuple[int, int], Event] = {}
     for one in sorted(events, key=lambda e: (e.message_id, e.fact, e.occurred_at)):

@@ -30,7 +30,7 @@ from contacts.consenting import OptOut, record_opt_in, record_opt_outs
 from contacts.keywords import pressed
 from deliveries.ledger import statements
 from deliveries.ledger.events import apply, clip, counted, event
-from deliveries.ledger.statements import Event, Waiting
+from deliveries.ledger.statements.values import Event, Waiting
 from deliveries.meaning import evidence, mappings
 from deliveries.meaning.translation import Translated
 from deliveries.models import Account, CodeSighting, Engagement, Message, PendingReceipt, Receipt, StrayReport

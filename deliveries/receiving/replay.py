@@ -33,7 +33,8 @@ from deliveries.deciding.health import examine, refresh
 from deliveries.ledger import quarantine
 from deliveries.ledger.events import event_key
 from deliveries.ledger.quarantine import Kind
-from deliveries.ledger.statements import Waiting, reproject
+from deliveries.ledger.statements import reproject
+from deliveries.ledger.statements.values import Waiting
 from deliveries.meaning import evidence, mappings
 from deliveries.meaning.drafts import CannotChange, Change, changes, last_message
 from deliveries.meaning.translation import ENHANCED, FALLBACK_CHANNEL, Key, Mapping, shipped, tables_of

@@ -12,7 +12,7 @@ from contacts.consenting import family_of
 from contacts.folding import words
 from contacts.keywords import REPLY, YES, Keyword, classify
 from contacts.models import Address, ReplyToRead
-from deliveries.ledger.statements import Waiting
+from deliveries.ledger.statements.values import Waiting
 from deliveries.models import Message
 from deliveries.providers.facts import Inbound
 from deliveries.receiving.writers import Writer

@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from types import ModuleType
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from django.db import connection
 from django.db.models import Field, Model
 
+from deliveries.ledger.statements import postgresql, sqlite
+from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS, Applied, Event, Waiting
 from deliveries.ledger.tallies import append
 from deliveries.models import Message, Moved, PendingReceipt, StatusEvent
 from deliveries.statuses import REACHING, SETTLED, Disposition, Standing, Status, project
@@ -22,68 +24,12 @@ from deliveries.statuses import REACHING, SETTLED, Disposition, Standing, Status
 # SQLite allows 32,766 parameters in one statement; stay well below.
 CHUNK = 5_000
 
-# A message's dimensions as the tallies count them, in the order of `tallies.DIMENSIONS`.
-MESSAGE_DIMENSIONS = (
-    "campaign_id", "created_on", "channel", "account_id", "carrier", "region", "list_source_id",
-    "status", "failure_class", "disposition", "reason_code",
-)  # fmt: skip
-
-
 INBOUND_WAITS = "SELECT EXISTS (SELECT 1 FROM deliveries_pendingreceipt WHERE inbound AND state = 'new')"
-
-
-class Event(NamedTuple):
-    """One fact about one message, ready to be written. `disposition` and `reason_code` are what the message
-    shows if this event wins."""
-
-    message_id: int
-    fact: int
-    receipt_id: int | None
-    status: str
-    standing: int
-    failure_class: str
-    fault: str
-    evidence: str
-    native_status: str
-    native_code: str
-    native_text: str
-    part: int
-    parts: int
-    occurred_at: datetime
-    disposition: str
-    reason_code: str
-
-
-class Waiting(NamedTuple):
-    """A claimed receipt."""
-
-    id: int
-    account_id: int
-    kind: str
-    received_at: datetime
-    method: str
-    query: str
-    headers: dict
-    body: bytes
-    attempts: int
-
-
-class Applied(NamedTuple):
-    """How many events were new, and how many messages changed their status."""
-
-    events: int
-    moved: int
 
 
 def backend() -> ModuleType:
     """The module for the database in use."""
-    if connection.vendor == "postgresql":
-        from deliveries.ledger.statements import postgresql
-
-        return postgresql
-    from deliveries.ledger.statements import sqlite
-
-    return sqlite
+    return postgresql if connection.vendor == "postgresql" else sqlite
 
 
 def chunks(values: Iterable, size: int = CHUNK) -> Iterable[list]:

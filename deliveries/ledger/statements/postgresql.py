@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from deliveries.ledger.statements import Applied, Event, Waiting
+from deliveries.ledger.statements.values import Applied, Event, Waiting
 from deliveries.statuses import REACHING, SETTLED
 
 CLAIM = """

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from deliveries.ledger.statements import MESSAGE_DIMENSIONS, Applied, Event, Waiting
+from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS, Applied, Event, Waiting
 from deliveries.ledger.tallies import append
 from deliveries.statuses import REACHING, SETTLED, Status
 
