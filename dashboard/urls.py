@@ -14,6 +14,7 @@ from dashboard.contacts import views as contacts
 from dashboard.inbox import views as inbox
 from dashboard.mappings import codes, draft, routes, trying, versions
 from dashboard.mappings import overview as mapping_overview
+from dashboard.message import views as message
 from dashboard.overview import views as overview
 from dashboard.queues import views as queues
 from deliveries.outcomes.keyset import read_id
@@ -71,7 +72,7 @@ delivery_pages = [
     path("queues/", queues.queues, name="queues"),
     path("queues/<slug:queue>/", queues.queue, name="queue"),
     path("queues/<slug:queue>/export/", queues.export, name="export"),
-    path("deliveries/<id:pk>/", queues.message, name="message"),
+    path("deliveries/<id:pk>/", message.message, name="message"),
     path("batches/", batches.index, name="batches"),
     path("batches/preview/", batches.preview, name="preview"),
     path("batches/<id:pk>/", batches.batch, name="batch"),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -25,8 +25,8 @@ from campaigns.models import Campaign
 from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
 from contacts.models import ListMembership
-from dashboard import exports
 from dashboard.charts import finding, outcome_by_channel, twin, verdict_icon
+from dashboard.exports import csv_of
 from dashboard.shell.empty import unsent
 from dashboard.shell.listing import SHOW_ALL, Listing, context, listing
 from dashboard.shell.pages import fragment, who
@@ -45,7 +45,7 @@ from deliveries.outcomes.figures import (
     providers,
     verdict_of,
 )
-from deliveries.outcomes.filters import NOBODY, OutcomeFilter, View, filter_of, source_names
+from deliveries.outcomes.filters import NOBODY, OutcomeFilter, View, source_names
 from deliveries.outcomes.keyset import page
 from deliveries.outcomes.rounding import percent
 from deliveries.sending import checks, launching
@@ -317,22 +317,3 @@ def export(request: HttpRequest, slug: str) -> HttpResponseBase:
     campaign = get_object_or_404(Campaign, slug=slug)
     queue = request.GET.get("queue", "")
     return csv_of(request, View(campaign.pk, queue if queue in Queue.values else ""), campaign.slug)
-
-
-def csv_of(request: HttpRequest, view: View, name: str) -> HttpResponseBase:
-    """The rows of `view`, narrowed by the query string, as a file. A bad filter is a 422 in words."""
-    form = filter_of(view.campaign_id, view.queue, request.GET.dict(), me=who(request).pk)
-    if not form.is_valid():
-        words = "\n".join(f"{form.fields[field].label}: {errors[0]}" for field, errors in form.errors.items())
-        return HttpResponse(words, status=422, content_type="text/plain; charset=utf-8")
-    now, full = timezone.now(), who(request).has_perm("contacts.view_full_address")
-    view = View(view.campaign_id, view.queue, form.narrowing)
-    # A warning, so that it is on record at the level logs are usually kept at.
-    logger.warning("%s exports %s, queue %s: %s", request.user, name, view.queue or "all", form.sentence())
-    answer = StreamingHttpResponse(
-        exports.lines(view, now, full=full), content_type="text/csv; charset=utf-8"
-    )
-    named = exports.file_name(name, view.queue or "all", form.file_words(), now=now)
-    answer["Content-Disposition"] = f'attachment; filename="{named}"'
-    answer["Cache-Control"] = "no-store"
-    return answer

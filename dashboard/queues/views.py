@@ -1,4 +1,4 @@
-"""The action queues over all campaigns, and the page of one message."""
+"""The action queues over all campaigns."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ from django_htmx.http import trigger_client_event
 from accounts.models import User
 from accounts.roles import requires
 from contacts.models import ContactList
-from dashboard.campaigns.views import csv_of
+from dashboard.exports import csv_of
 from dashboard.shell.listing import context, listing
 from dashboard.shell.pages import fragment, may_tend, swaps, who
 from deliveries.deciding import assignment as tending
-from deliveries.models import CodeTally, DayTally, Message, Queue, QueueEntry
+from deliveries.models import CodeTally, DayTally, Queue, QueueEntry
 from deliveries.outcomes.figures import queue_counts
 from deliveries.outcomes.filters import QueueFilter, View
 from deliveries.outcomes.keyset import LARGEST_ID, read_id
 from deliveries.outcomes.rows import STEPS
-from deliveries.outcomes.trail import LINKS, attempts
 
 OFFERED = 300  # lists and codes in a select
 RECENT = timedelta(days=30)
@@ -196,20 +195,3 @@ def export(request: HttpRequest, queue: str) -> HttpResponseBase:
     if queue not in Queue.values:
         raise Http404(f"There is no queue called {queue}.")
     return csv_of(request, View(None, queue), "queue")
-
-
-@requires("campaigns.view_report")
-@require_safe
-def message(request: HttpRequest, pk: int) -> HttpResponse:
-    linked = (*LINKS, "account", "recipient")
-    found = get_object_or_404(Message.objects.select_related(*linked), pk=pk)
-    [attempt] = attempts([found])
-    followers = list(Message.objects.filter(recipient_id=found.recipient_id).order_by("id"))
-    told = {
-        "message": found,
-        "attempt": attempt,
-        "family": followers,
-        "full": who(request).has_perm("contacts.view_full_address"),
-        "now": timezone.now(),
-    }
-    return render(request, "deliveries/message.html", told)

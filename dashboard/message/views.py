@@ -1,0 +1,30 @@
+"""The page of one message: what became of it, and by which reports."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from accounts.roles import requires
+from dashboard.shell.pages import who
+from deliveries.models import Message
+from deliveries.outcomes.trail import LINKS, attempts
+
+
+@requires("campaigns.view_report")
+@require_safe
+def message(request: HttpRequest, pk: int) -> HttpResponse:
+    linked = (*LINKS, "account", "recipient")
+    found = get_object_or_404(Message.objects.select_related(*linked), pk=pk)
+    [attempt] = attempts([found])
+    followers = list(Message.objects.filter(recipient_id=found.recipient_id).order_by("id"))
+    told = {
+        "message": found,
+        "attempt": attempt,
+        "family": followers,
+        "full": who(request).has_perm("contacts.view_full_address"),
+        "now": timezone.now(),
+    }
+    return render(request, "deliveries/message.html", told)
