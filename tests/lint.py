@@ -93,6 +93,7 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "ruff check": lambda: tool("ruff", "check", "--quiet", "."),
     "ruff format": lambda: tool("ruff", "format", "--check", "--quiet", "."),
     "mypy": lambda: tool("mypy", "--no-error-summary", "."),
+    "imports": lambda: tool("lint-imports", "--no-logo"),
     "templates": templates,
     "migrations": lambda: tool("python", "manage.py", "makemigrations", "--check", "--dry-run"),
     "production settings": lambda: tool(
