@@ -19,9 +19,9 @@ from benchmarks import rows
 from benchmarks.measuring import Figure, Options, Rounds, tell, timed
 from campaigns.models import Campaign
 from contacts.channels import Channel
-from deliveries.models import Queue, QueueEntry
+from deliveries.models import QueueEntry
 from deliveries.outcomes.keyset import Cursor
-from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status, disposition, standing
+from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Queue, Status, disposition, standing
 
 BIG = 10_000_000
 CALLS = 20  # of each page in each round

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from campaigns import merging
+from campaigns import merging, steps
 from campaigns.media import validate_web_address
 from contacts.channels import Channel
 from contacts.gate import SENDING_STATES
@@ -340,23 +340,8 @@ class Content(models.Model):
 class Recipient(models.Model):
     """Campaign x contact: one row for every intended contact, also the skipped ones."""
 
-    class State(models.TextChoices):
-        SKIPPED = "skipped", "Skipped"
-        PLANNED = "planned", "Planned"  # nothing has been handed over yet
-        OPEN = "open", "Open"
-        REACHED = "reached", "Reached"
-        FAILED = "failed", "Failed"
-        UNKNOWN = "unknown", "Unknown"
-
-    class NextStep(models.TextChoices):
-        NONE = "none", "Nothing to do"
-        WAIT = "wait", "Wait"
-        RETRY = "retry", "Retry"
-        SWITCH = "switch", "Switch channel"
-        CORRECT = "correct", "Correct"
-        REVIEW = "review", "Review"
-        SUPPRESS = "suppress", "Suppress"
-        VERIFY = "verify", "Verify"
+    State = steps.RecipientState
+    NextStep = steps.NextStep
 
     campaign = models.ForeignKey(
         Campaign, on_delete=models.CASCADE, related_name="recipients", db_index=False

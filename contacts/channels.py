@@ -50,3 +50,11 @@ IMPOSSIBLE_LINES = {
     Channel.VOICE: set(),
     Channel.EMAIL: set(),
 }
+
+
+class Closed(models.TextChoices):
+    """How far a permanent failure of an address reaches."""
+
+    NUMBER = "number", "The number is not in service"
+    TEXTING = "texting", "The number takes no text messages"
+    CHANNEL = "channel", "The number cannot take this channel"

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from contacts import grounds
+from contacts import channels, grounds
 from contacts.addresses import match_key
 from contacts.channels import Channel, Kind, LineType
 from contacts.fields import DerivedField
@@ -206,10 +206,7 @@ class AddressHealth(models.Model):
     any order give the same row. What colleagues say about it stands in the last two columns.
     """
 
-    class Closed(models.TextChoices):
-        NUMBER = "number", "The number is not in service"
-        TEXTING = "texting", "The number takes no text messages"
-        CHANNEL = "channel", "The number cannot take this channel"
+    Closed = channels.Closed
 
     address = models.ForeignKey(Address, on_delete=models.CASCADE, related_name="health", db_index=False)
     channel = models.CharField(max_length=8, choices=Channel)

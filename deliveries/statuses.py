@@ -66,6 +66,17 @@ class Evidence(models.TextChoices):
     HANDSET = "handset", "Handset receipt"
 
 
+class Queue(models.TextChoices):
+    """The action queues. A tab of the report is one of these for one campaign."""
+
+    RETRY = "retry", "Retry"
+    SWITCH = "switch", "Switch channel"
+    CORRECT = "correct", "Correct"
+    REVIEW = "review", "Review content"
+    SUPPRESS = "suppress", "Suppress"
+    WATCH = "watch", "Watch"
+
+
 class Disposition(models.TextChoices):
     """The seven buckets, in the order every stack and legend keeps."""
 

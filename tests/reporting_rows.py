@@ -11,8 +11,8 @@ from django.utils import timezone
 from campaigns.models import Campaign, Recipient
 from contacts.models import ContactList
 from deliveries.ledger import setbacks, tallies
-from deliveries.models import Message, Queue
-from deliveries.statuses import Disposition, FailureClass, Fault, Status
+from deliveries.models import Message
+from deliveries.statuses import Disposition, FailureClass, Fault, Queue, Status
 from tests import factories
 
 QUEUE_OF = {

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from campaigns.models import LONGEST_WINDOW
 from contacts.channels import Channel
 from deliveries.deciding.decide import HISTORY, Facts, Rules, State, Step, decide
-from deliveries.models import Queue
 from deliveries.statuses import (
     OPEN,
     Disposition,
     FailureClass,
     Fault,
+    Queue,
     Status,
     disposition,
 )

@@ -8,7 +8,8 @@ import pytest
 import time_machine
 
 from campaigns.models import Campaign, Recipient
-from deliveries.models import Message, Queue, QueueEntry
+from deliveries.models import Message, QueueEntry
+from deliveries.statuses import Queue
 from tests import factories, reporting_rows
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from campaigns.models import Campaign, Recipient
 from contacts.models import Contact
-from deliveries.models import Message, Queue
+from deliveries.models import Message
+from deliveries.statuses import Queue
 from tests import factories, reporting_rows
 from tests.engine import consent
 

@@ -8,8 +8,7 @@ from contacts.channels import Channel
 from deliveries.deciding.decide import CORRECT_IT, Rules, decide
 from deliveries.meaning.ruling_out import ruled_out
 from deliveries.meaning.translation import shipped
-from deliveries.models import Queue
-from deliveries.statuses import Disposition, FailureClass, Fault, Status, disposition
+from deliveries.statuses import Disposition, FailureClass, Fault, Queue, Status, disposition
 from tests.test_deciding import NOON, facts
 
 SETTLED = {Disposition.BOUNCED_HARD, Disposition.BLOCKED_COMPLIANCE}

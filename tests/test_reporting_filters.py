@@ -4,9 +4,10 @@ from itertools import product
 import pytest
 from django.utils import timezone
 
-from deliveries.models import Queue, QueueEntry
+from deliveries.models import QueueEntry
 from deliveries.outcomes.figures import campaign_figures
 from deliveries.outcomes.filters import BadFilter, OutcomeFilter, View, entries, matching
+from deliveries.statuses import Queue
 from tests import factories, reporting_rows
 
 

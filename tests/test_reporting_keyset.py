@@ -3,8 +3,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from deliveries.models import Queue, QueueEntry
+from deliveries.models import QueueEntry
 from deliveries.outcomes.keyset import LARGEST_ID, Cursor, after, page, read_id
+from deliveries.statuses import Queue
 from tests import factories
 
 AT = datetime(2026, 3, 4, 17, 0, 0, 123456, tzinfo=UTC)

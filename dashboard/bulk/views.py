@@ -31,12 +31,13 @@ from deliveries.bulk import actions as batches
 from deliveries.bulk.selections import About, Selection, about, ways
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
-from deliveries.models import Batch, BatchItem, Message, Queue
+from deliveries.models import Batch, BatchItem, Message
 from deliveries.models.batches import deed
 from deliveries.outcomes.figures import providers
 from deliveries.outcomes.filters import filter_of
 from deliveries.outcomes.keyset import LARGEST_ID, page, read_id
 from deliveries.outcomes.rows import AT_ONCE, bucket_of, meaning, words_of
+from deliveries.statuses import Queue
 from deliveries.wording import SKIPS
 
 LIST_SIZE = 50

@@ -33,7 +33,6 @@ from dashboard.shell.pages import fragment, who
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.meaning.mappings import describe
-from deliveries.models import Queue
 from deliveries.outcomes.figures import (
     MOST_CAUSES,
     SHOWN_CAUSES,
@@ -49,7 +48,7 @@ from deliveries.outcomes.filters import NOBODY, OutcomeFilter, View, source_name
 from deliveries.outcomes.keyset import page
 from deliveries.outcomes.rounding import percent
 from deliveries.sending import checks, launching
-from deliveries.statuses import BUCKETS, Disposition
+from deliveries.statuses import BUCKETS, Disposition, Queue
 from deliveries.wording import wording, zoned
 
 logger = logging.getLogger(__name__)

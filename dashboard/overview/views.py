@@ -20,7 +20,7 @@ from dashboard.charts import finding, outcome_by_channel, twin, verdict_icon
 from dashboard.shell.listing import SHOW_ALL
 from dashboard.shell.pages import fragment
 from deliveries.credentials import CredentialsUnreadable
-from deliveries.models import Account, CodeAlarm, PendingReceipt, Quarantined, Queue
+from deliveries.models import Account, CodeAlarm, PendingReceipt, Quarantined
 from deliveries.outcomes.day_figures import SPAN_OF, Cell, Overview, overview
 from deliveries.outcomes.figures import (
     FEWEST_TO_JUDGE,
@@ -34,7 +34,7 @@ from deliveries.outcomes.figures import (
 from deliveries.outcomes.rounding import percent, percent_of
 from deliveries.outcomes.rows import Count
 from deliveries.running.probes import beat_age
-from deliveries.statuses import BUCKETS, Disposition
+from deliveries.statuses import BUCKETS, Disposition, Queue
 
 PERIODS = {"7": 7, "30": 30, "90": 90}
 RECENT = timedelta(days=30)  # a forged callback is told that long

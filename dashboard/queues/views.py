@@ -23,11 +23,12 @@ from dashboard.exports import csv_of
 from dashboard.shell.listing import context, listing
 from dashboard.shell.pages import fragment, may_tend, swaps, who
 from deliveries.deciding import assignment as tending
-from deliveries.models import CodeTally, DayTally, Queue, QueueEntry
+from deliveries.models import CodeTally, DayTally, QueueEntry
 from deliveries.outcomes.figures import queue_counts
 from deliveries.outcomes.filters import QueueFilter, View
 from deliveries.outcomes.keyset import LARGEST_ID, read_id
 from deliveries.outcomes.rows import STEPS
+from deliveries.statuses import Queue
 
 OFFERED = 300  # lists and codes in a select
 RECENT = timedelta(days=30)

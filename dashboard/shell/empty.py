@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from campaigns.models import Campaign, Recipient
-from deliveries.models import Queue
 from deliveries.outcomes.figures import CampaignFigures
+from deliveries.statuses import Queue
 from deliveries.wording import zoned
 
 

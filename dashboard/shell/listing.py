@@ -14,11 +14,11 @@ from django.utils.safestring import mark_safe
 from dashboard.shell.empty import Empty, no_rows
 from dashboard.shell.icons import ICONS
 from dashboard.shell.pages import swaps, trigger
-from deliveries.models import Queue
 from deliveries.outcomes.figures import CampaignFigures
 from deliveries.outcomes.filters import OutcomeFilter, View
 from deliveries.outcomes.keyset import Page, read_id
 from deliveries.outcomes.rows import STEPS, Count, Table, page_size, table
+from deliveries.statuses import Queue
 
 ALL = ""
 MOST_TICKED = 1_000  # ids in one form; more than that is "all matching"

@@ -9,17 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import NamedTuple
 
-from campaigns.models import Recipient
-from contacts.channels import Channel
+from campaigns.steps import NextStep as Step
+from campaigns.steps import RecipientState as State
+from contacts.channels import Channel, Closed
 from contacts.hours import next_open, zones_for
-from contacts.models import AddressHealth
-from deliveries.models import Queue
-from deliveries.statuses import Disposition, FailureClass, Fault, Status
-
-Step = Recipient.NextStep
-State = Recipient.State
-Closed = AddressHealth.Closed
-
+from deliveries.statuses import Disposition, FailureClass, Fault, Queue, Status
 
 ELSEWHERE = frozenset({Closed.TEXTING, Closed.CHANNEL})  # the number is right, and takes other channels
 OURS = frozenset({Fault.SENDER, Fault.CONTENT, Fault.ACCOUNT})

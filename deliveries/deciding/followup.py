@@ -34,17 +34,8 @@ from deliveries.ledger.events import apply, event
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import chunks, rewrite
 from deliveries.ledger.tallies import bump
-from deliveries.models import (
-    Cause,
-    Decision,
-    Message,
-    Moved,
-    Outbox,
-    Queue,
-    QueueEntry,
-    RecipientTally,
-)
-from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Status
+from deliveries.models import Cause, Decision, Message, Moved, Outbox, QueueEntry, RecipientTally
+from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Queue, Status
 
 MOVED_LIMIT = 500
 STOPPED_AT_ONCE = 300  # addresses; what shares them is named beside them in one statement

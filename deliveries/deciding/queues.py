@@ -12,13 +12,8 @@ from deliveries.deciding.context import Known, View, is_forgiven, reason_of
 from deliveries.deciding.decide import CORRECT_IT, PERMANENT, Decided, Step, is_record_right
 from deliveries.deciding.health import NO_FAILURES
 from deliveries.ledger.tallies import bump
-from deliveries.models import (
-    Message,
-    Queue,
-    QueueEntry,
-    QueueTally,
-)
-from deliveries.statuses import Disposition, Fault
+from deliveries.models import Message, QueueEntry, QueueTally
+from deliveries.statuses import Disposition, Fault, Queue
 
 
 def line_up(

@@ -9,11 +9,9 @@ from __future__ import annotations
 import csv
 from functools import lru_cache
 
-from contacts.channels import KIND_OF, Channel
-from contacts.models import AddressHealth
+from contacts.channels import KIND_OF, Channel, Closed
 from deliveries.meaning.translation import CODES, FALLBACK_CHANNEL, tables_of
 
-Closed = AddressHealth.Closed
 FILE = CODES.parent / "ruled_out.csv"
 TEXTING = frozenset({Channel.SMS, Channel.MMS})
 

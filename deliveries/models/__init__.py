@@ -34,7 +34,7 @@ from deliveries.models.tallies import (
     Tally,
     TallyDelta,
 )
-from deliveries.models.work import Heartbeat, Moved, Outbox, Quarantined, Queue, QueueEntry, Setback
+from deliveries.models.work import Heartbeat, Moved, Outbox, Quarantined, QueueEntry, Setback
 
 __all__ = [
     "MESSAGE_TALLIES",
@@ -58,7 +58,6 @@ __all__ = [
     "Outbox",
     "PendingReceipt",
     "Quarantined",
-    "Queue",
     "QueueEntry",
     "QueueTally",
     "Receipt",

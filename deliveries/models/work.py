@@ -13,7 +13,7 @@ from campaigns.models import Campaign
 from contacts.channels import Channel
 from contacts.grounds import moment
 from deliveries.models.messages import BARE, Message
-from deliveries.statuses import Disposition, Status
+from deliveries.statuses import Disposition, Queue, Status
 
 # Sorts behind everything that has a time: not before somebody lets it.
 NOT_NOW = datetime(9000, 1, 1, tzinfo=UTC)
@@ -70,17 +70,6 @@ class Moved(models.Model):
 
     def __str__(self) -> str:
         return f"message {self.message_id}"
-
-
-class Queue(models.TextChoices):
-    """The action queues. A tab of the report is one of these for one campaign."""
-
-    RETRY = "retry", "Retry"
-    SWITCH = "switch", "Switch channel"
-    CORRECT = "correct", "Correct"
-    REVIEW = "review", "Review content"
-    SUPPRESS = "suppress", "Suppress"
-    WATCH = "watch", "Watch"
 
 
 class Narrowed(models.Model):

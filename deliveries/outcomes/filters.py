@@ -17,8 +17,8 @@ from contacts.channels import Channel
 from contacts.models import ContactList
 from contacts.searching import FEWEST, clean, partly
 from deliveries.ledger.setbacks import DISPOSITIONS, STATUSES
-from deliveries.models import Message, Queue, QueueEntry
-from deliveries.statuses import BUCKETS, Status
+from deliveries.models import Message, QueueEntry
+from deliveries.statuses import BUCKETS, Queue, Status
 
 PERIODS = {
     "1h": ("Last hour", timedelta(hours=1)),

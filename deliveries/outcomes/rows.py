@@ -14,11 +14,11 @@ from campaigns.models import Campaign
 from contacts.models import Address, ContactList
 from contacts.phones import mask
 from deliveries.meaning.mappings import describe
-from deliveries.models import Message, Queue, QueueEntry
+from deliveries.models import Message, QueueEntry
 from deliveries.outcomes.figures import CampaignFigures, providers
 from deliveries.outcomes.filters import View, entries, matching
 from deliveries.outcomes.keyset import Page, page
-from deliveries.statuses import BUCKETS, Disposition, Status
+from deliveries.statuses import BUCKETS, Disposition, Queue, Status
 from deliveries.wording import Wording, withdrawal, wording, zoned
 
 PAGE_SIZE = 50

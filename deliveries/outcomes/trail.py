@@ -29,7 +29,6 @@ from deliveries.models import (
     Decision,
     Engagement,
     Message,
-    Queue,
     QueueEntry,
     Receipt,
     StatusEvent,
@@ -39,7 +38,7 @@ from deliveries.outcomes.keyset import Cursor
 from deliveries.outcomes.rows import bucket_of, newer_attempts, words_of
 from deliveries.outcomes.texts import Text, texts
 from deliveries.outcomes.why import DECIDES, verdict
-from deliveries.statuses import REACHING, Disposition, Evidence, Status, disposition
+from deliveries.statuses import REACHING, Disposition, Evidence, Queue, Status, disposition
 from deliveries.wording import SKIPS, date_words, decided_by, withdrawal, wording
 
 PAGE_SIZE = 30
