@@ -198,7 +198,7 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
         "problem": problem,
         "next": next_url(request, reverse("deliveries:queues")),
     }
-    return render(request, "deliveries/batch_preview.html", told, status=422 if problem else 200)
+    return render(request, "bulk/preview.html", told, status=422 if problem else 200)
 
 
 def _button(form: SelectionForm, found: batches.Preview, selected: int) -> str:
@@ -282,7 +282,7 @@ def _data(request: HttpRequest) -> QueryDict:
 def _refused(request: HttpRequest, form: SelectionForm) -> HttpResponse:
     words = [error for errors in form.errors.values() for error in errors]
     back = next_url(request, reverse("deliveries:queues"))
-    return render(request, "deliveries/batch_refused.html", {"problems": words, "next": back}, status=422)
+    return render(request, "bulk/refused.html", {"problems": words, "next": back}, status=422)
 
 
 @requires("deliveries.act_in_bulk")
@@ -332,7 +332,7 @@ def past(request: HttpRequest) -> HttpResponse:
     found = page(Batch.objects.select_related("created_by"), LIST_SIZE, request.GET.get("after", ""))
     rows = [(batch, batches.results(batch)) for batch in found.rows]
     told = {"page": found, "rows": rows, "outcomes": list(BatchItem.Outcome)}
-    return render(request, "deliveries/batches.html", told)
+    return render(request, "bulk/batches.html", told)
 
 
 @requires("deliveries.act_in_bulk")
@@ -359,7 +359,7 @@ def batch(request: HttpRequest, pk: int) -> HttpResponse:
         "state_bucket": STATE_BUCKETS[Batch.State(found.state)],
         "chosen": _chosen(found),
     }
-    return render(request, "deliveries/batch.html", told)
+    return render(request, "bulk/batch.html", told)
 
 
 def _failing(found: Batch) -> str:

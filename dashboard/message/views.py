@@ -27,4 +27,4 @@ def message(request: HttpRequest, pk: int) -> HttpResponse:
         "full": who(request).has_perm("contacts.view_full_address"),
         "now": timezone.now(),
     }
-    return render(request, "deliveries/message.html", told)
+    return render(request, "message/message.html", told)

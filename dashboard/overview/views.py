@@ -115,7 +115,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "queues": [(key, key.label, counts.get(key, 0)) for key in Queue],
         "waiting": sum(counts.values()),
     }
-    return render(request, fragment(request, "deliveries/overview.html", "results"), told)
+    return render(request, fragment(request, "overview/overview.html", "results"), told)
 
 
 def _before(outcomes: Outcomes, disposition: str, days: int) -> str:

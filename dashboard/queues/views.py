@@ -54,7 +54,7 @@ def queues(request: HttpRequest) -> HttpResponse:
         for queue in Queue
     }
     rows = [(queue, queue.label, WHAT_FOR[queue], counts.get(queue, 0), oldest[queue]) for queue in Queue]
-    return render(request, "deliveries/queues.html", {"queues": rows, "total": sum(counts.values())})
+    return render(request, "queues/queues.html", {"queues": rows, "total": sum(counts.values())})
 
 
 @requires("campaigns.view_report")
@@ -129,7 +129,7 @@ def _snooze(request: HttpRequest, queue: str) -> HttpResponse:
         "back": _url(queue, given.urlencode()),
         "naps": _naps(timezone.now()),
     }
-    return render(request, "deliveries/snooze.html", told)
+    return render(request, "queues/snooze.html", told)
 
 
 def _naps(now: datetime) -> list[tuple[str, str]]:
@@ -161,7 +161,7 @@ def _page(request: HttpRequest, queue: str) -> HttpResponse:
         "export_url": reverse("deliveries:export", args=[queue]),
         **context(shown, request),
     }
-    template = fragment(request, "deliveries/queue.html", "results")
+    template = fragment(request, "queues/queue.html", "results")
     return render(request, template, told, status=422 if shown.invalid else 200)
 
 
