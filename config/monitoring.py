@@ -11,7 +11,7 @@ from typing import Any
 from django.db import close_old_connections
 
 from config.buffering import Receive, Scope, Send
-from deliveries.running import probes as health
+from deliveries.running import probes
 
 CHECK_SECONDS = (
     10.0  # then the checks count as failed; they go on, and the next who asks waits for the same ones
@@ -66,6 +66,6 @@ def checked() -> Report:
     """`health.report`, with the connections that a request of Django's would look after."""
     close_old_connections()
     try:
-        return health.report()
+        return probes.report()
     finally:
         close_old_connections()

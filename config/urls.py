@@ -8,7 +8,7 @@ from django.urls import include, path
 
 from accounts.resuming import resume
 from dashboard import urls
-from deliveries.running import probes as health
+from deliveries.running import probes
 
 
 def favicon(request: HttpRequest) -> HttpResponse:
@@ -19,8 +19,8 @@ def favicon(request: HttpRequest) -> HttpResponse:
 handler500 = "dashboard.shell.busy.failed"
 
 urlpatterns = [
-    path("healthz", health.healthz),
-    path("readyz", health.readyz),
+    path("healthz", probes.healthz),
+    path("readyz", probes.readyz),
     path("favicon.ico", favicon),
     path("resume/", resume, name="resume"),
     path("admin/", admin.site.urls),

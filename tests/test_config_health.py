@@ -12,8 +12,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from deliveries.models import Heartbeat, Outbox, PendingReceipt
-from deliveries.running import drain
-from deliveries.running import probes as health
+from deliveries.running import drain, probes
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -78,11 +77,11 @@ def test_a_worker_leaves_a_sign_again_after_its_clock_was_set_back(beat):
 
     drain.beat(0)
 
-    assert health.beat_age(timezone.now()) < 5
+    assert probes.beat_age(timezone.now()) < 5
 
 
 def test_not_ready_when_the_disk_is_nearly_full(client, beat, monkeypatch):
-    monkeypatch.setattr(health.shutil, "disk_usage", lambda folder: SimpleNamespace(free=5_000_000))
+    monkeypatch.setattr(probes.shutil, "disk_usage", lambda folder: SimpleNamespace(free=5_000_000))
 
     response = client.get("/readyz")
 
@@ -95,7 +94,7 @@ def test_not_ready_when_nothing_can_be_written(client, beat, monkeypatch, number
     def refuse(dir):
         raise OSError(number, "no", "/srv/secret/place")
 
-    monkeypatch.setattr(health.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(probes.tempfile, "TemporaryFile", refuse)
 
     response = client.get("/readyz")
 
@@ -143,7 +142,7 @@ def test_a_database_that_is_away_is_said_plainly(client, beat, monkeypatch):
     def broken(now):
         raise DatabaseError("could not connect to postgresql://waybill:hunter2@db.example.com")
 
-    monkeypatch.setitem(health.CHECKS, "database", broken)
+    monkeypatch.setitem(probes.CHECKS, "database", broken)
 
     response = client.get("/readyz")
 
@@ -191,4 +190,4 @@ def test_the_oldest_due_message_is_found_among_urgent_and_ordinary_ones():
             claimed_until=claimed,
         )
 
-    assert health.oldest_due(now) == now - timedelta(hours=3)
+    assert probes.oldest_due(now) == now - timedelta(hours=3)

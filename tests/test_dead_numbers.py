@@ -13,7 +13,7 @@ from contacts.channels import Channel
 from contacts.correcting import correct
 from contacts.gate import Reason
 from contacts.models import Address, AddressHealth
-from deliveries.bulk import actions as batches
+from deliveries.bulk import actions
 from deliveries.bulk.selections import Selection
 from deliveries.deciding.staff import run_next_step_now
 from deliveries.meaning.ruling_out import channels_of, disproved, rows, ruled_out
@@ -243,7 +243,7 @@ def test_it_is_moved_to_sms_by_hand_and_leaves_the_queue_after_two_weeks(picture
     work(now)
     chosen = Selection(picture.campaign_id, "", {}, (picture.pk,), now)
 
-    batches.start(Batch.Action.SWITCH, chosen, {"channel": "sms"}, factories.user("marketer"), now)
+    actions.start(Batch.Action.SWITCH, chosen, {"channel": "sms"}, factories.user("marketer"), now)
 
     assert last_of(picture).channel == "sms"
 
@@ -263,7 +263,7 @@ def test_a_mark_for_correction_closes_the_channel_that_failed_alone(account, now
     work(now)
     chosen = Selection(first.campaign_id, "", {}, (first.pk,), now)
 
-    batches.start(Batch.Action.CORRECT, chosen, {}, factories.user("marketer"), now)
+    actions.start(Batch.Action.CORRECT, chosen, {}, factories.user("marketer"), now)
 
     usable = {one.channel for one in standing(first.contact, now).channels if one.usable}
     assert "mms" not in usable
@@ -295,7 +295,7 @@ def test_a_number_that_is_confirmed_has_a_clean_slate_and_its_message_can_be_ret
     assert closed_for(first.address) == set()
     assert QueueEntry.objects.get().queue == "retry"
     chosen = Selection(first.campaign_id, "", {}, (first.pk,), now + HOUR)
-    batches.start(Batch.Action.RETRY, chosen, {}, factories.user("marketer"), now + HOUR)
+    actions.start(Batch.Action.RETRY, chosen, {}, factories.user("marketer"), now + HOUR)
     assert last_of(first) != first
 
 

@@ -20,7 +20,7 @@ from contacts.consenting import contacts_at
 from contacts.hours import is_open, zones_for
 from contacts.models import Contact, ReplyToRead, Suppression
 from deliveries.deciding.followup import settle
-from deliveries.demo import making as demo
+from deliveries.demo import making
 from deliveries.models import (
     Cause,
     Decision,
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 11, 18, 16, 0, tzinfo=UTC)
 SEED = 7
-NOT_BEGUN = {demo.LIVE.slug, demo.SCHEDULED.slug, demo.DRAFT.slug}
+NOT_BEGUN = {making.LIVE.slug, making.SCHEDULED.slug, making.DRAFT.slug}
 KEPT = {"lens-week", "storm-closure", "recall-drop", "november-newsletter", "autumn-recall-reminders"}
 
 
@@ -53,10 +53,10 @@ def make_small() -> Network:
         return items
 
     with pytest.MonkeyPatch.context() as smaller:
-        sources = [replace(source, size=source.size // 6) for source in demo.SOURCES]
-        smaller.setattr(demo, "SOURCES", sources)
-        smaller.setattr(demo, "PLANS", [plan for plan in demo.PLANS if plan.slug in KEPT])
-        return demo.make(SEED, NOW, progress=progress, say=lambda line: None)
+        sources = [replace(source, size=source.size // 6) for source in making.SOURCES]
+        smaller.setattr(making, "SOURCES", sources)
+        smaller.setattr(making, "PLANS", [plan for plan in making.PLANS if plan.slug in KEPT])
+        return making.make(SEED, NOW, progress=progress, say=lambda line: None)
 
 
 @pytest.fixture(scope="module")
@@ -118,28 +118,28 @@ def test_the_demo_shows_something_of_everything(made):
     assert {"retry", "switch"} <= set(Message.objects.values_list("cause", flat=True))
     assert len(set(Recipient.objects.values_list("state", flat=True))) >= 5
     assert Engagement.objects.exists()
-    assert {username for username, _ in demo.LOGINS} == set(User.objects.values_list("username", flat=True))
+    assert {username for username, _ in making.LOGINS} == set(User.objects.values_list("username", flat=True))
 
 
 def test_nothing_is_left_lying_about(made):
     assert not PendingReceipt.objects.filter(state=PendingReceipt.State.NEW).exists()
     assert not Moved.objects.exists()
     assert not Outbox.objects.filter(claimed_until__isnull=False).exists()
-    overdue = Outbox.objects.filter(due_at__lte=NOW).exclude(message__campaign__slug=demo.LIVE.slug)
+    overdue = Outbox.objects.filter(due_at__lte=NOW).exclude(message__campaign__slug=making.LIVE.slug)
     assert not overdue.exists()
     assert not Recipient.objects.filter(next_step_at__lte=NOW).exists()
 
 
 def test_the_live_campaign_has_just_been_launched(made):
-    live = Campaign.objects.get(slug=demo.LIVE.slug)
+    live = Campaign.objects.get(slug=making.LIVE.slug)
 
     assert (live.state, live.launched_at) == (Campaign.State.LAUNCHING, NOW)
     assert made.next_at() is None or made.next_at() > NOW
 
 
 def test_a_draft_waits_to_be_launched_and_another_campaign_for_its_start(made):
-    draft = Campaign.objects.get(slug=demo.DRAFT.slug)
-    scheduled = Campaign.objects.get(slug=demo.SCHEDULED.slug)
+    draft = Campaign.objects.get(slug=making.DRAFT.slug)
+    scheduled = Campaign.objects.get(slug=making.SCHEDULED.slug)
 
     assert (draft.state, obstacles(draft, NOW)) == (Campaign.State.DRAFT, [])
     assert scheduled.state_words(NOW) == "Scheduled"
@@ -261,7 +261,7 @@ def test_states_follow_from_the_messages(made):
 
 def test_a_reached_recipient_has_an_arrival_and_an_open_one_something_to_wait_for(made):
     arrived = Message.objects.filter(disposition=Disposition.DELIVERED).values("recipient")
-    history = Recipient.objects.exclude(campaign__slug=demo.LIVE.slug)
+    history = Recipient.objects.exclude(campaign__slug=making.LIVE.slug)
 
     assert not history.filter(state="reached").exclude(pk__in=arrived).exists()
     assert not history.exclude(state="reached").filter(pk__in=arrived).exists()

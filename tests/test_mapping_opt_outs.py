@@ -27,7 +27,7 @@ from deliveries.meaning.drafts import NotConfirmed
 from deliveries.meaning.translation import Key
 from deliveries.models import MappingVersion, Message
 from deliveries.providers.facts import Report
-from deliveries.receiving import replay as rereading
+from deliveries.receiving import replay
 from deliveries.sending.expansion import forecast
 from tests import factories
 from tests.pages_mappings.steps import text
@@ -116,7 +116,7 @@ def opted_in(message):
 def draft(key=REFUSED, changes=TEMPORARY, now=None):
     """The draft that reads this code otherwise, counted."""
     drafts.edit(key, {**changes, **({} if drafts.in_force(key) else {"code": key.code})}, None)
-    rereading.start_preview(drafts.open_draft(), now)
+    replay.start_preview(drafts.open_draft(), now)
     reread(now)
     return drafts.open_draft()
 
@@ -135,7 +135,7 @@ def undo(found, now, by=None):
 
 
 def freed(found):
-    return rereading.Difference.read(found.preview).freed
+    return replay.Difference.read(found.preview).freed
 
 
 def test_twelve_people_are_counted_confirmed_freed_and_silenced_again(refused_each, now):
@@ -151,7 +151,7 @@ def test_twelve_people_are_counted_confirmed_freed_and_silenced_again(refused_ea
 
     drafts.undo(found, by=None, now=now + 2 * HOUR)
     mappings.forget()
-    while rereading.run(now + 3 * HOUR):
+    while replay.run(now + 3 * HOUR):
         pass  # nothing is decided in between: the blocks stand again at once
 
     assert not any(written_to(message, now + 3 * HOUR) for message in messages)
@@ -306,7 +306,7 @@ def test_a_status_that_came_without_a_code_is_named_itself(refused, now, ada):
 
 
 def test_each_of_several_messages_read_in_turn_withdraws_its_own(refused, now, monkeypatch):
-    monkeypatch.setattr(rereading, "TOGETHER", 1)
+    monkeypatch.setattr(replay, "TOGETHER", 1)
     first = refused()
     refused(phone=first.address)
     found = draft(now=now)
@@ -469,12 +469,12 @@ def test_a_person_of_several_messages_counts_once(refused_each, now):
 
 
 def test_a_person_of_several_messages_counts_once_over_many_slices(refused_each, now, monkeypatch):
-    monkeypatch.setattr(rereading, "TOGETHER", 2)
+    monkeypatch.setattr(replay, "TOGETHER", 2)
     refused_each([factories.phone()] * 4 + [factories.phone()] * 4)
 
     found = draft(now=now)
 
-    assert (freed(found), rereading.Difference.read(found.preview).messages) == (2, 8)
+    assert (freed(found), replay.Difference.read(found.preview).messages) == (2, 8)
 
 
 def test_somebody_who_opted_in_again_is_not_counted(refused, now):
@@ -559,7 +559,7 @@ def test_undo_asks_about_whoever_the_row_stands_for(tables, now, provider, chann
 def test_a_message_that_cannot_be_read_anew_holds_up_no_other(refused_each, now, monkeypatch):
     messages = refused_each([factories.phone() for _ in range(4)])
     found = draft(now=now)
-    honest = rereading._bring_in_line
+    honest = replay._bring_in_line
 
     def bring_in_line(read, *args):
         if messages[1].pk in read.messages:
@@ -567,11 +567,11 @@ def test_a_message_that_cannot_be_read_anew_holds_up_no_other(refused_each, now,
         return honest(read, *args)
 
     with monkeypatch.context() as broken:
-        broken.setattr(rereading, "_bring_in_line", bring_in_line)
+        broken.setattr(replay, "_bring_in_line", bring_in_line)
         publish(found, now, confirmed=4)
     free = [written_to(message, now + HOUR) for message in messages]
 
-    assert rereading.run_failed(now + 2 * HOUR) == 1
+    assert replay.run_failed(now + 2 * HOUR) == 1
     assert free == [True, False, True, True]
     assert written_to(messages[1], now + 2 * HOUR)
 

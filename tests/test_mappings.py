@@ -11,8 +11,7 @@ from campaigns.models import Recipient
 from contacts.models import AddressHealth, Consent, Suppression
 from deliveries.deciding.followup import follow_moved
 from deliveries.ledger import events, statements
-from deliveries.meaning import drafts, mappings
-from deliveries.meaning import occurrences as sightings
+from deliveries.meaning import drafts, mappings, occurrences
 from deliveries.meaning.drafts import CannotChange
 from deliveries.meaning.translation import Key, shipped
 from deliveries.models import (
@@ -25,8 +24,7 @@ from deliveries.models import (
     SeenCode,
     StatusEvent,
 )
-from deliveries.receiving import recording, storing
-from deliveries.receiving import replay as rereading
+from deliveries.receiving import recording, replay, storing
 from deliveries.receiving.storing import Incoming
 from deliveries.statuses import Status
 from tests import factories
@@ -64,14 +62,14 @@ def receive(message, now, status, code=""):
 
 def work(now):
     recording.record_all(now)
-    sightings.count(now)
+    occurrences.count(now)
     while follow_moved(now):
         pass
 
 
 def reread(now):
     done = 0
-    while looked_at := rereading.run(now):
+    while looked_at := replay.run(now):
         done += looked_at
     while follow_moved(now):
         pass
@@ -176,7 +174,7 @@ def test_what_is_published_can_be_neither_dropped_discarded_nor_published_again(
         lambda: drafts.drop(version.brought.get()),
         lambda: drafts.discard(version),
         lambda: drafts.publish(version, note="", by=None, now=now),
-        lambda: rereading.start_preview(version, now),
+        lambda: replay.start_preview(version, now),
     ):
         with pytest.raises(CannotChange):
             act()
@@ -249,11 +247,11 @@ def test_the_preview_counts_what_would_change_and_changes_nothing(tables, three,
     draft = drafts.open_draft()
     before = list(Message.objects.order_by("pk").values()), list(StatusEvent.objects.order_by("pk").values())
 
-    rereading.start_preview(draft, now)
+    replay.start_preview(draft, now)
     reread(now)
 
     draft.refresh_from_db()
-    difference = rereading.Difference.read(draft.preview)
+    difference = replay.Difference.read(draft.preview)
     assert (difference.messages, difference.lifting, difference.crossing) == (3, 1, 0)
     move = ("BOUNCED_HARD", "PENDING_RETRY")
     assert difference.moves == {move: 3}
@@ -267,7 +265,7 @@ def test_publishing_brings_messages_tallies_and_blocks_in_line_and_undo_restores
     before = list(Message.objects.order_by("pk").values("disposition", "standing", "failure_class", "fault"))
     version = soften(now)
 
-    assert rereading.run(now) == 0  # a batch with the old tables may still be under way
+    assert replay.run(now) == 0  # a batch with the old tables may still be under way
     reread(now + HOUR)
 
     version.refresh_from_db()

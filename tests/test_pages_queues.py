@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from deliveries.bulk.selections import Selection
-from deliveries.deciding import assignment as tending
+from deliveries.deciding import assignment
 from deliveries.models import Batch, Message, QueueEntry
 from deliveries.outcomes import rows as outcomes
 from deliveries.outcomes.filters import QueueFilter, View, entries, matching
@@ -121,7 +121,7 @@ def test_of_two_who_take_the_same_row_the_first_has_it(login, entry):
 
 def test_a_row_is_taken_over_from_the_owner_that_was_seen(login, entry):
     first, second = login("marketer"), login("support")
-    tending.take(entry.pk, "retry", first.user, None)
+    assignment.take(entry.pk, "retry", first.user, None)
 
     second.post(RETRY, {"one": f"take:{entry.pk}:{first.user.pk}"})
     entry.refresh_from_db()
@@ -131,7 +131,7 @@ def test_a_row_is_taken_over_from_the_owner_that_was_seen(login, entry):
 
 def test_nobody_gives_back_what_is_not_theirs(login, entry):
     first, second = login("marketer"), login("support")
-    tending.take(entry.pk, "retry", first.user, None)
+    assignment.take(entry.pk, "retry", first.user, None)
 
     second.post(RETRY, {"one": f"back:{entry.pk}"})
     entry.refresh_from_db()
@@ -143,8 +143,8 @@ def test_the_owner_filter_shows_mine_and_nobody_s(login):
     reporting_rows.campaign([1, 1, 1])
     client, other = login("marketer"), login("support")
     one, two, _ = QueueEntry.objects.all()
-    tending.take(one.pk, "retry", client.user, None)
-    tending.take(two.pk, "retry", other.user, None)
+    assignment.take(one.pk, "retry", client.user, None)
+    assignment.take(two.pk, "retry", other.user, None)
 
     mine, nobody = client.get(RETRY + "?owner=me"), client.get(RETRY + "?owner=nobody")
 
@@ -157,7 +157,7 @@ def test_the_owner_filter_shows_mine_and_nobody_s(login):
 def test_a_selection_keeps_whose_rows_were_meant(login):
     reporting_rows.campaign([1, 1, 1])
     client = login("marketer")
-    tending.take(QueueEntry.objects.first().pk, "retry", client.user, None)
+    assignment.take(QueueEntry.objects.first().pk, "retry", client.user, None)
     page = client.get(RETRY + "?owner=me").content.decode()
     filters = html.unescape(re.search(r'name="filters" value="([^"]*)"', page).group(1))
 
@@ -199,7 +199,7 @@ def test_a_snoozed_row_leaves_the_list_until_its_time(marketer, entry, time_mach
 )
 def test_a_nap_ends_by_the_clock_where_the_reader_is(now, zone, tomorrow, days, monday):
     with timezone.override(zone):
-        found = tending.naps(datetime.fromisoformat(now).replace(tzinfo=UTC))
+        found = assignment.naps(datetime.fromisoformat(now).replace(tzinfo=UTC))
 
     ends = {key: nap.until.astimezone(UTC).strftime("%Y-%m-%d %H:%M") for key, nap in found.items()}
     assert ends == {"tomorrow": tomorrow, "days": days, "monday": monday}
@@ -223,7 +223,7 @@ def test_every_count_of_a_queue_with_snoozed_rows_leads_to_that_many(marketer):
 def test_the_snoozed_are_counted_within_the_filters(marketer):
     reporting_rows.campaign([1] * 5)
     mine = snooze(3)
-    tending.take(mine[0], "retry", marketer.user, None)
+    assignment.take(mine[0], "retry", marketer.user, None)
 
     n, url = snoozed_link(marketer.get(RETRY + "?owner=nobody"))
 
@@ -251,9 +251,9 @@ def test_a_row_that_is_woken_or_snoozed_later_is_not_slipped_into_a_selection(ma
     selection = Selection(None, "retry", {}, (), now)
     shown = {m.pk for m in selection.messages()}
 
-    tending.wake(woken, "retry", now + timedelta(seconds=1))
+    assignment.wake(woken, "retry", now + timedelta(seconds=1))
     later = Message.objects.filter(pk__in=shown).latest("pk")
-    tending.snooze(later.pk, "retry", now + timedelta(days=1))
+    assignment.snooze(later.pk, "retry", now + timedelta(days=1))
 
     assert {m.pk for m in selection.messages()} == shown - {later.pk}
 
@@ -348,7 +348,7 @@ def test_a_queue_costs_the_same_with_owners_and_snoozed_rows(marketer, django_as
 def test_the_export_has_the_rows_of_the_screen_and_their_owners(marketer):
     reporting_rows.campaign([1] * 4)
     snooze(1)
-    tending.take(QueueEntry.objects.filter(snoozed_until=None).first().pk, "retry", marketer.user, None)
+    assignment.take(QueueEntry.objects.filter(snoozed_until=None).first().pk, "retry", marketer.user, None)
 
     lines = b"".join(marketer.get(RETRY + "export/?owner=me").streaming_content).decode().splitlines()
     every = b"".join(marketer.get(RETRY + "export/").streaming_content).decode().splitlines()

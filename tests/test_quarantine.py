@@ -9,7 +9,7 @@ from django.db import DataError, OperationalError, connection, transaction
 
 from campaigns.models import Campaign, Recipient
 from contacts.models import Suppression
-from deliveries.bulk import actions as batches
+from deliveries.bulk import actions
 from deliveries.bulk.selections import Selection
 from deliveries.deciding import followup
 from deliveries.deciding.followup import follow_due, follow_failed, follow_moved, settle
@@ -275,16 +275,16 @@ def test_an_opt_out_holds_though_nothing_can_be_decided(failed, monkeypatch, now
 
 def test_a_row_of_a_bulk_action_that_raises_has_that_as_its_result(failed, monkeypatch, now, make_user):
     work(now)
-    honest = batches._obstacle
+    honest = actions._obstacle
 
     def obstacle(action, message, *args):
         refuse(failed[3].pk)([message.pk])
         return honest(action, message, *args)
 
-    monkeypatch.setattr(batches, "_obstacle", obstacle)
+    monkeypatch.setattr(actions, "_obstacle", obstacle)
     chosen = Selection(None, "", {}, tuple(message.pk for message in failed), now)
 
-    batch = batches.start(Batch.Action.RETRY, chosen, {}, make_user("marketer"), now)
+    batch = actions.start(Batch.Action.RETRY, chosen, {}, make_user("marketer"), now)
 
     assert (batch.state, batch.acted, batch.skipped) == (Batch.State.DONE, 4, 1)
     assert batch.items.get(outcome=BatchItem.Outcome.SKIPPED).reason == "failed"
@@ -292,25 +292,25 @@ def test_a_row_of_a_bulk_action_that_raises_has_that_as_its_result(failed, monke
 
 def test_a_bulk_action_that_fails_as_a_whole_holds_up_no_other(failed, monkeypatch, now, make_user):
     work(now)
-    monkeypatch.setattr(batches, "SLICE", 1)
+    monkeypatch.setattr(actions, "SLICE", 1)
     marketer = make_user("marketer")
     first, second = (
-        batches.start(
+        actions.start(
             Batch.Action.RETRY, Selection(None, "", {}, tuple(m.pk for m in those), now), {}, marketer, now
         )
         for those in (failed[:2], failed[2:])
     )
-    honest = batches.selection_of
+    honest = actions.selection_of
 
     def selection_of(batch):
         if batch.pk == first.pk:
             raise RuntimeError("a filter of another time")
         return honest(batch)
 
-    monkeypatch.setattr(batches, "selection_of", selection_of)
+    monkeypatch.setattr(actions, "selection_of", selection_of)
     for _ in range(20):
         now += HOUR
-        batches.run(now)
+        actions.run(now)
 
     first.refresh_from_db()
     second.refresh_from_db()

@@ -8,7 +8,7 @@ import pytest
 
 from contacts.models import Address, AddressHealth, Consent, Suppression
 from deliveries.deciding.followup import follow_moved
-from deliveries.meaning import occurrences as sightings
+from deliveries.meaning import occurrences
 from deliveries.meaning.payloads import call_of
 from deliveries.models import Engagement, Message, PendingReceipt, Receipt, SeenCode, StatusEvent, StrayReport
 from deliveries.providers import PROVIDERS
@@ -105,7 +105,7 @@ def test_what_is_heard_again_in_any_order_changes_nothing(slug, now):
 
     assert rows() == before
     assert agree()
-    sightings.count(now)
+    occurrences.count(now)
     assert Receipt.objects.count() == 2 * len(said)
     assert engagements <= Engagement.objects.count()
     assert SeenCode.objects.exists() or StrayReport.objects.exists() or PROVIDERS[slug].silent

@@ -27,7 +27,7 @@ from contacts.models import Contact
 from contacts.phones import mask
 from dashboard.shell.listing import MOST_TICKED, keep_ticks
 from dashboard.shell.pages import next_url, who
-from deliveries.bulk import actions as batches
+from deliveries.bulk import actions
 from deliveries.bulk.selections import About, Selection, about, ways
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
@@ -178,7 +178,7 @@ def _may(request: HttpRequest, action: str) -> bool:
 def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> HttpResponse:
     action, now = form.cleaned_data["action"], timezone.now()
     waits = form.missing == "channel"  # nothing can be counted before it is known where to
-    found = None if waits else batches.preview(action, form.selection, form.options, who(request), now)
+    found = None if waits else actions.preview(action, form.selection, form.options, who(request), now)
     chosen = about(form.selection)
     told = {
         "form": form,
@@ -201,7 +201,7 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
     return render(request, "bulk/preview.html", told, status=422 if problem else 200)
 
 
-def _button(form: SelectionForm, found: batches.Preview, selected: int) -> str:
+def _button(form: SelectionForm, found: actions.Preview, selected: int) -> str:
     n = selected - (found.total - found.will_act) if found.more else found.will_act
     return deed(form.cleaned_data["action"], n, form.options.get("channel", ""), at_most=bool(found.more))
 
@@ -243,7 +243,7 @@ class Text:
     words: Words
 
 
-def _texts(chosen: About, channel: str, found: batches.Preview) -> dict[str, Any]:
+def _texts(chosen: About, channel: str, found: actions.Preview) -> dict[str, Any]:
     """What would be sent: on `channel`, or for a retry where each was sent; of the most frequent the first few."""
     wanted = list(dict.fromkeys((campaign.pk, channel or was) for campaign, was, _ in chosen.parts))
     shown = wanted[:TEXTS]
@@ -258,7 +258,7 @@ def _texts(chosen: About, channel: str, found: batches.Preview) -> dict[str, Any
     return {"texts": texts, "more_texts": len(wanted) - len(texts)}
 
 
-def _readers(found: batches.Preview) -> dict[int, Contact]:
+def _readers(found: actions.Preview) -> dict[int, Contact]:
     """By campaign, the first person of the sample; one to whom something would be sent comes first."""
     sample = sorted(found.sample, key=lambda one: not one["acts"])
     prefetch_related_objects([one["message"] for one in sample], "contact")
@@ -302,7 +302,7 @@ def start(request: HttpRequest) -> HttpResponse:
         return _preview(request, form)
     if form.missing:
         return _preview(request, form, NEEDS[form.missing])
-    batch = batches.start(
+    batch = actions.start(
         form.cleaned_data["action"], form.selection, form.options, who(request), timezone.now()
     )
     if single:
@@ -330,7 +330,7 @@ def _say(request: HttpRequest, batch: Batch) -> None:
 
 def past(request: HttpRequest) -> HttpResponse:
     found = page(Batch.objects.select_related("created_by"), LIST_SIZE, request.GET.get("after", ""))
-    rows = [(batch, batches.results(batch)) for batch in found.rows]
+    rows = [(batch, actions.results(batch)) for batch in found.rows]
     told = {"page": found, "rows": rows, "outcomes": list(BatchItem.Outcome)}
     return render(request, "bulk/batches.html", told)
 
@@ -348,14 +348,14 @@ def batch(request: HttpRequest, pk: int) -> HttpResponse:
         "page": shown,
         "rows": _rows([item.message for item in shown.rows], shown.rows),
         "only": only,
-        "outcomes": [(key, key.label, n) for key, n in batches.results(found).items()],
+        "outcomes": [(key, key.label, n) for key, n in actions.results(found).items()],
         "done": found.acted + found.skipped,
-        "can_undo": batches.can_undo(found),
+        "can_undo": actions.can_undo(found),
         "may_undo": _may(request, found.action),
         "running": found.state in (Batch.State.RUNNING, Batch.State.UNDOING),
         "undone": _undone(found, who(request)) if found.state == Batch.State.UNDONE else "",
         "note": found.options.get("note", ""),
-        "stopped": found.options.get(batches.STOPPED, "") or _failing(found),
+        "stopped": found.options.get(actions.STOPPED, "") or _failing(found),
         "state_bucket": STATE_BUCKETS[Batch.State(found.state)],
         "chosen": _chosen(found),
     }
@@ -383,9 +383,9 @@ def _chosen(found: Batch) -> str:
 
 def _undone(found: Batch, reader: User) -> str:
     """Who took it back, and how much of it."""
-    by = batches.undone_by(found)
+    by = actions.undone_by(found)
     name = "somebody who left" if by is None else "you" if by == reader else by.display_name
-    late = batches.results(found)[BatchItem.Outcome.TOO_LATE]
+    late = actions.results(found)[BatchItem.Outcome.TOO_LATE]
     rest = f", {late:,} had left already" if late else ""
     return f"Undone by {name}: {found.undone:,} taken back{rest}."
 
@@ -430,8 +430,8 @@ def _result(result: Any) -> dict[str, Any]:
 def undo(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Batch, pk=pk)
     _check_may(request, found.action)
-    if batches.can_undo(found):
-        batches.undo(found, who(request), timezone.now())
+    if actions.can_undo(found):
+        actions.undo(found, who(request), timezone.now())
         found.refresh_from_db()
         under_way = found.state != Batch.State.UNDONE
         messages.success(request, "It is being taken back." if under_way else _undone(found, who(request)))

@@ -14,14 +14,14 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
-from dashboard.mappings import history as mapping_history
+from dashboard.mappings import history
 from dashboard.mappings.code_forms import NoteForm, RemoveForm
 from dashboard.mappings.sections import EDIT, PUBLISH, READ, hurry, sections
 from dashboard.shell.pages import fragment, swaps, who
 from deliveries.meaning import drafts
 from deliveries.meaning.drafts import CannotChange, NotConfirmed
 from deliveries.models import CodeMapping, MappingVersion
-from deliveries.receiving import replay as rereading
+from deliveries.receiving import replay
 from deliveries.wake import ring
 
 
@@ -37,16 +37,16 @@ def _draft_page(request: HttpRequest, form: NoteForm, status: int = 200) -> Http
     told: dict[str, Any] = {**sections("draft", found), "form": form}
     if found:
         hurry(found)
-        difference = rereading.Difference.read(found.preview)
+        difference = replay.Difference.read(found.preview)
         told |= {
-            "changes": mapping_history.changed(drafts.changes(found)),
-            "counted": mapping_history.counted(found),
-            "percent": mapping_history.percent(found),
-            "freed": mapping_history.freed(difference.freed),
+            "changes": history.changed(drafts.changes(found)),
+            "counted": history.counted(found),
+            "percent": history.percent(found),
+            "freed": history.freed(difference.freed),
             "freed_count": difference.freed,
-            "headline": mapping_history.headline(difference),
-            "moves": mapping_history.moves(difference),
-            "aftermath": mapping_history.aftermath(difference),
+            "headline": history.headline(difference),
+            "moves": history.moves(difference),
+            "aftermath": history.aftermath(difference),
             "counted_at": found.previewed_at.isoformat() if found.previewed_at else "",
             "swap": swaps(request),
         }
@@ -104,7 +104,7 @@ def discard(request: HttpRequest) -> HttpResponse:
 @require_POST
 def count(request: HttpRequest) -> HttpResponse:
     def act(found: MappingVersion) -> str:
-        rereading.start_preview(found, timezone.now())
+        replay.start_preview(found, timezone.now())
         return "Counting what would change."
 
     _acting(request, act, bell=True)
@@ -122,7 +122,7 @@ def publish(request: HttpRequest) -> HttpResponse:
     def act(found: MappingVersion) -> str:
         nonlocal number
         counted_at = found.previewed_at.isoformat() if found.previewed_at else ""
-        if not mapping_history.counted(found) or form.cleaned_data["counted_at"] != counted_at:
+        if not history.counted(found) or form.cleaned_data["counted_at"] != counted_at:
             raise CannotChange(
                 "The draft was changed or counted anew since you looked. Look again, then publish."
             )

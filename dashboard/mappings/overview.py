@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.roles import requires
 from contacts.phones import mask
-from dashboard.mappings import history as mapping_history
+from dashboard.mappings import history
 from dashboard.mappings.code_forms import CloseForm
 from dashboard.mappings.sections import (
     READ,
@@ -39,7 +39,7 @@ MOST_ALARMS = 200
 @require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     now, draft, tables = timezone.now(), drafts.open_draft(), mappings.latest()
-    lines, found = mapping_history.history(request.GET.get("after", ""), draft)
+    lines, found = history.history(request.GET.get("after", ""), draft)
     words = numbered(SeenCode.objects.filter(known=False).order_by("-n", "pk"), UNKNOWN_SHOWN, request)
     told = {
         **sections("overview", draft),
@@ -79,7 +79,7 @@ def close_alarms(request: HttpRequest) -> HttpResponse:
     wanted = CodeAlarm.objects.filter(closed_at=None, **({"pk": one} if one else {"pk__lte": upto}))
     closed = wanted.update(closed_at=timezone.now(), closed_by=who(request))
     if closed:
-        messages.success(request, f"{mapping_history.count_of(closed, 'alarm')} closed.")
+        messages.success(request, f"{history.count_of(closed, 'alarm')} closed.")
     else:
         messages.error(request, "Nothing was closed: somebody was faster.")
     return redirect("mappings:overview")

@@ -13,14 +13,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
-from dashboard.mappings import history as mapping_history
+from dashboard.mappings import history
 from dashboard.mappings.code_forms import ConfirmForm
 from dashboard.mappings.sections import EDIT, PUBLISH, READ, hurry, numbered
 from dashboard.shell.pages import fragment, swaps, who
 from deliveries.meaning import drafts
 from deliveries.meaning.drafts import CannotChange, NotConfirmed
 from deliveries.models import MappingVersion
-from deliveries.receiving import replay as rereading
+from deliveries.receiving import replay
 from deliveries.wake import ring
 
 CHANGES_SHOWN = 50
@@ -42,12 +42,12 @@ def version(request: HttpRequest, number: int) -> HttpResponse:
     told = {
         **_version_facts(found),
         "changes": numbered(drafts.changes(found), CHANGES_SHOWN, request),
-        "obstacle": mapping_history.obstacle(found, drafts.open_draft()),
-        "percent": mapping_history.percent(found),
-        "moves": mapping_history.moves(rereading.Difference.read(found.preview)),
+        "obstacle": history.obstacle(found, drafts.open_draft()),
+        "percent": history.percent(found),
+        "moves": history.moves(replay.Difference.read(found.preview)),
         "swap": swaps(request),
     }
-    told["rows"] = mapping_history.changed(told["changes"])
+    told["rows"] = history.changed(told["changes"])
     return render(request, fragment(request, "mappings/version.html", "progress"), told)
 
 
@@ -57,10 +57,10 @@ def _version(number: int) -> MappingVersion:
 
 
 def _version_facts(found: MappingVersion) -> dict[str, Any]:
-    difference = rereading.Difference.read(found.preview)
+    difference = replay.Difference.read(found.preview)
     return {
         "version": found,
-        "who": mapping_history.Line(found, 0, "").who,
+        "who": history.Line(found, 0, "").who,
         "origin_bucket": ORIGIN_BUCKETS[MappingVersion.Origin(found.origin)],
         "expected": difference.messages if found.preview else None,
     }
@@ -84,9 +84,9 @@ def undo(request: HttpRequest, number: int) -> HttpResponse:
         **_version_facts(found),
         "changes": changes,
         # Backwards: what is in force now, and what would be again.
-        "rows": mapping_history.changed(drafts.Change(one.key, one.after, one.before) for one in changes),
-        "obstacle": mapping_history.obstacle(found, drafts.open_draft()),
-        "freed": mapping_history.freed(freed, "Up to "),
+        "rows": history.changed(drafts.Change(one.key, one.after, one.before) for one in changes),
+        "obstacle": history.obstacle(found, drafts.open_draft()),
+        "freed": history.freed(freed, "Up to "),
         "freed_count": freed,
         "form": form,
     }

@@ -22,7 +22,7 @@ from contacts.models import ContactList
 from dashboard.exports import csv_of
 from dashboard.shell.listing import context, listing
 from dashboard.shell.pages import fragment, may_tend, swaps, who
-from deliveries.deciding import assignment as tending
+from deliveries.deciding import assignment
 from deliveries.models import CodeTally, DayTally, QueueEntry
 from deliveries.outcomes.figures import queue_counts
 from deliveries.outcomes.filters import QueueFilter, View
@@ -100,15 +100,15 @@ def _tend(form: TendForm, queue: str, user: User) -> tuple[bool, str]:
     now = timezone.now()
     verb, pk, seen = form.parts
     if verb == "take":
-        done, said = tending.take(pk, queue, user, seen), "It is yours."
+        done, said = assignment.take(pk, queue, user, seen), "It is yours."
     elif verb == "back":
-        done, said = tending.give_back(pk, queue, user), "Given back. It is nobody's now."
+        done, said = assignment.give_back(pk, queue, user), "Given back. It is nobody's now."
     elif verb == "wake":
-        done, said = tending.wake(pk, queue, now), "Awake. It is back in the list."
+        done, said = assignment.wake(pk, queue, now), "Awake. It is back in the list."
     else:
-        until = tending.naps(now)[verb].until
+        until = assignment.naps(now)[verb].until
         done, said = (
-            tending.snooze(pk, queue, until),
+            assignment.snooze(pk, queue, until),
             f"Snoozed until {until:%a} {until.day} {until:%b, %H:%M}.",
         )
     return done, said if done else "Nothing was changed: somebody was faster, or the row left this queue."
@@ -133,7 +133,7 @@ def _snooze(request: HttpRequest, queue: str) -> HttpResponse:
 
 
 def _naps(now: datetime) -> list[tuple[str, str]]:
-    return [(key, nap.label) for key, nap in tending.naps(now).items()]
+    return [(key, nap.label) for key, nap in assignment.naps(now).items()]
 
 
 def _page(request: HttpRequest, queue: str) -> HttpResponse:

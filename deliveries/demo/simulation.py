@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 from campaigns.models import Campaign, Recipient
 from deliveries.deciding.followup import follow_due, follow_moved
 from deliveries.ledger.tallies import fold_all
-from deliveries.meaning import drift
-from deliveries.meaning import occurrences as sightings
+from deliveries.meaning import drift, occurrences
 from deliveries.models import Account, Outbox
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call
@@ -92,7 +91,7 @@ class Simulation:
             received += self.receive()
             record_all(self.now)
         fold_all()
-        sightings.count(self.now)
+        occurrences.count(self.now)
         drift.run(self.now)
         launching.complete(self.now)
         return received

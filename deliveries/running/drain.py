@@ -17,16 +17,14 @@ from django.db import connection
 from django.utils import timezone
 
 from campaigns.models import Campaign
-from deliveries.bulk import actions as batches
+from deliveries.bulk import actions
 from deliveries.deciding.followup import follow_due, follow_failed, follow_moved
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.tallies import fold
-from deliveries.meaning import drift
-from deliveries.meaning import occurrences as sightings
+from deliveries.meaning import drift, occurrences
 from deliveries.models import Heartbeat
-from deliveries.receiving import recording
-from deliveries.receiving import replay as rereading
+from deliveries.receiving import recording, replay
 from deliveries.sending import dispatch, expansion, launching
 from deliveries.wake import ring
 
@@ -82,7 +80,7 @@ def expand(now: datetime) -> int:
 def again(now: datetime) -> int:
     """What failed before and is due once more, one by one."""
     quarantine.forget_stale(now)
-    return follow_failed(now) + rereading.run_failed(now)
+    return follow_failed(now) + replay.run_failed(now)
 
 
 # In order of haste: what people are waiting to see comes before what they are waiting for.
@@ -91,7 +89,7 @@ STEPS: dict[str, Callable[[datetime], int]] = {
     "decide": follow_moved,
     "fold": lambda now: fold(),
     "due": follow_due,
-    "batches": batches.run,
+    "batches": actions.run,
     "recover": lambda now: dispatch.recover(now).looked_at,
     "send": lambda now: dispatch.dispatch(now).looked_at,
     "withdraw": launching.withdraw_canceled,
@@ -99,8 +97,8 @@ STEPS: dict[str, Callable[[datetime], int]] = {
     "expand": expand,
     "complete": launching.complete,
     "again": again,
-    "sightings": sightings.count,
-    "reread": rereading.run,
+    "sightings": occurrences.count,
+    "reread": replay.run,
     "drift": drift.run,
 }
 

@@ -11,8 +11,7 @@ from accounts.models import User
 from campaigns.models import Campaign
 from contacts.consenting import record_opt_out
 from contacts.models import Address, Contact, ListMembership, ReplyToRead, Suppression
-from deliveries.meaning import drafts
-from deliveries.meaning import occurrences as sightings
+from deliveries.meaning import drafts, occurrences
 from deliveries.meaning.translation import Key
 from deliveries.models import (
     Account,
@@ -81,7 +80,7 @@ def with_replies(address: str) -> str:
 def mapping_work(address: str) -> str:
     """`address`, once there is something to see there: words that were heard, an alarm, a draft, an edited version."""
     now = timezone.now()
-    sightings.count(now)
+    occurrences.count(now)
     account = Account.objects.earliest("pk")
     code = {
         "status": "undelivered", "failure_class": "temporary", "fault": "recipient", "verified": True,

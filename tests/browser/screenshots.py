@@ -102,12 +102,12 @@ def shoot_all(stack: ExitStack, demo_file: Path, copy: Path) -> None:
 
 
 def make_demo() -> None:
-    from deliveries.demo import making as demo
+    from deliveries.demo import making
     from deliveries.demo.simulation import Simulation
     from tests.browser import serving, world
 
     serving.migrate()
-    network = demo.make(world.SEED, world.BEGUN, progress=_quietly, say=print)
+    network = making.make(world.SEED, world.BEGUN, progress=_quietly, say=print)
     Simulation(network, world.BEGUN).run_until(world.NOW)
     serving.settle()
 

@@ -12,11 +12,9 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from deliveries.deciding.followup import follow_moved
-from deliveries.meaning import mappings
-from deliveries.meaning import occurrences as sightings
+from deliveries.meaning import mappings, occurrences
 from deliveries.models import Message
-from deliveries.receiving import recording, storing
-from deliveries.receiving import replay as rereading
+from deliveries.receiving import recording, replay, storing
 from deliveries.receiving.storing import Incoming
 from tests.browser.pages import PAGES
 from tests.browser.watching import Watch
@@ -39,7 +37,7 @@ def unknown(site: str) -> list[int]:
         body = json.dumps(told).encode()
         storing.store([Incoming(message.account_id, "status", now, "POST", query, headers, body)])
     recording.record_all(now)
-    while sightings.count(now):
+    while occurrences.count(now):
         pass
     return [message.pk for message in chosen]
 
@@ -48,7 +46,7 @@ def workers() -> None:
     """What the workers do once they are rung; a little later, so that no batch with the old tables is under way."""
     mappings.forget()
     now = timezone.now() + timedelta(minutes=1)
-    while rereading.run(now):
+    while replay.run(now):
         pass
     while follow_moved(now):
         pass

@@ -9,9 +9,9 @@ from unittest import mock
 
 from accounts.models import User
 from contacts.models import Note
-from deliveries.bulk import actions as batches
+from deliveries.bulk import actions
 from deliveries.bulk.selections import Selection
-from deliveries.demo import making as demo
+from deliveries.demo import making
 from deliveries.demo.simulation import Simulation
 from deliveries.models import Message
 
@@ -28,19 +28,19 @@ SHOWN = {
     "autumn-recall-reminders",
 }
 REPORT = "autumn-recall-reminders"
-LIVE = demo.LIVE.slug
+LIVE = making.LIVE.slug
 DRAFT = "flu-clinic"
 
 
 def build() -> None:
     """Fill an empty database. The clock must stand at NOW."""
-    sources = [replace(source, size=SIZES[source.name]) for source in demo.SOURCES]
-    plans = [plan for plan in demo.PLANS if plan.slug in SHOWN]
+    sources = [replace(source, size=SIZES[source.name]) for source in making.SOURCES]
+    plans = [plan for plan in making.PLANS if plan.slug in SHOWN]
     quiet = {"REPLIES": (), "SHARED_REPLY": ()}  # tests write what is to be read themselves
-    with mock.patch.multiple(demo, SOURCES=sources, PLANS=plans, **quiet):
-        network = demo.make(SEED, BEGUN, progress=_quietly, say=lambda line: None)
+    with mock.patch.multiple(making, SOURCES=sources, PLANS=plans, **quiet):
+        network = making.make(SEED, BEGUN, progress=_quietly, say=lambda line: None)
     Simulation(network, BEGUN).run_until(NOW)
-    demo.campaign(next(plan for plan in demo.PLANS if plan.slug == DRAFT), NOW)
+    making.campaign(next(plan for plan in making.PLANS if plan.slug == DRAFT), NOW)
     somebody_works()
 
 
@@ -50,7 +50,7 @@ def somebody_works() -> None:
     chosen = Message.objects.filter(queue_entry__queue="correct").order_by("pk")[:4]
     done = Message.objects.filter(disposition="DELIVERED").order_by("pk")[:2]
     ids = tuple(message.pk for message in (*chosen, *done))
-    batches.start("retry", Selection(None, "", {}, ids, NOW), {}, marketer, NOW)
+    actions.start("retry", Selection(None, "", {}, ids, NOW), {}, marketer, NOW)
     Note.objects.create(contact=chosen[0].contact, author=marketer, text="Asked for the new number.", at=NOW)
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from campaigns.models import Campaign
-from deliveries.demo import making as demo
+from deliveries.demo import making
 from deliveries.providers.sandbox.network import Network
 from deliveries.providers.sandbox.server import Store
 
@@ -48,12 +48,12 @@ class Command(BaseCommand):
 
         gc.disable()  # next to nothing of what is made refers to itself, and looking for that takes a tenth of the time
         try:
-            network = demo.make(options["seed"], timezone.now(), progress=progress, say=self.stdout.write)
+            network = making.make(options["seed"], timezone.now(), progress=progress, say=self.stdout.write)
         finally:
             gc.enable()
         self.hand_on(network)
         self.stdout.write(
-            "Log in as " + ", ".join(f"{name} / {password}" for name, password in demo.LOGINS) + "."
+            "Log in as " + ", ".join(f"{name} / {password}" for name, password in making.LOGINS) + "."
         )
 
     def hand_on(self, network: Network) -> None:

@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django_q.models import Schedule
 
-from deliveries.running import probes as health
+from deliveries.running import probes
 from deliveries.running.supervisor import Check, Supervisor
 from deliveries.running.supervisor import Command as Program
 from deliveries.wake import TASK, ring
@@ -90,8 +90,8 @@ class Command(BaseCommand):
         now = timezone.now()
         try:
             close_old_connections()
-            since = [moment for moment in (health.oldest_waiting(), health.oldest_due(now)) if moment]
-            beat = health.last_beat()
+            since = [moment for moment in (probes.oldest_waiting(), probes.oldest_due(now)) if moment]
+            beat = probes.last_beat()
         except DatabaseError as problem:
             logger.warning("Could not look at the worker's progress: %s", problem)
             return
