@@ -20,7 +20,7 @@ def load_code_tables(using: str = "default", **_: Any) -> None:
     """After each migration: the code tables of this release, if its tables exist."""
     from django.db import connections
 
-    from deliveries.meaning.mappings import ship
+    from deliveries.meaning.mappings import seed
 
     if using == "default" and "deliveries_codemapping" in connections[using].introspection.table_names():
-        ship()
+        seed()

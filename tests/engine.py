@@ -14,13 +14,13 @@ from deliveries.deciding.followup import follow_due, follow_moved
 from deliveries.ledger import tallies
 from deliveries.ledger.events import apply, event
 from deliveries.models import Account, Message, Outbox
-from deliveries.providers.facts import Handover
+from deliveries.providers.facts import SendResult
 from deliveries.sending.dispatch import dispatch
 from deliveries.sending.transport import Answered, Transport
 from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status
 from tests import factories
 
-TAKEN = Handover(True, provider_message_id="id")
+TAKEN = SendResult(True, provider_message_id="id")
 ABSENT = Meaning(Status.UNDELIVERED, FailureClass.TEMPORARY, Fault.RECIPIENT)
 DEAD = Meaning(Status.UNDELIVERED, FailureClass.PERMANENT, Fault.RECIPIENT)
 SPAM = Meaning(Status.BLOCKED, FailureClass.CONTENT, Fault.CONTENT)
@@ -28,7 +28,7 @@ SENT = Meaning(Status.SENT)
 DELAYED = Meaning(Status.DELAYED, FailureClass.TEMPORARY, Fault.CARRIER)
 DELIVERED = Meaning(Status.DELIVERED)
 
-Told = Handover | None | Callable[[Message], Handover | None]
+Told = SendResult | None | Callable[[Message], SendResult | None]
 
 
 class Fake(Transport):
@@ -53,7 +53,7 @@ class Fake(Transport):
     def _of(self, claimed, told):
         answer = told(claimed.message) if callable(told) else told
         if answer and answer.accepted:
-            return Handover(True, provider_message_id=f"{answer.provider_message_id}-{claimed.message.pk}")
+            return SendResult(True, provider_message_id=f"{answer.provider_message_id}-{claimed.message.pk}")
         return answer
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import httpx
 
-from deliveries.providers.facts import Outgoing
+from deliveries.providers.facts import OutboundMessage
 
 REF = "6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f"
 
@@ -19,7 +19,7 @@ def message(channel="sms", **changes):
         "body": "Hello & welcome",
         "callback": f"https://waybill.example.com/hooks/tok/status?m={REF}&c={channel}&k=secret",
     }
-    return Outgoing(**{**fields, **changes})
+    return OutboundMessage(**{**fields, **changes})
 
 
 def against(act, outgoing, credentials, *answers):

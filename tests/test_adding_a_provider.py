@@ -17,7 +17,7 @@ from deliveries.management.commands import translate
 from deliveries.meaning import translation
 from deliveries.meaning.payloads import understand
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Handover, LostAnswer, Outgoing
+from deliveries.providers.facts import LostAnswer, OutboundMessage, SendResult
 from tests.test_payloads import SPOILT
 
 PAGE = (Path(__file__).parent.parent / "docs" / "adding-a-provider.md").read_text(encoding="utf-8")
@@ -115,7 +115,7 @@ def test_the_commands_of_the_page_work(project, capsys):
 
 
 def test_the_adapter_of_the_page_sends(project):
-    message = Outgoing(
+    message = OutboundMessage(
         "6f1c2b9e", "sms", "+13125550142", "+12125550100", "Hello", "https://waybill.example.com/hooks/t"
     )
 
@@ -127,8 +127,8 @@ def test_the_adapter_of_the_page_sends(project):
 
         return asyncio.run(run())
 
-    assert against(201, json={"id": "p-1001"}) == Handover(True, provider_message_id="p-1001")
-    assert against(422, json={"code": 21, "message": "No such number"}) == Handover(
+    assert against(201, json={"id": "p-1001"}) == SendResult(True, provider_message_id="p-1001")
+    assert against(422, json={"code": 21, "message": "No such number"}) == SendResult(
         False, native_status="rejected", native_code="21", native_text="No such number"
     )
     assert against(429, headers={"retry-after": "7"}).retry_after == 7

@@ -23,7 +23,7 @@ from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.models import Account, Decision, Message, Outbox, Quarantined
 from deliveries.models.work import NOT_NOW
-from deliveries.providers.facts import Handover
+from deliveries.providers.facts import SendResult
 from deliveries.providers.sandbox.adapter import Sandbox
 from deliveries.running import again
 from deliveries.sending import dispatch as subject
@@ -158,7 +158,7 @@ def test_a_paused_campaign_holds_its_messages_and_a_canceled_one_drops_them(queu
 def test_a_refusal_is_translated_like_a_receipt(campaign, now):
     account = factories.account("twilio", credentials={"account_sid": "AC1", "auth_token": "t"})
     message = waiting(campaign, account, now)
-    refused = Handover(False, native_status="failed", native_code="21610", native_text="Unsubscribed")
+    refused = SendResult(False, native_status="failed", native_code="21610", native_text="Unsubscribed")
 
     result = dispatch(now, Fake(refused))
     follow_moved(now)
@@ -173,7 +173,7 @@ def test_a_refusal_is_translated_like_a_receipt(campaign, now):
 def test_a_message_that_the_provider_did_not_take_waits_as_long_as_it_asks(queued, now):
     message = queued()
 
-    result = dispatch(now, Fake(Handover(False, retry_after=17.0)))
+    result = dispatch(now, Fake(SendResult(False, retry_after=17.0)))
 
     row = Outbox.objects.get()
     message.refresh_from_db()
@@ -185,7 +185,7 @@ def test_a_message_that_the_provider_did_not_take_waits_as_long_as_it_asks(queue
 def test_an_account_rests_after_five_failures_in_a_row_and_then_goes_on(queued, account, now):
     for _ in range(5):
         queued()
-    dispatch(now, Fake(Handover(False, retry_after=1.0)))
+    dispatch(now, Fake(SendResult(False, retry_after=1.0)))
     account.refresh_from_db()
     assert account.paused_until == now + timedelta(seconds=60)
     carriers = Fake()
@@ -200,7 +200,7 @@ def test_an_account_that_takes_some_and_puts_off_others_is_busy_and_does_not_res
     messages = [queued() for _ in range(8)]
     busy = {message.pk for message in messages[:6]}
 
-    dispatch(now, Fake(lambda m: Handover(False, retry_after=1.0) if m.pk in busy else TAKEN))
+    dispatch(now, Fake(lambda m: SendResult(False, retry_after=1.0) if m.pk in busy else TAKEN))
 
     account.refresh_from_db()
     assert (account.paused_until, account.failures) == (None, 0)
@@ -275,7 +275,7 @@ def test_a_message_whose_answer_was_lost_on_the_way_there_is_sent_after_all(queu
     dispatch(now, Fake(answer=None))
     later = now + LEASE * 2
 
-    recover(later, Fake(found=Handover(False, native_status="never_received")))
+    recover(later, Fake(found=SendResult(False, native_status="never_received")))
     result = dispatch(later, Fake())
 
     message.refresh_from_db()
@@ -322,7 +322,7 @@ def test_a_message_in_doubt_that_the_provider_has_is_not_sent_again(in_doubt, no
 
 
 def test_a_message_in_doubt_that_never_left_is_sent(in_doubt, now):
-    carriers = Fake(found=Handover(False, native_status="never_received"))
+    carriers = Fake(found=SendResult(False, native_status="never_received"))
     later = now + LEASE * 2
 
     assert recover(later, carriers).put_off == 1
@@ -347,7 +347,7 @@ def test_a_message_that_keeps_ending_its_process_comes_again_ever_later(in_doubt
     later = now + LEASE * 2
     Outbox.objects.update(attempts=9)
 
-    recover(later, Fake(found=Handover(False, native_status="never_received")))
+    recover(later, Fake(found=SendResult(False, native_status="never_received")))
 
     assert Outbox.objects.get().due_at == later + timedelta(minutes=9)
 
@@ -356,7 +356,7 @@ def end_process(*_):
     raise KeyboardInterrupt
 
 
-NEVER = Handover(False, native_status="never_received")
+NEVER = SendResult(False, native_status="never_received")
 
 
 def test_a_message_that_ends_its_process_each_time_is_set_aside_and_its_neighbours_leave(queued, now):
@@ -427,7 +427,9 @@ def test_a_late_answer_changes_nothing_once_the_lease_was_taken_over(queued, now
     def taken_over():
         recover(later, Fake(found=TAKEN))
 
-    result = dispatch(now, Fake(Handover(False, native_status="failed", native_code="x"), during=taken_over))
+    result = dispatch(
+        now, Fake(SendResult(False, native_status="failed", native_code="x"), during=taken_over)
+    )
 
     message.refresh_from_db()
     assert result.looked_at == 0
@@ -491,7 +493,7 @@ def test_storing_is_tried_again_when_the_transaction_lost(queued, monkeypatch, n
 
     monkeypatch.setattr(subject, "_store", flaky)
 
-    result = dispatch(now, Fake(Handover(False, native_status="rejected", native_code="x")))
+    result = dispatch(now, Fake(SendResult(False, native_status="rejected", native_code="x")))
 
     message.refresh_from_db()
     assert (result.refused, result.looked_at) == (1, 1)
@@ -529,7 +531,7 @@ def calls(monkeypatch, *, seconds):
     async def send(self, message, credentials, client):
         called.append(message.ref)
         await asyncio.sleep(seconds)
-        return Handover(True, provider_message_id=message.ref)
+        return SendResult(True, provider_message_id=message.ref)
 
     monkeypatch.setattr(Sandbox, "send", send)
     return called
@@ -613,8 +615,8 @@ def test_dispatchers_at_once_never_hand_the_same_message_over_twice(campaign, ac
     [
         ("sms", "a" * 161, TAKEN, 2),
         ("sms", "ż" * 71, TAKEN, 2),
-        ("sms", "a" * 161, Handover(True, "id", segments=5), 5),
-        ("sms", "a", Handover(True, "id", segments=1), 1),
+        ("sms", "a" * 161, SendResult(True, "id", segments=5), 5),
+        ("sms", "a", SendResult(True, "id", segments=1), 1),
         ("email", "a" * 500, TAKEN, 1),
     ],
 )

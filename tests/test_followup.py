@@ -17,7 +17,7 @@ from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import follow_due, follow_moved, settle, stop_paths
 from deliveries.deciding.staff import cancel_next_step, run_next_step_now
 from deliveries.models import Cause, Decision, Message, Moved, Outbox, QueueEntry
-from deliveries.providers.facts import Handover
+from deliveries.providers.facts import SendResult
 from deliveries.sending.dispatch import dispatch
 from deliveries.statuses import FailureClass, Fault, Meaning, Status
 from tests import factories
@@ -699,7 +699,7 @@ def test_a_late_answer_of_a_withdrawn_batch_does_not_confuse_the_books(first, no
 def test_a_message_put_off_by_the_provider_keeps_its_place(campaign, account, now):
     message = waiting(campaign, account, now)
 
-    dispatch(now, Fake(Handover(False, retry_after=5.0)))
+    dispatch(now, Fake(SendResult(False, retry_after=5.0)))
     follow_moved(now)
 
     assert recipient_of(message).state == "planned"

@@ -142,12 +142,12 @@ def test_what_cannot_be_read_holds_up_nothing(account, queued, now, body):
 
 
 def test_a_text_that_breaks_us_is_parked_alone(account, queued, now, monkeypatch):
-    hear = recording.hear
+    handle_inbound = recording.handle_inbound
 
     def fragile(inbound):
         if any(text.text == "boom" for _, _, text in inbound):
             raise ZeroDivisionError("boom")
-        return hear(inbound)
+        return handle_inbound(inbound)
 
     monkeypatch.setattr(recording, "hear", fragile)
     store([stop(account, queued[0], now, "boom"), *(stop(account, message, now) for message in queued[1:])])

@@ -239,11 +239,11 @@ def test_canceling_while_the_audience_is_expanded_stops_the_expansion(draft, now
 
 
 def test_a_message_claimed_when_its_campaign_is_canceled_is_not_sent_again(draft, now):
-    from deliveries.providers.facts import Handover
+    from deliveries.providers.facts import SendResult
 
     launched(draft, now)
 
-    dispatch(now, Fake(Handover(False, retry_after=1.0), during=lambda: cancel(draft, now)))
+    dispatch(now, Fake(SendResult(False, retry_after=1.0), during=lambda: cancel(draft, now)))
     carriers = Fake()
     work(now + timedelta(minutes=5), carriers)
 

@@ -45,7 +45,7 @@ OPTED_OUT = {**TEMPORARY, "status": "opted_out", "failure_class": "opt_out", "fa
 
 @pytest.fixture
 def tables():
-    mappings.ship()
+    mappings.seed()
     return MappingVersion.objects.get()
 
 

@@ -40,7 +40,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def tables():
     """The tables of this release in the database, as after every migration."""
-    mappings.ship()
+    mappings.seed()
     return MappingVersion.objects.get()
 
 
@@ -98,7 +98,7 @@ def soften(now, by=None):
 def test_the_tables_of_the_release_are_version_one(tables):
     assert (tables.number, tables.state, tables.origin) == (1, "published", "shipped")
     assert mappings.latest().codes == shipped().codes
-    assert mappings.ship() == (0, 0, 0)
+    assert mappings.seed() == (0, 0, 0)
 
 
 def test_without_tables_in_the_database_those_of_the_files_count():
@@ -117,7 +117,7 @@ def test_a_release_leaves_alone_what_was_edited_here(tables, now, monkeypatch):
     del other[gone]
     monkeypatch.setattr(mappings, "shipped", lambda: type(shipped())(1, other))
 
-    assert mappings.ship() == (1, 1 + 1, 1)
+    assert mappings.seed() == (1, 1 + 1, 1)
 
     codes = mappings.latest().codes
     assert codes[UNKNOWN_NUMBER].failure_class == "temporary"
@@ -131,7 +131,7 @@ def test_a_release_that_comes_while_there_is_a_draft_goes_before_it(tables, now,
     other.pop(UNKNOWN_NUMBER._replace(code="30006"))
     monkeypatch.setattr(mappings, "shipped", lambda: type(shipped())(1, other))
 
-    mappings.ship()
+    mappings.seed()
 
     draft = drafts.open_draft()
     assert (draft.number, draft.brought.count()) == (3, 1)

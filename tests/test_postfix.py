@@ -29,7 +29,7 @@ import pytest
 from django.utils import timezone
 
 from deliveries.models import Message, PendingReceipt, Receipt, StatusEvent, StrayReport
-from deliveries.providers.facts import Outgoing
+from deliveries.providers.facts import OutboundMessage
 from deliveries.providers.smtp import Smtp
 from deliveries.receiving.recording import record_all
 from tests import factories
@@ -300,7 +300,9 @@ def send(postfix: Postfix, account, to: str) -> Message:
     message = factories.message(
         recipient, account=account, channel="email", status="sending", address=address, provider_message_id=""
     )
-    mail = Outgoing(str(message.uuid), "email", to, "news@example.com", "Hello Robin.", "", subject="Hello")
+    mail = OutboundMessage(
+        str(message.uuid), "email", to, "news@example.com", "Hello Robin.", "", subject="Hello"
+    )
     handover = postfix.network.run(asyncio.run, Smtp().send(mail, account.credentials, None))
     assert handover.accepted, handover
     return message

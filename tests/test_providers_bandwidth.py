@@ -6,7 +6,7 @@ import pytest
 
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Call, Handover, LostAnswer, Report
+from deliveries.providers.facts import Call, LostAnswer, Report, SendResult
 from tests.handing import REF, against, message
 
 BANDWIDTH = PROVIDERS["bandwidth"]
@@ -38,7 +38,7 @@ def send(*answers, credentials=CREDENTIALS, **changes):
 def test_a_message_goes_out_with_our_reference_as_its_tag(changes, content):
     handover, (request,) = send((202, MADE), **changes)
 
-    assert handover == Handover(True, provider_message_id="17726431", segments=2)
+    assert handover == SendResult(True, provider_message_id="17726431", segments=2)
     assert str(request.url) == "https://messaging.bandwidth.com/api/v2/users/55555555/messages"
     assert request.headers["authorization"].startswith("Basic ")
     assert json.loads(request.content) == {
@@ -57,7 +57,7 @@ def test_a_call_asks_who_answers_and_carries_its_words_in_the_address_that_is_as
     told = json.loads(request.content)
     asked = urlsplit(told.pop("answerUrl"))
     callback = message("voice").callback
-    assert handover == Handover(True, provider_message_id="c-1")
+    assert handover == SendResult(True, provider_message_id="c-1")
     assert str(request.url) == "https://voice.bandwidth.com/api/v2/accounts/55555555/calls"
     assert told == {
         "applicationId": "app-2",

@@ -5,7 +5,7 @@ import pytest
 
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Handover, LostAnswer, Report
+from deliveries.providers.facts import LostAnswer, Report, SendResult
 from tests.handing import REF, against, message
 
 BIRD = PROVIDERS["bird"]
@@ -26,7 +26,7 @@ def find(*answers, **changes):
 def test_a_text_carries_our_reference_and_can_be_sent_only_once():
     handover, (request,) = send((202, MADE))
 
-    assert handover == Handover(True, provider_message_id=ID, segments=2)
+    assert handover == SendResult(True, provider_message_id=ID, segments=2)
     assert str(request.url) == "https://us1.platform.bird.com/v1/sms/messages"
     assert request.headers["authorization"] == "Bearer bk_us1_not-a-real-key"
     assert request.headers["idempotency-key"] == REF
@@ -42,7 +42,7 @@ def test_a_text_carries_our_reference_and_can_be_sent_only_once():
 def test_an_account_that_names_a_channel_uses_the_channels_api():
     handover, (request,) = send((202, {"id": "4045", "status": "accepted"}), credentials=CHANNEL)
 
-    assert handover == Handover(True, provider_message_id="4045")
+    assert handover == SendResult(True, provider_message_id="4045")
     assert str(request.url) == "https://api.bird.com/workspaces/ours/channels/chan/messages"
     assert request.headers["authorization"] == "AccessKey not-a-real-key"
     assert json.loads(request.content) == {
@@ -119,7 +119,7 @@ def test_a_lost_text_is_found_by_our_reference():
 
     handover, (request,) = find((200, {"data": [another, ours], "next_cursor": None}))
 
-    assert handover == Handover(True, provider_message_id=ID, segments=2)
+    assert handover == SendResult(True, provider_message_id=ID, segments=2)
     assert str(request.url) == "https://us1.platform.bird.com/v1/sms/messages?to=%2B12105550142"
 
 

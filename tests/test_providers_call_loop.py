@@ -5,11 +5,11 @@ import pytest
 
 from deliveries.meaning.translation import shipped, tables_of
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Handover, LostAnswer, Outgoing, Report
+from deliveries.providers.facts import LostAnswer, OutboundMessage, Report, SendResult
 
 CALL_LOOP = PROVIDERS["call_loop"]
 TRIGGER = "4d6333c3-0000-4808-b4dc-ee6afa4320e7"
-MESSAGE = Outgoing(
+MESSAGE = OutboundMessage(
     ref="6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f",
     channel="rvm",
     to="+13125550142",
@@ -26,7 +26,7 @@ def against(handler, trigger=f"https://api.callloop.com/webhook/Custom/{TRIGGER}
     async def run():
         async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
             return await CALL_LOOP.send(
-                Outgoing(**{**vars(MESSAGE), **changes}), {"trigger": trigger}, client
+                OutboundMessage(**{**vars(MESSAGE), **changes}), {"trigger": trigger}, client
             )
 
     return asyncio.run(run())
@@ -61,7 +61,7 @@ def test_the_trigger_is_called_at_call_loop_and_nowhere_else(trigger, changes, q
 
     handover = against(call_loop, trigger, **changes)
 
-    assert handover == Handover(True)
+    assert handover == SendResult(True)
     assert (seen[0].url.host, seen[0].url.path) == ("api.callloop.com", f"/webhook/Custom/{TRIGGER}")
     assert dict(seen[0].url.params) == query
 

@@ -7,7 +7,7 @@ import pytest
 
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report
+from deliveries.providers.facts import Call, LostAnswer, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.signatures import hmac_hex
 
 DROP_COWBOY = PROVIDERS["drop_cowboy"]
@@ -78,7 +78,7 @@ def test_a_code_that_no_document_lists_never_counts_against_the_contact(channel,
 
 # ---- send ------------------------------------------------------------------------------------------------
 
-MESSAGE = Outgoing(
+MESSAGE = OutboundMessage(
     ref="6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f",
     channel="rvm",
     to="+13125550142",
@@ -93,7 +93,9 @@ def against(handler, credentials=CREDENTIALS, **changes):
 
     async def run():
         async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
-            return await DROP_COWBOY.send(Outgoing(**{**vars(MESSAGE), **changes}), credentials, client)
+            return await DROP_COWBOY.send(
+                OutboundMessage(**{**vars(MESSAGE), **changes}), credentials, client
+            )
 
     return asyncio.run(run())
 
@@ -131,7 +133,7 @@ def test_what_goes_out(changes, settings, path, body):
 
     handover = against(drop_cowboy, CREDENTIALS | settings, **changes)
 
-    assert handover == Handover(True, provider_message_id=QUEUED["message_id"])
+    assert handover == SendResult(True, provider_message_id=QUEUED["message_id"])
     assert str(seen[0].url) == f"https://api-v2.dropcowboy.com{path}"
     assert json.loads(seen[0].content) == COMMON | body
     sent = seen[0].headers

@@ -19,13 +19,13 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError,
 
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS, amazon_ses
-from deliveries.providers.facts import Act, Call, Handover, LostAnswer, Outgoing, Report, Uncheckable
+from deliveries.providers.facts import Act, Call, LostAnswer, OutboundMessage, Report, SendResult, Uncheckable
 from deliveries.providers.kit import sns
 
 pytestmark = pytest.mark.filterwarnings("ignore::anymail.exceptions.AnymailNotSupportedWarning")
 
 REF = "6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f"
-MESSAGE = Outgoing(
+MESSAGE = OutboundMessage(
     ref=REF,
     channel="email",
     to="robin@example.com",
@@ -155,7 +155,7 @@ def test_one_message_goes_to_one_recipient_with_our_reference(network, slug):
 
     handover = answering(network, slug, answer)
 
-    assert handover == Handover(True, provider_message_id=message_id)
+    assert handover == SendResult(True, provider_message_id=message_id)
     for part in (REF, "robin@example.com", "news@example.org", "Your appointment at ten", "See you at ten."):
         assert part in network.sent
     assert network.timeout == (5.0, 15.0)
@@ -299,7 +299,7 @@ def test_wrong_credentials_are_the_accounts_fault(network):
 
 @pytest.mark.parametrize("slug", [*SERVICES, "amazon_ses"])
 def test_an_address_that_cannot_be_one_goes_nowhere(network, slug, aws):
-    message = Outgoing(**{**vars(MESSAGE), "to": "robin at example"})
+    message = OutboundMessage(**{**vars(MESSAGE), "to": "robin at example"})
 
     handover = send(slug, SERVICES[slug][0] if slug in SERVICES else AWS, message)
 
@@ -358,7 +358,7 @@ def test_ses_gets_the_message_with_our_reference_as_tag_and_header(aws):
 
     first, second = send("amazon_ses", AWS), send("amazon_ses", AWS)
 
-    assert first == second == Handover(True, provider_message_id="0100018e-1")
+    assert first == second == SendResult(True, provider_message_id="0100018e-1")
     told = json.loads(made[0].body)
     raw = base64.b64decode(told["Content"]["Raw"]["Data"]).decode()
     assert made[0].url == "https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails"

@@ -5,7 +5,7 @@ import pytest
 
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Handover, LostAnswer, Report
+from deliveries.providers.facts import LostAnswer, Report, SendResult
 from deliveries.providers.infobip import NUMBERS
 from tests.handing import REF, against, message
 
@@ -29,7 +29,7 @@ def made(number=26, group="PENDING", name="PENDING_ACCEPTED"):
 def test_a_text_goes_out_under_our_reference():
     handover, (request,) = send((200, made()))
 
-    assert handover == Handover(True, provider_message_id=REF, segments=2)
+    assert handover == SendResult(True, provider_message_id=REF, segments=2)
     assert str(request.url) == "https://abc123.api.infobip.com/sms/3/messages"
     assert request.headers["authorization"] == "App key"
     assert json.loads(request.content) == {
@@ -132,8 +132,8 @@ def test_an_answer_that_got_lost_is_not_taken_for_a_refusal(answer):
 @pytest.mark.parametrize(
     ("answer", "found"),
     [
-        ((200, {"results": [{"messageId": REF}]}), Handover(True, provider_message_id=REF)),
-        ((200, {"results": []}), Handover(False, native_status="never_received")),
+        ((200, {"results": [{"messageId": REF}]}), SendResult(True, provider_message_id=REF)),
+        ((200, {"results": []}), SendResult(False, native_status="never_received")),
         ((200, {}), None),
         ((500, {}), None),
         (httpx.ConnectError, None),

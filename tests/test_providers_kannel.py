@@ -5,7 +5,7 @@ import pytest
 
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Handover, LostAnswer, Report
+from deliveries.providers.facts import LostAnswer, Report, SendResult
 from tests.handing import REF, against, message
 
 KANNEL = PROVIDERS["kannel"]
@@ -25,7 +25,7 @@ def test_a_message_goes_to_the_sendsms_interface_with_every_event_asked_for():
     handover, (request,) = send(TAKEN)
 
     told = {name: value for name, value in request.headers.items() if name.startswith("x-kannel")}
-    assert handover == Handover(True, segments=1)
+    assert handover == SendResult(True, segments=1)
     assert str(request.url) == "http://127.0.0.1:13013/cgi-bin/sendsms"
     assert request.content == b"Hello & welcome"
     assert request.headers["content-type"] == "text/plain; charset=UTF-8"

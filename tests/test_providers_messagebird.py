@@ -5,7 +5,7 @@ import pytest
 
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Handover, LostAnswer, Report
+from deliveries.providers.facts import LostAnswer, Report, SendResult
 from tests.handing import REF, against, message
 
 MESSAGEBIRD = PROVIDERS["messagebird"]
@@ -39,7 +39,7 @@ def test_each_channel_has_its_own_resource(channel, address, fields):
 
     handover, (request,) = send((201, made()), channel=channel, media_url=picture)
 
-    assert handover == Handover(True, provider_message_id=ID, segments=2)
+    assert handover == SendResult(True, provider_message_id=ID, segments=2)
     assert str(request.url) == f"https://rest.messagebird.com/{address}"
     assert request.headers["authorization"] == "AccessKey not-a-real-key"
     assert json.loads(request.content) == {
@@ -94,7 +94,7 @@ def test_a_lost_message_is_found_by_our_reference():
 
     handover, (request,) = find((200, {"items": [other, made()]}))
 
-    assert handover == Handover(True, provider_message_id=ID, segments=2)
+    assert handover == SendResult(True, provider_message_id=ID, segments=2)
     assert str(request.url) == "https://rest.messagebird.com/messages?recipient=12105550142"
 
 

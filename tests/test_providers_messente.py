@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Handover, LostAnswer
+from deliveries.providers.facts import LostAnswer, SendResult
 from tests.handing import against, message
 
 MESSENTE = PROVIDERS["messente"]
@@ -27,7 +27,7 @@ def error(code, title="Invalid data", detail="Bad number"):
 def test_a_message_goes_out_with_its_callback_address():
     handover, (request,) = send((201, MADE))
 
-    assert handover == Handover(True, provider_message_id="msg-1")
+    assert handover == SendResult(True, provider_message_id="msg-1")
     assert str(request.url) == "https://api.messente.com/v1/omnimessage"
     assert request.headers["authorization"].startswith("Basic ")
     assert json.loads(request.content) == {
@@ -49,7 +49,7 @@ def test_a_message_goes_out_with_its_callback_address():
 def test_a_refusal_keeps_its_code(answer, code, text):
     handover, _ = send(answer)
 
-    assert handover == Handover(False, native_status="rejected", native_code=code, native_text=text)
+    assert handover == SendResult(False, native_status="rejected", native_code=code, native_text=text)
 
 
 @pytest.mark.parametrize(

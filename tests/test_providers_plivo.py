@@ -7,13 +7,13 @@ import pytest
 
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report
+from deliveries.providers.facts import Call, LostAnswer, OutboundMessage, Report, SendResult
 
 PLIVO = PROVIDERS["plivo"]
 CREDENTIALS = {"auth_id": "MA1", "auth_token": "not-a-real-token"}
 URL = "https://waybill.example.com/hooks/tok/status?m=6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f&c=sms"
 KEYS = URL.replace("/status?", "/keys?").replace("&", "&amp;")
-MESSAGE = Outgoing(
+MESSAGE = OutboundMessage(
     ref="6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f",
     channel="sms",
     to="+13125550142",
@@ -26,7 +26,7 @@ MESSAGE = Outgoing(
 def hand_over(handler, **changes):
     async def run():
         async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
-            return await PLIVO.send(Outgoing(**{**vars(MESSAGE), **changes}), CREDENTIALS, client)
+            return await PLIVO.send(OutboundMessage(**{**vars(MESSAGE), **changes}), CREDENTIALS, client)
 
     return asyncio.run(run())
 
@@ -122,7 +122,7 @@ def test_other_callbacks_are_answered_without_words():
     ],
 )
 def test_what_was_taken(told, changes, expected):
-    assert hand_over(answering(202, told), **changes) == Handover(True, expected)
+    assert hand_over(answering(202, told), **changes) == SendResult(True, expected)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from contacts.channels import LineType
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unreadable
+from deliveries.providers.facts import (
+    Call,
+    Inbound,
+    LostAnswer,
+    OutboundMessage,
+    Report,
+    SendResult,
+    Unreadable,
+)
 from deliveries.providers.sandbox.network import (
     FATES,
     MAIL_CARRIERS,
@@ -485,7 +493,7 @@ def test_what_cannot_be_read_names_the_field(change, complaint):
         SANDBOX.parse("status", good._replace(body=body))
 
 
-MESSAGE = Outgoing(REF, "sms", "+13125550142", "+13125550100", "Hello", f"{CALLBACK}?m={REF}&c=sms")
+MESSAGE = OutboundMessage(REF, "sms", "+13125550142", "+13125550100", "Hello", f"{CALLBACK}?m={REF}&c=sms")
 
 
 def against(handler, act=SANDBOX.send):
@@ -501,8 +509,8 @@ def answering(status, told=None):
 
 
 def test_the_answer_of_the_network_becomes_a_handover():
-    assert against(answering(202, {"id": "sb-1", "segments": 2})) == Handover(True, "sb-1", segments=2)
-    assert against(answering(422, {"code": "NO_SENDER", "text": "from: missing."})) == Handover(
+    assert against(answering(202, {"id": "sb-1", "segments": 2})) == SendResult(True, "sb-1", segments=2)
+    assert against(answering(422, {"code": "NO_SENDER", "text": "from: missing."})) == SendResult(
         False, native_status="rejected", native_code="NO_SENDER", native_text="from: missing."
     )
     assert against(answering(503)).retry_after == 30
@@ -514,7 +522,7 @@ def test_the_answer_of_the_network_becomes_a_handover():
 def test_a_lost_message_is_found_or_known_never_to_have_come():
     assert against(
         answering(200, {"submissions": 1, "messages": [{"id": "sb-1"}]}), SANDBOX.find
-    ) == Handover(True, "sb-1")
+    ) == SendResult(True, "sb-1")
     never = against(answering(404, {"submissions": 0, "messages": []}), SANDBOX.find)
     assert (never.accepted, never.native_status) == (False, "never_received")
     assert against(answering(500), SANDBOX.find) is None

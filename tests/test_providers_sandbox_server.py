@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Call, LostAnswer, Outgoing
+from deliveries.providers.facts import Call, LostAnswer, OutboundMessage
 from deliveries.providers.sandbox.server import GIVE_UP_AFTER, Carriers, Store, Waiting, tell
 from tests.ports import free_ports
 
@@ -26,7 +26,7 @@ def message(number=0, *, to=None, callback="http://127.0.0.1:1/hooks/tok/status"
     ref = f"00000000-0000-4000-8000-{number:012d}"
     to = to or f"+1312{5_550_000 + number}"
     told = {"ref": ref, "channel": "sms", "to": to, "sender": "+13125550100", "body": "See you at ten."}
-    return Outgoing(**{**told, "callback": f"{callback}?m={ref}&c=sms", **changes})
+    return OutboundMessage(**{**told, "callback": f"{callback}?m={ref}&c=sms", **changes})
 
 
 def with_server(tmp_path, act, seed=7):

@@ -6,7 +6,7 @@ import pytest
 
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Call, Handover, LostAnswer, Report
+from deliveries.providers.facts import Call, LostAnswer, Report, SendResult
 from tests.handing import REF, against, message
 
 SINCH = PROVIDERS["sinch"]
@@ -90,7 +90,7 @@ def test_a_call_ends_after_its_key():
 def test_a_message_is_a_batch_of_one_that_reports_on_its_recipient(changes, content):
     handover, (request,) = send((201, {"id": "01JB1J"}), **changes)
 
-    assert handover == Handover(True, provider_message_id="01JB1J")
+    assert handover == SendResult(True, provider_message_id="01JB1J")
     assert str(request.url) == "https://us.sms.api.sinch.com/xms/v1/plan-1/batches"
     assert request.headers["authorization"] == "Bearer token"
     assert json.loads(request.content) == {
@@ -113,7 +113,7 @@ def test_a_message_goes_to_its_region(region, host):
 def script_of(**changes):
     handover, (request,) = send((200, {"callId": "call-1"}), channel="voice", **changes)
     told = json.loads(request.content)
-    assert handover == Handover(True, provider_message_id="call-1")
+    assert handover == SendResult(True, provider_message_id="call-1")
     assert str(request.url) == "https://calling.api.sinch.com/calling/v1/callouts"
     assert request.headers["authorization"].startswith("Basic ")
     assert (told["method"], told["customCallout"]["custom"]) == ("customCallout", REF)
@@ -190,7 +190,7 @@ def test_an_answer_that_got_lost_is_not_taken_for_a_refusal(answer):
 @pytest.mark.parametrize(
     ("answer", "found"),
     [
-        ((200, {"count": 1, "batches": [{"id": "01JB1J"}]}), Handover(True, provider_message_id="01JB1J")),
+        ((200, {"count": 1, "batches": [{"id": "01JB1J"}]}), SendResult(True, provider_message_id="01JB1J")),
         ((200, {"count": 0, "batches": []}), None),
         ((500, {}), None),
         (httpx.ConnectError, None),

@@ -6,12 +6,12 @@ import pytest
 
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report
+from deliveries.providers.facts import Call, LostAnswer, OutboundMessage, Report, SendResult
 
 SLYBROADCAST = PROVIDERS["slybroadcast"]
 CREDENTIALS = {"uid": "voice@example.com", "password": "a-password"}
 CALLBACK = "https://waybill.example.com/hooks/tok/status?m=6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f&c=rvm&k=ours"
-MESSAGE = Outgoing(
+MESSAGE = OutboundMessage(
     ref="6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f",
     channel="rvm",
     to="+13125550142",
@@ -27,7 +27,9 @@ def against(handler, **changes):
 
     async def run():
         async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
-            return await SLYBROADCAST.send(Outgoing(**{**vars(MESSAGE), **changes}), CREDENTIALS, client)
+            return await SLYBROADCAST.send(
+                OutboundMessage(**{**vars(MESSAGE), **changes}), CREDENTIALS, client
+            )
 
     return asyncio.run(run())
 
@@ -50,7 +52,7 @@ def test_one_number_goes_out_with_its_callback():
 
     handover = against(slybroadcast)
 
-    assert handover == Handover(True, provider_message_id="9996130985")
+    assert handover == SendResult(True, provider_message_id="9996130985")
     assert str(seen[0].url) == "https://www.mobile-sphere.com/gateway/vmb.php"
     assert parse_qs(seen[0].content.decode()) == {
         "c_uid": ["voice@example.com"],

@@ -13,7 +13,7 @@ from email import policy
 import pytest
 
 from deliveries.meaning.translation import shipped
-from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report
+from deliveries.providers.facts import Call, LostAnswer, OutboundMessage, Report, SendResult
 from deliveries.providers.mail import smtp_sending
 from deliveries.providers.mail.smtp_marks import envelope, proof
 from deliveries.providers.smtp import Smtp
@@ -22,7 +22,7 @@ from tests.test_ingest_mail import signed_by_itself
 SMTP = Smtp()
 REF = "6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f"
 TOKEN = f"{REF.replace('-', '')}{proof(REF, 'bounce-secret')}"
-MESSAGE = Outgoing(
+MESSAGE = OutboundMessage(
     ref=REF, channel="email", to="robin+shop@example.net", sender="news@example.com", subject="Your appointment",
     body="Hello Robin,\n.\nyour appointment is tomorrow.\n", callback="",
 )  # fmt: skip
@@ -110,7 +110,7 @@ def against(answers=None, message=MESSAGE, pem=None, **more):
 
 
 def changed(**fields):
-    return Outgoing(**{**vars(MESSAGE), **fields})
+    return OutboundMessage(**{**vars(MESSAGE), **fields})
 
 
 def text_of(mail):
@@ -128,7 +128,7 @@ def certificate(tmp_path_factory):
 def test_a_mail_goes_out_with_its_reference_three_times():
     handover, relay = against()
 
-    assert handover == Handover(True, provider_message_id=f"{REF}@bounce.example.com")
+    assert handover == SendResult(True, provider_message_id=f"{REF}@bounce.example.com")
     assert relay.commands["EHLO"] == "ehlo bounce.example.com"
     assert relay.commands["MAIL"] == (
         f"mail FROM:<bounces+{TOKEN}@bounce.example.com> RET=HDRS ENVID={REF}@bounce.example.com"

@@ -6,12 +6,12 @@ import pytest
 
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report
+from deliveries.providers.facts import Call, LostAnswer, OutboundMessage, Report, SendResult
 
 TELNYX = PROVIDERS["telnyx"]
 CREDENTIALS = {"api_key": "KEY0", "account_sid": "acc-1", "application_sid": "app-1", "public_key": "cHVi"}
 URL = "https://waybill.example.com/hooks/tok/status?m=6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f&c=sms"
-MESSAGE = Outgoing(
+MESSAGE = OutboundMessage(
     ref="6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f",
     channel="sms",
     to="+13125550142",
@@ -24,7 +24,7 @@ MESSAGE = Outgoing(
 def hand_over(handler, credentials=CREDENTIALS, **changes):
     async def run():
         async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
-            return await TELNYX.send(Outgoing(**{**vars(MESSAGE), **changes}), credentials, client)
+            return await TELNYX.send(OutboundMessage(**{**vars(MESSAGE), **changes}), credentials, client)
 
     return asyncio.run(run())
 
@@ -97,10 +97,10 @@ def test_a_call_that_asks_for_a_key_gathers_one_and_reports_it():
 @pytest.mark.parametrize(
     ("told", "channel", "expected"),
     [
-        ({"data": {"id": "m-1", "parts": 3}}, "sms", Handover(True, "m-1", segments=3)),
-        ({"data": {"id": "m-1"}}, "sms", Handover(True, "m-1")),
-        ({"from": "+1", "to": "+1", "status": "queued"}, "voice", Handover(True, "")),
-        ({"data": {"status": "queued", "call_sid": "v3:x"}}, "voice", Handover(True, "v3:x")),
+        ({"data": {"id": "m-1", "parts": 3}}, "sms", SendResult(True, "m-1", segments=3)),
+        ({"data": {"id": "m-1"}}, "sms", SendResult(True, "m-1")),
+        ({"from": "+1", "to": "+1", "status": "queued"}, "voice", SendResult(True, "")),
+        ({"data": {"status": "queued", "call_sid": "v3:x"}}, "voice", SendResult(True, "v3:x")),
     ],
     ids=["a message in parts", "a message", "a call without an id", "a call with its id"],
 )

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS, choices
-from deliveries.providers.facts import Act, Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unreadable
+from deliveries.providers.facts import (
+    Act,
+    Call,
+    Inbound,
+    LostAnswer,
+    OutboundMessage,
+    Report,
+    SendResult,
+    Unreadable,
+)
 
 TWILIO = PROVIDERS["twilio"]
 CREDENTIALS = {"account_sid": "AC0123456789abcdef0123456789abcdef", "auth_token": "not-a-real-token"}
@@ -195,7 +204,7 @@ def test_a_broken_time_does_not_cost_the_fact():
 
 # ---- send ------------------------------------------------------------------------------------------------
 
-MESSAGE = Outgoing(
+MESSAGE = OutboundMessage(
     ref="6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f",
     channel="sms",
     to="+13125550142",
@@ -228,7 +237,7 @@ def test_an_accepted_message_has_its_id_and_segments():
 
     handover = against(twilio)
 
-    assert handover == Handover(True, provider_message_id="SM1", segments=2)
+    assert handover == SendResult(True, provider_message_id="SM1", segments=2)
     assert seen[0].url.path == f"/2010-04-01/Accounts/{CREDENTIALS['account_sid']}/Messages.json"
     assert seen[0].headers["authorization"].startswith("Basic ")
     assert parse_qs(seen[0].content.decode()) == {
@@ -246,11 +255,11 @@ def test_a_call_says_its_text_after_the_greeting_and_asks_for_every_event():
         seen.append(request)
         return httpx.Response(201, json={"sid": "CA1"})
 
-    message = Outgoing(**{**vars(MESSAGE), "channel": "voice"})
+    message = OutboundMessage(**{**vars(MESSAGE), "channel": "voice"})
     handover = against(twilio, message=message)
 
     fields = parse_qs(seen[0].content.decode())
-    assert handover == Handover(True, provider_message_id="CA1")
+    assert handover == SendResult(True, provider_message_id="CA1")
     assert seen[0].url.path.endswith("/Calls.json")
     assert fields["Twiml"] == ["<Response><Say>Hello &amp; welcome</Say></Response>"]
     assert fields["MachineDetection"] == ["DetectMessageEnd"]
@@ -276,7 +285,7 @@ def test_a_call_that_asks_for_a_key_gathers_one_and_reports_it(changes, said):
         return httpx.Response(201, json={"sid": "CA1"})
 
     asking = {"channel": "voice", "body": "Press 1 & wait", "extra": {"keys": "1"}, **changes}
-    against(twilio, message=Outgoing(**{**vars(MESSAGE), **asking}))
+    against(twilio, message=OutboundMessage(**{**vars(MESSAGE), **asking}))
 
     action = URL.replace("/status?", "/keys?").replace("&", "&amp;")
     (twiml,) = parse_qs(seen[0].content.decode())["Twiml"]
@@ -357,7 +366,7 @@ def listed(**changes):
     }
 
 
-SINCE = Outgoing(**{**vars(MESSAGE), "extra": {"since": "2026-11-22T16:02:31.500+00:00"}})
+SINCE = OutboundMessage(**{**vars(MESSAGE), "extra": {"since": "2026-11-22T16:02:31.500+00:00"}})
 
 
 @pytest.mark.parametrize(

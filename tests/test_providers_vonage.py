@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report
+from deliveries.providers.facts import Call, LostAnswer, OutboundMessage, Report, SendResult
 
 VONAGE = PROVIDERS["vonage"]
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -30,7 +30,7 @@ CREDENTIALS = {
 URL = "https://waybill.example.com/hooks/tok/status?m=6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f&c=sms"
 QUERY = URL.partition("?")[2]
 NOW = datetime(2026, 3, 4, 17, tzinfo=UTC)
-MESSAGE = Outgoing(
+MESSAGE = OutboundMessage(
     ref="6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f",
     channel="sms",
     to="+13125550142",
@@ -131,7 +131,7 @@ def test_a_token_with_an_odd_time_is_refused(issued):
 def hand_over(handler, credentials=CREDENTIALS, **changes):
     async def run():
         async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
-            return await VONAGE.send(Outgoing(**{**vars(MESSAGE), **changes}), credentials, client)
+            return await VONAGE.send(OutboundMessage(**{**vars(MESSAGE), **changes}), credentials, client)
 
     return asyncio.run(run())
 
@@ -214,7 +214,7 @@ def test_a_call_that_asks_for_a_key_listens_for_one_and_reports_it():
     [(202, {"message_uuid": "m-1"}, "m-1"), (201, {"uuid": "c-1", "status": "started"}, "c-1")],
 )
 def test_what_was_taken(status, told, expected):
-    assert hand_over(answering(status, told)) == Handover(True, expected)
+    assert hand_over(answering(status, told)) == SendResult(True, expected)
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def no_threads_left(monkeypatch):
 
     monkeypatch.setattr(subject.Directory, "_read", staticmethod(closing(subject.Directory._read)))
     monkeypatch.setattr(subject, "count_forged", closing(subject.count_forged))
-    monkeypatch.setattr(subject, "ring", lambda: None)
+    monkeypatch.setattr(subject, "wake", lambda: None)
 
 
 @pytest.fixture

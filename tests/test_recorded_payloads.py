@@ -74,7 +74,7 @@ def rows():
     return found
 
 
-def hear(account, said, now):
+def handle_inbound(account, said, now):
     store(
         [Incoming(account.pk, kind, now, c.method, c.query, dict(c.headers), c.body) for kind, c, _ in said]
     )
@@ -91,7 +91,7 @@ def test_what_is_heard_again_in_any_order_changes_nothing(slug, now):
     messages_for(account, told)
     authors_for(told)
     rebuild()
-    hear(account, said, now)
+    handle_inbound(account, said, now)
     before, engagements = rows(), Engagement.objects.count()
     assert StatusEvent.objects.exists() or PROVIDERS[slug].silent
     assert not PendingReceipt.objects.filter(reason__contains="refused it").exists()
@@ -101,7 +101,7 @@ def test_what_is_heard_again_in_any_order_changes_nothing(slug, now):
     wrote = [one for one in said if any(isinstance(fact, Inbound) for fact in one[2])]
     again = [one for one in said if one not in wrote]
     random.Random(7).shuffle(again)
-    hear(account, again + wrote, now)
+    handle_inbound(account, again + wrote, now)
 
     assert rows() == before
     assert agree()

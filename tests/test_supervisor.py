@@ -245,7 +245,7 @@ def test_nothing_to_do_is_fine_however_old_the_heartbeat():
 
 def test_overdue_work_rings_once_then_counts_as_stalled():
     assert verdicts((0, True, 0), (30, True, 0), (59, True, 0), (60, True, 0)) == [
-        "ring",
+        "wake",
         "fine",
         "fine",
         "stalled",
@@ -258,9 +258,9 @@ def test_a_moving_heartbeat_is_progress():
 
 def test_after_a_restart_the_worker_gets_its_time_again():
     assert verdicts((0, True, 0), (60, True, 0), (70, True, 0), (120, True, 0), (131, True, 0)) == [
-        "ring",
+        "wake",
         "stalled",
-        "ring",
+        "wake",
         "fine",
         "stalled",
     ]

@@ -22,7 +22,7 @@ from deliveries.meaning import drafts
 from deliveries.meaning.drafts import CannotChange, NotConfirmed
 from deliveries.models import CodeMapping, MappingVersion
 from deliveries.receiving import replay
-from deliveries.wake import ring
+from deliveries.wake import wake
 
 
 @requires(READ)
@@ -62,7 +62,7 @@ def _acting(request: HttpRequest, act: Callable[[MappingVersion], str], *, bell:
                 raise CannotChange("There is no draft any more: it was published or discarded.")
             said = act(found)
             if bell:
-                transaction.on_commit(ring)
+                transaction.on_commit(wake)
     except NotConfirmed:
         raise
     except CannotChange as problem:

@@ -12,7 +12,7 @@ from dashboard.shell.pages import who
 from deliveries.meaning import mappings
 from deliveries.meaning.translation import Key
 from deliveries.models import CodeMapping, MappingVersion
-from deliveries.wake import ring
+from deliveries.wake import wake
 
 READ = "deliveries.view_codemapping"
 EDIT = "deliveries.change_codemapping"
@@ -41,4 +41,4 @@ def hurry(version: MappingVersion) -> None:
     """Ring while somebody watches: the bell of publishing was too early to begin (`rereading.SETTLING`), and the next
     one by itself comes a minute later."""
     if version.replaying:
-        transaction.on_commit(ring)
+        transaction.on_commit(wake)

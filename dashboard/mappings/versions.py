@@ -21,7 +21,7 @@ from deliveries.meaning import drafts
 from deliveries.meaning.drafts import CannotChange, NotConfirmed
 from deliveries.models import MappingVersion
 from deliveries.receiving import replay
-from deliveries.wake import ring
+from deliveries.wake import wake
 
 CHANGES_SHOWN = 50
 ORIGIN_BUCKETS = {
@@ -98,7 +98,7 @@ def _undo(request: HttpRequest, found: MappingVersion, confirmed: int) -> HttpRe
     try:
         with transaction.atomic():
             back = drafts.undo(found, by=who(request), now=timezone.now(), confirmed=confirmed)
-            transaction.on_commit(ring)
+            transaction.on_commit(wake)
     except NotConfirmed:
         raise
     except CannotChange as problem:

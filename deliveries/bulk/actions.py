@@ -37,7 +37,7 @@ from deliveries.ledger.statements import rewrite
 from deliveries.models import Batch, BatchItem, Cause, Message, Outbox
 from deliveries.outcomes.filters import BadFilter
 from deliveries.statuses import OPEN, Disposition, FailureClass
-from deliveries.wake import ring
+from deliveries.wake import wake
 from deliveries.wording import SKIPS
 
 logger = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ def start(action: str, selection: Selection, options: dict, user: User, now: dat
     if batch.total <= SLICE:
         run_slice(batch, now)
         batch.refresh_from_db()
-    transaction.on_commit(ring)
+    transaction.on_commit(wake)
     return batch
 
 
@@ -480,7 +480,7 @@ def undo(batch: Batch, user: User, now: datetime) -> None:
     )
     logger.info("Batch %d is being undone by user %d", batch.pk, user.pk)
     undo_slice(batch, now)
-    transaction.on_commit(ring)
+    transaction.on_commit(wake)
 
 
 def undo_slice(batch: Batch, now: datetime) -> int:

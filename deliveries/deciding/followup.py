@@ -97,7 +97,7 @@ def _at_fault(recipient: int, problem: Exception, now: datetime) -> None:
     """
     quarantine.failed(Kind.DECIDE, recipient, problem, now)
     Recipient.objects.filter(pk=recipient).update(next_step_at=None)
-    quarantine.isolated([recipient], lambda ids: _heed(load(ids), now), lambda pk, again: None)
+    quarantine.isolated([recipient], lambda ids: _apply_opt_outs(load(ids), now), lambda pk, again: None)
 
 
 def _arrive(message_ids: Sequence[int], now: datetime) -> set[int]:
@@ -173,7 +173,7 @@ def _settle(recipient_ids: Sequence[int], now: datetime) -> None:
         return
     known = learn(views, now)
     decided = {view.recipient.pk: decide(*arguments(view, known), now) for view in views}
-    _heed(views, now)
+    _apply_opt_outs(views, now)
     _suppress(views, decided, now)
     _time_out(views, decided, now)
     made = _make_due(views, decided, known, now)
@@ -191,7 +191,7 @@ def _settle_again(recipient_ids: Sequence[int], now: datetime) -> None:
     quarantine.forget(Kind.DECIDE, recipient_ids)
 
 
-def _heed(views: Sequence[View], now: datetime) -> None:
+def _apply_opt_outs(views: Sequence[View], now: datetime) -> None:
     apply_opt_outs([m for view in views for m in view.messages if m.disposition == Disposition.OPTOUT], now)
 
 

@@ -78,7 +78,7 @@ def next_number() -> int:
 # ---- What comes with the product ---------------------------------------------------------------------------
 
 
-class Shipment(NamedTuple):
+class SeedResult(NamedTuple):
     """What the product's files changed: rows new or different, rows gone, and rows left alone as edited here."""
 
     written: int
@@ -86,7 +86,7 @@ class Shipment(NamedTuple):
     kept: int
 
 
-def ship() -> Shipment:
+def seed() -> SeedResult:
     """Bring the code tables up to what this release brings, as a version of their own; nothing when nothing changed.
 
     Rows that were edited here stay as they are: somebody had a reason.
@@ -95,7 +95,7 @@ def ship() -> Shipment:
     digest = sha256(repr(sorted(codes.items())).encode()).hexdigest()
     loads = MappingVersion.objects.filter(origin=MappingVersion.Origin.SHIPPED).order_by("-number")
     if loads.values_list("digest", flat=True).first() == digest:
-        return Shipment(0, 0, 0)
+        return SeedResult(0, 0, 0)
     with transaction.atomic():
         held = {
             key_of(row): row
@@ -123,7 +123,7 @@ def ship() -> Shipment:
             [row_of(key, code, version) for key, code in changed.items()], batch_size=500
         )
     forget()
-    return Shipment(len(changed), len(gone), len(ours))
+    return SeedResult(len(changed), len(gone), len(ours))
 
 
 def _number_before_the_draft() -> int:

@@ -15,7 +15,7 @@ from anymail.exceptions import AnymailAPIError
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NotConnected
 
-from deliveries.providers.facts import Call, Fact, Handover, LostAnswer, Unreadable
+from deliveries.providers.facts import Call, Fact, LostAnswer, SendResult, Unreadable
 from deliveries.providers.kit import sns
 from deliveries.providers.kit.anymail_service import CONNECT, READ, AnymailService
 from deliveries.providers.kit.email_events import (
@@ -112,7 +112,7 @@ class AmazonSes(AnymailService):
         names = (*self.credential_fields, "configuration_set")
         return client_for(tuple((name, str(credentials.get(name) or "")) for name in names))
 
-    def failed(self, problem: AnymailAPIError) -> Handover:
+    def failed(self, problem: AnymailAPIError) -> SendResult:
         cause = problem.__cause__
         if isinstance(cause, NotConnected):
             return not_reached(cause)
@@ -123,7 +123,7 @@ class AmazonSes(AnymailService):
         error, meta = cause.response.get("Error", {}), cause.response.get("ResponseMetadata", {})
         busy = error.get("Code") in BUSY
         answer = weighed(httpx.Response(429 if busy else int(meta.get("HTTPStatusCode") or 400)))
-        return answer if isinstance(answer, Handover) else refused(error.get("Code"), error.get("Message"))
+        return answer if isinstance(answer, SendResult) else refused(error.get("Code"), error.get("Message"))
 
 
 @lru_cache(maxsize=8)

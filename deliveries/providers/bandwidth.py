@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from xml.sax.saxutils import escape, quoteattr
 
 from deliveries.providers.base import Unsigned
-from deliveries.providers.facts import Act, Call, Fact, Handover, Inbound, Outgoing, Report
+from deliveries.providers.facts import Act, Call, Fact, Inbound, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.http import accepted, filled
 from deliveries.providers.kit.parsing import Told, clean, each, json_value, keys_pressed, query_of, reference
 
@@ -53,7 +53,7 @@ class Bandwidth(Unsigned):
             return super().reply(kind, call)
         return "application/xml", f"<Response>{script(query_of(call))}</Response>".encode()
 
-    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+    def request(self, message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, Any]:
         voice = message.channel == "voice"
         return {
             "url": (CALLS if voice else MESSAGES).format(account_id=credentials["account_id"]),
@@ -61,7 +61,7 @@ class Bandwidth(Unsigned):
             "auth": (credentials["username"], credentials["password"]),
         }
 
-    def taken(self, said: Told) -> Handover:
+    def taken(self, said: Told) -> SendResult:
         return accepted(said.get("callId") or said.get("id"), said.get("segmentCount"))
 
     def refusal(self, said: Told) -> tuple[Any, Any]:
@@ -141,7 +141,7 @@ def call_facts(query: Told, event: Told) -> Iterator[Report | Act]:
 # ---- handing over ----------------------------------------------------------------------------------------
 
 
-def message_fields(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+def message_fields(message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, Any]:
     fields = {
         "applicationId": credentials["application_id"],
         "from": message.sender,
@@ -153,7 +153,7 @@ def message_fields(message: Outgoing, credentials: Mapping[str, str]) -> dict[st
     return filled(fields)
 
 
-def call_fields(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+def call_fields(message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, Any]:
     """A call that speaks at once, while Bandwidth finds out who listens."""
     said = {"play": message.media_url} if message.media_url else {"say": message.body}
     if message.extra.get("keys"):

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import httpx
 
-from deliveries.providers.facts import Call, Fact, Handover, LostAnswer, Outgoing, Unreadable
+from deliveries.providers.facts import Call, Fact, LostAnswer, OutboundMessage, SendResult, Unreadable
 from deliveries.providers.kit.http import accepted, post, refused, retry_after, told
 from deliveries.providers.kit.parsing import Told, bare
 from deliveries.providers.kit.signatures import allowed_peer, url_secret
@@ -86,20 +86,22 @@ class Provider:
         return ""
 
     async def send(
-        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
-    ) -> Handover:
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+    ) -> SendResult:
         """Hand one message over: by default in one POST, which `request` makes. Raises LostAnswer."""
         asked = self.request(message, credentials)
-        if isinstance(asked, Handover):
+        if isinstance(asked, SendResult):
             return asked
         answer = await post(client, **asked)
-        return answer if isinstance(answer, Handover) else self.understood(answer)
+        return answer if isinstance(answer, SendResult) else self.understood(answer)
 
-    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any] | Handover:
+    def request(
+        self, message: OutboundMessage, credentials: Mapping[str, str]
+    ) -> dict[str, Any] | SendResult:
         """What httpx's `post` is given; or, when there is no use in asking, the refusal."""
         raise NotImplementedError
 
-    def understood(self, answer: httpx.Response) -> Handover:
+    def understood(self, answer: httpx.Response) -> SendResult:
         """What an answer means that decides something. Raises LostAnswer when the message may have been taken."""
         said = told(answer)
         try:
@@ -111,12 +113,12 @@ class Provider:
                 raise LostAnswer(str(problem)) from problem
             code, text = "", ""
         if str(code) in self.come_back:
-            return Handover(
+            return SendResult(
                 False, native_code=str(code), native_text=str(text), retry_after=retry_after(answer)
             )
         return refused(code or f"http:{answer.status_code}", text or f"HTTP {answer.status_code}")
 
-    def taken(self, said: Told) -> Handover:
+    def taken(self, said: Told) -> SendResult:
         """The provider took the message: `accepted` with its id. Raises LostAnswer."""
         return accepted(said.get("id"))
 
@@ -125,11 +127,11 @@ class Provider:
         return said.get("code"), said.get("message")
 
     async def find(
-        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
-    ) -> Handover | None:
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+    ) -> SendResult | None:
         """What the provider knows of a message whose answer was lost.
 
-        A Handover: it has it (accepted) or says for certain that it never came (not accepted, `native_status`
+        A SendResult: it has it (accepted) or says for certain that it never came (not accepted, `native_status`
         "never_received": safe to send). None: it cannot tell.
         """
         return None

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from deliveries.providers.base import Provider
-from deliveries.providers.facts import Call, Fact, Handover, Inbound, LostAnswer, Outgoing, Report
+from deliveries.providers.facts import Call, Fact, Inbound, LostAnswer, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.http import accepted, listed, refused
 from deliveries.providers.kit.parsing import Told, json_object, reference
 from deliveries.providers.kit.signatures import messagebird, standard_webhook
@@ -61,17 +61,19 @@ class Bird(Provider):
             return [call_report(data)]
         return []
 
-    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any] | Handover:
+    def request(
+        self, message: OutboundMessage, credentials: Mapping[str, str]
+    ) -> dict[str, Any] | SendResult:
         if message.channel == "voice":
             return refused("no_calls", "Bird's API reports on calls, but places none.")
         return text_request(message, credentials)
 
-    def understood(self, answer: httpx.Response) -> Handover:
+    def understood(self, answer: httpx.Response) -> SendResult:
         if answer.status_code in UNDER_WAY:
             raise LostAnswer(f"HTTP {answer.status_code}")
         return super().understood(answer)
 
-    def taken(self, said: Told) -> Handover:
+    def taken(self, said: Told) -> SendResult:
         return accepted(said.get("id"), said.inside("segments").get("count"))
 
     def refusal(self, said: Told) -> tuple[Any, Any]:
@@ -83,8 +85,8 @@ class Bird(Provider):
         return error.get(kind), f"{error.get('code')}: {error.get('message')}"
 
     async def find(
-        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
-    ) -> Handover | None:
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+    ) -> SendResult | None:
         """The text to this number that carries our reference; one that is not listed yet may still come."""
         asked = text_request(message, credentials)
         params = {"to": message.to}
@@ -177,7 +179,7 @@ def channel_inbound(message: Told) -> Inbound:
 # ---- handing over --------------------------------------------------------------------------------------------
 
 
-def text_request(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+def text_request(message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, Any]:
     """Address, headers and JSON: for the Channels API when the account names a channel of it."""
     key = credentials["api_key"]
     if credentials.get("workspace_id") and credentials.get("channel_id"):

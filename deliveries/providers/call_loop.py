@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from deliveries.providers.base import Unsigned
-from deliveries.providers.facts import Call, Fact, Handover, Outgoing, Report, Unreadable
+from deliveries.providers.facts import Call, Fact, OutboundMessage, Report, SendResult, Unreadable
 from deliveries.providers.kit.http import filled
 from deliveries.providers.kit.parsing import (
     Told,
@@ -48,15 +48,15 @@ class CallLoop(Unsigned):
         ours = reference(query_of(call).get("m")) if len(posted) == 1 else ""
         return each(posted, "body", partial(report, ours))
 
-    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+    def request(self, message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, Any]:
         # Only the last part of the address is secret, and nothing goes to another host.
         trigger = credentials["trigger"].partition("?")[0].rstrip("/").rpartition("/")[2]
         asked = filled({"phone": message.to, "audio": message.media_url})
         return {"url": f"{BASE}/{trigger}", "params": asked}
 
-    def taken(self, said: Told) -> Handover:
+    def taken(self, said: Told) -> SendResult:
         """Without an id: "The message was queued" is all it says."""
-        return Handover(True)
+        return SendResult(True)
 
     def refusal(self, said: Told) -> tuple[Any, Any]:
         return "trigger/non-2xx", said.get("message")

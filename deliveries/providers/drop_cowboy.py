@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from deliveries.providers.base import Unsigned
-from deliveries.providers.facts import Call, Fact, Handover, Inbound, Outgoing, Report
+from deliveries.providers.facts import Call, Fact, Inbound, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.http import accepted
 from deliveries.providers.kit.parsing import (
     LONGEST_WORD,
@@ -66,7 +66,7 @@ class DropCowboy(Unsigned):
             return list(opt_out(data, "", "rvm", at))
         return list(outcome(data, "", RESULTS[event], at)) if event in RESULTS else []
 
-    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+    def request(self, message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, Any]:
         """The key that makes it idempotent is known for a day: the same message cannot go out twice."""
         keys = {"x-key": credentials["key"], "x-secret": credentials["secret"]}
         return {
@@ -75,7 +75,7 @@ class DropCowboy(Unsigned):
             "headers": keys | {"idempotency-key": message.ref},
         }
 
-    def taken(self, said: Told) -> Handover:
+    def taken(self, said: Told) -> SendResult:
         """202 says "in line": nothing has been checked yet."""
         return accepted(said.get("message_id"))
 
@@ -136,7 +136,7 @@ def heard(data: Told, keyword: str, at: datetime | None) -> Inbound:
     return Inbound(person, ours, "sms", said, opt_out_type=keyword, occurred_at=at)
 
 
-def content(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+def content(message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, Any]:
     body: dict[str, Any] = {"to": message.to, "foreign_id": message.ref, "callback_url": message.callback}
     if credentials.get("phone_line_id"):
         body["phone_line_id"] = credentials["phone_line_id"]

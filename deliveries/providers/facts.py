@@ -96,7 +96,7 @@ Fact = Report | Inbound | Act | Stray
 
 
 @dataclass(frozen=True)
-class Outgoing:
+class OutboundMessage:
     """One message to hand over. `callback` is the absolute address for its receipts, our reference included."""
 
     ref: str
@@ -115,7 +115,7 @@ class Outgoing:
 
 
 @dataclass(frozen=True)
-class Handover:
+class SendResult:
     """A provider's answer to one message.
 
     `accepted` with `provider_message_id`; or refused with `native_status` and `native_code`, to be translated like

@@ -17,10 +17,10 @@ from deliveries.providers.facts import (
     Act,
     Call,
     Fact,
-    Handover,
     Inbound,
-    Outgoing,
+    OutboundMessage,
     Report,
+    SendResult,
 )
 from deliveries.providers.kit.http import accepted, look_up
 from deliveries.providers.kit.parsing import Told, clean, each, json_object, keys_pressed, query_of, reference
@@ -55,7 +55,7 @@ class Infobip(Unsigned):
         ref = ref if isinstance(results, list) and len(results) == 1 else ""
         return each(results, "results", partial(result_facts, ref, query.get("c") == "voice"))
 
-    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+    def request(self, message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, Any]:
         """Our reference is the message's id: sent twice, it is refused as a duplicate and thus was taken."""
         voice = message.channel == "voice"
         return {
@@ -64,13 +64,13 @@ class Infobip(Unsigned):
             "headers": authorization(credentials),
         }
 
-    def taken(self, said: Told) -> Handover:
+    def taken(self, said: Told) -> SendResult:
         """An answer about the message: taken, or refused at once with a status like those of reports."""
         made = said.first("messages")
         status = made.inside("status")
         found, group = status_word(status), status.maybe("groupName").upper()
         if made.get("messageId") and group in REFUSALS and found != DUPLICATE:
-            return Handover(False, native_status=found, native_text=status.text("description"))
+            return SendResult(False, native_status=found, native_text=status.text("description"))
         return accepted(made.get("messageId"), made.inside("details").get("messageCount"))
 
     def refusal(self, said: Told) -> tuple[Any, Any]:
@@ -79,8 +79,8 @@ class Infobip(Unsigned):
         return said.get("errorCode") or said.get("messageId"), said.get("description") or said.get("text")
 
     async def find(
-        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
-    ) -> Handover | None:
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+    ) -> SendResult | None:
         """By our reference. Where the log does not have it, sending again is safe: a latecomer would be refused."""
         if message.channel == "voice":
             return None  # whether calls are refused as duplicates is not documented
@@ -90,8 +90,8 @@ class Infobip(Unsigned):
         if not isinstance(found, list):
             return None
         if found:
-            return Handover(True, provider_message_id=message.ref)
-        return Handover(False, native_status="never_received")
+            return SendResult(True, provider_message_id=message.ref)
+        return SendResult(False, native_status="never_received")
 
 
 # ---- reading ---------------------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ def authorization(credentials: Mapping[str, str]) -> dict[str, str]:
     return {"authorization": f"App {credentials['api_key']}", "accept": "application/json"}
 
 
-def text_fields(message: Outgoing) -> dict[str, Any]:
+def text_fields(message: OutboundMessage) -> dict[str, Any]:
     return {
         "sender": message.sender.lstrip("+"),
         "destinations": [{"to": message.to.lstrip("+"), "messageId": message.ref}],
@@ -229,7 +229,7 @@ def text_fields(message: Outgoing) -> dict[str, Any]:
     }
 
 
-def call_fields(message: Outgoing) -> dict[str, Any]:
+def call_fields(message: OutboundMessage) -> dict[str, Any]:
     """A voice message that is played to people and machines alike, and says which it was."""
     said = (
         {"audioFileUrl": message.media_url} if message.media_url else {"text": message.body, "language": "en"}

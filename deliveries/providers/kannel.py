@@ -22,7 +22,7 @@ import httpx
 
 from campaigns.segments import GSM, size
 from deliveries.providers.base import Unsigned
-from deliveries.providers.facts import Call, Handover, Inbound, Outgoing, Report
+from deliveries.providers.facts import Call, Inbound, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.alphabets import GSM as GSM_SEPTETS
 from deliveries.providers.kit.alphabets import LATIN, UCS2, decoded, from_hex, named, readable
 from deliveries.providers.kit.http import post, refused
@@ -68,8 +68,8 @@ class Kannel(Unsigned):
         return [report(reference(query_of(call).get("m")), form(raw))]
 
     async def send(
-        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
-    ) -> Handover:
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+    ) -> SendResult:
         body = size(message.body)
         headers = {
             "Content-Type": "text/plain; charset=UTF-8",
@@ -88,10 +88,10 @@ class Kannel(Unsigned):
             content=message.body.encode(),
             headers={name: value.encode() for name, value in headers.items()},
         )
-        if isinstance(answer, Handover):
+        if isinstance(answer, SendResult):
             return answer
         if answer.is_success:
-            return Handover(True, segments=body.segments)
+            return SendResult(True, segments=body.segments)
         words = answer.text.strip()
         known = words.isprintable() and len(words) <= LONGEST_WORD and not words.startswith("<")
         return refused(words if known else f"http:{answer.status_code}", f"HTTP {answer.status_code}")

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import httpx
 
 from deliveries.providers.base import Provider
-from deliveries.providers.facts import Call, Fact, Handover, Inbound, Outgoing, Report
+from deliveries.providers.facts import Call, Fact, Inbound, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.http import accepted, listed
 from deliveries.providers.kit.parsing import (
     Told,
@@ -66,10 +66,10 @@ class MessageBird(Provider):
             return each(json_object(call.body).get("items"), "items", partial(leg, ref))
         return [report(ref, query.get("c", ""), fields_of(call))]
 
-    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+    def request(self, message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, Any]:
         return {"json": message_fields(message), **resource(message, credentials)}
 
-    def taken(self, said: Told) -> Handover:
+    def taken(self, said: Told) -> SendResult:
         return accepted(said.get("id"), said.inside("recipients").first("items").get("messagePartCount"))
 
     def refusal(self, said: Told) -> tuple[Any, Any]:
@@ -77,8 +77,8 @@ class MessageBird(Provider):
         return error.marked("api:", "code"), error.get("description")
 
     async def find(
-        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
-    ) -> Handover | None:
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+    ) -> SendResult | None:
         """The message to this number that carries our reference; one that is not listed yet may still come."""
         asked = {"params": {"recipient": message.to.lstrip("+")}, **resource(message, credentials)}
         found = await listed(client, name="items", **asked)
@@ -140,13 +140,13 @@ def inbound(fields: Told) -> Inbound:
     )
 
 
-def resource(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+def resource(message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, Any]:
     """Where messages of this kind are made and found."""
     headers = {"authorization": f"AccessKey {credentials['access_key']}"}
     return {"url": f"{URL}/{RESOURCES[message.channel]}", "headers": headers}
 
 
-def message_fields(message: Outgoing) -> dict[str, Any]:
+def message_fields(message: OutboundMessage) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "originator": message.sender,
         "recipients": [message.to.lstrip("+")],

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deliveries.providers.base import Unsigned
-from deliveries.providers.facts import Call, Handover, Inbound, Outgoing, Report
+from deliveries.providers.facts import Call, Inbound, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.http import accepted
 from deliveries.providers.kit.parsing import Told, fields_of, query_of, reference
 from deliveries.providers.kit.signatures import signed
@@ -40,7 +40,7 @@ class Messente(Unsigned):
         found = report(ref, fields)
         return [found] if found.native_status else []  # without a status it is still being processed
 
-    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+    def request(self, message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, Any]:
         text = {"channel": "sms", "sender": message.sender, "text": message.body}
         return {
             "url": URL,
@@ -48,7 +48,7 @@ class Messente(Unsigned):
             "auth": (credentials["username"], credentials["password"]),
         }
 
-    def taken(self, said: Told) -> Handover:
+    def taken(self, said: Told) -> SendResult:
         return accepted(said.first("messages").get("message_id"))
 
     def refusal(self, said: Told) -> tuple[Any, Any]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deliveries.providers.base import Provider
-from deliveries.providers.facts import Call, Fact, Handover, Inbound, Outgoing, Report
+from deliveries.providers.facts import Call, Fact, Inbound, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.http import accepted, filled
 from deliveries.providers.kit.parsing import Told, fields_of, keys_pressed, pairs, query_of, reference
 from deliveries.providers.kit.signatures import same
@@ -68,7 +68,7 @@ class Plivo(Provider):
         except (ValueError, binascii.Error):
             return NO_MORE
 
-    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+    def request(self, message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, Any]:
         voice = message.channel == "voice"
         return {
             "url": f"{URL}/{credentials['auth_id']}/{'Call' if voice else 'Message'}/",
@@ -76,7 +76,7 @@ class Plivo(Provider):
             "auth": (credentials["auth_id"], credentials["auth_token"]),
         }
 
-    def taken(self, said: Told) -> Handover:
+    def taken(self, said: Told) -> SendResult:
         made = said.get("message_uuid") or said.get("request_uuid")
         return accepted(made[0] if isinstance(made, list) else made)
 
@@ -156,7 +156,7 @@ def inbound(ref: str, fields: Told) -> Inbound:
 # ---- handing over ----------------------------------------------------------------------------------------------
 
 
-def message_fields(message: Outgoing) -> dict[str, Any]:
+def message_fields(message: OutboundMessage) -> dict[str, Any]:
     fields = {
         "src": message.sender,
         "dst": message.to,
@@ -169,7 +169,7 @@ def message_fields(message: Outgoing) -> dict[str, Any]:
     return filled(fields)
 
 
-def call_fields(message: Outgoing) -> dict[str, str]:
+def call_fields(message: OutboundMessage) -> dict[str, str]:
     """A call that speaks at once; whether it speaks to a machine is told aside."""
     text = script(message, "Speak", "GetInput", inputType="dtmf", redirect="false")
     carried = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

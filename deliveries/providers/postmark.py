@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from deliveries.providers.base import Unsigned
-from deliveries.providers.facts import Call, Fact, Handover, Outgoing
+from deliveries.providers.facts import Call, Fact, OutboundMessage, SendResult
 from deliveries.providers.kit.anymail_service import AnymailService
 from deliveries.providers.kit.email_events import LABEL, Event, ident, labelled, replied, specific
 from deliveries.providers.kit.http import listed
@@ -49,8 +49,8 @@ class Postmark(AnymailService, Unsigned):
         return said.get("ErrorCode"), said.get("Message")
 
     async def find(
-        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
-    ) -> Handover | None:
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+    ) -> SendResult | None:
         """By our reference among the metadata. A message that is not listed may not be listed yet."""
         found = await listed(
             client,
@@ -60,7 +60,7 @@ class Postmark(AnymailService, Unsigned):
             headers={"accept": "application/json", "x-postmark-server-token": credentials["server_token"]},
         )
         made = ident(found[0].get("MessageID")) if len(found) == 1 else ""
-        return Handover(True, provider_message_id=made) if made else None
+        return SendResult(True, provider_message_id=made) if made else None
 
 
 def facts(told: Told) -> Iterator[Fact]:

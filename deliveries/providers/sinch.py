@@ -16,7 +16,16 @@ from typing import Any
 import httpx
 
 from deliveries.providers.base import Unsigned
-from deliveries.providers.facts import Act, Call, Fact, Handover, Inbound, Outgoing, Report, Unreadable
+from deliveries.providers.facts import (
+    Act,
+    Call,
+    Fact,
+    Inbound,
+    OutboundMessage,
+    Report,
+    SendResult,
+    Unreadable,
+)
 from deliveries.providers.kit.http import accepted, listed, refused
 from deliveries.providers.kit.parsing import Told, each, iso, json_object, keys_pressed, query_of, reference
 from deliveries.providers.kit.signatures import application, fresh, signed
@@ -82,7 +91,9 @@ class Sinch(Unsigned):
             pressed = False
         return ("application/json", json.dumps(HANG_UP).encode()) if pressed else super().reply(kind, call)
 
-    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any] | Handover:
+    def request(
+        self, message: OutboundMessage, credentials: Mapping[str, str]
+    ) -> dict[str, Any] | SendResult:
         if message.channel != "voice":
             return {"json": batch(message), **batches(credentials)}
         auth = (credentials.get("application_key"), credentials.get("application_secret"))
@@ -90,15 +101,15 @@ class Sinch(Unsigned):
             return refused("no_credentials", "The account has no application key and secret for calls.")
         return {"url": CALLOUTS, "json": callout(message), "auth": auth}
 
-    def taken(self, said: Told) -> Handover:
+    def taken(self, said: Told) -> SendResult:
         return accepted(said.get("callId") or said.get("id"))
 
     def refusal(self, said: Told) -> tuple[Any, Any]:
         return said.get("code") or said.get("errorCode"), said.get("text") or said.get("message")
 
     async def find(
-        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
-    ) -> Handover | None:
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+    ) -> SendResult | None:
         """The batch of the last day with our reference. One that is not listed yet may still come: None."""
         if message.channel == "voice":
             return None
@@ -191,7 +202,7 @@ def batches(credentials: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def batch(message: Outgoing) -> dict[str, Any]:
+def batch(message: OutboundMessage) -> dict[str, Any]:
     """A text, or an MMS when there is a picture."""
     picture = {"url": message.media_url, "message": message.body}
     return {
@@ -205,7 +216,7 @@ def batch(message: Outgoing) -> dict[str, Any]:
     }
 
 
-def callout(message: Outgoing) -> dict[str, Any]:
+def callout(message: OutboundMessage) -> dict[str, Any]:
     """A call with its script: who answers is found out while it speaks."""
     number = {"number": message.to, "cli": message.sender}
     connect = {"name": "connectPstn", **number, "amd": {"enabled": True, "async": True}}

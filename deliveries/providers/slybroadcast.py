@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from deliveries.providers.base import Unsigned
-from deliveries.providers.facts import Call, Handover, LostAnswer, Outgoing, Report, Unreadable
+from deliveries.providers.facts import Call, LostAnswer, OutboundMessage, Report, SendResult, Unreadable
 from deliveries.providers.kit.http import accepted, refused
 from deliveries.providers.kit.parsing import (
     LONGEST_WORD,
@@ -63,14 +63,16 @@ class Slybroadcast(Unsigned):
         words = in_words(status, reason)
         return [Report(ref, session, "rvm", *words, text, occurred_at=at, address=north_american(phone))]
 
-    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any] | Handover:
+    def request(
+        self, message: OutboundMessage, credentials: Mapping[str, str]
+    ) -> dict[str, Any] | SendResult:
         if not message.to.startswith(NORTH_AMERICA):  # ten of its digits would ring somebody else
             return refused("submit/not in North America", "This gateway reaches North America alone.")
         if not message.media_url:
             return refused("submit/no recording", "The campaign has no recording to play.")
         return {"url": URL, "data": fields(message, credentials)}
 
-    def understood(self, answer: httpx.Response) -> Handover:
+    def understood(self, answer: httpx.Response) -> SendResult:
         """`OK` and the session in the next line, or `ERROR` and why. Raises LostAnswer for anything else."""
         first, *rest = [line.strip() for line in answer.text.splitlines() if line.strip()] or [""]
         if not answer.is_success:
@@ -104,7 +106,7 @@ def moment(text: str) -> datetime | None:
     return stamp(text, "%Y-%m-%d %H:%M:%S", zone=EASTERN) or iso(text.replace(" T", "T"))
 
 
-def fields(message: Outgoing, credentials: Mapping[str, str]) -> dict[str, str]:
+def fields(message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, str]:
     """One number for each submission: a session id may then stand for one message."""
     kind = PurePosixPath(urlsplit(message.media_url).path).suffix.lstrip(".").lower()
     return {

@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from deliveries.providers.base import Unsigned
-from deliveries.providers.facts import Call, Fact, Handover, Inbound, Outgoing, Report
+from deliveries.providers.facts import Call, Fact, Inbound, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.alphabets import LATIN, decoded, from_hex, readable, smpp_coding
 from deliveries.providers.kit.http import refused
 from deliveries.providers.kit.parsing import (
@@ -114,7 +114,7 @@ class Smpp(Unsigned):
             return each(json_value(call.body), "body", lambda one: [report(one, query)])
         return [report(plain_fields(call), query)]
 
-    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> Handover:
+    def request(self, message: OutboundMessage, credentials: Mapping[str, str]) -> SendResult:
         return refused(
             "receive_only", "Only receipts are taken from this gateway; nothing is sent through it."
         )

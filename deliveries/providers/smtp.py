@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import httpx
 
 from deliveries.providers.base import Provider
-from deliveries.providers.facts import Call, Fact, Handover, Outgoing, Unreadable
+from deliveries.providers.facts import Call, Fact, OutboundMessage, SendResult, Unreadable
 from deliveries.providers.mail.mail_facts import facts
 from deliveries.providers.mail.mail_reading import read
 from deliveries.providers.mail.smtp_marks import ENVELOPE_TO, origin, proven
@@ -54,6 +54,6 @@ class Smtp(Provider):
         return list(facts(mail, origin(call, mail)))
 
     async def send(
-        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
-    ) -> Handover:
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+    ) -> SendResult:
         return await asyncio.to_thread(hand_over, message, credentials)

@@ -11,7 +11,16 @@ from datetime import datetime
 from typing import Any
 
 from deliveries.providers.base import Provider
-from deliveries.providers.facts import Act, Call, Fact, Handover, Inbound, Outgoing, Report, Unreadable
+from deliveries.providers.facts import (
+    Act,
+    Call,
+    Fact,
+    Inbound,
+    OutboundMessage,
+    Report,
+    SendResult,
+    Unreadable,
+)
 from deliveries.providers.kit.http import accepted, filled, refused
 from deliveries.providers.kit.parsing import (
     Told,
@@ -75,7 +84,9 @@ class Telnyx(Provider):
     def reply(self, kind: str, call: Call) -> tuple[str, bytes]:
         return NO_MORE if kind == "keys" else super().reply(kind, call)
 
-    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any] | Handover:
+    def request(
+        self, message: OutboundMessage, credentials: Mapping[str, str]
+    ) -> dict[str, Any] | SendResult:
         headers = {"authorization": f"Bearer {credentials['api_key']}"}
         if message.channel != "voice":
             return {"url": f"{URL}/messages", "json": message_fields(message), "headers": headers}
@@ -85,12 +96,12 @@ class Telnyx(Provider):
         fields = {"ApplicationSid": application, **call_fields(message)}
         return {"url": f"{URL}/texml/Accounts/{account}/Calls", "json": fields, "headers": headers}
 
-    def taken(self, said: Told) -> Handover:
+    def taken(self, said: Told) -> SendResult:
         """A call is answered without an id, as far as is documented: its callbacks name it."""
         made = said.inside("data") or said
         sid = made.get("id") or made.get("call_sid")
         if not sid and made.get("status") == "queued":
-            return Handover(True)
+            return SendResult(True)
         return accepted(sid, made.get("parts"))
 
     def refusal(self, said: Told) -> tuple[Any, Any]:
@@ -171,13 +182,13 @@ def hangup_code(fields: Told, cause_name: str, network_name: str) -> str:
 # ---- handing over ----------------------------------------------------------------------------------------------
 
 
-def message_fields(message: Outgoing) -> dict[str, Any]:
+def message_fields(message: OutboundMessage) -> dict[str, Any]:
     text = {"from": message.sender, "to": message.to, "text": message.body, "webhook_url": message.callback}
     picture = {"type": "MMS", "media_urls": [message.media_url], "subject": message.subject}
     return filled(text) | (picture if message.media_url else {})
 
 
-def call_fields(message: Outgoing) -> dict[str, str]:
+def call_fields(message: OutboundMessage) -> dict[str, str]:
     """A call that waits for the end of a greeting before it speaks."""
     return {
         "To": message.to,

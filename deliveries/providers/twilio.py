@@ -14,7 +14,16 @@ import httpx
 from django.conf import settings
 
 from deliveries.providers.base import Provider
-from deliveries.providers.facts import Act, Call, Handover, Inbound, LostAnswer, Outgoing, Report, Unreadable
+from deliveries.providers.facts import (
+    Act,
+    Call,
+    Inbound,
+    LostAnswer,
+    OutboundMessage,
+    Report,
+    SendResult,
+    Unreadable,
+)
 from deliveries.providers.kit.http import accepted, look_up
 from deliveries.providers.kit.parsing import Told, fields_of, form, is_json, pairs, query_of, reference
 from deliveries.providers.kit.signatures import same
@@ -68,7 +77,7 @@ class Twilio(Provider):
 
     # ---- sending -----------------------------------------------------------------------------------------
 
-    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+    def request(self, message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, Any]:
         voice = message.channel == "voice"
         return {
             "url": resource(credentials, "Calls" if voice else "Messages"),
@@ -76,12 +85,12 @@ class Twilio(Provider):
             "auth": (credentials["account_sid"], credentials["auth_token"]),
         }
 
-    def taken(self, said: Told) -> Handover:
+    def taken(self, said: Told) -> SendResult:
         return accepted(said.get("sid"), said.get("num_segments"))
 
     async def find(
-        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
-    ) -> Handover | None:
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+    ) -> SendResult | None:
         """The one message with this text that Twilio made for this pair of numbers since the handover began.
 
         `message.extra["since"]` (ISO) says when that was; without it, since midnight UTC. Calls carry no text to
@@ -209,7 +218,7 @@ def resource(credentials: Mapping[str, str], name: str) -> str:
     return f"{settings.TWILIO_URL}/2010-04-01/Accounts/{credentials['account_sid']}/{name}.json"
 
 
-def message_fields(message: Outgoing) -> dict[str, str]:
+def message_fields(message: OutboundMessage) -> dict[str, str]:
     """Form fields of an SMS, or of an MMS when there is a picture."""
     fields = {"To": message.to, "From": message.sender, "StatusCallback": message.callback}
     if message.body:
@@ -219,7 +228,7 @@ def message_fields(message: Outgoing) -> dict[str, str]:
     return fields
 
 
-def call_fields(message: Outgoing) -> dict[str, str | list[str]]:
+def call_fields(message: OutboundMessage) -> dict[str, str | list[str]]:
     """Form fields of a call that waits for the end of a greeting before it speaks."""
     return {
         "To": message.to,
@@ -231,7 +240,7 @@ def call_fields(message: Outgoing) -> dict[str, str | list[str]]:
     }
 
 
-def since_when(message: Outgoing) -> datetime:
+def since_when(message: OutboundMessage) -> datetime:
     """When the handover began, to the second as Twilio tells times."""
     stated = message.extra.get("since", "")
     if stated:

@@ -17,7 +17,16 @@ from uuid import uuid4
 import jwt
 
 from deliveries.providers.base import Provider
-from deliveries.providers.facts import Act, Call, Fact, Handover, Inbound, Outgoing, Report, Unreadable
+from deliveries.providers.facts import (
+    Act,
+    Call,
+    Fact,
+    Inbound,
+    OutboundMessage,
+    Report,
+    SendResult,
+    Unreadable,
+)
 from deliveries.providers.kit.http import accepted, filled, refused
 from deliveries.providers.kit.parsing import (
     Told,
@@ -84,7 +93,9 @@ class Vonage(Provider):
             return [receipt(ref, said)]
         return list(call_facts(ref, said))
 
-    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any] | Handover:
+    def request(
+        self, message: OutboundMessage, credentials: Mapping[str, str]
+    ) -> dict[str, Any] | SendResult:
         if message.channel != "voice":
             auth = (credentials["api_key"], credentials["api_secret"])
             return {"url": f"{URL}/messages", "json": message_fields(message), "auth": auth}
@@ -95,7 +106,7 @@ class Vonage(Provider):
             return refused("not_configured", text)
         return {"url": f"{URL}/calls", "json": call_fields(message), "headers": headers}
 
-    def taken(self, said: Told) -> Handover:
+    def taken(self, said: Told) -> SendResult:
         return accepted(said.get("message_uuid") or said.get("uuid"))
 
     def refusal(self, said: Told) -> tuple[Any, Any]:
@@ -226,7 +237,7 @@ def inbound(ref: str, said: Told) -> Inbound:
 # ---- handing over ----------------------------------------------------------------------------------------------
 
 
-def message_fields(message: Outgoing) -> dict[str, Any]:
+def message_fields(message: OutboundMessage) -> dict[str, Any]:
     image = filled({"url": message.media_url, "caption": message.body})
     content = {"image": image} if message.media_url else {"text": message.body}
     return {
@@ -241,7 +252,7 @@ def message_fields(message: Outgoing) -> dict[str, Any]:
     }
 
 
-def call_fields(message: Outgoing) -> dict[str, Any]:
+def call_fields(message: OutboundMessage) -> dict[str, Any]:
     """A call that waits for a machine's beep before it speaks."""
     keys = bool(message.extra.get("keys"))
     spoken = {"action": "talk", "text": message.body}

@@ -21,7 +21,7 @@ from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call
 from deliveries.providers.mail.smtp_marks import DOMAIN, ENVELOPE_TO, PROOF, domain_of, envelope_to, has_token
 from deliveries.receiving.storing import Incoming, store
-from deliveries.wake import ring
+from deliveries.wake import wake
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def keep(account: Account, raw: bytes, to: str = "", *, length: int = 0, now: da
         headers[CUT] = str(length)
     reach_the_disk()
     store([Incoming(account.pk, KIND, now or timezone.now(), METHOD, "", headers, raw)])
-    transaction.on_commit(ring)
+    transaction.on_commit(wake)
 
 
 def reach_the_disk() -> None:

@@ -38,7 +38,7 @@ from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call
 from deliveries.providers.kit.signatures import without_secret
 from deliveries.receiving.storing import POSTGRESQL, Incoming, columns, store_in_sqlite
-from deliveries.wake import ring
+from deliveries.wake import wake
 
 logger = logging.getLogger(__name__)
 
@@ -225,7 +225,7 @@ class Batcher:
         now = time.monotonic()
         if now - self._rung_at > RING_SECONDS:
             self._rung_at = now
-            asyncio.get_running_loop().run_in_executor(None, ring)
+            asyncio.get_running_loop().run_in_executor(None, wake)
 
     async def close(self) -> None:
         """Write what waits, then end. Called on shutdown, after the server stopped taking requests."""

@@ -177,7 +177,7 @@ def _record(claimed: Sequence[Waiting], now: datetime) -> Batch:
     _take_out_secrets(claimed)
     taken = take_apart(claimed)
     # What people did comes first: it locks recipients, and recipients are locked before messages everywhere.
-    heard, lost = hear(taken.inbound), witness(taken.acts)
+    heard, lost = handle_inbound(taken.inbound), record_engagement(taken.acts)
     matched = match(taken.reports)
     applied = apply(matched.events, now, matched.version)
     _opt_out_reported(matched.events, now)
@@ -334,7 +334,7 @@ def as_uuid(ref: str) -> str | None:
 # ---- What people did ---------------------------------------------------------------------------------------
 
 
-def hear(inbound: Sequence[tuple[Waiting, int, Inbound]]) -> dict[int, str]:
+def handle_inbound(inbound: Sequence[tuple[Waiting, int, Inbound]]) -> dict[int, str]:
     """Act on what people sent: keywords change consent and suppression at once. Returns trouble by receipt.
 
     In the order in which it came. Opt-outs are recorded together, unless the next text can tell the difference.
@@ -436,7 +436,7 @@ def _opt_out_reported(events: Sequence[Event], now: datetime) -> None:
         apply_opt_outs(list(Message.objects.filter(pk__in=part, disposition=Disposition.OPTOUT)), now)
 
 
-def witness(acts: Sequence[tuple[Waiting, int, Act]]) -> set[int]:
+def record_engagement(acts: Sequence[tuple[Waiting, int, Act]]) -> set[int]:
     """Keep what was done with our messages; a key that means "stop" is an opt-out. Returns the receipts of acts
     whose message nobody knows."""
     if not acts:

@@ -11,7 +11,7 @@ from campaigns.models import Campaign
 from deliveries.models import Outbox, Quarantined
 from deliveries.sending import launching
 from deliveries.sending.dispatch import ANSWER_LOST, SET_ASIDE
-from deliveries.wake import ring
+from deliveries.wake import wake
 
 Kind = Quarantined.Kind
 
@@ -29,5 +29,5 @@ def try_again(rows: Sequence[Quarantined], now: datetime) -> int:
         aside = Outbox.objects.filter(pk__in=messages, held=SET_ASIDE)
         aside.update(claimed_until=now - timedelta(seconds=1), held=ANSWER_LOST)
         found.update(attempts=0, not_before=now)
-        transaction.on_commit(ring)
+        transaction.on_commit(wake)
     return len(pks)

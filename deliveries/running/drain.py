@@ -26,7 +26,7 @@ from deliveries.meaning import drift, occurrences
 from deliveries.models import Heartbeat
 from deliveries.receiving import recording, replay
 from deliveries.sending import dispatch, expansion, launching
-from deliveries.wake import ring
+from deliveries.wake import wake
 
 logger = logging.getLogger(__name__)
 
@@ -104,9 +104,9 @@ STEPS: dict[str, Callable[[datetime], int]] = {
 
 
 def drain() -> None:
-    """The task: do what is due for a few seconds; ring again if some is left."""
+    """The task: do what is due for a few seconds; wake another if some is left."""
     if drain_once().more:
-        ring()
+        wake()
 
 
 def drain_once(seconds: float = SLICE_SECONDS, only: tuple[str, ...] = ()) -> Drained:

@@ -12,14 +12,16 @@ from campaigns.texts import worded
 from contacts.channels import Channel
 from deliveries.models import Account, Message
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Outgoing
+from deliveries.providers.facts import OutboundMessage
 from deliveries.providers.kit.signatures import URL_SECRET
 
 
-def outgoing(message: Message, content: Content, account: Account, began: datetime | None = None) -> Outgoing:
+def outgoing(
+    message: Message, content: Content, account: Account, began: datetime | None = None
+) -> OutboundMessage:
     """The message as the provider gets it. Its callback address carries our own reference."""
     words = worded(content, message.contact)
-    return Outgoing(
+    return OutboundMessage(
         ref=str(message.uuid),
         channel=message.channel,
         to=message.address.value,

@@ -33,7 +33,7 @@ from deliveries.meaning import mappings
 from deliveries.models import Account, Decision, Message, Outbox, RecipientTally
 from deliveries.models.work import NOT_NOW
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Handover, Outgoing, Report
+from deliveries.providers.facts import OutboundMessage, Report, SendResult
 from deliveries.receiving.recording import record_inbound
 from deliveries.sending.composing import outgoing
 from deliveries.sending.transport import LEASE, Answered, Claimed, Transport
@@ -360,7 +360,7 @@ def _store(answers: Sequence[Answered], now: datetime, *, found: bool = False) -
     return done
 
 
-def _refused(message: Message, account: Account, answer: Handover, now: datetime):
+def _refused(message: Message, account: Account, answer: SendResult, now: datetime):
     """A refusal is translated like a receipt."""
     report = Report("", "", message.channel, answer.native_status, answer.native_code, answer.native_text)
     native = (answer.native_status, answer.native_code, answer.native_text)
@@ -369,7 +369,7 @@ def _refused(message: Message, account: Account, answer: Handover, now: datetime
 
 
 def _left(
-    handovers: Sequence[tuple[Claimed, Handover | None]], recipients: Sequence[Recipient], now: datetime
+    handovers: Sequence[tuple[Claimed, SendResult | None]], recipients: Sequence[Recipient], now: datetime
 ) -> None:
     """These are in the provider's hands: off the outbox, their clocks start."""
     for claimed, answer in handovers:
@@ -391,7 +391,7 @@ def _left(
     quarantine.forget(Kind.HAND_OVER, [message.pk for message in rows])
 
 
-def _segments(outgoing: Outgoing, answer: Handover | None) -> int:
+def _segments(outgoing: OutboundMessage, answer: SendResult | None) -> int:
     """As the provider counted them, else as the carrier will; 1 on the channels that know none."""
     own = segments(outgoing.body) if outgoing.channel == Channel.SMS else 1
     return max((answer.segments if answer else 0) or own, 1)

@@ -22,7 +22,7 @@ from deliveries.models import Message, Outbox, RecipientTally
 from deliveries.models.work import NOT_NOW
 from deliveries.sending.checks import check, load
 from deliveries.sending.expansion import audience_size
-from deliveries.wake import ring
+from deliveries.wake import wake
 
 State = Campaign.State
 
@@ -55,7 +55,7 @@ def launch(campaign: Campaign, by: User | None, now: datetime) -> None:
         )
         if not mine:
             raise CannotLaunch(["Somebody else has just launched this campaign."])
-        transaction.on_commit(ring)
+        transaction.on_commit(wake)
 
 
 def pause(campaign: Campaign, *states: str) -> bool:
@@ -67,7 +67,7 @@ def pause(campaign: Campaign, *states: str) -> bool:
         mine = _move(campaign, states or (State.SENDING,), state=State.PAUSED, outbox_to=0)
         if mine:
             _hold_some(campaign)
-        transaction.on_commit(ring)
+        transaction.on_commit(wake)
     return mine
 
 
@@ -80,7 +80,7 @@ def resume(campaign: Campaign) -> bool:
         if mine:
             _hold_some(campaign)
             quarantine.forget(Kind.PREPARE, [campaign.pk])
-        transaction.on_commit(ring)
+        transaction.on_commit(wake)
     return mine
 
 
@@ -129,7 +129,7 @@ def cancel(campaign: Campaign, now: datetime) -> bool:
         mine = _move(campaign, going, state=State.CANCELED, outbox_to=None)
         if mine:
             _withdraw_some(campaign, now)
-            transaction.on_commit(ring)
+            transaction.on_commit(wake)
     return mine
 
 

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from deliveries.models import Account, Message
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Handover, LostAnswer, Outgoing
+from deliveries.providers.facts import LostAnswer, OutboundMessage, SendResult
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ class Claimed(NamedTuple):
     """A message that is ours to hand over until `until`. `began`: when its handover in doubt did, else None."""
 
     message: Message
-    outgoing: Outgoing
+    outgoing: OutboundMessage
     account: Account
     until: datetime
     began: datetime | None = None
@@ -42,11 +42,11 @@ class Answered(NamedTuple):
     """What became of a handover: the provider's answer, or None when the answer was lost."""
 
     claimed: Claimed
-    answer: Handover | None
+    answer: SendResult | None
 
 
-NOT_BEGUN = Handover(False, native_text="Its lease was too short for another call.", retry_after=0.0)
-NOT_SET_UP = Handover(False, native_text="The account lacks its credentials.", retry_after=30.0)
+NOT_BEGUN = SendResult(False, native_text="Its lease was too short for another call.", retry_after=0.0)
+NOT_SET_UP = SendResult(False, native_text="The account lacks its credentials.", retry_after=30.0)
 
 
 class Transport:

@@ -15,7 +15,7 @@ from tests import factories
 
 @pytest.fixture
 def tables():
-    mappings.ship()
+    mappings.seed()
     return MappingVersion.objects.get()
 
 
@@ -35,5 +35,5 @@ def rung(monkeypatch):
     bells: list[str] = []
     for views in (draft_views, sections, versions):
         name = views.__name__.rpartition(".")[2]
-        monkeypatch.setattr(views, "ring", partial(bells.append, name))
+        monkeypatch.setattr(views, "wake", partial(bells.append, name))
     return bells

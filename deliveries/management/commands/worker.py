@@ -18,7 +18,7 @@ from django_q.models import Schedule
 from deliveries.running import probes
 from deliveries.running.supervisor import Check, Supervisor
 from deliveries.running.supervisor import Command as Program
-from deliveries.wake import TASK, ring
+from deliveries.wake import TASK, wake
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Liveness:
 
     def look(
         self, now: datetime, *, waiting: bool, beat: datetime | None
-    ) -> Literal["fine", "ring", "stalled"]:
+    ) -> Literal["fine", "wake", "stalled"]:
         """`waiting`: there is work that is overdue; `beat`: the heartbeat as it stands, None before the first."""
         moved, self._beat = beat != self._beat, beat
         if not waiting:
@@ -47,7 +47,7 @@ class Liveness:
             return "fine"
         if moved or self._rung_at is None:
             self._rung_at = now
-            return "ring"
+            return "wake"
         if now - self._rung_at < self.patience:
             return "fine"
         self._rung_at = None  # the new one is given as long
@@ -74,7 +74,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         ensure_schedule()
-        ring()
+        wake()
         self.patience = timedelta(seconds=settings.WORKER_STALL_SECONDS)
         self.liveness = Liveness(self.patience)
         limit_statements()
@@ -97,8 +97,8 @@ class Command(BaseCommand):
             return
         waiting = bool(since) and now - min(since) > self.patience
         verdict = self.liveness.look(now, waiting=waiting, beat=beat)
-        if verdict == "ring":
-            ring()
+        if verdict == "wake":
+            wake()
         elif verdict == "stalled":
             logger.error(
                 "Work has waited since %s and the worker shows no progress: starting it anew", min(since)

@@ -32,7 +32,15 @@ from urllib3.exceptions import NewConnectionError
 from urllib3.exceptions import SSLError as UntrustedConnection
 
 from deliveries.providers.base import Provider
-from deliveries.providers.facts import LONG_AGO, Call, Fact, Handover, LostAnswer, Outgoing, Unreadable
+from deliveries.providers.facts import (
+    LONG_AGO,
+    Call,
+    Fact,
+    LostAnswer,
+    OutboundMessage,
+    SendResult,
+    Unreadable,
+)
 from deliveries.providers.kit.email_events import (
     LABEL,
     Event,
@@ -70,12 +78,12 @@ class AnymailService(Provider):
     send_options: ClassVar[frozenset[str]] = frozenset()
 
     async def send(
-        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
-    ) -> Handover:
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+    ) -> SendResult:
         """anymail's backends speak through a library that waits, so each message has a thread."""
         return await asyncio.get_running_loop().run_in_executor(THREADS, self._send, message, credentials)
 
-    def _send(self, message: Outgoing, credentials: Mapping[str, str]) -> Handover:
+    def _send(self, message: OutboundMessage, credentials: Mapping[str, str]) -> SendResult:
         mail = self.mail(message)
         try:
             self.connection(credentials).send_messages([mail])
@@ -93,9 +101,9 @@ class AnymailService(Provider):
         status = mail.anymail_status  # type: ignore[attr-defined]
         if status.status == {"failed"}:
             return self.declined(as_httpx(status.esp_response))
-        return Handover(True, provider_message_id=self.message_id(status))
+        return SendResult(True, provider_message_id=self.message_id(status))
 
-    def mail(self, message: Outgoing) -> EmailMultiAlternatives:
+    def mail(self, message: OutboundMessage) -> EmailMultiAlternatives:
         """The message with our reference attached. Merged values may bring line breaks into a subject."""
         mail = EmailMultiAlternatives(
             subject=" ".join(message.subject.split()),
@@ -135,18 +143,18 @@ class AnymailService(Provider):
         """The id by which the service's events will name the message."""
         return ident(status.message_id)
 
-    def failed(self, problem: AnymailAPIError) -> Handover:
+    def failed(self, problem: AnymailAPIError) -> SendResult:
         """What an error of the API means: refused, not taken, or lost. Raises LostAnswer."""
         if problem.response is None:
             return unanswered(problem.__cause__)
         answer = weighed(as_httpx(problem.response))
-        if isinstance(answer, Handover):
+        if isinstance(answer, SendResult):
             return answer
         if answer.status_code < 400:
             raise LostAnswer(f"HTTP {answer.status_code} without a readable answer.")
         return self.declined(answer)
 
-    def declined(self, answer: httpx.Response) -> Handover:
+    def declined(self, answer: httpx.Response) -> SendResult:
         """A refusal with the service's own code, else the HTTP status. A list has one entry for each recipient."""
         try:
             code, text = self.refusal(json_objects(answer.content)[0])
@@ -256,7 +264,7 @@ def as_httpx(answer: Any) -> httpx.Response:
     )
 
 
-def unanswered(cause: BaseException | None) -> Handover:
+def unanswered(cause: BaseException | None) -> SendResult:
     """No answer at all: not taken when the request cannot have left, else lost. Raises LostAnswer."""
     tried = getattr(cause.args[0], "reason", None) if cause and cause.args else None
     refused = tried.args[0] if isinstance(tried, UntrustedConnection) and tried.args else None

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from deliveries.providers.facts import Handover, LostAnswer, Unreadable
+from deliveries.providers.facts import LostAnswer, SendResult, Unreadable
 from deliveries.providers.kit.parsing import LONGEST_WORD, Told, clean
 
 # Seconds to wait when the provider names none, and the most that it may ask for.
@@ -30,8 +30,8 @@ NEVER_LEFT = (
 UNDECIDED = {500, 502, 504}
 
 
-async def post(client: httpx.AsyncClient, url: str, **request: Any) -> httpx.Response | Handover:
-    """The provider's answer, or a Handover with `retry_after` when nothing was taken. Raises LostAnswer."""
+async def post(client: httpx.AsyncClient, url: str, **request: Any) -> httpx.Response | SendResult:
+    """The provider's answer, or a SendResult with `retry_after` when nothing was taken. Raises LostAnswer."""
     try:
         answer = await client.post(url, **request)
     except NEVER_LEFT as problem:
@@ -41,17 +41,20 @@ async def post(client: httpx.AsyncClient, url: str, **request: Any) -> httpx.Res
     return weighed(answer)
 
 
-def not_reached(problem: object) -> Handover:
+def not_reached(problem: object) -> SendResult:
     """Nothing has left: the message waits."""
-    return Handover(False, native_text=clean(f"Not reached: {problem}")[:300], retry_after=OUTAGE_WAIT)
+    return SendResult(False, native_text=clean(f"Not reached: {problem}")[:300], retry_after=OUTAGE_WAIT)
 
 
-def weighed(answer: httpx.Response) -> httpx.Response | Handover:
-    """An answer that decides something, or a Handover with `retry_after` when nothing was taken. Raises LostAnswer."""
+def weighed(answer: httpx.Response) -> httpx.Response | SendResult:
+    """An answer that decides something, or a SendResult with `retry_after` when nothing was taken.
+
+    Raises LostAnswer.
+    """
     if answer.status_code in UNDECIDED:
         raise LostAnswer(f"HTTP {answer.status_code}")
     if answer.status_code == 429 or answer.is_server_error:
-        return Handover(False, native_text=f"HTTP {answer.status_code}", retry_after=retry_after(answer))
+        return SendResult(False, native_text=f"HTTP {answer.status_code}", retry_after=retry_after(answer))
     return answer
 
 
@@ -87,17 +90,17 @@ def filled(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value}
 
 
-def accepted(provider_message_id: Any, parts: Any = 0) -> Handover:
+def accepted(provider_message_id: Any, parts: Any = 0) -> SendResult:
     """The provider took it, as so many segments where it says so. Raises LostAnswer when it does not say as what."""
     if not provider_message_id:
         raise LostAnswer("Taken, but without an id.")
     count = int(parts) if str(parts).isdecimal() else 0
-    return Handover(True, provider_message_id=str(provider_message_id), segments=count)
+    return SendResult(True, provider_message_id=str(provider_message_id), segments=count)
 
 
-def refused(code: Any, text: Any) -> Handover:
+def refused(code: Any, text: Any) -> SendResult:
     """The provider read the request and does not take it."""
-    return Handover(
+    return SendResult(
         False,
         native_status="rejected",
         native_code=str(code or "")[:LONGEST_WORD],

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from xml.sax.saxutils import escape, quoteattr
 
-from deliveries.providers.facts import Act, Outgoing, Report
+from deliveries.providers.facts import Act, OutboundMessage, Report
 from deliveries.providers.kit.parsing import Told, clean
 
 # "Answered" and "over": only then does AnsweredBy say who it was.
@@ -19,7 +19,7 @@ PICKED_UP = {"in-progress", "completed"}
 NO_MORE = ("text/xml", b"<Response/>")
 
 
-def script(message: Outgoing, say: str = "Say", gather: str = "Gather", **attributes: str) -> str:
+def script(message: OutboundMessage, say: str = "Say", gather: str = "Gather", **attributes: str) -> str:
     """What a call plays or says; when keys are asked for, inside an element that reports one to our `keys` address."""
     if message.media_url:
         said = f"<Play>{escape(message.media_url)}</Play>"

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from django.utils import timezone
 
-from deliveries.providers.facts import Handover, LostAnswer, Outgoing
+from deliveries.providers.facts import LostAnswer, OutboundMessage, SendResult
 from deliveries.providers.kit.http import not_reached, refused
 from deliveries.providers.kit.parsing import LONGEST_ID, clean
 from deliveries.providers.mail.bounces import Stage, reason_code, unexplained
@@ -36,7 +36,7 @@ SECONDS = 10  # for one step of the dialogue
 GREYLISTED_WAIT = 60.0
 
 
-def hand_over(message: Outgoing, credentials: Mapping[str, Any]) -> Handover:
+def hand_over(message: OutboundMessage, credentials: Mapping[str, Any]) -> SendResult:
     """One dialogue with the relay. Once the text is on its way the relay may have taken it: LostAnswer."""
     stage: Stage = "connection"
     smtp = None
@@ -64,7 +64,7 @@ def hand_over(message: Outgoing, credentials: Mapping[str, Any]) -> Handover:
     finally:
         if smtp is not None:
             leave(smtp)
-    return Handover(True, provider_message_id=message_id(message.ref, domain_of(credentials))[:LONGEST_ID])
+    return SendResult(True, provider_message_id=message_id(message.ref, domain_of(credentials))[:LONGEST_ID])
 
 
 def connect(credentials: Mapping[str, Any]) -> smtplib.SMTP:
@@ -97,7 +97,7 @@ def connect(credentials: Mapping[str, Any]) -> smtplib.SMTP:
 
 
 def options(
-    smtp: smtplib.SMTP, message: Outgoing, to: str, credentials: Mapping[str, Any]
+    smtp: smtplib.SMTP, message: OutboundMessage, to: str, credentials: Mapping[str, Any]
 ) -> tuple[list[str], list[str]]:
     """What is asked for with the sender and with the recipient: every report, with headers alone, and our reference."""
     sender, recipient = [], []
@@ -123,7 +123,7 @@ def expect(reply: tuple[int, bytes]) -> None:
         raise smtplib.SMTPResponseException(code, text)
 
 
-def understood(refusal: smtplib.SMTPResponseException, stage: Stage) -> Handover:
+def understood(refusal: smtplib.SMTPResponseException, stage: Stage) -> SendResult:
     """4xx means later, 5xx no. What is no such reply, after the text has gone, leaves us in doubt: LostAnswer.
 
     A bare 550 says "no such user" only where it answers the recipient, and only with words that say so.
@@ -135,10 +135,10 @@ def understood(refusal: smtplib.SMTPResponseException, stage: Stage) -> Handover
         return refused("" if unexplained(code, said) else code, said)
     if stage == "text" and reply < 400:
         raise LostAnswer(said)
-    return Handover(False, native_text=said, retry_after=GREYLISTED_WAIT)
+    return SendResult(False, native_text=said, retry_after=GREYLISTED_WAIT)
 
 
-def compose(message: Outgoing, to: str, credentials: Mapping[str, Any]) -> bytes:
+def compose(message: OutboundMessage, to: str, credentials: Mapping[str, Any]) -> bytes:
     """The mail as it goes over the wire. Long headers stay in one line: folding spoils the addresses of pages."""
     mail = EmailMessage(SMTP.clone(max_line_length=990, cte_type="7bit", utf8=not to.isascii()))
     mail["From"], mail["To"] = one_line(message.sender), to

@@ -13,7 +13,7 @@ import httpx
 from django.conf import settings
 
 from deliveries.providers.base import Provider
-from deliveries.providers.facts import Call, Handover, Inbound, Outgoing, Report, Unreadable
+from deliveries.providers.facts import Call, Inbound, OutboundMessage, Report, SendResult, Unreadable
 from deliveries.providers.kit.http import accepted, refused, told
 from deliveries.providers.kit.parsing import Told, iso, json_object, query_of, reference
 from deliveries.providers.kit.signatures import hmac_hex, same
@@ -48,7 +48,7 @@ class Sandbox(Provider):
             return [inbound(ref, channel, told)]
         raise Unreadable(f"kind: {kind!r} is not one of status, inbound.")
 
-    def request(self, message: Outgoing, credentials: Mapping[str, str]) -> dict[str, Any]:
+    def request(self, message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, Any]:
         fields = {
             "ref": message.ref,
             "channel": message.channel,
@@ -61,19 +61,19 @@ class Sandbox(Provider):
         }
         return {**messages(credentials), "json": fields}
 
-    def taken(self, said: Told) -> Handover:
+    def taken(self, said: Told) -> SendResult:
         return accepted(said.get("id"), said.get("segments"))
 
     def refusal(self, said: Told) -> tuple[Any, Any]:
         return said.get("code"), said.get("text")
 
     async def find(
-        self, message: Outgoing, credentials: Mapping[str, str], client: httpx.AsyncClient
-    ) -> Handover | None:
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+    ) -> SendResult | None:
         try:
             answer = await client.get(**messages(credentials), params={"ref": message.ref})
             if answer.status_code == 404 and told(answer).get("submissions") == 0:
-                return Handover(False, native_status="never_received")
+                return SendResult(False, native_status="never_received")
             return handover(told(answer).objects("messages")[-1])
         except (httpx.HTTPError, Unreadable, LookupError):
             return None
@@ -85,7 +85,7 @@ def messages(credentials: Mapping[str, str]) -> dict[str, Any]:
     return {"url": f"{settings.SANDBOX_URL}/v1/messages", "headers": headers}
 
 
-def handover(made: Mapping[str, Any]) -> Handover:
+def handover(made: Mapping[str, Any]) -> SendResult:
     """What the network knows of a message: {"id", "segments"} or {"code", "text"}. Raises KeyError for neither."""
     if made.get("id"):
         return accepted(made["id"], made.get("segments"))
