@@ -37,7 +37,15 @@ from contacts.models import (
 )
 from contacts.phones import NotAPhone, concealed, mask, parse_phone
 from contacts.slugs import free_slug
-from contacts.suppressing import LONGEST_NOTE, CannotRelease, carry_over, release, suppress
+from contacts.suppressing import (
+    LONGEST_NOTE,
+    BlocksNothing,
+    CannotRelease,
+    carry_over,
+    refuse_idle,
+    release,
+    suppress,
+)
 
 CONTACTS_NAMES = (
     "A whole phone number, such as +15125550142 or (512) 555-0142, a whole email or an external id."
@@ -458,6 +466,10 @@ class SuppressionForm(forms.ModelForm):
         if cleaned.get("who") == PERSON and cleaned.get("expires_at"):
             why = "What a person asked for has no end: it holds until they opt in again. Leave this empty."
             self.add_error("expires_at", why)
+        try:
+            refuse_idle(cleaned.get("value", ""), cleaned.get("channel", ""))
+        except BlocksNothing as problem:
+            self.add_error("channel", str(problem))
         return cleaned
 
     def clean_value(self) -> str:

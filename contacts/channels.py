@@ -41,6 +41,12 @@ KIND_OF = {
     Channel.EMAIL: Kind.EMAIL,
 }
 
+
+def takes(value: str, channel: str) -> bool:
+    """Whether an address in normal form, or the key of one, is of the kind that the channel needs."""
+    return KIND_OF[Channel(channel)] == (Kind.EMAIL if "@" in value else Kind.PHONE)
+
+
 # Lines that cannot take the channel at all. North American numbers do not tell mobile from fixed, so
 # "fixed or mobile" and "unknown" pass: only what is known to be impossible is refused.
 IMPOSSIBLE_LINES = {

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from contacts.addresses import match_key
-from contacts.channels import KIND_OF, Channel, Kind
+from contacts.channels import KIND_OF, Channel, takes
 from contacts.chunks import in_lists
 from contacts.grounds import message_named, reported_message
 from contacts.models import Address, Consent, Contact, Suppression
@@ -297,14 +297,9 @@ def own_blocks(keys: Iterable[str]) -> dict[str, list[Suppression]]:
             whole[row.contact_id or 0].append(row)
     for key, contacts in whose.items():
         for contact in contacts:
-            if mine := [row for row in whole[contact] if not row.channel or _takes(key, row.channel)]:
+            if mine := [row for row in whole[contact] if not row.channel or takes(key, row.channel)]:
                 found[key] += mine
     return found
-
-
-def _takes(key: str, channel: str) -> bool:
-    """Whether an address with this key is of the kind that the channel needs."""
-    return KIND_OF[Channel(channel)] == (Kind.EMAIL if "@" in key else Kind.PHONE)
 
 
 def take_back_opt_outs(mistaken: Sequence[Mistaken], *, note: str, now: datetime) -> int:

@@ -12,7 +12,7 @@ from django.dispatch import Signal
 
 from accounts.models import User
 from contacts.addresses import match_key
-from contacts.channels import KIND_OF, Channel, Kind
+from contacts.channels import KIND_OF, Channel, Kind, takes
 from contacts.chunks import in_lists
 from contacts.models import Address, AddressHealth, Contact, Suppression
 
@@ -30,6 +30,22 @@ class CannotRelease(Exception):
     def __init__(self, suppression: Suppression) -> None:
         super().__init__(f"{suppression}: asked for by the person. Only new consent from them can lift it.")
         self.suppression = suppression
+
+
+class BlocksNothing(ValueError):
+    """The address cannot take the channel anyway: a suppression there would block nothing."""
+
+
+def refuse_idle(value: str, channel: str) -> None:
+    """Raise BlocksNothing, with the way out, where nothing is ever sent to such an address on such a channel."""
+    if not value or not channel or takes(value, channel):
+        return
+    name = Channel(channel).in_sentence
+    if "@" in value:
+        way_out = "Choose email or every channel, or choose the phone number instead."
+        raise BlocksNothing(f"An email address takes no {name}: this would block nothing. {way_out}")
+    way_out = "Choose a phone channel or every channel, or choose the email address instead."
+    raise BlocksNothing(f"A phone number takes no {name}: this would block nothing. {way_out}")
 
 
 @transaction.atomic
@@ -52,10 +68,11 @@ def suppress(
     recorded for, such as a message or a batch: told again, the row that there is comes back, lifted or not. The same
     without a fact is what the same colleague said in the same words, and still holds. A whole contact's block is
     extended to each of their addresses: it holds there too when somebody else has it. Raises ValueError when neither
-    contact nor value is given.
+    contact nor value is given, BlocksNothing where the address cannot take the channel.
     """
     if not value and contact is None:
         raise ValueError("A suppression needs a contact or an address.")
+    refuse_idle(value, channel)
     made = Suppression(
         contact=contact,
         value=value,

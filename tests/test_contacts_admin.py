@@ -212,6 +212,23 @@ def test_a_suppressed_address_that_is_none_is_refused(client, administrator):
     assert not Suppression.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("value", "channel", "says"),
+    [
+        ("Robin@EXAMPLE.com", "sms", "An email address takes no SMS: this would block nothing."),
+        ("(512) 555-0142", "email", "A phone number takes no email: this would block nothing."),
+    ],
+)
+@pytest.mark.parametrize("who", ["person", "us"])
+def test_a_suppression_that_could_block_nothing_is_refused(client, administrator, value, channel, says, who):
+    fields = {"value": value, "channel": channel, "who": who}
+
+    page = client.post(reverse("admin:contacts_suppression_add"), fields).content.decode()
+
+    assert says in page
+    assert not Suppression.objects.exists()
+
+
 def add_by_form(client, **fields):
     response = client.post(reverse("admin:contacts_suppression_add"), {"value": NUMBER} | fields, follow=True)
     return [str(message) for message in response.context["messages"]]

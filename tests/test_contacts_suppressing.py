@@ -9,7 +9,7 @@ import pytest
 from contacts.channels import Channel
 from contacts.consenting import family_of, latest_consents, record_opt_in, record_opt_out
 from contacts.models import AddressHealth, Consent, Suppression
-from contacts.suppressing import CannotRelease, lift_mistaken, release, suppress
+from contacts.suppressing import BlocksNothing, CannotRelease, lift_mistaken, release, suppress
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -69,6 +69,24 @@ def test_a_colleagues_words_are_kept_beside_those_of_another():
         "Ada says so",
         "Bea says so",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "channel"),
+    [("robin@example.com", each) for each in Channel if each != Channel.EMAIL] + [(NUMBER, Channel.EMAIL)],
+)
+def test_a_suppression_that_could_block_nothing_is_refused(value, channel):
+    with pytest.raises(BlocksNothing):
+        suppress(value=value, channel=channel, **STAFF)
+
+    assert not Suppression.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "channel"), [("robin@example.com", Channel.EMAIL), (NUMBER, Channel.RVM), (NUMBER, "")]
+)
+def test_an_address_is_blocked_on_what_it_can_take(value, channel):
+    assert suppress(value=value, channel=channel, **STAFF).channel == channel
 
 
 @pytest.mark.parametrize("spelling", [NUMBER, "+5215512345678", "+525512345678"])

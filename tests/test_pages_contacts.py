@@ -412,6 +412,34 @@ def test_suppressing_asks_for_a_reason_and_then_blocks(login, elena):
     assert "Voice and ringless voicemail are turned off for this contact." in done.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("kind", "channel", "way_out"),
+    [
+        ("email", "sms", "Choose email or every channel"),
+        ("phone", "email", "Choose a phone channel or every channel"),
+    ],
+)
+def test_what_would_block_nothing_is_refused_with_the_way_out(login, elena, kind, channel, way_out):
+    address = elena.addresses.get(kind=kind)
+    form = {"what": address.pk, "channel": channel, "reason": "Asked by phone"}
+
+    answer = login("support").post(f"/contacts/{elena.pk}/suppress/", form)
+
+    assert answer.status_code == 422
+    assert way_out in answer.content.decode()
+    assert not Suppression.objects.exists()
+
+
+def test_channels_stand_under_the_kind_of_address_that_takes_them(login, elena):
+    page = login("support").get(f"/contacts/{elena.pk}/suppress/").content.decode()
+
+    groups = re.findall(r'<optgroup label="([^"]+)">(.*?)</optgroup>', page, re.S)
+    assert [(of, re.findall(r'value="(\w+)"', options)) for of, options in groups] == [
+        ("To a phone number", ["sms", "mms", "voice", "rvm"]),
+        ("To an email address", ["email"]),
+    ]
+
+
 def test_correcting_keeps_the_old_number_and_says_what_changed(login, elena):
     done = login("support").post(
         f"/contacts/{elena.pk}/correct/",

@@ -23,7 +23,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
 from campaigns.models import Recipient
-from contacts.channels import Channel, Kind
+from contacts.channels import KIND_OF, Channel, Kind
 from contacts.consenting import PERSON, WHO_ASKED, record_request
 from contacts.correcting import AlreadyTheirs
 from contacts.correcting import correct as correct_details
@@ -32,6 +32,7 @@ from contacts.hours import clocks, zones_for
 from contacts.models import Address, AddressHealth, Contact, Note, Suppression
 from contacts.phones import mask
 from contacts.searching import FEWEST, alike, clean
+from contacts.suppressing import BlocksNothing, refuse_idle
 from contacts.suppressing import suppress as suppress_address
 from dashboard.charts import SHORT
 from dashboard.contacts.banner import acts, banner, blocked, named
@@ -233,7 +234,15 @@ class CorrectForm(forms.Form):
 class SuppressForm(forms.Form):
     what = forms.ChoiceField(label="What to suppress", widget=forms.RadioSelect)
     channel = forms.ChoiceField(
-        label="Channel", required=False, choices=[("", "Every channel"), *Channel.choices]
+        label="Channel",
+        required=False,
+        choices=[
+            ("", "Every channel"),
+            *(
+                (of, [(one.value, one.label) for one in Channel if KIND_OF[one] == kind])
+                for kind, of in ((Kind.PHONE, "To a phone number"), (Kind.EMAIL, "To an email address"))
+            ),
+        ],
     )
     asked = forms.ChoiceField(
         label="Who wants it",
@@ -258,6 +267,15 @@ class SuppressForm(forms.Form):
 
     def clean_asked(self) -> str:
         return self.cleaned_data["asked"] or PERSON
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if "what" in cleaned:
+            try:
+                refuse_idle(self.value, cleaned.get("channel", ""))
+            except BlocksNothing as problem:
+                self.add_error("channel", str(problem))
+        return cleaned
 
     @property
     def value(self) -> str:
