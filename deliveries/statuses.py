@@ -209,7 +209,7 @@ def disposition(status: str, failure_class: str, fault: str, goal: str) -> str:
     if failure_class in (FailureClass.COMPLIANCE, FailureClass.CONTENT, FailureClass.ACCOUNT):
         return Disposition.BLOCKED_COMPLIANCE
     if failure_class == FailureClass.PERMANENT:
-        # Permanent at the sender's or the account's end is ours to mend, and says nothing about the contact.
+        # Permanent at the sender's or the account's end is ours to fix, and says nothing about the contact.
         return (
             Disposition.BOUNCED_HARD
             if fault in (Fault.RECIPIENT, Fault.CARRIER)

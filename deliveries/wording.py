@@ -41,7 +41,7 @@ SKIPS = {
     "under_way": "Another attempt is under way",
     "not_latest": "A later attempt has taken its place",
     "permanent": "Retrying a permanent failure never helps",
-    "ours_to_mend": "Content, sender or account has to be mended first",
+    "ours_to_mend": "Content, sender or account has to be fixed first",
     "opted_out": "The contact opted out",
     "reached": "Reached by a newer message",
     "already_suppressed": "Already suppressed",

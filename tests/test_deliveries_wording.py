@@ -18,6 +18,7 @@ from deliveries.wording import (
     WORDS,
     decided_by,
     listed,
+    rows,
     rule_words,
     withdrawal,
     wording,
@@ -216,3 +217,10 @@ def test_a_list_reads_as_a_sentence():
     assert listed(["SMS"]) == "SMS"
     assert listed(["SMS", "MMS", "voice"]) == "SMS, MMS and voice"
     assert listed(["calls", "emails"], "or") == "calls or emails"
+
+
+def test_faults_are_fixed_and_nothing_is_mended_or_put_right():
+    said = [*SKIPS.values(), *RULES.values(), *WITHDRAWN.values()]
+    said += [text for words in rows().values() for text in words]
+
+    assert not [text for text in said if re.search(r"\bmend|\bput\b.*\bright\b", text, re.IGNORECASE)]

@@ -16,7 +16,7 @@ from deliveries.models import Account
 from deliveries.receiving.mail import keep, takes_mail
 
 # sysexits.h. Everything that is wrong here is temporary to the mail server: it keeps the mail until somebody has
-# mended it, and nobody gets a bounce of a bounce.
+# fixed it, and nobody gets a bounce of a bounce.
 LATER = os.EX_TEMPFAIL
 CHUNK = 65_536
 
