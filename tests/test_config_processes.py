@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -237,7 +238,7 @@ def test_up_starts_everything_and_ends_quietly(start, make_user, signum):
 @pytest.mark.once
 def test_up_refuses_a_taken_port_in_one_sentence(start, process_env):
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", int(process_env["PORT"]) + 1))
+        taken.bind(("127.0.0.1", int(process_env["PORT"])))
         taken.listen()
         up = start("up")
         up.process.wait(timeout=20)
@@ -245,3 +246,43 @@ def test_up_refuses_a_taken_port_in_one_sentence(start, process_env):
     assert up.process.returncode == 1
     assert len(up.output.strip().splitlines()) == 1
     assert "is already in use" in up.output
+
+
+@pytest.mark.once
+def test_the_carriers_take_the_next_free_port_and_the_worker_sends_there(start, make_user, process_env):
+    make_user()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(process_env["PORT"]) + 1))
+        taken.listen()
+        up = start("up")
+        up.wait_for(lambda: up.answers() and "Simulated carriers on" in up.output)
+
+        address = re.search(r"Simulated carriers on (\S+)", up.output)[1]
+        up.wait_for(lambda: answers_at(address))
+        told = environments_of(up)
+
+        assert address != f"http://127.0.0.1:{int(process_env['PORT']) + 1}"
+        assert {"web", "worker", "carriers"} == {name for name, url in told.items() if url == address}
+        assert "starts again" not in up.output
+
+
+def answers_at(address: str) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return bool(httpx.get(f"{address}/v1/messages").status_code)
+    return False
+
+
+def environments_of(running: Running) -> dict[str, str]:
+    """By command that it started, the SANDBOX_URL of that one's environment."""
+    found = {}
+    parent = running.process.pid
+    children = (Path(f"/proc/{parent}/task") / str(parent) / "children").read_text().split()
+    for child in children:
+        words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+        env = dict(
+            one.split(b"=", 1)
+            for one in Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
+            if b"=" in one
+        )
+        found[words[2].decode()] = env.get(b"SANDBOX_URL", b"").decode()
+    return found

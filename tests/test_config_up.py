@@ -151,6 +151,41 @@ print(User.objects.count(), Group.objects.count() == before)
     assert done.stdout.split() == ["0", "True"], done.stderr
 
 
+@pytest.mark.parametrize("taken", [0, 1, 3])
+def test_the_carriers_get_the_first_free_port_behind_ours(settings, monkeypatch, taken):
+    settings.PORT = 8_000
+    monkeypatch.delenv("SANDBOX_URL", raising=False)
+    monkeypatch.setattr(up, "why_closed", lambda host, port: "is in use" if port <= 8_000 + taken else "")
+
+    assert up.carriers_url() == f"http://127.0.0.1:{8_001 + taken}"
+
+
+def test_without_a_free_port_for_the_carriers_nothing_starts(settings, monkeypatch):
+    settings.PORT = 65_530
+    monkeypatch.delenv("SANDBOX_URL", raising=False)
+    monkeypatch.setattr(up, "why_closed", lambda host, port: "is in use")
+
+    with pytest.raises(CommandError, match="65531 to 65535 are all in use"):
+        up.carriers_url()
+
+
+def test_carriers_that_the_environment_names_stay_where_they_are(settings, monkeypatch):
+    settings.SANDBOX_URL = "http://127.0.0.1:9999"
+    monkeypatch.setenv("SANDBOX_URL", settings.SANDBOX_URL)
+    monkeypatch.setattr(up, "why_closed", lambda host, port: "")
+
+    assert up.carriers_url() == "http://127.0.0.1:9999"
+
+
+def test_a_taken_port_that_the_environment_names_is_refused(settings, monkeypatch):
+    settings.SANDBOX_URL = "http://127.0.0.1:9999"
+    monkeypatch.setenv("SANDBOX_URL", settings.SANDBOX_URL)
+    monkeypatch.setattr(up, "why_closed", lambda host, port: "is already in use")
+
+    with pytest.raises(CommandError, match="Port 9999 of SANDBOX_URL is already in use"):
+        up.carriers_url()
+
+
 def test_the_readme_names_the_demos_people_and_their_passwords():
     readme = (ROOT / "README.md").read_text()
 

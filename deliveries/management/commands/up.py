@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management import call_command, get_commands
@@ -18,11 +20,12 @@ from tqdm import tqdm
 from accounts.models import User
 from campaigns.models import Campaign
 from deliveries.management.commands.demo import refuse_in_production
-from deliveries.management.commands.web import refuse_taken_port
+from deliveries.management.commands.web import refuse_taken_port, why_closed
 from deliveries.running.supervisor import Check, Supervisor
 from deliveries.running.supervisor import Command as Program
 
 GRACE = 3.0
+PORTS_TRIED = 20  # for the carriers, from the one behind ours
 OURS = ("deliveries", "campaigns", "contacts", "accounts")
 
 
@@ -32,7 +35,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_taken_port(settings.HOST, settings.PORT)
-        refuse_taken_port("127.0.0.1", settings.PORT + 1)
         try:
             self.prepare()
         except KeyboardInterrupt:
@@ -43,6 +45,9 @@ class Command(BaseCommand):
         ]
         connection.close()
         self.greeted = False
+        refuse_taken_port(
+            settings.HOST, settings.PORT
+        )  # preparing took a while: somebody may listen there by now
         supervisor = Supervisor(
             "up",
             self.programs(),
@@ -77,8 +82,9 @@ class Command(BaseCommand):
     def programs(self) -> list[Program]:
         wanted = {"web": [], "worker": ["--grace", str(GRACE)], "carriers": []}
         there = get_commands()
+        env = {"SANDBOX_URL": carriers_url()}
         return [
-            Program(name, [sys.executable, str(settings.BASE_DIR / "manage.py"), name, *more])
+            Program(name, [sys.executable, str(settings.BASE_DIR / "manage.py"), name, *more], env)
             for name, more in wanted.items()
             if name in there
         ]
@@ -98,6 +104,26 @@ class Command(BaseCommand):
         for username, password in self.logins:
             supervisor.say(f"    log in as {username:<10} with the password {password}")
         supervisor.say("\nCtrl-C stops it.\n")
+
+
+def carriers_url() -> str:
+    """Where the carriers listen: as the environment says, else on the first free port behind ours.
+
+    Whoever sends to them is told the same address. Raises CommandError when they could listen nowhere.
+    """
+    if os.environ.get("SANDBOX_URL", "").strip():
+        port = urlsplit(settings.SANDBOX_URL).port
+        if port and (problem := why_closed("127.0.0.1", port)):
+            raise CommandError(f"Port {port} of SANDBOX_URL {problem}: choose another.")
+        return settings.SANDBOX_URL
+    last = min(settings.PORT + PORTS_TRIED, 65_535)
+    for port in range(settings.PORT + 1, last + 1):
+        if not why_closed("127.0.0.1", port):
+            return f"http://127.0.0.1:{port}"
+    raise CommandError(
+        f"The simulated carriers need a port, and those from {settings.PORT + 1} to {last} are all in use: "
+        "choose another PORT."
+    )
 
 
 def unfinished_mark() -> Path:

@@ -17,6 +17,13 @@ CONNECTIONS = 65_536  # and files, that may be open at once
 
 def refuse_taken_port(host: str, port: int, name: str = "PORT") -> None:
     """Raises CommandError, in one sentence, when nobody could listen on `port` now."""
+    problem = why_closed(host, port)
+    if problem:
+        raise CommandError(f"Port {port} {problem}: choose another, for example {name}={port + 10}.")
+
+
+def why_closed(host: str, port: int) -> str:
+    """Why nobody could listen on `port` now, as the end of a sentence; '' when somebody could."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -24,10 +31,8 @@ def refuse_taken_port(host: str, port: int, name: str = "PORT") -> None:
             probe.bind((host, port))
         except OSError as problem:
             taken = problem.errno == errno.EADDRINUSE
-            reason = "is already in use" if taken else f"cannot be opened on {host} ({problem.strerror})"
-            raise CommandError(
-                f"Port {port} {reason}: choose another, for example {name}={port + 10}."
-            ) from problem
+            return "is already in use" if taken else f"cannot be opened on {host} ({problem.strerror})"
+    return ""
 
 
 def allow_connections() -> None:
