@@ -229,11 +229,12 @@ def record_request(
     by: User | None,
     now: datetime,
     expires_at: datetime | None = None,
+    alone: bool = False,
 ) -> Suppression:
     """The person asked a colleague to stop, on the phone or in person: their own wish, as a STOP is.
 
     For `value` alone, an address of theirs, or with '' for the whole person: then they are opted out of the channel's
-    family as well, or of every channel.
+    family as well, or of every channel. `alone` is as in `suppress`.
     """
     if not value:
         channels = [channel] if channel else [min(family) for family in FAMILIES]
@@ -251,6 +252,7 @@ def record_request(
         by=by,
         now=now,
         expires_at=expires_at,
+        alone=alone,
     )
 
 

@@ -61,14 +61,16 @@ def suppress(
     now: datetime,
     expires_at: datetime | None = None,
     fact: str = "",
+    alone: bool = False,
 ) -> Suppression:
     """Block an address wherever it stands, or with an empty `value` the whole contact; everything we send.
 
     Every act stands on its own, whatever else blocks the address: who, why, until when. `fact` names what it is
     recorded for, such as a message or a batch: told again, the row that there is comes back, lifted or not. The same
     without a fact is what the same colleague said in the same words, and still holds. A whole contact's block is
-    extended to each of their addresses: it holds there too when somebody else has it. Raises ValueError when neither
-    contact nor value is given, BlocksNothing where the address cannot take the channel.
+    extended to each of their addresses: it holds there too when somebody else has it. What a colleague says of an
+    address that was replaced holds at the one in its place, unless they chose it `alone`. Raises ValueError when
+    neither contact nor value is given, BlocksNothing where the address cannot take the channel.
     """
     if not value and contact is None:
         raise ValueError("A suppression needs a contact or an address.")
@@ -95,7 +97,7 @@ def suppress(
     if contact is not None and not value:
         addresses = Address.objects.filter(contact=contact).exclude(validity=Address.Validity.INVALID)
         _extend((made, address) for address in addresses)
-    if by is not None:
+    if by is not None and not alone:
         # A colleague speaks of a person. What comes late from a number that was replaced may be somebody else's word.
         _reach_whoever_left([made])
     return made

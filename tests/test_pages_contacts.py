@@ -209,6 +209,53 @@ def test_the_search_page_masks_addresses_and_says_when_nobody_is_found(login, el
     assert "Nobody found" in nobody
 
 
+@pytest.fixture
+def two_numbers(elena):
+    """Elena with a second number, which nothing is sent to, and the number that she had once."""
+    factories.phone(elena, value="+12148675311", preferred=False)
+    factories.phone(elena, value="+12148675322", preferred=False, validity=Address.Validity.INVALID)
+    return elena
+
+
+@pytest.mark.parametrize(
+    ("role", "path", "words"),
+    [
+        ("support", "?q=8675311", ["+12145550142 (preferred)", "+12148675311 (not preferred)"]),
+        ("support", "{}/", ["+1 214-867-5311 (not preferred)", "+1 214-867-5322 (not preferred, invalid)"]),
+        (
+            "support",
+            "{}/suppress/",
+            ["Only +12148675311 (not preferred)", "Only elena.moreau@example.com</label>"],
+        ),
+        ("marketer", "?q=8675311", ["+1 ••• ••• 5311 (not preferred)"]),
+        ("marketer", "{}/", ["+1 ••• ••• 0142 (preferred)", "+1 ••• ••• 5311 (not preferred)"]),
+    ],
+)
+def test_every_address_of_a_contact_is_shown_and_which_is_used(login, two_numbers, role, path, words):
+    page = login(role).get(f"/contacts/{path.format(two_numbers.pk)}").content.decode()
+
+    shown = re.sub(r"\s+", " ", page)
+    assert [one for one in words if one not in shown] == []
+    whole = "+12148675311" in shown or "+1 214-867-5311" in shown
+    assert whole is (role == "support")
+
+
+@pytest.mark.parametrize("asked", ["person", "us"])
+def test_a_number_that_is_not_preferred_can_be_suppressed_alone(login, two_numbers, asked):
+    number = two_numbers.addresses.get(value="+12148675311")
+    form = {"what": number.pk, "channel": "", "reason": "Asked by phone", "asked": asked}
+
+    assert login("support").post(f"/contacts/{two_numbers.pk}/suppress/", form).status_code == 302
+
+    assert set(Suppression.objects.values_list("value", flat=True)) == {number.value}
+
+
+def test_the_number_that_is_corrected_is_the_preferred_one(login, two_numbers):
+    page = login("support").get(f"/contacts/{two_numbers.pk}/correct/").content.decode()
+
+    assert 'value="+12145550142"' in page
+
+
 # ---- Trail -----------------------------------------------------------------------------------------------------
 
 

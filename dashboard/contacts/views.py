@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -76,11 +77,29 @@ def _recent() -> list[Contact]:
     return list(Contact.objects.select_related("source").order_by("-id")[:8])
 
 
-def _addresses(addresses: Any, *, full: bool) -> list[dict[str, Any]]:
-    """The current ones, phones first. In `full` only for those who may see them."""
-    current = [one for one in addresses if one.preferred]
-    current.sort(key=lambda one: (one.kind != Kind.PHONE, one.pk))
-    return [{"address": one, "shown": one.value if full else mask(one.value)} for one in current]
+def _addresses(addresses: Iterable[Address], *, full: bool) -> list[dict[str, Any]]:
+    """All of a contact's, phones first, with what is to be known of each. In `full` only for those who may see them."""
+    known = sorted(
+        (one for one in addresses if one.value),
+        key=lambda one: (one.kind != Kind.PHONE, not one.preferred, one.pk),
+    )
+    of_kind = Counter(one.kind for one in known)
+    return [
+        {
+            "address": one,
+            "shown": one.value if full else mask(one.value),
+            "note": _note(one, alone=of_kind[one.kind] == 1),
+        }
+        for one in known
+    ]
+
+
+def _note(address: Address, *, alone: bool) -> str:
+    """Which of several is used, and what is wrong with it: "not preferred, invalid"; '' where that is nothing."""
+    words = [] if address.preferred and alone else ["preferred" if address.preferred else "not preferred"]
+    if address.validity in (Address.Validity.NEEDS_CORRECTION, Address.Validity.INVALID):
+        words.append(address.get_validity_display().lower())
+    return ", ".join(words)
 
 
 @requires("contacts.view_contact")
@@ -259,10 +278,14 @@ class SuppressForm(forms.Form):
         help_text="In your words. It stays on record with your name.",
     )
 
-    def __init__(self, *args: Any, addresses: list[Address], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, addresses: list[dict[str, Any]], **kwargs: Any) -> None:
+        """`addresses` as `_addresses` has them."""
         super().__init__(*args, **kwargs)
-        self.addresses = {str(one.pk): one for one in addresses}
-        one_each = [(key, f"Only {mask(one.value)}") for key, one in self.addresses.items()]
+        self.addresses = {str(one["address"].pk): one["address"] for one in addresses}
+        one_each = [
+            (str(one["address"].pk), f"Only {one['shown']}" + (f" ({one['note']})" if one["note"] else ""))
+            for one in addresses
+        ]
         self.fields["what"].choices = [("contact", "The whole contact"), *one_each]  # type: ignore[attr-defined]
 
     def clean_asked(self) -> str:
@@ -340,7 +363,8 @@ def _doubted(contact: Contact) -> list[tuple[Address, str]]:
 
 
 def _details(contact: Contact, *, full: bool) -> dict[str, str]:
-    shown = {one["address"].kind: one["shown"] for one in _addresses(contact.addresses.all(), full=full)}
+    used = [one for one in contact.addresses.all() if one.preferred]
+    shown = {one["address"].kind: one["shown"] for one in _addresses(used, full=full)}
     return {
         "name": contact.name,
         "phone": shown.get(Kind.PHONE, ""),
@@ -353,7 +377,7 @@ def _details(contact: Contact, *, full: bool) -> dict[str, str]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def suppress(request: HttpRequest, pk: int) -> HttpResponse:
     contact = _contact(pk)
-    addresses = [one for one in contact.addresses.all() if one.preferred]
+    addresses = _addresses(contact.addresses.all(), full=may_see(request))
     form = SuppressForm(
         request.POST if request.method == "POST" else None, addresses=addresses, initial={"what": "contact"}
     )
@@ -361,7 +385,7 @@ def suppress(request: HttpRequest, pk: int) -> HttpResponse:
         with transaction.atomic():
             wanted: dict[str, Any] = {
                 "contact": contact, "value": form.value, "channel": form.cleaned_data["channel"],
-                "evidence": form.cleaned_data["reason"], "by": who(request), "now": timezone.now(),
+                "evidence": form.cleaned_data["reason"], "by": who(request), "now": timezone.now(), "alone": True,
             }  # fmt: skip
             if form.cleaned_data["asked"] == PERSON:
                 record_request(**wanted)
