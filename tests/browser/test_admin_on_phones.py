@@ -1,0 +1,66 @@
+"""The admin's pages on a phone, by mouse."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from campaigns.models import Campaign
+from tests.browser.clicking import LEAST_ON_PHONES, click_visibly
+from tests.browser.rules import STYLED_BY_AXE, violations
+from tests.browser.watching import Watch
+from tests.browser.world import REPORT
+
+HIDDEN = "one => one.scrollHeight - one.clientHeight"  # pixels that are to be had by scrolling inside only
+PHONE = {"width": 390, "height": 844}
+ADDRESSES: dict[str, Callable[[], str]] = {
+    "product page": lambda: f"/campaigns/{REPORT}/",
+    "new campaign": lambda: reverse("admin:campaigns_campaign_add"),
+    "edit": lambda: reverse("admin:campaigns_campaign_change", args=[Campaign.objects.get(slug=REPORT).pk]),
+    "list": lambda: reverse("admin:campaigns_campaign_changelist"),
+    "index": lambda: reverse("admin:index"),
+    "password": lambda: reverse("admin:password_change"),
+}
+
+
+@pytest.mark.parametrize("where", ADDRESSES)
+def test_the_menu_leads_to_every_section_and_to_the_log_out(
+    enter: Callable[..., Page], watch: Watch, where: str
+) -> None:
+    watch.expect(STYLED_BY_AXE)
+    page = enter("admin", viewport=PHONE)
+    page.goto(ADDRESSES[where]())
+
+    click_visibly(page.get_by_role("button", name="Menu"), least=LEAST_ON_PHONES)
+    assert violations(page) == []
+    click_visibly(page.locator(".rail-person summary"))
+    assert page.locator(".rail").evaluate(HIDDEN) == 0
+    click_visibly(page.locator(".rail").get_by_role("link", name="Action queues"), least=LEAST_ON_PHONES)
+
+    expect(page).to_have_url(re.compile(r"/queues/$"))
+
+
+def test_one_logs_out_of_an_admin_page(enter: Callable[..., Page]) -> None:
+    page = enter("admin", viewport=PHONE)
+    page.goto(ADDRESSES["edit"]())
+
+    click_visibly(page.get_by_role("button", name="Menu"), least=LEAST_ON_PHONES)
+    click_visibly(page.locator(".rail-person summary"))
+    assert page.locator(".rail").evaluate(HIDDEN) == 0
+    click_visibly(page.get_by_role("button", name="Log out"), least=LEAST_ON_PHONES)
+
+    expect(page.get_by_role("heading", name="You are logged out")).to_be_visible()
+
+
+def test_the_action_that_is_chosen_can_be_read(enter: Callable[..., Page]) -> None:
+    page = enter("admin", viewport=PHONE)
+    page.goto(reverse("admin:contacts_suppression_changelist"))
+
+    widths = [(page.get_by_label(name).bounding_box() or {}).get("width", 0) for name in ("Action:", "Why")]
+
+    assert min(widths) > 200
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
