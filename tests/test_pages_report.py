@@ -330,7 +330,10 @@ def test_a_campaign_that_was_canceled_before_it_began_says_so(marketer):
 
     page = marketer.get(url(campaign)).content.decode()
 
-    assert re.search(r"canceled before anything left:\s+2 messages canceled", page)
+    text = " ".join(re.sub(r"<[^>]+>", "", page).split())
+    assert "canceled before anything left: 2 messages canceled, and nobody was written to" in text
+    assert shown_count(marketer.get(url(campaign, "status=canceled"))) == 2
+    assert f'href="{url(campaign, "status=canceled")}"' in page
     assert "Delivery rate" not in page
     assert "campaign_not_sending" not in page
 
@@ -402,7 +405,7 @@ def test_a_page_that_speaks_of_another_state_is_loaded_anew(login):
 
     client = login("marketer")
     assert "HX-Refresh" not in client.get(
-        campaign.get_absolute_url(), headers={**asked, "X-State": "sending"}
+        campaign.get_absolute_url(), headers={**asked, "X-State": "sending empty"}
     )
     assert (
         client.get(campaign.get_absolute_url(), headers={**asked, "X-State": "launching"})["HX-Refresh"]

@@ -40,6 +40,7 @@ from deliveries.outcomes.figures import (
     CampaignFigures,
     Cause,
     campaign_figures,
+    is_canceling,
     lines,
     providers,
     verdict_of,
@@ -57,10 +58,11 @@ DONE = {
     "launch": "is being prepared and starts by itself.",
     "pause": "is paused. Nothing more leaves until you resume it.",
     "resume": "goes on.",
-    "cancel": "is canceled. What had left stays in the report.",
+    "cancel": "is canceled. Nothing more leaves.",
 }
 BEFORE_ITS_START = {"launch", "resume"}  # acts that say when it begins, where that lies ahead
-LIVE = (Campaign.State.LAUNCHING, Campaign.State.SENDING)
+# What is paused goes on hearing of what left before.
+LIVE = (Campaign.State.LAUNCHING, Campaign.State.SENDING, Campaign.State.PAUSED)
 
 
 @requires("campaigns.view_report")
@@ -85,15 +87,19 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
         return render(
             request, "campaigns/draft.html", {"campaign": campaign, **_audience(campaign, who(request), now)}
         )
-    figures = campaign_figures(campaign)
+    canceling = is_canceling(campaign)
+    figures = campaign_figures(campaign, uncounted=canceling)
     names = source_names(figures.source_ids)
     shown = _listing(request, campaign, figures, names, now)
-    live = campaign.state in LIVE
+    live = campaign.state in LIVE or canceling
+    about = _about(campaign, figures, canceling=canceling)
     told = {
         "campaign": campaign,
         "title": campaign.name,
         "now": now,
         "live": live,
+        "about": about,
+        "canceling": canceling,
         "outcomes": figures.outcomes,
         "everything": request.GET.get("show") == SHOW_ALL,
         "hold_queue": True,
@@ -101,14 +107,20 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
         **context(shown, request),
     }
     template = fragment(request, "campaigns/report.html", "results")
-    outdated = request.headers.get("X-State", campaign.state) != campaign.state
-    if outdated or ("X-Empty" in request.headers and figures.outcomes.sent):
-        # What stands around the results speaks of the state as well: "Preparing" must not outlive the launch, nor
-        # "Nothing sent yet" the first message.
+    if request.headers.get("X-State", about) != about:
         return HttpResponse(headers={"HX-Refresh": "true"})
     if live or template == "campaigns/report.html":
         told |= _figures(request, campaign, figures, dict(names), shown)
     return render(request, template, told, status=422 if shown.invalid else 200)
+
+
+def _about(campaign: Campaign, figures: CampaignFigures, *, canceling: bool) -> str:
+    """What the parts around the results speak of. Once it is another, the whole page is loaded anew.
+
+    "Preparing" must not outlive the launch, nor "Nothing sent yet" the first message, nor "Canceling" the last.
+    """
+    words = [campaign.state, "canceling" if canceling else "", "" if figures.outcomes.sent else "empty"]
+    return " ".join(filter(None, words))
 
 
 def _listing(

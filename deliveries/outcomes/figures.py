@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Sum
+from django.utils import timezone
 
 from campaigns.models import Campaign, Recipient
 from deliveries.models import (
     Account,
     CarrierTally,
     CodeTally,
+    Message,
+    Moved,
     QueueEntry,
     QueueTally,
     RecipientTally,
@@ -36,8 +39,13 @@ BELOW = (
 FEWEST_TO_JUDGE = 20  # a campaign smaller than this is not called below anything
 SHOWN_CAUSES, MOST_CAUSES = 7, 15
 COUNT_LIMIT = 10_000
-CODE_COLUMNS = ("channel", "account_id", "reason_code", "status", "disposition", "n")  # of a CodeCell
+COUNTED_WITHIN = timedelta(hours=1)  # of its last withdrawal, what a cancel changed is counted and decided
+# Of a cell of each kind, all but how many.
+CARRIER_COLUMNS = ("channel", "carrier", "status", "disposition")
+SOURCE_COLUMNS = ("list_source_id", "channel", "disposition")
+CODE_COLUMNS = ("channel", "account_id", "reason_code", "status", "disposition")
 K = TypeVar("K", str, int)
+T = TypeVar("T")
 STATE_BUCKETS = {
     Campaign.State.DRAFT: "unknown",
     Campaign.State.LAUNCHING: "pending",
@@ -377,33 +385,69 @@ def _as_in_a_cell(given: tuple[str, str]) -> tuple[str, str | int]:
     return name, "" if value == NOBODY else value
 
 
-def campaign_figures(campaign: Campaign) -> CampaignFigures:
-    """Read the tallies of one campaign. Seven queries, whatever its size."""
+def campaign_figures(campaign: Campaign, *, uncounted: bool = False) -> CampaignFigures:
+    """Read the tallies of one campaign. Seven queries, whatever its size; one more with `uncounted`.
+
+    `uncounted` counts in what changed and is not folded in yet, as the list shows it already.
+    """
     mine = {"campaign_id": campaign.pk}
     people = list(RecipientTally.objects.filter(**mine).values_list("state", "skip_reason", "n"))
+    by_carrier = (
+        CarrierTally.objects.filter(**mine).order_by().values_list(*CARRIER_COLUMNS).annotate(total=Sum("n"))
+    )
+    by_source = (
+        SourceTally.objects.filter(**mine).order_by().values_list(*SOURCE_COLUMNS).annotate(total=Sum("n"))
+    )
+    by_code = CodeTally.objects.filter(**mine).values_list(*CODE_COLUMNS, "n")
+    tallied = [list(by_carrier), list(by_source), list(by_code)]
+    # Read last: what is folded in meanwhile is missed, and stands there at the next look, but never counts twice.
+    late = _uncounted(campaign) if uncounted else [[], [], []]
     return CampaignFigures(
         campaign=campaign,
-        by_carrier=[
-            CarrierCell(*row)
-            for row in CarrierTally.objects.filter(**mine)
-            .order_by()
-            .values_list("channel", "carrier", "status", "disposition")
-            .annotate(total=Sum("n"))
-        ],
-        by_source=[
-            SourceCell(*row)
-            for row in SourceTally.objects.filter(**mine)
-            .order_by()
-            .values_list("list_source_id", "channel", "disposition")
-            .annotate(total=Sum("n"))
-        ],
-        by_code=[CodeCell(*row) for row in CodeTally.objects.filter(**mine).values_list(*CODE_COLUMNS)],
+        by_carrier=_cells(CarrierCell, tallied[0], late[0]),
+        by_source=_cells(SourceCell, tallied[1], late[1]),
+        by_code=_cells(CodeCell, tallied[2], late[2]),
         recipients=totals((state, n) for state, _, n in people),
         skipped=totals((reason, n) for _, reason, n in people if reason),
         queues=dict(QueueTally.objects.filter(**mine).values_list("queue", "n")),
         unhandled=_unhandled(campaign),
         waiting=TallyDelta.objects.exists(),
     )
+
+
+def is_canceling(campaign: Campaign) -> bool:
+    """Whether something of a canceled campaign is still to be withdrawn, counted or decided.
+
+    Two queries at most. To be asked before its figures are read: what is not known as changing then is in them.
+    """
+    if campaign.state != Campaign.State.CANCELED:
+        return False
+    if campaign.completed_at is None:
+        return True
+    if campaign.completed_at < timezone.now() - COUNTED_WITHIN:
+        return False
+    undecided = Message.objects.filter(pk__in=Moved.objects.values("message_id"), campaign_id=campaign.pk)
+    return TallyDelta.objects.filter(campaign_id=campaign.pk).exists() or undecided.exists()
+
+
+def _uncounted(campaign: Campaign) -> list[list[tuple]]:
+    """The rows to be added to its tallies by carrier, source and code; the same change stands in each of the three."""
+    columns = list(dict.fromkeys(CARRIER_COLUMNS + SOURCE_COLUMNS + CODE_COLUMNS))
+    changes = TallyDelta.objects.filter(campaign_id=campaign.pk).order_by().values(*columns)
+    rows = list(changes.annotate(total=Sum("n")))
+    return [
+        [(*(row[name] for name in kept), row["total"]) for row in rows]
+        for kept in (CARRIER_COLUMNS, SOURCE_COLUMNS, CODE_COLUMNS)
+    ]
+
+
+def _cells(kind: Callable[..., T], *reads: Iterable[tuple]) -> list[T]:
+    """The cells that these rows come to; a row is the values of a cell, the last of them how many."""
+    sums: Counter[tuple] = Counter()
+    for rows in reads:
+        for *key, n in rows:
+            sums[tuple(key)] += n
+    return [kind(*key, n) for key, n in sums.items() if n]
 
 
 def _unhandled(campaign: Campaign) -> int:
@@ -540,7 +584,7 @@ def lines(campaigns: Collection[Campaign], now: datetime) -> list[Line]:
 
 
 def _worst_causes(ids: Collection[int]) -> dict[int, Cause]:
-    rows = CodeTally.objects.filter(campaign_id__in=ids).values_list("campaign_id", *CODE_COLUMNS)
+    rows = CodeTally.objects.filter(campaign_id__in=ids).values_list("campaign_id", *CODE_COLUMNS, "n")
     of: dict[int, list[CodeCell]] = defaultdict(list)
     for campaign_id, *row in rows:
         of[campaign_id].append(CodeCell(*row))
