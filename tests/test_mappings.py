@@ -408,6 +408,34 @@ def test_words_are_counted_with_an_example_and_their_first_and_last_time(tables,
     assert SeenCode.objects.count() == 2
 
 
+def test_an_undo_that_makes_a_code_unknown_again_raises_its_alarm_again(tables, account, now):
+    receive(sent(account), now, "undelivered", "31999")
+    work(now)
+    drafts.edit(Key("twilio", "sms", "error", "31999"), values(), None)
+    version = MappingVersion.objects.get(state="draft")
+    drafts.publish(version, note="", by=None, now=now + HOUR)
+    version.refresh_from_db()
+    assert not CodeAlarm.objects.filter(closed_at=None).exists()
+
+    drafts.undo(version, by=None, now=now + 2 * HOUR)
+
+    again = CodeAlarm.objects.get(closed_at=None)
+    assert (again.kind, again.code, again.raised_at) == ("unknown", "31999", now + 2 * HOUR)
+    assert again.sentence == CodeAlarm.objects.exclude(pk=again.pk).get().sentence
+
+
+def test_tables_that_make_a_status_and_a_code_contradict_raise_an_alarm(tables, account, now):
+    receive(sent(account), now, "delivered", "31999")
+    work(now)
+    drafts.edit(Key("twilio", "sms", "error", "31999"), values(), None)
+
+    drafts.publish(MappingVersion.objects.get(state="draft"), note="", by=None, now=now + HOUR)
+
+    assert [(one.kind, one.code) for one in CodeAlarm.objects.filter(closed_at=None)] == [
+        ("contradiction", "31999")
+    ]
+
+
 def test_a_code_that_is_new_on_a_settled_account_raises_an_alarm_once(tables, account, now):
     receive(sent(account), now, "delivered")
     work(now)

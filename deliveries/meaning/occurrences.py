@@ -107,23 +107,24 @@ def _raise_for(new: Sequence[SeenCode], now: datetime) -> None:
     since = {(account, channel): first for account, channel, first in firsts}
     alarms = []
     for row in new:
-        words, account = str(row) or "no word at all", names.get(row.account_id, "An account")
-        if not row.known:
-            alarms.append(
-                alarm(Kind.UNKNOWN, row, f"{account} said “{words}”, which no code table lists.", now)
-            )
-        elif row.contradicts:
-            alarms.append(
-                alarm(
-                    Kind.CONTRADICTION,
-                    row,
-                    f"{account} said “{words}”: status and code contradict each other.",
-                    now,
-                )
-            )
+        account = names.get(row.account_id, "An account")
+        if not row.known or row.contradicts:
+            alarms.append(_alarm_of(row, account, now))
         elif since[row.account_id, row.channel] < row.first_seen_at - SETTLED_IN:
-            alarms.append(alarm(Kind.NEW, row, f"{account} said “{words}” for the first time.", now))
+            alarms.append(alarm(Kind.NEW, row, f"{account} said “{_words(row)}” for the first time.", now))
     sound(alarms)
+
+
+def _alarm_of(row: SeenCode, account: str, now: datetime) -> CodeAlarm:
+    """For words that no table lists, or that contradict each other."""
+    if not row.known:
+        return alarm(Kind.UNKNOWN, row, f"{account} said “{_words(row)}”, which no code table lists.", now)
+    sentence = f"{account} said “{_words(row)}”: status and code contradict each other."
+    return alarm(Kind.CONTRADICTION, row, sentence, now)
+
+
+def _words(row: SeenCode) -> str:
+    return str(row) or "no word at all"
 
 
 def alarm(kind: str, row: SeenCode, sentence: str, now: datetime) -> CodeAlarm:
@@ -139,15 +140,19 @@ def sound(alarms: Sequence[CodeAlarm]) -> None:
 
 
 def mark_known(mapping: Mapping, now: datetime) -> None:
-    """Words that these tables list leave the queue of unknown ones, and the other way round; their alarms end."""
-    providers = dict(Account.objects.values_list("pk", "provider"))
-    changed = []
+    """Words that these tables list leave the queue of unknown ones, and the other way round. Alarms end and begin."""
+    accounts = Account.objects.in_bulk()
+    changed, alarms = [], []
     for seen in SeenCode.objects.all():
+        account = accounts.get(seen.account_id)
         report = Report("", "", seen.channel, seen.native_status, seen.native_code)
-        translated = mapping.translate(providers.get(seen.account_id, ""), report)
+        translated = mapping.translate(account.provider if account else "", report)
         if (seen.known, seen.contradicts) != (translated.known, translated.contradicts):
+            worse = (seen.known and not translated.known) or (translated.contradicts and not seen.contradicts)
             seen.known, seen.contradicts = translated.known, translated.contradicts
             changed.append(seen)
+            if worse:
+                alarms.append(_alarm_of(seen, account.name if account else "An account", now))
     SeenCode.objects.bulk_update(changed, ["known", "contradicts"], batch_size=300)
     for seen in changed:
         over = [*([Kind.UNKNOWN] if seen.known else []), *([] if seen.contradicts else [Kind.CONTRADICTION])]
@@ -155,3 +160,4 @@ def mark_known(mapping: Mapping, now: datetime) -> None:
             kind__in=over, account_id=seen.account_id, channel=seen.channel,
             code=seen.native_code or seen.native_status, closed_at=None,
         ).update(closed_at=now)  # fmt: skip
+    sound(alarms)
