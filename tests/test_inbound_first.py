@@ -149,7 +149,7 @@ def test_a_text_that_breaks_us_is_parked_alone(account, queued, now, monkeypatch
             raise ZeroDivisionError("boom")
         return handle_inbound(inbound)
 
-    monkeypatch.setattr(recording, "hear", fragile)
+    monkeypatch.setattr(recording, "handle_inbound", fragile)
     store([stop(account, queued[0], now, "boom"), *(stop(account, message, now) for message in queued[1:])])
     carriers = Fake()
 
