@@ -42,6 +42,7 @@ from contacts.suppressing import (
     BlocksNothing,
     CannotRelease,
     carry_over,
+    keep_for_good,
     refuse_idle,
     release,
     suppress,
@@ -632,8 +633,5 @@ class SuppressionAdmin(Masking, Large):
 
     @admin.action(description="Let selected suppressions never end", permissions=["change"])
     def extend_selected(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:
-        ending = queryset.in_force(timezone.now()).exclude(expires_at=None)  # type: ignore[attr-defined]
-        ids = list(ending.values_list("pk", flat=True))
-        extended = Suppression.objects.filter(pk__in=ids).update(expires_at=None)
-        Suppression.objects.in_force(timezone.now()).filter(follows__in=ids).update(expires_at=None)
+        extended = keep_for_good(queryset, timezone.now())
         self.message_user(request, f"{extended} will not end by themselves any more.", messages.SUCCESS)

@@ -174,9 +174,17 @@ def line_detail(line: str, channel: str) -> str:
     return f"a {_words(line)} number cannot take {Channel(channel).label}"
 
 
+def stopped_by(blocks: Sequence[Block]) -> Reason:
+    """Which reason the gate would give for a send that these suppressions meet."""
+    return Reason.OPTED_OUT if _asked_for(blocks) else Reason.SUPPRESSED
+
+
+def _asked_for(blocks: Sequence[Block]) -> list[Block]:
+    return [each for each in blocks if each.origin == Suppression.Origin.RECIPIENT]
+
+
 def _opted_out(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
-    theirs = [each for each in facts.suppressions if each.origin == Suppression.Origin.RECIPIENT]
-    if theirs:
+    if theirs := _asked_for(facts.suppressions):
         return Objection(_said(theirs[0]))
     if facts.consent is None or facts.consent.opted_in:
         return None

@@ -243,6 +243,18 @@ _TAKEN_OVER = (
 
 
 @transaction.atomic
+def keep_for_good(suppressions: QuerySet[Suppression], now: datetime) -> int:
+    """Those of these in force that would end by themselves end no more, nor what extends them; return how many."""
+    ending = Suppression.objects.in_force(now).exclude(expires_at=None)
+    ids = list(ending.filter(pk__in=suppressions.values("pk")).values_list("pk", flat=True))
+    for part in in_lists(ids):
+        rows = list(ending.filter(Q(pk__in=part) | Q(follows__in=part)))
+        Suppression.objects.filter(pk__in=[row.pk for row in rows]).update(expires_at=None)
+        _announce(rows)
+    return len(ids)
+
+
+@transaction.atomic
 def release(suppression: Suppression, *, by: User | None, note: str, now: datetime) -> None:
     """Lift a suppression, and what extends it; one that is lifted already stays as it is.
 

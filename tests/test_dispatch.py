@@ -16,8 +16,7 @@ from django.db import DataError, OperationalError, connection
 
 from campaigns.models import Campaign, Recipient
 from contacts.consenting import record_opt_out
-from contacts.models import Contact
-from contacts.suppressing import suppress as block
+from contacts.models import Contact, Suppression
 from deliveries.deciding.followup import follow_moved
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
@@ -106,12 +105,12 @@ def test_an_opt_out_that_commits_before_the_handover_wins(queued, now):
     record_opt_out(value=message.address.value, channel="sms", how="Reply", evidence="STOP", at=now)
     carriers = Fake()
 
-    result = dispatch(now, carriers)
+    dispatch(now, carriers)
     follow_moved(now)
 
     message.refresh_from_db()
-    assert (result.stopped, carriers.left) == (1, [])
-    assert (message.status, message.canceled_at) == ("canceled", now)
+    assert carriers.left == []
+    assert (message.status, message.reason_code) == ("canceled", "opted_out")
     assert (message.recipient.state, message.recipient.skip_reason) == ("skipped", "opted_out")
     said = Decision.objects.get(message_id=message.pk)
     assert (said.by, said.rule) == ("gate", "opted_out")
@@ -119,11 +118,13 @@ def test_an_opt_out_that_commits_before_the_handover_wins(queued, now):
     assert agree()
 
 
-def test_staff_suppression_stops_what_waits(queued, now):
+def test_a_suppression_that_nobody_followed_stops_what_waits(queued, now):
     message = queued()
-    block(contact=message.contact, reason="staff", origin="staff", now=now)
+    Suppression.objects.create(contact=message.contact, reason="staff", origin="staff")
+    carriers = Fake()
 
-    assert dispatch(now, Fake()).stopped == 1
+    assert dispatch(now, carriers).stopped == 1
+    assert carriers.left == []
 
 
 def test_quiet_hours_hold_a_message_until_they_open(queued, now):

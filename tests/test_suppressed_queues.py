@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from importlib import import_module
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.apps import apps
+from django.utils import timezone
 
-from contacts.consenting import record_opt_in, record_opt_out
+from campaigns.models import Recipient
+from contacts.consenting import record_opt_in, record_opt_out, record_request
 from contacts.models import Suppression
-from contacts.suppressing import release, suppress
+from contacts.suppressing import keep_for_good, release, suppress, suppress_each
 from deliveries.deciding.decide import CORRECT_IT, Rules, State, Step, decide
-from deliveries.models import Message, Moved, QueueEntry
+from deliveries.models import Message, Moved, Outbox, QueueEntry
+from deliveries.outcomes.trail import upcoming
 from deliveries.sending.dispatch import dispatch
 from deliveries.statuses import FailureClass, Fault, Meaning, Status
 from tests import factories
@@ -229,6 +233,108 @@ def test_everybody_with_the_address_is_looked_at_once_and_a_repeat_is_none(accou
 
     assert (told, Moved.objects.count()) == (1, 1)
     assert Suppression.objects.count() == 1
+
+
+# ---- What waits to be sent -----------------------------------------------------------------------------------------
+
+
+def suppressed_as(how, message, now):
+    """The person of `message` is suppressed in one of the ways there are."""
+    of = {"contact": message.contact, "now": now}
+    ours = {"reason": "staff", "origin": "staff"}
+    value = message.address.value
+    {
+        "whole contact": lambda: suppress(**of, **ours),
+        "address": lambda: suppress(**of, **ours, value=value),
+        "address by its channel": lambda: suppress(**of, **ours, value=value, channel=message.channel),
+        "an address without a contact": lambda: suppress(**ours, value=value, now=now),
+        "many at once": lambda: suppress_each([Suppression(value=value, fact="batch 1", **ours)]),
+        "the person asked": lambda: record_request(**of, evidence="On the phone", by=None),
+        "a list of another system": lambda: suppress_each(
+            [Suppression(value=value, reason="stop", origin="recipient", fact="file 1", created_at=now)]
+        ),
+    }[how]()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("whole contact", "suppressed"),
+        ("address", "suppressed"),
+        ("address by its channel", "suppressed"),
+        ("an address without a contact", "suppressed"),
+        ("many at once", "suppressed"),
+        ("the person asked", "opted_out"),
+        ("a list of another system", "opted_out"),
+    ],
+)
+@pytest.mark.parametrize("channel", ["sms", "email"])
+def test_what_waits_for_somebody_is_withdrawn_as_they_are_suppressed(account, now, channel, how, reason):
+    message = waiting(sending(channel), account, now, due_at=now + 48 * HOUR)
+
+    suppressed_as(how, message, now)
+
+    message.refresh_from_db()
+    assert (message.status, message.reason_code) == ("canceled", reason)
+    assert not Outbox.objects.exists()
+    assert upcoming(message.contact, (ZoneInfo("UTC"),), now) == []
+    work(now)
+    recipient = Recipient.objects.get()
+    assert (recipient.state, recipient.skip_reason) == ("skipped", reason)
+    assert agree()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("before_it_ends", [True, False])
+def test_what_waits_until_a_block_is_over_waits_on(account, before_it_ends):
+    now = timezone.now()
+    message = waiting(sending("email"), account, now, due_at=now + 48 * HOUR)
+    ends = now + (72 if before_it_ends else 24) * HOUR
+
+    block = suppress(contact=message.contact, reason="staff", origin="staff", now=now, expires_at=ends)
+    assert Outbox.objects.exists() is not before_it_ends
+
+    keep_for_good(Suppression.objects.filter(pk=block.pk), now)
+    assert not Outbox.objects.exists()
+
+
+@pytest.mark.django_db
+def test_what_waits_on_another_channel_or_for_somebody_else_waits_on(account, now):
+    text, mail = (waiting(sending(channel), account, now) for channel in ("sms", "email"))
+    other = waiting(mail.campaign, account, now)
+
+    suppress(contact=text.contact, channel="sms", reason="staff", origin="staff", now=now)
+
+    assert set(Outbox.objects.values_list("message", flat=True)) == {mail.pk, other.pk}
+    assert agree()
+
+
+@pytest.mark.django_db
+def test_what_a_provider_has_in_hand_is_not_taken_back(account, now):
+    message = waiting(sending("sms"), account, now)
+    Outbox.objects.update(claimed_until=now + HOUR)
+
+    suppress(contact=message.contact, reason="staff", origin="staff", now=now)
+
+    message.refresh_from_db()
+    assert message.status == "queued"
+
+
+@pytest.mark.django_db
+def test_suppressing_on_the_page_leaves_nothing_to_come(client, account):
+    now = timezone.now()
+    message = waiting(sending("email"), account, now, due_at=now + 48 * HOUR)
+    client.force_login(factories.user("support"))
+    form = {"what": "contact", "channel": "", "reason": "Called us"}
+
+    page = client.post(f"/contacts/{message.contact_id}/suppress/", form, follow=True).content.decode()
+
+    assert "Everything is turned off for this contact." in page
+    assert "Canceled before it left: the person opted out." in page
+    assert "To come" not in page
+    assert "leaves" not in page.partition('id="to-say"')[0]
+    assert Recipient.objects.get().state == "skipped"
 
 
 # ---- The rule itself ----------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from contacts.blocking import Target, blocks
 from contacts.channels import Channel
 from contacts.chunks import in_lists
 from contacts.consenting import OptOut, record_opt_outs
+from contacts.gate import Reason, stopped_by
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import suppress
 from deliveries.deciding.attempts import succeed, withdraw
@@ -396,14 +397,41 @@ def _end_paths(contacts: Collection[int], now: datetime) -> None:
 
 
 def follow_blocks(keys: Collection[str], contacts: Collection[int], **_: object) -> None:
-    """What blocks these addresses and people has changed: their rows leave the queues, or come back."""
-    people = set(contacts)
+    """What blocks these addresses and people has changed: what waits for whoever is blocked is withdrawn, and their
+    rows leave the queues, or come back."""
+    now, people = timezone.now(), set(contacts)
     for part in in_lists(keys):
         whose = Address.objects.filter(match_key__in=part).exclude(value="")
         people.update(whose.values_list("contact_id", flat=True))
     asked = (State.OPEN, State.FAILED, State.UNKNOWN)
     for contact_ids in in_lists(people):
-        look_again(Recipient.objects.filter(contact_id__in=contact_ids, state__in=asked), timezone.now())
+        _withdraw_blocked(contact_ids, now)
+        look_again(Recipient.objects.filter(contact_id__in=contact_ids, state__in=asked), now)
+
+
+def _withdraw_blocked(contact_ids: Collection[int], now: datetime) -> None:
+    """Take back what waits for these people and will be blocked when it is due. The gate would stop it too, but only
+    then: until that day their page would promise it."""
+    waiting = Outbox.objects.filter(message__contact_id__in=contact_ids, claimed_until=None)
+    rows = [
+        (pk, recipient, at, Target(*target))
+        for pk, recipient, at, *target in waiting.values_list(
+            "message_id", "message__recipient_id", "due_at", "message__address__match_key", "message__contact_id",
+            "message__channel", "message__sender__value",
+        )
+    ]  # fmt: skip
+    met = blocks({target for *_, target in rows}, now) if rows else {}
+    stopped: dict[Reason, list[int]] = {}
+    recipients = set()
+    for pk, recipient, at, target in rows:
+        standing = [one for one in met[target] if one.expires_at is None or one.expires_at > at]
+        if standing:
+            stopped.setdefault(stopped_by(standing), []).append(pk)
+            recipients.add(recipient)
+    for part in in_lists(recipients):  # locked before messages, as everywhere
+        list(Recipient.objects.select_for_update().filter(pk__in=part).order_by("pk").values_list("pk"))
+    for reason, messages in stopped.items():
+        withdraw(messages, reason.value, now)
 
 
 def look_again(recipients: QuerySet[Recipient], now: datetime) -> None:
