@@ -362,6 +362,33 @@ def test_reachability_shows_its_evidence(login, elena):
     assert "Never tried" in page
 
 
+@pytest.mark.parametrize(
+    ("later", "word"),
+    [
+        ([], "Not reachable"),
+        ([("undelivered", "temporary")], "Not reachable"),
+        ([("delivered", "none")], "Uncertain"),
+    ],
+)
+def test_a_channel_that_the_carrier_does_not_take_is_not_offered(login, elena, later, word):
+    address = elena.addresses.get(kind="phone")
+    for status, failure_class in [("undelivered", "permanent"), *later]:
+        factories.message(
+            factories.recipient(contact=elena), channel="rvm", address=address, status=status,
+            failure_class=failure_class, fault="none" if status == "delivered" else "carrier",
+        )  # fmt: skip
+    for channel in ("sms", "mms", "email"):
+        Suppression.objects.create(contact=elena, channel=channel, reason="staff", origin="staff")
+    Consent.objects.create(contact=elena, channel="rvm", opted_in=True, how="Web form")
+
+    page = login("support").get(f"/contacts/{elena.pk}/").content.decode()
+
+    assert [one.word for one in standing(elena, timezone.now()).channels if one.channel == "rvm"] == [word]
+    usable = word == "Uncertain"
+    assert ("Best now: Ringless voicemail" in page) is usable
+    assert ("reach you by voicemail" in page) is usable
+
+
 def test_a_channel_that_was_opted_out_of_is_off_and_the_others_are_named(login, elena):
     for channel, opted_in in (("sms", True), ("email", True), ("voice", True), ("rvm", False)):
         Consent.objects.create(contact=elena, channel=channel, opted_in=opted_in, how="Web form")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 
@@ -15,7 +15,7 @@ from contacts.channels import KIND_OF, Channel, Kind
 from contacts.gate import Ask, Verdict, check
 from contacts.models import Address, AddressHealth, Consent, Contact, Suppression
 from deliveries.models import Message
-from deliveries.statuses import REACHING, Disposition, Status
+from deliveries.statuses import REACHING, Disposition, Fault, Status
 
 LOOK_BACK = 12  # results on a channel that count as evidence
 READ = 120  # messages read for all channels together
@@ -155,7 +155,7 @@ def _results(contact: Contact, current: Iterable[Address]) -> Mapping[str, list[
     rows = (
         Message.objects.filter(contact=contact, address__in=[one.pk for one in current])
         .exclude(disposition__in=["", Disposition.PENDING])
-        .only("channel", "status", "disposition", "created_at", "updated_at")
+        .only("channel", "status", "disposition", "fault", "created_at", "updated_at")
         .order_by("-id")[:READ]
     )
     found: dict[str, list[Message]] = defaultdict(list)
@@ -221,6 +221,7 @@ def _word(
         health.hard_fails
         or health.closed
         or address.validity in (Address.Validity.INVALID, Address.Validity.NEEDS_CORRECTION)
+        or _carrier_refuses(results)
     ):
         return "Not reachable", "permanent"
     if not results:
@@ -233,6 +234,13 @@ def _word(
     if all(message.disposition == Disposition.UNKNOWN for message in results):
         return "Unknown", "unknown"
     return "Uncertain", "retryable"
+
+
+def _carrier_refuses(results: Sequence[Message]) -> bool:
+    """Whether the carrier said last that it does not do this. The address's health counts no failure for that."""
+    final = (Disposition.DELIVERED, Disposition.BOUNCED_HARD)
+    last = next((message for message in results if message.disposition in final), None)
+    return last is not None and last.disposition == Disposition.BOUNCED_HARD and last.fault == Fault.CARRIER
 
 
 def _evidence(channel: Channel, results: list[Message]) -> str:
