@@ -101,3 +101,41 @@ def test_progress_that_is_reported_after_the_outcome_is_no_earlier_step(now):
         "This decides the status.",
         "Gives way to “Delivered”: an outcome outranks progress, even when that is reported later.",
     ]
+
+
+def test_reports_stand_in_the_order_in_which_it_happened_and_not_in_which_they_came_in(now):
+    message = factories.message(status=Status.SENDING, channel="voice")
+    # (status, minute it happened, minute it came in)
+    for fact, (status, at, came) in enumerate(
+        [("voicemail", 5, 6), ("sending", 1, 8), ("answered", 5, 7), ("sent", 1, 9), ("queued", 0, 10)]
+    ):
+        meaning = Meaning(status, "none", "none", "carrier")
+        StatusEvent.objects.create(
+            message_id=message.pk, fact=fact, status=status, standing=standing(meaning, fact), failure_class="none",
+            fault="none", evidence="carrier", occurred_at=now + timedelta(minutes=at),
+            recorded_at=now + timedelta(minutes=came),
+        )  # fmt: skip
+    reproject([message.pk], now)
+    message.refresh_from_db()
+
+    (attempt,) = attempts([message])
+
+    assert [fact.event.status for fact in attempt.facts] == [
+        "queued", "sending", "sent", "answered", "voicemail"
+    ]  # fmt: skip
+    assert [fact.decides for fact in attempt.facts] == [False, False, False, False, True]
+
+
+def test_progress_that_did_not_get_as_far_is_no_earlier_step_when_it_came_later(now):
+    message = factories.message(status=Status.SENDING)
+    told(message, now, ("delayed", "carrier", 0))
+    StatusEvent.objects.create(
+        message_id=message.pk, fact=9, status="sent", standing=1, failure_class="none", fault="none",
+        evidence="carrier", occurred_at=now + timedelta(hours=1), recorded_at=now + timedelta(hours=1),
+    )  # fmt: skip
+
+    (attempt,) = attempts([message])
+
+    assert attempt.facts[1].verdict == (
+        "Gives way to “Pending”: that is further on its way, though it is the earlier report."
+    )

@@ -327,7 +327,9 @@ def attempts(messages: Sequence[Message]) -> list[Attempt]:
     """These messages (with their LINKS loaded), each with its events, receipts, decisions and text: 7 queries."""
     ids = [message.pk for message in messages]
     events: dict[int, list[StatusEvent]] = defaultdict(list)
-    for event in StatusEvent.objects.filter(message_id__in=ids).order_by("recorded_at", "fact"):
+    # By when it happened, not by when it came in; of the same moment, what goes further comes later.
+    in_time = ("occurred_at", "standing", "recorded_at", "fact")
+    for event in StatusEvent.objects.filter(message_id__in=ids).order_by(*in_time):
         events[event.message_id].append(event)
     told = {event.receipt_id for found in events.values() for event in found if event.receipt_id}
     receipts = {one.pk: Raw(one, readable(one)) for one in Receipt.objects.filter(pk__in=told)}

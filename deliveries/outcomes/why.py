@@ -33,8 +33,7 @@ def _why_not(event: StatusEvent, winner: StatusEvent) -> str:
     if event.status == winner.status:
         return "the same word, on better grounds."
     if event.status in OPEN:
-        later = winner.status not in OPEN and event.occurred_at > winner.occurred_at
-        return "an outcome outranks progress, even when that is reported later." if later else STEP
+        return _why_not_progress(event, winner)
     if event.status == Status.UNKNOWN:
         return "any word outranks one that we cannot interpret."
     if event.status in REACHING:
@@ -42,6 +41,14 @@ def _why_not(event: StatusEvent, winner: StatusEvent) -> str:
     if winner.status in REACHING:
         return "what proves an arrival outranks a reported failure."
     return "that report says more."
+
+
+def _why_not_progress(event: StatusEvent, winner: StatusEvent) -> str:
+    if event.occurred_at <= winner.occurred_at:
+        return STEP
+    if winner.status in OPEN:
+        return "that is further on its way, though it is the earlier report."
+    return "an outcome outranks progress, even when that is reported later."
 
 
 def _why_not_arrived_so(event: StatusEvent, winner: StatusEvent) -> str:
