@@ -367,3 +367,16 @@ def test_what_is_learnt_later_sends_nothing_on_behalf_of_an_old_attempt():
         decided = decide(known, RULES, NOON)
         assert decided.step not in ("switch",)
         assert not decided.switch_to
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (Status.VOICEMAIL, "It reached a mailbox, so nobody was spoken to. Retry 1 of 2."),
+        (Status.NO_ANSWER, "Nobody answered. Retry 1 of 2."),
+        (Status.BUSY, "The line was busy. Retry 1 of 2."),
+        (Status.EXPIRED, "The failure is temporary. Retry 1 of 2."),
+    ],
+)
+def test_a_call_is_made_again_for_what_became_of_it_and_not_for_a_failure(status, words):
+    assert decide(facts(status, channel="voice", goal="conversation"), RULES, NOON).reason == words

@@ -91,6 +91,18 @@ def test_a_voicemail_shows_no_failure_whatever_it_was_meant_for(login, made, goa
     assert not {"Failure class", "Fault"} & found.keys()
 
 
+@pytest.mark.parametrize(("goal", "delivered"), [("exposure", True), ("conversation", False)])
+def test_a_mailbox_is_a_delivery_only_where_that_was_the_goal(login, made, goal, delivered):
+    message = made("voice", ARRIVING[2], goal=goal, delivered_at=timezone.now())
+
+    found = shown(login("support"), message)
+
+    assert (
+        {"Delivered", "Latency"} <= found.keys() if delivered else {"Delivered", "Latency"}.isdisjoint(found)
+    )
+    assert ("Reached a mailbox" in found) is not delivered
+
+
 @pytest.mark.parametrize(("channel", "outcome"), list(product(Channel, [*FAILING, *UNDER_WAY, *WITHDRAWN])))
 def test_what_did_not_arrive_shows_no_time_of_delivery(login, made, channel, outcome):
     message = made(channel, outcome, delivered_at=timezone.now())  # taken at first, and come back

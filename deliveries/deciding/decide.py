@@ -20,6 +20,12 @@ OURS = frozenset({Fault.SENDER, Fault.CONTENT, Fault.ACCOUNT})
 ARRIVED = "It arrived. Watch replies separately."
 PERMANENT = "The failure is permanent"
 CORRECT_IT = "Retrying will fail again: correct the record."
+# What is no failure of anything, and yet not what the campaign wanted.
+UNMET: dict[str, str] = {
+    Status.VOICEMAIL: "It reached a mailbox, so nobody was spoken to",
+    Status.NO_ANSWER: "Nobody answered",
+    Status.BUSY: "The line was busy",
+}
 UNDER_WAY = "Under way. A delay is not a failure."
 NEVER_OPEN = "no hour is permitted in all of the time zones where the person may be"
 
@@ -340,7 +346,7 @@ def _where_permanent(facts: Facts, rules: Rules) -> str:
 
 def _temporary(facts: Facts, rules: Rules, now: datetime) -> Decided:
     """Retry inside the window; after it, another channel; else it waits for a person."""
-    why = facts.reason or "The failure is temporary"
+    why = facts.reason or UNMET.get(facts.status, "The failure is temporary")
     due = _opens(facts, max((facts.settled_at or now) + rules.retry_after, now))
     closes = facts.channel_since + rules.retry_window
     blocked = facts.blocked or ("" if due else NEVER_OPEN)

@@ -147,7 +147,13 @@ class Attempt:
 
     @property
     def arrived(self) -> bool:
+        """Somewhere: a call that was to be a conversation may have reached no more than a mailbox."""
         return self.message.status in REACHING
+
+    @property
+    def delivered(self) -> bool:
+        """As the campaign wanted it."""
+        return self.message.disposition == Disposition.DELIVERED
 
     @property
     def failed(self) -> bool:
