@@ -227,6 +227,32 @@ def test_nothing_is_sent_any_more_for_what_is_two_weeks_old(failed, staff, actio
     assert [(skip.reason, skip.n) for skip in told.skipped] == [("history", 1)]
 
 
+@pytest.mark.parametrize(("action", "options"), [("retry", {}), ("switch", {"channel": "email"})])
+@pytest.mark.parametrize("channel", ["sms", "email", "voice"])
+def test_who_has_said_no_on_whichever_channel_is_skipped_and_the_preview_says_why(
+    failed, staff, action, options, channel, now
+):
+    message = failed()
+    consent(message.contact, channel, at=now + HOUR / 2, opted_in=False)
+    selection = these(message, now=now + HOUR)
+
+    shown = preview(action, selection, options, staff, now + HOUR)
+    batch = start(action, selection, options, staff, now + HOUR)
+
+    assert [(one.reason, one.label) for one in shown.skipped] == [("opted_out", "The contact opted out")]
+    assert outcomes(batch) == {("skipped", "opted_out"): 1}
+    work(now + 2 * HOUR)
+    assert not Message.objects.filter(follows=message).exists()
+
+
+def test_who_has_opted_in_again_may_be_sent_to_by_hand(failed, staff, now):
+    message = failed()
+    consent(message.contact, "voice", at=now + HOUR / 2, opted_in=False)
+    consent(message.contact, "voice", at=now + HOUR, opted_in=True)
+
+    assert preview("retry", these(message, now=now + HOUR), {}, staff, now + HOUR).will_act == 1
+
+
 def test_refused_content_is_retried_once_it_was_changed(failed, staff, now):
     spam = failed(SPAM)
     Content.objects.filter(campaign=spam.campaign_id, channel="sms").update(version=2)

@@ -26,7 +26,7 @@ from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import release_each, suppress_each
 from deliveries.bulk.selections import Selection
 from deliveries.deciding.attempts import succeed, withdraw
-from deliveries.deciding.context import Known, View, ask, is_forgiven, learn, load, look_at
+from deliveries.deciding.context import Known, View, ask, is_forgiven, learn, load, look_at, said_no
 from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import settle
 from deliveries.deciding.health import NO_FAILURES
@@ -235,7 +235,7 @@ def _obstacle(action: str, message: Message, view: View | None, known: Known, no
         return "delivered"
     if message.pk != view.head.pk:
         return "under_way" if view.head.status in OPEN else "not_latest"
-    if message.disposition == Disposition.OPTOUT:
+    if said_no(view, known):
         return "opted_out"
     if now - (message.handed_over_at or message.created_at) >= HISTORY:
         return "history"

@@ -238,7 +238,7 @@ def _refused(views: Sequence[View], now: datetime) -> set[int]:
     }
 
 
-def _said_no(view: View, known: Known) -> bool:
+def said_no(view: View, known: Known) -> bool:
     """Whether the person opted out, of whichever channel, in answer to what this campaign sent, or after it."""
     if any(message.disposition == Disposition.OPTOUT for message in view.messages):
         return True
@@ -349,7 +349,7 @@ def arguments(view: View, known: Known) -> tuple[Facts, Rules]:
         first_attempt_at=view.since(view.messages),
         channel_since=view.since([m for m in view.messages if m.channel == head.channel]),
         reached_by=reached.channel if reached else "",
-        opted_out=bool(own and own.reason == "opted_out") or _said_no(view, known),
+        opted_out=bool(own and own.reason == "opted_out") or said_no(view, known),
         blocked=_blocked(own),
         suppressed=bool(met),
         suppressed_everywhere=any(not block.channel for block in met),
