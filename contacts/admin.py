@@ -54,6 +54,13 @@ CONTACTS_NAMES = (
 ADDRESSES = "A whole phone number, such as +15125550142 or (512) 555-0142, or a whole email."
 
 
+class AtLeast(int):
+    """How many were counted before the counting stopped. Django's own templates print it as it stands."""
+
+    def __str__(self) -> str:
+        return f"{int(self):,} or more"
+
+
 class CappedPaginator(Paginator):
     """Counts to CAP and no further, so that a list of millions opens as fast as one of thousands.
 
@@ -66,7 +73,8 @@ class CappedPaginator(Paginator):
     def count(self) -> int:
         rows = self.object_list
         if isinstance(rows, QuerySet):
-            return rows.order_by()[: self.CAP].count()
+            found = rows.order_by()[: self.CAP].count()
+            return AtLeast(found) if found == self.CAP else found
         return len(rows)
 
 

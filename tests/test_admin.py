@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from campaigns.models import Campaign, Content, Playbook
 from contacts.admin import CappedPaginator
-from contacts.models import ListMembership
+from contacts.models import ListMembership, Suppression
 from deliveries.models import Account, Message, PendingReceipt, Receipt, StatusEvent
 from deliveries.providers import PROVIDERS
 from deliveries.statuses import Status
@@ -89,6 +89,27 @@ def test_a_list_counts_no_further_than_its_cap(monkeypatch):
     paginator = CappedPaginator(Receipt.objects.order_by("-pk"), 50)
 
     assert paginator.count == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [(1, "1 suppression "), (999, "999 suppressions "), (1_000, "1,000 or more suppressions ")],
+)
+@pytest.mark.parametrize("query", [{}, {"reason__exact": "staff"}])
+def test_a_list_that_counted_no_further_says_so_wherever_it_tells_how_many(
+    client, root, monkeypatch, rows, says, query
+):
+    monkeypatch.setattr(CappedPaginator, "CAP", 1_000)
+    Suppression.objects.bulk_create(
+        Suppression(value=f"a{n}@example.com", reason="staff", origin="staff") for n in range(rows)
+    )
+
+    page = " ".join(client.get(url(Suppression, "changelist"), query).content.decode().split())
+
+    assert f"{says}</p>" in page
+    assert ("1,000 or more results" in page) == (rows == 1_000)
+    assert ("Select all 1,000 or more suppressions" in page) == (rows == 1_000)
+    assert "1000 " not in page
 
 
 @pytest.mark.parametrize("model", RECORD, ids=by_id)
