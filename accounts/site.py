@@ -15,7 +15,7 @@ from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup, DisallowedModelAdminToField
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.options import TO_FIELD_VAR
+from django.contrib.admin.options import TO_FIELD_VAR, IncorrectLookupParameters
 from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.views.main import ERROR_FLAG, IGNORED_PARAMS, PAGE_VAR, ChangeList
 from django.contrib.admin.widgets import AutocompleteSelect
@@ -38,7 +38,20 @@ else:
 
 
 class SortedAsShown(ChangeList):
-    """Sorted by the columns that are offered for it, whatever number the address names."""
+    """Sorted by the columns that are offered for it, whatever number the address names; and likewise its pages."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """The first page in place of one that there is not: Django's own would leave out the filters as well."""
+        asked = self.page_num
+        try:
+            super().get_results(request)
+        except IncorrectLookupParameters:
+            self.page_num = 1
+            super().get_results(request)
+        if not self.multi_page:
+            self.page_num = 1
+        if self.page_num != asked and request.method == "GET":
+            messages.warning(request, "This list has no such page; here is its first one.")
 
     def get_ordering_field(self, field_name: Any) -> Any:
         if self.sortable_by is not None and field_name not in self.sortable_by:
@@ -85,7 +98,10 @@ class Declared(Base):
         return names
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        """Whoever asks for what the list does not offer gets the list without it, and is told so."""
+        """Whoever asks for what the list does not offer gets the list without it, and is told so.
+
+        An action is not done then: it would be done to other rows than those of the filter.
+        """
         try:
             answer = super().changelist_view(request, extra_context)
         except (DisallowedModelAdminLookup, DisallowedModelAdminToField) as refused:
@@ -97,6 +113,8 @@ class Declared(Base):
             ):  # Django's own for a value it cannot read
                 return answer
         messages.warning(request, "That filter is not known; it was left out.")
+        if request.method == "POST":
+            messages.error(request, "Nothing was done. Choose the rows and the action again.")
         return answer
 
     def _offered(self, request: HttpRequest) -> str:

@@ -141,6 +141,52 @@ def test_a_value_that_a_filter_cannot_read_is_left_out_as_well(root):
     assert "That filter is not known; it was left out." in page.content.decode()
 
 
+def blocked(n, reason="staff"):
+    """`n` blocks of email addresses, for this reason."""
+    return [
+        Suppression.objects.create(value=f"{reason}{k}@example.com", reason=reason, origin="staff")
+        for k in range(n)
+    ]
+
+
+NO_SUCH_PAGE = "This list has no such page; here is its first one."
+
+
+@pytest.mark.parametrize("page", ["9999", "-1", "0", "9" * 30])
+@pytest.mark.parametrize(("rows", "shown"), [(60, 50), (2, 2)])
+def test_a_page_that_a_list_does_not_have_is_no_filter(root, page, rows, shown):
+    blocked(rows), blocked(1, "asked")
+
+    answer = root.get(list_of(Suppression), {"reason__exact": "staff", "p": page})
+
+    told = [str(one) for one in answer.context["messages"]]
+    assert (answer.status_code, told) == (200, [NO_SUCH_PAGE])
+    assert len(answer.context["cl"].result_list) == shown
+    assert {one.reason for one in answer.context["cl"].result_list} == {"staff"}
+
+
+@pytest.mark.parametrize("page", [{}, {"p": "1"}, {"p": "2"}, {"p": "x"}])
+def test_a_page_that_a_list_has_is_shown_without_a_word(root, page):
+    blocked(60)
+
+    answer = root.get(list_of(Suppression), page)
+
+    assert NO_SUCH_PAGE not in answer.content.decode()
+
+
+@pytest.mark.parametrize("query", ["value__startswith=%2B1216", "reason__exact=%00"])
+def test_an_action_beside_a_filter_that_is_not_known_says_that_it_was_not_done(root, query):
+    [held] = blocked(1)
+    given = {"action": "release_selected", "_selected_action": [held.pk], "note": "Asked", "index": "0"}
+
+    page = root.post(f"{list_of(Suppression)}?{query}", given, follow=True).content.decode()
+
+    held.refresh_from_db()
+    assert held.released_at is None
+    assert "That filter is not known; it was left out." in page
+    assert "Nothing was done. Choose the rows and the action again." in page
+
+
 def test_a_refused_request_has_a_page_of_ours_and_one_line_in_the_log(root, monkeypatch):
     console, lines = next(h for h in logging.root.handlers if h.name == "console"), io.StringIO()
     monkeypatch.setattr(console, "stream", lines)
