@@ -185,7 +185,11 @@ class Receiver(BaseHTTPRequestHandler):
     refusals = 0
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"]))
+        length = int(self.headers["content-length"])
+        body = self.rfile.read(length)
+        if len(body) < length:  # whoever called was killed in the middle of it
+            self.close_connection = True
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         refused = type(self).refusals > 0
         if refused:
