@@ -370,6 +370,12 @@ class Recipient(models.Model):
             models.Index(
                 fields=["next_step_at"], name="recipient_due", condition=Q(next_step_at__isnull=False)
             ),
+            # Whoever was skipped, by reason. Of a large campaign those are few, and no others stand here.
+            models.Index(
+                fields=["campaign", "skip_reason", "contact"],
+                name="recipient_skipped",
+                condition=~Q(skip_reason=""),
+            ),
         ]
 
     def __str__(self) -> str:

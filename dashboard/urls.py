@@ -9,6 +9,7 @@ from typing import Any
 from django.urls import path, register_converter
 
 from dashboard.bulk import views as batches
+from dashboard.campaigns import skipped
 from dashboard.campaigns import views as campaigns
 from dashboard.contacts import views as contacts
 from dashboard.inbox import views as inbox
@@ -43,6 +44,7 @@ campaign_pages = [
     path("", campaigns.campaigns, name="list"),
     path("<slug:slug>/", campaigns.report, name="report"),
     path("<slug:slug>/export/", campaigns.export, name="export"),
+    path("<slug:slug>/skipped/", skipped.people, name="skipped"),
     path("<slug:slug>/launch/", campaigns.act, {"action": "launch"}, name="launch"),
     path("<slug:slug>/pause/", campaigns.act, {"action": "pause"}, name="pause"),
     path("<slug:slug>/resume/", campaigns.act, {"action": "resume"}, name="resume"),

@@ -23,8 +23,8 @@ from accounts.roles import requires
 from campaigns.estimates import Estimate, estimate
 from campaigns.models import Campaign
 from contacts.channels import Channel
-from contacts.gate import REASONS, Reason
 from contacts.models import ListMembership
+from dashboard.campaigns.skipped import by_reason
 from dashboard.charts import finding, outcome_by_channel, twin, verdict_icon
 from dashboard.exports import csv_of
 from dashboard.shell.empty import unsent
@@ -39,6 +39,7 @@ from deliveries.outcomes.figures import (
     STATE_BUCKETS,
     CampaignFigures,
     Cause,
+    Check,
     campaign_figures,
     is_canceling,
     lines,
@@ -159,6 +160,14 @@ def _url(campaign: Campaign) -> Callable[[str, str], str]:
     return url
 
 
+class Term(NamedTuple):
+    """A number of a sum, and the list of what it counts; '' where there is none."""
+
+    words: str
+    n: int
+    url: str
+
+
 def _figures(
     request: HttpRequest, campaign: Campaign, figures: CampaignFigures, names: dict[int, str], shown: Listing
 ) -> dict[str, Any]:
@@ -168,6 +177,7 @@ def _figures(
     slugs = providers()
     causes = figures.all_causes
     outcomes = figures.outcomes
+    links = _links(campaign)
     return {
         "state": campaign.state_words(shown.at),
         "state_bucket": STATE_BUCKETS[Campaign.State(campaign.state)],
@@ -182,12 +192,10 @@ def _figures(
         "rate": percent(outcomes.settled_rate),
         "of_sent": percent(outcomes.rate),
         "kpis": [(kpi, url("", f"status={kpi.bucket}")) for kpi in figures.kpis(names)],
-        "checks": figures.checks(),
+        "checks": [(check, _opened(check, links)) for check in figures.checks()],
         "reach": figures.reach,
         "people": figures.people(),
-        "skipped": [
-            (REASONS[Reason(key)].sentence if key in REASONS else key, n) for key, n in _most(figures.skipped)
-        ],
+        "skipped": by_reason(campaign, figures.skipped),
         "figure": outcome_by_channel(figures.by_channel, everything=everything),
         "finding": finding(figures.by_channel),
         "toggle_url": url(shown.view.queue, shown.form.querystring(show="" if everything else SHOW_ALL))
@@ -219,8 +227,17 @@ def _why_paused(campaign: Campaign) -> str:
     return quarantine.reasons(Kind.PREPARE, [campaign.pk]).get(campaign.pk, "")
 
 
-def _most(counts: dict[str, int]) -> list[tuple[str, int]]:
-    return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+def _links(campaign: Campaign) -> dict[str, str]:
+    """Where the terms of the sums are listed, by their words. Those that are listed nowhere are missing."""
+    url = _url(campaign)
+    buckets = {one.label.lower(): url("", f"status={BUCKETS[one]}") for one in Disposition}
+    return {"Messages": url("", ""), "skipped": reverse("campaigns:skipped", args=[campaign.slug]), **buckets}
+
+
+def _opened(check: Check, links: Mapping[str, str]) -> tuple[Term, list[Term]]:
+    """The whole and the parts of a sum, each with the list that it opens."""
+    whole, *parts = [Term(words, n, links.get(words, "")) for words, n in (check.whole, *check.parts)]
+    return whole, parts
 
 
 def _meaning(cause: Cause, slugs: dict[int, str]) -> str:
@@ -258,7 +275,8 @@ def _audience(campaign: Campaign, user: User, now: datetime) -> dict[str, Any]:
         "draft": draft,
         "first": _messages(campaign.channel, draft.written_to, costs),
         "later": [_messages(channel, draft.written_to, costs) for channel in draft.later],
-        "skipped": [(REASONS[Reason(key)].sentence, n) for key, n in _most(draft.people) if key],
+        "skipped": by_reason(campaign, draft.people),
+        "skipped_url": reverse("campaigns:skipped", args=[campaign.slug]),
     }
 
 

@@ -40,7 +40,7 @@ from dashboard.contacts.banner import acts, banner, blocked, named
 from dashboard.contacts.explaining import explanation
 from dashboard.contacts.trail_export import lines
 from dashboard.exports import file_name
-from dashboard.shell.pages import fragment, may_tend, next_url, who
+from dashboard.shell.pages import fragment, may_see, may_tend, next_url, who
 from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import settle
 from deliveries.deciding.staff import cancel_next_step, run_next_step_now
@@ -160,11 +160,6 @@ def export(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     answer["Content-Disposition"] = f'attachment; filename="{named}"'
     answer["Cache-Control"] = "no-store"
     return answer
-
-
-def may_see(request: HttpRequest) -> bool:
-    """Whether whole addresses, and the provider's own words that contain them, are shown."""
-    return who(request).has_perm("contacts.view_full_address")
 
 
 def _contact(pk: int) -> Contact:

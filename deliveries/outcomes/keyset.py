@@ -78,7 +78,7 @@ def page(rows: QuerySet[Any], size: int, mark: str, *, pk: str = "id", at: str =
     if len(found) <= size:
         return Page(found, first=cursor is None)
     last = found[size - 1]
-    following = Cursor(getattr(last, at) if at else None, last.pk)
+    following = Cursor(getattr(last, at) if at else None, getattr(last, pk))
     return Page(found[:size], str(following), first=cursor is None)
 
 

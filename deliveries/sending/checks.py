@@ -6,7 +6,7 @@ Each check is a function of a loaded draft and gives what it found: how grave it
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -72,6 +72,11 @@ class Draft:
         return self.people.total()
 
     @property
+    def sender(self) -> str:
+        """Whom its first messages come from; '' while it has no content."""
+        return _sender(self.campaign, self.contents)
+
+    @property
     def is_sampled(self) -> bool:
         """Only the first of a large audience were asked."""
         return self.audience >= ASKED
@@ -116,7 +121,6 @@ def load(campaign: Campaign, now: datetime) -> Draft:
         found = {channel: route for (_, channel), route in routes([campaign]).items()}
     except CredentialsUnreadable as problem:
         unreadable = str(problem)
-    first = contents.get(campaign.channel)
     return Draft(
         campaign=campaign,
         contents=contents,
@@ -124,9 +128,15 @@ def load(campaign: Campaign, now: datetime) -> Draft:
         unreadable=unreadable,
         has_lists=campaign.lists.exists(),
         gaps=campaign.gaps(),
-        people=forecast(campaign, first.sender.value if first else "", now),
+        people=forecast(campaign, _sender(campaign, contents), now),
         now=now,
     )
+
+
+def _sender(campaign: Campaign, contents: Mapping[str, Content]) -> str:
+    """Whom its first messages come from; '' while it has no content."""
+    first = contents.get(campaign.channel)
+    return first.sender.value if first else ""
 
 
 def check(draft: Draft) -> list[Finding]:

@@ -261,6 +261,27 @@ def forecast(campaign: Campaign, sender: str, now: datetime) -> Counter[str]:
         return Counter(dict(cursor.fetchall()))
 
 
+def left_out(
+    campaign: Campaign, sender: str, now: datetime, *, reason: str = "", after: int = 0, most: int
+) -> list[tuple[int, str]]:
+    """(contact, reason) of those whom `forecast` counts as skipped, for `reason` or for any, by the contact's id.
+
+    `most` of them, beginning behind the contact `after`. Writes nothing.
+    """
+    high = _end_of_chunk(campaign, ASKED)
+    if high is None:
+        return []
+    audience = _audience(campaign, recipient_id="0", message_id="0")
+    wanted = "reason = %(reason)s" if reason else "reason <> ''"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT contact_id, reason FROM ({audience}) audience WHERE {wanted} "  # noqa: S608 - our own statement
+            "ORDER BY contact_id LIMIT %(most)s",
+            {**_bounds(campaign, after, high, sender, now), "reason": reason, "most": most},
+        )
+        return cursor.fetchall()
+
+
 def _audience(campaign: Campaign, *, recipient_id: str, message_id: str) -> str:
     """The statement AUDIENCE for this campaign; the ids are expressions for those of the rows to be made."""
     consent = CONSENT.format(channel=campaign.channel)

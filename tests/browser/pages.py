@@ -135,6 +135,8 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "report filtered": ("marketer", lambda: f"/campaigns/{REPORT}/?status=permanent&channel=sms"),
     "report empty": ("marketer", lambda: f"/campaigns/{REPORT}/?carrier=Nobody"),
     "draft": ("marketer", lambda: f"/campaigns/{DRAFT}/"),
+    "skipped": ("marketer", lambda: f"/campaigns/{REPORT}/skipped/"),
+    "draft skipped": ("marketer", lambda: f"/campaigns/{DRAFT}/skipped/"),
     "queues": ("marketer", lambda: "/queues/"),
     "queue": ("marketer", lambda: "/queues/correct/"),
     "snooze": ("marketer", lambda: f"/queues/correct/?snooze={standing('correct')}"),
