@@ -288,6 +288,7 @@ def a_story(contact, many: int = 1):
 
 def test_the_trail_tells_what_happened_why_and_what_comes_next(login, elena):
     a_story(elena)
+    factories.content(Recipient.objects.get(contact=elena).campaign)
     Recipient.objects.filter(contact=elena).update(
         next_step="retry",
         next_step_at=timezone.now() + timedelta(hours=2),
@@ -589,6 +590,85 @@ def test_a_note_is_kept_with_its_author(login, elena):
 
     assert Note.objects.get().author == client.user
     assert b"Call in the mornings." in page.content
+
+
+@pytest.fixture
+def retried(elena):
+    """What failed for a while and is to be sent to Elena once more, in two hours."""
+    Consent.objects.create(contact=elena, channel="sms", opted_in=True, how="Web form")
+    campaign = factories.campaign(name="Spring sale", state="sending")
+    factories.account()
+    factories.content(campaign, body="Hello {first_name}, the sale begins.")
+    recipient = factories.recipient(
+        campaign, elena, next_step="retry", next_step_at=timezone.now() + timedelta(hours=2), state="open"
+    )
+    factories.message(
+        recipient, address=elena.addresses.get(kind="phone"), status=Status.UNDELIVERED,
+        failure_class=FailureClass.TEMPORARY, fault=Fault.RECIPIENT, settled_at=timezone.now(),
+    )  # fmt: skip
+    return recipient
+
+
+@pytest.mark.parametrize(
+    ("role", "number"), [("support", "+1 214-555-0142"), ("marketer", "+1 ••• ••• 0142")]
+)
+def test_a_step_is_made_or_stopped_only_after_a_question_that_says_what_is_sent_where(
+    login, elena, retried, role, number
+):
+    page = " ".join(login(role).get(f"/contacts/{elena.pk}/").content.decode().split())
+
+    run, stop = f"run-{retried.pk}", f"stop-{retried.pk}"
+    assert f'popovertarget="{run}">Run now<' in page
+    asked = page[page.index(f'id="{run}"') :].partition("</dialog>")[0]
+    assert "SMS</span> for <b>Spring sale</b> to" in asked
+    assert number in asked
+    assert "Hello Elena, the sale begins." in asked
+    assert f'action="/contacts/{elena.pk}/steps/{retried.pk}/run/"' in asked
+    stopping = page[page.index(f'id="{stop}"') :].partition("</dialog>")[0]
+    assert "Nothing more is sent to Elena Moreau for <b>Spring sale</b> by itself" in stopping
+    assert f'action="/contacts/{elena.pk}/steps/{retried.pk}/cancel/"' in stopping
+
+
+def test_what_would_send_nothing_is_not_offered(login, elena, retried):
+    retried.campaign.contents.all().delete()
+
+    page = login("support").get(f"/contacts/{elena.pk}/").content.decode()
+
+    assert "To come" in page
+    assert "Run now" not in page
+
+
+def test_several_planned_steps_cost_no_more_than_one(
+    login, elena, retried, django_assert_num_queries, django_assert_max_num_queries
+):
+    client = login("support")
+    with django_assert_max_num_queries(70) as one:
+        client.get(f"/contacts/{elena.pk}/")
+    for _ in range(3):
+        again = factories.recipient(contact=elena, next_step="retry", next_step_at=timezone.now())
+        factories.content(again.campaign)
+        factories.message(
+            again, address=elena.addresses.get(kind="phone"), status=Status.UNDELIVERED,
+            failure_class=FailureClass.TEMPORARY, fault=Fault.RECIPIENT, settled_at=timezone.now(),
+        )  # fmt: skip
+
+    with django_assert_num_queries(len(one.captured_queries)):
+        assert client.get(f"/contacts/{elena.pk}/").content.count(b">Run now<") == 4
+
+
+def test_a_step_that_was_stopped_comes_no_more(login, elena):
+    recipient = factories.recipient(
+        contact=elena, next_step="wait", next_step_at=timezone.now() + timedelta(hours=2), state="open"
+    )
+    factories.message(recipient, address=elena.addresses.get(kind="phone"))
+    client = login("support")
+    before = client.get(f"/contacts/{elena.pk}/").content.decode()
+
+    after = client.post(f"/contacts/{elena.pk}/steps/{recipient.pk}/cancel/", follow=True).content.decode()
+
+    assert "To come" in before
+    assert "To come" not in after
+    assert "No more automatic steps for" in after
 
 
 def test_a_step_that_is_gone_is_said_to_be(login, elena):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.conf import settings
@@ -24,6 +25,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
 from campaigns.models import Recipient
+from campaigns.texts import Words, worded
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.consenting import PERSON, WHO_ASKED, record_request
 from contacts.correcting import AlreadyTheirs
@@ -43,10 +45,10 @@ from dashboard.exports import file_name
 from dashboard.shell.pages import fragment, may_see, may_tend, next_url, who
 from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import settle
-from deliveries.deciding.staff import cancel_next_step, run_next_step_now
+from deliveries.deciding.staff import Planned, cancel_next_step, run_next_step_now, would_send
 from deliveries.outcomes.finding import LIMIT, find
 from deliveries.outcomes.reachability import Standing, standing
-from deliveries.outcomes.trail import Narrowing, trail, upcoming
+from deliveries.outcomes.trail import Narrowing, Upcoming, trail, upcoming
 
 logger = logging.getLogger(__name__)
 SETTLED_AT_MOST = 200
@@ -181,12 +183,22 @@ def _beside(
         "contactable": contactable(reach),
         "banner": banner(reach),
         "unread": any(one.verdict and one.verdict.reason == Reason.REPLY_UNREAD for one in reach.channels),
-        "upcoming": upcoming(contact, zones, now),
+        "upcoming": _coming(contact, zones, now, acts=may_tend(user)),
         "explanation": explanation(contact, reach),
         "suppressions": [(act, blocked(act, extended)) for act, extended in acts(reach.suppressions)],
         "may_step": may_tend(user),
         "note_form": NoteForm(),
     }
+
+
+def _coming(
+    contact: Contact, zones: tuple[ZoneInfo, ...], now: datetime, *, acts: bool
+) -> list[tuple[Upcoming, Planned | None, Words | None]]:
+    """The steps to come, each with what it would send were it made now, and in which words, for whoever `acts`."""
+    steps = upcoming(contact, zones, now)
+    planned = would_send([step.recipient for step in steps if step.automatic], now) if acts else {}
+    sends = [(step, planned.get(step.recipient.pk) if step.automatic else None) for step in steps]
+    return [(step, one, worded(one.content, contact) if one else None) for step, one in sends]
 
 
 def contactable(reach: Standing) -> tuple[bool, str]:

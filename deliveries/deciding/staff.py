@@ -2,19 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import transaction
 
-from campaigns.models import Recipient
+from campaigns.models import Content, Recipient
+from contacts.channels import KIND_OF, Channel
+from contacts.models import Address
 from deliveries.deciding.attempts import succeed, withdraw
-from deliveries.deciding.context import View, arguments, learn, load
-from deliveries.deciding.decide import Step, decide
+from deliveries.deciding.context import Known, View, arguments, learn, load, look_at
+from deliveries.deciding.decide import Decided, Step, decide
 from deliveries.deciding.followup import settle
 from deliveries.models import (
     Cause,
     Decision,
 )
+
+
+class Planned(NamedTuple):
+    """What the planned step of a recipient would send, and where to, were it made now."""
+
+    channel: str
+    address: Address
+    content: Content
+
+
+def would_send(recipients: Sequence[Recipient], now: datetime) -> dict[int, Planned]:
+    """Recipient -> what `run_next_step_now` would send; without those for whom it would send nothing.
+
+    Reads only, in a fixed number of queries.
+    """
+    views = look_at([one.pk for one in recipients if one.next_step in (Step.RETRY, Step.SWITCH)])
+    if not views:
+        return {}
+    known = learn(views, now, keep=False)
+    found = {view.recipient.pk: _planned(view, known, now) for view in views}
+    return {recipient: planned for recipient, planned in found.items() if planned}
+
+
+def _planned(view: View, known: Known, now: datetime) -> Planned | None:
+    plan = _next(view, known, now)
+    if plan is None:
+        return None
+    channel = plan.switch_to or view.head.channel
+    route = known.routes.get((view.campaign.pk, channel))
+    address = known.addresses.get((view.recipient.contact_id, KIND_OF[Channel(channel)]))
+    return Planned(channel, address, route.content) if route and address else None
+
+
+def _next(view: View, known: Known, now: datetime) -> Decided | None:
+    """The retry or switch that is planned by today's facts; None when there is none any more."""
+    plan = decide(*arguments(view, known), now)
+    retries = plan.step == Step.RETRY
+    return plan if retries or (plan.step == Step.SWITCH and plan.switch_to) else None
 
 
 def run_next_step_now(recipient: Recipient, by, now: datetime) -> bool:
@@ -25,8 +67,8 @@ def run_next_step_now(recipient: Recipient, by, now: datetime) -> bool:
             return False
         view = views[0]
         known = learn(views, now)
-        plan = decide(*arguments(view, known), now)
-        if plan.step not in (Step.RETRY, Step.SWITCH) or (plan.step == Step.SWITCH and not plan.switch_to):
+        plan = _next(view, known, now)
+        if plan is None:
             settle([recipient.pk], now)
             return False
         cause = Cause.BULK_SWITCH if plan.switch_to else Cause.BULK_RETRY

@@ -489,9 +489,11 @@ AUTOMATIC = {Recipient.NextStep.WAIT, Recipient.NextStep.RETRY, Recipient.NextSt
 def upcoming(contact: Contact, zones: tuple[ZoneInfo, ...], now: datetime) -> list[Upcoming]:
     """Steps with a time: automatic next steps, and messages that wait for theirs; the soonest first. Two queries.
 
+    Where a colleague has stopped the steps nothing comes any more: a message under way is only judged one day.
     `zones` are those in which the person may be.
     """
-    planned = Recipient.objects.filter(contact=contact, next_step_at__isnull=False).select_related("campaign")
+    planned = Recipient.objects.filter(contact=contact, next_step_at__isnull=False, automatic=True)
+    planned = planned.select_related("campaign")
     waiting = Message.objects.filter(contact=contact, status=Status.QUEUED, due_at__gt=now, canceled_at=None)
     waiting = waiting.select_related("recipient__campaign", "outbox", *LINKS).order_by("due_at")[
         :SHOWN_UPCOMING
