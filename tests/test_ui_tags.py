@@ -149,6 +149,21 @@ def test_a_moment_is_shown_in_the_style_asked_for(style, shown, monkeypatch, now
 
 
 @pytest.mark.parametrize(
+    ("age", "shown"),
+    [
+        (timedelta(seconds=20), "under 1 min"),
+        (timedelta(minutes=6), "6 min"),
+        (timedelta(days=3), "3 d"),
+        (timedelta(days=40), "since 23 Jan"),
+    ],
+)
+def test_the_time_something_has_been_waiting_is_a_length_or_begins_on_a_day(age, shown, monkeypatch, now):
+    monkeypatch.setattr(timezone, "now", lambda: now)
+
+    assert f">{shown}</time>" in ui.moment(now - age, "wait")
+
+
+@pytest.mark.parametrize(
     ("count", "total", "shown"),
     [
         (507, 12_585, "4.0%"),

@@ -126,12 +126,20 @@ def ago(moment: datetime | None) -> str:
     return words if gap > timedelta(0) else f"in {words}"
 
 
+def waiting(moment: datetime) -> str:
+    """For how long something has been waiting: "under 1 min", "3 min", "5 h", "2 d", then "since" its date."""
+    gap = timezone.now() - moment
+    if gap < timedelta(minutes=1):
+        return "under 1 min"
+    return f"since {ago(moment)}" if gap >= _WORDS_DAYS else ago(moment)
+
+
 @register.simple_tag
 def moment(value: datetime | None, style: str = "time") -> SafeString:
     """A `<time>` with the absolute time and its zone as title.
 
     `style`: "time" 17 Nov, 09:00; "zoned" 17 Nov, 09:00 (Europe/Madrid); "clock" 09:00; "clock zoned" 09:00
-    (Europe/Madrid); "day" 17 Nov 2026; "ago" 3 min.
+    (Europe/Madrid); "day" 17 Nov 2026; "ago" 3 min; "wait" 3 min, since 17 Nov.
     """
     if value is None:
         return mark_safe("—")
@@ -143,9 +151,10 @@ def moment(value: datetime | None, style: str = "time") -> SafeString:
         "clock zoned": lambda: f"{local:%H:%M} ({zone_words()})",
         "day": lambda: date_format(local, "j M Y"),
         "ago": lambda: ago(value),
+        "wait": lambda: waiting(value),
     }[style]()
     clock, exact = "%H:%M:%S", "seconds"
-    if style == "ago":  # in lists, where every character counts fifty times
+    if style in ("ago", "wait"):  # in lists, where every character counts fifty times
         clock, exact = "%H:%M", "minutes"
     title = f"{date_format(local, 'j M Y')}, {local.strftime(clock)} {local.tzname()}"
     iso = value.astimezone(UTC).isoformat(timespec=exact).replace("+00:00", "Z")

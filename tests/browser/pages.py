@@ -77,6 +77,17 @@ def with_replies(address: str) -> str:
     return address
 
 
+def with_read_replies(address: str) -> str:
+    """`address`, once somebody with a long name has read replies."""
+    reader = User.objects.get(username="support")
+    User.objects.filter(pk=reader.pk).update(first_name="Alexandra-Josephine", last_name="Fotheringham")
+    now = timezone.now()
+    ReplyToRead.objects.filter(pk__in=replies_written()).update(
+        judgement="no_opt_out", read_by=reader, read_at=now
+    )
+    return address
+
+
 def mapping_work(address: str) -> str:
     """`address`, once there is something to see there: words that were heard, an alarm, a draft, an edited version."""
     now = timezone.now()
@@ -152,6 +163,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "search nobody": ("support", lambda: "/contacts/?q=nobody-at-all"),
     "inbox": ("support", lambda: with_replies("/inbox/")),
     "inbox opted out": ("support", lambda: with_replies("/inbox/opted-out/")),
+    "inbox read": ("support", lambda: with_read_replies("/inbox/read/")),
     "inbox contacts": ("support", lambda: f"/inbox/{replies_written()[0]}/contacts/"),
     "inbox empty": ("marketer", lambda: "/inbox/read/"),
     "trail": ("support", lambda: f"/contacts/{busiest_contact().pk}/"),

@@ -38,6 +38,18 @@ HIDDEN_COLUMNS = """() => { const list = document.querySelector("#result_list"),
 CULPRITS = """() => [...document.querySelectorAll("main *")]
   .filter((one) => one.getBoundingClientRect().right > innerWidth + 1).slice(0, 3)
   .map((one) => one.outerHTML.slice(0, 100))"""
+# What is read one after the other stands so too: columns within a cell would take its words apart.
+SCRAMBLED = """() => [...document.querySelectorAll("main td, main tbody th")].filter((cell) => {
+  const words = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), range = document.createRange();
+  for (let last = -1e9; words.nextNode();) {
+    range.selectNodeContents(words.currentNode);
+    const lines = [...range.getClientRects()];
+    const seen = lines.length && words.currentNode.data.trim() && !words.currentNode.parentNode.closest(".sr, option");
+    if (!seen) continue;
+    if (lines[0].top < last - 8) return true;
+    last = lines.at(-1).top;
+  }
+}).slice(0, 3).map((cell) => cell.innerText)"""
 # One row is like another, and axe looks at every element.
 SHORTEN = """() => document.querySelectorAll("tbody tr:nth-child(n+9), .timeline li:nth-child(n+9)")
   .forEach((one) => one.remove())"""
@@ -56,6 +68,8 @@ def test_a_page_fits_every_width_and_breaks_no_rule(
     assert watch.unexpected() == []
     assert too_heavy(name, watch) == []
     assert too_wide(page) == {}
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    assert page.evaluate(SCRAMBLED) == []
     watch.expect(rules.STYLED_BY_AXE)
     page.evaluate(SHORTEN)
     assert broken_rules(page) == {}

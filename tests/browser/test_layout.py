@@ -1,0 +1,95 @@
+"""Where things stand: on a phone, in a table that is scrolled sideways, in a header, in a message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.world import LIVE
+
+PHONE = {"width": 390, "height": 844}
+
+
+def box(part: Locator) -> dict[str, float]:
+    found = part.bounding_box()
+    assert found
+    return found  # type: ignore[return-value]
+
+
+def test_the_name_of_a_campaign_keeps_its_room_beside_a_long_state(enter: Callable[..., Page]) -> None:
+    page = enter(viewport=PHONE)
+    page.goto("/?days=90")
+    line = page.locator("section[aria-labelledby=attention-title] .lines a").first
+
+    line.locator(".verdict").evaluate(
+        "(one) => (one.textContent = 'Scheduled for 21 Nov, 11:00 (Europe/Madrid)')"
+    )
+
+    assert box(line.locator("span").first)["width"] > 150
+
+
+def test_a_card_of_a_queue_names_its_campaign_and_says_how_long_it_waits(enter: Callable[..., Page]) -> None:
+    page = enter(viewport=PHONE)
+    page.goto("/queues/correct/")
+    card = page.locator("#results tbody tr").first
+
+    expect(card.locator(".t-campaign")).to_be_visible()
+    told = card.locator(".t-age").evaluate("(one) => getComputedStyle(one, '::before').content")
+    assert "Waiting" in str(told)
+
+
+def test_the_carriers_keep_their_names_while_their_weeks_are_scrolled(enter: Callable[..., Page]) -> None:
+    page = enter(viewport=PHONE)
+    page.goto("/?days=90")
+    table = page.locator(".scroll")
+    name = table.locator("tbody th").first
+    before = box(name)["x"]
+
+    hint = table.evaluate("(one) => getComputedStyle(one, '::after').position")
+    table.evaluate("(one) => (one.scrollLeft = 1000)")
+
+    assert table.evaluate("(one) => one.scrollLeft") > 50
+    assert abs(box(name)["x"] - before) < 2
+    assert hint == "sticky"
+
+
+@pytest.mark.parametrize("days", [7, 30, 90])
+def test_a_wide_window_shows_the_carriers_of_the_whole_period(page: Page, days: int) -> None:
+    page.goto(f"/?days={days}")
+
+    hidden = page.locator(".scroll").evaluate("(one) => one.scrollWidth - one.clientWidth")
+
+    assert hidden <= 0
+
+
+def test_the_buttons_of_a_header_stand_in_one_row_beside_facts_of_two_lines(page: Page) -> None:
+    page.goto(f"/campaigns/{LIVE}/")
+    page.locator("#meta").evaluate(
+        "(one) => one.append('Between 09:00 and 21:00 where each recipient is. '.repeat(4))"
+    )
+    buttons = page.locator(".page-actions .btn:visible")
+
+    places = [box(buttons.nth(n)) for n in range(buttons.count())]
+
+    assert len(places) > 2
+    assert len({place["y"] for place in places}) == 1
+    end = box(page.locator(".page-head"))
+    assert abs(places[-1]["x"] + places[-1]["width"] - end["x"] - end["width"]) < 2
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_link_in_a_message_has_the_colour_of_its_button(page: Page, theme: str) -> None:
+    page.goto("/queues/")
+    page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", theme)
+
+    colours = page.evaluate(
+        """() => {
+          document.dispatchEvent(new CustomEvent("toast", { detail: { text: "Saved.", action: { label: "Look" } } }));
+          const toast = document.querySelector(".toast");
+          toast.querySelector("p").innerHTML = "<a href='/'>It waits here</a>";
+          return [...toast.querySelectorAll("a, .toast-action")].map((one) => getComputedStyle(one).color) }"""
+    )
+
+    assert colours[0] == colours[1]
