@@ -96,17 +96,19 @@ def record_opt_outs(opt_outs: Sequence[OptOut], now: datetime | None = None) -> 
 
     One that was withdrawn because a code seemed to mean something else is put back, at `now`.
     """
-    opt_outs = sorted(opt_outs, key=lambda one: one.at)
+    opt_outs, now = sorted(opt_outs, key=lambda one: one.at), now or timezone.now()
+    again = {one.fact: one.again for one in opt_outs}
     keys = {one.value: match_key(one.value) for one in opt_outs}
     whose = _contacts_by_key(set(keys.values()))
-    _append_no(opt_outs, {one.value: whose[keys[one.value]] for one in opt_outs}, now or timezone.now())
+    _append_no(opt_outs, {one.value: whose[keys[one.value]] for one in opt_outs}, now)
     # What was told before the fact had a name is known by its moment: lifted since, it must not block again.
     unnamed: dict[tuple[str, str, datetime], Suppression] = {}
     for part in in_lists(set(keys.values())):
         rows = Suppression.objects.filter(match_key__in=part, fact="").exclude(value="")
         unnamed |= {(row.match_key, row.reason, row.created_at): row for row in rows}
     known = {one: unnamed.get((keys[one.value], one.reason, one.at)) for one in opt_outs}
-    put_back([row for row in known.values() if row and row.release_note.startswith(MAPPING_CORRECTED)])
+    lifted = [row for row in known.values() if row and row.release_note.startswith(MAPPING_CORRECTED)]
+    put_back(lifted, now, again)
     suppress_each(
         [
             Suppression(
@@ -120,7 +122,9 @@ def record_opt_outs(opt_outs: Sequence[OptOut], now: datetime | None = None) -> 
             )
             for one in opt_outs
             if known[one] is None
-        ]
+        ],
+        now,
+        again,
     )
 
 

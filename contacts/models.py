@@ -508,6 +508,20 @@ class Suppression(models.Model):
         return self.fact if re.fullmatch(r"(batch|message) \d+", self.fact) else ""
 
 
+class SuppressionLapse(models.Model):
+    """A time in which a suppression did not hold: lifted because a provider's word had been misread, so it seemed, and
+    put back since. The suppression itself stands as if it had never been lifted."""
+
+    suppression = models.ForeignKey(Suppression, on_delete=models.CASCADE, related_name="lapses")
+    released_at = models.DateTimeField()
+    release_note = models.CharField(max_length=300, blank=True)
+    restored_at = models.DateTimeField()
+    restore_note = models.CharField(max_length=300, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.suppression}: lifted and put back"
+
+
 class Note(AppendOnly):
     """What a colleague wrote about a contact."""
 

@@ -9,12 +9,13 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.dispatch import Signal
+from django.utils import timezone
 
 from accounts.models import User
 from contacts.addresses import match_key
 from contacts.channels import KIND_OF, Channel, Kind, takes
 from contacts.chunks import in_lists
-from contacts.models import Address, AddressHealth, Contact, Suppression
+from contacts.models import Address, AddressHealth, Contact, Suppression, SuppressionLapse
 
 LONGEST_NOTE = 300
 # How the note of a block begins that was lifted because a provider's word turned out to mean something else.
@@ -103,11 +104,14 @@ def suppress(
     return made
 
 
-def suppress_each(wanted: Sequence[Suppression]) -> list[Suppression]:
+def suppress_each(
+    wanted: Sequence[Suppression], now: datetime | None = None, again: Mapping[str, str] | None = None
+) -> list[Suppression]:
     """Block many addresses at once, each row with its `value` and its `fact`; in a number of queries that does not
     grow with them. Gives the row that stands for each: where the fact was recorded before, that one, lifted or not.
 
-    What was lifted because a provider's word seemed to mean something else is put back: it means it after all.
+    What was lifted because a provider's word seemed to mean something else is put back at `now`: it means it after
+    all. `again` says by the fact why.
     """
     first = {_fact_of(one): one for one in reversed(wanted)}
     found = _recorded(first)
@@ -116,7 +120,8 @@ def suppress_each(wanted: Sequence[Suppression]) -> list[Suppression]:
         Suppression.objects.bulk_create(fresh, batch_size=300, ignore_conflicts=True)
         found = _recorded(first)
         _announce(fresh)
-    put_back([row for row in found.values() if row.release_note.startswith(MAPPING_CORRECTED)])
+    lifted = [row for row in found.values() if row.release_note.startswith(MAPPING_CORRECTED)]
+    put_back(lifted, now or timezone.now(), again)
     return [found[_fact_of(one)] for one in wanted]
 
 
@@ -142,14 +147,30 @@ def _fact_of(row: Suppression) -> tuple[str, ...]:
     return (match_key(row.value), row.channel, row.scope, row.scope_value, row.reason, row.fact)
 
 
-def put_back(lifted: Sequence[Suppression]) -> None:
-    """These were lifted because a provider's word seemed to mean something else, and stand again."""
-    for row in lifted:
-        row.released_at, row.released_by, row.release_note = None, None, ""
-    for part in in_lists(row.pk for row in lifted):
+def put_back(lifted: Sequence[Suppression], now: datetime, again: Mapping[str, str] | None = None) -> None:
+    """These were lifted because a provider's word seemed to mean something else, and stand again. That they did not
+    hold for a while stays on record; `again` says by the fact why they do."""
+    why = {row.pk: (again or {}).get(row.fact, "") for row in lifted}
+    for part in in_lists(why):
         rows = Suppression.objects.filter(Q(pk__in=part) | Q(follows__in=part))
         rows = rows.filter(release_note__startswith=MAPPING_CORRECTED)
+        SuppressionLapse.objects.bulk_create(
+            [
+                SuppressionLapse(
+                    suppression=row,
+                    released_at=row.released_at,
+                    release_note=row.release_note,
+                    restored_at=now,
+                    restore_note=why.get(row.pk, why.get(row.follows_id or 0, ""))[:LONGEST_NOTE],
+                )
+                for row in rows
+                if row.released_at
+            ],
+            batch_size=300,
+        )
         rows.update(released_at=None, released_by=None, release_note="")
+    for row in lifted:
+        row.released_at, row.released_by, row.release_note = None, None, ""
     _announce(lifted)
     _reach_whoever_left(lifted)
 

@@ -293,6 +293,36 @@ def test_the_trail_says_that_the_opt_out_is_withdrawn_and_that_it_holds_again(lo
     assert opted_in(message) is False
 
 
+@pytest.mark.parametrize("consented", [True, False])
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_undo_leaves_on_the_trail_that_the_block_did_not_hold_for_a_while(
+    login, refused, now, ada, consented, times
+):
+    message = refused(consented=consented)
+    for turn in range(times):
+        found = draft(now=now)
+        publish(found, now + 2 * turn * HOUR, freed(found), by=ada)
+        undo(found, now + (2 * turn + 1) * HOUR, by=ada)
+    client = login("admin")
+
+    page = text(client.get(f"/contacts/{message.contact_id}/"))
+    answer = client.get(f"/contacts/{message.contact_id}/export/")
+    rows = b"".join(answer.streaming_content if answer.streaming else [answer.content]).decode()
+
+    held = Suppression.objects.get()
+    assert held.released_at is None
+    assert not written_to(message, now)
+    lapses = list(held.lapses.values_list("released_at", "restored_at"))
+    assert lapses == [(now + (2 * n + 1) * HOUR, now + (2 * n + 2) * HOUR) for n in range(times)]
+    for words in (
+        "Suppression released",
+        "Suppressed again",
+        "21610 was mapped as an opt-out again by Ada Byron",
+    ):
+        assert page.count(words) >= times
+    assert rows.count("Suppression released") == rows.count("Suppressed again") == times
+
+
 def test_a_status_that_came_without_a_code_is_named_itself(refused, now, ada):
     refused("Gone", "")
     key = Key("twilio", "sms", "status", "gone")

@@ -785,7 +785,7 @@ def test_a_block_that_comes_back_comes_back_at_the_new_number_as_well():
     correct(contact, phone="+12125550177", region="US", by=None)
     assert not blocked_on(contact, "voice")
 
-    put_back([Suppression.objects.get(pk=block.pk)])
+    put_back([Suppression.objects.get(pk=block.pk)], timezone.now())
 
     assert blocked_on(contact, "voice")
 

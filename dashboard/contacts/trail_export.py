@@ -131,6 +131,27 @@ def _release(item: Item) -> dict[str, Any]:
     }
 
 
+def _lapse(item: Item) -> dict[str, Any]:
+    return _of_lapse(item) | {
+        "kind": "release",
+        "what": "Suppression released",
+        "details": item.row.release_note,
+    }
+
+
+def _restored(item: Item) -> dict[str, Any]:
+    return _of_lapse(item) | {
+        "kind": "suppression",
+        "what": "Suppressed again",
+        "details": item.row.restore_note,
+    }
+
+
+def _of_lapse(item: Item) -> dict[str, Any]:
+    row = item.row.suppression
+    return {"channel": row.get_channel_display() or EVERY, "address": row.value}
+
+
 def _note(item: Item) -> dict[str, Any]:
     return {"what": "Note", "details": item.row.text, "by": _name(item.row.author)}
 
@@ -152,6 +173,8 @@ TOLD: dict[str, Callable[[Item], dict[str, Any]]] = {
     "consent": _consent,
     "suppression": _suppression,
     "release": _release,
+    "lapse": _lapse,
+    "restored": _restored,
     "note": _note,
     "batch": _batch,
 }

@@ -20,7 +20,7 @@ from campaigns.models import Recipient
 from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
 from contacts.hours import SECOND, clocks, is_open, zones_and_source
-from contacts.models import Address, Consent, Contact, Note, Suppression
+from contacts.models import Address, Consent, Contact, Note, Suppression, SuppressionLapse
 from deliveries.meaning.mappings import describe
 from deliveries.meaning.translation import Described
 from deliveries.models import (
@@ -236,6 +236,11 @@ def _suppressed(contact: Contact, addresses: Sequence[Address]) -> QuerySet:
     return Suppression.objects.filter(theirs).exclude(follows__contact=contact)
 
 
+def _lapsed(contact: Contact, addresses: Sequence[Address]) -> QuerySet:
+    theirs = _suppressed(contact, addresses).values("pk")
+    return SuppressionLapse.objects.filter(suppression__in=theirs).select_related("suppression")
+
+
 def _batched(contact: Contact, addresses: Sequence[Address]) -> QuerySet:
     mine = Message.objects.filter(contact=contact).values("pk")
     return BatchItem.objects.filter(message_id__in=mine).select_related("batch__created_by", "message")
@@ -290,6 +295,15 @@ SOURCES = {
         "released_at",
         lambda row: row.released_at,
         channel="channel",
+    ),
+    # Of what was lifted by mistake, and stands again.
+    "lapse": Source(_lapsed, "released_at", lambda row: row.released_at, channel="suppression__channel"),
+    "restored": Source(
+        _lapsed,
+        "restored_at",
+        lambda row: row.restored_at,
+        channel="suppression__channel",
+        trouble=Q(pk__isnull=False),
     ),
     "note": Source(
         lambda contact, _: Note.objects.filter(contact=contact).select_related("author"),
