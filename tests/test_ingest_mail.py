@@ -24,7 +24,7 @@ from django.db import OperationalError
 
 from contacts.models import Consent
 from deliveries.models import Message, PendingReceipt, Receipt, StatusEvent, StrayReport
-from deliveries.providers.mail.smtp_marks import envelope, envelope_to
+from deliveries.providers.smtp_marks import envelope, envelope_to
 from deliveries.receiving import mail
 from deliveries.receiving.recording import record_all
 from tests import factories

@@ -25,7 +25,7 @@ from contacts.models import Address, Consent, Contact, ReplyToRead, Suppression
 from contacts.suppressing import lift_mistaken, put_back, release, suppress
 from deliveries.deciding.followup import apply_opt_outs
 from deliveries.models import Engagement, Message
-from deliveries.providers.mail.smtp_marks import envelope
+from deliveries.providers.smtp_marks import envelope
 from deliveries.receiving import recording
 from deliveries.receiving.inbox import judge
 from deliveries.receiving.mail import keep

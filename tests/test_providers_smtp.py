@@ -15,8 +15,8 @@ import pytest
 from deliveries.meaning.translation import shipped
 from deliveries.providers.facts import Call, LostAnswer, OutboundMessage, Report, SendResult
 from deliveries.providers.mail import smtp_sending
-from deliveries.providers.mail.smtp_marks import envelope, proof
 from deliveries.providers.smtp import Smtp
+from deliveries.providers.smtp_marks import envelope, proof
 from tests.test_ingest_mail import signed_by_itself
 
 SMTP = Smtp()

@@ -14,8 +14,8 @@ from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call, Fact, OutboundMessage, SendResult, Unreadable
 from deliveries.providers.mail.mail_facts import facts
 from deliveries.providers.mail.mail_reading import read
-from deliveries.providers.mail.smtp_marks import ENVELOPE_TO, origin, proven
 from deliveries.providers.mail.smtp_sending import hand_over
+from deliveries.providers.smtp_marks import ENVELOPE_TO, origin, proven
 
 
 class Smtp(Provider):

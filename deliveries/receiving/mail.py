@@ -19,7 +19,7 @@ from django.utils import timezone
 from deliveries.models import Account
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call
-from deliveries.providers.mail.smtp_marks import DOMAIN, ENVELOPE_TO, PROOF, domain_of, envelope_to, has_token
+from deliveries.providers.smtp_marks import DOMAIN, ENVELOPE_TO, PROOF, domain_of, envelope_to, has_token
 from deliveries.receiving.storing import Incoming, store
 from deliveries.wake import wake
 

@@ -34,7 +34,7 @@ from deliveries.providers.mail.returned_mail import (
     told_in_words,
 )
 from deliveries.providers.mail.robots import STOP, is_automatic_answer, is_bare_stop
-from deliveries.providers.mail.smtp_marks import UNSUBSCRIBE, Origin, fields_of
+from deliveries.providers.smtp_marks import UNSUBSCRIBE, Origin, fields_of
 
 LETTER_MAX = 2_000
 

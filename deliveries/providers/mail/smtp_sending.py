@@ -22,7 +22,7 @@ from deliveries.providers.facts import LostAnswer, OutboundMessage, SendResult
 from deliveries.providers.kit.http import not_reached, refused
 from deliveries.providers.kit.parsing import LONGEST_ID, clean
 from deliveries.providers.mail.bounces import Stage, reason_code, unexplained
-from deliveries.providers.mail.smtp_marks import (
+from deliveries.providers.smtp_marks import (
     BOUNCES,
     UNSUBSCRIBE,
     domain_of,
