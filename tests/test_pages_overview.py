@@ -1,3 +1,4 @@
+import html
 import re
 from datetime import timedelta
 
@@ -206,3 +207,46 @@ def test_campaigns_are_listed_newest_first_in_pages(marketer):
     assert first.index("number 51") < first.index("number 02")
     assert "number 01" not in first
     assert "Older campaigns" in first
+
+
+@pytest.mark.parametrize(("wanting", "fine"), [(9, 0), (9, 2), (2, 9), (3, 3)])
+def test_campaigns_that_the_overview_leaves_out_are_counted_and_can_be_opened(marketer, wanting, fine):
+    for _ in range(wanting):
+        reporting_rows.campaign([1] * 20, launched_at=timezone.now(), state="completed")
+    for _ in range(fine):
+        reporting_rows.campaign([0] * 2, launched_at=timezone.now(), state="completed")
+    every = wanting + fine
+
+    page = marketer.get("/").content.decode()
+
+    assert len(re.findall(r"<small class=\"muted\"> \d+ message", page)) == 6
+    more = re.search(
+        r'<a href="([^"#]*)#attention-title">And (\d+) more campaigns?(?:, (\d+) of them)?', page
+    )
+    if every == 6:
+        assert more is None
+        return
+    assert (int(more[2]), int(more[3] or 0)) == (every - 6, max(0, wanting - 6))
+    whole = marketer.get(f"/{html.unescape(more[1])}").content.decode()
+    assert len(re.findall(r"<small class=\"muted\"> \d+ message", whole)) == every
+    assert "#attention-title" not in whole
+
+
+def test_what_was_undone_leaves_no_carrier_and_no_code_behind(marketer):
+    campaign = reporting_rows.campaign([0, 0, 1])
+    undone = campaign.messages.earliest("pk")
+    campaign.messages.filter(pk=undone.pk).update(
+        status="canceled", disposition="", reason_code="undone", carrier="Mailbox Z", attempt=2
+    )
+    reporting_rows.count()
+
+    pages = [
+        marketer.get(path).content.decode() for path in ("/", "/queues/retry/", campaign.get_absolute_url())
+    ]
+    apart = marketer.get(f"{campaign.get_absolute_url()}?status=canceled").content.decode()
+
+    for page in pages:
+        assert "Mailbox Z" not in page
+        assert 'value="undone"' not in page
+    assert '<td class="t-tries num">—</td>' in apart
+    assert ">Canceled. Canceled" not in apart

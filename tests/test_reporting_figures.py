@@ -59,8 +59,16 @@ def test_the_verdict_is_in_words(counts, words):
         (None, "—"),
         (0, "0%"),
         (0.0004, "<0.1%"),
+        (0.0005, "<0.1%"),
+        (0.001, "0.1%"),
+        (6 / 601, "1.0%"),
+        (13_783 / 16_163, "85.3%"),
+        (0.131, "13.1%"),
         (0.8996, "89.9%"),
+        (0.9, "90.0%"),
+        (0.9496, "94.9%"),
         (0.95, "95.0%"),
+        (0.9506, "95.1%"),
         (0.9999, "99.9%"),
         (1, "100%"),
     ],
@@ -123,7 +131,7 @@ def test_the_line_of_a_bucket_names_its_worst_source():
     kpis = campaign_figures(campaign).kpis({one.pk: one.name for one in lists})
 
     permanent = next(kpi for kpi in kpis if kpi.bucket == "permanent")
-    assert (permanent.n, permanent.line) == (3, "66.6% from Partner list B")
+    assert (permanent.n, permanent.line) == (3, "66.7% from Partner list B")
 
 
 @pytest.mark.django_db
@@ -216,9 +224,9 @@ def test_what_is_unknown_makes_the_rate_a_band(counts, band):
     ("planned", "line"),
     [
         (0, "3 need somebody"),
-        (1, "2 need somebody, 1 handled"),
-        (2, "1 needs somebody, 2 handled"),
-        (3, "all handled: retried, moved, planned or closed"),
+        (1, "2 need somebody, 1 planned by itself"),
+        (2, "1 needs somebody, 2 planned by themselves"),
+        (3, "3 planned by themselves"),
     ],
 )
 def test_the_retryable_say_how_many_wait_for_somebody(planned, line):
@@ -239,4 +247,4 @@ def test_a_retry_that_was_made_needs_nobody():
 
     [line] = [kpi.line for kpi in campaign_figures(campaign).kpis({}) if kpi.bucket == "retryable"]
 
-    assert line == "1 needs somebody, 1 handled"
+    assert line == "1 needs somebody, 1 retried, moved or closed"

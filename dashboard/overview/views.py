@@ -24,14 +24,12 @@ from deliveries.models import Account, CodeAlarm, PendingReceipt, Quarantined
 from deliveries.outcomes.day_figures import SPAN_OF, Cell, Overview, overview
 from deliveries.outcomes.figures import (
     FEWEST_TO_JUDGE,
-    FLOOR,
-    TARGET,
     Line,
     Outcomes,
     lines,
     queue_counts,
 )
-from deliveries.outcomes.rounding import percent, percent_of
+from deliveries.outcomes.rounding import FLOOR, TARGET, percent, percent_of
 from deliveries.outcomes.rows import Count
 from deliveries.running.probes import beat_age
 from deliveries.statuses import BUCKETS, Disposition, Queue
@@ -75,7 +73,11 @@ def page(request: HttpRequest) -> HttpResponse:
     figures = overview(days, now)
     counts = queue_counts()
     recent = _recent(today - timedelta(days=days - 1), now)
-    attention = [line for line in recent if line.needs_attention][:SHOWN]
+    wanting = [line for line in recent if line.needs_attention]
+    most = None if request.GET.get("campaigns") == SHOW_ALL else SHOWN
+    attention = wanting[:most]
+    others = [line for line in recent if not line.needs_attention]
+    others = others[: None if most is None else most - len(attention)]
     everything = request.GET.get("show") == SHOW_ALL
     told = {
         "days": days,
@@ -106,7 +108,10 @@ def page(request: HttpRequest) -> HttpResponse:
         "dispositions": list(Disposition),
         "attention": attention,
         "recent": recent,
-        "others": [line for line in recent if not line.needs_attention][: SHOWN - len(attention)],
+        "others": others,
+        "more": len(recent) - len(attention) - len(others),
+        "more_wanting": len(wanting) - len(attention),
+        "more_url": f"?days={days}&campaigns={SHOW_ALL}#attention-title",
         "heat": _heat(figures),
         "heat_key": HEAT_KEY,
         "span": SPAN_WORDS[SPAN_OF[days]],

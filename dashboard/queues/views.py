@@ -169,12 +169,16 @@ def _form(request: HttpRequest) -> QueueFilter:
     """Offers what was seen of late: over all campaigns there is no tally of exactly these."""
     since = timezone.now().date() - RECENT
     carriers = (
-        DayTally.objects.filter(day__gte=since)
+        DayTally.objects.filter(day__gte=since, n__gt=0)
+        .exclude(disposition="")
         .order_by("carrier")
         .values_list("carrier", flat=True)
         .distinct()
     )
-    codes = CodeTally.objects.order_by("reason_code").values_list("reason_code", flat=True).distinct()
+    sent = CodeTally.objects.filter(n__gt=0).exclude(
+        disposition=""
+    )  # the words for what we withdrew are no codes
+    codes = sent.order_by("reason_code").values_list("reason_code", flat=True).distinct()
     lists = ContactList.objects.values_list("pk", "name")
     return QueueFilter(
         request.GET.dict(),

@@ -115,6 +115,7 @@ def _carrier_days(
     for carrier, by_column in cells.items():
         whole: Counter[str] = sum(by_column.values(), Counter())
         row = [Cell(Outcomes(dict(by_column[at]) if at in by_column else {})) for at in columns]
-        rows.append((carrier, Outcomes(dict(whole)), row))
+        if (outcomes := Outcomes(dict(whole))).sent:  # what was withdrawn before it left is no row
+            rows.append((carrier, outcomes, row))
     rows.sort(key=lambda row: (-row[1].sent, row[0]))
     return CarrierDays(spans, rows[:SHOWN_CARRIERS])

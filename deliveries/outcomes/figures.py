@@ -26,11 +26,10 @@ from deliveries.models import (
     TallyDelta,
 )
 from deliveries.outcomes.filters import DISPOSITION_OF, NOBODY
-from deliveries.outcomes.rounding import percent, percent_of
+from deliveries.outcomes.rounding import FLOOR, TARGET, percent, percent_of
 from deliveries.statuses import BUCKETS, Disposition
 from deliveries.wording import zoned
 
-FLOOR, TARGET = 0.90, 0.95  # below the floor something is wrong throughout, from the target on all is well
 TOO_OPEN = 0.10  # with more than this pending, a rate says little
 BELOW = (
     BUCKETS[Disposition.BOUNCED_HARD],
@@ -239,6 +238,7 @@ class CampaignFigures:
     skipped: dict[str, int]  # skip reason -> n
     queues: dict[str, int]
     unhandled: int  # retryable messages that nothing is planned for: they wait for somebody
+    planned: int  # those whose next step comes by itself
     waiting: bool
 
     @cached_property
@@ -260,11 +260,12 @@ class CampaignFigures:
 
     @property
     def carriers(self) -> list[str]:
-        return sorted({cell.carrier for cell in self.by_carrier if cell.n})
+        """Of what was sent, or waits for it: what was withdrawn stands in no list that a carrier narrows."""
+        return sorted({cell.carrier for cell in self.by_carrier if cell.disposition and cell.n})
 
     @property
     def source_ids(self) -> set[int]:
-        return {cell.source for cell in self.by_source if cell.n}
+        return {cell.source for cell in self.by_source if cell.disposition and cell.n}
 
     @property
     def codes(self) -> list[str]:
@@ -304,14 +305,17 @@ class CampaignFigures:
         return self._worst_source(disposition, n, names) or self._top_code(disposition)
 
     def _handled(self, n: int) -> str:
-        """How many of the retryable wait for somebody; the others were retried, moved, or have a retry planned."""
-        if self.unhandled > COUNT_LIMIT:
-            return f"more than {COUNT_LIMIT:,} need somebody"
+        """How many of the retryable wait for somebody, and how many for a step that is planned; of the others another
+        attempt was made, or nothing more is."""
         waiting = min(self.unhandled, n)
-        if not waiting:
-            return "all handled: retried, moved, planned or closed"
-        needing = f"{waiting:,} {'needs' if waiting == 1 else 'need'} somebody"
-        return f"{needing}, {n - waiting:,} handled" if waiting < n else needing
+        planned = min(self.planned, n - waiting)
+        parts = [
+            f"{_capped(waiting)} {'needs' if waiting == 1 else 'need'} somebody" if waiting else "",
+            f"{_capped(planned)} planned by {'itself' if planned == 1 else 'themselves'}" if planned else "",
+        ]
+        if max(self.unhandled, self.planned) <= COUNT_LIMIT and waiting + planned < n:
+            parts.append(f"{n - waiting - planned:,} retried, moved or closed")
+        return ", ".join(filter(None, parts))
 
     def _worst_source(self, disposition: str, n: int, names: Mapping[int, str]) -> str:
         counts = totals((cell.source, cell.n) for cell in self.by_source if cell.disposition == disposition)
@@ -370,6 +374,10 @@ class CampaignFigures:
         return None
 
 
+def _capped(n: int) -> str:
+    return f"more than {COUNT_LIMIT:,}" if n > COUNT_LIMIT else f"{n:,}"
+
+
 def _sent(cells: Iterable[Any]) -> int:
     """The messages in these cells; those that were canceled before they left are none."""
     return sum(cell.n for cell in cells if cell.disposition)
@@ -386,7 +394,7 @@ def _as_in_a_cell(given: tuple[str, str]) -> tuple[str, str | int]:
 
 
 def campaign_figures(campaign: Campaign, *, uncounted: bool = False) -> CampaignFigures:
-    """Read the tallies of one campaign. Seven queries, whatever its size; one more with `uncounted`.
+    """Read the tallies of one campaign. Eight queries, whatever its size; one more with `uncounted`.
 
     `uncounted` counts in what changed and is not folded in yet, as the list shows it already.
     """
@@ -410,7 +418,8 @@ def campaign_figures(campaign: Campaign, *, uncounted: bool = False) -> Campaign
         recipients=totals((state, n) for state, _, n in people),
         skipped=totals((reason, n) for _, reason, n in people if reason),
         queues=dict(QueueTally.objects.filter(**mine).values_list("queue", "n")),
-        unhandled=_unhandled(campaign),
+        unhandled=_in_queues(campaign, due_at=None),
+        planned=_in_queues(campaign, due_at__isnull=False),
         waiting=TallyDelta.objects.exists(),
     )
 
@@ -450,10 +459,10 @@ def _cells(kind: Callable[..., T], *reads: Iterable[tuple]) -> list[T]:
     return [kind(*key, n) for key, n in sums.items() if n]
 
 
-def _unhandled(campaign: Campaign) -> int:
-    """Retryable messages in a queue without a step that comes by itself; counted to just beyond the limit."""
+def _in_queues(campaign: Campaign, **which: Any) -> int:
+    """Such retryable messages in a queue; counted to just beyond the limit."""
     entries = QueueEntry.objects.filter(
-        campaign_id=campaign.pk, disposition=Disposition.PENDING_RETRY, due_at=None
+        campaign_id=campaign.pk, disposition=Disposition.PENDING_RETRY, **which
     )
     return entries.order_by().values("pk")[: COUNT_LIMIT + 1].count()
 
