@@ -117,7 +117,7 @@ SENTENCES = {
         facts(Status.FAILED, FailureClass.PERMANENT, Fault.SENDER), 0, "review failed review - -",
     ),
     "opted out": (facts(Status.OPTED_OUT, FailureClass.OPT_OUT, Fault.RECIPIENT, **MAIL), 0, "none failed - - -"),
-    "opted out since": (absent(opted_out=True, **MAIL), 0, "none failed - - -"),
+    "opted out since": (absent(opted_out_since=True, **MAIL), 0, "none failed - - -"),
     "complained": (facts(Status.COMPLAINED, **MAIL), 0, "none failed - - -"),
     "a word nobody has mapped": (facts(Status.UNKNOWN, FailureClass.UNKNOWN), 0, "verify unknown watch - -"),
     "a bare failure": (facts(Status.FAILED, FailureClass.UNKNOWN), 0, "verify unknown watch - -"),
@@ -268,7 +268,8 @@ def anything(draw):
         first_attempt_at=draw(moments),
         channel_since=draw(moments),
         reached_by="sms" if bucket == Disposition.DELIVERED else draw(st.sampled_from(["", "", "email"])),
-        opted_out=draw(st.booleans()),
+        opted_out_here=draw(st.booleans()),
+        opted_out_since=draw(st.booleans()),
         blocked=draw(st.sampled_from(["", "the address is suppressed"])),
         suppressed=draw(st.booleans()),
         needs_correction=draw(st.booleans()),
@@ -315,7 +316,7 @@ def test_whatever_the_facts_there_is_a_decision_and_no_rule_bends(case):
         assert decided.switch_to in known.alternatives
     if decided.step == Step.WAIT and decided.due_at is not None:
         assert decided.due_at > now  # else it would be asked again at once, for ever
-    if known.opted_out or known.disposition == Disposition.OPTOUT:
+    if known.opted_out_here or known.opted_out_since or known.disposition == Disposition.OPTOUT:
         assert not acts
     if known.reached_by:
         assert (decided.step, decided.state) == (Step.NONE, State.REACHED)
@@ -329,7 +330,8 @@ def test_whatever_the_facts_there_is_a_decision_and_no_rule_bends(case):
         and not known.replaced
     ):
         assert decided.step != Step.RETRY
-    if known.disposition == Disposition.BLOCKED_COMPLIANCE and not known.reached_by and not known.opted_out:
+    silenced = known.reached_by or known.opted_out_here or known.opted_out_since
+    if known.disposition == Disposition.BLOCKED_COMPLIANCE and not silenced:
         assert (decided.step, decided.queue, decided.suppress) == (Step.REVIEW, Queue.REVIEW, False)
     if decided.suppress:
         assert (known.failure_class, known.fault) == (FailureClass.PERMANENT, Fault.RECIPIENT)
@@ -380,3 +382,18 @@ def test_what_is_learnt_later_sends_nothing_on_behalf_of_an_old_attempt():
 )
 def test_a_call_is_made_again_for_what_became_of_it_and_not_for_a_failure(status, words):
     assert decide(facts(status, channel="voice", goal="conversation"), RULES, NOON).reason == words
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"opted_out_here": True}, "The recipient opted out: nothing more is sent."),
+        (
+            {"opted_out_since": True},
+            "The recipient opted out of another channel since: nothing more is sent for this campaign.",
+        ),
+        ({"opted_out_here": True, "opted_out_since": True}, "The recipient opted out: nothing more is sent."),
+    ],
+)
+def test_a_no_to_another_channel_is_not_told_as_one_to_this(fields, said):
+    assert decide(facts(**fields), Rules(), NOON).reason == said

@@ -396,6 +396,19 @@ def test_a_stop_withdraws_the_queued_retry_and_ends_the_path(first, now):
     assert agree()
 
 
+@pytest.mark.parametrize(
+    ("channel", "words"),
+    [("sms", "opted out: nothing"), ("email", "opted out of another channel since: nothing")],
+)
+def test_the_decision_says_whether_the_no_was_to_its_own_channel(first, now, channel, words):
+    report(first, ABSENT, now)
+    consent(first.contact, channel, at=now + HOUR, opted_in=False)
+
+    work(now + 5 * HOUR)
+
+    assert words in recipient_of(first).next_step_reason
+
+
 def test_a_planned_switch_is_dropped_by_a_stop(first, now):
     report(first, ABSENT, now)
     work(now)

@@ -90,7 +90,7 @@ class Known:
     blocks: dict[int, tuple[Block, ...]] = field(
         default_factory=dict
     )  # recipient -> what meets another attempt
-    opted_out: dict[int, datetime] = field(default_factory=dict)  # contact -> when last, of any channel
+    opted_out: dict[int, dict[str, datetime]] = field(default_factory=dict)  # contact -> channel -> when
     refused: set[int] = field(default_factory=set)  # recipients for whom nothing is sent by itself any more
 
 
@@ -213,12 +213,12 @@ def _needs_an_answer(view: View, now: datetime) -> bool:
     return not (view.reached_by or under_way)
 
 
-def _opted_out(contacts: Collection[int]) -> dict[int, datetime]:
+def _opted_out(contacts: Collection[int]) -> dict[int, dict[str, datetime]]:
     """When each of them last said no to a channel, and nothing else there since."""
-    found: dict[int, datetime] = {}
-    for (contact, _), word in latest_consents(contacts).items():
+    found: dict[int, dict[str, datetime]] = defaultdict(dict)
+    for (contact, channel), word in latest_consents(contacts).items():
         if not word.opted_in:
-            found[contact] = max(word.at, found.get(contact, word.at))
+            found[contact][channel] = word.at
     return found
 
 
@@ -242,8 +242,14 @@ def said_no(view: View, known: Known) -> bool:
     """Whether the person opted out, of whichever channel, in answer to what this campaign sent, or after it."""
     if any(message.disposition == Disposition.OPTOUT for message in view.messages):
         return True
-    first, at = view.messages[0].handed_over_at, known.opted_out.get(view.recipient.contact_id)
-    return bool(first and at and at >= first)
+    return bool(_refused_since(view, known))
+
+
+def _refused_since(view: View, known: Known) -> set[str]:
+    """The channels that the person opted out of since the first attempt left."""
+    first = view.messages[0].handed_over_at
+    noes = known.opted_out.get(view.recipient.contact_id, {})
+    return {channel for channel, at in noes.items() if first and at >= first}
 
 
 def _is_over(view: View) -> bool:
@@ -349,7 +355,8 @@ def arguments(view: View, known: Known) -> tuple[Facts, Rules]:
         first_attempt_at=view.since(view.messages),
         channel_since=view.since([m for m in view.messages if m.channel == head.channel]),
         reached_by=reached.channel if reached else "",
-        opted_out=bool(own and own.reason == "opted_out") or said_no(view, known),
+        opted_out_here=bool(own and own.reason == "opted_out") or head.channel in _refused_since(view, known),
+        opted_out_since=said_no(view, known),
         blocked=_blocked(own),
         suppressed=bool(met),
         suppressed_everywhere=any(not block.channel for block in met),

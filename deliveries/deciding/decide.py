@@ -26,6 +26,10 @@ UNMET: dict[str, str] = {
     Status.NO_ANSWER: "Nobody answered",
     Status.BUSY: "The line was busy",
 }
+OPTED_OUT = "The recipient opted out: nothing more is sent."
+OPTED_OUT_ELSEWHERE = (
+    "The recipient opted out of another channel since: nothing more is sent for this campaign."
+)
 UNDER_WAY = "Under way. A delay is not a failure."
 NEVER_OPEN = "no hour is permitted in all of the time zones where the person may be"
 
@@ -77,7 +81,8 @@ class Facts:
     channel_since: datetime  # the first attempt on this channel
     reached_by: str = ""  # channel of an attempt that arrived
     # The contact and the address.
-    opted_out: bool = False  # of this channel, or of any since the first attempt
+    opted_out_here: bool = False  # of this channel
+    opted_out_since: bool = False  # of any channel since the first attempt
     blocked: str = ""  # why the gate would stop another attempt on this channel, in words
     suppressed: bool = False  # the address may not be written to on this channel
     suppressed_everywhere: bool = False  # nor on any other
@@ -128,8 +133,9 @@ def decide(facts: Facts, rules: Rules, now: datetime) -> Decided:
 def _decide(facts: Facts, rules: Rules, now: datetime) -> Decided:
     if facts.reached_by:
         return _until_silent(Decided("arrived", Step.NONE, State.REACHED, ARRIVED), facts, rules, now)
-    if facts.opted_out or facts.disposition == Disposition.OPTOUT:
-        why = "The recipient opted out: nothing more is sent."
+    here = facts.opted_out_here or facts.disposition == Disposition.OPTOUT
+    if here or facts.opted_out_since:
+        why = OPTED_OUT if here else OPTED_OUT_ELSEWHERE
         return _until_silent(Decided("opted-out", Step.NONE, State.FAILED, why), facts, rules, now)
     if facts.disposition == Disposition.PENDING:
         return _while_pending(facts, rules, now)
