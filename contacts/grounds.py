@@ -9,11 +9,16 @@ from typing import Protocol
 from django.utils import timezone
 from django.utils.formats import date_format
 
+from contacts.folding import words
+
 REPLIED = "Replied STOP"
+UNSUBSCRIBED = "Unsubscribed by email"
+ANSWERED = "Asked by reply to stop"
 READ = "Reply read as an opt-out"
 REPORTED = "Opted out, reported by the provider"
 PRESSED = "Pressed a key to opt out"
 LISTED = "Opted out elsewhere, on an imported list"
+BY_REPLY = (REPLIED, UNSUBSCRIBED, ANSWERED, READ)  # what was written is the evidence
 
 _LINE = re.compile(r", line \d+$")
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T[\d:.]+(?:Z|[+-]\d{2}:\d{2})")
@@ -21,11 +26,18 @@ _OCCASIONS = {"reply": "Reply of", "said": "Word of", "batch": "Bulk action", "m
               "follows": "Follows suppression"}  # fmt: skip
 
 
+# The words by which a reply is known; a reply in any other is quoted, and not called one of these.
+_STOP = frozenset({"", "stop", "stop all", "stopall"})
+_LEAVING = _STOP | {"unsubscribe", "unsub", "unsubscribe me", "remove", "remove me", "opt out", "optout"}
+
+
 class Grounded(Protocol):
     """A suppression, or as much of one as tells its grounds."""
 
     @property
     def reason(self) -> str: ...
+    @property
+    def match_key(self) -> str: ...
     @property
     def fact(self) -> str: ...
     @property
@@ -46,7 +58,14 @@ def opt_out(row: Grounded) -> str:
     if row.created_by_id is not None:
         return READ
     pressed = row.evidence.startswith("Pressed ") and (extends or row.fact.startswith("said "))
-    return PRESSED if pressed else REPLIED
+    return PRESSED if pressed else reply(row.evidence, by_mail="@" in row.match_key)
+
+
+def reply(text: str, *, by_mail: bool) -> str:
+    """What a reply that asks to stop is called: a STOP where it says no more than that."""
+    if by_mail:
+        return UNSUBSCRIBED if words(text) in _LEAVING else ANSWERED
+    return REPLIED if words(text) in _STOP else ANSWERED
 
 
 def is_listed(row: Grounded) -> bool:

@@ -34,10 +34,29 @@ def stop(fact: str, evidence: str = "", by=None, **fields) -> Suppression:
         ("follows 3", "Message 7: 21610", grounds.REPORTED),
         ("follows 3", "Pressed 9", grounds.PRESSED),
         ("follows 3", "STOP", grounds.REPLIED),
+        ("said 2026-11-03T17:00:00+00:00", "Stop.", grounds.REPLIED),
+        ("said 2026-11-03T17:00:00+00:00", "", grounds.REPLIED),
+        ("said 2026-11-03T17:00:00+00:00", "You have the wrong person", grounds.ANSWERED),
+        ("follows 3", "Please stop texting me", grounds.ANSWERED),
     ],
 )
 def test_an_opt_out_is_called_by_what_is_known_of_it(fact, evidence, ground):
     assert stop(fact, evidence).ground == stop(fact, evidence).ground_by == ground
+
+
+@pytest.mark.parametrize(
+    ("evidence", "ground"),
+    [
+        ("unsubscribe", grounds.UNSUBSCRIBED),
+        ("STOP", grounds.UNSUBSCRIBED),
+        ("", grounds.UNSUBSCRIBED),
+        ("I am not this person", grounds.ANSWERED),
+    ],
+)
+def test_by_mail_people_unsubscribe(evidence, ground):
+    row = stop("said 2026-11-03T17:00:00+00:00", evidence, value="a@example.com", match_key="a@example.com")
+
+    assert row.ground == ground
 
 
 @pytest.mark.parametrize("reason", ["stop", "asked"])
@@ -83,6 +102,7 @@ def test_what_it_is_recorded_for_is_shown_in_words_and_in_the_reader_s_zone(fact
 
 SAYINGS = {
     "replied": ({"fact": "reply 2026-11-03T17:00:00+00:00 1a2b3c4d", "evidence": "STOP"}, "Replied STOP"),
+    "answered": ({"evidence": "You have the wrong person"}, "Asked by reply to stop"),
     "reported": (
         {"fact": "message 7", "evidence": "Message 7: 21610"},
         "Opted out, reported by the provider",

@@ -298,6 +298,10 @@ PHONE = "text messages, picture messages, calls or voicemails"
     ("fields", "said"),
     [
         ({"evidence": "STOP"}, "You replied STOP on 3 November"),
+        (
+            {"evidence": "You have the\nwrong person, ask ann@example.org"},
+            "You answered “You have the wrong person, ask a•••@example.org” on 3 November",
+        ),
         ({"evidence": "Pressed 9"}, "You pressed a key on 3 November to opt out"),
         *(
             (
@@ -323,6 +327,14 @@ def test_an_opt_out_is_told_with_what_it_closed(robin, sent, fields, said):
     assert f"{said}; since then you get no {PHONE} from us at the number ending in 0142." in told
     assert "We can still reach you by email." in told
     assert not any("no longer use" in line for line in told)
+
+
+def test_who_left_by_email_is_not_told_of_a_stop(robin):
+    record_opt_out(
+        value="robin@example.com", channel="email", how="Reply", evidence="unsubscribe", at=NOW - DAY
+    )
+
+    assert any(line.startswith("You unsubscribed by email on 19 November;") for line in lines(robin))
 
 
 def test_several_are_told_the_newest_first_and_once_each(robin):

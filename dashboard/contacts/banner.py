@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contacts.channels import Channel
-from contacts.grounds import READ, REPLIED, day
+from contacts.grounds import BY_REPLY, day
 from contacts.models import AddressHealth, Suppression
 from contacts.phones import mask
 from deliveries.outcomes.reachability import Reach, Standing
@@ -97,7 +97,7 @@ def _how(act: Suppression) -> str:
 
 def _quote(act: Suppression) -> str:
     """What somebody wrote; the evidence of rules and providers is made of codes."""
-    return act.evidence if act.created_by_id or act.ground in (REPLIED, READ) else ""
+    return act.evidence if act.created_by_id or act.ground in BY_REPLY else ""
 
 
 def _closes(act: Suppression, extended: Sequence[Suppression], closed: Sequence[Reach]) -> str:

@@ -14,6 +14,7 @@ from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.text import Truncator
 
 from accounts.zones import zone_name
 from campaigns.models import Campaign, Recipient
@@ -22,7 +23,7 @@ from contacts.channels import KIND_OF, Channel, Kind
 from contacts.gate import Reason
 from contacts.hours import place
 from contacts.models import Contact, Suppression
-from contacts.phones import mask
+from contacts.phones import concealed, mask
 from dashboard.contacts.banner import acts
 from deliveries.models import Decision, Message
 from deliveries.outcomes.reachability import Reach, Standing
@@ -30,6 +31,7 @@ from deliveries.statuses import OPEN, Disposition, Evidence, Status
 from deliveries.wording import listed
 
 SHOWN = 5  # campaigns
+QUOTED = 80  # characters of what somebody wrote
 
 NOUN = {
     Channel.SMS: "text message",
@@ -99,6 +101,8 @@ LEFT_OUT = {
 
 HOW_THEY_ASKED = {
     grounds.REPLIED: "You replied STOP on {day}",
+    grounds.UNSUBSCRIBED: "You unsubscribed by email on {day}",
+    grounds.ANSWERED: "You answered “{words}” on {day}",
     grounds.READ: "You wrote to us on {day} that you do not want to hear from us",
     grounds.REPORTED: "It was reported to us on {day} that you opted out",
     grounds.LISTED: "We learnt on {day} that you do not want to hear from us",
@@ -266,8 +270,14 @@ def _act(act: Suppression, extended: Sequence[Suppression], reach: Standing) -> 
     used = {one.address.value for one in closed if one.address}
     met = [one.value for one in (act, *extended) if one.value in used] or [act.value]
     where = f" at {listed(map(_where, met))}" if act.value else ""
-    how = HOW_THEY_ASKED.get(ground, "You asked us to stop on {day}").format(day=day_words(act.created_at))
+    how = HOW_THEY_ASKED.get(ground, "You asked us to stop on {day}")
+    how = how.format(day=day_words(act.created_at), words=_quoted(act.evidence))
     return f"{how}; since then {_nothing(closed)} from us{where}."
+
+
+def _quoted(text: str) -> str:
+    """What somebody wrote, on one line, and no more of an address than everybody may see."""
+    return Truncator(concealed(" ".join(text.split()))).chars(QUOTED)
 
 
 def _nothing(closed: Sequence[Reach]) -> str:

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from campaigns.models import Campaign, Priority, Recipient, Sender
+from contacts import grounds
 from contacts.channels import Channel
 from contacts.models import Address, AppendOnly, Contact
 from deliveries.models.accounts import Account
@@ -165,6 +166,13 @@ class Engagement(AppendOnly):
         default=False, help_text="Others go by the same address: which of them wrote it is not known."
     )
     at = models.DateTimeField()
+
+    @property
+    def what(self) -> str:
+        """What they did, in words: not every reply that asks to stop says STOP."""
+        if self.kind == self.Kind.STOP:
+            return grounds.reply(self.text, by_mail=self.channel == Channel.EMAIL)
+        return str(self.get_kind_display())
 
     class Meta:
         verbose_name = "reply or click"
