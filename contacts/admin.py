@@ -19,6 +19,7 @@ from django.utils.functional import cached_property
 from django.utils.text import Truncator
 
 from contacts import searching
+from contacts.blocking import closes
 from contacts.channels import Kind
 from contacts.consenting import PERSON, WHO_ASKED, record_entered, record_request
 from contacts.correcting import email_address, phone_address, retire
@@ -540,7 +541,7 @@ class SuppressionAdmin(Masking, Large):
 
     @admin.display(description="channel")
     def channels(self, suppression: Suppression) -> str:
-        return suppression.get_channel_display() or "All channels"
+        return closes(suppression)
 
     @admin.display(description="reason")
     def ground(self, suppression: Suppression) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
+from contacts.channels import Channel, takes
 from contacts.chunks import in_lists
 from contacts.consenting import family_of
 from contacts.models import Suppression
@@ -58,6 +59,16 @@ def _concerns(block: Block | Suppression, channel: str) -> bool:
     if block.origin == Suppression.Origin.RECIPIENT:
         return not block.channel or block.channel in family_of(channel)
     return block.channel in ("", channel)
+
+
+def closes(block: Block | Suppression) -> str:
+    """The channels it closes, in words: those that its address can take, or "Every channel" of a whole contact."""
+    met = [each for each in Channel if _concerns(block, each)]
+    names = [each.in_sentence for each in met if not block.match_key or takes(block.match_key, each)]
+    if len(names) == len(Channel):
+        return "Every channel"
+    words = " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else "no channel"
+    return f"{words[0].upper()}{words[1:]}"
 
 
 # The same for the statement that expands an audience: suppressions in force that meet the channel and the sender, to

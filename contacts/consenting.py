@@ -28,6 +28,7 @@ from contacts.suppressing import (
     suppress_each,
 )
 
+OPTED_IN_AGAIN = "Opted in again"  # how the note of a block begins that the person lifted themselves
 CORRECTION, TAKEN_BACK = "Correction", "Correction taken back"
 
 # Who does not want it, where a colleague enters a suppression. Rather the person's own wish than one that is released.
@@ -221,7 +222,7 @@ def _lift(whose: Q, channel: str, *, how: str, at: datetime) -> None:
         released_at=None,
         created_at__lte=at,
     )
-    lift(asked, by=None, note=f"Opted in again: {how}", now=at)
+    lift(asked, by=None, note=f"{OPTED_IN_AGAIN}: {how}", now=at)
 
 
 def record_request(

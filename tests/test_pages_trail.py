@@ -8,7 +8,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from contacts.models import Consent, Note, Suppression
+from contacts.consenting import record_opt_in, record_request
+from contacts.models import AddressHealth, Consent, Note, Suppression
+from contacts.suppressing import lift_mistaken, release, suppress
 from dashboard.contacts.trail_export import COLUMNS
 from deliveries.models import Decision, Engagement, StatusEvent
 from deliveries.outcomes.trail import Narrowing, trail
@@ -260,3 +262,96 @@ def test_what_can_be_read_to_the_customer_tells_no_plans(login, now):
     assert "your phone company reports that it was delivered" in words
     assert not any(word in words for word in ("planned", "withdrawn", "retry", "not left yet"))
     assert sent.handed_over_at
+
+
+# ---- What a suppression closes, and who lifted it -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"value": "elena@example.com"}, "Email"),
+        ({"value": "+12145550142"}, "SMS, MMS, voice and ringless voicemail"),
+        ({"value": "+12145550142", "channel": "rvm"}, "Ringless voicemail"),
+        ({"value": "+12145550142", "channel": "rvm", "origin": "recipient"}, "Voice and ringless voicemail"),
+        ({"channel": "email"}, "Email"),
+        ({}, "Every channel"),
+    ],
+)
+def test_a_suppression_is_told_with_the_channels_that_it_closes(login, client, fields, words):
+    contact = factories.contact()
+    factories.phone(contact, value="+12145550142")
+    factories.email(contact, value="elena@example.com")
+    given = {"contact": contact, "reason": "complaint", "origin": "provider", **fields}
+    row = Suppression.objects.create(**given, released_at=None)
+
+    page = login("support").get(f"/contacts/{contact.pk}/").content.decode()
+    shown = trail(contact, list(contact.addresses.all()), "").days[0].items
+    client.force_login(factories.user("admin", is_staff=True, is_superuser=True))
+    listed = client.get("/admin/contacts/suppression/").content.decode()
+
+    assert f"<dt>{words}</dt>" in page
+    assert [item.extra["where"] for item in shown] == [words]
+    assert f'<td class="field-channels">{words}</td>' in listed
+    assert row.pk
+
+
+@pytest.mark.parametrize(
+    ("how", "by", "stays"),
+    [
+        ("consent", "Their own new consent", True),
+        ("mapping", "A corrected code mapping", False),
+        ("colleague", "Ann", False),
+    ],
+)
+def test_a_release_names_whose_doing_it_is(login, how, by, stays):
+    address = factories.phone()
+    contact, now = address.contact, timezone.now()
+    act = {"contact": contact, "evidence": "x", "by": None, "now": now - timedelta(days=1)}
+    if how == "consent":
+        record_request(**act)
+        record_opt_in(value=address.value, channel="sms", how="Reply", evidence="START", at=now)
+    else:
+        row = suppress(**act, reason="staff", origin="staff")
+    if how == "mapping":
+        lift_mistaken(Suppression.objects.all(), note="version 3, code 30003", now=now)
+    elif how == "colleague":
+        release(row, by=factories.user(first_name="Ann"), note="Settled", now=now)
+
+    page = login("support").get(f"/contacts/{contact.pk}/").content.decode()
+
+    assert "By itself" not in page
+    event = page[page.index("<h3>Suppression released</h3>") :].partition("</li>")[0]
+    assert f"<span>{by}</span>" in event
+    assert ("What they opted out of, and did not opt in to again, stays off." in event) is stays
+
+
+def test_what_is_off_without_a_suppression_is_not_called_open(login):
+    address = factories.phone()
+    page = login("support").get(f"/contacts/{address.contact_id}/").content.decode()
+    assert "Not suppressed on any channel." in page
+
+    AddressHealth.objects.create(
+        address=address, channel="sms", closed="number", closed_why="Number not in service", hard_fails=1
+    )
+    page = " ".join(login("support").get(f"/contacts/{address.contact_id}/").content.decode().split())
+
+    assert "Not suppressed on any channel." not in page
+    assert "What is turned off has the reasons that stand at the top." in page
+
+
+@pytest.mark.parametrize(
+    ("channel", "text", "words"),
+    [
+        ("sms", "STOP", "Replied STOP"),
+        ("sms", "You have the wrong person", "Asked by reply to stop"),
+        ("email", "unsubscribe", "Unsubscribed by email"),
+    ],
+)
+def test_a_reply_is_called_by_what_it_says(login, channel, text, words):
+    contact = factories.contact()
+    Engagement.objects.create(contact=contact, channel=channel, kind="stop", text=text, at=timezone.now())
+
+    page = login("support").get(f"/contacts/{contact.pk}/").content.decode()
+
+    assert f"<h3>{words}</h3>" in page

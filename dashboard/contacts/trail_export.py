@@ -17,7 +17,6 @@ COLUMNS = (
     "at_utc", "at_local", "kind", "channel", "address", "campaign", "what", "details", "native_status", "native_code",
     "native_text", "by", "message", "time_zone",
 )  # fmt: skip
-EVERY = "Every channel"
 
 
 def lines(contact: Contact, narrowing: Narrowing) -> Iterator[str]:
@@ -96,7 +95,7 @@ def _own_decision(item: Item) -> dict[str, Any]:
 
 def _engagement(item: Item) -> dict[str, Any]:
     row = item.row
-    return {"channel": row.get_channel_display(), "what": row.get_kind_display(), "details": row.text}
+    return {"channel": row.get_channel_display(), "what": row.what, "details": row.text}
 
 
 def _consent(item: Item) -> dict[str, Any]:
@@ -112,7 +111,7 @@ def _consent(item: Item) -> dict[str, Any]:
 def _suppression(item: Item) -> dict[str, Any]:
     row = item.row
     return {
-        "channel": row.get_channel_display() or EVERY,
+        "channel": item.extra["where"],
         "address": row.value,
         "what": row.ground_by,
         "details": row.evidence,
@@ -123,11 +122,11 @@ def _suppression(item: Item) -> dict[str, Any]:
 def _release(item: Item) -> dict[str, Any]:
     row = item.row
     return {
-        "channel": row.get_channel_display() or EVERY,
+        "channel": item.extra["where"],
         "address": row.value,
         "what": "Suppression released",
         "details": row.release_note,
-        "by": _name(row.released_by),
+        "by": item.extra["by"],
     }
 
 
@@ -148,8 +147,7 @@ def _restored(item: Item) -> dict[str, Any]:
 
 
 def _of_lapse(item: Item) -> dict[str, Any]:
-    row = item.row.suppression
-    return {"channel": row.get_channel_display() or EVERY, "address": row.value}
+    return {"channel": item.extra["where"], "address": item.row.suppression.value}
 
 
 def _note(item: Item) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.roles import requires
 from campaigns.models import Recipient
 from campaigns.texts import Words, worded
+from contacts.blocking import closes
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.consenting import PERSON, WHO_ASKED, record_request
 from contacts.correcting import AlreadyTheirs
@@ -185,7 +186,9 @@ def _beside(
         "unread": any(one.verdict and one.verdict.reason == Reason.REPLY_UNREAD for one in reach.channels),
         "upcoming": _coming(contact, zones, now, acts=may_tend(user)),
         "explanation": explanation(contact, reach),
-        "suppressions": [(act, blocked(act, extended)) for act, extended in acts(reach.suppressions)],
+        "suppressions": [
+            (act, closes(act), blocked(act, extended)) for act, extended in acts(reach.suppressions)
+        ],
         "may_step": may_tend(user),
         "note_form": NoteForm(),
     }

@@ -17,10 +17,13 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from campaigns.models import Recipient
+from contacts.blocking import closes
 from contacts.channels import Channel
+from contacts.consenting import OPTED_IN_AGAIN
 from contacts.gate import REASONS, Reason
 from contacts.hours import SECOND, clocks, is_open, zones_and_source
 from contacts.models import Address, Consent, Contact, Note, Suppression, SuppressionLapse
+from contacts.suppressing import MAPPING_CORRECTED
 from deliveries.meaning.mappings import describe
 from deliveries.meaning.translation import Described
 from deliveries.models import (
@@ -43,6 +46,7 @@ from deliveries.wording import SKIPS, date_words, decided_by, withdrawal, wordin
 
 PAGE_SIZE = 30
 SHOWN_UPCOMING = 20
+BY_MAPPING = "A corrected code mapping"
 # Whose zones hours are kept in, of one zone and of several: the contact's own, their number's, or the installation's.
 WHOSE_ZONES = (
     ("the contact's zone", "the contact's zones"),
@@ -322,7 +326,7 @@ def _read(kind: str, source: Source, rows: QuerySet, cursor: Cursor | None) -> I
     if cursor and cursor.at:
         rows = rows.filter(_before(source.at, RANK[kind], cursor))
     rows = rows.order_by(f"-{source.at}", "-id")[: PAGE_SIZE + 1]
-    return [Item(source.time(row), kind, row.pk, row, _extra(row)) for row in rows]
+    return [Item(source.time(row), kind, row.pk, row, EXTRA.get(kind, _extra)(row)) for row in rows]
 
 
 def _extra(row: Any) -> dict[str, Any]:
@@ -331,6 +335,34 @@ def _extra(row: Any) -> dict[str, Any]:
     if isinstance(row, BatchItem) and row.reason:
         return {"why": SKIPS.get(row.reason, row.reason)}
     return {}
+
+
+def _suppressed_extra(row: Suppression) -> dict[str, Any]:
+    return {"where": closes(row)}
+
+
+def _released_extra(row: Suppression) -> dict[str, Any]:
+    """Who or what lifted it, and that a yes to one channel says nothing of those that they refused."""
+    note = row.release_note
+    theirs, mapping = note.startswith(OPTED_IN_AGAIN), note.startswith(MAPPING_CORRECTED)
+    by = "Their own new consent" if theirs else BY_MAPPING if mapping else ""
+    by = row.released_by.display_name if row.released_by else by
+    stays = (
+        "What they opted out of, and did not opt in to again, stays off." if theirs and not row.value else ""
+    )
+    return {"where": closes(row), "by": by, "stays": stays}
+
+
+def _lapsed_extra(row: SuppressionLapse) -> dict[str, Any]:
+    return {"where": closes(row.suppression), "by": BY_MAPPING}
+
+
+EXTRA: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "suppression": _suppressed_extra,
+    "release": _released_extra,
+    "lapse": _lapsed_extra,
+    "restored": _lapsed_extra,
+}
 
 
 def _before(at: str, rank: int, cursor: Cursor) -> Any:
