@@ -9,9 +9,7 @@ colleague who logs in instead must not read it, and nothing is kept for a strang
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
@@ -20,6 +18,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
+
+from accounts.typed import typed
 
 KEY = "unsent"
 KEPT_SECONDS = 3_600
@@ -88,21 +88,11 @@ def resume(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" or not kept or kept["user"] != str(request.user.pk):
         request.session.pop(KEY, None)
         return redirect(settings.LOGIN_REDIRECT_URL)
+    told = typed(request, kept["path"], kept["fields"])
     context = {
-        "title": "Not sent yet",
+        "title": "Not saved yet" if told.saves else "Not sent yet",
         "path": kept["path"],
         "fields": kept["fields"],
-        "typed": _typed(kept["fields"]),
+        "typed": told,
     }
     return render(request, "accounts/resume.html", context)
-
-
-def _typed(fields: list[list[str]]) -> list[tuple[str, Any]]:
-    """(label, text) of what a person reads in it; of a choice of many only how many."""
-    times = Counter(name for name, _ in fields)
-    shown: dict[str, str] = {}
-    for name, value in fields:
-        label = name.lstrip("_").replace("_", " ").capitalize()
-        if value.strip():
-            shown[label] = f"{times[name]} chosen" if times[name] > 1 else value
-    return list(shown.items())

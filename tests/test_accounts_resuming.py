@@ -1,5 +1,7 @@
 """A form that arrives after its session has ended."""
 
+import re
+
 import pytest
 from django.contrib.sessions.models import Session
 from django.test import Client
@@ -67,6 +69,103 @@ def test_an_admin_form_survives_too(make_user):
 
     assert "Ada Example" in page
     assert not Contact.objects.exists()
+
+
+def test_a_campaigns_form_is_told_by_its_labels_and_what_was_chosen(make_user):
+    chosen = [factories.contact_list(name="Spring fair"), factories.contact_list(name="Regulars")]
+    playbook = factories.playbook(name="Two tries")
+    form = {
+        "_zone": "America/Chicago", "_save": "Save", "name": "Summer sale", "slug": "summer-sale", "goal": "exposure",
+        "priority": "normal", "lists": [one.pk for one in chosen], "channel": "sms", "playbook": playbook.pk,
+        "window_start": "09:00", "starts_at_0": "2026-12-01", "starts_at_1": "10:00",
+        "contents-TOTAL_FORMS": "2", "contents-INITIAL_FORMS": "0", "contents-MIN_NUM_FORMS": "0",
+        "contents-MAX_NUM_FORMS": "5", "contents-0-channel": "mms", "contents-0-body": "Hello", "contents-1-body": "",
+    }  # fmt: skip
+
+    _, page = logged_out_then_in(
+        make_user("marketer", is_staff=True), "/admin/campaigns/campaign/add/?x=1", form
+    )
+
+    shown = re.findall(r"<dt>(.*?)</dt>\s*<dd>(.*?)</dd>", page)
+    assert ("Lists", "Regulars, Spring fair") in shown or ("Lists", "Spring fair, Regulars") in shown
+    assert ("Playbook", "Two tries") in shown
+    assert ("Starts at", "2026-12-01 10:00 (America/Chicago)") in shown
+    assert {label for label, _ in shown if "Content" in label} == {"Content: Channel", "Content: Body"}
+    assert not [label for label, _ in shown if "forms" in label.lower() or label in ("Zone", "Save")]
+    assert "<h1>Not saved yet </h1>" in page
+    assert "New campaign</h2>" in page
+    assert "Save it now</button>" in page
+    assert "Send it now" not in page
+    assert 'name="contents-TOTAL_FORMS" value="2"' in page  # what is sent is the whole of it
+
+
+def test_a_record_that_was_edited_is_named(make_user):
+    campaign = factories.campaign(name="Winter sale", state="draft")
+    content = factories.content(campaign, "sms", body="Old")
+    form = {
+        "name": "Winter sale, last call", "contents-TOTAL_FORMS": "1", "contents-INITIAL_FORMS": "1",
+        "contents-0-id": content.pk, "contents-0-channel": "sms", "contents-0-body": "New",
+    }  # fmt: skip
+
+    _, page = logged_out_then_in(
+        make_user("marketer", is_staff=True), f"/admin/campaigns/campaign/{campaign.pk}/change/", form
+    )
+
+    assert "Campaign: Winter sale</h2>" in page
+    assert ("Name", "Winter sale, last call") in re.findall(r"<dt>(.*?)</dt>\s*<dd>(.*?)</dd>", page)
+    assert ("Content: Body", "New") in re.findall(r"<dt>(.*?)</dt>\s*<dd>(.*?)</dd>", page)
+
+
+def test_what_an_id_stands_for_is_told_to_nobody_who_may_not_see_the_form(make_user):
+    held = factories.contact_list(name="Secret plans")
+
+    _, page = logged_out_then_in(
+        make_user("support", is_staff=True), "/admin/campaigns/campaign/add/", {"lists": held.pk}
+    )
+
+    assert "Secret plans" not in page
+    assert "Save it now" not in page
+
+
+@pytest.mark.parametrize("role", ["admin", ""])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin/contacts/contact/999/change/",
+        "/admin/contacts/contact/x/change/",
+        "/nowhere/",
+        "/admin/contacts/contact/",
+    ],
+)
+def test_a_form_whose_page_is_gone_shows_what_was_typed(make_user, path, role):
+    client, user = Client(), make_user(role, is_staff=True)
+    client.force_login(user)
+    session = client.session
+    session[KEY] = {
+        "user": str(user.pk),
+        "path": path,
+        "fields": [["name", "Ada"], ["addresses-TOTAL_FORMS", "x"]],
+    }
+    session.save()
+
+    page = client.get("/resume/").content.decode()
+
+    assert "Ada" in page
+    assert "TOTAL_FORMS</dt>" not in page
+
+
+@pytest.mark.parametrize(
+    ("path", "about"),
+    [("/contacts/1/note/", "Contacts: note"), ("/batches/preview/", "Messages: preview")],
+)
+def test_another_form_says_what_it_is_of_without_what_the_page_added(make_user, path, about):
+    given = {"text": "Called twice", "next": "/queues/correct/", "shown": "abc", "filters": "{}"}
+
+    _, page = logged_out_then_in(make_user("support", is_staff=True), path, given)
+
+    assert re.findall(r"<dt>([A-Z].*?)</dt>", page) == ["Text"]
+    assert f"{about}</h2>" in page
+    assert "Submit it now</button>" in page
 
 
 def test_it_is_thrown_away_on_request(make_user):

@@ -34,6 +34,6 @@ def test_a_note_sent_too_late_is_there_after_the_log_in(
     assert Note.objects.count() == before
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    page.get_by_role("button", name="Send it now").click()
+    page.get_by_role("button", name="Submit it now").click()
     expect(page.locator("main, #content-main, body").first).to_contain_text("Asked for a call on Monday.")
     assert Note.objects.count() == before + 1
