@@ -186,13 +186,36 @@ def test_a_preview_names_campaigns_age_and_text(marketer, campaign):
     assert "{first_name}" not in page
 
 
+def test_a_preview_shows_the_text_only_to_those_who_would_be_written_to(marketer, campaign):
+    arrived = reporting_rows.campaign([0], name="Spring recall")
+    acting = campaign.messages.filter(reason_code="30003").order_by("pk")
+    delivered = arrived.messages.get()
+
+    both = marketer.post("/batches/preview/", {"action": "retry", "messages": [acting[0].pk, delivered.pk]})
+    nobody = marketer.post("/batches/preview/", {"action": "retry", "messages": [delivered.pk]})
+
+    assert re.findall(r'aria-label="Text by SMS, ([^"]*)"', both.content.decode()) == [campaign.name]
+    assert "other text" not in both.content.decode()
+    assert "Text by" not in nobody.content.decode()
+
+
+def test_a_preview_calls_a_result_what_its_list_calls_it(marketer, campaign):
+    message = campaign.messages.filter(reason_code="30003").first()
+
+    page = marketer.post("/batches/preview/", {"action": "retry", "messages": [message.pk]}).content.decode()
+
+    assert re.search(
+        r'data-label="Status now">\s*<span class="pill" data-b="retryable">.*?Retryable', page, re.DOTALL
+    )
+
+
 def test_the_sample_shows_skipped_rows_first_and_then_acting_ones(marketer, campaign):
     given = {"action": "retry", "messages": list(campaign.messages.values_list("pk", flat=True))}
 
     page = marketer.post("/batches/preview/", given).content.decode()
 
     results = re.findall(r'data-label="Result"><span[^>]*></span> ([\w ]+)(?:: ([^<]+))?<', page)
-    assert results == [("Skipped", "already delivered meanwhile"), *[("Acts", "")] * 3]
+    assert results == [("Skipped", "already delivered meanwhile"), *[("Goes ahead", "")] * 3]
 
 
 def test_one_row_acts_at_once_and_offers_undo(marketer, campaign):

@@ -244,28 +244,22 @@ class Text:
 
 
 def _texts(chosen: About, channel: str, found: actions.Preview) -> dict[str, Any]:
-    """What would be sent: on `channel`, or for a retry where each was sent; of the most frequent the first few."""
-    wanted = list(dict.fromkeys((campaign.pk, channel or was) for campaign, was, _ in chosen.parts))
-    shown = wanted[:TEXTS]
+    """What would be sent, to those who would be written to: on `channel`, or for a retry where each was sent; of the
+    most frequent the first few."""
+    readers: dict[tuple[int, str], Message] = {}
+    for campaign, was, _ in chosen.parts:
+        if message := found.first.get((campaign.pk, was)):
+            readers.setdefault((campaign.pk, channel or was), message)
+    shown = list(readers)[:TEXTS]
+    prefetch_related_objects([readers[key] for key in shown], "contact")
     rows = Content.objects.filter(campaign__in={pk for pk, _ in shown}).select_related("campaign")
     contents = {(one.campaign_id, one.channel): one for one in rows}
-    readers = _readers(found)
     texts = [
-        Text(contents[key], reader, worded(contents[key], reader))
+        Text(contents[key], readers[key].contact, worded(contents[key], readers[key].contact))
         for key in shown
-        if key in contents and (reader := readers.get(key[0]))
+        if key in contents
     ]
-    return {"texts": texts, "more_texts": len(wanted) - len(texts)}
-
-
-def _readers(found: actions.Preview) -> dict[int, Contact]:
-    """By campaign, the first person of the sample; one to whom something would be sent comes first."""
-    sample = sorted(found.sample, key=lambda one: not one["acts"])
-    prefetch_related_objects([one["message"] for one in sample], "contact")
-    readers: dict[int, Contact] = {}
-    for one in sample:
-        readers.setdefault(one["message"].campaign_id, one["message"].contact)
-    return readers
+    return {"texts": texts, "more_texts": len(readers) - len(texts)}
 
 
 def _data(request: HttpRequest) -> QueryDict:
@@ -419,7 +413,7 @@ def _result(result: Any) -> dict[str, Any]:
         }
     acts = result["acts"]
     return {
-        "result": "Acts" if acts else "Skipped",
+        "result": "Goes ahead" if acts else "Skipped",
         "result_bucket": "success" if acts else "unknown",
         "why": result["reason"],
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -72,6 +72,9 @@ class Preview:
     sample: list[dict] = field(default_factory=list)  # message, acts, reason
     reversible: str = ""
     more: bool = False
+    first: Mapping[tuple[int, str], Message] = field(
+        default_factory=dict
+    )  # that acts, by campaign and channel
 
 
 class Judged(NamedTuple):
@@ -98,6 +101,7 @@ def preview(action: str, selection: Selection, options: dict, user: User, now: d
     skipped: Counter[str] = Counter()
     acts: list[dict] = []
     skips: list[dict] = []
+    first: dict[tuple[int, str], Message] = {}
     for slice_of in _slices(selection, PREVIEW_SLICE, PREVIEW_MOST):
         for judged in _judge(action, slice_of, look_at, options, now)[0]:
             total += 1
@@ -105,6 +109,8 @@ def preview(action: str, selection: Selection, options: dict, user: User, now: d
             later += judged.later
             if judged.skip:
                 skipped[judged.skip] += 1
+            else:
+                first.setdefault((judged.message.campaign_id, judged.message.channel), judged.message)
             like = skips if judged.skip else acts
             if len(like) < SAMPLE:
                 reason = SKIPS.get(judged.skip, judged.skip)
@@ -113,7 +119,7 @@ def preview(action: str, selection: Selection, options: dict, user: User, now: d
     # Half of each kind, or more of one where the other has fewer; those that are skipped need explaining first.
     sample = [*skips[: max(SAMPLE // 2, SAMPLE - len(acts))], *acts][:SAMPLE]
     more = total >= PREVIEW_MOST and selection.messages()[PREVIEW_MOST : PREVIEW_MOST + 1].exists()
-    return Preview(total, will_act, later, rows, sample, REVERSIBLE[Action(action)], more)
+    return Preview(total, will_act, later, rows, sample, REVERSIBLE[Action(action)], more, first)
 
 
 def start(action: str, selection: Selection, options: dict, user: User, now: datetime) -> Batch:

@@ -47,7 +47,7 @@ def test_what_the_preview_counts_is_what_acts_and_undo_restores(page: Page) -> N
     waiting = Outbox.objects.count()
 
     page.locator(".bulk").get_by_role("button", name="Retry").click()
-    acts, skipped = number(page, "Will act"), number(page, "Skipped")
+    acts, skipped = number(page, "Go ahead"), number(page, "Skipped")
     reasons = [int(one) for one in page.locator("[aria-labelledby=skips-title] dd").all_inner_texts()]
     assert number(page, "Selected") == total
     assert acts + skipped == total

@@ -40,7 +40,7 @@ def test_a_bulk_action_runs_and_is_undone(plain: Page) -> None:
         box.check()
 
     plain.locator(".bulk").get_by_role("button", name="Retry").click()
-    acts = number(plain, "Will act")
+    acts = number(plain, "Go ahead")
     assert number(plain, "Selected") == total
     plain.get_by_role("button", name=re.compile("^Retry")).click()
 
