@@ -300,3 +300,17 @@ def test_messages_of_campaigns_that_wait_move_to_the_day_they_begin(scheduled):
     assert there == START.date()
     assert Message.objects.get().created_on == NOW.date()
     assert counted == [differences(tally) for tally in MESSAGE_TALLIES] == [{}] * len(MESSAGE_TALLIES)
+
+
+def test_the_chart_of_what_waits_for_its_start_draws_nothing_as_not_delivered(marketer, scheduled):
+    waits = marketer.get(scheduled.get_absolute_url())
+    about = re.search(r'"X-State": "([^"]*)"', waits.content.decode())[1]
+
+    with time_machine.travel(START + timedelta(minutes=1), tick=False):
+        begun = marketer.get(scheduled.get_absolute_url())
+        asked = marketer.get(scheduled.get_absolute_url(), headers={"HX-Request": "true", "X-State": about})
+
+    assert "data-chart" not in waits.content.decode()
+    assert "Nothing leaves before 30 Nov, 15:00 (Europe/Madrid)." in read(waits)
+    assert "data-chart" in begun.content.decode()
+    assert asked["HX-Refresh"] == "true"

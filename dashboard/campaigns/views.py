@@ -93,7 +93,7 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
     names = source_names(figures.source_ids)
     shown = _listing(request, campaign, figures, names, now)
     live = campaign.state in LIVE or canceling
-    about = _about(campaign, figures, canceling=canceling)
+    about = _about(campaign, canceling=canceling, empty=shown.unsent is not None)
     told = {
         "campaign": campaign,
         "title": campaign.name,
@@ -115,12 +115,12 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, template, told, status=422 if shown.invalid else 200)
 
 
-def _about(campaign: Campaign, figures: CampaignFigures, *, canceling: bool) -> str:
+def _about(campaign: Campaign, *, canceling: bool, empty: bool) -> str:
     """What the parts around the results speak of. Once it is another, the whole page is loaded anew.
 
     "Preparing" must not outlive the launch, nor "Nothing sent yet" the first message, nor "Canceling" the last.
     """
-    words = [campaign.state, "canceling" if canceling else "", "" if figures.outcomes.sent else "empty"]
+    words = [campaign.state, "canceling" if canceling else "", "empty" if empty else ""]
     return " ".join(filter(None, words))
 
 
@@ -178,6 +178,8 @@ def _figures(
     causes = figures.all_causes
     outcomes = figures.outcomes
     links = _links(campaign)
+    # What has not begun is not "not delivered": there is nothing to draw yet.
+    by_channel = {} if shown.unsent else figures.by_channel
     return {
         "state": campaign.state_words(shown.at),
         "state_bucket": STATE_BUCKETS[Campaign.State(campaign.state)],
@@ -196,8 +198,8 @@ def _figures(
         "reach": figures.reach,
         "people": figures.people(),
         "skipped": by_reason(campaign, figures.skipped),
-        "figure": outcome_by_channel(figures.by_channel, everything=everything),
-        "finding": finding(figures.by_channel),
+        "figure": outcome_by_channel(by_channel, everything=everything),
+        "finding": finding(by_channel),
         "toggle_url": url(shown.view.queue, shown.form.querystring(show="" if everything else SHOW_ALL))
         if not shown.invalid
         else url("", ""),
@@ -206,7 +208,7 @@ def _figures(
             for one in Disposition
             if everything or one != Disposition.DELIVERED
         ],
-        "twin": twin(figures.by_channel),
+        "twin": twin(by_channel),
         "dispositions": list(Disposition),
         "cause_count": len(causes),
         "causes": [
