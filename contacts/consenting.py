@@ -67,6 +67,9 @@ class OptOut(NamedTuple):
     fact: str = ""
     by: User | None = None
     again: str = ""  # why it counts once more, where it was withdrawn before, as part of a sentence
+    since: datetime | None = (
+        None  # when it began to be known, where that was later than said; `evidence` says how
+    )
 
 
 def record_opt_out(
@@ -118,7 +121,7 @@ def record_opt_outs(opt_outs: Sequence[OptOut], now: datetime | None = None) -> 
                 origin=Suppression.Origin.RECIPIENT,
                 evidence=one.evidence,
                 fact=one.fact or f"said {one.at.isoformat()}",
-                created_at=one.at,
+                created_at=one.since or one.at,
                 created_by=one.by,
             )
             for one in opt_outs

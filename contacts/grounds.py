@@ -20,6 +20,7 @@ PRESSED = "Pressed a key to opt out"
 LISTED = "Opted out elsewhere, on an imported list"
 BY_REPLY = (REPLIED, UNSUBSCRIBED, ANSWERED, READ)  # what was written is the evidence
 
+_READ_LATER = "read as an opt-out on "
 _LINE = re.compile(r", line \d+$")
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T[\d:.]+(?:Z|[+-]\d{2}:\d{2})")
 _OCCASIONS = {"reply": "Reply of", "said": "Word of", "batch": "Bulk action", "message": "Message",
@@ -92,6 +93,17 @@ def message_named(evidence: str) -> int | None:
 def _number_of(fact: str) -> int | None:
     name, _, number = fact.partition(" ")
     return int(number) if name == "message" and number.isascii() and number.isdigit() else None
+
+
+def read_as_opt_out(evidence: str, reading: str, at: datetime) -> str:
+    """The evidence of an opt-out that was reported before, and read so at `at`; `reading` says by what."""
+    return f"{evidence}, {_READ_LATER}{day(at)} by {reading}"
+
+
+def reading(evidence: str) -> str:
+    """How an opt-out came to be read out of an earlier report, as part of a sentence; '' where it was known at once."""
+    _, found, rest = evidence.partition(_READ_LATER)
+    return f"{found}{rest}"
 
 
 def occasion(fact: str) -> str:

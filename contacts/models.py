@@ -332,6 +332,11 @@ class Consent(AppendOnly):
         return "Blocked again" if self.says_no else "Opt-out withdrawn"
 
     @property
+    def reading(self) -> str:
+        """How a provider's earlier report came to be read as an opt-out, in words; '' for what was known at once."""
+        return grounds.reading(self.evidence) if self.withdraws_id is None else ""
+
+    @property
     def says_no(self) -> bool:
         """Whether sends stop because of it."""
         return not self.opted_in and (self.withdraws is None or self.withdraws.withdraws_id is not None)
@@ -501,6 +506,11 @@ class Suppression(models.Model):
         """The ground with the colleague whose reading it is; needs `created_by` loaded."""
         reader = self.created_by if self.reason == self.Reason.STOP else None
         return f"{self.ground} by {reader.display_name}" if reader else self.ground
+
+    @property
+    def reading(self) -> str:
+        """How a provider's earlier report came to be read as an opt-out, in words; '' for what was known at once."""
+        return grounds.reading(self.evidence)
 
     @property
     def occasion(self) -> str:

@@ -11,7 +11,7 @@ from django.apps import apps
 from django.db import connection, transaction
 
 from campaigns.models import Recipient
-from contacts import gate
+from contacts import gate, grounds
 from contacts.consenting import (
     latest_consents,
     record_opt_in,
@@ -21,6 +21,7 @@ from contacts.consenting import (
 )
 from contacts.models import Consent, ListMembership, Suppression
 from contacts.suppressing import suppress
+from dashboard.contacts.explaining import day_words
 from deliveries.ledger.events import apply, event
 from deliveries.meaning import drafts, mappings
 from deliveries.meaning.drafts import NotConfirmed
@@ -670,3 +671,53 @@ def test_reading_anew_is_no_colleagues_stop(refused, now):
     recipient = Recipient.objects.get()
     assert recipient.automatic
     assert Message.objects.count() == 1
+
+
+# ---- Read out of an earlier report -----------------------------------------------------------------------------------
+
+
+def test_an_opt_out_read_out_of_an_old_report_holds_and_is_told_since_then(login, tables, account, now, ada):
+    phone = factories.phone()
+    recipient = factories.recipient(factories.campaign(state="sending"), phone.contact)
+    message = sent(account, recipient=recipient, address=phone, created_at=now - 1_500 * HOUR)
+    receive(message, now - 1_500 * HOUR, "undelivered", "30008")
+    work(now - 1_499 * HOUR)
+    found = draft(Key("twilio", "sms", "error", "30008"), OPTED_OUT, now)
+    publish(found, now, by=ada)
+    work(now + 2 * HOUR)
+
+    block, no = Suppression.objects.get(), Consent.objects.get(channel="sms")
+    assert block.created_at == now + HOUR  # when the messages were read anew
+    assert no.at < now - 1_000 * HOUR
+    day = grounds.day(now + HOUR)
+    by = f"ead as an opt-out on {day} by version {found.number} of the code tables, published by Ada Byron"
+    page = text(login("support").get(f"/contacts/{message.contact_id}/"))
+    assert f"Opted out, reported by the provider on {day}, r{by}." in page  # the banner
+    assert f"R{by}." in page  # the trail
+    assert page.count("turned off for this contact.") == 1
+    assert page.count("Closes ") == 1
+    assert f"We learnt on {day_words(now + HOUR)} that you do not want to hear from us; since then" in page
+
+
+def test_undo_and_a_new_release_are_told_as_well(refused, now, login):
+    message = refused()
+    undone = draft(now=now)
+    publish(undone, now, confirmed=1)
+    undo(undone, now + 2 * HOUR)
+
+    assert Suppression.objects.get().reading == ""  # it was known before, and holds as it did
+    assert "ead as an opt-out on" not in text(login("support").get(f"/contacts/{message.contact_id}/"))
+
+
+@pytest.mark.parametrize(
+    ("origin", "by", "named"),
+    [
+        ("shipped", None, "version 5 of the code tables, which came with a new release of Waybill"),
+        ("edited", "Ada", "version 5 of the code tables, published by Ada"),
+        ("edited", None, "version 5 of the code tables"),
+    ],
+)
+def test_a_version_is_named_with_whose_it_is(origin, by, named):
+    user = factories.User(first_name=by, username="x") if by else None
+
+    assert replay._named(MappingVersion(number=5, origin=origin, created_by=user)) == named

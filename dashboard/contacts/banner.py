@@ -9,7 +9,7 @@ from datetime import datetime
 
 from contacts.channels import Channel
 from contacts.grounds import BY_REPLY, day
-from contacts.models import AddressHealth, Suppression
+from contacts.models import AddressHealth, Consent, Suppression
 from contacts.phones import mask
 from deliveries.outcomes.reachability import Reach, Standing
 from deliveries.wording import listed
@@ -92,7 +92,8 @@ def _how(act: Suppression) -> str:
     entered = act.created_by if act.reason != Suppression.Reason.STOP else None
     who = f", entered by {entered.display_name}" if entered else ""
     until = f", until {day(act.expires_at)}" if act.expires_at else ""
-    return f"{act.ground_by} on {day(act.created_at)}{who}{until}"
+    reading = f", {act.reading}" if act.reading else ""
+    return f"{act.ground_by} on {day(act.created_at)}{reading}{who}{until}"
 
 
 def _quote(act: Suppression) -> str:
@@ -116,12 +117,18 @@ def _of_consents(off: Sequence[Reach]) -> Iterator[Ground]:
         consent = one.consent
         if consent is None or consent.opted_in:
             continue
-        if not any(each.by_recipient and each.created_at == consent.at for each in one.suppressions):
+        if not any(_blocks_for(each, consent) for each in one.suppressions):
             together[consent.at, consent.how, consent.recorded_by, consent.evidence].append(one)
     for (at, how, colleague, evidence), those in together.items():
         who = f", entered by {colleague.display_name}" if colleague else ""
         words = f"Opted out on {day(at)} ({how}){who}"
         yield Ground(at, words, evidence if colleague else "", f"Closes {named(those)}.")
+
+
+def _blocks_for(block: Suppression, consent: Consent) -> bool:
+    """Whether the block stands for that very no. One that was read out of an earlier report began to hold later."""
+    same = block.created_at == consent.at or (consent.reading and block.evidence == consent.evidence)
+    return bool(block.by_recipient and same)
 
 
 def _of_health(off: Sequence[Reach]) -> Iterator[Ground]:

@@ -23,6 +23,7 @@ from contacts.channels import Channel
 from contacts.chunks import in_lists
 from contacts.consenting import OptOut, record_opt_outs
 from contacts.gate import Reason, stopped_by
+from contacts.grounds import read_as_opt_out
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import suppress
 from deliveries.deciding.attempts import succeed, withdraw
@@ -197,12 +198,13 @@ def _apply_opt_outs(views: Sequence[View], now: datetime) -> None:
 
 
 def apply_opt_outs(
-    messages: Sequence[Message], now: datetime, again: Mapping[int, str] | None = None
+    messages: Sequence[Message], now: datetime, again: Mapping[int, str] | None = None, reading: str = ""
 ) -> None:
     """Opt-outs and complaints that providers report: the person's own word, wherever it was said.
 
     It blocks the address for good, whatever became of the other attempts. Once for each message, unless a code
-    mapping took it back meanwhile: `again` says, by message, why it counts once more.
+    mapping took it back meanwhile: `again` says, by message, why it counts once more. `reading`: what reads it out of a
+    report that was understood otherwise before; then it is known, and blocks, since now.
     """
     if not messages:
         return
@@ -211,7 +213,12 @@ def apply_opt_outs(
     sharing = Address.objects.filter(match_key__in=keys).values_list("contact_id", flat=True)
     _end_paths({*sharing, *(message.contact_id for message in messages)}, now)
     reasons = again or {}
-    record_opt_outs([_opt_out(message, now, reasons.get(message.pk, "")) for message in messages], now)
+    opt_outs = [_opt_out(message, now, reasons.get(message.pk, "")) for message in messages]
+    if reading:
+        opt_outs = [
+            one._replace(since=now, evidence=read_as_opt_out(one.evidence, reading, now)) for one in opt_outs
+        ]
+    record_opt_outs(opt_outs, now)
 
 
 def _opt_out(message: Message, now: datetime, again: str) -> OptOut:

@@ -479,7 +479,7 @@ def _bring_in_line(read: Read, version: MappingVersion, now: datetime) -> int:
     # What is an opt-out now holds at once: also what an earlier version had lifted.
     opted_out = [message for message in moved if message.disposition == Disposition.OPTOUT]
     again = {m.pk: f"code {read.code_of(m)} was mapped as an opt-out again{who}" for m in opted_out}
-    apply_opt_outs(opted_out, now, again)
+    apply_opt_outs(opted_out, now, again, _named(version))
     return len(moved)
 
 
@@ -488,6 +488,15 @@ def _who(version: MappingVersion) -> str:
     if version.origin == MappingVersion.Origin.SHIPPED:
         return " by a new release of Waybill"
     return f" by {version.created_by.display_name}" if version.created_by else ""
+
+
+def _named(version: MappingVersion) -> str:
+    """The version, and whose it is."""
+    if version.origin == MappingVersion.Origin.SHIPPED:
+        whose = ", which came with a new release of Waybill"
+    else:
+        whose = f", published by {version.created_by.display_name}" if version.created_by else ""
+    return f"version {version.number} of the code tables{whose}"
 
 
 def _leave_in_peace(moved: Sequence[Message], now: datetime) -> None:
