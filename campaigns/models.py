@@ -22,8 +22,8 @@ from contacts.models import Contact, ContactList, ListMembership
 
 
 class Goal(models.TextChoices):
-    EXPOSURE = "exposure", "Exposure: it counts when it arrives"
-    CONVERSATION = "conversation", "Conversation: it counts when somebody answers"
+    EXPOSURE = "exposure", "Exposure: a message counts once it arrives"
+    CONVERSATION = "conversation", "Conversation: a message counts once somebody answers"
 
 
 class Priority(models.TextChoices):
@@ -164,7 +164,7 @@ class Campaign(models.Model):
         CANCELED = "canceled", "Canceled"
 
     name = models.CharField(max_length=120)
-    slug = models.SlugField(max_length=140, unique=True)
+    slug = models.SlugField("short name", max_length=140, unique=True)
     goal = models.CharField(max_length=12, choices=Goal, default=Goal.EXPOSURE)
     priority = models.CharField(max_length=8, choices=Priority, default=Priority.NORMAL)
     state = models.CharField(max_length=12, choices=State, default=State.DRAFT)

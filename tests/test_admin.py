@@ -599,3 +599,13 @@ def test_a_new_account_leads_on_to_its_credentials(client, root):
 
     assert answer.status_code == 302
     assert answer.url == url(Account, "change", Account.objects.get(name="New").pk)
+
+
+@pytest.mark.parametrize("state", ["draft", "sending"])
+def test_a_campaigns_short_name_is_called_so_before_and_after_its_launch(admin_client, state):
+    campaign = factories.campaign(state=state)
+
+    page = admin_client.get(f"/admin/campaigns/campaign/{campaign.pk}/change/").content.decode()
+
+    assert "Short name" in page
+    assert "Slug" not in page
