@@ -397,3 +397,23 @@ def test_a_call_is_made_again_for_what_became_of_it_and_not_for_a_failure(status
 )
 def test_a_no_to_another_channel_is_not_told_as_one_to_this(fields, said):
     assert decide(facts(**fields), Rules(), NOON).reason == said
+
+
+@pytest.mark.parametrize(
+    ("known", "rules", "why"),
+    [
+        ({"attempts": 3}, RULES, "the retries are used up"),
+        ({"attempts": 1}, replace(RULES, retries=0), "nothing is retried"),
+        (
+            {"attempts": 1, "channel_since": NOON - 9 * timedelta(days=1)},
+            RULES,
+            "a retry would come too late",
+        ),
+        ({"attempts": 1, "blocked": "the number is closed"}, RULES, "a retry is not allowed"),
+    ],
+)
+def test_a_change_of_channel_says_why_there_is_no_retry_before(known, rules, why):
+    plan = decide(absent(**MAIL, **known), rules, NOON + HOUR)
+
+    assert plan.switch_to == "email"
+    assert plan.reason.endswith(f", and {why}: moving to email.")

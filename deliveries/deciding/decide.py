@@ -368,7 +368,9 @@ def _temporary(facts: Facts, rules: Rules, now: datetime) -> Decided:
     switch_at = _switch_at(facts, rules, now)
     usable = _usable(facts, switch_at)
     if usable:
-        return _switch("undelivered", facts, usable, switch_at, f"{why}, and the retries are used up")
+        return _switch(
+            "undelivered", facts, usable, switch_at, f"{why}, and {_no_retry(facts, rules, blocked)}"
+        )
     if blocked:
         step, queue = (Step.CORRECT, Queue.CORRECT) if facts.needs_correction else (Step.NONE, "")
         return Decided("blocked", step, State.FAILED, f"{why}. No retry: {blocked}.", queue=queue)
@@ -376,6 +378,15 @@ def _temporary(facts: Facts, rules: Rules, now: datetime) -> Decided:
         "exhausted", Step.RETRY, State.FAILED,
         f"{why}. The automatic retries are used up; retry by hand if it is still worth it.", queue=Queue.RETRY,
     )  # fmt: skip
+
+
+def _no_retry(facts: Facts, rules: Rules, blocked: str) -> str:
+    """Why there is no retry before the change of channel."""
+    if blocked:
+        return "a retry is not allowed"
+    if facts.attempts > rules.retries:
+        return "the retries are used up" if rules.retries else "nothing is retried"
+    return "a retry would come too late"
 
 
 def _unknown(facts: Facts, rules: Rules, now: datetime) -> Decided:

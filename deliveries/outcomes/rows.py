@@ -216,7 +216,11 @@ def _row(
 def _plan(reason: str, what: str) -> str:
     """The reason of a decision without its first words, where the row has said them already."""
     said = what.rstrip(".")
-    rest = reason[len(said) :].lstrip(".:, ") if said and reason.startswith(said) else reason
+    rest = (
+        reason[len(said) :].lstrip(".:, ").removeprefix("and ")
+        if said and reason.startswith(said)
+        else reason
+    )
     return rest[:1].upper() + rest[1:]
 
 
