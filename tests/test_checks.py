@@ -257,7 +257,7 @@ def test_the_confirmation_names_the_channels_it_may_move_to_that_can_leave(draft
 
     said = says(login, draft)
 
-    assert "Whom that does not reach it may write to by email later" in said
+    assert "People whom that does not reach may get a message by email later" in said
     assert "up to 1 message." in said
     assert "by voice later" not in said  # it has no content
     assert "voicemail later" not in said.lower()

@@ -60,7 +60,7 @@ def test_a_row_says_what_comes_next_why_and_when(marketer, entry):
     page = marketer.get(RETRY).content.decode()
 
     plan = re.search(r"t-what.*?<small>(.*?)</small>", page, re.S).group(1)
-    assert re.sub(r"<[^>]+>", "", plan).endswith("Retry 1 of 2. By itself 30 Nov, 18:47.")
+    assert re.sub(r"<[^>]+>", "", plan).endswith("Retry 1 of 2. Automatic, on 30 Nov, 18:47.")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_row_says_what_comes_next_why_and_when(marketer, entry):
         ("Line busy. Retry 2 of 2.", "Line busy", "Retry 2 of 2."),
         ("Line busy: moving to Voice.", "Line busy.", "Moving to Voice."),
         ("Line busy, and the retries are used up: moving to email.", "Line busy",
-         "And the retries are used up: moving to email."),
+         "The retries are used up: moving to email."),
         ("Urgent: moving to Voice meanwhile.", "Line busy", "Urgent: moving to Voice meanwhile."),
         ("Line busy", "Line busy", ""),
         ("", "Line busy", ""),

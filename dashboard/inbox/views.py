@@ -31,9 +31,9 @@ BOXES = {
     "list": ("To read", "Nothing is sent to these people until somebody has read what they wrote."),
     "acted": (
         "Already opted out",
-        "These were understood as opt-outs at once, from words among others. Was it meant so?",
+        "These were taken for opt-outs at once, because of a word in a longer reply. Was that meant?",
     ),
-    "read": ("Read", "What was said of each reply, and by whom. It can be said anew."),
+    "read": ("Read", "How each reply was judged, and by whom. The judgement can be changed."),
 }
 EMPTY = {
     "list": ("Nothing to read", "Replies that may be an opt-out appear here."),
