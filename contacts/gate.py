@@ -395,7 +395,8 @@ _SAID = {
 
 def _said(found: Block) -> str:
     if words := grounds.opt_out(found):
-        return f"{words[0].lower()}{words[1:]} on {day(found.created_at)}"
+        said = grounds.dated(words, found.created_at)
+        return f"{said[0].lower()}{said[1:]}"
     return f"{_SAID[Suppression.Reason(found.reason)]} on {day(found.created_at)}"
 
 

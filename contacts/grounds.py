@@ -120,6 +120,13 @@ def occasion(fact: str) -> str:
     return f"{_OCCASIONS[name]} {moment(datetime.fromisoformat(found[0])) if found else rest}"
 
 
+def dated(words: str, at: datetime) -> str:
+    """A ground, with its reader or without, and its day. What a colleague read counts from the day of the reply."""
+    if words.startswith(READ):
+        return words.replace("Reply", f"Reply of {day(at)}", 1)
+    return f"{words} on {day(at)}"
+
+
 def moment(at: datetime) -> str:
     """A day of the current time zone with its time, such as "3 Nov 2026, 10:00"."""
     return f"{day(at)}, {timezone.localtime(at):%H:%M}"

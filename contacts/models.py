@@ -513,6 +513,11 @@ class Suppression(models.Model):
         return grounds.reading(self.evidence)
 
     @property
+    def ground_dated(self) -> str:
+        """`ground_by` with its day in the current time zone."""
+        return grounds.dated(self.ground_by, self.created_at)
+
+    @property
     def occasion(self) -> str:
         """The fact where it tells people something, such as "batch 12"; '' for one that only tells replies apart."""
         return self.fact if re.fullmatch(r"(batch|message) \d+", self.fact) else ""

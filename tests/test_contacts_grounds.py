@@ -75,6 +75,23 @@ def test_what_a_colleague_read_so_names_them(fact):
     assert found.ground_by == "Reply read as an opt-out by Ann"
 
 
+@pytest.mark.parametrize("zone", ["UTC", "America/Chicago"])
+def test_what_a_colleague_read_is_dated_as_the_reply_it_was(zone):
+    found = stop("follows 3", "not any more", by=factories.User(username="ann", first_name="Ann", pk=5))
+    found.created_at = datetime(2026, 11, 30, 2, tzinfo=UTC)  # when it was written, not when Ann read it
+
+    with timezone.override(zone):
+        day = "30 Nov 2026" if zone == "UTC" else "29 Nov 2026"
+        assert found.ground_dated == f"Reply of {day} read as an opt-out by Ann"
+
+
+def test_every_other_ground_has_its_day_behind_it():
+    found = stop("said 2026-11-03T17:00:00+00:00", "STOP")
+    found.created_at = datetime(2026, 11, 3, 17, tzinfo=UTC)
+
+    assert found.ground_dated == "Replied STOP on 3 Nov 2026"
+
+
 @pytest.mark.parametrize("reason", [one for one in Suppression.Reason if one != "stop"])
 def test_every_other_reason_is_its_own_ground(reason):
     assert Suppression(reason=reason, fact="message 7").ground == reason.label
@@ -130,11 +147,12 @@ def test_pages_the_admin_and_the_gate_call_it_so(client, login, fields, ground):
     alone = client.get(f"/admin/contacts/suppression/{block.pk}/change/").content.decode()
     said = gate.check([asking(phone)], NOW)[1]
 
-    assert page.count(named) >= 2  # beside the timeline, and on it
+    assert page.count(named.removeprefix("Reply ")) >= 2  # beside the timeline, with its day, and on it
     assert ground in listed
     assert ground in alone
     assert "T17:00:00+00:00" not in page + alone
-    assert said.detail == f"{ground[0].lower()}{ground[1:]} on 3 Nov 2026"
+    words = grounds.dated(ground, NOW)
+    assert said.detail == f"{words[0].lower()}{words[1:]}"
     for other in {ground for _, ground in SAYINGS.values()} - {ground}:
         assert other not in page
 

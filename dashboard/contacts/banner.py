@@ -93,7 +93,7 @@ def _how(act: Suppression) -> str:
     who = f", entered by {entered.display_name}" if entered else ""
     until = f", until {day(act.expires_at)}" if act.expires_at else ""
     reading = f", {act.reading}" if act.reading else ""
-    return f"{act.ground_by} on {day(act.created_at)}{reading}{who}{until}"
+    return f"{act.ground_dated}{reading}{who}{until}"
 
 
 def _quote(act: Suppression) -> str:
