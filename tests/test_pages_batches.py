@@ -5,6 +5,7 @@ import pytest
 from django.utils import timezone
 
 from contacts.models import Consent, Suppression
+from deliveries.bulk import actions
 from deliveries.models import Account, Batch, Message, QueueEntry
 from tests import factories, reporting_rows
 
@@ -250,6 +251,42 @@ def test_one_row_leaves_the_ticks_of_the_others_as_they_were(marketer, campaign,
     assert f'name="all" value="{everything}"' in page
     assert f'value="{third.pk}"' in page
     assert ticked(again) == []
+
+
+def test_the_preview_and_its_way_back_leave_the_ticks_as_they_were(marketer, campaign):
+    first, second, _ = campaign.messages.filter(reason_code="30003").order_by("pk")
+    given = chosen(marketer, campaign, action="retry", messages=[first.pk, second.pk])
+
+    marketer.post("/batches/preview/", given)
+    page = marketer.get(f"/campaigns/{campaign.slug}/?queue=retry").content.decode()
+
+    assert sorted(ticked(page)) == sorted([str(first.pk), str(second.pk)])
+
+
+def test_what_was_acted_on_is_ticked_no_more(marketer, campaign):
+    first, second, _ = campaign.messages.filter(reason_code="30003").order_by("pk")
+    given = chosen(marketer, campaign, action="retry", messages=[first.pk, second.pk])
+
+    marketer.post("/batches/preview/", given)
+    marketer.post("/batches/", given)
+    page = marketer.get(f"/campaigns/{campaign.slug}/?queue=retry").content.decode()
+
+    assert Batch.objects.get().acted == 2
+    assert ticked(page) == []
+
+
+def test_undo_leaves_the_ticks_of_the_others_and_is_offered_while_it_is_certain(marketer, campaign):
+    first, second, third = campaign.messages.filter(reason_code="30003").order_by("pk")
+    given = chosen(marketer, campaign, one=f"retry:{first.pk}", messages=[second.pk])
+    said = marketer.post("/batches/preview/", given, follow=True).content.decode()
+    back = f"/campaigns/{campaign.slug}/?queue=retry"
+
+    undo = {"next": back, "messages": [second.pk, third.pk]}
+    page = marketer.post(f"/batches/{Batch.objects.get().pk}/undo/", undo, follow=True).content.decode()
+
+    assert f'data-toast="{actions.GRACE.seconds}"' in said
+    assert "taken back" in page
+    assert sorted(ticked(page)) == sorted([str(second.pk), str(third.pk)])
 
 
 @pytest.mark.parametrize("leads_to", ["", "/batches/"])

@@ -25,7 +25,7 @@ from campaigns.texts import Words, worded
 from contacts.channels import Channel
 from contacts.models import Contact
 from contacts.phones import mask
-from dashboard.shell.listing import MOST_TICKED, keep_ticks
+from dashboard.shell.listing import MOST_TICKED, drop_ticks, keep_ticks
 from dashboard.shell.pages import next_url, who
 from deliveries.bulk import actions
 from deliveries.bulk.selections import About, Selection, about, ways
@@ -162,6 +162,8 @@ def preview(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _refused(request, form)
     _check_may(request, form.cleaned_data["action"])
+    if "channel" not in request.POST:  # from the list, not from the preview itself
+        keep_ticks(request, (), next_url(request, reverse("deliveries:queues")))
     return _preview(request, form)
 
 
@@ -293,6 +295,7 @@ def start(request: HttpRequest) -> HttpResponse:
     _check_may(request, form.cleaned_data["action"])
     single = ":" in request.POST.get("one", "")
     if single and (form.cleaned_data["action"] not in AT_ONCE or form.missing):
+        keep_ticks(request, (), next_url(request, reverse("deliveries:queues")))
         return _preview(request, form)
     if form.missing:
         return _preview(request, form, NEEDS[form.missing])
@@ -304,6 +307,7 @@ def start(request: HttpRequest) -> HttpResponse:
         back = next_url(request, reverse("deliveries:batch", args=[batch.pk]))
         keep_ticks(request, form.selection.message_ids, back)
         return redirect(back)
+    drop_ticks(request)
     return redirect("deliveries:batch", batch.pk)
 
 
@@ -431,4 +435,6 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(request, "It is being taken back." if under_way else _undone(found, who(request)))
     else:
         messages.error(request, "It is too late to undo this: everything has left, or it was undone already.")
-    return redirect(next_url(request, reverse("deliveries:batch", args=[found.pk])))
+    back = next_url(request, reverse("deliveries:batch", args=[found.pk]))
+    keep_ticks(request, (), back)
+    return redirect(back)

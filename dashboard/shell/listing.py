@@ -164,11 +164,17 @@ def ticks_of(data: QueryDict) -> dict[str, Any]:
 
 
 def keep_ticks(request: HttpRequest, acted_on: Collection[int], url: str) -> None:
-    """For the list at `url`, which people come back to: a button on one row leaves the ticks of the others alone."""
+    """For the list at `url`, which people come back to: a button on one row, its Undo, or a look at the preview leaves
+    the ticks of the others alone."""
     ticks = ticks_of(request.POST) | {"url": url}
     ticks["ids"] = [pk for pk in ticks["ids"] if pk not in acted_on]
     if ticks["ids"]:
         request.session[TICKED] = ticks
+
+
+def drop_ticks(request: HttpRequest) -> None:
+    """What was ticked has been acted on: the list is to show none of it ticked."""
+    request.session.pop(TICKED, None)
 
 
 def _ticks(request: HttpRequest) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from accounts.zones import zone_words
 from campaigns.media import is_web_address
 from contacts.channels import Channel
 from dashboard.shell.icons import ICONS
+from deliveries.bulk.actions import GRACE
 from deliveries.models import Message
 from deliveries.outcomes.rounding import percent_of
 from deliveries.statuses import BUCKETS, Disposition
@@ -159,6 +160,12 @@ def moment(value: datetime | None, style: str = "time") -> SafeString:
     title = f"{date_format(local, 'j M Y')}, {local.strftime(clock)} {local.tzname()}"
     iso = value.astimezone(UTC).isoformat(timespec=exact).replace("+00:00", "Z")
     return format_html('<time datetime="{}" title="{}">{}</time>', iso, title, shown)
+
+
+@register.simple_tag
+def undo_seconds() -> int:
+    """For how long what was done to one row can be undone for certain: so long its message offers that."""
+    return int(GRACE.total_seconds())
 
 
 @register.simple_tag

@@ -67,6 +67,7 @@
     const dialog = button.popoverTargetElement;
     if (dialog?.matches("dialog")) {
       event.preventDefault(); // it would be a pop-over: this keeps the focus
+      button.closest(".menu")?.hidePopover();
       if (dialog.open) dialog.close();
       else dialog.showModal();
     }
@@ -123,24 +124,15 @@
   }
 
   /* ---- Toasts ---- */
-  function toast({ text, undo_url: undo, action, error }) {
+  function toast({ text, action, error }) {
     const box = $("#toast")?.content.firstElementChild?.cloneNode(true);
     if (!box) return null;
     $("p", box).textContent = text;
     if (error) box.classList.add("is-error");
-    const form = $("form", box);
-    if (undo) {
-      form.action = undo;
-      form.setAttribute("hx-post", undo);
-      form.setAttribute("hx-swap", "none");
-      form.hidden = false;
-      // Hidden, not gone yet: what htmx has to say of a detached element reaches nobody.
-      on("submit", () => setTimeout(() => (box.hidden = true)), form);
-      htmx.process(form);
-    } else if (action) {
+    if (action) {
       const button = make("button", { type: "button", className: "toast-action", textContent: action.label });
       on("click", () => (box.remove(), action.act()), button);
-      form.replaceWith(button);
+      $("form", box).replaceWith(button);
     }
     const stack = $("#toasts");
     stack.append(box);
@@ -149,14 +141,20 @@
     return box;
   }
 
-  /* Goes after 10 s; while it is hovered or holds the focus the time stands still. */
-  function fade(box, left = 10) {
+  /* Goes after 10 s, or as many as it says; while it is hovered or holds the focus the time stands still. */
+  function fade(box, left = box.dataset.toast || 10) {
     const timer = setInterval(() => {
       if (!box.matches(":hover, :focus-within") && --left <= 0) box.remove();
       if (!box.isConnected) clearInterval(timer);
     }, 1000);
   }
   on("toast", (event) => toast(event.detail));
+
+  /* Undo leads back to the list, where what is ticked by then stays ticked. */
+  on("formdata", ({ target, formData }) => {
+    if (!target.closest("[data-toast]")) return;
+    for (const { name, value } of $$("[data-tick]:checked, [data-all]", results())) formData.append(name, value);
+  });
 
   /* ---- Requests ---- */
   let shownAt = clock();

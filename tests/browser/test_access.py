@@ -21,7 +21,8 @@ def test_no_rule_is_broken_with_everything_unfolded(page: Page, watch: Watch) ->
     page.locator(".rail-person summary").click()
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     page.evaluate(
-        "() => document.dispatchEvent(new CustomEvent('toast', { detail: { text: 'Done.', undo_url: '/x' } }))"
+        """() => document.dispatchEvent(
+             new CustomEvent("toast", { detail: { text: "Done.", action: { label: "Look" } } }))"""
     )
     page.get_by_role("button", name="Menu").click()
     page.get_by_role("button", name="Filters").click()
