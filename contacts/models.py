@@ -610,6 +610,7 @@ class ReplyToRead(models.Model):
         indexes = [
             models.Index(fields=["acted", "-id"], name="reply_unread", condition=Q(read_at=None)),
             models.Index(fields=["match_key"], name="reply_holding", condition=Q(read_at=None, acted=False)),
+            models.Index(fields=["match_key"], name="reply_judged", condition=Q(read_at__isnull=False)),
             models.Index(fields=["-read_at", "-id"], name="reply_read", condition=Q(read_at__isnull=False)),
         ]
 

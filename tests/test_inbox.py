@@ -14,6 +14,7 @@ from contacts import gate
 from contacts.consenting import latest_consents, record_opt_out
 from contacts.models import Consent, ReplyToRead, Suppression
 from contacts.suppressing import suppress
+from dashboard.contacts.explaining import day_words
 from deliveries.models import Outbox
 from deliveries.receiving import inbox
 from deliveries.receiving.recording import record_all
@@ -466,3 +467,52 @@ def test_the_trail_says_that_a_reply_waits_and_leads_to_it(client, robin, wrote,
 
     assert "A reply waits to be read." in shown
     assert reverse("inbox:list") in shown
+
+
+def trail_of(contact, client):
+    return " ".join(client.get(reverse("contacts:trail", args=[contact.pk])).content.decode().split())
+
+
+def test_while_a_reply_waits_nothing_is_called_reachable_and_the_customer_is_told(client, robin, wrote):
+    address = robin.addresses.get(kind="phone")
+    factories.message(factories.recipient(contact=robin), address=address, status="delivered")
+    client.force_login(factories.user("support"))
+    assert ">Reachable<" in trail_of(robin, client).replace("> ", ">").replace(" <", "<")
+
+    reply = wrote(robin, at=timezone.now())
+    page = trail_of(robin, client)
+
+    assert "Reachable<" not in page.replace(" <", "<")
+    assert page.count("On hold") == 3  # they never opted in to calls
+    day = day_words(reply.at)
+    assert f"You wrote to us on {day}; we hold everything until it is read." in page
+    assert "We can still reach you" not in page
+
+
+def test_who_has_said_no_is_not_told_that_a_reply_holds_anything(client, robin, wrote, now):
+    consent(robin, "sms", "mms", "voice", "rvm", "email", at=now, opted_in=False)
+    wrote(robin, at=timezone.now())
+    client.force_login(factories.user("support"))
+
+    page = trail_of(robin, client)
+
+    assert "until it is read" not in page
+    assert "On hold" not in page
+
+
+@pytest.mark.parametrize(
+    ("judgement", "words"), [(NO_OPT_OUT, "Reply read: no opt-out"), (OPT_OUT, "Reply read: opt-out")]
+)
+def test_the_trail_says_who_read_a_reply_and_as_what(client, robin, wrote, ada, judgement, words):
+    reply = wrote(robin, at=timezone.now())
+    inbox.judge(reply.pk, judgement, "", by=ada, now=timezone.now())
+    client.force_login(factories.user("admin"))
+
+    page = trail_of(robin, client)
+    lines = b"".join(client.get(f"/contacts/{robin.pk}/export/").streaming_content).decode()
+
+    event = page[page.index(f"<h3>{words}</h3>") :].partition("</li>")[0]
+    assert "Read by Ada Byron" in event
+    assert reply.text in event
+    assert "Ada Byron" in lines
+    assert "Reply read" in lines

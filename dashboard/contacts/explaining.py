@@ -116,12 +116,12 @@ def explanation(contact: Contact, reach: Standing) -> str:
     found = _happened(contact)
     lines = [_line(one, attempts) for one, attempts in _with_attempts(list(found[:SHOWN]))]
     if not lines:
-        return "\n".join(["We have not sent you anything so far.", *_asked(reach), *_reached(reach)])
+        return "\n".join(["We have not sent you anything so far.", *_now(reach)])
     earlier = found.count() - len(lines)
     if earlier > 0:
         lines.append(f"And {earlier:,} earlier {'one' if earlier == 1 else 'ones'}.")
     zone = place(ZoneInfo(zone_name()))
-    return "\n".join([*lines, *_asked(reach), *_reached(reach), f"All times are those of {zone}."])
+    return "\n".join([*lines, *_now(reach), f"All times are those of {zone}."])
 
 
 # ---- What was sent, and what was not ---------------------------------------------------------------------------
@@ -240,6 +240,17 @@ def day_words(at: datetime) -> str:
     """To be read aloud: "3 November", with its year only when that is not this year."""
     local = timezone.localtime(at)
     return date_format(local, "j F" if local.year == timezone.localtime().year else "j F Y")
+
+
+def _now(reach: Standing) -> list[str]:
+    """What holds now: what waits for a reply to be read, what they asked for, and what is left."""
+    return [*_held(reach), *_asked(reach), *_reached(reach)]
+
+
+def _held(reach: Standing) -> list[str]:
+    if reach.held_since is None:
+        return []
+    return [f"You wrote to us on {day_words(reach.held_since)}; we hold everything until it is read."]
 
 
 # ---- What they asked of us -------------------------------------------------------------------------------------

@@ -154,6 +154,17 @@ def _note(item: Item) -> dict[str, Any]:
     return {"what": "Note", "details": item.row.text, "by": _name(item.row.author)}
 
 
+def _judged(item: Item) -> dict[str, Any]:
+    row = item.row
+    return {
+        "channel": row.get_channel_display(),
+        "address": row.value,
+        "what": f"Reply read: {row.get_judgement_display()}",
+        "details": row.text,
+        "by": _name(row.read_by),
+    }
+
+
 def _batch(item: Item) -> dict[str, Any]:
     row: BatchItem = item.row
     what = f"{row.batch.get_action_display()}: {row.get_outcome_display()}"
@@ -173,6 +184,7 @@ TOLD: dict[str, Callable[[Item], dict[str, Any]]] = {
     "release": _release,
     "lapse": _lapse,
     "restored": _restored,
+    "judged": _judged,
     "note": _note,
     "batch": _batch,
 }

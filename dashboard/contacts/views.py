@@ -183,7 +183,7 @@ def _beside(
         "reach": reach,
         "contactable": contactable(reach),
         "banner": banner(reach),
-        "unread": any(one.verdict and one.verdict.reason == Reason.REPLY_UNREAD for one in reach.channels),
+        "unread": reach.held_since is not None,
         "upcoming": _coming(contact, zones, now, acts=may_tend(user)),
         "explanation": explanation(contact, reach),
         "suppressions": [

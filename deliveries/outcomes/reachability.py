@@ -12,7 +12,7 @@ from django.db.models import Q
 from campaigns.models import Campaign, Sender
 from contacts.blocking import Target, meets
 from contacts.channels import KIND_OF, Channel, Kind
-from contacts.gate import Ask, Verdict, check
+from contacts.gate import Ask, Reason, Verdict, check, unread_since
 from contacts.models import Address, AddressHealth, Consent, Contact, Suppression
 from deliveries.models import Message
 from deliveries.statuses import REACHING, Disposition, Fault, Status
@@ -82,6 +82,9 @@ class Standing:
     consents: list[Consent]  # the latest of each channel
     suppressions: list[Suppression]  # in force
     addresses: list[Address]
+    held_since: datetime | None = (
+        None  # since when a reply waits to be read that something could be sent but for
+    )
 
     @property
     def off(self) -> list[Reach]:
@@ -136,7 +139,10 @@ def standing(contact: Contact, now: datetime) -> Standing:
         )
         for channel in Channel
     ]
-    return Standing(channels, [latest[c] for c in Channel if c in latest], suppressions, addresses)
+    consented = [latest[c] for c in Channel if c in latest]
+    held = any(verdict.reason == Reason.REPLY_UNREAD for verdict in verdicts.values())
+    since = unread_since([contact.pk]).get(contact.pk) if held else None
+    return Standing(channels, consented, suppressions, addresses, since)
 
 
 def blocking(contact: Contact, addresses: Collection[Address], now: datetime) -> list[Suppression]:
@@ -199,6 +205,8 @@ def _reach(
 ) -> Reach:
     opted_out = consent is not None and not consent.opted_in
     word, bucket = ("Opted out", "optout") if opted_out else _word(address, results, suppressions, health)
+    if verdict and verdict.reason == Reason.REPLY_UNREAD and bucket not in ("optout", "permanent"):
+        word, bucket = "On hold", "pending"
     told = _evidence(channel, results) if address else f"No {Kind(KIND_OF[channel]).label.lower()} on record"
     return Reach(channel, word, bucket, told, address, verdict, suppressions, health, consent)
 

@@ -22,7 +22,7 @@ from contacts.channels import Channel
 from contacts.consenting import OPTED_IN_AGAIN
 from contacts.gate import REASONS, Reason
 from contacts.hours import SECOND, clocks, is_open, zones_and_source
-from contacts.models import Address, Consent, Contact, Note, Suppression, SuppressionLapse
+from contacts.models import Address, Consent, Contact, Note, ReplyToRead, Suppression, SuppressionLapse
 from contacts.suppressing import MAPPING_CORRECTED
 from deliveries.meaning.mappings import describe
 from deliveries.meaning.translation import Described
@@ -46,6 +46,7 @@ from deliveries.wording import SKIPS, date_words, decided_by, withdrawal, wordin
 
 PAGE_SIZE = 30
 SHOWN_UPCOMING = 20
+Judgement = ReplyToRead.Judgement
 BY_MAPPING = "A corrected code mapping"
 # Whose zones hours are kept in, of one zone and of several: the contact's own, their number's, or the installation's.
 WHOSE_ZONES = (
@@ -250,6 +251,11 @@ def _batched(contact: Contact, addresses: Sequence[Address]) -> QuerySet:
     return BatchItem.objects.filter(message_id__in=mine).select_related("batch__created_by", "message")
 
 
+def _judged(contact: Contact, addresses: Sequence[Address]) -> QuerySet:
+    theirs = {one.match_key for one in addresses} - {""}
+    return ReplyToRead.objects.filter(match_key__in=theirs, read_at__isnull=False).select_related("read_by")
+
+
 SOURCES = {
     "message": Source(
         lambda contact, _: (
@@ -308,6 +314,10 @@ SOURCES = {
         lambda row: row.restored_at,
         channel="suppression__channel",
         trouble=Q(pk__isnull=False),
+    ),
+    # The reply itself stands where it was written; who read it, and as what, where they did.
+    "judged": Source(
+        _judged, "read_at", lambda row: row.read_at, channel="channel", trouble=Q(judgement=Judgement.OPT_OUT)
     ),
     "note": Source(
         lambda contact, _: Note.objects.filter(contact=contact).select_related("author"),
