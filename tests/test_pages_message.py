@@ -10,7 +10,9 @@ import pytest
 from django.utils import timezone
 
 from contacts.channels import Channel
-from deliveries.models import StatusEvent
+from deliveries.meaning.mappings import forget, next_number
+from deliveries.meaning.translation import Described
+from deliveries.models import CodeMapping, MappingVersion, StatusEvent
 from deliveries.statuses import Evidence, FailureClass, Fault, Status
 from deliveries.wording import wording
 from tests import factories
@@ -138,3 +140,38 @@ def test_other_attempts_are_called_by_the_words_of_their_channel(login, made):
     assert "<span>Successful drop</span>" in page
     assert "Ringless voicemail, successful drop." in page
     assert second.get_status_display() == "Delivered"
+
+
+def test_a_code_without_a_meaning_reads_as_its_status(login, made):
+    account = factories.account()
+    CodeMapping.objects.create(
+        table="sandbox", channel="sms", kind="error", code="LK-207", key="lk-207", name="", meaning="",
+        status="undelivered", failure_class="opt_out", fault="recipient", verified=True,
+        since=MappingVersion.objects.create(
+            number=next_number(), state="published", origin="edited", published_at=timezone.now()
+        ),
+    )  # fmt: skip
+    forget()
+    message = made(
+        "sms", ("undelivered", FailureClass.OPT_OUT, Fault.RECIPIENT), account=account, reason_code="LK-207"
+    )
+
+    page = shown(login("support"), message)
+
+    forget()
+    assert page["Status"] == "Opted out"
+    assert "The recipient asked not to be contacted here." in page[""]
+    assert "…" not in page[""]
+
+
+@pytest.mark.parametrize(
+    ("name", "meaning", "short"),
+    [
+        ("", "", ""),
+        ("Short name", "", "Short name"),
+        ("A name " * 12, "", "A name A name A name A name A name A name A name A name A…"),
+        ("Name", "A meaning " * 9, "Name"),
+    ],
+)
+def test_a_code_in_few_words_is_never_dots_alone(name, meaning, short):
+    assert Described("1", name, meaning, known=True).short == short

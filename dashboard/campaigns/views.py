@@ -244,9 +244,10 @@ def _opened(check: Check, links: Mapping[str, str]) -> tuple[Term, list[Term]]:
 
 def _meaning(cause: Cause, slugs: dict[int, str]) -> str:
     """What the code says; without a code, what the status does."""
-    if cause.code:
-        return describe(slugs.get(cause.account_id, ""), cause.channel, cause.code, cause.status).short
-    return wording(cause.channel, cause.status).meaning
+    usual = wording(cause.channel, cause.status).meaning
+    if not cause.code:
+        return usual
+    return describe(slugs.get(cause.account_id, ""), cause.channel, cause.code, cause.status).short or usual
 
 
 def _cause_query(cause: Cause) -> str:

@@ -167,7 +167,7 @@ def _closed(
         for channel in channels_of(closed, message.channel):
             pair = (message.address, channel)
             if pair in wanted and pair not in found and not _is_forgiven(message, pair, forgiven):
-                short = describe(provider, message.channel, message.code).short
+                short = describe(provider, message.channel, message.code).short or "A permanent failure"
                 why = f"{short}, by {Channel(message.channel).label} ({message.code})"
                 found[pair] = (closed.value, why[:200])
     return found

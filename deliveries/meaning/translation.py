@@ -80,11 +80,13 @@ class Described(NamedTuple):
 
     @property
     def short(self) -> str:
-        """The meaning, else its first clause, else the provider's name for it, in at most 60 characters."""
+        """The meaning, else its first clause, else the provider's name for it, in at most 60 characters; '' where the
+        table has neither."""
         for words in (self.meaning, self.meaning.partition(";")[0], self.name):
             if words and len(words) <= SHORT:
                 return words
-        return self.meaning[: SHORT - 1].rpartition(" ")[0] + "…"
+        longest = self.meaning or self.name
+        return longest[: SHORT - 1].rpartition(" ")[0] + "…" if longest else ""
 
 
 class Mapping:

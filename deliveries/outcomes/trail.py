@@ -493,7 +493,7 @@ def zones_of(message: Message) -> tuple[tuple[ZoneInfo, ...], str]:
 def _meaning(message: Message, said: Described | None, usual: str) -> str:
     if message.status == Status.CANCELED and not message.disposition:
         return withdrawal(message.reason_code)
-    return (said.meaning or said.short) if said else usual
+    return (said.meaning or said.short if said else "") or usual
 
 
 def _fact(
