@@ -82,6 +82,7 @@ RULES = {
     "too-late": "It would come too late",
     "ended": "Nothing more is sent",
     "unknown": "Whether it arrived is not known",
+    "unexplained": "A failure of unknown kind",
     "no-route": "No content or account for the channel",
     "undone": "The bulk action was undone",
     "stopped": "A colleague stopped it",

@@ -417,3 +417,24 @@ def test_a_change_of_channel_says_why_there_is_no_retry_before(known, rules, why
 
     assert plan.switch_to == "email"
     assert plan.reason.endswith(f", and {why}: moving to email.")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "words"),
+    [
+        (Status.FAILED, "", "The provider gave no usable reason. Whether it would fail again is not known."),
+        (
+            Status.UNDELIVERED,
+            "No voicemail set up",
+            "No voicemail set up. Whether it would fail again is not known.",
+        ),
+        (Status.TIMED_OUT, "", "No word from the provider. Whether it arrived is not known."),
+        (Status.UNKNOWN, "", "The provider gave no usable reason. Whether it arrived is not known."),
+    ],
+)
+def test_a_failure_of_unknown_kind_is_a_failure(status, reason, words):
+    failure_class = FailureClass.NONE if status == Status.TIMED_OUT else FailureClass.UNKNOWN
+
+    decided = decide(facts(status, failure_class, channel="rvm", reason=reason), RULES, NOON)
+
+    assert (decided.reason, decided.state, decided.queue) == (words, State.UNKNOWN, Queue.WATCH)

@@ -390,3 +390,16 @@ def test_it_costs_the_same_however_much_happened(robin, sent, django_assert_num_
 
     with django_assert_num_queries(3):
         explanation(robin, reach)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("failed", "it could not be delivered"), ("undelivered", "it could not be delivered"),
+        ("timed_out", "we received no confirmation either way"), ("unknown", "we received no confirmation either way"),
+    ],
+)  # fmt: skip
+def test_what_failed_for_an_unknown_reason_failed_all_the_same(status, words):
+    message = factories.message(channel="rvm", status=status, failure_class="unknown")
+
+    assert came_of(message) == words

@@ -213,6 +213,8 @@ def came_of(message: Message) -> str:
     if status == Status.DELIVERED:
         return (SURE_OF_MAIL if channel == Channel.EMAIL else SURE)[Evidence(message.evidence)]
     found = Disposition.PENDING if status in OPEN else Disposition(message.disposition)
+    if found == Disposition.UNKNOWN and status not in (Status.TIMED_OUT, Status.UNKNOWN):
+        return "it could not be delivered"
     return CAME_OF_IT[found].format(kind=_kind(channel))
 
 

@@ -30,6 +30,7 @@ OPTED_OUT = "The recipient opted out: nothing more is sent."
 OPTED_OUT_ELSEWHERE = (
     "The recipient opted out of another channel since: nothing more is sent for this campaign."
 )
+UNHEARD = (Status.TIMED_OUT, Status.UNKNOWN)  # whether it arrived is not known
 UNDER_WAY = "Under way. A delay is not a failure."
 NEVER_OPEN = "no hour is permitted in all of the time zones where the person may be"
 
@@ -165,7 +166,9 @@ def _unasked(decided: Decided, facts: Facts) -> Decided:
     if elsewhere or not asks:
         return decided
     unknown = decided.state == State.UNKNOWN
-    why = facts.reason or ("Whether it arrived is not known" if unknown else "It did not arrive")
+    why = facts.reason or (
+        "Whether it arrived is not known" if facts.status in UNHEARD else "It did not arrive"
+    )
     return decided._replace(
         rule="suppressed", step=Step.NONE, state=State.UNKNOWN if unknown else State.FAILED, queue="", due_at=None,
         look_at=facts.suppressed_until, reason=f"{why}. It is suppressed there: nothing more is sent.",
@@ -400,6 +403,11 @@ def _unknown(facts: Facts, rules: Rules, now: datetime) -> Decided:
     usable = _usable(facts, switch_at)
     if usable:
         return _switch("undelivered", facts, usable, switch_at, why)._replace(state=State.UNKNOWN)
+    if facts.status not in UNHEARD:
+        return Decided(
+            "unexplained", Step.VERIFY, State.UNKNOWN, f"{why}. Whether it would fail again is not known.",
+            queue=Queue.WATCH,
+        )  # fmt: skip
     return Decided(
         "unknown", Step.VERIFY, State.UNKNOWN, f"{why}. Whether it arrived is not known.", queue=Queue.WATCH
     )
