@@ -64,3 +64,9 @@ class Closed(models.TextChoices):
     NUMBER = "number", "The number is not in service"
     TEXTING = "texting", "The number takes no text messages"
     CHANNEL = "channel", "The number cannot take this channel"
+
+
+def limit(channel: str, strikes: int) -> int:
+    """How many permanent failures in a row block an address. A mailbox that does not exist says so at once, and
+    mailbox providers judge a sender by how often it asks again."""
+    return 1 if channel == Channel.EMAIL else strikes

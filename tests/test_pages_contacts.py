@@ -10,6 +10,7 @@ from contacts import search_index, searching
 from contacts.correcting import correct
 from contacts.models import Address, AddressHealth, Consent, Note, Suppression
 from contacts.suppressing import suppress
+from deliveries.deciding.followup import settle
 from deliveries.models import Decision, Engagement, Receipt, StatusEvent
 from deliveries.outcomes.finding import find
 from deliveries.outcomes.reachability import standing
@@ -565,6 +566,7 @@ def test_a_number_of_another_contact_is_given_to_both_only_when_confirmed(login,
 
 def test_a_corrected_number_is_not_judged_by_the_history_of_the_old_one(login, elena):
     address = elena.addresses.get(kind="phone")
+    Consent.objects.create(contact=elena, channel="sms", opted_in=True, how="Web form")
     recipient = factories.recipient(contact=elena)
     factories.message(
         recipient,
@@ -590,6 +592,60 @@ def test_a_note_is_kept_with_its_author(login, elena):
 
     assert Note.objects.get().author == client.user
     assert b"Call in the mornings." in page.content
+
+
+def test_a_planned_retry_keeps_the_hours_of_the_number_that_was_corrected(login, elena, time_machine):
+    time_machine.move_to(
+        datetime(2026, 11, 30, 0, 20, tzinfo=UTC)
+    )  # 16:20 in Los Angeles, 18:20 in New Orleans
+    type(elena).objects.filter(pk=elena.pk).update(time_zone="")
+    elena.addresses.filter(kind="phone").update(time_zone="America/Los_Angeles", value="+12135550142")
+    Consent.objects.create(contact=elena, channel="sms", opted_in=True, how="Web form")
+    recipient = factories.recipient(contact=elena, state="open")
+    factories.account()
+    factories.content(recipient.campaign)
+    factories.message(
+        recipient, address=elena.addresses.get(kind="phone"), status=Status.UNDELIVERED,
+        failure_class=FailureClass.TEMPORARY, fault=Fault.RECIPIENT, settled_at=timezone.now(),
+    )  # fmt: skip
+    settle([recipient.pk], timezone.now())
+    form = {"name": elena.name, "phone": "504 555 0181", "email": "elena.moreau@example.com", "time_zone": ""}
+
+    page = login("support").post(f"/contacts/{elena.pk}/correct/", form, follow=True).content.decode()
+
+    assert "09:00 in Chicago" in page
+    recipient.refresh_from_db()
+    assert recipient.next_step_at == datetime(2026, 11, 30, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("line_type", "opted_in", "word"),
+    [("landline", True, "Not possible"), ("mobile", False, "No consent"), ("mobile", True, "Unknown")],
+)
+def test_a_channel_that_was_never_tried_says_what_is_known_of_it(elena, line_type, opted_in, word):
+    elena.addresses.filter(kind="phone").update(line_type=line_type)
+    if opted_in:
+        Consent.objects.create(contact=elena, channel="sms", opted_in=True, how="Web form")
+
+    reach = standing(elena, timezone.now()).channels[0]
+
+    assert (reach.channel, reach.word, reach.evidence) == ("sms", word, "Never tried")
+
+
+@pytest.mark.parametrize(
+    ("channel", "words"),
+    [
+        ("email", "A permanent failure, of which one is enough here"),
+        ("sms", "1 of 3 permanent failures in a row"),
+    ],
+)
+def test_failures_are_counted_as_far_as_they_close_the_channel(login, elena, channel, words):
+    address = elena.addresses.get(kind="email" if channel == "email" else "phone")
+    AddressHealth.objects.create(address=address, channel=channel, hard_fails=1)
+
+    page = " ".join(login("support").get(f"/contacts/{elena.pk}/").content.decode().split())
+
+    assert words in page
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from campaigns.steps import NextStep as Step
 from campaigns.steps import RecipientState as State
-from contacts.channels import Channel, Closed
+from contacts.channels import Channel, Closed, limit
 from contacts.hours import next_open, zones_for
 from deliveries.statuses import Disposition, FailureClass, Fault, Queue, Status
 
@@ -314,12 +314,6 @@ def _elsewhere(facts: Facts, why: str, now: datetime) -> Decided:
         f"{why}. The {address} itself is fine: {other}.",
         queue=Queue.SWITCH,
     )
-
-
-def limit(channel: str, strikes: int) -> int:
-    """How many permanent failures in a row block an address. A mailbox that does not exist says so at once, and
-    mailbox providers judge a sender by how often it asks again."""
-    return 1 if channel == Channel.EMAIL else strikes
 
 
 def _in_a_row(failures: int) -> str:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from campaigns.models import Recipient
 from contacts.addresses import match_key
 from contacts.blocking import Target, blocks
-from contacts.channels import Channel
+from contacts.channels import Channel, limit
 from contacts.chunks import in_lists
 from contacts.consenting import OptOut, record_opt_outs
 from contacts.gate import Reason, stopped_by
@@ -28,7 +28,7 @@ from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import suppress
 from deliveries.deciding.attempts import succeed, withdraw
 from deliveries.deciding.context import RECIPIENT_FIELDS, Known, View, arguments, learn, load
-from deliveries.deciding.decide import ARRIVED, Decided, State, Step, decide, limit
+from deliveries.deciding.decide import ARRIVED, Decided, State, Step, decide
 from deliveries.deciding.health import FAILING
 from deliveries.deciding.queues import line_up
 from deliveries.ledger import quarantine, setbacks

@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from campaigns.models import Campaign, Sender
 from contacts.blocking import Target, meets
-from contacts.channels import KIND_OF, Channel, Kind
+from contacts.channels import KIND_OF, Channel, Kind, limit
 from contacts.gate import Ask, Reason, Verdict, check, unread_since
 from contacts.models import Address, AddressHealth, Consent, Contact, Suppression
 from deliveries.models import Message
@@ -21,6 +21,11 @@ LOOK_BACK = 12  # results on a channel that count as evidence
 READ = 120  # messages read for all channels together
 STRIKES = 3
 WINDOW = (time(9), time(21))
+# Where the gate says more than what was tried there.
+IMPOSSIBLE: dict[str, tuple[str, str]] = {
+    Reason.WRONG_LINE: ("Not possible", "permanent"),
+    Reason.NO_CONSENT: ("No consent", "compliance"),
+}
 ARRIVED = {Channel.VOICE: "Answered", Channel.RVM: "Dropped", Channel.EMAIL: "Accepted"}
 
 
@@ -37,7 +42,7 @@ class Reach:
     suppressions: tuple[Suppression, ...]  # that stand in the way, the newest first
     health: AddressHealth
     consent: Consent | None = None  # that counts on this channel
-    strikes: int = STRIKES
+    strikes: int = STRIKES  # permanent failures in a row that close it
 
     @property
     def label(self) -> str:
@@ -204,11 +209,14 @@ def _reach(
     consent: Consent | None,
 ) -> Reach:
     opted_out = consent is not None and not consent.opted_in
-    word, bucket = ("Opted out", "optout") if opted_out else _word(address, results, suppressions, health)
+    word, bucket = (
+        ("Opted out", "optout") if opted_out else _word(address, results, suppressions, health, verdict)
+    )
     if verdict and verdict.reason == Reason.REPLY_UNREAD and bucket not in ("optout", "permanent"):
         word, bucket = "On hold", "pending"
     told = _evidence(channel, results) if address else f"No {Kind(KIND_OF[channel]).label.lower()} on record"
-    return Reach(channel, word, bucket, told, address, verdict, suppressions, health, consent)
+    strikes = limit(channel, STRIKES)
+    return Reach(channel, word, bucket, told, address, verdict, suppressions, health, consent, strikes)
 
 
 def _word(
@@ -216,6 +224,7 @@ def _word(
     results: list[Message],
     suppressions: tuple[Suppression, ...],
     health: AddressHealth,
+    verdict: Verdict | None,
 ) -> tuple[str, str]:
     if suppressions:
         return "Suppressed", "optout"
@@ -232,6 +241,8 @@ def _word(
         or _carrier_refuses(results)
     ):
         return "Not reachable", "permanent"
+    if verdict and verdict.reason in IMPOSSIBLE:
+        return IMPOSSIBLE[verdict.reason]
     if not results:
         return "Unknown", "unknown"
     arrived = sum(message.disposition == Disposition.DELIVERED for message in results)

@@ -22,12 +22,13 @@ from django.db.models.functions import Lower
 
 from campaigns.models import Campaign, Recipient
 from contacts.addresses import match_key
+from contacts.channels import limit
 from contacts.chunks import in_lists
 from contacts.consenting import Mistaken, own_blocks, take_back_opt_outs
 from contacts.grounds import reported_message
 from contacts.models import Suppression
 from contacts.suppressing import lift_mistaken
-from deliveries.deciding.decide import STILL_WORTH_IT, limit
+from deliveries.deciding.decide import STILL_WORTH_IT
 from deliveries.deciding.followup import apply_opt_outs
 from deliveries.deciding.health import examine, refresh
 from deliveries.ledger import quarantine
