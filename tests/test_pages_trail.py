@@ -355,3 +355,50 @@ def test_a_reply_is_called_by_what_it_says(login, channel, text, words):
     page = login("support").get(f"/contacts/{contact.pk}/").content.decode()
 
     assert f"<h3>{words}</h3>" in page
+
+
+@pytest.mark.parametrize(
+    ("status", "failure_class"),
+    [("undelivered", "temporary"), ("undelivered", "permanent"), ("timed_out", "none")],
+)
+@pytest.mark.parametrize("state", ["failed", "unknown", "open"])
+def test_where_nothing_more_is_sent_nobody_is_advised_to_send_it_again(
+    login, elena, status, failure_class, state
+):
+    recipient = factories.recipient(
+        contact=elena, state=state, next_step="none" if state != "open" else "retry"
+    )
+    message = factories.message(
+        recipient, address=elena.addresses.get(kind="phone"), status=status, failure_class=failure_class,
+        fault="none" if status == "timed_out" else "recipient",
+    )  # fmt: skip
+    client = login("marketer")
+
+    pages = [
+        client.get(path).content.decode() for path in (f"/deliveries/{message.pk}/", f"/contacts/{elena.pk}/")
+    ]
+    [line] = exported(client, f"{recipient.campaign.get_absolute_url()}export/")
+
+    said = ["None: nothing more is sent for it." in text for text in (*pages, line["next_step"])]
+    assert said == [state != "open"] * 3
+
+
+def test_advice_that_is_not_to_send_it_again_stays(login, elena):
+    recipient = factories.recipient(contact=elena, state="failed", next_step="none")
+    message = factories.message(
+        recipient, address=elena.addresses.get(kind="phone"), status="opted_out", failure_class="opt_out",
+        fault="recipient",
+    )  # fmt: skip
+
+    page = login("support").get(f"/deliveries/{message.pk}/").content.decode()
+
+    assert "Keep it suppressed. Only a new opt-in lifts it." in page
+
+
+def test_an_entry_of_the_trail_names_the_way_to_its_message(login, elena):
+    message = elena.messages.first()
+    page = login("support").get(f"/contacts/{elena.pk}/").content.decode()
+
+    link = f'<a href="/deliveries/{message.pk}/">Details<span class="sr"> of this message</span></a>'
+    assert link in page
+    assert link not in login("support").get(f"/deliveries/{message.pk}/").content.decode()

@@ -242,9 +242,9 @@ def test_every_outcome_of_every_channel_has_words_without_codes(robin, sent, cha
     ("reason", "because"),
     [
         ("opted_out", "we knew that you do not want it"),
-        ("no_consent", "we have no agreement of yours to a text message from us"),
-        ("wrong_line", "the number we have cannot take a text message"),
-        ("invalid_address", "the number we have is not a valid one"),
+        ("no_consent", "we had no agreement of yours to a text message from us"),
+        ("wrong_line", "the number we had cannot take a text message"),
+        ("invalid_address", "the number we had was not a valid one"),
         ("sender_not_approved", "of a reason on our side, which has nothing to do with you"),
         ("stopped", "of a reason on our side, which has nothing to do with you"),
     ],

@@ -85,14 +85,14 @@ CAME_OF_IT = {
 # Why somebody was left out, to be read to them; {kind} is "number" or "email address", {noun} as in NOUN.
 OURS = "of a reason on our side, which has nothing to do with you"
 LEFT_OUT = {
-    Reason.NO_ADDRESS: "we have no {kind} of yours for it",
+    Reason.NO_ADDRESS: "we had no {kind} of yours for it",
     Reason.OPTED_OUT: "we knew that you do not want it",
-    Reason.NEEDS_CORRECTION: "the {kind} we have seems to be wrong",
-    Reason.INVALID_ADDRESS: "the {kind} we have is not a valid one",
-    Reason.NOT_IN_SERVICE: "the number we have is reported as not in service",
-    Reason.WRONG_LINE: "the number we have cannot take a {noun}",
+    Reason.NEEDS_CORRECTION: "the {kind} we had seemed to be wrong",
+    Reason.INVALID_ADDRESS: "the {kind} we had was not a valid one",
+    Reason.NOT_IN_SERVICE: "the number we had was reported as not in service",
+    Reason.WRONG_LINE: "the number we had cannot take a {noun}",
     Reason.SUPPRESSED: "we had stopped writing to you there",
-    Reason.NO_CONSENT: "we have no agreement of yours to a {noun} from us",
+    Reason.NO_CONSENT: "we had no agreement of yours to a {noun} from us",
     Reason.HARD_FAILS: "earlier messages there had failed several times",
     Reason.NO_COMMON_HOUR: "we found no hour at which we may reach you",
     Reason.NOT_RELEVANT: "it would have come too late",

@@ -16,7 +16,7 @@ from deliveries.outcomes.trail import LINKS, attempts
 @requires("campaigns.view_report")
 @require_safe
 def message(request: HttpRequest, pk: int) -> HttpResponse:
-    linked = (*LINKS, "account", "recipient")
+    linked = (*LINKS, "account")
     found = get_object_or_404(Message.objects.select_related(*linked), pk=pk)
     [attempt] = attempts([found])
     followers = list(Message.objects.filter(recipient_id=found.recipient_id).order_by("id"))

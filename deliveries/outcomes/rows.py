@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 
 from accounts.models import User
 from campaigns.models import Campaign
+from campaigns.steps import NextStep, RecipientState
 from contacts.models import Address, ContactList
 from contacts.phones import mask
 from deliveries.meaning.mappings import describe
@@ -25,8 +26,8 @@ PAGE_SIZE = 50
 WORKLIST_SIZE = 30  # rows of work carry their owner and more buttons, and nobody works on fifty at a time
 COUNT_LIMIT = 10_000
 # What a row of either kind needs loaded with it.
-MESSAGE_LINKS = ("contact", "address", "campaign", "queue_entry__owner")
-ENTRY_LINKS = ("message__contact", "message__address", "message__campaign", "owner")
+MESSAGE_LINKS = ("contact", "address", "campaign", "recipient", "queue_entry__owner")
+ENTRY_LINKS = ("message__contact", "message__address", "message__campaign", "message__recipient", "owner")
 
 # The suggested act of each queue: (what the button does, its word). The action is one of Batch.Action.
 STEPS = {
@@ -35,6 +36,8 @@ STEPS = {
     Queue.CORRECT: ("correct", "Correct"),
     Queue.SUPPRESS: ("suppress", "Suppress"),
 }
+# What is advised for these is to send once more, or to do something first so that one can.
+TO_BE_SENT_AGAIN = frozenset({Disposition.PENDING_RETRY, Disposition.BOUNCED_HARD, Disposition.UNKNOWN})
 AT_ONCE = {"retry", "switch"}  # acts on one row without a question; the others ask first
 
 
@@ -191,6 +194,7 @@ def _row(
 ) -> Row:
     words = words_of(message, now)
     what = meaning(message, slugs, now)
+    follow = f"Follow the newer attempt by {newer.get_channel_display()}." if newer else ""
     action, action_label = STEPS.get(Queue(entry.queue), ("", "")) if entry else ("", "")
     return Row(
         message=message,
@@ -198,7 +202,7 @@ def _row(
         address=mask(message.address.value),
         label=words.label,
         what=what,
-        next_step=f"Follow the newer attempt by {newer.get_channel_display()}." if newer else words.next_step,
+        next_step=follow if newer else advice(message, words),
         newer=newer,
         source=names.get(message.list_source_id, ""),
         at=entry.at if entry else message.updated_at,
@@ -236,6 +240,15 @@ def words_of(message: Message, now: datetime) -> Wording:
         label = "Scheduled" if begins and now < begins else "Waiting"
         return Wording(label, f"Leaves on {zoned(message.due_at)}.", "Nothing to do before that.")
     return words
+
+
+def advice(message: Message, words: Wording) -> str:
+    """What `words` advise, unless the last decision (`recipient` is loaded) was that nothing more is sent."""
+    recipient = message.recipient
+    ended = recipient.state in (RecipientState.FAILED, RecipientState.UNKNOWN)
+    if ended and recipient.next_step == NextStep.NONE and message.disposition in TO_BE_SENT_AGAIN:
+        return "None: nothing more is sent for it."
+    return words.next_step
 
 
 def meaning(message: Message, slugs: Mapping[int, str], now: datetime) -> str:

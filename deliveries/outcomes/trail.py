@@ -38,7 +38,7 @@ from deliveries.models import (
 )
 from deliveries.outcomes.figures import providers
 from deliveries.outcomes.keyset import Cursor
-from deliveries.outcomes.rows import bucket_of, newer_attempts, words_of
+from deliveries.outcomes.rows import advice, bucket_of, newer_attempts, words_of
 from deliveries.outcomes.texts import Text, texts
 from deliveries.outcomes.why import DECIDES, verdict
 from deliveries.statuses import REACHING, Disposition, Evidence, Queue, Status, disposition
@@ -57,7 +57,7 @@ WHOSE_ZONES = (
 SHOWN_BODY = 4_000  # characters of a raw receipt
 
 
-LINKS = ("campaign", "contact", "address", "sender")  # what a message needs loaded with it
+LINKS = ("campaign", "contact", "address", "sender", "recipient")  # what a message needs loaded with it
 
 # What a message came to that somebody may have to explain.
 TROUBLE = [one for one in Disposition if one not in (Disposition.DELIVERED, Disposition.PENDING)]
@@ -439,7 +439,7 @@ def _attempt(
         label=words.label,
         meaning=_meaning(message, said, words.meaning),
         code_name=said.name if said and not withdrawn else "",
-        next_step=_next_step("" if newer else words.next_step, entry),
+        next_step=_next_step("" if newer else advice(message, words), entry),
         newer=newer,
         text=text,
         why=_why(message),
