@@ -81,6 +81,21 @@ def test_a_list_takes_as_many_queries_for_many_rows_as_for_one(model, client, ro
     assert queries() == with_one
 
 
+def test_each_error_of_a_form_leads_to_its_field(client, root):
+    given = {
+        "name": "", "lists": [], "starts_at_0": "never", "window_start": "x",
+        "contents-TOTAL_FORMS": "1", "contents-INITIAL_FORMS": "0",
+        "contents-0-channel": "nothing", "contents-0-body": "Hello",
+    }  # fmt: skip
+
+    page = client.post("/admin/campaigns/campaign/add/", given).content.decode()
+
+    summary = page.partition('class="errors-summary"')[2].partition("</ul>")[0]
+    led_to = re.findall(r'href="#([^"]+)"', summary)
+    assert {"id_name", "id_starts_at_0", "id_window_start", "id_contents-0-channel"} <= set(led_to)
+    assert [one for one in led_to if f'id="{one}"' not in page] == []
+
+
 def test_a_list_counts_no_further_than_its_cap(monkeypatch):
     monkeypatch.setattr(CappedPaginator, "CAP", 2)
     for _ in range(3):

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from django import template
+from django.forms import BoundField, MultiWidget
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -51,6 +52,15 @@ def outcome(message: Message) -> str:
     """Where a message stands, in the word of its channel."""
     found = wording(message.channel, message.status, message.failure_class, message.goal, message.evidence)
     return found.label
+
+
+@register.filter
+def control(field: BoundField) -> str:
+    """The id of what a link to a field leads to: its first box where it has several, a group of choices as a whole."""
+    widget = field.field.widget
+    if isinstance(widget, MultiWidget):
+        return f"{field.auto_id}{widget.widgets_names[0]}"  # type: ignore[attr-defined]
+    return field.id_for_label or field.auto_id
 
 
 @register.inclusion_tag("ui/_pill.html")

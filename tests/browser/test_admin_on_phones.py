@@ -64,3 +64,21 @@ def test_the_action_that_is_chosen_can_be_read(enter: Callable[..., Page]) -> No
 
     assert min(widths) > 200
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("viewport", [PHONE, {"width": 1440, "height": 900}], ids=["phone", "desktop"])
+def test_an_error_far_below_is_named_at_the_top_and_led_to(
+    enter: Callable[..., Page], watch: Watch, viewport: dict
+) -> None:
+    watch.expect(STYLED_BY_AXE)
+    page = enter("admin", viewport=viewport)
+    page.goto(ADDRESSES["edit"]())
+    page.locator("#id_relevant_until_0").fill("never")
+
+    click_visibly(page.get_by_role("button", name="Save", exact=True))
+    link = page.locator(".errors-summary a")
+    expect(link).to_have_text("Relevant until")
+    assert violations(page) == []
+    click_visibly(link)
+
+    expect(page.locator("#id_relevant_until_0")).to_be_in_viewport()
