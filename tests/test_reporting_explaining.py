@@ -200,7 +200,7 @@ def test_another_channel_is_told_as_what_it_was(robin, sent):
 
     assert lines(robin)[0] == (
         "On 17 November at 13:00 we sent a text message to the number ending in 0142 for “Check-up”, and tried again"
-        " on 18 November at 13:00; as we had no word that it arrived, we sent an email to your address at example.com"
+        " on 18 November at 13:00; as it could not be delivered, we sent an email to your address at example.com"
         " on 19 November at 13:00: your mail provider took it, which says neither inbox nor read."
     )
 
@@ -286,6 +286,25 @@ def test_nobody_is_reminded_of_words_that_they_did_not_say(robin):
     skipped(robin, "opted_out")
 
     assert not re.search(r"you (had )?(told|said|wrote|asked)", " ".join(lines(robin)), re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    ("first", "why"),
+    [
+        ({"status": "sent"}, "we had no word that it arrived"),
+        ({"status": "timed_out"}, "we had no word that it arrived"),
+        (TEMPORARY, "it could not be delivered"),
+        ({**TEMPORARY, "settled_at": NOW}, "we had no word that it arrived"),  # it failed only afterwards
+        ({"status": "undelivered", "failure_class": "permanent", "fault": "recipient"}, "it could not be delivered"),
+        ({"status": "rejected", "failure_class": "content", "fault": "content"}, "it was not accepted for delivery"),
+        ({"status": "no_answer", "channel": "voice"}, "nobody picked up"),
+    ],
+)  # fmt: skip
+def test_what_was_known_to_have_failed_is_not_told_as_no_word(robin, sent, first, why):
+    attempt = sent(at=NOW - 2 * DAY, **first)
+    sent(at=NOW - DAY, channel="email", recipient=attempt.recipient)
+
+    assert f"; as {why}, we sent an email to your address at example.com on" in lines(robin)[0]
 
 
 # ---- What they asked --------------------------------------------------------------------------------------------

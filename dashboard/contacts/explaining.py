@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery
@@ -161,13 +162,28 @@ def _line(recipient: Recipient, attempts: Sequence[Message]) -> str:
 
 def _sent(recipient: Recipient, attempts: Sequence[Message]) -> str:
     """One sentence for all attempts, with what became of the one that arrived, else of the last."""
-    first, *others = _runs(attempts)
+    runs = _runs(attempts)
+    first = runs[0]
     words = f"On {_when(first[0])} we {_did(first[0])} for “{recipient.campaign.name}”{_again(first)}"
-    for run in others:
-        words += f"; as we had no word that it arrived, we {_did(run[0])} on {_when(run[0])}{_again(run)}"
+    for before, run in pairwise(runs):
+        words += f"; as {_went_on(before[-1], run[0])}, we {_did(run[0])} on {_when(run[0])}{_again(run)}"
     best = next((m for m in reversed(attempts) if m.disposition == Disposition.DELIVERED), attempts[-1])
     about = "" if best == attempts[-1] else f" of the {NOUN[Channel(best.channel)]} of {_when(best)},"
     return f"{words}:{about} {came_of(best)}."
+
+
+def _went_on(message: Message, following: Message) -> str:
+    """Why we did not leave it at this message, as far as that was known when the following one was made."""
+    silent = message.status in OPEN or message.disposition in (
+        Disposition.DELIVERED, Disposition.PENDING, Disposition.UNKNOWN
+    )  # fmt: skip
+    if silent or (message.settled_at and message.settled_at > following.created_at):
+        return "we had no word that it arrived"
+    if message.status in ENDED:
+        return ENDED[Status(message.status)]
+    if message.disposition == Disposition.BLOCKED_COMPLIANCE:
+        return "it was not accepted for delivery"
+    return "it could not be delivered"
 
 
 def _runs(attempts: Sequence[Message]) -> list[list[Message]]:
