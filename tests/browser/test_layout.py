@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
+from tests.browser.watching import Watch
 from tests.browser.world import LIVE
 
 PHONE = {"width": 390, "height": 844}
@@ -93,3 +94,38 @@ def test_a_link_in_a_message_has_the_colour_of_its_button(page: Page, theme: str
     )
 
     assert colours[0] == colours[1]
+
+
+CHARTS = "**/plotly.min.js"
+
+
+@pytest.mark.parametrize("viewport", [{"width": 1440, "height": 900}, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize(
+    ("url", "below"), [(f"/campaigns/{LIVE}/", "#tabs"), ("/?days=30", "#carriers-title")]
+)
+def test_nothing_moves_when_the_chart_is_drawn(
+    enter: Callable[..., Page], viewport: dict[str, int], url: str, below: str
+) -> None:
+    page = enter(viewport=viewport)
+    held: list[Route] = []
+    page.route(CHARTS, lambda route: held.append(route))
+
+    page.goto(url, wait_until="commit")
+    expect(page.locator(below)).to_be_attached()
+    page.wait_for_function("document.fonts.ready")
+    while not held:
+        page.wait_for_timeout(10)
+    before = box(page.locator(below))["y"]
+    held.pop().continue_()
+    expect(page.locator("#chart.is-drawn")).to_be_visible()
+
+    assert abs(box(page.locator(below))["y"] - before) < 3
+
+
+def test_without_the_chart_library_its_table_stands_there(page: Page, watch: Watch) -> None:
+    watch.expect(r"Failed to load resource|request failed|Plotly is not defined")
+    page.route(CHARTS, lambda route: route.abort())
+
+    page.goto(f"/campaigns/{LIVE}/")
+
+    expect(page.locator("#twin-table")).to_be_visible()
