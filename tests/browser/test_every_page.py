@@ -50,6 +50,9 @@ SCRAMBLED = """() => [...document.querySelectorAll("main td, main tbody th")].fi
     last = lines.at(-1).top;
   }
 }).slice(0, 3).map((cell) => cell.innerText)"""
+# Times are the reader's: a page that shows one says whose. (Tests have the zone UTC.)
+NO_ZONE = """() => { const text = document.querySelector(".app main")?.innerText || "";
+  return /, \\d\\d:\\d\\d/.test(text) && !text.includes("UTC") }"""
 # One row is like another, and axe looks at every element.
 SHORTEN = """() => document.querySelectorAll("tbody tr:nth-child(n+9), .timeline li:nth-child(n+9)")
   .forEach((one) => one.remove())"""
@@ -68,6 +71,7 @@ def test_a_page_fits_every_width_and_breaks_no_rule(
     assert watch.unexpected() == []
     assert too_heavy(name, watch) == []
     assert too_wide(page) == {}
+    assert not page.evaluate(NO_ZONE)
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     assert page.evaluate(SCRAMBLED) == []
     watch.expect(rules.STYLED_BY_AXE)
