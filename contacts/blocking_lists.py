@@ -71,11 +71,7 @@ def block_listed(
     if region not in phonenumbers.SUPPORTED_REGIONS:
         raise UnreadableFile(f"“{region}” is no country. Use two capital letters, such as US.")
     content = file.read()
-    rows = read_sheet(io.BytesIO(content), dates=False).rows
-    if rows and not set(COLUMNS) & set(rows[0].cells):
-        raise UnreadableFile(
-            "No column is named phone or email. The file's first line must name its columns."
-        )
+    rows = read_sheet(io.BytesIO(content), dates=False, whom=COLUMNS).rows
     if reason in OWN_WORD:
         _require_all_alike(rows)
     result = Blocked(lines=len(rows))

@@ -162,8 +162,11 @@ class Column(NamedTuple):
         return Denial(self.number, self.title or f"column {self.number}", cell, channels, self.use, plain)
 
 
-def read_header(titles: Sequence[str]) -> list[Column]:
-    """Every column of the first line. Raises UnreadableFile."""
+WHOM = ("phone", "email", "external_id")  # columns that say whom a line is about
+
+
+def read_header(titles: Sequence[str], whom: Sequence[str] = WHOM) -> list[Column]:
+    """Every column of the first line. Raises UnreadableFile, also where it has none of `whom`."""
     if not any(title.strip() for title in titles):
         raise UnreadableFile(
             "The file is empty. Its first line must name the columns, such as name,phone,email."
@@ -171,7 +174,7 @@ def read_header(titles: Sequence[str]) -> list[Column]:
     columns: list[Column] = []
     for number, title in enumerate(titles, start=1):
         columns.append(_column(number, title.strip(), {each.name for each in columns}))
-    _check(columns)
+    _check(columns, whom)
     return columns
 
 
@@ -237,17 +240,16 @@ def _found(pattern: re.Pattern[str], plain: str, words: str) -> bool:
     return bool(pattern.search(plain) or pattern.search(words))
 
 
-def _check(columns: Sequence[Column]) -> None:
+def _check(columns: Sequence[Column], whom: Sequence[str]) -> None:
     names = Counter(each.name for each in columns if each.name)
     twice = next((name for name, count in names.items() if count > 1), None)
     if twice:
         titles = " and ".join(f"“{each.title}”" for each in columns if each.name == twice)
         raise UnreadableFile(f"Two columns are named {twice}: {titles}. Rename or remove one of them.")
-    if not {"phone", "email", "external_id"} & set(names):
+    if not set(whom) & set(names):
         line = ", ".join(each.title for each in columns)[:200]
-        raise UnreadableFile(
-            f"No column is named phone, email or external_id; the first line reads “{line}”."
-        )
+        wanted = f"{', '.join(whom[:-1])} or {whom[-1]}"
+        raise UnreadableFile(f"No column is named {wanted}; the first line reads “{line}”.")
 
 
 def _remark(column: Column, columns: Sequence[Column]) -> str:

@@ -6,7 +6,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, NamedTuple
@@ -19,6 +19,7 @@ from contacts.dates import DateOrder, date_order, parse_date
 from contacts.emails import NotAnEmail
 from contacts.headers import (
     COLUMNS,
+    WHOM,
     Column,
     Denial,
     UnreadableFile,
@@ -98,18 +99,20 @@ class Line:
 # ---- Bytes to rows ------------------------------------------------------------------------------------------
 
 
-def read_sheet(file: BinaryIO, *, day_first: bool | None = None, dates: bool = True) -> Sheet:
+def read_sheet(
+    file: BinaryIO, *, day_first: bool | None = None, dates: bool = True, whom: Sequence[str] = WHOM
+) -> Sheet:
     """The lines below the header; empty ones are passed over. Raises UnreadableFile.
 
     `day_first` says how 03/04/2026 is to be read; None leaves it to the other dates of its column. `dates`: whether
-    anybody reads any.
+    anybody reads any. `whom`: the columns of which the file needs one.
     """
     text = _decode(file.read())
     first, delimiter, skipped = _dialect(text)
     reader = csv.reader(io.StringIO(text[first:], newline=""), delimiter=delimiter, strict=True)
     try:
         titles = next((cells for cells in reader if any(cell.strip() for cell in cells)), [])
-        columns = read_header(titles)
+        columns = read_header(titles, whom)
         rows = []
         before = reader.line_num
         for cells in reader:

@@ -169,8 +169,14 @@ def test_what_waits_is_withdrawn_with_the_block_or_neither_happens(run, monkeypa
     ("text", "options", "why"),
     [
         ("", [], "The file is empty"),
-        ("2125550142\n2125550143\n", [], "No column is named phone"),
-        ("external_id\n7\n", [], "No column is named phone or email"),
+        (
+            "2125550142\n2125550143\n",
+            [],
+            "No column is named phone or email; the first line reads “2125550142”.",
+        ),
+        ("external_id\n7\n", [], "No column is named phone or email; the first line reads “external_id”."),
+        ("Telefon\n2125550142\n", [], "No column is named phone or email; the first line reads “Telefon”."),
+        ("city\n", [], "No column is named phone or email; the first line reads “city”."),
         ("phone\n2125550142\n", ["--region", "x"], "is no country"),
         (
             "phone,Unsubscribed\n2125550142,no\n2125550143,yes\n",
