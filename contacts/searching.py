@@ -43,7 +43,7 @@ def search(text: str, limit: int = LIMIT) -> list[Contact]:
 
     Last comes the one whose number of ours it is: four digits are rather the end of a telephone number.
 
-    Fewer than three characters find exact matches only.
+    Fewer than three characters find exact matches only, and a number of ours behind a # only.
     """
     text = clean(text)
     if not text:
@@ -83,8 +83,13 @@ def exactly(text: str) -> list[QuerySet]:
 
 
 def numbered(text: str) -> int | None:
-    """The number of ours that `text` names, such as 157 or #157; None when it is none."""
+    """The number of ours that `text` names, such as 157 or #7; None when it is none.
+
+    Fewer digits need the #: they are rather a part of a telephone number, which is too short to be looked for.
+    """
     digits = text.removeprefix("#")
+    if digits == text and len(digits) < FEWEST:
+        return None
     known = digits.isascii() and digits.isdigit() and len(digits) <= len(str(LARGEST_ID))
     return int(digits) if known and 0 < int(digits) <= LARGEST_ID else None
 

@@ -164,11 +164,22 @@ def test_contacts_and_messages_are_found_by_our_own_numbers(elena, others):
     assert find(str(message.pk)) == [elena]
 
 
+def test_two_digits_are_a_number_of_ours_only_behind_a_sign_and_that_is_said(login, elena, others):
+    contact = factories.contact(pk=44)
+
+    page = login("support").get("/contacts/", {"q": "44"}).content.decode()
+
+    assert find("44") == []
+    assert "or #44 for the contact or message of that id." in page
+    assert find("#44") == [contact]
+
+
 @pytest.mark.parametrize("typed", ["Elana", "Moreua", "Elena Moreuax", "moraeu", "Ellena"])
 def test_names_written_much_like_it_are_offered_when_nobody_is_called_that(login, elena, others, typed):
     page = login("support").get("/contacts/", {"q": typed}).content.decode()
 
     assert "Nobody is called that." in page
+    assert "exact matches first" not in page
     assert "Elena Moreau" in page
 
 

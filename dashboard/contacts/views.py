@@ -70,10 +70,18 @@ def search(request: HttpRequest) -> HttpResponse:
         "similar": bool(similar),
         "more": len(found) == LIMIT,
         "limit": LIMIT,
-        "too_short": "" if len(text) >= FEWEST else f"Type at least {FEWEST} letters or digits of it.",
+        "too_short": _too_short(text),
         "recent": [] if text else _recent(),
     }
     return render(request, fragment(request, "contacts/search.html", "results"), told)
+
+
+def _too_short(text: str) -> str:
+    """What to type instead of so little; '' where it is enough to look for."""
+    if len(text) >= FEWEST:
+        return ""
+    more = f"Type at least {FEWEST} letters or digits of it"
+    return f"{more}, or #{text} for the contact or message of that id." if text.isdigit() else f"{more}."
 
 
 def _recent() -> list[Contact]:
