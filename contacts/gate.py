@@ -290,7 +290,15 @@ NAME_THE_ZONE = "enter the contact's time zone"
 
 def sentence(reason: str, detail: str = "") -> str:
     """Why nothing was sent, as decisions and trails say it."""
-    return f"Not sent: {REASONS[Reason(reason)].sentence}{f' ({detail})' if detail else ''}."
+    said = REASONS[Reason(reason)].sentence
+    detail = _beyond(said, detail)
+    return f"Not sent: {said}{f' ({detail})' if detail else ''}."
+
+
+def _beyond(said: str, detail: str) -> str:
+    """What the detail adds: where it begins by saying the same once more, only what follows."""
+    first, _, rest = detail.partition(", ")
+    return rest if {*first.lower().split()} <= {*said.lower().split()} else detail
 
 
 def judge(facts: Facts, ask: Ask, now: datetime) -> Verdict:

@@ -337,6 +337,12 @@ class Consent(AppendOnly):
         return grounds.reading(self.evidence) if self.withdraws_id is None else ""
 
     @property
+    def proof(self) -> str:
+        """The evidence as people read it: of a provider's report, which message it was about."""
+        reported = self.withdraws_id is None and grounds.message_named(self.evidence) is not None
+        return self.evidence.partition(":")[0] if reported else self.evidence
+
+    @property
     def says_no(self) -> bool:
         """Whether sends stop because of it."""
         return not self.opted_in and (self.withdraws is None or self.withdraws.withdraws_id is not None)
@@ -516,6 +522,12 @@ class Suppression(models.Model):
     def ground_dated(self) -> str:
         """`ground_by` with its day in the current time zone."""
         return grounds.dated(self.ground_by, self.created_at)
+
+    @property
+    def quote(self) -> str:
+        """The evidence where somebody wrote it. That of rules and of reports is made of codes."""
+        coded = self.origin in (self.Origin.RULE, self.Origin.PROVIDER)
+        return "" if coded or grounds.message_named(self.evidence) is not None else self.evidence
 
     @property
     def occasion(self) -> str:

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from contacts.channels import IMPOSSIBLE_LINES, Channel, LineType
 from contacts.consenting import family_of
-from contacts.gate import ASK_AGAIN, REASONS, Ask, Reason, Verdict, check
+from contacts.gate import ASK_AGAIN, REASONS, Ask, Reason, Verdict, check, sentence
 from contacts.models import Address, AddressHealth, Consent, Suppression
 from contacts.suppressing import suppress
 from tests import factories
@@ -421,3 +421,19 @@ def test_five_thousand_asks_cost_a_handful_of_queries():
     assert len(one) == 6
     limit = connection.features.max_query_params
     assert len(many) <= (6 if limit is None else 6 * (5_000 // (limit - 20) + 1))
+
+
+@pytest.mark.parametrize(
+    ("reason", "detail", "said"),
+    [
+        ("not_in_service", "Number not in service, reported by SMS",
+         "the number is not in service (reported by SMS)."),
+        ("not_in_service", "Number not in service", "the number is not in service."),
+        ("not_in_service", "No such number, reported by SMS",
+         "the number is not in service (No such number, reported by SMS)."),
+        ("opted_out", "replied STOP on 3 Nov 2026", "the person opted out (replied STOP on 3 Nov 2026)."),
+        ("opted_out", "", "the person opted out."),
+    ],
+)  # fmt: skip
+def test_nothing_is_said_twice_of_why_nothing_was_sent(reason, detail, said):
+    assert sentence(reason, detail) == f"Not sent: {said}"

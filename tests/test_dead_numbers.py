@@ -174,10 +174,7 @@ def test_another_campaign_leaves_a_dead_number_alone_and_says_why(everywhere, ac
     other.recipient.refresh_from_db()
     assert (other.recipient.state, other.recipient.skip_reason) == ("skipped", Reason.NOT_IN_SERVICE)
     reason = Decision.objects.get(message_id=other.pk).reason
-    assert (
-        reason
-        == "Not sent: the number is not in service (Number not in service, by SMS (UNKNOWN_SUBSCRIBER))."
-    )
+    assert reason == "Not sent: the number is not in service (reported by SMS)."
 
 
 def test_what_is_best_now_is_no_channel_of_a_dead_number(everywhere, account, now):

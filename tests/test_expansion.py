@@ -396,7 +396,7 @@ def test_every_skip_has_its_decision_with_the_gates_own_words(people, account, n
     landline = member(people, now, line_type="landline")
     dead = member(people, now)
     AddressHealth.objects.create(
-        address=dead, channel="sms", closed="number", closed_why="Number not in service, by SMS (30005)"
+        address=dead, channel="sms", closed="number", closed_why="Number not in service, reported by SMS"
     )
     campaign = launching(people, now=now)
 
@@ -410,9 +410,7 @@ def test_every_skip_has_its_decision_with_the_gates_own_words(people, account, n
     assert said[landline.contact_id] == (
         "Not sent: the number cannot take this channel (a landline number cannot take SMS)."
     )
-    assert said[dead.contact_id] == (
-        "Not sent: the number is not in service (Number not in service, by SMS (30005))."
-    )
+    assert said[dead.contact_id] == ("Not sent: the number is not in service (reported by SMS).")
     assert all(one.startswith("Not sent: ") for one in said.values())
     assert {one.step for one in decided} == {"none"}
 

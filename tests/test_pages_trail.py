@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from contacts.consenting import record_opt_in, record_request
+from contacts.consenting import record_opt_in, record_opt_out, record_request
 from contacts.models import AddressHealth, Consent, Note, Suppression
 from contacts.suppressing import lift_mistaken, release, suppress
 from dashboard.contacts.trail_export import COLUMNS
@@ -402,3 +402,32 @@ def test_an_entry_of_the_trail_names_the_way_to_its_message(login, elena):
     link = f'<a href="/deliveries/{message.pk}/">Details<span class="sr"> of this message</span></a>'
     assert link in page
     assert link not in login("support").get(f"/deliveries/{message.pk}/").content.decode()
+
+
+def test_no_codes_stand_in_what_support_reads(login):
+    contact = factories.contact()
+    phone = factories.phone(contact)
+    record_opt_out(
+        value=phone.value, channel="sms", how="x", evidence="Message 7: ERR_21610", at=timezone.now(),
+        fact="message 7",
+    )  # fmt: skip
+    suppress(
+        value=phone.value, channel="voice", reason="hard_fails", origin="rule", now=timezone.now(),
+        evidence="3 permanent failures in a row; the last: ERR_30005",
+    )  # fmt: skip
+    AddressHealth.objects.create(address=phone, channel="voice", hard_fails=3, last_code="ERR_30005")
+
+    for role in ("support", "admin"):
+        client = login(role)
+        for path in ("", "correct/", "suppress/"):
+            assert "ERR_" not in client.get(f"/contacts/{contact.pk}/{path}").content.decode()
+
+
+def test_what_a_colleague_wrote_is_quoted(login):
+    contact = factories.contact()
+    suppress(
+        contact=contact, reason="staff", origin="staff", evidence="Two accounts", now=timezone.now(),
+        by=factories.user(),
+    )  # fmt: skip
+
+    assert login("support").get(f"/contacts/{contact.pk}/").content.decode().count("Two accounts") >= 3

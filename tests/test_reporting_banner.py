@@ -100,7 +100,7 @@ def test_a_no_to_texts_closes_pictures_that_have_no_word_of_their_own(robin):
 
 def test_what_failed_stands_beside_what_was_asked(robin):
     phone = robin.addresses.get(kind="phone")
-    dead = {"closed": "number", "closed_why": "Number not in service, by SMS (30005)"}
+    dead = {"closed": "number", "closed_why": "Number not in service, reported by SMS"}
     AddressHealth.objects.create(address=phone, channel="sms", last_failed_at=NOW - DAY, **dead)
     AddressHealth.objects.create(address=phone, channel="voice", **dead)  # closed for what failed by SMS
     suppress(
@@ -109,7 +109,7 @@ def test_what_failed_stands_beside_what_was_asked(robin):
 
     assert told(robin) == [
         (
-            "Number not in service, by SMS (30005), 19 Nov 2026",
+            "Number not in service, reported by SMS, 19 Nov 2026",
             "",
             "Closes SMS and voice at +1 ••• ••• 0142.",
         ),

@@ -97,8 +97,8 @@ def _how(act: Suppression) -> str:
 
 
 def _quote(act: Suppression) -> str:
-    """What somebody wrote; the evidence of rules and providers is made of codes."""
-    return act.evidence if act.created_by_id or act.ground in BY_REPLY else ""
+    """What somebody wrote."""
+    return act.quote if act.created_by_id or act.ground in BY_REPLY else ""
 
 
 def _closes(act: Suppression, extended: Sequence[Suppression], closed: Sequence[Reach]) -> str:

@@ -373,7 +373,7 @@ def _doubted(contact: Contact) -> list[tuple[Address, str]]:
             why.setdefault(one.pk, []).append(f"{one.get_validity_display()}.")
     bad = Q(marked_at__isnull=False) | ~Q(closed="") | Q(hard_fails__gt=0)
     for health in AddressHealth.objects.filter(bad, address__in=current).order_by("id"):
-        said = health.closed_why or f"{health.get_channel_display()} failed: {health.last_code}".rstrip(": ")
+        said = health.closed_why or f"{health.get_channel_display()} failed permanently"
         if health.marked_at and not health.hard_fails and not health.closed:
             said = f"Marked for correction on {health.get_channel_display()}"
         why.setdefault(health.address_id, []).append(f"{said}.")

@@ -168,7 +168,7 @@ def _closed(
             pair = (message.address, channel)
             if pair in wanted and pair not in found and not _is_forgiven(message, pair, forgiven):
                 short = describe(provider, message.channel, message.code).short or "A permanent failure"
-                why = f"{short}, by {Channel(message.channel).label} ({message.code})"
+                why = f"{short}, reported by {Channel(message.channel).in_sentence}"
                 found[pair] = (closed.value, why[:200])
     return found
 

@@ -59,7 +59,7 @@ class Reach:
 
     @property
     def shut(self) -> str:
-        """Why nothing is sent there, apart from what anybody decided: "Number not in service, by SMS (30005)"."""
+        """Why nothing is sent there, apart from what anybody decided: "Number not in service, reported by SMS"."""
         if self.health.closed:
             return self.health.closed_why
         return "Marked for correction" if self.health.marked_at else ""
