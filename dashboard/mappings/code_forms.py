@@ -11,7 +11,7 @@ from django import forms
 from contacts.channels import Channel
 from dashboard.mappings.code_tables import table_choices
 from deliveries.meaning.mappings import FIELDS
-from deliveries.meaning.translation import Key, Mapping
+from deliveries.meaning.translation import Code, Key, Mapping
 from deliveries.models import CodeMapping, RouteEvidence
 from deliveries.outcomes.keyset import LARGEST_ID
 from deliveries.providers import PROVIDERS, choices
@@ -202,11 +202,17 @@ class CodeForm(forms.Form):
         help_text="One plain sentence. It stands wherever the code is shown.",
     )  # fmt: skip
 
+    fits = forms.BooleanField(label="What it means still fits", required=False)
+
     PLACE = ("table", "channel", "kind", "code")
 
-    def __init__(self, *args: Any, tables: Mapping, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, tables: Mapping, standing: Code | None = None, **kwargs: Any) -> None:
+        """`standing`: the row as it is, which the form changes."""
         super().__init__(*args, **kwargs)
-        self.tables = tables
+        self.tables, self.standing = tables, standing
+        self.outdated = (
+            False  # whether the meaning was written for another outcome, and nobody said that it fits
+        )
         offered = [("", "Choose a provider"), *table_choices(tables)]
         self.fields["table"].choices = offered  # type: ignore[attr-defined]
 
@@ -221,7 +227,28 @@ class CodeForm(forms.Form):
         new = all(given.get(name) for name in self.PLACE) and self.key not in self.tables.codes
         if new and provider and channel not in provider.channels:
             self.add_error("channel", f"{provider.name} does not offer {Channel(channel).label}.")
+        if self._keeps_the_meaning_of_another_outcome(given):
+            self.outdated = True
+            what_now = "Write what it means now, or say below that it still fits."
+            self.add_error("meaning", f"This was written for {self._written_for()}. {what_now}")
         return given
+
+    def _keeps_the_meaning_of_another_outcome(self, given: Fields[str, Any]) -> bool:
+        """It stands wherever the code is shown, beside what the new outcome asks to do."""
+        was, meaning = self.standing, given.get("meaning")
+        if was is None or not meaning or meaning != was.meaning or given.get("fits") or "look" in self.data:
+            return False
+        chosen = [given.get(name) for name in ("status", "failure_class", "fault")]
+        return all(chosen) and chosen != [was.status, was.failure_class, was.fault]
+
+    def _written_for(self) -> str:
+        """ "Opted out, Opt-out, Recipient"."""
+        was = self.standing
+        assert was is not None
+        words = (
+            Status(was.status).label, FailureClass(was.failure_class).label, Fault(was.fault).label,
+        )  # fmt: skip
+        return "“" + ", ".join(map(str, words)) + "”"
 
     @property
     def key(self) -> Key:

@@ -51,7 +51,8 @@ def edit(request: HttpRequest) -> HttpResponse:
     tables, draft = mappings.latest(), drafts.open_draft()
     seen = _seen(request.GET.get("seen", ""))
     if request.method == "POST":
-        form = CodeForm(request.POST, tables=tables)
+        standing = _standing(_key(request.POST), tables, draft)
+        form = CodeForm(request.POST, tables=tables, standing=standing)
         if form.is_valid() and "look" not in request.POST:
             return _save(request, form, tables, seen)
         looks = "look" in request.POST and form.is_valid()
@@ -61,7 +62,12 @@ def edit(request: HttpRequest) -> HttpResponse:
         )
     given = {name: value for name, value in request.GET.dict().items() if name in CodeForm.base_fields}
     code = _standing(_key(given), tables, draft)
-    filled = {**(code._asdict() if code else _suggested(tables, seen)), **given}
+    known = code._asdict() if code else _suggested(tables, seen)
+    filled = {**known, **given}
+    if known.get("code", "").lower() == given.get("code", "").lower():
+        filled["code"] = known.get(
+            "code", ""
+        )  # as the provider writes it; an address has it in small letters
     form = CodeForm(initial=filled, tables=tables)
     return _edit_page(request, form, filled, tables, draft, seen=seen, shown=drafts.mark(code))
 

@@ -51,6 +51,57 @@ def test_what_is_in_force_already_is_no_change(admin):
     assert drafts.open_draft() is None
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"failure_class": "temporary"},
+        {"failure_class": "opt_out", "status": "opted_out"},
+        {"fault": "carrier"},
+    ],
+)
+def test_a_meaning_that_was_written_for_another_outcome_is_asked_about(admin, changes):
+    row = shipped().codes[NUMBER_GONE]
+    kept = row._asdict() | {"code": "30005", "verified": "on"} | changes
+
+    asked = save(admin, **kept)
+
+    assert asked.status_code == 422
+    words = "This was written for “Undelivered, Permanent, Recipient”. Write what it means now"
+    assert words in text(asked)
+    assert drafts.open_draft() is None
+    assert save(admin, **kept, fits="on").redirect_chain == [("/mappings/draft/", 302)]
+    assert draft().brought.get().meaning == row.meaning
+
+
+@pytest.mark.parametrize(
+    "changes", [{"meaning": "Phone off"}, {"meaning": ""}, {"name": "Other"}, {"look": "1"}]
+)
+def test_nobody_is_asked_about_a_meaning_that_is_new_or_an_outcome_that_stays(admin, changes):
+    row = shipped().codes[NUMBER_GONE]
+    outcome = {} if "name" in changes else {"failure_class": "temporary"}
+
+    page = save(admin, **(row._asdict() | {"code": "30005", "verified": "on"} | outcome | changes))
+
+    assert "This was written for" not in text(page)
+    assert page.status_code == 200
+
+
+def test_a_code_stays_as_the_provider_writes_it_from_the_list_of_unknown_ones_to_the_draft(admin, account):
+    one = seen(account, native_code="LK-207")
+    place = {"table": "twilio", "channel": "sms", "kind": "error", "code": "lk-207"}
+
+    unknown = admin.get(EDIT, {**place, "seen": one.pk})
+    save(admin, code="LK-207")
+    again = admin.get(EDIT, place)
+
+    assert 'value="LK-207"' in unknown.content.decode()
+    assert "Map LK-207" in text(unknown)
+    assert 'value="LK-207"' in again.content.decode()
+    assert "What LK-207 is to mean" in text(again)
+    assert "Add a code" not in text(again)
+    assert "lk-207" not in text(again)
+
+
 def test_an_unknown_code_is_prefilled_by_what_its_status_says(admin, account):
     one = seen(account)
 
