@@ -298,6 +298,8 @@ def test_nobody_is_reminded_of_words_that_they_did_not_say(robin):
         ({"status": "undelivered", "failure_class": "permanent", "fault": "recipient"}, "it could not be delivered"),
         ({"status": "rejected", "failure_class": "content", "fault": "content"}, "it was not accepted for delivery"),
         ({"status": "no_answer", "channel": "voice"}, "nobody picked up"),
+        ({"status": "rejected", "channel": "rvm"}, "it could not be delivered"),
+        ({"status": "unknown"}, "we had no word that it arrived"),
     ],
 )  # fmt: skip
 def test_what_was_known_to_have_failed_is_not_told_as_no_word(robin, sent, first, why):

@@ -174,9 +174,8 @@ def _sent(recipient: Recipient, attempts: Sequence[Message]) -> str:
 
 def _went_on(message: Message, following: Message) -> str:
     """Why we did not leave it at this message, as far as that was known when the following one was made."""
-    silent = message.status in OPEN or message.disposition in (
-        Disposition.DELIVERED, Disposition.PENDING, Disposition.UNKNOWN
-    )  # fmt: skip
+    silent = message.status in (*OPEN, Status.TIMED_OUT, Status.UNKNOWN)
+    silent = silent or message.disposition == Disposition.DELIVERED
     if silent or (message.settled_at and message.settled_at > following.created_at):
         return "we had no word that it arrived"
     if message.status in ENDED:
