@@ -151,7 +151,7 @@ def test_a_moment_is_shown_in_the_style_asked_for(style, shown, monkeypatch, now
 @pytest.mark.parametrize(
     ("age", "shown"),
     [
-        (timedelta(seconds=20), "under 1 min"),
+        (timedelta(seconds=20), "&lt;1 min"),
         (timedelta(minutes=6), "6 min"),
         (timedelta(days=3), "3 d"),
         (timedelta(days=40), "since 23 Jan"),

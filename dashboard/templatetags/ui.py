@@ -138,10 +138,10 @@ def ago(moment: datetime | None) -> str:
 
 
 def waiting(moment: datetime) -> str:
-    """For how long something has been waiting: "under 1 min", "3 min", "5 h", "2 d", then "since" its date."""
+    """For how long something has been waiting: "<1 min", "3 min", "5 h", "2 d", then "since" its date."""
     gap = timezone.now() - moment
     if gap < timedelta(minutes=1):
-        return "under 1 min"
+        return "<1 min"
     return f"since {ago(moment)}" if gap >= _WORDS_DAYS else ago(moment)
 
 
