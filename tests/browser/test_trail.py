@@ -46,7 +46,7 @@ def test_a_suppression_from_the_trail_shows_on_banner_panel_timeline_and_list(
     page.goto("/admin/contacts/suppression/")
     row = page.locator("#result_list tbody tr").first
     expect(row).to_contain_text(contact.name)
-    expect(row).to_contain_text("Every channel")
+    expect(row).to_contain_text("Email")  # all that their email address can take
     expect(row).to_contain_text("Blocking")
 
 
