@@ -22,6 +22,7 @@ from contacts.consenting import (
 from contacts.models import Consent, ListMembership, Suppression
 from contacts.suppressing import suppress
 from dashboard.contacts.explaining import day_words
+from dashboard.mappings import history
 from deliveries.ledger.events import apply, event
 from deliveries.meaning import drafts, mappings
 from deliveries.meaning.drafts import NotConfirmed
@@ -633,6 +634,33 @@ def test_the_draft_says_first_who_would_be_written_to_and_asks_to_type_it(admin,
         assert drafts.open_draft() == found
     done = admin.post("/mappings/draft/publish/", {**given, "confirmed": " 3 "}, follow=True)
     assert "is in force" in text(done)
+
+
+def test_the_draft_says_how_many_people_it_would_block(admin, refused_each, now, monkeypatch):
+    monkeypatch.setattr(replay, "TOGETHER", 1)  # each message in a slice of its own
+    often, once, gone = (factories.phone() for _ in range(3))
+    refused_each([often, often, once, gone], code="30003")
+    suppress(value=gone.value, reason="stop", origin="recipient", now=now)
+
+    found = draft(Key("twilio", "sms", "error", "30003"), OPTED_OUT, now)
+
+    assert replay.Difference.read(found.preview).blocked == {often.contact_id, once.contact_id}
+    page = text(admin.get("/mappings/draft/"))
+    assert "2 people would be blocked, as if they had opted out." in page
+    publish(found, now)
+    blocked = Suppression.objects.filter(origin="recipient").values_list("value", flat=True)
+    assert set(blocked) == {often.value, once.value, gone.value}
+
+
+def test_of_people_beyond_counting_the_draft_says_that_there_are_more(monkeypatch):
+    monkeypatch.setattr(replay, "PEOPLE", 2)
+    monkeypatch.setattr(history, "PEOPLE", 2)
+    counted = replay.Difference(blocked={1, 2})
+
+    counted.merge(replay.Difference(blocked={2, 3}))
+
+    assert len(counted.blocked) == 2
+    assert history.aftermath(counted) == ["2 people or more would be blocked, as if they had opted out."]
 
 
 def test_a_draft_that_frees_nobody_asks_for_nothing(admin, refused, now):

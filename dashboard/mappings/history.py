@@ -17,7 +17,7 @@ from deliveries.models import CodeMapping, MappingVersion, Message
 from deliveries.outcomes.heard import edit_url, table_name
 from deliveries.outcomes.keyset import Page, page
 from deliveries.outcomes.rows import bucket_of
-from deliveries.receiving.replay import Difference
+from deliveries.receiving.replay import PEOPLE, Difference
 
 LIST_SIZE = 12
 Origin, State = MappingVersion.Origin, MappingVersion.State
@@ -225,8 +225,11 @@ def headline(difference: Difference) -> str:
 
 
 def aftermath(difference: Difference) -> list[str]:
-    """What follows for addresses."""
+    """What follows for people and their addresses."""
     told = []
+    if people := len(difference.blocked):
+        whom = count_of(people, "person", "people") if people < PEOPLE else f"{people:,} people or more"
+        told.append(f"{whom} would be blocked, as if they had opted out.")
     if difference.crossing:
         words = count_of(difference.crossing, "address would cross", "addresses would cross")
         told.append(f"{words} the limit of permanent failures in a row, and be blocked on that channel.")

@@ -49,6 +49,7 @@ SLICE = 20_000  # messages looked at in one step, unless it takes longer than
 STEP_SECONDS = 2.0
 TOGETHER = 1_000  # messages read, or brought in line, in one transaction
 FAILED_LIMIT = 20
+PEOPLE = 10_000  # told apart, as each of them may have messages in several slices; more are as many as these
 EXAMPLES = 20  # messages named for each way in which messages would change
 # A batch that began with the old tables may still be under way when the new ones are published.
 SETTLING = timedelta(seconds=5)
@@ -71,6 +72,9 @@ class Difference:
     crossing: int = 0  # addresses that would reach the limit of permanent failures
     lifting: int = 0  # blocks that would lift
     freed: int = 0  # people who opted out, and whom nothing would keep from being written to any more
+    blocked: set[int] = field(
+        default_factory=set
+    )  # contacts who would be blocked as opted out; at most PEOPLE
 
     @classmethod
     def read(cls, stored: Fields[str, Any]) -> Difference:
@@ -79,6 +83,7 @@ class Difference:
         moves = stored.get("moves", [])
         return cls(
             **counts,
+            blocked=set(stored.get("blocked", [])),
             moves=Counter({(a, b): n for a, b, n, *_ in moves}),
             examples={(a, b): ids for a, b, _, *more in moves for ids in more},
         )
@@ -86,6 +91,7 @@ class Difference:
     def stored(self) -> dict[str, Any]:
         return {
             "messages": self.messages, "crossing": self.crossing, "lifting": self.lifting, "freed": self.freed,
+            "blocked": sorted(self.blocked),
             "moves": [[*move, n, self.examples.get(move, [])] for move, n in sorted(self.moves.items())],
         }  # fmt: skip
 
@@ -98,6 +104,7 @@ class Difference:
         self.crossing += more.crossing
         self.lifting += more.lifting
         self.freed += more.freed
+        self.blocked = set(sorted(self.blocked | more.blocked)[:PEOPLE])
 
     def add(self, before: str, after: str, message: int) -> None:
         self.messages += 1
@@ -397,7 +404,16 @@ def _compare(ids: Sequence[int], affected: Affected, mapping: Mapping) -> Differ
     difference.lifting += _blocks(messages, well).count()
     none_any_more = [pk for pk, (bucket, _) in other.items() if bucket != Disposition.OPTOUT]
     difference.freed += _freed(read, none_any_more, affected, mapping)
+    optouts = [message for message in messages if other[message.pk][0] == Disposition.OPTOUT]
+    difference.blocked = _blocked(one for one in optouts if one.disposition != Disposition.OPTOUT)
     return difference
+
+
+def _blocked(messages: Iterable[Message]) -> set[int]:
+    """The contacts of these who have not said no already: such an outcome would block them."""
+    whose = {(m.contact_id, m.address.match_key) for m in messages}
+    said_no = own_blocks(key for _, key in whose)
+    return {contact for contact, key in whose if not said_no.get(key)}
 
 
 def _freed(read: Read, ids: Sequence[int], affected: Affected, mapping: Mapping) -> int:
