@@ -27,7 +27,8 @@ _EVERYDAY_VIEW = (
     _may(
         "view",
         "contacts",
-        "contact contactlist listmembership address addresshealth consent suppression note replytoread",
+        "contact contactlist listmembership address addresshealth consent suppression suppressionlapse note"
+        " replytoread",
     )
     | _may("view", "campaigns", "campaign content recipient sender playbook")
     | _may("view", "deliveries", "message statusevent engagement decision queueentry batch batchitem")
