@@ -164,12 +164,11 @@ def moment(value: datetime | None, style: str = "time") -> SafeString:
         "ago": lambda: ago(value),
         "wait": lambda: waiting(value),
     }[style]()
-    clock, exact = "%H:%M:%S", "seconds"
-    if style in ("ago", "wait"):  # in lists, where every character counts fifty times
-        clock, exact = "%H:%M", "minutes"
+    clock, exact = "%H:%M:%S", value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    if style in ("ago", "wait"):  # in lists, where every character counts fifty times: the title has the minute
+        clock, exact = "%H:%M", f"{local:%Y-%m-%d}"
     title = f"{date_format(local, 'j M Y')}, {local.strftime(clock)} {local.tzname()}"
-    iso = value.astimezone(UTC).isoformat(timespec=exact).replace("+00:00", "Z")
-    return format_html('<time datetime="{}" title="{}">{}</time>', iso, title, shown)
+    return format_html('<time datetime="{}" title="{}">{}</time>', exact, title, shown)
 
 
 @register.simple_tag
