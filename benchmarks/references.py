@@ -30,7 +30,7 @@ from campaigns.models import Campaign, Recipient
 from contacts.models import Address, Consent, Contact, Suppression
 from deliveries.deciding.routes import routes
 from deliveries.ledger import events
-from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS, Event, Waiting
+from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS, ClaimedReceipt, EventRow
 from deliveries.ledger.tallies import DIMENSIONS
 from deliveries.meaning.translation import shipped
 from deliveries.models import (
@@ -85,7 +85,7 @@ def inline(request: HttpRequest, token: str, kind: str) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-def _create(event: Event, now: datetime) -> bool:
+def _create(event: EventRow, now: datetime) -> bool:
     """True when the event is new."""
     values = event._asdict()
     del values["disposition"], values["reason_code"]
@@ -95,7 +95,7 @@ def _create(event: Event, now: datetime) -> bool:
     return new
 
 
-def show(message: Message, event: Event, now: datetime) -> None:
+def show(message: Message, event: EventRow, now: datetime) -> None:
     message.status, message.standing = event.status, event.standing
     message.failure_class, message.fault, message.evidence = event.failure_class, event.fault, event.evidence
     message.disposition, message.reason_code, message.updated_at = event.disposition, event.reason_code, now
@@ -169,7 +169,7 @@ def record_in_bulk(now: datetime, limit: int) -> int:
     with transaction.atomic():
         pending = PendingReceipt.objects.filter(state="new").select_related("receipt").order_by("pk")[:limit]
         waiting = [
-            Waiting(
+            ClaimedReceipt(
                 p.pk,
                 r.account_id,
                 r.kind,
@@ -201,7 +201,7 @@ def record_in_bulk(now: datetime, limit: int) -> int:
     return len(done)
 
 
-def _row(event: Event, now: datetime) -> StatusEvent:
+def _row(event: EventRow, now: datetime) -> StatusEvent:
     values = event._asdict()
     del values["disposition"], values["reason_code"]
     return StatusEvent(**values, recorded_at=now, mapping_version=shipped().version)
@@ -213,8 +213,8 @@ SHOWN = [
 ]  # fmt: skip
 
 
-def _move(events: Sequence[Event], now: datetime) -> None:
-    best: dict[int, Event] = {}
+def _move(events: Sequence[EventRow], now: datetime) -> None:
+    best: dict[int, EventRow] = {}
     for event in events:
         if event.message_id not in best or event.standing > best[event.message_id].standing:
             best[event.message_id] = event

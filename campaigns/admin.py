@@ -28,7 +28,7 @@ def _is_number(text: str) -> bool:
     return text.isdecimal() and len(text) <= 18
 
 
-class Record(ReadOnly, Large):
+class RawRecord(ReadOnly, Large):
     """A large table that only the program writes, found by exact keys."""
 
     ordering: ClassVar[tuple[str, ...]] = ("-pk",)
@@ -199,7 +199,7 @@ def _launched(campaign: Campaign | None) -> bool:
 
 
 @admin.register(Recipient)
-class RecipientAdmin(Record):
+class RecipientAdmin(RawRecord):
     list_display = ("id", "campaign", "contact", "state", "skipped", "next_step", "next_step_at")
     list_select_related = ("campaign", "contact")
     list_filter = (CampaignFilter,)

@@ -17,15 +17,15 @@ def contents_of(campaign_ids: Iterable[int]) -> dict[tuple[int, str], Content]:
     return {(content.campaign_id, content.channel): content for content in contents}
 
 
-class Words(NamedTuple):
+class PersonalText(NamedTuple):
     """What one person reads or hears."""
 
     subject: str
     body: str
 
 
-def worded(content: Content, contact: Contact) -> Words:
+def worded(content: Content, contact: Contact) -> PersonalText:
     """The content with this contact's details in it, accents put together with their letters: apart, a text message
     would cost twice as much."""
     values = values_of(contact)
-    return Words(*(normalize("NFC", merge(text, values)) for text in (content.subject, content.body)))
+    return PersonalText(*(normalize("NFC", merge(text, values)) for text in (content.subject, content.body)))

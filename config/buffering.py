@@ -34,7 +34,7 @@ class Limits:
     waiting: int = 5  # threads that may wait for slow readers once there is no room
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """A request that does not come to a page; status, and a sentence for whoever sent it."""
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -42,7 +42,7 @@ class Refused(Exception):
         self.status, self.sentence = status, sentence
 
 
-class WentAway(Exception):
+class ClientWentAway(Exception):
     """The client broke off in the middle of its request: half a form is no form."""
 
 
@@ -114,11 +114,11 @@ class Buffered:
         body = Spool(self.room)
         try:
             await read(scope, receive, body, self.limits)
-            answer = Answer(send, self)
+            answer = BufferedAnswer(send, self)
             await answer.of(self.app, with_length(scope, body.size), replay(body, receive))
-        except WentAway:
+        except ClientWentAway:
             return
-        except Refused as problem:
+        except RequestRefused as problem:
             await refuse(send, problem)
         finally:
             body.close()
@@ -162,7 +162,7 @@ class Pieces:
 
 async def read(scope: Scope, receive: Receive, into: Spool, limits: Limits) -> None:
     """The whole body. Raises Refused when it is too long, too slow or one too many, and WentAway."""
-    too_long = Refused(413, f"The request is longer than {limits.most:,} bytes.")
+    too_long = RequestRefused(413, f"The request is longer than {limits.most:,} bytes.")
     if announced(scope) > limits.most:
         raise too_long
     loop = asyncio.get_running_loop()
@@ -173,14 +173,14 @@ async def read(scope: Scope, receive: Receive, into: Spool, limits: Limits) -> N
             async with asyncio.timeout_at(began + limits.seconds + into.size / limits.rate):
                 event = await receive()
         except TimeoutError:
-            raise Refused(408, "The request did not come in time.") from None
+            raise RequestRefused(408, "The request did not come in time.") from None
         if event["type"] == "http.disconnect":
-            raise WentAway
+            raise ClientWentAway
         data, more = event.get("body", b""), event.get("more_body", False)
         if into.size + len(data) > limits.most:
             raise too_long
         if data and not into.write(data):
-            raise Refused(503, "Too many large requests at once. Try again in a moment.")
+            raise RequestRefused(503, "Too many large requests at once. Try again in a moment.")
 
 
 def announced(scope: Scope) -> int:
@@ -213,7 +213,7 @@ def replay(body: Spool, receive: Receive) -> Receive:
     return again
 
 
-async def refuse(send: Send, problem: Refused) -> None:
+async def refuse(send: Send, problem: RequestRefused) -> None:
     text = f"{problem.sentence}\n".encode()
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
@@ -228,7 +228,7 @@ async def refuse(send: Send, problem: Refused) -> None:
 # ---- Answers -------------------------------------------------------------------------------------------------
 
 
-class Answer:
+class BufferedAnswer:
     """What a page says, taken off its thread at once.
 
     Where there is no room the thread waits for the client; where too many wait already the answer is cut off, and its

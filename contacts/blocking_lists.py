@@ -18,7 +18,7 @@ from contacts.chunks import in_lists
 from contacts.consenting import FAMILIES, OptOut, record_opt_outs
 from contacts.headers import UnreadableFile
 from contacts.models import Suppression
-from contacts.sheets import Bad, Refusal, Row, email_in, phone_in, read_sheet
+from contacts.sheets import Bad, Refusal, SheetRow, email_in, phone_in, read_sheet
 from contacts.suppressing import suppress_each
 
 Reason, Origin = Suppression.Reason, Suppression.Origin
@@ -87,7 +87,7 @@ def block_listed(
     return result
 
 
-def _require_all_alike(rows: Sequence[Row]) -> None:
+def _require_all_alike(rows: Sequence[SheetRow]) -> None:
     """A list of everybody, with a column that says who opted out, would block the others for good as well. Raises
     UnreadableFile."""
     denied = next((row for row in rows if row.denials), None)
@@ -100,7 +100,7 @@ def _require_all_alike(rows: Sequence[Row]) -> None:
         )
 
 
-def _entries(rows: Sequence[Row], region: str, result: Blocked) -> dict[str, Entry]:
+def _entries(rows: Sequence[SheetRow], region: str, result: Blocked) -> dict[str, Entry]:
     """Every address once, by its key; what is none goes to the refusals."""
     found: dict[str, Entry] = {}
     for row in rows:

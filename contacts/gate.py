@@ -105,7 +105,7 @@ NOTHING_WRONG = HealthFacts()
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class GateFacts:
     """What the tables hold about one ask: its address, the suppressions in force that meet it, the consent that
     counts on its channel, how it fares there, and since when a reply of the person waits to be read."""
 
@@ -121,10 +121,10 @@ class Objection(NamedTuple):
     until: datetime | None = None
 
 
-Check = Callable[[Facts, Ask, datetime], Objection | None]
+Check = Callable[[GateFacts, Ask, datetime], Objection | None]
 
 
-class Rule(NamedTuple):
+class GateRule(NamedTuple):
     """`sentence` completes "Not sent:". `holds`: the message waits; else it is stopped."""
 
     sentence: str
@@ -135,32 +135,32 @@ class Rule(NamedTuple):
 # ---- The checks: None, or what stands against it -----------------------------------------------------------
 
 
-def _no_address(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+def _no_address(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     found = facts.address
     fits = found and found.contact_id == ask.contact_id and found.kind == KIND_OF[Channel(ask.channel)]
     return None if fits else Objection()
 
 
-def _needs_correction(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+def _needs_correction(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     if facts.health.marked_at:
         return Objection(f"marked on {day(facts.health.marked_at)}")
     return Objection() if _validity(facts) == Address.Validity.NEEDS_CORRECTION else None
 
 
-def _invalid_address(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+def _invalid_address(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     return Objection() if _validity(facts) == Address.Validity.INVALID else None
 
 
-def _not_in_service(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+def _not_in_service(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     dead = facts.health.closed == AddressHealth.Closed.NUMBER
     return Objection(facts.health.closed_why) if dead else None
 
 
-def _validity(facts: Facts) -> str:
+def _validity(facts: GateFacts) -> str:
     return facts.address.validity if facts.address else ""
 
 
-def _wrong_line(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+def _wrong_line(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     if facts.health.closed:
         return Objection(facts.health.closed_why)
     line = facts.address.line_type if facts.address else ""
@@ -183,7 +183,7 @@ def _asked_for(blocks: Sequence[Block]) -> list[Block]:
     return [each for each in blocks if each.origin == Suppression.Origin.RECIPIENT]
 
 
-def _opted_out(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+def _opted_out(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     if theirs := _asked_for(facts.suppressions):
         return Objection(_said(theirs[0]))
     if facts.consent is None or facts.consent.opted_in:
@@ -191,21 +191,21 @@ def _opted_out(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
     return Objection(f"opted out of {Channel(ask.channel).label} on {day(facts.consent.at)}")
 
 
-def _suppressed(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+def _suppressed(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     return Objection(_said(facts.suppressions[0])) if facts.suppressions else None
 
 
-def _no_consent(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+def _no_consent(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     return Objection(f"never opted in to {Channel(ask.channel).label}") if facts.consent is None else None
 
 
-def _hard_fails(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+def _hard_fails(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     if facts.health.hard_fails < ask.strikes:
         return None
     return Objection(f"{facts.health.hard_fails} permanent failures in a row on {Channel(ask.channel).label}")
 
 
-def _no_common_hour(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+def _no_common_hour(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     if ask.channel == Channel.EMAIL or facts.address is None:
         return None
     zones = _zones(facts.address)
@@ -220,36 +220,36 @@ def _zones(address: AddressFacts) -> tuple[ZoneInfo, ...]:
     return zones_for(address.contact_time_zone, address.time_zone, settings.TIME_ZONE)
 
 
-def _campaign_not_sending(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+def _campaign_not_sending(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     # A completed campaign still retries what has failed.
     if ask.campaign_state in {"launching", "sending", "completed", "paused"}:
         return None
     return Objection(f"the campaign is {_words(ask.campaign_state)}")
 
 
-def _campaign_paused(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+def _campaign_paused(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     return Objection("", now + ASK_AGAIN) if ask.campaign_state == "paused" else None
 
 
-def _reply_unread(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+def _reply_unread(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     if facts.unread_since is None:
         return None
     return Objection(f"a reply of {day(facts.unread_since)} waits to be read", now + ASK_AGAIN)
 
 
-def _sender_not_approved(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+def _sender_not_approved(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     if ask.sender_state in SENDING_STATES:
         return None
     return Objection(f"{ask.sender_value} is {_words(ask.sender_state)}")
 
 
-def _not_relevant(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+def _not_relevant(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     if ask.relevant_until is None or now < ask.relevant_until:
         return None
     return Objection(f"it was relevant until {day(ask.relevant_until)}")
 
 
-def _quiet_hours(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
+def _quiet_hours(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     if ask.channel == Channel.EMAIL or facts.address is None:
         return None
     zones = _zones(facts.address)
@@ -263,25 +263,25 @@ def _quiet_hours(facts: Facts, ask: Ask, now: datetime) -> Objection | None:
 
 # Whatever stops a message comes before what merely holds it: nothing waits for hours only to be stopped then. What the
 # person asked for comes before what is wrong with an address: nobody need correct it, for it would lift nothing.
-REASONS: dict[Reason, Rule] = {
-    Reason.NO_ADDRESS: Rule("there is no address for this channel", False, _no_address),
-    Reason.OPTED_OUT: Rule("the person opted out", False, _opted_out),
-    Reason.NEEDS_CORRECTION: Rule("the address waits to be corrected", False, _needs_correction),
-    Reason.INVALID_ADDRESS: Rule("the address is known to be invalid", False, _invalid_address),
-    Reason.NOT_IN_SERVICE: Rule("the number is not in service", False, _not_in_service),
-    Reason.WRONG_LINE: Rule("the number cannot take this channel", False, _wrong_line),
-    Reason.SUPPRESSED: Rule("the address or the contact is suppressed", False, _suppressed),
-    Reason.NO_CONSENT: Rule("there is no consent for this channel", False, _no_consent),
-    Reason.HARD_FAILS: Rule("the address failed permanently too often in a row", False, _hard_fails),
-    Reason.NO_COMMON_HOUR: Rule(
+REASONS: dict[Reason, GateRule] = {
+    Reason.NO_ADDRESS: GateRule("there is no address for this channel", False, _no_address),
+    Reason.OPTED_OUT: GateRule("the person opted out", False, _opted_out),
+    Reason.NEEDS_CORRECTION: GateRule("the address waits to be corrected", False, _needs_correction),
+    Reason.INVALID_ADDRESS: GateRule("the address is known to be invalid", False, _invalid_address),
+    Reason.NOT_IN_SERVICE: GateRule("the number is not in service", False, _not_in_service),
+    Reason.WRONG_LINE: GateRule("the number cannot take this channel", False, _wrong_line),
+    Reason.SUPPRESSED: GateRule("the address or the contact is suppressed", False, _suppressed),
+    Reason.NO_CONSENT: GateRule("there is no consent for this channel", False, _no_consent),
+    Reason.HARD_FAILS: GateRule("the address failed permanently too often in a row", False, _hard_fails),
+    Reason.NO_COMMON_HOUR: GateRule(
         "no hour is permitted in all of the time zones where the person may be", False, _no_common_hour
     ),
-    Reason.CAMPAIGN_NOT_SENDING: Rule("the campaign is not sending", False, _campaign_not_sending),
-    Reason.SENDER_NOT_APPROVED: Rule("the sender is not approved", False, _sender_not_approved),
-    Reason.NOT_RELEVANT: Rule("it is too late to be relevant", False, _not_relevant),
-    Reason.REPLY_UNREAD: Rule("a reply of the person waits to be read", True, _reply_unread),
-    Reason.CAMPAIGN_PAUSED: Rule("the campaign is paused", True, _campaign_paused),
-    Reason.QUIET_HOURS: Rule("it is outside the permitted hours where the person is", True, _quiet_hours),
+    Reason.CAMPAIGN_NOT_SENDING: GateRule("the campaign is not sending", False, _campaign_not_sending),
+    Reason.SENDER_NOT_APPROVED: GateRule("the sender is not approved", False, _sender_not_approved),
+    Reason.NOT_RELEVANT: GateRule("it is too late to be relevant", False, _not_relevant),
+    Reason.REPLY_UNREAD: GateRule("a reply of the person waits to be read", True, _reply_unread),
+    Reason.CAMPAIGN_PAUSED: GateRule("the campaign is paused", True, _campaign_paused),
+    Reason.QUIET_HOURS: GateRule("it is outside the permitted hours where the person is", True, _quiet_hours),
 }
 
 ALLOWED = Verdict(allowed=True)
@@ -301,7 +301,7 @@ def _beyond(said: str, detail: str) -> str:
     return rest if {*first.lower().split()} <= {*said.lower().split()} else detail
 
 
-def judge(facts: Facts, ask: Ask, now: datetime) -> Verdict:
+def judge(facts: GateFacts, ask: Ask, now: datetime) -> Verdict:
     """The first objection in the order of `REASONS`, else allowed. Pure; every call gives a verdict."""
     for reason, rule in REASONS.items():
         objection = rule.check(facts, ask, now)
@@ -323,7 +323,7 @@ def check(asks: Sequence[Ask], now: datetime) -> dict[int, Verdict]:
 # ---- The facts ----------------------------------------------------------------------------------------------
 
 
-def _gather(asks: Sequence[Ask], now: datetime) -> Iterator[Facts]:
+def _gather(asks: Sequence[Ask], now: datetime) -> Iterator[GateFacts]:
     contact_ids = {ask.contact_id for ask in asks}
     addresses = _addresses({ask.address_id for ask in asks if ask.address_id is not None})
     targets = {
@@ -337,7 +337,7 @@ def _gather(asks: Sequence[Ask], now: datetime) -> Iterator[Facts]:
     unread = unread_since(contact_ids)
     for ask in asks:
         address = addresses.get(ask.address_id) if ask.address_id is not None else None
-        yield Facts(
+        yield GateFacts(
             address=address,
             suppressions=met[targets[ask]] if address else (),
             consent=_consent_for(ask, consents),

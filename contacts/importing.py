@@ -22,7 +22,7 @@ from contacts.consenting import LatestConsent, family_of, latest_consents
 from contacts.grounds import day
 from contacts.headers import UnreadableFile
 from contacts.models import Address, Consent, Contact, ContactList, ListMembership, Suppression
-from contacts.sheets import LONGEST_HOW, Line, Refusal, Row, read_sheet, understand
+from contacts.sheets import LONGEST_HOW, Refusal, SheetLine, SheetRow, read_sheet, understand
 from contacts.slugs import free_slug
 from contacts.suppressing import carry_over
 
@@ -30,7 +30,7 @@ WRITTEN_AT_ONCE = 2_000
 MANY = 1_000  # lines from which on the database has to count its rows anew
 DETAIL_FIELDS = ("name", "external_id", "time_zone", "locale", "stage", "value_tier", "attributes")
 
-Progress = Callable[[Sequence[Row]], Iterable[Row]]
+Progress = Callable[[Sequence[SheetRow]], Iterable[SheetRow]]
 
 
 @dataclass
@@ -90,7 +90,7 @@ def import_contacts(
         found = understand(
             row, region=region, consent=tuple(consent), how=how, now=now, day_first=sheet.day_first
         )
-        if isinstance(found, Line):
+        if isinstance(found, SheetLine):
             lines.append(found)
         else:
             result.refused += found
@@ -135,7 +135,7 @@ def _check_options(contact_list: ContactList | str, region: str, consent: Sequen
 class _Known:
     """What the database holds about the people on some lines, fetched in as few queries as lists allow."""
 
-    def __init__(self, lines: list[Line], contact_list: ContactList | str, now: datetime) -> None:
+    def __init__(self, lines: list[SheetLine], contact_list: ContactList | str, now: datetime) -> None:
         keys = {match_key(address.value) for line in lines for address in line.addresses}
         self.by_external_id = self._external_ids({line.external_id for line in lines if line.external_id})
         self.by_key: defaultdict[str, set[int]] = defaultdict(set)
@@ -189,7 +189,7 @@ class _Plan:
 
     def __init__(
         self,
-        lines: list[Line],
+        lines: list[SheetLine],
         contact_list: ContactList | str,
         result: ImportResult,
         now: datetime,
@@ -207,13 +207,13 @@ class _Plan:
         self.joining: list[Contact] = []
         self.consents: list[tuple[Contact, Consent]] = []
         self._line_of_contact: dict[int, int] = {}
-        self._lines_of_key: defaultdict[str, list[Line]] = defaultdict(list)
+        self._lines_of_key: defaultdict[str, list[SheetLine]] = defaultdict(list)
         for line in lines:
             self._consider(line)
 
     # ---- One line -------------------------------------------------------------------------------------------
 
-    def _consider(self, line: Line) -> None:
+    def _consider(self, line: SheetLine) -> None:
         match = self._match(line)
         if isinstance(match, Refusal):
             self.result.refused.append(match)
@@ -243,7 +243,7 @@ class _Plan:
         if match is None or contact.pk not in self.known.members:
             self.joining.append(contact)
 
-    def _match(self, line: Line) -> Contact | Refusal | None:
+    def _match(self, line: SheetLine) -> Contact | Refusal | None:
         """The contact this line is about; None for somebody new; a Refusal when it could be several."""
         by_id = self.known.by_external_id.get(line.external_id, set()) if line.external_id else set()
         if len(by_id) > 1:
@@ -259,18 +259,18 @@ class _Plan:
                 return self._several(line, address.kind, address.value, found)
         return None
 
-    def _candidates(self, line: Line, address: Address) -> set[int]:
+    def _candidates(self, line: SheetLine, address: Address) -> set[int]:
         """Contacts with this address, but for those that another external_id tells apart from the line."""
         found = self.known.by_key.get(match_key(address.value), set())
         if not line.external_id:
             return found
         return {pk for pk in found if self.known.contacts[pk].external_id in ("", line.external_id)}
 
-    def _several(self, line: Line, column: str, value: str, found: set[int]) -> Refusal:
+    def _several(self, line: SheetLine, column: str, value: str, found: set[int]) -> Refusal:
         why = f"{len(found)} contacts have it, so it is not clear who is meant"
         return Refusal(line.number, column, value, why, "Give the external_id of the one you mean.")
 
-    def _seen_before(self, line: Line, match: Contact | None) -> Refusal | None:
+    def _seen_before(self, line: SheetLine, match: Contact | None) -> Refusal | None:
         """Whether an earlier line of the file is about the same person."""
         earlier = self._line_of_contact.get(match.pk) if match else None
         keys = [match_key(address.value) for address in line.addresses]
@@ -285,7 +285,7 @@ class _Plan:
         remedy = "Remove one of the two, or give them different external_ids if they are two people."
         return Refusal(line.number, "", "", why, remedy)
 
-    def _remember(self, line: Line, match: Contact | None) -> None:
+    def _remember(self, line: SheetLine, match: Contact | None) -> None:
         if match:
             self._line_of_contact[match.pk] = line.number
         for address in line.addresses:
@@ -293,7 +293,7 @@ class _Plan:
         if line.external_id:
             self._lines_of_key["id " + line.external_id].append(line)
 
-    def _fill_in(self, contact: Contact, line: Line) -> bool:
+    def _fill_in(self, contact: Contact, line: SheetLine) -> bool:
         wanted = dict(line.details)
         if line.external_id:
             wanted["external_id"] = line.external_id
@@ -308,7 +308,7 @@ class _Plan:
             self.changed[changed].append(contact)
         return bool(changed)
 
-    def _add_addresses(self, contact: Contact, line: Line) -> bool:
+    def _add_addresses(self, contact: Contact, line: SheetLine) -> bool:
         """New addresses become the preferred ones. One that is known stays as staff or its failures left it."""
         own = self.known.addresses[contact.pk] if contact.pk else []
         theirs = {known.match_key for known in own}
@@ -318,7 +318,7 @@ class _Plan:
         self.addresses += [(contact, each) for each in new]
         return bool(new)
 
-    def _add_consents(self, contact: Contact, line: Line) -> bool:
+    def _add_consents(self, contact: Contact, line: SheetLine) -> bool:
         count = len(self.consents)
         self.result.without_consent += line.without_consent
         for channel in line.consent:
@@ -343,12 +343,12 @@ class _Plan:
         )
         return next((each.at for each in said if each and not each.opted_in), None)
 
-    def _opted_out_at(self, line: Line, channel: str) -> datetime | None:
+    def _opted_out_at(self, line: SheetLine, channel: str) -> datetime | None:
         kind = KIND_OF[Channel(channel)]
         keys = [match_key(address.value) for address in line.addresses if address.kind == kind]
         return next((self.known.opted_out[key] for key in keys if key in self.known.opted_out), None)
 
-    def _consent(self, line: Line, channel: str) -> Consent:
+    def _consent(self, line: SheetLine, channel: str) -> Consent:
         return Consent(
             channel=channel,
             opted_in=True,

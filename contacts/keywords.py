@@ -68,7 +68,7 @@ REPLY = Keyword("reply")
 _TOLD_BY_PROVIDER: dict[str, Kind] = {"stop": "stop", "start": "start", "help": "help"}
 
 
-class Row(NamedTuple):
+class KeywordRow(NamedTuple):
     """A line of the table."""
 
     language: str
@@ -176,13 +176,13 @@ def _is_turned(before: str, phrase: str) -> bool:
 # ---- The table -------------------------------------------------------------------------------------------------
 
 
-class Table:
+class KeywordTable:
     """The rows of `keywords.csv`, ready to be asked."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[KeywordRow]) -> None:
         rows = list(rows)
         meaning = [row for row in rows if row.kind in KINDS]
-        self._exact: dict[str, list[Row]] = defaultdict(list)
+        self._exact: dict[str, list[KeywordRow]] = defaultdict(list)
         for row in meaning:
             if not _FORMULA.search(row.text):
                 self._exact[_key(words(row.text))].append(row)
@@ -259,10 +259,10 @@ class Table:
 
 
 @cache
-def keywords() -> Table:
+def keywords() -> KeywordTable:
     """The table, read once."""
     with Path(__file__).with_suffix(".csv").open(encoding="utf-8", newline="") as file:
-        return Table(Row(**line) for line in csv.DictReader(file))
+        return KeywordTable(KeywordRow(**line) for line in csv.DictReader(file))
 
 
 def _key(plain: str) -> str:
@@ -270,7 +270,7 @@ def _key(plain: str) -> str:
     return plain.replace(" ", "") if SPACELESS.search(plain) else plain
 
 
-def _nearest(rows: list[Row], text: str) -> Row:
+def _nearest(rows: list[KeywordRow], text: str) -> KeywordRow:
     """Of words that differ in their accents alone the one that was written; else the one that has none."""
     for wanted in (lambda row: f" {accented(row.text)} " in f" {text} ", lambda row: row.text.isascii()):
         for row in rows:
@@ -286,12 +286,12 @@ def _formula(text: str) -> str:
     return re.sub(r" \* ?(?=\S)", r"(?: \\S+){0,4} ", made)
 
 
-def _formulas(rows: Iterable[Row]) -> re.Pattern[str] | None:
+def _formulas(rows: Iterable[KeywordRow]) -> re.Pattern[str] | None:
     made = [_formula(row.text) for row in rows if _FORMULA.search(row.text)]
     return re.compile(f"(?:{_POLITE} )?(?:{'|'.join(made)})") if made else None
 
 
-def _search(rows: Iterable[Row]):
+def _search(rows: Iterable[KeywordRow]):
     """A function that finds the words of these rows in a clause: where, and which."""
     spaced, pieces = [], []
     for row in rows:
@@ -312,7 +312,7 @@ def _search(rows: Iterable[Row]):
     return find
 
 
-def _courtesies(rows: Iterable[Row]) -> list[re.Pattern[str]]:
+def _courtesies(rows: Iterable[KeywordRow]) -> list[re.Pattern[str]]:
     """What takes the courtesies out of a text, by language; those of every language are in each."""
     spoken: dict[str, list[str]] = defaultdict(list)
     for row in rows:

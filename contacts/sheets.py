@@ -56,7 +56,7 @@ class Refusal(NamedTuple):
         return f"Line {self.line}{where}: {self.why}. {self.remedy}"
 
 
-class Row(NamedTuple):
+class SheetRow(NamedTuple):
     """One line of the file: its number as an editor counts, and its cells by column, blanks trimmed."""
 
     line: int
@@ -71,13 +71,13 @@ class Sheet(NamedTuple):
     `day_first` is how its dates that end in the year are to be read.
     """
 
-    rows: list[Row]
+    rows: list[SheetRow]
     notes: list[str]
     day_first: bool
 
 
 @dataclass(slots=True)
-class Line:
+class SheetLine:
     """One line that is understood. Addresses are unsaved; `details` holds the contact's fields that are given."""
 
     number: int
@@ -170,7 +170,7 @@ def _delimiter(text: str) -> str:
     return max(DELIMITERS, key=columns)
 
 
-def _dates(rows: list[Row]) -> DateOrder:
+def _dates(rows: list[SheetRow]) -> DateOrder:
     return date_order((row.line, row.cells.get("consent_at", "")) for row in rows)
 
 
@@ -205,12 +205,12 @@ def _day_first(order: DateOrder) -> bool:
     return order.day_first is not None
 
 
-def _row(line: int, columns: list[Column], cells: list[str]) -> Row:
+def _row(line: int, columns: list[Column], cells: list[str]) -> SheetRow:
     trimmed = [cell.strip() for cell in cells] + [""] * (len(columns) - len(cells))
     titled = max(column.number for column in columns if column.title)
     placed = list(zip(columns, trimmed, strict=False))
     denials = (denial for column, cell in placed if (denial := column.denial(cell)))
-    return Row(
+    return SheetRow(
         line,
         {column.name: cell for column, cell in placed if column.name},
         sum(1 for cell in trimmed[titled:] if cell),
@@ -231,13 +231,13 @@ class Bad(Exception):
 
 
 def understand(
-    row: Row, *, region: str, consent: tuple[str, ...], how: str, now: datetime, day_first: bool = False
-) -> Line | list[Refusal]:
+    row: SheetRow, *, region: str, consent: tuple[str, ...], how: str, now: datetime, day_first: bool = False
+) -> SheetLine | list[Refusal]:
     """One line, or everything that is wrong with it.
 
     `consent` and `how` hold for lines of a file that has no such column; `region` for numbers without a country.
     """
-    line = Line(row.line, consent=consent, consent_how=how)
+    line = SheetLine(row.line, consent=consent, consent_how=how)
     faults = []
     if row.surplus:
         more = "it has more cells than the first line has names"
@@ -264,7 +264,7 @@ def understand(
     return faults or line
 
 
-def _take(line: Line, column: str, text: str, region: str, now: datetime, day_first: bool) -> None:
+def _take(line: SheetLine, column: str, text: str, region: str, now: datetime, day_first: bool) -> None:
     """Put one cell where it belongs. Raises Bad."""
     if column == "consent":  # the column alone decides, also where it is empty
         line.consent = _channels(text)
@@ -286,7 +286,7 @@ def _take(line: Line, column: str, text: str, region: str, now: datetime, day_fi
         line.attributes[column] = text
 
 
-def _put_name_together(line: Line, row: Row) -> None:
+def _put_name_together(line: SheetLine, row: SheetRow) -> None:
     """The name, or first and last name, which campaigns may merge on their own as well."""
     parts = [row.cells.get("first_name", ""), row.cells.get("last_name", "")]
     whole = " ".join(part for part in parts if part)
@@ -296,7 +296,7 @@ def _put_name_together(line: Line, row: Row) -> None:
         line.attributes["last_name"] = row.cells["last_name"]
 
 
-def _withhold(line: Line, row: Row) -> None:
+def _withhold(line: SheetLine, row: SheetRow) -> None:
     """Take away the consent that another column of the file speaks against.
 
     A consent column is more exact than an opt-in that we cannot read; an opt-out or a plain no holds beside it.

@@ -20,8 +20,8 @@ from contacts.channels import Channel
 from contacts.phones import concealed
 from dashboard.shell.pages import who
 from deliveries.models import Message, QueueEntry, StatusEvent
-from deliveries.outcomes.filters import View, entries, filter_of
-from deliveries.outcomes.rows import ENTRY_LINKS, MESSAGE_LINKS, Row, messages_of, rows
+from deliveries.outcomes.filters import OutcomeView, entries, filter_of
+from deliveries.outcomes.rows import ENTRY_LINKS, MESSAGE_LINKS, OutcomeRow, messages_of, rows
 from deliveries.statuses import Disposition, Status
 
 logger = logging.getLogger(__name__)
@@ -48,14 +48,14 @@ class Echo:
         return line
 
 
-def csv_of(request: HttpRequest, view: View, name: str) -> HttpResponseBase:
+def csv_of(request: HttpRequest, view: OutcomeView, name: str) -> HttpResponseBase:
     """The rows of `view`, narrowed by the query string, as a file. A bad filter is a 422 in words."""
     form = filter_of(view.campaign_id, view.queue, request.GET.dict(), me=who(request).pk)
     if not form.is_valid():
         words = "\n".join(f"{form.fields[field].label}: {errors[0]}" for field, errors in form.errors.items())
         return HttpResponse(words, status=422, content_type="text/plain; charset=utf-8")
     now, full = timezone.now(), who(request).has_perm("contacts.view_full_address")
-    view = View(view.campaign_id, view.queue, form.narrowing)
+    view = OutcomeView(view.campaign_id, view.queue, form.narrowing)
     # A warning, so that it is on record at the level logs are usually kept at.
     logger.warning("%s exports %s, queue %s: %s", request.user, name, view.queue or "all", form.sentence())
     answer = StreamingHttpResponse(lines(view, now, full=full), content_type="text/csv; charset=utf-8")
@@ -65,7 +65,7 @@ def csv_of(request: HttpRequest, view: View, name: str) -> HttpResponseBase:
     return answer
 
 
-def lines(view: View, now: datetime, *, full: bool = False) -> Iterator[str]:
+def lines(view: OutcomeView, now: datetime, *, full: bool = False) -> Iterator[str]:
     """CSV lines of every row of `view`, header first. Raises BadFilter before the first line.
 
     Addresses are masked, those in the providers' sentences too, unless `full`: the reader may see whole ones.
@@ -83,7 +83,7 @@ def _written(found: Iterator[Message | QueueEntry], now: datetime, *, full: bool
             yield writer.writerow([safe(cell) for cell in _cells(row, told.get(row.message.pk), full=full)])
 
 
-def _messages(view: View, now: datetime) -> Iterator[Message | QueueEntry]:
+def _messages(view: OutcomeView, now: datetime) -> Iterator[Message | QueueEntry]:
     if view.queue:
         found = entries(view, now).select_related(*ENTRY_LINKS).order_by("-at", "-message_id")
         return found.iterator(chunk_size=CHUNK)
@@ -96,7 +96,7 @@ def _events(chunk: list[Message | QueueEntry]) -> dict[int, StatusEvent]:
     return {event.message_id: event for event in events}
 
 
-def _cells(row: Row, event: StatusEvent | None, *, full: bool) -> list[Any]:
+def _cells(row: OutcomeRow, event: StatusEvent | None, *, full: bool) -> list[Any]:
     message = row.message
     told = event.native_text if event else ""
     sentence = told if full else concealed(told)

@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from campaigns.admin import CampaignFilter, Record
+from campaigns.admin import CampaignFilter, RawRecord
 from contacts.admin import Masking
 from contacts.channels import Channel
 from deliveries import models
@@ -193,7 +193,7 @@ class AccountAdmin(admin.ModelAdmin):
 
 
 @admin.register(Message)
-class MessageAdmin(Masking, Record):
+class MessageAdmin(Masking, RawRecord):
     list_display = (
         "id",
         "channel",
@@ -250,7 +250,7 @@ def _events(message: Message, *, whole: bool) -> str:
 
 
 @admin.register(Receipt)
-class ReceiptAdmin(Masking, Record):
+class ReceiptAdmin(Masking, RawRecord):
     list_display = ("id", "kind", "account_id", "received_at", "method")
     search_fields = ("id",)
     search_help_text = "The number of a receipt."
@@ -275,7 +275,7 @@ class ReceiptAdmin(Masking, Record):
 
 
 @admin.register(PendingReceipt)
-class PendingReceiptAdmin(Record):
+class PendingReceiptAdmin(RawRecord):
     list_display = ("receipt_id", "state", "attempts", "not_before", "reason")
     list_filter = ("state",)
     search_fields = ("receipt_id",)
@@ -297,7 +297,7 @@ class PendingReceiptAdmin(Record):
 
 
 @admin.register(models.Quarantined)
-class QuarantinedAdmin(Record):
+class QuarantinedAdmin(RawRecord):
     list_display = ("id", "kind", "object_id", "attempts", "not_before", "reason", "first_at", "last_at")
     list_filter = ("kind",)
     actions = ("try_again",)
@@ -313,7 +313,7 @@ class QuarantinedAdmin(Record):
 
 
 @admin.register(models.Decision)
-class DecisionAdmin(Record):
+class DecisionAdmin(RawRecord):
     list_display = ("id", "at", "contact_id", "message_id", "decided_by", "step", "reason")
     search_fields = ("contact_id",)
     search_help_text = "The number of a contact."
@@ -324,14 +324,14 @@ class DecisionAdmin(Record):
 
 
 @admin.register(models.Engagement)
-class EngagementAdmin(Record):
+class EngagementAdmin(RawRecord):
     list_display = ("id", "at", "contact_id", "message_id", "channel", "kind")
     search_fields = ("contact_id",)
     search_help_text = "The number of a contact."
 
 
 @admin.register(models.Batch)
-class BatchAdmin(Record):
+class BatchAdmin(RawRecord):
     list_display = (
         "id",
         "action",
@@ -348,7 +348,7 @@ class BatchAdmin(Record):
 
 
 @admin.register(models.BatchItem)
-class BatchItemAdmin(Record):
+class BatchItemAdmin(RawRecord):
     list_display = ("id", "batch_id", "message_id", "outcome", "why", "successor_id")
     search_fields = ("batch_id",)
     search_help_text = "The number of a batch."
@@ -363,7 +363,7 @@ class BatchItemAdmin(Record):
 
 
 @admin.register(models.Outbox)
-class OutboxAdmin(Record):
+class OutboxAdmin(RawRecord):
     list_display = (
         "message_id",
         "campaign_id",
@@ -378,12 +378,12 @@ class OutboxAdmin(Record):
 
 
 @admin.register(models.Moved)
-class MovedAdmin(Record):
+class MovedAdmin(RawRecord):
     list_display = ("id", "message_id", "moved_at")
 
 
 @admin.register(models.QueueEntry)
-class QueueEntryAdmin(Record):
+class QueueEntryAdmin(RawRecord):
     list_display = (
         "message_id",
         "queue",
@@ -405,7 +405,7 @@ class QueueEntryAdmin(Record):
 
 
 @admin.register(models.Heartbeat)
-class HeartbeatAdmin(Record):
+class HeartbeatAdmin(RawRecord):
     list_display = ("name", "at", "detail")
     ordering = ("name",)
 
@@ -414,7 +414,7 @@ class HeartbeatAdmin(Record):
 
 
 @admin.register(models.Setback)
-class SetbackAdmin(Record):
+class SetbackAdmin(RawRecord):
     list_display = ("message_id", "campaign", "channel", "outcome", "reason_code", "carrier", "at")
     list_select_related = ("campaign",)
     list_filter = (CampaignFilter,)
@@ -429,11 +429,11 @@ class SetbackAdmin(Record):
 
 
 @admin.register(models.TallyDelta)
-class TallyDeltaAdmin(Record):
+class TallyDeltaAdmin(RawRecord):
     list_display = ("id", "n", "campaign_id", "day", "channel", "status", "disposition", "reason_code")
 
 
-class TallyAdmin(Record):
+class TallyAdmin(RawRecord):
     """Every column of the tally's key, and its count."""
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:

@@ -220,7 +220,7 @@ def disposition(status: str, failure_class: str, fault: str, goal: str) -> str:
     return Disposition.UNKNOWN  # a bare "failed" without a code is nobody's fault yet
 
 
-class Standing(NamedTuple):
+class Precedence(NamedTuple):
     """One event as far as the projection needs it."""
 
     standing: int
@@ -230,10 +230,10 @@ class Standing(NamedTuple):
 
 
 # Some parts arrived and the others are silent: sent, not delivered.
-PARTLY = Standing(standing(Meaning(Status.SENT), 0), Status.SENT, 0, 0)
+PARTLY = Precedence(standing(Meaning(Status.SENT), 0), Status.SENT, 0, 0)
 
 
-def project(events: Iterable[Standing]) -> Standing | None:
+def project(events: Iterable[Precedence]) -> Precedence | None:
     """The event a message shows: the greatest; with several parts, the greatest of the part that matters.
 
     A message in parts is delivered only when every part is. Until then it shows its worst part if one failed,
@@ -244,7 +244,7 @@ def project(events: Iterable[Standing]) -> Standing | None:
         return None
     expected = max(event.parts for event in events)
     whole = [event for event in events if event.part == 0]
-    best_of: dict[int, Standing] = defaultdict(lambda: Standing(-1, "", 0, 0))
+    best_of: dict[int, Precedence] = defaultdict(lambda: Precedence(-1, "", 0, 0))
     for event in events:
         if event.part:
             best_of[event.part] = max(best_of[event.part], event)

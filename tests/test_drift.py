@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from deliveries.meaning import drift
-from deliveries.meaning.drift import Kind, Share, matters
+from deliveries.meaning.drift import DriftShare, Kind, matters
 from deliveries.models import CodeAlarm, CodeDay, Heartbeat
 from deliveries.statuses import Status
 from tests import factories
@@ -21,11 +21,11 @@ DAY = timedelta(days=1)
 @pytest.mark.parametrize(
     ("share", "chance"),
     [
-        (Share(50, 100, 50, 100), 1.0),
-        (Share(0, 0, 5, 10), 1.0),
-        (Share(0, 10, 0, 10), 1.0),
-        (Share(60, 100, 40, 100), 0.00468),  # z = 2.83
-        (Share(20, 1000, 10, 1000), 0.0659),  # z = 1.84
+        (DriftShare(50, 100, 50, 100), 1.0),
+        (DriftShare(0, 0, 5, 10), 1.0),
+        (DriftShare(0, 10, 0, 10), 1.0),
+        (DriftShare(60, 100, 40, 100), 0.00468),  # z = 2.83
+        (DriftShare(20, 1000, 10, 1000), 0.0659),  # z = 1.84
     ],
 )
 def test_the_chance_of_a_difference_without_a_cause(share, chance):
@@ -35,14 +35,14 @@ def test_the_chance_of_a_difference_without_a_cause(share, chance):
 @pytest.mark.parametrize(
     ("kind", "share", "expected"),
     [
-        (Kind.SHARE, Share(100, 1000, 300, 10_000), True),  # 10 % after 3 %
-        (Kind.SHARE, Share(30, 1000, 300, 10_000), False),  # the same
-        (Kind.SHARE, Share(45, 1000, 300, 10_000), False),  # beyond chance, but not twice as much
-        (Kind.SHARE, Share(4, 1000, 5, 10_000), False),  # not one in a hundred
-        (Kind.SHARE, Share(20, 40, 5, 10_000), False),  # too few
-        (Kind.CONSEQUENCE, Share(60, 100, 20, 400), True),  # 60 % delivered next, after 5 %
-        (Kind.CONSEQUENCE, Share(90, 1000, 100, 2000), False),  # beyond chance, but small
-        (Kind.CONSEQUENCE, Share(25, 40, 20, 400), False),  # too few
+        (Kind.SHARE, DriftShare(100, 1000, 300, 10_000), True),  # 10 % after 3 %
+        (Kind.SHARE, DriftShare(30, 1000, 300, 10_000), False),  # the same
+        (Kind.SHARE, DriftShare(45, 1000, 300, 10_000), False),  # beyond chance, but not twice as much
+        (Kind.SHARE, DriftShare(4, 1000, 5, 10_000), False),  # not one in a hundred
+        (Kind.SHARE, DriftShare(20, 40, 5, 10_000), False),  # too few
+        (Kind.CONSEQUENCE, DriftShare(60, 100, 20, 400), True),  # 60 % delivered next, after 5 %
+        (Kind.CONSEQUENCE, DriftShare(90, 1000, 100, 2000), False),  # beyond chance, but small
+        (Kind.CONSEQUENCE, DriftShare(25, 40, 20, 400), False),  # too few
     ],
 )
 def test_only_what_is_large_and_no_chance_matters(kind, share, expected):

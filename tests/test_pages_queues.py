@@ -10,7 +10,7 @@ from deliveries.bulk.selections import Selection
 from deliveries.deciding import assignment
 from deliveries.models import Batch, Message, QueueEntry
 from deliveries.outcomes import rows as outcomes
-from deliveries.outcomes.filters import QueueFilter, View, entries, matching
+from deliveries.outcomes.filters import OutcomeView, QueueFilter, entries, matching
 from tests import reporting_rows
 
 pytestmark = pytest.mark.django_db
@@ -237,7 +237,7 @@ def test_all_matching_is_what_is_shown_also_with_snoozed_rows(marketer):
     now = timezone.now()
 
     for filters, n in (({}, 3), ({"snoozed": "1"}, 2)):
-        shown = set(entries(View(None, "retry", filters), now).values_list("message_id", flat=True))
+        shown = set(entries(OutcomeView(None, "retry", filters), now).values_list("message_id", flat=True))
         chosen = {m.pk for m in matching(campaign_id=None, queue="retry", filters=filters, now=now)}
         selected = {m.pk for m in Selection(None, "retry", filters, (), now).messages()}
         assert shown == chosen == selected

@@ -13,7 +13,7 @@ import pytest
 
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, LostAnswer, OutboundMessage
-from deliveries.providers.sandbox.server import GIVE_UP_AFTER, Carriers, Store, Waiting, tell
+from deliveries.providers.sandbox.server import GIVE_UP_AFTER, Carriers, PendingCallback, Store, tell
 from tests.ports import free_ports
 
 SANDBOX = PROVIDERS["sandbox"]
@@ -137,7 +137,7 @@ def pause_after(answer, tries=0):
     async def run():
         async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
             return await tell(
-                client, Waiting(1, "http://app.example.com/hooks/tok/status", b"{}", "{}", tries)
+                client, PendingCallback(1, "http://app.example.com/hooks/tok/status", b"{}", "{}", tries)
             )
 
     return asyncio.run(run())

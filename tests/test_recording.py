@@ -26,7 +26,7 @@ from deliveries.statuses import (
     FailureClass,
     Fault,
     Meaning,
-    Standing,
+    Precedence,
     Status,
     disposition,
     project,
@@ -299,7 +299,7 @@ def test_any_order_and_repetition_of_receipts_gives_the_same_row(message, told, 
             transaction.set_rollback(True)
 
     assert results[0][0] == results[1][0] == results[2][0]
-    expected = project([Standing(e.standing, e.status, e.part, e.parts) for e in results[0][1]])
+    expected = project([Precedence(e.standing, e.status, e.part, e.parts) for e in results[0][1]])
     assert results[0][0]["standing"] == expected.standing
     assert results[0][0]["status"] == expected.status
 

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from deliveries.models import QueueEntry
 from deliveries.outcomes.figures import campaign_figures
-from deliveries.outcomes.filters import BadFilter, OutcomeFilter, View, entries, matching
+from deliveries.outcomes.filters import BadFilter, OutcomeFilter, OutcomeView, entries, matching
 from deliveries.statuses import Queue
 from tests import factories, reporting_rows
 
@@ -67,7 +67,7 @@ def test_a_queue_and_its_messages_are_the_same_rows():
     campaign = reporting_rows.campaign([1, 1, 2, 0, 6])
     reporting_rows.campaign([1])
 
-    view = View(campaign.pk, Queue.RETRY, {"code": "30003"})
+    view = OutcomeView(campaign.pk, Queue.RETRY, {"code": "30003"})
     messages = matching(campaign_id=campaign.pk, queue=Queue.RETRY, filters={"code": "30003"})
 
     assert {entry.pk for entry in entries(view, timezone.now())} == {message.pk for message in messages}

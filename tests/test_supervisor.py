@@ -17,7 +17,7 @@ from django_q.models import Schedule
 
 from deliveries.management.commands.worker import Liveness, ensure_schedule
 from deliveries.running import supervisor as subject
-from deliveries.running.supervisor import Check, Command, Supervisor, born, end_groups, members
+from deliveries.running.supervisor import Command, PeriodicCheck, Supervisor, born, end_groups, members
 from deliveries.wake import TASK
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,7 +71,7 @@ def run_until(
             supervisor.stop()
 
     options = {"grace": 1.0, "prefix": True, "out": out} | options
-    Supervisor("test", commands, var_dir=var_dir, checks=[Check(0.05, look)], **options).run()
+    Supervisor("test", commands, var_dir=var_dir, checks=[PeriodicCheck(0.05, look)], **options).run()
     return out.getvalue()
 
 

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.models import User
 from accounts.roles import requires
 from campaigns.models import Content
-from campaigns.texts import Words, worded
+from campaigns.texts import PersonalText, worded
 from contacts.channels import Channel
 from contacts.models import Contact
 from contacts.phones import mask
@@ -237,12 +237,12 @@ def _campaigns(chosen: About) -> str:
 
 
 @dataclass(frozen=True)
-class Text:
+class PreviewText:
     """What the first of those who get it would read, on this channel of this campaign."""
 
     content: Content
     contact: Contact
-    words: Words
+    words: PersonalText
 
 
 def _texts(chosen: About, channel: str, found: actions.Preview) -> dict[str, Any]:
@@ -257,7 +257,7 @@ def _texts(chosen: About, channel: str, found: actions.Preview) -> dict[str, Any
     rows = Content.objects.filter(campaign__in={pk for pk, _ in shown}).select_related("campaign")
     contents = {(one.campaign_id, one.channel): one for one in rows}
     texts = [
-        Text(contents[key], readers[key].contact, worded(contents[key], readers[key].contact))
+        PreviewText(contents[key], readers[key].contact, worded(contents[key], readers[key].contact))
         for key in shown
         if key in contents
     ]

@@ -38,15 +38,15 @@ from deliveries.outcomes.figures import (
     SHOWN_CAUSES,
     STATE_BUCKETS,
     CampaignFigures,
-    Cause,
-    Check,
+    CauseCount,
+    ReconciliationCheck,
     campaign_figures,
     is_canceling,
     lines,
     providers,
     verdict_of,
 )
-from deliveries.outcomes.filters import NOBODY, OutcomeFilter, View, source_names
+from deliveries.outcomes.filters import NOBODY, OutcomeFilter, OutcomeView, source_names
 from deliveries.outcomes.keyset import page
 from deliveries.outcomes.rounding import percent
 from deliveries.sending import checks, launching
@@ -236,13 +236,13 @@ def _links(campaign: Campaign) -> dict[str, str]:
     return {"Messages": url("", ""), "skipped": reverse("campaigns:skipped", args=[campaign.slug]), **buckets}
 
 
-def _opened(check: Check, links: Mapping[str, str]) -> tuple[Term, list[Term]]:
+def _opened(check: ReconciliationCheck, links: Mapping[str, str]) -> tuple[Term, list[Term]]:
     """The whole and the parts of a sum, each with the list that it opens."""
     whole, *parts = [Term(words, n, links.get(words, "")) for words, n in (check.whole, *check.parts)]
     return whole, parts
 
 
-def _meaning(cause: Cause, slugs: dict[int, str]) -> str:
+def _meaning(cause: CauseCount, slugs: dict[int, str]) -> str:
     """What the code says; without a code, what the status does."""
     usual = wording(cause.channel, cause.status).meaning
     if not cause.code:
@@ -250,7 +250,7 @@ def _meaning(cause: Cause, slugs: dict[int, str]) -> str:
     return describe(slugs.get(cause.account_id, ""), cause.channel, cause.code, cause.status).short or usual
 
 
-def _cause_query(cause: Cause) -> str:
+def _cause_query(cause: CauseCount) -> str:
     form = OutcomeFilter({"status": cause.status, "channel": cause.channel, "code": cause.code or NOBODY})
     return form.querystring() if form.is_valid() else ""
 
@@ -296,7 +296,7 @@ def _messages(channel: str, people: int, costs: Mapping[str, Estimate]) -> Messa
     return Messages(Channel(channel).in_sentence, people, cost.of(people) if cost else "")
 
 
-def _with_ways(user: User, found: list[checks.Finding]) -> list[tuple[checks.Finding, checks.Way | None]]:
+def _with_ways(user: User, found: list[checks.Finding]) -> list[tuple[checks.Finding, checks.FixLink | None]]:
     """Each finding with the link that this reader may follow."""
     return [
         (one, one.way if one.way and user.is_staff and user.has_perm(one.way.needs) else None)
@@ -348,4 +348,4 @@ def _done(action: str, campaign: Campaign, now: datetime) -> str:
 def export(request: HttpRequest, slug: str) -> HttpResponseBase:
     campaign = get_object_or_404(Campaign, slug=slug)
     queue = request.GET.get("queue", "")
-    return csv_of(request, View(campaign.pk, queue if queue in Queue.values else ""), campaign.slug)
+    return csv_of(request, OutcomeView(campaign.pk, queue if queue in Queue.values else ""), campaign.slug)

@@ -11,7 +11,7 @@ from contacts.channels import Channel
 from contacts.grounds import BY_REPLY, day
 from contacts.models import AddressHealth, Consent, Suppression
 from contacts.phones import mask
-from deliveries.outcomes.reachability import Reach, Standing
+from deliveries.outcomes.reachability import Reach, SidePanel
 from deliveries.wording import listed
 
 SHOWN = 5  # grounds
@@ -37,7 +37,7 @@ class Banner:
     bucket: str
 
 
-def banner(reach: Standing) -> Banner | None:
+def banner(reach: SidePanel) -> Banner | None:
     """None when nothing is off."""
     if not reach.off:
         return None
@@ -74,13 +74,13 @@ def named(reaches: Iterable[Reach]) -> str:
     return listed([Channel(one.channel).in_sentence for one in reaches])
 
 
-def _grounds(reach: Standing) -> Iterator[Ground]:
+def _grounds(reach: SidePanel) -> Iterator[Ground]:
     yield from _of_suppressions(reach)
     yield from _of_consents(reach.off)
     yield from _of_health(reach.off)
 
 
-def _of_suppressions(reach: Standing) -> Iterator[Ground]:
+def _of_suppressions(reach: SidePanel) -> Iterator[Ground]:
     for act, extended in acts(reach.suppressions):
         rows = {act.pk, *(one.pk for one in extended)}
         closed = [one for one in reach.off if rows & {each.pk for each in one.suppressions}]

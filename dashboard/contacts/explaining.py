@@ -27,7 +27,7 @@ from contacts.models import Contact, Suppression
 from contacts.phones import concealed, mask
 from dashboard.contacts.banner import acts
 from deliveries.models import Decision, Message
-from deliveries.outcomes.reachability import Reach, Standing
+from deliveries.outcomes.reachability import Reach, SidePanel
 from deliveries.statuses import OPEN, Disposition, Evidence, Status
 from deliveries.wording import listed
 
@@ -112,7 +112,7 @@ HOW_THEY_ASKED = {
 }
 
 
-def explanation(contact: Contact, reach: Standing) -> str:
+def explanation(contact: Contact, reach: SidePanel) -> str:
     """Lines to read aloud, the newest first, SHOWN of what happened at most. Three queries, whatever happened."""
     found = _happened(contact)
     lines = [_line(one, attempts) for one, attempts in _with_attempts(list(found[:SHOWN]))]
@@ -259,12 +259,12 @@ def day_words(at: datetime) -> str:
     return date_format(local, "j F" if local.year == timezone.localtime().year else "j F Y")
 
 
-def _now(reach: Standing) -> list[str]:
+def _now(reach: SidePanel) -> list[str]:
     """What holds now: what waits for a reply to be read, what they asked for, and what is left."""
     return [*_held(reach), *_asked(reach), *_reached(reach)]
 
 
-def _held(reach: Standing) -> list[str]:
+def _held(reach: SidePanel) -> list[str]:
     if reach.held_since is None:
         return []
     return [f"You wrote to us on {day_words(reach.held_since)}; we hold everything until it is read."]
@@ -273,7 +273,7 @@ def _held(reach: Standing) -> list[str]:
 # ---- What they asked of us -------------------------------------------------------------------------------------
 
 
-def _asked(reach: Standing) -> list[str]:
+def _asked(reach: SidePanel) -> list[str]:
     """What they said themselves, the newest first, and what it closes; a no without a block names its channel."""
     facts = []
     for act, extended in acts(reach.suppressions):
@@ -288,7 +288,7 @@ def _asked(reach: Standing) -> list[str]:
     return [line for _, line in sorted(facts, reverse=True)]
 
 
-def _act(act: Suppression, extended: Sequence[Suppression], reach: Standing) -> str:
+def _act(act: Suppression, extended: Sequence[Suppression], reach: SidePanel) -> str:
     """'' for what the person did not ask for, and for what closes nothing of theirs any more."""
     rows = {act.pk, *(one.pk for one in extended)}
     closed = [one for one in reach.channels if rows & {each.pk for each in one.suppressions}]
@@ -315,7 +315,7 @@ def _nothing(closed: Sequence[Reach]) -> str:
     return f"you get no {listed([f'{NOUN[Channel(one.channel)]}s' for one in closed], 'or')}"
 
 
-def _reached(reach: Standing) -> list[str]:
+def _reached(reach: SidePanel) -> list[str]:
     """What is off for other reasons than their word, and what is left."""
     ours = [
         one

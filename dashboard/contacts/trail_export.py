@@ -10,7 +10,7 @@ from accounts.zones import zone_name
 from contacts.models import Contact
 from dashboard.exports import BOM, Echo, local, safe, utc
 from deliveries.models import BatchItem, Decision
-from deliveries.outcomes.trail import Attempt, Fact, Item, Narrowing, trail
+from deliveries.outcomes.trail import Fact, Item, Narrowing, TrailMessage, trail
 from deliveries.wording import decided_by
 
 COLUMNS = (
@@ -44,7 +44,7 @@ def _rows(item: Item) -> Iterator[tuple[Any, dict[str, Any]]]:
     if item.kind != "message":
         yield item.at, {"kind": item.kind, **TOLD[item.kind](item)}
         return
-    attempt: Attempt = item.row
+    attempt: TrailMessage = item.row
     yield item.at, {"kind": "message", **_message(attempt)}
     for fact in attempt.facts:
         yield (
@@ -55,7 +55,7 @@ def _rows(item: Item) -> Iterator[tuple[Any, dict[str, Any]]]:
         yield decision.row.at, {"kind": "decision", **_about(attempt), **_decision(decision.row)}
 
 
-def _about(attempt: Attempt) -> dict[str, Any]:
+def _about(attempt: TrailMessage) -> dict[str, Any]:
     message = attempt.message
     return {
         "channel": message.get_channel_display(),
@@ -65,13 +65,13 @@ def _about(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _message(attempt: Attempt) -> dict[str, Any]:
+def _message(attempt: TrailMessage) -> dict[str, Any]:
     details = " ".join(filter(None, [attempt.meaning, f"{attempt.hours}." if attempt.hours else ""]))
     said = {"what": attempt.label, "details": details, "native_code": attempt.message.reason_code}
     return _about(attempt) | said
 
 
-def _fact(attempt: Attempt, fact: Fact) -> dict[str, Any]:
+def _fact(attempt: TrailMessage, fact: Fact) -> dict[str, Any]:
     event = fact.event
     native = {
         "native_status": event.native_status,

@@ -25,7 +25,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
 from campaigns.models import Recipient
-from campaigns.texts import Words, worded
+from campaigns.texts import PersonalText, worded
 from contacts.blocking import closes
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.consenting import PERSON, WHO_ASKED, record_request
@@ -48,7 +48,7 @@ from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import settle
 from deliveries.deciding.staff import Planned, cancel_next_step, run_next_step_now, would_send
 from deliveries.outcomes.finding import LIMIT, find
-from deliveries.outcomes.reachability import Standing, standing
+from deliveries.outcomes.reachability import SidePanel, standing
 from deliveries.outcomes.trail import Narrowing, Upcoming, trail, upcoming
 
 logger = logging.getLogger(__name__)
@@ -198,13 +198,13 @@ def _beside(
             (act, closes(act), blocked(act, extended)) for act, extended in acts(reach.suppressions)
         ],
         "may_step": may_tend(user),
-        "note_form": NoteForm(),
+        "note_form": ContactNoteForm(),
     }
 
 
 def _coming(
     contact: Contact, zones: tuple[ZoneInfo, ...], now: datetime, *, acts: bool
-) -> list[tuple[Upcoming, Planned | None, Words | None]]:
+) -> list[tuple[Upcoming, Planned | None, PersonalText | None]]:
     """The steps to come, each with what it would send were it made now, and in which words, for whoever `acts`."""
     steps = upcoming(contact, zones, now)
     planned = would_send([step.recipient for step in steps if step.automatic], now) if acts else {}
@@ -212,7 +212,7 @@ def _coming(
     return [(step, one, worded(one.content, contact) if one else None) for step, one in sends]
 
 
-def contactable(reach: Standing) -> tuple[bool, str]:
+def contactable(reach: SidePanel) -> tuple[bool, str]:
     """Whether we may contact this person now, and on what or why not."""
     now = [one for one in reach.channels if one.verdict and one.verdict.allowed]
     if now:
@@ -325,7 +325,7 @@ class SuppressForm(forms.Form):
         return chosen.value if chosen else ""
 
 
-class NoteForm(forms.Form):
+class ContactNoteForm(forms.Form):
     text = forms.CharField(
         label="Add a note", max_length=2_000, widget=forms.Textarea(attrs={"rows": 2, "aria-label": "Note"})
     )
@@ -421,7 +421,7 @@ def suppress(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def note(request: HttpRequest, pk: int) -> HttpResponse:
     contact = get_object_or_404(Contact, pk=pk)
-    form = NoteForm(request.POST)
+    form = ContactNoteForm(request.POST)
     if form.is_valid():
         Note.objects.create(contact=contact, author=who(request), text=form.cleaned_data["text"])
         messages.success(request, "Note added.")

@@ -51,7 +51,7 @@ class Owners:
 
 
 @dataclass(frozen=True)
-class Row:
+class ReplyRow:
     reply: ReplyToRead
     owners: Owners
     masked: str
@@ -137,7 +137,7 @@ def _rows(box: str) -> QuerySet[ReplyToRead]:
     return ReplyToRead.objects.unread().filter(acted=box == "acted")
 
 
-def _shown(found: Page) -> list[Row]:
+def _shown(found: Page) -> list[ReplyRow]:
     """With whoever has the address and the message answered: three queries for all rows."""
     replies: Sequence[ReplyToRead] = found.rows
     whose = _owners({reply.match_key for reply in replies})
@@ -145,7 +145,7 @@ def _shown(found: Page) -> list[Row]:
         [reply.message_id for reply in replies if reply.message_id]
     )
     return [
-        Row(
+        ReplyRow(
             reply,
             whose.get(reply.match_key, Owners()),
             mask(reply.value),

@@ -80,7 +80,7 @@ FAILURES = SETTLED - REACHING - {Status.CANCELED}
 PASSING = frozenset({Status.NO_ANSWER, Status.BUSY, Status.EXPIRED})
 
 
-class Rule(NamedTuple):
+class FieldRule(NamedTuple):
     """A combination that cannot be true: with one of these statuses and classes, and one of these at fault.
 
     Empty sets stand for any. `field` is what should be chosen otherwise.
@@ -93,8 +93,8 @@ class Rule(NamedTuple):
     why: str
 
 
-def _rule(field: str, why: str, *, statuses: Any = (), classes: Any = (), faults: Any = ()) -> Rule:
-    return Rule(frozenset(statuses), frozenset(classes), frozenset(faults), field, why)
+def _rule(field: str, why: str, *, statuses: Any = (), classes: Any = (), faults: Any = ()) -> FieldRule:
+    return FieldRule(frozenset(statuses), frozenset(classes), frozenset(faults), field, why)
 
 
 C, F = FailureClass, Fault
@@ -278,7 +278,7 @@ class ConfirmForm(forms.Form):
         return int(typed) if typed.isascii() and typed.isdigit() else 0
 
 
-class NoteForm(ConfirmForm):
+class VersionNoteForm(ConfirmForm):
     note = forms.CharField(
         label="Why", max_length=300, help_text="It stays with the version, with your name.",
         error_messages={"required": "Say why: it stays with the version, and whoever reads it later wants to know."},

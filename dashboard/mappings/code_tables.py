@@ -19,7 +19,7 @@ from deliveries.meaning.translation import Code, Key, tables_of
 from deliveries.meaning.translation import Mapping as Tables
 from deliveries.models import CodeMapping
 from deliveries.outcomes.filters import Chip
-from deliveries.outcomes.heard import STATUS, Heard, Seen, Share, edit_url, table_name
+from deliveries.outcomes.heard import STATUS, CodeShare, CodeUsage, Seen, edit_url, table_name
 from deliveries.outcomes.rows import bucket_of
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Report
@@ -90,7 +90,7 @@ class CodeFilter(forms.Form):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CodeOutcome:
     """What a row of a table makes of a message: its bucket, '' for none, its words, and what follows by itself."""
 
     bucket: str
@@ -102,14 +102,14 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Row:
+class CodeRow:
     """One row of a table as a reader sees it."""
 
     row: CodeMapping
-    outcome: Outcome
+    outcome: CodeOutcome
     table: str
     seen: Seen | None
-    then: Share | None
+    then: CodeShare | None
     drafted: bool
 
     @property
@@ -122,12 +122,12 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Listing:
+class CodeListing:
     """One page of rows, and what the template needs to lead from it."""
 
     form: CodeFilter
     page: Page | None
-    rows: list[Row] = field(default_factory=list)
+    rows: list[CodeRow] = field(default_factory=list)
 
     @property
     def valid(self) -> bool:
@@ -159,19 +159,21 @@ class Listing:
         return self.url(self.page.number + 1) if self.page and self.page.has_next() else ""
 
 
-def listing(given: Mapping[str, Any], tables: Tables, drafted: Iterable[Key]) -> Listing:
+def listing(given: Mapping[str, Any], tables: Tables, drafted: Iterable[Key]) -> CodeListing:
     """The page of rows that a query string asks for; no rows when it cannot be understood."""
     form = CodeFilter(given, tables)
     if not form.is_valid():
-        return Listing(form, None)
-    heard, drafted = Heard.beside(tables), set(drafted)
+        return CodeListing(form, None)
+    heard, drafted = CodeUsage.beside(tables), set(drafted)
     rows = _narrowed(CodeMapping.objects.filter(mappings.in_force(tables.version)), form.given, heard)
     rows = _ours_first(rows, heard.providers).select_related("since")
     page = Paginator(rows, PAGE_SIZE).get_page(given.get("page"))
-    return Listing(form, page, [_row(row, heard, drafted) for row in page])
+    return CodeListing(form, page, [_row(row, heard, drafted) for row in page])
 
 
-def _narrowed(rows: QuerySet[CodeMapping], given: Mapping[str, str], heard: Heard) -> QuerySet[CodeMapping]:
+def _narrowed(
+    rows: QuerySet[CodeMapping], given: Mapping[str, str], heard: CodeUsage
+) -> QuerySet[CodeMapping]:
     for name, value in given.items():
         if name == "s":
             rows = rows.filter(
@@ -184,7 +186,7 @@ def _narrowed(rows: QuerySet[CodeMapping], given: Mapping[str, str], heard: Hear
     return rows
 
 
-def _seen_only(rows: QuerySet[CodeMapping], heard: Heard, *, wanted: bool) -> QuerySet[CodeMapping]:
+def _seen_only(rows: QuerySet[CodeMapping], heard: CodeUsage, *, wanted: bool) -> QuerySet[CodeMapping]:
     places = rows.values_list("pk", "table", "channel", "kind", "key")
     ids = [pk for pk, *place in places if (Key(*place) in heard.seen) is wanted]
     return rows.filter(pk__in=ids)
@@ -200,9 +202,9 @@ def _ours_first(rows: QuerySet[CodeMapping], providers: Iterable[str]) -> QueryS
     return rows.order_by(rank, "table", "channel", "-kind", "code", "pk")
 
 
-def _row(row: CodeMapping, heard: Heard, drafted: set[Key]) -> Row:
+def _row(row: CodeMapping, heard: CodeUsage, drafted: set[Key]) -> CodeRow:
     key = mappings.key_of(row)
-    return Row(
+    return CodeRow(
         row=row,
         outcome=outcome(key, mappings.code_of(row)),
         table=table_name(row.table),
@@ -233,13 +235,13 @@ WITHDRAWN = "The message counts as canceled: it is in no bucket, and nothing fol
 UNSURE = " As long as you are not certain, the recipient is not held responsible for it."
 
 
-def outcome(key: Key, code: Code) -> Outcome:
+def outcome(key: Key, code: Code) -> CodeOutcome:
     """What a row leads to for a campaign that wants exposure, read by the ordinary translation."""
     meaning = _translated(key, code)
     bucket = disposition(meaning.status, meaning.failure_class, meaning.fault, GOAL)
     words = wording(key.channel, meaning.status, meaning.failure_class, GOAL)
     doubted = code.fault == Fault.RECIPIENT and not code.verified and meaning.status not in REACHING
-    return Outcome(
+    return CodeOutcome(
         bucket=bucket_of(bucket),
         word=word_of(bucket),
         label=words.label,

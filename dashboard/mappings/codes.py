@@ -120,7 +120,9 @@ def _edit_page(
         "drafted": bool(key and key in drafted_rows(draft)),
         "seen": seen,
         "shown": shown,
-        "then": heard.Heard.beside(tables).then.get(key) if in_force and key and not swaps(request) else None,
+        "then": heard.CodeUsage.beside(tables).then.get(key)
+        if in_force and key and not swaps(request)
+        else None,
         **_leads_to(given, form),
     }
     return render(request, fragment(request, "mappings/edit.html", "outcome"), told, status=status)

@@ -15,7 +15,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
 from dashboard.mappings import history
-from dashboard.mappings.code_forms import NoteForm, RemoveForm
+from dashboard.mappings.code_forms import RemoveForm, VersionNoteForm
 from dashboard.mappings.sections import EDIT, PUBLISH, READ, hurry, sections
 from dashboard.shell.pages import fragment, swaps, who
 from deliveries.meaning import drafts
@@ -29,10 +29,10 @@ from deliveries.wake import wake
 @require_safe
 @vary_on_headers("HX-Request")
 def draft(request: HttpRequest) -> HttpResponse:
-    return _draft_page(request, NoteForm())
+    return _draft_page(request, VersionNoteForm())
 
 
-def _draft_page(request: HttpRequest, form: NoteForm, status: int = 200) -> HttpResponse:
+def _draft_page(request: HttpRequest, form: VersionNoteForm, status: int = 200) -> HttpResponse:
     found = drafts.open_draft()
     told: dict[str, Any] = {**sections("draft", found), "form": form}
     if found:
@@ -114,7 +114,7 @@ def count(request: HttpRequest) -> HttpResponse:
 @requires(READ, EDIT, PUBLISH)
 @require_POST
 def publish(request: HttpRequest) -> HttpResponse:
-    form = NoteForm(request.POST)
+    form = VersionNoteForm(request.POST)
     if not form.is_valid():
         return _draft_page(request, form, status=422)
     number = 0

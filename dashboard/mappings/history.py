@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from django.db.models import Count, Exists, OuterRef
 
-from dashboard.mappings.code_tables import Outcome, outcome
+from dashboard.mappings.code_tables import CodeOutcome, outcome
 from deliveries.meaning import mappings
 from deliveries.meaning.drafts import Change
 from deliveries.meaning.translation import Key
@@ -48,8 +48,8 @@ class Changed:
     table: str
     channel: str
     kind: str
-    before: Outcome | None
-    after: Outcome | None
+    before: CodeOutcome | None
+    after: CodeOutcome | None
     steps: list[Step]
     row: int = 0  # of the draft, to take out again
 
@@ -101,7 +101,7 @@ def _words(row: CodeMapping | None) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Line:
+class VersionLine:
     """A published version in the history. `obstacle` says why it cannot be undone, '' when it can."""
 
     version: MappingVersion
@@ -114,12 +114,12 @@ class Line:
         return by.display_name if by else "Waybill" if self.version.origin == Origin.SHIPPED else "Somebody"
 
 
-def history(mark: str, draft: MappingVersion | None) -> tuple[list[Line], Page]:
+def history(mark: str, draft: MappingVersion | None) -> tuple[list[VersionLine], Page]:
     """A page of the published versions, newest first. Four queries."""
     versions = MappingVersion.objects.filter(state=State.PUBLISHED)
     found = page(versions.select_related("created_by", "undoes", "undone_by"), LIST_SIZE, mark, pk="number")
     counts, again = _counts([one.pk for one in found.rows]), _changed_again([one.pk for one in found.rows])
-    return [Line(one, counts[one.pk], obstacle(one, draft, again)) for one in found.rows], found
+    return [VersionLine(one, counts[one.pk], obstacle(one, draft, again)) for one in found.rows], found
 
 
 def obstacle(

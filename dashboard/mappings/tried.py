@@ -37,7 +37,7 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Event:
+class TriedEvent:
     """One fact of a callback as a reader sees it. `bucket` is '' for what is no report."""
 
     label: str
@@ -58,7 +58,7 @@ class Tried:
 
     accepted: bool
     reason: str
-    events: list[Event]
+    events: list[TriedEvent]
 
 
 def tried(result: Fields[str, Any], provider: str, tables: Mapping) -> Tried:
@@ -68,14 +68,14 @@ def tried(result: Fields[str, Any], provider: str, tables: Mapping) -> Tried:
     return Tried(bool(result["accepted"]), str(reason), events)
 
 
-def _event(told: Fields[str, Any], provider: str, tables: Mapping) -> Event:
+def _event(told: Fields[str, Any], provider: str, tables: Mapping) -> TriedEvent:
     channel = str(told["channel"])
     at = datetime.fromisoformat(told["occurred_at"]) if told["occurred_at"] else None
     facts = [("Channel", Channel(channel).label)] if channel in Channel.values else []
     if told["kind"] != REPORT:
         label = OTHER_KINDS.get(told["kind"], str(told["kind"]).replace("_", " ").capitalize())
         facts += [("Provider's id", told["provider_message_id"]), ("Our reference", told["our_ref"])]
-        return Event(label, "", label, "", "", _filled(facts), told["address"], told["text"], [], at)
+        return TriedEvent(label, "", label, "", "", _filled(facts), told["address"], told["text"], [], at)
     bucket = disposition(told["status"], told["failure_class"], told["fault"], GOAL)
     words = wording(channel, told["status"], told["failure_class"], GOAL)
     facts += [
@@ -88,7 +88,7 @@ def _event(told: Fields[str, Any], provider: str, tables: Mapping) -> Event:
         ("Provider's id", told["provider_message_id"]),
         ("Our reference", told["our_ref"]),
     ]
-    return Event(
+    return TriedEvent(
         label=words.label,
         bucket=bucket_of(bucket),
         word=word_of(bucket),

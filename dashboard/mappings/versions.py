@@ -60,7 +60,7 @@ def _version_facts(found: MappingVersion) -> dict[str, Any]:
     difference = replay.Difference.read(found.preview)
     return {
         "version": found,
-        "who": history.Line(found, 0, "").who,
+        "who": history.VersionLine(found, 0, "").who,
         "origin_bucket": ORIGIN_BUCKETS[MappingVersion.Origin(found.origin)],
         "expected": difference.messages if found.preview else None,
     }

@@ -24,7 +24,7 @@ from deliveries.models import Account, CodeAlarm, PendingReceipt, Quarantined
 from deliveries.outcomes.day_figures import SPAN_OF, Cell, Overview, overview
 from deliveries.outcomes.figures import (
     FEWEST_TO_JUDGE,
-    Line,
+    CampaignLine,
     Outcomes,
     lines,
     queue_counts,
@@ -151,7 +151,7 @@ def _depth(rate: float | None) -> int:
     return 2 if rate is None or rate >= TARGET else min(5, 2 + int((TARGET - rate) * 20))
 
 
-def _recent(since: date, now: datetime) -> list[Line]:
+def _recent(since: date, now: datetime) -> list[CampaignLine]:
     """Campaigns launched or begun on `since` (UTC) or later, or that still run; the furthest below the mark first."""
     begin = datetime.combine(since, time.min, UTC)
     late = Campaign.objects.exclude(state=Campaign.State.DRAFT).filter(

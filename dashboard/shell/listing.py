@@ -15,9 +15,9 @@ from dashboard.shell.empty import Empty, no_rows
 from dashboard.shell.icons import ICONS
 from dashboard.shell.pages import swaps, trigger
 from deliveries.outcomes.figures import CampaignFigures
-from deliveries.outcomes.filters import OutcomeFilter, View
+from deliveries.outcomes.filters import OutcomeFilter, OutcomeView
 from deliveries.outcomes.keyset import Page, read_id
-from deliveries.outcomes.rows import STEPS, Count, Table, page_size, table
+from deliveries.outcomes.rows import STEPS, Count, OutcomeTable, page_size, table
 from deliveries.statuses import Queue
 
 ALL = ""
@@ -49,8 +49,8 @@ class Listing:
     """What the template of a list prints. `query` is the canonical query string of what is shown."""
 
     form: OutcomeFilter
-    view: View
-    table: Table
+    view: OutcomeView
+    table: OutcomeTable
     tabs: list[Tab]
     query: str
     clear_url: str
@@ -130,11 +130,11 @@ def listing(
     With invalid filters there are no rows, and the form says why; only a search that is too short is passed over.
     """
     valid = form.can_show
-    view = View(campaign_id, queue, form.narrowing if valid else {})
+    view = OutcomeView(campaign_id, queue, form.narrowing if valid else {})
     given = urlencode(form.given) if valid else ""
     shown = {"show": SHOW_ALL} if request.GET.get("show") == SHOW_ALL else {}
     after = request.GET.get("after", "") if valid else ""
-    read = table(view, now, after, figures, counts) if valid else Table(Page([]), [], Count(0))
+    read = table(view, now, after, figures, counts) if valid else OutcomeTable(Page([]), [], Count(0))
     query = form.querystring(**shown) if valid else ""
 
     def filtered(querystring: str, **extra: str) -> str:

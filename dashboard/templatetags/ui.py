@@ -165,7 +165,10 @@ def moment(value: datetime | None, style: str = "time") -> SafeString:
         "wait": lambda: waiting(value),
     }[style]()
     clock, exact = "%H:%M:%S", value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    if style in ("ago", "wait"):  # in lists, where every character counts fifty times: the title has the minute
+    if style in (
+        "ago",
+        "wait",
+    ):  # in lists, where every character counts fifty times: the title has the minute
         clock, exact = "%H:%M", f"{local:%Y-%m-%d}"
     title = f"{date_format(local, 'j M Y')}, {local.strftime(clock)} {local.tzname()}"
     return format_html('<time datetime="{}" title="{}">{}</time>', exact, title, shown)

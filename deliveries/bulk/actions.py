@@ -26,7 +26,16 @@ from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import release_each, suppress_each
 from deliveries.bulk.selections import Selection
 from deliveries.deciding.attempts import succeed, withdraw
-from deliveries.deciding.context import Known, View, ask, is_forgiven, learn, load, look_at, said_no
+from deliveries.deciding.context import (
+    Context,
+    RecipientContext,
+    ask,
+    is_forgiven,
+    learn,
+    load,
+    look_at,
+    said_no,
+)
 from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import settle
 from deliveries.deciding.health import NO_FAILURES
@@ -80,7 +89,7 @@ class Preview:
 class Judged(NamedTuple):
     """What the action does with one message: acts (perhaps later), or is skipped for `skip`."""
 
-    view: View | None
+    view: RecipientContext | None
     message: Message
     skip: str = ""
     later: bool = False
@@ -204,7 +213,7 @@ def _slices(selection: Selection, size: int, most: int) -> Iterator[list[Message
 
 def judge(
     action: str, messages: Sequence[Message], options: dict, now: datetime
-) -> tuple[list[Judged], Known | None]:
+) -> tuple[list[Judged], Context | None]:
     """What `action` does with each message. Locks the recipients: call in a transaction."""
     return _judge(action, messages, load, options, now)
 
@@ -212,10 +221,10 @@ def judge(
 def _judge(
     action: str,
     messages: Sequence[Message],
-    views_of: Callable[[Sequence[int]], list[View]],
+    views_of: Callable[[Sequence[int]], list[RecipientContext]],
     options: dict,
     now: datetime,
-) -> tuple[list[Judged], Known | None]:
+) -> tuple[list[Judged], Context | None]:
     views = {view.recipient.pk: view for view in views_of(sorted({m.recipient_id for m in messages}))}
     if not views:
         return [Judged(None, message, "not_latest") for message in messages], None
@@ -229,7 +238,9 @@ def _judge(
     return _done_already(action, judged, now), known
 
 
-def _obstacle(action: str, message: Message, view: View | None, known: Known, now: datetime) -> str:
+def _obstacle(
+    action: str, message: Message, view: RecipientContext | None, known: Context, now: datetime
+) -> str:
     """Why this message is not fit for the action, before anybody asks the gate; '' when it is."""
     if view is None:
         return "not_latest"
@@ -256,7 +267,7 @@ def _obstacle(action: str, message: Message, view: View | None, known: Known, no
 
 
 def _ask_gate(
-    action: str, judged: Sequence[Judged], options: dict, known: Known, now: datetime
+    action: str, judged: Sequence[Judged], options: dict, known: Context, now: datetime
 ) -> list[Judged]:
     asks, answers = [], {}
     for number, (view, message, skip, _) in enumerate(judged):
@@ -381,7 +392,7 @@ def act(batch: Batch, messages: Sequence[Message], now: datetime) -> list[BatchI
 
 
 def _send_on(
-    batch: Batch, going: Sequence[Judged], known: Known | None, now: datetime
+    batch: Batch, going: Sequence[Judged], known: Context | None, now: datetime
 ) -> dict[int, BatchItem]:
     """Retry, or move to another channel: the next attempt of each, queued for handover."""
     assert known is not None
@@ -404,7 +415,9 @@ def _send_on(
     }  # fmt: skip
 
 
-def _mark(batch: Batch, going: Sequence[Judged], known: Known | None, now: datetime) -> dict[int, BatchItem]:
+def _mark(
+    batch: Batch, going: Sequence[Judged], known: Context | None, now: datetime
+) -> dict[int, BatchItem]:
     """Mark the addresses as in need of correction: until then nothing is sent to them on the channel that failed."""
     pairs = {(one.message.address_id, one.message.channel) for one in going}
     AddressHealth.objects.bulk_create(
@@ -426,7 +439,7 @@ def _mark(batch: Batch, going: Sequence[Judged], known: Known | None, now: datet
 
 
 def _suppress(
-    batch: Batch, going: Sequence[Judged], known: Known | None, now: datetime
+    batch: Batch, going: Sequence[Judged], known: Context | None, now: datetime
 ) -> dict[int, BatchItem]:
     """Block the addresses, all at once; messages to the same one share the block."""
     note = str(batch.options.get("note", "")) or f"Batch {batch.pk}"

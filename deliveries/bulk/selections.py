@@ -97,7 +97,7 @@ def about(selection: Selection) -> About:
     return About(parts, min((row[3] for row in found), default=None))
 
 
-class Way(NamedTuple):
+class ChannelOption(NamedTuple):
     """A channel that a selection could move to, in how many of its campaigns, and why it cannot in any."""
 
     channel: Channel
@@ -105,7 +105,7 @@ class Way(NamedTuple):
     why_not: str = ""
 
 
-def ways(chosen: About) -> list[Way]:
+def ways(chosen: About) -> list[ChannelOption]:
     """Every channel, with what stands against moving the selection to it."""
     campaigns = [campaign for campaign, _ in chosen.campaigns]
     written = set(Content.objects.filter(campaign__in=campaigns).values_list("channel", flat=True))
@@ -120,5 +120,5 @@ def ways(chosen: About) -> list[Way]:
             why_not = "no content"
         elif not ready[channel]:
             why_not = "no account that sends on it"
-        found.append(Way(channel, ready[channel], why_not))
+        found.append(ChannelOption(channel, ready[channel], why_not))
     return found

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from contacts.channels import KIND_OF, Channel
 from contacts.models import Address
-from deliveries.deciding.context import Known, View
+from deliveries.deciding.context import Context, RecipientContext
 from deliveries.deciding.routes import Route
 from deliveries.ledger.events import apply, event
 from deliveries.ledger.statements import chunks
@@ -22,7 +22,10 @@ from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status
 
 
 def succeed(
-    wanted: Iterable[tuple[View, str, str, str]], known: Known, now: datetime, due_at: datetime | None = None
+    wanted: Iterable[tuple[RecipientContext, str, str, str]],
+    known: Context,
+    now: datetime,
+    due_at: datetime | None = None,
 ) -> dict[int, Message]:
     """Make the next attempt for each (view, channel, cause, reason): recipient -> message, queued for handover.
 
@@ -43,7 +46,7 @@ def succeed(
 
 
 def _successor(
-    view: View,
+    view: RecipientContext,
     channel: str,
     cause: str,
     reason: str,

@@ -44,7 +44,7 @@ RECIPIENT_FIELDS = ["state", "skip_reason", "reached_at", "reached_by", *NEXT_ST
 
 
 @dataclass
-class View:
+class RecipientContext:
     """One recipient with its attempts, oldest first, withdrawn ones left out."""
 
     recipient: Recipient
@@ -79,7 +79,7 @@ class View:
 
 
 @dataclass
-class Known:
+class Context:
     """What the database says about a set of recipients, read in a fixed number of queries."""
 
     routes: dict[tuple[int, str], Route]
@@ -94,7 +94,7 @@ class Known:
     refused: set[int] = field(default_factory=set)  # recipients for whom nothing is sent by itself any more
 
 
-def load(recipient_ids: Sequence[int]) -> list[View]:
+def load(recipient_ids: Sequence[int]) -> list[RecipientContext]:
     """The recipients, locked in order of id, with their attempts.
 
     Those left without any attempt, because the only one was withdrawn, become skipped and are left out.
@@ -106,7 +106,7 @@ def load(recipient_ids: Sequence[int]) -> list[View]:
     return views
 
 
-def look_at(recipient_ids: Sequence[int]) -> list[View]:
+def look_at(recipient_ids: Sequence[int]) -> list[RecipientContext]:
     """The same without locking or changing anything: what somebody is shown before it is done."""
     return _views(list(_recipients(recipient_ids)))[0]
 
@@ -115,14 +115,16 @@ def _recipients(ids: Sequence[int]) -> QuerySet[Recipient]:
     return Recipient.objects.filter(pk__in=ids).select_related("contact").order_by("pk")
 
 
-def _views(recipients: Sequence[Recipient]) -> tuple[list[View], list[Recipient]]:
+def _views(recipients: Sequence[Recipient]) -> tuple[list[RecipientContext], list[Recipient]]:
     """The recipients with their attempts, and those that have none."""
     campaigns = Campaign.objects.select_related("playbook").in_bulk({r.campaign_id for r in recipients})
     messages: dict[int, list[Message]] = defaultdict(list)
     attempts = Message.objects.filter(recipient_id__in=[r.pk for r in recipients], canceled_at=None)
     for message in attempts.order_by("pk"):
         messages[message.recipient_id].append(message)
-    views = [View(r, campaigns[r.campaign_id], messages[r.pk]) for r in recipients if messages[r.pk]]
+    views = [
+        RecipientContext(r, campaigns[r.campaign_id], messages[r.pk]) for r in recipients if messages[r.pk]
+    ]
     return views, [r for r in recipients if not messages[r.pk]]
 
 
@@ -165,14 +167,14 @@ def _explain_skips(withdrawn: Collection[Message]) -> None:
     )  # fmt: skip
 
 
-def learn(views: Sequence[View], now: datetime, *, keep: bool = True) -> Known:
+def learn(views: Sequence[RecipientContext], now: datetime, *, keep: bool = True) -> Context:
     """Routes, addresses, health, and the gate's word on each channel that could be used.
 
     What was found out about the addresses' health is stored, unless `keep` is off: then nothing is written.
     """
     contacts = {view.recipient.contact_id for view in views}
     preferred = Address.objects.filter(contact_id__in=contacts, preferred=True)
-    known = Known(
+    known = Context(
         routes=routes({view.campaign for view in views}),
         addresses={(a.contact_id, a.kind): a for a in preferred},
         providers=dict(Account.objects.values_list("pk", "provider")),
@@ -192,14 +194,14 @@ def learn(views: Sequence[View], now: datetime, *, keep: bool = True) -> Known:
     return known
 
 
-def _blocks(views: Sequence[View], known: Known, now: datetime) -> dict[int, tuple[Block, ...]]:
+def _blocks(views: Sequence[RecipientContext], known: Context, now: datetime) -> dict[int, tuple[Block, ...]]:
     """By recipient, the suppressions in force that meet one more attempt on the channel of the last."""
     targets = {view.recipient.pk: _target(view, known) for view in views if _needs_an_answer(view, now)}
     met = blocks(set(targets.values()), now) if targets else {}
     return {recipient: met[target] for recipient, target in targets.items()}
 
 
-def _target(view: View, known: Known) -> Target:
+def _target(view: RecipientContext, known: Context) -> Target:
     head = view.head
     address = known.addresses.get((head.contact_id, KIND_OF[Channel(head.channel)]))
     route = known.routes.get((view.campaign.pk, head.channel))
@@ -207,7 +209,7 @@ def _target(view: View, known: Known) -> Target:
     return Target(address.match_key if address else "", head.contact_id, head.channel, sender)
 
 
-def _needs_an_answer(view: View, now: datetime) -> bool:
+def _needs_an_answer(view: RecipientContext, now: datetime) -> bool:
     """Whether it matters if the gate lets one more attempt pass: not of what arrived, nor while it is under way."""
     under_way = view.head.disposition == Disposition.PENDING and not _late(view, now)
     return not (view.reached_by or under_way)
@@ -222,7 +224,7 @@ def _opted_out(contacts: Collection[int]) -> dict[int, dict[str, datetime]]:
     return found
 
 
-def _refused(views: Sequence[View], now: datetime) -> set[int]:
+def _refused(views: Sequence[RecipientContext], now: datetime) -> set[int]:
     """The recipients whose attempt is old, and who answered it with a no before they opted in again: they ask for what
     comes next. What a colleague sends since goes on."""
     noes: dict[int, datetime] = {}
@@ -238,33 +240,33 @@ def _refused(views: Sequence[View], now: datetime) -> set[int]:
     }
 
 
-def said_no(view: View, known: Known) -> bool:
+def said_no(view: RecipientContext, known: Context) -> bool:
     """Whether the person opted out, of whichever channel, in answer to what this campaign sent, or after it."""
     if any(message.disposition == Disposition.OPTOUT for message in view.messages):
         return True
     return bool(_refused_since(view, known))
 
 
-def _refused_since(view: View, known: Known) -> set[str]:
+def _refused_since(view: RecipientContext, known: Context) -> set[str]:
     """The channels that the person opted out of since the first attempt left."""
     first = view.messages[0].handed_over_at
     noes = known.opted_out.get(view.recipient.contact_id, {})
     return {channel for channel, at in noes.items() if first and at >= first}
 
 
-def _is_over(view: View) -> bool:
+def _is_over(view: RecipientContext) -> bool:
     """Whether nothing is sent by itself any more: it was canceled, a colleague stopped it, or it was old when read."""
     canceled = view.campaign.state == Campaign.State.CANCELED
     return canceled or not view.recipient.automatic or _is_past(view)
 
 
-def _is_past(view: View) -> bool:
+def _is_past(view: RecipientContext) -> bool:
     """Whether the attempt was old when a corrected code told what became of it."""
     read_at = view.recipient.read_anew_at
     return bool(read_at and view.head.created_at < read_at)
 
 
-def _ask(views: Sequence[View], known: Known, now: datetime) -> dict[tuple[int, str], Verdict]:
+def _ask(views: Sequence[RecipientContext], known: Context, now: datetime) -> dict[tuple[int, str], Verdict]:
     """What the gate would say to each recipient's channels."""
     asks: list[Ask] = []
     keys: list[tuple[int, str]] = []
@@ -282,14 +284,14 @@ def _ask(views: Sequence[View], known: Known, now: datetime) -> dict[tuple[int, 
     return {keys[number]: verdict for number, verdict in verdicts.items()}
 
 
-def _late(view: View, now: datetime) -> bool:
+def _late(view: RecipientContext, now: datetime) -> bool:
     """Whether a pending attempt is old enough for another channel to matter."""
     head = view.head
     waited = now - head.handed_over_at if head.handed_over_at else timedelta(0)
     return head.status == Status.DELAYED or waited >= rules_of(view.campaign.playbook).next_look(timedelta(0))
 
 
-def _others(view: View) -> list[str]:
+def _others(view: RecipientContext) -> list[str]:
     """The playbook's channels that this recipient has not been tried on."""
     playbook, tried = view.campaign.playbook, {m.channel for m in view.messages}
     wanted = playbook.urgent_switch_to if view.campaign.is_urgent else playbook.switch_to
@@ -328,7 +330,7 @@ def rules_of(playbook: Playbook) -> Rules:
     )
 
 
-def arguments(view: View, known: Known) -> tuple[Facts, Rules]:
+def arguments(view: RecipientContext, known: Context) -> tuple[Facts, Rules]:
     """The facts of one recipient, as `decide` wants them, with the rules that hold for it."""
     head, campaign = view.head, view.campaign
     reached = view.reached_by
@@ -381,13 +383,13 @@ def _end_of(met: Sequence[Block]) -> datetime | None:
     return max(ends, default=None) if len(ends) == len(met) else None
 
 
-def _zones(view: View, address: Address | None) -> tuple[ZoneInfo, ...]:
+def _zones(view: RecipientContext, address: Address | None) -> tuple[ZoneInfo, ...]:
     return zones_for(
         view.recipient.contact.time_zone, address.time_zone if address else "", settings.TIME_ZONE
     )
 
 
-def reason_of(message: Message, known: Known) -> str:
+def reason_of(message: Message, known: Context) -> str:
     """What its code means, in words; '' without a code."""
     if not message.reason_code:
         return ""

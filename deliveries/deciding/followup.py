@@ -27,7 +27,7 @@ from contacts.grounds import read_as_opt_out
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import suppress
 from deliveries.deciding.attempts import succeed, withdraw
-from deliveries.deciding.context import RECIPIENT_FIELDS, Known, View, arguments, learn, load
+from deliveries.deciding.context import RECIPIENT_FIELDS, Context, RecipientContext, arguments, learn, load
 from deliveries.deciding.decide import ARRIVED, Decided, State, Step, decide
 from deliveries.deciding.health import FAILING
 from deliveries.deciding.queues import line_up
@@ -193,7 +193,7 @@ def _settle_again(recipient_ids: Sequence[int], now: datetime) -> None:
     quarantine.forget(Kind.DECIDE, recipient_ids)
 
 
-def _apply_opt_outs(views: Sequence[View], now: datetime) -> None:
+def _apply_opt_outs(views: Sequence[RecipientContext], now: datetime) -> None:
     apply_opt_outs([m for view in views for m in view.messages if m.disposition == Disposition.OPTOUT], now)
 
 
@@ -235,7 +235,7 @@ def _opt_out(message: Message, now: datetime, again: str) -> OptOut:
     )
 
 
-def _suppress(views: Sequence[View], decided: dict[int, Decided], now: datetime) -> None:
+def _suppress(views: Sequence[RecipientContext], decided: dict[int, Decided], now: datetime) -> None:
     """Permanent failures in a row: block that address on that channel, and say why."""
     failed = [view for view in views if decided[view.recipient.pk].suppress]
     stand = _blocked_by_rule([view.head for view in failed], now) if failed else set()
@@ -271,12 +271,12 @@ def _target(message: Message) -> Target:
     return Target(message.address.match_key, message.contact_id, message.channel)
 
 
-def _failures(view: View) -> str:
+def _failures(view: RecipientContext) -> str:
     enough = limit(view.head.channel, view.campaign.playbook.strikes)
     return "Permanent failure" if enough == 1 else f"{enough} permanent failures in a row"
 
 
-def _time_out(views: Sequence[View], decided: dict[int, Decided], now: datetime) -> None:
+def _time_out(views: Sequence[RecipientContext], decided: dict[int, Decided], now: datetime) -> None:
     """Our own clock's word: no receipt came. Evidence `clock`, so any real receipt still overrides it."""
     meaning = Meaning(Status.TIMED_OUT, FailureClass.NONE, Fault.NONE, Evidence.CLOCK)
     silent = [view.head for view in views if decided[view.recipient.pk].give_up]
@@ -285,7 +285,7 @@ def _time_out(views: Sequence[View], decided: dict[int, Decided], now: datetime)
 
 
 def _make_due(
-    views: Sequence[View], decided: dict[int, Decided], known: Known, now: datetime
+    views: Sequence[RecipientContext], decided: dict[int, Decided], known: Context, now: datetime
 ) -> dict[int, Message]:
     """Make the retries and switches that are due: recipient -> its new message."""
     wanted = []
@@ -307,7 +307,7 @@ def _make_due(
     return made
 
 
-def _explain(views: Sequence[View], decided: dict[int, Decided], now: datetime) -> None:
+def _explain(views: Sequence[RecipientContext], decided: dict[int, Decided], now: datetime) -> None:
     """Record each decision that says something new."""
     rows = []
     for view in views:
@@ -334,7 +334,7 @@ def _explain(views: Sequence[View], decided: dict[int, Decided], now: datetime) 
 
 
 def _move_recipients(
-    views: Sequence[View], decided: dict[int, Decided], made: dict[int, Message], now: datetime
+    views: Sequence[RecipientContext], decided: dict[int, Decided], made: dict[int, Message], now: datetime
 ) -> None:
     changed = []
     tally: Counter[tuple] = Counter()
@@ -355,7 +355,7 @@ def _fields(recipient: Recipient) -> tuple:
     return tuple(getattr(recipient, name) for name in RECIPIENT_FIELDS)
 
 
-def _show(view: View, plan: Decided, now: datetime, *, acted: bool) -> None:
+def _show(view: RecipientContext, plan: Decided, now: datetime, *, acted: bool) -> None:
     """Write a decision onto the recipient."""
     recipient, reached = view.recipient, view.reached_by
     tried = any(message.handed_over_at for message in view.messages)

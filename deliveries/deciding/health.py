@@ -31,7 +31,7 @@ class Health(NamedTuple):
     )
 
 
-class Told(NamedTuple):
+class HealthMessage(NamedTuple):
     """A message as far as it tells how its address fares."""
 
     id: int
@@ -114,7 +114,7 @@ def examine(
         .values_list(*TOLD)
     )
     told = []
-    for each in map(Told._make, rows):
+    for each in map(HealthMessage._make, rows):
         disposition, fault = other.get(each.id, (each.disposition, each.fault))
         told.append(each._replace(disposition=disposition, fault=fault))
     forgiven = _forgiven(wanted)
@@ -125,7 +125,7 @@ def examine(
 
 
 def _counted(
-    told: Sequence[Told], wanted: set[tuple[int, str]], forgiven: Mapping[tuple[int, str], datetime]
+    told: Sequence[HealthMessage], wanted: set[tuple[int, str]], forgiven: Mapping[tuple[int, str], datetime]
 ) -> dict[tuple[int, str], Health]:
     """The failures in a row of each pair, from messages that begin with the newest."""
     health = dict.fromkeys(wanted, NO_FAILURES)
@@ -147,7 +147,7 @@ def _counted(
 
 
 def _closed(
-    told: Sequence[Told], wanted: set[tuple[int, str]], forgiven: Mapping[tuple[int, str], datetime]
+    told: Sequence[HealthMessage], wanted: set[tuple[int, str]], forgiven: Mapping[tuple[int, str], datetime]
 ) -> dict[tuple[int, str], tuple[str, str]]:
     """What closes each pair: the newest failure that reaches so far, unless something arrived since."""
     providers: dict[int, str] = {}
@@ -173,7 +173,9 @@ def _closed(
     return found
 
 
-def _is_forgiven(message: Told, pair: tuple[int, str], forgiven: Mapping[tuple[int, str], datetime]) -> bool:
+def _is_forgiven(
+    message: HealthMessage, pair: tuple[int, str], forgiven: Mapping[tuple[int, str], datetime]
+) -> bool:
     until = forgiven.get(pair)
     return bool(until and message.settled_at and message.settled_at <= until)
 

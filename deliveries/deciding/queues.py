@@ -8,7 +8,7 @@ from datetime import datetime
 
 from contacts.blocking import Target, blocks
 from contacts.models import Address
-from deliveries.deciding.context import Known, View, is_forgiven, reason_of
+from deliveries.deciding.context import Context, RecipientContext, is_forgiven, reason_of
 from deliveries.deciding.decide import CORRECT_IT, PERMANENT, Decided, Step, is_record_right
 from deliveries.deciding.health import NO_FAILURES
 from deliveries.ledger.tallies import bump
@@ -17,10 +17,10 @@ from deliveries.statuses import Disposition, Fault, Queue
 
 
 def line_up(
-    views: Sequence[View],
+    views: Sequence[RecipientContext],
     decided: dict[int, Decided],
     made: dict[int, Message],
-    known: Known,
+    known: Context,
     now: datetime,
 ) -> None:
     """Let each attempt stand in the queue its decision names, and in no other."""
@@ -77,7 +77,7 @@ def _still_asked(
     return keep
 
 
-def _is_bad(message: Message, known: Known) -> bool:
+def _is_bad(message: Message, known: Context) -> bool:
     """Whether its address failed for good there, and nothing was found out since that makes it worth no correction."""
     health = known.health.get((message.address_id, message.channel), NO_FAILURES)
     failed = message.disposition == Disposition.BOUNCED_HARD and message.fault == Fault.RECIPIENT
@@ -85,7 +85,7 @@ def _is_bad(message: Message, known: Known) -> bool:
     return failed and correctable and not is_forgiven(message, health)
 
 
-def _queue_of(view: View, message: Message, plan: Decided, kept: str, *, acted: bool) -> str:
+def _queue_of(view: RecipientContext, message: Message, plan: Decided, kept: str, *, acted: bool) -> str:
     if view.reached_by or plan.rule == "opted-out":
         return ""
     if message is view.head:
@@ -99,7 +99,7 @@ def _entry(
     queue: str,
     plan: Decided,
     before: QueueEntry | None,
-    known: Known,
+    known: Context,
     now: datetime,
     *,
     is_head: bool,
@@ -124,7 +124,9 @@ def _entry(
     )
 
 
-def _words(message: Message, plan: Decided, before: QueueEntry | None, known: Known, *, is_head: bool) -> str:
+def _words(
+    message: Message, plan: Decided, before: QueueEntry | None, known: Context, *, is_head: bool
+) -> str:
     if is_head:
         return plan.reason
     return before.reason if before else f"{reason_of(message, known) or PERMANENT}. {CORRECT_IT}"

@@ -12,7 +12,7 @@ from campaigns.models import Content, Recipient
 from contacts.channels import KIND_OF, Channel
 from contacts.models import Address
 from deliveries.deciding.attempts import succeed, withdraw
-from deliveries.deciding.context import Known, View, arguments, learn, load, look_at
+from deliveries.deciding.context import Context, RecipientContext, arguments, learn, load, look_at
 from deliveries.deciding.decide import Decided, Step, decide
 from deliveries.deciding.followup import settle
 from deliveries.models import (
@@ -42,7 +42,7 @@ def would_send(recipients: Sequence[Recipient], now: datetime) -> dict[int, Plan
     return {recipient: planned for recipient, planned in found.items() if planned}
 
 
-def _planned(view: View, known: Known, now: datetime) -> Planned | None:
+def _planned(view: RecipientContext, known: Context, now: datetime) -> Planned | None:
     plan = _next(view, known, now)
     if plan is None:
         return None
@@ -52,7 +52,7 @@ def _planned(view: View, known: Known, now: datetime) -> Planned | None:
     return Planned(channel, address, route.content) if route and address else None
 
 
-def _next(view: View, known: Known, now: datetime) -> Decided | None:
+def _next(view: RecipientContext, known: Context, now: datetime) -> Decided | None:
     """The retry or switch that is planned by today's facts; None when there is none any more."""
     plan = decide(*arguments(view, known), now)
     retries = plan.step == Step.RETRY
@@ -92,7 +92,7 @@ def cancel_next_step(recipient: Recipient, by, now: datetime) -> bool:
         return True
 
 
-def note_staff(view: View, step: str, reason: str, now: datetime) -> None:
+def note_staff(view: RecipientContext, step: str, reason: str, now: datetime) -> None:
     """Record what a colleague decided for one recipient."""
     Decision.objects.create(
         message_id=view.head.pk,

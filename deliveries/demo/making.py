@@ -51,7 +51,7 @@ PER_CODE = 100
 
 
 @dataclass(frozen=True)
-class Source:
+class ListPlan:
     """A list. `looked_up` says whether its numbers went through a line-type look-up before they came in."""
 
     name: str
@@ -62,10 +62,10 @@ class Source:
 
 
 SOURCES = [
-    Source("Front desk", 640, True, "sms;voice;rvm;email", 0.9),
-    Source("Clinic import Oct", 720, True, "sms;voice;rvm;email", 0.8),
-    Source("Web sign-up", 420, True, "sms;email", 1.0),
-    Source("Partner list B", 420, False, "sms;voice;rvm", 0.5),
+    ListPlan("Front desk", 640, True, "sms;voice;rvm;email", 0.9),
+    ListPlan("Clinic import Oct", 720, True, "sms;voice;rvm;email", 0.8),
+    ListPlan("Web sign-up", 420, True, "sms;email", 1.0),
+    ListPlan("Partner list B", 420, False, "sms;voice;rvm", 0.5),
 ]
 
 REMINDER = "Hello {first_name}, your check-up is due. Call us to book. Reply STOP to opt out."
@@ -80,7 +80,7 @@ MAIL = "Hello {first_name},\n\nyour check-up is due. Book at example.com/book.\n
 
 
 @dataclass(frozen=True)
-class Plan:
+class CampaignPlan:
     """A campaign of the demo. `days_ago` counts back from today; `hour` is UTC."""
 
     name: str
@@ -98,28 +98,28 @@ class Plan:
 EVERYBODY = tuple(source.name for source in SOURCES)
 OWN = ("Front desk", "Clinic import Oct", "Web sign-up")
 PLANS = [
-    Plan("Back to school eye checks", "back-to-school-eye-checks", 88, OWN, Channel.SMS, REMINDER),
-    Plan("September newsletter", "september-newsletter", 80, OWN, Channel.EMAIL, MAIL, ()),
-    Plan(
+    CampaignPlan("Back to school eye checks", "back-to-school-eye-checks", 88, OWN, Channel.SMS, REMINDER),
+    CampaignPlan("September newsletter", "september-newsletter", 80, OWN, Channel.EMAIL, MAIL, ()),
+    CampaignPlan(
         "Booking line open on Saturdays", "saturdays", 72, ("Front desk",), Channel.VOICE, VOICE, ("email",),
         Goal.CONVERSATION,
     ),
-    Plan("Lens week", "lens-week", 63, EVERYBODY, Channel.SMS, LINKED),
-    Plan("Recall drop", "recall-drop", 54, ("Clinic import Oct", "Partner list B"), Channel.RVM, VOICE),
-    Plan("October newsletter", "october-newsletter", 45, OWN, Channel.EMAIL, MAIL, ()),
-    Plan(
+    CampaignPlan("Lens week", "lens-week", 63, EVERYBODY, Channel.SMS, LINKED),
+    CampaignPlan("Recall drop", "recall-drop", 54, ("Clinic import Oct", "Partner list B"), Channel.RVM, VOICE),
+    CampaignPlan("October newsletter", "october-newsletter", 45, OWN, Channel.EMAIL, MAIL, ()),
+    CampaignPlan(
         "Storm closure notice", "storm-closure", 36, ("Front desk", "Web sign-up"), Channel.SMS, REMINDER,
         ("voice", "email"), priority=Priority.URGENT,
     ),
-    Plan("Flu clinic picture message", "flu-clinic", 27, ("Web sign-up", "Front desk"), Channel.MMS, SALE),
-    Plan("Partner welcome", "partner-welcome", 18, ("Partner list B",), Channel.SMS, REMINDER),
-    Plan("November newsletter", "november-newsletter", 9, OWN, Channel.EMAIL, MAIL, ()),
-    Plan(
+    CampaignPlan("Flu clinic picture message", "flu-clinic", 27, ("Web sign-up", "Front desk"), Channel.MMS, SALE),
+    CampaignPlan("Partner welcome", "partner-welcome", 18, ("Partner list B",), Channel.SMS, REMINDER),
+    CampaignPlan("November newsletter", "november-newsletter", 9, OWN, Channel.EMAIL, MAIL, ()),
+    CampaignPlan(
         "Autumn recall reminders", "autumn-recall-reminders", 1.15, ("Clinic import Oct", "Partner list B"),
         Channel.SMS, LONG,
     ),
 ]  # fmt: skip
-LIVE = Plan(
+LIVE = CampaignPlan(
     "Lens week, last call",
     "lens-week-last-call",
     0,
@@ -128,8 +128,10 @@ LIVE = Plan(
     SALE,
     (Channel.VOICE, Channel.EMAIL),
 )
-SCHEDULED = Plan("December newsletter", "december-newsletter", 0.2, OWN, Channel.EMAIL, MAIL, (), starts_in=3)
-DRAFT = Plan("New year check-ups", "new-year-check-ups", 0, OWN, Channel.SMS, REMINDER)
+SCHEDULED = CampaignPlan(
+    "December newsletter", "december-newsletter", 0.2, OWN, Channel.EMAIL, MAIL, (), starts_in=3
+)
+DRAFT = CampaignPlan("New year check-ups", "new-year-check-ups", 0, OWN, Channel.SMS, REMINDER)
 
 HOUSEHOLDS = ("Clinic import Oct", 3)  # the list on which so many couples share a number
 ANSWERED = "autumn-recall-reminders"
@@ -245,7 +247,7 @@ def partner_of(row: list[Any]) -> list[Any]:
     return [f"{key}-2", f"Alex {name.split()[-1]}", number, "", *rest]
 
 
-def persons(seed: int) -> Iterator[Callable[[Source], list[Any]]]:
+def persons(seed: int) -> Iterator[Callable[[ListPlan], list[Any]]]:
     """People without end, each with a number of their own."""
     dice = random.Random(seed)  # noqa: S311 - a demo wants the same people every time
     fake = Faker("en_US")
@@ -259,7 +261,7 @@ def persons(seed: int) -> Iterator[Callable[[Source], list[Any]]]:
         handle = name.lower().replace(" ", ".").replace("'", "")
 
         def row(
-            source: Source, n: int = n, number: str = number, name: str = name, handle: str = handle
+            source: ListPlan, n: int = n, number: str = number, name: str = name, handle: str = handle
         ) -> list:
             mail = f"{handle}{n}@example.com" if dice.random() < source.email_share else ""
             stage = dice.choice(["customer", "customer", "lead", "lapsed"])
@@ -313,7 +315,7 @@ def people_write(network: Network, now: datetime) -> None:
         )
 
 
-def campaign(plan: Plan, at: datetime, *, all_day: bool = False) -> Campaign:
+def campaign(plan: CampaignPlan, at: datetime, *, all_day: bool = False) -> Campaign:
     """The draft of a planned campaign, with its content. `all_day` so that the live one sends whenever it is tried."""
     starts = None
     if plan.starts_in is not None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from django.db import connection
 
 from deliveries.ledger import statements
-from deliveries.ledger.statements.values import Applied, Event
+from deliveries.ledger.statements.values import Applied, EventRow
 from deliveries.meaning import mappings
 from deliveries.providers.facts import Report
 from deliveries.statuses import REACHING, SETTLED, Meaning, disposition, fact_key, standing
@@ -38,11 +38,11 @@ def event(
     part: int = 0,
     parts: int = 0,
     fact: str = "",
-) -> Event:
+) -> EventRow:
     """The row for one fact. `native` is the provider's (status, code, text); `goal` the campaign's."""
     status, code, text = (clip(word, length) for word, length in zip(native, (64, 64, 300), strict=True))
     key = _key(status, code, part, parts, fact) if status or fact else fact_key("ours", meaning.status)
-    return Event(
+    return EventRow(
         message_id,
         key,
         receipt_id,
@@ -77,7 +77,7 @@ def counted(part: int) -> int:
     return min(max(part, 0), PARTS_MAX)
 
 
-def apply(events: Sequence[Event], now: datetime, version: int | None = None) -> Applied:
+def apply(events: Sequence[EventRow], now: datetime, version: int | None = None) -> Applied:
     """Write events, move statuses, note tally changes and tell deciding. Call inside a transaction.
 
     `version` is the mapping's that translated them; that in force when not given.
@@ -85,7 +85,7 @@ def apply(events: Sequence[Event], now: datetime, version: int | None = None) ->
     if not events:
         return Applied(0, 0)
     assert connection.in_atomic_block  # outside, PostgreSQL empties the inbox before it is read
-    first: dict[tuple[int, int], Event] = {}
+    first: dict[tuple[int, int], EventRow] = {}
     for one in sorted(events, key=lambda e: (e.message_id, e.fact, e.occurred_at)):
         first.setdefault((one.message_id, one.fact), one)
     return statements.apply_events(list(first.values()), now, version or mappings.current().version)

@@ -35,7 +35,7 @@ SLICE = 50_000
 Kind = CodeAlarm.Kind
 
 
-class Share(NamedTuple):
+class DriftShare(NamedTuple):
     """`hits` of `n`, in a recent and in an earlier time."""
 
     hits: int
@@ -136,7 +136,7 @@ def alarms(now: datetime) -> Iterator[CodeAlarm]:
                 )
 
 
-def matters(kind: str, share: Share) -> bool:
+def matters(kind: str, share: DriftShare) -> bool:
     """Whether a difference is beyond chance, and large enough for somebody to look at."""
     if min(share.n, share.n_before) < FEWEST or share.chance > CHANCE:
         return False
@@ -146,15 +146,15 @@ def matters(kind: str, share: Share) -> bool:
     return high >= SHARE_LEAST and high >= SHARE_FACTOR * low
 
 
-def _counted(today: date) -> tuple[dict[tuple, Share], dict[tuple, Share]]:
+def _counted(today: date) -> tuple[dict[tuple, DriftShare], dict[tuple, DriftShare]]:
     """Each code's share of its account's receipts, and of the next attempts the share delivered."""
     recent, before = _sums(today - RECENT, today), _sums(today - RECENT - BEFORE, today - RECENT)
     totals, totals_before = _totals(recent), _totals(before)
     shares, consequences = {}, {}
     for key in recent.keys() | before.keys():
         (n, followed, then), (n_before, followed_before, then_before) = recent[key], before[key]
-        shares[key] = Share(n, totals[key[:2]], n_before, totals_before[key[:2]])
-        consequences[key] = Share(then, followed, then_before, followed_before)
+        shares[key] = DriftShare(n, totals[key[:2]], n_before, totals_before[key[:2]])
+        consequences[key] = DriftShare(then, followed, then_before, followed_before)
     return shares, consequences
 
 
@@ -176,7 +176,7 @@ def _totals(sums: dict[tuple, Sequence[int]]) -> Counter[tuple]:
     return totals
 
 
-def _sentence(kind: str, account: str, code: str, share: Share) -> str:
+def _sentence(kind: str, account: str, code: str, share: DriftShare) -> str:
     if kind == Kind.CONSEQUENCE:
         return (
             f"{account}: after “{code}” the next attempt is delivered in {share.now:.0%} of {share.n:,} cases;"

@@ -56,7 +56,7 @@ STATE_BUCKETS = {
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TargetVerdict:
     words: str
     bucket: str
 
@@ -120,19 +120,19 @@ class Outcomes:
         return f"{lowest} to {highest}" if highest != lowest else ""
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> TargetVerdict:
         """Below a mark only when it can no longer be met; of what can, what has settled is judged."""
         if self.rate is None:
-            return Verdict("Nothing sent yet", BUCKETS[Disposition.UNKNOWN])
+            return TargetVerdict("Nothing sent yet", BUCKETS[Disposition.UNKNOWN])
         if self.highest_rate < FLOOR:
-            return Verdict("Below the 90% floor", BUCKETS[Disposition.BOUNCED_HARD])
+            return TargetVerdict("Below the 90% floor", BUCKETS[Disposition.BOUNCED_HARD])
         if self.highest_rate < TARGET:
-            return Verdict("Below the 95% target", BUCKETS[Disposition.PENDING_RETRY])
+            return TargetVerdict("Below the 95% target", BUCKETS[Disposition.PENDING_RETRY])
         if self.is_early:
-            return Verdict("Too early to judge", BUCKETS[Disposition.PENDING])
+            return TargetVerdict("Too early to judge", BUCKETS[Disposition.PENDING])
         if (self.settled_rate or 0) < TARGET:
-            return Verdict("Below the 95% target so far", BUCKETS[Disposition.PENDING_RETRY])
-        return Verdict("On target", BUCKETS[Disposition.DELIVERED])
+            return TargetVerdict("Below the 95% target so far", BUCKETS[Disposition.PENDING_RETRY])
+        return TargetVerdict("On target", BUCKETS[Disposition.DELIVERED])
 
     @property
     def needs_attention(self) -> bool:
@@ -171,7 +171,7 @@ class Kpi:
 
 
 @dataclass(frozen=True)
-class Cause:
+class CauseCount:
     """Messages not delivered for one native code."""
 
     code: str
@@ -184,7 +184,7 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Check:
+class ReconciliationCheck:
     """One line of the reconciliation strip: a whole and its parts, (label, n)."""
 
     whole: tuple[str, int]
@@ -273,7 +273,7 @@ class CampaignFigures:
         return sorted({cell.code for cell in self.by_code if cell.disposition and cell.n})
 
     @cached_property
-    def all_causes(self) -> list[Cause]:
+    def all_causes(self) -> list[CauseCount]:
         """Codes of what was not delivered and is not still on its way, most frequent first."""
         return causes(self.by_code)
 
@@ -331,18 +331,20 @@ class CampaignFigures:
         code = max(counts, key=lambda key: counts[key])
         return f"{counts[code]:,} with code {code}" if code else f"{counts[code]:,} without a code"
 
-    def checks(self) -> list[Check]:
+    def checks(self) -> list[ReconciliationCheck]:
         """Whether the numbers add up: the audience by its recipients, and the messages by each tally."""
         state = Recipient.State
         attempted = ("attempted", self.reach.attempted)
-        people = Check(
+        people = ReconciliationCheck(
             ("Audience", self.campaign.expanded_count),
             [("skipped", self.recipients.get(state.SKIPPED, 0)), attempted]
             + ([("planned", planned)] if (planned := self.recipients.get(state.PLANNED, 0)) else []),
         )
         buckets = [(one.label.lower(), self.outcomes.of(one)) for one in Disposition]
-        messages = Check(("Messages", _sent(self.by_source)), buckets, waiting=self.waiting)
-        codes = Check(("Messages by code", _sent(self.by_code)), [("messages", self.outcomes.sent)])
+        messages = ReconciliationCheck(("Messages", _sent(self.by_source)), buckets, waiting=self.waiting)
+        codes = ReconciliationCheck(
+            ("Messages by code", _sent(self.by_code)), [("messages", self.outcomes.sent)]
+        )
         return [people, messages] if codes.adds_up else [people, messages, codes]
 
     def people(self) -> list[tuple[str, int]]:
@@ -467,11 +469,11 @@ def _in_queues(campaign: Campaign, **which: Any) -> int:
     return entries.order_by().values("pk")[: COUNT_LIMIT + 1].count()
 
 
-def causes(cells: Iterable[CodeCell]) -> list[Cause]:
+def causes(cells: Iterable[CodeCell]) -> list[CauseCount]:
     """What of these is trouble, most frequent first."""
     fine = {"", Disposition.DELIVERED, Disposition.PENDING}
     found = [
-        Cause(
+        CauseCount(
             cell.code, cell.channel, cell.account_id, cell.status, cell.disposition,
             BUCKETS[Disposition(cell.disposition)], cell.n,
         )
@@ -492,19 +494,19 @@ def totals(pairs: Iterable[tuple[K, int]]) -> dict[K, int]:
 # ---- Many campaigns ------------------------------------------------------------------------------------------
 
 
-def verdict_of(campaign: Campaign, outcomes: Outcomes, now: datetime) -> Verdict:
+def verdict_of(campaign: Campaign, outcomes: Outcomes, now: datetime) -> TargetVerdict:
     """The judgement on its outcomes; of a campaign that has not begun, when it will."""
     begins = campaign.begins_at
     if campaign.is_over and not outcomes.sent:
-        return Verdict("Nothing was sent", BUCKETS[Disposition.UNKNOWN])
+        return TargetVerdict("Nothing was sent", BUCKETS[Disposition.UNKNOWN])
     if not campaign.is_going or begins is None or now >= begins:
         return outcomes.verdict
     paused = campaign.state == Campaign.State.PAUSED
     words = "Paused, was scheduled for" if paused else "Scheduled for"
-    return Verdict(f"{words} {zoned(begins)}", BUCKETS[Disposition.PENDING])
+    return TargetVerdict(f"{words} {zoned(begins)}", BUCKETS[Disposition.PENDING])
 
 
-def what_became_of(campaign: Campaign, outcomes: Outcomes) -> Verdict:
+def what_became_of(campaign: Campaign, outcomes: Outcomes) -> TargetVerdict:
     """Of a canceled campaign: how many of its messages were withdrawn before they left."""
     withdrawn, made = outcomes.canceled, outcomes.canceled + outcomes.sent
     messages = f"{made:,} message{'' if made == 1 else 's'}"
@@ -518,18 +520,18 @@ def what_became_of(campaign: Campaign, outcomes: Outcomes) -> Verdict:
         words = f"Canceled: {withdrawn:,} of {messages} withdrawn"
     else:
         words = f"Canceled after {messages} had left"
-    return Verdict(words, STATE_BUCKETS[Campaign.State.CANCELED])
+    return TargetVerdict(words, STATE_BUCKETS[Campaign.State.CANCELED])
 
 
 @dataclass(frozen=True)
-class Line:
+class CampaignLine:
     """One campaign in a list."""
 
     campaign: Campaign
     outcomes: Outcomes
     people: People
     channels: list[str]
-    worst: Cause | None
+    worst: CauseCount | None
     at: datetime  # when it was read
 
     @property
@@ -541,7 +543,7 @@ class Line:
         return self.campaign.state == Campaign.State.CANCELED
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> TargetVerdict:
         if self.is_canceled:
             return what_became_of(self.campaign, self.outcomes)
         return verdict_of(self.campaign, self.outcomes, self.at)
@@ -565,7 +567,7 @@ class Line:
         return STATE_BUCKETS[Campaign.State(self.campaign.state)]
 
 
-def lines(campaigns: Collection[Campaign], now: datetime) -> list[Line]:
+def lines(campaigns: Collection[Campaign], now: datetime) -> list[CampaignLine]:
     """These campaigns with their outcomes, people and worst cause: three queries for all of them."""
     ids = [campaign.pk for campaign in campaigns]
     outcomes: dict[int, Counter[str]] = defaultdict(Counter)
@@ -580,7 +582,7 @@ def lines(campaigns: Collection[Campaign], now: datetime) -> list[Line]:
         channels[campaign_id][channel] += n
     worst, people = _worst_causes(ids), _people(ids)
     return [
-        Line(
+        CampaignLine(
             campaign,
             Outcomes(dict(outcomes[campaign.pk])),
             people.get(campaign.pk, People()),
@@ -592,7 +594,7 @@ def lines(campaigns: Collection[Campaign], now: datetime) -> list[Line]:
     ]
 
 
-def _worst_causes(ids: Collection[int]) -> dict[int, Cause]:
+def _worst_causes(ids: Collection[int]) -> dict[int, CauseCount]:
     rows = CodeTally.objects.filter(campaign_id__in=ids).values_list("campaign_id", *CODE_COLUMNS, "n")
     of: dict[int, list[CodeCell]] = defaultdict(list)
     for campaign_id, *row in rows:

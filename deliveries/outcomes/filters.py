@@ -230,7 +230,7 @@ class Chip:
 
 
 @dataclass(frozen=True)
-class View:
+class OutcomeView:
     """Which rows a list shows: of one campaign or of all, of one queue or every outcome, narrowed by filters."""
 
     campaign_id: int | None
@@ -267,7 +267,7 @@ def _only_setbacks(filters: Mapping[str, str]) -> bool:
     return code != NOBODY or DISPOSITION_OF.get(status) in DISPOSITIONS or status in STATUSES
 
 
-def entries(view: View, now: datetime) -> QuerySet[QueueEntry]:
+def entries(view: OutcomeView, now: datetime) -> QuerySet[QueueEntry]:
     """The same rows as queue entries: what the tab of a queue reads. Raises BadFilter."""
     place = _place(view.campaign_id, view.queue, "")
     form = filter_of(view.campaign_id, view.queue, view.filters)

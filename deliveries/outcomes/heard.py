@@ -75,7 +75,7 @@ class Seen(NamedTuple):
     last: datetime
 
 
-class Share(NamedTuple):
+class CodeShare(NamedTuple):
     """`hits` of `n`, with the range in which the true share lies with 95 % certainty (Wilson's score interval)."""
 
     hits: int
@@ -116,21 +116,21 @@ class Share(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Heard:
+class CodeUsage:
     """What was heard, by the row that answers for it: how often, and what became of the next attempt."""
 
     seen: Mapping[Key, Seen]
-    then: Mapping[Key, Share]
+    then: Mapping[Key, CodeShare]
     providers: frozenset[str]  # of our accounts
 
     @classmethod
-    def beside(cls, tables: Tables) -> Heard:
+    def beside(cls, tables: Tables) -> CodeUsage:
         """Three queries, whatever was heard."""
-        finder = Finder(tables)
+        finder = RowFinder(tables)
         return cls(_seen(finder), _then(finder), frozenset(finder.providers.values()))
 
 
-class Finder:
+class RowFinder:
     """Which row of the tables answers for a provider's word."""
 
     def __init__(self, tables: Tables) -> None:
@@ -145,7 +145,7 @@ class Finder:
         return self._places.get(id(code)) if code else None
 
 
-def _seen(finder: Finder) -> dict[Key, Seen]:
+def _seen(finder: RowFinder) -> dict[Key, Seen]:
     found: dict[Key, Seen] = {}
     words = SeenCode.objects.order_by("-n").values_list(
         "account_id", "channel", "native_status", "native_code", "n", "last_seen_at"
@@ -158,7 +158,7 @@ def _seen(finder: Finder) -> dict[Key, Seen]:
     return found
 
 
-def _then(finder: Finder) -> dict[Key, Share]:
+def _then(finder: RowFinder) -> dict[Key, CodeShare]:
     sums: dict[Key, list[int]] = defaultdict(lambda: [0, 0])
     days = CodeDay.objects.filter(day__gte=(timezone.now() - SINCE).date(), followed__gt=0)
     words = days.order_by().values_list("account_id", "channel", "code")
@@ -167,7 +167,7 @@ def _then(finder: Finder) -> dict[Key, Share]:
         if key:
             sums[key][0] += hits
             sums[key][1] += n
-    return {key: Share(hits, n) for key, (hits, n) in sums.items()}
+    return {key: CodeShare(hits, n) for key, (hits, n) in sums.items()}
 
 
 # ---- Unknown words ---------------------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ class Reach:
 
 
 @dataclass(frozen=True)
-class Standing:
+class SidePanel:
     """Everything beside the timeline."""
 
     channels: list[Reach]
@@ -117,7 +117,7 @@ class Standing:
         return min(now, key=lambda reach: order.index(reach.bucket), default=None)
 
 
-def standing(contact: Contact, now: datetime) -> Standing:
+def standing(contact: Contact, now: datetime) -> SidePanel:
     """What we know of this contact's channels. A fixed number of queries."""
     addresses = sorted(
         contact.addresses.all(), key=lambda one: (one.kind != Kind.PHONE, not one.preferred, one.pk)
@@ -147,7 +147,7 @@ def standing(contact: Contact, now: datetime) -> Standing:
     consented = [latest[c] for c in Channel if c in latest]
     held = any(verdict.reason == Reason.REPLY_UNREAD for verdict in verdicts.values())
     since = unread_since([contact.pk]).get(contact.pk) if held else None
-    return Standing(channels, consented, suppressions, addresses, since)
+    return SidePanel(channels, consented, suppressions, addresses, since)
 
 
 def blocking(contact: Contact, addresses: Collection[Address], now: datetime) -> list[Suppression]:

@@ -17,7 +17,7 @@ from contacts.phones import mask
 from deliveries.meaning.mappings import describe
 from deliveries.models import Message, QueueEntry
 from deliveries.outcomes.figures import CampaignFigures, providers
-from deliveries.outcomes.filters import View, entries, matching
+from deliveries.outcomes.filters import OutcomeView, entries, matching
 from deliveries.outcomes.keyset import Page, page
 from deliveries.statuses import BUCKETS, Disposition, Queue, Status
 from deliveries.wording import Wording, withdrawal, wording, zoned
@@ -42,7 +42,7 @@ AT_ONCE = {"retry", "switch"}  # acts on one row without a question; the others 
 
 
 @dataclass(frozen=True)
-class Row:
+class OutcomeRow:
     """One message as a reader sees it. Addresses are masked."""
 
     message: Message
@@ -96,18 +96,18 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Table:
+class OutcomeTable:
     """One page of rows, and how many there are in all."""
 
     page: Page
-    rows: list[Row]
+    rows: list[OutcomeRow]
     count: Count
     snoozed: Count = field(default_factory=lambda: Count(0))  # rows these filters would show, were they awake
 
 
 def table(
-    view: View, now: datetime, after: str, figures: CampaignFigures | None, counts: Mapping[str, int]
-) -> Table:
+    view: OutcomeView, now: datetime, after: str, figures: CampaignFigures | None, counts: Mapping[str, int]
+) -> OutcomeTable:
     """The page of `view` after the cursor. `counts`: entries of each queue in the place `view` looks at.
 
     A fixed number of queries, whatever the number of rows.
@@ -120,15 +120,15 @@ def table(
         found = page(messages_of(view, now).select_related(*MESSAGE_LINKS), page_size(view), after)
     asleep = snoozed(view, now)
     total = count(view, now, found, figures, counts, asleep)
-    return Table(found, list(rows(found.rows, now)), total, asleep)
+    return OutcomeTable(found, list(rows(found.rows, now)), total, asleep)
 
 
-def page_size(view: View) -> int:
+def page_size(view: OutcomeView) -> int:
     return WORKLIST_SIZE if view.is_worklist else PAGE_SIZE
 
 
 def count(
-    view: View,
+    view: OutcomeView,
     now: datetime,
     found: Page,
     figures: CampaignFigures | None,
@@ -149,7 +149,7 @@ def count(
     return _counted(entries(view, now) if view.queue else messages_of(view, now))
 
 
-def snoozed(view: View, now: datetime) -> Count:
+def snoozed(view: OutcomeView, now: datetime) -> Count:
     """The rows that stand aside in this list; none in a list that shows them."""
     if not view.is_worklist or view.filters.get("snoozed"):
         return Count(0)
@@ -161,11 +161,11 @@ def _counted(wanted: QuerySet[Any]) -> Count:
     return Count(min(n, COUNT_LIMIT), more=n > COUNT_LIMIT)
 
 
-def messages_of(view: View, now: datetime) -> QuerySet[Message]:
+def messages_of(view: OutcomeView, now: datetime) -> QuerySet[Message]:
     return matching(campaign_id=view.campaign_id, queue=view.queue, filters=view.filters, now=now)
 
 
-def rows(found: Iterable[Message | QueueEntry], now: datetime) -> Iterable[Row]:
+def rows(found: Iterable[Message | QueueEntry], now: datetime) -> Iterable[OutcomeRow]:
     """Messages or queue entries (with contact, address and campaign loaded) put in words. Three queries in all."""
     found = list(found)
     messages = [one.message if isinstance(one, QueueEntry) else one for one in found]
@@ -191,12 +191,12 @@ def _row(
     names: Mapping[int, str],
     slugs: Mapping[int, str],
     now: datetime,
-) -> Row:
+) -> OutcomeRow:
     words = words_of(message, now)
     what = meaning(message, slugs, now)
     follow = f"Follow the newer attempt by {newer.get_channel_display()}." if newer else ""
     action, action_label = STEPS.get(Queue(entry.queue), ("", "")) if entry else ("", "")
-    return Row(
+    return OutcomeRow(
         message=message,
         name=str(message.contact),
         address=mask(message.address.value),

@@ -17,7 +17,7 @@ from deliveries.statuses import Status
 
 
 @dataclass(frozen=True)
-class Text:
+class MessageText:
     subject: str
     body: str
     media_url: str
@@ -28,23 +28,23 @@ class Text:
         return bool(self.body or self.media_url)
 
 
-GONE = Text(
+GONE = MessageText(
     "", "", "", "No copy of the text is kept, and the campaign has no content for this channel any more."
 )
 
 
-def texts(messages: Iterable[Message]) -> dict[int, Text]:
+def texts(messages: Iterable[Message]) -> dict[int, MessageText]:
     """Message id -> what it says. One query, with contact, address and sender of each message loaded."""
     messages = list(messages)
     said = contents_of(message.campaign_id for message in messages)
     return {m.pk: _text(m, said.get((m.campaign_id, m.channel))) for m in messages}
 
 
-def _text(message: Message, content: Content | None) -> Text:
+def _text(message: Message, content: Content | None) -> MessageText:
     if content is None:
         return GONE
     said = worded(content, message.contact)
-    return Text(said.subject, said.body, content.media_url, _caveat(message, content))
+    return MessageText(said.subject, said.body, content.media_url, _caveat(message, content))
 
 
 def _caveat(message: Message, content: Content) -> str:

@@ -39,7 +39,7 @@ from deliveries.models import (
 from deliveries.outcomes.figures import providers
 from deliveries.outcomes.keyset import Cursor
 from deliveries.outcomes.rows import advice, bucket_of, newer_attempts, words_of
-from deliveries.outcomes.texts import Text, texts
+from deliveries.outcomes.texts import MessageText, texts
 from deliveries.outcomes.why import DECIDES, verdict
 from deliveries.statuses import REACHING, Disposition, Evidence, Queue, Status, disposition
 from deliveries.wording import SKIPS, date_words, decided_by, withdrawal, wording
@@ -127,7 +127,7 @@ class Ruling:
 
 
 @dataclass(frozen=True)
-class Attempt:
+class TrailMessage:
     """What the timeline and the page of one message show of a message."""
 
     message: Message
@@ -137,7 +137,7 @@ class Attempt:
     code_name: str
     next_step: str
     newer: Message | None  # the attempt that took its place
-    text: Text
+    text: MessageText
     why: str  # why the attempt was made; '' for the campaign's own first one
     facts: list[Fact]
     decisions: list[Ruling]
@@ -192,7 +192,7 @@ class Trail:
     days: list[Day]
     after: str
     first: bool
-    attempts: list[Attempt]
+    attempts: list[TrailMessage]
 
 
 def trail(
@@ -220,7 +220,7 @@ def trail(
 
 
 @dataclass(frozen=True)
-class Source:
+class TrailSource:
     rows: Callable[[Contact, Sequence[Address]], QuerySet]
     at: str  # the column that says when
     time: Callable[[Any], datetime]
@@ -257,7 +257,7 @@ def _judged(contact: Contact, addresses: Sequence[Address]) -> QuerySet:
 
 
 SOURCES = {
-    "message": Source(
+    "message": TrailSource(
         lambda contact, _: (
             Message.objects.filter(contact=contact)
             .annotate(moment=Coalesce("handed_over_at", "created_at"))
@@ -269,7 +269,7 @@ SOURCES = {
         trouble=Q(disposition__in=TROUBLE),
     ),
     # What was decided about a message stands under that message.
-    "decision": Source(
+    "decision": TrailSource(
         lambda contact, _: Decision.objects.filter(contact=contact, message_id=None).select_related(
             "recipient__campaign"
         ),
@@ -277,28 +277,28 @@ SOURCES = {
         lambda row: row.at,
         trouble=Q(by="gate"),
     ),
-    "engagement": Source(
+    "engagement": TrailSource(
         lambda contact, _: Engagement.objects.filter(contact=contact),
         "at",
         lambda row: row.at,
         channel="channel",
         trouble=Q(kind=Engagement.Kind.STOP),
     ),
-    "consent": Source(
+    "consent": TrailSource(
         lambda contact, _: Consent.objects.filter(contact=contact).select_related("recorded_by", "withdraws"),
         "at",
         lambda row: row.at,
         channel="channel",
         trouble=Q(opted_in=False) & (Q(withdraws=None) | Q(withdraws__withdraws__isnull=False)),
     ),
-    "suppression": Source(
+    "suppression": TrailSource(
         lambda contact, addresses: _suppressed(contact, addresses).select_related("created_by"),
         "created_at",
         lambda row: row.created_at,
         channel="channel",
         trouble=Q(pk__isnull=False),
     ),
-    "release": Source(
+    "release": TrailSource(
         lambda contact, addresses: (
             _suppressed(contact, addresses).filter(released_at__isnull=False).select_related("released_by")
         ),
@@ -307,8 +307,8 @@ SOURCES = {
         channel="channel",
     ),
     # Of what was lifted by mistake, and stands again.
-    "lapse": Source(_lapsed, "released_at", lambda row: row.released_at, channel="suppression__channel"),
-    "restored": Source(
+    "lapse": TrailSource(_lapsed, "released_at", lambda row: row.released_at, channel="suppression__channel"),
+    "restored": TrailSource(
         _lapsed,
         "restored_at",
         lambda row: row.restored_at,
@@ -316,15 +316,15 @@ SOURCES = {
         trouble=Q(pk__isnull=False),
     ),
     # The reply itself stands where it was written; who read it, and as what, where they did.
-    "judged": Source(
+    "judged": TrailSource(
         _judged, "read_at", lambda row: row.read_at, channel="channel", trouble=Q(judgement=Judgement.OPT_OUT)
     ),
-    "note": Source(
+    "note": TrailSource(
         lambda contact, _: Note.objects.filter(contact=contact).select_related("author"),
         "at",
         lambda row: row.at,
     ),
-    "batch": Source(
+    "batch": TrailSource(
         _batched, "batch__created_at", lambda row: row.batch.created_at, channel="message__channel"
     ),
 }
@@ -332,7 +332,7 @@ SOURCES = {
 RANK = {kind: rank for rank, kind in enumerate(reversed(SOURCES))}
 
 
-def _read(kind: str, source: Source, rows: QuerySet, cursor: Cursor | None) -> Iterable[Item]:
+def _read(kind: str, source: TrailSource, rows: QuerySet, cursor: Cursor | None) -> Iterable[Item]:
     if cursor and cursor.at:
         rows = rows.filter(_before(source.at, RANK[kind], cursor))
     rows = rows.order_by(f"-{source.at}", "-id")[: PAGE_SIZE + 1]
@@ -385,7 +385,7 @@ def _before(at: str, rank: int, cursor: Cursor) -> Any:
 # ---- Messages with everything that was said about them ------------------------------------------------------------
 
 
-def attempts(messages: Sequence[Message]) -> list[Attempt]:
+def attempts(messages: Sequence[Message]) -> list[TrailMessage]:
     """These messages (with their LINKS loaded), each with its events, receipts, decisions and text: 7 queries."""
     ids = [message.pk for message in messages]
     events: dict[int, list[StatusEvent]] = defaultdict(list)
@@ -418,8 +418,8 @@ def _attempt(
     decisions: list[Decision],
     entry: QueueEntry | None,
     newer: Message | None,
-    text: Text,
-) -> Attempt:
+    text: MessageText,
+) -> TrailMessage:
     words = words_of(message, timezone.now())
     said = (
         describe(provider, message.channel, message.reason_code, message.status)
@@ -433,7 +433,7 @@ def _attempt(
     )
     winner = next((event for event in events if event.standing == message.standing), None)
     withdrawn = message.status == Status.CANCELED and not message.disposition
-    return Attempt(
+    return TrailMessage(
         message=message,
         bucket=bucket_of(message.disposition),
         label=words.label,

@@ -20,7 +20,7 @@ from deliveries.providers.kit import sns
 from deliveries.providers.kit.anymail_service import CONNECT, READ, AnymailService
 from deliveries.providers.kit.email_events import (
     LABEL,
-    Event,
+    EmailEvent,
     Lasting,
     addressed,
     headed,
@@ -29,7 +29,7 @@ from deliveries.providers.kit.email_events import (
     tagged,
 )
 from deliveries.providers.kit.http import not_reached, refused, weighed
-from deliveries.providers.kit.parsing import Told, iso, json_object
+from deliveries.providers.kit.parsing import FieldReader, iso, json_object
 from deliveries.providers.kit.signatures import url_secret
 
 # Where a type of event tells its own things, when not under its name in lower case.
@@ -137,7 +137,7 @@ def client_for(credentials: tuple[tuple[str, str], ...]) -> Any:
 # ---- the events ------------------------------------------------------------------------------------------
 
 
-def facts(event: Told, received: Any) -> Iterator[Fact]:
+def facts(event: FieldReader, received: Any) -> Iterator[Fact]:
     """One per recipient: of those it names, else of those the message went to."""
     said = event.word("eventType", "notificationType")
     if said == "Received":
@@ -146,8 +146,10 @@ def facts(event: Told, received: Any) -> Iterator[Fact]:
     sent_to = addresses(mail.get("destination"))
     ref = our_reference(mail) if len(sent_to) <= 1 else ""
     at = block.time("timestamp") or mail.time("timestamp") or iso(received)
-    for address, about in recipients(said, block) or [(address, Told()) for address in sent_to or [""]]:
-        told = Event(ref, ident(mail.get("messageId")), address, at)
+    for address, about in recipients(said, block) or [
+        (address, FieldReader()) for address in sent_to or [""]
+    ]:
+        told = EmailEvent(ref, ident(mail.get("messageId")), address, at)
         if said in ("Open", "Click"):
             yield told.act("open" if said == "Open" else "click", block.text("link"))
         elif said == "Subscription" and (again := subscribed_again(block)):
@@ -157,7 +159,7 @@ def facts(event: Told, received: Any) -> Iterator[Fact]:
             yield told.report(*words(said, block, about), block.get("reportingMTA"), lasting=lasting)
 
 
-def words(said: str, block: Told, about: Told) -> tuple[str, str, str]:
+def words(said: str, block: FieldReader, about: FieldReader) -> tuple[str, str, str]:
     """The status, the code and the text of the code table's entry. Raises Unreadable."""
     if said == "Bounce":
         status = "Bounce/delayed" if about.get("action") == "delayed" else "Bounce"
@@ -176,24 +178,24 @@ def words(said: str, block: Told, about: Told) -> tuple[str, str, str]:
     return said, "", block.text("reason", "errorMessage", "smtpResponse")
 
 
-def server_code(about: Told, reason: str) -> str:
+def server_code(about: FieldReader, reason: str) -> str:
     """The code of the recipient's server, where Amazon's own reason leaves it open."""
     return specific(about.get("diagnosticCode"), about.get("status")) if reason in VAGUE else ""
 
 
-def recipients(said: str, block: Told) -> list[tuple[str, Told]]:
+def recipients(said: str, block: FieldReader) -> list[tuple[str, FieldReader]]:
     """Those an event names, each with what it says about them."""
     if said == "Delivery":
-        return [(address, Told()) for address in addresses(block.get("recipients"))]
+        return [(address, FieldReader()) for address in addresses(block.get("recipients"))]
     return [(each.address("emailAddress"), each) for each in block.objects(NAMED.get(said, ""))]
 
 
-def our_reference(mail: Told) -> str:
+def our_reference(mail: FieldReader) -> str:
     """From the message tags, else from the header that anymail put our metadata into."""
     return tagged(mail.inside("tags").get(LABEL)) or headed(mail.get("headers"))
 
 
-def topics(block: Told, name: str) -> dict[str, Any]:
+def topics(block: FieldReader, name: str) -> dict[str, Any]:
     """Status by topic, and that of all together under ''."""
     told = block.inside(name)
     listed = told.objects("topicSubscriptionStatus")
@@ -201,13 +203,13 @@ def topics(block: Told, name: str) -> dict[str, Any]:
     return {**by_name, "": "OptOut" if told.get("unsubscribeAll") is True else "OptIn"}
 
 
-def left(block: Told) -> bool:
+def left(block: FieldReader) -> bool:
     """Whether the person left a topic, or all of them."""
     old, new = topics(block, "oldTopicPreferences"), topics(block, "newTopicPreferences")
     return any(status == "OptOut" and old.get(topic) != "OptOut" for topic, status in new.items())
 
 
-def subscribed_again(block: Told) -> str:
+def subscribed_again(block: FieldReader) -> str:
     """What they came back to; empty when they left something, too."""
     old, new = topics(block, "oldTopicPreferences"), topics(block, "newTopicPreferences")
     back = [name or "everything" for name, s in new.items() if s == "OptIn" and old.get(name) == "OptOut"]

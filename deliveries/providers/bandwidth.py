@@ -16,7 +16,15 @@ from xml.sax.saxutils import escape, quoteattr
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Act, Call, Fact, Inbound, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.http import accepted, filled
-from deliveries.providers.kit.parsing import Told, clean, each, json_value, keys_pressed, query_of, reference
+from deliveries.providers.kit.parsing import (
+    FieldReader,
+    clean,
+    each,
+    json_value,
+    keys_pressed,
+    query_of,
+    reference,
+)
 
 MESSAGES = "https://messaging.bandwidth.com/api/v2/users/{account_id}/messages"
 CALLS = "https://voice.bandwidth.com/api/v2/accounts/{account_id}/calls"
@@ -44,7 +52,7 @@ class Bandwidth(Unsigned):
         query = query_of(call)
         event = query if call.method == "GET" else json_value(call.body)
         if isinstance(event, dict) and event.get("eventType"):
-            return list(call_facts(query, Told(event)))
+            return list(call_facts(query, FieldReader(event)))
         return each(event, "body", partial(message_facts, query))
 
     def reply(self, kind: str, call: Call) -> tuple[str, bytes]:
@@ -61,17 +69,17 @@ class Bandwidth(Unsigned):
             "auth": (credentials["username"], credentials["password"]),
         }
 
-    def taken(self, said: Told) -> SendResult:
+    def taken(self, said: FieldReader) -> SendResult:
         return accepted(said.get("callId") or said.get("id"), said.get("segmentCount"))
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         return said.get("type"), said.get("description")
 
 
 # ---- reading ---------------------------------------------------------------------------------------------
 
 
-def message_facts(query: Told, event: Told) -> Iterator[Fact]:
+def message_facts(query: FieldReader, event: FieldReader) -> Iterator[Fact]:
     """One element of a messaging callback; of a message to a group every recipient has a callback of their own."""
     kind, text, message = event.word("type"), event.text("description"), event.inside("message")
     if kind == "message-received" or message.get("direction") == "in":
@@ -101,7 +109,7 @@ def proof(text: str, sender: str, *, mms: bool) -> Literal["", "handed_over", "h
     return "handset" if text == "ok" and TOLL_FREE.fullmatch(sender) else ""
 
 
-def inbound(event: Told, message: Told) -> Inbound:
+def inbound(event: FieldReader, message: FieldReader) -> Inbound:
     return Inbound(
         sender=message.number("from", required=True),
         recipient=message.number("owner") or event.number("to"),
@@ -112,7 +120,7 @@ def inbound(event: Told, message: Told) -> Inbound:
     )
 
 
-def call_facts(query: Told, event: Told) -> Iterator[Report | Act]:
+def call_facts(query: FieldReader, event: FieldReader) -> Iterator[Report | Act]:
     """What happened in a call of ours; who answered is a fact of its own."""
     if event.get("direction") == "inbound":
         return  # somebody calls us: not an answer to a message
@@ -169,7 +177,7 @@ def call_fields(message: OutboundMessage, credentials: Mapping[str, str]) -> dic
     }
 
 
-def script(query: Told) -> str:
+def script(query: FieldReader) -> str:
     """BXML for what the address carries; nothing in it, nothing to say."""
     said = ""
     if query.get("play"):

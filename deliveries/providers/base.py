@@ -13,7 +13,7 @@ import httpx
 
 from deliveries.providers.facts import Call, Fact, LostAnswer, OutboundMessage, SendResult, Unreadable
 from deliveries.providers.kit.http import accepted, post, refused, retry_after, told
-from deliveries.providers.kit.parsing import Told, bare
+from deliveries.providers.kit.parsing import FieldReader, bare
 from deliveries.providers.kit.signatures import allowed_peer, url_secret
 
 # Settings of an account that give nobody any power: forms show what is stored. Everything else is secret.
@@ -118,11 +118,11 @@ class Provider:
             )
         return refused(code or f"http:{answer.status_code}", text or f"HTTP {answer.status_code}")
 
-    def taken(self, said: Told) -> SendResult:
+    def taken(self, said: FieldReader) -> SendResult:
         """The provider took the message: `accepted` with its id. Raises LostAnswer."""
         return accepted(said.get("id"))
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         """Their code and sentence for a refusal; nothing where the HTTP status says it all."""
         return said.get("code"), said.get("message")
 

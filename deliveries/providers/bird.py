@@ -16,7 +16,7 @@ import httpx
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call, Fact, Inbound, LostAnswer, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.http import accepted, listed, refused
-from deliveries.providers.kit.parsing import Told, json_object, reference
+from deliveries.providers.kit.parsing import FieldReader, json_object, reference
 from deliveries.providers.kit.signatures import messagebird, standard_webhook
 
 URL = "https://{region}.platform.bird.com/v1/sms/messages"
@@ -54,7 +54,7 @@ class Bird(Provider):
         if event.get("event"):
             return channel_facts(event.word("event"), event.inside("payload"))
         family, _, what = event.word("type").partition(".")
-        data = Told({**event.inside("data"), "at": event.get("timestamp"), "what": what})
+        data = FieldReader({**event.inside("data"), "at": event.get("timestamp"), "what": what})
         if family == "sms":
             return [inbound(data) if what == "received" else message_report(data)]
         if family == "voice_call" and data.get("direction") != "inbound":
@@ -73,10 +73,10 @@ class Bird(Provider):
             raise LostAnswer(f"HTTP {answer.status_code}")
         return super().understood(answer)
 
-    def taken(self, said: Told) -> SendResult:
+    def taken(self, said: FieldReader) -> SendResult:
         return accepted(said.get("id"), said.inside("segments").get("count"))
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         """The API names its mistakes within a few types, of which `validation_error` is told apart by name."""
         error = said.inside("error")
         if not error:
@@ -98,7 +98,7 @@ class Bird(Provider):
 # ---- the API -------------------------------------------------------------------------------------------------
 
 
-def message_report(data: Told) -> Report:
+def message_report(data: FieldReader) -> Report:
     """What became of a text: the event's own word, unless the message says it itself."""
     error = data.inside("error") or data.inside("last_error")
     carrier = error.maybe("carrier_error_code")
@@ -114,7 +114,7 @@ def message_report(data: Told) -> Report:
     )
 
 
-def call_report(data: Told) -> Report:
+def call_report(data: FieldReader) -> Report:
     answer = data.marked("sip:", "sip_response_code")
     failed = answer.startswith(("sip:4", "sip:5", "sip:6"))
     return Report(
@@ -128,7 +128,7 @@ def call_report(data: Told) -> Report:
     )
 
 
-def inbound(data: Told) -> Inbound:
+def inbound(data: FieldReader) -> Inbound:
     return Inbound(
         sender=data.number("from", required=True),
         recipient=data.address("to"),
@@ -142,13 +142,13 @@ def inbound(data: Told) -> Inbound:
 # ---- the Channels API ----------------------------------------------------------------------------------------
 
 
-def channel_facts(event: str, message: Told) -> list[Fact]:
+def channel_facts(event: str, message: FieldReader) -> list[Fact]:
     if event == "sms.inbound":
         return [channel_inbound(message)]
     return [channel_report(message)] if event == "sms.outbound" else []
 
 
-def channel_report(message: Told) -> Report:
+def channel_report(message: FieldReader) -> Report:
     """The SMS platform's code says more than the Channels API's own, which stands for a family of them."""
     failure, source = message.inside("failure"), message.inside("failure", "source")
     platform = source.maybe("code") if source.get("name") == SMS_PLATFORM else ""
@@ -164,7 +164,7 @@ def channel_report(message: Told) -> Report:
     )
 
 
-def channel_inbound(message: Told) -> Inbound:
+def channel_inbound(message: FieldReader) -> Inbound:
     body = message.inside("body")
     return Inbound(
         sender=message.inside("sender", "contact").number("identifierValue", required=True),

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Fact
 from deliveries.providers.kit.anymail_service import AnymailService
-from deliveries.providers.kit.email_events import Event, Lasting, ident, labelled, replied, specific
-from deliveries.providers.kit.parsing import Told, epoch, json_objects
+from deliveries.providers.kit.email_events import EmailEvent, Lasting, ident, labelled, replied, specific
+from deliveries.providers.kit.parsing import FieldReader, epoch, json_objects
 
 CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 LASTING: dict[str, Lasting] = {"hard_bounce": "permanent", "soft_bounce": "temporary"}
@@ -34,12 +34,12 @@ class Brevo(AnymailService, Unsigned):
         return [fact for event in events if "items" not in event for fact in facts(event)]
 
 
-def facts(event: Told) -> Iterator[Fact]:
+def facts(event: FieldReader) -> Iterator[Fact]:
     said = CAPITAL.sub("_", event.word("event")).lower()  # "hardBounce" is a spelling of the same
     # `date` and `ts` follow the account's time zone.
     at = epoch(event.get("ts_epoch")) or epoch(event.get("ts_event"))
     ref, mail_id = labelled(event.get("X-Mailin-custom")), event.get("message-id") or event.get("messageId")
-    mail = Event(ref, ident(mail_id), event.address("email"), at)
+    mail = EmailEvent(ref, ident(mail_id), event.address("email"), at)
     if said in ("click", "clicked"):
         yield mail.act("click", event.text("link"))
     elif said in ("open", "opened") or said.startswith(("unique_open", "proxy_open", "unique_proxy")):
@@ -52,7 +52,7 @@ def facts(event: Told) -> Iterator[Fact]:
         yield mail.report(said, code, text, lasting=LASTING.get(said, ""))
 
 
-def inbound(item: Told) -> Iterator[Fact]:
+def inbound(item: FieldReader) -> Iterator[Fact]:
     recipients = item.get("Recipients")
     yield from replied(
         item.inside("From").address("Address"),

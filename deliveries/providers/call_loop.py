@@ -15,7 +15,7 @@ from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Fact, OutboundMessage, Report, SendResult, Unreadable
 from deliveries.providers.kit.http import filled
 from deliveries.providers.kit.parsing import (
-    Told,
+    FieldReader,
     each,
     fields_of,
     json_value,
@@ -54,15 +54,15 @@ class CallLoop(Unsigned):
         asked = filled({"phone": message.to, "audio": message.media_url})
         return {"url": f"{BASE}/{trigger}", "params": asked}
 
-    def taken(self, said: Told) -> SendResult:
+    def taken(self, said: FieldReader) -> SendResult:
         """Without an id: "The message was queued" is all it says."""
         return SendResult(True)
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         return "trigger/non-2xx", said.get("message")
 
 
-def report(ours: str, result: Told) -> Iterator[Report]:
+def report(ours: str, result: FieldReader) -> Iterator[Report]:
     yield Report(
         ref=reference(result.get("m"), ours),
         provider_message_id=result.id("id", required=False),

@@ -16,7 +16,7 @@ from deliveries.providers.facts import Call, Fact, Inbound, OutboundMessage, Rep
 from deliveries.providers.kit.http import accepted
 from deliveries.providers.kit.parsing import (
     LONGEST_WORD,
-    Told,
+    FieldReader,
     epoch,
     fields_of,
     json_object,
@@ -75,11 +75,11 @@ class DropCowboy(Unsigned):
             "headers": keys | {"idempotency-key": message.ref},
         }
 
-    def taken(self, said: Told) -> SendResult:
+    def taken(self, said: FieldReader) -> SendResult:
         """202 says "in line": nothing has been checked yet."""
         return accepted(said.get("message_id"))
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         return "", said.get("detail") or said.get("title")
 
 
@@ -93,12 +93,12 @@ def signed_webhook(call: Call, credentials: Mapping[str, str]) -> bool:
     return any(signed(call, "x-signature", secret.strip(), text) for secret in secrets)
 
 
-def channel_of(body: Told, query: Told) -> str:
+def channel_of(body: FieldReader, query: FieldReader) -> str:
     told_us = (body.text("product_code").lower(), query.text("c"))
     return next((channel for channel in told_us if channel in DropCowboy.channels), "rvm")
 
 
-def outcome(body: Told, ref: str, channel: str, at: datetime | None) -> Iterator[Fact]:
+def outcome(body: FieldReader, ref: str, channel: str, at: datetime | None) -> Iterator[Fact]:
     status = body.word("status")
     yield Report(
         ref=ref,
@@ -115,7 +115,7 @@ def outcome(body: Told, ref: str, channel: str, at: datetime | None) -> Iterator
     yield from opt_out(body, ref, channel, at)
 
 
-def code_of(body: Told) -> str:
+def code_of(body: FieldReader) -> str:
     """The number of the current API; in v1, which has none, the text of the reason."""
     if "reason_code" in body:
         return body.code("reason_code")
@@ -123,7 +123,7 @@ def code_of(body: Told) -> str:
     return f"v1/{reason}"[:LONGEST_WORD] if reason else ""
 
 
-def opt_out(body: Told, ref: str, channel: str, at: datetime | None) -> Iterator[Inbound]:
+def opt_out(body: FieldReader, ref: str, channel: str, at: datetime | None) -> Iterator[Inbound]:
     """`dnc` says that the person is not to be contacted, whatever became of this message."""
     said = (body, body.inside("campaign_session", "dispo"))
     if any(str(each.get("dnc")).lower() in ("true", "1") for each in said):
@@ -131,7 +131,7 @@ def opt_out(body: Told, ref: str, channel: str, at: datetime | None) -> Iterator
         yield Inbound(person, ours, channel, "dnc: true", ref, opt_out_type="STOP", occurred_at=at)
 
 
-def heard(data: Told, keyword: str, at: datetime | None) -> Inbound:
+def heard(data: FieldReader, keyword: str, at: datetime | None) -> Inbound:
     person, ours, said = data.number("from", required=True), data.text("to"), data.text("body")
     return Inbound(person, ours, "sms", said, opt_out_type=keyword, occurred_at=at)
 

@@ -23,7 +23,15 @@ from deliveries.providers.facts import (
     SendResult,
 )
 from deliveries.providers.kit.http import accepted, look_up
-from deliveries.providers.kit.parsing import Told, clean, each, json_object, keys_pressed, query_of, reference
+from deliveries.providers.kit.parsing import (
+    FieldReader,
+    clean,
+    each,
+    json_object,
+    keys_pressed,
+    query_of,
+    reference,
+)
 
 # Statuses known by number; others are read by the name of their group. A test compares them with the code table.
 NUMBERS = frozenset(map(str, (*range(2, 16), *range(17, 22), 23, 24, 25, 26, 29, 51, 52)))
@@ -64,7 +72,7 @@ class Infobip(Unsigned):
             "headers": authorization(credentials),
         }
 
-    def taken(self, said: Told) -> SendResult:
+    def taken(self, said: FieldReader) -> SendResult:
         """An answer about the message: taken, or refused at once with a status like those of reports."""
         made = said.first("messages")
         status = made.inside("status")
@@ -73,7 +81,7 @@ class Infobip(Unsigned):
             return SendResult(False, native_status=found, native_text=status.text("description"))
         return accepted(made.get("messageId"), made.inside("details").get("messageCount"))
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         """In the words of this API or of those before it."""
         said = said.inside("requestError", "serviceException") or said
         return said.get("errorCode") or said.get("messageId"), said.get("description") or said.get("text")
@@ -97,7 +105,7 @@ class Infobip(Unsigned):
 # ---- reading ---------------------------------------------------------------------------------------------
 
 
-def result_facts(ref: str, voice: bool, item: Told) -> Iterator[Fact]:
+def result_facts(ref: str, voice: bool, item: FieldReader) -> Iterator[Fact]:
     """One element of `results`: a report, or a text from a person."""
     ref = ref or reference(item.get("callbackData"))
     if "status" not in item:
@@ -108,7 +116,7 @@ def result_facts(ref: str, voice: bool, item: Told) -> Iterator[Fact]:
         yield text_report(ref, item)
 
 
-def text_report(ref: str, item: Told) -> Report:
+def text_report(ref: str, item: FieldReader) -> Report:
     status, error = item.inside("status"), item.inside("error")
     code = error.code("id")
     permanent = error.get("permanent")
@@ -123,7 +131,7 @@ def text_report(ref: str, item: Told) -> Report:
     )
 
 
-def voice_facts(ref: str, item: Told) -> Iterator[Report | Act]:
+def voice_facts(ref: str, item: FieldReader) -> Iterator[Report | Act]:
     """How the call ended, and the keys pressed in it."""
     status, code = status_word(item.inside("status")), call_error(item.inside("error"))
     call = item.inside("voiceCall") or item  # reports of the first version are flat
@@ -140,14 +148,14 @@ def voice_facts(ref: str, item: Told) -> Iterator[Report | Act]:
         yield keys_pressed(report, digits)
 
 
-def call_error(error: Told) -> str:
+def call_error(error: FieldReader) -> str:
     """The number of an error, or its name where the number is one of the newer ones."""
     number, name = error.code("id"), error.maybe("name")
     newer = number.isdecimal() and int(number) >= NAMED_FROM
     return name if name and (newer or not number) and name != NO_ERROR else number
 
 
-def call_facts(ref: str, event: Told) -> Iterator[Report | Act]:
+def call_facts(ref: str, event: FieldReader) -> Iterator[Report | Act]:
     """An event of the Calls API; who answered is a fact of its own."""
     about = event.inside("properties")
     call = about.inside("callLog") or about.inside("call")
@@ -173,7 +181,7 @@ def call_facts(ref: str, event: Told) -> Iterator[Report | Act]:
         yield report._replace(native_status=who or "amd:MACHINE", native_code="", native_text="")
 
 
-def base_report(ref: str, channel: str, item: Told, status: str, code: str) -> Report:
+def base_report(ref: str, channel: str, item: FieldReader, status: str, code: str) -> Report:
     return Report(
         ref=ref,
         provider_message_id=item.id("messageId"),
@@ -185,13 +193,13 @@ def base_report(ref: str, channel: str, item: Told, status: str, code: str) -> R
     )
 
 
-def status_word(status: Told) -> str:
+def status_word(status: FieldReader) -> str:
     """The number of a status, or the name of its group when nobody has looked at that number yet."""
     found = status.word("id", "groupName")
     return found if found in NUMBERS else status.word("groupName", "id").upper()
 
 
-def inbound(item: Told) -> Inbound:
+def inbound(item: FieldReader) -> Inbound:
     parts = item.objects("message") if isinstance(item.get("message"), list) else []
     said = item.get("text") or " ".join(str(part["value"]) for part in parts if part.get("value"))
     return Inbound(

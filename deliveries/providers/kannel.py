@@ -28,7 +28,7 @@ from deliveries.providers.kit.alphabets import LATIN, UCS2, decoded, from_hex, n
 from deliveries.providers.kit.http import post, refused
 from deliveries.providers.kit.parsing import (
     LONGEST_WORD,
-    Told,
+    FieldReader,
     clean,
     epoch,
     form,
@@ -97,7 +97,7 @@ class Kannel(Unsigned):
         return refused(words if known else f"http:{answer.status_code}", f"HTTP {answer.status_code}")
 
 
-def report(ref: str, fields: Told) -> Report:
+def report(ref: str, fields: FieldReader) -> Report:
     """`d` says what Kannel made of it; the centre's own word, where it agrees, says more."""
     event, text = fields.word("d"), fields.text("a")
     told = said(text)
@@ -144,7 +144,7 @@ def inbound(raw: bytes) -> Inbound:
     )
 
 
-def written(fields: Told, text: bytes) -> str:
+def written(fields: FieldReader, text: bytes) -> str:
     """The text in the encoding that `charset` or `coding` names; from hex digits where `binary` gives them."""
     encoding = named(fields.maybe("charset"))
     coding = fields.maybe("coding")

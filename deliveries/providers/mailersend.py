@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deliveries.providers.kit.anymail_service import AnymailEvents
-from deliveries.providers.kit.parsing import Told
+from deliveries.providers.kit.parsing import FieldReader
 
 
 class MailerSend(AnymailEvents):
@@ -23,5 +23,5 @@ class MailerSend(AnymailEvents):
         """MailerSend has no metadata."""
         mail.tags = [ref]
 
-    def said(self, raw: Told) -> tuple[str, str]:
+    def said(self, raw: FieldReader) -> tuple[str, str]:
         return raw.inside("data").word("type"), ""

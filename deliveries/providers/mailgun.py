@@ -12,8 +12,16 @@ from email.utils import parseaddr
 
 from deliveries.providers.facts import Call, Fact, Unreadable
 from deliveries.providers.kit.anymail_service import AnymailService, request_of
-from deliveries.providers.kit.email_events import LABEL, Event, addressed, ident, labelled, replied, specific
-from deliveries.providers.kit.parsing import Told, epoch, is_json, json_object
+from deliveries.providers.kit.email_events import (
+    LABEL,
+    EmailEvent,
+    addressed,
+    ident,
+    labelled,
+    replied,
+    specific,
+)
+from deliveries.providers.kit.parsing import FieldReader, epoch, is_json, json_object
 from deliveries.providers.kit.signatures import fresh, hmac_hex, same
 from deliveries.providers.mail.mail_reading import read
 from deliveries.providers.mail.quoted_mail import own_words
@@ -60,15 +68,15 @@ class Mailgun(AnymailService):
         return list(facts(event))
 
 
-def fields_of(call: Call) -> Told:
+def fields_of(call: Call) -> FieldReader:
     """The fields of a form, in parts when there are attachments. Raises Unreadable."""
     try:
-        return Told(request_of(call).POST.dict())
+        return FieldReader(request_of(call).POST.dict())
     except Exception as problem:  # Django's readers of forms have many ways to say that it is none
         raise Unreadable("body: not a form.") from problem
 
 
-def as_event(fields: Told) -> Told:
+def as_event(fields: FieldReader) -> FieldReader:
     """The event that a webhook of the old kind tells in a form, as the new kind would.
 
     Whatever was attached to the message stands among its fields under its own name.
@@ -76,7 +84,7 @@ def as_event(fields: Told) -> Told:
     said = fields.word("event").lower()
     reason = fields.maybe("reason").lower()
     status = {"code": fields.get("code"), "message": fields.text("error", "notification", "description")}
-    return Told(
+    return FieldReader(
         {
             "event": "failed" if said in GIVEN_UP else said,
             "severity": "permanent",
@@ -91,12 +99,12 @@ def as_event(fields: Told) -> Told:
     )
 
 
-def facts(event: Told) -> Iterator[Fact]:
+def facts(event: FieldReader) -> Iterator[Fact]:
     said = event.word("event")
     if said == "stored" or event.inside("flags").get("is-test-mode") is True:
         return  # incoming mail, or a message that was never meant to be sent
     headers, status = event.inside("message", "headers"), event.inside("delivery-status")
-    mail = Event(
+    mail = EmailEvent(
         labelled(event.get("user-variables")),
         ident(headers.get("message-id")),
         addressed(event.get("recipient") or parseaddr(headers.text("to"))[1]),
@@ -112,7 +120,7 @@ def facts(event: Told) -> Iterator[Fact]:
     yield mail.report(f"{said}/{severity}" if severity else said, reason, text, status.get("mx-host"))
 
 
-def code(event: Told, status: Told, text: str) -> str:
+def code(event: FieldReader, status: FieldReader, text: str) -> str:
     """Why: Mailgun's own reason or code where it names one, else the server's code."""
     if event.maybe("reason") not in VAGUE:
         return event.marked("reason/", "reason")
@@ -122,7 +130,7 @@ def code(event: Told, status: Told, text: str) -> str:
     return found or event.marked("reason/", "reason")
 
 
-def inbound(fields: Told) -> Iterator[Fact]:
+def inbound(fields: FieldReader) -> Iterator[Fact]:
     """A reply that a route forwarded, taken apart by Mailgun or, to an address that ends in `mime`, as it came."""
     whole = fields.text("body-mime")
     mail = read(whole.encode("utf-8", "surrogateescape")) if whole else None

@@ -7,7 +7,7 @@ from typing import Any
 from deliveries.providers.base import Unsigned
 from deliveries.providers.kit.anymail_service import AnymailEvents
 from deliveries.providers.kit.email_events import Lasting
-from deliveries.providers.kit.parsing import Told
+from deliveries.providers.kit.parsing import FieldReader
 
 
 class Mailjet(Unsigned, AnymailEvents):
@@ -18,16 +18,16 @@ class Mailjet(Unsigned, AnymailEvents):
     credential_fields = {"api_key": "API key", "secret_key": "Secret key"}
     tables = ("mailjet", "smtp")
 
-    def said(self, raw: Told) -> tuple[str, str]:
+    def said(self, raw: FieldReader) -> tuple[str, str]:
         """A mail server that puts off what it does not know yet (greylisting) refuses nothing."""
         status, why = raw.word("event"), raw.maybe("error")
         put_off = why == "greylisted" and not raw.get("hard_bounce")
         return (f"{status}/greylisted" if put_off else status), why
 
-    def lasting(self, raw: Told) -> Lasting:
+    def lasting(self, raw: FieldReader) -> Lasting:
         return "temporary" if raw.get("event") == "bounce" and raw.get("hard_bounce") is False else ""
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         """Of one message, or of all."""
         message = said.first("Messages") or said
         error = message.first("Errors") or message

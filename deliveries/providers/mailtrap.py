@@ -6,7 +6,7 @@ from typing import Any
 
 from deliveries.providers.base import Unsigned
 from deliveries.providers.kit.anymail_service import AnymailEvents
-from deliveries.providers.kit.parsing import Told
+from deliveries.providers.kit.parsing import FieldReader
 
 
 class Mailtrap(Unsigned, AnymailEvents):
@@ -19,9 +19,9 @@ class Mailtrap(Unsigned, AnymailEvents):
     event_key = "event"
     assumed = {"timestamp": 0, "message_id": ""}
 
-    def said(self, raw: Told) -> tuple[str, str]:
+    def said(self, raw: FieldReader) -> tuple[str, str]:
         return raw.word("event"), ""
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         errors = said.get("errors")
         return "", "; ".join(map(str, errors)) if isinstance(errors, list) else str(errors or "")

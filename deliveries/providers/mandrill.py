@@ -6,7 +6,7 @@ from typing import Any
 
 from deliveries.providers.kit.anymail_service import AnymailEvents
 from deliveries.providers.kit.email_events import specific
-from deliveries.providers.kit.parsing import Told
+from deliveries.providers.kit.parsing import FieldReader
 
 
 class Mandrill(AnymailEvents):
@@ -20,10 +20,10 @@ class Mandrill(AnymailEvents):
     proof_field = "webhook_key"
     tables = ("mandrill", "smtp")
 
-    def said(self, raw: Told) -> tuple[str, str]:
+    def said(self, raw: FieldReader) -> tuple[str, str]:
         message = raw.inside("msg")
         own = message.maybe("bounce_description")
         return raw.word("event", "type"), specific(message.get("diag")) or ("" if own == "general" else own)
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         return said.get("reject_reason") or said.get("name"), said.get("message")

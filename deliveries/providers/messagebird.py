@@ -18,7 +18,7 @@ from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call, Fact, Inbound, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.http import accepted, listed
 from deliveries.providers.kit.parsing import (
-    Told,
+    FieldReader,
     each,
     epoch,
     fields_of,
@@ -69,10 +69,10 @@ class MessageBird(Provider):
     def request(self, message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, Any]:
         return {"json": message_fields(message), **resource(message, credentials)}
 
-    def taken(self, said: Told) -> SendResult:
+    def taken(self, said: FieldReader) -> SendResult:
         return accepted(said.get("id"), said.inside("recipients").first("items").get("messagePartCount"))
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         error = said.first("errors")
         return error.marked("api:", "code"), error.get("description")
 
@@ -97,7 +97,7 @@ def vouched(call: Call, claims: Mapping[str, Any]) -> bool:
     return named == about and begins - LEEWAY <= call.at <= ends + LEEWAY
 
 
-def report(ref: str, hint: str, fields: Told) -> Report:
+def report(ref: str, hint: str, fields: FieldReader) -> Report:
     ref = ref or reference(fields.get("reference"))
     return Report(
         ref=ref,
@@ -111,7 +111,7 @@ def report(ref: str, hint: str, fields: Told) -> Report:
     )
 
 
-def leg(ref: str, item: Told) -> Iterator[Report]:
+def leg(ref: str, item: FieldReader) -> Iterator[Report]:
     """A leg of a call, from the Voice API. One that nobody answered is hung up as well."""
     about = item.inside("payload")
     if not about.get("callId") or about.get("direction") == "incoming":
@@ -127,7 +127,7 @@ def leg(ref: str, item: Told) -> Iterator[Report]:
     )
 
 
-def inbound(fields: Told) -> Inbound:
+def inbound(fields: FieldReader) -> Inbound:
     """What somebody wrote to a number of ours, or in other fields to a short code."""
     at = fields.time("createdDatetime") or stamp(fields.get("receive_datetime"), "%Y%m%d%H%M%S")
     return Inbound(

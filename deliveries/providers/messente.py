@@ -11,7 +11,7 @@ from typing import Any
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Inbound, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.http import accepted
-from deliveries.providers.kit.parsing import Told, fields_of, query_of, reference
+from deliveries.providers.kit.parsing import FieldReader, fields_of, query_of, reference
 from deliveries.providers.kit.signatures import signed
 
 URL = "https://api.messente.com/v1/omnimessage"
@@ -48,15 +48,15 @@ class Messente(Unsigned):
             "auth": (credentials["username"], credentials["password"]),
         }
 
-    def taken(self, said: Told) -> SendResult:
+    def taken(self, said: FieldReader) -> SendResult:
         return accepted(said.first("messages").get("message_id"))
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         error = said.first("errors")
         return error.get("code"), error.get("detail") or error.get("title")
 
 
-def report(ref: str, fields: Told) -> Report:
+def report(ref: str, fields: FieldReader) -> Report:
     """`status` and `err` of the Omnichannel API; the HTTP API says more in `stat`, and writes 2 as 002."""
     return Report(
         ref=ref,
@@ -71,7 +71,7 @@ def report(ref: str, fields: Told) -> Report:
     )
 
 
-def inbound(ref: str, fields: Told) -> Inbound:
+def inbound(ref: str, fields: FieldReader) -> Inbound:
     return Inbound(
         sender=fields.number("sender", required=True),
         recipient=fields.number("recipient"),

@@ -16,7 +16,7 @@ from typing import Any
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call, Fact, Inbound, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.http import accepted, filled
-from deliveries.providers.kit.parsing import Told, fields_of, keys_pressed, pairs, query_of, reference
+from deliveries.providers.kit.parsing import FieldReader, fields_of, keys_pressed, pairs, query_of, reference
 from deliveries.providers.kit.signatures import same
 from deliveries.providers.kit.twiml import NO_MORE, script
 
@@ -76,11 +76,11 @@ class Plivo(Provider):
             "auth": (credentials["auth_id"], credentials["auth_token"]),
         }
 
-    def taken(self, said: Told) -> SendResult:
+    def taken(self, said: FieldReader) -> SendResult:
         made = said.get("message_uuid") or said.get("request_uuid")
         return accepted(made[0] if isinstance(made, list) else made)
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         return "", said.get("error")
 
 
@@ -104,7 +104,7 @@ def whole(call: Call) -> bytes:
 # ---- callbacks -------------------------------------------------------------------------------------------------
 
 
-def message_report(ref: str, hint: str, fields: Told) -> Report:
+def message_report(ref: str, hint: str, fields: FieldReader) -> Report:
     """One receipt; of a long message each part has its own, and all of them name the first as their parent."""
     kind, place = fields.get("Type"), PART.fullmatch(fields.get("PartInfo", ""))
     part, parts = map(int, place.groups()) if place else (0, 0)
@@ -122,13 +122,13 @@ def message_report(ref: str, hint: str, fields: Told) -> Report:
     )
 
 
-def of_call(ref: str, fields: Told) -> Report:
+def of_call(ref: str, fields: FieldReader) -> Report:
     """What every callback of a call tells; the first id is the one that our request was answered with."""
     sid = fields.id("RequestUUID", "ALegRequestUUID", "CallUUID")
     return Report(ref, sid, "voice", "", address=fields.number("To"))
 
 
-def call_reports(ref: str, fields: Told) -> Iterator[Report]:
+def call_reports(ref: str, fields: FieldReader) -> Iterator[Report]:
     """The call's state, and that a machine answered as a fact of its own."""
     if fields.get("Direction") == "inbound":
         return  # somebody calls us
@@ -142,7 +142,7 @@ def call_reports(ref: str, fields: Told) -> Iterator[Report]:
         yield report._replace(native_status=who or "amd:true")
 
 
-def inbound(ref: str, fields: Told) -> Inbound:
+def inbound(ref: str, fields: FieldReader) -> Inbound:
     return Inbound(
         sender=fields.number("From", required=True),
         recipient=fields.number("To"),

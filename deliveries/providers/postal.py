@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from deliveries.providers.kit.anymail_service import AnymailEvents
-from deliveries.providers.kit.parsing import Told
+from deliveries.providers.kit.parsing import FieldReader
 
 
 class Postal(AnymailEvents):
@@ -24,8 +24,8 @@ class Postal(AnymailEvents):
         """Postal has no metadata, and one tag."""
         mail.tags = [ref]
 
-    def said(self, raw: Told) -> tuple[str, str]:
+    def said(self, raw: FieldReader) -> tuple[str, str]:
         return raw.inside("payload").maybe("status") or raw.word("event"), ""
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         return super().refusal(said.inside("data"))

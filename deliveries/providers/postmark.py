@@ -14,9 +14,9 @@ import httpx
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Fact, OutboundMessage, SendResult
 from deliveries.providers.kit.anymail_service import AnymailService
-from deliveries.providers.kit.email_events import LABEL, Event, ident, labelled, replied, specific
+from deliveries.providers.kit.email_events import LABEL, EmailEvent, ident, labelled, replied, specific
 from deliveries.providers.kit.http import listed
-from deliveries.providers.kit.parsing import Told, json_object
+from deliveries.providers.kit.parsing import FieldReader, json_object
 
 SEARCH = "https://api.postmarkapp.com/messages/outbound"
 # Bounces that are none: the message is on its way, or a person or a robot answered it.
@@ -45,7 +45,7 @@ class Postmark(AnymailService, Unsigned):
         stream = str(credentials.get("message_stream") or "")
         return {"esp_extra": {"MessageStream": stream}} if stream else {}
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         return said.get("ErrorCode"), said.get("Message")
 
     async def find(
@@ -63,9 +63,9 @@ class Postmark(AnymailService, Unsigned):
         return SendResult(True, provider_message_id=made) if made else None
 
 
-def facts(told: Told) -> Iterator[Fact]:
+def facts(told: FieldReader) -> Iterator[Fact]:
     said, kind, text = told.word("RecordType"), told.maybe("Type"), told.text("Details", "Description")
-    mail = Event(
+    mail = EmailEvent(
         labelled(told.get("Metadata")),
         ident(told.get("MessageID")),
         told.address("Recipient", "Email"),
@@ -89,7 +89,7 @@ def facts(told: Told) -> Iterator[Fact]:
         yield mail.report(status, code, text, lasting="temporary" if kind == "SoftBounce" else "")
 
 
-def words(said: str, kind: str, told: Told, text: str) -> tuple[str, str]:
+def words(said: str, kind: str, told: FieldReader, text: str) -> tuple[str, str]:
     """What happened, and why: the type's number, or the server's code where the type leaves the reason open."""
     if said == "SubscriptionChange":
         return told.marked("SubscriptionChange/", "SuppressionReason") or said, ""
@@ -100,7 +100,7 @@ def words(said: str, kind: str, told: Told, text: str) -> tuple[str, str]:
     return status, found or told.maybe("TypeCode")
 
 
-def inbound(told: Told) -> Iterator[Fact]:
+def inbound(told: FieldReader) -> Iterator[Fact]:
     headers = {header.text("Name"): header.text("Value") for header in told.objects("Headers")}
     if "In-Reply-To" in headers:
         headers["In-Reply-To"] = headers["In-Reply-To"].partition("@")[0]  # <our message's id@mtasv.net>

@@ -13,7 +13,7 @@ from deliveries.providers.facts import Call, Fact
 from deliveries.providers.kit.anymail_service import AnymailService
 from deliveries.providers.kit.email_events import (
     LABEL,
-    Event,
+    EmailEvent,
     Lasting,
     addressed,
     headed,
@@ -21,7 +21,7 @@ from deliveries.providers.kit.email_events import (
     labelled,
     specific,
 )
-from deliveries.providers.kit.parsing import LONGEST_WORD, Told, json_object
+from deliveries.providers.kit.parsing import LONGEST_WORD, FieldReader, json_object
 from deliveries.providers.kit.signatures import standard_webhook
 
 VAGUE = {"General", "Undetermined", ""}
@@ -49,18 +49,18 @@ class Resend(AnymailService):
         super().label(mail, ref)
         mail.esp_extra = {"tags": [{"name": LABEL, "value": ref}]}
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         return said.get("name"), said.get("message")
 
 
-def facts(event: Told) -> Iterator[Fact]:
+def facts(event: FieldReader) -> Iterator[Fact]:
     """One fact. Resend does not say which of several recipients an event is about; we send to one."""
     said, data = event.word("type"), event.inside("data")
     if not said.startswith("email.") or said == "email.received":
         return  # contacts, domains, incoming mail
     sent_to = data["to"] if isinstance(data.get("to"), list) else [data.get("to")]
     alone = len(sent_to) == 1
-    mail = Event(
+    mail = EmailEvent(
         our_reference(data) if alone else "",
         ident(data.get("email_id")),
         addressed(sent_to[0]).rpartition("<")[2].rstrip(">") if alone else "",
@@ -76,7 +76,7 @@ def facts(event: Told) -> Iterator[Fact]:
     yield mail.report(said, code(data, text, answers), text, *answers, lasting=lasting)
 
 
-def code(data: Told, text: str, answers: list[Any]) -> str:
+def code(data: FieldReader, text: str, answers: list[Any]) -> str:
     """Why: Resend's types, or the server's code where they leave the reason open. Raises Unreadable."""
     bounce, suppressed, failed = (data.inside(name) for name in ("bounce", "suppressed", "failed"))
     if suppressed:
@@ -91,7 +91,7 @@ def code(data: Told, text: str, answers: list[Any]) -> str:
     return found or f"{kind}/{subtype or 'General'}"
 
 
-def our_reference(data: Told) -> str:
+def our_reference(data: FieldReader) -> str:
     """From our tag, else from the header that anymail put our metadata into."""
     tags = data.get("tags")
     if isinstance(tags, list):

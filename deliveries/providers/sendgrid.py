@@ -15,8 +15,8 @@ from anymail.exceptions import AnymailNotSupportedWarning
 
 from deliveries.providers.facts import Call, Fact
 from deliveries.providers.kit.anymail_service import AnymailService
-from deliveries.providers.kit.email_events import Event, ident, labelled, specific
-from deliveries.providers.kit.parsing import LONGEST_WORD, Told, each, epoch, json_value
+from deliveries.providers.kit.email_events import EmailEvent, ident, labelled, specific
+from deliveries.providers.kit.parsing import LONGEST_WORD, FieldReader, each, epoch, json_value
 from deliveries.providers.kit.signatures import ecdsa, fresh
 
 warnings.filterwarnings("ignore", category=AnymailNotSupportedWarning)
@@ -54,13 +54,13 @@ class SendGrid(AnymailService):
     def message_id(self, status: Any) -> str:
         return ident(status.esp_response.headers.get("X-Message-Id"))
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         return "", said.first("errors").get("message")
 
 
-def facts(event: Told) -> Iterator[Fact]:
+def facts(event: FieldReader) -> Iterator[Fact]:
     said = event.word("event")
-    mail = Event(
+    mail = EmailEvent(
         labelled(event),
         ident(event.get("sg_message_id")).partition(".")[0],
         event.address("email"),
@@ -76,7 +76,7 @@ def facts(event: Told) -> Iterator[Fact]:
         yield mail.report(said, code(said, event, text), text)
 
 
-def code(said: str, event: Told, text: str) -> str:
+def code(said: str, event: FieldReader, text: str) -> str:
     """Why: SendGrid's own word where it names a reason, else the server's code, else what kind of bounce it was."""
     if said == "dropped":
         reason = text.partition(" (")[0]  # "Spam Content (if Spam Checker app enabled)"

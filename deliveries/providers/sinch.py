@@ -27,7 +27,15 @@ from deliveries.providers.facts import (
     Unreadable,
 )
 from deliveries.providers.kit.http import accepted, listed, refused
-from deliveries.providers.kit.parsing import Told, each, iso, json_object, keys_pressed, query_of, reference
+from deliveries.providers.kit.parsing import (
+    FieldReader,
+    each,
+    iso,
+    json_object,
+    keys_pressed,
+    query_of,
+    reference,
+)
 from deliveries.providers.kit.signatures import application, fresh, signed
 
 CALLOUTS = "https://calling.api.sinch.com/calling/v1/callouts"
@@ -101,10 +109,10 @@ class Sinch(Unsigned):
             return refused("no_credentials", "The account has no application key and secret for calls.")
         return {"url": CALLOUTS, "json": callout(message), "auth": auth}
 
-    def taken(self, said: Told) -> SendResult:
+    def taken(self, said: FieldReader) -> SendResult:
         return accepted(said.get("callId") or said.get("id"))
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         return said.get("code") or said.get("errorCode"), said.get("text") or said.get("message")
 
     async def find(
@@ -122,16 +130,16 @@ class Sinch(Unsigned):
 # ---- reading ---------------------------------------------------------------------------------------------
 
 
-def group_reports(report: Report, alone: bool, group: Told) -> Iterator[Report]:
+def group_reports(report: Report, alone: bool, group: FieldReader) -> Iterator[Report]:
     """The recipients of a batch whose messages stand alike. A summary names none: it tells of a lone one only."""
     recipients = group.get("recipients") or ([""] if alone else [])
     if not isinstance(recipients, list):
         raise Unreadable("recipients: not a list.")
     for recipient in recipients:
-        yield recipient_report(report, group, Told(recipient=recipient).number("recipient"))
+        yield recipient_report(report, group, FieldReader(recipient=recipient).number("recipient"))
 
 
-def recipient_report(report: Report, fields: Told, recipient: str) -> Report:
+def recipient_report(report: Report, fields: FieldReader, recipient: str) -> Report:
     """`at` is Sinch's own clock; the operator's may be in another zone and has no seconds."""
     return report._replace(
         native_status=fields.word("status"),
@@ -141,7 +149,7 @@ def recipient_report(report: Report, fields: Told, recipient: str) -> Report:
     )
 
 
-def inbound(fields: Told) -> Inbound:
+def inbound(fields: FieldReader) -> Inbound:
     """`mo_text`, or `mo_media` whose body is an object; what came as bytes is no text."""
     media = isinstance(fields.get("body"), dict)
     text = fields.inside("body").text("message", "subject") if media else fields.text("body")
@@ -156,7 +164,7 @@ def inbound(fields: Told) -> Inbound:
     )
 
 
-def call_facts(ref: str, event: Told) -> Iterator[Report | Act]:
+def call_facts(ref: str, event: FieldReader) -> Iterator[Report | Act]:
     """Incoming, answered, prompted, disconnected; who answered is a fact of its own."""
     kind = event.word("event")
     report = Report(
@@ -182,7 +190,7 @@ def call_facts(ref: str, event: Told) -> Iterator[Report | Act]:
         yield report._replace(native_status=who)
 
 
-def key_press(report: Report, menu: Told) -> Iterator[Act]:
+def key_press(report: Report, menu: FieldReader) -> Iterator[Act]:
     """Keys, or '' when the time for them ran out; what was spoken, or the end of the call, is none."""
     found = menu.maybe("type")
     if menu.get("inputMethod") != "voice" and found in ("return", "sequence", "timeout"):

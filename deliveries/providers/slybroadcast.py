@@ -21,7 +21,7 @@ from deliveries.providers.facts import Call, LostAnswer, OutboundMessage, Report
 from deliveries.providers.kit.http import accepted, refused
 from deliveries.providers.kit.parsing import (
     LONGEST_WORD,
-    Told,
+    FieldReader,
     clean,
     fields_of,
     iso,
@@ -52,7 +52,7 @@ class Slybroadcast(Unsigned):
     def parse(self, kind: str, call: Call) -> list[Report]:
         if kind != "status":
             raise Unreadable(f"kind: {kind!r} is not status.")
-        told = Told(query_of(call) | fields_of(call))
+        told = FieldReader(query_of(call) | fields_of(call))
         told.update(in_line(told.get("var") or next((name for name in told if "|" in name), "")))
         ref = reference(query_of(call).get("m"))
         session = told.id("session_id", "c_session", required=not ref)

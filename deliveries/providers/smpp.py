@@ -22,7 +22,7 @@ from deliveries.providers.facts import Call, Fact, Inbound, OutboundMessage, Rep
 from deliveries.providers.kit.alphabets import LATIN, decoded, from_hex, readable, smpp_coding
 from deliveries.providers.kit.http import refused
 from deliveries.providers.kit.parsing import (
-    Told,
+    FieldReader,
     clean,
     each,
     epoch,
@@ -120,10 +120,10 @@ class Smpp(Unsigned):
         )
 
 
-def plain_fields(call: Call) -> Told:
+def plain_fields(call: Call) -> FieldReader:
     """The fields of a GET or a form; a body that is neither is the receipt's text."""
     if call.method != "GET" and call.headers.get("content-type", "").lower().startswith("text/plain"):
-        return Told(receipt=call.body.decode("utf-8", "replace"))
+        return FieldReader(receipt=call.body.decode("utf-8", "replace"))
     return fields_of(call)
 
 
@@ -180,7 +180,7 @@ def command_status(code: str) -> str:
         return names_of_statuses().get(code.upper().removeprefix(MARK), code)
 
 
-def refusal_of(fields: Told) -> str:
+def refusal_of(fields: FieldReader) -> str:
     """Why the centre refused the message when it was handed over; '' when it did not, or this is no such answer.
 
     Some gateways tell it in the place of a state, by its name.
@@ -197,9 +197,9 @@ def lasting(stat: str) -> Literal["", "temporary"]:
     return "temporary" if stat.lower() in EXPIRED else ""
 
 
-def report(fields: Told, query: Told) -> Report:
+def report(fields: FieldReader, query: FieldReader) -> Report:
     text = first_text(fields, "receipt", KEY.search)
-    fields = Told(fields | {f"its {key}": value for key, value in said(text)._asdict().items()})
+    fields = FieldReader(fields | {f"its {key}": value for key, value in said(text)._asdict().items()})
     refusal = refusal_of(fields)
     stat = "REJECTED" if refusal else fields.word(*NAMES["stat"])
     return Report(
@@ -236,13 +236,13 @@ def moment(text: str, zone: str) -> datetime | None:
         return None
 
 
-def first_text(fields: Told, name: str, wanted: Callable[[str], object] = bool) -> str:
+def first_text(fields: FieldReader, name: str, wanted: Callable[[str], object] = bool) -> str:
     """The first of these fields that is a text as `wanted`; free text may be of any length."""
     texts = (value for each in NAMES[name] if isinstance(value := fields.get(each), str))
     return next(filter(wanted, texts), "")
 
 
-def inbound_texts(call: Call, query: Told) -> Iterable[Fact]:
+def inbound_texts(call: Call, query: FieldReader) -> Iterable[Fact]:
     """What people wrote: one text, or the texts of a JSON list."""
     if call.method != "GET" and is_json(call):
         return each(json_value(call.body), "body", lambda one: [inbound(one, query, {})])
@@ -251,7 +251,7 @@ def inbound_texts(call: Call, query: Told) -> Iterable[Fact]:
     return [inbound(plain_fields(call), query, octets)]
 
 
-def inbound(fields: Told, query: Told, octets: Mapping[str, bytes]) -> Inbound:
+def inbound(fields: FieldReader, query: FieldReader, octets: Mapping[str, bytes]) -> Inbound:
     """`octets` are the fields of a form as they came: a text may still be in its coding."""
     return Inbound(
         sender=fields.address(*NAMES["sender"], required=True),  # national or not, as the centre is set up
@@ -263,7 +263,7 @@ def inbound(fields: Told, query: Told, octets: Mapping[str, bytes]) -> Inbound:
     )
 
 
-def written(fields: Told, octets: Mapping[str, bytes]) -> str:
+def written(fields: FieldReader, octets: Mapping[str, bytes]) -> str:
     """The text a person wrote, by its data coding where hex digits give its octets, or where it came undecoded."""
     encoding = smpp_coding(fields.maybe("coding", "data_coding", "dcs"))
     if binary := from_hex(fields.text("binary", "hex")):

@@ -7,7 +7,7 @@ from typing import Any
 from deliveries.providers.base import Unsigned
 from deliveries.providers.kit.anymail_service import AnymailEvents
 from deliveries.providers.kit.email_events import specific
-from deliveries.providers.kit.parsing import Told
+from deliveries.providers.kit.parsing import FieldReader
 
 VAGUE = {"1", "20", "40", "70"}  # bounce classes that leave the reason open
 
@@ -23,21 +23,21 @@ class SparkPost(Unsigned, AnymailEvents):
     opens = frozenset({"initial_open", "amp_initial_open"})
     tables = ("sparkpost", "smtp")
 
-    def said(self, raw: Told) -> tuple[str, str]:
+    def said(self, raw: FieldReader) -> tuple[str, str]:
         event = event_of(raw)
         vague = event.maybe("bounce_class") in VAGUE
         found = specific(event.get("raw_reason")) if vague else ""
         return event.word("type"), found or event.marked("class/", "bounce_class")
 
-    def by_machine(self, raw: Told) -> bool:
+    def by_machine(self, raw: FieldReader) -> bool:
         return event_of(raw).get("is_prefetched") in (True, "true")
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         error = said.first("errors")
         return error.get("code"), error.get("description") or error.get("message")
 
 
-def event_of(raw: Told) -> Told:
+def event_of(raw: FieldReader) -> FieldReader:
     """The event inside SparkPost's two wrappings. Raises Unreadable."""
     wrapped = raw.inside("msys")
     return wrapped.inside(*list(wrapped)[:1])

@@ -23,7 +23,7 @@ from deliveries.providers.facts import (
 )
 from deliveries.providers.kit.http import accepted, filled, refused
 from deliveries.providers.kit.parsing import (
-    Told,
+    FieldReader,
     each,
     fields_of,
     is_json,
@@ -96,7 +96,7 @@ class Telnyx(Provider):
         fields = {"ApplicationSid": application, **call_fields(message)}
         return {"url": f"{URL}/texml/Accounts/{account}/Calls", "json": fields, "headers": headers}
 
-    def taken(self, said: Told) -> SendResult:
+    def taken(self, said: FieldReader) -> SendResult:
         """A call is answered without an id, as far as is documented: its callbacks name it."""
         made = said.inside("data") or said
         sid = made.get("id") or made.get("call_sid")
@@ -104,7 +104,7 @@ class Telnyx(Provider):
             return SendResult(True)
         return accepted(sid, made.get("parts"))
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         error = said.first("errors")
         return error.get("code"), error.get("detail") or error.get("title")
 
@@ -112,15 +112,15 @@ class Telnyx(Provider):
 # ---- callbacks -------------------------------------------------------------------------------------------------
 
 
-def message_reports(ref: str, hint: str, about: Told, at: datetime | None) -> list[Fact]:
+def message_reports(ref: str, hint: str, about: FieldReader, at: datetime | None) -> list[Fact]:
     """One report for each recipient. The error is about those of them that were not reached."""
     everyone = [*about.objects("to"), *about.objects("cc")]
     if not everyone:
         raise Unreadable("to: missing.")
     error, channel, sid = about.first("errors"), about.maybe("type").lower() or hint, about.id("id")
 
-    def read(recipient: Told) -> Iterator[Report]:
-        failed = Told() if recipient.get("status") == "delivered" else error
+    def read(recipient: FieldReader) -> Iterator[Report]:
+        failed = FieldReader() if recipient.get("status") == "delivered" else error
         yield Report(
             ref=ref if len(everyone) == 1 else "",
             provider_message_id=sid,
@@ -135,7 +135,7 @@ def message_reports(ref: str, hint: str, about: Told, at: datetime | None) -> li
     return each(everyone, "to", read)
 
 
-def inbound(ref: str, about: Told) -> Inbound:
+def inbound(ref: str, about: FieldReader) -> Inbound:
     return Inbound(
         sender=about.inside("from").address("phone_number", required=True),
         recipient=about.first("to").address("phone_number"),
@@ -147,7 +147,7 @@ def inbound(ref: str, about: Told) -> Inbound:
     )
 
 
-def call_facts(ref: str, name: str, about: Told, at: datetime | None) -> Iterator[Report | Act]:
+def call_facts(ref: str, name: str, about: FieldReader, at: datetime | None) -> Iterator[Report | Act]:
     """What an event of Call Control tells about a call of ours."""
     machine = name.startswith(MACHINE)
     if not (machine or name == KEYS or name in CALL_STATES) or about.get("direction") == "incoming":
@@ -162,7 +162,7 @@ def call_facts(ref: str, name: str, about: Told, at: datetime | None) -> Iterato
         yield keys_pressed(report, about.maybe("digits"))
 
 
-def texml_facts(ref: str, kind: str, fields: Told) -> Iterator[Report | Act]:
+def texml_facts(ref: str, kind: str, fields: FieldReader) -> Iterator[Report | Act]:
     at = fields.time("OccurredAt", "Timestamp")
     if kind == "keys":
         yield key_press(ref, fields, at)
@@ -171,7 +171,7 @@ def texml_facts(ref: str, kind: str, fields: Told) -> Iterator[Report | Act]:
         yield from call_reports(ref, fields, code, call_text(fields), at)
 
 
-def hangup_code(fields: Told, cause_name: str, network_name: str) -> str:
+def hangup_code(fields: FieldReader, cause_name: str, network_name: str) -> str:
     """Telnyx's word for why a call ended, or the network's answer (SIP, seldom Q.850) where that says more."""
     cause, network = fields.maybe(cause_name), fields.maybe(network_name)
     if cause not in VAGUE or network in MUTE or not (network.isascii() and network.isdigit()):

@@ -25,7 +25,7 @@ from deliveries.providers.facts import (
     Unreadable,
 )
 from deliveries.providers.kit.http import accepted, look_up
-from deliveries.providers.kit.parsing import Told, fields_of, form, is_json, pairs, query_of, reference
+from deliveries.providers.kit.parsing import FieldReader, fields_of, form, is_json, pairs, query_of, reference
 from deliveries.providers.kit.signatures import same
 from deliveries.providers.kit.twiml import NO_MORE, call_reports, call_text, key_press, script
 
@@ -85,7 +85,7 @@ class Twilio(Provider):
             "auth": (credentials["account_sid"], credentials["auth_token"]),
         }
 
-    def taken(self, said: Told) -> SendResult:
+    def taken(self, said: FieldReader) -> SendResult:
         return accepted(said.get("sid"), said.get("num_segments"))
 
     async def find(
@@ -108,7 +108,7 @@ class Twilio(Provider):
         try:
             listed = answer["messages"] if answer else []
             matching = [item for item in listed if item["body"] == message.body and made_at(item) >= since]
-            return self.taken(Told(matching[0])) if len(matching) == 1 else None
+            return self.taken(FieldReader(matching[0])) if len(matching) == 1 else None
         except (ValueError, KeyError, TypeError, LostAnswer):
             return None
 
@@ -155,12 +155,12 @@ def body_digest_matches(call: Call) -> bool:
 # ---- the fields ------------------------------------------------------------------------------------------
 
 
-def media_count(fields: Told) -> int:
+def media_count(fields: FieldReader) -> int:
     count = fields.get("NumMedia", "")
     return int(count) if count.isascii() and count.isdigit() and len(count) < 4 else 0
 
 
-def reports(ref: str, hint: str, fields: Told) -> Iterator[Report]:
+def reports(ref: str, hint: str, fields: FieldReader) -> Iterator[Report]:
     if fields.get("CallSid"):
         at = moment(fields.get("Timestamp", ""))
         yield from call_reports(ref, fields, call_code(fields), call_text(fields), at)
@@ -176,7 +176,7 @@ def reports(ref: str, hint: str, fields: Told) -> Iterator[Report]:
     )
 
 
-def call_code(fields: Told) -> str:
+def call_code(fields: FieldReader) -> str:
     """The reason of a failed call: Twilio's own code, else the network's SIP answer."""
     code = fields.code("ErrorCode")
     if code:
@@ -193,7 +193,7 @@ def moment(text: str) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def inbound(ref: str, fields: Told) -> Iterator[Inbound]:
+def inbound(ref: str, fields: FieldReader) -> Iterator[Inbound]:
     if fields.get("CallSid"):
         return  # somebody calls us: not an answer to a message
     sender = fields.address("From", required=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deliveries.providers.kit.anymail_service import AnymailEvents
-from deliveries.providers.kit.parsing import Told
+from deliveries.providers.kit.parsing import FieldReader
 
 
 class UnisenderGo(AnymailEvents):
@@ -24,6 +24,6 @@ class UnisenderGo(AnymailEvents):
     def options(self, credentials: Mapping[str, str]) -> dict[str, Any]:
         return {**super().options(credentials), "generate_message_id": False}
 
-    def said(self, raw: Told) -> tuple[str, str]:
+    def said(self, raw: FieldReader) -> tuple[str, str]:
         why = raw.inside("delivery_info").maybe("delivery_status")
         return raw.word("status"), why if why.startswith("err") else ""

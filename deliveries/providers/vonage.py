@@ -29,7 +29,7 @@ from deliveries.providers.facts import (
 )
 from deliveries.providers.kit.http import accepted, filled, refused
 from deliveries.providers.kit.parsing import (
-    Told,
+    FieldReader,
     fields_of,
     is_json,
     iso,
@@ -106,10 +106,10 @@ class Vonage(Provider):
             return refused("not_configured", text)
         return {"url": f"{URL}/calls", "json": call_fields(message), "headers": headers}
 
-    def taken(self, said: Told) -> SendResult:
+    def taken(self, said: FieldReader) -> SendResult:
         return accepted(said.get("message_uuid") or said.get("uuid"))
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         return error_code(said), said.get("detail") or said.get("title")
 
 
@@ -152,14 +152,14 @@ def fields_signed(call: Call, secret: str) -> bool:
 # ---- callbacks -------------------------------------------------------------------------------------------------
 
 
-def error_code(error: Told) -> str:
+def error_code(error: FieldReader) -> str:
     """The number in a problem's title or behind the # of its type, else the word there."""
     title, fragment = error.text("title"), error.text("type").rpartition("#")[2]
     codes = [text for text in (title, fragment) if CODE.fullmatch(text)]
     return next((text for text in codes if text.isdigit()), fragment if fragment in codes else "")
 
 
-def message_report(ref: str, hint: str, said: Told) -> Report:
+def message_report(ref: str, hint: str, said: FieldReader) -> Report:
     error = said.inside("error", "error") or said.inside("error")  # the former in older payloads
     channel = said.maybe("channel")
     return Report(
@@ -174,7 +174,7 @@ def message_report(ref: str, hint: str, said: Told) -> Report:
     )
 
 
-def receipt(ref: str, said: Told) -> Report:
+def receipt(ref: str, said: FieldReader) -> Report:
     """One of the SMS API: each part of a long message has its own, and none says which part it is about."""
     return Report(
         ref=ref,
@@ -187,12 +187,12 @@ def receipt(ref: str, said: Told) -> Report:
     )
 
 
-def pushed_at(said: Told) -> datetime | None:
+def pushed_at(said: FieldReader) -> datetime | None:
     at = said.get("message-timestamp")
     return iso(at) or stamp(at, "%Y-%m-%d %H:%M:%S %z")
 
 
-def call_facts(ref: str, said: Told) -> Iterator[Report | Act]:
+def call_facts(ref: str, said: FieldReader) -> Iterator[Report | Act]:
     if said.get("direction") == "inbound":
         return  # somebody calls us
     if not said.get("status") and "dtmf" not in said and said.keys() & ASIDE:
@@ -218,7 +218,7 @@ def call_facts(ref: str, said: Told) -> Iterator[Report | Act]:
     yield report._replace(native_status=status, native_code=code, native_text="" if code else detail)
 
 
-def inbound(ref: str, said: Told) -> Inbound:
+def inbound(ref: str, said: FieldReader) -> Inbound:
     """A text of either API. Long ones come in parts from the SMS API, each a text of its own here."""
     channel = said.maybe("channel") or "sms"
     if channel not in ("sms", "mms"):

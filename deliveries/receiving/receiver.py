@@ -324,7 +324,7 @@ class Receiver:
             return 405, [(b"allow", b"GET, HEAD, POST")], b""
         try:
             body = await read_body(receive, settings.RECEIPT_MAX_BYTES)
-        except WentAway:
+        except CallerWentAway:
             return 400, [], b""  # nobody reads it
         if body is None:
             return 413, [(b"connection", b"close")], b""
@@ -376,7 +376,7 @@ def confirm(address: str) -> None:
         logger.error("A subscription could not be confirmed; open its address by hand: %s", problem)
 
 
-class WentAway(Exception):
+class CallerWentAway(Exception):
     """The client broke off in the middle of its request."""
 
 
@@ -386,7 +386,7 @@ async def read_body(receive: Receive, limit: int) -> bytes | None:
     while len(body) <= limit:
         event = await receive()
         if event["type"] == "http.disconnect":
-            raise WentAway
+            raise CallerWentAway
         body += event.get("body", b"")
         if not event.get("more_body"):
             break

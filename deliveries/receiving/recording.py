@@ -30,7 +30,7 @@ from contacts.consenting import OptOut, record_opt_in, record_opt_outs
 from contacts.keywords import pressed
 from deliveries.ledger import statements
 from deliveries.ledger.events import apply, clip, counted, event
-from deliveries.ledger.statements.values import Event, Waiting
+from deliveries.ledger.statements.values import ClaimedReceipt, EventRow
 from deliveries.meaning import evidence, mappings
 from deliveries.meaning.translation import Translated
 from deliveries.models import Account, CodeSighting, Engagement, Message, PendingReceipt, Receipt, StrayReport
@@ -52,7 +52,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 
 
 @dataclass
-class Batch:
+class Recorded:
     """What became of a batch of receipts."""
 
     recorded: int = 0
@@ -69,10 +69,10 @@ class Sorted:
     What is no report comes with its place among the facts of its receipt, which tells repeats apart.
     """
 
-    reports: list[tuple[Waiting, Report]] = field(default_factory=list)
-    inbound: list[tuple[Waiting, int, Inbound]] = field(default_factory=list)
-    acts: list[tuple[Waiting, int, Act]] = field(default_factory=list)
-    strays: list[tuple[Waiting, Stray]] = field(default_factory=list)
+    reports: list[tuple[ClaimedReceipt, Report]] = field(default_factory=list)
+    inbound: list[tuple[ClaimedReceipt, int, Inbound]] = field(default_factory=list)
+    acts: list[tuple[ClaimedReceipt, int, Act]] = field(default_factory=list)
+    strays: list[tuple[ClaimedReceipt, Stray]] = field(default_factory=list)
     unreadable: dict[int, str] = field(default_factory=dict)
 
 
@@ -80,13 +80,13 @@ class Sorted:
 class Matched:
     """The reports whose message is known, as events, and what was heard of words on the way."""
 
-    events: list[Event] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
     unknown: set[int] = field(default_factory=set)  # receipts
     # (account, channel, status, code, known, contradicts) -> how often, and one receipt that says so
     sightings: dict[tuple, tuple[int, int]] = field(default_factory=dict)
     version: int = 1  # of the mapping
 
-    def see(self, waiting: Waiting, report: Report, translated: Translated) -> None:
+    def see(self, waiting: ClaimedReceipt, report: Report, translated: Translated) -> None:
         words = (
             waiting.account_id, report.channel, report.native_status, report.native_code,
             translated.known, translated.contradicts,
@@ -95,7 +95,7 @@ class Matched:
         self.sightings[words] = (n + 1, example)
 
 
-def record(now: datetime, limit: int | None = None) -> Batch:
+def record(now: datetime, limit: int | None = None) -> Recorded:
     """Record one batch of waiting receipts. Nothing waiting gives a Batch of zeros.
 
     What people wrote comes before what providers report: a STOP that was acknowledged waits behind no backlog.
@@ -112,7 +112,7 @@ def record_inbound(now: datetime) -> bool:
     return True
 
 
-def _record_claimed(claim: Callable[[int], list[Waiting]], limit: int, now: datetime) -> Batch:
+def _record_claimed(claim: Callable[[int], list[ClaimedReceipt]], limit: int, now: datetime) -> Recorded:
     try:
         with _no_garbage_collection(), transaction.atomic():
             return _record(claim(limit), now)
@@ -138,11 +138,11 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def record_all(now: datetime) -> Batch:
+def record_all(now: datetime) -> Recorded:
     """Record until nothing waits."""
-    total = Batch()
+    total = Recorded()
     while (done := record(now)).recorded + done.parked + done.dead:
-        total = Batch(*(a + b for a, b in zip(vars(total).values(), vars(done).values(), strict=True)))
+        total = Recorded(*(a + b for a, b in zip(vars(total).values(), vars(done).values(), strict=True)))
     return total
 
 
@@ -152,7 +152,7 @@ def unpark(now: datetime) -> int:
     return due.update(state=PendingReceipt.State.NEW)
 
 
-def _record_split(ids: Sequence[int], now: datetime) -> Batch:
+def _record_split(ids: Sequence[int], now: datetime) -> Recorded:
     """Record these receipts in ever smaller groups; the one the database refuses is parked alone."""
     try:
         with transaction.atomic():
@@ -168,12 +168,12 @@ def _record_split(ids: Sequence[int], now: datetime) -> Batch:
                 return _park(statements.claim_receipts(1, ids), {ids[0]: why}, now)
     half = len(ids) // 2
     first, second = _record_split(ids[:half], now), _record_split(ids[half:], now)
-    return Batch(*(a + b for a, b in zip(vars(first).values(), vars(second).values(), strict=True)))
+    return Recorded(*(a + b for a, b in zip(vars(first).values(), vars(second).values(), strict=True)))
 
 
-def _record(claimed: Sequence[Waiting], now: datetime) -> Batch:
+def _record(claimed: Sequence[ClaimedReceipt], now: datetime) -> Recorded:
     if not claimed:
-        return Batch()
+        return Recorded()
     _take_out_secrets(claimed)
     taken = take_apart(claimed)
     # What people did comes first: it locks recipients, and recipients are locked before messages everywhere.
@@ -196,7 +196,7 @@ def _record(claimed: Sequence[Waiting], now: datetime) -> Batch:
     return result
 
 
-def _take_out_secrets(claimed: Sequence[Waiting]) -> None:
+def _take_out_secrets(claimed: Sequence[ClaimedReceipt]) -> None:
     """The receiver stores no secret of ours, but during an upgrade a process of an older release may."""
     carrying = [(clean, one.id) for one in claimed if (clean := without_secret(one.query)) != one.query]
     if carrying:
@@ -204,7 +204,7 @@ def _take_out_secrets(claimed: Sequence[Waiting]) -> None:
             cursor.executemany("UPDATE deliveries_receipt SET query = %s WHERE id = %s", carrying)
 
 
-def take_apart(claimed: Iterable[Waiting]) -> Sorted:
+def take_apart(claimed: Iterable[ClaimedReceipt]) -> Sorted:
     """Parse each receipt with its provider's adapter. Whatever an adapter raises concerns that receipt alone."""
     providers = dict(Account.objects.values_list("pk", "provider"))
     result = Sorted()
@@ -225,7 +225,7 @@ def take_apart(claimed: Iterable[Waiting]) -> Sorted:
     return result
 
 
-def _sort(waiting: Waiting, facts: Iterable[Fact], into: Sorted) -> None:
+def _sort(waiting: ClaimedReceipt, facts: Iterable[Fact], into: Sorted) -> None:
     for place, fact in enumerate(facts):
         if isinstance(fact, Report):
             into.reports.append((waiting, fact))
@@ -237,7 +237,7 @@ def _sort(waiting: Waiting, facts: Iterable[Fact], into: Sorted) -> None:
             into.strays.append((waiting, fact))
 
 
-def as_call(waiting: Waiting) -> Call:
+def as_call(waiting: ClaimedReceipt) -> Call:
     return Call(
         waiting.method,
         "",
@@ -248,11 +248,11 @@ def as_call(waiting: Waiting) -> Call:
     )
 
 
-class Finder:
+class MessageFinder:
     """Which message each fact is about: by our own reference first, else by the provider's id; always within the
     account the receipt came in for. Two queries, however many facts."""
 
-    def __init__(self, facts: Sequence[tuple[Waiting, Report | Act]]) -> None:
+    def __init__(self, facts: Sequence[tuple[ClaimedReceipt, Report | Act]]) -> None:
         self.providers = dict(Account.objects.values_list("pk", "provider"))
         self._by_ref = statements.messages_by_ref({ref for _, fact in facts if (ref := as_uuid(fact.ref))})
         rest = {
@@ -263,22 +263,22 @@ class Finder:
         }
         self._by_id = statements.messages_by_provider_id(rest)
 
-    def find(self, waiting: Waiting, fact: Report | Act) -> tuple[int, str] | None:
+    def find(self, waiting: ClaimedReceipt, fact: Report | Act) -> tuple[int, str] | None:
         """(message, goal), or None when nobody knows it (yet)."""
         return self._by_ref.get((as_uuid(fact.ref), waiting.account_id)) or self._by_id.get(
             (waiting.account_id, self._key(waiting, fact))
         )
 
-    def _key(self, waiting: Waiting, fact: Report | Act) -> str:
+    def _key(self, waiting: ClaimedReceipt, fact: Report | Act) -> str:
         adapter = PROVIDERS[self.providers[waiting.account_id]]
         return adapter.message_key(fact.provider_message_id, fact.address)
 
 
-def match(reports: Sequence[tuple[Waiting, Report]]) -> Matched:
+def match(reports: Sequence[tuple[ClaimedReceipt, Report]]) -> Matched:
     """The events of all reports whose message is known."""
     mapping = mappings.latest()
     result = Matched(version=mapping.version)
-    finder = Finder(reports)
+    finder = MessageFinder(reports)
     found = [(waiting, report, finder.find(waiting, report)) for waiting, report in reports]
     weaker = evidence.of_routes({message[0] for _, _, message in found if message})
     for waiting, report, message in found:
@@ -292,7 +292,7 @@ def match(reports: Sequence[tuple[Waiting, Report]]) -> Matched:
     return result
 
 
-def _event(waiting: Waiting, report: Report, message: tuple[int, str], meaning: Meaning) -> Event:
+def _event(waiting: ClaimedReceipt, report: Report, message: tuple[int, str], meaning: Meaning) -> EventRow:
     at = report.occurred_at
     if at is None or at > waiting.received_at + CLOCK_SKEW:
         at = waiting.received_at
@@ -334,7 +334,7 @@ def as_uuid(ref: str) -> str | None:
 # ---- What people did ---------------------------------------------------------------------------------------
 
 
-def handle_inbound(inbound: Sequence[tuple[Waiting, int, Inbound]]) -> dict[int, str]:
+def handle_inbound(inbound: Sequence[tuple[ClaimedReceipt, int, Inbound]]) -> dict[int, str]:
     """Act on what people sent: keywords change consent and suppression at once. Returns trouble by receipt.
 
     In the order in which it came. Opt-outs are recorded together, unless the next text can tell the difference.
@@ -373,7 +373,7 @@ def handle_inbound(inbound: Sequence[tuple[Waiting, int, Inbound]]) -> dict[int,
     return trouble
 
 
-def _understand(waiting: Waiting, text: Inbound, writer: Writer) -> tuple[list[OptOut], str]:
+def _understand(waiting: ClaimedReceipt, text: Inbound, writer: Writer) -> tuple[list[OptOut], str]:
     """What one text asks for: the opt-outs to record, and what kind of text it is. A wish to start again is done."""
     keyword, at = replies.understood(text, writer), _written_at(waiting, text)
     words = clip(text.text, 500)
@@ -398,11 +398,11 @@ def _may_be_forged(text: Inbound, writer: Writer) -> bool:
     return text.channel == Channel.EMAIL and writer.message is None and not text.opt_out_type
 
 
-def _written_at(waiting: Waiting, text: Inbound | Act) -> datetime:
+def _written_at(waiting: ClaimedReceipt, text: Inbound | Act) -> datetime:
     return min(text.occurred_at or waiting.received_at, waiting.received_at)
 
 
-def _known_texts(inbound: Sequence[tuple[Waiting, int, Inbound]]) -> set[tuple[int, str, str]]:
+def _known_texts(inbound: Sequence[tuple[ClaimedReceipt, int, Inbound]]) -> set[tuple[int, str, str]]:
     """(account, channel, provider's id) of the texts among these that we know already. Two queries."""
     ids = {text.provider_message_id[:80] for _, _, text in inbound} - {""}
     rows = [
@@ -428,7 +428,7 @@ def _opt_out(opt_outs: list[OptOut]) -> None:
         opt_outs.clear()
 
 
-def _opt_out_reported(events: Sequence[Event], now: datetime) -> None:
+def _opt_out_reported(events: Sequence[EventRow], now: datetime) -> None:
     """A no that a provider reports holds once it is recorded: deciding, which makes sure of it, may be far behind."""
     from deliveries.deciding.followup import apply_opt_outs
 
@@ -436,12 +436,12 @@ def _opt_out_reported(events: Sequence[Event], now: datetime) -> None:
         apply_opt_outs(list(Message.objects.filter(pk__in=part, disposition=Disposition.OPTOUT)), now)
 
 
-def record_engagement(acts: Sequence[tuple[Waiting, int, Act]]) -> set[int]:
+def record_engagement(acts: Sequence[tuple[ClaimedReceipt, int, Act]]) -> set[int]:
     """Keep what was done with our messages; a key that means "stop" is an opt-out. Returns the receipts of acts
     whose message nobody knows."""
     if not acts:
         return set()
-    finder = Finder([(waiting, act) for waiting, _, act in acts])
+    finder = MessageFinder([(waiting, act) for waiting, _, act in acts])
     found = [(waiting, place, act, finder.find(waiting, act)) for waiting, place, act in acts]
     messages = Message.objects.select_related("address").in_bulk({m[0] for *_, m in found if m})
     rows = []
@@ -470,7 +470,7 @@ def _engage(rows: Sequence[Engagement]) -> None:
     Engagement.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def set_aside(strays: Sequence[tuple[Waiting, Stray]]) -> None:
+def set_aside(strays: Sequence[tuple[ClaimedReceipt, Stray]]) -> None:
     """Keep reports about mail that is not ours, away from every contact."""
     StrayReport.objects.bulk_create(
         [
@@ -484,9 +484,9 @@ def set_aside(strays: Sequence[tuple[Waiting, Stray]]) -> None:
     )  # fmt: skip
 
 
-def _park(parked: Sequence[Waiting], reasons: dict[int, str], now: datetime) -> Batch:
+def _park(parked: Sequence[ClaimedReceipt], reasons: dict[int, str], now: datetime) -> Recorded:
     """Give these receipts a pause, or lay them down as dead letters after the last one."""
-    result = Batch()
+    result = Recorded()
     counts: Counter[int] = Counter()
     for waiting in parked:
         final = waiting.attempts >= len(BACKOFF)

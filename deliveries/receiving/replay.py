@@ -35,7 +35,7 @@ from deliveries.ledger import quarantine
 from deliveries.ledger.events import event_key
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import reproject
-from deliveries.ledger.statements.values import Waiting
+from deliveries.ledger.statements.values import ClaimedReceipt
 from deliveries.meaning import evidence, mappings
 from deliveries.meaning.drafts import CannotChange, Change, changes, last_message
 from deliveries.meaning.translation import ENHANCED, FALLBACK_CHANNEL, Key, Mapping, shipped, tables_of
@@ -43,7 +43,7 @@ from deliveries.models import Account, MappingVersion, Message, Receipt, StatusE
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Report
 from deliveries.receiving.recording import as_call
-from deliveries.statuses import Disposition, Fault, Standing, Status, disposition, project, standing
+from deliveries.statuses import Disposition, Fault, Precedence, Status, disposition, project, standing
 
 SLICE = 20_000  # messages looked at in one step, unless it takes longer than
 STEP_SECONDS = 2.0
@@ -342,7 +342,7 @@ class Read:
     def shown(self, message: int) -> tuple[str, str]:
         """(disposition, fault) that a message has with these events."""
         events = self.events[message]
-        winner = project([Standing(e.standing, e.status, e.part, e.parts) for e in events])
+        winner = project([Precedence(e.standing, e.status, e.part, e.parts) for e in events])
         event = next((e for e in events if winner and e.standing == winner.standing), None)
         if event is None:  # some parts arrived, the others are silent
             return str(Disposition.PENDING), str(Fault.NONE)
@@ -376,8 +376,8 @@ def _reports(events: Sequence[StatusEvent], providers: Fields[int, str]) -> dict
     }
 
 
-def _waiting(receipt: Receipt) -> Waiting:
-    return Waiting(
+def _waiting(receipt: Receipt) -> ClaimedReceipt:
+    return ClaimedReceipt(
         receipt.pk, receipt.account_id, receipt.kind, receipt.received_at, receipt.method, receipt.query,
         receipt.headers, bytes(receipt.body), 0,
     )  # fmt: skip

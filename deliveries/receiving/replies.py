@@ -12,7 +12,7 @@ from contacts.consenting import family_of
 from contacts.folding import words
 from contacts.keywords import REPLY, YES, Keyword, classify
 from contacts.models import Address, ReplyToRead
-from deliveries.ledger.statements.values import Waiting
+from deliveries.ledger.statements.values import ClaimedReceipt
 from deliveries.models import Message
 from deliveries.providers.facts import Inbound
 from deliveries.receiving.writers import Writer
@@ -37,7 +37,7 @@ def fact_of(text: Inbound, at: datetime) -> str:
     return f"reply {at.isoformat()} {zlib.crc32(text.text.encode('utf-8', 'replace')):08x}"
 
 
-def lay_out(waiting: Waiting, text: Inbound, keyword: Keyword, at: datetime, writer: Writer) -> None:
+def lay_out(waiting: ClaimedReceipt, text: Inbound, keyword: Keyword, at: datetime, writer: Writer) -> None:
     """Lay a doubtful reply before the people who read them; told again, it stays as it is.
 
     Where the sender may stand for several numbers, one for each: only one of them wrote it.

@@ -42,7 +42,7 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Check:
+class PeriodicCheck:
     """Something to do every `seconds` while the commands run, quickly: the supervisor waits for it."""
 
     seconds: float
@@ -101,7 +101,7 @@ class Supervisor:
         commands: Sequence[Command],
         *,
         var_dir: Path,
-        checks: Sequence[Check] = (),
+        checks: Sequence[PeriodicCheck] = (),
         grace: float = 8.0,
         prefix: bool = False,
         out: TextIO | None = None,
@@ -110,7 +110,7 @@ class Supervisor:
         self.grace = grace
         self.prefix = prefix
         self.out = out or sys.stdout
-        self.record = Record(var_dir / "run", title)
+        self.record = ProcessRecord(var_dir / "run", title)
         self._checks = [(check, 0.0) for check in checks]
         self._groups: dict[str, Group] = {}
         self._start_at: dict[str, float] = {command.name: 0.0 for command in commands}
@@ -221,7 +221,7 @@ class Supervisor:
         self._stopping = True
 
 
-class Record:
+class ProcessRecord:
     """Which groups a supervisor runs, on disk, so that the next one can end those of a killed one."""
 
     def __init__(self, directory: Path, title: str) -> None:

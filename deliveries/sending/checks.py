@@ -30,7 +30,7 @@ class Severity(TextChoices):
 
 
 @dataclass(frozen=True)
-class Way:
+class FixLink:
     """Where something can be changed: the words of a link, its address, and the permission to open it."""
 
     words: str
@@ -43,7 +43,7 @@ class Finding:
     severity: Severity
     says: str
     way_out: str
-    way: Way | None = None
+    way: FixLink | None = None
 
     @property
     def sentence(self) -> str:
@@ -103,14 +103,14 @@ class Draft:
         return [channel for channel in self.follow_ups if channel in self.contents and channel in self.routes]
 
     @property
-    def edit(self) -> Way:
+    def edit(self) -> FixLink:
         url = reverse("admin:campaigns_campaign_change", args=[self.campaign.pk])
-        return Way("Edit the campaign", url, "campaigns.change_campaign")
+        return FixLink("Edit the campaign", url, "campaigns.change_campaign")
 
     @property
-    def edit_playbook(self) -> Way:
+    def edit_playbook(self) -> FixLink:
         url = reverse("admin:campaigns_playbook_change", args=[self.campaign.playbook_id])
-        return Way("Edit the playbook", url, "campaigns.change_playbook")
+        return FixLink("Edit the playbook", url, "campaigns.change_playbook")
 
 
 def load(campaign: Campaign, now: datetime) -> Draft:
@@ -148,11 +148,11 @@ def check(draft: Draft) -> list[Finding]:
 # ---- The checks ------------------------------------------------------------------------------------------------
 
 
-def _blocks(says: str, way_out: str, way: Way | None = None) -> Finding:
+def _blocks(says: str, way_out: str, way: FixLink | None = None) -> Finding:
     return Finding(Severity.BLOCKS, says, way_out, way)
 
 
-def _warns(says: str, way_out: str, way: Way | None = None) -> Finding:
+def _warns(says: str, way_out: str, way: FixLink | None = None) -> Finding:
     return Finding(Severity.WARNS, says, way_out, way)
 
 
@@ -189,7 +189,7 @@ def sender_may_send(draft: Draft) -> Iterator[Finding]:
         if not (first or channel in draft.follow_ups):
             continue
         url = reverse("admin:campaigns_sender_change", args=[sender.pk])
-        way = Way("Open the sender", url, "campaigns.change_sender")
+        way = FixLink("Open the sender", url, "campaigns.change_sender")
         if not sender.may_send:
             says = f"The sender {sender.value} is not approved to send yet."
             way_out = (

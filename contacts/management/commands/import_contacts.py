@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from contacts.headers import ALSO_CALLED, COLUMNS, UnreadableFile
 from contacts.importing import ImportResult, import_contacts
-from contacts.sheets import Refusal, Row, parse_channels
+from contacts.sheets import Refusal, SheetRow, parse_channels
 
 
 class AsWritten(DjangoHelpFormatter, RawDescriptionHelpFormatter):
@@ -108,5 +108,5 @@ class Command(BaseCommand):
             self.stdout.write(f"  {each}")
 
 
-def _progress(rows: Sequence[Row]) -> Iterable[Row]:
+def _progress(rows: Sequence[SheetRow]) -> Iterable[SheetRow]:
     return tqdm(rows, unit=" lines", file=sys.stderr, disable=not sys.stderr.isatty())

@@ -16,10 +16,10 @@ from django.db import connection
 from django.db.models import Field, Model
 
 from deliveries.ledger.statements import postgresql, sqlite
-from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS, Applied, Event, Waiting
+from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS, Applied, ClaimedReceipt, EventRow
 from deliveries.ledger.tallies import append
 from deliveries.models import Message, Moved, PendingReceipt, StatusEvent
-from deliveries.statuses import REACHING, SETTLED, Disposition, Standing, Status, project
+from deliveries.statuses import REACHING, SETTLED, Disposition, Precedence, Status, project
 
 # SQLite allows 32,766 parameters in one statement; stay well below.
 CHUNK = 5_000
@@ -37,7 +37,7 @@ def chunks(values: Iterable, size: int = CHUNK) -> Iterable[list]:
     return (values[at : at + size] for at in range(0, len(values), size))
 
 
-def claim_receipts(limit: int, ids: Sequence[int] | None = None) -> list[Waiting]:
+def claim_receipts(limit: int, ids: Sequence[int] | None = None) -> list[ClaimedReceipt]:
     """Up to `limit` waiting receipts, oldest first, for this transaction alone; only those of `ids` if given.
 
     As long as any wait that a person may have written, only those.
@@ -47,7 +47,7 @@ def claim_receipts(limit: int, ids: Sequence[int] | None = None) -> list[Waiting
     return claim_inbound(limit) or backend().claim_receipts(limit)
 
 
-def claim_inbound(limit: int) -> list[Waiting]:
+def claim_inbound(limit: int) -> list[ClaimedReceipt]:
     """As `claim_receipts`, but never one that is only about messages of ours."""
     return backend().claim_receipts(limit, inbound=True)
 
@@ -84,7 +84,7 @@ def messages_by_provider_id(keys: Collection[tuple[int, str]]) -> dict[tuple[int
     return found
 
 
-def apply_events(events: Sequence[Event], now: datetime, mapping_version: int) -> Applied:
+def apply_events(events: Sequence[EventRow], now: datetime, mapping_version: int) -> Applied:
     """Write events (unique by message and fact), move each message to its greatest event, append the change of
     the tallies, and note the messages that moved. Call inside a transaction."""
     applied, in_parts = backend().apply_events(events, now, mapping_version)
@@ -129,7 +129,7 @@ def show(message: Message, events: Sequence[StatusEvent]) -> None:
     """Make `message` say what its events, in parts or whole, say together."""
     from deliveries.statuses import disposition
 
-    winner = project([Standing(e.standing, e.status, e.part, e.parts) for e in events])
+    winner = project([Precedence(e.standing, e.status, e.part, e.parts) for e in events])
     assert winner is not None
     event = next((e for e in events if e.standing == winner.standing), None)
     reaching = [e.occurred_at for e in events if e.status in REACHING]

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from deliveries.ledger.statements.values import Applied, Event, Waiting
+from deliveries.ledger.statements.values import Applied, ClaimedReceipt, EventRow
 from deliveries.statuses import REACHING, SETTLED
 
 CLAIM = """
@@ -111,12 +111,14 @@ def new_reference(moment: str) -> str:
     return f"overlay(gen_random_uuid()::text PLACING '{moment[:8]}-{moment[8:]}-7' FROM 1 FOR 15)::uuid"
 
 
-def claim_receipts(limit: int, ids: Sequence[int] | None = None, *, inbound: bool = False) -> list[Waiting]:
+def claim_receipts(
+    limit: int, ids: Sequence[int] | None = None, *, inbound: bool = False
+) -> list[ClaimedReceipt]:
     these = ("" if ids is None else "AND p.receipt_id = ANY(%s)") + (" AND p.inbound" if inbound else "")
     with connection.cursor() as cursor:
         cursor.execute(CLAIM.format(these=these), [limit] if ids is None else [list(ids), limit])
         return [
-            Waiting(id, account, kind, at, method, query, json.loads(headers), body, attempts)
+            ClaimedReceipt(id, account, kind, at, method, query, json.loads(headers), body, attempts)
             for id, account, kind, at, method, query, headers, body, attempts in cursor.fetchall()
         ]
 
@@ -135,7 +137,9 @@ def messages_by_provider_id(account: int, ids: Sequence[str]) -> list[tuple[str,
         return cursor.fetchall()
 
 
-def apply_events(events: Sequence[Event], now: datetime, mapping_version: int) -> tuple[Applied, list[int]]:
+def apply_events(
+    events: Sequence[EventRow], now: datetime, mapping_version: int
+) -> tuple[Applied, list[int]]:
     """See `statements.apply_events`; also returns the messages that report in parts."""
     with connection.cursor() as cursor:
         cursor.execute(INBOX)

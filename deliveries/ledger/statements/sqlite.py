@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS, Applied, Event, Waiting
+from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS, Applied, ClaimedReceipt, EventRow
 from deliveries.ledger.tallies import append
 from deliveries.statuses import REACHING, SETTLED, Status
 
@@ -75,7 +75,9 @@ def new_reference(moment: str) -> str:
     return f"'{moment}7' || {chance.format(bytes=2)} || '8' || {chance.format(bytes=8)}"
 
 
-def claim_receipts(limit: int, ids: Sequence[int] | None = None, *, inbound: bool = False) -> list[Waiting]:
+def claim_receipts(
+    limit: int, ids: Sequence[int] | None = None, *, inbound: bool = False
+) -> list[ClaimedReceipt]:
     these = ("" if ids is None else f"AND p.receipt_id IN ({marks(ids)})") + (
         " AND p.inbound" if inbound else ""
     )
@@ -83,7 +85,7 @@ def claim_receipts(limit: int, ids: Sequence[int] | None = None, *, inbound: boo
         cursor.execute(CLAIM.format(these=these), [*(ids or ()), limit])
         rows = cursor.fetchall()
     return [
-        Waiting(id, account, kind, moment(at), method, query, json.loads(headers), body, attempts)
+        ClaimedReceipt(id, account, kind, moment(at), method, query, json.loads(headers), body, attempts)
         for id, account, kind, at, method, query, headers, body, attempts in rows
     ]
 
@@ -103,7 +105,9 @@ def messages_by_provider_id(account: int, ids: Sequence[str]) -> list[tuple[str,
         return cursor.fetchall()
 
 
-def apply_events(events: Sequence[Event], now: datetime, mapping_version: int) -> tuple[Applied, list[int]]:
+def apply_events(
+    events: Sequence[EventRow], now: datetime, mapping_version: int
+) -> tuple[Applied, list[int]]:
     """See `statements.apply_events`; also returns the messages that report in parts."""
     ids = sorted({event.message_id for event in events})
     with connection.cursor() as cursor:
@@ -129,7 +133,7 @@ def apply_events(events: Sequence[Event], now: datetime, mapping_version: int) -
     return Applied(len(told), moved), sorted(in_parts)
 
 
-def _in_parts(told: Sequence[Event], cursor: CursorWrapper) -> set[int]:
+def _in_parts(told: Sequence[EventRow], cursor: CursorWrapper) -> set[int]:
     """Those messages that were known before to report in parts."""
     ids = sorted({event.message_id for event in told})
     cursor.execute(
@@ -143,9 +147,9 @@ def as_text(value: datetime | str) -> str:
     return value.isoformat(sep=" ") if isinstance(value, datetime) else value
 
 
-def _move(told: Sequence[Event], now: datetime, cursor: CursorWrapper) -> int:
+def _move(told: Sequence[EventRow], now: datetime, cursor: CursorWrapper) -> int:
     """Raise each message to the greatest of its new events; return how many moved."""
-    by_message: dict[int, list[Event]] = {}
+    by_message: dict[int, list[EventRow]] = {}
     for event in told:
         by_message.setdefault(event.message_id, []).append(event)
     ids = sorted(by_message)
@@ -196,6 +200,6 @@ def text_or_none(value: datetime | str | None) -> str | None:
     return None if value is None else as_text(value)
 
 
-def first(events: Sequence[Event], statuses: frozenset | set) -> str | None:
+def first(events: Sequence[EventRow], statuses: frozenset | set) -> str | None:
     """When the first event with one of these statuses happened, as SQLite stores it."""
     return min((sqlite_text(event.occurred_at) for event in events if event.status in statuses), default=None)

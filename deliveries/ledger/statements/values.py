@@ -12,7 +12,7 @@ MESSAGE_DIMENSIONS = (
 )  # fmt: skip
 
 
-class Event(NamedTuple):
+class EventRow(NamedTuple):
     """One fact about one message, ready to be written. `disposition` and `reason_code` are what the message
     shows if this event wins."""
 
@@ -34,7 +34,7 @@ class Event(NamedTuple):
     reason_code: str
 
 
-class Waiting(NamedTuple):
+class ClaimedReceipt(NamedTuple):
     """A claimed receipt."""
 
     id: int

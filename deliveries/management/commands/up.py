@@ -21,8 +21,8 @@ from accounts.models import User
 from campaigns.models import Campaign
 from deliveries.management.commands.demo import refuse_in_production
 from deliveries.management.commands.web import refuse_taken_port, why_closed
-from deliveries.running.supervisor import Check, Supervisor
 from deliveries.running.supervisor import Command as Program
+from deliveries.running.supervisor import PeriodicCheck, Supervisor
 
 GRACE = 3.0
 PORTS_TRIED = 20  # for the carriers, from the one behind ours
@@ -52,7 +52,7 @@ class Command(BaseCommand):
             "up",
             self.programs(),
             var_dir=settings.VAR_DIR,
-            checks=[Check(0.3, self.greet_when_up)],
+            checks=[PeriodicCheck(0.3, self.greet_when_up)],
             grace=GRACE + 1.2,
             prefix=True,
         )

@@ -16,8 +16,8 @@ from django.utils import timezone
 from django_q.models import Schedule
 
 from deliveries.running import probes
-from deliveries.running.supervisor import Check, Supervisor
 from deliveries.running.supervisor import Command as Program
+from deliveries.running.supervisor import PeriodicCheck, Supervisor
 from deliveries.wake import TASK, wake
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class Command(BaseCommand):
             "worker",
             [Program(CLUSTER, [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"])],
             var_dir=settings.VAR_DIR,
-            checks=[Check(min(10.0, settings.WORKER_STALL_SECONDS / 4), self.look)],
+            checks=[PeriodicCheck(min(10.0, settings.WORKER_STALL_SECONDS / 4), self.look)],
             grace=options["grace"],
         ).run()
 

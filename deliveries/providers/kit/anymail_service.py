@@ -43,7 +43,7 @@ from deliveries.providers.facts import (
 )
 from deliveries.providers.kit.email_events import (
     LABEL,
-    Event,
+    EmailEvent,
     Lasting,
     ident,
     labelled,
@@ -52,7 +52,7 @@ from deliveries.providers.kit.email_events import (
     tagged,
 )
 from deliveries.providers.kit.http import not_reached, refused, weighed
-from deliveries.providers.kit.parsing import Told, json_objects, json_value
+from deliveries.providers.kit.parsing import FieldReader, json_objects, json_value
 from deliveries.providers.mail.mail_reading import read
 from deliveries.providers.mail.quoted_mail import own_words
 
@@ -216,11 +216,11 @@ class AnymailEvents(AnymailService):
         if isinstance(event, AnymailInboundEvent):
             yield from letter(event)
             return
-        told = Told(vars(event))
+        told = FieldReader(vars(event))
         raw = told.inside("esp_event")
         said, why = self.said(raw)
         ref = labelled(event.metadata) or tagged(event.tags)
-        mail = Event(ref, ident(event.message_id), told.address("recipient"), _at(event.timestamp))
+        mail = EmailEvent(ref, ident(event.message_id), told.address("recipient"), _at(event.timestamp))
         kind = EventType.OPENED if said in self.opens else event.event_type
         if kind in (EventType.OPENED, EventType.CLICKED):
             url, machine = told.text("click_url"), self.by_machine(raw)
@@ -233,15 +233,15 @@ class AnymailEvents(AnymailService):
             text = told.text("mta_response", "description")
             yield mail.report(said, why or specific(text), text, lasting=self.lasting(raw))
 
-    def said(self, raw: Told) -> tuple[str, str]:
+    def said(self, raw: FieldReader) -> tuple[str, str]:
         """The service's own words for what happened and why. Raises Unreadable."""
         raise NotImplementedError
 
-    def by_machine(self, raw: Told) -> bool:
+    def by_machine(self, raw: FieldReader) -> bool:
         """Whether the event says that no person opened or clicked."""
         return False
 
-    def lasting(self, raw: Told) -> Lasting:
+    def lasting(self, raw: FieldReader) -> Lasting:
         return ""
 
 
@@ -293,7 +293,7 @@ def letter(event: AnymailInboundEvent) -> Iterator[Fact]:
 
 def _at(timestamp: Any) -> datetime | None:
     """The time of an event; the beginning of 1970 stands for none."""
-    at = Told(at=timestamp).time("at")
+    at = FieldReader(at=timestamp).time("at")
     return at if at and at > LONG_AGO else None
 
 

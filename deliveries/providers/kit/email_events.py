@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from deliveries.providers.facts import Act, Fact, Inbound, Report, Unreadable
-from deliveries.providers.kit.parsing import LONGEST_ID, Told, json_value, reference
+from deliveries.providers.kit.parsing import LONGEST_ID, FieldReader, json_value, reference
 from deliveries.providers.mail.bounce_words import bare_subject, receipt_subject
 from deliveries.providers.mail.bounces import mailbox_in, mailbox_of, server_reason
 from deliveries.providers.mail.quoted_mail import without_quotes
@@ -23,7 +23,7 @@ NOT_SAID = re.compile(r"[245]\.0\.0")  # "other or undefined" is no reason
 Lasting = Literal["", "permanent", "temporary"]
 
 
-class Event(NamedTuple):
+class EmailEvent(NamedTuple):
     """An event about one mail of ours: what every fact in it repeats."""
 
     ref: str
@@ -58,7 +58,7 @@ def ident(given: Any) -> str:
     Their first half alone is unique; only the domain at the end can make them long.
     """
     text = str(given) if isinstance(given, str | int) and not isinstance(given, bool) else ""
-    return Told(id=text.strip().strip("<>")[:LONGEST_ID]).id("id", required=False)
+    return FieldReader(id=text.strip().strip("<>")[:LONGEST_ID]).id("id", required=False)
 
 
 def labelled(told: Any) -> str:
@@ -86,7 +86,7 @@ def tagged(told: Any) -> str:
 
 def addressed(given: Any) -> str:
     """An address as told. Raises Unreadable."""
-    return Told(address=given).address("address")
+    return FieldReader(address=given).address("address")
 
 
 def specific(*texts: Any) -> str:
@@ -118,13 +118,13 @@ def replied(
     Without a text the subject counts: "unsubscribe" is what a mail program's button for it writes there. The subject
     of an answer is ours.
     """
-    address = Told(sender=sender).address("sender", required=True).lower()
+    address = FieldReader(sender=sender).address("sender", required=True).lower()
     fields = {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
     own, (bare, answer) = without_quotes(text, subject), bare_subject(subject)
     own = own or (subject.strip() if not answer or bare.strip(".! ") in STOP else "")
     receipt = receipt_subject(subject)
     if not is_bare_stop(own) and (receipt or is_automatic_answer(fields | {"subject": subject})):
-        mail = Event("", ident(fields.get("in-reply-to")), address, at)
+        mail = EmailEvent("", ident(fields.get("in-reply-to")), address, at)
         if mail.id and receipt != "unread":
             yield mail.act("open") if receipt else mail.act("auto_reply", subject, machine=True)
         return

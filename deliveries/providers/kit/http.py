@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from deliveries.providers.facts import LostAnswer, SendResult, Unreadable
-from deliveries.providers.kit.parsing import LONGEST_WORD, Told, clean
+from deliveries.providers.kit.parsing import LONGEST_WORD, FieldReader, clean
 
 # Seconds to wait when the provider names none, and the most that it may ask for.
 DEFAULT_WAIT, LONGEST_WAIT = 5.0, 3600.0
@@ -58,7 +58,7 @@ def weighed(answer: httpx.Response) -> httpx.Response | SendResult:
     return answer
 
 
-async def look_up(client: httpx.AsyncClient, url: str, **request: Any) -> Told | None:
+async def look_up(client: httpx.AsyncClient, url: str, **request: Any) -> FieldReader | None:
     """The JSON object that a provider answers to a question; None when it does not answer."""
     try:
         answer = await client.get(url, **request)
@@ -67,7 +67,7 @@ async def look_up(client: httpx.AsyncClient, url: str, **request: Any) -> Told |
     return told(answer) if answer.is_success else None
 
 
-async def listed(client: httpx.AsyncClient, url: str, name: str, **request: Any) -> list[Told]:
+async def listed(client: httpx.AsyncClient, url: str, name: str, **request: Any) -> list[FieldReader]:
     """The objects in the list that a provider answers to a question; none when they cannot be read."""
     said = await look_up(client, url, **request)
     try:
@@ -76,13 +76,13 @@ async def listed(client: httpx.AsyncClient, url: str, name: str, **request: Any)
         return []
 
 
-def told(answer: httpx.Response) -> Told:
+def told(answer: httpx.Response) -> FieldReader:
     """The JSON object in an answer; empty when there is none."""
     try:
         found = answer.json()
     except ValueError:
-        return Told()
-    return Told(found if isinstance(found, dict) else {})
+        return FieldReader()
+    return FieldReader(found if isinstance(found, dict) else {})
 
 
 def filled(fields: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECAS
 LONGEST_ID, LONGEST_WORD, LONGEST_ADDRESS = 80, 64, 254
 
 
-class Told(dict[str, Any]):
+class FieldReader(dict[str, Any]):
     """The fields that a callback, or an answer, tells.
 
     Each method takes the first of the fields named that has a value, made so that it can be stored. What has to be
@@ -65,27 +65,27 @@ class Told(dict[str, Any]):
         """The first ISO 8601 time among these fields."""
         return next((at for name in names if (at := iso(self.get(name)))), None)
 
-    def inside(self, *path: str) -> Told:
+    def inside(self, *path: str) -> FieldReader:
         """The object at the end of this path; empty when it, or one on the way, is missing or none."""
         found: Any = self
         for name in path:
             found = found.get(name)
             if not isinstance(found, dict):
-                return Told()
-        return Told(found)
+                return FieldReader()
+        return FieldReader(found)
 
-    def objects(self, name: str) -> list[Told]:
+    def objects(self, name: str) -> list[FieldReader]:
         """The objects of a list; none when it is missing."""
         found = self.get(name)
         if found is None:
             return []
         if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
             raise Unreadable(f"{name}: not a list of objects.")
-        return [Told(item) for item in found]
+        return [FieldReader(item) for item in found]
 
-    def first(self, name: str) -> Told:
+    def first(self, name: str) -> FieldReader:
         """The first object of a list; empty when there is none."""
-        return next(iter(self.objects(name)), Told())
+        return next(iter(self.objects(name)), FieldReader())
 
     def _text(self, names: tuple[str, ...], longest: int, required: bool) -> str:
         name = next((name for name in names if self.get(name) not in (None, "")), names[0])
@@ -127,9 +127,9 @@ def pairs(form_body: bytes) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def form(form_body: bytes) -> Told:
+def form(form_body: bytes) -> FieldReader:
     """Fields as text; of a repeated name the first value."""
-    return Told(
+    return FieldReader(
         {
             name.decode("utf-8", "replace"): value.decode("utf-8", "replace")
             for name, value in reversed(pairs(form_body))
@@ -137,7 +137,7 @@ def form(form_body: bytes) -> Told:
     )
 
 
-def fields_of(call: Call) -> Told:
+def fields_of(call: Call) -> FieldReader:
     """The fields of a GET, a form or a flat JSON body, whichever it is, as text. Raises Unreadable.
 
     What a JSON body nests is left out: an adapter that needs it reads `json_object`.
@@ -147,10 +147,12 @@ def fields_of(call: Call) -> Told:
     if not is_json(call):
         return form(call.body)
     told = json_object(call.body)
-    return Told((name, str(value)) for name, value in told.items() if isinstance(value, str | int | float))
+    return FieldReader(
+        (name, str(value)) for name, value in told.items() if isinstance(value, str | int | float)
+    )
 
 
-def query_of(call: Call) -> Told:
+def query_of(call: Call) -> FieldReader:
     """The fields of the callback's address: those we put there ourselves and, in a GET, the provider's."""
     return form(call.query.encode("utf-8", "replace"))
 
@@ -167,21 +169,21 @@ def json_value(body: bytes) -> Any:
         raise Unreadable("body: not JSON.") from problem
 
 
-def json_object(body: bytes) -> Told:
+def json_object(body: bytes) -> FieldReader:
     """The object in a JSON body. Raises Unreadable."""
     told = json_value(body)
     if not isinstance(told, dict):
         raise Unreadable("body: not a JSON object.")
-    return Told(told)
+    return FieldReader(told)
 
 
-def json_objects(body: bytes) -> list[Told]:
+def json_objects(body: bytes) -> list[FieldReader]:
     """The objects of a JSON body that is a list of them, or one. Raises Unreadable."""
     told = json_value(body)
-    return Told(body=told if isinstance(told, list) else [told]).objects("body")
+    return FieldReader(body=told if isinstance(told, list) else [told]).objects("body")
 
 
-def each(told: Any, name: str, read: Callable[[Told], Iterable[Fact]]) -> list[Fact]:
+def each(told: Any, name: str, read: Callable[[FieldReader], Iterable[Fact]]) -> list[Fact]:
     """The facts that `read` finds in the objects of a list, or in one alone, as they stand in field `name`.
 
     An object that cannot be read does not cost its neighbours their facts; Unreadable only when nothing is left.
@@ -190,7 +192,7 @@ def each(told: Any, name: str, read: Callable[[Told], Iterable[Fact]]) -> list[F
     problem: Unreadable | None = None
     for item in told if isinstance(told, list) else [told]:
         try:
-            facts.extend(read(Told({name: [item]}).first(name)))
+            facts.extend(read(FieldReader({name: [item]}).first(name)))
         except Unreadable as this:
             problem = problem or this
     if problem and not facts:

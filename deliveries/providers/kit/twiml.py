@@ -11,7 +11,7 @@ from datetime import datetime
 from xml.sax.saxutils import escape, quoteattr
 
 from deliveries.providers.facts import Act, OutboundMessage, Report
-from deliveries.providers.kit.parsing import Told, clean
+from deliveries.providers.kit.parsing import FieldReader, clean
 
 # "Answered" and "over": only then does AnsweredBy say who it was.
 PICKED_UP = {"in-progress", "completed"}
@@ -32,7 +32,9 @@ def script(message: OutboundMessage, say: str = "Say", gather: str = "Gather", *
     return f"<Response>{said}</Response>"
 
 
-def call_reports(ref: str, fields: Told, code: str, text: str, at: datetime | None) -> Iterator[Report]:
+def call_reports(
+    ref: str, fields: FieldReader, code: str, text: str, at: datetime | None
+) -> Iterator[Report]:
     """The call's state, and who answered as a fact of its own: it may come later, and by itself."""
     sid, to, who = fields.id("CallSid"), fields.address("To"), fields.marked("amd:", "AnsweredBy")
     status = fields.maybe("CallStatus") if who else fields.word("CallStatus")
@@ -42,12 +44,12 @@ def call_reports(ref: str, fields: Told, code: str, text: str, at: datetime | No
         yield Report(ref, sid, "voice", who, address=to, occurred_at=at)
 
 
-def call_text(fields: Told) -> str:
+def call_text(fields: FieldReader) -> str:
     seconds = fields.get("CallDuration", "")
     text = fields.get("ErrorMessage", "")
     return clean(text or (f"{seconds} s" if seconds.isdigit() else ""))
 
 
-def key_press(ref: str, fields: Told, at: datetime | None = None) -> Act:
+def key_press(ref: str, fields: FieldReader, at: datetime | None = None) -> Act:
     sid, to, digits = fields.id("CallSid"), fields.address("To"), fields.maybe("Digits")
     return Act("key_press", ref, sid, "voice", address=to, text=digits, occurred_at=at)

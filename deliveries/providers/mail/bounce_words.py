@@ -40,7 +40,7 @@ def _table() -> dict[str, tuple[str, ...]]:
     return {says: tuple(sorted(set(words))) for says, words in phrases.items()}
 
 
-class Words(NamedTuple):
+class BounceWords(NamedTuple):
     """What servers write for one thing: an English pattern, and phrases of other languages."""
 
     pattern: re.Pattern[str]
@@ -56,12 +56,12 @@ class Words(NamedTuple):
         return any(phrase in even for word in found for phrase in self.by_first_word[word])
 
 
-def words(says: str, *patterns: str) -> Words:
+def words(says: str, *patterns: str) -> BounceWords:
     phrases = _table().get(says, ())
     by_first_word: dict[str, list[str]] = {}
     for phrase in filter(str.isascii, phrases):
         by_first_word.setdefault(re.findall(r"\w+", phrase)[0], []).append(phrase)
-    return Words(either(*patterns), phrases, by_first_word)
+    return BounceWords(either(*patterns), phrases, by_first_word)
 
 
 @lru_cache(maxsize=4)
@@ -81,12 +81,12 @@ _ELIDED = re.compile(r"^(?:[ldn]|qu|(?:de|da|a|ne|su)ll)(?=[aeiouh])")  # l'adre
 About = Literal["ours", "theirs", "likely", "between", "weak"]
 
 
-class Reason(NamedTuple):
+class BounceReason(NamedTuple):
     """A reason, as the code table names it (`text/<name>`)."""
 
     name: str
     about: About
-    words: Words
+    words: BounceWords
 
 
 _NOT = "(?: ?no?t|t)"  # could not, couldnt, cant
@@ -107,7 +107,7 @@ _BLOCK_LISTS = (
 # as well, and a refusal of us must never take an address out of use. A full mailbox comes before a size, and the end of
 # all tries before the connection that timed out: the former is the reason, the latter its circumstance.
 REASONS = (
-    Reason(
+    BounceReason(
         "account",
         "ours",
         words(
@@ -123,7 +123,7 @@ REASONS = (
             "your (?:account|tenant|subscription)",
         ),
     ),
-    Reason(
+    BounceReason(
         "authentication",
         "ours",
         words(
@@ -141,7 +141,7 @@ REASONS = (
             "sender id\\b",
         ),
     ),
-    Reason(
+    BounceReason(
         "sender-rejected",
         "ours",
         words(
@@ -169,7 +169,7 @@ REASONS = (
             r"\b(?:helo|ehlo)\b",
         ),
     ),
-    Reason(
+    BounceReason(
         "policy",
         "ours",
         words(
@@ -195,7 +195,7 @@ REASONS = (
             r"complaints?\b.{0,30}(?:rate|about|threshold)",
         ),
     ),
-    Reason(
+    BounceReason(
         "spam",
         "ours",
         words(
@@ -212,7 +212,7 @@ REASONS = (
             "rejected (?:due to|because of|for) (?:its )?content",
         ),
     ),
-    Reason(
+    BounceReason(
         "loop",
         "between",
         words(
@@ -224,7 +224,7 @@ REASONS = (
             r"\blooping\b",
         ),
     ),
-    Reason(
+    BounceReason(
         "receiving-too-fast",
         "theirs",
         words(
@@ -233,7 +233,7 @@ REASONS = (
             r"recipient.{0,40}(?:receive|receiving|thread) (?:rate|limit)",
         ),
     ),
-    Reason(
+    BounceReason(
         "too-fast",
         "ours",
         words(
@@ -248,7 +248,7 @@ REASONS = (
             r"(?:messages|connections|recipients) per (?:hour|day|minute|connection)",
         ),
     ),
-    Reason(
+    BounceReason(
         "mailbox-full",
         "theirs",
         words(
@@ -268,7 +268,7 @@ REASONS = (
             "storage (?:limit|quota|space) (?:is |has been )?(?:exceed|reached|full)",
         ),
     ),
-    Reason(
+    BounceReason(
         "expired",
         "between",
         words(
@@ -284,7 +284,7 @@ REASONS = (
             r"(?:tried|trying) (?:to deliver )?.{0,30}for (?:more than )?[\d.]+ (?:hour|day)",
         ),
     ),
-    Reason(
+    BounceReason(
         "too-big",
         "ours",
         words(
@@ -296,7 +296,7 @@ REASONS = (
             "(?:message|mail) (?:size|length) exceed",
         ),
     ),
-    Reason(
+    BounceReason(
         "disabled",
         "theirs",
         words(
@@ -311,7 +311,7 @@ REASONS = (
             "(?:not|no longer) (?:an? )?active (?:user|account|mail ?box)",
         ),
     ),
-    Reason(
+    BounceReason(
         "no-such-host",
         "theirs",
         words(
@@ -330,7 +330,7 @@ REASONS = (
             "bad destination (?:host|system)",
         ),
     ),
-    Reason(
+    BounceReason(
         "moved",
         "theirs",
         words(
@@ -340,7 +340,7 @@ REASONS = (
             "address has (?:been )?changed",
         ),
     ),
-    Reason(
+    BounceReason(
         "no-such-user",
         "theirs",
         words(
@@ -360,12 +360,12 @@ REASONS = (
         ),
     ),
     # The mail was refused, and no words on the recipient say why. Behind them: "message rejected: user unknown".
-    Reason(
+    BounceReason(
         "policy",
         "ours",
         words("", rf"(?:message|mail|content|attachment|url|link)s?\b (?:content )?(?:{_IS} )?{_REFUSED}"),
     ),
-    Reason(
+    BounceReason(
         "no-such-user",
         "likely",
         words(
@@ -383,7 +383,7 @@ REASONS = (
             "unrouteable address",
         ),
     ),
-    Reason(
+    BounceReason(
         "policy",
         "weak",
         words(
@@ -396,7 +396,7 @@ REASONS = (
             r"relay(?:ing)?\b",
         ),
     ),
-    Reason(
+    BounceReason(
         "try-later",
         "between",
         words(
@@ -407,7 +407,7 @@ REASONS = (
             "temporary (?:failure|error|local problem|lookup failure)",
         ),
     ),
-    Reason(
+    BounceReason(
         "network",
         "between",
         words(
@@ -434,7 +434,7 @@ _BLOCK_LIST = either(*_BLOCK_LISTS)
 
 
 @lru_cache(maxsize=64)  # one report is asked several times
-def first_reason(even: str, inner: str, about: frozenset[About]) -> Reason | None:
+def first_reason(even: str, inner: str, about: frozenset[About]) -> BounceReason | None:
     """The first reason of one of these kinds in text made even; None without.
 
     What is ours is looked for in all of it, the rest in `inner`, the innermost answer that it quotes: "Unknown address

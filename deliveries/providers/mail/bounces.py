@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection
 from typing import Literal
 
-from deliveries.providers.mail.bounce_words import About, Reason, either, evened, first_reason
+from deliveries.providers.mail.bounce_words import About, BounceReason, either, evened, first_reason
 
 WORDS_MAX = 3_000
 # Where in the dialogue a refusal came: the greeting, MAIL FROM, RCPT TO, the mail itself; '' when nothing says.
@@ -230,7 +230,7 @@ def _claim(code: str, guessed: bool) -> Claim:
 
 
 def _refusal_of_us(
-    reason: Reason | None,
+    reason: BounceReason | None,
     code: str,
     claim: Claim,
     answer: str,
@@ -260,7 +260,9 @@ def _refusal_of_us(
     return ""
 
 
-def _outweighs(reason: Reason, code: str, claim: Claim, *, passing: bool, guessed: bool, even: str) -> bool:
+def _outweighs(
+    reason: BounceReason, code: str, claim: Claim, *, passing: bool, guessed: bool, even: str
+) -> bool:
     """Whether words that do not speak of us come before the code."""
     if claim == "us":
         return reason.about == "theirs"

@@ -24,8 +24,8 @@ from deliveries.providers.mail.mail_reading import Fields, Mail, address_in, blo
 from deliveries.providers.mail.quoted_mail import own_words
 from deliveries.providers.mail.returned_mail import (
     ARRIVED,
+    MailOutcome,
     Original,
-    Outcome,
     address_of,
     before_returned,
     original_of,
@@ -91,7 +91,7 @@ def facts(mail: Mail, about: Origin) -> Iterator[Fact]:
         yield letter(mail, about)
 
 
-def bounced(mail: Mail, original: Original) -> list[Outcome]:
+def bounced(mail: Mail, original: Original) -> list[MailOutcome]:
     """What a machine says became of the mail, a recipient each."""
     words, subject = mail.words, mail.headers.get("subject", "")
     if mail.report_type == "disposition-notification":
@@ -124,7 +124,7 @@ def tells_of_failure(subject: str) -> bool:
     return bool((FAILED.search(words) or LATER.search(words)) and not is_automatic_subject(subject))
 
 
-def refused_by_filter(mail: Mail, original: Original) -> list[Outcome]:
+def refused_by_filter(mail: Mail, original: Original) -> list[MailOutcome]:
     """A refusal in the shape of a read receipt, as the filters of mailboxes send it (RFC 5429)."""
     fields = fields_of(mail)
     what = fields.get("disposition", "").lower().partition(";")[2]
@@ -145,7 +145,7 @@ def refused_by_filter(mail: Mail, original: Original) -> list[Outcome]:
     return outcomes([fields], before_returned(mail.words), original)
 
 
-def reports(found: list[Outcome], original: Original, mail: Mail, about: Origin) -> Iterator[Fact]:
+def reports(found: list[MailOutcome], original: Original, mail: Mail, about: Origin) -> Iterator[Fact]:
     """A report for each recipient; for stored mail, of ours, for the one recipient that a mail of ours has.
 
     Others are behind a list or a forwarding of theirs, and none of our business.
@@ -163,7 +163,7 @@ def reports(found: list[Outcome], original: Original, mail: Mail, about: Origin)
             yield report(end, mail, "", about.id)
 
 
-def report(outcome: Outcome, mail: Mail, ref: str, mail_id: str) -> Report:
+def report(outcome: MailOutcome, mail: Mail, ref: str, mail_id: str) -> Report:
     return Report(
         ref=ref,
         provider_message_id=mail_id,
@@ -178,11 +178,11 @@ def report(outcome: Outcome, mail: Mail, ref: str, mail_id: str) -> Report:
     )
 
 
-def _address(outcome: Outcome) -> str:
+def _address(outcome: MailOutcome) -> str:
     return outcome.address.lower()
 
 
-def mildest(told: list[Outcome]) -> Outcome:
+def mildest(told: list[MailOutcome]) -> MailOutcome:
     """Of the ends that one mail came to behind a list or a forwarding, the best: it did arrive somewhere."""
     return min(told, key=lambda each: 0 if each.action in ARRIVED else 1 if each.pending else 2)
 

@@ -70,7 +70,7 @@ def original_of(mail: Mail, ours: str = "") -> Original:
 # ---- Reports for machines (RFC 3464, RFC 6533) ---------------------------------------------------------------
 
 
-class Outcome(NamedTuple):
+class MailOutcome(NamedTuple):
     """What a report says of one recipient. `action` is its word, lower case; `final` the address that it failed at."""
 
     action: str
@@ -109,7 +109,9 @@ def status_text(mail: Mail) -> str:
 _ANSWERS = ("diagnostic-code", "x-supplementary-info", "x-smtp-response", "smtp-response", "x-notes")
 
 
-def outcomes(groups: list[Fields], explanation: str = "", original: Original | None = None) -> list[Outcome]:
+def outcomes(
+    groups: list[Fields], explanation: str = "", original: Original | None = None
+) -> list[MailOutcome]:
     """What the field groups of a report say, a recipient each."""
     original = original or Original()
     reporter = next((group["reporting-mta"] for group in groups if "reporting-mta" in group), "")
@@ -135,7 +137,7 @@ class _Explanation:
         return words or (self.text if vague and self.alone and len(self.by_address) <= 1 else "")
 
 
-def _outcome(fields: Fields, reporter: str, explained: _Explanation, original: Original) -> Outcome:
+def _outcome(fields: Fields, reporter: str, explained: _Explanation, original: Original) -> MailOutcome:
     status = enhanced_code(fields.get("status", ""))
     action = re.split(r"[\s;(]", fields.get("action", "").strip().lower(), maxsplit=1)[0].strip(".,:")
     final = address_of(fields.get("final-recipient", "") or fields.get("x-actual-recipient", ""))
@@ -156,7 +158,7 @@ def _outcome(fields: Fields, reporter: str, explained: _Explanation, original: O
     action = action or _BY_CLASS.get((status or smtp_code(words))[:1], "")
     if code.startswith("2") and action not in ARRIVED:
         code = ""  # "failed, 2.0.0": no reason at all
-    return Outcome(
+    return MailOutcome(
         action[:LONGEST_WORD],
         code,
         " ".join(words.split())[:TEXT_SHOWN] if words in answers else excerpt(words or explained.text),
@@ -246,7 +248,7 @@ _ROLES = re.compile(r"(?:postmaster|abuse|bounces?|support|help|admin)(?:[+-].*)
 
 def told_in_words(
     text: str, subject: str, failed: str = "", original: Original | None = None, *, proof: bool = False
-) -> list[Outcome]:
+) -> list[MailOutcome]:
     """What a bounce without fields for machines says, a recipient each; nothing when it does not read like a bounce.
 
     `failed` is Exim's header X-Failed-Recipients. `proof`: nothing else says that a mail server wrote this, so that
@@ -360,11 +362,11 @@ def _code(words: str) -> str:
     return enhanced_code(words) or smtp_code(words)
 
 
-def _in_words(action: str, address: str, words: str, original: Original) -> Outcome:
+def _in_words(action: str, address: str, words: str, original: Original) -> MailOutcome:
     words = words[:WORDS_MAX]
     mailbox = mailbox_in(words)
     code = reason_code("", words, mailbox, senders=original.senders)
-    return Outcome(
+    return MailOutcome(
         action,
         "" if code.startswith("2") else code,
         excerpt(words),

@@ -15,7 +15,7 @@ from django.conf import settings
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call, Inbound, OutboundMessage, Report, SendResult, Unreadable
 from deliveries.providers.kit.http import accepted, refused, told
-from deliveries.providers.kit.parsing import Told, iso, json_object, query_of, reference
+from deliveries.providers.kit.parsing import FieldReader, iso, json_object, query_of, reference
 from deliveries.providers.kit.signatures import hmac_hex, same
 
 
@@ -61,10 +61,10 @@ class Sandbox(Provider):
         }
         return {**messages(credentials), "json": fields}
 
-    def taken(self, said: Told) -> SendResult:
+    def taken(self, said: FieldReader) -> SendResult:
         return accepted(said.get("id"), said.get("segments"))
 
-    def refusal(self, said: Told) -> tuple[Any, Any]:
+    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         return said.get("code"), said.get("text")
 
     async def find(
@@ -92,7 +92,7 @@ def handover(made: Mapping[str, Any]) -> SendResult:
     return refused(made["code"], made.get("text"))
 
 
-def report(ref: str, channel: str, told: Told) -> Report:
+def report(ref: str, channel: str, told: FieldReader) -> Report:
     part, parts = counter(told, "part"), counter(told, "parts")
     if part > parts:
         raise Unreadable(f"part: {part} of {parts}.")
@@ -110,7 +110,7 @@ def report(ref: str, channel: str, told: Told) -> Report:
     )
 
 
-def inbound(ref: str, channel: str, told: Told) -> Inbound:
+def inbound(ref: str, channel: str, told: FieldReader) -> Inbound:
     return Inbound(
         sender=told.address("from", required=True),
         recipient=told.address("to"),
@@ -122,14 +122,14 @@ def inbound(ref: str, channel: str, told: Told) -> Inbound:
     )
 
 
-def counter(told: Told, name: str) -> int:
+def counter(told: FieldReader, name: str) -> int:
     value = told.get(name, 0)
     if not isinstance(value, int) or not 0 <= value <= 255:
         raise Unreadable(f"{name}: {value!r} is not a number from 0 to 255.")
     return value
 
 
-def moment(told: Told) -> datetime | None:
+def moment(told: FieldReader) -> datetime | None:
     """The time of the fact, in UTC. Raises Unreadable for one that cannot be read."""
     text = told.maybe("occurred_at")
     at = iso(text)

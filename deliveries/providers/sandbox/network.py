@@ -46,7 +46,7 @@ class Submission(NamedTuple):
     media_url: str = ""
 
 
-class Answer(NamedTuple):
+class CarrierAnswer(NamedTuple):
     """What the sender is told at once: an id, or a refusal's code. `lost`: taken, but the answer never arrives."""
 
     id: str = ""
@@ -77,19 +77,19 @@ class Callback(NamedTuple):
     headers: dict[str, str]
 
 
-class Plan(NamedTuple):
+class CarrierPlan(NamedTuple):
     """All that becomes of one submission, known when it is made."""
 
-    answer: Answer
+    answer: CarrierAnswer
     truth: Truth
     callbacks: list[Callback]
 
 
-class Known(NamedTuple):
+class KnownMessage(NamedTuple):
     """What the network knows of a reference. More than one submission means it was handed over twice."""
 
     submissions: int
-    answers: list[Answer]
+    answers: list[CarrierAnswer]
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ def refusal(channel: str, to: str, sender: str, body: str, media_url: str = "") 
 
 
 @dataclass
-class Attempt:
+class CarrierAttempt:
     """One attempt while its fate unfolds: the dice, and what was said so far."""
 
     seed: int
@@ -347,7 +347,7 @@ def signed(secret: str, at: datetime, url: str, body: bytes) -> dict[str, str]:
 # ---- one fate a channel ----------------------------------------------------------------------------------
 
 
-def text_message(attempt: Attempt) -> None:
+def text_message(attempt: CarrierAttempt) -> None:
     """SMS and MMS."""
     dice, carrier = attempt.dice, attempt.carrier
     sent = dice.between("sent", 0.5, 3)
@@ -368,7 +368,7 @@ def text_message(attempt: Attempt) -> None:
         text_arrives(attempt, after)
 
 
-def text_failure(attempt: Attempt) -> str:
+def text_failure(attempt: CarrierAttempt) -> str:
     """Why a text does not arrive; empty when it does."""
     dice, carrier, mms = attempt.dice, attempt.carrier, attempt.told.channel == "mms"
     questions: tuple[tuple[str, Callable[[], bool]], ...] = (
@@ -385,13 +385,13 @@ def text_failure(attempt: Attempt) -> str:
     return next((code for code, applies in questions if applies()), "")
 
 
-def text_receipt(attempt: Attempt, status: str, after: float, code: str = "") -> None:
+def text_receipt(attempt: CarrierAttempt, status: str, after: float, code: str = "") -> None:
     """The final word, unless this carrier or this once gives none."""
     if attempt.carrier.receipts and not attempt.dice.chance("no receipt", LOST_RECEIPTS):
         attempt.say(status, after, code, lag=attempt.receipt_delay())
 
 
-def text_arrives(attempt: Attempt, after: float) -> None:
+def text_arrives(attempt: CarrierAttempt, after: float) -> None:
     dice = attempt.dice
     text_receipt(
         attempt, "handset" if dice.chance("handset", attempt.carrier.handset) else "delivered", after
@@ -399,7 +399,7 @@ def text_arrives(attempt: Attempt, after: float) -> None:
     arrived(attempt, after)
 
 
-def arrived(attempt: Attempt, after: float) -> None:
+def arrived(attempt: CarrierAttempt, after: float) -> None:
     dice = attempt.dice
     attempt.reach(after, "handset")
     if dice.chance("stop", STOPS):
@@ -409,7 +409,7 @@ def arrived(attempt: Attempt, after: float) -> None:
         attempt.reply(text, after + dice.between("replies", 20, 3 * HOURS))
 
 
-def absent_handset(attempt: Attempt, sent: float) -> None:
+def absent_handset(attempt: CarrierAttempt, sent: float) -> None:
     """The carrier keeps trying: gives up soon, gives up after a day, or delivers after all."""
     dice = attempt.dice
     if dice.chance("expires", 0.2):
@@ -423,7 +423,7 @@ def absent_handset(attempt: Attempt, sent: float) -> None:
         text_arrives(attempt, given_up + dice.between("recovery", 10 * MINUTES, 8 * HOURS))
 
 
-def delivered_in_parts(attempt: Attempt, after: float) -> None:
+def delivered_in_parts(attempt: CarrierAttempt, after: float) -> None:
     """Each part has its own receipt, and the whole is only there when every part is."""
     dice, parts = attempt.dice, attempt.parts
     whole, last = True, after
@@ -438,7 +438,7 @@ def delivered_in_parts(attempt: Attempt, after: float) -> None:
         arrived(attempt, last)
 
 
-def call(attempt: Attempt) -> None:
+def call(attempt: CarrierAttempt) -> None:
     """Voice: a person, a machine, nobody, or no connection at all."""
     dice = attempt.dice
     attempt.say("dialing", dice.between("dialing", 0.5, 2))
@@ -457,7 +457,7 @@ def call(attempt: Attempt) -> None:
         picked_up(attempt, ringing + dice.between("pickup", 3, 20), person=point < 0.62)
 
 
-def call_failure(attempt: Attempt) -> str:
+def call_failure(attempt: CarrierAttempt) -> str:
     dice = attempt.dice
     if attempt.dead:
         return "UNALLOCATED"
@@ -468,7 +468,7 @@ def call_failure(attempt: Attempt) -> str:
     return "CONGESTION" if dice.chance("congestion", attempt.carrier.congestion) else ""
 
 
-def picked_up(attempt: Attempt, at: float, *, person: bool) -> None:
+def picked_up(attempt: CarrierAttempt, at: float, *, person: bool) -> None:
     """The call's end and who answered are two reports, in either order; sometimes nobody can tell who."""
     dice = attempt.dice
     over = at + dice.between("talk", 6, 60)
@@ -483,7 +483,7 @@ def picked_up(attempt: Attempt, at: float, *, person: bool) -> None:
         )
 
 
-def voicemail_drop(attempt: Attempt) -> None:
+def voicemail_drop(attempt: CarrierAttempt) -> None:
     """Ringless voicemail: mobiles only."""
     dice, carrier, address = attempt.dice, attempt.carrier, attempt.address
     taken = dice.between("accepted", 0.5, 3)
@@ -512,7 +512,7 @@ def voicemail_drop(attempt: Attempt) -> None:
     attempt.say("dropped", done, lag=attempt.receipt_delay())
 
 
-def mail(attempt: Attempt) -> None:
+def mail(attempt: CarrierAttempt) -> None:
     """Email: an acceptance may be followed by a bounce or a complaint."""
     dice, carrier = attempt.dice, attempt.carrier
     sent = dice.between("processed", 0.5, 3)
@@ -535,7 +535,7 @@ def mail(attempt: Attempt) -> None:
         mail_arrives(attempt, sent + attempt.latency())
 
 
-def mail_bounces(attempt: Attempt, answered: float) -> None:
+def mail_bounces(attempt: CarrierAttempt, answered: float) -> None:
     """Some servers accept first and send the bounce later."""
     dice = attempt.dice
     if dice.chance("late bounce", 0.15):
@@ -544,7 +544,7 @@ def mail_bounces(attempt: Attempt, answered: float) -> None:
     attempt.say("bounced", answered, "5.1.1")
 
 
-def mail_arrives(attempt: Attempt, after: float) -> None:
+def mail_arrives(attempt: CarrierAttempt, after: float) -> None:
     dice = attempt.dice
     attempt.reach(after, "mailbox")
     attempt.say("accepted", after, lag=attempt.receipt_delay())
@@ -554,7 +554,7 @@ def mail_arrives(attempt: Attempt, after: float) -> None:
         attempt.reply("unsubscribe", after + dice.between("unsubscribes", MINUTES, 10 * HOURS), "STOP")
 
 
-FATES: dict[str, Callable[[Attempt], None]] = {
+FATES: dict[str, Callable[[CarrierAttempt], None]] = {
     "sms": text_message,
     "mms": text_message,
     "voice": call,
@@ -569,7 +569,7 @@ def plan(
     nth: int,
     speed: float = 1.0,
     outages: Collection[tuple[str, date]] = frozenset(),
-) -> Plan:
+) -> CarrierPlan:
     """Everything that becomes of `told`, the `nth` attempt (from 1) to its address on its channel.
 
     `speed` divides every delay. `outages` adds days, as (carrier name, UTC date), on which a carrier is down.
@@ -579,14 +579,16 @@ def plan(
         raise ValueError(f"channel: {told.channel!r} is not one of {', '.join(FATES)}.")
     refused = refusal(told.channel, told.to, told.sender, told.body, told.media_url)
     if refused:
-        return Plan(Answer(code=refused[0], text=refused[1]), NOT_REACHED, [])
-    attempt = Attempt(seed, speed, told, nth)
+        return CarrierPlan(CarrierAnswer(code=refused[0], text=refused[1]), NOT_REACHED, [])
+    attempt = CarrierAttempt(seed, speed, told, nth)
     carrier = attempt.carrier
     attempt.down = (carrier.name, told.at.date()) in outages or outage(seed, carrier, told.at)
     FATES[told.channel](attempt)
     attempt.callbacks.sort(key=lambda callback: callback.at)
     lost = attempt.dice.chance("lost answer", LOST_ANSWERS)
-    return Plan(Answer(id=attempt.id, segments=attempt.parts, lost=lost), attempt.truth, attempt.callbacks)
+    return CarrierPlan(
+        CarrierAnswer(id=attempt.id, segments=attempt.parts, lost=lost), attempt.truth, attempt.callbacks
+    )
 
 
 class Network:
@@ -606,7 +608,7 @@ class Network:
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._waiting: list[tuple[datetime, int, Callback]] = []
         self._count = 0
-        self._answers: dict[str, list[Answer]] = {}
+        self._answers: dict[str, list[CarrierAnswer]] = {}
         self._truths: dict[str, Truth] = {}
 
     def submit(
@@ -621,7 +623,7 @@ class Network:
         *,
         media_url: str = "",
         secret: str = "",
-    ) -> Answer:
+    ) -> CarrierAnswer:
         """Take a message at the aware time `at`; its callbacks are signed with `secret`, else the network's own."""
         told = Submission(ref, channel, to, sender, body, callback, at, secret or self.secret, media_url)
         self._attempts[channel, to] += 1
@@ -662,9 +664,9 @@ class Network:
         """What really became of a message; not reached for one that never came."""
         return self._truths.get(ref, NOT_REACHED)
 
-    def lookup(self, ref: str) -> Known:
+    def lookup(self, ref: str) -> KnownMessage:
         answers = self._answers.get(ref, [])
-        return Known(len(answers), answers)
+        return KnownMessage(len(answers), answers)
 
     def carrier_of(self, value: str) -> str:
         return carrier_of(self.seed, value).name

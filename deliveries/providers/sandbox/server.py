@@ -24,7 +24,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from deliveries.providers.sandbox.network import FATES, Callback, Plan, Submission, plan
+from deliveries.providers.sandbox.network import FATES, Callback, CarrierPlan, Submission, plan
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -57,7 +57,7 @@ CREATE INDEX IF NOT EXISTS callback_due ON callback (due);
 """
 
 
-class Waiting(NamedTuple):
+class PendingCallback(NamedTuple):
     """A callback that is due."""
 
     id: int
@@ -82,7 +82,7 @@ class Store:
         query = "SELECT count(*) FROM submission WHERE channel = ? AND address = ?"
         return int(self._db.execute(query, (channel, address)).fetchone()[0])
 
-    def add(self, told: Submission, planned: Plan) -> None:
+    def add(self, told: Submission, planned: CarrierPlan) -> None:
         answer, truth, callbacks = planned
         row = (
             *(told.ref, told.channel, told.to, told.at.isoformat()),
@@ -111,9 +111,9 @@ class Store:
         query = "SELECT * FROM submission WHERE id > ? ORDER BY id LIMIT ?"
         return self._db.execute(query, (after, LISTED)).fetchall()
 
-    def due(self, now: float) -> list[Waiting]:
+    def due(self, now: float) -> list[PendingCallback]:
         query = "SELECT id, url, body, headers, tries FROM callback WHERE due <= ? ORDER BY due, id LIMIT ?"
-        return [Waiting(*row) for row in self._db.execute(query, (now, AT_ONCE))]
+        return [PendingCallback(*row) for row in self._db.execute(query, (now, AT_ONCE))]
 
     def next_due(self) -> float | None:
         found: float | None = self._db.execute("SELECT min(due) FROM callback").fetchone()[0]
@@ -130,7 +130,7 @@ class Store:
         self._db.execute("COMMIT")
 
 
-class Refused(Exception):
+class SubmissionRefused(Exception):
     """A request that the server answers with an error: HTTP status, code and text."""
 
     def __init__(self, http: int, code: str, text: str) -> None:
@@ -186,7 +186,7 @@ class Carriers:
                     telling = self._telling is not None and not self._telling.done()
                     return 200 if telling else 503, {"ok": telling, "waiting": self.store.waiting()}
             return 404, {"code": "NOT_FOUND", "text": "No such address."}
-        except Refused as refused:
+        except SubmissionRefused as refused:
             return refused.http, {"code": refused.code, "text": refused.text}
 
     # ---- taking ------------------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ class Carriers:
         else:
             after = query.get("after", "0")
             if not (after.isascii() and after.isdigit() and len(after) < 19):
-                raise Refused(400, "BAD_REQUEST", f"after: {after!r} is not a number.")
+                raise SubmissionRefused(400, "BAD_REQUEST", f"after: {after!r} is not a number.")
             rows = self.store.submissions_after(int(after))
         truth = [
             {
@@ -262,7 +262,7 @@ def report_end(telling: asyncio.Task[None]) -> None:
         logger.critical("Callbacks are no longer sent.", exc_info=problem)
 
 
-async def tell(client: httpx.AsyncClient, callback: Waiting) -> float:
+async def tell(client: httpx.AsyncClient, callback: PendingCallback) -> float:
     """Make one callback: seconds until it should be tried again, 0 when it is done with."""
     try:
         answered = await client.post(
@@ -289,7 +289,7 @@ def secret_of(scope: Scope) -> str:
     header = dict(scope["headers"]).get(b"authorization", b"").decode("utf-8", "replace")
     scheme, _, secret = header.partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
-        raise Refused(401, "UNAUTHORIZED", "authorization: a bearer secret is needed.")
+        raise SubmissionRefused(401, "UNAUTHORIZED", "authorization: a bearer secret is needed.")
     return secret.strip()
 
 
@@ -298,17 +298,19 @@ def submission(secret: str, body: bytes) -> Submission:
     try:
         told = json.loads(body)
     except (ValueError, RecursionError) as problem:
-        raise Refused(400, "BAD_REQUEST", "body: not JSON.") from problem
+        raise SubmissionRefused(400, "BAD_REQUEST", "body: not JSON.") from problem
     if not isinstance(told, dict):
-        raise Refused(400, "BAD_REQUEST", "body: not a JSON object.")
+        raise SubmissionRefused(400, "BAD_REQUEST", "body: not a JSON object.")
     texts = {name: told.get(name) or "" for name in TEXTS}
     for name, text in texts.items():
         if not isinstance(text, str) or (name not in FREE_TEXTS and not text.isprintable()):
-            raise Refused(400, "BAD_REQUEST", f"{name}: not a text.")
+            raise SubmissionRefused(400, "BAD_REQUEST", f"{name}: not a text.")
     if texts["channel"] not in FATES:
-        raise Refused(400, "BAD_REQUEST", f"channel: {texts['channel']!r} is not one of {', '.join(FATES)}.")
+        raise SubmissionRefused(
+            400, "BAD_REQUEST", f"channel: {texts['channel']!r} is not one of {', '.join(FATES)}."
+        )
     if not texts["callback"].startswith(("http://", "https://")):
-        raise Refused(400, "BAD_REQUEST", "callback: not an http address.")
+        raise SubmissionRefused(400, "BAD_REQUEST", "callback: not an http address.")
     return Submission(
         ref=texts["ref"],
         channel=texts["channel"],
@@ -329,7 +331,7 @@ async def read(receive: Receive) -> bytes:
         message = await receive()
         body += message.get("body", b"")
         if len(body) > BODY_MAX:
-            raise Refused(413, "BAD_REQUEST", f"body: more than {BODY_MAX} bytes.")
+            raise SubmissionRefused(413, "BAD_REQUEST", f"body: more than {BODY_MAX} bytes.")
         if not message.get("more_body"):
             return body
 
