@@ -599,15 +599,15 @@ class SuppressionAdmin(Masking, Large):
 
     def save_model(self, request: HttpRequest, obj: Suppression, form: Any, change: bool) -> None:
         """Only the same words of the same colleague are not kept twice; `response_add` tells."""
-        told: dict[str, Any] = {
+        context: dict[str, Any] = {
             "contact": obj.contact, "value": obj.value, "channel": obj.channel, "evidence": obj.evidence,
             "by": request.user, "now": obj.created_at,
         }  # fmt: skip
         if form.cleaned_data["who"] == PERSON:
-            saved = record_request(**told, expires_at=obj.expires_at)
+            saved = record_request(**context, expires_at=obj.expires_at)
         else:
             reason, origin = Suppression.Reason.STAFF, Suppression.Origin.STAFF
-            saved = suppress(**told, expires_at=obj.expires_at, reason=reason, origin=origin)
+            saved = suppress(**context, expires_at=obj.expires_at, reason=reason, origin=origin)
         obj.stood = saved.created_at != obj.created_at  # type: ignore[attr-defined]
         obj.pk = saved.pk
         obj.refresh_from_db()
@@ -617,8 +617,8 @@ class SuppressionAdmin(Masking, Large):
     ) -> HttpResponse:
         if not obj.stood or "_popup" in request.POST:  # type: ignore[attr-defined]
             return super().response_add(request, obj, post_url_continue)
-        told = f"“{obj}” is in force already, in your own words, so there is no second one."
-        self.message_user(request, told, messages.WARNING)
+        context = f"“{obj}” is in force already, in your own words, so there is no second one."
+        self.message_user(request, context, messages.WARNING)
         return self.response_post_save_add(request, obj)
 
     @admin.action(description="Release selected suppressions", permissions=["change"])

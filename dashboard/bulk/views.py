@@ -182,7 +182,7 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
     waits = form.missing == "channel"  # nothing can be counted before it is known where to
     found = None if waits else actions.preview(action, form.selection, form.options, who(request), now)
     chosen = about(form.selection)
-    told = {
+    context = {
         "form": form,
         "action": action,
         "title": deed(action, chosen.total, form.options.get("channel", "")),
@@ -200,7 +200,7 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
         "problem": problem,
         "next": next_url(request, reverse("deliveries:queues")),
     }
-    return render(request, "bulk/preview.html", told, status=422 if problem else 200)
+    return render(request, "bulk/preview.html", context, status=422 if problem else 200)
 
 
 def _button(form: SelectionForm, found: actions.Preview, selected: int) -> str:
@@ -329,8 +329,8 @@ def _say(request: HttpRequest, batch: Batch) -> None:
 def past(request: HttpRequest) -> HttpResponse:
     found = page(Batch.objects.select_related("created_by"), LIST_SIZE, request.GET.get("after", ""))
     rows = [(batch, actions.results(batch)) for batch in found.rows]
-    told = {"page": found, "rows": rows, "outcomes": list(BatchItem.Outcome)}
-    return render(request, "bulk/batches.html", told)
+    context = {"page": found, "rows": rows, "outcomes": list(BatchItem.Outcome)}
+    return render(request, "bulk/batches.html", context)
 
 
 @requires("deliveries.act_in_bulk")
@@ -341,7 +341,7 @@ def batch(request: HttpRequest, pk: int) -> HttpResponse:
     only = only if only in BatchItem.Outcome.values else ""
     items = found.items.select_related("message")
     shown = page(items.filter(outcome=only) if only else items, ITEMS, request.GET.get("after", ""))
-    told = {
+    context = {
         "batch": found,
         "page": shown,
         "rows": _rows([item.message for item in shown.rows], shown.rows),
@@ -357,7 +357,7 @@ def batch(request: HttpRequest, pk: int) -> HttpResponse:
         "state_bucket": STATE_BUCKETS[Batch.State(found.state)],
         "chosen": _chosen(found),
     }
-    return render(request, "bulk/batch.html", told)
+    return render(request, "bulk/batch.html", context)
 
 
 def _failing(found: Batch) -> str:

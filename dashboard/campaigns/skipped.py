@@ -75,7 +75,7 @@ def people(request: HttpRequest, slug: str) -> HttpResponse:
         found = Page([])
     else:
         found = _would_be_skipped(draft, reason, mark) if draft else _were_skipped(campaign, reason, mark)
-    told = {
+    context = {
         "campaign": campaign,
         "draft": draft,
         "reason": reason,
@@ -89,7 +89,7 @@ def people(request: HttpRequest, slug: str) -> HttpResponse:
         "page": found,
         "people": _people(campaign, found.rows, full=may_see(request)),
     }
-    return render(request, "campaigns/skipped.html", told)
+    return render(request, "campaigns/skipped.html", context)
 
 
 def _counts(campaign: Campaign) -> dict[str, int]:

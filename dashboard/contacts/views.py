@@ -64,7 +64,7 @@ def search(request: HttpRequest) -> HttpResponse:
     found = find(text) if text else []
     similar = alike(text) if text and not found else []
     full = may_see(request)
-    told = {
+    context = {
         "text": text,
         "contacts": [(one, _addresses(one.addresses.all(), full=full)) for one in found or similar],
         "similar": bool(similar),
@@ -73,7 +73,7 @@ def search(request: HttpRequest) -> HttpResponse:
         "too_short": _too_short(text),
         "recent": [] if text else _recent(),
     }
-    return render(request, fragment(request, "contacts/search.html", "results"), told)
+    return render(request, fragment(request, "contacts/search.html", "results"), context)
 
 
 def _too_short(text: str) -> str:
@@ -122,7 +122,7 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     narrowing = _narrowing(request)
     shown = trail(contact, addresses, request.GET.get("after", ""), narrowing)
     url = _trail_url(contact, narrowing)
-    told: dict[str, Any] = {
+    context: dict[str, Any] = {
         "contact": contact,
         "trail": shown,
         "now": now,
@@ -136,8 +136,8 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "whole_url": reverse("contacts:trail", args=[pk]),
         "export_query": url().partition("?")[2],
     }
-    told |= _beside(request, contact, addresses, now)
-    return render(request, "contacts/trail.html", told)
+    context |= _beside(request, contact, addresses, now)
+    return render(request, "contacts/trail.html", context)
 
 
 def _narrowing(request: HttpRequest) -> Narrowing:
@@ -360,8 +360,8 @@ def correct(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, " ".join(changes) or "Nothing was changed.")
             return redirect(back)
-    told = {"contact": contact, "form": form, "title": "Correct details", "next": back}
-    return render(request, "contacts/correct.html", told, status=422 if form.errors else 200)
+    context = {"contact": contact, "form": form, "title": "Correct details", "next": back}
+    return render(request, "contacts/correct.html", context, status=422 if form.errors else 200)
 
 
 def _doubted(contact: Contact) -> list[tuple[Address, str]]:
@@ -413,8 +413,8 @@ def suppress(request: HttpRequest, pk: int) -> HttpResponse:
             _settle(contact)
         messages.success(request, "Suppressed. Nothing more is sent there.")
         return redirect("contacts:trail", contact.pk)
-    told = {"contact": contact, "form": form, "title": "Suppress"}
-    return render(request, "contacts/suppress.html", told, status=422 if form.errors else 200)
+    context = {"contact": contact, "form": form, "title": "Suppress"}
+    return render(request, "contacts/suppress.html", context, status=422 if form.errors else 200)
 
 
 @requires("contacts.view_contact", "contacts.add_note")

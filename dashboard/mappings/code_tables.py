@@ -18,8 +18,8 @@ from deliveries.meaning import mappings
 from deliveries.meaning.translation import Code, Key, tables_of
 from deliveries.meaning.translation import Mapping as Tables
 from deliveries.models import CodeMapping
+from deliveries.outcomes.code_usage import STATUS, CodeShare, CodeUsage, Seen, edit_url, table_name
 from deliveries.outcomes.filters import Chip
-from deliveries.outcomes.heard import STATUS, CodeShare, CodeUsage, Seen, edit_url, table_name
 from deliveries.outcomes.rows import bucket_of
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Report
@@ -164,15 +164,15 @@ def listing(given: Mapping[str, Any], tables: Tables, drafted: Iterable[Key]) ->
     form = CodeFilter(given, tables)
     if not form.is_valid():
         return CodeListing(form, None)
-    heard, drafted = CodeUsage.beside(tables), set(drafted)
-    rows = _narrowed(CodeMapping.objects.filter(mappings.in_force(tables.version)), form.given, heard)
-    rows = _ours_first(rows, heard.providers).select_related("since")
+    usage, drafted = CodeUsage.beside(tables), set(drafted)
+    rows = _narrowed(CodeMapping.objects.filter(mappings.in_force(tables.version)), form.given, usage)
+    rows = _ours_first(rows, usage.providers).select_related("since")
     page = Paginator(rows, PAGE_SIZE).get_page(given.get("page"))
-    return CodeListing(form, page, [_row(row, heard, drafted) for row in page])
+    return CodeListing(form, page, [_row(row, usage, drafted) for row in page])
 
 
 def _narrowed(
-    rows: QuerySet[CodeMapping], given: Mapping[str, str], heard: CodeUsage
+    rows: QuerySet[CodeMapping], given: Mapping[str, str], usage: CodeUsage
 ) -> QuerySet[CodeMapping]:
     for name, value in given.items():
         if name == "s":
@@ -180,15 +180,15 @@ def _narrowed(
                 Q(code__icontains=value) | Q(name__icontains=value) | Q(meaning__icontains=value)
             )
         elif name == "seen":
-            rows = _seen_only(rows, heard, wanted=value == SEEN)
+            rows = _seen_only(rows, usage, wanted=value == SEEN)
         else:
             rows = rows.filter(**{name: value})
     return rows
 
 
-def _seen_only(rows: QuerySet[CodeMapping], heard: CodeUsage, *, wanted: bool) -> QuerySet[CodeMapping]:
+def _seen_only(rows: QuerySet[CodeMapping], usage: CodeUsage, *, wanted: bool) -> QuerySet[CodeMapping]:
     places = rows.values_list("pk", "table", "channel", "kind", "key")
-    ids = [pk for pk, *place in places if (Key(*place) in heard.seen) is wanted]
+    ids = [pk for pk, *place in places if (Key(*place) in usage.seen) is wanted]
     return rows.filter(pk__in=ids)
 
 
@@ -202,14 +202,14 @@ def _ours_first(rows: QuerySet[CodeMapping], providers: Iterable[str]) -> QueryS
     return rows.order_by(rank, "table", "channel", "-kind", "code", "pk")
 
 
-def _row(row: CodeMapping, heard: CodeUsage, drafted: set[Key]) -> CodeRow:
+def _row(row: CodeMapping, usage: CodeUsage, drafted: set[Key]) -> CodeRow:
     key = mappings.key_of(row)
     return CodeRow(
         row=row,
         outcome=outcome(key, mappings.code_of(row)),
         table=table_name(row.table),
-        seen=heard.seen.get(key),
-        then=heard.then.get(key),
+        seen=usage.seen.get(key),
+        then=usage.then.get(key),
         drafted=key in drafted,
     )
 

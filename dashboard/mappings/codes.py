@@ -21,7 +21,7 @@ from deliveries.meaning import drafts, mappings
 from deliveries.meaning.drafts import ChangedMeanwhile
 from deliveries.meaning.translation import Code, Key, Mapping
 from deliveries.models import Account, MappingVersion, SeenCode
-from deliveries.outcomes import heard
+from deliveries.outcomes import code_usage
 from deliveries.outcomes.keyset import read_id
 
 
@@ -31,7 +31,7 @@ from deliveries.outcomes.keyset import read_id
 def codes(request: HttpRequest) -> HttpResponse:
     draft = drafts.open_draft()
     shown = listing(request.GET.dict(), mappings.latest(), drafted_rows(draft))
-    told = {
+    context = {
         **sections("codes", draft),
         "listing": shown,
         "form": shown.form,
@@ -39,7 +39,7 @@ def codes(request: HttpRequest) -> HttpResponse:
         "swap_form": swaps(request) and trigger(request) not in ("filters", "s"),
     }
     template = fragment(request, "mappings/codes.html", "results")
-    return render(request, template, told, status=200 if shown.valid else 422)
+    return render(request, template, context, status=200 if shown.valid else 422)
 
 
 @requires(READ, EDIT)
@@ -93,8 +93,8 @@ def _suggested(tables: Mapping, seen: SeenCode | None) -> dict[str, str]:
     """What the form of a new row shows at first."""
     if seen:
         provider = Account.objects.filter(pk=seen.account_id).values_list("provider", flat=True).first()
-        return heard.suggestion(tables, provider or "", seen)
-    return {"kind": heard.ERROR, "status": "unknown", "failure_class": "unknown", "fault": "none"}
+        return code_usage.suggestion(tables, provider or "", seen)
+    return {"kind": code_usage.ERROR, "status": "unknown", "failure_class": "unknown", "fault": "none"}
 
 
 def _edit_page(
@@ -111,21 +111,21 @@ def _edit_page(
     """`shown` is the mark of the row that the form began with, to see whether it is the same when it is saved."""
     key = _key(given)
     in_force = tables.codes.get(key) if key else None
-    told = {
+    context = {
         "form": form,
         "key": key,
         "in_force": in_force,
         "now": outcome(key, in_force) if key and in_force else None,
-        "table": heard.table_name(key.table) if key else "",
+        "table": code_usage.table_name(key.table) if key else "",
         "drafted": bool(key and key in drafted_rows(draft)),
         "seen": seen,
         "shown": shown,
-        "then": heard.CodeUsage.beside(tables).then.get(key)
+        "then": code_usage.CodeUsage.beside(tables).then.get(key)
         if in_force and key and not swaps(request)
         else None,
         **_leads_to(given, form),
     }
-    return render(request, fragment(request, "mappings/edit.html", "outcome"), told, status=status)
+    return render(request, fragment(request, "mappings/edit.html", "outcome"), context, status=status)
 
 
 def _leads_to(given: Any, form: CodeForm) -> dict[str, Any]:

@@ -34,11 +34,11 @@ def draft(request: HttpRequest) -> HttpResponse:
 
 def _draft_page(request: HttpRequest, form: VersionNoteForm, status: int = 200) -> HttpResponse:
     found = drafts.open_draft()
-    told: dict[str, Any] = {**sections("draft", found), "form": form}
+    context: dict[str, Any] = {**sections("draft", found), "form": form}
     if found:
         hurry(found)
         difference = replay.Difference.read(found.preview)
-        told |= {
+        context |= {
             "changes": history.changed(drafts.changes(found)),
             "counted": history.counted(found),
             "percent": history.percent(found),
@@ -50,7 +50,7 @@ def _draft_page(request: HttpRequest, form: VersionNoteForm, status: int = 200) 
             "counted_at": found.previewed_at.isoformat() if found.previewed_at else "",
             "swap": swaps(request),
         }
-    return render(request, fragment(request, "mappings/draft.html", "difference"), told, status=status)
+    return render(request, fragment(request, "mappings/draft.html", "difference"), context, status=status)
 
 
 def _acting(request: HttpRequest, act: Callable[[MappingVersion], str], *, bell: bool = False) -> bool:

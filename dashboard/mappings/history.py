@@ -14,7 +14,7 @@ from deliveries.meaning import mappings
 from deliveries.meaning.drafts import Change
 from deliveries.meaning.translation import Key
 from deliveries.models import CodeMapping, MappingVersion, Message
-from deliveries.outcomes.heard import edit_url, table_name
+from deliveries.outcomes.code_usage import edit_url, table_name
 from deliveries.outcomes.keyset import Page, page
 from deliveries.outcomes.rows import bucket_of
 from deliveries.receiving.replay import PEOPLE, Difference

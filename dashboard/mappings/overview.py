@@ -25,7 +25,7 @@ from dashboard.shell.pages import who
 from deliveries.meaning import drafts, mappings
 from deliveries.meaning.translation import Mapping
 from deliveries.models import CodeAlarm, SeenCode, StrayReport
-from deliveries.outcomes import heard
+from deliveries.outcomes import code_usage
 from deliveries.outcomes.keyset import page
 
 ALARMS_SHOWN = 6
@@ -41,18 +41,18 @@ def overview(request: HttpRequest) -> HttpResponse:
     now, draft, tables = timezone.now(), drafts.open_draft(), mappings.latest()
     lines, found = history.history(request.GET.get("after", ""), draft)
     words = numbered(SeenCode.objects.filter(known=False).order_by("-n", "pk"), UNKNOWN_SHOWN, request)
-    told = {
+    context = {
         **sections("overview", draft),
         **_alarms(tables, everything=request.GET.get("alarms") == ALL),
         "tables": len({key.table for key in tables.codes}),
         "codes": len(tables.codes),
-        "unknown": heard.unknown(words, tables, drafted_rows(draft)),
+        "unknown": code_usage.unknown(words, tables, drafted_rows(draft)),
         "words": words,
         "lines": lines,
         "page": found,
-        "strays": heard.Strays.recent(now),
+        "strays": code_usage.Strays.recent(now),
     }
-    return render(request, "mappings/overview.html", told)
+    return render(request, "mappings/overview.html", context)
 
 
 def _alarms(tables: Mapping, *, everything: bool) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def _alarms(tables: Mapping, *, everything: bool) -> dict[str, Any]:
     opened = CodeAlarm.objects.filter(closed_at=None).order_by("-raised_at", "-pk")
     found = list(opened[: MOST_ALARMS if everything else ALARMS_SHOWN])
     return {
-        "alarms": heard.noticed(found, tables),
+        "alarms": code_usage.noticed(found, tables),
         "alarm_count": opened.count(),
         "newest_alarm": max((one.pk for one in found), default=0),
         "all_alarms": everything,
@@ -91,10 +91,10 @@ def strays(request: HttpRequest) -> HttpResponse:
     """Reports about mail that we never sent, and what to look at."""
     found = page(StrayReport.objects.all(), STRAYS_SHOWN, request.GET.get("after", ""), at="at")
     rows = [(one, mask(one.address) if one.address else "") for one in found.rows]
-    told = {
+    context = {
         "rows": rows,
         "page": found,
-        "strays": heard.Strays.recent(timezone.now()),
+        "strays": code_usage.Strays.recent(timezone.now()),
         "full": sees_addresses(request),
     }
-    return render(request, "mappings/strays.html", told)
+    return render(request, "mappings/strays.html", context)

@@ -15,7 +15,7 @@ from dashboard.mappings.sections import READ, sections
 from dashboard.shell.pages import who
 from deliveries.meaning import drafts
 from deliveries.models import DayTally, RouteEvidence
-from deliveries.outcomes import heard
+from deliveries.outcomes import code_usage
 
 OFFERED = 300  # carriers to choose from
 
@@ -38,16 +38,16 @@ def routes(request: HttpRequest) -> HttpResponse:
                 messages.success(request, "Added. It counts for every report that comes in from now on.")
                 return redirect("mappings:routes")
     carriers = DayTally.objects.exclude(carrier="").order_by("carrier").values_list("carrier", flat=True)
-    told = {
+    context = {
         **sections("routes", drafts.open_draft()),
         "form": form,
         "rules": [
-            (one, heard.table_name(one.provider) if one.provider else "")
+            (one, code_usage.table_name(one.provider) if one.provider else "")
             for one in RouteEvidence.objects.order_by("channel", "provider", "country", "carrier")
         ],
         "carriers": carriers.distinct()[:OFFERED],
     }
-    return render(request, "mappings/routes.html", told, status=422 if form.errors else 200)
+    return render(request, "mappings/routes.html", context, status=422 if form.errors else 200)
 
 
 @requires(READ, "deliveries.delete_routeevidence")

@@ -14,7 +14,7 @@ from contacts.channels import Channel
 from dashboard.mappings.code_tables import GOAL, word_of
 from deliveries.meaning.translation import FALLBACK_CHANNEL, Key, Mapping, tables_of
 from deliveries.models import Account, Engagement, Receipt
-from deliveries.outcomes.heard import ERROR, STATUS, edit_url
+from deliveries.outcomes.code_usage import ERROR, STATUS, edit_url
 from deliveries.outcomes.rows import bucket_of
 from deliveries.statuses import Evidence, FailureClass, Fault, Status, disposition
 from deliveries.wording import wording

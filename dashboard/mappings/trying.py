@@ -51,7 +51,7 @@ def attempt(request: HttpRequest) -> HttpResponse:
         form = TryForm(initial=as_form(receipt, account) if shown else {"provider": account.provider})
     else:
         form = TryForm(initial={"provider": request.GET.get("provider"), "kind": request.GET.get("kind")})
-    told = {
+    context = {
         **sections("try", draft),
         "form": form,
         "result": found[0] if found else None,
@@ -59,7 +59,7 @@ def attempt(request: HttpRequest) -> HttpResponse:
         "full": shown,
         "limit": settings.RECEIPT_MAX_BYTES,
     }
-    answer = render(request, fragment(request, "mappings/try.html", "kind"), told, status=status)
+    answer = render(request, fragment(request, "mappings/try.html", "kind"), context, status=status)
     add_never_cache_headers(answer)  # it holds what was pasted
     return answer
 

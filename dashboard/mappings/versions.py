@@ -39,7 +39,7 @@ def version(request: HttpRequest, number: int) -> HttpResponse:
     if found.state == MappingVersion.State.DRAFT:
         return redirect("mappings:draft")
     hurry(found)
-    told = {
+    context = {
         **_version_facts(found),
         "changes": numbered(drafts.changes(found), CHANGES_SHOWN, request),
         "obstacle": history.obstacle(found, drafts.open_draft()),
@@ -47,8 +47,8 @@ def version(request: HttpRequest, number: int) -> HttpResponse:
         "moves": history.moves(replay.Difference.read(found.preview)),
         "swap": swaps(request),
     }
-    told["rows"] = history.changed(told["changes"])
-    return render(request, fragment(request, "mappings/version.html", "progress"), told)
+    context["rows"] = history.changed(context["changes"])
+    return render(request, fragment(request, "mappings/version.html", "progress"), context)
 
 
 def _version(number: int) -> MappingVersion:
@@ -80,7 +80,7 @@ def undo(request: HttpRequest, number: int) -> HttpResponse:
             form.add_error("confirmed", str(problem))
     freed = drafts.freed_by_undoing(found)
     changes = numbered(drafts.changes(found), CHANGES_SHOWN, request)
-    told = {
+    context = {
         **_version_facts(found),
         "changes": changes,
         # Backwards: what is in force now, and what would be again.
@@ -90,7 +90,7 @@ def undo(request: HttpRequest, number: int) -> HttpResponse:
         "freed_count": freed,
         "form": form,
     }
-    return render(request, "mappings/undo.html", told, status=422 if form.errors else 200)
+    return render(request, "mappings/undo.html", context, status=422 if form.errors else 200)
 
 
 def _undo(request: HttpRequest, found: MappingVersion, confirmed: int) -> HttpResponse:

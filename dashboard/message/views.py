@@ -20,11 +20,11 @@ def message(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Message.objects.select_related(*linked), pk=pk)
     [attempt] = attempts([found])
     followers = list(Message.objects.filter(recipient_id=found.recipient_id).order_by("id"))
-    told = {
+    context = {
         "message": found,
         "attempt": attempt,
         "family": followers,
         "full": who(request).has_perm("contacts.view_full_address"),
         "now": timezone.now(),
     }
-    return render(request, "message/message.html", told)
+    return render(request, "message/message.html", context)

@@ -79,7 +79,7 @@ def page(request: HttpRequest) -> HttpResponse:
     others = [line for line in recent if not line.needs_attention]
     others = others[: None if most is None else most - len(attention)]
     everything = request.GET.get("show") == SHOW_ALL
-    told = {
+    context = {
         "days": days,
         "periods": [(count, f"{count} days", f"?days={key}") for key, count in PERIODS.items()],
         "now": now,
@@ -120,7 +120,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "queues": [(key, key.label, counts.get(key, 0)) for key in Queue],
         "waiting": sum(counts.values()),
     }
-    return render(request, fragment(request, "overview/overview.html", "results"), told)
+    return render(request, fragment(request, "overview/overview.html", "results"), context)
 
 
 def _before(outcomes: Outcomes, disposition: str, days: int) -> str:

@@ -14,8 +14,8 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
+from deliveries.outcomes.code_usage import unknown_words
 from deliveries.outcomes.figures import queue_counts
-from deliveries.outcomes.heard import unknown_words
 from deliveries.receiving.inbox import count_unread
 
 

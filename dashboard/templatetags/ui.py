@@ -84,8 +84,8 @@ def nothing(content: str, title: str, *, icon: str = "", url: str = "", action: 
     """What stands where there is nothing to show. `content` says why; `url` and `action` are the one button."""
     # A block, for a tag cannot go over several lines, and these sentences need them.
     text = mark_safe(content.strip())  # noqa: S308 - the template has escaped it
-    told = {"title": title, "text": text, "icon": icon, "url": url, "action": action}
-    return render_to_string("ui/_empty.html", told)
+    context = {"title": title, "text": text, "icon": icon, "url": url, "action": action}
+    return render_to_string("ui/_empty.html", context)
 
 
 @register.simple_block_tag

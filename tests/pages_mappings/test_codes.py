@@ -14,7 +14,7 @@ from dashboard.mappings.code_tables import outcome
 from deliveries.meaning import mappings
 from deliveries.meaning.translation import Code, Key, shipped
 from deliveries.models import CodeDay, CodeMapping
-from deliveries.outcomes.heard import CodeShare
+from deliveries.outcomes.code_usage import CodeShare
 from tests import factories
 from tests.pages_mappings.steps import HTMX, codes_on, seen, text
 
