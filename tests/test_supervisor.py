@@ -36,13 +36,13 @@ time.sleep(60)
 SUPERVISING = """
 import sys
 from pathlib import Path
-from deliveries.running.supervisor import Check, Command, Supervisor
+from deliveries.running.supervisor import Command, PeriodicCheck, Supervisor
 var, pid_file, script = sys.argv[1:]
 def note(supervisor):
     if supervisor._groups:
         Path(pid_file).write_text(str(supervisor._groups["it"].pgid))
 Supervisor("test", [Command("it", [sys.executable, "-c", script])], var_dir=Path(var),
-           checks=[Check(0.1, note)], grace=0.3).run()
+           checks=[PeriodicCheck(0.1, note)], grace=0.3).run()
 """
 
 
