@@ -160,7 +160,8 @@ def test_a_stored_example_is_read_and_changed_by_hand(enter: Callable[..., Page]
     expect(page.locator("#result")).to_contain_text("Temporary")
 
 
-def test_the_whole_form_works_by_keyboard(enter: Callable[..., Page]) -> None:
+def test_the_whole_form_works_by_keyboard(enter: Callable[..., Page], watch: Watch) -> None:
+    watch.expect("422")
     page = enter("admin")
     page.goto(PAGES["code"][1]())
 
@@ -171,6 +172,10 @@ def test_the_whole_form_works_by_keyboard(enter: Callable[..., Page]) -> None:
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowDown")
     expect(page.get_by_label("Permanent", exact=True)).to_be_checked()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("This was written for")
+    page.get_by_label("What it means still fits").focus()
+    page.keyboard.press("Space")
     page.keyboard.press("Enter")
 
     page.wait_for_url("**/mappings/draft/")
