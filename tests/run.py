@@ -1,7 +1,7 @@
 """`make test`: every test on SQLite, then on PostgreSQL where one answers, and what could not run here.
 
 Two run at a time. Tests that start real processes mostly wait: those of one database run one after the other, beside
-those of the other database.
+those of the other database and beside all that asks PostgreSQL.
 REQUIRE_ALL=1 turns everything that could not run into a failure.
 """
 
@@ -63,13 +63,12 @@ def main(arguments: list[str]) -> int:
 
 def parts(postgresql: str) -> list[list[Part]]:
     """What runs one after the other; the parts of an inner list run at the same time."""
-    processes = [Part("SQLite, real processes", "", PROCESSES)]
-    wanted = [[Part("SQLite", "", FAST)], processes, [Part("SQLite, browser", "", BROWSER)]]
+    last = [Part("SQLite, real processes", "", PROCESSES)]
     if postgresql:
         again = [*PROCESSES[:-1], "processes and not once"]
-        processes.append(Part("PostgreSQL, real processes", f"{postgresql}_processes", again))
-        wanted.append([Part("PostgreSQL", postgresql, AGAIN)])
-    return wanted
+        last.insert(0, Part("PostgreSQL", postgresql, AGAIN))
+        last.append(Part("PostgreSQL, real processes", f"{postgresql}_processes", again))
+    return [[Part("SQLite", "", FAST)], [Part("SQLite, browser", "", BROWSER)], last]
 
 
 # (pytest's exit code, counts by outcome, reasons of tests that could not run here)
