@@ -35,7 +35,11 @@ def test_a_migrated_database_has_every_role_with_exactly_its_permissions(role):
 def test_the_migration_makes_the_roles_where_no_permission_exists_yet():
     Group.objects.all().delete()
     Permission.objects.all().delete()
-    historical = MigrationExecutor(connection).loader.project_state(("deliveries", "0025_see_when_a_block_did_not_hold")).apps
+    historical = (
+        MigrationExecutor(connection)
+        .loader.project_state(("deliveries", "0025_see_when_a_block_did_not_hold"))
+        .apps
+    )
 
     sync_roles(historical)
 
