@@ -383,7 +383,9 @@ def test_reachability_shows_its_evidence(login, elena):
         ([("delivered", "none")], "Uncertain"),
     ],
 )
-def test_a_channel_that_the_carrier_does_not_take_is_not_offered(login, elena, later, word):
+def test_a_channel_that_the_carrier_does_not_take_is_not_offered(login, elena, later, word, time_machine):
+    noon_in_toronto = timezone.now().replace(hour=17)  # within the permitted hours
+    time_machine.move_to(noon_in_toronto, tick=False)
     address = elena.addresses.get(kind="phone")
     for status, failure_class in [("undelivered", "permanent"), *later]:
         factories.message(
