@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from contacts.channels import Channel
-from deliveries.outcomes.figures import BELOW, Outcomes
+from deliveries.outcomes.delivery_rate import BELOW, Outcomes
 from deliveries.outcomes.rounding import percent, percent_of
 from deliveries.statuses import BUCKETS, Disposition
 

@@ -8,8 +8,10 @@ from campaigns.models import Campaign, Recipient
 from dashboard.charts import finding, outcome_by_channel
 from dashboard.templatetags.ui import share
 from deliveries.models import CarrierTally, DayTally, QueueEntry, RecipientTally, SourceTally
+from deliveries.outcomes.campaign_lines import lines
 from deliveries.outcomes.day_figures import overview
-from deliveries.outcomes.figures import Outcomes, campaign_figures, lines
+from deliveries.outcomes.delivery_rate import Outcomes
+from deliveries.outcomes.figures import campaign_figures
 from deliveries.outcomes.rounding import percent, percent_of
 from deliveries.statuses import Disposition
 from tests import factories, reporting_rows

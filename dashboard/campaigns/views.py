@@ -33,18 +33,16 @@ from dashboard.shell.pages import fragment, who
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.meaning.mappings import describe
+from deliveries.outcomes.campaign_lines import STATE_BUCKETS, lines, verdict_of
 from deliveries.outcomes.figures import (
     MOST_CAUSES,
     SHOWN_CAUSES,
-    STATE_BUCKETS,
     CampaignFigures,
     CauseCount,
     ReconciliationCheck,
     campaign_figures,
     is_canceling,
-    lines,
     providers,
-    verdict_of,
 )
 from deliveries.outcomes.filters import NOBODY, OutcomeFilter, OutcomeView, source_names
 from deliveries.outcomes.keyset import page

@@ -21,14 +21,10 @@ from dashboard.shell.listing import SHOW_ALL
 from dashboard.shell.pages import fragment
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.models import Account, CodeAlarm, PendingReceipt, Quarantined
+from deliveries.outcomes.campaign_lines import CampaignLine, lines
 from deliveries.outcomes.day_figures import SPAN_OF, Cell, Overview, overview
-from deliveries.outcomes.figures import (
-    FEWEST_TO_JUDGE,
-    CampaignLine,
-    Outcomes,
-    lines,
-    queue_counts,
-)
+from deliveries.outcomes.delivery_rate import FEWEST_TO_JUDGE, Outcomes
+from deliveries.outcomes.figures import queue_counts
 from deliveries.outcomes.rounding import FLOOR, TARGET, percent, percent_of
 from deliveries.outcomes.rows import Count
 from deliveries.running.probes import beat_age

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
@@ -25,17 +25,11 @@ from deliveries.models import (
     SourceTally,
     TallyDelta,
 )
+from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.filters import DISPOSITION_OF, NOBODY
-from deliveries.outcomes.rounding import FLOOR, TARGET, percent, percent_of
+from deliveries.outcomes.rounding import percent_of
 from deliveries.statuses import BUCKETS, Disposition
-from deliveries.wording import zoned
 
-TOO_OPEN = 0.10  # with more than this pending, a rate says little
-BELOW = (
-    BUCKETS[Disposition.BOUNCED_HARD],
-    BUCKETS[Disposition.PENDING_RETRY],
-)  # buckets of a verdict below a mark
-FEWEST_TO_JUDGE = 20  # a campaign smaller than this is not called below anything
 SHOWN_CAUSES, MOST_CAUSES = 7, 15
 COUNT_LIMIT = 10_000
 COUNTED_WITHIN = timedelta(hours=1)  # of its last withdrawal, what a cancel changed is counted and decided
@@ -45,98 +39,6 @@ SOURCE_COLUMNS = ("list_source_id", "channel", "disposition")
 CODE_COLUMNS = ("channel", "account_id", "reason_code", "status", "disposition")
 K = TypeVar("K", str, int)
 T = TypeVar("T")
-STATE_BUCKETS = {
-    Campaign.State.DRAFT: "unknown",
-    Campaign.State.LAUNCHING: "pending",
-    Campaign.State.SENDING: "pending",
-    Campaign.State.PAUSED: "retryable",
-    Campaign.State.COMPLETED: "success",
-    Campaign.State.CANCELED: "optout",
-}
-
-
-@dataclass(frozen=True)
-class TargetVerdict:
-    words: str
-    bucket: str
-
-
-@dataclass(frozen=True)
-class Outcomes:
-    """Messages by disposition, each counted once, at its latest status. '' is those canceled before they left."""
-
-    counts: Mapping[str, int] = field(default_factory=dict)
-
-    def of(self, disposition: str) -> int:
-        return self.counts.get(disposition, 0)
-
-    @property
-    def sent(self) -> int:
-        """All but those canceled before they left: the messages that every page counts."""
-        return sum(self.counts.values()) - self.canceled
-
-    @property
-    def canceled(self) -> int:
-        return self.of("")
-
-    @property
-    def delivered(self) -> int:
-        return self.of(Disposition.DELIVERED)
-
-    @property
-    def settled(self) -> int:
-        return self.sent - self.of(Disposition.PENDING)
-
-    @property
-    def rate(self) -> float | None:
-        """Delivered of sent, 0..1; None while nothing was sent."""
-        return self.delivered / self.sent if self.sent else None
-
-    @property
-    def settled_rate(self) -> float | None:
-        """Delivered of settled, 0..1: what the verdict is about. None while nothing has settled."""
-        return self.delivered / self.settled if self.settled else None
-
-    @property
-    def highest_rate(self) -> float:
-        """What the rate comes to if everything that is still on its way arrives."""
-        return (self.delivered + self.of(Disposition.PENDING)) / self.sent if self.sent else 1.0
-
-    @property
-    def is_early(self) -> bool:
-        """Too much is on its way for what has settled to say how the rest will go."""
-        return self.of(Disposition.PENDING) > TOO_OPEN * self.sent
-
-    @property
-    def band(self) -> str:
-        """The lowest and the highest the rate can be: what is unknown counted as failed, and as delivered.
-
-        '' where nothing is unknown, or too little to be seen.
-        """
-        if self.settled_rate is None:
-            return ""
-        highest = percent((self.delivered + self.of(Disposition.UNKNOWN)) / self.settled)
-        lowest = percent(self.settled_rate)
-        return f"{lowest} to {highest}" if highest != lowest else ""
-
-    @property
-    def verdict(self) -> TargetVerdict:
-        """Below a mark only when it can no longer be met; of what can, what has settled is judged."""
-        if self.rate is None:
-            return TargetVerdict("Nothing sent yet", BUCKETS[Disposition.UNKNOWN])
-        if self.highest_rate < FLOOR:
-            return TargetVerdict("Below the 90% floor", BUCKETS[Disposition.BOUNCED_HARD])
-        if self.highest_rate < TARGET:
-            return TargetVerdict("Below the 95% target", BUCKETS[Disposition.PENDING_RETRY])
-        if self.is_early:
-            return TargetVerdict("Too early to judge", BUCKETS[Disposition.PENDING])
-        if (self.settled_rate or 0) < TARGET:
-            return TargetVerdict("Below the 95% target so far", BUCKETS[Disposition.PENDING_RETRY])
-        return TargetVerdict("On target", BUCKETS[Disposition.DELIVERED])
-
-    @property
-    def needs_attention(self) -> bool:
-        return self.sent >= FEWEST_TO_JUDGE and self.verdict.bucket in BELOW
 
 
 @dataclass(frozen=True)
@@ -489,125 +391,6 @@ def totals(pairs: Iterable[tuple[K, int]]) -> dict[K, int]:
     for key, n in pairs:
         sums[key] += n
     return {key: n for key, n in sums.items() if n}
-
-
-# ---- Many campaigns ------------------------------------------------------------------------------------------
-
-
-def verdict_of(campaign: Campaign, outcomes: Outcomes, now: datetime) -> TargetVerdict:
-    """The judgement on its outcomes; of a campaign that has not begun, when it will."""
-    begins = campaign.begins_at
-    if campaign.is_over and not outcomes.sent:
-        return TargetVerdict("Nothing was sent", BUCKETS[Disposition.UNKNOWN])
-    if not campaign.is_going or begins is None or now >= begins:
-        return outcomes.verdict
-    paused = campaign.state == Campaign.State.PAUSED
-    words = "Paused, was scheduled for" if paused else "Scheduled for"
-    return TargetVerdict(f"{words} {zoned(begins)}", BUCKETS[Disposition.PENDING])
-
-
-def what_became_of(campaign: Campaign, outcomes: Outcomes) -> TargetVerdict:
-    """Of a canceled campaign: how many of its messages were withdrawn before they left."""
-    withdrawn, made = outcomes.canceled, outcomes.canceled + outcomes.sent
-    messages = f"{made:,} message{'' if made == 1 else 's'}"
-    if not made:
-        words = "Canceled before anything was sent"
-    elif withdrawn == made:
-        words = f"Canceled before anything left: {messages} withdrawn"
-    elif campaign.completed_at is None:
-        words = f"Canceled: {withdrawn:,} of {messages} withdrawn so far"
-    elif withdrawn:
-        words = f"Canceled: {withdrawn:,} of {messages} withdrawn"
-    else:
-        words = f"Canceled after {messages} had left"
-    return TargetVerdict(words, STATE_BUCKETS[Campaign.State.CANCELED])
-
-
-@dataclass(frozen=True)
-class CampaignLine:
-    """One campaign in a list."""
-
-    campaign: Campaign
-    outcomes: Outcomes
-    people: People
-    channels: list[str]
-    worst: CauseCount | None
-    at: datetime  # when it was read
-
-    @property
-    def state(self) -> str:
-        return self.campaign.state_words(self.at)
-
-    @property
-    def is_canceled(self) -> bool:
-        return self.campaign.state == Campaign.State.CANCELED
-
-    @property
-    def verdict(self) -> TargetVerdict:
-        if self.is_canceled:
-            return what_became_of(self.campaign, self.outcomes)
-        return verdict_of(self.campaign, self.outcomes, self.at)
-
-    @property
-    def needs_attention(self) -> bool:
-        """Whoever canceled a campaign has looked at it."""
-        return self.outcomes.needs_attention and not self.is_canceled
-
-    @property
-    def rate(self) -> str:
-        return percent(self.outcomes.settled_rate)
-
-    @property
-    def of_sent(self) -> str:
-        """The share of sent, where it differs from the rate because something is still on its way."""
-        return percent(self.outcomes.rate) if self.outcomes.of(Disposition.PENDING) else ""
-
-    @property
-    def state_bucket(self) -> str:
-        return STATE_BUCKETS[Campaign.State(self.campaign.state)]
-
-
-def lines(campaigns: Collection[Campaign], now: datetime) -> list[CampaignLine]:
-    """These campaigns with their outcomes, people and worst cause: three queries for all of them."""
-    ids = [campaign.pk for campaign in campaigns]
-    outcomes: dict[int, Counter[str]] = defaultdict(Counter)
-    channels: dict[int, Counter[str]] = defaultdict(Counter)
-    rows = (
-        CarrierTally.objects.filter(campaign_id__in=ids)
-        .order_by()
-        .values_list("campaign_id", "channel", "disposition")
-    )
-    for campaign_id, channel, disposition, n in rows.annotate(total=Sum("n")):
-        outcomes[campaign_id][disposition] += n
-        channels[campaign_id][channel] += n
-    worst, people = _worst_causes(ids), _people(ids)
-    return [
-        CampaignLine(
-            campaign,
-            Outcomes(dict(outcomes[campaign.pk])),
-            people.get(campaign.pk, People()),
-            [channel for channel, n in channels[campaign.pk].most_common() if n] or [campaign.channel],
-            worst.get(campaign.pk),
-            now,
-        )
-        for campaign in campaigns
-    ]
-
-
-def _worst_causes(ids: Collection[int]) -> dict[int, CauseCount]:
-    rows = CodeTally.objects.filter(campaign_id__in=ids).values_list("campaign_id", *CODE_COLUMNS, "n")
-    of: dict[int, list[CodeCell]] = defaultdict(list)
-    for campaign_id, *row in rows:
-        of[campaign_id].append(CodeCell(*row))
-    return {pk: found[0] for pk, rows in of.items() if (found := causes(rows))}
-
-
-def _people(ids: Collection[int]) -> dict[int, People]:
-    rows = RecipientTally.objects.filter(campaign_id__in=ids).values_list("campaign_id", "state", "n")
-    states: dict[int, Counter[str]] = defaultdict(Counter)
-    for pk, state, n in rows:
-        states[pk][state] += n
-    return {pk: people_of(found) for pk, found in states.items()}
 
 
 def queue_counts() -> dict[str, int]:
