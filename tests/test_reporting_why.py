@@ -8,7 +8,7 @@ import pytest
 
 from deliveries.ledger.statements import reproject
 from deliveries.models import StatusEvent
-from deliveries.outcomes.trail import attempts
+from deliveries.outcomes.message_details import attempts
 from deliveries.statuses import Meaning, Status, standing
 from tests import factories
 

@@ -17,7 +17,7 @@ from contacts.models import Suppression
 from contacts.suppressing import keep_for_good, release, suppress, suppress_each
 from deliveries.deciding.decide import CORRECT_IT, Rules, State, Step, decide
 from deliveries.models import Message, Moved, Outbox, QueueEntry
-from deliveries.outcomes.trail import upcoming
+from deliveries.outcomes.upcoming import upcoming
 from deliveries.sending.dispatch import dispatch
 from deliveries.statuses import FailureClass, Fault, Meaning, Status
 from tests import factories

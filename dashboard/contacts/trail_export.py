@@ -10,7 +10,8 @@ from accounts.zones import zone_name
 from contacts.models import Contact
 from dashboard.exports import BOM, Echo, local, safe, utc
 from deliveries.models import BatchItem, Decision
-from deliveries.outcomes.trail import Fact, Item, Narrowing, TrailMessage, trail
+from deliveries.outcomes.message_details import Fact, TrailMessage
+from deliveries.outcomes.trail import Item, Narrowing, trail
 from deliveries.wording import decided_by
 
 COLUMNS = (

@@ -49,7 +49,8 @@ from deliveries.deciding.followup import settle
 from deliveries.deciding.staff import Planned, cancel_next_step, run_next_step_now, would_send
 from deliveries.outcomes.finding import LIMIT, find
 from deliveries.outcomes.reachability import SidePanel, standing
-from deliveries.outcomes.trail import Narrowing, Upcoming, trail, upcoming
+from deliveries.outcomes.trail import Narrowing, trail
+from deliveries.outcomes.upcoming import Upcoming, upcoming
 
 logger = logging.getLogger(__name__)
 SETTLED_AT_MOST = 200

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from accounts.roles import requires
 from dashboard.shell.pages import who
 from deliveries.models import Message
-from deliveries.outcomes.trail import LINKS, attempts
+from deliveries.outcomes.message_details import LINKS, attempts
 
 
 @requires("campaigns.view_report")

@@ -2,62 +2,30 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db.models import F, Q, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from campaigns.models import Recipient
 from contacts.blocking import closes
-from contacts.channels import Channel
 from contacts.consenting import OPTED_IN_AGAIN
-from contacts.gate import REASONS, Reason
-from contacts.hours import SECOND, clocks, is_open, zones_and_source
 from contacts.models import Address, Consent, Contact, Note, ReplyToRead, Suppression, SuppressionLapse
 from contacts.suppressing import MAPPING_CORRECTED
-from deliveries.meaning.mappings import describe
-from deliveries.meaning.translation import Described
-from deliveries.models import (
-    BatchItem,
-    Cause,
-    Decision,
-    Engagement,
-    Message,
-    QueueEntry,
-    Receipt,
-    StatusEvent,
-)
-from deliveries.outcomes.figures import providers
+from deliveries.models import BatchItem, Decision, Engagement, Message
 from deliveries.outcomes.keyset import Cursor
-from deliveries.outcomes.rows import advice, bucket_of, newer_attempts, words_of
-from deliveries.outcomes.texts import MessageText, texts
-from deliveries.outcomes.why import DECIDES, verdict
-from deliveries.statuses import REACHING, Disposition, Evidence, Queue, Status, disposition
-from deliveries.wording import SKIPS, date_words, decided_by, withdrawal, wording
+from deliveries.outcomes.message_details import LINKS, TrailMessage, attempts
+from deliveries.statuses import Disposition
+from deliveries.wording import SKIPS, decided_by
 
 PAGE_SIZE = 30
-SHOWN_UPCOMING = 20
 Judgement = ReplyToRead.Judgement
 BY_MAPPING = "A corrected code mapping"
-# Whose zones hours are kept in, of one zone and of several: the contact's own, their number's, or the installation's.
-WHOSE_ZONES = (
-    ("the contact's zone", "the contact's zones"),
-    ("the number's zone", "all zones where the number may be"),
-    ("our own zone, as theirs is not known", "our own zones, as theirs are not known"),
-)
-SHOWN_BODY = 4_000  # characters of a raw receipt
-
-
-LINKS = ("campaign", "contact", "address", "sender", "recipient")  # what a message needs loaded with it
 
 # What a message came to that somebody may have to explain.
 TROUBLE = [one for one in Disposition if one not in (Disposition.DELIVERED, Disposition.PENDING)]
@@ -87,98 +55,6 @@ class Item:
     @property
     def key(self) -> tuple[datetime, int, int]:
         return self.at, RANK[self.kind], self.pk
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One status event of a message, with the receipt that told it where there is one."""
-
-    event: StatusEvent
-    label: str
-    bucket: str
-    meaning: str
-    receipt: Raw | None
-    verdict: str
-
-    @property
-    def decides(self) -> bool:
-        return self.verdict == DECIDES
-
-
-@dataclass(frozen=True)
-class Raw:
-    """A receipt as it came in."""
-
-    receipt: Receipt
-    body: str
-
-    @property
-    def headers(self) -> list[tuple[str, str]]:
-        return sorted(dict(self.receipt.headers).items())
-
-
-@dataclass(frozen=True)
-class Ruling:
-    """A decision about a message: who made it, and until when it lets the next attempt wait for the permitted hours."""
-
-    row: Decision
-    by: str
-    hours: str
-
-
-@dataclass(frozen=True)
-class TrailMessage:
-    """What the timeline and the page of one message show of a message."""
-
-    message: Message
-    bucket: str
-    label: str
-    meaning: str
-    code_name: str
-    next_step: str
-    newer: Message | None  # the attempt that took its place
-    text: MessageText
-    why: str  # why the attempt was made; '' for the campaign's own first one
-    facts: list[Fact]
-    decisions: list[Ruling]
-    hours: str  # until when it waited for the permitted hours, and in whose zone; '' where it did not
-    entry: QueueEntry | None
-    seconds: int | None  # from handover to delivery
-
-    @property
-    def at(self) -> datetime:
-        """When it was handed over; when it was made, as long as it was not."""
-        return self.message.handed_over_at or self.message.created_at
-
-    @property
-    def arrived(self) -> bool:
-        """Somewhere: a call that was to be a conversation may have reached no more than a mailbox."""
-        return self.message.status in REACHING
-
-    @property
-    def delivered(self) -> bool:
-        """As the campaign wanted it."""
-        return self.message.disposition == Disposition.DELIVERED
-
-    @property
-    def failed(self) -> bool:
-        return self.bucket not in ("", "success", "pending") and not self.arrived
-
-    @property
-    def evidence(self) -> str:
-        return str(Evidence(self.message.evidence).label)
-
-
-@dataclass(frozen=True)
-class Upcoming:
-    """A step that has not happened yet, and who can hurry or stop it."""
-
-    recipient: Recipient
-    at: datetime
-    words: str
-    reason: str
-    clocks: str  # what they show then where the person may be
-    automatic: bool = True
 
 
 @dataclass(frozen=True)
@@ -380,203 +256,3 @@ def _before(at: str, rank: int, cursor: Cursor) -> Any:
     if rank == cursor.kind:
         return TupleLessThan(Tuple(F(at), F("id")), (cursor.at, cursor.pk))
     return Q(**{f"{at}__{'lte' if rank < cursor.kind else 'lt'}": cursor.at})
-
-
-# ---- Messages with everything that was said about them ------------------------------------------------------------
-
-
-def attempts(messages: Sequence[Message]) -> list[TrailMessage]:
-    """These messages (with their LINKS loaded), each with its events, receipts, decisions and text: 7 queries."""
-    ids = [message.pk for message in messages]
-    events: dict[int, list[StatusEvent]] = defaultdict(list)
-    # By when it happened, not by when it came in; of the same moment, what goes further comes later.
-    in_time = ("occurred_at", "standing", "recorded_at", "fact")
-    for event in StatusEvent.objects.filter(message_id__in=ids).order_by(*in_time):
-        events[event.message_id].append(event)
-    told = {event.receipt_id for found in events.values() for event in found if event.receipt_id}
-    receipts = {one.pk: Raw(one, readable(one)) for one in Receipt.objects.filter(pk__in=told)}
-    decisions: dict[int, list[Decision]] = defaultdict(list)
-    for decision in Decision.objects.filter(message_id__in=ids).order_by("at", "id"):
-        decisions[decision.message_id or 0].append(decision)
-    entries = QueueEntry.objects.in_bulk(ids)
-    newer, said = newer_attempts(messages), texts(messages)
-    slugs = providers()
-    return [
-        _attempt(
-            m, slugs.get(m.account_id, ""), events[m.pk], receipts, decisions[m.pk], entries.get(m.pk),
-            newer.get(m.pk), said[m.pk],
-        )
-        for m in messages
-    ]  # fmt: skip
-
-
-def _attempt(
-    message: Message,
-    provider: str,
-    events: Sequence[StatusEvent],
-    receipts: dict[int, Raw],
-    decisions: list[Decision],
-    entry: QueueEntry | None,
-    newer: Message | None,
-    text: MessageText,
-) -> TrailMessage:
-    words = words_of(message, timezone.now())
-    said = (
-        describe(provider, message.channel, message.reason_code, message.status)
-        if message.reason_code
-        else None
-    )
-    latency = (
-        (message.delivered_at - message.handed_over_at)
-        if message.delivered_at and message.handed_over_at
-        else None
-    )
-    winner = next((event for event in events if event.standing == message.standing), None)
-    withdrawn = message.status == Status.CANCELED and not message.disposition
-    return TrailMessage(
-        message=message,
-        bucket=bucket_of(message.disposition),
-        label=words.label,
-        meaning=_meaning(message, said, words.meaning),
-        code_name=said.name if said and not withdrawn else "",
-        next_step=_next_step("" if newer else advice(message, words), entry),
-        newer=newer,
-        text=text,
-        why=_why(message),
-        facts=[_fact(message, provider, event, receipts, winner) for event in events],
-        decisions=[_ruling(one, message) for one in decisions],
-        hours="" if message.canceled_at else held_until(message, message.due_at, asked_at(message)),
-        entry=entry,
-        seconds=max(0, round(latency.total_seconds())) if latency else None,
-    )
-
-
-def _ruling(row: Decision, message: Message) -> Ruling:
-    waits = row.step == Recipient.NextStep.RETRY and row.due_at
-    return Ruling(
-        row=row,
-        by=decided_by(row.by, row.rule, row.rule_version),
-        hours=held_until(message, row.due_at, row.at) if waits and row.due_at else "",
-    )
-
-
-def held_until(message: Message, due_at: datetime, since: datetime) -> str:
-    """That a send asked for at `since` waited until `due_at` for the hours permitted where the person is, and whose
-    zones those are; '' where it did not wait for them.
-
-    Told from the zones and the window of today: where those have changed since, nothing is said.
-    """
-    window = message.campaign.window_start, message.campaign.window_end
-    zones, whose = zones_of(message)
-    if message.channel == Channel.EMAIL or due_at <= since or not is_open(due_at, zones, *window):
-        return ""
-    if is_open(due_at - SECOND, zones, *window):
-        return ""  # at another moment than that at which the hours begin
-    local = due_at.astimezone(zones[0])
-    if len(zones) > 1:
-        return f"Held until {date_words(local)}, {clocks(due_at, zones)} ({whose})"
-    return f"Held until {date_words(local)}, {local:%H:%M} ({zones[0].key.replace('_', ' ')}, {whose})"
-
-
-def asked_at(message: Message) -> datetime:
-    """When it would have left, had it not to wait for anything: a campaign may begin later than it is launched."""
-    return max(filter(None, (message.created_at, message.campaign.starts_at)))
-
-
-def zones_of(message: Message) -> tuple[tuple[ZoneInfo, ...], str]:
-    """The zones in which hours are kept, as the gate finds them, and whose they are."""
-    zones, source = zones_and_source(message.contact.time_zone, message.address.time_zone, settings.TIME_ZONE)
-    one, several = WHOSE_ZONES[min(source, 2)]
-    return zones, one if len(zones) == 1 else several
-
-
-def _meaning(message: Message, said: Described | None, usual: str) -> str:
-    if message.status == Status.CANCELED and not message.disposition:
-        return withdrawal(message.reason_code)
-    return (said.meaning or said.short if said else "") or usual
-
-
-def _fact(
-    message: Message,
-    provider: str,
-    event: StatusEvent,
-    receipts: dict[int, Raw],
-    winner: StatusEvent | None,
-) -> Fact:
-    words = wording(message.channel, event.status, event.failure_class, message.goal, event.evidence)
-    said = describe(provider, message.channel, event.native_code, event.status) if event.native_code else None
-    found = disposition(event.status, event.failure_class, event.fault, message.goal)
-    return Fact(
-        event=event,
-        label=words.label,
-        bucket=bucket_of(found),
-        meaning=said.short if said and said.short else event.native_text,
-        receipt=receipts.get(event.receipt_id or 0),
-        verdict=verdict(event, message, winner),
-    )
-
-
-def _next_step(usual: str, entry: QueueEntry | None) -> str:
-    """The reason it stands in a queue says more than the usual step for its status."""
-    if entry is None:
-        return usual
-    return f"{Queue(entry.queue).label}. {entry.reason}"
-
-
-def _why(message: Message) -> str:
-    if message.cause == Cause.CAMPAIGN:
-        return message.cause_reason
-    return ": ".join(filter(None, [str(Cause(message.cause).label), message.cause_reason]))
-
-
-def readable(receipt: Receipt) -> str:
-    """The body as text, cut to what a page can bear."""
-    text = bytes(receipt.body).decode("utf-8", "replace")
-    return text if len(text) <= SHOWN_BODY else f"{text[:SHOWN_BODY]} ..."
-
-
-# ---- What is still to come ---------------------------------------------------------------------------------------
-
-
-# What happens by itself. What waits for a person (a failed attempt to retry by hand) is only looked at again one day.
-AUTOMATIC = {Recipient.NextStep.WAIT, Recipient.NextStep.RETRY, Recipient.NextStep.SWITCH}
-
-
-def upcoming(contact: Contact, zones: tuple[ZoneInfo, ...], now: datetime) -> list[Upcoming]:
-    """Steps with a time: automatic next steps, and messages that wait for theirs; the soonest first. Two queries.
-
-    Where a colleague has stopped the steps nothing comes any more: a message under way is only judged one day.
-    `zones` are those in which the person may be.
-    """
-    planned = Recipient.objects.filter(contact=contact, next_step_at__isnull=False, automatic=True)
-    planned = planned.select_related("campaign")
-    waiting = Message.objects.filter(contact=contact, status=Status.QUEUED, due_at__gt=now, canceled_at=None)
-    waiting = waiting.select_related("recipient__campaign", "outbox", *LINKS).order_by("due_at")[
-        :SHOWN_UPCOMING
-    ]
-    steps = [
-        Upcoming(one, one.next_step_at, _future(one), one.next_step_reason, clocks(one.next_step_at, zones))
-        for one in planned.order_by("next_step_at")[:SHOWN_UPCOMING]
-        if one.next_step_at and one.next_step in AUTOMATIC and one.state != Recipient.State.FAILED
-    ]
-    sends = [
-        Upcoming(
-            m.recipient, m.due_at, f"{Channel(m.channel).label} leaves", _held(m) or m.cause_reason,
-            clocks(m.due_at, zones), automatic=False,
-        )
-        for m in waiting
-    ]  # fmt: skip
-    return sorted([*steps, *sends], key=lambda step: step.at)
-
-
-def _held(message: Message) -> str:
-    """What it waits for, beside its time."""
-    held = message.outbox.held if hasattr(message, "outbox") else ""
-    if held == Reason.REPLY_UNREAD:
-        return f"It waits: {REASONS[Reason(held)].sentence}."
-    hours = held_until(message, message.due_at, asked_at(message))
-    return f"{hours}." if hours else ""
-
-
-def _future(recipient: Recipient) -> str:
-    return str(Recipient.NextStep(recipient.next_step).label)

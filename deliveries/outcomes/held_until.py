@@ -1,0 +1,50 @@
+"""Until when a send waited for the permitted hours, and in whose time zone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+
+from contacts.channels import Channel
+from contacts.hours import SECOND, clocks, is_open, zones_and_source
+from deliveries.models import Message
+from deliveries.wording import date_words
+
+# Whose zones hours are kept in, of one zone and of several: the contact's own, their number's, or the installation's.
+WHOSE_ZONES = (
+    ("the contact's zone", "the contact's zones"),
+    ("the number's zone", "all zones where the number may be"),
+    ("our own zone, as theirs is not known", "our own zones, as theirs are not known"),
+)
+
+
+def held_until(message: Message, due_at: datetime, since: datetime) -> str:
+    """That a send asked for at `since` waited until `due_at` for the hours permitted where the person is, and whose
+    zones those are; '' where it did not wait for them.
+
+    Told from the zones and the window of today: where those have changed since, nothing is said.
+    """
+    window = message.campaign.window_start, message.campaign.window_end
+    zones, whose = zones_of(message)
+    if message.channel == Channel.EMAIL or due_at <= since or not is_open(due_at, zones, *window):
+        return ""
+    if is_open(due_at - SECOND, zones, *window):
+        return ""  # at another moment than that at which the hours begin
+    local = due_at.astimezone(zones[0])
+    if len(zones) > 1:
+        return f"Held until {date_words(local)}, {clocks(due_at, zones)} ({whose})"
+    return f"Held until {date_words(local)}, {local:%H:%M} ({zones[0].key.replace('_', ' ')}, {whose})"
+
+
+def asked_at(message: Message) -> datetime:
+    """When it would have left, had it not to wait for anything: a campaign may begin later than it is launched."""
+    return max(filter(None, (message.created_at, message.campaign.starts_at)))
+
+
+def zones_of(message: Message) -> tuple[tuple[ZoneInfo, ...], str]:
+    """The zones in which hours are kept, as the gate finds them, and whose they are."""
+    zones, source = zones_and_source(message.contact.time_zone, message.address.time_zone, settings.TIME_ZONE)
+    one, several = WHOSE_ZONES[min(source, 2)]
+    return zones, one if len(zones) == 1 else several

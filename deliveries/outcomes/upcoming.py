@@ -1,0 +1,73 @@
+"""What is still to come for one contact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from campaigns.models import Recipient
+from contacts.channels import Channel
+from contacts.gate import REASONS, Reason
+from contacts.hours import clocks
+from contacts.models import Contact
+from deliveries.models import Message
+from deliveries.outcomes.held_until import asked_at, held_until
+from deliveries.outcomes.message_details import LINKS
+from deliveries.statuses import Status
+
+SHOWN_UPCOMING = 20
+# What happens by itself. What waits for a person (a failed attempt to retry by hand) is only looked at again one day.
+AUTOMATIC = {Recipient.NextStep.WAIT, Recipient.NextStep.RETRY, Recipient.NextStep.SWITCH}
+
+
+@dataclass(frozen=True)
+class Upcoming:
+    """A step that has not happened yet, and who can hurry or stop it."""
+
+    recipient: Recipient
+    at: datetime
+    words: str
+    reason: str
+    clocks: str  # what they show then where the person may be
+    automatic: bool = True
+
+
+def upcoming(contact: Contact, zones: tuple[ZoneInfo, ...], now: datetime) -> list[Upcoming]:
+    """Steps with a time: automatic next steps, and messages that wait for theirs; the soonest first. Two queries.
+
+    Where a colleague has stopped the steps nothing comes any more: a message under way is only judged one day.
+    `zones` are those in which the person may be.
+    """
+    planned = Recipient.objects.filter(contact=contact, next_step_at__isnull=False, automatic=True)
+    planned = planned.select_related("campaign")
+    waiting = Message.objects.filter(contact=contact, status=Status.QUEUED, due_at__gt=now, canceled_at=None)
+    waiting = waiting.select_related("recipient__campaign", "outbox", *LINKS).order_by("due_at")[
+        :SHOWN_UPCOMING
+    ]
+    steps = [
+        Upcoming(one, one.next_step_at, _future(one), one.next_step_reason, clocks(one.next_step_at, zones))
+        for one in planned.order_by("next_step_at")[:SHOWN_UPCOMING]
+        if one.next_step_at and one.next_step in AUTOMATIC and one.state != Recipient.State.FAILED
+    ]
+    sends = [
+        Upcoming(
+            m.recipient, m.due_at, f"{Channel(m.channel).label} leaves", _held(m) or m.cause_reason,
+            clocks(m.due_at, zones), automatic=False,
+        )
+        for m in waiting
+    ]  # fmt: skip
+    return sorted([*steps, *sends], key=lambda step: step.at)
+
+
+def _held(message: Message) -> str:
+    """What it waits for, beside its time."""
+    held = message.outbox.held if hasattr(message, "outbox") else ""
+    if held == Reason.REPLY_UNREAD:
+        return f"It waits: {REASONS[Reason(held)].sentence}."
+    hours = held_until(message, message.due_at, asked_at(message))
+    return f"{hours}." if hours else ""
+
+
+def _future(recipient: Recipient) -> str:
+    return str(Recipient.NextStep(recipient.next_step).label)
