@@ -29,7 +29,7 @@ SOME_FAILED, NO_TESTS = 1, 5  # pytest's exit codes
 TOGETHER = ["-n", os.environ.get("TEST_PROCESSES", "2")]
 BROWSER = [*TOGETHER, "tests/browser", "-m", "browser"]
 # Not even collected where none of them would run: there are thousands.
-LEAN = ["--ignore=tests/browser", "--ignore=tests/test_payloads.py"]
+LEAN = ["--ignore=tests/browser", "--ignore=tests/deliveries/meaning/test_payloads.py"]
 PROCESSES = [*LEAN, "-m", "processes"]
 FAST = [*TOGETHER, "-m", "not processes and not browser"]
 # On another database: what says nothing about databases would only repeat itself.

@@ -1,0 +1,288 @@
+"""The commands as real processes: they start, answer, refuse a taken port, and end quietly."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from django.db import OperationalError, connection
+from django_q.models import Schedule
+
+from deliveries.models import Heartbeat
+from deliveries.running.supervisor import end_groups
+
+ROOT = Path(__file__).resolve().parents[3]
+pytestmark = pytest.mark.processes
+
+
+class Running:
+    """A command in a session of its own; what it printed so far is in `output`."""
+
+    def __init__(self, env: dict[str, str], log: Path, *words: str) -> None:
+        self.log = log
+        self.port = env["PORT"]
+        command = [sys.executable, "manage.py", *words]
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def get(self, path: str, **options) -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", **options)
+
+    def wait_for(self, true: Callable[[], object], seconds: float = 30.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not true():
+            assert time.monotonic() < deadline, f"nothing within {seconds} s; it said:\n{self.output}"
+            assert self.process.poll() is None, f"it ended; it said:\n{self.output}"
+            time.sleep(0.1)
+
+    def answers(self, path: str = "/healthz") -> bool:
+        with contextlib.suppress(httpx.HTTPError):
+            return self.get(path).status_code == 200
+        return False
+
+    def end(self, signum: int = signal.SIGTERM) -> float:
+        """Signal it, and give the seconds it took to end."""
+        started = time.monotonic()
+        self.process.send_signal(signum)
+        self.process.wait(timeout=15)
+        return time.monotonic() - started
+
+
+@pytest.fixture
+def start(process_env: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """`start("web", PORT="8001")`: a command with the test database, ended with everything it started."""
+    started: list[Running] = []
+
+    def begin(*words: str, **env: str) -> Running:
+        started.append(Running(process_env | env, tmp_path / f"{words[0]}-{len(started)}.log", *words))
+        return started[-1]
+
+    yield begin
+    for running in started:
+        if running.process.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                running.end()
+        end_groups([running.process.pid], grace=0)
+
+
+def test_web_serves_pages_and_knows_no_stranger(start):
+    web = start("web")
+    web.wait_for(web.answers)
+
+    assert web.get("/admin/login/").status_code == 200
+    assert httpx.post(f"http://127.0.0.1:{web.port}/hooks/no-such-account/status/").status_code == 404
+    assert web.end() < 5
+    assert "Traceback" not in web.output
+
+
+@pytest.mark.once
+def test_bytes_that_are_no_text_in_a_query_are_no_error(start):
+    web = start("web")
+    web.wait_for(web.answers)
+
+    with socket.create_connection(("127.0.0.1", int(web.port))) as raw:
+        raw.sendall(b"GET /healthz?q=\xff\xfe HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answer = raw.recv(100)
+
+    assert answer.split(b"\r\n")[0].split()[1] in (b"200", b"400")
+    assert "Traceback" not in web.output
+
+
+BEHIND_A_PROXY = {
+    "WAYBILL_ENV": "production",
+    "SECRET_KEY": "a-secret-of-its-own-with-more-than-32-characters",
+    "ALLOWED_HOSTS": "127.0.0.1",
+    "PUBLIC_URL": "https://waybill.example.com",
+    "BEHIND_PROXY": "1",
+}
+
+
+@pytest.mark.once
+def test_whoever_is_no_proxy_of_ours_is_not_believed_to_call_by_https(start):
+    web = start("web", **BEHIND_A_PROXY, TRUSTED_PROXIES="192.0.2.1")
+    web.wait_for(web.answers)
+
+    forged = web.get("/contacts/", headers={"X-Forwarded-Proto": "https"})
+
+    assert forged.headers["location"] == f"https://127.0.0.1:{web.port}/contacts/"
+    assert "strict-transport-security" not in forged.headers
+
+
+@pytest.mark.once
+def test_a_header_with_an_underscore_does_not_pass_for_the_proxys(start):
+    web = start("web", **BEHIND_A_PROXY)
+    web.wait_for(web.answers)
+
+    forged = web.get("/contacts/", headers={"X_Forwarded_Proto": "https"})
+    genuine = web.get("/contacts/", headers={"X-Forwarded-Proto": "https"})
+
+    assert "strict-transport-security" not in forged.headers
+    assert "strict-transport-security" in genuine.headers
+
+
+@pytest.mark.once
+def test_web_refuses_a_taken_port_in_one_sentence(start, process_env):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(process_env["PORT"])))
+        taken.listen()
+        web = start("web")
+        web.process.wait(timeout=20)
+
+    assert web.process.returncode == 1
+    assert web.output.strip().startswith(f"CommandError: Port {web.port} is already in use")
+    assert len(web.output.strip().splitlines()) == 1
+
+
+def test_the_worker_makes_progress_and_leaves_nobody_behind(start):
+    worker = start("worker")
+    worker.wait_for(lambda: Heartbeat.objects.filter(name="drain").exists())
+    assert Schedule.objects.filter(func="deliveries.running.drain.drain").count() == 1
+
+    took = worker.end()
+
+    assert took < 10
+    assert clusters(worker) == []
+    assert "Traceback" not in worker.output
+
+
+def test_a_killed_cluster_is_replaced_whole(start):
+    worker = start("worker")
+    worker.wait_for(lambda: len(clusters(worker)) > 1)
+    before = clusters(worker)
+
+    os.kill(min(before), signal.SIGKILL)
+
+    worker.wait_for(lambda: clusters(worker) and not set(clusters(worker)) & set(before))
+
+
+@pytest.mark.once
+def test_a_cluster_that_hangs_is_replaced(start, process_env):
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from tests import factories
+
+    worker = start("worker", WORKER_STALL_SECONDS="5")
+    worker.wait_for(lambda: len(clusters(worker)) > 1)
+    hung = clusters(worker)
+    group = os.getpgid(hung[0])
+    account = factories.account()
+    # Stopped in the middle of a write it would hold SQLite's only lock, and no receipt could wait for it: once more.
+    if connection.vendor == "sqlite":
+        connection.cursor().execute("PRAGMA busy_timeout = 300")
+    for _ in range(20):
+        os.killpg(group, signal.SIGSTOP)
+        try:
+            factories.receipt(account=account, received_at=timezone.now() - timedelta(minutes=5))
+            break
+        except OperationalError:
+            os.killpg(group, signal.SIGCONT)
+            time.sleep(0.2)
+
+    worker.wait_for(lambda: clusters(worker) and not set(clusters(worker)) & set(hung), seconds=45)
+    assert "shows no progress" in worker.output
+
+
+def clusters(running: Running) -> list[int]:
+    """The processes of the task cluster below a running worker, found by the environment they were given."""
+    wanted = f"PORT={running.port}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            is_cluster = entry.name.isdigit() and b"qcluster" in (entry / "cmdline").read_bytes()
+            if is_cluster and wanted in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_up_starts_everything_and_ends_quietly(start, make_user, signum):
+    make_user()  # somebody is here already: no demo data
+    up = start("up")
+    up.wait_for(lambda: "Ctrl-C stops it." in up.output and up.answers())
+    up.wait_for(lambda: up.answers("/readyz"))
+
+    took = up.end(signum)
+
+    assert took < 5
+    assert up.process.returncode == 0
+    assert f"Waybill is at http://127.0.0.1:{up.port}/" in up.output
+    assert up.output.strip().endswith("Stopped.")
+    assert "Traceback" not in up.output
+    assert clusters(up) == []
+
+
+@pytest.mark.once
+def test_up_refuses_a_taken_port_in_one_sentence(start, process_env):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(process_env["PORT"])))
+        taken.listen()
+        up = start("up")
+        up.process.wait(timeout=20)
+
+    assert up.process.returncode == 1
+    assert len(up.output.strip().splitlines()) == 1
+    assert "is already in use" in up.output
+
+
+@pytest.mark.once
+def test_the_carriers_take_the_next_free_port_and_the_worker_sends_there(start, make_user, process_env):
+    make_user()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(process_env["PORT"]) + 1))
+        taken.listen()
+        up = start("up")
+        up.wait_for(lambda: up.answers() and "Simulated carriers on" in up.output)
+
+        address = re.search(r"Simulated carriers on (\S+)", up.output)[1]
+        up.wait_for(lambda: answers_at(address))
+        told = environments_of(up)
+
+        assert address != f"http://127.0.0.1:{int(process_env['PORT']) + 1}"
+        assert {"web", "worker", "carriers"} == {name for name, url in told.items() if url == address}
+        assert "starts again" not in up.output
+
+
+def answers_at(address: str) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return bool(httpx.get(f"{address}/v1/messages").status_code)
+    return False
+
+
+def environments_of(running: Running) -> dict[str, str]:
+    """By command that it started, the SANDBOX_URL of that one's environment."""
+    found = {}
+    parent = running.process.pid
+    children = (Path(f"/proc/{parent}/task") / str(parent) / "children").read_text().split()
+    for child in children:
+        words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+        env = dict(
+            one.split(b"=", 1)
+            for one in Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
+            if b"=" in one
+        )
+        found[words[2].decode()] = env.get(b"SANDBOX_URL", b"").decode()
+    return found

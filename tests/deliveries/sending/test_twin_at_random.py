@@ -1,0 +1,123 @@
+"""The statement that expands an audience and the gate, asked about people at random: they always agree."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+
+from contacts.channels import KIND_OF, Channel, Kind, LineType
+from contacts.models import Address, AddressHealth, Consent, Contact, ListMembership, Suppression
+from tests import factories
+from tests.deliveries.sending.test_expansion import expand_wholly, launching, reasons, verdicts
+
+pytestmark = pytest.mark.django_db
+
+PEOPLE, BLOCKS = 200, 25
+# Two spellings each of a few addresses, so that many share one.
+NUMBERS = [
+    "+525512345678",
+    "+5215512345678",
+    "+5511987654321",
+    "+551187654321",
+    *map(factories.phone_number, range(8)),
+]
+EMAILS = ["ada.b@gmail.com", "adab+x@googlemail.com", "cem@bücher.example", "cem@xn--bcher-kva.example", *(
+    f"person{n}@example.org" for n in range(6)
+)]  # fmt: skip
+ZONES = ["", "America/Chicago", "Europe/Madrid Atlantic/Canary", "America/Bogota Asia/Bangkok", "Mars/Base"]
+
+
+@pytest.mark.parametrize("channel", Channel.values)
+def test_whoever_is_on_the_list_is_judged_as_the_gate_judges_them(channel, now):
+    draw = random.Random(channel)
+    factories.account()
+    people = factories.contact_list()
+    contacts = Contact.objects.bulk_create(
+        Contact(time_zone=draw.choice([*[""] * 8, *ZONES])) for _ in range(PEOPLE)
+    )
+    ListMembership.objects.bulk_create(ListMembership(contact_list=people, contact=one) for one in contacts)
+    addresses = Address.objects.bulk_create(
+        each for contact in contacts for each in some_addresses(draw, contact)
+    )
+    Consent.objects.bulk_create(
+        each for contact in contacts for each in some_words(draw, contact, channel, now)
+    )
+    AddressHealth.objects.bulk_create(
+        each for address in addresses for each in some_health(draw, address, now)
+    )
+    campaign = launching(people, channel=channel, now=now)
+    sender = campaign.contents.get().sender.value
+    Suppression.objects.bulk_create(some_block(draw, contacts, channel, sender, now) for _ in range(BLOCKS))
+
+    expand_wholly(campaign, now, chunk=77)
+
+    assert reasons(campaign) == verdicts(campaign, now)
+    found = Counter(reasons(campaign).values())
+    assert found["opted_out"] + found["suppressed"]
+    assert {"", "no_address", "no_consent", "opted_out"} <= found.keys()
+
+
+def some_addresses(draw: random.Random, contact: Contact):
+    for kind, values in ((Kind.PHONE, NUMBERS), (Kind.EMAIL, EMAILS)):
+        chosen = draw.sample(values, draw.choice([0, *[1] * 8, 2]))
+        for n, value in enumerate(chosen):
+            yield Address(
+                contact=contact,
+                kind=kind,
+                value=value,
+                preferred=n == 0 and draw.random() < 0.9,
+                line_type=draw.choice([*[LineType.MOBILE] * 8, *LineType.values])
+                if kind == Kind.PHONE
+                else "unknown",
+                validity=draw.choice([*["valid"] * 16, *Address.Validity.values]),
+                time_zone=draw.choice(ZONES) if kind == Kind.PHONE else "",
+            )
+
+
+def some_words(draw: random.Random, contact: Contact, channel: str, now):
+    """For its own channel and for others, by whom and when ever, some at one moment."""
+    channels = [*[channel] * 4, *Channel.values]
+    for _ in range(draw.choice([0, 1, 1, 2, 3, 4])):
+        yield Consent(
+            contact=contact,
+            channel=draw.choice(channels),
+            opted_in=draw.random() < 0.85,
+            origin=draw.choice(Consent.Origin.values),
+            at=now - timedelta(days=draw.randrange(4)),
+        )
+
+
+def some_health(draw: random.Random, address: Address, now):
+    for channel in Channel:
+        if KIND_OF[channel] == address.kind and draw.random() < 0.15:
+            yield AddressHealth(
+                address=address,
+                channel=channel,
+                hard_fails=draw.choice([0, 2, 3, 4, 3]),
+                closed=draw.choice(["", "", "number", "texting", "channel"]),
+                closed_why="gone",
+                marked_at=now if draw.random() < 0.1 else None,
+            )
+
+
+def some_block(draw: random.Random, contacts: list[Contact], channel: str, sender: str, now) -> Suppression:
+    """Of an address in any spelling or of a whole contact, in any scope, lifted or ending now and then."""
+    whole = draw.random() < 0.5
+    scope = draw.choice([*["everything"] * 3, *Suppression.Scope.values])
+    return Suppression(
+        contact=draw.choice(contacts),
+        value="" if whole else draw.choice(NUMBERS + EMAILS),
+        channel=draw.choice(["", "", channel, *Channel.values]),
+        scope=scope,
+        scope_value={"everything": "", "brand": "Ours"}.get(scope, draw.choice([sender, "+12125550100"])),
+        reason=draw.choice(Suppression.Reason.values),
+        origin=draw.choice(Suppression.Origin.values),
+        created_at=now - timedelta(days=1),
+        expires_at=draw.choice(
+            [None, None, None, now, now + timedelta(seconds=1), now - timedelta(seconds=1)]
+        ),
+        released_at=draw.choice([None, None, None, None, now - timedelta(hours=1)]),
+    )
