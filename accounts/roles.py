@@ -37,14 +37,14 @@ _EVERYDAY_VIEW = (
 _VIEW_MACHINERY = (
     _may("view", "accounts", "user")
     | _may("view", "auth", "group")
-    | _may("view", "deliveries", "account receipt pendingreceipt outbox moved heartbeat quarantined")
+    | _may("view", "deliveries", "account receipt pendingreceipt outbox statuschange heartbeat quarantined")
 )
 # What providers' words mean. Editing a draft changes nothing; publishing it changes what every report says.
 _MAPPINGS = (
     _may(
         "view",
         "deliveries",
-        "codemapping mappingversion seencode codeday codealarm routeevidence strayreport",
+        "codemapping mappingversion seencode codeday codealarm routeevidence backscatter",
     )
     | _may("change", "deliveries", "codemapping mappingversion codealarm")
     | _may("add delete", "deliveries", "routeevidence")

@@ -21,7 +21,7 @@ from campaigns.models import Campaign
 from contacts.channels import Channel
 from deliveries.models import QueueEntry
 from deliveries.outcomes.keyset import Cursor
-from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Queue, Status, disposition, standing
+from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Queue, Status, disposition, precedence
 
 BIG = 10_000_000
 CALLS = 20  # of each page in each round
@@ -140,7 +140,8 @@ def _fill(count: int, contacts: int) -> None:
     rows.messages(of, count, contact=contact, **_outcomes())
     _recipients(count)
     _queues()
-    rows.execute(import_module("deliveries.migrations.0011_note_setbacks").NOTE)
+    note = import_module("deliveries.migrations.0011_note_setbacks").NOTE
+    rows.execute(note.replace("deliveries_setback", "deliveries_failureindex"))  # as that table is called now
     rows.tallies()
     Campaign.objects.update(audience_size=each, expanded_count=each, launched_at=timezone.now())
     rows.settle_down()
@@ -154,7 +155,7 @@ def _outcomes() -> dict[str, str]:
     return {
         "channel": rows.one_of(Channel.values, channel),
         "status": _told(number, lambda story: f"'{story[1].status}'"),
-        "standing": _told(number, lambda story: str(standing(story[1], 1))),
+        "precedence": _told(number, lambda story: str(precedence(story[1], 1))),
         "failure_class": _told(number, lambda story: f"'{story[1].failure_class}'"),
         "fault": _told(number, lambda story: f"'{story[1].fault}'"),
         "evidence": _told(number, lambda story: f"'{story[1].evidence}'"),

@@ -26,7 +26,7 @@ EVENTS = "deliveries_statusevent"
 # What recording adds beside the events: table -> its columns without the key.
 BESIDE = {
     "deliveries_tallydelta": ", ".join([*tallies.DIMENSIONS, "n"]),
-    "deliveries_moved": "message_id, moved_at",
+    "deliveries_statuschange": "message_id, changed_at",
 }
 STEPS = ("claim_receipts", "take_apart", "match", "apply", "finish_receipts", "_park")
 
@@ -123,7 +123,7 @@ def _copy(rows: dict[str, list[tuple]]) -> float:
 def tidy() -> None:
     """What other workers would have done meanwhile."""
     tallies.fold_all()
-    for table in ("deliveries_moved", "deliveries_pendingreceipt"):
+    for table in ("deliveries_statuschange", "deliveries_pendingreceipt"):
         execute(f"TRUNCATE {table}" if connection.vendor == "postgresql" else f"DELETE FROM {table}")
 
 

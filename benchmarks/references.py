@@ -37,9 +37,9 @@ from deliveries.models import (
     MESSAGE_TALLIES,
     Account,
     Message,
-    Moved,
     Outbox,
     PendingReceipt,
+    StatusChange,
     StatusEvent,
     TallyDelta,
 )
@@ -79,7 +79,7 @@ def inline(request: HttpRequest, token: str, kind: str) -> HttpResponse:
                 native=(report.native_status, report.native_code, report.native_text),
             )  # fmt: skip
             _create(event, now)
-            if event.standing > message.standing:
+            if event.precedence > message.precedence:
                 show(message, event, now)
                 message.save()
     return HttpResponse(status=204)
@@ -96,7 +96,7 @@ def _create(event: EventRow, now: datetime) -> bool:
 
 
 def show(message: Message, event: EventRow, now: datetime) -> None:
-    message.status, message.standing = event.status, event.standing
+    message.status, message.precedence = event.status, event.precedence
     message.failure_class, message.fault, message.evidence = event.failure_class, event.fault, event.evidence
     message.disposition, message.reason_code, message.updated_at = event.disposition, event.reason_code, now
     if event.status == Status.SENT:
@@ -147,12 +147,12 @@ def _record_one(pk: int, now: datetime) -> bool:
             at=receipt.received_at, receipt_id=pk,
             native=(report.native_status, report.native_code, report.native_text),
         )  # fmt: skip
-        if _create(event, now) and event.standing > message.standing:
+        if _create(event, now) and event.precedence > message.precedence:
             _count(message, -1)
             show(message, event, now)
             message.save()
             _count(message, +1)
-            Moved.objects.create(message_id=message.pk, moved_at=now)
+            StatusChange.objects.create(message_id=message.pk, changed_at=now)
     pending.delete()
     return True
 
@@ -208,7 +208,7 @@ def _row(event: EventRow, now: datetime) -> StatusEvent:
 
 
 SHOWN = [
-    "status", "standing", "failure_class", "fault", "evidence", "disposition", "reason_code", "updated_at", "sent_at",
+    "status", "precedence", "failure_class", "fault", "evidence", "disposition", "reason_code", "updated_at", "sent_at",
     "delivered_at", "settled_at",
 ]  # fmt: skip
 
@@ -216,20 +216,22 @@ SHOWN = [
 def _move(events: Sequence[EventRow], now: datetime) -> None:
     best: dict[int, EventRow] = {}
     for event in events:
-        if event.message_id not in best or event.standing > best[event.message_id].standing:
+        if event.message_id not in best or event.precedence > best[event.message_id].precedence:
             best[event.message_id] = event
     changes: dict[tuple, int] = {}
-    moved = []
+    changed = []
     for message in Message.objects.select_for_update().filter(pk__in=best).order_by("pk"):
         event = best[message.pk]
-        if event.standing > message.standing:
+        if event.precedence > message.precedence:
             for change in (-1, +1):
                 key = tuple(getattr(message, name) for name in MESSAGE_DIMENSIONS)
                 changes[key] = changes.get(key, 0) + change
                 show(message, event, now)
-            moved.append(message)
-    Message.objects.bulk_update(moved, SHOWN, batch_size=500)
-    Moved.objects.bulk_create([Moved(message_id=m.pk, moved_at=now) for m in moved], batch_size=500)
+            changed.append(message)
+    Message.objects.bulk_update(changed, SHOWN, batch_size=500)
+    StatusChange.objects.bulk_create(
+        [StatusChange(message_id=m.pk, changed_at=now) for m in changed], batch_size=500
+    )
     TallyDelta.objects.bulk_create(
         [TallyDelta(**dict(zip(DIMENSIONS, key, strict=True)), n=n) for key, n in changes.items() if n],
         batch_size=500,

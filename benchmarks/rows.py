@@ -21,7 +21,7 @@ from contacts.channels import Channel
 from contacts.models import ContactList
 from deliveries.ledger.tallies import ALL_TALLIES
 from deliveries.models import Account, Message, QueueEntry, QueueTally, RecipientTally
-from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status, standing
+from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status, precedence
 
 CAMPAIGNS, DAYS, CARRIERS, REGIONS, SOURCES = 200, 50, 9, 52, 6
 STEP = 1_000_000  # rows to a statement
@@ -290,10 +290,10 @@ def one_of(words: Sequence[str], number: str) -> str:
 MESSAGES = """
 INSERT INTO deliveries_message (id, uuid, recipient_id, campaign_id, contact_id, address_id, sender_id, account_id,
   list_source_id, channel, attempt, cause, cause_reason, rule_version, priority, goal, carrier, region,
-  content_version, segments, provider_message_id, status, standing, failure_class, fault, evidence, disposition,
+  content_version, segments, provider_message_id, status, precedence, failure_class, fault, evidence, disposition,
   reason_code, parts, created_at, created_on, due_at, handed_over_at, confirm_by, updated_at)
 SELECT n, {uuid}, {recipient}, {campaign}, {contact}, {contact}, {sender}, {account}, {source}, {channel}, 1,
-  'campaign', '', 1, 'normal', 'exposure', {carrier}, {region}, 1, 1, {provider_id}, {status}, {standing},
+  'campaign', '', 1, 'normal', 'exposure', {carrier}, {region}, 1, 1, {provider_id}, {status}, {precedence},
   {failure_class}, {fault}, {evidence}, {disposition}, {reason_code}, 0, {at}, {on}, {at}, {at}, {confirm_by}, {at}
 FROM {series} ORDER BY n
 """
@@ -319,7 +319,7 @@ def columns(of: World, rows: int) -> dict[str, str]:
         "region": f"'US-' || {scattered('n', 2, REGIONS)}",
         "provider_id": f"'SM' || {digest}",
         "status": f"'{SENDING.status}'",
-        "standing": str(standing(SENDING, 1)),
+        "precedence": str(precedence(SENDING, 1)),
         "failure_class": f"'{SENDING.failure_class}'",
         "fault": f"'{SENDING.fault}'",
         "evidence": f"'{SENDING.evidence}'",

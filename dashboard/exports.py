@@ -91,8 +91,8 @@ def _messages(view: OutcomeView, now: datetime) -> Iterator[Message | QueueEntry
 
 
 def _events(chunk: list[Message | QueueEntry]) -> dict[int, StatusEvent]:
-    """Message id -> the event it shows: the one with the greatest standing."""
-    events = StatusEvent.objects.filter(message_id__in=[one.pk for one in chunk]).order_by("standing")
+    """Message id -> the event it shows: the one with the greatest precedence."""
+    events = StatusEvent.objects.filter(message_id__in=[one.pk for one in chunk]).order_by("precedence")
     return {event.message_id: event for event in events}
 
 

@@ -96,5 +96,5 @@ mapping_pages = [
     path("try/", trying.attempt, name="try"),
     path("routes/", routes.routes, name="routes"),
     path("routes/<id:pk>/remove/", routes.remove_route, name="remove_route"),
-    path("strays/", mapping_overview.strays, name="strays"),
+    path("backscatter/", mapping_overview.backscatter, name="backscatter"),
 ]

@@ -245,7 +245,7 @@ class MessageAdmin(Masking, RawRecord):
 
 
 def _events(message: Message, *, whole: bool) -> str:
-    said = StatusEvent.objects.filter(message_id=message.pk).order_by("-standing")
+    said = StatusEvent.objects.filter(message_id=message.pk).order_by("-precedence")
     return render_to_string("admin/deliveries/events.html", {"events": said, "whole": whole})
 
 
@@ -377,9 +377,9 @@ class OutboxAdmin(RawRecord):
     list_filter = ("urgent",)
 
 
-@admin.register(models.Moved)
-class MovedAdmin(RawRecord):
-    list_display = ("id", "message_id", "moved_at")
+@admin.register(models.StatusChange)
+class StatusChangeAdmin(RawRecord):
+    list_display = ("id", "message_id", "changed_at")
 
 
 @admin.register(models.QueueEntry)
@@ -413,8 +413,8 @@ class HeartbeatAdmin(RawRecord):
 # ---- What pages read instead of the messages ---------------------------------------------------------------
 
 
-@admin.register(models.Setback)
-class SetbackAdmin(RawRecord):
+@admin.register(models.FailureIndex)
+class FailureIndexAdmin(RawRecord):
     list_display = ("message_id", "campaign", "channel", "outcome", "reason_code", "carrier", "at")
     list_select_related = ("campaign",)
     list_filter = (CampaignFilter,)
@@ -424,8 +424,8 @@ class SetbackAdmin(RawRecord):
         return ("disposition", "-message_id") if "campaign" in request.GET else self.ordering
 
     @admin.display(description="status")
-    def outcome(self, setback: models.Setback) -> SafeString:
-        return _pill(setback.disposition, setback.get_status_display())
+    def outcome(self, failure: models.FailureIndex) -> SafeString:
+        return _pill(failure.disposition, failure.get_status_display())
 
 
 @admin.register(models.TallyDelta)

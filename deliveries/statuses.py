@@ -1,7 +1,7 @@
 """The vocabulary of outcomes, and the order in which they win. Pure: no database, no clock.
 
 A message shows the greatest of its events in the order below, so the order in which receipts arrive, and how
-often, does not matter. `standing()` turns an event's meaning into one number; the greatest number wins, in
+often, does not matter. `precedence()` turns an event's meaning into one number; the greatest number wins, in
 Python and in SQL alike.
 """
 
@@ -183,7 +183,7 @@ def rank(meaning: Meaning) -> int:
     return (word * 8 + _EVIDENCE[Evidence(evidence)]) * 8 + _CLASS[FailureClass(failure_class)]
 
 
-def standing(meaning: Meaning, key: int) -> int:
+def precedence(meaning: Meaning, key: int) -> int:
     """One number that orders events totally: rank first, then the fact's own key so that ties fall the same way."""
     return (rank(meaning) << _TIE_BITS) | (key & ((1 << _TIE_BITS) - 1))
 
@@ -223,14 +223,14 @@ def disposition(status: str, failure_class: str, fault: str, goal: str) -> str:
 class Precedence(NamedTuple):
     """One event as far as the projection needs it."""
 
-    standing: int
+    precedence: int
     status: str
     part: int
     parts: int
 
 
 # Some parts arrived and the others are silent: sent, not delivered.
-PARTLY = Precedence(standing(Meaning(Status.SENT), 0), Status.SENT, 0, 0)
+PARTLY = Precedence(precedence(Meaning(Status.SENT), 0), Status.SENT, 0, 0)
 
 
 def project(events: Iterable[Precedence]) -> Precedence | None:

@@ -10,7 +10,7 @@ from django.db import transaction
 from campaigns.models import Campaign, Recipient
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.models import Address, Consent, Contact
-from deliveries.deciding.followup import follow_due, follow_moved
+from deliveries.deciding.followup import follow_due, follow_status_changes
 from deliveries.ledger import tallies
 from deliveries.ledger.events import apply, event
 from deliveries.models import Account, Message, Outbox
@@ -92,7 +92,7 @@ def waiting(
         "address", Address.objects.get(contact=contact, kind=KIND_OF[Channel(campaign.channel)])
     )
     made = factories.message(
-        recipient, status=Status.QUEUED, account=account, standing=0, evidence=Evidence.CLOCK,
+        recipient, status=Status.QUEUED, account=account, precedence=0, evidence=Evidence.CLOCK,
         sender=campaign.contents.get(channel=campaign.channel).sender, created_at=now, **fields,
     )  # fmt: skip
     Outbox.objects.create(
@@ -112,7 +112,7 @@ def work(now: datetime, transport: Transport | None = None) -> None:
     """Decide and send until nothing is left to do at `now`. Fails when that never comes."""
     transport = transport or Fake()
     for _ in range(20):
-        if not follow_moved(now) + follow_due(now) + dispatch(now, transport).looked_at:
+        if not follow_status_changes(now) + follow_due(now) + dispatch(now, transport).looked_at:
             return
     raise AssertionError("There is always something more to do.")
 

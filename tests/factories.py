@@ -29,7 +29,7 @@ from deliveries.statuses import (
     Status,
     disposition,
     fact_key,
-    standing,
+    precedence,
 )
 
 _numbers = itertools.count(1)
@@ -143,7 +143,7 @@ def recipient(campaign: Campaign | None = None, contact: Contact | None = None, 
 def message(recipient: Recipient | None = None, **fields: Any) -> Message:
     """One attempt, handed over and sent unless `status` says otherwise.
 
-    Everything it links to is made unless given. Disposition and standing follow from status, class and fault.
+    Everything it links to is made unless given. Disposition and precedence follow from status, class and fault.
     No tallies, no outbox row, no queue entry: those are what the code under test keeps.
     """
     recipient = recipient or _new_recipient(campaign=fields.get("campaign"), contact=fields.get("contact"))
@@ -176,7 +176,7 @@ def _outcome(fields: dict[str, Any], created_at: datetime) -> dict[str, Any]:
     meaning = Meaning(status, failure_class, fault, evidence)
     follows: dict[str, Any] = {
         "disposition": disposition(status, failure_class, fault, fields["goal"]),
-        "standing": standing(meaning, fact_key(status, fields.get("reason_code", ""))),
+        "precedence": precedence(meaning, fact_key(status, fields.get("reason_code", ""))),
     }
     if status != Status.QUEUED:
         follows |= {

@@ -323,7 +323,7 @@ def rows() -> dict[str, list[str]]:
         fact=1,
         receipt_id=receipt.pk,
         status="sent",
-        standing=1,
+        precedence=1,
         occurred_at=now,
         recorded_at=now,
     )

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from campaigns.models import Campaign, Recipient
 from contacts.models import ContactList
-from deliveries.ledger import setbacks, tallies
+from deliveries.ledger import failure_index, tallies
 from deliveries.models import Message
 from deliveries.statuses import Disposition, FailureClass, Fault, Queue, Status
 from tests import factories
@@ -79,8 +79,8 @@ def _settle(message: Message, at: datetime) -> None:
 
 
 def count() -> None:
-    """Make every tally, and the setbacks, say what the rows say."""
+    """Make every tally, and the index of failures, say what the rows say."""
     for tally in tallies.ALL_TALLIES:
         tallies.rebuild(tally)
     with transaction.atomic():
-        setbacks.repair(setbacks.differing())
+        failure_index.repair(failure_index.differing())

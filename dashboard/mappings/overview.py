@@ -24,13 +24,13 @@ from dashboard.mappings.sections import (
 from dashboard.shell.pages import who
 from deliveries.meaning import drafts, mappings
 from deliveries.meaning.translation import Mapping
-from deliveries.models import CodeAlarm, SeenCode, StrayReport
+from deliveries.models import Backscatter, CodeAlarm, SeenCode
 from deliveries.outcomes import code_usage
 from deliveries.outcomes.keyset import page
 
 ALARMS_SHOWN = 6
 UNKNOWN_SHOWN = 25
-STRAYS_SHOWN = 50
+BACKSCATTER_SHOWN = 50
 ALL = "all"
 MOST_ALARMS = 200
 
@@ -50,7 +50,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "words": words,
         "lines": lines,
         "page": found,
-        "strays": code_usage.Strays.recent(now),
+        "backscatter": code_usage.BackscatterCount.recent(now),
     }
     return render(request, "mappings/overview.html", context)
 
@@ -85,16 +85,16 @@ def close_alarms(request: HttpRequest) -> HttpResponse:
     return redirect("mappings:overview")
 
 
-@requires(READ, "deliveries.view_strayreport")
+@requires(READ, "deliveries.view_backscatter")
 @require_safe
-def strays(request: HttpRequest) -> HttpResponse:
+def backscatter(request: HttpRequest) -> HttpResponse:
     """Reports about mail that we never sent, and what to look at."""
-    found = page(StrayReport.objects.all(), STRAYS_SHOWN, request.GET.get("after", ""), at="at")
+    found = page(Backscatter.objects.all(), BACKSCATTER_SHOWN, request.GET.get("after", ""), at="at")
     rows = [(one, mask(one.address) if one.address else "") for one in found.rows]
     context = {
         "rows": rows,
         "page": found,
-        "strays": code_usage.Strays.recent(timezone.now()),
+        "backscatter": code_usage.BackscatterCount.recent(timezone.now()),
         "full": sees_addresses(request),
     }
-    return render(request, "mappings/strays.html", context)
+    return render(request, "mappings/backscatter.html", context)

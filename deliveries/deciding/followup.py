@@ -2,7 +2,7 @@
 
 `settle` looks at recipients with everything that is known about them, asks `decide`, and makes it so, in one
 transaction. It may be called for any recipient at any time: with nothing new it changes nothing. What calls it:
-a status that moved, a due time, a bulk action, an opt-out.
+a status that changed, a due time, a bulk action, an opt-out.
 """
 
 from __future__ import annotations
@@ -31,42 +31,42 @@ from deliveries.deciding.context import RECIPIENT_FIELDS, Context, RecipientCont
 from deliveries.deciding.decide import ARRIVED, Decided, State, Step, decide
 from deliveries.deciding.health import FAILING
 from deliveries.deciding.queues import line_up
-from deliveries.ledger import quarantine, setbacks
+from deliveries.ledger import failure_index, quarantine
 from deliveries.ledger.events import apply, event
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import chunks, rewrite
 from deliveries.ledger.tallies import bump
-from deliveries.models import Cause, Decision, Message, Moved, Outbox, QueueEntry, RecipientTally
+from deliveries.models import Cause, Decision, Message, Outbox, QueueEntry, RecipientTally, StatusChange
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Queue, Status
 
-MOVED_LIMIT = 500
+STATUS_CHANGES_LIMIT = 500
 STOPPED_AT_ONCE = 300  # addresses; what shares them is named beside them in one statement
 DUE_LIMIT = 500
 FAILED_LIMIT = 20
 PROGRESS = (Status.QUEUED, Status.SENDING, Status.SENT)
 NEVER_LATE = timedelta(hours=1)  # no playbook calls a message late before that
-CLAIM_MOVED = """
-DELETE FROM deliveries_moved WHERE id IN (SELECT id FROM deliveries_moved ORDER BY id LIMIT %s {lock})
+CLAIM_STATUS_CHANGES = """
+DELETE FROM deliveries_statuschange WHERE id IN (SELECT id FROM deliveries_statuschange ORDER BY id LIMIT %s {lock})
 RETURNING message_id
 """
 
 
-def follow_moved(now: datetime, limit: int = MOVED_LIMIT) -> int:
-    """Settle the recipients of messages whose status moved; return how many messages were looked at."""
+def follow_status_changes(now: datetime, limit: int = STATUS_CHANGES_LIMIT) -> int:
+    """Settle the recipients of messages whose status changed; return how many messages were looked at."""
     lock = "FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(CLAIM_MOVED.format(lock=lock), [limit])
-            moved = [message for (message,) in cursor.fetchall()]
+            cursor.execute(CLAIM_STATUS_CHANGES.format(lock=lock), [limit])
+            changed = [message for (message,) in cursor.fetchall()]
         quarantine.isolated(
-            sorted(set(moved)), partial(_follow, now=now), partial(_message_at_fault, now=now)
+            sorted(set(changed)), partial(_follow, now=now), partial(_message_at_fault, now=now)
         )
-    return len(moved)
+    return len(changed)
 
 
 def _follow(message_ids: Sequence[int], now: datetime) -> None:
     settle(_arrive(message_ids, now), now)
-    setbacks.note(message_ids)
+    failure_index.note(message_ids)
 
 
 def follow_failed(now: datetime, limit: int = FAILED_LIMIT) -> int:
@@ -83,7 +83,7 @@ def follow_failed(now: datetime, limit: int = FAILED_LIMIT) -> int:
 @transaction.atomic
 def _follow_one(recipient: int, now: datetime) -> int:
     _settle([recipient], now)
-    setbacks.note(list(Message.objects.filter(recipient=recipient).values_list("pk", flat=True)))
+    failure_index.note(list(Message.objects.filter(recipient=recipient).values_list("pk", flat=True)))
     return 1
 
 
@@ -444,4 +444,6 @@ def _withdraw_blocked(contact_ids: Collection[int], now: datetime) -> None:
 def look_again(recipients: QuerySet[Recipient], now: datetime) -> None:
     """Have these recipients decided anew, soon: what was planned for them may not hold any more."""
     messages = Message.objects.filter(recipient__in=recipients.values("pk")).values_list("pk", flat=True)
-    Moved.objects.bulk_create([Moved(message_id=pk, moved_at=now) for pk in messages], batch_size=400)
+    StatusChange.objects.bulk_create(
+        [StatusChange(message_id=pk, changed_at=now) for pk in messages], batch_size=400
+    )

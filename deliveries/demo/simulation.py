@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from campaigns.models import Campaign, Recipient
-from deliveries.deciding.followup import follow_due, follow_moved
+from deliveries.deciding.followup import follow_due, follow_status_changes
 from deliveries.ledger.tallies import fold_all
 from deliveries.meaning import drift, occurrences
 from deliveries.models import Account, Outbox
@@ -98,7 +98,7 @@ class Simulation:
 
     def _decide_and_send(self) -> bool:
         """What follows from what was recorded; whether that may have more to follow."""
-        while follow_moved(self.now) or follow_due(self.now):
+        while follow_status_changes(self.now) or follow_due(self.now):
             pass
         sent = False
         for campaign in Campaign.objects.filter(state=Campaign.State.LAUNCHING):

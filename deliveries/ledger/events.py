@@ -15,7 +15,7 @@ from deliveries.ledger import statements
 from deliveries.ledger.statements.values import Applied, EventRow
 from deliveries.meaning import mappings
 from deliveries.providers.facts import Report
-from deliveries.statuses import REACHING, SETTLED, Meaning, disposition, fact_key, standing
+from deliveries.statuses import REACHING, SETTLED, Meaning, disposition, fact_key, precedence
 
 PARTS_MAX = 255  # what the column of parts holds
 
@@ -47,7 +47,7 @@ def event(
         key,
         receipt_id,
         meaning.status,
-        standing(meaning, key),
+        precedence(meaning, key),
         meaning.failure_class,
         meaning.fault,
         meaning.evidence,

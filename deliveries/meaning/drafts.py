@@ -20,7 +20,7 @@ from accounts.models import User
 from deliveries.meaning import mappings
 from deliveries.meaning.occurrences import mark_known
 from deliveries.meaning.translation import Code, Key, Mapping
-from deliveries.models import CodeMapping, MappingVersion, Message, Setback
+from deliveries.models import CodeMapping, FailureIndex, MappingVersion, Message
 from deliveries.statuses import Disposition, FailureClass, Status
 
 State, Origin = MappingVersion.State, MappingVersion.Origin
@@ -230,7 +230,7 @@ def freed_by_undoing(version: MappingVersion) -> int:
     for code in codes:
         if code.endswith(".x"):
             where |= Q(word__startswith=code.removesuffix("x"))
-    opted_out = Setback.objects.filter(disposition=Disposition.OPTOUT).alias(word=Lower("reason_code"))
+    opted_out = FailureIndex.objects.filter(disposition=Disposition.OPTOUT).alias(word=Lower("reason_code"))
     return opted_out.filter(where).order_by().values("contact_id").distinct().count()
 
 

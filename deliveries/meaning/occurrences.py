@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Min
 
 from deliveries.meaning.translation import Mapping
-from deliveries.models import Account, CodeAlarm, CodeDay, CodeSighting, SeenCode
+from deliveries.models import Account, CodeAlarm, CodeDay, CodeOccurrence, SeenCode
 from deliveries.providers.facts import Report
 
 LIMIT = 20_000
@@ -28,7 +28,7 @@ Words = tuple[int, str, str, str]  # account, channel, status, code
 
 def count(now: datetime, limit: int = LIMIT) -> int:
     """Count the notes that wait; return how many there were (0 also when another process is at it)."""
-    if not CodeSighting.objects.exists():
+    if not CodeOccurrence.objects.exists():
         return 0  # without taking SQLite's only write lock
     with transaction.atomic():
         if connection.vendor == "postgresql":
@@ -36,19 +36,19 @@ def count(now: datetime, limit: int = LIMIT) -> int:
                 cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
                 if not cursor.fetchone()[0]:
                     return 0
-        notes = list(CodeSighting.objects.order_by("pk")[:limit])
+        notes = list(CodeOccurrence.objects.order_by("pk")[:limit])
         if not notes:
             return 0
         new = _count_words(notes)
         _count_days(notes)
         _raise_for(new, now)
-        CodeSighting.objects.filter(pk__in=[note.pk for note in notes]).delete()
+        CodeOccurrence.objects.filter(pk__in=[note.pk for note in notes]).delete()
     return len(notes)
 
 
-def _count_words(notes: Sequence[CodeSighting]) -> list[SeenCode]:
+def _count_words(notes: Sequence[CodeOccurrence]) -> list[SeenCode]:
     """Add the notes to what has been seen; return the rows that are new."""
-    by_words: dict[Words, list[CodeSighting]] = defaultdict(list)
+    by_words: dict[Words, list[CodeOccurrence]] = defaultdict(list)
     for note in notes:
         by_words[note.account_id, note.channel, note.native_status, note.native_code].append(note)
     held = {
@@ -77,7 +77,7 @@ def _count_words(notes: Sequence[CodeSighting]) -> list[SeenCode]:
     return new
 
 
-def _count_days(notes: Iterable[CodeSighting]) -> None:
+def _count_days(notes: Iterable[CodeOccurrence]) -> None:
     counts: dict[tuple, int] = defaultdict(int)
     for note in notes:
         word = note.native_code if note.native_code.strip("0") else note.native_status

@@ -19,7 +19,7 @@ from contacts.keywords import classify, pressed
 from deliveries.meaning.translation import Mapping
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import Provider
-from deliveries.providers.facts import Act, Call, Fact, Inbound, Report, Stray, Unreadable
+from deliveries.providers.facts import Act, BackscatterReport, Call, Fact, Inbound, Report, Unreadable
 from deliveries.statuses import REACHING, SETTLED
 
 HOST = "https://waybill.example.com/hooks/token"
@@ -129,8 +129,8 @@ def told(adapter: Provider, fact: Fact, mapping: Mapping, hint: str = "") -> dic
             provider_message_id=fact.provider_message_id, our_ref=fact.ref, address=fact.address,
             channel=fact.channel, kind="stop" if stop else fact.kind, text=fact.text,
         )  # fmt: skip
-    elif isinstance(fact, Stray):
-        event.update(address=fact.address, channel="email", kind="stray", text=fact.text)
+    elif isinstance(fact, BackscatterReport):
+        event.update(address=fact.address, channel="email", kind="backscatter", text=fact.text)
     if fact.occurred_at is not None:
         event["occurred_at"] = fact.occurred_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return event

@@ -1,8 +1,9 @@
 """What happened to each message, and what is to be done next.
 
 Four kinds of tables: the record (`Message`, `Receipt`, `StatusEvent`, `Decision`, `Engagement`, `Batch`), the
-work that is waiting (`Outbox`, `PendingReceipt`, `Moved`, `QueueEntry`, `Quarantined`: small, one row per thing to
-do, gone when it is done), and the tallies that the report pages read. `mappings` holds what providers' words mean.
+work that is waiting (`Outbox`, `PendingReceipt`, `StatusChange`, `QueueEntry`, `Quarantined`: small, one row per
+thing to do, gone when it is done), and the tallies that the report pages read. `mappings` holds what providers'
+words mean.
 
 Constraints stay off the links of `Message` and `StatusEvent` (`db_constraint=False`): they are written by the
 million in set-based statements whose inputs come from the linked tables themselves, and checking each link costs
@@ -12,14 +13,14 @@ more than the insert. No column that a receipt changes is indexed, so that Postg
 from deliveries.models.accounts import Account, new_token
 from deliveries.models.batches import Batch, BatchItem
 from deliveries.models.mappings import (
+    Backscatter,
     CodeAlarm,
     CodeDay,
     CodeMapping,
-    CodeSighting,
+    CodeOccurrence,
     MappingVersion,
     RouteEvidence,
     SeenCode,
-    StrayReport,
 )
 from deliveries.models.messages import Cause, Decision, Engagement, Message, StatusEvent
 from deliveries.models.receipts import PendingReceipt, Receipt
@@ -34,11 +35,12 @@ from deliveries.models.tallies import (
     Tally,
     TallyDelta,
 )
-from deliveries.models.work import Heartbeat, Moved, Outbox, Quarantined, QueueEntry, Setback
+from deliveries.models.work import FailureIndex, Heartbeat, Outbox, Quarantined, QueueEntry, StatusChange
 
 __all__ = [
     "MESSAGE_TALLIES",
     "Account",
+    "Backscatter",
     "Batch",
     "BatchItem",
     "CarrierTally",
@@ -46,15 +48,15 @@ __all__ = [
     "CodeAlarm",
     "CodeDay",
     "CodeMapping",
-    "CodeSighting",
+    "CodeOccurrence",
     "CodeTally",
     "DayTally",
     "Decision",
     "Engagement",
+    "FailureIndex",
     "Heartbeat",
     "MappingVersion",
     "Message",
-    "Moved",
     "Outbox",
     "PendingReceipt",
     "Quarantined",
@@ -64,10 +66,9 @@ __all__ = [
     "RecipientTally",
     "RouteEvidence",
     "SeenCode",
-    "Setback",
     "SourceTally",
+    "StatusChange",
     "StatusEvent",
-    "StrayReport",
     "Tally",
     "TallyDelta",
     "new_token",

@@ -103,7 +103,7 @@ class CodeMapping(models.Model):
         super().save(*args, **kwargs)
 
 
-class CodeSighting(models.Model):
+class CodeOccurrence(models.Model):
     """Words that a batch of receipts brought, appended by the recorder and folded into the two tables below."""
 
     account_id = models.BigIntegerField()
@@ -237,7 +237,7 @@ class RouteEvidence(models.Model):
         return f"{self.channel} {where}: {self.evidence}"
 
 
-class StrayReport(models.Model):
+class Backscatter(models.Model):
     """A report about mail that we never sent. It concerns no contact; many of them mean that somebody forges us."""
 
     account_id = models.BigIntegerField()
@@ -247,10 +247,11 @@ class StrayReport(models.Model):
     at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "backscatter report"
         ordering = ["-at"]
-        indexes = [models.Index(fields=["-at", "-id"], name="stray_newest")]
+        indexes = [models.Index(fields=["-at", "-id"], name="backscatter_newest")]
         constraints = [
-            models.UniqueConstraint(fields=["receipt_id", "address"], name="one_stray_report_each")
+            models.UniqueConstraint(fields=["receipt_id", "address"], name="one_backscatter_report_each")
         ]
 
     def __str__(self) -> str:

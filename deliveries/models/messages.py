@@ -58,7 +58,9 @@ class Message(models.Model):
     provider_message_id = models.CharField(max_length=80, blank=True)
 
     status = models.CharField(max_length=12, choices=Status, default=Status.QUEUED)
-    standing = models.BigIntegerField(default=0, help_text="deliveries.statuses.standing of the event shown.")
+    precedence = models.BigIntegerField(
+        default=0, help_text="deliveries.statuses.precedence of the event shown."
+    )
     failure_class = models.CharField(max_length=12, choices=FailureClass, default=FailureClass.NONE)
     fault = models.CharField(max_length=12, choices=Fault, default=Fault.NONE)
     evidence = models.CharField(max_length=12, choices=Evidence, default=Evidence.CLOCK)
@@ -117,7 +119,7 @@ class StatusEvent(models.Model):
         null=True, help_text="Empty: said by our own clock or by the handover's answer."
     )
     status = models.CharField(max_length=12, choices=Status)
-    standing = models.BigIntegerField()
+    precedence = models.BigIntegerField()
     failure_class = models.CharField(max_length=12, choices=FailureClass)
     fault = models.CharField(max_length=12, choices=Fault)
     evidence = models.CharField(max_length=12, choices=Evidence)

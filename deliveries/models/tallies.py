@@ -8,7 +8,7 @@ from django.db import models
 
 
 class TallyDelta(models.Model):
-    """A change of the tallies, appended by whatever moved messages and folded into them a moment later.
+    """A change of the tallies, appended by whatever changed messages and folded into them a moment later.
 
     Appending instead of upserting keeps recorders from waiting for each other on the few hot rows of a campaign.
     """

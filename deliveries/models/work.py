@@ -59,14 +59,14 @@ class Outbox(models.Model):
         return f"message {self.message_id}, due {moment(self.due_at)}"
 
 
-class Moved(models.Model):
-    """A message whose status moved and that deciding has not looked at yet."""
+class StatusChange(models.Model):
+    """A message whose status changed and that deciding has not looked at yet."""
 
     message_id = models.BigIntegerField()
-    moved_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        verbose_name = "undecided message"
+        verbose_name = "unprocessed message"
 
     def __str__(self) -> str:
         return f"message {self.message_id}"
@@ -88,22 +88,23 @@ class Narrowed(models.Model):
         abstract = True
 
 
-class Setback(Narrowed):
+class FailureIndex(Narrowed):
     """A message that did not arrive, or of which a code says more than its status.
 
     Lists look here for what is rare among a campaign's messages: no column of a message that receipts change may be
-    indexed. Kept by `deliveries.ledger.setbacks`.
+    indexed. Kept by `deliveries.ledger.failure_index`.
     """
 
     message = models.OneToOneField(
-        Message, models.CASCADE, primary_key=True, db_constraint=False, related_name="setback"
+        Message, models.CASCADE, primary_key=True, db_constraint=False, related_name="failure"
     )
     at = models.DateTimeField(help_text="When the message came to say so.")
 
     class Meta:
+        verbose_name = "failure"
         indexes = [
-            models.Index(fields=["campaign", "disposition", "-message"], name="setback_disposition"),
-            models.Index(fields=["campaign", "reason_code", "-message"], name="setback_code"),
+            models.Index(fields=["campaign", "disposition", "-message"], name="failure_disposition"),
+            models.Index(fields=["campaign", "reason_code", "-message"], name="failure_code"),
         ]
 
     def __str__(self) -> str:
@@ -155,8 +156,8 @@ class Heartbeat(models.Model):
     detail = models.JSONField(default=dict)
 
     class Meta:
-        verbose_name = "sign of life"
-        verbose_name_plural = "signs of life"
+        verbose_name = "worker status"
+        verbose_name_plural = "worker status"
 
     def __str__(self) -> str:
         return f"{self.name} {moment(self.at)}"

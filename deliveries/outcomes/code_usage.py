@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from deliveries.meaning.translation import FALLBACK_CHANNEL, Code, Key, tables_of
 from deliveries.meaning.translation import Mapping as Tables
-from deliveries.models import Account, CodeAlarm, CodeDay, CodeMapping, SeenCode, StrayReport
+from deliveries.models import Account, Backscatter, CodeAlarm, CodeDay, CodeMapping, SeenCode
 from deliveries.providers import PROVIDERS
 from deliveries.statuses import FailureClass, Fault, Status
 
@@ -269,14 +269,14 @@ def noticed(alarms: Collection[CodeAlarm], tables: Tables) -> list[Noticed]:
 
 
 @dataclass(frozen=True)
-class Strays:
+class BackscatterCount:
     """Reports of the last days about mail that we never sent."""
 
     n: int
     last: datetime | None
 
     @classmethod
-    def recent(cls, now: datetime) -> Strays:
-        reports = StrayReport.objects.filter(at__gt=now - RECENT).order_by("-at")
+    def recent(cls, now: datetime) -> BackscatterCount:
+        reports = Backscatter.objects.filter(at__gt=now - RECENT).order_by("-at")
         n = reports.count()
         return cls(n, reports[0].at if n else None)

@@ -18,11 +18,11 @@ from deliveries.models import (
     CarrierTally,
     CodeTally,
     Message,
-    Moved,
     QueueEntry,
     QueueTally,
     RecipientTally,
     SourceTally,
+    StatusChange,
     TallyDelta,
 )
 from deliveries.outcomes.delivery_rate import Outcomes
@@ -339,7 +339,9 @@ def is_canceling(campaign: Campaign) -> bool:
         return True
     if campaign.completed_at < timezone.now() - COUNTED_WITHIN:
         return False
-    undecided = Message.objects.filter(pk__in=Moved.objects.values("message_id"), campaign_id=campaign.pk)
+    undecided = Message.objects.filter(
+        pk__in=StatusChange.objects.values("message_id"), campaign_id=campaign.pk
+    )
     return TallyDelta.objects.filter(campaign_id=campaign.pk).exists() or undecided.exists()
 
 

@@ -16,7 +16,7 @@ from accounts.models import User
 from contacts.channels import Channel
 from contacts.models import ContactList
 from contacts.searching import FEWEST, clean, partly
-from deliveries.ledger.setbacks import DISPOSITIONS, STATUSES
+from deliveries.ledger.failure_index import DISPOSITIONS, STATUSES
 from deliveries.models import Message, QueueEntry
 from deliveries.statuses import BUCKETS, Queue, Status
 
@@ -254,15 +254,15 @@ def matching(
     Relative periods count back from `now`, by default the present: give it the moment of a selection that is kept.
     """
     form = filter_of(campaign_id, queue, filters)
-    prefix = "queue_entry__" if queue else "setback__" if _only_setbacks(filters) else ""
+    prefix = "queue_entry__" if queue else "failure__" if _only_failures(filters) else ""
     condition = _place(campaign_id, queue, prefix) & _narrowed(form, prefix, now or timezone.now())
     if not prefix and form.given_status != CANCELED:
         condition &= ~Q(disposition="")  # what was canceled before it left is no outcome: no page counts it
     return Message.objects.filter(condition)
 
 
-def _only_setbacks(filters: Mapping[str, str]) -> bool:
-    """Whether every message that these let through is a setback: then they are looked up among those."""
+def _only_failures(filters: Mapping[str, str]) -> bool:
+    """Whether every message that these let through is in the index of failures: then they are looked up there."""
     status, code = filters.get("status", ""), filters.get("code", NOBODY)
     return code != NOBODY or DISPOSITION_OF.get(status) in DISPOSITIONS or status in STATUSES
 

@@ -110,7 +110,7 @@ def attempts(messages: Sequence[Message]) -> list[TrailMessage]:
     ids = [message.pk for message in messages]
     events: dict[int, list[StatusEvent]] = defaultdict(list)
     # By when it happened, not by when it came in; of the same moment, what goes further comes later.
-    in_time = ("occurred_at", "standing", "recorded_at", "fact")
+    in_time = ("occurred_at", "precedence", "recorded_at", "fact")
     for event in StatusEvent.objects.filter(message_id__in=ids).order_by(*in_time):
         events[event.message_id].append(event)
     told = {event.receipt_id for found in events.values() for event in found if event.receipt_id}
@@ -151,7 +151,7 @@ def _attempt(
         if message.delivered_at and message.handed_over_at
         else None
     )
-    winner = next((event for event in events if event.standing == message.standing), None)
+    winner = next((event for event in events if event.precedence == message.precedence), None)
     withdrawn = message.status == Status.CANCELED and not message.disposition
     return TrailMessage(
         message=message,

@@ -81,7 +81,7 @@ class Act(NamedTuple):
     machine: bool = False
 
 
-class Stray(NamedTuple):
+class BackscatterReport(NamedTuple):
     """A report about mail that we never sent: somebody else uses our address. It concerns no contact.
 
     `address` is the recipient it was about, `text` a sentence for people.
@@ -92,7 +92,7 @@ class Stray(NamedTuple):
     occurred_at: datetime | None = None
 
 
-Fact = Report | Inbound | Act | Stray
+Fact = Report | Inbound | Act | BackscatterReport
 
 
 @dataclass(frozen=True)

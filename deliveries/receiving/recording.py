@@ -33,9 +33,17 @@ from deliveries.ledger.events import apply, clip, counted, event
 from deliveries.ledger.statements.values import ClaimedReceipt, EventRow
 from deliveries.meaning import evidence, mappings
 from deliveries.meaning.translation import Translated
-from deliveries.models import Account, CodeSighting, Engagement, Message, PendingReceipt, Receipt, StrayReport
+from deliveries.models import (
+    Account,
+    Backscatter,
+    CodeOccurrence,
+    Engagement,
+    Message,
+    PendingReceipt,
+    Receipt,
+)
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import Act, Call, Fact, Inbound, Report, Stray, Unreadable
+from deliveries.providers.facts import Act, BackscatterReport, Call, Fact, Inbound, Report, Unreadable
 from deliveries.providers.kit.signatures import without_secret
 from deliveries.receiving import replies
 from deliveries.receiving.writers import Writer, writer_of
@@ -57,7 +65,7 @@ class Recorded:
 
     recorded: int = 0
     events: int = 0
-    moved: int = 0
+    changed: int = 0
     parked: int = 0
     dead: int = 0
 
@@ -72,7 +80,7 @@ class Sorted:
     reports: list[tuple[ClaimedReceipt, Report]] = field(default_factory=list)
     inbound: list[tuple[ClaimedReceipt, int, Inbound]] = field(default_factory=list)
     acts: list[tuple[ClaimedReceipt, int, Act]] = field(default_factory=list)
-    strays: list[tuple[ClaimedReceipt, Stray]] = field(default_factory=list)
+    backscatter: list[tuple[ClaimedReceipt, BackscatterReport]] = field(default_factory=list)
     unreadable: dict[int, str] = field(default_factory=dict)
 
 
@@ -83,7 +91,7 @@ class Matched:
     events: list[EventRow] = field(default_factory=list)
     unknown: set[int] = field(default_factory=set)  # receipts
     # (account, channel, status, code, known, contradicts) -> how often, and one receipt that says so
-    sightings: dict[tuple, tuple[int, int]] = field(default_factory=dict)
+    occurrences: dict[tuple, tuple[int, int]] = field(default_factory=dict)
     version: int = 1  # of the mapping
 
     def see(self, waiting: ClaimedReceipt, report: Report, translated: Translated) -> None:
@@ -91,8 +99,8 @@ class Matched:
             waiting.account_id, report.channel, report.native_status, report.native_code,
             translated.known, translated.contradicts,
         )  # fmt: skip
-        n, example = self.sightings.get(words, (0, waiting.id))
-        self.sightings[words] = (n + 1, example)
+        n, example = self.occurrences.get(words, (0, waiting.id))
+        self.occurrences[words] = (n + 1, example)
 
 
 def record(now: datetime, limit: int | None = None) -> Recorded:
@@ -181,9 +189,9 @@ def _record(claimed: Sequence[ClaimedReceipt], now: datetime) -> Recorded:
     matched = match(taken.reports)
     applied = apply(matched.events, now, matched.version)
     _opt_out_reported(matched.events, now)
-    note_sightings(matched.sightings, now)
+    note_occurrences(matched.occurrences, now)
     lost |= matched.unknown
-    set_aside(taken.strays)
+    set_aside(taken.backscatter)
     trouble = {
         **taken.unreadable,
         **dict.fromkeys(lost, "No message with this reference or id yet."),
@@ -192,7 +200,7 @@ def _record(claimed: Sequence[ClaimedReceipt], now: datetime) -> Recorded:
     done = [waiting.id for waiting in claimed if waiting.id not in trouble]
     statements.finish_receipts(done)
     result = _park([waiting for waiting in claimed if waiting.id in trouble], trouble, now)
-    result.recorded, result.events, result.moved = len(done), applied.events, applied.moved
+    result.recorded, result.events, result.changed = len(done), applied.events, applied.changed
     return result
 
 
@@ -234,7 +242,7 @@ def _sort(waiting: ClaimedReceipt, facts: Iterable[Fact], into: Sorted) -> None:
         elif isinstance(fact, Act):
             into.acts.append((waiting, place, fact))
         else:
-            into.strays.append((waiting, fact))
+            into.backscatter.append((waiting, fact))
 
 
 def as_call(waiting: ClaimedReceipt) -> Call:
@@ -310,14 +318,14 @@ def _event(waiting: ClaimedReceipt, report: Report, message: tuple[int, str], me
     )
 
 
-def note_sightings(sightings: dict[tuple, tuple[int, int]], now: datetime) -> None:
+def note_occurrences(occurrences: dict[tuple, tuple[int, int]], now: datetime) -> None:
     """Append which words came how often; they are counted a moment later."""
-    CodeSighting.objects.bulk_create(
-        CodeSighting(
+    CodeOccurrence.objects.bulk_create(
+        CodeOccurrence(
             account_id=account, channel=channel, native_status=clip(status, 64), native_code=clip(code, 64),
             known=known, contradicts=contradicts, n=n, receipt_id=receipt, at=now,
         )
-        for (account, channel, status, code, known, contradicts), (n, receipt) in sightings.items()
+        for (account, channel, status, code, known, contradicts), (n, receipt) in occurrences.items()
     )  # fmt: skip
 
 
@@ -470,15 +478,15 @@ def _engage(rows: Sequence[Engagement]) -> None:
     Engagement.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def set_aside(strays: Sequence[tuple[ClaimedReceipt, Stray]]) -> None:
+def set_aside(backscatter: Sequence[tuple[ClaimedReceipt, BackscatterReport]]) -> None:
     """Keep reports about mail that is not ours, away from every contact."""
-    StrayReport.objects.bulk_create(
+    Backscatter.objects.bulk_create(
         [
-            StrayReport(
-                account_id=waiting.account_id, receipt_id=waiting.id, address=clip(stray.address, 254),
-                text=clip(stray.text, 300), at=stray.occurred_at or waiting.received_at,
+            Backscatter(
+                account_id=waiting.account_id, receipt_id=waiting.id, address=clip(report.address, 254),
+                text=clip(report.text, 300), at=report.occurred_at or waiting.received_at,
             )
-            for waiting, stray in strays
+            for waiting, report in backscatter
         ],
         ignore_conflicts=True,
     )  # fmt: skip

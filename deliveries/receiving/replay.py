@@ -43,7 +43,7 @@ from deliveries.models import Account, MappingVersion, Message, Receipt, StatusE
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Report
 from deliveries.receiving.recording import as_call
-from deliveries.statuses import Disposition, Fault, Precedence, Status, disposition, project, standing
+from deliveries.statuses import Disposition, Fault, Precedence, Status, disposition, precedence, project
 
 SLICE = 20_000  # messages looked at in one step, unless it takes longer than
 STEP_SECONDS = 2.0
@@ -322,7 +322,7 @@ class Read:
                 self.own_words.add(event.message_id)
             meaning = weaken(event.message_id, meaning)
             event.status, event.failure_class, event.fault, event.evidence = map(str, meaning)
-            event.standing = standing(meaning, event.fact)
+            event.precedence = precedence(meaning, event.fact)
 
     def mistaken(self, ids: Iterable[int], who: str = "") -> list[Mistaken]:
         """The opt-outs of those of these messages on which nobody but the provider's code stands for one; `who` mapped
@@ -342,8 +342,8 @@ class Read:
     def shown(self, message: int) -> tuple[str, str]:
         """(disposition, fault) that a message has with these events."""
         events = self.events[message]
-        winner = project([Precedence(e.standing, e.status, e.part, e.parts) for e in events])
-        event = next((e for e in events if winner and e.standing == winner.standing), None)
+        winner = project([Precedence(e.precedence, e.status, e.part, e.parts) for e in events])
+        event = next((e for e in events if winner and e.precedence == winner.precedence), None)
         if event is None:  # some parts arrived, the others are silent
             return str(Disposition.PENDING), str(Fault.NONE)
         goal = self.messages[message].goal
@@ -462,7 +462,7 @@ def _blocks(messages: Iterable[Message], pairs: Collection[tuple[int, str]]) -> 
 # ---- Bringing in line --------------------------------------------------------------------------------------
 
 SHOWN = """
-UPDATE deliveries_statusevent SET status = %s, standing = %s, failure_class = %s, fault = %s, evidence = %s,
+UPDATE deliveries_statusevent SET status = %s, precedence = %s, failure_class = %s, fault = %s, evidence = %s,
   mapping_version = %s WHERE message_id = %s AND fact = %s
 """
 
@@ -478,7 +478,7 @@ def _bring_in_line(read: Read, version: MappingVersion, now: datetime) -> int:
             [
                 (
                     e.status,
-                    e.standing,
+                    e.precedence,
                     e.failure_class,
                     e.fault,
                     e.evidence,

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from campaigns.models import Campaign
 from deliveries.bulk import actions
-from deliveries.deciding.followup import follow_due, follow_failed, follow_moved
+from deliveries.deciding.followup import follow_due, follow_failed, follow_status_changes
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.tallies import fold
@@ -86,7 +86,7 @@ def again(now: datetime) -> int:
 # In order of haste: what people are waiting to see comes before what they are waiting for.
 STEPS: dict[str, Callable[[datetime], int]] = {
     "record": record,
-    "decide": follow_moved,
+    "decide": follow_status_changes,
     "fold": lambda now: fold(),
     "due": follow_due,
     "batches": actions.run,
@@ -97,8 +97,8 @@ STEPS: dict[str, Callable[[datetime], int]] = {
     "expand": expand,
     "complete": launching.complete,
     "again": again,
-    "sightings": occurrences.count,
-    "reread": replay.run,
+    "occurrences": occurrences.count,
+    "replay": replay.run,
     "drift": drift.run,
 }
 

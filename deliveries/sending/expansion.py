@@ -97,7 +97,7 @@ FROM audience JOIN why ON why.reason = audience.reason AND why.detail = audience
 MESSAGES = """
 INSERT INTO deliveries_message (id, uuid, recipient_id, campaign_id, contact_id, address_id, sender_id, account_id,
   list_source_id, channel, attempt, cause, cause_reason, rule_version, priority, goal, carrier, region,
-  content_version, segments, provider_message_id, status, standing, failure_class, fault, evidence, disposition,
+  content_version, segments, provider_message_id, status, precedence, failure_class, fault, evidence, disposition,
   reason_code, parts, created_at, created_on, due_at, updated_at)
 SELECT message_id, {uuid}, recipient_id, %(campaign)s, contact_id, address_id, %(sender_id)s, %(account)s,
   list_source_id, %(channel)s, 1, 'campaign', '', %(rule_version)s, %(priority)s, %(goal)s, carrier, region,

@@ -37,7 +37,7 @@ def test_the_migration_makes_the_roles_where_no_permission_exists_yet():
     Permission.objects.all().delete()
     historical = (
         MigrationExecutor(connection)
-        .loader.project_state(("deliveries", "0025_see_when_a_block_did_not_hold"))
+        .loader.project_state(("deliveries", "0026_name_tables_in_plain_words"))
         .apps
     )
 

@@ -22,11 +22,11 @@ from deliveries.models import (
     BatchItem,
     Decision,
     Engagement,
+    FailureIndex,
     Message,
     PendingReceipt,
     QueueEntry,
     Receipt,
-    Setback,
 )
 from tests import factories
 
@@ -47,7 +47,7 @@ BIG = [
     Decision,
     Engagement,
     QueueEntry,
-    Setback,
+    FailureIndex,
     BatchItem,
 ]
 TABLES = {model._meta.db_table for model in BIG}
@@ -116,7 +116,7 @@ def rows():
         "at": now,
     }
     fill(QueueEntry, **like, queue=lambda n: "retry" if n < FEW else "watch")
-    fill(Setback, **like)
+    fill(FailureIndex, **like)
     asked = {"action": "retry", "selection": {}, "selected_at": now, "created_by": factories.user()}
     batches = [Batch.objects.create(**asked).pk for _ in range(5)]
     fill(BatchItem, batch_id=lambda n: batches[n % 5], message_id=message_of, outcome="acted")

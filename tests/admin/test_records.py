@@ -55,9 +55,9 @@ def test_every_list_opens(model, client, root):
 def test_records_are_named_in_plain_words(client, root):
     page = client.get(reverse("admin:index")).content.decode()
 
-    for name in ("Undecided messages", "Outbox", "Counts by carrier", "Failing addresses", "Signs of life"):
+    for name in ("Unprocessed messages", "Outbox", "Counts by carrier", "Failing addresses", "Worker status"):
         assert f">{name}</a>" in page
-    for name in ("Moveds", "tallies", "Heartbeat", "Tally"):
+    for name in ("Status changes", "tallies", "Heartbeat", "Tally"):
         assert name not in page
 
 
@@ -185,7 +185,7 @@ def test_a_message_shows_what_was_said_about_it(client, root):
         fact=1,
         receipt_id=receipt.pk,
         status=Status.UNDELIVERED,
-        standing=1,
+        precedence=1,
         failure_class="temporary",
         fault="carrier",
         evidence="carrier",
@@ -210,7 +210,7 @@ def test_messages_and_receipts_keep_addresses_from_those_who_may_not_see_them(cl
         fact=1,
         receipt_id=receipt.pk,
         status=Status.UNDELIVERED,
-        standing=1,
+        precedence=1,
         failure_class="temporary",
         fault="carrier",
         evidence="carrier",

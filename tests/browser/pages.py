@@ -15,6 +15,7 @@ from deliveries.meaning import drafts, occurrences
 from deliveries.meaning.translation import Key
 from deliveries.models import (
     Account,
+    Backscatter,
     Batch,
     CodeAlarm,
     CodeDay,
@@ -24,7 +25,6 @@ from deliveries.models import (
     Receipt,
     RouteEvidence,
     SeenCode,
-    StrayReport,
 )
 from deliveries.outcomes.figures import queue_counts
 from tests.browser.world import DRAFT, LIVE, REPORT
@@ -127,7 +127,7 @@ def mapping_work(address: str) -> str:
     RouteEvidence.objects.create(
         channel="sms", country="US", carrier="Carrier A", note="Told by the aggregator"
     )
-    StrayReport.objects.create(
+    Backscatter.objects.create(
         account_id=account.pk,
         address="somebody@example.net",
         at=now,
@@ -187,7 +187,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "try": ("admin", lambda: "/mappings/try/"),
     "tried": ("admin", lambda: mapping_work("/mappings/try/?receipt={receipt}")),
     "routes": ("admin", lambda: mapping_work("/mappings/routes/")),
-    "strays": ("admin", lambda: mapping_work("/mappings/strays/")),
+    "backscatter": ("admin", lambda: mapping_work("/mappings/backscatter/")),
     "login": ("", lambda: "/admin/login/"),
     "admin": ("admin", lambda: "/admin/"),
     "suppressions": ("admin", lambda: reverse("admin:contacts_suppression_changelist")),

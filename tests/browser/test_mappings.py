@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from deliveries.deciding.followup import follow_moved
+from deliveries.deciding.followup import follow_status_changes
 from deliveries.meaning import mappings, occurrences
 from deliveries.models import Message
 from deliveries.receiving import recording, replay, storing
@@ -48,7 +48,7 @@ def workers() -> None:
     now = timezone.now() + timedelta(minutes=1)
     while replay.run(now):
         pass
-    while follow_moved(now):
+    while follow_status_changes(now):
         pass
 
 

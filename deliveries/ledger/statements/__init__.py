@@ -18,7 +18,7 @@ from django.db.models import Field, Model
 from deliveries.ledger.statements import postgresql, sqlite
 from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS, Applied, ClaimedReceipt, EventRow
 from deliveries.ledger.tallies import append
-from deliveries.models import Message, Moved, PendingReceipt, StatusEvent
+from deliveries.models import Message, PendingReceipt, StatusChange, StatusEvent
 from deliveries.statuses import REACHING, SETTLED, Disposition, Precedence, Status, project
 
 # SQLite allows 32,766 parameters in one statement; stay well below.
@@ -86,15 +86,15 @@ def messages_by_provider_id(keys: Collection[tuple[int, str]]) -> dict[tuple[int
 
 def apply_events(events: Sequence[EventRow], now: datetime, mapping_version: int) -> Applied:
     """Write events (unique by message and fact), move each message to its greatest event, append the change of
-    the tallies, and note the messages that moved. Call inside a transaction."""
+    the tallies, and note those whose status changed. Call inside a transaction."""
     applied, in_parts = backend().apply_events(events, now, mapping_version)
     if in_parts:
-        applied = Applied(applied.events, applied.moved + len(reproject(in_parts, now)))
+        applied = Applied(applied.events, applied.changed + len(reproject(in_parts, now)))
     return applied
 
 
 def reproject(message_ids: Sequence[int], now: datetime) -> list[Message]:
-    """Set messages to what all their events together say; return those that moved.
+    """Set messages to what all their events together say; return those that changed.
 
     Needed for messages that report in parts, and after events were read anew.
 
@@ -105,36 +105,42 @@ def reproject(message_ids: Sequence[int], now: datetime) -> list[Message]:
     for event in StatusEvent.objects.filter(message_id__in=message_ids):
         events.setdefault(event.message_id, []).append(event)
     changes: Counter[tuple] = Counter()
-    moved = []
+    changed = []
     for message in messages:
         before = tuple(getattr(message, name) for name in MESSAGE_DIMENSIONS)
-        was = (*before, message.standing, message.fault)
+        was = (*before, message.precedence, message.fault)
         show(message, events[message.pk])
-        if (*(getattr(message, name) for name in MESSAGE_DIMENSIONS), message.standing, message.fault) != was:
+        if (
+            *(getattr(message, name) for name in MESSAGE_DIMENSIONS),
+            message.precedence,
+            message.fault,
+        ) != was:
             message.updated_at = now
-            moved.append(message)
+            changed.append(message)
             changes[before] -= 1
             changes[tuple(getattr(message, name) for name in MESSAGE_DIMENSIONS)] += 1
     shown = [
-        "status", "standing", "failure_class", "fault", "evidence", "disposition", "reason_code",
+        "status", "precedence", "failure_class", "fault", "evidence", "disposition", "reason_code",
         "parts", "sent_at", "delivered_at", "settled_at", "updated_at",
     ]  # fmt: skip
     rewrite(messages, shown)
-    Moved.objects.bulk_create([Moved(message_id=m.pk, moved_at=now) for m in moved], batch_size=1_000)
+    StatusChange.objects.bulk_create(
+        [StatusChange(message_id=m.pk, changed_at=now) for m in changed], batch_size=1_000
+    )
     append(changes)
-    return moved
+    return changed
 
 
 def show(message: Message, events: Sequence[StatusEvent]) -> None:
     """Make `message` say what its events, in parts or whole, say together."""
     from deliveries.statuses import disposition
 
-    winner = project([Precedence(e.standing, e.status, e.part, e.parts) for e in events])
+    winner = project([Precedence(e.precedence, e.status, e.part, e.parts) for e in events])
     assert winner is not None
-    event = next((e for e in events if e.standing == winner.standing), None)
+    event = next((e for e in events if e.precedence == winner.precedence), None)
     reaching = [e.occurred_at for e in events if e.status in REACHING]
     message.parts = max(e.parts for e in events)
-    message.standing = winner.standing
+    message.precedence = winner.precedence
     message.status = winner.status
     message.sent_at = min((e.occurred_at for e in events if e.status == Status.SENT), default=None)
     # In parts it is complete only when its last part is.

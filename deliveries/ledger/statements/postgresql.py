@@ -32,7 +32,7 @@ NEXT_ID = "nextval((SELECT pg_get_serial_sequence('{table}', 'id'))::regclass)"
 
 INBOX = """
 CREATE TEMPORARY TABLE IF NOT EXISTS inbox (
-  message_id bigint, fact bigint, receipt_id bigint, status text, standing bigint, failure_class text, fault text,
+  message_id bigint, fact bigint, receipt_id bigint, status text, precedence bigint, failure_class text, fault text,
   evidence text, native_status text, native_code text, native_text text, part smallint, parts smallint,
   occurred_at timestamptz, disposition text, reason_code text) ON COMMIT DELETE ROWS
 """
@@ -45,20 +45,20 @@ CREATE TEMPORARY TABLE IF NOT EXISTS inbox (
 APPLY = """
 WITH told AS (
   INSERT INTO deliveries_statusevent AS e (
-    message_id, fact, receipt_id, status, standing, failure_class, fault, evidence, native_status, native_code,
+    message_id, fact, receipt_id, status, precedence, failure_class, fault, evidence, native_status, native_code,
     native_text, part, parts, occurred_at, recorded_at, mapping_version)
-  SELECT message_id, fact, receipt_id, status, standing, failure_class, fault, evidence, native_status, native_code,
+  SELECT message_id, fact, receipt_id, status, precedence, failure_class, fault, evidence, native_status, native_code,
     native_text, part, parts, occurred_at, %(now)s, %(version)s
   FROM inbox ORDER BY message_id, fact
   ON CONFLICT (message_id, fact) DO UPDATE SET occurred_at = excluded.occurred_at
     WHERE excluded.occurred_at < e.occurred_at
-  RETURNING message_id, fact, status, standing, parts, occurred_at
+  RETURNING message_id, fact, status, precedence, parts, occurred_at
 ), best AS (
-  SELECT DISTINCT ON (t.message_id) t.message_id, t.standing, t.status, t.occurred_at,
+  SELECT DISTINCT ON (t.message_id) t.message_id, t.precedence, t.status, t.occurred_at,
     i.failure_class, i.fault, i.evidence, i.disposition, i.reason_code,
     CASE WHEN t.status = ANY(%(settled)s) THEN t.occurred_at END AS settled_at
   FROM told t JOIN inbox i USING (message_id, fact)
-  WHERE t.parts <= 1 ORDER BY t.message_id, t.standing DESC
+  WHERE t.parts <= 1 ORDER BY t.message_id, t.precedence DESC
 ), times AS (
   SELECT message_id, min(occurred_at) FILTER (WHERE status = 'sent') AS sent_at,
     min(occurred_at) FILTER (WHERE status = ANY(%(reaching)s)) AS delivered_at
@@ -66,16 +66,16 @@ WITH told AS (
 ), old AS (
   SELECT m.id, m.campaign_id, m.created_on, m.channel, m.account_id, m.carrier, m.region, m.list_source_id,
     m.status, m.failure_class, m.disposition, m.reason_code, m.parts > 1 AS in_parts,
-    b.standing > m.standing AND m.parts <= 1 AS wins
+    b.precedence > m.precedence AND m.parts <= 1 AS wins
   FROM deliveries_message m JOIN best b ON b.message_id = m.id JOIN times t ON t.message_id = m.id
-  WHERE m.parts > 1 OR b.standing > m.standing OR t.sent_at < coalesce(m.sent_at, 'infinity')
+  WHERE m.parts > 1 OR b.precedence > m.precedence OR t.sent_at < coalesce(m.sent_at, 'infinity')
     OR t.delivered_at < coalesce(m.delivered_at, 'infinity')
-    OR (b.standing = m.standing AND b.settled_at < m.settled_at)
+    OR (b.precedence = m.precedence AND b.settled_at < m.settled_at)
   ORDER BY m.id FOR UPDATE OF m
 ), new AS (
   UPDATE deliveries_message m SET
     status = CASE WHEN o.wins THEN b.status ELSE m.status END,
-    standing = greatest(m.standing, b.standing),
+    precedence = greatest(m.precedence, b.precedence),
     failure_class = CASE WHEN o.wins THEN b.failure_class ELSE m.failure_class END,
     fault = CASE WHEN o.wins THEN b.fault ELSE m.fault END,
     evidence = CASE WHEN o.wins THEN b.evidence ELSE m.evidence END,
@@ -84,7 +84,7 @@ WITH told AS (
     sent_at = least(m.sent_at, t.sent_at),
     delivered_at = least(m.delivered_at, t.delivered_at),
     settled_at = CASE WHEN o.wins THEN b.settled_at
-                      WHEN b.standing = m.standing THEN least(m.settled_at, b.settled_at) ELSE m.settled_at END,
+                      WHEN b.precedence = m.precedence THEN least(m.settled_at, b.settled_at) ELSE m.settled_at END,
     updated_at = CASE WHEN o.wins THEN %(now)s ELSE m.updated_at END
   FROM old o JOIN best b ON b.message_id = o.id JOIN times t ON t.message_id = o.id
   WHERE m.id = o.id AND NOT o.in_parts
@@ -97,8 +97,8 @@ WITH told AS (
     disposition, reason_code, sum(n)
   FROM (SELECT old.*, -1 AS n FROM old WHERE wins UNION ALL SELECT new.*, 1 FROM new WHERE wins) both_sides
   GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 HAVING sum(n) <> 0
-), bell AS (
-  INSERT INTO deliveries_moved (message_id, moved_at) SELECT id, %(now)s FROM new WHERE wins
+), noted AS (
+  INSERT INTO deliveries_statuschange (message_id, changed_at) SELECT id, %(now)s FROM new WHERE wins
 )
 SELECT (SELECT count(*) FROM told), (SELECT count(*) FROM new WHERE wins),
   (SELECT array_agg(id) FROM (SELECT message_id AS id FROM told WHERE parts > 1
@@ -156,5 +156,5 @@ def apply_events(
                 "reaching": sorted(REACHING),
             },
         )
-        written, moved, in_parts = cursor.fetchone()
-    return Applied(written, moved), in_parts or []
+        written, changed, in_parts = cursor.fetchone()
+    return Applied(written, changed), in_parts or []

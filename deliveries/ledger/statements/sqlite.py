@@ -33,20 +33,20 @@ NEXT_ID = "(SELECT coalesce(max(id), 0) FROM {table}) + row_number() OVER (ORDER
 
 WRITE_EVENTS = """
 INSERT INTO deliveries_statusevent (
-  message_id, fact, receipt_id, status, standing, failure_class, fault, evidence, native_status, native_code,
+  message_id, fact, receipt_id, status, precedence, failure_class, fault, evidence, native_status, native_code,
   native_text, part, parts, occurred_at, recorded_at, mapping_version)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (message_id, fact) DO UPDATE SET occurred_at = excluded.occurred_at
 """
 
-MOVE = """
-UPDATE deliveries_message SET status = %s, standing = %s, failure_class = %s, fault = %s, evidence = %s,
+RAISE = """
+UPDATE deliveries_message SET status = %s, precedence = %s, failure_class = %s, fault = %s, evidence = %s,
   disposition = %s, reason_code = %s, settled_at = %s, updated_at = %s, sent_at = %s, delivered_at = %s WHERE id = %s
 """
 
 TIMES = "UPDATE deliveries_message SET settled_at = %s, sent_at = %s, delivered_at = %s WHERE id = %s"
 
-RING = "INSERT INTO deliveries_moved (message_id, moved_at) VALUES (%s, %s)"
+NOTE_CHANGE = "INSERT INTO deliveries_statuschange (message_id, changed_at) VALUES (%s, %s)"
 
 
 def sqlite_text(moment: datetime) -> str:
@@ -129,8 +129,8 @@ def apply_events(
             [(*e[:13], sqlite_text(e.occurred_at), sqlite_text(now), mapping_version) for e in told],
         )
         in_parts = {event.message_id for event in told if event.parts > 1} | _in_parts(told, cursor)
-        moved = _move([event for event in told if event.message_id not in in_parts], now, cursor)
-    return Applied(len(told), moved), sorted(in_parts)
+        changed = _raise_statuses([event for event in told if event.message_id not in in_parts], now, cursor)
+    return Applied(len(told), changed), sorted(in_parts)
 
 
 def _in_parts(told: Sequence[EventRow], cursor: CursorWrapper) -> set[int]:
@@ -147,27 +147,27 @@ def as_text(value: datetime | str) -> str:
     return value.isoformat(sep=" ") if isinstance(value, datetime) else value
 
 
-def _move(told: Sequence[EventRow], now: datetime, cursor: CursorWrapper) -> int:
-    """Raise each message to the greatest of its new events; return how many moved."""
+def _raise_statuses(told: Sequence[EventRow], now: datetime, cursor: CursorWrapper) -> int:
+    """Raise each message to the greatest of its new events; return how many changed."""
     by_message: dict[int, list[EventRow]] = {}
     for event in told:
         by_message.setdefault(event.message_id, []).append(event)
     ids = sorted(by_message)
-    columns = ("id", "standing", "sent_at", "delivered_at", "settled_at", *MESSAGE_DIMENSIONS)
+    columns = ("id", "precedence", "sent_at", "delivered_at", "settled_at", *MESSAGE_DIMENSIONS)
     cursor.execute(
         f"SELECT {', '.join(columns)} FROM deliveries_message WHERE id IN ({marks(ids)})",  # noqa: S608
         ids,
     )
-    moves, times, bells = [], [], []
+    raised, times, changed = [], [], []
     changes: Counter[tuple] = Counter()
-    for id, standing, sent_at, delivered_at, settled_at, *dimensions in cursor.fetchall():
+    for id, precedence, sent_at, delivered_at, settled_at, *dimensions in cursor.fetchall():
         events = by_message[id]
-        best = max(events, key=lambda event: event.standing)
+        best = max(events, key=lambda event: event.precedence)
         sent = earlier(text_or_none(sent_at), first(events, {Status.SENT}))
         delivered = earlier(text_or_none(delivered_at), first(events, REACHING))
         settled = sqlite_text(best.occurred_at) if best.status in SETTLED else None
-        if best.standing > standing:
-            moves.append(
+        if best.precedence > precedence:
+            raised.append(
                 (
                     *best[3:8],
                     best.disposition,
@@ -179,21 +179,21 @@ def _move(told: Sequence[EventRow], now: datetime, cursor: CursorWrapper) -> int
                     id,
                 )
             )
-            bells.append((id, sqlite_text(now)))
+            changed.append((id, sqlite_text(now)))
             before = tuple(dimensions)
             changes[before] -= 1
             changes[(*before[:7], best.status, best.failure_class, best.disposition, best.reason_code)] += 1
         else:
-            if best.standing == standing:
+            if best.precedence == precedence:
                 settled = earlier(text_or_none(settled_at), settled)
             else:
                 settled = text_or_none(settled_at)
             times.append((settled, sent, delivered, id))
-    cursor.executemany(MOVE, moves)
+    cursor.executemany(RAISE, raised)
     cursor.executemany(TIMES, times)
-    cursor.executemany(RING, bells)
+    cursor.executemany(NOTE_CHANGE, changed)
     append(changes)
-    return len(moves)
+    return len(raised)
 
 
 def text_or_none(value: datetime | str | None) -> str | None:

@@ -20,7 +20,7 @@ class EventRow(NamedTuple):
     fact: int
     receipt_id: int | None
     status: str
-    standing: int
+    precedence: int
     failure_class: str
     fault: str
     evidence: str
@@ -52,4 +52,4 @@ class Applied(NamedTuple):
     """How many events were new, and how many messages changed their status."""
 
     events: int
-    moved: int
+    changed: int

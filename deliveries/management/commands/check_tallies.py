@@ -1,5 +1,7 @@
-"""Compare every tally, and the setbacks, with the rows they stand for. Exit status 1 when one differs; `--repair`
-makes it anew."""
+"""Compare every tally, and the index of failures, with the rows they stand for.
+
+Exit status 1 when one differs; `--repair` makes it anew.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from deliveries.ledger import setbacks
+from deliveries.ledger import failure_index
 from deliveries.ledger.tallies import ALL_TALLIES, differences, fold_all, rebuild
 from deliveries.outcomes.reconciling import unbalanced
 
@@ -31,11 +33,11 @@ class Command(BaseCommand):
                 if options["repair"]:
                     rebuild(tally)
                     self.stdout.write(f"{tally.__name__}: counted anew.")
-            if astray := setbacks.differing():
-                self.stderr.write(f"Setback: wrong about {len(astray)} messages, such as {min(astray)}.")
+            if astray := failure_index.differing():
+                self.stderr.write(f"FailureIndex: wrong about {len(astray)} messages, such as {min(astray)}.")
                 if options["repair"]:
-                    setbacks.repair(astray)
-                    self.stdout.write("Setback: noted anew.")
+                    failure_index.repair(astray)
+                    self.stdout.write("FailureIndex: noted anew.")
             for problem in (crooked := unbalanced()):
                 self.stderr.write(problem)
         if crooked:

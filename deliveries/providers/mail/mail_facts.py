@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from itertools import groupby
 
-from deliveries.providers.facts import Act, Fact, Inbound, Report, Stray, Unreadable
+from deliveries.providers.facts import Act, BackscatterReport, Fact, Inbound, Report, Unreadable
 from deliveries.providers.kit.parsing import LONGEST_ADDRESS, LONGEST_ID, LONGEST_WORD, clean
 from deliveries.providers.mail.bounce_words import (
     FAILED,
@@ -151,7 +151,7 @@ def reports(found: list[MailOutcome], original: Original, mail: Mail, about: Ori
     Others are behind a list or a forwarding of theirs, and none of our business.
     """
     if not about.ours:
-        yield Stray(found[0].address, BACKSCATTER, found[0].at or mail.at)
+        yield BackscatterReport(found[0].address, BACKSCATTER, found[0].at or mail.at)
         return
     in_order = sorted(found, key=_address)
     ends = [mildest(list(group)) for _, group in groupby(in_order, key=_address)]
@@ -194,7 +194,7 @@ def complaint(mail: Mail, about: Origin, told: Fields) -> Fact:
     address = address if "@" in address else ""  # many write a hash in its place
     if not about.ours:
         text = STRANGE_FAILURE if kind == "auth-failure" else STRANGE_COMPLAINT
-        return Stray(address, text, mail.at)
+        return BackscatterReport(address, text, mail.at)
     return Report(
         about.ref, about.id, "email", kind[:LONGEST_WORD], native_text=told.get("user-agent", "")[:LONGEST_ADDRESS],
         occurred_at=mail.at, address=address,
@@ -238,7 +238,7 @@ def answered_by_itself(mail: Mail, about: Origin) -> Iterator[Fact]:
     if about.ours:
         yield Act("auto_reply", about.ref, about.id, "email", mail.sender, subject, mail.at, machine=True)
     elif mail.headers.get("auto-submitted", "").startswith("auto-replied") or is_automatic_subject(subject):
-        yield Stray(mail.sender, STRANGE_ANSWER, mail.at)
+        yield BackscatterReport(mail.sender, STRANGE_ANSWER, mail.at)
 
 
 def unsubscribes(mail: Mail, about: Origin) -> bool:

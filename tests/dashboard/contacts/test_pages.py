@@ -284,7 +284,7 @@ def a_story(contact, many: int = 1):
         )  # fmt: skip
         receipt = factories.receipt(account, state=None, body=b"MessageStatus=undelivered&ErrorCode=30003")
         StatusEvent.objects.create(
-            message_id=message.pk, fact=number, receipt_id=receipt.pk, status="undelivered", standing=1,
+            message_id=message.pk, fact=number, receipt_id=receipt.pk, status="undelivered", precedence=1,
             failure_class="temporary", fault="recipient", evidence="carrier", native_status="undelivered",
             native_code="30003", occurred_at=at, recorded_at=at,
         )  # fmt: skip

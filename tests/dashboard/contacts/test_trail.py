@@ -42,7 +42,7 @@ def elena():
             rule_version=3, step="retry", reason="=One more try.",
         )  # fmt: skip
         StatusEvent.objects.create(
-            message_id=message.pk, fact=number, standing=1, status="undelivered", failure_class="temporary",
+            message_id=message.pk, fact=number, precedence=1, status="undelivered", failure_class="temporary",
             fault="recipient", evidence="carrier", native_status="undelivered", native_code="30003", occurred_at=at,
             recorded_at=at,
         )  # fmt: skip

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 PAGES = [
     "/mappings/", "/mappings/codes/", EDIT, "/mappings/draft/", "/mappings/versions/1/", "/mappings/versions/1/undo/",
-    "/mappings/try/", "/mappings/routes/", "/mappings/strays/",
+    "/mappings/try/", "/mappings/routes/", "/mappings/backscatter/",
 ]  # fmt: skip
 ACTS = [
     "/mappings/alarms/close/", EDIT, "/mappings/draft/remove/", "/mappings/draft/discard/", "/mappings/draft/count/",

@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from deliveries.models import CodeAlarm, StrayReport
+from deliveries.models import Backscatter, CodeAlarm
 from tests.dashboard.mappings.steps import alarm, save, seen, text
 
 pytestmark = pytest.mark.django_db
@@ -93,29 +93,31 @@ def test_closing_nothing_is_answered_in_words(admin, account, given):
 
 def test_mail_that_was_never_sent_is_noticed_with_what_to_check(admin, account):
     now = timezone.now()
-    StrayReport.objects.create(
+    Backscatter.objects.create(
         account_id=account.pk, address="someone@example.net", text="Spam from you", at=now
     )
-    StrayReport.objects.create(
+    Backscatter.objects.create(
         account_id=account.pk, address="old@example.net", text="Old", at=now - timedelta(days=9)
     )
 
     assert "Somebody may be using your address. 1 report in the last 7 days is about" in text(
         admin.get("/mappings/")
     )
-    page = text(admin.get("/mappings/strays/"))
+    page = text(admin.get("/mappings/backscatter/"))
     assert all(word in page for word in ("someone@example.net", "Spam from you", "Old", "Password", "DMARC"))
 
 
-def test_addresses_of_strays_are_masked_without_the_permission_to_see_them(login, make_user, tables, account):
+def test_addresses_of_backscatter_are_masked_without_the_permission_to_see_them(
+    login, make_user, tables, account
+):
     reader = make_user("")
-    names = ["view_codemapping", "view_strayreport"]
+    names = ["view_codemapping", "view_backscatter"]
     reader.user_permissions.set(Permission.objects.filter(codename__in=names))
-    StrayReport.objects.create(
+    Backscatter.objects.create(
         account_id=account.pk, address="someone@example.net", text="Spam", at=timezone.now()
     )
 
-    assert "someone@example.net" not in text(login(user=reader).get("/mappings/strays/"))
+    assert "someone@example.net" not in text(login(user=reader).get("/mappings/backscatter/"))
 
 
 def test_the_overview_costs_the_same_with_much_to_tell(
@@ -128,9 +130,9 @@ def test_the_overview_costs_the_same_with_much_to_tell(
     first = len(few.captured_queries)
     for n in range(20):
         seen(account, native_code=f"y{n}"), alarm(account, code=f"y{n}")
-        StrayReport.objects.create(
+        Backscatter.objects.create(
             account_id=account.pk, address=f"{n}@example.net", text="x", at=timezone.now()
         )
         save(admin, code=f"y{n}")
-    with django_assert_num_queries(first + 1):  # the time of the newest stray report
+    with django_assert_num_queries(first + 1):  # the time of the newest backscatter report
         admin.get("/mappings/")

@@ -53,8 +53,9 @@ def made():
         )
         if status != Status.QUEUED:
             StatusEvent.objects.create(
-                message_id=message.pk, fact=1, status=status, standing=message.standing, failure_class=failure_class,
-                fault=fault, evidence=message.evidence, occurred_at=timezone.now(), recorded_at=timezone.now(),
+                message_id=message.pk, fact=1, status=status, precedence=message.precedence,
+                failure_class=failure_class, fault=fault, evidence=message.evidence,
+                occurred_at=timezone.now(), recorded_at=timezone.now(),
             )  # fmt: skip
         return message
 

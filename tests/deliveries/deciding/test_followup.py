@@ -14,9 +14,9 @@ from contacts.models import Address, AddressHealth, Consent, Suppression
 from contacts.suppressing import release, suppress
 from deliveries.deciding import followup as subject
 from deliveries.deciding.decide import HISTORY
-from deliveries.deciding.followup import follow_due, follow_moved, settle, stop_paths
+from deliveries.deciding.followup import follow_due, follow_status_changes, settle, stop_paths
 from deliveries.deciding.staff import cancel_next_step, run_next_step_now
-from deliveries.models import Cause, Decision, Message, Moved, Outbox, QueueEntry
+from deliveries.models import Cause, Decision, Message, Outbox, QueueEntry, StatusChange
 from deliveries.providers.facts import SendResult
 from deliveries.sending.dispatch import dispatch
 from deliveries.statuses import FailureClass, Fault, Meaning, Status
@@ -215,7 +215,7 @@ def test_settling_twice_changes_nothing_the_second_time(first, meaning, hours, n
     later = now + hours * HOUR
     with transaction.atomic():
         settle([first.recipient_id], later)
-    follow_moved(later)
+    follow_status_changes(later)
     before = state()
 
     with transaction.atomic():
@@ -257,9 +257,9 @@ def test_the_short_cut_for_plain_arrivals_comes_to_what_settling_comes_to(first,
             for meaning in story:
                 report(first, meaning, now)
             if shortcut:
-                follow_moved(now + HOUR)
+                follow_status_changes(now + HOUR)
             else:
-                Moved.objects.all().delete()
+                StatusChange.objects.all().delete()
                 settle([first.recipient_id], now + HOUR)
             results.append((list(Recipient.objects.values()), list(QueueEntry.objects.values())))
             assert agree()
@@ -298,7 +298,7 @@ def test_the_short_cut_does_not_overwrite_what_changed_while_it_waited(first, mo
     waited: list[bool] = []
     monkeypatch.setattr(subject, "_reach", bounced_meanwhile)
 
-    follow_moved(now)
+    follow_status_changes(now)
 
     first.refresh_from_db()
     assert waited or first.status == "bounced"
@@ -699,7 +699,7 @@ def test_a_late_answer_of_a_withdrawn_batch_does_not_confuse_the_books(first, no
 
     def landed():
         report(first, DELIVERED, later)
-        follow_moved(later)
+        follow_status_changes(later)
 
     dispatch(later, Fake(during=landed))
 
@@ -713,7 +713,7 @@ def test_a_message_put_off_by_the_provider_keeps_its_place(campaign, account, no
     message = waiting(campaign, account, now)
 
     dispatch(now, Fake(SendResult(False, retry_after=5.0)))
-    follow_moved(now)
+    follow_status_changes(now)
 
     assert recipient_of(message).state == "planned"
     assert agree()

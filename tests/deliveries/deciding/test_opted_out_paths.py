@@ -13,7 +13,7 @@ from campaigns.models import Recipient
 from contacts.consenting import record_opt_in, record_opt_out
 from contacts.models import Address
 from deliveries.deciding.followup import follow_due, stop_paths
-from deliveries.models import Message, Moved, Outbox
+from deliveries.models import Message, Outbox, StatusChange
 from deliveries.sending.dispatch import dispatch
 from deliveries.statuses import FailureClass, Fault, Meaning, Status
 from tests import factories
@@ -186,7 +186,7 @@ def test_who_starts_again_is_followed_again(account, now):
         record_opt_in(
             value=first.address.value, channel="sms", how="Reply", evidence="START", at=now + HOUR / 4
         )
-    Moved.objects.create(message_id=first.pk, moved_at=now)
+    StatusChange.objects.create(message_id=first.pk, changed_at=now)
     work(now + HOUR / 2)
 
     assert Recipient.objects.get().next_step in ("retry", "switch")
@@ -245,7 +245,7 @@ def test_what_was_left_pending_is_looked_at_again(account, now):
     report(first, SENT, now)
     work(now)
     Recipient.objects.update(next_step="none", next_step_at=None, state="failed")
-    Moved.objects.all().delete()
+    StatusChange.objects.all().delete()
 
     step.look_again(apps, None)
     Recipient.objects.filter(next_step_at__gt=now).update(next_step_at=now)

@@ -26,11 +26,11 @@ from deliveries.models import (
     Decision,
     Engagement,
     Message,
-    Moved,
     Outbox,
     PendingReceipt,
     QueueEntry,
     Receipt,
+    StatusChange,
     StatusEvent,
 )
 from deliveries.outcomes.reconciling import reconcile, unbalanced
@@ -123,7 +123,7 @@ def test_the_demo_shows_something_of_everything(made):
 
 def test_nothing_is_left_lying_about(made):
     assert not PendingReceipt.objects.filter(state=PendingReceipt.State.NEW).exists()
-    assert not Moved.objects.exists()
+    assert not StatusChange.objects.exists()
     assert not Outbox.objects.filter(claimed_until__isnull=False).exists()
     overdue = Outbox.objects.filter(due_at__lte=NOW).exclude(message__campaign__slug=making.LIVE.slug)
     assert not overdue.exists()

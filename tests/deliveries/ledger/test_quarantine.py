@@ -12,10 +12,10 @@ from contacts.models import Suppression
 from deliveries.bulk import actions
 from deliveries.bulk.selections import Selection
 from deliveries.deciding import followup
-from deliveries.deciding.followup import follow_due, follow_failed, follow_moved, settle
+from deliveries.deciding.followup import follow_due, follow_failed, follow_status_changes, settle
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import PAUSES, Kind, isolated, run
-from deliveries.models import Batch, BatchItem, Moved, Outbox, Quarantined
+from deliveries.models import Batch, BatchItem, Outbox, Quarantined, StatusChange
 from deliveries.running import again, drain
 from deliveries.sending import expansion, launching
 from deliveries.sending.dispatch import dispatch
@@ -84,12 +84,12 @@ def test_only_what_is_at_fault_is_left_out(wrong):
 def test_what_failed_leaves_no_trace_of_its_half():
     def act(part):
         for pk in part:
-            Moved.objects.create(message_id=pk)
+            StatusChange.objects.create(message_id=pk)
         refuse(2)(part)
 
     isolated([1, 2, 3, 4], act, lambda pk, problem: None)
 
-    assert sorted(Moved.objects.values_list("message_id", flat=True)) == [1, 3, 4]
+    assert sorted(StatusChange.objects.values_list("message_id", flat=True)) == [1, 3, 4]
 
 
 @pytest.mark.parametrize("problem", [OperationalError("database is locked"), OperationalError("deadlock")])
@@ -185,10 +185,10 @@ def test_a_recipient_that_raises_stops_deciding_for_nobody_else(failed, monkeypa
     bad, *others = failed
     break_deciding(monkeypatch, bad.recipient_id, problem=problem)
 
-    follow_moved(now)
+    follow_status_changes(now)
 
     assert planned(failed) == {message.recipient_id for message in others}
-    assert not Moved.objects.exists()
+    assert not StatusChange.objects.exists()
     row = Quarantined.objects.get()
     assert (row.kind, row.object_id, row.attempts) == (Kind.DECIDE, bad.recipient_id, 1)
     assert type(problem).__name__ in row.reason
@@ -196,7 +196,7 @@ def test_a_recipient_that_raises_stops_deciding_for_nobody_else(failed, monkeypa
 
 
 def test_a_recipient_that_raises_leaves_the_line_of_what_is_due(failed, monkeypatch, now):
-    follow_moved(now)
+    follow_status_changes(now)
     break_deciding(monkeypatch, failed[0].recipient_id)
 
     assert follow_due(now + 5 * HOUR) == 5
@@ -214,9 +214,9 @@ def test_settling_by_any_other_way_isolates_as_well(failed, monkeypatch, now):
 
 
 def test_what_cannot_be_noted_stops_nobody_else(failed, monkeypatch, now):
-    monkeypatch.setattr("deliveries.ledger.setbacks.note", refuse(failed[1].pk))
+    monkeypatch.setattr("deliveries.ledger.failure_index.note", refuse(failed[1].pk))
 
-    follow_moved(now)
+    follow_status_changes(now)
 
     assert len(planned(failed)) == 4
     assert Quarantined.objects.get().object_id == failed[1].recipient_id
@@ -225,7 +225,7 @@ def test_what_cannot_be_noted_stops_nobody_else(failed, monkeypatch, now):
 def test_what_was_isolated_is_tried_again_alone_and_goes_with_success(failed, monkeypatch, now):
     with monkeypatch.context() as broken:
         break_deciding(broken, failed[0].recipient_id)
-        follow_moved(now)
+        follow_status_changes(now)
         follow_failed(now + PAUSES[0])
     attempts = Quarantined.objects.get().attempts
 
@@ -238,7 +238,7 @@ def test_what_was_isolated_is_tried_again_alone_and_goes_with_success(failed, mo
 
 def test_what_goes_on_failing_is_set_aside_and_not_tried_for_ever(failed, monkeypatch, now):
     break_deciding(monkeypatch, failed[0].recipient_id)
-    follow_moved(now)
+    follow_status_changes(now)
 
     for _ in range(10):
         now += PAUSES[-1]
@@ -252,10 +252,10 @@ def test_what_goes_on_failing_is_set_aside_and_not_tried_for_ever(failed, monkey
 def test_a_new_report_has_a_recipient_that_failed_tried_at_once(failed, monkeypatch, now):
     with monkeypatch.context() as broken:
         break_deciding(broken, failed[0].recipient_id)
-        follow_moved(now)
+        follow_status_changes(now)
     report(failed[0], DELIVERED, now)
 
-    follow_moved(now)
+    follow_status_changes(now)
 
     assert Recipient.objects.get(pk=failed[0].recipient_id).state == Recipient.State.REACHED
     assert agree()
@@ -265,7 +265,7 @@ def test_an_opt_out_holds_though_nothing_can_be_decided(failed, monkeypatch, now
     report(failed[0], COMPLAINT, now)
     break_deciding(monkeypatch, failed[0].recipient_id)
 
-    follow_moved(now)
+    follow_status_changes(now)
 
     assert Suppression.objects.filter(value=failed[0].address.value, released_at=None).exists()
 

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from campaigns.models import Recipient
 from contacts.models import AddressHealth, Consent, Suppression
-from deliveries.deciding.followup import follow_moved
+from deliveries.deciding.followup import follow_status_changes
 from deliveries.ledger import events, statements
 from deliveries.meaning import drafts, mappings, occurrences
 from deliveries.meaning.drafts import CannotChange
@@ -63,7 +63,7 @@ def receive(message, now, status, code=""):
 def work(now):
     recording.record_all(now)
     occurrences.count(now)
-    while follow_moved(now):
+    while follow_status_changes(now):
         pass
 
 
@@ -71,7 +71,7 @@ def reread(now):
     done = 0
     while looked_at := replay.run(now):
         done += looked_at
-    while follow_moved(now):
+    while follow_status_changes(now):
         pass
     return done
 
@@ -262,7 +262,9 @@ def test_the_preview_counts_what_would_change_and_changes_nothing(tables, three,
 
 
 def test_publishing_brings_messages_tallies_and_blocks_in_line_and_undo_restores_them(tables, three, now):
-    before = list(Message.objects.order_by("pk").values("disposition", "standing", "failure_class", "fault"))
+    before = list(
+        Message.objects.order_by("pk").values("disposition", "precedence", "failure_class", "fault")
+    )
     version = soften(now)
 
     assert replay.run(now) == 0  # a batch with the old tables may still be under way
@@ -284,7 +286,7 @@ def test_publishing_brings_messages_tallies_and_blocks_in_line_and_undo_restores
     mappings.forget()
     reread(now + 2 * HOUR)
 
-    after = list(Message.objects.order_by("pk").values("disposition", "standing", "failure_class", "fault"))
+    after = list(Message.objects.order_by("pk").values("disposition", "precedence", "failure_class", "fault"))
     assert after == before
     assert AddressHealth.objects.get(channel="sms").hard_fails == 3
     assert block().count() == 1

@@ -9,7 +9,7 @@ import pytest
 from deliveries.ledger.statements import reproject
 from deliveries.models import StatusEvent
 from deliveries.outcomes.message_details import attempts
-from deliveries.statuses import Meaning, Status, standing
+from deliveries.statuses import Meaning, Status, precedence
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +20,7 @@ def told(message, now, *facts):
     for number, (status, evidence, part) in enumerate(facts, start=1):
         meaning = Meaning(status, "none", "none", evidence)
         StatusEvent.objects.create(
-            message_id=message.pk, fact=number, status=status, standing=standing(meaning, number),
+            message_id=message.pk, fact=number, status=status, precedence=precedence(meaning, number),
             failure_class="none", fault="none", evidence=evidence, occurred_at=now, recorded_at=now,
             part=part, parts=2 if part else 0,
         )  # fmt: skip
@@ -91,7 +91,7 @@ def test_progress_that_is_reported_after_the_outcome_is_no_earlier_step(now):
     message = factories.message(status=Status.SENDING)
     told(message, now, ("delivered", "carrier", 0))
     StatusEvent.objects.create(
-        message_id=message.pk, fact=9, status="sent", standing=1, failure_class="none", fault="none",
+        message_id=message.pk, fact=9, status="sent", precedence=1, failure_class="none", fault="none",
         evidence="carrier", occurred_at=now + timedelta(hours=1), recorded_at=now + timedelta(hours=1),
     )  # fmt: skip
 
@@ -111,7 +111,7 @@ def test_reports_stand_in_the_order_in_which_it_happened_and_not_in_which_they_c
     ):
         meaning = Meaning(status, "none", "none", "carrier")
         StatusEvent.objects.create(
-            message_id=message.pk, fact=fact, status=status, standing=standing(meaning, fact), failure_class="none",
+            message_id=message.pk, fact=fact, status=status, precedence=precedence(meaning, fact), failure_class="none",
             fault="none", evidence="carrier", occurred_at=now + timedelta(minutes=at),
             recorded_at=now + timedelta(minutes=came),
         )  # fmt: skip
@@ -130,7 +130,7 @@ def test_progress_that_did_not_get_as_far_is_no_earlier_step_when_it_came_later(
     message = factories.message(status=Status.SENDING)
     told(message, now, ("delayed", "carrier", 0))
     StatusEvent.objects.create(
-        message_id=message.pk, fact=9, status="sent", standing=1, failure_class="none", fault="none",
+        message_id=message.pk, fact=9, status="sent", precedence=1, failure_class="none", fault="none",
         evidence="carrier", occurred_at=now + timedelta(hours=1), recorded_at=now + timedelta(hours=1),
     )  # fmt: skip
 

@@ -28,7 +28,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from deliveries.models import Message, PendingReceipt, Receipt, StatusEvent, StrayReport
+from deliveries.models import Backscatter, Message, PendingReceipt, Receipt, StatusEvent
 from deliveries.providers.facts import OutboundMessage
 from deliveries.providers.smtp import Smtp
 from deliveries.receiving.recording import record_all
@@ -343,7 +343,7 @@ def test_postfix_reports_what_became_of_each_mail(postfix, account):
     )
     assert set(postfix.codes) == {0}
     assert not PendingReceipt.objects.exists()
-    assert not StrayReport.objects.exists()
+    assert not Backscatter.objects.exists()
     for message in Message.objects.all():
         reports = [
             bytes(each.body)
@@ -381,7 +381,7 @@ def test_postfix_bounces_mail_that_a_stranger_sent_in_our_name(postfix, account)
     wait_for(lambda: len(postfix.codes) >= 2, "both reports", postfix.said)
 
     record_all(timezone.now())
-    stray = StrayReport.objects.get()
-    assert stray.address == "nobody.here@people.example.net"
-    assert "somebody may be using your address" in stray.text
+    report = Backscatter.objects.get()
+    assert report.address == "nobody.here@people.example.net"
+    assert "somebody may be using your address" in report.text
     assert told(bystander) == EXPECTED["robin@people.example.net"]

@@ -23,7 +23,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from contacts.models import Consent
-from deliveries.models import Message, PendingReceipt, Receipt, StatusEvent, StrayReport
+from deliveries.models import Backscatter, Message, PendingReceipt, Receipt, StatusEvent
 from deliveries.providers.smtp_marks import envelope, envelope_to
 from deliveries.receiving import mail
 from deliveries.receiving.recording import record_all
@@ -118,8 +118,8 @@ def test_a_stranger_cannot_bounce_a_contact(account, now):
     mail.keep(account, bounce(verp(own), address=address), verp(own), now=now)
 
     assert settle(now) == {victim.pk: "sent", own.pk: "bounced"}
-    assert StrayReport.objects.count() == len(forged)
-    assert all("somebody may be using your address" in stray.text for stray in StrayReport.objects.all())
+    assert Backscatter.objects.count() == len(forged)
+    assert all("somebody may be using your address" in report.text for report in Backscatter.objects.all())
 
 
 def test_the_same_bounce_again_changes_nothing(account, now):

@@ -64,7 +64,7 @@ def message(account):
     made = factories.message(
         account=account, status=Status.SENDING, evidence=Evidence.HANDED_OVER, provider_message_id="SM1"
     )
-    Message.objects.filter(pk=made.pk).update(standing=0)
+    Message.objects.filter(pk=made.pk).update(precedence=0)
     rebuild()
     return made
 
@@ -138,7 +138,7 @@ def test_a_signed_callback_is_on_disk_when_it_is_answered_and_moves_its_message(
     assert (bytes(stored.body), stored.query) == (body, f"m={message.uuid}&c=sms")
     assert stored.headers["content-type"] == FORM
     assert "x-twilio-signature" not in stored.headers
-    assert record(datetime.now(UTC)).moved == 1
+    assert record(datetime.now(UTC)).changed == 1
     message.refresh_from_db()
     assert message.status == "delivered"
 
@@ -151,7 +151,7 @@ def test_the_same_callback_again_is_taken_and_changes_nothing(account, message, 
     done = record(datetime.now(UTC))
 
     assert [answer.status_code for answer in answers] == [204] * 3
-    assert (Receipt.objects.count(), done.recorded, done.events, done.moved) == (3, 3, 1, 1)
+    assert (Receipt.objects.count(), done.recorded, done.events, done.changed) == (3, 3, 1, 1)
 
 
 def test_a_forged_callback_changes_nothing_and_is_counted(account, message, post):

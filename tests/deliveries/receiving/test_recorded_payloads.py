@@ -7,10 +7,10 @@ import random
 import pytest
 
 from contacts.models import Address, AddressHealth, Consent, Suppression
-from deliveries.deciding.followup import follow_moved
+from deliveries.deciding.followup import follow_status_changes
 from deliveries.meaning import occurrences
 from deliveries.meaning.payloads import call_of
-from deliveries.models import Engagement, Message, PendingReceipt, Receipt, SeenCode, StatusEvent, StrayReport
+from deliveries.models import Backscatter, Engagement, Message, PendingReceipt, Receipt, SeenCode, StatusEvent
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Act, Inbound, Report, Unreadable
 from deliveries.receiving import recording
@@ -79,7 +79,7 @@ def handle_inbound(account, said, now):
         [Incoming(account.pk, kind, now, c.method, c.query, dict(c.headers), c.body) for kind, c, _ in said]
     )
     recording.record_all(now)
-    while follow_moved(now):
+    while follow_status_changes(now):
         pass
 
 
@@ -108,4 +108,4 @@ def test_what_is_heard_again_in_any_order_changes_nothing(slug, now):
     occurrences.count(now)
     assert Receipt.objects.count() == 2 * len(said)
     assert engagements <= Engagement.objects.count()
-    assert SeenCode.objects.exists() or StrayReport.objects.exists() or PROVIDERS[slug].silent
+    assert SeenCode.objects.exists() or Backscatter.objects.exists() or PROVIDERS[slug].silent

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from contacts.models import Suppression
 from deliveries.ledger import tallies
 from deliveries.ledger.events import apply, event
-from deliveries.models import Account, Engagement, Message, Moved, PendingReceipt, Receipt, StatusEvent
+from deliveries.models import Account, Engagement, Message, PendingReceipt, Receipt, StatusChange, StatusEvent
 from deliveries.providers import PROVIDERS
 from deliveries.receiving import recording
 from deliveries.receiving.recording import record, unpark
@@ -60,7 +60,7 @@ def message():
     made = factories.message(
         account=account, status=Status.SENDING, evidence=Evidence.HANDED_OVER, provider_message_id="SM1"
     )
-    Message.objects.filter(pk=made.pk).update(standing=0)
+    Message.objects.filter(pk=made.pk).update(precedence=0)
     for tally in tallies.ALL_TALLIES:
         tallies.rebuild(tally)
     return made
@@ -72,9 +72,9 @@ def test_a_receipt_moves_its_message_and_the_tallies(message, now):
     batch = record(now)
 
     message.refresh_from_db()
-    assert (batch.recorded, batch.moved) == (1, 1)
+    assert (batch.recorded, batch.changed) == (1, 1)
     assert (message.status, message.disposition, message.delivered_at) == ("delivered", "DELIVERED", now)
-    assert Moved.objects.filter(message_id=message.pk).exists()
+    assert StatusChange.objects.filter(message_id=message.pk).exists()
     tallies.fold_all()
     assert not any(tallies.differences(tally) for tally in tallies.ALL_TALLIES)
 
@@ -83,16 +83,16 @@ def test_the_same_receipt_again_changes_nothing(message, now):
     store([twilio_receipt(message, "delivered", now)])
     record(now)
     before = Message.objects.values().get(pk=message.pk)
-    Moved.objects.all().delete()
+    StatusChange.objects.all().delete()
 
     store([twilio_receipt(message, "delivered", now + timedelta(minutes=5))] * 3)
     batch = record(now + timedelta(hours=1))
 
     assert batch.recorded == 3
-    assert batch.moved == 0
+    assert batch.changed == 0
     assert Message.objects.values().get(pk=message.pk) == before
     assert StatusEvent.objects.filter(message_id=message.pk).count() == 1
-    assert not Moved.objects.exists()
+    assert not StatusChange.objects.exists()
 
 
 def test_a_receipt_without_our_reference_is_matched_by_the_providers_id(message, now):
@@ -257,7 +257,7 @@ facts = st.lists(
 )
 
 SHOWN = (
-    "status", "standing", "failure_class", "fault", "evidence", "disposition", "reason_code", "parts",
+    "status", "precedence", "failure_class", "fault", "evidence", "disposition", "reason_code", "parts",
     "sent_at", "delivered_at", "settled_at",
 )  # fmt: skip
 
@@ -299,8 +299,8 @@ def test_any_order_and_repetition_of_receipts_gives_the_same_row(message, told, 
             transaction.set_rollback(True)
 
     assert results[0][0] == results[1][0] == results[2][0]
-    expected = project([Precedence(e.standing, e.status, e.part, e.parts) for e in results[0][1]])
-    assert results[0][0]["standing"] == expected.standing
+    expected = project([Precedence(e.precedence, e.status, e.part, e.parts) for e in results[0][1]])
+    assert results[0][0]["precedence"] == expected.precedence
     assert results[0][0]["status"] == expected.status
 
 

@@ -24,7 +24,7 @@ from django.utils import timezone
 from campaigns.models import Campaign, Recipient
 from contacts.models import Contact
 from contacts.suppressing import suppress
-from deliveries.models import Message, Moved, Outbox, PendingReceipt, Receipt, StatusEvent
+from deliveries.models import Message, Outbox, PendingReceipt, Receipt, StatusChange, StatusEvent
 from deliveries.providers.sandbox.server import Store
 from deliveries.running.supervisor import end_groups
 from deliveries.sending.launching import launch
@@ -192,7 +192,7 @@ def quiet(world: World) -> bool:
         now = timezone.now()
         ours = (
             waiting,
-            Moved.objects,
+            StatusChange.objects,
             Outbox.objects,
             launching,
             Recipient.objects.filter(next_step_at__lte=now),

@@ -17,7 +17,7 @@ from django.db import DataError, OperationalError, connection
 from campaigns.models import Campaign, Recipient
 from contacts.consenting import record_opt_out
 from contacts.models import Contact, Suppression
-from deliveries.deciding.followup import follow_moved
+from deliveries.deciding.followup import follow_status_changes
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.models import Account, Decision, Message, Outbox, Quarantined
@@ -106,7 +106,7 @@ def test_an_opt_out_that_commits_before_the_handover_wins(queued, now):
     carriers = Fake()
 
     dispatch(now, carriers)
-    follow_moved(now)
+    follow_status_changes(now)
 
     message.refresh_from_db()
     assert carriers.left == []
@@ -162,7 +162,7 @@ def test_a_refusal_is_translated_like_a_receipt(campaign, now):
     refused = SendResult(False, native_status="failed", native_code="21610", native_text="Unsubscribed")
 
     result = dispatch(now, Fake(refused))
-    follow_moved(now)
+    follow_status_changes(now)
 
     message.refresh_from_db()
     assert (result.refused, result.handed_over, result.in_doubt) == (1, 0, 0)
@@ -454,7 +454,7 @@ def test_what_a_fast_receipt_decided_is_not_undone_by_the_answer(queued, now):
 
     def receipt():
         report(message, ABSENT, now)
-        follow_moved(now)
+        follow_status_changes(now)
 
     dispatch(now, Fake(during=receipt))
 
@@ -469,7 +469,7 @@ def test_an_arrival_that_is_faster_than_the_answer_stays_an_arrival(queued, now)
 
     def receipt():
         report(message, DELIVERED, now)
-        follow_moved(now)
+        follow_status_changes(now)
 
     dispatch(now, Fake(during=receipt))
 

@@ -29,7 +29,7 @@ from deliveries.providers.sandbox.network import (
     Submission,
     plan,
 )
-from deliveries.statuses import REACHING, standing
+from deliveries.statuses import REACHING, precedence
 
 SANDBOX = PROVIDERS["sandbox"]
 SECRET = "sandbox-secret"
@@ -74,7 +74,7 @@ def outcomes(channel, body="See you at ten."):
     for each in told(network.due(FOREVER)):
         report = Report("", "", channel, each["status"], each["code"])
         meaning = shipped().translate("sandbox", report).meaning
-        found = (standing(meaning, 0), meaning.status, meaning.failure_class, each["code"])
+        found = (precedence(meaning, 0), meaning.status, meaning.failure_class, each["code"])
         finals[each["to"]] = max(finals.get(each["to"], found), found)
     return Counter(found[1:] for found in finals.values()), network
 

@@ -1,4 +1,4 @@
-"""The setbacks say what the messages say, so that a list may be looked up in them."""
+"""The index of failures says what the messages say, so that a list may be looked up in it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from itertools import product
 import pytest
 from django.core.management import CommandError, call_command
 
-from deliveries.deciding.followup import follow_moved
-from deliveries.ledger import setbacks
+from deliveries.deciding.followup import follow_status_changes
+from deliveries.ledger import failure_index
 from deliveries.ledger.events import apply, event
-from deliveries.models import Message, Setback
+from deliveries.models import FailureIndex, Message
 from deliveries.outcomes.filters import STATUS_CHOICES, matching
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Status, disposition
 from tests import factories, reporting_rows
@@ -36,18 +36,18 @@ def message(now) -> Message:
 
 def told(message: Message, meaning: Meaning, code: str, now) -> None:
     apply([event(message.pk, message.goal, meaning, at=now, native=(meaning.status, code, ""))], now)
-    follow_moved(now)
+    follow_status_changes(now)
 
 
 def test_a_failure_is_noted_and_gone_once_the_message_arrives(message, now):
     told(message, UNREACHABLE, "30003", now)
-    noted = Setback.objects.values_list("message", "campaign", "disposition", "reason_code")
+    noted = FailureIndex.objects.values_list("message", "campaign", "disposition", "reason_code")
     before = list(noted)
 
     told(message, DELIVERED, "", now)
 
     assert before == [(message.pk, message.campaign_id, "PENDING_RETRY", "30003")]
-    assert not Setback.objects.exists()
+    assert not FailureIndex.objects.exists()
 
 
 def test_a_delay_with_a_code_is_noted_and_one_without_is_not(message, now):
@@ -56,7 +56,7 @@ def test_a_delay_with_a_code_is_noted_and_one_without_is_not(message, now):
     told(message, DELAYED, "4.2.2", now)
     told(other, DELAYED, "", now)
 
-    assert list(Setback.objects.values_list("message", flat=True)) == [message.pk]
+    assert list(FailureIndex.objects.values_list("message", flat=True)) == [message.pk]
 
 
 @pytest.mark.parametrize("filters", EVERY_FILTER, ids=str)
@@ -65,27 +65,27 @@ def test_a_filter_finds_what_the_messages_themselves_say(filters, monkeypatch):
 
     found = set(matching(campaign_id=campaign.pk, queue="", filters=filters).values_list("pk", flat=True))
 
-    monkeypatch.setattr("deliveries.outcomes.filters._only_setbacks", lambda filters: False)
+    monkeypatch.setattr("deliveries.outcomes.filters._only_failures", lambda filters: False)
     plain = matching(campaign_id=campaign.pk, queue="", filters=filters)
     assert found == set(plain.values_list("pk", flat=True))
 
 
-def test_every_message_with_one_of_these_words_is_a_setback():
+def test_every_message_with_one_of_these_words_is_in_the_index():
     shown = {
         status: {
             disposition(status, *rest) for rest in product(FailureClass, Fault, ("exposure", "conversation"))
         }
-        for status in setbacks.STATUSES
+        for status in failure_index.STATUSES
     }
 
-    assert {status for status, buckets in shown.items() if buckets - setbacks.DISPOSITIONS} == set()
-    assert Disposition.DELIVERED not in setbacks.DISPOSITIONS
+    assert {status for status, buckets in shown.items() if buckets - failure_index.DISPOSITIONS} == set()
+    assert Disposition.DELIVERED not in failure_index.DISPOSITIONS
 
 
 def test_what_is_wrong_is_said_and_made_right(capsys):
     campaign = reporting_rows.campaign([1, 2])
-    Setback.objects.filter(campaign=campaign, disposition="BOUNCED_HARD").delete()
-    Setback.objects.update(reason_code="30006")
+    FailureIndex.objects.filter(campaign=campaign, disposition="BOUNCED_HARD").delete()
+    FailureIndex.objects.update(reason_code="30006")
 
     with pytest.raises(CommandError, match="do not equal"):
         call_command("check_tallies")

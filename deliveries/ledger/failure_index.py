@@ -1,4 +1,4 @@
-"""The setbacks: messages that did not arrive, or that carry a code, in a narrow table that lists look them up in."""
+"""The index of failures: messages that did not arrive, or that carry a code, in a narrow table for lists."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Collection
 from django.db.models import Q
 
 from deliveries.ledger.statements import chunks
-from deliveries.models import Message, Setback
+from deliveries.models import FailureIndex, Message
 from deliveries.statuses import REACHING, SETTLED, Disposition, Status
 
 ARRIVED_OR_OPEN = ("", Disposition.DELIVERED, Disposition.PENDING)
-IS_SETBACK = ~Q(reason_code="") | ~Q(disposition__in=ARRIVED_OR_OPEN)
+IS_FAILURE = ~Q(reason_code="") | ~Q(disposition__in=ARRIVED_OR_OPEN)
 DISPOSITIONS = frozenset(Disposition) - frozenset(ARRIVED_OR_OPEN)
 # Words whose messages are all here, whatever the campaign's goal.
 STATUSES = (SETTLED - REACHING - {Status.CANCELED}) | {Status.TIMED_OUT, Status.UNKNOWN}
@@ -25,22 +25,22 @@ def note(message_ids: Collection[int]) -> None:
 
     They stay locked, so that nothing can be written here that they no longer say.
     """
-    found = Message.objects.filter(IS_SETBACK, pk__in=message_ids).only(*COPIED, "updated_at")
-    setbacks = [of(message) for message in found.select_for_update().order_by("pk")]
-    Setback.objects.filter(pk__in=message_ids).delete()
-    Setback.objects.bulk_create(setbacks, batch_size=300)
+    found = Message.objects.filter(IS_FAILURE, pk__in=message_ids).only(*COPIED, "updated_at")
+    failures = [of(message) for message in found.select_for_update().order_by("pk")]
+    FailureIndex.objects.filter(pk__in=message_ids).delete()
+    FailureIndex.objects.bulk_create(failures, batch_size=300)
 
 
-def of(message: Message) -> Setback:
+def of(message: Message) -> FailureIndex:
     copied = {name: getattr(message, name) for name in COPIED}
-    return Setback(message_id=message.pk, at=message.updated_at, **copied)
+    return FailureIndex(message_id=message.pk, at=message.updated_at, **copied)
 
 
 def differing() -> set[int]:
     """The messages that the table is wrong about. Reads whole tables: for checks and repair only."""
     columns = ("pk", *COPIED)
-    held = Setback.objects.order_by().values_list(*columns)
-    told = Message.objects.order_by().filter(IS_SETBACK).values_list(*columns)
+    held = FailureIndex.objects.order_by().values_list(*columns)
+    told = Message.objects.order_by().filter(IS_FAILURE).values_list(*columns)
     return {row[0] for wrong in (held.difference(told), told.difference(held)) for row in wrong}
 
 
