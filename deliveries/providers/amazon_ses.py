@@ -139,10 +139,10 @@ def client_for(credentials: tuple[tuple[str, str], ...]) -> Any:
 
 def facts(event: FieldReader, received: Any) -> Iterator[Fact]:
     """One per recipient: of those it names, else of those the message went to."""
-    said = event.word("eventType", "notificationType")
+    said = event.required_str("eventType", "notificationType")
     if said == "Received":
         return  # incoming mail
-    mail, block = event.inside("mail"), event.inside(BLOCKS.get(said, said.lower()))
+    mail, block = event.object_at("mail"), event.object_at(BLOCKS.get(said, said.lower()))
     sent_to = addresses(mail.get("destination"))
     ref = our_reference(mail) if len(sent_to) <= 1 else ""
     at = block.time("timestamp") or mail.time("timestamp") or iso(received)
@@ -163,14 +163,14 @@ def words(said: str, block: FieldReader, about: FieldReader) -> tuple[str, str, 
     """The status, the code and the text of the code table's entry. Raises Unreadable."""
     if said == "Bounce":
         status = "Bounce/delayed" if about.get("action") == "delayed" else "Bounce"
-        kind, reason = block.maybe("bounceType"), block.maybe("bounceSubType")
+        kind, reason = block.optional_str("bounceType"), block.optional_str("bounceSubType")
         own = f"{kind}/{reason or 'General'}" if kind else ""
         return status, server_code(about, reason) or own, about.text("diagnosticCode")
     if said == "DeliveryDelay":
-        own = block.marked("DeliveryDelay/", "delayType")
-        return said, server_code(about, block.maybe("delayType")) or own, about.text("diagnosticCode")
+        own = block.prefixed_str("DeliveryDelay/", "delayType")
+        return said, server_code(about, block.optional_str("delayType")) or own, about.text("diagnosticCode")
     if said == "Complaint":
-        code = block.marked("Complaint/", "complaintSubType", "complaintFeedbackType")
+        code = block.prefixed_str("Complaint/", "complaintSubType", "complaintFeedbackType")
         none = code.removeprefix("Complaint/") in NO_COMPLAINTS
         return (code if none else said), code, block.text("userAgent")
     if said == "Subscription" and left(block):
@@ -192,12 +192,12 @@ def recipients(said: str, block: FieldReader) -> list[tuple[str, FieldReader]]:
 
 def our_reference(mail: FieldReader) -> str:
     """From the message tags, else from the header that anymail put our metadata into."""
-    return tagged(mail.inside("tags").get(LABEL)) or headed(mail.get("headers"))
+    return tagged(mail.object_at("tags").get(LABEL)) or headed(mail.get("headers"))
 
 
 def topics(block: FieldReader, name: str) -> dict[str, Any]:
     """Status by topic, and that of all together under ''."""
-    told = block.inside(name)
+    told = block.object_at(name)
     listed = told.objects("topicSubscriptionStatus")
     by_name = {str(each.get("topicName")): each.get("subscriptionStatus") for each in listed}
     return {**by_name, "": "OptOut" if told.get("unsubscribeAll") is True else "OptIn"}

@@ -81,7 +81,7 @@ class Bandwidth(Unsigned):
 
 def message_facts(query: FieldReader, event: FieldReader) -> Iterator[Fact]:
     """One element of a messaging callback; of a message to a group every recipient has a callback of their own."""
-    kind, text, message = event.word("type"), event.text("description"), event.inside("message")
+    kind, text, message = event.required_str("type"), event.text("description"), event.object_at("message")
     if kind == "message-received" or message.get("direction") == "in":
         yield inbound(event, message)
         return
@@ -93,10 +93,10 @@ def message_facts(query: FieldReader, event: FieldReader) -> Iterator[Fact]:
         provider_message_id=message.id("id"),
         channel="mms" if mms else "sms",
         native_status=kind,
-        native_code=event.maybe("errorCode"),
+        native_code=event.optional_str("errorCode"),
         native_text=text,
         occurred_at=event.time("time"),
-        address=event.number("to"),
+        address=event.phone_number("to"),
         evidence=evidence,
     )
 
@@ -111,8 +111,8 @@ def proof(text: str, sender: str, *, mms: bool) -> Literal["", "handed_over", "h
 
 def inbound(event: FieldReader, message: FieldReader) -> Inbound:
     return Inbound(
-        sender=message.number("from", required=True),
-        recipient=message.number("owner") or event.number("to"),
+        sender=message.phone_number("from", required=True),
+        recipient=message.phone_number("owner") or event.phone_number("to"),
         channel="mms" if message.get("media") else "sms",
         text=message.text("text"),
         occurred_at=message.time("time"),
@@ -128,22 +128,22 @@ def call_facts(query: FieldReader, event: FieldReader) -> Iterator[Report | Act]
         ref=reference(query.get("m"), event.get("tag")),
         provider_message_id=event.id("callId"),
         channel="voice",
-        native_status=event.word("eventType"),
-        native_code=event.maybe("cause"),
+        native_status=event.required_str("eventType"),
+        native_code=event.optional_str("cause"),
         native_text=event.text("errorMessage"),
         occurred_at=event.time("endTime", "eventTime"),
-        address=event.number("to"),
+        address=event.phone_number("to"),
     )
     if report.native_status in ("gather", "dtmf"):
-        yield keys_pressed(report, event.maybe("digits", "digit"))
+        yield keys_pressed(report, event.optional_str("digits", "digit"))
         return
     if report.native_code == "hangup" and event.get("answerTime"):
         yield report._replace(native_status="disconnect:answered")
     elif report.native_status != "machineDetectionComplete":
         yield report
-    who = event.inside("machineDetectionResult")
+    who = event.object_at("machineDetectionResult")
     if who:
-        yield report._replace(native_status=who.marked("amd:", "value", required=True))
+        yield report._replace(native_status=who.prefixed_str("amd:", "value", required=True))
 
 
 # ---- handing over ----------------------------------------------------------------------------------------

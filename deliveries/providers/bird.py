@@ -52,9 +52,9 @@ class Bird(Provider):
         """Their events, whichever address they came to. Those about anything but texts and calls give nothing."""
         event = json_object(call.body)
         if event.get("event"):
-            return channel_facts(event.word("event"), event.inside("payload"))
-        family, _, what = event.word("type").partition(".")
-        data = FieldReader({**event.inside("data"), "at": event.get("timestamp"), "what": what})
+            return channel_facts(event.required_str("event"), event.object_at("payload"))
+        family, _, what = event.required_str("type").partition(".")
+        data = FieldReader({**event.object_at("data"), "at": event.get("timestamp"), "what": what})
         if family == "sms":
             return [inbound(data) if what == "received" else message_report(data)]
         if family == "voice_call" and data.get("direction") != "inbound":
@@ -74,11 +74,11 @@ class Bird(Provider):
         return super().understood(answer)
 
     def taken(self, said: FieldReader) -> SendResult:
-        return accepted(said.get("id"), said.inside("segments").get("count"))
+        return accepted(said.get("id"), said.object_at("segments").get("count"))
 
     def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         """The API names its mistakes within a few types, of which `validation_error` is told apart by name."""
-        error = said.inside("error")
+        error = said.object_at("error")
         if not error:
             return said.get("code"), said.get("message")
         kind = "name" if error.get("type") == "validation_error" else "type"
@@ -91,7 +91,7 @@ class Bird(Provider):
         asked = text_request(message, credentials)
         params = {"to": message.to}
         found = await listed(client, asked["url"], "data", params=params, headers=asked["headers"])
-        ours = (item for item in found if item.inside("metadata").get("ref") == message.ref)
+        ours = (item for item in found if item.object_at("metadata").get("ref") == message.ref)
         return next((self.taken(item) for item in ours), None)
 
 
@@ -100,37 +100,37 @@ class Bird(Provider):
 
 def message_report(data: FieldReader) -> Report:
     """What became of a text: the event's own word, unless the message says it itself."""
-    error = data.inside("error") or data.inside("last_error")
-    carrier = error.maybe("carrier_error_code")
+    error = data.object_at("error") or data.object_at("last_error")
+    carrier = error.optional_str("carrier_error_code")
     return Report(
-        ref=reference(data.inside("metadata").get("ref")),
+        ref=reference(data.object_at("metadata").get("ref")),
         provider_message_id=data.id("sms_id", "id"),
         channel="sms",
-        native_status=data.word("status", "what"),
-        native_code=error.maybe("code"),
+        native_status=data.required_str("status", "what"),
+        native_code=error.optional_str("code"),
         native_text=error.text("description") + (f" (carrier: {carrier})" if carrier else ""),
         occurred_at=data.time("at"),
-        address=data.number("to"),
+        address=data.phone_number("to"),
     )
 
 
 def call_report(data: FieldReader) -> Report:
-    answer = data.marked("sip:", "sip_response_code")
+    answer = data.prefixed_str("sip:", "sip_response_code")
     failed = answer.startswith(("sip:4", "sip:5", "sip:6"))
     return Report(
         ref="",
         provider_message_id=data.id("call_id", "id"),
         channel="voice",
-        native_status=data.word("status", "what"),
-        native_code=data.maybe("rejection_reason") or (answer if failed else ""),
+        native_status=data.required_str("status", "what"),
+        native_code=data.optional_str("rejection_reason") or (answer if failed else ""),
         occurred_at=data.time("at"),
-        address=data.number("to"),
+        address=data.phone_number("to"),
     )
 
 
 def inbound(data: FieldReader) -> Inbound:
     return Inbound(
-        sender=data.number("from", required=True),
+        sender=data.phone_number("from", required=True),
         recipient=data.address("to"),
         channel="sms",
         text=data.text("text"),
@@ -150,27 +150,27 @@ def channel_facts(event: str, message: FieldReader) -> list[Fact]:
 
 def channel_report(message: FieldReader) -> Report:
     """The SMS platform's code says more than the Channels API's own, which stands for a family of them."""
-    failure, source = message.inside("failure"), message.inside("failure", "source")
-    platform = source.maybe("code") if source.get("name") == SMS_PLATFORM else ""
+    failure, source = message.object_at("failure"), message.object_at("failure", "source")
+    platform = source.optional_str("code") if source.get("name") == SMS_PLATFORM else ""
     return Report(
         ref=reference(message.get("reference")),
         provider_message_id=message.id("id"),
         channel="sms",
-        native_status=message.word("status"),
-        native_code=platform or failure.maybe("code"),
+        native_status=message.required_str("status"),
+        native_code=platform or failure.optional_str("code"),
         native_text=message.text("reason"),
         occurred_at=message.time("lastStatusAt"),
-        address=message.inside("receiver").first("contacts").number("identifierValue"),
+        address=message.object_at("receiver").first_object("contacts").phone_number("identifierValue"),
     )
 
 
 def channel_inbound(message: FieldReader) -> Inbound:
-    body = message.inside("body")
+    body = message.object_at("body")
     return Inbound(
-        sender=message.inside("sender", "contact").number("identifierValue", required=True),
-        recipient=message.inside("receiver", "connector").address("identifierValue"),
+        sender=message.object_at("sender", "contact").phone_number("identifierValue", required=True),
+        recipient=message.object_at("receiver", "connector").address("identifierValue"),
         channel="sms",
-        text=body.inside("text").text("text") or body.inside("image").text("text"),
+        text=body.object_at("text").text("text") or body.object_at("image").text("text"),
         occurred_at=message.time("createdAt"),
         provider_message_id=message.id("id", required=False),
     )

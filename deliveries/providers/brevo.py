@@ -35,7 +35,7 @@ class Brevo(AnymailService, Unsigned):
 
 
 def facts(event: FieldReader) -> Iterator[Fact]:
-    said = CAPITAL.sub("_", event.word("event")).lower()  # "hardBounce" is a spelling of the same
+    said = CAPITAL.sub("_", event.required_str("event")).lower()  # "hardBounce" is a spelling of the same
     # `date` and `ts` follow the account's time zone.
     at = epoch(event.get("ts_epoch")) or epoch(event.get("ts_event"))
     ref, mail_id = labelled(event.get("X-Mailin-custom")), event.get("message-id") or event.get("messageId")
@@ -55,10 +55,10 @@ def facts(event: FieldReader) -> Iterator[Fact]:
 def inbound(item: FieldReader) -> Iterator[Fact]:
     recipients = item.get("Recipients")
     yield from replied(
-        item.inside("From").address("Address"),
+        item.object_at("From").address("Address"),
         recipients[0] if isinstance(recipients, list) and recipients else "",
         item.text("Subject"),
         item.text("ExtractedMarkdownMessage", "RawTextBody"),
-        {"In-Reply-To": item.text("InReplyTo"), **item.inside("Headers")},
+        {"In-Reply-To": item.text("InReplyTo"), **item.object_at("Headers")},
         message_id=item.get("MessageId"),
     )

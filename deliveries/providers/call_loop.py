@@ -67,7 +67,7 @@ def report(ours: str, result: FieldReader) -> Iterator[Report]:
         ref=reference(result.get("m"), ours),
         provider_message_id=result.id("id", required=False),
         channel="rvm",
-        native_status=result.word("outcome"),
+        native_status=result.required_str("outcome"),
         native_text=result.text("reason"),
         occurred_at=result.time("at"),
         address=north_american(result.address("phone")),

@@ -54,12 +54,12 @@ class DropCowboy(Unsigned):
     def parse(self, kind: str, call: Call) -> list[Fact]:
         """The body says itself what it is about, whichever of our addresses it came to."""
         body = json_object(call.body) if call.body.lstrip().startswith(b"{") else fields_of(call)
-        event = body.maybe("event")
+        event = body.optional_str("event")
         if not event:
             query = query_of(call)
             ref = reference(query.get("m"), body.get("foreign_id"))
             return list(outcome(body, ref, channel_of(body, query), body.time("attempt_date")))
-        data, at = body.inside("data"), epoch(body.get("event_at"))
+        data, at = body.object_at("data"), epoch(body.get("event_at"))
         if event in HEARD:
             return [heard(data, HEARD[event], at)]
         if event == PROOF_OF_DELIVERY:
@@ -99,7 +99,7 @@ def channel_of(body: FieldReader, query: FieldReader) -> str:
 
 
 def outcome(body: FieldReader, ref: str, channel: str, at: datetime | None) -> Iterator[Fact]:
-    status = body.word("status")
+    status = body.required_str("status")
     yield Report(
         ref=ref,
         provider_message_id=body.id("drop_id", required=not ref),
@@ -108,7 +108,7 @@ def outcome(body: FieldReader, ref: str, channel: str, at: datetime | None) -> I
         native_code=code_of(body),
         native_text=body.text("reason"),
         occurred_at=at,
-        address=body.number("phone_number", "to"),
+        address=body.phone_number("phone_number", "to"),
         # A voicemail was left in its box; of a text, "success" says that the carrier accepted it.
         evidence="handed_over" if channel == "sms" and status.lower() == "success" else "",
     )
@@ -118,21 +118,21 @@ def outcome(body: FieldReader, ref: str, channel: str, at: datetime | None) -> I
 def code_of(body: FieldReader) -> str:
     """The number of the current API; in v1, which has none, the text of the reason."""
     if "reason_code" in body:
-        return body.code("reason_code")
+        return body.error_code("reason_code")
     reason = " ".join(body.text("reason").split())
     return f"v1/{reason}"[:LONGEST_WORD] if reason else ""
 
 
 def opt_out(body: FieldReader, ref: str, channel: str, at: datetime | None) -> Iterator[Inbound]:
     """`dnc` says that the person is not to be contacted, whatever became of this message."""
-    said = (body, body.inside("campaign_session", "dispo"))
+    said = (body, body.object_at("campaign_session", "dispo"))
     if any(str(each.get("dnc")).lower() in ("true", "1") for each in said):
-        person, ours = body.number("phone_number", "to", required=True), body.text("from")
+        person, ours = body.phone_number("phone_number", "to", required=True), body.text("from")
         yield Inbound(person, ours, channel, "dnc: true", ref, opt_out_type="STOP", occurred_at=at)
 
 
 def heard(data: FieldReader, keyword: str, at: datetime | None) -> Inbound:
-    person, ours, said = data.number("from", required=True), data.text("to"), data.text("body")
+    person, ours, said = data.phone_number("from", required=True), data.text("to"), data.text("body")
     return Inbound(person, ours, "sms", said, opt_out_type=keyword, occurred_at=at)
 
 

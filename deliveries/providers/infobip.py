@@ -74,16 +74,16 @@ class Infobip(Unsigned):
 
     def taken(self, said: FieldReader) -> SendResult:
         """An answer about the message: taken, or refused at once with a status like those of reports."""
-        made = said.first("messages")
-        status = made.inside("status")
-        found, group = status_word(status), status.maybe("groupName").upper()
+        made = said.first_object("messages")
+        status = made.object_at("status")
+        found, group = status_word(status), status.optional_str("groupName").upper()
         if made.get("messageId") and group in REFUSALS and found != DUPLICATE:
             return SendResult(False, native_status=found, native_text=status.text("description"))
-        return accepted(made.get("messageId"), made.inside("details").get("messageCount"))
+        return accepted(made.get("messageId"), made.object_at("details").get("messageCount"))
 
     def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         """In the words of this API or of those before it."""
-        said = said.inside("requestError", "serviceException") or said
+        said = said.object_at("requestError", "serviceException") or said
         return said.get("errorCode") or said.get("messageId"), said.get("description") or said.get("text")
 
     async def find(
@@ -117,8 +117,8 @@ def result_facts(ref: str, voice: bool, item: FieldReader) -> Iterator[Fact]:
 
 
 def text_report(ref: str, item: FieldReader) -> Report:
-    status, error = item.inside("status"), item.inside("error")
-    code = error.code("id")
+    status, error = item.object_at("status"), item.object_at("error")
+    code = error.error_code("id")
     permanent = error.get("permanent")
     lasting: Literal["", "permanent", "temporary"] = ""
     if code and isinstance(permanent, bool):
@@ -133,8 +133,8 @@ def text_report(ref: str, item: FieldReader) -> Report:
 
 def voice_facts(ref: str, item: FieldReader) -> Iterator[Report | Act]:
     """How the call ended, and the keys pressed in it."""
-    status, code = status_word(item.inside("status")), call_error(item.inside("error"))
-    call = item.inside("voiceCall") or item  # reports of the first version are flat
+    status, code = status_word(item.object_at("status")), call_error(item.object_at("error"))
+    call = item.object_at("voiceCall") or item  # reports of the first version are flat
     if status in DELIVERED and code in ANSWERED_BY_MACHINE:
         status = "amd:MACHINE"
     elif status in DELIVERED and code not in ANSWERED:
@@ -143,40 +143,40 @@ def voice_facts(ref: str, item: FieldReader) -> Iterator[Report | Act]:
         occurred_at=call.time("endTime") or item.time("doneAt", "sentAt")
     )
     yield report
-    digits = call.maybe("dtmfCodes").replace(",", "").replace(" ", "")
+    digits = call.optional_str("dtmfCodes").replace(",", "").replace(" ", "")
     if digits:  # empty after every call that asked for nothing
         yield keys_pressed(report, digits)
 
 
 def call_error(error: FieldReader) -> str:
     """The number of an error, or its name where the number is one of the newer ones."""
-    number, name = error.code("id"), error.maybe("name")
+    number, name = error.error_code("id"), error.optional_str("name")
     newer = number.isdecimal() and int(number) >= NAMED_FROM
     return name if name and (newer or not number) and name != NO_ERROR else number
 
 
 def call_facts(ref: str, event: FieldReader) -> Iterator[Report | Act]:
     """An event of the Calls API; who answered is a fact of its own."""
-    about = event.inside("properties")
-    call = about.inside("callLog") or about.inside("call")
+    about = event.object_at("properties")
+    call = about.object_at("callLog") or about.object_at("call")
     if call.get("direction") == "INBOUND":
         return  # somebody calls us: not an answer to a message
-    error = call.inside("errorCode")
+    error = call.object_at("errorCode")
     report = Report(
         ref=ref,
         provider_message_id=event.id("callId"),
         channel="voice",
-        native_status=call.maybe("state"),
-        native_code=error.maybe("name"),
+        native_status=call.optional_str("state"),
+        native_code=error.optional_str("name"),
         native_text=error.text("description"),
         occurred_at=event.time("timestamp"),
-        address=call.number("to"),
+        address=call.phone_number("to"),
     )
     if event.get("type") == "DTMF_CAPTURED":
-        yield keys_pressed(report, about.maybe("dtmf"))
+        yield keys_pressed(report, about.optional_str("dtmf"))
     if report.native_status:
         yield report
-    who = (call.inside("machineDetection") or about).marked("amd:", "detectionResult")
+    who = (call.object_at("machineDetection") or about).prefixed_str("amd:", "detectionResult")
     if who or report.native_code == "MACHINE_DETECTED":
         yield report._replace(native_status=who or "amd:MACHINE", native_code="", native_text="")
 
@@ -188,23 +188,23 @@ def base_report(ref: str, channel: str, item: FieldReader, status: str, code: st
         channel=channel,
         native_status=status,
         native_code=code,
-        native_text=item.inside("error" if code else "status").text("description"),
-        address=item.number("to"),
+        native_text=item.object_at("error" if code else "status").text("description"),
+        address=item.phone_number("to"),
     )
 
 
 def status_word(status: FieldReader) -> str:
     """The number of a status, or the name of its group when nobody has looked at that number yet."""
-    found = status.word("id", "groupName")
-    return found if found in NUMBERS else status.word("groupName", "id").upper()
+    found = status.required_str("id", "groupName")
+    return found if found in NUMBERS else status.required_str("groupName", "id").upper()
 
 
 def inbound(item: FieldReader) -> Inbound:
     parts = item.objects("message") if isinstance(item.get("message"), list) else []
     said = item.get("text") or " ".join(str(part["value"]) for part in parts if part.get("value"))
     return Inbound(
-        sender=item.number("from", "sender", required=True),
-        recipient=item.number("to"),
+        sender=item.phone_number("from", "sender", required=True),
+        recipient=item.phone_number("to"),
         channel="mms" if parts else "sms",
         text=clean(str(said)),
         occurred_at=item.time("receivedAt"),

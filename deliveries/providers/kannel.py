@@ -99,7 +99,7 @@ class Kannel(Unsigned):
 
 def report(ref: str, fields: FieldReader) -> Report:
     """`d` says what Kannel made of it; the centre's own word, where it agrees, says more."""
-    event, text = fields.word("d"), fields.text("a")
+    event, text = fields.required_str("d"), fields.text("a")
     told = said(text)
     status = status_of(event, told)
     return Report(
@@ -110,7 +110,7 @@ def report(ref: str, fields: FieldReader) -> Report:
         native_code=refusal(text) if event == "16" else told.err[:LONGEST_WORD],
         native_text=text,
         occurred_at=epoch(fields.get("t")),
-        address=fields.number("p"),
+        address=fields.phone_number("p"),
         lasting=lasting(status),
     )
 
@@ -146,8 +146,8 @@ def inbound(raw: bytes) -> Inbound:
 
 def written(fields: FieldReader, text: bytes) -> str:
     """The text in the encoding that `charset` or `coding` names; from hex digits where `binary` gives them."""
-    encoding = named(fields.maybe("charset"))
-    coding = fields.maybe("coding")
+    encoding = named(fields.optional_str("charset"))
+    coding = fields.optional_str("coding")
     if binary := from_hex(fields.text("binary")):
         return decoded(binary, CODINGS.get(coding, named(coding)) or encoding or LATIN)
     return decoded(text, encoding) if encoding else readable(text, CODINGS.get(coding, named(coding)))

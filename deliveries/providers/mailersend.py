@@ -24,4 +24,4 @@ class MailerSend(AnymailEvents):
         mail.tags = [ref]
 
     def said(self, raw: FieldReader) -> tuple[str, str]:
-        return raw.inside("data").word("type"), ""
+        return raw.object_at("data").required_str("type"), ""

@@ -54,8 +54,8 @@ class Mailgun(AnymailService):
     def verify(self, call: Call, credentials: Mapping[str, str]) -> bool:
         key = str(credentials.get("webhook_signing_key") or "")
         try:
-            told = json_object(call.body).inside("signature") if is_json(call) else fields_of(call)
-            at, token, given = (told.word(name) for name in ("timestamp", "token", "signature"))
+            told = json_object(call.body).object_at("signature") if is_json(call) else fields_of(call)
+            at, token, given = (told.required_str(name) for name in ("timestamp", "token", "signature"))
         except Unreadable:
             return False
         made = hmac_hex(key, f"{at}{token}".encode("utf-8", "replace"))
@@ -64,7 +64,7 @@ class Mailgun(AnymailService):
     def parse(self, kind: str, call: Call) -> list[Fact]:
         if kind == "inbound":
             return list(inbound(fields_of(call)))
-        event = json_object(call.body).inside("event-data") if is_json(call) else as_event(fields_of(call))
+        event = json_object(call.body).object_at("event-data") if is_json(call) else as_event(fields_of(call))
         return list(facts(event))
 
 
@@ -81,8 +81,8 @@ def as_event(fields: FieldReader) -> FieldReader:
 
     Whatever was attached to the message stands among its fields under its own name.
     """
-    said = fields.word("event").lower()
-    reason = fields.maybe("reason").lower()
+    said = fields.required_str("event").lower()
+    reason = fields.optional_str("reason").lower()
     status = {"code": fields.get("code"), "message": fields.text("error", "notification", "description")}
     return FieldReader(
         {
@@ -100,10 +100,10 @@ def as_event(fields: FieldReader) -> FieldReader:
 
 
 def facts(event: FieldReader) -> Iterator[Fact]:
-    said = event.word("event")
-    if said == "stored" or event.inside("flags").get("is-test-mode") is True:
+    said = event.required_str("event")
+    if said == "stored" or event.object_at("flags").get("is-test-mode") is True:
         return  # incoming mail, or a message that was never meant to be sent
-    headers, status = event.inside("message", "headers"), event.inside("delivery-status")
+    headers, status = event.object_at("message", "headers"), event.object_at("delivery-status")
     mail = EmailEvent(
         labelled(event.get("user-variables")),
         ident(headers.get("message-id")),
@@ -111,23 +111,23 @@ def facts(event: FieldReader) -> Iterator[Fact]:
         epoch(event.get("timestamp")),
     )
     if said in ("opened", "clicked"):
-        machine = bool(event.inside("client-info").get("bot"))
+        machine = bool(event.object_at("client-info").get("bot"))
         yield mail.act("open" if said == "opened" else "click", event.text("url"), machine=machine)
         return
-    text = status.text("message", "description") or event.inside("reject").text("reason")
+    text = status.text("message", "description") or event.object_at("reject").text("reason")
     reason = code(event, status, text) if said == "failed" or said.endswith("_fail") else ""
-    severity = event.maybe("severity") if said == "failed" else ""
+    severity = event.optional_str("severity") if said == "failed" else ""
     yield mail.report(f"{said}/{severity}" if severity else said, reason, text, status.get("mx-host"))
 
 
 def code(event: FieldReader, status: FieldReader, text: str) -> str:
     """Why: Mailgun's own reason or code where it names one, else the server's code."""
-    if event.maybe("reason") not in VAGUE:
-        return event.marked("reason/", "reason")
-    if status.maybe("code") in OWN_CODES:
-        return status.marked("code/", "code")
+    if event.optional_str("reason") not in VAGUE:
+        return event.prefixed_str("reason/", "reason")
+    if status.optional_str("code") in OWN_CODES:
+        return status.prefixed_str("code/", "code")
     found = specific(status.get("enhanced-code"), text, status.get("description"), status.get("bounce-code"))
-    return found or event.marked("reason/", "reason")
+    return found or event.prefixed_str("reason/", "reason")
 
 
 def inbound(fields: FieldReader) -> Iterator[Fact]:

@@ -20,7 +20,7 @@ class Mailjet(Unsigned, AnymailEvents):
 
     def said(self, raw: FieldReader) -> tuple[str, str]:
         """A mail server that puts off what it does not know yet (greylisting) refuses nothing."""
-        status, why = raw.word("event"), raw.maybe("error")
+        status, why = raw.required_str("event"), raw.optional_str("error")
         put_off = why == "greylisted" and not raw.get("hard_bounce")
         return (f"{status}/greylisted" if put_off else status), why
 
@@ -29,6 +29,6 @@ class Mailjet(Unsigned, AnymailEvents):
 
     def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         """Of one message, or of all."""
-        message = said.first("Messages") or said
-        error = message.first("Errors") or message
+        message = said.first_object("Messages") or said
+        error = message.first_object("Errors") or message
         return error.get("ErrorCode"), error.get("ErrorMessage")

@@ -20,7 +20,7 @@ class Mailtrap(Unsigned, AnymailEvents):
     assumed = {"timestamp": 0, "message_id": ""}
 
     def said(self, raw: FieldReader) -> tuple[str, str]:
-        return raw.word("event"), ""
+        return raw.required_str("event"), ""
 
     def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         errors = said.get("errors")

@@ -21,9 +21,11 @@ class Mandrill(AnymailEvents):
     tables = ("mandrill", "smtp")
 
     def said(self, raw: FieldReader) -> tuple[str, str]:
-        message = raw.inside("msg")
-        own = message.maybe("bounce_description")
-        return raw.word("event", "type"), specific(message.get("diag")) or ("" if own == "general" else own)
+        message = raw.object_at("msg")
+        own = message.optional_str("bounce_description")
+        return raw.required_str("event", "type"), specific(message.get("diag")) or (
+            "" if own == "general" else own
+        )
 
     def refusal(self, said: FieldReader) -> tuple[Any, Any]:
         return said.get("reject_reason") or said.get("name"), said.get("message")

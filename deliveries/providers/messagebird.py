@@ -70,11 +70,13 @@ class MessageBird(Provider):
         return {"json": message_fields(message), **resource(message, credentials)}
 
     def taken(self, said: FieldReader) -> SendResult:
-        return accepted(said.get("id"), said.inside("recipients").first("items").get("messagePartCount"))
+        return accepted(
+            said.get("id"), said.object_at("recipients").first_object("items").get("messagePartCount")
+        )
 
     def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        error = said.first("errors")
-        return error.marked("api:", "code"), error.get("description")
+        error = said.first_object("errors")
+        return error.prefixed_str("api:", "code"), error.get("description")
 
     async def find(
         self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
@@ -103,27 +105,27 @@ def report(ref: str, hint: str, fields: FieldReader) -> Report:
         ref=ref,
         provider_message_id=fields.id("id"),
         channel=hint if hint in RESOURCES else "sms",
-        native_status=fields.word("status"),
-        native_code=fields.maybe("statusErrorCode"),
+        native_status=fields.required_str("status"),
+        native_code=fields.optional_str("statusErrorCode"),
         native_text=fields.text("statusReason"),
         occurred_at=fields.time("statusDatetime"),
-        address=fields.number("recipient", required=not ref),  # their id stands for several
+        address=fields.phone_number("recipient", required=not ref),  # their id stands for several
     )
 
 
 def leg(ref: str, item: FieldReader) -> Iterator[Report]:
     """A leg of a call, from the Voice API. One that nobody answered is hung up as well."""
-    about = item.inside("payload")
+    about = item.object_at("payload")
     if not about.get("callId") or about.get("direction") == "incoming":
         return
-    status = about.word("status")
+    status = about.required_str("status")
     yield Report(
         ref=ref,
         provider_message_id=about.id("callId"),
         channel="voice",
         native_status="hangup/unanswered" if status == "hangup" and not about.get("answeredAt") else status,
         occurred_at=about.time("updatedAt"),
-        address=about.number("destination", required=not ref),
+        address=about.phone_number("destination", required=not ref),
     )
 
 
@@ -131,7 +133,7 @@ def inbound(fields: FieldReader) -> Inbound:
     """What somebody wrote to a number of ours, or in other fields to a short code."""
     at = fields.time("createdDatetime") or stamp(fields.get("receive_datetime"), "%Y%m%d%H%M%S")
     return Inbound(
-        sender=fields.number("originator", required=True),
+        sender=fields.phone_number("originator", required=True),
         recipient=fields.address("shortcode", "recipient"),
         channel="mms" if any(name.startswith("mediaUrls") for name in fields) else "sms",
         text=fields.text("message" if fields.get("shortcode") else "body"),

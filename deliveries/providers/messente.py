@@ -49,10 +49,10 @@ class Messente(Unsigned):
         }
 
     def taken(self, said: FieldReader) -> SendResult:
-        return accepted(said.first("messages").get("message_id"))
+        return accepted(said.first_object("messages").get("message_id"))
 
     def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        error = said.first("errors")
+        error = said.first_object("errors")
         return error.get("code"), error.get("detail") or error.get("title")
 
 
@@ -63,18 +63,18 @@ def report(ref: str, fields: FieldReader) -> Report:
         provider_message_id=fields.id("message_id", "sms_unique_id", "omnimessage_id"),
         # The channel may be another one when the account falls back to chat; it was sent as a text all the same.
         channel="sms",
-        native_status=fields.maybe("stat", "status"),
-        native_code=fields.maybe("err").lstrip("0"),
+        native_status=fields.optional_str("stat", "status"),
+        native_code=fields.optional_str("err").lstrip("0"),
         native_text=fields.text("error"),
         occurred_at=fields.time("timestamp"),
-        address=fields.number("to"),
+        address=fields.phone_number("to"),
     )
 
 
 def inbound(ref: str, fields: FieldReader) -> Inbound:
     return Inbound(
-        sender=fields.number("sender", required=True),
-        recipient=fields.number("recipient"),
+        sender=fields.phone_number("sender", required=True),
+        recipient=fields.phone_number("recipient"),
         channel="sms",
         text=fields.text("text"),
         ref=ref,

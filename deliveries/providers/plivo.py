@@ -54,7 +54,7 @@ class Plivo(Provider):
         if kind == "inbound":
             return [inbound(ref, fields)]
         if kind == "keys":
-            return [keys_pressed(of_call(ref, fields), fields.maybe("Digits"))]
+            return [keys_pressed(of_call(ref, fields), fields.optional_str("Digits"))]
         if fields.get("CallUUID"):
             return list(call_reports(ref, fields))
         return [message_report(ref, query.get("c", ""), fields)]
@@ -113,19 +113,19 @@ def message_report(ref: str, hint: str, fields: FieldReader) -> Report:
         ref=ref,
         provider_message_id=fields.id("ParentMessageUUID", "MessageUUID"),
         channel=next((each for each in (kind, hint) if each in ("sms", "mms")), "sms"),
-        native_status=fields.word("Status"),
-        native_code=fields.code("ErrorCode"),
+        native_status=fields.required_str("Status"),
+        native_code=fields.error_code("ErrorCode"),
         part=part if in_parts else 0,
         parts=parts if in_parts else 0,
         occurred_at=fields.time("DeliveryReportTime", "SentTime", "QueuedTime", "MessageTime"),
-        address=fields.number("To"),
+        address=fields.phone_number("To"),
     )
 
 
 def of_call(ref: str, fields: FieldReader) -> Report:
     """What every callback of a call tells; the first id is the one that our request was answered with."""
     sid = fields.id("RequestUUID", "ALegRequestUUID", "CallUUID")
-    return Report(ref, sid, "voice", "", address=fields.number("To"))
+    return Report(ref, sid, "voice", "", address=fields.phone_number("To"))
 
 
 def call_reports(ref: str, fields: FieldReader) -> Iterator[Report]:
@@ -133,19 +133,21 @@ def call_reports(ref: str, fields: FieldReader) -> Iterator[Report]:
     if fields.get("Direction") == "inbound":
         return  # somebody calls us
     report = of_call(ref, fields)._replace(occurred_at=fields.time("EndTime", "AnswerTime"))
-    code, detecting = fields.maybe("HangupCauseCode"), fields.get("Event") == "MachineDetection"
+    code, detecting = fields.optional_str("HangupCauseCode"), fields.get("Event") == "MachineDetection"
     if not detecting:
         text = fields.text("HangupCauseName", "HangupCause")
-        yield report._replace(native_status=fields.word("CallStatus"), native_code=code, native_text=text)
-    who = fields.marked("amd:", "Machine", required=detecting).lower()
+        yield report._replace(
+            native_status=fields.required_str("CallStatus"), native_code=code, native_text=text
+        )
+    who = fields.prefixed_str("amd:", "Machine", required=detecting).lower()
     if detecting or who == "amd:true" or code == MACHINE:
         yield report._replace(native_status=who or "amd:true")
 
 
 def inbound(ref: str, fields: FieldReader) -> Inbound:
     return Inbound(
-        sender=fields.number("From", required=True),
-        recipient=fields.number("To"),
+        sender=fields.phone_number("From", required=True),
+        recipient=fields.phone_number("To"),
         channel="mms" if fields.get("Type") == "mms" else "sms",
         text=fields.text("Text"),
         ref=ref,

@@ -25,7 +25,7 @@ class Postal(AnymailEvents):
         mail.tags = [ref]
 
     def said(self, raw: FieldReader) -> tuple[str, str]:
-        return raw.inside("payload").maybe("status") or raw.word("event"), ""
+        return raw.object_at("payload").optional_str("status") or raw.required_str("event"), ""
 
     def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        return super().refusal(said.inside("data"))
+        return super().refusal(said.object_at("data"))

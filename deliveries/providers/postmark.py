@@ -64,7 +64,11 @@ class Postmark(AnymailService, Unsigned):
 
 
 def facts(told: FieldReader) -> Iterator[Fact]:
-    said, kind, text = told.word("RecordType"), told.maybe("Type"), told.text("Details", "Description")
+    said, kind, text = (
+        told.required_str("RecordType"),
+        told.optional_str("Type"),
+        told.text("Details", "Description"),
+    )
     mail = EmailEvent(
         labelled(told.get("Metadata")),
         ident(told.get("MessageID")),
@@ -81,7 +85,7 @@ def facts(told: FieldReader) -> Iterator[Fact]:
         yield mail.wish("START", said)
     elif said == "SubscriptionChange" and not mail.id.strip("0-"):
         # Without a message: the person's own wish, or that of somebody at the account, which is not ours to follow.
-        reason = told.maybe("SuppressionReason")
+        reason = told.optional_str("SuppressionReason")
         if told.get("Origin") == "Recipient" and reason != "HardBounce":
             yield mail._replace(ref="", id="").wish("STOP", reason)
     else:
@@ -92,12 +96,12 @@ def facts(told: FieldReader) -> Iterator[Fact]:
 def words(said: str, kind: str, told: FieldReader, text: str) -> tuple[str, str]:
     """What happened, and why: the type's number, or the server's code where the type leaves the reason open."""
     if said == "SubscriptionChange":
-        return told.marked("SubscriptionChange/", "SuppressionReason") or said, ""
+        return told.prefixed_str("SubscriptionChange/", "SuppressionReason") or said, ""
     if said not in ("Bounce", "SpamComplaint"):
         return said, ""
     status = f"Bounce/{kind}" if said == "Bounce" and kind in ON_ITS_WAY else said
     found = specific(text) if said == "Bounce" and kind in VAGUE else ""
-    return status, found or told.maybe("TypeCode")
+    return status, found or told.optional_str("TypeCode")
 
 
 def inbound(told: FieldReader) -> Iterator[Fact]:
@@ -105,7 +109,7 @@ def inbound(told: FieldReader) -> Iterator[Fact]:
     if "In-Reply-To" in headers:
         headers["In-Reply-To"] = headers["In-Reply-To"].partition("@")[0]  # <our message's id@mtasv.net>
     yield from replied(
-        told.inside("FromFull").address("Email") or told.address("From"),
+        told.object_at("FromFull").address("Email") or told.address("From"),
         told.address("OriginalRecipient"),
         told.text("Subject"),
         told.text("StrippedTextReply", "TextBody"),

@@ -55,7 +55,7 @@ class Resend(AnymailService):
 
 def facts(event: FieldReader) -> Iterator[Fact]:
     """One fact. Resend does not say which of several recipients an event is about; we send to one."""
-    said, data = event.word("type"), event.inside("data")
+    said, data = event.required_str("type"), event.object_at("data")
     if not said.startswith("email.") or said == "email.received":
         return  # contacts, domains, incoming mail
     sent_to = data["to"] if isinstance(data.get("to"), list) else [data.get("to")]
@@ -67,9 +67,9 @@ def facts(event: FieldReader) -> Iterator[Fact]:
         event.time("created_at"),
     )
     if said in ("email.opened", "email.clicked"):
-        yield mail.act("open" if said == "email.opened" else "click", data.inside("click").text("link"))
+        yield mail.act("open" if said == "email.opened" else "click", data.object_at("click").text("link"))
         return
-    why = data.inside("bounce") or data.inside("suppressed") or data.inside("failed")
+    why = data.object_at("bounce") or data.object_at("suppressed") or data.object_at("failed")
     text, answers = why.text("message", "reason"), why.get("diagnosticCode")
     answers = answers if isinstance(answers, list) else [answers]
     lasting = LASTING.get(str(why.get("type")), "")
@@ -78,13 +78,13 @@ def facts(event: FieldReader) -> Iterator[Fact]:
 
 def code(data: FieldReader, text: str, answers: list[Any]) -> str:
     """Why: Resend's types, or the server's code where they leave the reason open. Raises Unreadable."""
-    bounce, suppressed, failed = (data.inside(name) for name in ("bounce", "suppressed", "failed"))
+    bounce, suppressed, failed = (data.object_at(name) for name in ("bounce", "suppressed", "failed"))
     if suppressed:
-        return suppressed.marked("suppressed/", "type")
+        return suppressed.prefixed_str("suppressed/", "type")
     if failed:
         why = failed.text("reason")
         return f"failed/{why}"[:LONGEST_WORD] if why.isidentifier() else ""
-    kind, subtype = bounce.maybe("type"), bounce.maybe("subType")
+    kind, subtype = bounce.optional_str("type"), bounce.optional_str("subType")
     if not kind:  # as it was before Resend told the types
         return "Permanent/Suppressed" if "suppressed sending" in text else ""
     found = specific(*answers) if subtype in VAGUE else ""

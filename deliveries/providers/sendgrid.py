@@ -55,11 +55,11 @@ class SendGrid(AnymailService):
         return ident(status.esp_response.headers.get("X-Message-Id"))
 
     def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        return "", said.first("errors").get("message")
+        return "", said.first_object("errors").get("message")
 
 
 def facts(event: FieldReader) -> Iterator[Fact]:
-    said = event.word("event")
+    said = event.required_str("event")
     mail = EmailEvent(
         labelled(event),
         ident(event.get("sg_message_id")).partition(".")[0],
@@ -83,10 +83,10 @@ def code(said: str, event: FieldReader, text: str) -> str:
         return f"dropped/{reason}" if reason and len(reason) < LONGEST_WORD - len("dropped/") else ""
     if said not in ("bounce", "deferred"):
         return ""
-    kind, own = event.maybe(CLASS).lower(), event.marked("classification/", CLASS)
+    kind, own = event.optional_str(CLASS).lower(), event.prefixed_str("classification/", CLASS)
     if kind and kind not in VAGUE:
         return own
     found = specific(text, event.get("status"))
     if found or said == "deferred":
         return found
-    return own if own and kind != "unclassified" else event.marked("bounce/", "type")
+    return own if own and kind != "unclassified" else event.prefixed_str("bounce/", "type")

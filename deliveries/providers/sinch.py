@@ -80,13 +80,13 @@ class Sinch(Unsigned):
         ref = reference(query.get("m"), body.get("client_reference"), body.get("custom"))
         if body.get("event"):
             return list(call_facts(ref, body))
-        told_of = body.word("type")
+        told_of = body.required_str("type")
         if told_of.startswith("mo_"):
             return [inbound(body)]
         mms = told_of.endswith("_mms") or query.get("c") == "mms"
         report = Report(ref, body.id("batch_id"), "mms" if mms else "sms", "")
         if "statuses" not in body:
-            return [recipient_report(report, body, body.number("recipient"))]
+            return [recipient_report(report, body, body.phone_number("recipient"))]
         alone = body.get("total_message_count") == 1
         report = report if alone else report._replace(ref="")
         return each(body["statuses"], "statuses", partial(group_reports, report, alone))
@@ -136,14 +136,14 @@ def group_reports(report: Report, alone: bool, group: FieldReader) -> Iterator[R
     if not isinstance(recipients, list):
         raise Unreadable("recipients: not a list.")
     for recipient in recipients:
-        yield recipient_report(report, group, FieldReader(recipient=recipient).number("recipient"))
+        yield recipient_report(report, group, FieldReader(recipient=recipient).phone_number("recipient"))
 
 
 def recipient_report(report: Report, fields: FieldReader, recipient: str) -> Report:
     """`at` is Sinch's own clock; the operator's may be in another zone and has no seconds."""
     return report._replace(
-        native_status=fields.word("status"),
-        native_code=fields.code("code"),
+        native_status=fields.required_str("status"),
+        native_code=fields.error_code("code"),
         address=recipient,
         occurred_at=fields.time("at", "operator_status_at"),
     )
@@ -152,10 +152,10 @@ def recipient_report(report: Report, fields: FieldReader, recipient: str) -> Rep
 def inbound(fields: FieldReader) -> Inbound:
     """`mo_text`, or `mo_media` whose body is an object; what came as bytes is no text."""
     media = isinstance(fields.get("body"), dict)
-    text = fields.inside("body").text("message", "subject") if media else fields.text("body")
+    text = fields.object_at("body").text("message", "subject") if media else fields.text("body")
     return Inbound(
-        sender=fields.number("from", required=True),
-        recipient=fields.number("to"),
+        sender=fields.phone_number("from", required=True),
+        recipient=fields.phone_number("to"),
         channel="mms" if media else "sms",
         text="" if fields["type"] == "mo_binary" else text,
         ref=reference(fields.get("client_reference")),
@@ -166,35 +166,35 @@ def inbound(fields: FieldReader) -> Inbound:
 
 def call_facts(ref: str, event: FieldReader) -> Iterator[Report | Act]:
     """Incoming, answered, prompted, disconnected; who answered is a fact of its own."""
-    kind = event.word("event")
+    kind = event.required_str("event")
     report = Report(
         ref=ref,
         provider_message_id=event.id("callid", "callId"),
         channel="voice",
         native_status=kind,
         occurred_at=event.time("timestamp"),
-        address=event.inside("to").number("endpoint"),
+        address=event.object_at("to").phone_number("endpoint"),
     )
     if kind == "pie":
-        yield from key_press(report, event.inside("menuResult"))
+        yield from key_press(report, event.object_at("menuResult"))
     elif kind == "dice":
-        result, reason = event.word("result"), event.maybe("reason")
+        result, reason = event.required_str("result"), event.optional_str("reason")
         if result.upper() != "ANSWERED" and reason.upper() in NO_REASON:
             yield report._replace(native_status=result, native_text=reason)
         else:
             yield report._replace(native_status=result, native_code=reason)
     elif kind != "notify" and (kind != "ice" or ref):  # without it somebody calls us
         yield report
-    who = event.inside("amd").marked("amd:", "status")
+    who = event.object_at("amd").prefixed_str("amd:", "status")
     if who:
         yield report._replace(native_status=who)
 
 
 def key_press(report: Report, menu: FieldReader) -> Iterator[Act]:
     """Keys, or '' when the time for them ran out; what was spoken, or the end of the call, is none."""
-    found = menu.maybe("type")
+    found = menu.optional_str("type")
     if menu.get("inputMethod") != "voice" and found in ("return", "sequence", "timeout"):
-        yield keys_pressed(report, "" if found == "timeout" else menu.maybe("value"))
+        yield keys_pressed(report, "" if found == "timeout" else menu.optional_str("value"))
 
 
 # ---- handing over ----------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ class Slybroadcast(Unsigned):
         ref = reference(query_of(call).get("m"))
         session = told.id("session_id", "c_session", required=not ref)
         phone = told.address("phone", "c_phone", required=not ref)
-        status, reason = told.word("status", "c_dispo"), told.text("reason", "c_disposition_reason")
+        status, reason = told.required_str("status", "c_dispo"), told.text("reason", "c_disposition_reason")
         text = clean("; ".join(filter(None, (reason, told.get("carrier")))))
         at = moment(told.get("delivery_time", ""))
         words = in_words(status, reason)

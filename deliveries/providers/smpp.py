@@ -185,9 +185,9 @@ def refusal_of(fields: FieldReader) -> str:
 
     Some gateways tell it in the place of a state, by its name.
     """
-    given = fields.maybe("command_status")
+    given = fields.optional_str("command_status")
     if not given:
-        word = fields.maybe(*NAMES["stat"])
+        word = fields.optional_str(*NAMES["stat"])
         given = word if word.upper().startswith((MARK, "0X")) and word.upper() != OK else ""
     code = command_status(given)
     return code if code.strip("0x") else ""
@@ -201,16 +201,16 @@ def report(fields: FieldReader, query: FieldReader) -> Report:
     text = first_text(fields, "receipt", KEY.search)
     fields = FieldReader(fields | {f"its {key}": value for key, value in said(text)._asdict().items()})
     refusal = refusal_of(fields)
-    stat = "REJECTED" if refusal else fields.word(*NAMES["stat"])
+    stat = "REJECTED" if refusal else fields.required_str(*NAMES["stat"])
     return Report(
         ref=reference(query.get("m"), fields.get("reference"), fields.get("client_ref")),
         provider_message_id=fields.id(*NAMES["id"], required=False),
         channel="sms",
         native_status=stat,
-        native_code=refusal or fields.code(*NAMES["err"]),
+        native_code=refusal or fields.error_code(*NAMES["err"]),
         native_text=clean(text),
-        occurred_at=moment(fields.maybe(*NAMES["done"]), query.get("tz", "")),
-        address=fields.number(*NAMES["to"]),
+        occurred_at=moment(fields.optional_str(*NAMES["done"]), query.get("tz", "")),
+        address=fields.phone_number(*NAMES["to"]),
         lasting=lasting(stat),
     )
 
@@ -265,7 +265,7 @@ def inbound(fields: FieldReader, query: FieldReader, octets: Mapping[str, bytes]
 
 def written(fields: FieldReader, octets: Mapping[str, bytes]) -> str:
     """The text a person wrote, by its data coding where hex digits give its octets, or where it came undecoded."""
-    encoding = smpp_coding(fields.maybe("coding", "data_coding", "dcs"))
+    encoding = smpp_coding(fields.optional_str("coding", "data_coding", "dcs"))
     if binary := from_hex(fields.text("binary", "hex")):
         return decoded(binary, encoding or LATIN)
     name = next((name for name in NAMES["text"] if isinstance(fields.get(name), str) and fields[name]), "")

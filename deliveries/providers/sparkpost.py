@@ -25,19 +25,19 @@ class SparkPost(Unsigned, AnymailEvents):
 
     def said(self, raw: FieldReader) -> tuple[str, str]:
         event = event_of(raw)
-        vague = event.maybe("bounce_class") in VAGUE
+        vague = event.optional_str("bounce_class") in VAGUE
         found = specific(event.get("raw_reason")) if vague else ""
-        return event.word("type"), found or event.marked("class/", "bounce_class")
+        return event.required_str("type"), found or event.prefixed_str("class/", "bounce_class")
 
     def by_machine(self, raw: FieldReader) -> bool:
         return event_of(raw).get("is_prefetched") in (True, "true")
 
     def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        error = said.first("errors")
+        error = said.first_object("errors")
         return error.get("code"), error.get("description") or error.get("message")
 
 
 def event_of(raw: FieldReader) -> FieldReader:
     """The event inside SparkPost's two wrappings. Raises Unreadable."""
-    wrapped = raw.inside("msys")
-    return wrapped.inside(*list(wrapped)[:1])
+    wrapped = raw.object_at("msys")
+    return wrapped.object_at(*list(wrapped)[:1])

@@ -73,8 +73,12 @@ class Telnyx(Provider):
         ref = reference(query.get("m"))
         if not is_json(call):
             return list(texml_facts(ref, kind, fields_of(call)))
-        event = json_object(call.body).inside("data")
-        name, at, about = event.word("event_type"), event.time("occurred_at"), event.inside("payload")
+        event = json_object(call.body).object_at("data")
+        name, at, about = (
+            event.required_str("event_type"),
+            event.time("occurred_at"),
+            event.object_at("payload"),
+        )
         if name == "message.received":
             return [inbound(ref, about)]
         if name in OUTCOMES:
@@ -98,14 +102,14 @@ class Telnyx(Provider):
 
     def taken(self, said: FieldReader) -> SendResult:
         """A call is answered without an id, as far as is documented: its callbacks name it."""
-        made = said.inside("data") or said
+        made = said.object_at("data") or said
         sid = made.get("id") or made.get("call_sid")
         if not sid and made.get("status") == "queued":
             return SendResult(True)
         return accepted(sid, made.get("parts"))
 
     def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        error = said.first("errors")
+        error = said.first_object("errors")
         return error.get("code"), error.get("detail") or error.get("title")
 
 
@@ -117,7 +121,11 @@ def message_reports(ref: str, hint: str, about: FieldReader, at: datetime | None
     everyone = [*about.objects("to"), *about.objects("cc")]
     if not everyone:
         raise Unreadable("to: missing.")
-    error, channel, sid = about.first("errors"), about.maybe("type").lower() or hint, about.id("id")
+    error, channel, sid = (
+        about.first_object("errors"),
+        about.optional_str("type").lower() or hint,
+        about.id("id"),
+    )
 
     def read(recipient: FieldReader) -> Iterator[Report]:
         failed = FieldReader() if recipient.get("status") == "delivered" else error
@@ -125,8 +133,8 @@ def message_reports(ref: str, hint: str, about: FieldReader, at: datetime | None
             ref=ref if len(everyone) == 1 else "",
             provider_message_id=sid,
             channel="mms" if channel == "mms" else "sms",
-            native_status=recipient.word("status"),
-            native_code=failed.maybe("code"),
+            native_status=recipient.required_str("status"),
+            native_code=failed.optional_str("code"),
             native_text=failed.text("title"),
             address=recipient.address("phone_number"),
             occurred_at=at,
@@ -137,9 +145,9 @@ def message_reports(ref: str, hint: str, about: FieldReader, at: datetime | None
 
 def inbound(ref: str, about: FieldReader) -> Inbound:
     return Inbound(
-        sender=about.inside("from").address("phone_number", required=True),
-        recipient=about.first("to").address("phone_number"),
-        channel="mms" if about.maybe("type").lower() == "mms" else "sms",
+        sender=about.object_at("from").address("phone_number", required=True),
+        recipient=about.first_object("to").address("phone_number"),
+        channel="mms" if about.optional_str("type").lower() == "mms" else "sms",
         text=about.text("text"),
         ref=ref,
         occurred_at=about.time("received_at"),
@@ -155,11 +163,11 @@ def call_facts(ref: str, name: str, about: FieldReader, at: datetime | None) -> 
     to, sid = about.address("to"), about.id("call_control_id")
     report = Report(ref, sid, "voice", name, address=to, occurred_at=at)
     if machine:
-        yield report._replace(native_status=about.marked("amd:", "result", required=True))
+        yield report._replace(native_status=about.prefixed_str("amd:", "result", required=True))
     elif name in CALL_STATES:
         yield report._replace(native_code=hangup_code(about, "hangup_cause", "sip_hangup_cause"))
     elif about.get("digits") or about.get("status") == "timeout":  # else they hung up, or a machine answered
-        yield keys_pressed(report, about.maybe("digits"))
+        yield keys_pressed(report, about.optional_str("digits"))
 
 
 def texml_facts(ref: str, kind: str, fields: FieldReader) -> Iterator[Report | Act]:
@@ -173,7 +181,7 @@ def texml_facts(ref: str, kind: str, fields: FieldReader) -> Iterator[Report | A
 
 def hangup_code(fields: FieldReader, cause_name: str, network_name: str) -> str:
     """Telnyx's word for why a call ended, or the network's answer (SIP, seldom Q.850) where that says more."""
-    cause, network = fields.maybe(cause_name), fields.maybe(network_name)
+    cause, network = fields.optional_str(cause_name), fields.optional_str(network_name)
     if cause not in VAGUE or network in MUTE or not (network.isascii() and network.isdigit()):
         return cause
     return f"{'q850' if int(network) <= LONGEST_CAUSE else 'sip'}:{network[:9]}"

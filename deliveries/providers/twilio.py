@@ -169,8 +169,8 @@ def reports(ref: str, hint: str, fields: FieldReader) -> Iterator[Report]:
         ref=ref,
         provider_message_id=fields.id("MessageSid", "SmsSid"),
         channel=hint if hint in ("sms", "mms") else "mms" if media_count(fields) else "sms",
-        native_status=fields.word("MessageStatus", "SmsStatus"),
-        native_code=fields.code("ErrorCode"),
+        native_status=fields.required_str("MessageStatus", "SmsStatus"),
+        native_code=fields.error_code("ErrorCode"),
         native_text=fields.text("ErrorMessage"),
         address=fields.address("To"),
     )
@@ -178,10 +178,10 @@ def reports(ref: str, hint: str, fields: FieldReader) -> Iterator[Report]:
 
 def call_code(fields: FieldReader) -> str:
     """The reason of a failed call: Twilio's own code, else the network's SIP answer."""
-    code = fields.code("ErrorCode")
+    code = fields.error_code("ErrorCode")
     if code:
         return code
-    return fields.marked("sip:", "SipResponseCode") if fields.get("CallStatus") == "failed" else ""
+    return fields.prefixed_str("sip:", "SipResponseCode") if fields.get("CallStatus") == "failed" else ""
 
 
 def moment(text: str) -> datetime | None:

@@ -25,5 +25,5 @@ class UnisenderGo(AnymailEvents):
         return {**super().options(credentials), "generate_message_id": False}
 
     def said(self, raw: FieldReader) -> tuple[str, str]:
-        why = raw.inside("delivery_info").maybe("delivery_status")
-        return raw.word("status"), why if why.startswith("err") else ""
+        why = raw.object_at("delivery_info").optional_str("delivery_status")
+        return raw.required_str("status"), why if why.startswith("err") else ""

@@ -160,17 +160,17 @@ def error_code(error: FieldReader) -> str:
 
 
 def message_report(ref: str, hint: str, said: FieldReader) -> Report:
-    error = said.inside("error", "error") or said.inside("error")  # the former in older payloads
-    channel = said.maybe("channel")
+    error = said.object_at("error", "error") or said.object_at("error")  # the former in older payloads
+    channel = said.optional_str("channel")
     return Report(
         ref=ref,
         provider_message_id=said.id("message_uuid"),
         channel=next((each for each in (channel, hint) if each in ("sms", "mms")), "sms"),
-        native_status=said.word("status"),
+        native_status=said.required_str("status"),
         native_code=error_code(error),
         native_text=error.text("detail"),
         occurred_at=said.time("timestamp"),
-        address=said.number("to"),
+        address=said.phone_number("to"),
     )
 
 
@@ -180,10 +180,10 @@ def receipt(ref: str, said: FieldReader) -> Report:
         ref=ref,
         provider_message_id=said.id("messageId"),
         channel="sms",
-        native_status=said.word("status"),
-        native_code=said.code("err-code"),
+        native_status=said.required_str("status"),
+        native_code=said.error_code("err-code"),
         occurred_at=pushed_at(said),
-        address=said.number("msisdn"),
+        address=said.phone_number("msisdn"),
     )
 
 
@@ -203,31 +203,31 @@ def call_facts(ref: str, said: FieldReader) -> Iterator[Report | Act]:
         channel="voice",
         native_status="",
         occurred_at=said.time("timestamp"),
-        address=said.number("to"),
+        address=said.phone_number("to"),
     )
     if "dtmf" in said:
-        pressed = said.inside("dtmf")
-        digits = pressed.maybe("digits")
+        pressed = said.object_at("dtmf")
+        digits = pressed.optional_str("digits")
         if digits or pressed.get("timed_out"):  # else it was speech
             yield keys_pressed(report, digits)
         return
-    status, detail = said.word("status"), said.text("detail")
+    status, detail = said.required_str("status"), said.text("detail")
     if status in ("human", "machine"):
-        status = said.marked(f"amd:{status}/", "sub_state") or f"amd:{status}"
+        status = said.prefixed_str(f"amd:{status}/", "sub_state") or f"amd:{status}"
     code = detail if CODE.fullmatch(detail) else ""
     yield report._replace(native_status=status, native_code=code, native_text="" if code else detail)
 
 
 def inbound(ref: str, said: FieldReader) -> Inbound:
     """A text of either API. Long ones come in parts from the SMS API, each a text of its own here."""
-    channel = said.maybe("channel") or "sms"
+    channel = said.optional_str("channel") or "sms"
     if channel not in ("sms", "mms"):
         raise Unreadable(f"channel: {channel!r} is not one of ours.")
     return Inbound(
-        sender=said.number("msisdn", "from", required=True),
-        recipient=said.number("to"),
+        sender=said.phone_number("msisdn", "from", required=True),
+        recipient=said.phone_number("to"),
         channel=channel,
-        text=said.text("text") or said.inside("image").text("caption"),
+        text=said.text("text") or said.object_at("image").text("caption"),
         ref=ref,
         occurred_at=pushed_at(said) or said.time("timestamp"),
         provider_message_id=said.id("message_uuid", "messageId", required=False),

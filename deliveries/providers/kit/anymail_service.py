@@ -217,7 +217,7 @@ class AnymailEvents(AnymailService):
             yield from letter(event)
             return
         told = FieldReader(vars(event))
-        raw = told.inside("esp_event")
+        raw = told.object_at("esp_event")
         said, why = self.said(raw)
         ref = labelled(event.metadata) or tagged(event.tags)
         mail = EmailEvent(ref, ident(event.message_id), told.address("recipient"), _at(event.timestamp))

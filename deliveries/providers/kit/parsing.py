@@ -1,4 +1,4 @@
-"""Reading callbacks: forms, JSON and the words in them, checked so that whatever passes can be stored."""
+"""Reading callbacks: forms, JSON and their fields, checked so that whatever passes can be stored."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ from deliveries.providers.facts import Act, Call, Fact, Report, Unreadable
 logger = logging.getLogger(__name__)
 
 UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
-# What the columns hold. No provider's own words are longer.
+# What the columns of models/events.py and contacts hold, in characters. No field of a provider's is longer.
 LONGEST_ID, LONGEST_WORD, LONGEST_ADDRESS = 80, 64, 254
 
 
 class FieldReader(dict[str, Any]):
-    """The fields that a callback, or an answer, tells.
+    """The fields of a callback, or of an answer to a call of ours.
 
-    Each method takes the first of the fields named that has a value, made so that it can be stored. What has to be
-    there and is missing, or cannot be stored as it came, raises Unreadable with the field's name. What may be missing
-    costs nobody the rest: it is cut to what the column holds, and '' where it is no text.
+    Each method returns the first of the named fields that has a value, in a form that can be stored. A required field
+    that is missing, or cannot be stored as it came, raises Unreadable with its name. An optional field never costs the
+    others: it is cut to what the column holds, and is '' when it is missing or no text.
     """
 
-    def word(self, *names: str) -> str:
-        """A word that has to be there, or a whole number as text: codes come as both."""
+    def required_str(self, *names: str) -> str:
+        """A text that has to be there, or a whole number as text: codes come as both. Raises Unreadable."""
         return self._text(names, LONGEST_WORD, required=True)
 
-    def maybe(self, *names: str) -> str:
-        """A word that may be missing: ''."""
+    def optional_str(self, *names: str) -> str:
+        """The same for a field that may be missing: then ''."""
         return self._text(names, LONGEST_WORD, required=False)
 
-    def code(self, *names: str) -> str:
-        """The same for a code of an error, where zeros say that there is none: ''."""
-        found = self.maybe(*names)
+    def error_code(self, *names: str) -> str:
+        """A code that may be missing. Zeros ("0", "000") say that there was no error: ''."""
+        found = self.optional_str(*names)
         return found if found.strip("0") else ""
 
-    def marked(self, mark: str, *names: str, required: bool = False) -> str:
-        """A word behind a mark of ours, such as `amd:` before what the answering-machine detection heard."""
-        found = self._text(names, LONGEST_WORD - len(mark), required)
-        return found and mark + found
+    def prefixed_str(self, prefix: str, *names: str, required: bool = False) -> str:
+        """A text behind a prefix of ours, such as `amd:` before what answering-machine detection found; or ''."""
+        found = self._text(names, LONGEST_WORD - len(prefix), required)
+        return found and prefix + found
 
     def id(self, *names: str, required: bool = True) -> str:
-        """Their id of a message."""
+        """The provider's id of a message."""
         return self._text(names, LONGEST_ID, required)
 
     def address(self, *names: str, required: bool = False) -> str:
         """An address as they write it."""
         return self._text(names, LONGEST_ADDRESS, required)
 
-    def number(self, *names: str, required: bool = False) -> str:
+    def phone_number(self, *names: str, required: bool = False) -> str:
         """A phone number with its plus, which many leave out."""
         return with_plus(self.address(*names, required=required))
 
@@ -62,10 +62,10 @@ class FieldReader(dict[str, Any]):
         return clean(str(next(filter(None, map(self.get, names)), "")))
 
     def time(self, *names: str) -> datetime | None:
-        """The first ISO 8601 time among these fields."""
+        """The first ISO 8601 time among these fields, in UTC; None when there is none."""
         return next((at for name in names if (at := iso(self.get(name)))), None)
 
-    def inside(self, *path: str) -> FieldReader:
+    def object_at(self, *path: str) -> FieldReader:
         """The object at the end of this path; empty when it, or one on the way, is missing or none."""
         found: Any = self
         for name in path:
@@ -83,7 +83,7 @@ class FieldReader(dict[str, Any]):
             raise Unreadable(f"{name}: not a list of objects.")
         return [FieldReader(item) for item in found]
 
-    def first(self, name: str) -> FieldReader:
+    def first_object(self, name: str) -> FieldReader:
         """The first object of a list; empty when there is none."""
         return next(iter(self.objects(name)), FieldReader())
 
@@ -192,7 +192,7 @@ def each(told: Any, name: str, read: Callable[[FieldReader], Iterable[Fact]]) ->
     problem: Unreadable | None = None
     for item in told if isinstance(told, list) else [told]:
         try:
-            facts.extend(read(FieldReader({name: [item]}).first(name)))
+            facts.extend(read(FieldReader({name: [item]}).first_object(name)))
         except Unreadable as this:
             problem = problem or this
     if problem and not facts:

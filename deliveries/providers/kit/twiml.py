@@ -36,8 +36,8 @@ def call_reports(
     ref: str, fields: FieldReader, code: str, text: str, at: datetime | None
 ) -> Iterator[Report]:
     """The call's state, and who answered as a fact of its own: it may come later, and by itself."""
-    sid, to, who = fields.id("CallSid"), fields.address("To"), fields.marked("amd:", "AnsweredBy")
-    status = fields.maybe("CallStatus") if who else fields.word("CallStatus")
+    sid, to, who = fields.id("CallSid"), fields.address("To"), fields.prefixed_str("amd:", "AnsweredBy")
+    status = fields.optional_str("CallStatus") if who else fields.required_str("CallStatus")
     if status and not (who == "amd:fax" and status in PICKED_UP):  # a fax that answered is nobody reached
         yield Report(ref, sid, "voice", status, code, text, address=to, occurred_at=at)
     if who and (not status or status in PICKED_UP):
@@ -51,5 +51,5 @@ def call_text(fields: FieldReader) -> str:
 
 
 def key_press(ref: str, fields: FieldReader, at: datetime | None = None) -> Act:
-    sid, to, digits = fields.id("CallSid"), fields.address("To"), fields.maybe("Digits")
+    sid, to, digits = fields.id("CallSid"), fields.address("To"), fields.optional_str("Digits")
     return Act("key_press", ref, sid, "voice", address=to, text=digits, occurred_at=at)

@@ -39,7 +39,7 @@ class Sandbox(Provider):
 
     def parse(self, kind: str, call: Call) -> list[Report | Inbound]:
         told, ref = json_object(call.body), reference(query_of(call).get("m"))
-        channel = told.maybe("channel") or query_of(call).get("c", "")
+        channel = told.optional_str("channel") or query_of(call).get("c", "")
         if channel not in self.channels:
             raise Unreadable(f"channel: {channel!r} is not one of ours.")
         if kind == "status":
@@ -100,8 +100,8 @@ def report(ref: str, channel: str, told: FieldReader) -> Report:
         ref=ref,
         provider_message_id=told.id("id"),
         channel=channel,
-        native_status=told.word("status"),
-        native_code=told.maybe("code"),
+        native_status=told.required_str("status"),
+        native_code=told.optional_str("code"),
         native_text=told.text("text"),
         part=part,
         parts=parts,
@@ -117,7 +117,7 @@ def inbound(ref: str, channel: str, told: FieldReader) -> Inbound:
         channel=channel,
         text=told.text("text"),
         ref=ref,
-        opt_out_type=told.maybe("opt_out_type"),
+        opt_out_type=told.optional_str("opt_out_type"),
         occurred_at=moment(told),
     )
 
@@ -131,7 +131,7 @@ def counter(told: FieldReader, name: str) -> int:
 
 def moment(told: FieldReader) -> datetime | None:
     """The time of the fact, in UTC. Raises Unreadable for one that cannot be read."""
-    text = told.maybe("occurred_at")
+    text = told.optional_str("occurred_at")
     at = iso(text)
     if text and at is None:
         raise Unreadable(f"occurred_at: {text!r} is not an ISO time.")
