@@ -193,8 +193,8 @@ def undo(version: MappingVersion, *, by: User | None, now: datetime, confirmed: 
         raise CannotChange(f"{version} has been undone already.")
     if open_draft():
         raise CannotChange("There is a draft. Publish or discard it first.")
-    told = changes(version)
-    for change in told:
+    changed = changes(version)
+    for change in changed:
         current = in_force(change.key)
         if (current and current.pk) != (change.after and change.after.pk):
             later = f" by {current.since}" if current else ""
@@ -206,7 +206,7 @@ def undo(version: MappingVersion, *, by: User | None, now: datetime, confirmed: 
     back = MappingVersion.objects.create(
         number=mappings.next_number(), origin=Origin.UNDO, undoes=version, created_by=by
     )
-    for change in told:
+    for change in changed:
         if change.after:
             CodeMapping.objects.filter(pk=change.after.pk).update(until=back)
         if change.before:

@@ -1,4 +1,4 @@
-"""What providers were heard to say: the recorder's notes counted into one row for each pair of words and day.
+"""The codes that providers reported: the recorder's notes counted into one row for each pair of words and day.
 
 New words raise an alarm at once: words no table lists, words an account never used before, and a status and a code
 that contradict each other.
@@ -56,19 +56,19 @@ def _count_words(notes: Sequence[CodeOccurrence]) -> list[SeenCode]:
         for row in SeenCode.objects.filter(account_id__in={words[0] for words in by_words})
     }
     new = []
-    for words, told in by_words.items():
+    for words, notes in by_words.items():
         row = held.get(words)
         if row is None:
             account, channel, status, code = words
             row = SeenCode(
                 account_id=account, channel=channel, native_status=status, native_code=code, n=0,
-                first_seen_at=told[0].at, receipt_id=told[0].receipt_id,
+                first_seen_at=notes[0].at, receipt_id=notes[0].receipt_id,
             )  # fmt: skip
             new.append(row)
-        row.n += sum(note.n for note in told)
-        row.first_seen_at = min(row.first_seen_at, *(note.at for note in told))
-        row.last_seen_at = max(note.at for note in told)
-        row.known, row.contradicts = told[-1].known, told[-1].contradicts
+        row.n += sum(note.n for note in notes)
+        row.first_seen_at = min(row.first_seen_at, *(note.at for note in notes))
+        row.last_seen_at = max(note.at for note in notes)
+        row.known, row.contradicts = notes[-1].known, notes[-1].contradicts
     old = [held[words] for words in by_words if words in held]
     SeenCode.objects.bulk_update(
         old, ["n", "first_seen_at", "last_seen_at", "known", "contradicts"], batch_size=300

@@ -55,7 +55,7 @@ def understand(line: Fields[str, Any], mapping: Mapping) -> dict[str, Any]:
         return result
     hint = str(line.get("channel") or "")
     result["accepted"] = True
-    result["events"] = [told(adapter, fact, mapping, hint) for fact in facts]
+    result["events"] = [event_fields(adapter, fact, mapping, hint) for fact in facts]
     return result
 
 
@@ -107,7 +107,7 @@ def body_of(line: Fields[str, Any]) -> bytes:
     return body.encode("utf-8", "surrogateescape")
 
 
-def told(adapter: Provider, fact: Fact, mapping: Mapping, hint: str = "") -> dict[str, Any]:
+def event_fields(adapter: Provider, fact: Fact, mapping: Mapping, hint: str = "") -> dict[str, Any]:
     """One fact as an event of the output, every field present."""
     event: dict[str, Any] = {
         "provider_message_id": "", "our_ref": "", "address": "", "channel": hint, "status": "",

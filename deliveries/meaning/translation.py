@@ -186,12 +186,12 @@ def _class_and_fault(outcome: Code | None, reason: Code | None) -> tuple[str, st
     )
     if outcome and reason and outcome.status == Status.CANCELED and reason.status == Status.NO_ANSWER:
         mute = True  # a call that was withdrawn while it rang had no answer either
-    told = outcome if mute else reason
-    if told is None:
+    decisive = outcome if mute else reason
+    if decisive is None:
         return UNEXPLAINED
-    if told.fault == Fault.RECIPIENT and not told.verified:
+    if decisive.fault == Fault.RECIPIENT and not decisive.verified:
         return UNEXPLAINED  # a guess may be shown, but may not take an address out of use
-    return told.failure_class, told.fault
+    return decisive.failure_class, decisive.fault
 
 
 def _certain(outcome: Code | None, reason: Code | None) -> bool:

@@ -73,14 +73,14 @@ class AmazonSes(AnymailService):
 
     def parse(self, kind: str, call: Call) -> list[Fact]:
         """What an event says. The confirmation of a subscription (`sns.subscription`) is no event."""
-        told = json_object(call.body)
-        at = told.get("Timestamp")
-        if "Type" in told:
-            text = told.text("Message") if told["Type"] == "Notification" else ""
+        event = json_object(call.body)
+        at = event.get("Timestamp")
+        if "Type" in event:
+            text = event.text("Message") if event["Type"] == "Notification" else ""
             if not text or text.startswith("Successfully validated SNS topic"):
                 return []
-            told = json_object(text.encode())
-        return list(facts(told, at))
+            event = json_object(text.encode())
+        return list(facts(event, at))
 
     def confirmation(self, call: Call) -> str:
         try:
@@ -139,43 +139,49 @@ def client_for(credentials: tuple[tuple[str, str], ...]) -> Any:
 
 def facts(event: FieldReader, received: Any) -> Iterator[Fact]:
     """One per recipient: of those it names, else of those the message went to."""
-    said = event.required_str("eventType", "notificationType")
-    if said == "Received":
+    event_type = event.required_str("eventType", "notificationType")
+    if event_type == "Received":
         return  # incoming mail
-    mail, block = event.object_at("mail"), event.object_at(BLOCKS.get(said, said.lower()))
+    mail, block = event.object_at("mail"), event.object_at(BLOCKS.get(event_type, event_type.lower()))
     sent_to = addresses(mail.get("destination"))
     ref = our_reference(mail) if len(sent_to) <= 1 else ""
     at = block.time("timestamp") or mail.time("timestamp") or iso(received)
-    for address, about in recipients(said, block) or [
+    for address, about in recipients(event_type, block) or [
         (address, FieldReader()) for address in sent_to or [""]
     ]:
-        told = EmailEvent(ref, ident(mail.get("messageId")), address, at)
-        if said in ("Open", "Click"):
-            yield told.act("open" if said == "Open" else "click", block.text("link"))
-        elif said == "Subscription" and (again := subscribed_again(block)):
-            yield told.wish("START", again)
+        mail_event = EmailEvent(ref, ident(mail.get("messageId")), address, at)
+        if event_type in ("Open", "Click"):
+            yield mail_event.act("open" if event_type == "Open" else "click", block.text("link"))
+        elif event_type == "Subscription" and (again := subscribed_again(block)):
+            yield mail_event.wish("START", again)
         else:
             lasting = LASTING.get(str(block.get("bounceType")), "")
-            yield told.report(*words(said, block, about), block.get("reportingMTA"), lasting=lasting)
+            yield mail_event.report(
+                *words(event_type, block, about), block.get("reportingMTA"), lasting=lasting
+            )
 
 
-def words(said: str, block: FieldReader, about: FieldReader) -> tuple[str, str, str]:
+def words(event_type: str, block: FieldReader, about: FieldReader) -> tuple[str, str, str]:
     """The status, the code and the text of the code table's entry. Raises Unreadable."""
-    if said == "Bounce":
+    if event_type == "Bounce":
         status = "Bounce/delayed" if about.get("action") == "delayed" else "Bounce"
         kind, reason = block.optional_str("bounceType"), block.optional_str("bounceSubType")
         own = f"{kind}/{reason or 'General'}" if kind else ""
         return status, server_code(about, reason) or own, about.text("diagnosticCode")
-    if said == "DeliveryDelay":
+    if event_type == "DeliveryDelay":
         own = block.prefixed_str("DeliveryDelay/", "delayType")
-        return said, server_code(about, block.optional_str("delayType")) or own, about.text("diagnosticCode")
-    if said == "Complaint":
+        return (
+            event_type,
+            server_code(about, block.optional_str("delayType")) or own,
+            about.text("diagnosticCode"),
+        )
+    if event_type == "Complaint":
         code = block.prefixed_str("Complaint/", "complaintSubType", "complaintFeedbackType")
         none = code.removeprefix("Complaint/") in NO_COMPLAINTS
-        return (code if none else said), code, block.text("userAgent")
-    if said == "Subscription" and left(block):
+        return (code if none else event_type), code, block.text("userAgent")
+    if event_type == "Subscription" and left(block):
         return "Subscription/unsubscribed", "", ""
-    return said, "", block.text("reason", "errorMessage", "smtpResponse")
+    return event_type, "", block.text("reason", "errorMessage", "smtpResponse")
 
 
 def server_code(about: FieldReader, reason: str) -> str:
@@ -183,11 +189,11 @@ def server_code(about: FieldReader, reason: str) -> str:
     return specific(about.get("diagnosticCode"), about.get("status")) if reason in VAGUE else ""
 
 
-def recipients(said: str, block: FieldReader) -> list[tuple[str, FieldReader]]:
+def recipients(event_type: str, block: FieldReader) -> list[tuple[str, FieldReader]]:
     """Those an event names, each with what it says about them."""
-    if said == "Delivery":
+    if event_type == "Delivery":
         return [(address, FieldReader()) for address in addresses(block.get("recipients"))]
-    return [(each.address("emailAddress"), each) for each in block.objects(NAMED.get(said, ""))]
+    return [(each.address("emailAddress"), each) for each in block.objects(NAMED.get(event_type, ""))]
 
 
 def our_reference(mail: FieldReader) -> str:
@@ -197,10 +203,10 @@ def our_reference(mail: FieldReader) -> str:
 
 def topics(block: FieldReader, name: str) -> dict[str, Any]:
     """Status by topic, and that of all together under ''."""
-    told = block.object_at(name)
-    listed = told.objects("topicSubscriptionStatus")
+    preferences = block.object_at(name)
+    listed = preferences.objects("topicSubscriptionStatus")
     by_name = {str(each.get("topicName")): each.get("subscriptionStatus") for each in listed}
-    return {**by_name, "": "OptOut" if told.get("unsubscribeAll") is True else "OptIn"}
+    return {**by_name, "": "OptOut" if preferences.get("unsubscribeAll") is True else "OptIn"}
 
 
 def left(block: FieldReader) -> bool:
@@ -216,10 +222,10 @@ def subscribed_again(block: FieldReader) -> str:
     return f"Subscribed to {', '.join(back)}" if back and not left(block) else ""
 
 
-def addresses(told: Any) -> list[str]:
-    """A list of addresses as told. Raises Unreadable."""
-    if told is None:
+def addresses(value: Any) -> list[str]:
+    """A list of addresses as the event gives them; none for a missing one. Raises Unreadable."""
+    if value is None:
         return []
-    if not isinstance(told, list):
+    if not isinstance(value, list):
         raise Unreadable("recipients: not a list.")
-    return [addressed(each) for each in told]
+    return [addressed(each) for each in value]

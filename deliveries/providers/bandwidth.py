@@ -69,11 +69,11 @@ class Bandwidth(Unsigned):
             "auth": (credentials["username"], credentials["password"]),
         }
 
-    def taken(self, said: FieldReader) -> SendResult:
-        return accepted(said.get("callId") or said.get("id"), said.get("segmentCount"))
+    def taken(self, answer: FieldReader) -> SendResult:
+        return accepted(answer.get("callId") or answer.get("id"), answer.get("segmentCount"))
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        return said.get("type"), said.get("description")
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
+        return answer.get("type"), answer.get("description")
 
 
 # ---- reading ---------------------------------------------------------------------------------------------
@@ -163,14 +163,14 @@ def message_fields(message: OutboundMessage, credentials: Mapping[str, str]) -> 
 
 def call_fields(message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, Any]:
     """A call that speaks at once, while Bandwidth finds out who listens."""
-    said = {"play": message.media_url} if message.media_url else {"say": message.body}
+    content = {"play": message.media_url} if message.media_url else {"say": message.body}
     if message.extra.get("keys"):
-        said["keys"] = "1"
+        content["keys"] = "1"
     return {
         "applicationId": credentials.get("voice_application_id") or credentials["application_id"],
         "from": message.sender,
         "to": message.to,
-        "answerUrl": f"{message.callback_for('answer')}&{urlencode(said)}",
+        "answerUrl": f"{message.callback_for('answer')}&{urlencode(content)}",
         "disconnectUrl": message.callback,
         "machineDetection": {"mode": "async", "callbackUrl": message.callback},
         "tag": message.ref,
@@ -179,12 +179,12 @@ def call_fields(message: OutboundMessage, credentials: Mapping[str, str]) -> dic
 
 def script(query: FieldReader) -> str:
     """BXML for what the address carries; nothing in it, nothing to say."""
-    said = ""
+    verb = ""
     if query.get("play"):
-        said = f"<PlayAudio>{escape(query['play'])}</PlayAudio>"
+        verb = f"<PlayAudio>{escape(query['play'])}</PlayAudio>"
     elif query.get("say"):
-        said = f"<SpeakSentence>{escape(clean(query['say']))}</SpeakSentence>"
-    if said and query.get("keys"):
+        verb = f"<SpeakSentence>{escape(clean(query['say']))}</SpeakSentence>"
+    if verb and query.get("keys"):
         ours = urlencode({name: query[name] for name in ("m", "c", "k") if name in query})
-        said = f'<Gather gatherUrl={quoteattr(f"keys?{ours}")} maxDigits="1">{said}</Gather>'
-    return said
+        verb = f'<Gather gatherUrl={quoteattr(f"keys?{ours}")} maxDigits="1">{verb}</Gather>'
+    return verb

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import httpx
 
 from deliveries.providers.facts import Call, Fact, LostAnswer, OutboundMessage, SendResult, Unreadable
-from deliveries.providers.kit.http import accepted, post, refused, retry_after, told
+from deliveries.providers.kit.http import accepted, answer_fields, post, refused, retry_after
 from deliveries.providers.kit.parsing import FieldReader, bare
 from deliveries.providers.kit.signatures import allowed_peer, url_secret
 
@@ -103,11 +103,11 @@ class Provider:
 
     def understood(self, answer: httpx.Response) -> SendResult:
         """What an answer means that decides something. Raises LostAnswer when the message may have been taken."""
-        said = told(answer)
+        fields = answer_fields(answer)
         try:
             if answer.is_success:
-                return self.taken(said)
-            code, text = self.refusal(said)
+                return self.taken(fields)
+            code, text = self.refusal(fields)
         except Unreadable as problem:
             if answer.is_success:
                 raise LostAnswer(str(problem)) from problem
@@ -118,13 +118,13 @@ class Provider:
             )
         return refused(code or f"http:{answer.status_code}", text or f"HTTP {answer.status_code}")
 
-    def taken(self, said: FieldReader) -> SendResult:
+    def taken(self, answer: FieldReader) -> SendResult:
         """The provider took the message: `accepted` with its id. Raises LostAnswer."""
-        return accepted(said.get("id"))
+        return accepted(answer.get("id"))
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
         """Their code and sentence for a refusal; nothing where the HTTP status says it all."""
-        return said.get("code"), said.get("message")
+        return answer.get("code"), answer.get("message")
 
     async def find(
         self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient

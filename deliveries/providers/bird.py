@@ -73,14 +73,14 @@ class Bird(Provider):
             raise LostAnswer(f"HTTP {answer.status_code}")
         return super().understood(answer)
 
-    def taken(self, said: FieldReader) -> SendResult:
-        return accepted(said.get("id"), said.object_at("segments").get("count"))
+    def taken(self, answer: FieldReader) -> SendResult:
+        return accepted(answer.get("id"), answer.object_at("segments").get("count"))
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
         """The API names its mistakes within a few types, of which `validation_error` is told apart by name."""
-        error = said.object_at("error")
+        error = answer.object_at("error")
         if not error:
-            return said.get("code"), said.get("message")
+            return answer.get("code"), answer.get("message")
         kind = "name" if error.get("type") == "validation_error" else "type"
         return error.get(kind), f"{error.get('code')}: {error.get('message')}"
 

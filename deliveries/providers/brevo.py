@@ -35,21 +35,24 @@ class Brevo(AnymailService, Unsigned):
 
 
 def facts(event: FieldReader) -> Iterator[Fact]:
-    said = CAPITAL.sub("_", event.required_str("event")).lower()  # "hardBounce" is a spelling of the same
+    # "hardBounce" is a spelling of hard_bounce.
+    event_type = CAPITAL.sub("_", event.required_str("event")).lower()
     # `date` and `ts` follow the account's time zone.
     at = epoch(event.get("ts_epoch")) or epoch(event.get("ts_event"))
     ref, mail_id = labelled(event.get("X-Mailin-custom")), event.get("message-id") or event.get("messageId")
     mail = EmailEvent(ref, ident(mail_id), event.address("email"), at)
-    if said in ("click", "clicked"):
+    if event_type in ("click", "clicked"):
         yield mail.act("click", event.text("link"))
-    elif said in ("open", "opened") or said.startswith(("unique_open", "proxy_open", "unique_proxy")):
-        yield mail.act("open", machine="proxy" in said)
-    elif said == "list_addition":
-        yield mail.wish("START", said)
+    elif event_type in ("open", "opened") or event_type.startswith(
+        ("unique_open", "proxy_open", "unique_proxy")
+    ):
+        yield mail.act("open", machine="proxy" in event_type)
+    elif event_type == "list_addition":
+        yield mail.wish("START", event_type)
     else:
         text = event.text("reason")
-        code = specific(text) if said.endswith("bounce") or said == "deferred" else ""
-        yield mail.report(said, code, text, lasting=LASTING.get(said, ""))
+        code = specific(text) if event_type.endswith("bounce") or event_type == "deferred" else ""
+        yield mail.report(event_type, code, text, lasting=LASTING.get(event_type, ""))
 
 
 def inbound(item: FieldReader) -> Iterator[Fact]:

@@ -54,12 +54,12 @@ class CallLoop(Unsigned):
         asked = filled({"phone": message.to, "audio": message.media_url})
         return {"url": f"{BASE}/{trigger}", "params": asked}
 
-    def taken(self, said: FieldReader) -> SendResult:
+    def taken(self, answer: FieldReader) -> SendResult:
         """Without an id: "The message was queued" is all it says."""
         return SendResult(True)
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        return "trigger/non-2xx", said.get("message")
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
+        return "trigger/non-2xx", answer.get("message")
 
 
 def report(ours: str, result: FieldReader) -> Iterator[Report]:

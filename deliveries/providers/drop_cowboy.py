@@ -30,7 +30,7 @@ RESULTS = {"contact.rvm.status": "rvm", "contact.sms.status": "sms"}
 # Repeats a result, under another drop id, once the recording of the call is ready: only its `dnc` can be news.
 PROOF_OF_DELIVERY = "contact.rvm.receipt"
 # What people write, with the keyword that the event itself stands for.
-HEARD = {"contact.msg.received": "", "contact.msg.opt": "", "contact.msg.opt_out": "STOP"}
+INBOUND_EVENTS = {"contact.msg.received": "", "contact.msg.opt": "", "contact.msg.opt_out": "STOP"}
 
 
 class DropCowboy(Unsigned):
@@ -60,8 +60,8 @@ class DropCowboy(Unsigned):
             ref = reference(query.get("m"), body.get("foreign_id"))
             return list(outcome(body, ref, channel_of(body, query), body.time("attempt_date")))
         data, at = body.object_at("data"), epoch(body.get("event_at"))
-        if event in HEARD:
-            return [heard(data, HEARD[event], at)]
+        if event in INBOUND_EVENTS:
+            return [inbound(data, INBOUND_EVENTS[event], at)]
         if event == PROOF_OF_DELIVERY:
             return list(opt_out(data, "", "rvm", at))
         return list(outcome(data, "", RESULTS[event], at)) if event in RESULTS else []
@@ -75,12 +75,12 @@ class DropCowboy(Unsigned):
             "headers": keys | {"idempotency-key": message.ref},
         }
 
-    def taken(self, said: FieldReader) -> SendResult:
+    def taken(self, answer: FieldReader) -> SendResult:
         """202 says "in line": nothing has been checked yet."""
-        return accepted(said.get("message_id"))
+        return accepted(answer.get("message_id"))
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        return "", said.get("detail") or said.get("title")
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
+        return "", answer.get("detail") or answer.get("title")
 
 
 def signed_webhook(call: Call, credentials: Mapping[str, str]) -> bool:
@@ -94,8 +94,8 @@ def signed_webhook(call: Call, credentials: Mapping[str, str]) -> bool:
 
 
 def channel_of(body: FieldReader, query: FieldReader) -> str:
-    told_us = (body.text("product_code").lower(), query.text("c"))
-    return next((channel for channel in told_us if channel in DropCowboy.channels), "rvm")
+    named = (body.text("product_code").lower(), query.text("c"))
+    return next((channel for channel in named if channel in DropCowboy.channels), "rvm")
 
 
 def outcome(body: FieldReader, ref: str, channel: str, at: datetime | None) -> Iterator[Fact]:
@@ -125,15 +125,15 @@ def code_of(body: FieldReader) -> str:
 
 def opt_out(body: FieldReader, ref: str, channel: str, at: datetime | None) -> Iterator[Inbound]:
     """`dnc` says that the person is not to be contacted, whatever became of this message."""
-    said = (body, body.object_at("campaign_session", "dispo"))
-    if any(str(each.get("dnc")).lower() in ("true", "1") for each in said):
+    places = (body, body.object_at("campaign_session", "dispo"))
+    if any(str(each.get("dnc")).lower() in ("true", "1") for each in places):
         person, ours = body.phone_number("phone_number", "to", required=True), body.text("from")
         yield Inbound(person, ours, channel, "dnc: true", ref, opt_out_type="STOP", occurred_at=at)
 
 
-def heard(data: FieldReader, keyword: str, at: datetime | None) -> Inbound:
-    person, ours, said = data.phone_number("from", required=True), data.text("to"), data.text("body")
-    return Inbound(person, ours, "sms", said, opt_out_type=keyword, occurred_at=at)
+def inbound(data: FieldReader, keyword: str, at: datetime | None) -> Inbound:
+    person, ours, text = data.phone_number("from", required=True), data.text("to"), data.text("body")
+    return Inbound(person, ours, "sms", text, opt_out_type=keyword, occurred_at=at)
 
 
 def content(message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, Any]:

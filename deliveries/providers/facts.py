@@ -25,12 +25,12 @@ class Call(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What a provider said about one message, in its own words.
+    """What a provider reported about one message, in its own words.
 
     `ref` is our uuid from the callback address ('' when absent). `part` of `parts` counts from 1; 0 speaks for
     the whole message. `occurred_at` is aware, or None when the provider gives no time. `fact` tells facts apart
     that the other fields do not; leave it empty when status, code and part say it all. `address` is the
-    recipient as told. `lasting` is the provider's own word on whether the same message would fail again; it
+    recipient as reported. `lasting` is the provider's own word on whether the same message would fail again; it
     beats the code table. `evidence` says that this very report proves less (or more) than its words usually do.
     `mailbox` names the mailbox provider whose code table is asked first (gmail, microsoft, yahoo).
     """
@@ -137,7 +137,7 @@ class LostAnswer(Exception):
 
 
 class Uncheckable(Exception):
-    """Whether a callback is genuine cannot be told now: what its signature is checked with is out of reach."""
+    """Whether a callback is genuine cannot be checked now: what its signature is checked with is out of reach."""
 
 
 class Unreadable(ValueError):

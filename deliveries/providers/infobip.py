@@ -59,7 +59,7 @@ class Infobip(Unsigned):
         if "callId" in body:
             return list(call_facts(ref, body))
         results = body.get("results", [body])
-        # What is told of several messages at once concerns none of them by the address.
+        # What is reported of several messages at once concerns none of them by the address.
         ref = ref if isinstance(results, list) and len(results) == 1 else ""
         return each(results, "results", partial(result_facts, ref, query.get("c") == "voice"))
 
@@ -72,19 +72,20 @@ class Infobip(Unsigned):
             "headers": authorization(credentials),
         }
 
-    def taken(self, said: FieldReader) -> SendResult:
+    def taken(self, answer: FieldReader) -> SendResult:
         """An answer about the message: taken, or refused at once with a status like those of reports."""
-        made = said.first_object("messages")
+        made = answer.first_object("messages")
         status = made.object_at("status")
         found, group = status_word(status), status.optional_str("groupName").upper()
         if made.get("messageId") and group in REFUSALS and found != DUPLICATE:
             return SendResult(False, native_status=found, native_text=status.text("description"))
         return accepted(made.get("messageId"), made.object_at("details").get("messageCount"))
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
         """In the words of this API or of those before it."""
-        said = said.object_at("requestError", "serviceException") or said
-        return said.get("errorCode") or said.get("messageId"), said.get("description") or said.get("text")
+        answer = answer.object_at("requestError", "serviceException") or answer
+        code = answer.get("errorCode") or answer.get("messageId")
+        return code, answer.get("description") or answer.get("text")
 
     async def find(
         self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
@@ -201,12 +202,12 @@ def status_word(status: FieldReader) -> str:
 
 def inbound(item: FieldReader) -> Inbound:
     parts = item.objects("message") if isinstance(item.get("message"), list) else []
-    said = item.get("text") or " ".join(str(part["value"]) for part in parts if part.get("value"))
+    text = item.get("text") or " ".join(str(part["value"]) for part in parts if part.get("value"))
     return Inbound(
         sender=item.phone_number("from", "sender", required=True),
         recipient=item.phone_number("to"),
         channel="mms" if parts else "sms",
-        text=clean(str(said)),
+        text=clean(str(text)),
         occurred_at=item.time("receivedAt"),
         provider_message_id=item.id("messageId", required=False),
     )
@@ -239,13 +240,13 @@ def text_fields(message: OutboundMessage) -> dict[str, Any]:
 
 def call_fields(message: OutboundMessage) -> dict[str, Any]:
     """A voice message that is played to people and machines alike, and says which it was."""
-    said = (
+    spoken = (
         {"audioFileUrl": message.media_url} if message.media_url else {"text": message.body, "language": "en"}
     )
     return {
         "from": message.sender.lstrip("+"),
         "destinations": [{"to": message.to.lstrip("+"), "messageId": message.ref}],
-        **said,
+        **spoken,
         "machineDetection": "continue",
         **({"maxDtmf": 1} if message.extra.get("keys") else {}),
         "notifyUrl": message.callback,

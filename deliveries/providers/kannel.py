@@ -36,7 +36,7 @@ from deliveries.providers.kit.parsing import (
     query_of,
     reference,
 )
-from deliveries.providers.smpp import Said, command_status, lasting, said
+from deliveries.providers.smpp import ReceiptFields, command_status, lasting, receipt_fields
 
 # Event, the centre's answer, its id, Kannel's id, Unix time, recipient, the route.
 REPORT = "&d=%d&a=%A&f=%F&i=%I&t=%T&p=%p&smsc=%i"
@@ -100,14 +100,14 @@ class Kannel(Unsigned):
 def report(ref: str, fields: FieldReader) -> Report:
     """`d` says what Kannel made of it; the centre's own word, where it agrees, says more."""
     event, text = fields.required_str("d"), fields.text("a")
-    told = said(text)
-    status = status_of(event, told)
+    centre = receipt_fields(text)
+    status = status_of(event, centre)
     return Report(
         ref=ref,
         provider_message_id=fields.id("f", "i", required=False),
         channel="sms",
         native_status=status,
-        native_code=refusal(text) if event == "16" else told.err[:LONGEST_WORD],
+        native_code=refusal(text) if event == "16" else centre.err[:LONGEST_WORD],
         native_text=text,
         occurred_at=epoch(fields.get("t")),
         address=fields.phone_number("p"),
@@ -115,11 +115,11 @@ def report(ref: str, fields: FieldReader) -> Report:
     )
 
 
-def status_of(event: str, told: Said) -> str:
+def status_of(event: str, centre: ReceiptFields) -> str:
     if event not in EVENTS:
         return f"d={event}"[:LONGEST_WORD]  # a bare number would be taken for a state of SMPP
-    agrees = MADE_OF.get(told.stat.upper(), "2") == event and told.stat.isprintable()
-    return told.stat[:LONGEST_WORD] if told.stat and agrees else event
+    agrees = MADE_OF.get(centre.stat.upper(), "2") == event and centre.stat.isprintable()
+    return centre.stat[:LONGEST_WORD] if centre.stat and agrees else event
 
 
 def refusal(text: str) -> str:

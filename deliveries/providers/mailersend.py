@@ -23,5 +23,5 @@ class MailerSend(AnymailEvents):
         """MailerSend has no metadata."""
         mail.tags = [ref]
 
-    def said(self, raw: FieldReader) -> tuple[str, str]:
+    def status_and_code(self, raw: FieldReader) -> tuple[str, str]:
         return raw.object_at("data").required_str("type"), ""

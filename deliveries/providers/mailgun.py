@@ -54,8 +54,12 @@ class Mailgun(AnymailService):
     def verify(self, call: Call, credentials: Mapping[str, str]) -> bool:
         key = str(credentials.get("webhook_signing_key") or "")
         try:
-            told = json_object(call.body).object_at("signature") if is_json(call) else fields_of(call)
-            at, token, given = (told.required_str(name) for name in ("timestamp", "token", "signature"))
+            signed_fields = (
+                json_object(call.body).object_at("signature") if is_json(call) else fields_of(call)
+            )
+            at, token, given = (
+                signed_fields.required_str(name) for name in ("timestamp", "token", "signature")
+            )
         except Unreadable:
             return False
         made = hmac_hex(key, f"{at}{token}".encode("utf-8", "replace"))
@@ -81,12 +85,12 @@ def as_event(fields: FieldReader) -> FieldReader:
 
     Whatever was attached to the message stands among its fields under its own name.
     """
-    said = fields.required_str("event").lower()
+    event_type = fields.required_str("event").lower()
     reason = fields.optional_str("reason").lower()
     status = {"code": fields.get("code"), "message": fields.text("error", "notification", "description")}
     return FieldReader(
         {
-            "event": "failed" if said in GIVEN_UP else said,
+            "event": "failed" if event_type in GIVEN_UP else event_type,
             "severity": "permanent",
             "reason": reason if reason == "old" else "",
             "recipient": fields.get("recipient"),
@@ -100,8 +104,8 @@ def as_event(fields: FieldReader) -> FieldReader:
 
 
 def facts(event: FieldReader) -> Iterator[Fact]:
-    said = event.required_str("event")
-    if said == "stored" or event.object_at("flags").get("is-test-mode") is True:
+    event_type = event.required_str("event")
+    if event_type == "stored" or event.object_at("flags").get("is-test-mode") is True:
         return  # incoming mail, or a message that was never meant to be sent
     headers, status = event.object_at("message", "headers"), event.object_at("delivery-status")
     mail = EmailEvent(
@@ -110,14 +114,16 @@ def facts(event: FieldReader) -> Iterator[Fact]:
         addressed(event.get("recipient") or parseaddr(headers.text("to"))[1]),
         epoch(event.get("timestamp")),
     )
-    if said in ("opened", "clicked"):
+    if event_type in ("opened", "clicked"):
         machine = bool(event.object_at("client-info").get("bot"))
-        yield mail.act("open" if said == "opened" else "click", event.text("url"), machine=machine)
+        yield mail.act("open" if event_type == "opened" else "click", event.text("url"), machine=machine)
         return
     text = status.text("message", "description") or event.object_at("reject").text("reason")
-    reason = code(event, status, text) if said == "failed" or said.endswith("_fail") else ""
-    severity = event.optional_str("severity") if said == "failed" else ""
-    yield mail.report(f"{said}/{severity}" if severity else said, reason, text, status.get("mx-host"))
+    reason = code(event, status, text) if event_type == "failed" or event_type.endswith("_fail") else ""
+    severity = event.optional_str("severity") if event_type == "failed" else ""
+    yield mail.report(
+        f"{event_type}/{severity}" if severity else event_type, reason, text, status.get("mx-host")
+    )
 
 
 def code(event: FieldReader, status: FieldReader, text: str) -> str:

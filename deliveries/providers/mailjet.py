@@ -18,7 +18,7 @@ class Mailjet(Unsigned, AnymailEvents):
     credential_fields = {"api_key": "API key", "secret_key": "Secret key"}
     tables = ("mailjet", "smtp")
 
-    def said(self, raw: FieldReader) -> tuple[str, str]:
+    def status_and_code(self, raw: FieldReader) -> tuple[str, str]:
         """A mail server that puts off what it does not know yet (greylisting) refuses nothing."""
         status, why = raw.required_str("event"), raw.optional_str("error")
         put_off = why == "greylisted" and not raw.get("hard_bounce")
@@ -27,8 +27,8 @@ class Mailjet(Unsigned, AnymailEvents):
     def lasting(self, raw: FieldReader) -> Lasting:
         return "temporary" if raw.get("event") == "bounce" and raw.get("hard_bounce") is False else ""
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
         """Of one message, or of all."""
-        message = said.first_object("Messages") or said
+        message = answer.first_object("Messages") or answer
         error = message.first_object("Errors") or message
         return error.get("ErrorCode"), error.get("ErrorMessage")

@@ -19,9 +19,9 @@ class Mailtrap(Unsigned, AnymailEvents):
     event_key = "event"
     assumed = {"timestamp": 0, "message_id": ""}
 
-    def said(self, raw: FieldReader) -> tuple[str, str]:
+    def status_and_code(self, raw: FieldReader) -> tuple[str, str]:
         return raw.required_str("event"), ""
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        errors = said.get("errors")
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
+        errors = answer.get("errors")
         return "", "; ".join(map(str, errors)) if isinstance(errors, list) else str(errors or "")

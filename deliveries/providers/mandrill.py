@@ -20,12 +20,12 @@ class Mandrill(AnymailEvents):
     proof_field = "webhook_key"
     tables = ("mandrill", "smtp")
 
-    def said(self, raw: FieldReader) -> tuple[str, str]:
+    def status_and_code(self, raw: FieldReader) -> tuple[str, str]:
         message = raw.object_at("msg")
         own = message.optional_str("bounce_description")
         return raw.required_str("event", "type"), specific(message.get("diag")) or (
             "" if own == "general" else own
         )
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        return said.get("reject_reason") or said.get("name"), said.get("message")
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
+        return answer.get("reject_reason") or answer.get("name"), answer.get("message")

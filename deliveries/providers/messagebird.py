@@ -69,13 +69,13 @@ class MessageBird(Provider):
     def request(self, message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, Any]:
         return {"json": message_fields(message), **resource(message, credentials)}
 
-    def taken(self, said: FieldReader) -> SendResult:
+    def taken(self, answer: FieldReader) -> SendResult:
         return accepted(
-            said.get("id"), said.object_at("recipients").first_object("items").get("messagePartCount")
+            answer.get("id"), answer.object_at("recipients").first_object("items").get("messagePartCount")
         )
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        error = said.first_object("errors")
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
+        error = answer.first_object("errors")
         return error.prefixed_str("api:", "code"), error.get("description")
 
     async def find(

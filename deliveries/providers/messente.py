@@ -48,11 +48,11 @@ class Messente(Unsigned):
             "auth": (credentials["username"], credentials["password"]),
         }
 
-    def taken(self, said: FieldReader) -> SendResult:
-        return accepted(said.first_object("messages").get("message_id"))
+    def taken(self, answer: FieldReader) -> SendResult:
+        return accepted(answer.first_object("messages").get("message_id"))
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        error = said.first_object("errors")
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
+        error = answer.first_object("errors")
         return error.get("code"), error.get("detail") or error.get("title")
 
 

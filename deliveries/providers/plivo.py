@@ -76,12 +76,12 @@ class Plivo(Provider):
             "auth": (credentials["auth_id"], credentials["auth_token"]),
         }
 
-    def taken(self, said: FieldReader) -> SendResult:
-        made = said.get("message_uuid") or said.get("request_uuid")
+    def taken(self, answer: FieldReader) -> SendResult:
+        made = answer.get("message_uuid") or answer.get("request_uuid")
         return accepted(made[0] if isinstance(made, list) else made)
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        return "", said.get("error")
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
+        return "", answer.get("error")
 
 
 # ---- the signature ---------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def message_fields(message: OutboundMessage) -> dict[str, Any]:
 
 
 def call_fields(message: OutboundMessage) -> dict[str, str]:
-    """A call that speaks at once; whether it speaks to a machine is told aside."""
+    """A call that speaks at once; whether it speaks to a machine is reported apart."""
     text = script(message, "Speak", "GetInput", inputType="dtmf", redirect="false")
     carried = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
     return {

@@ -24,8 +24,8 @@ class Postal(AnymailEvents):
         """Postal has no metadata, and one tag."""
         mail.tags = [ref]
 
-    def said(self, raw: FieldReader) -> tuple[str, str]:
+    def status_and_code(self, raw: FieldReader) -> tuple[str, str]:
         return raw.object_at("payload").optional_str("status") or raw.required_str("event"), ""
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        return super().refusal(said.object_at("data"))
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
+        return super().refusal(answer.object_at("data"))

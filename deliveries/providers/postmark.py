@@ -35,18 +35,18 @@ class Postmark(AnymailService, Unsigned):
     tables = ("postmark", "smtp")
 
     def parse(self, kind: str, call: Call) -> list[Fact]:
-        told = json_object(call.body)
-        if kind == "inbound" or ("FromFull" in told and "RecordType" not in told):
-            return list(inbound(told))
-        return list(facts(told))
+        event = json_object(call.body)
+        if kind == "inbound" or ("FromFull" in event and "RecordType" not in event):
+            return list(inbound(event))
+        return list(facts(event))
 
     def defaults(self, credentials: Mapping[str, str]) -> dict[str, Any]:
         """Mail to many must not go out by the default stream, which is for single messages."""
         stream = str(credentials.get("message_stream") or "")
         return {"esp_extra": {"MessageStream": stream}} if stream else {}
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        return said.get("ErrorCode"), said.get("Message")
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
+        return answer.get("ErrorCode"), answer.get("Message")
 
     async def find(
         self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
@@ -63,56 +63,56 @@ class Postmark(AnymailService, Unsigned):
         return SendResult(True, provider_message_id=made) if made else None
 
 
-def facts(told: FieldReader) -> Iterator[Fact]:
-    said, kind, text = (
-        told.required_str("RecordType"),
-        told.optional_str("Type"),
-        told.text("Details", "Description"),
+def facts(event: FieldReader) -> Iterator[Fact]:
+    record_type, kind, text = (
+        event.required_str("RecordType"),
+        event.optional_str("Type"),
+        event.text("Details", "Description"),
     )
     mail = EmailEvent(
-        labelled(told.get("Metadata")),
-        ident(told.get("MessageID")),
-        told.address("Recipient", "Email"),
-        told.time("DeliveredAt", "BouncedAt", "ReceivedAt", "ChangedAt"),
+        labelled(event.get("Metadata")),
+        ident(event.get("MessageID")),
+        event.address("Recipient", "Email"),
+        event.time("DeliveredAt", "BouncedAt", "ReceivedAt", "ChangedAt"),
     )
-    if said == "Inbound":
+    if record_type == "Inbound":
         return
-    if said in ("Open", "Click"):
-        yield mail.act("open" if said == "Open" else "click", told.text("OriginalLink"))
-    elif said == "Bounce" and kind in ANSWERED:
+    if record_type in ("Open", "Click"):
+        yield mail.act("open" if record_type == "Open" else "click", event.text("OriginalLink"))
+    elif record_type == "Bounce" and kind in ANSWERED:
         yield mail.act("auto_reply", text, machine=True)
-    elif kind == "Subscribe" or told.get("SuppressSending") is False:
-        yield mail.wish("START", said)
-    elif said == "SubscriptionChange" and not mail.id.strip("0-"):
+    elif kind == "Subscribe" or event.get("SuppressSending") is False:
+        yield mail.wish("START", record_type)
+    elif record_type == "SubscriptionChange" and not mail.id.strip("0-"):
         # Without a message: the person's own wish, or that of somebody at the account, which is not ours to follow.
-        reason = told.optional_str("SuppressionReason")
-        if told.get("Origin") == "Recipient" and reason != "HardBounce":
+        reason = event.optional_str("SuppressionReason")
+        if event.get("Origin") == "Recipient" and reason != "HardBounce":
             yield mail._replace(ref="", id="").wish("STOP", reason)
     else:
-        status, code = words(said, kind, told, text)
+        status, code = words(record_type, kind, event, text)
         yield mail.report(status, code, text, lasting="temporary" if kind == "SoftBounce" else "")
 
 
-def words(said: str, kind: str, told: FieldReader, text: str) -> tuple[str, str]:
+def words(record_type: str, kind: str, event: FieldReader, text: str) -> tuple[str, str]:
     """What happened, and why: the type's number, or the server's code where the type leaves the reason open."""
-    if said == "SubscriptionChange":
-        return told.prefixed_str("SubscriptionChange/", "SuppressionReason") or said, ""
-    if said not in ("Bounce", "SpamComplaint"):
-        return said, ""
-    status = f"Bounce/{kind}" if said == "Bounce" and kind in ON_ITS_WAY else said
-    found = specific(text) if said == "Bounce" and kind in VAGUE else ""
-    return status, found or told.optional_str("TypeCode")
+    if record_type == "SubscriptionChange":
+        return event.prefixed_str("SubscriptionChange/", "SuppressionReason") or record_type, ""
+    if record_type not in ("Bounce", "SpamComplaint"):
+        return record_type, ""
+    status = f"Bounce/{kind}" if record_type == "Bounce" and kind in ON_ITS_WAY else record_type
+    found = specific(text) if record_type == "Bounce" and kind in VAGUE else ""
+    return status, found or event.optional_str("TypeCode")
 
 
-def inbound(told: FieldReader) -> Iterator[Fact]:
-    headers = {header.text("Name"): header.text("Value") for header in told.objects("Headers")}
+def inbound(event: FieldReader) -> Iterator[Fact]:
+    headers = {header.text("Name"): header.text("Value") for header in event.objects("Headers")}
     if "In-Reply-To" in headers:
         headers["In-Reply-To"] = headers["In-Reply-To"].partition("@")[0]  # <our message's id@mtasv.net>
     yield from replied(
-        told.object_at("FromFull").address("Email") or told.address("From"),
-        told.address("OriginalRecipient"),
-        told.text("Subject"),
-        told.text("StrippedTextReply", "TextBody"),
+        event.object_at("FromFull").address("Email") or event.address("From"),
+        event.address("OriginalRecipient"),
+        event.text("Subject"),
+        event.text("StrippedTextReply", "TextBody"),
         headers,
-        message_id=told.get("MessageID"),
+        message_id=event.get("MessageID"),
     )

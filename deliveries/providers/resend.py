@@ -49,14 +49,14 @@ class Resend(AnymailService):
         super().label(mail, ref)
         mail.esp_extra = {"tags": [{"name": LABEL, "value": ref}]}
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        return said.get("name"), said.get("message")
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
+        return answer.get("name"), answer.get("message")
 
 
 def facts(event: FieldReader) -> Iterator[Fact]:
     """One fact. Resend does not say which of several recipients an event is about; we send to one."""
-    said, data = event.required_str("type"), event.object_at("data")
-    if not said.startswith("email.") or said == "email.received":
+    event_type, data = event.required_str("type"), event.object_at("data")
+    if not event_type.startswith("email.") or event_type == "email.received":
         return  # contacts, domains, incoming mail
     sent_to = data["to"] if isinstance(data.get("to"), list) else [data.get("to")]
     alone = len(sent_to) == 1
@@ -66,14 +66,16 @@ def facts(event: FieldReader) -> Iterator[Fact]:
         addressed(sent_to[0]).rpartition("<")[2].rstrip(">") if alone else "",
         event.time("created_at"),
     )
-    if said in ("email.opened", "email.clicked"):
-        yield mail.act("open" if said == "email.opened" else "click", data.object_at("click").text("link"))
+    if event_type in ("email.opened", "email.clicked"):
+        yield mail.act(
+            "open" if event_type == "email.opened" else "click", data.object_at("click").text("link")
+        )
         return
     why = data.object_at("bounce") or data.object_at("suppressed") or data.object_at("failed")
     text, answers = why.text("message", "reason"), why.get("diagnosticCode")
     answers = answers if isinstance(answers, list) else [answers]
     lasting = LASTING.get(str(why.get("type")), "")
-    yield mail.report(said, code(data, text, answers), text, *answers, lasting=lasting)
+    yield mail.report(event_type, code(data, text, answers), text, *answers, lasting=lasting)
 
 
 def code(data: FieldReader, text: str, answers: list[Any]) -> str:
@@ -85,7 +87,7 @@ def code(data: FieldReader, text: str, answers: list[Any]) -> str:
         why = failed.text("reason")
         return f"failed/{why}"[:LONGEST_WORD] if why.isidentifier() else ""
     kind, subtype = bounce.optional_str("type"), bounce.optional_str("subType")
-    if not kind:  # as it was before Resend told the types
+    if not kind:  # as it was before Resend reported the types
         return "Permanent/Suppressed" if "suppressed sending" in text else ""
     found = specific(*answers) if subtype in VAGUE else ""
     return found or f"{kind}/{subtype or 'General'}"

@@ -54,39 +54,39 @@ class SendGrid(AnymailService):
     def message_id(self, status: Any) -> str:
         return ident(status.esp_response.headers.get("X-Message-Id"))
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        return "", said.first_object("errors").get("message")
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
+        return "", answer.first_object("errors").get("message")
 
 
 def facts(event: FieldReader) -> Iterator[Fact]:
-    said = event.required_str("event")
+    event_type = event.required_str("event")
     mail = EmailEvent(
         labelled(event),
         ident(event.get("sg_message_id")).partition(".")[0],
         event.address("email"),
         epoch(event.get("timestamp")),
     )
-    if said in ("open", "click"):
+    if event_type in ("open", "click"):
         machine = event.get("sg_machine_open") in (True, "true")
-        yield mail.act("open" if said == "open" else "click", event.text("url"), machine=machine)
-    elif said == "group_resubscribe":
-        yield mail.wish("START", said)
+        yield mail.act("open" if event_type == "open" else "click", event.text("url"), machine=machine)
+    elif event_type == "group_resubscribe":
+        yield mail.wish("START", event_type)
     elif mail.id or mail.ref:  # else it is about the account
         text = event.text("reason", "response")
-        yield mail.report(said, code(said, event, text), text)
+        yield mail.report(event_type, code(event_type, event, text), text)
 
 
-def code(said: str, event: FieldReader, text: str) -> str:
+def code(event_type: str, event: FieldReader, text: str) -> str:
     """Why: SendGrid's own word where it names a reason, else the server's code, else what kind of bounce it was."""
-    if said == "dropped":
+    if event_type == "dropped":
         reason = text.partition(" (")[0]  # "Spam Content (if Spam Checker app enabled)"
         return f"dropped/{reason}" if reason and len(reason) < LONGEST_WORD - len("dropped/") else ""
-    if said not in ("bounce", "deferred"):
+    if event_type not in ("bounce", "deferred"):
         return ""
     kind, own = event.optional_str(CLASS).lower(), event.prefixed_str("classification/", CLASS)
     if kind and kind not in VAGUE:
         return own
     found = specific(text, event.get("status"))
-    if found or said == "deferred":
+    if found or event_type == "deferred":
         return found
     return own if own and kind != "unclassified" else event.prefixed_str("bounce/", "type")

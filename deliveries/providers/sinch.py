@@ -80,10 +80,10 @@ class Sinch(Unsigned):
         ref = reference(query.get("m"), body.get("client_reference"), body.get("custom"))
         if body.get("event"):
             return list(call_facts(ref, body))
-        told_of = body.required_str("type")
-        if told_of.startswith("mo_"):
+        event_type = body.required_str("type")
+        if event_type.startswith("mo_"):
             return [inbound(body)]
-        mms = told_of.endswith("_mms") or query.get("c") == "mms"
+        mms = event_type.endswith("_mms") or query.get("c") == "mms"
         report = Report(ref, body.id("batch_id"), "mms" if mms else "sms", "")
         if "statuses" not in body:
             return [recipient_report(report, body, body.phone_number("recipient"))]
@@ -109,11 +109,11 @@ class Sinch(Unsigned):
             return refused("no_credentials", "The account has no application key and secret for calls.")
         return {"url": CALLOUTS, "json": callout(message), "auth": auth}
 
-    def taken(self, said: FieldReader) -> SendResult:
-        return accepted(said.get("callId") or said.get("id"))
+    def taken(self, answer: FieldReader) -> SendResult:
+        return accepted(answer.get("callId") or answer.get("id"))
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        return said.get("code") or said.get("errorCode"), said.get("text") or said.get("message")
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
+        return answer.get("code") or answer.get("errorCode"), answer.get("text") or answer.get("message")
 
     async def find(
         self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
@@ -229,11 +229,11 @@ def callout(message: OutboundMessage) -> dict[str, Any]:
     number = {"number": message.to, "cli": message.sender}
     connect = {"name": "connectPstn", **number, "amd": {"enabled": True, "async": True}}
     words = re.sub(r"[][;]", ",", message.body)
-    said = f"#href[{message.media_url}]" if message.media_url else f"#tts[{words}]"
-    play = {"name": "playFiles", "ids": [said], "locale": "en-US"}
+    prompt = f"#href[{message.media_url}]" if message.media_url else f"#tts[{words}]"
+    play = {"name": "playFiles", "ids": [prompt], "locale": "en-US"}
     script: dict[str, Any] = {"instructions": [play], **HANG_UP}
     if message.extra.get("keys"):
-        menu = {"id": "main", "mainPrompt": said, "maxDigits": 1, "timeoutMills": 10_000}
+        menu = {"id": "main", "mainPrompt": prompt, "maxDigits": 1, "timeoutMills": 10_000}
         script = {"action": {"name": "runMenu", "locale": "en-US", "menus": [menu]}}
     fields = {"custom": message.ref, "ice": json.dumps({"action": connect}), "ace": json.dumps(script)}
     return {"method": "customCallout", "customCallout": fields}

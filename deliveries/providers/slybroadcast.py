@@ -52,14 +52,17 @@ class Slybroadcast(Unsigned):
     def parse(self, kind: str, call: Call) -> list[Report]:
         if kind != "status":
             raise Unreadable(f"kind: {kind!r} is not status.")
-        told = FieldReader(query_of(call) | fields_of(call))
-        told.update(in_line(told.get("var") or next((name for name in told if "|" in name), "")))
+        fields = FieldReader(query_of(call) | fields_of(call))
+        fields.update(in_line(fields.get("var") or next((name for name in fields if "|" in name), "")))
         ref = reference(query_of(call).get("m"))
-        session = told.id("session_id", "c_session", required=not ref)
-        phone = told.address("phone", "c_phone", required=not ref)
-        status, reason = told.required_str("status", "c_dispo"), told.text("reason", "c_disposition_reason")
-        text = clean("; ".join(filter(None, (reason, told.get("carrier")))))
-        at = moment(told.get("delivery_time", ""))
+        session = fields.id("session_id", "c_session", required=not ref)
+        phone = fields.address("phone", "c_phone", required=not ref)
+        status, reason = (
+            fields.required_str("status", "c_dispo"),
+            fields.text("reason", "c_disposition_reason"),
+        )
+        text = clean("; ".join(filter(None, (reason, fields.get("carrier")))))
+        at = moment(fields.get("delivery_time", ""))
         words = in_words(status, reason)
         return [Report(ref, session, "rvm", *words, text, occurred_at=at, address=north_american(phone))]
 

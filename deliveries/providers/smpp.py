@@ -91,7 +91,7 @@ NAMES = {
 }
 
 
-class Said(NamedTuple):
+class ReceiptFields(NamedTuple):
     """What the text of a receipt says, in its own words; '' for what it leaves out. `done` is a date as written."""
 
     id: str
@@ -127,18 +127,18 @@ def plain_fields(call: Call) -> FieldReader:
     return fields_of(call)
 
 
-def said(text: str) -> Said:
+def receipt_fields(text: str) -> ReceiptFields:
     """The text of a receipt, its keys in any order and any case; what follows `text:` is the message itself."""
     head = MESSAGE.split(text, maxsplit=1)[0]
     keys = list(KEY.finditer(head))
     if not keys:
-        return Said("", "", "", "")
+        return ReceiptFields("", "", "", "")
     ends = [key.start() for key in keys[1:]] + [len(head)]
     values: dict[str, str] = {}
     for key, end in zip(keys, ends, strict=True):
         values.setdefault(key.lastgroup or "", head[key.end() : end].strip(" \t\r\n,;|\"'"))
     done = DATE.match(values.get("done", ""))
-    return Said(
+    return ReceiptFields(
         _token(values.get("id", "")),
         _token(values.get("stat", "")) or _bare_state(head),
         error(_token(values.get("err", ""))),
@@ -199,7 +199,9 @@ def lasting(stat: str) -> Literal["", "temporary"]:
 
 def report(fields: FieldReader, query: FieldReader) -> Report:
     text = first_text(fields, "receipt", KEY.search)
-    fields = FieldReader(fields | {f"its {key}": value for key, value in said(text)._asdict().items()})
+    fields = FieldReader(
+        fields | {f"its {key}": value for key, value in receipt_fields(text)._asdict().items()}
+    )
     refusal = refusal_of(fields)
     stat = "REJECTED" if refusal else fields.required_str(*NAMES["stat"])
     return Report(

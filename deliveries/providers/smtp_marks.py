@@ -98,7 +98,7 @@ class Origin(NamedTuple):
     """The mail that something is about: our reference and its Message-ID, '' where not known.
 
     `ours` is False for mail of somebody else. `to` is our address that it was sent to. `stored`: it came by mail and
-    was stored, so what is ours can be told.
+    was stored, so what is ours can be recognised.
     """
 
     ref: str
@@ -138,11 +138,11 @@ def marks(mail: Mail) -> Iterator[tuple[str, str]]:
 
 def traces(mail: Mail) -> Iterator[str]:
     """Where our reference may stand in a report, the most telling place first."""
-    told = fields_of(mail)
-    yield told.get("original-envelope-id", "")
+    fields = fields_of(mail)
+    yield fields.get("original-envelope-id", "")
     yield from (found[1] for found in _MESSAGE_ID.finditer(mail.everything))
     for name in ("original-mail-from", "x-original-message-id", "original-message-id", "x-postfix-sender"):
-        yield told.get(name, "")
+        yield fields.get(name, "")
     yield mail.headers.get("in-reply-to", "")
     yield mail.headers.get("references", "")
 

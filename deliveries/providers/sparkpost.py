@@ -23,7 +23,7 @@ class SparkPost(Unsigned, AnymailEvents):
     opens = frozenset({"initial_open", "amp_initial_open"})
     tables = ("sparkpost", "smtp")
 
-    def said(self, raw: FieldReader) -> tuple[str, str]:
+    def status_and_code(self, raw: FieldReader) -> tuple[str, str]:
         event = event_of(raw)
         vague = event.optional_str("bounce_class") in VAGUE
         found = specific(event.get("raw_reason")) if vague else ""
@@ -32,8 +32,8 @@ class SparkPost(Unsigned, AnymailEvents):
     def by_machine(self, raw: FieldReader) -> bool:
         return event_of(raw).get("is_prefetched") in (True, "true")
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        error = said.first_object("errors")
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
+        error = answer.first_object("errors")
         return error.get("code"), error.get("description") or error.get("message")
 
 

@@ -100,16 +100,16 @@ class Telnyx(Provider):
         fields = {"ApplicationSid": application, **call_fields(message)}
         return {"url": f"{URL}/texml/Accounts/{account}/Calls", "json": fields, "headers": headers}
 
-    def taken(self, said: FieldReader) -> SendResult:
+    def taken(self, answer: FieldReader) -> SendResult:
         """A call is answered without an id, as far as is documented: its callbacks name it."""
-        made = said.object_at("data") or said
+        made = answer.object_at("data") or answer
         sid = made.get("id") or made.get("call_sid")
         if not sid and made.get("status") == "queued":
             return SendResult(True)
         return accepted(sid, made.get("parts"))
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        error = said.first_object("errors")
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
+        error = answer.first_object("errors")
         return error.get("code"), error.get("detail") or error.get("title")
 
 

@@ -85,8 +85,8 @@ class Twilio(Provider):
             "auth": (credentials["account_sid"], credentials["auth_token"]),
         }
 
-    def taken(self, said: FieldReader) -> SendResult:
-        return accepted(said.get("sid"), said.get("num_segments"))
+    def taken(self, answer: FieldReader) -> SendResult:
+        return accepted(answer.get("sid"), answer.get("num_segments"))
 
     async def find(
         self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient

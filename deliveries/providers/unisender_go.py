@@ -24,6 +24,6 @@ class UnisenderGo(AnymailEvents):
     def options(self, credentials: Mapping[str, str]) -> dict[str, Any]:
         return {**super().options(credentials), "generate_message_id": False}
 
-    def said(self, raw: FieldReader) -> tuple[str, str]:
+    def status_and_code(self, raw: FieldReader) -> tuple[str, str]:
         why = raw.object_at("delivery_info").optional_str("delivery_status")
         return raw.required_str("status"), why if why.startswith("err") else ""

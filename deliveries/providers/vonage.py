@@ -83,15 +83,15 @@ class Vonage(Provider):
 
     def parse(self, kind: str, call: Call) -> list[Fact]:
         query = query_of(call)
-        said = json_object(call.body) if is_json(call) and call.method != "GET" else fields_of(call)
-        ref = reference(query.get("m"), said.get("client_ref"), said.get("client-ref"))
+        fields = json_object(call.body) if is_json(call) and call.method != "GET" else fields_of(call)
+        ref = reference(query.get("m"), fields.get("client_ref"), fields.get("client-ref"))
         if kind == "inbound":
-            return [inbound(ref, said)]
-        if said.get("message_uuid"):
-            return [message_report(ref, query.get("c", ""), said)]
-        if said.get("messageId"):
-            return [receipt(ref, said)]
-        return list(call_facts(ref, said))
+            return [inbound(ref, fields)]
+        if fields.get("message_uuid"):
+            return [message_report(ref, query.get("c", ""), fields)]
+        if fields.get("messageId"):
+            return [receipt(ref, fields)]
+        return list(call_facts(ref, fields))
 
     def request(
         self, message: OutboundMessage, credentials: Mapping[str, str]
@@ -106,11 +106,11 @@ class Vonage(Provider):
             return refused("not_configured", text)
         return {"url": f"{URL}/calls", "json": call_fields(message), "headers": headers}
 
-    def taken(self, said: FieldReader) -> SendResult:
-        return accepted(said.get("message_uuid") or said.get("uuid"))
+    def taken(self, answer: FieldReader) -> SendResult:
+        return accepted(answer.get("message_uuid") or answer.get("uuid"))
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        return error_code(said), said.get("detail") or said.get("title")
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
+        return error_code(answer), answer.get("detail") or answer.get("title")
 
 
 # ---- proof -----------------------------------------------------------------------------------------------------
@@ -159,78 +159,78 @@ def error_code(error: FieldReader) -> str:
     return next((text for text in codes if text.isdigit()), fragment if fragment in codes else "")
 
 
-def message_report(ref: str, hint: str, said: FieldReader) -> Report:
-    error = said.object_at("error", "error") or said.object_at("error")  # the former in older payloads
-    channel = said.optional_str("channel")
+def message_report(ref: str, hint: str, fields: FieldReader) -> Report:
+    error = fields.object_at("error", "error") or fields.object_at("error")  # the former in older payloads
+    channel = fields.optional_str("channel")
     return Report(
         ref=ref,
-        provider_message_id=said.id("message_uuid"),
+        provider_message_id=fields.id("message_uuid"),
         channel=next((each for each in (channel, hint) if each in ("sms", "mms")), "sms"),
-        native_status=said.required_str("status"),
+        native_status=fields.required_str("status"),
         native_code=error_code(error),
         native_text=error.text("detail"),
-        occurred_at=said.time("timestamp"),
-        address=said.phone_number("to"),
+        occurred_at=fields.time("timestamp"),
+        address=fields.phone_number("to"),
     )
 
 
-def receipt(ref: str, said: FieldReader) -> Report:
+def receipt(ref: str, fields: FieldReader) -> Report:
     """One of the SMS API: each part of a long message has its own, and none says which part it is about."""
     return Report(
         ref=ref,
-        provider_message_id=said.id("messageId"),
+        provider_message_id=fields.id("messageId"),
         channel="sms",
-        native_status=said.required_str("status"),
-        native_code=said.error_code("err-code"),
-        occurred_at=pushed_at(said),
-        address=said.phone_number("msisdn"),
+        native_status=fields.required_str("status"),
+        native_code=fields.error_code("err-code"),
+        occurred_at=pushed_at(fields),
+        address=fields.phone_number("msisdn"),
     )
 
 
-def pushed_at(said: FieldReader) -> datetime | None:
-    at = said.get("message-timestamp")
+def pushed_at(fields: FieldReader) -> datetime | None:
+    at = fields.get("message-timestamp")
     return iso(at) or stamp(at, "%Y-%m-%d %H:%M:%S %z")
 
 
-def call_facts(ref: str, said: FieldReader) -> Iterator[Report | Act]:
-    if said.get("direction") == "inbound":
+def call_facts(ref: str, fields: FieldReader) -> Iterator[Report | Act]:
+    if fields.get("direction") == "inbound":
         return  # somebody calls us
-    if not said.get("status") and "dtmf" not in said and said.keys() & ASIDE:
+    if not fields.get("status") and "dtmf" not in fields and fields.keys() & ASIDE:
         return
     report = Report(
         ref=ref,
-        provider_message_id=said.id("uuid", "call_uuid"),
+        provider_message_id=fields.id("uuid", "call_uuid"),
         channel="voice",
         native_status="",
-        occurred_at=said.time("timestamp"),
-        address=said.phone_number("to"),
+        occurred_at=fields.time("timestamp"),
+        address=fields.phone_number("to"),
     )
-    if "dtmf" in said:
-        pressed = said.object_at("dtmf")
+    if "dtmf" in fields:
+        pressed = fields.object_at("dtmf")
         digits = pressed.optional_str("digits")
         if digits or pressed.get("timed_out"):  # else it was speech
             yield keys_pressed(report, digits)
         return
-    status, detail = said.required_str("status"), said.text("detail")
+    status, detail = fields.required_str("status"), fields.text("detail")
     if status in ("human", "machine"):
-        status = said.prefixed_str(f"amd:{status}/", "sub_state") or f"amd:{status}"
+        status = fields.prefixed_str(f"amd:{status}/", "sub_state") or f"amd:{status}"
     code = detail if CODE.fullmatch(detail) else ""
     yield report._replace(native_status=status, native_code=code, native_text="" if code else detail)
 
 
-def inbound(ref: str, said: FieldReader) -> Inbound:
+def inbound(ref: str, fields: FieldReader) -> Inbound:
     """A text of either API. Long ones come in parts from the SMS API, each a text of its own here."""
-    channel = said.optional_str("channel") or "sms"
+    channel = fields.optional_str("channel") or "sms"
     if channel not in ("sms", "mms"):
         raise Unreadable(f"channel: {channel!r} is not one of ours.")
     return Inbound(
-        sender=said.phone_number("msisdn", "from", required=True),
-        recipient=said.phone_number("to"),
+        sender=fields.phone_number("msisdn", "from", required=True),
+        recipient=fields.phone_number("to"),
         channel=channel,
-        text=said.text("text") or said.object_at("image").text("caption"),
+        text=fields.text("text") or fields.object_at("image").text("caption"),
         ref=ref,
-        occurred_at=pushed_at(said) or said.time("timestamp"),
-        provider_message_id=said.id("message_uuid", "messageId", required=False),
+        occurred_at=pushed_at(fields) or fields.time("timestamp"),
+        provider_message_id=fields.id("message_uuid", "messageId", required=False),
     )
 
 

@@ -41,7 +41,7 @@ def takes_mail(account: Account) -> bool:
 
 
 def keep(account: Account, raw: bytes, to: str = "", *, length: int = 0, now: datetime | None = None) -> None:
-    """Store one mail for this account; it is on disk when this returns, and the workers have been told.
+    """Store one mail for this account; it is on disk when this returns, and the workers have been woken.
 
     `to` is the envelope recipient; without a token of ours in it, as behind an alias, the mail's own headers are asked.
     `length` is what the mail had before somebody cut it. Raises what the database raises.
@@ -84,14 +84,14 @@ def fetch(account: Account) -> int:
 
     A crash in between fetches a mail again, which changes nothing. Raises MailboxAway, and what the database raises.
     """
-    told = {name: str(value) for name, value in account.credentials.items()}
+    credentials = {name: str(value) for name, value in account.credentials.items()}
     try:
         with imaplib.IMAP4_SSL(
-            told["imap_host"], int(told.get("imap_port") or IMAP_PORT),
+            credentials["imap_host"], int(credentials.get("imap_port") or IMAP_PORT),
             ssl_context=ssl.create_default_context(), timeout=IMAP_SECONDS,
         ) as box:  # fmt: skip
-            box.login(told.get("imap_user", ""), told.get("imap_password", ""))
-            _select(box, told.get("imap_folder") or "INBOX")
+            box.login(credentials.get("imap_user", ""), credentials.get("imap_password", ""))
+            _select(box, credentials.get("imap_folder") or "INBOX")
             n = 0
             for uid, raw, length in unseen(box):
                 keep(account, raw, length=length)
@@ -104,17 +104,17 @@ def fetch(account: Account) -> int:
 
 def _select(box: imaplib.IMAP4, folder: str) -> None:
     quoted = folder.replace("\\", "\\\\").replace('"', '\\"')
-    answer, said = box.select(f'"{quoted}"')
+    answer, data = box.select(f'"{quoted}"')
     if answer != "OK":
-        raise MailboxAway(f"folder {folder!r}: {said[0]!r}")
+        raise MailboxAway(f"folder {folder!r}: {data[0]!r}")
 
 
 def unseen(box: imaplib.IMAP4) -> Iterator[tuple[str, bytes, int]]:
     """(uid, mail, its length) of what nobody has seen; of a longer mail the first RECEIPT_MAX_BYTES."""
     _, found = box.uid("SEARCH", "UNSEEN")
     for uid in (found[0] or b"").decode("ascii").split()[:AT_ONCE]:
-        _, told = box.uid("FETCH", uid, f"(RFC822.SIZE BODY.PEEK[]<0.{settings.RECEIPT_MAX_BYTES}>)")
-        for item in told:
+        _, items = box.uid("FETCH", uid, f"(RFC822.SIZE BODY.PEEK[]<0.{settings.RECEIPT_MAX_BYTES}>)")
+        for item in items:
             if isinstance(item, tuple):
                 size = re.search(rb"RFC822\.SIZE (\d{1,12})", item[0])
                 yield uid, item[1], int(size[1]) if size else 0

@@ -61,10 +61,10 @@ Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 def taken(provider: Provider, kind: str, call: Call) -> Answer:
     """What the provider hears when its callback is on disk: 204, or 200 with the words it waits for."""
-    content_type, said = provider.reply(kind, call)
-    if not said:
+    content_type, body = provider.reply(kind, call)
+    if not body:
         return 204, [], b""
-    return 200, [(b"content-type", content_type.encode())], said
+    return 200, [(b"content-type", content_type.encode())], body
 
 
 class Directory:
@@ -197,7 +197,7 @@ class Batcher:
     async def _write(self, batch: list[tuple[Incoming, asyncio.Future]]) -> None:
         try:
             await self.store.write([incoming for incoming, _ in batch])
-        except Exception as problem:  # noqa: BLE001 - whoever waits is told, and answers 503
+        except Exception as problem:  # noqa: BLE001 - whoever waits gets the exception, and answers 503
             if len(batch) == 1:
                 logger.error("A receipt could not be stored: %s", problem)
                 self._finish(batch, problem)
@@ -309,10 +309,10 @@ class Receiver:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if self._batcher is None or self._directory is None:
             await self.startup()
-        status, extra, said = await self._answer(scope, receive)
-        length = (b"content-length", str(len(said)).encode())
+        status, extra, body = await self._answer(scope, receive)
+        length = (b"content-length", str(len(body)).encode())
         await send({"type": "http.response.start", "status": status, "headers": [length, *extra]})
-        await send({"type": "http.response.body", "body": said})
+        await send({"type": "http.response.body", "body": body})
 
     async def _answer(self, scope: dict[str, Any], receive: Receive) -> Answer:
         assert self._directory is not None

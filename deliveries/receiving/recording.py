@@ -86,7 +86,7 @@ class Sorted:
 
 @dataclass
 class Matched:
-    """The reports whose message is known, as events, and what was heard of words on the way."""
+    """The reports whose message is known, as events, and notes of the codes they came with."""
 
     events: list[EventRow] = field(default_factory=list)
     unknown: set[int] = field(default_factory=set)  # receipts
@@ -185,7 +185,7 @@ def _record(claimed: Sequence[ClaimedReceipt], now: datetime) -> Recorded:
     _take_out_secrets(claimed)
     taken = take_apart(claimed)
     # What people did comes first: it locks recipients, and recipients are locked before messages everywhere.
-    heard, lost = handle_inbound(taken.inbound), record_engagement(taken.acts)
+    inbound_counts, lost = handle_inbound(taken.inbound), record_engagement(taken.acts)
     matched = match(taken.reports)
     applied = apply(matched.events, now, matched.version)
     _opt_out_reported(matched.events, now)
@@ -195,7 +195,7 @@ def _record(claimed: Sequence[ClaimedReceipt], now: datetime) -> Recorded:
     trouble = {
         **taken.unreadable,
         **dict.fromkeys(lost, "No message with this reference or id yet."),
-        **heard,
+        **inbound_counts,
     }
     done = [waiting.id for waiting in claimed if waiting.id not in trouble]
     statements.finish_receipts(done)

@@ -240,12 +240,12 @@ class Affected:
 
     @classmethod
     def everything(cls) -> Affected:
-        """Whatever a provider said."""
+        """Whatever a provider reported."""
         return cls(frozenset(), frozenset(), frozenset(), frozenset(), frozenset(), all=True)
 
     @classmethod
-    def of(cls, told: Iterable[Change]) -> Affected:
-        keys = [change.key for change in told]
+    def of(cls, changes: Iterable[Change]) -> Affected:
+        keys = [change.key for change in changes]
         tables = {key.table for key in keys}
         mailboxes = bool(tables & MAILBOXES)
         accounts = [
@@ -361,18 +361,18 @@ def _is_own_word(event: StatusEvent, provider: str, report: Report) -> bool:
 
 def _reports(events: Sequence[StatusEvent], providers: Fields[int, str]) -> dict[tuple[int, int], Report]:
     """What the stored receipts of these events say, by (message, fact): the evidence itself, read once more."""
-    told: dict[int, dict[int, Report]] = {}
+    reports: dict[int, dict[int, Report]] = {}
     for pk, receipt in Receipt.objects.in_bulk({e.receipt_id for e in events if e.receipt_id}).items():
         adapter = PROVIDERS.get(providers.get(receipt.account_id, ""))
         try:
             facts = list(adapter.parse(receipt.kind, as_call(_waiting(receipt)))) if adapter else []
         except Exception:  # noqa: BLE001 - an adapter that cannot read it today: the stored words will do
             facts = []
-        told[pk] = {event_key(fact): fact for fact in facts if isinstance(fact, Report)}
+        reports[pk] = {event_key(fact): fact for fact in facts if isinstance(fact, Report)}
     return {
         (event.message_id, event.fact): report
         for event in events
-        if event.receipt_id and (report := told.get(event.receipt_id, {}).get(event.fact))
+        if event.receipt_id and (report := reports.get(event.receipt_id, {}).get(event.fact))
     }
 
 

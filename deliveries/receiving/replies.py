@@ -33,12 +33,12 @@ def understood(text: Inbound, writer: Writer) -> Keyword:
 
 
 def fact_of(text: Inbound, at: datetime) -> str:
-    """What an opt-out by this text is recorded for: told again, it is the same."""
+    """What an opt-out by this text is recorded for: recorded again, it is the same."""
     return f"reply {at.isoformat()} {zlib.crc32(text.text.encode('utf-8', 'replace')):08x}"
 
 
 def lay_out(waiting: ClaimedReceipt, text: Inbound, keyword: Keyword, at: datetime, writer: Writer) -> None:
-    """Lay a doubtful reply before the people who read them; told again, it stays as it is.
+    """Lay a doubtful reply before the people who read them; laid there again, it stays as it is.
 
     Where the sender may stand for several numbers, one for each: only one of them wrote it.
     """

@@ -32,7 +32,7 @@ class Incoming(NamedTuple):
 
     @property
     def inbound(self) -> bool:
-        """Whether a person may have written it, or pressed a key: told by its address and a look at its words.
+        """Whether a person may have written it, or pressed a key: judged by its address and a look at its words.
 
         Such receipts are recorded before all others, so one too many costs next to nothing.
         """

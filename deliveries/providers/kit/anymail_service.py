@@ -170,7 +170,7 @@ class AnymailService(Provider):
 class AnymailEvents(AnymailService):
     """A service whose events anymail's webhook view reads, and whose signature, if it has one, the view checks.
 
-    The code table follows anymail's normalised events, row by row; `said` gives the service's own words.
+    The code table follows anymail's normalised events, row by row; `status_and_code` gives the service's own words.
     """
 
     view: ClassVar[str]  # import path of anymail's webhook view
@@ -206,34 +206,34 @@ class AnymailEvents(AnymailService):
         """The same call with what is assumed where an event leaves it out."""
         if not self.assumed:
             return call
-        told = json_value(call.body)
-        for event in objects_in(told):
+        body = json_value(call.body)
+        for event in objects_in(body):
             if self.event_key in event:
                 event.update({**self.assumed, **event})
-        return call._replace(body=json.dumps(told).encode())
+        return call._replace(body=json.dumps(body).encode())
 
     def _facts(self, event: AnymailTrackingEvent | AnymailInboundEvent) -> Iterator[Fact]:
         if isinstance(event, AnymailInboundEvent):
             yield from letter(event)
             return
-        told = FieldReader(vars(event))
-        raw = told.object_at("esp_event")
-        said, why = self.said(raw)
+        fields = FieldReader(vars(event))
+        raw = fields.object_at("esp_event")
+        status, code = self.status_and_code(raw)
         ref = labelled(event.metadata) or tagged(event.tags)
-        mail = EmailEvent(ref, ident(event.message_id), told.address("recipient"), _at(event.timestamp))
-        kind = EventType.OPENED if said in self.opens else event.event_type
+        mail = EmailEvent(ref, ident(event.message_id), fields.address("recipient"), _at(event.timestamp))
+        kind = EventType.OPENED if status in self.opens else event.event_type
         if kind in (EventType.OPENED, EventType.CLICKED):
-            url, machine = told.text("click_url"), self.by_machine(raw)
+            url, machine = fields.text("click_url"), self.by_machine(raw)
             yield mail.act("open" if kind == EventType.OPENED else "click", url, machine=machine)
         elif kind == EventType.AUTORESPONDED:
             yield mail.act("auto_reply", machine=True)
         elif kind == EventType.SUBSCRIBED:
-            yield mail.wish("START", said)
+            yield mail.wish("START", status)
         elif mail.id or mail.ref:
-            text = told.text("mta_response", "description")
-            yield mail.report(said, why or specific(text), text, lasting=self.lasting(raw))
+            text = fields.text("mta_response", "description")
+            yield mail.report(status, code or specific(text), text, lasting=self.lasting(raw))
 
-    def said(self, raw: FieldReader) -> tuple[str, str]:
+    def status_and_code(self, raw: FieldReader) -> tuple[str, str]:
         """The service's own words for what happened and why. Raises Unreadable."""
         raise NotImplementedError
 
@@ -297,11 +297,11 @@ def _at(timestamp: Any) -> datetime | None:
     return at if at and at > LONG_AGO else None
 
 
-def objects_in(told: Any) -> Iterator[dict[str, Any]]:
+def objects_in(value: Any) -> Iterator[dict[str, Any]]:
     """Every object in a JSON value, whatever it stands in."""
-    if isinstance(told, dict):
-        yield told
-    for inner in told.values() if isinstance(told, dict) else told if isinstance(told, list) else ():
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         yield from objects_in(inner)
 
 

@@ -17,7 +17,7 @@ from deliveries.providers.mail.robots import STOP, is_automatic_answer, is_bare_
 LABEL = "m"
 LONGEST_TEXT = 10_000
 HOST = re.compile(r"(?:[\w-]+\.)+[a-z]{2,}", re.IGNORECASE)
-NOT_SAID = re.compile(r"[245]\.0\.0")  # "other or undefined" is no reason
+UNSPECIFIED = re.compile(r"[245]\.0\.0")  # "other or undefined" is no reason
 
 # The service's own word on whether the same message would fail again.
 Lasting = Literal["", "permanent", "temporary"]
@@ -45,11 +45,11 @@ class EmailEvent(NamedTuple):
     ) -> Act:
         return Act(kind, self.ref, self.id, "email", self.address, text, self.at, machine)
 
-    def wish(self, opt_out_type: str, said: str) -> Inbound:
+    def wish(self, opt_out_type: str, text: str) -> Inbound:
         """A person who wants no mail of ours, or wants it again. Raises Unreadable without an address."""
         if not self.address:
             raise Unreadable("address: missing.")
-        return Inbound(self.address.lower(), "", "email", said, self.ref, opt_out_type, self.at, self.id)
+        return Inbound(self.address.lower(), "", "email", text, self.ref, opt_out_type, self.at, self.id)
 
 
 def ident(given: Any) -> str:
@@ -61,14 +61,14 @@ def ident(given: Any) -> str:
     return FieldReader(id=text.strip().strip("<>")[:LONGEST_ID]).id("id", required=False)
 
 
-def labelled(told: Any) -> str:
+def labelled(metadata: Any) -> str:
     """Our reference from what was attached to the message, an object or its JSON text; empty when it has none."""
-    if isinstance(told, str):
+    if isinstance(metadata, str):
         try:
-            told = json_value(told.encode("utf-8", "replace"))
+            metadata = json_value(metadata.encode("utf-8", "replace"))
         except Unreadable:
             return ""
-    given = told.get(LABEL) if isinstance(told, Mapping) else None
+    given = metadata.get(LABEL) if isinstance(metadata, Mapping) else None
     return reference(given)
 
 
@@ -79,13 +79,13 @@ def headed(headers: Any) -> str:
     return next(filter(None, map(labelled, texts)), "")
 
 
-def tagged(told: Any) -> str:
+def tagged(tags: Any) -> str:
     """Our reference among a message's tags, where a service has nothing else to attach it to."""
-    return reference(*told) if isinstance(told, list) else ""
+    return reference(*tags) if isinstance(tags, list) else ""
 
 
 def addressed(given: Any) -> str:
-    """An address as told. Raises Unreadable."""
+    """An address as the event gives it. Raises Unreadable."""
     return FieldReader(address=given).address("address")
 
 
@@ -93,7 +93,7 @@ def specific(*texts: Any) -> str:
     """The first code in these texts that gives a reason, or says that we were refused; empty when none does."""
     for text in texts:
         code = server_reason(text, mailbox_in(text)) if isinstance(text, str) else ""
-        if code and not NOT_SAID.fullmatch(code):
+        if code and not UNSPECIFIED.fullmatch(code):
             return code
     return ""
 

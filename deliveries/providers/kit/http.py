@@ -64,19 +64,19 @@ async def look_up(client: httpx.AsyncClient, url: str, **request: Any) -> FieldR
         answer = await client.get(url, **request)
     except httpx.HTTPError:
         return None
-    return told(answer) if answer.is_success else None
+    return answer_fields(answer) if answer.is_success else None
 
 
 async def listed(client: httpx.AsyncClient, url: str, name: str, **request: Any) -> list[FieldReader]:
     """The objects in the list that a provider answers to a question; none when they cannot be read."""
-    said = await look_up(client, url, **request)
+    answer = await look_up(client, url, **request)
     try:
-        return said.objects(name) if said else []
+        return answer.objects(name) if answer else []
     except Unreadable:
         return []
 
 
-def told(answer: httpx.Response) -> FieldReader:
+def answer_fields(answer: httpx.Response) -> FieldReader:
     """The JSON object in an answer; empty when there is none."""
     try:
         found = answer.json()

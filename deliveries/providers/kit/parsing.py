@@ -146,9 +146,9 @@ def fields_of(call: Call) -> FieldReader:
         return query_of(call)
     if not is_json(call):
         return form(call.body)
-    told = json_object(call.body)
+    body = json_object(call.body)
     return FieldReader(
-        (name, str(value)) for name, value in told.items() if isinstance(value, str | int | float)
+        (name, str(value)) for name, value in body.items() if isinstance(value, str | int | float)
     )
 
 
@@ -171,26 +171,26 @@ def json_value(body: bytes) -> Any:
 
 def json_object(body: bytes) -> FieldReader:
     """The object in a JSON body. Raises Unreadable."""
-    told = json_value(body)
-    if not isinstance(told, dict):
+    value = json_value(body)
+    if not isinstance(value, dict):
         raise Unreadable("body: not a JSON object.")
-    return FieldReader(told)
+    return FieldReader(value)
 
 
 def json_objects(body: bytes) -> list[FieldReader]:
     """The objects of a JSON body that is a list of them, or one. Raises Unreadable."""
-    told = json_value(body)
-    return FieldReader(body=told if isinstance(told, list) else [told]).objects("body")
+    value = json_value(body)
+    return FieldReader(body=value if isinstance(value, list) else [value]).objects("body")
 
 
-def each(told: Any, name: str, read: Callable[[FieldReader], Iterable[Fact]]) -> list[Fact]:
+def each(value: Any, name: str, read: Callable[[FieldReader], Iterable[Fact]]) -> list[Fact]:
     """The facts that `read` finds in the objects of a list, or in one alone, as they stand in field `name`.
 
     An object that cannot be read does not cost its neighbours their facts; Unreadable only when nothing is left.
     """
     facts: list[Fact] = []
     problem: Unreadable | None = None
-    for item in told if isinstance(told, list) else [told]:
+    for item in value if isinstance(value, list) else [value]:
         try:
             facts.extend(read(FieldReader({name: [item]}).first_object(name)))
         except Unreadable as this:

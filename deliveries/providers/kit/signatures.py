@@ -108,7 +108,7 @@ def basic(call: Call) -> tuple[str, str]:
 
 def application(call: Call, key: str, secret: str) -> bool:
     """The scheme of Sinch's calls, `application <key>:<signature>`: method, digest of the body, type, time and path
-    signed together with the base64 `secret`. Whether the path goes with its query is not said; either will do."""
+    signed together with the base64 `secret`. Whether the path goes with its query is not documented; either will do."""
     scheme, _, given = call.headers.get("authorization", "").partition(" ")
     given_key, _, signature = given.strip().partition(":")
     if scheme.lower() != "application" or not secret or not same(given_key, key):

@@ -22,14 +22,14 @@ NO_MORE = ("text/xml", b"<Response/>")
 def script(message: OutboundMessage, say: str = "Say", gather: str = "Gather", **attributes: str) -> str:
     """What a call plays or says; when keys are asked for, inside an element that reports one to our `keys` address."""
     if message.media_url:
-        said = f"<Play>{escape(message.media_url)}</Play>"
+        verb = f"<Play>{escape(message.media_url)}</Play>"
     else:
-        said = f"<{say}>{escape(message.body)}</{say}>"
+        verb = f"<{say}>{escape(message.body)}</{say}>"
     if message.extra.get("keys"):
         asked = {"numDigits": "1", "action": message.callback_for("keys"), "method": "POST", **attributes}
         named = " ".join(f"{name}={quoteattr(value)}" for name, value in asked.items())
-        said = f"<{gather} {named}>{said}</{gather}>"
-    return f"<Response>{said}</Response>"
+        verb = f"<{gather} {named}>{verb}</{gather}>"
+    return f"<Response>{verb}</Response>"
 
 
 def call_reports(

@@ -28,10 +28,10 @@ from deliveries.providers.mail.returned_mail import (
     Original,
     address_of,
     before_returned,
+    from_prose,
     original_of,
     outcomes,
     status_text,
-    told_in_words,
 )
 from deliveries.providers.mail.robots import STOP, is_automatic_answer, is_bare_stop
 from deliveries.providers.smtp_marks import UNSUBSCRIBE, Origin, fields_of
@@ -106,7 +106,7 @@ def bounced(mail: Mail, original: Original) -> list[MailOutcome]:
     known = bool(official or tells_of_failure(subject))
     if not known and is_automatic_answer(mail.headers):
         return []
-    return told_in_words(words, subject, failed, original, proof=not known)
+    return from_prose(words, subject, failed, original, proof=not known)
 
 
 def from_a_machine(mail: Mail) -> bool:
@@ -182,21 +182,21 @@ def _address(outcome: MailOutcome) -> str:
     return outcome.address.lower()
 
 
-def mildest(told: list[MailOutcome]) -> MailOutcome:
+def mildest(outcomes: list[MailOutcome]) -> MailOutcome:
     """Of the ends that one mail came to behind a list or a forwarding, the best: it did arrive somewhere."""
-    return min(told, key=lambda each: 0 if each.action in ARRIVED else 1 if each.pending else 2)
+    return min(outcomes, key=lambda each: 0 if each.action in ARRIVED else 1 if each.pending else 2)
 
 
-def complaint(mail: Mail, about: Origin, told: Fields) -> Fact:
-    """A reader pressed "spam" (ARF), or said that it is none; or a server tells of failed authentication."""
-    kind = told.get("feedback-type", "abuse").partition(" ")[0].strip(";").lower() or "abuse"
-    address = address_of(told.get("original-rcpt-to", "") or recipient_at_outlook_com(mail))
+def complaint(mail: Mail, about: Origin, fields: Fields) -> Fact:
+    """A reader pressed "spam" (ARF), or "not spam"; or a server tells of failed authentication."""
+    kind = fields.get("feedback-type", "abuse").partition(" ")[0].strip(";").lower() or "abuse"
+    address = address_of(fields.get("original-rcpt-to", "") or recipient_at_outlook_com(mail))
     address = address if "@" in address else ""  # many write a hash in its place
     if not about.ours:
         text = STRANGE_FAILURE if kind == "auth-failure" else STRANGE_COMPLAINT
         return BackscatterReport(address, text, mail.at)
     return Report(
-        about.ref, about.id, "email", kind[:LONGEST_WORD], native_text=told.get("user-agent", "")[:LONGEST_ADDRESS],
+        about.ref, about.id, "email", kind[:LONGEST_WORD], native_text=fields.get("user-agent", "")[:LONGEST_ADDRESS],
         occurred_at=mail.at, address=address,
     )  # fmt: skip
 

@@ -246,7 +246,7 @@ _DAEMON = re.compile(r"(?:mailer-?daemon|mail-?daemon|maildaemon|mdaemon)(?:[+-]
 _ROLES = re.compile(r"(?:postmaster|abuse|bounces?|support|help|admin)(?:[+-].*)?@", re.IGNORECASE)
 
 
-def told_in_words(
+def from_prose(
     text: str, subject: str, failed: str = "", original: Original | None = None, *, proof: bool = False
 ) -> list[MailOutcome]:
     """What a bounce without fields for machines says, a recipient each; nothing when it does not read like a bounce.

@@ -129,13 +129,13 @@ def understood(refusal: smtplib.SMTPResponseException, stage: Stage) -> SendResu
     A bare 550 says "no such user" only where it answers the recipient, and only with words that say so.
     """
     words, reply = refusal.smtp_error, refusal.smtp_code
-    said = clean(f"{reply} {words.decode('utf-8', 'replace') if isinstance(words, bytes) else words}")
+    reply_text = clean(f"{reply} {words.decode('utf-8', 'replace') if isinstance(words, bytes) else words}")
     if reply >= 500:
-        code = reason_code("", said, stage=stage)
-        return refused("" if unexplained(code, said) else code, said)
+        code = reason_code("", reply_text, stage=stage)
+        return refused("" if unexplained(code, reply_text) else code, reply_text)
     if stage == "text" and reply < 400:
-        raise LostAnswer(said)
-    return SendResult(False, native_text=said, retry_after=GREYLISTED_WAIT)
+        raise LostAnswer(reply_text)
+    return SendResult(False, native_text=reply_text, retry_after=GREYLISTED_WAIT)
 
 
 def compose(message: OutboundMessage, to: str, credentials: Mapping[str, Any]) -> bytes:

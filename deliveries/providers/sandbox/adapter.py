@@ -14,7 +14,7 @@ from django.conf import settings
 
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call, Inbound, OutboundMessage, Report, SendResult, Unreadable
-from deliveries.providers.kit.http import accepted, refused, told
+from deliveries.providers.kit.http import accepted, answer_fields, refused
 from deliveries.providers.kit.parsing import FieldReader, iso, json_object, query_of, reference
 from deliveries.providers.kit.signatures import hmac_hex, same
 
@@ -38,14 +38,14 @@ class Sandbox(Provider):
         return same(hmac_hex(secret, signed), given.encode("utf-8", "backslashreplace"))
 
     def parse(self, kind: str, call: Call) -> list[Report | Inbound]:
-        told, ref = json_object(call.body), reference(query_of(call).get("m"))
-        channel = told.optional_str("channel") or query_of(call).get("c", "")
+        fields, ref = json_object(call.body), reference(query_of(call).get("m"))
+        channel = fields.optional_str("channel") or query_of(call).get("c", "")
         if channel not in self.channels:
             raise Unreadable(f"channel: {channel!r} is not one of ours.")
         if kind == "status":
-            return [report(ref, channel, told)]
+            return [report(ref, channel, fields)]
         if kind == "inbound":
-            return [inbound(ref, channel, told)]
+            return [inbound(ref, channel, fields)]
         raise Unreadable(f"kind: {kind!r} is not one of status, inbound.")
 
     def request(self, message: OutboundMessage, credentials: Mapping[str, str]) -> dict[str, Any]:
@@ -61,20 +61,20 @@ class Sandbox(Provider):
         }
         return {**messages(credentials), "json": fields}
 
-    def taken(self, said: FieldReader) -> SendResult:
-        return accepted(said.get("id"), said.get("segments"))
+    def taken(self, answer: FieldReader) -> SendResult:
+        return accepted(answer.get("id"), answer.get("segments"))
 
-    def refusal(self, said: FieldReader) -> tuple[Any, Any]:
-        return said.get("code"), said.get("text")
+    def refusal(self, answer: FieldReader) -> tuple[Any, Any]:
+        return answer.get("code"), answer.get("text")
 
     async def find(
         self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
     ) -> SendResult | None:
         try:
             answer = await client.get(**messages(credentials), params={"ref": message.ref})
-            if answer.status_code == 404 and told(answer).get("submissions") == 0:
+            if answer.status_code == 404 and answer_fields(answer).get("submissions") == 0:
                 return SendResult(False, native_status="never_received")
-            return handover(told(answer).objects("messages")[-1])
+            return handover(answer_fields(answer).objects("messages")[-1])
         except (httpx.HTTPError, Unreadable, LookupError):
             return None
 
@@ -92,46 +92,46 @@ def handover(made: Mapping[str, Any]) -> SendResult:
     return refused(made["code"], made.get("text"))
 
 
-def report(ref: str, channel: str, told: FieldReader) -> Report:
-    part, parts = counter(told, "part"), counter(told, "parts")
+def report(ref: str, channel: str, fields: FieldReader) -> Report:
+    part, parts = counter(fields, "part"), counter(fields, "parts")
     if part > parts:
         raise Unreadable(f"part: {part} of {parts}.")
     return Report(
         ref=ref,
-        provider_message_id=told.id("id"),
+        provider_message_id=fields.id("id"),
         channel=channel,
-        native_status=told.required_str("status"),
-        native_code=told.optional_str("code"),
-        native_text=told.text("text"),
+        native_status=fields.required_str("status"),
+        native_code=fields.optional_str("code"),
+        native_text=fields.text("text"),
         part=part,
         parts=parts,
-        occurred_at=moment(told),
-        address=told.address("to"),
+        occurred_at=moment(fields),
+        address=fields.address("to"),
     )
 
 
-def inbound(ref: str, channel: str, told: FieldReader) -> Inbound:
+def inbound(ref: str, channel: str, fields: FieldReader) -> Inbound:
     return Inbound(
-        sender=told.address("from", required=True),
-        recipient=told.address("to"),
+        sender=fields.address("from", required=True),
+        recipient=fields.address("to"),
         channel=channel,
-        text=told.text("text"),
+        text=fields.text("text"),
         ref=ref,
-        opt_out_type=told.optional_str("opt_out_type"),
-        occurred_at=moment(told),
+        opt_out_type=fields.optional_str("opt_out_type"),
+        occurred_at=moment(fields),
     )
 
 
-def counter(told: FieldReader, name: str) -> int:
-    value = told.get(name, 0)
+def counter(fields: FieldReader, name: str) -> int:
+    value = fields.get(name, 0)
     if not isinstance(value, int) or not 0 <= value <= 255:
         raise Unreadable(f"{name}: {value!r} is not a number from 0 to 255.")
     return value
 
 
-def moment(told: FieldReader) -> datetime | None:
+def moment(fields: FieldReader) -> datetime | None:
     """The time of the fact, in UTC. Raises Unreadable for one that cannot be read."""
-    text = told.optional_str("occurred_at")
+    text = fields.optional_str("occurred_at")
     at = iso(text)
     if text and at is None:
         raise Unreadable(f"occurred_at: {text!r} is not an ISO time.")

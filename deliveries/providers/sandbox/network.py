@@ -47,7 +47,7 @@ class Submission(NamedTuple):
 
 
 class CarrierAnswer(NamedTuple):
-    """What the sender is told at once: an id, or a refusal's code. `lost`: taken, but the answer never arrives."""
+    """The answer to the sender: an id, or a refusal's code. `lost`: taken, but the answer never arrives."""
 
     id: str = ""
     code: str = ""
@@ -218,39 +218,40 @@ def refusal(channel: str, to: str, sender: str, body: str, media_url: str = "") 
 
 @dataclass
 class CarrierAttempt:
-    """One attempt while its fate unfolds: the dice, and what was said so far."""
+    """One attempt while its fate unfolds: the dice, and its callbacks so far."""
 
     seed: int
     speed: float
-    told: Submission
+    submission: Submission
     nth: int
     down: bool = False
     callbacks: list[Callback] = field(default_factory=list)
     truth: Truth = NOT_REACHED
 
     def __post_init__(self) -> None:
-        told = self.told
-        self.dice = Dice(self.seed, "attempt", told.channel, told.to, self.nth)
-        self.address = Dice(self.seed, "address", told.to)
-        self.carrier = carrier_of(self.seed, told.to)
+        submission = self.submission
+        self.dice = Dice(self.seed, "attempt", submission.channel, submission.to, self.nth)
+        self.address = Dice(self.seed, "address", submission.to)
+        self.carrier = carrier_of(self.seed, submission.to)
         # The time keeps ids apart when a network starts anew and counts attempts from the beginning.
-        self.id = f"sb-{Dice(self.seed, told.channel, told.to, self.nth, told.at.isoformat()).token()}"
-        self.parts = segments_of(told.channel, told.body)
+        unique = (submission.channel, submission.to, self.nth, submission.at.isoformat())
+        self.id = f"sb-{Dice(self.seed, *unique).token()}"
+        self.parts = segments_of(submission.channel, submission.body)
 
     # ---- what the address itself decides ------------------------------------------------------------------
 
     @property
     def line(self) -> str:
-        return line_type_of(self.seed, self.told.to)
+        return line_type_of(self.seed, self.submission.to)
 
     @property
     def dead(self) -> bool:
-        return self.address.chance("dead", DEAD_MAILBOXES if self.told.channel == "email" else DEAD)
+        return self.address.chance("dead", DEAD_MAILBOXES if self.submission.channel == "email" else DEAD)
 
-    # ---- what is said ------------------------------------------------------------------------------------
+    # ---- callbacks ---------------------------------------------------------------------------------------
 
     def moment(self, after: float) -> datetime:
-        return self.told.at + timedelta(milliseconds=round(after * 1000 / self.speed))
+        return self.submission.at + timedelta(milliseconds=round(after * 1000 / self.speed))
 
     def say(
         self, status: str, after: float, code: str = "", *, part: int = 0, parts: int = 0, lag: float = 0.0
@@ -258,9 +259,9 @@ class CarrierAttempt:
         """Report `status` as having happened `after` seconds; the receipt comes `lag` seconds later."""
         body = {
             "id": self.id,
-            "channel": self.told.channel,
-            "to": self.told.to,
-            "from": self.told.sender,
+            "channel": self.submission.channel,
+            "to": self.submission.to,
+            "from": self.submission.sender,
             "status": status,
             "code": code,
             "part": part,
@@ -269,23 +270,29 @@ class CarrierAttempt:
         }
         name = f"{status}/{part}"
         lag += self.dice.between(f"lag {name}", 0.05, 0.6)
-        self._send("status", self.told.callback, body, after + lag)
+        self._send("status", self.submission.callback, body, after + lag)
         if self.dice.chance(f"twice {name}", DUPLICATES):
             again = self.dice.between(f"again {name}", 1, 2 * MINUTES)
-            self._send("status", self.told.callback, body, after + lag + again)
+            self._send("status", self.submission.callback, body, after + lag + again)
 
     def reply(self, text: str, after: float, opt_out_type: str = "") -> None:
         """The person answers."""
-        at, told = self.moment(after), self.told
+        at, submission = self.moment(after), self.submission
         body = inbound_body(
-            f"{self.id}-reply", told.channel, told.to, told.sender, text, at, opt_out_type=opt_out_type
+            f"{self.id}-reply",
+            submission.channel,
+            submission.to,
+            submission.sender,
+            text,
+            at,
+            opt_out_type=opt_out_type,
         )
-        self._send("inbound", inbound_address(told.callback), body, after + 0.5)
+        self._send("inbound", inbound_address(submission.callback), body, after + 0.5)
 
     def _send(self, kind: str, url: str, body: Mapping[str, object], after: float) -> None:
         at = self.moment(after)
         raw = as_json(body)
-        self.callbacks.append(Callback(at, url, kind, raw, signed(self.told.secret, at, url, raw)))
+        self.callbacks.append(Callback(at, url, kind, raw, signed(self.submission.secret, at, url, raw)))
 
     def reach(self, after: float, by_what: str) -> None:
         self.truth = Truth(reached=True, at=self.moment(after), by_what=by_what)
@@ -356,7 +363,7 @@ def text_message(attempt: CarrierAttempt) -> None:
     if failure == "OUTAGE":
         attempt.say("failed", sent, failure)
         return
-    # Now and then "sent" is told after the outcome.
+    # Now and then "sent" is reported after the outcome.
     attempt.say("sent", sent, lag=60.0 + after if dice.chance("overtaken", OVERTAKING) else 0.0)
     if failure == "ABSENT":
         absent_handset(attempt, sent)
@@ -370,14 +377,17 @@ def text_message(attempt: CarrierAttempt) -> None:
 
 def text_failure(attempt: CarrierAttempt) -> str:
     """Why a text does not arrive; empty when it does."""
-    dice, carrier, mms = attempt.dice, attempt.carrier, attempt.told.channel == "mms"
+    dice, carrier, mms = attempt.dice, attempt.carrier, attempt.submission.channel == "mms"
     questions: tuple[tuple[str, Callable[[], bool]], ...] = (
         ("LANDLINE", lambda: attempt.line == "landline"),
         ("UNKNOWN_SUBSCRIBER", lambda: attempt.dead),
         ("OPTED_OUT", lambda: attempt.address.chance("stop on record", STOP_ON_RECORD)),
         ("MMS_UNSUPPORTED", lambda: mms and attempt.address.chance("no mms", NO_MMS)),
         ("OUTAGE", lambda: attempt.down),
-        ("FILTERED", lambda: looks_like_spam(attempt.told.body) and dice.chance("filter", carrier.filters)),
+        (
+            "FILTERED",
+            lambda: looks_like_spam(attempt.submission.body) and dice.chance("filter", carrier.filters),
+        ),
         (UNLISTED_CODE, lambda: carrier.name == "Lakeland Cellular" and dice.chance("unlisted", 0.004)),
         ("CONGESTION", lambda: dice.chance("congestion", carrier.congestion * (3 if mms else 1))),
         ("ABSENT", lambda: dice.chance("absent", carrier.absent)),
@@ -520,7 +530,7 @@ def mail(attempt: CarrierAttempt) -> None:
     answered = sent + dice.between("answer", 1, 15)
     if attempt.dead:
         mail_bounces(attempt, answered)
-    elif looks_like_spam(attempt.told.body) and dice.chance("filter", carrier.filters):
+    elif looks_like_spam(attempt.submission.body) and dice.chance("filter", carrier.filters):
         attempt.say("blocked", answered, "5.7.1")
     elif dice.chance("full", carrier.absent):
         attempt.say("deferred", answered, "4.2.2")
@@ -565,25 +575,27 @@ FATES: dict[str, Callable[[CarrierAttempt], None]] = {
 
 def plan(
     seed: int,
-    told: Submission,
+    submission: Submission,
     nth: int,
     speed: float = 1.0,
     outages: Collection[tuple[str, date]] = frozenset(),
 ) -> CarrierPlan:
-    """Everything that becomes of `told`, the `nth` attempt (from 1) to its address on its channel.
+    """Everything that becomes of `submission`, the `nth` attempt (from 1) to its address on its channel.
 
     `speed` divides every delay. `outages` adds days, as (carrier name, UTC date), on which a carrier is down.
     Callbacks are in time order. Raises ValueError for an unknown channel.
     """
-    if told.channel not in FATES:
-        raise ValueError(f"channel: {told.channel!r} is not one of {', '.join(FATES)}.")
-    refused = refusal(told.channel, told.to, told.sender, told.body, told.media_url)
+    if submission.channel not in FATES:
+        raise ValueError(f"channel: {submission.channel!r} is not one of {', '.join(FATES)}.")
+    refused = refusal(
+        submission.channel, submission.to, submission.sender, submission.body, submission.media_url
+    )
     if refused:
         return CarrierPlan(CarrierAnswer(code=refused[0], text=refused[1]), NOT_REACHED, [])
-    attempt = CarrierAttempt(seed, speed, told, nth)
+    attempt = CarrierAttempt(seed, speed, submission, nth)
     carrier = attempt.carrier
-    attempt.down = (carrier.name, told.at.date()) in outages or outage(seed, carrier, told.at)
-    FATES[told.channel](attempt)
+    attempt.down = (carrier.name, submission.at.date()) in outages or outage(seed, carrier, submission.at)
+    FATES[submission.channel](attempt)
     attempt.callbacks.sort(key=lambda callback: callback.at)
     lost = attempt.dice.chance("lost answer", LOST_ANSWERS)
     return CarrierPlan(
@@ -625,10 +637,12 @@ class Network:
         secret: str = "",
     ) -> CarrierAnswer:
         """Take a message at the aware time `at`; its callbacks are signed with `secret`, else the network's own."""
-        told = Submission(ref, channel, to, sender, body, callback, at, secret or self.secret, media_url)
+        submission = Submission(
+            ref, channel, to, sender, body, callback, at, secret or self.secret, media_url
+        )
         self._attempts[channel, to] += 1
         answer, truth, callbacks = plan(
-            self.seed, told, self._attempts[channel, to], self.speed, self.outages
+            self.seed, submission, self._attempts[channel, to], self.speed, self.outages
         )
         for each in callbacks:
             self._count += 1
@@ -641,13 +655,13 @@ class Network:
     def write(
         self, channel: str, writer: str, to: str, text: str, url: str, at: datetime, *, secret: str = ""
     ) -> None:
-        """Somebody writes in words that no fate foresees; told at `url` a moment after `at`."""
+        """Somebody writes in words that no fate foresees; reported to `url` a moment after `at`."""
         ref = f"sb-{Dice(self.seed, channel, writer, text, at.isoformat()).token()}-reply"
         raw = as_json(inbound_body(ref, channel, writer, to, text, at))
         arrives = at + timedelta(milliseconds=500)
         self._count += 1
-        told = Callback(arrives, url, "inbound", raw, signed(secret or self.secret, arrives, url, raw))
-        heappush(self._waiting, (arrives, self._count, told))
+        callback = Callback(arrives, url, "inbound", raw, signed(secret or self.secret, arrives, url, raw))
+        heappush(self._waiting, (arrives, self._count, callback))
 
     def due(self, until: datetime) -> list[Callback]:
         """The callbacks up to and including `until` in time order; each is given once."""

@@ -5,7 +5,7 @@
     GET  /v1/truth?ref=        what really happened; without a reference, all of it, from `after` on
     GET  /healthz              callbacks waiting
 
-What was taken and what is still to be told stand in one SQLite file, written before the answer, so that a killed
+What was taken and the callbacks still to come stand in one SQLite file, written before the answer, so that a killed
 server goes on where it was. Callbacks are repeated until the receiver takes them, as providers do.
 """
 
@@ -82,10 +82,10 @@ class Store:
         query = "SELECT count(*) FROM submission WHERE channel = ? AND address = ?"
         return int(self._db.execute(query, (channel, address)).fetchone()[0])
 
-    def add(self, told: Submission, planned: CarrierPlan) -> None:
+    def add(self, submitted: Submission, planned: CarrierPlan) -> None:
         answer, truth, callbacks = planned
         row = (
-            *(told.ref, told.channel, told.to, told.at.isoformat()),
+            *(submitted.ref, submitted.channel, submitted.to, submitted.at.isoformat()),
             *(answer.id, answer.code, answer.text, answer.segments, answer.lost),
             *(truth.reached, truth.at.isoformat() if truth.at else None, truth.by_what),
         )
@@ -122,10 +122,10 @@ class Store:
     def waiting(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM callback").fetchone()[0])
 
-    def settle(self, told: Iterable[int], again: Iterable[tuple[float, int]]) -> None:
-        """Forget the callbacks `told`; put those of `again`, as (due, id), off."""
+    def settle(self, done: Iterable[int], again: Iterable[tuple[float, int]]) -> None:
+        """Forget the callbacks `done` (their ids); put those of `again`, as (due, id), off."""
         self._db.execute("BEGIN IMMEDIATE")
-        self._db.executemany("DELETE FROM callback WHERE id = ?", [(each,) for each in told])
+        self._db.executemany("DELETE FROM callback WHERE id = ?", [(each,) for each in done])
         self._db.executemany("UPDATE callback SET due = ?, tries = tries + 1 WHERE id = ?", again)
         self._db.execute("COMMIT")
 
@@ -192,10 +192,10 @@ class Carriers:
     # ---- taking ------------------------------------------------------------------------------------------
 
     def _take(self, secret: str, body: bytes) -> tuple[int, dict[str, Any]]:
-        told = submission(secret, body)
-        nth = self.store.attempts(told.channel, told.to) + 1
-        planned = plan(self.seed, told, nth, self.speed)
-        self.store.add(told, planned)
+        submitted = submission(secret, body)
+        nth = self.store.attempts(submitted.channel, submitted.to) + 1
+        planned = plan(self.seed, submitted, nth, self.speed)
+        self.store.add(submitted, planned)
         self._wake.set()
         if planned.answer.lost:
             return 504, {"text": "The answer got lost on the way."}
@@ -296,12 +296,12 @@ def secret_of(scope: Scope) -> str:
 def submission(secret: str, body: bytes) -> Submission:
     """The message in a request. Raises Refused, naming the field."""
     try:
-        told = json.loads(body)
+        fields = json.loads(body)
     except (ValueError, RecursionError) as problem:
         raise SubmissionRefused(400, "BAD_REQUEST", "body: not JSON.") from problem
-    if not isinstance(told, dict):
+    if not isinstance(fields, dict):
         raise SubmissionRefused(400, "BAD_REQUEST", "body: not a JSON object.")
-    texts = {name: told.get(name) or "" for name in TEXTS}
+    texts = {name: fields.get(name) or "" for name in TEXTS}
     for name, text in texts.items():
         if not isinstance(text, str) or (name not in FREE_TEXTS and not text.isprintable()):
             raise SubmissionRefused(400, "BAD_REQUEST", f"{name}: not a text.")
@@ -336,8 +336,8 @@ async def read(receive: Receive) -> bytes:
             return body
 
 
-async def answer(send: Send, status: int, told: dict[str, Any]) -> None:
-    body = json.dumps(told).encode()
+async def answer(send: Send, status: int, fields: dict[str, Any]) -> None:
+    body = json.dumps(fields).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

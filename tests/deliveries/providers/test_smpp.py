@@ -4,7 +4,7 @@ from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Report
 from deliveries.providers.kit.alphabets import decoded, smpp_coding
-from deliveries.providers.smpp import STATES, command_status, moment, said
+from deliveries.providers.smpp import STATES, command_status, moment, receipt_fields
 from tests.deliveries.providers.handing import against, message
 
 SMPP = PROVIDERS["smpp"]
@@ -29,7 +29,7 @@ SMPP = PROVIDERS["smpp"]
     ],
 )  # fmt: skip
 def test_the_text_of_a_receipt_is_read_by_its_keys(text, expected):
-    assert said(text) == expected
+    assert receipt_fields(text) == expected
 
 
 @pytest.mark.parametrize(
