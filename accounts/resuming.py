@@ -88,11 +88,11 @@ def resume(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" or not kept or kept["user"] != str(request.user.pk):
         request.session.pop(KEY, None)
         return redirect(settings.LOGIN_REDIRECT_URL)
-    told = typed(request, kept["path"], kept["fields"])
+    form = typed(request, kept["path"], kept["fields"])
     context = {
-        "title": "Not saved yet" if told.saves else "Not sent yet",
+        "title": "Not saved yet" if form.saves else "Not sent yet",
         "path": kept["path"],
         "fields": kept["fields"],
-        "typed": told,
+        "typed": form,
     }
     return render(request, "accounts/resume.html", context)

@@ -154,17 +154,17 @@ def _outcomes() -> dict[str, str]:
     channel = f"(n % {rows.CAMPAIGNS} + {rows.scattered('n', 8, 10)} / 9) % {len(Channel)}"
     return {
         "channel": rows.one_of(Channel.values, channel),
-        "status": _told(number, lambda story: f"'{story[1].status}'"),
-        "precedence": _told(number, lambda story: str(precedence(story[1], 1))),
-        "failure_class": _told(number, lambda story: f"'{story[1].failure_class}'"),
-        "fault": _told(number, lambda story: f"'{story[1].fault}'"),
-        "evidence": _told(number, lambda story: f"'{story[1].evidence}'"),
-        "disposition": _told(number, lambda story: f"'{disposition(*story[1][:3], 'exposure')}'"),
-        "reason_code": _told(number, lambda story: f"'{story[2]}'"),
+        "status": _by_story(number, lambda story: f"'{story[1].status}'"),
+        "precedence": _by_story(number, lambda story: str(precedence(story[1], 1))),
+        "failure_class": _by_story(number, lambda story: f"'{story[1].failure_class}'"),
+        "fault": _by_story(number, lambda story: f"'{story[1].fault}'"),
+        "evidence": _by_story(number, lambda story: f"'{story[1].evidence}'"),
+        "disposition": _by_story(number, lambda story: f"'{disposition(*story[1][:3], 'exposure')}'"),
+        "reason_code": _by_story(number, lambda story: f"'{story[2]}'"),
     }  # fmt: skip
 
 
-def _told(number: str, column) -> str:
+def _by_story(number: str, column) -> str:
     """SQL for a column of the story that a number below a hundred falls into."""
     cases, upto = [], 0
     for story in STORIES:

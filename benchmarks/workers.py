@@ -22,7 +22,7 @@ def run(options: Options) -> Iterator[Figure]:
     with ExitStack() as stack:
         workers = [stack.enter_context(_worker()) for _ in range(2)]
         for worker in workers:
-            assert _said(worker) == "ready"
+            assert _next_line(worker) == "ready"
         for number in range(options.rounds):
             for side, those in (("one", workers[:1]), ("two", workers)):
                 waiting(options, count, 20_000 + 10 * number + len(those))
@@ -43,7 +43,7 @@ def _record(workers: Sequence[subprocess.Popen]) -> float:
             worker.stdin.write("go\n")
             worker.stdin.flush()
         for worker in workers:
-            _said(worker)
+            _next_line(worker)
     return clock.seconds
 
 
@@ -52,6 +52,6 @@ def _worker() -> subprocess.Popen:
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def _said(worker: subprocess.Popen) -> str:
+def _next_line(worker: subprocess.Popen) -> str:
     assert worker.stdout
     return worker.stdout.readline().strip()

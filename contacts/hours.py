@@ -115,10 +115,10 @@ def clocks(moment: datetime, zones: tuple[ZoneInfo, ...]) -> str:
     for zone in zones:
         local = moment.astimezone(zone).replace(tzinfo=None)
         places.setdefault(local, []).append(place(zone))
-    told = [f"{local:%H:%M} in {_named(places[local])}" for local in sorted(places, reverse=True)]
-    if len(told) <= CLOCKS:
-        return ", ".join(told)
-    return f"between {told[-1]} and {told[0]} ({len(zones)} time zones)"
+    clock_texts = [f"{local:%H:%M} in {_named(places[local])}" for local in sorted(places, reverse=True)]
+    if len(clock_texts) <= CLOCKS:
+        return ", ".join(clock_texts)
+    return f"between {clock_texts[-1]} and {clock_texts[0]} ({len(zones)} time zones)"
 
 
 def place(zone: ZoneInfo) -> str:

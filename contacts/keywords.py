@@ -65,7 +65,7 @@ class Keyword:
 
 
 REPLY = Keyword("reply")
-_TOLD_BY_PROVIDER: dict[str, Kind] = {"stop": "stop", "start": "start", "help": "help"}
+_REPORTED_BY_PROVIDER: dict[str, Kind] = {"stop": "stop", "start": "start", "help": "help"}
 
 
 class KeywordRow(NamedTuple):
@@ -88,9 +88,9 @@ def classify(
     `opted_out`: the person has opted out by keyword. Only then does a bare YES mean "start again"; at any other
     time it answers a question.
     """
-    told = _TOLD_BY_PROVIDER.get(opt_out_type.strip().casefold())
-    if told:
-        return Keyword(told)
+    reported = _REPORTED_BY_PROVIDER.get(opt_out_type.strip().casefold())
+    if reported:
+        return Keyword(reported)
     if opted_out and words(text[:LONGEST]) == YES:
         return Keyword("start", found=YES)
     own = own_words(text[:LONGEST], sent)

@@ -113,9 +113,9 @@ def _name(channel: Channel) -> str:
 def twin(channels: Mapping[str, Outcomes]) -> list[tuple[str, int, list[int], str]]:
     """The same numbers as table rows: channel, sent, count of each disposition, delivery rate."""
     return [
-        (str(channel.label), told.sent, [told.of(one) for one in Disposition], percent(told.rate))
+        (str(channel.label), counts.sent, [counts.of(one) for one in Disposition], percent(counts.rate))
         for channel in Channel
-        if (told := channels.get(channel)) and told.sent
+        if (counts := channels.get(channel)) and counts.sent
     ]
 
 

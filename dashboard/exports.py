@@ -78,9 +78,9 @@ def _written(found: Iterator[Message | QueueEntry], now: datetime, *, full: bool
     writer = csv.writer(Echo())
     yield BOM + writer.writerow(COLUMNS)
     while chunk := list(islice(found, CHUNK)):
-        told = _events(chunk)
+        events = _events(chunk)
         for row in rows(chunk, now):
-            yield writer.writerow([safe(cell) for cell in _cells(row, told.get(row.message.pk), full=full)])
+            yield writer.writerow([safe(cell) for cell in _cells(row, events.get(row.message.pk), full=full)])
 
 
 def _messages(view: OutcomeView, now: datetime) -> Iterator[Message | QueueEntry]:
@@ -98,8 +98,8 @@ def _events(chunk: list[Message | QueueEntry]) -> dict[int, StatusEvent]:
 
 def _cells(row: OutcomeRow, event: StatusEvent | None, *, full: bool) -> list[Any]:
     message = row.message
-    told = event.native_text if event else ""
-    sentence = told if full else concealed(told)
+    native_text = event.native_text if event else ""
+    sentence = native_text if full else concealed(native_text)
     result = Disposition(message.disposition).label if message.disposition else "Canceled"
     return [
         message.uuid, message.contact_id, message.contact.external_id, row.name,

@@ -213,8 +213,8 @@ class MessageAdmin(Masking, RawRecord):
 
     def get_fields(self, request: HttpRequest, obj: Message | None = None) -> list[Any]:
         """What was said about it comes first: it is what people open a message for."""
-        said = ("events", "masked_events")
-        columns = [field for field in super().get_fields(request, obj) if field not in said]
+        computed = ("events", "masked_events")
+        columns = [field for field in super().get_fields(request, obj) if field not in computed]
         return [*self._for(request, ["events"]), *columns]
 
     @admin.display(description="status")
@@ -245,8 +245,8 @@ class MessageAdmin(Masking, RawRecord):
 
 
 def _events(message: Message, *, whole: bool) -> str:
-    said = StatusEvent.objects.filter(message_id=message.pk).order_by("-precedence")
-    return render_to_string("admin/deliveries/events.html", {"events": said, "whole": whole})
+    events = StatusEvent.objects.filter(message_id=message.pk).order_by("-precedence")
+    return render_to_string("admin/deliveries/events.html", {"events": events, "whole": whole})
 
 
 @admin.register(Receipt)

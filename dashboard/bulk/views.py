@@ -318,8 +318,8 @@ def _say(request: HttpRequest, batch: Batch) -> None:
         undo = reverse("deliveries:undo", args=[batch.pk])
         when = "when their permitted hours begin" if item.reason == "later" else "in a minute"
         new = "message on the other channel" if batch.action == Batch.Action.SWITCH else "retry"
-        said = f"{item.message.contact}: the {new} leaves {when}."
-        messages.success(request, said, extra_tags=undo)
+        sentence = f"{item.message.contact}: the {new} leaves {when}."
+        messages.success(request, sentence, extra_tags=undo)
         return
     why = SKIPS.get(item.reason, item.reason) if item else "the row is no longer there"
     why = f"{why[:1].lower()}{why[1:]}"

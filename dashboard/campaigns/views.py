@@ -71,9 +71,9 @@ def campaigns(request: HttpRequest) -> HttpResponse:
     found = page(Campaign.objects.all(), LIST_SIZE, request.GET.get("after", ""))
     shown = lines(found.rows, timezone.now())
     slugs = providers()
-    told = [(line, _meaning(line.worst, slugs) if line.worst else "") for line in shown]
+    rows = [(line, _meaning(line.worst, slugs) if line.worst else "") for line in shown]
     template = fragment(request, "campaigns/list.html", "results")
-    return render(request, template, {"lines": told, "page": found, "now": timezone.now()})
+    return render(request, template, {"lines": rows, "page": found, "now": timezone.now()})
 
 
 @requires("campaigns.view_report")
@@ -92,7 +92,7 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
     shown = _listing(request, campaign, figures, names, now)
     live = campaign.state in LIVE or canceling
     about = _about(campaign, canceling=canceling, empty=shown.unsent is not None)
-    told = {
+    page_context = {
         "campaign": campaign,
         "title": campaign.name,
         "now": now,
@@ -109,8 +109,8 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
     if request.headers.get("X-State", about) != about:
         return HttpResponse(headers={"HX-Refresh": "true"})
     if live or template == "campaigns/report.html":
-        told |= _figures(request, campaign, figures, dict(names), shown)
-    return render(request, template, told, status=422 if shown.invalid else 200)
+        page_context |= _figures(request, campaign, figures, dict(names), shown)
+    return render(request, template, page_context, status=422 if shown.invalid else 200)
 
 
 def _about(campaign: Campaign, *, canceling: bool, empty: bool) -> str:

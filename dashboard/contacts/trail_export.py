@@ -43,7 +43,7 @@ def _items(contact: Contact, narrowing: Narrowing) -> Iterator[Item]:
 def _rows(item: Item) -> Iterator[tuple[Any, dict[str, Any]]]:
     """(time, cells by column) of the item; below a message what was said and decided about it."""
     if item.kind != "message":
-        yield item.at, {"kind": item.kind, **TOLD[item.kind](item)}
+        yield item.at, {"kind": item.kind, **CELLS[item.kind](item)}
         return
     attempt: TrailMessage = item.row
     yield item.at, {"kind": "message", **_message(attempt)}
@@ -68,8 +68,8 @@ def _about(attempt: TrailMessage) -> dict[str, Any]:
 
 def _message(attempt: TrailMessage) -> dict[str, Any]:
     details = " ".join(filter(None, [attempt.meaning, f"{attempt.hours}." if attempt.hours else ""]))
-    said = {"what": attempt.label, "details": details, "native_code": attempt.message.reason_code}
-    return _about(attempt) | said
+    cells = {"what": attempt.label, "details": details, "native_code": attempt.message.reason_code}
+    return _about(attempt) | cells
 
 
 def _fact(attempt: TrailMessage, fact: Fact) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def _name(person: Any) -> str:
     return person.display_name if person else ""
 
 
-TOLD: dict[str, Callable[[Item], dict[str, Any]]] = {
+CELLS: dict[str, Callable[[Item], dict[str, Any]]] = {
     "decision": _own_decision,
     "engagement": _engagement,
     "consent": _consent,

@@ -37,7 +37,7 @@ from deliveries.wording import wording
 PAGE_SIZE = 50
 SEEN, NEVER = "yes", "no"
 GOAL = "exposure"
-SAID = "said"  # the status word that stands for any provider's own beside an error code
+ANY_STATUS = "said"  # the status word that stands for any provider's own beside an error code
 
 
 def table_choices(tables: Tables) -> list[tuple[str, str]]:
@@ -262,9 +262,9 @@ def _translated(key: Key, code: Code) -> Meaning:
     where = Key("", key.channel, key.kind, code.code.lower())
     if key.kind == STATUS:
         return Tables(0, {where: code}).translate("", Report("", "", key.channel, code.code)).meaning
-    beside = Code(SAID, "", "", code.status, FailureClass.NONE, Fault.NONE, verified=True)
-    tables = Tables(0, {where: code, where._replace(kind=STATUS, code=SAID): beside})
-    return tables.translate("", Report("", "", key.channel, SAID, code.code)).meaning
+    beside = Code(ANY_STATUS, "", "", code.status, FailureClass.NONE, Fault.NONE, verified=True)
+    tables = Tables(0, {where: code, where._replace(kind=STATUS, code=ANY_STATUS): beside})
+    return tables.translate("", Report("", "", key.channel, ANY_STATUS, code.code)).meaning
 
 
 def _follows(bucket: str, fault: str) -> str:

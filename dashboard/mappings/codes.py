@@ -158,10 +158,10 @@ def _save(request: HttpRequest, form: CodeForm, tables: Mapping, seen: SeenCode 
     except IntegrityError:
         form.add_error(None, "Somebody else began a draft at the same moment. Save once more.")
     else:
-        said = "is in the draft. Nothing changes until it is published."
+        result = "is in the draft. Nothing changes until it is published."
         if row is None:
-            said = "means just this already. The draft leaves it alone."
-        messages.success(request, f"{form.cleaned_data['code']} {said}")
+            result = "means just this already. The draft leaves it alone."
+        messages.success(request, f"{form.cleaned_data['code']} {result}")
         return redirect("mappings:draft")
     return _edit_page(
         request, form, form.data, tables, drafts.open_draft(), seen=seen, shown=shown or "", status=422

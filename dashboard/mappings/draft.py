@@ -60,7 +60,7 @@ def _acting(request: HttpRequest, act: Callable[[MappingVersion], str], *, bell:
             found = drafts.locked_draft()
             if found is None:
                 raise CannotChange("There is no draft any more: it was published or discarded.")
-            said = act(found)
+            result = act(found)
             if bell:
                 transaction.on_commit(wake)
     except NotConfirmed:
@@ -68,7 +68,7 @@ def _acting(request: HttpRequest, act: Callable[[MappingVersion], str], *, bell:
     except CannotChange as problem:
         messages.error(request, str(problem))
         return False
-    messages.success(request, said)
+    messages.success(request, result)
     return True
 
 

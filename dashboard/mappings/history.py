@@ -58,8 +58,8 @@ class Changed:
         return edit_url(self.key)
 
 
-def changed(told: Iterable[Change]) -> list[Changed]:
-    return [_changed(change) for change in told]
+def changed(changes: Iterable[Change]) -> list[Changed]:
+    return [_changed(change) for change in changes]
 
 
 def _changed(change: Change) -> Changed:
@@ -226,15 +226,15 @@ def headline(difference: Difference) -> str:
 
 def aftermath(difference: Difference) -> list[str]:
     """What follows for people and their addresses."""
-    told = []
+    sentences = []
     if people := len(difference.blocked):
         whom = count_of(people, "person", "people") if people < PEOPLE else f"{people:,} people or more"
-        told.append(f"{whom} would be blocked, as if they had opted out.")
+        sentences.append(f"{whom} would be blocked, as if they had opted out.")
     if difference.crossing:
         words = count_of(difference.crossing, "address would cross", "addresses would cross")
-        told.append(f"{words} the limit of permanent failures in a row, and be blocked on that channel.")
+        sentences.append(f"{words} the limit of permanent failures in a row, and be blocked on that channel.")
     if difference.lifting:
         words = count_of(difference.lifting, "block would lift", "blocks would lift")
-        told.append(f"{words}: the failures it stood for no longer count." if difference.lifting == 1
+        sentences.append(f"{words}: the failures it stood for no longer count." if difference.lifting == 1
                     else f"{words}: the failures they stood for no longer count.")  # fmt: skip
-    return told
+    return sentences

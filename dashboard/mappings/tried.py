@@ -63,30 +63,30 @@ class Tried:
 
 def tried(result: Fields[str, Any], provider: str, tables: Mapping) -> Tried:
     """From an answer of `payloads.understand`."""
-    events = [_event(told, provider, tables) for told in result["events"]]
+    events = [_event(event, provider, tables) for event in result["events"]]
     reason = result["reason"] or ("" if events else NOTHING)
     return Tried(bool(result["accepted"]), str(reason), events)
 
 
-def _event(told: Fields[str, Any], provider: str, tables: Mapping) -> TriedEvent:
-    channel = str(told["channel"])
-    at = datetime.fromisoformat(told["occurred_at"]) if told["occurred_at"] else None
+def _event(event: Fields[str, Any], provider: str, tables: Mapping) -> TriedEvent:
+    channel = str(event["channel"])
+    at = datetime.fromisoformat(event["occurred_at"]) if event["occurred_at"] else None
     facts = [("Channel", Channel(channel).label)] if channel in Channel.values else []
-    if told["kind"] != REPORT:
-        label = OTHER_KINDS.get(told["kind"], str(told["kind"]).replace("_", " ").capitalize())
-        facts += [("Provider's id", told["provider_message_id"]), ("Our reference", told["our_ref"])]
-        return TriedEvent(label, "", label, "", "", _filled(facts), told["address"], told["text"], [], at)
-    bucket = disposition(told["status"], told["failure_class"], told["fault"], GOAL)
-    words = wording(channel, told["status"], told["failure_class"], GOAL)
+    if event["kind"] != REPORT:
+        label = OTHER_KINDS.get(event["kind"], str(event["kind"]).replace("_", " ").capitalize())
+        facts += [("Provider's id", event["provider_message_id"]), ("Our reference", event["our_ref"])]
+        return TriedEvent(label, "", label, "", "", _filled(facts), event["address"], event["text"], [], at)
+    bucket = disposition(event["status"], event["failure_class"], event["fault"], GOAL)
+    words = wording(channel, event["status"], event["failure_class"], GOAL)
     facts += [
-        ("Status", Status(told["status"]).label),
-        ("Failure class", FailureClass(told["failure_class"]).label),
-        ("Whose fault", Fault(told["fault"]).label),
-        ("Reason", told["reason_code"]),
-        ("Evidence", Evidence(told["evidence"]).label if told["evidence"] else ""),
-        ("Part", f"{told['part']} of {told['parts']}" if told["part"] else ""),
-        ("Provider's id", told["provider_message_id"]),
-        ("Our reference", told["our_ref"]),
+        ("Status", Status(event["status"]).label),
+        ("Failure class", FailureClass(event["failure_class"]).label),
+        ("Whose fault", Fault(event["fault"]).label),
+        ("Reason", event["reason_code"]),
+        ("Evidence", Evidence(event["evidence"]).label if event["evidence"] else ""),
+        ("Part", f"{event['part']} of {event['parts']}" if event["part"] else ""),
+        ("Provider's id", event["provider_message_id"]),
+        ("Our reference", event["our_ref"]),
     ]
     return TriedEvent(
         label=words.label,
@@ -95,12 +95,12 @@ def _event(told: Fields[str, Any], provider: str, tables: Mapping) -> TriedEvent
         meaning=words.meaning,
         next_step=words.next_step,
         facts=_filled(facts),
-        address=told["address"],
-        text=told["text"],
+        address=event["address"],
+        text=event["text"],
         words=[
-            _word(kind, told[name], provider, channel, tables)
+            _word(kind, event[name], provider, channel, tables)
             for kind, name in ((STATUS, "native_status"), (ERROR, "native_code"))
-            if told[name]
+            if event[name]
         ],
         at=at,
     )
@@ -115,11 +115,11 @@ def _word(kind: str, word: str, provider: str, channel: str, tables: Mapping) ->
     place = next((key for key, code in tables.codes.items() if code is found), None) if found else None
     missing = Key(tables_of(provider)[0], FALLBACK_CHANNEL.get(channel, channel), kind, word)
     silent = kind == ERROR and not word.strip("0")  # "0" and "000" say "no error"
-    said = (found.meaning or found.name) if found else "No error." if silent else "No code table lists it."
+    meaning = (found.meaning or found.name) if found else "No error." if silent else "No code table lists it."
     return Word(
         kind="Status word" if kind == STATUS else "Code",
         word=word,
-        meaning=said[:1].upper() + said[1:],
+        meaning=meaning[:1].upper() + meaning[1:],
         known=bool(found) or silent,
         edit_url="" if silent and not found else edit_url(place or missing),
     )

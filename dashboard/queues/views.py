@@ -87,11 +87,11 @@ def _tended(request: HttpRequest, queue: str) -> HttpResponse:
     if not may_tend(who(request)):
         raise PermissionDenied
     form = TendForm(request.POST)
-    done, said = _tend(form, queue, who(request)) if form.is_valid() else (False, "This cannot be done.")
+    done, sentence = _tend(form, queue, who(request)) if form.is_valid() else (False, "This cannot be done.")
     if swaps(request):
         answer = _page(request, queue)
-        return trigger_client_event(answer, "toast", {"text": said, "error": not done})
-    (messages.success if done else messages.error)(request, said)
+        return trigger_client_event(answer, "toast", {"text": sentence, "error": not done})
+    (messages.success if done else messages.error)(request, sentence)
     return redirect(request.get_full_path())
 
 
@@ -100,18 +100,18 @@ def _tend(form: TendForm, queue: str, user: User) -> tuple[bool, str]:
     now = timezone.now()
     verb, pk, seen = form.parts
     if verb == "take":
-        done, said = assignment.take(pk, queue, user, seen), "It is yours."
+        done, sentence = assignment.take(pk, queue, user, seen), "It is yours."
     elif verb == "back":
-        done, said = assignment.give_back(pk, queue, user), "Given back. It is nobody's now."
+        done, sentence = assignment.give_back(pk, queue, user), "Given back. It is nobody's now."
     elif verb == "wake":
-        done, said = assignment.wake(pk, queue, now), "Awake. It is back in the list."
+        done, sentence = assignment.wake(pk, queue, now), "Awake. It is back in the list."
     else:
         until = assignment.naps(now)[verb].until
-        done, said = (
+        done, sentence = (
             assignment.snooze(pk, queue, until),
             f"Snoozed until {until:%a} {until.day} {until:%b, %H:%M}.",
         )
-    return done, said if done else "Nothing was changed: somebody was faster, or the row left this queue."
+    return done, sentence if done else "Nothing was changed: somebody was faster, or the row left this queue."
 
 
 def _snooze(request: HttpRequest, queue: str) -> HttpResponse:
@@ -123,13 +123,13 @@ def _snooze(request: HttpRequest, queue: str) -> HttpResponse:
     if pk is None:
         raise Http404("That is no row of a queue.")
     entry = get_object_or_404(QueueEntry.objects.select_related("message__contact"), pk=pk, queue=queue)
-    told = {
+    page_context = {
         "entry": entry,
         "queue_label": Queue(queue).label,
         "back": _url(queue, given.urlencode()),
         "naps": _naps(timezone.now()),
     }
-    return render(request, "queues/snooze.html", told)
+    return render(request, "queues/snooze.html", page_context)
 
 
 def _naps(now: datetime) -> list[tuple[str, str]]:
@@ -149,7 +149,7 @@ def _page(request: HttpRequest, queue: str) -> HttpResponse:
         tabs=[(key, str(key.label), counts.get(key, 0)) for key in Queue],
         url=_url,
     )
-    told = {
+    page_context = {
         "queue": queue,
         "title": Queue(queue).label,
         "what_for": WHAT_FOR[Queue(queue)],
@@ -162,7 +162,7 @@ def _page(request: HttpRequest, queue: str) -> HttpResponse:
         **context(shown, request),
     }
     template = fragment(request, "queues/queue.html", "results")
-    return render(request, template, told, status=422 if shown.invalid else 200)
+    return render(request, template, page_context, status=422 if shown.invalid else 200)
 
 
 def _form(request: HttpRequest) -> QueueFilter:

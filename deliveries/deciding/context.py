@@ -229,8 +229,8 @@ def _refused(views: Sequence[RecipientContext], now: datetime) -> set[int]:
     comes next. What a colleague sends since goes on."""
     noes: dict[int, datetime] = {}
     for part in in_lists({view.recipient.contact_id for view in views}):
-        said = Consent.objects.filter(contact_id__in=part, opted_in=False).counting().order_by()
-        noes |= dict(said.values_list("contact_id").annotate(last=Max("at")))
+        refusals = Consent.objects.filter(contact_id__in=part, opted_in=False).counting().order_by()
+        noes |= dict(refusals.values_list("contact_id").annotate(last=Max("at")))
     return {
         view.recipient.pk
         for view in views

@@ -53,7 +53,7 @@ STORED = ("hard_fails", "last_failed_at", "last_code", "closed", "closed_why")
 NO_FAILURES = Health(0, None, "")
 FAILING = Q(hard_fails__gt=0) | ~Q(closed="")
 PROOF = {Evidence.CARRIER, Evidence.HANDSET}  # of an arrival; else it was assumed
-TOLD = (
+COLUMNS = (
     "id", "address_id", "channel", "disposition", "fault", "evidence", "settled_at", "reason_code", "account_id"
 )  # fmt: skip
 
@@ -111,26 +111,28 @@ def examine(
         Message.objects.filter(contact_id__in={contact for contact, _, _ in pairs})
         .filter(Q(disposition__in=[Disposition.DELIVERED, Disposition.BOUNCED_HARD]) | Q(pk__in=list(other)))
         .order_by("-id")
-        .values_list(*TOLD)
+        .values_list(*COLUMNS)
     )
-    told = []
+    messages = []
     for each in map(HealthMessage._make, rows):
         disposition, fault = other.get(each.id, (each.disposition, each.fault))
-        told.append(each._replace(disposition=disposition, fault=fault))
+        messages.append(each._replace(disposition=disposition, fault=fault))
     forgiven = _forgiven(wanted)
-    health = _counted(told, wanted, forgiven)
-    for pair, (closed, why) in _closed(told, wanted, forgiven).items():
+    health = _counted(messages, wanted, forgiven)
+    for pair, (closed, why) in _closed(messages, wanted, forgiven).items():
         health[pair] = health[pair]._replace(closed=closed, closed_why=why)
     return {pair: found._replace(forgiven_at=forgiven.get(pair)) for pair, found in health.items()}
 
 
 def _counted(
-    told: Sequence[HealthMessage], wanted: set[tuple[int, str]], forgiven: Mapping[tuple[int, str], datetime]
+    messages: Sequence[HealthMessage],
+    wanted: set[tuple[int, str]],
+    forgiven: Mapping[tuple[int, str], datetime],
 ) -> dict[tuple[int, str], Health]:
     """The failures in a row of each pair, from messages that begin with the newest."""
     health = dict.fromkeys(wanted, NO_FAILURES)
     ended: set[tuple[int, str]] = set()
-    for message in told:
+    for message in messages:
         pair = (message.address, message.channel)
         if pair not in wanted or pair in ended:
             continue
@@ -147,15 +149,17 @@ def _counted(
 
 
 def _closed(
-    told: Sequence[HealthMessage], wanted: set[tuple[int, str]], forgiven: Mapping[tuple[int, str], datetime]
+    messages: Sequence[HealthMessage],
+    wanted: set[tuple[int, str]],
+    forgiven: Mapping[tuple[int, str], datetime],
 ) -> dict[tuple[int, str], tuple[str, str]]:
     """What closes each pair: the newest failure that reaches so far, unless something arrived since."""
     providers: dict[int, str] = {}
-    if any(message.failed for message in told):
+    if any(message.failed for message in messages):
         providers = dict(Account.objects.values_list("pk", "provider"))
     arrived: defaultdict[int, set[str]] = defaultdict(set)
     found: dict[tuple[int, str], tuple[str, str]] = {}
-    for message in told:
+    for message in messages:
         if message.disposition == Disposition.DELIVERED and message.evidence in PROOF:
             arrived[message.address].add(message.channel)
         if not message.failed:

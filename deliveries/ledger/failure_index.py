@@ -40,8 +40,8 @@ def differing() -> set[int]:
     """The messages that the table is wrong about. Reads whole tables: for checks and repair only."""
     columns = ("pk", *COPIED)
     held = FailureIndex.objects.order_by().values_list(*columns)
-    told = Message.objects.order_by().filter(IS_FAILURE).values_list(*columns)
-    return {row[0] for wrong in (held.difference(told), told.difference(held)) for row in wrong}
+    expected = Message.objects.order_by().filter(IS_FAILURE).values_list(*columns)
+    return {row[0] for wrong in (held.difference(expected), expected.difference(held)) for row in wrong}
 
 
 def repair(message_ids: Collection[int]) -> None:

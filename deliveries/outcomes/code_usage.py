@@ -219,9 +219,9 @@ def suggestion(tables: Tables, provider: str, seen: SeenCode) -> dict[str, str]:
     """What the other word of the pair says about the one that is missing."""
     key = missing(tables, provider, seen)
     other = (ERROR, seen.native_code) if key.kind == STATUS else (STATUS, seen.native_status)
-    told: Code | None = tables.find(provider, seen.channel, *other) if other[1] else None
+    meaning: Code | None = tables.find(provider, seen.channel, *other) if other[1] else None
     word = seen.native_status if key.kind == STATUS else seen.native_code
-    if told is None:
+    if meaning is None:
         return {
             "code": word,
             "status": Status.UNKNOWN,
@@ -229,7 +229,7 @@ def suggestion(tables: Tables, provider: str, seen: SeenCode) -> dict[str, str]:
             "fault": Fault.NONE,
         }
     return {
-        "code": word, "status": told.status, "failure_class": told.failure_class, "fault": told.fault,
+        "code": word, "status": meaning.status, "failure_class": meaning.failure_class, "fault": meaning.fault,
     }  # fmt: skip
 
 

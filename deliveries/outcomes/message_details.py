@@ -113,18 +113,18 @@ def attempts(messages: Sequence[Message]) -> list[TrailMessage]:
     in_time = ("occurred_at", "precedence", "recorded_at", "fact")
     for event in StatusEvent.objects.filter(message_id__in=ids).order_by(*in_time):
         events[event.message_id].append(event)
-    told = {event.receipt_id for found in events.values() for event in found if event.receipt_id}
-    receipts = {one.pk: Raw(one, readable(one)) for one in Receipt.objects.filter(pk__in=told)}
+    receipt_ids = {event.receipt_id for found in events.values() for event in found if event.receipt_id}
+    receipts = {one.pk: Raw(one, readable(one)) for one in Receipt.objects.filter(pk__in=receipt_ids)}
     decisions: dict[int, list[Decision]] = defaultdict(list)
     for decision in Decision.objects.filter(message_id__in=ids).order_by("at", "id"):
         decisions[decision.message_id or 0].append(decision)
     entries = QueueEntry.objects.in_bulk(ids)
-    newer, said = newer_attempts(messages), texts(messages)
+    newer, sent_texts = newer_attempts(messages), texts(messages)
     slugs = providers()
     return [
         _attempt(
             m, slugs.get(m.account_id, ""), events[m.pk], receipts, decisions[m.pk], entries.get(m.pk),
-            newer.get(m.pk), said[m.pk],
+            newer.get(m.pk), sent_texts[m.pk],
         )
         for m in messages
     ]  # fmt: skip
@@ -141,7 +141,7 @@ def _attempt(
     text: MessageText,
 ) -> TrailMessage:
     words = words_of(message, timezone.now())
-    said = (
+    described = (
         describe(provider, message.channel, message.reason_code, message.status)
         if message.reason_code
         else None
@@ -157,8 +157,8 @@ def _attempt(
         message=message,
         bucket=bucket_of(message.disposition),
         label=words.label,
-        meaning=_meaning(message, said, words.meaning),
-        code_name=said.name if said and not withdrawn else "",
+        meaning=_meaning(message, described, words.meaning),
+        code_name=described.name if described and not withdrawn else "",
         next_step=_next_step("" if newer else advice(message, words), entry),
         newer=newer,
         text=text,
@@ -180,10 +180,10 @@ def _ruling(row: Decision, message: Message) -> Ruling:
     )
 
 
-def _meaning(message: Message, said: Described | None, usual: str) -> str:
+def _meaning(message: Message, described: Described | None, usual: str) -> str:
     if message.status == Status.CANCELED and not message.disposition:
         return withdrawal(message.reason_code)
-    return (said.meaning or said.short if said else "") or usual
+    return (described.meaning or described.short if described else "") or usual
 
 
 def _fact(
@@ -194,13 +194,15 @@ def _fact(
     winner: StatusEvent | None,
 ) -> Fact:
     words = wording(message.channel, event.status, event.failure_class, message.goal, event.evidence)
-    said = describe(provider, message.channel, event.native_code, event.status) if event.native_code else None
+    described = (
+        describe(provider, message.channel, event.native_code, event.status) if event.native_code else None
+    )
     found = disposition(event.status, event.failure_class, event.fault, message.goal)
     return Fact(
         event=event,
         label=words.label,
         bucket=bucket_of(found),
-        meaning=said.short if said and said.short else event.native_text,
+        meaning=described.short if described and described.short else event.native_text,
         receipt=receipts.get(event.receipt_id or 0),
         verdict=verdict(event, message, winner),
     )

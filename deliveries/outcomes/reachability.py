@@ -195,8 +195,8 @@ def _ask(contact: Contact, preferred: Mapping[str, Address], now: datetime) -> d
         )
         for number, channel in enumerate(channels)
     ]
-    said = check(asks, now)
-    return {channel: said[number] for number, channel in enumerate(channels) if number in said}
+    verdicts = check(asks, now)
+    return {channel: verdicts[number] for number, channel in enumerate(channels) if number in verdicts}
 
 
 def _reach(
@@ -214,9 +214,11 @@ def _reach(
     )
     if verdict and verdict.reason == Reason.REPLY_UNREAD and bucket not in ("optout", "permanent"):
         word, bucket = "On hold", "pending"
-    told = _evidence(channel, results) if address else f"No {Kind(KIND_OF[channel]).label.lower()} on record"
+    evidence = (
+        _evidence(channel, results) if address else f"No {Kind(KIND_OF[channel]).label.lower()} on record"
+    )
     strikes = limit(channel, STRIKES)
-    return Reach(channel, word, bucket, told, address, verdict, suppressions, health, consent, strikes)
+    return Reach(channel, word, bucket, evidence, address, verdict, suppressions, health, consent, strikes)
 
 
 def _word(

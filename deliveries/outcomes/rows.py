@@ -219,10 +219,10 @@ def _row(
 
 def _plan(reason: str, what: str) -> str:
     """The reason of a decision without its first words, where the row has said them already."""
-    said = what.rstrip(".")
+    stated = what.rstrip(".")
     rest = (
-        reason[len(said) :].lstrip(".:, ").removeprefix("and ")
-        if said and reason.startswith(said)
+        reason[len(stated) :].lstrip(".:, ").removeprefix("and ")
+        if stated and reason.startswith(stated)
         else reason
     )
     return rest[:1].upper() + rest[1:]
@@ -256,9 +256,9 @@ def meaning(message: Message, slugs: Mapping[int, str], now: datetime) -> str:
     if message.status == Status.CANCELED and not message.disposition:
         return withdrawal(message.reason_code)
     if message.reason_code:
-        said = describe(
+        described = describe(
             slugs.get(message.account_id, ""), message.channel, message.reason_code, message.status
         )
-        if said.short:
-            return said.short
+        if described.short:
+            return described.short
     return words_of(message, now).meaning

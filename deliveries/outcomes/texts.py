@@ -36,15 +36,15 @@ GONE = MessageText(
 def texts(messages: Iterable[Message]) -> dict[int, MessageText]:
     """Message id -> what it says. One query, with contact, address and sender of each message loaded."""
     messages = list(messages)
-    said = contents_of(message.campaign_id for message in messages)
-    return {m.pk: _text(m, said.get((m.campaign_id, m.channel))) for m in messages}
+    contents = contents_of(message.campaign_id for message in messages)
+    return {m.pk: _text(m, contents.get((m.campaign_id, m.channel))) for m in messages}
 
 
 def _text(message: Message, content: Content | None) -> MessageText:
     if content is None:
         return GONE
-    said = worded(content, message.contact)
-    return MessageText(said.subject, said.body, content.media_url, _caveat(message, content))
+    text = worded(content, message.contact)
+    return MessageText(text.subject, text.body, content.media_url, _caveat(message, content))
 
 
 def _caveat(message: Message, content: Content) -> str:

@@ -85,11 +85,11 @@ def trail(
     shown, more = found[:PAGE_SIZE], found[PAGE_SIZE:]
     last = shown[-1] if shown and more else None
     mark = str(Cursor(last.at, last.pk, RANK[last.kind])) if last else ""
-    told = attempts([item.row for item in shown if item.kind == "message"])
-    by_id = {attempt.message.pk: attempt for attempt in told}
+    page_messages = attempts([item.row for item in shown if item.kind == "message"])
+    by_id = {attempt.message.pk: attempt for attempt in page_messages}
     items = [Item(i.at, i.kind, i.pk, by_id[i.pk], i.extra) if i.kind == "message" else i for i in shown]
     days = [Day(day, list(group)) for day, group in groupby(items, lambda i: timezone.localtime(i.at).date())]
-    return Trail(days, mark, cursor is None, told)
+    return Trail(days, mark, cursor is None, page_messages)
 
 
 # ---- Where items come from -------------------------------------------------------------------------------------

@@ -42,8 +42,8 @@ def healthz(request: HttpRequest) -> HttpResponse:
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
     """200 when every check passes, else 503; either way each check with its word and its age in seconds."""
-    ready, told = report()
-    return JsonResponse(told, status=200 if ready else 503)
+    ready, checks = report()
+    return JsonResponse(checks, status=200 if ready else 503)
 
 
 def report() -> tuple[bool, dict[str, Any]]:

@@ -139,7 +139,7 @@ class Supervisor:
 
     def run(self) -> None:
         self.record.end_stale(self.grace)
-        before = {sig: signal.signal(sig, self._heard) for sig in STOPPING}
+        before = {sig: signal.signal(sig, self._on_signal) for sig in STOPPING}
         try:
             while not self._stopping:
                 self._turn()
@@ -216,7 +216,7 @@ class Supervisor:
             if group.process.stdout is not None:
                 group.process.stdout.close()
 
-    def _heard(self, signum: int, frame: object) -> None:
+    def _on_signal(self, signum: int, frame: object) -> None:
         self._signals += 1
         self._stopping = True
 

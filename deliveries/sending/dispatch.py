@@ -200,13 +200,13 @@ def _claim(now: datetime, limit: int, result: Dispatched) -> list[Outbox]:
         rows = [row for row in rows if row.message_id in suspects][:1]
     asks = _asks(rows)
     verdicts = check(asks, now)
-    said = contents_of(row.campaign_id for row in rows)
+    contents = contents_of(row.campaign_id for row in rows)
     channels = {ask.key: ask.channel for ask in asks}
     go, held = [], []
     stopped: dict[str, list[Outbox]] = {}
     for row in rows:
         verdict = verdicts[row.message_id]
-        if verdict.allowed and (row.campaign_id, channels[row.message_id]) not in said:
+        if verdict.allowed and (row.campaign_id, channels[row.message_id]) not in contents:
             row.due_at, row.held = now + WAIT_FOR_CONTENT, "no_content"
             held.append(row)
         elif verdict.allowed:

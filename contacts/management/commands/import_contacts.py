@@ -91,11 +91,11 @@ class Command(BaseCommand):
             self.stdout.write(note)
         self._list("Refused:", result.refused)
         self._list("Imported without the consent they claim:", result.without_consent)
-        told = (
+        summary = (
             f"{result.lines} lines: {result.added} added, {result.updated} updated, {result.unchanged} unchanged, "
             f"{result.refused_lines} refused; {result.consents} consents."
         )
-        self.stdout.write(told)
+        self.stdout.write(summary)
         if not result.written:
             self.stdout.write(
                 "This was a rehearsal: nothing was written." if dry_run else "Nothing was imported."

@@ -116,26 +116,30 @@ def apply_events(
             ids,
         )
         known = {(message, fact): at for message, fact, at in cursor.fetchall()}
-        told = [
+        new_events = [
             event
             for event in events
             if (event.message_id, event.fact) not in known
             or sqlite_text(event.occurred_at) < as_text(known[event.message_id, event.fact])
         ]
-        if not told:
+        if not new_events:
             return Applied(0, 0), []
         cursor.executemany(
             WRITE_EVENTS,
-            [(*e[:13], sqlite_text(e.occurred_at), sqlite_text(now), mapping_version) for e in told],
+            [(*e[:13], sqlite_text(e.occurred_at), sqlite_text(now), mapping_version) for e in new_events],
         )
-        in_parts = {event.message_id for event in told if event.parts > 1} | _in_parts(told, cursor)
-        changed = _raise_statuses([event for event in told if event.message_id not in in_parts], now, cursor)
-    return Applied(len(told), changed), sorted(in_parts)
+        in_parts = {event.message_id for event in new_events if event.parts > 1} | _in_parts(
+            new_events, cursor
+        )
+        changed = _raise_statuses(
+            [event for event in new_events if event.message_id not in in_parts], now, cursor
+        )
+    return Applied(len(new_events), changed), sorted(in_parts)
 
 
-def _in_parts(told: Sequence[EventRow], cursor: CursorWrapper) -> set[int]:
+def _in_parts(new_events: Sequence[EventRow], cursor: CursorWrapper) -> set[int]:
     """Those messages that were known before to report in parts."""
-    ids = sorted({event.message_id for event in told})
+    ids = sorted({event.message_id for event in new_events})
     cursor.execute(
         f"SELECT id FROM deliveries_message WHERE parts > 1 AND id IN ({marks(ids)})",  # noqa: S608
         ids,
@@ -147,10 +151,10 @@ def as_text(value: datetime | str) -> str:
     return value.isoformat(sep=" ") if isinstance(value, datetime) else value
 
 
-def _raise_statuses(told: Sequence[EventRow], now: datetime, cursor: CursorWrapper) -> int:
+def _raise_statuses(new_events: Sequence[EventRow], now: datetime, cursor: CursorWrapper) -> int:
     """Raise each message to the greatest of its new events; return how many changed."""
     by_message: dict[int, list[EventRow]] = {}
-    for event in told:
+    for event in new_events:
         by_message.setdefault(event.message_id, []).append(event)
     ids = sorted(by_message)
     columns = ("id", "precedence", "sent_at", "delivered_at", "settled_at", *MESSAGE_DIMENSIONS)
