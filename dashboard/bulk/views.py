@@ -31,9 +31,8 @@ from deliveries.bulk import actions
 from deliveries.bulk.selections import About, Selection, about, ways
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
-from deliveries.models import Batch, BatchItem, Message
+from deliveries.models import Account, Batch, BatchItem, Message
 from deliveries.models.batches import deed
-from deliveries.outcomes.figures import providers
 from deliveries.outcomes.filters import filter_of
 from deliveries.outcomes.keyset import LARGEST_ID, page, read_id
 from deliveries.outcomes.rows import AT_ONCE, bucket_of, meaning, words_of
@@ -390,7 +389,7 @@ def _undone(found: Batch, reader: User) -> str:
 
 def _rows(found: list[Message], results: Any) -> list[dict[str, Any]]:
     """Messages with what became, or would become, of each."""
-    slugs, now = providers(), timezone.now()
+    slugs, now = Account.objects.providers(), timezone.now()
     prefetch_related_objects(found, "contact", "address", "campaign")
     return [
         {

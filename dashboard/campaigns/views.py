@@ -33,6 +33,7 @@ from dashboard.shell.pages import fragment, who
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.meaning.mappings import describe
+from deliveries.models import Account
 from deliveries.outcomes.campaign_lines import STATE_BUCKETS, lines, verdict_of
 from deliveries.outcomes.figures import (
     MOST_CAUSES,
@@ -42,7 +43,6 @@ from deliveries.outcomes.figures import (
     ReconciliationCheck,
     campaign_figures,
     is_canceling,
-    providers,
 )
 from deliveries.outcomes.filters import NOBODY, OutcomeFilter, OutcomeView, source_names
 from deliveries.outcomes.keyset import page
@@ -70,7 +70,7 @@ LIVE = (Campaign.State.LAUNCHING, Campaign.State.SENDING, Campaign.State.PAUSED)
 def campaigns(request: HttpRequest) -> HttpResponse:
     found = page(Campaign.objects.all(), LIST_SIZE, request.GET.get("after", ""))
     shown = lines(found.rows, timezone.now())
-    slugs = providers()
+    slugs = Account.objects.providers()
     rows = [(line, _meaning(line.worst, slugs) if line.worst else "") for line in shown]
     template = fragment(request, "campaigns/list.html", "results")
     return render(request, template, {"lines": rows, "page": found, "now": timezone.now()})
@@ -172,7 +172,7 @@ def _figures(
     """What the page shows above the list."""
     everything = request.GET.get("show") == SHOW_ALL
     url = _url(campaign)
-    slugs = providers()
+    slugs = Account.objects.providers()
     causes = figures.all_causes
     outcomes = figures.outcomes
     links = _links(campaign)

@@ -177,7 +177,7 @@ def learn(views: Sequence[RecipientContext], now: datetime, *, keep: bool = True
     known = Context(
         routes=routes({view.campaign for view in views}),
         addresses={(a.contact_id, a.kind): a for a in preferred},
-        providers=dict(Account.objects.values_list("pk", "provider")),
+        providers=Account.objects.providers(),
     )
     hard = {
         (m.contact_id, m.address_id, m.channel)

@@ -156,7 +156,7 @@ def _closed(
     """What closes each pair: the newest failure that reaches so far, unless something arrived since."""
     providers: dict[int, str] = {}
     if any(message.failed for message in messages):
-        providers = dict(Account.objects.values_list("pk", "provider"))
+        providers = Account.objects.providers()
     arrived: defaultdict[int, set[str]] = defaultdict(set)
     found: dict[tuple[int, str], tuple[str, str]] = {}
     for message in messages:

@@ -120,7 +120,7 @@ def _follow_up(beat: Heartbeat, now: datetime) -> int:
 def alarms(now: datetime) -> Iterator[CodeAlarm]:
     """What changed beyond chance by `now`."""
     today = now.date()
-    names = dict(Account.objects.values_list("pk", "name"))
+    names = Account.objects.names()
     shares, consequences = _counted(today)
     for kind, found in ((Kind.SHARE, shares), (Kind.CONSEQUENCE, consequences)):
         for (account, channel, code), share in found.items():

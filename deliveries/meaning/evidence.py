@@ -18,7 +18,7 @@ def of_routes(message_ids: Collection[int]) -> Callable[[int, Meaning], Meaning]
     rules = list(RouteEvidence.objects.all())
     if not rules or not message_ids:
         return lambda _, meaning: meaning
-    providers = dict(Account.objects.values_list("pk", "provider"))
+    providers = Account.objects.providers()
     routes = {
         pk: (channel, providers.get(account, ""), region[:2], carrier)
         for pk, channel, account, region, carrier in Message.objects.filter(pk__in=message_ids).values_list(

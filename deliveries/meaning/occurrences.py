@@ -102,7 +102,7 @@ def add_to_days(counts: dict[tuple, tuple[int, int, int]]) -> None:
 
 
 def _raise_for(new: Sequence[SeenCode], now: datetime) -> None:
-    names = dict(Account.objects.values_list("pk", "name"))
+    names = Account.objects.names()
     firsts = SeenCode.objects.order_by().values_list("account_id", "channel").annotate(Min("first_seen_at"))
     since = {(account, channel): first for account, channel, first in firsts}
     alarms = []

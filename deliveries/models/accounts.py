@@ -20,6 +20,16 @@ def new_token() -> str:
     return secrets.token_urlsafe(18)
 
 
+class AccountQuerySet(models.QuerySet["Account"]):
+    def providers(self) -> dict[int, str]:
+        """Account id -> the slug of its provider, to read native codes by. One query."""
+        return dict(self.values_list("pk", "provider"))
+
+    def names(self) -> dict[int, str]:
+        """Account id -> its name. One query."""
+        return dict(self.values_list("pk", "name"))
+
+
 class Account(models.Model):
     """One account at one provider: where messages are handed over and whose receipts come in."""
 
@@ -51,6 +61,8 @@ class Account(models.Model):
     )
     forged_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = AccountQuerySet.as_manager()
 
     class Meta:
         verbose_name = "provider account"

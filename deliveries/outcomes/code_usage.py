@@ -135,7 +135,7 @@ class RowFinder:
 
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
-        self.providers = dict(Account.objects.values_list("pk", "provider"))
+        self.providers = Account.objects.providers()
         # The mapping gives out its rows themselves, so a row is known by its identity.
         self._places = {id(code): key for key, code in tables.codes.items()}
 
@@ -249,7 +249,7 @@ class Noticed:
 
 def noticed(alarms: Collection[CodeAlarm], tables: Tables) -> list[Noticed]:
     """Three queries, however many."""
-    names = dict(Account.objects.values_list("pk", "name"))
+    names = Account.objects.names()
     codes = {alarm.code for alarm in alarms if alarm.kind == CodeAlarm.Kind.UNKNOWN}
     words = SeenCode.objects.filter(Q(native_code__in=codes) | Q(native_status__in=codes), known=False)
     forms = {

@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from campaigns.models import Campaign, Recipient
 from deliveries.models import (
-    Account,
     CarrierTally,
     CodeTally,
     Message,
@@ -399,8 +398,3 @@ def queue_counts() -> dict[str, int]:
     """Entries of each queue over all campaigns."""
     rows = QueueTally.objects.order_by().values_list("queue").annotate(total=Sum("n"))
     return {queue: n for queue, n in rows if n > 0}
-
-
-def providers() -> dict[int, str]:
-    """Account id -> provider slug, to read native codes by."""
-    return dict(Account.objects.values_list("pk", "provider"))

@@ -12,8 +12,7 @@ from django.utils import timezone
 from campaigns.models import Recipient
 from deliveries.meaning.mappings import describe
 from deliveries.meaning.translation import Described
-from deliveries.models import Cause, Decision, Message, QueueEntry, Receipt, StatusEvent
-from deliveries.outcomes.figures import providers
+from deliveries.models import Account, Cause, Decision, Message, QueueEntry, Receipt, StatusEvent
 from deliveries.outcomes.held_until import asked_at, held_until
 from deliveries.outcomes.rows import advice, bucket_of, newer_attempts, words_of
 from deliveries.outcomes.texts import MessageText, texts
@@ -120,7 +119,7 @@ def attempts(messages: Sequence[Message]) -> list[TrailMessage]:
         decisions[decision.message_id or 0].append(decision)
     entries = QueueEntry.objects.in_bulk(ids)
     newer, sent_texts = newer_attempts(messages), texts(messages)
-    slugs = providers()
+    slugs = Account.objects.providers()
     return [
         _attempt(
             m, slugs.get(m.account_id, ""), events[m.pk], receipts, decisions[m.pk], entries.get(m.pk),

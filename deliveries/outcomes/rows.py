@@ -15,8 +15,8 @@ from campaigns.steps import NextStep, RecipientState
 from contacts.models import Address, ContactList
 from contacts.phones import mask
 from deliveries.meaning.mappings import describe
-from deliveries.models import Message, QueueEntry
-from deliveries.outcomes.figures import CampaignFigures, providers
+from deliveries.models import Account, Message, QueueEntry
+from deliveries.outcomes.figures import CampaignFigures
 from deliveries.outcomes.filters import OutcomeView, entries, matching
 from deliveries.outcomes.keyset import Page, page
 from deliveries.statuses import BUCKETS, Disposition, Queue, Status
@@ -172,7 +172,7 @@ def rows(found: Iterable[Message | QueueEntry], now: datetime) -> Iterable[Outco
     names = dict(
         ContactList.objects.filter(pk__in={m.list_source_id for m in messages}).values_list("pk", "name")
     )
-    slugs, newer = providers(), newer_attempts(messages)
+    slugs, newer = Account.objects.providers(), newer_attempts(messages)
     for message, one in zip(messages, found, strict=True):
         entry = one if isinstance(one, QueueEntry) else getattr(message, "queue_entry", None)
         yield _row(message, entry, newer.get(message.pk), names, slugs, now)

@@ -214,7 +214,7 @@ def _take_out_secrets(claimed: Sequence[ClaimedReceipt]) -> None:
 
 def take_apart(claimed: Iterable[ClaimedReceipt]) -> Sorted:
     """Parse each receipt with its provider's adapter. Whatever an adapter raises concerns that receipt alone."""
-    providers = dict(Account.objects.values_list("pk", "provider"))
+    providers = Account.objects.providers()
     result = Sorted()
     for waiting in claimed:
         adapter = PROVIDERS.get(providers.get(waiting.account_id, ""))
@@ -261,7 +261,7 @@ class MessageFinder:
     account the receipt came in for. Two queries, however many facts."""
 
     def __init__(self, facts: Sequence[tuple[ClaimedReceipt, Report | Act]]) -> None:
-        self.providers = dict(Account.objects.values_list("pk", "provider"))
+        self.providers = Account.objects.providers()
         self._by_ref = statements.messages_by_ref({ref for _, fact in facts if (ref := as_uuid(fact.ref))})
         rest = {
             (waiting.account_id, key)

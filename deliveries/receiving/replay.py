@@ -250,7 +250,7 @@ class Affected:
         mailboxes = bool(tables & MAILBOXES)
         accounts = [
             pk
-            for pk, provider in Account.objects.values_list("pk", "provider")
+            for pk, provider in Account.objects.providers().items()
             if tables & set(tables_of(provider)) or (mailboxes and "smtp" in tables_of(provider))
         ]
         channels = {key.channel for key in keys}
@@ -308,7 +308,7 @@ class Read:
         return read
 
     def _translate(self, mapping: Mapping) -> None:
-        providers = dict(Account.objects.values_list("pk", "provider"))
+        providers = Account.objects.providers()
         reports = _reports(self.concerned, providers)
         weaken = evidence.of_routes(set(self.messages))
         for event in self.concerned:
