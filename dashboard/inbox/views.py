@@ -64,8 +64,8 @@ class ReplyRow:
 def show(request: HttpRequest, box: str) -> HttpResponse:
     found = page(_rows(box), SIZE, request.GET.get("after", ""), at="read_at" if box == "read" else "")
     counts = {
-        "list": ReplyToRead.objects.holding()[: inbox.COUNTED_AT_MOST].count(),
-        "acted": ReplyToRead.objects.unread().filter(acted=True)[: inbox.COUNTED_AT_MOST].count(),
+        "list": inbox.count_to_read(),
+        "acted": inbox.count_acted_on(),
     }
     context = {
         "box": box,

@@ -16,7 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from accounts.models import User
 from deliveries.outcomes.code_usage import unknown_words
 from deliveries.outcomes.figures import queue_counts
-from deliveries.receiving.inbox import count_unread
+from deliveries.receiving.inbox import count_to_read
 
 
 def fragment(request: HttpRequest, page: str, name: str) -> str:
@@ -101,7 +101,7 @@ RAIL = [
                 "contacts.view_replytoread",
                 "",
                 ("/inbox/",),
-                count_unread,
+                count_to_read,
             ),
             Link("Contacts", "contacts", "contacts:search", "contacts.view_contact", "p", ("/contacts/",)),
         ],

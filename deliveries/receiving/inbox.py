@@ -21,9 +21,14 @@ Judgement = ReplyToRead.Judgement
 COUNTED_AT_MOST = 1_000  # for the navigation
 
 
-def count_unread() -> int:
-    """How many replies wait to be read; COUNTED_AT_MOST for that many and more."""
-    return ReplyToRead.objects.unread()[:COUNTED_AT_MOST].count()
+def count_to_read() -> int:
+    """How many replies hold up what is sent to their writers; COUNTED_AT_MOST for that many and more."""
+    return ReplyToRead.objects.holding()[:COUNTED_AT_MOST].count()
+
+
+def count_acted_on() -> int:
+    """How many were taken for opt-outs at once and wait to be looked over; counted as far as the others."""
+    return ReplyToRead.objects.unread().filter(acted=True)[:COUNTED_AT_MOST].count()
 
 
 @transaction.atomic

@@ -452,8 +452,9 @@ def test_who_has_an_address_is_for_readers_of_replies(client, now):
     assert client.get(reverse("inbox:owners", args=[reply.pk])).status_code == 403
 
 
-def test_the_navigation_counts_what_waits(page, robin, wrote):
+def test_the_navigation_counts_what_its_page_lists(page, robin, wrote):
     wrote(robin)
+    wrote(robin, TAKEN_SO)
 
     shown = page("support").content.decode()
     assert '<span>Replies to read</span><span class="rail-count">1</span>' in shown.replace("> <", "><")
