@@ -182,6 +182,7 @@ def _figures(
         "state": campaign.state_words(shown.at),
         "state_bucket": STATE_BUCKETS[Campaign.State(campaign.state)],
         "canceled_url": url("", "status=canceled"),
+        "queued": figures.queued,
         "unsent": shown.unsent,
         "why_paused": _why_paused(campaign),
         "never_began": campaign.state == Campaign.State.CANCELED and not outcomes.sent,

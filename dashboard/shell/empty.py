@@ -78,7 +78,7 @@ def _canceled(messages: int) -> str:
     if not messages:
         return "The campaign was canceled before a message was made, and nobody was written to."
     became = "1 message was" if messages == 1 else f"{messages:,} messages were"
-    return f"{became} canceled with the campaign, and nobody was written to."
+    return f"{became} canceled before leaving, and nobody was written to."
 
 
 def _all_skipped(campaign: Campaign, figures: CampaignFigures) -> str:

@@ -27,7 +27,7 @@ from deliveries.models import (
 from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.filters import DISPOSITION_OF, NOBODY
 from deliveries.outcomes.rounding import percent_of
-from deliveries.statuses import BUCKETS, Disposition
+from deliveries.statuses import BUCKETS, Disposition, Status
 
 SHOWN_CAUSES, MOST_CAUSES = 7, 15
 COUNT_LIMIT = 10_000
@@ -145,6 +145,11 @@ class CampaignFigures:
     @cached_property
     def outcomes(self) -> Outcomes:
         return Outcomes(totals((cell.disposition, cell.n) for cell in self.by_carrier))
+
+    @property
+    def queued(self) -> int:
+        """Messages that wait to leave."""
+        return sum(cell.n for cell in self.by_carrier if cell.status == Status.QUEUED)
 
     @property
     def reach(self) -> People:

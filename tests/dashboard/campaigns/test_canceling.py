@@ -52,6 +52,22 @@ def end(campaign):
     fold_all()
 
 
+def test_the_question_before_a_cancel_says_how_many_messages_it_withdraws(marketer, going):
+    rebuild()
+
+    text = read(marketer.get(going.get_absolute_url()))
+
+    assert "3 messages that wait to leave are canceled with it" in text
+
+
+def test_the_question_says_so_where_nothing_waits(marketer):
+    made = sending("sms", audience_size=0, expanded_count=0)
+
+    text = read(marketer.get(made.get_absolute_url()))
+
+    assert "no message waits to leave, and nothing more is sent" in text
+
+
 def test_all_parts_of_the_report_agree_at_once(marketer, going):
     answer = marketer.post(f"/campaigns/{going.slug}/cancel/", follow=True)
 

@@ -99,12 +99,12 @@ UNSENT = {
     "canceled with one": (
         lambda: withdrawn(1),
         "Canceled before anything was sent",
-        "1 message was canceled with the campaign, and nobody was written to.",
+        "1 message was canceled before leaving, and nobody was written to.",
     ),
     "canceled with two": (
         lambda: withdrawn(2),
         "Canceled before anything was sent",
-        "2 messages were canceled with the campaign, and nobody was written to.",
+        "2 messages were canceled before leaving, and nobody was written to.",
     ),
 }
 TITLES = {
