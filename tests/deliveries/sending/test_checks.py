@@ -249,6 +249,16 @@ def test_the_confirmation_of_an_email_campaign_speaks_of_no_hours(draft, login, 
     assert "permitted hours" not in said
 
 
+def test_a_draft_says_beside_its_content_which_is_for_later(draft, login, account):
+    playbook(draft, switch_to=["email"])
+    other_channel(draft, "email")
+    account.senders.set(Sender.objects.all())
+
+    page = " ".join(login("marketer").get(draft.get_absolute_url()).content.decode().split())
+
+    assert page.count("Later, to people not reached before, from") == 1
+
+
 def test_the_confirmation_names_the_channels_it_may_move_to_that_can_leave(draft, login, now, account):
     playbook(draft, switch_to=["rvm", "email", "voice"])
     other_channel(draft, "email")
