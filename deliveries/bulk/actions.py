@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -31,13 +31,12 @@ from deliveries.deciding.context import (
     RecipientContext,
     ask,
     is_forgiven,
-    learn,
-    load,
-    look_at,
+    load_context,
+    load_recipients,
     said_no,
 )
 from deliveries.deciding.decide import HISTORY
-from deliveries.deciding.followup import settle
+from deliveries.deciding.followup import lock_with_context, settle
 from deliveries.deciding.health import NO_FAILURES
 from deliveries.deciding.routes import Route
 from deliveries.ledger import quarantine
@@ -112,7 +111,8 @@ def preview(action: str, selection: Selection, options: dict, user: User, now: d
     skips: list[dict] = []
     first: dict[tuple[int, str], Message] = {}
     for slice_of in _slices(selection, PREVIEW_SLICE, PREVIEW_MOST):
-        for judged in _judge(action, slice_of, look_at, options, now)[0]:
+        views = load_recipients(sorted({message.recipient_id for message in slice_of}))
+        for judged in judge(action, slice_of, views, load_context(views, now), options, now):
             total += 1
             will_act += not judged.skip
             later += judged.later
@@ -212,30 +212,23 @@ def _slices(selection: Selection, size: int, most: int) -> Iterator[list[Message
 
 
 def judge(
-    action: str, messages: Sequence[Message], options: dict, now: datetime
-) -> tuple[list[Judged], Context | None]:
-    """What `action` does with each message. Locks the recipients: call in a transaction."""
-    return _judge(action, messages, load, options, now)
-
-
-def _judge(
     action: str,
     messages: Sequence[Message],
-    views_of: Callable[[Sequence[int]], list[RecipientContext]],
+    views: Sequence[RecipientContext],
+    known: Context,
     options: dict,
     now: datetime,
-) -> tuple[list[Judged], Context | None]:
-    views = {view.recipient.pk: view for view in views_of(sorted({m.recipient_id for m in messages}))}
-    if not views:
-        return [Judged(None, message, "not_latest") for message in messages], None
-    known = learn(list(views.values()), now, keep=views_of is load)
+) -> list[Judged]:
+    """What `action` does with each message, by what is known about its recipient. Writes nothing."""
+    by_recipient = {view.recipient.pk: view for view in views}
     judged = [
-        Judged(views.get(m.recipient_id), m, _obstacle(action, m, views.get(m.recipient_id), known, now))
-        for m in messages
+        Judged(view, message, _obstacle(action, message, view, known, now))
+        for message in messages
+        for view in [by_recipient.get(message.recipient_id)]
     ]
     if action in (Action.RETRY, Action.SWITCH):
-        return _ask_gate(action, judged, options, known, now), known
-    return _done_already(action, judged, now), known
+        return _ask_gate(action, judged, options, known, now)
+    return _done_already(action, judged, now)
 
 
 def _obstacle(
@@ -372,7 +365,8 @@ def _act_on_each(batch: Batch, messages: Sequence[Message], now: datetime) -> li
 
 def act(batch: Batch, messages: Sequence[Message], now: datetime) -> list[BatchItem]:
     """Do it, and return each row's result. What is fit is judged anew: the preview may be minutes old."""
-    judged, known = judge(batch.action, messages, batch.options, now)
+    views, known = lock_with_context({message.recipient_id for message in messages}, now)
+    judged = judge(batch.action, messages, views, known, batch.options, now)
     going = [one for one in judged if not one.skip]
     carry = {
         Action.RETRY: _send_on,
@@ -391,11 +385,8 @@ def act(batch: Batch, messages: Sequence[Message], now: datetime) -> list[BatchI
     ]
 
 
-def _send_on(
-    batch: Batch, going: Sequence[Judged], known: Context | None, now: datetime
-) -> dict[int, BatchItem]:
+def _send_on(batch: Batch, going: Sequence[Judged], known: Context, now: datetime) -> dict[int, BatchItem]:
     """Retry, or move to another channel: the next attempt of each, queued for handover."""
-    assert known is not None
     cause = Cause.BULK_RETRY if batch.action == Action.RETRY else Cause.BULK_SWITCH
     verb = "retried this" if batch.action == Action.RETRY else "moved this to another channel"
     reason = f"{batch.created_by.display_name} {verb} (batch {batch.pk})."
@@ -415,9 +406,7 @@ def _send_on(
     }  # fmt: skip
 
 
-def _mark(
-    batch: Batch, going: Sequence[Judged], known: Context | None, now: datetime
-) -> dict[int, BatchItem]:
+def _mark(batch: Batch, going: Sequence[Judged], known: Context, now: datetime) -> dict[int, BatchItem]:
     """Mark the addresses as in need of correction: until then nothing is sent to them on the channel that failed."""
     pairs = {(one.message.address_id, one.message.channel) for one in going}
     AddressHealth.objects.bulk_create(
@@ -438,9 +427,7 @@ def _mark(
     }  # fmt: skip
 
 
-def _suppress(
-    batch: Batch, going: Sequence[Judged], known: Context | None, now: datetime
-) -> dict[int, BatchItem]:
+def _suppress(batch: Batch, going: Sequence[Judged], known: Context, now: datetime) -> dict[int, BatchItem]:
     """Block the addresses, all at once; messages to the same one share the block."""
     note = str(batch.options.get("note", "")) or f"Batch {batch.pk}"
     wanted = [

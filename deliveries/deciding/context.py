@@ -5,42 +5,35 @@ Read for many recipients at once, in a fixed number of queries.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Max, QuerySet
+from django.db.models import Max
 
 from campaigns.models import Campaign, Playbook, Recipient
 from contacts.blocking import Block, Target, blocks
 from contacts.channels import KIND_OF, Channel
 from contacts.chunks import in_lists
 from contacts.consenting import latest_consents
-from contacts.gate import REASONS, Ask, Reason, Verdict, check, sentence
+from contacts.gate import REASONS, Ask, Reason, Verdict, check
 from contacts.hours import zones_for
 from contacts.models import Address, Consent
-from deliveries.deciding.decide import STILL_WORTH_IT, Facts, Rules, State, Step
-from deliveries.deciding.health import NO_FAILURES, Health, examine, refresh, troubled
+from deliveries.deciding.decide import STILL_WORTH_IT, Facts, Rules
+from deliveries.deciding.health import NO_FAILURES, Health, examine, troubled
 from deliveries.deciding.routes import Route, routes
-from deliveries.ledger.statements import rewrite
-from deliveries.ledger.tallies import bump
 from deliveries.meaning.mappings import describe
 from deliveries.models import (
     Account,
-    Decision,
     Message,
-    RecipientTally,
 )
 from deliveries.statuses import REACHING, Disposition, Fault, Status
-from deliveries.wording import withdrawal
 
 TO_CORRECT = {Reason.NEEDS_CORRECTION, Reason.INVALID_ADDRESS, Reason.NOT_IN_SERVICE}
-NEXT_STEP_FIELDS = ["next_step", "next_step_at", "next_step_reason"]
-RECIPIENT_FIELDS = ["state", "skip_reason", "reached_at", "reached_by", *NEXT_STEP_FIELDS]
 
 
 @dataclass
@@ -85,7 +78,7 @@ class Context:
     routes: dict[tuple[int, str], Route]
     addresses: dict[tuple[int, str], Address]  # (contact, kind) -> the preferred one
     providers: dict[int, str]
-    health: dict[tuple[int, str], Health] = field(default_factory=dict)
+    health: Mapping[tuple[int, str], Health]
     verdicts: dict[tuple[int, str], Verdict] = field(default_factory=dict)  # (recipient, channel)
     blocks: dict[int, tuple[Block, ...]] = field(
         default_factory=dict
@@ -94,83 +87,33 @@ class Context:
     refused: set[int] = field(default_factory=set)  # recipients for whom nothing is sent by itself any more
 
 
-def load(recipient_ids: Sequence[int]) -> list[RecipientContext]:
-    """The recipients, locked in order of id, with their attempts.
+def load_recipients(recipient_ids: Sequence[int], *, lock: bool = False) -> list[RecipientContext]:
+    """These recipients in order of id, with their attempts; those left without any attempt are left out.
 
-    Those left without any attempt, because the only one was withdrawn, become skipped and are left out.
+    `lock`, in a transaction, for whoever acts on what is found.
     """
-    of = ("self",) if connection.features.has_select_for_update_of else ()
-    recipients = _recipients(recipient_ids).select_for_update(of=of)
-    views, without = _views(list(recipients))
-    _skip([recipient for recipient in without if recipient.state != State.SKIPPED])
-    return views
-
-
-def look_at(recipient_ids: Sequence[int]) -> list[RecipientContext]:
-    """The same without locking or changing anything: what somebody is shown before it is done."""
-    return _views(list(_recipients(recipient_ids)))[0]
-
-
-def _recipients(ids: Sequence[int]) -> QuerySet[Recipient]:
-    return Recipient.objects.filter(pk__in=ids).select_related("contact").order_by("pk")
-
-
-def _views(recipients: Sequence[Recipient]) -> tuple[list[RecipientContext], list[Recipient]]:
-    """The recipients with their attempts, and those that have none."""
+    wanted = Recipient.objects.filter(pk__in=recipient_ids).select_related("contact").order_by("pk")
+    if lock:
+        of = ("self",) if connection.features.has_select_for_update_of else ()
+        wanted = wanted.select_for_update(of=of)
+    recipients = list(wanted)
     campaigns = Campaign.objects.select_related("playbook").in_bulk({r.campaign_id for r in recipients})
     messages: dict[int, list[Message]] = defaultdict(list)
     attempts = Message.objects.filter(recipient_id__in=[r.pk for r in recipients], canceled_at=None)
     for message in attempts.order_by("pk"):
         messages[message.recipient_id].append(message)
-    views = [
+    return [
         RecipientContext(r, campaigns[r.campaign_id], messages[r.pk]) for r in recipients if messages[r.pk]
     ]
-    return views, [r for r in recipients if not messages[r.pk]]
 
 
-def _skip(recipients: Sequence[Recipient]) -> None:
-    """Nothing was ever handed over to these: the reason their message was withdrawn is why they were skipped."""
-    if not recipients:
-        return
-    withdrawn = Message.objects.filter(recipient__in=recipients).order_by("pk")
-    latest = {message.recipient_id: message for message in withdrawn}
-    reasons = {recipient: message.reason_code for recipient, message in latest.items()}
-    _explain_skips(latest.values())
-    tally: Counter[tuple] = Counter()
-    for recipient in recipients:
-        tally[recipient.campaign_id, recipient.state, recipient.skip_reason] -= 1
-        recipient.state, recipient.skip_reason = State.SKIPPED, reasons.get(recipient.pk, "")[:24]
-        recipient.next_step, recipient.next_step_at = Step.NONE, None
-        recipient.next_step_reason = ""
-        tally[recipient.campaign_id, recipient.state, recipient.skip_reason] += 1
-    rewrite(recipients, RECIPIENT_FIELDS)
-    bump(RecipientTally, tally)
+def load_context(
+    views: Sequence[RecipientContext], now: datetime, health: Mapping[tuple[int, str], Health] | None = None
+) -> Context:
+    """Routes, addresses, health, and the gate's word on each channel that could be used. Writes nothing.
 
-
-def _explain_skips(withdrawn: Collection[Message]) -> None:
-    """A decision for each that was withdrawn without one: for an opt-out, say."""
-    explained = Decision.objects.filter(message_id__in=[message.pk for message in withdrawn])
-    done = set(explained.values_list("message_id", flat=True))
-    Decision.objects.bulk_create(
-        [
-            Decision(
-                message_id=message.pk, recipient_id=message.recipient_id, contact_id=message.contact_id,
-                at=message.canceled_at or message.updated_at, by="gate" if code in Reason.values else "playbook",
-                rule=code or "withdrawn", step=Step.NONE,
-                reason=sentence(code) if code in Reason.values else withdrawal(code),
-            )
-            for message in withdrawn
-            if message.pk not in done
-            for code in [message.reason_code[:40]]
-        ],
-        batch_size=300,
-    )  # fmt: skip
-
-
-def learn(views: Sequence[RecipientContext], now: datetime, *, keep: bool = True) -> Context:
-    """Routes, addresses, health, and the gate's word on each channel that could be used.
-
-    What was found out about the addresses' health is stored, unless `keep` is off: then nothing is written.
+    `health`: what `refresh` has just stored of `fallible(views)`; None to read it from the messages. The gate goes by
+    what is stored.
     """
     contacts = {view.recipient.contact_id for view in views}
     preferred = Address.objects.filter(contact_id__in=contacts, preferred=True)
@@ -178,20 +121,25 @@ def learn(views: Sequence[RecipientContext], now: datetime, *, keep: bool = True
         routes=routes({view.campaign for view in views}),
         addresses={(a.contact_id, a.kind): a for a in preferred},
         providers=Account.objects.providers(),
+        health=examine(fallible(views)) if health is None else health,
     )
-    hard = {
+    known.verdicts = _ask(views, known, now)
+    known.blocks = _blocks(views, known, now)
+    known.opted_out, known.refused = _opted_out(contacts), _refused(views, now)
+    return known
+
+
+def fallible(views: Sequence[RecipientContext]) -> set[tuple[int, int, str]]:
+    """The (contact, address, channel) whose health these attempts bear on: where one failed for good, or arrived after
+    others had failed."""
+    failed = {
         (m.contact_id, m.address_id, m.channel)
         for v in views
         for m in v.messages
         if m.disposition == Disposition.BOUNCED_HARD and m.fault == Fault.RECIPIENT
     }
     fine = {m.address_id: m.contact_id for v in views for m in v.messages if m.status in REACHING}
-    hard |= {(fine[address], address, channel) for address, channel in troubled(fine)}
-    known.health = refresh(hard) if keep else examine(hard)
-    known.verdicts = _ask(views, known, now)
-    known.blocks = _blocks(views, known, now)
-    known.opted_out, known.refused = _opted_out(contacts), _refused(views, now)
-    return known
+    return failed | {(fine[address], address, channel) for address, channel in troubled(fine)}
 
 
 def _blocks(views: Sequence[RecipientContext], known: Context, now: datetime) -> dict[int, tuple[Block, ...]]:

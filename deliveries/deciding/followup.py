@@ -22,14 +22,21 @@ from contacts.blocking import Target, blocks
 from contacts.channels import Channel, limit
 from contacts.chunks import in_lists
 from contacts.consenting import OptOut, record_opt_outs
-from contacts.gate import Reason, stopped_by
+from contacts.gate import Reason, sentence, stopped_by
 from contacts.grounds import read_as_opt_out
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import suppress
 from deliveries.deciding.attempts import succeed, withdraw
-from deliveries.deciding.context import RECIPIENT_FIELDS, Context, RecipientContext, arguments, learn, load
+from deliveries.deciding.context import (
+    Context,
+    RecipientContext,
+    arguments,
+    fallible,
+    load_context,
+    load_recipients,
+)
 from deliveries.deciding.decide import ARRIVED, Decided, State, Step, decide
-from deliveries.deciding.health import FAILING
+from deliveries.deciding.health import FAILING, refresh
 from deliveries.deciding.queues import line_up
 from deliveries.ledger import failure_index, quarantine
 from deliveries.ledger.events import apply, event
@@ -38,11 +45,15 @@ from deliveries.ledger.statements import chunks, rewrite
 from deliveries.ledger.tallies import bump
 from deliveries.models import Cause, Decision, Message, Outbox, QueueEntry, RecipientTally, StatusChange
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Queue, Status
+from deliveries.wording import withdrawal
 
 STATUS_CHANGES_LIMIT = 500
 STOPPED_AT_ONCE = 300  # addresses; what shares them is named beside them in one statement
 DUE_LIMIT = 500
 FAILED_LIMIT = 20
+RECIPIENT_FIELDS = [
+    "state", "skip_reason", "reached_at", "reached_by", "next_step", "next_step_at", "next_step_reason"
+]  # fmt: skip
 PROGRESS = (Status.QUEUED, Status.SENDING, Status.SENT)
 NEVER_LATE = timedelta(hours=1)  # no playbook calls a message late before that
 CLAIM_STATUS_CHANGES = """
@@ -99,7 +110,9 @@ def _at_fault(recipient: int, problem: Exception, now: datetime) -> None:
     """
     quarantine.failed(Kind.DECIDE, recipient, problem, now)
     Recipient.objects.filter(pk=recipient).update(next_step_at=None)
-    quarantine.isolated([recipient], lambda ids: _apply_opt_outs(load(ids), now), lambda pk, again: None)
+    quarantine.isolated(
+        [recipient], lambda ids: _apply_opt_outs(load_recipients(ids, lock=True), now), lambda pk, again: None
+    )
 
 
 def _arrive(message_ids: Sequence[int], now: datetime) -> set[int]:
@@ -169,11 +182,24 @@ def settle(recipient_ids: Collection[int], now: datetime) -> None:
             quarantine.isolated([pk], partial(_settle_again, now=now), at_fault)
 
 
+def lock_with_context(
+    recipient_ids: Collection[int], now: datetime
+) -> tuple[list[RecipientContext], Context]:
+    """Those of these recipients that have attempts, locked, and what a decision about them depends on, for whoever acts
+    on it. Call in a transaction.
+
+    What the attempts say about the health of their addresses is stored first: the gate goes by what is stored.
+    """
+    views = load_recipients(sorted(recipient_ids), lock=True)
+    return views, load_context(views, now, refresh(fallible(views)))
+
+
 def _settle(recipient_ids: Sequence[int], now: datetime) -> None:
-    views = load(recipient_ids)
+    views, known = lock_with_context(recipient_ids, now)
+    if without := set(recipient_ids) - {view.recipient.pk for view in views}:
+        _skip(without)
     if not views:
         return
-    known = learn(views, now)
     decided = {view.recipient.pk: decide(*arguments(view, known), now) for view in views}
     _apply_opt_outs(views, now)
     _suppress(views, decided, now)
@@ -185,6 +211,46 @@ def _settle(recipient_ids: Sequence[int], now: datetime) -> None:
     _explain(views, decided, now)
     line_up(views, decided, made, known, now)
     _move_recipients(views, decided, made, now)
+
+
+def _skip(recipient_ids: Collection[int]) -> None:
+    """Nothing was ever handed over to these: the reason their message was withdrawn is why they were skipped."""
+    recipients = list(Recipient.objects.filter(pk__in=recipient_ids).exclude(state=State.SKIPPED))
+    if not recipients:
+        return
+    withdrawn = Message.objects.filter(recipient__in=recipients).order_by("pk")
+    latest = {message.recipient_id: message for message in withdrawn}
+    reasons = {recipient: message.reason_code for recipient, message in latest.items()}
+    _explain_skips(latest.values())
+    tally: Counter[tuple] = Counter()
+    for recipient in recipients:
+        tally[recipient.campaign_id, recipient.state, recipient.skip_reason] -= 1
+        recipient.state, recipient.skip_reason = State.SKIPPED, reasons.get(recipient.pk, "")[:24]
+        recipient.next_step, recipient.next_step_at = Step.NONE, None
+        recipient.next_step_reason = ""
+        tally[recipient.campaign_id, recipient.state, recipient.skip_reason] += 1
+    rewrite(recipients, RECIPIENT_FIELDS)
+    bump(RecipientTally, tally)
+
+
+def _explain_skips(withdrawn: Collection[Message]) -> None:
+    """A decision for each that was withdrawn without one: for an opt-out, say."""
+    explained = Decision.objects.filter(message_id__in=[message.pk for message in withdrawn])
+    done = set(explained.values_list("message_id", flat=True))
+    Decision.objects.bulk_create(
+        [
+            Decision(
+                message_id=message.pk, recipient_id=message.recipient_id, contact_id=message.contact_id,
+                at=message.canceled_at or message.updated_at, by="gate" if code in Reason.values else "playbook",
+                rule=code or "withdrawn", step=Step.NONE,
+                reason=sentence(code) if code in Reason.values else withdrawal(code),
+            )
+            for message in withdrawn
+            if message.pk not in done
+            for code in [message.reason_code[:40]]
+        ],
+        batch_size=300,
+    )  # fmt: skip
 
 
 def _settle_again(recipient_ids: Sequence[int], now: datetime) -> None:

@@ -12,9 +12,15 @@ from campaigns.models import Content, Recipient
 from contacts.channels import KIND_OF, Channel
 from contacts.models import Address
 from deliveries.deciding.attempts import succeed, withdraw
-from deliveries.deciding.context import Context, RecipientContext, arguments, learn, load, look_at
+from deliveries.deciding.context import (
+    Context,
+    RecipientContext,
+    arguments,
+    load_context,
+    load_recipients,
+)
 from deliveries.deciding.decide import Decided, Step, decide
-from deliveries.deciding.followup import settle
+from deliveries.deciding.followup import lock_with_context, settle
 from deliveries.models import (
     Cause,
     Decision,
@@ -34,10 +40,10 @@ def would_send(recipients: Sequence[Recipient], now: datetime) -> dict[int, Plan
 
     Reads only, in a fixed number of queries.
     """
-    views = look_at([one.pk for one in recipients if one.next_step in (Step.RETRY, Step.SWITCH)])
+    views = load_recipients([one.pk for one in recipients if one.next_step in (Step.RETRY, Step.SWITCH)])
     if not views:
         return {}
-    known = learn(views, now, keep=False)
+    known = load_context(views, now)
     found = {view.recipient.pk: _planned(view, known, now) for view in views}
     return {recipient: planned for recipient, planned in found.items() if planned}
 
@@ -62,15 +68,13 @@ def _next(view: RecipientContext, known: Context, now: datetime) -> Decided | No
 def run_next_step_now(recipient: Recipient, by, now: datetime) -> bool:
     """Make the planned retry or switch at once; False when there is none any more."""
     with transaction.atomic():
-        views = load([recipient.pk])
-        if not views or views[0].recipient.next_step not in (Step.RETRY, Step.SWITCH):
-            return False
-        view = views[0]
-        known = learn(views, now)
-        plan = _next(view, known, now)
+        views, known = lock_with_context([recipient.pk], now)
+        planned = bool(views) and views[0].recipient.next_step in (Step.RETRY, Step.SWITCH)
+        plan = _next(views[0], known, now) if planned else None
         if plan is None:
             settle([recipient.pk], now)
             return False
+        view = views[0]
         cause = Cause.BULK_SWITCH if plan.switch_to else Cause.BULK_RETRY
         reason = f"{by.display_name} did not wait: {plan.reason}"
         made = succeed([(view, plan.switch_to or view.head.channel, cause, reason)], known, now)
@@ -82,8 +86,9 @@ def run_next_step_now(recipient: Recipient, by, now: datetime) -> bool:
 def cancel_next_step(recipient: Recipient, by, now: datetime) -> bool:
     """Stop the automatic steps for this recipient, and take back what has not left yet."""
     with transaction.atomic():
-        views = load([recipient.pk])
+        views = load_recipients([recipient.pk], lock=True)
         if not views:
+            settle([recipient.pk], now)
             return False
         Recipient.objects.filter(pk=recipient.pk).update(automatic=False)
         withdraw([m.pk for m in views[0].messages], "stopped", now)
