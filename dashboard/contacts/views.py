@@ -43,7 +43,7 @@ from dashboard.contacts.banner import acts, banner, blocked, named
 from dashboard.contacts.explaining import explanation
 from dashboard.contacts.trail_export import lines
 from dashboard.exports import file_name
-from dashboard.shell.pages import fragment, may_see, may_tend, next_url, who
+from dashboard.shell.pages import fragment, may_assign, may_see, next_url, who
 from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import settle
 from deliveries.deciding.staff import Planned, cancel_next_step, run_next_step_now, would_send
@@ -193,12 +193,12 @@ def _beside(
         "contactable": contactable(reach),
         "banner": banner(reach),
         "unread": reach.held_since is not None,
-        "upcoming": _coming(contact, zones, now, acts=may_tend(user)),
+        "upcoming": _coming(contact, zones, now, acts=may_assign(user)),
         "explanation": explanation(contact, reach),
         "suppressions": [
             (act, closes(act), blocked(act, extended)) for act, extended in acts(reach.suppressions)
         ],
-        "may_step": may_tend(user),
+        "may_step": may_assign(user),
         "note_form": ContactNoteForm(),
     }
 
@@ -437,7 +437,7 @@ def note(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def step(request: HttpRequest, pk: int, recipient: int, act: str) -> HttpResponse:
     """Run the planned step of one recipient now, or cancel it."""
-    if not may_tend(who(request)):
+    if not may_assign(who(request)):
         raise PermissionDenied
     found = get_object_or_404(Recipient.objects.select_related("campaign"), pk=recipient, contact_id=pk)
     done = (run_next_step_now if act == "run" else cancel_next_step)(found, who(request), timezone.now())

@@ -21,7 +21,7 @@ from accounts.roles import requires
 from contacts.models import ContactList
 from dashboard.exports import csv_of
 from dashboard.shell.listing import context, listing
-from dashboard.shell.pages import fragment, may_tend, swaps, who
+from dashboard.shell.pages import fragment, may_assign, swaps, who
 from deliveries.deciding import assignment
 from deliveries.models import CodeTally, DayTally, QueueEntry
 from deliveries.outcomes.figures import queue_counts
@@ -65,11 +65,11 @@ def queue(request: HttpRequest, queue: str) -> HttpResponse:
     if queue not in Queue.values:
         raise Http404(f"There is no queue called {queue}.")
     if request.method == "POST":
-        return _tended(request, queue)
+        return _post_assignment(request, queue)
     return _snooze(request, queue) if "snooze" in request.GET else _page(request, queue)
 
 
-class TendForm(forms.Form):
+class AssignmentForm(forms.Form):
     """What was done to one row: "verb:message", for a `take` with the id of the owner seen, 0 for nobody."""
 
     one = forms.RegexField(
@@ -83,11 +83,13 @@ class TendForm(forms.Form):
         return verb, min(int(pk), LARGEST_ID), (int(seen[0]) or None) if seen else None
 
 
-def _tended(request: HttpRequest, queue: str) -> HttpResponse:
-    if not may_tend(who(request)):
+def _post_assignment(request: HttpRequest, queue: str) -> HttpResponse:
+    if not may_assign(who(request)):
         raise PermissionDenied
-    form = TendForm(request.POST)
-    done, sentence = _tend(form, queue, who(request)) if form.is_valid() else (False, "This cannot be done.")
+    form = AssignmentForm(request.POST)
+    done, sentence = (
+        _assign(form, queue, who(request)) if form.is_valid() else (False, "This cannot be done.")
+    )
     if swaps(request):
         answer = _page(request, queue)
         return trigger_client_event(answer, "toast", {"text": sentence, "error": not done})
@@ -95,7 +97,7 @@ def _tended(request: HttpRequest, queue: str) -> HttpResponse:
     return redirect(request.get_full_path())
 
 
-def _tend(form: TendForm, queue: str, user: User) -> tuple[bool, str]:
+def _assign(form: AssignmentForm, queue: str, user: User) -> tuple[bool, str]:
     """Do it, and say what happened."""
     now = timezone.now()
     verb, pk, seen = form.parts
@@ -106,7 +108,7 @@ def _tend(form: TendForm, queue: str, user: User) -> tuple[bool, str]:
     elif verb == "wake":
         done, sentence = assignment.wake(pk, queue, now), "Awake. It is back in the list."
     else:
-        until = assignment.naps(now)[verb].until
+        until = assignment.snooze_choices(now)[verb].until
         done, sentence = (
             assignment.snooze(pk, queue, until),
             f"Snoozed until {until:%a} {until.day} {until:%b, %H:%M}.",
@@ -116,7 +118,7 @@ def _tend(form: TendForm, queue: str, user: User) -> tuple[bool, str]:
 
 def _snooze(request: HttpRequest, queue: str) -> HttpResponse:
     """Asks until when one row stands aside; where there is a script, a dialog of the list does."""
-    if not may_tend(who(request)):
+    if not may_assign(who(request)):
         raise PermissionDenied
     given = request.GET.copy()
     pk = read_id(given.pop("snooze")[-1])
@@ -127,13 +129,13 @@ def _snooze(request: HttpRequest, queue: str) -> HttpResponse:
         "entry": entry,
         "queue_label": Queue(queue).label,
         "back": _url(queue, given.urlencode()),
-        "naps": _naps(timezone.now()),
+        "snooze_choices": _snooze_choices(timezone.now()),
     }
     return render(request, "queues/snooze.html", page_context)
 
 
-def _naps(now: datetime) -> list[tuple[str, str]]:
-    return [(key, nap.label) for key, nap in assignment.naps(now).items()]
+def _snooze_choices(now: datetime) -> list[tuple[str, str]]:
+    return [(key, choice.label) for key, choice in assignment.snooze_choices(now).items()]
 
 
 def _page(request: HttpRequest, queue: str) -> HttpResponse:
@@ -155,9 +157,9 @@ def _page(request: HttpRequest, queue: str) -> HttpResponse:
         "what_for": WHAT_FOR[Queue(queue)],
         "steps": STEPS,
         "now": now,
-        "may_tend": may_tend(who(request)),
-        "naps": _naps(now),
-        "nap_query": f"{request.GET.urlencode()}&" if request.GET else "",
+        "may_assign": may_assign(who(request)),
+        "snooze_choices": _snooze_choices(now),
+        "snooze_query": f"{request.GET.urlencode()}&" if request.GET else "",
         "export_url": reverse("deliveries:export", args=[queue]),
         **context(shown, request),
     }

@@ -26,7 +26,7 @@ TICKED = "ticked"  # in the session: what was ticked when one row was acted on
 SHOW_ALL = "all"
 # The filter form, the field in it that asks while somebody types, the region that refreshes itself, and the form
 # of what is done to one row: none of them changes what is filtered.
-OWN_TRIGGERS = ("filters", "s", "results", "tend")
+OWN_TRIGGERS = ("filters", "s", "results", "assign")
 # What can be done to many rows at once: (action, word). The first is the primary one of its queue.
 ACTIONS = (
     ("retry", "Retry"),

@@ -45,7 +45,7 @@ def may_see(request: HttpRequest) -> bool:
     return who(request).has_perm("contacts.view_full_address")
 
 
-def may_tend(user: User) -> bool:
+def may_assign(user: User) -> bool:
     """Who may take or snooze a row, hurry or stop a step: those who act on many, and those who look after one."""
     return user.has_perm("deliveries.act_in_bulk") or user.has_perm("contacts.correct_contact")
 

@@ -17,19 +17,19 @@ from deliveries.models import QueueEntry
 MORNING = 9  # o'clock, where the reader is
 
 
-class Nap(NamedTuple):
+class SnoozeChoice(NamedTuple):
     label: str
     until: datetime
 
 
-def naps(now: datetime) -> dict[str, Nap]:
+def snooze_choices(now: datetime) -> dict[str, SnoozeChoice]:
     """How long a row can be snoozed, by the name of the choice, in the current time zone."""
     here = timezone.localtime(now)  # adding days to it keeps the wall clock, also over a change of the clocks
     morning = here.replace(hour=MORNING, minute=0, second=0, microsecond=0)
     return {
-        "tomorrow": Nap("Until tomorrow, 09:00", morning + timedelta(days=1)),
-        "days": Nap("For 3 days", here + timedelta(days=3)),
-        "monday": Nap("Until Monday, 09:00", morning + timedelta(days=7 - here.weekday())),
+        "tomorrow": SnoozeChoice("Until tomorrow, 09:00", morning + timedelta(days=1)),
+        "days": SnoozeChoice("For 3 days", here + timedelta(days=3)),
+        "monday": SnoozeChoice("Until Monday, 09:00", morning + timedelta(days=7 - here.weekday())),
     }
 
 

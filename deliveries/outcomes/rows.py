@@ -66,10 +66,6 @@ class OutcomeRow:
     )
 
     @property
-    def at_once(self) -> bool:
-        return self.action in AT_ONCE
-
-    @property
     def bucket(self) -> str:
         return bucket_of(self.message.disposition)
 

@@ -61,7 +61,7 @@
       return;
     }
     event.target.closest("dialog a")?.closest("dialog").close(); // it may lead to what lies behind
-    const button = event.target.closest("button, [data-tick-all], [data-nap]");
+    const button = event.target.closest("button, [data-tick-all], [data-snooze]");
     if (!button) return;
     const has = (name) => name in button.dataset;
     const dialog = button.popoverTargetElement;
@@ -92,11 +92,11 @@
       copy($(button.dataset.copy));
     } else if (has("print")) {
       print();
-    } else if (has("nap")) {
+    } else if (has("snooze")) {
       event.preventDefault();
-      snooze(button.id.slice(4));
-    } else if (button.closest("#naps")) {
-      setTimeout(() => $("#naps")?.close()); // not before htmx knows which button it was
+      snooze(button.id.slice(7));
+    } else if (button.closest("#snooze")) {
+      setTimeout(() => $("#snooze")?.close()); // not before htmx knows which button it was
     } else if (has("close")) {
       button.closest("[data-toast]").remove();
     }
@@ -115,8 +115,8 @@
 
   /* One dialog for all rows: its buttons are told which row is meant. */
   function snooze(row) {
-    $$("#naps [name]").forEach((button) => (button.value = button.value.replace(/:.*/, `:${row}`)));
-    $("#naps").showModal();
+    $$("#snooze [name]").forEach((button) => (button.value = button.value.replace(/:.*/, `:${row}`)));
+    $("#snooze").showModal();
   }
 
   function unfold(button, part) {

@@ -140,7 +140,7 @@ def test_a_select_that_changes_nothing_else_leaves_no_empty_parameter(page: Page
 
 def test_a_row_is_snoozed_in_one_dialog_for_all(page: Page) -> None:
     page.goto("/queues/correct/?channel=sms")
-    link = page.locator("[data-nap]").nth(1)
+    link = page.locator("[data-snooze]").nth(1)
     row = link.get_attribute("id")
 
     link.click()

@@ -87,7 +87,7 @@ def test_the_menu_of_a_phone_stands_open(enter: Callable[..., Page]) -> None:
 def test_a_row_is_snoozed_on_a_page_of_its_own(plain: Page) -> None:
     plain.goto("/queues/correct/")
     name = plain.locator("#results .t-contact a").first.inner_text()
-    link = plain.locator("[data-nap]").first
+    link = plain.locator("[data-snooze]").first
     row = link.get_attribute("id")
 
     link.click()
@@ -95,5 +95,5 @@ def test_a_row_is_snoozed_on_a_page_of_its_own(plain: Page) -> None:
     plain.get_by_role("button", name="For 3 days").click()
 
     expect(plain.locator(".toast")).to_contain_text("Snoozed until")
-    expect(plain.locator("#results [data-nap]").first).to_be_visible()
+    expect(plain.locator("#results [data-snooze]").first).to_be_visible()
     expect(plain.locator(f"#{row}")).to_have_count(0)

@@ -14,7 +14,7 @@ from deliveries.outcomes.filters import OutcomeView, QueueFilter, entries, match
 from tests import reporting_rows
 
 pytestmark = pytest.mark.django_db
-HTMX = {"HX-Request": "true", "HX-Trigger": "tend"}
+HTMX = {"HX-Request": "true", "HX-Trigger": "assign"}
 RETRY = "/queues/retry/"
 
 
@@ -103,7 +103,7 @@ def test_taking_needs_a_permission_that_readers_lack(login, make_user, entry):
     page = client.get(RETRY)
     refused = client.post(RETRY, {"one": f"take:{entry.pk}:0"})
 
-    assert 'form="tend"' not in page.content.decode()
+    assert 'form="assign"' not in page.content.decode()
     assert refused.status_code == 403
     assert not QueueEntry.objects.filter(owner__isnull=False).exists()
 
@@ -197,11 +197,11 @@ def test_a_snoozed_row_leaves_the_list_until_its_time(marketer, entry, time_mach
         ("2026-06-07 20:00", "Pacific/Auckland", "2026-06-08 21:00", "2026-06-10 20:00", "2026-06-14 21:00"),
     ],
 )
-def test_a_nap_ends_by_the_clock_where_the_reader_is(now, zone, tomorrow, days, monday):
+def test_a_snooze_ends_by_the_clock_where_the_reader_is(now, zone, tomorrow, days, monday):
     with timezone.override(zone):
-        found = assignment.naps(datetime.fromisoformat(now).replace(tzinfo=UTC))
+        found = assignment.snooze_choices(datetime.fromisoformat(now).replace(tzinfo=UTC))
 
-    ends = {key: nap.until.astimezone(UTC).strftime("%Y-%m-%d %H:%M") for key, nap in found.items()}
+    ends = {key: choice.until.astimezone(UTC).strftime("%Y-%m-%d %H:%M") for key, choice in found.items()}
     assert ends == {"tomorrow": tomorrow, "days": days, "monday": monday}
 
 
@@ -271,7 +271,9 @@ def test_a_report_counts_snoozed_rows_like_all_others(marketer):
 
 def test_snoozing_without_a_script_asks_on_a_page_of_its_own_and_comes_back(marketer, entry):
     link = html.unescape(
-        re.search(r'href="([^"]+)" data-nap', marketer.get(RETRY + "?owner=nobody").content.decode()).group(1)
+        re.search(
+            r'href="([^"]+)" data-snooze', marketer.get(RETRY + "?owner=nobody").content.decode()
+        ).group(1)
     )
 
     page = marketer.get(RETRY + link).content.decode()
