@@ -111,7 +111,7 @@ class Playbook(models.Model):
     switch_after_hours = hours(48, "Not delivered after this long moves to the next channel.")
     switch_to = channels("Channels in order of preference.")
     urgent_switch_to = channels("The same, for urgent campaigns.")
-    give_up_hours = hours(72, "Silent for longer counts as timed out: unknown, not failed.")
+    give_up_hours = hours(steps.GIVE_UP_HOURS, "Silent for longer counts as timed out: unknown, not failed.")
     strikes = models.PositiveSmallIntegerField(
         default=3,
         help_text="Permanent failures in a row that suppress the address on that channel.",

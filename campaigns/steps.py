@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from django.db import models
 
+# Hours without a receipt after which a message has timed out, where a playbook says nothing else. Carriers keep trying
+# for 24 to 72 hours before they call a message expired.
+GIVE_UP_HOURS = 72
+
 
 class RecipientState(models.TextChoices):
     SKIPPED = "skipped", "Skipped"

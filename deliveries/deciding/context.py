@@ -56,11 +56,11 @@ class RecipientContext:
         return min(arrived, key=lambda m: (m.delivered_at or m.updated_at, m.pk), default=None)
 
     @property
-    def stragglers(self) -> list[tuple[Message, datetime]]:
-        """Earlier attempts that are still under way, each with the moment its silence becomes unknown."""
-        patience = timedelta(hours=self.campaign.playbook.give_up_hours)
+    def earlier_open_attempts(self) -> list[tuple[Message, datetime]]:
+        """Those that are still under way, each with the moment at which it times out."""
+        rules = rules_of(self.campaign.playbook)
         return [
-            (message, message.handed_over_at + patience)
+            (message, rules.times_out_at(message.handed_over_at))
             for message in self.messages[:-1]
             if message.disposition == Disposition.PENDING and message.handed_over_at
         ]

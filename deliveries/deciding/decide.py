@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import NamedTuple
 
+from campaigns.steps import GIVE_UP_HOURS
 from campaigns.steps import NextStep as Step
 from campaigns.steps import RecipientState as State
 from contacts.channels import Channel, Closed, limit
@@ -39,8 +40,8 @@ NEVER_OPEN = "no hour is permitted in all of the time zones where the person may
 # no window of a playbook may be longer (`LONGEST_WINDOW` in `campaigns/models.py`).
 HISTORY = timedelta(days=14)
 # Nothing is retried or moved to another channel by itself for an attempt this old, where it was read anew, or answered
-# with a no by somebody who opted in again since.
-STILL_WORTH_IT = timedelta(hours=72)
+# with a no by somebody who opted in again since: by then the carriers have given it up too.
+STILL_WORTH_IT = timedelta(hours=GIVE_UP_HOURS)
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,13 @@ class Rules:
     retry_after: timedelta = timedelta(hours=4)
     at_risk: timedelta = timedelta(hours=24)
     switch_after: timedelta = timedelta(hours=48)
-    give_up: timedelta = timedelta(hours=72)
+    give_up: timedelta = timedelta(hours=GIVE_UP_HOURS)
     strikes: int = 3
     version: int = 0
+
+    def times_out_at(self, handed_over_at: datetime) -> datetime:
+        """The moment from which a message that is silent, or still under way, has timed out: unknown, not failed."""
+        return handed_over_at + self.give_up
 
     def next_look(self, age: timedelta) -> timedelta:
         """The age, beyond this one, at which a silent message next asks for a decision; give_up is the last."""
@@ -179,7 +184,7 @@ def _until_silent(decided: Decided, facts: Facts, rules: Rules, now: datetime) -
     """Nothing more is sent, but the last attempt may be under way: its silence, too, becomes unknown one day."""
     if facts.disposition != Disposition.PENDING or facts.handed_over_at is None:
         return decided
-    ends = facts.handed_over_at + rules.give_up
+    ends = rules.times_out_at(facts.handed_over_at)
     return decided._replace(give_up=True) if now >= ends else decided._replace(look_at=ends)
 
 
@@ -230,7 +235,7 @@ def _while_pending(facts: Facts, rules: Rules, now: datetime) -> Decided:
         )  # fmt: skip
     if usable and age >= rules.switch_after:
         return _switch("undelivered", facts, usable, now, f"Not delivered after {_hours(rules.switch_after)}")
-    if age >= rules.give_up:
+    if now >= rules.times_out_at(facts.handed_over_at):
         return Decided(
             "silence", Step.VERIFY, State.UNKNOWN,
             f"No word for {_hours(rules.give_up)}. Silence is neither success nor failure.",

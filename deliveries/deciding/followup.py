@@ -346,7 +346,7 @@ def _time_out(views: Sequence[RecipientContext], decided: dict[int, Decided], no
     """Our own clock's word: no receipt came. Evidence `clock`, so any real receipt still overrides it."""
     meaning = Meaning(Status.TIMED_OUT, FailureClass.NONE, Fault.NONE, Evidence.CLOCK)
     silent = [view.head for view in views if decided[view.recipient.pk].give_up]
-    silent += [message for view in views for message, ends in view.stragglers if ends <= now]
+    silent += [message for view in views for message, ends in view.earlier_open_attempts if ends <= now]
     apply([event(m.pk, m.goal, meaning, at=now) for m in silent], now)
 
 
@@ -431,7 +431,7 @@ def _show(view: RecipientContext, plan: Decided, now: datetime, *, acted: bool) 
     recipient.reached_by = reached.channel if reached else ""
     recipient.next_step = Step.WAIT if acted else plan.step
     # An earlier attempt that is still silent has its own clock, whatever became of the later ones.
-    clocks = [ends for _, ends in view.stragglers if ends > now]
+    clocks = [ends for _, ends in view.earlier_open_attempts if ends > now]
     planned = [] if acted else [at for at in (plan.due_at, plan.look_at) if at]
     recipient.next_step_at = min(clocks + planned, default=None)
     recipient.next_step_reason = ("Just sent on: " + plan.reason if acted else plan.reason)[:300]

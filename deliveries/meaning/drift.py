@@ -16,6 +16,7 @@ from typing import NamedTuple
 from django.db import transaction
 from django.db.models import F, Max, Sum
 
+from campaigns.steps import GIVE_UP_HOURS
 from deliveries.meaning.occurrences import add_to_days, sound
 from deliveries.models import Account, CodeAlarm, CodeDay, Heartbeat, Message
 from deliveries.statuses import Disposition
@@ -28,7 +29,7 @@ FEWEST = 50  # receipts, or follow-ups, on both sides
 SHARE_FACTOR = 2.0  # a share that doubled or halved ...
 SHARE_LEAST = 0.01  # ... and is at least one in a hundred on either side
 CONSEQUENCE_LEAST = 0.15  # a difference in what is delivered next, of 15 in 100
-PATIENCE = timedelta(hours=72)  # after it a follow-up counts as not delivered
+PATIENCE = timedelta(hours=GIVE_UP_HOURS)  # by then a follow-up has arrived, or counts as not delivered
 NAME = "drift"  # of the heartbeat that remembers how far follow-ups were looked at
 SLICE = 50_000
 
