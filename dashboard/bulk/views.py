@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import prefetch_related_objects
@@ -22,19 +21,19 @@ from accounts.models import User
 from accounts.roles import requires
 from campaigns.models import Content
 from campaigns.texts import PersonalText, worded
-from contacts.channels import Channel
 from contacts.models import Contact
 from contacts.phones import mask
-from dashboard.shell.listing import MOST_TICKED, drop_ticks, keep_ticks
+from dashboard.bulk.forms import NEEDS, SelectionForm
+from dashboard.shell.listing import drop_ticks, keep_ticks
 from dashboard.shell.pages import next_url, who
-from deliveries.bulk import actions
-from deliveries.bulk.selections import About, Selection, about, ways
+from deliveries.bulk import actions, previewing
+from deliveries.bulk.selections import About, about, ways
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.models import Account, Batch, BatchItem, Message
 from deliveries.models.batches import deed
 from deliveries.outcomes.filters import filter_of
-from deliveries.outcomes.keyset import LARGEST_ID, page, read_id
+from deliveries.outcomes.keyset import page
 from deliveries.outcomes.rows import AT_ONCE, bucket_of, meaning, words_of
 from deliveries.statuses import Queue
 from deliveries.wording import SKIPS
@@ -63,88 +62,6 @@ OUTCOME_BUCKETS = {
     BatchItem.Outcome.SKIPPED: "unknown",
     BatchItem.Outcome.UNDONE: "pending",
     BatchItem.Outcome.TOO_LATE: "retryable",
-}
-
-
-class SelectionForm(forms.Form):
-    """What a list page sends when rows are ticked, or all of them are chosen."""
-
-    action = forms.ChoiceField(choices=Batch.Action)
-    campaign = forms.IntegerField(required=False, min_value=1, max_value=LARGEST_ID)
-    queue = forms.ChoiceField(required=False, choices=[("", ""), *Queue.choices])
-    filters = forms.CharField(required=False, max_length=2_000)
-    selected_at = forms.CharField(required=False, max_length=40)
-    all = forms.BooleanField(required=False)
-    messages = forms.CharField(required=False, widget=forms.MultipleHiddenInput)
-    channel = forms.ChoiceField(required=False, choices=[("", "Choose a channel"), *Channel.choices])
-    note = forms.CharField(required=False, max_length=200)
-
-    def clean_filters(self) -> dict[str, str]:
-        given = QueryDict(self.cleaned_data["filters"]).dict()
-        form = filter_of(self.cleaned_data.get("campaign"), self.cleaned_data.get("queue", ""), given)
-        if not form.is_valid():
-            raise forms.ValidationError(
-                "The filters of this selection cannot be read. Go back and choose again."
-            )
-        return form.given
-
-    def clean_selected_at(self) -> datetime:
-        try:
-            moment = datetime.fromisoformat(self.cleaned_data["selected_at"] or "now")
-        except ValueError:
-            return timezone.now()
-        return min(moment, timezone.now()) if moment.tzinfo else timezone.now()
-
-    def clean_messages(self) -> tuple[int, ...]:
-        given = cast(QueryDict, self.data).getlist("messages")
-        if len(given) > MOST_TICKED:
-            raise forms.ValidationError(f"Tick at most {MOST_TICKED:,} rows, or select all that match.")
-        ids = [read_id(one) for one in given]
-        if None in ids:
-            raise forms.ValidationError("These rows cannot be read. Go back and choose again.")
-        return tuple(dict.fromkeys(pk for pk in ids if pk is not None))
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if not cleaned.get("all") and not cleaned.get("messages") and "messages" in cleaned:
-            raise forms.ValidationError("Nothing is selected. Tick the rows that you mean.")
-        if cleaned.get("all") and not cleaned.get("campaign") and not cleaned.get("queue"):
-            raise forms.ValidationError(
-                "Everything there is cannot be selected. Choose a campaign or a queue."
-            )
-        return cleaned
-
-    @property
-    def selection(self) -> Selection:
-        given = self.cleaned_data
-        return Selection(
-            campaign_id=given["campaign"],
-            queue=given["queue"],
-            filters=given["filters"],
-            message_ids=() if given["all"] else given["messages"],
-            selected_at=given["selected_at"],
-        )
-
-    @property
-    def options(self) -> dict[str, str]:
-        given = self.cleaned_data
-        wanted = {"switch": ("channel",), "suppress": ("note",)}.get(given["action"], ())
-        return {name: given[name] for name in wanted if given[name]}
-
-    @property
-    def missing(self) -> str:
-        """What the action still needs to be told; '' when it can start."""
-        given = self.cleaned_data
-        if given["action"] == Batch.Action.SWITCH and not given["channel"]:
-            return "channel"
-        if given["action"] == Batch.Action.SUPPRESS and not given["note"].strip():
-            return "note"
-        return ""
-
-
-NEEDS = {
-    "channel": "Choose the channel to move these messages to.",
-    "note": "Say why these addresses are suppressed.",
 }
 
 
@@ -179,7 +96,7 @@ def _may(request: HttpRequest, action: str) -> bool:
 def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> HttpResponse:
     action, now = form.cleaned_data["action"], timezone.now()
     waits = form.missing == "channel"  # nothing can be counted before it is known where to
-    found = None if waits else actions.preview(action, form.selection, form.options, who(request), now)
+    found = None if waits else previewing.preview(action, form.selection, form.options, who(request), now)
     chosen = about(form.selection)
     context = {
         "form": form,
@@ -202,7 +119,7 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
     return render(request, "bulk/preview.html", context, status=422 if problem else 200)
 
 
-def _button(form: SelectionForm, found: actions.Preview, selected: int) -> str:
+def _button(form: SelectionForm, found: previewing.Preview, selected: int) -> str:
     n = selected - (found.total - found.will_act) if found.more else found.will_act
     return deed(form.cleaned_data["action"], n, form.options.get("channel", ""), at_most=bool(found.more))
 
@@ -244,7 +161,7 @@ class PreviewText:
     words: PersonalText
 
 
-def _texts(chosen: About, channel: str, found: actions.Preview) -> dict[str, Any]:
+def _texts(chosen: About, channel: str, found: previewing.Preview) -> dict[str, Any]:
     """What would be sent, to those who would be written to: on `channel`, or for a retry where each was sent; of the
     most frequent the first few."""
     readers: dict[tuple[int, str], Message] = {}

@@ -10,7 +10,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from campaigns.models import Campaign
-from deliveries.bulk import actions
+from deliveries.bulk import actions, previewing
 from deliveries.bulk.selections import Selection
 from deliveries.models import Message, Outbox
 from tests.browser.world import REPORT
@@ -24,7 +24,7 @@ def find_a_mixture() -> str:
         carriers = Message.objects.filter(campaign=campaign).order_by().values_list("carrier", flat=True)
         for carrier in sorted(set(carriers)):
             chosen = Selection(campaign.pk, "", {"carrier": carrier}, (), timezone.now())
-            found = actions.preview("retry", chosen, {}, None, timezone.now())
+            found = previewing.preview("retry", chosen, {}, None, timezone.now())
             if found.total in FEW_PAGES and found.will_act and found.skipped:
                 return f"/campaigns/{campaign.slug}/?carrier={carrier}"
     raise AssertionError("The small world holds no campaign in which a retry acts on some and skips others.")

@@ -48,7 +48,7 @@ def test_a_preview_counts_what_is_selected_and_its_button_carries_the_number(mar
 
 
 def test_a_preview_of_very_many_says_how_many_it_looked_at(marketer, campaign, monkeypatch):
-    monkeypatch.setattr("deliveries.bulk.actions.PREVIEW_MOST", 2)
+    monkeypatch.setattr("deliveries.bulk.previewing.PREVIEW_MOST", 2)
 
     page = marketer.post("/batches/preview/", chosen(marketer, campaign, action="retry", all="1")).content
 

@@ -15,7 +15,9 @@ from contacts.consenting import record_opt_out
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import suppress
 from deliveries.bulk import actions as subject
-from deliveries.bulk.actions import GRACE, can_undo, preview, run, start, undo
+from deliveries.bulk import previewing
+from deliveries.bulk.actions import GRACE, can_undo, run, start, undo
+from deliveries.bulk.previewing import preview
 from deliveries.bulk.selections import Selection
 from deliveries.deciding.decide import HISTORY
 from deliveries.ledger import quarantine
@@ -140,8 +142,8 @@ def test_a_preview_writes_nothing_and_locks_nothing(mixed, staff, now, action):
 
 
 def test_a_preview_of_very_many_looks_at_the_first_and_says_so(failed, campaign, staff, monkeypatch, now):
-    monkeypatch.setattr(subject, "PREVIEW_MOST", 4)
-    monkeypatch.setattr(subject, "PREVIEW_SLICE", 3)
+    monkeypatch.setattr(previewing, "PREVIEW_MOST", 4)
+    monkeypatch.setattr(previewing, "PREVIEW_SLICE", 3)
     messages = [failed() for _ in range(5)]
 
     large = preview("retry", queue("retry", campaign, now), {}, staff, now)
