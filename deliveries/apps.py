@@ -10,7 +10,7 @@ class DeliveriesConfig(AppConfig):
 
     def ready(self) -> None:
         from contacts.suppressing import blocks_changed
-        from deliveries.deciding.followup import follow_blocks
+        from deliveries.deciding.stopping import follow_blocks
 
         post_migrate.connect(load_code_tables, sender=self)
         blocks_changed.connect(follow_blocks)

@@ -23,7 +23,8 @@ from contacts.consenting import latest_consents
 from contacts.gate import REASONS, Ask, Reason, Verdict, check
 from contacts.hours import zones_for
 from contacts.models import Address, Consent
-from deliveries.deciding.decide import STILL_WORTH_IT, Facts, Rules
+from deliveries.deciding.decide import STILL_WORTH_IT
+from deliveries.deciding.facts import Facts, Rules
 from deliveries.deciding.health import NO_FAILURES, Health, examine, troubled
 from deliveries.deciding.routes import Route, routes
 from deliveries.meaning.mappings import describe

@@ -8,23 +8,18 @@ a status that changed, a due time, a bulk action, an opt-out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
-from django.utils import timezone
+from django.db.models import Exists, OuterRef
 
 from campaigns.models import Recipient
-from contacts.addresses import match_key
 from contacts.blocking import Target, blocks
 from contacts.channels import Channel, limit
-from contacts.chunks import in_lists
-from contacts.consenting import OptOut, record_opt_outs
-from contacts.gate import Reason, sentence, stopped_by
-from contacts.grounds import read_as_opt_out
-from contacts.models import Address, AddressHealth, Suppression
+from contacts.gate import Reason, sentence
+from contacts.models import AddressHealth, Suppression
 from contacts.suppressing import suppress
 from deliveries.deciding.attempts import succeed, withdraw
 from deliveries.deciding.context import (
@@ -35,20 +30,21 @@ from deliveries.deciding.context import (
     load_context,
     load_recipients,
 )
-from deliveries.deciding.decide import ARRIVED, Decided, State, Step, decide
+from deliveries.deciding.decide import ARRIVED, State, Step, decide
+from deliveries.deciding.facts import Decided
 from deliveries.deciding.health import FAILING, refresh
 from deliveries.deciding.queues import line_up
+from deliveries.deciding.stopping import apply_opt_outs
 from deliveries.ledger import failure_index, quarantine
 from deliveries.ledger.events import apply, event
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import chunks, rewrite
 from deliveries.ledger.tallies import bump
-from deliveries.models import Cause, Decision, Message, Outbox, QueueEntry, RecipientTally, StatusChange
+from deliveries.models import Cause, Decision, Message, QueueEntry, RecipientTally
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Queue, Status
 from deliveries.wording import withdrawal
 
 STATUS_CHANGES_LIMIT = 500
-STOPPED_AT_ONCE = 300  # addresses; what shares them is named beside them in one statement
 DUE_LIMIT = 500
 FAILED_LIMIT = 20
 RECIPIENT_FIELDS = [
@@ -263,44 +259,6 @@ def _apply_opt_outs(views: Sequence[RecipientContext], now: datetime) -> None:
     apply_opt_outs([m for view in views for m in view.messages if m.disposition == Disposition.OPTOUT], now)
 
 
-def apply_opt_outs(
-    messages: Sequence[Message], now: datetime, again: Mapping[int, str] | None = None, reading: str = ""
-) -> None:
-    """Opt-outs and complaints that providers report: the person's own word, wherever it was said.
-
-    It blocks the address for good, whatever became of the other attempts. Once for each message, unless a code
-    mapping took it back meanwhile: `again` says, by message, why it counts once more. `reading`: what reads it out of a
-    report that was understood otherwise before; then it is known, and blocks, since now.
-    """
-    if not messages:
-        return
-    prefetch_related_objects(messages, "address")
-    keys = {message.address.match_key for message in messages} - {""}
-    sharing = Address.objects.filter(match_key__in=keys).values_list("contact_id", flat=True)
-    _end_paths({*sharing, *(message.contact_id for message in messages)}, now)
-    reasons = again or {}
-    opt_outs = [_opt_out(message, now, reasons.get(message.pk, "")) for message in messages]
-    if reading:
-        opt_outs = [
-            one._replace(since=now, evidence=read_as_opt_out(one.evidence, reading, now)) for one in opt_outs
-        ]
-    record_opt_outs(opt_outs, now)
-
-
-def _opt_out(message: Message, now: datetime, again: str) -> OptOut:
-    complained = message.status == Status.COMPLAINED
-    return OptOut(
-        value=message.address.value,
-        channel=message.channel,
-        how="Complaint" if complained else "Opt-out reported by the provider",
-        evidence=f"Message {message.pk}: {message.reason_code or message.status}",
-        at=message.settled_at or now,
-        reason=Suppression.Reason.COMPLAINT if complained else Suppression.Reason.STOP,
-        fact=f"message {message.pk}",
-        again=again,
-    )
-
-
 def _suppress(views: Sequence[RecipientContext], decided: dict[int, Decided], now: datetime) -> None:
     """Permanent failures in a row: block that address on that channel, and say why."""
     failed = [view for view in views if decided[view.recipient.pk].suppress]
@@ -435,81 +393,3 @@ def _show(view: RecipientContext, plan: Decided, now: datetime, *, acted: bool) 
     planned = [] if acted else [at for at in (plan.due_at, plan.look_at) if at]
     recipient.next_step_at = min(clocks + planned, default=None)
     recipient.next_step_reason = ("Just sent on: " + plan.reason if acted else plan.reason)[:300]
-
-
-def stop_paths(values: Collection[str], now: datetime) -> None:
-    """The owners of these addresses opted out: withdraw what waits to be sent there, and have the rest decided anew."""
-    for part in chunks(sorted({match_key(value) for value in values}), STOPPED_AT_ONCE):
-        _stop_paths(part, now)
-
-
-def _stop_paths(keys: Collection[str], now: datetime) -> None:
-    addresses = list(
-        Address.objects.filter(match_key__in=keys).exclude(value="").values_list("pk", "contact_id")
-    )
-    contacts = {contact for _, contact in addresses}
-    waiting = Outbox.objects.filter(
-        message__address_id__in=[pk for pk, _ in addresses], message__contact_id__in=contacts
-    )
-    withdraw(waiting.values_list("message_id", flat=True), "opted_out", now)
-    _end_paths(contacts, now)
-    look_again(Recipient.objects.filter(contact_id__in=contacts, next_step_at__isnull=False), now)
-
-
-def _end_paths(contacts: Collection[int], now: datetime) -> None:
-    """These people said no on some channel: what follows an earlier attempt is not sent on any other either.
-
-    What a campaign says first on another channel is the gate's to judge.
-    """
-    if not contacts:
-        return
-    following = Outbox.objects.filter(message__contact_id__in=contacts, message__follows__isnull=False)
-    withdraw(following.values_list("message_id", flat=True), "opted_out", now)
-    planned = Recipient.objects.filter(contact_id__in=contacts, next_step__in=[Step.RETRY, Step.SWITCH])
-    look_again(planned.filter(next_step_at__isnull=False), now)
-
-
-def follow_blocks(keys: Collection[str], contacts: Collection[int], **_: object) -> None:
-    """What blocks these addresses and people has changed: what waits for whoever is blocked is withdrawn, and their
-    rows leave the queues, or come back."""
-    now, people = timezone.now(), set(contacts)
-    for part in in_lists(keys):
-        whose = Address.objects.filter(match_key__in=part).exclude(value="")
-        people.update(whose.values_list("contact_id", flat=True))
-    asked = (State.OPEN, State.FAILED, State.UNKNOWN)
-    for contact_ids in in_lists(people):
-        _withdraw_blocked(contact_ids, now)
-        look_again(Recipient.objects.filter(contact_id__in=contact_ids, state__in=asked), now)
-
-
-def _withdraw_blocked(contact_ids: Collection[int], now: datetime) -> None:
-    """Take back what waits for these people and will be blocked when it is due. The gate would stop it too, but only
-    then: until that day their page would promise it."""
-    waiting = Outbox.objects.filter(message__contact_id__in=contact_ids, claimed_until=None)
-    rows = [
-        (pk, recipient, at, Target(*target))
-        for pk, recipient, at, *target in waiting.values_list(
-            "message_id", "message__recipient_id", "due_at", "message__address__match_key", "message__contact_id",
-            "message__channel", "message__sender__value",
-        )
-    ]  # fmt: skip
-    met = blocks({target for *_, target in rows}, now) if rows else {}
-    stopped: dict[Reason, list[int]] = {}
-    recipients = set()
-    for pk, recipient, at, target in rows:
-        standing = [one for one in met[target] if one.expires_at is None or one.expires_at > at]
-        if standing:
-            stopped.setdefault(stopped_by(standing), []).append(pk)
-            recipients.add(recipient)
-    for part in in_lists(recipients):  # locked before messages, as everywhere
-        list(Recipient.objects.select_for_update().filter(pk__in=part).order_by("pk").values_list("pk"))
-    for reason, messages in stopped.items():
-        withdraw(messages, reason.value, now)
-
-
-def look_again(recipients: QuerySet[Recipient], now: datetime) -> None:
-    """Have these recipients decided anew, soon: what was planned for them may not hold any more."""
-    messages = Message.objects.filter(recipient__in=recipients.values("pk")).values_list("pk", flat=True)
-    StatusChange.objects.bulk_create(
-        [StatusChange(message_id=pk, changed_at=now) for pk in messages], batch_size=400
-    )

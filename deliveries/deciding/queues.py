@@ -9,7 +9,8 @@ from datetime import datetime
 from contacts.blocking import Target, blocks
 from contacts.models import Address
 from deliveries.deciding.context import Context, RecipientContext, is_forgiven, reason_of
-from deliveries.deciding.decide import CORRECT_IT, PERMANENT, Decided, Step, is_record_right
+from deliveries.deciding.decide import CORRECT_IT, PERMANENT, Step, is_record_right
+from deliveries.deciding.facts import Decided
 from deliveries.deciding.health import NO_FAILURES
 from deliveries.ledger.tallies import bump
 from deliveries.models import Message, QueueEntry, QueueTally

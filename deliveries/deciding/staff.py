@@ -19,7 +19,8 @@ from deliveries.deciding.context import (
     load_context,
     load_recipients,
 )
-from deliveries.deciding.decide import Decided, Step, decide
+from deliveries.deciding.decide import Step, decide
+from deliveries.deciding.facts import Decided
 from deliveries.deciding.followup import lock_with_context, settle
 from deliveries.models import (
     Cause,

@@ -14,7 +14,7 @@ from campaigns.models import Recipient
 from contacts.consenting import contacts_at, record_opt_out, withdraw_opt_out
 from contacts.gate import Reason, unread_since
 from contacts.models import ReplyToRead
-from deliveries.deciding.followup import look_again, stop_paths
+from deliveries.deciding.stopping import look_again, stop_paths
 from deliveries.models import Outbox
 
 Judgement = ReplyToRead.Judgement

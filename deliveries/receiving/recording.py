@@ -428,7 +428,7 @@ def _known_texts(inbound: Sequence[tuple[ClaimedReceipt, int, Inbound]]) -> set[
 
 def _opt_out(opt_outs: list[OptOut]) -> None:
     """Record these, and empty the list."""
-    from deliveries.deciding.followup import stop_paths
+    from deliveries.deciding.stopping import stop_paths
 
     if opt_outs:
         record_opt_outs(opt_outs)
@@ -438,7 +438,7 @@ def _opt_out(opt_outs: list[OptOut]) -> None:
 
 def _opt_out_reported(events: Sequence[EventRow], now: datetime) -> None:
     """A no that a provider reports holds once it is recorded: deciding, which makes sure of it, may be far behind."""
-    from deliveries.deciding.followup import apply_opt_outs
+    from deliveries.deciding.stopping import apply_opt_outs
 
     for part in in_lists({one.message_id for one in events if one.disposition == Disposition.OPTOUT}):
         apply_opt_outs(list(Message.objects.filter(pk__in=part, disposition=Disposition.OPTOUT)), now)

@@ -29,8 +29,8 @@ from contacts.grounds import reported_message
 from contacts.models import Suppression
 from contacts.suppressing import lift_mistaken
 from deliveries.deciding.decide import STILL_WORTH_IT
-from deliveries.deciding.followup import apply_opt_outs
 from deliveries.deciding.health import examine, refresh
+from deliveries.deciding.stopping import apply_opt_outs
 from deliveries.ledger import quarantine
 from deliveries.ledger.events import event_key
 from deliveries.ledger.quarantine import Kind

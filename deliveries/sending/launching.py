@@ -15,7 +15,7 @@ from campaigns.models import Campaign, Recipient
 from contacts.gate import Reason
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import Step
-from deliveries.deciding.followup import look_again
+from deliveries.deciding.stopping import look_again
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.models import Message, Outbox, RecipientTally

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from contacts.blocking_lists import OWN_WORD, REASONS, Blocked, block_listed
 from contacts.headers import UnreadableFile
-from deliveries.deciding.followup import stop_paths
+from deliveries.deciding.stopping import stop_paths
 
 
 class Command(BaseCommand):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from campaigns.models import LONGEST_WINDOW
 from contacts.channels import Channel
-from deliveries.deciding.decide import HISTORY, Facts, Rules, State, Step, decide
+from deliveries.deciding.decide import HISTORY, State, Step, decide
+from deliveries.deciding.facts import Facts, Rules
 from deliveries.statuses import (
     OPEN,
     Disposition,

@@ -14,8 +14,9 @@ from contacts.models import Address, AddressHealth, Consent, Suppression
 from contacts.suppressing import release, suppress
 from deliveries.deciding import followup as subject
 from deliveries.deciding.decide import HISTORY
-from deliveries.deciding.followup import follow_due, follow_status_changes, settle, stop_paths
+from deliveries.deciding.followup import follow_due, follow_status_changes, settle
 from deliveries.deciding.staff import cancel_next_step, run_next_step_now
+from deliveries.deciding.stopping import stop_paths
 from deliveries.models import Cause, Decision, Message, Outbox, QueueEntry, StatusChange
 from deliveries.providers.facts import SendResult
 from deliveries.sending.dispatch import dispatch

@@ -12,7 +12,8 @@ from django.db import transaction
 from campaigns.models import Recipient
 from contacts.consenting import record_opt_in, record_opt_out
 from contacts.models import Address
-from deliveries.deciding.followup import follow_due, stop_paths
+from deliveries.deciding.followup import follow_due
+from deliveries.deciding.stopping import stop_paths
 from deliveries.models import Message, Outbox, StatusChange
 from deliveries.sending.dispatch import dispatch
 from deliveries.statuses import FailureClass, Fault, Meaning, Status

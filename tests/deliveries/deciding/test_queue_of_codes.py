@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from contacts.channels import Channel
-from deliveries.deciding.decide import CORRECT_IT, Rules, decide
+from deliveries.deciding.decide import CORRECT_IT, decide
+from deliveries.deciding.facts import Rules
 from deliveries.meaning.ruling_out import ruled_out
 from deliveries.meaning.translation import shipped
 from deliveries.statuses import Disposition, FailureClass, Fault, Queue, Status, disposition

@@ -16,7 +16,8 @@ from campaigns.models import Recipient
 from contacts.consenting import record_opt_in, record_opt_out, record_request
 from contacts.models import Suppression
 from contacts.suppressing import keep_for_good, release, suppress, suppress_each
-from deliveries.deciding.decide import CORRECT_IT, Rules, State, Step, decide
+from deliveries.deciding.decide import CORRECT_IT, State, Step, decide
+from deliveries.deciding.facts import Rules
 from deliveries.models import Message, Outbox, QueueEntry, StatusChange
 from deliveries.outcomes.upcoming import upcoming
 from deliveries.sending.dispatch import dispatch

@@ -23,7 +23,7 @@ from contacts.correcting import correct
 from contacts.importing import import_contacts
 from contacts.models import Address, Consent, Contact, ReplyToRead, Suppression
 from contacts.suppressing import lift_mistaken, put_back, release, suppress
-from deliveries.deciding.followup import apply_opt_outs
+from deliveries.deciding.stopping import apply_opt_outs
 from deliveries.models import Engagement, Message
 from deliveries.providers.smtp_marks import envelope
 from deliveries.receiving import recording

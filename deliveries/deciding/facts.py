@@ -1,0 +1,91 @@
+"""What a decision about one recipient depends on, and what it says: frozen values, without a database or a clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import NamedTuple
+
+from campaigns.steps import GIVE_UP_HOURS
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A playbook's numbers. Durations are timedeltas; channels in order of preference."""
+
+    retries: int = 2
+    retry_window: timedelta = timedelta(hours=24)
+    retry_after: timedelta = timedelta(hours=4)
+    at_risk: timedelta = timedelta(hours=24)
+    switch_after: timedelta = timedelta(hours=48)
+    give_up: timedelta = timedelta(hours=GIVE_UP_HOURS)
+    strikes: int = 3
+    version: int = 0
+
+    def times_out_at(self, handed_over_at: datetime) -> datetime:
+        """The moment from which a message that is silent, or still under way, has timed out: unknown, not failed."""
+        return handed_over_at + self.give_up
+
+    def next_look(self, age: timedelta) -> timedelta:
+        """The age, beyond this one, at which a silent message next asks for a decision; give_up is the last."""
+        return min(
+            (t for t in (self.at_risk, self.switch_after) if age < t < self.give_up), default=self.give_up
+        )
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything a decision about one recipient may depend on. Moments are aware."""
+
+    # The attempt the decision is about: the recipient's latest one that was not withdrawn.
+    channel: str
+    status: str
+    failure_class: str
+    fault: str
+    disposition: str
+    reason: str  # the code's meaning in words, '' when there is none
+    handed_over_at: datetime | None
+    settled_at: datetime | None  # when it failed; None while it is open
+    # The recipient's attempts together.
+    attempts: int  # on this channel, this one included
+    first_attempt_at: datetime
+    channel_since: datetime  # the first attempt on this channel
+    reached_by: str = ""  # channel of an attempt that arrived
+    # The contact and the address.
+    opted_out_here: bool = False  # of this channel
+    opted_out_since: bool = False  # of any channel since the first attempt
+    blocked: str = ""  # why the gate would stop another attempt on this channel, in words
+    suppressed: bool = False  # the address may not be written to on this channel
+    suppressed_everywhere: bool = False  # nor on any other
+    suppressed_until: datetime | None = None  # None while nobody lifts it
+    needs_correction: bool = False
+    replaced: bool = False  # the contact has another address of this kind by now, or this one was confirmed
+    hard_fails: int = 0  # permanent failures of this address on this channel in a row, this one included
+    closed: str = ""  # AddressHealth.Closed: how far the failure reaches, where its code says so
+    zone: str = ""  # where the recipient may be: IANA names, separated by blanks
+    # The campaign.
+    window: tuple[time, time] = (time(9), time(21))  # in each of those zones; email has none
+    urgent: bool = False
+    ended: bool = False  # canceled: nothing more is sent
+    relevant_until: datetime | None = None
+    # What could be used instead, best first: content, address, consent and health are all there.
+    alternatives: tuple[str, ...] = ()
+
+
+class Decided(NamedTuple):
+    """What to do, when and why. `due_at` not later than now means: do it now.
+
+    `queue` is the action queue the attempt stands in meanwhile ('' for none); `state` the recipient's; `look_at`
+    when to decide anew though nothing is due.
+    """
+
+    rule: str
+    step: str
+    state: str
+    reason: str
+    due_at: datetime | None = None
+    look_at: datetime | None = None
+    queue: str = ""
+    switch_to: str = ""
+    suppress: bool = False
+    give_up: bool = False  # our clock says timed out
