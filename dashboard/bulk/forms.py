@@ -85,7 +85,7 @@ class SelectionForm(forms.Form):
 
     @property
     def missing(self) -> str:
-        """What the action still needs to be told; '' when it can start."""
+        """What the action still needs to know; '' when it can start."""
         given = self.cleaned_data
         if given["action"] == Batch.Action.SWITCH and not given["channel"]:
             return "channel"

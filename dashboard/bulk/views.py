@@ -27,7 +27,7 @@ from dashboard.bulk.forms import NEEDS, SelectionForm
 from dashboard.shell.listing import drop_ticks, keep_ticks
 from dashboard.shell.pages import next_url, who
 from deliveries.bulk import actions, previewing
-from deliveries.bulk.selections import About, about, ways
+from deliveries.bulk.selections import About, about, channel_options
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.models import Account, Batch, BatchItem, Message
@@ -108,7 +108,7 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
         "consequence": CONSEQUENCES[action],
         "button": _button(form, found, chosen.total) if found else "",
         **_about(chosen, now),
-        **(_ways(chosen) if action == Batch.Action.SWITCH else {}),
+        **(_channel_options(chosen) if action == Batch.Action.SWITCH else {}),
         **(_texts(chosen, form.options.get("channel", ""), found) if found and action in SENDS else {}),
         "given": form.cleaned_data,
         "ids": form.selection.message_ids,
@@ -134,10 +134,13 @@ def _about(chosen: About, now: datetime) -> dict[str, Any]:
     }
 
 
-def _ways(chosen: About) -> dict[str, Any]:
-    found = ways(chosen)
-    barred = [f"{way.channel.label} ({way.why_not})" for way in found if way.why_not]
-    return {"ways": [way for way in found if not way.why_not], "barred": ", ".join(barred)}
+def _channel_options(chosen: About) -> dict[str, Any]:
+    found = channel_options(chosen)
+    barred = [f"{option.channel.label} ({option.why_not})" for option in found if option.why_not]
+    return {
+        "channel_options": [option for option in found if not option.why_not],
+        "barred": ", ".join(barred),
+    }
 
 
 def _counted(parts: Sequence[tuple[Any, int]]) -> list[str]:

@@ -224,9 +224,9 @@ def results(batch: Batch) -> dict[BatchItem.Outcome, int]:
     While it is being undone, what turns out to be too late still counts as done.
     """
     outcome = BatchItem.Outcome
-    standing = batch.acted - batch.undone
+    in_effect = batch.acted - batch.undone
     final = outcome.TOO_LATE if batch.state == Batch.State.UNDONE else outcome.ACTED
-    found = {outcome.SKIPPED: batch.skipped, outcome.UNDONE: batch.undone, final: standing}
+    found = {outcome.SKIPPED: batch.skipped, outcome.UNDONE: batch.undone, final: in_effect}
     return {one: found.get(one, 0) for one in outcome}
 
 

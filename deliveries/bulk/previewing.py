@@ -21,10 +21,10 @@ from deliveries.deciding.context import (
     Context,
     RecipientContext,
     ask,
+    has_opted_out,
     is_forgiven,
     load_context,
     load_recipients,
-    said_no,
 )
 from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.health import NO_FAILURES
@@ -151,7 +151,7 @@ def _obstacle(
         return "delivered"
     if message.pk != view.head.pk:
         return "under_way" if view.head.status in OPEN else "not_latest"
-    if said_no(view, known):
+    if has_opted_out(view, known):
         return "opted_out"
     if now - (message.handed_over_at or message.created_at) >= HISTORY:
         return "history"

@@ -105,7 +105,7 @@ class ChannelOption(NamedTuple):
     why_not: str = ""
 
 
-def ways(chosen: About) -> list[ChannelOption]:
+def channel_options(chosen: About) -> list[ChannelOption]:
     """Every channel, with what stands against moving the selection to it."""
     campaigns = [campaign for campaign, _ in chosen.campaigns]
     written = set(Content.objects.filter(campaign__in=campaigns).values_list("channel", flat=True))

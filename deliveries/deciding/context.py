@@ -111,7 +111,7 @@ def load_recipients(recipient_ids: Sequence[int], *, lock: bool = False) -> list
 def load_context(
     views: Sequence[RecipientContext], now: datetime, health: Mapping[tuple[int, str], Health] | None = None
 ) -> Context:
-    """Routes, addresses, health, and the gate's word on each channel that could be used. Writes nothing.
+    """Routes, addresses, health, and the gate's verdict on each channel that could be used. Writes nothing.
 
     `health`: what `refresh` has just stored of `fallible(views)`; None to read it from the messages. The gate goes by
     what is stored.
@@ -165,42 +165,42 @@ def _needs_an_answer(view: RecipientContext, now: datetime) -> bool:
 
 
 def _opted_out(contacts: Collection[int]) -> dict[int, dict[str, datetime]]:
-    """When each of them last said no to a channel, and nothing else there since."""
+    """When each of them opted out of a channel: contact -> channel -> when; without those who opted in again since."""
     found: dict[int, dict[str, datetime]] = defaultdict(dict)
-    for (contact, channel), word in latest_consents(contacts).items():
-        if not word.opted_in:
-            found[contact][channel] = word.at
+    for (contact, channel), consent in latest_consents(contacts).items():
+        if not consent.opted_in:
+            found[contact][channel] = consent.at
     return found
 
 
 def _refused(views: Sequence[RecipientContext], now: datetime) -> set[int]:
     """The recipients whose attempt is old, and who answered it with a no before they opted in again: they ask for what
     comes next. What a colleague sends since goes on."""
-    noes: dict[int, datetime] = {}
+    last: dict[int, datetime] = {}
     for part in in_lists({view.recipient.contact_id for view in views}):
-        refusals = Consent.objects.filter(contact_id__in=part, opted_in=False).counting().order_by()
-        noes |= dict(refusals.values_list("contact_id").annotate(last=Max("at")))
+        opt_outs = Consent.objects.filter(contact_id__in=part, opted_in=False).counting().order_by()
+        last |= dict(opt_outs.values_list("contact_id").annotate(last=Max("at")))
     return {
         view.recipient.pk
         for view in views
-        if (no := noes.get(view.recipient.contact_id))
+        if (opted_out_at := last.get(view.recipient.contact_id))
         and (left := view.head.handed_over_at)
-        and left <= min(no, now - STILL_WORTH_IT)
+        and left <= min(opted_out_at, now - STILL_WORTH_IT)
     }
 
 
-def said_no(view: RecipientContext, known: Context) -> bool:
+def has_opted_out(view: RecipientContext, known: Context) -> bool:
     """Whether the person opted out, of whichever channel, in answer to what this campaign sent, or after it."""
     if any(message.disposition == Disposition.OPTOUT for message in view.messages):
         return True
-    return bool(_refused_since(view, known))
+    return bool(_opted_out_since(view, known))
 
 
-def _refused_since(view: RecipientContext, known: Context) -> set[str]:
+def _opted_out_since(view: RecipientContext, known: Context) -> set[str]:
     """The channels that the person opted out of since the first attempt left."""
     first = view.messages[0].handed_over_at
-    noes = known.opted_out.get(view.recipient.contact_id, {})
-    return {channel for channel, at in noes.items() if first and at >= first}
+    opted_out = known.opted_out.get(view.recipient.contact_id, {})
+    return {channel for channel, at in opted_out.items() if first and at >= first}
 
 
 def _is_over(view: RecipientContext) -> bool:
@@ -210,7 +210,7 @@ def _is_over(view: RecipientContext) -> bool:
 
 
 def _is_past(view: RecipientContext) -> bool:
-    """Whether the attempt was old when a corrected code told what became of it."""
+    """Whether the attempt was old when a corrected code said what became of it."""
     read_at = view.recipient.read_anew_at
     return bool(read_at and view.head.created_at < read_at)
 
@@ -306,8 +306,9 @@ def arguments(view: RecipientContext, known: Context) -> tuple[Facts, Rules]:
         first_attempt_at=view.since(view.messages),
         channel_since=view.since([m for m in view.messages if m.channel == head.channel]),
         reached_by=reached.channel if reached else "",
-        opted_out_here=bool(own and own.reason == "opted_out") or head.channel in _refused_since(view, known),
-        opted_out_since=said_no(view, known),
+        opted_out_here=bool(own and own.reason == "opted_out")
+        or head.channel in _opted_out_since(view, known),
+        opted_out_since=has_opted_out(view, known),
         blocked=_blocked(own),
         suppressed=bool(met),
         suppressed_everywhere=any(not block.channel for block in met),

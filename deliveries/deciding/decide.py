@@ -30,7 +30,7 @@ OPTED_OUT = "The recipient opted out: nothing more is sent."
 OPTED_OUT_ELSEWHERE = (
     "The recipient opted out of another channel since: nothing more is sent for this campaign."
 )
-UNHEARD = (Status.TIMED_OUT, Status.UNKNOWN)  # whether it arrived is not known
+OUTCOME_UNKNOWN = (Status.TIMED_OUT, Status.UNKNOWN)  # whether it arrived is not known
 UNDER_WAY = "Under way. A delay is not a failure."
 NEVER_OPEN = "no hour is permitted in all of the time zones where the person may be"
 
@@ -67,7 +67,7 @@ def _decide(facts: Facts, rules: Rules, now: datetime) -> Decided:
     elif now >= _history_from(facts):
         return _history(facts)
     elif facts.disposition == Disposition.BLOCKED_COMPLIANCE or facts.fault in OURS:
-        decided = _ours_to_mend(facts)
+        decided = _ours_to_fix(facts)
     elif facts.disposition == Disposition.PENDING_RETRY:
         decided = _temporary(facts, rules, now)
     else:
@@ -89,7 +89,7 @@ def _unasked(decided: Decided, facts: Facts) -> Decided:
         return decided
     unknown = decided.state == State.UNKNOWN
     why = facts.reason or (
-        "Whether it arrived is not known" if facts.status in UNHEARD else "It did not arrive"
+        "Whether it arrived is not known" if facts.status in OUTCOME_UNKNOWN else "It did not arrive"
     )
     return decided._replace(
         rule="suppressed", step=Step.NONE, state=State.UNKNOWN if unknown else State.FAILED, queue="", due_at=None,
@@ -171,7 +171,7 @@ def _while_pending(facts: Facts, rules: Rules, now: datetime) -> Decided:
     )  # fmt: skip
 
 
-def _ours_to_mend(facts: Facts) -> Decided:
+def _ours_to_fix(facts: Facts) -> Decided:
     """Compliance, content, account and sender faults: stop, review, and never count them against the contact."""
     what = {
         FailureClass.CONTENT: "The content was refused",
@@ -309,7 +309,7 @@ def _no_retry(facts: Facts, rules: Rules, blocked: str) -> str:
 
 
 def _unknown(facts: Facts, rules: Rules, now: datetime) -> Decided:
-    """Timed out, or a word nobody has mapped: no retry, for it may have arrived."""
+    """Timed out, or reported with a code nobody has mapped: no retry, for it may have arrived."""
     why = facts.reason or (
         "No word from the provider"
         if facts.status == Status.TIMED_OUT
@@ -319,7 +319,7 @@ def _unknown(facts: Facts, rules: Rules, now: datetime) -> Decided:
     usable = _usable(facts, switch_at)
     if usable:
         return _switch("undelivered", facts, usable, switch_at, why)._replace(state=State.UNKNOWN)
-    if facts.status not in UNHEARD:
+    if facts.status not in OUTCOME_UNKNOWN:
         return Decided(
             "unexplained", Step.VERIFY, State.UNKNOWN, f"{why}. Whether it would fail again is not known.",
             queue=Queue.WATCH,

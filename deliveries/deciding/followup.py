@@ -131,9 +131,9 @@ def _arrive(message_ids: Sequence[int], now: datetime) -> set[int]:
         Exists(follower), Exists(QueueEntry.objects.filter(message=OuterRef("pk"))), Exists(sick),
     )  # fmt: skip
     arrived, rest = {}, set()
-    for recipient, bucket, status, parts, channel, delivered, updated, follows, left, *complicated in rows:
-        plain = follows is None and parts <= 1 and not any(complicated)
-        if plain and bucket == Disposition.DELIVERED and recipient in recipients:
+    for recipient, disposition, status, parts, channel, delivered, updated, follows, left, *special in rows:
+        plain = follows is None and parts <= 1 and not any(special)
+        if plain and disposition == Disposition.DELIVERED and recipient in recipients:
             arrived[recipient] = (delivered or updated, channel)
         elif not (plain and status in PROGRESS and not (left and left <= now - NEVER_LATE)):
             rest.add(recipient)
@@ -301,7 +301,7 @@ def _failures(view: RecipientContext) -> str:
 
 
 def _time_out(views: Sequence[RecipientContext], decided: dict[int, Decided], now: datetime) -> None:
-    """Our own clock's word: no receipt came. Evidence `clock`, so any real receipt still overrides it."""
+    """No receipt came, by our own clock. Evidence `clock`, so any real receipt still overrides it."""
     meaning = Meaning(Status.TIMED_OUT, FailureClass.NONE, Fault.NONE, Evidence.CLOCK)
     silent = [view.head for view in views if decided[view.recipient.pk].give_up]
     silent += [message for view in views for message, ends in view.earlier_open_attempts if ends <= now]

@@ -53,7 +53,7 @@ STORED = ("hard_fails", "last_failed_at", "last_code", "closed", "closed_why")
 NO_FAILURES = Health(0, None, "")
 FAILING = Q(hard_fails__gt=0) | ~Q(closed="")
 PROOF = {Evidence.CARRIER, Evidence.HANDSET}  # of an arrival; else it was assumed
-COLUMNS = (
+MESSAGE_FIELDS = (
     "id", "address_id", "channel", "disposition", "fault", "evidence", "settled_at", "reason_code", "account_id"
 )  # fmt: skip
 
@@ -111,7 +111,7 @@ def examine(
         Message.objects.filter(contact_id__in={contact for contact, _, _ in pairs})
         .filter(Q(disposition__in=[Disposition.DELIVERED, Disposition.BOUNCED_HARD]) | Q(pk__in=list(other)))
         .order_by("-id")
-        .values_list(*COLUMNS)
+        .values_list(*MESSAGE_FIELDS)
     )
     messages = []
     for each in map(HealthMessage._make, rows):

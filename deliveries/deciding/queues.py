@@ -25,15 +25,15 @@ def line_up(
     now: datetime,
 ) -> None:
     """Let each attempt stand in the queue its decision names, and in no other."""
-    standing = QueueEntry.objects.in_bulk([m.pk for view in views for m in view.messages])
-    earlier = [m for view in views for m in view.messages[:-1] if m.pk in standing or _is_bad(m, known)]
-    keep = _still_asked(earlier, standing, now)
+    entries = QueueEntry.objects.in_bulk([m.pk for view in views for m in view.messages])
+    earlier = [m for view in views for m in view.messages[:-1] if m.pk in entries or _is_bad(m, known)]
+    keep = _still_asked(earlier, entries, now)
     fresh, gone = [], []
     changes: Counter[tuple] = Counter()
     for view in views:
         plan = decided[view.recipient.pk]
         for message in view.messages:
-            entry = standing.get(message.pk)
+            entry = entries.get(message.pk)
             queue = _queue_of(view, message, plan, keep.get(message.pk, ""), acted=view.recipient.pk in made)
             if entry and queue != entry.queue:
                 gone.append(entry.pk)
@@ -56,7 +56,7 @@ def line_up(
 
 
 def _still_asked(
-    earlier: Sequence[Message], standing: Mapping[int, QueueEntry], now: datetime
+    earlier: Sequence[Message], entries: Mapping[int, QueueEntry], now: datetime
 ) -> dict[int, str]:
     """The queues that earlier attempts go on standing in: until their address was corrected, or while it is not
     suppressed. Whoever is not in a queue any more comes back to be corrected."""
@@ -70,7 +70,7 @@ def _still_asked(
     met = blocks(set(targets.values()), now)
     keep = {}
     for message in earlier:
-        address, entry = addresses[message.address_id], standing.get(message.pk)
+        address, entry = addresses[message.address_id], entries.get(message.pk)
         queue = entry.queue if entry else Queue.CORRECT
         suppressed = bool(met[targets[message.pk]])
         if queue in (Queue.CORRECT, Queue.SUPPRESS) and address.preferred and not suppressed:

@@ -31,7 +31,7 @@ STOPPED_AT_ONCE = 300  # addresses; what shares them is named beside them in one
 def apply_opt_outs(
     messages: Sequence[Message], now: datetime, again: Mapping[int, str] | None = None, reading: str = ""
 ) -> None:
-    """Opt-outs and complaints that providers report: the person's own word, wherever it was said.
+    """Opt-outs and complaints that providers report: the person's own wish, wherever they expressed it.
 
     It blocks the address for good, whatever became of the other attempts. Once for each message, unless a code
     mapping took it back meanwhile: `again` says, by message, why it counts once more. `reading`: what reads it out of a
@@ -86,7 +86,7 @@ def _stop_paths(keys: Collection[str], now: datetime) -> None:
 
 
 def _end_paths(contacts: Collection[int], now: datetime) -> None:
-    """These people said no on some channel: what follows an earlier attempt is not sent on any other either.
+    """These people opted out on some channel: what follows an earlier attempt is not sent on any other either.
 
     What a campaign says first on another channel is the gate's to judge.
     """
@@ -126,9 +126,9 @@ def _withdraw_blocked(contact_ids: Collection[int], now: datetime) -> None:
     stopped: dict[Reason, list[int]] = {}
     recipients = set()
     for pk, recipient, at, target in rows:
-        standing = [one for one in met[target] if one.expires_at is None or one.expires_at > at]
-        if standing:
-            stopped.setdefault(stopped_by(standing), []).append(pk)
+        in_force = [one for one in met[target] if one.expires_at is None or one.expires_at > at]
+        if in_force:
+            stopped.setdefault(stopped_by(in_force), []).append(pk)
             recipients.add(recipient)
     for part in in_lists(recipients):  # locked before messages, as everywhere
         list(Recipient.objects.select_for_update().filter(pk__in=part).order_by("pk").values_list("pk"))
