@@ -75,10 +75,6 @@ class Sender(models.Model):
         return self.state in SENDING_STATES
 
 
-# As long as an attempt is followed at all (`HISTORY` in `deliveries/deciding/decide.py`).
-LONGEST_WINDOW = 14 * 24  # hours
-
-
 def channels_only(value: object) -> None:
     """Raises ValidationError for anything that is not a list of channels."""
     if not isinstance(value, list) or any(word not in Channel.values for word in value):
@@ -89,7 +85,7 @@ def hours(default: int, help_text: str) -> models.PositiveSmallIntegerField:
     return models.PositiveSmallIntegerField(
         default=default,
         help_text=help_text,
-        validators=[MinValueValidator(1), MaxValueValidator(LONGEST_WINDOW)],
+        validators=[MinValueValidator(1), MaxValueValidator(steps.LONGEST_WINDOW)],
     )
 
 

@@ -7,6 +7,9 @@ from django.db import models
 # Hours without a receipt after which a message has timed out, where a playbook says nothing else. Carriers keep trying
 # for 24 to 72 hours before they call a message expired.
 GIVE_UP_HOURS = 72
+# Hours for which an attempt is followed at all, and so the longest window of a playbook: two weeks on, what a campaign
+# said is no news to anybody.
+LONGEST_WINDOW = 14 * 24
 
 
 class RecipientState(models.TextChoices):

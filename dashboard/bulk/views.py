@@ -38,10 +38,10 @@ from deliveries.outcomes.rows import AT_ONCE, bucket_of, meaning, words_of
 from deliveries.statuses import Queue
 from deliveries.wording import SKIPS
 
-LIST_SIZE = 50
-ITEMS = 50
+LIST_SIZE = 50  # batches a page
+ITEMS = 50  # rows of one batch a page
 NAMED = 5  # campaigns of a selection
-TEXTS = 3
+TEXTS = 3  # shown in full; how many more there are is said
 SENDS = (Batch.Action.RETRY, Batch.Action.SWITCH)
 # What it means for the people, before anybody does it.
 CONSEQUENCES = {
@@ -96,7 +96,7 @@ def _may(request: HttpRequest, action: str) -> bool:
 def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> HttpResponse:
     action, now = form.cleaned_data["action"], timezone.now()
     waits = form.missing == "channel"  # nothing can be counted before it is known where to
-    found = None if waits else previewing.preview(action, form.selection, form.options, who(request), now)
+    found = None if waits else previewing.preview(action, form.selection, form.options, now)
     chosen = about(form.selection)
     context = {
         "form": form,

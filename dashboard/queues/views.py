@@ -30,8 +30,8 @@ from deliveries.outcomes.keyset import LARGEST_ID, read_id
 from deliveries.outcomes.rows import STEPS
 from deliveries.statuses import Queue
 
-OFFERED = 300  # lists and codes in a select
-RECENT = timedelta(days=30)
+OFFERED = 300  # carriers, lists and codes in a select: nobody reads through more
+RECENT = timedelta(days=30)  # carriers seen since then are offered as a filter
 WHAT_FOR = {
     Queue.RETRY: "Temporary failures worth another try, and messages whose address has been corrected since.",
     Queue.SWITCH: "Messages that another channel would reach better, or that this one cannot carry there.",

@@ -34,7 +34,7 @@ from deliveries.wake import wake
 logger = logging.getLogger(__name__)
 
 Action = Batch.Action
-SLICE = 200
+SLICE = 200  # rows of one transaction: so many share its queries, and a person waits for them
 GRACE = timedelta(seconds=60)  # what a bulk action sends leaves a minute later, so that Undo means something
 STOPPED = "stopped"  # among the options of a batch: why it could not go on
 UNDONE_BY = "undone_by"  # among the options of a batch: the user who undid it

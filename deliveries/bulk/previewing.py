@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from accounts.models import User
 from contacts.blocking import Target, blocks
 from contacts.channels import KIND_OF, Channel
 from contacts.gate import REASONS, Reason, check
@@ -34,9 +33,9 @@ from deliveries.statuses import OPEN, Disposition, FailureClass
 from deliveries.wording import SKIPS
 
 Action = Batch.Action
-PREVIEW_SLICE = 1_000
+PREVIEW_SLICE = 1_000  # rows judged together: more would only take more memory
 PREVIEW_MOST = 5_000  # rows judged for a page; about a second
-SAMPLE = 10
+SAMPLE = 10  # rows shown, half of them skipped ones
 
 
 class Skip(NamedTuple):
@@ -81,7 +80,7 @@ REVERSIBLE = {
 }
 
 
-def preview(action: str, selection: Selection, options: dict, user: User, now: datetime) -> Preview:
+def preview(action: str, selection: Selection, options: dict, now: datetime) -> Preview:
     """Count what would act and what would be skipped, by the same rules that will run; of a very large selection
     among its first rows. Locks nothing and writes nothing."""
     total = will_act = later = 0

@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.models import User
 from deliveries.models import QueueEntry
 
-MORNING = 9  # o'clock, where the reader is
+MORNING = 9  # o'clock, where the reader is: most begin to work about then
 
 
 class SnoozeChoice(NamedTuple):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from campaigns.steps import GIVE_UP_HOURS
+from campaigns.steps import GIVE_UP_HOURS, LONGEST_WINDOW
 from campaigns.steps import NextStep as Step
 from campaigns.steps import RecipientState as State
 from contacts.channels import Channel, Closed, limit
@@ -35,9 +35,8 @@ UNDER_WAY = "Under way. A delay is not a failure."
 NEVER_OPEN = "no hour is permitted in all of the time zones where the person may be"
 
 
-# An attempt this old is followed by nothing any more, nor does it wait in a queue for somebody to send it once more;
-# no window of a playbook may be longer (`LONGEST_WINDOW` in `campaigns/models.py`).
-HISTORY = timedelta(days=14)
+# An attempt this old is followed by nothing any more, nor does it wait in a queue for somebody to send it once more.
+HISTORY = timedelta(hours=LONGEST_WINDOW)
 # Nothing is retried or moved to another channel by itself for an attempt this old, where it was read anew, or answered
 # with a no by somebody who opted in again since: by then the carriers have given it up too.
 STILL_WORTH_IT = timedelta(hours=GIVE_UP_HOURS)

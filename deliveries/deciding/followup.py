@@ -44,14 +44,15 @@ from deliveries.models import Cause, Decision, Message, QueueEntry, RecipientTal
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Queue, Status
 from deliveries.wording import withdrawal
 
-STATUS_CHANGES_LIMIT = 500
-DUE_LIMIT = 500
-FAILED_LIMIT = 20
+# Of one transaction: so many share its queries, and its locks are soon free again.
+STATUS_CHANGES_LIMIT = 500  # messages
+DUE_LIMIT = 500  # recipients
+FAILED_LIMIT = 20  # recipients that failed before: each has a transaction of its own
 RECIPIENT_FIELDS = [
     "state", "skip_reason", "reached_at", "reached_by", "next_step", "next_step_at", "next_step_reason"
 ]  # fmt: skip
-PROGRESS = (Status.QUEUED, Status.SENDING, Status.SENT)
-NEVER_LATE = timedelta(hours=1)  # no playbook calls a message late before that
+PROGRESS = (Status.QUEUED, Status.SENDING, Status.SENT)  # in time, it asks for nothing
+NEVER_LATE = timedelta(hours=1)  # the shortest that a playbook can set (`hours` in campaigns/models.py)
 CLAIM_STATUS_CHANGES = """
 DELETE FROM deliveries_statuschange WHERE id IN (SELECT id FROM deliveries_statuschange ORDER BY id LIMIT %s {lock})
 RETURNING message_id

@@ -24,7 +24,7 @@ def find_a_mixture() -> str:
         carriers = Message.objects.filter(campaign=campaign).order_by().values_list("carrier", flat=True)
         for carrier in sorted(set(carriers)):
             chosen = Selection(campaign.pk, "", {"carrier": carrier}, (), timezone.now())
-            found = previewing.preview("retry", chosen, {}, None, timezone.now())
+            found = previewing.preview("retry", chosen, {}, timezone.now())
             if found.total in FEW_PAGES and found.will_act and found.skipped:
                 return f"/campaigns/{campaign.slug}/?carrier={carrier}"
     raise AssertionError("The small world holds no campaign in which a retry acts on some and skips others.")

@@ -132,22 +132,22 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("action", list(Batch.Action))
-def test_a_preview_writes_nothing_and_locks_nothing(mixed, staff, now, action):
+def test_a_preview_writes_nothing_and_locks_nothing(mixed, now, action):
     with CaptureQueriesContext(connection) as queries:
-        preview(action, these(*mixed, now=now), {"channel": "email"}, staff, now)
+        preview(action, these(*mixed, now=now), {"channel": "email"}, now)
 
     told = [query["sql"] for query in queries.captured_queries]
     assert told
     assert not [sql for sql in told if not sql.startswith("SELECT") or "FOR UPDATE" in sql]
 
 
-def test_a_preview_of_very_many_looks_at_the_first_and_says_so(failed, campaign, staff, monkeypatch, now):
+def test_a_preview_of_very_many_looks_at_the_first_and_says_so(failed, campaign, monkeypatch, now):
     monkeypatch.setattr(previewing, "PREVIEW_MOST", 4)
     monkeypatch.setattr(previewing, "PREVIEW_SLICE", 3)
     messages = [failed() for _ in range(5)]
 
-    large = preview("retry", queue("retry", campaign, now), {}, staff, now)
-    exact = preview("retry", these(*messages[:4], now=now), {}, staff, now)
+    large = preview("retry", queue("retry", campaign, now), {}, now)
+    exact = preview("retry", these(*messages[:4], now=now), {}, now)
 
     assert (large.total, large.will_act, large.more) == (4, 4, True)
     assert (exact.total, exact.will_act, exact.more) == (4, 4, False)
@@ -156,7 +156,7 @@ def test_a_preview_of_very_many_looks_at_the_first_and_says_so(failed, campaign,
 def test_the_preview_counts_what_then_acts(mixed, staff, now):
     chosen = these(*mixed, now=now)
 
-    told = preview(Batch.Action.RETRY, chosen, {}, staff, now)
+    told = preview(Batch.Action.RETRY, chosen, {}, now)
     batch = start(Batch.Action.RETRY, chosen, {}, staff, now)
 
     assert (told.total, told.will_act, told.later) == (9, 2, 1)
@@ -170,22 +170,22 @@ def test_the_preview_counts_what_then_acts(mixed, staff, now):
     assert agree()
 
 
-def test_a_preview_changes_nothing(mixed, staff, now):
+def test_a_preview_changes_nothing(mixed, now):
     before = world()
 
-    preview(Batch.Action.RETRY, these(*mixed, now=now), {}, staff, now)
+    preview(Batch.Action.RETRY, these(*mixed, now=now), {}, now)
 
     assert world() == before
     assert not Batch.objects.exists()
 
 
 @pytest.mark.parametrize("action", ["retry", "correct", "suppress"])
-def test_a_preview_asks_the_database_as_often_for_few_rows_as_for_many(failed, staff, action, now):
+def test_a_preview_asks_the_database_as_often_for_few_rows_as_for_many(failed, action, now):
     rows = [failed() for _ in range(6)]
 
     def queries(messages):
         with CaptureQueriesContext(connection) as asked:
-            preview(action, these(*messages, now=now), {}, staff, now)
+            preview(action, these(*messages, now=now), {}, now)
         return len(asked)
 
     assert queries(rows[:2]) == queries(rows)
@@ -211,20 +211,18 @@ def test_every_reason_has_words():
 @pytest.mark.parametrize(
     ("channel", "reason"), [("sms", "same_channel"), ("voice", "no_route"), ("email", "")]
 )
-def test_moving_to_another_channel_needs_one_that_is_another_and_has_content(
-    failed, staff, channel, reason, now
-):
-    told = preview(Batch.Action.SWITCH, these(failed(), now=now), {"channel": channel}, staff, now)
+def test_moving_to_another_channel_needs_one_that_is_another_and_has_content(failed, channel, reason, now):
+    told = preview(Batch.Action.SWITCH, these(failed(), now=now), {"channel": channel}, now)
 
     assert [skip.reason for skip in told.skipped] == ([reason] if reason else [])
     assert told.will_act == (not reason)
 
 
 @pytest.mark.parametrize(("action", "options"), [("retry", {}), ("switch", {"channel": "email"})])
-def test_nothing_is_sent_any_more_for_what_is_two_weeks_old(failed, staff, action, options, now):
+def test_nothing_is_sent_any_more_for_what_is_two_weeks_old(failed, action, options, now):
     later = now + HISTORY
 
-    told = preview(action, these(failed(), now=later), options, staff, later)
+    told = preview(action, these(failed(), now=later), options, later)
 
     assert [(skip.reason, skip.n) for skip in told.skipped] == [("history", 1)]
 
@@ -238,7 +236,7 @@ def test_who_has_said_no_on_whichever_channel_is_skipped_and_the_preview_says_wh
     consent(message.contact, channel, at=now + HOUR / 2, opted_in=False)
     selection = these(message, now=now + HOUR)
 
-    shown = preview(action, selection, options, staff, now + HOUR)
+    shown = preview(action, selection, options, now + HOUR)
     batch = start(action, selection, options, staff, now + HOUR)
 
     assert [(one.reason, one.label) for one in shown.skipped] == [("opted_out", "The contact opted out")]
@@ -247,12 +245,12 @@ def test_who_has_said_no_on_whichever_channel_is_skipped_and_the_preview_says_wh
     assert not Message.objects.filter(follows=message).exists()
 
 
-def test_who_has_opted_in_again_may_be_sent_to_by_hand(failed, staff, now):
+def test_who_has_opted_in_again_may_be_sent_to_by_hand(failed, now):
     message = failed()
     consent(message.contact, "voice", at=now + HOUR / 2, opted_in=False)
     consent(message.contact, "voice", at=now + HOUR, opted_in=True)
 
-    assert preview("retry", these(message, now=now + HOUR), {}, staff, now + HOUR).will_act == 1
+    assert preview("retry", these(message, now=now + HOUR), {}, now + HOUR).will_act == 1
 
 
 def test_refused_content_is_retried_once_it_was_changed(failed, staff, now):
@@ -332,7 +330,7 @@ def test_a_filter_takes_those_that_stood_there_when_it_was_chosen(failed, campai
     newcomer = failed()
     QueueEntry.objects.filter(pk=newcomer.pk).update(at=now + timedelta(seconds=1))
 
-    told = preview(Batch.Action.RETRY, chosen, {}, staff, now)
+    told = preview(Batch.Action.RETRY, chosen, {}, now)
     batch = start(Batch.Action.RETRY, chosen, {}, staff, now)
 
     assert (told.total, batch.total, batch.acted) == (1, 1, 1)
@@ -348,7 +346,7 @@ def test_today_is_that_of_whoever_chose_also_when_a_worker_goes_on(failed, campa
 
     with timezone.override("Pacific/Auckland"):  # where the day began six hours ago
         chosen = queue("retry", campaign, now, updated="today")
-        found = preview(Batch.Action.RETRY, chosen, {}, staff, now)
+        found = preview(Batch.Action.RETRY, chosen, {}, now)
         batch = start(Batch.Action.RETRY, chosen, {}, staff, now)
     while run(now):
         pass
@@ -516,7 +514,7 @@ def test_a_bulk_suppression_takes_the_rows_out_of_their_queues_and_undo_releases
     entry = Suppression.objects.get()
     assert (entry.value, entry.channel, entry.evidence) == (message.address.value, "sms", "Asked by phone")
     assert not QueueEntry.objects.exists()
-    assert preview(Batch.Action.SUPPRESS, these(message, now=now), {}, staff, now).skipped[0].reason == (
+    assert preview(Batch.Action.SUPPRESS, these(message, now=now), {}, now).skipped[0].reason == (
         "already_suppressed"
     )
 
@@ -540,7 +538,7 @@ def test_an_undo_leaves_the_block_that_a_colleague_made_since(failed, staff, mak
 
     left = Suppression.objects.in_force(now).get()
     assert (left.created_by, left.evidence) == (colleague, "Wrong list")
-    assert preview(Batch.Action.SUPPRESS, these(message, now=now), {}, staff, now).skipped[0].reason == (
+    assert preview(Batch.Action.SUPPRESS, these(message, now=now), {}, now).skipped[0].reason == (
         "already_suppressed"
     )
 
@@ -598,7 +596,7 @@ def test_a_bulk_suppression_skips_who_was_reached_by_a_newer_message_and_says_so
     work(now + GRACE)
 
     given = these(plain, elsewhere, same, older, now=now)
-    found = preview(Batch.Action.SUPPRESS, given, {}, staff, now + GRACE)
+    found = preview(Batch.Action.SUPPRESS, given, {}, now + GRACE)
     batch = start(Batch.Action.SUPPRESS, given, {"note": "Asked"}, staff, now + GRACE)
 
     assert [(skip.label, skip.n) for skip in found.skipped] == [("Reached by a newer message", 2)]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from campaigns.models import LONGEST_WINDOW
+from campaigns.steps import LONGEST_WINDOW
 from contacts.channels import Channel
 from deliveries.deciding.decide import HISTORY, State, Step, decide
 from deliveries.deciding.facts import Facts, Rules
