@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from contacts.blocking import Target, blocks
+from contacts.blocking import blocks
 from contacts.channels import KIND_OF, Channel
 from contacts.gate import REASONS, Reason, check
 from contacts.models import Address, AddressHealth
@@ -215,15 +215,11 @@ def _done_already(action: str, judged: Sequence[Judged], now: datetime) -> list[
             one._replace(skip="already_marked") if not one.skip and _marked(one, pairs) else one
             for one in judged
         ]
-    met = blocks({_target(one.message) for one in judged}, now)
+    met = blocks({one.message.target for one in judged}, now)
     return [
-        one._replace(skip="already_suppressed") if not one.skip and met[_target(one.message)] else one
+        one._replace(skip="already_suppressed") if not one.skip and met[one.message.target] else one
         for one in judged
     ]
-
-
-def _target(message: Message) -> Target:
-    return Target(message.address.match_key, message.contact_id, message.channel)
 
 
 def _but_reached(judged: Sequence[Judged]) -> list[Judged]:

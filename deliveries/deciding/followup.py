@@ -266,8 +266,8 @@ def _suppress(views: Sequence[RecipientContext], decided: dict[int, Decided], no
     stand = _blocked_by_rule([view.head for view in failed], now) if failed else set()
     for view in failed:
         head = view.head
-        if _target(head) not in stand:
-            stand.add(_target(head))
+        if head.target not in stand:
+            stand.add(head.target)
             bounced = head.channel == Channel.EMAIL
             suppress(
                 contact=view.recipient.contact,
@@ -284,16 +284,12 @@ def _suppress(views: Sequence[RecipientContext], decided: dict[int, Decided], no
 
 def _blocked_by_rule(messages: Sequence[Message], now: datetime) -> set[Target]:
     """Where such a block stands already: the next message that fails there is no new ground."""
-    met = blocks({_target(message) for message in messages}, now)
+    met = blocks({message.target for message in messages}, now)
     return {
         target
         for target, those in met.items()
         if any(one.match_key and one.origin == Suppression.Origin.RULE for one in those)
     }
-
-
-def _target(message: Message) -> Target:
-    return Target(message.address.match_key, message.contact_id, message.channel)
 
 
 def _failures(view: RecipientContext) -> str:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from campaigns.models import Campaign, Priority, Recipient, Sender
 from contacts import grounds
+from contacts.blocking import Target
 from contacts.channels import Channel
 from contacts.models import Address, AppendOnly, Contact
 from deliveries.models.accounts import Account
@@ -107,6 +108,11 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel} to contact {self.contact_id}: {self.status}"
+
+    @property
+    def target(self) -> Target:
+        """Where it went, whoever the sender is: what stands against sending there once more. Reads the address."""
+        return Target(self.address.match_key, self.contact_id, self.channel)
 
 
 class StatusEvent(models.Model):
