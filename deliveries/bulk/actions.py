@@ -131,8 +131,8 @@ def _act_on_each(batch: Batch, messages: Sequence[Message], now: datetime) -> li
 
 def act(batch: Batch, messages: Sequence[Message], now: datetime) -> list[BatchItem]:
     """Do it, and return each row's result. What is fit is judged anew: the preview may be minutes old."""
-    views, known = lock_with_context({message.recipient_id for message in messages}, now)
-    judged = judge(batch.action, messages, views, known, batch.options, now)
+    views, context = lock_with_context({message.recipient_id for message in messages}, now)
+    judged = judge(batch.action, messages, views, context, batch.options, now)
     going = [one for one in judged if not one.skip]
     carry = {
         Action.RETRY: _send_on,
@@ -140,7 +140,7 @@ def act(batch: Batch, messages: Sequence[Message], now: datetime) -> list[BatchI
         Action.CORRECT: _mark,
         Action.SUPPRESS: _suppress,
     }[Action(batch.action)]
-    done = carry(batch, going, known, now) if going else {}
+    done = carry(batch, going, context, now) if going else {}
     settle({message.recipient_id for message in messages}, now)
     return [
         done.get(one.message.pk)
@@ -151,7 +151,7 @@ def act(batch: Batch, messages: Sequence[Message], now: datetime) -> list[BatchI
     ]
 
 
-def _send_on(batch: Batch, going: Sequence[Judged], known: Context, now: datetime) -> dict[int, BatchItem]:
+def _send_on(batch: Batch, going: Sequence[Judged], context: Context, now: datetime) -> dict[int, BatchItem]:
     """Retry, or move to another channel: the next attempt of each, queued for handover."""
     cause = Cause.BULK_RETRY if batch.action == Action.RETRY else Cause.BULK_SWITCH
     verb = "retried this" if batch.action == Action.RETRY else "moved this to another channel"
@@ -161,7 +161,7 @@ def _send_on(batch: Batch, going: Sequence[Judged], known: Context, now: datetim
         for one in going
         if one.view is not None
     ]
-    made = succeed(wanted, known, now, due_at=now + GRACE)
+    made = succeed(wanted, context, now, due_at=now + GRACE)
     return {
         one.message.pk: BatchItem(
             batch=batch, message=one.message, outcome=BatchItem.Outcome.ACTED, successor_id=successor.pk,
@@ -172,7 +172,7 @@ def _send_on(batch: Batch, going: Sequence[Judged], known: Context, now: datetim
     }  # fmt: skip
 
 
-def _mark(batch: Batch, going: Sequence[Judged], known: Context, now: datetime) -> dict[int, BatchItem]:
+def _mark(batch: Batch, going: Sequence[Judged], context: Context, now: datetime) -> dict[int, BatchItem]:
     """Mark the addresses as in need of correction: until then nothing is sent to them on the channel that failed."""
     pairs = {(one.message.address_id, one.message.channel) for one in going}
     AddressHealth.objects.bulk_create(
@@ -193,7 +193,7 @@ def _mark(batch: Batch, going: Sequence[Judged], known: Context, now: datetime) 
     }  # fmt: skip
 
 
-def _suppress(batch: Batch, going: Sequence[Judged], known: Context, now: datetime) -> dict[int, BatchItem]:
+def _suppress(batch: Batch, going: Sequence[Judged], context: Context, now: datetime) -> dict[int, BatchItem]:
     """Block the addresses, all at once; messages to the same one share the block."""
     note = str(batch.options.get("note", "")) or f"Batch {batch.pk}"
     wanted = [

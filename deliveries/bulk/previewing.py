@@ -120,24 +120,24 @@ def judge(
     action: str,
     messages: Sequence[Message],
     views: Sequence[RecipientContext],
-    known: Context,
+    context: Context,
     options: dict,
     now: datetime,
 ) -> list[Judged]:
     """What `action` does with each message, by what is known about its recipient. Writes nothing."""
     by_recipient = {view.recipient.pk: view for view in views}
     judged = [
-        Judged(view, message, _obstacle(action, message, view, known, now))
+        Judged(view, message, _obstacle(action, message, view, context, now))
         for message in messages
         for view in [by_recipient.get(message.recipient_id)]
     ]
     if action in (Action.RETRY, Action.SWITCH):
-        return _ask_gate(action, judged, options, known, now)
+        return _ask_gate(action, judged, options, context, now)
     return _done_already(action, judged, now)
 
 
 def _obstacle(
-    action: str, message: Message, view: RecipientContext | None, known: Context, now: datetime
+    action: str, message: Message, view: RecipientContext | None, context: Context, now: datetime
 ) -> str:
     """Why this message is not fit for the action, before anybody asks the gate; '' when it is."""
     if view is None:
@@ -150,14 +150,14 @@ def _obstacle(
         return "delivered"
     if message.pk != view.head.pk:
         return "under_way" if view.head.status in OPEN else "not_latest"
-    if has_opted_out(view, known):
+    if has_opted_out(view, context):
         return "opted_out"
     if now - (message.handed_over_at or message.created_at) >= HISTORY:
         return "history"
     if action == Action.RETRY:
         if message.status in OPEN:
             return "under_way"
-        health = known.health.get((message.address_id, message.channel), NO_FAILURES)
+        health = context.health.get((message.address_id, message.channel), NO_FAILURES)
         unchanged = message.address.preferred and not is_forgiven(message, health)
         if message.disposition == Disposition.BOUNCED_HARD and unchanged:
             return "permanent"
@@ -165,14 +165,14 @@ def _obstacle(
 
 
 def _ask_gate(
-    action: str, judged: Sequence[Judged], options: dict, known: Context, now: datetime
+    action: str, judged: Sequence[Judged], options: dict, context: Context, now: datetime
 ) -> list[Judged]:
     asks, answers = [], {}
     for number, (view, message, skip, _) in enumerate(judged):
         if skip or view is None:
             continue
         channel = options["channel"] if action == Action.SWITCH else message.channel
-        route = known.routes.get((view.campaign.pk, channel))
+        route = context.routes.get((view.campaign.pk, channel))
         if route is None:
             answers[number] = "no_route"
         elif action == Action.RETRY and _says_the_same(message, route):
@@ -180,7 +180,7 @@ def _ask_gate(
         elif action == Action.SWITCH and channel == message.channel:
             answers[number] = "same_channel"
         else:
-            address = known.addresses.get((message.contact_id, KIND_OF[Channel(channel)]))
+            address = context.addresses.get((message.contact_id, KIND_OF[Channel(channel)]))
             asks.append(ask(number, view.campaign, route, message.contact_id, address, channel))
     verdicts = check(asks, now)
     result = []

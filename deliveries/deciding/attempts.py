@@ -23,7 +23,7 @@ from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status
 
 def succeed(
     wanted: Iterable[tuple[RecipientContext, str, str, str]],
-    known: Context,
+    context: Context,
     now: datetime,
     due_at: datetime | None = None,
 ) -> dict[int, Message]:
@@ -34,8 +34,8 @@ def succeed(
     """
     made = {}
     for view, channel, cause, reason in wanted:
-        route = known.routes.get((view.campaign.pk, channel))
-        address = known.addresses.get((view.recipient.contact_id, KIND_OF[Channel(channel)]))
+        route = context.routes.get((view.campaign.pk, channel))
+        address = context.addresses.get((view.recipient.contact_id, KIND_OF[Channel(channel)]))
         if route is None or address is None:
             continue
         made[view.recipient.pk] = _successor(view, channel, cause, reason, route, address, now, due_at or now)

@@ -118,16 +118,16 @@ def load_context(
     """
     contacts = {view.recipient.contact_id for view in views}
     preferred = Address.objects.filter(contact_id__in=contacts, preferred=True)
-    known = Context(
+    context = Context(
         routes=routes({view.campaign for view in views}),
         addresses={(a.contact_id, a.kind): a for a in preferred},
         providers=Account.objects.providers(),
         health=examine(fallible(views)) if health is None else health,
     )
-    known.verdicts = _ask(views, known, now)
-    known.blocks = _blocks(views, known, now)
-    known.opted_out, known.refused = _opted_out(contacts), _refused(views, now)
-    return known
+    context.verdicts = _ask(views, context, now)
+    context.blocks = _blocks(views, context, now)
+    context.opted_out, context.refused = _opted_out(contacts), _refused(views, now)
+    return context
 
 
 def fallible(views: Sequence[RecipientContext]) -> set[tuple[int, int, str]]:
@@ -143,17 +143,19 @@ def fallible(views: Sequence[RecipientContext]) -> set[tuple[int, int, str]]:
     return failed | {(fine[address], address, channel) for address, channel in troubled(fine)}
 
 
-def _blocks(views: Sequence[RecipientContext], known: Context, now: datetime) -> dict[int, tuple[Block, ...]]:
+def _blocks(
+    views: Sequence[RecipientContext], context: Context, now: datetime
+) -> dict[int, tuple[Block, ...]]:
     """By recipient, the suppressions in force that meet one more attempt on the channel of the last."""
-    targets = {view.recipient.pk: _target(view, known) for view in views if _needs_an_answer(view, now)}
+    targets = {view.recipient.pk: _target(view, context) for view in views if _needs_an_answer(view, now)}
     met = blocks(set(targets.values()), now) if targets else {}
     return {recipient: met[target] for recipient, target in targets.items()}
 
 
-def _target(view: RecipientContext, known: Context) -> Target:
+def _target(view: RecipientContext, context: Context) -> Target:
     head = view.head
-    address = known.addresses.get((head.contact_id, KIND_OF[Channel(head.channel)]))
-    route = known.routes.get((view.campaign.pk, head.channel))
+    address = context.addresses.get((head.contact_id, KIND_OF[Channel(head.channel)]))
+    route = context.routes.get((view.campaign.pk, head.channel))
     sender = route.content.sender.value if route else ""
     return Target(address.match_key if address else "", head.contact_id, head.channel, sender)
 
@@ -189,17 +191,17 @@ def _refused(views: Sequence[RecipientContext], now: datetime) -> set[int]:
     }
 
 
-def has_opted_out(view: RecipientContext, known: Context) -> bool:
+def has_opted_out(view: RecipientContext, context: Context) -> bool:
     """Whether the person opted out, of whichever channel, in answer to what this campaign sent, or after it."""
     if any(message.disposition == Disposition.OPTOUT for message in view.messages):
         return True
-    return bool(_opted_out_since(view, known))
+    return bool(_opted_out_since(view, context))
 
 
-def _opted_out_since(view: RecipientContext, known: Context) -> set[str]:
+def _opted_out_since(view: RecipientContext, context: Context) -> set[str]:
     """The channels that the person opted out of since the first attempt left."""
     first = view.messages[0].handed_over_at
-    opted_out = known.opted_out.get(view.recipient.contact_id, {})
+    opted_out = context.opted_out.get(view.recipient.contact_id, {})
     return {channel for channel, at in opted_out.items() if first and at >= first}
 
 
@@ -215,7 +217,9 @@ def _is_past(view: RecipientContext) -> bool:
     return bool(read_at and view.head.created_at < read_at)
 
 
-def _ask(views: Sequence[RecipientContext], known: Context, now: datetime) -> dict[tuple[int, str], Verdict]:
+def _ask(
+    views: Sequence[RecipientContext], context: Context, now: datetime
+) -> dict[tuple[int, str], Verdict]:
     """What the gate would say to each recipient's channels."""
     asks: list[Ask] = []
     keys: list[tuple[int, str]] = []
@@ -223,8 +227,8 @@ def _ask(views: Sequence[RecipientContext], known: Context, now: datetime) -> di
         if not _needs_an_answer(view, now):
             continue
         for channel in [view.head.channel, *_others(view)]:
-            route = known.routes.get((view.campaign.pk, channel))
-            address = known.addresses.get((view.recipient.contact_id, KIND_OF[Channel(channel)]))
+            route = context.routes.get((view.campaign.pk, channel))
+            address = context.addresses.get((view.recipient.contact_id, KIND_OF[Channel(channel)]))
             if route is None:
                 continue
             asks.append(ask(len(keys), view.campaign, route, view.recipient.contact_id, address, channel))
@@ -279,18 +283,18 @@ def rules_of(playbook: Playbook) -> Rules:
     )
 
 
-def arguments(view: RecipientContext, known: Context) -> tuple[Facts, Rules]:
+def arguments(view: RecipientContext, context: Context) -> tuple[Facts, Rules]:
     """The facts of one recipient, as `decide` wants them, with the rules that hold for it."""
     head, campaign = view.head, view.campaign
     reached = view.reached_by
-    address = known.addresses.get((head.contact_id, KIND_OF[Channel(head.channel)]))
-    own = known.verdicts.get((view.recipient.pk, head.channel))
-    health = known.health.get((head.address_id, head.channel), NO_FAILURES)
-    met = known.blocks.get(view.recipient.pk, ())
+    address = context.addresses.get((head.contact_id, KIND_OF[Channel(head.channel)]))
+    own = context.verdicts.get((view.recipient.pk, head.channel))
+    health = context.health.get((head.address_id, head.channel), NO_FAILURES)
+    met = context.blocks.get(view.recipient.pk, ())
     usable = [
         channel
         for channel in _others(view)
-        if (verdict := known.verdicts.get((view.recipient.pk, channel)))
+        if (verdict := context.verdicts.get((view.recipient.pk, channel)))
         and (verdict.allowed or REASONS[Reason(verdict.reason)].holds)
     ]
     facts = Facts(
@@ -299,7 +303,7 @@ def arguments(view: RecipientContext, known: Context) -> tuple[Facts, Rules]:
         failure_class=head.failure_class,
         fault=head.fault,
         disposition=head.disposition,
-        reason=reason_of(head, known),
+        reason=reason_of(head, context),
         handed_over_at=head.handed_over_at,
         settled_at=head.settled_at,
         attempts=sum(m.channel == head.channel for m in view.messages),
@@ -307,8 +311,8 @@ def arguments(view: RecipientContext, known: Context) -> tuple[Facts, Rules]:
         channel_since=view.since([m for m in view.messages if m.channel == head.channel]),
         reached_by=reached.channel if reached else "",
         opted_out_here=bool(own and own.reason == "opted_out")
-        or head.channel in _opted_out_since(view, known),
-        opted_out_since=has_opted_out(view, known),
+        or head.channel in _opted_out_since(view, context),
+        opted_out_since=has_opted_out(view, context),
         blocked=_blocked(own),
         suppressed=bool(met),
         suppressed_everywhere=any(not block.channel for block in met),
@@ -320,7 +324,7 @@ def arguments(view: RecipientContext, known: Context) -> tuple[Facts, Rules]:
         zone=" ".join(zone.key for zone in _zones(view, address)),
         window=(campaign.window_start, campaign.window_end),
         urgent=campaign.is_urgent,
-        ended=_is_over(view) or view.recipient.pk in known.refused,
+        ended=_is_over(view) or view.recipient.pk in context.refused,
         relevant_until=campaign.relevant_until,
         alternatives=tuple(usable),
     )
@@ -339,11 +343,11 @@ def _zones(view: RecipientContext, address: Address | None) -> tuple[ZoneInfo, .
     )
 
 
-def reason_of(message: Message, known: Context) -> str:
+def reason_of(message: Message, context: Context) -> str:
     """What its code means, in words; '' without a code."""
     if not message.reason_code:
         return ""
-    provider = known.providers.get(message.account_id, "")
+    provider = context.providers.get(message.account_id, "")
     return describe(provider, message.channel, message.reason_code, message.status).short
 
 

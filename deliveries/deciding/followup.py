@@ -165,7 +165,7 @@ def follow_due(now: datetime, limit: int = DUE_LIMIT) -> int:
 
 
 def settle(recipient_ids: Collection[int], now: datetime) -> None:
-    """Bring these recipients' states, queues and next steps in line with what is known. Call in a transaction.
+    """Bring these recipients' states, queues and next steps in line with what is context. Call in a transaction.
 
     One that raises does not hold up the others: it is set aside, and tried again alone.
     """
@@ -192,21 +192,21 @@ def lock_with_context(
 
 
 def _settle(recipient_ids: Sequence[int], now: datetime) -> None:
-    views, known = lock_with_context(recipient_ids, now)
+    views, context = lock_with_context(recipient_ids, now)
     if without := set(recipient_ids) - {view.recipient.pk for view in views}:
         _skip(without)
     if not views:
         return
-    decided = {view.recipient.pk: decide(*arguments(view, known), now) for view in views}
+    decided = {view.recipient.pk: decide(*arguments(view, context), now) for view in views}
     _apply_opt_outs(views, now)
     _suppress(views, decided, now)
     _time_out(views, decided, now)
-    made = _make_due(views, decided, known, now)
+    made = _make_due(views, decided, context, now)
     withdraw([m.pk for v in views if v.reached_by for m in v.messages], "superseded", now)
     ended = [v for v in views if decided[v.recipient.pk].rule == "opted-out"]
     withdraw([m.pk for v in ended for m in v.messages], "opted_out", now)
     _explain(views, decided, now)
-    line_up(views, decided, made, known, now)
+    line_up(views, decided, made, context, now)
     _move_recipients(views, decided, made, now)
 
 
@@ -306,7 +306,7 @@ def _time_out(views: Sequence[RecipientContext], decided: dict[int, Decided], no
 
 
 def _make_due(
-    views: Sequence[RecipientContext], decided: dict[int, Decided], known: Context, now: datetime
+    views: Sequence[RecipientContext], decided: dict[int, Decided], context: Context, now: datetime
 ) -> dict[int, Message]:
     """Make the retries and switches that are due: recipient -> its new message."""
     wanted = []
@@ -316,7 +316,7 @@ def _make_due(
             channel = plan.switch_to or view.head.channel
             cause = Cause.SWITCH if plan.switch_to else Cause.RETRY
             wanted.append((view, channel, cause, plan.reason))
-    made = succeed(wanted, known, now)
+    made = succeed(wanted, context, now)
     for view in views:
         plan = decided[view.recipient.pk]
         due = plan.step in (Step.RETRY, Step.SWITCH) and plan.due_at is not None and plan.due_at <= now

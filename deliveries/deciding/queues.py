@@ -21,12 +21,12 @@ def line_up(
     views: Sequence[RecipientContext],
     decided: dict[int, Decided],
     made: dict[int, Message],
-    known: Context,
+    context: Context,
     now: datetime,
 ) -> None:
     """Let each attempt stand in the queue its decision names, and in no other."""
     entries = QueueEntry.objects.in_bulk([m.pk for view in views for m in view.messages])
-    earlier = [m for view in views for m in view.messages[:-1] if m.pk in entries or _is_bad(m, known)]
+    earlier = [m for view in views for m in view.messages[:-1] if m.pk in entries or _is_bad(m, context)]
     keep = _still_asked(earlier, entries, now)
     fresh, gone = [], []
     changes: Counter[tuple] = Counter()
@@ -43,7 +43,7 @@ def line_up(
             if queue:
                 before = entry if entry and entry.queue == queue else None
                 is_head = message is view.head
-                fresh.append(_entry(message, queue, plan, before, known, now, is_head=is_head))
+                fresh.append(_entry(message, queue, plan, before, context, now, is_head=is_head))
     QueueEntry.objects.filter(pk__in=gone).delete()
     QueueEntry.objects.bulk_create(
         fresh,
@@ -78,9 +78,9 @@ def _still_asked(
     return keep
 
 
-def _is_bad(message: Message, known: Context) -> bool:
+def _is_bad(message: Message, context: Context) -> bool:
     """Whether its address failed for good there, and nothing was found out since that makes it worth no correction."""
-    health = known.health.get((message.address_id, message.channel), NO_FAILURES)
+    health = context.health.get((message.address_id, message.channel), NO_FAILURES)
     failed = message.disposition == Disposition.BOUNCED_HARD and message.fault == Fault.RECIPIENT
     correctable = not is_record_right(health.closed, message.fault, message.status)
     return failed and correctable and not is_forgiven(message, health)
@@ -100,7 +100,7 @@ def _entry(
     queue: str,
     plan: Decided,
     before: QueueEntry | None,
-    known: Context,
+    context: Context,
     now: datetime,
     *,
     is_head: bool,
@@ -119,15 +119,15 @@ def _entry(
         list_source_id=message.list_source_id,
         at=before.at if before else (message.settled_at or now),
         due_at=plan.due_at if is_head and plan.step in (Step.RETRY, Step.SWITCH) else None,
-        reason=_words(message, plan, before, known, is_head=is_head)[:300],
+        reason=_words(message, plan, before, context, is_head=is_head)[:300],
         owner_id=before.owner_id if before else None,
         snoozed_until=before.snoozed_until if before else None,
     )
 
 
 def _words(
-    message: Message, plan: Decided, before: QueueEntry | None, known: Context, *, is_head: bool
+    message: Message, plan: Decided, before: QueueEntry | None, context: Context, *, is_head: bool
 ) -> str:
     if is_head:
         return plan.reason
-    return before.reason if before else f"{reason_of(message, known) or PERMANENT}. {CORRECT_IT}"
+    return before.reason if before else f"{reason_of(message, context) or PERMANENT}. {CORRECT_IT}"

@@ -44,24 +44,24 @@ def would_send(recipients: Sequence[Recipient], now: datetime) -> dict[int, Plan
     views = load_recipients([one.pk for one in recipients if one.next_step in (Step.RETRY, Step.SWITCH)])
     if not views:
         return {}
-    known = load_context(views, now)
-    found = {view.recipient.pk: _planned(view, known, now) for view in views}
+    context = load_context(views, now)
+    found = {view.recipient.pk: _planned(view, context, now) for view in views}
     return {recipient: planned for recipient, planned in found.items() if planned}
 
 
-def _planned(view: RecipientContext, known: Context, now: datetime) -> Planned | None:
-    plan = _next(view, known, now)
+def _planned(view: RecipientContext, context: Context, now: datetime) -> Planned | None:
+    plan = _next(view, context, now)
     if plan is None:
         return None
     channel = plan.switch_to or view.head.channel
-    route = known.routes.get((view.campaign.pk, channel))
-    address = known.addresses.get((view.recipient.contact_id, KIND_OF[Channel(channel)]))
+    route = context.routes.get((view.campaign.pk, channel))
+    address = context.addresses.get((view.recipient.contact_id, KIND_OF[Channel(channel)]))
     return Planned(channel, address, route.content) if route and address else None
 
 
-def _next(view: RecipientContext, known: Context, now: datetime) -> Decided | None:
+def _next(view: RecipientContext, context: Context, now: datetime) -> Decided | None:
     """The retry or switch that is planned by today's facts; None when there is none any more."""
-    plan = decide(*arguments(view, known), now)
+    plan = decide(*arguments(view, context), now)
     retries = plan.step == Step.RETRY
     return plan if retries or (plan.step == Step.SWITCH and plan.switch_to) else None
 
@@ -69,16 +69,16 @@ def _next(view: RecipientContext, known: Context, now: datetime) -> Decided | No
 def run_next_step_now(recipient: Recipient, by, now: datetime) -> bool:
     """Make the planned retry or switch at once; False when there is none any more."""
     with transaction.atomic():
-        views, known = lock_with_context([recipient.pk], now)
+        views, context = lock_with_context([recipient.pk], now)
         planned = bool(views) and views[0].recipient.next_step in (Step.RETRY, Step.SWITCH)
-        plan = _next(views[0], known, now) if planned else None
+        plan = _next(views[0], context, now) if planned else None
         if plan is None:
             settle([recipient.pk], now)
             return False
         view = views[0]
         cause = Cause.BULK_SWITCH if plan.switch_to else Cause.BULK_RETRY
         reason = f"{by.display_name} did not wait: {plan.reason}"
-        made = succeed([(view, plan.switch_to or view.head.channel, cause, reason)], known, now)
+        made = succeed([(view, plan.switch_to or view.head.channel, cause, reason)], context, now)
         note_staff(view, plan.step, reason, now)
         settle([recipient.pk], now)
         return bool(made)
