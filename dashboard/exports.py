@@ -20,8 +20,8 @@ from contacts.channels import Channel
 from contacts.phones import concealed
 from dashboard.shell.pages import who
 from deliveries.models import Message, QueueEntry, StatusEvent
-from deliveries.outcomes.filters import OutcomeView, entries, filter_of
-from deliveries.outcomes.rows import ENTRY_LINKS, MESSAGE_LINKS, OutcomeRow, messages_of, rows
+from deliveries.outcomes.filters import OutcomeView, entries, filter_of, matching
+from deliveries.outcomes.rows import ENTRY_LINKS, MESSAGE_LINKS, OutcomeRow, rows
 from deliveries.statuses import Disposition, Status
 
 logger = logging.getLogger(__name__)
@@ -48,25 +48,28 @@ class Echo:
         return line
 
 
-def csv_of(request: HttpRequest, view: OutcomeView, name: str) -> HttpResponseBase:
-    """The rows of `view`, narrowed by the query string, as a file. A bad filter is a 422 in words."""
-    form = filter_of(view.campaign_id, view.queue, request.GET.dict(), me=who(request).pk)
+def csv_of(request: HttpRequest, campaign_id: int | None, queue: str, name: str) -> HttpResponseBase:
+    """The rows of that list, narrowed by the query string, as a file called by `name`. A bad filter is a 422 in words.
+
+    `campaign_id` and `queue` as in an OutcomeView.
+    """
+    form = filter_of(campaign_id, queue, request.GET.dict(), me=who(request).pk)
     if not form.is_valid():
         words = "\n".join(f"{form.fields[field].label}: {errors[0]}" for field, errors in form.errors.items())
         return HttpResponse(words, status=422, content_type="text/plain; charset=utf-8")
     now, full = timezone.now(), who(request).has_perm("contacts.view_full_address")
-    view = OutcomeView(view.campaign_id, view.queue, form.narrowing)
+    view = form.view(campaign_id, queue)
     # A warning, so that it is on record at the level logs are usually kept at.
-    logger.warning("%s exports %s, queue %s: %s", request.user, name, view.queue or "all", form.sentence())
+    logger.warning("%s exports %s, queue %s: %s", request.user, name, queue or "all", form.sentence())
     answer = StreamingHttpResponse(lines(view, now, full=full), content_type="text/csv; charset=utf-8")
-    named = file_name(name, view.queue or "all", form.file_words(), now=now)
+    named = file_name(name, queue or "all", form.file_words(), now=now)
     answer["Content-Disposition"] = f'attachment; filename="{named}"'
     answer["Cache-Control"] = "no-store"
     return answer
 
 
 def lines(view: OutcomeView, now: datetime, *, full: bool = False) -> Iterator[str]:
-    """CSV lines of every row of `view`, header first. Raises BadFilter before the first line.
+    """CSV lines of every row of `view`, header first.
 
     Addresses are masked, those in the providers' sentences too, unless `full`: the reader may see whole ones.
     """
@@ -87,7 +90,7 @@ def _messages(view: OutcomeView, now: datetime) -> Iterator[Message | QueueEntry
     if view.queue:
         found = entries(view, now).select_related(*ENTRY_LINKS).order_by("-at", "-message_id")
         return found.iterator(chunk_size=CHUNK)
-    return messages_of(view, now).select_related(*MESSAGE_LINKS).order_by("-id").iterator(chunk_size=CHUNK)
+    return matching(view, now).select_related(*MESSAGE_LINKS).order_by("-id").iterator(chunk_size=CHUNK)
 
 
 def _events(chunk: list[Message | QueueEntry]) -> dict[int, StatusEvent]:

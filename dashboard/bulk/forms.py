@@ -13,7 +13,7 @@ from contacts.channels import Channel
 from dashboard.shell.listing import MOST_TICKED
 from deliveries.bulk.selections import Selection
 from deliveries.models import Batch
-from deliveries.outcomes.filters import filter_of
+from deliveries.outcomes.filters import BadFilter, OutcomeView, read_view
 from deliveries.outcomes.keyset import LARGEST_ID, read_id
 from deliveries.statuses import Queue
 
@@ -31,14 +31,15 @@ class SelectionForm(forms.Form):
     channel = forms.ChoiceField(required=False, choices=[("", "Choose a channel"), *Channel.choices])
     note = forms.CharField(required=False, max_length=200)
 
-    def clean_filters(self) -> dict[str, str]:
+    def clean_filters(self) -> OutcomeView:
+        """The list that the rows were chosen from: what the page showed, read again once."""
         given = QueryDict(self.cleaned_data["filters"]).dict()
-        form = filter_of(self.cleaned_data.get("campaign"), self.cleaned_data.get("queue", ""), given)
-        if not form.is_valid():
+        try:
+            return read_view(self.cleaned_data.get("campaign"), self.cleaned_data.get("queue", ""), given)
+        except BadFilter as problem:
             raise forms.ValidationError(
                 "The filters of this selection cannot be read. Go back and choose again."
-            )
-        return form.given
+            ) from problem
 
     def clean_selected_at(self) -> datetime:
         try:
@@ -70,9 +71,7 @@ class SelectionForm(forms.Form):
     def selection(self) -> Selection:
         given = self.cleaned_data
         return Selection(
-            campaign_id=given["campaign"],
-            queue=given["queue"],
-            filters=given["filters"],
+            view=given["filters"],
             message_ids=() if given["all"] else given["messages"],
             selected_at=given["selected_at"],
         )

@@ -44,7 +44,7 @@ from deliveries.outcomes.figures import (
     campaign_figures,
     is_canceling,
 )
-from deliveries.outcomes.filters import NOBODY, OutcomeFilter, OutcomeView, source_names
+from deliveries.outcomes.filters import NOBODY, OutcomeFilter, source_names
 from deliveries.outcomes.keyset import page
 from deliveries.outcomes.rounding import percent
 from deliveries.sending import checks, launching
@@ -347,4 +347,4 @@ def _done(action: str, campaign: Campaign, now: datetime) -> str:
 def export(request: HttpRequest, slug: str) -> HttpResponseBase:
     campaign = get_object_or_404(Campaign, slug=slug)
     queue = request.GET.get("queue", "")
-    return csv_of(request, OutcomeView(campaign.pk, queue if queue in Queue.values else ""), campaign.slug)
+    return csv_of(request, campaign.pk, queue if queue in Queue.values else "", campaign.slug)

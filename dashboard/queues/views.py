@@ -25,7 +25,7 @@ from dashboard.shell.pages import fragment, may_assign, swaps, who
 from deliveries.deciding import assignment
 from deliveries.models import CodeTally, DayTally, QueueEntry
 from deliveries.outcomes.figures import queue_counts
-from deliveries.outcomes.filters import OutcomeView, QueueFilter
+from deliveries.outcomes.filters import QueueFilter
 from deliveries.outcomes.keyset import LARGEST_ID, read_id
 from deliveries.outcomes.rows import STEPS
 from deliveries.statuses import Queue
@@ -201,4 +201,4 @@ def _url(queue: str, querystring: str) -> str:
 def export(request: HttpRequest, queue: str) -> HttpResponseBase:
     if queue not in Queue.values:
         raise Http404(f"There is no queue called {queue}.")
-    return csv_of(request, OutcomeView(None, queue), "queue")
+    return csv_of(request, None, queue, "queue")

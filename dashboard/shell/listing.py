@@ -130,7 +130,7 @@ def listing(
     With invalid filters there are no rows, and the form says why; only a search that is too short is passed over.
     """
     valid = form.can_show
-    view = OutcomeView(campaign_id, queue, form.narrowing if valid else {})
+    view = form.view(campaign_id, queue) if valid else OutcomeView(campaign_id, queue)
     given = urlencode(form.given) if valid else ""
     shown = {"show": SHOW_ALL} if request.GET.get("show") == SHOW_ALL else {}
     after = request.GET.get("after", "") if valid else ""

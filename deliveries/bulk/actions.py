@@ -28,7 +28,7 @@ from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import rewrite
 from deliveries.models import Batch, BatchItem, Cause, Message, Outbox
-from deliveries.outcomes.filters import BadFilter
+from deliveries.outcomes.filters import BadFilter, read_view
 from deliveries.wake import wake
 
 logger = logging.getLogger(__name__)
@@ -101,12 +101,10 @@ def run_slice(batch: Batch, now: datetime) -> int:
 
 
 def selection_of(batch: Batch) -> Selection:
-    """The selection as it was recorded."""
+    """The selection as it was recorded. Raises BadFilter."""
     chosen = dict(batch.selection.get("filter", {}))
     return Selection(
-        campaign_id=chosen.pop("campaign", None),
-        queue=chosen.pop("queue", ""),
-        filters=chosen,
+        view=read_view(chosen.pop("campaign", None), chosen.pop("queue", ""), chosen),
         message_ids=tuple(batch.selection.get("messages", ())),
         selected_at=batch.selected_at,
         **({"zone": batch.selection["zone"]} if "zone" in batch.selection else {}),

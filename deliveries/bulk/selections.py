@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db.models import Count, Min, QuerySet
 from django.utils import timezone
@@ -14,7 +14,7 @@ from campaigns.models import Campaign, Content
 from contacts.channels import Channel
 from deliveries.deciding.routes import routes
 from deliveries.models import Message
-from deliveries.outcomes.filters import matching
+from deliveries.outcomes.filters import OutcomeView, matching
 
 
 def _current_zone() -> str:
@@ -23,14 +23,12 @@ def _current_zone() -> str:
 
 @dataclass(frozen=True)
 class Selection:
-    """What was chosen: these messages, or everything that matches the filter at `selected_at`.
+    """What was chosen: these messages, or everything that `view` showed at `selected_at`.
 
     `zone` is where "today" of the filter began: that of whoever chose, also when a worker goes through it later.
     """
 
-    campaign_id: int | None
-    queue: str
-    filters: dict[str, Any]
+    view: OutcomeView
     message_ids: tuple[int, ...]
     selected_at: datetime
     zone: str = field(default_factory=_current_zone)
@@ -39,7 +37,7 @@ class Selection:
         if self.message_ids:
             return {"messages": list(self.message_ids)}
         return {
-            "filter": {"campaign": self.campaign_id, "queue": self.queue, **self.filters},
+            "filter": {"campaign": self.view.campaign_id, "queue": self.view.queue, **self.view.filters},
             "zone": self.zone,
         }
 
@@ -48,10 +46,8 @@ class Selection:
         if self.message_ids:
             return _loaded(Message.objects.filter(pk__in=self.message_ids))
         with timezone.override(self.zone):
-            chosen = matching(
-                campaign_id=self.campaign_id, queue=self.queue, filters=self.filters, now=self.selected_at
-            )
-        if self.queue:
+            chosen = matching(self.view, self.selected_at)
+        if self.view.queue:
             chosen = chosen.filter(queue_entry__at__lte=self.selected_at)
         return _loaded(chosen.filter(created_at__lte=self.selected_at))
 

@@ -1,4 +1,7 @@
-"""What a reader narrows a list of outcomes to. A query string is a form: checked, put in words, made canonical."""
+"""What a reader narrows a list of outcomes to. A query string is a form: checked, put in words, made canonical.
+
+A form, read once, yields an `OutcomeView`: the page, its fragments, its export and a bulk action all go by that value.
+"""
 
 from __future__ import annotations
 
@@ -130,6 +133,13 @@ class OutcomeFilter(forms.Form):
         """What is set, in words that mean the same whoever reads them: what a selection or an export keeps."""
         return self.given
 
+    def view(self, campaign_id: int | None, queue: str) -> OutcomeView:
+        """What a list of this place shows. Needs `is_valid()` or `can_show`; what is not valid narrows nothing.
+
+        `queue` is one of Queue, or '' for every outcome.
+        """
+        return OutcomeView(campaign_id, queue, self.narrowing)
+
     @property
     def given_status(self) -> str:
         """The status that is set, for the figures that are filters on it."""
@@ -231,10 +241,15 @@ class Chip:
 
 @dataclass(frozen=True)
 class OutcomeView:
-    """Which rows a list shows: of one campaign or of all, of one queue or every outcome, narrowed by filters."""
+    """Which rows a list shows: of one campaign or of all, of one queue or every outcome, narrowed by filters.
 
-    campaign_id: int | None
-    queue: str = ""
+    `filters`: name of a field -> its value as the form has checked it, none of them empty; an owner is an id or
+    `UNOWNED`. `OutcomeFilter.view` makes one of a query string, `read_view` of what was kept: whoever is given a view
+    checks nothing.
+    """
+
+    campaign_id: int | None  # None: of all campaigns
+    queue: str = ""  # '': every outcome
     filters: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -246,17 +261,24 @@ class BadFilter(ValueError):
     """Filters that no list page would have accepted."""
 
 
-def matching(
-    *, campaign_id: int | None, queue: str, filters: Mapping[str, str], now: datetime | None = None
-) -> QuerySet[Message]:
-    """The messages that a list page shows for these; unordered. Raises BadFilter.
-
-    Relative periods count back from `now`, by default the present: give it the moment of a selection that is kept.
-    """
+def read_view(campaign_id: int | None, queue: str, filters: Mapping[str, Any]) -> OutcomeView:
+    """The view that was kept as these. Raises BadFilter, naming each field, for what no list page would have shown."""
+    if queue and queue not in Queue.values:
+        raise BadFilter(f"There is no queue called {queue!r}.")
     form = filter_of(campaign_id, queue, filters)
-    prefix = "queue_entry__" if queue else "failure__" if _only_failures(filters) else ""
-    condition = _place(campaign_id, queue, prefix) & _narrowed(form, prefix, now or timezone.now())
-    if not prefix and form.given_status != CANCELED:
+    if not form.is_valid():
+        raise BadFilter("; ".join(f"{name}: {errors[0]}" for name, errors in form.errors.items()))
+    return form.view(campaign_id, queue)
+
+
+def matching(view: OutcomeView, now: datetime) -> QuerySet[Message]:
+    """The messages that a list page shows for `view`; unordered.
+
+    Relative periods count back from `now`: give it the moment of a selection that is kept.
+    """
+    prefix = "queue_entry__" if view.queue else "failure__" if _only_failures(view.filters) else ""
+    condition = _place(view, prefix) & _narrowed(view, prefix, now)
+    if not prefix and view.filters.get("status") != CANCELED:
         condition &= ~Q(disposition="")  # what was canceled before it left is no outcome: no page counts it
     return Message.objects.filter(condition)
 
@@ -268,33 +290,25 @@ def _only_failures(filters: Mapping[str, str]) -> bool:
 
 
 def entries(view: OutcomeView, now: datetime) -> QuerySet[QueueEntry]:
-    """The same rows as queue entries: what the tab of a queue reads. Raises BadFilter."""
-    place = _place(view.campaign_id, view.queue, "")
-    form = filter_of(view.campaign_id, view.queue, view.filters)
-    return QueueEntry.objects.filter(place & _narrowed(form, "", now, entries=True))
+    """The same rows as queue entries: what the tab of a queue reads."""
+    return QueueEntry.objects.filter(_place(view, "") & _narrowed(view, "", now, entries=True))
 
 
-def _place(campaign_id: int | None, queue: str, prefix: str) -> Q:
-    place = Q()
-    if queue:
-        if queue not in Queue.values:
-            raise BadFilter(f"There is no queue called {queue!r}.")
-        place &= Q(**{f"{prefix}queue": queue})
-    if campaign_id is not None:
+def _place(view: OutcomeView, prefix: str) -> Q:
+    place = Q(**{f"{prefix}queue": view.queue}) if view.queue else Q()
+    if view.campaign_id is not None:
         # The entry's own copy where there is one: its index holds campaign, queue and time.
-        place &= Q(**{f"{prefix}campaign_id": campaign_id})
+        place &= Q(**{f"{prefix}campaign_id": view.campaign_id})
     return place
 
 
-def _narrowed(form: OutcomeFilter, prefix: str, now: datetime, *, entries: bool = False) -> Q:
-    if not form.is_valid():
-        raise BadFilter("; ".join(f"{name}: {errors[0]}" for name, errors in form.errors.items()))
+def _narrowed(view: OutcomeView, prefix: str, now: datetime, *, entries: bool = False) -> Q:
     found = Q()
-    for name, value in form.given.items():
+    for name, value in view.filters.items():
         if name != "snoozed":
             found &= _condition(name, value, prefix, now, entries)
-    if isinstance(form, QueueFilter):
-        found &= _asleep(prefix, now) if form.given.get("snoozed") else _awake(prefix, now)
+    if view.is_worklist:
+        found &= _asleep(prefix, now) if view.filters.get("snoozed") else _awake(prefix, now)
     return found
 
 

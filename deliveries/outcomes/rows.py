@@ -113,7 +113,7 @@ def table(
             entries(view, now).select_related(*ENTRY_LINKS), page_size(view), after, pk="message_id", at="at"
         )
     else:
-        found = page(messages_of(view, now).select_related(*MESSAGE_LINKS), page_size(view), after)
+        found = page(matching(view, now).select_related(*MESSAGE_LINKS), page_size(view), after)
     asleep = snoozed(view, now)
     total = count(view, now, found, figures, counts, asleep)
     return OutcomeTable(found, list(rows(found.rows, now)), total, asleep)
@@ -142,7 +142,7 @@ def count(
         known = max(0, counts.get(view.queue, 0) - asleep.n)
     if known is not None:
         return Count(known)
-    return _counted(entries(view, now) if view.queue else messages_of(view, now))
+    return _counted(entries(view, now) if view.queue else matching(view, now))
 
 
 def snoozed(view: OutcomeView, now: datetime) -> Count:
@@ -155,10 +155,6 @@ def snoozed(view: OutcomeView, now: datetime) -> Count:
 def _counted(wanted: QuerySet[Any]) -> Count:
     n = wanted.order_by().values("pk")[: COUNT_LIMIT + 1].count()
     return Count(min(n, COUNT_LIMIT), more=n > COUNT_LIMIT)
-
-
-def messages_of(view: OutcomeView, now: datetime) -> QuerySet[Message]:
-    return matching(campaign_id=view.campaign_id, queue=view.queue, filters=view.filters, now=now)
 
 
 def rows(found: Iterable[Message | QueueEntry], now: datetime) -> Iterable[OutcomeRow]:

@@ -13,6 +13,7 @@ from campaigns.models import Campaign
 from deliveries.bulk import actions, previewing
 from deliveries.bulk.selections import Selection
 from deliveries.models import Message, Outbox
+from deliveries.outcomes.filters import OutcomeView
 from tests.browser.world import REPORT
 
 FEW_PAGES = range(51, actions.SLICE + 1)  # more than one page, and carried out at once
@@ -23,7 +24,7 @@ def find_a_mixture() -> str:
     for campaign in Campaign.objects.order_by("pk"):
         carriers = Message.objects.filter(campaign=campaign).order_by().values_list("carrier", flat=True)
         for carrier in sorted(set(carriers)):
-            chosen = Selection(campaign.pk, "", {"carrier": carrier}, (), timezone.now())
+            chosen = Selection(OutcomeView(campaign.pk, "", {"carrier": carrier}), (), timezone.now())
             found = previewing.preview("retry", chosen, {}, timezone.now())
             if found.total in FEW_PAGES and found.will_act and found.skipped:
                 return f"/campaigns/{campaign.slug}/?carrier={carrier}"

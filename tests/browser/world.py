@@ -14,6 +14,7 @@ from deliveries.bulk.selections import Selection
 from deliveries.demo import making
 from deliveries.demo.simulation import Simulation
 from deliveries.models import Message
+from deliveries.outcomes.filters import OutcomeView
 
 SEED = 7
 NOW = datetime(2026, 11, 18, 17, 20, tzinfo=UTC)  # a Wednesday, inside every sending window of the mainland
@@ -50,7 +51,7 @@ def somebody_works() -> None:
     chosen = Message.objects.filter(queue_entry__queue="correct").order_by("pk")[:4]
     done = Message.objects.filter(disposition="DELIVERED").order_by("pk")[:2]
     ids = tuple(message.pk for message in (*chosen, *done))
-    actions.start("retry", Selection(None, "", {}, ids, NOW), {}, marketer, NOW)
+    actions.start("retry", Selection(OutcomeView(None), ids, NOW), {}, marketer, NOW)
     Note.objects.create(contact=chosen[0].contact, author=marketer, text="Asked for the new number.", at=NOW)
 
 

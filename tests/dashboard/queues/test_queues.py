@@ -237,9 +237,10 @@ def test_all_matching_is_what_is_shown_also_with_snoozed_rows(marketer):
     now = timezone.now()
 
     for filters, n in (({}, 3), ({"snoozed": "1"}, 2)):
-        shown = set(entries(OutcomeView(None, "retry", filters), now).values_list("message_id", flat=True))
-        chosen = {m.pk for m in matching(campaign_id=None, queue="retry", filters=filters, now=now)}
-        selected = {m.pk for m in Selection(None, "retry", filters, (), now).messages()}
+        view = OutcomeView(None, "retry", filters)
+        shown = set(entries(view, now).values_list("message_id", flat=True))
+        chosen = {m.pk for m in matching(view, now)}
+        selected = {m.pk for m in Selection(view, (), now).messages()}
         assert shown == chosen == selected
         assert len(shown) == n
 
@@ -248,7 +249,7 @@ def test_a_row_that_is_woken_or_snoozed_later_is_not_slipped_into_a_selection(ma
     reporting_rows.campaign([1] * 4)
     woken = snooze(1)[0]
     now = timezone.now()
-    selection = Selection(None, "retry", {}, (), now)
+    selection = Selection(OutcomeView(None, "retry"), (), now)
     shown = {m.pk for m in selection.messages()}
 
     assignment.wake(woken, "retry", now + timedelta(seconds=1))
@@ -263,7 +264,7 @@ def test_a_report_counts_snoozed_rows_like_all_others(marketer):
     snooze(3)
 
     report = marketer.get(f"{campaign.get_absolute_url()}?queue=retry")
-    selection = Selection(campaign.pk, "retry", {}, (), timezone.now())
+    selection = Selection(OutcomeView(campaign.pk, "retry"), (), timezone.now())
 
     assert (shown_count(report), rows(report), selection.messages().count()) == (4, 4, 4)
     assert shown_count(marketer.get(f"{campaign.get_absolute_url()}?queue=retry&snoozed=1")) == 4

@@ -22,6 +22,7 @@ from deliveries.bulk.selections import Selection
 from deliveries.deciding.decide import HISTORY
 from deliveries.ledger import quarantine
 from deliveries.models import Batch, BatchItem, Cause, Message, Outbox, QueueEntry
+from deliveries.outcomes.filters import OutcomeView, read_view
 from deliveries.sending.dispatch import dispatch
 from deliveries.wording import SKIPS
 from tests import factories
@@ -82,11 +83,11 @@ def failed(campaign, account, now):
 
 
 def these(*messages, now):
-    return Selection(None, "", {}, tuple(message.pk for message in messages), now)
+    return Selection(OutcomeView(None), tuple(message.pk for message in messages), now)
 
 
 def queue(name, campaign, now, **filters):
-    return Selection(campaign.pk, name, filters, (), now)
+    return Selection(read_view(campaign.pk, name, filters), (), now)
 
 
 def outcomes(batch):

@@ -19,6 +19,7 @@ from deliveries.deciding.staff import run_next_step_now
 from deliveries.meaning.ruling_out import channels_of, disproved, rows, ruled_out
 from deliveries.meaning.translation import Key, shipped
 from deliveries.models import Batch, Decision, Message, QueueEntry
+from deliveries.outcomes.filters import OutcomeView
 from deliveries.outcomes.reachability import standing
 from deliveries.sending.dispatch import dispatch
 from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status
@@ -238,7 +239,7 @@ def test_a_plan_without_picture_messages_means_use_sms(picture, now):
 def test_it_is_moved_to_sms_by_hand_and_leaves_the_queue_after_two_weeks(picture, now):
     report(picture, DEAD, now, "MMS_UNSUPPORTED")
     work(now)
-    chosen = Selection(picture.campaign_id, "", {}, (picture.pk,), now)
+    chosen = Selection(OutcomeView(picture.campaign_id), (picture.pk,), now)
 
     actions.start(Batch.Action.SWITCH, chosen, {"channel": "sms"}, factories.user("marketer"), now)
 
@@ -258,7 +259,7 @@ def test_a_mark_for_correction_closes_the_channel_that_failed_alone(account, now
     first = handed_over(sending("mms", "sms"), account, now)
     report(first, DEAD, now, "SOMETHING")
     work(now)
-    chosen = Selection(first.campaign_id, "", {}, (first.pk,), now)
+    chosen = Selection(OutcomeView(first.campaign_id), (first.pk,), now)
 
     actions.start(Batch.Action.CORRECT, chosen, {}, factories.user("marketer"), now)
 
@@ -291,7 +292,7 @@ def test_a_number_that_is_confirmed_has_a_clean_slate_and_its_message_can_be_ret
     assert "it is used again" in changes[0]
     assert closed_for(first.address) == set()
     assert QueueEntry.objects.get().queue == "retry"
-    chosen = Selection(first.campaign_id, "", {}, (first.pk,), now + HOUR)
+    chosen = Selection(OutcomeView(first.campaign_id), (first.pk,), now + HOUR)
     actions.start(Batch.Action.RETRY, chosen, {}, factories.user("marketer"), now + HOUR)
     assert last_of(first) != first
 

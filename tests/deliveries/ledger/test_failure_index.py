@@ -6,12 +6,13 @@ from itertools import product
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from deliveries.deciding.followup import follow_status_changes
 from deliveries.ledger import failure_index
 from deliveries.ledger.events import apply, event
 from deliveries.models import FailureIndex, Message
-from deliveries.outcomes.filters import STATUS_CHOICES, matching
+from deliveries.outcomes.filters import STATUS_CHOICES, matching, read_view
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Status, disposition
 from tests import factories, reporting_rows
 
@@ -62,11 +63,12 @@ def test_a_delay_with_a_code_is_noted_and_one_without_is_not(message, now):
 @pytest.mark.parametrize("filters", EVERY_FILTER, ids=str)
 def test_a_filter_finds_what_the_messages_themselves_say(filters, monkeypatch):
     campaign = reporting_rows.campaign([0, 1, 2, 3, 4, 5, 6, 1, 2])
+    view = read_view(campaign.pk, "", filters)
 
-    found = set(matching(campaign_id=campaign.pk, queue="", filters=filters).values_list("pk", flat=True))
+    found = set(matching(view, timezone.now()).values_list("pk", flat=True))
 
     monkeypatch.setattr("deliveries.outcomes.filters._only_failures", lambda filters: False)
-    plain = matching(campaign_id=campaign.pk, queue="", filters=filters)
+    plain = matching(view, timezone.now())
     assert found == set(plain.values_list("pk", flat=True))
 
 

@@ -16,6 +16,7 @@ from deliveries.deciding.followup import follow_due, follow_failed, follow_statu
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import PAUSES, Kind, isolated, run
 from deliveries.models import Batch, BatchItem, Outbox, Quarantined, StatusChange
+from deliveries.outcomes.filters import OutcomeView
 from deliveries.running import again, drain
 from deliveries.sending import expansion, launching
 from deliveries.sending.dispatch import dispatch
@@ -282,7 +283,7 @@ def test_a_row_of_a_bulk_action_that_raises_has_that_as_its_result(failed, monke
         return honest(action, message, *args)
 
     monkeypatch.setattr(actions, "_obstacle", obstacle)
-    chosen = Selection(None, "", {}, tuple(message.pk for message in failed), now)
+    chosen = Selection(OutcomeView(None), tuple(message.pk for message in failed), now)
 
     batch = actions.start(Batch.Action.RETRY, chosen, {}, make_user("marketer"), now)
 
@@ -296,7 +297,11 @@ def test_a_bulk_action_that_fails_as_a_whole_holds_up_no_other(failed, monkeypat
     marketer = make_user("marketer")
     first, second = (
         actions.start(
-            Batch.Action.RETRY, Selection(None, "", {}, tuple(m.pk for m in those), now), {}, marketer, now
+            Batch.Action.RETRY,
+            Selection(OutcomeView(None), tuple(m.pk for m in those), now),
+            {},
+            marketer,
+            now,
         )
         for those in (failed[:2], failed[2:])
     )

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from deliveries.models import QueueEntry
 from deliveries.outcomes.figures import campaign_figures
-from deliveries.outcomes.filters import BadFilter, OutcomeFilter, OutcomeView, entries, matching
+from deliveries.outcomes.filters import BadFilter, OutcomeFilter, OutcomeView, entries, matching, read_view
 from deliveries.statuses import Queue
 from tests import factories, reporting_rows
 
@@ -57,9 +57,9 @@ def test_a_chip_says_what_is_set_and_leads_to_the_view_without_it():
 
 def test_bad_filters_of_a_selection_are_refused():
     with pytest.raises(BadFilter, match="channel"):
-        matching(campaign_id=1, queue="", filters={"channel": "fax"})
+        read_view(1, "", {"channel": "fax"})
     with pytest.raises(BadFilter, match="queue"):
-        matching(campaign_id=1, queue="nowhere", filters={})
+        read_view(1, "nowhere", {})
 
 
 @pytest.mark.django_db
@@ -68,7 +68,7 @@ def test_a_queue_and_its_messages_are_the_same_rows():
     reporting_rows.campaign([1])
 
     view = OutcomeView(campaign.pk, Queue.RETRY, {"code": "30003"})
-    messages = matching(campaign_id=campaign.pk, queue=Queue.RETRY, filters={"code": "30003"})
+    messages = matching(view, timezone.now())
 
     assert {entry.pk for entry in entries(view, timezone.now())} == {message.pk for message in messages}
     assert messages.count() == 2
@@ -78,7 +78,7 @@ def test_a_queue_and_its_messages_are_the_same_rows():
 def test_a_bucket_takes_every_status_in_it():
     campaign = reporting_rows.campaign([1, 2, 6, 6, 0])
 
-    found = matching(campaign_id=campaign.pk, queue="", filters={"status": "unknown"})
+    found = matching(read_view(campaign.pk, "", {"status": "unknown"}), timezone.now())
 
     assert [message.status for message in found] == ["timed_out", "timed_out"]
 
@@ -92,8 +92,8 @@ def test_search_finds_names_and_last_digits_within_the_campaign():
     other.contact.save()
     message.contact.save()
 
-    by_name = matching(campaign_id=campaign.pk, queue="", filters={"s": "quarter"})
-    by_digits = matching(campaign_id=campaign.pk, queue="", filters={"s": message.address.value[-4:]})
+    by_name = matching(read_view(campaign.pk, "", {"s": "quarter"}), timezone.now())
+    by_digits = matching(read_view(campaign.pk, "", {"s": message.address.value[-4:]}), timezone.now())
 
     assert list(by_name) == [message]
     assert message in by_digits
@@ -104,15 +104,10 @@ def test_a_period_counts_back_from_the_moment_of_the_selection():
     at = timezone.now()
     campaign = reporting_rows.campaign([1, 1, 1], at=at - timedelta(minutes=58))
 
-    filters = {"updated": "1h"}
+    view = read_view(campaign.pk, "retry", {"updated": "1h"})
 
-    assert matching(campaign_id=campaign.pk, queue="retry", filters=filters, now=at).count() == 3
-    assert (
-        matching(
-            campaign_id=campaign.pk, queue="retry", filters=filters, now=at + timedelta(minutes=1)
-        ).count()
-        == 2
-    )
+    assert matching(view, at).count() == 3
+    assert matching(view, at + timedelta(minutes=1)).count() == 2
 
 
 @pytest.mark.django_db
@@ -132,10 +127,10 @@ def test_counts_from_tallies_equal_the_rows_behind_them():
         filters = {name: value for name, value in zip(choices, values, strict=True) if value}
         known = figures.count("", filters)
         if known is not None:
-            assert known == matching(campaign_id=campaign.pk, queue="", filters=filters).count(), filters
+            assert known == matching(read_view(campaign.pk, "", filters), timezone.now()).count(), filters
 
 
 @pytest.mark.django_db
 def test_a_source_beyond_what_a_database_holds_finds_nothing():
-    assert not matching(campaign_id=1, queue="", filters={"source": "9" * 19}).exists()
+    assert not matching(read_view(1, "", {"source": "9" * 19}), timezone.now()).exists()
     assert not QueueEntry.objects.exists()
