@@ -28,7 +28,7 @@ from dashboard.campaigns.skipped import by_reason
 from dashboard.charts import finding, outcome_by_channel, twin, verdict_icon
 from dashboard.exports import csv_of
 from dashboard.shell.empty import unsent
-from dashboard.shell.listing import SHOW_ALL, Listing, context, listing
+from dashboard.shell.listing import SHOW_ALL, Listing, ListPlace, context, listing, needs_choices
 from dashboard.shell.pages import fragment, who
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
@@ -41,7 +41,6 @@ from deliveries.outcomes.figures import (
     CampaignFigures,
     CauseCount,
     ReconciliationCheck,
-    campaign_figures,
     is_canceling,
 )
 from deliveries.outcomes.filters import NOBODY, OutcomeFilter, source_names
@@ -87,10 +86,12 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
             request, "campaigns/draft.html", {"campaign": campaign, **_audience(campaign, who(request), now)}
         )
     canceling = is_canceling(campaign)
-    figures = campaign_figures(campaign, uncounted=canceling)
-    names = source_names(figures.source_ids)
-    shown = _listing(request, campaign, figures, names, now)
+    figures = CampaignFigures(campaign, uncounted=canceling)
     live = campaign.state in LIVE or canceling
+    template = fragment(request, "campaigns/report.html", "results")
+    whole = live or template == "campaigns/report.html"  # with what stands above the list
+    names = source_names(figures.source_ids) if whole or needs_choices(request) else []
+    shown = _listing(request, campaign, figures, names, now)
     about = _about(campaign, canceling=canceling, empty=shown.unsent is not None)
     page_context = {
         "campaign": campaign,
@@ -105,10 +106,9 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
         "export_url": reverse("campaigns:export", args=[campaign.slug]),
         **context(shown, request),
     }
-    template = fragment(request, "campaigns/report.html", "results")
     if request.headers.get("X-State", about) != about:
         return HttpResponse(headers={"HX-Refresh": "true"})
-    if live or template == "campaigns/report.html":
+    if whole:
         page_context |= _figures(request, campaign, figures, dict(names), shown)
     return render(request, template, page_context, status=422 if shown.invalid else 200)
 
@@ -131,21 +131,21 @@ def _listing(
 ) -> Listing:
     queue = request.GET.get("queue", "")
     queue = queue if queue in Queue.values else ""
-    form = OutcomeFilter(request.GET.dict(), carriers=figures.carriers, sources=names, codes=figures.codes)
+    given = request.GET.dict()
+    form = OutcomeFilter(given)
+    if needs_choices(request):
+        form = OutcomeFilter(given, carriers=figures.carriers, sources=names, codes=figures.codes)
     tabs = [("", "All outcomes", figures.outcomes.sent)]
     tabs += [(key, str(key.label), figures.queues.get(key, 0)) for key in Queue]
-    return listing(
-        request,
-        form,
+    place = ListPlace(
         campaign_id=campaign.pk,
         queue=queue,
-        now=now,
-        counts=figures.queues,
-        figures=figures,
-        unsent=unsent(campaign, figures, now),
         tabs=tabs,
         url=_url(campaign),
+        tallied=figures.count,
+        unsent=unsent(campaign, figures, now),
     )
+    return listing(request, form, place, now)
 
 
 def _url(campaign: Campaign) -> Callable[[str, str], str]:

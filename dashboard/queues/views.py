@@ -20,7 +20,7 @@ from accounts.models import User
 from accounts.roles import requires
 from contacts.models import ContactList
 from dashboard.exports import csv_of
-from dashboard.shell.listing import context, listing
+from dashboard.shell.listing import ListPlace, context, listing, needs_choices
 from dashboard.shell.pages import fragment, may_assign, swaps, who
 from deliveries.deciding import assignment
 from deliveries.models import CodeTally, DayTally, QueueEntry
@@ -141,16 +141,14 @@ def _snooze_choices(now: datetime) -> list[tuple[str, str]]:
 def _page(request: HttpRequest, queue: str) -> HttpResponse:
     now = timezone.now()
     counts = queue_counts()
-    shown = listing(
-        request,
-        _form(request),
+    place = ListPlace(
         campaign_id=None,
         queue=queue,
-        now=now,
-        counts=counts,
         tabs=[(key, str(key.label), counts.get(key, 0)) for key in Queue],
         url=_url,
+        tallied=lambda view: None if view.filters else counts.get(view.queue, 0),
     )
+    shown = listing(request, _form(request), place, now)
     page_context = {
         "queue": queue,
         "title": Queue(queue).label,
@@ -169,6 +167,9 @@ def _page(request: HttpRequest, queue: str) -> HttpResponse:
 
 def _form(request: HttpRequest) -> QueueFilter:
     """Offers what was seen of late: over all campaigns there is no tally of exactly these."""
+    given, me = request.GET.dict(), who(request).pk
+    if not needs_choices(request):
+        return QueueFilter(given, me=me)
     since = timezone.now().date() - RECENT
     carriers = (
         DayTally.objects.filter(day__gte=since, n__gt=0)
@@ -183,8 +184,8 @@ def _form(request: HttpRequest) -> QueueFilter:
     codes = sent.order_by("reason_code").values_list("reason_code", flat=True).distinct()
     lists = ContactList.objects.values_list("pk", "name")
     return QueueFilter(
-        request.GET.dict(),
-        me=who(request).pk,
+        given,
+        me=me,
         carriers=carriers[:OFFERED],
         sources=list(lists[:OFFERED]),
         codes=codes[:OFFERED],

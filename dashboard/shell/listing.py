@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,10 +14,9 @@ from django.utils.safestring import mark_safe
 from dashboard.shell.empty import Empty, no_rows
 from dashboard.shell.icons import ICONS
 from dashboard.shell.pages import swaps, trigger
-from deliveries.outcomes.figures import CampaignFigures
 from deliveries.outcomes.filters import OutcomeFilter, OutcomeView
 from deliveries.outcomes.keyset import Page, read_id
-from deliveries.outcomes.rows import STEPS, Count, OutcomeTable, page_size, table
+from deliveries.outcomes.rows import STEPS, Count, OutcomeTable, Tallied, page_size, table
 from deliveries.statuses import Queue
 
 ALL = ""
@@ -112,39 +111,39 @@ class Listing:
         }
 
 
-def listing(
-    request: HttpRequest,
-    form: OutcomeFilter,
-    *,
-    campaign_id: int | None,
-    queue: str,
-    now: datetime,
-    counts: Mapping[str, int],
-    figures: CampaignFigures | None = None,
-    unsent: Empty | None = None,
-    tabs: Iterable[tuple[str, str, int]],
-    url: Callable[[str, str], str],
-) -> Listing:
-    """Read one page of the list. `tabs`: (queue, label, n). `url(queue, querystring)` is where such a list is.
+@dataclass(frozen=True)
+class ListPlace:
+    """Where a list of outcomes stands, and what is known there before it is read."""
+
+    campaign_id: int | None  # None: over all campaigns
+    queue: str  # '': every outcome
+    tabs: Sequence[tuple[str, str, int]]  # queue, label, how many rows
+    url: Callable[[str, str], str]  # (queue, query string) -> where such a list is
+    tallied: Tallied
+    unsent: Empty | None = None  # as in a Listing
+
+
+def listing(request: HttpRequest, form: OutcomeFilter, place: ListPlace, now: datetime) -> Listing:
+    """Read one page of the list.
 
     With invalid filters there are no rows, and the form says why; only a search that is too short is passed over.
     """
-    valid = form.can_show
-    view = form.view(campaign_id, queue) if valid else OutcomeView(campaign_id, queue)
+    valid, queue = form.can_show, place.queue
+    view = form.view(place.campaign_id, queue) if valid else OutcomeView(place.campaign_id, queue)
     given = urlencode(form.given) if valid else ""
     shown = {"show": SHOW_ALL} if request.GET.get("show") == SHOW_ALL else {}
     after = request.GET.get("after", "") if valid else ""
-    read = table(view, now, after, figures, counts) if valid else OutcomeTable(Page([]), [], Count(0))
+    read = table(view, now, after, place.tallied) if valid else OutcomeTable(Page([]), [], Count(0))
     query = form.querystring(**shown) if valid else ""
 
     def filtered(querystring: str, **extra: str) -> str:
-        return url(queue, "&".join(filter(None, [querystring, urlencode(shown | extra)])))
+        return place.url(queue, "&".join(filter(None, [querystring, urlencode(shown | extra)])))
 
     return Listing(
         form=form,
         view=view,
         table=read,
-        tabs=[Tab(label, n, url(key, query), key == queue) for key, label, n in tabs],
+        tabs=[Tab(label, n, place.url(key, query), key == queue) for key, label, n in place.tabs],
         query=query,
         clear_url=filtered(""),
         next_url=filtered(given, after=read.page.after) if read.page.after else "",
@@ -153,7 +152,7 @@ def listing(
         chips=[(chip.label, chip.words, filtered(chip.without)) for chip in form.chips()] if valid else [],
         at=now,
         invalid=not valid,
-        unsent=unsent,
+        unsent=place.unsent,
     )
 
 
@@ -186,8 +185,18 @@ def _ticks(request: HttpRequest) -> dict[str, Any]:
     return kept if kept.get("url") == request.get_full_path() else {}
 
 
+def shows_form(request: HttpRequest) -> bool:
+    """Whether the answer carries the filter form: a page does, and a fragment that something else asked for."""
+    return not swaps(request) or trigger(request) not in OWN_TRIGGERS
+
+
+def needs_choices(request: HttpRequest) -> bool:
+    """Whether what the selects offer is printed: in the form, or as the name of the list source that is set."""
+    return shows_form(request) or bool(request.GET.get("source"))
+
+
 def context(listing: Listing, request: HttpRequest) -> dict[str, Any]:
-    """What the templates of a list need. A fragment whose trigger was not the form carries the form as well."""
+    """What the templates of a list need."""
     swap = swaps(request)
     ticks = _ticks(request)
     return {
@@ -196,5 +205,5 @@ def context(listing: Listing, request: HttpRequest) -> dict[str, Any]:
         "all_ticked": ticks.get("all", False),
         "form": listing.form,
         "swap": swap,
-        "swap_form": swap and trigger(request) not in OWN_TRIGGERS,
+        "swap_form": swap and shows_form(request),
     }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
-from django.db.models import Sum
+from django.db.models import Model, Sum
 from django.utils import timezone
 
 from campaigns.models import Campaign, Recipient
@@ -25,16 +25,14 @@ from deliveries.models import (
     TallyDelta,
 )
 from deliveries.outcomes.delivery_rate import Outcomes
-from deliveries.outcomes.filters import DISPOSITION_OF, NOBODY
+from deliveries.outcomes.filters import DISPOSITION_OF, NOBODY, OutcomeView
 from deliveries.outcomes.rounding import percent_of
 from deliveries.statuses import BUCKETS, Disposition, Status
 
 SHOWN_CAUSES, MOST_CAUSES = 7, 15
 COUNT_LIMIT = 10_000
 COUNTED_WITHIN = timedelta(hours=1)  # of its last withdrawal, what a cancel changed is counted and decided
-# Of a cell of each kind, all but how many.
-CARRIER_COLUMNS = ("channel", "carrier", "status", "disposition")
-SOURCE_COLUMNS = ("list_source_id", "channel", "disposition")
+# Of the codes of a campaign, all but how many.
 CODE_COLUMNS = ("channel", "account_id", "reason_code", "status", "disposition")
 K = TypeVar("K", str, int)
 T = TypeVar("T")
@@ -127,20 +125,86 @@ class CodeCell(NamedTuple):
     n: int
 
 
+# Of each kind of cell: the tally that it is read from, and the columns there of all its fields but how many.
+TALLIES: dict[type, tuple[type[Model], tuple[str, ...]]] = {
+    CarrierCell: (CarrierTally, ("channel", "carrier", "status", "disposition")),
+    SourceCell: (SourceTally, ("list_source_id", "channel", "disposition")),
+    CodeCell: (CodeTally, CODE_COLUMNS),
+}
+
+
 @dataclass(frozen=True)
 class CampaignFigures:
-    """Everything the report of one campaign counts, from one read of each of its tallies."""
+    """What the report of one campaign counts. Each number is read when it is first asked for, and once: a fragment
+    pays for what it shows. One query each, whatever the size of the campaign.
+
+    `uncounted` counts in what changed and is not folded in yet, as the list shows it already.
+    """
 
     campaign: Campaign
-    by_carrier: list[CarrierCell]
-    by_source: list[SourceCell]
-    by_code: list[CodeCell]
-    recipients: dict[str, int]  # state -> n
-    skipped: dict[str, int]  # skip reason -> n
-    queues: dict[str, int]
-    unhandled: int  # retryable messages that nothing is planned for: they wait for somebody
-    planned: int  # those whose next step comes by itself
-    waiting: bool
+    uncounted: bool = False
+
+    @cached_property
+    def by_carrier(self) -> list[CarrierCell]:
+        return _cells(CarrierCell, self._rows(CarrierCell))
+
+    @cached_property
+    def by_source(self) -> list[SourceCell]:
+        return _cells(SourceCell, self._rows(SourceCell))
+
+    @cached_property
+    def by_code(self) -> list[CodeCell]:
+        return _cells(CodeCell, self._rows(CodeCell))
+
+    def _rows(self, kind: type) -> list[tuple]:
+        return self._with_uncounted[kind] if self.uncounted else _tallied(kind, self.campaign)
+
+    @cached_property
+    def _with_uncounted(self) -> dict[type, list[tuple]]:
+        """The rows of every tally, and what is to be added to them.
+
+        That is read last: what is folded in meanwhile is missed, and stands there at the next look, but never counts
+        twice.
+        """
+        tallied = {kind: _tallied(kind, self.campaign) for kind in TALLIES}
+        late = _uncounted(self.campaign)
+        return {kind: rows + late[kind] for kind, rows in tallied.items()}
+
+    @cached_property
+    def _recipients(self) -> list[tuple[str, str, int]]:
+        rows = RecipientTally.objects.filter(campaign_id=self.campaign.pk)
+        return list(rows.values_list("state", "skip_reason", "n"))
+
+    @cached_property
+    def recipients(self) -> dict[str, int]:
+        """Recipients by where they stand: Recipient.State -> n."""
+        return totals((state, n) for state, _, n in self._recipients)
+
+    @cached_property
+    def skipped(self) -> dict[str, int]:
+        """Skipped recipients by the reason: contacts.gate.Reason -> n."""
+        return totals((reason, n) for _, reason, n in self._recipients if reason)
+
+    @cached_property
+    def queues(self) -> dict[str, int]:
+        """Messages that wait in each queue, the snoozed included: Queue -> n."""
+        rows = QueueTally.objects.filter(campaign_id=self.campaign.pk)
+        return dict(rows.values_list("queue", "n"))
+
+    @cached_property
+    def unhandled(self) -> int:
+        """Retryable messages that nothing is planned for: they wait for somebody. At most one beyond COUNT_LIMIT."""
+        return _in_queues(self.campaign, due_at=None)
+
+    @cached_property
+    def planned(self) -> int:
+        """Retryable messages whose next step comes by itself. At most one beyond COUNT_LIMIT."""
+        return _in_queues(self.campaign, due_at__isnull=False)
+
+    @cached_property
+    def waiting(self) -> bool:
+        """Whether changes, of any campaign, are recorded but not folded into the tallies yet."""
+        return TallyDelta.objects.exists()
 
     @cached_property
     def outcomes(self) -> Outcomes:
@@ -264,21 +328,16 @@ class CampaignFigures:
         ]
         return [(words, self.recipients.get(key, 0)) for key, words in order]
 
-    def count(self, queue: str, filters: Mapping[str, str]) -> int | None:
-        """How many rows a view has, when a tally holds that combination; None when none does."""
-        if queue:
-            return self.queues.get(queue, 0) if not filters else None
-        wanted = dict(map(_as_in_a_cell, filters.items()))
+    def count(self, view: OutcomeView) -> int | None:
+        """How many rows a view of this campaign has, when a tally holds that combination; None when none does."""
+        if view.queue:
+            return self.queues.get(view.queue, 0) if not view.filters else None
+        wanted = dict(map(_as_in_a_cell, view.filters.items()))
         canceled = wanted.get("disposition") == ""
-        tables: list[tuple[Sequence[Any], tuple[str, ...]]] = [
-            (self.by_carrier, CarrierCell._fields),
-            (self.by_code, CodeCell._fields),
-            (self.by_source, SourceCell._fields),
-        ]
-        for cells, fields in tables:
-            if wanted.keys() <= set(fields):
-                meant = [c for c in cells if canceled or c.disposition]
-                return sum(c.n for c in meant if all(getattr(c, name) == it for name, it in wanted.items()))
+        for kind, name in ((CarrierCell, "by_carrier"), (CodeCell, "by_code"), (SourceCell, "by_source")):
+            if wanted.keys() <= set(kind._fields):
+                meant = [cell for cell in getattr(self, name) if canceled or cell.disposition]
+                return sum(c.n for c in meant if all(getattr(c, key) == it for key, it in wanted.items()))
         return None
 
 
@@ -301,37 +360,6 @@ def _as_in_a_cell(given: tuple[str, str]) -> tuple[str, str | int]:
     return name, "" if value == NOBODY else value
 
 
-def campaign_figures(campaign: Campaign, *, uncounted: bool = False) -> CampaignFigures:
-    """Read the tallies of one campaign. Eight queries, whatever its size; one more with `uncounted`.
-
-    `uncounted` counts in what changed and is not folded in yet, as the list shows it already.
-    """
-    mine = {"campaign_id": campaign.pk}
-    people = list(RecipientTally.objects.filter(**mine).values_list("state", "skip_reason", "n"))
-    by_carrier = (
-        CarrierTally.objects.filter(**mine).order_by().values_list(*CARRIER_COLUMNS).annotate(total=Sum("n"))
-    )
-    by_source = (
-        SourceTally.objects.filter(**mine).order_by().values_list(*SOURCE_COLUMNS).annotate(total=Sum("n"))
-    )
-    by_code = CodeTally.objects.filter(**mine).values_list(*CODE_COLUMNS, "n")
-    tallied = [list(by_carrier), list(by_source), list(by_code)]
-    # Read last: what is folded in meanwhile is missed, and stands there at the next look, but never counts twice.
-    late = _uncounted(campaign) if uncounted else [[], [], []]
-    return CampaignFigures(
-        campaign=campaign,
-        by_carrier=_cells(CarrierCell, tallied[0], late[0]),
-        by_source=_cells(SourceCell, tallied[1], late[1]),
-        by_code=_cells(CodeCell, tallied[2], late[2]),
-        recipients=totals((state, n) for state, _, n in people),
-        skipped=totals((reason, n) for _, reason, n in people if reason),
-        queues=dict(QueueTally.objects.filter(**mine).values_list("queue", "n")),
-        unhandled=_in_queues(campaign, due_at=None),
-        planned=_in_queues(campaign, due_at__isnull=False),
-        waiting=TallyDelta.objects.exists(),
-    )
-
-
 def is_canceling(campaign: Campaign) -> bool:
     """Whether something of a canceled campaign is still to be withdrawn, counted or decided.
 
@@ -349,23 +377,29 @@ def is_canceling(campaign: Campaign) -> bool:
     return TallyDelta.objects.filter(campaign_id=campaign.pk).exists() or undecided.exists()
 
 
-def _uncounted(campaign: Campaign) -> list[list[tuple]]:
-    """The rows to be added to its tallies by carrier, source and code; the same change stands in each of the three."""
-    columns = list(dict.fromkeys(CARRIER_COLUMNS + SOURCE_COLUMNS + CODE_COLUMNS))
+def _tallied(kind: type, campaign: Campaign) -> list[tuple]:
+    """The rows of a tally as the values of such cells. One query."""
+    tally, columns = TALLIES[kind]
+    rows = tally._default_manager.filter(campaign_id=campaign.pk).order_by().values_list(*columns)
+    return list(rows.annotate(total=Sum("n")))
+
+
+def _uncounted(campaign: Campaign) -> dict[type, list[tuple]]:
+    """The rows to be added to each of its tallies: the same change stands in every one of them. One query."""
+    columns = list(dict.fromkeys(name for _, names in TALLIES.values() for name in names))
     changes = TallyDelta.objects.filter(campaign_id=campaign.pk).order_by().values(*columns)
     rows = list(changes.annotate(total=Sum("n")))
-    return [
-        [(*(row[name] for name in kept), row["total"]) for row in rows]
-        for kept in (CARRIER_COLUMNS, SOURCE_COLUMNS, CODE_COLUMNS)
-    ]
+    return {
+        kind: [(*(row[name] for name in names), row["total"]) for row in rows]
+        for kind, (_, names) in TALLIES.items()
+    }
 
 
-def _cells(kind: Callable[..., T], *reads: Iterable[tuple]) -> list[T]:
+def _cells(kind: Callable[..., T], rows: Iterable[tuple]) -> list[T]:
     """The cells that these rows come to; a row is the values of a cell, the last of them how many."""
     sums: Counter[tuple] = Counter()
-    for rows in reads:
-        for *key, n in rows:
-            sums[tuple(key)] += n
+    for *key, n in rows:
+        sums[tuple(key)] += n
     return [kind(*key, n) for key, n in sums.items() if n]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,6 @@ from contacts.models import Address, ContactList
 from contacts.phones import mask
 from deliveries.meaning.mappings import describe
 from deliveries.models import Account, Message, QueueEntry
-from deliveries.outcomes.figures import CampaignFigures
 from deliveries.outcomes.filters import OutcomeView, entries, matching
 from deliveries.outcomes.keyset import Page, page
 from deliveries.statuses import BUCKETS, Disposition, Queue, Status
@@ -101,13 +100,12 @@ class OutcomeTable:
     snoozed: Count = field(default_factory=lambda: Count(0))  # rows these filters would show, were they awake
 
 
-def table(
-    view: OutcomeView, now: datetime, after: str, figures: CampaignFigures | None, counts: Mapping[str, int]
-) -> OutcomeTable:
-    """The page of `view` after the cursor. `counts`: entries of each queue in the place `view` looks at.
+# How many rows a tally says that a view has, the snoozed among them; None where none holds that combination.
+Tallied = Callable[[OutcomeView], int | None]
 
-    A fixed number of queries, whatever the number of rows.
-    """
+
+def table(view: OutcomeView, now: datetime, after: str, tallied: Tallied) -> OutcomeTable:
+    """The page of `view` after the cursor `after`; '' is the first. A fixed number of queries, whatever the rows."""
     if view.queue:
         found = page(
             entries(view, now).select_related(*ENTRY_LINKS), page_size(view), after, pk="message_id", at="at"
@@ -115,7 +113,7 @@ def table(
     else:
         found = page(matching(view, now).select_related(*MESSAGE_LINKS), page_size(view), after)
     asleep = snoozed(view, now)
-    total = count(view, now, found, figures, counts, asleep)
+    total = count(view, now, found, tallied, asleep)
     return OutcomeTable(found, list(rows(found.rows, now)), total, asleep)
 
 
@@ -123,25 +121,16 @@ def page_size(view: OutcomeView) -> int:
     return WORKLIST_SIZE if view.is_worklist else PAGE_SIZE
 
 
-def count(
-    view: OutcomeView,
-    now: datetime,
-    found: Page,
-    figures: CampaignFigures | None,
-    counts: Mapping[str, int],
-    asleep: Count,
-) -> Count:
+def count(view: OutcomeView, now: datetime, found: Page, tallied: Tallied, asleep: Count) -> Count:
     """From a tally where one holds the combination, from the page itself when it is the only one, else counted.
 
     The tally of a queue counts also what is snoozed: `asleep` rows, which the list does not show.
     """
     if found.first and not found.after:
         return Count(len(found.rows))
-    known = figures.count(view.queue, view.filters) if figures else None
-    if known is None and view.queue and not view.filters and not asleep.more:
-        known = max(0, counts.get(view.queue, 0) - asleep.n)
+    known = None if asleep.more else tallied(view)
     if known is not None:
-        return Count(known)
+        return Count(max(0, known - asleep.n))
     return _counted(entries(view, now) if view.queue else matching(view, now))
 
 
@@ -157,6 +146,16 @@ def _counted(wanted: QuerySet[Any]) -> Count:
     return Count(min(n, COUNT_LIMIT), more=n > COUNT_LIMIT)
 
 
+@dataclass(frozen=True)
+class Lookups:
+    """What the rows of a page look up, read once for all of them."""
+
+    sources: Mapping[int, str]  # id of a list source -> its name
+    providers: Mapping[int, str]  # id of an account -> its provider
+    newer: Mapping[int, Message]  # id of a message -> the attempt that took its place
+    now: datetime
+
+
 def rows(found: Iterable[Message | QueueEntry], now: datetime) -> Iterable[OutcomeRow]:
     """Messages or queue entries (with contact, address and campaign loaded) put in words. Three queries in all."""
     found = list(found)
@@ -164,10 +163,10 @@ def rows(found: Iterable[Message | QueueEntry], now: datetime) -> Iterable[Outco
     names = dict(
         ContactList.objects.filter(pk__in={m.list_source_id for m in messages}).values_list("pk", "name")
     )
-    slugs, newer = Account.objects.providers(), newer_attempts(messages)
+    known = Lookups(names, Account.objects.providers(), newer_attempts(messages), now)
     for message, one in zip(messages, found, strict=True):
         entry = one if isinstance(one, QueueEntry) else getattr(message, "queue_entry", None)
-        yield _row(message, entry, newer.get(message.pk), names, slugs, now)
+        yield _row(message, entry, known)
 
 
 def newer_attempts(messages: Iterable[Message]) -> dict[int, Message]:
@@ -176,16 +175,10 @@ def newer_attempts(messages: Iterable[Message]) -> dict[int, Message]:
     return {m.follows_id or 0: m for m in Message.objects.filter(follows__in=failed, canceled_at=None)}
 
 
-def _row(
-    message: Message,
-    entry: QueueEntry | None,
-    newer: Message | None,
-    names: Mapping[int, str],
-    slugs: Mapping[int, str],
-    now: datetime,
-) -> OutcomeRow:
+def _row(message: Message, entry: QueueEntry | None, known: Lookups) -> OutcomeRow:
+    now, newer = known.now, known.newer.get(message.pk)
     words = words_of(message, now)
-    what = meaning(message, slugs, now)
+    what = meaning(message, known.providers, now)
     follow = f"Follow the newer attempt by {newer.get_channel_display()}." if newer else ""
     action, action_label = STEPS.get(Queue(entry.queue), ("", "")) if entry else ("", "")
     return OutcomeRow(
@@ -196,7 +189,7 @@ def _row(
         what=what,
         next_step=follow if newer else advice(message, words),
         newer=newer,
-        source=names.get(message.list_source_id, ""),
+        source=known.sources.get(message.list_source_id, ""),
         at=entry.at if entry else message.updated_at,
         queue=entry.queue if entry else "",
         due_at=entry.due_at if entry else None,

@@ -65,6 +65,16 @@ def test_a_fragment_comes_without_the_page(marketer):
     assert "HX-Request" in fragment["Vary"]
 
 
+def test_a_fragment_asks_only_for_what_it_shows(marketer, django_assert_max_num_queries):
+    campaign = reporting_rows.campaign([0, 1, 2, 6] * 3)
+    Campaign.objects.filter(pk=campaign.pk).update(state="completed")
+    by_form = HTMX | {"HX-Trigger": "filters"}
+    marketer.get(url(campaign))
+
+    with django_assert_max_num_queries(11):  # a session, a person, their rights; the campaign, its tally, the rows
+        marketer.get(url(campaign), headers=by_form)
+
+
 def test_a_history_restore_gets_the_page(marketer):
     campaign = reporting_rows.campaign([0])
 

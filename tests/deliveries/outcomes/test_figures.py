@@ -11,7 +11,7 @@ from deliveries.models import CarrierTally, DayTally, QueueEntry, RecipientTally
 from deliveries.outcomes.campaign_lines import lines
 from deliveries.outcomes.day_figures import overview
 from deliveries.outcomes.delivery_rate import Outcomes
-from deliveries.outcomes.figures import campaign_figures
+from deliveries.outcomes.figures import CampaignFigures
 from deliveries.outcomes.rounding import percent, percent_of
 from deliveries.statuses import Disposition
 from tests import factories, reporting_rows
@@ -98,7 +98,7 @@ def test_numbers_that_add_up_say_so():
     reporting_rows.count()
     campaign.refresh_from_db()
 
-    checks = campaign_figures(campaign).checks()
+    checks = CampaignFigures(campaign).checks()
 
     assert [check.adds_up for check in checks] == [True, True]
     assert ("skipped", 1) in checks[0].parts
@@ -113,14 +113,14 @@ def test_numbers_that_do_not_add_up_are_shown_as_such(tally):
     cell.n += 5
     cell.save()
 
-    assert not all(check.adds_up for check in campaign_figures(campaign).checks())
+    assert not all(check.adds_up for check in CampaignFigures(campaign).checks())
 
 
 @pytest.mark.django_db
 def test_causes_are_what_was_not_delivered_most_frequent_first():
     campaign = reporting_rows.campaign([0, 0, 1, 1, 1, 2, 3, 6])
 
-    causes = campaign_figures(campaign).all_causes
+    causes = CampaignFigures(campaign).all_causes
 
     assert [(cause.code, cause.n) for cause in causes] == [("30003", 3), ("", 1), ("30005", 1)]
 
@@ -130,7 +130,7 @@ def test_the_line_of_a_bucket_names_its_worst_source():
     lists = [factories.contact_list(name="Partner list B"), factories.contact_list(name="Front desk")]
     campaign = reporting_rows.campaign([2, 0, 2, 2], lists=lists)
 
-    kpis = campaign_figures(campaign).kpis({one.pk: one.name for one in lists})
+    kpis = CampaignFigures(campaign).kpis({one.pk: one.name for one in lists})
 
     permanent = next(kpi for kpi in kpis if kpi.bucket == "permanent")
     assert (permanent.n, permanent.line) == (3, "66.7% from Partner list B")
@@ -236,7 +236,7 @@ def test_the_retryable_say_how_many_wait_for_somebody(planned, line):
     chosen = QueueEntry.objects.order_by("pk").values("pk")[:planned]
     QueueEntry.objects.filter(pk__in=list(chosen.values_list("pk", flat=True))).update(due_at=timezone.now())
 
-    kpis = campaign_figures(campaign).kpis({})
+    kpis = CampaignFigures(campaign).kpis({})
 
     retryable = next(kpi for kpi in kpis if kpi.bucket == "retryable")
     assert (retryable.n, retryable.line) == (3, line)
@@ -247,6 +247,6 @@ def test_a_retry_that_was_made_needs_nobody():
     campaign = reporting_rows.campaign([1, 1])
     QueueEntry.objects.earliest("pk").delete()
 
-    [line] = [kpi.line for kpi in campaign_figures(campaign).kpis({}) if kpi.bucket == "retryable"]
+    [line] = [kpi.line for kpi in CampaignFigures(campaign).kpis({}) if kpi.bucket == "retryable"]
 
     assert line == "1 needs somebody, 1 retried, moved or closed"
