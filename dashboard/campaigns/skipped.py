@@ -20,8 +20,8 @@ from contacts.models import Address, Contact
 from contacts.phones import mask
 from dashboard.shell.pages import may_see
 from deliveries.models import RecipientTally
-from deliveries.outcomes.figures import totals
 from deliveries.outcomes.keyset import Cursor, Page, page
+from deliveries.outcomes.tally_cells import totals
 from deliveries.sending import checks
 from deliveries.sending.expansion import left_out
 from deliveries.wording import withdrawal

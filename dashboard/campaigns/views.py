@@ -39,13 +39,13 @@ from deliveries.outcomes.figures import (
     MOST_CAUSES,
     SHOWN_CAUSES,
     CampaignFigures,
-    CauseCount,
     ReconciliationCheck,
     is_canceling,
 )
 from deliveries.outcomes.filters import NOBODY, OutcomeFilter, source_names
 from deliveries.outcomes.keyset import page
 from deliveries.outcomes.rounding import percent
+from deliveries.outcomes.tally_cells import CauseCount
 from deliveries.sending import checks, launching
 from deliveries.statuses import BUCKETS, Disposition, Queue
 from deliveries.wording import wording, zoned

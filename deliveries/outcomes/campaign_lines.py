@@ -12,8 +12,9 @@ from django.db.models import Sum
 from campaigns.models import Campaign
 from deliveries.models import CarrierTally, CodeTally, RecipientTally
 from deliveries.outcomes.delivery_rate import Outcomes, TargetVerdict
-from deliveries.outcomes.figures import CODE_COLUMNS, CauseCount, CodeCell, People, causes, people_of
+from deliveries.outcomes.figures import People, people_of
 from deliveries.outcomes.rounding import percent
+from deliveries.outcomes.tally_cells import CODE_COLUMNS, CauseCount, CodeCell, causes
 from deliveries.statuses import BUCKETS, Disposition
 from deliveries.wording import zoned
 

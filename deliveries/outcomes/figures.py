@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
-from django.db.models import Model, Sum
+from django.db.models import Sum
 from django.utils import timezone
 
 from campaigns.models import Campaign, Recipient
 from deliveries.models import (
-    CarrierTally,
-    CodeTally,
     Message,
     QueueEntry,
     QueueTally,
     RecipientTally,
-    SourceTally,
     StatusChange,
     TallyDelta,
 )
 from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.filters import DISPOSITION_OF, NOBODY, OutcomeView
 from deliveries.outcomes.rounding import percent_of
+from deliveries.outcomes.tally_cells import (
+    TALLIES,
+    CarrierCell,
+    CauseCount,
+    CodeCell,
+    SourceCell,
+    causes,
+    cells,
+    tallied,
+    totals,
+    uncounted,
+)
 from deliveries.statuses import BUCKETS, Disposition, Status
 
 SHOWN_CAUSES, MOST_CAUSES = 7, 15
 COUNT_LIMIT = 10_000
 COUNTED_WITHIN = timedelta(hours=1)  # of its last withdrawal, what a cancel changed is counted and decided
-# Of the codes of a campaign, all but how many.
-CODE_COLUMNS = ("channel", "account_id", "reason_code", "status", "disposition")
-K = TypeVar("K", str, int)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -70,19 +75,6 @@ class Kpi:
 
 
 @dataclass(frozen=True)
-class CauseCount:
-    """Messages not delivered for one native code."""
-
-    code: str
-    channel: str
-    account_id: int
-    status: str
-    disposition: str
-    bucket: str
-    n: int
-
-
-@dataclass(frozen=True)
 class ReconciliationCheck:
     """One line of the reconciliation strip: a whole and its parts, (label, n)."""
 
@@ -99,40 +91,6 @@ class ReconciliationCheck:
         return self.whole[1] - sum(n for _, n in self.parts)
 
 
-class CarrierCell(NamedTuple):
-    """Messages of a campaign with these values. The fields of a cell are named as the filters that it answers."""
-
-    channel: str
-    carrier: str
-    status: str
-    disposition: str
-    n: int
-
-
-class SourceCell(NamedTuple):
-    source: int  # list source, 0 for none
-    channel: str
-    disposition: str
-    n: int
-
-
-class CodeCell(NamedTuple):
-    channel: str
-    account_id: int
-    code: str
-    status: str
-    disposition: str
-    n: int
-
-
-# Of each kind of cell: the tally that it is read from, and the columns there of all its fields but how many.
-TALLIES: dict[type, tuple[type[Model], tuple[str, ...]]] = {
-    CarrierCell: (CarrierTally, ("channel", "carrier", "status", "disposition")),
-    SourceCell: (SourceTally, ("list_source_id", "channel", "disposition")),
-    CodeCell: (CodeTally, CODE_COLUMNS),
-}
-
-
 @dataclass(frozen=True)
 class CampaignFigures:
     """What the report of one campaign counts. Each number is read when it is first asked for, and once: a fragment
@@ -146,18 +104,18 @@ class CampaignFigures:
 
     @cached_property
     def by_carrier(self) -> list[CarrierCell]:
-        return _cells(CarrierCell, self._rows(CarrierCell))
+        return cells(CarrierCell, self._rows(CarrierCell))
 
     @cached_property
     def by_source(self) -> list[SourceCell]:
-        return _cells(SourceCell, self._rows(SourceCell))
+        return cells(SourceCell, self._rows(SourceCell))
 
     @cached_property
     def by_code(self) -> list[CodeCell]:
-        return _cells(CodeCell, self._rows(CodeCell))
+        return cells(CodeCell, self._rows(CodeCell))
 
     def _rows(self, kind: type) -> list[tuple]:
-        return self._with_uncounted[kind] if self.uncounted else _tallied(kind, self.campaign)
+        return self._with_uncounted[kind] if self.uncounted else tallied(kind, self.campaign)
 
     @cached_property
     def _with_uncounted(self) -> dict[type, list[tuple]]:
@@ -166,9 +124,9 @@ class CampaignFigures:
         That is read last: what is folded in meanwhile is missed, and stands there at the next look, but never counts
         twice.
         """
-        tallied = {kind: _tallied(kind, self.campaign) for kind in TALLIES}
-        late = _uncounted(self.campaign)
-        return {kind: rows + late[kind] for kind, rows in tallied.items()}
+        counted = {kind: tallied(kind, self.campaign) for kind in TALLIES}
+        late = uncounted(self.campaign)
+        return {kind: rows + late[kind] for kind, rows in counted.items()}
 
     @cached_property
     def _recipients(self) -> list[tuple[str, str, int]]:
@@ -377,60 +335,12 @@ def is_canceling(campaign: Campaign) -> bool:
     return TallyDelta.objects.filter(campaign_id=campaign.pk).exists() or undecided.exists()
 
 
-def _tallied(kind: type, campaign: Campaign) -> list[tuple]:
-    """The rows of a tally as the values of such cells. One query."""
-    tally, columns = TALLIES[kind]
-    rows = tally._default_manager.filter(campaign_id=campaign.pk).order_by().values_list(*columns)
-    return list(rows.annotate(total=Sum("n")))
-
-
-def _uncounted(campaign: Campaign) -> dict[type, list[tuple]]:
-    """The rows to be added to each of its tallies: the same change stands in every one of them. One query."""
-    columns = list(dict.fromkeys(name for _, names in TALLIES.values() for name in names))
-    changes = TallyDelta.objects.filter(campaign_id=campaign.pk).order_by().values(*columns)
-    rows = list(changes.annotate(total=Sum("n")))
-    return {
-        kind: [(*(row[name] for name in names), row["total"]) for row in rows]
-        for kind, (_, names) in TALLIES.items()
-    }
-
-
-def _cells(kind: Callable[..., T], rows: Iterable[tuple]) -> list[T]:
-    """The cells that these rows come to; a row is the values of a cell, the last of them how many."""
-    sums: Counter[tuple] = Counter()
-    for *key, n in rows:
-        sums[tuple(key)] += n
-    return [kind(*key, n) for key, n in sums.items() if n]
-
-
 def _in_queues(campaign: Campaign, **which: Any) -> int:
     """Such retryable messages in a queue; counted to just beyond the limit."""
     entries = QueueEntry.objects.filter(
         campaign_id=campaign.pk, disposition=Disposition.PENDING_RETRY, **which
     )
     return entries.order_by().values("pk")[: COUNT_LIMIT + 1].count()
-
-
-def causes(cells: Iterable[CodeCell]) -> list[CauseCount]:
-    """What of these is trouble, most frequent first."""
-    fine = {"", Disposition.DELIVERED, Disposition.PENDING}
-    found = [
-        CauseCount(
-            cell.code, cell.channel, cell.account_id, cell.status, cell.disposition,
-            BUCKETS[Disposition(cell.disposition)], cell.n,
-        )
-        for cell in cells
-        if cell.disposition not in fine and cell.n
-    ]  # fmt: skip
-    return sorted(found, key=lambda cause: (-cause.n, cause.code))
-
-
-def totals(pairs: Iterable[tuple[K, int]]) -> dict[K, int]:
-    """Each key with the sum of its numbers; keys that come to nothing are left out."""
-    sums: Counter[K] = Counter()
-    for key, n in pairs:
-        sums[key] += n
-    return {key: n for key, n in sums.items() if n}
 
 
 def queue_counts() -> dict[str, int]:

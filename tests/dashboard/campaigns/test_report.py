@@ -71,7 +71,9 @@ def test_a_fragment_asks_only_for_what_it_shows(marketer, django_assert_max_num_
     by_form = HTMX | {"HX-Trigger": "filters"}
     marketer.get(url(campaign))
 
-    with django_assert_max_num_queries(11):  # a session, a person, their rights; the campaign, its tally, the rows
+    with django_assert_max_num_queries(
+        11
+    ):  # a session, a person, their rights; the campaign, its tally, the rows
         marketer.get(url(campaign), headers=by_form)
 
 
