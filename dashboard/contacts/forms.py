@@ -1,0 +1,115 @@
+"""What may be entered for one person: corrections, a suppression, a note."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+
+from contacts.channels import KIND_OF, Channel, Kind
+from contacts.consenting import PERSON, WHO_ASKED
+from contacts.models import Address, Contact
+from contacts.phones import mask
+from contacts.suppressing import BlocksNothing, refuse_idle
+
+
+class CorrectForm(forms.Form):
+    name = forms.CharField(label="Name", required=False, max_length=200)
+    phone = forms.CharField(
+        label="Phone number",
+        required=False,
+        max_length=40,
+        help_text="In any format. The old one is kept as invalid.",
+    )
+    email = forms.CharField(label="Email", required=False, max_length=254)
+    time_zone = forms.CharField(
+        label="Time zone",
+        required=False,
+        max_length=64,
+        help_text="Such as America/Chicago. Empty: taken from the phone number.",
+    )
+
+    def __init__(self, *args: Any, doubted: Sequence[tuple[Address, str]] = (), **kwargs: Any) -> None:
+        """`doubted`: the contact's addresses at which something failed, each with what, in words."""
+        super().__init__(*args, **kwargs)
+        if doubted:
+            self.fields["confirmed"] = forms.MultipleChoiceField(
+                label="Is it right as it is?",
+                required=False,
+                choices=[
+                    (str(one.pk), f"{mask(one.value)} is right: use it again. {why}") for one, why in doubted
+                ],
+                widget=forms.CheckboxSelectMultiple,
+            )
+
+    def offer_to_share(self, contact: Contact, values: list[str]) -> None:
+        """Another contact has these addresses: ask whether both of them go by them."""
+        self.fields["shared"] = forms.MultipleChoiceField(
+            label="Do they share it?",
+            choices=[(one, f"Yes, {contact} can be reached at {mask(one)} too") for one in values],
+            widget=forms.CheckboxSelectMultiple,
+        )
+
+
+class SuppressForm(forms.Form):
+    what = forms.ChoiceField(label="What to suppress", widget=forms.RadioSelect)
+    channel = forms.ChoiceField(
+        label="Channel",
+        required=False,
+        choices=[
+            ("", "Every channel"),
+            *(
+                (of, [(one.value, one.label) for one in Channel if KIND_OF[one] == kind])
+                for kind, of in ((Kind.PHONE, "To a phone number"), (Kind.EMAIL, "To an email address"))
+            ),
+        ],
+    )
+    asked = forms.ChoiceField(
+        label="Who wants it",
+        choices=WHO_ASKED,
+        initial=PERSON,
+        required=False,
+        widget=forms.RadioSelect,
+        help_text="What the person asked for holds until they opt in again. Ours is lifted by an administrator.",
+    )
+    reason = forms.CharField(
+        label="Reason",
+        max_length=300,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="In your words. It stays on record with your name.",
+    )
+
+    def __init__(self, *args: Any, addresses: list[dict[str, Any]], **kwargs: Any) -> None:
+        """`addresses` as `_addresses` has them."""
+        super().__init__(*args, **kwargs)
+        self.addresses = {str(one["address"].pk): one["address"] for one in addresses}
+        one_each = [
+            (str(one["address"].pk), f"Only {one['shown']}" + (f" ({one['note']})" if one["note"] else ""))
+            for one in addresses
+        ]
+        self.fields["what"].choices = [("contact", "The whole contact"), *one_each]  # type: ignore[attr-defined]
+
+    def clean_asked(self) -> str:
+        return self.cleaned_data["asked"] or PERSON
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if "what" in cleaned:
+            try:
+                refuse_idle(self.value, cleaned.get("channel", ""))
+            except BlocksNothing as problem:
+                self.add_error("channel", str(problem))
+        return cleaned
+
+    @property
+    def value(self) -> str:
+        """The address to block; '' for the whole contact."""
+        chosen = self.addresses.get(self.cleaned_data["what"])
+        return chosen.value if chosen else ""
+
+
+class ContactNoteForm(forms.Form):
+    text = forms.CharField(
+        label="Add a note", max_length=2_000, widget=forms.Textarea(attrs={"rows": 2, "aria-label": "Note"})
+    )
