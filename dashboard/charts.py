@@ -11,9 +11,12 @@ from typing import Any
 from contacts.channels import Channel
 from deliveries.outcomes.delivery_rate import BELOW, Outcomes
 from deliveries.outcomes.rounding import percent, percent_of
+from deliveries.outcomes.thresholds import WATCH_BELOW
 from deliveries.statuses import BUCKETS, Disposition
 
-LIMIT_LINE = 5.0  # percent not delivered at which a channel misses the 95 % target
+LIMIT_LINE = round(
+    100 * (1 - WATCH_BELOW), 2
+)  # percent not delivered, beyond which a channel is to be watched
 ROW, MARGIN = 34, 46  # pixels to a bar, and for the axis
 SHORT = {Channel.RVM: "Voicemail"}
 
@@ -93,7 +96,7 @@ def _end(channel: Channel, end: float) -> dict[str, Any]:
 
 
 def _line() -> dict[str, Any]:
-    """Where a channel begins to miss the target."""
+    """Where a channel begins to be one to watch."""
     line = {"dash": "dot", "width": 1.5}
     return {
         "type": "line",

@@ -23,10 +23,11 @@ from deliveries.credentials import CredentialsUnreadable
 from deliveries.models import Account, CodeAlarm, PendingReceipt, Quarantined
 from deliveries.outcomes.campaign_lines import CampaignLine, lines
 from deliveries.outcomes.day_figures import SPAN_OF, Cell, Overview, overview
-from deliveries.outcomes.delivery_rate import FEWEST_TO_JUDGE, Outcomes
+from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.figures import queue_counts
-from deliveries.outcomes.rounding import FLOOR, TARGET, percent, percent_of
+from deliveries.outcomes.rounding import percent, percent_of
 from deliveries.outcomes.rows import Count
+from deliveries.outcomes.thresholds import FEWEST_TO_JUDGE, POOR_BELOW, WATCH_BELOW
 from deliveries.running.probes import beat_age
 from deliveries.statuses import BUCKETS, Disposition, Queue
 
@@ -37,9 +38,9 @@ SHOWN = 6
 SPAN_WORDS = {1: "day", 3: "3 days", 7: "week"}
 # What the tints of the table of carriers mean: (bucket, depth, words).
 HEAT_KEY = [
-    (BUCKETS[Disposition.DELIVERED], 2, f"{TARGET:.0%} or more"),
-    (BUCKETS[Disposition.PENDING_RETRY], 2, f"{FLOOR:.0%} to {TARGET:.0%}"),
-    (BUCKETS[Disposition.BOUNCED_HARD], 4, f"Below {FLOOR:.0%}, the deeper the further"),
+    (BUCKETS[Disposition.DELIVERED], 2, f"{WATCH_BELOW:.0%} or more"),
+    (BUCKETS[Disposition.PENDING_RETRY], 2, f"{POOR_BELOW:.0%} to {WATCH_BELOW:.0%}"),
+    (BUCKETS[Disposition.BOUNCED_HARD], 4, f"Below {POOR_BELOW:.0%}, the darker the lower"),
     (BUCKETS[Disposition.PENDING], 3, "Too early to judge"),
     ("", 0, f"Fewer than {FEWEST_TO_JUDGE} sent"),
 ]
@@ -143,8 +144,8 @@ def _warmth(cell: Cell) -> tuple[str, int, str, int]:
 
 
 def _depth(rate: float | None) -> int:
-    """The further below the target, the deeper; what is on target is tinted lightly."""
-    return 2 if rate is None or rate >= TARGET else min(5, 2 + int((TARGET - rate) * 20))
+    """The lower the rate, the deeper: one step for each 5 points. From WATCH_BELOW on it is tinted lightly."""
+    return 2 if rate is None or rate >= WATCH_BELOW else min(5, 2 + int((WATCH_BELOW - rate) * 20))
 
 
 def _recent(since: date, now: datetime) -> list[CampaignLine]:

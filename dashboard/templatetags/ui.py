@@ -20,6 +20,7 @@ from dashboard.shell.icons import ICONS
 from deliveries.bulk.actions import GRACE
 from deliveries.models import Message
 from deliveries.outcomes.rounding import percent_of
+from deliveries.outcomes.thresholds import GAUGE_FROM, POOR_BELOW, WATCH_BELOW
 from deliveries.statuses import BUCKETS, Disposition
 from deliveries.wording import date_words, wording, zoned
 
@@ -112,9 +113,19 @@ def channel(value: str) -> SafeString:
 
 @register.inclusion_tag("ui/_gauge.html")
 def gauge(rate: float | None, name: str) -> dict[str, object]:
-    """The delivery rate (0..1) on a scale from 80 % to 100 %, with ticks at 90 and 95, in a bucket's colour."""
-    filled = min(max(((rate or 0) * 100 - 80) / 20, 0), 1) * 100
-    return {"bucket": bucket(name), "filled": f"{filled:.2f}"}
+    """The delivery rate (0..1) on a scale from GAUGE_FROM to 100 %, with ticks at the marks, in a bucket's colour."""
+    marks = (POOR_BELOW, WATCH_BELOW)
+    return {
+        "bucket": bucket(name),
+        "filled": f"{_along(rate or 0):.2f}",
+        "ticks": [f"{_along(mark):.0f}" for mark in marks],
+        "scale": [(f"{_along(mark):.0f}", f"{mark * 100:.0f}") for mark in (GAUGE_FROM, *marks, 1.0)],
+    }
+
+
+def _along(rate: float) -> float:
+    """Where a rate (0..1) stands on the gauge: 0..100."""
+    return min(max((rate - GAUGE_FROM) / (1 - GAUGE_FROM), 0), 1) * 100
 
 
 @register.filter

@@ -12,7 +12,8 @@ from django.db.models import QuerySet, Sum
 
 from campaigns.models import Campaign
 from deliveries.models import CarrierTally, DayTally
-from deliveries.outcomes.delivery_rate import FEWEST_TO_JUDGE, Outcomes
+from deliveries.outcomes.delivery_rate import Outcomes
+from deliveries.outcomes.thresholds import FEWEST_TO_JUDGE
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from deliveries.outcomes.rounding import FLOOR, TARGET, percent
+from deliveries.outcomes.rounding import percent
+from deliveries.outcomes.thresholds import FEWEST_TO_JUDGE, MOST_PENDING, POOR_BELOW, WATCH_BELOW
 from deliveries.statuses import BUCKETS, Disposition
 
-TOO_OPEN = 0.10  # with more than this pending, a rate says little
 BELOW = (
     BUCKETS[Disposition.BOUNCED_HARD],
     BUCKETS[Disposition.PENDING_RETRY],
 )  # buckets of a verdict below a mark
-FEWEST_TO_JUDGE = 20  # a campaign smaller than this is not called below anything
 
 
 @dataclass(frozen=True)
@@ -66,33 +65,38 @@ class Outcomes:
     @property
     def is_early(self) -> bool:
         """Too much is on its way for what has settled to say how the rest will go."""
-        return self.of(Disposition.PENDING) > TOO_OPEN * self.sent
+        return self.of(Disposition.PENDING) > MOST_PENDING * self.sent
 
     @property
     def band(self) -> str:
-        """The lowest and the highest the rate can be: what is unknown counted as failed, and as delivered.
+        """The lowest and the highest the rate can be, in words: the unknown counted as failed, and as delivered.
 
         '' where nothing is unknown, or too little to be seen.
         """
         if self.settled_rate is None:
             return ""
-        highest = percent((self.delivered + self.of(Disposition.UNKNOWN)) / self.settled)
+        unknown = self.of(Disposition.UNKNOWN)
+        highest = percent((self.delivered + unknown) / self.settled)
         lowest = percent(self.settled_rate)
-        return f"{lowest} to {highest}" if highest != lowest else ""
+        if highest == lowest:
+            return ""
+        return f"Between {lowest} and {highest}: {unknown:,} {'has' if unknown == 1 else 'have'} no receipt"
 
     @property
     def verdict(self) -> TargetVerdict:
         """Below a mark only when it can no longer be met; of what can, what has settled is judged."""
         if self.rate is None:
             return TargetVerdict("Nothing sent yet", BUCKETS[Disposition.UNKNOWN])
-        if self.highest_rate < FLOOR:
-            return TargetVerdict("Below the 90% floor", BUCKETS[Disposition.BOUNCED_HARD])
-        if self.highest_rate < TARGET:
-            return TargetVerdict("Below the 95% target", BUCKETS[Disposition.PENDING_RETRY])
+        if self.highest_rate < POOR_BELOW:
+            return TargetVerdict(f"Below {POOR_BELOW:.0%} (poor)", BUCKETS[Disposition.BOUNCED_HARD])
+        if self.highest_rate < WATCH_BELOW:
+            return TargetVerdict(f"Below {WATCH_BELOW:.0%} (watch)", BUCKETS[Disposition.PENDING_RETRY])
         if self.is_early:
             return TargetVerdict("Too early to judge", BUCKETS[Disposition.PENDING])
-        if (self.settled_rate or 0) < TARGET:
-            return TargetVerdict("Below the 95% target so far", BUCKETS[Disposition.PENDING_RETRY])
+        if (self.settled_rate or 0) < WATCH_BELOW:
+            return TargetVerdict(
+                f"Below {WATCH_BELOW:.0%} so far (watch)", BUCKETS[Disposition.PENDING_RETRY]
+            )
         return TargetVerdict("On target", BUCKETS[Disposition.DELIVERED])
 
     @property

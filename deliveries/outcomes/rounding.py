@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+from deliveries.outcomes.thresholds import POOR_BELOW, WATCH_BELOW
+
 NOTHING = "—"  # a share of nothing
-FLOOR, TARGET = 0.90, 0.95  # below the floor something is wrong throughout, from the target on all is well
-MARKS = (FLOOR, TARGET, 1.0)
+MARKS = (POOR_BELOW, WATCH_BELOW, 1.0)
 
 
 def percent(share: float | None) -> str:

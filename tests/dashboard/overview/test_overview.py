@@ -113,7 +113,7 @@ def test_the_table_of_carriers_says_what_its_columns_and_colours_mean(marketer, 
     assert re.findall(r'key tint"(?: data-b="(\w+)")?.*?</span>([^<]+)<', page) == [
         ("success", "95% or more"),
         ("retryable", "90% to 95%"),
-        ("permanent", "Below 90%, the deeper the further"),
+        ("permanent", "Below 90%, the darker the lower"),
         ("pending", "Too early to judge"),
         ("", "Fewer than 20 sent"),
     ]

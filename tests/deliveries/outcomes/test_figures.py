@@ -36,18 +36,18 @@ def test_the_rate_counts_what_was_sent_and_leaves_the_canceled_out():
         ({"DELIVERED": 89, "PENDING": 11}, "Too early to judge"),
         ({"DELIVERED": 0, "PENDING": 100}, "Too early to judge"),
         ({"DELIVERED": 90, "PENDING": 10}, "On target"),  # of what has settled, all arrived
-        ({"DELIVERED": 40, "BOUNCED_HARD": 11, "PENDING": 49}, "Below the 90% floor"),  # 89 of 100 at best
-        ({"DELIVERED": 40, "BOUNCED_HARD": 10, "PENDING": 50}, "Below the 95% target"),  # 90 at best
-        ({"DELIVERED": 40, "BOUNCED_HARD": 6, "PENDING": 54}, "Below the 95% target"),
+        ({"DELIVERED": 40, "BOUNCED_HARD": 11, "PENDING": 49}, "Below 90% (poor)"),  # 89 of 100 at best
+        ({"DELIVERED": 40, "BOUNCED_HARD": 10, "PENDING": 50}, "Below 95% (watch)"),  # 90 at best
+        ({"DELIVERED": 40, "BOUNCED_HARD": 6, "PENDING": 54}, "Below 95% (watch)"),
         ({"DELIVERED": 40, "BOUNCED_HARD": 5, "PENDING": 55}, "Too early to judge"),  # 95 can still be met
-        ({"DELIVERED": 86, "BOUNCED_HARD": 5, "PENDING": 9}, "Below the 95% target so far"),
+        ({"DELIVERED": 86, "BOUNCED_HARD": 5, "PENDING": 9}, "Below 95% so far (watch)"),
         ({"DELIVERED": 870, "BOUNCED_HARD": 40, "PENDING": 90}, "On target"),
-        ({"DELIVERED": 800, "BOUNCED_HARD": 101, "PENDING": 99}, "Below the 90% floor"),
+        ({"DELIVERED": 800, "BOUNCED_HARD": 101, "PENDING": 99}, "Below 90% (poor)"),
         ({"DELIVERED": 1, "BOUNCED_HARD": 0, "PENDING": 0, "": 99}, "On target"),
         ({"": 5}, "Nothing sent yet"),
-        ({"DELIVERED": 899, "UNKNOWN": 101}, "Below the 90% floor"),
-        ({"DELIVERED": 900, "UNKNOWN": 100}, "Below the 95% target"),
-        ({"DELIVERED": 949, "UNKNOWN": 51}, "Below the 95% target"),
+        ({"DELIVERED": 899, "UNKNOWN": 101}, "Below 90% (poor)"),
+        ({"DELIVERED": 900, "UNKNOWN": 100}, "Below 95% (watch)"),
+        ({"DELIVERED": 949, "UNKNOWN": 51}, "Below 95% (watch)"),
         ({"DELIVERED": 950, "UNKNOWN": 50}, "On target"),
     ],
 )
@@ -213,7 +213,7 @@ def test_buckets_keep_one_order_in_every_stack():
     [
         ({}, ""),
         ({"DELIVERED": 90, "BOUNCED_HARD": 10}, ""),
-        ({"DELIVERED": 90, "UNKNOWN": 5, "BOUNCED_HARD": 5}, "90.0% to 95.0%"),
+        ({"DELIVERED": 90, "UNKNOWN": 5, "BOUNCED_HARD": 5}, "Between 90.0% and 95.0%: 5 have no receipt"),
         ({"DELIVERED": 950_500, "UNKNOWN": 1, "BOUNCED_HARD": 49_499}, ""),
     ],
 )

@@ -1,0 +1,13 @@
+"""Where a delivery rate stops being good. Verdicts, tints, charts, gauges and their words all go by these.
+
+Shares, 0..1. What is usual on a list that is kept clean is 95 % and more; below 90 % something is wrong throughout,
+with the list, the content or the sender, and not with single contacts.
+"""
+
+from __future__ import annotations
+
+POOR_BELOW = 0.90
+WATCH_BELOW = 0.95
+MOST_PENDING = 0.10  # of what was sent; with more on its way, a rate says little
+FEWEST_TO_JUDGE = 20  # messages; one failure of fewer would be more than the 5 % that a good rate allows
+GAUGE_FROM = 0.80  # where the drawn scale begins: rates below are all far too low
