@@ -113,7 +113,7 @@ def _name(channel: Channel) -> str:
     return SHORT.get(channel, str(channel.label))
 
 
-def twin(channels: Mapping[str, Outcomes]) -> list[tuple[str, int, list[int], str]]:
+def data_table(channels: Mapping[str, Outcomes]) -> list[tuple[str, int, list[int], str]]:
     """The same numbers as table rows: channel, sent, count of each disposition, delivery rate."""
     return [
         (str(channel.label), counts.sent, [counts.of(one) for one in Disposition], percent(counts.rate))

@@ -25,7 +25,7 @@ from campaigns.models import Campaign
 from contacts.channels import Channel
 from contacts.models import ListMembership
 from dashboard.campaigns.skipped import by_reason
-from dashboard.charts import finding, outcome_by_channel, twin, verdict_icon
+from dashboard.charts import data_table, finding, outcome_by_channel, verdict_icon
 from dashboard.exports import csv_of
 from dashboard.shell.empty import unsent
 from dashboard.shell.listing import SHOW_ALL, Listing, ListPlace, context, listing, needs_choices
@@ -207,7 +207,7 @@ def _figures(
             for one in Disposition
             if everything or one != Disposition.DELIVERED
         ],
-        "twin": twin(by_channel),
+        "data_table": data_table(by_channel),
         "dispositions": list(Disposition),
         "cause_count": len(causes),
         "causes": [

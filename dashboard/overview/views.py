@@ -16,7 +16,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
 from campaigns.models import Campaign
-from dashboard.charts import finding, outcome_by_channel, twin, verdict_icon
+from dashboard.charts import data_table, finding, outcome_by_channel, verdict_icon
 from dashboard.shell.listing import SHOW_ALL
 from dashboard.shell.pages import fragment
 from deliveries.credentials import CredentialsUnreadable
@@ -37,7 +37,7 @@ LOOKED_AT = 100  # campaigns judged for attention
 SHOWN = 6
 SPAN_WORDS = {1: "day", 3: "3 days", 7: "week"}
 # What the tints of the table of carriers mean: (bucket, depth, words).
-HEAT_KEY = [
+HEATMAP_KEY = [
     (BUCKETS[Disposition.DELIVERED], 2, f"{WATCH_BELOW:.0%} or more"),
     (BUCKETS[Disposition.PENDING_RETRY], 2, f"{POOR_BELOW:.0%} to {WATCH_BELOW:.0%}"),
     (BUCKETS[Disposition.BOUNCED_HARD], 4, f"Below {POOR_BELOW:.0%}, the darker the lower"),
@@ -99,7 +99,7 @@ def page(request: HttpRequest) -> HttpResponse:
             for one in Disposition
             if everything or one != Disposition.DELIVERED
         ],
-        "twin": twin(figures.by_channel),
+        "data_table": data_table(figures.by_channel),
         "verdict": figures.outcomes.verdict,
         "verdict_icon": verdict_icon(figures.outcomes),
         "dispositions": list(Disposition),
@@ -109,8 +109,8 @@ def page(request: HttpRequest) -> HttpResponse:
         "more": len(recent) - len(attention) - len(others),
         "more_wanting": len(wanting) - len(attention),
         "more_url": f"?days={days}&campaigns={SHOW_ALL}#attention-title",
-        "heat": _heat(figures),
-        "heat_key": HEAT_KEY,
+        "heatmap": _heatmap(figures),
+        "heatmap_key": HEATMAP_KEY,
         "span": SPAN_WORDS[SPAN_OF[days]],
         "ever": bool(recent) or Campaign.objects.exclude(state=Campaign.State.DRAFT).exists(),
         "alerts": [(alert, request.user.has_perm(alert.needs)) for alert in alerts(now)],
@@ -127,18 +127,18 @@ def _before(outcomes: Outcomes, disposition: str, days: int) -> str:
     return f"{percent_of(outcomes.of(disposition), outcomes.sent)} in the {days} days before"
 
 
-def _heat(figures: Overview) -> list[tuple[str, str, list[tuple[str, int, str, int]]]]:
+def _heatmap(figures: Overview) -> list[tuple[str, str, list[tuple[str, int, str, int]]]]:
     """Carrier, its rate over all days, and for each span: bucket, depth of the tint 1..5, rate, messages sent.
 
     The newest span first: a narrow screen shows what happened last.
     """
     return [
-        (carrier, percent(whole.settled_rate), [_warmth(cell) for cell in reversed(cells)])
+        (carrier, percent(whole.settled_rate), [_tinted(cell) for cell in reversed(cells)])
         for carrier, whole, cells in figures.carriers.rows
     ]
 
 
-def _warmth(cell: Cell) -> tuple[str, int, str, int]:
+def _tinted(cell: Cell) -> tuple[str, int, str, int]:
     rate = "" if cell.rate is None else percent(cell.rate)
     return cell.tint, _depth(cell.rate), rate, cell.outcomes.sent
 

@@ -68,12 +68,12 @@
   async function draw(root) {
     const figure = JSON.parse(document.querySelector(root.dataset.chart).textContent);
     const first = !root.classList.contains("is-drawn");
-    const twin = root.closest(".chart-panel")?.querySelector("details.twin");
+    const table = root.closest(".chart-panel")?.querySelector("details.data-table");
     await Plotly.react(root, ...paint(figure, root), OPTIONS);
     root.classList.add("is-drawn");
-    root.ariaLabel = twin?.querySelector("caption").textContent || root.ariaLabel;
+    root.ariaLabel = table?.querySelector("caption").textContent || root.ariaLabel;
     if (!first) return;
-    if (twin) twin.open = false;
+    if (table) table.open = false;
     root.on("plotly_click", ({ points }) => follow(root, points[0]));
   }
 

@@ -297,7 +297,7 @@
   }
 
   $$("[data-toast]").forEach((box) => fade(box));
-  on("beforeprint", () => $$("details.twin").forEach((twin) => (twin.open = true)), window);
+  on("beforeprint", () => $$("details.data-table").forEach((table) => (table.open = true)), window);
   // Times are the reader's, from the next page on.
   document.cookie = `tz=${Intl.DateTimeFormat().resolvedOptions().timeZone};path=/;max-age=31536000;samesite=lax`;
   showCount();

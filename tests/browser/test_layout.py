@@ -128,4 +128,4 @@ def test_without_the_chart_library_its_table_stands_there(page: Page, watch: Wat
 
     page.goto(f"/campaigns/{LIVE}/")
 
-    expect(page.locator("#twin-table")).to_be_visible()
+    expect(page.locator("#data-table")).to_be_visible()

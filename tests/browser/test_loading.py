@@ -130,7 +130,7 @@ def test_a_live_report_refreshes_by_itself_but_not_under_busy_hands(page: Page) 
     drawn = page.evaluate(
         "document.querySelector('#chart').data.find((each) => each.meta === 'pending').text[0]"
     )
-    told = page.locator("#twin-table tbody td").nth(2).text_content()
+    told = page.locator("#data-table tbody td").nth(2).text_content()
     assert drawn.startswith(f"{told} (")
     assert page.locator("#kpis [data-b=pending] .kpi-n").text_content() == told
 

@@ -27,10 +27,11 @@ def test_a_printed_report_has_its_filters_and_table_and_no_navigation(page: Page
 
     assert "status Delivered, channel SMS" in text
     assert re.search(r"Printed 18 Nov, 17:2\d", text)
-    twin = [
-        cell.strip() for cell in page.locator(".twin tbody tr").first.locator("th, td").all_text_contents()
+    table = [
+        cell.strip()
+        for cell in page.locator(".data-table tbody tr").first.locator("th, td").all_text_contents()
     ]
-    assert " ".join(twin) in text
+    assert " ".join(table) in text
     for word in ("Action queues", "Suppression list", "Next 50", "Export CSV", "Menu", "Clear all"):
         assert word not in text
 

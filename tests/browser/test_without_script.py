@@ -20,7 +20,7 @@ def plain(enter: Callable[..., Page]) -> Page:
 
 def test_the_report_is_filtered_and_paged_by_form_and_links(plain: Page) -> None:
     plain.goto(f"/campaigns/{REPORT}/")
-    expect(plain.locator(".twin table")).to_be_visible()  # in the place of the chart
+    expect(plain.locator(".data-table table")).to_be_visible()  # in the place of the chart
     plain.get_by_label("Channel", exact=True).select_option("sms")
 
     plain.get_by_role("button", name="Show", exact=True).click()
