@@ -53,13 +53,13 @@ from deliveries.wording import wording, zoned
 logger = logging.getLogger(__name__)
 LIST_SIZE = 50
 DONE = {
-    "launch": "is being prepared and starts by itself.",
-    "pause": "is paused. Nothing more leaves until you resume it.",
-    "resume": "goes on.",
-    "cancel": "is canceled. Nothing more leaves.",
+    "launch": "is being prepared and starts automatically.",
+    "pause": "is paused. Nothing more is sent until you resume it.",
+    "resume": "is running again.",
+    "cancel": "is canceled. Nothing more is sent.",
 }
 BEFORE_ITS_START = {"launch", "resume"}  # acts that say when it begins, where that lies ahead
-# What is paused goes on hearing of what left before.
+# What is paused still receives reports of what was sent before.
 LIVE = (Campaign.State.LAUNCHING, Campaign.State.SENDING, Campaign.State.PAUSED)
 
 
@@ -338,7 +338,7 @@ def act(request: HttpRequest, slug: str, action: str) -> HttpResponse:
 def _done(action: str, campaign: Campaign, now: datetime) -> str:
     begins = campaign.begins_at
     if action in BEFORE_ITS_START and begins and now < begins:
-        return f"is scheduled for {zoned(begins)}. Nothing leaves before."
+        return f"is scheduled for {zoned(begins)}. Nothing is sent before that."
     return DONE[action]
 
 

@@ -52,7 +52,7 @@ DID = {
 SURE = {
     Evidence.HANDSET: "we know that it reached your phone",
     Evidence.CARRIER: "your phone company reports that it was delivered",
-    Evidence.HANDED_OVER: "your phone company took it, and nobody confirmed that it reached your phone",
+    Evidence.HANDED_OVER: "your phone company accepted it, and nobody confirmed that it reached your phone",
     Evidence.ASSUMED: "no failure was reported, and nobody confirmed that it reached your phone",
     Evidence.CLOCK: "no failure was reported, and nobody confirmed that it reached your phone",
 }
@@ -60,10 +60,10 @@ SURE_OF_VOICEMAIL = {
     **SURE,
     Evidence.HANDSET: "we know that it was left in your voicemail box",
     Evidence.CARRIER: "it is reported as left in your voicemail box",
-    Evidence.HANDED_OVER: "your phone company took it, and nobody confirmed that it was left in your voicemail box",
+    Evidence.HANDED_OVER: "your phone company accepted it, and nobody confirmed that it was left in your voicemail box",
 }
 SURE_OF_MAIL = {
-    **dict.fromkeys(Evidence, "your mail provider took it, which says neither inbox nor read"),
+    **dict.fromkeys(Evidence, "your mail provider accepted it; it may still be in spam"),
     Evidence.ASSUMED: "no failure came back, and nobody confirmed that it arrived",
     Evidence.CLOCK: "no failure came back, and nobody confirmed that it arrived",
 }
@@ -73,12 +73,12 @@ ENDED = {
     Status.NO_ANSWER: "nobody picked up",
     Status.BUSY: "the line was busy",
     Status.COMPLAINED: "it was reported to us as unwanted",
-    Status.CANCELED: "it was withdrawn on its way",
+    Status.CANCELED: "it was canceled on its way",
 }
 CAME_OF_IT = {
     Disposition.PENDING: "it is on its way, and we have no confirmation yet",
     Disposition.PENDING_RETRY: "it could not be delivered at that moment",
-    Disposition.BOUNCED_HARD: "it could not be delivered: we were told that it cannot be reached there",
+    Disposition.BOUNCED_HARD: "it could not be delivered: the report says that it cannot be reached there",
     Disposition.BLOCKED_COMPLIANCE: "it was not accepted for delivery, which has nothing to do with your {kind}",
     Disposition.OPTOUT: "it was not delivered, because messages there are opted out",
     Disposition.UNKNOWN: "we received no confirmation either way",

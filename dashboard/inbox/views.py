@@ -126,7 +126,7 @@ def judge(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         messages.success(
             request,
-            f"No opt-out: this reply holds up nothing for {mask(done.value)} any more. It stands under Read.",
+            f"No opt-out: this reply no longer stops messages to {mask(done.value)}. It stands under Read.",
         )
     return redirect(next_url(request, reverse("inbox:list")))
 
@@ -174,7 +174,7 @@ def _owners(keys: Collection[str]) -> dict[str, Owners]:
 
 def _why(reply: ReplyToRead) -> str:
     if not reply.found:
-        return "It says nothing but what we had written."
+        return "It contains only what we had written."
     if reply.acted:
         return f"“{reply.found}” was understood as an opt-out."
     return f"“{reply.found}” may be an opt-out."

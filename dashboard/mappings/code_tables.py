@@ -218,7 +218,7 @@ def _row(row: CodeMapping, usage: CodeUsage, drafted: set[Key]) -> CodeRow:
 
 FOLLOWS = {
     Disposition.DELIVERED: "It counts as delivered, and nothing more is sent.",
-    Disposition.PENDING: "Nothing yet: Waybill waits for the next report, and calls silence unknown in the end.",
+    Disposition.PENDING: "Nothing yet: Waybill waits for the next report. Without one it counts as unknown in the end.",
     Disposition.PENDING_RETRY: "It is tried again while the campaign's retry window is open, at hours the recipient"
     " may be contacted. It never counts against the contact.",
     Disposition.BLOCKED_COMPLIANCE: "It stops and stands in the queue Review. Nothing is retried blindly, and the"

@@ -21,8 +21,8 @@ from deliveries.wording import wording
 
 REPORT = "status"
 # What is no report about a message.
-OTHER_KINDS = {**dict(Engagement.Kind.choices), "backscatter": "About mail that we never sent"}
-NOTHING = "It was understood, and tells nothing that Waybill keeps."
+OTHER_KINDS = {**dict(Engagement.Kind.choices), "stray": "About mail that we never sent"}
+NOTHING = "It was understood, and contains nothing that Waybill keeps."
 
 
 @dataclass(frozen=True)

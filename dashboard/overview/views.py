@@ -175,8 +175,8 @@ def _worker(now: datetime) -> list[Alert]:
     return [
         Alert(
             "permanent",
-            f"The worker has been silent for {minutes:,} min",
-            "Receipts are kept, but statuses and retries stand still until it runs again.",
+            f"The worker has not run for {minutes:,} min",
+            "Receipts are stored, but statuses and retries wait until it runs again.",
         )
     ]
 
@@ -186,7 +186,7 @@ def _set_aside() -> list[Alert]:
     aside = _capped(Quarantined.objects.filter(not_before=None))
     if not aside.n:
         return []
-    what = f"{aside} piece{'' if aside.n == 1 else 's'} of work set aside after failing"
+    what = f"{aside} task{'' if aside.n == 1 else 's'} set aside after failing"
     words = "Everything else goes on. Each keeps its reason and can be tried again."
     url = reverse("admin:deliveries_quarantined_changelist")
     return [Alert("permanent", what, words, url, "Open", "deliveries.view_quarantined")]
@@ -199,12 +199,14 @@ def _receipts() -> list[Alert]:
     url = reverse("admin:deliveries_pendingreceipt_changelist")
     found = []
     if dead.n:
-        words = "They could not be read or matched. Each keeps its reason and can be tried again."
-        what = f"{dead} dead letter{'' if dead.n == 1 else 's'}"
+        words = (
+            "They could not be read, or belong to no message. Each keeps its reason and can be tried again."
+        )
+        what = f"{dead} receipt{'' if dead.n == 1 else 's'} could not be processed"
         found.append(Alert("permanent", what, words, f"{url}?state__exact=dead", "Open"))
     if parked.n:
-        words = "They belong to no message we know yet, and are tried again by themselves."
-        what = f"{parked} parked receipt{'' if parked.n == 1 else 's'}"
+        words = "They belong to no message we know yet, and are tried again automatically."
+        what = f"{parked} receipt{' waits' if parked.n == 1 else 's wait'} for a message"
         found.append(Alert("pending", what, words, f"{url}?state__exact=parked", "Open"))
     return found
 
@@ -213,12 +215,10 @@ def _codes() -> list[Alert]:
     alarms = _capped(CodeAlarm.objects.filter(closed_at=None))
     if not alarms.n:
         return []
-    what = f"{alarms} alarm{'' if alarms.n == 1 else 's'} about providers' codes"
-    words = (
-        "Words we cannot interpret, or that no longer mean what they did. Nothing was held against a contact."
-    )
+    what = f"{alarms} provider code{' is' if alarms.n == 1 else 's are'} unrecognised, or no longer what they were"
+    words = "No contacts were affected."
     return [
-        Alert("retryable", what, words, reverse("mappings:overview"), "Look", "deliveries.view_codemapping")
+        Alert("retryable", what, words, reverse("mappings:overview"), "View", "deliveries.view_codemapping")
     ]
 
 

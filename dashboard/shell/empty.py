@@ -35,7 +35,9 @@ LOOKED_AT = {Campaign.State.SENDING, Campaign.State.COMPLETED}
 NO_MATCH = Empty(
     "Nothing matches these filters", "Every filter that is set narrows the list. Clear some of them."
 )
-ALL_SNOOZED = Empty("Nothing to do now", "Every row of this queue is snoozed. Each comes back at its time.")
+ALL_SNOOZED = Empty(
+    "Nothing to do now", "Every message of this queue is snoozed. Each comes back at its time."
+)
 NO_MESSAGES = Empty("No messages yet", "They appear here as soon as a campaign is launched.")
 
 
@@ -67,10 +69,10 @@ def unsent(campaign: Campaign, figures: CampaignFigures, now: datetime) -> Empty
     if state == Campaign.State.PAUSED:
         until = f" It was scheduled for {zoned(begins)}." if waits and begins else ""
         return Empty(
-            "Nothing sent yet", f"The campaign is paused. Nothing leaves before it is resumed.{until}"
+            "Nothing sent yet", f"The campaign is paused. Nothing is sent before it is resumed.{until}"
         )
     if waits and begins:
-        return Empty("Nothing sent yet", f"Nothing leaves before {zoned(begins)}.")
+        return Empty("Nothing sent yet", f"Nothing is sent before {zoned(begins)}.")
     return Empty("Nothing sent yet", "Messages appear here as soon as they are prepared.")
 
 

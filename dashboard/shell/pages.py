@@ -81,7 +81,7 @@ class Section:
 
 RAIL = [
     Section(
-        "Operate",
+        "Work",
         [
             Link("Overview", "overview", "overview", "campaigns.view_report"),
             Link("Campaigns", "campaigns", "campaigns:list", "campaigns.view_report", "c", ("/campaigns/",)),
@@ -107,7 +107,7 @@ RAIL = [
         ],
     ),
     Section(
-        "Govern",
+        "Rules",
         [
             Link(
                 "Suppression list",
@@ -136,7 +136,7 @@ RAIL = [
             ),
         ],
     ),
-    Section("Records", [Link("Admin", "admin", "admin:index", "", "", ("/admin/",))]),
+    Section("Settings", [Link("Admin", "admin", "admin:index", "", "", ("/admin/",))]),
 ]
 
 

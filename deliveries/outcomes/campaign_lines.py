@@ -41,19 +41,19 @@ def verdict_of(campaign: Campaign, outcomes: Outcomes, now: datetime) -> TargetV
 
 
 def what_became_of(campaign: Campaign, outcomes: Outcomes) -> TargetVerdict:
-    """Of a canceled campaign: how many of its messages were withdrawn before they left."""
+    """Of a canceled campaign: how many of its messages never left."""
     withdrawn, made = outcomes.canceled, outcomes.canceled + outcomes.sent
     messages = f"{made:,} message{'' if made == 1 else 's'}"
     if not made:
         words = "Canceled before anything was sent"
     elif withdrawn == made:
-        words = f"Canceled before anything left: {messages} withdrawn"
+        words = f"Canceled before anything was sent: {messages} canceled"
     elif campaign.completed_at is None:
-        words = f"Canceled: {withdrawn:,} of {messages} withdrawn so far"
+        words = f"Canceling: {withdrawn:,} of {messages} canceled so far"
     elif withdrawn:
-        words = f"Canceled: {withdrawn:,} of {messages} withdrawn"
+        words = f"Canceled: {withdrawn:,} of {messages} canceled"
     else:
-        words = f"Canceled after {messages} had left"
+        words = f"Canceled after {messages} {'was' if made == 1 else 'were'} sent"
     return TargetVerdict(words, STATE_BUCKETS[Campaign.State.CANCELED])
 
 

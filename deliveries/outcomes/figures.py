@@ -223,7 +223,7 @@ class CampaignFigures:
 
     def _line(self, disposition: Disposition, n: int, names: Mapping[int, str]) -> str:
         if disposition == Disposition.PENDING:
-            return "still on their way" if self.reach.attempted else "wait to leave"
+            return "on their way" if self.reach.attempted else "waiting to be sent"
         if disposition == Disposition.PENDING_RETRY:
             return self._handled(n)
         if disposition == Disposition.OPTOUT:
@@ -238,8 +238,8 @@ class CampaignFigures:
         waiting = min(self.unhandled, n)
         planned = min(self.planned, n - waiting)
         parts = [
-            f"{_capped(waiting)} {'needs' if waiting == 1 else 'need'} somebody" if waiting else "",
-            f"{_capped(planned)} planned by {'itself' if planned == 1 else 'themselves'}" if planned else "",
+            f"{_capped(waiting)} {'needs' if waiting == 1 else 'need'} attention" if waiting else "",
+            f"{_capped(planned)} planned" if planned else "",
         ]
         if max(self.unhandled, self.planned) <= COUNT_LIMIT and waiting + planned < n:
             parts.append(f"{n - waiting - planned:,} retried, moved or closed")

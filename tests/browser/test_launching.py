@@ -55,14 +55,14 @@ def test_a_campaign_is_launched_paused_resumed_and_canceled(hand: Hand) -> None:
     hand.press("Launch to ")
     hand.press("Launch now")
 
-    hand.reads("is being prepared and starts by itself", "Preparing the audience")
+    hand.reads("is being prepared and starts automatically", "Preparing the audience")
     expand_all()
     hand.page.goto(f"/campaigns/{world.DRAFT}/")
     hand.press("Pause")
-    hand.reads("Nothing more leaves until you resume it", "Paused")
+    hand.reads("Nothing more is sent until you resume it", "Paused")
     assert state() == "paused"
     hand.press("Resume")
-    hand.reads("goes on")
+    hand.reads("is running again")
     assert state() == "sending"
     hand.press("More")
     hand.press("Cancel campaign")
@@ -94,7 +94,7 @@ def test_a_campaign_is_scheduled_paused_resumed_and_canceled(hand: Hand) -> None
     when = "20 Nov, 18:20 (Europe/Madrid)"
 
     hand.press("Schedule for ")
-    hand.reads(f"Nothing leaves before {when}")
+    hand.reads(f"Nothing is sent before {when}")
     hand.press("Schedule")
 
     hand.reads(f"is scheduled for {when}")

@@ -145,5 +145,5 @@ def test_a_report_refreshes_itself_while_its_numbers_can_change(marketer, state,
 def test_canceling_promises_nothing_of_what_never_left(marketer, going):
     answer = marketer.post(f"/campaigns/{going.slug}/cancel/", follow=True)
 
-    assert "is canceled. Nothing more leaves." in read(answer)
+    assert "is canceled. Nothing more is sent." in read(answer)
     assert "What had left" not in read(answer)

@@ -62,14 +62,14 @@ def arrived(state):
 
 COMES = "Messages appear here as soon as they are prepared."
 ALL_SKIPPED = "All 2 people on its lists were skipped, and nobody was written to."
-PAUSED = "The campaign is paused. Nothing leaves before it is resumed."
+PAUSED = "The campaign is paused. Nothing is sent before it is resumed."
 # What it is -> (how it is made, title of the list of all messages, sentence of every list).
 UNSENT = {
     "launching": (lambda: nobody("launching"), "Nothing sent yet", COMES),
     "scheduled": (
         lambda: nobody("launching", starts_at=START),
         "Nothing sent yet",
-        f"Nothing leaves before {WHEN}.",
+        f"Nothing is sent before {WHEN}.",
     ),
     "sending": (lambda: nobody("sending"), "Nothing sent yet", COMES),
     "sending, all skipped": (lambda: skipped("sending"), "Nothing to send", ALL_SKIPPED),
@@ -183,8 +183,8 @@ def test_what_waits_for_its_start_is_not_called_on_its_way(marketer):
 
     page = read(marketer, made.get_absolute_url())
 
-    assert "still on their way" not in page
-    assert "wait to leave" in page
+    assert "on their way" not in page
+    assert "waiting to be sent" in page
 
 
 def test_a_draft_says_what_it_lacks(marketer):

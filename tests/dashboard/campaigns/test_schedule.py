@@ -99,7 +99,9 @@ def test_a_start_that_has_passed_is_pointed_out_and_the_button_says_launch(marke
 def test_scheduling_answers_with_when_it_starts(marketer, draft):
     answer = read(marketer.post(f"{draft.get_absolute_url()}launch/", follow=True))
 
-    assert "Winter offer is scheduled for 30 Nov, 15:00 (Europe/Madrid). Nothing leaves before." in answer
+    assert (
+        "Winter offer is scheduled for 30 Nov, 15:00 (Europe/Madrid). Nothing is sent before that." in answer
+    )
 
 
 @pytest.mark.parametrize("path", ["/campaigns/", "/", "/campaigns/{slug}/"])

@@ -91,17 +91,17 @@ def skipped(contact, reason, channel="sms", **fields):
         ("sms", {"evidence": "carrier"}, "your phone company reports that it was delivered"),
         (
             "sms", {"evidence": "handed_over"},
-            "your phone company took it, and nobody confirmed that it reached your phone",
+            "your phone company accepted it, and nobody confirmed that it reached your phone",
         ),
         ("mms", {"evidence": "assumed"}, "no failure was reported, and nobody confirmed that it reached your phone"),
         ("sms", {"status": "sent"}, "it is on its way, and we have no confirmation yet"),
         ("sms", TEMPORARY, "it could not be delivered at that moment"),
         ("sms", {"status": "timed_out"}, "we received no confirmation either way"),
-        ("email", {"evidence": "carrier"}, "your mail provider took it, which says neither inbox nor read"),
+        ("email", {"evidence": "carrier"}, "your mail provider accepted it; it may still be in spam"),
         ("email", {"evidence": "assumed"}, "no failure came back, and nobody confirmed that it arrived"),
         (
             "email", {"status": "bounced", "failure_class": "permanent", "fault": "recipient"},
-            "it could not be delivered: we were told that it cannot be reached there",
+            "it could not be delivered: the report says that it cannot be reached there",
         ),
         ("voice", {"status": "answered"}, "the call was answered"),
         ("voice", {"status": "voicemail"}, "the call went to voicemail"),
@@ -201,7 +201,7 @@ def test_another_channel_is_told_as_what_it_was(robin, sent):
     assert lines(robin)[0] == (
         "On 17 November at 13:00 we sent a text message to the number ending in 0142 for “Check-up”, and tried again"
         " on 18 November at 13:00; as it could not be delivered, we sent an email to your address at example.com"
-        " on 19 November at 13:00: your mail provider took it, which says neither inbox nor read."
+        " on 19 November at 13:00: your mail provider accepted it; it may still be in spam."
     )
 
 

@@ -58,10 +58,10 @@ def test_campaigns_that_want_attention_are_those_of_the_chosen_period(marketer):
     ("left", "withdrawn", "whole", "words"),
     [
         (0, 0, True, "Canceled before anything was sent"),
-        (0, 3, True, "Canceled before anything left: 3 messages withdrawn"),
-        (20, 3, True, "Canceled: 3 of 23 messages withdrawn"),
-        (20, 3, False, "Canceled: 3 of 23 messages withdrawn so far"),
-        (1, 0, True, "Canceled after 1 message had left"),
+        (0, 3, True, "Canceled before anything was sent: 3 messages canceled"),
+        (20, 3, True, "Canceled: 3 of 23 messages canceled"),
+        (20, 3, False, "Canceling: 3 of 23 messages canceled so far"),
+        (1, 0, True, "Canceled after 1 message was sent"),
     ],
 )
 @pytest.mark.parametrize("path", ["/", "/campaigns/"])
@@ -142,9 +142,9 @@ def test_trouble_with_the_machinery_is_said_on_top(marketer):
 
     page = marketer.get("/").content.decode()
 
-    assert "The worker has been silent for 9 min" in page
-    assert "1 dead letter" in page
-    assert "1 parked receipt" in page
+    assert "The worker has not run for 9 min" in page
+    assert "1 receipt could not be processed" in page
+    assert "1 receipt waits for a message" in page
     assert "is paused" in page
     assert "had a bad signature" in page
 
@@ -154,8 +154,8 @@ def test_alarms_about_codes_lead_those_who_may_to_the_mappings(login):
 
     for role, link in (("marketer", False), ("admin", True)):
         page = login(role).get("/").content.decode()
-        assert "1 alarm about providers" in page
-        assert ('href="/mappings/">Look' in page) is link
+        assert "1 provider code is unrecognised" in page
+        assert ('href="/mappings/">View' in page) is link
         assert ("An administrator can look into it." in page) is not link
 
 

@@ -183,7 +183,7 @@ def test_a_snoozed_row_leaves_the_list_until_its_time(marketer, entry, time_mach
     back = marketer.get(RETRY)
 
     assert (rows(hidden), rows(back)) == (0, 1)
-    assert b"Every row of this queue is snoozed" in hidden.content
+    assert b"Every message of this queue is snoozed" in hidden.content
 
 
 @pytest.mark.parametrize(

@@ -499,7 +499,7 @@ def test_administrators_see_what_was_set_aside_and_have_it_tried_again(login, no
         "/admin/deliveries/quarantined/", {"action": "try_again", "_selected_action": [row.pk]}, follow=True
     )
 
-    assert "1 piece of work set aside after failing" in overview
+    assert "1 task set aside after failing" in overview
     assert "KeyError" in listed
     row.refresh_from_db()
     assert (row.attempts, row.not_before is not None) == (0, True)
@@ -511,7 +511,7 @@ def test_a_marketer_sees_that_but_cannot_open_it(login, now):
 
     overview = marketer.get("/").content.decode()
 
-    assert "1 piece of work set aside after failing" in overview
+    assert "1 task set aside after failing" in overview
     assert "/admin/deliveries/quarantined/" not in overview
     assert marketer.get("/admin/deliveries/quarantined/").status_code in (302, 403)
 

@@ -225,10 +225,10 @@ def test_what_is_unknown_makes_the_rate_a_band(counts, band):
 @pytest.mark.parametrize(
     ("planned", "line"),
     [
-        (0, "3 need somebody"),
-        (1, "2 need somebody, 1 planned by itself"),
-        (2, "1 needs somebody, 2 planned by themselves"),
-        (3, "3 planned by themselves"),
+        (0, "3 need attention"),
+        (1, "2 need attention, 1 planned"),
+        (2, "1 needs attention, 2 planned"),
+        (3, "3 planned"),
     ],
 )
 def test_the_retryable_say_how_many_wait_for_somebody(planned, line):
@@ -249,4 +249,4 @@ def test_a_retry_that_was_made_needs_nobody():
 
     [line] = [kpi.line for kpi in CampaignFigures(campaign).kpis({}) if kpi.bucket == "retryable"]
 
-    assert line == "1 needs somebody, 1 retried, moved or closed"
+    assert line == "1 needs attention, 1 retried, moved or closed"

@@ -34,17 +34,17 @@ def told(message, now, *facts):
     ("facts", "winner", "words"),
     [
         ([("sent", "carrier", 0), ("delivered", "carrier", 0)], 1, "An earlier step"),
-        ([("delivered", "carrier", 0), ("delivered", "assumed", 0)], 0, "on better grounds"),
-        ([("delivered", "assumed", 0), ("failed", "carrier", 0)], 1, "outranks an assumed delivery"),
-        ([("delivered", "carrier", 0), ("unknown", "carrier", 0)], 0, "cannot interpret"),
-        ([("delivered", "carrier", 0), ("undelivered", "carrier", 0)], 0, "outranks a reported failure"),
-        ([("delivered", "carrier", 0), ("bounced", "carrier", 0)], 1, "came back"),
+        ([("delivered", "carrier", 0), ("delivered", "assumed", 0)], 0, "with stronger evidence"),
+        ([("delivered", "assumed", 0), ("failed", "carrier", 0)], 1, "more than an assumed delivery"),
+        ([("delivered", "carrier", 0), ("unknown", "carrier", 0)], 0, "more than a code that is not"),
+        ([("delivered", "carrier", 0), ("undelivered", "carrier", 0)], 0, "more than a reported failure"),
+        ([("delivered", "carrier", 0), ("bounced", "carrier", 0)], 1, "bounced or was reported"),
         (
             [("timed_out", "clock", 0), ("sent", "carrier", 0), ("delivered", "carrier", 0)],
             2,
-            "our own clock",
+            "time-out by Waybill",
         ),
-        ([("delivered", "carrier", 0), ("delivered", "handset", 0)], 1, "on better grounds"),
+        ([("delivered", "carrier", 0), ("delivered", "handset", 0)], 1, "with stronger evidence"),
         ([("sending", "carrier", 0), ("sent", "carrier", 0)], 1, "An earlier step"),
         ([("failed", "carrier", 0), ("blocked", "carrier", 0)], 1, "says more"),
         ([("delivered", "carrier", 1), ("undelivered", "carrier", 2)], 1, "Another part decides"),
@@ -61,21 +61,25 @@ def test_one_report_decides_and_the_others_say_why_they_do_not(now, facts, winne
 def test_parts_that_are_silent_decide_together(now):
     (verdict,) = told(factories.message(status=Status.SENDING), now, ("delivered", "carrier", 1))
 
-    assert "the others are silent" in verdict
+    assert "the others have no receipt" in verdict
 
 
 @pytest.mark.parametrize(
     ("channel", "first", "words"),
     [
-        ("rvm", ("delivered", "carrier", 0), "The other report says more of how it arrived."),
+        ("rvm", ("delivered", "carrier", 0), "Another report says more about how it arrived."),
         (
             "voice",
             ("answered", "carrier", 0),
-            "Gives way to “Voicemail”: it says better whether a person or a machine",
+            "Replaced by “Voicemail”: that report is surer whether a person or a machine",
         ),
-        ("rvm", ("failed", "carrier", 0), "Gives way to “Successful drop”: what proves an arrival outranks"),
-        ("voice", ("no_answer", "carrier", 0), "Gives way to “Voicemail”: what proves an arrival outranks"),
-        ("voice", ("timed_out", "clock", 0), "Gives way to “Voicemail”: any report outranks our own clock."),
+        ("rvm", ("failed", "carrier", 0), "Replaced by “Successful drop”: proof of delivery counts more"),
+        ("voice", ("no_answer", "carrier", 0), "Replaced by “Voicemail”: proof of delivery counts more"),
+        (
+            "voice",
+            ("timed_out", "clock", 0),
+            "Replaced by “Voicemail”: any report counts more than a time-out by Waybill.",
+        ),
     ],
 )
 def test_what_gives_way_to_a_voicemail_names_the_voicemail(now, channel, first, words):
@@ -99,7 +103,7 @@ def test_progress_that_is_reported_after_the_outcome_is_no_earlier_step(now):
 
     assert [fact.verdict for fact in attempt.facts] == [
         "This decides the status.",
-        "Gives way to “Delivered”: an outcome outranks progress, even when that is reported later.",
+        "Replaced by “Delivered”: the final result counts more than a step, even one that is reported later.",
     ]
 
 
@@ -137,5 +141,5 @@ def test_progress_that_did_not_get_as_far_is_no_earlier_step_when_it_came_later(
     (attempt,) = attempts([message])
 
     assert attempt.facts[1].verdict == (
-        "Gives way to “Pending”: that is further on its way, though it is the earlier report."
+        "Replaced by “Pending”: that is a later step, although it was reported earlier."
     )

@@ -338,7 +338,7 @@ def test_no_opt_out_promises_nothing_that_another_block_forbids(client, page, ro
     data = {"judgement": "no_opt_out", "seen": ""}
     shown = client.post(reverse("inbox:judge", args=[reply.pk]), data, follow=True).content.decode()
 
-    assert "this reply holds up nothing" in shown
+    assert "this reply no longer stops messages" in shown
     assert "may be written to" not in shown
 
 
