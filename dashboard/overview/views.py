@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -44,7 +45,6 @@ HEATMAP_KEY = [
     (BUCKETS[Disposition.PENDING], 3, "Too early to judge"),
     ("", 0, f"Fewer than {FEWEST_TO_JUDGE} sent"),
 ]
-SILENT_AFTER = timedelta(minutes=2)  # the worker beats every few seconds
 COUNT_LIMIT = 10_000
 
 
@@ -169,7 +169,7 @@ def _worker(now: datetime) -> list[Alert]:
     age = beat_age(now)
     if age is None:
         return [Alert("unknown", "No worker has reported yet", "Receipts are kept, and read once one runs.")]
-    if age < SILENT_AFTER.total_seconds():
+    if age <= settings.READY_HEARTBEAT_SECONDS:
         return []
     minutes = int(age // 60)
     return [
