@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,7 +26,7 @@ LINKS = ("campaign", "contact", "address", "sender", "recipient")  # what a mess
 
 @dataclass(frozen=True)
 class Fact:
-    """One status event of a message, with the receipt that told it where there is one."""
+    """One status event of a message, with the receipt that reported it where there is one."""
 
     event: StatusEvent
     label: str
@@ -104,70 +104,83 @@ class TrailMessage:
         return str(Evidence(self.message.evidence).label)
 
 
+@dataclass(frozen=True)
+class Records:
+    """What is on record about some messages, by the id of the message unless said otherwise."""
+
+    events: Mapping[int, list[StatusEvent]]  # in order of time
+    receipts: Mapping[int, Raw]  # by the id of the receipt
+    decisions: Mapping[int, list[Decision]]  # in order of time
+    entries: Mapping[int, QueueEntry]
+    newer: Mapping[int, Message]  # the attempt that took its place
+    texts: Mapping[int, MessageText]
+    providers: Mapping[int, str]  # id of an account -> its provider
+
+
 def attempts(messages: Sequence[Message]) -> list[TrailMessage]:
     """These messages (with their LINKS loaded), each with its events, receipts, decisions and text: 7 queries."""
+    records = _records(messages)
+    return [_attempt(message, records) for message in messages]
+
+
+def _records(messages: Sequence[Message]) -> Records:
     ids = [message.pk for message in messages]
     events: dict[int, list[StatusEvent]] = defaultdict(list)
     # By when it happened, not by when it came in; of the same moment, what goes further comes later.
     in_time = ("occurred_at", "precedence", "recorded_at", "fact")
     for event in StatusEvent.objects.filter(message_id__in=ids).order_by(*in_time):
         events[event.message_id].append(event)
-    receipt_ids = {event.receipt_id for found in events.values() for event in found if event.receipt_id}
-    receipts = {one.pk: Raw(one, readable(one)) for one in Receipt.objects.filter(pk__in=receipt_ids)}
+    reported = {event.receipt_id for found in events.values() for event in found if event.receipt_id}
     decisions: dict[int, list[Decision]] = defaultdict(list)
     for decision in Decision.objects.filter(message_id__in=ids).order_by("at", "id"):
         decisions[decision.message_id or 0].append(decision)
-    entries = QueueEntry.objects.in_bulk(ids)
-    newer, sent_texts = newer_attempts(messages), texts(messages)
-    slugs = Account.objects.providers()
-    return [
-        _attempt(
-            m, slugs.get(m.account_id, ""), events[m.pk], receipts, decisions[m.pk], entries.get(m.pk),
-            newer.get(m.pk), sent_texts[m.pk],
-        )
-        for m in messages
-    ]  # fmt: skip
+    return Records(
+        events=events,
+        receipts={one.pk: Raw(one, readable(one)) for one in Receipt.objects.filter(pk__in=reported)},
+        decisions=decisions,
+        entries=QueueEntry.objects.in_bulk(ids),
+        newer=newer_attempts(messages),
+        texts=texts(messages),
+        providers=Account.objects.providers(),
+    )
 
 
-def _attempt(
-    message: Message,
-    provider: str,
-    events: Sequence[StatusEvent],
-    receipts: dict[int, Raw],
-    decisions: list[Decision],
-    entry: QueueEntry | None,
-    newer: Message | None,
-    text: MessageText,
-) -> TrailMessage:
+def _attempt(message: Message, records: Records) -> TrailMessage:
     words = words_of(message, timezone.now())
-    described = (
-        describe(provider, message.channel, message.reason_code, message.status)
-        if message.reason_code
-        else None
-    )
-    latency = (
-        (message.delivered_at - message.handed_over_at)
-        if message.delivered_at and message.handed_over_at
-        else None
-    )
+    provider = records.providers.get(message.account_id, "")
+    code = _described(provider, message.channel, message.reason_code, message.status)
+    events, newer = records.events[message.pk], records.newer.get(message.pk)
+    entry = records.entries.get(message.pk)
     winner = next((event for event in events if event.precedence == message.precedence), None)
     withdrawn = message.status == Status.CANCELED and not message.disposition
     return TrailMessage(
         message=message,
         bucket=bucket_of(message.disposition),
         label=words.label,
-        meaning=_meaning(message, described, words.meaning),
-        code_name=described.name if described and not withdrawn else "",
+        meaning=_meaning(message, code, words.meaning),
+        code_name=code.name if code and not withdrawn else "",
         next_step=_next_step("" if newer else advice(message, words), entry),
         newer=newer,
-        text=text,
+        text=records.texts[message.pk],
         why=_why(message),
-        facts=[_fact(message, provider, event, receipts, winner) for event in events],
-        decisions=[_ruling(one, message) for one in decisions],
+        facts=[_fact(message, provider, event, records.receipts, winner) for event in events],
+        decisions=[_ruling(one, message) for one in records.decisions[message.pk]],
         hours="" if message.canceled_at else held_until(message, message.due_at, asked_at(message)),
         entry=entry,
-        seconds=max(0, round(latency.total_seconds())) if latency else None,
+        seconds=_seconds(message),
     )
+
+
+def _described(provider: str, channel: str, code: str, status: str) -> Described | None:
+    """What the tables say of a code; None where there is none."""
+    return describe(provider, channel, code, status) if code else None
+
+
+def _seconds(message: Message) -> int | None:
+    """From handover to delivery, never below 0; None where one of the two is not known."""
+    if not message.delivered_at or not message.handed_over_at:
+        return None
+    return max(0, round((message.delivered_at - message.handed_over_at).total_seconds()))
 
 
 def _ruling(row: Decision, message: Message) -> Ruling:
@@ -179,29 +192,27 @@ def _ruling(row: Decision, message: Message) -> Ruling:
     )
 
 
-def _meaning(message: Message, described: Described | None, usual: str) -> str:
+def _meaning(message: Message, code: Described | None, usual: str) -> str:
     if message.status == Status.CANCELED and not message.disposition:
         return withdrawal(message.reason_code)
-    return (described.meaning or described.short if described else "") or usual
+    return (code.meaning or code.short if code else "") or usual
 
 
 def _fact(
     message: Message,
     provider: str,
     event: StatusEvent,
-    receipts: dict[int, Raw],
+    receipts: Mapping[int, Raw],
     winner: StatusEvent | None,
 ) -> Fact:
     words = wording(message.channel, event.status, event.failure_class, message.goal, event.evidence)
-    described = (
-        describe(provider, message.channel, event.native_code, event.status) if event.native_code else None
-    )
+    code = _described(provider, message.channel, event.native_code, event.status)
     found = disposition(event.status, event.failure_class, event.fault, message.goal)
     return Fact(
         event=event,
         label=words.label,
         bucket=bucket_of(found),
-        meaning=described.short if described and described.short else event.native_text,
+        meaning=code.short if code and code.short else event.native_text,
         receipt=receipts.get(event.receipt_id or 0),
         verdict=verdict(event, message, winner),
     )
