@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -57,9 +58,8 @@ def edit(request: HttpRequest) -> HttpResponse:
             return _save(request, form, tables, seen)
         looks = "look" in request.POST and form.is_valid()
         shown = request.POST.get("shown", "")
-        return _edit_page(
-            request, form, form.data, tables, draft, seen=seen, shown=shown, status=200 if looks else 422
-        )
+        edited = Edited(tables, draft, seen, shown)
+        return _edit_page(request, form, form.data, edited, status=200 if looks else 422)
     given = {name: value for name, value in request.GET.dict().items() if name in CodeForm.base_fields}
     code = _standing(_key(given), tables, draft)
     known = code._asdict() if code else _suggested(tables, seen)
@@ -69,7 +69,7 @@ def edit(request: HttpRequest) -> HttpResponse:
             "code", ""
         )  # as the provider writes it; an address has it in small letters
     form = CodeForm(initial=filled, tables=tables)
-    return _edit_page(request, form, filled, tables, draft, seen=seen, shown=drafts.mark(code))
+    return _edit_page(request, form, filled, Edited(tables, draft, seen, drafts.mark(code)))
 
 
 def _seen(mark: str) -> SeenCode | None:
@@ -97,18 +97,21 @@ def _suggested(tables: Mapping, seen: SeenCode | None) -> dict[str, str]:
     return {"kind": code_usage.ERROR, "status": "unknown", "failure_class": "unknown", "fault": "none"}
 
 
+@dataclass(frozen=True)
+class Edited:
+    """What the form of a row is about, beside the form itself."""
+
+    tables: Mapping  # in force
+    draft: MappingVersion | None
+    seen: SeenCode | None  # the code as it came, that the form was opened from
+    shown: str  # the mark of the row that the form began with, to see whether it is the same when it is saved
+
+
 def _edit_page(
-    request: HttpRequest,
-    form: CodeForm,
-    given: Any,
-    tables: Mapping,
-    draft: MappingVersion | None,
-    *,
-    seen: SeenCode | None,
-    shown: str,
-    status: int = 200,
+    request: HttpRequest, form: CodeForm, given: Any, edited: Edited, *, status: int = 200
 ) -> HttpResponse:
-    """`shown` is the mark of the row that the form began with, to see whether it is the same when it is saved."""
+    """`given`: the values of the form by the names of its fields, whether they were filled in or offered."""
+    tables, draft = edited.tables, edited.draft
     key = _key(given)
     in_force = tables.codes.get(key) if key else None
     context = {
@@ -118,8 +121,8 @@ def _edit_page(
         "now": outcome(key, in_force) if key and in_force else None,
         "table": code_usage.table_name(key.table) if key else "",
         "drafted": bool(key and key in drafted_rows(draft)),
-        "seen": seen,
-        "shown": shown,
+        "seen": edited.seen,
+        "shown": edited.shown,
         "then": code_usage.CodeUsage.beside(tables).then.get(key)
         if in_force and key and not swaps(request)
         else None,
@@ -163,6 +166,5 @@ def _save(request: HttpRequest, form: CodeForm, tables: Mapping, seen: SeenCode 
             result = "means just this already. The draft leaves it alone."
         messages.success(request, f"{form.cleaned_data['code']} {result}")
         return redirect("mappings:draft")
-    return _edit_page(
-        request, form, form.data, tables, drafts.open_draft(), seen=seen, shown=shown or "", status=422
-    )
+    edited = Edited(tables, drafts.open_draft(), seen, shown or "")
+    return _edit_page(request, form, form.data, edited, status=422)

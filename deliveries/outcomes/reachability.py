@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime
 
 from django.db.models import Q
 
-from campaigns.models import Campaign, Sender
+from campaigns.models import Campaign, Playbook, Sender
 from contacts.blocking import Target, meets
 from contacts.channels import KIND_OF, Channel, Kind, limit
 from contacts.gate import Ask, Reason, Verdict, check, unread_since
@@ -18,9 +18,12 @@ from deliveries.models import Message
 from deliveries.statuses import REACHING, Disposition, Fault, Status
 
 LOOK_BACK = 12  # results on a channel that count as evidence
-READ = 120  # messages read for all channels together
-STRIKES = 3
-WINDOW = (time(9), time(21))
+READ = (
+    120  # messages read for all five channels together: twice LOOK_BACK of each, as one may crowd another out
+)
+# What is asked is asked as for a campaign, and a playbook, that leave everything as it is offered.
+STRIKES = Playbook().strikes
+WINDOW = (Campaign().window_start, Campaign().window_end)
 # Where the gate says more than what was tried there.
 IMPOSSIBLE: dict[str, tuple[str, str]] = {
     Reason.WRONG_LINE: ("Not possible", "permanent"),
@@ -80,6 +83,19 @@ class Reach:
 
 
 @dataclass(frozen=True)
+class ChannelRecord:
+    """What is known of one channel of a contact, from which its `Reach` follows."""
+
+    channel: Channel
+    address: Address | None  # the preferred one of its kind
+    results: list[Message]  # settled, newest first, LOOK_BACK at most
+    verdict: Verdict | None
+    suppressions: tuple[Suppression, ...]
+    health: AddressHealth
+    consent: Consent | None
+
+
+@dataclass(frozen=True)
 class SidePanel:
     """Everything beside the timeline."""
 
@@ -134,13 +150,17 @@ def standing(contact: Contact, now: datetime) -> SidePanel:
     latest = {one.channel: one for one in consents}
     channels = [
         _reach(
-            channel,
-            address := preferred.get(KIND_OF[channel]),
-            results[channel],
-            verdicts.get(channel),
-            tuple(one for one in suppressions if meets(one, _target(contact, channel, address))),
-            health.get((address.pk, channel) if address else (0, ""), AddressHealth()),
-            latest.get(channel) or (latest.get(Channel.SMS) if channel == Channel.MMS else None),
+            ChannelRecord(
+                channel=channel,
+                address=(address := preferred.get(KIND_OF[channel])),
+                results=results[channel],
+                verdict=verdicts.get(channel),
+                suppressions=tuple(
+                    one for one in suppressions if meets(one, _target(contact, channel, address))
+                ),
+                health=health.get((address.pk, channel) if address else (0, ""), AddressHealth()),
+                consent=latest.get(channel) or (latest.get(Channel.SMS) if channel == Channel.MMS else None),
+            )
         )
         for channel in Channel
     ]
@@ -199,62 +219,58 @@ def _ask(contact: Contact, preferred: Mapping[str, Address], now: datetime) -> d
     return {channel: verdicts[number] for number, channel in enumerate(channels) if number in verdicts}
 
 
-def _reach(
-    channel: Channel,
-    address: Address | None,
-    results: list[Message],
-    verdict: Verdict | None,
-    suppressions: tuple[Suppression, ...],
-    health: AddressHealth,
-    consent: Consent | None,
-) -> Reach:
-    opted_out = consent is not None and not consent.opted_in
-    word, bucket = (
-        ("Opted out", "optout") if opted_out else _word(address, results, suppressions, health, verdict)
-    )
+def _reach(record: ChannelRecord) -> Reach:
+    channel, address, verdict = record.channel, record.address, record.verdict
+    opted_out = record.consent is not None and not record.consent.opted_in
+    word, bucket = ("Opted out", "optout") if opted_out else _word(record)
     if verdict and verdict.reason == Reason.REPLY_UNREAD and bucket not in ("optout", "permanent"):
         word, bucket = "On hold", "pending"
-    evidence = (
-        _evidence(channel, results) if address else f"No {Kind(KIND_OF[channel]).label.lower()} on record"
+    return Reach(
+        channel=channel,
+        word=word,
+        bucket=bucket,
+        evidence=_evidence(channel, record.results)
+        if address
+        else f"No {Kind(KIND_OF[channel]).label.lower()} on record",
+        address=address,
+        verdict=verdict,
+        suppressions=record.suppressions,
+        health=record.health,
+        consent=record.consent,
+        strikes=limit(channel, STRIKES),
     )
-    strikes = limit(channel, STRIKES)
-    return Reach(channel, word, bucket, evidence, address, verdict, suppressions, health, consent, strikes)
 
 
-def _word(
-    address: Address | None,
-    results: list[Message],
-    suppressions: tuple[Suppression, ...],
-    health: AddressHealth,
-    verdict: Verdict | None,
-) -> tuple[str, str]:
-    if suppressions:
+def _word(record: ChannelRecord) -> tuple[str, str]:
+    """How well the channel works, and the bucket of that: first what closes it, then what came of it."""
+    if record.suppressions:
         return "Suppressed", "optout"
-    if address is None:
+    if record.address is None:
         return "No address", "unknown"
-    if health.closed == AddressHealth.Closed.NUMBER:
+    if record.health.closed == AddressHealth.Closed.NUMBER:
         return "Not in service", "permanent"
-    if health.marked_at:
+    if record.health.marked_at:
         return "To be corrected", "permanent"
-    if (
-        health.hard_fails
-        or health.closed
-        or address.validity in (Address.Validity.INVALID, Address.Validity.NEEDS_CORRECTION)
-        or _carrier_refuses(results)
-    ):
+    if _fails(record, record.address):
         return "Not reachable", "permanent"
-    if verdict and verdict.reason in IMPOSSIBLE:
-        return IMPOSSIBLE[verdict.reason]
-    if not results:
+    if record.verdict and record.verdict.reason in IMPOSSIBLE:
+        return IMPOSSIBLE[record.verdict.reason]
+    return _word_of_results(record.results)
+
+
+def _fails(record: ChannelRecord, address: Address) -> bool:
+    wrong = address.validity in (Address.Validity.INVALID, Address.Validity.NEEDS_CORRECTION)
+    failed = record.health.hard_fails or record.health.closed
+    return bool(failed or wrong or _carrier_refuses(record.results))
+
+
+def _word_of_results(results: Sequence[Message]) -> tuple[str, str]:
+    if not results or all(message.disposition == Disposition.UNKNOWN for message in results):
         return "Unknown", "unknown"
-    arrived = sum(message.disposition == Disposition.DELIVERED for message in results)
     if results[0].disposition == Disposition.BLOCKED_COMPLIANCE:
         return "At risk", "compliance"
-    if 2 * arrived > len(results):
-        return "Reachable", "success"
-    if all(message.disposition == Disposition.UNKNOWN for message in results):
-        return "Unknown", "unknown"
-    return "Uncertain", "retryable"
+    arrived = sum(message.disposition == Disposition.DELIVERED for message in results)
+    return ("Reachable", "success") if 2 * arrived > len(results) else ("Uncertain", "retryable")
 
 
 def _carrier_refuses(results: Sequence[Message]) -> bool:
