@@ -28,7 +28,7 @@ from dashboard.campaigns.skipped import by_reason
 from dashboard.charts import data_table, finding, outcome_by_channel, verdict_icon
 from dashboard.exports import csv_of
 from dashboard.shell.empty import unsent
-from dashboard.shell.listing import SHOW_ALL, Listing, ListPlace, context, listing, needs_choices
+from dashboard.shell.listing import SHOW_ALL, Listing, ListPlace, list_context, listing, needs_choices
 from dashboard.shell.pages import fragment, who
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
@@ -104,7 +104,7 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
         "everything": request.GET.get("show") == SHOW_ALL,
         "hold_queue": True,
         "export_url": reverse("campaigns:export", args=[campaign.slug]),
-        **context(shown, request),
+        **list_context(shown, request),
     }
     if request.headers.get("X-State", about) != about:
         return HttpResponse(headers={"HX-Refresh": "true"})
@@ -272,8 +272,8 @@ def _audience(campaign: Campaign, user: User, now: datetime) -> dict[str, Any]:
         "lists": [(one, one.n) for one in lists],
         "audience": members.values("contact_id").distinct().count(),
         "contents": [(content, costs.get(channel)) for channel, content in draft.contents.items()],
-        "obstacles": _with_ways(user, [one for one in found if one.blocks]),
-        "warnings": _with_ways(user, [one for one in found if not one.blocks]),
+        "obstacles": _with_links(user, [one for one in found if one.blocks]),
+        "warnings": _with_links(user, [one for one in found if not one.blocks]),
         "draft": draft,
         "first": _messages(campaign.channel, draft.written_to, costs),
         "later": [_messages(channel, draft.written_to, costs) for channel in draft.later],
@@ -295,7 +295,9 @@ def _messages(channel: str, people: int, costs: Mapping[str, Estimate]) -> Messa
     return Messages(Channel(channel).in_sentence, people, cost.of(people) if cost else "")
 
 
-def _with_ways(user: User, found: list[checks.Finding]) -> list[tuple[checks.Finding, checks.FixLink | None]]:
+def _with_links(
+    user: User, found: list[checks.Finding]
+) -> list[tuple[checks.Finding, checks.FixLink | None]]:
     """Each finding with the link that this reader may follow."""
     return [
         (one, one.way if one.way and user.is_staff and user.has_perm(one.way.needs) else None)

@@ -292,8 +292,8 @@ def _act(act: Suppression, extended: Sequence[Suppression], reach: SidePanel) ->
     """'' for what the person did not ask for, and for what closes nothing of theirs any more."""
     rows = {act.pk, *(one.pk for one in extended)}
     closed = [one for one in reach.channels if rows & {each.pk for each in one.suppressions}]
-    learnt = grounds.is_listed(act) or act.reading
-    ground = grounds.LISTED if learnt else grounds.opt_out(act) or act.reason
+    indirect = grounds.is_listed(act) or act.reading
+    ground = grounds.LISTED if indirect else grounds.opt_out(act) or act.reason
     if not act.by_recipient or not closed:
         return ""
     used = {one.address.value for one in closed if one.address}

@@ -47,7 +47,7 @@ from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import settle
 from deliveries.deciding.staff import Planned, cancel_next_step, run_next_step_now, would_send
 from deliveries.outcomes.finding import LIMIT, find
-from deliveries.outcomes.reachability import SidePanel, standing
+from deliveries.outcomes.reachability import SidePanel, side_panel
 from deliveries.outcomes.trail import Narrowing, trail
 from deliveries.outcomes.upcoming import Upcoming, upcoming
 
@@ -182,7 +182,7 @@ def _beside(
 ) -> dict[str, Any]:
     """The header, the banner, the steps to come and the right column."""
     user = who(request)
-    reach = standing(contact, now)
+    reach = side_panel(contact, now)
     phone = next((one for one in reach.addresses if one.kind == Kind.PHONE and one.preferred), None)
     zones = zones_for(contact.time_zone, phone.time_zone if phone else "", settings.TIME_ZONE)
     return {
@@ -272,11 +272,11 @@ def _doubted(contact: Contact) -> list[tuple[Address, str]]:
             why.setdefault(one.pk, []).append(f"{one.get_validity_display()}.")
     bad = Q(marked_at__isnull=False) | ~Q(closed="") | Q(hard_fails__gt=0)
     for health in AddressHealth.objects.filter(bad, address__in=current).order_by("id"):
-        said = health.closed_why or f"{health.get_channel_display()} failed permanently"
+        sentence = health.closed_why or f"{health.get_channel_display()} failed permanently"
         if health.marked_at and not health.hard_fails and not health.closed:
-            said = f"Marked for correction on {health.get_channel_display()}"
-        why.setdefault(health.address_id, []).append(f"{said}.")
-    return [(current[pk], " ".join(dict.fromkeys(said))) for pk, said in why.items()]
+            sentence = f"Marked for correction on {health.get_channel_display()}"
+        why.setdefault(health.address_id, []).append(f"{sentence}.")
+    return [(current[pk], " ".join(dict.fromkeys(sentences))) for pk, sentences in why.items()]
 
 
 def _details(contact: Contact, *, full: bool) -> dict[str, str]:

@@ -206,10 +206,10 @@ class CodeForm(forms.Form):
 
     PLACE = ("table", "channel", "kind", "code")
 
-    def __init__(self, *args: Any, tables: Mapping, standing: Code | None = None, **kwargs: Any) -> None:
-        """`standing`: the row as it is, which the form changes."""
+    def __init__(self, *args: Any, tables: Mapping, current: Code | None = None, **kwargs: Any) -> None:
+        """`current`: the row as it is, which the form changes."""
         super().__init__(*args, **kwargs)
-        self.tables, self.standing = tables, standing
+        self.tables, self.current = tables, current
         self.outdated = (
             False  # whether the meaning was written for another outcome, and nobody said that it fits
         )
@@ -235,7 +235,7 @@ class CodeForm(forms.Form):
 
     def _keeps_the_meaning_of_another_outcome(self, given: Fields[str, Any]) -> bool:
         """It stands wherever the code is shown, beside what the new outcome asks to do."""
-        was, meaning = self.standing, given.get("meaning")
+        was, meaning = self.current, given.get("meaning")
         if was is None or not meaning or meaning != was.meaning or given.get("fits") or "look" in self.data:
             return False
         chosen = [given.get(name) for name in ("status", "failure_class", "fault")]
@@ -243,7 +243,7 @@ class CodeForm(forms.Form):
 
     def _written_for(self) -> str:
         """ "Opted out, Opt-out, Recipient"."""
-        was = self.standing
+        was = self.current
         assert was is not None
         words = (
             Status(was.status).label, FailureClass(was.failure_class).label, Fault(was.fault).label,

@@ -52,8 +52,8 @@ def edit(request: HttpRequest) -> HttpResponse:
     tables, draft = mappings.latest(), drafts.open_draft()
     seen = _seen(request.GET.get("seen", ""))
     if request.method == "POST":
-        standing = _standing(_key(request.POST), tables, draft)
-        form = CodeForm(request.POST, tables=tables, standing=standing)
+        current = _current(_key(request.POST), tables, draft)
+        form = CodeForm(request.POST, tables=tables, current=current)
         if form.is_valid() and "look" not in request.POST:
             return _save(request, form, tables, seen)
         looks = "look" in request.POST and form.is_valid()
@@ -61,7 +61,7 @@ def edit(request: HttpRequest) -> HttpResponse:
         edited = Edited(tables, draft, seen, shown)
         return _edit_page(request, form, form.data, edited, status=200 if looks else 422)
     given = {name: value for name, value in request.GET.dict().items() if name in CodeForm.base_fields}
-    code = _standing(_key(given), tables, draft)
+    code = _current(_key(given), tables, draft)
     known = code._asdict() if code else _suggested(tables, seen)
     filled = {**known, **given}
     if known.get("code", "").lower() == given.get("code", "").lower():
@@ -83,7 +83,7 @@ def _key(given: Any) -> Key | None:
     return Key(table, channel, kind, code.lower()) if table and channel and kind and code else None
 
 
-def _standing(key: Key | None, tables: Mapping, draft: MappingVersion | None) -> Code | None:
+def _current(key: Key | None, tables: Mapping, draft: MappingVersion | None) -> Code | None:
     """The row in the draft, else the one in force."""
     drafted = drafted_rows(draft).get(key) if key else None
     return mappings.code_of(drafted) if drafted else tables.codes.get(key) if key else None

@@ -53,7 +53,7 @@ def _draft_page(request: HttpRequest, form: VersionNoteForm, status: int = 200) 
     return render(request, fragment(request, "mappings/draft.html", "difference"), context, status=status)
 
 
-def _acting(request: HttpRequest, act: Callable[[MappingVersion], str], *, bell: bool = False) -> bool:
+def _acting(request: HttpRequest, act: Callable[[MappingVersion], str], *, wakes: bool = False) -> bool:
     """Do something to the draft while nobody else can; say what was done, or why it was not."""
     try:
         with transaction.atomic():
@@ -61,7 +61,7 @@ def _acting(request: HttpRequest, act: Callable[[MappingVersion], str], *, bell:
             if found is None:
                 raise CannotChange("There is no draft any more: it was published or discarded.")
             result = act(found)
-            if bell:
+            if wakes:
                 transaction.on_commit(wake)
     except NotConfirmed:
         raise
@@ -107,7 +107,7 @@ def count(request: HttpRequest) -> HttpResponse:
         replay.start_preview(found, timezone.now())
         return "Counting what would change."
 
-    _acting(request, act, bell=True)
+    _acting(request, act, wakes=True)
     return redirect("mappings:draft")
 
 
@@ -137,7 +137,7 @@ def publish(request: HttpRequest) -> HttpResponse:
         return f"Version {number} is in force. What came in before is being read anew."
 
     try:
-        done = _acting(request, act, bell=True)
+        done = _acting(request, act, wakes=True)
     except NotConfirmed as problem:
         form.add_error("confirmed", str(problem))
         return _draft_page(request, form, status=422)

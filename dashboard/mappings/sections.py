@@ -38,7 +38,7 @@ def sees_addresses(request: HttpRequest) -> bool:
 
 
 def hurry(version: MappingVersion) -> None:
-    """Ring while somebody watches: the bell of publishing was too early to begin (`rereading.SETTLING`), and the next
-    one by itself comes a minute later."""
+    """Wake the worker while somebody watches: the wake-up call of publishing came too early to begin
+    (`rereading.SETTLING`), and the next one by itself comes a minute later."""
     if version.replaying:
         transaction.on_commit(wake)

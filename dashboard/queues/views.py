@@ -20,7 +20,7 @@ from accounts.models import User
 from accounts.roles import requires
 from contacts.models import ContactList
 from dashboard.exports import csv_of
-from dashboard.shell.listing import ListPlace, context, listing, needs_choices
+from dashboard.shell.listing import ListPlace, list_context, listing, needs_choices
 from dashboard.shell.pages import fragment, may_assign, swaps, who
 from deliveries.deciding import assignment
 from deliveries.models import CodeTally, DayTally, QueueEntry
@@ -159,7 +159,7 @@ def _page(request: HttpRequest, queue: str) -> HttpResponse:
         "snooze_choices": _snooze_choices(now),
         "snooze_query": f"{request.GET.urlencode()}&" if request.GET else "",
         "export_url": reverse("deliveries:export", args=[queue]),
-        **context(shown, request),
+        **list_context(shown, request),
     }
     template = fragment(request, "queues/queue.html", "results")
     return render(request, template, page_context, status=422 if shown.invalid else 200)

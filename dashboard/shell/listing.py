@@ -195,7 +195,7 @@ def needs_choices(request: HttpRequest) -> bool:
     return shows_form(request) or bool(request.GET.get("source"))
 
 
-def context(listing: Listing, request: HttpRequest) -> dict[str, Any]:
+def list_context(listing: Listing, request: HttpRequest) -> dict[str, Any]:
     """What the templates of a list need."""
     swap = swaps(request)
     ticks = _ticks(request)

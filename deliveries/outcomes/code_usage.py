@@ -1,7 +1,7 @@
-"""What our accounts' providers were heard to say, laid beside the rows of the code tables.
+"""What the providers of our accounts have reported, laid beside the rows of the code tables.
 
 A row of a table is looked up by several providers, and one word by several spellings; which row answers is the
-mapping's to say (`Mapping.find`), so everything heard is put to it word by word.
+mapping's to say (`Mapping.find`), so every code that came is put to it one by one.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class CodeShare(NamedTuple):
 
 @dataclass(frozen=True)
 class CodeUsage:
-    """What was heard, by the row that answers for it: how often, and what became of the next attempt."""
+    """The codes that came, by the row that answers for them: how often, and what became of the next attempt."""
 
     seen: Mapping[Key, Seen]
     then: Mapping[Key, CodeShare]
@@ -125,7 +125,7 @@ class CodeUsage:
 
     @classmethod
     def beside(cls, tables: Tables) -> CodeUsage:
-        """Three queries, whatever was heard."""
+        """Three queries, however many codes came."""
         finder = RowFinder(tables)
         return cls(_seen(finder), _then(finder), frozenset(finder.providers.values()))
 

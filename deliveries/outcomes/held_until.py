@@ -24,7 +24,7 @@ def held_until(message: Message, due_at: datetime, since: datetime) -> str:
     """That a send asked for at `since` waited until `due_at` for the hours permitted where the person is, and whose
     zones those are; '' where it did not wait for them.
 
-    Told from the zones and the window of today: where those have changed since, nothing is said.
+    By the zones and the window of today: where those have changed since, the answer is ''.
     """
     window = message.campaign.window_start, message.campaign.window_end
     zones, whose = zones_of(message)

@@ -133,7 +133,7 @@ class SidePanel:
         return min(now, key=lambda reach: order.index(reach.bucket), default=None)
 
 
-def standing(contact: Contact, now: datetime) -> SidePanel:
+def side_panel(contact: Contact, now: datetime) -> SidePanel:
     """What we know of this contact's channels. A fixed number of queries."""
     addresses = sorted(
         contact.addresses.all(), key=lambda one: (one.kind != Kind.PHONE, not one.preferred, one.pk)

@@ -11,7 +11,7 @@ from contacts.consenting import record_opt_out, record_request
 from contacts.models import AddressHealth, Consent
 from contacts.suppressing import suppress
 from dashboard.contacts.banner import SHOWN, banner
-from deliveries.outcomes.reachability import standing
+from deliveries.outcomes.reachability import side_panel
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -38,13 +38,13 @@ def robin():
 
 
 def told(contact):
-    found = banner(standing(contact, NOW))
+    found = banner(side_panel(contact, NOW))
     assert found is not None
     return [(ground.words, ground.quote, ground.closes) for ground in found.grounds]
 
 
 def test_nothing_off_needs_no_banner(robin):
-    assert banner(standing(robin, NOW)) is None
+    assert banner(side_panel(robin, NOW)) is None
 
 
 def test_every_ground_is_named_the_newest_first(robin, ann):

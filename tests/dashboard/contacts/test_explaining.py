@@ -17,7 +17,7 @@ from contacts.models import AddressHealth, Consent
 from contacts.suppressing import suppress
 from dashboard.contacts.explaining import CAME_OF_IT, LEFT_OUT, SHOWN, came_of, explanation
 from deliveries.models import Decision
-from deliveries.outcomes.reachability import standing
+from deliveries.outcomes.reachability import side_panel
 from deliveries.providers import PROVIDERS
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Status
 from deliveries.wording import WITHDRAWN
@@ -70,7 +70,7 @@ def sent(robin):
 
 
 def lines(contact):
-    return explanation(contact, standing(contact, NOW)).split("\n")
+    return explanation(contact, side_panel(contact, NOW)).split("\n")
 
 
 def skipped(contact, reason, channel="sms", **fields):
@@ -404,7 +404,7 @@ def test_nothing_tells_a_code_a_provider_or_a_plan(robin, sent):
 
 
 def test_it_costs_the_same_however_much_happened(robin, sent, django_assert_num_queries):
-    reach = standing(robin, NOW)
+    reach = side_panel(robin, NOW)
     for number in range(SHOWN * 3):
         sent(f"Campaign {number}", NOW - number * DAY)
         skipped(robin, "no_consent")

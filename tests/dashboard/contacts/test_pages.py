@@ -13,7 +13,7 @@ from contacts.suppressing import suppress
 from deliveries.deciding.followup import settle
 from deliveries.models import Decision, Engagement, Receipt, StatusEvent
 from deliveries.outcomes.finding import find
-from deliveries.outcomes.reachability import standing
+from deliveries.outcomes.reachability import side_panel
 from deliveries.outcomes.trail import trail
 from deliveries.statuses import FailureClass, Fault, Status
 from tests import factories
@@ -398,7 +398,7 @@ def test_a_channel_that_the_carrier_does_not_take_is_not_offered(login, elena, l
 
     page = login("support").get(f"/contacts/{elena.pk}/").content.decode()
 
-    assert [one.word for one in standing(elena, timezone.now()).channels if one.channel == "rvm"] == [word]
+    assert [one.word for one in side_panel(elena, timezone.now()).channels if one.channel == "rvm"] == [word]
     usable = word == "Uncertain"
     assert ("Best now: Ringless voicemail" in page) is usable
     assert ("reach you by voicemail" in page) is usable
@@ -589,10 +589,10 @@ def test_a_corrected_number_is_not_judged_by_the_history_of_the_old_one(login, e
         fault=Fault.RECIPIENT,
     )
 
-    before = standing(elena, timezone.now()).channels[0]
+    before = side_panel(elena, timezone.now()).channels[0]
     correct(elena, phone="214 555 0177", region="US", by=None)
     elena.refresh_from_db()
-    after = standing(elena, timezone.now()).channels[0]
+    after = side_panel(elena, timezone.now()).channels[0]
 
     assert (before.word, before.evidence) == ("Uncertain", "One try: undelivered")
     assert (after.word, after.evidence) == ("Unknown", "Never tried")
@@ -640,7 +640,7 @@ def test_a_channel_that_was_never_tried_says_what_is_known_of_it(elena, line_typ
     if opted_in:
         Consent.objects.create(contact=elena, channel="sms", opted_in=True, how="Web form")
 
-    reach = standing(elena, timezone.now()).channels[0]
+    reach = side_panel(elena, timezone.now()).channels[0]
 
     assert (reach.channel, reach.word, reach.evidence) == ("sms", word, "Never tried")
 

@@ -20,7 +20,7 @@ from deliveries.meaning.ruling_out import channels_of, disproved, rows, ruled_ou
 from deliveries.meaning.translation import Key, shipped
 from deliveries.models import Batch, Decision, Message, QueueEntry
 from deliveries.outcomes.filters import OutcomeView
-from deliveries.outcomes.reachability import standing
+from deliveries.outcomes.reachability import side_panel
 from deliveries.sending.dispatch import dispatch
 from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status
 from tests import factories
@@ -183,7 +183,7 @@ def test_what_is_best_now_is_no_channel_of_a_dead_number(everywhere, account, no
     report(first, DEAD, now, "UNKNOWN_SUBSCRIBER")
     work(now)
 
-    found = standing(first.contact, now)
+    found = side_panel(first.contact, now)
 
     assert found.best is None
     assert {one.word for one in found.channels if one.address} == {"Not in service"}
@@ -263,7 +263,7 @@ def test_a_mark_for_correction_closes_the_channel_that_failed_alone(account, now
 
     actions.start(Batch.Action.CORRECT, chosen, {}, factories.user("marketer"), now)
 
-    usable = {one.channel for one in standing(first.contact, now).channels if one.usable}
+    usable = {one.channel for one in side_panel(first.contact, now).channels if one.usable}
     assert "mms" not in usable
     assert {"sms", "voice"} <= usable | {"voice"}
     assert Address.objects.get(pk=first.address_id).validity == "valid"
