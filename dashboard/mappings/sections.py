@@ -39,6 +39,6 @@ def sees_addresses(request: HttpRequest) -> bool:
 
 def hurry(version: MappingVersion) -> None:
     """Wake the worker while somebody watches: the wake-up call of publishing came too early to begin
-    (`rereading.SETTLING`), and the next one by itself comes a minute later."""
+    (`replay.SETTLING`), and the next one by itself comes a minute later."""
     if version.replaying:
         transaction.on_commit(wake)
