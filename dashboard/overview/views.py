@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db.models import Q
@@ -23,11 +22,11 @@ from dashboard.shell.pages import fragment
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.models import Account, CodeAlarm, PendingReceipt, Quarantined
 from deliveries.outcomes.campaign_lines import CampaignLine, lines
+from deliveries.outcomes.counting import counted
 from deliveries.outcomes.day_figures import SPAN_OF, Cell, Overview, overview
 from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.figures import queue_counts
 from deliveries.outcomes.rounding import percent, percent_of
-from deliveries.outcomes.rows import Count
 from deliveries.outcomes.thresholds import FEWEST_TO_JUDGE, POOR_BELOW, WATCH_BELOW
 from deliveries.running.probes import beat_age
 from deliveries.statuses import BUCKETS, Disposition, Queue
@@ -45,7 +44,6 @@ HEATMAP_KEY = [
     (BUCKETS[Disposition.PENDING], 3, "Too early to judge"),
     ("", 0, f"Fewer than {FEWEST_TO_JUDGE} sent"),
 ]
-COUNT_LIMIT = 10_000
 
 
 @dataclass(frozen=True)
@@ -183,7 +181,7 @@ def _worker(now: datetime) -> list[Alert]:
 
 def _set_aside() -> list[Alert]:
     """Work that failed again and again, and is not tried any more."""
-    aside = _capped(Quarantined.objects.filter(not_before=None))
+    aside = counted(Quarantined.objects.filter(not_before=None))
     if not aside.n:
         return []
     what = f"{aside} task{'' if aside.n == 1 else 's'} set aside after failing"
@@ -194,8 +192,8 @@ def _set_aside() -> list[Alert]:
 
 def _receipts() -> list[Alert]:
     state = PendingReceipt.State
-    dead = _capped(PendingReceipt.objects.filter(state=state.DEAD))
-    parked = _capped(PendingReceipt.objects.filter(state=state.PARKED))
+    dead = counted(PendingReceipt.objects.filter(state=state.DEAD))
+    parked = counted(PendingReceipt.objects.filter(state=state.PARKED))
     url = reverse("admin:deliveries_pendingreceipt_changelist")
     found = []
     if dead.n:
@@ -212,7 +210,7 @@ def _receipts() -> list[Alert]:
 
 
 def _codes() -> list[Alert]:
-    alarms = _capped(CodeAlarm.objects.filter(closed_at=None))
+    alarms = counted(CodeAlarm.objects.filter(closed_at=None))
     if not alarms.n:
         return []
     what = f"{alarms} provider code{' is' if alarms.n == 1 else 's are'} unrecognised, or no longer what they were"
@@ -258,8 +256,3 @@ def _not_set_up(account: Account) -> list[Alert]:
     url = reverse("admin:deliveries_account_change", args=[account.pk])
     what = f"{account.name} cannot send"
     return [Alert("compliance", what, words, url, "Enter them", "deliveries.change_account")]
-
-
-def _capped(rows: Any) -> Count:
-    n = rows.order_by().values("pk")[: COUNT_LIMIT + 1].count()
-    return Count(min(n, COUNT_LIMIT), more=n > COUNT_LIMIT)

@@ -14,9 +14,10 @@ from django.utils.safestring import mark_safe
 from dashboard.shell.empty import Empty, no_rows
 from dashboard.shell.icons import ICONS
 from dashboard.shell.pages import swaps, trigger
+from deliveries.outcomes.counting import Count
 from deliveries.outcomes.filters import OutcomeFilter, OutcomeView
 from deliveries.outcomes.keyset import Page, read_id
-from deliveries.outcomes.rows import STEPS, Count, OutcomeTable, Tallied, page_size, table
+from deliveries.outcomes.rows import STEPS, OutcomeTable, Tallied, page_size, table
 from deliveries.statuses import Queue
 
 ALL = ""

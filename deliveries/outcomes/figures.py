@@ -21,6 +21,7 @@ from deliveries.models import (
     StatusChange,
     TallyDelta,
 )
+from deliveries.outcomes.counting import Count, counted
 from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.filters import DISPOSITION_OF, NOBODY, OutcomeView
 from deliveries.outcomes.rounding import percent_of
@@ -39,7 +40,6 @@ from deliveries.outcomes.tally_cells import (
 from deliveries.statuses import BUCKETS, Disposition, Status
 
 SHOWN_CAUSES, MOST_CAUSES = 7, 15
-COUNT_LIMIT = 10_000
 COUNTED_WITHIN = timedelta(hours=1)  # of its last withdrawal, what a cancel changed is counted and decided
 
 
@@ -150,13 +150,13 @@ class CampaignFigures:
         return dict(rows.values_list("queue", "n"))
 
     @cached_property
-    def unhandled(self) -> int:
-        """Retryable messages that nothing is planned for: they wait for somebody. At most one beyond COUNT_LIMIT."""
+    def unhandled(self) -> Count:
+        """Retryable messages that nothing is planned for: they wait for somebody."""
         return _in_queues(self.campaign, due_at=None)
 
     @cached_property
-    def planned(self) -> int:
-        """Retryable messages whose next step comes by itself. At most one beyond COUNT_LIMIT."""
+    def planned(self) -> Count:
+        """Retryable messages whose next step comes by itself."""
         return _in_queues(self.campaign, due_at__isnull=False)
 
     @cached_property
@@ -235,13 +235,16 @@ class CampaignFigures:
     def _handled(self, n: int) -> str:
         """How many of the retryable wait for somebody, and how many for a step that is planned; of the others another
         attempt was made, or nothing more is."""
-        waiting = min(self.unhandled, n)
-        planned = min(self.planned, n - waiting)
+        waiting = min(self.unhandled.n, n)
+        planned = min(self.planned.n, n - waiting)
         parts = [
-            f"{_capped(waiting)} {'needs' if waiting == 1 else 'need'} attention" if waiting else "",
-            f"{_capped(planned)} planned" if planned else "",
+            f"{_at_least(waiting, self.unhandled)} {'needs' if waiting == 1 else 'need'} attention"
+            if waiting
+            else "",
+            f"{_at_least(planned, self.planned)} planned" if planned else "",
         ]
-        if max(self.unhandled, self.planned) <= COUNT_LIMIT and waiting + planned < n:
+        more = self.unhandled.more or self.planned.more
+        if not more and waiting + planned < n:
             parts.append(f"{n - waiting - planned:,} retried, moved or closed")
         return ", ".join(filter(None, parts))
 
@@ -299,8 +302,9 @@ class CampaignFigures:
         return None
 
 
-def _capped(n: int) -> str:
-    return f"more than {COUNT_LIMIT:,}" if n > COUNT_LIMIT else f"{n:,}"
+def _at_least(n: int, found: Count) -> str:
+    """`n` of those found; when counting stopped before the end there are more."""
+    return f"more than {n:,}" if found.more and n == found.n else f"{n:,}"
 
 
 def _sent(cells: Iterable[Any]) -> int:
@@ -335,12 +339,10 @@ def is_canceling(campaign: Campaign) -> bool:
     return TallyDelta.objects.filter(campaign_id=campaign.pk).exists() or undecided.exists()
 
 
-def _in_queues(campaign: Campaign, **which: Any) -> int:
-    """Such retryable messages in a queue; counted to just beyond the limit."""
-    entries = QueueEntry.objects.filter(
-        campaign_id=campaign.pk, disposition=Disposition.PENDING_RETRY, **which
-    )
-    return entries.order_by().values("pk")[: COUNT_LIMIT + 1].count()
+def _in_queues(campaign: Campaign, **which: Any) -> Count:
+    """Such retryable messages in a queue."""
+    retryable = QueueEntry.objects.filter(campaign_id=campaign.pk, disposition=Disposition.PENDING_RETRY)
+    return counted(retryable.filter(**which))
 
 
 def queue_counts() -> dict[str, int]:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
-
-from django.db.models import QuerySet
 
 from accounts.models import User
 from campaigns.models import Campaign
@@ -16,6 +13,7 @@ from contacts.models import Address, ContactList
 from contacts.phones import mask
 from deliveries.meaning.mappings import describe
 from deliveries.models import Account, Message, QueueEntry
+from deliveries.outcomes.counting import Count, counted
 from deliveries.outcomes.filters import OutcomeView, entries, matching
 from deliveries.outcomes.keyset import Page, page
 from deliveries.statuses import BUCKETS, Disposition, Queue, Status
@@ -23,7 +21,6 @@ from deliveries.wording import Wording, withdrawal, wording, zoned
 
 PAGE_SIZE = 50
 WORKLIST_SIZE = 30  # rows of work carry their owner and more buttons, and nobody works on fifty at a time
-COUNT_LIMIT = 10_000
 # What a row of either kind needs loaded with it.
 MESSAGE_LINKS = ("contact", "address", "campaign", "recipient", "queue_entry__owner")
 ENTRY_LINKS = ("message__contact", "message__address", "message__campaign", "message__recipient", "owner")
@@ -80,17 +77,6 @@ def bucket_of(disposition: str) -> str:
 
 
 @dataclass(frozen=True)
-class Count:
-    """How many rows a view has; `more` when counting stopped at the limit."""
-
-    n: int
-    more: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.n:,}{'+' if self.more else ''}"
-
-
-@dataclass(frozen=True)
 class OutcomeTable:
     """One page of rows, and how many there are in all."""
 
@@ -131,19 +117,14 @@ def count(view: OutcomeView, now: datetime, found: Page, tallied: Tallied, aslee
     known = None if asleep.more else tallied(view)
     if known is not None:
         return Count(max(0, known - asleep.n))
-    return _counted(entries(view, now) if view.queue else matching(view, now))
+    return counted(entries(view, now) if view.queue else matching(view, now))
 
 
 def snoozed(view: OutcomeView, now: datetime) -> Count:
     """The rows that stand aside in this list; none in a list that shows them."""
     if not view.is_worklist or view.filters.get("snoozed"):
         return Count(0)
-    return _counted(entries(replace(view, filters={**view.filters, "snoozed": "1"}), now))
-
-
-def _counted(wanted: QuerySet[Any]) -> Count:
-    n = wanted.order_by().values("pk")[: COUNT_LIMIT + 1].count()
-    return Count(min(n, COUNT_LIMIT), more=n > COUNT_LIMIT)
+    return counted(entries(replace(view, filters={**view.filters, "snoozed": "1"}), now))
 
 
 @dataclass(frozen=True)
