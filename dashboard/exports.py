@@ -32,7 +32,7 @@ COLUMNS = (
     "carrier", "list_source", "attempt", "segments", "queue", "owner", "snoozed_until_utc", "created_utc",
     "delivered_utc", "updated_utc", "created_local", "delivered_local", "updated_local", "time_zone",
 )  # fmt: skip
-CHUNK = 1_000
+CHUNK = 1_000  # rows whose events are read at a time: a few hundred kilobytes in memory
 BOM = "\ufeff"  # without it Excel takes UTF-8 for the code page of its country
 LONGEST_NAME = 80  # of what a file name says about the filter
 # A spreadsheet runs what starts so as a formula, some of them after blanks and quotes, or in full width. One that takes

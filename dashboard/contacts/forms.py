@@ -81,7 +81,7 @@ class SuppressForm(forms.Form):
     )
 
     def __init__(self, *args: Any, addresses: list[dict[str, Any]], **kwargs: Any) -> None:
-        """`addresses` as `_addresses` has them."""
+        """`addresses`: {"address": Address, "shown": str, "note": str} for each, as the page lists them."""
         super().__init__(*args, **kwargs)
         self.addresses = {str(one["address"].pk): one["address"] for one in addresses}
         one_each = [

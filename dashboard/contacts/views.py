@@ -52,7 +52,7 @@ from deliveries.outcomes.trail import Narrowing, trail
 from deliveries.outcomes.upcoming import Upcoming, upcoming
 
 logger = logging.getLogger(__name__)
-SETTLED_AT_MOST = 200
+SETTLED_AT_MOST = 200  # recipients of one person decided anew within a request, the newest first
 CHANNELS = [("", "All channels"), *((one.value, SHORT.get(one, str(one.label))) for one in Channel)]
 
 

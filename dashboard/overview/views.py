@@ -34,7 +34,7 @@ from deliveries.statuses import BUCKETS, Disposition, Queue
 PERIODS = {"7": 7, "30": 30, "90": 90}
 RECENT = timedelta(days=30)  # a forged callback is told that long
 LOOKED_AT = 100  # campaigns judged for attention
-SHOWN = 6
+SHOWN = 6  # campaigns, before "all" is asked for
 SPAN_WORDS = {1: "day", 3: "3 days", 7: "week"}
 # What the tints of the table of carriers mean: (bucket, depth, words).
 HEATMAP_KEY = [

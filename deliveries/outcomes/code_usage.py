@@ -27,7 +27,7 @@ from deliveries.statuses import FailureClass, Fault, Status
 STATUS, ERROR = CodeMapping.Kind.STATUS.value, CodeMapping.Kind.ERROR.value
 MOST = 20_000  # pairs of words put beside the tables: the most frequent, should a provider invent them
 SINCE = timedelta(days=90)  # how far back next attempts are looked at
-CERTAIN = 1.96  # standard errors to both sides: 95 %
+CERTAIN = 1.96  # standard errors to both sides: 95 % of a normal distribution
 RECENT = timedelta(days=7)
 ALARM_WORDS = {
     CodeAlarm.Kind.UNKNOWN: ("Unknown code", "unknown"),

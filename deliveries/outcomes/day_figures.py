@@ -49,7 +49,7 @@ class Overview:
 
 
 SPAN_OF = {7: 1, 30: 3, 90: 7}  # days to a column, so that the table stays narrow enough to read
-SHOWN_CARRIERS = 12
+SHOWN_CARRIERS = 12  # the busiest: a table as high as the chart beside it
 
 
 def overview(days: int, now: datetime) -> Overview:

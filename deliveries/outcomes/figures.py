@@ -39,7 +39,7 @@ from deliveries.outcomes.tally_cells import (
 )
 from deliveries.statuses import BUCKETS, Disposition, Status
 
-SHOWN_CAUSES, MOST_CAUSES = 7, 15
+SHOWN_CAUSES, MOST_CAUSES = 7, 15  # beside the chart at its height; and once the list is opened
 COUNTED_WITHIN = timedelta(hours=1)  # of its last withdrawal, what a cancel changed is counted and decided
 
 

@@ -12,7 +12,7 @@ from contacts.models import Contact
 from deliveries.models import Account, Message
 
 LIMIT = searching.LIMIT
-FEWEST_OF_ID = 6
+FEWEST_OF_ID = 6  # characters of a provider's id: fewer begin the ids of thousands of messages
 LONGEST_ID = Message._meta.get_field("provider_message_id").max_length or 80
 
 

@@ -15,7 +15,7 @@ from django.db.models.fields.tuple_lookups import Tuple, TupleLessThan
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-LARGEST_ID = 2**63 - 1
+LARGEST_ID = 2**63 - 1  # of BigAutoField, a signed integer of 8 bytes in both databases
 
 
 def read_id(text: str) -> int | None:

@@ -20,7 +20,7 @@ from deliveries.outcomes.why import DECIDES, verdict
 from deliveries.statuses import REACHING, Disposition, Evidence, Queue, Status, disposition
 from deliveries.wording import decided_by, withdrawal, wording
 
-SHOWN_BODY = 4_000  # characters of a raw receipt
+SHOWN_BODY = 4_000  # characters of a raw receipt: all of a usual one, and thirty of them still make a page
 LINKS = ("campaign", "contact", "address", "sender", "recipient")  # what a message needs loaded with it
 
 

@@ -19,7 +19,7 @@ from deliveries.outcomes.keyset import Page, page
 from deliveries.statuses import BUCKETS, Disposition, Queue, Status
 from deliveries.wording import Wording, withdrawal, wording, zoned
 
-PAGE_SIZE = 50
+PAGE_SIZE = 50  # rows of a list that is only read
 WORKLIST_SIZE = 30  # rows of work carry their owner and more buttons, and nobody works on fifty at a time
 # What a row of either kind needs loaded with it.
 MESSAGE_LINKS = ("contact", "address", "campaign", "recipient", "queue_entry__owner")

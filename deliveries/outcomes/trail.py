@@ -23,7 +23,7 @@ from deliveries.outcomes.message_details import LINKS, TrailMessage, attempts
 from deliveries.statuses import Disposition
 from deliveries.wording import SKIPS, decided_by
 
-PAGE_SIZE = 30
+PAGE_SIZE = 30  # things on one page; each may be a message with all its receipts
 Judgement = ReplyToRead.Judgement
 BY_MAPPING = "A corrected code mapping"
 

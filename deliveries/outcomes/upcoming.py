@@ -16,7 +16,7 @@ from deliveries.outcomes.held_until import asked_at, held_until
 from deliveries.outcomes.message_details import LINKS
 from deliveries.statuses import Status
 
-SHOWN_UPCOMING = 20
+SHOWN_UPCOMING = 20  # of each kind, the soonest: one person rarely has more than a few
 # What happens by itself. What waits for a person (a failed attempt to retry by hand) is only looked at again one day.
 AUTOMATIC = {Recipient.NextStep.WAIT, Recipient.NextStep.RETRY, Recipient.NextStep.SWITCH}
 
