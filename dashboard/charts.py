@@ -5,11 +5,11 @@ Besides a bucket `meta` may be "ink", "ink2", "line" or "accent"; shapes and ann
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from contacts.channels import Channel
-from deliveries.outcomes.delivery_rate import BELOW, Outcomes
+from deliveries.outcomes.delivery_rate import BELOW, Outcomes, TargetVerdict
 from deliveries.outcomes.rounding import percent, percent_of
 from deliveries.outcomes.thresholds import WATCH_BELOW
 from deliveries.statuses import BUCKETS, Disposition
@@ -21,6 +21,36 @@ ROW, MARGIN = 34, 46  # pixels to a bar, and for the axis
 SHORT = {Channel.RVM: "Voicemail"}
 
 
+def chart_context(
+    channels: Mapping[str, Outcomes], *, everything: bool, link: Callable[[str], str] = lambda bucket: ""
+) -> dict[str, Any]:
+    """What the templates of the chart by channel print. `link(bucket)` is where an entry of the legend leads; '' for
+    nowhere."""
+    return {
+        "everything": everything,
+        "figure": outcome_by_channel(channels, everything=everything),
+        "finding": finding(channels),
+        "legend": [(BUCKETS[one], one.label, link(BUCKETS[one])) for one in _drawn(everything)],
+        "data_table": data_table(channels),
+        "dispositions": list(Disposition),
+    }
+
+
+def rate_context(outcomes: Outcomes, verdict: TargetVerdict) -> dict[str, Any]:
+    """What the template of the delivery rate prints."""
+    return {
+        "outcomes": outcomes,
+        "rate": percent(outcomes.settled_rate),
+        "of_sent": percent(outcomes.rate),
+        "verdict": verdict,
+        "verdict_icon": verdict_icon(outcomes),
+    }
+
+
+def _drawn(everything: bool) -> list[Disposition]:
+    return [one for one in Disposition if everything or one != Disposition.DELIVERED]
+
+
 def outcome_by_channel(channels: Mapping[str, Outcomes], *, everything: bool = False) -> dict[str, Any]:
     """Stacked bars, one to a channel, in percent of what was sent there.
 
@@ -28,10 +58,11 @@ def outcome_by_channel(channels: Mapping[str, Outcomes], *, everything: bool = F
     when nothing was sent. A click on a segment follows the entry of its bucket in the legend.
     """
     shown = [channel for channel in Channel if channel in channels and channels[channel].sent]
-    buckets = [one for one in Disposition if everything or one != Disposition.DELIVERED]
-    # A bucket that is empty everywhere draws nothing.
+    # A disposition that is empty everywhere draws nothing.
     traces = [
-        _trace(one, shown, channels) for one in buckets if any(channels[channel].of(one) for channel in shown)
+        _trace(one, shown, channels)
+        for one in _drawn(everything)
+        if any(channels[channel].of(one) for channel in shown)
     ]
     ends = {channel: _total(channels[channel], everything) for channel in shown}
     return {"data": traces, "layout": _layout(ends, everything)}

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -25,7 +26,7 @@ from campaigns.models import Campaign
 from contacts.channels import Channel
 from contacts.models import ListMembership
 from dashboard.campaigns.skipped import by_reason
-from dashboard.charts import data_table, finding, outcome_by_channel, verdict_icon
+from dashboard.charts import chart_context, rate_context
 from dashboard.exports import csv_of
 from dashboard.shell.empty import unsent
 from dashboard.shell.listing import SHOW_ALL, Listing, ListPlace, list_context, listing, needs_choices
@@ -44,7 +45,6 @@ from deliveries.outcomes.figures import (
 )
 from deliveries.outcomes.filters import NOBODY, OutcomeFilter, source_names
 from deliveries.outcomes.keyset import page
-from deliveries.outcomes.rounding import percent
 from deliveries.outcomes.tally_cells import CauseCount
 from deliveries.sending import checks, launching
 from deliveries.statuses import BUCKETS, Disposition, Queue
@@ -173,7 +173,10 @@ def _figures(
     everything = request.GET.get("show") == SHOW_ALL
     url = _url(campaign)
     slugs = Account.objects.providers()
-    causes = figures.all_causes
+    causes = [
+        (cause, _meaning(cause, slugs), url("", _cause_query(cause)))
+        for cause in figures.all_causes[:MOST_CAUSES]
+    ]
     outcomes = figures.outcomes
     links = _links(campaign)
     # What has not begun is not "not delivered": there is nothing to draw yet.
@@ -186,37 +189,21 @@ def _figures(
         "unsent": shown.unsent,
         "why_paused": _why_paused(campaign),
         "never_began": campaign.state == Campaign.State.CANCELED and not outcomes.sent,
-        "verdict": verdict_of(campaign, outcomes, shown.at),
-        "verdict_icon": verdict_icon(outcomes),
+        **rate_context(outcomes, verdict_of(campaign, outcomes, shown.at)),
         "waits": outcomes.sent and not campaign.has_begun(shown.at),
         "sentence": "filters that cannot be used" if shown.invalid else shown.form.sentence(),
-        "rate": percent(outcomes.settled_rate),
-        "of_sent": percent(outcomes.rate),
         "kpis": [(kpi, url("", f"status={kpi.bucket}")) for kpi in figures.kpis(names)],
         "checks": [(check, _opened(check, links)) for check in figures.checks()],
         "reach": figures.reach,
         "people": figures.people(),
         "skipped": by_reason(campaign, figures.skipped),
-        "figure": outcome_by_channel(by_channel, everything=everything),
-        "finding": finding(by_channel),
+        **chart_context(by_channel, everything=everything, link=lambda bucket: url("", f"status={bucket}")),
         "toggle_url": url(shown.view.queue, shown.form.querystring(show="" if everything else SHOW_ALL))
         if not shown.invalid
         else url("", ""),
-        "legend": [
-            (BUCKETS[one], one.label, url("", f"status={BUCKETS[one]}"))
-            for one in Disposition
-            if everything or one != Disposition.DELIVERED
-        ],
-        "data_table": data_table(by_channel),
-        "dispositions": list(Disposition),
-        "cause_count": len(causes),
-        "causes": [
-            (cause, _meaning(cause, slugs), url("", _cause_query(cause))) for cause in causes[:SHOWN_CAUSES]
-        ],
-        "more_causes": [
-            (cause, _meaning(cause, slugs), url("", _cause_query(cause)))
-            for cause in causes[SHOWN_CAUSES:MOST_CAUSES]
-        ],
+        "cause_count": len(figures.all_causes),
+        "causes": causes[:SHOWN_CAUSES],
+        "more_causes": causes[SHOWN_CAUSES:],
         "sources": len(figures.source_ids - {0}),
     }
 
@@ -250,8 +237,8 @@ def _meaning(cause: CauseCount, slugs: dict[int, str]) -> str:
 
 
 def _cause_query(cause: CauseCount) -> str:
-    form = OutcomeFilter({"status": cause.status, "channel": cause.channel, "code": cause.code or NOBODY})
-    return form.querystring() if form.is_valid() else ""
+    """What narrows the list to the messages of a cause, in the order in which the filters stand."""
+    return urlencode({"status": cause.status, "channel": cause.channel, "code": cause.code or NOBODY})
 
 
 def _audience(campaign: Campaign, user: User, now: datetime) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
 from campaigns.models import Campaign
-from dashboard.charts import data_table, finding, outcome_by_channel, verdict_icon
+from dashboard.charts import chart_context, rate_context
 from dashboard.shell.listing import SHOW_ALL
 from dashboard.shell.pages import fragment
 from deliveries.credentials import CredentialsUnreadable
@@ -79,28 +79,16 @@ def page(request: HttpRequest) -> HttpResponse:
         "periods": [(count, f"{count} days", f"?days={key}") for key, count in PERIODS.items()],
         "now": now,
         "figures": figures,
-        "outcomes": figures.outcomes,
-        "rate": percent(figures.outcomes.settled_rate),
-        "of_sent": percent(figures.outcomes.rate),
+        **rate_context(figures.outcomes, figures.outcomes.verdict),
         "before": percent(figures.before.settled_rate) if figures.before.sent else "",
         "kpis": [
             (one.label, BUCKETS[one], figures.outcomes.of(one), _before(figures.before, one, days))
             for one in Disposition
             if one != Disposition.DELIVERED
         ],
-        "figure": outcome_by_channel(figures.by_channel, everything=everything),
-        "finding": finding(figures.by_channel),
-        "everything": everything,
+        # No list stands below that an entry of the legend could narrow.
+        **chart_context(figures.by_channel, everything=everything),
         "toggle_url": f"?days={days}" + ("" if everything else f"&show={SHOW_ALL}"),
-        "legend": [
-            (BUCKETS[one], one.label, "")  # no list stands below that an entry could narrow
-            for one in Disposition
-            if everything or one != Disposition.DELIVERED
-        ],
-        "data_table": data_table(figures.by_channel),
-        "verdict": figures.outcomes.verdict,
-        "verdict_icon": verdict_icon(figures.outcomes),
-        "dispositions": list(Disposition),
         "attention": attention,
         "recent": recent,
         "others": others,
