@@ -291,10 +291,10 @@ MESSAGES = """
 INSERT INTO deliveries_message (id, uuid, recipient_id, campaign_id, contact_id, address_id, sender_id, account_id,
   list_source_id, channel, attempt, cause, cause_reason, rule_version, priority, goal, carrier, region,
   content_version, segments, provider_message_id, status, precedence, failure_class, fault, evidence, disposition,
-  reason_code, parts, created_at, created_on, due_at, handed_over_at, confirm_by, updated_at)
+  reason_code, parts, created_at, created_on, due_at, handed_over_at, updated_at)
 SELECT n, {uuid}, {recipient}, {campaign}, {contact}, {contact}, {sender}, {account}, {source}, {channel}, 1,
   'campaign', '', 1, 'normal', 'exposure', {carrier}, {region}, 1, 1, {provider_id}, {status}, {precedence},
-  {failure_class}, {fault}, {evidence}, {disposition}, {reason_code}, 0, {at}, {on}, {at}, {at}, {confirm_by}, {at}
+  {failure_class}, {fault}, {evidence}, {disposition}, {reason_code}, 0, {at}, {on}, {at}, {at}, {at}
 FROM {series} ORDER BY n
 """
 
@@ -327,7 +327,6 @@ def columns(of: World, rows: int) -> dict[str, str]:
         "reason_code": "''",
         "at": moment(of.start, seconds),
         "on": day(of.start, f"(n - 1) / {per_day}"),
-        "confirm_by": moment(of.start + timedelta(days=3), seconds),
     }
 
 

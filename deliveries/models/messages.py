@@ -82,7 +82,6 @@ class Message(models.Model):
     sent_at = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
-    confirm_by = models.DateTimeField(null=True, help_text="Silent past this: unknown.")
     updated_at = models.DateTimeField(default=timezone.now)
     canceled_at = models.DateTimeField(null=True)
 

@@ -56,7 +56,6 @@ MOST_PAUSES = 72  # of that length: what cannot be put together is tried again f
 AT_ONCE = timedelta(0)
 OUTAGE_FAILURES = 5  # handovers refused in a row before the account rests
 OUTAGE_PAUSE = timedelta(seconds=60)
-CONFIRM_WITHIN = timedelta(hours=72)  # carriers try for up to three days
 
 SENDING = Meaning(Status.SENDING, FailureClass.NONE, Fault.NONE, Evidence.HANDED_OVER)
 
@@ -373,8 +372,8 @@ def _left(
 ) -> None:
     """These are in the provider's hands: off the outbox, their clocks start."""
     for claimed, answer in handovers:
-        message, at = claimed.message, claimed.began or now
-        message.handed_over_at, message.confirm_by = at, at + CONFIRM_WITHIN
+        message = claimed.message
+        message.handed_over_at = claimed.began or now
         message.segments = _segments(claimed.outgoing, answer)
         if answer is not None:
             key = PROVIDERS[claimed.account.provider].message_key(
@@ -386,7 +385,7 @@ def _left(
     pending = Message.objects.filter(pk__in=[m.pk for m in rows], disposition=Disposition.PENDING)
     opened = set(pending.values_list("recipient_id", flat=True))
     _open([recipient for recipient in recipients if recipient.pk in opened], now)
-    rewrite(rows, ["handed_over_at", "confirm_by", "provider_message_id", "segments"])
+    rewrite(rows, ["handed_over_at", "provider_message_id", "segments"])
     Outbox.objects.filter(pk__in=[message.pk for message in rows]).delete()
     quarantine.forget(Kind.HAND_OVER, [message.pk for message in rows])
 

@@ -340,7 +340,7 @@ def test_a_message_in_doubt_of_which_nobody_can_tell_waits_for_its_receipt(in_do
     in_doubt.refresh_from_db()
     assert (result.in_doubt, carriers.left) == (1, [])
     assert (in_doubt.status, in_doubt.handed_over_at) == ("sending", now)
-    assert in_doubt.confirm_by == now + timedelta(hours=72)
+    assert in_doubt.recipient.next_step_at == later + timedelta(hours=24)  # then at risk
     assert in_doubt.recipient.state == "open"
 
 
