@@ -40,11 +40,11 @@ from deliveries.outcomes.figures import (
     MOST_CAUSES,
     SHOWN_CAUSES,
     CampaignFigures,
-    ReconciliationCheck,
     is_canceling,
 )
 from deliveries.outcomes.filters import NOBODY, OutcomeFilter, source_names
 from deliveries.outcomes.keyset import page
+from deliveries.outcomes.reconciling import ReconciliationCheck
 from deliveries.outcomes.tally_cells import CauseCount
 from deliveries.sending import checks, launching
 from deliveries.statuses import BUCKETS, Disposition, Queue
@@ -195,7 +195,7 @@ def _figures(
         "kpis": [(kpi, url("", f"status={kpi.bucket}")) for kpi in figures.kpis(names)],
         "checks": [(check, _opened(check, links)) for check in figures.checks()],
         "reach": figures.reach,
-        "people": figures.people(),
+        "people": figures.reconciliation.people,
         "skipped": by_reason(campaign, figures.skipped),
         **chart_context(by_channel, everything=everything, link=lambda bucket: url("", f"status={bucket}")),
         "toggle_url": url(shown.view.queue, shown.form.querystring(show="" if everything else SHOW_ALL))

@@ -24,6 +24,7 @@ from deliveries.models import (
 from deliveries.outcomes.counting import Count, counted
 from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.filters import DISPOSITION_OF, NOBODY, OutcomeView
+from deliveries.outcomes.reconciling import Reconciliation, ReconciliationCheck, reconciliation
 from deliveries.outcomes.rounding import percent_of
 from deliveries.outcomes.tally_cells import (
     TALLIES,
@@ -72,23 +73,6 @@ class Kpi:
     n: int
     share: float
     line: str
-
-
-@dataclass(frozen=True)
-class ReconciliationCheck:
-    """One line of the reconciliation strip: a whole and its parts, (label, n)."""
-
-    whole: tuple[str, int]
-    parts: list[tuple[str, int]]
-    waiting: bool = False  # changes recorded but not folded in yet: a difference may be just that
-
-    @property
-    def adds_up(self) -> bool:
-        return self.whole[1] == sum(n for _, n in self.parts)
-
-    @property
-    def difference(self) -> int:
-        return self.whole[1] - sum(n for _, n in self.parts)
 
 
 @dataclass(frozen=True)
@@ -177,6 +161,10 @@ class CampaignFigures:
     def reach(self) -> People:
         return people_of(self.recipients)
 
+    @property
+    def reconciliation(self) -> Reconciliation:
+        return reconciliation(self.campaign.expanded_count, self.recipients)
+
     @cached_property
     def by_channel(self) -> dict[str, Outcomes]:
         """Channel -> its outcomes, the busiest first."""
@@ -264,30 +252,13 @@ class CampaignFigures:
 
     def checks(self) -> list[ReconciliationCheck]:
         """Whether the numbers add up: the audience by its recipients, and the messages by each tally."""
-        state = Recipient.State
-        attempted = ("attempted", self.reach.attempted)
-        people = ReconciliationCheck(
-            ("Audience", self.campaign.expanded_count),
-            [("skipped", self.recipients.get(state.SKIPPED, 0)), attempted]
-            + ([("planned", planned)] if (planned := self.recipients.get(state.PLANNED, 0)) else []),
-        )
+        people = self.reconciliation.check
         buckets = [(one.label.lower(), self.outcomes.of(one)) for one in Disposition]
         messages = ReconciliationCheck(("Messages", _sent(self.by_source)), buckets, waiting=self.waiting)
         codes = ReconciliationCheck(
             ("Messages by code", _sent(self.by_code)), [("messages", self.outcomes.sent)]
         )
         return [people, messages] if codes.adds_up else [people, messages, codes]
-
-    def people(self) -> list[tuple[str, int]]:
-        """Attempted recipients by where they stand now, in the order of the strip."""
-        state = Recipient.State
-        order = [
-            (state.REACHED, "reached"),
-            (state.FAILED, "failed"),
-            (state.OPEN, "open"),
-            (state.UNKNOWN, "unknown"),
-        ]
-        return [(words, self.recipients.get(key, 0)) for key, words in order]
 
     def count(self, view: OutcomeView) -> int | None:
         """How many rows a view of this campaign has, when a tally holds that combination; None when none does."""

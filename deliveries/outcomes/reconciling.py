@@ -1,8 +1,11 @@
-"""Every number reconciles: audience = skipped + planned + attempted, attempted = reached + failed + open + unknown."""
+"""Every number reconciles: audience = skipped + planned + attempted, attempted = reached + failed + open + unknown.
+
+The strip of a report draws what stands here, and `manage.py check_tallies` asks the same of every campaign.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db.models import Sum
@@ -11,6 +14,24 @@ from campaigns.models import Campaign, Recipient
 from deliveries.models import RecipientTally
 
 State = Recipient.State
+
+
+@dataclass(frozen=True)
+class ReconciliationCheck:
+    """One line of the reconciliation strip: a whole and its parts, (label, n)."""
+
+    whole: tuple[str, int]
+    parts: list[tuple[str, int]]
+    waiting: bool = False  # changes recorded but not folded in yet: a difference may be just that
+
+    @property
+    def difference(self) -> int:
+        """What is missing among the parts (or, below zero, too much); 0 when they add up."""
+        return self.whole[1] - sum(n for _, n in self.parts)
+
+    @property
+    def adds_up(self) -> bool:
+        return self.difference == 0
 
 
 @dataclass(frozen=True)
@@ -27,31 +48,51 @@ class Reconciliation:
 
     @property
     def attempted(self) -> int:
-        return self.reached + self.failed + self.open + self.unknown
+        return sum(n for _, n in self.people)
+
+    @property
+    def people(self) -> list[tuple[str, int]]:
+        """Attempted recipients by where they stand now, in the order of the strip."""
+        return [
+            ("reached", self.reached),
+            ("failed", self.failed),
+            ("open", self.open),
+            ("unknown", self.unknown),
+        ]
+
+    @property
+    def check(self) -> ReconciliationCheck:
+        planned = [("planned", self.planned)] if self.planned else []
+        parts = [("skipped", self.skipped), ("attempted", self.attempted), *planned]
+        return ReconciliationCheck(("Audience", self.audience), parts)
 
     @property
     def difference(self) -> int:
         """What is missing (or, below zero, too much); 0 when it adds up."""
-        return self.audience - self.skipped - self.planned - self.attempted
+        return self.check.difference
 
     @property
     def adds_up(self) -> bool:
-        return self.difference == 0
+        return self.check.adds_up
+
+
+def reconciliation(audience: int, states: Mapping[str, int]) -> Reconciliation:
+    """`states`: how many recipients are in each state; one that is missing is in none."""
+    return Reconciliation(
+        audience=audience,
+        skipped=states.get(State.SKIPPED, 0),
+        planned=states.get(State.PLANNED, 0),
+        reached=states.get(State.REACHED, 0),
+        failed=states.get(State.FAILED, 0),
+        open=states.get(State.OPEN, 0),
+        unknown=states.get(State.UNKNOWN, 0),
+    )
 
 
 def reconcile(campaign: Campaign) -> Reconciliation:
-    """The strip of one campaign, from its tally."""
+    """The recipients of one campaign, from its tally. One query."""
     rows = RecipientTally.objects.filter(campaign_id=campaign.pk).values_list("state").annotate(n=Sum("n"))
-    counts: Counter[str] = Counter(dict(rows))
-    return Reconciliation(
-        audience=campaign.expanded_count,
-        skipped=counts[State.SKIPPED],
-        planned=counts[State.PLANNED],
-        reached=counts[State.REACHED],
-        failed=counts[State.FAILED],
-        open=counts[State.OPEN],
-        unknown=counts[State.UNKNOWN],
-    )
+    return reconciliation(campaign.expanded_count, dict(rows))
 
 
 def unbalanced() -> list[str]:
