@@ -58,8 +58,8 @@ def token(name: str, theme: str) -> Colour:
 
 
 def of_bucket(bucket: str, name: str, theme: str) -> Colour:
-    line = next(line for line in TOKENS.splitlines() if line.startswith(f"[data-b={bucket}]"))
-    return declared(name, line, theme)
+    rule = TOKENS.partition(f"[data-b={bucket}]")[2].partition("}")[0]
+    return declared(name, rule, theme)
 
 
 def linear(colour: Colour) -> Colour:
