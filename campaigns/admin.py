@@ -108,11 +108,10 @@ class ContentInline(FewForms, admin.StackedInline):
 
 class CampaignForm(ModelForm):
     slug = SlugField(
-        label="Short name",
+        label="Link name",
         max_length=140,
         required=False,
-        help_text="Stands in the address of its report and in names of exported files. Leave it empty to have it made "
-        "from the name.",
+        help_text="Part of the address of its report and of the names of exported files. Empty: made from the name.",
     )
 
     def clean_slug(self) -> str:

@@ -22,8 +22,8 @@ from contacts.models import Contact, ContactList, ListMembership
 
 
 class Goal(models.TextChoices):
-    EXPOSURE = "exposure", "Exposure: a message counts once it arrives"
-    CONVERSATION = "conversation", "Conversation: a message counts once somebody answers"
+    EXPOSURE = "exposure", "Success = delivered"
+    CONVERSATION = "conversation", "Success = answered call, not voicemail"
 
 
 class Priority(models.TextChoices):
@@ -81,8 +81,9 @@ def channels_only(value: object) -> None:
         raise ValidationError(f"Not a list of channels, such as {json.dumps([Channel.EMAIL])}.")
 
 
-def hours(default: int, help_text: str) -> models.PositiveSmallIntegerField:
+def hours(name: str, default: int, help_text: str) -> models.PositiveSmallIntegerField:
     return models.PositiveSmallIntegerField(
+        name,
         default=default,
         help_text=help_text,
         validators=[MinValueValidator(1), MaxValueValidator(steps.LONGEST_WINDOW)],
@@ -100,17 +101,30 @@ class Playbook(models.Model):
     """
 
     name = models.CharField(max_length=80, unique=True)
-    retries = models.PositiveSmallIntegerField(default=2, help_text="Retries of a temporary failure.")
-    retry_window_hours = hours(24, "Counted from the first attempt.")
-    retry_after_hours = hours(4, "Pause before each retry.")
-    at_risk_hours = hours(24, "Delayed or silent for longer is flagged at risk.")
-    switch_after_hours = hours(48, "Not delivered after this long moves to the next channel.")
+    retries = models.PositiveSmallIntegerField(
+        default=2, help_text="How often a temporary failure is retried."
+    )
+    retry_window_hours = hours("retry for (hours)", 24, "Counted from the first attempt.")
+    retry_after_hours = hours("hours between retries", 4, "Pause before each retry.")
+    at_risk_hours = hours(
+        "flag after (hours)",
+        24,
+        "A message that is delayed or has no receipt for longer is flagged as at risk.",
+    )
+    switch_after_hours = hours(
+        "switch channel after (hours)", 48, "A message not delivered by then is sent on the next channel."
+    )
     switch_to = channels("Channels in order of preference.")
     urgent_switch_to = channels("The same, for urgent campaigns.")
-    give_up_hours = hours(steps.GIVE_UP_HOURS, "Silent for longer counts as timed out: unknown, not failed.")
+    give_up_hours = hours(
+        "stop waiting after (hours)",
+        steps.GIVE_UP_HOURS,
+        "With no receipt by then, a message counts as timed out: unknown, not failed.",
+    )
     strikes = models.PositiveSmallIntegerField(
+        "block after N failures",
         default=3,
-        help_text="Permanent failures in a row that suppress the address on that channel.",
+        help_text="So many permanent failures in a row block the address on that channel.",
         validators=[MinValueValidator(1)],
     )
     version = models.PositiveIntegerField(default=1, editable=False)
@@ -160,8 +174,13 @@ class Campaign(models.Model):
         CANCELED = "canceled", "Canceled"
 
     name = models.CharField(max_length=120)
-    slug = models.SlugField("short name", max_length=140, unique=True)
-    goal = models.CharField(max_length=12, choices=Goal, default=Goal.EXPOSURE)
+    slug = models.SlugField("link name", max_length=140, unique=True)
+    goal = models.CharField(
+        max_length=12,
+        choices=Goal,
+        default=Goal.EXPOSURE,
+        help_text="Whether a call that went to voicemail is a success. A text or an email is one once it is delivered.",
+    )
     priority = models.CharField(max_length=8, choices=Priority, default=Priority.NORMAL)
     state = models.CharField(max_length=12, choices=State, default=State.DRAFT)
     lists = models.ManyToManyField(ContactList, related_name="campaigns")
@@ -169,11 +188,18 @@ class Campaign(models.Model):
         max_length=8, choices=Channel, default=Channel.SMS, help_text="The first attempt's channel."
     )
     playbook = models.ForeignKey(Playbook, on_delete=models.PROTECT, related_name="campaigns")
-    window_start = models.TimeField(default=time(9), help_text="In each recipient's own time zone.")
-    window_end = models.TimeField(default=time(21), help_text="Exclusive: 21:00 itself is too late.")
+    window_start = models.TimeField(
+        "send from", default=time(9), help_text="In each recipient's own time zone."
+    )
+    window_end = models.TimeField(
+        "send until", default=time(21), help_text="With 21:00, the last message is sent at 20:59."
+    )
     starts_at = models.DateTimeField(null=True, blank=True, help_text="Empty: as soon as it is launched.")
     relevant_until = models.DateTimeField(
-        null=True, blank=True, help_text="No attempt is worth making after this. Empty: always relevant."
+        "don't send after",
+        null=True,
+        blank=True,
+        help_text="After this nothing is sent or retried. Empty: no limit.",
     )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -204,7 +230,7 @@ class Campaign(models.Model):
             models.CheckConstraint(
                 condition=Q(window_start__lt=models.F("window_end")),
                 name="window_opens_first",
-                violation_error_message="The sending window has to open before it ends.",
+                violation_error_message="The time to send until must be later than the time to send from.",
             )
         ]
         indexes = [
@@ -224,7 +250,7 @@ class Campaign(models.Model):
 
     def clean(self) -> None:
         if self.window_start and self.window_end and self.window_start >= self.window_end:
-            raise ValidationError({"window_end": "The window must end after it starts."})
+            raise ValidationError({"window_end": "This must be later than the time to send from."})
 
     @property
     def is_going(self) -> bool:
@@ -264,8 +290,9 @@ class Campaign(models.Model):
     def hours(self) -> str:
         """When messages may leave, in the recipient's own time."""
         if self.window_start <= time(0, 0, 59) and self.window_end >= time(23, 59):
-            return "At any hour"
-        return f"Between {self.window_start:%H:%M} and {self.window_end:%H:%M} where each recipient is"
+            return "Sends at any hour"
+        start, end = (f"{one.hour}:{one:%M}" for one in (self.window_start, self.window_end))
+        return f"Sends {start}-{end}, recipient's time"
 
     @property
     def channels(self) -> list[str]:

@@ -49,7 +49,7 @@ class Blocked:
     """What became of the file: addresses = len(added) + already. `refused` names each cell left out.
 
     `added` are in normal form. `already`: blocked for that reason before, or by this very file. `written` is False for
-    a rehearsal, and when there was nothing to add.
+    a test run, and when there was nothing to add.
     """
 
     lines: int = 0

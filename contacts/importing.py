@@ -39,7 +39,7 @@ class ImportResult:
 
     `refused` may name a line several times, once for each fault. `without_consent` lists lines that were imported
     while the consent they claim was not. `notes` are sentences about the file as a whole, such as columns that were
-    left out. `written` is False for a rehearsal, and when nothing was imported.
+    left out. `written` is False for a test run, and when nothing was imported.
     """
 
     lines: int = 0

@@ -56,7 +56,10 @@ class Contact(models.Model):
     name = models.CharField(max_length=200, blank=True)
     search_name = DerivedField(from_field="name", derive=folded, max_length=LONGEST_FOLDED)
     external_id = models.CharField(
-        max_length=120, blank=True, help_text="The id of this person in the system they were imported from."
+        "customer ID",
+        max_length=120,
+        blank=True,
+        help_text="The id of this person in the system they were imported from.",
     )
     source = models.ForeignKey(
         ContactList,
@@ -235,8 +238,8 @@ class AddressHealth(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
-        verbose_name = "failing address"
-        verbose_name_plural = "failing addresses"
+        verbose_name = "at-risk address"
+        verbose_name_plural = "at-risk addresses"
         constraints = [models.UniqueConstraint(fields=["address", "channel"], name="one_health_per_channel")]
 
     def __str__(self) -> str:

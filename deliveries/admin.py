@@ -222,12 +222,12 @@ class MessageAdmin(Masking, RawRecord):
         label = message.get_status_display()
         return _pill(message.disposition, label) if message.disposition else label
 
-    @admin.display(description="What was said about it")
+    @admin.display(description="Reports about it")
     def events(self, message: Message) -> str:
         """Its status events, the one it shows first. Their key has two columns: they can have no pages of their own."""
         return _events(message, whole=True)
 
-    @admin.display(description="What was said about it")
+    @admin.display(description="Reports about it")
     def masked_events(self, message: Message) -> str:
         """The same without the provider's sentences, which may name the address."""
         return _events(message, whole=False)

@@ -50,7 +50,7 @@ class FailureClass(models.TextChoices):
 
 
 class Fault(models.TextChoices):
-    NONE = "none", "Nobody's"
+    NONE = "none", "Nobody"
     RECIPIENT = "recipient", "Recipient"
     SENDER = "sender", "Sender"
     CONTENT = "content", "Content"
@@ -59,7 +59,7 @@ class Fault(models.TextChoices):
 
 
 class Evidence(models.TextChoices):
-    CLOCK = "clock", "Our own clock"
+    CLOCK = "clock", "Decided by Waybill"
     ASSUMED = "assumed", "Assumed: this route sends no receipts"
     HANDED_OVER = "handed_over", "Handed over to the carrier"
     CARRIER = "carrier", "Carrier receipt"
@@ -74,7 +74,7 @@ class Queue(models.TextChoices):
     CORRECT = "correct", "Correct"
     REVIEW = "review", "Review content"
     SUPPRESS = "suppress", "Suppress"
-    WATCH = "watch", "Watch"
+    WATCH = "watch", "Waiting for receipt"
 
 
 class Disposition(models.TextChoices):
@@ -82,9 +82,9 @@ class Disposition(models.TextChoices):
 
     DELIVERED = "DELIVERED", "Delivered"
     PENDING = "PENDING", "Pending"
-    PENDING_RETRY = "PENDING_RETRY", "Retryable"
-    BOUNCED_HARD = "BOUNCED_HARD", "Permanent"
-    BLOCKED_COMPLIANCE = "BLOCKED_COMPLIANCE", "Compliance"
+    PENDING_RETRY = "PENDING_RETRY", "Temporary failure"
+    BOUNCED_HARD = "BOUNCED_HARD", "Can't be delivered"
+    BLOCKED_COMPLIANCE = "BLOCKED_COMPLIANCE", "Blocked by carrier or rules"
     OPTOUT = "OPTOUT", "Opted out"
     UNKNOWN = "UNKNOWN", "Unknown"
 

@@ -29,17 +29,17 @@ WEAK = frozenset({"handed_over", "assumed"})
 
 # Why we withdrew a message, beyond the gate's own reasons.
 WITHDRAWN = {
-    "undone": "Canceled before it left: the bulk action was undone.",
-    "stopped": "Canceled before it left: a colleague stopped it.",
-    "superseded": "Canceled before it left: another attempt arrived first.",
+    "undone": "Canceled before it was sent: the bulk action was undone.",
+    "stopped": "Canceled before it was sent: a colleague stopped it.",
+    "superseded": "Canceled before it was sent: another attempt arrived first.",
 }
 
 
 # Why a bulk action passed over a message.
 SKIPS = {
     "delivered": "Already delivered meanwhile",
-    "under_way": "Another attempt is under way",
-    "not_latest": "A later attempt has taken its place",
+    "under_way": "Another attempt is on its way",
+    "not_latest": "A newer attempt has replaced it",
     "permanent": "Retrying a permanent failure never helps",
     "ours_to_mend": "Content, sender or account has to be fixed first",
     "opted_out": "The contact opted out",
@@ -47,7 +47,7 @@ SKIPS = {
     "already_suppressed": "Already suppressed",
     "already_marked": "Already marked for correction on that channel",
     "history": "More than two weeks old",
-    "failed": "An error of ours: it was left as it was",
+    "failed": "An error in Waybill: nothing was changed",
     "no_route": "No content or account for that channel",
     "same_channel": "It was sent on that channel already",
     **{
@@ -63,11 +63,11 @@ RULES = {
     "arrived": "It arrived",
     "opted-out": "The person opted out",
     "suppressed": "The person may not be contacted",
-    "history": "Two weeks are over",
+    "history": "More than two weeks old",
     "planned": "Waiting to be sent",
-    "under-way": "Under way",
-    "at-risk": "Silent or delayed for long",
-    "silence": "No word for too long",
+    "under-way": "On its way",
+    "at-risk": "No receipt, or delayed, for long",
+    "silence": "No receipt for too long",
     "urgent-delay": "Urgent and delayed",
     "undelivered-switch": "Not delivered: another channel",
     "permanent-switch": "Permanent failure: another channel",
@@ -76,13 +76,13 @@ RULES = {
     "corrected": "The address was corrected",
     "other-channel": "The number takes another channel",
     "ours-to-mend": "A fault on our side",
-    "retry": "Retry after a passing failure",
-    "exhausted": "The retries are used up",
+    "retry": "Retry after a temporary failure",
+    "exhausted": "All retries are used",
     "blocked": "No retry is allowed",
     "too-late": "It would come too late",
     "ended": "Nothing more is sent",
     "unknown": "Whether it arrived is not known",
-    "unexplained": "A failure of unknown kind",
+    "unexplained": "A failure without a known reason",
     "no-route": "No content or account for the channel",
     "undone": "The bulk action was undone",
     "stopped": "A colleague stopped it",
@@ -133,15 +133,15 @@ def withdrawal(reason: str) -> str:
     if reason in WITHDRAWN:
         return WITHDRAWN[reason]
     if reason in {one.value for one in Reason}:
-        return f"Canceled before it left: {REASONS[Reason(reason)].sentence}."
-    return "Canceled before it left."
+        return f"Canceled before it was sent: {REASONS[Reason(reason)].sentence}."
+    return "Canceled before it was sent."
 
 
 def rule_words(rule: str) -> str:
     """What a rule is called on pages: one of ours, or a reason of the gate."""
     if rule in Reason.values:
         return REASONS[Reason(rule)].sentence.capitalize()
-    return RULES.get(rule, "A rule that there is no more")
+    return RULES.get(rule, "A rule that no longer exists")
 
 
 def decided_by(by: str, rule: str, version: int) -> str:

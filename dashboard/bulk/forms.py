@@ -51,19 +51,19 @@ class SelectionForm(forms.Form):
     def clean_messages(self) -> tuple[int, ...]:
         given = cast(QueryDict, self.data).getlist("messages")
         if len(given) > MOST_TICKED:
-            raise forms.ValidationError(f"Tick at most {MOST_TICKED:,} rows, or select all that match.")
+            raise forms.ValidationError(f"Select at most {MOST_TICKED:,} messages, or select all that match.")
         ids = [read_id(one) for one in given]
         if None in ids:
-            raise forms.ValidationError("These rows cannot be read. Go back and choose again.")
+            raise forms.ValidationError("This selection cannot be read. Go back and choose again.")
         return tuple(dict.fromkeys(pk for pk in ids if pk is not None))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if not cleaned.get("all") and not cleaned.get("messages") and "messages" in cleaned:
-            raise forms.ValidationError("Nothing is selected. Tick the rows that you mean.")
+            raise forms.ValidationError("Nothing is selected. Tick the messages you want.")
         if cleaned.get("all") and not cleaned.get("campaign") and not cleaned.get("queue"):
             raise forms.ValidationError(
-                "Everything there is cannot be selected. Choose a campaign or a queue."
+                "You cannot select all messages of all campaigns. Choose a campaign or a queue."
             )
         return cleaned
 

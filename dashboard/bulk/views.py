@@ -45,12 +45,20 @@ TEXTS = 3  # shown in full; how many more there are is said
 SENDS = (Batch.Action.RETRY, Batch.Action.SWITCH)
 # What it means for the people, before anybody does it.
 CONSEQUENCES = {
-    "retry": "Each gets a new attempt on the same channel, at the hours permitted where they are.",
-    "switch": "Each gets a new attempt on the other channel, at the hours permitted where they are.",
+    "retry": "Each person gets a new message on the same channel, in their permitted hours.",
+    "switch": "Each person gets a new message on the other channel, in their permitted hours.",
     "correct": "Nothing is sent to these addresses on the channel that failed until somebody has corrected or confirmed"
     " them; other channels go on.",
     "suppress": "Nothing is sent to these addresses any more on the channel of the message; other channels go on.",
 }
+# What the preview says of the messages that are not skipped.
+WILL_BE = {
+    "retry": "Will be retried",
+    "switch": "Will be moved",
+    "correct": "Will be marked",
+    "suppress": "Will be suppressed",
+}
+UNDONE_AS = {"retry": "canceled", "switch": "canceled", "correct": "unmarked", "suppress": "released"}
 STATE_BUCKETS = {
     Batch.State.RUNNING: "pending",
     Batch.State.DONE: "success",
@@ -70,7 +78,7 @@ OUTCOME_BUCKETS = {
 def preview(request: HttpRequest) -> HttpResponse:
     """What a bulk action would do. One row whose action needs no question is started at once."""
     if request.method != "POST":  # a bookmark, or the address typed: there is no selection in it
-        messages.info(request, "Choose the rows first, then what to do with them.")
+        messages.info(request, "Select messages first, then choose what to do with them.")
         return redirect("deliveries:queues")
     if request.POST.get("one"):
         return start(request)
@@ -103,9 +111,10 @@ def _preview(request: HttpRequest, form: SelectionForm, problem: str = "") -> Ht
         "action": action,
         "title": deed(action, chosen.total, form.options.get("channel", "")),
         "found": found,
-        "rows": _rows([one["message"] for one in found.sample], found.sample) if found else [],
+        "rows": _rows([one["message"] for one in found.sample], found.sample, action) if found else [],
         "skipped_total": found.total - found.will_act if found else 0,
         "consequence": CONSEQUENCES[action],
+        "will_be": WILL_BE[action],
         "button": _button(form, found, chosen.total) if found else "",
         **_about(chosen, now),
         **(_channel_options(chosen) if action == Batch.Action.SWITCH else {}),
@@ -237,10 +246,10 @@ def _say(request: HttpRequest, batch: Batch) -> None:
         undo = reverse("deliveries:undo", args=[batch.pk])
         when = "when their permitted hours begin" if item.reason == "later" else "in a minute"
         new = "message on the other channel" if batch.action == Batch.Action.SWITCH else "retry"
-        sentence = f"{item.message.contact}: the {new} leaves {when}."
+        sentence = f"{item.message.contact}: the {new} is sent {when}."
         messages.success(request, sentence, extra_tags=undo)
         return
-    why = SKIPS.get(item.reason, item.reason) if item else "the row is no longer there"
+    why = SKIPS.get(item.reason, item.reason) if item else "the message is no longer there"
     why = f"{why[:1].lower()}{why[1:]}"
     messages.error(request, f"{Batch.Action(batch.action).label} was not possible: {why}.")
 
@@ -263,7 +272,7 @@ def batch(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "batch": found,
         "page": shown,
-        "rows": _rows([item.message for item in shown.rows], shown.rows),
+        "rows": _rows([item.message for item in shown.rows], shown.rows, found.action),
         "only": only,
         "outcomes": [(key, key.label, n) for key, n in actions.results(found).items()],
         "done": found.acted + found.skipped,
@@ -291,7 +300,7 @@ def _chosen(found: Batch) -> str:
     """What the batch was about, in words."""
     chosen = dict(found.selection.get("filter", {}))
     if not chosen:
-        return "Ticked by hand"
+        return "Selected one by one"
     campaign, queue = chosen.pop("campaign", None), chosen.pop("queue", "")
     form = filter_of(campaign, queue, chosen)
     narrowed = form.sentence() if form.is_valid() else "filters of an older version"
@@ -299,15 +308,15 @@ def _chosen(found: Batch) -> str:
 
 
 def _undone(found: Batch, reader: User) -> str:
-    """Who took it back, and how much of it."""
+    """Who undid it, and how much of it."""
     by = actions.undone_by(found)
     name = "somebody who left" if by is None else "you" if by == reader else by.display_name
     late = actions.results(found)[BatchItem.Outcome.TOO_LATE]
-    rest = f", {late:,} had left already" if late else ""
-    return f"Undone by {name}: {found.undone:,} taken back{rest}."
+    rest = f", {late:,} were sent already" if late else ""
+    return f"Undone by {name}: {found.undone:,} {UNDONE_AS[found.action]}{rest}."
 
 
-def _rows(found: list[Message], results: Any) -> list[dict[str, Any]]:
+def _rows(found: list[Message], results: Any, action: str) -> list[dict[str, Any]]:
     """Messages with what became, or would become, of each."""
     slugs, now = Account.objects.providers(), timezone.now()
     prefetch_related_objects(found, "contact", "address", "campaign")
@@ -319,13 +328,13 @@ def _rows(found: list[Message], results: Any) -> list[dict[str, Any]]:
             "label": words_of(message, now).label,
             "bucket": bucket_of(message.disposition),
             "what": meaning(message, slugs, now),
-            **_result(result),
+            **_result(result, action),
         }
         for message, result in zip(found, results, strict=True)
     ]
 
 
-def _result(result: Any) -> dict[str, Any]:
+def _result(result: Any, action: str) -> dict[str, Any]:
     if isinstance(result, BatchItem):
         outcome = BatchItem.Outcome(result.outcome)
         return {
@@ -336,7 +345,7 @@ def _result(result: Any) -> dict[str, Any]:
         }
     acts = result["acts"]
     return {
-        "result": "Goes ahead" if acts else "Skipped",
+        "result": WILL_BE[action] if acts else "Skipped",
         "result_bucket": "success" if acts else "unknown",
         "why": result["reason"],
     }
@@ -351,9 +360,9 @@ def undo(request: HttpRequest, pk: int) -> HttpResponse:
         actions.undo(found, who(request), timezone.now())
         found.refresh_from_db()
         under_way = found.state != Batch.State.UNDONE
-        messages.success(request, "It is being taken back." if under_way else _undone(found, who(request)))
+        messages.success(request, "It is being undone." if under_way else _undone(found, who(request)))
     else:
-        messages.error(request, "It is too late to undo this: everything has left, or it was undone already.")
+        messages.error(request, "It is too late to undo this: everything was sent, or it was undone already.")
     back = next_url(request, reverse("deliveries:batch", args=[found.pk]))
     keep_ticks(request, (), back)
     return redirect(back)

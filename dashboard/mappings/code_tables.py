@@ -224,7 +224,7 @@ FOLLOWS = {
     Disposition.BLOCKED_COMPLIANCE: "It stops and stands in the queue Review. Nothing is retried blindly, and the"
     " contact is not to blame.",
     Disposition.OPTOUT: "The address is blocked at once, and every retry and change of channel planned for it ends.",
-    Disposition.UNKNOWN: "Nothing happens by itself. It stands in the queue Watch until somebody knows more.",
+    Disposition.UNKNOWN: "Nothing happens by itself. It stays in the queue “Waiting for receipt” until more is known.",
 }
 AGAINST_THE_ADDRESS = (
     "It is never tried again here. It counts against the address: after as many in a row as the playbook says"

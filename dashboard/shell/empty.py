@@ -78,9 +78,9 @@ def unsent(campaign: Campaign, figures: CampaignFigures, now: datetime) -> Empty
 
 def _canceled(messages: int) -> str:
     if not messages:
-        return "The campaign was canceled before a message was made, and nobody was written to."
+        return "The campaign was canceled before a message was made, and nobody was contacted."
     became = "1 message was" if messages == 1 else f"{messages:,} messages were"
-    return f"{became} canceled before leaving, and nobody was written to."
+    return f"{became} canceled, and nobody was contacted."
 
 
 def _all_skipped(campaign: Campaign, figures: CampaignFigures) -> str:
@@ -93,4 +93,4 @@ def _all_skipped(campaign: Campaign, figures: CampaignFigures) -> str:
     if not skipped or not looked_at or skipped < sum(figures.recipients.values()):
         return ""
     who = "The one person on its lists was" if skipped == 1 else f"All {skipped:,} people on its lists were"
-    return f"{who} skipped, and nobody was written to."
+    return f"{who} skipped, and nobody was contacted."

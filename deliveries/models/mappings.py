@@ -179,10 +179,10 @@ class CodeAlarm(models.Model):
     """Something about a provider's words that somebody should look at. One open alarm for each thing."""
 
     class Kind(models.TextChoices):
-        UNKNOWN = "unknown", "Code we cannot interpret"
+        UNKNOWN = "unknown", "Unrecognised code"
         NEW = "new", "Code never seen before on this account"
         SHARE = "share", "Its share changed"
-        CONSEQUENCE = "consequence", "What it leads to changed"
+        CONSEQUENCE = "consequence", "The results that follow it changed"
         CONTRADICTION = "contradiction", "Status and code contradict each other"
 
     kind = models.CharField(max_length=13, choices=Kind)

@@ -118,9 +118,9 @@ class QueueEntry(Narrowed):
         Message, models.CASCADE, primary_key=True, db_constraint=False, related_name="queue_entry"
     )
     queue = models.CharField(max_length=8, choices=Queue)
-    at = models.DateTimeField(help_text="When it came to stand here.")
+    at = models.DateTimeField(help_text="When it was put in the queue.")
     due_at = models.DateTimeField(
-        null=True, help_text="When the playbook will act by itself; empty: it waits for you."
+        null=True, help_text="When the playbook acts automatically; empty: it waits for a person."
     )
     reason = models.CharField(max_length=300)
     owner = models.ForeignKey(

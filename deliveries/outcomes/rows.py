@@ -160,7 +160,7 @@ def _row(message: Message, entry: QueueEntry | None, known: Lookups) -> OutcomeR
     now, newer = known.now, known.newer.get(message.pk)
     words = words_of(message, now)
     what = meaning(message, known.providers, now)
-    follow = f"Follow the newer attempt by {newer.get_channel_display()}." if newer else ""
+    follow = f"See the newer attempt by {newer.get_channel_display()}." if newer else ""
     action, action_label = STEPS.get(Queue(entry.queue), ("", "")) if entry else ("", "")
     return OutcomeRow(
         message=message,

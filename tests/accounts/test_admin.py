@@ -135,7 +135,7 @@ def test_a_password_is_changed_in_words_of_ours(login):
     refused = client.post(url, {**given, "new_password2": "other"}).content.decode()
     done = client.post(url, {**given, "new_password2": "Pelikan-7-Tinte"}, follow=True).content.decode()
 
-    assert "Type the password you have now, and the new one twice." in asked
+    assert "Type your current password, and the new one twice." in asked
     assert "Your password was not changed" in refused
     assert "Your password is changed" in done
     assert "security’s sake" not in asked + refused + done

@@ -55,7 +55,7 @@ def test_every_list_opens(model, client, root):
 def test_records_are_named_in_plain_words(client, root):
     page = client.get(reverse("admin:index")).content.decode()
 
-    for name in ("Unprocessed messages", "Outbox", "Counts by carrier", "Failing addresses", "Worker status"):
+    for name in ("Unprocessed messages", "Outbox", "Counts by carrier", "At-risk addresses", "Worker status"):
         assert f">{name}</a>" in page
     for name in ("Status changes", "tallies", "Heartbeat", "Tally"):
         assert name not in page
@@ -622,5 +622,5 @@ def test_a_campaigns_short_name_is_called_so_before_and_after_its_launch(admin_c
 
     page = admin_client.get(f"/admin/campaigns/campaign/{campaign.pk}/change/").content.decode()
 
-    assert "Short name" in page
+    assert "Link name" in page
     assert "Slug" not in page

@@ -77,7 +77,7 @@ def test_an_error_far_below_is_named_at_the_top_and_led_to(
 
     click_visibly(page.get_by_role("button", name="Save", exact=True))
     link = page.locator(".errors-summary a")
-    expect(link).to_have_text("Relevant until")
+    expect(link).to_have_text("Don't send after")
     assert violations(page) == []
     click_visibly(link)
 

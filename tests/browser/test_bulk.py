@@ -49,7 +49,7 @@ def test_what_the_preview_counts_is_what_acts_and_undo_restores(page: Page) -> N
     waiting = Outbox.objects.count()
 
     page.locator(".bulk").get_by_role("button", name="Retry").click()
-    acts, skipped = number(page, "Go ahead"), number(page, "Skipped")
+    acts, skipped = number(page, "Will be retried"), number(page, "Skipped")
     reasons = [int(one) for one in page.locator("[aria-labelledby=skips-title] dd").all_inner_texts()]
     assert number(page, "Selected") == total
     assert acts + skipped == total
@@ -61,12 +61,12 @@ def test_what_the_preview_counts_is_what_acts_and_undo_restores(page: Page) -> N
     expect(page.get_by_role("link", name="Skipped")).to_contain_text(str(skipped))
     assert Outbox.objects.count() == waiting + acts
     page.get_by_role("button", name="Undo").click()
-    expect(page.locator(".toast")).to_contain_text("taken back")
+    expect(page.locator(".toast")).to_contain_text("canceled")
     expect(page.get_by_role("link", name=f"Undone {acts}", exact=True)).to_be_visible()
     assert Outbox.objects.count() == waiting
 
 
-@pytest.mark.parametrize("way", ["Do nothing", "Back to the list"])
+@pytest.mark.parametrize("way", ["Cancel", "Back to the list"])
 def test_what_was_ticked_stays_so_when_the_preview_is_left(page: Page, way: str) -> None:
     page.goto("/queues/correct/")
     page.locator("[data-tick]").first.check()
@@ -102,14 +102,14 @@ def test_the_undo_of_one_row_leaves_the_ticks_of_the_others(enter: Callable[...,
     chosen = [ticks.nth(1).get_attribute("value")]
 
     page.locator("[data-act]").first.click()
-    expect(page.locator(".toast")).to_contain_text("retry leaves")
+    expect(page.locator(".toast")).to_contain_text("retry is sent")
     if script:  # it stays for as long as Undo is certain, and meanwhile one more is ticked
         assert page.locator(".toast").get_attribute("data-toast") == "60"
         page.locator("[data-tick]:not(:checked)").first.check()
         chosen = page.locator("[data-tick]:checked").evaluate_all("(all) => all.map((one) => one.value)")
     page.locator(".toast").get_by_role("button", name="Undo").click()
 
-    expect(page.locator(".toast")).to_contain_text("taken back")
+    expect(page.locator(".toast")).to_contain_text("canceled")
     kept = page.locator("[data-tick]:checked").evaluate_all("(all) => all.map((one) => one.value)")
     assert sorted(kept) == sorted(chosen)
 
@@ -120,11 +120,11 @@ def test_a_single_row_acts_at_once_and_its_toast_undoes_it(page: Page) -> None:
 
     page.locator("[data-act]").first.click()
     toast = page.locator(".toast")
-    expect(toast).to_contain_text("retry leaves in a minute")
+    expect(toast).to_contain_text("retry is sent in a minute")
     assert Outbox.objects.count() == waiting + 1
     toast.get_by_role("button", name="Undo").click()
 
-    expect(page.locator(".toast", has_text="taken back")).to_be_visible()
+    expect(page.locator(".toast", has_text="canceled")).to_be_visible()
     assert Outbox.objects.count() == waiting
 
 

@@ -38,7 +38,7 @@ def test_rows_are_ticked_sent_and_taken_back_without_a_mouse(page: Page) -> None
     expect(page.locator("[data-bulk-count]")).to_have_text("2 selected")
     press_until(page, "Tab", ".bulk .btn.primary")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("what would happen")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("preview")
     press_until(page, "Tab", ".btn-row .btn.primary")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/batches/\d+/"))
@@ -46,7 +46,7 @@ def test_rows_are_ticked_sent_and_taken_back_without_a_mouse(page: Page) -> None
     press_until(page, "Tab", ".page-actions .btn")
     page.keyboard.press("Enter")
 
-    expect(page.locator(".toast")).to_contain_text("taken back")
+    expect(page.locator(".toast")).to_contain_text("canceled")
     assert Outbox.objects.count() == waiting
 
 
@@ -75,7 +75,7 @@ def test_a_takes_the_suggested_step_of_the_row(page: Page) -> None:
 
     page.keyboard.press("a")
 
-    expect(page.locator(".toast")).to_contain_text("retry leaves in a minute")
+    expect(page.locator(".toast")).to_contain_text("retry is sent in a minute")
 
 
 @pytest.mark.parametrize(

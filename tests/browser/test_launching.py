@@ -100,7 +100,7 @@ def test_a_campaign_is_scheduled_paused_resumed_and_canceled(hand: Hand) -> None
     hand.reads(f"is scheduled for {when}")
     expand_all()
     hand.page.goto(f"/campaigns/{world.DRAFT}/")
-    hand.reads(f"Scheduled for {when}", "Nothing has left yet", f"Leaves on {when}")
+    hand.reads(f"Scheduled for {when}", "Nothing was sent yet", f"Leaves on {when}")
     hand.press("Pause")
     hand.reads("Paused", f"was scheduled for {when}", "It waits until the campaign is resumed.")
     hand.press("Resume")

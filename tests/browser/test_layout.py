@@ -67,9 +67,7 @@ def test_a_wide_window_shows_the_carriers_of_the_whole_period(page: Page, days: 
 
 def test_the_buttons_of_a_header_stand_in_one_row_beside_facts_of_two_lines(page: Page) -> None:
     page.goto(f"/campaigns/{LIVE}/")
-    page.locator("#meta").evaluate(
-        "(one) => one.append('Between 09:00 and 21:00 where each recipient is. '.repeat(4))"
-    )
+    page.locator("#meta").evaluate("(one) => one.append('Sends 9:00-21:00, recipient time. '.repeat(4))")
     buttons = page.locator(".page-actions .btn:visible")
 
     places = [box(buttons.nth(n)) for n in range(buttons.count())]

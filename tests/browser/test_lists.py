@@ -61,7 +61,7 @@ def test_typing_loses_no_letter_while_the_list_refreshes_twice(page: Page) -> No
     "control",
     [
         "#tabs a:has-text('Correct')",
-        "#tabs a:has-text('Watch')",
+        "#tabs a:has-text('Waiting for receipt')",
         "#kpis a[data-b=retryable]",
         ".legend a[data-b=permanent]",
         ".causes a >> nth=0",
@@ -163,11 +163,11 @@ def test_what_is_done_to_one_row_leaves_the_ticks_of_the_others(page: Page) -> N
     for pk in ids[1:3]:
         page.locator(f"[data-tick][value='{pk}']").check()
 
-    page.get_by_role("button", name="Take").first.click()
+    page.get_by_role("button", name="Assign to me").first.click()
     expect(page.locator(".toast")).to_contain_text("It is yours")
     expect(page.locator("[data-bulk-count]")).to_have_text("2 selected")
     page.locator("tr", has=page.locator(f"[value='{ids[0]}']")).locator("[data-act]").click()
 
-    expect(page.locator(".toast")).to_contain_text("retry leaves")
+    expect(page.locator(".toast")).to_contain_text("retry is sent")
     expect(page.locator("[data-bulk-count]")).to_have_text("2 selected")
     assert [one.get_attribute("value") for one in page.locator("[data-tick]:checked").all()] == ids[1:3]

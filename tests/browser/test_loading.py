@@ -95,7 +95,7 @@ def test_an_action_that_fails_says_what_is_known_of_it(page: Page, watch: Watch)
 
     for become, had_left, says, offers in FAILURES:
         with page.expect_request(lambda request: request.method == "POST"):
-            click_visibly(page.get_by_role("button", name="Take").first)
+            click_visibly(page.get_by_role("button", name="Assign to me").first)
         if had_left:
             page.evaluate("document.dispatchEvent(new CustomEvent('htmx:xhr:progress'))")
         while not held:

@@ -85,7 +85,7 @@ def test_an_unknown_code_is_mapped_counted_published_and_undone(
     page.get_by_label("Why", exact=True).fill("Asked the carrier")
     workers()
     if not script:
-        page.get_by_role("link", name="Look again").click()
+        page.get_by_role("link", name="Refresh").click()
         page.get_by_label("Why", exact=True).fill("Asked the carrier")
     expect(page.locator("#difference")).to_contain_text("3 messages change.")
     page.locator("#difference").get_by_text("Show them").click()
@@ -94,10 +94,10 @@ def test_an_unknown_code_is_mapped_counted_published_and_undone(
     page.get_by_role("button", name="Publish").click()
 
     page.wait_for_url(re.compile(r"/mappings/versions/\d+/$"))
-    expect(page.locator("#progress")).to_contain_text("be read anew")
+    expect(page.locator("#progress")).to_contain_text("be read again")
     workers()
     if not script:
-        page.get_by_role("link", name="Look again").click()
+        page.get_by_role("link", name="Refresh").click()
     expect(page.locator("#progress")).to_contain_text("3 messages changed. 3 were counted before")
     assert buckets(unknown) == {"BOUNCED_HARD"}
 
@@ -156,7 +156,7 @@ def test_a_stored_example_is_read_and_changed_by_hand(enter: Callable[..., Page]
     body.fill(body.input_value().replace(UNHEARD_OF, "ABSENT"))
     page.get_by_role("button", name="Try it").click()
 
-    expect(page.locator("#result .pill").first).to_have_text("Retryable")
+    expect(page.locator("#result .pill").first).to_have_text("Temporary failure")
     expect(page.locator("#result")).to_contain_text("Temporary")
 
 

@@ -102,7 +102,7 @@ def test_a_login_that_ran_out_while_the_page_was_open_leads_to_the_login_page(pa
     page.goto(f"/campaigns/{REPORT}/")
     page.context.clear_cookies(name="sessionid")
 
-    page.locator("#tabs a:has-text('Watch')").click()
+    page.locator("#tabs a:has-text('Waiting for receipt')").click()
 
     page.wait_for_url("**/admin/login/**")
     expect(page.get_by_label("Password")).to_be_visible()

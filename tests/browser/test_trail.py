@@ -121,9 +121,9 @@ def test_a_raw_receipt_unfolds_on_the_timeline_for_support(enter: Callable[..., 
 def test_what_a_message_says_unfolds_on_the_timeline(enter: Callable[..., Page]) -> None:
     page = enter("support")
     page.goto(f"/contacts/{a_contact_nobody_blocks().pk}/")
-    event = page.locator(".event", has_text="What it says").first
+    event = page.locator(".event", has_text="Message text").first
     expect(event.locator(".says")).to_be_hidden()
 
-    event.locator("summary", has_text="What it says").click()
+    event.locator("summary", has_text="Message text").click()
 
     expect(event.locator(".says")).to_contain_text(re.compile("\\w+"))

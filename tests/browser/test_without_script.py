@@ -40,14 +40,14 @@ def test_a_bulk_action_runs_and_is_undone(plain: Page) -> None:
         box.check()
 
     plain.locator(".bulk").get_by_role("button", name="Retry").click()
-    acts = number(plain, "Go ahead")
+    acts = number(plain, "Will be retried")
     assert number(plain, "Selected") == total
     plain.get_by_role("button", name=re.compile("^Retry")).click()
 
     assert re.search(r"/batches/\d+/", plain.url)
     assert Outbox.objects.count() == waiting + acts
     plain.get_by_role("button", name="Undo").click()
-    expect(plain.locator(".toast")).to_contain_text("taken back")
+    expect(plain.locator(".toast")).to_contain_text("canceled")
     assert Outbox.objects.count() == waiting
 
 
@@ -56,10 +56,10 @@ def test_one_row_acts_at_once_and_the_message_carries_undo(plain: Page) -> None:
     waiting = Outbox.objects.count()
 
     plain.locator("[data-act]").first.click()
-    expect(plain.locator(".toast")).to_contain_text("retry leaves in a minute")
+    expect(plain.locator(".toast")).to_contain_text("retry is sent in a minute")
     plain.locator(".toast").get_by_role("button", name="Undo").click()
 
-    expect(plain.locator(".toast")).to_contain_text("taken back")
+    expect(plain.locator(".toast")).to_contain_text("canceled")
     assert Outbox.objects.count() == waiting
 
 

@@ -82,11 +82,11 @@ def test_a_column_about_opt_outs_that_agrees_or_does_not_matter_is_in_nobodys_wa
     assert "Addresses blocked: 2" in run(text, reason=reason)[1]
 
 
-def test_a_rehearsal_tells_the_same_and_writes_nothing(run):
+def test_a_test_run_tells_the_same_and_writes_nothing(run):
     _, told = run("phone\n2125550142\n", "--dry-run")
     _, done = run("phone\n2125550142\n")
 
-    assert told == done + "This was a rehearsal: nothing was written.\n"
+    assert told == done + "Test run: nothing saved.\n"
     assert Suppression.objects.count() == 1
 
 

@@ -740,7 +740,7 @@ def test_strict_keeps_the_whole_file_out():
     assert not Contact.objects.exists()
 
 
-def test_a_rehearsal_tells_the_same_and_writes_nothing():
+def test_a_test_run_tells_the_same_and_writes_nothing():
     result = load("phone\n5125550142\n12\n", dry_run=True, consent=["sms"], how="Web form")
 
     assert counts(result) == (1, 0, 0, 1)

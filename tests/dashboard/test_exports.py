@@ -87,7 +87,11 @@ def test_an_export_gives_native_and_mapped_status_and_both_times(login):
     [line] = exported(client, f"/campaigns/{campaign.slug}/export/")
 
     assert tuple(line) == COLUMNS
-    assert (line["result"], line["status"], line["native_code"]) == ("Retryable", "Undelivered", "30003")
+    assert (line["result"], line["status"], line["native_code"]) == (
+        "Temporary failure",
+        "Undelivered",
+        "30003",
+    )
     assert line["created_utc"].endswith("+00:00")
     assert line["contact"] == "'=HYPERLINK(1)"
     assert line["address"].startswith("'+1 •••")
@@ -166,7 +170,7 @@ def test_an_export_is_logged_with_who_and_what(login, caplog):
         exported(client, f"/campaigns/{campaign.slug}/export/?status=retryable")
 
     assert f"{client.user} exports {campaign.slug}" in caplog.text
-    assert "status Retryable" in caplog.text
+    assert "status Temporary failure" in caplog.text
 
 
 def test_a_bad_filter_is_said_instead_of_an_empty_file(login):

@@ -102,7 +102,11 @@ def test_a_status_reads_as_its_channel_says_it(channel, status, label, next_step
         ("voice", "voicemail", ("Voicemail", "Reached a mailbox.", "Keep: exposure fits the plan.")),
         ("voice", "failed", ("Failed", "Not completed.", "Check number and call set-up.")),
         ("rvm", "undelivered", ("Failed drop", "Not completed.", "Review eligibility and retry rules.")),
-        ("rvm", "rejected", ("Rejected", "Not accepted.", "Take off the RVM path or use another channel.")),
+        (
+            "rvm",
+            "rejected",
+            ("Rejected", "Not accepted.", "Take it off ringless voicemail or use another channel."),
+        ),
     ],
 )
 def test_the_status_table_reads_just_so(channel, status, words):
@@ -110,7 +114,7 @@ def test_the_status_table_reads_just_so(channel, status, words):
 
 
 def test_a_voicemail_drop_says_that_it_was_not_necessarily_heard():
-    assert wording("rvm", "delivered").label == "Successful drop"
+    assert wording("rvm", "delivered").label == "Voicemail left"
     assert "Landed in the mailbox." in wording("rvm", "delivered").meaning
     assert "successful exposure" in wording("rvm", "delivered").next_step
 
@@ -166,7 +170,7 @@ def test_the_table_is_plain_sentences_in_our_vocabulary():
 )
 def test_what_we_withdrew_says_why(reason, words):
     assert words in withdrawal(reason)
-    assert withdrawal(reason).startswith("Canceled before it left")
+    assert withdrawal(reason).startswith("Canceled before it was sent")
 
 
 DECIDING = Path(__file__).resolve().parents[2] / "deliveries/deciding"
@@ -205,7 +209,7 @@ def test_every_skip_and_withdrawal_has_a_plain_sentence(reason):
     [
         ("gate", "wrong_line", 0, "Checked before sending"),
         ("staff", "staff", 0, "A colleague"),
-        ("playbook", "retry", 3, "Playbook rule “Retry after a passing failure”, version 3"),
+        ("playbook", "retry", 3, "Playbook rule “Retry after a temporary failure”, version 3"),
         ("playbook", "stopped", 0, "Playbook rule “A colleague stopped it”"),
     ],
 )

@@ -97,9 +97,7 @@ class Command(BaseCommand):
         )
         self.stdout.write(summary)
         if not result.written:
-            self.stdout.write(
-                "This was a rehearsal: nothing was written." if dry_run else "Nothing was imported."
-            )
+            self.stdout.write("Test run: nothing saved." if dry_run else "Nothing was imported.")
 
     def _list(self, title: str, refusals: list[Refusal]) -> None:
         if refusals:

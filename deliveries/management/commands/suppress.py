@@ -78,6 +78,4 @@ class Command(BaseCommand):
             f"Refused: {len(result.refused)}."
         )
         if not result.written:
-            self.stdout.write(
-                "This was a rehearsal: nothing was written." if dry_run else "Nothing was added."
-            )
+            self.stdout.write("Test run: nothing saved." if dry_run else "Nothing was added.")

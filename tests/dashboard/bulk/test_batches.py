@@ -53,7 +53,7 @@ def test_a_preview_of_very_many_says_how_many_it_looked_at(marketer, campaign, m
     page = marketer.post("/batches/preview/", chosen(marketer, campaign, action="retry", all="1")).content
 
     words = " ".join(page.decode().split())
-    assert "The first 2 of 3 messages were looked at for this preview." in words
+    assert "The first 2 of 3 messages were checked for this preview." in words
     assert "Retry up to 3 messages" in words
 
 
@@ -81,7 +81,7 @@ def test_a_started_batch_is_recorded_with_each_row_and_can_be_undone(marketer, c
     assert "Undo" in record
     assert "“Asked by phone”" in record
     assert not Suppression.objects.in_force(timezone.now()).exists()
-    assert "2 taken back" in undone
+    assert "2 released" in undone
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_an_undone_batch_names_who_undid_it(marketer, login, make_user, campaign
 
     (dana if by_another else marketer).post(f"/batches/{pk}/undo/")
 
-    assert f"{words} taken back." in marketer.get(f"/batches/{pk}/").content.decode()
+    assert f"{words} released." in marketer.get(f"/batches/{pk}/").content.decode()
 
 
 @pytest.mark.parametrize("undo", [False, True])
@@ -206,7 +206,9 @@ def test_a_preview_calls_a_result_what_its_list_calls_it(marketer, campaign):
     page = marketer.post("/batches/preview/", {"action": "retry", "messages": [message.pk]}).content.decode()
 
     assert re.search(
-        r'data-label="Status now">\s*<span class="pill" data-b="retryable">.*?Retryable', page, re.DOTALL
+        r'data-label="Status now">\s*<span class="pill" data-b="retryable">.*?Temporary failure',
+        page,
+        re.DOTALL,
     )
 
 
@@ -216,7 +218,7 @@ def test_the_sample_shows_skipped_rows_first_and_then_acting_ones(marketer, camp
     page = marketer.post("/batches/preview/", given).content.decode()
 
     results = re.findall(r'data-label="Result"><span[^>]*></span> ([\w ]+)(?:: ([^<]+))?<', page)
-    assert results == [("Skipped", "already delivered meanwhile"), *[("Goes ahead", "")] * 3]
+    assert results == [("Skipped", "already delivered meanwhile"), *[("Will be retried", "")] * 3]
 
 
 def test_one_row_acts_at_once_and_offers_undo(marketer, campaign):
@@ -285,7 +287,7 @@ def test_undo_leaves_the_ticks_of_the_others_and_is_offered_while_it_is_certain(
     page = marketer.post(f"/batches/{Batch.objects.get().pk}/undo/", undo, follow=True).content.decode()
 
     assert f'data-toast="{actions.GRACE.seconds}"' in said
-    assert "taken back" in page
+    assert "1 canceled" in page
     assert sorted(ticked(page)) == sorted([str(second.pk), str(third.pk)])
 
 
@@ -329,7 +331,7 @@ def test_the_title_of_every_act_is_a_sentence(marketer, campaign, given, title):
     batch = Batch(action=given["action"], total=3, options={"channel": given.get("channel", "")})
 
     heading = " ".join(re.search(r"<h1[^>]*>(.*?)</h1>", page, re.DOTALL)[1].split())
-    assert heading == f"{title}: what would happen"
+    assert heading == f"{title}: preview"
     assert str(batch) == batch.title == title
 
 
@@ -409,7 +411,7 @@ def test_the_address_of_a_preview_by_itself_leads_back_to_the_queues(marketer):
     response = marketer.get("/batches/preview/", follow=True)
 
     assert response.redirect_chain == [("/queues/", 302)]
-    assert "Choose the rows first" in response.content.decode()
+    assert "Select messages first" in response.content.decode()
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_the_question_before_a_cancel_says_how_many_messages_it_withdraws(market
 
     text = read(marketer.get(going.get_absolute_url()))
 
-    assert "3 messages that wait to leave are canceled with it" in text
+    assert "3 messages that wait to be sent are canceled with it" in text
 
 
 def test_the_question_says_so_where_nothing_waits(marketer):
@@ -65,7 +65,7 @@ def test_the_question_says_so_where_nothing_waits(marketer):
 
     text = read(marketer.get(made.get_absolute_url()))
 
-    assert "no message waits to leave, and nothing more is sent" in text
+    assert "no message waits to be sent, and nothing more is sent" in text
 
 
 def test_all_parts_of_the_report_agree_at_once(marketer, going):
@@ -73,7 +73,7 @@ def test_all_parts_of_the_report_agree_at_once(marketer, going):
 
     text = read(answer)
     assert "Canceled" in text
-    assert re.search(r"before anything left: 3 messages canceled", text)
+    assert re.search(r"before anything was sent: 3 messages canceled", text)
     assert "All outcomes 0" in text
     assert "0 messages" in text
     assert "Too early to judge" not in text
@@ -88,7 +88,7 @@ def test_what_is_being_withdrawn_in_the_background_is_counted_as_the_list_shows_
     answer = marketer.post(f"/campaigns/{going.slug}/cancel/", follow=True)
 
     text = read(answer)
-    assert "Canceling: nothing more leaves" in text
+    assert "Canceling: nothing more is sent" in text
     assert "All outcomes 1" in text
     assert "Pending 1" in text
     assert re.search(r"Messages 1 = 0 delivered \+ 1 pending", text)
@@ -111,7 +111,7 @@ def test_the_report_follows_by_itself_until_the_canceling_is_done(marketer, goin
     page = marketer.get(going.get_absolute_url())
     assert not is_live(page)
     assert "Canceling" not in read(page)
-    assert "before anything left: 3 messages canceled" in read(page)
+    assert "before anything was sent: 3 messages canceled" in read(page)
 
 
 def test_what_was_planned_is_followed_until_it_is_decided_anew(marketer, going):

@@ -61,7 +61,7 @@ def arrived(state):
 
 
 COMES = "Messages appear here as soon as they are prepared."
-ALL_SKIPPED = "All 2 people on its lists were skipped, and nobody was written to."
+ALL_SKIPPED = "All 2 people on its lists were skipped, and nobody was contacted."
 PAUSED = "The campaign is paused. Nothing is sent before it is resumed."
 # What it is -> (how it is made, title of the list of all messages, sentence of every list).
 UNSENT = {
@@ -94,17 +94,17 @@ UNSENT = {
     "canceled at once": (
         lambda: nobody("canceled"),
         "Canceled before anything was sent",
-        "The campaign was canceled before a message was made, and nobody was written to.",
+        "The campaign was canceled before a message was made, and nobody was contacted.",
     ),
     "canceled with one": (
         lambda: withdrawn(1),
         "Canceled before anything was sent",
-        "1 message was canceled before leaving, and nobody was written to.",
+        "1 message was canceled, and nobody was contacted.",
     ),
     "canceled with two": (
         lambda: withdrawn(2),
         "Canceled before anything was sent",
-        "2 messages were canceled before leaving, and nobody was written to.",
+        "2 messages were canceled, and nobody was contacted.",
     ),
 }
 TITLES = {
@@ -165,11 +165,13 @@ def test_no_part_of_the_report_says_otherwise_than_its_list(marketer, kind):
             assert "Nothing sent yet" not in page
             assert "so far" not in page
             assert "No messages yet" not in page
-        assert "Nothing has settled yet" not in page
+        assert "No final results yet" not in page
         assert "of 0 sent" not in page
 
 
-@pytest.mark.parametrize(("state", "title"), [("sending", "No trouble so far"), ("completed", "No trouble")])
+@pytest.mark.parametrize(
+    ("state", "title"), [("sending", "No failures so far"), ("completed", "No failures")]
+)
 def test_causes_of_what_is_over_are_not_awaited(marketer, state, title):
     page = marketer.get(arrived(state).get_absolute_url()).content.decode()
 

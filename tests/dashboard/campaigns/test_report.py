@@ -124,7 +124,7 @@ def test_people_reached_in_the_end_stand_beside_the_rate_of_attempts(marketer):
 
     page, listed = marketer.get(url(campaign)).content.decode(), marketer.get("/campaigns/").content.decode()
 
-    assert "2 of 5 settled" in page
+    assert "2 of 5 with a final result" in page
     assert "40.0% of 5 sent" in page
     assert "2 of 4 people reached, 50.0%" in page
     assert "50.0% <small>2 of 4</small>" in listed
@@ -150,7 +150,7 @@ def test_bad_filters_are_said_in_words_and_never_break(marketer):
     response = marketer.get(url(campaign, "channel=fax"))
 
     assert response.status_code == 422
-    assert b"These filters cannot be used" in response.content
+    assert b"These filters do not work" in response.content
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX | {"HX-Trigger": "s"}])
@@ -161,7 +161,7 @@ def test_a_search_that_is_too_short_keeps_the_list_and_says_what_it_needs(market
 
     assert (response.status_code, shown_count(response), rows(response)) == (200, 3, 3)
     assert b"Search for at least 3 letters or digits." in response.content
-    assert b"These filters cannot be used" not in response.content
+    assert b"These filters do not work" not in response.content
 
 
 def test_a_search_that_is_too_short_is_no_selection_and_no_export(marketer):
@@ -319,14 +319,14 @@ def test_launching_says_what_it_does_before_it_does_it(marketer):
     page = marketer.get(url(campaign)).content.decode()
 
     assert "Launch to 1 contact" in " ".join(page.split())
-    assert "what has left cannot be called back" in page
+    assert "Sent messages can't be recalled" in page
 
 
 @pytest.mark.parametrize(
     ("opens", "closes", "says"),
     [
-        (time(9), time(21), "Between 09:00 and 21:00 where each recipient is"),
-        (time(0), time(23, 59), "At any hour"),
+        (time(9), time(21), "Sends 9:00-21:00, recipient&#x27;s time"),
+        (time(0), time(23, 59), "Sends at any hour"),
     ],
 )
 def test_a_report_says_at_which_hours_it_sends(marketer, opens, closes, says):
@@ -343,7 +343,7 @@ def test_a_campaign_that_was_canceled_before_it_began_says_so(marketer):
     page = marketer.get(url(campaign)).content.decode()
 
     text = " ".join(re.sub(r"<[^>]+>", "", page).split())
-    assert "canceled before anything left: 2 messages canceled, and nobody was written to" in text
+    assert "canceled before anything was sent: 2 messages canceled, and nobody was contacted" in text
     assert shown_count(marketer.get(url(campaign, "status=canceled"))) == 2
     assert f'href="{url(campaign, "status=canceled")}"' in page
     assert "Delivery rate" not in page
@@ -407,7 +407,7 @@ def test_one_message_shows_its_attempts_and_says_when_nothing_came(marketer):
 
     page = marketer.get(f"/deliveries/{message.pk}/").content.decode()
 
-    assert "No receipt yet. Silence is not success" in page
+    assert "No receipt yet, so we do not know whether it arrived" in page
     assert str(message.uuid) in page
 
 

@@ -78,10 +78,10 @@ def test_the_confirmation_of_a_draft_with_a_start_says_schedule_and_when(markete
 
     assert "To start 30 Nov, 15:00 (Europe/Madrid)" in page
     assert "Schedule for 1 contact" in page
-    assert "Nothing leaves before 30 Nov, 15:00 (Europe/Madrid)" in page
+    assert "Nothing is sent before 30 Nov, 15:00 (Europe/Madrid)" in page
     assert "Launch" not in page
     assert "at once, the others" in page
-    assert "It writes to 1 person: 1 SMS message" in page
+    assert "It goes to 1 person: 1 SMS message" in page
     assert "It starts now" not in page
 
 

@@ -178,7 +178,7 @@ def test_two_digits_are_a_number_of_ours_only_behind_a_sign_and_that_is_said(log
 def test_names_written_much_like_it_are_offered_when_nobody_is_called_that(login, elena, others, typed):
     page = login("support").get("/contacts/", {"q": typed}).content.decode()
 
-    assert "Nobody is called that." in page
+    assert "Nobody has that name." in page
     assert "exact matches first" not in page
     assert "Elena Moreau" in page
 
@@ -313,7 +313,7 @@ def test_the_trail_tells_what_happened_why_and_what_comes_next(login, elena):
     assert "in Toronto now" in page
     assert "Run now" in page
     assert "The phone was off." in page
-    assert "Playbook rule “Retry after a passing failure”, version 3" in page
+    assert "Playbook rule “Retry after a temporary failure”, version 3" in page
     assert "MessageStatus=undelivered&amp;ErrorCode=30003" in page
     assert "Thanks" in page
     assert "number ending in 0142" in page
@@ -648,7 +648,7 @@ def test_a_channel_that_was_never_tried_says_what_is_known_of_it(elena, line_typ
 @pytest.mark.parametrize(
     ("channel", "words"),
     [
-        ("email", "A permanent failure, of which one is enough here"),
+        ("email", "One permanent failure, which is enough to block it"),
         ("sms", "1 of 3 permanent failures in a row"),
     ],
 )
@@ -703,7 +703,7 @@ def test_what_would_send_nothing_is_not_offered(login, elena, retried):
 
     page = login("support").get(f"/contacts/{elena.pk}/").content.decode()
 
-    assert "To come" in page
+    assert "Planned" in page
     assert "Run now" not in page
 
 
@@ -735,8 +735,8 @@ def test_a_step_that_was_stopped_comes_no_more(login, elena):
 
     after = client.post(f"/contacts/{elena.pk}/steps/{recipient.pk}/cancel/", follow=True).content.decode()
 
-    assert "To come" in before
-    assert "To come" not in after
+    assert "Planned" in before
+    assert "Planned" not in after
     assert "No more automatic steps for" in after
 
 

@@ -181,7 +181,7 @@ def moved(elena):
     return text, email
 
 
-NEXT = '<a href="/deliveries/{}/">Follow the newer attempt</a>: Email, sent.'
+NEXT = '<a href="/deliveries/{}/">See the newer attempt</a>: Email, sent.'
 
 
 def test_the_next_step_after_a_move_is_to_follow_the_newer_attempt(login, elena, moved):
@@ -193,7 +193,7 @@ def test_the_next_step_after_a_move_is_to_follow_the_newer_attempt(login, elena,
 
     for shown in (page, trail):
         assert f"{step} </span>" in shown
-    assert "Follow the newer" not in client.get(f"/deliveries/{email.pk}/").content.decode()
+    assert "See the newer" not in client.get(f"/deliveries/{email.pk}/").content.decode()
 
 
 def test_a_moved_message_that_still_stands_in_a_queue_says_both(login, moved):
@@ -209,14 +209,14 @@ def test_an_attempt_that_was_withdrawn_took_no_place(login, moved):
     text, email = moved
     type(email).objects.filter(pk=email.pk).update(canceled_at=timezone.now())
 
-    assert "Follow the newer" not in login("support").get(f"/deliveries/{text.pk}/").content.decode()
+    assert "See the newer" not in login("support").get(f"/deliveries/{text.pk}/").content.decode()
 
 
 def test_what_arrived_after_all_needs_nobody_to_follow_anything(login, moved):
     text, _ = moved
     type(text).objects.filter(pk=text.pk).update(status=Status.DELIVERED, disposition="DELIVERED")
 
-    assert "Follow the newer" not in login("support").get(f"/deliveries/{text.pk}/").content.decode()
+    assert "See the newer" not in login("support").get(f"/deliveries/{text.pk}/").content.decode()
 
 
 def test_lists_and_exports_lead_to_the_newer_attempt(login, moved):
@@ -228,7 +228,7 @@ def test_lists_and_exports_lead_to_the_newer_attempt(login, moved):
 
     assert f'href="/deliveries/{email.pk}/">Newer attempt</a>' in page
     assert {line["next_step"] for line in lines if line["message"] == str(text.uuid)} == {
-        "Follow the newer attempt by Email."
+        "See the newer attempt by Email."
     }
 
 
@@ -337,7 +337,7 @@ def test_what_is_off_without_a_suppression_is_not_called_open(login):
     page = " ".join(login("support").get(f"/contacts/{address.contact_id}/").content.decode().split())
 
     assert "Not suppressed on any channel." not in page
-    assert "What is turned off has the reasons that stand at the top." in page
+    assert "Why channels are closed is said at the top." in page
 
 
 @pytest.mark.parametrize(

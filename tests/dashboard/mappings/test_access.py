@@ -59,7 +59,7 @@ def test_somebody_who_may_only_look_sees_no_way_to_change(login, make_user, tabl
     seen(account), alarm(account)
     drafts.edit(NUMBER_GONE, values(failure_class="temporary"), None)
 
-    assert b"Map it" not in client.get("/mappings/").content
+    assert b"Give it a meaning" not in client.get("/mappings/").content
     assert b'<form method="post" action="/mappings' not in client.get("/mappings/").content
     assert b"Publish</button>" not in client.get("/mappings/draft/").content
     assert client.post(EDIT, ROW).status_code == 403

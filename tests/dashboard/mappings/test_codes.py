@@ -51,7 +51,7 @@ def test_what_no_filter_allows_is_refused_in_words(admin):
     page = admin.get("/mappings/codes/?channel=fax")
 
     assert page.status_code == 422
-    assert "These filters cannot be used: Channel" in text(page)
+    assert "These filters do not work: Channel" in text(page)
 
 
 def test_nothing_found_offers_to_clear(admin):
@@ -171,7 +171,7 @@ def test_the_tables_cost_the_same_whatever_was_heard(
         (("undelivered", "permanent", "recipient", False), "unknown", "not certain"),
         (("blocked", "content", "content", True), "compliance", "the queue Review"),
         (("opted_out", "opt_out", "recipient", True), "optout", "blocked at once"),
-        (("failed", "unknown", "none", True), "unknown", "the queue Watch"),
+        (("failed", "unknown", "none", True), "unknown", "the queue “Waiting for receipt”"),
         (("canceled", "none", "none", True), "", "canceled"),
     ],
 )

@@ -70,7 +70,7 @@ def test_publishing_waits_for_the_count(admin):
     page = save(admin)
 
     assert re.search(r'<button class="btn primary" disabled', page.content.decode())
-    assert "Possible once it has been counted" in text(page)
+    assert "Possible once the changes have been counted" in text(page)
     refused = admin.post("/mappings/draft/publish/", {"note": "Why", "counted_at": ""}, follow=True)
     assert "Look again, then publish." in text(refused)
     assert draft()
@@ -134,5 +134,5 @@ def test_a_move_within_a_bucket_says_what_changes(admin):
 
     page = text(admin.get("/mappings/draft/"))
 
-    assert "Permanent somebody else at fault 2" in page
+    assert "Can't be delivered fault changes 2" in page
     assert "Canceled to → Unknown 1" in page

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.django_db
 def test_with_nothing_to_do_the_overview_says_so(admin):
     page = text(admin.get("/mappings/"))
 
-    assert "Every word is known" in page
-    assert "Nothing odd." in page
+    assert "Every code is known" in page
+    assert "No alarms." in page
     assert "Version 1 Came with the product" in page
 
 

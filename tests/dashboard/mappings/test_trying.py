@@ -42,7 +42,7 @@ def test_a_pasted_callback_says_what_it_means_and_leaves_no_trace(admin, caplog)
 def test_an_unknown_word_leads_to_its_form(admin):
     page = admin.post("/mappings/try/", CALL | {"body": CALL["body"].replace("30005", "31999")})
 
-    assert "No code table lists it. Map it" in text(page)
+    assert "No code table lists it. Give it a meaning" in text(page)
     assert f"{EDIT}?table=twilio&channel=sms&kind=error&code=31999" in html.unescape(page.content.decode())
 
 

@@ -42,7 +42,7 @@ def test_counting_publishing_and_undoing_from_end_to_end(
     reread(now)
 
     counted = admin.get("/mappings/draft/")
-    assert "3 messages change. Permanent to → Retryable 3" in text(counted)
+    assert "3 messages change. Can't be delivered to → Temporary failure 3" in text(counted)
     assert "1 block would lift" in text(counted)
     polled = admin.get("/mappings/draft/", headers=HTMX)
     assert polled.content.count(b'id="publish-button" hx-swap-oob="true"') == 1
@@ -55,7 +55,7 @@ def test_counting_publishing_and_undoing_from_end_to_end(
             follow=True,
         )
     assert published.redirect_chain == [("/mappings/versions/2/", 302)]
-    assert "about to be read anew" in text(published)
+    assert "will be read again" in text(published)
     reread(timezone.now() + HOUR)
 
     page = text(admin.get("/mappings/versions/2/"))
@@ -75,7 +75,7 @@ def test_counting_publishing_and_undoing_from_end_to_end(
     page = text(admin.get("/mappings/versions/2/"))
     assert "Undone by version 3" in page
     assert "cannot be undone" not in page
-    assert "What was counted before it was published Permanent to → Retryable 3" in page
+    assert "What was counted before it was published Can't be delivered to → Temporary failure 3" in page
     assert [bell for bell in rung if bell != "sections"] == ["draft", "draft", "versions"]
 
 
@@ -109,14 +109,14 @@ def test_mapping_an_unknown_code_gives_its_messages_their_meaning(admin, account
     save(admin, code="31999", failure_class="permanent")
     admin.post("/mappings/draft/count/")
     reread(now)
-    assert "1 message changes. Unknown to → Permanent 1" in text(admin.get("/mappings/draft/"))
+    assert "1 message changes. Unknown to → Can't be delivered 1" in text(admin.get("/mappings/draft/"))
     admin.post("/mappings/draft/publish/", {"note": "Asked Twilio", "counted_at": counted_at()})
     mappings.forget()
     reread(timezone.now() + HOUR)
 
     message.refresh_from_db()
     assert message.disposition == "BOUNCED_HARD"
-    assert "Every word is known" in text(admin.get("/mappings/"))
+    assert "Every code is known" in text(admin.get("/mappings/"))
 
 
 def test_what_stands_in_the_way_of_an_undo_is_said_before_and_after(admin):

@@ -71,7 +71,7 @@ def test_no_row_says_none_and_the_status_is_the_word_of_the_channel(login, made,
 
     label = wording(channel, message.status, message.failure_class, message.goal, message.evidence).label
     assert found["Status"] == label
-    assert not {"None", "Nobody's", "—", ""} & {
+    assert not {"None", "Nobody", "—", ""} & {
         value for name, value in found.items() if name and name[0] != "P"
     }
     assert ("Segments" in found) is (channel == "sms")
@@ -101,7 +101,9 @@ def test_a_mailbox_is_a_delivery_only_where_that_was_the_goal(login, made, goal,
     found = shown(login("support"), message)
 
     assert (
-        {"Delivered", "Latency"} <= found.keys() if delivered else {"Delivered", "Latency"}.isdisjoint(found)
+        {"Delivered", "Time to deliver"} <= found.keys()
+        if delivered
+        else {"Delivered", "Time to deliver"}.isdisjoint(found)
     )
     assert ("Reached a mailbox" in found) is not delivered
 
@@ -112,7 +114,7 @@ def test_what_did_not_arrive_shows_no_time_of_delivery(login, made, channel, out
 
     found = shown(login("support"), message)
 
-    assert not {"Delivered", "Latency"} & found.keys()
+    assert not {"Delivered", "Time to deliver"} & found.keys()
 
 
 def test_a_failure_says_its_class_and_whose_fault_it_is(login, made):
@@ -138,7 +140,7 @@ def test_other_attempts_are_called_by_the_words_of_their_channel(login, made):
 
     page = shown(login("support"), first)[""]
 
-    assert "<span>Successful drop</span>" in page
+    assert "<span>Voicemail left</span>" in page
     assert "Ringless voicemail, successful drop." in page
     assert second.get_status_display() == "Delivered"
 
@@ -169,7 +171,7 @@ def test_a_code_without_a_meaning_reads_as_its_status(login, made):
     ("name", "meaning", "short"),
     [
         ("", "", ""),
-        ("Short name", "", "Short name"),
+        ("Link name", "", "Link name"),
         ("A name " * 12, "", "A name A name A name A name A name A name A name A name A…"),
         ("Name", "A meaning " * 9, "Name"),
     ],

@@ -98,7 +98,7 @@ def test_what_is_compared_is_the_same_number_of_days_before(marketer):
 
     page = marketer.get("/?days=7").content.decode()
 
-    assert "3 of 4 settled" in page
+    assert "3 of 4 with a final result" in page
     assert "50.0% in the 7 days before" in page
     assert "before" not in re.search(r"Pending</span>.*?</div>\s*</div>", page, re.DOTALL).group()
 
@@ -156,7 +156,7 @@ def test_alarms_about_codes_lead_those_who_may_to_the_mappings(login):
         page = login(role).get("/").content.decode()
         assert "1 provider code is unrecognised" in page
         assert ('href="/mappings/">View' in page) is link
-        assert ("An administrator can look into it." in page) is not link
+        assert ("Ask an administrator to look into it." in page) is not link
 
 
 def test_an_account_without_its_credentials_is_named_to_those_who_can_enter_them(login):

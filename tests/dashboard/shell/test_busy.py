@@ -175,7 +175,7 @@ def test_another_error_stays_an_error(marketer, campaign, monkeypatch):
     response = marketer.post(f"/campaigns/{campaign.slug}/pause/")
 
     assert response.status_code == 500
-    assert b"This page could not be made" in response.content
+    assert b"This page could not be shown" in response.content
 
 
 def test_a_busy_page_can_be_tried_again_at_its_own_address(marketer, campaign, monkeypatch):

@@ -50,7 +50,7 @@ def test_a_chip_says_what_is_set_and_leads_to_the_view_without_it():
     chips = form.chips()
 
     assert [(chip.label, chip.words, chip.without) for chip in chips] == [
-        ("Status", "Permanent", "channel=rvm"),
+        ("Status", "Can't be delivered", "channel=rvm"),
         ("Channel", "Ringless voicemail", "status=permanent"),
     ]
 

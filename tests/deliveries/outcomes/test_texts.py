@@ -96,8 +96,8 @@ def test_the_text_stands_open_on_the_message_and_folded_on_the_trail(login, cont
     page = client.get(f"/deliveries/{message.pk}/").content.decode()
     trail = client.get(f"/contacts/{contact.pk}/").content.decode()
 
-    assert "<details open><summary>What it says</summary>" in page
-    assert "<details><summary>What it says</summary>" in trail
+    assert "<details open><summary>Message text</summary>" in page
+    assert "<details><summary>Message text</summary>" in trail
     for shown in (page, trail):
         assert "<p><b>Hello</b></p><p>Hello Elena, see you at 7 Elm Road.</p>" in shown
 

@@ -73,7 +73,7 @@ def test_parts_that_are_silent_decide_together(now):
             ("answered", "carrier", 0),
             "Replaced by “Voicemail”: that report is surer whether a person or a machine",
         ),
-        ("rvm", ("failed", "carrier", 0), "Replaced by “Successful drop”: proof of delivery counts more"),
+        ("rvm", ("failed", "carrier", 0), "Replaced by “Voicemail left”: proof of delivery counts more"),
         ("voice", ("no_answer", "carrier", 0), "Replaced by “Voicemail”: proof of delivery counts more"),
         (
             "voice",

@@ -466,7 +466,7 @@ def test_the_trail_says_that_a_reply_waits_and_leads_to_it(client, robin, wrote,
 
     shown = client.get(reverse("contacts:trail", args=[robin.pk])).content.decode()
 
-    assert "A reply waits to be read." in shown
+    assert "A reply has to be read." in shown
     assert reverse("inbox:list") in shown
 
 

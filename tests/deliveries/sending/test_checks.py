@@ -180,7 +180,7 @@ def test_the_page_of_a_draft_shows_both_with_links_for_whoever_may_follow_them(d
 
     for page in (marketer, support):
         assert "Not ready to launch." in page
-        assert "Look at this before you launch." in page
+        assert "Check this before you launch." in page
     assert ">Edit the campaign</a>" in marketer
     assert ">Edit the campaign</a>" not in support
 
@@ -190,7 +190,7 @@ def test_the_page_of_a_draft_says_who_would_be_skipped_and_why(draft, login, now
 
     page = login("marketer").get(draft.get_absolute_url()).content.decode()
 
-    assert "Would be written to</dt><dd>1</dd>" in page
+    assert "Would get a message</dt><dd>1</dd>" in page
     assert re.search(r">Skipped: there is no consent for this channel</dt><dd><a [^>]*>1</a></dd>", page)
 
 
@@ -209,29 +209,29 @@ def test_the_confirmation_says_to_how_many_by_what_and_who_is_left_out(draft, lo
 
     said = says(login, draft)
 
-    assert "It writes to 2 people: 2 SMS messages, 2 segments in all." in said
+    assert "It goes to 2 people: 2 SMS messages, 2 segments in all." in said
     assert (
         "2 are left out: 1 because there is no address for this channel; 1 because there is no consent"
         in said
     )
     assert "1 check to look at first" in said
     assert "It starts now." in said
-    assert "tried again, up to 2 times" in said
+    assert "temporary failure is retried up to 2 times" in said
 
 
 def test_the_confirmation_of_one_person_speaks_of_one(draft, login, now):
     said = says(login, draft)
 
-    assert "It writes to 1 person: 1 SMS message, 1 segment in all." in said
-    assert "Nobody who was looked at is left out." in said
+    assert "It goes to 1 person: 1 SMS message, 1 segment in all." in said
+    assert "Nobody who was checked is left out." in said
     assert "to look at first" not in said
 
 
 @pytest.mark.parametrize(
     ("ahead", "words"),
     [
-        (timedelta(0), "It starts now. Everybody is written to at once: email keeps no hours."),
-        (timedelta(days=1), "Everybody is written to at once then: email keeps no hours."),
+        (timedelta(0), "It starts now. Everybody gets it at once: email has no quiet hours."),
+        (timedelta(days=1), "Everybody gets it at once then: email has no quiet hours."),
     ],
 )
 def test_the_confirmation_of_an_email_campaign_speaks_of_no_hours(draft, login, now, people, ahead, words):
@@ -267,7 +267,7 @@ def test_the_confirmation_names_the_channels_it_may_move_to_that_can_leave(draft
 
     said = says(login, draft)
 
-    assert "People whom that does not reach may get a message by email later" in said
+    assert "People it does not reach may get a message by email later" in said
     assert "up to 1 message." in said
     assert "by voice later" not in said  # it has no content
     assert "voicemail later" not in said.lower()
