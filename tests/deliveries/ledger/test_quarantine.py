@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import DataError, OperationalError, connection, transaction
+from django.db import DataError, OperationalError, transaction
 
 from campaigns.models import Campaign, Recipient
 from contacts.models import Suppression
@@ -414,75 +414,6 @@ def test_a_canceled_campaign_that_cannot_be_withdrawn_holds_up_no_other(account,
 
     ended = [Campaign.objects.get(pk=campaign.pk).completed_at is not None for campaign in campaigns]
     assert ended == [False, True, True]
-
-
-# ---- The loop --------------------------------------------------------------------------------------------------
-
-
-def test_a_campaign_is_completed_while_other_work_never_ends(monkeypatch, campaign):
-    monkeypatch.setitem(drain.STEPS, "record", lambda now: 1)
-
-    drain.drain_once(seconds=0.05)
-
-    campaign.refresh_from_db()
-    assert campaign.state == Campaign.State.COMPLETED
-
-
-def test_completing_takes_no_lock_while_nothing_is_complete(
-    campaign, account, now, django_assert_num_queries
-):
-    waiting(campaign, account, now)
-
-    with django_assert_num_queries(1):
-        assert launching.complete(now) == 0
-
-
-def test_a_step_that_fails_stops_no_other(monkeypatch, campaign):
-    def broken(now):
-        raise RuntimeError
-
-    monkeypatch.setitem(drain.STEPS, "record", broken)
-
-    drain.drain_once(seconds=0.05)
-
-    campaign.refresh_from_db()
-    assert campaign.state == Campaign.State.COMPLETED
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_slice_ends_when_the_database_has_gone_and_the_next_one_begins_anew(monkeypatch):
-    if connection.vendor != "postgresql":
-        pytest.skip("a file does not go away")
-
-    def cut(now):
-        connection.connection.close()
-        raise OperationalError("server closed the connection unexpectedly")
-
-    with monkeypatch.context() as gone:
-        gone.setitem(drain.STEPS, "record", cut)
-        gone.setitem(drain.STEPS, "decide", lambda now: pytest.fail("the connection is of no use"))
-        assert drain.drain_once(seconds=5).done == 0
-
-    assert drain.drain_once(seconds=0.05).more is False
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_work_waits_for_nobodys_lock_for_ever(monkeypatch):
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite's time-out says the same")
-    seen = []
-
-    def look(now):
-        with connection.cursor() as cursor:
-            cursor.execute("SHOW lock_timeout")
-            seen.append(cursor.fetchone()[0])
-        return 0
-
-    monkeypatch.setitem(drain.STEPS, "record", look)
-
-    drain.drain_once(seconds=0.05)
-
-    assert seen[0] == drain.LOCK_TIMEOUT
 
 
 # ---- Who sees it -----------------------------------------------------------------------------------------------

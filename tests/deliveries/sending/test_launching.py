@@ -158,6 +158,13 @@ def test_a_paused_campaign_sends_nothing_until_it_is_resumed(draft, now):
     assert Campaign.objects.get().state == State.SENDING
 
 
+def test_completing_takes_no_lock_while_nothing_is_complete(account, now, django_assert_num_queries):
+    waiting(sending("sms"), account, now)
+
+    with django_assert_num_queries(1):
+        assert complete(now) == 0
+
+
 def test_a_campaign_paused_before_its_audience_was_complete_is_expanded_on(draft, account, now):
     launch(draft, None, now)
     expand(draft, now, 1)
