@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from django.db import OperationalError, connection
 
 from campaigns.models import Campaign
+from deliveries.models import Heartbeat
 from deliveries.running import drain
 from tests.engine import sending
 
@@ -18,10 +21,91 @@ def campaign():
     return sending("sms")
 
 
+@pytest.fixture
+def steps(monkeypatch):
+    """`steps(record=[2, 1])`: these steps alone, each with what it does in its rounds, and nothing after that.
+
+    Returns the list of those that ran, in order.
+    """
+
+    def made(**rounds):
+        ran = []
+
+        def step(name, left, now):
+            ran.append(name)
+            return left.pop(0) if left else 0
+
+        table = {name: partial(step, name, list(left)) for name, left in rounds.items()}
+        monkeypatch.setattr(drain, "STEPS", table)
+        return ran
+
+    return made
+
+
+def test_the_drain_goes_round_until_nothing_is_left(steps):
+    ran = steps(record=[2, 1], send=[0, 0, 3])
+
+    drained = drain.drain_once()
+
+    assert drained == drain.Drained(done=6, more=False)
+    assert ran == ["record", "send"] * 4
+
+
+def test_what_is_left_when_the_time_is_up_is_said(steps):
+    steps(record=[1] * 100_000)
+
+    drained = drain.drain_once(seconds=0.5)
+
+    assert drained.more
+    assert drained.done > 0
+
+
+def test_without_any_time_nothing_is_done_and_there_may_be_more(steps):
+    ran = steps(record=[1])
+
+    assert drain.drain_once(seconds=0) == drain.Drained(done=0, more=True)
+    assert ran == []
+
+
+def test_only_the_steps_that_are_asked_for_run(steps):
+    ran = steps(record=[1], decide=[1], send=[1])
+
+    drained = drain.drain_once(only=("send", "record"))
+
+    assert drained == drain.Drained(done=2, more=False)
+    assert set(ran) == {"record", "send"}
+
+
+def test_what_people_wait_to_see_comes_before_what_they_wait_for():
+    order = list(drain.STEPS)
+
+    assert order[:3] == ["record", "decide", "fold"]
+    assert order.index("send") < order.index("expand")
+
+
+def test_a_slice_leaves_a_sign_of_progress(steps):
+    steps(record=[4])
+
+    drain.drain_once()
+
+    assert Heartbeat.objects.get(name="drain").detail == {"done": 4}
+
+
+@pytest.mark.parametrize(("left", "wakes"), [(True, 1), (False, 0)])
+def test_the_task_wakes_another_where_something_is_left(monkeypatch, left, wakes):
+    woken = []
+    monkeypatch.setattr(drain, "drain_once", lambda: drain.Drained(1, more=left))
+    monkeypatch.setattr(drain, "wake", lambda: woken.append("drain"))
+
+    drain.drain()
+
+    assert len(woken) == wakes
+
+
 def test_a_campaign_is_completed_while_other_work_never_ends(monkeypatch, campaign):
     monkeypatch.setitem(drain.STEPS, "record", lambda now: 1)
 
-    drain.drain_once(seconds=0.05)
+    drain.drain_once(seconds=0.5)
 
     campaign.refresh_from_db()
     assert campaign.state == Campaign.State.COMPLETED
@@ -33,7 +117,7 @@ def test_a_step_that_fails_stops_no_other(monkeypatch, campaign):
 
     monkeypatch.setitem(drain.STEPS, "record", broken)
 
-    drain.drain_once(seconds=0.05)
+    drain.drain_once()
 
     campaign.refresh_from_db()
     assert campaign.state == Campaign.State.COMPLETED
@@ -53,7 +137,7 @@ def test_a_slice_ends_when_the_database_has_gone_and_the_next_one_begins_anew(mo
         gone.setitem(drain.STEPS, "decide", lambda now: pytest.fail("the connection is of no use"))
         assert drain.drain_once(seconds=5).done == 0
 
-    assert drain.drain_once(seconds=0.05).more is False
+    assert drain.drain_once().more is False
 
 
 @pytest.mark.django_db(transaction=True)
@@ -70,6 +154,6 @@ def test_the_work_waits_for_nobodys_lock_for_ever(monkeypatch):
 
     monkeypatch.setitem(drain.STEPS, "record", look)
 
-    drain.drain_once(seconds=0.05)
+    drain.drain_once()
 
     assert seen[0] == drain.LOCK_TIMEOUT
