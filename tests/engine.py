@@ -43,14 +43,14 @@ class Fake(Transport):
     def hand_over(self, claimed):
         self.left += [each.outgoing for each in claimed]
         self.during()
-        return [Answered(each, self._of(each, self.answer)) for each in claimed]
+        return [Answered(each, self.answer_of(each, self.answer)) for each in claimed]
 
     def find(self, claimed):
         self.asked += [each.outgoing for each in claimed]
         self.during()
-        return [Answered(each, self._of(each, self.found)) for each in claimed]
+        return [Answered(each, self.answer_of(each, self.found)) for each in claimed]
 
-    def _of(self, claimed, told):
+    def answer_of(self, claimed, told):
         answer = told(claimed.message) if callable(told) else told
         if answer and answer.accepted:
             return SendResult(True, provider_message_id=f"{answer.provider_message_id}-{claimed.message.pk}")

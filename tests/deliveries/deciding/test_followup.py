@@ -277,9 +277,11 @@ def test_the_short_cut_does_not_overwrite_what_changed_while_it_waited(first, mo
     from threading import Thread
 
     report(first, DELIVERED, now)
-    honest = subject._reach
+    honest = subject.rewrite
 
     def bounced_meanwhile(*args):
+        monkeypatch.setattr(subject, "rewrite", honest)  # the bounce is followed up in the ordinary way
+
         def bounce():
             try:
                 with transaction.atomic():
@@ -297,7 +299,7 @@ def test_the_short_cut_does_not_overwrite_what_changed_while_it_waited(first, mo
         return honest(*args)
 
     waited: list[bool] = []
-    monkeypatch.setattr(subject, "_reach", bounced_meanwhile)
+    monkeypatch.setattr(subject, "rewrite", bounced_meanwhile)
 
     follow_status_changes(now)
 

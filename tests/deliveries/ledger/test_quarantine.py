@@ -9,7 +9,7 @@ from django.db import DataError, OperationalError, transaction
 
 from campaigns.models import Campaign, Recipient
 from contacts.models import Suppression
-from deliveries.bulk import actions
+from deliveries.bulk import actions, previewing
 from deliveries.bulk.selections import Selection
 from deliveries.deciding import followup
 from deliveries.deciding.followup import follow_due, follow_failed, follow_status_changes, settle
@@ -276,13 +276,13 @@ def test_an_opt_out_holds_though_nothing_can_be_decided(failed, monkeypatch, now
 
 def test_a_row_of_a_bulk_action_that_raises_has_that_as_its_result(failed, monkeypatch, now, make_user):
     work(now)
-    honest = actions._obstacle
+    honest = previewing.has_opted_out
 
-    def obstacle(action, message, *args):
-        refuse(failed[3].pk)([message.pk])
-        return honest(action, message, *args)
+    def has_opted_out(view, context):
+        refuse(failed[3].pk)([view.head.pk])
+        return honest(view, context)
 
-    monkeypatch.setattr(actions, "_obstacle", obstacle)
+    monkeypatch.setattr(previewing, "has_opted_out", has_opted_out)
     chosen = Selection(OutcomeView(None), tuple(message.pk for message in failed), now)
 
     batch = actions.start(Batch.Action.RETRY, chosen, {}, make_user("marketer"), now)
@@ -344,14 +344,15 @@ def states(campaigns):
 
 
 def break_expanding(monkeypatch, *campaigns, problem):
-    honest, wrong = expansion._insert, {campaign.pk for campaign in campaigns}
+    """From now on, counting the recipients of these raises, the last that is done for a chunk of them."""
+    honest, wrong = expansion.bump, {campaign.pk for campaign in campaigns}
 
-    def insert(campaign, *args):
-        if campaign.pk in wrong:
+    def bump(tally, counts):
+        if wrong & {campaign for campaign, *_ in counts}:
             raise problem
-        return honest(campaign, *args)
+        honest(tally, counts)
 
-    monkeypatch.setattr(expansion, "_insert", insert)
+    monkeypatch.setattr(expansion, "bump", bump)
 
 
 @pytest.mark.parametrize("problem", [RuntimeError("broken"), DataError("too long"), KeyError("channel")])
@@ -401,14 +402,14 @@ def test_a_canceled_campaign_that_cannot_be_withdrawn_holds_up_no_other(account,
         for _ in range(3):
             waiting(campaign, account, now)
         launching.cancel(campaign, now)
-    honest = launching._withdraw_some
+    honest = launching.withdraw
+    refused = set(campaigns[0].messages.values_list("pk", flat=True))
 
-    def withdraw_some(campaign, now):
-        if campaign.pk == campaigns[0].pk:
-            raise RuntimeError
-        return honest(campaign, now)
+    def withdraw(messages, reason, now):
+        refuse(*refused)(messages)
+        return honest(messages, reason, now)
 
-    monkeypatch.setattr(launching, "_withdraw_some", withdraw_some)
+    monkeypatch.setattr(launching, "withdraw", withdraw)
     for _ in range(4):
         launching.withdraw_canceled(now)
 

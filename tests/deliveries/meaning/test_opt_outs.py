@@ -591,15 +591,15 @@ def test_undo_asks_about_whoever_the_row_stands_for(tables, now, provider, chann
 def test_a_message_that_cannot_be_read_anew_holds_up_no_other(refused_each, now, monkeypatch):
     messages = refused_each([factories.phone() for _ in range(4)])
     found = draft(now=now)
-    honest = replay._bring_in_line
+    honest = replay.reproject
 
-    def bring_in_line(read, *args):
-        if messages[1].pk in read.messages:
+    def reproject(message_ids, now):
+        if messages[1].pk in message_ids:
             raise RuntimeError("a receipt of another time")
-        return honest(read, *args)
+        return honest(message_ids, now)
 
     with monkeypatch.context() as broken:
-        broken.setattr(replay, "_bring_in_line", bring_in_line)
+        broken.setattr(replay, "reproject", reproject)
         publish(found, now, confirmed=4)
     free = [written_to(message, now + HOUR) for message in messages]
 

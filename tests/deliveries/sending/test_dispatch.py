@@ -22,6 +22,7 @@ from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.models import Account, Decision, Message, Outbox, Quarantined
 from deliveries.models.work import NOT_NOW
+from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import SendResult
 from deliveries.providers.sandbox.adapter import Sandbox
 from deliveries.running import again
@@ -484,15 +485,15 @@ def test_an_arrival_that_is_faster_than_the_answer_stays_an_arrival(queued, now)
 
 def test_storing_is_tried_again_when_the_transaction_lost(queued, monkeypatch, now):
     message = queued()
-    honest, fails = subject._store, iter([True, True, False])
+    honest, fails = subject.apply, iter([True, True, False])
 
-    def flaky(*args, **kwargs):
-        done = honest(*args, **kwargs)
+    def flaky(events, now):
+        done = honest(events, now)
         if next(fails):
             raise OperationalError("deadlock detected")
         return done
 
-    monkeypatch.setattr(subject, "_store", flaky)
+    monkeypatch.setattr(subject, "apply", flaky)
 
     result = dispatch(now, Fake(SendResult(False, native_status="rejected", native_code="x")))
 
@@ -504,14 +505,15 @@ def test_storing_is_tried_again_when_the_transaction_lost(queued, monkeypatch, n
 def test_an_answer_that_the_database_refuses_does_not_hold_up_its_neighbours(queued, monkeypatch, now):
     messages = [queued() for _ in range(3)]
     odd = messages[1]
-    honest = subject._store
+    adapter = PROVIDERS[odd.account.provider]
+    honest = adapter.message_key
 
-    def refuse(answers, *args, **kwargs):
-        if any(claimed.message.pk == odd.pk and answer for claimed, answer in answers):
+    def refuse(provider_message_id, to):
+        if provider_message_id == f"{TAKEN.provider_message_id}-{odd.pk}":
             raise DataError("value too long")
-        return honest(answers, *args, **kwargs)
+        return honest(provider_message_id, to)
 
-    monkeypatch.setattr(subject, "_store", refuse)
+    monkeypatch.setattr(adapter, "message_key", refuse)
 
     result = dispatch(now, Fake())
 
@@ -628,7 +630,7 @@ def test_segments_are_counted_as_the_provider_does_and_by_the_rules_where_it_doe
     campaign.contents.update(body=body)
     message = waiting(campaign, account, now, person(channel, at=now), channel=channel)
     carriers = Fake()
-    monkeypatch.setattr(carriers, "_of", lambda claimed, told: answer)
+    monkeypatch.setattr(carriers, "answer_of", lambda claimed, told: answer)
 
     dispatch(now, carriers)
 
