@@ -31,51 +31,89 @@ def three(account, now, tables):
         work(at)
 
 
-def test_counting_publishing_and_undoing_from_end_to_end(
-    admin, three, now, rung, django_capture_on_commit_callbacks
-):
+def count(admin, now):
+    """The form of a row is saved, and what it would change is counted."""
     save(admin)
-    with django_capture_on_commit_callbacks(execute=True):
-        counting = admin.post("/mappings/draft/count/", follow=True)
+    started = admin.post("/mappings/draft/count/", follow=True)
+    reread(now)
+    return started
+
+
+def publish_counted(admin):
+    return admin.post(
+        "/mappings/draft/publish/", {"note": "Numbers are ported", "counted_at": counted_at()}, follow=True
+    )
+
+
+def dispositions():
+    return set(Message.objects.values_list("disposition", flat=True))
+
+
+def test_a_draft_says_how_far_it_is_counted_and_asks_again(admin, three):
+    save(admin)
+
+    counting = admin.post("/mappings/draft/count/", follow=True)
+
     assert "0 % done" in text(counting)
     assert 'hx-trigger="refresh, load delay:2s"' in counting.content.decode()
-    reread(now)
 
-    counted = admin.get("/mappings/draft/")
-    assert "3 messages change. Can't be delivered to → Temporary failure 3" in text(counted)
-    assert "1 block would lift" in text(counted)
-    polled = admin.get("/mappings/draft/", headers=HTMX)
+
+def test_a_counted_draft_says_what_changes_and_asks_no_more(admin, three, now):
+    count(admin, now)
+
+    page, polled = admin.get("/mappings/draft/"), admin.get("/mappings/draft/", headers=HTMX)
+
+    assert "3 messages change. Can't be delivered to → Temporary failure 3" in text(page)
+    assert "1 block would lift" in text(page)
     assert polled.content.count(b'id="publish-button" hx-swap-oob="true"') == 1
     assert b"hx-trigger" not in polled.content
 
-    with django_capture_on_commit_callbacks(execute=True):
-        published = admin.post(
-            "/mappings/draft/publish/",
-            {"note": "Numbers are ported", "counted_at": counted_at()},
-            follow=True,
-        )
-    assert published.redirect_chain == [("/mappings/versions/2/", 302)]
-    assert "will be read again" in text(published)
+
+def test_a_published_draft_brings_its_messages_in_line_and_says_so(admin, three, now):
+    count(admin, now)
+
+    published = publish_counted(admin)
     reread(timezone.now() + HOUR)
 
+    assert published.redirect_chain == [("/mappings/versions/2/", 302)]
+    assert "will be read again" in text(published)
     page = text(admin.get("/mappings/versions/2/"))
     assert "3 messages changed. 3 were counted before" in page
     assert "“Numbers are ported”" in page
-    assert set(Message.objects.values_list("disposition", flat=True)) == {"PENDING_RETRY"}
-    assert not Suppression.objects.filter(released_at=None).exists()
     assert "Numbers are ported" in text(admin.get("/mappings/"))
+    assert dispositions() == {"PENDING_RETRY"}
+    assert not Suppression.objects.filter(released_at=None).exists()
+
+
+def test_undoing_shows_what_it_does_and_brings_the_messages_back(admin, three, now):
+    count(admin, now)
+    publish_counted(admin)
+    reread(timezone.now() + HOUR)
 
     confirm = text(admin.get("/mappings/versions/2/undo/"))
-    assert "Class Temporary becomes → Permanent" in confirm
-    with django_capture_on_commit_callbacks(execute=True):
-        undone = admin.post("/mappings/versions/2/undo/", follow=True)
-    assert undone.redirect_chain == [("/mappings/versions/3/", 302)]
+    undone = admin.post("/mappings/versions/2/undo/", follow=True)
     reread(timezone.now() + HOUR)
-    assert set(Message.objects.values_list("disposition", flat=True)) == {"BOUNCED_HARD"}
+
+    assert "Class Temporary becomes → Permanent" in confirm
+    assert undone.redirect_chain == [("/mappings/versions/3/", 302)]
+    assert dispositions() == {"BOUNCED_HARD"}
     page = text(admin.get("/mappings/versions/2/"))
     assert "Undone by version 3" in page
     assert "cannot be undone" not in page
     assert "What was counted before it was published Can't be delivered to → Temporary failure 3" in page
+
+
+def test_counting_publishing_and_undoing_each_wake_the_workers(
+    admin, three, now, rung, django_capture_on_commit_callbacks
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        count(admin, now)
+    with django_capture_on_commit_callbacks(execute=True):
+        publish_counted(admin)
+    reread(timezone.now() + HOUR)
+    with django_capture_on_commit_callbacks(execute=True):
+        admin.post("/mappings/versions/2/undo/", follow=True)
+
     assert [bell for bell in rung if bell != "sections"] == ["draft", "draft", "versions"]
 
 

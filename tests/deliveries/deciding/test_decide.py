@@ -294,51 +294,90 @@ def anything(draw):
     return known, rules, draw(moments)
 
 
+def acts(decided):
+    return decided.step in (Step.RETRY, Step.SWITCH)
+
+
+def silenced(known):
+    return known.opted_out_here or known.opted_out_since or known.disposition == Disposition.OPTOUT
+
+
+def by_hand(decided):
+    """The playbook names no other channel: a person chooses."""
+    return decided.rule == "other-channel"
+
+
+# What no decision may be, whatever the facts and the rules: (facts, decision, now) -> whether it is.
+NEVER = {
+    "a word that is none of ours": lambda known, decided, now: (
+        decided.step not in Step.values
+        or decided.state not in State.values
+        or decided.queue not in {"", *Queue.values}
+    ),
+    "without its reason and its rule": lambda known, decided, now: not (decided.reason and decided.rule),
+    "due though there is nothing to do": lambda known, decided, now: (
+        decided.due_at is not None and not acts(decided) and decided.step != Step.WAIT
+    ),
+    "a switch to nowhere, or a channel without a switch": lambda known, decided, now: (
+        (decided.step == Step.SWITCH and not by_hand(decided)) != bool(decided.switch_to)
+    ),
+    "a choice by hand that is made by itself": lambda known, decided, now: (
+        by_hand(decided)
+        and (decided.step, decided.due_at, decided.queue) != (Step.SWITCH, None, Queue.SWITCH)
+    ),
+    "a switch without a time, or to a channel that is not open": lambda known, decided, now: (
+        decided.step == Step.SWITCH
+        and not by_hand(decided)
+        and (decided.due_at is None or decided.switch_to not in known.alternatives)
+    ),
+    "asked again at once, for ever": lambda known, decided, now: (
+        decided.step == Step.WAIT and decided.due_at is not None and decided.due_at <= now
+    ),
+    "an act after a no": lambda known, decided, now: silenced(known) and acts(decided),
+    "an act towards somebody reached": lambda known, decided, now: (
+        known.reached_by and (decided.step, decided.state) != (Step.NONE, State.REACHED)
+    ),
+    "an act by itself after the end": lambda known, decided, now: (
+        known.ended and decided.due_at is not None and acts(decided)
+    ),
+    "an act too late to matter": lambda known, decided, now: (
+        acts(decided)
+        and None not in (decided.due_at, known.relevant_until)
+        and decided.due_at >= known.relevant_until
+    ),
+    "a retry of a dead address": lambda known, decided, now: (
+        known.disposition == Disposition.BOUNCED_HARD
+        and known.fault == Fault.RECIPIENT
+        and not known.replaced
+        and decided.step == Step.RETRY
+    ),
+    "a block by a carrier that no person looks at": lambda known, decided, now: (
+        known.disposition == Disposition.BLOCKED_COMPLIANCE
+        and not (known.reached_by or known.opted_out_here or known.opted_out_since)
+        and (decided.step, decided.queue, decided.suppress) != (Step.REVIEW, Queue.REVIEW, False)
+    ),
+    "a suppression for what was not the recipient's permanent failure": lambda known, decided, now: (
+        decided.suppress and (known.failure_class, known.fault) != (FailureClass.PERMANENT, Fault.RECIPIENT)
+    ),
+    "giving up what is not pending": lambda known, decided, now: (
+        decided.give_up and known.disposition != Disposition.PENDING
+    ),
+}
+
+
 @settings(max_examples=1_500, deadline=None)
 @given(case=anything())
-def test_whatever_the_facts_there_is_a_decision_and_no_rule_bends(case):
+def test_whatever_the_facts_no_rule_bends(case):
     known, rules, now = case
 
     decided = decide(known, rules, now)
 
-    acts = decided.step in (Step.RETRY, Step.SWITCH)
-    assert decided.step in Step.values
-    assert decided.state in State.values
-    assert decided.queue in {"", *Queue.values}
-    assert decided.reason
-    assert decided.rule
-    assert decided.due_at is None or acts or decided.step == Step.WAIT
-    by_hand = decided.rule == "other-channel"  # the playbook names none: a person chooses
-    assert (decided.step == Step.SWITCH and not by_hand) == bool(decided.switch_to)
-    if by_hand:
-        assert (decided.step, decided.due_at, decided.queue) == (Step.SWITCH, None, Queue.SWITCH)
-    elif decided.step == Step.SWITCH:
-        assert decided.due_at is not None
-        assert decided.switch_to in known.alternatives
-    if decided.step == Step.WAIT and decided.due_at is not None:
-        assert decided.due_at > now  # else it would be asked again at once, for ever
-    if known.opted_out_here or known.opted_out_since or known.disposition == Disposition.OPTOUT:
-        assert not acts
-    if known.reached_by:
-        assert (decided.step, decided.state) == (Step.NONE, State.REACHED)
-    if known.ended and decided.due_at is not None:
-        assert not acts
-    if acts and decided.due_at is not None and known.relevant_until is not None:
-        assert decided.due_at < known.relevant_until
-    if (
-        known.disposition == Disposition.BOUNCED_HARD
-        and known.fault == Fault.RECIPIENT
-        and not known.replaced
-    ):
-        assert decided.step != Step.RETRY
-    silenced = known.reached_by or known.opted_out_here or known.opted_out_since
-    if known.disposition == Disposition.BLOCKED_COMPLIANCE and not silenced:
-        assert (decided.step, decided.queue, decided.suppress) == (Step.REVIEW, Queue.REVIEW, False)
-    if decided.suppress:
-        assert (known.failure_class, known.fault) == (FailureClass.PERMANENT, Fault.RECIPIENT)
-    if decided.give_up:
-        assert known.disposition == Disposition.PENDING
-    assert decide(known, rules, now) == decided
+    assert [what for what, is_so in NEVER.items() if is_so(known, decided, now)] == []
+
+
+@given(case=anything())
+def test_the_same_facts_have_the_same_decision(case):
+    assert decide(*case) == decide(*case)
 
 
 def test_a_canceled_attempt_is_never_decided_upon_but_harms_nobody():

@@ -94,24 +94,47 @@ def last_of(message):
 # ---- The course of things -------------------------------------------------------------------------------------
 
 
-def test_a_temporary_failure_is_retried_twice_and_then_moves_to_email(first, now):
-    carriers = Fake()
+def fail(first, now, carriers, *, after):
+    """The first attempt, and each that follows it, fails when so many hours have passed. Gives the last of them."""
+    for hours in after:
+        work(now + hours * HOUR, carriers)
+        report(last_of(first), ABSENT, now + hours * HOUR)
+        work(now + hours * HOUR, carriers)
+    return last_of(first)
+
+
+def test_a_temporary_failure_waits_for_its_retry_in_the_queue(first, now):
     report(first, ABSENT, now)
-    work(now, carriers)
+
+    work(now)
+
     assert (recipient_of(first).next_step, recipient_of(first).next_step_at) == ("retry", now + 4 * HOUR)
     assert queue_of(first) == "retry"
     assert agree()
 
-    for attempt, hours in ((2, 4), (3, 8)):
-        work(now + hours * HOUR, carriers)
-        retry = last_of(first)
-        assert (retry.channel, retry.attempt, retry.cause) == ("sms", attempt, Cause.RETRY)
-        assert QueueEntry.objects.count() == 0
-        assert agree()
-        report(retry, ABSENT, now + hours * HOUR)
-        work(now + hours * HOUR, carriers)
+
+@pytest.mark.parametrize(("attempt", "hours"), [(2, (0,)), (3, (0, 4))])
+def test_a_temporary_failure_is_retried_twice(first, now, attempt, hours):
+    fail(first, now, Fake(), after=hours)
+
+    work(now + (hours[-1] + 4) * HOUR)
+
+    retry = last_of(first)
+    assert (retry.channel, retry.attempt, retry.cause) == ("sms", attempt, Cause.RETRY)
+    assert QueueEntry.objects.count() == 0
+    assert agree()
+
+
+def test_after_two_retries_it_waits_for_a_switch(first, now):
+    retry = fail(first, now, Fake(), after=(0, 4, 8))
+
     assert (recipient_of(first).next_step, recipient_of(first).next_step_at) == ("switch", now + 48 * HOUR)
     assert queue_of(retry) == "switch"
+
+
+def test_after_two_retries_it_moves_to_email(first, now):
+    carriers = Fake()
+    retry = fail(first, now, carriers, after=(0, 4, 8))
 
     work(now + 48 * HOUR, carriers)
 
@@ -120,8 +143,17 @@ def test_a_temporary_failure_is_retried_twice_and_then_moves_to_email(first, now
     assert [out.channel for out in carriers.left] == ["sms", "sms", "email"]
     assert QueueEntry.objects.count() == 0
     assert agree()
-    for made in Message.objects.exclude(cause=Cause.CAMPAIGN):
-        assert Decision.objects.filter(message_id=made.follows_id, step=made.cause).exists()
+
+
+def test_every_retry_and_switch_has_the_decision_it_was_made_by(first, now):
+    fail(first, now, Fake(), after=(0, 4, 8))
+    work(now + 48 * HOUR)
+
+    made = Message.objects.exclude(cause=Cause.CAMPAIGN)
+
+    assert made.count() == 3
+    for each in made:
+        assert Decision.objects.filter(message_id=each.follows_id, step=each.cause).exists()
 
 
 def test_silence_is_at_risk_after_a_day_moves_to_email_after_two_and_both_count(first, now):
