@@ -276,14 +276,14 @@ def matching(view: OutcomeView, now: datetime) -> QuerySet[Message]:
 
     Relative periods count back from `now`: give it the moment of a selection that is kept.
     """
-    prefix = "queue_entry__" if view.queue else "failure__" if _only_failures(view.filters) else ""
+    prefix = "queue_entry__" if view.queue else "failure__" if only_failures(view.filters) else ""
     condition = _place(view, prefix) & _narrowed(view, prefix, now)
     if not prefix and view.filters.get("status") != CANCELED:
         condition &= ~Q(disposition="")  # what was canceled before it left is no outcome: no page counts it
     return Message.objects.filter(condition)
 
 
-def _only_failures(filters: Mapping[str, str]) -> bool:
+def only_failures(filters: Mapping[str, str]) -> bool:
     """Whether every message that these let through is in the index of failures: then they are looked up there."""
     status, code = filters.get("status", ""), filters.get("code", NOBODY)
     return code != NOBODY or DISPOSITION_OF.get(status) in DISPOSITIONS or status in STATUSES

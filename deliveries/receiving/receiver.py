@@ -85,7 +85,7 @@ class Directory:
 
     async def _load(self) -> None:
         try:
-            self._accounts = await sync_to_async(self._read)()
+            self._accounts = await sync_to_async(self.read)()
         except Exception:
             if not self._accounts:
                 raise
@@ -94,7 +94,8 @@ class Directory:
         self._loaded_at = time.monotonic()
 
     @staticmethod
-    def _read() -> dict[str, tuple[int, Provider, dict]]:
+    def read() -> dict[str, tuple[int, Provider, dict]]:
+        """Token -> (the account's id, its provider, its credentials), in a thread of its own."""
         close_old_connections()
         known = [account for account in Account.objects.all() if account.provider in PROVIDERS]
         return {a.token: (a.pk, PROVIDERS[a.provider], a.credentials) for a in known}

@@ -47,7 +47,7 @@ def no_threads_left(monkeypatch):
 
         return closed
 
-    monkeypatch.setattr(subject.Directory, "_read", staticmethod(closing(subject.Directory._read)))
+    monkeypatch.setattr(subject.Directory, "read", staticmethod(closing(subject.Directory.read)))
     monkeypatch.setattr(subject, "count_forged", closing(subject.count_forged))
     monkeypatch.setattr(subject, "wake", lambda: None)
 
@@ -388,7 +388,7 @@ def test_an_account_list_that_cannot_be_read_is_a_503(account, post, monkeypatch
     def away():
         raise psycopg.OperationalError("away")
 
-    monkeypatch.setattr(subject.Directory, "_read", staticmethod(away))
+    monkeypatch.setattr(subject.Directory, "read", staticmethod(away))
 
     assert post(callback(account), b"", {}).status_code == 503
 
