@@ -128,7 +128,10 @@ def _act_on_each(batch: Batch, messages: Sequence[Message], now: datetime) -> li
 
 
 def act(batch: Batch, messages: Sequence[Message], now: datetime) -> list[BatchItem]:
-    """Do it, and return each row's result. What is fit is judged anew: the preview may be minutes old."""
+    """Carry the action out on these messages; the result of each. Judged anew, as the preview may be minutes old.
+
+    Locks their recipients: call in a transaction.
+    """
     views, context = lock_with_context({message.recipient_id for message in messages}, now)
     judged = judge(batch.action, messages, views, context, batch.options, now)
     going = [one for one in judged if not one.skip]

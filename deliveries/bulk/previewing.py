@@ -205,7 +205,7 @@ def _done_already(action: str, judged: Sequence[Judged], now: datetime) -> list[
 
     Three queries at most.
     """
-    judged = _but_reached(judged)
+    judged = _except_reached(judged)
     if action == Action.CORRECT:
         marked = AddressHealth.objects.filter(
             address__in={one.message.address_id for one in judged}, marked_at__isnull=False
@@ -222,7 +222,7 @@ def _done_already(action: str, judged: Sequence[Judged], now: datetime) -> list[
     ]
 
 
-def _but_reached(judged: Sequence[Judged]) -> list[Judged]:
+def _except_reached(judged: Sequence[Judged]) -> list[Judged]:
     """An address where a newer message arrived on that channel, of whichever campaign, works."""
     messages = [one.message for one in judged if not one.skip]
     arrived = Message.objects.filter(
