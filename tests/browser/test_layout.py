@@ -41,6 +41,17 @@ def test_a_card_of_a_queue_names_its_campaign_and_says_how_long_it_waits(enter: 
     assert "Waiting" in str(told)
 
 
+@pytest.mark.parametrize("queue", ["retry", "watch"])
+def test_the_chosen_tab_is_in_sight_on_a_phone(enter: Callable[..., Page], queue: str) -> None:
+    page = enter(viewport=PHONE)
+    page.goto(f"/queues/{queue}/")
+
+    tab = box(page.locator(".tabs [aria-current]"))
+
+    assert tab["x"] >= 0
+    assert tab["x"] + tab["width"] <= PHONE["width"]
+
+
 def test_the_carriers_keep_their_names_while_their_weeks_are_scrolled(enter: Callable[..., Page]) -> None:
     page = enter(viewport=PHONE)
     page.goto("/?days=90")
