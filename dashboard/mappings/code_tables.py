@@ -29,6 +29,7 @@ from deliveries.statuses import (
     FailureClass,
     Fault,
     Meaning,
+    Queue,
     Status,
     disposition,
 )
@@ -221,17 +222,18 @@ FOLLOWS = {
     Disposition.PENDING: "Nothing yet: Waybill waits for the next report. Without one it counts as unknown in the end.",
     Disposition.PENDING_RETRY: "It is tried again while the campaign's retry window is open, at hours the recipient"
     " may be contacted. It never counts against the contact.",
-    Disposition.BLOCKED_COMPLIANCE: "It stops and stands in the queue Review. Nothing is retried blindly, and the"
-    " contact is not to blame.",
+    Disposition.BLOCKED_COMPLIANCE: f"It stops and stands in the queue “{Queue.REVIEW.label}”. Nothing is retried"
+    " blindly, and the contact is not to blame.",
     Disposition.OPTOUT: "The address is blocked at once, and every retry and change of channel planned for it ends.",
-    Disposition.UNKNOWN: "Nothing happens by itself. It stays in the queue “Waiting for receipt” until more is known.",
+    Disposition.UNKNOWN: f"Nothing happens by itself. It stays in the queue “{Queue.WATCH.label}” until more"
+    " is known.",
 }
 AGAINST_THE_ADDRESS = (
     "It is never tried again here. It counts against the address: after as many in a row as the playbook says"
     " (email: after the first) the address is blocked on this channel."
 )
 NOT_AGAINST_IT = "It is never tried again here. It does not count against the address."
-WITHDRAWN = "The message counts as canceled: it is in no bucket, and nothing follows."
+WITHDRAWN = "The message counts as canceled: it is in no result, and nothing follows."
 UNSURE = " As long as you are not certain, the recipient is not held responsible for it."
 
 

@@ -28,7 +28,10 @@ QUEUE_IS_GOOD_NEWS = {
         "Nothing to suppress",
         "Nobody opted out or failed too often without being blocked already.",
     ),
-    Queue.WATCH: Empty("Nothing to watch", "No message is delayed or silent for longer than expected."),
+    Queue.WATCH: Empty(
+        "Nothing waits for a receipt",
+        "No message is delayed, or without a receipt, for longer than expected.",
+    ),
 }
 # Whoever is on the lists of a campaign in these states was looked at.
 LOOKED_AT = {Campaign.State.SENDING, Campaign.State.COMPLETED}

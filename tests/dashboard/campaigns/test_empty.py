@@ -114,7 +114,7 @@ TITLES = {
     "queue=correct": "Nothing to correct",
     "queue=review": "Nothing to review",
     "queue=suppress": "Nothing to suppress",
-    "queue=watch": "Nothing to watch",
+    "queue=watch": "Nothing waits for a receipt",
     "channel=voice": "Nothing matches these filters",
 }
 

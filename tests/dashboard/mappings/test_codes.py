@@ -169,7 +169,7 @@ def test_the_tables_cost_the_same_whatever_was_heard(
         (("undelivered", "permanent", "recipient", True), "permanent", "counts against the address"),
         (("undelivered", "permanent", "carrier", True), "permanent", "does not count against the address"),
         (("undelivered", "permanent", "recipient", False), "unknown", "not certain"),
-        (("blocked", "content", "content", True), "compliance", "the queue Review"),
+        (("blocked", "content", "content", True), "compliance", "the queue “Review content”"),
         (("opted_out", "opt_out", "recipient", True), "optout", "blocked at once"),
         (("failed", "unknown", "none", True), "unknown", "the queue “Waiting for receipt”"),
         (("canceled", "none", "none", True), "", "canceled"),
