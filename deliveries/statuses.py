@@ -188,8 +188,13 @@ def precedence(meaning: Meaning, key: int) -> int:
     return (rank(meaning) << _TIE_BITS) | (key & ((1 << _TIE_BITS) - 1))
 
 
+def shown_code(status: str, native_status: str, native_code: str) -> str:
+    """The code that a message shows for an event: the provider's, else the status word of a failure; '' for none."""
+    return native_code or (native_status if status in SETTLED - REACHING else "")
+
+
 def disposition(status: str, failure_class: str, fault: str, goal: str) -> str:
-    """The bucket of an outcome; '' for a message we withdrew, which has none.
+    """The disposition of an outcome; '' for a message we withdrew, which has none.
 
     One that somebody else took out of their queue is no withdrawal of ours: its class is not `none`. `goal` is the
     campaign's: a voicemail is exposure, but no conversation.

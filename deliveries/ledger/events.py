@@ -15,7 +15,7 @@ from deliveries.ledger import statements
 from deliveries.ledger.statements.values import Applied, EventRow
 from deliveries.meaning import mappings
 from deliveries.providers.facts import Report
-from deliveries.statuses import REACHING, SETTLED, Meaning, disposition, fact_key, precedence
+from deliveries.statuses import Meaning, disposition, fact_key, precedence, shown_code
 
 PARTS_MAX = 255  # what the column of parts holds
 
@@ -58,7 +58,7 @@ def event(
         parts,
         at,
         disposition(meaning.status, meaning.failure_class, meaning.fault, goal),
-        code or (status if meaning.status in SETTLED - REACHING else ""),
+        shown_code(meaning.status, status, code),
     )
 
 

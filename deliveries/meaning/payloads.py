@@ -20,7 +20,7 @@ from deliveries.meaning.translation import Mapping
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Act, BackscatterReport, Call, Fact, Inbound, Report, Unreadable
-from deliveries.statuses import REACHING, SETTLED
+from deliveries.statuses import shown_code
 
 HOST = "https://waybill.example.com/hooks/token"
 FORM = "application/x-www-form-urlencoded"
@@ -138,7 +138,6 @@ def event_fields(adapter: Provider, fact: Fact, mapping: Mapping, hint: str = ""
 
 def _report(adapter: Provider, report: Report, mapping: Mapping) -> dict[str, Any]:
     meaning = mapping.translate(adapter.slug, report).meaning
-    failed = meaning.status in SETTLED - REACHING
     return {
         "provider_message_id": report.provider_message_id,
         "our_ref": report.ref,
@@ -147,7 +146,7 @@ def _report(adapter: Provider, report: Report, mapping: Mapping) -> dict[str, An
         "status": str(meaning.status),
         "failure_class": str(meaning.failure_class),
         "fault": str(meaning.fault),
-        "reason_code": report.native_code or (report.native_status if failed else ""),
+        "reason_code": shown_code(meaning.status, report.native_status, report.native_code),
         "native_status": report.native_status,
         "native_code": report.native_code,
         "evidence": str(meaning.evidence),

@@ -133,7 +133,7 @@ def reproject(message_ids: Sequence[int], now: datetime) -> list[Message]:
 
 def show(message: Message, events: Sequence[StatusEvent]) -> None:
     """Make `message` say what its events, in parts or whole, say together."""
-    from deliveries.statuses import disposition
+    from deliveries.statuses import disposition, shown_code
 
     winner = project([Precedence(e.precedence, e.status, e.part, e.parts) for e in events])
     assert winner is not None
@@ -152,8 +152,7 @@ def show(message: Message, events: Sequence[StatusEvent]) -> None:
         return
     message.failure_class, message.fault, message.evidence = event.failure_class, event.fault, event.evidence
     message.disposition = disposition(event.status, event.failure_class, event.fault, message.goal)
-    failed = event.status in SETTLED - REACHING
-    message.reason_code = event.native_code or (event.native_status if failed else "")
+    message.reason_code = shown_code(event.status, event.native_status, event.native_code)
     message.settled_at = event.occurred_at if event.status in SETTLED else None
 
 
