@@ -1,7 +1,7 @@
 """Correcting what a provider's words mean: a draft, publishing it, and taking that back.
 
 There is one draft at a time. Publishing puts it in force for whatever comes in from then on; stored receipts are
-read anew in the background (`mappings.rereading`). A version that was published never changes: undoing it is a
+read anew in the background (`receiving.replay`). A version that was published never changes: undoing it is a
 version of its own that restores what held before.
 """
 

@@ -104,12 +104,12 @@ def _follow_up(beat: Heartbeat, now: datetime) -> int:
     later = Message.objects.filter(
         pk__gt=upto, pk__lte=last, follows__isnull=False, canceled_at=None, channel=F("follows__channel")
     ).exclude(follows__reason_code="")
-    for day, account, channel, code, bucket in later.values_list(
+    for day, account, channel, code, outcome in later.values_list(
         "created_on", "follows__account_id", "channel", "follows__reason_code", "disposition"
     ):
         cell = counts[day, account, channel, code]
         cell[1] += 1
-        cell[2] += bucket == Disposition.DELIVERED
+        cell[2] += outcome == Disposition.DELIVERED
     add_to_days({key: (n, followed, then) for key, (n, followed, then) in counts.items()})
     beat.detail["upto"] = last
     return last - upto

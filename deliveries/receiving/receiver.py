@@ -48,7 +48,7 @@ Receive = Callable[[], Awaitable[dict]]
 PATH = re.compile(r"/hooks/([\w-]{1,40})/([a-z][a-z-]{0,15})/?")
 BATCH_MAX = 1_000
 DIRECTORY_SECONDS = 10.0
-RING_SECONDS = 0.5
+WAKE_SECONDS = 0.5
 CONFIRM_SECONDS = 10.0
 FORGERIES_SECONDS = 1.0
 FORGED_MAX = 2**31 - 1  # what the column holds
@@ -174,7 +174,7 @@ class Batcher:
         self.store = store
         self._waiting: list[tuple[Incoming, asyncio.Future]] = []
         self._wake = asyncio.Event()
-        self._rung_at = float("-inf")
+        self._woken_at = float("-inf")
         self._task = asyncio.create_task(self._run())
 
     async def put(self, incoming: Incoming) -> None:
@@ -193,7 +193,7 @@ class Batcher:
             if not self._waiting:
                 self._wake.clear()
             await self._write(batch)
-            self._ring()
+            self._wake_workers()
 
     async def _write(self, batch: list[tuple[Incoming, asyncio.Future]]) -> None:
         try:
@@ -221,11 +221,11 @@ class Batcher:
             else:
                 done.set_exception(problem)
 
-    def _ring(self) -> None:
-        """Tell the workers, at most twice a second. A lost ring costs a minute at worst: the schedule rings too."""
+    def _wake_workers(self) -> None:
+        """Wake the workers, at most twice a second. A lost wake-up costs a minute: a schedule wakes them too."""
         now = time.monotonic()
-        if now - self._rung_at > RING_SECONDS:
-            self._rung_at = now
+        if now - self._woken_at > WAKE_SECONDS:
+            self._woken_at = now
             asyncio.get_running_loop().run_in_executor(None, wake)
 
     async def close(self) -> None:

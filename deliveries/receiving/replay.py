@@ -1,8 +1,8 @@
-"""Reading stored receipts anew with other code tables: first to count what would change, then to change it.
+"""The replay of stored receipts with other code tables: first to count what would change, then to change it.
 
 Both work in slices of messages, in the background. After publishing, the events, the messages and all that follows
-from them are brought in line. Nothing is sent for it: messages whose time is over are put right in the books and
-left in peace.
+from them are brought in line. Nothing is sent for it: messages whose time is over are corrected in the records
+and nothing more.
 """
 
 from __future__ import annotations
@@ -402,7 +402,7 @@ def _compare(ids: Sequence[int], affected: Affected, mapping: Mapping) -> Differ
     well = {p for p in after if after[p].hard_fails < enough[p] <= before[p].hard_fails}
     difference.crossing += len(crossing)
     difference.lifting += _blocks(messages, well).count()
-    none_any_more = [pk for pk, (bucket, _) in other.items() if bucket != Disposition.OPTOUT]
+    none_any_more = [pk for pk, (shown, _) in other.items() if shown != Disposition.OPTOUT]
     difference.freed += _freed(read, none_any_more, affected, mapping)
     optouts = [message for message in messages if other[message.pk][0] == Disposition.OPTOUT]
     difference.blocked = _blocked(one for one in optouts if one.disposition != Disposition.OPTOUT)

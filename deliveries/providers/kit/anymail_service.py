@@ -254,7 +254,7 @@ def answered(mail: Any) -> bool:
 
 
 def as_httpx(answer: Any) -> httpx.Response:
-    """A requests.Response as the kind that `handing_over` weighs."""
+    """A requests.Response as the kind that `kit/http.py` judges."""
     if not isinstance(answer, requests.Response):
         return httpx.Response(400)
     return httpx.Response(

@@ -1,6 +1,6 @@
 """The sandbox: a simulated carrier network for all five channels, run by `manage.py carriers`.
 
-The adapter speaks to it over HTTP like to any provider; what the network does stands in `sandbox_network.py`.
+The adapter speaks to it over HTTP like to any provider; what the network does stands in `network.py`.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Sandbox(Provider):
             answer = await client.get(**messages(credentials), params={"ref": message.ref})
             if answer.status_code == 404 and answer_fields(answer).get("submissions") == 0:
                 return SendResult(False, native_status="never_received")
-            return handover(answer_fields(answer).objects("messages")[-1])
+            return send_result(answer_fields(answer).objects("messages")[-1])
         except (httpx.HTTPError, Unreadable, LookupError):
             return None
 
@@ -85,7 +85,7 @@ def messages(credentials: Mapping[str, str]) -> dict[str, Any]:
     return {"url": f"{settings.SANDBOX_URL}/v1/messages", "headers": headers}
 
 
-def handover(made: Mapping[str, Any]) -> SendResult:
+def send_result(made: Mapping[str, Any]) -> SendResult:
     """What the network knows of a message: {"id", "segments"} or {"code", "text"}. Raises KeyError for neither."""
     if made.get("id"):
         return accepted(made["id"], made.get("segments"))
