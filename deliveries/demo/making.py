@@ -27,7 +27,8 @@ from contacts.models import Address, ContactList
 from deliveries.demo.simulation import Simulation
 from deliveries.ledger.statements import rewrite
 from deliveries.models import Account, Message
-from deliveries.providers.sandbox.network import Network, inbound_address
+from deliveries.providers.sandbox.attempt import inbound_address
+from deliveries.providers.sandbox.network import Network
 from deliveries.sending.composing import callback
 from deliveries.sending.launching import launch
 from deliveries.statuses import Disposition

@@ -19,7 +19,8 @@ from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call
 from deliveries.providers.kit.signatures import without_secret
 from deliveries.providers.sandbox.adapter import handover
-from deliveries.providers.sandbox.network import Callback, Network
+from deliveries.providers.sandbox.attempt import Callback
+from deliveries.providers.sandbox.network import Network
 from deliveries.receiving.recording import record_all, unpark
 from deliveries.receiving.storing import Incoming, store
 from deliveries.sending import expansion, launching

@@ -24,7 +24,9 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from deliveries.providers.sandbox.network import FATES, Callback, CarrierPlan, Submission, plan
+from deliveries.providers.sandbox.attempt import Callback, Submission
+from deliveries.providers.sandbox.channel_outcomes import FATES
+from deliveries.providers.sandbox.network import CarrierPlan, plan
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

@@ -20,15 +20,10 @@ from deliveries.providers.facts import (
     SendResult,
     Unreadable,
 )
-from deliveries.providers.sandbox.network import (
-    FATES,
-    MAIL_CARRIERS,
-    PHONE_CARRIERS,
-    UNLISTED_CODE,
-    Network,
-    Submission,
-    plan,
-)
+from deliveries.providers.sandbox.attempt import Submission
+from deliveries.providers.sandbox.carriers import MAIL_CARRIERS, PHONE_CARRIERS
+from deliveries.providers.sandbox.channel_outcomes import FATES, UNLISTED_CODE
+from deliveries.providers.sandbox.network import Network, plan
 from deliveries.statuses import REACHING, precedence
 
 SANDBOX = PROVIDERS["sandbox"]
