@@ -18,7 +18,7 @@ from deliveries.models import Account, Outbox
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call
 from deliveries.providers.kit.signatures import without_secret
-from deliveries.providers.sandbox.adapter import handover
+from deliveries.providers.sandbox.adapter import send_result
 from deliveries.providers.sandbox.attempt import Callback
 from deliveries.providers.sandbox.network import Network
 from deliveries.receiving.recording import record_all, unpark
@@ -53,12 +53,12 @@ class SimulatedTransport(Transport):
             message.ref, message.channel, message.to, message.sender, message.body, message.callback, self.now,
             media_url=message.media_url, secret=claimed.account.credentials["secret"],
         )  # fmt: skip
-        return Answered(claimed, None if answer.lost else handover(answer._asdict()))
+        return Answered(claimed, None if answer.lost else send_result(answer._asdict()))
 
 
 def _known(network: Network, ref: str):
     answers = network.lookup(ref).answers
-    return handover(answers[-1]._asdict()) if answers else None
+    return send_result(answers[-1]._asdict()) if answers else None
 
 
 class Simulation:
