@@ -22,6 +22,7 @@ from deliveries.meaning import drafts
 from deliveries.meaning.drafts import CannotChange, NotConfirmed
 from deliveries.models import CodeMapping, MappingVersion
 from deliveries.receiving import replay
+from deliveries.receiving.replay_preview import Difference
 from deliveries.wake import wake
 
 
@@ -37,7 +38,7 @@ def _draft_page(request: HttpRequest, form: VersionNoteForm, status: int = 200) 
     context: dict[str, Any] = {**sections("draft", found), "form": form}
     if found:
         hurry(found)
-        difference = replay.Difference.read(found.preview)
+        difference = Difference.read(found.preview)
         context |= {
             "changes": history.changed(drafts.changes(found)),
             "counted": history.counted(found),

@@ -17,7 +17,7 @@ from deliveries.models import CodeMapping, MappingVersion, Message
 from deliveries.outcomes.code_usage import edit_url, table_name
 from deliveries.outcomes.keyset import Page, page
 from deliveries.outcomes.rows import bucket_of
-from deliveries.receiving.replay import PEOPLE, Difference
+from deliveries.receiving.replay_preview import PEOPLE, Difference
 
 LIST_SIZE = 12
 Origin, State = MappingVersion.Origin, MappingVersion.State

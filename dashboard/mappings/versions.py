@@ -20,7 +20,7 @@ from dashboard.shell.pages import fragment, swaps, who
 from deliveries.meaning import drafts
 from deliveries.meaning.drafts import CannotChange, NotConfirmed
 from deliveries.models import MappingVersion
-from deliveries.receiving import replay
+from deliveries.receiving.replay_preview import Difference
 from deliveries.wake import wake
 
 CHANGES_SHOWN = 50
@@ -44,7 +44,7 @@ def version(request: HttpRequest, number: int) -> HttpResponse:
         "changes": numbered(drafts.changes(found), CHANGES_SHOWN, request),
         "obstacle": history.obstacle(found, drafts.open_draft()),
         "percent": history.percent(found),
-        "moves": history.moves(replay.Difference.read(found.preview)),
+        "moves": history.moves(Difference.read(found.preview)),
         "swap": swaps(request),
     }
     context["rows"] = history.changed(context["changes"])
@@ -57,7 +57,7 @@ def _version(number: int) -> MappingVersion:
 
 
 def _version_facts(found: MappingVersion) -> dict[str, Any]:
-    difference = replay.Difference.read(found.preview)
+    difference = Difference.read(found.preview)
     return {
         "version": found,
         "who": history.VersionLine(found, 0, "").who,

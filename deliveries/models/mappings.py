@@ -38,7 +38,7 @@ class MappingVersion(models.Model):
     )
     created_at = models.DateTimeField(default=timezone.now)
     published_at = models.DateTimeField(null=True, blank=True)
-    # What publishing would change, or has changed: the counts of `replay.Difference`, and how far it got.
+    # What publishing would change, or has changed: the counts of `replay_preview.Difference`, and how far it got.
     preview = models.JSONField(default=dict, blank=True)
     previewed_at = models.DateTimeField(null=True, blank=True)
     replayed_to = models.BigIntegerField(default=0, help_text="The last message looked at.")

@@ -18,16 +18,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
-from contacts.addresses import match_key
-from contacts.channels import Channel
 from contacts.chunks import in_lists
-from contacts.consenting import OptOut, record_opt_in, record_opt_outs
-from contacts.keywords import pressed
 from deliveries.ledger import statements
 from deliveries.ledger.events import apply, clip, counted, event
 from deliveries.ledger.statements.values import ClaimedReceipt, EventRow
@@ -37,16 +32,14 @@ from deliveries.models import (
     Account,
     Backscatter,
     CodeOccurrence,
-    Engagement,
     Message,
     PendingReceipt,
-    Receipt,
 )
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Act, BackscatterReport, Call, Fact, Inbound, Report, Unreadable
 from deliveries.providers.kit.signatures import without_secret
-from deliveries.receiving import replies
-from deliveries.receiving.writers import Writer, writer_of
+from deliveries.receiving.inbound import handle_inbound, record_engagement
+from deliveries.receiving.matching import MessageFinder
 from deliveries.statuses import Disposition, Meaning
 
 logger = logging.getLogger(__name__)
@@ -256,32 +249,6 @@ def as_call(waiting: ClaimedReceipt) -> Call:
     )
 
 
-class MessageFinder:
-    """Which message each fact is about: by our own reference first, else by the provider's id; always within the
-    account the receipt came in for. Two queries, however many facts."""
-
-    def __init__(self, facts: Sequence[tuple[ClaimedReceipt, Report | Act]]) -> None:
-        self.providers = Account.objects.providers()
-        self._by_ref = statements.messages_by_ref({ref for _, fact in facts if (ref := as_uuid(fact.ref))})
-        rest = {
-            (waiting.account_id, key)
-            for waiting, fact in facts
-            if (as_uuid(fact.ref), waiting.account_id) not in self._by_ref
-            and (key := self._key(waiting, fact))
-        }
-        self._by_id = statements.messages_by_provider_id(rest)
-
-    def find(self, waiting: ClaimedReceipt, fact: Report | Act) -> tuple[int, str] | None:
-        """(message, goal), or None when nobody knows it (yet)."""
-        return self._by_ref.get((as_uuid(fact.ref), waiting.account_id)) or self._by_id.get(
-            (waiting.account_id, self._key(waiting, fact))
-        )
-
-    def _key(self, waiting: ClaimedReceipt, fact: Report | Act) -> str:
-        adapter = PROVIDERS[self.providers[waiting.account_id]]
-        return adapter.message_key(fact.provider_message_id, fact.address)
-
-
 def match(reports: Sequence[tuple[ClaimedReceipt, Report]]) -> Matched:
     """The events of all reports whose message is known."""
     mapping = mappings.latest()
@@ -329,153 +296,12 @@ def note_occurrences(occurrences: dict[tuple, tuple[int, int]], now: datetime) -
     )  # fmt: skip
 
 
-def as_uuid(ref: str) -> str | None:
-    """The canonical text of a reference, or None when it is not one of ours."""
-    if len(ref) == 36 and ref.isascii():
-        return ref.lower()
-    try:
-        return str(UUID(ref))
-    except ValueError:
-        return None
-
-
-# ---- What people did ---------------------------------------------------------------------------------------
-
-
-def handle_inbound(inbound: Sequence[tuple[ClaimedReceipt, int, Inbound]]) -> dict[int, str]:
-    """Act on what people sent: keywords change consent and suppression at once. Returns trouble by receipt.
-
-    In the order in which it came. Opt-outs are recorded together, unless the next text can tell the difference.
-    """
-    if not inbound:
-        return {}
-    known = _known_texts(inbound)
-    trouble: dict[int, str] = {}
-    opt_outs: list[OptOut] = []
-    rows: list[Engagement] = []
-    for waiting, place, text in inbound:
-        native = (waiting.account_id, text.channel, text.provider_message_id[:80])
-        if native in known:
-            continue  # come once more, it counts no second time: a START of last week must not lift today's STOP
-        if native[2]:
-            known.add(native)
-        writer = writer_of(text, waiting.account_id)
-        if not {match_key(one.value) for one in opt_outs}.isdisjoint(map(match_key, writer.values)):
-            _opt_out(opt_outs)
-        theirs, kind = _understand(waiting, text, writer)
-        opt_outs += theirs
-        # An opt-out counts for everybody there; who wrote anything else is not known where several share the address.
-        whose = writer.contacts if kind == "stop" else writer.one_or_all
-        rows += [
-            Engagement(
-                contact_id=contact, message_id=writer.message, receipt_id=waiting.id, place=place,
-                channel=text.channel, kind=kind, text=clip(text.text, 2_000), native_id=native[2],
-                shared=writer.contact is None, at=_written_at(waiting, text),
-            )
-            for contact in whose
-        ]  # fmt: skip
-        if not writer.contacts:  # a STOP counts all the same: they may be added later
-            trouble[waiting.id] = "Sent by an address that no contact has."
-    _opt_out(opt_outs)
-    _engage(rows)
-    return trouble
-
-
-def _understand(waiting: ClaimedReceipt, text: Inbound, writer: Writer) -> tuple[list[OptOut], str]:
-    """What one text asks for: the opt-outs to record, and what kind of text it is. A wish to start again is done."""
-    keyword, at = replies.understood(text, writer), _written_at(waiting, text)
-    words = clip(text.text, 500)
-    fact = ""
-    if keyword.review or (
-        keyword.kind == "stop" and writer.guessed
-    ):  # only one of those opted out has written it
-        fact = replies.fact_of(text, at)
-        replies.lay_out(waiting, text, keyword, at, writer)
-    if keyword.kind == "stop":
-        return [OptOut(each, text.channel, "Reply", words, at, fact=fact) for each in writer.values], "stop"
-    if keyword.kind == "start" and (writer.guessed or _may_be_forged(text, writer)):
-        return [], "reply"
-    if keyword.kind == "start":
-        for value in writer.values:
-            record_opt_in(value=value, channel=text.channel, how="Reply", evidence=words, at=at)
-    return [], keyword.kind
-
-
-def _may_be_forged(text: Inbound, writer: Writer) -> bool:
-    """Anybody can write mail in the name of another: only an answer to our own, or the provider's word, lifts a no."""
-    return text.channel == Channel.EMAIL and writer.message is None and not text.opt_out_type
-
-
-def _written_at(waiting: ClaimedReceipt, text: Inbound | Act) -> datetime:
-    return min(text.occurred_at or waiting.received_at, waiting.received_at)
-
-
-def _known_texts(inbound: Sequence[tuple[ClaimedReceipt, int, Inbound]]) -> set[tuple[int, str, str]]:
-    """(account, channel, provider's id) of the texts among these that we know already. Two queries."""
-    ids = {text.provider_message_id[:80] for _, _, text in inbound} - {""}
-    rows = [
-        row
-        for part in in_lists(ids)
-        for row in Engagement.objects.filter(native_id__in=part).values_list(
-            "receipt_id", "channel", "native_id"
-        )
-    ]
-    accounts: dict[int | None, int] = {}
-    for part in in_lists({receipt for receipt, *_ in rows if receipt}):
-        accounts |= dict(Receipt.objects.filter(pk__in=part).values_list("pk", "account_id"))
-    return {(accounts[receipt], channel, native) for receipt, channel, native in rows if receipt in accounts}
-
-
-def _opt_out(opt_outs: list[OptOut]) -> None:
-    """Record these, and empty the list."""
-    from deliveries.deciding.stopping import stop_paths
-
-    if opt_outs:
-        record_opt_outs(opt_outs)
-        stop_paths({one.value for one in opt_outs}, max(one.at for one in opt_outs))
-        opt_outs.clear()
-
-
 def _opt_out_reported(events: Sequence[EventRow], now: datetime) -> None:
     """A no that a provider reports holds once it is recorded: deciding, which makes sure of it, may be far behind."""
     from deliveries.deciding.stopping import apply_opt_outs
 
     for part in in_lists({one.message_id for one in events if one.disposition == Disposition.OPTOUT}):
         apply_opt_outs(list(Message.objects.filter(pk__in=part, disposition=Disposition.OPTOUT)), now)
-
-
-def record_engagement(acts: Sequence[tuple[ClaimedReceipt, int, Act]]) -> set[int]:
-    """Keep what was done with our messages; a key that means "stop" is an opt-out. Returns the receipts of acts
-    whose message nobody knows."""
-    if not acts:
-        return set()
-    finder = MessageFinder([(waiting, act) for waiting, _, act in acts])
-    found = [(waiting, place, act, finder.find(waiting, act)) for waiting, place, act in acts]
-    messages = Message.objects.select_related("address").in_bulk({m[0] for *_, m in found if m})
-    rows = []
-    opt_outs: list[OptOut] = []
-    for waiting, place, act, known in found:
-        if known is None:
-            continue
-        message = messages[known[0]]
-        at = _written_at(waiting, act)
-        kind = act.kind
-        if act.kind == "key_press" and pressed(act.text) == "stop":
-            words = f"Pressed {clip(act.text, 500)}"
-            opt_outs.append(OptOut(message.address.value, message.channel, "Key press", words, at))
-        rows.append(
-            Engagement(
-                contact_id=message.contact_id, message_id=message.pk, receipt_id=waiting.id, place=place,
-                channel=message.channel, kind=kind, text=clip(act.text, 2_000), machine=act.machine, at=at,
-            )
-        )  # fmt: skip
-    _opt_out(opt_outs)
-    _engage(rows)
-    return {waiting.id for waiting, _, _, known in found if known is None}
-
-
-def _engage(rows: Sequence[Engagement]) -> None:
-    Engagement.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def set_aside(backscatter: Sequence[tuple[ClaimedReceipt, BackscatterReport]]) -> None:

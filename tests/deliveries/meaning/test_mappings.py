@@ -25,6 +25,7 @@ from deliveries.models import (
     StatusEvent,
 )
 from deliveries.receiving import recording, replay, storing
+from deliveries.receiving.replay_preview import Difference
 from deliveries.receiving.storing import Incoming
 from deliveries.statuses import Status
 from tests import factories
@@ -251,7 +252,7 @@ def test_the_preview_counts_what_would_change_and_changes_nothing(tables, three,
     reread(now)
 
     draft.refresh_from_db()
-    difference = replay.Difference.read(draft.preview)
+    difference = Difference.read(draft.preview)
     assert (difference.messages, difference.lifting, difference.crossing) == (3, 1, 0)
     move = ("BOUNCED_HARD", "PENDING_RETRY")
     assert difference.moves == {move: 3}

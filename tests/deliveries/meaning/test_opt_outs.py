@@ -30,6 +30,7 @@ from deliveries.meaning.translation import Key
 from deliveries.models import MappingVersion, Message
 from deliveries.providers.facts import Report
 from deliveries.receiving import replay
+from deliveries.receiving.replay_preview import Difference
 from deliveries.sending.expansion import forecast
 from tests import factories
 from tests.dashboard.mappings.steps import text
@@ -137,7 +138,7 @@ def undo(found, now, by=None):
 
 
 def freed(found):
-    return replay.Difference.read(found.preview).freed
+    return Difference.read(found.preview).freed
 
 
 def test_twelve_people_are_counted_confirmed_freed_and_silenced_again(refused_each, now):
@@ -506,7 +507,7 @@ def test_a_person_of_several_messages_counts_once_over_many_slices(refused_each,
 
     found = draft(now=now)
 
-    assert (freed(found), replay.Difference.read(found.preview).messages) == (2, 8)
+    assert (freed(found), Difference.read(found.preview).messages) == (2, 8)
 
 
 def test_somebody_who_opted_in_again_is_not_counted(refused, now):
@@ -644,7 +645,7 @@ def test_the_draft_says_how_many_people_it_would_block(admin, refused_each, now,
 
     found = draft(Key("twilio", "sms", "error", "30003"), OPTED_OUT, now)
 
-    assert replay.Difference.read(found.preview).blocked == {often.contact_id, once.contact_id}
+    assert Difference.read(found.preview).blocked == {often.contact_id, once.contact_id}
     page = text(admin.get("/mappings/draft/"))
     assert "2 people would be blocked, as if they had opted out." in page
     publish(found, now)
@@ -655,9 +656,9 @@ def test_the_draft_says_how_many_people_it_would_block(admin, refused_each, now,
 def test_of_people_beyond_counting_the_draft_says_that_there_are_more(monkeypatch):
     monkeypatch.setattr(replay, "PEOPLE", 2)
     monkeypatch.setattr(history, "PEOPLE", 2)
-    counted = replay.Difference(blocked={1, 2})
+    counted = Difference(blocked={1, 2})
 
-    counted.merge(replay.Difference(blocked={2, 3}))
+    counted.merge(Difference(blocked={2, 3}))
 
     assert len(counted.blocked) == 2
     assert history.aftermath(counted) == ["2 people or more would be blocked, as if they had opted out."]

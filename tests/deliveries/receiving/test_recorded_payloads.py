@@ -14,7 +14,7 @@ from deliveries.models import Backscatter, Engagement, Message, PendingReceipt, 
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Act, Inbound, Report, Unreadable
 from deliveries.receiving import recording
-from deliveries.receiving.recording import as_uuid
+from deliveries.receiving.matching import as_uuid
 from deliveries.receiving.storing import Incoming, store
 from deliveries.statuses import Status
 from tests import factories

@@ -1,0 +1,147 @@
+"""What people sent and did: replies, keys pressed, opens and clicks. An opt-out among them holds at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from contacts.addresses import match_key
+from contacts.channels import Channel
+from contacts.chunks import in_lists
+from contacts.consenting import OptOut, record_opt_in, record_opt_outs
+from contacts.keywords import pressed
+from deliveries.ledger.events import clip
+from deliveries.ledger.statements.values import ClaimedReceipt
+from deliveries.models import Engagement, Message, Receipt
+from deliveries.providers.facts import Act, Inbound
+from deliveries.receiving import replies
+from deliveries.receiving.matching import MessageFinder
+from deliveries.receiving.writers import Writer, writer_of
+
+
+def handle_inbound(inbound: Sequence[tuple[ClaimedReceipt, int, Inbound]]) -> dict[int, str]:
+    """Act on what people sent: keywords change consent and suppression at once. Returns trouble by receipt.
+
+    In the order in which it came. Opt-outs are recorded together, unless the next text can tell the difference.
+    """
+    if not inbound:
+        return {}
+    known = _known_texts(inbound)
+    trouble: dict[int, str] = {}
+    opt_outs: list[OptOut] = []
+    rows: list[Engagement] = []
+    for waiting, place, text in inbound:
+        native = (waiting.account_id, text.channel, text.provider_message_id[:80])
+        if native in known:
+            continue  # come once more, it counts no second time: a START of last week must not lift today's STOP
+        if native[2]:
+            known.add(native)
+        writer = writer_of(text, waiting.account_id)
+        if not {match_key(one.value) for one in opt_outs}.isdisjoint(map(match_key, writer.values)):
+            _opt_out(opt_outs)
+        theirs, kind = _understand(waiting, text, writer)
+        opt_outs += theirs
+        # An opt-out counts for everybody there; who wrote anything else is not known where several share the address.
+        whose = writer.contacts if kind == "stop" else writer.one_or_all
+        rows += [
+            Engagement(
+                contact_id=contact, message_id=writer.message, receipt_id=waiting.id, place=place,
+                channel=text.channel, kind=kind, text=clip(text.text, 2_000), native_id=native[2],
+                shared=writer.contact is None, at=_written_at(waiting, text),
+            )
+            for contact in whose
+        ]  # fmt: skip
+        if not writer.contacts:  # a STOP counts all the same: they may be added later
+            trouble[waiting.id] = "Sent by an address that no contact has."
+    _opt_out(opt_outs)
+    _engage(rows)
+    return trouble
+
+
+def _understand(waiting: ClaimedReceipt, text: Inbound, writer: Writer) -> tuple[list[OptOut], str]:
+    """What one text asks for: the opt-outs to record, and what kind of text it is. A wish to start again is done."""
+    keyword, at = replies.understood(text, writer), _written_at(waiting, text)
+    words = clip(text.text, 500)
+    fact = ""
+    if keyword.review or (
+        keyword.kind == "stop" and writer.guessed
+    ):  # only one of those opted out has written it
+        fact = replies.fact_of(text, at)
+        replies.lay_out(waiting, text, keyword, at, writer)
+    if keyword.kind == "stop":
+        return [OptOut(each, text.channel, "Reply", words, at, fact=fact) for each in writer.values], "stop"
+    if keyword.kind == "start" and (writer.guessed or _may_be_forged(text, writer)):
+        return [], "reply"
+    if keyword.kind == "start":
+        for value in writer.values:
+            record_opt_in(value=value, channel=text.channel, how="Reply", evidence=words, at=at)
+    return [], keyword.kind
+
+
+def _may_be_forged(text: Inbound, writer: Writer) -> bool:
+    """Anybody can write mail in the name of another: only an answer to our own, or the provider's word, lifts a no."""
+    return text.channel == Channel.EMAIL and writer.message is None and not text.opt_out_type
+
+
+def _written_at(waiting: ClaimedReceipt, text: Inbound | Act) -> datetime:
+    return min(text.occurred_at or waiting.received_at, waiting.received_at)
+
+
+def _known_texts(inbound: Sequence[tuple[ClaimedReceipt, int, Inbound]]) -> set[tuple[int, str, str]]:
+    """(account, channel, provider's id) of the texts among these that we know already. Two queries."""
+    ids = {text.provider_message_id[:80] for _, _, text in inbound} - {""}
+    rows = [
+        row
+        for part in in_lists(ids)
+        for row in Engagement.objects.filter(native_id__in=part).values_list(
+            "receipt_id", "channel", "native_id"
+        )
+    ]
+    accounts: dict[int | None, int] = {}
+    for part in in_lists({receipt for receipt, *_ in rows if receipt}):
+        accounts |= dict(Receipt.objects.filter(pk__in=part).values_list("pk", "account_id"))
+    return {(accounts[receipt], channel, native) for receipt, channel, native in rows if receipt in accounts}
+
+
+def _opt_out(opt_outs: list[OptOut]) -> None:
+    """Record these, and empty the list."""
+    from deliveries.deciding.stopping import stop_paths
+
+    if opt_outs:
+        record_opt_outs(opt_outs)
+        stop_paths({one.value for one in opt_outs}, max(one.at for one in opt_outs))
+        opt_outs.clear()
+
+
+def record_engagement(acts: Sequence[tuple[ClaimedReceipt, int, Act]]) -> set[int]:
+    """Keep what was done with our messages; a key that means "stop" is an opt-out. Returns the receipts of acts
+    whose message nobody knows."""
+    if not acts:
+        return set()
+    finder = MessageFinder([(waiting, act) for waiting, _, act in acts])
+    found = [(waiting, place, act, finder.find(waiting, act)) for waiting, place, act in acts]
+    messages = Message.objects.select_related("address").in_bulk({m[0] for *_, m in found if m})
+    rows = []
+    opt_outs: list[OptOut] = []
+    for waiting, place, act, known in found:
+        if known is None:
+            continue
+        message = messages[known[0]]
+        at = _written_at(waiting, act)
+        kind = act.kind
+        if act.kind == "key_press" and pressed(act.text) == "stop":
+            words = f"Pressed {clip(act.text, 500)}"
+            opt_outs.append(OptOut(message.address.value, message.channel, "Key press", words, at))
+        rows.append(
+            Engagement(
+                contact_id=message.contact_id, message_id=message.pk, receipt_id=waiting.id, place=place,
+                channel=message.channel, kind=kind, text=clip(act.text, 2_000), machine=act.machine, at=at,
+            )
+        )  # fmt: skip
+    _opt_out(opt_outs)
+    _engage(rows)
+    return {waiting.id for waiting, _, _, known in found if known is None}
+
+
+def _engage(rows: Sequence[Engagement]) -> None:
+    Engagement.objects.bulk_create(rows, ignore_conflicts=True)
