@@ -313,6 +313,6 @@ def test_the_chart_of_what_waits_for_its_start_draws_nothing_as_not_delivered(ma
         asked = marketer.get(scheduled.get_absolute_url(), headers={"HX-Request": "true", "X-State": about})
 
     assert "data-chart" not in waits.content.decode()
-    assert "Nothing leaves before 30 Nov, 15:00 (Europe/Madrid)." in read(waits)
+    assert "Nothing is sent before 30 Nov, 15:00 (Europe/Madrid)." in read(waits)
     assert "data-chart" in begun.content.decode()
     assert asked["HX-Refresh"] == "true"
