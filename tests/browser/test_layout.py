@@ -41,6 +41,18 @@ def test_a_card_of_a_queue_names_its_campaign_and_says_how_long_it_waits(enter: 
     assert "Waiting" in str(told)
 
 
+@pytest.mark.parametrize("path", ["/?days=90", f"/campaigns/{LIVE}/"], ids=["overview", "report"])
+def test_what_folds_toggles_or_leads_on_is_as_high_as_a_finger(enter: Callable[..., Page], path: str) -> None:
+    page = enter(viewport=PHONE)
+    page.goto(path)
+
+    parts = page.locator("main :is(.seg > *, summary, a.aside, .lines a), .crumbs a").locator("visible=true")
+
+    low = {part.inner_text(): box(part)["height"] for part in parts.all() if box(part)["height"] < 40}
+    assert parts.count() > 2
+    assert low == {}
+
+
 @pytest.mark.parametrize("queue", ["retry", "watch"])
 def test_the_chosen_tab_is_in_sight_on_a_phone(enter: Callable[..., Page], queue: str) -> None:
     page = enter(viewport=PHONE)
