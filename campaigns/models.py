@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from campaigns import merging, steps
 from campaigns.media import validate_web_address
+from contacts import states
 from contacts.channels import Channel
-from contacts.gate import SENDING_STATES
 from contacts.models import Contact, ContactList, ListMembership
 
 
@@ -34,13 +34,7 @@ class Priority(models.TextChoices):
 class Sender(models.Model):
     """A number, short code, toll-free number, caller id or From address that we send from."""
 
-    class State(models.TextChoices):
-        NOT_REGISTERED = "not_registered", "Not registered yet"
-        APPROVED = "approved", "Approved"
-        NOT_NEEDED = "not_needed", "Needs no registration"
-        IN_REVIEW = "in_review", "In review"
-        ACTION_REQUIRED = "action_required", "Action required"
-        SUSPENDED = "suspended", "Suspended"
+    State = states.SenderState
 
     name = models.CharField(max_length=80)
     channel = models.CharField(max_length=8, choices=Channel)
@@ -72,7 +66,7 @@ class Sender(models.Model):
 
     @property
     def may_send(self) -> bool:
-        return self.state in SENDING_STATES
+        return self.state in states.SENDER_MAY_SEND
 
 
 def channels_only(value: object) -> None:
@@ -165,13 +159,7 @@ class Gap:
 class Campaign(models.Model):
     """What we mean to say, to whom, when, through which channels, with which goal."""
 
-    class State(models.TextChoices):
-        DRAFT = "draft", "Draft"
-        LAUNCHING = "launching", "Preparing"
-        SENDING = "sending", "Sending"
-        PAUSED = "paused", "Paused"
-        COMPLETED = "completed", "Completed"
-        CANCELED = "canceled", "Canceled"
+    State = states.CampaignState
 
     name = models.CharField(max_length=120)
     slug = models.SlugField("link name", max_length=140, unique=True)

@@ -24,11 +24,9 @@ from contacts.consenting import LatestConsent, latest_consents
 from contacts.grounds import day
 from contacts.hours import clocks, is_open, next_open, place, zones_for
 from contacts.models import Address, AddressHealth, ReplyToRead, Suppression
+from contacts.states import CAMPAIGN_SENDS, SENDER_MAY_SEND, CampaignState
 
 ASK_AGAIN = timedelta(minutes=5)
-
-# The states of a sender in which it may send, as `campaigns.models.Sender` names them.
-SENDING_STATES = frozenset({"approved", "not_needed"})
 
 
 class Reason(models.TextChoices):
@@ -55,7 +53,7 @@ class Ask:
     """One message that somebody wants to send. `key` is the caller's own, and comes back with the verdict.
 
     The window is in the recipient's local time; `campaign_state` and `sender_state` are the words of
-    `campaigns.models`; `strikes` is how many permanent failures in a row are too many.
+    `contacts.states`; `strikes` is how many permanent failures in a row are too many.
     """
 
     key: int
@@ -221,14 +219,13 @@ def _zones(address: AddressFacts) -> tuple[ZoneInfo, ...]:
 
 
 def _campaign_not_sending(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
-    # A completed campaign still retries what has failed.
-    if ask.campaign_state in {"launching", "sending", "completed", "paused"}:
+    if ask.campaign_state in CAMPAIGN_SENDS:
         return None
     return Objection(f"the campaign is {_words(ask.campaign_state)}")
 
 
 def _campaign_paused(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
-    return Objection("", now + ASK_AGAIN) if ask.campaign_state == "paused" else None
+    return Objection("", now + ASK_AGAIN) if ask.campaign_state == CampaignState.PAUSED else None
 
 
 def _reply_unread(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
@@ -238,7 +235,7 @@ def _reply_unread(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None
 
 
 def _sender_not_approved(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
-    if ask.sender_state in SENDING_STATES:
+    if ask.sender_state in SENDER_MAY_SEND:
         return None
     return Objection(f"{ask.sender_value} is {_words(ask.sender_state)}")
 
