@@ -128,9 +128,6 @@ class Playbook(models.Model):
 
 
 class CampaignQuerySet(models.QuerySet):
-    def sending(self) -> CampaignQuerySet:
-        return self.filter(state__in=[Campaign.State.LAUNCHING, Campaign.State.SENDING])
-
     def not_begun(self, now: datetime) -> CampaignQuerySet:
         """Those of which `has_begun` says no."""
         return self.filter(Q(starts_at__gt=now) | Q(launched_at__gt=now))
@@ -303,9 +300,6 @@ class Campaign(models.Model):
         """Those of its lists by whom a draft is judged: all of them, or as many as are looked at in a moment."""
         members = ListMembership.objects.filter(contact_list__in=self.lists.all()).order_by("contact_id")
         return Contact.objects.filter(pk__in=members.values("contact_id").distinct()[:ASKED])
-
-    def relevant_at(self, moment: datetime) -> bool:
-        return self.relevant_until is None or moment < self.relevant_until
 
 
 class Content(models.Model):

@@ -218,8 +218,3 @@ def hmac_hex(key: str, text: bytes) -> str:
 def digest(data: bytes) -> str:
     """Lower-case hex of SHA-256."""
     return hashlib.sha256(data).hexdigest()
-
-
-def without_query(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}"
