@@ -268,8 +268,8 @@ class Campaign(models.Model):
 
     @property
     def keeps_hours(self) -> bool:
-        """Whether its first messages wait for the hours permitted where each person is: email does not."""
-        return self.channel != Channel.EMAIL
+        """Whether its first messages wait for the hours permitted where each person is."""
+        return Channel(self.channel).keeps_hours
 
     @property
     def hours(self) -> str:

@@ -17,6 +17,12 @@ class Channel(models.TextChoices):
         """Its name inside a sentence: "SMS", "ringless voicemail"."""
         return self.label if self.label.isupper() else self.label.lower()
 
+    @property
+    def keeps_hours(self) -> bool:
+        """Whether it waits for the hours permitted where the person is. Those for calls and voicemails are the law
+        (47 CFR 64.1200(c)(1)), and texts are treated alike; for email CAN-SPAM sets none."""
+        return self != Channel.EMAIL
+
 
 class Kind(models.TextChoices):
     PHONE = "phone", "Phone number"

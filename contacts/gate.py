@@ -204,7 +204,7 @@ def _hard_fails(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
 
 
 def _no_common_hour(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
-    if ask.channel == Channel.EMAIL or facts.address is None:
+    if not Channel(ask.channel).keeps_hours or facts.address is None:
         return None
     zones = _zones(facts.address)
     if next_open(now, zones, ask.window_start, ask.window_end) is not None:
@@ -247,7 +247,7 @@ def _not_relevant(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None
 
 
 def _quiet_hours(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
-    if ask.channel == Channel.EMAIL or facts.address is None:
+    if not Channel(ask.channel).keeps_hours or facts.address is None:
         return None
     zones = _zones(facts.address)
     opens = next_open(now, zones, ask.window_start, ask.window_end)

@@ -124,7 +124,7 @@ def _usable(facts: Facts, moment: datetime) -> tuple[str, ...]:
 
 def _opens(facts: Facts, moment: datetime) -> datetime | None:
     """`moment`, or when the recipient's hours open next after it; None when they never do."""
-    if facts.channel == Channel.EMAIL:
+    if not Channel(facts.channel).keeps_hours:
         return moment
     return next_open(moment, zones_for(facts.zone), *facts.window)
 

@@ -28,7 +28,7 @@ def held_until(message: Message, due_at: datetime, since: datetime) -> str:
     """
     window = message.campaign.window_start, message.campaign.window_end
     zones, whose = zones_of(message)
-    if message.channel == Channel.EMAIL or due_at <= since or not is_open(due_at, zones, *window):
+    if not Channel(message.channel).keeps_hours or due_at <= since or not is_open(due_at, zones, *window):
         return ""
     if is_open(due_at - SECOND, zones, *window):
         return ""  # at another moment than that at which the hours begin
