@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db import models
 from django.db.models import OuterRef, Subquery
 
@@ -22,7 +20,7 @@ from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel
 from contacts.chunks import in_lists
 from contacts.consenting import LatestConsent, latest_consents
 from contacts.grounds import day
-from contacts.hours import clocks, is_open, next_open, place, zones_for
+from contacts.hours import clocks, is_open, local_zones, next_open, place
 from contacts.models import Address, AddressHealth, ReplyToRead, Suppression
 from contacts.states import CAMPAIGN_SENDS, SENDER_MAY_SEND, CampaignState
 
@@ -206,16 +204,11 @@ def _hard_fails(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
 def _no_common_hour(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     if not Channel(ask.channel).keeps_hours or facts.address is None:
         return None
-    zones = _zones(facts.address)
+    zones = local_zones(facts.address.contact_time_zone, facts.address.time_zone)
     if next_open(now, zones, ask.window_start, ask.window_end) is not None:
         return None
     window = f"{ask.window_start:%H:%M} to {ask.window_end:%H:%M}"
     return Objection(f"{clocks(now, zones)}; {window} never is at once: {NAME_THE_ZONE}")
-
-
-def _zones(address: AddressFacts) -> tuple[ZoneInfo, ...]:
-    """Where the hours have to be kept: of several zones that the number may lie in, in all of them."""
-    return zones_for(address.contact_time_zone, address.time_zone, settings.TIME_ZONE)
 
 
 def _campaign_not_sending(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
@@ -249,7 +242,7 @@ def _not_relevant(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None
 def _quiet_hours(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     if not Channel(ask.channel).keeps_hours or facts.address is None:
         return None
-    zones = _zones(facts.address)
+    zones = local_zones(facts.address.contact_time_zone, facts.address.time_zone)
     opens = next_open(now, zones, ask.window_start, ask.window_end)
     if opens is None or is_open(now, zones, ask.window_start, ask.window_end):
         return None

@@ -8,6 +8,8 @@ from functools import lru_cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.conf import settings
+
 logger = logging.getLogger(__name__)
 
 SECOND = timedelta(seconds=1)
@@ -30,7 +32,7 @@ def known_zone(name: str) -> ZoneInfo | None:
 
 
 def zones_for(*texts: str) -> tuple[ZoneInfo, ...]:
-    """The zones of the first text that names any that exist: what the person told, what the number tells, ours.
+    """The zones of the first text that names any that exist.
 
     A text holds one IANA name, or several separated by blanks. Never raises; UTC where no text names any.
     """
@@ -44,6 +46,20 @@ def zones_and_source(*texts: str) -> tuple[tuple[ZoneInfo, ...], int]:
         if found:
             return found, number
     return (ZoneInfo("UTC"),), len(texts)
+
+
+def local_zones(contact: str, address: str) -> tuple[ZoneInfo, ...]:
+    """Where a person's hours are kept, given the `time_zone` texts of the contact and the address, '' for unknown.
+
+    The one entered for the contact; else every zone in which the number may lie, and the hours have to be permitted
+    in all of them; else ours (`settings.TIME_ZONE`).
+    """
+    return local_zones_and_source(contact, address)[0]
+
+
+def local_zones_and_source(contact: str, address: str) -> tuple[tuple[ZoneInfo, ...], int]:
+    """The same, and whose they are: 0 the contact's, 1 the number's, 2 or more ours."""
+    return zones_and_source(contact, address, settings.TIME_ZONE)
 
 
 def is_open(moment: datetime, zones: tuple[ZoneInfo, ...], start: time, end: time) -> bool:

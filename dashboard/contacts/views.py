@@ -31,7 +31,7 @@ from contacts.consenting import PERSON, record_request
 from contacts.correcting import AlreadyTheirs
 from contacts.correcting import correct as correct_details
 from contacts.gate import REASONS, Reason
-from contacts.hours import clocks, zones_for
+from contacts.hours import clocks, local_zones
 from contacts.models import Address, AddressHealth, Contact, Note, Suppression
 from contacts.phones import mask
 from contacts.searching import FEWEST, alike, clean
@@ -184,7 +184,7 @@ def _beside(
     user = who(request)
     reach = side_panel(contact, now)
     phone = next((one for one in reach.addresses if one.kind == Kind.PHONE and one.preferred), None)
-    zones = zones_for(contact.time_zone, phone.time_zone if phone else "", settings.TIME_ZONE)
+    zones = local_zones(contact.time_zone, phone.time_zone if phone else "")
     return {
         "addresses": _addresses(addresses, full=may_see(request)),
         "clocks": clocks(now, zones),

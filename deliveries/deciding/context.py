@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import Max
 
@@ -21,7 +20,7 @@ from contacts.channels import KIND_OF, Channel
 from contacts.chunks import in_lists
 from contacts.consenting import latest_consents
 from contacts.gate import REASONS, Ask, Reason, Verdict, check
-from contacts.hours import zones_for
+from contacts.hours import local_zones
 from contacts.models import Address, Consent
 from deliveries.deciding.decide import STILL_WORTH_IT
 from deliveries.deciding.facts import Facts, Rules
@@ -338,9 +337,7 @@ def _end_of(met: Sequence[Block]) -> datetime | None:
 
 
 def _zones(view: RecipientContext, address: Address | None) -> tuple[ZoneInfo, ...]:
-    return zones_for(
-        view.recipient.contact.time_zone, address.time_zone if address else "", settings.TIME_ZONE
-    )
+    return local_zones(view.recipient.contact.time_zone, address.time_zone if address else "")
 
 
 def reason_of(message: Message, context: Context) -> str:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
-
 from contacts.channels import Channel
-from contacts.hours import SECOND, clocks, is_open, zones_and_source
+from contacts.hours import SECOND, clocks, is_open, local_zones_and_source
 from deliveries.models import Message
 from deliveries.wording import date_words
 
@@ -45,6 +43,6 @@ def asked_at(message: Message) -> datetime:
 
 def zones_of(message: Message) -> tuple[tuple[ZoneInfo, ...], str]:
     """The zones in which hours are kept, as the gate finds them, and whose they are."""
-    zones, source = zones_and_source(message.contact.time_zone, message.address.time_zone, settings.TIME_ZONE)
+    zones, source = local_zones_and_source(message.contact.time_zone, message.address.time_zone)
     one, several = WHOSE_ZONES[min(source, 2)]
     return zones, one if len(zones) == 1 else several

@@ -11,14 +11,13 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import connection, transaction
 
 from campaigns.models import ASKED, Campaign, Recipient
 from contacts.blocking import SQL_IN_FORCE, sql_values
 from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel, LineType
 from contacts.gate import NAME_THE_ZONE, Reason, line_detail, sentence
-from contacts.hours import next_open, zones_for
+from contacts.hours import local_zones, next_open
 from contacts.models import ListMembership
 from deliveries.deciding.routes import Route, routes
 from deliveries.ledger.statements import backend
@@ -26,7 +25,7 @@ from deliveries.ledger.tallies import bump
 from deliveries.models import RecipientTally
 from deliveries.references import moment
 
-OF_NUMBER = ";"  # between the zone that the contact told and those of the number
+OF_NUMBER = ";"  # between the zone entered for the contact and those of the number
 CHUNK = 50_000  # contacts; about half a second each, and at most that is done again after a crash
 
 
@@ -317,7 +316,7 @@ def _opening(campaign: Campaign, zone: str, start: datetime) -> datetime | None:
     """
     if not campaign.keeps_hours:
         return start
-    zones = zones_for(*zone.split(OF_NUMBER), settings.TIME_ZONE)
+    zones = local_zones(*zone.rsplit(OF_NUMBER, 1))
     return next_open(start, zones, campaign.window_start, campaign.window_end)
 
 
