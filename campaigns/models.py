@@ -18,6 +18,7 @@ from campaigns import merging, steps
 from campaigns.media import validate_web_address
 from contacts import states
 from contacts.channels import Channel
+from contacts.gate import Ask
 from contacts.models import Contact, ContactList, ListMembership
 
 
@@ -285,6 +286,25 @@ class Campaign(models.Model):
         wanted = self.playbook.urgent_switch_to if self.is_urgent else self.playbook.switch_to
         ready = set(self.contents.values_list("channel", flat=True))
         return [self.channel, *(c for c in wanted if c in ready and c != self.channel)]
+
+    def ask(self, key: int, *, contact_id: int, address_id: int | None, channel: str, sender: Sender) -> Ask:
+        """The gate's question about one message of this campaign; `key` comes back with the verdict.
+
+        `address_id` is None where the person has no address for the channel.
+        """
+        return Ask(
+            key=key,
+            contact_id=contact_id,
+            address_id=address_id,
+            channel=channel,
+            sender_value=sender.value,
+            window_start=self.window_start,
+            window_end=self.window_end,
+            campaign_state=self.state,
+            sender_state=sender.state,
+            relevant_until=self.relevant_until,
+            strikes=self.playbook.strikes,
+        )
 
     def gaps(self) -> list[Gap]:
         """Merge fields of what it says that not everybody on its lists has, judged by the first of them."""

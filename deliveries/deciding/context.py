@@ -253,19 +253,13 @@ def _others(view: RecipientContext) -> list[str]:
 def ask(
     key: int, campaign: Campaign, route: Route, contact_id: int, address: Address | None, channel: str
 ) -> Ask:
-    """The gate's question about one message of this campaign."""
-    return Ask(
-        key=key,
+    """The gate's question about one message of this campaign, by the route that it would take."""
+    return campaign.ask(
+        key,
         contact_id=contact_id,
         address_id=address.pk if address else None,
         channel=channel,
-        sender_value=route.content.sender.value,
-        window_start=campaign.window_start,
-        window_end=campaign.window_end,
-        campaign_state=campaign.state,
-        sender_state=route.content.sender.state,
-        relevant_until=campaign.relevant_until,
-        strikes=campaign.playbook.strikes,
+        sender=route.content.sender,
     )
 
 

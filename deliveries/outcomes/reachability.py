@@ -12,7 +12,7 @@ from django.db.models import Q
 from campaigns.models import Campaign, Playbook, Sender
 from contacts.blocking import Target, meets
 from contacts.channels import KIND_OF, Channel, Kind, limit
-from contacts.gate import Ask, Reason, Verdict, check, unread_since
+from contacts.gate import Reason, Verdict, check, unread_since
 from contacts.models import Address, AddressHealth, Consent, Contact, Suppression
 from deliveries.models import Message
 from deliveries.statuses import REACHING, Disposition, Fault, Status
@@ -21,9 +21,6 @@ LOOK_BACK = 12  # results on a channel that count as evidence
 READ = (
     120  # messages read for all five channels together: twice LOOK_BACK of each, as one may crowd another out
 )
-# What is asked is asked as for a campaign, and a playbook, that leave everything as it is offered.
-STRIKES = Playbook().strikes
-WINDOW = (Campaign().window_start, Campaign().window_end)
 # Where the gate says more than what was tried there.
 IMPOSSIBLE: dict[str, tuple[str, str]] = {
     Reason.WRONG_LINE: ("Not possible", "permanent"),
@@ -44,8 +41,8 @@ class Reach:
     verdict: Verdict | None  # None where there is no address to ask about
     suppressions: tuple[Suppression, ...]  # that stand in the way, the newest first
     health: AddressHealth
-    consent: Consent | None = None  # that counts on this channel
-    strikes: int = STRIKES  # permanent failures in a row that close it
+    consent: Consent | None  # that counts on this channel
+    strikes: int  # permanent failures in a row that close it
 
     @property
     def label(self) -> str:
@@ -199,24 +196,24 @@ def _results(contact: Contact, current: Iterable[Address]) -> Mapping[str, list[
 def _ask(contact: Contact, preferred: Mapping[str, Address], now: datetime) -> dict[str, Verdict]:
     """The gate's word for each channel we have an address for, as for an ordinary campaign."""
     channels = [channel for channel in Channel if KIND_OF[channel] in preferred]
+    campaign = ordinary_campaign()
     asks = [
-        Ask(
-            key=number,
+        campaign.ask(
+            number,
             contact_id=contact.pk,
             address_id=preferred[KIND_OF[channel]].pk,
             channel=channel,
-            sender_value="",
-            window_start=WINDOW[0],
-            window_end=WINDOW[1],
-            campaign_state=Campaign.State.SENDING,
-            sender_state=Sender.State.APPROVED,
-            relevant_until=None,
-            strikes=STRIKES,
+            sender=Sender(state=Sender.State.APPROVED),
         )
         for number, channel in enumerate(channels)
     ]
     verdicts = check(asks, now)
     return {channel: verdicts[number] for number, channel in enumerate(channels) if number in verdicts}
+
+
+def ordinary_campaign() -> Campaign:
+    """One that is sending, with the window and the playbook that a new one is offered; not saved."""
+    return Campaign(state=Campaign.State.SENDING, playbook=Playbook())
 
 
 def _reach(record: ChannelRecord) -> Reach:
@@ -237,7 +234,7 @@ def _reach(record: ChannelRecord) -> Reach:
         suppressions=record.suppressions,
         health=record.health,
         consent=record.consent,
-        strikes=limit(channel, STRIKES),
+        strikes=limit(channel, ordinary_campaign().playbook.strikes),
     )
 
 

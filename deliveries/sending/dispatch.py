@@ -236,25 +236,16 @@ def _asks(rows: Sequence[Outbox]) -> list[Ask]:
     """The gate's questions, keyed by message."""
     messages = Message.objects.select_related("sender").in_bulk([row.message_id for row in rows])
     campaigns = Campaign.objects.select_related("playbook").in_bulk({row.campaign_id for row in rows})
-    asks = []
-    for message in messages.values():
-        campaign = campaigns[message.campaign_id]
-        asks.append(
-            Ask(
-                key=message.pk,
-                contact_id=message.contact_id,
-                address_id=message.address_id,
-                channel=message.channel,
-                sender_value=message.sender.value,
-                window_start=campaign.window_start,
-                window_end=campaign.window_end,
-                campaign_state=campaign.state,
-                sender_state=message.sender.state,
-                relevant_until=campaign.relevant_until,
-                strikes=campaign.playbook.strikes,
-            )
+    return [
+        campaigns[message.campaign_id].ask(
+            message.pk,
+            contact_id=message.contact_id,
+            address_id=message.address_id,
+            channel=message.channel,
+            sender=message.sender,
         )
-    return asks
+        for message in messages.values()
+    ]
 
 
 def _stop(rows: Sequence[Outbox], reason: str, verdicts: dict[int, Verdict], now: datetime) -> None:
