@@ -17,7 +17,7 @@ from django.utils import timezone
 from campaigns import merging, steps
 from campaigns.media import validate_web_address
 from contacts import states
-from contacts.channels import Channel
+from contacts.channels import STRIKES, Channel
 from contacts.gate import Ask
 from contacts.models import Contact, ContactList, ListMembership
 
@@ -118,7 +118,7 @@ class Playbook(models.Model):
     )
     strikes = models.PositiveSmallIntegerField(
         "block after N failures",
-        default=3,
+        default=STRIKES,
         help_text="So many permanent failures in a row block the address on that channel.",
         validators=[MinValueValidator(1)],
     )

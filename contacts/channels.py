@@ -72,7 +72,15 @@ class Closed(models.TextChoices):
     CHANNEL = "channel", "The number cannot take this channel"
 
 
-def limit(channel: str, strikes: int) -> int:
-    """How many permanent failures in a row block an address. A mailbox that does not exist says so at once, and
-    mailbox providers judge a sender by how often it asks again."""
+STRIKES = (
+    3  # permanent failures in a row, where no playbook says otherwise; as many as the field takes for certain
+)
+
+
+def strike_limit(channel: str, strikes: int) -> int:
+    """How many permanent failures in a row block an address on the channel; `strikes` is the playbook's number.
+
+    For email always 1: a mailbox that does not exist says so at once (RFC 5321, 5yz: do not repeat), and mailbox
+    providers judge a sender by how often it asks again.
+    """
     return 1 if channel == Channel.EMAIL else strikes

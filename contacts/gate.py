@@ -16,7 +16,7 @@ from django.db.models import OuterRef, Subquery
 
 from contacts import grounds
 from contacts.blocking import Block, Target, blocks
-from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel
+from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, STRIKES, Channel
 from contacts.chunks import in_lists
 from contacts.consenting import LatestConsent, latest_consents
 from contacts.grounds import day
@@ -64,7 +64,7 @@ class Ask:
     campaign_state: str
     sender_state: str
     relevant_until: datetime | None
-    strikes: int = 3
+    strikes: int = STRIKES
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from campaigns.steps import GIVE_UP_HOURS, LONGEST_WINDOW
 from campaigns.steps import NextStep as Step
 from campaigns.steps import RecipientState as State
-from contacts.channels import Channel, Closed, limit
+from contacts.channels import Channel, Closed, strike_limit
 from contacts.hours import next_open, zones_for
 from deliveries.deciding.facts import Decided, Facts, Rules
 from deliveries.statuses import Disposition, FailureClass, Fault, Queue, Status
@@ -188,7 +188,7 @@ def _permanent(facts: Facts, rules: Rules, now: datetime) -> Decided:
     """Never again to this address on this channel. Another channel at once: waiting cannot help here."""
     why = facts.reason or PERMANENT
     blamed = facts.fault == Fault.RECIPIENT
-    enough = limit(facts.channel, rules.strikes)
+    enough = strike_limit(facts.channel, rules.strikes)
     strikes = blamed and facts.hard_fails >= enough
     suppress = strikes and not facts.suppressed
     usable = _usable(facts, now)
@@ -259,7 +259,7 @@ def is_record_right(closed: str, fault: str, status: str) -> bool:
 def _where_permanent(facts: Facts, rules: Rules) -> str:
     if _takes_others(facts):
         return Queue.SWITCH
-    enough = limit(facts.channel, rules.strikes)
+    enough = strike_limit(facts.channel, rules.strikes)
     if facts.suppressed or (facts.fault == Fault.RECIPIENT and facts.hard_fails >= enough):
         return ""
     if _record_is_right(facts):

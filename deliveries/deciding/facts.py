@@ -7,6 +7,7 @@ from datetime import datetime, time, timedelta
 from typing import NamedTuple
 
 from campaigns.steps import GIVE_UP_HOURS
+from contacts.channels import STRIKES
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Rules:
     at_risk: timedelta = timedelta(hours=24)
     switch_after: timedelta = timedelta(hours=48)
     give_up: timedelta = timedelta(hours=GIVE_UP_HOURS)
-    strikes: int = 3
+    strikes: int = STRIKES
     version: int = 0
 
     def times_out_at(self, handed_over_at: datetime) -> datetime:

@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef
 
 from campaigns.models import Recipient
 from contacts.blocking import Target, blocks
-from contacts.channels import Channel, limit
+from contacts.channels import Channel, strike_limit
 from contacts.gate import Reason, sentence
 from contacts.models import AddressHealth, Suppression
 from contacts.suppressing import suppress
@@ -293,7 +293,7 @@ def _blocked_by_rule(messages: Sequence[Message], now: datetime) -> set[Target]:
 
 
 def _failures(view: RecipientContext) -> str:
-    enough = limit(view.head.channel, view.campaign.playbook.strikes)
+    enough = strike_limit(view.head.channel, view.campaign.playbook.strikes)
     return "Permanent failure" if enough == 1 else f"{enough} permanent failures in a row"
 
 

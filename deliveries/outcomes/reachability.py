@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from campaigns.models import Campaign, Playbook, Sender
 from contacts.blocking import Target, meets
-from contacts.channels import KIND_OF, Channel, Kind, limit
+from contacts.channels import KIND_OF, Channel, Kind, strike_limit
 from contacts.gate import Reason, Verdict, check, unread_since
 from contacts.models import Address, AddressHealth, Consent, Contact, Suppression
 from deliveries.models import Message
@@ -234,7 +234,7 @@ def _reach(record: ChannelRecord) -> Reach:
         suppressions=record.suppressions,
         health=record.health,
         consent=record.consent,
-        strikes=limit(channel, ordinary_campaign().playbook.strikes),
+        strikes=strike_limit(channel, ordinary_campaign().playbook.strikes),
     )
 
 

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 
 from campaigns.models import Campaign
 from contacts.addresses import match_key
-from contacts.channels import limit
+from contacts.channels import strike_limit
 from contacts.consenting import own_blocks
 from contacts.grounds import reported_message
 from contacts.models import Suppression
@@ -134,7 +134,7 @@ def failure_limits(messages: Iterable[Message]) -> dict[tuple[int, str], int]:
     messages = sorted(messages, key=lambda m: m.pk)
     campaigns = Campaign.objects.select_related("playbook").in_bulk({m.campaign_id for m in messages})
     return {
-        (m.address_id, m.channel): limit(m.channel, campaigns[m.campaign_id].playbook.strikes)
+        (m.address_id, m.channel): strike_limit(m.channel, campaigns[m.campaign_id].playbook.strikes)
         for m in messages
     }
 
