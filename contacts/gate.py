@@ -16,7 +16,7 @@ from django.db.models import OuterRef, Subquery
 
 from contacts import grounds
 from contacts.blocking import Block, Target, blocks
-from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, STRIKES, Channel
+from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, STRIKES, Channel, strike_limit
 from contacts.chunks import in_lists
 from contacts.consenting import LatestConsent, latest_consents
 from contacts.grounds import day
@@ -51,7 +51,8 @@ class Ask:
     """One message that somebody wants to send. `key` is the caller's own, and comes back with the verdict.
 
     The window is in the recipient's local time; `campaign_state` and `sender_state` are the words of
-    `contacts.states`; `strikes` is how many permanent failures in a row are too many.
+    `contacts.states`; `strikes` is the playbook's number of permanent failures in a row that are too many, which
+    `strike_limit` lowers for email.
     """
 
     key: int
@@ -196,9 +197,12 @@ def _no_consent(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
 
 
 def _hard_fails(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
-    if facts.health.hard_fails < ask.strikes:
+    fails = facts.health.hard_fails
+    if fails < strike_limit(ask.channel, ask.strikes):
         return None
-    return Objection(f"{facts.health.hard_fails} permanent failures in a row on {Channel(ask.channel).label}")
+    if fails == 1:
+        return Objection(f"a permanent failure on {Channel(ask.channel).label}")
+    return Objection(f"{fails} permanent failures in a row on {Channel(ask.channel).label}")
 
 
 def _no_common_hour(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from campaigns.models import ASKED, Campaign, Recipient
 from contacts.blocking import SQL_IN_FORCE, sql_values
-from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel, LineType
+from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel, LineType, strike_limit
 from contacts.gate import NAME_THE_ZONE, Reason, line_detail, sentence
 from contacts.hours import local_zones, next_open
 from contacts.models import ListMembership
@@ -239,7 +239,8 @@ def _bounds(campaign: Campaign, low: int, high: int, sender: str, now: datetime)
     """What AUDIENCE asks for."""
     return {
         **sql_values(campaign.channel, sender), "campaign": campaign.pk, "low": low, "high": high, "now": _sql(now),
-        "kind": KIND_OF[Channel(campaign.channel)], "strikes": campaign.playbook.strikes,
+        "kind": KIND_OF[Channel(campaign.channel)],
+        "strikes": strike_limit(campaign.channel, campaign.playbook.strikes),
     }  # fmt: skip
 
 

@@ -270,6 +270,14 @@ def test_too_many_permanent_failures_on_the_channel_stop(address, channel, fails
     assert verdict(ask_for(address, strikes=strikes)).reason == reason
 
 
+def test_one_permanent_failure_of_a_mailbox_stops_whatever_the_playbook_says():
+    mailbox = factories.email()
+    opt_in(mailbox, Channel.EMAIL)
+    AddressHealth.objects.create(address=mailbox, channel=Channel.EMAIL, hard_fails=1)
+
+    assert verdict(ask_for(mailbox, Channel.EMAIL, strikes=3)).reason == "hard_fails"
+
+
 # ---- Campaign, sender, time ---------------------------------------------------------------------------------
 
 

@@ -165,6 +165,16 @@ def test_every_reason_to_skip_is_the_gates_own(people, account, now):
             "hard_fails", "no_common_hour", "not_in_service", "wrong_line"} == set(told.values())  # fmt: skip
 
 
+def test_a_mailbox_that_failed_for_good_once_is_skipped(people, account, now):
+    address = member(people, now, kind="email", channels=("email",))
+    fail(address, 1, "email")
+    campaign = launching(people, channel="email", now=now)
+
+    expand_wholly(campaign, now)
+
+    assert reasons(campaign) == verdicts(campaign, now) == {address.contact_id: "hard_fails"}
+
+
 def test_the_gate_refuses_an_address_that_is_not_preferred_as_the_expansion_does(people, account, now):
     address = member(people, now)
     Address.objects.filter(pk=address.pk).update(preferred=False)
