@@ -1,13 +1,19 @@
-"""What each role may do. The roles are Django groups; this table is the one place that says what they hold."""
+"""What each role may do. The roles are Django groups; `ROLES` is the one place that says what they hold.
+
+A permission is named `app.codename`: what Django makes for every model (`add_`, `change_`, `delete_`, `view_`), or one
+that a model's `Meta.permissions` declares. Models of the apps above cannot be imported here, so `check_names`, a system
+check, proves that each name is a permission of theirs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django.apps import apps as installed_apps
 from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.management import create_permissions
+from django.core import checks
 
 MARKETER = "Marketer"
 ADMINISTRATOR = "Administrator"
@@ -58,7 +64,7 @@ ROLES: dict[str, set[str]] = {
         "campaigns.export_report",
         "contacts.correct_contact",
         "contacts.suppress_contact",
-        "deliveries.act_in_bulk",
+        "deliveries.act_in_bulk",  # suppressing in bulk needs `contacts.suppress_contact` as well
     },
     ADMINISTRATOR: _EVERYDAY_VIEW
     | _VIEW_MACHINERY
@@ -84,6 +90,25 @@ ROLES: dict[str, set[str]] = {
     | _may("add", "contacts", "note")
     | {"contacts.view_full_address", "contacts.correct_contact", "contacts.suppress_contact"},
 }
+
+
+def check_names(app_configs: object = None, **_: object) -> list[checks.CheckMessage]:
+    """A system check: an error for every name in `ROLES` that is no permission of an installed model."""
+    known = set(_declared())
+    return [_no_such_permission(role, name) for role in ROLES for name in sorted(ROLES[role] - known)]
+
+
+def _declared() -> Iterator[str]:
+    for model in installed_apps.get_models():
+        options = model._meta
+        for verb in options.default_permissions:
+            yield f"{options.app_label}.{verb}_{options.model_name}"
+        for codename, _ in options.permissions:
+            yield f"{options.app_label}.{codename}"
+
+
+def _no_such_permission(role: str, name: str) -> checks.CheckMessage:
+    return checks.Error(f"The role {role} holds {name}, which no model declares.", id="accounts.E001")
 
 
 def sync_roles(apps: Any = installed_apps, using: str = "default") -> None:

@@ -10,7 +10,16 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpResponse
 from django.views.decorators.http import require_GET
 
-from accounts.roles import ADMINISTRATOR, MARKETER, ROLES, SUPPORT, remove_roles, requires, sync_roles
+from accounts.roles import (
+    ADMINISTRATOR,
+    MARKETER,
+    ROLES,
+    SUPPORT,
+    check_names,
+    remove_roles,
+    requires,
+    sync_roles,
+)
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -30,6 +39,20 @@ def held_by(role):
 @pytest.mark.parametrize("role", ROLES)
 def test_a_migrated_database_has_every_role_with_exactly_its_permissions(role):
     assert held_by(role) == ROLES[role]
+
+
+def test_every_name_in_the_table_is_a_permission_of_a_model():
+    assert check_names() == []
+
+
+def test_a_name_that_no_model_declares_is_an_error(monkeypatch):
+    monkeypatch.setitem(ROLES, SUPPORT, {"contacts.view_contact", "contacts.veiw_contact"})
+
+    found = check_names()
+
+    assert [problem.msg for problem in found] == [
+        "The role Support holds contacts.veiw_contact, which no model declares."
+    ]
 
 
 def test_the_migration_makes_the_roles_where_no_permission_exists_yet():
