@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from contacts.channels import Channel, takes
 from contacts.chunks import in_lists
-from contacts.consenting import family_of
+from contacts.consent_ledger import family_of
 from contacts.models import Suppression
 
 

@@ -15,7 +15,8 @@ from django.db import transaction
 from contacts.addresses import match_key
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.chunks import in_lists
-from contacts.consenting import FAMILIES, OptOut, record_opt_outs
+from contacts.consent_ledger import FAMILIES
+from contacts.consenting import OptOut, record_opt_outs
 from contacts.headers import UnreadableFile
 from contacts.models import Suppression
 from contacts.sheets import Bad, Refusal, SheetRow, email_in, phone_in, read_sheet

@@ -5,8 +5,7 @@ Both run inside the caller's transaction, and both may be told the same thing tw
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,44 +14,25 @@ from django.utils import timezone
 
 from accounts.models import User
 from contacts.addresses import match_key
-from contacts.channels import KIND_OF, Channel, takes
+from contacts.channels import KIND_OF, Channel
 from contacts.chunks import in_lists
-from contacts.grounds import message_named, reported_message
-from contacts.models import Address, Consent, Contact, Suppression
+from contacts.consent_ledger import FAMILIES, contacts_at, contacts_by_key, family_of, latest_consents, ledger
+from contacts.grounds import message_named
+from contacts.models import Consent, Contact, Suppression
 from contacts.suppressing import (
     MAPPING_CORRECTED,
     lift,
-    lift_mistaken,
     put_back,
     suppress,
     suppress_each,
 )
 
 OPTED_IN_AGAIN = "Opted in again"  # how the note of a block begins that the person lifted themselves
-CORRECTION, TAKEN_BACK = "Correction", "Correction taken back"
+TAKEN_BACK = "Correction taken back"
 
 # Who does not want it, where a colleague enters a suppression. Rather the person's own wish than one that is released.
 PERSON, US = "person", "us"
 WHO_ASKED = [(PERSON, "The person asked"), (US, "We decided so ourselves")]
-# What a word on one channel says about its siblings.
-FAMILIES = (
-    frozenset({Channel.SMS, Channel.MMS}),
-    frozenset({Channel.VOICE, Channel.RVM}),
-    frozenset({Channel.EMAIL}),
-)
-
-
-class LatestConsent(NamedTuple):
-    """What holds now on one channel, and since when."""
-
-    opted_in: bool
-    at: datetime
-
-
-def family_of(channel: str) -> list[str]:
-    """The channels that consent on this one covers, itself included, in the order of `Channel`."""
-    family = next(each for each in FAMILIES if channel in each)
-    return [each.value for each in Channel if each in family]
 
 
 class OptOut(NamedTuple):
@@ -103,7 +83,7 @@ def record_opt_outs(opt_outs: Sequence[OptOut], now: datetime | None = None) -> 
     opt_outs, now = sorted(opt_outs, key=lambda one: one.at), now or timezone.now()
     again = {one.fact: one.again for one in opt_outs}
     keys = {one.value: match_key(one.value) for one in opt_outs}
-    whose = _contacts_by_key(set(keys.values()))
+    whose = contacts_by_key(set(keys.values()))
     _append_no(opt_outs, {one.value: whose[keys[one.value]] for one in opt_outs}, now)
     # What was told before the fact had a name is known by its moment: lifted since, it must not block again.
     unnamed: dict[tuple[str, str, datetime], Suppression] = {}
@@ -138,12 +118,12 @@ def _append_no(opt_outs: Sequence[OptOut], whose: Mapping[str, Sequence[int]], n
     Where this very opt-out was withdrawn, the withdrawal is withdrawn.
     """
     contacts = {contact for those in whose.values() for contact in those}
-    ledger, withdrawals = _ledger(contacts), _withdrawals(contacts)
+    known, withdrawals = ledger(contacts), _withdrawals(contacts)
     rows = []
     for one in opt_outs:
         for contact_id in whose[one.value]:
             for channel in family_of(one.channel):
-                said = ledger[contact_id, channel]
+                said = known[contact_id, channel]
                 mistake = withdrawals.pop((contact_id, channel, one.fact), None)
                 if mistake and mistake.withdraws:
                     rows.append(_put_back(mistake, one, now))
@@ -187,16 +167,6 @@ def _withdrawals(contact_ids: Iterable[int]) -> dict[tuple[int, str, str], Conse
             if row.withdraws and (message := message_named(row.withdraws.evidence)):
                 found[row.contact_id, row.channel, f"message {message}"] = row
     return found
-
-
-def _contacts_by_key(keys: Iterable[str]) -> dict[str, list[int]]:
-    """Everybody who has an address with one of these keys, in order of id."""
-    found: dict[str, set[int]] = {key: set() for key in keys}
-    for part in in_lists(found):
-        rows = Address.objects.filter(match_key__in=part).exclude(value="")
-        for key, contact in rows.values_list("match_key", "contact_id"):
-            found[key].add(contact)
-    return {key: sorted(those) for key, those in found.items()}
 
 
 def record_opt_in(*, value: str, channel: str, how: str, evidence: str, at: datetime) -> list[int]:
@@ -277,160 +247,10 @@ def record_entered(consent: Consent) -> None:
         )  # fmt: skip
     elif consent.origin == Consent.Origin.RECIPIENT:
         theirs = consent.contact.addresses.filter(kind=KIND_OF[Channel(consent.channel)]).exclude(value="")
-        whose = _contacts_by_key(theirs.values_list("match_key", flat=True))
+        whose = contacts_by_key(theirs.values_list("match_key", flat=True))
         alone = [key for key, contacts in whose.items() if len(contacts) == 1]
         mine = Q(match_key__in=alone) | Q(value="", contact=consent.contact)
         _lift(mine, consent.channel, how=consent.how, at=consent.at)
-
-
-class Mistaken(NamedTuple):
-    """An opt-out that a provider was understood to report and did not: of which message, and why it is none, as part
-    of a sentence."""
-
-    value: str
-    message: int
-    why: str
-
-
-def own_blocks(keys: Iterable[str]) -> dict[str, list[Suppression]]:
-    """By the key of the address, the blocks in force that pass for the person's own word: there, or as a whole on what
-    the address can take."""
-    found: dict[str, list[Suppression]] = defaultdict(list)
-    theirs = Suppression.objects.filter(origin=Suppression.Origin.RECIPIENT, released_at=None)
-    whose = _contacts_by_key(keys)
-    for part in in_lists(whose):
-        for row in theirs.filter(match_key__in=part).exclude(value=""):
-            found[row.match_key].append(row)
-    whole: dict[int, list[Suppression]] = defaultdict(list)
-    for people in in_lists({contact for those in whose.values() for contact in those}):
-        for row in theirs.filter(contact__in=people, value=""):
-            whole[row.contact_id or 0].append(row)
-    for key, contacts in whose.items():
-        for contact in contacts:
-            if mine := [row for row in whole[contact] if not row.channel or takes(key, row.channel)]:
-                found[key] += mine
-    return found
-
-
-def take_back_opt_outs(mistaken: Sequence[Mistaken], *, note: str, now: datetime) -> int:
-    """These opt-outs were never said: a provider's word had been misread. Return the blocks lifted.
-
-    Nothing else that the person said is touched. The ledger keeps the opt-out, and says that it is withdrawn, where
-    they said no in no other way: what held before holds again, be it that nothing is known. `note` names the mapping.
-    """
-    whys = {one.message: one.why for one in mistaken}
-    keys = {match_key(one.value) for one in mistaken}
-    lifting: dict[str, list[int]] = defaultdict(list)
-    for rows in own_blocks(keys).values():
-        for row in rows:
-            if (message := reported_message(row)) in whys:
-                lifting[whys[message or 0]].append(row.pk)
-    lifted = sum(
-        lift_mistaken(Suppression.objects.filter(pk__in=part), note=f"{note}, {why}", now=now)
-        for why, ids in lifting.items()
-        for part in in_lists(ids)
-    )
-    _withdraw({contact for those in _contacts_by_key(keys).values() for contact in those}, now)
-    return lifted
-
-
-def _without_own_blocks(contacts: Iterable[int]) -> dict[tuple[int, str], set[str]]:
-    """Those of these people who have asked for nothing that still holds at any of their addresses of a kind: by person
-    and kind, the keys of these addresses. What they said of email says nothing of calls and texts."""
-    keys: dict[tuple[int, str], set[str]] = defaultdict(set)
-    for part in in_lists(contacts):
-        rows = Address.objects.filter(contact__in=part).exclude(value="")
-        for contact, kind, key in rows.values_list("contact_id", "kind", "match_key"):
-            keys[contact, kind].add(key)
-    blocked = own_blocks({key for those in keys.values() for key in those})
-    return {pair: those for pair, those in keys.items() if not any(blocked.get(key) for key in those)}
-
-
-def _mistakes(keys: Collection[str]) -> dict[str, dict[int | datetime, str]]:
-    """By the key of the address, why its opt-outs that are lifted were none: by the message that was said to report
-    one, or the moment of the reply that a colleague read. What the person lifted by opting in again was one."""
-    found: dict[str, dict[int | datetime, str]] = defaultdict(dict)
-    for part in in_lists(keys):
-        lifted = Suppression.objects.filter(match_key__in=part, released_at__isnull=False).exclude(value="")
-        for row in lifted.filter(origin=Suppression.Origin.RECIPIENT).select_related("released_by"):
-            message = reported_message(row)
-            if message is not None and row.release_note.startswith(MAPPING_CORRECTED):
-                found[row.match_key][message] = row.release_note.partition(", ")[2] or row.release_note
-            elif row.released_by and row.fact.startswith("reply "):
-                why = f"{row.released_by.display_name} read the reply and found no opt-out in it"
-                found[row.match_key][row.created_at] = why
-    return found
-
-
-def withdraw_opt_out(*, value: str, fact: str, by: User, note: str, now: datetime) -> int:
-    """A colleague read what was taken for an opt-out, and it was none. Return the blocks lifted.
-
-    Only those that were recorded for `fact` are: what the person said besides stays. In the ledger it is withdrawn
-    where they said no in no other way.
-    """
-    theirs = Suppression.objects.filter(match_key=match_key(value), fact=fact, released_at=None)
-    ids = list(theirs.exclude(value="").values_list("pk", flat=True))
-    standing = Suppression.objects.filter(Q(pk__in=ids) | Q(follows__in=ids), released_at=None)
-    lifted = lift(standing, by=by, note=note, now=now)
-    _withdraw(contacts_at(value), now, by)
-    return lifted
-
-
-def _withdraw(contact_ids: Iterable[int], now: datetime, by: User | None = None) -> None:
-    """Withdraw the opt-outs that hold for these people and were none, back to the first that was one.
-
-    Also those that turned out to be none before the last: until now something else stood, which may have no row of its
-    own, as it said nothing new.
-    """
-    free = _without_own_blocks(contact_ids)
-    mistakes = _mistakes({key for keys in free.values() for key in keys})
-    rows = []
-    for (contact, channel), said in _ledger({contact for contact, _ in free}).items():
-        reasons: dict[int | datetime, str] = {}
-        for key in free.get((contact, KIND_OF[Channel(channel)]), ()):
-            reasons |= mistakes[key]
-        for row in reversed(said):
-            reason = reasons.get(message_named(row.evidence) or row.at) or reasons.get(row.at)
-            if row.opted_in or reason is None:
-                break
-            rows.append(
-                Consent(
-                    contact_id=contact,
-                    channel=channel,
-                    opted_in=False,
-                    at=now,
-                    how=CORRECTION,
-                    evidence=reason,
-                    recorded_by=by,
-                    withdraws=row,
-                )
-            )
-    Consent.objects.bulk_create(rows)
-
-
-def _ledger(contact_ids: Iterable[int]) -> dict[tuple[int, str], list[Consent]]:
-    """Everything each of them said that counts, by contact and channel, in its order."""
-    found: dict[tuple[int, str], list[Consent]] = defaultdict(list)
-    for part in in_lists(contact_ids):
-        for row in Consent.objects.filter(contact_id__in=part).in_order():
-            found[row.contact_id, row.channel].append(row)
-    return found
-
-
-def latest_consents(contact_ids: Iterable[int]) -> dict[tuple[int, str], LatestConsent]:
-    """By contact id and channel, for those that have said anything."""
-    latest: dict[tuple[int, str], LatestConsent] = {}
-    for part in in_lists(contact_ids):
-        rows = Consent.objects.filter(contact_id__in=part).in_order()
-        for contact_id, channel, opted_in, at in rows.values_list("contact_id", "channel", "opted_in", "at"):
-            latest[contact_id, channel] = LatestConsent(opted_in, at)
-    return latest
-
-
-def contacts_at(value: str) -> list[int]:
-    """Everybody who has the address, however it is written there. In order of id."""
-    found = Address.objects.filter(match_key=match_key(value)).exclude(value="")
-    return list(found.order_by("contact_id").values_list("contact_id", flat=True).distinct())
 
 
 def _append(

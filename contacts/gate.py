@@ -18,7 +18,7 @@ from contacts import grounds
 from contacts.blocking import Block, Target, blocks
 from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, STRIKES, Channel, strike_limit
 from contacts.chunks import in_lists
-from contacts.consenting import LatestConsent, latest_consents
+from contacts.consent_ledger import LatestConsent, latest_consents
 from contacts.grounds import day
 from contacts.hours import clocks, is_open, local_zones, next_open, place
 from contacts.models import Address, AddressHealth, ReplyToRead, Suppression

@@ -18,7 +18,7 @@ from accounts.models import User
 from contacts.addresses import match_key
 from contacts.channels import KIND_OF, Channel
 from contacts.chunks import chunks, in_lists
-from contacts.consenting import LatestConsent, family_of, latest_consents
+from contacts.consent_ledger import LatestConsent, family_of, latest_consents
 from contacts.grounds import day
 from contacts.headers import UnreadableFile
 from contacts.models import Address, Consent, Contact, ContactList, ListMembership, Suppression

@@ -18,7 +18,7 @@ from campaigns.models import Campaign, Playbook, Recipient
 from contacts.blocking import Block, Target, blocks
 from contacts.channels import KIND_OF, Channel
 from contacts.chunks import in_lists
-from contacts.consenting import latest_consents
+from contacts.consent_ledger import latest_consents
 from contacts.gate import REASONS, Ask, Reason, Verdict, check
 from contacts.hours import local_zones
 from contacts.models import Address, Consent

@@ -11,9 +11,11 @@ from django.db import transaction
 
 from accounts.models import User
 from campaigns.models import Recipient
-from contacts.consenting import contacts_at, record_opt_out, withdraw_opt_out
+from contacts.consent_ledger import contacts_at
+from contacts.consenting import record_opt_out
 from contacts.gate import Reason, unread_since
 from contacts.models import ReplyToRead
+from contacts.withdrawing import withdraw_opt_out
 from deliveries.deciding.stopping import look_again, stop_paths
 from deliveries.models import Outbox
 

@@ -18,8 +18,8 @@ from django.db.models import F, Q, QuerySet
 
 from campaigns.models import Recipient
 from contacts.chunks import in_lists
-from contacts.consenting import take_back_opt_outs
 from contacts.suppressing import lift_mistaken
+from contacts.withdrawing import take_back_opt_outs
 from deliveries.deciding.decide import STILL_WORTH_IT
 from deliveries.deciding.health import refresh
 from deliveries.deciding.stopping import apply_opt_outs

@@ -13,9 +13,9 @@ from django.db.models import Q, QuerySet
 from campaigns.models import Campaign
 from contacts.addresses import match_key
 from contacts.channels import strike_limit
-from contacts.consenting import own_blocks
 from contacts.grounds import reported_message
 from contacts.models import Suppression
+from contacts.withdrawing import own_blocks
 from deliveries.deciding.health import examine
 from deliveries.meaning.translation import Mapping
 from deliveries.models import Message

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from campaigns.texts import contents_of, worded
 from contacts.addresses import match_key
-from contacts.consenting import family_of
+from contacts.consent_ledger import family_of
 from contacts.folding import words
 from contacts.keywords import REPLY, YES, Keyword, classify
 from contacts.models import Address, ReplyToRead

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from django.db.models import Q
 from django.db.models.functions import Lower
 
-from contacts.consenting import Mistaken
+from contacts.withdrawing import Mistaken
 from deliveries.ledger.events import event_key
 from deliveries.ledger.statements.values import ClaimedReceipt
 from deliveries.meaning import evidence

@@ -11,7 +11,7 @@ from django.conf import settings
 from contacts import searching
 from contacts.addresses import match_key, normal_form, region_of
 from contacts.channels import Kind
-from contacts.consenting import contacts_at, family_of
+from contacts.consent_ledger import contacts_at, family_of
 from contacts.models import Address, Contact, Suppression
 from contacts.phones import country_of
 from deliveries.ledger import statements

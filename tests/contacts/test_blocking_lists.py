@@ -10,7 +10,8 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 from django.utils import timezone
 
-from contacts.consenting import latest_consents, record_opt_in
+from contacts.consent_ledger import latest_consents
+from contacts.consenting import record_opt_in
 from contacts.models import Consent, Suppression
 from contacts.suppressing import suppress
 from deliveries.management.commands import suppress as suppress_command

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from contacts.channels import IMPOSSIBLE_LINES, Channel, LineType
-from contacts.consenting import family_of
+from contacts.consent_ledger import family_of
 from contacts.gate import ASK_AGAIN, REASONS, Ask, Reason, Verdict, check, sentence
 from contacts.models import Address, AddressHealth, Consent, Suppression
 from contacts.suppressing import suppress

@@ -11,7 +11,8 @@ from django.core.management import CommandError, ManagementUtility, call_command
 from django.db import DatabaseError, connection
 
 from contacts import importing
-from contacts.consenting import latest_consents, record_opt_out
+from contacts.consent_ledger import latest_consents
+from contacts.consenting import record_opt_out
 from contacts.headers import COLUMNS, UnreadableFile
 from contacts.importing import import_contacts
 from contacts.models import Address, Consent, Contact, ContactList, ListMembership, Suppression

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from contacts.channels import Channel
-from contacts.consenting import family_of, latest_consents, record_opt_in, record_opt_out
+from contacts.consent_ledger import family_of, latest_consents
+from contacts.consenting import record_opt_in, record_opt_out
 from contacts.models import AddressHealth, Consent, Suppression
 from contacts.suppressing import BlocksNothing, CannotRelease, lift_mistaken, release, suppress
 from tests import factories

@@ -16,7 +16,7 @@ from django.db.models.functions import Greatest
 
 from accounts.models import User
 from campaigns.models import Campaign, Playbook, Recipient
-from contacts.consenting import contacts_at
+from contacts.consent_ledger import contacts_at
 from contacts.hours import is_open, zones_for
 from contacts.models import Contact, ReplyToRead, Suppression
 from deliveries.deciding.followup import settle

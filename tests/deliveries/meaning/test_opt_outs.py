@@ -12,15 +12,11 @@ from django.db import connection, transaction
 
 from campaigns.models import Recipient
 from contacts import gate, grounds
-from contacts.consenting import (
-    latest_consents,
-    record_opt_in,
-    record_opt_out,
-    record_request,
-    withdraw_opt_out,
-)
+from contacts.consent_ledger import latest_consents
+from contacts.consenting import record_opt_in, record_opt_out, record_request
 from contacts.models import Consent, ListMembership, Suppression
 from contacts.suppressing import suppress
+from contacts.withdrawing import withdraw_opt_out
 from dashboard.contacts.explaining import day_words
 from dashboard.mappings import history
 from deliveries.ledger.events import apply, event

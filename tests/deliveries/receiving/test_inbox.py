@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from contacts import gate
-from contacts.consenting import latest_consents, record_opt_out
+from contacts.consent_ledger import latest_consents
+from contacts.consenting import record_opt_out
 from contacts.models import Consent, ReplyToRead, Suppression
 from contacts.suppressing import suppress
 from dashboard.contacts.explaining import day_words

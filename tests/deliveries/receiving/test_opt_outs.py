@@ -18,7 +18,8 @@ from django.utils import timezone
 
 from contacts import gate
 from contacts.addresses import normal_form
-from contacts.consenting import latest_consents, record_opt_out, record_request
+from contacts.consent_ledger import latest_consents
+from contacts.consenting import record_opt_out, record_request
 from contacts.correcting import correct
 from contacts.importing import import_contacts
 from contacts.models import Address, Consent, Contact, ReplyToRead, Suppression

@@ -1,0 +1,68 @@
+"""The ledger of consent as it is read: what each person said that counts, what holds now, and who has an address."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from contacts.addresses import match_key
+from contacts.channels import Channel
+from contacts.chunks import in_lists
+from contacts.models import Address, Consent
+
+# What a word on one channel says about its siblings.
+FAMILIES = (
+    frozenset({Channel.SMS, Channel.MMS}),
+    frozenset({Channel.VOICE, Channel.RVM}),
+    frozenset({Channel.EMAIL}),
+)
+
+
+class LatestConsent(NamedTuple):
+    """What holds now on one channel, and since when."""
+
+    opted_in: bool
+    at: datetime
+
+
+def family_of(channel: str) -> list[str]:
+    """The channels that consent on this one covers, itself included, in the order of `Channel`."""
+    family = next(each for each in FAMILIES if channel in each)
+    return [each.value for each in Channel if each in family]
+
+
+def latest_consents(contact_ids: Iterable[int]) -> dict[tuple[int, str], LatestConsent]:
+    """By contact id and channel, for those that have said anything."""
+    latest: dict[tuple[int, str], LatestConsent] = {}
+    for part in in_lists(contact_ids):
+        rows = Consent.objects.filter(contact_id__in=part).in_order()
+        for contact_id, channel, opted_in, at in rows.values_list("contact_id", "channel", "opted_in", "at"):
+            latest[contact_id, channel] = LatestConsent(opted_in, at)
+    return latest
+
+
+def ledger(contact_ids: Iterable[int]) -> dict[tuple[int, str], list[Consent]]:
+    """Everything each of them said that counts, by contact and channel, in its order."""
+    found: dict[tuple[int, str], list[Consent]] = defaultdict(list)
+    for part in in_lists(contact_ids):
+        for row in Consent.objects.filter(contact_id__in=part).in_order():
+            found[row.contact_id, row.channel].append(row)
+    return found
+
+
+def contacts_at(value: str) -> list[int]:
+    """Everybody who has the address, however it is written there. In order of id."""
+    found = Address.objects.filter(match_key=match_key(value)).exclude(value="")
+    return list(found.order_by("contact_id").values_list("contact_id", flat=True).distinct())
+
+
+def contacts_by_key(keys: Iterable[str]) -> dict[str, list[int]]:
+    """Everybody who has an address with one of these keys, in order of id."""
+    found: dict[str, set[int]] = {key: set() for key in keys}
+    for part in in_lists(found):
+        rows = Address.objects.filter(match_key__in=part).exclude(value="")
+        for key, contact in rows.values_list("match_key", "contact_id"):
+            found[key].add(contact)
+    return {key: sorted(those) for key, those in found.items()}
