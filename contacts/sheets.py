@@ -37,7 +37,7 @@ DELIMITERS = ",;\t|"
 SEPARATOR_LINE = re.compile(r'"?sep=(.*?)"?\s*', re.IGNORECASE)  # Excel's, before the first line proper
 LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 HIGHEST_TIER = 32_767
-LONGEST_ID, LONGEST_HOW = 120, 60  # as the columns in contacts.models
+LONGEST_ID, LONGEST_HOW = 120, 60  # as the columns in contacts/models
 SHOWN = 60
 
 

@@ -1,0 +1,23 @@
+"""Who we may reach: people, their addresses, where they came from, and what they allowed."""
+
+from contacts.models.addresses import Address, AddressHealth
+from contacts.models.consent import Consent
+from contacts.models.ledger import AppendOnly
+from contacts.models.people import Contact, ContactList, ListMembership, Note
+from contacts.models.replies import ReplyToRead
+from contacts.models.suppressions import Suppression, SuppressionLapse, keep_blocks_of_addresses
+
+__all__ = [
+    "Address",
+    "AddressHealth",
+    "AppendOnly",
+    "Consent",
+    "Contact",
+    "ContactList",
+    "ListMembership",
+    "Note",
+    "ReplyToRead",
+    "Suppression",
+    "SuppressionLapse",
+    "keep_blocks_of_addresses",
+]

@@ -1,0 +1,81 @@
+"""Replies that a person has to read."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from contacts.addresses import match_key
+from contacts.channels import Channel
+from contacts.fields import DerivedField
+from contacts.phones import mask
+
+
+class ReplyToReadQuerySet(models.QuerySet):
+    def unread(self) -> ReplyToReadQuerySet:
+        """Those that nobody has read yet."""
+        return self.filter(read_at=None)
+
+    def holding(self) -> ReplyToReadQuerySet:
+        """Those that sends wait for: unread, and nothing was done about them yet."""
+        return self.unread().filter(acted=False)
+
+
+class ReplyToRead(models.Model):
+    """A reply that a person has to read, because it may be an opt-out or was taken for one in doubt.
+
+    As long as one waits that nothing was done about, nothing is sent to whoever has the address it came from.
+    """
+
+    class Judgement(models.TextChoices):
+        OPT_OUT = "opt_out", "Opt-out"
+        NO_OPT_OUT = "no_opt_out", "No opt-out"
+
+    value = models.CharField(max_length=254, help_text="The address it came from, in normal form.")
+    match_key = DerivedField(
+        max_length=254,
+        from_field="value",
+        derive=match_key,
+        help_text="What all spellings of the address have in common; addresses are compared by it.",
+    )
+    values = models.JSONField(default=list, help_text="All addresses that an opt-out would hold for.")
+    channel = models.CharField(max_length=8, choices=Channel)
+    text = models.TextField()
+    found = models.CharField(max_length=80, blank=True, help_text="The words that make it doubtful.")
+    acted = models.BooleanField(default=False, help_text="It was taken for an opt-out at once.")
+    fact = models.CharField(
+        max_length=80, help_text="When and what was written: told again, it is the same reply."
+    )
+    round = models.PositiveSmallIntegerField(
+        default=1, help_text="One more each time that it turns out to be no opt-out."
+    )
+    receipt_id = models.BigIntegerField(null=True)
+    message_id = models.BigIntegerField(null=True, help_text="The message of ours that it answers, if known.")
+    at = models.DateTimeField(help_text="When it was written.")
+    read_at = models.DateTimeField(null=True, blank=True)
+    read_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    judgement = models.CharField(max_length=12, choices=Judgement, blank=True)
+
+    objects = ReplyToReadQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "reply to read"
+        verbose_name_plural = "replies to read"
+        constraints = [models.UniqueConstraint(fields=["value", "fact"], name="one_reply_to_read_for_a_fact")]
+        indexes = [
+            models.Index(fields=["acted", "-id"], name="reply_unread", condition=Q(read_at=None)),
+            models.Index(fields=["match_key"], name="reply_holding", condition=Q(read_at=None, acted=False)),
+            models.Index(fields=["match_key"], name="reply_judged", condition=Q(read_at__isnull=False)),
+            models.Index(fields=["-read_at", "-id"], name="reply_read", condition=Q(read_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{mask(self.value)}: {self.get_judgement_display() or 'not read yet'}"
+
+    @property
+    def ground(self) -> str:
+        """What a suppression for it is recorded for: one that was lifted is not put back, but said anew."""
+        return self.fact if self.round == 1 else f"{self.fact} #{self.round}"
