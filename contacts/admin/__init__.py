@@ -1,0 +1,17 @@
+"""Contacts, consent and suppressions in the admin. Each module registers its tables as it is imported."""
+
+from contacts.admin import addresses, consent, people, suppressions
+from contacts.admin.inlines import FewForms
+from contacts.admin.lists import CappedPaginator, Large, Masking, ReadOnly
+
+__all__ = [
+    "CappedPaginator",
+    "FewForms",
+    "Large",
+    "Masking",
+    "ReadOnly",
+    "addresses",
+    "consent",
+    "people",
+    "suppressions",
+]

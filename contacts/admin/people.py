@@ -1,0 +1,74 @@
+"""People, their lists, and notes about them in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
+
+from contacts import searching
+from contacts.admin.addresses import AddressInline, ZonedForm
+from contacts.admin.lists import CONTACTS_NAMES, Large, Ledger, OfContact, ReadOnly
+from contacts.models import (
+    Contact,
+    ContactList,
+    ListMembership,
+    Note,
+)
+from contacts.slugs import free_slug
+from contacts.suppressing import (
+    carry_over,
+)
+
+
+@admin.register(ContactList)
+class ContactListAdmin(admin.ModelAdmin):
+    list_display = ("name", "description", "created_at")
+    search_fields = ("name",)
+    fields = ("name", "description", "created_at")
+    readonly_fields = ("created_at",)
+
+    def save_model(self, request: HttpRequest, obj: ContactList, form: Any, change: bool) -> None:
+        obj.slug = obj.slug or free_slug(obj.name, ContactList.objects.all(), "list")
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(Contact)
+class ContactAdmin(Large):
+    form = ZonedForm
+    list_display = ("__str__", "external_id", "stage", "value_tier", "source", "created_at")
+    list_select_related = ("source",)
+    search_fields = ("external_id",)
+    search_help_text = CONTACTS_NAMES
+    ordering = ("-id",)
+    autocomplete_fields = ("source",)
+    readonly_fields = ("created_at", "updated_at")
+    inlines = (AddressInline,)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """What the person asked for holds at an address that takes the place of another one, too."""
+        before = [one.initial.get("value", "") for one in formset.initial_forms]
+        super().save_formset(request, form, formset, change)
+        entered = [*formset.new_objects, *(obj for obj, _ in formset.changed_objects)]
+        carry_over(entered, timezone.now(), {form.instance.pk: before})
+
+    def named(self, term: str) -> Q:
+        return searching.wholly(term)
+
+
+@admin.register(ListMembership)
+class ListMembershipAdmin(OfContact):
+    list_display = ("contact_list", "contact", "added_at")
+    list_select_related = ("contact_list", "contact")
+    ordering = ("-id",)
+    raw_id_fields = ("contact",)
+    autocomplete_fields = ("contact_list",)
+
+
+@admin.register(Note)
+class NoteAdmin(ReadOnly, Ledger):
+    list_display = ("contact", "text", "author", "at")
+    list_select_related = ("contact", "author")
