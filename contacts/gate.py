@@ -6,22 +6,20 @@ and its check. The order of the table is the order in which the checks are made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import models
-from django.db.models import OuterRef, Subquery
 
 from contacts import grounds
-from contacts.blocking import Block, Target, blocks
-from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, STRIKES, Channel, strike_limit
-from contacts.chunks import in_lists
-from contacts.consent_ledger import LatestConsent, latest_consents
+from contacts.blocking import Block
+from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel, strike_limit
+from contacts.gate_facts import Ask, GateFacts, gather
 from contacts.grounds import day
 from contacts.hours import clocks, is_open, local_zones, next_open, place
-from contacts.models import Address, AddressHealth, ReplyToRead, Suppression
+from contacts.models import Address, AddressHealth, Suppression
 from contacts.states import CAMPAIGN_SENDS, SENDER_MAY_SEND, CampaignState
 
 ASK_AGAIN = timedelta(minutes=5)
@@ -47,28 +45,6 @@ class Reason(models.TextChoices):
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """One message that somebody wants to send. `key` is the caller's own, and comes back with the verdict.
-
-    The window is in the recipient's local time; `campaign_state` and `sender_state` are the words of
-    `contacts.states`; `strikes` is the playbook's number of permanent failures in a row that are too many, which
-    `strike_limit` lowers for email.
-    """
-
-    key: int
-    contact_id: int
-    address_id: int | None
-    channel: str
-    sender_value: str
-    window_start: time
-    window_end: time
-    campaign_state: str
-    sender_state: str
-    relevant_until: datetime | None
-    strikes: int = STRIKES
-
-
-@dataclass(frozen=True, slots=True)
 class Verdict:
     """`reason` is a key of `REASONS`, '' when allowed. `until`: held, ask again then; None when stopped for good."""
 
@@ -76,41 +52,6 @@ class Verdict:
     reason: str = ""
     until: datetime | None = None
     detail: str = ""
-
-
-class AddressFacts(NamedTuple):
-    id: int
-    contact_id: int
-    kind: str
-    match_key: str
-    line_type: str
-    validity: str
-    time_zone: str
-    contact_time_zone: str
-
-
-class HealthFacts(NamedTuple):
-    """How the address fares on the channel of the ask."""
-
-    hard_fails: int = 0
-    closed: str = ""
-    closed_why: str = ""
-    marked_at: datetime | None = None
-
-
-NOTHING_WRONG = HealthFacts()
-
-
-@dataclass(frozen=True, slots=True)
-class GateFacts:
-    """What the tables hold about one ask: its address, the suppressions in force that meet it, the consent that
-    counts on its channel, how it fares there, and since when a reply of the person waits to be read."""
-
-    address: AddressFacts | None
-    suppressions: tuple[Block, ...] = ()
-    consent: LatestConsent | None = None
-    health: HealthFacts = NOTHING_WRONG
-    unread_since: datetime | None = None  # of a reply that sends wait for
 
 
 class Objection(NamedTuple):
@@ -310,77 +251,8 @@ def check(asks: Sequence[Ask], now: datetime) -> dict[int, Verdict]:
     Six queries whatever the number of asks; on SQLite six for each 900 or so, as it limits the length of lists.
     To be binding it must run in the transaction that claims the messages.
     """
-    found = _gather(asks, now)
+    found = gather(asks, now)
     return {ask.key: judge(facts, ask, now) for ask, facts in zip(asks, found, strict=True)}
-
-
-# ---- The facts ----------------------------------------------------------------------------------------------
-
-
-def _gather(asks: Sequence[Ask], now: datetime) -> Iterator[GateFacts]:
-    contact_ids = {ask.contact_id for ask in asks}
-    addresses = _addresses({ask.address_id for ask in asks if ask.address_id is not None})
-    targets = {
-        ask: Target(addresses[ask.address_id].match_key, ask.contact_id, ask.channel, ask.sender_value)
-        for ask in asks
-        if ask.address_id in addresses
-    }
-    met = blocks(set(targets.values()), now)
-    consents = latest_consents(contact_ids)
-    health = _health(addresses)
-    unread = unread_since(contact_ids)
-    for ask in asks:
-        address = addresses.get(ask.address_id) if ask.address_id is not None else None
-        yield GateFacts(
-            address=address,
-            suppressions=met[targets[ask]] if address else (),
-            consent=_consent_for(ask, consents),
-            health=health.get((address.id, ask.channel), NOTHING_WRONG) if address else NOTHING_WRONG,
-            unread_since=unread.get(ask.contact_id),
-        )
-
-
-def _addresses(ids: set[int]) -> dict[int, AddressFacts]:
-    names = (
-        "id",
-        "contact_id",
-        "kind",
-        "match_key",
-        "line_type",
-        "validity",
-        "time_zone",
-        "contact__time_zone",
-    )
-    rows = (Address.objects.filter(pk__in=part).values_list(*names) for part in in_lists(ids))
-    return {row[0]: AddressFacts(*row) for part in rows for row in part}
-
-
-def unread_since(contact_ids: Iterable[int]) -> dict[int, datetime]:
-    """Contacts with a reply that sends wait for, from whichever of their addresses, and when it was written."""
-    theirs = ReplyToRead.objects.holding().filter(match_key=OuterRef("match_key")).order_by("at")
-    found: dict[int, datetime] = {}
-    for part in in_lists(contact_ids):
-        rows = Address.objects.filter(contact_id__in=part).annotate(since=Subquery(theirs.values("at")[:1]))
-        for contact_id, since in rows.exclude(since=None).values_list("contact_id", "since"):
-            found[contact_id] = min(since, found.get(contact_id, since))
-    return found
-
-
-def _consent_for(ask: Ask, latest: dict[tuple[int, str], LatestConsent]) -> LatestConsent | None:
-    own = latest.get((ask.contact_id, ask.channel))
-    if own is None and ask.channel == Channel.MMS:
-        return latest.get((ask.contact_id, Channel.SMS))
-    return own
-
-
-def _health(ids: Iterable[int]) -> dict[tuple[int, str], HealthFacts]:
-    rows = (
-        AddressHealth.objects.filter(address_id__in=part).values_list(
-            "address_id", "channel", *HealthFacts._fields
-        )
-        for part in in_lists(ids)
-    )
-    return {(address_id, channel): HealthFacts(*rest) for part in rows for address_id, channel, *rest in part}
 
 
 # ---- Words --------------------------------------------------------------------------------------------------

@@ -12,7 +12,8 @@ from django.db.models import Q
 from campaigns.models import Campaign, Playbook, Sender
 from contacts.blocking import Target, meets
 from contacts.channels import KIND_OF, Channel, Kind, strike_limit
-from contacts.gate import Reason, Verdict, check, unread_since
+from contacts.gate import Reason, Verdict, check
+from contacts.gate_facts import unread_since
 from contacts.models import Address, AddressHealth, Consent, Contact, Suppression
 from deliveries.models import Message
 from deliveries.statuses import REACHING, Disposition, Fault, Status

@@ -13,7 +13,8 @@ from accounts.models import User
 from campaigns.models import Recipient
 from contacts.consent_ledger import contacts_at
 from contacts.consenting import record_opt_out
-from contacts.gate import Reason, unread_since
+from contacts.gate import Reason
+from contacts.gate_facts import unread_since
 from contacts.models import ReplyToRead
 from contacts.withdrawing import withdraw_opt_out
 from deliveries.deciding.stopping import look_again, stop_paths

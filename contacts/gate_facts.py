@@ -1,0 +1,139 @@
+"""What the gate is asked, and what the tables hold about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import NamedTuple
+
+from django.db.models import OuterRef, Subquery
+
+from contacts.blocking import Block, Target, blocks
+from contacts.channels import STRIKES, Channel
+from contacts.chunks import in_lists
+from contacts.consent_ledger import LatestConsent, latest_consents
+from contacts.models import Address, AddressHealth, ReplyToRead
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One message that somebody wants to send. `key` is the caller's own, and comes back with the verdict.
+
+    The window is in the recipient's local time; `campaign_state` and `sender_state` are the words of
+    `contacts.states`; `strikes` is the playbook's number of permanent failures in a row that are too many, which
+    `strike_limit` lowers for email.
+    """
+
+    key: int
+    contact_id: int
+    address_id: int | None
+    channel: str
+    sender_value: str
+    window_start: time
+    window_end: time
+    campaign_state: str
+    sender_state: str
+    relevant_until: datetime | None
+    strikes: int = STRIKES
+
+
+class AddressFacts(NamedTuple):
+    id: int
+    contact_id: int
+    kind: str
+    match_key: str
+    line_type: str
+    validity: str
+    time_zone: str
+    contact_time_zone: str
+
+
+class HealthFacts(NamedTuple):
+    """How the address fares on the channel of the ask."""
+
+    hard_fails: int = 0
+    closed: str = ""
+    closed_why: str = ""
+    marked_at: datetime | None = None
+
+
+NOTHING_WRONG = HealthFacts()
+
+
+@dataclass(frozen=True, slots=True)
+class GateFacts:
+    """What the tables hold about one ask: its address, the suppressions in force that meet it, the consent that
+    counts on its channel, how it fares there, and since when a reply of the person waits to be read."""
+
+    address: AddressFacts | None
+    suppressions: tuple[Block, ...] = ()
+    consent: LatestConsent | None = None
+    health: HealthFacts = NOTHING_WRONG
+    unread_since: datetime | None = None  # of a reply that sends wait for
+
+
+def gather(asks: Sequence[Ask], now: datetime) -> Iterator[GateFacts]:
+    contact_ids = {ask.contact_id for ask in asks}
+    addresses = _addresses({ask.address_id for ask in asks if ask.address_id is not None})
+    targets = {
+        ask: Target(addresses[ask.address_id].match_key, ask.contact_id, ask.channel, ask.sender_value)
+        for ask in asks
+        if ask.address_id in addresses
+    }
+    met = blocks(set(targets.values()), now)
+    consents = latest_consents(contact_ids)
+    health = _health(addresses)
+    unread = unread_since(contact_ids)
+    for ask in asks:
+        address = addresses.get(ask.address_id) if ask.address_id is not None else None
+        yield GateFacts(
+            address=address,
+            suppressions=met[targets[ask]] if address else (),
+            consent=_consent_for(ask, consents),
+            health=health.get((address.id, ask.channel), NOTHING_WRONG) if address else NOTHING_WRONG,
+            unread_since=unread.get(ask.contact_id),
+        )
+
+
+def _addresses(ids: set[int]) -> dict[int, AddressFacts]:
+    names = (
+        "id",
+        "contact_id",
+        "kind",
+        "match_key",
+        "line_type",
+        "validity",
+        "time_zone",
+        "contact__time_zone",
+    )
+    rows = (Address.objects.filter(pk__in=part).values_list(*names) for part in in_lists(ids))
+    return {row[0]: AddressFacts(*row) for part in rows for row in part}
+
+
+def unread_since(contact_ids: Iterable[int]) -> dict[int, datetime]:
+    """Contacts with a reply that sends wait for, from whichever of their addresses, and when it was written."""
+    theirs = ReplyToRead.objects.holding().filter(match_key=OuterRef("match_key")).order_by("at")
+    found: dict[int, datetime] = {}
+    for part in in_lists(contact_ids):
+        rows = Address.objects.filter(contact_id__in=part).annotate(since=Subquery(theirs.values("at")[:1]))
+        for contact_id, since in rows.exclude(since=None).values_list("contact_id", "since"):
+            found[contact_id] = min(since, found.get(contact_id, since))
+    return found
+
+
+def _consent_for(ask: Ask, latest: dict[tuple[int, str], LatestConsent]) -> LatestConsent | None:
+    own = latest.get((ask.contact_id, ask.channel))
+    if own is None and ask.channel == Channel.MMS:
+        return latest.get((ask.contact_id, Channel.SMS))
+    return own
+
+
+def _health(ids: Iterable[int]) -> dict[tuple[int, str], HealthFacts]:
+    rows = (
+        AddressHealth.objects.filter(address_id__in=part).values_list(
+            "address_id", "channel", *HealthFacts._fields
+        )
+        for part in in_lists(ids)
+    )
+    return {(address_id, channel): HealthFacts(*rest) for part in rows for address_id, channel, *rest in part}
