@@ -1,6 +1,7 @@
 """Which suppressions stand in the way of a send. Whoever wants to know whether something is blocked asks here.
 
-`meets` is the rule; `SQL_IN_FORCE` says the same of a whole audience at once, and a test holds the two together.
+`meets` is the rule, and `blocks` asks it for many targets. `SQL_BLOCKS` says the same of a whole audience at once; a
+test over random cases holds the two together (`tests/deliveries/sending/test_twin_at_random.py`).
 """
 
 from __future__ import annotations
@@ -71,15 +72,22 @@ def closes(block: Block | Suppression) -> str:
     return f"{words[0].upper()}{words[1:]}"
 
 
-# The same for the statement that expands an audience: suppressions in force that meet the channel and the sender, to
-# be grouped by `match_key` where `value <> ''`, else by `contact_id`.
-SQL_IN_FORCE = """released_at IS NULL AND (expires_at IS NULL OR expires_at > %(now)s)
+# The same for a statement about many people, to be joined where a contact is `c` and its address `a`: the suppressions
+# in force that meet the channel and the sender. `by_address.match_key` and `by_contact.contact_id` are NULL where none
+# does; `asked` is 1 where the person asked for one.
+_IN_FORCE = """released_at IS NULL AND (expires_at IS NULL OR expires_at > %(now)s)
   AND (channel IN ('', %(channel)s) OR (origin = 'recipient' AND channel = %(sibling)s))
   AND (scope <> 'sender' OR scope_value = %(sender)s)"""
+SQL_BLOCKS = f"""LEFT JOIN (
+  SELECT match_key, max(CASE WHEN origin = 'recipient' THEN 1 ELSE 0 END) AS asked FROM contacts_suppression
+  WHERE value <> '' AND {_IN_FORCE} GROUP BY match_key) by_address ON by_address.match_key = a.match_key
+LEFT JOIN (
+  SELECT contact_id, max(CASE WHEN origin = 'recipient' THEN 1 ELSE 0 END) AS asked FROM contacts_suppression
+  WHERE value = '' AND {_IN_FORCE} GROUP BY contact_id) by_contact ON by_contact.contact_id = c.id"""  # noqa: S608 - our own statement
 
 
 def sql_values(channel: str, sender: str) -> dict[str, str]:
-    """What `SQL_IN_FORCE` asks for, beside `now`."""
+    """What `SQL_BLOCKS` asks for, beside `now`."""
     sibling = next((one for one in family_of(channel) if one != channel), channel)
     return {"channel": channel, "sibling": sibling, "sender": sender}
 

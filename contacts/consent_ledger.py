@@ -33,6 +33,11 @@ def family_of(channel: str) -> list[str]:
     return [each.value for each in Channel if each in family]
 
 
+def counting_on(channel: str) -> list[str]:
+    """The channels whose word counts on this one: the first of them on which anything was said."""
+    return [Channel.MMS.value, Channel.SMS.value] if channel == Channel.MMS else [channel]
+
+
 def latest_consents(contact_ids: Iterable[int]) -> dict[tuple[int, str], LatestConsent]:
     """By contact id and channel, for those that have said anything."""
     latest: dict[tuple[int, str], LatestConsent] = {}
@@ -41,6 +46,20 @@ def latest_consents(contact_ids: Iterable[int]) -> dict[tuple[int, str], LatestC
         for contact_id, channel, opted_in, at in rows.values_list("contact_id", "channel", "opted_in", "at"):
             latest[contact_id, channel] = LatestConsent(opted_in, at)
     return latest
+
+
+# The same of one channel for a statement about many people, where a contact is `c`: whether they are opted in, NULL
+# where they said nothing. The order is that of `Consent.objects.in_order`, from its end.
+_LATEST = """(SELECT k.opted_in FROM contacts_consent k WHERE k.contact_id = c.id AND k.channel = '{channel}'
+  AND k.withdraws_id IS NULL AND NOT EXISTS (SELECT 1 FROM contacts_consent w WHERE w.withdraws_id = k.id
+    AND NOT EXISTS (SELECT 1 FROM contacts_consent b WHERE b.withdraws_id = w.id))
+  ORDER BY CASE WHEN k.opted_in AND k.origin <> 'recipient' THEN 0 ELSE 1 END DESC, k.at DESC, k.id DESC LIMIT 1)"""
+
+
+def sql_latest(channel: str) -> str:
+    """An expression: the consent that counts on the channel."""
+    words = [_LATEST.format(channel=each) for each in counting_on(channel)]
+    return f"coalesce({', '.join(words)}, NULL)"
 
 
 def ledger(contact_ids: Iterable[int]) -> dict[tuple[int, str], list[Consent]]:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from django.db.models import OuterRef, Subquery
 
 from contacts.blocking import Block, Target, blocks
-from contacts.channels import STRIKES, Channel
+from contacts.channels import STRIKES
 from contacts.chunks import in_lists
-from contacts.consent_ledger import LatestConsent, latest_consents
+from contacts.consent_ledger import LatestConsent, counting_on, latest_consents
 from contacts.models import Address, AddressHealth, ReplyToRead
 
 
@@ -123,10 +123,8 @@ def unread_since(contact_ids: Iterable[int]) -> dict[int, datetime]:
 
 
 def _consent_for(ask: Ask, latest: dict[tuple[int, str], LatestConsent]) -> LatestConsent | None:
-    own = latest.get((ask.contact_id, ask.channel))
-    if own is None and ask.channel == Channel.MMS:
-        return latest.get((ask.contact_id, Channel.SMS))
-    return own
+    words = (latest.get((ask.contact_id, channel)) for channel in counting_on(ask.channel))
+    return next(filter(None, words), None)
 
 
 def _health(ids: Iterable[int]) -> dict[tuple[int, str], HealthFacts]:

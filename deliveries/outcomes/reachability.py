@@ -12,6 +12,7 @@ from django.db.models import Q
 from campaigns.models import Campaign, Playbook, Sender
 from contacts.blocking import Target, meets
 from contacts.channels import KIND_OF, Channel, Kind, strike_limit
+from contacts.consent_ledger import counting_on
 from contacts.gate import Reason, Verdict, check
 from contacts.gate_facts import unread_since
 from contacts.models import Address, AddressHealth, Consent, Contact, Suppression
@@ -157,7 +158,7 @@ def side_panel(contact: Contact, now: datetime) -> SidePanel:
                     one for one in suppressions if meets(one, _target(contact, channel, address))
                 ),
                 health=health.get((address.pk, channel) if address else (0, ""), AddressHealth()),
-                consent=latest.get(channel) or (latest.get(Channel.SMS) if channel == Channel.MMS else None),
+                consent=next((latest[each] for each in counting_on(channel) if each in latest), None),
             )
         )
         for channel in Channel

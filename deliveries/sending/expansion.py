@@ -1,8 +1,7 @@
 """From an audience to its recipients and first messages: set-based, in chunks that can stop and resume.
 
-One row for every intended contact, also the skipped ones with the gate's reason. The conditions are the gate's
-own, said once more in SQL because a million contacts cannot be asked one by one; a test holds the two together,
-and the gate itself still has the last word at handover.
+One row for every intended contact, also the skipped ones with the gate's reason, as `contacts/gate_sql.py` says it of
+many at once. The gate itself still has the last word at handover.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from typing import Any
 from django.db import connection, transaction
 
 from campaigns.models import ASKED, Campaign, Recipient
-from contacts.blocking import SQL_IN_FORCE, sql_values
-from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel, LineType, strike_limit
+from contacts.channels import KIND_OF, Channel, LineType
 from contacts.gate import NAME_THE_ZONE, Reason, line_detail, sentence
+from contacts.gate_sql import SQL_JOINS, sql_detail, sql_gate_values, sql_reason
 from contacts.hours import local_zones, next_open
 from contacts.models import ListMembership
 from deliveries.deciding.routes import Route, routes
@@ -33,14 +32,6 @@ class CannotSend(Exception):
     """The campaign has no content or no active account for its channel; the text says which."""
 
 
-# What stands between an opt-out and the want of a consent in the gate's order. Said twice in AUDIENCE, so that consent
-# is looked up once for each.
-FAULTS = """WHEN a.validity = 'needs_correction' OR h.marked_at IS NOT NULL THEN '{needs_correction}'
-    WHEN a.validity = 'invalid' THEN '{invalid_address}'
-    WHEN h.closed = 'number' THEN '{not_in_service}'
-    WHEN h.closed <> '' OR a.line_type IN ({lines}) THEN '{wrong_line}'
-    WHEN by_address.match_key IS NOT NULL OR by_contact.contact_id IS NOT NULL THEN '{suppressed}'"""
-
 # The contacts of this chunk with their preferred address and the first reason that stops them, in the gate's order.
 # The range of the chunk is said of every table, so that each is read in one sweep instead of row by row; the ids
 # rise with the contacts', so that the indexes filled afterwards grow at one end.
@@ -48,35 +39,18 @@ AUDIENCE = """
 SELECT {recipient_id} AS recipient_id, {message_id} AS message_id, c.id AS contact_id, a.id AS address_id,
   coalesce(a.carrier, '') AS carrier, coalesce(a.region, '') AS region, coalesce(c.source_id, 0) AS list_source_id,
   c.time_zone || '{of_number}' || coalesce(a.time_zone, '') AS zone,
-  CASE WHEN h.closed <> '' THEN h.closed_why WHEN a.line_type IN ({lines}) THEN a.line_type ELSE '' END AS detail,
-  CASE
-    WHEN a.id IS NULL THEN '{no_address}'
-    WHEN coalesce(by_address.asked, 0) + coalesce(by_contact.asked, 0) > 0 THEN '{opted_out}'
-    ELSE CASE coalesce({consent}, NULL)
-      WHEN {no} THEN '{opted_out}'
-      WHEN {yes} THEN CASE {faults} WHEN h.hard_fails >= %(strikes)s THEN '{hard_fails}' ELSE '' END
-      ELSE CASE {faults} ELSE '{no_consent}' END END END AS reason
+  {detail} AS detail,
+  {reason} AS reason
 FROM (SELECT DISTINCT contact_id FROM contacts_listmembership
       WHERE contact_list_id IN ({lists}) AND contact_id > %(low)s AND contact_id <= %(high)s) who
 JOIN contacts_contact c ON c.id = who.contact_id AND c.id > %(low)s AND c.id <= %(high)s
 LEFT JOIN contacts_address a ON a.contact_id = c.id AND a.kind = %(kind)s AND a.preferred
   AND a.contact_id > %(low)s AND a.contact_id <= %(high)s
-LEFT JOIN (SELECT match_key, max(CASE WHEN origin = 'recipient' THEN 1 ELSE 0 END) AS asked FROM contacts_suppression
-           WHERE value <> '' AND {in_force} GROUP BY match_key) by_address ON by_address.match_key = a.match_key
-LEFT JOIN (SELECT contact_id, max(CASE WHEN origin = 'recipient' THEN 1 ELSE 0 END) AS asked FROM contacts_suppression
-           WHERE value = '' AND {in_force} GROUP BY contact_id) by_contact ON by_contact.contact_id = c.id
-LEFT JOIN contacts_addresshealth h ON h.address_id = a.id AND h.channel = %(channel)s
+{joins}
 WHERE NOT EXISTS (SELECT 1 FROM campaigns_recipient r WHERE r.campaign_id = %(campaign)s AND r.contact_id = c.id
                     AND r.contact_id > %(low)s AND r.contact_id <= %(high)s)
 ORDER BY c.id
-""".replace("{faults}", FAULTS)
-
-# The word that holds on the channel, in the order of `Consent.objects.in_order`; for MMS that on SMS counts where there
-# is none of its own.
-CONSENT = """(SELECT k.opted_in FROM contacts_consent k WHERE k.contact_id = c.id AND k.channel = '{channel}'
-  AND k.withdraws_id IS NULL AND NOT EXISTS (SELECT 1 FROM contacts_consent w WHERE w.withdraws_id = k.id
-    AND NOT EXISTS (SELECT 1 FROM contacts_consent b WHERE b.withdraws_id = w.id))
-  ORDER BY CASE WHEN k.opted_in AND k.origin <> 'recipient' THEN 0 ELSE 1 END DESC, k.at DESC, k.id DESC LIMIT 1)"""
+"""
 
 RECIPIENTS = """
 INSERT INTO campaigns_recipient (id, campaign_id, contact_id, state, skip_reason, reached_by, next_step,
@@ -238,9 +212,8 @@ def _sentence(reason: str, detail: str, campaign: Campaign) -> str:
 def _bounds(campaign: Campaign, low: int, high: int, sender: str, now: datetime) -> dict[str, Any]:
     """What AUDIENCE asks for."""
     return {
-        **sql_values(campaign.channel, sender), "campaign": campaign.pk, "low": low, "high": high, "now": _sql(now),
-        "kind": KIND_OF[Channel(campaign.channel)],
-        "strikes": strike_limit(campaign.channel, campaign.playbook.strikes),
+        **sql_gate_values(campaign.channel, sender, campaign.playbook.strikes), "campaign": campaign.pk,
+        "low": low, "high": high, "now": _sql(now), "kind": KIND_OF[Channel(campaign.channel)],
     }  # fmt: skip
 
 
@@ -284,30 +257,17 @@ def left_out(
 
 def _audience(campaign: Campaign, *, recipient_id: str, message_id: str) -> str:
     """The statement AUDIENCE for this campaign; the ids are expressions for those of the rows to be made."""
-    consent = CONSENT.format(channel=campaign.channel)
-    if campaign.channel == Channel.MMS:
-        consent = f"{consent}, {CONSENT.format(channel=Channel.SMS)}"
     # The lists by number: of a sub-select the planner believes that it finds next to nobody.
     lists = sorted(campaign.lists.values_list("pk", flat=True))
-    lines = sorted(IMPOSSIBLE_LINES[Channel(campaign.channel)])
     return AUDIENCE.format(
         recipient_id=recipient_id,
         message_id=message_id,
         lists=", ".join(map(str, lists)) or "NULL",
-        lines=", ".join(f"'{line}'" for line in lines) or "''",
-        in_force=SQL_IN_FORCE,
         of_number=OF_NUMBER,
-        consent=consent,
-        no="false" if connection.vendor == "postgresql" else "0",
-        yes=_true(),
-        **{name: Reason[name.upper()].value for name in GATE_REASONS},
+        detail=sql_detail(campaign.channel),
+        reason=sql_reason(campaign.channel),
+        joins=SQL_JOINS,
     )
-
-
-GATE_REASONS = (
-    "no_address", "opted_out", "needs_correction", "invalid_address", "not_in_service", "wrong_line", "suppressed",
-    "no_consent", "hard_fails",
-)  # fmt: skip
 
 
 def _opening(campaign: Campaign, zone: str, start: datetime) -> datetime | None:
