@@ -11,20 +11,30 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
+from django.db.models import Q
+
 from contacts.channels import Channel, takes
 from contacts.chunks import in_lists
 from contacts.consent_ledger import family_of
-from contacts.models import Suppression
+from contacts.models import Address, Contact, Suppression
 
 
 class Target(NamedTuple):
     """Where something would be sent: the key of the address ('' where there is none), whose it is, on which channel,
-    from which sender ('' for any)."""
+    from which sender.
+
+    `sender` is the value of one, or '' where it is asked whether the address is blocked whoever sends: then what blocks
+    one sender alone does not count.
+    """
 
     match_key: str
     contact_id: int
     channel: str
     sender: str = ""
+
+    @classmethod
+    def at(cls, address: Address | None, contact_id: int, channel: str, sender: str = "") -> Target:
+        return cls(address.match_key if address else "", contact_id, channel, sender)
 
 
 class Block(NamedTuple):
@@ -107,6 +117,16 @@ def blocks(targets: Collection[Target], now: datetime) -> dict[Target, tuple[Blo
         )
         for target in targets
     }
+
+
+def standing_blocks(contact: Contact, addresses: Collection[Address], now: datetime) -> list[Suppression]:
+    """Suppressions in force for the person or any of these addresses, the newest first, for whoever shows them.
+
+    Which sends each of them blocks, `meets` says.
+    """
+    theirs = Q(contact=contact, value="") | Q(match_key__in={one.match_key for one in addresses} - {""})
+    found = Suppression.objects.in_force(now).filter(theirs).select_related("created_by")
+    return list(found.order_by("-created_at", "-id"))
 
 
 def _in_force(field: str, wanted: set, now: datetime) -> defaultdict[str | int | None, list[Block]]:

@@ -156,7 +156,7 @@ def _target(view: RecipientContext, context: Context) -> Target:
     address = context.addresses.get((head.contact_id, KIND_OF[Channel(head.channel)]))
     route = context.routes.get((view.campaign.pk, head.channel))
     sender = route.content.sender.value if route else ""
-    return Target(address.match_key if address else "", head.contact_id, head.channel, sender)
+    return Target.at(address, head.contact_id, head.channel, sender)
 
 
 def _needs_an_answer(view: RecipientContext, now: datetime) -> bool:

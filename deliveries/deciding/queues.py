@@ -64,7 +64,7 @@ def _still_asked(
         return {}
     addresses = Address.objects.in_bulk({message.address_id for message in earlier})
     targets = {
-        message.pk: Target(addresses[message.address_id].match_key, message.contact_id, message.channel)
+        message.pk: Target.at(addresses[message.address_id], message.contact_id, message.channel)
         for message in earlier
     }
     met = blocks(set(targets.values()), now)

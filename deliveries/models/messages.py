@@ -111,7 +111,7 @@ class Message(models.Model):
     @property
     def target(self) -> Target:
         """Where it went, whoever the sender is: what stands against sending there once more. Reads the address."""
-        return Target(self.address.match_key, self.contact_id, self.channel)
+        return Target.at(self.address, self.contact_id, self.channel)
 
 
 class StatusEvent(models.Model):

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
-
 from campaigns.models import Campaign, Playbook, Sender
-from contacts.blocking import Target, meets
+from contacts.blocking import Target, meets, standing_blocks
 from contacts.channels import KIND_OF, Channel, Kind, strike_limit
 from contacts.consent_ledger import counting_on
 from contacts.gate import Reason, Verdict, check
@@ -137,7 +135,7 @@ def side_panel(contact: Contact, now: datetime) -> SidePanel:
     addresses = sorted(
         contact.addresses.all(), key=lambda one: (one.kind != Kind.PHONE, not one.preferred, one.pk)
     )
-    suppressions = blocking(contact, addresses, now)
+    suppressions = standing_blocks(contact, addresses, now)
     health = {
         (one.address_id, one.channel): one
         for one in AddressHealth.objects.filter(address__in=[address.pk for address in addresses])
@@ -155,7 +153,7 @@ def side_panel(contact: Contact, now: datetime) -> SidePanel:
                 results=results[channel],
                 verdict=verdicts.get(channel),
                 suppressions=tuple(
-                    one for one in suppressions if meets(one, _target(contact, channel, address))
+                    one for one in suppressions if meets(one, Target.at(address, contact.pk, channel))
                 ),
                 health=health.get((address.pk, channel) if address else (0, ""), AddressHealth()),
                 consent=next((latest[each] for each in counting_on(channel) if each in latest), None),
@@ -167,17 +165,6 @@ def side_panel(contact: Contact, now: datetime) -> SidePanel:
     held = any(verdict.reason == Reason.REPLY_UNREAD for verdict in verdicts.values())
     since = unread_since([contact.pk]).get(contact.pk) if held else None
     return SidePanel(channels, consented, suppressions, addresses, since)
-
-
-def blocking(contact: Contact, addresses: Collection[Address], now: datetime) -> list[Suppression]:
-    """Suppressions in force for the person or any of these addresses, newest first."""
-    theirs = Q(contact=contact, value="") | Q(match_key__in={one.match_key for one in addresses} - {""})
-    found = Suppression.objects.in_force(now).filter(theirs).select_related("created_by")
-    return list(found.order_by("-created_at", "-id"))
-
-
-def _target(contact: Contact, channel: str, address: Address | None) -> Target:
-    return Target(address.match_key if address else "", contact.pk, channel)
 
 
 def _results(contact: Contact, current: Iterable[Address]) -> Mapping[str, list[Message]]:
