@@ -19,7 +19,8 @@ from contacts.consent_ledger import FAMILIES
 from contacts.consenting import OptOut, record_opt_outs
 from contacts.headers import UnreadableFile
 from contacts.models import Suppression
-from contacts.sheets import Bad, Refusal, SheetRow, email_in, phone_in, read_sheet
+from contacts.sheet_lines import Bad, Refusal, email_in, phone_in
+from contacts.sheets import SheetRow, read_sheet
 from contacts.suppressing import suppress_each
 
 Reason, Origin = Suppression.Reason, Suppression.Origin

@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from contacts.headers import ALSO_CALLED, COLUMNS, UnreadableFile
 from contacts.importing import ImportResult, import_contacts
-from contacts.sheets import Refusal, SheetRow, parse_channels
+from contacts.sheet_lines import Refusal, parse_channels
+from contacts.sheets import SheetRow
 
 
 class AsWritten(DjangoHelpFormatter, RawDescriptionHelpFormatter):
