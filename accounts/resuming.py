@@ -22,7 +22,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.typed import typed
 
 KEY = "unsent"
-KEPT_SECONDS = 3_600
+KEPT_SECONDS = 3_600  # time to log in again; later, nobody remembers what was typed
 WHO, WHO_SECONDS = "was", 60 * 86_400  # the cookie: who was logged in here; longer than any session lasts
 LONGEST = 200_000  # characters of all values
 # Never written down, not even for an hour.

@@ -20,7 +20,7 @@ FIELD = re.compile(r"\{{1,2}([^{}]*)\}{1,2}")
 USABLE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 EVERYBODYS = ("first_name", "name")
 ASKED = 1_000  # contacts whose attributes are looked at to say which there are
-NAMED = 12
+NAMED = 12  # merge fields that a sentence lists
 
 
 def fields(text: str) -> list[str]:

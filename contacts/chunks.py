@@ -11,7 +11,7 @@ from django.db import connection
 T = TypeVar("T")
 
 IN_LIST = 10_000  # where the database sets no limit of its own
-OTHER_PARAMETERS = 20
+OTHER_PARAMETERS = 20  # left to the rest of the statement
 
 
 def chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -1,6 +1,6 @@
 """What a person's own word changes: STOP and its like block the address, START lifts that again.
 
-Both run inside the caller's transaction, and both may be told the same thing twice.
+Both run inside the caller's transaction, and both may be given the same thing twice.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def record_opt_outs(opt_outs: Sequence[OptOut], now: datetime | None = None) -> 
     keys = {one.value: match_key(one.value) for one in opt_outs}
     whose = contacts_by_key(set(keys.values()))
     _append_no(opt_outs, {one.value: whose[keys[one.value]] for one in opt_outs}, now)
-    # What was told before the fact had a name is known by its moment: lifted since, it must not block again.
+    # What was recorded before the fact had a name is known by its moment: lifted since, it must not block again.
     unnamed: dict[tuple[str, str, datetime], Suppression] = {}
     for part in in_lists(set(keys.values())):
         rows = Suppression.objects.filter(match_key__in=part, fact="").exclude(value="")

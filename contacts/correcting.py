@@ -17,7 +17,7 @@ from contacts.models import Address, Contact, Note
 from contacts.phones import NotAPhone, mask, parse_phone
 from contacts.suppressing import carry_over
 
-LONGEST_NAME = 200
+LONGEST_NAME = 200  # characters, as the column in contacts/models
 
 
 class AlreadyTheirs(ValidationError):

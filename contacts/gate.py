@@ -22,6 +22,8 @@ from contacts.hours import clocks, is_open, local_zones, next_open, place
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.states import CAMPAIGN_SENDS, SENDER_MAY_SEND, CampaignState
 
+# What is held until somebody acts (a pause, a reply to read) is asked about again after this: soon enough for whoever
+# resumes it; sooner, what waits would be claimed for nothing.
 ASK_AGAIN = timedelta(minutes=5)
 
 

@@ -1,6 +1,6 @@
 """The gate's checks of a person and their address, said once more in SQL: a million people cannot be asked one by one.
 
-`REASONS` in `contacts/gate.py` is the twin that counts: `tests/deliveries/sending/test_twin_at_random.py` asks both
+`REASONS` in `contacts/gate.py` is what counts: `tests/deliveries/sending/test_twin_at_random.py` asks both
 about people at random. What depends on the campaign or on the hour is not here, and the gate itself still has the last
 word at handover.
 """

@@ -28,7 +28,7 @@ from contacts.sheets import SheetRow, read_sheet
 from contacts.slugs import free_slug
 from contacts.suppressing import carry_over
 
-WRITTEN_AT_ONCE = 2_000
+WRITTEN_AT_ONCE = 2_000  # rows of one INSERT; Django makes it fewer where SQLite takes fewer parameters
 MANY = 1_000  # lines from which on the database has to count its rows anew
 DETAIL_FIELDS = ("name", "external_id", "time_zone", "locale", "stage", "value_tier", "attributes")
 

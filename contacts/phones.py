@@ -43,8 +43,8 @@ _EMAIL_WITHIN = re.compile(r"[^\s<>@\"'(),;:]+@[\w.-]*\w")
 _NUMBER_WITHIN = re.compile(r"(?<!\w)\+?\d(?:[\s().-]{0,3}\d){6,14}(?!\w)")
 _ABROAD = re.compile(r"[ (\[]*(?:\+[ (]*(?:00|011)|00|011(?!\d))[ )\].-]*(?=\d)")
 _TYPED_NUMBER = re.compile(r"[\d\s+().\-–/·]+")
-SHORTEST_ENDING = 4
-_MEXICO, _BRAZIL = 52, 55
+SHORTEST_ENDING = 4  # digits by which a number is found from its end, as people quote one
+_MEXICO, _BRAZIL = 52, 55  # calling codes (ITU-T E.164)
 # Mobiles until 2019: 1 before the number from abroad, 044 or 045 at home; and 01 before others.
 _OLD_MEXICAN = re.compile(r"(?:1|0?1|0?4[45])(\d{10})")
 _OLD_BRAZILIAN = re.compile(r"(\d\d)([6-9]\d{7})")  # mobiles until 2016, without the 9 before them

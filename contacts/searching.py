@@ -23,10 +23,10 @@ from contacts.models import Address, Contact
 from contacts.names import folded
 from contacts.phones import search_forms
 
-LIMIT = 50
-LARGEST_ID = 2**63 - 1
+LIMIT = 50  # contacts that a page of results shows; whoever finds more narrows the search
+LARGEST_ID = 2**63 - 1  # what a bigint holds; the database refuses to compare a larger one
 FEWEST = 3  # a trigram index knows nothing of shorter parts, and they would match half of everybody
-LONGEST = 254
+LONGEST = 254  # characters: no address is longer (RFC 5321 leaves 254 to an email)
 NUMBER_AS_WRITTEN = re.compile(
     r"(?:tel:\s*)?(?P<abroad>00\s?(?=[1-9]))?(?P<whole>[+(]?\d[\d\s().+/-]*?)(?:[\s,;]*(?:ext\.?|extension|x|#)\s*\d{1,6})?",
     re.IGNORECASE,

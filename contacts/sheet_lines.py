@@ -24,9 +24,9 @@ from contacts.phones import NotAPhone
 from contacts.sheets import SheetRow
 
 LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
-HIGHEST_TIER = 32_767
-LONGEST_ID, LONGEST_HOW = 120, 60  # as the columns in contacts/models
-SHOWN = 60
+HIGHEST_TIER = 32_767  # what PostgreSQL's smallint holds
+LONGEST_ID, LONGEST_HOW = 120, 60  # characters, as the columns in contacts/models
+SHOWN = 60  # characters of a refused cell, so that a refusal stays a line
 
 
 class Refusal(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import QuerySet
 from django.utils.text import slugify
 
-LONGEST_STEM = 120
+LONGEST_STEM = 120  # characters, so that a number fits behind it into the 140 of a slug
 
 
 def free_slug(name: str, taken: QuerySet, otherwise: str) -> str:

@@ -17,7 +17,7 @@ from contacts.channels import KIND_OF, Channel, Kind, takes
 from contacts.chunks import in_lists
 from contacts.models import Address, AddressHealth, Contact, Suppression, SuppressionLapse
 
-LONGEST_NOTE = 300
+LONGEST_NOTE = 300  # characters, as the columns of notes in contacts/models
 # How the note of a block begins that was lifted because a provider's word turned out to mean something else.
 MAPPING_CORRECTED = "Mapping corrected"
 # Sent in the same transaction when a block begins or ends: the `keys` of the addresses, and the ids of `contacts`
@@ -67,7 +67,7 @@ def suppress(
     """Block an address wherever it stands, or with an empty `value` the whole contact; everything we send.
 
     Every act stands on its own, whatever else blocks the address: who, why, until when. `fact` names what it is
-    recorded for, such as a message or a batch: told again, the row that there is comes back, lifted or not. The same
+    recorded for, such as a message or a batch: said again, the row that there is comes back, lifted or not. The same
     without a fact is what the same colleague said in the same words, and still holds. A whole contact's block is
     extended to each of their addresses: it holds there too when somebody else has it. What a colleague says of an
     address that was replaced holds at the one in its place, unless they chose it `alone`. Raises ValueError when
@@ -135,7 +135,7 @@ def _recorded(facts: Mapping[tuple[str, ...], Suppression]) -> dict[tuple[str, .
 
 
 def _announce(rows: Collection[Suppression]) -> None:
-    """Tell whoever follows what is blocked that these rows begin to hold, or hold no more."""
+    """Send `blocks_changed` for these rows, which begin to hold or hold no more."""
     keys = {match_key(row.value) for row in rows if row.value}
     contacts = {row.contact_id for row in rows if not row.value and row.contact_id}
     if keys or contacts:

@@ -38,7 +38,7 @@ ASKED_FOR = "Asked for by the person, so staff cannot release it. It is lifted w
 
 
 class ReleaseForm(ActionForm):
-    """What an action on suppressions has to be told beside the rows."""
+    """What an action on suppressions needs beside the rows."""
 
     note = forms.CharField(label="Why", required=False, max_length=LONGEST_NOTE)
 
