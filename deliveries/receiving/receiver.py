@@ -316,8 +316,7 @@ class Receiver:
         await send({"type": "http.response.body", "body": body})
 
     async def _answer(self, scope: dict[str, Any], receive: Receive) -> Answer:
-        assert self._directory is not None
-        assert self._batcher is not None
+        """The answer to one request: see `_take` for a callback; 400, 404, 405 or 413 for what cannot be one."""
         match = PATH.fullmatch(scope["path"])
         if not match:
             return 404, [], b""
@@ -329,8 +328,14 @@ class Receiver:
             return 400, [], b""  # nobody reads it
         if body is None:
             return 413, [(b"connection", b"close")], b""
+        return await self._take(match[1], match[2], scope, body)
+
+    async def _take(self, token: str, kind: str, scope: dict[str, Any], body: bytes) -> Answer:
+        """2xx once the callback is on disk; 404 for no account of ours, 403 forged, 503 for trouble of our own."""
+        assert self._directory is not None
+        assert self._batcher is not None
         try:
-            account = await self._directory.find(match[1])
+            account = await self._directory.find(token)
             if account is None:
                 return 404, [], b""
             account_id, provider, credentials = account
@@ -342,14 +347,14 @@ class Receiver:
                 return 403, [], b""
             kept = {name: value for name, value in call.headers.items() if name in provider.headers_kept}
             query = without_secret(call.query)
-            await self._batcher.put(Incoming(account_id, match[2], call.at, call.method, query, kept, body))
+            await self._batcher.put(Incoming(account_id, kind, call.at, call.method, query, kept, body))
         except Exception as problem:  # noqa: BLE001 - whatever it was, the provider must come again
             if not isinstance(problem, QueueFull):
                 logger.error("A receipt was turned away for now: %r", problem)
             return 503, [(b"retry-after", b"5")], b""
         if address := provider.confirmation(call):
             asyncio.get_running_loop().run_in_executor(None, confirm, address)
-        return taken(provider, match[2], call)
+        return taken(provider, kind, call)
 
     def _call(self, scope: dict[str, Any], body: bytes) -> Call:
         path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
