@@ -24,7 +24,7 @@ from deliveries.providers.facts import Report
 from deliveries.statuses import OPEN, REACHING, SETTLED, Evidence, FailureClass, Fault, Meaning, Status
 
 CODES = Path(__file__).resolve().parent.parent / "providers" / "codes"
-FALLBACK_CHANNEL = {"mms": "sms"}
+FALLBACK_CHANNEL = {"mms": "sms"}  # a table may list a code of MMS once, with SMS
 ENHANCED = re.compile(r"([245])\.(\d{1,3})\.\d{1,3}")  # RFC 3463
 # A failure's reason may name the status better than these words, which say little by themselves ...
 VAGUE = frozenset({Status.FAILED, Status.UNDELIVERED, Status.REJECTED, Status.BOUNCED, Status.UNKNOWN})
@@ -32,8 +32,8 @@ VAGUE = frozenset({Status.FAILED, Status.UNDELIVERED, Status.REJECTED, Status.BO
 NAMEABLE = (SETTLED - REACHING) | {Status.UNKNOWN}
 PERSONAL = frozenset({Status.OPTED_OUT, Status.COMPLAINED})
 LASTING = frozenset({FailureClass.TEMPORARY, FailureClass.PERMANENT, FailureClass.UNKNOWN})
-REMEMBERED = 16_384
-SHORT = 60
+REMEMBERED = 16_384  # translations kept in memory, far more than the codes in use
+SHORT = 60  # characters of a meaning that a table on a page can show
 
 # Plain strings: meanings travel into database drivers, which know nothing of our enumerations.
 UNMAPPED = Meaning(Status.UNKNOWN.value, FailureClass.UNKNOWN.value, Fault.NONE.value, Evidence.CARRIER.value)

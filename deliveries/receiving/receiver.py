@@ -46,11 +46,12 @@ Send = Callable[[dict], Awaitable[None]]
 Receive = Callable[[], Awaitable[dict]]
 
 PATH = re.compile(r"/hooks/([\w-]{1,40})/([a-z][a-z-]{0,15})/?")
-BATCH_MAX = 1_000
-DIRECTORY_SECONDS = 10.0
-WAKE_SECONDS = 0.5
-CONFIRM_SECONDS = 10.0
-FORGERIES_SECONDS = 1.0
+# Numbers of our own choice; those of time in seconds.
+BATCH_MAX = 1_000  # receipts in one commit
+DIRECTORY_SECONDS = 10.0  # how old the accounts in memory may be
+WAKE_SECONDS = 0.5  # between two wake-ups of the workers
+CONFIRM_SECONDS = 10.0  # for an address that a provider asks us to fetch
+FORGERIES_SECONDS = 1.0  # between two writes of how many were refused
 FORGED_MAX = 2**31 - 1  # what the column holds
 PATIENCE = 30.0  # seconds that a commit waits for SQLite's one write lock
 

@@ -44,11 +44,13 @@ from deliveries.statuses import Disposition, Meaning
 
 logger = logging.getLogger(__name__)
 
+# Receipts in one transaction; on SQLite few, as its one write lock is wanted for receiving too.
 BATCH = {"postgresql": 4_000, "sqlite": 500}
 # Pauses before a parked receipt is tried again. A receipt that overtook its own message is matched at the first.
 BACKOFF = [timedelta(seconds=s) for s in (2, 10, 60, 300, 1_800, 7_200, 21_600, 86_400)]
 # A database that is busy or has gone away says nothing about any receipt.
 AWAY = (OperationalError, InterfaceError)
+# How far ahead of ours a provider's clock may be; a time beyond that is not believed. Our own choice.
 CLOCK_SKEW = timedelta(minutes=5)
 
 
@@ -97,7 +99,7 @@ class Matched:
 
 
 def record(now: datetime, limit: int | None = None) -> Recorded:
-    """Record one batch of waiting receipts. Nothing waiting gives a Batch of zeros.
+    """Record one batch of waiting receipts. Nothing waiting gives zeros.
 
     What people wrote comes before what providers report: a STOP that was acknowledged waits behind no backlog.
     """

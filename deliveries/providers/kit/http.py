@@ -17,7 +17,7 @@ from deliveries.providers.kit.parsing import LONGEST_WORD, FieldReader, clean
 
 # Seconds to wait when the provider names none, and the most that it may ask for.
 DEFAULT_WAIT, LONGEST_WAIT = 5.0, 3600.0
-OUTAGE_WAIT = 30.0
+OUTAGE_WAIT = 30.0  # seconds, when the provider was not reached or answers 5xx
 # These fail before a byte of the request has left.
 NEVER_LEFT = (
     httpx.ConnectError,

@@ -15,6 +15,7 @@ from deliveries.providers.sandbox.carriers import Dice, carrier_of, line_type_of
 
 SECONDS, MINUTES, HOURS = 1.0, 60.0, 3600.0
 LONGEST_DELAY = 30 * HOURS
+# Shares, 0..1, made up like all odds of the sandbox: of the numbers and mailboxes, and of the receipts.
 DEAD, DEAD_MAILBOXES = 0.015, 0.022
 DUPLICATES = 0.02
 

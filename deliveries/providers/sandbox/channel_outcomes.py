@@ -13,9 +13,11 @@ from deliveries.providers.sandbox.carriers import looks_like_spam
 REPLIES = ("Thanks", "Ok", "Yes please", "Who is this?", "Can you call me instead?")
 # What the code table does not list, as happens with every real provider sooner or later.
 UNLISTED_CODE = "LK-207"
+# Shares of the numbers themselves, 0..1: the same one always behaves alike. Made up, like all odds of the sandbox.
 STOP_ON_RECORD = 0.003
 NO_MMS = 0.03
 NO_VOICEMAIL = 0.02
+# Shares of the attempts, 0..1.
 LOST_RECEIPTS = 0.003
 OVERTAKING = 0.03
 STOPS, REPLY_SHARE, UNSUBSCRIBES = 0.005, 0.012, 0.003

@@ -27,8 +27,7 @@ from deliveries.providers.sandbox.attempt import (
 from deliveries.providers.sandbox.carriers import Dice, carrier_of, line_type_of, outage
 from deliveries.providers.sandbox.channel_outcomes import FATES
 
-# Shares of the attempts.
-LOST_ANSWERS = 0.0005
+LOST_ANSWERS = 0.0005  # of the attempts, 0..1
 
 
 class CarrierAnswer(NamedTuple):
