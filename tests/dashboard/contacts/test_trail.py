@@ -114,7 +114,7 @@ def test_nothing_of_a_kind_is_not_nothing_at_all(login):
 
     page = login("support").get(f"/contacts/{contact.pk}/?problems=1").content.decode()
 
-    assert "Nothing like that" in page
+    assert "Nothing found" in page
     assert "Show the whole trail" in page
 
 
