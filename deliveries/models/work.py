@@ -38,7 +38,7 @@ class Outbox(models.Model):
     held = models.CharField(
         max_length=24,
         blank=True,
-        help_text="Why it waits: a reason of contacts/gate.py, or a word of sending/dispatch.py.",
+        help_text="Why it waits: a reason of contacts/gate.py, or a word of sending/claiming.py.",
     )
 
     class Meta:

@@ -10,7 +10,7 @@ from django.db import transaction
 from campaigns.models import Campaign
 from deliveries.models import Outbox, Quarantined
 from deliveries.sending import launching
-from deliveries.sending.dispatch import ANSWER_LOST, SET_ASIDE
+from deliveries.sending.claiming import ANSWER_LOST, SET_ASIDE
 from deliveries.wake import wake
 
 Kind = Quarantined.Kind

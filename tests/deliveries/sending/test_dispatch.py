@@ -26,13 +26,10 @@ from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import SendResult
 from deliveries.providers.sandbox.adapter import Sandbox
 from deliveries.running import again
-from deliveries.sending import dispatch as subject
-from deliveries.sending import transport
+from deliveries.sending import answers, transport
+from deliveries.sending.circuit import OUTAGE_PAUSE
+from deliveries.sending.claiming import ANSWER_LOST, MOST_ENDINGS, SET_ASIDE
 from deliveries.sending.dispatch import (
-    ANSWER_LOST,
-    MOST_ENDINGS,
-    OUTAGE_PAUSE,
-    SET_ASIDE,
     dispatch,
     recover,
 )
@@ -485,7 +482,7 @@ def test_an_arrival_that_is_faster_than_the_answer_stays_an_arrival(queued, now)
 
 def test_storing_is_tried_again_when_the_transaction_lost(queued, monkeypatch, now):
     message = queued()
-    honest, fails = subject.apply, iter([True, True, False])
+    honest, fails = answers.apply, iter([True, True, False])
 
     def flaky(events, now):
         done = honest(events, now)
@@ -493,7 +490,7 @@ def test_storing_is_tried_again_when_the_transaction_lost(queued, monkeypatch, n
             raise OperationalError("deadlock detected")
         return done
 
-    monkeypatch.setattr(subject, "apply", flaky)
+    monkeypatch.setattr(answers, "apply", flaky)
 
     result = dispatch(now, Fake(SendResult(False, native_status="rejected", native_code="x")))
 

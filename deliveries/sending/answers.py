@@ -1,0 +1,209 @@
+"""Storing what providers answered: what left, what comes back later, what was refused, whose answer was lost."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import DataError, IntegrityError, OperationalError, transaction
+
+from campaigns.models import Campaign, Recipient
+from campaigns.segments import segments
+from contacts.channels import Channel
+from deliveries.deciding.context import rules_of
+from deliveries.deciding.decide import UNDER_WAY, State, Step
+from deliveries.ledger import quarantine
+from deliveries.ledger.events import apply, event
+from deliveries.ledger.quarantine import Kind
+from deliveries.ledger.statements import rewrite
+from deliveries.ledger.tallies import bump
+from deliveries.meaning import mappings
+from deliveries.models import Account, Message, Outbox, RecipientTally
+from deliveries.providers import PROVIDERS
+from deliveries.providers.facts import OutboundMessage, Report, SendResult
+from deliveries.sending.circuit import clear_failures, count_failures
+from deliveries.sending.claiming import ANSWER_LOST
+from deliveries.sending.transport import Answered, Claimed
+from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Status
+
+logger = logging.getLogger(__name__)
+
+STORE_ATTEMPTS = 3
+# A message whose handover has to be made again and again comes again ever later.
+RECOVERIES_AT_ONCE = 3
+RECOVERY_PAUSE = timedelta(minutes=1)
+AT_ONCE = timedelta(0)
+
+SENDING = Meaning(Status.SENDING, FailureClass.NONE, Fault.NONE, Evidence.HANDED_OVER)
+
+
+@dataclass
+class Dispatched:
+    """How many messages were handed over, refused by the provider, held or stopped by the gate, put off, in doubt."""
+
+    handed_over: int = 0
+    refused: int = 0
+    held: int = 0
+    stopped: int = 0
+    put_off: int = 0
+    in_doubt: int = 0
+    listened: int = 0  # 1: nothing was claimed, as what people wrote is just being recorded
+
+    @property
+    def looked_at(self) -> int:
+        return sum(vars(self).values())
+
+    def add(self, other: Dispatched) -> None:
+        for name, n in vars(other).items():
+            setattr(self, name, getattr(self, name) + n)
+
+
+def store_answers(
+    answers: Sequence[Answered], now: datetime, result: Dispatched, *, found: bool = False
+) -> None:
+    """Store the answers; a transaction that lost to another one (a deadlock, a busy file) is tried again.
+
+    An answer that the database refuses does not hold up its neighbours: it is kept as one that was lost.
+    """
+    for attempt in range(STORE_ATTEMPTS):
+        try:
+            with transaction.atomic():
+                stored = _store(answers, now, found=found)
+            result.add(stored)
+            return
+        except OperationalError:
+            if attempt == STORE_ATTEMPTS - 1:
+                raise
+            logger.warning("Storing %d answers has to be tried again", len(answers))
+        except (DataError, IntegrityError):
+            if all(answer is None for _, answer in answers):
+                raise
+            logger.exception("An answer of %d was refused by the database", len(answers))
+            alone = answers if len(answers) > 1 else [Answered(answers[0].claimed, None)]
+            for each in alone:
+                store_answers([each], now, result, found=found)
+            return
+
+
+def note_not_asked(claimed: Sequence[Claimed], answers: Sequence[Answered]) -> None:
+    """The provider could not be asked about these now: nothing ended for them."""
+    asked = {answer.claimed.message.pk for answer in answers}
+    rest = [each for each in claimed if each.message.pk not in asked]
+    for until in {each.until for each in rest}:
+        mine = Outbox.objects.filter(pk__in=[each.message.pk for each in rest], claimed_until=until)
+        mine.update(held=ANSWER_LOST)
+
+
+def _store(answers: Sequence[Answered], now: datetime, *, found: bool = False) -> Dispatched:
+    """Write down what the providers answered. Only for claims that are still ours: `until` is the fence.
+
+    Recipients are locked first, as everywhere, so that storing and deciding cannot wait for each other in a ring.
+    """
+    ids = [answer.claimed.message.pk for answer in answers]
+    recipients = list(
+        Recipient.objects.select_for_update()
+        .filter(pk__in={answer.claimed.message.recipient_id for answer in answers})
+        .order_by("pk")
+    )
+    held = {
+        row.message_id: row for row in Outbox.objects.select_for_update().filter(pk__in=ids).order_by("pk")
+    }
+    mine = [
+        a for a in answers if (row := held.get(a.claimed.message.pk)) and row.claimed_until == a.claimed.until
+    ]
+    done = Dispatched()
+    left, events, back, unanswered = [], [], [], []
+    for claimed, answer in mine:
+        message = claimed.message
+        if answer is None and not found:
+            done.in_doubt += 1  # it keeps its claim: when that runs out, the provider is asked
+            held[message.pk].held = ANSWER_LOST
+            unanswered.append(held[message.pk])
+        elif answer is None or answer.accepted:
+            left.append((claimed, answer))
+            native = ("handed over" if answer else "answer lost", "", "")
+            events.append(event(message.pk, message.goal, SENDING, at=now, native=native))
+            done.handed_over += answer is not None
+            done.in_doubt += answer is None
+        elif answer.retry_after is not None or (found and answer.native_status == "never_received"):
+            back.append((held[message.pk], claimed.account, answer.retry_after or 0.0))
+        else:
+            left.append((claimed, None))
+            events.append(_refused(message, claimed.account, answer, now))
+            done.refused += 1
+    mark_handed_over(left, recipients, now)
+    rewrite(unanswered, ["held"])
+    apply(events, now)
+    answered = {claimed.account.pk for claimed, answer in mine if answer and answer.retry_after is None}
+    _put_back(back, now)
+    lost = [claimed.account for claimed, answer in mine if answer is None and not found]
+    count_failures([*(account for _, account, seconds in back if seconds), *lost], answered, now)
+    clear_failures(answered, now)
+    done.put_off = len(back)
+    return done
+
+
+def _refused(message: Message, account: Account, answer: SendResult, now: datetime):
+    """A refusal is translated like a receipt."""
+    report = Report("", "", message.channel, answer.native_status, answer.native_code, answer.native_text)
+    native = (answer.native_status, answer.native_code, answer.native_text)
+    meaning = mappings.current().translate(account.provider, report).meaning
+    return event(message.pk, message.goal, meaning, at=now, native=native)
+
+
+def mark_handed_over(
+    handovers: Sequence[tuple[Claimed, SendResult | None]], recipients: Sequence[Recipient], now: datetime
+) -> None:
+    """These are in the provider's hands: off the outbox, their clocks start."""
+    for claimed, answer in handovers:
+        message = claimed.message
+        message.handed_over_at = claimed.began or now
+        message.segments = _segments(claimed.outgoing, answer)
+        if answer is not None:
+            key = PROVIDERS[claimed.account.provider].message_key(
+                answer.provider_message_id, claimed.outgoing.to
+            )
+            message.provider_message_id = key
+    rows = [claimed.message for claimed, _ in handovers]
+    # A receipt can be faster than the answer: what it said of the message has been, or will be, decided upon.
+    pending = Message.objects.filter(pk__in=[m.pk for m in rows], disposition=Disposition.PENDING)
+    opened = set(pending.values_list("recipient_id", flat=True))
+    open_recipients([recipient for recipient in recipients if recipient.pk in opened], now)
+    rewrite(rows, ["handed_over_at", "provider_message_id", "segments"])
+    Outbox.objects.filter(pk__in=[message.pk for message in rows]).delete()
+    quarantine.forget(Kind.HAND_OVER, [message.pk for message in rows])
+
+
+def _segments(outgoing: OutboundMessage, answer: SendResult | None) -> int:
+    """As the provider counted them, else as the carrier will; 1 on the channels that know none."""
+    own = segments(outgoing.body) if outgoing.channel == Channel.SMS else 1
+    return max((answer.segments if answer else 0) or own, 1)
+
+
+def open_recipients(recipients: Sequence[Recipient], now: datetime) -> None:
+    """The recipients' first look comes when the playbook has something to say about silence."""
+    tally: Counter[tuple] = Counter()
+    campaigns = Campaign.objects.select_related("playbook").in_bulk({r.campaign_id for r in recipients})
+    for recipient in recipients:
+        if recipient.state != State.REACHED:
+            tally[recipient.campaign_id, recipient.state, recipient.skip_reason] -= 1
+            recipient.state, recipient.skip_reason = State.OPEN, ""
+            tally[recipient.campaign_id, recipient.state, ""] += 1
+            recipient.next_step = Step.WAIT
+            rules = rules_of(campaigns[recipient.campaign_id].playbook)
+            recipient.next_step_at = now + rules.next_look(AT_ONCE)
+            recipient.next_step_reason = UNDER_WAY
+    rewrite(recipients, ["state", "skip_reason", "next_step", "next_step_at", "next_step_reason"])
+    bump(RecipientTally, tally)
+
+
+def _put_back(rows: Sequence[tuple[Outbox, Account, float]], now: datetime) -> None:
+    """Not taken by the provider: later again."""
+    for row, _, seconds in rows:
+        row.claimed_until, row.due_at = None, now + timedelta(seconds=max(seconds, 1.0) if seconds else 0.0)
+        if not seconds and row.attempts > RECOVERIES_AT_ONCE:
+            row.due_at += row.attempts * RECOVERY_PAUSE
+    rewrite([row for row, _, _ in rows], ["claimed_until", "due_at"])

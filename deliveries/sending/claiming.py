@@ -1,0 +1,188 @@
+"""Claiming what is due: the gate is asked in the transaction that claims, so an opt-out before it wins."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db import connection
+from django.db.models import Q
+
+from campaigns.models import Campaign, Content
+from campaigns.texts import contents_of
+from contacts.gate import REASONS, Ask, Reason, Verdict, check, sentence
+from deliveries.deciding.attempts import withdraw
+from deliveries.deciding.decide import Step
+from deliveries.ledger import quarantine
+from deliveries.ledger.quarantine import Kind
+from deliveries.ledger.statements import rewrite
+from deliveries.models import Account, Decision, Message, Outbox
+from deliveries.models.work import NOT_NOW
+from deliveries.sending.composing import outgoing
+from deliveries.sending.transport import LEASE, Claimed
+
+logger = logging.getLogger(__name__)
+
+# A message that keeps ending its process is handed over alone, and in the end not at all.
+TOGETHER_ENDINGS = 2  # so often a message may be there with its neighbours: it is seldom to blame
+MOST_ENDINGS = 5
+# Among the reasons why a row of the outbox waits:
+ANSWER_LOST = "answer_lost"  # its process did not end: it asks the provider once its claim has run out
+SET_ASIDE = "set_aside"  # until an administrator has it tried again
+WAIT_FOR_CONTENT = timedelta(minutes=5)
+MOST_PAUSES = 72  # of that length: what cannot be put together is tried again four times a day
+
+
+class Gated(NamedTuple):
+    """What the gate said of the rows that were due: those claimed, and how many wait or were withdrawn."""
+
+    claimed: list[Outbox]
+    held: int = 0
+    stopped: int = 0
+
+
+def claim_due(now: datetime, limit: int) -> Gated:
+    """Take due messages, ask the gate about each, and mark those that may go. Attempts count before the attempt."""
+    resting = list(
+        Account.objects.filter(Q(paused_until__gt=now) | Q(active=False)).values_list("pk", flat=True)
+    )
+    due = Outbox.objects.filter(claimed_until=None, due_at__lte=now).exclude(account_id__in=resting)
+    if pausing := _being_paused():
+        due = due.exclude(campaign_id__in=pausing)
+    # One after the other, so that the index finds each without wading through what is due tomorrow.
+    rows: list[Outbox] = []
+    for urgent in (True, False):
+        rows += lock(due.filter(urgent=urgent).order_by("due_at", "message_id")[: limit - len(rows)])
+    if not rows:
+        return Gated([])
+    suspects = quarantine.troubled(Kind.HAND_OVER, [row.message_id for row in rows], least=TOGETHER_ENDINGS)
+    if suspects:  # alone, so that it can end its process for nobody else
+        rows = [row for row in rows if row.message_id in suspects][:1]
+    asks = _asks(rows)
+    verdicts = check(asks, now)
+    contents = contents_of(row.campaign_id for row in rows)
+    channels = {ask.key: ask.channel for ask in asks}
+    go, held = [], []
+    stopped: dict[str, list[Outbox]] = {}
+    for row in rows:
+        verdict = verdicts[row.message_id]
+        if verdict.allowed and (row.campaign_id, channels[row.message_id]) not in contents:
+            row.due_at, row.held = now + WAIT_FOR_CONTENT, "no_content"
+            held.append(row)
+        elif verdict.allowed:
+            row.claimed_until, row.attempts, row.held = now + LEASE, row.attempts + 1, ""
+            go.append(row)
+        elif REASONS[Reason(verdict.reason)].holds:
+            row.due_at, row.held = verdict.until or now + timedelta(minutes=5), verdict.reason
+            held.append(row)
+        else:
+            stopped.setdefault(verdict.reason, []).append(row)
+    rewrite([*go, *held], ["claimed_until", "attempts", "held", "due_at"])
+    # The message shows until when it waits for the permitted hours, and that it did.
+    at_night = sorted((row for row in held if row.held == Reason.QUIET_HOURS), key=lambda row: row.pk)
+    rewrite([Message(pk=row.message_id, due_at=row.due_at) for row in at_night], ["due_at"])
+    for reason, those in stopped.items():
+        _stop(those, reason, verdicts, now)
+    return Gated(go, len(held), sum(map(len, stopped.values())))
+
+
+def _being_paused() -> list[int]:
+    """Paused campaigns whose messages still stand among what is due: they must not be in the others' way."""
+    paused = Campaign.objects.filter(outbox_to__isnull=False, state=Campaign.State.PAUSED)
+    return list(paused.values_list("pk", flat=True))
+
+
+def lock(rows) -> list[Outbox]:
+    skip = connection.features.has_select_for_update_skip_locked
+    return list(rows.select_for_update(skip_locked=skip))
+
+
+def _asks(rows: Sequence[Outbox]) -> list[Ask]:
+    """The gate's questions, keyed by message."""
+    messages = Message.objects.select_related("sender").in_bulk([row.message_id for row in rows])
+    campaigns = Campaign.objects.select_related("playbook").in_bulk({row.campaign_id for row in rows})
+    return [
+        campaigns[message.campaign_id].ask(
+            message.pk,
+            contact_id=message.contact_id,
+            address_id=message.address_id,
+            channel=message.channel,
+            sender=message.sender,
+        )
+        for message in messages.values()
+    ]
+
+
+def _stop(rows: Sequence[Outbox], reason: str, verdicts: dict[int, Verdict], now: datetime) -> None:
+    """The gate said no: the message is withdrawn, and the decision says why."""
+    ids = withdraw([row.message_id for row in rows], reason, now)
+    Decision.objects.bulk_create(
+        [
+            Decision(
+                message_id=pk, recipient_id=recipient, contact_id=contact, at=now, by="gate", rule=reason,
+                step=Step.NONE, reason=sentence(reason, verdicts[pk].detail)[:300],
+            )
+            for pk, recipient, contact in Message.objects.filter(pk__in=ids).values_list("pk", "recipient", "contact")
+        ],
+        batch_size=300,
+    )  # fmt: skip
+
+
+def count_endings(rows: Sequence[Outbox], now: datetime) -> list[Outbox]:
+    """Those to look up now. A claim that ran out without an answer lost means that its process ended: counted before
+    the next attempt. One that was there twice before when a process ended goes alone, so that its neighbours, counted
+    with it, can go on; the last time it is set aside, still claimed: whether it left is not known.
+    """
+    ended = {row.message_id: row for row in rows if row.held != ANSWER_LOST}
+    suspects = quarantine.troubled(Kind.HAND_OVER, ended, least=TOGETHER_ENDINGS)
+    if suspects:
+        alone = min(suspects)
+        ended, rows = {alone: ended[alone]}, [ended[alone]]
+    attempts = quarantine.count(Kind.HAND_OVER, ended, now) if ended else {}
+    too_often = [row for pk, row in ended.items() if attempts[pk] >= MOST_ENDINGS]
+    for row in too_often:
+        logger.error("Message %d is set aside: it was there each time its process ended", row.message_id)
+        row.claimed_until, row.held = NOT_NOW, SET_ASIDE
+        quarantine.set_aside(Kind.HAND_OVER, row.message_id, quarantine.NO_END, now)
+    rewrite(too_often, ["claimed_until", "held"])
+    return [row for row in rows if row not in too_often]
+
+
+def prepare(rows: Sequence[Outbox], began: dict[int, datetime], now: datetime) -> list[Claimed]:
+    """What is to be sent, merge fields filled in; `began` says when a handover in doubt was begun.
+
+    What cannot be put together is held, ever longer, and never left: unless it is in doubt, which keeps its claim.
+    """
+    messages = Message.objects.select_related("contact", "address", "sender").in_bulk(
+        [r.message_id for r in rows]
+    )
+    accounts = Account.objects.in_bulk({row.account_id for row in rows})
+    contents = contents_of(row.campaign_id for row in rows)
+    claimed, broken = [], []
+    for row in rows:
+        message, account, since = (
+            messages[row.message_id],
+            accounts[row.account_id],
+            began.get(row.message_id),
+        )
+        # Without content nothing new is claimed; what is in doubt can still be looked up by its reference.
+        content = contents.get((message.campaign_id, message.channel)) or Content()
+        assert row.claimed_until is not None
+        try:
+            sent = outgoing(message, content, account, since)
+        except Exception:  # whatever is wrong with its contact or content concerns this message alone
+            logger.exception("Message %d cannot be put together", message.pk)
+            broken.append(row)
+        else:
+            claimed.append(Claimed(message, sent, account, row.claimed_until, since))
+    _hold([row for row in broken if row.message_id not in began], now)
+    return claimed
+
+
+def _hold(rows: Sequence[Outbox], now: datetime) -> None:
+    for row in rows:
+        row.claimed_until, row.held = None, "cannot_be_made"
+        row.due_at = now + min(row.attempts, MOST_PAUSES) * WAIT_FOR_CONTENT
+    rewrite(rows, ["claimed_until", "held", "due_at"])
