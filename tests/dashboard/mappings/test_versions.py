@@ -78,7 +78,7 @@ def test_a_published_draft_brings_its_messages_in_line_and_says_so(admin, three,
     assert published.redirect_chain == [("/mappings/versions/2/", 302)]
     assert "will be read again" in text(published)
     page = text(admin.get("/mappings/versions/2/"))
-    assert "3 messages changed. 3 were counted before" in page
+    assert "3 messages changed. 3 were expected" in page
     assert "“Numbers are ported”" in page
     assert "Numbers are ported" in text(admin.get("/mappings/"))
     assert dispositions() == {"PENDING_RETRY"}
