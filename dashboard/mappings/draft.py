@@ -135,7 +135,7 @@ def publish(request: HttpRequest) -> HttpResponse:
             confirmed=form.cleaned_data["confirmed"],
         )
         number = found.pk
-        return f"Version {number} is in force. What came in before is being read anew."
+        return f"Version {number} is in force. What came in before is being read again."
 
     try:
         done = _acting(request, act, wakes=True)
