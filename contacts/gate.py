@@ -18,7 +18,7 @@ from contacts.blocking import Block
 from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel, strike_limit
 from contacts.gate_facts import Ask, GateFacts, gather
 from contacts.grounds import day
-from contacts.hours import clocks, is_open, local_zones, next_open, place
+from contacts.hours import clocks, is_open, local_zones, next_open, other_day, place
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.states import CAMPAIGN_SENDS, SENDER_MAY_SEND, CampaignState
 
@@ -194,8 +194,10 @@ def _quiet_hours(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     if opens is None or is_open(now, zones, ask.window_start, ask.window_end):
         return None
     first = max(zones, key=lambda zone: opens.astimezone(zone).replace(tzinfo=None))  # as `clocks` begins
+    there = opens.astimezone(first)
+    later = other_day(there, now.astimezone(first).date())
     where = f" in {place(first)}" if len(zones) > 1 else ""
-    return Objection(f"{clocks(now, zones)}; opens {opens.astimezone(first):%H:%M}{where}", opens)
+    return Objection(f"{clocks(now, zones)}; opens {there:%H:%M}{later}{where}", opens)
 
 
 # Whatever stops a message comes before what merely holds it: nothing waits for hours only to be stopped then. What the

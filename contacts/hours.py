@@ -125,16 +125,27 @@ def _offset(moment: datetime, zone: ZoneInfo) -> timedelta | None:
 # ---- Words --------------------------------------------------------------------------------------------------
 
 
-def clocks(moment: datetime, zones: tuple[ZoneInfo, ...]) -> str:
-    """What the clocks show there, in words, the furthest ahead first: "09:10 in Madrid, 08:10 in Canary"."""
+def clocks(moment: datetime, zones: tuple[ZoneInfo, ...], beside: date | None = None) -> str:
+    """What the clocks show there, in words, the furthest ahead first: "09:10 in Madrid, 08:10 in Canary".
+
+    `beside` is the day that the reader sees with it; where theirs is another, it is named: "20:10 on 29 Nov in Denver".
+    """
     places: dict[datetime, list[str]] = {}
     for zone in zones:
         local = moment.astimezone(zone).replace(tzinfo=None)
         places.setdefault(local, []).append(place(zone))
-    clock_texts = [f"{local:%H:%M} in {_named(places[local])}" for local in sorted(places, reverse=True)]
+    clock_texts = [
+        f"{local:%H:%M}{other_day(local, beside)} in {_named(places[local])}"
+        for local in sorted(places, reverse=True)
+    ]
     if len(clock_texts) <= CLOCKS:
         return ", ".join(clock_texts)
     return f"between {clock_texts[-1]} and {clock_texts[0]} ({len(zones)} time zones)"
+
+
+def other_day(local: datetime, beside: date | None) -> str:
+    """What follows a time of the clock that is not on the day the reader takes it for: " on 29 Nov", else ''."""
+    return f" on {local.day} {local:%b}" if beside and local.date() != beside else ""
 
 
 def place(zone: ZoneInfo) -> str:

@@ -187,7 +187,7 @@ def _beside(
     zones = local_zones(contact.time_zone, phone.time_zone if phone else "")
     return {
         "addresses": _addresses(addresses, full=may_see(request)),
-        "clocks": clocks(now, zones),
+        "clocks": clocks(now, zones, timezone.localdate(now)),
         "reach": reach,
         "contactable": contactable(reach),
         "banner": banner(reach),

@@ -30,6 +30,7 @@ from deliveries.outcomes.rounding import percent, percent_of
 from deliveries.outcomes.thresholds import FEWEST_TO_JUDGE, POOR_BELOW, WATCH_BELOW
 from deliveries.running.probes import beat_age
 from deliveries.statuses import BUCKETS, Disposition, Queue
+from deliveries.wording import zoned
 
 PERIODS = {"7": 7, "30": 30, "90": 90}
 RECENT = timedelta(days=30)  # a forged callback is told that long
@@ -214,14 +215,19 @@ def _accounts(now: datetime) -> list[Alert]:
         if account.active:
             found += _not_set_up(account)
         if account.paused_until and account.paused_until > now:
-            until = timezone.localtime(account.paused_until)
-            words = f"Its messages wait until {until:%H:%M}, then they are tried again."
-            found.append(Alert("retryable", f"{account.name} is paused", words))
+            words = f"Its messages wait until {zoned(account.paused_until)}, then they are tried again."
+            found.append(Alert("retryable", f"{account.name} is paused", words, *_at(account)))
         if account.forged_at and account.forged_at > now - RECENT:
-            words = f"The last at {timezone.localtime(account.forged_at):%d %b, %H:%M}. Nothing was changed by them."
+            words = f"The last on {zoned(account.forged_at)}. Nothing was changed by them."
             what = f"{account.forged:,} callbacks for {account.name} had a bad signature"
             found.append(Alert("compliance", what, words))
     return found
+
+
+def _at(account: Account) -> tuple[str, str, str]:
+    """Where an account is looked at, what the link there says, and who may follow it."""
+    url = reverse("admin:deliveries_account_change", args=[account.pk])
+    return url, "Open the account", "deliveries.view_account"
 
 
 def _all_accounts() -> list[Account]:

@@ -32,7 +32,7 @@ def held_until(message: Message, due_at: datetime, since: datetime) -> str:
         return ""  # at another moment than that at which the hours begin
     local = due_at.astimezone(zones[0])
     if len(zones) > 1:
-        return f"Held until {date_words(local)}, {clocks(due_at, zones)} ({whose})"
+        return f"Held until {date_words(local)}, {clocks(due_at, zones, local.date())} ({whose})"
     return f"Held until {date_words(local)}, {local:%H:%M} ({zones[0].key.replace('_', ' ')}, {whose})"
 
 

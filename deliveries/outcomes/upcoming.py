@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from django.utils import timezone
+
 from campaigns.models import Recipient
 from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
@@ -46,18 +48,22 @@ def upcoming(contact: Contact, zones: tuple[ZoneInfo, ...], now: datetime) -> li
         :SHOWN_UPCOMING
     ]
     steps = [
-        Upcoming(one, one.next_step_at, _future(one), one.next_step_reason, clocks(one.next_step_at, zones))
+        Upcoming(one, one.next_step_at, _future(one), one.next_step_reason, _clocks(one.next_step_at, zones))
         for one in planned.order_by("next_step_at")[:SHOWN_UPCOMING]
         if one.next_step_at and one.next_step in AUTOMATIC and one.state != Recipient.State.FAILED
     ]
     sends = [
         Upcoming(
             m.recipient, m.due_at, f"{Channel(m.channel).label} leaves", _held(m) or m.cause_reason,
-            clocks(m.due_at, zones), automatic=False,
+            _clocks(m.due_at, zones), automatic=False,
         )
         for m in waiting
     ]  # fmt: skip
     return sorted([*steps, *sends], key=lambda step: step.at)
+
+
+def _clocks(at: datetime, zones: tuple[ZoneInfo, ...]) -> str:
+    return clocks(at, zones, timezone.localdate(at))
 
 
 def _held(message: Message) -> str:

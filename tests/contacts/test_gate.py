@@ -318,7 +318,7 @@ def test_what_is_no_longer_relevant_is_not_sent(address, until, reason):
 
 def test_at_night_a_text_waits_until_the_window_opens(address):
     assert verdict(ask_for(address), NIGHT) == Verdict(
-        False, "quiet_hours", datetime(2026, 3, 5, 15, tzinfo=UTC), "22:14 in Chicago; opens 09:00"
+        False, "quiet_hours", datetime(2026, 3, 5, 15, tzinfo=UTC), "22:14 in Chicago; opens 09:00 on 5 Mar"
     )
 
 
@@ -336,7 +336,8 @@ RUSSIA = "Europe/Bucharest Europe/Moscow Asia/Kamchatka"
 @pytest.mark.parametrize(
     ("zones", "at", "reason", "detail"),
     [
-        (SPAIN, "2026-01-15T20:30", "quiet_hours", "21:30 in Madrid, 20:30 in Canary; opens 10:00 in Madrid"),
+        (SPAIN, "2026-01-15T20:30", "quiet_hours",
+         "21:30 in Madrid, 20:30 in Canary; opens 10:00 on 16 Jan in Madrid"),
         (SPAIN, "2026-01-15T08:10", "quiet_hours", "09:10 in Madrid, 08:10 in Canary; opens 10:00 in Madrid"),
         (SPAIN, "2026-01-15T09:10", "", ""),
         ("America/Boise America/Los_Angeles", "2026-01-15T16:30", "quiet_hours",
@@ -344,7 +345,7 @@ RUSSIA = "Europe/Bucharest Europe/Moscow Asia/Kamchatka"
         ("Australia/Perth Australia/Sydney", "2026-01-14T22:45", "quiet_hours",
          "09:45 in Sydney, 06:45 in Perth; opens 12:00 in Sydney"),
         ("Australia/Perth Australia/Sydney", "2026-01-15T10:15", "quiet_hours",
-         "21:15 in Sydney, 18:15 in Perth; opens 12:00 in Sydney"),
+         "21:15 in Sydney, 18:15 in Perth; opens 12:00 on 16 Jan in Sydney"),
         (RUSSIA, "2026-01-15T08:00", "", ""),
         (RUSSIA, "2026-01-15T12:00", "quiet_hours",
          "00:00 in Kamchatka, 15:00 in Moscow, 14:00 in Bucharest; opens 19:00 in Kamchatka"),

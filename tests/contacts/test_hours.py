@@ -216,3 +216,17 @@ def test_zones_too_far_apart_for_the_window_never_open():
 )  # fmt: skip
 def test_the_clocks_of_several_zones_are_said_together(zones, said):
     assert clocks(datetime(2026, 3, 4, 16, 30, tzinfo=UTC), zones_for(zones)) == said
+
+
+@pytest.mark.parametrize(
+    ("zones", "said"),
+    [
+        ("Europe/London", "03:22 in London"),
+        ("America/Denver", "20:22 on 29 Nov in Denver"),
+        ("America/Denver Europe/Madrid", "04:22 in Madrid, 20:22 on 29 Nov in Denver"),
+    ],
+)
+def test_the_clocks_name_the_day_where_it_is_not_that_of_the_reader(zones, said):
+    moment = datetime(2026, 11, 30, 3, 22, tzinfo=UTC)
+
+    assert clocks(moment, zones_for(zones), moment.date()) == said

@@ -785,6 +785,20 @@ def test_the_header_tells_the_contacts_own_time(login, time_machine):
     assert "15:50 in New York now" in login("support").get(f"/contacts/{contact.pk}/").content.decode()
 
 
+def test_the_contacts_own_time_has_its_day_where_that_is_not_the_reader_s(login, time_machine):
+    time_machine.move_to(datetime(2026, 11, 30, 3, 22, tzinfo=UTC))
+    contact = factories.contact(time_zone="America/Denver")
+    campaign = factories.campaign(state="sending")
+    factories.recipient(
+        campaign, contact, state="open", next_step="retry", next_step_at=datetime(2026, 12, 1, 2, tzinfo=UTC)
+    )
+
+    page = login("support").get(f"/contacts/{contact.pk}/").content.decode()
+
+    assert "20:22 on 29 Nov in Denver now" in page
+    assert "19:00 on 30 Nov in Denver" in page
+
+
 def test_what_has_not_left_is_not_said_to_be_sent(login):
     message = factories.message(status=Status.QUEUED)
 

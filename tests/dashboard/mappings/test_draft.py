@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from django.utils import timezone
@@ -74,6 +75,15 @@ def test_publishing_waits_for_the_count(admin):
     refused = admin.post("/mappings/draft/publish/", {"note": "Why", "counted_at": ""}, follow=True)
     assert "Look again, then publish." in text(refused)
     assert draft()
+
+
+def test_a_count_says_on_which_day_it_was_made(admin, time_machine):
+    time_machine.move_to(datetime(2026, 11, 28, 9, 15, tzinfo=UTC), tick=False)
+    save(admin)
+    admin.post("/mappings/draft/count/")
+    time_machine.move_to(datetime(2026, 11, 30, 10, tzinfo=UTC), tick=False)
+
+    assert "Counted 28 Nov, 09:15" in text(admin.get("/mappings/draft/"))
 
 
 def test_publishing_needs_a_note(admin, now):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from html import unescape
 from itertools import product
 
@@ -178,3 +179,12 @@ def test_a_code_without_a_meaning_reads_as_its_status(login, made):
 )
 def test_a_code_in_few_words_is_never_dots_alone(name, meaning, short):
     assert Described("1", name, meaning, known=True).short == short
+
+
+def test_the_page_of_a_message_says_on_which_day_it_was(login, made, time_machine):
+    time_machine.move_to(datetime(2026, 11, 30, 10, tzinfo=UTC))
+    message = made("sms", ARRIVING[0], created_at=datetime(2026, 11, 28, 9, 15, tzinfo=UTC))
+
+    page = shown(login("support"), message)[""]
+
+    assert re.search(r'<span class="when"><time [^>]*>28 Nov, 09:15</time>', page)

@@ -1,6 +1,6 @@
 import html
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -147,6 +147,32 @@ def test_trouble_with_the_machinery_is_said_on_top(marketer):
     assert "1 receipt waits for a message" in page
     assert "is paused" in page
     assert "had a bad signature" in page
+
+
+@pytest.mark.parametrize(
+    ("zone", "until"),
+    [("UTC", "1 Dec, 09:00 (UTC)"), ("America/New_York", "1 Dec, 04:00 (America/New York)")],
+)
+def test_a_paused_account_says_on_which_day_it_goes_on_and_leads_those_who_may_to_it(
+    login, time_machine, zone, until
+):
+    time_machine.move_to(datetime(2026, 11, 30, 10, tzinfo=UTC))
+    account = factories.account(name="Sandbox", paused_until=datetime(2026, 12, 1, 9, tzinfo=UTC))
+
+    for role, link in (("marketer", False), ("admin", True)):
+        client = login(role)
+        client.cookies["tz"] = zone
+        page = client.get("/").content.decode()
+        assert f"Sandbox is paused.</strong>\n            Its messages wait until {until}, then" in page
+        assert (f"/account/{account.pk}/change/" in page) is link
+        assert ("Ask an administrator to look into it." in page) is not link
+
+
+def test_forged_callbacks_have_the_day_and_the_zone_of_the_last(marketer, time_machine):
+    time_machine.move_to(datetime(2026, 11, 30, 10, tzinfo=UTC))
+    factories.account(forged=3, forged_at=datetime(2026, 11, 3, 9, tzinfo=UTC))
+
+    assert "The last on 3 Nov, 09:00 (UTC)." in marketer.get("/").content.decode()
 
 
 def test_alarms_about_codes_lead_those_who_may_to_the_mappings(login):
