@@ -14,6 +14,7 @@ from uuid import UUID
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import ManyToManyField, Q, QuerySet
 from django.http import HttpRequest
 from django.shortcuts import redirect
@@ -33,6 +34,7 @@ from deliveries.providers import PROVIDERS
 from deliveries.providers.base import NOT_SECRET, Unsigned
 from deliveries.providers.kit.signatures import URL_SECRET
 from deliveries.running import again
+from deliveries.wake import wake
 from deliveries.wording import SKIPS, decided_by
 
 
@@ -137,6 +139,7 @@ class AccountAdmin(admin.ModelAdmin):
     search_fields = ("name",)
     formfield_overrides = {ManyToManyField: {"widget": forms.CheckboxSelectMultiple}}
     readonly_fields = ("receipt_addresses", "created_at")
+    actions = ("resume_selected",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         """Credentials are opened by the form alone, which has an answer when the key no longer fits."""
@@ -146,6 +149,26 @@ class AccountAdmin(admin.ModelAdmin):
         """On to its own page, where the credentials are entered."""
         self.message_user(request, f"{obj} is saved. Enter its credentials now.", messages.SUCCESS)
         return redirect("admin:deliveries_account_change", obj.pk)
+
+    def response_change(self, request: HttpRequest, obj: Account) -> Any:
+        if "_resume" not in request.POST:
+            return super().response_change(request, obj)
+        self._resume(request, obj)
+        return redirect("admin:deliveries_account_change", obj.pk)
+
+    @admin.action(description="Resume selected accounts", permissions=["change"])
+    def resume_selected(self, request: HttpRequest, queryset: QuerySet[Account]) -> None:
+        for account in queryset:
+            if account.is_paused:
+                self._resume(request, account)
+            else:
+                self.message_user(request, f"{account} is not paused.", messages.WARNING)
+
+    def _resume(self, request: HttpRequest, account: Account) -> None:
+        account.resume()
+        self.log_change(request, account, "Resumed.")
+        self.message_user(request, f"{account} is resumed: its messages leave now.", messages.SUCCESS)
+        transaction.on_commit(wake)
 
     def get_fieldsets(self, request: HttpRequest, obj: Account | None = None) -> list[Any]:
         fieldsets: list[Any] = [(None, {"fields": list(AccountForm.Meta.fields)})]

@@ -80,6 +80,14 @@ class Account(models.Model):
         super().save(*args, **kwargs)
 
     @property
+    def is_paused(self) -> bool:
+        return self.paused_until is not None and self.paused_until > timezone.now()
+
+    def resume(self) -> None:
+        """Hand messages over again at once, whoever or whatever paused it."""
+        Account.objects.filter(pk=self.pk).update(paused_until=None, failures=0)
+
+    @property
     def lacking(self) -> list[str]:
         """The labels of what its provider needs to send and nobody has set yet."""
         adapter = PROVIDERS.get(self.provider)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from importlib import import_module
 
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.contrib.messages import get_messages
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from campaigns.models import Campaign, Content, Playbook
 from contacts.admin import CappedPaginator
@@ -345,6 +348,41 @@ def test_an_account_shows_the_addresses_for_its_receipts(client, root, settings)
     html = client.get(url(Account, "change", account.pk)).content.decode()
 
     assert f"https://waybill.example.com/hooks/{account.token}/status" in html
+
+
+def in_the_list(client, *accounts):
+    form = {"action": "resume_selected", "_selected_action": [one.pk for one in accounts]}
+    return client.post(url(Account, "changelist"), form, follow=True)
+
+
+def on_its_page(client, account):
+    form = account_form(account, _resume="Save and resume now")
+    return client.post(url(Account, "change", account.pk), form, follow=True)
+
+
+@pytest.mark.parametrize("resume", [in_the_list, on_its_page])
+def test_an_account_that_is_paused_is_resumed_at_once_and_that_is_on_record(client, root, resume):
+    account = factories.account(paused_until=timezone.now() + timedelta(days=1), failures=3)
+
+    told = [str(one) for one in resume(client, account).context["messages"]]
+
+    account.refresh_from_db()
+    assert (account.paused_until, account.failures) == (None, 0)
+    assert told == [f"{account} is resumed: its messages leave now."]
+    assert "Resumed." in LogEntry.objects.filter(object_id=account.pk).values_list(
+        "change_message", flat=True
+    )
+
+
+def test_an_account_that_is_not_paused_is_said_to_be_and_offers_nothing(client, root):
+    waiting = factories.account(paused_until=timezone.now() + timedelta(days=1))
+    over = factories.account(paused_until=timezone.now() - timedelta(days=1))
+
+    told = [str(one) for one in in_the_list(client, over).context["messages"]]
+
+    assert told == [f"{over} is not paused."]
+    shown = [client.get(url(Account, "change", one.pk)).content.decode() for one in (waiting, over)]
+    assert ["Save and resume now" in page for page in shown] == [True, False]
 
 
 def test_an_account_offers_only_what_its_provider_does(client, root, monkeypatch):
