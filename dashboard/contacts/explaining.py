@@ -1,6 +1,7 @@
 """What can be read to the customer on the phone: what we sent and what became of it, and what they asked of us.
 
-In their words: no codes, no names of providers or rules, and nothing of what is planned. Times are in the current zone.
+In their words: no codes, no names of providers or rules, and nothing of what is planned. Times are in their own zone
+where it is known to be one, else in that of whoever reads it to them, and the last line says which.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from campaigns.models import Campaign, Recipient
 from contacts import grounds
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.gate import Reason
-from contacts.hours import place
+from contacts.hours import place, zones_and_source
 from contacts.models import Contact, Suppression
 from contacts.phones import concealed, mask
 from dashboard.contacts.banner import acts
@@ -114,6 +115,30 @@ HOW_THEY_ASKED = {
 
 def explanation(contact: Contact, reach: SidePanel) -> str:
     """Lines to read aloud, the newest first, SHOWN of what happened at most. Three queries, whatever happened."""
+    theirs = _zone_of(contact, reach)
+    with timezone.override(theirs or timezone.get_current_timezone()):
+        return _explained(contact, reach, _zone_words(theirs))
+
+
+def _zone_of(contact: Contact, reach: SidePanel) -> ZoneInfo | None:
+    """The zone the person lives in, by what they told or their number; None where it may be one of several."""
+    phone = next((one for one in reach.addresses if one.kind == Kind.PHONE and one.preferred), None)
+    zones, source = zones_and_source(contact.time_zone, phone.time_zone if phone else "")
+    return zones[0] if source < 2 and len(zones) == 1 else None
+
+
+def _zone_words(theirs: ZoneInfo | None) -> str:
+    """Whose clock the times are of, to be read aloud: by a city, else by how far it is from UTC."""
+    if theirs:
+        return f"All times are your local time ({place(theirs)})."
+    name = zone_name()
+    if "/" in name and not name.startswith("Etc/"):
+        return f"All times are {place(ZoneInfo(name))} time."
+    offset = f"{timezone.localtime():%z}"
+    return f"All times are UTC{'' if offset == '+0000' else f'{offset[:3]}:{offset[3:]}'}."
+
+
+def _explained(contact: Contact, reach: SidePanel, zone: str) -> str:
     found = _happened(contact)
     lines = [_line(one, attempts) for one, attempts in _with_attempts(list(found[:SHOWN]))]
     if not lines:
@@ -121,8 +146,7 @@ def explanation(contact: Contact, reach: SidePanel) -> str:
     earlier = found.count() - len(lines)
     if earlier > 0:
         lines.append(f"And {earlier:,} earlier {'one' if earlier == 1 else 'ones'}.")
-    zone = place(ZoneInfo(zone_name()))
-    return "\n".join([*lines, *_now(reach), f"All times are those of {zone}."])
+    return "\n".join([*lines, *_now(reach), zone])
 
 
 # ---- What was sent, and what was not ---------------------------------------------------------------------------

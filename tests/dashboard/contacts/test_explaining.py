@@ -45,7 +45,7 @@ def today(time_machine):
 @pytest.fixture
 def robin():
     contact = factories.contact()
-    factories.phone(contact, value="+12145550142")
+    factories.phone(contact, value="+12145550142", time_zone="")
     factories.email(contact, value="robin@example.com")
     for channel in Channel:
         Consent.objects.create(
@@ -126,7 +126,7 @@ def test_each_is_told_with_its_date_its_campaign_its_channel_and_how_sure_we_are
         "email": "sent an email to your address at example.com",
     }[channel]
     assert lines(robin)[0] == f"On 3 November at 10:00 we {what} for “Check-up”: {said}."
-    assert lines(robin)[-1] == "All times are those of Madrid."
+    assert lines(robin)[-1] == "All times are Madrid time."
 
 
 @pytest.mark.parametrize(
@@ -171,9 +171,32 @@ def test_a_reader_in_a_zone_whose_clocks_never_change_is_answered(robin, sent, l
     trail = b"".join(client.get(f"/contacts/{robin.pk}/export/").streaming_content).decode()
     report = b"".join(client.get(f"{campaign.get_absolute_url()}export/").streaming_content).decode()
 
-    assert "All times are those of GMT+5." in page
+    assert "All times are UTC-05:00." in page
     assert "Etc/GMT+5" in trail
     assert "Etc/GMT+5" in report
+
+
+@pytest.mark.parametrize(
+    ("contact_zone", "number_zone", "when", "zone"),
+    [
+        ("America/Denver", "", "On 2 November at 20:22", "your local time (Denver)"),
+        ("", "America/Denver", "On 2 November at 20:22", "your local time (Denver)"),
+        ("Asia/Kolkata", "America/Denver", "On 3 November at 08:52", "your local time (Kolkata)"),
+        ("", "America/Boise America/Denver", "On 3 November at 04:22", "Madrid time"),
+        ("", "no/zone", "On 3 November at 04:22", "Madrid time"),
+    ],
+)
+def test_times_are_the_customer_s_own_where_their_zone_is_known_to_be_one(
+    robin, sent, contact_zone, number_zone, when, zone
+):
+    robin.time_zone = contact_zone
+    robin.addresses.filter(kind="phone").update(time_zone=number_zone)
+    sent(at=datetime(2026, 11, 3, 3, 22, tzinfo=UTC))
+
+    told = lines(robin)
+
+    assert told[0].startswith(f"{when} we sent")
+    assert told[-1] == f"All times are {zone}."
 
 
 def test_a_year_ago_says_its_year(robin, sent):
