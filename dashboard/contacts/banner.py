@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from contacts.channels import Channel
 from contacts.grounds import BY_REPLY, day
 from contacts.models import AddressHealth, Consent, Suppression
-from contacts.phones import mask
+from contacts.phones import grouped, mask
 from deliveries.outcomes.reachability import Reach, SidePanel
 from deliveries.wording import listed
+
+Show = Callable[[str], str]  # how an address is written
 
 SHOWN = 5  # grounds
 FAILURES = (Suppression.Reason.HARD_FAILS, Suppression.Reason.HARD_BOUNCE)
@@ -37,14 +39,15 @@ class Banner:
     bucket: str
 
 
-def banner(reach: SidePanel) -> Banner | None:
-    """None when nothing is off."""
+def banner(reach: SidePanel, *, full: bool = False) -> Banner | None:
+    """None when nothing is off. Addresses are whole only in `full`."""
     if not reach.off:
         return None
     whole = reach.silenced or any(not one.value and not one.channel for one in reach.suppressions)
     what = "Everything is" if whole else f"{_first(named(reach.off))} {_are(reach.off)}"
     asked = any(one.opted_out or any(each.by_recipient for each in one.suppressions) for one in reach.off)
-    found = sorted(_grounds(reach), key=lambda ground: ground.at, reverse=True)
+    show = whole_or_masked(full)
+    found = sorted(_grounds(reach, show), key=lambda ground: ground.at, reverse=True)
     return Banner(
         title=f"{what} turned off for this contact.",
         still=_still(reach.allowed),
@@ -64,9 +67,15 @@ def acts(suppressions: Sequence[Suppression]) -> list[tuple[Suppression, list[Su
     return [(one, extended[one.pk]) for one in suppressions if one.follows_id not in shown]
 
 
-def blocked(act: Suppression, extended: Sequence[Suppression]) -> str:
-    """What an act blocks; addresses are masked."""
-    return listed([mask(one.value) if one.value else "The whole contact" for one in (act, *extended)])
+def blocked(act: Suppression, extended: Sequence[Suppression], *, full: bool = False) -> str:
+    """What an act blocks. Addresses are whole only in `full`."""
+    show = whole_or_masked(full)
+    return listed([show(one.value) if one.value else "The whole contact" for one in (act, *extended)])
+
+
+def whole_or_masked(full: bool) -> Show:
+    """How an address is written for whoever may see it in `full`, and for everybody else: as in the page's header."""
+    return grouped if full else mask
 
 
 def named(reaches: Iterable[Reach]) -> str:
@@ -74,18 +83,18 @@ def named(reaches: Iterable[Reach]) -> str:
     return listed([Channel(one.channel).in_sentence for one in reaches])
 
 
-def _grounds(reach: SidePanel) -> Iterator[Ground]:
-    yield from _of_suppressions(reach)
+def _grounds(reach: SidePanel, show: Show) -> Iterator[Ground]:
+    yield from _of_suppressions(reach, show)
     yield from _of_consents(reach.off)
-    yield from _of_health(reach.off)
+    yield from _of_health(reach.off, show)
 
 
-def _of_suppressions(reach: SidePanel) -> Iterator[Ground]:
+def _of_suppressions(reach: SidePanel, show: Show) -> Iterator[Ground]:
     for act, extended in acts(reach.suppressions):
         rows = {act.pk, *(one.pk for one in extended)}
         closed = [one for one in reach.off if rows & {each.pk for each in one.suppressions}]
         if closed:
-            yield Ground(act.created_at, _how(act), _quote(act), _closes(act, extended, closed))
+            yield Ground(act.created_at, _how(act), _quote(act), _closes(act, extended, closed, show))
 
 
 def _how(act: Suppression) -> str:
@@ -101,13 +110,13 @@ def _quote(act: Suppression) -> str:
     return act.quote if act.created_by_id or act.ground in BY_REPLY else ""
 
 
-def _closes(act: Suppression, extended: Sequence[Suppression], closed: Sequence[Reach]) -> str:
+def _closes(act: Suppression, extended: Sequence[Suppression], closed: Sequence[Reach], show: Show) -> str:
     what = "every channel" if not act.value and not act.channel else named(closed)
     if not act.value:
         return f"Closes {what} for the whole contact."
     where = {one.address.value for one in closed if one.address}
     met = [one.value for one in (act, *extended) if one.value in where] or [act.value]
-    return f"Closes {what} at {listed([mask(one) for one in met])}."
+    return f"Closes {what} at {listed([show(one) for one in met])}."
 
 
 def _of_consents(off: Sequence[Reach]) -> Iterator[Ground]:
@@ -131,7 +140,7 @@ def _blocks_for(block: Suppression, consent: Consent) -> bool:
     return bool(block.by_recipient and same)
 
 
-def _of_health(off: Sequence[Reach]) -> Iterator[Ground]:
+def _of_health(off: Sequence[Reach], show: Show) -> Iterator[Ground]:
     """What failed, apart from what the playbook has made a suppression of."""
     together: defaultdict[str, list[Reach]] = defaultdict(list)
     for one in off:
@@ -141,7 +150,7 @@ def _of_health(off: Sequence[Reach]) -> Iterator[Ground]:
             together[f"{one.hard_fails} permanent failures in a row"].append(one)
     for words, those in together.items():
         at = _since([one.health for one in those])
-        where = listed(dict.fromkeys(mask(one.address.value) for one in those if one.address))
+        where = listed(dict.fromkeys(show(one.address.value) for one in those if one.address))
         yield Ground(at, f"{words}, {day(at)}", "", f"Closes {named(those)} at {where}.")
 
 

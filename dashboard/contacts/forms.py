@@ -10,8 +10,8 @@ from django import forms
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.consenting import PERSON, WHO_ASKED
 from contacts.models import Address, Contact
-from contacts.phones import mask
 from contacts.suppressing import BlocksNothing, refuse_idle
+from dashboard.contacts.banner import whole_or_masked
 
 
 class CorrectForm(forms.Form):
@@ -30,15 +30,20 @@ class CorrectForm(forms.Form):
         help_text="Such as America/Chicago. Empty: taken from the phone number.",
     )
 
-    def __init__(self, *args: Any, doubted: Sequence[tuple[Address, str]] = (), **kwargs: Any) -> None:
-        """`doubted`: the contact's addresses at which something failed, each with what, in words."""
+    def __init__(
+        self, *args: Any, doubted: Sequence[tuple[Address, str]] = (), full: bool = False, **kwargs: Any
+    ) -> None:
+        """`doubted`: the contact's addresses at which something failed, each with what, in words. Addresses are
+        whole only in `full`."""
         super().__init__(*args, **kwargs)
+        self.show = whole_or_masked(full)
         if doubted:
             self.fields["confirmed"] = forms.MultipleChoiceField(
                 label="Is it right as it is?",
                 required=False,
                 choices=[
-                    (str(one.pk), f"{mask(one.value)} is right: use it again. {why}") for one, why in doubted
+                    (str(one.pk), f"{self.show(one.value)} is right: use it again. {why}")
+                    for one, why in doubted
                 ],
                 widget=forms.CheckboxSelectMultiple,
             )
@@ -47,7 +52,7 @@ class CorrectForm(forms.Form):
         """Another contact has these addresses: ask whether both of them go by them."""
         self.fields["shared"] = forms.MultipleChoiceField(
             label="Do they share it?",
-            choices=[(one, f"Yes, {contact} can be reached at {mask(one)} too") for one in values],
+            choices=[(one, f"Yes, {contact} can be reached at {self.show(one)} too") for one in values],
             widget=forms.CheckboxSelectMultiple,
         )
 

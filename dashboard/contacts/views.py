@@ -182,20 +182,20 @@ def _beside(
 ) -> dict[str, Any]:
     """The header, the banner, the steps to come and the right column."""
     user = who(request)
-    reach = side_panel(contact, now)
+    reach, full = side_panel(contact, now), may_see(request)
     phone = next((one for one in reach.addresses if one.kind == Kind.PHONE and one.preferred), None)
     zones = local_zones(contact.time_zone, phone.time_zone if phone else "")
     return {
-        "addresses": _addresses(addresses, full=may_see(request)),
+        "addresses": _addresses(addresses, full=full),
         "clocks": clocks(now, zones, timezone.localdate(now)),
         "reach": reach,
         "contactable": contactable(reach),
-        "banner": banner(reach),
+        "banner": banner(reach, full=full),
         "unread": reach.held_since is not None,
         "upcoming": _coming(contact, zones, now, acts=may_assign(user)),
         "explanation": explanation(contact, reach),
         "suppressions": [
-            (act, closes(act), blocked(act, extended)) for act, extended in acts(reach.suppressions)
+            (act, closes(act), blocked(act, extended, full=full)) for act, extended in acts(reach.suppressions)
         ],
         "may_step": may_assign(user),
         "note_form": ContactNoteForm(),
@@ -234,10 +234,14 @@ def contactable(reach: SidePanel) -> tuple[bool, str]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def correct(request: HttpRequest, pk: int) -> HttpResponse:
     contact = _contact(pk)
-    before = _details(contact, full=may_see(request))
+    full = may_see(request)
+    before = _details(contact, full=full)
     back = next_url(request, reverse("contacts:trail", args=[pk]))
     form = CorrectForm(
-        request.POST if request.method == "POST" else None, initial=before, doubted=_doubted(contact)
+        request.POST if request.method == "POST" else None,
+        initial=before,
+        doubted=_doubted(contact),
+        full=full,
     )
     if request.method == "POST" and form.is_valid():
         # Only what differs from what the form showed: a masked address that was left alone is not a new one.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
 from contacts.channels import Channel
 from contacts.consenting import record_opt_out, record_request
-from contacts.models import AddressHealth, Consent
-from contacts.suppressing import suppress
+from contacts.models import Address, AddressHealth, Consent, Suppression
+from contacts.suppressing import lift_mistaken, put_back, suppress
 from dashboard.contacts.banner import SHOWN, banner
 from deliveries.outcomes.reachability import side_panel
 from tests import factories
@@ -155,3 +156,21 @@ def test_an_address_in_a_quotation_is_hidden_from_whoever_may_not_see_it(robin, 
     )
 
     assert "Wrote from k•••@example.com" in login("marketer").get(f"/contacts/{robin.pk}/").content.decode()
+
+
+@pytest.mark.parametrize("role", ["support", "marketer"])
+def test_an_address_is_whole_or_masked_alike_all_over_the_pages_of_a_contact(robin, ann, login, role):
+    client = login(role)
+    number, now = "+12145550142", timezone.now()
+    suppress(contact=robin, value=number, reason="staff", origin="staff", by=ann, now=now)
+    mistaken = suppress(value=number, reason="asked", origin="staff", fact="message 1", now=now)
+    lift_mistaken(Suppression.objects.filter(pk=mistaken.pk), note="version 3", now=now)
+    put_back([Suppression.objects.get(pk=mistaken.pk)], now)
+
+    page = client.get(f"/contacts/{robin.pk}/").content.decode()
+    robin.addresses.update(validity=Address.Validity.NEEDS_CORRECTION)
+    form = client.get(f"/contacts/{robin.pk}/correct/").content.decode()
+
+    assert "Suppressed again" in page
+    for shown in (page, form):
+        assert ("•••" in shown, "214-555-0142" in shown) == (role != "support", role == "support")
