@@ -27,7 +27,7 @@ LOOKS = [
 WIDTHS = (320, 360, 390, 720, 761, 1101, 1280, 1440)
 OVERFLOW = """() => document.documentElement.scrollWidth - innerWidth"""
 # What a panel cuts off makes no page wider.
-CUT = """() => [...document.querySelectorAll(".form-row :is(input, select, textarea, .help)")]
+CUT = """() => [...document.querySelectorAll(":is(.form-row, .actions) :is(input, select, textarea, .help, button)")]
   .filter((one) => one.getBoundingClientRect().right > one.closest(".module")?.getBoundingClientRect().right)
   .map((one) => one.outerHTML.slice(0, 100))"""
 # Nor do columns that a list shows only to whoever scrolls it sideways; on a phone that is how they are read.
