@@ -63,10 +63,15 @@ class StateFilter(admin.SimpleListFilter):
 class SuppressionForm(forms.ModelForm):
     """A number written in any other way than ours would block nobody."""
 
-    who = forms.ChoiceField(choices=WHO_ASKED, initial=PERSON, required=False, widget=forms.RadioSelect)
-
-    def clean_who(self) -> str:
-        return self.cleaned_data["who"] or PERSON
+    who = forms.ChoiceField(
+        choices=WHO_ASKED,
+        widget=forms.RadioSelect,
+        error_messages={"required": "Say who wants it: only one of the two can be released."},
+        help_text=(
+            "What the person asked for cannot be released: it holds until they opt in again, which is recorded "
+            "under Consent. What we decided ourselves can be released."
+        ),
+    )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from contacts.channels import KIND_OF, Channel, Kind
-from contacts.consenting import PERSON, WHO_ASKED
+from contacts.consenting import WHO_ASKED
 from contacts.models import Address, Contact
 from contacts.suppressing import BlocksNothing, refuse_idle
 from dashboard.contacts.banner import whole_or_masked
@@ -73,10 +73,12 @@ class SuppressForm(forms.Form):
     asked = forms.ChoiceField(
         label="Who wants it",
         choices=WHO_ASKED,
-        initial=PERSON,
-        required=False,
         widget=forms.RadioSelect,
-        help_text="What the person asked for holds until they opt in again. Ours is lifted by an administrator.",
+        error_messages={"required": "Say who wants it: only one of the two can be released."},
+        help_text=(
+            "What the person asked for cannot be released by anybody: it holds until they opt in again. "
+            "What we decided ourselves can be released by an administrator."
+        ),
     )
     reason = forms.CharField(
         label="Reason",
@@ -94,9 +96,6 @@ class SuppressForm(forms.Form):
             for one in addresses
         ]
         self.fields["what"].choices = [("contact", "The whole contact"), *one_each]  # type: ignore[attr-defined]
-
-    def clean_asked(self) -> str:
-        return self.cleaned_data["asked"] or PERSON
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

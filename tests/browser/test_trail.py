@@ -33,6 +33,7 @@ def test_a_suppression_from_the_trail_shows_on_banner_panel_timeline_and_list(
     assert "Not suppressed" in side(page, "Suppression")
 
     page.get_by_role("link", name="Suppress", exact=True).click()
+    page.get_by_label("The person asked").check()
     page.get_by_label("Reason").fill("Asked at the front desk")
     page.get_by_role("button", name="Suppress").click()
 

@@ -68,6 +68,7 @@ def test_the_trail_unfolds_pages_and_takes_a_suppression(plain: Page) -> None:
     plain.locator(".causes a").first.click()
     expect(plain.locator(".event").first).to_be_visible()
     plain.get_by_role("link", name="Suppress", exact=True).click()
+    plain.get_by_label("The person asked").check()
     plain.get_by_label("Reason").fill("Wrote to us")
 
     plain.get_by_role("button", name="Suppress").click()

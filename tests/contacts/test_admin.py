@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -128,6 +129,17 @@ def test_nothing_is_released_without_a_reason_and_the_reason_is_kept(client, adm
     assert told == ["Nothing was released: say why beside the action."]
 
 
+def test_nobody_has_chosen_yet_who_wants_a_suppression(client, administrator):
+    page = client.get(reverse("admin:contacts_suppression_add")).content.decode()
+
+    response = client.post(reverse("admin:contacts_suppression_add"), {"value": NUMBER})
+
+    assert not re.search(r'name="who"[^>]* checked', page)
+    assert "What the person asked for cannot be released" in page
+    assert "Say who wants it" in response.content.decode()
+    assert not Suppression.objects.exists()
+
+
 def test_a_suppression_that_would_end_can_be_made_to_stay(client, administrator, now):
     ends = add_suppression(expires_at=timezone.now() + timedelta(days=1))
     add_suppression(value="+15125550143")
@@ -180,7 +192,7 @@ def test_whoever_may_only_look_cannot_release(client):
 
 
 def test_a_suppression_can_be_added_but_not_edited_or_deleted(client, administrator):
-    form = {"value": NUMBER}
+    form = {"value": NUMBER, "who": "person"}
 
     client.post(reverse("admin:contacts_suppression_add"), form)
     made = Suppression.objects.get()
@@ -200,7 +212,7 @@ def test_a_suppression_can_be_added_but_not_edited_or_deleted(client, administra
 def test_a_suppressed_address_is_kept_in_the_form_that_sends_are_compared_in(
     client, administrator, typed, kept
 ):
-    client.post(reverse("admin:contacts_suppression_add"), {"value": typed})
+    client.post(reverse("admin:contacts_suppression_add"), {"value": typed, "who": "person"})
 
     assert Suppression.objects.get().value == kept
 
@@ -230,7 +242,8 @@ def test_a_suppression_that_could_block_nothing_is_refused(client, administrator
 
 
 def add_by_form(client, **fields):
-    response = client.post(reverse("admin:contacts_suppression_add"), {"value": NUMBER} | fields, follow=True)
+    form = {"value": NUMBER, "who": "person"} | fields
+    response = client.post(reverse("admin:contacts_suppression_add"), form, follow=True)
     return [str(message) for message in response.context["messages"]]
 
 
@@ -253,7 +266,8 @@ def test_the_same_words_added_twice_are_one_row_and_it_says_so(client, administr
 def test_what_a_person_asked_for_has_no_end(client, administrator):
     soon = {"expires_at_0": timezone.localdate() + timedelta(days=2), "expires_at_1": "10:00"}
 
-    page = client.post(reverse("admin:contacts_suppression_add"), {"value": NUMBER} | soon)
+    form = {"value": NUMBER, "who": "person"} | soon
+    page = client.post(reverse("admin:contacts_suppression_add"), form)
 
     assert "it holds until they opt in again. Leave this empty." in page.content.decode()
     assert not Suppression.objects.exists()

@@ -486,7 +486,7 @@ def test_suppressing_asks_for_a_reason_and_then_blocks(login, elena):
     )
     done = client.post(
         f"/contacts/{elena.pk}/suppress/",
-        {"what": address.pk, "channel": "rvm", "reason": "Asked by phone"},
+        {"what": address.pk, "channel": "rvm", "reason": "Asked by phone", "asked": "person"},
         follow=True,
     )
 
@@ -510,12 +510,25 @@ def test_suppressing_asks_for_a_reason_and_then_blocks(login, elena):
 )
 def test_what_would_block_nothing_is_refused_with_the_way_out(login, elena, kind, channel, way_out):
     address = elena.addresses.get(kind=kind)
-    form = {"what": address.pk, "channel": channel, "reason": "Asked by phone"}
+    form = {"what": address.pk, "channel": channel, "reason": "Asked by phone", "asked": "person"}
 
     answer = login("support").post(f"/contacts/{elena.pk}/suppress/", form)
 
     assert answer.status_code == 422
     assert way_out in answer.content.decode()
+    assert not Suppression.objects.exists()
+
+
+def test_nobody_has_chosen_yet_who_wants_a_suppression(login, elena):
+    client = login("support")
+
+    page = client.get(f"/contacts/{elena.pk}/suppress/").content.decode()
+    answer = client.post(f"/contacts/{elena.pk}/suppress/", {"what": "contact", "reason": "Called us"})
+
+    assert not re.search(r'name="asked"[^>]* checked', page)
+    assert "cannot be released by anybody: it holds until they opt in again" in page
+    assert answer.status_code == 422
+    assert "Say who wants it" in answer.content.decode()
     assert not Suppression.objects.exists()
 
 

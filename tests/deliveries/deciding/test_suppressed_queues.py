@@ -329,7 +329,7 @@ def test_suppressing_on_the_page_leaves_nothing_to_come(client, account):
     now = timezone.now()
     message = waiting(sending("email"), account, now, due_at=now + 48 * HOUR)
     client.force_login(factories.user("support"))
-    form = {"what": "contact", "channel": "", "reason": "Called us"}
+    form = {"what": "contact", "channel": "", "reason": "Called us", "asked": "person"}
 
     page = client.post(f"/contacts/{message.contact_id}/suppress/", form, follow=True).content.decode()
 
