@@ -287,7 +287,7 @@ def release(suppression: Suppression, *, by: User | None, note: str, now: dateti
     suppression.refresh_from_db()
     if suppression.by_recipient and suppression.released_at is None:
         raise CannotRelease(suppression)
-    if lifted and suppression.reason in (Suppression.Reason.HARD_FAILS, Suppression.Reason.HARD_BOUNCE):
+    if lifted and suppression.counts_failures:
         _forgive(suppression, now)
 
 
@@ -299,7 +299,7 @@ def release_each(
     rows = list(mine.only("value", "match_key", "channel", "reason", "contact_id"))
     lift(mine.filter(pk__in=[row.pk for row in rows]), by=by, note=note, now=now)
     for row in rows:
-        if row.reason in (Suppression.Reason.HARD_FAILS, Suppression.Reason.HARD_BOUNCE):
+        if row.counts_failures:
             _forgive(row, now)
     return {row.pk for row in rows}
 

@@ -57,6 +57,7 @@ contact_pages = [
     path("<id:pk>/export/", contacts.export, name="export"),
     path("<id:pk>/correct/", contacts.correct, name="correct"),
     path("<id:pk>/suppress/", contacts.suppress, name="suppress"),
+    path("<id:pk>/release/<id:suppression>/", contacts.release, name="release"),
     path("<id:pk>/note/", contacts.note, name="note"),
     path("<id:pk>/steps/<id:recipient>/run/", contacts.step, {"act": "run"}, name="run_step"),
     path("<id:pk>/steps/<id:recipient>/cancel/", contacts.step, {"act": "cancel"}, name="cancel_step"),

@@ -13,6 +13,8 @@ from contacts.models import (
     Consent,
 )
 
+RECORDING = "A no blocks at once, and nobody can release it. A yes lifts it only with evidence."
+
 
 @admin.register(Consent)
 class ConsentAdmin(Masking, Ledger):
@@ -20,6 +22,10 @@ class ConsentAdmin(Masking, Ledger):
     list_select_related = ("contact", "recorded_by", "withdraws")
     fields = ("contact", "channel", "opted_in", "at", "how", "wording", "evidence")
     masking = {"evidence": ""}
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = {"fields": self.get_fields(request, obj)}
+        return [(None, fields if obj else {**fields, "description": RECORDING})]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         names = super().get_fields(request, obj)

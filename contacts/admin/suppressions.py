@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ActionForm
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME, ActionForm
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.text import Truncator
 
 from contacts import searching
@@ -20,9 +24,7 @@ from contacts.blocking import closes
 from contacts.consenting import PERSON, WHO_ASKED, record_request
 from contacts.emails import NotAnEmail, parse_email
 from contacts.grounds import occasion
-from contacts.models import (
-    Suppression,
-)
+from contacts.models import Address, Contact, Suppression
 from contacts.phones import NotAPhone, concealed, parse_phone
 from contacts.suppressing import (
     LONGEST_NOTE,
@@ -40,7 +42,23 @@ ASKED_FOR = "Asked for by the person, so staff cannot release it. It is lifted w
 class ReleaseForm(ActionForm):
     """What an action on suppressions needs beside the rows."""
 
-    note = forms.CharField(label="Why", required=False, max_length=LONGEST_NOTE)
+    note = forms.CharField(label="Why:", required=False, max_length=LONGEST_NOTE)
+
+
+def find_holders(rows: Collection[Suppression]) -> None:
+    """Give each row its `holder`: the contact it names or the first who has its address, and how many others have it.
+
+    None where nobody does. Two queries.
+    """
+    keys = {row.match_key for row in rows if not row.contact_id and row.match_key}
+    counted = Address.objects.filter(match_key__in=keys).values("match_key")
+    counted = counted.annotate(first=Min("contact"), people=Count("contact", distinct=True))
+    holders = {one["match_key"]: one for one in counted.order_by()}
+    contacts = Contact.objects.in_bulk([one["first"] for one in holders.values()])
+    for row in rows:
+        one = holders.get(row.match_key)
+        found = (contacts[one["first"]], one["people"] - 1) if one else None
+        row.holder = (row.contact, 0) if row.contact else found  # type: ignore[attr-defined]
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -99,7 +117,7 @@ class SuppressionAdmin(Masking, Large):
     form = SuppressionForm
     list_display = (
         "address",
-        "contact",
+        "whose",
         "channels",
         "ground",
         "by",
@@ -140,6 +158,23 @@ class SuppressionAdmin(Masking, Large):
     @admin.display
     def address(self, suppression: Suppression) -> str:
         return suppression.value or "Every address"
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """With whose the addresses of this page of the list are: a STOP names no contact."""
+        found = super().get_changelist_instance(request)
+        found.result_list = list(found.result_list)
+        find_holders(found.result_list)
+        return found
+
+    @admin.display(description="contact")
+    def whose(self, suppression: Suppression) -> str:
+        if not suppression.holder:  # type: ignore[attr-defined]
+            return ""
+        contact, others = suppression.holder  # type: ignore[attr-defined]
+        more = f" and {others:,} more" if others else ""
+        return format_html(
+            '<a href="{}">{}</a>{}', reverse("contacts:trail", args=[contact.pk]), contact, more
+        )
 
     @admin.display(description="channel")
     def channels(self, suppression: Suppression) -> str:
@@ -185,9 +220,23 @@ class SuppressionAdmin(Masking, Large):
 
     def get_fieldsets(self, request: HttpRequest, obj: Suppression | None = None) -> Any:
         """With the way out of an opt-out, which is no button."""
-        theirs = obj is not None and obj.by_recipient and obj.released_at is None
         fields = {"fields": self.get_fields(request, obj)}
-        return [(None, {**fields, "description": ASKED_FOR} if theirs else fields)]
+        if obj is None or not obj.by_recipient or obj.released_at:
+            return [(None, fields)]
+        return [
+            (None, {**fields, "description": format_html("{} {}", ASKED_FOR, self._consent(request, obj))})
+        ]
+
+    def _consent(self, request: HttpRequest, obj: Suppression) -> str:
+        """The way to record that they opted in again; '' for who may not, and where nobody is known to have it."""
+        find_holders([obj])
+        if not obj.holder or not request.user.has_perm("contacts.add_consent"):  # type: ignore[attr-defined]
+            return ""
+        url = reverse("admin:contacts_consent_add")
+        contact, _ = obj.holder  # type: ignore[attr-defined]
+        return format_html(
+            '<a href="{}?contact={}&amp;opted_in=1">Record their new consent</a>', url, contact.pk
+        )
 
     def get_fields(self, request: HttpRequest, obj: Suppression | None = None) -> Any:
         return super().get_fields(request, obj) if obj else self.asked
@@ -224,11 +273,10 @@ class SuppressionAdmin(Masking, Large):
         return self.response_post_save_add(request, obj)
 
     @admin.action(description="Release selected suppressions", permissions=["change"])
-    def release_selected(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:
+    def release_selected(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> HttpResponse | None:
         note, now = request.POST.get("note", "").strip()[:LONGEST_NOTE], timezone.now()
         if not note:
-            self.message_user(request, "Nothing was released: say why beside the action.", messages.ERROR)
-            return
+            return self._ask_why(request, queryset)
         released = refused = 0
         for suppression in queryset.filter(released_at=None):
             try:
@@ -241,6 +289,20 @@ class SuppressionAdmin(Masking, Large):
         if refused:
             why = f"{refused} kept: asked for by the person, so only new consent from them can lift it."
             self.message_user(request, why, messages.WARNING)
+        return None
+
+    def _ask_why(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> HttpResponse:
+        """A page for the reason alone: what was ticked is not lost."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Nothing was released yet: say why",
+            "opts": self.opts,
+            "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
+            "across": request.POST.get("select_across", "0"),
+            "count": queryset.count(),
+            "longest": LONGEST_NOTE,
+        }
+        return TemplateResponse(request, "admin/contacts/suppression/release.html", context)
 
     @admin.action(description="Let selected suppressions never end", permissions=["change"])
     def extend_selected(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:

@@ -152,6 +152,11 @@ class Suppression(models.Model):
         return self.origin == self.Origin.RECIPIENT
 
     @property
+    def counts_failures(self) -> bool:
+        """It stands for failures: lifting it has them counted from the beginning."""
+        return self.reason in (self.Reason.HARD_FAILS, self.Reason.HARD_BOUNCE)
+
+    @property
     def ground(self) -> str:
         """The reason by what is known of it: not every opt-out is a STOP."""
         return grounds.opt_out(self) or str(self.get_reason_display())

@@ -17,7 +17,6 @@ from deliveries.wording import listed
 Show = Callable[[str], str]  # how an address is written
 
 SHOWN = 5  # grounds
-FAILURES = (Suppression.Reason.HARD_FAILS, Suppression.Reason.HARD_BOUNCE)
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ def _of_health(off: Sequence[Reach], show: Show) -> Iterator[Ground]:
     for one in off:
         if one.shut:
             together[one.shut].append(one)
-        elif one.hard_fails >= one.strikes and not any(each.reason in FAILURES for each in one.suppressions):
+        elif one.hard_fails >= one.strikes and not any(each.counts_failures for each in one.suppressions):
             together[f"{one.hard_fails} permanent failures in a row"].append(one)
     for words, those in together.items():
         at = _since([one.health for one in those])

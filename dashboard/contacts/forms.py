@@ -1,4 +1,4 @@
-"""What may be entered for one person: corrections, a suppression, a note."""
+"""What may be entered for one person: corrections, a suppression and its release, a note."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django import forms
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.consenting import WHO_ASKED
 from contacts.models import Address, Contact
-from contacts.suppressing import BlocksNothing, refuse_idle
+from contacts.suppressing import LONGEST_NOTE, BlocksNothing, refuse_idle
 from dashboard.contacts.banner import whole_or_masked
 
 
@@ -111,6 +111,15 @@ class SuppressForm(forms.Form):
         """The address to block; '' for the whole contact."""
         chosen = self.addresses.get(self.cleaned_data["what"])
         return chosen.value if chosen else ""
+
+
+class ReleaseForm(forms.Form):
+    note = forms.CharField(
+        label="Why",
+        max_length=LONGEST_NOTE,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="In your words. It stays on record with your name.",
+    )
 
 
 class ContactNoteForm(forms.Form):

@@ -25,7 +25,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.roles import requires
 from campaigns.models import Recipient
 from campaigns.texts import PersonalText, worded
-from contacts.blocking import closes
+from contacts.blocking import closes, standing_blocks
 from contacts.channels import Channel, Kind
 from contacts.consenting import PERSON, record_request
 from contacts.correcting import AlreadyTheirs
@@ -35,11 +35,13 @@ from contacts.hours import clocks, local_zones
 from contacts.models import Address, AddressHealth, Contact, Note, Suppression
 from contacts.phones import mask
 from contacts.searching import FEWEST, alike, clean
+from contacts.suppressing import CannotRelease
+from contacts.suppressing import release as release_suppression
 from contacts.suppressing import suppress as suppress_address
 from dashboard.charts import SHORT
 from dashboard.contacts.banner import acts, banner, blocked, named
 from dashboard.contacts.explaining import explanation
-from dashboard.contacts.forms import ContactNoteForm, CorrectForm, SuppressForm
+from dashboard.contacts.forms import ContactNoteForm, CorrectForm, ReleaseForm, SuppressForm
 from dashboard.contacts.trail_export import lines
 from dashboard.exports import file_name
 from dashboard.shell.pages import fragment, may_assign, may_see, next_url, who
@@ -195,7 +197,8 @@ def _beside(
         "upcoming": _coming(contact, zones, now, acts=may_assign(user)),
         "explanation": explanation(contact, reach),
         "suppressions": [
-            (act, closes(act), blocked(act, extended, full=full)) for act, extended in acts(reach.suppressions)
+            (act, closes(act), blocked(act, extended, full=full))
+            for act, extended in acts(reach.suppressions)
         ],
         "may_step": may_assign(user),
         "note_form": ContactNoteForm(),
@@ -318,6 +321,38 @@ def suppress(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("contacts:trail", contact.pk)
     context = {"contact": contact, "form": form, "title": "Suppress"}
     return render(request, "contacts/suppress.html", context, status=422 if form.errors else 200)
+
+
+@requires("contacts.view_contact", "contacts.change_suppression")
+@require_http_methods(["GET", "HEAD", "POST"])
+def release(request: HttpRequest, pk: int, suppression: int) -> HttpResponse:
+    """Lift one suppression that meets the contact, as the action in the list of all suppressions does."""
+    contact, now = _contact(pk), timezone.now()
+    found = acts(standing_blocks(contact, list(contact.addresses.all()), now))
+    act, extended = next((one for one in found if one[0].pk == suppression), (None, []))
+    if act is None:
+        messages.warning(request, "That suppression does not hold any more.")
+        return redirect("contacts:trail", pk)
+    if act.by_recipient:
+        messages.error(request, str(CannotRelease(act)))
+        return redirect("contacts:trail", pk)
+    form = ReleaseForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        with transaction.atomic():
+            release_suppression(act, by=who(request), note=form.cleaned_data["note"], now=now)
+            _settle(contact)
+        messages.success(request, "Released.")
+        return redirect("contacts:trail", pk)
+    context = {
+        "contact": contact,
+        "form": form,
+        "title": "Release",
+        "act": act,
+        "where": closes(act),
+        "what": blocked(act, extended, full=may_see(request)),
+        "others": len(found) - 1,
+    }
+    return render(request, "contacts/release.html", context, status=422 if form.errors else 200)
 
 
 @requires("contacts.view_contact", "contacts.add_note")

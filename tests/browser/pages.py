@@ -37,6 +37,11 @@ def busiest_contact() -> Contact:
     return blocked.contact
 
 
+def release_of(contact: Contact) -> str:
+    block = contact.suppressions.filter(origin="rule").earliest("pk")
+    return f"/contacts/{contact.pk}/release/{block.pk}/"
+
+
 def newest(model: type) -> int:
     return model.objects.latest("pk").pk  # type: ignore[attr-defined]
 
@@ -169,6 +174,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "trail": ("support", lambda: f"/contacts/{busiest_contact().pk}/"),
     "correct": ("support", lambda: f"/contacts/{busiest_contact().pk}/correct/"),
     "suppress": ("support", lambda: f"/contacts/{busiest_contact().pk}/suppress/"),
+    "release": ("admin", lambda: release_of(busiest_contact())),
     "not allowed": ("support", lambda: "/batches/"),
     "not found": ("support", lambda: "/contacts/999999999/"),
     "mappings": ("admin", lambda: mapping_work("/mappings/")),

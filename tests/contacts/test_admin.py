@@ -98,7 +98,7 @@ def release_all(client, note="Asked on the phone", action="release_selected"):
     chosen = list(Suppression.objects.values_list("pk", flat=True))
     form = {"action": action, "_selected_action": chosen, "note": note}
     response = client.post(reverse("admin:contacts_suppression_changelist"), form, follow=True)
-    return [str(message) for message in response.context["messages"]]
+    return [str(message) for message in response.context["messages"]] or [response.context["title"]]
 
 
 def test_releasing_refuses_what_the_person_asked_for_and_says_so(client, administrator):
@@ -126,7 +126,44 @@ def test_nothing_is_released_without_a_reason_and_the_reason_is_kept(client, adm
 
     found.refresh_from_db()
     assert (before, found.release_note) == (None, "A wrong number in their letter")
-    assert told == ["Nothing was released: say why beside the action."]
+    assert told == ["Nothing was released yet: say why"]
+
+
+def test_a_reason_that_was_forgotten_is_asked_for_and_the_ticks_are_kept(client, administrator):
+    found, other = add_suppression(), add_suppression(value="+15125550143")
+    where = f"{reverse('admin:contacts_suppression_changelist')}?state=blocking"
+
+    asked = client.post(where, {"action": "release_selected", "_selected_action": [found.pk], "note": ""})
+    form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="(\w+)">', asked.content.decode()))
+    client.post(where, form | {"note": "A wrong number in their letter"})
+
+    assert "Release 1 suppression" in asked.content.decode()
+    found.refresh_from_db()
+    other.refresh_from_db()
+    assert (found.release_note, other.released_at) == ("A wrong number in their letter", None)
+
+
+@pytest.mark.parametrize("sharing", [0, 1, 3])
+def test_the_list_leads_to_whoever_has_an_address_that_was_opted_out_by_a_reply(
+    client, administrator, sharing
+):
+    people = [factories.phone(value=NUMBER).contact for _ in range(sharing)]
+    add_suppression(reason="stop", origin="recipient")
+
+    page = client.get(reverse("admin:contacts_suppression_changelist")).content.decode()
+
+    links = re.findall(r'field-whose"><a href="/contacts/(\d+)/">[^<]+</a>([^<]*)</td>', page)
+    more = " and 2 more" if sharing == 3 else ""
+    assert links == [(str(one.pk), more) for one in people[:1]]
+
+
+def test_the_list_leads_to_the_contact_a_suppression_names(client, administrator):
+    contact = factories.contact(name="Elena Moreau")
+    add_suppression(contact=contact)
+
+    page = client.get(reverse("admin:contacts_suppression_changelist")).content.decode()
+
+    assert f'<a href="/contacts/{contact.pk}/">Elena Moreau</a>' in page
 
 
 def test_nobody_has_chosen_yet_who_wants_a_suppression(client, administrator):
@@ -138,6 +175,31 @@ def test_nobody_has_chosen_yet_who_wants_a_suppression(client, administrator):
     assert "What the person asked for cannot be released" in page
     assert "Say who wants it" in response.content.decode()
     assert not Suppression.objects.exists()
+
+
+def test_the_page_of_an_opt_out_leads_to_where_new_consent_is_recorded_and_that_lifts_it(
+    client, administrator
+):
+    contact = factories.phone(value=NUMBER).contact
+    found = add_suppression(reason="stop", origin="recipient", now=timezone.now() - timedelta(days=2))
+
+    page = client.get(reverse("admin:contacts_suppression_change", args=[found.pk])).content.decode()
+    where = reverse("admin:contacts_consent_add")
+    form = client.get(f"{where}?contact={contact.pk}&opted_in=1").content.decode()
+    now = timezone.localtime()
+    client.post(
+        where,
+        {
+            "contact": contact.pk, "channel": "sms", "opted_in": "on", "how": "Paper", "evidence": "Form 12",
+            "at_0": f"{now:%Y-%m-%d}", "at_1": f"{now:%H:%M:%S}",
+        },
+    )  # fmt: skip
+
+    assert f'{where}?contact={contact.pk}&amp;opted_in=1">Record their new consent</a>' in page
+    assert re.search(rf'name="contact" value="{contact.pk}"', form)
+    assert "A yes lifts it only with evidence." in form
+    found.refresh_from_db()
+    assert found.released_at
 
 
 def test_a_suppression_that_would_end_can_be_made_to_stay(client, administrator, now):

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.urls import reverse
 from django.utils import timezone
 
 from campaigns.models import Recipient
@@ -530,6 +531,92 @@ def test_nobody_has_chosen_yet_who_wants_a_suppression(login, elena):
     assert answer.status_code == 422
     assert "Say who wants it" in answer.content.decode()
     assert not Suppression.objects.exists()
+
+
+@pytest.mark.parametrize("path", ["{}/", "{}/suppress/"])
+def test_what_the_person_asked_for_leads_to_where_their_new_consent_is_recorded(login, elena, path):
+    suppress(contact=elena, reason="asked", origin="recipient", now=timezone.now())
+    link = f'{reverse("admin:contacts_consent_add")}?contact={elena.pk}&amp;opted_in=1"'
+
+    for role, may in (("admin", True), ("support", False)):
+        page = login(role).get(f"/contacts/{path.format(elena.pk)}").content.decode()
+        assert (link in page) is may
+        words = re.sub(r"\s+", " ", page)
+        assert ("an administrator records" in words or "recorded by an administrator" in words) is not may
+        assert f"/contacts/{elena.pk}/release/" not in page
+
+
+# ---- Releasing ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ours(elena):
+    return suppress(
+        contact=elena,
+        value="+12145550142",
+        reason="hard_fails",
+        origin="rule",
+        now=timezone.now() - timedelta(days=1),
+    )
+
+
+def test_a_suppression_is_released_from_the_contact_s_page_by_whoever_may(login, elena, ours):
+    elena.addresses.get(kind="phone").health.create(channel="sms", hard_fails=3)
+    client, where = login("admin"), f"/contacts/{elena.pk}/release/{ours.pk}/"
+
+    trail = client.get(f"/contacts/{elena.pk}/").content.decode()
+    asked = re.sub(r"\s+", " ", client.get(where).content.decode())
+    without = client.post(where, {"note": " "})
+    done = client.post(where, {"note": "Their phone was off"}, follow=True).content.decode()
+
+    assert f'href="{where}">Release' in trail
+    assert "+1 214-555-0142: Permanent failures in a row on" in asked
+    assert "messages may be sent there again, by any campaign. The failures counted there are forgotten." in asked
+    assert without.status_code == 422
+    ours.refresh_from_db()
+    assert (ours.released_by, ours.release_note) == (client.user, "Their phone was off")
+    assert AddressHealth.objects.get().hard_fails == 0
+    assert "Released." in done
+    assert "Not suppressed on any channel." in done
+
+
+def test_what_else_stands_is_said_before_one_is_released(login, elena, ours):
+    suppress(contact=elena, reason="asked", origin="recipient", now=timezone.now())
+
+    page = re.sub(
+        r"\s+", " ", login("admin").get(f"/contacts/{elena.pk}/release/{ours.pk}/").content.decode()
+    )
+
+    assert "It ends at once. 1 other suppression stays in force." in page
+
+
+@pytest.mark.parametrize("role", ["marketer", "support"])
+def test_whoever_may_not_release_is_offered_nothing_and_refused(login, elena, ours, role):
+    client, where = login(role), f"/contacts/{elena.pk}/release/{ours.pk}/"
+
+    assert where not in client.get(f"/contacts/{elena.pk}/").content.decode()
+    assert client.post(where, {"note": "Why not"}).status_code == 403
+    ours.refresh_from_db()
+    assert ours.released_at is None
+
+
+def test_what_the_person_asked_for_is_not_released_and_what_is_over_is_said_to_be(login, elena, ours):
+    client = login("admin")
+    asked = suppress(contact=elena, reason="asked", origin="recipient", now=timezone.now())
+    Suppression.objects.filter(pk=ours.pk).update(released_at=timezone.now())
+    elsewhere = suppress(value="+12145550199", reason="staff", origin="staff", now=timezone.now())
+
+    told = {
+        one.pk: client.post(
+            f"/contacts/{elena.pk}/release/{one.pk}/", {"note": "x"}, follow=True
+        ).content.decode()
+        for one in (asked, ours, elsewhere)
+    }
+
+    assert "Only new consent from them can lift it." in told[asked.pk]
+    assert "That suppression does not hold any more." in told[ours.pk]
+    assert "That suppression does not hold any more." in told[elsewhere.pk]
+    assert Suppression.objects.in_force(timezone.now()).filter(pk__in=[asked.pk, elsewhere.pk]).count() == 2
 
 
 def test_channels_stand_under_the_kind_of_address_that_takes_them(login, elena):
