@@ -98,7 +98,7 @@ def test_an_unknown_code_is_mapped_counted_published_and_undone(
     workers()
     if not script:
         page.get_by_role("link", name="Refresh").click()
-    expect(page.locator("#progress")).to_contain_text("3 messages changed. 3 were counted before")
+    expect(page.locator("#progress")).to_contain_text("3 messages changed. 3 were expected")
     assert buckets(unknown) == {"BOUNCED_HARD"}
 
     page.get_by_role("link", name="Undo").click()
