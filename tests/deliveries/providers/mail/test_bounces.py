@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from deliveries.providers.facts import Call, Report, Unreadable
 from deliveries.providers.mail.bounces import enhanced_code, mailbox_of, reason_code, smtp_code, text_reason
 from deliveries.providers.mail.mail_reading import BYTES_MAX, blocks, moment, plain, read
-from deliveries.providers.mail.returned_mail import address_of, told_in_words
+from deliveries.providers.mail.returned_mail import address_of, from_prose
 from deliveries.providers.smtp import Smtp
 
 SMTP = Smtp()
@@ -200,7 +200,7 @@ def test_a_mail_that_would_take_long_is_refused_or_quick():
 def test_no_more_recipients_are_read_than_a_mail_can_have():
     text = "Your mail could not be delivered:\n\n" + "\n".join(f"<p{n}@example.net>: no" for n in range(500))
 
-    assert len(told_in_words(text, "failure notice")) == 100
+    assert len(from_prose(text, "failure notice")) == 100
 
 
 def test_a_mailbox_line_before_the_headers_does_no_harm():
