@@ -1,8 +1,7 @@
 """The receiver: `/hooks/<account-token>/<kind>/` in, 2xx once the receipt is on disk.
 
 A lean ASGI callable in front of Django. A request costs a signature check and a place in the next commit, and
-nothing else: no look-up, no parsing that can fail. Receipts that arrive while a commit runs form the next
-batch, so batches grow with the load and there is no timer.
+nothing else: no look-up, no parsing that can fail. Commits are shared (`group_commit.py`).
 
 What it answers, to the provider: 204 taken (also for messages we do not know), or 200 where it waits for words;
 403 the signature is wrong; 404 no such account; 405 neither GET nor POST; 413 too large; 503 with Retry-After when
@@ -16,15 +15,12 @@ import asyncio
 import contextlib
 import logging
 import re
-import sqlite3
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import httpx
-import psycopg
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import close_old_connections, connections
@@ -37,8 +33,8 @@ from deliveries.providers import PROVIDERS
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call
 from deliveries.providers.kit.signatures import without_secret
-from deliveries.receiving.storing import POSTGRESQL, Incoming, columns, store_in_sqlite
-from deliveries.wake import wake
+from deliveries.receiving.group_commit import Batcher, PostgresStore, QueueFull, SqliteStore
+from deliveries.receiving.storing import Incoming
 
 logger = logging.getLogger(__name__)
 
@@ -47,13 +43,10 @@ Receive = Callable[[], Awaitable[dict]]
 
 PATH = re.compile(r"/hooks/([\w-]{1,40})/([a-z][a-z-]{0,15})/?")
 # Numbers of our own choice; those of time in seconds.
-BATCH_MAX = 1_000  # receipts in one commit
 DIRECTORY_SECONDS = 10.0  # how old the accounts in memory may be
-WAKE_SECONDS = 0.5  # between two wake-ups of the workers
 CONFIRM_SECONDS = 10.0  # for an address that a provider asks us to fetch
 FORGERIES_SECONDS = 1.0  # between two writes of how many were refused
 FORGED_MAX = 2**31 - 1  # what the column holds
-PATIENCE = 30.0  # seconds that a commit waits for SQLite's one write lock
 
 
 # Status, further headers, body.
@@ -100,143 +93,6 @@ class Directory:
         close_old_connections()
         known = [account for account in Account.objects.all() if account.provider in PROVIDERS]
         return {a.token: (a.pk, PROVIDERS[a.provider], a.credentials) for a in known}
-
-
-class PostgresStore:
-    """One connection of its own, opened again after a failure."""
-
-    def __init__(self) -> None:
-        self._connection: psycopg.AsyncConnection | None = None
-
-    async def write(self, batch: Sequence[Incoming]) -> None:
-        if self._connection is None or self._connection.closed:
-            parameters = connections["default"].get_connection_params()
-            for ours in ("cursor_factory", "context", "prepare_threshold"):
-                parameters.pop(ours, None)
-            self._connection = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
-        try:
-            await self._connection.execute(POSTGRESQL, columns(batch))
-        except psycopg.OperationalError:
-            await self.close()
-            raise
-
-    async def close(self) -> None:
-        if self._connection is not None:
-            with contextlib.suppress(psycopg.Error):
-                await self._connection.close()
-            self._connection = None
-
-
-class SqliteStore:
-    """Commits reach the disk (synchronous=FULL): what was answered 2xx survives a power cut.
-
-    Where nobody else writes, at once: all who wait, wait for this commit, and to hand it to a thread and take it back
-    costs more than the commit. Where somebody does, in a thread, so that the loop goes on meanwhile.
-    """
-
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="receipts")
-        self._opened: dict[float, sqlite3.Connection] = {}  # by how long it waits for the lock
-
-    async def write(self, batch: Sequence[Incoming]) -> None:
-        try:
-            self._write(batch, patience=0.0)
-        except sqlite3.OperationalError:  # locked, as a rule
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._write, batch, PATIENCE)
-
-    def _write(self, batch: Sequence[Incoming], patience: float) -> None:
-        if patience not in self._opened:
-            name = str(connections["default"].settings_dict["NAME"])
-            opened = sqlite3.connect(
-                name,
-                timeout=patience,
-                isolation_level=None,
-                uri=name.startswith("file:"),
-                check_same_thread=False,
-            )
-            opened.execute("PRAGMA synchronous=FULL")
-            self._opened[patience] = opened
-        store_in_sqlite(self._opened[patience], batch)
-
-    async def close(self) -> None:
-        self._thread.shutdown()
-        while self._opened:
-            self._opened.popitem()[1].close()
-
-
-class QueueFull(Exception):
-    """More receipts wait for the disk than RECEIPTS_WAITING_MAX."""
-
-
-class Batcher:
-    """Group commit that follows the load: whatever waits when a commit ends is the next batch."""
-
-    def __init__(self, store: PostgresStore | SqliteStore) -> None:
-        self.store = store
-        self._waiting: list[tuple[Incoming, asyncio.Future]] = []
-        self._wake = asyncio.Event()
-        self._woken_at = float("-inf")
-        self._task = asyncio.create_task(self._run())
-
-    async def put(self, incoming: Incoming) -> None:
-        """Returns after the commit. Raises QueueFull, or what the database raised for this receipt."""
-        if len(self._waiting) >= settings.RECEIPTS_WAITING_MAX:
-            raise QueueFull
-        done = asyncio.get_running_loop().create_future()
-        self._waiting.append((incoming, done))
-        self._wake.set()
-        await done
-
-    async def _run(self) -> None:
-        while True:
-            await self._wake.wait()
-            batch, self._waiting = self._waiting[:BATCH_MAX], self._waiting[BATCH_MAX:]
-            if not self._waiting:
-                self._wake.clear()
-            await self._write(batch)
-            self._wake_workers()
-
-    async def _write(self, batch: list[tuple[Incoming, asyncio.Future]]) -> None:
-        try:
-            await self.store.write([incoming for incoming, _ in batch])
-        except Exception as problem:  # noqa: BLE001 - whoever waits gets the exception, and answers 503
-            if len(batch) == 1:
-                logger.error("A receipt could not be stored: %s", problem)
-                self._finish(batch, problem)
-            elif isinstance(problem, psycopg.OperationalError | sqlite3.OperationalError | OSError):
-                logger.error("%d receipts could not be stored: %s", len(batch), problem)
-                self._finish(batch, problem)
-            else:  # one bad row must not fail its neighbours
-                for one in batch:
-                    await self._write([one])
-        else:
-            self._finish(batch, None)
-
-    @staticmethod
-    def _finish(batch: list[tuple[Incoming, asyncio.Future]], problem: Exception | None) -> None:
-        for _, done in batch:
-            if done.done():  # the client went away; its receipt is stored all the same
-                continue
-            if problem is None:
-                done.set_result(None)
-            else:
-                done.set_exception(problem)
-
-    def _wake_workers(self) -> None:
-        """Wake the workers, at most twice a second. A lost wake-up costs a minute: a schedule wakes them too."""
-        now = time.monotonic()
-        if now - self._woken_at > WAKE_SECONDS:
-            self._woken_at = now
-            asyncio.get_running_loop().run_in_executor(None, wake)
-
-    async def close(self) -> None:
-        """Write what waits, then end. Called on shutdown, after the server stopped taking requests."""
-        while self._waiting:
-            await asyncio.sleep(0.01)
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
-        await self.store.close()
 
 
 class Forgeries:

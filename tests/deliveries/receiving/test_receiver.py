@@ -20,8 +20,10 @@ from django.utils import timezone
 
 from contacts.models import Suppression
 from deliveries.models import Account, Message, PendingReceipt, Receipt
+from deliveries.receiving import group_commit
 from deliveries.receiving import receiver as subject
-from deliveries.receiving.receiver import Batcher, QueueFull, Receiver
+from deliveries.receiving.group_commit import Batcher, QueueFull
+from deliveries.receiving.receiver import Receiver
 from deliveries.receiving.recording import record
 from deliveries.receiving.storing import Incoming, store, store_in_sqlite
 from deliveries.statuses import Evidence, Status
@@ -49,7 +51,7 @@ def no_threads_left(monkeypatch):
 
     monkeypatch.setattr(subject.Directory, "read", staticmethod(closing(subject.Directory.read)))
     monkeypatch.setattr(subject, "count_forged", closing(subject.count_forged))
-    monkeypatch.setattr(subject, "wake", lambda: None)
+    monkeypatch.setattr(group_commit, "wake", lambda: None)
 
 
 @pytest.fixture
@@ -650,7 +652,7 @@ def test_while_somebody_else_writes_a_commit_waits_and_the_loop_goes_on(account)
     other.execute("BEGIN IMMEDIATE")
 
     async def during() -> int:
-        store = subject.SqliteStore()
+        store = group_commit.SqliteStore()
         writing = asyncio.create_task(store.write(one_receipt(account)))
         turns = 0
         while turns < 20:  # the loop's own turns, while the write lock is taken
