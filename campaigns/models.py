@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime, time
 
 from django.conf import settings
@@ -19,7 +18,7 @@ from campaigns.media import validate_web_address
 from contacts import states
 from contacts.channels import STRIKES, Channel
 from contacts.gate import Ask
-from contacts.models import Contact, ContactList, ListMembership
+from contacts.models import Contact, ContactList
 
 
 class Goal(models.TextChoices):
@@ -132,26 +131,6 @@ class CampaignQuerySet(models.QuerySet):
     def not_begun(self, now: datetime) -> CampaignQuerySet:
         """Those of which `has_begun` says no."""
         return self.filter(Q(starts_at__gt=now) | Q(launched_at__gt=now))
-
-
-# Contacts that are asked for their merge fields: of a million it would take seconds, for a page.
-ASKED = 50_000
-
-
-@dataclass(frozen=True)
-class Gap:
-    """A merge field that `lacking` of the `asked` contacts have nothing to put in place of; `partly` when there are
-    more contacts than were asked."""
-
-    field: str
-    lacking: int
-    asked: int
-    partly: bool = False
-
-    @property
-    def whole(self) -> bool:
-        """Nobody has it: more likely a slip than meant."""
-        return self.lacking == self.asked and not self.partly
 
 
 class Campaign(models.Model):
@@ -305,21 +284,6 @@ class Campaign(models.Model):
             relevant_until=self.relevant_until,
             strikes=self.playbook.strikes,
         )
-
-    def gaps(self) -> list[Gap]:
-        """Merge fields of what it says that not everybody on its lists has, judged by the first of them."""
-        names = merging.fields(" ".join(f"{one.subject} {one.body}" for one in self.contents.all()))
-        if not names:
-            return []
-        contacts = self.first_contacts()
-        size = contacts.count()
-        found = merging.lacking(contacts, names)
-        return [Gap(name, lacking, size, size == ASKED) for name, lacking in found.items() if lacking]
-
-    def first_contacts(self) -> models.QuerySet[Contact]:
-        """Those of its lists by whom a draft is judged: all of them, or as many as are looked at in a moment."""
-        members = ListMembership.objects.filter(contact_list__in=self.lists.all()).order_by("contact_id")
-        return Contact.objects.filter(pk__in=members.values("contact_id").distinct()[:ASKED])
 
 
 class Content(models.Model):

@@ -22,6 +22,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.models import User
 from accounts.roles import requires
 from campaigns.estimates import Estimate, estimate
+from campaigns.gaps import first_contacts
 from campaigns.models import Campaign
 from contacts.channels import Channel
 from contacts.models import ListMembership
@@ -249,7 +250,7 @@ def _audience(campaign: Campaign, user: User, now: datetime) -> dict[str, Any]:
     found = checks.check(draft)
     scheduled = bool(campaign.starts_at and now < campaign.starts_at)
     costs = {
-        channel: estimate(content.body, campaign.first_contacts())
+        channel: estimate(content.body, first_contacts(campaign))
         for channel, content in draft.contents.items()
         if channel == Channel.SMS
     }

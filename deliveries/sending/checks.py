@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from django.db.models import TextChoices
 from django.urls import reverse
 
-from campaigns.models import ASKED, Campaign, Content, Gap
+from campaigns.gaps import ASKED, Gap, gaps
+from campaigns.models import Campaign, Content
 from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
 from deliveries.credentials import CredentialsUnreadable
@@ -127,7 +128,7 @@ def load(campaign: Campaign, now: datetime) -> Draft:
         routes=found,
         unreadable=unreadable,
         has_lists=campaign.lists.exists(),
-        gaps=campaign.gaps(),
+        gaps=gaps(campaign),
         people=forecast(campaign, _sender(campaign, contents), now),
         now=now,
     )

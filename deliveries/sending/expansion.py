@@ -12,7 +12,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from campaigns.models import ASKED, Campaign, Recipient
+from campaigns.gaps import ASKED
+from campaigns.models import Campaign, Recipient
 from contacts.channels import KIND_OF, Channel, LineType
 from contacts.gate import NAME_THE_ZONE, Reason, line_detail, sentence
 from contacts.gate_sql import SQL_JOINS, sql_detail, sql_gate_values, sql_reason

@@ -6,8 +6,8 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from campaigns.gaps import Gap, gaps
 from campaigns.merging import fields, merge
-from campaigns.models import Gap
 from deliveries.sending.launching import obstacles
 from tests import factories
 from tests.engine import consent
@@ -92,7 +92,7 @@ def draft():
 
 
 def test_a_draft_says_how_many_lack_what(draft):
-    assert draft.gaps() == [
+    assert gaps(draft) == [
         Gap("first_name", 1, 3),
         Gap("name", 1, 3),
         Gap("city", 2, 3),
@@ -115,9 +115,9 @@ def test_the_draft_page_warns_before_the_launch(draft, login):
 
 
 def test_of_a_large_audience_only_the_first_are_asked(draft, monkeypatch, login):
-    monkeypatch.setattr("campaigns.models.ASKED", 2)
+    monkeypatch.setattr("campaigns.gaps.ASKED", 2)
 
-    assert Gap("region", 2, 2, partly=True) in draft.gaps()
+    assert Gap("region", 2, 2, partly=True) in gaps(draft)
     assert obstacles(draft, timezone.now()) == []  # the rest may have it
     page = login("marketer").get(draft.get_absolute_url()).content.decode()
     assert "2 of the first 2 contacts lack {region}." in page
@@ -127,4 +127,4 @@ def test_a_text_without_fields_asks_nothing(draft, django_assert_num_queries):
     draft.contents.update(body="Hello.")
 
     with django_assert_num_queries(1):
-        assert draft.gaps() == []
+        assert gaps(draft) == []
