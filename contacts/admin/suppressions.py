@@ -39,7 +39,7 @@ from contacts.suppressing import (
 ASKED_FOR = "Asked for by the person, so staff cannot release it. It is lifted when they opt in again."
 
 
-class ReleaseForm(ActionForm):
+class ReleaseActionForm(ActionForm):
     """What an action on suppressions needs beside the rows."""
 
     note = forms.CharField(label="Why:", required=False, max_length=LONGEST_NOTE)
@@ -131,7 +131,7 @@ class SuppressionAdmin(Masking, Large):
     search_help_text = CONTACTS_NAMES
     ordering = ("-created_at", "-id")
     raw_id_fields = ("contact",)
-    action_form = ReleaseForm
+    action_form = ReleaseActionForm
     actions = ("release_selected", "extend_selected")
     fields = (
         "value",
