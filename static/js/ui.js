@@ -298,7 +298,7 @@
 
   $$("[data-toast]").forEach((box) => fade(box));
   on("beforeprint", () => $$("details.data-table").forEach((table) => (table.open = true)), window);
-  htmx.onLoad(() => $$(".tabs [aria-current]").forEach((tab) => (tab.parentNode.scrollLeft = tab.offsetLeft - 40)));
+  on("htmx:load", () => $$(".tabs [aria-current]").forEach((tab) => (tab.parentNode.scrollLeft = tab.offsetLeft - 40)));
   // Times are the reader's, from the next page on.
   document.cookie = `tz=${Intl.DateTimeFormat().resolvedOptions().timeZone};path=/;max-age=31536000;samesite=lax`;
   showCount();
