@@ -43,7 +43,7 @@ def unknown(site: str) -> list[int]:
 
 
 def workers() -> None:
-    """What the workers do once they are rung; a little later, so that no batch with the old tables is under way."""
+    """What the workers do once they are woken; a little later, so that no batch with the old tables is under way."""
     mappings.forget()
     now = timezone.now() + timedelta(minutes=1)
     while replay.run(now):

@@ -37,13 +37,13 @@ CREATE TEMPORARY TABLE IF NOT EXISTS inbox (
   occurred_at timestamptz, disposition text, reason_code text) ON COMMIT DELETE ROWS
 """
 
-# 1. Write the events; a fact that is known already changes nothing, unless this telling of it is earlier.
+# 1. Write the events; a fact that is known already changes nothing, unless this report of it is earlier.
 # 2. Of the new ones take the greatest for each message; messages in parts are projected separately.
 # 3. Lock the messages it moves, in order of id, so that two recorders queue up instead of deadlocking. The lock
 #    reads the newest version, so the comparison holds when another recorder was faster.
-# 4. Move them, append the change of the tallies, and tell deciding.
+# 4. Move them, append the change of the tallies, and note it for deciding.
 APPLY = """
-WITH told AS (
+WITH written AS (
   INSERT INTO deliveries_statusevent AS e (
     message_id, fact, receipt_id, status, precedence, failure_class, fault, evidence, native_status, native_code,
     native_text, part, parts, occurred_at, recorded_at, mapping_version)
@@ -57,12 +57,12 @@ WITH told AS (
   SELECT DISTINCT ON (t.message_id) t.message_id, t.precedence, t.status, t.occurred_at,
     i.failure_class, i.fault, i.evidence, i.disposition, i.reason_code,
     CASE WHEN t.status = ANY(%(settled)s) THEN t.occurred_at END AS settled_at
-  FROM told t JOIN inbox i USING (message_id, fact)
+  FROM written t JOIN inbox i USING (message_id, fact)
   WHERE t.parts <= 1 ORDER BY t.message_id, t.precedence DESC
 ), times AS (
   SELECT message_id, min(occurred_at) FILTER (WHERE status = 'sent') AS sent_at,
     min(occurred_at) FILTER (WHERE status = ANY(%(reaching)s)) AS delivered_at
-  FROM told WHERE parts <= 1 GROUP BY message_id
+  FROM written WHERE parts <= 1 GROUP BY message_id
 ), old AS (
   SELECT m.id, m.campaign_id, m.created_on, m.channel, m.account_id, m.carrier, m.region, m.list_source_id,
     m.status, m.failure_class, m.disposition, m.reason_code, m.parts > 1 AS in_parts,
@@ -100,8 +100,8 @@ WITH told AS (
 ), noted AS (
   INSERT INTO deliveries_statuschange (message_id, changed_at) SELECT id, %(now)s FROM new WHERE wins
 )
-SELECT (SELECT count(*) FROM told), (SELECT count(*) FROM new WHERE wins),
-  (SELECT array_agg(id) FROM (SELECT message_id AS id FROM told WHERE parts > 1
+SELECT (SELECT count(*) FROM written), (SELECT count(*) FROM new WHERE wins),
+  (SELECT array_agg(id) FROM (SELECT message_id AS id FROM written WHERE parts > 1
                               UNION SELECT id FROM old WHERE in_parts) AS those_in_parts)
 """
 

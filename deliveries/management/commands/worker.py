@@ -29,13 +29,13 @@ CLUSTER = "tasks"
 class Liveness:
     """Is the worker at work? Judged by progress: "a process exists" says nothing about a cluster that hangs.
 
-    While work waits and the heartbeat stands still the bell is rung once; no sign within `patience` means stalled.
+    While work waits and the heartbeat does not change, wake is called once; no sign within `patience` means stalled.
     """
 
     def __init__(self, patience: timedelta) -> None:
         self.patience = patience
         self._beat: datetime | None = None
-        self._rung_at: datetime | None = None
+        self._woken_at: datetime | None = None
 
     def look(
         self, now: datetime, *, waiting: bool, beat: datetime | None
@@ -43,19 +43,19 @@ class Liveness:
         """`waiting`: there is work that is overdue; `beat`: the heartbeat as it stands, None before the first."""
         moved, self._beat = beat != self._beat, beat
         if not waiting:
-            self._rung_at = None
+            self._woken_at = None
             return "fine"
-        if moved or self._rung_at is None:
-            self._rung_at = now
+        if moved or self._woken_at is None:
+            self._woken_at = now
             return "wake"
-        if now - self._rung_at < self.patience:
+        if now - self._woken_at < self.patience:
             return "fine"
-        self._rung_at = None  # the new one is given as long
+        self._woken_at = None  # the new one is given as long
         return "stalled"
 
 
 def ensure_schedule() -> None:
-    """Exactly one schedule rings for the work every minute, however many workers were ever started."""
+    """Exactly one schedule wakes the workers every minute, however many workers were ever started."""
     with transaction.atomic():
         # By its name as well: what it calls was called otherwise in an earlier release.
         ours = Schedule.objects.select_for_update().filter(Q(name=SCHEDULE) | Q(func=TASK))

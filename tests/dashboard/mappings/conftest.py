@@ -30,10 +30,10 @@ def account():
 
 
 @pytest.fixture
-def rung(monkeypatch):
-    """Which modules rang the workers, in order."""
-    bells: list[str] = []
+def woken(monkeypatch):
+    """Which modules woke the workers, in order."""
+    modules: list[str] = []
     for views in (draft_views, sections, versions):
         name = views.__name__.rpartition(".")[2]
-        monkeypatch.setattr(views, "wake", partial(bells.append, name))
-    return bells
+        monkeypatch.setattr(views, "wake", partial(modules.append, name))
+    return modules

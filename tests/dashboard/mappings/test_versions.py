@@ -14,7 +14,7 @@ from deliveries.meaning import mappings
 from deliveries.models import Message
 from tests import factories
 from tests.dashboard.mappings.steps import HTMX, codes_on, counted_at, publish, save, text
-from tests.deliveries.meaning.test_mappings import HOUR, receive, reread, sent, work
+from tests.deliveries.meaning.test_mappings import HOUR, receive, replay_all, sent, work
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +35,7 @@ def count(admin, now):
     """The form of a row is saved, and what it would change is counted."""
     save(admin)
     started = admin.post("/mappings/draft/count/", follow=True)
-    reread(now)
+    replay_all(now)
     return started
 
 
@@ -73,7 +73,7 @@ def test_a_published_draft_brings_its_messages_in_line_and_says_so(admin, three,
     count(admin, now)
 
     published = publish_counted(admin)
-    reread(timezone.now() + HOUR)
+    replay_all(timezone.now() + HOUR)
 
     assert published.redirect_chain == [("/mappings/versions/2/", 302)]
     assert "will be read again" in text(published)
@@ -88,11 +88,11 @@ def test_a_published_draft_brings_its_messages_in_line_and_says_so(admin, three,
 def test_undoing_shows_what_it_does_and_brings_the_messages_back(admin, three, now):
     count(admin, now)
     publish_counted(admin)
-    reread(timezone.now() + HOUR)
+    replay_all(timezone.now() + HOUR)
 
     confirm = text(admin.get("/mappings/versions/2/undo/"))
     undone = admin.post("/mappings/versions/2/undo/", follow=True)
-    reread(timezone.now() + HOUR)
+    replay_all(timezone.now() + HOUR)
 
     assert "Class Temporary becomes → Permanent" in confirm
     assert undone.redirect_chain == [("/mappings/versions/3/", 302)]
@@ -104,36 +104,36 @@ def test_undoing_shows_what_it_does_and_brings_the_messages_back(admin, three, n
 
 
 def test_counting_publishing_and_undoing_each_wake_the_workers(
-    admin, three, now, rung, django_capture_on_commit_callbacks
+    admin, three, now, woken, django_capture_on_commit_callbacks
 ):
     with django_capture_on_commit_callbacks(execute=True):
         count(admin, now)
     with django_capture_on_commit_callbacks(execute=True):
         publish_counted(admin)
-    reread(timezone.now() + HOUR)
+    replay_all(timezone.now() + HOUR)
     with django_capture_on_commit_callbacks(execute=True):
         admin.post("/mappings/versions/2/undo/", follow=True)
 
-    assert [bell for bell in rung if bell != "sections"] == ["draft", "draft", "versions"]
+    assert [module for module in woken if module != "sections"] == ["draft", "draft", "versions"]
 
 
-def test_whoever_watches_rings_until_all_is_read_anew(
-    admin, three, now, rung, django_capture_on_commit_callbacks
+def test_whoever_watches_wakes_the_workers_until_all_is_read_anew(
+    admin, three, now, woken, django_capture_on_commit_callbacks
 ):
     def watch(address: str) -> int:
-        rung.clear()
+        woken.clear()
         with django_capture_on_commit_callbacks(execute=True):
             admin.get(address)
-        return len(rung)
+        return len(woken)
 
     save(admin)
     assert watch("/mappings/draft/") == 0
     admin.post("/mappings/draft/count/")
     assert watch("/mappings/draft/") == 1
-    reread(now)
+    replay_all(now)
     admin.post("/mappings/draft/publish/", {"note": "Why", "counted_at": counted_at()})
     assert watch("/mappings/versions/2/") == 1
-    reread(timezone.now() + HOUR)
+    replay_all(timezone.now() + HOUR)
     assert watch("/mappings/versions/2/") == 0
 
 
@@ -146,11 +146,11 @@ def test_mapping_an_unknown_code_gives_its_messages_their_meaning(admin, account
 
     save(admin, code="31999", failure_class="permanent")
     admin.post("/mappings/draft/count/")
-    reread(now)
+    replay_all(now)
     assert "1 message changes. Unknown to → Can't be delivered 1" in text(admin.get("/mappings/draft/"))
     admin.post("/mappings/draft/publish/", {"note": "Asked Twilio", "counted_at": counted_at()})
     mappings.forget()
-    reread(timezone.now() + HOUR)
+    replay_all(timezone.now() + HOUR)
 
     message.refresh_from_db()
     assert message.disposition == "BOUNCED_HARD"

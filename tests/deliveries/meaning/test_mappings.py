@@ -68,7 +68,7 @@ def work(now):
         pass
 
 
-def reread(now):
+def replay_all(now):
     done = 0
     while looked_at := replay.run(now):
         done += looked_at
@@ -249,7 +249,7 @@ def test_the_preview_counts_what_would_change_and_changes_nothing(tables, three,
     before = list(Message.objects.order_by("pk").values()), list(StatusEvent.objects.order_by("pk").values())
 
     replay.start_preview(draft, now)
-    reread(now)
+    replay_all(now)
 
     draft.refresh_from_db()
     difference = Difference.read(draft.preview)
@@ -269,7 +269,7 @@ def test_publishing_brings_messages_tallies_and_blocks_in_line_and_undo_restores
     version = soften(now)
 
     assert replay.run(now) == 0  # a batch with the old tables may still be under way
-    reread(now + HOUR)
+    replay_all(now + HOUR)
 
     version.refresh_from_db()
     assert (version.changed, version.replaying) == (3, False)
@@ -285,7 +285,7 @@ def test_publishing_brings_messages_tallies_and_blocks_in_line_and_undo_restores
 
     drafts.undo(version, by=None, now=now + HOUR)
     mappings.forget()
-    reread(now + 2 * HOUR)
+    replay_all(now + 2 * HOUR)
 
     after = list(Message.objects.order_by("pk").values("disposition", "precedence", "failure_class", "fault"))
     assert after == before
@@ -296,7 +296,7 @@ def test_publishing_brings_messages_tallies_and_blocks_in_line_and_undo_restores
 
 def test_nothing_is_sent_for_an_old_message_that_now_could_be_retried(tables, three, now):
     soften(now + 30 * timedelta(days=1))
-    reread(now + 31 * timedelta(days=1))
+    replay_all(now + 31 * timedelta(days=1))
 
     assert not Recipient.objects.filter(
         next_step_at__isnull=False, next_step__in=["retry", "switch"]
@@ -317,7 +317,7 @@ def test_a_code_nobody_knew_gets_its_meaning_for_what_came_in_before(tables, acc
     drafts.edit(Key("twilio", "sms", "error", "31999"), values(code="31999"), None)
     drafts.publish(drafts.open_draft(), note="", by=None, now=now)
     mappings.forget()
-    reread(now + HOUR)
+    replay_all(now + HOUR)
 
     message.refresh_from_db()
     assert message.disposition == "BOUNCED_HARD"
@@ -338,7 +338,7 @@ def test_what_is_not_concerned_is_left_alone(tables, account, now):
         events.apply([events.event(theirs.pk, "exposure", meaning, at=now, native=native)], now)
     soften(now)
 
-    reread(now + HOUR)
+    replay_all(now + HOUR)
 
     assert set(StatusEvent.objects.values_list("mapping_version", flat=True)) == {1}
 
@@ -358,7 +358,7 @@ def test_an_opt_out_that_was_misread_is_taken_back(tables, account, now):
     )
     drafts.publish(drafts.open_draft(), note="", by=None, now=now)
     mappings.forget()
-    reread(now + HOUR)
+    replay_all(now + HOUR)
 
     assert not Suppression.objects.filter(released_at=None).exists()
     assert "Mapping corrected: version 2" in Suppression.objects.get().release_note
@@ -389,7 +389,7 @@ def test_a_message_in_parts_is_brought_in_line_as_a_whole(tables, now):
     drafts.publish(drafts.open_draft(), note="", by=None, now=now)
     mappings.forget()
 
-    reread(now + HOUR)
+    replay_all(now + HOUR)
 
     message.refresh_from_db()
     assert (message.failure_class, message.disposition) == ("content", "BLOCKED_COMPLIANCE")

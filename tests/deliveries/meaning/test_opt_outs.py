@@ -30,7 +30,7 @@ from deliveries.receiving.replay_preview import Difference
 from deliveries.sending.expansion import forecast
 from tests import factories
 from tests.dashboard.mappings.steps import text
-from tests.deliveries.meaning.test_mappings import HOUR, receive, reread, sent, work
+from tests.deliveries.meaning.test_mappings import HOUR, receive, replay_all, sent, work
 
 pytestmark = pytest.mark.django_db
 
@@ -116,7 +116,7 @@ def draft(key=REFUSED, changes=TEMPORARY, now=None):
     """The draft that reads this code otherwise, counted."""
     drafts.edit(key, {**changes, **({} if drafts.in_force(key) else {"code": key.code})}, None)
     replay.start_preview(drafts.open_draft(), now)
-    reread(now)
+    replay_all(now)
     return drafts.open_draft()
 
 
@@ -124,13 +124,13 @@ def publish(found, now, confirmed=0, by=None):
     drafts.publish(found, note="", by=by, now=now, confirmed=confirmed)
     mappings.forget()
     found.refresh_from_db()
-    reread(now + HOUR)
+    replay_all(now + HOUR)
 
 
 def undo(found, now, by=None):
     drafts.undo(found, by=by, now=now)
     mappings.forget()
-    reread(now + HOUR)
+    replay_all(now + HOUR)
 
 
 def freed(found):
@@ -166,7 +166,7 @@ def test_a_code_may_be_corrected_back_and_forth(refused, now):
         assert written_to(message, now + HOUR), round_
         drafts.undo(found, by=None, now=now + 2 * HOUR)
         mappings.forget()
-        reread(now + 3 * HOUR)
+        replay_all(now + 3 * HOUR)
         assert not written_to(message, now + 3 * HOUR), round_
         now += 4 * HOUR
 
@@ -485,7 +485,7 @@ def test_a_block_recorded_before_facts_had_names_is_found_by_its_message(refused
     assert written_to(message, now + HOUR)
     drafts.undo(found, by=None, now=now + 2 * HOUR)
     mappings.forget()
-    reread(now + 3 * HOUR)
+    replay_all(now + 3 * HOUR)
 
     assert not written_to(message, now + 3 * HOUR)
     assert Suppression.objects.count() == 1
@@ -551,7 +551,7 @@ def test_a_word_taken_for_an_opt_out_by_mistake_is_taken_back_by_undo(refused, n
         drafts.undo(found, by=None, now=now + 2 * HOUR)
     drafts.undo(found, by=None, now=now + 2 * HOUR, confirmed=1)
     mappings.forget()
-    reread(now + 3 * HOUR)
+    replay_all(now + 3 * HOUR)
 
     assert written_to(message, now + 3 * HOUR)
 

@@ -38,7 +38,7 @@ FORM = "application/x-www-form-urlencoded"
 
 @pytest.fixture(autouse=True)
 def no_threads_left(monkeypatch):
-    """Threads close their connections, so that the test database can be taken down; nobody is rung."""
+    """Threads close their connections, so that the test database can be taken down; nobody is woken."""
 
     def closing(work):
         def closed(*args):
