@@ -18,7 +18,7 @@ lint: .venv/dev.stamp ## check style, types, templates, migrations and the produ
 fmt: .venv/dev.stamp ## lay the code out
 	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format .
 
-bench: .venv/dev.stamp ## measure, each figure beside its plain Django twin
+bench: .venv/dev.stamp ## measure, each figure beside its plain Django reference
 	@.venv/bin/python -m benchmarks
 
 lock: .venv/run.stamp ## pin the newest dependencies that pyproject.toml allows, with hashes

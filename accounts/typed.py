@@ -1,6 +1,6 @@
 """What a form that was kept says, for whoever typed it: by its labels, and what they chose by its name.
 
-The admin's forms tell both. Of the other pages, whose forms are small, the names of the fields are told as words.
+The admin's forms tell both. Of the other pages, whose forms are small, the names of the fields are taken as words.
 """
 
 from __future__ import annotations

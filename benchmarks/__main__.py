@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="Measure, each figure beside its twin."
+        prog="python -m benchmarks", description="Measure, each figure beside its plain Django reference."
     )
     parser.add_argument("--only", default=",".join(NAMES), help=f"some of {','.join(NAMES)}")
     parser.add_argument("--database", default="both", choices=["postgresql", "sqlite", "both"])

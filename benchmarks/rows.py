@@ -302,7 +302,7 @@ SENDING = Meaning(Status.SENDING, FailureClass.NONE, Fault.NONE, Evidence.HANDED
 
 
 def columns(of: World, rows: int) -> dict[str, str]:
-    """Every column of message `n`, in SQL: handed over, and nothing heard of it yet."""
+    """Every column of message `n`, in SQL: handed over, and nothing reported of it yet."""
     per_day = max(1, -(-rows // DAYS))
     seconds = f"(n - 1) / {per_day} * 86400 + (n - 1) % {per_day} * 60000 / {per_day}"
     digest = "md5('sid' || CAST(n AS text))"

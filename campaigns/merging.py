@@ -70,12 +70,12 @@ def _fault(name: str, known: list[str]) -> str:
 
 def lacking(contacts: QuerySet[Contact], names: Collection[str]) -> dict[str, int]:
     """How many of `contacts` have nothing to put in place of each field."""
-    said = {f"said_{n}": _said(name) for n, name in enumerate(names)}
-    counts = {f"lack_{n}": Count("pk", filter=Q(**{f"said_{n}": ""})) for n in range(len(names))}
-    found = contacts.alias(**said).aggregate(**counts)
+    values = {f"value_{n}": _value(name) for n, name in enumerate(names)}
+    counts = {f"lack_{n}": Count("pk", filter=Q(**{f"value_{n}": ""})) for n in range(len(names))}
+    found = contacts.alias(**values).aggregate(**counts)
     return {name: found[f"lack_{n}"] for n, name in enumerate(names)}
 
 
-def _said(name: str) -> Coalesce:
+def _value(name: str) -> Coalesce:
     own = "name" if name in EVERYBODYS else KeyTextTransform(name, "attributes")
     return Coalesce(own, Value(""), output_field=TextField())

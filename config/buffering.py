@@ -1,7 +1,7 @@
 """Between the network and the threads that make pages: whole requests go in, and answers are taken at once.
 
 There are few threads, and a client can be as slow as it likes. So nobody's thread waits for one: a request's body is
-read on the event loop, against a deadline, before a thread hears of it; and an answer is put aside as fast as the page
+read on the event loop, against a deadline, before a thread is given it; and an answer is put aside as fast as the page
 makes it, and sent on as fast as the client reads.
 """
 

@@ -119,7 +119,7 @@ def blocks(targets: Collection[Target], now: datetime) -> dict[Target, tuple[Blo
     }
 
 
-def standing_blocks(contact: Contact, addresses: Collection[Address], now: datetime) -> list[Suppression]:
+def blocks_in_force(contact: Contact, addresses: Collection[Address], now: datetime) -> list[Suppression]:
     """Suppressions in force for the person or any of these addresses, the newest first, for whoever shows them.
 
     Which sends each of them blocks, `meets` says.

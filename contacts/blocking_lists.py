@@ -127,8 +127,8 @@ def _known(entries: dict[str, Entry], reason: str, fact: str, now: datetime) -> 
     known: set[str] = set()
     for part in in_lists(entries):
         rows = Suppression.objects.filter(match_key__in=part, reason=reason, channel="").exclude(value="")
-        standing = rows.in_force(now).filter(expires_at=None, scope=Suppression.Scope.EVERYTHING)
-        known |= set(standing.values_list("match_key", flat=True))
+        in_force = rows.in_force(now).filter(expires_at=None, scope=Suppression.Scope.EVERYTHING)
+        known |= set(in_force.values_list("match_key", flat=True))
         known |= set(rows.filter(fact=fact).values_list("match_key", flat=True))
     return known
 

@@ -123,21 +123,21 @@ def _append_no(opt_outs: Sequence[OptOut], whose: Mapping[str, Sequence[int]], n
     for one in opt_outs:
         for contact_id in whose[one.value]:
             for channel in family_of(one.channel):
-                said = known[contact_id, channel]
+                consents = known[contact_id, channel]
                 mistake = withdrawals.pop((contact_id, channel, one.fact), None)
                 if mistake and mistake.withdraws:
                     rows.append(_put_back(mistake, one, now))
-                    said.append(mistake.withdraws)
-                elif new := _new_no(one, contact_id, channel, said):
+                    consents.append(mistake.withdraws)
+                elif new := _new_no(one, contact_id, channel, consents):
                     rows.append(new)
-                    said.append(new)
-                said.sort(key=lambda row: (row.decisive, row.at))
+                    consents.append(new)
+                consents.sort(key=lambda row: (row.decisive, row.at))
     Consent.objects.bulk_create(rows)
 
 
 def _new_no(one: OptOut, contact_id: int, channel: str, ledger: Sequence[Consent]) -> Consent | None:
     latest = ledger[-1] if ledger else None
-    word_for_word = any(not said.opted_in and said.at == one.at for said in ledger)
+    word_for_word = any(not row.opted_in and row.at == one.at for row in ledger)
     if word_for_word or (latest and not latest.opted_in and latest.at <= one.at):
         return None
     return Consent(
@@ -265,8 +265,8 @@ def _append(
 ) -> None:
     """One row for each contact and channel, but where it says nothing new: as the latest does, or word for word."""
     latest = latest_consents(contact_ids)
-    said = Consent.objects.filter(contact_id__in=contact_ids, opted_in=opted_in, at=at).counting()
-    same = set(said.values_list("contact_id", "channel"))
+    counting = Consent.objects.filter(contact_id__in=contact_ids, opted_in=opted_in, at=at).counting()
+    same = set(counting.values_list("contact_id", "channel"))
     same |= {key for key, each in latest.items() if each.opted_in == opted_in and each.at <= at}
     Consent.objects.bulk_create(
         Consent(

@@ -125,14 +125,14 @@ def _asked_for(blocks: Sequence[Block]) -> list[Block]:
 
 def _opted_out(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     if theirs := _asked_for(facts.suppressions):
-        return Objection(_said(theirs[0]))
+        return Objection(_block_text(theirs[0]))
     if facts.consent is None or facts.consent.opted_in:
         return None
     return Objection(f"opted out of {Channel(ask.channel).label} on {day(facts.consent.at)}")
 
 
 def _suppressed(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
-    return Objection(_said(facts.suppressions[0])) if facts.suppressions else None
+    return Objection(_block_text(facts.suppressions[0])) if facts.suppressions else None
 
 
 def _no_consent(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
@@ -229,15 +229,15 @@ NAME_THE_ZONE = "enter the contact's time zone"
 
 def sentence(reason: str, detail: str = "") -> str:
     """Why nothing was sent, as decisions and trails say it."""
-    said = REASONS[Reason(reason)].sentence
-    detail = _beyond(said, detail)
-    return f"Not sent: {said}{f' ({detail})' if detail else ''}."
+    why = REASONS[Reason(reason)].sentence
+    detail = _beyond(why, detail)
+    return f"Not sent: {why}{f' ({detail})' if detail else ''}."
 
 
-def _beyond(said: str, detail: str) -> str:
+def _beyond(why: str, detail: str) -> str:
     """What the detail adds: where it begins by saying the same once more, only what follows."""
     first, _, rest = detail.partition(", ")
-    return rest if {*first.lower().split()} <= {*said.lower().split()} else detail
+    return rest if {*first.lower().split()} <= {*why.lower().split()} else detail
 
 
 def judge(facts: GateFacts, ask: Ask, now: datetime) -> Verdict:
@@ -261,7 +261,7 @@ def check(asks: Sequence[Ask], now: datetime) -> dict[int, Verdict]:
 
 # ---- Words --------------------------------------------------------------------------------------------------
 
-_SAID = {
+_REASON_TEXTS = {
     Suppression.Reason.COMPLAINT: "complained of spam",
     Suppression.Reason.HARD_BOUNCE: "hard bounce",
     Suppression.Reason.HARD_FAILS: "permanent failures in a row",
@@ -271,11 +271,11 @@ _SAID = {
 }
 
 
-def _said(found: Block) -> str:
+def _block_text(found: Block) -> str:
     if words := grounds.opt_out(found):
-        said = grounds.dated(words, found.created_at)
-        return f"{said[0].lower()}{said[1:]}"
-    return f"{_SAID[Suppression.Reason(found.reason)]} on {day(found.created_at)}"
+        text = grounds.dated(words, found.created_at)
+        return f"{text[0].lower()}{text[1:]}"
+    return f"{_REASON_TEXTS[Suppression.Reason(found.reason)]} on {day(found.created_at)}"
 
 
 def _words(key: str) -> str:

@@ -288,10 +288,10 @@ class _Plan:
 
     def _no_to_sibling(self, contact: Contact, channel: str) -> datetime | None:
         """A no to texts is one to picture messages, as long as those have no word of their own."""
-        said = (
+        siblings = (
             [self.known.consents.get((contact.pk, each)) for each in family_of(channel)] if contact.pk else []
         )
-        return next((each.at for each in said if each and not each.opted_in), None)
+        return next((each.at for each in siblings if each and not each.opted_in), None)
 
     def _opted_out_at(self, line: SheetLine, channel: str) -> datetime | None:
         kind = KIND_OF[Channel(channel)]

@@ -67,7 +67,7 @@ def suppress(
     """Block an address wherever it stands, or with an empty `value` the whole contact; everything we send.
 
     Every act stands on its own, whatever else blocks the address: who, why, until when. `fact` names what it is
-    recorded for, such as a message or a batch: said again, the row that there is comes back, lifted or not. The same
+    recorded for, such as a message or a batch: given again, the row that there is comes back, lifted or not. The same
     without a fact is what the same colleague said in the same words, and still holds. A whole contact's block is
     extended to each of their addresses: it holds there too when somebody else has it. What a colleague says of an
     address that was replaced holds at the one in its place, unless they chose it `alone`. Raises ValueError when
@@ -90,9 +90,9 @@ def suppress(
     )
     if fact and value:
         return suppress_each([made])[0]
-    said = _same_words(made, now).first()
-    if said is not None:
-        return said
+    same = _same_words(made, now).first()
+    if same is not None:
+        return same
     made.save()
     _announce([made])
     if contact is not None and not value:
@@ -203,8 +203,8 @@ def carry_over(
     held_by: defaultdict[str, list[int]] = defaultdict(list)
     whole: list[Suppression] = []
     for part in in_lists(theirs):
-        standing = Suppression.objects.in_force(now)
-        whole += standing.filter(value="", contact__in=part)
+        in_force = Suppression.objects.in_force(now)
+        whole += in_force.filter(value="", contact__in=part)
         for key, contact in Address.objects.filter(contact__in=part).values_list("match_key", "contact_id"):
             held_by[key].append(contact)
     for contact, values in (former or {}).items():
@@ -212,8 +212,8 @@ def carry_over(
             held_by[match_key(value)].append(contact)
     asked: list[Suppression] = []
     for part_of_keys in in_lists(held_by):
-        standing = Suppression.objects.in_force(now).exclude(value="")
-        asked += standing.filter(origin=Suppression.Origin.RECIPIENT, match_key__in=part_of_keys)
+        in_force = Suppression.objects.in_force(now).exclude(value="")
+        asked += in_force.filter(origin=Suppression.Origin.RECIPIENT, match_key__in=part_of_keys)
     _extend((block, address) for block in whole for address in theirs[block.contact_id or 0])
     _extend(
         (block, address)
@@ -310,14 +310,14 @@ def lift_mistaken(suppressions: QuerySet[Suppression], *, note: str, now: dateti
     Also those that passed for the person's own wish, since they never said so.
     """
     ids = list(suppressions.filter(released_at=None).values_list("pk", flat=True))
-    standing = Suppression.objects.filter(Q(pk__in=ids) | Q(follows__in=ids), released_at=None)
-    return lift(standing, by=None, note=f"{MAPPING_CORRECTED}: {note}", now=now)
+    unreleased = Suppression.objects.filter(Q(pk__in=ids) | Q(follows__in=ids), released_at=None)
+    return lift(unreleased, by=None, note=f"{MAPPING_CORRECTED}: {note}", now=now)
 
 
-def lift(standing: QuerySet[Suppression], *, by: User | None, note: str, now: datetime) -> int:
+def lift(unreleased: QuerySet[Suppression], *, by: User | None, note: str, now: datetime) -> int:
     """End these, whoever asked for them; return how many there were."""
-    rows = list(standing.only("value", "contact_id"))
-    done = standing.update(released_at=now, released_by=by, release_note=note[:LONGEST_NOTE])
+    rows = list(unreleased.only("value", "contact_id"))
+    done = unreleased.update(released_at=now, released_by=by, release_note=note[:LONGEST_NOTE])
     _announce(rows)
     return done
 

@@ -80,8 +80,8 @@ def withdraw_opt_out(*, value: str, fact: str, by: User, note: str, now: datetim
     """
     theirs = Suppression.objects.filter(match_key=match_key(value), fact=fact, released_at=None)
     ids = list(theirs.exclude(value="").values_list("pk", flat=True))
-    standing = Suppression.objects.filter(Q(pk__in=ids) | Q(follows__in=ids), released_at=None)
-    lifted = lift(standing, by=by, note=note, now=now)
+    unreleased = Suppression.objects.filter(Q(pk__in=ids) | Q(follows__in=ids), released_at=None)
+    lifted = lift(unreleased, by=by, note=note, now=now)
     _withdraw(contacts_at(value), now, by)
     return lifted
 
@@ -95,11 +95,11 @@ def _withdraw(contact_ids: Iterable[int], now: datetime, by: User | None = None)
     free = _without_own_blocks(contact_ids)
     mistakes = _mistakes({key for keys in free.values() for key in keys})
     rows = []
-    for (contact, channel), said in ledger({contact for contact, _ in free}).items():
+    for (contact, channel), consents in ledger({contact for contact, _ in free}).items():
         reasons: dict[int | datetime, str] = {}
         for key in free.get((contact, KIND_OF[Channel(channel)]), ()):
             reasons |= mistakes[key]
-        for row in reversed(said):
+        for row in reversed(consents):
             reason = reasons.get(message_named(row.evidence) or row.at) or reasons.get(row.at)
             if row.opted_in or reason is None:
                 break

@@ -18,8 +18,8 @@ class ConsentQuerySet(models.QuerySet):
     def counting(self) -> ConsentQuerySet:
         """What was said and not withdrawn since, or withdrawn by a row that was itself withdrawn."""
         later = Consent.objects.filter(withdraws=OuterRef("pk"))
-        standing = later.filter(~Exists(Consent.objects.filter(withdraws=OuterRef("pk"))))
-        return self.filter(~Exists(standing), withdraws=None)
+        effective = later.filter(~Exists(Consent.objects.filter(withdraws=OuterRef("pk"))))
+        return self.filter(~Exists(effective), withdraws=None)
 
     def in_order(self) -> ConsentQuerySet:
         """So that the last row of a contact and channel is what holds there.

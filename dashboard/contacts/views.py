@@ -25,7 +25,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.roles import requires
 from campaigns.models import Recipient
 from campaigns.texts import PersonalText, worded
-from contacts.blocking import closes, standing_blocks
+from contacts.blocking import blocks_in_force, closes
 from contacts.channels import Channel, Kind
 from contacts.consenting import PERSON, record_request
 from contacts.correcting import AlreadyTheirs
@@ -328,7 +328,7 @@ def suppress(request: HttpRequest, pk: int) -> HttpResponse:
 def release(request: HttpRequest, pk: int, suppression: int) -> HttpResponse:
     """Lift one suppression that meets the contact, as the action in the list of all suppressions does."""
     contact, now = _contact(pk), timezone.now()
-    found = acts(standing_blocks(contact, list(contact.addresses.all()), now))
+    found = acts(blocks_in_force(contact, list(contact.addresses.all()), now))
     act, extended = next((one for one in found if one[0].pk == suppression), (None, []))
     if act is None:
         messages.warning(request, "That suppression does not hold any more.")

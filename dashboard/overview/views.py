@@ -33,7 +33,7 @@ from deliveries.statuses import BUCKETS, Disposition, Queue
 from deliveries.wording import zoned
 
 PERIODS = {"7": 7, "30": 30, "90": 90}
-RECENT = timedelta(days=30)  # a forged callback is told that long
+RECENT = timedelta(days=30)  # a forged callback is shown that long
 LOOKED_AT = 100  # campaigns judged for attention
 SHOWN = 6  # campaigns, before "all" is asked for
 SPAN_WORDS = {1: "day", 3: "3 days", 7: "week"}

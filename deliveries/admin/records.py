@@ -45,7 +45,7 @@ class MessageAdmin(Masking, RawRecord):
     masking = {"events": "masked_events", "provider_message_id": ""}
 
     def get_fields(self, request: HttpRequest, obj: Message | None = None) -> list[Any]:
-        """What was said about it comes first: it is what people open a message for."""
+        """What was reported about it comes first: it is what people open a message for."""
         computed = ("events", "masked_events")
         columns = [field for field in super().get_fields(request, obj) if field not in computed]
         return [*self._for(request, ["events"]), *columns]

@@ -31,7 +31,7 @@ DIMENSIONS = (
 def bump(tally: type[Tally], changes: Mapping[tuple, int]) -> None:
     """Add each change to its cell, making the cell where there is none. Keys as `tally.KEY`.
 
-    Cells are taken in one order by everybody, so that two transactions cannot wait for each other in a ring.
+    Cells are taken in one order by everybody, so that two transactions cannot deadlock.
     """
     rows = [(*key, n) for key, n in sorted(changes.items()) if n]
     if not rows:

@@ -1,4 +1,4 @@
-"""The code tables as published, what providers were heard to say, and what is odd about it."""
+"""The code tables as published, which codes providers reported, and what is odd about it."""
 
 from __future__ import annotations
 

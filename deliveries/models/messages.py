@@ -1,4 +1,4 @@
-"""The record of what was sent: attempts, the facts told about them, what was decided, what people did."""
+"""The record of what was sent: attempts, the facts reported about them, what was decided, what people did."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What providers told us, word for word, and what is left to do about it."""
+"""What providers reported, word for word, and what is left to do about it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deliveries.providers.kit.signatures import without_secret
 
 
 class Receipt(AppendOnly):
-    """What a provider told us, word for word. Evidence: never changed, never deleted."""
+    """What a provider reported, word for word. Evidence: never changed, never deleted."""
 
     account_id = models.BigIntegerField()
     kind = models.CharField(max_length=16)

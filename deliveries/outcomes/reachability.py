@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from campaigns.models import Campaign, Playbook, Sender
-from contacts.blocking import Target, meets, standing_blocks
+from contacts.blocking import Target, blocks_in_force, meets
 from contacts.channels import KIND_OF, Channel, Kind, strike_limit
 from contacts.consent_ledger import counting_on
 from contacts.gate import Reason, Verdict, check
@@ -135,7 +135,7 @@ def side_panel(contact: Contact, now: datetime) -> SidePanel:
     addresses = sorted(
         contact.addresses.all(), key=lambda one: (one.kind != Kind.PHONE, not one.preferred, one.pk)
     )
-    suppressions = standing_blocks(contact, addresses, now)
+    suppressions = blocks_in_force(contact, addresses, now)
     health = {
         (one.address_id, one.channel): one
         for one in AddressHealth.objects.filter(address__in=[address.pk for address in addresses])

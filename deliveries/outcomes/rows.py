@@ -1,4 +1,4 @@
-"""The rows of an outcome table: one message each, said in words."""
+"""The rows of an outcome table: one message each, in words."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 
 def taken(provider: Provider, kind: str, call: Call) -> Answer:
-    """What the provider hears when its callback is on disk: 204, or 200 with the words it waits for."""
+    """What the provider is answered when its callback is on disk: 204, or 200 with the words it waits for."""
     content_type, body = provider.reply(kind, call)
     if not body:
         return 204, [], b""

@@ -106,8 +106,8 @@ def compare(ids: Sequence[int], affected: Affected, mapping: Mapping) -> Differe
 def _blocked(messages: Iterable[Message]) -> set[int]:
     """The contacts of these who have not said no already: such an outcome would block them."""
     whose = {(m.contact_id, m.address.match_key) for m in messages}
-    said_no = own_blocks(key for _, key in whose)
-    return {contact for contact, key in whose if not said_no.get(key)}
+    blocked = own_blocks(key for _, key in whose)
+    return {contact for contact, key in whose if not blocked.get(key)}
 
 
 def _freed(read: Read, ids: Sequence[int], affected: Affected, mapping: Mapping) -> int:

@@ -100,7 +100,7 @@ def note_not_asked(claimed: Sequence[Claimed], answers: Sequence[Answered]) -> N
 def _store(answers: Sequence[Answered], now: datetime, *, found: bool = False) -> Dispatched:
     """Write down what the providers answered. Only for claims that are still ours: `until` is the fence.
 
-    Recipients are locked first, as everywhere, so that storing and deciding cannot wait for each other in a ring.
+    Recipients are locked first, as everywhere, so that storing and deciding cannot deadlock.
     """
     ids = [answer.claimed.message.pk for answer in answers]
     recipients = list(
@@ -168,7 +168,7 @@ def mark_handed_over(
             )
             message.provider_message_id = key
     rows = [claimed.message for claimed, _ in handovers]
-    # A receipt can be faster than the answer: what it said of the message has been, or will be, decided upon.
+    # A receipt can be faster than the answer: what it reported of the message has been, or will be, decided upon.
     pending = Message.objects.filter(pk__in=[m.pk for m in rows], disposition=Disposition.PENDING)
     opened = set(pending.values_list("recipient_id", flat=True))
     open_recipients([recipient for recipient in recipients if recipient.pk in opened], now)

@@ -36,7 +36,7 @@ MOST_PAUSES = 72  # of that length: what cannot be put together is tried again f
 
 
 class Gated(NamedTuple):
-    """What the gate said of the rows that were due: those claimed, and how many wait or were withdrawn."""
+    """What the gate decided of the rows that were due: those claimed, and how many wait or were withdrawn."""
 
     claimed: list[Outbox]
     held: int = 0

@@ -33,16 +33,18 @@ class Command(BaseCommand):
                 if options["repair"]:
                     rebuild(tally)
                     self.stdout.write(f"{tally.__name__}: counted anew.")
-            if astray := failure_index.differing():
-                self.stderr.write(f"FailureIndex: wrong about {len(astray)} messages, such as {min(astray)}.")
+            if differing := failure_index.differing():
+                self.stderr.write(
+                    f"FailureIndex: wrong about {len(differing)} messages, such as {min(differing)}."
+                )
                 if options["repair"]:
-                    failure_index.repair(astray)
+                    failure_index.repair(differing)
                     self.stdout.write("FailureIndex: noted anew.")
             for problem in (crooked := unbalanced()):
                 self.stderr.write(problem)
         if crooked:
             raise CommandError("A campaign does not add up.")
-        if (wrong or astray) and not options["repair"]:
+        if (wrong or differing) and not options["repair"]:
             raise CommandError("The tallies do not equal the rows.")
         self.stdout.write(f"{len(ALL_TALLIES)} tallies equal their rows; every campaign adds up.")
 
