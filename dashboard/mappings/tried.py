@@ -12,6 +12,7 @@ from django.conf import settings
 
 from contacts.channels import Channel
 from dashboard.mappings.code_tables import GOAL, word_of
+from deliveries.meaning.payloads import BACKSCATTER
 from deliveries.meaning.translation import FALLBACK_CHANNEL, Key, Mapping, tables_of
 from deliveries.models import Account, Engagement, Receipt
 from deliveries.outcomes.code_usage import ERROR, STATUS, edit_url
@@ -21,7 +22,7 @@ from deliveries.wording import wording
 
 REPORT = "status"
 # What is no report about a message.
-OTHER_KINDS = {**dict(Engagement.Kind.choices), "stray": "About mail that we never sent"}
+OTHER_KINDS = {**dict(Engagement.Kind.choices), BACKSCATTER: "About mail that we never sent"}
 NOTHING = "It was understood, and contains nothing that Waybill keeps."
 
 

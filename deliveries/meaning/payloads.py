@@ -24,6 +24,7 @@ from deliveries.statuses import shown_code
 
 HOST = "https://waybill.example.com/hooks/token"
 FORM = "application/x-www-form-urlencoded"
+BACKSCATTER = "backscatter"  # the kind of a report about mail that we never sent
 NO_PROVIDER = "provider: {!r} is not one of {}."
 
 
@@ -130,7 +131,7 @@ def event_fields(adapter: Provider, fact: Fact, mapping: Mapping, hint: str = ""
             channel=fact.channel, kind="stop" if stop else fact.kind, text=fact.text,
         )  # fmt: skip
     elif isinstance(fact, BackscatterReport):
-        event.update(address=fact.address, channel="email", kind="backscatter", text=fact.text)
+        event.update(address=fact.address, channel="email", kind=BACKSCATTER, text=fact.text)
     if fact.occurred_at is not None:
         event["occurred_at"] = fact.occurred_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return event
