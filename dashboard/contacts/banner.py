@@ -146,11 +146,15 @@ def _of_health(off: Sequence[Reach], show: Show) -> Iterator[Ground]:
         if one.shut:
             together[one.shut].append(one)
         elif one.hard_fails >= one.strikes and not any(each.counts_failures for each in one.suppressions):
-            together[f"{one.hard_fails} permanent failures in a row"].append(one)
+            together[_failures(one.hard_fails)].append(one)
     for words, those in together.items():
         at = _since([one.health for one in those])
         where = listed(dict.fromkeys(show(one.address.value) for one in those if one.address))
         yield Ground(at, f"{words}, {day(at)}", "", f"Closes {named(those)} at {where}.")
+
+
+def _failures(n: int) -> str:
+    return "A permanent failure" if n == 1 else f"{n} permanent failures in a row"
 
 
 def _since(rows: Sequence[AddressHealth]) -> datetime:

@@ -146,7 +146,8 @@ class AccountAdmin(admin.ModelAdmin):
     def _resume(self, request: HttpRequest, account: Account) -> None:
         account.resume()
         self.log_change(request, account, "Resumed.")
-        self.message_user(request, f"{account} is resumed: its messages leave now.", messages.SUCCESS)
+        then = "its messages leave now" if account.active else "nothing leaves by it while it is not active"
+        self.message_user(request, f"{account} is resumed: {then}.", messages.SUCCESS)
         transaction.on_commit(wake)
 
     def get_fieldsets(self, request: HttpRequest, obj: Account | None = None) -> list[Any]:

@@ -165,7 +165,7 @@ def follow_due(now: datetime, limit: int = DUE_LIMIT) -> int:
 
 
 def settle(recipient_ids: Collection[int], now: datetime) -> None:
-    """Bring these recipients' states, queues and next steps in line with what is context. Call in a transaction.
+    """Bring these recipients' states, queues and next steps in line with what is known. Call in a transaction.
 
     One that raises does not hold up the others: it is set aside, and tried again alone.
     """

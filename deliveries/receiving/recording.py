@@ -180,7 +180,7 @@ def _record(claimed: Sequence[ClaimedReceipt], now: datetime) -> Recorded:
     _take_out_secrets(claimed)
     taken = take_apart(claimed)
     # What people did comes first: it locks recipients, and recipients are locked before messages everywhere.
-    inbound_counts, lost = handle_inbound(taken.inbound), record_engagement(taken.acts)
+    inbound_trouble, lost = handle_inbound(taken.inbound), record_engagement(taken.acts)
     matched = match(taken.reports)
     applied = apply(matched.events, now, matched.version)
     _opt_out_reported(matched.events, now)
@@ -190,7 +190,7 @@ def _record(claimed: Sequence[ClaimedReceipt], now: datetime) -> Recorded:
     trouble = {
         **taken.unreadable,
         **dict.fromkeys(lost, "No message with this reference or id yet."),
-        **inbound_counts,
+        **inbound_trouble,
     }
     done = [waiting.id for waiting in claimed if waiting.id not in trouble]
     statements.finish_receipts(done)
