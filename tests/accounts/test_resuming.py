@@ -41,7 +41,7 @@ def test_what_was_typed_comes_back_after_the_log_in_and_is_sent_by_hand(make_use
 
     client, page = logged_out_then_in(make_user("support", is_staff=True), path, typed)
 
-    assert "nothing was done" in page
+    assert "nothing was saved" in page
     assert "Called twice, &lt;b&gt;no&lt;/b&gt; answer." in page
     assert not Note.objects.exists()
     client.post(path, typed)

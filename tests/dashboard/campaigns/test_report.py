@@ -439,7 +439,7 @@ def test_messages_canceled_before_they_left_are_counted_and_listed_nowhere_but_a
     assert "3 messages" in text
     assert "All outcomes 3" in text
     assert "Messages 3 = 2 delivered" in text
-    assert "2 more canceled before they left" in text
+    assert "2 more canceled before they were sent" in text
     assert b"".join(marketer.get(f"{url(campaign)}export/").streaming_content).count(b"\n") == 1 + 3
     apart = marketer.get(url(campaign, "status=canceled"))
     assert (shown_count(apart), rows(apart)) == (2, 2)
