@@ -50,8 +50,8 @@ class Fake(Transport):
         self.during()
         return [Answered(each, self.answer_of(each, self.found)) for each in claimed]
 
-    def answer_of(self, claimed, told):
-        answer = told(claimed.message) if callable(told) else told
+    def answer_of(self, claimed, answer_given):
+        answer = answer_given(claimed.message) if callable(answer_given) else answer_given
         if answer and answer.accepted:
             return SendResult(True, provider_message_id=f"{answer.provider_message_id}-{claimed.message.pk}")
         return answer

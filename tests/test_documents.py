@@ -68,10 +68,10 @@ def as_a_shell(text, tmp_path):
     file = tmp_path / "waybill.env"
     file.write_text(text, encoding="utf-8")
     script = 'set -a; . "$1"; exec env -0'
-    told = subprocess.run(
+    output = subprocess.run(
         ["/bin/sh", "-c", script, "sh", file], capture_output=True, check=True, env={}
     ).stdout
-    values = dict(each.split("=", 1) for each in told.decode().split("\0") if each)
+    values = dict(each.split("=", 1) for each in output.decode().split("\0") if each)
     return {
         name: value for name, value in values.items() if name not in ("PWD", "OLDPWD", "SHLVL", "_", "PATH")
     }

@@ -159,8 +159,8 @@ def test_a_page_that_a_list_does_not_have_is_no_filter(root, page, rows, shown):
 
     answer = root.get(list_of(Suppression), {"reason__exact": "staff", "p": page})
 
-    told = [str(one) for one in answer.context["messages"]]
-    assert (answer.status_code, told) == (200, [NO_SUCH_PAGE])
+    messages = [str(one) for one in answer.context["messages"]]
+    assert (answer.status_code, messages) == (200, [NO_SUCH_PAGE])
     assert len(answer.context["cl"].result_list) == shown
     assert {one.reason for one in answer.context["cl"].result_list} == {"staff"}
 

@@ -50,7 +50,7 @@ def failed_message() -> int:
     return Message.objects.filter(disposition="BOUNCED_HARD").earliest("pk").pk
 
 
-def standing(queue: str) -> int:
+def first_in(queue: str) -> int:
     return QueueEntry.objects.filter(queue=queue).earliest("pk").pk
 
 
@@ -155,7 +155,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "draft skipped": ("marketer", lambda: f"/campaigns/{DRAFT}/skipped/"),
     "queues": ("marketer", lambda: "/queues/"),
     "queue": ("marketer", lambda: "/queues/correct/"),
-    "snooze": ("marketer", lambda: f"/queues/correct/?snooze={standing('correct')}"),
+    "snooze": ("marketer", lambda: f"/queues/correct/?snooze={first_in('correct')}"),
     "queue empty": (
         "marketer",
         lambda: f"/queues/{next(q for q in ('review', 'switch', 'suppress') if not queue_counts().get(q))}/",

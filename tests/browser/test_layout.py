@@ -37,8 +37,8 @@ def test_a_card_of_a_queue_names_its_campaign_and_says_how_long_it_waits(enter: 
     card = page.locator("#results tbody tr").first
 
     expect(card.locator(".t-campaign")).to_be_visible()
-    told = card.locator(".t-age").evaluate("(one) => getComputedStyle(one, '::before').content")
-    assert "Waiting" in str(told)
+    content = card.locator(".t-age").evaluate("(one) => getComputedStyle(one, '::before').content")
+    assert "Waiting" in str(content)
 
 
 @pytest.mark.parametrize("path", ["/?days=90", f"/campaigns/{LIVE}/"], ids=["overview", "report"])

@@ -29,12 +29,12 @@ def unknown(site: str) -> list[int]:
     chosen = list(Message.objects.filter(channel="sms", disposition="PENDING").order_by("pk")[:3])
     assert len(chosen) == 3
     for message in chosen:
-        told = {
+        payload = {
             "id": message.provider_message_id, "channel": "sms", "status": "undelivered", "code": UNHEARD_OF,
             "to": message.address.value, "part": 0, "parts": 0, "occurred_at": now.isoformat(),
         }  # fmt: skip
         query, headers = f"m={message.uuid}&c=sms", {"content-type": "application/json"}
-        body = json.dumps(told).encode()
+        body = json.dumps(payload).encode()
         storing.store([Incoming(message.account_id, "status", now, "POST", query, headers, body)])
     recording.record_all(now)
     while occurrences.count(now):

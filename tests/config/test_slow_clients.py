@@ -141,11 +141,13 @@ class Proxy:
         with connection, socket.create_connection(("127.0.0.1", self.target)) as ours:
             head, _, body = self._request(connection).partition(b"\r\n\r\n")
             lines = head.split(b"\r\n")
-            told = [line.split(b":", 1)[1] for line in lines if line.lower().startswith(b"x-forwarded-for:")]
+            forwarded = [
+                line.split(b":", 1)[1] for line in lines if line.lower().startswith(b"x-forwarded-for:")
+            ]
             kept = [
                 line for line in lines if not line.lower().startswith((b"x-forwarded-for:", b"connection:"))
             ]
-            hops = b", ".join([*(one.strip() for one in told), self.claims.encode()])
+            hops = b", ".join([*(one.strip() for one in forwarded), self.claims.encode()])
             kept += [b"X-Forwarded-For: " + hops, b"Connection: close"]
             ours.sendall(b"\r\n".join(kept) + b"\r\n\r\n" + body)
             connection.sendall(answered(ours))

@@ -105,12 +105,12 @@ def test_releasing_refuses_what_the_person_asked_for_and_says_so(client, adminis
     by_staff = add_suppression()
     by_person = add_suppression(reason="stop", origin="recipient")
 
-    told = release_all(client)
+    messages = release_all(client)
 
     by_staff.refresh_from_db()
     by_person.refresh_from_db()
     assert (by_staff.released_by, by_person.released_at) == (administrator, None)
-    assert told == [
+    assert messages == [
         "1 released.",
         "1 kept: asked for by the person, so only new consent from them can lift it.",
     ]
@@ -119,14 +119,14 @@ def test_releasing_refuses_what_the_person_asked_for_and_says_so(client, adminis
 def test_nothing_is_released_without_a_reason_and_the_reason_is_kept(client, administrator):
     found = add_suppression()
 
-    told = release_all(client, note="  ")
+    messages = release_all(client, note="  ")
     found.refresh_from_db()
     before = found.released_at
     release_all(client, note="A wrong number in their letter")
 
     found.refresh_from_db()
     assert (before, found.release_note) == (None, "A wrong number in their letter")
-    assert told == ["Nothing was released yet: say why"]
+    assert messages == ["Nothing was released yet: say why"]
 
 
 def test_a_reason_that_was_forgotten_is_asked_for_and_the_ticks_are_kept(client, administrator):
@@ -206,11 +206,11 @@ def test_a_suppression_that_would_end_can_be_made_to_stay(client, administrator,
     ends = add_suppression(expires_at=timezone.now() + timedelta(days=1))
     add_suppression(value="+15125550143")
 
-    told = release_all(client, action="extend_selected")
+    messages = release_all(client, action="extend_selected")
 
     ends.refresh_from_db()
     assert (ends.expires_at, ends.released_at) == (None, None)
-    assert told == ["1 will not end by themselves any more."]
+    assert messages == ["1 will not end by themselves any more."]
 
 
 def test_what_is_made_to_stay_stays_at_each_address_of_the_person(client, administrator, now):
@@ -342,13 +342,13 @@ def test_a_second_ground_is_kept_beside_the_first(client, administrator, differs
     if differs == "colleague":
         client.force_login(factories.user("admin", is_staff=True))
 
-    told = add_by_form(
+    messages = add_by_form(
         client,
         evidence="Sued us" if differs == "words" else "Asked on the phone",
         **{"who": US, **soon} if differs == "end" else {},
     )
 
-    assert "was added" in told[0]
+    assert "was added" in messages[0]
     assert Suppression.objects.in_force(timezone.now()).count() == 2
 
 
@@ -356,16 +356,16 @@ def test_an_address_whose_suppression_has_ended_can_be_suppressed_again(client, 
     now = timezone.now()
     add_suppression(now=now - timedelta(days=2), expires_at=now - timedelta(days=1))
 
-    told = add_by_form(client)
+    messages = add_by_form(client)
 
     assert Suppression.objects.in_force(timezone.now()).get().created_by == administrator
-    assert "was added" in told[0]
+    assert "was added" in messages[0]
 
 
 def test_staff_add_suppressions_in_their_own_name_and_can_release_them(client, administrator):
     page = client.get(reverse("admin:contacts_suppression_add"))
     add_by_form(client, reason="stop", origin="recipient", scope="brand", evidence="Called us", who="us")
-    told = release_all(client)
+    messages = release_all(client)
 
     made = Suppression.objects.get()
     assert list(page.context["adminform"].form.fields) == [
@@ -382,7 +382,7 @@ def test_staff_add_suppressions_in_their_own_name_and_can_release_them(client, a
         "everything",
         "Called us",
     )
-    assert told == ["1 released."]
+    assert messages == ["1 released."]
 
 
 def test_what_the_person_asked_for_is_entered_as_their_own_wish_unless_it_is_said(client, administrator):

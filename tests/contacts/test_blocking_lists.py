@@ -84,10 +84,10 @@ def test_a_column_about_opt_outs_that_agrees_or_does_not_matter_is_in_nobodys_wa
 
 
 def test_a_test_run_tells_the_same_and_writes_nothing(run):
-    _, told = run("phone\n2125550142\n", "--dry-run")
+    _, output = run("phone\n2125550142\n", "--dry-run")
     _, done = run("phone\n2125550142\n")
 
-    assert told == done + "Test run: nothing saved.\n"
+    assert output == done + "Test run: nothing saved.\n"
     assert Suppression.objects.count() == 1
 
 

@@ -233,10 +233,10 @@ def test_yes_starts_again_only_for_somebody_who_opted_out():
 
 
 @pytest.mark.parametrize(
-    ("told", "kind"), [("STOP", "stop"), ("START", "start"), ("HELP", "help"), ("stop", "stop")]
+    ("recognised", "kind"), [("STOP", "stop"), ("START", "start"), ("HELP", "help"), ("stop", "stop")]
 )
-def test_what_the_provider_recognised_wins(told, kind):
-    assert classify("Liked “our words”", told) == Keyword(kind)
+def test_what_the_provider_recognised_wins(recognised, kind):
+    assert classify("Liked “our words”", recognised) == Keyword(kind)
 
 
 def test_a_word_of_the_provider_we_do_not_know_is_passed_over():

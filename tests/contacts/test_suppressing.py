@@ -211,9 +211,9 @@ def test_a_word_on_one_channel_covers_its_family(channel, family):
 def test_stop_blocks_the_number_and_opts_out_everybody_who_has_it():
     shared = [factories.phone(value=NUMBER).contact_id for _ in range(2)]
 
-    told = said("stop")
+    touched = said("stop")
 
-    assert told == shared
+    assert touched == shared
     assert {key: each.opted_in for key, each in latest_consents(shared).items()} == {
         (pk, channel): False for pk in shared for channel in ("sms", "mms")
     }
@@ -246,9 +246,9 @@ def test_start_opts_in_and_lifts_the_stop():
     contact_id = factories.phone(value=NUMBER).contact_id
     said("stop")
 
-    told = said("start", at=NOW + HOUR)
+    touched = said("start", at=NOW + HOUR)
 
-    assert told == [contact_id]
+    assert touched == [contact_id]
     assert not blocking().exists()
     assert latest_consents([contact_id])[contact_id, "sms"] == (True, NOW + HOUR)
 

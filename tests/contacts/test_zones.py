@@ -269,7 +269,7 @@ def test_a_number_whose_place_is_known_has_its_zone_alone(number, zones):
 def test_numbers_on_record_get_every_zone_and_what_somebody_entered_stays():
     step = import_module("contacts.migrations.0007_every_zone_of_a_number")
     spain = factories.phone(value="+34612345678", time_zone="Atlantic/Canary")
-    told = factories.phone(value="+34612345679", time_zone="Europe/Madrid")
+    entered = factories.phone(value="+34612345679", time_zone="Europe/Madrid")
     florida = factories.phone(value="+18505550142", time_zone="America/New_York")
     island = factories.phone(value="+12462501234", time_zone="America/Adak")
     toll_free = factories.phone(value="+18005550142", time_zone="", line_type="toll_free")
@@ -281,7 +281,7 @@ def test_numbers_on_record_get_every_zone_and_what_somebody_entered_stays():
 
     assert dict(Address.objects.values_list("pk", "time_zone")) == {
         spain.pk: "Atlantic/Canary Europe/Madrid",
-        told.pk: "Europe/Madrid",
+        entered.pk: "Europe/Madrid",
         florida.pk: "America/Chicago America/New_York",
         island.pk: "America/Barbados",
         toll_free.pk: "",

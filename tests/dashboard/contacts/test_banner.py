@@ -38,7 +38,7 @@ def robin():
     return contact
 
 
-def told(contact):
+def lines_of(contact):
     found = banner(side_panel(contact, NOW))
     assert found is not None
     return [(ground.words, ground.quote, ground.closes) for ground in found.grounds]
@@ -55,7 +55,7 @@ def test_every_ground_is_named_the_newest_first(robin, ann):
         expires_at=NOW + DAY,
     )  # fmt: skip
 
-    assert told(robin) == [
+    assert lines_of(robin) == [
         (
             "Added by staff on 19 Nov 2026, entered by Ann Lee, until 21 Nov 2026", "Two accounts",
             "Closes every channel for the whole contact.",
@@ -75,7 +75,7 @@ def test_what_is_closed_on_one_channel_says_which(robin, ann):
     )
     suppress(value="+12145550142", channel="voice", reason="staff", origin="staff", by=ann, now=NOW - 2 * DAY)
 
-    assert [(words, closes) for words, _, closes in told(robin)] == [
+    assert [(words, closes) for words, _, closes in lines_of(robin)] == [
         ("Asked us to stop on 19 Nov 2026, entered by Ann Lee", "Closes email at r•••@example.com."),
         ("Added by staff on 18 Nov 2026, entered by Ann Lee", "Closes voice at +1 ••• ••• 0142."),
     ]
@@ -87,7 +87,7 @@ def test_a_no_without_a_block_names_its_channels_once(robin, ann):
             contact=robin, channel=channel, opted_in=False, at=NOW - DAY, how="Letter", recorded_by=ann
         )
 
-    assert told(robin) == [
+    assert lines_of(robin) == [
         ("Opted out on 19 Nov 2026 (Letter), entered by Ann Lee", "", "Closes voice and ringless voicemail.")
     ]
 
@@ -96,7 +96,7 @@ def test_a_no_to_texts_closes_pictures_that_have_no_word_of_their_own(robin):
     Consent.objects.filter(channel="mms").delete()
     Consent.objects.create(contact=robin, channel="sms", opted_in=False, at=NOW - DAY, how="Letter")
 
-    assert told(robin) == [("Opted out on 19 Nov 2026 (Letter)", "", "Closes SMS and MMS.")]
+    assert lines_of(robin) == [("Opted out on 19 Nov 2026 (Letter)", "", "Closes SMS and MMS.")]
 
 
 def test_what_failed_stands_beside_what_was_asked(robin):
@@ -108,7 +108,7 @@ def test_what_failed_stands_beside_what_was_asked(robin):
         value="robin@example.com", reason="complaint", origin="recipient", fact="message 7", now=NOW - 2 * DAY
     )
 
-    assert told(robin) == [
+    assert lines_of(robin) == [
         (
             "Number not in service, reported by SMS, 19 Nov 2026",
             "",
@@ -125,7 +125,7 @@ def test_failures_that_became_a_block_are_told_once(robin):
         value=phone.value, channel="sms", reason="hard_fails", origin="rule", evidence="x", now=NOW - DAY
     )
 
-    assert [words for words, *_ in told(robin)] == ["Permanent failures in a row on 19 Nov 2026"]
+    assert [words for words, *_ in lines_of(robin)] == ["Permanent failures in a row on 19 Nov 2026"]
 
 
 def test_a_long_list_is_cut_and_says_so(robin, ann, login):

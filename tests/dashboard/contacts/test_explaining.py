@@ -154,12 +154,12 @@ def test_the_newest_is_first_and_the_list_has_an_end(robin, sent):
     for number in range(SHOWN + 3):
         sent(f"Campaign {number}", NOW - number * DAY)
 
-    told = lines(robin)
+    shown = lines(robin)
 
-    assert [re.search(r"“(.*)”", line)[1] for line in told[:SHOWN]] == [
+    assert [re.search(r"“(.*)”", line)[1] for line in shown[:SHOWN]] == [
         f"Campaign {number}" for number in range(SHOWN)
     ]
-    assert told[SHOWN] == "And 3 earlier ones."
+    assert shown[SHOWN] == "And 3 earlier ones."
 
 
 def test_a_reader_in_a_zone_whose_clocks_never_change_is_answered(robin, sent, login):
@@ -193,10 +193,10 @@ def test_times_are_the_customer_s_own_where_their_zone_is_known_to_be_one(
     robin.addresses.filter(kind="phone").update(time_zone=number_zone)
     sent(at=datetime(2026, 11, 3, 3, 22, tzinfo=UTC))
 
-    told = lines(robin)
+    shown = lines(robin)
 
-    assert told[0].startswith(f"{when} we sent")
-    assert told[-1] == f"All times are {zone}."
+    assert shown[0].startswith(f"{when} we sent")
+    assert shown[-1] == f"All times are {zone}."
 
 
 def test_a_year_ago_says_its_year(robin, sent):
@@ -366,11 +366,11 @@ def test_an_opt_out_is_told_with_what_it_closed(robin, sent, fields, said):
     at = datetime(2026, 11, 3, 9, tzinfo=UTC)
     record_opt_out(value="+12145550142", channel="sms", how="Reply", at=at, **fields)
 
-    told = lines(robin)
+    shown = lines(robin)
 
-    assert f"{said}; since then you get no {PHONE} from us at the number ending in 0142." in told
-    assert "We can still reach you by email." in told
-    assert not any("no longer use" in line for line in told)
+    assert f"{said}; since then you get no {PHONE} from us at the number ending in 0142." in shown
+    assert "We can still reach you by email." in shown
+    assert not any("no longer use" in line for line in shown)
 
 
 def test_who_left_by_email_is_not_told_of_a_stop(robin):
@@ -385,14 +385,14 @@ def test_several_are_told_the_newest_first_and_once_each(robin):
     record_opt_out(value="+12145550142", channel="sms", how="Reply", evidence="STOP", at=NOW - 3 * DAY)
     record_request(contact=robin, evidence="On the phone", by=factories.user(first_name="Ann"), now=NOW - DAY)
 
-    told = lines(robin)
+    shown = lines(robin)
 
-    assert [line.partition(";")[0] for line in told[1:]] == [
+    assert [line.partition(";")[0] for line in shown[1:]] == [
         "You asked us to stop on 19 November",
         "You replied STOP on 17 November",
     ]
-    assert told[1].endswith("since then you get nothing at all from us.")
-    assert "Ann" not in " ".join(told)
+    assert shown[1].endswith("since then you get nothing at all from us.")
+    assert "Ann" not in " ".join(shown)
 
 
 def test_a_no_on_one_channel_names_it(robin):
@@ -404,10 +404,10 @@ def test_a_no_on_one_channel_names_it(robin):
 def test_what_we_closed_ourselves_reads_as_a_list(robin):
     suppress(value="+12145550142", reason="staff", origin="staff", evidence="Fraud?", now=NOW - DAY)
 
-    told = lines(robin)
+    shown = lines(robin)
 
-    assert "We no longer use text messages, picture messages, calls and voicemails to reach you." in told
-    assert "Fraud" not in " ".join(told)
+    assert "We no longer use text messages, picture messages, calls and voicemails to reach you." in shown
+    assert "Fraud" not in " ".join(shown)
 
 
 def test_nothing_tells_a_code_a_provider_or_a_plan(robin, sent):
@@ -421,9 +421,9 @@ def test_nothing_tells_a_code_a_provider_or_a_plan(robin, sent):
         address=phone, channel="rvm", closed="channel", closed_why="No voicemail (4123)", last_failed_at=NOW
     )
 
-    told = " ".join(lines(robin)).casefold()
+    shown = " ".join(lines(robin)).casefold()
 
-    assert not any(word in told for word in ("30003", "4123", "retry", *PROVIDERS))
+    assert not any(word in shown for word in ("30003", "4123", "retry", *PROVIDERS))
 
 
 def test_it_costs_the_same_however_much_happened(robin, sent, django_assert_num_queries):

@@ -609,16 +609,16 @@ def test_what_the_person_asked_for_is_not_released_and_what_is_over_is_said_to_b
     Suppression.objects.filter(pk=ours.pk).update(released_at=timezone.now())
     elsewhere = suppress(value="+12145550199", reason="staff", origin="staff", now=timezone.now())
 
-    told = {
+    texts = {
         one.pk: client.post(
             f"/contacts/{elena.pk}/release/{one.pk}/", {"note": "x"}, follow=True
         ).content.decode()
         for one in (asked, ours, elsewhere)
     }
 
-    assert "Only new consent from them can lift it." in told[asked.pk]
-    assert "That suppression does not hold any more." in told[ours.pk]
-    assert "That suppression does not hold any more." in told[elsewhere.pk]
+    assert "Only new consent from them can lift it." in texts[asked.pk]
+    assert "That suppression does not hold any more." in texts[ours.pk]
+    assert "That suppression does not hold any more." in texts[elsewhere.pk]
     assert Suppression.objects.in_force(timezone.now()).filter(pk__in=[asked.pk, elsewhere.pk]).count() == 2
 
 

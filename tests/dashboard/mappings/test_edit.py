@@ -224,10 +224,10 @@ def test_the_second_of_two_editors_is_told_what_the_first_one_saved(admin):
     refused = admin.post(EDIT, ROW | {"shown": before})
 
     assert refused.status_code == 422
-    told = (
+    sentence = (
         "Somebody changed this row meanwhile. In the draft it says: Undelivered, Content, Content, Filtered."
     )
-    assert told in text(refused)
+    assert sentence in text(refused)
     assert "Was ported" in refused.content.decode()  # what was typed is still there
     assert draft().brought.get().meaning == "Filtered"
     again = re.search(r'name="shown" value="(\w+)"', refused.content.decode())[1]

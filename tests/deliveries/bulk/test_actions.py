@@ -137,9 +137,9 @@ def test_a_preview_writes_nothing_and_locks_nothing(mixed, now, action):
     with CaptureQueriesContext(connection) as queries:
         preview(action, these(*mixed, now=now), {"channel": "email"}, now)
 
-    told = [query["sql"] for query in queries.captured_queries]
-    assert told
-    assert not [sql for sql in told if not sql.startswith("SELECT") or "FOR UPDATE" in sql]
+    statements = [query["sql"] for query in queries.captured_queries]
+    assert statements
+    assert not [sql for sql in statements if not sql.startswith("SELECT") or "FOR UPDATE" in sql]
 
 
 def test_a_preview_of_very_many_looks_at_the_first_and_says_so(failed, campaign, monkeypatch, now):
@@ -157,13 +157,13 @@ def test_a_preview_of_very_many_looks_at_the_first_and_says_so(failed, campaign,
 def test_the_preview_counts_what_then_acts(mixed, staff, now):
     chosen = these(*mixed, now=now)
 
-    told = preview(Batch.Action.RETRY, chosen, {}, now)
+    counted = preview(Batch.Action.RETRY, chosen, {}, now)
     batch = start(Batch.Action.RETRY, chosen, {}, staff, now)
 
-    assert (told.total, told.will_act, told.later) == (9, 2, 1)
-    assert {skip.reason: skip.n for skip in told.skipped} == EXPECTED
-    assert told.total == told.will_act + sum(skip.n for skip in told.skipped)
-    assert all(skip.label != skip.reason for skip in told.skipped)
+    assert (counted.total, counted.will_act, counted.later) == (9, 2, 1)
+    assert {skip.reason: skip.n for skip in counted.skipped} == EXPECTED
+    assert counted.total == counted.will_act + sum(skip.n for skip in counted.skipped)
+    assert all(skip.label != skip.reason for skip in counted.skipped)
     assert (batch.state, batch.total, batch.acted, batch.skipped) == (DONE, 9, 2, 7)
     assert outcomes(batch) == {
         ("acted", ""): 1, ("acted", "later"): 1, **{("skipped", reason): n for reason, n in EXPECTED.items()},
@@ -213,19 +213,19 @@ def test_every_reason_has_words():
     ("channel", "reason"), [("sms", "same_channel"), ("voice", "no_route"), ("email", "")]
 )
 def test_moving_to_another_channel_needs_one_that_is_another_and_has_content(failed, channel, reason, now):
-    told = preview(Batch.Action.SWITCH, these(failed(), now=now), {"channel": channel}, now)
+    counted = preview(Batch.Action.SWITCH, these(failed(), now=now), {"channel": channel}, now)
 
-    assert [skip.reason for skip in told.skipped] == ([reason] if reason else [])
-    assert told.will_act == (not reason)
+    assert [skip.reason for skip in counted.skipped] == ([reason] if reason else [])
+    assert counted.will_act == (not reason)
 
 
 @pytest.mark.parametrize(("action", "options"), [("retry", {}), ("switch", {"channel": "email"})])
 def test_nothing_is_sent_any_more_for_what_is_two_weeks_old(failed, action, options, now):
     later = now + HISTORY
 
-    told = preview(action, these(failed(), now=later), options, later)
+    counted = preview(action, these(failed(), now=later), options, later)
 
-    assert [(skip.reason, skip.n) for skip in told.skipped] == [("history", 1)]
+    assert [(skip.reason, skip.n) for skip in counted.skipped] == [("history", 1)]
 
 
 @pytest.mark.parametrize(("action", "options"), [("retry", {}), ("switch", {"channel": "email"})])
@@ -331,10 +331,10 @@ def test_a_filter_takes_those_that_stood_there_when_it_was_chosen(failed, campai
     newcomer = failed()
     QueueEntry.objects.filter(pk=newcomer.pk).update(at=now + timedelta(seconds=1))
 
-    told = preview(Batch.Action.RETRY, chosen, {}, now)
+    counted = preview(Batch.Action.RETRY, chosen, {}, now)
     batch = start(Batch.Action.RETRY, chosen, {}, staff, now)
 
-    assert (told.total, batch.total, batch.acted) == (1, 1, 1)
+    assert (counted.total, batch.total, batch.acted) == (1, 1, 1)
     assert batch.items.get().message_id == first.pk
 
 
@@ -439,15 +439,15 @@ def test_undoing_after_the_handover_says_too_late(failed, staff, now):
 
 def test_a_handover_that_has_begun_cannot_be_undone(failed, staff, now):
     batch = start(Batch.Action.RETRY, these(failed(), now=now), {}, staff, now)
-    told = []
+    undoable = []
 
     def meanwhile():
-        told.append(can_undo(batch))
+        undoable.append(can_undo(batch))
         undo(batch, staff, now + GRACE)
 
     result = dispatch(now + GRACE, Fake(during=meanwhile))
 
-    assert (told, result.handed_over) == ([False], 1)
+    assert (undoable, result.handed_over) == ([False], 1)
     assert outcomes(batch) == {("too_late", ""): 1}
     assert agree()
 

@@ -151,8 +151,8 @@ def test_the_built_in_playbook(known, hours, said):
     decided = decide(known, RULES, NOON + hours * HOUR)
 
     after = "-" if decided.due_at is None else f"{(decided.due_at - NOON) / HOUR:g}"
-    told = (decided.step, decided.state, decided.queue or "-", after, decided.switch_to or "-")
-    assert " ".join(map(str, told)) == said
+    outcome = (decided.step, decided.state, decided.queue or "-", after, decided.switch_to or "-")
+    assert " ".join(map(str, outcome)) == said
     assert decided.reason
 
 

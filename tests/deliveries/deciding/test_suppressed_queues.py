@@ -231,10 +231,10 @@ def test_everybody_with_the_address_is_looked_at_once_and_a_repeat_is_none(accou
     StatusChange.objects.all().delete()
 
     suppress(**block)
-    told = StatusChange.objects.count()
+    changes = StatusChange.objects.count()
     suppress(**block)
 
-    assert (told, StatusChange.objects.count()) == (1, 1)
+    assert (changes, StatusChange.objects.count()) == (1, 1)
     assert Suppression.objects.count() == 1
 
 

@@ -35,17 +35,17 @@ def message(now) -> Message:
     return factories.message(account=factories.account("twilio"), status="sending", handed_over_at=now)
 
 
-def told(message: Message, meaning: Meaning, code: str, now) -> None:
+def reported(message: Message, meaning: Meaning, code: str, now) -> None:
     apply([event(message.pk, message.goal, meaning, at=now, native=(meaning.status, code, ""))], now)
     follow_status_changes(now)
 
 
 def test_a_failure_is_noted_and_gone_once_the_message_arrives(message, now):
-    told(message, UNREACHABLE, "30003", now)
+    reported(message, UNREACHABLE, "30003", now)
     noted = FailureIndex.objects.values_list("message", "campaign", "disposition", "reason_code")
     before = list(noted)
 
-    told(message, DELIVERED, "", now)
+    reported(message, DELIVERED, "", now)
 
     assert before == [(message.pk, message.campaign_id, "PENDING_RETRY", "30003")]
     assert not FailureIndex.objects.exists()
@@ -54,8 +54,8 @@ def test_a_failure_is_noted_and_gone_once_the_message_arrives(message, now):
 def test_a_delay_with_a_code_is_noted_and_one_without_is_not(message, now):
     other = factories.message(account=message.account, status="sending", handed_over_at=now)
 
-    told(message, DELAYED, "4.2.2", now)
-    told(other, DELAYED, "", now)
+    reported(message, DELAYED, "4.2.2", now)
+    reported(other, DELAYED, "", now)
 
     assert list(FailureIndex.objects.values_list("message", flat=True)) == [message.pk]
 

@@ -256,10 +256,10 @@ def test_the_carriers_take_the_next_free_port_and_the_worker_sends_there(start, 
 
         address = re.search(r"Simulated carriers on (\S+)", up.output)[1]
         up.wait_for(lambda: answers_at(address))
-        told = environments_of(up)
+        environments = environments_of(up)
 
         assert address != f"http://127.0.0.1:{int(process_env['PORT']) + 1}"
-        assert {"web", "worker", "carriers"} == {name for name, url in told.items() if url == address}
+        assert {"web", "worker", "carriers"} == {name for name, url in environments.items() if url == address}
         assert "starts again" not in up.output
 
 

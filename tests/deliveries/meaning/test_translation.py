@@ -140,11 +140,11 @@ def test_what_is_not_verified_never_counts_against_a_recipient():
 def test_a_guess_that_somebody_opted_out_blocks_nobody():
     key = Key("twilio", "sms", "status", "gone_away")
     code = Code("gone_away", "", "", "opted_out", "opt_out", "none", verified=False)
-    told = Report("", "SM1", "sms", "gone_away")
+    unlisted = Report("", "SM1", "sms", "gone_away")
 
-    assert Mapping(1, {key: code}).translate("twilio", told).meaning.status == "unknown"
+    assert Mapping(1, {key: code}).translate("twilio", unlisted).meaning.status == "unknown"
     assert (
-        Mapping(1, {key: code._replace(verified=True)}).translate("twilio", told).meaning.status
+        Mapping(1, {key: code._replace(verified=True)}).translate("twilio", unlisted).meaning.status
         == "opted_out"
     )
 

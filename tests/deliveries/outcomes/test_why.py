@@ -15,7 +15,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 
-def told(message, now, *facts):
+def reported(message, now, *facts):
     """The verdicts on these (status, evidence, part) in their order."""
     for number, (status, evidence, part) in enumerate(facts, start=1):
         meaning = Meaning(status, "none", "none", evidence)
@@ -51,7 +51,7 @@ def told(message, now, *facts):
     ],
 )
 def test_one_report_decides_and_the_others_say_why_they_do_not(now, facts, winner, words):
-    verdicts = told(factories.message(status=Status.SENDING), now, *facts)
+    verdicts = reported(factories.message(status=Status.SENDING), now, *facts)
 
     assert verdicts[winner] == "This decides the status."
     assert words in verdicts[0 if winner else 1]
@@ -59,7 +59,7 @@ def test_one_report_decides_and_the_others_say_why_they_do_not(now, facts, winne
 
 
 def test_parts_that_are_silent_decide_together(now):
-    (verdict,) = told(factories.message(status=Status.SENDING), now, ("delivered", "carrier", 1))
+    (verdict,) = reported(factories.message(status=Status.SENDING), now, ("delivered", "carrier", 1))
 
     assert "the others have no receipt" in verdict
 
@@ -85,7 +85,7 @@ def test_parts_that_are_silent_decide_together(now):
 def test_what_gives_way_to_a_voicemail_names_the_voicemail(now, channel, first, words):
     message = factories.message(status=Status.SENDING, channel=channel)
 
-    verdicts = told(message, now, first, ("voicemail", "carrier", 0))
+    verdicts = reported(message, now, first, ("voicemail", "carrier", 0))
 
     assert verdicts[1] == "This decides the status."
     assert verdicts[0].startswith(words)
@@ -93,7 +93,7 @@ def test_what_gives_way_to_a_voicemail_names_the_voicemail(now, channel, first, 
 
 def test_progress_that_is_reported_after_the_outcome_is_no_earlier_step(now):
     message = factories.message(status=Status.SENDING)
-    told(message, now, ("delivered", "carrier", 0))
+    reported(message, now, ("delivered", "carrier", 0))
     StatusEvent.objects.create(
         message_id=message.pk, fact=9, status="sent", precedence=1, failure_class="none", fault="none",
         evidence="carrier", occurred_at=now + timedelta(hours=1), recorded_at=now + timedelta(hours=1),
@@ -132,7 +132,7 @@ def test_reports_stand_in_the_order_in_which_it_happened_and_not_in_which_they_c
 
 def test_progress_that_did_not_get_as_far_is_no_earlier_step_when_it_came_later(now):
     message = factories.message(status=Status.SENDING)
-    told(message, now, ("delayed", "carrier", 0))
+    reported(message, now, ("delayed", "carrier", 0))
     StatusEvent.objects.create(
         message_id=message.pk, fact=9, status="sent", precedence=1, failure_class="none", fault="none",
         evidence="carrier", occurred_at=now + timedelta(hours=1), recorded_at=now + timedelta(hours=1),

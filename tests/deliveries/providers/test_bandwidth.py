@@ -54,12 +54,12 @@ def test_a_call_asks_who_answers_and_carries_its_words_in_the_address_that_is_as
     credentials = {**CREDENTIALS, "voice_application_id": "app-2"}
     handover, (request,) = send((201, {"callId": "c-1"}), channel="voice", credentials=credentials)
 
-    told = json.loads(request.content)
-    asked = urlsplit(told.pop("answerUrl"))
+    payload = json.loads(request.content)
+    asked = urlsplit(payload.pop("answerUrl"))
     callback = message("voice").callback
     assert handover == SendResult(True, provider_message_id="c-1")
     assert str(request.url) == "https://voice.bandwidth.com/api/v2/accounts/55555555/calls"
-    assert told == {
+    assert payload == {
         "applicationId": "app-2",
         "from": "+12105550100",
         "to": "+12105550142",

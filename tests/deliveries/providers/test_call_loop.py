@@ -32,8 +32,8 @@ def against(handler, trigger=f"https://api.callloop.com/webhook/Custom/{TRIGGER}
     return asyncio.run(run())
 
 
-def answering(status, told=None):
-    return lambda request: httpx.Response(status, json=told)
+def answering(status, payload=None):
+    return lambda request: httpx.Response(status, json=payload)
 
 
 @pytest.mark.parametrize(

@@ -100,8 +100,8 @@ def against(handler, credentials=CREDENTIALS, **changes):
     return asyncio.run(run())
 
 
-def answering(status, told=None, **headers):
-    return lambda request: httpx.Response(status, json=told, headers=headers)
+def answering(status, payload=None, **headers):
+    return lambda request: httpx.Response(status, json=payload, headers=headers)
 
 
 QUEUED = {"status": "queued", "message_id": "2b8f5d1a-7c3e-4a9b-9f6d-4e2a8c1b7d53"}

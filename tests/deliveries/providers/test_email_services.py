@@ -115,11 +115,11 @@ class Network:
         self.timeout = more["timeout"]
         if isinstance(self.answer, Exception):
             raise self.answer
-        status, told, headers = self.answer
+        status, payload, headers = self.answer
         response = requests.Response()
         response.status_code, response.url, response.request = status, request.url, request
         response.headers.update(headers)
-        response._content = (told if isinstance(told, str) else json.dumps(told)).encode()
+        response._content = (payload if isinstance(payload, str) else json.dumps(payload)).encode()
         return response
 
     @property
@@ -278,9 +278,9 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("slug", "http", "told", "code", "status"), REFUSALS)
-def test_a_refusal_keeps_its_code_and_can_be_translated(network, slug, http, told, code, status):
-    handover = answering(network, slug, (http, told, {}))
+@pytest.mark.parametrize(("slug", "http", "payload", "code", "status"), REFUSALS)
+def test_a_refusal_keeps_its_code_and_can_be_translated(network, slug, http, payload, code, status):
+    handover = answering(network, slug, (http, payload, {}))
 
     found = shipped().translate(slug, Report("", "", "email", handover.native_status, handover.native_code))
     assert (handover.accepted, handover.retry_after) == (False, None)
@@ -336,10 +336,10 @@ def aws(monkeypatch):
 
     def answer(session, request):
         requests_made.append(request)
-        told = answers.pop(0)
-        if isinstance(told, Exception):
-            raise told
-        status, body = told
+        payload = answers.pop(0)
+        if isinstance(payload, Exception):
+            raise payload
+        status, body = payload
         raw = json.dumps(body).encode()
         headers = {"x-amzn-errortype": body.get("__type", ""), "content-type": "application/json"}
         response = AWSResponse(request.url, status, headers, None)
@@ -359,12 +359,12 @@ def test_ses_gets_the_message_with_our_reference_as_tag_and_header(aws):
     first, second = send("amazon_ses", AWS), send("amazon_ses", AWS)
 
     assert first == second == SendResult(True, provider_message_id="0100018e-1")
-    told = json.loads(made[0].body)
-    raw = base64.b64decode(told["Content"]["Raw"]["Data"]).decode()
+    payload = json.loads(made[0].body)
+    raw = base64.b64decode(payload["Content"]["Raw"]["Data"]).decode()
     assert made[0].url == "https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails"
-    assert told["Destination"] == {"ToAddresses": ["robin@example.com"]}
-    assert told["EmailTags"] == [{"Name": "m", "Value": REF}]
-    assert told["ConfigurationSetName"] == "waybill"
+    assert payload["Destination"] == {"ToAddresses": ["robin@example.com"]}
+    assert payload["EmailTags"] == [{"Name": "m", "Value": REF}]
+    assert payload["ConfigurationSetName"] == "waybill"
     assert f'X-Metadata: {{"m": "{REF}"}}' in raw
     assert "Subject: Your appointment at ten" in raw
     assert amazon_ses.client_for.cache_info().hits == 1
@@ -442,24 +442,24 @@ def made_certificate(key=KEY):
 
 def envelope(*, version="1", key=KEY, **changes):
     """A signed notification; `changes` are made before it is signed. The scheme is written down once more."""
-    told = {
+    payload = {
         "Type": "Notification", "MessageId": "19ba9823", "TopicArn": TOPIC, "Subject": "Event", "Message": "{}",
         "Timestamp": "2026-03-04T16:59:45.000Z", "SignatureVersion": version, "SigningCertURL": CERTIFICATE_URL,
         **changes,
     }  # fmt: skip
-    told = {name: value for name, value in told.items() if value is not None}
+    payload = {name: value for name, value in payload.items() if value is not None}
     names = ["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"]
-    if told["Type"] != "Notification":
+    if payload["Type"] != "Notification":
         names = ["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"]
-    text = "".join(f"{name}\n{told[name]}\n" for name in names if name in told)
+    text = "".join(f"{name}\n{payload[name]}\n" for name in names if name in payload)
     digest = hashes.SHA1() if version == "1" else hashes.SHA256()
-    told["Signature"] = base64.b64encode(key.sign(text.encode(), padding.PKCS1v15(), digest)).decode()
-    return told
+    payload["Signature"] = base64.b64encode(key.sign(text.encode(), padding.PKCS1v15(), digest)).decode()
+    return payload
 
 
-def accepted(told, **credentials):
+def accepted(payload, **credentials):
     call = Call(
-        "POST", "https://waybill.example.com/hooks/token/status", "", {}, json.dumps(told).encode(), at=AT
+        "POST", "https://waybill.example.com/hooks/token/status", "", {}, json.dumps(payload).encode(), at=AT
     )
     return PROVIDERS["amazon_ses"].verify(
         call, {"topic_arn": f"arn:aws:sns:eu-west-1:1:other, {TOPIC}", **credentials}
@@ -477,7 +477,7 @@ def amazon(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "payload",
     [
         envelope(),
         envelope(version="2"),
@@ -492,13 +492,13 @@ def amazon(monkeypatch):
     ],
     ids=["SHA-1", "SHA-256", "no subject", "special characters", "confirmation"],
 )
-def test_amazons_signature_is_accepted_for_a_topic_of_ours(amazon, told):
-    assert accepted(told)
+def test_amazons_signature_is_accepted_for_a_topic_of_ours(amazon, payload):
+    assert accepted(payload)
     assert amazon == [CERTIFICATE_URL]
 
 
 @pytest.mark.parametrize(
-    "told",
+    "payload",
     [
         {**envelope(), "Message": "{} "},
         {**envelope(), "Timestamp": "2026-03-04T17:59:45.000Z"},
@@ -509,8 +509,8 @@ def test_amazons_signature_is_accepted_for_a_topic_of_ours(amazon, told):
     ],
     ids=["message", "time", "digest", "signature", "no signature", "another key"],
 )
-def test_anything_changed_is_refused(amazon, told):
-    assert not accepted(told)
+def test_anything_changed_is_refused(amazon, payload):
+    assert not accepted(payload)
 
 
 @pytest.mark.parametrize(
@@ -600,23 +600,23 @@ def test_addresses_that_could_not_be_had_are_remembered_up_to_a_number(monkeypat
     ],
 )
 def test_only_amazons_address_confirms_a_subscription(changes, found):
-    told = {
+    payload = {
         "Type": "SubscriptionConfirmation",
         "TopicArn": TOPIC,
         "SubscribeURL": "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=1",
         **changes,
     }
 
-    assert sns.subscription(json.dumps(told).encode()) == found
+    assert sns.subscription(json.dumps(payload).encode()) == found
 
 
 # ---- other things ----------------------------------------------------------------------------------------
 
 
 def acts(slug, body):
-    told = body if isinstance(body, bytes) else json.dumps(body).encode()
+    payload = body if isinstance(body, bytes) else json.dumps(body).encode()
     call = Call(
-        "POST", "https://waybill.example.com/h", "", {"content-type": "application/json"}, told, at=AT
+        "POST", "https://waybill.example.com/h", "", {"content-type": "application/json"}, payload, at=AT
     )
     return [fact for fact in PROVIDERS[slug].parse("status", call) if isinstance(fact, Act)]
 

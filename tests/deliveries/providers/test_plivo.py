@@ -31,8 +31,8 @@ def hand_over(handler, **changes):
     return asyncio.run(run())
 
 
-def answering(status, told=None, **headers):
-    return lambda request: httpx.Response(status, json=told or {}, headers=headers)
+def answering(status, payload=None, **headers):
+    return lambda request: httpx.Response(status, json=payload or {}, headers=headers)
 
 
 def sent(**changes):
@@ -114,15 +114,15 @@ def test_other_callbacks_are_answered_without_words():
 
 
 @pytest.mark.parametrize(
-    ("told", "changes", "expected"),
+    ("payload", "changes", "expected"),
     [
         ({"message_uuid": ["m-1"], "api_id": "a"}, {}, "m-1"),
         ({"request_uuid": "r-1", "message": "call fired"}, {"channel": "voice"}, "r-1"),
         ({"request_uuid": ["r-1"]}, {"channel": "voice"}, "r-1"),
     ],
 )
-def test_what_was_taken(told, changes, expected):
-    assert hand_over(answering(202, told), **changes) == SendResult(True, expected)
+def test_what_was_taken(payload, changes, expected):
+    assert hand_over(answering(202, payload), **changes) == SendResult(True, expected)
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ def message_to_somebody(account: Account, body: str = "Hello {first_name}.") -> 
     return waiting(campaign, account, now, person("sms", at=now))
 
 
-def told(message: Message) -> set[str]:
+def reported(message: Message) -> set[str]:
     """What Kannel said of it, in its own words."""
     events = StatusEvent.objects.filter(message_id=message.pk, receipt_id__isnull=False)
     return set(events.values_list("native_status", flat=True))
@@ -223,14 +223,14 @@ def test_what_becomes_of_a_message_is_reported_and_understood(gateway, centre, a
 
     gateway.drain()
     gateway.wait_for(
-        lambda: all(told(sent[name]) == wanted[name][-1] for name in sent), "every report is recorded"
+        lambda: all(reported(sent[name]) == wanted[name][-1] for name in sent), "every report is recorded"
     )
 
     found = {}
     for name, message in sent.items():
         message.refresh_from_db()
         known = (message.status, message.failure_class, message.fault, message.reason_code)
-        found[name] = (*known, told(message))
+        found[name] = (*known, reported(message))
     assert found == wanted
     time.sleep(2 * QUEUE_DELAY)  # by then smsbox would have come again, were it not content with our answers
     assert Receipt.objects.count() == reports
@@ -243,7 +243,7 @@ def test_a_long_text_leaves_in_parts_and_is_reported_on_once(gateway, centre, ac
     centre.fates[message.address.value] = ["DELIVRD"]
 
     gateway.drain()
-    gateway.wait_for(lambda: told(message) == {"8", "DELIVRD"}, "the long text is reported on")
+    gateway.wait_for(lambda: reported(message) == {"8", "DELIVRD"}, "the long text is reported on")
 
     message.refresh_from_db()
     parts = [part for part in centre.submitted if part.to == message.address.value]

@@ -112,12 +112,12 @@ def test_a_message_goes_to_its_region(region, host):
 
 def script_of(**changes):
     handover, (request,) = send((200, {"callId": "call-1"}), channel="voice", **changes)
-    told = json.loads(request.content)
+    payload = json.loads(request.content)
     assert handover == SendResult(True, provider_message_id="call-1")
     assert str(request.url) == "https://calling.api.sinch.com/calling/v1/callouts"
     assert request.headers["authorization"].startswith("Basic ")
-    assert (told["method"], told["customCallout"]["custom"]) == ("customCallout", REF)
-    return [json.loads(told["customCallout"][name]) for name in ("ice", "ace")]
+    assert (payload["method"], payload["customCallout"]["custom"]) == ("customCallout", REF)
+    return [json.loads(payload["customCallout"][name]) for name in ("ice", "ace")]
 
 
 @pytest.mark.parametrize(

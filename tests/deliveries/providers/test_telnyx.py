@@ -29,8 +29,8 @@ def hand_over(handler, credentials=CREDENTIALS, **changes):
     return asyncio.run(run())
 
 
-def answering(status, told=None, **headers):
-    return lambda request: httpx.Response(status, json=told or {}, headers=headers)
+def answering(status, payload=None, **headers):
+    return lambda request: httpx.Response(status, json=payload or {}, headers=headers)
 
 
 def sent(**changes):
@@ -95,7 +95,7 @@ def test_a_call_that_asks_for_a_key_gathers_one_and_reports_it():
 
 
 @pytest.mark.parametrize(
-    ("told", "channel", "expected"),
+    ("payload", "channel", "expected"),
     [
         ({"data": {"id": "m-1", "parts": 3}}, "sms", SendResult(True, "m-1", segments=3)),
         ({"data": {"id": "m-1"}}, "sms", SendResult(True, "m-1")),
@@ -104,8 +104,8 @@ def test_a_call_that_asks_for_a_key_gathers_one_and_reports_it():
     ],
     ids=["a message in parts", "a message", "a call without an id", "a call with its id"],
 )
-def test_what_was_taken(told, channel, expected):
-    assert hand_over(answering(200, told), channel=channel) == expected
+def test_what_was_taken(payload, channel, expected):
+    assert hand_over(answering(200, payload), channel=channel) == expected
 
 
 @pytest.mark.parametrize(

@@ -224,8 +224,8 @@ def against(handler, act=TWILIO.send, message=MESSAGE):
     return asyncio.run(run())
 
 
-def answering(status, told=None, **headers):
-    return lambda request: httpx.Response(status, json=told or {}, headers=headers)
+def answering(status, payload=None, **headers):
+    return lambda request: httpx.Response(status, json=payload or {}, headers=headers)
 
 
 def test_an_accepted_message_has_its_id_and_segments():

@@ -136,8 +136,8 @@ def hand_over(handler, credentials=CREDENTIALS, **changes):
     return asyncio.run(run())
 
 
-def answering(status, told=None, **headers):
-    return lambda request: httpx.Response(status, json=told or {}, headers=headers)
+def answering(status, payload=None, **headers):
+    return lambda request: httpx.Response(status, json=payload or {}, headers=headers)
 
 
 def sent(**changes):
@@ -210,15 +210,15 @@ def test_a_call_that_asks_for_a_key_listens_for_one_and_reports_it():
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "expected"),
+    ("status", "payload", "expected"),
     [(202, {"message_uuid": "m-1"}, "m-1"), (201, {"uuid": "c-1", "status": "started"}, "c-1")],
 )
-def test_what_was_taken(status, told, expected):
-    assert hand_over(answering(status, told)) == SendResult(True, expected)
+def test_what_was_taken(status, payload, expected):
+    assert hand_over(answering(status, payload)) == SendResult(True, expected)
 
 
 @pytest.mark.parametrize(
-    ("status", "told", "channel", "code", "meaning"),
+    ("status", "payload", "channel", "code", "meaning"),
     [
         (422, problem(1020, "Invalid params"), "sms", "1020", ("rejected", "permanent", "account")),
         (422, problem(1430), "mms", "1430", ("rejected", "permanent", "recipient")),
@@ -227,8 +227,8 @@ def test_what_was_taken(status, told, expected):
         (418, {}, "sms", "http:418", ("rejected", "unknown", "none")),
     ],
 )
-def test_a_refusal_keeps_its_code_and_can_be_translated(status, told, channel, code, meaning):
-    handover = hand_over(answering(status, told), channel=channel)
+def test_a_refusal_keeps_its_code_and_can_be_translated(status, payload, channel, code, meaning):
+    handover = hand_over(answering(status, payload), channel=channel)
 
     report = Report("", "", channel, handover.native_status, handover.native_code)
     assert (handover.accepted, handover.retry_after, handover.native_code) == (False, None, code)

@@ -42,9 +42,9 @@ def queued(account, now):
 
 
 def stop(account, message, now, text="STOP") -> Incoming:
-    told = {"channel": "sms", "from": message.address.value, "to": "+12125550199", "text": text,
+    payload = {"channel": "sms", "from": message.address.value, "to": "+12125550199", "text": text,
             "occurred_at": now.isoformat()}  # fmt: skip
-    return Incoming(account.pk, "inbound", now, "POST", "c=sms", {}, json.dumps(told).encode())
+    return Incoming(account.pk, "inbound", now, "POST", "c=sms", {}, json.dumps(payload).encode())
 
 
 def status(account, now, n) -> Incoming:
@@ -82,9 +82,9 @@ def test_nobody_whose_no_a_provider_reported_is_written_to_though_decisions_wait
         before = factories.message(
             factories.recipient(contact=message.contact), address=message.address, account=account
         )
-        told = {"channel": "sms", "id": before.provider_message_id, "status": "undelivered",
+        payload = {"channel": "sms", "id": before.provider_message_id, "status": "undelivered",
                 "code": "OPTED_OUT", "occurred_at": now.isoformat()}  # fmt: skip
-        store([Incoming(account.pk, "status", now, "POST", "c=sms", {}, json.dumps(told).encode())])
+        store([Incoming(account.pk, "status", now, "POST", "c=sms", {}, json.dumps(payload).encode())])
     carriers = Fake()
 
     while dispatch(now, carriers).looked_at:

@@ -53,9 +53,9 @@ def wrote(account, now):
 
     def write(contact, text=DOUBTFUL, at=None, **more):
         number = contact.addresses.get(kind="phone").value
-        told = {"channel": "sms", "from": number, "to": "+12125550199", "text": text,
+        payload = {"channel": "sms", "from": number, "to": "+12125550199", "text": text,
                 "occurred_at": (at or now).isoformat(), **more}  # fmt: skip
-        store([Incoming(account.pk, "inbound", at or now, "POST", "", {}, json.dumps(told).encode())])
+        store([Incoming(account.pk, "inbound", at or now, "POST", "", {}, json.dumps(payload).encode())])
         record_all(at or now)
         return ReplyToRead.objects.filter(text=text).last()
 
@@ -283,9 +283,9 @@ def test_our_words_quoted_back_are_known_by_what_was_sent(robin, wrote, campaign
 
 
 def test_a_reply_of_nobody_we_know_waits_for_whoever_gets_that_number(account, now):
-    told = {"channel": "sms", "from": "+12125550142", "to": "+12125550199", "text": DOUBTFUL,
+    payload = {"channel": "sms", "from": "+12125550142", "to": "+12125550199", "text": DOUBTFUL,
             "occurred_at": now.isoformat()}  # fmt: skip
-    store([Incoming(account.pk, "inbound", now, "POST", "", {}, json.dumps(told).encode())])
+    store([Incoming(account.pk, "inbound", now, "POST", "", {}, json.dumps(payload).encode())])
     record_all(now)
     later = factories.contact()
     factories.phone(later, value="+12125550142")

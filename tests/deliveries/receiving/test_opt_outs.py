@@ -259,8 +259,8 @@ def test_a_stop_from_a_shared_number_counts_for_all_who_have_it():
     receive(kannel("12125550142", account=account))
 
     assert {verdict(one) for one in shared} == {"opted_out"}
-    told = Consent.objects.filter(opted_in=False)
-    assert set(told.values_list("contact_id", "channel")) == {
+    opt_outs = Consent.objects.filter(opted_in=False)
+    assert set(opt_outs.values_list("contact_id", "channel")) == {
         (one.contact_id, channel) for one in shared for channel in ("sms", "mms")
     }
     assert Engagement.objects.filter(kind="stop").count() == 3

@@ -262,7 +262,7 @@ SHOWN = (
 )  # fmt: skip
 
 
-def tell(message, told, order, cuts, now):
+def tell(message, reported, order, cuts, now):
     """Record the facts in this order, in batches cut at these places; return what the message shows."""
     events = [
         event(
@@ -270,7 +270,7 @@ def tell(message, told, order, cuts, now):
             native=(meaning.status, code, ""), part=part, parts=parts,
             fact=f"{meaning.evidence}{meaning.failure_class}",
         )
-        for meaning, code, (part, parts), second in told
+        for meaning, code, (part, parts), second in reported
     ]  # fmt: skip
     batch = []
     for place, number in enumerate(order):
@@ -282,9 +282,9 @@ def tell(message, told, order, cuts, now):
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(told=facts, data=st.data())
-def test_any_order_and_repetition_of_receipts_gives_the_same_row(message, told, data, now):
-    numbers = list(range(len(told)))
+@given(reported=facts, data=st.data())
+def test_any_order_and_repetition_of_receipts_gives_the_same_row(message, reported, data, now):
+    numbers = list(range(len(reported)))
     shuffled = data.draw(st.permutations(numbers))
     repeated = shuffled + data.draw(st.lists(st.sampled_from(numbers), max_size=6))
     cuts = data.draw(st.sets(st.integers(0, len(repeated))))
@@ -292,7 +292,7 @@ def test_any_order_and_repetition_of_receipts_gives_the_same_row(message, told, 
 
     for order, cut in ((numbers, set()), (shuffled, cuts), (repeated, cuts)):
         with transaction.atomic():
-            results.append(tell(message, told, order, cut, now))
+            results.append(tell(message, reported, order, cut, now))
             left = Counter(Message.objects.filter(pk=message.pk).values_list("disposition", flat=True))
             tallies.fold_all()
             assert not any(tallies.differences(t) for t in tallies.MESSAGE_TALLIES), left

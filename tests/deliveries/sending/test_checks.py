@@ -155,11 +155,11 @@ def test_a_draft_says_what_is_wrong_and_the_way_out(draft, login, now, name):
     change(draft, now)
     draft.refresh_from_db()
 
-    told = found(draft, now)
+    outcome = found(draft, now)
 
-    assert [blocked for blocked, _ in told] == [blocks]
-    assert says in told[0][1]
-    assert way_out in told[0][1]
+    assert [blocked for blocked, _ in outcome] == [blocks]
+    assert says in outcome[0][1]
+    assert way_out in outcome[0][1]
     if blocks:
         with pytest.raises(CannotLaunch):
             launch(draft, None, now)
@@ -307,14 +307,14 @@ def test_the_page_of_a_draft_costs_the_same_for_few_and_many_lists_people_and_ch
 def test_what_is_forecast_is_what_the_expansion_does(draft, people, now):
     member(people, now, agreed=False)
     factories.contact(lists=[people])
-    told = forecast(draft, draft.contents.get().sender.value, now)
+    outcome = forecast(draft, draft.contents.get().sender.value, now)
 
     launch(draft, None, now)
     while expand(Campaign.objects.get(pk=draft.pk), now):
         pass
 
     skipped = draft.recipients.values_list("skip_reason", flat=True)
-    assert told == {reason: list(skipped).count(reason) for reason in set(skipped)}
+    assert outcome == {reason: list(skipped).count(reason) for reason in set(skipped)}
 
 
 def test_a_check_costs_the_same_for_few_and_many_people(draft, people, now, django_assert_num_queries):

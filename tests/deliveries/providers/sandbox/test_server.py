@@ -25,8 +25,8 @@ LONG = 60  # seconds that a loaded machine may need
 def message(number=0, *, to=None, callback="http://127.0.0.1:1/hooks/tok/status", **changes):
     ref = f"00000000-0000-4000-8000-{number:012d}"
     to = to or f"+1312{5_550_000 + number}"
-    told = {"ref": ref, "channel": "sms", "to": to, "sender": "+13125550100", "body": "See you at ten."}
-    return OutboundMessage(**{**told, "callback": f"{callback}?m={ref}&c=sms", **changes})
+    payload = {"ref": ref, "channel": "sms", "to": to, "sender": "+13125550100", "body": "See you at ten."}
+    return OutboundMessage(**{**payload, "callback": f"{callback}?m={ref}&c=sms", **changes})
 
 
 def with_server(tmp_path, act, seed=7):
