@@ -142,7 +142,7 @@ def test_a_row_leads_back_to_the_systems_it_came_from(login):
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("", "all"), ("?status=retryable", "all-status-retryable"), ("?queue=retry", "retry"),
+        ("", "all"), ("?status=retryable", "all-status-temporary-failure"), ("?queue=retry", "retry"),
         ("?channel=sms&updated=7d", "all-channel-sms-updated-last-7-days"), ("?s=0142", "all-search"),
     ],
 )  # fmt: skip

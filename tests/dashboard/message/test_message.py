@@ -142,7 +142,7 @@ def test_other_attempts_are_called_by_the_words_of_their_channel(login, made):
     page = shown(login("support"), first)[""]
 
     assert "<span>Voicemail left</span>" in page
-    assert "Ringless voicemail, successful drop." in page
+    assert "Ringless voicemail, voicemail left." in page
     assert second.get_status_display() == "Delivered"
 
 
