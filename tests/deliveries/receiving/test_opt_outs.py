@@ -329,11 +329,11 @@ def test_a_word_dated_in_the_future_counts_from_when_it_came(first, second, bloc
 
 def enter(client, contact, role: str = "support", **fields):
     client.force_login(factories.user(role))
-    form = {"what": "contact", "reason": "Called us"} | fields
+    form = {"what": "contact", "reason": "Called us", "asked": "person"} | fields
     return client.post(reverse("contacts:suppress", args=[contact.pk]), form)
 
 
-def test_that_the_person_asked_is_what_a_suppression_means_unless_it_is_said(client):
+def test_a_suppression_that_the_person_asked_for_opts_them_out_of_everything(client):
     phone = reachable()
     email = factories.email(phone.contact)
     form = client.get(reverse("contacts:suppress", args=[phone.contact_id]))
