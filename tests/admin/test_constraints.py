@@ -144,7 +144,7 @@ def test_the_same_number_twice_is_said_so(root, contact):
 
 
 def test_the_same_sender_twice_is_said_so(root):
-    sender = factories.sender()
+    sender = factories.sender(value="+12125550142")
 
     page = root.post(
         reverse("admin:campaigns_sender_add"),

@@ -572,7 +572,7 @@ def test_a_suppression_is_released_from_the_contact_s_page_by_whoever_may(login,
     assert f'href="{where}">Release' in trail
     assert "+1 214-555-0142: Permanent failures in a row on" in asked
     assert (
-        "messages may be sent there again, by any campaign. The failures counted there are forgotten."
+        "by any campaign, where nothing else stands against it. The failures counted there are forgotten."
         in asked
     )
     assert without.status_code == 422

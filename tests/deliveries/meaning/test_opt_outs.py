@@ -25,7 +25,7 @@ from deliveries.meaning.drafts import NotConfirmed
 from deliveries.meaning.translation import Key
 from deliveries.models import MappingVersion, Message
 from deliveries.providers.facts import Report
-from deliveries.receiving import replay
+from deliveries.receiving import replay, replay_preview
 from deliveries.receiving.replay_preview import Difference
 from deliveries.sending.expansion import forecast
 from tests import factories
@@ -650,7 +650,7 @@ def test_the_draft_says_how_many_people_it_would_block(admin, refused_each, now,
 
 
 def test_of_people_beyond_counting_the_draft_says_that_there_are_more(monkeypatch):
-    monkeypatch.setattr(replay, "PEOPLE", 2)
+    monkeypatch.setattr(replay_preview, "PEOPLE", 2)
     monkeypatch.setattr(history, "PEOPLE", 2)
     counted = Difference(blocked={1, 2})
 

@@ -7,6 +7,7 @@ import re
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.urls import reverse
 from django.utils import timezone
 
@@ -475,6 +476,7 @@ def trail_of(contact, client):
     return " ".join(client.get(reverse("contacts:trail", args=[contact.pk])).content.decode().split())
 
 
+@time_machine.travel("2026-03-04 17:00Z", tick=False)  # the same day for them and for us
 def test_while_a_reply_waits_nothing_is_called_reachable_and_the_customer_is_told(client, robin, wrote):
     address = robin.addresses.get(kind="phone")
     factories.message(factories.recipient(contact=robin), address=address, status="delivered")
