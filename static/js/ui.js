@@ -102,7 +102,7 @@
     }
   });
 
-  /* Without a clipboard (no https, not allowed) the text is selected, one key away from being copied. */
+  /* Without a clipboard (no https, not allowed) the text is selected. */
   async function copy(text) {
     try {
       await navigator.clipboard.writeText(text.textContent);
@@ -113,7 +113,7 @@
     }
   }
 
-  /* One dialog for all rows: its buttons are told which row is meant. */
+  /* One dialog for all rows: its buttons carry the row. */
   function snooze(row) {
     $$("#snooze [name]").forEach((button) => (button.value = button.value.replace(/:.*/, `:${row}`)));
     $("#snooze").showModal();

@@ -117,7 +117,7 @@ def test_a_live_report_refreshes_by_itself_but_not_under_busy_hands(page: Page) 
         page.clock.run_for(15_500)
     expect(page.locator("[data-live]")).to_be_visible()
     said = page.locator("#kpis .kpi-sub").first
-    arrived, settled = map(int, re.findall(r"(\d+) of (\d+) settled", said.inner_text())[0])
+    arrived, settled = map(int, re.findall(r"(\d+) of (\d+) with a final result", said.inner_text())[0])
     page.locator("[data-tick]").first.check()
     deliver_one()
     page.clock.run_for(15_500)
@@ -126,7 +126,7 @@ def test_a_live_report_refreshes_by_itself_but_not_under_busy_hands(page: Page) 
     expect(page.locator("[data-tick]:checked")).to_have_count(1)
     page.locator(".newbar").get_by_role("button", name="Show").click()
     expect(page.locator(".newbar")).to_have_count(0)
-    expect(said).to_have_text(re.compile(rf"^\s*{arrived + 1} of {settled + 1} settled"))
+    expect(said).to_have_text(re.compile(rf"^\s*{arrived + 1} of {settled + 1} with a final result"))
     drawn = page.evaluate(
         "document.querySelector('#chart').data.find((each) => each.meta === 'pending').text[0]"
     )

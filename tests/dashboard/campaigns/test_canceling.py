@@ -57,7 +57,7 @@ def test_the_question_before_a_cancel_says_how_many_messages_it_withdraws(market
 
     text = read(marketer.get(going.get_absolute_url()))
 
-    assert "3 messages that wait to be sent are canceled with it" in text
+    assert "3 waiting messages are canceled, and nothing more is sent." in text
 
 
 def test_the_question_says_so_where_nothing_waits(marketer):
@@ -65,7 +65,7 @@ def test_the_question_says_so_where_nothing_waits(marketer):
 
     text = read(marketer.get(made.get_absolute_url()))
 
-    assert "no message waits to be sent, and nothing more is sent" in text
+    assert "0 waiting messages are canceled, and nothing more is sent." in text
 
 
 def test_all_parts_of_the_report_agree_at_once(marketer, going):
