@@ -217,6 +217,8 @@ RECEIPT_MAX_BYTES = env.number("RECEIPT_MAX_BYTES", 262_144, low=1_024, high=16_
 REQUEST_MAX_BYTES = env.number("REQUEST_MAX_BYTES", 16_777_216, low=65_536, high=1_073_741_824)
 REQUEST_SECONDS = env.number("REQUEST_SECONDS", 20, low=1, high=3_600)
 RECEIPTS_WAITING_MAX = env.number("RECEIPTS_WAITING_MAX", 10_000, low=1, high=1_000_000)
+# Ids in each partition of receipts and of status events, on PostgreSQL.
+PARTITION_ROWS = env.number("PARTITION_ROWS", 10_000_000, low=100_000, high=1_000_000_000)
 # How long a message handed over is its process's own; then it counts as in doubt, and is looked up.
 HANDOVER_LEASE_SECONDS = env.number("HANDOVER_LEASE_SECONDS", 60, low=3, high=3_600)
 # The worker is started anew when work waits and it shows no progress for this long after it was woken.

@@ -19,12 +19,13 @@ from django.utils import timezone
 from campaigns.models import Campaign
 from deliveries.bulk import actions
 from deliveries.deciding.followup import follow_due, follow_failed, follow_status_changes
-from deliveries.ledger import quarantine
+from deliveries.ledger import partitions, quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.tallies import fold
 from deliveries.meaning import drift, occurrences
 from deliveries.models import Heartbeat
 from deliveries.receiving import recording, replay
+from deliveries.running.seldom import Seldom
 from deliveries.sending import dispatch, expansion, launching
 from deliveries.wake import wake
 
@@ -100,6 +101,7 @@ STEPS: dict[str, Callable[[datetime], int]] = {
     "occurrences": occurrences.count,
     "replay": replay.run,
     "drift": drift.run,
+    "partitions": Seldom(60, partitions.make_ahead),
 }
 
 
