@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -20,6 +23,7 @@ from django.test import Client
 
 from accounts.models import User
 from deliveries.meaning import mappings
+from deliveries.running import watchdog
 from tests import factories
 from tests.ports import free_ports
 
@@ -117,6 +121,27 @@ def redis_url() -> Iterator[str]:
     yield url
     client.flushdb()
     client.close()
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
+    """A NOTIFY_SOCKET, as systemd gives it; `heard()` is what was said there since the last call."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="waybill-"))
+        ear = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        ear.setblocking(False)
+        ear.bind(f"{folder}/notify")
+        monkeypatch.setenv("NOTIFY_SOCKET", f"{folder}/notify")
+        monkeypatch.setattr(watchdog, "_said_at", float("-inf"))
+
+        def words() -> list[str]:
+            found = []
+            with suppress(BlockingIOError):
+                while True:
+                    found.append(ear.recv(1_024).decode())
+            return found
+
+        yield words
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """Keeps processes running: starts them, starts them again when they end, ends them with all their children.
 
 Each command leads a process group of its own, and the whole group is ended together: a task cluster whose parent
-was killed otherwise lives on as orphans that keep executing. One thread, no pipes left unread, no database.
+was killed otherwise lives on as orphans that keep executing. A command may be watched over: it says so when it makes
+progress (`watchdog.py`), and one that does not is started anew. One thread, no pipes left unread, no database.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from deliveries.running import watchdog
+
 ON_LINUX = sys.platform.startswith("linux")
 _libc = ctypes.CDLL(None, use_errno=True) if ON_LINUX else None
 PR_SET_PDEATHSIG = 1
@@ -28,17 +31,23 @@ PR_SET_PDEATHSIG = 1
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0  # a command that lived this long starts with the first pause again
+START_SECONDS = 30.0  # a command that is watched over has this long, or its patience, until its first sign
 ORPHANS_GRACE = 1.0  # for children whose parent died: nobody is left to end them in good order
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
 class Command:
-    """A program to keep running. `env` is added to our own environment."""
+    """A program to keep running. `env` is added to our own environment, the open files `fds` are left open for it.
+
+    With `patience` it is watched over: without a sign of progress for so many seconds it is started anew.
+    """
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
+    fds: Sequence[int] = ()
+    patience: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -52,17 +61,20 @@ class PeriodicCheck:
 class Group:
     """A running command: its process group and the lines it writes."""
 
-    def __init__(self, command: Command, capture: bool) -> None:
+    def __init__(self, command: Command, capture: bool, notify: str = "") -> None:
+        """`notify`: where it says that it makes progress; empty where nobody listens."""
         self.command = command
         self.started_at = time.monotonic()
+        self.next_sign_by = self.started_at + max(command.patience, START_SECONDS)
         self.partial = b""
         self.silent = not capture  # nothing to read, or nothing any more
         self.process = subprocess.Popen(
             command.argv,
-            env={**os.environ, **command.env},
+            env={**_environment(notify), **command.env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if capture else None,
             stderr=subprocess.STDOUT if capture else None,
+            pass_fds=command.fds,
             start_new_session=True,
             preexec_fn=_end_with_parent,
         )
@@ -113,6 +125,9 @@ class Supervisor:
         self.record = ProcessRecord(var_dir / "run", title)
         self._checks = [(check, 0.0) for check in checks]
         self._groups: dict[str, Group] = {}
+        self._ear = watchdog.Ear()
+        self._unheard = {command.name for command in commands if command.patience}  # since their last start
+        self._ready = False
         self._start_at: dict[str, float] = {command.name: 0.0 for command in commands}
         self._pause: dict[str, float] = {}
         self._stopping = False
@@ -131,6 +146,12 @@ class Supervisor:
             self._end([group], self.grace)
         self._start_at[name] = 0.0
 
+    def made_progress(self, name: str) -> None:
+        """Say for `name` what it does not say itself, for example because it has nothing to do."""
+        if group := self._groups.get(name):
+            group.next_sign_by = time.monotonic() + group.command.patience
+            self._unheard.discard(name)
+
     def say(self, text: str, name: str = "") -> None:
         mark = f"{name:<{self._width}} | " if self.prefix and name else ""
         with contextlib.suppress(OSError, ValueError):  # nobody reads us any more: no reason to end
@@ -144,8 +165,10 @@ class Supervisor:
             while not self._stopping:
                 self._turn()
         finally:
+            watchdog.stopping()
             self._end(list(self._groups.values()), self.grace)
             self._groups.clear()
+            self._ear.close()
             self.record.remove()
             for sig, handler in before.items():
                 signal.signal(sig, handler)
@@ -161,6 +184,7 @@ class Supervisor:
             if now - last >= check.seconds and not self._stopping:
                 self._checks[place] = (check, now)
                 check.run(self)
+        self._watch()
 
     def _start_due(self, now: float) -> None:
         for command in self.commands:
@@ -169,8 +193,27 @@ class Supervisor:
                 and self._start_at[command.name] <= now
                 and not self._stopping
             ):
-                self._groups[command.name] = Group(command, capture=self.prefix)
+                notify = self._ear.address(command.name) if command.patience else ""
+                self._groups[command.name] = Group(command, capture=self.prefix, notify=notify)
                 self.record.write(self._groups.values())
+
+    def _watch(self) -> None:
+        """Start anew what makes no progress. Whoever watches over us hears of ours while all of them make some."""
+        for name, group in list(self._groups.items()):
+            patience = group.command.patience
+            if not patience or self._stopping:
+                continue
+            if self._ear.was_told(name):
+                self.made_progress(name)
+            elif time.monotonic() > group.next_sign_by:
+                self.say(f"{name} shows no progress: it is started anew.", name)
+                self._unheard.add(name)
+                self.restart(name)
+        if not self._unheard:
+            if not self._ready:
+                watchdog.ready()
+            self._ready = True
+            watchdog.alive()
 
     def _relay(self, timeout: float) -> None:
         """Wait for output, at most `timeout` seconds, and pass it on."""
@@ -317,6 +360,12 @@ def _stat(pid: int) -> list[str]:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return []
+
+
+def _environment(notify: str) -> dict[str, str]:
+    """Ours for a command, without what systemd says to us alone."""
+    ours = {name: value for name, value in os.environ.items() if name not in watchdog.OF_SYSTEMD}
+    return {**ours, watchdog.ADDRESS: notify} if notify else ours
 
 
 def _signal(send: Callable[[int, int], None], target: int, signum: int) -> None:
