@@ -221,7 +221,7 @@ RECEIPTS_WAITING_MAX = env.number("RECEIPTS_WAITING_MAX", 10_000, low=1, high=1_
 PARTITION_ROWS = env.number("PARTITION_ROWS", 10_000_000, low=100_000, high=1_000_000_000)
 # How long a message handed over is its process's own; then it counts as in doubt, and is looked up.
 HANDOVER_LEASE_SECONDS = env.number("HANDOVER_LEASE_SECONDS", 60, low=3, high=3_600)
-# The worker is started anew when work waits and it shows no progress for this long after it was woken.
+# A process of the worker that makes no progress for this long is started anew; work that waits longer is overdue.
 WORKER_STALL_SECONDS = env.number("WORKER_STALL_SECONDS", 60, low=5, high=3_600)
 # /readyz turns red beyond these ages.
 READY_HEARTBEAT_SECONDS = env.number("READY_HEARTBEAT_SECONDS", 180, low=5, high=86_400)

@@ -18,7 +18,7 @@ from accounts.roles import ADMINISTRATOR, MARKETER, SUPPORT, sync_roles
 from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
 from contacts.channels import KIND_OF, Channel, Kind, LineType
 from contacts.models import Address, Contact, ContactList, ListMembership
-from deliveries.models import Account, Message, PendingReceipt, QueueEntry, Receipt
+from deliveries.models import Account, Heartbeat, Message, PendingReceipt, QueueEntry, Receipt
 from deliveries.providers import PROVIDERS
 from deliveries.statuses import (
     Disposition,
@@ -235,3 +235,14 @@ def queue_entry(message: Message, queue: str, **fields: Any) -> QueueEntry:
 
 # For the functions above whose parameter has the same name as the factory they fall back on.
 _new_contact, _new_campaign, _new_account, _new_recipient = contact, campaign, account, recipient
+
+
+def heartbeat(*roles: str, **fields: Any) -> Heartbeat:
+    """The row of a process at work just now, of all roles unless some are named."""
+    n = next(_numbers)
+    fields.setdefault("host", "work-1")
+    fields.setdefault("pid", n)
+    fields.setdefault("at", timezone.now())
+    fields.setdefault("started_at", fields["at"])
+    fields.setdefault("step", "record")
+    return Heartbeat.objects.create(roles=", ".join(roles or Heartbeat.Role.values), **fields)

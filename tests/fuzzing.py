@@ -33,7 +33,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from contacts.models import Consent, Note, Suppression
-from deliveries.models import Batch, BatchItem, Decision, Engagement, Heartbeat, StatusEvent
+from deliveries.models import Batch, BatchItem, Decision, Engagement, StatusEvent
 from tests import factories, reporting_rows
 
 ROLES = ("", "marketer", "support", "admin", "superuser")
@@ -329,10 +329,10 @@ def rows() -> dict[str, list[str]]:
     )
     batch = Batch.objects.create(action="retry", selection={}, selected_at=now, created_by=user)
     BatchItem.objects.create(batch=batch, message=message, outcome="acted")
-    Heartbeat.objects.create(name="drain", at=now)
+    beat = factories.heartbeat(at=now)
     keys = [str(one) for one in (message.pk, contact.pk, campaign.pk, batch.pk, user.pk, receipt.pk, 1, 2, 3)]
     return {
-        "pk": keys, "object_id": [*keys, "drain"], "id": keys, "recipient": keys, "content_type_id": keys,
+        "pk": keys, "object_id": [*keys, str(beat.pk)], "id": keys, "recipient": keys, "content_type_id": keys,
         "number": ["1", "2"],
         "slug": [campaign.slug, draft.slug], "campaign": [campaign.slug, str(campaign.pk)], "url": ["admin/", "x/"],
         "queue": ["retry", "correct", "review", "suppress", "watch"], "app_label": ["contacts", "deliveries", "auth"],

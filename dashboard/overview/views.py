@@ -20,7 +20,7 @@ from dashboard.charts import chart_context, rate_context
 from dashboard.shell.listing import SHOW_ALL
 from dashboard.shell.pages import fragment
 from deliveries.credentials import CredentialsUnreadable
-from deliveries.models import Account, CodeAlarm, PendingReceipt, Quarantined
+from deliveries.models import Account, CodeAlarm, Heartbeat, PendingReceipt, Quarantined
 from deliveries.outcomes.campaign_lines import CampaignLine, lines
 from deliveries.outcomes.counting import counted
 from deliveries.outcomes.day_figures import SPAN_OF, Cell, Overview, overview
@@ -28,7 +28,8 @@ from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.figures import queue_counts
 from deliveries.outcomes.rounding import percent, percent_of
 from deliveries.outcomes.thresholds import FEWEST_TO_JUDGE, POOR_BELOW, WATCH_BELOW
-from deliveries.running.probes import beat_age
+from deliveries.running import heartbeat
+from deliveries.running.heartbeat import Role
 from deliveries.statuses import BUCKETS, Disposition, Queue
 from deliveries.wording import zoned
 
@@ -45,6 +46,13 @@ HEATMAP_KEY = [
     (BUCKETS[Disposition.PENDING], 3, "Too early to judge"),
     ("", 0, f"Fewer than {FEWEST_TO_JUDGE} sent"),
 ]
+
+NOT_DONE = {
+    Role.RECORD: "Receipts are not being read",
+    Role.DECIDE: "Retries and queues are not being worked out",
+    Role.SEND: "Messages are not being sent",
+    Role.REST: "Campaigns and bulk actions are not being prepared",
+}
 
 
 @dataclass(frozen=True)
@@ -153,19 +161,50 @@ def alerts(now: datetime) -> list[Alert]:
 
 
 def _worker(now: datetime) -> list[Alert]:
-    age = beat_age(now)
+    rows = heartbeat.signs(now)
+    age = heartbeat.age(rows, now)
     if age is None:
         return [Alert("unknown", "No worker has reported yet", "Receipts are kept, and read once one runs.")]
-    if age <= settings.READY_HEARTBEAT_SECONDS:
+    if age > settings.READY_HEARTBEAT_SECONDS:
+        what = f"The worker has not run for {int(age // 60):,} min"
+        words = "Receipts are stored, but statuses and retries wait until it runs again."
+        return [Alert("permanent", what, words, *_processes())]
+    return [*_roles_missing(rows, now), *_silent(rows, now)]
+
+
+def _roles_missing(rows: list[Heartbeat], now: datetime) -> list[Alert]:
+    """One for each kind of work that nobody does."""
+    found = []
+    for role, those in heartbeat.by_role(rows).items():
+        age = heartbeat.age(those, now)
+        if age is None or age > settings.READY_HEARTBEAT_SECONDS:
+            since = "No process" if age is None else f"For {int(age // 60):,} min no process"
+            words = f"{since} of role “{role}” has reported. Nothing is lost; it waits until one runs."
+            found.append(Alert("permanent", NOT_DONE[role], words, *_processes()))
+    return found
+
+
+def _silent(rows: list[Heartbeat], now: datetime) -> list[Alert]:
+    """Processes that hang behind others that go on."""
+    hung = [row for row in rows if row.is_silent(now)]
+    if not hung:
         return []
-    minutes = int(age // 60)
-    return [
-        Alert(
-            "permanent",
-            f"The worker has not run for {minutes:,} min",
-            "Receipts are stored, but statuses and retries wait until it runs again.",
-        )
+    what = f"{len(hung)} worker process{'' if len(hung) == 1 else 'es'} stopped responding"
+    names = [
+        f"{row.roles or row.step} on {row.host} (process {row.pid}), silent for {_minutes(row, now)} min"
+        for row in hung[:SHOWN]
     ]
+    more = f"; and {len(hung) - SHOWN} more" if len(hung) > SHOWN else ""
+    return [Alert("retryable", what, f"{'; '.join(names)}{more}. The others go on.", *_processes())]
+
+
+def _processes() -> tuple[str, str, str]:
+    """Where the processes are listed, what the link there says, and who may follow it."""
+    return reverse("admin:deliveries_heartbeat_changelist"), "Open", "deliveries.view_heartbeat"
+
+
+def _minutes(row: Heartbeat, now: datetime) -> str:
+    return f"{int((now - row.at).total_seconds() // 60):,}"
 
 
 def _set_aside() -> list[Alert]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
 
 from campaigns.admin import CampaignFilter, RawRecord
 from deliveries import models
 from deliveries.admin.pills import pill
+from deliveries.statuses import Disposition
 
 
 @admin.register(models.Outbox)
@@ -54,5 +57,19 @@ class QueueEntryAdmin(RawRecord):
 
 @admin.register(models.Heartbeat)
 class HeartbeatAdmin(RawRecord):
-    list_display = ("name", "at", "detail")
-    ordering = ("name",)
+    """Every process that works, and what it did last."""
+
+    list_display = ("roles", "host", "pid", "state", "step", "at", "done", "started_at")
+    list_display_links = ("host", "pid")
+    ordering = ("roles", "host", "pid")
+
+    @admin.display(description="state")
+    def state(self, row: models.Heartbeat) -> SafeString:
+        now = timezone.now()
+        if row.is_silent(now):
+            return pill(Disposition.BOUNCED_HARD, f"Silent for {timesince(row.at, now, depth=1)}")
+        return (
+            pill(Disposition.DELIVERED, "At work")
+            if row.step
+            else pill(Disposition.PENDING, "Waits for a task")
+        )

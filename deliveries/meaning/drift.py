@@ -18,7 +18,7 @@ from django.db.models import F, Max, Sum
 
 from campaigns.steps import GIVE_UP_HOURS
 from deliveries.meaning.occurrences import add_to_days, sound
-from deliveries.models import Account, CodeAlarm, CodeDay, Heartbeat, Message
+from deliveries.models import Account, Bookmark, CodeAlarm, CodeDay, Message
 from deliveries.statuses import Disposition
 
 RECENT = timedelta(days=3)
@@ -30,7 +30,7 @@ SHARE_FACTOR = 2.0  # a share that doubled or halved ...
 SHARE_LEAST = 0.01  # ... and is at least one in a hundred on either side
 CONSEQUENCE_LEAST = 0.15  # a difference in what is delivered next, of 15 in 100
 PATIENCE = timedelta(hours=GIVE_UP_HOURS)  # by then a follow-up has arrived, or counts as not delivered
-NAME = "drift"  # of the heartbeat that remembers how far follow-ups were looked at
+NAME = "drift"  # of the bookmark that says how far follow-ups were looked at
 SLICE = 50_000
 
 Kind = CodeAlarm.Kind
@@ -70,29 +70,29 @@ def run(now: datetime) -> int:
     if not _is_due(now):
         return 0
     with transaction.atomic():
-        beat, _ = Heartbeat.objects.select_for_update().get_or_create(
+        bookmark, _ = Bookmark.objects.select_for_update().get_or_create(
             name=NAME, defaults={"at": now, "detail": {"upto": 0}}
         )
-        looked_at = _follow_up(beat, now)
-        beat.detail["more"] = looked_at > 0
+        looked_at = _follow_up(bookmark, now)
+        bookmark.detail["more"] = looked_at > 0
         if not looked_at:
             sound(list(alarms(now)))
-            beat.at = now
-        beat.save()
+            bookmark.at = now
+        bookmark.save()
     return looked_at
 
 
 def _is_due(now: datetime) -> bool:
-    beat = Heartbeat.objects.filter(name=NAME).first()
-    return beat is None or bool(beat.detail.get("more")) or beat.at <= now - EVERY
+    bookmark = Bookmark.objects.filter(name=NAME).first()
+    return bookmark is None or bool(bookmark.detail.get("more")) or bookmark.at <= now - EVERY
 
 
 # ---- What became of the next attempt -----------------------------------------------------------------------
 
 
-def _follow_up(beat: Heartbeat, now: datetime) -> int:
+def _follow_up(bookmark: Bookmark, now: datetime) -> int:
     """Count, for the codes that messages failed with, whether the next attempt was delivered. One slice."""
-    upto = int(beat.detail.get("upto", 0))
+    upto = int(bookmark.detail.get("upto", 0))
     old = Message.objects.filter(pk__gt=upto, pk__lte=upto + SLICE)
     first_young = (
         old.filter(created_at__gt=now - PATIENCE).order_by("pk").values_list("pk", flat=True).first()
@@ -111,7 +111,7 @@ def _follow_up(beat: Heartbeat, now: datetime) -> int:
         cell[1] += 1
         cell[2] += outcome == Disposition.DELIVERED
     add_to_days({key: (n, followed, then) for key, (n, followed, then) in counts.items()})
-    beat.detail["upto"] = last
+    bookmark.detail["upto"] = last
     return last - upto
 
 

@@ -35,7 +35,15 @@ from deliveries.models.tallies import (
     Tally,
     TallyDelta,
 )
-from deliveries.models.work import FailureIndex, Heartbeat, Outbox, Quarantined, QueueEntry, StatusChange
+from deliveries.models.work import (
+    Bookmark,
+    FailureIndex,
+    Heartbeat,
+    Outbox,
+    Quarantined,
+    QueueEntry,
+    StatusChange,
+)
 
 __all__ = [
     "MESSAGE_TALLIES",
@@ -43,6 +51,7 @@ __all__ = [
     "Backscatter",
     "Batch",
     "BatchItem",
+    "Bookmark",
     "CarrierTally",
     "Cause",
     "CodeAlarm",

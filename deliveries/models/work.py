@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import models
@@ -149,15 +149,55 @@ class QueueEntry(Narrowed):
 
 
 class Heartbeat(models.Model):
-    """The last sign of progress of a kind of process; liveness is judged by it, never by "a process exists"."""
+    """What one process that works said about itself last; liveness is judged by it, never by "a process exists".
 
-    name = models.CharField(max_length=40, primary_key=True)
-    at = models.DateTimeField()
-    detail = models.JSONField(default=dict)
+    Written by that process alone, gone when it ends in good order. The row of one that hangs or was killed stays as it
+    is, until it is too old to tell anything (`KEPT` in running/heartbeat.py).
+    """
+
+    class Role(models.TextChoices):
+        """What a process can be started for; which steps each has stands in running/drain.py."""
+
+        RECORD = "record"
+        DECIDE = "decide"
+        SEND = "send"
+        REST = "rest"
+
+    host = models.CharField(max_length=100)
+    pid = models.PositiveIntegerField("process id")
+    roles = models.CharField(
+        max_length=40, blank=True, help_text="Empty: single steps, which make no role whole."
+    )
+    started_at = models.DateTimeField()
+    at = models.DateTimeField("last sign")
+    step = models.CharField(
+        max_length=20, blank=True, help_text="What it was at then. Empty: it waits for a task."
+    )
+    done = models.PositiveBigIntegerField(default=0, help_text="Rows of work since it started.")
 
     class Meta:
         verbose_name = "worker status"
         verbose_name_plural = "worker status"
+        constraints = [models.UniqueConstraint(fields=["host", "pid"], name="one_heartbeat_for_a_process")]
+
+    def __str__(self) -> str:
+        return f"{self.roles or self.step} on {self.host} (process {self.pid}), {moment(self.at)}"
+
+    @property
+    def role_names(self) -> list[str]:
+        return self.roles.split(", ") if self.roles else []
+
+    def is_silent(self, now: datetime) -> bool:
+        """It was at work, and has given no sign for too long: it hangs, or was killed."""
+        return bool(self.step) and self.at < now - timedelta(seconds=settings.READY_HEARTBEAT_SECONDS)
+
+
+class Bookmark(models.Model):
+    """How far a step has come that goes over a large table in slices, or is due once a day."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    at = models.DateTimeField(help_text="When it last came to the end.")
+    detail = models.JSONField(default=dict)
 
     def __str__(self) -> str:
         return f"{self.name} {moment(self.at)}"

@@ -1,16 +1,16 @@
 """The work, one slice at a time: record receipts, decide, expand, hand over, run bulk actions, fold tallies.
 
-Any number of processes may drain at once, with or without a task broker. Each step claims its own rows, so a
-process that dies or doubles changes nothing.
+Any number of processes may drain at once, with or without a task broker, each all of it or some roles. Each step claims
+its own rows, so a process that dies or doubles changes nothing.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from django.db import connection
@@ -23,8 +23,9 @@ from deliveries.ledger import partitions, quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.tallies import fold
 from deliveries.meaning import drift, occurrences
-from deliveries.models import Heartbeat
 from deliveries.receiving import recording, replay
+from deliveries.running import heartbeat
+from deliveries.running.heartbeat import Role
 from deliveries.running.seldom import Seldom
 from deliveries.sending import dispatch, expansion, launching
 from deliveries.wake import wake
@@ -32,7 +33,7 @@ from deliveries.wake import wake
 logger = logging.getLogger(__name__)
 
 SLICE_SECONDS = 5.0
-HEARTBEAT_EVERY = timedelta(seconds=2)
+IDLE_SECONDS = 0.2
 STEP_SECONDS = 2.0  # for a step that goes over several things
 LOCK_TIMEOUT = "20s"  # well within the time that a task may take (Q_CLUSTER)
 
@@ -105,38 +106,89 @@ STEPS: dict[str, Callable[[datetime], int]] = {
 }
 
 
+# Every step belongs to one role: what processes are started for, where one machine or one loop is not enough for all.
+ROLES: dict[Role, tuple[str, ...]] = {
+    Role.RECORD: ("record", "fold", "occurrences"),
+    Role.DECIDE: ("decide", "due", "again"),
+    Role.SEND: ("recover", "send"),
+    Role.REST: ("batches", "withdraw", "hold", "expand", "complete", "replay", "drift", "partitions"),
+}
+
+
+def steps_of(*roles: Role) -> tuple[str, ...]:
+    return tuple(step for role in roles for step in ROLES[role])
+
+
+def roles_of(steps: Collection[str]) -> list[Role]:
+    """The roles of which every step is among `steps`."""
+    return [role for role in ROLES if set(ROLES[role]) <= set(steps)]
+
+
 def drain() -> None:
-    """The task: do what is due for a few seconds; wake another if some is left."""
-    if drain_once().more:
+    """The task: do what is due for a few seconds; wake another if some is left.
+
+    Sending is left to the process that was started for it, as long as there is one and it gives signs.
+    """
+    try:
+        others = [role for role in Role if role != Role.SEND]
+        apart = heartbeat.has_process_of_its_own(Role.SEND, timezone.now())
+        more = drain_once(only=steps_of(*others) if apart else ()).more
+    except quarantine.PASSING as problem:
+        logger.warning("The database does not answer: %s", problem)
+        more = False
+    heartbeat.ours().rest()
+    if more:
         wake()
 
 
-def drain_once(seconds: float = SLICE_SECONDS, only: tuple[str, ...] = ()) -> Drained:
-    """Go round the steps until nothing is left or the time is up. A step that fails does not stop the others.
+def work(only: Collection[str], going: Callable[[], bool]) -> None:
+    """What a process of its own does until `going` says no: these steps, round after round; all where none are named.
+
+    The one place to start a loop of its own for a role instead (`roles_of(only)`). It owes the others its signs of
+    progress: `heartbeat.ours()`.
+    """
+    while going():
+        if not drain_once(only=only, going=going).done:
+            time.sleep(IDLE_SECONDS)
+
+
+def always() -> bool:
+    return True
+
+
+def drain_once(
+    seconds: float = SLICE_SECONDS, only: Collection[str] = (), going: Callable[[], bool] = always
+) -> Drained:
+    """Go round the steps until nothing is left, the time is up or `going` says no. A step that fails stops no other.
 
     Where the database has gone away the slice ends, so that the next one begins with a fresh connection.
     """
     ends = time.monotonic() + seconds
+    names = [name for name in STEPS if not only or name in only]
     total, busy = 0, True
     try:
         _wait_briefly()
-    except quarantine.PASSING as problem:
-        logger.warning("The database does not answer: %s", problem)
-        connection.close()
-        return Drained(0, more=False)
-    while busy and time.monotonic() < ends:
-        busy = False
-        for name, step in STEPS.items():
-            if only and name not in only:
-                continue
-            try:
-                done = _run(name, step)
-                beat(total + done)
-            except GoneAway:
-                return Drained(total, more=False)
-            total += done
-            busy = busy or done > 0
+        while busy and time.monotonic() < ends and going():
+            done = _round(names, going)
+            total, busy = total + done, done > 0
+    except GoneAway:
+        return Drained(total, more=False)
     return Drained(total, busy)
+
+
+def _round(names: Collection[str], going: Callable[[], bool]) -> int:
+    """Each step once; how much they did together. Raises GoneAway."""
+    report, roles = heartbeat.ours(), roles_of(names)
+    total, failed = 0, False
+    for name in names:
+        if not going():
+            break
+        report.begin(name, roles)
+        done = _run(name, STEPS[name])
+        report.did(done or 0)
+        total, failed = total + (done or 0), failed or done is None
+    report.end_round(failed=failed)
+    return total
 
 
 class GoneAway(Exception):
@@ -146,14 +198,21 @@ class GoneAway(Exception):
 def _wait_briefly() -> None:
     """On PostgreSQL the work waits for nobody's lock for long: what somebody forgot to commit must not stop it.
 
-    On SQLite `timeout` says the same.
+    On SQLite `timeout` says the same. Raises GoneAway.
     """
-    if connection.vendor == "postgresql":
+    if connection.vendor != "postgresql":
+        return
+    try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
+    except quarantine.PASSING as problem:
+        logger.warning("The database does not answer: %s", problem)
+        connection.close()
+        raise GoneAway from problem
 
 
-def _run(name: str, step: Callable[[datetime], int]) -> int:
+def _run(name: str, step: Callable[[datetime], int]) -> int | None:
+    """What the step did; None when it failed. Raises GoneAway."""
     try:
         return step(timezone.now())
     except quarantine.PASSING as problem:  # a deadlock, a busy file, a database that went away
@@ -163,20 +222,4 @@ def _run(name: str, step: Callable[[datetime], int]) -> int:
             raise GoneAway from problem
     except Exception:
         logger.exception("Step %s failed", name)
-    return 0
-
-
-def beat(done: int) -> None:
-    """Leave a sign of progress, every couple of seconds at most.
-
-    One that lies ahead is none: it was left by a clock that was wrong.
-    """
-    now = timezone.now()
-    recent = Heartbeat.objects.filter(
-        name="drain", at__gt=now - HEARTBEAT_EVERY, at__lte=now + HEARTBEAT_EVERY
-    )
-    try:
-        if not recent.exists():
-            Heartbeat.objects.update_or_create(name="drain", defaults={"at": now, "detail": {"done": done}})
-    except quarantine.PASSING as problem:
-        logger.warning("Could not leave a sign of progress: %s", problem)
+    return None

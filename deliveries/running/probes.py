@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,10 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from deliveries.models import Heartbeat, Outbox, PendingReceipt, Receipt
+from deliveries.models import Heartbeat
+from deliveries.running import heartbeat, waiting
 
-CLOCKS_DIFFER = timedelta(minutes=1)
 PROBE_BYTES = 4_096
-DRAIN = "drain"  # the heartbeat of whoever does the work
 
 
 class NotReady(Exception):
@@ -52,43 +51,6 @@ def report() -> tuple[bool, dict[str, Any]]:
     checks = {name: _examine(check, now) for name, check in CHECKS.items()}
     ready = all(result["ok"] for result in checks.values())
     return ready, {"ready": ready, "checks": checks}
-
-
-def oldest_waiting() -> datetime | None:
-    """When the oldest receipt came in that nobody has looked at yet; None when there is none.
-
-    One that was parked and is to be tried once more has been looked at.
-    """
-    waiting = PendingReceipt.objects.filter(state=PendingReceipt.State.NEW, attempts=0).order_by("receipt_id")
-    first = waiting.values_list("receipt_id", flat=True).first()
-    # By its id and not by a join, which would open every partition of the receipts.
-    return Receipt.objects.filter(pk=first).values_list("received_at", flat=True).first() if first else None
-
-
-def oldest_due(now: datetime) -> datetime | None:
-    """Since when the longest waiting message could have been handed over; None when nothing is due."""
-    # Once for each half of the index, which holds the urgent ones first: two look-ups instead of a scan.
-    halves = (
-        Outbox.objects.filter(claimed_until=None, urgent=urgent, due_at__lte=now) for urgent in (True, False)
-    )
-    firsts = (half.order_by("due_at", "message").values_list("due_at", flat=True).first() for half in halves)
-    return min((due_at for due_at in firsts if due_at), default=None)
-
-
-def last_beat() -> datetime | None:
-    """When the worker last made progress; None when it never did."""
-    return Heartbeat.objects.filter(name=DRAIN).values_list("at", flat=True).first()
-
-
-def beat_age(now: datetime) -> float | None:
-    """Seconds since the worker last made progress; None when it never did.
-
-    A sign from the future was left by a clock that was wrong: it says nothing about now, and counts as none.
-    """
-    beat = last_beat()
-    if beat is None or beat > now + CLOCKS_DIFFER:
-        return None
-    return max((now - beat).total_seconds(), 0.0)
 
 
 def _examine(check: Callable[[datetime], dict[str, Any]], now: datetime) -> dict[str, Any]:
@@ -122,21 +84,28 @@ def _broker(now: datetime) -> dict[str, Any]:
 
 
 def _worker(now: datetime) -> dict[str, Any]:
-    age = beat_age(now)
+    """Each role is at work somewhere. A process that hangs behind others is counted, and turns nothing red."""
+    rows = heartbeat.signs(now)
+    age = heartbeat.age(rows, now)
     if age is None:
-        never = last_beat() is None
+        ever = Heartbeat.objects.exists()
         raise NotReady(
-            "No worker has been at work yet."
-            if never
-            else "The last sign of a worker lies ahead of the clock: it proves nothing."
+            "The last sign of a worker lies ahead of the clock: it proves nothing."
+            if ever
+            else "No worker has been at work yet."
         )
-    if age > settings.READY_HEARTBEAT_SECONDS:
+    limit = settings.READY_HEARTBEAT_SECONDS
+    if age > limit:
         raise NotReady(f"The last sign of a worker is {age:.0f} seconds old.")
-    return {"age_seconds": round(age, 1)}
+    ages = {role: heartbeat.age(those, now) for role, those in heartbeat.by_role(rows).items()}
+    missing = [role.value for role, seconds in ages.items() if seconds is None or seconds > limit]
+    if missing:
+        raise NotReady(f"No process is at work on: {', '.join(missing)}.")
+    return {"age_seconds": round(age, 1), "silent_processes": sum(row.is_silent(now) for row in rows)}
 
 
 def _receipts(now: datetime) -> dict[str, Any]:
-    oldest = oldest_waiting()
+    oldest = waiting.oldest_receipt()
     age = (now - oldest).total_seconds() if oldest else 0.0
     if age > settings.READY_RECEIPT_SECONDS:
         raise NotReady(f"The oldest receipt has been waiting for {age:.0f} seconds.")

@@ -21,7 +21,7 @@ from django.utils import timezone
 from campaigns.models import Campaign, Content, Playbook
 from contacts.admin import CappedPaginator
 from contacts.models import ListMembership, Suppression
-from deliveries.models import Account, Message, PendingReceipt, Receipt, StatusEvent
+from deliveries.models import Account, Heartbeat, Message, PendingReceipt, Receipt, StatusEvent
 from deliveries.providers import PROVIDERS
 from deliveries.statuses import Status
 from tests import factories
@@ -662,3 +662,20 @@ def test_a_campaigns_short_name_is_called_so_before_and_after_its_launch(admin_c
 
     assert "Link name" in page
     assert "Slug" not in page
+
+
+def test_each_process_is_listed_with_what_it_did_last_and_whether_it_hangs(login):
+    now = timezone.now()
+    factories.heartbeat("send", host="mail-2", pid=4711, step="send", at=now - timedelta(minutes=9))
+    factories.heartbeat("record", host="mail-1", pid=4712, step="fold", at=now)
+    factories.heartbeat("rest", host="mail-1", pid=4713, step="", at=now - timedelta(hours=2))
+
+    administrator = login(user=factories.user("admin", is_staff=True))
+    page = administrator.get(url(Heartbeat, "changelist")).content.decode()
+
+    rows = [row for row in page.split("<tr") if "mail-" in row]
+    states = {pid: next(row for row in rows if pid in row) for pid in ("4711", "4712", "4713")}
+    assert "mail-2" in states["4711"]
+    assert "Silent for 9" in states["4711"]
+    assert "At work" in states["4712"]
+    assert "Waits for a task" in states["4713"]

@@ -71,7 +71,7 @@ def main() -> None:
 def shoot_all(stack: ExitStack, demo_file: Path, copy: Path) -> None:
     import time_machine
 
-    from deliveries.running.drain import beat
+    from deliveries.running import drain, heartbeat
     from tests.browser import serving, world
     from tests.conftest import BROWSERS
 
@@ -82,7 +82,7 @@ def shoot_all(stack: ExitStack, demo_file: Path, copy: Path) -> None:
             make_demo()
     shutil.copyfile(demo_file, copy)
     stack.enter_context(serving.database(copy))
-    beat(0)  # or every page would say that no worker runs
+    heartbeat.ours().begin("record", drain.ROLES)  # or every page would say that no worker runs
     url = stack.enter_context(serving.server())
     browser = stack.enter_context(serving.chromium_at(chromium))
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from deliveries.models import Heartbeat, Outbox, PendingReceipt
-from deliveries.running import drain, probes
+from deliveries.running import heartbeat, probes, waiting
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def beat():
     """The worker was at work just now."""
-    return Heartbeat.objects.create(name="drain", at=timezone.now())
+    return factories.heartbeat()
 
 
 def test_healthz_needs_no_database(client, django_assert_num_queries):
@@ -69,15 +69,17 @@ def test_a_sign_of_life_from_the_future_is_none(client, beat, ahead):
 def test_clocks_of_two_machines_may_differ_a_little(client, beat):
     Heartbeat.objects.update(at=timezone.now() + timedelta(seconds=20))
 
-    assert client.get("/readyz").json()["checks"]["worker"] == {"ok": True, "age_seconds": 0.0}
+    check = client.get("/readyz").json()["checks"]["worker"]
+    assert (check["ok"], check["age_seconds"]) == (True, 0.0)
 
 
 def test_a_worker_leaves_a_sign_again_after_its_clock_was_set_back(beat):
     Heartbeat.objects.update(at=timezone.now() + timedelta(days=1))
 
-    drain.beat(0)
+    heartbeat.Reporter().begin("record", [])
 
-    assert probes.beat_age(timezone.now()) < 5
+    now = timezone.now()
+    assert heartbeat.age(heartbeat.signs(now), now) < 5
 
 
 def test_not_ready_when_the_disk_is_nearly_full(client, beat, monkeypatch):
@@ -190,4 +192,41 @@ def test_the_oldest_due_message_is_found_among_urgent_and_ordinary_ones():
             claimed_until=claimed,
         )
 
-    assert probes.oldest_due(now) == now - timedelta(hours=3)
+    assert waiting.oldest_due(now) == now - timedelta(hours=3)
+
+
+def test_not_ready_when_nobody_is_at_work_on_one_of_the_roles(client):
+    factories.heartbeat("record", "decide", "rest")
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    problem = response.json()["checks"]["worker"]["problem"]
+    assert problem == "No process is at work on: send."
+
+    factories.heartbeat("send")
+    assert client.get("/readyz").status_code == 200
+
+
+def test_a_process_that_hangs_behind_others_is_counted(client, beat):
+    factories.heartbeat("send", at=timezone.now() - timedelta(minutes=10))
+
+    response = client.get("/readyz")
+
+    assert response.status_code == 200
+    assert response.json()["checks"]["worker"]["silent_processes"] == 1
+
+
+def test_what_waits_for_an_account_that_rests_is_not_overdue():
+    now = timezone.now()
+    account = factories.account(paused_until=now + timedelta(minutes=5))
+    message = factories.message(account=account)
+    Outbox.objects.create(
+        message=message, campaign_id=1, account_id=account.pk, due_at=now - timedelta(hours=1)
+    )
+
+    assert waiting.overdue(["send"], now) is None
+
+    account.paused_until = None
+    account.save()
+    assert waiting.overdue(["send"], now) == now - timedelta(hours=1)

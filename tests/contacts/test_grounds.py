@@ -168,4 +168,7 @@ def asking(phone) -> gate.Ask:
 def test_work_is_named_with_a_date_for_people():
     with timezone.override("Europe/Madrid"):
         assert str(Outbox(message_id=7, due_at=NOW)) == "message 7, due 3 Nov 2026, 18:00"
-        assert str(Heartbeat(name="worker", at=NOW)) == "worker 3 Nov 2026, 18:00"
+        assert (
+            str(Heartbeat(roles="send", host="work-1", pid=7, at=NOW))
+            == "send on work-1 (process 7), 3 Nov 2026, 18:00"
+        )

@@ -1,21 +1,27 @@
-"""`manage.py worker`: the task cluster, judged by its progress and started anew when it shows none."""
+"""`manage.py worker`: the processes that do the work, judged by their progress and started anew when they show none.
+
+A task cluster for everything but sending, and beside it a process that sends. With `--roles`, on a machine for these
+alone, a process for each role that is named, and no cluster.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
 from argparse import ArgumentParser
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from collections import Counter
+from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, close_old_connections, connection, connections, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django_q.models import Schedule
 
-from deliveries.running import probes
+from deliveries.management.commands.drain import checked
+from deliveries.running import heartbeat, waiting
+from deliveries.running.heartbeat import Role
 from deliveries.running.supervisor import Command as Program
 from deliveries.running.supervisor import PeriodicCheck, Supervisor
 from deliveries.wake import TASK, wake
@@ -24,34 +30,7 @@ logger = logging.getLogger(__name__)
 
 SCHEDULE = "drain"
 CLUSTER = "tasks"
-
-
-class Liveness:
-    """Is the worker at work? Judged by progress: "a process exists" says nothing about a cluster that hangs.
-
-    While work waits and the heartbeat does not change, wake is called once; no sign within `patience` means stalled.
-    """
-
-    def __init__(self, patience: timedelta) -> None:
-        self.patience = patience
-        self._beat: datetime | None = None
-        self._woken_at: datetime | None = None
-
-    def look(
-        self, now: datetime, *, waiting: bool, beat: datetime | None
-    ) -> Literal["fine", "wake", "stalled"]:
-        """`waiting`: there is work that is overdue; `beat`: the heartbeat as it stands, None before the first."""
-        moved, self._beat = beat != self._beat, beat
-        if not waiting:
-            self._woken_at = None
-            return "fine"
-        if moved or self._woken_at is None:
-            self._woken_at = now
-            return "wake"
-        if now - self._woken_at < self.patience:
-            return "fine"
-        self._woken_at = None  # the new one is given as long
-        return "stalled"
+OF_CLUSTER = (Role.RECORD, Role.DECIDE, Role.REST)
 
 
 def ensure_schedule() -> None:
@@ -67,48 +46,80 @@ def ensure_schedule() -> None:
 
 
 class Command(BaseCommand):
-    help = "Run the task cluster under its supervisor."
+    help = "Run the processes that do the work under their supervisor."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--grace", type=float, default=8.0, help="Seconds to end in before it is killed.")
+        parser.add_argument(
+            "--roles",
+            default="",
+            help=f"Only a process for each of these, comma separated, of: {', '.join(Role)}. "
+            "One that is named twice gets two.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        ensure_schedule()
-        wake()
-        self.patience = timedelta(seconds=settings.WORKER_STALL_SECONDS)
-        self.liveness = Liveness(self.patience)
-        limit_statements()
-        Supervisor(
-            "worker",
-            [Program(CLUSTER, [sys.executable, str(settings.BASE_DIR / "manage.py"), "qcluster"])],
-            var_dir=settings.VAR_DIR,
-            checks=[PeriodicCheck(min(10.0, settings.WORKER_STALL_SECONDS / 4), self.look)],
-            grace=options["grace"],
-        ).run()
-
-    def look(self, supervisor: Supervisor) -> None:
-        now = timezone.now()
-        try:
-            close_old_connections()
-            since = [moment for moment in (probes.oldest_waiting(), probes.oldest_due(now)) if moment]
-            beat = probes.last_beat()
-        except DatabaseError as problem:
-            logger.warning("Could not look at the worker's progress: %s", problem)
-            return
-        waiting = bool(since) and now - min(since) > self.patience
-        verdict = self.liveness.look(now, waiting=waiting, beat=beat)
-        if verdict == "wake":
+        roles = checked("--roles", "role", options["roles"], list(Role))
+        if options["roles"] and not roles:
+            raise CommandError("--roles names none.")
+        seconds = settings.WORKER_STALL_SECONDS
+        programs = [process(name, role) for name, role in named(roles)]
+        checks = [PeriodicCheck(min(10.0, seconds / 4), forget_ended)]
+        if not roles:
+            ensure_schedule()
             wake()
-        elif verdict == "stalled":
-            logger.error(
-                "Work has waited since %s and the worker shows no progress: starting it anew", min(since)
-            )
-            supervisor.restart(CLUSTER)
+            programs = [Program(CLUSTER, manage("qcluster"), patience=seconds), process("send", Role.SEND)]
+            checks.append(PeriodicCheck(min(10.0, seconds / 4), judge_cluster))
+        limit_statements()
+        Supervisor("worker", programs, var_dir=settings.VAR_DIR, checks=checks, grace=options["grace"]).run()
+        forget_ended()
+
+
+def named(roles: tuple[str, ...]) -> list[tuple[str, str]]:
+    """(name, role) of each process: send, send-2, record."""
+    seen: Counter[str] = Counter()
+    found = []
+    for role in roles:
+        seen[role] += 1
+        found.append((role if seen[role] == 1 else f"{role}-{seen[role]}", role))
+    return found
+
+
+def process(name: str, role: str) -> Program:
+    """A process of one role, which says itself that it makes progress."""
+    return Program(name, manage("drain", "--forever", "--role", role), patience=settings.WORKER_STALL_SECONDS)
+
+
+def manage(*words: str) -> list[str]:
+    return [sys.executable, str(settings.BASE_DIR / "manage.py"), *words]
+
+
+def judge_cluster(supervisor: Supervisor) -> None:
+    """Tasks say that they make progress; where nothing waits for long, there need be none."""
+    try:
+        close_old_connections()
+        overdue = waiting.overdue(OF_CLUSTER, timezone.now())
+    except DatabaseError as problem:
+        logger.warning("Could not look at what waits: %s", problem)
+        overdue = None
+    if overdue is None:
+        supervisor.made_progress(CLUSTER)
+    else:
+        wake()
+
+
+def forget_ended(supervisor: Supervisor | None = None) -> None:
+    try:
+        close_old_connections()
+        heartbeat.forget_ended()
+    except DatabaseError as problem:
+        logger.warning("Could not look at the processes: %s", problem)
 
 
 def limit_statements() -> None:
-    """The supervisor itself must not hang in a query: on PostgreSQL its own are ended after five seconds."""
+    """The supervisor itself must not hang in a query: its own are ended after five seconds."""
+    connection.close()
+    options = connections["default"].settings_dict.setdefault("OPTIONS", {})
     if connection.vendor == "postgresql":
-        connection.close()
-        options = connections["default"].settings_dict.setdefault("OPTIONS", {})
         options.update(connect_timeout=5, options="-c statement_timeout=5000")
+    else:
+        options.update(timeout=5)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from deliveries.models import Account, CarrierTally, CodeAlarm, Heartbeat, PendingReceipt
+from deliveries.models import Account, CarrierTally, CodeAlarm, PendingReceipt
 from tests import factories, reporting_rows
 
 pytestmark = pytest.mark.django_db
@@ -135,7 +135,7 @@ def test_the_overview_costs_the_same_however_much_was_sent(
 
 def test_trouble_with_the_machinery_is_said_on_top(marketer):
     now = timezone.now()
-    Heartbeat.objects.create(name="drain", at=now - timedelta(minutes=9))
+    factories.heartbeat(at=now - timedelta(minutes=9))
     factories.receipt(state=PendingReceipt.State.DEAD)
     factories.receipt(state=PendingReceipt.State.PARKED)
     Account.objects.update(paused_until=now + timedelta(minutes=5), forged=3, forged_at=now)
@@ -203,9 +203,32 @@ def test_credentials_of_another_key_break_no_page(login, settings):
 
 
 def test_a_worker_that_just_reported_is_no_alert(marketer):
-    Heartbeat.objects.create(name="drain", at=timezone.now())
+    factories.heartbeat()
 
     assert "worker" not in marketer.get("/").content.decode()
+
+
+def test_a_process_that_hangs_behind_busy_others_is_named_to_those_who_can_look(login):
+    now = timezone.now()
+    factories.heartbeat(at=now)
+    factories.heartbeat("send", host="mail-2", pid=4711, step="send", at=now - timedelta(minutes=9))
+
+    for role, link in (("marketer", False), ("admin", True)):
+        page = login(role).get("/").content.decode()
+        assert "1 worker process stopped responding" in page
+        assert "send on mail-2 (process 4711), silent for 9 min" in page
+        assert ("/admin/deliveries/heartbeat/" in page) is link
+
+
+def test_work_that_nobody_does_is_said_by_what_people_miss(marketer):
+    now = timezone.now()
+    factories.heartbeat("record", "decide", "rest", at=now)
+    factories.heartbeat("send", at=now - timedelta(minutes=9))
+
+    page = marketer.get("/").content.decode()
+
+    assert "Messages are not being sent" in page
+    assert "For 9 min no process of role “send” has reported" in page
 
 
 def test_the_rail_shows_only_what_a_person_may_open(login):

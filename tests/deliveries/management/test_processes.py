@@ -20,6 +20,7 @@ from django_q.models import Schedule
 
 from deliveries.models import Heartbeat
 from deliveries.running.supervisor import end_groups
+from tests import factories
 
 ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.processes
@@ -156,12 +157,15 @@ def test_web_refuses_a_taken_port_in_one_sentence(start, process_env):
 
 def test_the_worker_makes_progress_and_leaves_nobody_behind(start):
     worker = start("worker")
-    worker.wait_for(lambda: Heartbeat.objects.filter(name="drain").exists())
+    worker.wait_for(
+        lambda: {"record, decide, rest", "send"} <= {row.roles for row in Heartbeat.objects.all()}
+    )
     assert Schedule.objects.filter(func="deliveries.running.drain.drain").count() == 1
 
     worker.end()
 
-    assert clusters(worker) == []
+    assert clusters(worker) + senders(worker) == []
+    assert not Heartbeat.objects.exists()
     assert "Traceback" not in worker.output
 
 
@@ -180,8 +184,6 @@ def test_a_cluster_that_hangs_is_replaced(start, process_env):
     from datetime import timedelta
 
     from django.utils import timezone
-
-    from tests import factories
 
     worker = start("worker", WORKER_STALL_SECONDS="5")
     worker.wait_for(lambda: len(clusters(worker)) > 1)
@@ -204,14 +206,88 @@ def test_a_cluster_that_hangs_is_replaced(start, process_env):
     assert "shows no progress" in worker.output
 
 
+@pytest.mark.once
+def test_a_sender_that_hangs_is_replaced_alone(start):
+    worker = start("worker", WORKER_STALL_SECONDS="5")
+    worker.wait_for(lambda: len(clusters(worker)) > 1 and Heartbeat.objects.filter(roles="send").exists())
+    cluster, hung = clusters(worker), senders(worker)
+
+    stop_between_writes(hung)
+
+    worker.wait_for(lambda: senders(worker) and not set(senders(worker)) & set(hung), seconds=45)
+    assert "send shows no progress" in worker.output
+    assert "tasks shows no progress" not in worker.output
+    assert clusters(worker)[0] == cluster[0]
+    worker.wait_for(lambda: not Heartbeat.objects.filter(pid__in=hung).exists())
+
+
+def stop_between_writes(pids: list[int]) -> None:
+    """Stopped in the middle of a write they would hold SQLite's only lock, for everybody else as well."""
+    connection.cursor().execute("PRAGMA busy_timeout = 300" if connection.vendor == "sqlite" else "SELECT 1")
+    for _ in range(20):
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            Heartbeat.objects.filter(pid=0).delete()
+            with connection.cursor() as cursor:
+                cursor.execute("UPDATE deliveries_heartbeat SET pid = pid WHERE pid = 0")
+        except OperationalError:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+            time.sleep(0.2)
+        else:
+            return
+
+
+def test_a_machine_may_run_some_roles_alone(start):
+    worker = start("worker", "--roles", "record,send,send")
+    worker.wait_for(lambda: Heartbeat.objects.count() == 3)
+
+    assert sorted(Heartbeat.objects.values_list("roles", flat=True)) == ["record", "send", "send"]
+    assert clusters(worker) == []
+    assert not Schedule.objects.exists()
+
+    os.kill(senders(worker)[0], signal.SIGKILL)
+    worker.wait_for(lambda: len(senders(worker)) == 2 and Heartbeat.objects.count() == 3)
+
+    worker.end()
+    assert senders(worker) == []
+    assert not Heartbeat.objects.exists()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["worker", "--roles", "sned"], "--roles: no such role: sned. Roles are record, decide, send, rest."),
+        (["drain", "--role", "send", "--only", "send"], "Give --role or --only, not both."),
+    ],
+)
+def test_a_role_that_there_is_not_is_refused_in_one_sentence(start, words, problem):
+    refused = start(*words)
+    refused.process.wait(timeout=20)
+
+    assert refused.process.returncode == 1
+    assert refused.output.strip() == f"CommandError: {problem}"
+
+
 def clusters(running: Running) -> list[int]:
-    """The processes of the task cluster below a running worker, found by the environment they were given."""
+    """The processes of the task cluster below a running worker."""
+    return started_by(running, b"qcluster")
+
+
+def senders(running: Running) -> list[int]:
+    return started_by(running, b"--role\0send")
+
+
+def started_by(running: Running, words: bytes) -> list[int]:
+    """Processes with these words in their command line, found by the environment they were given."""
     wanted = f"PORT={running.port}".encode()
     found = []
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            is_cluster = entry.name.isdigit() and b"qcluster" in (entry / "cmdline").read_bytes()
-            if is_cluster and wanted in (entry / "environ").read_bytes().split(b"\0"):
+            is_one = entry.name.isdigit() and words in (entry / "cmdline").read_bytes()
+            if is_one and wanted in (entry / "environ").read_bytes().split(b"\0"):
                 found.append(int(entry.name))
     return sorted(found)
 
@@ -229,7 +305,7 @@ def test_up_starts_everything_and_ends_quietly(start, make_user, signum):
     assert f"Waybill is at http://127.0.0.1:{up.port}/" in up.output
     assert up.output.strip().endswith("Stopped.")
     assert "Traceback" not in up.output
-    assert clusters(up) == []
+    assert clusters(up) + senders(up) == []
 
 
 @pytest.mark.once

@@ -8,7 +8,7 @@ import pytest
 
 from deliveries.meaning import drift
 from deliveries.meaning.drift import DriftShare, Kind, matters
-from deliveries.models import CodeAlarm, CodeDay, Heartbeat
+from deliveries.models import Bookmark, CodeAlarm, CodeDay
 from deliveries.statuses import Status
 from tests import factories
 
@@ -135,7 +135,7 @@ def test_each_follow_up_is_counted_once_and_only_after_its_time(account, now):
 
     row = CodeDay.objects.get()
     assert (row.code, row.day, row.followed, row.then_delivered) == ("30003", (now - 4 * DAY).date(), 2, 1)
-    assert Heartbeat.objects.get(name="drift").detail["upto"] < young.pk
+    assert Bookmark.objects.get(name="drift").detail["upto"] < young.pk
 
     drift.run(now + 4 * DAY)
     assert sum(CodeDay.objects.values_list("followed", flat=True)) == 3

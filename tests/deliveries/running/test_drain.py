@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
+from datetime import timedelta
 from functools import partial
 
 import pytest
 from django.db import OperationalError, connection
+from django.utils import timezone
 
 from campaigns.models import Campaign
 from deliveries.models import Heartbeat
-from deliveries.running import drain
+from deliveries.running import drain, heartbeat
+from deliveries.running.heartbeat import Role
+from tests import factories
 from tests.engine import sending
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def newly_started(monkeypatch):
+    monkeypatch.setattr(heartbeat, "_ours", None)
 
 
 @pytest.fixture
@@ -83,23 +93,83 @@ def test_what_people_wait_to_see_comes_before_what_they_wait_for():
     assert order.index("send") < order.index("expand")
 
 
+def test_every_step_belongs_to_one_role_and_every_role_has_steps():
+    assert sorted(step for steps in drain.ROLES.values() for step in steps) == sorted(drain.STEPS)
+    assert set(drain.ROLES) == set(Role)
+    assert all(drain.ROLES.values())
+
+
+def test_a_role_is_whole_or_none():
+    assert drain.roles_of(drain.STEPS) == list(Role)
+    assert drain.roles_of(drain.steps_of(Role.SEND)) == [Role.SEND]
+    assert drain.roles_of(["send", "record"]) == []  # who only hands over recovers nothing
+
+
+def test_who_is_told_to_stop_ends_after_the_step_it_is_at(steps):
+    ran = steps(record=[1, 1, 1], send=[1, 1, 1])
+
+    drain.drain_once(going=lambda: not ran)
+
+    assert ran == ["record"]
+
+
 def test_a_slice_leaves_a_sign_of_progress(steps):
     steps(record=[4])
 
     drain.drain_once()
 
-    assert Heartbeat.objects.get(name="drain").detail == {"done": 4}
+    row = Heartbeat.objects.get()
+    assert (row.pid, row.step, row.started_at <= row.at) == (os.getpid(), "record", True)
 
 
 @pytest.mark.parametrize(("left", "wakes"), [(True, 1), (False, 0)])
 def test_the_task_wakes_another_where_something_is_left(monkeypatch, left, wakes):
     woken = []
-    monkeypatch.setattr(drain, "drain_once", lambda: drain.Drained(1, more=left))
+    monkeypatch.setattr(drain, "drain_once", lambda only: drain.Drained(1, more=left))
     monkeypatch.setattr(drain, "wake", lambda: woken.append("drain"))
 
     drain.drain()
 
     assert len(woken) == wakes
+
+
+@pytest.mark.parametrize(
+    ("roles", "sends"),
+    [
+        ((), True),  # nobody else is there
+        ((Role.RECORD, Role.DECIDE, Role.REST), True),
+        ((Role.SEND,), False),
+        ((Role.SEND, Role.REST), False),
+        (tuple(Role), True),  # another one like us: each would wait for the other
+    ],
+)
+def test_tasks_leave_sending_to_a_process_that_was_started_for_it(steps, roles, sends):
+    ran = steps(record=[1], recover=[1], send=[1])
+    if roles:
+        factories.heartbeat(*roles)
+
+    drain.drain()
+
+    assert ("send" in ran, "recover" in ran, "record" in ran) == (sends, sends, True)
+
+
+def test_tasks_send_again_where_the_process_for_it_has_gone_silent(steps):
+    ran = steps(send=[1])
+    factories.heartbeat(Role.SEND, at=timezone.now() - timedelta(minutes=5))
+
+    drain.drain()
+
+    assert "send" in ran
+
+
+def test_between_two_tasks_a_process_waits_and_does_not_hang(steps):
+    steps(record=[4])
+
+    drain.drain()
+
+    row = Heartbeat.objects.get()
+    assert (row.step, row.done) == ("", 4)
+    assert not row.is_silent(timezone.now() + timedelta(days=1))
 
 
 def test_a_campaign_is_completed_while_other_work_never_ends(monkeypatch, campaign):

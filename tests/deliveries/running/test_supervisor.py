@@ -9,13 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from django_q.models import Schedule
 
-from deliveries.management.commands.worker import Liveness, ensure_schedule
+from deliveries.management.commands.worker import ensure_schedule, named
 from deliveries.running import supervisor as subject
 from deliveries.running.supervisor import Command, PeriodicCheck, Supervisor, born, end_groups, members
 from deliveries.wake import TASK
@@ -227,45 +226,6 @@ def test_a_process_that_does_not_exist_was_never_born():
     assert born(2**22 + 1) == 0
 
 
-# ---- Liveness by progress ----
-
-START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
-
-
-def verdicts(*looks: tuple[int, bool, int | None]) -> list[str]:
-    """The verdicts at (seconds, work waits, seconds of the heartbeat) one after the other."""
-    liveness = Liveness(timedelta(seconds=60))
-    moment = lambda seconds: None if seconds is None else START + timedelta(seconds=seconds)  # noqa: E731
-    return [liveness.look(moment(at), waiting=waiting, beat=moment(beat)) for at, waiting, beat in looks]
-
-
-def test_nothing_to_do_is_fine_however_old_the_heartbeat():
-    assert verdicts((0, False, None), (1000, False, None), (9000, False, 1)) == ["fine"] * 3
-
-
-def test_overdue_work_rings_once_then_counts_as_stalled():
-    assert verdicts((0, True, 0), (30, True, 0), (59, True, 0), (60, True, 0)) == [
-        "wake",
-        "fine",
-        "fine",
-        "stalled",
-    ]
-
-
-def test_a_moving_heartbeat_is_progress():
-    assert "stalled" not in verdicts((0, True, 0), (50, True, 45), (100, True, 95), (150, True, 145))
-
-
-def test_after_a_restart_the_worker_gets_its_time_again():
-    assert verdicts((0, True, 0), (60, True, 0), (70, True, 0), (120, True, 0), (131, True, 0)) == [
-        "wake",
-        "stalled",
-        "wake",
-        "fine",
-        "stalled",
-    ]
-
-
 @pytest.mark.django_db
 def test_there_is_exactly_one_schedule_however_many_there_were():
     Schedule.objects.create(func=TASK, schedule_type=Schedule.DAILY)
@@ -280,3 +240,7 @@ def test_there_is_exactly_one_schedule_however_many_there_were():
         (Schedule.MINUTES, 1, -1)
     ]
     assert set(Schedule.objects.values_list("func", flat=True)) == {TASK, "other.task"}
+
+
+def test_each_role_that_is_named_has_a_process_and_one_named_twice_has_two():
+    assert named(("send", "record", "send")) == [("send", "send"), ("record", "record"), ("send-2", "send")]
