@@ -102,6 +102,7 @@ class Batcher:
         self._waiting: list[tuple[Incoming, asyncio.Future]] = []
         self._wake = asyncio.Event()
         self._woken_at = float("-inf")
+        self._waits_since: float | None = None
         self._task = asyncio.create_task(self._run())
 
     async def put(self, incoming: Incoming) -> None:
@@ -110,8 +111,13 @@ class Batcher:
             raise QueueFull
         done = asyncio.get_running_loop().create_future()
         self._waiting.append((incoming, done))
+        self._waits_since = self._waits_since or time.monotonic()
         self._wake.set()
         await done
+
+    def stuck_for(self) -> float:
+        """Seconds that receipts have waited without any commit, or failure, in between; 0 when none waits."""
+        return 0.0 if self._waits_since is None else time.monotonic() - self._waits_since
 
     async def _run(self) -> None:
         while True:
@@ -120,6 +126,7 @@ class Batcher:
             if not self._waiting:
                 self._wake.clear()
             await self._write(batch)
+            self._waits_since = time.monotonic() if self._waiting else None
             self._wake_workers()
 
     async def _write(self, batch: list[tuple[Incoming, asyncio.Future]]) -> None:

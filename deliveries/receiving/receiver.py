@@ -164,6 +164,10 @@ class Receiver:
             await self._batcher.close()
             self._batcher = None
 
+    def makes_progress(self) -> bool:
+        """Whether receipts get to the disk, or are turned away, or none has come."""
+        return self._batcher is None or self._batcher.stuck_for() < settings.WORKER_STALL_SECONDS
+
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if self._batcher is None or self._directory is None:
             await self.startup()

@@ -1,4 +1,4 @@
-"""`manage.py web`: serve pages and receipts on HOST:PORT."""
+"""`manage.py web`: serve pages and receipts on HOST:PORT, in one process or in several."""
 
 from __future__ import annotations
 
@@ -6,13 +6,25 @@ import contextlib
 import errno
 import resource
 import socket
+import sys
+from argparse import ArgumentParser
 from typing import Any
 
 import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from uvicorn.config import STARTUP_FAILURE
+
+from deliveries.receiving import receiver
+from deliveries.running import watchdog
+from deliveries.running.supervisor import Command as Program
+from deliveries.running.supervisor import ProcessRecord, Supervisor
 
 CONNECTIONS = 65_536  # and files, that may be open at once
+BACKLOG = 2_048  # connections that wait to be taken
+MOST_PROCESSES = 64
+TITLE = "web"
+GRACE = 10.0  # seconds for requests that are under way, and receipts that are not on disk yet
 
 
 def refuse_taken_port(host: str, port: int, name: str = "PORT") -> None:
@@ -43,25 +55,82 @@ def allow_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+class Server(uvicorn.Server):
+    """Says when it listens, and goes on saying so while its loop turns and receipts get to the disk."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        watchdog.ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        if receiver.receive.makes_progress():
+            watchdog.alive()
+        return await super().on_tick(counter)
+
+
+def configuration() -> uvicorn.Config:
+    return uvicorn.Config(
+        "config.asgi:application",
+        host=settings.HOST,
+        port=settings.PORT,
+        loop="auto",
+        http="config.protocol:BoundedProtocol",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,  # ours stands
+        proxy_headers=False,  # the scheme comes from settings.SECURE_PROXY_SSL_HEADER
+        server_header=False,
+        timeout_graceful_shutdown=3,
+        backlog=BACKLOG,
+    )
+
+
 class Command(BaseCommand):
     help = "Serve pages and receipts on HOST:PORT."
     requires_system_checks = []
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        refuse_taken_port(settings.HOST, settings.PORT)
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--processes", type=int, default=1, help="How many serve side by side; about one for each core."
+        )
+        parser.add_argument("--fd", type=int, help="Serve on this open socket instead of HOST:PORT.")
+
+    def handle(self, *args: Any, processes: int, fd: int | None, **options: Any) -> None:
+        if not 1 <= processes <= MOST_PROCESSES:
+            raise CommandError(f"--processes has to be between 1 and {MOST_PROCESSES}.")
         allow_connections()
-        with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.run(
-                "config.asgi:application",
-                host=settings.HOST,
-                port=settings.PORT,
-                loop="auto",
-                http="config.protocol:BoundedProtocol",
-                ws="none",
-                lifespan="on",
-                access_log=False,
-                log_config=None,  # ours stands
-                proxy_headers=False,  # the scheme comes from settings.SECURE_PROXY_SSL_HEADER
-                server_header=False,
-                timeout_graceful_shutdown=3,
-            )
+        if fd is not None:
+            serve([socket.socket(fileno=fd)])
+        elif processes > 1:
+            side_by_side(processes)
+        else:
+            refuse_taken_port(settings.HOST, settings.PORT)
+            serve(None)
+
+
+def serve(sockets: list[socket.socket] | None) -> None:
+    """Until SIGTERM or SIGINT; on HOST:PORT where no listening socket is given."""
+    server = Server(configuration())
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets)
+    if not server.started:
+        raise SystemExit(STARTUP_FAILURE)
+
+
+def side_by_side(processes: int) -> None:
+    """Several processes on one listening socket. It stays open while one of them is replaced, so nobody is refused.
+
+    Not uvicorn's own: its children outlive a parent that was killed, and one whose loop hangs passes for alive.
+    """
+    ProcessRecord(settings.VAR_DIR / "run", TITLE).end_stale(GRACE)  # they would still have the port
+    refuse_taken_port(settings.HOST, settings.PORT)
+    listening = configuration().bind_socket()
+    listening.listen(BACKLOG)
+    fd = listening.fileno()
+    program = [sys.executable, str(settings.BASE_DIR / "manage.py"), "web", "--fd", str(fd)]
+    commands = [
+        Program(f"web-{n}", program, fds=[fd], patience=settings.WORKER_STALL_SECONDS)
+        for n in range(1, processes + 1)
+    ]
+    Supervisor(TITLE, commands, var_dir=settings.VAR_DIR, grace=GRACE).run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hmac
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -18,7 +20,7 @@ import pytest
 from django.db import OperationalError, connection
 from django_q.models import Schedule
 
-from deliveries.models import Heartbeat
+from deliveries.models import Account, Heartbeat, Receipt
 from deliveries.running.supervisor import end_groups
 from tests import factories
 
@@ -153,6 +155,95 @@ def test_web_refuses_a_taken_port_in_one_sentence(start, process_env):
     assert web.process.returncode == 1
     assert web.output.strip().startswith(f"CommandError: Port {web.port} is already in use")
     assert len(web.output.strip().splitlines()) == 1
+
+
+def test_several_web_processes_share_a_port_and_one_that_is_killed_comes_back(start):
+    account = factories.account("sandbox")
+    web = start("web", "--processes", "3")
+    web.wait_for(lambda: len(serving(web)) == 3 and web.answers())
+    before, taken = serving(web), 0
+
+    for round_ in range(3):  # whichever of them answers
+        os.kill(before[round_], signal.SIGSTOP)
+        taken += post_receipts(web, account, 20)
+        os.kill(before[round_], signal.SIGCONT)
+    os.kill(before[0], signal.SIGKILL)
+    web.wait_for(lambda: len(serving(web)) == 3 and before[0] not in serving(web))
+    taken += post_receipts(web, account, 20)
+    web.end()
+
+    assert taken == 80
+    assert Receipt.objects.count() == taken
+    assert serving(web) == []
+    assert "Traceback" not in web.output
+
+
+def test_web_processes_that_are_told_to_end_store_what_they_took(start):
+    account = factories.account("sandbox")
+    web = start("web", "--processes", "2")
+    web.wait_for(lambda: len(serving(web)) == 2 and web.answers())
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        posting = [pool.submit(post_receipts, web, account, 50) for _ in range(8)]
+        time.sleep(0.5)
+        web.end()
+        taken = sum(each.result() for each in posting)
+
+    assert taken > 0
+    assert Receipt.objects.count() >= taken
+    assert serving(web) == []
+    assert "Traceback" not in web.output
+
+
+@pytest.mark.once
+def test_a_web_process_that_hangs_is_replaced_alone(start):
+    web = start("web", "--processes", "2", WORKER_STALL_SECONDS="5")
+    web.wait_for(lambda: len(serving(web)) == 2 and web.answers())
+    time.sleep(6)  # each has given signs: the time for its start is over
+    hung, other = serving(web)
+
+    os.kill(hung, signal.SIGSTOP)
+
+    web.wait_for(lambda: len(serving(web)) == 2 and hung not in serving(web), seconds=45)
+    assert other in serving(web)
+    assert "shows no progress" in web.output
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("number", ["0", "65", "-1"])
+def test_so_many_web_processes_are_refused(start, number):
+    web = start("web", f"--processes={number}")
+    web.process.wait(timeout=20)
+
+    assert web.output.strip() == "CommandError: --processes has to be between 1 and 64."
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("words", [("web",), ("web", "--processes", "2")])
+def test_web_says_to_systemd_that_it_is_ready_and_alive(start, heard, words):
+    web = start(*words, NOTIFY_SOCKET=os.environ["NOTIFY_SOCKET"])
+    said: list[str] = []
+
+    web.wait_for(lambda: said.extend(heard()) or said.count("WATCHDOG=1") > 2)
+
+    assert said[0] == "READY=1"
+    assert web.answers()
+
+
+def post_receipts(web: Running, account: Account, count: int) -> int:
+    """How many of these were answered with 2xx; none after the server has ended."""
+    url = f"http://127.0.0.1:{web.port}/hooks/{account.token}/status/"
+    signature = hmac.digest(account.credentials["secret"].encode(), f".{url}.{{}}".encode(), "sha256").hex()
+    taken = 0
+    for _ in range(count):
+        with contextlib.suppress(httpx.HTTPError):
+            answer = httpx.post(url, content=b"{}", headers={"x-sandbox-signature": signature}, timeout=10)
+            taken += answer.is_success
+    return taken
+
+
+def serving(web: Running) -> list[int]:
+    return started_by(web, b"web\0--fd")
 
 
 def test_the_worker_makes_progress_and_leaves_nobody_behind(start):
