@@ -21,7 +21,7 @@ from deliveries.outcomes.message_details import LINKS, attempts
 from deliveries.receiving.recording import record, record_all
 from deliveries.receiving.retranslation import Affected, Read
 from deliveries.receiving.storing import Incoming, store
-from deliveries.running.probes import oldest_waiting
+from deliveries.running.waiting import oldest_receipt
 from deliveries.statuses import Evidence, Status
 from tests import factories
 
@@ -354,7 +354,7 @@ def test_the_age_of_the_oldest_receipt_is_read_from_its_own_partition(many, now)
     store([report_of(many[1], now)])
 
     with CaptureQueriesContext(connection) as queries:
-        assert oldest_waiting() == now
+        assert oldest_receipt() == now
 
     assert [len(each) for each in opened(queries)] == [1]
 
