@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
-from importlib import import_module
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
+from contacts import search_index
 from contacts.channels import Channel
 from contacts.models import ContactList
 from deliveries.ledger.tallies import ALL_TALLIES
@@ -223,9 +223,9 @@ LAST = (
 SUPPRESSED = 20  # one contact in so many
 
 CONTACTS = """
-INSERT INTO contacts_contact (id, name, external_id, time_zone, locale, stage, value_tier, attributes, created_at,
-  updated_at, source_id)
-SELECT n, {first} || ' ' || {last} || ' ' || n, '', '', 'en', 'customer', 0, '{{}}', {at}, {at}, {source} FROM {series}
+INSERT INTO contacts_contact (id, name, search_name, external_id, time_zone, locale, stage, value_tier, attributes,
+  created_at, updated_at, source_id)
+SELECT n, {name}, lower({name}), '', '', 'en', 'customer', 0, '{{}}', {at}, {at}, {source} FROM {series}
 """
 ADDRESSES = """
 INSERT INTO contacts_address (id, contact_id, kind, value, match_key, line_type, carrier, region, time_zone, validity,
@@ -255,16 +255,16 @@ def contacts(of: World, rows: int, *, searchable: bool = False) -> None:
 
     One in twenty numbers is suppressed. Without the search index unless asked for: filling it takes the longest.
     """
-    index = import_module("contacts.migrations.0002_search")
-    with connection.schema_editor() as editor:
-        index.unmake(None, editor)
+    search_index.unmake()
+    first = one_of(FIRST, scattered("n", 5, len(FIRST)))
+    last = one_of(LAST, scattered("n", 6, len(LAST)))
     values = {
         "at": moment(of.start, "n % 86400"), "yes": yes(), "list": of.sources[0].pk, "suppressed": SUPPRESSED,
         "source": f"{of.sources[0].pk} + {scattered('n', 3, SOURCES)}",
         "carrier": f"'Carrier ' || {scattered('n', 1, CARRIERS)}",
         "region": f"'US-' || {scattered('n', 2, REGIONS)}",
         "zone": one_of(ZONES, scattered("n", 4, len(ZONES))),
-        "first": one_of(FIRST, scattered("n", 5, len(FIRST))), "last": one_of(LAST, scattered("n", 6, len(LAST))),
+        "name": f"{first} || ' ' || {last} || ' ' || n",
     }  # fmt: skip
     filled = {
         "contacts_contact": CONTACTS, "contacts_address": ADDRESSES, "contacts_listmembership": MEMBERSHIPS,
@@ -276,8 +276,7 @@ def contacts(of: World, rows: int, *, searchable: bool = False) -> None:
                 execute(sql.format(series=series(low, high), **values))
     next_ids("contacts_contact", "contacts_address")
     if searchable:
-        with connection.schema_editor() as editor:
-            index.make(None, editor)
+        search_index.make()
 
 
 def one_of(words: Sequence[str], number: str) -> str:

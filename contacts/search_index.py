@@ -46,6 +46,18 @@ INSERT INTO {index}({index}) VALUES ('rebuild')
 """
 
 
+def unmake() -> None:
+    """Without them, for whoever fills the tables with millions of rows: `make` then makes them in one go."""
+    with connections["default"].cursor() as cursor:
+        if connections["default"].vendor == "postgresql":
+            cursor.execute("DROP INDEX IF EXISTS contact_folded_trigram, address_value_trigram")
+            return
+        for index, _, _ in INDEXED:
+            for act in ACTS:
+                cursor.execute(f"DROP TRIGGER IF EXISTS {index}_{act}")
+            cursor.execute(f"DROP TABLE IF EXISTS {index}")
+
+
 def make(using: str = "default", **kwargs: Any) -> None:
     """Make what is missing; a signal's receiver. A database that cannot have an index goes on without, and says so."""
     connection = connections[using]
