@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-import httpx
 from anymail.exceptions import AnymailAPIError
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NotConnected
@@ -18,6 +17,7 @@ from botocore.exceptions import ConnectionError as NotConnected
 from deliveries.providers.facts import Call, Fact, LostAnswer, SendResult, Unreadable
 from deliveries.providers.kit import sns
 from deliveries.providers.kit.anymail_service import CONNECT, READ, AnymailService
+from deliveries.providers.kit.client import HttpAnswer
 from deliveries.providers.kit.email_events import (
     LABEL,
     EmailEvent,
@@ -122,7 +122,7 @@ class AmazonSes(AnymailService):
             return refused("unsendable", cause)  # the client refused to make a request of it
         error, meta = cause.response.get("Error", {}), cause.response.get("ResponseMetadata", {})
         busy = error.get("Code") in BUSY
-        answer = weighed(httpx.Response(429 if busy else int(meta.get("HTTPStatusCode") or 400)))
+        answer = weighed(HttpAnswer(429 if busy else int(meta.get("HTTPStatusCode") or 400), {}))
         return answer if isinstance(answer, SendResult) else refused(error.get("Code"), error.get("Message"))
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-import httpx
-
 from deliveries.providers.facts import Call, Fact, LostAnswer, OutboundMessage, SendResult, Unreadable
+from deliveries.providers.kit.client import HttpAnswer, HttpClient
 from deliveries.providers.kit.http import accepted, answer_fields, post, refused, retry_after
 from deliveries.providers.kit.parsing import FieldReader, bare
 from deliveries.providers.kit.signatures import allowed_peer, url_secret
@@ -53,6 +52,9 @@ class Provider:
     come_back: ClassVar[frozenset[str]] = frozenset()
     # Native statuses that only the handset or a person can have caused: stronger evidence than a carrier's word.
     handset_words: ClassVar[frozenset[str]] = frozenset()
+    # Calls that one sending process makes to an account at the same time, where the account says nothing else. Ours:
+    # at 100 ms an answer it is 1,000 messages a second, and few providers allow more connections.
+    at_a_time: ClassVar[int] = 100
     # What the provider wants to read in our answer, beyond its being 2xx.
     answer: ClassVar[bytes] = b""
     # True when one id of theirs stands for several recipients: messages are then known by id and address.
@@ -86,7 +88,7 @@ class Provider:
         return ""
 
     async def send(
-        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: HttpClient
     ) -> SendResult:
         """Hand one message over: by default in one POST, which `request` makes. Raises LostAnswer."""
         asked = self.request(message, credentials)
@@ -98,10 +100,10 @@ class Provider:
     def request(
         self, message: OutboundMessage, credentials: Mapping[str, str]
     ) -> dict[str, Any] | SendResult:
-        """What httpx's `post` is given; or, when there is no use in asking, the refusal."""
+        """What the client's `post` is given; or, when there is no use in asking, the refusal."""
         raise NotImplementedError
 
-    def understood(self, answer: httpx.Response) -> SendResult:
+    def understood(self, answer: HttpAnswer) -> SendResult:
         """What an answer means that decides something. Raises LostAnswer when the message may have been taken."""
         fields = answer_fields(answer)
         try:
@@ -127,7 +129,7 @@ class Provider:
         return answer.get("code"), answer.get("message")
 
     async def find(
-        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: HttpClient
     ) -> SendResult | None:
         """What the provider knows of a message whose answer was lost.
 

@@ -11,10 +11,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
-
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call, Fact, Inbound, LostAnswer, OutboundMessage, Report, SendResult
+from deliveries.providers.kit.client import HttpAnswer, HttpClient
 from deliveries.providers.kit.http import accepted, listed, refused
 from deliveries.providers.kit.parsing import FieldReader, json_object, reference
 from deliveries.providers.kit.signatures import messagebird, standard_webhook
@@ -68,7 +67,7 @@ class Bird(Provider):
             return refused("no_calls", "Bird's API reports on calls, but places none.")
         return text_request(message, credentials)
 
-    def understood(self, answer: httpx.Response) -> SendResult:
+    def understood(self, answer: HttpAnswer) -> SendResult:
         if answer.status_code in UNDER_WAY:
             raise LostAnswer(f"HTTP {answer.status_code}")
         return super().understood(answer)
@@ -85,7 +84,7 @@ class Bird(Provider):
         return error.get(kind), f"{error.get('code')}: {error.get('message')}"
 
     async def find(
-        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: HttpClient
     ) -> SendResult | None:
         """The text to this number that carries our reference; one that is not listed yet may still come."""
         asked = text_request(message, credentials)

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Literal
 
-import httpx
-
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import (
     Act,
@@ -22,6 +20,7 @@ from deliveries.providers.facts import (
     Report,
     SendResult,
 )
+from deliveries.providers.kit.client import HttpClient
 from deliveries.providers.kit.http import accepted, look_up
 from deliveries.providers.kit.parsing import (
     FieldReader,
@@ -88,7 +87,7 @@ class Infobip(Unsigned):
         return code, answer.get("description") or answer.get("text")
 
     async def find(
-        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: HttpClient
     ) -> SendResult | None:
         """By our reference. Where the log does not have it, sending again is safe: a latecomer would be refused."""
         if message.channel == "voice":

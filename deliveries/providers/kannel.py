@@ -18,13 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import httpx
-
 from campaigns.segments import GSM, size
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Inbound, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.alphabets import GSM as GSM_SEPTETS
 from deliveries.providers.kit.alphabets import LATIN, UCS2, decoded, from_hex, named, readable
+from deliveries.providers.kit.client import HttpClient
 from deliveries.providers.kit.http import post, refused
 from deliveries.providers.kit.parsing import (
     LONGEST_WORD,
@@ -68,7 +67,7 @@ class Kannel(Unsigned):
         return [report(reference(query_of(call).get("m")), form(raw))]
 
     async def send(
-        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: HttpClient
     ) -> SendResult:
         body = size(message.body)
         headers = {
@@ -86,7 +85,7 @@ class Kannel(Unsigned):
             client,
             credentials["base_url"].rstrip("/") + "/cgi-bin/sendsms",
             content=message.body.encode(),
-            headers={name: value.encode() for name, value in headers.items()},
+            headers=headers,
         )
         if isinstance(answer, SendResult):
             return answer

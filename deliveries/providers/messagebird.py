@@ -12,10 +12,9 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
-import httpx
-
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call, Fact, Inbound, OutboundMessage, Report, SendResult
+from deliveries.providers.kit.client import HttpClient
 from deliveries.providers.kit.http import accepted, listed
 from deliveries.providers.kit.parsing import (
     FieldReader,
@@ -79,7 +78,7 @@ class MessageBird(Provider):
         return error.prefixed_str("api:", "code"), error.get("description")
 
     async def find(
-        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: HttpClient
     ) -> SendResult | None:
         """The message to this number that carries our reference; one that is not listed yet may still come."""
         asked = {"params": {"recipient": message.to.lstrip("+")}, **resource(message, credentials)}

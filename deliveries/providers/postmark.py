@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import httpx
-
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Fact, OutboundMessage, SendResult
 from deliveries.providers.kit.anymail_service import AnymailService
+from deliveries.providers.kit.client import HttpClient
 from deliveries.providers.kit.email_events import LABEL, EmailEvent, ident, labelled, replied, specific
 from deliveries.providers.kit.http import listed
 from deliveries.providers.kit.parsing import FieldReader, json_object
@@ -49,7 +48,7 @@ class Postmark(AnymailService, Unsigned):
         return answer.get("ErrorCode"), answer.get("Message")
 
     async def find(
-        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: HttpClient
     ) -> SendResult | None:
         """By our reference among the metadata. A message that is not listed may not be listed yet."""
         found = await listed(

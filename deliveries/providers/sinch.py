@@ -13,8 +13,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-import httpx
-
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import (
     Act,
@@ -26,6 +24,7 @@ from deliveries.providers.facts import (
     SendResult,
     Unreadable,
 )
+from deliveries.providers.kit.client import HttpClient
 from deliveries.providers.kit.http import accepted, listed, refused
 from deliveries.providers.kit.parsing import (
     FieldReader,
@@ -116,7 +115,7 @@ class Sinch(Unsigned):
         return answer.get("code") or answer.get("errorCode"), answer.get("text") or answer.get("message")
 
     async def find(
-        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: HttpClient
     ) -> SendResult | None:
         """The batch of the last day with our reference. One that is not listed yet may still come: None."""
         if message.channel == "voice":

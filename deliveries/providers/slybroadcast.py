@@ -14,10 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-import httpx
-
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, LostAnswer, OutboundMessage, Report, SendResult, Unreadable
+from deliveries.providers.kit.client import HttpAnswer
 from deliveries.providers.kit.http import accepted, refused
 from deliveries.providers.kit.parsing import (
     LONGEST_WORD,
@@ -75,7 +74,7 @@ class Slybroadcast(Unsigned):
             return refused("submit/no recording", "The campaign has no recording to play.")
         return {"url": URL, "data": fields(message, credentials)}
 
-    def understood(self, answer: httpx.Response) -> SendResult:
+    def understood(self, answer: HttpAnswer) -> SendResult:
         """`OK` and the session in the next line, or `ERROR` and why. Raises LostAnswer for anything else."""
         first, *rest = [line.strip() for line in answer.text.splitlines() if line.strip()] or [""]
         if not answer.is_success:

@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-import httpx
-
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call, Fact, OutboundMessage, SendResult, Unreadable
+from deliveries.providers.kit.client import HttpClient
 from deliveries.providers.mail.mail_facts import facts
 from deliveries.providers.mail.mail_reading import read
 from deliveries.providers.mail.smtp_sending import hand_over
@@ -54,6 +53,6 @@ class Smtp(Provider):
         return list(facts(mail, origin(call, mail)))
 
     async def send(
-        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: HttpClient
     ) -> SendResult:
         return await asyncio.to_thread(hand_over, message, credentials)

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import httpx
 from django.conf import settings
 
 from deliveries.providers.base import Provider
@@ -24,6 +23,7 @@ from deliveries.providers.facts import (
     SendResult,
     Unreadable,
 )
+from deliveries.providers.kit.client import HttpClient
 from deliveries.providers.kit.http import accepted, look_up
 from deliveries.providers.kit.parsing import FieldReader, fields_of, form, is_json, pairs, query_of, reference
 from deliveries.providers.kit.signatures import same
@@ -89,7 +89,7 @@ class Twilio(Provider):
         return accepted(answer.get("sid"), answer.get("num_segments"))
 
     async def find(
-        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: HttpClient
     ) -> SendResult | None:
         """The one message with this text that Twilio made for this pair of numbers since the handover began.
 

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-import httpx
 from django.conf import settings
 
 from deliveries.models import Account, Message
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import LostAnswer, OutboundMessage, SendResult
+from deliveries.providers.kit.client import HttpClient
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,6 @@ LEASE = timedelta(seconds=settings.HANDOVER_LEASE_SECONDS)
 # providers twice, has to end well within the time that a task may take (Q_CLUSTER), or it is killed in a handover.
 BEGIN_WITHIN = min(LEASE.total_seconds() / 2, 6.0)
 CALL_LIMIT = min(LEASE.total_seconds() / 3, 16.0)
-TIMEOUT = httpx.Timeout(15.0, connect=5.0)
 
 
 class Claimed(NamedTuple):
@@ -68,12 +67,12 @@ class Transport:
 
     async def _all(self, claimed: Sequence[Claimed], *, find: bool) -> list[Answered]:
         places = asyncio.Semaphore(TOGETHER)
-        async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False) as client:
+        async with HttpClient() as client:
             answers = await asyncio.gather(*(self._one(c, client, places, find=find) for c in claimed))
         return [each for each in answers if each is not None]
 
     async def _one(
-        self, claimed: Claimed, client: httpx.AsyncClient, places: asyncio.Semaphore, *, find: bool
+        self, claimed: Claimed, client: HttpClient, places: asyncio.Semaphore, *, find: bool
     ) -> Answered | None:
         async with places:
             if not claimed.account.is_ready:

@@ -21,7 +21,6 @@ from io import BytesIO
 from ssl import SSLCertVerificationError
 from typing import Any, ClassVar
 
-import httpx
 import requests
 from anymail.exceptions import AnymailAPIError, AnymailError, AnymailRecipientsRefused
 from anymail.signals import AnymailInboundEvent, AnymailTrackingEvent, EventType
@@ -41,6 +40,7 @@ from deliveries.providers.facts import (
     SendResult,
     Unreadable,
 )
+from deliveries.providers.kit.client import HttpAnswer, HttpClient
 from deliveries.providers.kit.email_events import (
     LABEL,
     EmailEvent,
@@ -78,7 +78,7 @@ class AnymailService(Provider):
     send_options: ClassVar[frozenset[str]] = frozenset()
 
     async def send(
-        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: HttpClient
     ) -> SendResult:
         """anymail's backends speak through a library that waits, so each message has a thread."""
         return await asyncio.get_running_loop().run_in_executor(THREADS, self._send, message, credentials)
@@ -88,7 +88,7 @@ class AnymailService(Provider):
         try:
             self.connection(credentials).send_messages([mail])
         except AnymailRecipientsRefused as problem:
-            return self.declined(as_httpx(problem.response))
+            return self.declined(as_answer(problem.response))
         except AnymailAPIError as problem:
             return self.failed(problem)
         except Exception as problem:
@@ -100,7 +100,7 @@ class AnymailService(Provider):
             return refused("unsendable", str(problem))
         status = mail.anymail_status  # type: ignore[attr-defined]
         if status.status == {"failed"}:
-            return self.declined(as_httpx(status.esp_response))
+            return self.declined(as_answer(status.esp_response))
         return SendResult(True, provider_message_id=self.message_id(status))
 
     def mail(self, message: OutboundMessage) -> EmailMultiAlternatives:
@@ -147,14 +147,14 @@ class AnymailService(Provider):
         """What an error of the API means: refused, not taken, or lost. Raises LostAnswer."""
         if problem.response is None:
             return unanswered(problem.__cause__)
-        answer = weighed(as_httpx(problem.response))
+        answer = weighed(as_answer(problem.response))
         if isinstance(answer, SendResult):
             return answer
         if answer.status_code < 400:
             raise LostAnswer(f"HTTP {answer.status_code} without a readable answer.")
         return self.declined(answer)
 
-    def declined(self, answer: httpx.Response) -> SendResult:
+    def declined(self, answer: HttpAnswer) -> SendResult:
         """A refusal with the service's own code, else the HTTP status. A list has one entry for each recipient."""
         try:
             code, text = self.refusal(json_objects(answer.content)[0])
@@ -253,11 +253,11 @@ def answered(mail: Any) -> bool:
     return getattr(getattr(mail, "anymail_status", None), "esp_response", None) is not None
 
 
-def as_httpx(answer: Any) -> httpx.Response:
+def as_answer(answer: Any) -> HttpAnswer:
     """A requests.Response as the kind that `kit/http.py` judges."""
     if not isinstance(answer, requests.Response):
-        return httpx.Response(400)
-    return httpx.Response(
+        return HttpAnswer(400, {})
+    return HttpAnswer(
         answer.status_code,
         headers={"retry-after": answer.headers.get("retry-after", "")},
         content=answer.content or b"",

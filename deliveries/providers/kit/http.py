@@ -10,34 +10,23 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import httpx
-
 from deliveries.providers.facts import LostAnswer, SendResult, Unreadable
+from deliveries.providers.kit.client import HttpAnswer, HttpClient, NotReached
 from deliveries.providers.kit.parsing import LONGEST_WORD, FieldReader, clean
 
 # Seconds to wait when the provider names none, and the most that it may ask for.
 DEFAULT_WAIT, LONGEST_WAIT = 5.0, 3600.0
 OUTAGE_WAIT = 30.0  # seconds, when the provider was not reached or answers 5xx
-# These fail before a byte of the request has left.
-NEVER_LEFT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-)
 # A server that failed half-way may have acted, and a gateway that gave up on it cannot know.
 UNDECIDED = {500, 502, 504}
 
 
-async def post(client: httpx.AsyncClient, url: str, **request: Any) -> httpx.Response | SendResult:
+async def post(client: HttpClient, url: str, **request: Any) -> HttpAnswer | SendResult:
     """The provider's answer, or a SendResult with `retry_after` when nothing was taken. Raises LostAnswer."""
     try:
         answer = await client.post(url, **request)
-    except NEVER_LEFT as problem:
+    except NotReached as problem:
         return not_reached(problem)
-    except httpx.RequestError as problem:
-        raise LostAnswer(f"{type(problem).__name__}: {problem}") from problem
     return weighed(answer)
 
 
@@ -46,7 +35,7 @@ def not_reached(problem: object) -> SendResult:
     return SendResult(False, native_text=clean(f"Not reached: {problem}")[:300], retry_after=OUTAGE_WAIT)
 
 
-def weighed(answer: httpx.Response) -> httpx.Response | SendResult:
+def weighed(answer: HttpAnswer) -> HttpAnswer | SendResult:
     """An answer that decides something, or a SendResult with `retry_after` when nothing was taken.
 
     Raises LostAnswer.
@@ -58,16 +47,16 @@ def weighed(answer: httpx.Response) -> httpx.Response | SendResult:
     return answer
 
 
-async def look_up(client: httpx.AsyncClient, url: str, **request: Any) -> FieldReader | None:
+async def look_up(client: HttpClient, url: str, **request: Any) -> FieldReader | None:
     """The JSON object that a provider answers to a question; None when it does not answer."""
     try:
         answer = await client.get(url, **request)
-    except httpx.HTTPError:
+    except (NotReached, LostAnswer):
         return None
     return answer_fields(answer) if answer.is_success else None
 
 
-async def listed(client: httpx.AsyncClient, url: str, name: str, **request: Any) -> list[FieldReader]:
+async def listed(client: HttpClient, url: str, name: str, **request: Any) -> list[FieldReader]:
     """The objects in the list that a provider answers to a question; none when they cannot be read."""
     answer = await look_up(client, url, **request)
     try:
@@ -76,7 +65,7 @@ async def listed(client: httpx.AsyncClient, url: str, name: str, **request: Any)
         return []
 
 
-def answer_fields(answer: httpx.Response) -> FieldReader:
+def answer_fields(answer: HttpAnswer) -> FieldReader:
     """The JSON object in an answer; empty when there is none."""
     try:
         found = answer.json()
@@ -108,7 +97,7 @@ def refused(code: Any, text: Any) -> SendResult:
     )
 
 
-def retry_after(answer: httpx.Response) -> float:
+def retry_after(answer: HttpAnswer) -> float:
     """Seconds the provider asks us to wait: a number or a date in `Retry-After`, else a guess by the kind of answer."""
     asked = answer.headers.get("retry-after", "").strip()
     if asked.isascii() and asked.isdigit():

@@ -9,11 +9,19 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import httpx
 from django.conf import settings
 
 from deliveries.providers.base import Provider
-from deliveries.providers.facts import Call, Inbound, OutboundMessage, Report, SendResult, Unreadable
+from deliveries.providers.facts import (
+    Call,
+    Inbound,
+    LostAnswer,
+    OutboundMessage,
+    Report,
+    SendResult,
+    Unreadable,
+)
+from deliveries.providers.kit.client import HttpClient, NotReached
 from deliveries.providers.kit.http import accepted, answer_fields, refused
 from deliveries.providers.kit.parsing import FieldReader, iso, json_object, query_of, reference
 from deliveries.providers.kit.signatures import hmac_hex, same
@@ -68,14 +76,14 @@ class Sandbox(Provider):
         return answer.get("code"), answer.get("text")
 
     async def find(
-        self, message: OutboundMessage, credentials: Mapping[str, str], client: httpx.AsyncClient
+        self, message: OutboundMessage, credentials: Mapping[str, str], client: HttpClient
     ) -> SendResult | None:
         try:
             answer = await client.get(**messages(credentials), params={"ref": message.ref})
             if answer.status_code == 404 and answer_fields(answer).get("submissions") == 0:
                 return SendResult(False, native_status="never_received")
             return send_result(answer_fields(answer).objects("messages")[-1])
-        except (httpx.HTTPError, Unreadable, LookupError):
+        except (NotReached, LostAnswer, Unreadable, LookupError):
             return None
 
 

@@ -4,9 +4,28 @@ import asyncio
 
 import httpx
 
-from deliveries.providers.facts import OutboundMessage
+from deliveries.providers.facts import LostAnswer, OutboundMessage
+from deliveries.providers.kit.client import HttpAnswer, HttpClient, NotReached
 
 REF = "6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f"
+
+
+class Played(HttpClient):
+    """A client whose provider is a function: of an httpx request, to its answer or an error of httpx's."""
+
+    def __init__(self, provider):
+        super().__init__()
+        self.provider = provider
+
+    async def request(self, method, url, headers, body):
+        octets = {name: value.encode() for name, value in headers.items()}
+        try:
+            answer = self.provider(httpx.Request(method, url, headers=octets, content=body))
+        except (httpx.ConnectError, httpx.ConnectTimeout) as problem:
+            raise NotReached(str(problem)) from problem
+        except httpx.RequestError as problem:
+            raise LostAnswer(f"{type(problem).__name__}: {problem}") from problem
+        return HttpAnswer(answer.status_code, answer.headers, answer.content)
 
 
 def message(channel="sms", **changes):
@@ -39,7 +58,7 @@ def against(act, outgoing, credentials, *answers):
         return httpx.Response(status, headers=headers[0] if headers else {}, **body)
 
     async def run():
-        async with httpx.AsyncClient(transport=httpx.MockTransport(provider)) as client:
+        async with Played(provider) as client:
             return await act(outgoing, credentials, client)
 
     return asyncio.run(run()), seen

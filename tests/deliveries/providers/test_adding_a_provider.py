@@ -19,6 +19,7 @@ from deliveries.meaning.payloads import understand
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import LostAnswer, OutboundMessage, SendResult
 from tests.deliveries.meaning.test_payloads import SPOILT
+from tests.deliveries.providers.handing import Played
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "adding-a-provider.md").read_text(encoding="utf-8")
 # A block belongs to the path that is named right before it.
@@ -121,8 +122,7 @@ def test_the_adapter_of_the_page_sends(project):
 
     def against(*answer, **more):
         async def run():
-            transport = httpx.MockTransport(lambda request: httpx.Response(*answer, **more))
-            async with httpx.AsyncClient(transport=transport) as client:
+            async with Played(lambda request: httpx.Response(*answer, **more)) as client:
                 return await PROVIDERS[SLUG].send(message, {"key": "a-key"}, client)
 
         return asyncio.run(run())

@@ -6,6 +6,7 @@ import pytest
 from deliveries.meaning.translation import shipped, tables_of
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import LostAnswer, OutboundMessage, Report, SendResult
+from tests.deliveries.providers.handing import Played
 
 CALL_LOOP = PROVIDERS["call_loop"]
 TRIGGER = "4d6333c3-0000-4808-b4dc-ee6afa4320e7"
@@ -24,7 +25,7 @@ def against(handler, trigger=f"https://api.callloop.com/webhook/Custom/{TRIGGER}
     """What comes of sending to a Call Loop that answers as `handler` does."""
 
     async def run():
-        async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
+        async with Played(handler) as client:
             return await CALL_LOOP.send(
                 OutboundMessage(**{**vars(MESSAGE), **changes}), {"trigger": trigger}, client
             )

@@ -9,6 +9,7 @@ from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, LostAnswer, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.signatures import hmac_hex
+from tests.deliveries.providers.handing import Played
 
 DROP_COWBOY = PROVIDERS["drop_cowboy"]
 CREDENTIALS = {
@@ -92,7 +93,7 @@ def against(handler, credentials=CREDENTIALS, **changes):
     """What comes of sending to a Drop Cowboy that answers as `handler` does."""
 
     async def run():
-        async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
+        async with Played(handler) as client:
             return await DROP_COWBOY.send(
                 OutboundMessage(**{**vars(MESSAGE), **changes}), credentials, client
             )

@@ -21,6 +21,7 @@ from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS, amazon_ses
 from deliveries.providers.facts import Act, Call, LostAnswer, OutboundMessage, Report, SendResult, Uncheckable
 from deliveries.providers.kit import sns
+from tests.deliveries.providers.handing import Played
 
 pytestmark = pytest.mark.filterwarnings("ignore::anymail.exceptions.AnymailNotSupportedWarning")
 
@@ -697,7 +698,7 @@ def test_mailgun_has_a_house_in_europe(network, given, host):
 
 def found_at_postmark(handler):
     async def run():
-        async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
+        async with Played(handler) as client:
             return await PROVIDERS["postmark"].find(MESSAGE, {"server_token": "pm-key"}, client)
 
     return asyncio.run(run())

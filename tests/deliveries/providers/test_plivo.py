@@ -8,6 +8,7 @@ import pytest
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, LostAnswer, OutboundMessage, Report, SendResult
+from tests.deliveries.providers.handing import Played
 
 PLIVO = PROVIDERS["plivo"]
 CREDENTIALS = {"auth_id": "MA1", "auth_token": "not-a-real-token"}
@@ -25,7 +26,7 @@ MESSAGE = OutboundMessage(
 
 def hand_over(handler, **changes):
     async def run():
-        async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
+        async with Played(handler) as client:
             return await PLIVO.send(OutboundMessage(**{**vars(MESSAGE), **changes}), CREDENTIALS, client)
 
     return asyncio.run(run())

@@ -7,6 +7,7 @@ import pytest
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, LostAnswer, OutboundMessage, Report, SendResult
+from tests.deliveries.providers.handing import Played
 
 SLYBROADCAST = PROVIDERS["slybroadcast"]
 CREDENTIALS = {"uid": "voice@example.com", "password": "a-password"}
@@ -26,7 +27,7 @@ def against(handler, **changes):
     """What comes of sending to a Slybroadcast that answers as `handler` does."""
 
     async def run():
-        async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
+        async with Played(handler) as client:
             return await SLYBROADCAST.send(
                 OutboundMessage(**{**vars(MESSAGE), **changes}), CREDENTIALS, client
             )

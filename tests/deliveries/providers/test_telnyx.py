@@ -7,6 +7,7 @@ import pytest
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, LostAnswer, OutboundMessage, Report, SendResult
+from tests.deliveries.providers.handing import Played
 
 TELNYX = PROVIDERS["telnyx"]
 CREDENTIALS = {"api_key": "KEY0", "account_sid": "acc-1", "application_sid": "app-1", "public_key": "cHVi"}
@@ -23,7 +24,7 @@ MESSAGE = OutboundMessage(
 
 def hand_over(handler, credentials=CREDENTIALS, **changes):
     async def run():
-        async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
+        async with Played(handler) as client:
             return await TELNYX.send(OutboundMessage(**{**vars(MESSAGE), **changes}), credentials, client)
 
     return asyncio.run(run())

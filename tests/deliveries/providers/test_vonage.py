@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from deliveries.meaning.translation import shipped
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, LostAnswer, OutboundMessage, Report, SendResult
+from tests.deliveries.providers.handing import Played
 
 VONAGE = PROVIDERS["vonage"]
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -130,7 +131,7 @@ def test_a_token_with_an_odd_time_is_refused(issued):
 
 def hand_over(handler, credentials=CREDENTIALS, **changes):
     async def run():
-        async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
+        async with Played(handler) as client:
             return await VONAGE.send(OutboundMessage(**{**vars(MESSAGE), **changes}), credentials, client)
 
     return asyncio.run(run())

@@ -25,6 +25,7 @@ from deliveries.providers.sandbox.carriers import MAIL_CARRIERS, PHONE_CARRIERS
 from deliveries.providers.sandbox.channel_outcomes import FATES, UNLISTED_CODE
 from deliveries.providers.sandbox.network import Network, plan
 from deliveries.statuses import REACHING, precedence
+from tests.deliveries.providers.handing import Played
 
 SANDBOX = PROVIDERS["sandbox"]
 SECRET = "sandbox-secret"
@@ -493,7 +494,7 @@ MESSAGE = OutboundMessage(REF, "sms", "+13125550142", "+13125550100", "Hello", f
 
 def against(handler, act=SANDBOX.send):
     async def run():
-        async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as client:
+        async with Played(handler) as client:
             return await act(MESSAGE, {"secret": SECRET}, client)
 
     return asyncio.run(run())

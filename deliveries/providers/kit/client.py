@@ -1,0 +1,141 @@
+"""The HTTP client that messages are handed over with: aiohttp behind the few words that adapters use.
+
+One client serves a process for as long as it lives, so that its connections stay open from one message to the next.
+At 200 calls at a time aiohttp makes many times as many a second as httpx, whose pool grows slower the more wait.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
+from urllib.parse import urlencode
+
+import aiohttp
+from yarl import URL
+
+from deliveries.providers.facts import LostAnswer
+
+TIMEOUT = aiohttp.ClientTimeout(total=15.0, connect=5.0)  # seconds
+KEEP_ALIVE = (
+    15.0  # seconds that an idle connection is kept: below what servers usually do, which then close it on us
+)
+JSON, FORM = "application/json", "application/x-www-form-urlencoded"
+
+
+class NotReached(Exception):
+    """It failed before a byte of the request had left."""
+
+
+class HttpAnswer(NamedTuple):
+    """What came back. `headers` are asked for without regard to case."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes = b""
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status_code < 300
+
+    @property
+    def is_server_error(self) -> bool:
+        return self.status_code >= 500
+
+    @property
+    def text(self) -> str:
+        return self.content.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """Raises ValueError."""
+        return json.loads(self.content)
+
+
+class HttpClient:
+    """`async with HttpClient() as client`; belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        # How many calls go at a time is for whoever makes them to say.
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=TIMEOUT,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=True,
+            requote_redirect_url=False,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def post(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        data: Mapping[str, Any] | None = None,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+    ) -> HttpAnswer:
+        """`data` is a form, in which a list repeats its field; or `json`, or `content` as it is.
+
+        Raises NotReached, or LostAnswer when the request may have left. Redirects are not followed.
+        """
+        body, kind = _body(data, json, content)
+        named = {"content-type": kind} if kind else {}
+        return await self.request("POST", _address(url, params), {**named, **_headers(headers, auth)}, body)
+
+    async def get(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+    ) -> HttpAnswer:
+        """As `post`."""
+        return await self.request("GET", _address(url, params), _headers(headers, auth), b"")
+
+    async def request(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
+        assert self._session is not None
+        try:
+            async with self._session.request(
+                method, URL(url, encoded=True), headers=headers, data=body or None, allow_redirects=False
+            ) as answer:
+                return HttpAnswer(answer.status, answer.headers, await answer.read())
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as problem:
+            raise NotReached(str(problem)) from problem
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            raise LostAnswer(f"{type(problem).__name__}: {problem}") from problem
+
+
+def _address(url: str, params: Mapping[str, Any] | None) -> str:
+    if not params:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(params, doseq=True)}"
+
+
+def _body(data: Mapping[str, Any] | None, value: Any, content: bytes | None) -> tuple[bytes, str]:
+    """The bytes and their type; no type where the caller names it."""
+    if content is not None:
+        return content, ""
+    if value is not None:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(), JSON
+    if data is not None:
+        return urlencode(data, doseq=True).encode(), FORM
+    return b"", ""
+
+
+def _headers(headers: Mapping[str, str] | None, auth: tuple[str, str] | None) -> dict[str, str]:
+    named = dict(headers or {})
+    if auth:
+        named["authorization"] = "Basic " + b64encode(":".join(auth).encode()).decode()
+    return named
