@@ -19,7 +19,13 @@ from benchmarks.measuring import Figure, Options, tell
 from benchmarks.scratch import ROOT, Databases, databases, environment
 
 # Comparisons that share a database.
-GROUPS = (("ingest", "recording", "workers", "chain"), ("expansion",), ("pages",), ("translation",))
+GROUPS = (
+    ("ingest", "recording", "workers", "chain"),
+    ("expansion",),
+    ("sending",),
+    ("pages",),
+    ("translation",),
+)
 NAMES = [name for group in GROUPS for name in group]
 POSTGRESQL_ONLY = {"workers", "chain"}
 ANY_DATABASE = {"translation"}  # needs none: measured once

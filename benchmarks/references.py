@@ -284,7 +284,13 @@ def _expand_chunk(campaign: Campaign, route, now: datetime, low: int, high: int)
     Message.objects.bulk_create(messages, batch_size=500)
     Outbox.objects.bulk_create(
         [
-            Outbox(message=m, campaign_id=campaign.pk, account_id=route.account.pk, due_at=m.due_at)
+            Outbox(
+                message=m,
+                campaign_id=campaign.pk,
+                account_id=route.account.pk,
+                sender_id=m.sender_id,
+                due_at=m.due_at,
+            )
             for m in messages
         ],
         batch_size=1_000,

@@ -32,7 +32,8 @@ Told = SendResult | None | Callable[[Message], SendResult | None]
 
 
 class Fake(Transport):
-    """Answers as told: one answer for all, or one for each message. Remembers what left."""
+    """Answers as told: one answer for all, or one for each message; `found` to look-ups. Remembers what left, and what
+    was asked about."""
 
     def __init__(self, answer: Told = TAKEN, found: Told = None, during: Callable = lambda: None) -> None:
         super().__init__()
@@ -41,14 +42,14 @@ class Fake(Transport):
         self.asked: list = []
 
     def hand_over(self, claimed):
-        self.left += [each.outgoing for each in claimed]
-        self.during()
-        return [Answered(each, self.answer_of(each, self.answer)) for each in claimed]
-
-    def find(self, claimed):
-        self.asked += [each.outgoing for each in claimed]
-        self.during()
-        return [Answered(each, self.answer_of(each, self.found)) for each in claimed]
+        for each in claimed:
+            (self.asked if each.began else self.left).append(each.outgoing)
+        if claimed:
+            self.during()
+        return [
+            Answered(each, self.answer_of(each, self.found if each.began else self.answer))
+            for each in claimed
+        ]
 
     def answer_of(self, claimed, answer_given):
         answer = answer_given(claimed.message) if callable(answer_given) else answer_given
@@ -96,7 +97,11 @@ def waiting(
         sender=campaign.contents.get(channel=campaign.channel).sender, created_at=now, **fields,
     )  # fmt: skip
     Outbox.objects.create(
-        message=made, campaign_id=campaign.pk, account_id=made.account_id, due_at=made.due_at
+        message=made,
+        campaign_id=campaign.pk,
+        account_id=made.account_id,
+        sender_id=made.sender_id,
+        due_at=made.due_at,
     )
     rebuild()
     return made

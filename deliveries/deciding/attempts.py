@@ -87,6 +87,7 @@ def outbox_of(message: Message) -> Outbox:
         message_id=message.pk,
         campaign_id=message.campaign_id,
         account_id=message.account_id,
+        sender_id=message.sender_id,
         urgent=message.priority == "urgent",
         due_at=message.due_at,
     )

@@ -38,17 +38,17 @@ class SimulatedTransport(Transport):
     """Hands messages to the network directly, at the simulated moment."""
 
     def __init__(self, network: Network) -> None:
+        super().__init__()
         self.network = network
         self.now: datetime
 
     def hand_over(self, claimed: Sequence[Claimed]) -> list[Answered]:
         return [self._submit(each) for each in claimed]
 
-    def find(self, claimed: Sequence[Claimed]) -> list[Answered]:
-        return [Answered(each, _known(self.network, each.outgoing.ref)) for each in claimed]
-
     def _submit(self, claimed: Claimed) -> Answered:
         message = claimed.outgoing
+        if claimed.began:
+            return Answered(claimed, _known(self.network, message.ref))
         answer = self.network.submit(
             message.ref, message.channel, message.to, message.sender, message.body, message.callback, self.now,
             media_url=message.media_url, secret=claimed.account.credentials["secret"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
@@ -47,6 +48,13 @@ class Account(models.Model):
     rank = models.PositiveSmallIntegerField(
         default=10, help_text="Among accounts for a channel the lowest is used."
     )
+    at_a_time = models.PositiveSmallIntegerField(
+        "calls at a time",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(1_000)],
+        help_text="How many messages one sending process hands over at the same time; empty: as suits the provider.",
+    )
     active = models.BooleanField(default=True)
     paused_until = models.DateTimeField(
         null=True,
@@ -78,6 +86,11 @@ class Account(models.Model):
         if unsigned and "credentials" not in self.get_deferred_fields():
             self.credentials = {URL_SECRET_FIELD: new_token(), **self.credentials}
         super().save(*args, **kwargs)
+
+    @property
+    def calls_at_a_time(self) -> int:
+        adapter = PROVIDERS.get(self.provider)
+        return self.at_a_time or (adapter.at_a_time if adapter else 1)
 
     @property
     def is_paused(self) -> bool:

@@ -31,6 +31,7 @@ class Outbox(models.Model):
     )
     campaign_id = models.BigIntegerField()
     account_id = models.BigIntegerField()
+    sender_id = models.BigIntegerField()
     urgent = models.BooleanField(default=False)
     due_at = models.DateTimeField()
     claimed_until = models.DateTimeField(null=True)
@@ -45,8 +46,11 @@ class Outbox(models.Model):
         verbose_name = "outbox message"
         verbose_name_plural = "outbox"
         indexes = [
+            # Each account and sender has a lane of its own, so that none waits behind another's backlog.
             models.Index(
-                fields=["urgent", "due_at", "message"], name="outbox_due", condition=Q(claimed_until=None)
+                fields=["account_id", "sender_id", "urgent", "due_at", "message"],
+                name="outbox_lane",
+                condition=Q(claimed_until=None),
             ),
             models.Index(
                 fields=["claimed_until"], name="outbox_claimed", condition=Q(claimed_until__isnull=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -28,6 +28,8 @@ from deliveries.running import heartbeat
 from deliveries.running.heartbeat import Role
 from deliveries.running.seldom import Seldom
 from deliveries.sending import dispatch, expansion, launching
+from deliveries.sending.send_loop import SendLoop, send
+from deliveries.sending.transport import Transport
 from deliveries.wake import wake
 
 logger = logging.getLogger(__name__)
@@ -85,15 +87,17 @@ def again(now: datetime) -> int:
     return follow_failed(now) + replay.run_failed(now)
 
 
+Steps = Mapping[str, Callable[[datetime], int]]
+
 # In order of haste: what people are waiting to see comes before what they are waiting for.
-STEPS: dict[str, Callable[[datetime], int]] = {
+STEPS: Steps = {
     "record": record,
     "decide": follow_status_changes,
     "fold": lambda now: fold(),
     "due": follow_due,
     "batches": actions.run,
     "recover": lambda now: dispatch.recover(now).looked_at,
-    "send": lambda now: dispatch.dispatch(now).looked_at,
+    "send": send,
     "withdraw": launching.withdraw_canceled,
     "hold": launching.hold_or_let_go,
     "expand": expand,
@@ -144,12 +148,28 @@ def drain() -> None:
 def work(only: Collection[str], going: Callable[[], bool]) -> None:
     """What a process of its own does until `going` says no: these steps, round after round; all where none are named.
 
-    The one place to start a loop of its own for a role instead (`roles_of(only)`). It owes the others its signs of
-    progress: `heartbeat.ours()`.
+    One that sends and does nothing else keeps its connections to providers, and many calls under way.
     """
+    if set(only) == set(ROLES[Role.SEND]):
+        _send(going)
+        return
     while going():
         if not drain_once(only=only, going=going).done:
             time.sleep(IDLE_SECONDS)
+
+
+def _send(going: Callable[[], bool]) -> None:
+    with Transport() as transport:
+        loop = SendLoop(transport)
+        steps: Steps = {"recover": loop.recover, "send": loop.turn}
+        while going():
+            try:
+                _wait_briefly()
+                while going():
+                    _round(steps, going)
+            except GoneAway:
+                time.sleep(IDLE_SECONDS)
+        loop.finish()
 
 
 def always() -> bool:
@@ -164,27 +184,27 @@ def drain_once(
     Where the database has gone away the slice ends, so that the next one begins with a fresh connection.
     """
     ends = time.monotonic() + seconds
-    names = [name for name in STEPS if not only or name in only]
+    steps = {name: step for name, step in STEPS.items() if not only or name in only}
     total, busy = 0, True
     try:
         _wait_briefly()
         while busy and time.monotonic() < ends and going():
-            done = _round(names, going)
+            done = _round(steps, going)
             total, busy = total + done, done > 0
     except GoneAway:
         return Drained(total, more=False)
     return Drained(total, busy)
 
 
-def _round(names: Collection[str], going: Callable[[], bool]) -> int:
+def _round(steps: Steps, going: Callable[[], bool]) -> int:
     """Each step once; how much they did together. Raises GoneAway."""
-    report, roles = heartbeat.ours(), roles_of(names)
+    report, roles = heartbeat.ours(), roles_of(steps)
     total, failed = 0, False
-    for name in names:
+    for name, step in steps.items():
         if not going():
             break
         report.begin(name, roles)
-        done = _run(name, STEPS[name])
+        done = _run(name, step)
         report.did(done or 0)
         total, failed = total + (done or 0), failed or done is None
     report.end_round(failed=failed)

@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from campaigns.models import Campaign
 from deliveries.models import Account, Heartbeat, Outbox, PendingReceipt, Receipt, StatusChange
+from deliveries.sending.lanes import lanes
 
 Role = Heartbeat.Role
 
@@ -48,8 +49,10 @@ def oldest_due(now: datetime) -> datetime | None:
     )
     free = Outbox.objects.filter(claimed_until=None, due_at__lte=now)
     free = free.exclude(account_id__in=list(resting)).exclude(campaign_id__in=list(paused))
-    # Once for each half of the index, which holds the urgent ones first: two look-ups instead of a scan.
-    halves = (free.filter(urgent=urgent) for urgent in (True, False))
+    # Twice for each lane, whose index holds the ordinary ones and the urgent ones apart: look-ups instead of a scan.
+    halves = [
+        free.filter(**lane._asdict(), urgent=urgent) for lane in list(lanes()) for urgent in (True, False)
+    ]
     firsts = (half.order_by("due_at", "message").values_list("due_at", flat=True).first() for half in halves)
     return min((due_at for due_at in firsts if due_at), default=None)
 

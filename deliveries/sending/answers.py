@@ -26,7 +26,7 @@ from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import OutboundMessage, Report, SendResult
 from deliveries.sending.circuit import clear_failures, count_failures
 from deliveries.sending.claiming import ANSWER_LOST
-from deliveries.sending.transport import Answered, Claimed
+from deliveries.sending.transport import NOT_BEGUN, NOT_SET_UP, Answered, Claimed
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Status
 
 logger = logging.getLogger(__name__)
@@ -61,17 +61,17 @@ class Dispatched:
             setattr(self, name, getattr(self, name) + n)
 
 
-def store_answers(
-    answers: Sequence[Answered], now: datetime, result: Dispatched, *, found: bool = False
-) -> None:
-    """Store the answers; a transaction that lost to another one (a deadlock, a busy file) is tried again.
+def store_answers(answers: Sequence[Answered], now: datetime, result: Dispatched) -> None:
+    """Store the answers, to handovers and to look-ups of those in doubt alike.
+
+    A transaction that lost to another one (a deadlock, a busy file) is tried again.
 
     An answer that the database refuses does not hold up its neighbours: it is kept as one that was lost.
     """
     for attempt in range(STORE_ATTEMPTS):
         try:
             with transaction.atomic():
-                stored = _store(answers, now, found=found)
+                stored = _store(answers, now)
             result.add(stored)
             return
         except OperationalError:
@@ -84,20 +84,11 @@ def store_answers(
             logger.exception("An answer of %d was refused by the database", len(answers))
             alone = answers if len(answers) > 1 else [Answered(answers[0].claimed, None)]
             for each in alone:
-                store_answers([each], now, result, found=found)
+                store_answers([each], now, result)
             return
 
 
-def note_not_asked(claimed: Sequence[Claimed], answers: Sequence[Answered]) -> None:
-    """The provider could not be asked about these now: nothing ended for them."""
-    asked = {answer.claimed.message.pk for answer in answers}
-    rest = [each for each in claimed if each.message.pk not in asked]
-    for until in {each.until for each in rest}:
-        mine = Outbox.objects.filter(pk__in=[each.message.pk for each in rest], claimed_until=until)
-        mine.update(held=ANSWER_LOST)
-
-
-def _store(answers: Sequence[Answered], now: datetime, *, found: bool = False) -> Dispatched:
+def _store(answers: Sequence[Answered], now: datetime) -> Dispatched:
     """Write down what the providers answered. Only for claims that are still ours: `until` is the fence.
 
     Recipients are locked first, as everywhere, so that storing and deciding cannot deadlock.
@@ -117,8 +108,11 @@ def _store(answers: Sequence[Answered], now: datetime, *, found: bool = False) -
     done = Dispatched()
     left, events, back, unanswered = [], [], [], []
     for claimed, answer in mine:
-        message = claimed.message
-        if answer is None and not found:
+        message, found = claimed.message, claimed.began is not None
+        if found and answer in (NOT_BEGUN, NOT_SET_UP):  # nobody was asked, and nothing ended
+            held[message.pk].held = ANSWER_LOST
+            unanswered.append(held[message.pk])
+        elif answer is None and not found:
             done.in_doubt += 1  # it keeps its claim: when that runs out, the provider is asked
             held[message.pk].held = ANSWER_LOST
             unanswered.append(held[message.pk])
@@ -139,7 +133,7 @@ def _store(answers: Sequence[Answered], now: datetime, *, found: bool = False) -
     apply(events, now)
     answered = {claimed.account.pk for claimed, answer in mine if answer and answer.retry_after is None}
     _put_back(back, now)
-    lost = [claimed.account for claimed, answer in mine if answer is None and not found]
+    lost = [claimed.account for claimed, answer in mine if answer is None and not claimed.began]
     count_failures([*(account for _, account, seconds in back if seconds), *lost], answered, now)
     clear_failures(answered, now)
     done.put_off = len(back)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from campaigns.models import Campaign, Content
 from campaigns.texts import contents_of
@@ -21,6 +22,7 @@ from deliveries.ledger.statements import rewrite
 from deliveries.models import Account, Decision, Message, Outbox
 from deliveries.models.work import NOT_NOW
 from deliveries.sending.composing import outgoing
+from deliveries.sending.lanes import lanes, take
 from deliveries.sending.transport import LEASE, Claimed
 
 logger = logging.getLogger(__name__)
@@ -43,23 +45,23 @@ class Gated(NamedTuple):
     stopped: int = 0
 
 
-def claim_due(now: datetime, limit: int) -> Gated:
-    """Take due messages, ask the gate about each, and mark those that may go. Attempts count before the attempt."""
-    resting = list(
+def claim_due(now: datetime, room: Mapping[int, int], *, busy: bool = False) -> Gated:
+    """Take due messages, for each account as many as it has room for, ask the gate about each, and mark those that
+    may go. Attempts count before the attempt. `busy`: other calls of this process are under way.
+    """
+    resting = set(
         Account.objects.filter(Q(paused_until__gt=now) | Q(active=False)).values_list("pk", flat=True)
     )
-    due = Outbox.objects.filter(claimed_until=None, due_at__lte=now).exclude(account_id__in=resting)
-    if pausing := _being_paused():
-        due = due.exclude(campaign_id__in=pausing)
+    places = Counter({account: places for account, places in room.items() if account not in resting})
+    open_lanes = [lane for lane in lanes() if places[lane.account_id] > 0]
+    paused = _being_paused()
     # One after the other, so that the index finds each without wading through what is due tomorrow.
-    rows: list[Outbox] = []
-    for urgent in (True, False):
-        rows += lock(due.filter(urgent=urgent).order_by("due_at", "message_id")[: limit - len(rows)])
+    rows = [row for urgent in (True, False) for row in take(open_lanes, places, now, paused, urgent=urgent)]
     if not rows:
         return Gated([])
     suspects = quarantine.troubled(Kind.HAND_OVER, [row.message_id for row in rows], least=TOGETHER_ENDINGS)
     if suspects:  # alone, so that it can end its process for nobody else
-        rows = [row for row in rows if row.message_id in suspects][:1]
+        rows = [] if busy else [row for row in rows if row.message_id in suspects][:1]
     asks = _asks(rows)
     verdicts = check(asks, now)
     contents = contents_of(row.campaign_id for row in rows)
@@ -94,7 +96,7 @@ def _being_paused() -> list[int]:
     return list(paused.values_list("pk", flat=True))
 
 
-def lock(rows) -> list[Outbox]:
+def lock(rows: QuerySet[Outbox]) -> list[Outbox]:
     skip = connection.features.has_select_for_update_skip_locked
     return list(rows.select_for_update(skip_locked=skip))
 
@@ -150,7 +152,9 @@ def count_endings(rows: Sequence[Outbox], now: datetime) -> list[Outbox]:
     return [row for row in rows if row not in too_often]
 
 
-def prepare(rows: Sequence[Outbox], began: dict[int, datetime], now: datetime) -> list[Claimed]:
+def prepare(
+    rows: Sequence[Outbox], began: dict[int, datetime], now: datetime, begin_by: float
+) -> list[Claimed]:
     """What is to be sent, merge fields filled in; `began` says when a handover in doubt was begun.
 
     What cannot be put together is held, ever longer, and never left: unless it is in doubt, which keeps its claim.
@@ -176,7 +180,7 @@ def prepare(rows: Sequence[Outbox], began: dict[int, datetime], now: datetime) -
             logger.exception("Message %d cannot be put together", message.pk)
             broken.append(row)
         else:
-            claimed.append(Claimed(message, sent, account, row.claimed_until, since))
+            claimed.append(Claimed(message, sent, account, row.claimed_until, since, begin_by))
     _hold([row for row in broken if row.message_id not in began], now)
     return claimed
 

@@ -4,49 +4,69 @@ The claim and the gate are one transaction (`claiming.py`); the calls run outsid
 are stored in another (`answers.py`). A process that dies between leaves claimed rows whose time runs out: those
 messages may or may not have left, so they are looked up at the provider, or wait for their receipt, and are never
 simply sent again.
+
+Here one batch at a time: for the demo's simulated clock, and for whoever drains without a process that sends. That one
+(`send_loop.py`) does the same with many calls under way.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import transaction
 
 from deliveries.ledger.statements import inbound_waits, rewrite
-from deliveries.models import Outbox
+from deliveries.models import Account, Outbox
 from deliveries.receiving.recording import record_inbound
-from deliveries.sending.answers import Dispatched, note_not_asked, store_answers
+from deliveries.sending.answers import Dispatched, store_answers
 from deliveries.sending.claiming import claim_due, count_endings, lock, prepare
-from deliveries.sending.transport import LEASE, Transport
+from deliveries.sending.transport import BEGIN_WITHIN, LEASE, Claimed, Transport
 
-CLAIM = 50  # messages that may be in doubt when a process is killed
+CLAIM = 50  # of each account: messages that may be in doubt when a process is killed
 
 
 def dispatch(now: datetime, transport: Transport | None = None, limit: int = CLAIM) -> Dispatched:
-    """Hand over one batch of due messages, once everything that people wrote so far is recorded.
-
-    Who was told that their STOP has arrived is not written to any more, however much else waits to be recorded. What
-    was claimed before it arrived, at most `limit` messages of each process, is on its way already.
-    """
+    """Hand over one batch of due messages, up to `limit` of each account."""
     result = Dispatched()
-    transport = transport or Transport()
-    if not record_inbound(now):
-        return Dispatched(listened=1)
-    with transaction.atomic():
-        if inbound_waits():  # before the gate looks: what is recorded while it does, it may not see
-            return Dispatched(listened=1)
-        rows, result.held, result.stopped = claim_due(now, limit)
-    # Outside of the claim: a message that cannot be put together must not hold up those that were claimed with it.
-    claimed = prepare(rows, {}, now)
-    if claimed:
-        store_answers(transport.hand_over(claimed), now, result)
+    claimed = claim(now, dict.fromkeys(Account.objects.values_list("pk", flat=True), limit), result)
+    store_answers((transport or Transport()).hand_over(claimed), now, result)
     return result
 
 
 def recover(now: datetime, transport: Transport | None = None, limit: int = CLAIM) -> Dispatched:
     """Deal with handovers whose process died: look each message up; send again only what surely never left."""
     result = Dispatched()
-    transport = transport or Transport()
+    store_answers((transport or Transport()).hand_over(claim_in_doubt(now, limit)), now, result)
+    return result
+
+
+def claim(now: datetime, room: Mapping[int, int], result: Dispatched, *, busy: bool = False) -> list[Claimed]:
+    """Due messages that may go, up to `room` of each account, once everything that people wrote so far is recorded.
+
+    Who was told that their STOP has arrived is not written to any more, however much else waits to be recorded. Only
+    what was claimed before it arrived is on its way already. What is held or stopped is counted in `result`.
+    `busy`: other calls of this process are under way.
+    """
+    begin_by = time.monotonic() + BEGIN_WITHIN
+    if not record_inbound(now):
+        result.listened = 1
+        return []
+    with transaction.atomic():
+        if inbound_waits():  # before the gate looks: what is recorded while it does, it may not see
+            result.listened = 1
+            return []
+        gated = claim_due(now, room, busy=busy)
+    result.held += gated.held
+    result.stopped += gated.stopped
+    # Outside of the claim: a message that cannot be put together must not hold up those that were claimed with it.
+    return prepare(gated.claimed, {}, now, begin_by)
+
+
+def claim_in_doubt(now: datetime, limit: int) -> list[Claimed]:
+    """Up to `limit` messages whose claim ran out, to be looked up at their providers."""
+    begin_by = time.monotonic() + BEGIN_WITHIN
     with transaction.atomic():
         rows = lock(Outbox.objects.filter(claimed_until__lt=now).order_by("claimed_until")[:limit])
         rows = count_endings(rows, now)
@@ -54,9 +74,4 @@ def recover(now: datetime, transport: Transport | None = None, limit: int = CLAI
         for row in rows:
             row.claimed_until, row.held = now + LEASE, ""
         rewrite(rows, ["claimed_until", "held"])
-    claimed = prepare(rows, began, now)
-    if claimed:
-        answers = transport.find(claimed)
-        note_not_asked(claimed, answers)
-        store_answers(answers, now, result, found=True)
-    return result
+    return prepare(rows, began, now, begin_by)

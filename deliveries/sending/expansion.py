@@ -81,8 +81,8 @@ FROM audience JOIN opening o ON o.zone = audience.zone WHERE reason = ''
 """
 
 OUTBOX = """
-INSERT INTO deliveries_outbox (message_id, campaign_id, account_id, urgent, due_at, attempts, held)
-SELECT message_id, %(campaign)s, %(account)s, %(urgent)s, o.due_at, 0, ''
+INSERT INTO deliveries_outbox (message_id, campaign_id, account_id, sender_id, urgent, due_at, attempts, held)
+SELECT message_id, %(campaign)s, %(account)s, %(sender_id)s, %(urgent)s, o.due_at, 0, ''
 FROM audience JOIN opening o ON o.zone = audience.zone WHERE reason = ''
 """
 

@@ -1,14 +1,17 @@
-"""Calling the providers: a few at a time, within the lease of the messages that were claimed."""
+"""Calling the providers: in a thread with an event loop of its own, while whoever claimed sees to the database."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+import uvloop
 from django.conf import settings
 
 from deliveries.models import Account, Message
@@ -18,23 +21,24 @@ from deliveries.providers.kit.client import HttpClient
 
 logger = logging.getLogger(__name__)
 
-TOGETHER = 20  # calls to providers at a time
 LEASE = timedelta(seconds=settings.HANDOVER_LEASE_SECONDS)
 # A call begins in the first half of its lease and lasts a third of it at most, so that nobody takes the lease over
-# and finds that the message "never left" while it is about to leave. And a round of the drain, which may wait for
-# providers twice, has to end well within the time that a task may take (Q_CLUSTER), or it is killed in a handover.
+# and finds that the message "never left" while it is about to leave.
 BEGIN_WITHIN = min(LEASE.total_seconds() / 2, 6.0)
 CALL_LIMIT = min(LEASE.total_seconds() / 3, 16.0)
+STARTS_WITHIN = 10.0  # seconds, for the thread
 
 
 class Claimed(NamedTuple):
-    """A message that is ours to hand over until `until`. `began`: when its handover in doubt did, else None."""
+    """A message that is ours to hand over until `until`. `began`: when its handover in doubt did, else None: the
+    provider is then asked about it. `begin_by`: no call begins after it, on the monotonic clock."""
 
     message: Message
     outgoing: OutboundMessage
     account: Account
     until: datetime
     began: datetime | None = None
+    begin_by: float = float("inf")
 
 
 class Answered(NamedTuple):
@@ -48,46 +52,101 @@ NOT_BEGUN = SendResult(False, native_text="Its lease was too short for another c
 NOT_SET_UP = SendResult(False, native_text="The account lacks its credentials.", retry_after=30.0)
 
 
-class Transport:
-    """How messages reach providers. The demo's simulated clock puts its own in this place.
+async def call(claimed: Claimed, client: HttpClient) -> Answered:
+    """One call to a provider. Raises nothing: whatever goes wrong concerns this message alone."""
+    if not claimed.account.is_ready:
+        return Answered(claimed, NOT_SET_UP)
+    if time.monotonic() > claimed.begin_by:
+        return Answered(claimed, NOT_BEGUN)
+    adapter = PROVIDERS[claimed.account.provider]
+    act = adapter.find if claimed.began else adapter.send
+    try:
+        async with asyncio.timeout(CALL_LIMIT):
+            return Answered(claimed, await act(claimed.outgoing, claimed.account.credentials, client))
+    except (LostAnswer, TimeoutError) as lost:
+        logger.warning("The answer for message %d was lost: %r", claimed.message.pk, lost)
+    except Exception:  # an adapter's mistake: whether it left is not known
+        logger.exception("Handing over message %d failed", claimed.message.pk)
+    return Answered(claimed, None)
 
-    Made before the messages are claimed: its clock runs as long as their leases.
+
+class Transport:
+    """How messages reach providers: `with Transport() as transport`. The demo's simulated clock puts its own in this
+    place, which needs `hand_over` alone.
+
+    `calls` counts those under way, by account. One thread begins and takes answers; the calls run in another.
     """
 
     def __init__(self) -> None:
-        self._begin_by = time.monotonic() + BEGIN_WITHIN
+        self.calls: Counter[int] = Counter()
+        self._answers: list[Answered] = []
+        self._there = threading.Condition()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop = asyncio.Event()
+        self._tasks: set[asyncio.Task] = set()
+
+    def __enter__(self) -> Self:
+        started = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(started,), name="calls", daemon=True)
+        self._thread.start()
+        if not started.wait(STARTS_WITHIN):
+            raise RuntimeError("The thread that calls providers did not start.")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Calls that are still under way are broken off: their messages keep their claims, and are looked up."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def begin(self, claimed: Sequence[Claimed]) -> None:
+        """Make these calls, all at once: how many go together is for whoever claims to say."""
+        if not claimed:
+            return
+        assert self._loop is not None
+        with self._there:
+            self.calls.update(each.account.pk for each in claimed)
+        self._loop.call_soon_threadsafe(self._begin, claimed)
+
+    def answers(self, wait: float, enough: int = 1) -> list[Answered]:
+        """What was answered since the last time, once `enough` are there, or after `wait` seconds whatever there is."""
+        with self._there:
+            self._there.wait_for(lambda: len(self._answers) >= min(enough, self.calls.total() or 1), wait)
+            answers, self._answers = self._answers, []
+            self.calls.subtract(answer.claimed.account.pk for answer in answers)
+            self.calls += Counter()  # drops what is zero
+        return answers
 
     def hand_over(self, claimed: Sequence[Claimed]) -> list[Answered]:
-        """Call the providers, a few at a time. Never raises for a single message."""
-        return asyncio.run(self._all(claimed, find=False))
+        """Call the providers about all of these and wait for every answer."""
+        if not claimed:
+            return []
+        with Transport() as calls:
+            calls.begin(claimed)
+            return calls.answers(BEGIN_WITHIN + CALL_LIMIT * 2, len(claimed))
 
-    def find(self, claimed: Sequence[Claimed]) -> list[Answered]:
-        """Ask the providers about messages whose answer was lost; those not asked keep their claim and are left out."""
-        return asyncio.run(self._all(claimed, find=True))
+    # ---- In the thread of the calls ----
 
-    async def _all(self, claimed: Sequence[Claimed], *, find: bool) -> list[Answered]:
-        places = asyncio.Semaphore(TOGETHER)
-        async with HttpClient() as client:
-            answers = await asyncio.gather(*(self._one(c, client, places, find=find) for c in claimed))
-        return [each for each in answers if each is not None]
+    def _run(self, started: threading.Event) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(self._serve(started))
 
-    async def _one(
-        self, claimed: Claimed, client: HttpClient, places: asyncio.Semaphore, *, find: bool
-    ) -> Answered | None:
-        async with places:
-            if not claimed.account.is_ready:
-                return None if find else Answered(claimed, NOT_SET_UP)
-            if time.monotonic() > self._begin_by:
-                return None if find else Answered(claimed, NOT_BEGUN)
-            adapter = PROVIDERS[claimed.account.provider]
-            call = adapter.find if find else adapter.send
-            try:
-                async with asyncio.timeout(CALL_LIMIT):
-                    return Answered(
-                        claimed, await call(claimed.outgoing, claimed.account.credentials, client)
-                    )
-            except (LostAnswer, TimeoutError) as lost:
-                logger.warning("The answer for message %d was lost: %r", claimed.message.pk, lost)
-            except Exception:  # an adapter's mistake: whether it left is not known
-                logger.exception("Handing over message %d failed", claimed.message.pk)
-        return Answered(claimed, None)
+    async def _serve(self, started: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
+        async with HttpClient() as self._client:
+            started.set()
+            await self._stop.wait()
+            for task in self._tasks:
+                task.cancel()
+
+    def _begin(self, claimed: Sequence[Claimed]) -> None:
+        for each in claimed:
+            task = asyncio.create_task(self._one(each))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _one(self, claimed: Claimed) -> None:
+        answer = await call(claimed, self._client)
+        with self._there:
+            self._answers.append(answer)
+            self._there.notify()

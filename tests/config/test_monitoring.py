@@ -187,6 +187,7 @@ def test_the_oldest_due_message_is_found_among_urgent_and_ordinary_ones():
             message=message,
             campaign_id=message.campaign_id,
             account_id=message.account_id,
+            sender_id=message.sender_id or 0,
             urgent=urgent,
             due_at=now + timedelta(hours=hours),
             claimed_until=claimed,
@@ -222,7 +223,7 @@ def test_what_waits_for_an_account_that_rests_is_not_overdue():
     account = factories.account(paused_until=now + timedelta(minutes=5))
     message = factories.message(account=account)
     Outbox.objects.create(
-        message=message, campaign_id=1, account_id=account.pk, due_at=now - timedelta(hours=1)
+        message=message, campaign_id=1, account_id=account.pk, sender_id=1, due_at=now - timedelta(hours=1)
     )
 
     assert waiting.overdue(["send"], now) is None

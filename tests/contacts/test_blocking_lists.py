@@ -135,7 +135,11 @@ def test_what_waits_for_them_is_withdrawn(run):
     recipient = factories.recipient(factories.campaign(state="sending"), address.contact)
     message = factories.message(recipient, address=address, account=factories.account(), status="queued")
     Outbox.objects.create(
-        message=message, campaign_id=message.campaign_id, account_id=message.account_id, due_at=timezone.now()
+        message=message,
+        campaign_id=message.campaign_id,
+        account_id=message.account_id,
+        sender_id=message.sender_id,
+        due_at=timezone.now(),
     )
 
     run("phone\n2125550142\n")
@@ -152,7 +156,11 @@ def test_what_waits_is_withdrawn_with_the_block_or_neither_happens(run, monkeypa
     recipient = factories.recipient(factories.campaign(state="sending"), address.contact)
     message = factories.message(recipient, address=address, account=factories.account(), status="queued")
     Outbox.objects.create(
-        message=message, campaign_id=message.campaign_id, account_id=message.account_id, due_at=timezone.now()
+        message=message,
+        campaign_id=message.campaign_id,
+        account_id=message.account_id,
+        sender_id=message.sender_id,
+        due_at=timezone.now(),
     )
 
     with monkeypatch.context() as broken:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.db import connection
 
 from deliveries.ledger.statements.values import Applied, ClaimedReceipt, EventRow
+from deliveries.models import Outbox
 from deliveries.statuses import REACHING, SETTLED
 
 CLAIM = """
@@ -110,6 +111,31 @@ SELECT (SELECT count(*) FROM written), (SELECT count(*) FROM new WHERE wins),
   (SELECT array_agg(id) FROM (SELECT message_id AS id FROM written WHERE parts > 1
                               UNION SELECT id FROM old WHERE in_parts) AS those_in_parts)
 """
+
+
+DUE = """
+SELECT due.* FROM unnest(%s::bigint[], %s::bigint[], %s::int[]) AS lane(account_id, sender_id, places)
+CROSS JOIN LATERAL (
+  SELECT * FROM deliveries_outbox o
+  WHERE o.account_id = lane.account_id AND o.sender_id = lane.sender_id AND o.urgent = %s AND o.claimed_until IS NULL
+    AND o.due_at <= %s AND NOT o.campaign_id = ANY(%s) AND NOT o.message_id = ANY(%s)
+  ORDER BY o.due_at, o.message_id LIMIT lane.places FOR UPDATE SKIP LOCKED) AS due
+"""
+
+
+def lock_due(
+    shares: Mapping[tuple[int, int], int],
+    now: datetime,
+    without: Sequence[int],
+    taken: Sequence[int],
+    *,
+    urgent: bool,
+) -> list[Outbox]:
+    """Up to so many due rows of each (account, sender), the longest waiting first, for this transaction alone."""
+    lanes = [list(column) for column in zip(*shares, strict=True)]
+    return list(
+        Outbox.objects.raw(DUE, [*lanes, list(shares.values()), urgent, now, list(without), list(taken)])
+    )
 
 
 def new_reference(moment: str) -> str:

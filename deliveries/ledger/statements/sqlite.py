@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from django.db import connection
@@ -12,6 +12,7 @@ from django.db.backends.utils import CursorWrapper
 
 from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS, Applied, ClaimedReceipt, EventRow
 from deliveries.ledger.tallies import append
+from deliveries.models import Outbox
 from deliveries.statuses import REACHING, SETTLED, Status
 
 CLAIM = """
@@ -47,6 +48,26 @@ UPDATE deliveries_message SET status = %s, precedence = %s, failure_class = %s, 
 TIMES = "UPDATE deliveries_message SET settled_at = %s, sent_at = %s, delivered_at = %s WHERE id = %s"
 
 NOTE_CHANGE = "INSERT INTO deliveries_statuschange (message_id, changed_at) VALUES (%s, %s)"
+
+
+def lock_due(
+    shares: Mapping[tuple[int, int], int],
+    now: datetime,
+    without: Sequence[int],
+    taken: Sequence[int],
+    *,
+    urgent: bool,
+) -> list[Outbox]:
+    """Up to so many due rows of each (account, sender), the longest waiting first."""
+    due = Outbox.objects.filter(claimed_until=None, due_at__lte=now, urgent=urgent).order_by(
+        "due_at", "message"
+    )
+    due = due.exclude(campaign_id__in=without).exclude(pk__in=taken)
+    return [
+        row
+        for (account, sender), places in shares.items()
+        for row in due.filter(account_id=account, sender_id=sender)[:places]
+    ]
 
 
 def sqlite_text(moment: datetime) -> str:

@@ -139,7 +139,11 @@ def test_what_waits_for_long_is_known_for_each_role(role):
         Role.RECORD: lambda: factories.receipt(received_at=long_ago),
         Role.DECIDE: lambda: StatusChange.objects.create(message_id=message.pk, changed_at=long_ago),
         Role.SEND: lambda: Outbox.objects.create(
-            message=message, campaign_id=message.campaign_id, account_id=message.account_id, due_at=long_ago
+            message=message,
+            campaign_id=message.campaign_id,
+            account_id=message.account_id,
+            sender_id=message.sender_id,
+            due_at=long_ago,
         ),
         Role.REST: lambda: factories.campaign(state="launching", launched_at=long_ago),
     }

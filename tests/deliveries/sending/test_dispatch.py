@@ -550,8 +550,10 @@ def test_no_call_begins_that_could_outlast_its_lease(queued, monkeypatch, now):
         queued()
     called = calls(monkeypatch, seconds=0.0)
     ticks = itertools.count(0, 10)  # every look at the clock finds it ten seconds on
-    monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
-    monkeypatch.setattr(transport, "BEGIN_WITHIN", 30)
+    for module in ("dispatch", "transport"):
+        clock = SimpleNamespace(monotonic=lambda: next(ticks))
+        monkeypatch.setattr(f"deliveries.sending.{module}.time", clock)
+    monkeypatch.setattr("deliveries.sending.dispatch.BEGIN_WITHIN", 30)
 
     result = dispatch(now)
 
@@ -561,7 +563,7 @@ def test_no_call_begins_that_could_outlast_its_lease(queued, monkeypatch, now):
 
 
 def test_a_look_up_that_was_not_made_leaves_the_claim_as_it_is(in_doubt, monkeypatch, now):
-    monkeypatch.setattr(transport, "BEGIN_WITHIN", -1.0)
+    monkeypatch.setattr("deliveries.sending.dispatch.BEGIN_WITHIN", -1.0)
     later = now + LEASE * 2
 
     assert recover(later).looked_at == 0

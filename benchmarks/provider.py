@@ -1,0 +1,97 @@
+"""A provider that answers every message after a while and stores nothing: `python -m benchmarks.provider PORT DELAY`.
+
+DELAY in milliseconds. It counts what it is handed, by our reference in the callback address, and tells on `GET /told`:
+`{"messages": n, "twice": n, "in_a_second": {sender: n}}`, the last the most that a sender ever sent within any second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+import time
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from uuid import uuid4
+
+import httptools
+import uvloop
+
+REFERENCE = re.compile(rb"[?&]m=([0-9a-f-]{36})|m%3D([0-9a-f-]{36})")
+SENDER = re.compile(rb"(?:^|&)From=([^&]*)")
+ANSWER = "HTTP/1.1 {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}"
+
+
+class Counts:
+    """What came, since the process began."""
+
+    def __init__(self) -> None:
+        self.messages: Counter[bytes] = Counter()
+        self.moments: defaultdict[str, list[float]] = defaultdict(list)
+
+    def note(self, body: bytes) -> None:
+        reference = REFERENCE.search(body)
+        if reference:
+            self.messages[reference[1] or reference[2]] += 1
+        sender = SENDER.search(body)
+        self.moments[sender[1].decode() if sender else ""].append(time.monotonic())
+
+    def told(self) -> str:
+        return json.dumps(
+            {
+                "messages": len(self.messages),
+                "twice": sum(count > 1 for count in self.messages.values()),
+                "in_a_second": {sender: _most(moments) for sender, moments in self.moments.items()},
+            }
+        )
+
+
+def _most(moments: list[float]) -> int:
+    """The most of them within any second."""
+    return max(bisect_right(moments, at + 1.0) - index for index, at in enumerate(moments))
+
+
+class Connection(asyncio.Protocol):
+    def __init__(self, counts: Counts, delay: float) -> None:
+        self.counts, self.delay = counts, delay
+        self.parser = httptools.HttpRequestParser(self)
+        self.body = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.parser.feed_data(data)
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        body, self.body = self.body, b""
+        if self.parser.get_method() == b"GET":
+            self.answer("200 OK", self.counts.told())
+            return
+        self.counts.note(body)
+        said = f'{{"sid":"SM{uuid4().hex}","status":"queued","num_segments":"1"}}'
+        if self.delay:
+            asyncio.get_running_loop().call_later(self.delay, self.answer, "201 Created", said)
+        else:
+            self.answer("201 Created", said)
+
+    def answer(self, status: str, said: str) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(ANSWER.format(status, len(said), said).encode())
+
+
+async def serve(port: int, delay: float) -> None:
+    counts = Counts()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(counts, delay), "127.0.0.1", port, backlog=2_048)
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    port, milliseconds = sys.argv[1:]
+    uvloop.run(serve(int(port), int(milliseconds) / 1_000))

@@ -1,0 +1,104 @@
+"""The process that sends: it claims and stores while many calls are under way.
+
+A message is claimed only when a place is free at its account, so that its call begins at once: an opt-out that commits
+before then wins, and a killed process leaves in doubt what was under way and nothing else. Whatever was answered while
+one batch was stored and the next claimed is stored together: the batches follow the load.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import datetime
+
+from django.utils import timezone
+
+from deliveries.ledger.quarantine import PASSING
+from deliveries.models import Account
+from deliveries.sending.answers import Dispatched, store_answers
+from deliveries.sending.dispatch import claim, claim_in_doubt
+from deliveries.sending.transport import Answered, Transport
+
+logger = logging.getLogger(__name__)
+
+# Ours, tried with a provider that answers after 0 to 200 ms: fewer answers a turn cost more statements than they save
+# waiting, more make the places of those that were answered stand empty.
+ENOUGH, WAIT = 50, 0.02  # answers; seconds
+IDLE = 0.2  # seconds, when nothing more is due
+MOST = 500  # messages claimed in one turn, however much room there is
+REFRESH = 1.0  # seconds, for what seldom changes: the accounts, and what is in doubt
+IN_DOUBT = 50  # messages looked up at a time
+GRACE = 8.0  # seconds for what is under way when the process is told to end
+
+
+class SendLoop:
+    """One process's sending. `turn` again and again; `finish` in the end."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self._unstored: list[Answered] = []
+        self._dry = False  # nothing more was due when it last looked
+        self._places: dict[int, int] = {}
+        self._look_at = 0.0
+
+    def turn(self, now: datetime) -> int:
+        """Store what was answered, claim what there is room for, and begin those calls; how much was done.
+
+        Raises what the database raises; what was answered is kept for the next turn.
+        """
+        result = Dispatched()
+        self._store(now, result, *((IDLE, 1) if self._dry else (WAIT, ENOUGH)))
+        room = self._room()
+        if room:
+            claimed = claim(now, room, result, busy=bool(self.transport.calls))
+            self._dry = len(claimed) + result.held + result.stopped == 0
+            self.transport.begin(claimed)
+        return result.looked_at
+
+    def recover(self, now: datetime) -> int:
+        """Begin to look up what is in doubt, once in a while; how many."""
+        if time.monotonic() < self._look_at:
+            return 0
+        self._look_at = time.monotonic() + REFRESH
+        self._places = {account.pk: account.calls_at_a_time for account in Account.objects.all()}
+        doubtful = claim_in_doubt(now, IN_DOUBT)
+        self.transport.begin(doubtful)
+        return len(doubtful)
+
+    def finish(self) -> None:
+        """Wait for what is under way, not for ever. What is not answered by then keeps its claim."""
+        ends = time.monotonic() + GRACE
+        while (self.transport.calls.total() or self._unstored) and time.monotonic() < ends:
+            try:
+                self._store(timezone.now(), Dispatched(), IDLE, ENOUGH)
+            except PASSING as problem:
+                logger.warning("Answers have to be stored again: %s", problem)
+                time.sleep(IDLE)
+
+    def _store(self, now: datetime, result: Dispatched, wait: float, enough: int) -> None:
+        self._unstored += self.transport.answers(wait, enough)
+        if self._unstored:
+            store_answers(self._unstored, now, result)
+            self._unstored = []
+
+    def _room(self) -> dict[int, int]:
+        """How many more calls each account may have under way."""
+        calls = self.transport.calls
+        return {
+            pk: min(free, MOST) for pk, places in self._places.items() if (free := places - calls[pk]) > 0
+        }
+
+
+def send(now: datetime, seconds: float = 2.0) -> int:
+    """Sending for a while, for whoever does all the work in one process: until nothing is due or the time is up."""
+    ends, total = time.monotonic() + seconds, 0
+    with Transport() as transport:
+        loop = SendLoop(transport)
+        while time.monotonic() < ends:
+            loop.recover(timezone.now())
+            done = loop.turn(timezone.now())
+            total += done
+            if not done and not transport.calls:
+                break
+        loop.finish()
+    return total
