@@ -44,6 +44,7 @@ _VIEW_MACHINERY = (
     _may("view", "accounts", "user")
     | _may("view", "auth", "group")
     | _may("view", "deliveries", "account receipt pendingreceipt outbox statuschange heartbeat quarantined")
+    | _may("view", "deliveries", "retentionrun")
 )
 # What providers' words mean. Editing a draft changes nothing; publishing it changes what every report says.
 _MAPPINGS = (

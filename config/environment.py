@@ -63,6 +63,14 @@ def number(name: str, default: int, *, low: int, high: int) -> int:
     return parsed
 
 
+def days(name: str, *, low: int) -> int:
+    """How many days something is kept, `low` at least; 0, as when unset, keeps it for ever."""
+    value = number(name, 0, low=0, high=36_500)
+    if 0 < value < low:
+        raise refuse(name, str(value), f"0, or a number of days from {low} on", 400)
+    return value
+
+
 def choice(name: str, default: str, choices: Sequence[str]) -> str:
     """One of `choices`, as it is spelled there; written in small or capital letters alike."""
     value = text(name, default)

@@ -219,6 +219,10 @@ REQUEST_SECONDS = env.number("REQUEST_SECONDS", 20, low=1, high=3_600)
 RECEIPTS_WAITING_MAX = env.number("RECEIPTS_WAITING_MAX", 10_000, low=1, high=1_000_000)
 # Ids in each partition of receipts and of status events, on PostgreSQL.
 PARTITION_ROWS = env.number("PARTITION_ROWS", 10_000_000, low=100_000, high=1_000_000_000)
+# For how long receipts, and the status events read from them, are kept: nothing is sent on behalf of an attempt that is
+# two weeks old, and a provider's report comes within days.
+RECEIPT_RETENTION_DAYS = env.days("RECEIPT_RETENTION_DAYS", low=30)
+EVENT_RETENTION_DAYS = env.days("EVENT_RETENTION_DAYS", low=30)
 # How long a message handed over is its process's own; then it counts as in doubt, and is looked up.
 HANDOVER_LEASE_SECONDS = env.number("HANDOVER_LEASE_SECONDS", 60, low=3, high=3_600)
 # A process of the worker that makes no progress for this long is started anew; work that waits longer is overdue.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,7 +20,7 @@ from dashboard.shell.pages import fragment, who
 from deliveries.meaning import drafts, mappings
 from deliveries.meaning.payloads import understand
 from deliveries.meaning.translation import Mapping
-from deliveries.models import Account, MappingVersion, Receipt
+from deliveries.models import Account, MappingVersion, Receipt, RetentionRun
 from deliveries.outcomes.keyset import read_id
 
 
@@ -33,7 +35,7 @@ def attempt(request: HttpRequest) -> HttpResponse:
     """
     draft = drafts.open_draft()
     found: list[Tried] = []
-    receipt, shown, status = None, True, 200
+    receipt, dropped, shown, status = None, None, True, 200
     if request.method == "POST":
         form = TryForm(request.POST)
         if form.is_valid():
@@ -43,6 +45,8 @@ def attempt(request: HttpRequest) -> HttpResponse:
             found = [next((one for one in read if one.accepted), read[-1])]
         else:
             status = 422
+    elif "receipt" in request.GET and (dropped := _dropped(request)):
+        form, status = TryForm(), 410
     elif "receipt" in request.GET:
         receipt, shown = _receipt(request), sees_addresses(request)
         account = get_object_or_404(Account, pk=receipt.account_id)
@@ -56,6 +60,7 @@ def attempt(request: HttpRequest) -> HttpResponse:
         "form": form,
         "result": found[0] if found else None,
         "receipt": receipt,
+        "dropped": dropped,
         "full": shown,
         "limit": settings.RECEIPT_MAX_BYTES,
     }
@@ -74,9 +79,22 @@ def _tables(draft: MappingVersion | None) -> Mapping:
 
 
 def _receipt(request: HttpRequest) -> Receipt:
+    return get_object_or_404(Receipt, pk=_number(request))
+
+
+def _dropped(request: HttpRequest) -> tuple[int, datetime] | None:
+    """The number of the receipt that is asked for, and since when it is no longer kept; None where it is."""
+    number = _number(request)
+    if Receipt.objects.filter(pk=number).exists():
+        return None
+    since = RetentionRun.dropped(RetentionRun.Kind.RECEIPTS, [number]).get(number)
+    return (number, since) if since else None
+
+
+def _number(request: HttpRequest) -> int:
     if not who(request).has_perm("deliveries.view_receipt"):
         raise PermissionDenied
     pk = read_id(request.GET["receipt"])
     if pk is None:
         raise Http404("There is no such receipt.")
-    return get_object_or_404(Receipt, pk=pk)
+    return pk

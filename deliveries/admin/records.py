@@ -9,9 +9,11 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -19,7 +21,7 @@ from campaigns.admin import CampaignFilter, RawRecord
 from contacts.admin import Masking
 from deliveries import models
 from deliveries.admin.pills import pill
-from deliveries.models import Account, Message, PendingReceipt, Receipt, StatusEvent
+from deliveries.models import Account, Message, PendingReceipt, Receipt, RetentionRun, StatusEvent
 from deliveries.outcomes.keyset import read_id
 from deliveries.running import again
 from deliveries.wording import SKIPS, decided_by
@@ -90,6 +92,18 @@ class ReceiptAdmin(Masking, RawRecord):
     fields = ("account_id", "kind", "received_at", "method", "query", "header_lines", "text", "reports")
     readonly_fields = ("header_lines", "text", "reports")
     masking = {"query": "", "header_lines": "", "text": ""}
+
+    def change_view(self, request: HttpRequest, object_id: str, *given: Any, **more: Any) -> HttpResponse:
+        """One that retention has dropped is named as such."""
+        number = read_id(object_id)
+        if number and self.has_view_permission(request) and not Receipt.objects.filter(pk=number).exists():
+            since = RetentionRun.dropped(RetentionRun.Kind.RECEIPTS, [number]).get(number)
+            if since:
+                day = date_format(timezone.localtime(since), "j M Y")
+                words = f"Receipt {number} is no longer kept: it was dropped on {day}."
+                self.message_user(request, words, messages.WARNING)
+                return redirect("admin:deliveries_receipt_changelist")
+        return super().change_view(request, object_id, *given, **more)
 
     @admin.display(description="headers")
     def header_lines(self, receipt: Receipt) -> SafeString:

@@ -73,3 +73,8 @@ class HeartbeatAdmin(RawRecord):
             if row.step
             else pill(Disposition.PENDING, "Waits for a task")
         )
+
+
+@admin.register(models.RetentionRun)
+class RetentionRunAdmin(RawRecord):
+    list_display = ("id", "kind", "below", "older_than", "at", "rows")

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -133,6 +134,36 @@ def _split(those: Partitioned, last: Partition, end: int) -> bool:
         ):
             cursor.execute(statement)
     return True
+
+
+def drop_below(those: Partitioned, bound: int, keep: str, values: list[Any]) -> int:
+    """Drop the partitions of ids below `bound`, the end of one of them; return about how many rows that were.
+
+    One partition stays for all ids below, as what comes late may still belong there. It begins with the rows of which
+    the condition `keep` (with `values`) holds. Call with the table `locked`.
+    """
+    old = [one for one in those.partitions() if one.end is not None and one.end <= bound]
+    aside = [f"{those.table}_old{number}" for number in range(len(old))]
+    first = f"{those.table}_p0"
+    with connection.cursor() as cursor:
+        for one, name in zip(old, aside, strict=True):
+            cursor.execute(f"ALTER TABLE {those.table} DETACH PARTITION {one.name}")
+            cursor.execute(f"ALTER TABLE {one.name} RENAME TO {name}")
+            _rename_indexes(cursor, name)
+        cursor.execute(
+            f"CREATE TABLE {first} PARTITION OF {those.table} FOR VALUES FROM (MINVALUE) TO ({bound})"
+        )
+        for name in aside:
+            cursor.execute(f"INSERT INTO {first} SELECT * FROM {name} WHERE {keep}", values)  # noqa: S608 - our own names
+            cursor.execute(f"DROP TABLE {name}")
+    return sum(one.rows for one in old)
+
+
+def _rename_indexes(cursor: CursorWrapper, table: str) -> None:
+    """So that those of a new partition find their names free."""
+    cursor.execute("SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = %s::regclass", [table])
+    for number, (name,) in enumerate(cursor.fetchall()):
+        cursor.execute(f"ALTER INDEX {name} RENAME TO {table}_{number}")
 
 
 @contextmanager

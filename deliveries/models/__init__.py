@@ -23,7 +23,7 @@ from deliveries.models.mappings import (
     SeenCode,
 )
 from deliveries.models.messages import Cause, Decision, Engagement, Message, StatusEvent
-from deliveries.models.receipts import PendingReceipt, Receipt
+from deliveries.models.receipts import PendingReceipt, Receipt, RetentionRun
 from deliveries.models.tallies import (
     MESSAGE_TALLIES,
     CarrierTally,
@@ -73,6 +73,7 @@ __all__ = [
     "QueueTally",
     "Receipt",
     "RecipientTally",
+    "RetentionRun",
     "RouteEvidence",
     "SeenCode",
     "SourceTally",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any, Self
 
 from django.db import models
 from django.db.models import Q
 
+from contacts.grounds import moment
 from contacts.models import AppendOnly
 from deliveries.providers.kit.signatures import without_secret
 
 
 class Receipt(AppendOnly):
-    """What a provider reported, word for word. Evidence: never changed, never deleted."""
+    """What a provider reported, word for word. Evidence: never changed, and kept until its retention ends."""
 
     account_id = models.BigIntegerField()
     kind = models.CharField(max_length=16)
@@ -69,3 +72,36 @@ class PendingReceipt(models.Model):
 
     def __str__(self) -> str:
         return f"receipt {self.receipt_id}: {self.state}"
+
+
+class RetentionRun(models.Model):
+    """One time that old records were dropped: those of a kind below an id, but for what was still needed."""
+
+    class Kind(models.TextChoices):
+        RECEIPTS = "receipts", "Receipts"
+        EVENTS = "events", "Status events"
+
+    kind = models.CharField(max_length=8, choices=Kind)
+    below = models.BigIntegerField(
+        help_text="Receipts with a smaller number are gone, or the status events of messages with a smaller one."
+    )
+    older_than = models.DateTimeField(help_text="All that was dropped came in before.")
+    at = models.DateTimeField(help_text="When they were dropped.")
+    rows = models.BigIntegerField(default=0, help_text="How many they were; on PostgreSQL an estimate.")
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} below {self.below}, dropped {moment(self.at)}"
+
+    @classmethod
+    def floor(cls, kind: str) -> int:
+        """The id below which records of this kind are no longer kept; 0 as long as all are."""
+        return cls.objects.filter(kind=kind).aggregate(floor=models.Max("below"))["floor"] or 0
+
+    @classmethod
+    def dropped(cls, kind: str, ids: Collection[int]) -> dict[int, datetime]:
+        """When each of these was dropped, for those that were; one query."""
+        if not ids:
+            return {}
+        runs = list(cls.objects.filter(kind=kind, below__gt=min(ids)).order_by("at"))
+        found = {pk: next((run.at for run in runs if run.below > pk), None) for pk in ids}
+        return {pk: at for pk, at in found.items() if at is not None}

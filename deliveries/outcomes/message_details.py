@@ -12,7 +12,16 @@ from django.utils import timezone
 from campaigns.models import Recipient
 from deliveries.meaning.mappings import describe
 from deliveries.meaning.translation import Described
-from deliveries.models import Account, Cause, Decision, Message, QueueEntry, Receipt, StatusEvent
+from deliveries.models import (
+    Account,
+    Cause,
+    Decision,
+    Message,
+    QueueEntry,
+    Receipt,
+    RetentionRun,
+    StatusEvent,
+)
 from deliveries.outcomes.held_until import asked_at, held_until
 from deliveries.outcomes.rows import advice, bucket_of, newer_attempts, words_of
 from deliveries.outcomes.texts import MessageText, texts
@@ -33,6 +42,7 @@ class Fact:
     bucket: str
     meaning: str
     receipt: Raw | None
+    receipt_dropped: datetime | None  # since when its receipt is no longer kept
     verdict: str
 
     @property
@@ -75,6 +85,7 @@ class TrailMessage:
     text: MessageText
     why: str  # why the attempt was made; '' for the campaign's own first one
     facts: list[Fact]
+    facts_dropped: datetime | None  # since when they are no longer kept
     decisions: list[Ruling]
     hours: str  # until when it waited for the permitted hours, and in whose zone; '' where it did not
     entry: QueueEntry | None
@@ -109,7 +120,9 @@ class Records:
     """What is on record about some messages, by the id of the message unless said otherwise."""
 
     events: Mapping[int, list[StatusEvent]]  # in order of time
+    events_dropped: Mapping[int, datetime]
     receipts: Mapping[int, Raw]  # by the id of the receipt
+    receipts_dropped: Mapping[int, datetime]  # by the id of the receipt
     decisions: Mapping[int, list[Decision]]  # in order of time
     entries: Mapping[int, QueueEntry]
     newer: Mapping[int, Message]  # the attempt that took its place
@@ -118,7 +131,8 @@ class Records:
 
 
 def attempts(messages: Sequence[Message]) -> list[TrailMessage]:
-    """These messages (with their LINKS loaded), each with its events, receipts, decisions and text: 7 queries."""
+    """These messages (with their LINKS loaded), each with its events, receipts, decisions and text: 7 queries,
+    and up to 2 more where something of it is no longer kept."""
     records = _records(messages)
     return [_attempt(message, records) for message in messages]
 
@@ -134,9 +148,14 @@ def _records(messages: Sequence[Message]) -> Records:
     decisions: dict[int, list[Decision]] = defaultdict(list)
     for decision in Decision.objects.filter(message_id__in=ids).order_by("at", "id"):
         decisions[decision.message_id or 0].append(decision)
+    receipts = {one.pk: Raw(one, readable(one)) for one in Receipt.objects.filter(pk__in=reported)}
+    # Something must have been reported of what is settled.
+    bare = [message.pk for message in messages if message.settled_at and not events[message.pk]]
     return Records(
         events=events,
-        receipts={one.pk: Raw(one, readable(one)) for one in Receipt.objects.filter(pk__in=reported)},
+        events_dropped=RetentionRun.dropped(RetentionRun.Kind.EVENTS, bare),
+        receipts=receipts,
+        receipts_dropped=RetentionRun.dropped(RetentionRun.Kind.RECEIPTS, reported - receipts.keys()),
         decisions=decisions,
         entries=QueueEntry.objects.in_bulk(ids),
         newer=newer_attempts(messages),
@@ -163,7 +182,8 @@ def _attempt(message: Message, records: Records) -> TrailMessage:
         newer=newer,
         text=records.texts[message.pk],
         why=_why(message),
-        facts=[_fact(message, provider, event, records.receipts, winner) for event in events],
+        facts=[_fact(message, provider, event, records, winner) for event in events],
+        facts_dropped=records.events_dropped.get(message.pk),
         decisions=[_ruling(one, message) for one in records.decisions[message.pk]],
         hours="" if message.canceled_at else held_until(message, message.due_at, asked_at(message)),
         entry=entry,
@@ -202,7 +222,7 @@ def _fact(
     message: Message,
     provider: str,
     event: StatusEvent,
-    receipts: Mapping[int, Raw],
+    records: Records,
     winner: StatusEvent | None,
 ) -> Fact:
     words = wording(message.channel, event.status, event.failure_class, message.goal, event.evidence)
@@ -213,7 +233,8 @@ def _fact(
         label=words.label,
         bucket=bucket_of(found),
         meaning=code.short if code and code.short else event.native_text,
-        receipt=receipts.get(event.receipt_id or 0),
+        receipt=records.receipts.get(event.receipt_id or 0),
+        receipt_dropped=records.receipts_dropped.get(event.receipt_id or 0),
         verdict=verdict(event, message, winner),
     )
 

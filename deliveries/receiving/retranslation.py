@@ -16,7 +16,7 @@ from deliveries.ledger.statements.values import ClaimedReceipt
 from deliveries.meaning import evidence
 from deliveries.meaning.drafts import Change
 from deliveries.meaning.translation import ENHANCED, FALLBACK_CHANNEL, Mapping, shipped, tables_of
-from deliveries.models import Account, Message, Receipt, StatusEvent
+from deliveries.models import Account, Message, Receipt, RetentionRun, StatusEvent
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Report
 from deliveries.receiving.recording import as_call
@@ -67,6 +67,9 @@ class Affected:
         words = Q(status_word__in=self.statuses) | Q(code_word__in=self.codes)
         for beginning in self.classes:
             words |= Q(code_word__startswith=beginning)
+        above = max(
+            above, RetentionRun.floor(RetentionRun.Kind.EVENTS) - 1
+        )  # what is left below is not all of it
         events = StatusEvent.objects.filter(message_id__gt=above, message_id__lte=upto)
         events = events.alias(status_word=Lower("native_status"), code_word=Lower("native_code")).filter(
             words
@@ -139,8 +142,10 @@ class Read:
         return message.reason_code or next(filter(None, words), message.status)
 
     def shown(self, message: int) -> tuple[str, str]:
-        """(disposition, fault) that a message has with these events."""
+        """(disposition, fault) that a message has with these events; as it is, where they are no longer kept."""
         events = self.events[message]
+        if not events:
+            return self.messages[message].disposition, self.messages[message].fault
         winner = project([Precedence(e.precedence, e.status, e.part, e.parts) for e in events])
         event = next((e for e in events if winner and e.precedence == winner.precedence), None)
         if event is None:  # some parts arrived, the others are silent

@@ -19,7 +19,7 @@ from django.utils import timezone
 from campaigns.models import Campaign
 from deliveries.bulk import actions
 from deliveries.deciding.followup import follow_due, follow_failed, follow_status_changes
-from deliveries.ledger import partitions, quarantine
+from deliveries.ledger import partitions, quarantine, retention
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.tallies import fold
 from deliveries.meaning import drift, occurrences
@@ -107,6 +107,7 @@ STEPS: Steps = {
     "replay": replay.run,
     "drift": drift.run,
     "partitions": Seldom(60, partitions.make_ahead),
+    "retention": Seldom(3_600, retention.drop_old),
 }
 
 
@@ -115,7 +116,17 @@ ROLES: dict[Role, tuple[str, ...]] = {
     Role.RECORD: ("record", "fold", "occurrences"),
     Role.DECIDE: ("decide", "due", "again"),
     Role.SEND: ("recover", "send"),
-    Role.REST: ("batches", "withdraw", "hold", "expand", "complete", "replay", "drift", "partitions"),
+    Role.REST: (
+        "batches",
+        "withdraw",
+        "hold",
+        "expand",
+        "complete",
+        "replay",
+        "drift",
+        "partitions",
+        "retention",
+    ),
 }
 
 

@@ -79,6 +79,9 @@ def test_a_fresh_checkout_needs_no_environment(tmp_path):
         ("PROXY_HEADER", "X-Real-IP"),
         ("REQUEST_MAX_BYTES", "0"),
         ("REQUEST_SECONDS", "0"),
+        ("RECEIPT_RETENTION_DAYS", "29"),  # a slip must not cost the evidence of last week
+        ("EVENT_RETENTION_DAYS", "-1"),
+        ("PARTITION_ROWS", "10"),
     ],
 )
 def test_a_malformed_value_is_refused_by_its_name(tmp_path, name, value):
@@ -133,6 +136,7 @@ def test_what_is_set_but_empty_counts_as_unset(tmp_path):
         ("LOG_LEVEL", "info"),
         ("TIME_ZONE", "America/Argentina/Buenos_Aires"),
         ("DEFAULT_REGION", "GB"),
+        ("RECEIPT_RETENTION_DAYS", "30"),
     ],
 )
 def test_an_unusual_value_that_is_right_is_taken(tmp_path, name, value):

@@ -18,7 +18,7 @@ from django.db.models import Field, Model
 from deliveries.ledger.statements import postgresql, sqlite
 from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS, Applied, ClaimedReceipt, EventRow
 from deliveries.ledger.tallies import append
-from deliveries.models import Message, PendingReceipt, StatusChange, StatusEvent
+from deliveries.models import Message, PendingReceipt, RetentionRun, StatusChange, StatusEvent
 from deliveries.statuses import REACHING, SETTLED, Disposition, Precedence, Status, project
 
 # SQLite allows 32,766 parameters in one statement; stay well below.
@@ -99,7 +99,10 @@ def reproject(message_ids: Sequence[int], now: datetime) -> list[Message]:
     Needed for messages that report in parts, and after events were read anew.
 
     The messages are locked before their events are read, so of two recorders the second sees all of them.
+    A message whose events are no longer kept stays what it is, whatever comes late.
     """
+    floor = RetentionRun.floor(RetentionRun.Kind.EVENTS)
+    message_ids = [pk for pk in message_ids if pk >= floor]
     messages = list(Message.objects.select_for_update().filter(pk__in=message_ids).order_by("pk"))
     events: dict[int, list[StatusEvent]] = {}
     for event in StatusEvent.objects.filter(message_id__in=message_ids):
