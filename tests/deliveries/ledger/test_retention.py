@@ -179,7 +179,13 @@ def test_the_number_of_a_dropped_receipt_is_not_given_again(sent, now):
 
 def test_events_of_messages_that_were_not_handed_over_yet_stay(two_years, now, account):
     old, *_ = two_years
-    Outbox.objects.create(message=old, campaign_id=old.campaign_id, account_id=account.pk, due_at=now)
+    Outbox.objects.create(
+        message=old,
+        campaign_id=old.campaign_id,
+        account_id=account.pk,
+        sender_id=old.sender_id,
+        due_at=now,
+    )
 
     drop(now)
 
