@@ -47,7 +47,7 @@ def partition(apps, schema_editor):
 
 def prove_end(cursor, alias, table, key, ids):
     """Let PostgreSQL know that all ids lie below a number, which is returned, without keeping anybody waiting."""
-    last = max(asked(cursor, LAST_ID, *ids), asked(cursor, GREATEST.format(key=key, table=table)))
+    last = last_id(cursor, table, key, ids)
     size = settings.PARTITION_ROWS
     end = -(-(last + max(size, ROOM)) // size) * size if last else size
     with transaction.atomic(alias):
@@ -65,7 +65,7 @@ def take_its_place(cursor, table, key, primary, ids, indexes, end):
         cursor.execute(f"ALTER INDEX {name} RENAME TO {name}_p0")
     cursor.execute(f"ALTER TABLE {table} RENAME TO {first}")
     if ids[0] == table:  # PostgreSQL 15 and 16 know no identity in partitions
-        last = asked(cursor, LAST_ID, first, key)
+        last = last_id(cursor, first, key, (first, key))
         cursor.execute(f"ALTER TABLE {first} ALTER {key} DROP IDENTITY")
     cursor.execute(
         f"CREATE TABLE {table} (LIKE {first} INCLUDING DEFAULTS INCLUDING CONSTRAINTS) PARTITION BY RANGE ({key})"
@@ -92,7 +92,7 @@ def put_together(apps, schema_editor):
                 continue
             wait_briefly(cursor)
             cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
-            last = asked(cursor, LAST_ID, *ids)
+            last = last_id(cursor, table, key, ids)
             cursor.execute(PARTITIONS, [table])
             partitions = [name for (name,) in cursor.fetchall()]
             first = f"{table}_p0"
@@ -102,13 +102,18 @@ def put_together(apps, schema_editor):
                 if name != first:
                     cursor.execute(f"INSERT INTO {first} SELECT * FROM {name}")  # noqa: S608 - names of PostgreSQL's own
                     cursor.execute(f"DROP TABLE {name}")
+            cursor.execute(f"ALTER TABLE {first} ALTER {key} DROP DEFAULT")  # one made anew has the table's
             cursor.execute(f"DROP TABLE {table}")
             cursor.execute(f"ALTER TABLE {first} RENAME TO {table}")
             for old, new in index_names(cursor, table, [f"{table}_pkey", *indexes]):
                 cursor.execute(f"ALTER INDEX {old} RENAME TO {new}")
             if ids[0] == table:
-                cursor.execute(f"ALTER TABLE {table} ALTER {key} DROP DEFAULT")
                 cursor.execute(IDENTITY.format(table=table, key=key, last=last))
+
+
+def last_id(cursor, table, key, ids):
+    """The greatest that was given out, or is stored: a sequence that was only just set knows of none."""
+    return max(asked(cursor, LAST_ID, *ids), asked(cursor, GREATEST.format(key=key, table=table)))
 
 
 def index_names(cursor, table, names):

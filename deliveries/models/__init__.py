@@ -8,6 +8,10 @@ words mean.
 Constraints stay off the links of `Message` and `StatusEvent` (`db_constraint=False`): they are written by the
 million in set-based statements whose inputs come from the linked tables themselves, and checking each link costs
 more than the insert. No column that a receipt changes is indexed, so that PostgreSQL updates rows in place.
+
+On PostgreSQL `Receipt` is partitioned by its id, `StatusEvent` by its message (`deliveries/ledger/partitions.py`). So
+a unique constraint of theirs has to hold that column, and what reads them names ids or a range of them: a join to
+them opens every partition.
 """
 
 from deliveries.models.accounts import Account, new_token

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from importlib import import_module
 from urllib.parse import urlencode
 
 import pytest
@@ -27,7 +28,9 @@ POSTGRESQL = connection.vendor == "postgresql"
 
 
 @pytest.fixture(autouse=True)
-def _kept_for_a_year(settings, db):
+def _kept_for_a_year(request, settings):
+    marker = request.node.get_closest_marker("django_db")
+    request.getfixturevalue("transactional_db" if marker.kwargs.get("transaction") else "db")
     settings.PARTITION_ROWS = 1_000
     settings.RECEIPT_RETENTION_DAYS = settings.EVENT_RETENTION_DAYS = 365
     before = [(each, each.last_id) for each in (RECEIPTS, EVENTS)] if POSTGRESQL else []
@@ -245,6 +248,22 @@ def test_partitions_stay_without_a_gap_and_the_oldest_takes_what_comes_late(two_
     assert RetentionRun.objects.count() == 4
     assert report(old, now + 400 * DAYS, "sent")
     assert StatusEvent.objects.filter(message_id=old.pk).count() == 1
+
+
+@pytest.mark.skipif(not POSTGRESQL, reason="SQLite has no partitions")
+@pytest.mark.django_db(transaction=True)
+def test_after_a_run_the_tables_can_still_be_put_together_and_parted(two_years, now):
+    migration = import_module("deliveries.migrations.0030_partition_receipts_and_events")
+    _, _, new, newer = two_years
+    drop(now)
+
+    with connection.schema_editor(atomic=False) as editor:
+        migration.put_together(None, editor)
+        assert list(Receipt.objects.all()) == [newer]
+        migration.partition(None, editor)
+
+    assert list(StatusEvent.objects.values_list("message_id", flat=True)) == [new.pk]
+    assert report(new, now, "sent").pk > newer.pk
 
 
 def test_many_rows_are_deleted_some_at_a_time(now, monkeypatch):
