@@ -112,6 +112,10 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 600
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# DATABASE_URL leads to a PgBouncer that pools transactions: then nothing may be left on a connection for later.
+PGBOUNCER = env.flag("PGBOUNCER", default=False)
+if PGBOUNCER:
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ---- Background tasks: doorbells only, the work itself stands in our own tables ----------------------------

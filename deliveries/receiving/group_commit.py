@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psycopg
 from django.conf import settings
@@ -34,12 +35,17 @@ class PostgresStore:
     def __init__(self) -> None:
         self._connection: psycopg.AsyncConnection | None = None
 
+    @staticmethod
+    def parameters() -> dict[str, Any]:
+        """Django's, but for its classes. The statement is prepared, unless PgBouncer would forget where."""
+        parameters = connections["default"].get_connection_params()
+        for ours in ("cursor_factory", "context", "prepare_threshold"):
+            parameters.pop(ours, None)
+        return {**parameters, "prepare_threshold": None} if settings.PGBOUNCER else parameters
+
     async def write(self, batch: Sequence[Incoming]) -> None:
         if self._connection is None or self._connection.closed:
-            parameters = connections["default"].get_connection_params()
-            for ours in ("cursor_factory", "context", "prepare_threshold"):
-                parameters.pop(ours, None)
-            self._connection = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
+            self._connection = await psycopg.AsyncConnection.connect(**self.parameters(), autocommit=True)
         try:
             await self._connection.execute(POSTGRESQL, columns(batch))
         except psycopg.OperationalError:

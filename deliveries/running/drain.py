@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 
+from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
@@ -229,17 +230,33 @@ class GoneAway(Exception):
 def _wait_briefly() -> None:
     """On PostgreSQL the work waits for nobody's lock for long: what somebody forgot to commit must not stop it.
 
+    Behind PgBouncer the database's own setting has to say so: ours would go astray among the connections of others.
     On SQLite `timeout` says the same. Raises GoneAway.
     """
     if connection.vendor != "postgresql":
         return
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
+            if not settings.PGBOUNCER:
+                cursor.execute("SELECT set_config('lock_timeout', %s, false)", [LOCK_TIMEOUT])
+                return
+            cursor.execute("SHOW lock_timeout")
+            if cursor.fetchone() == ("0",):
+                _warn_of_locks()
     except quarantine.PASSING as problem:
         logger.warning("The database does not answer: %s", problem)
         connection.close()
         raise GoneAway from problem
+
+
+@cache
+def _warn_of_locks() -> None:
+    """Once in the life of a process."""
+    logger.warning(
+        "Work may wait for a lock for ever: no lock_timeout is set. ALTER ROLE %s SET lock_timeout = '%s';",
+        connection.settings_dict["USER"],
+        LOCK_TIMEOUT,
+    )
 
 
 def _run(name: str, step: Callable[[datetime], int]) -> int | None:

@@ -190,6 +190,14 @@ def test_postgresql_keeps_its_connections(tmp_path):
     )
 
 
+def test_behind_pgbouncer_no_cursor_is_kept_at_the_server(tmp_path):
+    show = "settings.DATABASES['default'].get('DISABLE_SERVER_SIDE_CURSORS')"
+    url = "postgresql://waybill@db.example.com/waybill"
+
+    assert load(tmp_path, show, DATABASE_URL=url).stdout.strip() == "None"
+    assert load(tmp_path, show, DATABASE_URL=url, PGBOUNCER="1").stdout.strip() == "True"
+
+
 def test_a_slow_task_is_never_started_twice(tmp_path):
     done = load(tmp_path, "settings.Q_CLUSTER['retry'] > 3 * settings.Q_CLUSTER['timeout']")
 

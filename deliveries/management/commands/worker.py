@@ -10,6 +10,8 @@ import logging
 import sys
 from argparse import ArgumentParser
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -69,7 +71,7 @@ class Command(BaseCommand):
             wake()
             programs = [Program(CLUSTER, manage("qcluster"), patience=seconds), process("send", Role.SEND)]
             checks.append(PeriodicCheck(min(10.0, seconds / 4), judge_cluster))
-        limit_statements()
+        limit_waiting()
         Supervisor("worker", programs, var_dir=settings.VAR_DIR, checks=checks, grace=options["grace"]).run()
         forget_ended()
 
@@ -96,8 +98,8 @@ def manage(*words: str) -> list[str]:
 def judge_cluster(supervisor: Supervisor) -> None:
     """Tasks say that they make progress; where nothing waits for long, there need be none."""
     try:
-        close_old_connections()
-        overdue = waiting.overdue(OF_CLUSTER, timezone.now())
+        with briefly():
+            overdue = waiting.overdue(OF_CLUSTER, timezone.now())
     except DatabaseError as problem:
         logger.warning("Could not look at what waits: %s", problem)
         overdue = None
@@ -109,17 +111,26 @@ def judge_cluster(supervisor: Supervisor) -> None:
 
 def forget_ended(supervisor: Supervisor | None = None) -> None:
     try:
-        close_old_connections()
-        heartbeat.forget_ended()
+        with briefly():
+            heartbeat.forget_ended()
     except DatabaseError as problem:
         logger.warning("Could not look at the processes: %s", problem)
 
 
-def limit_statements() -> None:
-    """The supervisor itself must not hang in a query: its own are ended after five seconds."""
+@contextmanager
+def briefly() -> Iterator[None]:
+    """The supervisor itself must not hang in a query: on PostgreSQL each of its own is ended after five seconds."""
+    close_old_connections()
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '5s'")
+        yield
+
+
+def limit_waiting() -> None:
+    """Nor in opening a connection, or before SQLite's one lock."""
     connection.close()
-    options = connections["default"].settings_dict.setdefault("OPTIONS", {})
-    if connection.vendor == "postgresql":
-        options.update(connect_timeout=5, options="-c statement_timeout=5000")
-    else:
-        options.update(timeout=5)
+    name = "connect_timeout" if connection.vendor == "postgresql" else "timeout"
+    connections["default"].settings_dict.setdefault("OPTIONS", {})[name] = 5

@@ -298,6 +298,24 @@ def test_a_cluster_that_hangs_is_replaced(start, process_env):
 
 
 @pytest.mark.once
+@pytest.mark.parametrize("words", [("worker",), ("drain", "--forever", "--role", "send")])
+def test_the_work_feeds_a_watchdog_of_systemd_until_it_hangs(start, heard, words):
+    running = start(*words, NOTIFY_SOCKET=os.environ["NOTIFY_SOCKET"])
+    said: list[str] = []
+    running.wait_for(lambda: said.extend(heard()) or said.count("WATCHDOG=1") > 2)
+    assert said[0] == "READY=1"
+
+    running.process.send_signal(signal.SIGSTOP)
+    heard()
+    time.sleep(2.5)
+    assert heard() == []
+
+    running.process.send_signal(signal.SIGCONT)
+    running.end()
+    assert heard()[-1] == "STOPPING=1"
+
+
+@pytest.mark.once
 def test_a_sender_that_hangs_is_replaced_alone(start):
     worker = start("worker", WORKER_STALL_SECONDS="5")
     worker.wait_for(lambda: len(clusters(worker)) > 1 and Heartbeat.objects.filter(roles="send").exists())

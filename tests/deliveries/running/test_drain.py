@@ -227,3 +227,25 @@ def test_the_work_waits_for_nobodys_lock_for_ever(monkeypatch):
     drain.drain_once()
 
     assert seen[0] == drain.LOCK_TIMEOUT
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("limit", ["0", "7s"])
+def test_behind_pgbouncer_nothing_is_set_for_whoever_has_the_connection_next(
+    monkeypatch, settings, caplog, limit
+):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no connections to share")
+    settings.PGBOUNCER = True
+    drain._warn_of_locks.cache_clear()
+    monkeypatch.setattr(drain, "STEPS", {})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [limit])
+
+        drain.drain_once()
+        drain.drain_once()
+
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone()[0] == limit
+        cursor.execute("RESET lock_timeout")
+    assert caplog.text.count("SET lock_timeout = '20s'") == (limit == "0")

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django_q.models import Schedule
 
-from deliveries.management.commands.worker import ensure_schedule, named
+from deliveries.management.commands.worker import briefly, ensure_schedule, named
 from deliveries.running import supervisor as subject
 from deliveries.running.supervisor import Command, PeriodicCheck, Supervisor, born, end_groups, members
 from deliveries.wake import TASK
@@ -244,3 +245,18 @@ def test_there_is_exactly_one_schedule_however_many_there_were():
 
 def test_each_role_that_is_named_has_a_process_and_one_named_twice_has_two():
     assert named(("send", "record", "send")) == [("send", "send"), ("record", "record"), ("send-2", "send")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_supervisors_queries_end_after_five_seconds_and_nobody_elses():
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite's time-out is set as it connects")
+
+    def limit() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            return cursor.fetchone()[0]
+
+    with briefly():
+        assert limit() == "5s"
+    assert limit() == "0"
