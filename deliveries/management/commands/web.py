@@ -111,7 +111,9 @@ class Command(BaseCommand):
 
 def serve(sockets: list[socket.socket] | None) -> None:
     """Until SIGTERM or SIGINT; on HOST:PORT where no listening socket is given."""
-    server = Server(configuration())
+    config = configuration()
+    config.load_app()  # here, outside of the loop: what Django does as it starts is not meant for one
+    server = Server(config)
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets)
     if not server.started:

@@ -13,16 +13,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 from django.db import OperationalError, connection
+from django.utils import timezone
 from django_q.models import Schedule
 
-from deliveries.models import Account, Heartbeat, Receipt
+from deliveries.models import Account, Heartbeat, Message, Receipt
 from deliveries.running.supervisor import end_groups
+from deliveries.statuses import Status
 from tests import factories
+from tests.engine import sending, waiting
 
 ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.processes
@@ -145,11 +149,12 @@ def test_a_header_with_an_underscore_does_not_pass_for_the_proxys(start):
 
 
 @pytest.mark.once
-def test_web_refuses_a_taken_port_in_one_sentence(start, process_env):
+@pytest.mark.parametrize("words", [("web",), ("web", "--processes", "2")])
+def test_web_refuses_a_taken_port_in_one_sentence(start, process_env, words):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", int(process_env["PORT"])))
         taken.listen()
-        web = start("web")
+        web = start(*words)
         web.process.wait(timeout=20)
 
     assert web.process.returncode == 1
@@ -260,6 +265,21 @@ def test_the_worker_makes_progress_and_leaves_nobody_behind(start):
     assert "Traceback" not in worker.output
 
 
+def test_messages_leave_by_the_process_that_sends_and_receipts_are_recorded_by_the_others(start, process_env):
+    web, carriers = start("web"), start("carriers", "--speed", "100")
+    web.wait_for(web.answers)
+    carriers.wait_for(lambda: answers_at(f"http://127.0.0.1:{int(process_env['PORT']) + 1}"))
+    campaign, account = sending("email"), factories.account("sandbox")
+    messages = [waiting(campaign, account, timezone.now()) for _ in range(5)]  # email knows no night
+
+    worker = start("worker")
+
+    left = Message.objects.filter(pk__in=[message.pk for message in messages], handed_over_at__isnull=False)
+    worker.wait_for(lambda: left.count() == 5)
+    worker.wait_for(lambda: left.exclude(status__in=[Status.QUEUED, Status.SENDING]).count() == 5)
+    worker.wait_for(lambda: Heartbeat.objects.filter(roles="send").exists())
+
+
 def test_a_killed_cluster_is_replaced_whole(start):
     worker = start("worker")
     worker.wait_for(lambda: len(clusters(worker)) > 1)
@@ -272,10 +292,6 @@ def test_a_killed_cluster_is_replaced_whole(start):
 
 @pytest.mark.once
 def test_a_cluster_that_hangs_is_replaced(start, process_env):
-    from datetime import timedelta
-
-    from django.utils import timezone
-
     worker = start("worker", WORKER_STALL_SECONDS="5")
     worker.wait_for(lambda: len(clusters(worker)) > 1)
     hung = clusters(worker)
