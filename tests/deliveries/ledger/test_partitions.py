@@ -295,6 +295,48 @@ def test_the_tables_are_put_together_and_parted_again_with_their_rows(now):
         assert last_low(those) >= those.last_id + migration.ROOM
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_upgrade_that_cannot_have_a_table_leaves_it_as_it_was(now, monkeypatch):
+    migration = import_module("deliveries.migrations.0030_partition_receipts_and_events")
+    monkeypatch.setattr(migration, "LOCK_TIMEOUT", "100ms")
+    with connection.schema_editor(atomic=False) as editor:
+        migration.put_together(None, editor)
+    proved = threading.Event()
+    monkeypatch.setattr(migration, "prove_end", _and_then(migration.prove_end, proved, wait=0.3))
+
+    def upgrade():
+        with connection.schema_editor(atomic=False) as editor:
+            migration.partition(None, editor)
+
+    def holder():
+        proved.wait(10)
+        with transaction.atomic():
+            Receipt.objects.count()
+            threading.Event().wait(1)
+
+    result, _ = together(upgrade, holder)
+
+    assert isinstance(result, OperationalError)
+    assert not RECEIPTS.partitions()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_constraint WHERE conname = 'deliveries_receipt_below'")
+        assert cursor.fetchone() == (0,)
+    upgrade()
+    assert RECEIPTS.partitions()
+
+
+def _and_then(act, done, wait):
+    """`act`, which then says that it is done and gives another a moment to come in between."""
+
+    def acted(*given):
+        result = act(*given)
+        done.set()
+        threading.Event().wait(wait)
+        return result
+
+    return acted
+
+
 def files():
     """Where each table stands on the disk."""
     with connection.cursor() as cursor:
