@@ -51,7 +51,9 @@ class Command(BaseCommand):
     help = "Run the processes that do the work under their supervisor."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--grace", type=float, default=8.0, help="Seconds to end in before it is killed.")
+        parser.add_argument(
+            "--grace", type=float, default=10.0, help="Seconds to end in before it is killed."
+        )
         parser.add_argument(
             "--roles",
             default="",
