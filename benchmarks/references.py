@@ -287,7 +287,7 @@ def _expand_chunk(campaign: Campaign, route, now: datetime, low: int, high: int)
             Outbox(
                 message=m,
                 campaign_id=campaign.pk,
-                account_id=route.account.pk,
+                account_id=route.otherwise[0].account.pk,
                 sender_id=m.sender_id,
                 due_at=m.due_at,
             )
@@ -311,7 +311,8 @@ def _message(
 ) -> Message:
     return Message(
         recipient=recipient, campaign=campaign, contact=contact, address=address, sender=route.content.sender,
-        account=route.account, list_source_id=contact.source_id or 0, channel=campaign.channel, goal=campaign.goal,
+        account=route.otherwise[0].account, list_source_id=contact.source_id or 0, channel=campaign.channel,
+        goal=campaign.goal,
         rule_version=campaign.playbook.version, priority=campaign.priority, carrier=address.carrier,
         region=address.region, created_at=now, created_on=now.date(), updated_at=now,
         due_at=_opening(campaign, f"{contact.time_zone};{address.time_zone}", now),

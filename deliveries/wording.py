@@ -76,6 +76,7 @@ RULES = {
     "corrected": "The address was corrected",
     "other-channel": "The number takes another channel",
     "ours-to-mend": "A fault on our side",
+    "next-route": "Refused, and another route takes it",
     "retry": "Retry after a temporary failure",
     "exhausted": "All retries are used",
     "blocked": "No retry is allowed",
@@ -150,6 +151,8 @@ def decided_by(by: str, rule: str, version: int) -> str:
         return "Checked before sending"
     if by == "staff":
         return "A colleague"
+    if by == "route":
+        return "Routes of the channel"
     return f"Playbook rule “{rule_words(rule)}”{f', version {version}' if version else ''}"
 
 

@@ -27,7 +27,7 @@ from deliveries.deciding.context import (
 )
 from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.health import NO_FAILURES
-from deliveries.deciding.routes import Route
+from deliveries.deciding.routes import CampaignRoute
 from deliveries.models import Batch, Message
 from deliveries.statuses import OPEN, Disposition, FailureClass
 from deliveries.wording import SKIPS
@@ -194,7 +194,7 @@ def _ask_gate(
     return result
 
 
-def _says_the_same(message: Message, route: Route) -> bool:
+def _says_the_same(message: Message, route: CampaignRoute) -> bool:
     """Whether a message that was refused for its content would be sent with that very content again."""
     refused = message.failure_class == FailureClass.CONTENT
     return refused and message.content_version == route.content.version

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
+from campaigns.models import Content
 from contacts.channels import KIND_OF, Channel
 from contacts.models import Address
-from deliveries.deciding.context import Context, RecipientContext
-from deliveries.deciding.routes import Route
+from deliveries.deciding.context import Context, RecipientContext, refused_by_route
+from deliveries.deciding.routes import CampaignRoute, RouteOption
 from deliveries.ledger.events import apply, event
 from deliveries.ledger.statements import chunks
 from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS
@@ -36,13 +37,23 @@ def succeed(
     for view, channel, cause, reason in wanted:
         route = context.routes.get((view.campaign.pk, channel))
         address = context.addresses.get((view.recipient.contact_id, KIND_OF[Channel(channel)]))
-        if route is None or address is None:
+        option = route and address and option_for(view, channel, route, address.region)
+        if not (route and address and option):
             continue
-        made[view.recipient.pk] = _successor(view, channel, cause, reason, route, address, now, due_at or now)
+        made[view.recipient.pk] = _successor(
+            view, channel, cause, reason, route.content, option, address, now, due_at or now
+        )
     messages = Message.objects.bulk_create(made.values(), batch_size=300)
     Outbox.objects.bulk_create([outbox_of(message) for message in messages], batch_size=500)
     append(Counter(tuple(getattr(m, name) for name in MESSAGE_DIMENSIONS) for m in messages))
     return made
+
+
+def option_for(view: RecipientContext, channel: str, route: CampaignRoute, region: str) -> RouteOption | None:
+    """What the next attempt leaves by: not by what has just refused this one, where another may take it."""
+    if channel == view.head.channel and refused_by_route(view.head):
+        return route.unused(region, view.tried_by(channel)) or route.first(region)
+    return route.first(region)
 
 
 def _successor(
@@ -50,7 +61,8 @@ def _successor(
     channel: str,
     cause: str,
     reason: str,
-    route: Route,
+    content: Content,
+    option: RouteOption,
     address: Address,
     now: datetime,
     due_at: datetime,
@@ -61,8 +73,8 @@ def _successor(
         campaign_id=view.campaign.pk,
         contact_id=view.recipient.contact_id,
         address_id=address.pk,
-        sender_id=route.content.sender_id,
-        account_id=route.account.pk,
+        sender_id=option.sender.pk,
+        account_id=option.account.pk,
         follows_id=head.pk,
         list_source_id=head.list_source_id,
         channel=channel,
@@ -74,7 +86,7 @@ def _successor(
         goal=view.campaign.goal,
         carrier=address.carrier,
         region=address.region,
-        content_version=route.content.version,
+        content_version=content.version,
         created_at=now,
         created_on=now.date(),
         due_at=due_at,

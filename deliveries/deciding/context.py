@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Max
 
@@ -25,7 +26,7 @@ from contacts.models import Address, Consent
 from deliveries.deciding.decide import STILL_WORTH_IT
 from deliveries.deciding.facts import Facts, Rules
 from deliveries.deciding.health import NO_FAILURES, Health, examine, troubled
-from deliveries.deciding.routes import Route, routes
+from deliveries.deciding.routes import CampaignRoute, concerns_route, routes
 from deliveries.meaning.mappings import describe
 from deliveries.models import (
     Account,
@@ -33,6 +34,7 @@ from deliveries.models import (
 )
 from deliveries.statuses import REACHING, Disposition, Fault, Status
 
+PASS_ON_AFTER = timedelta(minutes=settings.PASS_ON_AFTER_MINUTES)  # of what is not urgent, to the next route
 TO_CORRECT = {Reason.NEEDS_CORRECTION, Reason.INVALID_ADDRESS, Reason.NOT_IN_SERVICE}
 
 
@@ -55,6 +57,10 @@ class RecipientContext:
         arrived = [m for m in self.messages if m.disposition == Disposition.DELIVERED]
         return min(arrived, key=lambda m: (m.delivered_at or m.updated_at, m.pk), default=None)
 
+    def tried_by(self, channel: str) -> set[tuple[int, int]]:
+        """The (account, sender) that attempts on this channel left by, or were to leave by."""
+        return {(m.account_id, m.sender_id) for m in self.messages if m.channel == channel}
+
     @property
     def earlier_open_attempts(self) -> list[tuple[Message, datetime]]:
         """Those that are still under way, each with the moment at which it times out."""
@@ -75,7 +81,7 @@ class RecipientContext:
 class Context:
     """What the database says about a set of recipients, read in a fixed number of queries."""
 
-    routes: dict[tuple[int, str], Route]
+    routes: dict[tuple[int, str], CampaignRoute]
     addresses: dict[tuple[int, str], Address]  # (contact, kind) -> the preferred one
     providers: dict[int, str]
     health: Mapping[tuple[int, str], Health]
@@ -251,16 +257,37 @@ def _others(view: RecipientContext) -> list[str]:
 
 
 def ask(
-    key: int, campaign: Campaign, route: Route, contact_id: int, address: Address | None, channel: str
+    key: int, campaign: Campaign, route: CampaignRoute, contact_id: int, address: Address | None, channel: str
 ) -> Ask:
-    """The gate's question about one message of this campaign, by the route that it would take."""
-    return campaign.ask(
+    """The gate's question about one message of this campaign, by the route that it would take.
+
+    What somebody said of the campaign's own sender holds whichever it leaves by.
+    """
+    option = route.first(address.region if address else "")
+    asked = campaign.ask(
         key,
         contact_id=contact_id,
         address_id=address.pk if address else None,
         channel=channel,
         sender=route.content.sender,
     )
+    return replace(asked, sender_state=option.sender.state) if option else asked
+
+
+def refused_by_route(message: Message) -> bool:
+    """Whether its account, or the sender there, was refused at handover: so it certainly never left."""
+    refused = concerns_route(message.failure_class, message.fault)
+    return refused and message.handed_over_at is not None and not message.provider_message_id
+
+
+def _next_route(view: RecipientContext, context: Context, address: Address | None) -> str:
+    """The account that may take what another has refused; '' where nothing was refused, or no list names one more."""
+    head = view.head
+    route = context.routes.get((view.campaign.pk, head.channel))
+    if route is None or address is None or not refused_by_route(head):
+        return ""
+    option = route.unused(address.region, view.tried_by(head.channel))
+    return option.account.name if option else ""
 
 
 def rules_of(playbook: Playbook) -> Rules:
@@ -320,6 +347,8 @@ def arguments(view: RecipientContext, context: Context) -> tuple[Facts, Rules]:
         ended=_is_over(view) or view.recipient.pk in context.refused,
         relevant_until=campaign.relevant_until,
         alternatives=tuple(usable),
+        next_route=_next_route(view, context, address),
+        pass_on_after=timedelta(0) if campaign.is_urgent else PASS_ON_AFTER,
     )
     return facts, rules_of(campaign.playbook)
 

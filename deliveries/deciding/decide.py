@@ -66,7 +66,7 @@ def _decide(facts: Facts, rules: Rules, now: datetime) -> Decided:
     elif now >= _history_from(facts):
         return _history(facts)
     elif facts.disposition == Disposition.BLOCKED_COMPLIANCE or facts.fault in OURS:
-        decided = _ours_to_fix(facts)
+        decided = _ours_to_fix(facts, now)
     elif facts.disposition == Disposition.PENDING_RETRY:
         decided = _temporary(facts, rules, now)
     else:
@@ -170,14 +170,24 @@ def _while_pending(facts: Facts, rules: Rules, now: datetime) -> Decided:
     )  # fmt: skip
 
 
-def _ours_to_fix(facts: Facts) -> Decided:
-    """Compliance, content, account and sender faults: stop, review, and never count them against the contact."""
+def _ours_to_fix(facts: Facts, now: datetime) -> Decided:
+    """Compliance, content, account and sender faults: stop, review, and never count them against the contact.
+
+    What an account or a sender was refused for, another route may take.
+    """
     what = {
         FailureClass.CONTENT: "The content was refused",
         FailureClass.ACCOUNT: "The provider account was refused",
         FailureClass.COMPLIANCE: "Refused by a compliance rule",
     }.get(FailureClass(facts.failure_class), "Refused for a fault on our side")
     why = f" ({facts.reason})" if facts.reason else ""
+    due = _opens(facts, max((facts.settled_at or now) + facts.pass_on_after, now))
+    too_late = due is None or (facts.relevant_until is not None and due >= facts.relevant_until)
+    if facts.next_route and not (facts.ended or facts.blocked or too_late):
+        return Decided(
+            "next-route", Step.RETRY, State.OPEN, f"{what}{why}: sent again by {facts.next_route}.",
+            due_at=due, queue=Queue.RETRY,
+        )  # fmt: skip
     advice = "Fix it before anything is sent again."
     if facts.fault == Fault.RECIPIENT and facts.failure_class == FailureClass.COMPLIANCE:
         advice = "It is about the person: suppress them, or send again only with their consent."

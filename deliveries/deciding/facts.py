@@ -71,6 +71,8 @@ class Facts:
     relevant_until: datetime | None = None
     # What could be used instead, best first: content, address, consent and health are all there.
     alternatives: tuple[str, ...] = ()
+    next_route: str = ""  # the account that may take what another has refused; '' for none
+    pass_on_after: timedelta = timedelta(0)  # how long it waits before that
 
 
 class Decided(NamedTuple):

@@ -28,6 +28,7 @@ from deliveries.models.mappings import (
 )
 from deliveries.models.messages import Cause, Decision, Engagement, Message, StatusEvent
 from deliveries.models.receipts import PendingReceipt, Receipt, RetentionRun
+from deliveries.models.routes import Route, RouteAlarm
 from deliveries.models.tallies import (
     MESSAGE_TALLIES,
     CarrierTally,
@@ -78,6 +79,8 @@ __all__ = [
     "Receipt",
     "RecipientTally",
     "RetentionRun",
+    "Route",
+    "RouteAlarm",
     "RouteEvidence",
     "SeenCode",
     "SourceTally",

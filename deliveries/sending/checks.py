@@ -18,7 +18,7 @@ from campaigns.models import Campaign, Content
 from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
 from deliveries.credentials import CredentialsUnreadable
-from deliveries.deciding.routes import Route, routes
+from deliveries.deciding.routes import CampaignRoute, routes
 from deliveries.sending.expansion import forecast
 from deliveries.wording import zoned
 
@@ -61,7 +61,7 @@ class Draft:
 
     campaign: Campaign
     contents: dict[str, Content]  # channel -> what it says there
-    routes: dict[str, Route]  # channel -> how it leaves
+    routes: dict[str, CampaignRoute]  # channel -> how it leaves
     unreadable: str  # why no account can be used at all; '' when they can
     has_lists: bool
     gaps: list[Gap]

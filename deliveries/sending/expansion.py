@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from campaigns.gaps import ASKED
 from campaigns.models import Campaign, Recipient
@@ -19,7 +20,7 @@ from contacts.gate import NAME_THE_ZONE, Reason, line_detail, sentence
 from contacts.gate_sql import SQL_JOINS, sql_detail, sql_gate_values, sql_reason
 from contacts.hours import local_zones, next_open
 from contacts.models import ListMembership
-from deliveries.deciding.routes import Route, routes
+from deliveries.deciding.routes import CampaignRoute, country_of, routes
 from deliveries.ledger.statements import backend
 from deliveries.ledger.tallies import bump
 from deliveries.models import RecipientTally
@@ -73,25 +74,26 @@ INSERT INTO deliveries_message (id, uuid, recipient_id, campaign_id, contact_id,
   list_source_id, channel, attempt, cause, cause_reason, rule_version, priority, goal, carrier, region,
   content_version, segments, provider_message_id, status, precedence, failure_class, fault, evidence, disposition,
   reason_code, parts, created_at, created_on, due_at, updated_at)
-SELECT message_id, {uuid}, recipient_id, %(campaign)s, contact_id, address_id, %(sender_id)s, %(account)s,
-  list_source_id, %(channel)s, 1, 'campaign', '', %(rule_version)s, %(priority)s, %(goal)s, carrier, region,
+SELECT message_id, {uuid}, recipient_id, %(campaign)s, contact_id, address_id, r.sender_id, r.account_id,
+  list_source_id, %(channel)s, 1, 'campaign', '', %(rule_version)s, %(priority)s, %(goal)s, carrier, audience.region,
   %(content_version)s, 1, '', 'queued', 0, 'none', 'none', 'clock', 'PENDING',
   '', 0, %(now)s, %(day)s, o.due_at, %(now)s
-FROM audience JOIN opening o ON o.zone = audience.zone WHERE reason = ''
+FROM audience JOIN opening o ON o.zone = audience.zone JOIN route r ON r.region = audience.region WHERE reason = ''
 """
 
 OUTBOX = """
 INSERT INTO deliveries_outbox (message_id, campaign_id, account_id, sender_id, urgent, due_at, attempts, held)
-SELECT message_id, %(campaign)s, %(account)s, %(sender_id)s, %(urgent)s, o.due_at, 0, ''
-FROM audience JOIN opening o ON o.zone = audience.zone WHERE reason = ''
+SELECT message_id, %(campaign)s, r.account_id, r.sender_id, %(urgent)s, o.due_at, 0, ''
+FROM audience JOIN opening o ON o.zone = audience.zone JOIN route r ON r.region = audience.region WHERE reason = ''
 """
 
 TALLY = """
 INSERT INTO deliveries_tallydelta (campaign_id, day, channel, account_id, carrier, region, list_source_id,
   status, failure_class, disposition, reason_code, n)
-SELECT %(campaign)s, %(day)s, %(channel)s, %(account)s, carrier, region, list_source_id,
+SELECT %(campaign)s, %(day)s, %(channel)s, r.account_id, carrier, audience.region, list_source_id,
   'queued', 'none', 'PENDING', '', count(*)
-FROM audience WHERE reason = '' GROUP BY carrier, region, list_source_id
+FROM audience JOIN route r ON r.region = audience.region WHERE reason = ''
+GROUP BY r.account_id, carrier, audience.region, list_source_id
 """
 
 
@@ -146,20 +148,20 @@ def _end_of_chunk(campaign: Campaign, chunk: int) -> int | None:
     return full if full is not None else rest.last()
 
 
-def _insert(campaign: Campaign, route: Route, low: int, high: int, now: datetime) -> dict[str, int]:
+def _insert(campaign: Campaign, route: CampaignRoute, low: int, high: int, now: datetime) -> dict[str, int]:
     """Fill the tables for contacts in (low, high]; return how many there were for each reason ('' for planned)."""
     statements = backend()
     start = max(now, campaign.starts_at) if campaign.starts_at else now
     values = {
         **_bounds(campaign, low, high, route.content.sender.value, now), "day": start.astimezone(UTC).date(),
-        "sender_id": route.content.sender_id, "account": route.account.pk, "goal": campaign.goal,
-        "rule_version": campaign.playbook.version, "priority": campaign.priority, "urgent": campaign.is_urgent,
-        "content_version": route.content.version,
+        "goal": campaign.goal, "rule_version": campaign.playbook.version, "priority": campaign.priority,
+        "urgent": campaign.is_urgent, "content_version": route.content.version,
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS audience")
         cursor.execute("DROP TABLE IF EXISTS opening")
         cursor.execute("DROP TABLE IF EXISTS why")
+        cursor.execute("DROP TABLE IF EXISTS route")
         ids = {
             "recipient_id": statements.NEXT_ID.format(table="campaigns_recipient"),
             "message_id": statements.NEXT_ID.format(table="deliveries_message"),
@@ -178,6 +180,7 @@ def _insert(campaign: Campaign, route: Route, low: int, high: int, now: datetime
             "INSERT INTO opening VALUES (%s, %s)",
             [(zone, _sql(opens)) for zone, opens in opening.items() if opens],
         )
+        _lay_out_routes(cursor, campaign, route)
         cursor.execute("SELECT DISTINCT reason, detail FROM audience WHERE reason <> ''")
         skips = [
             (reason, detail, _sentence(reason, detail, campaign)) for reason, detail in cursor.fetchall()
@@ -196,7 +199,27 @@ def _insert(campaign: Campaign, route: Route, low: int, high: int, now: datetime
         cursor.execute("DROP TABLE audience")
         cursor.execute("DROP TABLE opening")
         cursor.execute("DROP TABLE why")
+        cursor.execute("DROP TABLE route")
     return counts
+
+
+def _lay_out_routes(cursor: CursorWrapper, campaign: Campaign, route: CampaignRoute) -> None:
+    """The table `route`: by which account and sender messages to each region of the audience leave.
+
+    Raises CannotSend.
+    """
+    cursor.execute(
+        "CREATE TEMPORARY TABLE route (region varchar(8) PRIMARY KEY, account_id bigint, sender_id bigint)"
+    )
+    cursor.execute("SELECT DISTINCT region FROM audience WHERE reason = ''")
+    rows = []
+    for (region,) in cursor.fetchall():
+        option = route.first(region)
+        if option is None:
+            where = f" to {country_of(region)}" if region else ""
+            raise CannotSend(f"{campaign.name} has no active account for {campaign.channel}{where}.")
+        rows.append((region, *option.key))
+    cursor.executemany("INSERT INTO route VALUES (%s, %s, %s)", rows)
 
 
 def _sentence(reason: str, detail: str, campaign: Campaign) -> str:

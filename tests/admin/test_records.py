@@ -29,7 +29,7 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 
 OURS = [model for model in admin.site._registry if model._meta.app_label in ("campaigns", "deliveries")]
-CHANGEABLE = {"campaign", "sender", "playbook", "account"}
+CHANGEABLE = {"campaign", "sender", "playbook", "account", "route"}
 RECORD = [model for model in OURS if model._meta.model_name not in CHANGEABLE]
 
 

@@ -1,0 +1,43 @@
+"""The lists of routes: by which accounts and senders messages leave, and in which order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from deliveries.models import Account, Route
+
+
+@admin.register(Route)
+class RouteAdmin(admin.ModelAdmin):
+    """Sorted as they are used: a list of each channel, country and priority, in order."""
+
+    list_display = ("channel", "country_name", "priority_name", "position", "account", "sender_name")
+    list_display_links = ("channel", "position")
+    list_filter = ("channel", "country", "priority")
+    list_select_related = ("sender",)
+    fields = ("channel", "country", "priority", "position", "account", "sender")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Route]:
+        """Without the credentials of the accounts, which a list has no business with."""
+        return super().get_queryset(request).select_related("account").defer("account__credentials")
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "account":
+            kwargs["queryset"] = Account.objects.order_by("name")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    @admin.display(description="country", ordering="country")
+    def country_name(self, route: Route) -> str:
+        return route.country or "Every other"
+
+    @admin.display(description="priority", ordering="priority")
+    def priority_name(self, route: Route) -> str:
+        return route.get_priority_display() if route.priority else "Both"
+
+    @admin.display(description="sender")
+    def sender_name(self, route: Route) -> str:
+        return route.sender.value if route.sender else "The content's own"
