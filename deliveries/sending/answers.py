@@ -95,7 +95,8 @@ def _store(answers: Sequence[Answered], now: datetime) -> Dispatched:
     """
     ids = [answer.claimed.message.pk for answer in answers]
     recipients = list(
-        Recipient.objects.select_for_update()
+        Recipient.objects.only("campaign", "state", "skip_reason")
+        .select_for_update()
         .filter(pk__in={answer.claimed.message.recipient_id for answer in answers})
         .order_by("pk")
     )
@@ -179,18 +180,21 @@ def _segments(outgoing: OutboundMessage, answer: SendResult | None) -> int:
 
 def open_recipients(recipients: Sequence[Recipient], now: datetime) -> None:
     """The recipients' first look comes when the playbook has something to say about silence."""
-    tally: Counter[tuple] = Counter()
-    campaigns = Campaign.objects.select_related("playbook").in_bulk({r.campaign_id for r in recipients})
-    for recipient in recipients:
-        if recipient.state != State.REACHED:
-            tally[recipient.campaign_id, recipient.state, recipient.skip_reason] -= 1
-            recipient.state, recipient.skip_reason = State.OPEN, ""
-            tally[recipient.campaign_id, recipient.state, ""] += 1
-            recipient.next_step = Step.WAIT
-            rules = rules_of(campaigns[recipient.campaign_id].playbook)
-            recipient.next_step_at = now + rules.next_look(AT_ONCE)
-            recipient.next_step_reason = UNDER_WAY
-    rewrite(recipients, ["state", "skip_reason", "next_step", "next_step_at", "next_step_reason"])
+    unreached = [recipient for recipient in recipients if recipient.state != State.REACHED]
+    tally = Counter[tuple]()
+    for recipient in unreached:
+        tally[recipient.campaign_id, recipient.state, recipient.skip_reason] -= 1
+        tally[recipient.campaign_id, State.OPEN, ""] += 1
+    campaigns = Campaign.objects.select_related("playbook").in_bulk({r.campaign_id for r in unreached})
+    for campaign in campaigns.values():
+        theirs = [recipient.pk for recipient in unreached if recipient.campaign_id == campaign.pk]
+        Recipient.objects.filter(pk__in=theirs).update(
+            state=State.OPEN,
+            skip_reason="",
+            next_step=Step.WAIT,
+            next_step_at=now + rules_of(campaign.playbook).next_look(AT_ONCE),
+            next_step_reason=UNDER_WAY,
+        )
     bump(RecipientTally, tally)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from campaigns.models import Campaign, Content
 from campaigns.texts import contents_of
@@ -38,9 +38,13 @@ MOST_PAUSES = 72  # of that length: what cannot be put together is tried again f
 
 
 class Gated(NamedTuple):
-    """What the gate decided of the rows that were due: those claimed, and how many wait or were withdrawn."""
+    """What the gate decided of the rows that were due: those claimed, and how many wait or were withdrawn.
+
+    `messages` are theirs, by id, with what a handover needs.
+    """
 
     claimed: list[Outbox]
+    messages: dict[int, Message]
     held: int = 0
     stopped: int = 0
 
@@ -58,19 +62,19 @@ def claim_due(now: datetime, room: Mapping[int, int], *, busy: bool = False) -> 
     # One after the other, so that the index finds each without wading through what is due tomorrow.
     rows = [row for urgent in (True, False) for row in take(open_lanes, places, now, paused, urgent=urgent)]
     if not rows:
-        return Gated([])
+        return Gated([], {})
     suspects = quarantine.troubled(Kind.HAND_OVER, [row.message_id for row in rows], least=TOGETHER_ENDINGS)
     if suspects:  # alone, so that it can end its process for nobody else
         rows = [] if busy else [row for row in rows if row.message_id in suspects][:1]
-    asks = _asks(rows)
+    messages = load([row.message_id for row in rows])
+    asks = _asks(messages.values())
     verdicts = check(asks, now)
     contents = contents_of(row.campaign_id for row in rows)
-    channels = {ask.key: ask.channel for ask in asks}
     go, held = [], []
     stopped: dict[str, list[Outbox]] = {}
     for row in rows:
         verdict = verdicts[row.message_id]
-        if verdict.allowed and (row.campaign_id, channels[row.message_id]) not in contents:
+        if verdict.allowed and (row.campaign_id, messages[row.message_id].channel) not in contents:
             row.due_at, row.held = now + WAIT_FOR_CONTENT, "no_content"
             held.append(row)
         elif verdict.allowed:
@@ -81,13 +85,16 @@ def claim_due(now: datetime, room: Mapping[int, int], *, busy: bool = False) -> 
             held.append(row)
         else:
             stopped.setdefault(verdict.reason, []).append(row)
-    rewrite([*go, *held], ["claimed_until", "attempts", "held", "due_at"])
+    Outbox.objects.filter(pk__in=[row.pk for row in go]).update(
+        claimed_until=now + LEASE, attempts=F("attempts") + 1, held=""
+    )
+    rewrite(held, ["held", "due_at"])
     # The message shows until when it waits for the permitted hours, and that it did.
     at_night = sorted((row for row in held if row.held == Reason.QUIET_HOURS), key=lambda row: row.pk)
     rewrite([Message(pk=row.message_id, due_at=row.due_at) for row in at_night], ["due_at"])
     for reason, those in stopped.items():
         _stop(those, reason, verdicts, now)
-    return Gated(go, len(held), sum(map(len, stopped.values())))
+    return Gated(go, messages, len(held), sum(map(len, stopped.values())))
 
 
 def _being_paused() -> list[int]:
@@ -101,10 +108,18 @@ def lock(rows: QuerySet[Outbox]) -> list[Outbox]:
     return list(rows.select_for_update(skip_locked=skip))
 
 
-def _asks(rows: Sequence[Outbox]) -> list[Ask]:
+def load(ids: Sequence[int]) -> dict[int, Message]:
+    """Messages with what the gate is asked and a provider is given. The rest of their many columns is left out."""
+    messages = Message.objects.select_related("contact", "address", "sender")
+    return messages.only(
+        "uuid", "channel", "goal", "recipient", "campaign", "account", "contact__name", "contact__attributes",
+        "address__value", "sender__value", "sender__state",
+    ).in_bulk(ids)  # fmt: skip
+
+
+def _asks(messages: Collection[Message]) -> list[Ask]:
     """The gate's questions, keyed by message."""
-    messages = Message.objects.select_related("sender").in_bulk([row.message_id for row in rows])
-    campaigns = Campaign.objects.select_related("playbook").in_bulk({row.campaign_id for row in rows})
+    campaigns = Campaign.objects.select_related("playbook").in_bulk({each.campaign_id for each in messages})
     return [
         campaigns[message.campaign_id].ask(
             message.pk,
@@ -113,7 +128,7 @@ def _asks(rows: Sequence[Outbox]) -> list[Ask]:
             channel=message.channel,
             sender=message.sender,
         )
-        for message in messages.values()
+        for message in messages
     ]
 
 
@@ -153,15 +168,16 @@ def count_endings(rows: Sequence[Outbox], now: datetime) -> list[Outbox]:
 
 
 def prepare(
-    rows: Sequence[Outbox], began: dict[int, datetime], now: datetime, begin_by: float
+    rows: Sequence[Outbox],
+    messages: Mapping[int, Message],
+    began: Mapping[int, datetime],
+    now: datetime,
+    begin_by: float,
 ) -> list[Claimed]:
     """What is to be sent, merge fields filled in; `began` says when a handover in doubt was begun.
 
     What cannot be put together is held, ever longer, and never left: unless it is in doubt, which keeps its claim.
     """
-    messages = Message.objects.select_related("contact", "address", "sender").in_bulk(
-        [r.message_id for r in rows]
-    )
     accounts = Account.objects.in_bulk({row.account_id for row in rows})
     contents = contents_of(row.campaign_id for row in rows)
     claimed, broken = [], []

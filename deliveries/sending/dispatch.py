@@ -21,7 +21,7 @@ from deliveries.ledger.statements import inbound_waits, rewrite
 from deliveries.models import Account, Outbox
 from deliveries.receiving.recording import record_inbound
 from deliveries.sending.answers import Dispatched, store_answers
-from deliveries.sending.claiming import claim_due, count_endings, lock, prepare
+from deliveries.sending.claiming import claim_due, count_endings, load, lock, prepare
 from deliveries.sending.transport import BEGIN_WITHIN, LEASE, Claimed, Transport
 
 CLAIM = 50  # of each account: messages that may be in doubt when a process is killed
@@ -61,7 +61,7 @@ def claim(now: datetime, room: Mapping[int, int], result: Dispatched, *, busy: b
     result.held += gated.held
     result.stopped += gated.stopped
     # Outside of the claim: a message that cannot be put together must not hold up those that were claimed with it.
-    return prepare(gated.claimed, {}, now, begin_by)
+    return prepare(gated.claimed, gated.messages, {}, now, begin_by)
 
 
 def claim_in_doubt(now: datetime, limit: int) -> list[Claimed]:
@@ -74,4 +74,4 @@ def claim_in_doubt(now: datetime, limit: int) -> list[Claimed]:
         for row in rows:
             row.claimed_until, row.held = now + LEASE, ""
         rewrite(rows, ["claimed_until", "held"])
-    return prepare(rows, began, now, begin_by)
+    return prepare(rows, load([row.message_id for row in rows]), began, now, begin_by)

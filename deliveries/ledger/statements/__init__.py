@@ -160,7 +160,7 @@ def show(message: Message, events: Sequence[StatusEvent]) -> None:
 
 
 def rewrite(rows: Sequence[Model], fields: Sequence[str]) -> None:
-    """Write these fields of rows that are already stored, each row by its key, in one round.
+    """Write these fields of rows that are already stored, each row by its key, in one round and in order of the keys.
 
     The ORM's own bulk update builds one CASE for every column and row, which costs about ten times as much.
     """
@@ -169,9 +169,9 @@ def rewrite(rows: Sequence[Model], fields: Sequence[str]) -> None:
     meta = rows[0]._meta
     columns = [cast("Field[Any, Any]", meta.get_field(name)) for name in fields]
     assert meta.pk is not None
-    sets = ", ".join(f"{column.column} = %s" for column in columns)
+    named = [meta.pk, *columns]
     values = [
-        [*(c.get_db_prep_save(getattr(row, c.attname), connection) for c in columns), row.pk] for row in rows
+        [row.pk, *(c.get_db_prep_save(getattr(row, c.attname), connection) for c in columns)]
+        for row in sorted(rows, key=lambda row: row.pk)
     ]
-    with connection.cursor() as cursor:
-        cursor.executemany(f"UPDATE {meta.db_table} SET {sets} WHERE {meta.pk.column} = %s", values)  # noqa: S608
+    backend().rewrite(meta.db_table, {c.column: cast("str", c.db_type(connection)) for c in named}, values)

@@ -113,6 +113,13 @@ SELECT (SELECT count(*) FROM written), (SELECT count(*) FROM new WHERE wins),
 """
 
 
+# Locked in order of the key first, since an UPDATE that joins takes its rows in whatever order suits it.
+REWRITE = """
+WITH given AS MATERIALIZED (SELECT * FROM unnest({arrays}) AS given({names})),
+locked AS (SELECT t.{key} FROM {table} t JOIN given USING ({key}) ORDER BY t.{key} FOR UPDATE OF t)
+UPDATE {table} t SET {sets} FROM given JOIN locked USING ({key}) WHERE t.{key} = given.{key}
+"""
+
 DUE = """
 SELECT due.* FROM unnest(%s::bigint[], %s::bigint[], %s::int[]) AS lane(account_id, sender_id, places)
 CROSS JOIN LATERAL (
@@ -136,6 +143,20 @@ def lock_due(
     return list(
         Outbox.objects.raw(DUE, [*lanes, list(shares.values()), urgent, now, list(without), list(taken)])
     )
+
+
+def rewrite(table: str, columns: Mapping[str, str], values: Sequence[Sequence[object]]) -> None:
+    """`columns` are names and types, the key first; `values` has a row for each, in the same order."""
+    key, *others = columns
+    sql = REWRITE.format(
+        table=table,
+        key=key,
+        names=", ".join(columns),
+        arrays=", ".join(f"%s::{kind}[]" for kind in columns.values()),
+        sets=", ".join(f"{name} = given.{name}" for name in others),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [list(column) for column in zip(*values, strict=True)])
 
 
 def new_reference(moment: str) -> str:

@@ -70,6 +70,15 @@ def lock_due(
     ]
 
 
+def rewrite(table: str, columns: Mapping[str, str], values: Sequence[Sequence[object]]) -> None:
+    """`columns` are names and types, the key first; `values` has a row for each, in the same order."""
+    key, *others = columns
+    sets = ", ".join(f"{name} = %s" for name in others)
+    sql = f"UPDATE {table} SET {sets} WHERE {key} = %s"  # noqa: S608 - names of our own models
+    with connection.cursor() as cursor:
+        cursor.executemany(sql, [(*rest, pk) for pk, *rest in values])
+
+
 def sqlite_text(moment: datetime) -> str:
     """A moment as Django writes it into SQLite: UTC without its zone."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
