@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -145,7 +146,7 @@ def lock_due(
     )
 
 
-def rewrite(table: str, columns: Mapping[str, str], values: Sequence[Sequence[object]]) -> None:
+def rewrite(table: str, columns: Mapping[str, str], values: Sequence[Sequence[Any]]) -> None:
     """`columns` are names and types, the key first; `values` has a row for each, in the same order."""
     key, *others = columns
     sql = REWRITE.format(

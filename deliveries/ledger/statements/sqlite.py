@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
@@ -70,7 +71,7 @@ def lock_due(
     ]
 
 
-def rewrite(table: str, columns: Mapping[str, str], values: Sequence[Sequence[object]]) -> None:
+def rewrite(table: str, columns: Mapping[str, str], values: Sequence[Sequence[Any]]) -> None:
     """`columns` are names and types, the key first; `values` has a row for each, in the same order."""
     key, *others = columns
     sets = ", ".join(f"{name} = %s" for name in others)

@@ -1,0 +1,285 @@
+"""The process that sends: many calls under way, while answers are stored and the next messages claimed."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from datetime import time as clock
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+
+from contacts.suppressing import suppress
+from deliveries.ledger import quarantine
+from deliveries.ledger.quarantine import Kind
+from deliveries.models import Message, Outbox
+from deliveries.providers.facts import LostAnswer, SendResult
+from deliveries.providers.sandbox.adapter import Sandbox
+from deliveries.sending import send_loop
+from deliveries.sending.send_loop import SendLoop, send
+from deliveries.sending.transport import LEASE, Transport
+from tests import factories
+from tests.engine import agree, person, sending, waiting
+
+pytestmark = pytest.mark.django_db
+PATIENCE = 20.0  # seconds
+
+
+class Providers:
+    """Takes every message, each account after its own seconds (`delay`, by secret); remembers what was under way."""
+
+    def __init__(self):
+        self.delay: dict[str, float] = {}
+        self.fails: dict[str, Exception] = {}
+        self.sent: list[str] = []
+        self.asked: list[str] = []
+        self.now: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        self.stop = threading.Event()
+
+    async def send(self, adapter, message, credentials, client):
+        account = credentials["secret"]
+        self.sent.append(message.ref)
+        self.now[account] += 1
+        self.most[account] = max(self.most[account], self.now[account])
+        ends = time.monotonic() + self.delay.get(account, 0.02)
+        while time.monotonic() < ends and not self.stop.is_set():
+            await asyncio.sleep(0.01)
+        self.now[account] -= 1
+        if message.ref in self.fails:
+            raise self.fails[message.ref]
+        return SendResult(True, provider_message_id=f"id-{message.ref}")
+
+    async def find(self, adapter, message, credentials, client):
+        self.asked.append(message.ref)
+        return SendResult(True, provider_message_id=f"id-{message.ref}")
+
+
+@pytest.fixture
+def providers(monkeypatch):
+    played = Providers()
+    monkeypatch.setattr(Sandbox, "send", lambda *call: played.send(*call))
+    monkeypatch.setattr(Sandbox, "find", lambda *call: played.find(*call))
+    yield played
+    played.stop.set()
+
+
+@pytest.fixture
+def loop():
+    with Transport() as transport:
+        yield SendLoop(transport)
+
+
+@pytest.fixture
+def campaign():
+    return around_the_clock()
+
+
+def around_the_clock():
+    """The loop goes by the real clock, whatever the hour."""
+    return sending(window_start=clock(0), window_end=clock(23, 59, 59))
+
+
+def account(name: str = "A", **fields):
+    return factories.account(name=name, credentials={"secret": name}, **fields)
+
+
+def queue(campaign, of, count=1, **fields):
+    now = timezone.now()
+    made = []
+    for _ in range(count):
+        message = waiting(campaign, of, now, **fields)
+        made.append(message)
+    return made
+
+
+def go_round(loop, until):
+    """Turns until that is true."""
+    ends = time.monotonic() + PATIENCE
+    while not until():
+        assert time.monotonic() < ends, "It never came to that."
+        loop.recover(timezone.now())
+        loop.turn(timezone.now())
+
+
+def left(of) -> int:
+    return Outbox.objects.filter(account_id=of.pk).count()
+
+
+def test_as_many_calls_are_under_way_as_the_account_allows_and_no_more(campaign, loop, providers):
+    mine = account(at_a_time=7)
+    providers.delay["A"] = 0.1
+    messages = queue(campaign, mine, 20)
+
+    go_round(loop, lambda: not Outbox.objects.exists())
+
+    assert providers.most == {"A": 7}
+    assert Counter(providers.sent) == Counter(str(message.uuid) for message in messages)
+    assert set(Message.objects.values_list("status", flat=True)) == {"sending"}
+    assert not loop.transport.calls
+    assert agree()
+
+
+def test_a_slow_account_holds_up_nobody(campaign, loop, providers):
+    slow, quick = account("slow", at_a_time=3), account("quick", at_a_time=3)
+    providers.delay["slow"] = PATIENCE
+    queue(campaign, slow, 9)
+    queue(campaign, quick, 9)
+
+    go_round(loop, lambda: not left(quick))
+
+    assert left(slow) == 9
+    assert loop.transport.calls == {slow.pk: 3}
+
+
+def test_a_sender_with_a_backlog_holds_up_no_other_of_the_same_account(campaign, loop, providers):
+    mine, other = account(at_a_time=4), around_the_clock()
+    queue(campaign, mine, 12)
+    [late] = queue(other, mine)
+    assert late.sender_id != campaign.contents.get().sender_id
+
+    go_round(loop, lambda: str(late.uuid) in providers.sent)
+
+    assert len(providers.sent) <= 4
+
+
+def test_what_is_urgent_overtakes(campaign, loop, providers):
+    mine = account(at_a_time=1)
+    queue(campaign, mine, 3)
+    [urgent] = queue(campaign, mine)
+    Outbox.objects.filter(pk=urgent.pk).update(urgent=True)
+
+    go_round(loop, lambda: not Outbox.objects.exists())
+
+    assert providers.sent[0] == str(urgent.uuid)
+
+
+def test_nothing_is_claimed_before_its_call_can_begin(campaign, loop, providers):
+    mine = account(at_a_time=2)
+    providers.delay["A"] = PATIENCE
+    queue(campaign, mine, 5)
+
+    go_round(loop, lambda: len(providers.sent) == 2)
+    loop.turn(timezone.now())
+
+    assert Outbox.objects.exclude(claimed_until=None).count() == 2
+
+
+def test_who_says_no_while_others_are_under_way_is_not_written_to(campaign, loop, providers):
+    mine = account(at_a_time=1)
+    providers.delay["A"] = 0.2
+    _, second = queue(campaign, mine, 2)
+    go_round(loop, lambda: len(providers.sent) == 1)
+
+    suppress(value=second.address.value, reason="staff", origin="staff", now=timezone.now())
+    go_round(loop, lambda: not Outbox.objects.exists())
+
+    assert str(second.uuid) not in providers.sent
+    second.refresh_from_db()
+    assert second.status == "canceled"
+
+
+def test_answers_wait_while_the_database_is_away(campaign, loop, providers, monkeypatch):
+    mine = account()
+    queue(campaign, mine, 3)
+    real, tries = send_loop.store_answers, []
+
+    def away(*words):
+        tries.append(1)
+        if len(tries) < 3:
+            raise OperationalError("gone")
+        real(*words)
+
+    monkeypatch.setattr(send_loop, "store_answers", away)
+    ends = time.monotonic() + PATIENCE
+    while Outbox.objects.exists() and time.monotonic() < ends:
+        try:
+            loop.recover(timezone.now())
+            loop.turn(timezone.now())
+        except OperationalError:
+            continue
+
+    assert not Outbox.objects.exists()
+    assert len(providers.sent) == 3
+    assert not providers.asked
+
+
+def test_a_call_that_fails_is_in_doubt_and_its_neighbours_are_not(campaign, loop, providers):
+    mine = account()
+    lost, broken, _ = queue(campaign, mine, 3)
+    providers.fails = {str(lost.uuid): LostAnswer("gone"), str(broken.uuid): ValueError("a mistake of ours")}
+
+    go_round(loop, lambda: len(providers.sent) == 3 and not loop.transport.calls)
+
+    assert set(Outbox.objects.values_list("message_id", "held")) == {
+        (lost.pk, "answer_lost"), (broken.pk, "answer_lost"),
+    }  # fmt: skip
+
+
+def test_what_is_in_doubt_is_looked_up_and_not_sent_again(campaign, loop, providers):
+    mine = account()
+    [message] = queue(campaign, mine)
+    Outbox.objects.update(claimed_until=timezone.now() - timedelta(seconds=1), held="answer_lost")
+
+    go_round(loop, lambda: not Outbox.objects.exists())
+
+    assert (providers.sent, providers.asked) == ([], [str(message.uuid)])
+    message.refresh_from_db()
+    assert message.provider_message_id == f"id-{message.uuid}"
+
+
+def test_a_message_that_may_end_its_process_goes_when_nothing_else_is_under_way(campaign, loop, providers):
+    mine, other = account(), account("B")
+    providers.delay["B"] = 0.3
+    queue(campaign, other, 3)
+    go_round(loop, lambda: len(providers.sent) == 3)
+    [suspect] = queue(campaign, mine)
+    for _ in range(2):
+        quarantine.count(Kind.HAND_OVER, [suspect.pk], timezone.now())
+
+    go_round(loop, lambda: str(suspect.uuid) in providers.sent)
+
+    assert not loop.transport.calls[other.pk]
+    assert not left(other)
+
+
+def test_whoever_ends_it_waits_for_what_is_under_way(campaign, providers):
+    mine = account()
+    providers.delay["A"] = 0.3
+    queue(campaign, mine, 3)
+    with Transport() as transport:
+        loop = SendLoop(transport)
+        go_round(loop, lambda: len(providers.sent) == 3)
+        loop.finish()
+
+    assert not Outbox.objects.exists()
+
+
+def test_what_is_under_way_for_too_long_when_it_ends_is_in_doubt(campaign, providers, monkeypatch):
+    monkeypatch.setattr(send_loop, "GRACE", 0.1)
+    mine, now = account(), timezone.now()
+    providers.delay["A"] = PATIENCE
+    queue(campaign, mine, 3)
+    with Transport() as transport:
+        loop = SendLoop(transport)
+        go_round(loop, lambda: len(providers.sent) == 3)
+        loop.finish()
+
+    assert all(
+        claimed >= now + LEASE / 2 for claimed in Outbox.objects.values_list("claimed_until", flat=True)
+    )
+
+
+def test_one_process_that_does_all_the_work_sends_what_is_due_and_comes_back(campaign, providers):
+    mine = account()
+    queue(campaign, mine, 3)
+    later = person(campaign.channel, at=timezone.now())
+    waiting(campaign, mine, timezone.now(), contact=later, due_at=timezone.now() + timedelta(hours=1))
+
+    assert send(timezone.now()) == 3
+    assert left(mine) == 1
+    assert send(timezone.now()) == 0
