@@ -8,12 +8,15 @@ from django.conf import settings
 from django.contrib import admin
 from django.db import models
 from django.db.models import Q, QuerySet
-from django.forms import BaseModelFormSet, CheckboxSelectMultiple, ModelForm, SlugField
+from django.forms import BaseModelFormSet, CheckboxSelectMultiple, ChoiceField, ModelForm, SlugField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 
 from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
 from campaigns.playbook_form import PlaybookForm
+from campaigns.rate_words import keeps_to
+from campaigns.rates import registered_kinds
 from campaigns.senders import TEXTS, sender_value
 from contacts.admin import FewForms, Large, ReadOnly
 from contacts.channels import Channel
@@ -57,6 +60,12 @@ class CampaignFilter(admin.SimpleListFilter):
 class SenderForm(ModelForm):
     """Takes any usual notation, keeps the one that providers are given."""
 
+    registered_as = ChoiceField(
+        required=False,
+        choices=lambda: [("", "As its value says"), *((kind, words) for kind, words in registered_kinds())],
+        help_text="Which of the carriers' limits hold. A 10DLC number has those of the class its campaign was given.",
+    )
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         channel = data.get("channel")
@@ -75,10 +84,21 @@ class SenderForm(ModelForm):
 @admin.register(Sender)
 class SenderAdmin(admin.ModelAdmin):
     form = SenderForm
-    list_display = ("name", "channel", "value", "state")
+    list_display = ("name", "channel", "value", "state", "keeps_to")
     list_filter = ("channel", "state")
     search_fields = ("name", "=value")
-    readonly_fields = ("created_at",)
+    readonly_fields = ("created_at", "keeps_to")
+    fieldsets = (
+        (None, {"fields": ("name", "channel", "value", "state", "created_at")}),
+        ("How fast", {"fields": ("keeps_to", "registered_as", "per_second", "per_day", "warm_up_from")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Sender]:
+        return super().get_queryset(request).prefetch_related("accounts")
+
+    @admin.display(description="keeps to")
+    def keeps_to(self, sender: Sender) -> str:
+        return keeps_to(sender, timezone.now()) if sender.pk else ""
 
 
 @admin.register(Playbook)

@@ -55,6 +55,13 @@ class Account(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(1_000)],
         help_text="How many messages one sending process hands over at the same time; empty: as suits the provider.",
     )
+    per_second = models.FloatField(
+        "at most a second",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.01), MaxValueValidator(10_000)],
+        help_text="On each channel, all senders together; a text counts as its segments. Empty: as the provider says.",
+    )
     active = models.BooleanField(default=True)
     paused_until = models.DateTimeField(
         null=True,

@@ -17,6 +17,7 @@ from deliveries.statuses import Disposition, Queue, Status
 
 # Sorts behind everything that has a time: not before somebody lets it.
 NOT_NOW = datetime(9000, 1, 1, tzinfo=UTC)
+DAILY_LIMIT = "daily_limit"  # why a message waits: its sender has sent as much today as it may
 
 
 class Outbox(models.Model):

@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from django.utils import timezone
+
 from contacts.channels import Channel
 from contacts.hours import SECOND, clocks, is_open, local_zones_and_source
 from deliveries.models import Message
+from deliveries.models.work import DAILY_LIMIT
 from deliveries.wording import date_words
 
 # Whose zones hours are kept in, of one zone and of several: the contact's own, their number's, or the installation's.
@@ -16,6 +19,28 @@ WHOSE_ZONES = (
     ("the number's zone", "all zones where the number may be"),
     ("our own zone, as theirs is not known", "our own zones, as theirs are not known"),
 )
+
+
+# Why it waits for another day, whatever hours are permitted then.
+TOMORROW = "its sender has sent as much today as it may"
+
+
+def waits_until(message: Message) -> str:
+    """Until when a message waits, or waited for the permitted hours, and why; '' where it did not, or was withdrawn.
+
+    Its row of the outbox is loaded with it, where there is one.
+    """
+    if message.canceled_at:
+        return ""
+    if outbox_reason(message) == DAILY_LIMIT:
+        local = timezone.localtime(message.due_at)
+        return f"Held until {date_words(local)}, {local:%H:%M} ({local.tzname()}): {TOMORROW}"
+    return held_until(message, message.due_at, asked_at(message))
+
+
+def outbox_reason(message: Message) -> str:
+    """Why it waits, as its row of the outbox says; '' where there is none."""
+    return message.outbox.held if hasattr(message, "outbox") else ""
 
 
 def held_until(message: Message, due_at: datetime, since: datetime) -> str:

@@ -22,7 +22,7 @@ from deliveries.models import (
     RetentionRun,
     StatusEvent,
 )
-from deliveries.outcomes.held_until import asked_at, held_until
+from deliveries.outcomes.held_until import held_until, waits_until
 from deliveries.outcomes.rows import advice, bucket_of, newer_attempts, words_of
 from deliveries.outcomes.texts import MessageText, texts
 from deliveries.outcomes.why import DECIDES, verdict
@@ -30,7 +30,14 @@ from deliveries.statuses import REACHING, Disposition, Evidence, Queue, Status, 
 from deliveries.wording import decided_by, withdrawal, wording
 
 SHOWN_BODY = 4_000  # characters of a raw receipt: all of a usual one, and thirty of them still make a page
-LINKS = ("campaign", "contact", "address", "sender", "recipient")  # what a message needs loaded with it
+LINKS = (
+    "campaign",
+    "contact",
+    "address",
+    "sender",
+    "recipient",
+    "outbox",
+)  # what a message needs loaded with it
 
 
 @dataclass(frozen=True)
@@ -185,7 +192,7 @@ def _attempt(message: Message, records: Records) -> TrailMessage:
         facts=[_fact(message, provider, event, records, winner) for event in events],
         facts_dropped=records.events_dropped.get(message.pk),
         decisions=[_ruling(one, message) for one in records.decisions[message.pk]],
-        hours="" if message.canceled_at else held_until(message, message.due_at, asked_at(message)),
+        hours=waits_until(message),
         entry=entry,
         seconds=_seconds(message),
     )

@@ -14,7 +14,8 @@ from contacts.gate import REASONS, Reason
 from contacts.hours import clocks
 from contacts.models import Contact
 from deliveries.models import Message
-from deliveries.outcomes.held_until import asked_at, held_until
+from deliveries.models.work import DAILY_LIMIT
+from deliveries.outcomes.held_until import TOMORROW, asked_at, held_until, outbox_reason
 from deliveries.outcomes.message_details import LINKS
 from deliveries.statuses import Status
 
@@ -44,9 +45,7 @@ def upcoming(contact: Contact, zones: tuple[ZoneInfo, ...], now: datetime) -> li
     planned = Recipient.objects.filter(contact=contact, next_step_at__isnull=False, automatic=True)
     planned = planned.select_related("campaign")
     waiting = Message.objects.filter(contact=contact, status=Status.QUEUED, due_at__gt=now, canceled_at=None)
-    waiting = waiting.select_related("recipient__campaign", "outbox", *LINKS).order_by("due_at")[
-        :SHOWN_UPCOMING
-    ]
+    waiting = waiting.select_related("recipient__campaign", *LINKS).order_by("due_at")[:SHOWN_UPCOMING]
     steps = [
         Upcoming(one, one.next_step_at, _future(one), one.next_step_reason, _clocks(one.next_step_at, zones))
         for one in planned.order_by("next_step_at")[:SHOWN_UPCOMING]
@@ -68,7 +67,9 @@ def _clocks(at: datetime, zones: tuple[ZoneInfo, ...]) -> str:
 
 def _held(message: Message) -> str:
     """What it waits for, beside its time."""
-    held = message.outbox.held if hasattr(message, "outbox") else ""
+    held = outbox_reason(message)
+    if held == DAILY_LIMIT:
+        return f"It waits: {TOMORROW}."
     if held == Reason.REPLY_UNREAD:
         return f"It waits: {REASONS[Reason(held)].sentence}."
     hours = held_until(message, message.due_at, asked_at(message))

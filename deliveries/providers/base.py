@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from deliveries.providers.facts import Call, Fact, LostAnswer, OutboundMessage, SendResult, Unreadable
+from deliveries.providers.facts import Busy, Call, Fact, LostAnswer, OutboundMessage, SendResult, Unreadable
 from deliveries.providers.kit.client import HttpAnswer, HttpClient
 from deliveries.providers.kit.http import accepted, answer_fields, post, refused, retry_after
 from deliveries.providers.kit.parsing import FieldReader, bare
@@ -50,6 +50,8 @@ class Provider:
     headers_kept: ClassVar[frozenset[str]] = frozenset({"content-type", "user-agent"})
     # Codes of answers that refuse nothing: a limit is reached for the moment, and the message waits.
     come_back: ClassVar[frozenset[str]] = frozenset()
+    # Those of them that concern one sender, and leave the account's others alone.
+    sender_busy: ClassVar[frozenset[str]] = frozenset()
     # Native statuses that only the handset or a person can have caused: stronger evidence than a carrier's word.
     handset_words: ClassVar[frozenset[str]] = frozenset()
     # Calls that one sending process makes to an account at the same time, where the account says nothing else. Ours:
@@ -115,8 +117,13 @@ class Provider:
                 raise LostAnswer(str(problem)) from problem
             code, text = "", ""
         if str(code) in self.come_back:
+            busy = Busy.SENDER if str(code) in self.sender_busy else Busy.ACCOUNT
             return SendResult(
-                False, native_code=str(code), native_text=str(text), retry_after=retry_after(answer)
+                False,
+                native_code=str(code),
+                native_text=str(text),
+                retry_after=retry_after(answer),
+                busy=busy,
             )
         return refused(code or f"http:{answer.status_code}", text or f"HTTP {answer.status_code}")
 

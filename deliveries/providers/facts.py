@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Literal, NamedTuple
 
 LONG_AGO = datetime.fromtimestamp(0, UTC)
@@ -114,13 +115,21 @@ class OutboundMessage:
         return self.callback.replace("/status?", f"/{kind}?", 1)
 
 
+class Busy(StrEnum):
+    """Who has reached a limit, where a provider answers that it takes nothing for the moment."""
+
+    NOBODY = ""  # none has: it was not reached, or cannot
+    ACCOUNT = "account"
+    SENDER = "sender"
+
+
 @dataclass(frozen=True)
 class SendResult:
     """A provider's answer to one message.
 
     `accepted` with `provider_message_id`; or refused with `native_status` and `native_code`, to be translated like
-    a receipt; or `retry_after` seconds: not taken, ask again later (rate limit or outage). `segments` is the
-    provider's own count, 0 where it gives none.
+    a receipt; or `retry_after` seconds: not taken, ask again later (a limit reached by `busy`, or an outage).
+    `segments` is the provider's own count, 0 where it gives none.
     """
 
     accepted: bool
@@ -130,6 +139,7 @@ class SendResult:
     native_text: str = ""
     segments: int = 0
     retry_after: float | None = None
+    busy: Busy = Busy.NOBODY
 
 
 class LostAnswer(Exception):

@@ -60,6 +60,7 @@ class Telnyx(Provider):
     kinds = frozenset({"status", "keys", "inbound"})
     tables = ("telnyx", "sip")
     come_back = frozenset({"10011", "40318"})  # the rate limit, a full queue
+    sender_busy = frozenset({"40318"})
     handset_words = frozenset({"amd:human", "amd:human_residence", "amd:human_business"})
 
     def verify(self, call: Call, credentials: Mapping[str, str]) -> bool:

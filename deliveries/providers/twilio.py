@@ -43,6 +43,7 @@ class Twilio(Provider):
     tables = ("twilio", "sip")
     headers_kept = Provider.headers_kept | {"i-twilio-idempotency-token"}
     come_back = frozenset({"20429", "21611"})  # the account's rate limit, the sender's queue
+    sender_busy = frozenset({"21611"})
     handset_words = frozenset({"amd:human", "read"})
 
     # ---- receiving ---------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from django.db.models import Q
 from campaigns.models import Campaign
 from deliveries.models import Account, Heartbeat, Outbox, PendingReceipt, Receipt, StatusChange
 from deliveries.sending.lanes import lanes
+from deliveries.sending.pacing import waiting_their_turn
 
 Role = Heartbeat.Role
 
@@ -41,8 +42,9 @@ def oldest_change() -> datetime | None:
 def oldest_due(now: datetime) -> datetime | None:
     """Since when the longest waiting message could have been handed over; None when nothing is due.
 
-    One whose account rests, or whose campaign is paused, waits for that and for no process.
+    One whose account rests, whose campaign is paused or whose sender keeps to a rate waits for that, not for a process.
     """
+    stalled = now - timedelta(seconds=settings.WORKER_STALL_SECONDS)
     resting = Account.objects.filter(Q(paused_until__gt=now) | Q(active=False)).values_list("pk", flat=True)
     paused = Campaign.objects.filter(outbox_to__isnull=False, state=Campaign.State.PAUSED).values_list(
         "pk", flat=True
@@ -50,8 +52,13 @@ def oldest_due(now: datetime) -> datetime | None:
     free = Outbox.objects.filter(claimed_until=None, due_at__lte=now)
     free = free.exclude(account_id__in=list(resting)).exclude(campaign_id__in=list(paused))
     # Twice for each lane, whose index holds the ordinary ones and the urgent ones apart: look-ups instead of a scan.
+    waiting = list(lanes())
+    paced = waiting_their_turn(waiting, stalled)
     halves = [
-        free.filter(**lane._asdict(), urgent=urgent) for lane in list(lanes()) for urgent in (True, False)
+        free.filter(**lane._asdict(), urgent=urgent)
+        for lane in waiting
+        if lane not in paced
+        for urgent in (True, False)
     ]
     firsts = (half.order_by("due_at", "message").values_list("due_at", flat=True).first() for half in halves)
     return min((due_at for due_at in firsts if due_at), default=None)

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.db import DataError, IntegrityError, OperationalError, transaction
 
 from campaigns.models import Campaign, Recipient
+from campaigns.rates import account_key, sender_key
 from campaigns.segments import segments
 from contacts.channels import Channel
 from deliveries.deciding.context import rules_of
@@ -23,9 +24,10 @@ from deliveries.ledger.tallies import bump
 from deliveries.meaning import mappings
 from deliveries.models import Account, Message, Outbox, RecipientTally
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import OutboundMessage, Report, SendResult
+from deliveries.providers.facts import Busy, OutboundMessage, Report, SendResult
 from deliveries.sending.circuit import clear_failures, count_failures
 from deliveries.sending.claiming import ANSWER_LOST
+from deliveries.sending.pacing import rest
 from deliveries.sending.transport import NOT_BEGUN, NOT_SET_UP, Answered, Claimed
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Status
 
@@ -73,6 +75,7 @@ def store_answers(answers: Sequence[Answered], now: datetime, result: Dispatched
             with transaction.atomic():
                 stored = _store(answers, now)
             result.add(stored)
+            let_rest(answers, now)
             return
         except OperationalError:
             if attempt == STORE_ATTEMPTS - 1:
@@ -124,7 +127,7 @@ def _store(answers: Sequence[Answered], now: datetime) -> Dispatched:
             done.handed_over += answer is not None
             done.in_doubt += answer is None
         elif answer.retry_after is not None or (found and answer.native_status == "never_received"):
-            back.append((held[message.pk], claimed.account, answer.retry_after or 0.0))
+            back.append((held[message.pk], claimed, answer))
         else:
             left.append((claimed, None))
             events.append(_refused(message, claimed.account, answer, now))
@@ -135,7 +138,8 @@ def _store(answers: Sequence[Answered], now: datetime) -> Dispatched:
     answered = {claimed.account.pk for claimed, answer in mine if answer and answer.retry_after is None}
     _put_back(back, now)
     lost = [claimed.account for claimed, answer in mine if answer is None and not claimed.began]
-    count_failures([*(account for _, account, seconds in back if seconds), *lost], answered, now)
+    away = [claimed.account for _, claimed, answer in back if answer.retry_after and not answer.busy]
+    count_failures([*away, *lost], answered, now)
     clear_failures(answered, now)
     done.put_off = len(back)
     return done
@@ -198,10 +202,26 @@ def open_recipients(recipients: Sequence[Recipient], now: datetime) -> None:
     bump(RecipientTally, tally)
 
 
-def _put_back(rows: Sequence[tuple[Outbox, Account, float]], now: datetime) -> None:
-    """Not taken by the provider: later again."""
-    for row, _, seconds in rows:
+def _put_back(rows: Sequence[tuple[Outbox, Claimed, SendResult]], now: datetime) -> None:
+    """Not taken by the provider: later again. Where a limit was reached, or nobody was asked, it was no attempt."""
+    for row, claimed, answer in rows:
+        seconds = answer.retry_after
         row.claimed_until, row.due_at = None, now + timedelta(seconds=max(seconds, 1.0) if seconds else 0.0)
-        if not seconds and row.attempts > RECOVERIES_AT_ONCE:
+        if not claimed.began and (answer.busy or answer is NOT_BEGUN):
+            row.attempts -= 1
+        elif not seconds and row.attempts > RECOVERIES_AT_ONCE:
             row.due_at += row.attempts * RECOVERY_PAUSE
-    rewrite([row for row, _, _ in rows], ["claimed_until", "due_at"])
+    rewrite([row for row, _, _ in rows], ["claimed_until", "due_at", "attempts"])
+
+
+def let_rest(answers: Sequence[Answered], now: datetime) -> None:
+    """Whoever has reached a limit of its provider rests as long as that asks: the sender, or its whole account."""
+    until: dict[str, datetime] = {}
+    for claimed, answer in answers:
+        if answer and answer.busy:
+            sender = answer.busy == Busy.SENDER
+            key = sender_key(claimed.message.sender_id) if sender else account_key(claimed.account.pk, "")
+            moment = now + timedelta(seconds=max(answer.retry_after or 0.0, 1.0))
+            until[key] = max(moment, until.get(key, moment))
+    if until:
+        rest(until)

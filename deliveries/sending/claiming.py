@@ -20,9 +20,10 @@ from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import rewrite
 from deliveries.models import Account, Decision, Message, Outbox
-from deliveries.models.work import NOT_NOW
+from deliveries.models.work import DAILY_LIMIT, NOT_NOW
 from deliveries.sending.composing import outgoing
 from deliveries.sending.lanes import lanes, take
+from deliveries.sending.pacing import AT_ONCE, Clock, Pacing, show_due
 from deliveries.sending.transport import LEASE, Claimed
 
 logger = logging.getLogger(__name__)
@@ -47,22 +48,33 @@ class Gated(NamedTuple):
     messages: dict[int, Message]
     held: int = 0
     stopped: int = 0
+    begins: Mapping[int, float] = {}  # on the monotonic clock, for those whose sender keeps to a rate
 
 
-def claim_due(now: datetime, room: Mapping[int, int], *, busy: bool = False) -> Gated:
+def claim_due(
+    now: datetime, room: Mapping[int, int], *, busy: bool = False, clock: Clock | None = None
+) -> Gated:
     """Take due messages, for each account as many as it has room for, ask the gate about each, and mark those that
-    may go. Attempts count before the attempt. `busy`: other calls of this process are under way.
+    may go. Attempts count before the attempt. `busy`: other calls of this process are under way. `clock`: goes on from
+    `now`, for senders that keep to a rate.
     """
+    clock = clock or Clock(now)
     resting = set(
         Account.objects.filter(Q(paused_until__gt=now) | Q(active=False)).values_list("pk", flat=True)
     )
     places = Counter({account: places for account, places in room.items() if account not in resting})
     open_lanes = [lane for lane in lanes() if places[lane.account_id] > 0]
     paused = _being_paused()
+    pacing = Pacing(open_lanes, clock)
+    waiting = pacing.hold_used_up(now, paused)
     # One after the other, so that the index finds each without wading through what is due tomorrow.
-    rows = [row for urgent in (True, False) for row in take(open_lanes, places, now, paused, urgent=urgent)]
+    rows = [
+        row
+        for urgent in (True, False)
+        for row in take(pacing.lanes, places, pacing.most, now, paused, urgent=urgent)
+    ]
     if not rows:
-        return Gated([], {})
+        return Gated([], {}, waiting)
     suspects = quarantine.troubled(Kind.HAND_OVER, [row.message_id for row in rows], least=TOGETHER_ENDINGS)
     if suspects:  # alone, so that it can end its process for nobody else
         rows = [] if busy else [row for row in rows if row.message_id in suspects][:1]
@@ -70,6 +82,8 @@ def claim_due(now: datetime, room: Mapping[int, int], *, busy: bool = False) -> 
     asks = _asks(messages.values())
     verdicts = check(asks, now)
     contents = contents_of(row.campaign_id for row in rows)
+    allowed = [row for row in rows if verdicts[row.message_id].allowed]
+    turns = pacing.turns(allowed, contents, messages)
     go, held = [], []
     stopped: dict[str, list[Outbox]] = {}
     for row in rows:
@@ -77,6 +91,10 @@ def claim_due(now: datetime, room: Mapping[int, int], *, busy: bool = False) -> 
         if verdict.allowed and (row.campaign_id, messages[row.message_id].channel) not in contents:
             row.due_at, row.held = now + WAIT_FOR_CONTENT, "no_content"
             held.append(row)
+        elif verdict.allowed and (turn := turns.get(row.message_id, AT_ONCE)).waits:
+            if turn.until:  # else it is looked at again in a moment
+                row.due_at, row.held = turn.until, DAILY_LIMIT
+                held.append(row)
         elif verdict.allowed:
             row.claimed_until, row.attempts, row.held = now + LEASE, row.attempts + 1, ""
             go.append(row)
@@ -89,12 +107,13 @@ def claim_due(now: datetime, room: Mapping[int, int], *, busy: bool = False) -> 
         claimed_until=now + LEASE, attempts=F("attempts") + 1, held=""
     )
     rewrite(held, ["held", "due_at"])
-    # The message shows until when it waits for the permitted hours, and that it did.
-    at_night = sorted((row for row in held if row.held == Reason.QUIET_HOURS), key=lambda row: row.pk)
-    rewrite([Message(pk=row.message_id, due_at=row.due_at) for row in at_night], ["due_at"])
+    # The message shows until when it waits for the permitted hours or its sender's next day, and that it did.
+    show_due(row for row in held if row.held in (Reason.QUIET_HOURS, DAILY_LIMIT))
     for reason, those in stopped.items():
         _stop(those, reason, verdicts, now)
-    return Gated(go, messages, len(held), sum(map(len, stopped.values())))
+    pacing.save()
+    begins = {row.message_id: turns[row.message_id].begins for row in go if row.message_id in turns}
+    return Gated(go, messages, len(held) + waiting, sum(map(len, stopped.values())), begins)
 
 
 def _being_paused() -> list[int]:

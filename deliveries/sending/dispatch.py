@@ -22,6 +22,7 @@ from deliveries.models import Account, Outbox
 from deliveries.receiving.recording import record_inbound
 from deliveries.sending.answers import Dispatched, store_answers
 from deliveries.sending.claiming import claim_due, count_endings, load, lock, prepare
+from deliveries.sending.pacing import Clock
 from deliveries.sending.transport import BEGIN_WITHIN, LEASE, Claimed, Transport
 
 CLAIM = 50  # of each account: messages that may be in doubt when a process is killed
@@ -49,7 +50,7 @@ def claim(now: datetime, room: Mapping[int, int], result: Dispatched, *, busy: b
     what was claimed before it arrived is on its way already. What is held or stopped is counted in `result`.
     `busy`: other calls of this process are under way.
     """
-    begin_by = time.monotonic() + BEGIN_WITHIN
+    begin_by, clock = time.monotonic() + BEGIN_WITHIN, Clock(now)
     if not record_inbound(now):
         result.listened = 1
         return []
@@ -57,11 +58,12 @@ def claim(now: datetime, room: Mapping[int, int], result: Dispatched, *, busy: b
         if inbound_waits():  # before the gate looks: what is recorded while it does, it may not see
             result.listened = 1
             return []
-        gated = claim_due(now, room, busy=busy)
+        gated = claim_due(now, room, busy=busy, clock=clock)
     result.held += gated.held
     result.stopped += gated.stopped
     # Outside of the claim: a message that cannot be put together must not hold up those that were claimed with it.
-    return prepare(gated.claimed, gated.messages, {}, now, begin_by)
+    claimed = prepare(gated.claimed, gated.messages, {}, now, begin_by)
+    return [each._replace(begin_at=gated.begins.get(each.message.pk, 0.0)) for each in claimed]
 
 
 def claim_in_doubt(now: datetime, limit: int) -> list[Claimed]:

@@ -6,7 +6,7 @@ So an account that is slow, rests, or may hand over one message a second holds u
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -39,23 +39,39 @@ def lanes() -> Iterator[Lane]:
 
 
 def take(
-    those: Sequence[Lane], places: Counter[int], now: datetime, without: Sequence[int], *, urgent: bool
+    those: Sequence[Lane],
+    places: Counter[int],
+    most: Mapping[Lane, int],
+    now: datetime,
+    without: Sequence[int],
+    *,
+    urgent: bool,
 ) -> list[Outbox]:
     """Due messages of these lanes, locked for this transaction, those left out that somebody else has locked.
 
     `places` says how many each account may have; what is taken is subtracted. They are shared out evenly among an
-    account's lanes, and what one leaves is for those that want more. `without`: campaigns to pass over.
+    account's lanes, and what one leaves is for those that want more; `most` are for a lane at most, where it is in
+    there. `without`: campaigns to pass over.
     """
     rows: list[Outbox] = []
+    got: Counter[Lane] = Counter()
     while those := [lane for lane in those if places[lane.account_id] > 0]:
         sharing = Counter(lane.account_id for lane in those)
-        shares = {lane: -(-places[lane.account_id] // sharing[lane.account_id]) for lane in those}
+        even = {lane: -(-places[lane.account_id] // sharing[lane.account_id]) for lane in those}
+        shares = {
+            lane: min(share, most[lane] - got[lane] if lane in most else share)
+            for lane, share in even.items()
+        }
         taken = [row.message_id for row in rows]
-        got: Counter[Lane] = Counter()
+        before = got.copy()
         for row in backend().lock_due(shares, now, without, taken, urgent=urgent):
             got[Lane(row.account_id, row.sender_id)] += 1
             if places[row.account_id] > 0:
                 places[row.account_id] -= 1
                 rows.append(row)
-        those = [lane for lane, share in shares.items() if got[lane] == share]
+        those = [
+            lane
+            for lane, share in shares.items()
+            if got[lane] - before[lane] == share and got[lane] < most.get(lane, got[lane] + 1)
+        ]
     return rows

@@ -17,6 +17,7 @@ from deliveries.ledger.quarantine import PASSING
 from deliveries.models import Account
 from deliveries.sending.answers import Dispatched, store_answers
 from deliveries.sending.dispatch import claim, claim_in_doubt
+from deliveries.sending.pacing import Clock
 from deliveries.sending.transport import Answered, Transport
 
 logger = logging.getLogger(__name__)
@@ -46,11 +47,11 @@ class SendLoop:
 
         Raises what the database raises; what was answered is kept for the next turn.
         """
-        result = Dispatched()
+        result, clock = Dispatched(), Clock(now)
         self._store(now, result, *((IDLE, 1) if self._dry else (WAIT, ENOUGH)))
         room = self._room()
         if room:
-            claimed = claim(now, room, result, busy=bool(self.transport.calls))
+            claimed = claim(clock.now(), room, result, busy=bool(self.transport.calls))
             self._dry = len(claimed) + result.held + result.stopped == 0
             self.transport.begin(claimed)
         return result.looked_at

@@ -27,11 +27,13 @@ LEASE = timedelta(seconds=settings.HANDOVER_LEASE_SECONDS)
 BEGIN_WITHIN = min(LEASE.total_seconds() / 2, 6.0)
 CALL_LIMIT = min(LEASE.total_seconds() / 3, 16.0)
 STARTS_WITHIN = 10.0  # seconds, for the thread
+LATE = 0.05  # seconds: a call that could not begin by then leaves its moment unused; the wire may take as long again
 
 
 class Claimed(NamedTuple):
     """A message that is ours to hand over until `until`. `began`: when its handover in doubt did, else None: the
-    provider is then asked about it. `begin_by`: no call begins after it, on the monotonic clock."""
+    provider is then asked about it. `begin_by`: no call begins after it, on the monotonic clock. `begin_at`: its own
+    moment on that clock, where its sender keeps to a rate; 0 for at once."""
 
     message: Message
     outgoing: OutboundMessage
@@ -39,6 +41,7 @@ class Claimed(NamedTuple):
     until: datetime
     began: datetime | None = None
     begin_by: float = float("inf")
+    begin_at: float = 0.0
 
 
 class Answered(NamedTuple):
@@ -57,6 +60,8 @@ async def call(claimed: Claimed, client: HttpClient) -> Answered:
     if not claimed.account.is_ready:
         return Answered(claimed, NOT_SET_UP)
     if time.monotonic() > claimed.begin_by:
+        return Answered(claimed, NOT_BEGUN)
+    if claimed.begin_at and time.monotonic() > claimed.begin_at + LATE:
         return Answered(claimed, NOT_BEGUN)
     adapter = PROVIDERS[claimed.account.provider]
     act = adapter.find if claimed.began else adapter.send
@@ -146,6 +151,8 @@ class Transport:
             task.add_done_callback(self._tasks.discard)
 
     async def _one(self, claimed: Claimed) -> None:
+        if claimed.begin_at:
+            await asyncio.sleep(max(claimed.begin_at - time.monotonic(), 0.0))
         answer = await call(claimed, self._client)
         with self._there:
             self._answers.append(answer)

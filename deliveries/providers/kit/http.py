@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from deliveries.providers.facts import LostAnswer, SendResult, Unreadable
+from deliveries.providers.facts import Busy, LostAnswer, SendResult, Unreadable
 from deliveries.providers.kit.client import HttpAnswer, HttpClient, NotReached
 from deliveries.providers.kit.parsing import LONGEST_WORD, FieldReader, clean
 
@@ -43,7 +43,9 @@ def weighed(answer: HttpAnswer) -> HttpAnswer | SendResult:
     if answer.status_code in UNDECIDED:
         raise LostAnswer(f"HTTP {answer.status_code}")
     if answer.status_code == 429 or answer.is_server_error:
-        return SendResult(False, native_text=f"HTTP {answer.status_code}", retry_after=retry_after(answer))
+        busy = Busy.ACCOUNT if answer.status_code == 429 else Busy.NOBODY
+        text = f"HTTP {answer.status_code}"
+        return SendResult(False, native_text=text, retry_after=retry_after(answer), busy=busy)
     return answer
 
 

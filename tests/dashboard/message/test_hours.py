@@ -6,9 +6,10 @@ from datetime import UTC, datetime, time, timedelta
 from html import unescape
 
 import pytest
+from django.utils import timezone
 
 from contacts.models import Consent, Contact
-from deliveries.models import Decision, Outbox
+from deliveries.models import Decision, Message, Outbox
 from deliveries.sending.expansion import expand
 from tests import factories
 
@@ -127,3 +128,15 @@ def test_what_was_withdrawn_meanwhile_is_not_said_to_have_waited_until_then(page
     type(message).objects.update(status="canceled", disposition="", canceled_at=NIGHT + timedelta(hours=1))
 
     assert "Held until" not in page(f"/deliveries/{message.pk}/")
+
+
+def test_a_message_whose_sender_has_used_up_its_day_says_so_on_its_page_and_on_the_contacts(page):
+    message = launched(DAY)
+    tomorrow = timezone.now() + timedelta(hours=9)
+    Outbox.objects.update(held="daily_limit", due_at=tomorrow)
+    Message.objects.update(due_at=tomorrow)
+
+    assert "(UTC): its sender has sent as much today as it may" in page(f"/deliveries/{message.pk}/")
+    assert "It waits: its sender has sent as much today as it may." in page(
+        f"/contacts/{message.contact_id}/"
+    )
