@@ -50,7 +50,11 @@ def world() -> World:
         credentials={"account_sid": ACCOUNT_SID, "auth_token": SECRET},
     )  # fmt: skip
     sender = Sender.objects.create(
-        name="Benchmark", channel=Channel.SMS, value="+12105550100", state="approved"
+        name="Benchmark",
+        channel=Channel.SMS,
+        value="+12105550100",
+        state="approved",
+        registered_as="no_limit",
     )
     playbook = Playbook.objects.first() or Playbook.objects.create(name="Benchmark")
     Campaign.objects.bulk_create(
