@@ -16,6 +16,7 @@ from deliveries.models import Message, Outbox
 from deliveries.outcomes.filters import OutcomeView
 from tests.browser.world import REPORT
 
+PHONE = {"width": 390, "height": 844}
 FEW_PAGES = range(51, actions.SLICE + 1)  # more than one page, and carried out at once
 
 
@@ -112,6 +113,21 @@ def test_the_undo_of_one_row_leaves_the_ticks_of_the_others(enter: Callable[...,
     expect(page.locator(".toast")).to_contain_text("canceled")
     kept = page.locator("[data-tick]:checked").evaluate_all("(all) => all.map((one) => one.value)")
     assert sorted(kept) == sorted(chosen)
+
+
+@pytest.mark.parametrize("viewport", [{"width": 1440, "height": 900}, PHONE], ids=["desktop", "phone"])
+def test_a_message_covers_no_button_for_what_is_ticked(enter: Callable[..., Page], viewport: dict) -> None:
+    page = enter("marketer", viewport=viewport)
+    page.goto(f"/campaigns/{REPORT}/")
+    page.evaluate("document.dispatchEvent(new CustomEvent('toast', { detail: { text: 'Undone by you.' } }))")
+    expect(page.locator(".toast")).to_be_visible()
+
+    page.locator("[data-tick]").first.check()
+
+    bar, message = page.locator(".bulk").bounding_box(), page.locator(".toast").bounding_box()
+    assert bar
+    assert message
+    assert message["y"] + message["height"] <= bar["y"]
 
 
 def test_a_single_row_acts_at_once_and_its_toast_undoes_it(page: Page) -> None:

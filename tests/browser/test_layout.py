@@ -117,6 +117,21 @@ def test_a_link_in_a_message_has_the_colour_of_its_button(page: Page, theme: str
     assert colours[0] == colours[1]
 
 
+def test_the_parts_of_the_way_here_stand_on_one_line_on_a_phone(enter: Callable[..., Page]) -> None:
+    page = enter(viewport=PHONE)
+    page.goto(f"/campaigns/{LIVE}/")
+
+    tops = page.locator(".crumbs li").evaluate_all(
+        """(all) => all.map((one) => {
+          const words = document.createRange();
+          words.selectNodeContents(one.querySelector("a") ?? one);
+          return words.getBoundingClientRect().top;
+        })"""
+    )
+
+    assert max(tops) - min(tops) < 2
+
+
 CHARTS = "**/plotly.min.js"
 
 
