@@ -597,7 +597,9 @@ def test_what_else_stands_is_said_before_one_is_released(login, elena, ours):
 def test_whoever_may_not_release_is_offered_nothing_and_refused(login, elena, ours, role):
     client, where = login(role), f"/contacts/{elena.pk}/release/{ours.pk}/"
 
-    assert where not in client.get(f"/contacts/{elena.pk}/").content.decode()
+    page = client.get(f"/contacts/{elena.pk}/").content.decode()
+    assert where not in page
+    assert "An administrator can release it." in page
     assert client.post(where, {"note": "Why not"}).status_code == 403
     ours.refresh_from_db()
     assert ours.released_at is None
