@@ -68,6 +68,15 @@ def test_the_question_says_so_where_nothing_waits(marketer):
     assert "0 waiting messages are canceled, and nothing more is sent." in text
 
 
+def test_the_question_counts_nothing_while_the_audience_is_prepared(marketer):
+    made = sending("sms", state="launching", audience_size=3, expanded_count=0)
+
+    text = read(marketer.get(made.get_absolute_url()))
+
+    assert "its messages are canceled, also those that are being prepared, and nothing more is sent." in text
+    assert "waiting message" not in text
+
+
 def test_all_parts_of_the_report_agree_at_once(marketer, going):
     answer = marketer.post(f"/campaigns/{going.slug}/cancel/", follow=True)
 
