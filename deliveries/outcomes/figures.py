@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -176,12 +176,11 @@ class CampaignFigures:
 
     @property
     def carriers(self) -> list[str]:
-        """Of what was sent, or waits for it: what was withdrawn stands in no list that a carrier narrows."""
-        return sorted({cell.carrier for cell in self.by_carrier if cell.disposition and cell.n})
+        return sorted({cell.carrier for cell in _listed(self.by_carrier)})
 
     @property
     def source_ids(self) -> set[int]:
-        return {cell.source for cell in self.by_source if cell.disposition and cell.n}
+        return {cell.source for cell in _listed(self.by_source)}
 
     @property
     def codes(self) -> list[str]:
@@ -276,6 +275,12 @@ class CampaignFigures:
 def _at_least(n: int, found: Count) -> str:
     """`n` of those found; when counting stopped before the end there are more."""
     return f"more than {n:,}" if found.more and n == found.n else f"{n:,}"
+
+
+def _listed(cells: Sequence[Any]) -> list[Any]:
+    """Those of what was sent or waits for it. Of what was withdrawn only where there is nothing else to list."""
+    counted = [cell for cell in cells if cell.n]
+    return [cell for cell in counted if cell.disposition] or counted
 
 
 def _sent(cells: Iterable[Any]) -> int:

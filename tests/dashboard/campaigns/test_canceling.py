@@ -156,3 +156,23 @@ def test_canceling_promises_nothing_of_what_never_left(marketer, going):
 
     assert "is canceled. Nothing more is sent." in read(answer)
     assert "What had left" not in read(answer)
+
+
+def test_what_was_canceled_before_anything_was_sent_can_be_narrowed(marketer, going):
+    going.messages.update(carrier="Prairie Tel", list_source_id=factories.contact_list(name="Front desk").pk)
+    rebuild()
+    marketer.post(f"/campaigns/{going.slug}/cancel/")
+    end(going)
+
+    page = marketer.get(f"{going.get_absolute_url()}?status=canceled").content.decode()
+
+    assert '<option value="Prairie Tel">' in page
+    assert ">Front desk</option>" in page
+    assert "1 list source<" in page
+
+
+def test_the_header_counts_no_list_sources_while_there_are_none(marketer):
+    made = sending("sms", state="launching", audience_size=3, expanded_count=0)
+
+    assert "list source<" not in marketer.get(made.get_absolute_url()).content.decode()
+    assert "list sources<" not in marketer.get(made.get_absolute_url()).content.decode()
