@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 
 import pytest
@@ -53,6 +53,14 @@ def test_every_list_opens(model, client, root):
     factories.message()
 
     assert client.get(url(model, "changelist")).status_code == 200
+
+
+def test_times_are_written_as_on_other_pages_with_their_zone(client, root):
+    Account.objects.filter(pk=factories.account().pk).update(
+        paused_until=datetime(2026, 12, 1, 9, 5, tzinfo=UTC)
+    )
+
+    assert "1 Dec 2026, 09:05 UTC" in client.get(url(Account, "changelist")).content.decode()
 
 
 def test_records_are_named_in_plain_words(client, root):
