@@ -76,7 +76,7 @@ REVERSIBLE = {
     Action.RETRY: "until each message is handed over, a minute from now at the earliest",
     Action.SWITCH: "until each message is handed over, a minute from now at the earliest",
     Action.CORRECT: "at any time",
-    Action.SUPPRESS: "at any time, by an administrator or by undoing this batch",
+    Action.SUPPRESS: "at any time, by an administrator or by undoing this bulk action",
 }
 
 
