@@ -104,8 +104,9 @@ class Account(models.Model):
         return self.paused_until is not None and self.paused_until > timezone.now()
 
     def resume(self) -> None:
-        """Hand messages over again at once, whoever or whatever paused it."""
+        """Hand messages over again at once, whoever or whatever paused it; what it refused, one to begin with."""
         Account.objects.filter(pk=self.pk).update(paused_until=None, failures=0)
+        self.alarms.filter(closed_at=None, until__isnull=False).update(until=timezone.now())
 
     @property
     def lacking(self) -> list[str]:

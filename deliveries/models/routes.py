@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
 from campaigns.models import Priority, Sender
 from contacts.channels import Channel
@@ -132,6 +133,13 @@ class RouteAlarm(models.Model):
     def __str__(self) -> str:
         return self.sentence
 
-    @property
-    def is_resting(self) -> bool:
-        return self.until is not None and self.until > timezone.now()
+    def concerns(self, account_id: int, channel: str, sender_id: int) -> bool:
+        """Whether it is about messages that leave by this account, on this channel, from this sender."""
+        here = self.account_id == account_id and self.channel in ("", channel)
+        return here and self.sender_id in (0, sender_id)
+
+    def in_effect(self, now: datetime) -> bool:
+        """Whether nothing is handed over there now."""
+        if self.kind == self.Kind.OFF:
+            return True
+        return self.until is not None and self.until > now

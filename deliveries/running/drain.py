@@ -28,7 +28,7 @@ from deliveries.receiving import recording, replay
 from deliveries.running import heartbeat
 from deliveries.running.heartbeat import Role
 from deliveries.running.seldom import Seldom
-from deliveries.sending import dispatch, expansion, launching
+from deliveries.sending import dispatch, expansion, failover, launching
 from deliveries.sending.send_loop import SendLoop, send
 from deliveries.sending.transport import Transport
 from deliveries.wake import wake
@@ -98,6 +98,7 @@ STEPS: Steps = {
     "due": follow_due,
     "batches": actions.run,
     "recover": lambda now: dispatch.recover(now).looked_at,
+    "pass_on": Seldom(1, failover.pass_on),
     "send": send,
     "withdraw": launching.withdraw_canceled,
     "hold": launching.hold_or_let_go,
@@ -116,7 +117,7 @@ STEPS: Steps = {
 ROLES: dict[Role, tuple[str, ...]] = {
     Role.RECORD: ("record", "fold", "occurrences"),
     Role.DECIDE: ("decide", "due", "again"),
-    Role.SEND: ("recover", "send"),
+    Role.SEND: ("recover", "pass_on", "send"),
     Role.REST: (
         "batches",
         "withdraw",
@@ -173,7 +174,7 @@ def work(only: Collection[str], going: Callable[[], bool]) -> None:
 def _send(going: Callable[[], bool]) -> None:
     with Transport() as transport:
         loop = SendLoop(transport)
-        steps: Steps = {"recover": loop.recover, "send": loop.turn}
+        steps: Steps = {"recover": loop.recover, "pass_on": STEPS["pass_on"], "send": loop.turn}
         while going():
             try:
                 _wait_briefly()

@@ -16,10 +16,13 @@ from campaigns.segments import segments
 from contacts.channels import Channel
 from deliveries.deciding.context import rules_of
 from deliveries.deciding.decide import UNDER_WAY, State, Step
+from deliveries.deciding.rests import Refusal, RouteKey, note_answers
+from deliveries.deciding.routes import concerns_route
 from deliveries.ledger import quarantine
 from deliveries.ledger.events import apply, event
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import rewrite
+from deliveries.ledger.statements.values import EventRow
 from deliveries.ledger.tallies import bump
 from deliveries.meaning import mappings
 from deliveries.models import Account, Message, Outbox, RecipientTally
@@ -110,7 +113,7 @@ def _store(answers: Sequence[Answered], now: datetime) -> Dispatched:
         a for a in answers if (row := held.get(a.claimed.message.pk)) and row.claimed_until == a.claimed.until
     ]
     done = Dispatched()
-    left, events, back, unanswered = [], [], [], []
+    left, events, back, unanswered, refused = [], [], [], [], []
     for claimed, answer in mine:
         message, found = claimed.message, claimed.began is not None
         if found and answer in (NOT_BEGUN, NOT_SET_UP):  # nobody was asked, and nothing ended
@@ -130,11 +133,13 @@ def _store(answers: Sequence[Answered], now: datetime) -> Dispatched:
             back.append((held[message.pk], claimed, answer))
         else:
             left.append((claimed, None))
-            events.append(_refused(message, claimed.account, answer, now))
+            refused.append((claimed, _refused(message, claimed.account, answer, now)))
             done.refused += 1
     mark_handed_over(left, recipients, now)
     rewrite(unanswered, ["held"])
-    apply(events, now)
+    apply([*events, *(row for _, row in refused)], now)
+    taken = {_route(claimed) for claimed, answer in mine if answer and answer.accepted}
+    note_answers(taken, [refusal for pair in refused if (refusal := _refusal(*pair))], now)
     answered = {claimed.account.pk for claimed, answer in mine if answer and answer.retry_after is None}
     _put_back(back, now)
     lost = [claimed.account for claimed, answer in mine if answer is None and not claimed.began]
@@ -145,7 +150,19 @@ def _store(answers: Sequence[Answered], now: datetime) -> Dispatched:
     return done
 
 
-def _refused(message: Message, account: Account, answer: SendResult, now: datetime):
+def _route(claimed: Claimed) -> RouteKey:
+    return RouteKey(claimed.account.pk, claimed.message.channel, claimed.message.sender_id)
+
+
+def _refusal(claimed: Claimed, row: EventRow) -> Refusal | None:
+    """What was refused for a fault of the account, or of the sender there; None for whatever concerns the message."""
+    if not concerns_route(row.failure_class, row.fault):
+        return None
+    why = " ".join(filter(None, (row.native_code, row.native_text))) or row.native_status
+    return Refusal(_route(claimed), row.fault, claimed.account.name, claimed.message.sender.value, why)
+
+
+def _refused(message: Message, account: Account, answer: SendResult, now: datetime) -> EventRow:
     """A refusal is translated like a receipt."""
     report = Report("", "", message.channel, answer.native_status, answer.native_code, answer.native_text)
     native = (answer.native_status, answer.native_code, answer.native_text)

@@ -5,24 +5,26 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 
 from campaigns.models import Campaign, Content
 from campaigns.texts import contents_of
 from contacts.gate import REASONS, Ask, Reason, Verdict, check, sentence
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import Step
+from deliveries.deciding.rests import rests
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import rewrite
 from deliveries.models import Account, Decision, Message, Outbox
 from deliveries.models.work import DAILY_LIMIT, NOT_NOW
 from deliveries.sending.composing import outgoing
-from deliveries.sending.lanes import lanes, take
+from deliveries.sending.lanes import Lane, lanes, take
 from deliveries.sending.pacing import AT_ONCE, Clock, Pacing, show_due
 from deliveries.sending.transport import LEASE, Claimed
 
@@ -59,29 +61,25 @@ def claim_due(
     `now`, for senders that keep to a rate.
     """
     clock = clock or Clock(now)
-    resting = set(
-        Account.objects.filter(Q(paused_until__gt=now) | Q(active=False)).values_list("pk", flat=True)
-    )
-    places = Counter({account: places for account, places in room.items() if account not in resting})
-    open_lanes = [lane for lane in lanes() if places[lane.account_id] > 0]
+    places = Counter(room)
+    usual, tried = rests(now).part(lane for lane in lanes() if places[lane.account_id] > 0)
     paused = _being_paused()
-    pacing = Pacing(open_lanes, clock)
+    pacing = Pacing([*usual, *(lane for those in tried for lane in those)], clock)
     waiting = pacing.hold_used_up(now, paused)
     # One after the other, so that the index finds each without wading through what is due tomorrow.
-    rows = [
-        row
-        for urgent in (True, False)
-        for row in take(pacing.lanes, places, pacing.most, now, paused, urgent=urgent)
-    ]
+    rows: list[Outbox] = []
+    for some, free in [(usual, places), *((lanes_tried, _one(lanes_tried, places)) for lanes_tried in tried)]:
+        open_lanes = [lane for lane in some if lane in pacing.lanes]
+        for urgent in (True, False):
+            rows += take(open_lanes, free, pacing.most, now, paused, urgent=urgent)
     if not rows:
         return Gated([], {}, waiting)
     suspects = quarantine.troubled(Kind.HAND_OVER, [row.message_id for row in rows], least=TOGETHER_ENDINGS)
     if suspects:  # alone, so that it can end its process for nobody else
         rows = [] if busy else [row for row in rows if row.message_id in suspects][:1]
     messages = load([row.message_id for row in rows])
-    asks = _asks(messages.values())
-    verdicts = check(asks, now)
     contents = contents_of(row.campaign_id for row in rows)
+    verdicts = _strictest(check(_asks(messages.values(), contents), now))
     allowed = [row for row in rows if verdicts[row.message_id].allowed]
     turns = pacing.turns(allowed, contents, messages)
     go, held = [], []
@@ -116,6 +114,11 @@ def claim_due(
     return Gated(go, messages, len(held) + waiting, sum(map(len, stopped.values())), begins)
 
 
+def _one(those: Sequence[Lane], places: Mapping[int, int]) -> Counter[int]:
+    """Room for one message where it is only tried whether anything is taken."""
+    return Counter({lane.account_id: min(1, places[lane.account_id]) for lane in those})
+
+
 def _being_paused() -> list[int]:
     """Paused campaigns whose messages still stand among what is due: they must not be in the others' way."""
     paused = Campaign.objects.filter(outbox_to__isnull=False, state=Campaign.State.PAUSED)
@@ -136,10 +139,12 @@ def load(ids: Sequence[int]) -> dict[int, Message]:
     ).in_bulk(ids)  # fmt: skip
 
 
-def _asks(messages: Collection[Message]) -> list[Ask]:
-    """The gate's questions, keyed by message."""
+def _asks(messages: Collection[Message], contents: Mapping[tuple[int, str], Content]) -> list[Ask]:
+    """The gate's questions, keyed by message; by its negative id once more for the campaign's own sender, where it
+    leaves from another one: what somebody said of that sender is about the campaign.
+    """
     campaigns = Campaign.objects.select_related("playbook").in_bulk({each.campaign_id for each in messages})
-    return [
+    asks = [
         campaigns[message.campaign_id].ask(
             message.pk,
             contact_id=message.contact_id,
@@ -149,6 +154,22 @@ def _asks(messages: Collection[Message]) -> list[Ask]:
         )
         for message in messages
     ]
+    return asks + [
+        replace(ask, key=-ask.key, sender_value=content.sender.value)
+        for message, ask in zip(messages, asks, strict=True)
+        if (content := contents.get((message.campaign_id, message.channel)))
+        and content.sender_id != message.sender_id
+    ]
+
+
+def _strictest(verdicts: Mapping[int, Verdict]) -> dict[int, Verdict]:
+    """One for each message: no to it, or to the campaign's own sender, is no."""
+    found = {key: verdict for key, verdict in verdicts.items() if key > 0}
+    for key, own in verdicts.items():
+        stops = not own.allowed and not REASONS[Reason(own.reason)].holds
+        if key < 0 and (stops or found[-key].allowed):
+            found[-key] = own
+    return found
 
 
 def _stop(rows: Sequence[Outbox], reason: str, verdicts: dict[int, Verdict], now: datetime) -> None:

@@ -179,9 +179,7 @@ def test_each_route_is_tried_once(accounts, refused, now):
     assert QueueEntry.objects.get().queue == "review"
 
 
-@pytest.mark.parametrize(
-    "code", ["30007", "21610", "30005", "30034"], ids=["content", "opt-out", "person", "rule"]
-)
+@pytest.mark.parametrize("code", ["30007", "21610", "30005"], ids=["content", "opt-out", "person"])
 def test_what_is_about_the_content_or_the_person_goes_by_no_other_route(refused, code, now):
     accounts = factories.account("twilio"), factories.account("twilio")
     listed(*accounts)
