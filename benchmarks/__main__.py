@@ -23,6 +23,7 @@ GROUPS = (
     ("ingest", "recording", "workers", "chain"),
     ("expansion",),
     ("sending",),
+    ("rates",),
     ("pages",),
     ("translation",),
 )
@@ -59,6 +60,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--big", action="store_true", help="pages at 10,000,000 messages (about 15 GB for a while)"
     )
+    parser.add_argument("--duration", type=float, default=20.0, help="seconds that `rates` sends for")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     chosen = parser.parse_args(arguments)
     chosen.only = [word for word in chosen.only.split(",") if word]
@@ -90,6 +92,7 @@ def run(made: Databases, names: Sequence[str], chosen: argparse.Namespace) -> It
         rounds=chosen.rounds,
         seconds=1.0 if chosen.quick else 3.0,
         big=chosen.big,
+        duration=chosen.duration,
         database=made.vendor,
         second=second.removeprefix("sqlite:///") if made.vendor == "sqlite" else second.rpartition("/")[2],
     )

@@ -20,6 +20,7 @@ class Options:
     rounds: int = 3
     seconds: float = 3.0  # of load in each round
     big: bool = False
+    duration: float = 20.0  # seconds, of what sends all the time
     database: str = "postgresql"
     second: str = ""  # the name of a second scratch database, where a comparison needs two sizes
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call, Fact, OutboundMessage, SendResult, Unreadable
 from deliveries.providers.kit.client import HttpClient
+from deliveries.providers.kit.moment import its_moment
 from deliveries.providers.mail.mail_facts import facts
 from deliveries.providers.mail.mail_reading import read
 from deliveries.providers.mail.smtp_sending import hand_over
@@ -55,4 +56,5 @@ class Smtp(Provider):
     async def send(
         self, message: OutboundMessage, credentials: Mapping[str, str], client: HttpClient
     ) -> SendResult:
+        await its_moment()
         return await asyncio.to_thread(hand_over, message, credentials)

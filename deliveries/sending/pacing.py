@@ -26,12 +26,13 @@ from deliveries.models import Account, Message, Outbox
 from deliveries.models.work import DAILY_LIMIT
 from deliveries.sending.lanes import Lane
 
-# Seconds. A message is claimed so long before its call at most; the next ones when half of that is used.
-HORIZON = 0.3
+# Seconds. A message is claimed so long before its call at most; the next ones when a third of that is free again.
+HORIZON = 0.5
 # Storing the claim and putting messages together takes as long: what begins sooner would begin late.
 LEAD = 0.1
-# What may lie between a call's time and its arrival, on a busy machine and on the wire: a tenth of the rate is left
-# unused, so that a second holds no more than the limit even where one call is early in it and another one late.
+# By so much the time between a call's moment and its arrival may differ from one call to the next: half of it by calls
+# that leave late (`LATE` in transport.py), the other half on the wire. Messages stand so much further apart than the
+# rate asks for, which leaves an eleventh of it unused, that no second holds more than the limit all the same.
 JITTER = 0.1
 MUCH = 10_000  # messages: as good as no limit, for one turn
 SPARE = 20  # messages more than may begin: of those taken the gate may hold some or stop them
@@ -69,7 +70,6 @@ class Pacing:
     def __init__(self, lanes: Sequence[Lane], clock: Clock) -> None:
         self._clock = clock
         self._now = clock.now()
-        self._ends = self._now + timedelta(seconds=HORIZON)
         self._limits = {} if not lanes else limits_of(lanes, self._now)
         self._paces = self._look(lanes)
         self._changed: set[str] = set()
@@ -77,6 +77,10 @@ class Pacing:
         self.most: dict[Lane, int] = {}  # how many to take at most; lanes without a limit are not in it
         self.lanes = [lane for lane in lanes if self._is_open(lane)]
         self._lock()
+
+    @property
+    def _ends(self) -> datetime:
+        return self._clock.now() + timedelta(seconds=HORIZON)
 
     def _look(self, lanes: Sequence[Lane]) -> dict[str, Pace]:
         """The rows of all limits, locked or not, and of whatever rests."""
@@ -123,7 +127,7 @@ class Pacing:
 
     def _enough(self, limit: Limit) -> float:
         """Fewer are not worth a claim: the rest of the horizon is claimed together."""
-        return max(HORIZON / gap(limit) / 2, 1) if limit.rate.per_second else 1
+        return max(HORIZON / gap(limit) / 3, 1) if limit.rate.per_second else 1
 
     def _first(self, limit: Limit) -> datetime:
         soonest = self._clock.now() + timedelta(seconds=LEAD)

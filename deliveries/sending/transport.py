@@ -18,6 +18,7 @@ from deliveries.models import Account, Message
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import LostAnswer, OutboundMessage, SendResult
 from deliveries.providers.kit.client import HttpClient
+from deliveries.providers.kit.moment import Moment, TooLate, set_moment
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,9 @@ LEASE = timedelta(seconds=settings.HANDOVER_LEASE_SECONDS)
 BEGIN_WITHIN = min(LEASE.total_seconds() / 2, 6.0)
 CALL_LIMIT = min(LEASE.total_seconds() / 3, 16.0)
 STARTS_WITHIN = 10.0  # seconds, for the thread
-LATE = 0.05  # seconds: a call that could not begin by then leaves its moment unused; the wire may take as long again
+# Seconds. A call with a moment of its own is made ready so long before, its connection opened; what could not leave by
+# so long after it leaves its moment unused.
+EARLY, LATE = 0.2, 0.05
 
 
 class Claimed(NamedTuple):
@@ -61,13 +64,15 @@ async def call(claimed: Claimed, client: HttpClient) -> Answered:
         return Answered(claimed, NOT_SET_UP)
     if time.monotonic() > claimed.begin_by:
         return Answered(claimed, NOT_BEGUN)
-    if claimed.begin_at and time.monotonic() > claimed.begin_at + LATE:
-        return Answered(claimed, NOT_BEGUN)
+    if claimed.begin_at:
+        set_moment(Moment(claimed.begin_at, claimed.begin_at + LATE))
     adapter = PROVIDERS[claimed.account.provider]
     act = adapter.find if claimed.began else adapter.send
     try:
         async with asyncio.timeout(CALL_LIMIT):
             return Answered(claimed, await act(claimed.outgoing, claimed.account.credentials, client))
+    except TooLate:
+        return Answered(claimed, NOT_BEGUN)
     except (LostAnswer, TimeoutError) as lost:
         logger.warning("The answer for message %d was lost: %r", claimed.message.pk, lost)
     except Exception:  # an adapter's mistake: whether it left is not known
@@ -152,7 +157,7 @@ class Transport:
 
     async def _one(self, claimed: Claimed) -> None:
         if claimed.begin_at:
-            await asyncio.sleep(max(claimed.begin_at - time.monotonic(), 0.0))
+            await asyncio.sleep(max(claimed.begin_at - EARLY - time.monotonic(), 0.0))
         answer = await call(claimed, self._client)
         with self._there:
             self._answers.append(answer)

@@ -52,6 +52,7 @@ from deliveries.providers.kit.email_events import (
     tagged,
 )
 from deliveries.providers.kit.http import not_reached, refused, weighed
+from deliveries.providers.kit.moment import its_moment
 from deliveries.providers.kit.parsing import FieldReader, json_objects, json_value
 from deliveries.providers.mail.mail_reading import read
 from deliveries.providers.mail.quoted_mail import own_words
@@ -81,6 +82,7 @@ class AnymailService(Provider):
         self, message: OutboundMessage, credentials: Mapping[str, str], client: HttpClient
     ) -> SendResult:
         """anymail's backends speak through a library that waits, so each message has a thread."""
+        await its_moment()
         return await asyncio.get_running_loop().run_in_executor(THREADS, self._send, message, credentials)
 
     def _send(self, message: OutboundMessage, credentials: Mapping[str, str]) -> SendResult:

@@ -16,6 +16,7 @@ import aiohttp
 from yarl import URL
 
 from deliveries.providers.facts import LostAnswer
+from deliveries.providers.kit.moment import its_moment
 
 TIMEOUT = aiohttp.ClientTimeout(total=15.0, connect=5.0)  # seconds
 KEEP_ALIVE = (
@@ -52,6 +53,19 @@ class HttpAnswer(NamedTuple):
         return json.loads(self.content)
 
 
+class PunctualConnector(aiohttp.TCPConnector):
+    """Has a connection ready before the moment of a call, and hands it out then. Raises TooLate."""
+
+    async def connect(self, *args: Any, **options: Any) -> aiohttp.connector.Connection:
+        connection = await super().connect(*args, **options)
+        try:
+            await its_moment()
+        except BaseException:
+            connection.release()
+            raise
+        return connection
+
+
 class HttpClient:
     """`async with HttpClient() as client`; belongs to one event loop."""
 
@@ -60,7 +74,7 @@ class HttpClient:
 
     async def __aenter__(self) -> Self:
         # How many calls go at a time is for whoever makes them to say.
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE)
+        connector = PunctualConnector(limit=0, keepalive_timeout=KEEP_ALIVE)
         self._session = aiohttp.ClientSession(
             connector=connector,
             timeout=TIMEOUT,
