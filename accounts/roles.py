@@ -77,7 +77,7 @@ ROLES: dict[str, set[str]] = {
     | _may("add change", "campaigns", "campaign content sender playbook")
     | _may("add change", "deliveries", "account")
     | _may("view add change delete", "deliveries", "route")
-    | _may("view change", "deliveries", "routealarm")
+    | _may("view", "deliveries", "routealarm routemove")
     # To try dead letters, and work that was set aside, again; the rows themselves stay as they are.
     | _may("change", "deliveries", "pendingreceipt quarantined")
     | {
@@ -91,7 +91,7 @@ ROLES: dict[str, set[str]] = {
     # One person at a time: reports and queues are theirs to read, bulk actions and exports are not theirs at all.
     SUPPORT: _EVERYDAY_VIEW
     | _may("add", "contacts", "note")
-    | _may("view", "deliveries", "route routealarm")
+    | _may("view", "deliveries", "route routealarm routemove")
     | {"contacts.view_full_address", "contacts.correct_contact", "contacts.suppress_contact"},
 }
 

@@ -1,4 +1,4 @@
-"""The lists of routes: by which accounts and senders messages leave, and in which order."""
+"""The lists of routes: by which accounts and senders messages leave, and in which order; what was wrong with them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from deliveries.models import Account, Route
+from campaigns.admin import RawRecord
+from deliveries.models import Account, Route, RouteAlarm, RouteMove
 
 
 @admin.register(Route)
@@ -41,3 +42,13 @@ class RouteAdmin(admin.ModelAdmin):
     @admin.display(description="sender")
     def sender_name(self, route: Route) -> str:
         return route.sender.value if route.sender else "The content's own"
+
+
+@admin.register(RouteAlarm)
+class RouteAlarmAdmin(RawRecord):
+    list_display = ("id", "kind", "sentence", "raised_at", "until", "closed_at")
+
+
+@admin.register(RouteMove)
+class RouteMoveAdmin(RawRecord):
+    list_display = ("id", "at", "channel", "country", "carrier", "was", "share", "reason")

@@ -37,7 +37,7 @@ def succeed(
     for view, channel, cause, reason in wanted:
         route = context.routes.get((view.campaign.pk, channel))
         address = context.addresses.get((view.recipient.contact_id, KIND_OF[Channel(channel)]))
-        option = route and address and option_for(view, channel, route, address.region)
+        option = route and address and option_for(view, channel, route, address)
         if not (route and address and option):
             continue
         made[view.recipient.pk] = _successor(
@@ -49,11 +49,14 @@ def succeed(
     return made
 
 
-def option_for(view: RecipientContext, channel: str, route: CampaignRoute, region: str) -> RouteOption | None:
+def option_for(
+    view: RecipientContext, channel: str, route: CampaignRoute, address: Address
+) -> RouteOption | None:
     """What the next attempt leaves by: not by what has just refused this one, where another may take it."""
+    usual = route.pick(address.region, address.carrier, view.recipient.pk)
     if channel == view.head.channel and refused_by_route(view.head):
-        return route.unused(region, view.tried_by(channel)) or route.first(region)
-    return route.first(region)
+        return route.unused(address.region, view.tried_by(channel)) or usual
+    return usual
 
 
 def _successor(

@@ -37,11 +37,12 @@ from deliveries.deciding.queues import line_up
 from deliveries.deciding.stopping import apply_opt_outs
 from deliveries.ledger import failure_index, quarantine
 from deliveries.ledger.events import apply, event
+from deliveries.ledger.latency import Latencies
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import chunks, rewrite
 from deliveries.ledger.tallies import bump
 from deliveries.models import Cause, Decision, Message, QueueEntry, RecipientTally
-from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Queue, Status
+from deliveries.statuses import REACHING, Disposition, Evidence, FailureClass, Fault, Meaning, Queue, Status
 from deliveries.wording import withdrawal
 
 # Of one transaction: so many share its queries, and its locks are soon free again.
@@ -73,8 +74,10 @@ def follow_status_changes(now: datetime, limit: int = STATUS_CHANGES_LIMIT) -> i
 
 
 def _follow(message_ids: Sequence[int], now: datetime) -> None:
-    settle(_arrive(message_ids, now), now)
+    latencies = Latencies(now)
+    settle(_arrive(message_ids, now, latencies), now)
     failure_index.note(message_ids)
+    latencies.save()  # last: many wait for these few cells
 
 
 def follow_failed(now: datetime, limit: int = FAILED_LIMIT) -> int:
@@ -112,8 +115,9 @@ def _at_fault(recipient: int, problem: Exception, now: datetime) -> None:
     )
 
 
-def _arrive(message_ids: Sequence[int], now: datetime) -> set[int]:
-    """Deal with the plain cases at once, and return the recipients that need a decision.
+def _arrive(message_ids: Sequence[int], now: datetime, latencies: Latencies) -> set[int]:
+    """Deal with the plain cases at once, and return the recipients that need a decision. Whatever arrived is added to
+    `latencies`.
 
     Most messages go out and arrive at the first attempt. Then there is nothing to decide: progress in time asks for
     nothing, and an arrival makes the recipient reached. `settle` would come to the same, row by row.
@@ -128,11 +132,14 @@ def _arrive(message_ids: Sequence[int], now: datetime) -> set[int]:
     sick = AddressHealth.objects.filter(FAILING, address=OuterRef("address"))
     rows = Message.objects.filter(pk__in=message_ids).values_list(
         "recipient_id", "disposition", "status", "parts", "channel", "delivered_at", "updated_at", "follows",
-        "handed_over_at",
+        "handed_over_at", "account_id", "region", "carrier",
         Exists(follower), Exists(QueueEntry.objects.filter(message=OuterRef("pk"))), Exists(sick),
     )  # fmt: skip
     arrived, rest = {}, set()
-    for recipient, disposition, status, parts, channel, delivered, updated, follows, left, *special in rows:
+    for recipient, disposition, status, parts, channel, delivered, updated, follows, left, *more in rows:
+        account, region, carrier, *special = more
+        if status in REACHING and delivered:
+            latencies.add(account, channel, region, carrier, left, delivered)
         plain = follows is None and parts <= 1 and not any(special)
         if plain and disposition == Disposition.DELIVERED and recipient in recipients:
             arrived[recipient] = (delivered or updated, channel)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from campaigns.models import Campaign, Content, Sender
-from deliveries.models import Account, Route
+from deliveries.models import Account, Route, RouteShare
 from deliveries.statuses import FailureClass, Fault
 
 
@@ -22,26 +22,61 @@ class RouteOption(NamedTuple):
         return self.account.pk, self.sender.pk
 
 
+class Span(NamedTuple):
+    """Recipients whose id ends, in its last two digits, in `low` or more and less than `high`."""
+
+    low: int
+    high: int
+    option: RouteOption
+
+
+ALL = 100
+
+
 @dataclass(frozen=True)
 class CampaignRoute:
     """How one campaign sends on one channel: what it says, and by which accounts and senders, the first choice first.
 
     `lists` are those of the routes: country -> options, '' for every country without a list of its own; empty where
-    nothing in it can be used. `otherwise` is what ownership and rank give where there is no list.
+    nothing in it can be used. `otherwise` is what ownership and rank give where there is no list. `shares`: of urgent
+    campaigns, how many of a hundred messages to (country, carrier) leave by another account of the list.
     """
 
     content: Content
     otherwise: tuple[RouteOption, ...]
     lists: Mapping[str, tuple[RouteOption, ...]] = field(default_factory=dict)
+    shares: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)  # -> (share, account)
 
     def listed(self, region: str) -> tuple[RouteOption, ...]:
         """The options of the list for a region; none where there is no list: then nothing is passed on."""
         return self.lists.get(country_of(region), self.lists.get("", ()))
 
     def first(self, region: str) -> RouteOption | None:
-        """What a new message to this region leaves by; None where a list holds nothing that can be used."""
+        """What new messages to this region leave by; None where a list holds nothing that can be used."""
         has_list = "" in self.lists or country_of(region) in self.lists
         return next(iter(self.listed(region) if has_list else self.otherwise), None)
+
+    def spans(self, region: str, carrier: str) -> list[Span]:
+        """Who leaves by what: every recipient is in one of them, by the last two digits of its id; none where nothing
+        can be used.
+        """
+        first = self.first(region)
+        if first is None:
+            return []
+        share, account = self.shares.get((country_of(region), carrier), (0, 0))
+        other = next(
+            (one for one in self.listed(region) if one.account.pk == account != first.account.pk), None
+        )
+        if not (share and other):
+            return [Span(0, ALL, first)]
+        return [Span(0, share, other), Span(share, ALL, first)]
+
+    def pick(self, region: str, carrier: str, recipient_id: int) -> RouteOption | None:
+        """What a new message to this recipient leaves by: always the same, as long as the shares are."""
+        place = recipient_id % ALL
+        return next(
+            (span.option for span in self.spans(region, carrier) if span.low <= place < span.high), None
+        )
 
     def unused(self, region: str, used: Collection[tuple[int, int]]) -> RouteOption | None:
         """The first of the list that is not among `used`, as `RouteOption.key` names them."""
@@ -73,12 +108,15 @@ def routes(campaigns: Iterable[Campaign]) -> dict[tuple[int, str], CampaignRoute
     accounts = {account.pk: account for account in active if account.is_ready}
     wanted = {campaign.pk: campaign for campaign in campaigns}
     lists = _lists()
+    shares = _shares() if lists and any(campaign.is_urgent for campaign in wanted.values()) else {}
     found = {}
     for content in Content.objects.filter(campaign__in=wanted).select_related("sender"):
+        campaign = wanted[content.campaign_id]
         route = CampaignRoute(
             content,
             _by_ownership(content, list(accounts.values())),
-            _by_list(content, accounts, lists, wanted[content.campaign_id].priority),
+            _by_list(content, accounts, lists, campaign.priority),
+            shares.get(content.channel, {}) if campaign.is_urgent else {},
         )
         if route.otherwise or any(route.lists.values()):
             found[content.campaign_id, content.channel] = route
@@ -91,6 +129,14 @@ def _by_ownership(content: Content, accounts: Sequence[Account]) -> tuple[RouteO
     return tuple(RouteOption(account, content.sender) for account in (owners or fitting)[:1])
 
 
+def _shares() -> dict[str, dict[tuple[str, str], tuple[int, int]]]:
+    """channel -> (country, carrier) -> (share, account)"""
+    found: dict[str, dict[tuple[str, str], tuple[int, int]]] = defaultdict(dict)
+    for row in RouteShare.objects.all():
+        found[row.channel][row.country, row.carrier] = (row.share, row.account_id)
+    return found
+
+
 Lists = Mapping[tuple[str, str, str], Sequence[Route]]  # (channel, country, priority) -> the list, in order
 
 
@@ -99,6 +145,12 @@ def _lists() -> Lists:
     for row in Route.objects.select_related("sender"):
         found[row.channel, row.country, row.priority].append(row)
     return found
+
+
+def best_list(lists: Lists, channel: str, country: str, priority: str) -> Sequence[Route]:
+    """The most exact list, in order; empty where there is none."""
+    exact = [(country, priority), (country, ""), ("", priority), ("", "")]
+    return next((lists[channel, *key] for key in exact if (channel, *key) in lists), ())
 
 
 def _by_list(
@@ -110,9 +162,8 @@ def _by_list(
     """
     found = {}
     for country in {country for channel, country, _ in lists if channel == content.channel}:
-        exact = [(country, priority), (country, ""), ("", priority), ("", "")]
-        rows = next((lists[content.channel, *key] for key in exact if (content.channel, *key) in lists), None)
-        if rows is None:
+        rows = best_list(lists, content.channel, country, priority)
+        if not rows:
             continue
         options = tuple(
             RouteOption(accounts[row.account_id], row.sender or content.sender)

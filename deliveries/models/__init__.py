@@ -28,7 +28,7 @@ from deliveries.models.mappings import (
 )
 from deliveries.models.messages import Cause, Decision, Engagement, Message, StatusEvent
 from deliveries.models.receipts import PendingReceipt, Receipt, RetentionRun
-from deliveries.models.routes import Route, RouteAlarm
+from deliveries.models.routes import LatencyCount, Route, RouteAlarm, RouteMove, RouteShare
 from deliveries.models.tallies import (
     MESSAGE_TALLIES,
     CarrierTally,
@@ -69,6 +69,7 @@ __all__ = [
     "Engagement",
     "FailureIndex",
     "Heartbeat",
+    "LatencyCount",
     "MappingVersion",
     "Message",
     "Outbox",
@@ -82,6 +83,8 @@ __all__ = [
     "Route",
     "RouteAlarm",
     "RouteEvidence",
+    "RouteMove",
+    "RouteShare",
     "SeenCode",
     "SourceTally",
     "StatusChange",

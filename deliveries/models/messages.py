@@ -207,7 +207,7 @@ class Decision(AppendOnly):
         Contact, models.CASCADE, related_name="decisions", db_constraint=False, db_index=False
     )
     at = models.DateTimeField()
-    by = models.CharField(max_length=16, help_text="playbook, gate, staff or clock.")
+    by = models.CharField(max_length=16, help_text="playbook, gate, staff, route or clock.")
     rule = models.CharField(max_length=40)
     rule_version = models.PositiveIntegerField(default=0)
     step = models.CharField(max_length=8, choices=Recipient.NextStep)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import ClassVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
@@ -13,6 +14,7 @@ from campaigns.models import Priority, Sender
 from contacts.channels import Channel
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.models.accounts import Account
+from deliveries.models.tallies import Tally
 
 
 class Route(models.Model):
@@ -114,6 +116,7 @@ class RouteAlarm(models.Model):
     channel = models.CharField(max_length=8, choices=Channel, blank=True, help_text="Empty: every channel.")
     sender_id = models.BigIntegerField(default=0, help_text="0: every sender.")
     country = models.CharField(max_length=2, blank=True, help_text="Empty: every country.")
+    carrier = models.CharField(max_length=60, blank=True, help_text="Empty: every carrier.")
     sentence = models.CharField(max_length=300, blank=True)
     refusals = models.PositiveIntegerField(default=0, help_text="In a row.")
     raised_at = models.DateTimeField(null=True, help_text="Empty: counted, and not often enough yet.")
@@ -124,7 +127,7 @@ class RouteAlarm(models.Model):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["kind", "account", "channel", "sender_id", "country"],
+                fields=["kind", "account", "channel", "sender_id", "country", "carrier"],
                 condition=Q(closed_at=None),
                 name="one_open_alarm_for_a_route",
             )
@@ -143,3 +146,74 @@ class RouteAlarm(models.Model):
         if self.kind == self.Kind.OFF:
             return True
         return self.until is not None and self.until > now
+
+
+class LatencyCount(Tally):
+    """How many messages arrived, in one minute, so long after they were handed over. Kept for a day."""
+
+    minute = models.DateTimeField(help_text="In which it was counted that they arrived.")
+    account_id = models.BigIntegerField()
+    channel = models.CharField(max_length=8)
+    country = models.CharField(max_length=8)
+    carrier = models.CharField(max_length=60)
+    bucket = models.PositiveSmallIntegerField(help_text="An index of BOUNDS in ledger/latency.py.")
+
+    KEY: ClassVar = ("minute", "account_id", "channel", "country", "carrier", "bucket")
+
+    class Meta:
+        verbose_name = "count by latency"
+        verbose_name_plural = "counts by latency"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["minute", "account_id", "channel", "country", "carrier", "bucket"],
+                name="latency_count_key",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.minute:%H:%M} {self.channel} {self.carrier}: {self.n}"
+
+
+class Shifted(models.Model):
+    """Urgent messages of one channel to one country and carrier, some of which leave by another account."""
+
+    channel = models.CharField(max_length=8, choices=Channel)
+    country = models.CharField(max_length=8, blank=True)
+    carrier = models.CharField(max_length=60, blank=True)
+    share = models.PositiveSmallIntegerField(help_text="Of a hundred urgent messages, by the other account.")
+    account = models.ForeignKey(Account, models.CASCADE, related_name="+", help_text="The other one.")
+
+    class Meta:
+        abstract = True
+
+
+class RouteShare(Shifted):
+    """How it is now. Without a row, all leave by the first route of their list."""
+
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "country", "carrier"], name="one_share_for_a_route")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.country} {self.carrier}: {self.share} %"
+
+
+class RouteMove(Shifted):
+    """One step to another account, or back, and why. Never changed."""
+
+    at = models.DateTimeField()
+    was = models.PositiveSmallIntegerField(help_text="The share before.")
+    away_from = models.ForeignKey(
+        Account, models.CASCADE, related_name="+", help_text="The first of the list."
+    )
+    reason = models.CharField(max_length=300)
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        indexes = [models.Index(fields=["-at", "-id"], name="route_move_newest")]
+
+    def __str__(self) -> str:
+        return self.reason

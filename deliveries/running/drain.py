@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from campaigns.models import Campaign
 from deliveries.bulk import actions
+from deliveries.deciding import route_moves
 from deliveries.deciding.followup import follow_due, follow_failed, follow_status_changes
 from deliveries.ledger import partitions, quarantine, retention
 from deliveries.ledger.quarantine import Kind
@@ -108,6 +109,7 @@ STEPS: Steps = {
     "occurrences": occurrences.count,
     "replay": replay.run,
     "drift": drift.run,
+    "route_moves": Seldom(60, route_moves.run),
     "partitions": Seldom(60, partitions.make_ahead),
     "retention": Seldom(3_600, retention.drop_old),
 }
@@ -126,6 +128,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "complete",
         "replay",
         "drift",
+        "route_moves",
         "partitions",
         "retention",
     ),

@@ -69,31 +69,38 @@ SELECT NULL, recipient_id, contact_id, %(now)s, 'gate', why.reason, 0, 'none', N
 FROM audience JOIN why ON why.reason = audience.reason AND why.detail = audience.detail
 """
 
+# As `CampaignRoute.spans` shares recipients out.
+BY_ROUTE = """r.to_region = region AND r.to_carrier = carrier
+  AND recipient_id %% 100 >= r.low AND recipient_id %% 100 < r.high"""
+
 MESSAGES = """
 INSERT INTO deliveries_message (id, uuid, recipient_id, campaign_id, contact_id, address_id, sender_id, account_id,
   list_source_id, channel, attempt, cause, cause_reason, rule_version, priority, goal, carrier, region,
   content_version, segments, provider_message_id, status, precedence, failure_class, fault, evidence, disposition,
   reason_code, parts, created_at, created_on, due_at, updated_at)
 SELECT message_id, {uuid}, recipient_id, %(campaign)s, contact_id, address_id, r.sender_id, r.account_id,
-  list_source_id, %(channel)s, 1, 'campaign', '', %(rule_version)s, %(priority)s, %(goal)s, carrier, audience.region,
+  list_source_id, %(channel)s, 1, 'campaign', '', %(rule_version)s, %(priority)s, %(goal)s, carrier, region,
   %(content_version)s, 1, '', 'queued', 0, 'none', 'none', 'clock', 'PENDING',
   '', 0, %(now)s, %(day)s, o.due_at, %(now)s
-FROM audience JOIN opening o ON o.zone = audience.zone JOIN route r ON r.region = audience.region WHERE reason = ''
+FROM audience JOIN opening o ON o.zone = audience.zone JOIN route r ON {by_route}
+WHERE reason = ''
 """
 
 OUTBOX = """
 INSERT INTO deliveries_outbox (message_id, campaign_id, account_id, sender_id, urgent, due_at, attempts, held)
 SELECT message_id, %(campaign)s, r.account_id, r.sender_id, %(urgent)s, o.due_at, 0, ''
-FROM audience JOIN opening o ON o.zone = audience.zone JOIN route r ON r.region = audience.region WHERE reason = ''
+FROM audience JOIN opening o ON o.zone = audience.zone JOIN route r ON {by_route}
+WHERE reason = ''
 """
 
 TALLY = """
 INSERT INTO deliveries_tallydelta (campaign_id, day, channel, account_id, carrier, region, list_source_id,
   status, failure_class, disposition, reason_code, n)
-SELECT %(campaign)s, %(day)s, %(channel)s, r.account_id, carrier, audience.region, list_source_id,
+SELECT %(campaign)s, %(day)s, %(channel)s, r.account_id, carrier, region, list_source_id,
   'queued', 'none', 'PENDING', '', count(*)
-FROM audience JOIN route r ON r.region = audience.region WHERE reason = ''
-GROUP BY r.account_id, carrier, audience.region, list_source_id
+FROM audience JOIN route r ON {by_route}
+WHERE reason = ''
+GROUP BY r.account_id, carrier, region, list_source_id
 """
 
 
@@ -191,9 +198,9 @@ def _insert(campaign: Campaign, route: CampaignRoute, low: int, high: int, now: 
         cursor.executemany("INSERT INTO why VALUES (%s, %s, %s)", skips)
         cursor.execute(RECIPIENTS.format(yes=_true()), values)
         cursor.execute(DECISIONS, values)
-        cursor.execute(MESSAGES.format(uuid=statements.new_reference(moment(now))), values)
-        cursor.execute(OUTBOX, values)
-        cursor.execute(TALLY, values)
+        cursor.execute(MESSAGES.format(uuid=statements.new_reference(moment(now)), by_route=BY_ROUTE), values)
+        cursor.execute(OUTBOX.format(by_route=BY_ROUTE), values)
+        cursor.execute(TALLY.format(by_route=BY_ROUTE), values)
         cursor.execute("SELECT reason, count(*) FROM audience GROUP BY reason")
         counts = dict(cursor.fetchall())
         cursor.execute("DROP TABLE audience")
@@ -204,22 +211,23 @@ def _insert(campaign: Campaign, route: CampaignRoute, low: int, high: int, now: 
 
 
 def _lay_out_routes(cursor: CursorWrapper, campaign: Campaign, route: CampaignRoute) -> None:
-    """The table `route`: by which account and sender messages to each region of the audience leave.
+    """The table `route`: by which account and sender messages to each region and carrier of the audience leave.
 
     Raises CannotSend.
     """
     cursor.execute(
-        "CREATE TEMPORARY TABLE route (region varchar(8) PRIMARY KEY, account_id bigint, sender_id bigint)"
+        "CREATE TEMPORARY TABLE route (to_region varchar(8), to_carrier varchar(60), low int, high int, "
+        "account_id bigint, sender_id bigint)"
     )
-    cursor.execute("SELECT DISTINCT region FROM audience WHERE reason = ''")
+    cursor.execute("SELECT DISTINCT region, carrier FROM audience WHERE reason = ''")
     rows = []
-    for (region,) in cursor.fetchall():
-        option = route.first(region)
-        if option is None:
+    for region, carrier in cursor.fetchall():
+        spans = route.spans(region, carrier)
+        if not spans:
             where = f" to {country_of(region)}" if region else ""
             raise CannotSend(f"{campaign.name} has no active account for {campaign.channel}{where}.")
-        rows.append((region, *option.key))
-    cursor.executemany("INSERT INTO route VALUES (%s, %s, %s)", rows)
+        rows += [(region, carrier, span.low, span.high, *span.option.key) for span in spans]
+    cursor.executemany("INSERT INTO route VALUES (%s, %s, %s, %s, %s, %s)", rows)
 
 
 def _sentence(reason: str, detail: str, campaign: Campaign) -> str:
