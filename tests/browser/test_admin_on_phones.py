@@ -66,6 +66,17 @@ def test_the_action_that_is_chosen_can_be_read(enter: Callable[..., Page]) -> No
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_rows_of_a_list_are_low_enough_to_look_through_and_can_be_ticked(enter: Callable[..., Page]) -> None:
+    page = enter("admin", viewport=PHONE)
+    page.goto(reverse("admin:contacts_suppression_changelist"))
+    rows = page.locator("#result_list tbody tr")
+
+    heights = rows.evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().height)")
+
+    assert max(heights) <= 90
+    click_visibly(rows.first.locator("input[type=checkbox]"))
+
+
 @pytest.mark.parametrize("viewport", [PHONE, {"width": 1440, "height": 900}], ids=["phone", "desktop"])
 def test_an_error_far_below_is_named_at_the_top_and_led_to(
     enter: Callable[..., Page], watch: Watch, viewport: dict
