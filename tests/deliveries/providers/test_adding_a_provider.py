@@ -25,7 +25,7 @@ PAGE = (Path(__file__).resolve().parents[3] / "docs" / "adding-a-provider.md").r
 # A block belongs to the path that is named right before it.
 BLOCK = re.compile(r"`([\w./]+)`:\n\n```\w+\n(.*?)^```", re.DOTALL | re.MULTILINE)
 FILES = dict(BLOCK.findall(PAGE))
-COMMANDS = re.findall(r"^python manage\.py (.+)$", PAGE, re.MULTILINE)
+COMMANDS = re.findall(r"^\.venv/bin/python manage\.py (.+)$", PAGE, re.MULTILINE)
 SLUG = "parcel_sms"
 ADAPTER, TABLE = f"deliveries/providers/{SLUG}.py", f"deliveries/providers/codes/{SLUG}.csv"
 PAYLOADS, EXPECTED = f"tests/payloads/{SLUG}.jsonl", f"tests/payloads/{SLUG}.expected.jsonl"
