@@ -18,7 +18,7 @@ from contacts.blocking import Block
 from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel, strike_limit
 from contacts.gate_facts import Ask, GateFacts, gather
 from contacts.grounds import day
-from contacts.hours import clocks, is_open, local_zones, next_open, other_day, place
+from contacts.hours import clocks, is_open, local_zones, next_close, next_open, other_day, place
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.states import CAMPAIGN_SENDS, SENDER_MAY_SEND, CampaignState
 
@@ -48,17 +48,22 @@ class Reason(models.TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`reason` is a key of `REASONS`, '' when allowed. `until`: held, ask again then; None when stopped for good."""
+    """`reason` is a key of `REASONS`, '' when allowed. `until`: held, ask again then; None when stopped for good.
+
+    `ends`: of what waits for the permitted hours, when those are over again or it is no longer relevant.
+    """
 
     allowed: bool
     reason: str = ""
     until: datetime | None = None
     detail: str = ""
+    ends: datetime | None = None
 
 
 class Objection(NamedTuple):
     detail: str = ""
     until: datetime | None = None
+    ends: datetime | None = None
 
 
 Check = Callable[[GateFacts, Ask, datetime], Objection | None]
@@ -193,11 +198,12 @@ def _quiet_hours(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     opens = next_open(now, zones, ask.window_start, ask.window_end)
     if opens is None or is_open(now, zones, ask.window_start, ask.window_end):
         return None
+    ends = min(filter(None, [next_close(opens, zones, ask.window_end), ask.relevant_until]))
     first = max(zones, key=lambda zone: opens.astimezone(zone).replace(tzinfo=None))  # as `clocks` begins
     there = opens.astimezone(first)
     later = other_day(there, now.astimezone(first).date())
     where = f" in {place(first)}" if len(zones) > 1 else ""
-    return Objection(f"{clocks(now, zones)}; opens {there:%H:%M}{later}{where}", opens)
+    return Objection(f"{clocks(now, zones)}; opens {there:%H:%M}{later}{where}", opens, ends)
 
 
 # Whatever stops a message comes before what merely holds it: nothing waits for hours only to be stopped then. What the
@@ -245,7 +251,7 @@ def judge(facts: GateFacts, ask: Ask, now: datetime) -> Verdict:
     for reason, rule in REASONS.items():
         objection = rule.check(facts, ask, now)
         if objection is not None:
-            return Verdict(False, reason.value, objection.until, objection.detail)
+            return Verdict(False, reason.value, objection.until, objection.detail, objection.ends)
     return ALLOWED
 
 

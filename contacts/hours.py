@@ -87,6 +87,26 @@ def next_open(moment: datetime, zones: tuple[ZoneInfo, ...], start: time, end: t
     return next((each for each in openings if is_open(each, zones, start, end)), None)
 
 
+@lru_cache(maxsize=4096)
+def next_close(moment: datetime, zones: tuple[ZoneInfo, ...], end: time) -> datetime:
+    """When the window that is open at `moment` closes in the first of the zones, in UTC."""
+    return min(each for zone in zones for each in _openings_after(moment, zone, end))
+
+
+def spread_over(opens: datetime, ends: datetime) -> int:
+    """Over how many seconds what waits for `opens` is spread, so that all of it leaves before `ends`; 1 for none.
+
+    By `OPENING_SPREAD_SECONDS`: thousands that are due in one minute would be looked at, and stand in each other's
+    way, all at once.
+    """
+    return max(1, min(settings.OPENING_SPREAD_SECONDS, int((ends - opens).total_seconds())))
+
+
+def spread(key: int, opens: datetime, ends: datetime) -> datetime:
+    """When the one with this number leaves; always the same for the same number. The SQL in expansion.py says alike."""
+    return opens + (key % spread_over(opens, ends)) * SECOND
+
+
 def _openings_after(moment: datetime, zone: ZoneInfo, start: time) -> list[datetime]:
     """The moments after this one, of the next days, at which the window may open in `zone`."""
     today = moment.astimezone(zone).date()

@@ -35,6 +35,8 @@ CANNOT = "could not run here: "
 def pytest_configure(config: pytest.Config) -> None:
     # The code tables are many rows; without them in the database those of the files count.
     settings.TEST_NON_SERIALIZED_APPS = ["deliveries"]
+    # Tests name the minute at which hours begin; those about spreading say so themselves.
+    settings.OPENING_SPREAD_SECONDS = 1
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # slow by design otherwise
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.db.models import Count
@@ -256,6 +257,7 @@ def _audience(campaign: Campaign, user: User, now: datetime) -> dict[str, Any]:
     }
     return {
         "scheduled": scheduled,
+        "spread_minutes": 0 if campaign.is_urgent else settings.OPENING_SPREAD_SECONDS // 60,
         "launch_title": f"{'Schedule' if scheduled else 'Launch'} {campaign.name}?",
         "lists": [(one, one.n) for one in lists],
         "audience": members.values("contact_id").distinct().count(),

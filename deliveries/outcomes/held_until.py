@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.utils import timezone
 
 from contacts.channels import Channel
-from contacts.hours import SECOND, clocks, is_open, local_zones_and_source
+from contacts.hours import SECOND, clocks, is_open, local_zones_and_source, next_close, next_open, spread
 from deliveries.models import Message
 from deliveries.models.work import DAILY_LIMIT
 from deliveries.wording import date_words
@@ -53,8 +54,14 @@ def held_until(message: Message, due_at: datetime, since: datetime) -> str:
     zones, whose = zones_of(message)
     if not Channel(message.channel).keeps_hours or due_at <= since or not is_open(due_at, zones, *window):
         return ""
-    if is_open(due_at - SECOND, zones, *window):
-        return ""  # at another moment than that at which the hours begin
+    before = due_at - max(settings.OPENING_SPREAD_SECONDS, 1) * SECOND
+    opens = next_open(before, zones, *window)
+    if opens is None or opens == before:
+        return ""  # at another moment than those in which the hours begin
+    closes = next_close(opens, zones, message.campaign.window_end)
+    ends = min(filter(None, [closes, message.campaign.relevant_until]))
+    if due_at not in (opens, spread(message.pk, opens, ends)):
+        return ""
     local = due_at.astimezone(zones[0])
     if len(zones) > 1:
         return f"Held until {date_words(local)}, {clocks(due_at, zones, local.date())} ({whose})"

@@ -15,6 +15,7 @@ from django.db.models import F, QuerySet
 from campaigns.models import Campaign, Content
 from campaigns.texts import contents_of
 from contacts.gate import REASONS, Ask, Reason, Verdict, check, sentence
+from contacts.hours import spread
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import Step
 from deliveries.deciding.rests import rests
@@ -97,7 +98,7 @@ def claim_due(
             row.claimed_until, row.attempts, row.held = now + LEASE, row.attempts + 1, ""
             go.append(row)
         elif REASONS[Reason(verdict.reason)].holds:
-            row.due_at, row.held = verdict.until or now + timedelta(minutes=5), verdict.reason
+            row.due_at, row.held = _again(row, verdict) or now + timedelta(minutes=5), verdict.reason
             held.append(row)
         else:
             stopped.setdefault(verdict.reason, []).append(row)
@@ -117,6 +118,13 @@ def claim_due(
 def _one(those: Sequence[Lane], places: Mapping[int, int]) -> Counter[int]:
     """Room for one message where it is only tried whether anything is taken."""
     return Counter({lane.account_id: min(1, places[lane.account_id]) for lane in those})
+
+
+def _again(row: Outbox, verdict: Verdict) -> datetime | None:
+    """When it is asked about again. What waits for the permitted hours is spread over their first minutes."""
+    if row.urgent or verdict.until is None or verdict.ends is None:
+        return verdict.until
+    return spread(row.message_id, verdict.until, verdict.ends)
 
 
 def _being_paused() -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -18,7 +18,7 @@ from campaigns.models import Campaign, Recipient
 from contacts.channels import KIND_OF, Channel, LineType
 from contacts.gate import NAME_THE_ZONE, Reason, line_detail, sentence
 from contacts.gate_sql import SQL_JOINS, sql_detail, sql_gate_values, sql_reason
-from contacts.hours import local_zones, next_open
+from contacts.hours import local_zones, next_close, next_open, spread_over
 from contacts.models import ListMembership
 from deliveries.deciding.routes import CampaignRoute, country_of, routes
 from deliveries.ledger.statements import backend
@@ -81,14 +81,14 @@ INSERT INTO deliveries_message (id, uuid, recipient_id, campaign_id, contact_id,
 SELECT message_id, {uuid}, recipient_id, %(campaign)s, contact_id, address_id, r.sender_id, r.account_id,
   list_source_id, %(channel)s, 1, 'campaign', '', %(rule_version)s, %(priority)s, %(goal)s, carrier, region,
   %(content_version)s, 1, '', 'queued', 0, 'none', 'none', 'clock', 'PENDING',
-  '', 0, %(now)s, %(day)s, o.due_at, %(now)s
+  '', 0, %(now)s, %(day)s, {due_at}, %(now)s
 FROM audience JOIN opening o ON o.zone = audience.zone JOIN route r ON {by_route}
 WHERE reason = ''
 """
 
 OUTBOX = """
 INSERT INTO deliveries_outbox (message_id, campaign_id, account_id, sender_id, urgent, due_at, attempts, held)
-SELECT message_id, %(campaign)s, r.account_id, r.sender_id, %(urgent)s, o.due_at, 0, ''
+SELECT message_id, %(campaign)s, r.account_id, r.sender_id, %(urgent)s, {due_at}, 0, ''
 FROM audience JOIN opening o ON o.zone = audience.zone JOIN route r ON {by_route}
 WHERE reason = ''
 """
@@ -178,14 +178,15 @@ def _insert(campaign: Campaign, route: CampaignRoute, low: int, high: int, now: 
         opening = {zone: _opening(campaign, zone, start) for (zone,) in cursor.fetchall()}
         cursor.executemany(
             "UPDATE audience SET reason = %s WHERE reason = '' AND zone = %s",
-            [(Reason.NO_COMMON_HOUR.value, zone) for zone, opens in opening.items() if opens is None],
+            [(Reason.NO_COMMON_HOUR.value, zone) for zone, found in opening.items() if found is None],
         )
         cursor.execute(
-            "CREATE TEMPORARY TABLE opening (zone text PRIMARY KEY, due_at timestamp with time zone)"
+            "CREATE TEMPORARY TABLE opening"
+            " (zone text PRIMARY KEY, due_at timestamp with time zone, spread_over integer)"
         )
         cursor.executemany(
-            "INSERT INTO opening VALUES (%s, %s)",
-            [(zone, _sql(opens)) for zone, opens in opening.items() if opens],
+            "INSERT INTO opening VALUES (%s, %s, %s)",
+            [(zone, _sql(found.at), found.spread_over) for zone, found in opening.items() if found],
         )
         _lay_out_routes(cursor, campaign, route)
         cursor.execute("SELECT DISTINCT reason, detail FROM audience WHERE reason <> ''")
@@ -198,8 +199,9 @@ def _insert(campaign: Campaign, route: CampaignRoute, low: int, high: int, now: 
         cursor.executemany("INSERT INTO why VALUES (%s, %s, %s)", skips)
         cursor.execute(RECIPIENTS.format(yes=_true()), values)
         cursor.execute(DECISIONS, values)
-        cursor.execute(MESSAGES.format(uuid=statements.new_reference(moment(now)), by_route=BY_ROUTE), values)
-        cursor.execute(OUTBOX.format(by_route=BY_ROUTE), values)
+        uuid, due_at = statements.new_reference(moment(now)), statements.SPREAD_DUE
+        cursor.execute(MESSAGES.format(uuid=uuid, due_at=due_at, by_route=BY_ROUTE), values)
+        cursor.execute(OUTBOX.format(due_at=due_at, by_route=BY_ROUTE), values)
         cursor.execute(TALLY.format(by_route=BY_ROUTE), values)
         cursor.execute("SELECT reason, count(*) FROM audience GROUP BY reason")
         counts = dict(cursor.fetchall())
@@ -302,15 +304,28 @@ def _audience(campaign: Campaign, *, recipient_id: str, message_id: str) -> str:
     )
 
 
-def _opening(campaign: Campaign, zone: str, start: datetime) -> datetime | None:
-    """When recipients in `zone`, as the audience holds it, may first be written to; None for never.
+class Opening(NamedTuple):
+    """When people may first be written to, and over how many seconds that is spread: 1 where nobody has to wait."""
+
+    at: datetime
+    spread_over: int = 1
+
+
+def _opening(campaign: Campaign, zone: str, start: datetime) -> Opening | None:
+    """The one of recipients in `zone`, as the audience holds it; None for never.
 
     Worked out once for each, daylight saving included.
     """
     if not campaign.keeps_hours:
-        return start
+        return Opening(start)
     zones = local_zones(*zone.rsplit(OF_NUMBER, 1))
-    return next_open(start, zones, campaign.window_start, campaign.window_end)
+    opens = next_open(start, zones, campaign.window_start, campaign.window_end)
+    if opens is None:
+        return None
+    if opens <= start or campaign.is_urgent:
+        return Opening(opens)
+    closes = next_close(opens, zones, campaign.window_end)
+    return Opening(opens, spread_over(opens, min(filter(None, [closes, campaign.relevant_until]))))
 
 
 def _sql(moment: datetime):

@@ -317,9 +317,17 @@ def test_what_is_no_longer_relevant_is_not_sent(address, until, reason):
 
 
 def test_at_night_a_text_waits_until_the_window_opens(address):
-    assert verdict(ask_for(address), NIGHT) == Verdict(
-        False, "quiet_hours", datetime(2026, 3, 5, 15, tzinfo=UTC), "22:14 in Chicago; opens 09:00 on 5 Mar"
-    )
+    opens = datetime(2026, 3, 5, 15, tzinfo=UTC)
+    closes = opens + timedelta(hours=12)
+    words = "22:14 in Chicago; opens 09:00 on 5 Mar"
+
+    assert verdict(ask_for(address), NIGHT) == Verdict(False, "quiet_hours", opens, words, closes)
+
+
+def test_what_is_relevant_for_less_than_the_permitted_hours_ends_with_that(address):
+    soon = datetime(2026, 3, 5, 15, 2, tzinfo=UTC)
+
+    assert verdict(ask_for(address, relevant_until=soon), NIGHT).ends == soon
 
 
 def test_the_zone_the_person_told_us_counts_before_that_of_the_number(address):

@@ -38,6 +38,10 @@ WHERE account_id = %s AND provider_message_id = ANY(%s::text[]) AND NOT (provide
 # The sub-select asks for the sequence's name once, instead of for every row.
 NEXT_ID = "nextval((SELECT pg_get_serial_sequence('{table}', 'id'))::regclass)"
 
+# The same: when the one with this id leaves, where `o` says when it may and over how many seconds that is spread. As
+# `contacts.hours.spread` says it.
+SPREAD_DUE = "o.due_at + (message_id %% o.spread_over) * interval '1 second'"
+
 INBOX = """
 CREATE TEMPORARY TABLE IF NOT EXISTS inbox (
   message_id bigint, fact bigint, receipt_id bigint, status text, precedence bigint, failure_class text, fault text,

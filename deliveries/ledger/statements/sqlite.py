@@ -33,6 +33,11 @@ WHERE account_id = %s AND provider_message_id IN ({marks}) AND NOT (provider_mes
 # For the expansion of an audience: ids in advance. The transaction holds the one write lock, so they stay free.
 NEXT_ID = "(SELECT coalesce(max(id), 0) FROM {table}) + row_number() OVER (ORDER BY c.id)"
 
+# The same: when the one with this id leaves, where `o` says when it may and over how many seconds that is spread. As
+# `contacts.hours.spread` says it; what is spread begins at a full second.
+SPREAD_DUE = """CASE WHEN o.spread_over = 1 THEN o.due_at
+  ELSE datetime(o.due_at, '+' || (message_id %% o.spread_over) || ' seconds') END"""
+
 WRITE_EVENTS = """
 INSERT INTO deliveries_statusevent (
   message_id, fact, receipt_id, status, precedence, failure_class, fault, evidence, native_status, native_code,
