@@ -1,7 +1,12 @@
 """A provider that answers every message after a while and stores nothing: `python -m benchmarks.provider PORT DELAY`.
 
-DELAY in milliseconds. It counts what it is handed, by our reference in the callback address, and tells on `GET /told`:
-`{"messages": n, "twice": n, "in_a_second": {sender: n}}`, the last the most that a sender ever sent within any second.
+DELAY in milliseconds. It takes what is meant for Twilio and for the sandbox, counts by our reference in the callback
+address, and tells:
+
+    GET /told                {"messages": n, "twice": n, "in_a_second": {sender: n}}: the last is the most that a sender
+                             ever sent within any second
+    GET /moments             {reference: when it first came, in seconds since 1970}
+    GET /v1/messages?ref=    what the sandbox knows of one message
 """
 
 from __future__ import annotations
@@ -20,8 +25,8 @@ from uuid import uuid4
 import httptools
 import uvloop
 
-REFERENCE = re.compile(rb"[?&]m=([0-9a-f-]{36})|m%3D([0-9a-f-]{36})")
-SENDER = re.compile(rb"(?:^|&)From=([^&]*)")
+REFERENCE = re.compile(rb"(?:[?&]m=|m%3D)([0-9a-f-]{36})")
+SENDER = re.compile(rb'(?:^|&)From=([^&]*)|"from":"([^"]*)"')
 ANSWER = "HTTP/1.1 {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{}"
 
 
@@ -29,27 +34,35 @@ class Counts:
     """What came, since the process began."""
 
     def __init__(self) -> None:
-        self.messages: Counter[bytes] = Counter()
-        self.moments: defaultdict[str, list[float]] = defaultdict(list)
+        self.messages: Counter[str] = Counter()
+        self.first: dict[str, float] = {}
+        self.by_sender: defaultdict[str, list[float]] = defaultdict(list)
 
     def note(self, body: bytes) -> None:
-        reference = REFERENCE.search(body)
-        if reference:
-            self.messages[reference[1] or reference[2]] += 1
+        if reference := REFERENCE.search(body):
+            self.messages[reference[1].decode()] += 1
+            self.first.setdefault(reference[1].decode(), time.time())
         sender = SENDER.search(body)
-        self.moments[sender[1].decode() if sender else ""].append(time.monotonic())
+        name = (sender[1] or sender[2]).decode() if sender else ""
+        self.by_sender[name].append(time.monotonic())
 
-    def told(self) -> str:
-        return json.dumps(
-            {
-                "messages": len(self.messages),
-                "twice": sum(count > 1 for count in self.messages.values()),
-                "in_a_second": {sender: _most(moments) for sender, moments in self.moments.items()},
-            }
-        )
+    def told(self) -> dict:
+        return {
+            "messages": len(self.messages),
+            "twice": sum(count > 1 for count in self.messages.values()),
+            "in_a_second": {sender: most(moments) for sender, moments in self.by_sender.items()},
+        }
+
+    def known(self, reference: str) -> tuple[str, dict]:
+        if reference not in self.messages:
+            return "404 Not Found", {"submissions": 0}
+        return "200 OK", {
+            "submissions": self.messages[reference],
+            "messages": [{"id": reference, "segments": 1}],
+        }
 
 
-def _most(moments: list[float]) -> int:
+def most(moments: list[float]) -> int:
     """The most of them within any second."""
     return max(bisect_right(moments, at + 1.0) - index for index, at in enumerate(moments))
 
@@ -58,7 +71,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, counts: Counts, delay: float) -> None:
         self.counts, self.delay = counts, delay
         self.parser = httptools.HttpRequestParser(self)
-        self.body = b""
+        self.url, self.body = "", b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -66,20 +79,33 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.parser.feed_data(data)
 
+    def on_url(self, url: bytes) -> None:
+        self.url = url.decode()
+
     def on_body(self, body: bytes) -> None:
         self.body += body
 
     def on_message_complete(self) -> None:
         body, self.body = self.body, b""
         if self.parser.get_method() == b"GET":
-            self.answer("200 OK", self.counts.told())
+            self.tell()
             return
         self.counts.note(body)
-        said = f'{{"sid":"SM{uuid4().hex}","status":"queued","num_segments":"1"}}'
+        id = uuid4().hex
+        said = f'{{"sid":"SM{id}","id":"{id}","status":"queued","num_segments":"1","segments":1}}'
         if self.delay:
             asyncio.get_running_loop().call_later(self.delay, self.answer, "201 Created", said)
         else:
             self.answer("201 Created", said)
+
+    def tell(self) -> None:
+        if self.url.startswith("/told"):
+            self.answer("200 OK", json.dumps(self.counts.told()))
+        elif self.url.startswith("/moments"):
+            self.answer("200 OK", json.dumps(self.counts.first))
+        else:
+            status, known = self.counts.known(self.url.rpartition("ref=")[2])
+            self.answer(status, json.dumps(known))
 
     def answer(self, status: str, said: str) -> None:
         if not self.transport.is_closing():
