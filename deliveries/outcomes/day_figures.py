@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -63,7 +63,7 @@ def overview(days: int, now: datetime) -> Overview:
     channels: dict[str, Counter[str]] = defaultdict(Counter)
     cells: dict[str, dict[int, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     step = SPAN_OF.get(days, 1)
-    for (day, channel, carrier, disposition), n in _by_day(start - timedelta(days=days), now).items():
+    for day, channel, carrier, disposition, n in _by_day(start - timedelta(days=days), now):
         if day < start:
             before[disposition] += n
             continue
@@ -77,22 +77,22 @@ def overview(days: int, now: datetime) -> Overview:
         {
             key: Outcomes(dict(count))
             for key, count in sorted(channels.items(), key=lambda pair: -pair[1].total())
+            if count.total()
         },
         _carrier_days(cells, days, step, today),
     )
 
 
-def _by_day(since: date, now: datetime) -> Mapping[tuple[date, str, str, str], int]:
-    """Day, channel, carrier and disposition -> messages, from the day `since` on.
+def _by_day(since: date, now: datetime) -> Iterator[tuple[date, str, str, str, int]]:
+    """Day, channel, carrier, disposition and how many messages, from the day `since` on, to be added up.
 
     A campaign that is scheduled counts on the day it begins. Those that begin later today are taken off today's.
     """
     today = now.astimezone(UTC).date()
     days = DayTally.objects.filter(day__gte=since, day__lte=today).order_by()
-    cells = days.values_list("day", "channel", "carrier", "disposition").annotate(total=Sum("n"))
-    found = Counter({(day, *cell): n for day, *cell, n in cells})
-    found.subtract({(today, *cell): n for *cell, n in _later_today(today, now)})
-    return +found
+    yield from days.values_list("day", "channel", "carrier", "disposition").annotate(total=Sum("n"))
+    for *cell, n in _later_today(today, now):
+        yield today, *cell, -n
 
 
 def _later_today(today: date, now: datetime) -> QuerySet:
