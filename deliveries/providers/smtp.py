@@ -40,6 +40,7 @@ class Smtp(Provider):
     }
     proof_field = "secret"
     signs_body = False
+    at_a_time = 10  # connections; of the 50 that Postfix allows a client (smtpd_client_connection_count_limit)
     kinds = frozenset({"dsn"})
     headers_kept = Provider.headers_kept | {ENVELOPE_TO}
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import NamedTuple, Self
 
@@ -27,6 +28,7 @@ LEASE = timedelta(seconds=settings.HANDOVER_LEASE_SECONDS)
 # and finds that the message "never left" while it is about to leave.
 BEGIN_WITHIN = min(LEASE.total_seconds() / 2, 6.0)
 CALL_LIMIT = min(LEASE.total_seconds() / 3, 16.0)
+THREADS = 200
 STARTS_WITHIN = 10.0  # seconds, for the thread
 # Seconds. A call with a moment of its own is made ready so long before, its connection opened; what could not leave by
 # so long after it leaves its moment unused.
@@ -143,6 +145,8 @@ class Transport:
 
     async def _serve(self, started: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()
+        # For adapters whose library waits: in asyncio's own few threads, messages would wait for each other.
+        self._loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="call"))
         async with HttpClient() as self._client:
             started.set()
             await self._stop.wait()

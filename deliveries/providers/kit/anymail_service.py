@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from io import BytesIO
 from ssl import SSLCertVerificationError
@@ -58,8 +57,6 @@ from deliveries.providers.mail.mail_reading import read
 from deliveries.providers.mail.quoted_mail import own_words
 
 CONNECT, READ = 5.0, 15.0  # seconds
-# As many as are handed over at a time: in asyncio's own few threads, messages would wait for each other.
-THREADS = ThreadPoolExecutor(20, thread_name_prefix="email")
 NEVER_LEFT = (
     requests.ConnectTimeout,
     requests.exceptions.ProxyError,
@@ -74,6 +71,7 @@ class AnymailService(Provider):
 
     channels = frozenset({"email"})
     kinds = frozenset({"status"})
+    at_a_time = 20  # each has a connection and a thread of its own
     backend: ClassVar[str]  # import path of anymail's email backend
     # Of `optional_fields`, those that are the backend's options too.
     send_options: ClassVar[frozenset[str]] = frozenset()
@@ -83,7 +81,7 @@ class AnymailService(Provider):
     ) -> SendResult:
         """anymail's backends speak through a library that waits, so each message has a thread."""
         await its_moment()
-        return await asyncio.get_running_loop().run_in_executor(THREADS, self._send, message, credentials)
+        return await asyncio.to_thread(self._send, message, credentials)
 
     def _send(self, message: OutboundMessage, credentials: Mapping[str, str]) -> SendResult:
         mail = self.mail(message)

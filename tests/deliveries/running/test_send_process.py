@@ -163,7 +163,9 @@ def test_nobody_is_written_to_who_said_no_before_the_handover(world, how):
     late = {ref: came[ref] - at for ref, at in said.items() if ref in came and came[ref] > at}
     before = sum(ref in came for ref in said) - len(late)
     last = max(late.values(), default=0.0)
-    print(f"{how}: of {len(said)} {before} were written to before, {len(late)} after, by {last:.3f} s at most")
+    print(
+        f"{how}: of {len(said)} {before} were written to before, {len(late)} after, by {last:.3f} s at most"
+    )
     assert last < MOMENT
     assert len(said) > before + len(late)
 
