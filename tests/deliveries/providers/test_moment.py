@@ -34,6 +34,11 @@ def server() -> Iterator[tuple[str, list[float]]]:
         running.shutdown()
 
 
+def moment_in(seconds: float) -> float:
+    """A moment of the monotonic clock that lies so far ahead."""
+    return time.monotonic() + seconds
+
+
 async def post(url: str, moment: Moment | None, times: int = 1) -> None:
     async with HttpClient() as client:
         set_moment(moment)
@@ -43,7 +48,7 @@ async def post(url: str, moment: Moment | None, times: int = 1) -> None:
 
 def test_a_call_leaves_at_its_moment_and_not_before(server):
     url, came = server
-    at = time.monotonic() + 0.3
+    at = moment_in(0.3)
 
     asyncio.run(post(url, Moment(at, at + 5)))
 
@@ -52,7 +57,7 @@ def test_a_call_leaves_at_its_moment_and_not_before(server):
 
 def test_a_call_whose_moment_has_passed_does_not_leave(server):
     url, came = server
-    at = time.monotonic() - 1
+    at = moment_in(-1)
 
     with pytest.raises(TooLate):
         asyncio.run(post(url, Moment(at, at + 0.05)))
@@ -62,7 +67,7 @@ def test_a_call_whose_moment_has_passed_does_not_leave(server):
 
 def test_only_the_first_request_of_a_call_waits_for_its_moment(server):
     url, came = server
-    at = time.monotonic() + 0.1
+    at = moment_in(0.1)
 
     asyncio.run(post(url, Moment(at, at + 5), times=2))
 
