@@ -40,7 +40,8 @@ class Smtp(Provider):
     }
     proof_field = "secret"
     signs_body = False
-    at_a_time = 10  # connections; of the 50 that Postfix allows a client (smtpd_client_connection_count_limit)
+    # Connections: a part of the 50 that Postfix allows a client (smtpd_client_connection_count_limit).
+    at_a_time = 10
     kinds = frozenset({"dsn"})
     headers_kept = Provider.headers_kept | {ENVELOPE_TO}
 
