@@ -48,7 +48,7 @@ def end_of_partition(now):
     """What follows stands in other partitions; on SQLite there are none."""
     if POSTGRESQL:
         for those in (RECEIPTS, EVENTS):
-            set_last_id(those, those.partitions()[-1].low)
+            set_last_id(those, max(those.partitions()[-1].low, those.last_id))
         make_ahead(now)
 
 
