@@ -5,7 +5,7 @@ Besides a bucket `meta` may be "ink", "ink2", "line" or "accent"; shapes and ann
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from contacts.channels import Channel
@@ -18,6 +18,7 @@ LIMIT_LINE = round(
     100 * (1 - WATCH_BELOW), 2
 )  # percent not delivered, beyond which a channel is to be watched
 ROW, MARGIN = 34, 46  # pixels to a bar, and for the axis
+NAME_LENGTH = 22  # characters beside a bar
 SHORT = {Channel.RVM: "Voicemail"}
 
 
@@ -126,13 +127,45 @@ def _end(channel: Channel, end: float) -> dict[str, Any]:
     }
 
 
-def _line() -> dict[str, Any]:
+def latency_by_route(routes: Sequence[tuple[str, str, int, str]], limit: int) -> dict[str, Any]:
+    """Bars of (name, short name, seconds, bucket), with a line at `limit` seconds. An empty `data` without any."""
+    traces = [
+        {
+            "type": "bar",
+            "orientation": "h",
+            "name": name,
+            "meta": bucket,
+            "y": [place],
+            "x": [seconds],
+            "hovertemplate": "%{fullData.name}: %{x} s<extra></extra>",
+        }
+        for place, (name, _, seconds, bucket) in enumerate(routes)
+    ]
+    ticks = {"tickvals": list(range(len(routes))), "ticktext": [_clipped(short) for _, short, *_ in routes]}
+    reach = max([1.5 * limit, *(seconds for _, _, seconds, _ in routes)]) * 1.1
+    layout = _layout({}, everything=True)
+    layout |= {
+        "height": ROW * max(len(routes), 1) + MARGIN,
+        "margin": {**layout["margin"], "l": 8},
+        "xaxis": {**layout["xaxis"], "range": [0, round(reach, 1)], "ticksuffix": " s"},
+        "yaxis": {**layout["yaxis"], **ticks, "automargin": True},
+        "shapes": [_line(limit)],
+    }
+    return {"data": traces, "layout": layout}
+
+
+def _clipped(name: str) -> str:
+    """Short enough to leave room for the bars on a phone."""
+    return name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 1]}…"
+
+
+def _line(at: float = LIMIT_LINE) -> dict[str, Any]:
     """Where a channel begins to be one to watch."""
     line = {"dash": "dot", "width": 1.5}
     return {
         "type": "line",
-        "x0": LIMIT_LINE,
-        "x1": LIMIT_LINE,
+        "x0": at,
+        "x1": at,
         "yref": "paper",
         "y0": 0,
         "y1": 1,

@@ -18,6 +18,7 @@ from dashboard.mappings import overview as mapping_overview
 from dashboard.message import views as message
 from dashboard.overview import views as overview
 from dashboard.queues import views as queues
+from dashboard.routes import views as sending_routes
 from deliveries.outcomes.keyset import read_id
 
 
@@ -81,6 +82,8 @@ delivery_pages = [
     path("batches/<id:pk>/", batches.batch, name="batch"),
     path("batches/<id:pk>/undo/", batches.undo, name="undo"),
 ]
+
+route_pages = [path("", sending_routes.page, name="page")]
 
 mapping_pages = [
     path("", mapping_overview.overview, name="overview"),

@@ -20,7 +20,8 @@ from dashboard.charts import chart_context, rate_context
 from dashboard.shell.listing import SHOW_ALL
 from dashboard.shell.pages import fragment
 from deliveries.credentials import CredentialsUnreadable
-from deliveries.models import Account, CodeAlarm, Heartbeat, PendingReceipt, Quarantined
+from deliveries.models import Account, CodeAlarm, Heartbeat, PendingReceipt, Quarantined, RouteAlarm
+from deliveries.outcomes import route_status
 from deliveries.outcomes.campaign_lines import CampaignLine, lines
 from deliveries.outcomes.counting import counted
 from deliveries.outcomes.day_figures import SPAN_OF, Cell, Overview, overview
@@ -157,7 +158,7 @@ def _recent(since: date, now: datetime) -> list[CampaignLine]:
 
 def alerts(now: datetime) -> list[Alert]:
     """What is wrong with the machinery, the worst first."""
-    return [*_worker(now), *_set_aside(), *_receipts(), *_codes(), *_accounts(now)]
+    return [*_worker(now), *_set_aside(), *_routes(now), *_receipts(), *_codes(), *_accounts(now)]
 
 
 def _worker(now: datetime) -> list[Alert]:
@@ -246,6 +247,31 @@ def _codes() -> list[Alert]:
     return [
         Alert("retryable", what, words, reverse("mappings:overview"), "View", "deliveries.view_codemapping")
     ]
+
+
+def _routes(now: datetime) -> list[Alert]:
+    """What is wrong with accounts and senders, also where another route works. A pause is shown with its account."""
+    found = []
+    for line in route_status.open_alarms(now):
+        alarm = line.alarm
+        if alarm.kind == RouteAlarm.Kind.RESTS and line.resting:
+            continue
+        assert alarm.raised_at is not None
+        what = alarm.sentence.rstrip(".")
+        words = f"Since {zoned(alarm.raised_at)}."
+        if alarm.kind == RouteAlarm.Kind.RESTS:
+            what, words = (
+                f"{what.partition(':')[0]} no more, and has taken no message since",
+                f"{words} The next one shows.",
+            )
+        found.append(Alert(line.bucket, what, words, reverse("routes:page"), "View", "deliveries.view_route"))
+    more = len(found) - SHOWN
+    if more > 0:
+        what = f"{more} more alarm{'' if more == 1 else 's'} about routes"
+        found[SHOWN:] = [
+            Alert("retryable", what, "", reverse("routes:page"), "View", "deliveries.view_route")
+        ]
+    return found
 
 
 def _accounts(now: datetime) -> list[Alert]:

@@ -134,6 +134,7 @@ RAIL = [
                 ("/mappings/",),
                 unknown_words,
             ),
+            Link("Routes", "rules", "routes:page", "deliveries.view_route", "", ("/routes/",)),
         ],
     ),
     Section("Settings", [Link("Admin", "admin", "admin:index", "", "", ("/admin/",))]),

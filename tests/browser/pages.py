@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.urls import reverse
 from django.utils import timezone
@@ -11,6 +12,8 @@ from accounts.models import User
 from campaigns.models import Campaign
 from contacts.consenting import record_opt_out
 from contacts.models import Address, Contact, ListMembership, ReplyToRead, Suppression
+from deliveries.deciding import route_moves
+from deliveries.ledger.latency import Latencies
 from deliveries.meaning import drafts, occurrences
 from deliveries.meaning.translation import Key
 from deliveries.models import (
@@ -23,10 +26,12 @@ from deliveries.models import (
     Message,
     QueueEntry,
     Receipt,
+    Route,
     RouteEvidence,
     SeenCode,
 )
 from deliveries.outcomes.figures import queue_counts
+from deliveries.sending import failover
 from tests.browser.world import DRAFT, LIVE, REPORT
 
 
@@ -141,6 +146,35 @@ def mapping_work(address: str) -> str:
     return address.format(version=published.pk, receipt=newest(Receipt))
 
 
+def route_work(address: str) -> str:
+    """`address`, once there is something to see there: lists, a slow route, what was moved, and accounts that rest."""
+    now = timezone.now()
+    first = Account.objects.earliest("pk")
+    second, third = (
+        Account.objects.create(name=name, provider="sandbox", channels=["sms"], credentials=first.credentials)
+        for name in ("Second carrier", "A third one with a name that is rather long")
+    )
+    for position, account in enumerate((first, second, third), 1):
+        Route.objects.create(channel="sms", position=position, account=account)
+        Route.objects.create(
+            channel="sms", country="US", priority="urgent", position=position, account=account
+        )
+    took = Latencies(now)
+    for account, seconds, carrier in (
+        (first, 41, "Carrier A"),
+        (first, 6, "Carrier B"),
+        (second, 4, "Carrier A"),
+    ):
+        for _ in range(40):
+            took.add(account.pk, "sms", "US-TX", carrier, now - timedelta(seconds=seconds), now)
+    took.add(third.pk, "sms", "GB", "", now - timedelta(seconds=300), now)
+    took.save()
+    route_moves.run(now)
+    Account.objects.filter(pk=third.pk).update(paused_until=now + timedelta(hours=1))
+    failover.watch(now, [])
+    return address
+
+
 # name: (user name, URL once the world is there)
 PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "overview": ("marketer", lambda: "/"),
@@ -177,6 +211,8 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "release": ("admin", lambda: release_of(busiest_contact())),
     "not allowed": ("support", lambda: "/batches/"),
     "not found": ("support", lambda: "/contacts/999999999/"),
+    "sending routes": ("admin", lambda: route_work("/routes/")),
+    "sending routes quiet": ("support", lambda: "/routes/"),
     "mappings": ("admin", lambda: mapping_work("/mappings/")),
     "mappings quiet": ("admin", lambda: "/mappings/"),
     "codes": ("admin", lambda: mapping_work("/mappings/codes/?table=sandbox&channel=sms")),
