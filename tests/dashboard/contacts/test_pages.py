@@ -569,7 +569,7 @@ def test_a_suppression_is_released_from_the_contact_s_page_by_whoever_may(login,
     without = client.post(where, {"note": " "})
     done = client.post(where, {"note": "Their phone was off"}, follow=True).content.decode()
 
-    assert f'href="{where}">Release' in trail
+    assert re.search(rf'class="btn small"\s+href="{where}">Release', trail)
     assert "+1 214-555-0142: Permanent failures in a row on" in asked
     assert (
         "by any campaign, where nothing else stands against it. The failures counted there are forgotten."
