@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ from deliveries.models import Account, Decision, Message, Outbox
 from deliveries.models.work import DAILY_LIMIT, NOT_NOW
 from deliveries.sending.composing import outgoing
 from deliveries.sending.lanes import Lane, lanes, take
-from deliveries.sending.pacing import AT_ONCE, Clock, Pacing, show_due
+from deliveries.sending.pacing import AT_ONCE, Clock, Pacing, Turn, show_due
 from deliveries.sending.transport import LEASE, Claimed
 
 logger = logging.getLogger(__name__)
@@ -62,46 +62,22 @@ def claim_due(
     `now`, for senders that keep to a rate.
     """
     clock = clock or Clock(now)
-    places = Counter(room)
-    usual, tried = rests(now).part(lane for lane in lanes() if places[lane.account_id] > 0)
+    usual, tried = rests(now).part(lane for lane in lanes() if room.get(lane.account_id, 0) > 0)
     paused = _being_paused()
     pacing = Pacing([*usual, *(lane for those in tried for lane in those)], clock)
     waiting = pacing.hold_used_up(now, paused)
-    # One after the other, so that the index finds each without wading through what is due tomorrow.
-    rows: list[Outbox] = []
-    for some, free in [(usual, places), *((lanes_tried, _one(lanes_tried, places)) for lanes_tried in tried)]:
-        open_lanes = [lane for lane in some if lane in pacing.lanes]
-        for urgent in (True, False):
-            rows += take(open_lanes, free, pacing.most, now, paused, urgent=urgent)
+    rows = _due(usual, tried, Counter(room), pacing, now, paused)
+    if suspects := quarantine.troubled(Kind.HAND_OVER, [row.pk for row in rows], least=TOGETHER_ENDINGS):
+        # Alone, so that it can end its process for nobody else.
+        rows = [] if busy else [row for row in rows if row.pk in suspects][:1]
     if not rows:
         return Gated([], {}, waiting)
-    suspects = quarantine.troubled(Kind.HAND_OVER, [row.message_id for row in rows], least=TOGETHER_ENDINGS)
-    if suspects:  # alone, so that it can end its process for nobody else
-        rows = [] if busy else [row for row in rows if row.message_id in suspects][:1]
     messages = load([row.message_id for row in rows])
     contents = contents_of(row.campaign_id for row in rows)
     verdicts = _strictest(check(_asks(messages.values(), contents), now))
-    allowed = [row for row in rows if verdicts[row.message_id].allowed]
-    turns = pacing.turns(allowed, contents, messages)
-    go, held = [], []
-    stopped: dict[str, list[Outbox]] = {}
-    for row in rows:
-        verdict = verdicts[row.message_id]
-        if verdict.allowed and (row.campaign_id, messages[row.message_id].channel) not in contents:
-            row.due_at, row.held = now + WAIT_FOR_CONTENT, "no_content"
-            held.append(row)
-        elif verdict.allowed and (turn := turns.get(row.message_id, AT_ONCE)).waits:
-            if turn.until:  # else it is looked at again in a moment
-                row.due_at, row.held = turn.until, DAILY_LIMIT
-                held.append(row)
-        elif verdict.allowed:
-            row.claimed_until, row.attempts, row.held = now + LEASE, row.attempts + 1, ""
-            go.append(row)
-        elif REASONS[Reason(verdict.reason)].holds:
-            row.due_at, row.held = _again(row, verdict) or now + timedelta(minutes=5), verdict.reason
-            held.append(row)
-        else:
-            stopped.setdefault(verdict.reason, []).append(row)
+    turns = pacing.turns([row for row in rows if verdicts[row.message_id].allowed], contents, messages)
+    there = {pk for pk, message in messages.items() if (message.campaign_id, message.channel) in contents}
+    go, held, stopped = _sort(rows, verdicts, turns, there, now)
     Outbox.objects.filter(pk__in=[row.pk for row in go]).update(
         claimed_until=now + LEASE, attempts=F("attempts") + 1, held=""
     )
@@ -113,6 +89,58 @@ def claim_due(
     pacing.save()
     begins = {row.message_id: turns[row.message_id].begins for row in go if row.message_id in turns}
     return Gated(go, messages, len(held) + waiting, sum(map(len, stopped.values())), begins)
+
+
+def _due(
+    usual: Sequence[Lane],
+    tried: Sequence[Sequence[Lane]],
+    places: Counter[int],
+    pacing: Pacing,
+    now: datetime,
+    paused: Sequence[int],
+) -> list[Outbox]:
+    """Due rows of lanes that go on as usual; and one of each group that rests, where it is tried whether it goes on."""
+    rows: list[Outbox] = []
+    for some, free in [(usual, places), *((those, _one(those, places)) for those in tried)]:
+        open_lanes = [lane for lane in some if lane in pacing.lanes]
+        # One after the other, so that the index finds each without wading through what is due tomorrow.
+        for urgent in (True, False):
+            rows += take(open_lanes, free, pacing.most, now, paused, urgent=urgent)
+    return rows
+
+
+def _sort(
+    rows: Sequence[Outbox],
+    verdicts: Mapping[int, Verdict],
+    turns: Mapping[int, Turn],
+    with_content: Collection[int],
+    now: datetime,
+) -> tuple[list[Outbox], list[Outbox], dict[str, list[Outbox]]]:
+    """Those that may go, those that are held until later, and those that are stopped, by the reason. What has no turn
+    in the next moment is in none of them, and is looked at again then."""
+    go: list[Outbox] = []
+    held: list[Outbox] = []
+    stopped = defaultdict[str, list[Outbox]](list)
+    for row in rows:
+        verdict, turn = verdicts[row.message_id], turns.get(row.message_id, AT_ONCE)
+        if not verdict.allowed and not REASONS[Reason(verdict.reason)].holds:
+            stopped[verdict.reason].append(row)
+        elif not verdict.allowed:
+            _hold_until(row, _again(row, verdict) or now + WAIT_FOR_CONTENT, verdict.reason, held)
+        elif row.message_id not in with_content:
+            _hold_until(row, now + WAIT_FOR_CONTENT, "no_content", held)
+        elif turn.waits:
+            if turn.until:
+                _hold_until(row, turn.until, DAILY_LIMIT, held)
+        else:
+            row.claimed_until, row.attempts, row.held = now + LEASE, row.attempts + 1, ""
+            go.append(row)
+    return go, held, stopped
+
+
+def _hold_until(row: Outbox, due_at: datetime, why: str, held: list[Outbox]) -> None:
+    row.due_at, row.held = due_at, why
+    held.append(row)
 
 
 def _one(those: Sequence[Lane], places: Mapping[int, int]) -> Counter[int]:
