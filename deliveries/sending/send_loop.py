@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 # waiting, more make the places of those that were answered stand empty.
 ENOUGH, WAIT = 50, 0.02  # answers; seconds
 IDLE = 0.2  # seconds, when nothing more is due
+# Seconds, when nothing more may begin for the moment and calls are under way: to look after each single answer would
+# cost most of a core, three processes for a few messages a second. Well below what is claimed ahead (`HORIZON`).
+PACED = 0.1
 MOST = 500  # messages claimed in one turn, however much room there is
 REFRESH = 1.0  # seconds, for what seldom changes: the accounts, and what is in doubt
 IN_DOUBT = 50  # messages looked up at a time
@@ -48,7 +51,7 @@ class SendLoop:
         Raises what the database raises; what was answered is kept for the next turn.
         """
         result, clock = Dispatched(), Clock(now)
-        self._store(now, result, *((IDLE, 1) if self._dry else (WAIT, ENOUGH)))
+        self._store(now, result, self._pause(), ENOUGH)
         room = self._room()
         if room:
             claimed = claim(clock.now(), room, result, busy=bool(self.transport.calls))
@@ -75,6 +78,11 @@ class SendLoop:
             except PASSING as problem:
                 logger.warning("Answers have to be stored again: %s", problem)
                 time.sleep(IDLE)
+
+    def _pause(self) -> float:
+        if not self._dry:
+            return WAIT
+        return PACED if self.transport.calls else IDLE
 
     def _store(self, now: datetime, result: Dispatched, wait: float, enough: int) -> None:
         self._unstored += self.transport.answers(wait, enough)
