@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 
 from campaigns.models import Pace, Sender
-from campaigns.rates import Limit, Paced, domain_key, limits, rate_of, sender_key, today, warm_up, warm_up_day
+from campaigns.rates import (
+    Limit,
+    Paced,
+    Rate,
+    domain_key,
+    limits,
+    rate_of,
+    sender_key,
+    today,
+    warm_up,
+    warm_up_day,
+)
 from contacts.channels import Channel
 
 
@@ -24,17 +35,23 @@ def keeps_to(sender: Sender, now: datetime) -> str:
         )
         if limit is None:
             continue
-        text = " and ".join(
-            f"{number:,g} a {unit}" if unit == "second" else f"{number:,} a {unit}"
-            for number, unit in ((rate.per_second, "second"), (rate.per_day, "day"))
-            if number
-        )
         kind = f" ({rate.words})" if rate.words else ""
         where = f" at {provider}" if len(providers) > 1 else ""
-        texts.append(f"{text}{where}{kind}{_left(limit, now)}.")
+        texts.append(f"{_numbers(rate)}{where}{kind}{_left(limit, now)}.")
     if sender.warm_up_from and sender.channel == Channel.EMAIL:
         texts.append(_warming_up(sender, now))
     return " ".join(dict.fromkeys(texts)) or "No limit is known."
+
+
+def limit_words(limit: Limit) -> str:
+    """As "its sender keeps to 1 a second"."""
+    who = {"sender": "its sender", "account": "its account", "domain": "the mail domain of its sender"}
+    return f"{who[limit.key.partition(':')[0]]} keeps to {_numbers(limit.rate)}"
+
+
+def _numbers(rate: Rate) -> str:
+    parts = [f"{rate.per_second:,g} a second"] if rate.per_second else []
+    return " and ".join([*parts, f"{rate.per_day:,} a day"] if rate.per_day else parts)
 
 
 def _left(limit: Limit, now: datetime) -> str:

@@ -45,6 +45,7 @@ class Limit:
 
     key: str
     rate: Rate
+    warm_up_day: int = 0  # of a mail domain, today
 
     def day(self, now: datetime) -> date:
         return now.astimezone(self._zone).date()
@@ -52,6 +53,17 @@ class Limit:
     def next_day(self, now: datetime) -> datetime:
         """When the next day begins, where the limit's days do."""
         return datetime.combine(self.day(now) + DAY, datetime.min.time(), self._zone)
+
+    def days_for(self, count: int) -> int:
+        """How many days after today the last of so many leaves; a domain that warms up may send more each day."""
+        if not self.rate.per_day:
+            return 0
+        if not self.warm_up_day:
+            return max(count - 1, 0) // self.rate.per_day
+        days = 0
+        while 0 < (today := _warm_up().get(self.warm_up_day + days, 0)) < count:
+            days, count = days + 1, count - today
+        return days
 
     @property
     def _zone(self) -> ZoneInfo:
@@ -89,7 +101,9 @@ def limits(
         Limit(account_key(account_id, sender.channel), Rate(per_second=whole)),
     ]
     if sender.warm_up_from and sender.channel == Channel.EMAIL:
-        found.append(Limit(domain_key(sender.value), Rate(per_day=warm_up(sender.warm_up_from, today(now)))))
+        begun, day = sender.warm_up_from, today(now)
+        rate = Rate(per_day=warm_up(begun, day))
+        found.append(Limit(domain_key(sender.value), rate, warm_up_day(begun, day)))
     return [limit for limit in found if limit.rate.per_second or limit.rate.per_day]
 
 

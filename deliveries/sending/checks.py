@@ -15,11 +15,15 @@ from django.urls import reverse
 
 from campaigns.gaps import ASKED, Gap, gaps
 from campaigns.models import Campaign, Content
+from campaigns.rate_words import limit_words
+from campaigns.segments import segments
 from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.deciding.routes import CampaignRoute, routes
-from deliveries.sending.expansion import forecast
+from deliveries.sending.expansion import audience_size, forecast
+from deliveries.sending.lanes import Lane
+from deliveries.sending.pacing import limits_of, sending_hours
 from deliveries.wording import zoned
 
 NEW = timedelta(days=7)  # a sender younger than that is one whose reputation nobody knows yet
@@ -93,6 +97,13 @@ class Draft:
     def written_to(self) -> int:
         """How many of them get a first message."""
         return self.people[""]
+
+    @property
+    def reckoned(self) -> int:
+        """The same of a large audience as a whole, of which only the first were asked."""
+        if not self.is_sampled:
+            return self.written_to
+        return round(audience_size(self.campaign) * self.written_to / self.audience)
 
     @property
     def left_out(self) -> int:
@@ -205,6 +216,30 @@ def sender_may_send(draft: Draft) -> Iterator[Finding]:
             )
 
 
+def sender_is_fast_enough(draft: Draft) -> Iterator[Finding]:
+    """Whether all of it leaves within the hour, by what the sender of its first messages keeps to."""
+    channel = draft.campaign.channel
+    option = draft.routes[channel].first("") if channel in draft.routes else None
+    if option is None or not draft.written_to:
+        return
+    parts = max(segments(draft.contents[channel].body), 1) if channel == Channel.SMS else 1
+    count = draft.reckoned * parts
+    lane = Lane(option.account.pk, option.sender.pk)
+    limits = limits_of([lane], draft.now).get(lane, ())
+    slowest = max(limits, key=lambda limit: sending_hours(limit, count), default=None)
+    if slowest is None or sending_hours(slowest, count) <= 1:
+        return
+    hours = sending_hours(slowest, count)
+    what = f"{draft.reckoned:,} messages{f' of {parts} segments' if parts > 1 else ''}"
+    long = f"{hours:,.0f} hours" if hours < 48 else f"{hours / 24:,.0f} days"
+    url = reverse("admin:campaigns_sender_change", args=[option.sender.pk])
+    yield _warns(
+        f"{what} take about {long} of sending: {limit_words(slowest)}.",
+        "Launch early enough, take a faster sender, or correct its limits.",
+        FixLink("Open the sender", url, "campaigns.change_sender"),
+    )
+
+
 def merge_fields_are_filled(draft: Draft) -> Iterator[Finding]:
     for gap in draft.gaps:
         field = f"{{{gap.field}}}"
@@ -284,6 +319,7 @@ CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     has_an_audience,
     first_channel_can_leave,
     sender_may_send,
+    sender_is_fast_enough,
     merge_fields_are_filled,
     is_still_relevant,
     people_can_be_written_to,

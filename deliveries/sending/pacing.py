@@ -212,6 +212,12 @@ def gap(limit: Limit) -> float:
     return (1 + JITTER) / limit.rate.per_second
 
 
+def sending_hours(limit: Limit, count: int) -> float:
+    """How long so many messages of one segment take at least."""
+    seconds = count * gap(limit) if limit.rate.per_second else 0.0
+    return max(seconds / 3_600, limit.days_for(count) * 24.0)
+
+
 def limits_of(lanes: Iterable[Lane], now: datetime) -> dict[Lane, list[Limit]]:
     """What the messages of these lanes keep to; lanes without a limit are left out. Two queries."""
     lanes = list(lanes)

@@ -81,6 +81,15 @@ def test_a_domain_warms_up_day_by_day_and_is_warm_after_the_last():
     assert warm_up(begins, date(2026, 2, 20)) == 50  # it has not begun
 
 
+@pytest.mark.parametrize(("count", "days"), [(50, 0), (150, 1), (151, 2), (900, 3), (10_000_000, 16)])
+def test_what_a_domain_sends_during_its_warm_up_is_reckoned_day_by_day(count, days):
+    mail = Paced(1, "email", "news@new.example.com", warm_up_from=date(2026, 3, 4))
+
+    (limit,) = limits(mail, 5, "", None, NOW)
+
+    assert limit.days_for(count) == days
+
+
 @pytest.mark.django_db
 def test_a_sender_says_what_it_keeps_to_and_what_is_left_of_its_day():
     sender = factories.sender(value="+12125550100", registered_as="10dlc_t")

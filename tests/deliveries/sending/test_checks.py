@@ -63,6 +63,27 @@ def test_a_sender_that_needs_no_registration_holds_up_nothing(draft, now):
     assert found(draft, now) == []
 
 
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (
+            {"per_second": 0.01},
+            "100 messages take about 3 hours of sending: its sender keeps to 0.01 a second.",
+        ),
+        ({"per_day": 7}, "100 messages take about 14 days of sending: its sender keeps to 7 a day."),
+        ({"per_second": 1}, ""),
+    ],
+)
+def test_a_launch_that_a_slow_sender_draws_out_says_for_how_long(draft, now, monkeypatch, limits, words):
+    Sender.objects.update(**limits)
+    monkeypatch.setattr(checks.Draft, "reckoned", 100)
+
+    sentences = [sentence for _, sentence in found(draft, now)]
+
+    way_out = " Launch early enough, take a faster sender, or correct its limits."
+    assert sentences == ([words + way_out] if words else [])
+
+
 def test_a_sender_that_nobody_registered_holds_up_the_launch(draft, now):
     Sender.objects.update(state="not_registered")
 
@@ -319,10 +340,10 @@ def test_what_is_forecast_is_what_the_expansion_does(draft, people, now):
 
 def test_a_check_costs_the_same_for_few_and_many_people(draft, people, now, django_assert_num_queries):
     found(draft, now)  # with it the playbook is known
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(15):
         found(draft, now)
     for _ in range(20):
         member(people, now)
 
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(15):
         found(draft, now)
