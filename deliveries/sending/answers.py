@@ -135,7 +135,7 @@ def _store(answers: Sequence[Answered], now: datetime) -> Dispatched:
             left.append((claimed, None))
             refused.append((claimed, _refused(message, claimed.account, answer, now)))
             done.refused += 1
-    mark_handed_over(left, recipients, now)
+    opened = mark_handed_over(left, recipients, now)
     rewrite(unanswered, ["held"])
     apply([*events, *(row for _, row in refused)], now)
     taken = {_route(claimed) for claimed, answer in mine if answer and answer.accepted}
@@ -147,6 +147,8 @@ def _store(answers: Sequence[Answered], now: datetime) -> Dispatched:
     count_failures([*away, *lost], answered, now)
     clear_failures(answered, now)
     done.put_off = len(back)
+    # Last, since all processes count in the same few cells: whoever has touched one holds up the others until it ends.
+    bump(RecipientTally, opened)
     return done
 
 
@@ -172,8 +174,8 @@ def _refused(message: Message, account: Account, answer: SendResult, now: dateti
 
 def mark_handed_over(
     handovers: Sequence[tuple[Claimed, SendResult | None]], recipients: Sequence[Recipient], now: datetime
-) -> None:
-    """These are in the provider's hands: off the outbox, their clocks start."""
+) -> Counter[tuple]:
+    """These are in the provider's hands: off the outbox, their clocks start. How the tally of recipients changes."""
     for claimed, answer in handovers:
         message = claimed.message
         message.handed_over_at = claimed.began or now
@@ -187,10 +189,11 @@ def mark_handed_over(
     # A receipt can be faster than the answer: what it reported of the message has been, or will be, decided upon.
     pending = Message.objects.filter(pk__in=[m.pk for m in rows], disposition=Disposition.PENDING)
     opened = set(pending.values_list("recipient_id", flat=True))
-    open_recipients([recipient for recipient in recipients if recipient.pk in opened], now)
+    changes = open_recipients([recipient for recipient in recipients if recipient.pk in opened], now)
     rewrite(rows, ["handed_over_at", "provider_message_id", "segments"])
     Outbox.objects.filter(pk__in=[message.pk for message in rows]).delete()
     quarantine.forget(Kind.HAND_OVER, [message.pk for message in rows])
+    return changes
 
 
 def _segments(outgoing: OutboundMessage, answer: SendResult | None) -> int:
@@ -199,8 +202,9 @@ def _segments(outgoing: OutboundMessage, answer: SendResult | None) -> int:
     return max((answer.segments if answer else 0) or own, 1)
 
 
-def open_recipients(recipients: Sequence[Recipient], now: datetime) -> None:
-    """The recipients' first look comes when the playbook has something to say about silence."""
+def open_recipients(recipients: Sequence[Recipient], now: datetime) -> Counter[tuple]:
+    """The recipients' first look comes when the playbook has something to say about silence. Gives what that changes
+    in their tally."""
     unreached = [recipient for recipient in recipients if recipient.state != State.REACHED]
     tally = Counter[tuple]()
     for recipient in unreached:
@@ -216,7 +220,7 @@ def open_recipients(recipients: Sequence[Recipient], now: datetime) -> None:
             next_step_at=now + rules_of(campaign.playbook).next_look(AT_ONCE),
             next_step_reason=UNDER_WAY,
         )
-    bump(RecipientTally, tally)
+    return tally
 
 
 def _put_back(rows: Sequence[tuple[Outbox, Claimed, SendResult]], now: datetime) -> None:
