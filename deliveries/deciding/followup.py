@@ -34,6 +34,7 @@ from deliveries.deciding.decide import ARRIVED, State, Step, decide
 from deliveries.deciding.facts import Decided
 from deliveries.deciding.health import FAILING, refresh
 from deliveries.deciding.queues import line_up
+from deliveries.deciding.rests import note_reported
 from deliveries.deciding.stopping import apply_opt_outs
 from deliveries.ledger import failure_index, quarantine
 from deliveries.ledger.events import apply, event
@@ -75,8 +76,11 @@ def follow_status_changes(now: datetime, limit: int = STATUS_CHANGES_LIMIT) -> i
 
 def _follow(message_ids: Sequence[int], now: datetime) -> None:
     latencies = Latencies(now)
-    settle(_arrive(message_ids, now, latencies), now)
+    rest = _arrive(message_ids, now, latencies)
+    settle(rest, now)
     failure_index.note(message_ids)
+    if rest:
+        note_reported(message_ids, now)
     latencies.save()  # last: many wait for these few cells
 
 

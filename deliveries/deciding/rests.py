@@ -16,13 +16,15 @@ from django.db.models import Q
 
 from campaigns.models import Sender
 from contacts.channels import Channel
-from deliveries.models import Account, RouteAlarm
-from deliveries.statuses import Fault
+from deliveries.deciding.routes import concerns_route
+from deliveries.models import Account, Message, RouteAlarm
+from deliveries.statuses import Disposition, FailureClass, Fault
 
 REFUSALS = 3  # in a row, with nothing taken between them: one alone may be about its message
 REFUSED_PAUSE = timedelta(
     minutes=15
 )  # what is suspended is not mended sooner; then one message at a time asks again
+RECENT = timedelta(hours=1)  # what a receipt says of an older failure is no news
 Kind = RouteAlarm.Kind
 
 
@@ -94,11 +96,44 @@ def rests(now: datetime) -> Rests:
 
 
 def note_answers(taken: Collection[RouteKey], refusals: Sequence[Refusal], now: datetime) -> None:
-    """What was taken ends what was wrong there; so many refusals in a row begin a rest. Call in a transaction.
-
-    An account that took others of the same batch is not suspended.
-    """
+    """What was taken ends what was wrong there; so many refusals in a row begin a rest. Call in a transaction."""
     _close(taken, now)
+    count_refusals(refusals, taken, now)
+
+
+def note_reported(message_ids: Sequence[int], now: datetime) -> None:
+    """Receipts that say that an account, or a sender there, is suspended or not registered: it rests, as if it had been
+    refused at handover. What was refused there is counted there.
+    """
+    ours = Q(failure_class=FailureClass.ACCOUNT) | Q(fault__in=[Fault.ACCOUNT, Fault.SENDER])
+    failed = (
+        Message.objects.filter(
+            ours, pk__in=message_ids, settled_at__isnull=False, settled_at__gt=now - RECENT
+        )
+        .exclude(provider_message_id="")
+        .exclude(failure_class=FailureClass.TEMPORARY)
+        .select_related("account", "sender")
+        .defer("account__credentials")
+    )
+    refusals = [
+        Refusal(
+            RouteKey(m.account_id, m.channel, m.sender_id),
+            m.fault,
+            m.account.name,
+            m.sender.value,
+            m.reason_code,
+        )
+        for m in failed
+        if concerns_route(m.failure_class, m.fault)
+    ]
+    if refusals:
+        arrived = Message.objects.filter(pk__in=message_ids, disposition=Disposition.DELIVERED)
+        taken = {RouteKey(*key) for key in arrived.values_list("account_id", "channel", "sender_id")}
+        count_refusals(refusals, taken, now)
+
+
+def count_refusals(refusals: Sequence[Refusal], taken: Collection[RouteKey], now: datetime) -> None:
+    """So many in a row begin a rest. An account that took others of the same batch is not suspended."""
     counts: dict[RouteKey, list[Refusal]] = defaultdict(list)
     for refusal in refusals:
         key = refusal.key if refusal.fault == Fault.SENDER else refusal.key._replace(sender_id=0)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from campaigns.models import Sender
 from contacts.channels import Channel
 from contacts.models import Suppression
+from deliveries.deciding.followup import follow_status_changes
 from deliveries.deciding.rests import REFUSALS, REFUSED_PAUSE
 from deliveries.models import Account, Decision, Message, Outbox, Route, RouteAlarm
 from deliveries.providers.facts import SendResult
@@ -17,8 +18,9 @@ from deliveries.sending import failover
 from deliveries.sending.circuit import OUTAGE_FAILURES, OUTAGE_PAUSE
 from deliveries.sending.dispatch import dispatch
 from deliveries.sending.failover import pass_on
+from deliveries.statuses import FailureClass, Fault, Meaning, Status
 from tests import factories
-from tests.engine import TAKEN, Fake, agree, sending, waiting, work
+from tests.engine import DELIVERED, TAKEN, Fake, agree, report, sending, waiting, work
 
 pytestmark = pytest.mark.django_db
 
@@ -444,3 +446,47 @@ def test_an_account_that_is_switched_off_is_an_alarm_only_while_messages_wait_th
     Outbox.objects.filter(pk=waits.pk).delete()
     pass_on(now)
     assert opened() == []
+
+
+# ---- What receipts report -----------------------------------------------------------------------------------------
+
+UNREGISTERED = Meaning(Status.BLOCKED, FailureClass.COMPLIANCE, Fault.SENDER)
+
+
+def reported(campaign, account, meanings, now):
+    """Messages that were taken, and receipts about all of them, looked at together."""
+    made = [waiting(campaign, account, now) for _ in meanings]
+    dispatch(now, Fake())
+    for message, meaning in zip(made, meanings, strict=True):
+        message.refresh_from_db()
+        report(message, meaning, now, code="30034")
+    follow_status_changes(now)
+
+
+def test_a_sender_that_is_not_registered_by_its_receipts_rests_too(first, second, now):
+    campaign, other = sending(), sending()
+    reported(campaign, first, [UNREGISTERED] * REFUSALS, now)
+    waits, goes = waiting(campaign, first, now), waiting(other, first, now)
+
+    dispatch(now, carriers := Fake())
+
+    assert [out.ref for out in carriers.left] == [str(goes.uuid)]
+    assert Outbox.objects.get().message_id == waits.pk
+    sender = campaign.contents.get().sender.value
+    assert RouteAlarm.objects.get().sentence == f"First refuses SMS from {sender}: 30034"
+
+
+@pytest.mark.parametrize(
+    "meanings",
+    [
+        [UNREGISTERED] * (REFUSALS - 1),
+        [*[UNREGISTERED] * REFUSALS, DELIVERED],
+        [Meaning(Status.BLOCKED, FailureClass.CONTENT, Fault.CONTENT)] * REFUSALS,
+        [Meaning(Status.FAILED, FailureClass.TEMPORARY, Fault.SENDER)] * REFUSALS,
+    ],
+    ids=["few", "another arrived", "the content", "for a moment"],
+)
+def test_receipts_that_prove_nothing_make_nothing_rest(first, meanings, now):
+    reported(sending(), first, meanings, now)
+
+    assert not RouteAlarm.objects.filter(raised_at__isnull=False).exists()
