@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from ipaddress import ip_network
 from typing import Any
 
@@ -9,12 +10,15 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import ManyToManyField, QuerySet
+from django.db.models import CharField, ManyToManyField, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Cast, Concat
 from django.http import HttpRequest
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from campaigns.models import Pace
 from contacts.channels import Channel
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.models import Account
@@ -42,7 +46,9 @@ class AccountForm(forms.ModelForm):
 
     class Meta:
         model = Account
-        fields = ("name", "provider", "channels", "senders", "rank", "active", "paused_until")
+        fields = (
+            "name", "provider", "channels", "senders", "rank", "per_second", "at_a_time", "active", "paused_until",
+        )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -113,7 +119,7 @@ class AccountForm(forms.ModelForm):
 @admin.register(Account)
 class AccountAdmin(admin.ModelAdmin):
     form = AccountForm
-    list_display = ("name", "provider_name", "channel_names", "rank", "active", "paused_until")
+    list_display = ("name", "provider_name", "channel_names", "rank", "active", "paused_until", "waits_until")
     list_filter = ("active",)
     search_fields = ("name",)
     formfield_overrides = {ManyToManyField: {"widget": forms.CheckboxSelectMultiple}}
@@ -122,7 +128,12 @@ class AccountAdmin(admin.ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         """Credentials are opened by the form alone, which has an answer when the key no longer fits."""
-        return super().get_queryset(request).defer("credentials")
+        key = Concat(
+            Value("account:"), Cast(OuterRef("pk"), CharField()), Value(":")
+        )  # as `account_key` makes it
+        waits = Pace.objects.filter(pk=key, next_at__gt=timezone.now())
+        found = super().get_queryset(request).defer("credentials")
+        return found.annotate(waits_until=Subquery(waits.values("next_at")))
 
     def response_add(self, request: HttpRequest, obj: Account, post_url_continue: str | None = None) -> Any:
         """On to its own page, where the credentials are entered."""
@@ -170,6 +181,11 @@ class AccountAdmin(admin.ModelAdmin):
     def provider_name(self, account: Account) -> str:
         provider = PROVIDERS.get(account.provider)
         return provider.name if provider else account.provider
+
+    @admin.display(description="asked to wait until")
+    def waits_until(self, account: Account) -> datetime | None:
+        """By its provider, which had a limit reached; empty where nothing is waited for."""
+        return getattr(account, "waits_until", None)  # see `get_queryset`
 
     @admin.display(description="channels")
     def channel_names(self, account: Account) -> str:

@@ -9,7 +9,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
-from campaigns.models import Sender
+from campaigns.models import Pace, Sender
+from campaigns.rates import account_key
 from deliveries.credentials import EncryptedJSONField
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import Unsigned
@@ -106,6 +107,7 @@ class Account(models.Model):
     def resume(self) -> None:
         """Hand messages over again at once, whoever or whatever paused it; what it refused, one to begin with."""
         Account.objects.filter(pk=self.pk).update(paused_until=None, failures=0)
+        Pace.objects.filter(pk=account_key(self.pk, "")).delete()
         self.alarms.filter(closed_at=None, until__isnull=False).update(until=timezone.now())
 
     @property

@@ -183,7 +183,8 @@ class Pacing:
             if limit.rate.per_second:
                 pace.next_at = at + timedelta(seconds=weight * gap(limit))
             self._changed.add(limit.key)
-        return Turn(self._clock.monotonic(at))
+        keeps_time = any(limit.rate.per_second for limit in those)
+        return Turn(self._clock.monotonic(at)) if keeps_time else AT_ONCE
 
     def save(self) -> None:
         rewrite([self._paces[key] for key in sorted(self._changed)], ["next_at", "day", "used"])

@@ -18,7 +18,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from campaigns.models import Campaign, Content, Playbook
+from campaigns.models import Campaign, Content, Pace, Playbook
+from campaigns.rates import account_key
 from contacts.admin import CappedPaginator
 from contacts.models import ListMembership, Suppression
 from deliveries.models import Account, Heartbeat, Message, PendingReceipt, Receipt, StatusEvent
@@ -366,6 +367,17 @@ def in_the_list(client, *accounts):
 def on_its_page(client, account):
     form = account_form(account, _resume="Save and resume now")
     return client.post(url(Account, "change", account.pk), form, follow=True)
+
+
+def test_an_account_that_its_provider_asked_to_wait_says_until_when(client):
+    account, soon = factories.account(), timezone.now() + timedelta(hours=1)
+    Pace.objects.create(key=account_key(account.pk, ""), next_at=soon)
+    client.force_login(factories.user("admin", is_staff=True))
+
+    listed = client.get(reverse("admin:deliveries_account_changelist"))
+
+    assert [each.waits_until for each in listed.context["cl"].result_list] == [soon]
+    assert "Asked to wait until" in listed.content.decode()
 
 
 @pytest.mark.parametrize("resume", [in_the_list, on_its_page])

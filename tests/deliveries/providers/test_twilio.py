@@ -310,20 +310,21 @@ def test_a_refusal_keeps_its_code_and_can_be_translated(code, meaning):
 
 
 @pytest.mark.parametrize(
-    ("answer", "wait"),
+    ("answer", "wait", "busy"),
     [
-        (answering(429, {"code": 20429}, **{"retry-after": "17"}), 17),
-        (answering(429, {"code": 20429}), 5),
-        (answering(429, **{"retry-after": "999999"}), 3600),
-        (answering(400, {"code": 21611}), 5),
-        (answering(503), 30),
+        (answering(429, {"code": 20429}, **{"retry-after": "17"}), 17, "account"),
+        (answering(429, {"code": 20429}), 5, "account"),
+        (answering(429, **{"retry-after": "999999"}), 3600, "account"),
+        (answering(400, {"code": 21611}), 5, "sender"),
+        (answering(503), 30, ""),
     ],
     ids=["429", "429 without a time", "429 for days", "sender queue full", "503"],
 )
-def test_what_was_not_taken_is_to_be_sent_later(answer, wait):
+def test_what_was_not_taken_is_to_be_sent_later(answer, wait, busy):
     handover = against(answer)
 
     assert (handover.accepted, handover.native_status, handover.retry_after) == (False, "", wait)
+    assert handover.busy == busy
 
 
 def failing(problem):

@@ -18,6 +18,7 @@ from deliveries.sending import pacing
 from deliveries.sending.dispatch import dispatch
 from deliveries.sending.lanes import Lane
 from deliveries.sending.pacing import JITTER, LEAD, limits_of
+from deliveries.sending.transport import NOT_BEGUN
 from tests import factories
 from tests.engine import Fake, sending, waiting
 
@@ -269,6 +270,28 @@ def test_an_account_that_is_busy_rests_as_a_whole_and_is_not_taken_for_away(acco
     assert (account.failures, account.paused_until) == (0, None)
     assert set(Outbox.objects.values_list("attempts", flat=True)) == {0}  # none of them was one
     assert dispatch(now + timedelta(seconds=7), Noted()).handed_over == 13
+
+
+def test_an_account_that_is_resumed_waits_no_longer(queued, account, now):
+    queued(1)
+    dispatch(now, Noted(SendResult(False, retry_after=600.0, busy=Busy.ACCOUNT)))
+    Outbox.objects.update(due_at=now)
+
+    assert dispatch(now, Noted()).looked_at == 0
+    account.resume()
+    assert dispatch(now, Noted()).handed_over == 1
+
+
+def test_a_call_that_came_too_late_for_its_moment_is_no_attempt_and_takes_another_turn(queued, now):
+    queued(1)
+    allow(per_second=20)
+
+    for _ in range(5):
+        assert dispatch(now, Noted(NOT_BEGUN)).put_off == 1
+
+    row = Outbox.objects.get()
+    assert (row.attempts, row.due_at, row.claimed_until) == (0, now, None)
+    assert Pace.objects.get().used == 5  # what is left of the day is reckoned too low rather than too high
 
 
 def test_a_limit_costs_those_without_one_a_fixed_number_of_queries(
