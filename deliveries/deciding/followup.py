@@ -76,11 +76,9 @@ def follow_status_changes(now: datetime, limit: int = STATUS_CHANGES_LIMIT) -> i
 
 def _follow(message_ids: Sequence[int], now: datetime) -> None:
     latencies = Latencies(now)
-    rest = _arrive(message_ids, now, latencies)
-    settle(rest, now)
+    settle(rest := _arrive(message_ids, now, latencies), now)
     failure_index.note(message_ids)
-    if rest:
-        note_reported(message_ids, now)
+    note_reported(message_ids if rest else [], now)
     latencies.save()  # last: many wait for these few cells
 
 
@@ -120,8 +118,7 @@ def _at_fault(recipient: int, problem: Exception, now: datetime) -> None:
 
 
 def _arrive(message_ids: Sequence[int], now: datetime, latencies: Latencies) -> set[int]:
-    """Deal with the plain cases at once, and return the recipients that need a decision. Whatever arrived is added to
-    `latencies`.
+    """Deal with the plain cases at once, and return the recipients that need a decision; `latencies` gets what arrived.
 
     Most messages go out and arrive at the first attempt. Then there is nothing to decide: progress in time asks for
     nothing, and an arrival makes the recipient reached. `settle` would come to the same, row by row.

@@ -105,6 +105,8 @@ def note_reported(message_ids: Sequence[int], now: datetime) -> None:
     """Receipts that say that an account, or a sender there, is suspended or not registered: it rests, as if it had been
     refused at handover. What was refused there is counted there.
     """
+    if not message_ids:
+        return
     ours = Q(failure_class=FailureClass.ACCOUNT) | Q(fault__in=[Fault.ACCOUNT, Fault.SENDER])
     failed = (
         Message.objects.filter(
