@@ -92,6 +92,7 @@ class Transport:
     def __init__(self) -> None:
         self.calls: Counter[int] = Counter()
         self._answers: list[Answered] = []
+        self._enough = 1
         self._there = threading.Condition()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
@@ -123,7 +124,8 @@ class Transport:
     def answers(self, wait: float, enough: int = 1) -> list[Answered]:
         """What was answered since the last time, once `enough` are there, or after `wait` seconds whatever there is."""
         with self._there:
-            self._there.wait_for(lambda: len(self._answers) >= min(enough, self.calls.total() or 1), wait)
+            self._enough = min(enough, self.calls.total() or 1)
+            self._there.wait_for(lambda: len(self._answers) >= self._enough, wait)
             answers, self._answers = self._answers, []
             self.calls.subtract(answer.claimed.account.pk for answer in answers)
             self.calls += Counter()  # drops what is zero
@@ -165,4 +167,5 @@ class Transport:
         answer = await call(claimed, self._client)
         with self._there:
             self._answers.append(answer)
-            self._there.notify()
+            if len(self._answers) >= self._enough:  # to wake whoever waits for each would cost as much as the call
+                self._there.notify()
