@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from typing import Any
 
@@ -11,9 +12,12 @@ from django.utils import timezone
 
 from campaigns.models import Pace, Sender
 from campaigns.rates import account_key
-from deliveries.credentials import EncryptedJSONField
+from deliveries.credentials import CredentialsUnreadable, EncryptedJSONField
 from deliveries.providers import PROVIDERS
 from deliveries.providers.base import Unsigned
+
+logger = logging.getLogger(__name__)
+said: set[int] = set()  # accounts whose credentials this process has complained of
 
 URL_SECRET_FIELD = Unsigned.proof_field
 
@@ -26,6 +30,18 @@ class AccountQuerySet(models.QuerySet["Account"]):
     def providers(self) -> dict[int, str]:
         """Account id -> the slug of its provider, to read native codes by. One query."""
         return dict(self.values_list("pk", "provider"))
+
+    def readable(self) -> list[Account]:
+        """Those whose credentials can be read. One by one: an account whose credentials cannot holds up no other."""
+        found = []
+        for pk in self.values_list("pk", flat=True):
+            try:
+                found.append(self.get(pk=pk))
+            except CredentialsUnreadable as problem:
+                if pk not in said:  # whoever sends asks every second
+                    logger.error("Account %d sends nothing: %s", pk, problem)
+                said.add(pk)
+        return found
 
     def names(self) -> dict[int, str]:
         """Account id -> its name. One query."""

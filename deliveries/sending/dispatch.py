@@ -12,7 +12,7 @@ Here one batch at a time: for the demo's simulated clock, and for whoever drains
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from django.db import transaction
@@ -31,7 +31,8 @@ CLAIM = 50  # of each account: messages that may be in doubt when a process is k
 def dispatch(now: datetime, transport: Transport | None = None, limit: int = CLAIM) -> Dispatched:
     """Hand over one batch of due messages, up to `limit` of each account."""
     result = Dispatched()
-    claimed = claim(now, dict.fromkeys(Account.objects.values_list("pk", flat=True), limit), result)
+    accounts = Account.objects.readable()
+    claimed = claim(now, {account.pk: limit for account in accounts}, result)
     store_answers((transport or Transport()).hand_over(claimed), now, result)
     return result
 
@@ -39,7 +40,8 @@ def dispatch(now: datetime, transport: Transport | None = None, limit: int = CLA
 def recover(now: datetime, transport: Transport | None = None, limit: int = CLAIM) -> Dispatched:
     """Deal with handovers whose process died: look each message up; send again only what surely never left."""
     result = Dispatched()
-    store_answers((transport or Transport()).hand_over(claim_in_doubt(now, limit)), now, result)
+    accounts = [account.pk for account in Account.objects.readable()]
+    store_answers((transport or Transport()).hand_over(claim_in_doubt(now, accounts, limit)), now, result)
     return result
 
 
@@ -66,11 +68,12 @@ def claim(now: datetime, room: Mapping[int, int], result: Dispatched, *, busy: b
     return [each._replace(begin_at=gated.begins.get(each.message.pk, 0.0)) for each in claimed]
 
 
-def claim_in_doubt(now: datetime, limit: int) -> list[Claimed]:
-    """Up to `limit` messages whose claim ran out, to be looked up at their providers."""
+def claim_in_doubt(now: datetime, accounts: Collection[int], limit: int) -> list[Claimed]:
+    """Up to `limit` messages of these accounts whose claim ran out, to be looked up at their providers."""
     begin_by = time.monotonic() + BEGIN_WITHIN
     with transaction.atomic():
-        rows = lock(Outbox.objects.filter(claimed_until__lt=now).order_by("claimed_until")[:limit])
+        ended = Outbox.objects.filter(claimed_until__lt=now, account_id__in=accounts)
+        rows = lock(ended.order_by("claimed_until")[:limit])
         rows = count_endings(rows, now)
         began = {row.message_id: row.claimed_until - LEASE for row in rows if row.claimed_until}
         for row in rows:

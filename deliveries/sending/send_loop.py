@@ -64,8 +64,8 @@ class SendLoop:
         if time.monotonic() < self._look_at:
             return 0
         self._look_at = time.monotonic() + REFRESH
-        self._places = {account.pk: account.calls_at_a_time for account in Account.objects.all()}
-        doubtful = claim_in_doubt(now, IN_DOUBT)
+        self._places = {account.pk: account.calls_at_a_time for account in Account.objects.readable()}
+        doubtful = claim_in_doubt(now, self._places, IN_DOUBT)
         self.transport.begin(doubtful)
         return len(doubtful)
 

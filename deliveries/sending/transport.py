@@ -61,16 +61,17 @@ NOT_SET_UP = SendResult(False, native_text="The account lacks its credentials.",
 
 
 async def call(claimed: Claimed, client: HttpClient) -> Answered:
-    """One call to a provider. Raises nothing: whatever goes wrong concerns this message alone."""
-    if not claimed.account.is_ready:
-        return Answered(claimed, NOT_SET_UP)
-    if time.monotonic() > claimed.begin_by:
-        return Answered(claimed, NOT_BEGUN)
-    if claimed.begin_at:
-        set_moment(Moment(claimed.begin_at, claimed.begin_at + LATE))
-    adapter = PROVIDERS[claimed.account.provider]
-    act = adapter.find if claimed.began else adapter.send
+    """One call to a provider. Raises nothing: whatever goes wrong concerns this message alone, and one that was never
+    answered would keep its place for ever."""
     try:
+        if not claimed.account.is_ready:
+            return Answered(claimed, NOT_SET_UP)
+        if time.monotonic() > claimed.begin_by:
+            return Answered(claimed, NOT_BEGUN)
+        if claimed.begin_at:
+            set_moment(Moment(claimed.begin_at, claimed.begin_at + LATE))
+        adapter = PROVIDERS[claimed.account.provider]
+        act = adapter.find if claimed.began else adapter.send
         async with asyncio.timeout(CALL_LIMIT):
             return Answered(claimed, await act(claimed.outgoing, claimed.account.credentials, client))
     except TooLate:
@@ -167,5 +168,7 @@ class Transport:
         answer = await call(claimed, self._client)
         with self._there:
             self._answers.append(answer)
-            if len(self._answers) >= self._enough:  # to wake whoever waits for each would cost as much as the call
+            if (
+                len(self._answers) >= self._enough
+            ):  # to wake whoever waits for each would cost as much as the call
                 self._there.notify()

@@ -17,7 +17,7 @@ from django.utils import timezone
 from contacts.suppressing import suppress
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
-from deliveries.models import Message, Outbox
+from deliveries.models import Account, Message, Outbox
 from deliveries.providers.facts import LostAnswer, SendResult
 from deliveries.providers.sandbox.adapter import Sandbox
 from deliveries.sending import send_loop
@@ -213,6 +213,21 @@ def test_a_call_that_fails_is_in_doubt_and_its_neighbours_are_not(campaign, loop
     assert set(Outbox.objects.values_list("message_id", "held")) == {
         (lost.pk, "answer_lost"), (broken.pk, "answer_lost"),
     }  # fmt: skip
+
+
+def test_an_account_whose_credentials_cannot_be_read_keeps_no_place_and_loses_nothing(
+    campaign, loop, providers
+):
+    broken, fine = account("broken"), account("fine")
+    queue(campaign, broken, 2)
+    queue(campaign, fine, 2)
+    Account.objects.filter(pk=broken.pk).update(credentials="encrypted with another key")
+
+    go_round(loop, lambda: not left(fine))
+    go_round(loop, lambda: not loop.transport.calls)
+
+    assert left(broken) == 2
+    assert not Outbox.objects.exclude(claimed_until=None).exists()
 
 
 def test_what_is_in_doubt_is_looked_up_and_not_sent_again(campaign, loop, providers):
