@@ -33,7 +33,7 @@ class AccountQuerySet(models.QuerySet["Account"]):
 
     def readable(self) -> list[Account]:
         """Those whose credentials can be read. One by one: an account whose credentials cannot holds up no other."""
-        found = []
+        found: list[Account] = []
         for pk in self.values_list("pk", flat=True):
             try:
                 found.append(self.get(pk=pk))
