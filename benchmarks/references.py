@@ -309,11 +309,12 @@ def _reason(address: Address | None, blocked: set[str], allowed: bool) -> str:
 def _message(
     campaign: Campaign, route, now: datetime, recipient: Recipient, contact: Contact, address: Address
 ) -> Message:
+    opening = _opening(campaign, f"{contact.time_zone};{address.time_zone}", now)
     return Message(
         recipient=recipient, campaign=campaign, contact=contact, address=address, sender=route.content.sender,
         account=route.otherwise[0].account, list_source_id=contact.source_id or 0, channel=campaign.channel,
         goal=campaign.goal,
         rule_version=campaign.playbook.version, priority=campaign.priority, carrier=address.carrier,
         region=address.region, created_at=now, created_on=now.date(), updated_at=now,
-        due_at=_opening(campaign, f"{contact.time_zone};{address.time_zone}", now),
+        due_at=opening.at if opening else now,
     )  # fmt: skip
