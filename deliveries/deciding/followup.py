@@ -75,11 +75,13 @@ def follow_status_changes(now: datetime, limit: int = STATUS_CHANGES_LIMIT) -> i
 
 
 def _follow(message_ids: Sequence[int], now: datetime) -> None:
-    latencies = Latencies(now)
-    settle(rest := _arrive(message_ids, now, latencies), now)
+    latencies, tally = Latencies(now), Counter[tuple]()
+    rest = _arrive(message_ids, now, latencies, tally)
+    _settle_all(rest, now, tally)
     failure_index.note(message_ids)
     note_reported(message_ids if rest else [], now)
-    latencies.save()  # last: many wait for these few cells
+    bump(RecipientTally, tally)  # late, as those who send do: many wait for these few cells
+    latencies.save()
 
 
 def follow_failed(now: datetime, limit: int = FAILED_LIMIT) -> int:
@@ -95,8 +97,10 @@ def follow_failed(now: datetime, limit: int = FAILED_LIMIT) -> int:
 
 @transaction.atomic
 def _follow_one(recipient: int, now: datetime) -> int:
-    _settle([recipient], now)
+    tally = Counter[tuple]()
+    _settle([recipient], now, tally)
     failure_index.note(list(Message.objects.filter(recipient=recipient).values_list("pk", flat=True)))
+    bump(RecipientTally, tally)
     return 1
 
 
@@ -117,8 +121,11 @@ def _at_fault(recipient: int, problem: Exception, now: datetime) -> None:
     )
 
 
-def _arrive(message_ids: Sequence[int], now: datetime, latencies: Latencies) -> set[int]:
-    """Deal with the plain cases at once, and return the recipients that need a decision; `latencies` gets what arrived.
+def _arrive(
+    message_ids: Sequence[int], now: datetime, latencies: Latencies, tally: Counter[tuple]
+) -> set[int]:
+    """Deal with the plain cases at once, and return the recipients that need a decision; `latencies` gets what arrived,
+    `tally` how the recipients' states change.
 
     Most messages go out and arrive at the first attempt. Then there is nothing to decide: progress in time asks for
     nothing, and an arrival makes the recipient reached. `settle` would come to the same, row by row.
@@ -146,13 +153,14 @@ def _arrive(message_ids: Sequence[int], now: datetime, latencies: Latencies) -> 
             arrived[recipient] = (delivered or updated, channel)
         elif not (plain and status in PROGRESS and not (left and left <= now - NEVER_LATE)):
             rest.add(recipient)
-    _reach([recipients[pk] for pk in sorted(arrived)], arrived)
+    _reach([recipients[pk] for pk in sorted(arrived)], arrived, tally)
     return rest
 
 
-def _reach(recipients: Sequence[Recipient], arrived: dict[int, tuple[datetime, str]]) -> None:
+def _reach(
+    recipients: Sequence[Recipient], arrived: dict[int, tuple[datetime, str]], tally: Counter[tuple]
+) -> None:
     """These recipients' only attempt arrived: recipient -> (when, on which channel)."""
-    tally: Counter[tuple] = Counter()
     for recipient in recipients:
         tally[recipient.campaign_id, recipient.state, recipient.skip_reason] -= 1
         tally[recipient.campaign_id, State.REACHED, ""] += 1
@@ -160,7 +168,6 @@ def _reach(recipients: Sequence[Recipient], arrived: dict[int, tuple[datetime, s
         recipient.reached_at, recipient.reached_by = arrived[recipient.pk]
         recipient.next_step, recipient.next_step_at, recipient.next_step_reason = Step.NONE, None, ARRIVED
     rewrite(recipients, RECIPIENT_FIELDS)
-    bump(RecipientTally, tally)
 
 
 def follow_due(now: datetime, limit: int = DUE_LIMIT) -> int:
@@ -177,14 +184,20 @@ def settle(recipient_ids: Collection[int], now: datetime) -> None:
 
     One that raises does not hold up the others: it is set aside, and tried again alone.
     """
+    tally = Counter[tuple]()
+    _settle_all(recipient_ids, now, tally)
+    bump(RecipientTally, tally)
+
+
+def _settle_all(recipient_ids: Collection[int], now: datetime, tally: Counter[tuple]) -> None:
     for chunk in chunks(sorted(set(recipient_ids)), 500):
         failed_before = quarantine.troubled(Kind.DECIDE, chunk)
         at_fault = partial(_at_fault, now=now)
         quarantine.isolated(
-            [pk for pk in chunk if pk not in failed_before], partial(_settle, now=now), at_fault
+            [pk for pk in chunk if pk not in failed_before], partial(_settle, now=now, tally=tally), at_fault
         )
         for pk in failed_before:
-            quarantine.isolated([pk], partial(_settle_again, now=now), at_fault)
+            quarantine.isolated([pk], partial(_settle_again, now=now, tally=tally), at_fault)
 
 
 def lock_with_context(
@@ -199,12 +212,20 @@ def lock_with_context(
     return views, load_context(views, now, refresh(fallible(views)))
 
 
-def _settle(recipient_ids: Sequence[int], now: datetime) -> None:
+def _settle(recipient_ids: Sequence[int], now: datetime, tally: Counter[tuple]) -> None:
+    """`tally` gets how their states change, once all of it has come to its end."""
+    changes = Counter[tuple]()
     views, context = lock_with_context(recipient_ids, now)
     if without := set(recipient_ids) - {view.recipient.pk for view in views}:
-        _skip(without)
-    if not views:
-        return
+        _skip(without, changes)
+    if views:
+        _decide_about(views, context, changes, now)
+    tally.update(changes)
+
+
+def _decide_about(
+    views: Sequence[RecipientContext], context: Context, changes: Counter[tuple], now: datetime
+) -> None:
     decided = {view.recipient.pk: decide(*arguments(view, context), now) for view in views}
     _apply_opt_outs(views, now)
     _suppress(views, decided, now)
@@ -215,10 +236,10 @@ def _settle(recipient_ids: Sequence[int], now: datetime) -> None:
     withdraw([m.pk for v in ended for m in v.messages], "opted_out", now)
     _explain(views, decided, now)
     line_up(views, decided, made, context, now)
-    _move_recipients(views, decided, made, now)
+    _move_recipients(views, decided, made, changes, now)
 
 
-def _skip(recipient_ids: Collection[int]) -> None:
+def _skip(recipient_ids: Collection[int], tally: Counter[tuple]) -> None:
     """Nothing was ever handed over to these: the reason their message was withdrawn is why they were skipped."""
     recipients = list(Recipient.objects.filter(pk__in=recipient_ids).exclude(state=State.SKIPPED))
     if not recipients:
@@ -227,7 +248,6 @@ def _skip(recipient_ids: Collection[int]) -> None:
     latest = {message.recipient_id: message for message in withdrawn}
     reasons = {recipient: message.reason_code for recipient, message in latest.items()}
     _explain_skips(latest.values())
-    tally: Counter[tuple] = Counter()
     for recipient in recipients:
         tally[recipient.campaign_id, recipient.state, recipient.skip_reason] -= 1
         recipient.state, recipient.skip_reason = State.SKIPPED, reasons.get(recipient.pk, "")[:24]
@@ -235,7 +255,6 @@ def _skip(recipient_ids: Collection[int]) -> None:
         recipient.next_step_reason = ""
         tally[recipient.campaign_id, recipient.state, recipient.skip_reason] += 1
     rewrite(recipients, RECIPIENT_FIELDS)
-    bump(RecipientTally, tally)
 
 
 def _explain_skips(withdrawn: Collection[Message]) -> None:
@@ -258,9 +277,9 @@ def _explain_skips(withdrawn: Collection[Message]) -> None:
     )  # fmt: skip
 
 
-def _settle_again(recipient_ids: Sequence[int], now: datetime) -> None:
+def _settle_again(recipient_ids: Sequence[int], now: datetime, tally: Counter[tuple]) -> None:
     """Those that failed before: what went wrong with them is over."""
-    _settle(recipient_ids, now)
+    _settle(recipient_ids, now, tally)
     quarantine.forget(Kind.DECIDE, recipient_ids)
 
 
@@ -363,10 +382,13 @@ def _explain(views: Sequence[RecipientContext], decided: dict[int, Decided], now
 
 
 def _move_recipients(
-    views: Sequence[RecipientContext], decided: dict[int, Decided], made: dict[int, Message], now: datetime
+    views: Sequence[RecipientContext],
+    decided: dict[int, Decided],
+    made: dict[int, Message],
+    tally: Counter[tuple],
+    now: datetime,
 ) -> None:
     changed = []
-    tally: Counter[tuple] = Counter()
     for view in views:
         recipient, plan = view.recipient, decided[view.recipient.pk]
         before = _fields(recipient)
@@ -377,7 +399,6 @@ def _move_recipients(
             tally[state_was] -= 1
             tally[recipient.campaign_id, recipient.state, recipient.skip_reason] += 1
     rewrite(changed, RECIPIENT_FIELDS)
-    bump(RecipientTally, tally)
 
 
 def _fields(recipient: Recipient) -> tuple:

@@ -95,7 +95,8 @@ def store_answers(answers: Sequence[Answered], now: datetime, result: Dispatched
 
 
 def _store(answers: Sequence[Answered], now: datetime) -> Dispatched:
-    """Write down what the providers answered. Only for claims that are still ours: `until` is the fence.
+    """Write down what the providers answered. Only for claims that are still ours: `until` is the fence. That a
+    provider took a message is known for certain, and counts whoever looks after it by now.
 
     Recipients are locked first, as everywhere, so that storing and deciding cannot deadlock.
     """
@@ -109,9 +110,7 @@ def _store(answers: Sequence[Answered], now: datetime) -> Dispatched:
     held = {
         row.message_id: row for row in Outbox.objects.select_for_update().filter(pk__in=ids).order_by("pk")
     }
-    mine = [
-        a for a in answers if (row := held.get(a.claimed.message.pk)) and row.claimed_until == a.claimed.until
-    ]
+    mine = [a for a in answers if (row := held.get(a.claimed.message.pk)) and _counts(a, row)]
     done = Dispatched()
     left, events, back, unanswered, refused = [], [], [], [], []
     for claimed, answer in mine:
@@ -150,6 +149,11 @@ def _store(answers: Sequence[Answered], now: datetime) -> Dispatched:
     # Last, since all processes count in the same few cells: whoever has touched one holds up the others until it ends.
     bump(RecipientTally, opened)
     return done
+
+
+def _counts(answered: Answered, row: Outbox) -> bool:
+    taken = answered.answer is not None and answered.answer.accepted
+    return taken or row.claimed_until == answered.claimed.until
 
 
 def _route(claimed: Claimed) -> RouteKey:
@@ -224,13 +228,18 @@ def open_recipients(recipients: Sequence[Recipient], now: datetime) -> Counter[t
 
 
 def _put_back(rows: Sequence[tuple[Outbox, Claimed, SendResult]], now: datetime) -> None:
-    """Not taken by the provider: later again. Where a limit was reached, or nobody was asked, it was no attempt."""
+    """Not taken by the provider: later again. Where a limit was reached, or nobody was asked, it was no attempt, and
+    what was not begun keeps its place in the line.
+    """
     for row, claimed, answer in rows:
-        seconds = answer.retry_after
-        row.claimed_until, row.due_at = None, now + timedelta(seconds=max(seconds, 1.0) if seconds else 0.0)
-        if not claimed.began and (answer.busy or answer is NOT_BEGUN):
+        seconds, fresh = answer.retry_after, not claimed.began
+        row.claimed_until = None
+        if fresh and (answer.busy or answer is NOT_BEGUN):
             row.attempts -= 1
-        elif not seconds and row.attempts > RECOVERIES_AT_ONCE:
+        if fresh and answer is NOT_BEGUN:
+            continue
+        row.due_at = now + timedelta(seconds=max(seconds, 1.0) if seconds else 0.0)
+        if not seconds and row.attempts > RECOVERIES_AT_ONCE:
             row.due_at += row.attempts * RECOVERY_PAUSE
     rewrite([row for row, _, _ in rows], ["claimed_until", "due_at", "attempts"])
 

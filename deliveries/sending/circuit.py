@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from deliveries.models import Account
 
@@ -20,10 +20,13 @@ def count_failures(failed: Sequence[Account], answered: Collection[int], now: da
     An account that answered to others of the same batch is busy, not away.
     """
     counts = Counter(account.pk for account in failed if account.pk not in answered)
-    for pk, n in counts.items():
+    for pk, n in sorted(counts.items()):  # in one order everywhere, so that two processes cannot deadlock
         Account.objects.filter(pk=pk).update(failures=F("failures") + n)
     tired = Account.objects.filter(failures__gte=OUTAGE_FAILURES, pk__in=counts)
-    tired.update(paused_until=now + OUTAGE_PAUSE, failures=0)
+    until = now + OUTAGE_PAUSE
+    shorter = Q(paused_until=None) | Q(paused_until__lt=until)  # a longer pause was made by hand
+    tired.filter(shorter).update(paused_until=until)
+    tired.update(failures=0)
 
 
 def clear_failures(account_ids: set[int], now: datetime) -> None:

@@ -41,14 +41,25 @@ WAIT_FOR_CONTENT = timedelta(minutes=5)
 MOST_PAUSES = 72  # of that length: what cannot be put together is tried again four times a day
 
 
+class Loaded(NamedTuple):
+    """Messages by id, contents by campaign and channel, accounts by id."""
+
+    messages: dict[int, Message]
+    contents: dict[tuple[int, str], Content]
+    accounts: dict[int, Account]
+
+
+NOTHING = Loaded({}, {}, {})
+
+
 class Gated(NamedTuple):
     """What the gate decided of the rows that were due: those claimed, and how many wait or were withdrawn.
 
-    `messages` are theirs, by id, with what a handover needs.
+    `loaded` is what their handovers need.
     """
 
     claimed: list[Outbox]
-    messages: dict[int, Message]
+    loaded: Loaded
     held: int = 0
     stopped: int = 0
     begins: Mapping[int, float] = {}  # on the monotonic clock, for those whose sender keeps to a rate
@@ -71,12 +82,13 @@ def claim_due(
         # Alone, so that it can end its process for nobody else.
         rows = [] if busy else [row for row in rows if row.pk in suspects][:1]
     if not rows:
-        return Gated([], {}, waiting)
-    messages = load([row.message_id for row in rows])
-    contents = contents_of(row.campaign_id for row in rows)
+        return Gated([], NOTHING, waiting)
+    loaded = load(rows)
+    messages, contents, _ = loaded
     verdicts = _strictest(check(_asks(messages.values(), contents), now))
-    turns = pacing.turns([row for row in rows if verdicts[row.message_id].allowed], contents, messages)
     there = {pk for pk, message in messages.items() if (message.campaign_id, message.channel) in contents}
+    going = [row for row in rows if verdicts[row.message_id].allowed and row.message_id in there]
+    turns = pacing.turns(going, contents, messages)
     go, held, stopped = _sort(rows, verdicts, turns, there, now)
     Outbox.objects.filter(pk__in=[row.pk for row in go]).update(
         claimed_until=now + LEASE, attempts=F("attempts") + 1, held=""
@@ -88,7 +100,7 @@ def claim_due(
         _stop(those, reason, verdicts, now)
     pacing.save()
     begins = {row.message_id: turns[row.message_id].begins for row in go if row.message_id in turns}
-    return Gated(go, messages, len(held) + waiting, sum(map(len, stopped.values())), begins)
+    return Gated(go, loaded, len(held) + waiting, sum(map(len, stopped.values())), begins)
 
 
 def _due(
@@ -166,13 +178,18 @@ def lock(rows: QuerySet[Outbox]) -> list[Outbox]:
     return list(rows.select_for_update(skip_locked=skip))
 
 
-def load(ids: Sequence[int]) -> dict[int, Message]:
-    """Messages with what the gate is asked and a provider is given. The rest of their many columns is left out."""
+def load(rows: Sequence[Outbox]) -> Loaded:
+    """What the gate is asked and a provider is given. The rest of the many columns of messages is left out.
+
+    In the transaction that claims: if it fails, nothing is claimed. What is claimed and never begun would be in doubt.
+    """
     messages = Message.objects.select_related("contact", "address", "sender")
-    return messages.only(
-        "uuid", "channel", "goal", "recipient", "campaign", "account", "contact__name", "contact__attributes",
-        "address__value", "sender__value", "sender__state",
-    ).in_bulk(ids)  # fmt: skip
+    found = messages.only(
+        "uuid", "channel", "goal", "provider_message_id", "recipient", "campaign", "account", "contact__name",
+        "contact__attributes", "address__value", "sender__value", "sender__state",
+    ).in_bulk([row.message_id for row in rows])  # fmt: skip
+    accounts = Account.objects.in_bulk({row.account_id for row in rows})
+    return Loaded(found, contents_of(row.campaign_id for row in rows), accounts)
 
 
 def _asks(messages: Collection[Message], contents: Mapping[tuple[int, str], Content]) -> list[Ask]:
@@ -245,7 +262,7 @@ def count_endings(rows: Sequence[Outbox], now: datetime) -> list[Outbox]:
 
 def prepare(
     rows: Sequence[Outbox],
-    messages: Mapping[int, Message],
+    loaded: Loaded,
     began: Mapping[int, datetime],
     now: datetime,
     begin_by: float,
@@ -254,8 +271,7 @@ def prepare(
 
     What cannot be put together is held, ever longer, and never left: unless it is in doubt, which keeps its claim.
     """
-    accounts = Account.objects.in_bulk({row.account_id for row in rows})
-    contents = contents_of(row.campaign_id for row in rows)
+    messages, contents, accounts = loaded
     claimed, broken = [], []
     for row in rows:
         message, account, since = (

@@ -64,7 +64,7 @@ def claim(now: datetime, room: Mapping[int, int], result: Dispatched, *, busy: b
     result.held += gated.held
     result.stopped += gated.stopped
     # Outside of the claim: a message that cannot be put together must not hold up those that were claimed with it.
-    claimed = prepare(gated.claimed, gated.messages, {}, now, begin_by)
+    claimed = prepare(gated.claimed, gated.loaded, {}, now, begin_by)
     return [each._replace(begin_at=gated.begins.get(each.message.pk, 0.0)) for each in claimed]
 
 
@@ -79,4 +79,5 @@ def claim_in_doubt(now: datetime, accounts: Collection[int], limit: int) -> list
         for row in rows:
             row.claimed_until, row.held = now + LEASE, ""
         rewrite(rows, ["claimed_until", "held"])
-    return prepare(rows, load([row.message_id for row in rows]), began, now, begin_by)
+        loaded = load(rows)
+    return prepare(rows, loaded, began, now, begin_by)

@@ -60,8 +60,11 @@ class SendLoop:
         return result.looked_at
 
     def recover(self, now: datetime) -> int:
-        """Begin to look up what is in doubt, once in a while; how many."""
-        if time.monotonic() < self._look_at:
+        """Begin to look up what is in doubt, once in a while; how many.
+
+        Nothing while answers wait to be stored: after an outage of the database the claims that ran out are theirs.
+        """
+        if self._unstored or time.monotonic() < self._look_at:
             return 0
         self._look_at = time.monotonic() + REFRESH
         self._places = {account.pk: account.calls_at_a_time for account in Account.objects.readable()}
@@ -93,9 +96,9 @@ class SendLoop:
     def _room(self) -> dict[int, int]:
         """How many more calls each account may have under way."""
         calls = self.transport.calls
-        return {
-            pk: min(free, MOST) for pk, places in self._places.items() if (free := places - calls[pk]) > 0
-        }
+        free = {pk: places - calls[pk] for pk, places in self._places.items() if places > calls[pk]}
+        share = max(MOST // len(free), 1) if free else 0
+        return {pk: min(places, share) for pk, places in free.items()}
 
 
 def send(now: datetime, seconds: float = 2.0) -> int:
@@ -103,11 +106,13 @@ def send(now: datetime, seconds: float = 2.0) -> int:
     ends, total = time.monotonic() + seconds, 0
     with Transport() as transport:
         loop = SendLoop(transport)
-        while time.monotonic() < ends:
-            loop.recover(timezone.now())
-            done = loop.turn(timezone.now())
-            total += done
-            if not done and not transport.calls:
-                break
-        loop.finish()
+        try:
+            while time.monotonic() < ends:
+                loop.recover(timezone.now())
+                done = loop.turn(timezone.now())
+                total += done
+                if not done and not transport.calls:
+                    break
+        finally:  # also where the database failed in between: what was answered is stored all the same
+            loop.finish()
     return total

@@ -203,7 +203,7 @@ def gateway(
 def message_to_somebody(account: Account, body: str = "Hello {first_name}.") -> Message:
     """A text that waits to be handed over to Kannel, to somebody new, at any hour."""
     now = timezone.now()
-    campaign = sending("sms", window_start=clock(0), window_end=clock(23, 59, 59))
+    campaign = sending("sms", window_start=clock(0), window_end=clock.max)
     campaign.contents.update(body=body)
     return waiting(campaign, account, now, person("sms", at=now))
 

@@ -133,7 +133,7 @@ def audience() -> Campaign:
         factories.phone(person, value=f"+1{212 + n // 100}555{100 + n % 100:04d}")
         factories.email(person)
         consent(person, "sms", "email", at=timezone.now())
-    campaign = factories.campaign(lists=[people], window_start=clock(0), window_end=clock(23, 59, 59))
+    campaign = factories.campaign(lists=[people], window_start=clock(0), window_end=clock.max)
     account = factories.account()
     for channel in ("sms", "email"):
         content = factories.content(campaign, channel, body="Hello {first_name}. " + "A long text. " * 20)

@@ -435,6 +435,34 @@ def test_a_late_answer_changes_nothing_once_the_lease_was_taken_over(queued, now
     assert (message.status, message.provider_message_id) == ("sending", f"id-{message.pk}")
 
 
+def test_that_a_provider_took_a_message_counts_whoever_looks_after_it_by_now(queued, now):
+    message = queued()
+    later = now + LEASE * 2
+
+    def put_back():
+        recover(later, Fake(found=SendResult(False, native_status="never_received")))
+
+    dispatch(now, Fake(TAKEN, during=put_back))
+
+    message.refresh_from_db()
+    assert message.provider_message_id == f"id-{message.pk}"
+    assert not Outbox.objects.exists()
+
+
+def test_a_pause_that_was_made_by_hand_is_not_shortened_by_failures(queued, account, now):
+    until = now + timedelta(days=1)
+    for _ in range(5):
+        queued()
+
+    def pause():
+        Account.objects.filter(pk=account.pk).update(paused_until=until)
+
+    dispatch(now, Fake(SendResult(False, retry_after=30.0), during=pause))
+
+    account.refresh_from_db()
+    assert (account.paused_until, account.failures) == (until, 0)
+
+
 def test_the_lease_is_looked_up_only_once_at_a_time(in_doubt, now):
     later = now + LEASE * 2
     seen = []

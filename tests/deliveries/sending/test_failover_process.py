@@ -107,7 +107,7 @@ def wait_for(true: Callable[[], object], what: str, seconds: float = 60.0) -> fl
 
 
 def queue(account: Account, count: int, priority: str) -> set[str]:
-    campaign = sending(priority=priority, window_start=clock(0), window_end=clock(23, 59, 59))
+    campaign = sending(priority=priority, window_start=clock(0), window_end=clock.max)
     made = {str(waiting(campaign, account, timezone.now()).uuid) for _ in range(count)}
     Outbox.objects.filter(campaign_id=campaign.pk).update(urgent=priority == "urgent")
     return made

@@ -9,6 +9,7 @@ from collections import Counter
 from contextlib import suppress as suppress_error
 from datetime import time as clock
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 from django.db import OperationalError
@@ -20,7 +21,7 @@ from deliveries.ledger.quarantine import Kind
 from deliveries.models import Account, Message, Outbox
 from deliveries.providers.facts import LostAnswer, SendResult
 from deliveries.providers.sandbox.adapter import Sandbox
-from deliveries.sending import send_loop
+from deliveries.sending import claiming, send_loop
 from deliveries.sending.send_loop import SendLoop, send
 from deliveries.sending.transport import LEASE, Transport
 from tests import factories
@@ -82,7 +83,7 @@ def campaign():
 
 def around_the_clock():
     """The loop goes by the real clock, whatever the hour."""
-    return sending(window_start=clock(0), window_end=clock(23, 59, 59))
+    return sending(window_start=clock(0), window_end=clock.max)
 
 
 def account(name: str = "A", **fields):
@@ -293,3 +294,50 @@ def test_one_process_that_does_all_the_work_sends_what_is_due_and_comes_back(cam
     assert send(timezone.now()) == 3
     assert left(mine) == 1
     assert send(timezone.now()) == 0
+
+
+def test_answers_are_stored_although_the_database_fails_in_between(campaign, providers, monkeypatch):
+    mine = account()
+    queue(campaign, mine, 3)
+    real, failed = send_loop.claim, []
+
+    def claim(*words, **more):
+        if providers.sent and not failed:
+            failed.append(1)
+            raise OperationalError("gone")
+        return real(*words, **more)
+
+    monkeypatch.setattr(send_loop, "claim", claim)
+    with pytest.raises(OperationalError):
+        send(timezone.now())
+
+    assert len(providers.sent) == 3
+    assert not Outbox.objects.exists()
+
+
+def test_what_is_answered_is_not_looked_up_while_it_waits_to_be_stored(
+    campaign, loop, providers, monkeypatch
+):
+    queue(campaign, account(), 3)
+    real = send_loop.store_answers
+    monkeypatch.setattr(send_loop, "store_answers", mock.Mock(side_effect=OperationalError("gone")))
+    go_round(loop, lambda: len(providers.sent) == 3 and loop._unstored, although=[OperationalError])
+    Outbox.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+
+    monkeypatch.setattr(send_loop, "store_answers", real)
+    go_round(loop, lambda: not Outbox.objects.exists())
+
+    assert providers.asked == []
+
+
+def test_nothing_is_claimed_where_what_a_handover_needs_cannot_be_loaded(
+    campaign, loop, providers, monkeypatch
+):
+    queue(campaign, account(), 3)
+    loop.recover(timezone.now())
+    monkeypatch.setattr(claiming, "contents_of", mock.Mock(side_effect=OperationalError("gone")))
+
+    with pytest.raises(OperationalError):
+        loop.turn(timezone.now())
+
+    assert not Outbox.objects.exclude(claimed_until=None).exists()
