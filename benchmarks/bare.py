@@ -8,7 +8,7 @@ import asyncio
 import sys
 import time
 from itertools import count
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import uvloop
 
@@ -19,14 +19,14 @@ CALLBACK = "https://waybill.example.com/hooks/token/status?m={}&c=sms"
 
 async def calls(url: str, at_a_time: int, number: int) -> float:
     """Seconds for `number` calls."""
-    numbers = count(1)
+    numbers, first = count(1), uuid4().int
 
     async def caller(client: HttpClient) -> None:
         while (n := next(numbers)) <= number:
             fields = {
                 "To": f"+1212555{n % 10_000:04}",
                 "From": "+12105550100",
-                "StatusCallback": CALLBACK.format(UUID(int=n)),
+                "StatusCallback": CALLBACK.format(UUID(int=(first + n) % 2**128)),
                 "Body": "Hello Ann",
             }
             answer = await client.post(url, data=fields, auth=("AC0123", "secret"))
