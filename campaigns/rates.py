@@ -100,8 +100,8 @@ def limits(
         Limit(sender_key(sender.sender_id), own),
         Limit(account_key(account_id, sender.channel), Rate(per_second=whole)),
     ]
-    if sender.warm_up_from and sender.channel == Channel.EMAIL:
-        begun, day = sender.warm_up_from, today(now)
+    day, begun = today(now), sender.warm_up_from
+    if begun and begun <= day and sender.channel == Channel.EMAIL:
         rate = Rate(per_day=warm_up(begun, day))
         found.append(Limit(domain_key(sender.value), rate, warm_up_day(begun, day)))
     return [limit for limit in found if limit.rate.per_second or limit.rate.per_day]

@@ -64,11 +64,11 @@ class Rests:
     resting: frozenset[RouteKey]
     trying: frozenset[RouteKey]
 
-    def part(self, lanes: Iterable[AnyLane]) -> tuple[list[AnyLane], list[list[AnyLane]]]:
-        """The lanes from which messages leave, and those that are tried, together where one refusal is about them."""
+    def part(self, lanes: Iterable[AnyLane]) -> tuple[list[AnyLane], dict[RouteKey, list[AnyLane]]]:
+        """The lanes from which messages leave; and those that are tried, by what the refusal was about."""
         lanes = [lane for lane in lanes if lane.account_id not in self.accounts]
         if not (self.resting or self.trying):
-            return lanes, []
+            return lanes, {}
         senders = Sender.objects.filter(pk__in={lane.sender_id for lane in lanes})
         channels = dict(senders.values_list("pk", "channel"))
         usual: list[AnyLane] = []
@@ -80,7 +80,7 @@ class Rests:
                 continue
             key = min(self.trying & keys, default=None)
             (usual if key is None else tried[key]).append(lane)
-        return usual, list(tried.values())
+        return usual, dict(tried)
 
 
 def rests(now: datetime) -> Rests:

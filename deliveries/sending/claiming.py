@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from campaigns.models import Campaign, Content
 from campaigns.texts import contents_of
@@ -18,7 +18,7 @@ from contacts.gate import REASONS, Ask, Reason, Verdict, check, sentence
 from contacts.hours import spread
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import Step
-from deliveries.deciding.rests import rests
+from deliveries.deciding.rests import RouteKey, rests
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import rewrite
@@ -62,20 +62,20 @@ class Gated(NamedTuple):
     loaded: Loaded
     held: int = 0
     stopped: int = 0
-    begins: Mapping[int, float] = {}  # on the monotonic clock, for those whose sender keeps to a rate
+    turns: Mapping[int, Turn] = {}  # of those whose sender keeps to a rate
 
 
 def claim_due(
     now: datetime, room: Mapping[int, int], *, busy: bool = False, clock: Clock | None = None
 ) -> Gated:
     """Take due messages, for each account as many as it has room for, ask the gate about each, and mark those that
-    may go. Attempts count before the attempt. `busy`: other calls of this process are under way. `clock`: goes on from
-    `now`, for senders that keep to a rate.
+    may go. Attempts count before the attempt. `busy`: other calls of this process are under way. `clock`: goes on
+    from `now`, for senders that keep to a rate.
     """
     clock = clock or Clock(now)
     usual, tried = rests(now).part(lane for lane in lanes() if room.get(lane.account_id, 0) > 0)
     paused = _being_paused()
-    pacing = Pacing([*usual, *(lane for those in tried for lane in those)], clock)
+    pacing = Pacing([*usual, *(lane for those in tried.values() for lane in those)], clock)
     waiting = pacing.hold_used_up(now, paused)
     rows = _due(usual, tried, Counter(room), pacing, now, paused)
     if suspects := quarantine.troubled(Kind.HAND_OVER, [row.pk for row in rows], least=TOGETHER_ENDINGS):
@@ -99,13 +99,12 @@ def claim_due(
     for reason, those in stopped.items():
         _stop(those, reason, verdicts, now)
     pacing.save()
-    begins = {row.message_id: turns[row.message_id].begins for row in go if row.message_id in turns}
-    return Gated(go, loaded, len(held) + waiting, sum(map(len, stopped.values())), begins)
+    return Gated(go, loaded, len(held) + waiting, sum(map(len, stopped.values())), turns)
 
 
 def _due(
     usual: Sequence[Lane],
-    tried: Sequence[Sequence[Lane]],
+    tried: Mapping[RouteKey, Sequence[Lane]],
     places: Counter[int],
     pacing: Pacing,
     now: datetime,
@@ -113,7 +112,8 @@ def _due(
 ) -> list[Outbox]:
     """Due rows of lanes that go on as usual; and one of each group that rests, where it is tried whether it goes on."""
     rows: list[Outbox] = []
-    for some, free in [(usual, places), *((those, _one(those, places)) for those in tried)]:
+    trying = [those for key, those in tried.items() if not _is_under_way(key, now)]
+    for some, free in [(usual, places), *((those, _one(those, places)) for those in trying)]:
         open_lanes = [lane for lane in some if lane in pacing.lanes]
         # One after the other, so that the index finds each without wading through what is due tomorrow.
         for urgent in (True, False):
@@ -153,6 +153,15 @@ def _sort(
 def _hold_until(row: Outbox, due_at: datetime, why: str, held: list[Outbox]) -> None:
     row.due_at, row.held = due_at, why
     held.append(row)
+
+
+def _is_under_way(key: RouteKey, now: datetime) -> bool:
+    """Whether a message is just being tried there, by whichever process: the next one waits for its answer."""
+    claimed = Outbox.objects.filter(
+        account_id=key.account_id, claimed_until__gt=now, claimed_until__lt=NOT_NOW
+    )
+    mine = Q(sender_id=key.sender_id) if key.sender_id else Q(message__channel=key.channel)
+    return claimed.filter(mine).exists()
 
 
 def _one(those: Sequence[Lane], places: Mapping[int, int]) -> Counter[int]:

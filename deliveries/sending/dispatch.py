@@ -65,7 +65,11 @@ def claim(now: datetime, room: Mapping[int, int], result: Dispatched, *, busy: b
     result.stopped += gated.stopped
     # Outside of the claim: a message that cannot be put together must not hold up those that were claimed with it.
     claimed = prepare(gated.claimed, gated.loaded, {}, now, begin_by)
-    return [each._replace(begin_at=gated.begins.get(each.message.pk, 0.0)) for each in claimed]
+    turns = gated.turns
+    return [
+        each._replace(begin_at=turn.begins, late=turn.late) if (turn := turns.get(each.message.pk)) else each
+        for each in claimed
+    ]
 
 
 def claim_in_doubt(now: datetime, accounts: Collection[int], limit: int) -> list[Claimed]:

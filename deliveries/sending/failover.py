@@ -37,7 +37,6 @@ CALM = timedelta(
 
 def pass_on(now: datetime) -> int:
     """Move what waits in the lanes that rest, as long as the time of a turn allows; how many messages moved."""
-    ends = time.monotonic() + SECONDS
     waiting = list(lanes())
     alarms = [alarm for alarm in watch(now, {lane.account_id for lane in waiting}) if alarm.in_effect(now)]
     if not alarms:
@@ -46,17 +45,21 @@ def pass_on(now: datetime) -> int:
         Sender.objects.filter(pk__in={lane.sender_id for lane in waiting}).values_list("pk", "channel")
     )
     listed = list(Route.objects.filter(channel__in=set(channels.values())))
-    done = 0
+    resting = []
     for lane in waiting:
         channel = channels.get(lane.sender_id, "")
         alarm = _of(lane, channel, alarms)
-        if alarm is None or not _has_others(lane, channel, listed, alarms):
-            continue
-        assert alarm.raised_at is not None
-        late = now >= alarm.raised_at + PASS_ON_AFTER
-        for urgent in (True, False) if late else (True,):
-            done += _pass_on(lane, alarm, alarms, now, ends, urgent=urgent)
-    return done
+        if alarm and _has_others(lane, channel, listed, alarms):
+            resting.append((lane, alarm))
+    late = [
+        (lane, alarm) for lane, alarm in resting if alarm.raised_at and now >= alarm.raised_at + PASS_ON_AFTER
+    ]
+    turns = [(*each, True) for each in resting] + [(*each, False) for each in late]
+    # Urgent ones of all lanes first, and each its part of the time: one in which nothing can move starves no other.
+    return sum(
+        _pass_on(lane, alarm, alarms, now, time.monotonic() + SECONDS / len(turns), urgent=urgent)
+        for lane, alarm, urgent in turns
+    )
 
 
 # ---- What rests, and since when -----------------------------------------------------------------------------
@@ -94,6 +97,10 @@ def watch(now: datetime, waiting: Iterable[int]) -> list[RouteAlarm]:
         if key not in wanted and alarm.in_effect(now) and alarm.kind == Kind.RESTS:
             _rest_until(alarm, now)  # somebody resumed it
     over = [alarm for key, alarm in found.items() if key not in wanted and _is_over(alarm, now)]
+    refusing = [
+        alarm for alarm in opened if alarm.kind == Kind.REFUSES and alarm.account_id not in set(waiting)
+    ]
+    over += [alarm for alarm in refusing if alarm.until and now >= alarm.until + CALM]
     if over:
         RouteAlarm.objects.filter(pk__in=[alarm.pk for alarm in over]).update(closed_at=now)
     return [alarm for alarm in opened if alarm not in over]

@@ -25,6 +25,7 @@ from deliveries.ledger.statements import backend, rewrite
 from deliveries.models import Account, Message, Outbox
 from deliveries.models.work import DAILY_LIMIT
 from deliveries.sending.lanes import Lane
+from deliveries.sending.transport import LATE
 
 # Seconds. A message is claimed so long before its call at most; the next ones when a third of that is free again.
 HORIZON = 0.5
@@ -35,6 +36,9 @@ LEAD = 0.1
 # than the rate asks for, so that no second holds more than the limit all the same; an eighth of it stays unused.
 # Measured on two cores with a load of 6: with 0.1 one second of some 1,300 held 11 messages instead of 10.
 JITTER = 0.15
+# Of the time between two messages, by which one may be late where that is more than `LATE`: who sends one message in
+# many seconds has a connection to open for each, and the next one is far enough behind (see `JITTER`).
+LATE_SHARE = 0.09
 MUCH = 10_000  # messages: as good as no limit, for one turn
 SPARE = 20  # messages more than may begin: of those taken the gate may hold some or stop them
 HELD_AT_ONCE = 500  # messages of a sender whose day is used up
@@ -54,11 +58,13 @@ class Clock:
 
 
 class Turn(NamedTuple):
-    """When one message begins, on the monotonic clock, 0: at once; or it `waits`, `until` then, None: for a moment."""
+    """When one message begins, on the monotonic clock, 0: at once, and how many seconds `late` it may; or it `waits`,
+    `until` then, None: for a moment."""
 
     begins: float = 0.0
     waits: bool = False
     until: datetime | None = None
+    late: float = LATE
 
 
 AT_ONCE = Turn()
@@ -128,7 +134,8 @@ class Pacing:
 
     def _enough(self, limit: Limit) -> float:
         """Fewer are not worth a claim: the rest of the horizon is claimed together."""
-        return max(HORIZON / gap(limit) / 3, 1) if limit.rate.per_second else 1
+        together = max(HORIZON / gap(limit) / 3, 1) if limit.rate.per_second else 1
+        return min(together, self._left(limit))  # the last ones of a day are
 
     def _first(self, limit: Limit) -> datetime:
         soonest = self._clock.now() + timedelta(seconds=LEAD)
@@ -184,8 +191,10 @@ class Pacing:
             if limit.rate.per_second:
                 pace.next_at = at + timedelta(seconds=weight * gap(limit))
             self._changed.add(limit.key)
-        keeps_time = any(limit.rate.per_second for limit in those)
-        return Turn(self._clock.monotonic(at)) if keeps_time else AT_ONCE
+        gaps = [gap(limit) for limit in those if limit.rate.per_second]
+        if not gaps:
+            return AT_ONCE
+        return Turn(self._clock.monotonic(at), late=max(LATE, LATE_SHARE * max(gaps)))
 
     def save(self) -> None:
         rewrite([self._paces[key] for key in sorted(self._changed)], ["next_at", "day", "used"])

@@ -31,14 +31,14 @@ CALL_LIMIT = min(LEASE.total_seconds() / 3, 16.0)
 THREADS = 200
 STARTS_WITHIN = 10.0  # seconds, for the thread
 # Seconds. A call with a moment of its own is made ready so long before, its connection opened; what could not leave by
-# so long after it leaves its moment unused.
+# so long after it (`Claimed.late`, at least this) leaves its moment unused.
 EARLY, LATE = 0.2, 0.05
 
 
 class Claimed(NamedTuple):
     """A message that is ours to hand over until `until`. `began`: when its handover in doubt did, else None: the
     provider is then asked about it. `begin_by`: no call begins after it, on the monotonic clock. `begin_at`: its own
-    moment on that clock, where its sender keeps to a rate; 0 for at once."""
+    moment on that clock, where its sender keeps to a rate, and how many seconds `late` it may leave; 0 for at once."""
 
     message: Message
     outgoing: OutboundMessage
@@ -47,6 +47,7 @@ class Claimed(NamedTuple):
     began: datetime | None = None
     begin_by: float = float("inf")
     begin_at: float = 0.0
+    late: float = LATE
 
 
 class Answered(NamedTuple):
@@ -69,7 +70,7 @@ async def call(claimed: Claimed, client: HttpClient) -> Answered:
         if time.monotonic() > claimed.begin_by:
             return Answered(claimed, NOT_BEGUN)
         if claimed.begin_at:
-            set_moment(Moment(claimed.begin_at, claimed.begin_at + LATE))
+            set_moment(Moment(claimed.begin_at, claimed.begin_at + claimed.late))
         adapter = PROVIDERS[claimed.account.provider]
         act = adapter.find if claimed.began else adapter.send
         async with asyncio.timeout(CALL_LIMIT):

@@ -209,6 +209,22 @@ def test_it_follows_the_list_of_the_country(listed, first, second, message, now)
     assert [account_of(home), account_of(abroad)] == ["Second", "Third"]
 
 
+def test_a_lane_in_which_nothing_can_move_starves_no_other(first, second, message, now, monkeypatch):
+    """A list for one country alone: what waits for another stays, and holds up nobody."""
+    monkeypatch.setattr(failover, "CHUNK", 2)
+    third = factories.account(name="Third", rank=3)
+    for position, account in enumerate((first, third, second), 1):
+        Route.objects.create(channel="sms", country="GB", position=position, account=account)
+    stuck = [message(region="US-TX") for _ in range(5)]
+    free = message(account=third, region="GB")
+    for account in (first, third):
+        rest(account, now)
+
+    assert pass_on(now) == 1
+    assert account_of(free) == "Second"
+    assert {account_of(each) for each in stuck} == {"First"}
+
+
 def test_many_move_in_chunks(listed, first, message, now, monkeypatch):
     monkeypatch.setattr(failover, "CHUNK", 3)
     campaign = sending(priority="urgent")
@@ -370,6 +386,21 @@ def test_after_its_rest_one_no_makes_it_rest_again_under_the_same_alarm(first, m
     assert (alarm.raised_at, alarm.until, alarm.closed_at) == (now, then + REFUSED_PAUSE, None)
 
 
+def test_the_next_one_asks_when_the_last_was_answered(first, message, now):
+    refuse(message, now)
+    messages = [message() for _ in range(3)]
+    after = now + REFUSED_PAUSE + timedelta(seconds=1)
+    Outbox.objects.filter(pk=messages[0].pk).update(claimed_until=after + timedelta(minutes=1))
+
+    carriers = Fake()
+    dispatch(after, carriers)
+    assert carriers.left == []
+
+    Outbox.objects.filter(pk=messages[0].pk).delete()
+    dispatch(after, carriers)
+    assert len(carriers.left) == 1
+
+
 def test_resuming_the_account_tries_it_with_one_message(first, message):
     now = timezone.now()
     campaign = sending(priority="urgent", window_start=time(0), window_end=time(23, 59))
@@ -432,6 +463,18 @@ def test_without_anything_to_send_it_closes_after_a_while(listed, first, now):
     pass_on(now + OUTAGE_PAUSE + failover.CALM)
 
     assert opened() == []
+
+
+def test_a_refusal_closes_after_a_while_where_nothing_waits_any_more(first, message, now):
+    refuse(message, now)
+    assert RouteAlarm.objects.filter(kind="refuses", closed_at=None, raised_at__isnull=False).exists()
+    Outbox.objects.all().delete()
+
+    over = now + REFUSED_PAUSE + failover.CALM
+    pass_on(over - timedelta(seconds=1))
+    assert RouteAlarm.objects.filter(kind="refuses", closed_at=None).exists()
+    pass_on(over + timedelta(seconds=1))
+    assert not RouteAlarm.objects.filter(kind="refuses", closed_at=None).exists()
 
 
 def test_an_account_that_is_switched_off_is_an_alarm_only_while_messages_wait_there(first, message, now):

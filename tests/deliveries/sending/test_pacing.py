@@ -135,6 +135,51 @@ def test_segments_are_counted_with_the_persons_details_in_the_text(queued, now):
     assert second - first == pytest.approx(2 * (1 + JITTER) / 20)
 
 
+def test_the_last_of_a_day_leave_though_they_are_fewer_than_a_turn_takes(queued, now):
+    queued(4)
+    allow(per_second=75, per_day=3)
+
+    assert dispatch(now, Noted()).handed_over == 3
+    dispatch(now, Noted())
+
+    assert Outbox.objects.get().held == "daily_limit"
+
+
+def test_who_sends_one_message_in_many_seconds_has_time_to_connect_for_each(queued, now):
+    queued(1)
+    allow(per_second=0.1)
+    late = []
+
+    class Patient(Noted):
+        def hand_over(self, claimed):
+            late.extend(each.late for each in claimed)
+            return super().hand_over(claimed)
+
+    dispatch(now, Patient())
+
+    assert late == [pytest.approx(0.09 * 10 * (1 + JITTER))]
+
+
+def test_a_mail_domain_has_no_limit_before_the_first_day_of_its_warm_up(now):
+    mail = sending("email")
+    account = factories.account()
+    for _ in range(3):
+        waiting(mail, account, now)
+    allow(warm_up_from=now.date() + timedelta(days=7))
+
+    assert dispatch(now, Noted()).handed_over == 3
+    assert not Pace.objects.exists()
+
+
+def test_a_call_that_was_not_begun_keeps_its_place(queued, now):
+    messages = queued(2)
+    Outbox.objects.filter(pk=messages[0].pk).update(due_at=now - timedelta(minutes=5))
+
+    dispatch(now, Noted(NOT_BEGUN))
+
+    assert Outbox.objects.get(pk=messages[0].pk).due_at == now - timedelta(minutes=5)
+
+
 def test_what_the_gate_stops_takes_no_turn(queued, now):
     messages = queued(8)
     for message in messages[:6]:
