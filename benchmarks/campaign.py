@@ -91,7 +91,7 @@ def _watch(campaign: Campaign, provider: int, began: float) -> tuple[float, floa
         if not away and not launching and _told(provider)["messages"] > Message.objects.count() / 4:
             urlopen(Request(f"http://127.0.0.1:{provider}/away/{AWAY}?seconds={AWAY_SECONDS}", b"x")).close()
             away = True
-        if sent and not _left(campaign):
+        if sent and not _waits(campaign):
             return sent, seconds
         if seconds > said + 10:
             said = seconds
@@ -100,7 +100,7 @@ def _watch(campaign: Campaign, provider: int, began: float) -> tuple[float, floa
     return sent or PATIENCE, PATIENCE
 
 
-def _left(campaign: Campaign) -> bool:
+def _waits(campaign: Campaign) -> bool:
     waiting = (PendingReceipt.objects, StatusChange.objects, TallyDelta.objects)
     undelivered = Message.objects.filter(campaign=campaign, delivered_at=None).exclude(handed_over_at=None)
     return any(each.exists() for each in waiting) or undelivered.exists()

@@ -37,7 +37,7 @@ def keeps_to(sender: Sender, now: datetime) -> str:
             continue
         kind = f" ({rate.words})" if rate.words else ""
         where = f" at {provider}" if len(providers) > 1 else ""
-        texts.append(f"{_numbers(rate)}{where}{kind}{_left(limit, now)}.")
+        texts.append(f"{_numbers(rate)}{where}{kind}{_left_today(limit, now)}.")
     if sender.warm_up_from and sender.channel == Channel.EMAIL:
         texts.append(_warming_up(sender, now))
     return " ".join(dict.fromkeys(texts)) or "No limit is known."
@@ -54,7 +54,7 @@ def _numbers(rate: Rate) -> str:
     return " and ".join([*parts, f"{rate.per_day:,} a day"] if rate.per_day else parts)
 
 
-def _left(limit: Limit, now: datetime) -> str:
+def _left_today(limit: Limit, now: datetime) -> str:
     if not limit.rate.per_day:
         return ""
     return f", {max(limit.rate.per_day - _used(limit, now), 0):,} left today"

@@ -23,7 +23,7 @@ from deliveries.statuses import Disposition, FailureClass, Fault
 REFUSALS = 3  # in a row, with nothing taken between them: one alone may be about its message
 REFUSED_PAUSE = timedelta(
     minutes=15
-)  # what is suspended is not mended sooner; then one message at a time asks again
+)  # a suspension is not lifted sooner; then one message at a time asks again
 RECENT = timedelta(hours=1)  # what a receipt says of an older failure is no news
 Kind = RouteAlarm.Kind
 

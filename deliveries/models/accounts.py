@@ -17,7 +17,7 @@ from deliveries.providers import PROVIDERS
 from deliveries.providers.base import Unsigned
 
 logger = logging.getLogger(__name__)
-said: set[int] = set()  # accounts whose credentials this process has complained of
+unreadable: set[int] = set()  # accounts that this process has logged as such
 
 URL_SECRET_FIELD = Unsigned.proof_field
 
@@ -38,9 +38,9 @@ class AccountQuerySet(models.QuerySet["Account"]):
             try:
                 found.append(self.get(pk=pk))
             except CredentialsUnreadable as problem:
-                if pk not in said:  # whoever sends asks every second
+                if pk not in unreadable:  # whoever sends asks every second
                     logger.error("Account %d sends nothing: %s", pk, problem)
-                said.add(pk)
+                unreadable.add(pk)
         return found
 
     def names(self) -> dict[int, str]:

@@ -125,8 +125,8 @@ class Supervisor:
         self.record = ProcessRecord(var_dir / "run", title)
         self._checks = [(check, 0.0) for check in checks]
         self._groups: dict[str, Group] = {}
-        self._ear = watchdog.Ear()
-        self._unheard = {command.name for command in commands if command.patience}  # since their last start
+        self._notify = watchdog.NotifySocket()
+        self._silent = {command.name for command in commands if command.patience}  # since their last start
         self._ready = False
         self._start_at: dict[str, float] = {command.name: 0.0 for command in commands}
         self._pause: dict[str, float] = {}
@@ -150,7 +150,7 @@ class Supervisor:
         """Say for `name` what it does not say itself, for example because it has nothing to do."""
         if group := self._groups.get(name):
             group.next_sign_by = time.monotonic() + group.command.patience
-            self._unheard.discard(name)
+            self._silent.discard(name)
 
     def say(self, text: str, name: str = "") -> None:
         mark = f"{name:<{self._width}} | " if self.prefix and name else ""
@@ -168,7 +168,7 @@ class Supervisor:
             watchdog.stopping()
             self._end(list(self._groups.values()), self.grace)
             self._groups.clear()
-            self._ear.close()
+            self._notify.close()
             self.record.remove()
             for sig, handler in before.items():
                 signal.signal(sig, handler)
@@ -193,7 +193,7 @@ class Supervisor:
                 and self._start_at[command.name] <= now
                 and not self._stopping
             ):
-                notify = self._ear.address(command.name) if command.patience else ""
+                notify = self._notify.address(command.name) if command.patience else ""
                 self._groups[command.name] = Group(command, capture=self.prefix, notify=notify)
                 self.record.write(self._groups.values())
 
@@ -203,13 +203,13 @@ class Supervisor:
             patience = group.command.patience
             if not patience or self._stopping:
                 continue
-            if self._ear.was_told(name):
+            if self._notify.has_reported(name):
                 self.made_progress(name)
             elif time.monotonic() > group.next_sign_by:
                 self.say(f"{name} shows no progress: it is started anew.", name)
-                self._unheard.add(name)
+                self._silent.add(name)
                 self.restart(name)
-        if not self._unheard:
+        if not self._silent:
             if not self._ready:
                 watchdog.ready()
             self._ready = True

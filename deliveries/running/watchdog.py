@@ -1,4 +1,4 @@
-"""What whoever watches over a process is told: that it is ready, and that it still makes progress.
+"""What a process reports to whoever watches over it: that it is ready, and that it still makes progress.
 
 The words and the socket are those of systemd (sd_notify(3); `Type=notify`, `WatchdogSec=`). Our own supervisor
 understands the same ones, so a process need not know which of them started it. Without NOTIFY_SOCKET nobody is told.
@@ -20,7 +20,7 @@ OF_SYSTEMD = (ADDRESS, "WATCHDOG_USEC", "WATCHDOG_PID")
 READY, ALIVE, STOPPING = "READY=1", "WATCHDOG=1", "STOPPING=1"
 EVERY = 1.0  # seconds between two signs of progress
 
-_said_at = float("-inf")
+_sent_at = float("-inf")
 
 
 def ready() -> None:
@@ -30,10 +30,10 @@ def ready() -> None:
 
 def alive() -> None:
     """Say that progress was made; once a second at most, however often it is called."""
-    global _said_at
+    global _sent_at
     now = time.monotonic()
-    if now - _said_at >= EVERY:
-        _said_at = now
+    if now - _sent_at >= EVERY:
+        _sent_at = now
         _say(ALIVE)
 
 
@@ -53,7 +53,7 @@ def _say(words: str) -> None:
         out.sendto(words.encode(), address)
 
 
-class Ear:
+class NotifySocket:
     """The other end: one socket for each command that is watched over, in a folder of this process alone."""
 
     def __init__(self) -> None:
@@ -61,23 +61,23 @@ class Ear:
         self._sockets: dict[str, socket.socket] = {}
 
     def address(self, name: str) -> str:
-        """The NOTIFY_SOCKET of `name`. What was sent there so far is forgotten: it was said by another process."""
+        """The NOTIFY_SOCKET of `name`. What was sent there so far is forgotten: it came from another process."""
         self._folder = self._folder or Path(tempfile.mkdtemp(prefix="waybill-"))
         path = str(self._folder / name)
         if name not in self._sockets:
             listening = self._sockets[name] = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             listening.setblocking(False)
             listening.bind(path)
-        self.was_told(name)
+        self.has_reported(name)
         return path
 
-    def was_told(self, name: str) -> bool:
-        """Whether `name` said anything of readiness or progress since the last call."""
-        told = False
+    def has_reported(self, name: str) -> bool:
+        """Whether `name` reported readiness or progress since the last call."""
+        reported = False
         with contextlib.suppress(BlockingIOError):
             while words := self._sockets[name].recv(1_024).decode("utf-8", "replace"):
-                told = told or not {READY, ALIVE}.isdisjoint(words.splitlines())
-        return told
+                reported = reported or not {READY, ALIVE}.isdisjoint(words.splitlines())
+        return reported
 
     def close(self) -> None:
         for listening in self._sockets.values():

@@ -104,7 +104,7 @@ class Pacing:
         those = self._limits.get(lane)
         if not those:
             return True
-        nexts = [limit.next_day(self._now) for limit in those if self._left(limit) <= 0]
+        nexts = [limit.next_day(self._now) for limit in those if self._left_today(limit) <= 0]
         if nexts:
             self.used_up[lane] = max(nexts)
             return False
@@ -118,7 +118,7 @@ class Pacing:
         """Keys under which the lane's account may rest."""
         return [account_key(lane.account_id, ""), *(limit.key for limit in self._limits.get(lane, ()))]
 
-    def _left(self, limit: Limit) -> int:
+    def _left_today(self, limit: Limit) -> int:
         """How many more today."""
         if not limit.rate.per_day:
             return MUCH
@@ -128,14 +128,14 @@ class Pacing:
     def _room(self, limit: Limit) -> int:
         """How many may begin before the horizon."""
         if not limit.rate.per_second:
-            return self._left(limit)
+            return self._left_today(limit)
         seconds = (self._ends - self._first(limit)).total_seconds()
-        return min(int(seconds / gap(limit)) + 1 if seconds >= 0 else 0, self._left(limit))
+        return min(int(seconds / gap(limit)) + 1 if seconds >= 0 else 0, self._left_today(limit))
 
     def _enough(self, limit: Limit) -> float:
         """Fewer are not worth a claim: the rest of the horizon is claimed together."""
         together = max(HORIZON / gap(limit) / 3, 1) if limit.rate.per_second else 1
-        return min(together, self._left(limit))  # the last ones of a day are
+        return min(together, self._left_today(limit))  # the last ones of a day are worth one
 
     def _first(self, limit: Limit) -> datetime:
         soonest = self._clock.now() + timedelta(seconds=LEAD)
@@ -178,7 +178,9 @@ class Pacing:
 
     def _turn(self, row: Outbox, weight: int) -> Turn:
         those = self._limits[Lane(row.account_id, row.sender_id)]
-        full = [limit for limit in those if self._left(limit) < min(weight, limit.rate.per_day or weight)]
+        full = [
+            limit for limit in those if self._left_today(limit) < min(weight, limit.rate.per_day or weight)
+        ]
         if full:
             return Turn(waits=True, until=max(limit.next_day(self._now) for limit in full))
         at = max(self._first(limit) for limit in those)
