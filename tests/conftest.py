@@ -134,7 +134,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
         ear.setblocking(False)
         ear.bind(f"{folder}/notify")
         monkeypatch.setenv("NOTIFY_SOCKET", f"{folder}/notify")
-        monkeypatch.setattr(watchdog, "_said_at", float("-inf"))
+        monkeypatch.setattr(watchdog, "_sent_at", float("-inf"))
 
         def words() -> list[str]:
             found = []
