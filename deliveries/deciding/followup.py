@@ -18,7 +18,6 @@ from django.db.models import Exists, OuterRef
 from campaigns.models import Recipient
 from contacts.blocking import Target, blocks
 from contacts.channels import Channel, strike_limit
-from contacts.gate import Reason, sentence
 from contacts.models import AddressHealth, Suppression
 from contacts.suppressing import suppress
 from deliveries.deciding.attempts import succeed, withdraw
@@ -35,6 +34,7 @@ from deliveries.deciding.facts import Decided
 from deliveries.deciding.health import FAILING, refresh
 from deliveries.deciding.queues import line_up
 from deliveries.deciding.rests import note_reported
+from deliveries.deciding.skipping import RECIPIENT_FIELDS, skip
 from deliveries.deciding.stopping import apply_opt_outs
 from deliveries.ledger import failure_index, quarantine
 from deliveries.ledger.events import apply, event
@@ -44,15 +44,11 @@ from deliveries.ledger.statements import chunks, rewrite
 from deliveries.ledger.tallies import bump
 from deliveries.models import Cause, Decision, Message, QueueEntry, RecipientTally
 from deliveries.statuses import REACHING, Disposition, Evidence, FailureClass, Fault, Meaning, Queue, Status
-from deliveries.wording import withdrawal
 
 # Of one transaction: so many share its queries, and its locks are soon free again.
 STATUS_CHANGES_LIMIT = 500  # messages
 DUE_LIMIT = 500  # recipients
 FAILED_LIMIT = 20  # recipients that failed before: each has a transaction of its own
-RECIPIENT_FIELDS = [
-    "state", "skip_reason", "reached_at", "reached_by", "next_step", "next_step_at", "next_step_reason"
-]  # fmt: skip
 PROGRESS = (Status.QUEUED, Status.SENDING, Status.SENT)  # in time, it asks for nothing
 NEVER_LATE = timedelta(hours=1)  # the shortest that a playbook can set (`hours` in campaigns/models.py)
 CLAIM_STATUS_CHANGES = """
@@ -217,7 +213,7 @@ def _settle(recipient_ids: Sequence[int], now: datetime, tally: Counter[tuple]) 
     changes = Counter[tuple]()
     views, context = lock_with_context(recipient_ids, now)
     if without := set(recipient_ids) - {view.recipient.pk for view in views}:
-        _skip(without, changes)
+        skip(without, changes)
     if views:
         _decide_about(views, context, changes, now)
     tally.update(changes)
@@ -237,44 +233,6 @@ def _decide_about(
     _explain(views, decided, now)
     line_up(views, decided, made, context, now)
     _move_recipients(views, decided, made, changes, now)
-
-
-def _skip(recipient_ids: Collection[int], tally: Counter[tuple]) -> None:
-    """Nothing was ever handed over to these: the reason their message was withdrawn is why they were skipped."""
-    recipients = list(Recipient.objects.filter(pk__in=recipient_ids).exclude(state=State.SKIPPED))
-    if not recipients:
-        return
-    withdrawn = Message.objects.filter(recipient__in=recipients).order_by("pk")
-    latest = {message.recipient_id: message for message in withdrawn}
-    reasons = {recipient: message.reason_code for recipient, message in latest.items()}
-    _explain_skips(latest.values())
-    for recipient in recipients:
-        tally[recipient.campaign_id, recipient.state, recipient.skip_reason] -= 1
-        recipient.state, recipient.skip_reason = State.SKIPPED, reasons.get(recipient.pk, "")[:24]
-        recipient.next_step, recipient.next_step_at = Step.NONE, None
-        recipient.next_step_reason = ""
-        tally[recipient.campaign_id, recipient.state, recipient.skip_reason] += 1
-    rewrite(recipients, RECIPIENT_FIELDS)
-
-
-def _explain_skips(withdrawn: Collection[Message]) -> None:
-    """A decision for each that was withdrawn without one: for an opt-out, say."""
-    explained = Decision.objects.filter(message_id__in=[message.pk for message in withdrawn])
-    done = set(explained.values_list("message_id", flat=True))
-    Decision.objects.bulk_create(
-        [
-            Decision(
-                message_id=message.pk, recipient_id=message.recipient_id, contact_id=message.contact_id,
-                at=message.canceled_at or message.updated_at, by="gate" if code in Reason.values else "playbook",
-                rule=code or "withdrawn", step=Step.NONE,
-                reason=sentence(code) if code in Reason.values else withdrawal(code),
-            )
-            for message in withdrawn
-            if message.pk not in done
-            for code in [message.reason_code[:40]]
-        ],
-        batch_size=300,
-    )  # fmt: skip
 
 
 def _settle_again(recipient_ids: Sequence[int], now: datetime, tally: Counter[tuple]) -> None:

@@ -36,7 +36,7 @@ class RouteKey(NamedTuple):
     sender_id: int
 
 
-class Refusal(NamedTuple):
+class RouteRefusal(NamedTuple):
     """One message that was refused; `fault` says whether for its sender, `why` is the provider's code and text."""
 
     key: RouteKey
@@ -95,7 +95,7 @@ def rests(now: datetime) -> Rests:
     return Rests(frozenset(accounts.values_list("pk", flat=True)), frozenset(resting), frozenset(trying))
 
 
-def note_answers(taken: Collection[RouteKey], refusals: Sequence[Refusal], now: datetime) -> None:
+def note_answers(taken: Collection[RouteKey], refusals: Sequence[RouteRefusal], now: datetime) -> None:
     """What was taken ends what was wrong there; so many refusals in a row begin a rest. Call in a transaction."""
     _close(taken, now)
     count_refusals(refusals, taken, now)
@@ -118,7 +118,7 @@ def note_reported(message_ids: Sequence[int], now: datetime) -> None:
         .defer("account__credentials")
     )
     refusals = [
-        Refusal(
+        RouteRefusal(
             RouteKey(m.account_id, m.channel, m.sender_id),
             m.fault,
             m.account.name,
@@ -134,9 +134,9 @@ def note_reported(message_ids: Sequence[int], now: datetime) -> None:
         count_refusals(refusals, taken, now)
 
 
-def count_refusals(refusals: Sequence[Refusal], taken: Collection[RouteKey], now: datetime) -> None:
+def count_refusals(refusals: Sequence[RouteRefusal], taken: Collection[RouteKey], now: datetime) -> None:
     """So many in a row begin a rest. An account that took others of the same batch is not suspended."""
-    counts: dict[RouteKey, list[Refusal]] = defaultdict(list)
+    counts: dict[RouteKey, list[RouteRefusal]] = defaultdict(list)
     for refusal in refusals:
         key = refusal.key if refusal.fault == Fault.SENDER else refusal.key._replace(sender_id=0)
         if not any(_covers(key, one) for one in taken):
@@ -166,7 +166,7 @@ def _close(taken: Collection[RouteKey], now: datetime) -> None:
         RouteAlarm.objects.filter(pk__in=over).update(closed_at=now)
 
 
-def _count(key: RouteKey, refusals: Sequence[Refusal], now: datetime) -> None:
+def _count(key: RouteKey, refusals: Sequence[RouteRefusal], now: datetime) -> None:
     alarm, _ = RouteAlarm.objects.select_for_update().get_or_create(
         kind=Kind.REFUSES, country="", closed_at=None, **key._asdict()
     )

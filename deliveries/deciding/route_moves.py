@@ -30,7 +30,7 @@ NAME = "route_moves"  # of the bookmark that lets one process do it at a time
 Where = tuple[str, str, str]  # channel, country, carrier
 
 
-class Seen(NamedTuple):
+class RouteFacts(NamedTuple):
     """What is known when a step is decided upon."""
 
     accounts: Mapping[int, Account]
@@ -56,45 +56,45 @@ def run(now: datetime) -> int:
         lists: dict[tuple[str, str, str], list[Route]] = {}
         for row in Route.objects.all():
             lists.setdefault((row.channel, row.country, row.priority), []).append(row)
-        seen = Seen(accounts, latencies(now), lists)
+        facts = RouteFacts(accounts, latencies(now), lists)
         shares = {(one.channel, one.country, one.carrier): one for one in RouteShare.objects.all()}
-        _alarm(seen, shares, now)
-        places = {key[1:] for key, latency in seen.measured.items() if latency.is_slow} | shares.keys()
-        moves = [move for where in sorted(places) if (move := _step(where, seen, shares.get(where), now))]
+        _alarm(facts, shares, now)
+        places = {key[1:] for key, latency in facts.measured.items() if latency.is_slow} | shares.keys()
+        moves = [move for where in sorted(places) if (move := _step(where, facts, shares.get(where), now))]
         RouteMove.objects.bulk_create(moves, batch_size=100)
         mark.at = now
         mark.save(update_fields=["at"])
     return len(moves)
 
 
-def _step(where: Where, seen: Seen, share: RouteShare | None, now: datetime) -> RouteMove | None:
+def _step(where: Where, facts: RouteFacts, share: RouteShare | None, now: datetime) -> RouteMove | None:
     """The next step, away or back, made; None where everything stays as it is."""
     if share and now < share.changed_at + EVERY:
         return None
     was = share.share if share else 0
-    options = seen.options(where)
+    options = facts.options(where)
     first = options[0] if options else None
     if first is None:
         if share:
             share.delete()  # its list has gone
         return None
-    slow = seen.latency(first, where)
+    slow = facts.latency(first, where)
     if not slow.is_slow:
         return (
-            _move(where, first, share.account_id, was, max(was - STEP, 0), _well(slow), seen, now)
+            _move(where, first, share.account_id, was, max(was - STEP, 0), _well(slow), facts, now)
             if share
             else None
         )
-    other = next((one for one in options[1:] if not seen.latency(one, where).is_slow), None)
+    other = next((one for one in options[1:] if not facts.latency(one, where).is_slow), None)
     if other is None or was >= MOST:
         return None
-    there = seen.latency(other, where)
-    why = f"{_measured(slow)}; {_measured(there)} by {seen.accounts[other]}" if there.n else _measured(slow)
-    return _move(where, first, other, was, min(was + STEP, MOST), why, seen, now)
+    there = facts.latency(other, where)
+    why = f"{_measured(slow)}; {_measured(there)} by {facts.accounts[other]}" if there.n else _measured(slow)
+    return _move(where, first, other, was, min(was + STEP, MOST), why, facts, now)
 
 
 def _move(
-    where: Where, first: int, other: int, was: int, share: int, why: str, seen: Seen, now: datetime
+    where: Where, first: int, other: int, was: int, share: int, why: str, facts: RouteFacts, now: datetime
 ) -> RouteMove:
     channel, country, carrier = where
     if share:
@@ -104,9 +104,9 @@ def _move(
         )  # fmt: skip
     else:
         RouteShare.objects.filter(channel=channel, country=country, carrier=carrier).delete()
-    by = seen.accounts.get(other)
+    by = facts.accounts.get(other)
     reason = (
-        f"{seen.accounts[first]}: {why}. {share} % of urgent messages leave by {by or 'another account'}."
+        f"{facts.accounts[first]}: {why}. {share} % of urgent messages leave by {by or 'another account'}."
     )
     return RouteMove(
         channel=channel, country=country, carrier=carrier, share=share, was=was, account_id=other,
@@ -126,29 +126,29 @@ def _well(latency: Latency) -> str:
 # ---- Alarms -------------------------------------------------------------------------------------------------
 
 
-def _alarm(seen: Seen, shares: Mapping[Where, RouteShare], now: datetime) -> None:
+def _alarm(facts: RouteFacts, shares: Mapping[Where, RouteShare], now: datetime) -> None:
     """One for each slow route. It closes when that is slow no more: what is moved away meanwhile does not close it."""
     opened = {
         RouteId(one.account_id, one.channel, one.country, one.carrier): one
         for one in RouteAlarm.objects.filter(kind=Kind.SLOW, closed_at=None)
     }
-    for key, latency in seen.measured.items():
-        if latency.is_slow and key not in opened and key.account_id in seen.accounts:
+    for key, latency in facts.measured.items():
+        if latency.is_slow and key not in opened and key.account_id in facts.accounts:
             RouteAlarm.objects.create(
-                kind=Kind.SLOW, **key._asdict(), raised_at=now, sentence=_slow(key, latency, seen)[:300]
+                kind=Kind.SLOW, **key._asdict(), raised_at=now, sentence=_slow(key, latency, facts)[:300]
             )
     over = [
         alarm.pk
         for key, alarm in opened.items()
-        if not (latency := seen.measured.get(key, NOTHING)).is_slow
+        if not (latency := facts.measured.get(key, NOTHING)).is_slow
         and (latency.is_known or key[1:] not in shares)
     ]
     RouteAlarm.objects.filter(pk__in=over).update(closed_at=now)
 
 
-def _slow(key: RouteId, latency: Latency, seen: Seen) -> str:
+def _slow(key: RouteId, latency: Latency, facts: RouteFacts) -> str:
     where = " in ".join(filter(None, (key.carrier, key.country))) or "every carrier"
     return (
-        f"{seen.accounts[key.account_id]} is slow by {Channel(key.channel).label} to {where}:"
+        f"{facts.accounts[key.account_id]} is slow by {Channel(key.channel).label} to {where}:"
         f" {_measured(latency)}, more than {SLOW} s."
     )

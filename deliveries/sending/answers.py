@@ -16,7 +16,7 @@ from campaigns.segments import segments
 from contacts.channels import Channel
 from deliveries.deciding.context import rules_of
 from deliveries.deciding.decide import UNDER_WAY, State, Step
-from deliveries.deciding.rests import Refusal, RouteKey, note_answers
+from deliveries.deciding.rests import RouteKey, RouteRefusal, note_answers
 from deliveries.deciding.routes import concerns_route
 from deliveries.ledger import quarantine
 from deliveries.ledger.events import apply, event
@@ -160,12 +160,12 @@ def _route(claimed: Claimed) -> RouteKey:
     return RouteKey(claimed.account.pk, claimed.message.channel, claimed.message.sender_id)
 
 
-def _refusal(claimed: Claimed, row: EventRow) -> Refusal | None:
+def _refusal(claimed: Claimed, row: EventRow) -> RouteRefusal | None:
     """What was refused for a fault of the account, or of the sender there; None for whatever concerns the message."""
     if not concerns_route(row.failure_class, row.fault):
         return None
     why = " ".join(filter(None, (row.native_code, row.native_text))) or row.native_status
-    return Refusal(_route(claimed), row.fault, claimed.account.name, claimed.message.sender.value, why)
+    return RouteRefusal(_route(claimed), row.fault, claimed.account.name, claimed.message.sender.value, why)
 
 
 def _refused(message: Message, account: Account, answer: SendResult, now: datetime) -> EventRow:
