@@ -157,6 +157,13 @@ def test_a_callback_is_repeated_while_the_receiver_is_in_trouble():
     assert pause_after(refused_connection, tries=GIVE_UP_AFTER - 1) == 0
 
 
+def test_whatever_the_client_trips_over_ends_no_other_callbacks():
+    def hung_up(request):
+        raise AttributeError("'NoneType' object has no attribute 'getpeername'")
+
+    assert pause_after(hung_up) == 1
+
+
 def test_a_callback_that_is_put_off_waits_and_one_that_was_taken_is_forgotten(tmp_path):
     store = Store(tmp_path / "carriers.sqlite3")
     store._db.executemany(
