@@ -169,7 +169,6 @@ class Transport:
         answer = await call(claimed, self._client)
         with self._there:
             self._answers.append(answer)
-            if (
-                len(self._answers) >= self._enough
-            ):  # to wake whoever waits for each would cost as much as the call
+            # To wake whoever waits for each of them would cost as much as the call.
+            if len(self._answers) >= self._enough:
                 self._there.notify()

@@ -274,9 +274,8 @@ async def tell(client: httpx.AsyncClient, callback: PendingCallback) -> float:
         return 0.0
     except httpx.HTTPError:
         status, asked = 0, ""
-    except (
-        Exception
-    ):  # such as an AttributeError of httpx's when the other side ends just then: no reason to end as well
+    except Exception:
+        # Such as an AttributeError of httpx's when the other side ends just then: no reason to end as well.
         logger.exception("A callback could not be sent, and is tried again")
         status, asked = 0, ""
     else:
