@@ -47,6 +47,9 @@ DIRECTORY_SECONDS = 10.0  # how old the accounts in memory may be
 CONFIRM_SECONDS = 10.0  # for an address that a provider asks us to fetch
 FORGERIES_SECONDS = 1.0  # between two writes of how many were refused
 FORGED_MAX = 2**31 - 1  # what the column holds
+# Whoever is refused waits so long for the answer, so that a flood takes its connections, not our processor. No provider
+# is hurt: it is refused as well only where its account is set up wrong.
+REFUSAL_SECONDS = 0.25
 
 
 # Status, further headers, body.
@@ -172,6 +175,8 @@ class Receiver:
         if self._batcher is None or self._directory is None:
             await self.startup()
         status, extra, body = await self._answer(scope, receive)
+        if status in (403, 404):
+            await asyncio.sleep(REFUSAL_SECONDS)
         length = (b"content-length", str(len(body)).encode())
         await send({"type": "http.response.start", "status": status, "headers": [length, *extra]})
         await send({"type": "http.response.body", "body": body})

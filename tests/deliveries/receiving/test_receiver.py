@@ -52,6 +52,7 @@ def no_threads_left(monkeypatch):
     monkeypatch.setattr(subject.Directory, "read", staticmethod(closing(subject.Directory.read)))
     monkeypatch.setattr(subject, "count_forged", closing(subject.count_forged))
     monkeypatch.setattr(group_commit, "wake", lambda: None)
+    monkeypatch.setattr(subject, "REFUSAL_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -178,6 +179,33 @@ def test_a_flood_of_forged_callbacks_costs_one_statement(account, monkeypatch):
 
     assert {answer.status_code for answer in answers} == {403}
     assert written == [{account.pk: 50, other.pk: 1}]
+
+
+def test_who_is_refused_waits_for_the_answer_and_nobody_else_does(account, message, monkeypatch):
+    """Else whoever makes callbacks up, or guesses tokens, takes as much of the processor as there is."""
+    path = callback(account, message)
+    monkeypatch.setattr(subject, "REFUSAL_SECONDS", 60.0)
+    forged = ("POST", path, delivered(), {"x-twilio-signature": "no"})
+    nobody = ("POST", "/hooks/nobody/status", delivered(), {})
+    longer = ("PUT", path, b"", {})
+    valid = ("POST", path, delivered(), signed(path, delivered()))
+
+    async def talk():
+        app = Receiver()
+        await app.startup()
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://receiver") as client:
+            asked = [
+                asyncio.create_task(client.request(method, target, content=body, headers=headers))
+                for method, target, body, headers in (forged, nobody, longer, valid)
+            ]
+            _, waiting = await asyncio.wait(asked, timeout=2)
+            for task in waiting:
+                task.cancel()
+        await app.shutdown()
+        return [None if task in waiting else task.result().status_code for task in asked]
+
+    assert asyncio.run(talk()) == [None, None, 405, 204]
 
 
 def test_forged_callbacks_are_added_to_those_of_before_as_far_as_the_column_goes(account):
