@@ -20,7 +20,7 @@ from benchmarks.scratch import ROOT, Databases, databases, environment
 
 # Comparisons that share a database.
 GROUPS = (
-    ("ingest", "recording", "workers", "chain"),
+    ("ingest", "flood", "recording", "workers", "chain"),
     ("expansion",),
     ("sending",),
     ("rates",),

@@ -63,9 +63,10 @@ def run(options: Options) -> Iterator[Figure]:
     yield cost.against("  CPU of the server for one request", "ours", "bare view", None)
     if latency.numbers:
         yield latency.against("  p99", "ours", "bare view", None)
-    _tidy()
+    tidy()
 
 
-def _tidy() -> None:
+def tidy() -> None:
+    """What came in is not for the next comparison."""
     for table in ("deliveries_pendingreceipt", "deliveries_statusevent"):
         execute(f"TRUNCATE {table}" if connection.vendor == "postgresql" else f"DELETE FROM {table}")

@@ -12,7 +12,7 @@ import django
 
 from benchmarks.measuring import Options, tell, timed
 
-WITH_MESSAGES = {"ingest", "recording", "workers", "chain"}
+WITH_MESSAGES = {"ingest", "flood", "recording", "workers", "chain"}
 
 
 def main(arguments: list[str]) -> None:

@@ -44,6 +44,13 @@ def generator() -> str:
 
 def load(port: int, requests: Path, seconds: float, offset: int) -> Load:
     """Send the signed requests of the file, from line `offset` on and round again, over 32 connections."""
+    sent = command(port, requests, seconds, offset)
+    done = subprocess.run(sent, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    return Load(**json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def command(port: int, requests: Path, seconds: float, offset: int) -> list[str]:
+    """The generator, as a command."""
     words = [str(requests), str(offset)]
     if shutil.which("wrk"):
         wrk = [
@@ -55,11 +62,8 @@ def load(port: int, requests: Path, seconds: float, offset: int) -> Load:
             str(SCRIPT),
             f"http://{HOST}:{port}",
         ]
-        command = [*wrk, "--", *words]
-    else:
-        command = [sys.executable, "-m", "benchmarks.load", str(port), str(CONNECTIONS), str(seconds), *words]
-    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    return Load(**json.loads(done.stdout.strip().splitlines()[-1]))
+        return [*wrk, "--", *words]
+    return [sys.executable, "-m", "benchmarks.load", str(port), str(CONNECTIONS), str(seconds), *words]
 
 
 def free_port() -> int:
@@ -124,11 +128,11 @@ def _children(pid: int) -> list[int]:
 
 
 @contextmanager
-def receiver(public_url: str) -> Iterator[Server]:
-    """Our own web process."""
+def receiver(public_url: str, processes: int = 1) -> Iterator[Server]:
+    """Our own web process, or so many of them on one port."""
     port = free_port()
     settings = {"PORT": str(port), "PUBLIC_URL": public_url, "LOG_LEVEL": "ERROR"}
-    with running("manage.py", "web", port=port, **settings) as process:
+    with running("manage.py", "web", "--processes", str(processes), port=port, **settings) as process:
         yield Server(port, process)
 
 
