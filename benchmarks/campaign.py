@@ -56,8 +56,8 @@ def run(options: Options) -> Iterator[Figure]:
         )
         began = time.monotonic()
         sent, ended = _watch(campaign, provider, began)
-        told = _told(provider)
-    yield from _figures(options, campaign, told, sent, ended)
+        counts = _counts(provider)
+    yield from _figures(options, campaign, counts, sent, ended)
 
 
 def _prepare(people: int) -> Campaign:
@@ -88,14 +88,16 @@ def _watch(campaign: Campaign, provider: int, began: float) -> tuple[float, floa
         waits = Outbox.objects.exists()
         if not sent and not launching and not waits:
             sent = seconds
-        if not away and not launching and _told(provider)["messages"] > Message.objects.count() / 4:
+        if not away and not launching and _counts(provider)["messages"] > Message.objects.count() / 4:
             urlopen(Request(f"http://127.0.0.1:{provider}/away/{AWAY}?seconds={AWAY_SECONDS}", b"x")).close()
             away = True
         if sent and not _waits(campaign):
             return sent, seconds
         if seconds > said + 10:
             said = seconds
-            tell(f"  {seconds:.0f} s: {_told(provider)['messages']:,} came, {Outbox.objects.count():,} wait")
+            tell(
+                f"  {seconds:.0f} s: {_counts(provider)['messages']:,} came, {Outbox.objects.count():,} wait"
+            )
         time.sleep(0.5)
     return sent or PATIENCE, PATIENCE
 
@@ -106,20 +108,22 @@ def _waits(campaign: Campaign) -> bool:
     return any(each.exists() for each in waiting) or undelivered.exists()
 
 
-def _told(provider: int) -> dict:
-    with urlopen(f"http://127.0.0.1:{provider}/told") as answer:
+def _counts(provider: int) -> dict:
+    with urlopen(f"http://127.0.0.1:{provider}/counts") as answer:
         return json.load(answer)
 
 
-def _figures(options: Options, campaign: Campaign, told: dict, sent: float, ended: float) -> Iterator[Figure]:
+def _figures(
+    options: Options, campaign: Campaign, counts: dict, sent: float, ended: float
+) -> Iterator[Figure]:
     connection.close()
     people = Message.objects.filter(campaign=campaign).count()
     limit = sum(AT_A_TIME * 1_000 / delay for delay in COUNTRIES.values())
     tallies.fold_all()
     wrong = sum(len(tallies.differences(tally)) for tally in tallies.MESSAGE_TALLIES)
     wanted = {
-        "campaign: messages that did not arrive at the provider": people - told["messages"],
-        "campaign: messages handed over twice": told["twice"],
+        "campaign: messages that did not arrive at the provider": people - counts["messages"],
+        "campaign: messages handed over twice": counts["twice"],
         "campaign: messages without a final result": Message.objects.filter(
             campaign=campaign, settled_at=None
         ).count(),

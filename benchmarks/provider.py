@@ -5,7 +5,7 @@ and for the sandbox; with a secret it signs receipts as Twilio does and posts th
 once and `delivered` after ten times the delay. An account whose id ends in a number and `ms` is answered after so
 long instead. It counts by our reference in the callback address, and tells:
 
-    GET /told                {"messages": n, "twice": n, "in_a_second": {sender: n}}: the last is the most that a sender
+    GET /counts              {"messages": n, "twice": n, "in_a_second": {sender: n}}: the last is the most that a sender
                              ever sent within any second
     POST /away/20?seconds=5  answers 503 for so long to the account that is answered after 20 ms
     GET /moments             {reference: when it first came, in seconds since 1970}
@@ -58,7 +58,7 @@ class Counts:
         name = (sender[1] or sender[2]).decode() if sender else ""
         self.by_sender[name].append(time.monotonic())
 
-    def told(self) -> dict:
+    def summary(self) -> dict:
         return {
             "messages": len(self.messages),
             "twice": sum(count > 1 for count in self.messages.values()),
@@ -158,8 +158,8 @@ class Connection(asyncio.Protocol):
         later(10 * delay, self.receipts.add, message, id, "delivered")
 
     def tell(self) -> None:
-        if self.url.startswith("/told"):
-            self.answer("200 OK", json.dumps(self.counts.told()))
+        if self.url.startswith("/counts"):
+            self.answer("200 OK", json.dumps(self.counts.summary()))
         elif self.url.startswith("/moments"):
             self.answer("200 OK", json.dumps(self.counts.first))
         else:

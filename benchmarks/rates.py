@@ -41,11 +41,11 @@ def run(options: Options) -> Iterator[Figure]:
                 serving.running(*command, TWILIO_URL=f"http://127.0.0.1:{port}", LOG_LEVEL="ERROR")
             )
         seconds = _let_send(options.duration)
-        with urlopen(f"http://127.0.0.1:{port}/told") as answer:
-            told = json.load(answer)
+        with urlopen(f"http://127.0.0.1:{port}/counts") as answer:
+            counts = json.load(answer)
         sent = Counter(Message.objects.exclude(handed_over_at=None).values_list("sender", flat=True))
     for sender, limit in senders.items():
-        most = told["in_a_second"].get(quote(sender.value, safe=""), 0)
+        most = counts["in_a_second"].get(quote(sender.value, safe=""), 0)
         name = f"rates: the most in any of {options.duration:g} seconds, limit {limit:g} a second"
         yield _at_most(options, name, "messages", most, ceil(limit))
         share = 100 * sent[sender.pk] / seconds / limit
@@ -53,7 +53,7 @@ def run(options: Options) -> Iterator[Figure]:
             "rates", options.database, f"rates: sent of what {limit:g} a second allows", "%",
             share, None, share, share, share, 80,
         )  # fmt: skip
-    yield _at_most(options, "rates: handed over twice", "messages", told["twice"], 0)
+    yield _at_most(options, "rates: handed over twice", "messages", counts["twice"], 0)
     free = Message.objects.filter(sender__registered_as="no_limit")
     gone, all_of_them = free.exclude(handed_over_at=None).count(), free.count()
     share = gone / all_of_them

@@ -67,7 +67,7 @@ def _two(options: Options, campaigns: Iterator[Campaign]) -> Figure:
 
 def _twice(options: Options, port: int, delay: int) -> Figure:
     """What must hold whatever the speed: nothing was handed over twice."""
-    with urlopen(f"http://127.0.0.1:{port}/told") as answer:
+    with urlopen(f"http://127.0.0.1:{port}/counts") as answer:
         twice = float(json.load(answer)["twice"])
     name = f"sending: handed over twice, answered after {delay} ms"
     return Figure(

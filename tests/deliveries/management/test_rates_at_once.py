@@ -39,8 +39,8 @@ def running(env: dict[str, str], *words: str) -> Iterator[subprocess.Popen]:
             process.wait(timeout=20)
 
 
-def told(port: int) -> dict:
-    with urlopen(f"http://127.0.0.1:{port}/told") as answer:
+def counts(port: int) -> dict:
+    with urlopen(f"http://127.0.0.1:{port}/counts") as answer:
         return json.load(answer)
 
 
@@ -53,7 +53,7 @@ def wait_for(true, seconds: float = 40.0) -> None:
 
 def answers(port: int) -> bool:
     try:
-        return told(port) is not None
+        return counts(port) is not None
     except OSError:
         return False
 
@@ -77,7 +77,7 @@ def test_three_processes_together_send_no_more_a_second_than_their_sender_may(pr
         for _ in range(3):
             stack.enter_context(running(env, "manage.py", "drain", "--forever", "--role", "send"))
         wait_for(lambda: not Outbox.objects.exists(), 90.0)
-        counted = told(port)
+        counted = counts(port)
 
     (most,) = counted["in_a_second"].values()
     assert PER_SECOND / 2 <= most <= PER_SECOND

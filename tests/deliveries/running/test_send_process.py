@@ -48,7 +48,7 @@ class World:
         self.env = env | {"SANDBOX_URL": self.url, "HANDOVER_LEASE_SECONDS": str(LEASE), "LOG_LEVEL": "ERROR"}
         self.provider = self.start("-m", "benchmarks.provider", env["PORT"], str(DELAY))
         self.sender: subprocess.Popen | None = None
-        self.wait_for(self.told, "the provider answers")
+        self.wait_for(self.counts, "the provider answers")
 
     def start(self, *words: str) -> subprocess.Popen:
         return subprocess.Popen([sys.executable, *words], cwd=ROOT, env=self.env, stdin=subprocess.DEVNULL)
@@ -66,7 +66,7 @@ class World:
             process.kill()
             process.wait(10)
 
-    def told(self, what: str = "told") -> dict:
+    def counts(self, what: str = "counts") -> dict:
         with contextlib.suppress(httpx.HTTPError):
             return httpx.get(f"{self.url}/{what}").json()
         return {}
@@ -119,9 +119,9 @@ def test_killing_the_process_that_sends_again_and_again_sends_nothing_twice_and_
     dice = random.Random(7)
     messages = audience(500 + 250 * KILLS, at_a_time=20)
     for _ in range(KILLS):
-        before = world.told()["messages"]
+        before = world.counts()["messages"]
         world.send()
-        world.wait_for(lambda seen=before: world.told()["messages"] > seen, "it sends")
+        world.wait_for(lambda seen=before: world.counts()["messages"] > seen, "it sends")
         time.sleep(dice.uniform(0.0, 0.6))
         world.kill()
     in_doubt = Outbox.objects.exclude(claimed_until=None).count()
@@ -129,12 +129,10 @@ def test_killing_the_process_that_sends_again_and_again_sends_nothing_twice_and_
     world.send()
     world.wait_for(lambda: not Outbox.objects.exists(), "everything is sent")
 
-    told = world.told()
-    print(
-        f"{KILLS} kills: {told['messages']} of {len(messages)} came, {told['twice']} twice; {in_doubt} in doubt at last"
-    )
-    assert (told["messages"], told["twice"]) == (len(messages), 0)
-    assert set(world.told("moments")) == {str(message.uuid) for message in messages}
+    came, twice = map(world.counts().get, ("messages", "twice"))
+    print(f"{KILLS} kills: {came} of {len(messages)} came, {twice} twice; {in_doubt} in doubt at last")
+    assert (came, twice) == (len(messages), 0)
+    assert set(world.counts("moments")) == {str(message.uuid) for message in messages}
     assert not Message.objects.filter(handed_over_at=None).exists()
     call_command("check_tallies")
 
@@ -145,7 +143,7 @@ def test_nobody_is_written_to_who_said_no_before_the_handover(world, how):
     audience(TRIES * 4, at_a_time=5)
     account = Account.objects.get()
     world.send()
-    world.wait_for(lambda: world.told()["messages"], "it sends")
+    world.wait_for(lambda: world.counts()["messages"], "it sends")
 
     said: dict[str, float] = {}
     for _ in range(TRIES):
@@ -159,7 +157,7 @@ def test_nobody_is_written_to_who_said_no_before_the_handover(world, how):
         said[str(message.uuid)] = timezone.now().timestamp()
     world.wait_for(lambda: not Outbox.objects.exists(), "everything is sent or withdrawn")
 
-    came = world.told("moments")
+    came = world.counts("moments")
     late = {ref: came[ref] - at for ref, at in said.items() if ref in came and came[ref] > at}
     before = sum(ref in came for ref in said) - len(late)
     last = max(late.values(), default=0.0)
