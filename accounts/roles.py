@@ -65,6 +65,7 @@ ROLES: dict[str, set[str]] = {
         "campaigns.export_report",
         "contacts.correct_contact",
         "contacts.suppress_contact",
+        "contacts.release_suppression",  # bounces and what staff decided, one at a time and with a reason
         "deliveries.act_in_bulk",  # suppressing in bulk needs `contacts.suppress_contact` as well
     },
     ADMINISTRATOR: _EVERYDAY_VIEW
@@ -84,6 +85,8 @@ ROLES: dict[str, set[str]] = {
         "contacts.view_full_address",
         "contacts.correct_contact",
         "contacts.suppress_contact",
+        "contacts.release_suppression",
+        "contacts.release_legal_suppression",
         "campaigns.launch_campaign",
         "campaigns.export_report",
         "deliveries.act_in_bulk",
@@ -92,7 +95,12 @@ ROLES: dict[str, set[str]] = {
     SUPPORT: _EVERYDAY_VIEW
     | _may("add", "contacts", "note")
     | _may("view", "deliveries", "route routealarm routemove")
-    | {"contacts.view_full_address", "contacts.correct_contact", "contacts.suppress_contact"},
+    | {
+        "contacts.view_full_address",
+        "contacts.correct_contact",
+        "contacts.suppress_contact",
+        "contacts.release_suppression",
+    },
 }
 
 

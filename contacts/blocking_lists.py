@@ -29,6 +29,9 @@ REASONS = {
     Reason.ASKED: "they asked to hear no more: opt-outs, unsubscribes, STOP",
     Reason.COMPLAINT: "they complained of spam",
     Reason.HARD_BOUNCE: "the address does not exist",
+    Reason.REGISTER: "they are on a do-not-call register; an administrator can release it",
+    Reason.LITIGATOR: "they are known to sue; an administrator can release it",
+    Reason.LEGAL: "the law or a court demands it; an administrator can release it",
     Reason.IMPORTED: "anything else; an administrator can release it",
 }
 OWN_WORD = (Reason.ASKED, Reason.COMPLAINT)

@@ -274,6 +274,9 @@ _REASON_TEXTS = {
     Suppression.Reason.STAFF: "suppressed by staff",
     Suppression.Reason.IMPORTED: "imported as suppressed",
     Suppression.Reason.ASKED: "asked us to stop",
+    Suppression.Reason.LEGAL: "legal demand",
+    Suppression.Reason.REGISTER: "on a do-not-call register",
+    Suppression.Reason.LITIGATOR: "known litigator",
 }
 
 

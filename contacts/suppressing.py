@@ -16,6 +16,7 @@ from contacts.addresses import match_key
 from contacts.channels import KIND_OF, Channel, Kind, takes
 from contacts.chunks import in_lists
 from contacts.models import Address, AddressHealth, Contact, Suppression, SuppressionLapse
+from contacts.strength import Lifter, liftable_by, of
 
 LONGEST_NOTE = 300  # characters, as the columns of notes in contacts/models
 # How the note of a block begins that was lifted because a provider's word turned out to mean something else.
@@ -26,10 +27,12 @@ blocks_changed = Signal()
 
 
 class CannotRelease(Exception):
-    """The person asked for it themselves: only their own new consent lifts it."""
+    """Something stronger stands behind it: the person's own word, or what only an administrator may lift."""
 
     def __init__(self, suppression: Suppression) -> None:
-        super().__init__(f"{suppression}: asked for by the person. Only new consent from them can lift it.")
+        asked = suppression.by_recipient
+        why = "asked for by the person. Only new consent from them can lift it."
+        super().__init__(f"{suppression}: {why if asked else 'your role may not release this.'}")
         self.suppression = suppression
 
 
@@ -193,7 +196,8 @@ def _same_words(made: Suppression, now: datetime) -> QuerySet[Suppression]:
 def carry_over(
     addresses: Collection[Address], now: datetime, former: Mapping[int, Collection[str]] | None = None
 ) -> None:
-    """These addresses, saved, are new to their contacts: what the persons asked for at others of the kind holds there.
+    """These addresses, saved, are new to their contacts: what the persons asked for at others of the kind, or the law
+    asks for about them, holds there.
 
     So does what blocks a whole contact. `former` names addresses that contacts (by id) had until now: no row tells.
     """
@@ -211,9 +215,10 @@ def carry_over(
         for value in values:
             held_by[match_key(value)].append(contact)
     asked: list[Suppression] = []
+    theirs_alone = Q(origin=Suppression.Origin.RECIPIENT) | Q(reason__in=Suppression.OF_PERSON)
     for part_of_keys in in_lists(held_by):
         in_force = Suppression.objects.in_force(now).exclude(value="")
-        asked += in_force.filter(origin=Suppression.Origin.RECIPIENT, match_key__in=part_of_keys)
+        asked += in_force.filter(theirs_alone, match_key__in=part_of_keys)
     _extend((block, address) for block in whole for address in theirs[block.contact_id or 0])
     _extend(
         (block, address)
@@ -226,10 +231,10 @@ def carry_over(
 
 
 def _reach_whoever_left(blocks: Collection[Suppression]) -> None:
-    """What a person asked for at an address that has been replaced holds at the one that took its place."""
+    """What is about a person, recorded at an address that has been replaced, holds at the one that took its place."""
     asked: defaultdict[str, list[Suppression]] = defaultdict(list)
     for block in blocks:
-        if block.value and block.by_recipient:
+        if block.value and block.of_person:
             asked[match_key(block.value)].append(block)
     left: defaultdict[tuple[int, str], list[Suppression]] = defaultdict(list)
     for part in in_lists(asked):
@@ -280,12 +285,12 @@ def release(suppression: Suppression, *, by: User | None, note: str, now: dateti
     """Lift a suppression, and what extends it; one that is lifted already stays as it is.
 
     One that stood for failures also takes back the failures counted, else the gate would go on refusing the
-    address for them. Raises CannotRelease for what the person asked for.
+    address for them. Raises CannotRelease for what the person asked for, and for what `by` may not lift.
     """
     mine = Suppression.objects.filter(Q(pk=suppression.pk) | Q(follows=suppression), released_at=None)
-    lifted = lift(mine.exclude(origin=Suppression.Origin.RECIPIENT), by=by, note=note, now=now)
+    lifted = lift(mine.filter(liftable_by(by)), by=by, note=note, now=now)
     suppression.refresh_from_db()
-    if suppression.by_recipient and suppression.released_at is None:
+    if suppression.released_at is None:
         raise CannotRelease(suppression)
     if lifted and suppression.counts_failures:
         _forgive(suppression, now)
@@ -294,8 +299,8 @@ def release(suppression: Suppression, *, by: User | None, note: str, now: dateti
 def release_each(
     suppressions: QuerySet[Suppression], *, by: User | None, note: str, now: datetime
 ) -> set[int]:
-    """`release` for many of staff's own at once: the keys of those lifted. What the person asked for stays."""
-    mine = suppressions.filter(released_at=None).exclude(origin=Suppression.Origin.RECIPIENT)
+    """`release` for many of staff's own at once: the keys of those lifted. Whatever is stronger stays."""
+    mine = suppressions.filter(of([Lifter.STAFF]), released_at=None)
     rows = list(mine.only("value", "match_key", "channel", "reason", "contact_id"))
     lift(mine.filter(pk__in=[row.pk for row in rows]), by=by, note=note, now=now)
     for row in rows:

@@ -50,9 +50,14 @@ class Suppression(models.Model):
         STAFF = "staff", "Added by staff"
         IMPORTED = "imported", "Imported"
         ASKED = "asked", "Asked us to stop"
+        LEGAL = "legal", "Legal demand"
+        REGISTER = "register", "Do-not-call register"
+        LITIGATOR = "litigator", "Known litigator"
 
     # What a person says with a word or in person, and may take back by their own word.
     BY_WORD = (Reason.STOP, Reason.ASKED)
+    # What is about a person and not about one number of theirs: it holds at the one that takes its place as well.
+    OF_PERSON = (Reason.LEGAL, Reason.LITIGATOR)
 
     class Origin(models.TextChoices):
         RECIPIENT = "recipient", "Recipient"
@@ -121,12 +126,23 @@ class Suppression(models.Model):
                 violation_error_message="The address is blocked for this very thing already: there is nothing to add.",
             ),
         ]
+        permissions = [
+            ("release_suppression", "May release bounces and entries of staff, with a reason"),
+            ("release_legal_suppression", "May release legal demands, registers and imported lists as well"),
+        ]
         indexes = [
             models.Index(fields=["contact"], name="suppression_contact", condition=Q(released_at=None)),
             models.Index(fields=["-created_at", "-id"], name="suppression_newest"),
-            # For the admin, which looks at those released as well, and at the rare among many.
+            # For the lists, which look at those released as well, and at the rare among many.
             models.Index(fields=["match_key"], name="suppression_match"),
             models.Index(fields=["reason", "-created_at", "-id"], name="suppression_reason"),
+            models.Index(fields=["origin", "-created_at", "-id"], name="suppression_origin"),
+            models.Index(fields=["channel", "-created_at", "-id"], name="suppression_channel"),
+            models.Index(
+                fields=["scope", "-created_at", "-id"],
+                name="suppression_scope",
+                condition=~Q(scope="everything"),
+            ),
             models.Index(
                 fields=["-created_at", "-id"], name="suppression_standing", condition=Q(released_at=None)
             ),
@@ -150,6 +166,11 @@ class Suppression(models.Model):
     def by_recipient(self) -> bool:
         """Asked for by the person: staff may not release it, only new consent can."""
         return self.origin == self.Origin.RECIPIENT
+
+    @property
+    def of_person(self) -> bool:
+        """About the person, whichever address they have."""
+        return self.by_recipient or self.reason in self.OF_PERSON
 
     @property
     def counts_failures(self) -> bool:

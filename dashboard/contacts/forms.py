@@ -77,7 +77,7 @@ class SuppressForm(forms.Form):
         error_messages={"required": "Say who wants it: only one of the two can be released."},
         help_text=(
             "What the person asked for cannot be released by anybody: it holds until they opt in again. "
-            "What we decided ourselves can be released by an administrator."
+            "What we decided ourselves can be released again, with a reason."
         ),
     )
     reason = forms.CharField(

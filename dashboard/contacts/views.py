@@ -35,6 +35,7 @@ from contacts.hours import clocks, local_zones
 from contacts.models import Address, AddressHealth, Contact, Note, Suppression
 from contacts.phones import mask
 from contacts.searching import FEWEST, alike, clean
+from contacts.strength import RELEASE, may_lift
 from contacts.suppressing import CannotRelease
 from contacts.suppressing import release as release_suppression
 from contacts.suppressing import suppress as suppress_address
@@ -197,7 +198,7 @@ def _beside(
         "upcoming": _coming(contact, zones, now, acts=may_assign(user)),
         "explanation": explanation(contact, reach),
         "suppressions": [
-            (act, closes(act), blocked(act, extended, full=full))
+            (act, closes(act), blocked(act, extended, full=full), may_lift(user, act))
             for act, extended in acts(reach.suppressions)
         ],
         "may_step": may_assign(user),
@@ -323,7 +324,7 @@ def suppress(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "contacts/suppress.html", context, status=422 if form.errors else 200)
 
 
-@requires("contacts.view_contact", "contacts.change_suppression")
+@requires("contacts.view_contact", RELEASE)
 @require_http_methods(["GET", "HEAD", "POST"])
 def release(request: HttpRequest, pk: int, suppression: int) -> HttpResponse:
     """Lift one suppression that meets the contact, as the action in the list of all suppressions does."""
@@ -333,7 +334,7 @@ def release(request: HttpRequest, pk: int, suppression: int) -> HttpResponse:
     if act is None:
         messages.warning(request, "That suppression does not hold any more.")
         return redirect("contacts:trail", pk)
-    if act.by_recipient:
+    if not may_lift(who(request), act):
         messages.error(request, str(CannotRelease(act)))
         return redirect("contacts:trail", pk)
     form = ReleaseForm(request.POST if request.method == "POST" else None)

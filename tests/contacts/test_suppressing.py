@@ -152,7 +152,7 @@ def test_nobody_at_all_cannot_be_suppressed():
 
 
 def test_released_it_no_longer_blocks_and_says_who_and_why():
-    person = factories.user()
+    person = factories.user("support")
     found = suppress(value=NUMBER, **STAFF)
 
     release(found, by=person, note="Number given to somebody else", now=NOW)

@@ -316,7 +316,7 @@ def test_a_release_names_whose_doing_it_is(login, how, by, stays):
     if how == "mapping":
         lift_mistaken(Suppression.objects.all(), note="version 3, code 30003", now=now)
     elif how == "colleague":
-        release(row, by=factories.user(first_name="Ann"), note="Settled", now=now)
+        release(row, by=factories.user("support", first_name="Ann"), note="Settled", now=now)
 
     page = login("support").get(f"/contacts/{contact.pk}/").content.decode()
 
