@@ -50,15 +50,15 @@ def latest_consents(contact_ids: Iterable[int]) -> dict[tuple[int, str], LatestC
 
 # The same of one channel for a statement about many people, where a contact is `c`: whether they are opted in, NULL
 # where they said nothing. The order is that of `Consent.objects.in_order`, from its end.
-_LATEST = """(SELECT k.opted_in FROM contacts_consent k WHERE k.contact_id = c.id AND k.channel = '{channel}'
+_LATEST = """(SELECT k.opted_in FROM contacts_consent k WHERE k.contact_id = {contact} AND k.channel = '{channel}'
   AND k.withdraws_id IS NULL AND NOT EXISTS (SELECT 1 FROM contacts_consent w WHERE w.withdraws_id = k.id
     AND NOT EXISTS (SELECT 1 FROM contacts_consent b WHERE b.withdraws_id = w.id))
   ORDER BY CASE WHEN k.opted_in AND k.origin <> 'recipient' THEN 0 ELSE 1 END DESC, k.at DESC, k.id DESC LIMIT 1)"""
 
 
-def sql_latest(channel: str) -> str:
-    """An expression: the consent that counts on the channel."""
-    words = [_LATEST.format(channel=each) for each in counting_on(channel)]
+def sql_latest(channel: str, contact: str = "c.id") -> str:
+    """An expression: the consent that counts on the channel. `contact` names the column of the contact's id."""
+    words = [_LATEST.format(channel=each, contact=contact) for each in counting_on(channel)]
     return f"coalesce({', '.join(words)}, NULL)"
 
 

@@ -11,6 +11,7 @@ from django.urls import path, register_converter
 from dashboard.bulk import views as batches
 from dashboard.campaigns import skipped
 from dashboard.campaigns import views as campaigns
+from dashboard.contacts import people
 from dashboard.contacts import views as contacts
 from dashboard.inbox import views as inbox
 from dashboard.mappings import codes, draft, routes, trying, versions
@@ -53,7 +54,7 @@ campaign_pages = [
 ]
 
 contact_pages = [
-    path("", contacts.search, name="search"),
+    path("", people.index, name="search"),
     path("<id:pk>/", contacts.page, name="trail"),
     path("<id:pk>/export/", contacts.export, name="export"),
     path("<id:pk>/correct/", contacts.correct, name="correct"),

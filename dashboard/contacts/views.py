@@ -1,10 +1,9 @@
-"""Contacts: the search, the trail of one, and what may be done for one person."""
+"""The trail of a contact, and what may be done for one person."""
 
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -20,7 +19,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
 from campaigns.models import Recipient
@@ -33,23 +31,21 @@ from contacts.correcting import correct as correct_details
 from contacts.gate import REASONS, Reason
 from contacts.hours import clocks, local_zones
 from contacts.models import Address, AddressHealth, Contact, Note, Suppression
-from contacts.phones import mask
-from contacts.searching import FEWEST, alike, clean
 from contacts.strength import RELEASE, may_lift
 from contacts.suppressing import CannotRelease
 from contacts.suppressing import release as release_suppression
 from contacts.suppressing import suppress as suppress_address
 from dashboard.charts import SHORT
+from dashboard.contacts.addresses import shown_addresses
 from dashboard.contacts.banner import acts, banner, blocked, named
 from dashboard.contacts.explaining import explanation
 from dashboard.contacts.forms import ContactNoteForm, CorrectForm, ReleaseForm, SuppressForm
 from dashboard.contacts.trail_export import lines
 from dashboard.exports import file_name
-from dashboard.shell.pages import fragment, may_assign, may_see, next_url, who
+from dashboard.shell.pages import may_assign, may_see, next_url, who
 from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import settle
 from deliveries.deciding.staff import Planned, cancel_next_step, run_next_step_now, would_send
-from deliveries.outcomes.finding import LIMIT, find
 from deliveries.outcomes.reachability import SidePanel, side_panel
 from deliveries.outcomes.trail import Narrowing, trail
 from deliveries.outcomes.upcoming import Upcoming, upcoming
@@ -57,63 +53,6 @@ from deliveries.outcomes.upcoming import Upcoming, upcoming
 logger = logging.getLogger(__name__)
 SETTLED_AT_MOST = 200  # recipients of one person decided anew within a request, the newest first
 CHANNELS = [("", "All channels"), *((one.value, SHORT.get(one, str(one.label))) for one in Channel)]
-
-
-@requires("contacts.view_contact")
-@require_safe
-@vary_on_headers("HX-Request")
-def search(request: HttpRequest) -> HttpResponse:
-    text = clean(request.GET.get("q", ""))[:100]
-    found = find(text) if text else []
-    similar = alike(text) if text and not found else []
-    full = may_see(request)
-    context = {
-        "text": text,
-        "contacts": [(one, _addresses(one.addresses.all(), full=full)) for one in found or similar],
-        "similar": bool(similar),
-        "more": len(found) == LIMIT,
-        "limit": LIMIT,
-        "too_short": _too_short(text),
-        "recent": [] if text else _recent(),
-    }
-    return render(request, fragment(request, "contacts/search.html", "results"), context)
-
-
-def _too_short(text: str) -> str:
-    """What to type instead of so little; '' where it is enough to look for."""
-    if len(text) >= FEWEST:
-        return ""
-    more = f"Type at least {FEWEST} letters or digits of it"
-    return f"{more}, or #{text} for the contact or message of that id." if text.isdigit() else f"{more}."
-
-
-def _recent() -> list[Contact]:
-    return list(Contact.objects.select_related("source").order_by("-id")[:8])
-
-
-def _addresses(addresses: Iterable[Address], *, full: bool) -> list[dict[str, Any]]:
-    """All of a contact's, phones first, with what is to be known of each. In `full` only for those who may see them."""
-    known = sorted(
-        (one for one in addresses if one.value),
-        key=lambda one: (one.kind != Kind.PHONE, not one.preferred, one.pk),
-    )
-    of_kind = Counter(one.kind for one in known)
-    return [
-        {
-            "address": one,
-            "shown": one.value if full else mask(one.value),
-            "note": _note(one, alone=of_kind[one.kind] == 1),
-        }
-        for one in known
-    ]
-
-
-def _note(address: Address, *, alone: bool) -> str:
-    """Which of several is used, and what is wrong with it: "not preferred, invalid"; '' where that is nothing."""
-    words = [] if address.preferred and alone else ["preferred" if address.preferred else "not preferred"]
-    if address.validity in (Address.Validity.NEEDS_CORRECTION, Address.Validity.INVALID):
-        words.append(address.get_validity_display().lower())
-    return ", ".join(words)
 
 
 @requires("contacts.view_contact")
@@ -189,7 +128,7 @@ def _beside(
     phone = next((one for one in reach.addresses if one.kind == Kind.PHONE and one.preferred), None)
     zones = local_zones(contact.time_zone, phone.time_zone if phone else "")
     return {
-        "addresses": _addresses(addresses, full=full),
+        "addresses": shown_addresses(addresses, full=full),
         "clocks": clocks(now, zones, timezone.localdate(now)),
         "reach": reach,
         "contactable": contactable(reach),
@@ -289,7 +228,7 @@ def _doubted(contact: Contact) -> list[tuple[Address, str]]:
 
 def _details(contact: Contact, *, full: bool) -> dict[str, str]:
     used = [one for one in contact.addresses.all() if one.preferred]
-    shown = {one["address"].kind: one["shown"] for one in _addresses(used, full=full)}
+    shown = {one["address"].kind: one["shown"] for one in shown_addresses(used, full=full)}
     return {
         "name": contact.name,
         "phone": shown.get(Kind.PHONE, ""),
@@ -302,7 +241,7 @@ def _details(contact: Contact, *, full: bool) -> dict[str, str]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def suppress(request: HttpRequest, pk: int) -> HttpResponse:
     contact = _contact(pk)
-    addresses = _addresses(contact.addresses.all(), full=may_see(request))
+    addresses = shown_addresses(contact.addresses.all(), full=may_see(request))
     form = SuppressForm(
         request.POST if request.method == "POST" else None, addresses=addresses, initial={"what": "contact"}
     )

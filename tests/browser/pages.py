@@ -200,6 +200,8 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "search": ("support", lambda: "/contacts/"),
     "search found": ("support", lambda: "/contacts/?q=555"),
     "search nobody": ("support", lambda: "/contacts/?q=nobody-at-all"),
+    "contacts narrowed": ("marketer", lambda: "/contacts/?consent=sms-in&result=permanent"),
+    "contacts nobody": ("marketer", lambda: "/contacts/?consent=email-out&result=compliance"),
     "inbox": ("support", lambda: with_replies("/inbox/")),
     "inbox opted out": ("support", lambda: with_replies("/inbox/opted-out/")),
     "inbox read": ("support", lambda: with_read_replies("/inbox/read/")),

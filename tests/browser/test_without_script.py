@@ -65,7 +65,7 @@ def test_one_row_acts_at_once_and_the_message_carries_undo(plain: Page) -> None:
 
 def test_the_trail_unfolds_pages_and_takes_a_suppression(plain: Page) -> None:
     plain.goto("/contacts/")
-    plain.locator(".causes a").first.click()
+    plain.locator("[data-open]").first.click()
     expect(plain.locator(".event").first).to_be_visible()
     plain.get_by_role("link", name="Suppress", exact=True).click()
     plain.get_by_label("The person asked").check()
