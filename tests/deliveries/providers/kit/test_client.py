@@ -7,6 +7,7 @@ import json
 from base64 import b64encode
 
 import pytest
+from yarl import URL
 
 from deliveries.providers.facts import LostAnswer
 from deliveries.providers.kit import client as kit
@@ -139,3 +140,53 @@ def test_a_lost_answer_is_not_asked_for_again_by_the_client_itself():
         talk(server, *[lambda client, url: client.post(url, json={})] * 2)
 
     assert len(server.bodies) == 2
+
+
+@pytest.mark.parametrize(
+    ("environment", "to", "proxy"),
+    [
+        ({}, "https://api.example.com/x", None),
+        (
+            {"https_proxy": "http://proxy.example:3128"},
+            "https://api.example.com/x",
+            "http://proxy.example:3128",
+        ),
+        ({"https_proxy": "http://proxy.example:3128"}, "http://api.example.com/x", None),
+        ({"http_proxy": "proxy.example:3128"}, "http://api.example.com/x", "http://proxy.example:3128"),
+        (
+            {"https_proxy": "http://p.example", "no_proxy": "api.example.com"},
+            "https://api.example.com/x",
+            None,
+        ),
+        ({"https_proxy": "http://p.example", "no_proxy": ".example.com"}, "https://api.example.com/x", None),
+        ({"https_proxy": "http://p.example", "no_proxy": "*"}, "https://api.example.com/x", None),
+    ],
+)
+def test_the_proxy_is_the_one_that_the_environment_names(environment, to, proxy, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    found, headers = HttpClient()._proxy(URL(to))
+
+    assert (str(found) if found else None, headers) == (proxy, {})
+
+
+def test_the_name_and_password_of_a_proxy_are_sent_to_it(monkeypatch):
+    monkeypatch.setenv("no_proxy", "")
+
+    def through(client, url):
+        monkeypatch.setenv(
+            "http_proxy", url.replace("http://", "http://ann:p%40ss@").removesuffix("/messages")
+        )
+        return client.get("http://api.example.com/a", auth=("AC1", "secret"))
+
+    server = Server(FINE)
+    talk(server, through)
+
+    [(line, headers)] = server.heads
+    assert (line, headers["host"]) == ("GET http://api.example.com/a HTTP/1.1", "api.example.com")
+    assert headers["proxy-authorization"] == "Basic " + b64encode(b"ann:p@ss").decode()
+    assert headers["authorization"] == "Basic " + b64encode(b"AC1:secret").decode()
