@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from contacts.addresses import match_key
+from contacts.among import Among
 from contacts.channels import Channel
-from contacts.chunks import in_lists
 from contacts.models import Address, Consent
 
 # What a word on one channel says about its siblings.
@@ -41,10 +41,9 @@ def counting_on(channel: str) -> list[str]:
 def latest_consents(contact_ids: Iterable[int]) -> dict[tuple[int, str], LatestConsent]:
     """By contact id and channel, for those that have said anything."""
     latest: dict[tuple[int, str], LatestConsent] = {}
-    for part in in_lists(contact_ids):
-        rows = Consent.objects.filter(contact_id__in=part).in_order()
-        for contact_id, channel, opted_in, at in rows.values_list("contact_id", "channel", "opted_in", "at"):
-            latest[contact_id, channel] = LatestConsent(opted_in, at)
+    rows = Consent.objects.filter(Among("contact_id", contact_ids)).in_order()
+    for contact_id, channel, opted_in, at in rows.values_list("contact_id", "channel", "opted_in", "at"):
+        latest[contact_id, channel] = LatestConsent(opted_in, at)
     return latest
 
 
@@ -65,9 +64,8 @@ def sql_latest(channel: str, contact: str = "c.id") -> str:
 def ledger(contact_ids: Iterable[int]) -> dict[tuple[int, str], list[Consent]]:
     """Everything each of them said that counts, by contact and channel, in its order."""
     found: dict[tuple[int, str], list[Consent]] = defaultdict(list)
-    for part in in_lists(contact_ids):
-        for row in Consent.objects.filter(contact_id__in=part).in_order():
-            found[row.contact_id, row.channel].append(row)
+    for row in Consent.objects.filter(Among("contact_id", contact_ids)).in_order():
+        found[row.contact_id, row.channel].append(row)
     return found
 
 
@@ -80,8 +78,7 @@ def contacts_at(value: str) -> list[int]:
 def contacts_by_key(keys: Iterable[str]) -> dict[str, list[int]]:
     """Everybody who has an address with one of these keys, in order of id."""
     found: dict[str, set[int]] = {key: set() for key in keys}
-    for part in in_lists(found):
-        rows = Address.objects.filter(match_key__in=part).exclude(value="")
-        for key, contact in rows.values_list("match_key", "contact_id"):
-            found[key].add(contact)
+    rows = Address.objects.filter(Among("match_key", found)).exclude(value="")
+    for key, contact in rows.values_list("match_key", "contact_id"):
+        found[key].add(contact)
     return {key: sorted(those) for key, those in found.items()}

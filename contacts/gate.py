@@ -258,7 +258,7 @@ def judge(facts: GateFacts, ask: Ask, now: datetime) -> Verdict:
 def check(asks: Sequence[Ask], now: datetime) -> dict[int, Verdict]:
     """A verdict for every ask, by its key. `now` is aware.
 
-    Six queries whatever the number of asks; on SQLite six for each 900 or so, as it limits the length of lists.
+    Six queries whatever the number of asks.
     To be binding it must run in the transaction that claims the messages.
     """
     found = gather(asks, now)

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from django.db.models import OuterRef, Subquery
 
+from contacts.among import Among
 from contacts.blocking import Block, Target, blocks
 from contacts.channels import STRIKES
-from contacts.chunks import in_lists
 from contacts.consent_ledger import LatestConsent, counting_on, latest_consents
 from contacts.models import Address, AddressHealth, ReplyToRead
 
@@ -107,18 +107,19 @@ def _addresses(ids: set[int]) -> dict[int, AddressFacts]:
         "time_zone",
         "contact__time_zone",
     )
-    rows = (Address.objects.filter(pk__in=part).values_list(*names) for part in in_lists(ids))
-    return {row[0]: AddressFacts(*row) for part in rows for row in part}
+    rows = Address.objects.filter(Among("pk", ids)).values_list(*names)
+    return {row[0]: AddressFacts(*row) for row in rows}
 
 
 def unread_since(contact_ids: Iterable[int]) -> dict[int, datetime]:
     """Contacts with a reply that sends wait for, from whichever of their addresses, and when it was written."""
     theirs = ReplyToRead.objects.holding().filter(match_key=OuterRef("match_key")).order_by("at")
     found: dict[int, datetime] = {}
-    for part in in_lists(contact_ids):
-        rows = Address.objects.filter(contact_id__in=part).annotate(since=Subquery(theirs.values("at")[:1]))
-        for contact_id, since in rows.exclude(since=None).values_list("contact_id", "since"):
-            found[contact_id] = min(since, found.get(contact_id, since))
+    rows = Address.objects.filter(Among("contact_id", contact_ids)).annotate(
+        since=Subquery(theirs.values("at")[:1])
+    )
+    for contact_id, since in rows.exclude(since=None).values_list("contact_id", "since"):
+        found[contact_id] = min(since, found.get(contact_id, since))
     return found
 
 
@@ -128,10 +129,7 @@ def _consent_for(ask: Ask, latest: dict[tuple[int, str], LatestConsent]) -> Late
 
 
 def _health(ids: Iterable[int]) -> dict[tuple[int, str], HealthFacts]:
-    rows = (
-        AddressHealth.objects.filter(address_id__in=part).values_list(
-            "address_id", "channel", *HealthFacts._fields
-        )
-        for part in in_lists(ids)
+    rows = AddressHealth.objects.filter(Among("address_id", ids)).values_list(
+        "address_id", "channel", *HealthFacts._fields
     )
-    return {(address_id, channel): HealthFacts(*rest) for part in rows for address_id, channel, *rest in part}
+    return {(address_id, channel): HealthFacts(*rest) for address_id, channel, *rest in rows}

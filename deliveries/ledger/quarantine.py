@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Q
 
+from contacts.among import Among
 from deliveries.models import Quarantined
 
 logger = logging.getLogger(__name__)
@@ -166,19 +167,19 @@ def due(kind: str, now: datetime, limit: int) -> list[int]:
 
 def troubled(kind: str, ids: Collection[int], least: int = 1) -> set[int]:
     """Those of `ids` that failed so often at `least`, and have not come to their end since."""
-    rows = Quarantined.objects.filter(kind=kind, object_id__in=ids, attempts__gte=least)
+    rows = Quarantined.objects.filter(Among("object_id", ids), kind=kind, attempts__gte=least)
     return set(rows.values_list("object_id", flat=True))
 
 
 def reasons(kind: str, ids: Collection[int]) -> dict[int, str]:
     """Why those of `ids` are set aside that are."""
-    rows = Quarantined.objects.filter(kind=kind, object_id__in=ids, not_before=None)
+    rows = Quarantined.objects.filter(Among("object_id", ids), kind=kind, not_before=None)
     return dict(rows.values_list("object_id", "reason"))
 
 
 def forget(kind: str, ids: Collection[int]) -> None:
     """These came to their end."""
-    Quarantined.objects.filter(kind=kind, object_id__in=ids).delete()
+    Quarantined.objects.filter(Among("object_id", ids), kind=kind).delete()
 
 
 def forget_stale(now: datetime) -> None:
