@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db import DataError, IntegrityError, OperationalError, transaction
 
 from campaigns.models import Campaign, Recipient
 from campaigns.rates import account_key, sender_key
 from campaigns.segments import segments
+from contacts.among import Among
 from contacts.channels import Channel
 from deliveries.deciding.context import rules_of
 from deliveries.deciding.decide import UNDER_WAY, State, Step
@@ -43,6 +45,24 @@ RECOVERY_PAUSE = timedelta(minutes=1)
 AT_ONCE = timedelta(0)
 
 SENDING = Meaning(Status.SENDING, FailureClass.NONE, Fault.NONE, Evidence.HANDED_OVER)
+
+
+class OutboxPlace(NamedTuple):
+    """What an answer needs of the row of the outbox it belongs to."""
+
+    message_id: int
+    claimed_until: datetime | None
+    attempts: int
+    due_at: datetime
+
+
+class RecipientFacts(NamedTuple):
+    """What an answer needs of the recipient it belongs to."""
+
+    id: int
+    campaign_id: int
+    state: str
+    skip_reason: str
 
 
 @dataclass
@@ -101,27 +121,21 @@ def _store(answers: Sequence[Answered], now: datetime) -> Dispatched:
     Recipients are locked first, as everywhere, so that storing and deciding cannot deadlock.
     """
     ids = [answer.claimed.message.pk for answer in answers]
-    recipients = list(
-        Recipient.objects.only("campaign", "state", "skip_reason")
-        .select_for_update()
-        .filter(pk__in={answer.claimed.message.recipient_id for answer in answers})
-        .order_by("pk")
-    )
-    held = {
-        row.message_id: row for row in Outbox.objects.select_for_update().filter(pk__in=ids).order_by("pk")
-    }
+    whose = Among("pk", {answer.claimed.message.recipient_id for answer in answers})
+    recipients = Recipient.objects.select_for_update().filter(whose).order_by("pk")
+    facts = [RecipientFacts(*row) for row in recipients.values_list(*RecipientFacts._fields)]
+    places = Outbox.objects.select_for_update().filter(Among("pk", ids)).order_by("pk")
+    held = {row[0]: OutboxPlace(*row) for row in places.values_list(*OutboxPlace._fields)}
     mine = [a for a in answers if (row := held.get(a.claimed.message.pk)) and _counts(a, row)]
     done = Dispatched()
     left, events, back, unanswered, refused = [], [], [], [], []
     for claimed, answer in mine:
         message, found = claimed.message, claimed.began is not None
         if found and answer in (NOT_BEGUN, NOT_SET_UP):  # nobody was asked, and nothing ended
-            held[message.pk].held = ANSWER_LOST
-            unanswered.append(held[message.pk])
+            unanswered.append(Outbox(message_id=message.pk, held=ANSWER_LOST))
         elif answer is None and not found:
             done.in_doubt += 1  # it keeps its claim: when that runs out, the provider is asked
-            held[message.pk].held = ANSWER_LOST
-            unanswered.append(held[message.pk])
+            unanswered.append(Outbox(message_id=message.pk, held=ANSWER_LOST))
         elif answer is None or answer.accepted:
             left.append((claimed, answer))
             native = ("handed over" if answer else "answer lost", "", "")
@@ -134,7 +148,7 @@ def _store(answers: Sequence[Answered], now: datetime) -> Dispatched:
             left.append((claimed, None))
             refused.append((claimed, _refused(message, claimed.account, answer, now)))
             done.refused += 1
-    opened = mark_handed_over(left, recipients, now)
+    opened = mark_handed_over(left, facts, now)
     rewrite(unanswered, ["held"])
     apply([*events, *(row for _, row in refused)], now)
     taken = {_route(claimed) for claimed, answer in mine if answer and answer.accepted}
@@ -151,7 +165,7 @@ def _store(answers: Sequence[Answered], now: datetime) -> Dispatched:
     return done
 
 
-def _counts(answered: Answered, row: Outbox) -> bool:
+def _counts(answered: Answered, row: OutboxPlace) -> bool:
     taken = answered.answer is not None and answered.answer.accepted
     return taken or row.claimed_until == answered.claimed.until
 
@@ -177,7 +191,9 @@ def _refused(message: Message, account: Account, answer: SendResult, now: dateti
 
 
 def mark_handed_over(
-    handovers: Sequence[tuple[Claimed, SendResult | None]], recipients: Sequence[Recipient], now: datetime
+    handovers: Sequence[tuple[Claimed, SendResult | None]],
+    recipients: Sequence[RecipientFacts],
+    now: datetime,
 ) -> Counter[tuple]:
     """These are in the provider's hands: off the outbox, their clocks start. How the tally of recipients changes."""
     for claimed, answer in handovers:
@@ -190,13 +206,14 @@ def mark_handed_over(
             )
             message.provider_message_id = key
     rows = [claimed.message for claimed, _ in handovers]
+    ids = [message.pk for message in rows]
     # A receipt can be faster than the answer: what it reported of the message has been, or will be, decided upon.
-    pending = Message.objects.filter(pk__in=[m.pk for m in rows], disposition=Disposition.PENDING)
+    pending = Message.objects.filter(Among("pk", ids), disposition=Disposition.PENDING)
     opened = set(pending.values_list("recipient_id", flat=True))
-    changes = open_recipients([recipient for recipient in recipients if recipient.pk in opened], now)
+    changes = open_recipients([recipient for recipient in recipients if recipient.id in opened], now)
     rewrite(rows, ["handed_over_at", "provider_message_id", "segments"])
-    Outbox.objects.filter(pk__in=[message.pk for message in rows]).delete()
-    quarantine.forget(Kind.HAND_OVER, [message.pk for message in rows])
+    Outbox.objects.filter(Among("pk", ids)).delete()
+    quarantine.forget(Kind.HAND_OVER, ids)
     return changes
 
 
@@ -206,7 +223,7 @@ def _segments(outgoing: OutboundMessage, answer: SendResult | None) -> int:
     return max((answer.segments if answer else 0) or own, 1)
 
 
-def open_recipients(recipients: Sequence[Recipient], now: datetime) -> Counter[tuple]:
+def open_recipients(recipients: Sequence[RecipientFacts], now: datetime) -> Counter[tuple]:
     """The recipients' first look comes when the playbook has something to say about silence. Gives what that changes
     in their tally."""
     unreached = [recipient for recipient in recipients if recipient.state != State.REACHED]
@@ -216,8 +233,8 @@ def open_recipients(recipients: Sequence[Recipient], now: datetime) -> Counter[t
         tally[recipient.campaign_id, State.OPEN, ""] += 1
     campaigns = Campaign.objects.select_related("playbook").in_bulk({r.campaign_id for r in unreached})
     for campaign in campaigns.values():
-        theirs = [recipient.pk for recipient in unreached if recipient.campaign_id == campaign.pk]
-        Recipient.objects.filter(pk__in=theirs).update(
+        theirs = [recipient.id for recipient in unreached if recipient.campaign_id == campaign.pk]
+        Recipient.objects.filter(Among("pk", theirs)).update(
             state=State.OPEN,
             skip_reason="",
             next_step=Step.WAIT,
@@ -227,21 +244,24 @@ def open_recipients(recipients: Sequence[Recipient], now: datetime) -> Counter[t
     return tally
 
 
-def _put_back(rows: Sequence[tuple[Outbox, Claimed, SendResult]], now: datetime) -> None:
+def _put_back(rows: Sequence[tuple[OutboxPlace, Claimed, SendResult]], now: datetime) -> None:
     """Not taken by the provider: later again. Where a limit was reached, or nobody was asked, it was no attempt, and
     what was not begun keeps its place in the line.
     """
-    for row, claimed, answer in rows:
+    again: list[Outbox] = []
+    for place, claimed, answer in rows:
         seconds, fresh = answer.retry_after, not claimed.began
-        row.claimed_until = None
+        attempts, due_at = place.attempts, place.due_at
         if fresh and (answer.busy or answer is NOT_BEGUN):
-            row.attempts -= 1
-        if fresh and answer is NOT_BEGUN:
-            continue
-        row.due_at = now + timedelta(seconds=max(seconds, 1.0) if seconds else 0.0)
-        if not seconds and row.attempts > RECOVERIES_AT_ONCE:
-            row.due_at += row.attempts * RECOVERY_PAUSE
-    rewrite([row for row, _, _ in rows], ["claimed_until", "due_at", "attempts"])
+            attempts -= 1
+        if not (fresh and answer is NOT_BEGUN):
+            due_at = now + timedelta(seconds=max(seconds, 1.0) if seconds else 0.0)
+            if not seconds and attempts > RECOVERIES_AT_ONCE:
+                due_at += attempts * RECOVERY_PAUSE
+        again.append(
+            Outbox(message_id=place.message_id, claimed_until=None, due_at=due_at, attempts=attempts)
+        )
+    rewrite(again, ["claimed_until", "due_at", "attempts"])
 
 
 def let_rest(answers: Sequence[Answered], now: datetime) -> None:

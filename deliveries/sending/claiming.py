@@ -12,8 +12,9 @@ from typing import NamedTuple
 from django.db import connection
 from django.db.models import F, Q, QuerySet
 
-from campaigns.models import Campaign, Content
+from campaigns.models import Campaign, Content, Sender
 from campaigns.texts import contents_of
+from contacts.among import Among
 from contacts.gate import REASONS, Ask, Reason, Verdict, check, sentence
 from contacts.hours import spread
 from deliveries.deciding.attempts import withdraw
@@ -90,7 +91,7 @@ def claim_due(
     going = [row for row in rows if verdicts[row.message_id].allowed and row.message_id in there]
     turns = pacing.turns(going, contents, messages)
     go, held, stopped = _sort(rows, verdicts, turns, there, now)
-    Outbox.objects.filter(pk__in=[row.pk for row in go]).update(
+    Outbox.objects.filter(Among("pk", [row.pk for row in go])).update(
         claimed_until=now + LEASE, attempts=F("attempts") + 1, held=""
     )
     rewrite(held, ["held", "due_at"])
@@ -192,11 +193,16 @@ def load(rows: Sequence[Outbox]) -> Loaded:
 
     In the transaction that claims: if it fails, nothing is claimed. What is claimed and never begun would be in doubt.
     """
-    messages = Message.objects.select_related("contact", "address", "sender")
-    found = messages.only(
-        "uuid", "channel", "goal", "provider_message_id", "recipient", "campaign", "account", "contact__name",
-        "contact__attributes", "address__value", "sender__value", "sender__state",
-    ).in_bulk([row.message_id for row in rows])  # fmt: skip
+    messages = Message.objects.select_related("contact", "address").only(
+        "uuid", "channel", "goal", "provider_message_id", "recipient", "campaign", "account", "sender",
+        "contact__name", "contact__attributes", "address__value",
+    )  # fmt: skip
+    found = {
+        message.pk: message for message in messages.filter(Among("pk", [row.message_id for row in rows]))
+    }
+    senders = Sender.objects.only("value", "state").in_bulk({message.sender_id for message in found.values()})
+    for message in found.values():  # one object for all its messages
+        message.sender = senders[message.sender_id]
     accounts = Account.objects.in_bulk({row.account_id for row in rows})
     return Loaded(found, contents_of(row.campaign_id for row in rows), accounts)
 

@@ -45,8 +45,8 @@ def _extra(message: Message, began: datetime | None) -> dict[str, str]:
 
 def callback(account: Account, message: Message) -> str:
     """Where the provider reports on this message; with our secret in it where the provider signs nothing."""
-    query = {"m": str(message.uuid), "c": message.channel}
     adapter = PROVIDERS.get(account.provider)
+    proof = ""
     if adapter and adapter.proof_field == "url_secret":
-        query[URL_SECRET] = str(account.credentials.get("url_secret") or "")
-    return f"{settings.PUBLIC_URL}/hooks/{account.token}/status?{urlencode(query)}"
+        proof = "&" + urlencode({URL_SECRET: str(account.credentials.get("url_secret") or "")})
+    return f"{settings.PUBLIC_URL}/hooks/{account.token}/status?m={message.uuid}&c={message.channel}{proof}"

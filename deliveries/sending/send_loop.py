@@ -1,8 +1,8 @@
 """The process that sends: it claims and stores while many calls are under way.
 
 A message is claimed only when a place is free at its account, so that its call begins at once: an opt-out that commits
-before then wins, and a killed process leaves in doubt what was under way and nothing else. Whatever was answered while
-one batch was stored and the next claimed is stored together: the batches follow the load.
+before then wins, and a killed process leaves in doubt what was under way or just answered, and nothing else. Whatever
+was answered while one batch was stored and the next claimed is stored together: the batches follow the load.
 """
 
 from __future__ import annotations
@@ -46,17 +46,20 @@ class SendLoop:
         self._look_at = 0.0
 
     def turn(self, now: datetime) -> int:
-        """Store what was answered, claim what there is room for, and begin those calls; how much was done.
+        """Claim what there is room for, begin those calls, and store what was answered; how much was done.
 
-        Raises what the database raises; what was answered is kept for the next turn.
+        In this order, so that no place stands empty while answers are stored. Except where something was not simply
+        taken: a rest, or what another process has to know, is stored before more is claimed.
+
+        Raises what the database raises; what was answered is kept for the next turn, and stored before anything else.
         """
         result, clock = Dispatched(), Clock(now)
-        self._store(now, result, self._pause(), ENOUGH)
-        room = self._room()
-        if room:
-            claimed = claim(clock.now(), room, result, busy=bool(self.transport.calls))
-            self._dry = len(claimed) + result.held + result.stopped == 0
-            self.transport.begin(claimed)
+        kept = bool(self._unstored)
+        self._unstored += self.transport.answers(0.0 if kept else self._pause(), ENOUGH)
+        if kept or not all(answer and answer.accepted for _, answer in self._unstored):
+            self._store(clock.now(), result)
+        self._claim(clock.now(), result)
+        self._store(clock.now(), result)
         return result.looked_at
 
     def recover(self, now: datetime) -> int:
@@ -77,7 +80,8 @@ class SendLoop:
         ends = time.monotonic() + GRACE
         while (self.transport.calls.total() or self._unstored) and time.monotonic() < ends:
             try:
-                self._store(timezone.now(), Dispatched(), IDLE, ENOUGH)
+                self._unstored += self.transport.answers(IDLE, ENOUGH)
+                self._store(timezone.now(), Dispatched())
             except PASSING as problem:
                 logger.warning("Answers have to be stored again: %s", problem)
                 time.sleep(IDLE)
@@ -87,8 +91,16 @@ class SendLoop:
             return WAIT
         return PACED if self.transport.calls else IDLE
 
-    def _store(self, now: datetime, result: Dispatched, wait: float, enough: int) -> None:
-        self._unstored += self.transport.answers(wait, enough)
+    def _claim(self, now: datetime, result: Dispatched) -> None:
+        room = self._room()
+        if not room:
+            return
+        # Whoever ends its process takes what is not stored yet along, too.
+        claimed = claim(now, room, result, busy=bool(self.transport.calls or self._unstored))
+        self._dry = len(claimed) + result.held + result.stopped == 0
+        self.transport.begin(claimed)
+
+    def _store(self, now: datetime, result: Dispatched) -> None:
         if self._unstored:
             store_answers(self._unstored, now, result)
             self._unstored = []
