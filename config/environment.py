@@ -128,6 +128,16 @@ def secret(name: str, default: str, *, known: str, strict: bool) -> str:
     return value
 
 
+def former_secrets(name: str, *, known: str, strict: bool) -> list[str]:
+    """Keys that were in use once, comma separated; refused as `secret` does, since they still prove something."""
+    found = words(name)
+    if strict and any(len(value) < KEY_LENGTH or value == known for value in found):
+        raise ImproperlyConfigured(
+            f"{name}: each of these keys must have {KEY_LENGTH} characters or more, and none may be one that is known."
+        )
+    return found
+
+
 def folder(name: str, default: Path) -> Path:
     value = Path(text(name, str(default)))
     if value.exists() and not value.is_dir():

@@ -26,6 +26,10 @@ DEVELOPMENT_SECRET = "development-only-secret-" + "not-for-any-real-data"
 SECRET_KEY = env.secret("SECRET_KEY", DEVELOPMENT_SECRET, known=DEVELOPMENT_SECRET, strict=PRODUCTION)
 # Encrypts provider credentials at rest. Separate, so that the session secret can be rotated alone.
 CREDENTIALS_KEY = env.secret("CREDENTIALS_KEY", SECRET_KEY, known=DEVELOPMENT_SECRET, strict=PRODUCTION)
+# Keys that it was before: the links in mails that were sent under them still work.
+FORMER_CREDENTIALS_KEYS = env.former_secrets(
+    "FORMER_CREDENTIALS_KEYS", known=DEVELOPMENT_SECRET, strict=PRODUCTION
+)
 if PRODUCTION and DEBUG:
     raise ImproperlyConfigured("DEBUG must be off when WAYBILL_ENV=production.")
 

@@ -8,7 +8,9 @@ from django.urls import include, path
 
 from accounts.resuming import resume
 from dashboard import urls
+from deliveries import links
 from deliveries.running import probes
+from public import urls as public_urls
 
 
 def favicon(request: HttpRequest) -> HttpResponse:
@@ -24,6 +26,7 @@ urlpatterns = [
     path("favicon.ico", favicon),
     path("resume/", resume, name="resume"),
     path("admin/", admin.site.urls),
+    path(f"{links.PATH}/", include((public_urls.pages, "public"))),
     path("", include(urls.root)),
     path("campaigns/", include((urls.campaign_pages, "campaigns"))),
     path("contacts/", include((urls.contact_pages, "contacts"))),

@@ -17,14 +17,17 @@ ANSWERED = "Asked by reply to stop"
 READ = "Reply read as an opt-out"
 REPORTED = "Opted out, reported by the provider"
 PRESSED = "Pressed a key to opt out"
+BY_LINK = "Unsubscribed by the link in an email"
 LISTED = "Opted out elsewhere, on an imported list"
 BY_REPLY = (REPLIED, UNSUBSCRIBED, ANSWERED, READ)  # what was written is the evidence
 
+# How the fact of an opt-out by a link in a message begins, before the message; and its evidence.
+LINK, LINK_IN = "link", "Link in message"
 _READ_LATER = "read as an opt-out on "
 _LINE = re.compile(r", line \d+$")
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T[\d:.]+(?:Z|[+-]\d{2}:\d{2})")
 _OCCASIONS = {"reply": "Reply of", "said": "Word of", "batch": "Bulk action", "message": "Message",
-              "follows": "Follows suppression"}  # fmt: skip
+              "follows": "Follows suppression", LINK: LINK_IN}  # fmt: skip
 
 
 # The words by which a reply is known; a reply in any other is quoted, and not called one of these.
@@ -56,6 +59,8 @@ def opt_out(row: Grounded) -> str:
     extends = _extends(row)
     if reported_message(row) is not None or (extends and message_named(row.evidence) is not None):
         return REPORTED
+    if row.fact.startswith(f"{LINK} ") or (extends and row.evidence.startswith(LINK_IN)):
+        return BY_LINK
     if row.created_by_id is not None:
         return READ
     pressed = row.evidence.startswith("Pressed ") and (extends or row.fact.startswith("said "))
@@ -111,7 +116,7 @@ def occasion(fact: str) -> str:
 
     Times are in the current time zone.
     """
-    name, _, rest = fact.partition(" ")
+    name, _, rest = fact.partition(" #")[0].partition(" ")
     if name == "file":
         return "Imported file"
     found = _MOMENT.match(rest)

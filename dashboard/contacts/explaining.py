@@ -108,6 +108,7 @@ HOW_THEY_ASKED = {
     grounds.READ: "You wrote to us on {day} that you do not want to hear from us",
     grounds.REPORTED: "It was reported to us on {day} that you opted out",
     grounds.LISTED: "We learnt on {day} that you do not want to hear from us",
+    grounds.BY_LINK: "You used the unsubscribe link in our email on {day}",
     grounds.PRESSED: "You pressed a key on {day} to opt out",
     Suppression.Reason.COMPLAINT: "A message of ours was reported as unwanted on {day}",
 }

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from campaigns.merging import fields
 from campaigns.models import Content
 from campaigns.texts import contents_of, worded
+from contacts.channels import Channel
+from deliveries import links
 from deliveries.models import Message
 from deliveries.statuses import Status
 
@@ -44,7 +46,9 @@ def _text(message: Message, content: Content | None) -> MessageText:
     if content is None:
         return GONE
     text = worded(content, message.contact)
-    return MessageText(text.subject, text.body, content.media_url, _caveat(message, content))
+    # Whoever has the link itself speaks for the person.
+    body = links.below(text.body, "(their own link)") if message.channel == Channel.EMAIL else text.body
+    return MessageText(text.subject, body, content.media_url, _caveat(message, content))
 
 
 def _caveat(message: Message, content: Content) -> str:

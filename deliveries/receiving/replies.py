@@ -6,12 +6,15 @@ import zlib
 from collections.abc import Sequence
 from datetime import datetime
 
+from campaigns.models import Content
 from campaigns.texts import contents_of, worded
 from contacts.addresses import match_key
+from contacts.channels import Channel
 from contacts.consent_ledger import family_of
 from contacts.folding import words
 from contacts.keywords import REPLY, YES, Keyword, classify
 from contacts.models import Address, ReplyToRead
+from deliveries import links
 from deliveries.ledger.statements.values import ClaimedReceipt
 from deliveries.models import Message
 from deliveries.providers.facts import Inbound
@@ -64,8 +67,14 @@ def lay_out(waiting: ClaimedReceipt, text: Inbound, keyword: Keyword, at: dateti
 
 def _texts(messages: Sequence[Message]) -> list[str]:
     contents = contents_of(message.campaign_id for message in messages)
-    found = [(contents.get((each.campaign_id, each.channel)), each.contact) for each in messages]
-    return [text for content, contact in found if content for text in worded(content, contact) if text]
+    found = [(contents.get((each.campaign_id, each.channel)), each) for each in messages]
+    return [text for content, message in found if content for text in _as_sent(content, message) if text]
+
+
+def _as_sent(content: Content, message: Message) -> tuple[str, str]:
+    subject, body = worded(content, message.contact)
+    by_mail = message.channel == Channel.EMAIL
+    return subject, links.below(body, links.page(str(message.uuid))) if by_mail else body
 
 
 def _last_sent(values: Sequence[str], channel: str) -> list[Message]:

@@ -10,6 +10,7 @@ from django.conf import settings
 from campaigns.models import Content
 from campaigns.texts import worded
 from contacts.channels import Channel
+from deliveries import links
 from deliveries.models import Account, Message
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import OutboundMessage
@@ -21,13 +22,14 @@ def outgoing(
 ) -> OutboundMessage:
     """The message as the provider gets it. Its callback address carries our own reference."""
     words = worded(content, message.contact)
+    by_mail = message.channel == Channel.EMAIL
     return OutboundMessage(
         ref=str(message.uuid),
         channel=message.channel,
         to=message.address.value,
         sender=message.sender.value,
         subject=words.subject,
-        body=words.body,
+        body=links.below(words.body, links.page(str(message.uuid))) if by_mail else words.body,
         media_url=content.media_url,
         extra=_extra(message, began),
         callback=callback(account, message),
@@ -35,11 +37,14 @@ def outgoing(
 
 
 def _extra(message: Message, began: datetime | None) -> dict[str, str]:
-    """What only some handovers need: when one in doubt began, and that a call listens for a key.
+    """What only some handovers need: when one in doubt began, the page that ends such mail, and that a call listens for
+    a key.
 
     Every call does, since whoever is called must be able to end such calls there and then (9), or ask for more (1).
     """
     extra = {"since": began.isoformat()} if began else {}
+    if message.channel == Channel.EMAIL:
+        extra["unsubscribe"] = links.page(str(message.uuid))
     return {**extra, "keys": "1"} if message.channel == Channel.VOICE else extra
 
 

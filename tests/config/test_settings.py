@@ -156,6 +156,11 @@ def test_an_unusual_value_that_is_right_is_taken(tmp_path, name, value):
         ({"DEBUG": "1"}, "DEBUG"),
         ({"CREDENTIALS_KEY": "x"}, "CREDENTIALS_KEY"),
         ({"CREDENTIALS_KEY": "development-only-secret-not-for-any-real-data"}, "CREDENTIALS_KEY"),
+        ({"FORMER_CREDENTIALS_KEYS": f"{'x' * 40},short"}, "FORMER_CREDENTIALS_KEYS"),
+        (
+            {"FORMER_CREDENTIALS_KEYS": "development-only-secret-not-for-any-real-data"},
+            "FORMER_CREDENTIALS_KEYS",
+        ),
         ({"PUBLIC_URL": ""}, "PUBLIC_URL"),
         ({"PUBLIC_URL": "http://waybill.example.com"}, "PUBLIC_URL"),
         ({"PUBLIC_URL": "https://127.0.0.1:8000"}, "PUBLIC_URL"),

@@ -56,6 +56,7 @@ from deliveries.providers.kit.parsing import FieldReader, json_objects, json_val
 from deliveries.providers.mail.mail_reading import read
 from deliveries.providers.mail.quoted_mail import own_words
 
+ONE_CLICK = "List-Unsubscribe=One-Click"
 CONNECT, READ = 5.0, 15.0  # seconds
 NEVER_LEFT = (
     requests.ConnectTimeout,
@@ -111,6 +112,7 @@ class AnymailService(Provider):
             from_email=message.sender,
             to=[message.to],
         )
+        mail.extra_headers = unsubscribing(message.extra.get("unsubscribe", ""))
         self.label(mail, message.ref)
         return mail
 
@@ -243,6 +245,14 @@ class AnymailEvents(AnymailService):
 
     def lasting(self, raw: FieldReader) -> Lasting:
         return ""
+
+
+def unsubscribing(page: str) -> dict[str, str]:
+    """The headers by which a mail program unsubscribes its user with one click (RFC 8058), where there is a page.
+
+    MailerSend takes headers from its larger plans alone, and refuses the mail of others (its API reference, "Email").
+    """
+    return {"List-Unsubscribe": f"<{page}>", "List-Unsubscribe-Post": ONE_CLICK} if page else {}
 
 
 # ---- handing over ----------------------------------------------------------------------------------------

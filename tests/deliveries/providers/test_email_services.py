@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
 from ssl import SSLCertVerificationError
 from urllib.parse import parse_qs
 
@@ -163,6 +165,36 @@ def test_one_message_goes_to_one_recipient_with_our_reference(network, slug):
     secret = credentials.get("api_key") or credentials.get("api_token") or credentials.get("server_token")
     encoded = base64.b64encode(f"{'api' if slug == 'mailgun' else secret}:{secret}".encode()).decode()
     assert secret in network.sent or encoded in network.sent or slug == "mailjet"
+
+
+PAGE = "https://waybill.example.com/u/bG9uZyBlbm91Z2ggdG8gYmUgYSBsaW5rIG9mIG91cnMsIGFuZA"
+ONE_CLICK = {"List-Unsubscribe": f"<{PAGE}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
+
+
+def headers_of(request):
+    """The headers that the service is asked to put into the mail, by the field of its API that is for them."""
+    body = request.body.decode() if isinstance(request.body, bytes) else request.body
+    if not body.startswith("{"):  # Mailgun
+        return {
+            name.removeprefix("h:"): value[0] for name, value in parse_qs(body).items() if name[:2] == "h:"
+        }
+    fields = json.loads(body)
+    for name in ("message", "content", "Globals"):  # Mandrill and Unisender Go, SparkPost, Mailjet
+        fields = fields[name] if isinstance(fields.get(name), dict) else fields
+    found = fields.get("headers") or fields.get("Headers")
+    if isinstance(found, dict):
+        return found
+    return {one.get("name") or one["Name"]: one.get("value") or one["Value"] for one in found}
+
+
+@pytest.mark.parametrize("slug", SERVICES)
+def test_every_service_is_given_the_headers_by_which_mail_programs_unsubscribe(network, slug):
+    network.answer = SERVICES[slug][1]
+
+    send(slug, SERVICES[slug][0], replace(MESSAGE, extra={"unsubscribe": PAGE}))
+
+    (request,) = network.requests
+    assert {name: value for name, value in headers_of(request).items() if name in ONE_CLICK} == ONE_CLICK
 
 
 @pytest.mark.parametrize("slug", SERVICES)
@@ -369,6 +401,16 @@ def test_ses_gets_the_message_with_our_reference_as_tag_and_header(aws):
     assert f'X-Metadata: {{"m": "{REF}"}}' in raw
     assert "Subject: Your appointment at ten" in raw
     assert amazon_ses.client_for.cache_info().hits == 1
+
+
+def test_ses_gets_the_headers_by_which_mail_programs_unsubscribe(aws):
+    answers, made = aws
+    answers.append((200, {"MessageId": "0100018e-1"}))
+
+    send("amazon_ses", AWS, replace(MESSAGE, extra={"unsubscribe": PAGE}))
+
+    mail = message_from_bytes(base64.b64decode(json.loads(made[0].body)["Content"]["Raw"]["Data"]))
+    assert {name: "".join(mail[name].split()) for name in ONE_CLICK} == ONE_CLICK
 
 
 @pytest.mark.parametrize(

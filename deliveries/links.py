@@ -1,0 +1,61 @@
+"""Signed links in what we send: each names the message it stood in, and nothing else.
+
+A link is the address of a page for whoever got the message (`public/`). Nobody can make one up, and it tells nothing of
+the person. It works as long as the message is known, also once CREDENTIALS_KEY is another: FORMER_CREDENTIALS_KEYS.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from functools import lru_cache
+from uuid import UUID
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+
+PATH = "u"  # short: it stands in every mail
+PROOF_LENGTH = 16  # bytes
+
+
+def page(ref: str) -> str:
+    """The address of the page on which whoever got the message says what they no longer want."""
+    return f"{settings.PUBLIC_URL}/{PATH}/{token(ref)}"
+
+
+def below(body: str, where: str) -> str:
+    """What a mail says, and under it where to end such mail."""
+    return f"{body.rstrip()}\n\nUnsubscribe: {where}\n"
+
+
+def token(ref: str) -> str:
+    """43 characters that stand in a path as they are: the reference, and the proof that we put it there."""
+    octets = UUID(ref).bytes
+    return base64.urlsafe_b64encode(octets + _proof(settings.CREDENTIALS_KEY, octets)).decode().rstrip("=")
+
+
+def read(token: str) -> str:
+    """The reference of the message that the link stood in; '' for what we did not sign."""
+    try:
+        octets = base64.urlsafe_b64decode(f"{token}=".encode("ascii"))
+    except (ValueError, binascii.Error):
+        return ""
+    named, proof = octets[:16], octets[16:]
+    if len(proof) != PROOF_LENGTH:
+        return ""
+    keys = (settings.CREDENTIALS_KEY, *settings.FORMER_CREDENTIALS_KEYS)
+    matches = [hmac.compare_digest(_proof(key, named), proof) for key in keys]
+    return str(UUID(bytes=named)) if any(matches) else ""
+
+
+def _proof(secret: str, octets: bytes) -> bytes:
+    return hmac.digest(_key(secret), octets, "sha256")[:PROOF_LENGTH]
+
+
+@lru_cache(maxsize=16)
+def _key(secret: str) -> bytes:
+    """A key for this alone, so that a link tells nothing of what else the secret protects."""
+    hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"waybill links in messages")
+    return hkdf.derive(secret.encode())

@@ -1,0 +1,25 @@
+"""The page behind the link in every mail, and the one click of mail programs (RFC 8058)."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from deliveries import links
+from deliveries.receiving.unsubscribing import BY_PROGRAM, ON_PAGE, unsubscribe
+from public.answers import answer, for_anybody
+
+BUTTON = "from"  # the field that the button of our page sends, and no mail program does
+
+
+@for_anybody
+@require_http_methods(["GET", "HEAD", "POST"])
+def page(request: HttpRequest, token: str) -> HttpResponse:
+    """Opening it changes nothing: programs that look for dangerous links do that. A POST is the person's word, whatever
+    is in it. The answer is the same for a link that is not ours, so nothing can be found out by trying."""
+    if request.method != "POST":
+        return answer("public/unsubscribe.html")
+    if ref := links.read(token):
+        unsubscribe(ref, timezone.now(), ON_PAGE if BUTTON in request.GET else BY_PROGRAM)
+    return answer("public/unsubscribed.html")
