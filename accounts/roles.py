@@ -33,7 +33,7 @@ _EVERYDAY_VIEW = (
     _may(
         "view",
         "contacts",
-        "contact contactlist listmembership address addresshealth consent suppression suppressionlapse note"
+        "contact contactlist listcount listmembership address addresshealth consent suppression suppressionlapse note"
         " replytoread",
     )
     | _may("view", "campaigns", "campaign content recipient sender playbook")
@@ -60,7 +60,10 @@ _MAPPINGS = (
 ROLES: dict[str, set[str]] = {
     MARKETER: _EVERYDAY_VIEW
     | _may("add change", "campaigns", "campaign content")
+    | _may("add change delete", "contacts", "contactlist")
+    | _may("add delete", "contacts", "listmembership")
     | {
+        "contacts.add_contact",
         "campaigns.launch_campaign",
         "campaigns.export_report",
         "contacts.correct_contact",
@@ -72,8 +75,8 @@ ROLES: dict[str, set[str]] = {
     | _VIEW_MACHINERY
     | _MAPPINGS
     | _may("add change", "accounts", "user")
-    | _may("add change", "contacts", "contact contactlist listmembership address suppression")
-    | _may("delete", "contacts", "listmembership")
+    | _may("add change", "contacts", "contact contactlist listcount listmembership address suppression")
+    | _may("delete", "contacts", "contactlist listmembership")
     | _may("add", "contacts", "consent note")
     | _may("add change", "campaigns", "campaign content sender playbook")
     | _may("add change", "deliveries", "account")

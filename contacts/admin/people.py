@@ -31,6 +31,10 @@ class ContactListAdmin(admin.ModelAdmin):
     fields = ("name", "description", "created_at")
     readonly_fields = ("created_at",)
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Only an empty one goes, and nothing with it: on the page of the list."""
+        return False
+
     def save_model(self, request: HttpRequest, obj: ContactList, form: Any, change: bool) -> None:
         obj.slug = obj.slug or free_slug(obj.name, ContactList.objects.all(), "list")
         super().save_model(request, obj, form, change)

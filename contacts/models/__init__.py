@@ -3,7 +3,7 @@
 from contacts.models.addresses import Address, AddressHealth
 from contacts.models.consent import Consent
 from contacts.models.ledger import AppendOnly
-from contacts.models.people import Contact, ContactList, ListMembership, Note
+from contacts.models.people import Contact, ContactList, ListCount, ListMembership, Note
 from contacts.models.replies import ReplyToRead
 from contacts.models.suppressions import Suppression, SuppressionLapse, keep_blocks_of_addresses
 
@@ -14,6 +14,7 @@ __all__ = [
     "Consent",
     "Contact",
     "ContactList",
+    "ListCount",
     "ListMembership",
     "Note",
     "ReplyToRead",

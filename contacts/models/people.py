@@ -75,7 +75,7 @@ class Contact(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["external_id"], name="contact_external", condition=~Q(external_id="")),
-            models.Index(fields=["source"], name="contact_source"),
+            models.Index(fields=["source", "id"], name="contact_source"),
         ]
         permissions = [
             ("view_full_address", "May see whole phone numbers and email addresses on a contact's trail"),
@@ -147,3 +147,25 @@ class Note(AppendOnly):
 
     def __str__(self) -> str:
         return self.text[:60]
+
+
+class ListCount(models.Model):
+    """How many people a list has, and how many of them can be reached how: as of `counted_at`.
+
+    Counted in the background, some thousand members at a time; `so_far` holds what was counted of the next figures.
+    """
+
+    contact_list = models.OneToOneField(
+        ContactList, on_delete=models.CASCADE, primary_key=True, related_name="figures"
+    )
+    people = models.PositiveIntegerField(default=0)
+    valid = models.PositiveIntegerField(
+        default=0, help_text="People with an address in use that is not known to be wrong."
+    )
+    opted_in = models.JSONField(default=dict, help_text="By channel: people who said yes and not no since.")
+    counted_at = models.DateTimeField(null=True)
+    so_far = models.JSONField(default=dict)
+    next_contact = models.BigIntegerField(default=0, help_text="Contacts with a smaller id are counted.")
+
+    def __str__(self) -> str:
+        return f"{self.contact_list_id}: {self.people}"

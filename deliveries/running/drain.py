@@ -18,6 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from campaigns.models import Campaign
+from contacts import lists
 from deliveries.bulk import actions
 from deliveries.deciding import route_moves
 from deliveries.deciding.followup import follow_due, follow_failed, follow_status_changes
@@ -112,6 +113,7 @@ STEPS: Steps = {
     "route_moves": Seldom(60, route_moves.run),
     "partitions": Seldom(60, partitions.make_ahead),
     "retention": Seldom(3_600, retention.drop_old),
+    "list_counts": Seldom(30, lists.count_some),
 }
 
 
@@ -131,6 +133,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "route_moves",
         "partitions",
         "retention",
+        "list_counts",
     ),
 }
 

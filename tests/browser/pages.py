@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from campaigns.models import Campaign
+from contacts import lists
 from contacts.consenting import record_opt_out
-from contacts.models import Address, Contact, ListMembership, ReplyToRead, Suppression
+from contacts.models import Address, Contact, ContactList, ListMembership, ReplyToRead, Suppression
 from deliveries.deciding import route_moves
 from deliveries.ledger.latency import Latencies
 from deliveries.meaning import drafts, occurrences
@@ -79,6 +80,17 @@ def replies_written() -> list[int]:
             said = {"evidence": text, "at": now, "fact": f"test reply {person.pk}"}
             record_opt_out(value=person.value, channel="sms", how="Reply", **said)
     return made
+
+
+def counted_lists(address: str) -> str:
+    """`address`, once the worker has counted the lists."""
+    while lists.count_some(timezone.now()):
+        pass
+    return address
+
+
+def made_list(name: str) -> ContactList:
+    return lists.make_list(name, "Somebody typed this in", timezone.now())
 
 
 def with_replies(address: str) -> str:
@@ -202,6 +214,11 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "search nobody": ("support", lambda: "/contacts/?q=nobody-at-all"),
     "contacts narrowed": ("marketer", lambda: "/contacts/?consent=sms-in&result=permanent"),
     "contacts nobody": ("marketer", lambda: "/contacts/?consent=email-out&result=compliance"),
+    "lists": ("marketer", lambda: counted_lists("/contacts/lists/")),
+    "list": ("marketer", lambda: counted_lists(f"/contacts/lists/{newest(ContactList)}/")),
+    "list empty": ("marketer", lambda: f"/contacts/lists/{made_list('Nobody yet').pk}/"),
+    "list new": ("marketer", lambda: "/contacts/lists/new/"),
+    "list rename": ("marketer", lambda: f"/contacts/lists/{newest(ContactList)}/rename/"),
     "inbox": ("support", lambda: with_replies("/inbox/")),
     "inbox opted out": ("support", lambda: with_replies("/inbox/opted-out/")),
     "inbox read": ("support", lambda: with_read_replies("/inbox/read/")),

@@ -1,0 +1,193 @@
+"""Lists of contacts: their figures; made, renamed, filled by hand, and deleted when empty."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.roles import requires
+from contacts.channels import Channel
+from contacts.lists import NotEmpty, add_member, delete_empty, found_for, make_list, name_fault, remove_member
+from contacts.models import Contact, ContactList, ListCount
+from dashboard.contacts.people import NAMED, line
+from dashboard.shell.pages import may_see
+from deliveries.models import SourceTally
+from deliveries.outcomes.keyset import page
+from deliveries.outcomes.people import PeopleFilter, people
+
+SIZE = 50
+
+
+class ListForm(forms.Form):
+    name = forms.CharField(label="Name", max_length=120)
+    description = forms.CharField(
+        label="Description", max_length=300, required=False, help_text="Where these people come from."
+    )
+
+    def __init__(self, *args: Any, own: ContactList | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.own = own
+
+    def clean_name(self) -> str:
+        name = " ".join(self.cleaned_data["name"].split())
+        fault = name_fault(name, self.own)
+        if fault:
+            raise ValidationError(fault)
+        return name
+
+
+class MemberForm(forms.Form):
+    who = forms.CharField(label="Phone number, email, customer ID, or # and contact id", max_length=100)
+
+
+def consent_counts(figures: ListCount | None) -> list[tuple[str, int]]:
+    """(channel, how many opted in) in the order of the channels; nothing before they were counted."""
+    if figures is None or figures.counted_at is None:
+        return []
+    return [(NAMED[channel], figures.opted_in.get(channel.value, 0)) for channel in Channel]
+
+
+@requires("contacts.view_contact", "contacts.view_contactlist")
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    """All lists, the newest first. A fixed number of queries."""
+    found = page(ContactList.objects.select_related("figures"), SIZE, request.GET.get("after", ""))
+    context = {
+        "lists": [(one, figures := _figures(one), consent_counts(figures)) for one in found.rows],
+        "channels": list(NAMED.values()),
+        "page": found,
+        "first_url": request.path,
+    }
+    return render(request, "contacts/lists.html", context)
+
+
+def _figures(contact_list: ContactList) -> ListCount | None:
+    """What was counted of it; None before it was for the first time."""
+    figures = getattr(contact_list, "figures", None)
+    return figures if figures and figures.counted_at else None
+
+
+@requires("contacts.view_contact", "contacts.view_contactlist")
+@require_safe
+def show(request: HttpRequest, pk: int) -> HttpResponse:
+    """One list: its figures, and the people on it."""
+    found = get_object_or_404(ContactList.objects.select_related("figures"), pk=pk)
+    return _shown(request, found, MemberForm())
+
+
+def _shown(request: HttpRequest, found: ContactList, form: MemberForm) -> HttpResponse:
+    members, full = (
+        people(PeopleFilter(contact_list=found.pk), request.GET.get("after", "")),
+        may_see(request),
+    )
+    figures = _figures(found)
+    context = {
+        "list": found,
+        "figures": figures,
+        "opted_in": consent_counts(figures),
+        "form": form,
+        "people": [line(row, full=full) for row in members.rows],
+        "count": members.count,
+        "page": members.page,
+        "first_url": reverse("contacts:list", args=[found.pk]),
+        "table_url": f"{reverse('contacts:search')}?{urlencode({'list': found.pk})}",
+        "removes": request.user.has_perm("contacts.delete_listmembership"),
+    }
+    return render(request, "contacts/list.html", context, status=422 if form.errors else 200)
+
+
+@requires("contacts.view_contact", "contacts.add_contactlist")
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    form = ListForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = make_list(**form.cleaned_data, now=timezone.now())
+        except ValidationError as problem:
+            form.add_error("name", problem.message_dict["name"])
+        else:
+            messages.success(request, f"“{made}” is made. Add people to it here, or import a file into it.")
+            return redirect("contacts:list", made.pk)
+    context = {"form": form, "title": "New list", "back": reverse("contacts:lists")}
+    return render(request, "contacts/list_form.html", context, status=422 if form.errors else 200)
+
+
+@requires("contacts.view_contact", "contacts.change_contactlist")
+@require_http_methods(["GET", "HEAD", "POST"])
+def rename(request: HttpRequest, pk: int) -> HttpResponse:
+    """Another name and description. Its short name, which stands in addresses of pages, stays."""
+    found = get_object_or_404(ContactList, pk=pk)
+    form = ListForm(
+        request.POST if request.method == "POST" else None,
+        own=found,
+        initial={"name": found.name, "description": found.description},
+    )
+    if request.method == "POST" and form.is_valid():
+        ContactList.objects.filter(pk=pk).update(**form.cleaned_data)
+        messages.success(request, "Saved.")
+        return redirect("contacts:list", pk)
+    context = {
+        "form": form,
+        "title": f"Rename {found}",
+        "list": found,
+        "back": reverse("contacts:list", args=[pk]),
+    }
+    return render(request, "contacts/list_form.html", context, status=422 if form.errors else 200)
+
+
+@requires("contacts.view_contact", "contacts.add_listmembership")
+@require_POST
+def add(request: HttpRequest, pk: int) -> HttpResponse:
+    """Put one person on the list, by whatever spells them out."""
+    found = get_object_or_404(ContactList.objects.select_related("figures"), pk=pk)
+    form = MemberForm(request.POST)
+    if form.is_valid():
+        theirs = found_for(form.cleaned_data["who"])
+        if len(theirs) == 1:
+            added = add_member(found, theirs[0], timezone.now())
+            words = "is on the list now" if added else "was on the list already"
+            messages.success(request, f"{theirs[0]} {words}.")
+            return redirect("contacts:list", pk)
+        form.add_error("who", _why_not_one(theirs))
+    return _shown(request, found, form)
+
+
+def _why_not_one(theirs: list[Contact]) -> str:
+    if not theirs:
+        return "Nobody has this whole number, email or customer ID. Add the person first, or search for them."
+    named = ", ".join(f"{one} (#{one.pk})" for one in theirs[:5])
+    return f"{len(theirs)} contacts have it: {named}. Give the # and number of the one you mean."
+
+
+@requires("contacts.view_contact", "contacts.delete_listmembership")
+@require_POST
+def remove(request: HttpRequest, pk: int, contact: int) -> HttpResponse:
+    found, whose = get_object_or_404(ContactList, pk=pk), get_object_or_404(Contact, pk=contact)
+    removed = remove_member(found, whose, timezone.now())
+    words = "is not on the list any more" if removed else "was not on the list"
+    messages.success(request, f"{whose} {words}. Everything else about them stays.")
+    return redirect("contacts:list", pk)
+
+
+@requires("contacts.view_contact", "contacts.delete_contactlist")
+@require_POST
+def delete(request: HttpRequest, pk: int) -> HttpResponse:
+    found = get_object_or_404(ContactList, pk=pk)
+    try:
+        if SourceTally.objects.filter(list_source_id=pk).exists():
+            raise NotEmpty("Reports count messages by it.")
+        delete_empty(found)
+    except NotEmpty as problem:
+        messages.error(request, f"“{found}” stays. {problem}")
+        return redirect("contacts:list", pk)
+    messages.success(request, f"“{found}” is deleted.")
+    return redirect("contacts:lists")

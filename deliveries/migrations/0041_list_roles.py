@@ -1,0 +1,18 @@
+"""Who may make lists, fill them and add people: the roles once more."""
+
+from django.db import migrations
+
+from accounts.roles import sync_roles
+
+
+def make_roles(apps, schema_editor):
+    sync_roles(apps, schema_editor.connection.alias)
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("deliveries", "0040_release_roles"),
+        ("contacts", "0020_list_counts"),
+        ("accounts", "0001_initial"),
+    ]
+    operations = [migrations.RunPython(make_roles, migrations.RunPython.noop)]
