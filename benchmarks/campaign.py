@@ -73,7 +73,7 @@ def _prepare(people: int) -> Campaign:
         Route.objects.create(channel="sms", country=country, account=account)
     campaign = of.campaigns[0]
     campaign.lists.set(of.sources[:1])
-    Campaign.objects.update(window_start=clock(0), window_end=clock.max)
+    Campaign.objects.update(purpose="service", window_start=clock(0), window_end=clock.max)
     Campaign.objects.exclude(pk=campaign.pk).update(state=Campaign.State.COMPLETED)
     rows.settle_down()
     return campaign

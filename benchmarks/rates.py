@@ -78,7 +78,7 @@ def _world(seconds: float) -> dict[Sender, float]:
     of = rows.world()
     of.account.at_a_time = 200
     of.account.save()
-    Campaign.objects.update(window_start=time(0), window_end=time.max)
+    Campaign.objects.update(purpose="service", window_start=time(0), window_end=time.max)
     rows.contacts(of, max(FREE, int(PER_SECOND[0] * seconds * 1.2) + 50))
     senders = {}
     for number, limit in enumerate(PER_SECOND):

@@ -33,7 +33,7 @@ LATENCY_OF_TWO = 100
 
 def run(options: Options) -> Iterator[Figure]:
     of = rows.world()
-    Campaign.objects.update(window_start=time(0), window_end=time.max)
+    Campaign.objects.update(purpose="service", window_start=time(0), window_end=time.max)
     audience = int(1_500 * options.seconds)
     rows.contacts(of, audience)
     rows.settle_down()

@@ -151,7 +151,7 @@ class CampaignAdmin(admin.ModelAdmin):
     list_select_related = ("playbook",)
     inlines = (ContentInline,)
     fieldsets = (
-        (None, {"fields": ("name", "slug", "goal", "priority", "lists")}),
+        (None, {"fields": ("name", "slug", "goal", "purpose", "priority", "lists")}),
         ("How it is sent", {"fields": ("channel", "playbook", "window_start", "window_end")}),
         ("When", {"fields": ("starts_at", "relevant_until")}),
         (
@@ -161,7 +161,7 @@ class CampaignAdmin(admin.ModelAdmin):
     )
     record = ("state", "created_by", "created_at", "launched_by", "launched_at", "completed_at")
     # What its recipients and messages were made from: changing it afterwards would make the report untrue.
-    settled_by_launch = ("slug", "goal", "lists", "channel")
+    settled_by_launch = ("slug", "goal", "purpose", "lists", "channel")
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {

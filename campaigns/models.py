@@ -19,6 +19,7 @@ from campaigns.pace import Pace as Pace
 from contacts import states
 from contacts.channels import STRIKES, Channel
 from contacts.gate import Ask
+from contacts.jurisdictions import Purpose
 from contacts.models import Contact, ContactList
 
 
@@ -173,6 +174,14 @@ class Campaign(models.Model):
         help_text="Whether a call that went to voicemail is a success. A text or an email is one once it is delivered.",
     )
     priority = models.CharField(max_length=8, choices=Priority, default=Priority.NORMAL)
+    purpose = models.CharField(
+        "what it is for",
+        max_length=12,
+        choices=Purpose,
+        default=Purpose.MARKETING,
+        help_text="Marketing also keeps the hours and days that the law permits where each person is; so does every"
+        " voicemail.",
+    )
     state = models.CharField(max_length=12, choices=State, default=State.DRAFT)
     lists = models.ManyToManyField(ContactList, related_name="campaigns")
     channel = models.CharField(
@@ -278,6 +287,11 @@ class Campaign(models.Model):
         return Channel(self.channel).keeps_hours
 
     @property
+    def keeps_law(self) -> bool:
+        """Whether they wait as well for the hours that the law permits."""
+        return bool(self.keeps_hours and (self.purpose == Purpose.MARKETING or self.channel == Channel.RVM))
+
+    @property
     def hours(self) -> str:
         """When messages may leave, in the recipient's own time."""
         if self.window_start <= time(0, 0, 59) and self.window_end >= time(23, 59):
@@ -309,6 +323,7 @@ class Campaign(models.Model):
             sender_state=sender.state,
             relevant_until=self.relevant_until,
             strikes=self.playbook.strikes,
+            purpose=self.purpose,
         )
 
 

@@ -235,6 +235,8 @@ EVENT_RETENTION_DAYS = env.days("EVENT_RETENTION_DAYS", low=30)
 HANDOVER_LEASE_SECONDS = env.number("HANDOVER_LEASE_SECONDS", 60, low=3, high=3_600)
 # What waits for the permitted hours leaves over the first so many seconds of them, unless it is urgent.
 OPENING_SPREAD_SECONDS = env.number("OPENING_SPREAD_SECONDS", 300, low=1, high=3_600)
+# Before the hours end that the law permits (contacts/permitted_hours.csv), so much is left for queues and carriers.
+PERMITTED_HOURS_MARGIN_MINUTES = env.number("PERMITTED_HOURS_MARGIN_MINUTES", 15, low=0, high=60)
 # What is not urgent waits for its account so long before the next route takes it; urgent messages do not wait.
 PASS_ON_AFTER_MINUTES = env.number("PASS_ON_AFTER_MINUTES", 5, low=0, high=1_440)
 # A process of the worker that makes no progress for this long is started anew; work that waits longer is overdue.

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.db import models
 
@@ -18,7 +19,8 @@ from contacts.blocking import Block
 from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel, strike_limit
 from contacts.gate_facts import Ask, GateFacts, gather
 from contacts.grounds import day
-from contacts.hours import clocks, is_open, local_zones, next_close, next_open, other_day, place
+from contacts.hours import clocks, held_by, is_open, local_zones, next_close, next_open, other_day, place
+from contacts.jurisdictions import Law, laws
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.states import CAMPAIGN_SENDS, SENDER_MAY_SEND, CampaignState
 
@@ -38,6 +40,7 @@ class Reason(models.TextChoices):
     NO_CONSENT = "no_consent", "No consent"
     HARD_FAILS = "hard_fails", "Failed too often"
     NO_COMMON_HOUR = "no_common_hour", "No hour fits its time zones"
+    NO_LAWFUL_HOUR = "no_lawful_hour", "No hour permitted by law"
     CAMPAIGN_NOT_SENDING = "campaign_not_sending", "Campaign not sending"
     SENDER_NOT_APPROVED = "sender_not_approved", "Sender not approved"
     NOT_RELEVANT = "not_relevant", "No longer relevant"
@@ -154,13 +157,37 @@ def _hard_fails(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
 
 
 def _no_common_hour(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
-    if not Channel(ask.channel).keeps_hours or facts.address is None:
-        return None
-    zones = local_zones(facts.address.contact_time_zone, facts.address.time_zone)
-    if next_open(now, zones, ask.window_start, ask.window_end) is not None:
+    hours = _hours(facts, ask)
+    if hours is None or next_open(now, hours.zones, ask.window_start, ask.window_end) is not None:
         return None
     window = f"{ask.window_start:%H:%M} to {ask.window_end:%H:%M}"
-    return Objection(f"{clocks(now, zones)}; {window} never is at once: {NAME_THE_ZONE}")
+    return Objection(f"{clocks(now, hours.zones)}; {window} never is at once: {NAME_THE_ZONE}")
+
+
+def _no_lawful_hour(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
+    hours = _hours(facts, ask)
+    if hours is None or next_open(now, *hours) is not None:
+        return None
+    return Objection(held_by(now, *hours))
+
+
+class _Hours(NamedTuple):
+    """When a send is permitted, as `contacts.hours` is asked about it."""
+
+    zones: tuple[ZoneInfo, ...]
+    start: time
+    end: time
+    laws: tuple[Law, ...]
+
+
+def _hours(facts: GateFacts, ask: Ask) -> _Hours | None:
+    """None where none are kept."""
+    found = facts.address
+    if not Channel(ask.channel).keeps_hours or found is None:
+        return None
+    zones = local_zones(found.contact_time_zone, found.time_zone)
+    lawful = laws(found.region, found.match_key, ask.channel, ask.purpose)
+    return _Hours(zones, ask.window_start, ask.window_end, lawful)
 
 
 def _campaign_not_sending(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
@@ -192,18 +219,20 @@ def _not_relevant(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None
 
 
 def _quiet_hours(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
-    if not Channel(ask.channel).keeps_hours or facts.address is None:
+    hours = _hours(facts, ask)
+    if hours is None or is_open(now, *hours):
         return None
-    zones = local_zones(facts.address.contact_time_zone, facts.address.time_zone)
-    opens = next_open(now, zones, ask.window_start, ask.window_end)
-    if opens is None or is_open(now, zones, ask.window_start, ask.window_end):
+    opens = next_open(now, *hours)
+    if opens is None:
         return None
-    ends = min(filter(None, [next_close(opens, zones, ask.window_end), ask.relevant_until]))
+    ends = min(filter(None, [next_close(opens, *hours), ask.relevant_until]))
+    zones = hours.zones
     first = max(zones, key=lambda zone: opens.astimezone(zone).replace(tzinfo=None))  # as `clocks` begins
     there = opens.astimezone(first)
     later = other_day(there, now.astimezone(first).date())
     where = f" in {place(first)}" if len(zones) > 1 else ""
-    return Objection(f"{clocks(now, zones)}; opens {there:%H:%M}{later}{where}", opens, ends)
+    why = f"{law}; " if (law := held_by(now, *hours)) else ""
+    return Objection(f"{clocks(now, zones)}; {why}opens {there:%H:%M}{later}{where}", opens, ends)
 
 
 # Whatever stops a message comes before what merely holds it: nothing waits for hours only to be stopped then. What the
@@ -220,6 +249,9 @@ REASONS: dict[Reason, GateRule] = {
     Reason.HARD_FAILS: GateRule("the address failed permanently too often in a row", False, _hard_fails),
     Reason.NO_COMMON_HOUR: GateRule(
         "no hour is permitted in all of the time zones where the person may be", False, _no_common_hour
+    ),
+    Reason.NO_LAWFUL_HOUR: GateRule(
+        "the campaign sends at no hour that is permitted where the person is", False, _no_lawful_hour
     ),
     Reason.CAMPAIGN_NOT_SENDING: GateRule("the campaign is not sending", False, _campaign_not_sending),
     Reason.SENDER_NOT_APPROVED: GateRule("the sender is not approved", False, _sender_not_approved),

@@ -13,6 +13,7 @@ from contacts.among import Among
 from contacts.blocking import Block, Target, blocks
 from contacts.channels import STRIKES
 from contacts.consent_ledger import LatestConsent, counting_on, latest_consents
+from contacts.jurisdictions import Purpose
 from contacts.models import Address, AddressHealth, ReplyToRead
 
 
@@ -22,7 +23,7 @@ class Ask:
 
     The window is in the recipient's local time; `campaign_state` and `sender_state` are the words of
     `contacts.states`; `strikes` is the playbook's number of permanent failures in a row that are too many, which
-    `strike_limit` lowers for email.
+    `strike_limit` lowers for email; `purpose` says what it is for, as `Purpose` has it.
     """
 
     key: int
@@ -36,6 +37,7 @@ class Ask:
     sender_state: str
     relevant_until: datetime | None
     strikes: int = STRIKES
+    purpose: str = Purpose.MARKETING
 
 
 class AddressFacts(NamedTuple):
@@ -47,6 +49,7 @@ class AddressFacts(NamedTuple):
     validity: str
     time_zone: str
     contact_time_zone: str
+    region: str
 
 
 class HealthFacts(NamedTuple):
@@ -106,6 +109,7 @@ def _addresses(ids: set[int]) -> dict[int, AddressFacts]:
         "validity",
         "time_zone",
         "contact__time_zone",
+        "region",
     )
     rows = Address.objects.filter(Among("pk", ids)).values_list(*names)
     return {row[0]: AddressFacts(*row) for row in rows}

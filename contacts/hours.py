@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import pairwise
@@ -10,11 +11,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 
+from contacts.jurisdictions import Law
+
 logger = logging.getLogger(__name__)
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
-DAYS = 5  # looked ahead for a moment that is open
+SOON = 4  # days looked ahead for a moment that is open
+DAYS = 12  # and where there is none: holidays and closed days of several places may follow each other
 NAMED = 3  # places for one time of the clock
 CLOCKS = 4
 
@@ -62,35 +66,62 @@ def local_zones_and_source(contact: str, address: str) -> tuple[tuple[ZoneInfo, 
     return zones_and_source(contact, address, settings.TIME_ZONE)
 
 
-def is_open(moment: datetime, zones: tuple[ZoneInfo, ...], start: time, end: time) -> bool:
-    """True when the clocks in every one of `zones` show `start` or later, and earlier than `end`."""
-    return all(start <= moment.astimezone(zone).time() < end for zone in zones)
+def is_open(
+    moment: datetime, zones: tuple[ZoneInfo, ...], start: time, end: time, laws: tuple[Law, ...] = ()
+) -> bool:
+    """True when the clocks in every one of `zones` show `start` or later, and earlier than `end`, and every one of
+    `laws` permits it there."""
+    locals_ = (moment.astimezone(zone) for zone in zones)
+    return all(start <= local.time() < end and all(law.permits(local) for law in laws) for local in locals_)
 
 
 @lru_cache(maxsize=4096)  # a batch asks about one moment in a few zones, thousands of times
-def next_open(moment: datetime, zones: tuple[ZoneInfo, ...], start: time, end: time) -> datetime | None:
-    """The first moment not before `moment` at which the window is open in every zone, in UTC.
+def next_open(
+    moment: datetime, zones: tuple[ZoneInfo, ...], start: time, end: time, laws: tuple[Law, ...] = ()
+) -> datetime | None:
+    """The first moment not before `moment` at which the window is open in every zone, by every law, in UTC.
 
-    None when there is no such moment in the next days: the zones lie too far apart for the window. Days on which
-    the clocks change are honoured: a window that would open at a time which does not exist opens when the clocks
-    have jumped past it. Raises ValueError unless `moment` is aware and `start` before `end`.
+    None when there is no such moment in the next days: the zones lie too far apart for the window, or the window lies
+    outside the hours of a law. Days on which the clocks change are honoured: a window that would open at a time which
+    does not exist opens when the clocks have jumped past it. Raises ValueError unless `moment` is aware and `start`
+    before `end`.
     """
     if moment.tzinfo is None:
         raise ValueError(f"{moment} has no time zone.")
     if start >= end:
         raise ValueError(f"A window from {start} to {end} never opens.")
     moment = moment.astimezone(UTC)
-    if is_open(moment, zones, start, end):
+    if is_open(moment, zones, start, end, laws):
         return moment
     # All are open together first at a moment at which one of them opens.
-    openings = sorted(each for zone in zones for each in _openings_after(moment, zone, start))
-    return next((each for each in openings if is_open(each, zones, start, end)), None)
+    for days in (SOON, DAYS):
+        found = {each for zone in zones for each in _changes_after(moment, zone, _starts(start, laws), days)}
+        opens = next((each for each in sorted(found) if is_open(each, zones, start, end, laws)), None)
+        if (
+            opens and opens <= moment + (days - 2) * DAY
+        ):  # every zone has been looked at until then, though a day be missing
+            return opens
+    return None
 
 
 @lru_cache(maxsize=4096)
-def next_close(moment: datetime, zones: tuple[ZoneInfo, ...], end: time) -> datetime:
-    """When the window that is open at `moment` closes in the first of the zones, in UTC."""
-    return min(each for zone in zones for each in _openings_after(moment, zone, end))
+def next_close(
+    moment: datetime, zones: tuple[ZoneInfo, ...], start: time, end: time, laws: tuple[Law, ...] = ()
+) -> datetime:
+    """When the window that is open at `moment` closes in the first of the zones, or by the first law, in UTC."""
+    found = {each for zone in zones for each in _changes_after(moment, zone, _ends(end, laws), SOON)}
+    return next(each for each in sorted(found) if not is_open(each, zones, start, end, laws))
+
+
+def held_by(
+    moment: datetime, zones: tuple[ZoneInfo, ...], start: time, end: time, laws: tuple[Law, ...]
+) -> str:
+    """Which law makes a send wait beyond the window, or rules it out: "Sundays are closed in Alabama"; '' for none."""
+    opens = next_open(moment, zones, start, end)
+    if opens is None or is_open(opens, zones, start, end, laws):
+        return ""
+    there = (opens.astimezone(zone) for zone in zones)
+    return next(law.closed_words(local) for local in there for law in laws if not law.permits(local))
 
 
 def spread_over(opens: datetime, ends: datetime) -> int:
@@ -107,18 +138,36 @@ def spread(key: int, opens: datetime, ends: datetime) -> datetime:
     return opens + (key % spread_over(opens, ends)) * SECOND
 
 
-def _openings_after(moment: datetime, zone: ZoneInfo, start: time) -> list[datetime]:
-    """The moments after this one, of the next days, at which the window may open in `zone`."""
+TimesOfDay = Callable[[date], Iterable[time]]
+
+
+def _starts(start: time, laws: tuple[Law, ...]) -> TimesOfDay:
+    """At which times of a day something may open."""
+    return lambda day: {start, *(opens for law in laws for opens, _ in law.on(day))}
+
+
+def _ends(end: time, laws: tuple[Law, ...]) -> TimesOfDay:
+    """At which times of a day something may close."""
+    if not laws:
+        return lambda day: (end,)
+    return lambda day: {time(0), end, *(closes for law in laws for _, closes in law.on(day))}
+
+
+def _changes_after(moment: datetime, zone: ZoneInfo, times: TimesOfDay, days: int) -> list[datetime]:
+    """The moments after this one, of the next days, at which a window may open or close in `zone`."""
     today = moment.astimezone(zone).date()
     # A window that lies wholly inside the hour that is skipped never opens that day, and a day can be missing.
-    days = (_openings(today + days * DAY, zone, start) for days in range(DAYS))
-    return [each for openings in days for each in openings if each > moment]
+    found = (_changes(today + number * DAY, zone, times) for number in range(days))
+    return [each for changes in found for each in changes if each > moment]
 
 
-def _openings(day: date, zone: ZoneInfo, start: time) -> list[datetime]:
-    """When a window that starts at `start` may open on that day: then, again if the clocks repeat it, and when
-    the clocks change."""
-    twice = [datetime.combine(day, start, zone).replace(fold=fold).astimezone(UTC) for fold in (0, 1)]
+def _changes(day: date, zone: ZoneInfo, times: TimesOfDay) -> list[datetime]:
+    """When each of these times is on that day: then, again if the clocks repeat it, and when the clocks change."""
+    twice = [
+        datetime.combine(day, clock, zone).replace(fold=fold).astimezone(UTC)
+        for clock in times(day)
+        for fold in (0, 1)
+    ]
     midnights = [datetime.combine(day + each * DAY, time(0), zone).astimezone(UTC) for each in (0, 1)]
     return twice + [
         _change(a, b, zone) for a, b in pairwise(midnights) if _offset(a, zone) != _offset(b, zone)

@@ -11,7 +11,7 @@ from django.urls import path, register_converter
 from dashboard.bulk import views as batches
 from dashboard.campaigns import skipped
 from dashboard.campaigns import views as campaigns
-from dashboard.contacts import lists, people
+from dashboard.contacts import lists, people, permitted_hours
 from dashboard.contacts import views as contacts
 from dashboard.inbox import views as inbox
 from dashboard.mappings import codes, draft, routes, trying, versions
@@ -62,6 +62,7 @@ contact_pages = [
     path("lists/<id:pk>/add/", lists.add, name="add_member"),
     path("lists/<id:pk>/remove/<id:contact>/", lists.remove, name="remove_member"),
     path("lists/<id:pk>/delete/", lists.delete, name="delete_list"),
+    path("permitted-hours/", permitted_hours.page, name="permitted_hours"),
     path("<id:pk>/", contacts.page, name="trail"),
     path("<id:pk>/export/", contacts.export, name="export"),
     path("<id:pk>/correct/", contacts.correct, name="correct"),

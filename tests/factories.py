@@ -17,6 +17,7 @@ from accounts.models import User
 from accounts.roles import ADMINISTRATOR, MARKETER, SUPPORT, sync_roles
 from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
 from contacts.channels import KIND_OF, Channel, Kind, LineType
+from contacts.jurisdictions import Purpose
 from contacts.models import Address, Contact, ContactList, ListMembership
 from deliveries.models import Account, Heartbeat, Message, PendingReceipt, QueueEntry, Receipt
 from deliveries.providers import PROVIDERS
@@ -106,10 +107,11 @@ def playbook(**fields: Any) -> Playbook:
 
 
 def campaign(*, lists: list[ContactList] | None = None, **fields: Any) -> Campaign:
-    """A campaign by SMS without content, a draft unless `state` says more."""
+    """A campaign by SMS without content, a draft unless `state` says more; no marketing, which keeps lawful hours."""
     n = next(_numbers)
     fields.setdefault("name", f"Campaign {n}")
     fields.setdefault("slug", f"campaign-{n}")
+    fields.setdefault("purpose", Purpose.SERVICE)
     if "playbook" not in fields:
         fields["playbook"] = playbook()
     made = Campaign.objects.create(**fields)

@@ -97,6 +97,7 @@ LEFT_OUT = {
     Reason.NO_CONSENT: "we had no agreement of yours to a {noun} from us",
     Reason.HARD_FAILS: "earlier messages there had failed several times",
     Reason.NO_COMMON_HOUR: "we found no hour at which we may reach you",
+    Reason.NO_LAWFUL_HOUR: "we found no hour at which we may reach you",
     Reason.NOT_RELEVANT: "it would have come too late",
     "superseded": "another message had reached you first",
 }

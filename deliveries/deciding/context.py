@@ -22,6 +22,7 @@ from contacts.chunks import in_lists
 from contacts.consent_ledger import latest_consents
 from contacts.gate import REASONS, Ask, Reason, Verdict, check
 from contacts.hours import local_zones
+from contacts.jurisdictions import Law, laws
 from contacts.models import Address, Consent
 from deliveries.deciding.decide import STILL_WORTH_IT
 from deliveries.deciding.facts import Facts, Rules
@@ -343,6 +344,7 @@ def arguments(view: RecipientContext, context: Context) -> tuple[Facts, Rules]:
         closed=health.closed,
         zone=" ".join(zone.key for zone in _zones(view, address)),
         window=(campaign.window_start, campaign.window_end),
+        laws=_laws(view, address),
         urgent=campaign.is_urgent,
         ended=_is_over(view) or view.recipient.pk in context.refused,
         relevant_until=campaign.relevant_until,
@@ -357,6 +359,12 @@ def _end_of(met: Sequence[Block]) -> datetime | None:
     """When the last of these ends; None when one never does."""
     ends = [block.expires_at for block in met if block.expires_at]
     return max(ends, default=None) if len(ends) == len(met) else None
+
+
+def _laws(view: RecipientContext, address: Address | None) -> tuple[Law, ...]:
+    if address is None:
+        return ()
+    return laws(address.region, address.match_key, view.head.channel, view.campaign.purpose)
 
 
 def _zones(view: RecipientContext, address: Address | None) -> tuple[ZoneInfo, ...]:

@@ -126,7 +126,7 @@ def _opens(facts: Facts, moment: datetime) -> datetime | None:
     """`moment`, or when the recipient's hours open next after it; None when they never do."""
     if not Channel(facts.channel).keeps_hours:
         return moment
-    return next_open(moment, zones_for(facts.zone), *facts.window)
+    return next_open(moment, zones_for(facts.zone), *facts.window, facts.laws)
 
 
 def _hours(duration: timedelta) -> str:

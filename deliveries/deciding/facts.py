@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from campaigns.steps import GIVE_UP_HOURS
 from contacts.channels import STRIKES
+from contacts.jurisdictions import Law
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Facts:
     zone: str = ""  # where the recipient may be: IANA names, separated by blanks
     # The campaign.
     window: tuple[time, time] = (time(9), time(21))  # in each of those zones; email has none
+    laws: tuple[Law, ...] = ()  # what has to permit it there as well
     urgent: bool = False
     ended: bool = False  # canceled: nothing more is sent
     relevant_until: datetime | None = None

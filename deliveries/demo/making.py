@@ -23,6 +23,7 @@ from accounts.roles import ADMINISTRATOR, MARKETER, SUPPORT
 from campaigns.models import Campaign, Content, Goal, Playbook, Priority, Sender
 from contacts.channels import Channel
 from contacts.importing import import_contacts
+from contacts.jurisdictions import Purpose
 from contacts.models import Address, ContactList
 from deliveries.demo.simulation import Simulation
 from deliveries.ledger.statements import rewrite
@@ -316,6 +317,10 @@ def people_write(network: Network, now: datetime) -> None:
         )
 
 
+# Marketing would wait for the hours that the law permits.
+ALL_DAY = {"window_start": time(0), "window_end": time(23, 59, 59), "purpose": Purpose.SERVICE}
+
+
 def campaign(plan: CampaignPlan, at: datetime, *, all_day: bool = False) -> Campaign:
     """The draft of a planned campaign, with its content. `all_day` so that the live one sends whenever it is tried."""
     starts = None
@@ -331,7 +336,7 @@ def campaign(plan: CampaignPlan, at: datetime, *, all_day: bool = False) -> Camp
         created_at=at,
         created_by=User.objects.get(username="marketer"),
         starts_at=starts,
-        **({"window_start": time(0), "window_end": time(23, 59, 59)} if all_day else {}),
+        **(ALL_DAY if all_day else {}),
     )
     made.lists.set(ContactList.objects.filter(name__in=plan.lists))
     for channel in (plan.channel, *plan.also):

@@ -9,7 +9,17 @@ from django.conf import settings
 from django.utils import timezone
 
 from contacts.channels import Channel
-from contacts.hours import SECOND, clocks, is_open, local_zones_and_source, next_close, next_open, spread
+from contacts.hours import (
+    SECOND,
+    clocks,
+    held_by,
+    is_open,
+    local_zones_and_source,
+    next_close,
+    next_open,
+    spread,
+)
+from contacts.jurisdictions import laws
 from deliveries.models import Message
 from deliveries.models.work import DAILY_LIMIT
 from deliveries.wording import date_words
@@ -50,22 +60,25 @@ def held_until(message: Message, due_at: datetime, since: datetime) -> str:
 
     By the zones and the window of today: where those have changed since, the answer is ''.
     """
-    window = message.campaign.window_start, message.campaign.window_end
+    campaign = message.campaign
     zones, whose = zones_of(message)
-    if not Channel(message.channel).keeps_hours or due_at <= since or not is_open(due_at, zones, *window):
+    lawful = laws(message.address.region, message.address.match_key, message.channel, campaign.purpose)
+    hours = zones, campaign.window_start, campaign.window_end, lawful
+    if not Channel(message.channel).keeps_hours or due_at <= since or not is_open(due_at, *hours):
         return ""
     before = due_at - max(settings.OPENING_SPREAD_SECONDS, 1) * SECOND
-    opens = next_open(before, zones, *window)
+    opens = next_open(before, *hours)
     if opens is None or opens == before:
         return ""  # at another moment than those in which the hours begin
-    closes = next_close(opens, zones, message.campaign.window_end)
-    ends = min(filter(None, [closes, message.campaign.relevant_until]))
+    ends = min(filter(None, [next_close(opens, *hours), campaign.relevant_until]))
     if due_at not in (opens, spread(message.pk, opens, ends)):
         return ""
     local = due_at.astimezone(zones[0])
+    law = held_by(since, *hours)
+    why = f": {law}" if law else ""
     if len(zones) > 1:
-        return f"Held until {date_words(local)}, {clocks(due_at, zones, local.date())} ({whose})"
-    return f"Held until {date_words(local)}, {local:%H:%M} ({zones[0].key.replace('_', ' ')}, {whose})"
+        return f"Held until {date_words(local)}, {clocks(due_at, zones, local.date())} ({whose}){why}"
+    return f"Held until {date_words(local)}, {local:%H:%M} ({zones[0].key.replace('_', ' ')}, {whose}){why}"
 
 
 def asked_at(message: Message) -> datetime:

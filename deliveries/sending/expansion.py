@@ -18,7 +18,8 @@ from campaigns.models import Campaign, Recipient
 from contacts.channels import KIND_OF, Channel, LineType
 from contacts.gate import NAME_THE_ZONE, Reason, line_detail, sentence
 from contacts.gate_sql import SQL_JOINS, sql_detail, sql_gate_values, sql_reason
-from contacts.hours import local_zones, next_close, next_open, spread_over
+from contacts.hours import held_by, local_zones, next_close, next_open, spread_over
+from contacts.jurisdictions import CODE_DIGITS, laws
 from contacts.models import ListMembership
 from deliveries.deciding.routes import CampaignRoute, country_of, routes
 from deliveries.ledger.statements import backend
@@ -26,7 +27,9 @@ from deliveries.ledger.tallies import bump
 from deliveries.models import RecipientTally
 from deliveries.references import moment
 
-OF_NUMBER = ";"  # between the zone entered for the contact and those of the number
+OF_NUMBER = (
+    ";"  # between the zone entered for the contact, those of the number, its region and its first digits
+)
 CHUNK = 50_000  # contacts; about half a second each, and at most that is done again after a crash
 
 
@@ -40,7 +43,8 @@ class CannotSend(Exception):
 AUDIENCE = """
 SELECT {recipient_id} AS recipient_id, {message_id} AS message_id, c.id AS contact_id, a.id AS address_id,
   coalesce(a.carrier, '') AS carrier, coalesce(a.region, '') AS region, coalesce(c.source_id, 0) AS list_source_id,
-  c.time_zone || '{of_number}' || coalesce(a.time_zone, '') AS zone,
+  c.time_zone || '{of_number}' || coalesce(a.time_zone, '') || '{of_number}' || coalesce(a.region, '')
+    || '{of_number}' || CASE WHEN {by_number} THEN substr(a.match_key, 1, {code_digits}) ELSE '' END AS zone,
   {detail} AS detail,
   {reason} AS reason
 FROM (SELECT DISTINCT contact_id FROM contacts_listmembership
@@ -194,8 +198,12 @@ def _insert(campaign: Campaign, route: CampaignRoute, low: int, high: int, now: 
         cursor.execute("SELECT DISTINCT zone FROM audience WHERE reason = ''")
         opening = {zone: _opening(campaign, zone, start) for (zone,) in cursor.fetchall()}
         cursor.executemany(
-            "UPDATE audience SET reason = %s WHERE reason = '' AND zone = %s",
-            [(Reason.NO_COMMON_HOUR.value, zone) for zone, found in opening.items() if found is None],
+            "UPDATE audience SET reason = %s, detail = %s WHERE reason = '' AND zone = %s",
+            [
+                (found.reason, found.law, zone)
+                for zone, found in opening.items()
+                if isinstance(found, NoOpening)
+            ],
         )
         cursor.execute(
             "CREATE TEMPORARY TABLE opening"
@@ -203,7 +211,11 @@ def _insert(campaign: Campaign, route: CampaignRoute, low: int, high: int, now: 
         )
         cursor.executemany(
             "INSERT INTO opening VALUES (%s, %s, %s)",
-            [(zone, _sql(found.at), found.spread_over) for zone, found in opening.items() if found],
+            [
+                (zone, _sql(found.at), found.spread_over)
+                for zone, found in opening.items()
+                if isinstance(found, Opening)
+            ],
         )
         by = _lay_out_routes(cursor, campaign, route, values)._asdict()
         cursor.execute("SELECT DISTINCT reason, detail FROM audience WHERE reason <> ''")
@@ -264,12 +276,13 @@ def _lay_out_routes(
 
 
 def _sentence(reason: str, detail: str, campaign: Campaign) -> str:
-    """Why somebody is skipped; `detail` is a kind of line, or what was reported of the number, where that is why."""
+    """Why somebody is skipped; `detail` is a kind of line, what was reported of the number, or which law leaves no
+    hour, where that is why."""
     if reason == Reason.NO_COMMON_HOUR:
         detail = NAME_THE_ZONE
     elif reason == Reason.WRONG_LINE and detail in LineType.values:
         detail = line_detail(detail, campaign.channel)
-    elif reason not in (Reason.WRONG_LINE, Reason.NOT_IN_SERVICE):
+    elif reason not in (Reason.WRONG_LINE, Reason.NOT_IN_SERVICE, Reason.NO_LAWFUL_HOUR):
         detail = ""
     return sentence(reason, detail)[:300]
 
@@ -329,6 +342,8 @@ def _audience(campaign: Campaign, *, recipient_id: str, message_id: str) -> str:
         message_id=message_id,
         lists=", ".join(map(str, lists)) or "NULL",
         of_number=OF_NUMBER,
+        by_number="upper(a.region) IN ('', 'US')" if campaign.keeps_hours else "1 = 0",
+        code_digits=CODE_DIGITS,
         detail=sql_detail(campaign.channel),
         reason=sql_reason(campaign.channel),
         joins=SQL_JOINS,
@@ -342,20 +357,30 @@ class Opening(NamedTuple):
     spread_over: int = 1
 
 
-def _opening(campaign: Campaign, zone: str, start: datetime) -> Opening | None:
-    """The one of recipients in `zone`, as the audience holds it; None for never.
+class NoOpening(NamedTuple):
+    """They can never be written to; `law` says which rule leaves no hour, '' where it is none."""
+
+    reason: str
+    law: str = ""
+
+
+def _opening(campaign: Campaign, zone: str, start: datetime) -> Opening | NoOpening:
+    """The one of recipients in `zone`, as the audience holds it.
 
     Worked out once for each, daylight saving included.
     """
     if not campaign.keeps_hours:
         return Opening(start)
-    zones = local_zones(*zone.rsplit(OF_NUMBER, 1))
-    opens = next_open(start, zones, campaign.window_start, campaign.window_end)
+    contact, number, region, code = zone.rsplit(OF_NUMBER, 3)
+    lawful = laws(region, code, campaign.channel, campaign.purpose)
+    hours = local_zones(contact, number), campaign.window_start, campaign.window_end, lawful
+    opens = next_open(start, *hours)
     if opens is None:
-        return None
+        law = held_by(start, *hours)
+        return NoOpening(Reason.NO_LAWFUL_HOUR if law else Reason.NO_COMMON_HOUR, law)
     if opens <= start or campaign.is_urgent:
         return Opening(opens)
-    closes = next_close(opens, zones, campaign.window_end)
+    closes = next_close(opens, *hours)
     return Opening(opens, spread_over(opens, min(filter(None, [closes, campaign.relevant_until]))))
 
 

@@ -428,6 +428,7 @@ def campaign_form(campaign, **fields):
             "name": campaign.name,
             "slug": campaign.slug,
             "goal": campaign.goal,
+            "purpose": campaign.purpose,
             "priority": campaign.priority,
             "channel": campaign.channel,
             "playbook": campaign.playbook_id,

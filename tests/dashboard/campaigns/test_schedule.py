@@ -186,7 +186,8 @@ def test_a_form_is_read_in_the_zone_it_was_shown_in_whatever_the_browser_says_by
 
     client.cookies["tz"] = "America/Chicago"  # a laptop that travels, or the first page with a script
     typed = {
-        name: shown[name].value() for name in ("name", "slug", "goal", "priority", "channel", "playbook")
+        name: shown[name].value()
+        for name in ("name", "slug", "goal", "purpose", "priority", "channel", "playbook")
     }
     typed |= {name: f"{getattr(draft, name):%H:%M}" for name in ("window_start", "window_end")}
     typed |= {"lists": [draft.lists.get().pk], "relevant_until_0": "", "relevant_until_1": ""}

@@ -25,21 +25,23 @@ def page(login):
     return lambda path: " ".join(unescape(client.get(path).content.decode()).split())
 
 
-def launched(at, channel="sms", starts_at=None, own_zone="", of_number="America/New_York"):
+def launched(
+    at, channel="sms", starts_at=None, own_zone="", of_number="America/New_York", region="US-TX", **fields
+):
     """The one message of a campaign that was launched at this moment."""
     people = factories.contact_list()
     contact = factories.contact(lists=[people], time_zone=own_zone)
     if channel == "email":
         factories.email(contact)
     else:
-        factories.phone(contact, time_zone=of_number)
+        factories.phone(contact, time_zone=of_number, region=region)
     Consent.objects.create(
         contact=contact, channel=channel, opted_in=True, at=DAY - timedelta(days=9), how="Form"
     )
     factories.account()
     campaign = factories.campaign(
         lists=[people], state="launching", launched_at=at, channel=channel, starts_at=starts_at,
-        window_start=time(9), window_end=time(21),
+        window_start=time(9), window_end=time(21), **fields,
     )  # fmt: skip
     factories.content(campaign)
     expand(campaign, at)
@@ -73,6 +75,17 @@ def test_a_wait_for_the_permitted_hours_names_the_zone(page, time_machine, zones
     assert f"{words}." in before  # beside what is to come
     assert words in page(f"/deliveries/{message.pk}/")
     assert words in page(f"/contacts/{message.contact_id}/")
+
+
+def test_a_wait_that_a_law_demands_names_it(page, time_machine):
+    sunday = datetime(2026, 11, 1, 16, tzinfo=UTC)
+    time_machine.move_to(sunday)
+
+    message = launched(sunday, region="US-AL", of_number="America/Chicago", purpose="marketing")
+
+    words = "Held until 2 Nov, 09:00 (America/Chicago, the number's zone): Sundays are closed in Alabama"
+    assert words in page(f"/contacts/{message.contact_id}/")
+    assert words in page(f"/deliveries/{message.pk}/")
 
 
 def test_where_no_zone_is_known_it_is_ours(page, time_machine, settings):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from campaigns.steps import LONGEST_WINDOW
 from contacts.channels import Channel
+from contacts.jurisdictions import laws
 from deliveries.deciding.decide import HISTORY, State, Step, decide
 from deliveries.deciding.facts import Facts, Rules
 from deliveries.statuses import (
@@ -213,6 +214,17 @@ def test_a_retry_comes_at_the_recipients_hours(failed, zone, due):
     decided = decide(known, RULES, failed_at)
 
     assert (decided.step, decided.due_at) == (Step.RETRY, datetime.fromisoformat(due).replace(tzinfo=UTC))
+
+
+def test_a_retry_waits_for_a_day_on_which_the_law_permits_it():
+    saturday = datetime(2026, 3, 7, 23, 30, tzinfo=UTC)  # 17:30 in Alabama, and Sundays are closed there
+    at = dict.fromkeys(("handed_over_at", "settled_at", "first_attempt_at", "channel_since"), saturday)
+    known = absent(**at, laws=laws("US-AL", "", "sms", "marketing"))
+
+    decided = decide(known, Rules(retry_window=timedelta(hours=48)), saturday)
+
+    assert (decided.step, decided.due_at) == (Step.RETRY, datetime(2026, 3, 9, 14, tzinfo=UTC))
+    assert decide(known, RULES, saturday).rule == "exhausted"  # too late for a retry within a day
 
 
 def test_a_retry_that_is_overdue_in_the_night_waits_for_the_morning():

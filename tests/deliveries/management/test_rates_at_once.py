@@ -61,7 +61,7 @@ def answers(port: int) -> bool:
 def test_three_processes_together_send_no_more_a_second_than_their_sender_may(process_env):
     account = factories.account("twilio")
     campaign = sending()
-    Campaign.objects.update(window_start=clock_time(0), window_end=clock_time(23, 59, 59))
+    Campaign.objects.update(purpose="service", window_start=clock_time(0), window_end=clock_time(23, 59, 59))
     sender = campaign.contents.get().sender
     sender.per_second = PER_SECOND
     sender.save()

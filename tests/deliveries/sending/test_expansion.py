@@ -130,13 +130,18 @@ CASES = {
 
 
 def verdicts(campaign, now):
-    """What the gate says of each contact of the audience; '' for whoever may be written to."""
+    """Why the gate stops each contact of the audience; '' for whoever may be written to."""
+    return {key: verdict.reason for key, verdict in full_verdicts(campaign, now).items()}
+
+
+def full_verdicts(campaign, now):
+    """What the gate says of each contact of the audience."""
     route = routes([campaign])[campaign.pk, campaign.channel]
     kind = "email" if campaign.channel == "email" else "phone"
     preferred = {a.contact_id: a for a in Address.objects.filter(preferred=True, kind=kind)}
     contacts = [r.contact_id for r in Recipient.objects.filter(campaign=campaign)]
     asks = [ask(pk, campaign, route, pk, preferred.get(pk), campaign.channel) for pk in contacts]
-    return {key: verdict.reason for key, verdict in check(asks, now).items()}
+    return check(asks, now)
 
 
 def reasons(campaign):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from campaigns.models import Campaign, Priority
-from contacts.models import Consent
+from contacts.models import Address, Consent
 from deliveries.models import Message, Outbox
 from deliveries.outcomes.held_until import held_until
 from deliveries.sending.dispatch import dispatch
@@ -72,6 +72,21 @@ def test_what_is_held_at_night_is_spread_alike():
     assert due() == meant
     assert set(Outbox.objects.values_list("held", flat=True)) == {"quiet_hours"}
     assert dict(Message.objects.values_list("pk", "due_at")) == meant
+
+
+def test_marketing_is_held_for_the_day_that_the_law_permits_and_urgent_too():
+    sunday = datetime(2026, 11, 1, 17, tzinfo=UTC)  # 11:00 in Alabama
+    for priority in Priority.values:
+        launched(sunday, people=1, purpose="marketing", priority=priority)
+    Address.objects.update(region="US-AL")
+    Outbox.objects.update(due_at=sunday)
+
+    fake = Fake()
+    assert dispatch(sunday, fake).held == 2
+
+    assert not fake.left
+    assert {due_at.date() for due_at in due().values()} == {datetime(2026, 11, 2).date()}  # noqa: DTZ001
+    assert min(due().values()) == datetime(2026, 11, 2, 15, tzinfo=UTC)
 
 
 def test_urgent_messages_leave_at_the_opening():

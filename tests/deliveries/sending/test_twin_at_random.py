@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
 from contacts.channels import KIND_OF, Channel, Kind, LineType
+from contacts.hours import spread
 from contacts.models import Address, AddressHealth, Consent, Contact, ListMembership, Suppression
+from deliveries.models import Decision
 from tests import factories
-from tests.deliveries.sending.test_expansion import expand_wholly, launching, reasons, verdicts
+from tests.deliveries.sending.test_expansion import (
+    expand_wholly,
+    full_verdicts,
+    launching,
+    reasons,
+    verdicts,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -58,6 +66,57 @@ def test_whoever_is_on_the_list_is_judged_as_the_gate_judges_them(channel, now):
     found = Counter(reasons(campaign).values())
     assert found["opted_out"] + found["suppressed"]
     assert {"", "no_address", "no_consent", "opted_out"} <= found.keys()
+
+
+REGIONS = ["", "US", "US", "US-AL", "US-TX", "us-ri", "PR", "CA-BC", "FR", "AU", "ES"]
+AREA_CODES = (205, 212, 401, 502, 512, 787, 800)
+LAWFUL_MOMENTS = [  # in UTC: an ordinary day, a Saturday night before the clocks change, a Sunday, Thanksgiving
+    datetime(2026, 3, 4, 17, tzinfo=UTC), datetime(2026, 3, 8, 4, tzinfo=UTC), datetime(2026, 3, 8, 18, tzinfo=UTC),
+    datetime(2026, 11, 1, 5, tzinfo=UTC), datetime(2026, 11, 26, 18, tzinfo=UTC),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("at", LAWFUL_MOMENTS)
+@pytest.mark.parametrize("window", [(time(9), time(21)), (time(19, 45), time(22))])
+@pytest.mark.parametrize("channel", [Channel.SMS, Channel.RVM])
+def test_each_message_is_due_when_the_gate_lets_it_leave(channel, window, at):
+    draw = random.Random(f"{channel}{window}{at}")
+    factories.account()
+    people = factories.contact_list()
+    for n in range(60):
+        contact = factories.contact(lists=[people], time_zone=draw.choice(["", "", *ZONES]))
+        value = f"+1{draw.choice(AREA_CODES)}555{n:04d}"
+        factories.phone(contact, value=value, region=draw.choice(REGIONS), time_zone=draw.choice(ZONES))
+        Consent.objects.create(contact=contact, channel=channel, opted_in=True, at=at - timedelta(days=9))
+    campaign = launching(
+        people, channel=channel, now=at, window_start=window[0], window_end=window[1], purpose="marketing"
+    )
+
+    expand_wholly(campaign, at, chunk=25)
+
+    said = full_verdicts(campaign, at)
+    assert reasons(campaign) == {key: one.reason if one.until is None else "" for key, one in said.items()}
+    due = {m.contact_id: (m.pk, m.due_at) for m in campaign.messages.all()}
+    for key, (pk, due_at) in due.items():
+        opens, ends = said[key].until, said[key].ends
+        assert due_at == (spread(pk, opens, ends) if opens else at)
+    assert {"no_lawful_hour"} & {*reasons(campaign).values()} or window[0] == time(9)
+
+
+def test_whoever_no_law_leaves_an_hour_for_is_told_which(now):
+    factories.account()
+    people = factories.contact_list()
+    contact = factories.contact(lists=[people])
+    factories.phone(contact, value="+12035550142", region="US", time_zone="America/New_York")
+    Consent.objects.create(contact=contact, channel="sms", opted_in=True, at=now - timedelta(days=9))
+    campaign = launching(people, now=now, window_start=time(20), window_end=time(22), purpose="marketing")
+
+    expand_wholly(campaign, now)
+
+    assert Decision.objects.get(contact=contact).reason == (
+        "Not sent: the campaign sends at no hour that is permitted where the person is"
+        " (09:00 to 20:00 is permitted in Connecticut)."
+    )
 
 
 def some_addresses(draw: random.Random, contact: Contact):
