@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -17,7 +18,8 @@ from contacts.models import Address, Contact, Note
 from contacts.phones import NotAPhone, mask, parse_phone
 from contacts.suppressing import carry_over
 
-LONGEST_NAME = 200  # characters, as the column in contacts/models
+LONGEST_NAME, LONGEST_ID = 200, 120  # characters, as the columns in contacts/models
+DETAILS = {"name": "Name", "time_zone": "Time zone", "external_id": "Customer ID", "stage": "Stage"}
 
 
 class AlreadyTheirs(ValidationError):
@@ -35,6 +37,8 @@ def correct(
     phone: str | None = None,
     email: str | None = None,
     time_zone: str | None = None,
+    external_id: str | None = None,
+    stage: str | None = None,
     region: str,
     by: User | None,
     shared: Collection[str] = (),
@@ -48,10 +52,12 @@ def correct(
     a second contact. `confirmed` names addresses (by id) that are right as they are: what stood against them for
     failures is forgotten. Raises ValidationError with the faults by field, AlreadyTheirs where it is only that.
     """
-    wanted = _validated(name, phone, email, time_zone, region)
+    given = Details(name, phone, email, time_zone, external_id, stage)
+    wanted = validated(given, region)
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=contact.pk)
-        _refuse_others(contact, (one for one in wanted.values() if isinstance(one, Address)), shared)
+        refuse_another_s_id(contact, wanted)
+        refuse_others(contact, (one for one in wanted.values() if isinstance(one, Address)), shared)
         changes = _change_details(contact, wanted)
         for kind in Kind:
             if kind.value in wanted:
@@ -62,33 +68,65 @@ def correct(
     return changes
 
 
-def _validated(
-    name: str | None, phone: str | None, email: str | None, time_zone: str | None, region: str
-) -> dict[str, Address | str]:
-    """What is to be, by field; addresses as unsaved rows, or '' for an emptied one."""
+class Details(NamedTuple):
+    """What somebody typed about a person; None leaves a detail alone."""
+
+    name: str | None = None
+    phone: str | None = None
+    email: str | None = None
+    time_zone: str | None = None
+    external_id: str | None = None
+    stage: str | None = None
+
+
+def validated(given: Details, region: str) -> dict[str, Address | str]:
+    """What is to be, by field; addresses as unsaved rows, or '' for an emptied one. Raises ValidationError."""
     wanted: dict[str, Address | str] = {}
     faults: dict[str, str] = {}
-    if name is not None:
-        wanted["name"] = name.strip()
-        if len(name.strip()) > LONGEST_NAME:
-            faults["name"] = f"A name has {LONGEST_NAME} characters at most."
-    if time_zone is not None:
-        wanted["time_zone"] = time_zone.strip()
-        if time_zone.strip() and not known_zone(time_zone.strip()):
-            faults["time_zone"] = f"“{time_zone}” is no time zone; give one such as America/Chicago."
-    if phone is not None:
+    for field in ("name", "time_zone", "external_id", "stage"):
+        text = getattr(given, field)
+        if text is not None:
+            wanted[field] = text.strip()
+            if fault := _fault(field, text.strip()):
+                faults[field] = fault
+    if given.phone is not None:
         try:
-            wanted["phone"] = phone_address(phone, region) if phone.strip() else ""
+            wanted["phone"] = phone_address(given.phone, region) if given.phone.strip() else ""
         except NotAPhone as problem:
             faults["phone"] = str(problem)
-    if email is not None:
+    if given.email is not None:
         try:
-            wanted["email"] = email_address(email) if email.strip() else ""
+            wanted["email"] = email_address(given.email) if given.email.strip() else ""
         except NotAnEmail as problem:
             faults["email"] = str(problem)
     if faults:
         raise ValidationError(faults)
     return wanted
+
+
+def _fault(field: str, text: str) -> str:
+    """Why a detail cannot be this, in a sentence; '' where it can."""
+    if field == "name" and len(text) > LONGEST_NAME:
+        return f"A name has {LONGEST_NAME} characters at most."
+    if field == "time_zone" and text and not known_zone(text):
+        return f"“{text}” is no time zone; give one such as America/Chicago."
+    if field == "external_id" and len(text) > LONGEST_ID:
+        return f"A customer ID has {LONGEST_ID} characters at most."
+    if field == "stage" and text and text not in Contact.Stage.values:
+        return f"“{text}” is no stage."
+    return ""
+
+
+def refuse_another_s_id(contact: Contact, wanted: Mapping[str, Address | str]) -> None:
+    """Raises ValidationError for a customer ID that is somebody else's: an import would not know who is meant."""
+    wished = wanted.get("external_id")
+    if not wished or wished == contact.external_id:
+        return
+    holder = Contact.objects.filter(external_id=wished).exclude(pk=contact.pk).order_by("pk").first()
+    if holder:
+        raise ValidationError(
+            {"external_id": f"“{wished}” is the customer ID of {holder} (contact {holder.pk})."}
+        )
 
 
 def phone_address(text: str, region: str) -> Address:
@@ -109,7 +147,7 @@ def email_address(text: str) -> Address:
     return Address(kind=Kind.EMAIL, value=parse_email(text))
 
 
-def _refuse_others(contact: Contact, wanted: Iterable[Address], shared: Collection[str]) -> None:
+def refuse_others(contact: Contact, wanted: Iterable[Address], shared: Collection[str]) -> None:
     """Raises AlreadyTheirs for a new address that others go by now and that is not in `shared`."""
     taken = [(one, whose) for one in wanted if one.value not in shared and (whose := _others(contact, one))]
     if taken:
@@ -131,13 +169,13 @@ def _others(contact: Contact, wanted: Address) -> str:
 
 def _change_details(contact: Contact, wanted: dict[str, Address | str]) -> list[str]:
     changes = []
-    for field, label in (("name", "Name"), ("time_zone", "Time zone")):
+    for field, label in DETAILS.items():
         before = getattr(contact, field)
         if field in wanted and wanted[field] != before:
             setattr(contact, field, wanted[field])
             changes.append(f"{label} changed from “{before}” to “{wanted[field]}”.")
     if changes:
-        contact.save(update_fields=["name", "time_zone", "updated_at"])
+        contact.save(update_fields=[*DETAILS, "updated_at"])
     return changes
 
 

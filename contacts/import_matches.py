@@ -33,7 +33,7 @@ class Known:
                 self.addresses[address.contact_id].append(address)
             self.members |= _members(contact_list, part_of_ids)
         self.consents: dict[tuple[int, str], LatestConsent] = latest_consents(ids)
-        self.opted_out = _opted_out(keys, now)
+        self.opted_out = opted_out(keys, now)
 
     def _external_ids(self, wanted: set[str]) -> defaultdict[str, set[int]]:
         found: defaultdict[str, set[int]] = defaultdict(set)
@@ -53,7 +53,7 @@ def _members(contact_list: ContactList | str, contact_ids: list[int]) -> set[int
     return set(found.values_list("contact_id", flat=True))
 
 
-def _opted_out(keys: set[str], now: datetime) -> dict[str, datetime]:
+def opted_out(keys: set[str], now: datetime) -> dict[str, datetime]:
     """Keys of addresses whose owner asked us to stop, and since when; also where no contact of ours has them."""
     found: dict[str, datetime] = {}
     for part in in_lists(keys):

@@ -11,7 +11,7 @@ from django.urls import path, register_converter
 from dashboard.bulk import views as batches
 from dashboard.campaigns import skipped
 from dashboard.campaigns import views as campaigns
-from dashboard.contacts import lists, people, permitted_hours
+from dashboard.contacts import lists, new, people, permitted_hours
 from dashboard.contacts import views as contacts
 from dashboard.inbox import views as inbox
 from dashboard.mappings import codes, draft, routes, trying, versions
@@ -55,6 +55,7 @@ campaign_pages = [
 
 contact_pages = [
     path("", people.index, name="search"),
+    path("new/", new.new, name="new"),
     path("lists/", lists.index, name="lists"),
     path("lists/new/", lists.new, name="new_list"),
     path("lists/<id:pk>/", lists.show, name="list"),

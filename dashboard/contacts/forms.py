@@ -29,6 +29,15 @@ class CorrectForm(forms.Form):
         max_length=64,
         help_text="Such as America/Chicago. Empty: taken from the phone number.",
     )
+    external_id = forms.CharField(
+        label="Customer ID",
+        required=False,
+        max_length=120,
+        help_text="Of the system that imports come from: by it they find this person again.",
+    )
+    stage = forms.ChoiceField(
+        label="Stage", required=False, choices=[("", "Not known"), *Contact.Stage.choices]
+    )
 
     def __init__(
         self, *args: Any, doubted: Sequence[tuple[Address, str]] = (), full: bool = False, **kwargs: Any
@@ -48,7 +57,7 @@ class CorrectForm(forms.Form):
                 widget=forms.CheckboxSelectMultiple,
             )
 
-    def offer_to_share(self, contact: Contact, values: list[str]) -> None:
+    def offer_to_share(self, contact: Contact | str, values: list[str]) -> None:
         """Another contact has these addresses: ask whether both of them go by them."""
         self.fields["shared"] = forms.MultipleChoiceField(
             label="Do they share it?",

@@ -234,6 +234,8 @@ def _details(contact: Contact, *, full: bool) -> dict[str, str]:
         "phone": shown.get(Kind.PHONE, ""),
         "email": shown.get(Kind.EMAIL, ""),
         "time_zone": contact.time_zone,
+        "external_id": contact.external_id,
+        "stage": contact.stage,
     }
 
 

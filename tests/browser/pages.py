@@ -214,6 +214,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "search nobody": ("support", lambda: "/contacts/?q=nobody-at-all"),
     "contacts narrowed": ("marketer", lambda: "/contacts/?consent=sms-in&result=permanent"),
     "contacts nobody": ("marketer", lambda: "/contacts/?consent=email-out&result=compliance"),
+    "contact new": ("marketer", lambda: "/contacts/new/"),
     "lists": ("marketer", lambda: counted_lists("/contacts/lists/")),
     "list": ("marketer", lambda: counted_lists(f"/contacts/lists/{newest(ContactList)}/")),
     "list empty": ("marketer", lambda: f"/contacts/lists/{made_list('Nobody yet').pk}/"),
