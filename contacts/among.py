@@ -30,8 +30,9 @@ class Among(Lookup):
 
     def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         column, parameters = self._column(compiler, connection)
-        kind = "bigint" if isinstance(self.rhs[0], int) else "text"
-        return f"{column} = ANY(%s::{kind}[])", (*parameters, self.rhs)
+        if isinstance(self.rhs[0], int):  # written out here: the driver would look at each
+            return f"{column} = ANY(%s::bigint[])", (*parameters, f"{{{','.join(map(str, self.rhs))}}}")
+        return f"{column} = ANY(%s::text[])", (*parameters, self.rhs)
 
     def _column(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
         if not self.rhs:
