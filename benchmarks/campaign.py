@@ -7,7 +7,6 @@ receipts for every message.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ from django.utils import timezone
 
 from benchmarks import rows, serving
 from benchmarks.measuring import Figure, Options, tell
+from benchmarks.sending import ask
 from campaigns.models import Campaign
 from deliveries.ledger import tallies
 from deliveries.models import Account, Message, Outbox, PendingReceipt, Route, StatusChange, TallyDelta
@@ -56,7 +56,7 @@ def run(options: Options) -> Iterator[Figure]:
         )
         began = time.monotonic()
         sent, ended = _watch(campaign, provider, began)
-        counts = _counts(provider)
+        counts = ask(provider, "counts")
     yield from _figures(options, campaign, counts, sent, ended)
 
 
@@ -88,7 +88,7 @@ def _watch(campaign: Campaign, provider: int, began: float) -> tuple[float, floa
         waits = Outbox.objects.exists()
         if not sent and not launching and not waits:
             sent = seconds
-        if not away and not launching and _counts(provider)["messages"] > Message.objects.count() / 4:
+        if not away and not launching and ask(provider, "counts")["messages"] > Message.objects.count() / 4:
             urlopen(Request(f"http://127.0.0.1:{provider}/away/{AWAY}?seconds={AWAY_SECONDS}", b"x")).close()
             away = True
         if sent and not _waits(campaign):
@@ -96,7 +96,7 @@ def _watch(campaign: Campaign, provider: int, began: float) -> tuple[float, floa
         if seconds > said + 10:
             said = seconds
             tell(
-                f"  {seconds:.0f} s: {_counts(provider)['messages']:,} came, {Outbox.objects.count():,} wait"
+                f"  {seconds:.0f} s: {ask(provider, 'counts')['messages']:,} came, {Outbox.objects.count():,} wait"
             )
         time.sleep(0.5)
     return sent or PATIENCE, PATIENCE
@@ -106,11 +106,6 @@ def _waits(campaign: Campaign) -> bool:
     waiting = (PendingReceipt.objects, StatusChange.objects, TallyDelta.objects)
     undelivered = Message.objects.filter(campaign=campaign, delivered_at=None).exclude(handed_over_at=None)
     return any(each.exists() for each in waiting) or undelivered.exists()
-
-
-def _counts(provider: int) -> dict:
-    with urlopen(f"http://127.0.0.1:{provider}/counts") as answer:
-        return json.load(answer)
 
 
 def _figures(

@@ -5,8 +5,8 @@ and for the sandbox; with a secret it signs receipts as Twilio does and posts th
 once and `delivered` after ten times the delay. An account whose id ends in a number and `ms` is answered after so
 long instead. It counts by our reference in the callback address, and tells:
 
-    GET /counts              {"messages": n, "twice": n, "in_a_second": {sender: n}}: the last is the most that a sender
-                             ever sent within any second
+    GET /counts              {"messages": n, "twice": n}
+    GET /rates               {sender: n}: the most that each ever sent within any second
     POST /away/20?seconds=5  answers 503 for so long to the account that is answered after 20 ms
     GET /moments             {reference: when it first came, in seconds since 1970}
     GET /v1/messages?ref=    what the sandbox knows of one message
@@ -62,8 +62,10 @@ class Counts:
         return {
             "messages": len(self.messages),
             "twice": sum(count > 1 for count in self.messages.values()),
-            "in_a_second": {sender: most(moments) for sender, moments in self.by_sender.items()},
         }
+
+    def rates(self) -> dict[str, int]:
+        return {sender: most(moments) for sender, moments in self.by_sender.items()}
 
     def known(self, reference: str) -> tuple[str, dict]:
         if reference not in self.messages:
@@ -160,6 +162,8 @@ class Connection(asyncio.Protocol):
     def tell(self) -> None:
         if self.url.startswith("/counts"):
             self.answer("200 OK", json.dumps(self.counts.summary()))
+        elif self.url.startswith("/rates"):
+            self.answer("200 OK", json.dumps(self.counts.rates()))
         elif self.url.startswith("/moments"):
             self.answer("200 OK", json.dumps(self.counts.first))
         else:

@@ -6,7 +6,6 @@ and one that keeps to no rate sends beside them.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,13 +13,12 @@ from datetime import time
 from math import ceil
 from time import sleep
 from urllib.parse import quote
-from urllib.request import urlopen
 
 from django.utils import timezone
 
 from benchmarks import rows, serving
 from benchmarks.measuring import Figure, Options
-from benchmarks.sending import provider
+from benchmarks.sending import ask, provider
 from campaigns.models import Campaign, Content, Sender
 from contacts.channels import Channel
 from deliveries.models import Message
@@ -41,11 +39,10 @@ def run(options: Options) -> Iterator[Figure]:
                 serving.running(*command, TWILIO_URL=f"http://127.0.0.1:{port}", LOG_LEVEL="ERROR")
             )
         seconds = _let_send(options.duration)
-        with urlopen(f"http://127.0.0.1:{port}/counts") as answer:
-            counts = json.load(answer)
+        rates, counts = ask(port, "rates"), ask(port, "counts")
         sent = Counter(Message.objects.exclude(handed_over_at=None).values_list("sender", flat=True))
     for sender, limit in senders.items():
-        most = counts["in_a_second"].get(quote(sender.value, safe=""), 0)
+        most = rates.get(quote(sender.value, safe=""), 0)
         name = f"rates: the most in any of {options.duration:g} seconds, limit {limit:g} a second"
         yield _at_most(options, name, "messages", most, ceil(limit))
         share = 100 * sent[sender.pk] / seconds / limit

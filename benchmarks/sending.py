@@ -67,12 +67,17 @@ def _two(options: Options, campaigns: Iterator[Campaign]) -> Figure:
 
 def _twice(options: Options, port: int, delay: int) -> Figure:
     """What must hold whatever the speed: nothing was handed over twice."""
-    with urlopen(f"http://127.0.0.1:{port}/counts") as answer:
-        twice = float(json.load(answer)["twice"])
+    twice = float(ask(port, "counts")["twice"])
     name = f"sending: handed over twice, answered after {delay} ms"
     return Figure(
         "sending", options.database, name, "messages", twice, None, twice, twice, twice, 0, at_most=True
     )
+
+
+def ask(port: int, what: str) -> dict:
+    """What the provider has counted: see benchmarks/provider.py."""
+    with urlopen(f"http://127.0.0.1:{port}/{what}") as answer:
+        return json.load(answer)
 
 
 @contextmanager
