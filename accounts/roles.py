@@ -34,7 +34,7 @@ _EVERYDAY_VIEW = (
         "view",
         "contacts",
         "contact contactlist listcount listmembership address addresshealth consent suppression suppressionlapse note"
-        " replytoread",
+        " replytoread contactimport",
     )
     | _may("view", "campaigns", "campaign content recipient sender playbook")
     | _may("view", "deliveries", "message statusevent engagement decision queueentry batch batchitem")
@@ -67,6 +67,7 @@ ROLES: dict[str, set[str]] = {
         "campaigns.launch_campaign",
         "campaigns.export_report",
         "contacts.correct_contact",
+        "contacts.import_contacts",
         "contacts.suppress_contact",
         "contacts.release_suppression",  # bounces and what staff decided, one at a time and with a reason
         "deliveries.act_in_bulk",  # suppressing in bulk needs `contacts.suppress_contact` as well
@@ -87,6 +88,7 @@ ROLES: dict[str, set[str]] = {
     | {
         "contacts.view_full_address",
         "contacts.correct_contact",
+        "contacts.import_contacts",
         "contacts.suppress_contact",
         "contacts.release_suppression",
         "contacts.release_legal_suppression",

@@ -144,7 +144,7 @@ class Column(NamedTuple):
         """
         if self.name in COLUMNS:
             return None
-        plain = _plain(self.title)
+        plain = plain_title(self.title)
         refused = denied_in(cell, free_text=_FREE_TEXT.search(plain) is not None) if cell else None
         if refused is not None:
             return self._denial(cell, _denied_channels(plain, cell, refused), plain=True)
@@ -171,16 +171,22 @@ def read_header(titles: Sequence[str], whom: Sequence[str] = WHOM) -> list[Colum
         raise UnreadableFile(
             "The file is empty. Its first line must name the columns, such as name,phone,email."
         )
+    columns = columns_of(titles)
+    _check(columns, whom)
+    return columns
+
+
+def columns_of(titles: Sequence[str]) -> list[Column]:
+    """What each column is taken for by its title alone."""
     columns: list[Column] = []
     for number, title in enumerate(titles, start=1):
         columns.append(_column(number, title.strip(), {each.name for each in columns}))
-    _check(columns, whom)
     return columns
 
 
 def known_columns(titles: Sequence[str]) -> int:
     """How many of these titles name something that we know."""
-    plain = (_plain(title) for title in titles)
+    plain = (plain_title(title) for title in titles)
     return sum(ALSO_CALLED.get(each, each) in COLUMNS for each in plain)
 
 
@@ -212,12 +218,12 @@ def _remark_on_denials(found: Sequence[tuple[int, Denial]]) -> str:
     )
 
 
-def _plain(title: str) -> str:
+def plain_title(title: str) -> str:
     return re.sub(r"[\W_]+", "_", title.strip().lower()).strip("_")
 
 
 def _column(number: int, title: str, taken: set[str]) -> Column:
-    plain = _plain(title)
+    plain = plain_title(title)
     name = ALSO_CALLED.get(plain, plain)
     if not plain:
         return Column(number, title, "", Use.LEFT_OUT)
@@ -256,7 +262,9 @@ def _remark(column: Column, columns: Sequence[Column]) -> str:
     where = f"Column {column.number}, “{column.title}”,"
     if column.use in (Use.OPT_IN, Use.STATUS):
         when = (
-            " If it says when they agreed, name it consent_at." if _DATE.search(_plain(column.title)) else ""
+            " If it says when they agreed, name it consent_at."
+            if _DATE.search(plain_title(column.title))
+            else ""
         )
         return (
             f"{where} looks like consent and was not read. To record it, name a column consent and write into it "
@@ -272,7 +280,11 @@ def _remark(column: Column, columns: Sequence[Column]) -> str:
     if not column.title:
         after = any(each.title for each in columns[column.number :])
         return f"Column {column.number} has no name and was left out." if after else ""
-    if any(_plain(each.title) == _plain(column.title) for each in columns if each.number < column.number):
+    if any(
+        plain_title(each.title) == plain_title(column.title)
+        for each in columns
+        if each.number < column.number
+    ):
         return f"{where} was left out: an earlier column has that name. Rename it to bring it in as a merge field."
     return (
         f"{where} was left out. To bring it in as a merge field, name it with letters a to z, digits and _, "

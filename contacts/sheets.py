@@ -6,7 +6,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import BinaryIO, NamedTuple
 
 from contacts.dates import DateOrder, date_order
@@ -54,7 +54,7 @@ def read_sheet(
     anybody reads any. `whom`: the columns of which the file needs one.
     """
     text = _decode(file.read())
-    first, delimiter, skipped = _dialect(text)
+    first, delimiter, skipped = dialect(text)
     reader = csv.reader(io.StringIO(text[first:], newline=""), delimiter=delimiter, strict=True)
     try:
         titles = next((cells for cells in reader if any(cell.strip() for cell in cells)), [])
@@ -63,7 +63,7 @@ def read_sheet(
         before = reader.line_num
         for cells in reader:
             if any(cell.strip() for cell in cells):
-                rows.append(_row(before + 1 + skipped, columns, cells))
+                rows.append(row_of(before + 1 + skipped, columns, cells))
             before = reader.line_num
     except csv.Error as problem:
         raise UnreadableFile(
@@ -73,8 +73,8 @@ def read_sheet(
     notes = remarks(columns) + remarks_on_denials(denials)
     if not dates:
         return Sheet(rows, notes, day_first=False)
-    order = _dates(rows)
-    first = _day_first(order) if day_first is None else day_first
+    order = dates_in(rows)
+    first = day_first_of(order) if day_first is None else day_first
     return Sheet(rows, notes + _remark_on_dates(order, first, chosen=day_first is not None), first)
 
 
@@ -91,7 +91,7 @@ def _decode(content: bytes) -> str:
     return text.lstrip("\ufeff")  # some programs put the mark twice
 
 
-def _dialect(text: str) -> tuple[int, str, int]:
+def dialect(text: str) -> tuple[int, str, int]:
     """Where the header begins, what stands between its cells, and how many lines were passed over before it."""
     line = re.match(r"[^\r\n]*(?:\r\n|\r|\n)?", text)
     separator = SEPARATOR_LINE.fullmatch(line[0]) if line else None
@@ -116,7 +116,7 @@ def _delimiter(text: str) -> str:
     return max(DELIMITERS, key=columns)
 
 
-def _dates(rows: list[SheetRow]) -> DateOrder:
+def dates_in(rows: Iterable[SheetRow]) -> DateOrder:
     return date_order((row.line, row.cells.get("consent_at", "")) for row in rows)
 
 
@@ -134,7 +134,7 @@ def _remark_on_dates(order: DateOrder, day_first: bool, *, chosen: bool) -> list
     ]
 
 
-def _day_first(order: DateOrder) -> bool:
+def day_first_of(order: DateOrder) -> bool:
     """Whether 03/04/2026 is the third of April, as the other dates of the column tell. Raises UnreadableFile."""
     if order.day_first and order.month_first:
         (line, day), (other, month) = order.day_first, order.month_first
@@ -151,10 +151,11 @@ def _day_first(order: DateOrder) -> bool:
     return order.day_first is not None
 
 
-def _row(line: int, columns: list[Column], cells: list[str]) -> SheetRow:
-    trimmed = [cell.strip() for cell in cells] + [""] * (len(columns) - len(cells))
+def row_of(line: int, columns: Sequence[Column], cells: Sequence[str]) -> SheetRow:
+    """The cells of a line by the columns, of which several may be about the same cell."""
     titled = max(column.number for column in columns if column.title)
-    placed = list(zip(columns, trimmed, strict=False))
+    trimmed = [cell.strip() for cell in cells] + [""] * (titled - len(cells))
+    placed = [(column, trimmed[column.number - 1]) for column in columns if column.number <= len(trimmed)]
     denials = (denial for column, cell in placed if (denial := column.denial(cell)))
     return SheetRow(
         line,

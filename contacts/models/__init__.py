@@ -2,6 +2,7 @@
 
 from contacts.models.addresses import Address, AddressHealth
 from contacts.models.consent import Consent
+from contacts.models.imports import ContactImport, FileRow, ImportChunk, ImportedContact
 from contacts.models.ledger import AppendOnly
 from contacts.models.people import Contact, ContactList, ListCount, ListMembership, Note
 from contacts.models.replies import ReplyToRead
@@ -13,7 +14,11 @@ __all__ = [
     "AppendOnly",
     "Consent",
     "Contact",
+    "ContactImport",
     "ContactList",
+    "FileRow",
+    "ImportChunk",
+    "ImportedContact",
     "ListCount",
     "ListMembership",
     "Note",

@@ -18,7 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from campaigns.models import Campaign
-from contacts import lists
+from contacts import import_runs, lists
 from deliveries.bulk import actions
 from deliveries.deciding import route_moves
 from deliveries.deciding.followup import follow_due, follow_failed, follow_status_changes
@@ -106,6 +106,7 @@ STEPS: Steps = {
     "hold": launching.hold_or_let_go,
     "expand": expand,
     "complete": launching.complete,
+    "imports": import_runs.run,
     "again": again,
     "occurrences": occurrences.count,
     "replay": replay.run,
@@ -114,6 +115,7 @@ STEPS: Steps = {
     "partitions": Seldom(60, partitions.make_ahead),
     "retention": Seldom(3_600, retention.drop_old),
     "list_counts": Seldom(30, lists.count_some),
+    "old_imports": Seldom(3_600, import_runs.drop_old),
 }
 
 
@@ -128,12 +130,14 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "hold",
         "expand",
         "complete",
+        "imports",
         "replay",
         "drift",
         "route_moves",
         "partitions",
         "retention",
         "list_counts",
+        "old_imports",
     ),
 }
 

@@ -15,7 +15,8 @@ from django.utils import timezone
 from tqdm import tqdm
 
 from contacts.headers import ALSO_CALLED, COLUMNS, UnreadableFile
-from contacts.importing import ImportResult, import_contacts
+from contacts.import_plan import ImportResult
+from contacts.importing import import_contacts
 from contacts.sheet_lines import Refusal, parse_channels
 from contacts.sheets import SheetRow
 

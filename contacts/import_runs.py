@@ -1,0 +1,330 @@
+"""Imports in the background: a part of a file in each transaction, everybody on the list at once in the end.
+
+Half a million lines in one transaction would hold locks for minutes, on SQLite against every receipt. So each part is
+written on its own, with what it changed (`ImportedContact`). The list, by which campaigns choose people, gets them in
+one statement when all parts are done; and where a part cannot be imported, the parts before it are taken back.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from contacts.addresses import match_key
+from contacts.channels import KIND_OF, Channel
+from contacts.chunks import in_lists
+from contacts.consent_ledger import FAMILIES
+from contacts.consenting import OptOut, record_opt_outs
+from contacts.import_columns import ReadLine
+from contacts.import_options import ImportOptions, LineReader
+from contacts.import_plan import EarlierLine, ImportPlan, ImportResult, PlannedPerson, PlanOptions
+from contacts.import_undo import take_back
+from contacts.importing import MANY, count_rows, list_to_fill
+from contacts.models import Address, ContactImport, ImportChunk, ImportedContact, Suppression
+from contacts.models.imports import UNDER_WAY, pack
+from contacts.sheet_lines import Bad, Refusal, SheetLine, email_in, phone_in
+
+logger = logging.getLogger(__name__)
+
+State = ContactImport.State
+STEP_SECONDS = 2.0
+MOST_TRIES = 5  # of one part
+KINDS = 40  # of faults that are told apart; the file of refused lines names each
+DRAFTS_KEPT = timedelta(days=2)
+UNDO_DAYS = 30
+
+
+def start(draft: ContactImport, now: datetime) -> bool:
+    """Have the worker import it; False where somebody started it before, or it is not ready."""
+    with transaction.atomic():
+        mine = ContactImport.objects.filter(pk=draft.pk, state=State.DRAFT).exclude(options={})
+        if not mine.update(state=State.RUNNING, started_at=now):
+            return False
+        draft.refresh_from_db()
+        if draft.contact_list is None:
+            draft.contact_list = list_to_fill(ImportOptions.of(draft).list_name)
+            draft.save(update_fields=["contact_list"])
+    return True
+
+
+def run(now: datetime) -> int:
+    """Go on with the imports under way, as long as the time of a step allows; return how many lines were done."""
+    done, ends = 0, time.monotonic() + STEP_SECONDS
+    for pk in (
+        ContactImport.objects.filter(state__in=UNDER_WAY).order_by("started_at").values_list("pk", flat=True)
+    ):
+        while time.monotonic() < ends:
+            part = _go_on(pk, now)
+            if not part:
+                break
+            done += part
+    return done
+
+
+def _go_on(pk: int, now: datetime) -> int:
+    """One part of one import; 0 where nothing is left, another process is at it, or it failed."""
+    try:
+        with transaction.atomic():
+            found = ContactImport.objects.select_for_update(
+                skip_locked=connection.features.has_select_for_update, of=("self",)
+            )
+            one = found.filter(pk=pk, state__in=UNDER_WAY).select_related("contact_list", "source").first()
+            if one is None:
+                return 0
+            return _part(one, now) if one.state == State.RUNNING else take_back(one, now)
+    except Exception as problem:
+        tries = _count_try(pk)
+        if isinstance(problem, OperationalError | InterfaceError) and tries < MOST_TRIES:
+            raise
+        logger.exception("Import %d failed, try %d", pk, tries)
+    return 0
+
+
+def _count_try(pk: int) -> int:
+    """How often this part has failed. After the last try what was imported is taken back."""
+    ContactImport.objects.filter(pk=pk).update(tries=F("tries") + 1)
+    one = ContactImport.objects.get(pk=pk)
+    if one.tries >= MOST_TRIES and one.state == State.RUNNING:
+        one.failure = (
+            f"The part after line {one.done_lines + 1:,} could not be written. An administrator finds the reason in "
+            "the log of the worker."
+        )
+        one.state, one.tries = State.FAILING, 0
+        one.save(update_fields=["failure", "state", "tries"])
+    return one.tries or MOST_TRIES
+
+
+# ---- One part ------------------------------------------------------------------------------------------------
+
+
+def _part(one: ContactImport, now: datetime) -> int:
+    chunk = one.chunks.filter(is_done=False).order_by("number").first()
+    if chunk is None:
+        return _finish(one, now)
+    done = import_lines(one, chunk, now)
+    result = done.result
+    for name in ("added", "updated", "unchanged", "consents"):
+        setattr(one, name, getattr(one, name) + getattr(result, name))
+    one.refused += result.refused_lines
+    one.opt_outs += done.opt_outs
+    one.done_lines += chunk.lines
+    one.tries = 0
+    one.faults = add_faults(one.faults, result)
+    one.save()
+    refused = {each.line for each in result.refused}
+    chunk.packed = pack(row for row in chunk.rows() if row.line in refused)
+    chunk.packed_reasons = pack(result.refused)
+    chunk.is_done = True
+    chunk.save(update_fields=["packed", "packed_reasons", "is_done"])
+    return chunk.lines
+
+
+class PartPlan:
+    """A part of a file, understood and compared with the database: the plan, its result and the lines as read."""
+
+    def __init__(
+        self, one: ContactImport, chunk: ImportChunk, now: datetime, *, most: int | None = None
+    ) -> None:
+        self.one = one
+        options = ImportOptions.of(one)
+        reader = LineReader(one.titles, options, now)
+        rows = chunk.rows()[:most]
+        self.result = ImportResult(lines=len(rows))
+        self.read: list[ReadLine] = [reader.read(row) for row in rows]
+        lines: list[SheetLine] = []
+        for read in self.read:
+            found = reader.understand(read)
+            if isinstance(found, SheetLine):
+                lines.append(found)
+            else:
+                self.result.refused += found
+        self.lines = lines
+        self.region = options.region
+        plan_options = PlanOptions(
+            fill_in=options.fill_in,
+            source=one.source,
+            join=False,
+            name=f"Import {one.pk}",
+            wording=options.wording,
+            earlier=_earlier(one),
+        )
+        into = one.contact_list or options.list_name
+        self.plan = ImportPlan(lines, into, self.result, now, one.created_by, plan_options)
+        self.result.refused.sort(key=lambda each: each.line)
+        self.opt_outs = 0
+
+
+def import_lines(one: ContactImport, chunk: ImportChunk, now: datetime) -> PartPlan:
+    """Write a part, in the caller's transaction."""
+    part = PartPlan(one, chunk, now)
+    assert one.contact_list is not None
+    part.plan.write(one.contact_list)
+    at = timezone.now()
+    ImportedContact.objects.bulk_create(
+        (_row(one, person, at) for person in part.plan.people), batch_size=2_000
+    )
+    part.opt_outs = _record_opt_outs(one, part.read, part.region, now)
+    return part
+
+
+def _earlier(one: ContactImport) -> Callable[[Collection[int]], dict[int, EarlierLine]]:
+    def find(contact_ids: Collection[int]) -> dict[int, EarlierLine]:
+        found: dict[int, EarlierLine] = {}
+        for ids in in_lists(contact_ids):
+            rows = ImportedContact.objects.filter(contact_import=one, contact__in=ids)
+            for pk, line, added in rows.values_list("contact_id", "line", "added"):
+                found[pk] = EarlierLine(line, added)
+        return found
+
+    return find
+
+
+def _row(one: ContactImport, person: PlannedPerson, at: datetime) -> ImportedContact:
+    before: dict[str, Any] = {
+        "fields": {} if person.added else person.fields,
+        "addresses": [each.pk for each in person.addresses],
+        "replaced": person.replaced,
+        "consents": [each.pk for each in person.consents],
+    }
+    return ImportedContact(
+        contact_import=one,
+        contact_id=person.contact.pk,
+        line=person.line,
+        added=person.added,
+        joins=person.joins,
+        before={name: value for name, value in before.items() if value},
+        at=at,
+    )
+
+
+def _record_opt_outs(one: ContactImport, lines: Sequence[ReadLine], region: str, now: datetime) -> int:
+    """Block the addresses of lines that say no, also of lines that are refused; return how many were new.
+
+    The same file once more blocks nobody again who opted in since.
+    """
+    fact = f"file {one.file_hash[:16]}"
+    wanted: dict[str, tuple[Address, ReadLine]] = {}
+    for read in lines:
+        if read.opted_out:
+            wanted |= {match_key(each.value): (each, read) for each in _addresses(read, region)}
+    known: set[str] = set()
+    for part in in_lists(wanted):
+        rows = Suppression.objects.filter(match_key__in=part, fact=fact).exclude(value="")
+        known |= set(rows.values_list("match_key", flat=True))
+    fresh = [found for key, found in wanted.items() if key not in known]
+    opt_outs = [
+        OptOut(
+            address.value,
+            channel,
+            "Opted out elsewhere",
+            f"Import {one.pk}, “{one.file_name}”, line {read.row.line}",
+            now,
+            Suppression.Reason.ASKED,
+            fact,
+            one.created_by,
+        )
+        for address, read in fresh
+        for channel in _families(address, read.opted_out)
+    ]
+    if opt_outs:
+        record_opt_outs(opt_outs, now)
+    return len({each.value for each in opt_outs})
+
+
+def _addresses(read: ReadLine, region: str) -> list[Address]:
+    found = []
+    for column, normal in (("phone", lambda text: phone_in(text, region)), ("email", email_in)):
+        text = read.row.cells.get(column, "")
+        try:
+            found += [normal(text)] if text else []
+        except Bad:
+            continue
+    return found
+
+
+def _families(address: Address, channels: Collection[str]) -> list[str]:
+    """One channel of each family that was refused and that the address takes."""
+    return [
+        min(family)
+        for family in FAMILIES
+        if KIND_OF[Channel(min(family))] == address.kind and family & set(channels)
+    ]
+
+
+# ---- Faults by kind ------------------------------------------------------------------------------------------
+
+
+def add_faults(known: list[dict[str, Any]], result: ImportResult) -> list[dict[str, Any]]:
+    """Faults grouped by kind, most frequent first: {"kind", "column", "why", "remedy", "count", "line", "refused"}."""
+    found = {each["kind"]: dict(each) for each in known}
+    for refused, faults in ((True, result.refused), (False, result.without_consent)):
+        for fault in faults:
+            kind = f"{refused}:{kind_of(fault)}"
+            kind = kind if kind in found or len(found) < KINDS else f"{refused}:other"
+            if kind not in found:
+                found[kind] = _kind(kind, fault, refused=refused)
+            found[kind]["count"] += 1
+    return sorted(found.values(), key=lambda each: (not each["refused"], -each["count"]))
+
+
+def _kind(kind: str, fault: Refusal, *, refused: bool) -> dict[str, Any]:
+    other = kind.endswith(":other")
+    return {
+        "kind": kind,
+        "column": "" if other else fault.column,
+        "why": "other faults" if other else fault.why,
+        "remedy": "The file of refused lines names each." if other else fault.remedy,
+        "count": 0,
+        "line": fault.line,
+        "refused": refused,
+    }
+
+
+def kind_of(fault: Refusal) -> str:
+    """What faults of one kind have in common: the column and the words but for numbers, dates and what is quoted."""
+    return f"{fault.column}:{re.sub(r'“[^”]*”|[0-9]+( [A-Z][a-z]+ [0-9]+)?', '#', fault.why)}"
+
+
+# ---- The end -------------------------------------------------------------------------------------------------
+
+_JOIN = """
+INSERT INTO contacts_listmembership (contact_list_id, contact_id, added_at)
+SELECT %s, contact_id, %s FROM contacts_importedcontact WHERE contact_import_id = %s AND joins
+ON CONFLICT DO NOTHING"""
+
+
+def _finish(one: ContactImport, now: datetime) -> int:
+    """Everybody comes onto the list, in the transaction that says that the import is done."""
+    with connection.cursor() as cursor:
+        cursor.execute(_JOIN, [one.contact_list_id, now, one.pk])
+    one.state, one.finished_at = State.DONE, timezone.now()
+    one.save(update_fields=["state", "finished_at"])
+    if one.added + one.updated >= MANY:
+        count_rows()
+    return 1
+
+
+def drop_old(now: datetime) -> int:
+    """Files that nobody imported, and what is kept of older imports so that they can be undone; 0, for there is no
+    hurry."""
+    never = (State.DRAFT, State.READING)
+    ContactImport.objects.filter(state__in=never, created_at__lt=now - DRAFTS_KEPT).delete()
+    old = ContactImport.objects.exclude(state__in=(*never, *UNDER_WAY)).filter(
+        created_at__lt=now - timedelta(days=UNDO_DAYS)
+    )
+    for model in (ImportedContact, ImportChunk):
+        rows = model.objects.filter(contact_import__in=old.values("pk"))
+        rows.filter(pk__in=list(rows.values_list("pk", flat=True)[:20_000])).delete()
+    return 0
+
+
+def is_undoable(one: ContactImport, now: datetime) -> bool:
+    return one.state == State.DONE and one.created_at > now - timedelta(days=UNDO_DAYS)

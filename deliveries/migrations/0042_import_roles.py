@@ -1,0 +1,22 @@
+"""Who may import from a file: the roles once more."""
+
+from django.db import migrations
+
+from accounts.roles import sync_roles
+
+
+def make_roles(apps, schema_editor):
+    sync_roles(apps, schema_editor.connection.alias)
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('deliveries', '0041_list_roles'),
+        ('contacts', '0021_import_from_the_browser'),
+        ('accounts', '0001_initial'),
+    ]
+
+    operations = [
+        migrations.RunPython(make_roles, migrations.RunPython.noop),
+    ]
