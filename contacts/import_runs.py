@@ -28,6 +28,7 @@ from contacts.import_options import ImportOptions, LineReader
 from contacts.import_plan import EarlierLine, ImportPlan, ImportResult, PlannedPerson, PlanOptions
 from contacts.import_undo import take_back
 from contacts.importing import MANY, count_rows, list_to_fill
+from contacts.lists import count_at_once
 from contacts.models import Address, ContactImport, ImportChunk, ImportedContact, Suppression
 from contacts.models.imports import UNDER_WAY, pack
 from contacts.sheet_lines import Bad, Refusal, SheetLine, email_in, phone_in
@@ -307,6 +308,8 @@ def _finish(one: ContactImport, now: datetime) -> int:
         cursor.execute(_JOIN, [one.contact_list_id, now, one.pk])
     one.state, one.finished_at = State.DONE, timezone.now()
     one.save(update_fields=["state", "finished_at"])
+    if one.contact_list:
+        count_at_once(one.contact_list, now)
     if one.added + one.updated >= MANY:
         count_rows()
     return 1

@@ -13,6 +13,7 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import User
+from contacts.lists import count_at_once
 from contacts.models import (
     Address,
     AddressHealth,
@@ -43,6 +44,8 @@ def take_back(one: ContactImport, now: datetime) -> int:
         one.state = State.UNDONE if one.state == State.UNDOING else State.FAILED
         one.finished_at = one.finished_at or now
         one.save(update_fields=["state", "finished_at"])
+        if one.contact_list:
+            count_at_once(one.contact_list, now)
         return 1
     kept = _kept(rows)
     for row in rows:

@@ -89,7 +89,7 @@ def delete_empty(contact_list: ContactList) -> None:
         if model in (None, ListCount, ListMembership, Contact) or not relation.one_to_many:
             continue
         if model.objects.filter(**{relation.field.name: contact_list}).exists():  # type: ignore[union-attr]
-            raise NotEmpty("A campaign names it, and keeps it on record.")
+            raise NotEmpty("A campaign or an import names it, and keeps it on record.")
     contact_list.delete()
 
 

@@ -11,7 +11,7 @@ from django.urls import path, register_converter
 from dashboard.bulk import views as batches
 from dashboard.campaigns import skipped
 from dashboard.campaigns import views as campaigns
-from dashboard.contacts import lists, new, people, permitted_hours
+from dashboard.contacts import imports, lists, new, people, permitted_hours
 from dashboard.contacts import views as contacts
 from dashboard.inbox import views as inbox
 from dashboard.mappings import codes, draft, routes, trying, versions
@@ -64,6 +64,14 @@ contact_pages = [
     path("lists/<id:pk>/remove/<id:contact>/", lists.remove, name="remove_member"),
     path("lists/<id:pk>/delete/", lists.delete, name="delete_list"),
     path("permitted-hours/", permitted_hours.page, name="permitted_hours"),
+    path("import/", imports.index, name="imports"),
+    path("import/<id:pk>/", imports.result, name="import"),
+    path("import/<id:pk>/columns/", imports.columns, name="import_columns"),
+    path("import/<id:pk>/preview/", imports.preview, name="import_preview"),
+    path("import/<id:pk>/start/", imports.start, name="import_start"),
+    path("import/<id:pk>/undo/", imports.undo, name="import_undo"),
+    path("import/<id:pk>/discard/", imports.discard, name="import_discard"),
+    path("import/<id:pk>/refused/", imports.refused, name="import_refused"),
     path("<id:pk>/", contacts.page, name="trail"),
     path("<id:pk>/export/", contacts.export, name="export"),
     path("<id:pk>/correct/", contacts.correct, name="correct"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -10,9 +11,20 @@ from django.utils import timezone
 
 from accounts.models import User
 from campaigns.models import Campaign
-from contacts import lists
+from contacts import import_runs, lists
 from contacts.consenting import record_opt_out
-from contacts.models import Address, Contact, ContactList, ListMembership, ReplyToRead, Suppression
+from contacts.import_files import store_upload
+from contacts.import_options import ImportOptions
+from contacts.import_preview import check
+from contacts.models import (
+    Address,
+    Contact,
+    ContactImport,
+    ContactList,
+    ListMembership,
+    ReplyToRead,
+    Suppression,
+)
 from deliveries.deciding import route_moves
 from deliveries.ledger.latency import Latencies
 from deliveries.meaning import drafts, occurrences
@@ -187,6 +199,31 @@ def route_work(address: str) -> str:
     return address
 
 
+def import_work(address: str) -> str:
+    """`address`, once a dirty file was uploaded twice: one is a draft that was decided about, the other is imported."""
+    now = timezone.now()
+    marketer = User.objects.get(username="marketer")
+    text = (
+        "Name,Phone,A column with a title that is rather long,SMS consent,Notes\n"
+        "Robin Lee,(512) 555-0142,Something long to be kept as a merge field of this person,yes,\n"
+        "Kim Day,555,,perhaps,\nAlex Roe,512 555 0143,,perhaps,do not call\n"
+    )
+    uses = ["name", "phone", "field", "agreed:sms", "field"]
+    options = ImportOptions(
+        uses=uses, region="US", list_name="Spring fair", how="Web form", when="2026-01-02"
+    )
+    for _ in range(2):
+        name = "people of the spring fair.csv"
+        one = store_upload(io.BytesIO(text.encode()), name=name, by=marketer, now=now)
+        one.options = options.as_json()
+        one.preview = check(one, now)
+        one.save()
+    done = ContactImport.objects.get(pk=one.pk - 1)
+    import_runs.start(done, now)
+    import_runs.run(now)
+    return address.format(done=done.pk, draft=one.pk)
+
+
 # name: (user name, URL once the world is there)
 PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "overview": ("marketer", lambda: "/"),
@@ -229,6 +266,10 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "correct": ("support", lambda: f"/contacts/{busiest_contact().pk}/correct/"),
     "suppress": ("support", lambda: f"/contacts/{busiest_contact().pk}/suppress/"),
     "release": ("admin", lambda: release_of(busiest_contact())),
+    "imports": ("marketer", lambda: import_work("/contacts/import/")),
+    "import columns": ("marketer", lambda: import_work("/contacts/import/{draft}/columns/")),
+    "import preview": ("marketer", lambda: import_work("/contacts/import/{draft}/preview/")),
+    "import result": ("marketer", lambda: import_work("/contacts/import/{done}/")),
     "not allowed": ("support", lambda: "/batches/"),
     "not found": ("support", lambda: "/contacts/999999999/"),
     "sending routes": ("admin", lambda: route_work("/routes/")),
