@@ -144,6 +144,12 @@ def today(now: datetime) -> date:
     return now.astimezone(ZoneInfo(settings.TIME_ZONE)).date()
 
 
+def next_days(now: datetime) -> set[datetime]:
+    """When the next day begins, for whatever is limited by the day."""
+    zones = {"", *(rate.day_in for rate in _rates().values())}
+    return {Limit("", Rate(day_in=zone)).next_day(now) for zone in zones}
+
+
 def kind_of(channel: str, value: str) -> str:
     """The kind of a sender, as the table calls it, by how it is written."""
     if channel == Channel.EMAIL:

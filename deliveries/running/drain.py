@@ -30,7 +30,7 @@ from deliveries.receiving import recording, replay
 from deliveries.running import heartbeat
 from deliveries.running.heartbeat import Role
 from deliveries.running.seldom import Seldom
-from deliveries.sending import dispatch, expansion, failover, launching
+from deliveries.sending import dispatch, expansion, failover, launching, next_day
 from deliveries.sending.send_loop import SendLoop, send
 from deliveries.sending.transport import Transport
 from deliveries.wake import wake
@@ -104,6 +104,7 @@ STEPS: Steps = {
     "send": send,
     "withdraw": launching.withdraw_canceled,
     "hold": launching.hold_or_let_go,
+    "next_day": Seldom(2, next_day.let_go),
     "expand": expand,
     "complete": launching.complete,
     "imports": import_runs.run,
@@ -128,6 +129,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "batches",
         "withdraw",
         "hold",
+        "next_day",
         "expand",
         "complete",
         "imports",

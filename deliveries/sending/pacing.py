@@ -172,7 +172,7 @@ class Pacing:
         What they take is taken. `messages`: theirs by id, each with its contact.
         """
         paced = [row for row in rows if Lane(row.account_id, row.sender_id) in self._limits]
-        weights = _weights(paced, contents, messages) if paced else {}
+        weights = weights_of(paced, contents, messages) if paced else {}
         paced.sort(key=lambda row: (not row.urgent, row.due_at, row.message_id))
         return {row.message_id: self._turn(row, weights[row.message_id]) for row in paced}
 
@@ -255,7 +255,7 @@ def limits_of(lanes: Iterable[Lane], now: datetime) -> dict[Lane, list[Limit]]:
     return {lane: those for lane, those in found.items() if those}
 
 
-def _weights(
+def weights_of(
     rows: Sequence[Outbox], contents: Mapping[tuple[int, str], Content], messages: Mapping[int, Message]
 ) -> dict[int, int]:
     """How many segments each message counts as: a text with the person's details in it; everything else as one.
