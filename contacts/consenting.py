@@ -169,7 +169,9 @@ def _withdrawals(contact_ids: Iterable[int]) -> dict[tuple[int, str, str], Conse
     return found
 
 
-def record_opt_in(*, value: str, channel: str, how: str, evidence: str, at: datetime) -> list[int]:
+def record_opt_in(
+    *, value: str, channel: str, how: str, evidence: str, at: datetime, wording: str = ""
+) -> list[int]:
     """The person at `value` asked to hear from us again: opted in on the channel's family, their STOP lifted.
 
     Blocks of any other origin stay, and so does a STOP said after `at`, or one of other channels. What somebody asked
@@ -177,7 +179,7 @@ def record_opt_in(*, value: str, channel: str, how: str, evidence: str, at: date
     other addresses stay blocked. Gives the ids of the contacts concerned.
     """
     contact_ids = contacts_at(value)
-    _append(contact_ids, channel, opted_in=True, how=how, evidence=evidence, at=at)
+    _append(contact_ids, channel, opted_in=True, how=how, evidence=evidence, at=at, wording=wording)
     whose = Q(match_key=match_key(value)) | Q(follows__match_key=match_key(value))
     if len(contact_ids) == 1:
         whose |= Q(value="", contact__in=contact_ids)
@@ -208,8 +210,10 @@ def record_request(
     now: datetime,
     expires_at: datetime | None = None,
     alone: bool = False,
+    how: str = "Asked a colleague",
 ) -> Suppression:
-    """The person asked a colleague to stop, on the phone or in person: their own wish, as a STOP is.
+    """The person asked a colleague to stop, on the phone or in person: their own wish, as a STOP is. Or themselves, on
+    a page of ours: `how`.
 
     For `value` alone, an address of theirs, or with '' for the whole person: then they are opted out of the channel's
     family as well, or of every channel. `alone` is as in `suppress`.
@@ -217,9 +221,7 @@ def record_request(
     if not value:
         channels = [channel] if channel else [min(family) for family in FAMILIES]
         for each in channels:
-            _append(
-                [contact.pk], each, opted_in=False, how="Asked a colleague", evidence=evidence, at=now, by=by
-            )
+            _append([contact.pk], each, opted_in=False, how=how, evidence=evidence, at=now, by=by)
     return suppress(
         contact=contact,
         value=value,
@@ -246,11 +248,34 @@ def record_entered(consent: Consent) -> None:
             now=consent.at,
         )  # fmt: skip
     elif consent.origin == Consent.Origin.RECIPIENT:
-        theirs = consent.contact.addresses.filter(kind=KIND_OF[Channel(consent.channel)]).exclude(value="")
-        whose = contacts_by_key(theirs.values_list("match_key", flat=True))
-        alone = [key for key, contacts in whose.items() if len(contacts) == 1]
-        mine = Q(match_key__in=alone) | Q(value="", contact=consent.contact)
-        _lift(mine, consent.channel, how=consent.how, at=consent.at)
+        _lift(
+            _theirs_alone(consent.contact, consent.channel), consent.channel, how=consent.how, at=consent.at
+        )
+
+
+def record_own_choice(
+    contact: Contact,
+    channel: str,
+    *,
+    opted_in: bool,
+    how: str,
+    evidence: str,
+    at: datetime,
+    wording: str = "",
+) -> None:
+    """The person said themselves what they want on the channel's family. A yes lifts what they asked for, but at
+    addresses that others have as well; a no blocks nothing by itself: `record_request` does."""
+    _append([contact.pk], channel, opted_in=opted_in, how=how, evidence=evidence, at=at, wording=wording)
+    if opted_in:
+        _lift(_theirs_alone(contact, channel), channel, how=how, at=at)
+
+
+def _theirs_alone(contact: Contact, channel: str) -> Q:
+    """Blocks of the whole person, and of the addresses for the channel that nobody else has."""
+    theirs = contact.addresses.filter(kind=KIND_OF[Channel(channel)]).exclude(value="")
+    whose = contacts_by_key(theirs.values_list("match_key", flat=True))
+    alone = [key for key, contacts in whose.items() if len(contacts) == 1]
+    return Q(match_key__in=alone) | Q(value="", contact=contact)
 
 
 def _append(
@@ -262,6 +287,7 @@ def _append(
     evidence: str,
     at: datetime,
     by: User | None = None,
+    wording: str = "",
 ) -> None:
     """One row for each contact and channel, but where it says nothing new: as the latest does, or word for word."""
     latest = latest_consents(contact_ids)
@@ -275,6 +301,7 @@ def _append(
             opted_in=opted_in,
             at=at,
             how=how[:60],
+            wording=wording,
             evidence=evidence,
             recorded_by=by,
         )

@@ -13,9 +13,9 @@ from django.views.decorators.csrf import csrf_exempt
 View = Callable[..., HttpResponse]
 
 
-def answer(template: str, context: Mapping[str, Any] | None = None) -> HttpResponse:
+def answer(template: str, context: Mapping[str, Any] | None = None, status: int = 200) -> HttpResponse:
     """The page, made without the request: nobody is logged in here, and no cookie is read or set."""
-    return HttpResponse(render_to_string(template, dict(context or {})))
+    return HttpResponse(render_to_string(template, dict(context or {})), status=status)
 
 
 def for_anybody(view: View) -> View:

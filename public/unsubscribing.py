@@ -7,10 +7,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from deliveries import links
-from deliveries.receiving.unsubscribing import BY_PROGRAM, ON_PAGE, unsubscribe
+from deliveries.receiving.unsubscribing import BY_PROGRAM, ON_PAGE, message_of, unsubscribe
+from public import choosing
 from public.answers import answer, for_anybody
 
-BUTTON = "from"  # the field that the button of our page sends, and no mail program does
+BUTTON = "from"  # what the button of our page sends in the address, and no mail program does
 
 
 @for_anybody
@@ -18,8 +19,10 @@ BUTTON = "from"  # the field that the button of our page sends, and no mail prog
 def page(request: HttpRequest, token: str) -> HttpResponse:
     """Opening it changes nothing: programs that look for dangerous links do that. A POST is the person's word, whatever
     is in it. The answer is the same for a link that is not ours, so nothing can be found out by trying."""
+    if choosing.FIELD in request.GET:
+        return choosing.page(request, token)
     if request.method != "POST":
         return answer("public/unsubscribe.html")
-    if ref := links.read(token):
-        unsubscribe(ref, timezone.now(), ON_PAGE if BUTTON in request.GET else BY_PROGRAM)
+    if message := message_of(links.read(token)):
+        unsubscribe(message, timezone.now(), ON_PAGE if BUTTON in request.GET else BY_PROGRAM)
     return answer("public/unsubscribed.html")

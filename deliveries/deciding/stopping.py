@@ -42,7 +42,7 @@ def apply_opt_outs(
     prefetch_related_objects(messages, "address")
     keys = {message.address.match_key for message in messages} - {""}
     sharing = Address.objects.filter(match_key__in=keys).values_list("contact_id", flat=True)
-    _end_paths({*sharing, *(message.contact_id for message in messages)}, now)
+    end_paths({*sharing, *(message.contact_id for message in messages)}, now)
     reasons = again or {}
     opt_outs = [_opt_out(message, now, reasons.get(message.pk, "")) for message in messages]
     if reading:
@@ -81,11 +81,11 @@ def _stop_paths(keys: Collection[str], now: datetime) -> None:
         message__address_id__in=[pk for pk, _ in addresses], message__contact_id__in=contacts
     )
     withdraw(waiting.values_list("message_id", flat=True), "opted_out", now)
-    _end_paths(contacts, now)
+    end_paths(contacts, now)
     look_again(Recipient.objects.filter(contact_id__in=contacts, next_step_at__isnull=False), now)
 
 
-def _end_paths(contacts: Collection[int], now: datetime) -> None:
+def end_paths(contacts: Collection[int], now: datetime) -> None:
     """These people opted out on some channel: what follows an earlier attempt is not sent on any other either.
 
     What a campaign says first on another channel is the gate's to judge.

@@ -6,38 +6,55 @@ from datetime import datetime
 
 from django.db import transaction
 
-from contacts import grounds
+from contacts import grounds, preferring
 from contacts.addresses import match_key
 from contacts.consenting import record_opt_out
 from contacts.models import Suppression
-from deliveries.deciding.stopping import stop_paths
+from deliveries.deciding.stopping import end_paths, stop_paths
 from deliveries.models import Message
 
 HOW = "Unsubscribe link"
-BY_PROGRAM, ON_PAGE = "one click in the mail program", "confirmed on the page"
+BY_PROGRAM, ON_PAGE, CHOSEN = "one click in the mail program", "confirmed on the page", "chosen on the page"
 
 
 def message_of(ref: str) -> Message | None:
     """The message that a link stood in, with its address; None for one that is gone."""
-    found = Message.objects.select_related("address").only("pk", "channel", "contact", "address")
+    found = Message.objects.select_related("address__contact")
     return found.exclude(address__value="").filter(uuid=ref).first() if ref else None
 
 
-def unsubscribe(ref: str, now: datetime, where: str) -> None:
+@transaction.atomic
+def unsubscribe(message: Message, now: datetime, where: str) -> None:
     """Whoever got this message wants none of the kind any more: the address is blocked, and what waits is withdrawn.
 
     Asked for again, it changes nothing; once they opted in anew, it counts anew. `where` it was asked for is evidence.
     """
-    message = message_of(ref)
-    if message is None:
-        return
     value, fact = message.address.value, _fact(message)
     if not fact:
         return
-    with transaction.atomic():
-        evidence = f"{grounds.LINK_IN} {message.pk}, {where}"
-        record_opt_out(value=value, channel=message.channel, how=HOW, evidence=evidence, at=now, fact=fact)
-        stop_paths([value], now)
+    evidence = _evidence(message, where)
+    record_opt_out(value=value, channel=message.channel, how=HOW, evidence=evidence, at=now, fact=fact)
+    stop_paths([value], now)
+
+
+@transaction.atomic
+def turn_off(message: Message, channel: str, now: datetime) -> None:
+    """The person who got the message wants nothing on this channel's family any more, or with '' nothing at all."""
+    if channel in ("", message.channel):
+        unsubscribe(message, now, CHOSEN)
+    if channel != message.channel:
+        preferring.turn_off(message.address, channel, _evidence(message, CHOSEN), now)
+        end_paths([message.address.contact_id], now)
+
+
+@transaction.atomic
+def turn_on(message: Message, channel: str, now: datetime) -> preferring.Turned:
+    """The person who got the message wants it again: their own new consent."""
+    return preferring.turn_on(message.address, channel, _evidence(message, CHOSEN), now)
+
+
+def _evidence(message: Message, where: str) -> str:
+    return f"{grounds.LINK_IN} {message.pk}, {where}"
 
 
 def _fact(message: Message) -> str:

@@ -148,8 +148,8 @@ def test_after_a_new_opt_in_the_same_link_counts_anew(now):
     message = mailed(now)
     address = message.address
     for times in (1, 2):
-        unsubscribe(str(message.uuid), now + times * HOUR, ON_PAGE)
-        unsubscribe(str(message.uuid), now + times * HOUR, ON_PAGE)
+        unsubscribe(message, now + times * HOUR, ON_PAGE)
+        unsubscribe(message, now + times * HOUR, ON_PAGE)
         assert Suppression.objects.in_force(now).count() == 1
         record_opt_in(
             value=address.value, channel="email", how="Form", evidence="1", at=now + (times + 0.5) * HOUR
