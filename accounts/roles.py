@@ -76,7 +76,7 @@ ROLES: dict[str, set[str]] = {
     | _VIEW_MACHINERY
     | _MAPPINGS
     | _may("add change", "accounts", "user")
-    | _may("add change", "contacts", "contact contactlist listcount listmembership address suppression")
+    | _may("add change", "contacts", "contact contactlist listmembership address suppression")
     | _may("delete", "contacts", "contactlist listmembership")
     | _may("add", "contacts", "consent note")
     | _may("add change", "campaigns", "campaign content sender playbook")
@@ -90,6 +90,7 @@ ROLES: dict[str, set[str]] = {
         "contacts.correct_contact",
         "contacts.import_contacts",
         "contacts.suppress_contact",
+        "contacts.merge_contact",
         "contacts.release_suppression",
         "contacts.release_legal_suppression",
         "campaigns.launch_campaign",
@@ -104,6 +105,7 @@ ROLES: dict[str, set[str]] = {
         "contacts.view_full_address",
         "contacts.correct_contact",
         "contacts.suppress_contact",
+        "contacts.merge_contact",
         "contacts.release_suppression",
     },
 }

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import ProgrammingError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import Coalesce
 
 from contacts.addresses import match_key
 from contacts.channels import Kind
@@ -50,7 +51,9 @@ def search(text: str, limit: int = LIMIT) -> list[Contact]:
         return []
     ways = [*exactly(text), *(in_part(text) if len(text) >= FEWEST else [])]
     if number := numbered(text):
-        ways.append(Contact.objects.filter(pk=number).values_list("pk", flat=True))
+        ways.append(
+            Contact.objects.filter(pk=number).values_list(Coalesce("merged_into_id", "pk"), flat=True)
+        )
     ids: list[int] = []
     for way in ways:
         if len(ids) < limit:

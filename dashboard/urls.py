@@ -11,7 +11,7 @@ from django.urls import path, register_converter
 from dashboard.bulk import views as batches
 from dashboard.campaigns import skipped
 from dashboard.campaigns import views as campaigns
-from dashboard.contacts import imports, lists, new, people, permitted_hours
+from dashboard.contacts import imports, lists, merging, new, people, permitted_hours
 from dashboard.contacts import views as contacts
 from dashboard.inbox import views as inbox
 from dashboard.mappings import codes, draft, routes, trying, versions
@@ -56,6 +56,9 @@ campaign_pages = [
 contact_pages = [
     path("", people.index, name="search"),
     path("new/", new.new, name="new"),
+    path("duplicates/", merging.duplicates, name="duplicates"),
+    path("merge/", merging.preview, name="merge"),
+    path("<id:pk>/duplicates/", merging.of_one, name="duplicates_of"),
     path("lists/", lists.index, name="lists"),
     path("lists/new/", lists.new, name="new_list"),
     path("lists/<id:pk>/", lists.show, name="list"),

@@ -49,7 +49,7 @@ class ContactAdmin(Large):
     search_help_text = CONTACTS_NAMES
     ordering = ("-id",)
     autocomplete_fields = ("source",)
-    readonly_fields = ("created_at", "updated_at")
+    readonly_fields = ("merged_into", "created_at", "updated_at")
     inlines = (AddressInline,)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:

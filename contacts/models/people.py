@@ -69,6 +69,16 @@ class Contact(models.Model):
     )
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
+    merged_into = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="merged",
+        db_index=False,
+        help_text="It was the same person as this contact, which has all that was theirs.",
+    )
 
     lists = models.ManyToManyField(ContactList, through="ListMembership", related_name="contacts")
 
@@ -76,11 +86,15 @@ class Contact(models.Model):
         indexes = [
             models.Index(fields=["external_id"], name="contact_external", condition=~Q(external_id="")),
             models.Index(fields=["source", "id"], name="contact_source"),
+            models.Index(
+                fields=["merged_into"], name="contact_merged", condition=Q(merged_into__isnull=False)
+            ),
         ]
         permissions = [
             ("view_full_address", "May see whole phone numbers and email addresses on a contact's trail"),
             ("correct_contact", "May correct a contact's details"),
             ("suppress_contact", "May suppress a contact or an address"),
+            ("merge_contact", "May merge two contacts that are one person"),
         ]
 
     def __str__(self) -> str:

@@ -58,6 +58,9 @@ CHANNELS = [("", "All channels"), *((one.value, SHORT.get(one, str(one.label))) 
 @requires("contacts.view_contact")
 @require_safe
 def page(request: HttpRequest, pk: int) -> HttpResponse:
+    stays = Contact.objects.filter(pk=pk).values_list("merged_into", flat=True).first()
+    if stays:
+        return redirect("contacts:trail", stays)
     contact = _contact(pk)
     now = timezone.now()
     addresses = list(contact.addresses.all())
@@ -116,7 +119,8 @@ def export(request: HttpRequest, pk: int) -> StreamingHttpResponse:
 
 
 def _contact(pk: int) -> Contact:
-    return get_object_or_404(Contact.objects.select_related("source").prefetch_related("addresses"), pk=pk)
+    known = Contact.objects.select_related("source").prefetch_related("addresses")
+    return get_object_or_404(known, pk=pk, merged_into=None)
 
 
 def _beside(

@@ -105,6 +105,15 @@ def made_list(name: str) -> ContactList:
     return lists.make_list(name, "Somebody typed this in", timezone.now())
 
 
+def twice(address: str) -> str:
+    """`address`, once somebody is there twice."""
+    one = busiest_contact()
+    other = Contact.objects.create(name=f"{one.name} once more", external_id="OLD-1")
+    for each in one.addresses.filter(preferred=True):
+        Address.objects.create(contact=other, kind=each.kind, value=each.value)
+    return address.format(one=one.pk, other=other.pk)
+
+
 def with_replies(address: str) -> str:
     """`address`, once there are replies to read."""
     replies_written()
@@ -257,6 +266,10 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "list empty": ("marketer", lambda: f"/contacts/lists/{made_list('Nobody yet').pk}/"),
     "list new": ("marketer", lambda: "/contacts/lists/new/"),
     "list rename": ("marketer", lambda: f"/contacts/lists/{newest(ContactList)}/rename/"),
+    "duplicates": ("support", lambda: twice("/contacts/duplicates/")),
+    "duplicates none": ("support", lambda: "/contacts/duplicates/"),
+    "duplicates of": ("support", lambda: twice("/contacts/{one}/duplicates/")),
+    "merge": ("support", lambda: twice("/contacts/merge/?keep={one}&gone={other}")),
     "inbox": ("support", lambda: with_replies("/inbox/")),
     "inbox opted out": ("support", lambda: with_replies("/inbox/opted-out/")),
     "inbox read": ("support", lambda: with_read_replies("/inbox/read/")),
