@@ -31,6 +31,7 @@ urlpatterns = [
     path("campaigns/", include((urls.campaign_pages, "campaigns"))),
     path("contacts/", include((urls.contact_pages, "contacts"))),
     path("inbox/", include((urls.inbox_pages, "inbox"))),
+    path("suppressions/", include((urls.suppression_pages, "suppressions"))),
     path("routes/", include((urls.route_pages, "routes"))),
     path("mappings/", include((urls.mapping_pages, "mappings"))),
     path("", include((urls.delivery_pages, "deliveries"))),

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from contacts.among import Among
 from contacts.channels import Channel, takes
@@ -102,13 +102,16 @@ def sql_values(channel: str, sender: str) -> dict[str, str]:
     return {"channel": channel, "sibling": sibling, "sender": sender}
 
 
-def blocks(targets: Collection[Target], now: datetime) -> dict[Target, tuple[Block, ...]]:
-    """The suppressions in force that meet each target, the oldest first.
+def blocks(
+    targets: Collection[Target], now: datetime, *, past: bool = False
+) -> dict[Target, tuple[Block, ...]]:
+    """The suppressions in force that meet each target, the oldest first; `past`: those that were at `now`.
 
     Two queries whatever the number of targets.
     """
-    of_address = _in_force("match_key", {each.match_key for each in targets} - {""}, now)
-    of_contact = _in_force("contact_id", {each.contact_id for each in targets}, now)
+    rows = Suppression.objects.in_force_then(now) if past else Suppression.objects.in_force(now)
+    of_address = _rows_by("match_key", {each.match_key for each in targets} - {""}, rows)
+    of_contact = _rows_by("contact_id", {each.contact_id for each in targets}, rows)
     return {
         target: tuple(
             block
@@ -129,10 +132,12 @@ def blocks_in_force(contact: Contact, addresses: Collection[Address], now: datet
     return list(found.order_by("-created_at", "-id"))
 
 
-def _in_force(field: str, wanted: set, now: datetime) -> defaultdict[str | int | None, list[Block]]:
+def _rows_by(
+    field: str, wanted: set, in_force: QuerySet[Suppression]
+) -> defaultdict[str | int | None, list[Block]]:
     """Suppressions in force by the key of their address; or by contact, those that name a contact and no address."""
     found: defaultdict[str | int | None, list[Block]] = defaultdict(list)
-    rows = Suppression.objects.in_force(now).order_by("id").values_list(*Block._fields)
+    rows = in_force.order_by("id").values_list(*Block._fields)
     rows = rows.exclude(value="") if field == "match_key" else rows.filter(value="")
     for row in rows.filter(Among(field, wanted)):
         block = Block(*row)

@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import BinaryIO, NamedTuple
 
 import phonenumbers
-from django.db import transaction
+from django.db import models, transaction
 
 from contacts.addresses import match_key
 from contacts.channels import KIND_OF, Channel, Kind
@@ -49,12 +49,20 @@ class Entry(NamedTuple):
         return match_key(self.value)
 
 
+class Fate(models.TextChoices):
+    """What became of one address of the file."""
+
+    ADDED = "added", "Added"
+    ALREADY = "already", "Blocked for that reason before"
+    TWICE = "twice", "In an earlier line as well"
+
+
 @dataclass
 class Blocked:
     """What became of the file: addresses = len(added) + already. `refused` names each cell left out.
 
     `added` are in normal form. `already`: blocked for that reason before, or by this very file. `written` is False for
-    a test run, and when there was nothing to add.
+    a test run, and when there was nothing to add. `fates` says it of each address by its line.
     """
 
     lines: int = 0
@@ -62,6 +70,7 @@ class Blocked:
     already: int = 0
     refused: list[Refusal] = field(default_factory=list)
     written: bool = False
+    fates: list[tuple[Entry, Fate]] = field(default_factory=list)
 
 
 def block_listed(
@@ -86,6 +95,10 @@ def block_listed(
         known = _known(entries, reason, fact, now)
         new = [entry for key, entry in entries.items() if key not in known]
         result.added, result.already = [entry.value for entry in new], len(entries) - len(new)
+        result.fates += [
+            (entry, Fate.ALREADY if key in known else Fate.ADDED) for key, entry in entries.items()
+        ]
+        result.fates.sort(key=lambda pair: pair[0].line)
         if new and not dry_run:
             _block(new, reason, source, fact, now)
             result.written = True
@@ -121,7 +134,8 @@ def _entries(rows: Sequence[SheetRow], region: str, result: Blocked) -> dict[str
                 result.refused.append(Refusal(row.line, column, text, bad.why, bad.remedy))
                 continue
             entry = Entry(row.line, address.value)
-            found.setdefault(entry.key, entry)
+            if found.setdefault(entry.key, entry) != entry:
+                result.fates.append((entry, Fate.TWICE))
     return found
 
 

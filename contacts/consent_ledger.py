@@ -38,10 +38,12 @@ def counting_on(channel: str) -> list[str]:
     return [Channel.MMS.value, Channel.SMS.value] if channel == Channel.MMS else [channel]
 
 
-def latest_consents(contact_ids: Iterable[int]) -> dict[tuple[int, str], LatestConsent]:
-    """By contact id and channel, for those that have said anything."""
+def latest_consents(
+    contact_ids: Iterable[int], until: datetime | None = None
+) -> dict[tuple[int, str], LatestConsent]:
+    """By contact id and channel, for those that have said anything; `until` a moment that is over, or by now."""
     latest: dict[tuple[int, str], LatestConsent] = {}
-    rows = Consent.objects.filter(Among("contact_id", contact_ids)).in_order()
+    rows = Consent.objects.filter(Among("contact_id", contact_ids)).in_order(until)
     for contact_id, channel, opted_in, at in rows.values_list("contact_id", "channel", "opted_in", "at"):
         latest[contact_id, channel] = LatestConsent(opted_in, at)
     return latest

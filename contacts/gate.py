@@ -287,13 +287,13 @@ def judge(facts: GateFacts, ask: Ask, now: datetime) -> Verdict:
     return ALLOWED
 
 
-def check(asks: Sequence[Ask], now: datetime) -> dict[int, Verdict]:
-    """A verdict for every ask, by its key. `now` is aware.
+def check(asks: Sequence[Ask], now: datetime, *, past: bool = False) -> dict[int, Verdict]:
+    """A verdict for every ask, by its key. `now` is aware; `past`: it is over, and what was known then counts.
 
     Six queries whatever the number of asks.
     To be binding it must run in the transaction that claims the messages.
     """
-    found = gather(asks, now)
+    found = gather(asks, now, past=past)
     return {ask.key: judge(facts, ask, now) for ask, facts in zip(asks, found, strict=True)}
 
 

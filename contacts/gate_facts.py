@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db.models import OuterRef, Subquery
 
+from contacts.addresses import match_key
 from contacts.among import Among
 from contacts.blocking import Block, Target, blocks
-from contacts.channels import STRIKES
+from contacts.channels import KIND_OF, STRIKES, Channel, LineType
 from contacts.consent_ledger import LatestConsent, counting_on, latest_consents
 from contacts.jurisdictions import Purpose
 from contacts.models import Address, AddressHealth, ReplyToRead
+from contacts.phones import parse_phone
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,9 @@ class GateFacts:
     unread_since: datetime | None = None  # of a reply that sends wait for
 
 
-def gather(asks: Sequence[Ask], now: datetime) -> Iterator[GateFacts]:
+def gather(asks: Sequence[Ask], now: datetime, *, past: bool = False) -> Iterator[GateFacts]:
+    """`past`: what was blocked and said, and waited to be read, at a `now` that is over. Of an address itself and how
+    it fares only the present is known."""
     contact_ids = {ask.contact_id for ask in asks}
     addresses = _addresses({ask.address_id for ask in asks if ask.address_id is not None})
     targets = {
@@ -84,10 +89,10 @@ def gather(asks: Sequence[Ask], now: datetime) -> Iterator[GateFacts]:
         for ask in asks
         if ask.address_id in addresses
     }
-    met = blocks(set(targets.values()), now)
-    consents = latest_consents(contact_ids)
+    met = blocks(set(targets.values()), now, past=past)
+    consents = latest_consents(contact_ids, now if past else None)
     health = _health(addresses)
-    unread = unread_since(contact_ids)
+    unread = unread_since(contact_ids, now if past else None)
     for ask in asks:
         address = addresses.get(ask.address_id) if ask.address_id is not None else None
         yield GateFacts(
@@ -97,6 +102,21 @@ def gather(asks: Sequence[Ask], now: datetime) -> Iterator[GateFacts]:
             health=health.get((address.id, ask.channel), NOTHING_WRONG) if address else NOTHING_WRONG,
             unread_since=unread.get(ask.contact_id),
         )
+
+
+def of_nobody(value: str, channel: str, now: datetime, *, past: bool = False) -> GateFacts:
+    """The same for an address, in normal form, that no contact has: what blocks it, and what the number itself tells.
+
+    To be judged with an ask of contact 0.
+    """
+    key, line, zone, region = match_key(value), LineType.UNKNOWN.value, "", ""
+    if "@" not in value:
+        phone = parse_phone(value, settings.DEFAULT_REGION)
+        line, zone, region = phone.line_type, phone.time_zone, phone.region
+    kind, validity = KIND_OF[Channel(channel)], Address.Validity.UNVERIFIED
+    address = AddressFacts(0, 0, kind, key, line, validity, zone, "", region)
+    target = Target(key, 0, channel)
+    return GateFacts(address=address, suppressions=blocks({target}, now, past=past)[target])
 
 
 def _addresses(ids: set[int]) -> dict[int, AddressFacts]:
@@ -115,9 +135,11 @@ def _addresses(ids: set[int]) -> dict[int, AddressFacts]:
     return {row[0]: AddressFacts(*row) for row in rows}
 
 
-def unread_since(contact_ids: Iterable[int]) -> dict[int, datetime]:
-    """Contacts with a reply that sends wait for, from whichever of their addresses, and when it was written."""
-    theirs = ReplyToRead.objects.holding().filter(match_key=OuterRef("match_key")).order_by("at")
+def unread_since(contact_ids: Iterable[int], then: datetime | None = None) -> dict[int, datetime]:
+    """Contacts with a reply that sends wait for, from whichever of their addresses, and when it was written; `then`: a
+    moment that is over, or now."""
+    holding = ReplyToRead.objects.holding() if then is None else ReplyToRead.objects.holding_then(then)
+    theirs = holding.filter(match_key=OuterRef("match_key")).order_by("at")
     found: dict[int, datetime] = {}
     rows = Address.objects.filter(Among("contact_id", contact_ids)).annotate(
         since=Subquery(theirs.values("at")[:1])

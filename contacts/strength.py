@@ -23,8 +23,8 @@ class Lifter(models.TextChoices):
     """Who may lift it, the strongest first; the label completes "Can be lifted"."""
 
     PERSON = "person", "only by the person, who opts in again"
-    ADMINISTRATOR = "administrator", "by an administrator"
-    STAFF = "staff", "by whoever may release bounces and entries of staff"
+    ADMINISTRATOR = "administrator", "by an administrator, with a reason"
+    STAFF = "staff", "by staff, with a reason"
 
 
 def lifter(suppression: Suppression) -> Lifter:

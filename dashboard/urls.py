@@ -20,6 +20,8 @@ from dashboard.message import views as message
 from dashboard.overview import views as overview
 from dashboard.queues import views as queues
 from dashboard.routes import views as sending_routes
+from dashboard.suppressions import acts as suppression_acts
+from dashboard.suppressions import views as suppressions
 from deliveries.outcomes.keyset import read_id
 
 
@@ -102,6 +104,16 @@ delivery_pages = [
     path("batches/preview/", batches.preview, name="preview"),
     path("batches/<id:pk>/", batches.batch, name="batch"),
     path("batches/<id:pk>/undo/", batches.undo, name="undo"),
+]
+
+suppression_pages = [
+    path("", suppressions.show, name="list"),
+    path("export/", suppressions.export, name="export"),
+    path("lookup/", suppressions.search_address, name="look_up"),
+    path("add/", suppression_acts.add, name="add"),
+    path("upload/", suppression_acts.upload, name="upload"),
+    path("<id:pk>/", suppressions.detail, name="detail"),
+    path("<id:pk>/release/", suppression_acts.lift, name="release"),
 ]
 
 route_pages = [path("", sending_routes.page, name="page")]

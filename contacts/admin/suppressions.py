@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 from django import forms
@@ -10,7 +9,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME, ActionForm
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -18,13 +17,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import Truncator
 
-from contacts import searching
 from contacts.admin.lists import CONTACTS_NAMES, Large, Masking
 from contacts.blocking import closes
 from contacts.consenting import PERSON, WHO_ASKED, record_request
 from contacts.emails import NotAnEmail, parse_email
 from contacts.grounds import occasion
-from contacts.models import Address, Contact, Suppression
+from contacts.models import Suppression
 from contacts.phones import NotAPhone, concealed, parse_phone
 from contacts.suppressing import (
     LONGEST_NOTE,
@@ -35,6 +33,7 @@ from contacts.suppressing import (
     release,
     suppress,
 )
+from contacts.suppression_lists import BlockState, find_holders, in_state, named, state_of
 
 ASKED_FOR = "Asked for by the person, so staff cannot release it. It is lifted when they opt in again."
 
@@ -45,37 +44,15 @@ class ReleaseActionForm(ActionForm):
     note = forms.CharField(label="Why:", required=False, max_length=LONGEST_NOTE)
 
 
-def find_holders(rows: Collection[Suppression]) -> None:
-    """Give each row its `holder`: the contact it names or the first who has its address, and how many others have it.
-
-    None where nobody does. Two queries.
-    """
-    keys = {row.match_key for row in rows if not row.contact_id and row.match_key}
-    counted = Address.objects.filter(match_key__in=keys).values("match_key")
-    counted = counted.annotate(first=Min("contact"), people=Count("contact", distinct=True))
-    holders = {one["match_key"]: one for one in counted.order_by()}
-    contacts = Contact.objects.in_bulk([one["first"] for one in holders.values()])
-    for row in rows:
-        one = holders.get(row.match_key)
-        found = (contacts[one["first"]], one["people"] - 1) if one else None
-        row.holder = (row.contact, 0) if row.contact else found  # type: ignore[attr-defined]
-
-
 class StateFilter(admin.SimpleListFilter):
     title = "state"
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("blocking", "Blocking"), ("released", "Released"), ("expired", "Expired")]
+        return list(BlockState.choices)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> QuerySet[Suppression]:
-        now = timezone.now()
-        wanted = {
-            "blocking": Q(released_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now)),
-            "released": Q(released_at__isnull=False),
-            "expired": Q(released_at=None, expires_at__lte=now),
-        }
-        return queryset.filter(wanted.get(self.value() or "", Q()))
+        return queryset.filter(in_state(self.value() or "", timezone.now()))
 
 
 class SuppressionForm(forms.ModelForm):
@@ -201,22 +178,14 @@ class SuppressionAdmin(Masking, Large):
 
     @admin.display
     def state(self, suppression: Suppression) -> str:
-        if suppression.released_at:
-            return "Released"
-        expired = suppression.expires_at and suppression.expires_at <= timezone.now()
-        return "Expired" if expired else "Blocking"
+        return state_of(suppression, timezone.now()).label
 
     @admin.display
     def since(self, suppression: Suppression) -> Any:
         return timezone.localdate(suppression.created_at)
 
     def named(self, term: str) -> Q:
-        """By its own address, which may be no contact's, or by the contact's foreign id or number."""
-        text = searching.clean(term)
-        by_value = Suppression.objects.filter(match_key__in=searching.keys(text)).values("pk")
-        _, *contacts = searching.exactly(text)
-        by_contact = (Suppression.objects.filter(contact__in=one.order_by()).values("pk") for one in contacts)
-        return Q(pk__in=by_value.union(*by_contact))
+        return named(term)
 
     def get_fieldsets(self, request: HttpRequest, obj: Suppression | None = None) -> Any:
         """With the way out of an opt-out, which is no button."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -15,13 +17,16 @@ from contacts.models.people import Contact
 
 
 class ConsentQuerySet(models.QuerySet):
-    def counting(self) -> ConsentQuerySet:
-        """What was said and not withdrawn since, or withdrawn by a row that was itself withdrawn."""
-        later = Consent.objects.filter(withdraws=OuterRef("pk"))
-        effective = later.filter(~Exists(Consent.objects.filter(withdraws=OuterRef("pk"))))
-        return self.filter(~Exists(effective), withdraws=None)
+    def counting(self, until: datetime | None = None) -> ConsentQuerySet:
+        """What was said and not withdrawn since, or withdrawn by a row that was itself withdrawn; `until` a moment that
+        is over, or by now."""
+        known = Consent.objects.all() if until is None else Consent.objects.filter(at__lte=until)
+        later = known.filter(withdraws=OuterRef("pk"))
+        effective = later.filter(~Exists(known.filter(withdraws=OuterRef("pk"))))
+        said = self if until is None else self.filter(at__lte=until)
+        return said.filter(~Exists(effective), withdraws=None)
 
-    def in_order(self) -> ConsentQuerySet:
+    def in_order(self, until: datetime | None = None) -> ConsentQuerySet:
         """So that the last row of a contact and channel is what holds there.
 
         That a colleague or a file says yes lifts no earlier no, and none that comes later and was said before: it
@@ -29,7 +34,7 @@ class ConsentQuerySet(models.QuerySet):
         """
         others = Q(opted_in=True) & ~Q(origin=Consent.Origin.RECIPIENT)  # `decisive` says the same of a row
         rank = models.Case(models.When(others, then=0), default=1)
-        return self.counting().annotate(rank=rank).order_by("rank", "at", "id")
+        return self.counting(until).annotate(rank=rank).order_by("rank", "at", "id")
 
 
 class Consent(AppendOnly):

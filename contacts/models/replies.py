@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -20,6 +22,10 @@ class ReplyToReadQuerySet(models.QuerySet):
     def holding(self) -> ReplyToReadQuerySet:
         """Those that sends wait for: unread, and nothing was done about them yet."""
         return self.unread().filter(acted=False)
+
+    def holding_then(self, at: datetime) -> ReplyToReadQuerySet:
+        """Those that sends waited for at `at`, a moment that is over."""
+        return self.filter(Q(read_at=None) | Q(read_at__gt=at), acted=False, at__lte=at)
 
 
 class ReplyToRead(models.Model):

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from contacts import grounds
@@ -21,6 +21,14 @@ class SuppressionQuerySet(models.QuerySet):
     def in_force(self, now) -> SuppressionQuerySet:
         """Those that block at `now`."""
         return self.filter(Q(expires_at=None) | Q(expires_at__gt=now), released_at=None)
+
+    def in_force_then(self, at) -> SuppressionQuerySet:
+        """Those that blocked at `at`, a moment that is over: also those lifted since, not those made since."""
+        lapses = SuppressionLapse.objects.filter(
+            suppression=OuterRef("pk"), released_at__lte=at, restored_at__gt=at
+        )
+        held = (Q(expires_at=None) | Q(expires_at__gt=at)) & (Q(released_at=None) | Q(released_at__gt=at))
+        return self.filter(held, ~Exists(lapses), created_at__lte=at)
 
 
 def keep_blocks_of_addresses(collector: Any, field: Any, blocks: Any, using: str) -> None:

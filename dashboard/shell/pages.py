@@ -112,10 +112,10 @@ RAIL = [
             Link(
                 "Suppression list",
                 "suppression",
-                "admin:contacts_suppression_changelist",
+                "suppressions:list",
                 "contacts.view_suppression",
                 "s",
-                ("/admin/contacts/suppression/",),
+                ("/suppressions/", "/admin/contacts/suppression/"),
             ),
             Link(
                 "Consent",

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import BinaryIO
 
+from django.db import transaction
 from django.db.models import QuerySet, prefetch_related_objects
 from django.utils import timezone
 
 from campaigns.models import Recipient
 from contacts.addresses import match_key
 from contacts.blocking import Target, blocks
+from contacts.blocking_lists import OWN_WORD, Blocked, block_listed
 from contacts.chunks import in_lists
 from contacts.consenting import OptOut, record_opt_outs
 from contacts.gate import Reason, stopped_by
@@ -64,6 +67,18 @@ def _opt_out(message: Message, now: datetime, again: str) -> OptOut:
         fact=f"message {message.pk}",
         again=again,
     )
+
+
+@transaction.atomic
+def apply_blocking_list(
+    file: BinaryIO, *, reason: str, source: str, region: str, now: datetime, dry_run: bool = False
+) -> Blocked:
+    """`block_listed`, and what waits for those who opted out is withdrawn: together, as the gate would stop it in any
+    case, but only once would it be withdrawn. Raises UnreadableFile."""
+    result = block_listed(file, reason=reason, source=source, region=region, now=now, dry_run=dry_run)
+    if result.written and reason in OWN_WORD:
+        stop_paths(result.added, now)
+    return result
 
 
 def stop_paths(values: Collection[str], now: datetime) -> None:

@@ -233,6 +233,11 @@ def import_work(address: str) -> str:
     return address.format(done=done.pk, draft=one.pk)
 
 
+def a_bounce() -> Suppression:
+    """One that staff may release."""
+    return Suppression.objects.filter(origin="rule", released_at=None).exclude(value="").earliest("pk")
+
+
 # name: (user name, URL once the world is there)
 PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "overview": ("marketer", lambda: "/"),
@@ -285,6 +290,13 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "import result": ("marketer", lambda: import_work("/contacts/import/{done}/")),
     "not allowed": ("support", lambda: "/batches/"),
     "not found": ("support", lambda: "/contacts/999999999/"),
+    "suppression list": ("admin", lambda: "/suppressions/"),
+    "suppression list none": ("support", lambda: "/suppressions/?s=%2B12125550100&state=expired"),
+    "suppression look-up": ("support", lambda: "/suppressions/lookup/"),
+    "suppression detail": ("support", lambda: f"/suppressions/{a_bounce().pk}/"),
+    "suppression add": ("support", lambda: "/suppressions/add/"),
+    "suppression upload": ("admin", lambda: "/suppressions/upload/"),
+    "suppression release": ("admin", lambda: f"/suppressions/{a_bounce().pk}/release/"),
     "sending routes": ("admin", lambda: route_work("/routes/")),
     "sending routes quiet": ("support", lambda: "/routes/"),
     "mappings": ("admin", lambda: mapping_work("/mappings/")),

@@ -9,12 +9,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.utils import timezone
 
-from contacts.blocking_lists import OWN_WORD, REASONS, Blocked, block_listed
+from contacts.blocking_lists import REASONS, Blocked
 from contacts.headers import UnreadableFile
-from deliveries.deciding.stopping import stop_paths
+from deliveries.deciding.stopping import apply_blocking_list
 
 
 class Command(BaseCommand):
@@ -46,9 +46,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
         try:
-            # Together: the gate stops what waits in any case, but only once would it be withdrawn.
-            with options["file"].open("rb") as file, transaction.atomic():
-                result = block_listed(
+            with options["file"].open("rb") as file:
+                result = apply_blocking_list(
                     file,
                     reason=options["reason"],
                     source=options["source"].strip() or options["file"].name,
@@ -56,8 +55,6 @@ class Command(BaseCommand):
                     now=now,
                     dry_run=options["dry_run"],
                 )
-                if result.written and options["reason"] in OWN_WORD:
-                    stop_paths(result.added, now)
         except OSError as problem:
             raise CommandError(f"{options['file']}: {problem.strerror}.") from problem
         except UnreadableFile as problem:

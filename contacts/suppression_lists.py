@@ -1,0 +1,69 @@
+"""The list of suppressions as people look through it: by address in any form, by state, and whose each address is.
+For the pages and the admin alike."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db import models
+from django.db.models import Count, Min, Q
+
+from contacts import searching
+from contacts.models import Address, Contact, Suppression
+
+
+class BlockState(models.TextChoices):
+    BLOCKING = "blocking", "Blocking"
+    RELEASED = "released", "Released"
+    EXPIRED = "expired", "Expired"
+
+
+def state_of(row: Suppression, now: datetime) -> BlockState:
+    if row.released_at:
+        return BlockState.RELEASED
+    return BlockState.EXPIRED if row.expires_at and row.expires_at <= now else BlockState.BLOCKING
+
+
+def in_state(state: str, now: datetime) -> Q:
+    """A condition on suppressions; every one for a state that is none."""
+    conditions = {
+        BlockState.BLOCKING: Q(released_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now)),
+        BlockState.RELEASED: Q(released_at__isnull=False),
+        BlockState.EXPIRED: Q(released_at=None, expires_at__lte=now),
+    }
+    return conditions[BlockState(state)] if state in BlockState else Q()
+
+
+def named(text: str) -> Q:
+    """A condition on suppressions: `text` is their address, in any form, or the foreign id or number of their contact.
+
+    The address may be no contact's; a block of the whole person who has it is found by it too.
+    """
+    text = searching.clean(text)
+    keys = searching.keys(text)
+    by_value = Suppression.objects.filter(match_key__in=keys).exclude(value="").values("pk")
+    holders, *contacts = searching.exactly(text)
+    ways = [
+        Suppression.objects.filter(contact__in=holders.order_by(), value="").values("pk"),
+        *(Suppression.objects.filter(contact__in=one.order_by()).values("pk") for one in contacts),
+    ]
+    if text.startswith("#") and (number := searching.numbered(text)):
+        ways.append(Suppression.objects.filter(contact=number).values("pk"))
+    return Q(pk__in=by_value.union(*ways))
+
+
+def find_holders(rows: Collection[Suppression]) -> None:
+    """Give each row its `holder`: the contact it names or the first who has its address, and how many others have it.
+
+    None where nobody does. Two queries.
+    """
+    keys = {row.match_key for row in rows if not row.contact_id and row.match_key}
+    counted = Address.objects.filter(match_key__in=keys).values("match_key")
+    counted = counted.annotate(first=Min("contact"), people=Count("contact", distinct=True))
+    holders = {one["match_key"]: one for one in counted.order_by()}
+    contacts = Contact.objects.in_bulk([one["first"] for one in holders.values()])
+    for row in rows:
+        one = holders.get(row.match_key)
+        found = (contacts[one["first"]], one["people"] - 1) if one else None
+        row.holder = (row.contact, 0) if row.contact else found  # type: ignore[attr-defined]
