@@ -93,7 +93,17 @@ class AddressForm(ZonedForm):
             row.pk, row._state.adding, row.created_at = None, True, timezone.now()
             if "validity" not in self.changed_data:
                 row.validity = Address.Validity.UNVERIFIED
+            row.network = row.line_type_source = row.carrier_source = ""
+            row.line_type_at = row.carrier_at = None
+        else:
+            self._say_who_typed()
         return super().save(commit)
+
+    def _say_who_typed(self) -> None:
+        """What a person enters about the line has its date as well: only what is newer replaces it."""
+        for name in {"line_type", "carrier"} & set(self.changed_data):
+            setattr(self.instance, f"{name}_at", timezone.now())
+            setattr(self.instance, f"{name}_source", "entered by staff")
 
 
 class AddressFormSet(PlainFormSet):
@@ -158,7 +168,9 @@ class AddressAdmin(Masking, Large):
         "kind",
         "value",
         "line_type",
+        ("line_type_source", "line_type_at"),
         "carrier",
+        ("carrier_source", "carrier_at", "network"),
         "region",
         "time_zone",
         "validity",
@@ -172,7 +184,14 @@ class AddressAdmin(Masking, Large):
     search_help_text = ADDRESSES
     ordering = ("-id",)
     raw_id_fields = ("contact",)
-    readonly_fields = ("created_at",)
+    readonly_fields = (
+        "line_type_source",
+        "line_type_at",
+        "carrier_source",
+        "carrier_at",
+        "network",
+        "created_at",
+    )
 
     def get_form(
         self, request: HttpRequest, obj: Address | None = None, change: bool = False, **kwargs: Any

@@ -39,6 +39,18 @@ class Address(models.Model):
     match_key = derived_match_key()
     line_type = models.CharField(max_length=16, choices=LineType, default=LineType.UNKNOWN)
     carrier = models.CharField(max_length=60, blank=True)
+    network = models.CharField(
+        max_length=6,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="MCC and MNC as reported, such as 310260; empty: not known.",
+    )
+    # When the two were told, and by whom; empty where they are read from the number itself.
+    line_type_at = models.DateTimeField(null=True, blank=True, editable=False)
+    line_type_source = models.CharField(max_length=80, blank=True, default="", db_default="", editable=False)
+    carrier_at = models.DateTimeField(null=True, blank=True, editable=False)
+    carrier_source = models.CharField(max_length=80, blank=True, default="", db_default="", editable=False)
     region = models.CharField(
         max_length=8, blank=True, help_text="Country, or country and state, such as US or US-TX."
     )

@@ -120,6 +120,19 @@ class CodeOccurrence(models.Model):
         return f"{self.native_status} {self.native_code}: {self.n}"
 
 
+class LineNote(models.Model):
+    """What a batch of receipts told of the lines of numbers, appended by the recorder and soon taken over.
+
+    `facts` is a list of [message, when, network, carrier, line type]; when in ISO 8601, '' for what was not told.
+    """
+
+    at = models.DateTimeField()
+    facts = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"{len(self.facts)} of {self.at}"
+
+
 class SeenCode(models.Model):
     """A pair of words that one account's provider has used: since when, how often, with an example."""
 

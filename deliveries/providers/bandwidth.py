@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape, quoteattr
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Act, Call, Fact, Inbound, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.http import accepted, filled
+from deliveries.providers.kit.lines import carrier_name
 from deliveries.providers.kit.parsing import (
     FieldReader,
     clean,
@@ -98,6 +99,7 @@ def message_facts(query: FieldReader, event: FieldReader) -> Iterator[Fact]:
         occurred_at=event.time("time"),
         address=event.phone_number("to"),
         evidence=evidence,
+        carrier=carrier_name(event.get("carrierName") or message.get("carrierName")),
     )
 
 

@@ -15,6 +15,7 @@ from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call, Fact, Inbound, LostAnswer, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.client import HttpAnswer, HttpClient
 from deliveries.providers.kit.http import accepted, listed, refused
+from deliveries.providers.kit.lines import carrier_name, network_code
 from deliveries.providers.kit.parsing import FieldReader, json_object, reference
 from deliveries.providers.kit.signatures import messagebird, standard_webhook
 
@@ -110,6 +111,8 @@ def message_report(data: FieldReader) -> Report:
         native_text=error.text("description") + (f" (carrier: {carrier})" if carrier else ""),
         occurred_at=data.time("at"),
         address=data.phone_number("to"),
+        network=network_code(data.get("mcc_mnc")),
+        carrier=carrier_name(data.get("carrier")),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, Fact, Inbound, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.http import accepted
+from deliveries.providers.kit.lines import carrier_name, kind_of_line
 from deliveries.providers.kit.parsing import (
     LONGEST_WORD,
     FieldReader,
@@ -99,7 +100,7 @@ def channel_of(body: FieldReader, query: FieldReader) -> str:
 
 
 def outcome(body: FieldReader, ref: str, channel: str, at: datetime | None) -> Iterator[Fact]:
-    status = body.required_str("status")
+    status, network = body.required_str("status"), body.object_at("network")
     yield Report(
         ref=ref,
         provider_message_id=body.id("drop_id", required=not ref),
@@ -111,6 +112,8 @@ def outcome(body: FieldReader, ref: str, channel: str, at: datetime | None) -> I
         address=body.phone_number("phone_number", "to"),
         # A voicemail was left in its box; of a text, "success" says that the carrier accepted it.
         evidence="handed_over" if channel == "sms" and status.lower() == "success" else "",
+        carrier=carrier_name(network.get("name")),
+        line_type=kind_of_line(network.get("type")),
     )
     yield from opt_out(body, ref, channel, at)
 

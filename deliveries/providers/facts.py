@@ -33,7 +33,8 @@ class Report(NamedTuple):
     that the other fields do not; leave it empty when status, code and part say it all. `address` is the
     recipient as reported. `lasting` is the provider's own word on whether the same message would fail again; it
     beats the code table. `evidence` says that this very report proves less (or more) than its words usually do.
-    `mailbox` names the mailbox provider whose code table is asked first (gmail, microsoft, yahoo).
+    `mailbox` names the mailbox provider whose code table is asked first (gmail, microsoft, yahoo). `network` (MCC and
+    MNC), `carrier` and `line_type` (of `LineType`) are what it tells of the recipient's line.
     """
 
     ref: str
@@ -50,6 +51,9 @@ class Report(NamedTuple):
     lasting: Literal["", "permanent", "temporary"] = ""
     evidence: Literal["", "assumed", "handed_over", "carrier", "handset"] = ""
     mailbox: str = ""
+    network: str = ""
+    carrier: str = ""
+    line_type: str = ""
 
 
 class Inbound(NamedTuple):

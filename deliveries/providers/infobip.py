@@ -22,6 +22,7 @@ from deliveries.providers.facts import (
 )
 from deliveries.providers.kit.client import HttpClient
 from deliveries.providers.kit.http import accepted, look_up
+from deliveries.providers.kit.lines import network_code
 from deliveries.providers.kit.parsing import (
     FieldReader,
     clean,
@@ -190,6 +191,7 @@ def base_report(ref: str, channel: str, item: FieldReader, status: str, code: st
         native_code=code,
         native_text=item.object_at("error" if code else "status").text("description"),
         address=item.phone_number("to"),
+        network=network_code(item.get("mccMnc")),
     )
 
 

@@ -16,6 +16,7 @@ from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call, Fact, Inbound, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.client import HttpClient
 from deliveries.providers.kit.http import accepted, listed
+from deliveries.providers.kit.lines import network_code
 from deliveries.providers.kit.parsing import (
     FieldReader,
     each,
@@ -109,6 +110,7 @@ def report(ref: str, hint: str, fields: FieldReader) -> Report:
         native_text=fields.text("statusReason"),
         occurred_at=fields.time("statusDatetime"),
         address=fields.phone_number("recipient", required=not ref),  # their id stands for several
+        network=network_code(fields.get("mccmnc")),
     )
 
 

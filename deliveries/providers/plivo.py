@@ -16,6 +16,7 @@ from typing import Any
 from deliveries.providers.base import Provider
 from deliveries.providers.facts import Call, Fact, Inbound, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.http import accepted, filled
+from deliveries.providers.kit.lines import network_code
 from deliveries.providers.kit.parsing import FieldReader, fields_of, keys_pressed, pairs, query_of, reference
 from deliveries.providers.kit.signatures import same
 from deliveries.providers.kit.twiml import NO_MORE, script
@@ -119,6 +120,7 @@ def message_report(ref: str, hint: str, fields: FieldReader) -> Report:
         parts=parts if in_parts else 0,
         occurred_at=fields.time("DeliveryReportTime", "SentTime", "QueuedTime", "MessageTime"),
         address=fields.phone_number("To"),
+        network=network_code(fields.get("MCC"), fields.get("MNC")),
     )
 
 

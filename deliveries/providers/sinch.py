@@ -26,6 +26,7 @@ from deliveries.providers.facts import (
 )
 from deliveries.providers.kit.client import HttpClient
 from deliveries.providers.kit.http import accepted, listed, refused
+from deliveries.providers.kit.lines import network_code
 from deliveries.providers.kit.parsing import (
     FieldReader,
     each,
@@ -145,6 +146,7 @@ def recipient_report(report: Report, fields: FieldReader, recipient: str) -> Rep
         native_code=fields.error_code("code"),
         address=recipient,
         occurred_at=fields.time("at", "operator_status_at"),
+        network=network_code(fields.get("operator")),
     )
 
 

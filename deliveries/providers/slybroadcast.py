@@ -18,6 +18,7 @@ from deliveries.providers.base import Unsigned
 from deliveries.providers.facts import Call, LostAnswer, OutboundMessage, Report, SendResult, Unreadable
 from deliveries.providers.kit.client import HttpAnswer
 from deliveries.providers.kit.http import accepted, refused
+from deliveries.providers.kit.lines import carrier_name
 from deliveries.providers.kit.parsing import (
     LONGEST_WORD,
     FieldReader,
@@ -63,7 +64,9 @@ class Slybroadcast(Unsigned):
         text = clean("; ".join(filter(None, (reason, fields.get("carrier")))))
         at = moment(fields.get("delivery_time", ""))
         words = in_words(status, reason)
-        return [Report(ref, session, "rvm", *words, text, occurred_at=at, address=north_american(phone))]
+        carrier = carrier_name(fields.get("carrier"))
+        number = north_american(phone)
+        return [Report(ref, session, "rvm", *words, text, occurred_at=at, address=number, carrier=carrier)]
 
     def request(
         self, message: OutboundMessage, credentials: Mapping[str, str]

@@ -22,6 +22,7 @@ from deliveries.providers.facts import (
     Unreadable,
 )
 from deliveries.providers.kit.http import accepted, filled, refused
+from deliveries.providers.kit.lines import carrier_name, kind_of_line
 from deliveries.providers.kit.parsing import (
     FieldReader,
     each,
@@ -139,6 +140,8 @@ def message_reports(ref: str, hint: str, about: FieldReader, at: datetime | None
             native_text=failed.text("title"),
             address=recipient.address("phone_number"),
             occurred_at=at,
+            carrier=carrier_name(recipient.get("carrier")),
+            line_type=kind_of_line(recipient.get("line_type")),
         )
 
     return each(everyone, "to", read)

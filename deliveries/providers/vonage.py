@@ -28,6 +28,7 @@ from deliveries.providers.facts import (
     Unreadable,
 )
 from deliveries.providers.kit.http import accepted, filled, refused
+from deliveries.providers.kit.lines import network_code
 from deliveries.providers.kit.parsing import (
     FieldReader,
     fields_of,
@@ -171,6 +172,7 @@ def message_report(ref: str, hint: str, fields: FieldReader) -> Report:
         native_text=error.text("detail"),
         occurred_at=fields.time("timestamp"),
         address=fields.phone_number("to"),
+        network=network_code(fields.object_at("destination").get("network_code")),
     )
 
 
@@ -184,6 +186,7 @@ def receipt(ref: str, fields: FieldReader) -> Report:
         native_code=fields.error_code("err-code"),
         occurred_at=pushed_at(fields),
         address=fields.phone_number("msisdn"),
+        network=network_code(fields.get("network-code")),
     )
 
 

@@ -26,12 +26,14 @@ from contacts.chunks import in_lists
 from deliveries.ledger import statements
 from deliveries.ledger.events import apply, clip, counted, event
 from deliveries.ledger.statements.values import ClaimedReceipt, EventRow
-from deliveries.meaning import evidence, mappings
+from deliveries.meaning import evidence, lines, mappings
+from deliveries.meaning.lines import Line
 from deliveries.meaning.translation import Translated
 from deliveries.models import (
     Account,
     Backscatter,
     CodeOccurrence,
+    LineNote,
     Message,
     PendingReceipt,
 )
@@ -88,6 +90,7 @@ class Matched:
     # (account, channel, status, code, known, contradicts) -> how often, and one receipt that says so
     occurrences: dict[tuple, tuple[int, int]] = field(default_factory=dict)
     version: int = 1  # of the mapping
+    lines: dict[int, tuple[datetime, Line]] = field(default_factory=dict)  # by message, the latest of each
 
     def see(self, waiting: ClaimedReceipt, report: Report, translated: Translated) -> None:
         words = (
@@ -96,6 +99,11 @@ class Matched:
         )  # fmt: skip
         n, example = self.occurrences.get(words, (0, waiting.id))
         self.occurrences[words] = (n + 1, example)
+
+    def see_line(self, waiting: ClaimedReceipt, message_id: int, line: Line | None) -> None:
+        known = self.lines.get(message_id)
+        if line and (known is None or known[0] <= waiting.received_at):
+            self.lines[message_id] = waiting.received_at, line
 
 
 def record(now: datetime, limit: int | None = None) -> Recorded:
@@ -185,6 +193,7 @@ def _record(claimed: Sequence[ClaimedReceipt], now: datetime) -> Recorded:
     applied = apply(matched.events, now, matched.version)
     _opt_out_reported(matched.events, now)
     note_occurrences(matched.occurrences, now)
+    note_lines(matched.lines, now)
     lost |= matched.unknown
     set_aside(taken.backscatter)
     trouble = {
@@ -265,6 +274,7 @@ def match(reports: Sequence[tuple[ClaimedReceipt, Report]]) -> Matched:
         provider = finder.providers[waiting.account_id]
         translated = mapping.translate(provider, report)
         result.see(waiting, report, translated)
+        result.see_line(waiting, message[0], lines.reported(provider, report))
         result.events.append(_event(waiting, report, message, weaker(message[0], translated.meaning)))
     return result
 
@@ -296,6 +306,14 @@ def note_occurrences(occurrences: dict[tuple, tuple[int, int]], now: datetime) -
         )
         for (account, channel, status, code, known, contradicts), (n, receipt) in occurrences.items()
     )  # fmt: skip
+
+
+def note_lines(found: dict[int, tuple[datetime, Line]], now: datetime) -> None:
+    """Append what was told of the lines of numbers: one row, whatever the batch."""
+    if found:
+        LineNote.objects.create(
+            at=now, facts=[[pk, at.isoformat(), *line] for pk, (at, line) in found.items()]
+        )
 
 
 def _opt_out_reported(events: Sequence[EventRow], now: datetime) -> None:

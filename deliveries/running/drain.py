@@ -26,7 +26,7 @@ from deliveries.ledger import partitions, quarantine, retention
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.tallies import fold
 from deliveries.meaning import drift, occurrences
-from deliveries.receiving import recording, replay
+from deliveries.receiving import line_notes, recording, replay
 from deliveries.running import heartbeat
 from deliveries.running.heartbeat import Role
 from deliveries.running.seldom import Seldom
@@ -110,6 +110,7 @@ STEPS: Steps = {
     "imports": import_runs.run,
     "again": again,
     "occurrences": occurrences.count,
+    "line_notes": line_notes.take_over,
     "replay": replay.run,
     "drift": drift.run,
     "route_moves": Seldom(60, route_moves.run),
@@ -122,7 +123,7 @@ STEPS: Steps = {
 
 # Every step belongs to one role: what processes are started for, where one machine or one loop is not enough for all.
 ROLES: dict[Role, tuple[str, ...]] = {
-    Role.RECORD: ("record", "fold", "occurrences"),
+    Role.RECORD: ("record", "fold", "occurrences", "line_notes"),
     Role.DECIDE: ("decide", "due", "again"),
     Role.SEND: ("recover", "pass_on", "send"),
     Role.REST: (
