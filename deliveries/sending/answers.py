@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db import DataError, IntegrityError, OperationalError, transaction
+from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 
 from campaigns.models import Campaign, Recipient
 from campaigns.rates import account_key, sender_key
@@ -86,8 +86,11 @@ class Dispatched:
             setattr(self, name, getattr(self, name) + n)
 
 
-def store_answers(answers: Sequence[Answered], now: datetime, result: Dispatched) -> None:
-    """Store the answers, to handovers and to look-ups of those in doubt alike.
+def store_answers(
+    answers: Sequence[Answered], now: datetime, result: Dispatched, *, wait: bool = True
+) -> list[Answered]:
+    """Store the answers, to handovers and to look-ups of those in doubt alike. Gives back those that were not: whose
+    recipient somebody else had locked, where it does not `wait` for that.
 
     A transaction that lost to another one (a deadlock, a busy file) is tried again.
 
@@ -96,10 +99,12 @@ def store_answers(answers: Sequence[Answered], now: datetime, result: Dispatched
     for attempt in range(STORE_ATTEMPTS):
         try:
             with transaction.atomic():
-                stored = _store(answers, now)
+                facts = _lock_recipients(answers, wait)
+                locked = _locked(answers, facts)
+                stored = _store([each for each in answers if each not in locked], facts, now)
             result.add(stored)
             let_rest(answers, now)
-            return
+            return locked
         except OperationalError:
             if attempt == STORE_ATTEMPTS - 1:
                 raise
@@ -109,21 +114,32 @@ def store_answers(answers: Sequence[Answered], now: datetime, result: Dispatched
                 raise
             logger.exception("An answer of %d was refused by the database", len(answers))
             alone = answers if len(answers) > 1 else [Answered(answers[0].claimed, None)]
-            for each in alone:
-                store_answers([each], now, result)
-            return
+            return [kept for each in alone for kept in store_answers([each], now, result, wait=wait)]
+    raise AssertionError("the last attempt returns or raises")
 
 
-def _store(answers: Sequence[Answered], now: datetime) -> Dispatched:
+def _lock_recipients(answers: Sequence[Answered], wait: bool) -> list[RecipientFacts]:
+    """Recipients are locked first, as everywhere, so that storing and deciding cannot deadlock."""
+    skip = not wait and connection.features.has_select_for_update_skip_locked
+    whose = Among("pk", {answer.claimed.message.recipient_id for answer in answers})
+    rows = Recipient.objects.select_for_update(skip_locked=skip).filter(whose).order_by("pk")
+    return [RecipientFacts(*row) for row in rows.values_list(*RecipientFacts._fields)]
+
+
+def _locked(answers: Sequence[Answered], facts: Sequence[RecipientFacts]) -> list[Answered]:
+    """The answers whose recipient is there and somebody else's."""
+    missing = {answer.claimed.message.recipient_id for answer in answers} - {each.id for each in facts}
+    if not missing:
+        return []
+    there = set(Recipient.objects.filter(Among("pk", missing)).values_list("pk", flat=True))
+    return [answer for answer in answers if answer.claimed.message.recipient_id in there]
+
+
+def _store(answers: Sequence[Answered], recipients: Sequence[RecipientFacts], now: datetime) -> Dispatched:
     """Write down what the providers answered. Only for claims that are still ours: `until` is the fence. That a
     provider took a message is known for certain, and counts whoever looks after it by now.
-
-    Recipients are locked first, as everywhere, so that storing and deciding cannot deadlock.
     """
     ids = [answer.claimed.message.pk for answer in answers]
-    whose = Among("pk", {answer.claimed.message.recipient_id for answer in answers})
-    recipients = Recipient.objects.select_for_update().filter(whose).order_by("pk")
-    facts = [RecipientFacts(*row) for row in recipients.values_list(*RecipientFacts._fields)]
     places = Outbox.objects.select_for_update().filter(Among("pk", ids)).order_by("pk")
     held = {row[0]: OutboxPlace(*row) for row in places.values_list(*OutboxPlace._fields)}
     mine = [a for a in answers if (row := held.get(a.claimed.message.pk)) and _counts(a, row)]
@@ -148,7 +164,7 @@ def _store(answers: Sequence[Answered], now: datetime) -> Dispatched:
             left.append((claimed, None))
             refused.append((claimed, _refused(message, claimed.account, answer, now)))
             done.refused += 1
-    opened = mark_handed_over(left, facts, now)
+    opened = mark_handed_over(left, recipients, now)
     rewrite(unanswered, ["held"])
     apply([*events, *(row for _, row in refused)], now)
     taken = {_route(claimed) for claimed, answer in mine if answer and answer.accepted}

@@ -30,7 +30,7 @@ IDLE = 0.2  # seconds, when nothing more is due
 # cost most of a core, three processes for a few messages a second. Well below what is claimed ahead (`HORIZON`).
 PACED = 0.1
 MOST = 500  # messages claimed in one turn, however much room there is
-REFRESH = 1.0  # seconds, for what seldom changes: the accounts, and what is in doubt
+REFRESH = 1.0  # seconds, for what seldom changes: the accounts, what is in doubt, and what is locked
 IN_DOUBT = 50  # messages looked up at a time
 GRACE = 8.0  # seconds for what is under way when the process is told to end
 
@@ -41,6 +41,8 @@ class SendLoop:
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
         self._unstored: list[Answered] = []
+        self._locked: list[Answered] = []  # whose recipient somebody else had locked: stored later
+        self._locked_until = 0.0
         self._dry = False  # nothing more was due when it last looked
         self._places: dict[int, int] = {}
         self._look_at = 0.0
@@ -56,6 +58,7 @@ class SendLoop:
         result, clock = Dispatched(), Clock(now)
         kept = bool(self._unstored)
         self._unstored += self.transport.answers(0.0 if kept else self._pause(), ENOUGH)
+        self._unstored += self._unlocked()
         if kept or not all(answer and answer.accepted for _, answer in self._unstored):
             self._store(clock.now(), result)
         self._claim(clock.now(), result)
@@ -78,9 +81,10 @@ class SendLoop:
     def finish(self) -> None:
         """Wait for what is under way, not for ever. What is not answered by then keeps its claim."""
         ends = time.monotonic() + GRACE
-        while (self.transport.calls.total() or self._unstored) and time.monotonic() < ends:
+        while self._is_busy() and time.monotonic() < ends:
             try:
                 self._unstored += self.transport.answers(IDLE, ENOUGH)
+                self._unstored += self._unlocked()
                 self._store(timezone.now(), Dispatched())
             except PASSING as problem:
                 logger.warning("Answers have to be stored again: %s", problem)
@@ -96,14 +100,28 @@ class SendLoop:
         if not room:
             return
         # Whoever ends its process takes what is not stored yet along, too.
-        claimed = claim(now, room, result, busy=bool(self.transport.calls or self._unstored))
+        claimed = claim(now, room, result, busy=self._is_busy())
         self._dry = len(claimed) + result.held + result.stopped == 0
         self.transport.begin(claimed)
 
     def _store(self, now: datetime, result: Dispatched) -> None:
         if self._unstored:
-            store_answers(self._unstored, now, result)
+            locked = store_answers(self._unstored, now, result, wait=False)
             self._unstored = []
+            if locked:
+                self._locked += locked
+                self._locked_until = time.monotonic() + REFRESH
+
+    def _unlocked(self) -> list[Answered]:
+        """Answers to try again that could not be stored: one lock that is forgotten must not hold up all others."""
+        if time.monotonic() < self._locked_until:
+            return []
+        locked, self._locked = self._locked, []
+        return locked
+
+    def _is_busy(self) -> bool:
+        """Whether calls are under way, or answers wait to be stored."""
+        return bool(self.transport.calls or self._unstored or self._locked)
 
     def _room(self) -> dict[int, int]:
         """How many more calls each account may have under way."""
