@@ -14,6 +14,8 @@ from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
 from contacts.channels import LineType
 from contacts.number_text import NoNumber, number_text
 
+# Whose prefixes are given to a carrier, as `carrier.name_for_number` has it.
+_WITH_CARRIER = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE, PhoneNumberType.PAGER)
 _LINE_TYPES = {
     PhoneNumberType.MOBILE: LineType.MOBILE,
     PhoneNumberType.FIXED_LINE: LineType.LANDLINE,
@@ -81,27 +83,29 @@ def parse_phone(text: str, region: str) -> Phone:
     Raises NotAPhone.
     """
     number = _parse(text, region)
-    line_type = _LINE_TYPES.get(phonenumbers.number_type(number), LineType.OTHER)
+    kind, country = phonenumbers.number_type(number), phonenumbers.region_code_for_number(number) or ""
+    line_type = _LINE_TYPES.get(kind, LineType.OTHER)
     return Phone(
         value=phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164),
-        region=phonenumbers.region_code_for_number(number) or "",
-        time_zone="" if line_type in _NOWHERE else " ".join(_zones(number)),
+        region=country,
+        time_zone="" if line_type in _NOWHERE else " ".join(_zones(number, kind, country)),
         line_type=line_type,
-        carrier=carrier.name_for_number(number, "en"),
+        carrier=carrier.name_for_valid_number(number, "en") if kind in _WITH_CARRIER else "",
     )
 
 
-def _zones(number: phonenumbers.PhoneNumber) -> Sequence[str]:
+def _zones(number: phonenumbers.PhoneNumber, kind: int, country: str) -> Sequence[str]:
     """Every zone in which numbers that begin like this one are given out; none where nothing is known."""
     # A mobile tells no more than its calling code. But where a country has only its own part of the code (Barbados,
     # Kazakhstan), the first digits tell which, and not everywhere between Guam and Newfoundland is meant.
     main = phonenumbers.region_code_for_country_code(number.country_code or 0)
-    a_part = phonenumbers.region_code_for_number(number) not in (None, main)
+    a_part = country not in ("", main)
     whole = f"{number.country_code}{phonenumbers.national_significant_number(number)}"
     known = str(number.country_code)
-    mobile = phonenumbers.number_type(number) == PhoneNumberType.MOBILE
+    mobile = kind == PhoneNumberType.MOBILE
     if a_part or (
-        phonenumbers.is_number_geographical(number) and not (mobile and number.country_code in _BY_OPERATOR)
+        phonenumbers.is_number_type_geographical(kind, number.country_code or 0)
+        and not (mobile and number.country_code in _BY_OPERATOR)
     ):
         lengths = range(TIMEZONE_LONGEST_PREFIX, len(known), -1)
         known = next((whole[:length] for length in lengths if whole[:length] in TIMEZONE_DATA), known)
