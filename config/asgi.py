@@ -27,10 +27,16 @@ def in_pieces(environ: Any, start_response: Any) -> Pieces:
     return Pieces(django(environ, start_response))
 
 
+in_threads = WSGIMiddleware(in_pieces, workers=THREADS)
 pages = Buffered(
-    WSGIMiddleware(in_pieces, workers=THREADS),  # type: ignore[arg-type]
+    in_threads,  # type: ignore[arg-type]
     Limits(most=settings.REQUEST_MAX_BYTES, seconds=settings.REQUEST_SECONDS, waiting=THREADS // 2),
 )
+uploads = Buffered(
+    in_threads,  # type: ignore[arg-type]
+    Limits(most=settings.UPLOAD_MAX_BYTES, seconds=settings.REQUEST_SECONDS, waiting=THREADS // 2),
+)
+UPLOADS = ("/contacts/import/",)  # where files are uploaded that are longer than any form
 monitors = Monitors()
 PRINTABLE = "".join(map(chr, range(33, 127)))
 
@@ -50,6 +56,8 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         await receiver.receive(scope, receive, send)
     elif path in monitors.paths:
         await monitors(scope, receive, send)
+    elif path in UPLOADS:
+        await uploads(tidy(scope), receive, send)
     else:
         await pages(tidy(scope), receive, send)
 

@@ -223,6 +223,8 @@ TWILIO_URL = env.url("TWILIO_URL", "https://api.twilio.com", schemes=("http", "h
 RECEIPT_MAX_BYTES = env.number("RECEIPT_MAX_BYTES", 262_144, low=1_024, high=16_777_216)
 # A request to a page: its longest body, and how long it may take (a second more for every 4,096 bytes that came).
 REQUEST_MAX_BYTES = env.number("REQUEST_MAX_BYTES", 16_777_216, low=65_536, high=1_073_741_824)
+# A file of contacts that is uploaded: half a million lines are some 50 MB.
+UPLOAD_MAX_BYTES = env.number("UPLOAD_MAX_BYTES", 134_217_728, low=65_536, high=1_073_741_824)
 REQUEST_SECONDS = env.number("REQUEST_SECONDS", 20, low=1, high=3_600)
 RECEIPTS_WAITING_MAX = env.number("RECEIPTS_WAITING_MAX", 10_000, low=1, high=1_000_000)
 # Ids in each partition of receipts and of status events, on PostgreSQL.

@@ -78,6 +78,7 @@ def test_a_fresh_checkout_needs_no_environment(tmp_path):
         ("TRUSTED_PROXIES", "10.0.0.5,none"),
         ("PROXY_HEADER", "X-Real-IP"),
         ("REQUEST_MAX_BYTES", "0"),
+        ("UPLOAD_MAX_BYTES", "0"),
         ("REQUEST_SECONDS", "0"),
         ("RECEIPT_RETENTION_DAYS", "29"),  # a slip must not cost the evidence of last week
         ("EVENT_RETENTION_DAYS", "-1"),
