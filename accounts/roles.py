@@ -83,6 +83,7 @@ ROLES: dict[str, set[str]] = {
     | _may("add change", "deliveries", "account")
     | _may("view add change delete", "deliveries", "route")
     | _may("view", "deliveries", "routealarm routemove")
+    | _may("view add change", "deliveries", "lookuprun")
     # To try dead letters, and work that was set aside, again; the rows themselves stay as they are.
     | _may("change", "deliveries", "pendingreceipt quarantined")
     | {

@@ -239,6 +239,9 @@ HANDOVER_LEASE_SECONDS = env.number("HANDOVER_LEASE_SECONDS", 60, low=3, high=3_
 OPENING_SPREAD_SECONDS = env.number("OPENING_SPREAD_SECONDS", 300, low=1, high=3_600)
 # Before the hours end that the law permits (contacts/permitted_hours.csv), so much is left for queues and carriers.
 PERMITTED_HOURS_MARGIN_MINUTES = env.number("PERMITTED_HOURS_MARGIN_MINUTES", 15, low=0, high=60)
+# Who is asked about a number's line, and what a thousand answers cost in US cents; without both nothing is.
+NUMBER_LOOKUP = env.choice("NUMBER_LOOKUP", "", ("", "twilio", "telnyx"))
+NUMBER_LOOKUP_CENTS_PER_1000 = env.number("NUMBER_LOOKUP_CENTS_PER_1000", 0, low=0, high=1_000_000)
 # What is not urgent waits for its account so long before the next route takes it; urgent messages do not wait.
 PASS_ON_AFTER_MINUTES = env.number("PASS_ON_AFTER_MINUTES", 5, low=0, high=1_440)
 # A process of the worker that makes no progress for this long is started anew; work that waits longer is overdue.

@@ -11,7 +11,7 @@ from django.urls import path, register_converter
 from dashboard.bulk import views as batches
 from dashboard.campaigns import skipped
 from dashboard.campaigns import views as campaigns
-from dashboard.contacts import imports, lists, merging, new, people, permitted_hours
+from dashboard.contacts import imports, lists, lookups, merging, new, people, permitted_hours
 from dashboard.contacts import views as contacts
 from dashboard.inbox import views as inbox
 from dashboard.mappings import codes, draft, routes, trying, versions
@@ -68,6 +68,9 @@ contact_pages = [
     path("lists/<id:pk>/add/", lists.add, name="add_member"),
     path("lists/<id:pk>/remove/<id:contact>/", lists.remove, name="remove_member"),
     path("lists/<id:pk>/delete/", lists.delete, name="delete_list"),
+    path("lookups/", lookups.index, name="lookups"),
+    path("lookups/begin/", lookups.begin, name="begin_lookup"),
+    path("lookups/<id:pk>/stop/", lookups.end, name="end_lookup"),
     path("permitted-hours/", permitted_hours.page, name="permitted_hours"),
     path("import/", imports.index, name="imports"),
     path("import/<id:pk>/", imports.result, name="import"),

@@ -16,6 +16,7 @@ them opens every partition.
 
 from deliveries.models.accounts import Account, new_token
 from deliveries.models.batches import Batch, BatchItem
+from deliveries.models.lookups import LookupRun
 from deliveries.models.mappings import (
     Backscatter,
     CodeAlarm,
@@ -72,6 +73,7 @@ __all__ = [
     "Heartbeat",
     "LatencyCount",
     "LineNote",
+    "LookupRun",
     "MappingVersion",
     "Message",
     "Outbox",

@@ -26,7 +26,7 @@ from deliveries.ledger import partitions, quarantine, retention
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.tallies import fold
 from deliveries.meaning import drift, occurrences
-from deliveries.receiving import line_notes, recording, replay
+from deliveries.receiving import line_notes, number_lookups, recording, replay
 from deliveries.running import heartbeat
 from deliveries.running.heartbeat import Role
 from deliveries.running.seldom import Seldom
@@ -111,6 +111,7 @@ STEPS: Steps = {
     "again": again,
     "occurrences": occurrences.count,
     "line_notes": line_notes.take_over,
+    "lookups": Seldom(5, number_lookups.run),
     "replay": replay.run,
     "drift": drift.run,
     "route_moves": Seldom(60, route_moves.run),
@@ -140,6 +141,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "partitions",
         "retention",
         "list_counts",
+        "lookups",
         "old_imports",
     ),
 }
