@@ -43,6 +43,7 @@ _EVERYDAY_VIEW = (
 _VIEW_MACHINERY = (
     _may("view", "accounts", "user")
     | _may("view", "auth", "group")
+    | _may("view", "contacts", "privacyrecord")
     | _may("view", "deliveries", "account receipt pendingreceipt outbox statuschange heartbeat quarantined")
     | _may("view", "deliveries", "retentionrun")
 )
@@ -92,6 +93,8 @@ ROLES: dict[str, set[str]] = {
         "contacts.import_contacts",
         "contacts.suppress_contact",
         "contacts.merge_contact",
+        "contacts.export_contact",
+        "contacts.erase_contact",
         "contacts.release_suppression",
         "contacts.release_legal_suppression",
         "campaigns.launch_campaign",

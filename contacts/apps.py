@@ -7,6 +7,8 @@ class ContactsConfig(AppConfig):
     verbose_name = "Contacts"
 
     def ready(self) -> None:
-        from contacts import search_index
+        from contacts import erasing, search_index
+        from contacts.models.addresses import addresses_saved
 
+        addresses_saved.connect(erasing.block_again)
         post_migrate.connect(search_index.make, sender=self)

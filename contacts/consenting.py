@@ -17,6 +17,7 @@ from contacts.addresses import match_key
 from contacts.channels import KIND_OF, Channel
 from contacts.chunks import in_lists
 from contacts.consent_ledger import FAMILIES, contacts_at, contacts_by_key, family_of, latest_consents, ledger
+from contacts.erased_keys import erased_keys
 from contacts.grounds import message_named
 from contacts.models import Consent, Contact, Suppression
 from contacts.suppressing import (
@@ -180,7 +181,8 @@ def record_opt_in(
     """
     contact_ids = contacts_at(value)
     _append(contact_ids, channel, opted_in=True, how=how, evidence=evidence, at=at, wording=wording)
-    whose = Q(match_key=match_key(value)) | Q(follows__match_key=match_key(value))
+    keys = [match_key(value), *erased_keys([match_key(value)])]  # what was kept when they were erased, too
+    whose = Q(match_key__in=keys) | Q(follows__match_key__in=keys)
     if len(contact_ids) == 1:
         whose |= Q(value="", contact__in=contact_ids)
     _lift(whose, channel, how=how, at=at)

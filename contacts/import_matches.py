@@ -8,6 +8,7 @@ from datetime import datetime
 from contacts.addresses import match_key
 from contacts.chunks import in_lists
 from contacts.consent_ledger import LatestConsent, latest_consents
+from contacts.erased_keys import BETWEEN, erased_keys
 from contacts.models import Address, Contact, ContactList, ListMembership, Suppression
 from contacts.sheet_lines import SheetLine
 
@@ -61,4 +62,10 @@ def opted_out(keys: set[str], now: datetime) -> dict[str, datetime]:
             origin=Suppression.Origin.RECIPIENT, match_key__in=part
         )
         found |= dict(rows.exclude(value="").values_list("match_key", "created_at"))
+    hashed = erased_keys(keys) if Suppression.objects.filter(BETWEEN).exists() else {}
+    for part in in_lists(hashed):
+        rows = Suppression.objects.in_force(now).filter(
+            origin=Suppression.Origin.RECIPIENT, match_key__in=part
+        )
+        found |= {hashed[key]: at for key, at in rows.values_list("match_key", "created_at")}
     return found

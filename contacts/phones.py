@@ -229,8 +229,15 @@ def search_forms(text: str, region: str) -> SearchForms:
     return SearchForms(whole=whole, ending=whole.removeprefix("+"))
 
 
+ERASED = (
+    "erased:"  # how the value of an address begins that was erased, or the hash by which its block is kept
+)
+
+
 def mask(value: str) -> str:
     """What everybody may see of an address: +1 ••• ••• 1869, or r•••@example.com."""
+    if value.startswith(ERASED):
+        return "Erased address"
     if "@" in value:
         local, _, domain = value.rpartition("@")
         return f"{local[:1]}•••@{domain}"
@@ -251,7 +258,7 @@ def concealed(text: str) -> str:
 def grouped(value: str) -> str:
     """A number as people write it, +1 504-555-0181; an email, a masked number and anything else as it is."""
     if not _country_code(value):
-        return value
+        return "Erased address" if value.startswith(ERASED) else value
     try:
         number = phonenumbers.parse(value)
     except phonenumbers.NumberParseException:

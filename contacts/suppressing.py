@@ -100,7 +100,7 @@ def suppress(
     _announce([made])
     if contact is not None and not value:
         addresses = Address.objects.filter(contact=contact).exclude(validity=Address.Validity.INVALID)
-        _extend((made, address) for address in addresses)
+        extend((made, address) for address in addresses)
     if by is not None and not alone:
         # A colleague speaks of a person. What comes late from a number that was replaced may be somebody else's word.
         _reach_whoever_left([made])
@@ -219,8 +219,8 @@ def carry_over(
     for part_of_keys in in_lists(held_by):
         in_force = Suppression.objects.in_force(now).exclude(value="")
         asked += in_force.filter(theirs_alone, match_key__in=part_of_keys)
-    _extend((block, address) for block in whole for address in theirs[block.contact_id or 0])
-    _extend(
+    extend((block, address) for block in whole for address in theirs[block.contact_id or 0])
+    extend(
         (block, address)
         for block in asked
         for contact in held_by[block.match_key]
@@ -243,10 +243,10 @@ def _reach_whoever_left(blocks: Collection[Suppression]) -> None:
             left[contact, kind] += asked[key]
     for contacts in in_lists({contact for contact, _ in left}):
         current = Address.objects.filter(contact__in=contacts, preferred=True)
-        _extend((block, address) for address in current for block in left[address.contact_id, address.kind])
+        extend((block, address) for address in current for block in left[address.contact_id, address.kind])
 
 
-def _extend(pairs: Iterable[tuple[Suppression, Address]]) -> None:
+def extend(pairs: Iterable[tuple[Suppression, Address]]) -> None:
     """The same block for another address of the person, once, unless its channel needs an address of another kind."""
     made = [
         Suppression(

@@ -11,7 +11,7 @@ from django.urls import path, register_converter
 from dashboard.bulk import views as batches
 from dashboard.campaigns import skipped
 from dashboard.campaigns import views as campaigns
-from dashboard.contacts import imports, lists, lookups, merging, new, people, permitted_hours
+from dashboard.contacts import imports, lists, lookups, merging, new, people, permitted_hours, privacy
 from dashboard.contacts import views as contacts
 from dashboard.inbox import views as inbox
 from dashboard.mappings import codes, draft, routes, trying, versions
@@ -61,6 +61,8 @@ contact_pages = [
     path("duplicates/", merging.duplicates, name="duplicates"),
     path("merge/", merging.preview, name="merge"),
     path("<id:pk>/duplicates/", merging.of_one, name="duplicates_of"),
+    path("<id:pk>/privacy/", privacy.page, name="privacy"),
+    path("<id:pk>/privacy/export/", privacy.export, name="export_data"),
     path("lists/", lists.index, name="lists"),
     path("lists/new/", lists.new, name="new_list"),
     path("lists/<id:pk>/", lists.show, name="list"),

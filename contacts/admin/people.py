@@ -17,6 +17,7 @@ from contacts.models import (
     ContactList,
     ListMembership,
     Note,
+    PrivacyRecord,
 )
 from contacts.slugs import free_slug
 from contacts.suppressing import (
@@ -49,7 +50,7 @@ class ContactAdmin(Large):
     search_help_text = CONTACTS_NAMES
     ordering = ("-id",)
     autocomplete_fields = ("source",)
-    readonly_fields = ("merged_into", "created_at", "updated_at")
+    readonly_fields = ("merged_into", "erased_at", "created_at", "updated_at")
     inlines = (AddressInline,)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
@@ -70,6 +71,14 @@ class ListMembershipAdmin(OfContact):
     ordering = ("-id",)
     raw_id_fields = ("contact",)
     autocomplete_fields = ("contact_list",)
+
+
+@admin.register(PrivacyRecord)
+class PrivacyRecordAdmin(ReadOnly, Large):
+    list_display = ("act", "contact_number", "at", "by", "reason")
+    list_select_related = ("by",)
+    list_filter = ("act",)
+    ordering = ("-id",)
 
 
 @admin.register(Note)

@@ -5,6 +5,7 @@ from contacts.models.consent import Consent
 from contacts.models.imports import ContactImport, FileRow, ImportChunk, ImportedContact
 from contacts.models.ledger import AppendOnly
 from contacts.models.people import Contact, ContactList, ListCount, ListMembership, Note
+from contacts.models.privacy import PrivacyRecord
 from contacts.models.replies import ReplyToRead
 from contacts.models.suppressions import Suppression, SuppressionLapse, keep_blocks_of_addresses
 
@@ -22,6 +23,7 @@ __all__ = [
     "ListCount",
     "ListMembership",
     "Note",
+    "PrivacyRecord",
     "ReplyToRead",
     "Suppression",
     "SuppressionLapse",

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from django.db import models
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import models, transaction
 from django.db.models import Q
+from django.dispatch import Signal
 from django.utils import timezone
 
 from contacts import channels
@@ -22,6 +26,18 @@ def derived_match_key() -> DerivedField:
         derive=match_key,
         help_text="What all spellings of the address have in common; addresses are compared by it.",
     )
+
+
+# Sent in the same transaction when addresses are saved: the `addresses`. Whatever door they come by.
+addresses_saved = Signal()
+
+
+class AddressQuerySet(models.QuerySet):
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        with transaction.atomic():
+            made = super().bulk_create(objs, *args, **kwargs)
+            addresses_saved.send(Address, addresses=made)
+        return made
 
 
 class Address(models.Model):
@@ -66,6 +82,8 @@ class Address(models.Model):
     )
     created_at = models.DateTimeField(default=timezone.now)
 
+    objects = AddressQuerySet.as_manager()
+
     class Meta:
         verbose_name_plural = "addresses"
         constraints = [
@@ -88,6 +106,12 @@ class Address(models.Model):
     def __str__(self) -> str:
         """Masked: whoever may see the whole of it is shown `value`."""
         return mask(self.value)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            if "value" in (kwargs.get("update_fields") or ["value"]):
+                addresses_saved.send(Address, addresses=[self])
 
 
 class AddressHealth(models.Model):

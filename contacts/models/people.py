@@ -80,6 +80,10 @@ class Contact(models.Model):
         help_text="It was the same person as this contact, which has all that was theirs.",
     )
 
+    erased_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Who it was is not known any more."
+    )
+
     lists = models.ManyToManyField(ContactList, through="ListMembership", related_name="contacts")
 
     class Meta:
@@ -95,10 +99,12 @@ class Contact(models.Model):
             ("correct_contact", "May correct a contact's details"),
             ("suppress_contact", "May suppress a contact or an address"),
             ("merge_contact", "May merge two contacts that are one person"),
+            ("export_contact", "May take out all data of one person as a file"),
+            ("erase_contact", "May erase a person"),
         ]
 
     def __str__(self) -> str:
-        return self.name or f"Contact {self.pk}"
+        return self.name or (f"Erased person {self.pk}" if self.erased_at else f"Contact {self.pk}")
 
     def save(self, *args, **kwargs) -> None:
         if kwargs.get("update_fields") is not None and "name" in kwargs["update_fields"]:

@@ -8,13 +8,13 @@ from typing import Any
 
 from contacts.channels import Kind
 from contacts.models import Address
-from contacts.phones import mask
+from contacts.phones import ERASED, mask
 
 
 def shown_addresses(addresses: Iterable[Address], *, full: bool) -> list[dict[str, Any]]:
     """All of a contact's, phones first, with what is to be known of each. In `full` only for those who may see them."""
     known = sorted(
-        (one for one in addresses if one.value),
+        (one for one in addresses if one.value and not one.value.startswith(ERASED)),
         key=lambda one: (one.kind != Kind.PHONE, not one.preferred, one.pk),
     )
     of_kind = Counter(one.kind for one in known)

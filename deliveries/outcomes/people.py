@@ -115,7 +115,7 @@ def among(ids: Sequence[int], wanted: PeopleFilter) -> list[int]:
 
 def _narrowed(wanted: PeopleFilter) -> _Narrowed:
     if wanted.contact_list is None:
-        everybody = Contact.objects.filter(merged_into=None).only("pk")
+        everybody = Contact.objects.filter(merged_into=None, erased_at=None).only("pk")
         found = everybody if wanted.source is None else everybody.filter(source=wanted.source)
         return _Narrowed(found, "id", "contacts_contact.id")
     members = ListMembership.objects.filter(contact_list=wanted.contact_list).only("contact_id")

@@ -26,6 +26,7 @@ from contacts.models import (
     Suppression,
 )
 from deliveries.deciding import route_moves
+from deliveries.deciding.erasing import erase_person
 from deliveries.ledger.latency import Latencies
 from deliveries.meaning import drafts, occurrences
 from deliveries.meaning.translation import Key
@@ -112,6 +113,14 @@ def twice(address: str) -> str:
     for each in one.addresses.filter(preferred=True):
         Address.objects.create(contact=other, kind=each.kind, value=each.value)
     return address.format(one=one.pk, other=other.pk)
+
+
+def erased(address: str) -> str:
+    """`address`, once somebody was erased."""
+    one = busiest_contact()
+    admin = User.objects.get(username="admin")
+    erase_person(one.pk, by=admin, reason="Asked by letter", now=timezone.now())
+    return address.format(one=one.pk)
 
 
 def with_replies(address: str) -> str:
@@ -275,6 +284,9 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "duplicates none": ("support", lambda: "/contacts/duplicates/"),
     "duplicates of": ("support", lambda: twice("/contacts/{one}/duplicates/")),
     "merge": ("support", lambda: twice("/contacts/merge/?keep={one}&gone={other}")),
+    "privacy": ("admin", lambda: f"/contacts/{busiest_contact().pk}/privacy/"),
+    "erased": ("admin", lambda: erased("/contacts/{one}/")),
+    "erased privacy": ("admin", lambda: erased("/contacts/{one}/privacy/")),
     "inbox": ("support", lambda: with_replies("/inbox/")),
     "inbox opted out": ("support", lambda: with_replies("/inbox/opted-out/")),
     "inbox read": ("support", lambda: with_read_replies("/inbox/read/")),

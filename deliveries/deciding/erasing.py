@@ -1,0 +1,72 @@
+"""Erase a person with what was sent to them and what they wrote: who it was goes, that it happened stays."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from accounts.models import User
+from campaigns.models import Recipient
+from contacts import erasing
+from contacts.models import Contact, ReplyToRead
+from deliveries.deciding.attempts import withdraw
+from deliveries.deciding.followup import settle
+from deliveries.ledger.redacting import Redaction
+from deliveries.ledger.statements import chunks
+from deliveries.models import Engagement, Message, Outbox, Receipt, StatusEvent
+
+
+@transaction.atomic
+def erase_person(contact_id: int, *, by: User, reason: str, now: datetime) -> bool:
+    """Whether there was somebody to erase. All or nothing.
+
+    Statuses, times, codes and counts stay, so every report says what it said. Receipts keep all but what tells who it
+    was; those that come in later are as their provider sends them.
+    """
+    no_key = connection.features.has_select_for_no_key_update
+    found = Contact.objects.select_for_update(no_key=no_key).filter(
+        pk=contact_id, merged_into=None, erased_at=None
+    )
+    contact = found.first()
+    if contact is None:
+        return False
+    recipients = Recipient.objects.select_for_update().filter(contact=contact).order_by("pk")
+    ids = list(recipients.values_list("pk", flat=True))
+    messages = list(Message.objects.filter(contact=contact).values_list("pk", flat=True))
+    redaction = _redaction(contact)
+    waiting = Outbox.objects.filter(message__in=messages)
+    withdraw(list(waiting.values_list("message_id", flat=True)), "stopped", now)
+    Recipient.objects.filter(pk__in=ids).update(automatic=False)
+    _redact_receipts(contact, messages, redaction)
+    for part in chunks(sorted(messages)):
+        StatusEvent.objects.filter(message_id__in=part).exclude(native_text="").update(native_text="")
+    Engagement.objects.filter(contact=contact).exclude(text="").update(text=erasing.GONE)
+    erasing.erase(contact, by=by, reason=reason, now=now)
+    settle(ids, now)
+    return True
+
+
+def _redaction(contact: Contact) -> Redaction:
+    addresses = list(contact.addresses.exclude(value="").values_list("value", "match_key"))
+    written = set(Engagement.objects.filter(contact=contact).values_list("text", flat=True))
+    replies = ReplyToRead.objects.filter(match_key__in=[key for _, key in addresses])
+    written |= set(replies.values_list("text", flat=True))
+    return Redaction([value for value, _ in addresses], [contact.name, contact.external_id, *written])
+
+
+def _redact_receipts(contact: Contact, messages: Collection[int], redaction: Redaction) -> None:
+    receipts: set[int] = set()
+    for part in chunks(sorted(messages)):
+        told = StatusEvent.objects.filter(message_id__in=part).exclude(receipt_id=None)
+        receipts |= {pk for pk in told.values_list("receipt_id", flat=True) if pk is not None}
+    wrote = Engagement.objects.filter(contact=contact).exclude(receipt_id=None)
+    receipts |= {pk for pk in wrote.values_list("receipt_id", flat=True) if pk is not None}
+    for part in chunks(sorted(receipts)):
+        for one in Receipt.objects.filter(pk__in=part):
+            Receipt.objects.filter(pk=one.pk).update(
+                body=redaction.of_bytes(bytes(one.body)),
+                query=redaction.of_text(one.query),
+                headers=redaction.of_json(one.headers),
+            )
