@@ -27,6 +27,7 @@ GROUPS = (
     ("pages",),
     ("translation",),
     ("campaign",),
+    ("importing",),
 )
 NAMES = [name for group in GROUPS for name in group]
 POSTGRESQL_ONLY = {"workers", "chain"}
