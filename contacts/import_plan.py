@@ -263,6 +263,11 @@ class ImportPlan:
             latest = self.known.consents.get((contact.pk, channel)) if contact.pk else None
             if latest and latest.opted_in:
                 continue
+            if self._is_for_another_address(person, line, channel):
+                why = "it was given with an address that they do not have here"
+                remedy = "Update the details of people already here as well to record it."
+                self.result.without_consent.append(Refusal(line.number, "consent", channel, why, remedy))
+                continue
             out_since = latest.at if latest else self._no_to_sibling(contact, channel)
             out_since = out_since or self._opted_out_at(line, channel)
             if out_since:
@@ -273,6 +278,14 @@ class ImportPlan:
             person.consents.append(self._consent(line, channel))
         self.consents += [(contact, each) for each in person.consents]
         self.result.consents = len(self.consents)
+
+    def _is_for_another_address(self, person: PlannedPerson, line: SheetLine, channel: str) -> bool:
+        """Where their addresses stay as they are, messages would go to one that nobody agreed to."""
+        if person.added or self.options.fill_in:
+            return False
+        theirs = {known.match_key for known in self.known.addresses[person.contact.pk]}
+        kind = KIND_OF[Channel(channel)]
+        return any(each.kind == kind and match_key(each.value) not in theirs for each in line.addresses)
 
     def _no_to_sibling(self, contact: Contact, channel: str) -> datetime | None:
         """A no to texts is one to picture messages, as long as those have no word of their own."""

@@ -12,6 +12,7 @@ from django.utils import timezone
 from contacts.channels import Channel
 from contacts.import_columns import choices, faults_in, looks_like_consent
 from contacts.import_options import LONGEST_HOW, ImportOptions
+from contacts.lists import name_fault
 from contacts.models import ContactList
 
 DATES = [
@@ -142,8 +143,11 @@ class ColumnsForm(forms.Form):
         cleaned = super().clean() or {}
         for fault in faults_in(self.titles, self.uses):
             self.add_error(None, fault)
-        if not (cleaned.get("contact_list") or cleaned.get("list_name", "").strip()):
-            self.add_error("list_name", "Name the new list, or choose one that there is.")
+        name = cleaned.get("list_name", "").strip()
+        if not cleaned.get("contact_list"):
+            fault = name_fault(name) if name else "Name the new list, or choose one that there is."
+            if fault:
+                self.add_error("list_name", fault)
         if self.options.records_consent:
             self._require_evidence(cleaned)
         return cleaned

@@ -24,7 +24,7 @@ from contacts.import_columns import WHAT_IS_WRONG
 from contacts.import_files import store_upload
 from contacts.import_options import ImportOptions, day_order
 from contacts.import_preview import all_rows, check, first_lines, samples, uses_to_begin_with
-from contacts.models import ContactImport, ImportedContact
+from contacts.models import ContactImport, ContactList, ImportedContact
 from dashboard.contacts.import_forms import ColumnsForm, UploadForm
 from dashboard.exports import BOM, Echo, file_name, safe
 from dashboard.shell.pages import may_see, swaps, who
@@ -93,10 +93,13 @@ def _to_begin_with(draft: ContactImport) -> tuple[list[str], dict[str, Any]]:
         given = chosen.as_json() | {"contact_list": draft.contact_list_id, "source": draft.source_id}
         return chosen.uses, given
     uses, last = uses_to_begin_with(draft)
+    name = draft.file_name.rpartition(".")[0][:120]
+    known = ContactList.objects.filter(name__iexact=name).first()
     return uses, {
         "region": last.region if last else settings.DEFAULT_REGION,
         "fill_in": bool(last and last.fill_in),
-        "list_name": draft.file_name.rpartition(".")[0][:120],
+        "contact_list": known.pk if known else None,
+        "list_name": "" if known else name,
     }
 
 

@@ -59,7 +59,10 @@ def decide(page: Page) -> None:
     expect(page.get_by_label("Column 3, “Mobile Number”")).to_have_value("phone")
     expect(page.get_by_label("Column 6, “Unsubscribed?”")).to_have_value("opt_out")
     page.get_by_label("Column 5, “SMS Consent”").select_option("agreed:sms")
-    page.get_by_label("Name of the new list").fill("Spring fair")
+    if ContactList.objects.filter(name="Spring fair").exists():
+        page.get_by_label("List", exact=True).select_option(label="Spring fair")
+    else:
+        page.get_by_label("Name of the new list").fill("Spring fair")
     page.get_by_label("How they agreed").fill("Form at the stand")
     page.get_by_label("When they agreed").fill("2026-03-04")
     page.get_by_label("The words they agreed to").fill("Yes, text me about offers.")

@@ -145,6 +145,18 @@ def test_people_already_here_change_only_where_that_was_chosen(fill_in):
     assert known in one.contact_list.contacts.all()
 
 
+def test_consent_with_an_address_that_is_not_taken_over_is_not_recorded():
+    known = factories.contact(name="Robin")
+    known.addresses.all().delete()
+    Address.objects.create(contact=known, kind="phone", value="+15125550199")
+    Address.objects.create(contact=known, kind="email", value="robin@example.com")
+
+    one = imported(FILE + ROBIN, fill_in=False, uses=AGREED, how="Web form")
+
+    assert not Consent.objects.exists()
+    assert "do not have here" in one.faults[0]["why"]
+
+
 def test_the_same_person_in_another_part_of_the_file_is_refused(monkeypatch):
     monkeypatch.setattr(import_files, "AT_ONCE", 1)
 

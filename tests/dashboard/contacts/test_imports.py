@@ -97,7 +97,9 @@ def test_the_file_of_refused_lines_says_why_and_can_be_uploaded_again(marketer):
     assert [row[0] for row in rows] == ["Full name", "Kim Day", "'=1+1"]
     assert rows[2][1] == "'+1 512 555 0143"
     assert "Correct it" in rows[2][5]
-    fixed = imported(marketer, text.replace("nobody@", "kim@example.com"), use_6="")
+    fixed = imported(
+        marketer, text.replace("nobody@", "kim@example.com"), use_6="", list_name="Fair, corrected"
+    )
     assert fixed.added == 1
     assert Address.objects.filter(value="+15125550143").exists()
 
@@ -125,12 +127,14 @@ def test_nothing_is_recorded_as_consent_unasked(marketer):
         ({"use_2": "", "use_3": ""}, "Say which column is the phone"),
         ({"region": "zz"}, "is no country"),
         ({"list_name": " "}, "Name the new list"),
+        ({"list_name": "old FAIR"}, "There is a list called"),
         ({"use_1": "nonsense"}, "Select a valid choice"),
         ({"when": "2999-01-01"}, "in the future"),
         ({"contact_list": "999999"}, "Select a valid choice"),
     ],
 )
 def test_a_choice_that_cannot_be_is_refused_with_its_reason(marketer, changed, sentence):
+    factories.contact_list(name="Old fair")
     address = upload(marketer).url
 
     answer = marketer.post(address, COLUMNS | changed)
@@ -184,8 +188,8 @@ def test_a_draft_can_be_discarded(marketer):
 def test_pages_ask_the_same_number_of_questions_however_long_the_history(
     marketer, django_assert_max_num_queries
 ):
-    for _ in range(5):
-        imported(marketer)
+    for n in range(5):
+        imported(marketer, list_name=f"List {n}")
 
     with django_assert_max_num_queries(14):
         marketer.get("/contacts/import/")
