@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, time
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from contacts.channels import KIND_OF, STRIKES, Channel, LineType
 from contacts.consent_ledger import LatestConsent, counting_on, latest_consents
 from contacts.jurisdictions import Purpose
 from contacts.models import Address, AddressHealth, ReplyToRead
-from contacts.phones import parse_phone
+from contacts.phones import NotAPhone, parse_phone
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,11 @@ def of_nobody(value: str, channel: str, now: datetime, *, past: bool = False) ->
     """
     key, line, zone, region = match_key(value), LineType.UNKNOWN.value, "", ""
     if "@" not in value:
-        phone = parse_phone(value, settings.DEFAULT_REGION)
-        line, zone, region = phone.line_type, phone.time_zone, phone.region
+        with suppress(
+            NotAPhone
+        ):  # a block may name what no country has given out: a short code, an old number
+            phone = parse_phone(value, settings.DEFAULT_REGION)
+            line, zone, region = phone.line_type, phone.time_zone, phone.region
     kind, validity = KIND_OF[Channel(channel)], Address.Validity.UNVERIFIED
     address = AddressFacts(0, 0, kind, key, line, validity, zone, "", region)
     target = Target(key, 0, channel)

@@ -12,6 +12,8 @@ from django.db.models import Count, Min, Q
 from contacts import searching
 from contacts.models import Address, Contact, Suppression
 
+MOST_NAMED = 500  # suppressions of one address or person
+
 
 class BlockState(models.TextChoices):
     BLOCKING = "blocking", "Blocking"
@@ -38,19 +40,22 @@ def in_state(state: str, now: datetime) -> Q:
 def named(text: str) -> Q:
     """A condition on suppressions: `text` is their address, in any form, or the foreign id or number of their contact.
 
-    The address may be no contact's; a block of the whole person who has it is found by it too.
+    The address may be no contact's; a block of the whole person who has it is found by it too. One query at once, and
+    no more than MOST_NAMED are found, those that were made last.
     """
     text = searching.clean(text)
     keys = searching.keys(text)
-    by_value = Suppression.objects.filter(match_key__in=keys).exclude(value="").values("pk")
+    by_value = Suppression.objects.filter(match_key__in=keys).exclude(value="").values("id")
     holders, *contacts = searching.exactly(text)
     ways = [
-        Suppression.objects.filter(contact__in=holders.order_by(), value="").values("pk"),
+        Suppression.objects.filter(contact__in=holders.order_by(), value="").values("id"),
         *(Suppression.objects.filter(contact__in=one.order_by()).values("pk") for one in contacts),
     ]
     if text.startswith("#") and (number := searching.numbered(text)):
-        ways.append(Suppression.objects.filter(contact=number).values("pk"))
-    return Q(pk__in=by_value.union(*ways))
+        ways.append(Suppression.objects.filter(contact=number).values("id"))
+    # As a list: of a union in the same statement PostgreSQL believes that it finds many, and goes through all rows.
+    found = by_value.union(*ways).order_by("-id").values_list("id", flat=True)
+    return Q(pk__in=list(found[:MOST_NAMED]))
 
 
 def find_holders(rows: Collection[Suppression]) -> None:

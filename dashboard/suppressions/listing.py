@@ -29,7 +29,7 @@ from deliveries.outcomes.keyset import Page, page
 SIZE = 50
 EVERY = "every"  # the channel of what blocks every one
 ANY = ("", "Any")
-Reason = Suppression.Reason
+Reason, Scope = Suppression.Reason, Suppression.Scope
 # The colour of a reason, and of a state.
 BUCKETS = {
     Reason.STOP: "optout",
@@ -92,6 +92,8 @@ class SuppressionFilter(forms.Form):
         for name in ("scope", "reason", "origin"):
             if given.get(name):
                 found = found.filter(**{name: given[name]})
+        if given.get("scope", Scope.EVERYTHING) != Scope.EVERYTHING:
+            found = found.exclude(scope=Scope.EVERYTHING)  # as the index says it: SQLite uses it only so
         if channel := given.get("channel"):
             found = found.filter(channel="" if channel == EVERY else channel)
         if text := given.get("s"):

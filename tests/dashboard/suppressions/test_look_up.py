@@ -143,6 +143,15 @@ def test_however_many_share_it_the_page_costs_the_same(login, django_assert_max_
     assert "And 15 more contacts" in page
 
 
+@pytest.mark.parametrize("value", ["80808", "+12120500000", "acme", "robin@localhost"])
+def test_a_block_of_what_is_no_number_that_anybody_has_is_shown_as_well(login, value):
+    found = suppress(value=value, reason="staff", origin="staff", now=timezone.now())
+
+    assert login("admin").get(f"/suppressions/{found.pk}/").status_code == 200
+    assert login("admin").get(f"/suppressions/{found.pk}/release/").status_code == 200
+    assert login("admin").get("/suppressions/", {"s": value}).status_code == 200
+
+
 def test_a_marketer_reads_masked_addresses_only(login, address):
     block = suppress(
         value=NUMBER, reason="staff", origin="staff", now=timezone.now(), evidence="Called from +12125550142"
