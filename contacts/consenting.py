@@ -221,6 +221,7 @@ def record_request(
     family as well, or of every channel. `alone` is as in `suppress`.
     """
     if not value:
+        contact = contact.stays
         channels = [channel] if channel else [min(family) for family in FAMILIES]
         for each in channels:
             _append([contact.pk], each, opted_in=False, how=how, evidence=evidence, at=now, by=by)

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from contacts.channels import Channel
 from contacts.consent_ledger import sql_latest
@@ -54,7 +55,7 @@ def found_for(text: str) -> list[Contact]:
         return []
     ids = {pk for way in exactly(text) for pk in way[:10]}
     if text.startswith("#") and (number := numbered(text)):
-        ids.add(number)
+        ids |= set(Contact.objects.filter(pk=number).values_list(Coalesce("merged_into_id", "pk"), flat=True))
     return list(Contact.objects.filter(pk__in=ids).order_by("pk"))
 
 

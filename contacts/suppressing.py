@@ -78,6 +78,7 @@ def suppress(
     """
     if not value and contact is None:
         raise ValueError("A suppression needs a contact or an address.")
+    contact = contact and contact.stays  # of a contact that was merged it would block nobody
     refuse_idle(value, channel)
     made = Suppression(
         contact=contact,

@@ -125,6 +125,11 @@ class Contact(models.Model):
     def first_name(self) -> str:
         return self.name.split()[0] if self.name else ""
 
+    @property
+    def stays(self) -> Contact:
+        """The contact that has what was theirs since they were merged; else this one itself."""
+        return self.merged_into or self
+
 
 def _is_writable(value: object) -> bool:
     """Whether a message can say it; true and false are no words."""

@@ -144,10 +144,11 @@ def _contact(text: str) -> Contact | None:
     """The contact that the text names by our number behind a #, or by the whole of the customer ID."""
     text = searching.clean(text)
     if text.startswith("#"):
-        return Contact.objects.filter(pk=searching.numbered(text) or 0).first()
+        numbered = Contact.objects.select_related("merged_into").filter(pk=searching.numbered(text) or 0)
+        return found.stays if (found := numbered.first()) else None
     _, by_id = searching.exactly(text)
-    found = list(Contact.objects.filter(pk__in=by_id.order_by())[:2])
-    return found[0] if len(found) == 1 else None
+    theirs = list(Contact.objects.filter(pk__in=by_id.order_by())[:2])
+    return theirs[0] if len(theirs) == 1 else None
 
 
 class UploadForm(forms.Form):

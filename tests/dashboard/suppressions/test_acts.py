@@ -15,6 +15,7 @@ from contacts.consent_ledger import latest_consents
 from contacts.consenting import record_opt_out
 from contacts.models import Consent, Suppression
 from contacts.suppressing import suppress
+from deliveries.deciding.duplicates import merge
 from deliveries.models import Message, Outbox, RecipientTally
 from tests import factories
 
@@ -68,6 +69,17 @@ def test_a_person_is_blocked_as_a_whole_by_their_number_and_opted_out_where_they
     assert Suppression.objects.get(value="").contact == address.contact
     assert in_force().exists()
     assert not latest_consents([address.contact_id])[address.contact_id, "sms"].opted_in
+
+
+@pytest.mark.parametrize("reason", ["asked", "legal"])
+def test_a_person_named_by_the_number_of_a_contact_that_was_merged_is_blocked(login, reason):
+    address, gone = factories.phone(value=NUMBER), factories.contact()
+    merge(address.contact_id, gone.pk, by=factories.user("support"), now=timezone.now())
+
+    add(login("support"), f"#{gone.pk}", reason=reason)
+
+    assert Suppression.objects.get(value="").contact == address.contact
+    assert in_force().exists()
 
 
 def test_a_person_is_named_by_the_customer_id(login):
