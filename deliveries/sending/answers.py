@@ -101,9 +101,10 @@ def store_answers(
             with transaction.atomic():
                 facts = _lock_recipients(answers, wait)
                 locked = _locked(answers, facts)
-                stored = _store([each for each in answers if each not in locked], facts, now)
+                free = [each for each in answers if each not in locked]
+                stored = _store(free, facts, now)
             result.add(stored)
-            let_rest(answers, now)
+            let_rest(free, now)  # once: tried again, a locked one would begin the rest anew each time
             return locked
         except OperationalError:
             if attempt == STORE_ATTEMPTS - 1:

@@ -108,9 +108,11 @@ class SendLoop:
         if self._unstored:
             locked = store_answers(self._unstored, now, result, wait=False)
             self._unstored = []
-            if locked:
-                self._locked += locked
+            if (
+                locked and not self._locked
+            ):  # those that come later wait no longer, or none were ever tried again
                 self._locked_until = time.monotonic() + REFRESH
+            self._locked += locked
 
     def _unlocked(self) -> list[Answered]:
         """Answers to try again that could not be stored: one lock that is forgotten must not hold up all others."""

@@ -20,11 +20,12 @@ from contacts.suppressing import suppress
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.models import Account, Message, Outbox
-from deliveries.providers.facts import LostAnswer, SendResult
+from deliveries.providers.facts import Busy, LostAnswer, SendResult
 from deliveries.providers.sandbox.adapter import Sandbox
-from deliveries.sending import claiming, send_loop
+from deliveries.sending import answers, claiming, send_loop
+from deliveries.sending.answers import Dispatched, store_answers
 from deliveries.sending.send_loop import SendLoop, send
-from deliveries.sending.transport import LEASE, Transport
+from deliveries.sending.transport import LEASE, Answered, Claimed, Transport
 from tests import factories
 from tests.engine import agree, person, sending, waiting
 
@@ -220,6 +221,33 @@ def test_a_recipient_that_somebody_keeps_locked_holds_up_no_other_answer(loop, p
     go_round(loop, lambda: not Outbox.objects.exists())
 
     assert stored.all().count() == 5
+
+
+def test_a_locked_answer_is_tried_again_whatever_is_locked_after_it(loop, monkeypatch):
+    now = [10.0]
+    monkeypatch.setattr(send_loop, "time", mock.Mock(monotonic=lambda: now[0]))
+    monkeypatch.setattr(send_loop, "store_answers", lambda answers, *given, **named: list(answers))
+
+    for answer in ("first", "second"):
+        loop._unstored = [answer]
+        loop._store(timezone.now(), Dispatched())
+        now[0] += 0.6
+
+    assert loop._unlocked() == ["first", "second"]
+
+
+def test_a_rest_begins_once_though_its_answer_stays_locked(campaign, monkeypatch):
+    mine, begun = account(), []
+    (row,) = queue(campaign, mine, 1)
+    claimed = Claimed(row, None, mine, timezone.now())
+    answered = Answered(claimed, SendResult(False, retry_after=7.0, busy=Busy.ACCOUNT))
+    monkeypatch.setattr(answers, "rest", begun.append)
+    monkeypatch.setattr(answers, "_locked", lambda given, facts: list(given))
+
+    kept = store_answers([answered], timezone.now(), Dispatched(), wait=False)
+
+    assert kept == [answered]
+    assert begun == []
 
 
 def test_a_call_that_fails_is_in_doubt_and_its_neighbours_are_not(campaign, loop, providers):
