@@ -43,7 +43,7 @@ def store_upload(file: BinaryIO, *, name: str, by: User | None, now: datetime) -
         raise UnreadableFile(
             "The file is empty. Its first line must name the columns, such as name, phone, email."
         )
-    titles = _titles(first)
+    titles = _titles(*_checked([first]))
     draft = ContactImport.objects.create(
         file_name=Path(name).name[-200:], file_hash=digest, titles=titles, created_by=by, created_at=now
     )

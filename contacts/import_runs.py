@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -91,7 +92,7 @@ def _go_on(pk: int, now: datetime) -> int:
 
 def _count_try(pk: int) -> int:
     """How often this part has failed. After the last try what was imported is taken back."""
-    ContactImport.objects.filter(pk=pk).update(tries=F("tries") + 1)
+    ContactImport.objects.filter(pk=pk, tries__lt=MOST_TRIES).update(tries=F("tries") + 1)
     one = ContactImport.objects.get(pk=pk)
     if one.tries >= MOST_TRIES and one.state == State.RUNNING:
         one.failure = (
@@ -212,21 +213,26 @@ def _record_opt_outs(one: ContactImport, lines: Sequence[ReadLine], region: str,
     The same file once more blocks nobody again who opted in since.
     """
     fact = f"file {one.file_hash[:16]}"
-    wanted: dict[str, tuple[Address, ReadLine]] = {}
+    wanted: defaultdict[str, list[tuple[Address, ReadLine]]] = defaultdict(list)
     for read in lines:
         if read.opted_out:
-            wanted |= {match_key(each.value): (each, read) for each in _addresses(read, region)}
-    known: set[str] = set()
+            for each in _addresses(read, region):
+                wanted[match_key(each.value)].append((each, read))
+    this_import = (
+        f"Import {one.pk},"  # several of its lines may say no of one address, each to another channel
+    )
+    known, blocked = set[str](), set[str]()
     for part in in_lists(wanted):
         rows = Suppression.objects.filter(match_key__in=part, fact=fact).exclude(value="")
-        known |= set(rows.values_list("match_key", flat=True))
-    fresh = [found for key, found in wanted.items() if key not in known]
+        blocked |= set(rows.values_list("match_key", flat=True))
+        known |= set(rows.exclude(evidence__startswith=this_import).values_list("match_key", flat=True))
+    fresh = [found for key, those in wanted.items() if key not in known for found in those]
     opt_outs = [
         OptOut(
             address.value,
             channel,
             "Opted out elsewhere",
-            f"Import {one.pk}, “{one.file_name}”, line {read.row.line}",
+            f"{this_import} “{one.file_name}”, line {read.row.line}",
             now,
             Suppression.Reason.ASKED,
             fact,
@@ -237,7 +243,7 @@ def _record_opt_outs(one: ContactImport, lines: Sequence[ReadLine], region: str,
     ]
     if opt_outs:
         record_opt_outs(opt_outs, now)
-    return len({each.value for each in opt_outs})
+    return len({match_key(each.value) for each in opt_outs} - blocked)
 
 
 def _addresses(read: ReadLine, region: str) -> list[Address]:

@@ -9,7 +9,8 @@ import pytest
 from django.utils import timezone
 
 from contacts import import_files, import_runs
-from contacts.consenting import record_opt_out
+from contacts.consent_ledger import latest_consents
+from contacts.consenting import record_opt_in, record_opt_out
 from contacts.headers import UnreadableFile
 from contacts.import_columns import guessed_uses
 from contacts.import_options import ImportOptions
@@ -246,6 +247,29 @@ def test_it_is_started_once():
 
 
 # ---- Undo ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at_once", [2_000, 1])
+def test_each_line_that_says_no_of_one_number_counts(monkeypatch, at_once):
+    """A number that a family shares: one wants no texts, another one no calls. A START to texts brings no calls."""
+    monkeypatch.setattr(import_files, "AT_ONCE", at_once)
+    known = factories.phone(value="+15125550142")
+    for channel in ("sms", "voice"):
+        record_opt_in(
+            value=known.value, channel=channel, how="Form", evidence="", at=timezone.now() - timedelta(days=9)
+        )
+    text = "name,phone,SMS opt out,Call opt out\nA,512 555 0142,x,\nB,512 555 0142,,x\n"
+
+    one = imported(text, uses=["name", "phone", "opt_out", "opt_out"])
+
+    said = latest_consents([known.contact_id])
+    assert not any(said[known.contact_id, channel].opted_in for channel in ("sms", "mms", "voice", "rvm"))
+    assert one.opt_outs == 1
+
+
+def test_a_first_line_that_is_not_text_is_refused_in_words():
+    with pytest.raises(UnreadableFile, match="Line 1 is not text"):
+        upload("na\0me,phone\nRobin,512 555 0142\n")
 
 
 def test_undoing_takes_away_whom_it_added_and_can_be_done_again():
