@@ -266,11 +266,13 @@ def record_own_choice(
     at: datetime,
     wording: str = "",
 ) -> None:
-    """The person said themselves what they want on the channel's family. A yes lifts what they asked for, but at
-    addresses that others have as well; a no blocks nothing by itself: `record_request` does."""
+    """The person said themselves what they want on the channel's family, and not from an address for it. A yes lifts
+    what they asked for as a whole person, but at addresses that others have as well, and no STOP that one of these
+    said; a no blocks nothing by itself: `record_request` does."""
     _append([contact.pk], channel, opted_in=opted_in, how=how, evidence=evidence, at=at, wording=wording)
     if opted_in:
-        _lift(_theirs_alone(contact, channel), channel, how=how, at=at)
+        whole = Q(value="") | Q(follows__value="")
+        _lift(_theirs_alone(contact, channel) & whole, channel, how=how, at=at)
 
 
 def _theirs_alone(contact: Contact, channel: str) -> Q:

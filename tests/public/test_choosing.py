@@ -198,6 +198,19 @@ def test_a_stop_that_followed_to_a_new_number_is_not_lifted_either(now):
     assert "sms" not in reader.gets
 
 
+def test_a_stop_from_a_number_that_was_replaced_is_not_lifted_either(now):
+    reader = Reader(now)
+    old = reader.address("phone")
+    Address.objects.filter(pk=old.pk).update(preferred=False)
+    factories.phone(reader.contact)
+    record_opt_out(value=old.value, channel="sms", how="Reply", evidence="STOP", at=now)
+
+    reader.presses("on sms")
+
+    assert reader.gets == ALL
+    assert Suppression.objects.in_force(reader.now).filter(value=old.value).exists()
+
+
 def test_what_a_colleague_took_down_for_the_person_they_can_lift_themselves(now):
     reader = Reader(now)
     record_request(contact=reader.contact, channel="sms", evidence="Called us", by=None, now=now)
