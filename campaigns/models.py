@@ -288,8 +288,9 @@ class Campaign(models.Model):
 
     @property
     def keeps_law(self) -> bool:
-        """Whether they wait as well for the hours that the law permits."""
-        return bool(self.keeps_hours and (self.purpose == Purpose.MARKETING or self.channel == Channel.RVM))
+        """Whether they wait as well for the hours that the law permits, which has some for whatever a machine says."""
+        spoken = self.channel in (Channel.VOICE, Channel.RVM)
+        return bool(self.keeps_hours and (self.purpose == Purpose.MARKETING or spoken))
 
     @property
     def hours(self) -> str:
