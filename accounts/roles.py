@@ -77,6 +77,8 @@ ROLES: dict[str, set[str]] = {
     | _VIEW_MACHINERY
     | _MAPPINGS
     | _may("add change", "accounts", "user")
+    | _may("view add change", "contacts", "answerwording")
+    | _may("view", "contacts", "automaticanswer")
     | _may("add change", "contacts", "contact contactlist listmembership address suppression")
     | _may("delete", "contacts", "contactlist listmembership")
     | _may("add", "contacts", "consent note")

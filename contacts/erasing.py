@@ -25,6 +25,7 @@ from contacts.grounds import REPLIED, message_named, reply
 from contacts.lists import count_at_once
 from contacts.models import (
     Address,
+    AutomaticAnswer,
     Consent,
     Contact,
     ContactList,
@@ -55,6 +56,7 @@ def erase(contact: Contact, *, by: User, reason: str, now: datetime) -> None:
             value=value, match_key=match_key(value), carrier="", region="", time_zone="", network="", preferred=False,
             validity=Address.Validity.INVALID, line_type="unknown",
         )  # fmt: skip
+        AutomaticAnswer.objects.filter(address=one).update(match_key=match_key(value))
     lists = list(ContactList.objects.filter(memberships__contact=contact))
     ListMembership.objects.filter(contact=contact).delete()
     for each in lists:

@@ -140,7 +140,8 @@ def _opted_out(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
 
 
 def _suppressed(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
-    return Objection(_block_text(facts.suppressions[0])) if facts.suppressions else None
+    others = [one for one in facts.suppressions if one.origin != Suppression.Origin.RECIPIENT]
+    return Objection(_block_text(others[0])) if others else None
 
 
 def _no_consent(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
@@ -213,6 +214,8 @@ def _sender_not_approved(facts: GateFacts, ask: Ask, now: datetime) -> Objection
 
 
 def _not_relevant(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
+    if ask.answer is not None and not facts.is_owed:
+        return Objection("an answer to a word of theirs that is answered, or too long ago")
     if ask.relevant_until is None or now < ask.relevant_until:
         return None
     return Objection(f"it was relevant until {day(ask.relevant_until)}")
@@ -261,6 +264,15 @@ REASONS: dict[Reason, GateRule] = {
     Reason.QUIET_HOURS: GateRule("it is outside the permitted hours where the person is", True, _quiet_hours),
 }
 
+# The one exception. An answer that is owed to a word of the person passes what that word put in its way, and what holds
+# for messages that nobody asked for. Everything else stops it as well: a bad number, a block of staff, a complaint.
+ANSWERS_PASS = frozenset(
+    {
+        Reason.OPTED_OUT, Reason.NO_CONSENT, Reason.NO_COMMON_HOUR, Reason.NO_LAWFUL_HOUR, Reason.REPLY_UNREAD,
+        Reason.QUIET_HOURS,
+    }
+)  # fmt: skip
+
 ALLOWED = Verdict(allowed=True)
 NAME_THE_ZONE = "enter the contact's time zone"
 
@@ -280,7 +292,12 @@ def _beyond(why: str, detail: str) -> str:
 
 def judge(facts: GateFacts, ask: Ask, now: datetime) -> Verdict:
     """The first objection in the order of `REASONS`, else allowed. Pure; every call gives a verdict."""
+    answers = facts.is_owed and all(
+        one.reason in Suppression.BY_WORD for one in _asked_for(facts.suppressions)
+    )
     for reason, rule in REASONS.items():
+        if answers and reason in ANSWERS_PASS:
+            continue
         objection = rule.check(facts, ask, now)
         if objection is not None:
             return Verdict(False, reason.value, objection.until, objection.detail, objection.ends)

@@ -13,11 +13,12 @@ from django.db.models import OuterRef, Subquery
 
 from contacts.addresses import match_key
 from contacts.among import Among
+from contacts.answering import is_owed
 from contacts.blocking import Block, Target, blocks
 from contacts.channels import KIND_OF, STRIKES, Channel, LineType
 from contacts.consent_ledger import LatestConsent, counting_on, latest_consents
 from contacts.jurisdictions import Purpose
-from contacts.models import Address, AddressHealth, ReplyToRead
+from contacts.models import Address, AddressHealth, AutomaticAnswer, ReplyToRead
 from contacts.phones import NotAPhone, parse_phone
 
 
@@ -27,7 +28,8 @@ class Ask:
 
     The window is in the recipient's local time; `campaign_state` and `sender_state` are the words of
     `contacts.states`; `strikes` is the playbook's number of permanent failures in a row that are too many, which
-    `strike_limit` lowers for email; `purpose` says what it is for, as `Purpose` has it.
+    `strike_limit` lowers for email; `purpose` says what it is for, as `Purpose` has it. `answer`: it is no message but
+    this automatic answer to a word of the person.
     """
 
     key: int
@@ -42,6 +44,7 @@ class Ask:
     relevant_until: datetime | None
     strikes: int = STRIKES
     purpose: str = Purpose.MARKETING
+    answer: int | None = None
 
 
 class AddressFacts(NamedTuple):
@@ -71,13 +74,15 @@ NOTHING_WRONG = HealthFacts()
 @dataclass(frozen=True, slots=True)
 class GateFacts:
     """What the tables hold about one ask: its address, the suppressions in force that meet it, the consent that
-    counts on its channel, how it fares there, and since when a reply of the person waits to be read."""
+    counts on its channel, how it fares there, and since when a reply of the person waits to be read. `is_owed`: it is
+    an answer that is owed to that address, and waits."""
 
     address: AddressFacts | None
     suppressions: tuple[Block, ...] = ()
     consent: LatestConsent | None = None
     health: HealthFacts = NOTHING_WRONG
     unread_since: datetime | None = None  # of a reply that sends wait for
+    is_owed: bool = False
 
 
 def gather(asks: Sequence[Ask], now: datetime, *, past: bool = False) -> Iterator[GateFacts]:
@@ -94,6 +99,7 @@ def gather(asks: Sequence[Ask], now: datetime, *, past: bool = False) -> Iterato
     consents = latest_consents(contact_ids, now if past else None)
     health = _health(addresses)
     unread = unread_since(contact_ids, now if past else None)
+    answers = AutomaticAnswer.objects.in_bulk([ask.answer for ask in asks if ask.answer is not None])
     for ask in asks:
         address = addresses.get(ask.address_id) if ask.address_id is not None else None
         yield GateFacts(
@@ -102,6 +108,8 @@ def gather(asks: Sequence[Ask], now: datetime, *, past: bool = False) -> Iterato
             consent=_consent_for(ask, consents),
             health=health.get((address.id, ask.channel), NOTHING_WRONG) if address else NOTHING_WRONG,
             unread_since=unread.get(ask.contact_id),
+            is_owed=bool(address)
+            and is_owed(answers.get(ask.answer or 0), address.match_key if address else "", ask.channel, now),
         )
 
 

@@ -1,6 +1,6 @@
 """Contacts, consent and suppressions in the admin. Each module registers its tables as it is imported."""
 
-from contacts.admin import addresses, consent, people, suppressions
+from contacts.admin import addresses, answers, consent, people, suppressions
 from contacts.admin.inlines import FewForms
 from contacts.admin.lists import CappedPaginator, Large, Masking, ReadOnly
 
@@ -11,6 +11,7 @@ __all__ = [
     "Masking",
     "ReadOnly",
     "addresses",
+    "answers",
     "consent",
     "people",
     "suppressions",

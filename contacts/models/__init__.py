@@ -1,6 +1,7 @@
 """Who we may reach: people, their addresses, where they came from, and what they allowed."""
 
 from contacts.models.addresses import Address, AddressHealth
+from contacts.models.answers import AnswerWording, AutomaticAnswer
 from contacts.models.consent import Consent
 from contacts.models.imports import ContactImport, FileRow, ImportChunk, ImportedContact
 from contacts.models.ledger import AppendOnly
@@ -12,7 +13,9 @@ from contacts.models.suppressions import Suppression, SuppressionLapse, keep_blo
 __all__ = [
     "Address",
     "AddressHealth",
+    "AnswerWording",
     "AppendOnly",
+    "AutomaticAnswer",
     "Consent",
     "Contact",
     "ContactImport",

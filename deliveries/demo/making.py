@@ -311,7 +311,7 @@ def people_write(network: Network, now: datetime) -> None:
             answered.address.value,
             answered.sender.value,
             text,
-            inbound_address(callback(account, answered)),
+            inbound_address(callback(account, str(answered.uuid), answered.channel)),
             now - timedelta(hours=hours_ago),
             secret=account.credentials["secret"],
         )

@@ -57,6 +57,8 @@ class Provider:
     # Calls that one sending process makes to an account at the same time, where the account says nothing else. Ours:
     # at 100 ms an answer it is 1,000 messages a second, and few providers allow more connections.
     at_a_time: ClassVar[int] = 100
+    # True when it answers STOP and HELP itself, unless somebody turned that off there.
+    answers_keywords: ClassVar[bool] = False
     # What the provider wants to read in our answer, beyond its being 2xx.
     answer: ClassVar[bytes] = b""
     # True when one id of theirs stands for several recipients: messages are then known by id and address.

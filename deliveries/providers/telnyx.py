@@ -50,6 +50,7 @@ class Telnyx(Provider):
     slug = "telnyx"
     name = "Telnyx"
     channels = frozenset({"sms", "mms", "voice"})
+    answers_keywords = True  # "Default opt-in and opt-out messages" of a messaging profile
     credential_fields = {"api_key": "API key"}
     optional_fields = {
         "public_key": "Public key that checks callbacks",

@@ -42,6 +42,7 @@ class Twilio(Provider):
     kinds = frozenset({"status", "amd", "keys", "inbound"})
     tables = ("twilio", "sip")
     headers_kept = Provider.headers_kept | {"i-twilio-idempotency-token"}
+    answers_keywords = True  # "Default opt-out keywords"; advanced opt-out as well
     come_back = frozenset({"20429", "21611"})  # the account's rate limit, the sender's queue
     sender_busy = frozenset({"21611"})
     handset_words = frozenset({"amd:human", "read"})

@@ -9,12 +9,12 @@ from contacts.addresses import match_key
 from contacts.channels import Channel
 from contacts.chunks import in_lists
 from contacts.consenting import OptOut, record_opt_in, record_opt_outs
-from contacts.keywords import pressed
+from contacts.keywords import Keyword, pressed
 from deliveries.ledger.events import clip
 from deliveries.ledger.statements.values import ClaimedReceipt
-from deliveries.models import Engagement, Message, Receipt
+from deliveries.models import Account, Engagement, Message, Receipt
 from deliveries.providers.facts import Act, Inbound
-from deliveries.receiving import replies
+from deliveries.receiving import answers, replies
 from deliveries.receiving.matching import MessageFinder
 from deliveries.receiving.writers import Writer, writer_of
 
@@ -28,6 +28,7 @@ def handle_inbound(inbound: Sequence[tuple[ClaimedReceipt, int, Inbound]]) -> di
         return {}
     known = _known_texts(inbound)
     trouble: dict[int, str] = {}
+    providers = Account.objects.providers()
     opt_outs: list[OptOut] = []
     rows: list[Engagement] = []
     for waiting, place, text in inbound:
@@ -39,7 +40,9 @@ def handle_inbound(inbound: Sequence[tuple[ClaimedReceipt, int, Inbound]]) -> di
         writer = writer_of(text, waiting.account_id)
         if not {match_key(one.value) for one in opt_outs}.isdisjoint(map(match_key, writer.values)):
             _opt_out(opt_outs)
-        theirs, kind = _understand(waiting, text, writer)
+        keyword = replies.understood(text, writer)
+        answers.answer(waiting, text, keyword, writer, providers.get(waiting.account_id, ""))
+        theirs, kind = _understand(waiting, text, writer, keyword)
         opt_outs += theirs
         # An opt-out counts for everybody there; who wrote anything else is not known where several share the address.
         whose = writer.contacts if kind == "stop" else writer.one_or_all
@@ -58,9 +61,11 @@ def handle_inbound(inbound: Sequence[tuple[ClaimedReceipt, int, Inbound]]) -> di
     return trouble
 
 
-def _understand(waiting: ClaimedReceipt, text: Inbound, writer: Writer) -> tuple[list[OptOut], str]:
+def _understand(
+    waiting: ClaimedReceipt, text: Inbound, writer: Writer, keyword: Keyword
+) -> tuple[list[OptOut], str]:
     """What one text asks for: the opt-outs to record, and what kind of text it is. A wish to start again is done."""
-    keyword, at = replies.understood(text, writer), _written_at(waiting, text)
+    at = _written_at(waiting, text)
     words = clip(text.text, 500)
     fact = ""
     if keyword.review or (

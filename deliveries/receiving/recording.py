@@ -40,6 +40,7 @@ from deliveries.models import (
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Act, BackscatterReport, Call, Fact, Inbound, Report, Unreadable
 from deliveries.providers.kit.signatures import without_secret
+from deliveries.receiving.answers import about_answers
 from deliveries.receiving.inbound import handle_inbound, record_engagement
 from deliveries.receiving.matching import MessageFinder
 from deliveries.statuses import Disposition, Meaning
@@ -194,7 +195,7 @@ def _record(claimed: Sequence[ClaimedReceipt], now: datetime) -> Recorded:
     _opt_out_reported(matched.events, now)
     note_occurrences(matched.occurrences, now)
     note_lines(matched.lines, now)
-    lost |= matched.unknown
+    lost |= matched.unknown - about_answers(matched.unknown, taken.reports)
     set_aside(taken.backscatter)
     trouble = {
         **taken.unreadable,

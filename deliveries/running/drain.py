@@ -30,7 +30,7 @@ from deliveries.receiving import line_notes, number_lookups, recording, replay
 from deliveries.running import heartbeat
 from deliveries.running.heartbeat import Role
 from deliveries.running.seldom import Seldom
-from deliveries.sending import dispatch, expansion, failover, launching, next_day
+from deliveries.sending import answering, dispatch, expansion, failover, launching, next_day
 from deliveries.sending.send_loop import SendLoop, send
 from deliveries.sending.transport import Transport
 from deliveries.wake import wake
@@ -97,6 +97,7 @@ STEPS: Steps = {
     "record": record,
     "decide": follow_status_changes,
     "fold": lambda now: fold(),
+    "answer": Seldom(1, answering.run),
     "due": follow_due,
     "batches": actions.run,
     "recover": lambda now: dispatch.recover(now).looked_at,
@@ -128,6 +129,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
     Role.DECIDE: ("decide", "due", "again"),
     Role.SEND: ("recover", "pass_on", "send"),
     Role.REST: (
+        "answer",
         "batches",
         "withdraw",
         "hold",

@@ -32,7 +32,7 @@ def outgoing(
         body=links.below(words.body, links.page(str(message.uuid))) if by_mail else words.body,
         media_url=content.media_url,
         extra=_extra(message, began),
-        callback=callback(account, message),
+        callback=callback(account, str(message.uuid), message.channel),
     )
 
 
@@ -48,10 +48,10 @@ def _extra(message: Message, began: datetime | None) -> dict[str, str]:
     return {**extra, "keys": "1"} if message.channel == Channel.VOICE else extra
 
 
-def callback(account: Account, message: Message) -> str:
+def callback(account: Account, ref: str, channel: str) -> str:
     """Where the provider reports on this message; with our secret in it where the provider signs nothing."""
     adapter = PROVIDERS.get(account.provider)
     proof = ""
     if adapter and adapter.proof_field == "url_secret":
         proof = "&" + urlencode({URL_SECRET: str(account.credentials.get("url_secret") or "")})
-    return f"{settings.PUBLIC_URL}/hooks/{account.token}/status?m={message.uuid}&c={message.channel}{proof}"
+    return f"{settings.PUBLIC_URL}/hooks/{account.token}/status?m={ref}&c={channel}{proof}"
