@@ -157,14 +157,16 @@ def _explained(contact: Contact, reach: SidePanel, zone: str) -> str:
 def _happened(contact: Contact) -> QuerySet[Recipient]:
     """The campaigns that something was sent for, or that left the person out, with when (`moment`).
 
-    Whom a scheduled campaign leaves out is known before it begins; until then it is only planned.
+    Whom a scheduled campaign leaves out is known before it begins; until then it is only planned. Of one that was
+    canceled nobody hears whom it did not reach: there is nothing for them to have missed.
     """
     left = Message.objects.filter(recipient=OuterRef("pk"), handed_over_at__isnull=False).exclude(
         disposition=""
     )
     skipped = Decision.objects.filter(recipient=OuterRef("pk"), by="gate").order_by("-at").values("at")[:1]
     begun = ~Q(campaign__in=Campaign.objects.not_begun(timezone.now()).order_by().values("pk"))
-    left_out = Q(state=Recipient.State.SKIPPED) & begun
+    canceled = Q(campaign__state=Campaign.State.CANCELED)
+    left_out = Q(state=Recipient.State.SKIPPED) & begun & ~canceled
     mine = Recipient.objects.filter(contact=contact).filter(left_out | Exists(left))
     latest = Max("messages__handed_over_at")
     mine = mine.annotate(moment=Coalesce(latest, Subquery(skipped), Max("messages__canceled_at")))

@@ -300,6 +300,19 @@ def test_nothing_is_read_of_a_campaign_that_has_not_begun(robin, state):
     assert lines(robin) == ["We have not sent you anything so far."]
 
 
+@pytest.mark.parametrize("reason", ["campaign_not_sending", "no_consent"])
+def test_nothing_is_read_of_a_campaign_that_was_canceled_before_it_reached_the_person(robin, sent, reason):
+    skipped(robin, reason, state="canceled", launched_at=NOW - 2 * DAY)
+
+    assert lines(robin) == ["We have not sent you anything so far."]
+
+    before = sent("Recall")  # what did leave is told, whatever became of its campaign
+    before.recipient.campaign.state = "canceled"
+    before.recipient.campaign.save()
+    assert [line for line in lines(robin) if "“" in line] == [lines(robin)[0]]
+    assert "“Recall”" in lines(robin)[0]
+
+
 def test_nobody_is_reminded_of_words_that_they_did_not_say(robin):
     """Whoever stands on another system's list, or is reported by a provider, is left out as opted out as well."""
     record_opt_out(
