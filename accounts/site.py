@@ -16,7 +16,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup, DisallowedModelAdminToField
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import TO_FIELD_VAR, IncorrectLookupParameters
-from django.contrib.admin.utils import get_fields_from_path
+from django.contrib.admin.utils import flatten_fieldsets, get_fields_from_path
 from django.contrib.admin.views.main import ERROR_FLAG, IGNORED_PARAMS, PAGE_VAR, ChangeList
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
@@ -152,6 +152,33 @@ class Declared(Base):
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         return super().formfield_for_manytomany(db_field, request, **{"form_class": Chosen, **kwargs})
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [self._followable(one, request) for one in super().get_readonly_fields(request, obj)]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Django links every relation that is only shown, also for those who may not open what it leads to."""
+        found = super().get_fieldsets(request, obj)
+        changes = self.has_change_permission(request, obj) if obj else self.has_add_permission(request)
+        shown = set(super().get_readonly_fields(request, obj)) if changes else set(flatten_fieldsets(found))
+        return [
+            (title, {**options, "fields": [self._shown_in(row, shown, request) for row in options["fields"]]})
+            for title, options in found
+        ]
+
+    def _shown_in(self, row: Any, shown: set[Any], request: HttpRequest) -> Any:
+        """One field of a fieldset, or several that stand beside each other."""
+        if isinstance(row, list | tuple):
+            return [self._shown_in(one, shown, request) for one in row]
+        return self._followable(row, request) if row in shown else row
+
+    def _followable(self, name: Any, request: HttpRequest) -> Any:
+        """A field that is only shown; of a relation to what the reader may not open, the words without the link."""
+        field: Any = next((one for one in self.opts.fields if one.name == name and one.is_relation), None)
+        led_to = self.admin_site._registry.get(field.related_model) if field else None
+        if field is None or led_to is None or led_to.has_view_permission(request):
+            return name
+        return _Unlinked(field)
+
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
         return super().get_search_results(request, queryset, search_term[:LONGEST_TERM])
 
@@ -160,6 +187,24 @@ class Declared(Base):
         if not all(_may_be_kept(self.model._meta.pk, one) for one in chosen):
             raise BadRequest("Something was chosen that is no row.")
         return super().response_action(request, *args, **kwargs)
+
+
+class _Unlinked:
+    """What stands for a relation, in words."""
+
+    def __init__(self, field: Any) -> None:
+        self.__name__, self.short_description = field.name, field.verbose_name
+
+    def __eq__(self, other: object) -> bool:
+        """Django looks for it among the read-only fields."""
+        return isinstance(other, _Unlinked) and other.__name__ == self.__name__
+
+    def __hash__(self) -> int:
+        return hash(self.__name__)
+
+    def __call__(self, obj: Any) -> str:
+        other = getattr(obj, self.__name__)
+        return "-" if other is None else str(other)
 
 
 def _name_the_zone(made: forms.SplitDateTimeField, described_by: str) -> None:
