@@ -49,6 +49,7 @@ from deliveries.outcomes.keyset import page
 from deliveries.outcomes.reconciling import ReconciliationCheck
 from deliveries.outcomes.tally_cells import CauseCount
 from deliveries.sending import checks, launching
+from deliveries.sending.standing_still import why_it_waits
 from deliveries.statuses import BUCKETS, Disposition, Queue
 from deliveries.wording import wording, zoned
 
@@ -190,6 +191,7 @@ def _figures(
         "queued": figures.queued,
         "unsent": shown.unsent,
         "why_paused": _why_paused(campaign),
+        "why_it_waits": why_it_waits(campaign, shown.at),
         "never_began": campaign.state == Campaign.State.CANCELED and not outcomes.sent,
         **rate_context(outcomes, verdict_of(campaign, outcomes, shown.at)),
         "waits": outcomes.sent and not campaign.has_begun(shown.at),

@@ -31,6 +31,7 @@ from deliveries.outcomes.rounding import percent, percent_of
 from deliveries.outcomes.thresholds import FEWEST_TO_JUDGE, POOR_BELOW, WATCH_BELOW
 from deliveries.running import heartbeat
 from deliveries.running.heartbeat import Role
+from deliveries.sending.standing_still import PASSED_ON
 from deliveries.statuses import BUCKETS, Disposition, Queue
 from deliveries.wording import zoned
 
@@ -280,7 +281,7 @@ def _accounts(now: datetime) -> list[Alert]:
         if account.active:
             found += _not_set_up(account)
         if account.paused_until and account.paused_until > now:
-            words = f"Its messages wait until {zoned(account.paused_until)}, then they are tried again."
+            words = f"Its messages wait until {zoned(account.paused_until)}, then they are tried again; {PASSED_ON}."
             found.append(Alert("retryable", f"{account.name} is paused", words, *_at(account)))
         if account.forged_at and account.forged_at > now - RECENT:
             words = f"The last on {zoned(account.forged_at)}. Nothing was changed by them."

@@ -35,7 +35,7 @@ def let_go(now: datetime) -> int:
 def _let_go(lane: Lane, limits: Sequence[Limit], now: datetime) -> int:
     mine = Outbox.objects.filter(**lane._asdict(), claimed_until=None)
     # What is due already goes before it. A text that does not fit into the rest of the day goes on waiting.
-    left = _left_today(limits, now)
+    left = left_today(limits, now)
     left -= mine.filter(due_at__lte=now)[: max(left, 0)].count()
     if left <= 0:
         return 0
@@ -54,7 +54,7 @@ def _let_go(lane: Lane, limits: Sequence[Limit], now: datetime) -> int:
     return len(fitting)
 
 
-def _left_today(limits: Sequence[Limit], now: datetime) -> int:
+def left_today(limits: Sequence[Limit], now: datetime) -> int:
     """How many more may leave today; as good as all where no day is limited."""
     daily = [limit for limit in limits if limit.rate.per_day]
     paces = Pace.objects.in_bulk([limit.key for limit in daily])

@@ -164,6 +164,7 @@ def test_a_paused_account_says_on_which_day_it_goes_on_and_leads_those_who_may_t
         client.cookies["tz"] = zone
         page = client.get("/").content.decode()
         assert f"Sandbox is paused.</strong>\n            Its messages wait until {until}, then" in page
+        assert "urgent messages at once, others after 5 minutes." in page
         assert (f"/account/{account.pk}/change/" in page) is link
         assert ("Ask an administrator to look into it." in page) is not link
 

@@ -1,0 +1,58 @@
+"""Why what a campaign has not sent yet waits, where that is not its own doing: in words, for its report."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from campaigns.models import Campaign, Sender
+from deliveries.deciding.context import PASS_ON_AFTER
+from deliveries.models import Account, Outbox
+from deliveries.sending.lanes import Lane
+from deliveries.sending.next_day import left_today
+from deliveries.sending.pacing import limits_of
+from deliveries.wording import zoned
+
+MINUTES = int(PASS_ON_AFTER.total_seconds() // 60)
+# What becomes of messages whose account hands nothing over.
+PASSED_ON = (
+    "where a list of routes names another account, they leave by that one: urgent messages at once, others "
+    f"after {MINUTES} minute{'' if MINUTES == 1 else 's'}"
+)
+
+
+def why_it_waits(campaign: Campaign, now: datetime) -> list[str]:
+    """Sentences: that its account rests, that its sender's day is used up. Of where the first and the last message
+    that wait would leave by, which are all for nearly every campaign. At most eight queries."""
+    if campaign.state not in (Campaign.State.LAUNCHING, Campaign.State.SENDING):
+        return []
+    waiting = Outbox.objects.filter(campaign_id=campaign.pk, claimed_until=None).order_by("pk")
+    lanes = {Lane(row.account_id, row.sender_id) for row in (waiting.first(), waiting.last()) if row}
+    if not lanes:
+        return []
+    accounts = Account.objects.defer("credentials").filter(pk__in={lane.account_id for lane in lanes})
+    return [
+        *filter(None, (_rests(account, now) for account in accounts)),
+        *sorted(_days_used_up(lanes, now)),
+    ]
+
+
+def _rests(account: Account, now: datetime) -> str:
+    if not account.active:
+        return f"{account} is switched off. Messages wait there until it is on again; {PASSED_ON}."
+    if account.paused_until and account.paused_until > now:
+        return f"{account} is paused. Messages wait there until {zoned(account.paused_until)}; {PASSED_ON}."
+    return ""
+
+
+def _days_used_up(lanes: set[Lane], now: datetime) -> set[str]:
+    limits = limits_of(lanes, now)
+    values = dict(
+        Sender.objects.filter(pk__in={lane.sender_id for lane in limits}).values_list("pk", "value")
+    )
+    return {
+        f"{'The mail domain of ' if limit.warm_up_day else ''}{values[lane.sender_id]} has sent as much today "
+        f"as it may ({limit.rate.per_day:,}). Messages beyond that leave from {zoned(limit.next_day(now))}."
+        for lane, those in limits.items()
+        for limit in those
+        if limit.rate.per_day and left_today([limit], now) <= 0
+    }
