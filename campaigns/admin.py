@@ -57,6 +57,9 @@ class CampaignFilter(admin.SimpleListFilter):
         return queryset.filter(campaign_id=int(value)) if _is_number(value) else queryset
 
 
+NO_LIMIT = "no_limit"  # of campaigns/rates.csv: for a sender on any channel
+
+
 class SenderForm(ModelForm):
     """Takes any usual notation, keeps the one that providers are given."""
 
@@ -71,6 +74,10 @@ class SenderForm(ModelForm):
         channel = data.get("channel")
         if channel and channel not in TEXTS and data.get("state") == Sender.State.NOT_REGISTERED:
             data["state"] = Sender.State.NOT_NEEDED  # there is nowhere to register one
+        if channel and channel != Channel.EMAIL and data.get("warm_up_from"):
+            self.add_error("warm_up_from", "Only senders of email warm up: leave it empty.")
+        if channel and channel not in TEXTS and data.get("registered_as") not in ("", None, NO_LIMIT):
+            self.add_error("registered_as", "Only senders of texts are registered so: choose another.")
         channel, value = data.get("channel"), data.get("value")
         if not (channel and value) or not {"channel", "value"} & set(self.changed_data):
             return data

@@ -127,3 +127,25 @@ def test_limits_are_shown_and_edited_where_senders_are(client):
     assert answer.status_code == 302
     found = Sender.objects.get()
     assert (found.registered_as, found.per_second, found.per_day) == ("toll_free_unverified", 2.5, None)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("channel", "field", "value", "problem"),
+    [
+        ("sms", "warm_up_from", "2026-03-04", "Only senders of email warm up: leave it empty."),
+        ("email", "registered_as", "10dlc_t", "Only senders of texts are registered so: choose another."),
+        ("email", "registered_as", "no_limit", ""),
+        ("email", "warm_up_from", "2026-03-04", ""),
+        ("mms", "registered_as", "10dlc_t", ""),
+    ],
+)
+def test_what_a_sender_cannot_be_limited_by_is_refused(client, channel, field, value, problem):
+    sender = factories.sender(channel)
+    client.force_login(factories.user("admin", is_staff=True))
+    form = {"name": "Mine", "channel": channel, "value": sender.value, "state": sender.state, field: value}
+
+    answer = client.post(reverse("admin:campaigns_sender_change", args=[sender.pk]), form)
+
+    assert answer.status_code == (200 if problem else 302)
+    assert problem in answer.content.decode()
