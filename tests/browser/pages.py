@@ -36,6 +36,7 @@ from deliveries.models import (
     Batch,
     CodeAlarm,
     CodeDay,
+    LookupRun,
     MappingVersion,
     Message,
     QueueEntry,
@@ -54,6 +55,18 @@ def busiest_contact() -> Contact:
     blocked = Suppression.objects.filter(origin="rule").exclude(contact=None).earliest("pk")
     assert blocked.contact
     return blocked.contact
+
+
+def looked_up(url: str) -> str:
+    """The page with a look-up that goes on, and with one that was stopped."""
+    admin = User.objects.filter(is_active=True).earliest("pk")
+    made = ContactList.objects.earliest("pk")
+    for state, why in (("running", ""), ("stopped", "Twilio Lookup refused the account (HTTP 401).")):
+        LookupRun.objects.get_or_create(
+            contact_list=made, state=state, why=why, service="twilio", cents_per_1000=800, total=1_200, asked=480,
+            defaults={"told_before": timezone.now(), "created_by": admin},
+        )  # fmt: skip
+    return url
 
 
 def release_of(contact: Contact) -> str:
@@ -280,6 +293,12 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "list empty": ("marketer", lambda: f"/contacts/lists/{made_list('Nobody yet').pk}/"),
     "list new": ("marketer", lambda: "/contacts/lists/new/"),
     "list rename": ("marketer", lambda: f"/contacts/lists/{newest(ContactList)}/rename/"),
+    "permitted hours": ("support", lambda: "/contacts/permitted-hours/"),
+    "lookups": ("admin", lambda: looked_up("/contacts/lookups/")),
+    "lookups cost": (
+        "admin",
+        lambda: looked_up(f"/contacts/lookups/?contact_list={newest(ContactList)}&months=3"),
+    ),
     "duplicates": ("support", lambda: twice("/contacts/duplicates/")),
     "duplicates none": ("support", lambda: "/contacts/duplicates/"),
     "duplicates of": ("support", lambda: twice("/contacts/{one}/duplicates/")),
