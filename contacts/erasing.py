@@ -1,8 +1,9 @@
 """Erase a person: who they were is gone, what happened stays without it, and whoever said no stays blocked.
 
 A block that stood at an address is kept under a keyed hash of it (`erased_keys`). When the address comes back, by an
-import or a form, in whatever spelling, the block is made for it anew, in the same transaction. Where somebody else has
-the address too, it stays theirs, and so do the blocks there. What was sent is none of this app's:
+import or a form, in whatever spelling, the block is made for it anew, in the same transaction. The hash stands in the
+place of every address, for a no may come later: by the link in a mail, or as a complaint that names a message. Where
+somebody else has the address too, it stays theirs, and so do the blocks there. What was sent is none of this app's:
 `deliveries.deciding.erasing` does the whole.
 """
 
@@ -50,8 +51,7 @@ def erase(contact: Contact, *, by: User, reason: str, now: datetime) -> None:
     _keep_doubtful_replies(own, now)
     _hash_blocks(contact, own)
     _redact_words(contact)
-    for one in theirs:
-        value = f"{ERASED}{one.pk}@erased" if one.kind == Kind.EMAIL else f"{ERASED}{one.pk}"
+    for one, value in _erased_values(theirs):
         Address.objects.filter(pk=one.pk).update(
             value=value, match_key=match_key(value), carrier="", region="", time_zone="", network="", preferred=False,
             validity=Address.Validity.INVALID, line_type="unknown",
@@ -72,6 +72,16 @@ def erase(contact: Contact, *, by: User, reason: str, now: datetime) -> None:
     PrivacyRecord.objects.create(
         act=PrivacyRecord.Act.ERASE, contact_number=contact.pk, at=now, by=by, reason=reason
     )
+
+
+def _erased_values(theirs: Sequence[Address]) -> list[tuple[Address, str]]:
+    """What stands in the place of each. Of two spellings of one address the second gets a value of its own."""
+    found: dict[str, Address] = {}
+    for one in theirs:
+        key = erased_key(one.match_key)
+        own = f"{ERASED}{one.pk}@erased" if one.kind == Kind.EMAIL else f"{ERASED}{one.pk}"
+        found[own if key in found else key] = one
+    return [(one, value) for value, one in found.items()]
 
 
 def _theirs_alone(contact: Contact, theirs: Sequence[Address]) -> dict[str, str]:

@@ -16,11 +16,13 @@ from contacts.importing import import_contacts
 from contacts.models import Address, Consent, Contact, Note, PrivacyRecord, ReplyToRead, Suppression
 from contacts.suppressing import suppress
 from deliveries.deciding.erasing import erase_person
+from deliveries.deciding.stopping import apply_opt_outs
 from deliveries.ledger.redacting import Redaction
 from deliveries.models import Engagement, Message, Outbox, Receipt, StatusEvent
 from deliveries.outcomes.person_data import person_data
 from deliveries.outcomes.reachability import side_panel
 from deliveries.outcomes.trail import Narrowing, trail
+from deliveries.receiving.unsubscribing import message_of, unsubscribe
 from deliveries.statuses import Status
 from tests import factories
 
@@ -194,6 +196,38 @@ def test_every_kind_of_no_is_kept(ada, by, no):
     back = comes_back("import", NUMBER)
 
     assert "sms" in {one.channel for one in side_panel(back, now).off}
+
+
+@pytest.mark.parametrize("no", ["link", "complaint", "reported"])
+def test_a_no_that_comes_after_it_is_kept_as_well(ada, by, no):
+    """By the link in a mail that they still have, or as a report about a message."""
+    email, now = no != "reported", timezone.now()
+    address = ada.addresses.get(kind="email" if email else "phone")
+    made = factories.message(
+        factories.recipient(contact=ada), address=address, channel="email" if email else "sms"
+    )
+    erased(ada, by)
+
+    made = Message.objects.get(pk=made.pk)
+    if no == "link":
+        unsubscribe(message_of(str(made.uuid)), now, "confirmed on the page")
+    else:
+        made.status = Status.COMPLAINED if email else Status.OPTED_OUT
+        apply_opt_outs([made], now)
+
+    value = EMAIL if email else NUMBER
+    back = comes_back("import", value, email=email)
+    assert ("email" if email else "sms") in {one.channel for one in side_panel(back, now).off}
+    assert Suppression.objects.in_force(now).filter(value=value, origin="recipient").exists()
+
+
+def test_two_spellings_of_one_address_are_both_erased(by):
+    bob = factories.email(value="bob.b@gmail.com").contact
+    factories.email(bob, value="bobb@gmail.com", preferred=False)
+
+    erased(bob, by)
+
+    assert not bob.addresses.filter(value__contains="gmail").exists()
 
 
 def test_whoever_had_said_nothing_may_be_written_to_when_they_come_back(ada, by):
