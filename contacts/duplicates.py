@@ -80,7 +80,8 @@ def sharing(contact: Contact) -> list[SameAddress]:
 
 def _groups(keys: Sequence[str]) -> list[SameAddress]:
     found: dict[str, list[Address]] = {key: [] for key in keys}
-    rows = Address.objects.filter(match_key__in=keys).exclude(value="").select_related("contact__source")
+    rows = Address.objects.filter(match_key__in=keys, contact__erased_at=None).exclude(value="")
+    rows = rows.select_related("contact__source")
     for one in rows.order_by("contact_id", "pk"):
         found[one.match_key].append(one)
     groups = []

@@ -55,8 +55,10 @@ def merge(kept_id: int, gone_id: int, *, by: User, now: datetime) -> Contact:
     no_key = connection.features.has_select_for_no_key_update
     locked = Contact.objects.select_for_update(no_key=no_key).filter(pk__in=[kept_id, gone_id]).order_by("pk")
     found = {one.pk: one for one in locked}
-    if len(found) < 2 or any(one.merged_into_id for one in found.values()):
-        raise CannotMerge("One of the two is no contact any more. It may have been merged meanwhile.")
+    if len(found) < 2 or any(one.merged_into_id or one.erased_at for one in found.values()):
+        raise CannotMerge(
+            "One of the two is no contact any more. It may have been merged or erased meanwhile."
+        )
     kept, gone = found[kept_id], found[gone_id]
     lists = [*kept.memberships.values_list("contact_list", flat=True),
              *gone.memberships.values_list("contact_list", flat=True)]  # fmt: skip

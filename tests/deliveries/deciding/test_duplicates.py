@@ -13,6 +13,7 @@ from contacts.consenting import record_opt_out, record_request
 from contacts.models import Address, AddressHealth, Consent, Contact, Note, Suppression
 from contacts.suppressing import suppress
 from deliveries.deciding.duplicates import CannotMerge, in_both, merge
+from deliveries.deciding.erasing import erase_person
 from deliveries.models import Decision, Engagement, FailureIndex, Message, Outbox, QueueEntry
 from deliveries.outcomes.reachability import side_panel
 from deliveries.statuses import Status
@@ -55,6 +56,19 @@ def queued(recipient):
 def merged(two, by):
     kept, gone = two
     return merge(kept.pk, gone.pk, by=by, now=timezone.now())
+
+
+def test_whoever_was_erased_is_merged_with_nobody(by):
+    """The block that stands for erasing would silence the one that stays."""
+    gone = factories.phone(value=NUMBER).contact
+    assert erase_person(gone.pk, by=by, reason="Asked", now=timezone.now())
+    again = factories.phone(value=NUMBER).contact
+    assert erase_person(again.pk, by=by, reason="Asked", now=timezone.now())
+
+    with pytest.raises(CannotMerge, match="no contact any more"):
+        merge(factories.contact().pk, gone.pk, by=by, now=timezone.now())
+
+    assert duplicates.candidates(None).groups == []
 
 
 def test_the_one_that_stays_has_all_that_was_the_other_s(two, by):
