@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.roles import requires
 from dashboard.charts import latency_by_route
+from dashboard.shell.pages import who
 from deliveries.outcomes import route_status
 from deliveries.outcomes.latency import ENOUGH, SLOW
 from deliveries.outcomes.route_status import LatencyLine
@@ -37,6 +38,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "shares": route_status.shares(),
         "moves": route_status.last_moves(),
         "lists": route_status.lists(alarms),
+        "opens_accounts": who(request).is_staff and who(request).has_perm("deliveries.view_account"),
     }
     return render(request, "routes/routes.html", context)
 

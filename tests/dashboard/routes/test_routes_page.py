@@ -74,7 +74,7 @@ def test_with_nothing_there_it_says_what_will_be(support):
 
     assert "No alarms." in page
     assert "No message has arrived in the last 15 minutes." in page
-    assert "None: all leave by the first route of their list." in page
+    assert "None: there is no list of routes yet, which would name another account." in page
     assert "No lists yet" in page
 
 
@@ -125,6 +125,25 @@ def test_an_account_that_rests_says_until_when(support, accounts, listed):
 
     RouteAlarm.objects.update(until=now - timedelta(seconds=1))
     assert "Over; the next message shows" in text(support)
+
+
+def test_with_a_list_it_says_when_urgent_messages_leave_by_another_account(support, listed):
+    assert "None: all leave by the first route of their list." in text(support)
+
+
+def test_those_who_may_open_an_account_are_led_to_it(login, make_user, accounts, listed):
+    now = timezone.now()
+    Account.objects.filter(pk=accounts[0].pk).update(paused_until=now + timedelta(hours=1))
+    watch(now, [])
+    first, second = (f'<a href="/admin/deliveries/account/{one.pk}/change/">' for one in accounts)
+
+    page = shown(login(user=make_user("admin", is_staff=True)))
+
+    assert f"{first}Open the account</a>" in page
+    assert f"{first}Primary</a>" in page
+    assert f"{second}Second</a>" in page
+    for reader in make_user("support", is_staff=True), make_user("admin"):
+        assert "/admin/deliveries/account/" not in shown(login(user=reader))
 
 
 def test_only_administrators_are_led_to_the_lists(login, make_user):
