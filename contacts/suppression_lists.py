@@ -4,7 +4,7 @@ For the pages and the admin alike."""
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import Count, Min, Q
@@ -21,6 +21,11 @@ class BlockState(models.TextChoices):
     EXPIRED = "expired", "Expired"
 
 
+ENDING = "ending"  # of what blocks, what ends by itself before long
+ENDS_WITHIN = timedelta(days=30)
+STATES = [*BlockState.choices, (ENDING, f"Ends within {ENDS_WITHIN.days} days")]
+
+
 def state_of(row: Suppression, now: datetime) -> BlockState:
     if row.released_at:
         return BlockState.RELEASED
@@ -28,7 +33,9 @@ def state_of(row: Suppression, now: datetime) -> BlockState:
 
 
 def in_state(state: str, now: datetime) -> Q:
-    """A condition on suppressions; every one for a state that is none."""
+    """A condition on suppressions, by a key of `STATES`; every one for a state that is none."""
+    if state == ENDING:
+        return Q(released_at=None, expires_at__gt=now, expires_at__lte=now + ENDS_WITHIN)
     conditions = {
         BlockState.BLOCKING: Q(released_at=None) & (Q(expires_at=None) | Q(expires_at__gt=now)),
         BlockState.RELEASED: Q(released_at__isnull=False),

@@ -33,7 +33,7 @@ from contacts.suppressing import (
     release,
     suppress,
 )
-from contacts.suppression_lists import BlockState, find_holders, in_state, named, state_of
+from contacts.suppression_lists import STATES, find_holders, in_state, named, state_of
 
 ASKED_FOR = "Asked for by the person, so staff cannot release it. It is lifted when they opt in again."
 
@@ -49,7 +49,7 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(BlockState.choices)
+        return STATES
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> QuerySet[Suppression]:
         return queryset.filter(in_state(self.value() or "", timezone.now()))

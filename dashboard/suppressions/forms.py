@@ -20,9 +20,7 @@ from contacts.phones import NotAPhone, parse_phone
 from contacts.suppressing import LONGEST_NOTE, BlocksNothing, refuse_idle
 
 Reason = Suppression.Reason
-LARGEST_FILE = (
-    2_000_000  # bytes, some 100,000 numbers: as long as one request may take; longer ones go by command
-)
+LARGEST_FILE = 250_000  # bytes, some 18,000 numbers: a quarter of a minute; longer ones go by command
 AHEAD = timedelta(days=366)
 # Who wants it, and so who can lift it.
 WHO_WANTS_IT = [
@@ -155,7 +153,7 @@ class UploadForm(forms.Form):
     file = forms.FileField(
         label="File",
         widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv", "class": "control"}),
-        help_text="CSV with a column phone or email, or both. At most 2 MB.",
+        help_text="CSV with a column phone or email, or both. At most 250 KB, some 18,000 numbers.",
     )
     reason = forms.ChoiceField(
         label="Why these addresses",
@@ -174,7 +172,7 @@ class UploadForm(forms.Form):
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
         if file.size > LARGEST_FILE:
-            raise ValidationError("It is larger than 2 MB. Upload it in parts, or use manage.py suppress.")
+            raise ValidationError("It is larger than 250 KB. Upload it in parts, or use manage.py suppress.")
         return file
 
     def clean_region(self) -> str:

@@ -20,7 +20,7 @@ from contacts.channels import Channel
 from contacts.models import Contact, Suppression
 from contacts.phones import concealed, grouped, mask
 from contacts.strength import lifter
-from contacts.suppression_lists import BlockState, find_holders, in_state, named, state_of
+from contacts.suppression_lists import STATES, BlockState, find_holders, in_state, named, state_of
 from dashboard.exports import BOM, CHUNK, Echo, local, safe, utc
 from deliveries.outcomes.counting import Count, counted
 from deliveries.outcomes.filters import Chip
@@ -60,7 +60,7 @@ class SuppressionFilter(forms.Form):
     scope = forms.ChoiceField(label="Scope", required=False, choices=[ANY, *Suppression.Scope.choices])
     reason = forms.ChoiceField(label="Reason", required=False, choices=[ANY, *Reason.choices])
     origin = forms.ChoiceField(label="Origin", required=False, choices=[ANY, *Suppression.Origin.choices])
-    state = forms.ChoiceField(label="State", required=False, choices=[ANY, *BlockState.choices])
+    state = forms.ChoiceField(label="State", required=False, choices=[ANY, *STATES])
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         super().__init__(data, auto_id="filter-%s")

@@ -192,7 +192,7 @@ def test_addresses_of_the_result_are_masked_where_the_role_sees_no_whole_ones(lo
         (b"name\nRobin\n", {}, "phone"),
         (b"\xff\xfe\x00\xd8", {}, ""),
         (b"phone\n", {"region": "??"}, "is no country"),
-        (b"phone\n" + b"2125550142\n" * 200_000, {}, "larger than 2 MB"),
+        (b"phone\n" + b"2125550142\n" * 30_000, {}, "larger than 250 KB"),
         (b"", {}, "empty"),
         (LIST, {"reason": "stop"}, "not one of the available choices"),
     ],

@@ -54,6 +54,7 @@ GIVEN = [
     {"scope": "sender"},
     {"state": "released"},
     {"state": "expired"},
+    {"state": "ending"},
     {"state": "blocking"},
     {"reason": "legal", "origin": "rule", "state": "blocking"},
 ]

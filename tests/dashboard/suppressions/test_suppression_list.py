@@ -80,6 +80,7 @@ def test_the_block_of_a_whole_person_is_found_by_their_address_their_number_and_
         ("scope=sender", "sender"),
         ("state=released", "released"),
         ("state=expired", "expired"),
+        ("state=ending", "ending"),
         ("reason=staff&channel=voice&state=blocking", "voice"),
     ],
 )
@@ -90,6 +91,7 @@ def test_each_filter_narrows_to_what_it_names(login, query, wanted):
         "voice": block(channel="voice"),
         "released": block("+12125550144", channel="sms"),
         "expired": block("+12125550145", channel="sms", expires_at=timezone.now() - timedelta(hours=1)),
+        "ending": block("+12125550147", channel="sms", expires_at=timezone.now() + timedelta(days=9)),
         "sender": Suppression.objects.create(
             value="+12125550146",
             channel="sms",
