@@ -104,11 +104,11 @@ def _flat(choice: tuple[str, Any]) -> list[tuple[str, Any]]:
 
 
 class PersonLine(NamedTuple):
-    """A person as the table shows them. `consent` is made of (words, a bucket)."""
+    """A person as the table shows them. `consent` is made of (what they did, on which channels, a bucket)."""
 
     row: PersonRow
     addresses: list[dict[str, Any]]
-    consent: list[tuple[str, str]]
+    consent: list[tuple[str, str, str]]
     result: str
     bucket: str
 
@@ -124,13 +124,13 @@ def line(row: PersonRow, *, full: bool) -> PersonLine:
     )
 
 
-def consent_words(said: list[tuple[Channel, LatestConsent | None]]) -> list[tuple[str, str]]:
-    """What somebody allowed and refused, the refusals first: ("SMS and MMS: opted out", "optout")."""
+def consent_words(said: list[tuple[Channel, LatestConsent | None]]) -> list[tuple[str, str, str]]:
+    """What somebody allowed and refused, the refusals first: ("Opted out", "SMS and MMS", "optout")."""
     found = []
-    for opted_in, words, bucket in ((False, "opted out", "optout"), (True, "opted in", "success")):
+    for opted_in, words, bucket in ((False, "Opted out", "optout"), (True, "Opted in", "success")):
         names = [NAMED[channel] for channel, word in said if word and word.opted_in == opted_in]
         if names:
-            found.append((f"{listed(names)}: {words}", bucket))
+            found.append((words, listed(names), bucket))
     return found
 
 

@@ -62,8 +62,8 @@ def test_everybody_stands_in_the_table_the_newest_first_with_what_is_known_of_th
     assert names(answer) == ["Cem", "Ben", "Ada"]
     assert "3 contacts" in page
     for words in (
-        "SMS and MMS: opted in",
-        "SMS and MMS: opted out",
+        "Opted in</span> SMS and MMS",
+        "Opted out</span> SMS and MMS",
         "Nothing said",
         "Clinic, Web sign-up",
         "CRM-1",
