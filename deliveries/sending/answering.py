@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from campaigns.models import Sender
 from contacts.answering import WITHIN
 from contacts.gate import Ask, Verdict, check, sentence
+from contacts.jurisdictions import Purpose
 from contacts.models import AutomaticAnswer
 from contacts.states import CampaignState
 from deliveries.models import Account
@@ -71,7 +72,8 @@ def _take(now: datetime) -> list[tuple[AutomaticAnswer, Account]]:
 
 
 def _ask(row: AutomaticAnswer, sender: Sender | None) -> Ask:
-    """The gate's question: as of a campaign that is being sent, at any hour."""
+    """The gate's question: as of a campaign that is being sent, at any hour. The person asked for it just now, so that
+    no hours of the law for marketing are kept."""
     return Ask(
         key=row.pk,
         contact_id=row.address.contact_id,
@@ -84,6 +86,7 @@ def _ask(row: AutomaticAnswer, sender: Sender | None) -> Ask:
         sender_state=sender.state if sender else Sender.State.NOT_REGISTERED,
         relevant_until=row.asked_at + WITHIN,
         answer=row.pk,
+        purpose=Purpose.SERVICE,
     )
 
 

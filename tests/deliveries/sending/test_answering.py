@@ -109,6 +109,17 @@ def test_a_stop_is_confirmed_once_and_blocks_all_the_same(says, robin, carrier, 
     assert states() == ["sent"]
 
 
+@pytest.mark.parametrize("text", ["STOP", "HELP"])
+@pytest.mark.parametrize("hours", [10, 90])
+def test_the_answer_waits_for_no_hours_of_the_law(says, robin, carrier, now, text, hours):
+    robin.addresses.update(region="US-AL")  # where marketing is over by 20:00, and on Sundays
+
+    says(robin, text, at=now + timedelta(hours=hours))
+
+    assert len(carrier.sent) == 1
+    assert states() == ["sent"]
+
+
 def test_told_again_it_is_not_confirmed_again(says, robin, carrier, now):
     says(robin, "STOP", message_id="a")
     says(robin, "STOP", message_id="a")
