@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from campaigns.models import Recipient
-from contacts.models import Contact, Note, ReplyToRead, Suppression
+from contacts.models import AutomaticAnswer, Contact, Note, ReplyToRead, Suppression
 from deliveries.models import Decision, Engagement, Message, StatusEvent
 
 WITHOUT = {
@@ -57,6 +57,9 @@ def person_data(contact: Contact) -> dict[str, Any]:
         ),
         "replies_and_clicks": _rows(Engagement.objects.filter(contact=contact).order_by("pk")),
         "replies_to_read": _rows(ReplyToRead.objects.filter(match_key__in=keys).order_by("pk")),
+        "automatic_answers": _rows(
+            AutomaticAnswer.objects.filter(address__contact=contact).order_by("pk")
+        ),
         "decisions": _rows(Decision.objects.filter(contact=contact).order_by("pk")),
         "notes": _rows(Note.objects.filter(contact=contact).order_by("pk")),
     }  # fmt: skip

@@ -17,6 +17,7 @@ from contacts.models.answers import HELP_TEXT, STOP_TEXT
 from contacts.suppressing import suppress
 from deliveries.deciding.erasing import erase_person
 from deliveries.models import PendingReceipt, Receipt
+from deliveries.outcomes.person_data import person_data
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import LostAnswer, SendResult
 from deliveries.receiving.recording import record_all
@@ -417,6 +418,7 @@ def test_erased_with_the_person_it_names_nobody(says, robin, carrier, now):
     assert erase_person(robin.pk, by=factories.user("admin"), reason="asked", now=now)
 
     answer = AutomaticAnswer.objects.get()
+    assert person_data(robin)["automatic_answers"][0]["text"] == HELP_TEXT
     assert number not in (answer.match_key, str(answer.address.value))
     answering.run(now)
     assert len(carrier.sent) == 1
