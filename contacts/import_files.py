@@ -19,7 +19,7 @@ from contacts.chunks import chunks
 from contacts.headers import UnreadableFile
 from contacts.models import ContactImport, FileRow, ImportChunk
 from contacts.models.imports import pack
-from contacts.sheets import dialect
+from contacts.sheets import ZIP, dialect
 from contacts.workbooks import sheet_rows
 
 AT_ONCE = 2_000  # lines of a part, which is imported in one transaction
@@ -27,7 +27,6 @@ MOST_LINES = 500_000
 MOST_COLUMNS = 200
 LONGEST_CELL = 10_000  # characters
 HEAD = 64 * 1024  # bytes in which the first line is looked for
-ZIP = b"PK\x03\x04"  # how an XLSX file begins
 GUARD = re.compile(r"""^'(?=[\s"']*[=+\-@])""")  # what our own files put before what a spreadsheet would run
 OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 

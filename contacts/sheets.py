@@ -6,7 +6,8 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from tempfile import NamedTemporaryFile
 from typing import BinaryIO, NamedTuple
 
 from contacts.dates import DateOrder, date_order
@@ -20,7 +21,9 @@ from contacts.headers import (
     remarks,
     remarks_on_denials,
 )
+from contacts.workbooks import sheet_rows
 
+ZIP = b"PK\x03\x04"  # how a workbook begins
 DELIMITERS = ",;\t|"
 SEPARATOR_LINE = re.compile(r'"?sep=(.*?)"?\s*', re.IGNORECASE)  # Excel's, before the first line proper
 
@@ -53,22 +56,10 @@ def read_sheet(
     `day_first` says how 03/04/2026 is to be read; None leaves it to the other dates of its column. `dates`: whether
     anybody reads any. `whom`: the columns of which the file needs one.
     """
-    text = _decode(file.read())
-    first, delimiter, skipped = dialect(text)
-    reader = csv.reader(io.StringIO(text[first:], newline=""), delimiter=delimiter, strict=True)
-    try:
-        titles = next((cells for cells in reader if any(cell.strip() for cell in cells)), [])
-        columns = read_header(titles, whom)
-        rows = []
-        before = reader.line_num
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                rows.append(row_of(before + 1 + skipped, columns, cells))
-            before = reader.line_num
-    except csv.Error as problem:
-        raise UnreadableFile(
-            f"Line {reader.line_num + skipped}: {problem}. Check the quotation marks there."
-        ) from None
+    lines = _numbered(file.read())
+    titles = next((cells for _, cells in lines if any(cell.strip() for cell in cells)), [])
+    columns = read_header(titles, whom)
+    rows = [row_of(number, columns, cells) for number, cells in lines if any(cell.strip() for cell in cells)]
     denials = ((row.line, denial) for row in rows for denial in row.denials)
     notes = remarks(columns) + remarks_on_denials(denials)
     if not dates:
@@ -76,6 +67,28 @@ def read_sheet(
     order = dates_in(rows)
     first = day_first_of(order) if day_first is None else day_first
     return Sheet(rows, notes + _remark_on_dates(order, first, chosen=day_first is not None), first)
+
+
+def _numbered(content: bytes) -> Iterator[tuple[int, list[str]]]:
+    """Every line with its number, of a CSV file or of the first sheet of a workbook. Raises UnreadableFile."""
+    if content.startswith(ZIP):
+        with NamedTemporaryFile(suffix=".xlsx") as copy:
+            copy.write(content)
+            copy.flush()
+            yield from enumerate(sheet_rows(copy.name), start=1)
+        return
+    text = _decode(content)
+    first, delimiter, skipped = dialect(text)
+    reader = csv.reader(io.StringIO(text[first:], newline=""), delimiter=delimiter, strict=True)
+    before = 0
+    try:
+        for cells in reader:
+            yield before + 1 + skipped, cells
+            before = reader.line_num
+    except csv.Error as problem:
+        raise UnreadableFile(
+            f"Line {reader.line_num + skipped}: {problem}. Check the quotation marks there."
+        ) from None
 
 
 def _decode(content: bytes) -> str:

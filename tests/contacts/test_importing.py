@@ -17,6 +17,7 @@ from contacts.headers import COLUMNS, UnreadableFile
 from contacts.importing import import_contacts
 from contacts.models import Address, Consent, Contact, ContactList, ListMembership, Suppression
 from tests import factories
+from tests.contacts.workbook import workbook
 
 pytestmark = pytest.mark.django_db
 
@@ -760,7 +761,8 @@ def test_a_test_run_tells_the_same_and_writes_nothing():
         (b"Mobile,Phone number\n1,2\n", "Two columns are named phone: “Mobile” and “Phone number”"),
         ("name,phone\nRobin".encode("utf-16")[:-1], "is not UTF-16"),
         (b"phone,name\n5125550142,caf\xe9\n", "Line 2 is not UTF-8"),
-        (b"PK\x03\x04\0\0phone", "not a text file"),
+        (b"PK\x03\x04\0\0phone", "no Excel workbook"),
+        (b"phone\0", "not a text file"),
         (b'phone,name\n5125550142,"Robin\n', "Check the quotation marks"),
     ],
 )
@@ -896,3 +898,10 @@ def test_the_database_counts_the_rows_of_a_large_import_at_once(monkeypatch):
     with connection.cursor() as cursor:
         cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'contacts_contact'::regclass")
         assert cursor.fetchone()[0] == 5
+
+
+def test_a_workbook_is_taken_as_well():
+    result = load(workbook([["name", "phone"], ["Robin Lee", 15125550142], ["Kim Day", "512 555"]]))
+
+    assert counts(result) == (1, 0, 0, 1)
+    assert "Line 3, phone" in refusals(result)[0]

@@ -39,15 +39,15 @@ def _columns() -> str:
 
 
 class Command(BaseCommand):
-    help = (
-        "Import contacts from a CSV file into a list. Refused lines are left out and listed with the way out."
-    )
+    help = "Import contacts from a file into a list. Refused lines are left out and listed with the way out."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.formatter_class = AsWritten
         parser.epilog = _columns()
         parser.add_argument(
-            "file", type=Path, help="CSV in UTF-8 or UTF-16, its first line naming the columns."
+            "file",
+            type=Path,
+            help="CSV in UTF-8 or UTF-16, or an Excel workbook; the first line names the columns.",
         )
         parser.add_argument(
             "--list", required=True, dest="contact_list", metavar="NAME", help="Made when missing."
