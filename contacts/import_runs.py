@@ -304,12 +304,15 @@ def kind_of(fault: Refusal) -> str:
 
 _JOIN = """
 INSERT INTO contacts_listmembership (contact_list_id, contact_id, added_at)
-SELECT %s, contact_id, %s FROM contacts_importedcontact WHERE contact_import_id = %s AND joins
+SELECT DISTINCT %s, coalesce(c.merged_into_id, c.id), %s
+FROM contacts_importedcontact i JOIN contacts_contact c ON c.id = i.contact_id
+WHERE i.contact_import_id = %s AND i.joins AND c.erased_at IS NULL
 ON CONFLICT DO NOTHING"""
 
 
 def _finish(one: ContactImport, now: datetime) -> int:
-    """Everybody comes onto the list, in the transaction that says that the import is done."""
+    """Everybody comes onto the list, in the transaction that says that the import is done. Whoever was merged meanwhile
+    as the one that stays, and nobody who was erased."""
     with connection.cursor() as cursor:
         cursor.execute(_JOIN, [one.contact_list_id, now, one.pk])
     one.state, one.finished_at = State.DONE, timezone.now()

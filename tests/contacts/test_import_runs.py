@@ -272,6 +272,20 @@ def test_a_first_line_that_is_not_text_is_refused_in_words():
         upload("na\0me,phone\nRobin,512 555 0142\n")
 
 
+def test_who_was_merged_or_erased_meanwhile_comes_onto_no_list():
+    one = upload(FILE + ROBIN + KIM + "Alex,512 555 0144,,,,\n")
+    assert import_runs.start(one, timezone.now())
+    assert import_runs._go_on(one.pk, timezone.now()) == 3
+    stays = factories.contact()
+    Contact.objects.filter(name="Robin Lee").update(merged_into=stays)
+    Contact.objects.filter(name="Kim Day").update(erased_at=timezone.now())
+
+    run_all(one)
+
+    alex = Contact.objects.get(name="Alex")
+    assert set(one.contact_list.contacts.all()) == {stays, alex}
+
+
 def test_undoing_takes_away_whom_it_added_and_can_be_done_again():
     one = taken_back(imported(FILE + ROBIN + KIM, uses=AGREED, how="Web form"))
 
