@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from django.db.models import TextChoices
 from django.urls import reverse
@@ -20,7 +21,7 @@ from campaigns.segments import segments
 from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
 from deliveries.credentials import CredentialsUnreadable
-from deliveries.deciding.routes import CampaignRoute, routes
+from deliveries.deciding.routes import CampaignRoute, RouteOption, routes
 from deliveries.sending.expansion import audience_size, forecast
 from deliveries.sending.lanes import Lane
 from deliveries.sending.pacing import limits_of, sending_hours
@@ -113,6 +114,30 @@ class Draft:
     def later(self) -> list[str]:
         """The channels that it can move to: they have content, and an account to leave by."""
         return [channel for channel in self.follow_ups if channel in self.contents and channel in self.routes]
+
+    @property
+    def first_option(self) -> RouteOption | None:
+        """How its first messages leave."""
+        route = self.routes.get(self.campaign.channel)
+        return route.first("") if route else None
+
+    @cached_property
+    def takes_long(self) -> str:
+        """How long its first messages take, in words; '' where all of them leave within the hour."""
+        option, channel = self.first_option, self.campaign.channel
+        if option is None or not self.written_to:
+            return ""
+        parts = max(segments(self.contents[channel].body), 1) if channel == Channel.SMS else 1
+        count = self.reckoned * parts
+        lane = Lane(option.account.pk, option.sender.pk)
+        limits = limits_of([lane], self.now).get(lane, ())
+        slowest = max(limits, key=lambda limit: sending_hours(limit, count), default=None)
+        if slowest is None or sending_hours(slowest, count) <= 1:
+            return ""
+        hours = sending_hours(slowest, count)
+        what = f"{self.reckoned:,} messages{f' of {parts} segments' if parts > 1 else ''}"
+        long = f"{hours:,.0f} hours" if hours < 48 else f"{hours / 24:,.0f} days"
+        return f"{what} take about {long} of sending: {limit_words(slowest)}."
 
     @property
     def edit(self) -> FixLink:
@@ -218,23 +243,12 @@ def sender_may_send(draft: Draft) -> Iterator[Finding]:
 
 def sender_is_fast_enough(draft: Draft) -> Iterator[Finding]:
     """Whether all of it leaves within the hour, by what the sender of its first messages keeps to."""
-    channel = draft.campaign.channel
-    option = draft.routes[channel].first("") if channel in draft.routes else None
-    if option is None or not draft.written_to:
+    option = draft.first_option
+    if option is None or not draft.takes_long:
         return
-    parts = max(segments(draft.contents[channel].body), 1) if channel == Channel.SMS else 1
-    count = draft.reckoned * parts
-    lane = Lane(option.account.pk, option.sender.pk)
-    limits = limits_of([lane], draft.now).get(lane, ())
-    slowest = max(limits, key=lambda limit: sending_hours(limit, count), default=None)
-    if slowest is None or sending_hours(slowest, count) <= 1:
-        return
-    hours = sending_hours(slowest, count)
-    what = f"{draft.reckoned:,} messages{f' of {parts} segments' if parts > 1 else ''}"
-    long = f"{hours:,.0f} hours" if hours < 48 else f"{hours / 24:,.0f} days"
     url = reverse("admin:campaigns_sender_change", args=[option.sender.pk])
     yield _warns(
-        f"{what} take about {long} of sending: {limit_words(slowest)}.",
+        draft.takes_long,
         "Launch early enough, take a faster sender, or correct its limits.",
         FixLink("Open the sender", url, "campaigns.change_sender"),
     )

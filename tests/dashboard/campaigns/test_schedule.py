@@ -12,12 +12,12 @@ from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Sender
 from dashboard.shell.pages import ReaderZoneMiddleware
 from deliveries.ledger.tallies import differences, fold_all, rebuild
 from deliveries.models import MESSAGE_TALLIES, DayTally, Message
 from deliveries.running.drain import expand
-from deliveries.sending import launching
+from deliveries.sending import checks, launching
 from tests import factories
 from tests.engine import consent
 
@@ -71,6 +71,17 @@ def read(response) -> str:
     """The page as it reads: without tags and what may be chosen, with single spaces."""
     shown = re.sub(r"<select.*?</select>", "", response.content.decode(), flags=re.DOTALL)
     return " ".join(re.sub(r"<[^>]+>", "", shown).split())
+
+
+def test_the_confirmation_promises_nothing_at_once_that_its_sender_may_not_send(marketer, draft, monkeypatch):
+    Sender.objects.update(per_day=7)
+    monkeypatch.setattr(checks.Draft, "reckoned", 100)
+
+    dialog = read(marketer.get(draft.get_absolute_url())).partition("It goes to 1 person")[2]
+
+    assert "get it first, the others" in dialog
+    assert "100 messages take about 14 days of sending: its sender keeps to 7 a day." in dialog
+    assert "at once" not in dialog
 
 
 def test_the_confirmation_of_a_draft_with_a_start_says_schedule_and_when(marketer, draft):

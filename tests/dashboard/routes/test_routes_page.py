@@ -135,7 +135,9 @@ def test_those_who_may_open_an_account_are_led_to_it(login, make_user, accounts,
     now = timezone.now()
     Account.objects.filter(pk=accounts[0].pk).update(paused_until=now + timedelta(hours=1))
     watch(now, [])
-    first, second = (f'<a href="/admin/deliveries/account/{one.pk}/change/">' for one in accounts)
+    first, second = (
+        f'<a class="link" href="/admin/deliveries/account/{one.pk}/change/">' for one in accounts
+    )
 
     page = shown(login(user=make_user("admin", is_staff=True)))
 
