@@ -51,7 +51,8 @@ class NewPersonForm(CorrectForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["phone"].help_text = "In any format."
+        self.fields["name"].required = True
+        self.fields["phone"].help_text = "In any format. Give this, or an email."
 
     @property
     def details(self) -> Details:

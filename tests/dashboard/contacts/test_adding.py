@@ -40,6 +40,7 @@ def test_a_person_is_added_in_the_normal_forms_with_lists_and_consent(login):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
+        ({"name": ""}, "Name"),
         ({"phone": "", "email": ""}, "Give a phone number or an email."),
         ({"phone": "12"}, "is not a phone number"),
         ({"email": "nobody"}, "nobody"),
