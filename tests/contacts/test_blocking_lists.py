@@ -14,7 +14,7 @@ from contacts.consent_ledger import latest_consents
 from contacts.consenting import record_opt_in
 from contacts.models import Consent, Suppression
 from contacts.suppressing import suppress
-from deliveries.management.commands import suppress as suppress_command
+from deliveries.deciding import stopping
 from deliveries.models import Outbox
 from tests import factories
 
@@ -164,7 +164,7 @@ def test_what_waits_is_withdrawn_with_the_block_or_neither_happens(run, monkeypa
     )
 
     with monkeypatch.context() as broken:
-        broken.setattr(suppress_command, "stop_paths", Mock(side_effect=DatabaseError("gone")))
+        broken.setattr(stopping, "stop_paths", Mock(side_effect=DatabaseError("gone")))
         with pytest.raises(CommandError, match="The database refused, try again: gone"):
             run("phone\n2125550142\n")
     assert not Suppression.objects.exists()
