@@ -56,7 +56,8 @@ def erase(contact: Contact, *, by: User, reason: str, now: datetime) -> None:
             value=value, match_key=match_key(value), carrier="", region="", time_zone="", network="", preferred=False,
             validity=Address.Validity.INVALID, line_type="unknown",
         )  # fmt: skip
-        AutomaticAnswer.objects.filter(address=one).update(match_key=match_key(value))
+        # Not the hash: whoever was erased before may have had an answer to the same word.
+        AutomaticAnswer.objects.filter(address=one).update(match_key=f"{ERASED}{one.pk}")
     lists = list(ContactList.objects.filter(memberships__contact=contact))
     ListMembership.objects.filter(contact=contact).delete()
     for each in lists:

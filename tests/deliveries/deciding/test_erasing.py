@@ -13,7 +13,16 @@ from contacts.adding import add_person
 from contacts.consenting import record_opt_in, record_opt_out, record_request
 from contacts.correcting import Details, correct
 from contacts.importing import import_contacts
-from contacts.models import Address, Consent, Contact, Note, PrivacyRecord, ReplyToRead, Suppression
+from contacts.models import (
+    Address,
+    AutomaticAnswer,
+    Consent,
+    Contact,
+    Note,
+    PrivacyRecord,
+    ReplyToRead,
+    Suppression,
+)
 from contacts.suppressing import suppress
 from deliveries.deciding.erasing import erase_person
 from deliveries.deciding.stopping import apply_opt_outs
@@ -219,6 +228,23 @@ def test_a_no_that_comes_after_it_is_kept_as_well(ada, by, no):
     back = comes_back("import", value, email=email)
     assert ("email" if email else "sms") in {one.channel for one in side_panel(back, now).off}
     assert Suppression.objects.in_force(now).filter(value=value, origin="recipient").exists()
+
+
+def test_somebody_who_was_answered_alike_before_is_erased_again(by):
+    for _ in range(2):
+        address = factories.phone(value=NUMBER)
+        AutomaticAnswer.objects.create(
+            address=address,
+            match_key=NUMBER,
+            kind="stop",
+            fact="opt-out 1",
+            channel="sms",
+            account_id=1,
+            text="Bye",
+        )
+        erased(address.contact, by)
+
+    assert not AutomaticAnswer.objects.filter(match_key=NUMBER).exists()
 
 
 def test_two_spellings_of_one_address_are_both_erased(by):
