@@ -20,6 +20,7 @@ from contacts.lists import count_at_once
 from contacts.models import (
     Address,
     AddressHealth,
+    AutomaticAnswer,
     Consent,
     Contact,
     ContactList,
@@ -171,6 +172,7 @@ def _join_address(stays: Address, goes: Address) -> None:
         confirmed = [at for at in (known.cleared_at, one.cleared_at) if at]
         known.cleared_at = min(confirmed) if len(confirmed) > 1 else None
         known.save()
+    AutomaticAnswer.objects.filter(address=goes).update(address=stays)
     goes.delete()
 
 

@@ -10,7 +10,7 @@ from campaigns.models import Campaign, Recipient
 from contacts import duplicates
 from contacts.consent_ledger import latest_consents
 from contacts.consenting import record_opt_out, record_request
-from contacts.models import Address, AddressHealth, Consent, Contact, Note, Suppression
+from contacts.models import Address, AddressHealth, AutomaticAnswer, Consent, Contact, Note, Suppression
 from contacts.suppressing import suppress
 from deliveries.deciding.duplicates import CannotMerge, in_both, merge
 from deliveries.deciding.erasing import erase_person
@@ -56,6 +56,18 @@ def queued(recipient):
 def merged(two, by):
     kept, gone = two
     return merge(kept.pk, gone.pk, by=by, now=timezone.now())
+
+
+def test_what_was_answered_at_an_address_that_both_had_stays_on_record(two, by):
+    kept, gone = two
+    AutomaticAnswer.objects.create(
+        address=gone.addresses.get(kind="phone"), match_key=NUMBER, kind="stop", fact="opt-out 1", channel="sms",
+        account_id=1, text="Bye",
+    )  # fmt: skip
+
+    merged(two, by)
+
+    assert AutomaticAnswer.objects.get().address.contact == kept
 
 
 def test_whoever_was_erased_is_merged_with_nobody(by):
