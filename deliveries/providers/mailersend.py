@@ -18,6 +18,8 @@ class MailerSend(AnymailEvents):
     view_options = frozenset({"signing_secret"})
     proof_field = "signing_secret"
     tables = ("mailersend", "smtp")
+    # From its larger plans alone; it refuses the mail of others (its API reference, "Email").
+    takes_headers = False
 
     def label(self, mail: Any, ref: str) -> None:
         """MailerSend has no metadata."""

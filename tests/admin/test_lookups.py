@@ -218,9 +218,7 @@ NO_KEYS = ["AAAA", "", "9" * 40, "9" * 5_000, "0001-01-01", "٣x", "\x00", "1,2"
 
 
 @pytest.mark.parametrize("key", NO_KEYS)
-@pytest.mark.parametrize(
-    "path", ["contacts/contactlist", "contacts/suppression", "deliveries/pendingreceipt"]
-)
+@pytest.mark.parametrize("path", ["campaigns/playbook", "contacts/suppression", "deliveries/pendingreceipt"])
 def test_an_action_on_what_is_no_row_is_refused(root, path, key):
     answer = root.post(
         f"/admin/{path}/", {"action": "delete_selected", "_selected_action": ["1", key], "index": "0"}

@@ -73,6 +73,7 @@ class AnymailService(Provider):
     channels = frozenset({"email"})
     kinds = frozenset({"status"})
     at_a_time = 20  # each has a connection and a thread of its own
+    takes_headers: ClassVar[bool] = True  # of ours, in the mail
     backend: ClassVar[str]  # import path of anymail's email backend
     # Of `optional_fields`, those that are the backend's options too.
     send_options: ClassVar[frozenset[str]] = frozenset()
@@ -112,7 +113,8 @@ class AnymailService(Provider):
             from_email=message.sender,
             to=[message.to],
         )
-        mail.extra_headers = unsubscribing(message.extra.get("unsubscribe", ""))
+        if self.takes_headers:
+            mail.extra_headers = unsubscribing(message.extra.get("unsubscribe", ""))
         self.label(mail, message.ref)
         return mail
 
@@ -248,10 +250,7 @@ class AnymailEvents(AnymailService):
 
 
 def unsubscribing(page: str) -> dict[str, str]:
-    """The headers by which a mail program unsubscribes its user with one click (RFC 8058), where there is a page.
-
-    MailerSend takes headers from its larger plans alone, and refuses the mail of others (its API reference, "Email").
-    """
+    """The headers by which a mail program unsubscribes its user with one click (RFC 8058), where there is a page."""
     return {"List-Unsubscribe": f"<{page}>", "List-Unsubscribe-Post": ONE_CLICK} if page else {}
 
 

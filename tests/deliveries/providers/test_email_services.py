@@ -181,7 +181,7 @@ def headers_of(request):
     fields = json.loads(body)
     for name in ("message", "content", "Globals"):  # Mandrill and Unisender Go, SparkPost, Mailjet
         fields = fields[name] if isinstance(fields.get(name), dict) else fields
-    found = fields.get("headers") or fields.get("Headers")
+    found = fields.get("headers") or fields.get("Headers") or {}
     if isinstance(found, dict):
         return found
     return {one.get("name") or one["Name"]: one.get("value") or one["Value"] for one in found}
@@ -194,7 +194,9 @@ def test_every_service_is_given_the_headers_by_which_mail_programs_unsubscribe(n
     send(slug, SERVICES[slug][0], replace(MESSAGE, extra={"unsubscribe": PAGE}))
 
     (request,) = network.requests
-    assert {name: value for name, value in headers_of(request).items() if name in ONE_CLICK} == ONE_CLICK
+    named = {name: value for name, value in headers_of(request).items() if name in ONE_CLICK}
+    # Mail with headers is refused to most accounts of MailerSend: it has the link alone.
+    assert named == ({} if slug == "mailersend" else ONE_CLICK)
 
 
 @pytest.mark.parametrize("slug", SERVICES)
