@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -36,6 +37,7 @@ logger = logging.getLogger(__name__)
 State = ContactImport.State
 MAY = "contacts.import_contacts"
 PAGE = 30  # imports
+CELL = re.compile("“[^”]*”")  # as faults quote it
 STATE_BUCKETS = {
     State.READING: "pending",
     State.DRAFT: "unknown",
@@ -164,12 +166,13 @@ def result(request: HttpRequest, pk: int) -> HttpResponse:
     if one.state in (State.DRAFT, State.READING):
         return redirect("contacts:import_columns", pk)
     kept = ImportedContact.Kept
+    faults = _faults(request, one)
     context = {
         "one": one,
         "state_bucket": STATE_BUCKETS[State(one.state)],
         "people": one.added + one.updated + one.unchanged,
-        "refused": [each for each in one.faults if each["refused"]],
-        "without": [each for each in one.faults if not each["refused"]],
+        "refused": [each for each in faults if each["refused"]],
+        "without": [each for each in faults if not each["refused"]],
         "undoable": import_runs.is_undoable(one, timezone.now()),
         "undo_until": one.created_at + timedelta(days=import_runs.UNDO_DAYS),
         "has_file": one.refused and _may_read(request, one) and one.chunks.exists(),
@@ -243,6 +246,16 @@ def _find(pk: int) -> ContactImport:
 def _may_read(request: HttpRequest, one: ContactImport) -> bool:
     """Whoever uploaded a file knows what is in it; others need the right to whole addresses."""
     return one.created_by_id == who(request).pk or may_see(request)
+
+
+def _faults(request: HttpRequest, one: ContactImport) -> list[dict[str, Any]]:
+    """By kind, as the import noted them; without the cells they quote for whoever may not read the file."""
+    if _may_read(request, one):
+        return one.faults
+    return [
+        {**each, "why": CELL.sub("“…”", each["why"]), "remedy": CELL.sub("“…”", each["remedy"])}
+        for each in one.faults
+    ]
 
 
 def _mine(request: HttpRequest, pk: int) -> ContactImport:

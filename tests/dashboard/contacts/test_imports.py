@@ -176,6 +176,20 @@ def test_another_marketer_sees_counts_but_not_the_lines_of_a_file(login, markete
     assert login("admin").get(f"/contacts/import/{one.pk}/refused/").status_code == 200
 
 
+def test_what_faults_quote_of_a_file_is_for_those_who_may_read_it(login, marketer):
+    """A cell may hold a number or an address, wherever it stands."""
+    text = FILE.replace("com,yes,", "com,yes if robin@example.com,")
+    one = imported(marketer, text, **EVIDENCE)
+
+    def page(client):
+        return words(client.get(f"/contacts/import/{one.pk}/"))
+
+    assert "“yes if robin@example.com”" in page(marketer)
+    assert "“yes if robin@example.com”" in page(login("admin"))
+    assert "robin@example.com" not in page(login("marketer"))
+    assert "which is no plain yes" in page(login("marketer"))
+
+
 def test_a_draft_can_be_discarded(marketer):
     upload(marketer)
     one = ContactImport.objects.get()
