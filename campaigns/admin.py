@@ -17,7 +17,7 @@ from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
 from campaigns.playbook_form import PlaybookForm
 from campaigns.rate_words import keeps_to
 from campaigns.rates import registered_kinds
-from campaigns.senders import TEXTS, sender_value
+from campaigns.sender_values import TEXTS, sender_value
 from contacts.admin import FewForms, Large, ReadOnly
 from contacts.channels import Channel
 from contacts.emails import NotAnEmail

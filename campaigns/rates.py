@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from campaigns.senders import SHORT_CODE
+from campaigns.sender_values import SHORT_CODE
 from contacts.channels import Channel
 from contacts.hours import DAY
 

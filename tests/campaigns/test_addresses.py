@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from campaigns.media import is_web_address, validate_web_address
 from campaigns.models import Content, Sender
-from campaigns.senders import sender_value
+from campaigns.sender_values import sender_value
 from contacts.channels import Channel
 from contacts.emails import NotAnEmail
 from contacts.phones import NotAPhone
