@@ -6,9 +6,12 @@ once an hour, so that two machines cannot go on answering each other. Whether on
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from contacts.addresses import match_key
+from contacts.among import Among
 from contacts.channels import Channel
 from contacts.consent_ledger import family_of
 from contacts.models import Address, AnswerWording, AutomaticAnswer, Suppression
@@ -20,63 +23,75 @@ WITHIN = timedelta(minutes=5)
 HELP_APART = timedelta(hours=1)
 
 
-def owe(
-    kind: str,
-    *,
-    value: str,
-    channel: str,
-    sender_value: str,
-    account_id: int,
-    at: datetime,
-    by_provider: bool,
-) -> AutomaticAnswer | None:
-    """Note down that an answer is owed to whoever wrote from `value` to `sender_value`; None where none is.
+class Asked(NamedTuple):
+    """A word that wants an answer: what was written from `value` to `sender_value`.
 
-    To be asked before the opt-out itself is recorded. `by_provider`: the provider answers such words itself, unless
-    somebody turned that off there.
+    `by_provider`: the provider answers such words itself, unless somebody turned that off there.
     """
-    if channel not in family_of(Channel.SMS):
-        return None
-    text = _wording(kind, sender_value, by_provider)
-    address = Address.objects.filter(match_key=match_key(value)).exclude(value="").order_by("pk").first()
-    fact = _fact(kind, value, at)
-    if not text or address is None or not fact:
-        return None
-    made, is_new = AutomaticAnswer.objects.get_or_create(
-        kind=kind,
-        match_key=address.match_key,
-        fact=fact,
-        defaults={
-            "address": address,
-            "channel": Channel.SMS,
-            "sender_value": sender_value,
-            "account_id": account_id,
-            "text": text,
-            "asked_at": at,
-        },
-    )
-    return made if is_new else None
+
+    kind: str
+    value: str
+    channel: str
+    sender_value: str
+    account_id: int
+    at: datetime
+    by_provider: bool
 
 
-def _wording(kind: str, sender_value: str, by_provider: bool) -> str:
+def owe(asked: Sequence[Asked]) -> None:
+    """Note down the answers that are owed. To be called before the opt-outs themselves are recorded.
+
+    Four queries, however many there are.
+    """
+    asked = [one for one in asked if one.channel in family_of(Channel.SMS)]
+    if not asked:
+        return
+    wordings = {each.sender_value: each for each in AnswerWording.objects.all()}
+    keys = {one.value: match_key(one.value) for one in asked}
+    addresses = _addresses(set(keys.values()))
+    said = _opt_outs(set(keys.values()))
+    owed = []
+    for one in asked:
+        key = keys[one.value]
+        text, fact = _wording(one, wordings), _fact(one, said.get(key, ()))
+        if text and fact and key in addresses:
+            owed.append(
+                AutomaticAnswer(
+                    kind=one.kind, match_key=key, fact=fact, address_id=addresses[key], channel=Channel.SMS,
+                    sender_value=one.sender_value, account_id=one.account_id, text=text, asked_at=one.at,
+                )
+            )  # fmt: skip
+    AutomaticAnswer.objects.bulk_create(owed, ignore_conflicts=True)  # asked for once more: it is there
+
+
+def _addresses(keys: set[str]) -> dict[str, int]:
+    """By key the first address with it."""
+    rows = Address.objects.filter(Among("match_key", keys)).exclude(value="").order_by("-pk")
+    return dict(rows.values_list("match_key", "pk"))
+
+
+def _opt_outs(keys: set[str]) -> dict[str, list[datetime | None]]:
+    """By key, of each opt-out that the person said, when it was released; None where it holds."""
+    rows = Suppression.objects.filter(Among("match_key", keys), origin=Suppression.Origin.RECIPIENT)
+    found: dict[str, list[datetime | None]] = {}
+    for key, released in rows.exclude(value="").values_list("match_key", "released_at"):
+        found.setdefault(key, []).append(released)
+    return found
+
+
+def _wording(asked: Asked, known: Mapping[str, AnswerWording]) -> str:
     """What is answered; '' for nothing."""
-    known = {
-        one.sender_value: one for one in AnswerWording.objects.filter(sender_value__in=["", sender_value])
-    }
-    wording = (
-        known.get(sender_value) or known.get("") or AnswerWording(stop_text=STOP_TEXT, help_text=HELP_TEXT)
-    )
-    if wording.who == wording.Who.NOBODY or (wording.who == wording.Who.AUTO and by_provider):
+    usual = AnswerWording(stop_text=STOP_TEXT, help_text=HELP_TEXT)
+    wording = known.get(asked.sender_value) or known.get("") or usual
+    if wording.who == wording.Who.NOBODY or (wording.who == wording.Who.AUTO and asked.by_provider):
         return ""
-    return wording.stop_text if kind == Kind.STOP else wording.help_text
+    return wording.stop_text if asked.kind == Kind.STOP else wording.help_text
 
 
-def _fact(kind: str, value: str, at: datetime) -> str:
+def _fact(asked: Asked, said: Sequence[datetime | None]) -> str:
     """What it answers. A STOP counts from one opt-in to the next: '' where they are opted out already."""
-    if kind == Kind.HELP:
-        return f"hour {int(at.timestamp() // HELP_APART.total_seconds())}"
-    theirs = Suppression.objects.filter(match_key=match_key(value), origin=Suppression.Origin.RECIPIENT)
-    said = list(theirs.exclude(value="").values_list("released_at", flat=True))
+    if asked.kind == Kind.HELP:
+        return f"hour {int(asked.at.timestamp() // HELP_APART.total_seconds())}"
     return "" if None in said else f"opt-out {len(said) + 1}"
 
 

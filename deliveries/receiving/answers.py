@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from django.conf import settings
 
 from contacts.addresses import normal_form, region_of
-from contacts.answering import Kind, owe
+from contacts.answering import Asked, Kind
 from contacts.chunks import in_lists
 from contacts.keywords import Keyword
 from contacts.models import AutomaticAnswer
@@ -19,22 +19,18 @@ from deliveries.receiving.matching import as_uuid
 from deliveries.receiving.writers import Writer
 
 
-def answer(waiting: ClaimedReceipt, text: Inbound, keyword: Keyword, writer: Writer, provider: str) -> None:
-    """Owe the confirmation of a sure STOP, or what HELP asks for: to whoever is known to have written it."""
+def asked_for(
+    waiting: ClaimedReceipt, text: Inbound, keyword: Keyword, writer: Writer, provider: str
+) -> list[Asked]:
+    """The confirmation of a sure STOP, or what HELP asks for, of whoever is known to have written it."""
     if keyword.kind not in (Kind.STOP, Kind.HELP) or keyword.review or writer.guessed or not writer.contacts:
-        return
+        return []
     adapter = PROVIDERS.get(provider)
     by_provider = bool(text.opt_out_type) or (adapter is not None and adapter.answers_keywords)
-    owe(
-        keyword.kind,
-        value=writer.values[-1],  # the address that it was written from
-        channel=text.channel,
-        sender_value=normal_form(text.recipient, region_of(text.sender, settings.DEFAULT_REGION))
-        or text.recipient,
-        account_id=waiting.account_id,
-        at=waiting.received_at,
-        by_provider=by_provider,
-    )
+    written_from = writer.values[-1]
+    to = normal_form(text.recipient, region_of(text.sender, settings.DEFAULT_REGION)) or text.recipient
+    at = waiting.received_at
+    return [Asked(keyword.kind, written_from, text.channel, to, waiting.account_id, at, by_provider)]
 
 
 def about_answers(lost: Collection[int], reports: Sequence[tuple[ClaimedReceipt, Report]]) -> set[int]:

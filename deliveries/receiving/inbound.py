@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from contacts.addresses import match_key
+from contacts.answering import Asked, owe
 from contacts.channels import Channel
 from contacts.chunks import in_lists
 from contacts.consenting import OptOut, record_opt_in, record_opt_outs
@@ -30,6 +31,7 @@ def handle_inbound(inbound: Sequence[tuple[ClaimedReceipt, int, Inbound]]) -> di
     trouble: dict[int, str] = {}
     providers = Account.objects.providers()
     opt_outs: list[OptOut] = []
+    asked: list[Asked] = []
     rows: list[Engagement] = []
     for waiting, place, text in inbound:
         native = (waiting.account_id, text.channel, text.provider_message_id[:80])
@@ -39,9 +41,9 @@ def handle_inbound(inbound: Sequence[tuple[ClaimedReceipt, int, Inbound]]) -> di
             known.add(native)
         writer = writer_of(text, waiting.account_id)
         if not {match_key(one.value) for one in opt_outs}.isdisjoint(map(match_key, writer.values)):
-            _opt_out(opt_outs)
+            _opt_out(opt_outs, asked)
         keyword = replies.understood(text, writer)
-        answers.answer(waiting, text, keyword, writer, providers.get(waiting.account_id, ""))
+        asked += answers.asked_for(waiting, text, keyword, writer, providers.get(waiting.account_id, ""))
         theirs, kind = _understand(waiting, text, writer, keyword)
         opt_outs += theirs
         # An opt-out counts for everybody there; who wrote anything else is not known where several share the address.
@@ -56,7 +58,7 @@ def handle_inbound(inbound: Sequence[tuple[ClaimedReceipt, int, Inbound]]) -> di
         ]  # fmt: skip
         if not writer.contacts:  # a STOP counts all the same: they may be added later
             trouble[waiting.id] = "Sent by an address that no contact has."
-    _opt_out(opt_outs)
+    _opt_out(opt_outs, asked)
     _engage(rows)
     return trouble
 
@@ -108,10 +110,12 @@ def _known_texts(inbound: Sequence[tuple[ClaimedReceipt, int, Inbound]]) -> set[
     return {(accounts[receipt], channel, native) for receipt, channel, native in rows if receipt in accounts}
 
 
-def _opt_out(opt_outs: list[OptOut]) -> None:
-    """Record these, and empty the list."""
+def _opt_out(opt_outs: list[OptOut], asked: list[Asked]) -> None:
+    """Owe the answers asked for and record the opt-outs, and empty the lists."""
     from deliveries.deciding.stopping import stop_paths
 
+    owe(asked)
+    asked.clear()
     if opt_outs:
         record_opt_outs(opt_outs)
         stop_paths({one.value for one in opt_outs}, max(one.at for one in opt_outs))
@@ -143,7 +147,7 @@ def record_engagement(acts: Sequence[tuple[ClaimedReceipt, int, Act]]) -> set[in
                 channel=message.channel, kind=kind, text=clip(act.text, 2_000), machine=act.machine, at=at,
             )
         )  # fmt: skip
-    _opt_out(opt_outs)
+    _opt_out(opt_outs, [])
     _engage(rows)
     return {waiting.id for waiting, _, _, known in found if known is None}
 

@@ -10,7 +10,7 @@ import pytest
 from django.db import connections
 
 from contacts import gate
-from contacts.answering import WITHIN, Kind, owe
+from contacts.answering import WITHIN, Asked, Kind, owe
 from contacts.consenting import record_opt_in, record_opt_out
 from contacts.models import Address, AnswerWording, AutomaticAnswer, Suppression
 from contacts.models.answers import HELP_TEXT, STOP_TEXT
@@ -234,10 +234,11 @@ def ask(contact, answer=None, **fields):
 
 
 def owed(contact, account, now, kind=Kind.STOP):
+    """The answer that is owed by this, None where none is."""
     value = contact.addresses.get(kind="phone").value
-    return owe(
-        kind, value=value, channel="sms", sender_value=OURS, account_id=account.pk, at=now, by_provider=False
-    )
+    before = set(AutomaticAnswer.objects.all())
+    owe([Asked(kind, value, "sms", OURS, account.pk, now, by_provider=False)])
+    return next(iter(set(AutomaticAnswer.objects.all()) - before), None)
 
 
 def opts_out(contact, now):
