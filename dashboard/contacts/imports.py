@@ -93,16 +93,19 @@ def _to_begin_with(draft: ContactImport) -> tuple[list[str], dict[str, Any]]:
     if draft.options:
         chosen = ImportOptions.of(draft)
         given = chosen.as_json() | {"contact_list": draft.contact_list_id, "source": draft.source_id}
-        return chosen.uses, given
+        return chosen.uses, given | ({} if draft.contact_list_id else _list_of(chosen.list_name))
     uses, last = uses_to_begin_with(draft)
-    name = draft.file_name.rpartition(".")[0][:120]
-    known = ContactList.objects.filter(name__iexact=name).first()
     return uses, {
         "region": last.region if last else settings.DEFAULT_REGION,
         "fill_in": bool(last and last.fill_in),
-        "contact_list": known.pk if known else None,
-        "list_name": "" if known else name,
+        **_list_of(draft.file_name.rpartition(".")[0][:120]),
     }
+
+
+def _list_of(name: str) -> dict[str, Any]:
+    """The list with this name, which may have been made meanwhile, else a new one."""
+    known = ContactList.objects.filter(name__iexact=name).first()
+    return {"contact_list": known.pk if known else None, "list_name": "" if known else name}
 
 
 def _decide(draft: ContactImport, form: ColumnsForm) -> bool:

@@ -135,7 +135,6 @@ RAIL = [
                 unknown_words,
             ),
             Link("Routes", "rules", "routes:page", "deliveries.view_route", "", ("/routes/",)),
-            Link("Permitted hours", "watch", "contacts:permitted_hours", "contacts.view_contact"),
         ],
     ),
     Section("Settings", [Link("Admin", "admin", "admin:index", "", "", ("/admin/",))]),

@@ -36,7 +36,7 @@ def notice(campaign, login):
 
     def read(**headers):
         page = marketer.get(campaign.get_absolute_url(), headers=headers).content.decode()
-        return " ".join(page.partition('id="why-it-waits"')[2].partition("</div>")[0].split())
+        return " ".join(page.partition('id="why"')[2].partition("</div>")[0].split())
 
     return read
 

@@ -176,6 +176,17 @@ def test_another_marketer_sees_counts_but_not_the_lines_of_a_file(login, markete
     assert login("admin").get(f"/contacts/import/{one.pk}/refused/").status_code == 200
 
 
+def test_a_new_list_that_was_made_meanwhile_is_the_one_that_is_chosen(marketer):
+    draft = upload(marketer).url
+    marketer.post(draft, COLUMNS)
+    factories.contact_list(name="fair")
+
+    page = marketer.get(draft).content.decode()
+
+    assert re.search(r'<option value="[0-9]+" selected>fair', page)
+    assert 'value="Fair"' not in page
+
+
 def test_what_faults_quote_of_a_file_is_for_those_who_may_read_it(login, marketer):
     """A cell may hold a number or an address, wherever it stands."""
     text = FILE.replace("com,yes,", "com,yes if robin@example.com,")
