@@ -241,7 +241,7 @@ def import_work(address: str) -> str:
     )
     uses = ["name", "phone", "field", "agreed:sms", "field"]
     options = ImportOptions(
-        uses=uses, region="US", list_name="Spring fair", how="Web form", when="2026-01-02"
+        uses=uses, region="US", list_name="Spring fair", how="Web form", when="2026-01-02", wording="Text me."
     )
     for _ in range(2):
         name = "people of the spring fair.csv"
