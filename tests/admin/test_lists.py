@@ -167,7 +167,8 @@ def steps(rows: QuerySet) -> Iterator[str]:
             if (scanned in TABLES or scanned[:1] == "U") and not PARTIAL & set(words):
                 yield line
         return
-    plans = [json.loads(rows.explain(format="json"))[0]["Plan"]]
+    explained = rows.explain(format="json")  # '' where nothing can be found, and nothing is asked
+    plans = [json.loads(explained)[0]["Plan"]] if explained else []
     while plans:
         plan = plans.pop()
         plans += plan.get("Plans", [])
