@@ -24,7 +24,7 @@ from contacts.models import Address
 
 VAGUE = frozenset({LineType.UNKNOWN, LineType.FIXED_OR_MOBILE, ""})
 SOURCE_LENGTH = 80
-AGAIN_AFTER = timedelta(days=1)  # what is told once more moves its date this far at least
+AGAIN_AFTER = timedelta(days=1)  # what is reported once more moves its date this far at least
 COLUMNS = (
     "line_type",
     "line_type_at",
@@ -38,7 +38,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class LineFact:
-    """What somebody told at a moment of the number with this key; '' for what they did not tell.
+    """What somebody reported at a moment of the number with this key; '' for what they did not report.
 
     `source` says who, for people: "reported by Telnyx US".
     """
@@ -62,9 +62,11 @@ def keep(facts: Iterable[LineFact]) -> int:
         for keys in in_lists(by_key):
             rows = Address.objects.filter(match_key__in=keys).order_by("pk").select_for_update()
             for row in rows.only("match_key", *COLUMNS):
-                # By all that is told, so that the same facts in another order end alike.
-                told = sorted(by_key[row.match_key], key=lambda fact: (fact.at, fact.carrier, fact.line_type))
-                if sum(_take(row, fact) for fact in told):
+                # By all that is reported, so that the same facts in another order end alike.
+                reported = sorted(
+                    by_key[row.match_key], key=lambda fact: (fact.at, fact.carrier, fact.line_type)
+                )
+                if sum(_take(row, fact) for fact in reported):
                     changed.append(row)
         Address.objects.bulk_update(changed, COLUMNS, batch_size=100)
     return len(changed)

@@ -62,7 +62,7 @@ class Address(models.Model):
         db_default="",
         help_text="MCC and MNC as reported, such as 310260; empty: not known.",
     )
-    # When the two were told, and by whom; empty where they are read from the number itself.
+    # When the two were reported, and by whom; empty where they are read from the number itself.
     line_type_at = models.DateTimeField(null=True, blank=True, editable=False)
     line_type_source = models.CharField(max_length=80, blank=True, default="", db_default="", editable=False)
     carrier_at = models.DateTimeField(null=True, blank=True, editable=False)

@@ -68,7 +68,7 @@ class AnswerWording(models.Model):
 class AutomaticAnswer(models.Model):
     """One answer, made with the word that it answers, and gone out once or never.
 
-    Tables above name account and sender by their ids. `fact`: what it answers; whatever is told twice, or by two
+    Tables above name account and sender by their ids. `fact`: what it answers; whatever is asked twice, or by two
     processes at once, is answered once.
     """
 

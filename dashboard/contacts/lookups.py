@@ -26,7 +26,10 @@ AGES = [(3, "3 months"), (6, "6 months"), (12, "a year")]  # three: once a quart
 class LookupForm(forms.Form):
     contact_list = forms.ModelChoiceField(ContactList.objects.all(), label="List")
     months = forms.TypedChoiceField(
-        label="Leave out numbers of which something was told in the last", choices=AGES, coerce=int, initial=3
+        label="Leave out numbers that something was learnt about in the last",
+        choices=AGES,
+        coerce=int,
+        initial=3,
     )
 
     def told_before(self, now: datetime) -> datetime:

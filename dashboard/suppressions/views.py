@@ -61,13 +61,13 @@ def export(request: HttpRequest) -> HttpResponseBase:
         words = "\n".join(f"{form.fields[field].label}: {errors[0]}" for field, errors in form.errors.items())
         return HttpResponse(words, status=422, content_type="text/plain; charset=utf-8")
     # A warning, so that it is on record at the level logs are usually kept at. What was searched for is no log's.
-    told = {name: value for name, value in form.given.items() if name != "s"}
-    logger.warning("%s exports suppressions: %s", request.user, told or "all")
+    filters = {name: value for name, value in form.given.items() if name != "s"}
+    logger.warning("%s exports suppressions: %s", request.user, filters or "all")
     answer = StreamingHttpResponse(
         lines(form.rows(now), now, full=may_see(request)), content_type="text/csv; charset=utf-8"
     )
     answer["Content-Disposition"] = (
-        f'attachment; filename="{file_name("suppressions", *told.values(), now=now)}"'
+        f'attachment; filename="{file_name("suppressions", *filters.values(), now=now)}"'
     )
     answer["Cache-Control"] = "no-store"
     return answer

@@ -93,9 +93,9 @@ def _join_messages(kept: Contact, gone: Contact) -> None:
     _name(ids, kept)
     Decision.objects.filter(contact=gone).update(contact=kept)
     # What one of them wrote was kept for both where they share the address: once is enough now.
-    told = set(Engagement.objects.filter(contact=kept).values_list("receipt_id", "place"))
+    known = set(Engagement.objects.filter(contact=kept).values_list("receipt_id", "place"))
     theirs = Engagement.objects.filter(contact=gone).exclude(receipt_id=None)
-    twice = [pk for pk, *fact in theirs.values_list("pk", "receipt_id", "place") if tuple(fact) in told]
+    twice = [pk for pk, *fact in theirs.values_list("pk", "receipt_id", "place") if tuple(fact) in known]
     Engagement.objects.filter(pk__in=twice)._raw_delete(connection.alias)
     Engagement.objects.filter(contact=gone).update(contact=kept)
 

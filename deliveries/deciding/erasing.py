@@ -59,8 +59,8 @@ def _redaction(contact: Contact) -> Redaction:
 def _redact_receipts(contact: Contact, messages: Collection[int], redaction: Redaction) -> None:
     receipts: set[int] = set()
     for part in chunks(sorted(messages)):
-        told = StatusEvent.objects.filter(message_id__in=part).exclude(receipt_id=None)
-        receipts |= {pk for pk in told.values_list("receipt_id", flat=True) if pk is not None}
+        reported = StatusEvent.objects.filter(message_id__in=part).exclude(receipt_id=None)
+        receipts |= {pk for pk in reported.values_list("receipt_id", flat=True) if pk is not None}
     wrote = Engagement.objects.filter(contact=contact).exclude(receipt_id=None)
     receipts |= {pk for pk in wrote.values_list("receipt_id", flat=True) if pk is not None}
     for part in chunks(sorted(receipts)):

@@ -17,7 +17,7 @@ FILE = CODES.parent / "line_codes.csv"
 
 
 class Line(NamedTuple):
-    """Of one number: '' for what is not told. `network` is MCC and MNC, `line_type` a value of `LineType`."""
+    """Of one number: '' for what is not reported. `network` is MCC and MNC, `line_type` a value of `LineType`."""
 
     network: str
     carrier: str

@@ -121,7 +121,7 @@ class CodeOccurrence(models.Model):
 
 
 class LineNote(models.Model):
-    """What a batch of receipts told of the lines of numbers, appended by the recorder and soon taken over.
+    """What a batch of receipts reports of the lines of numbers, appended by the recorder and soon taken over.
 
     `facts` is a list of [message, when, network, carrier, line type]; when in ISO 8601, '' for what was not told.
     """

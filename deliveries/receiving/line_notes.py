@@ -1,4 +1,4 @@
-"""What receipts told of the lines of numbers, from the recorder's notes to the addresses: a moment later, set-based."""
+"""What receipts report of numbers' lines, from the recorder's notes to the addresses: a moment later, set-based."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def take_over(now: datetime, limit: int = LIMIT) -> int:
 
 
 def _facts(notes: Iterable[LineNote]) -> Iterator[LineFact]:
-    told = [fact for note in notes for fact in note.facts]
+    reported = [fact for note in notes for fact in note.facts]
     accounts = Account.objects.names()
     rows = (
         Message.objects.filter(pk__in=part).values_list("pk", "address__match_key", "account_id")
-        for part in in_lists({message_id for message_id, *_ in told})
+        for part in in_lists({message_id for message_id, *_ in reported})
     )
     about = {pk: (key, account) for part in rows for pk, key, account in part}
-    for message_id, at, network, carrier, line_type in told:
+    for message_id, at, network, carrier, line_type in reported:
         if message_id in about:  # else its contact is gone
             key, account = about[message_id]
             source = f"reported by {accounts.get(account, 'an account')}"

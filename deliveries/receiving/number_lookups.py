@@ -68,7 +68,7 @@ def account_for(found: LookupService) -> Account:
 
 
 def numbers(contact_list: ContactList, told_before: datetime) -> QuerySet[Address, tuple[str, str]]:
-    """(Key, number) of the list's numbers, each once, of which nothing was told since then; none that is invalid."""
+    """(Key, number) of the list's numbers, each once, of which nothing was learnt since then; none that is invalid."""
     rows = Address.objects.filter(
         Q(line_type_at=None) | Q(line_type_at__lt=told_before),
         kind=Kind.PHONE,
@@ -135,10 +135,10 @@ def _round(one: LookupRun, now: datetime, new_client: Callable[[], HttpClient]) 
     outcomes = asyncio.run(_ask_all(found, account, list(asked.values()), new_client))
     answered = list(zip(asked, outcomes, strict=True))
     source = f"looked up with {found.label}"
-    told = [(key, each) for key, each in answered if isinstance(each, LineAnswer)]
-    keep(LineFact(key, now, source, *each) for key, each in told if any(each))
+    answers = [(key, each) for key, each in answered if isinstance(each, LineAnswer)]
+    keep(LineFact(key, now, source, *each) for key, each in answers if any(each))
     _go_on(one, answered, now)
-    return len(told)
+    return len(answers)
 
 
 async def _ask_all(
@@ -160,25 +160,25 @@ def _expected(outcome: LineAnswer | BaseException) -> Outcome:
 def _go_on(one: LookupRun, answered: Sequence[tuple[str, Outcome]], now: datetime) -> None:
     """Store how far it is, and when and whether it goes on. Behind the first without an answer it asks again, but for
     those of which something is known by now."""
-    told = [each for _, each in answered if isinstance(each, LineAnswer)]
+    answers = [each for _, each in answered if isinstance(each, LineAnswer)]
     trouble = [n for n, (_, each) in enumerate(answered) if not isinstance(each, LineAnswer)]
     before = answered[: trouble[0]] if trouble else answered
     after: dict[str, object] = {
-        "asked": F("asked") + len(told), "found": F("found") + sum(map(any, told)),
+        "asked": F("asked") + len(answers), "found": F("found") + sum(map(any, answers)),
         "failures": 0, "not_before": now, "why": "",
     }  # fmt: skip
     if before:
         after["position"] = before[-1][0]
     if trouble:
-        after |= _trouble(one, answered[trouble[0]][1], now, told=bool(told))
+        after |= _trouble(one, answered[trouble[0]][1], now, some_answered=bool(answers))
     _store(one, **after)
 
 
-def _trouble(one: LookupRun, what: Outcome, now: datetime, *, told: bool) -> dict[str, object]:
+def _trouble(one: LookupRun, what: Outcome, now: datetime, *, some_answered: bool) -> dict[str, object]:
     stopped = {"state": State.STOPPED, "finished_at": now}
     if not isinstance(what, AskLater):
         return {**stopped, "why": str(what)[:200]}
-    failures = 0 if told else one.failures + 1
+    failures = 0 if some_answered else one.failures + 1
     waits = {
         "not_before": now + timedelta(seconds=what.seconds), "why": str(what)[:200], "failures": failures,
     }  # fmt: skip

@@ -310,7 +310,7 @@ def note_occurrences(occurrences: dict[tuple, tuple[int, int]], now: datetime) -
 
 
 def note_lines(found: dict[int, tuple[datetime, Line]], now: datetime) -> None:
-    """Append what was told of the lines of numbers: one row, whatever the batch."""
+    """Append what was reported of the lines of numbers: one row, whatever the batch."""
     if found:
         LineNote.objects.create(
             at=now, facts=[[pk, at.isoformat(), *line] for pk, (at, line) in found.items()]
