@@ -34,7 +34,7 @@ _EVERYDAY_VIEW = (
         "view",
         "contacts",
         "contact contactlist listcount listmembership address addresshealth consent suppression suppressionlapse note"
-        " replytoread contactimport",
+        " reply contactimport",
     )
     | _may("view", "campaigns", "campaign content recipient sender playbook")
     | _may("view", "deliveries", "message statusevent engagement decision queueentry batch batchitem")

@@ -34,7 +34,7 @@ from contacts.models import (
     ListMembership,
     Note,
     PrivacyRecord,
-    ReplyToRead,
+    Reply,
     Suppression,
 )
 from contacts.phones import ERASED
@@ -107,7 +107,7 @@ def _keep_refusals(contact: Contact, own: dict[str, str], now: datetime) -> None
 
 def _keep_doubtful_replies(own: dict[str, str], now: datetime) -> None:
     """What they wrote and nobody has read yet may be a no, and nobody can read it any more: taken for one."""
-    replies = ReplyToRead.objects.filter(match_key__in=list(own))
+    replies = Reply.objects.filter(match_key__in=list(own))
     for key, channel, pk in replies.holding().values_list("match_key", "channel", "pk"):
         _keep(key, channel, f"erased reply {pk}", now)
     replies.delete()

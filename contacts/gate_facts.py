@@ -18,7 +18,7 @@ from contacts.blocking import Block, Target, blocks
 from contacts.channels import KIND_OF, STRIKES, Channel, LineType
 from contacts.consent_ledger import LatestConsent, counting_on, latest_consents
 from contacts.jurisdictions import Purpose
-from contacts.models import Address, AddressHealth, AutomaticAnswer, ReplyToRead
+from contacts.models import Address, AddressHealth, AutomaticAnswer, Reply
 from contacts.phones import NotAPhone, parse_phone
 
 
@@ -150,7 +150,7 @@ def _addresses(ids: set[int]) -> dict[int, AddressFacts]:
 def unread_since(contact_ids: Iterable[int], then: datetime | None = None) -> dict[int, datetime]:
     """Contacts with a reply that sends wait for, from whichever of their addresses, and when it was written; `then`: a
     moment that is over, or now."""
-    holding = ReplyToRead.objects.holding() if then is None else ReplyToRead.objects.holding_then(then)
+    holding = Reply.objects.holding() if then is None else Reply.objects.holding_then(then)
     theirs = holding.filter(match_key=OuterRef("match_key")).order_by("at")
     found: dict[int, datetime] = {}
     rows = Address.objects.filter(Among("contact_id", contact_ids)).annotate(

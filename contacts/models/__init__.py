@@ -7,7 +7,7 @@ from contacts.models.imports import ContactImport, FileRow, ImportChunk, Importe
 from contacts.models.ledger import AppendOnly
 from contacts.models.people import Contact, ContactList, ListCount, ListMembership, Note
 from contacts.models.privacy import PrivacyRecord
-from contacts.models.replies import ReplyToRead
+from contacts.models.replies import Reply
 from contacts.models.suppressions import Suppression, SuppressionLapse, keep_blocks_of_addresses
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
     "ListMembership",
     "Note",
     "PrivacyRecord",
-    "ReplyToRead",
+    "Reply",
     "Suppression",
     "SuppressionLapse",
     "keep_blocks_of_addresses",

@@ -14,21 +14,21 @@ from contacts.fields import DerivedField
 from contacts.phones import mask
 
 
-class ReplyToReadQuerySet(models.QuerySet):
-    def unread(self) -> ReplyToReadQuerySet:
+class ReplyQuerySet(models.QuerySet):
+    def unread(self) -> ReplyQuerySet:
         """Those that nobody has read yet."""
         return self.filter(read_at=None)
 
-    def holding(self) -> ReplyToReadQuerySet:
+    def holding(self) -> ReplyQuerySet:
         """Those that sends wait for: unread, and nothing was done about them yet."""
         return self.unread().filter(acted=False)
 
-    def holding_then(self, at: datetime) -> ReplyToReadQuerySet:
+    def holding_then(self, at: datetime) -> ReplyQuerySet:
         """Those that sends waited for at `at`, a moment that is over."""
         return self.filter(Q(read_at=None) | Q(read_at__gt=at), acted=False, at__lte=at)
 
 
-class ReplyToRead(models.Model):
+class Reply(models.Model):
     """A reply that a person has to read, because it may be an opt-out or was taken for one in doubt.
 
     As long as one waits that nothing was done about, nothing is sent to whoever has the address it came from.
@@ -65,11 +65,11 @@ class ReplyToRead(models.Model):
     )
     judgement = models.CharField(max_length=12, choices=Judgement, blank=True)
 
-    objects = ReplyToReadQuerySet.as_manager()
+    objects = ReplyQuerySet.as_manager()
 
     class Meta:
-        verbose_name = "reply to read"
-        verbose_name_plural = "replies to read"
+        verbose_name = "reply"
+        verbose_name_plural = "replies"
         constraints = [models.UniqueConstraint(fields=["value", "fact"], name="one_reply_to_read_for_a_fact")]
         indexes = [
             models.Index(fields=["acted", "-id"], name="reply_unread", condition=Q(read_at=None)),

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.roles import requires
-from contacts.models import Address, Contact, ReplyToRead
+from contacts.models import Address, Contact, Reply
 from contacts.phones import mask
 from dashboard.shell.pages import next_url, who
 from deliveries.models import Message
@@ -26,7 +26,7 @@ from deliveries.receiving import inbox
 SIZE = 30
 NAMED = 3  # of the contacts who share an address
 SHARING_SIZE = 50
-SEE, ACT = "contacts.view_replytoread", "contacts.suppress_contact"
+SEE, ACT = "contacts.view_reply", "contacts.suppress_contact"
 BOXES = {
     "list": ("To read", "Nothing is sent to these people until somebody has read what they wrote."),
     "acted": (
@@ -52,7 +52,7 @@ class Owners:
 
 @dataclass(frozen=True)
 class ReplyRow:
-    reply: ReplyToRead
+    reply: Reply
     owners: Owners
     masked: str
     message: Message | None
@@ -88,7 +88,7 @@ def show(request: HttpRequest, box: str) -> HttpResponse:
 @require_safe
 def owners(request: HttpRequest, pk: int) -> HttpResponse:
     """Everybody who has the address that a reply came from."""
-    reply = get_object_or_404(ReplyToRead, pk=pk)
+    reply = get_object_or_404(Reply, pk=pk)
     theirs = Address.objects.filter(match_key=reply.match_key).values("contact_id")
     found = page(
         Contact.objects.filter(pk__in=theirs).select_related("source"),
@@ -104,8 +104,8 @@ def owners(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 class JudgeForm(forms.Form):
-    judgement = forms.ChoiceField(choices=ReplyToRead.Judgement)
-    seen = forms.ChoiceField(choices=[("", ""), *ReplyToRead.Judgement.choices], required=False)
+    judgement = forms.ChoiceField(choices=Reply.Judgement)
+    seen = forms.ChoiceField(choices=[("", ""), *Reply.Judgement.choices], required=False)
 
 
 @requires(SEE, ACT)
@@ -119,7 +119,7 @@ def judge(request: HttpRequest, pk: int) -> HttpResponse:
         done = inbox.judge(pk, wanted, seen, by=who(request), now=timezone.now())
     if done is None:
         messages.error(request, "Nothing was changed: somebody was faster, or there is no such reply.")
-    elif done.judgement == ReplyToRead.Judgement.OPT_OUT:
+    elif done.judgement == Reply.Judgement.OPT_OUT:
         messages.success(
             request, f"{mask(done.value)} is opted out. It stands under Read, where it can be changed."
         )
@@ -131,15 +131,15 @@ def judge(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(next_url(request, reverse("inbox:list")))
 
 
-def _rows(box: str) -> QuerySet[ReplyToRead]:
+def _rows(box: str) -> QuerySet[Reply]:
     if box == "read":
-        return ReplyToRead.objects.filter(read_at__isnull=False).select_related("read_by")
-    return ReplyToRead.objects.unread().filter(acted=box == "acted")
+        return Reply.objects.filter(read_at__isnull=False).select_related("read_by")
+    return Reply.objects.unread().filter(acted=box == "acted")
 
 
 def _shown(found: Page) -> list[ReplyRow]:
     """With whoever has the address and the message answered: three queries for all rows."""
-    replies: Sequence[ReplyToRead] = found.rows
+    replies: Sequence[Reply] = found.rows
     whose = _owners({reply.match_key for reply in replies})
     answered = Message.objects.select_related("campaign").in_bulk(
         [reply.message_id for reply in replies if reply.message_id]
@@ -172,7 +172,7 @@ def _owners(keys: Collection[str]) -> dict[str, Owners]:
     return found
 
 
-def _why(reply: ReplyToRead) -> str:
+def _why(reply: Reply) -> str:
     if not reply.found:
         return "It contains only what we had written."
     if reply.acted:

@@ -98,7 +98,7 @@ RAIL = [
                 "Replies to read",
                 "reply",
                 "inbox:list",
-                "contacts.view_replytoread",
+                "contacts.view_reply",
                 "",
                 ("/inbox/",),
                 count_to_read,

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from accounts.models import User
 from campaigns.models import Recipient
 from contacts import erasing
-from contacts.models import Contact, ReplyToRead
+from contacts.models import Contact, Reply
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.followup import settle
 from deliveries.ledger.redacting import Redaction
@@ -51,7 +51,7 @@ def erase_person(contact_id: int, *, by: User, reason: str, now: datetime) -> bo
 def _redaction(contact: Contact) -> Redaction:
     addresses = list(contact.addresses.exclude(value="").values_list("value", "match_key"))
     written = set(Engagement.objects.filter(contact=contact).values_list("text", flat=True))
-    replies = ReplyToRead.objects.filter(match_key__in=[key for _, key in addresses])
+    replies = Reply.objects.filter(match_key__in=[key for _, key in addresses])
     written |= set(replies.values_list("text", flat=True))
     return Redaction([value for value, _ in addresses], [contact.name, contact.external_id, *written])
 

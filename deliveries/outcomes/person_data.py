@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from campaigns.models import Recipient
-from contacts.models import AutomaticAnswer, Contact, Note, ReplyToRead, Suppression
+from contacts.models import AutomaticAnswer, Contact, Note, Reply, Suppression
 from deliveries.models import Decision, Engagement, Message, StatusEvent
 
 WITHOUT = {
@@ -56,7 +56,7 @@ def person_data(contact: Contact) -> dict[str, Any]:
             StatusEvent.objects.filter(message_id__in=[one.pk for one in messages]).order_by("recorded_at")
         ),
         "replies_and_clicks": _rows(Engagement.objects.filter(contact=contact).order_by("pk")),
-        "replies_to_read": _rows(ReplyToRead.objects.filter(match_key__in=keys).order_by("pk")),
+        "replies_to_read": _rows(Reply.objects.filter(match_key__in=keys).order_by("pk")),
         "automatic_answers": _rows(
             AutomaticAnswer.objects.filter(address__contact=contact).order_by("pk")
         ),

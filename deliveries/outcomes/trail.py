@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from contacts.blocking import closes
 from contacts.consenting import OPTED_IN_AGAIN
-from contacts.models import Address, Consent, Contact, Note, ReplyToRead, Suppression, SuppressionLapse
+from contacts.models import Address, Consent, Contact, Note, Reply, Suppression, SuppressionLapse
 from contacts.suppressing import MAPPING_CORRECTED
 from deliveries.models import BatchItem, Decision, Engagement, Message
 from deliveries.outcomes.keyset import Cursor
@@ -24,7 +24,7 @@ from deliveries.statuses import Disposition
 from deliveries.wording import SKIPS, decided_by
 
 PAGE_SIZE = 30  # things on one page; each may be a message with all its receipts
-Judgement = ReplyToRead.Judgement
+Judgement = Reply.Judgement
 BY_MAPPING = "A corrected code mapping"
 
 # What a message came to that somebody may have to explain.
@@ -129,7 +129,7 @@ def _batched(contact: Contact, addresses: Sequence[Address]) -> QuerySet:
 
 def _judged(contact: Contact, addresses: Sequence[Address]) -> QuerySet:
     theirs = {one.match_key for one in addresses} - {""}
-    return ReplyToRead.objects.filter(match_key__in=theirs, read_at__isnull=False).select_related("read_by")
+    return Reply.objects.filter(match_key__in=theirs, read_at__isnull=False).select_related("read_by")
 
 
 SOURCES = {

@@ -15,34 +15,34 @@ from contacts.consent_ledger import contacts_at
 from contacts.consenting import record_opt_out
 from contacts.gate import Reason
 from contacts.gate_facts import unread_since
-from contacts.models import ReplyToRead
+from contacts.models import Reply
 from contacts.withdrawing import withdraw_opt_out
 from deliveries.deciding.stopping import look_again, stop_paths
 from deliveries.models import Outbox
 
-Judgement = ReplyToRead.Judgement
+Judgement = Reply.Judgement
 COUNTED_AT_MOST = 1_000  # for the navigation
 
 
 def count_to_read() -> int:
     """How many replies hold up what is sent to their writers; COUNTED_AT_MOST for that many and more."""
-    return ReplyToRead.objects.holding()[:COUNTED_AT_MOST].count()
+    return Reply.objects.holding()[:COUNTED_AT_MOST].count()
 
 
 def count_acted_on() -> int:
     """How many were taken for opt-outs at once and wait to be looked over; counted as far as the others."""
-    return ReplyToRead.objects.unread().filter(acted=True)[:COUNTED_AT_MOST].count()
+    return Reply.objects.unread().filter(acted=True)[:COUNTED_AT_MOST].count()
 
 
 @transaction.atomic
-def judge(pk: int, judgement: str, seen: str, *, by: User, now: datetime) -> ReplyToRead | None:
+def judge(pk: int, judgement: str, seen: str, *, by: User, now: datetime) -> Reply | None:
     """Say what the reply was. None when there is no such reply, or somebody said otherwise since `seen`: the
     judgement, '' for none, that `by` was shown.
 
     An opt-out does what a STOP does. No opt-out lifts what was recorded for this reply, nothing else, and lets go
     what waited for it.
     """
-    reply = ReplyToRead.objects.select_for_update().filter(pk=pk, judgement=seen).first()
+    reply = Reply.objects.select_for_update().filter(pk=pk, judgement=seen).first()
     if reply is None or reply.judgement == judgement:
         return None
     reply.judgement, reply.read_at, reply.read_by = judgement, now, by
@@ -54,7 +54,7 @@ def judge(pk: int, judgement: str, seen: str, *, by: User, now: datetime) -> Rep
     return reply
 
 
-def _opt_out(reply: ReplyToRead, by: User, now: datetime) -> None:
+def _opt_out(reply: Reply, by: User, now: datetime) -> None:
     """Already done, it is confirmed."""
     if reply.acted:
         return
@@ -69,16 +69,16 @@ def _opt_out(reply: ReplyToRead, by: User, now: datetime) -> None:
             by=by,
         )
     stop_paths(reply.values, now)
-    ReplyToRead.objects.filter(pk=reply.pk).update(acted=True)
+    Reply.objects.filter(pk=reply.pk).update(acted=True)
 
 
-def _no_opt_out(reply: ReplyToRead, by: User, now: datetime) -> None:
+def _no_opt_out(reply: Reply, by: User, now: datetime) -> None:
     note = f"Read by {by.display_name}: no opt-out"
     contacts = {contact for value in reply.values for contact in contacts_at(value)}
     if reply.acted:
         for value in reply.values:
             withdraw_opt_out(value=value, fact=reply.ground, by=by, note=note, now=now)
-        ReplyToRead.objects.filter(pk=reply.pk).update(acted=False, round=reply.round + 1)
+        Reply.objects.filter(pk=reply.pk).update(acted=False, round=reply.round + 1)
         look_again(Recipient.objects.filter(contact_id__in=contacts), now)
     free = contacts - set(unread_since(contacts))
     Outbox.objects.filter(

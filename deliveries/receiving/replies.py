@@ -13,7 +13,7 @@ from contacts.channels import Channel
 from contacts.consent_ledger import family_of
 from contacts.folding import words
 from contacts.keywords import REPLY, YES, Keyword, classify
-from contacts.models import Address, ReplyToRead
+from contacts.models import Address, Reply
 from deliveries import links
 from deliveries.ledger.statements.values import ClaimedReceipt
 from deliveries.models import Message
@@ -47,7 +47,7 @@ def lay_out(waiting: ClaimedReceipt, text: Inbound, keyword: Keyword, at: dateti
     """
     answered = writer.message or next((each.pk for each in _last_sent(writer.values, text.channel)), None)
     rows = [
-        ReplyToRead(
+        Reply(
             value=values[0],
             values=list(values),
             channel=text.channel,
@@ -62,7 +62,7 @@ def lay_out(waiting: ClaimedReceipt, text: Inbound, keyword: Keyword, at: dateti
         for values in ([[each] for each in writer.values] if writer.guessed else [writer.values])
         if values
     ]
-    ReplyToRead.objects.bulk_create(rows, ignore_conflicts=True)
+    Reply.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def _texts(messages: Sequence[Message]) -> list[str]:

@@ -22,7 +22,7 @@ from contacts.models import (
     ContactImport,
     ContactList,
     ListMembership,
-    ReplyToRead,
+    Reply,
     Suppression,
 )
 from deliveries.deciding import route_moves
@@ -97,7 +97,7 @@ def replies_written() -> list[int]:
     made = []
     for person, text in zip(people, texts, strict=True):
         made.append(
-            ReplyToRead.objects.create(
+            Reply.objects.create(
                 value=person.value, values=[person.value], channel="sms", text=text, found="stop", at=now,
                 fact=f"test reply {person.pk}", acted="STOP" in text,
             ).pk
@@ -147,9 +147,7 @@ def with_read_replies(address: str) -> str:
     reader = User.objects.get(username="support")
     User.objects.filter(pk=reader.pk).update(first_name="Alexandra-Josephine", last_name="Fotheringham")
     now = timezone.now()
-    ReplyToRead.objects.filter(pk__in=replies_written()).update(
-        judgement="no_opt_out", read_by=reader, read_at=now
-    )
+    Reply.objects.filter(pk__in=replies_written()).update(judgement="no_opt_out", read_by=reader, read_at=now)
     return address
 
 

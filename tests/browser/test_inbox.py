@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from contacts.models import Address, ReplyToRead, Suppression
+from contacts.models import Address, Reply, Suppression
 from tests.browser.clicking import LEAST, click_visibly
 from tests.browser.pages import replies_written
 
@@ -39,14 +39,14 @@ def test_replies_are_read_with_the_mouse(enter: Callable[..., Page], size: str, 
 
     click_visibly(page.locator(f"#reply-{first} a").first, least=16)
     page.wait_for_url("**/contacts/*/")
-    assert set(ReplyToRead.objects.values_list("judgement", flat=True)) == {"no_opt_out"}
+    assert set(Reply.objects.values_list("judgement", flat=True)) == {"no_opt_out"}
     assert not Suppression.objects.filter(fact__startswith="test reply", released_at=None).exists()
 
 
 def test_the_trail_leads_to_the_reply(enter: Callable[..., Page]) -> None:
     page = enter("support")
     first, *_ = replies_written()
-    reply = ReplyToRead.objects.get(pk=first)
+    reply = Reply.objects.get(pk=first)
     contact = Address.objects.filter(value=reply.value).earliest("pk").contact_id
 
     page.goto(f"/contacts/{contact}/")

@@ -10,7 +10,7 @@ from contacts.channels import Channel
 from contacts.consenting import record_opt_in, record_opt_out
 from contacts.gate import check, judge
 from contacts.gate_facts import of_nobody
-from contacts.models import ReplyToRead, Suppression
+from contacts.models import Reply, Suppression
 from contacts.suppressing import lift_mistaken, put_back, release, suppress
 from tests import factories
 from tests.contacts.test_gate import ask_for, opt_in
@@ -57,7 +57,7 @@ def test_consent_counts_as_it_stood(address):
 
 
 def test_a_reply_held_what_was_to_be_sent_until_it_was_read(address):
-    ReplyToRead.objects.create(
+    Reply.objects.create(
         value=address.value,
         channel="sms",
         text="no thanks",

@@ -20,7 +20,7 @@ from contacts.models import (
     Contact,
     Note,
     PrivacyRecord,
-    ReplyToRead,
+    Reply,
     Suppression,
 )
 from contacts.suppressing import suppress
@@ -197,9 +197,7 @@ def test_every_kind_of_no_is_kept(ada, by, no):
     elif no == "staff":
         suppress(contact=ada, value=NUMBER, reason="staff", origin="staff", evidence="x", by=by, now=now)
     else:
-        ReplyToRead.objects.create(
-            value=NUMBER, channel="sms", text="no thanks", found="no", fact="r1", at=now
-        )
+        Reply.objects.create(value=NUMBER, channel="sms", text="no thanks", found="no", fact="r1", at=now)
     erased(ada, by)
 
     back = comes_back("import", NUMBER)
@@ -371,7 +369,7 @@ def test_what_is_about_others_stays_as_it_came(body):
 
 def test_the_data_of_a_person_is_all_that_names_them(ada, by):
     a_history(ada)
-    ReplyToRead.objects.create(
+    Reply.objects.create(
         value=NUMBER, channel="sms", text="no thanks", found="no", fact="r1", at=timezone.now()
     )
 

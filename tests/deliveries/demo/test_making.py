@@ -18,7 +18,7 @@ from accounts.models import User
 from campaigns.models import Campaign, Playbook, Recipient
 from contacts.consent_ledger import contacts_at
 from contacts.hours import is_open, zones_for
-from contacts.models import Contact, ReplyToRead, Suppression
+from contacts.models import Contact, Reply, Suppression
 from deliveries.deciding.followup import settle
 from deliveries.demo import making
 from deliveries.models import (
@@ -149,7 +149,7 @@ def test_a_draft_waits_to_be_launched_and_another_campaign_for_its_start(made):
 
 
 def test_replies_wait_to_be_read_that_the_ordinary_code_recorded(made):
-    replies = ReplyToRead.objects.order_by("at")
+    replies = Reply.objects.order_by("at")
     unread = [(reply.text, len(contacts_at(reply.value))) for reply in replies.holding()]
 
     assert unread == [

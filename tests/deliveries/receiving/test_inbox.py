@@ -14,7 +14,7 @@ from django.utils import timezone
 from contacts import gate
 from contacts.consent_ledger import latest_consents
 from contacts.consenting import record_opt_out
-from contacts.models import Consent, ReplyToRead, Suppression
+from contacts.models import Consent, Reply, Suppression
 from contacts.suppressing import suppress
 from dashboard.contacts.explaining import day_words
 from deliveries.models import Outbox
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 
 DOUBTFUL = "Stop by the office tomorrow and I will sign"
 TAKEN_SO = "I moved away last year. STOP"
-OPT_OUT, NO_OPT_OUT = ReplyToRead.Judgement.OPT_OUT, ReplyToRead.Judgement.NO_OPT_OUT
+OPT_OUT, NO_OPT_OUT = Reply.Judgement.OPT_OUT, Reply.Judgement.NO_OPT_OUT
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def wrote(account, now):
                 "occurred_at": (at or now).isoformat(), **more}  # fmt: skip
         store([Incoming(account.pk, "inbound", at or now, "POST", "", {}, json.dumps(payload).encode())])
         record_all(at or now)
-        return ReplyToRead.objects.filter(text=text).last()
+        return Reply.objects.filter(text=text).last()
 
     return write
 
@@ -157,7 +157,7 @@ def test_who_has_said_no_is_stopped_and_not_held(robin, wrote, now):
 def test_a_clear_reply_is_for_nobody_to_read(robin, wrote, text):
     wrote(robin, text)
 
-    assert not ReplyToRead.objects.exists()
+    assert not Reply.objects.exists()
 
 
 def test_what_was_taken_for_an_opt_out_among_other_words_is_looked_over(robin, wrote, now):
@@ -233,7 +233,7 @@ def test_confirming_what_was_done_changes_nothing_but_who_read_it(robin, wrote, 
     inbox.judge(reply.pk, OPT_OUT, "", by=ada, now=now)
 
     assert Suppression.objects.count() == 1
-    assert not ReplyToRead.objects.unread().exists()
+    assert not Reply.objects.unread().exists()
 
 
 def test_a_judgement_can_be_said_anew_as_often_as_it_takes(robin, wrote, ada, now):
@@ -264,7 +264,7 @@ def test_a_reply_told_twice_is_read_once(robin, wrote, ada, now):
 
     wrote(robin)
 
-    assert ReplyToRead.objects.count() == 1
+    assert Reply.objects.count() == 1
     assert verdict(robin, now).allowed
 
 
@@ -279,7 +279,7 @@ def test_our_words_quoted_back_are_known_by_what_was_sent(robin, wrote, campaign
         now + timedelta(hours=1),
     )
 
-    assert not ReplyToRead.objects.exists()
+    assert not Reply.objects.exists()
     assert not Suppression.objects.exists()
 
 
@@ -357,7 +357,7 @@ def test_who_may_not_suppress_may_only_look(client, robin, wrote):
     from django.contrib.auth.models import Permission
 
     reply, reader = wrote(robin), factories.user()
-    reader.user_permissions.add(Permission.objects.get(codename="view_replytoread"))
+    reader.user_permissions.add(Permission.objects.get(codename="view_reply"))
     client.force_login(reader)
 
     assert b"No opt-out" not in client.get(reverse("inbox:list")).content
@@ -391,7 +391,7 @@ def test_the_page_asks_the_same_number_of_queries_for_many(
     for n in range(60):
         contact = factories.contact()
         number = factories.phone(contact).value
-        ReplyToRead.objects.create(
+        Reply.objects.create(
             value=number, values=[number], channel="sms", text=f"Stop {n}", fact=f"f{n}", at=now,
             acted=name == "acted", read_at=now if name == "read" else None, read_by=ada if name == "read" else None,
         )  # fmt: skip
@@ -411,7 +411,7 @@ def shared(n, now):
     for one in people:
         factories.phone(one, value="+12125550142")
     factories.phone(people[0], value="+1 212 555 0142", preferred=False)
-    return ReplyToRead.objects.create(
+    return Reply.objects.create(
         value="+12125550142", values=["+12125550142"], channel="sms", text="Stop it", fact="f", at=now
     )
 

@@ -22,7 +22,7 @@ from contacts.consent_ledger import latest_consents
 from contacts.consenting import record_opt_out, record_request
 from contacts.correcting import correct
 from contacts.importing import import_contacts
-from contacts.models import Address, Consent, Contact, ReplyToRead, Suppression
+from contacts.models import Address, Consent, Contact, Reply, Suppression
 from contacts.suppressing import lift_mistaken, put_back, release, suppress
 from deliveries.deciding.stopping import apply_opt_outs
 from deliveries.models import Engagement, Message
@@ -237,7 +237,7 @@ def test_a_stop_that_several_numbers_may_have_sent_is_laid_before_somebody_for_e
 
     receive(kannel("07700900142"))
 
-    replies = {one.value: one for one in ReplyToRead.objects.filter(acted=True, read_at=None)}
+    replies = {one.value: one for one in Reply.objects.filter(acted=True, read_at=None)}
     assert {verdict(ada), verdict(hans)} == {"opted_out"}
     assert set(replies) == {ada.value, hans.value}
     judge(replies[hans.value].pk, "no_opt_out", "", by=factories.user(), now=NOW + HOUR)
