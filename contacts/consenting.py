@@ -5,7 +5,7 @@ Both run inside the caller's transaction, and both may be given the same thing t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -17,9 +17,10 @@ from contacts.addresses import match_key
 from contacts.channels import KIND_OF, Channel
 from contacts.chunks import in_lists
 from contacts.consent_ledger import FAMILIES, contacts_at, contacts_by_key, family_of, latest_consents, ledger
-from contacts.erased_keys import erased_keys
+from contacts.erased_keys import erased_keys, named_by
 from contacts.grounds import message_named
-from contacts.models import Consent, Contact, Suppression
+from contacts.models import Address, Consent, Contact, Suppression
+from contacts.phones import ERASED
 from contacts.suppressing import (
     MAPPING_CORRECTED,
     lift,
@@ -81,7 +82,7 @@ def record_opt_outs(opt_outs: Sequence[OptOut], now: datetime | None = None) -> 
 
     One that was withdrawn because a code seemed to mean something else is put back, at `now`.
     """
-    opt_outs, now = sorted(opt_outs, key=lambda one: one.at), now or timezone.now()
+    opt_outs, now = sorted(_everywhere(opt_outs), key=lambda one: one.at), now or timezone.now()
     again = {one.fact: one.again for one in opt_outs}
     keys = {one.value: match_key(one.value) for one in opt_outs}
     whose = contacts_by_key(set(keys.values()))
@@ -111,6 +112,15 @@ def record_opt_outs(opt_outs: Sequence[OptOut], now: datetime | None = None) -> 
         now,
         again,
     )
+
+
+def _everywhere(opt_outs: Sequence[OptOut]) -> Sequence[OptOut]:
+    """These, and the same at the addresses that those of erased people are still somebody else's."""
+    erased = {one.value for one in opt_outs if one.value.startswith(ERASED)}
+    if not erased:
+        return opt_outs
+    also = named_by(erased)
+    return [*opt_outs, *(one._replace(value=each) for one in opt_outs for each in also.get(one.value, ()))]
 
 
 def _append_no(opt_outs: Sequence[OptOut], whose: Mapping[str, Sequence[int]], now: datetime) -> None:
@@ -187,6 +197,31 @@ def record_opt_in(
         whose |= Q(value="", contact__in=contact_ids)
     _lift(whose, channel, how=how, at=at)
     return contact_ids
+
+
+def record_own_opt_in(
+    address: Address,
+    channel: str,
+    own: Collection[str],
+    *,
+    how: str,
+    evidence: str,
+    at: datetime,
+    wording: str = "",
+) -> None:
+    """The person agreed by something that reached them alone at `address`, such as a signed link: `record_opt_in`, for
+    nobody else who has the address. Where others have it, of the blocks there only those are lifted that this person
+    asked for: as a whole person, or as one of the facts `own`."""
+    if contacts_at(address.value) == [address.contact_id]:
+        record_opt_in(
+            value=address.value, channel=channel, how=how, evidence=evidence, at=at, wording=wording
+        )
+        return
+    _append([address.contact_id], channel, opted_in=True, how=how, evidence=evidence, at=at, wording=wording)
+    key, person = address.match_key, address.contact_id
+    theirs = Q(value="", contact=person) | Q(match_key=key, follows__value="", follows__contact=person)
+    said = Q(match_key=key, fact__in=own) | Q(follows__match_key=key, follows__fact__in=own)
+    _lift(theirs | said, channel, how=how, at=at)
 
 
 def _lift(whose: Q, channel: str, *, how: str, at: datetime) -> None:

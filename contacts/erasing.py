@@ -3,8 +3,8 @@
 A block that stood at an address is kept under a keyed hash of it (`erased_keys`). When the address comes back, by an
 import or a form, in whatever spelling, the block is made for it anew, in the same transaction. The hash stands in the
 place of every address, for a no may come later: by the link in a mail, or as a complaint that names a message. Where
-somebody else has the address too, it stays theirs, and so do the blocks there. What was sent is none of this app's:
-`deliveries.deciding.erasing` does the whole.
+somebody else has the address too, it stays theirs, so do the blocks there, and a later no reaches them. What was sent
+is none of this app's: `deliveries.deciding.erasing` does the whole.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from django.contrib.admin.models import LogEntry
 from django.db.models import Q
 
 from accounts.models import User
-from contacts.addresses import match_key
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.chunks import in_lists
 from contacts.consent_ledger import counting_on, latest_consents
@@ -53,8 +52,8 @@ def erase(contact: Contact, *, by: User, reason: str, now: datetime) -> None:
     _redact_words(contact)
     for one, value in _erased_values(theirs):
         Address.objects.filter(pk=one.pk).update(
-            value=value, match_key=match_key(value), carrier="", region="", time_zone="", network="", preferred=False,
-            validity=Address.Validity.INVALID, line_type="unknown",
+            value=value, match_key=erased_key(one.match_key), carrier="", region="", time_zone="", network="",
+            preferred=False, validity=Address.Validity.INVALID, line_type="unknown",
         )  # fmt: skip
         # Not the hash: whoever was erased before may have had an answer to the same word.
         AutomaticAnswer.objects.filter(address=one).update(match_key=f"{ERASED}{one.pk}")

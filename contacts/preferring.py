@@ -1,7 +1,7 @@
 """What a person chose to get from us, by the kinds they know: texts, calls, email. Shown, and changed by themselves.
 
-Who holds a link that went to one address of a person speaks for the person, with one exception: a no that was said at
-another address, such as a STOP, is taken back there alone.
+Who holds a link that went to one address of a person speaks for the person, with two exceptions: a no that was said at
+another address, such as a STOP, is taken back there alone; and so is one that somebody else said who has the address.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import StrEnum
 from contacts.blocking import Block, Target, blocks
 from contacts.channels import KIND_OF, Channel
 from contacts.consent_ledger import LatestConsent, counting_on, family_of, latest_consents
-from contacts.consenting import record_opt_in, record_own_choice, record_request
+from contacts.consenting import record_own_choice, record_own_opt_in, record_request
 from contacts.models import Address, Consent, Suppression
 
 HOW = "Preference page"
@@ -129,8 +129,10 @@ def turn_off(address: Address, channel: str, evidence: str, now: datetime) -> No
     record_request(contact=contact, channel=channel, evidence=evidence, by=None, now=now, how=HOW)
 
 
-def turn_on(address: Address, channel: str, evidence: str, now: datetime) -> Turned:
-    """The person agrees anew.
+def turn_on(
+    address: Address, channel: str, evidence: str, now: datetime, own: Collection[str] = ()
+) -> Turned:
+    """The person agrees anew, and for themselves alone. `own` names the facts of what they said by their own links.
 
     What is off and was not turned on stays off, whatever is lifted with it: that is said first.
     """
@@ -147,9 +149,7 @@ def turn_on(address: Address, channel: str, evidence: str, now: datetime) -> Tur
             )
     wording = wanted.sort.wording
     if wanted.address.pk == address.pk:
-        record_opt_in(
-            value=address.value, channel=channel, how=HOW, evidence=evidence, at=now, wording=wording
-        )
+        record_own_opt_in(address, channel, own, how=HOW, evidence=evidence, at=now, wording=wording)
     else:
         record_own_choice(
             address.contact, channel, opted_in=True, how=HOW, evidence=evidence, at=now, wording=wording

@@ -50,7 +50,17 @@ def turn_off(message: Message, channel: str, now: datetime) -> None:
 @transaction.atomic
 def turn_on(message: Message, channel: str, now: datetime) -> preferring.Turned:
     """The person who got the message wants it again: their own new consent."""
-    return preferring.turn_on(message.address, channel, _evidence(message, CHOSEN), now)
+    return preferring.turn_on(message.address, channel, _evidence(message, CHOSEN), now, _own_facts(message))
+
+
+def _own_facts(message: Message) -> list[str]:
+    """The opt-outs that hold at the address and were said by links in messages to this person."""
+    standing = Suppression.objects.filter(match_key=message.address.match_key, released_at=None)
+    facts = standing.filter(fact__startswith=f"{grounds.LINK} ").values_list("fact", flat=True)
+    named = {fact: int(fact.split()[1]) for fact in facts}
+    theirs = Message.objects.filter(pk__in=named.values(), contact=message.contact_id)
+    known = set(theirs.values_list("pk", flat=True))
+    return [fact for fact, pk in named.items() if pk in known]
 
 
 def _evidence(message: Message, where: str) -> str:
