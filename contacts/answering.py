@@ -1,4 +1,4 @@
-"""Answers to a word of a person: which are owed, in which words, and for how long.
+"""Answers to what a person asks for: which are owed, in which words, and for how long.
 
 A sure STOP is confirmed once: a second STOP of somebody who is opted out already asks for nothing new. HELP is answered
 once an hour, so that two machines cannot go on answering each other. Whether one may go is the gate's to judge.
@@ -6,7 +6,8 @@ once an hour, so that two machines cannot go on answering each other. Whether on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from contacts.among import Among
 from contacts.channels import Channel
 from contacts.consent_ledger import family_of
 from contacts.models import Address, AnswerWording, AutomaticAnswer, Suppression
-from contacts.models.answers import HELP_TEXT, STOP_TEXT
+from contacts.models.answers import CODE_TEXT, HELP_TEXT, STOP_TEXT
 
 Kind, State = AutomaticAnswer.Kind, AutomaticAnswer.State
 # The FCC presumes a confirmation to be one that comes so soon (47 CFR 64.1200(a)(12)).
@@ -46,28 +47,32 @@ def owe(asked: Sequence[Asked]) -> None:
     asked = [one for one in asked if one.channel in family_of(Channel.SMS)]
     if not asked:
         return
-    wordings = {each.sender_value: each for each in AnswerWording.objects.all()}
+    wordings = list(AnswerWording.objects.all())
     keys = {one.value: match_key(one.value) for one in asked}
     addresses = _addresses(set(keys.values()))
     said = _opt_outs(set(keys.values()))
     owed = []
     for one in asked:
         key = keys[one.value]
-        text, fact = _wording(one, wordings), _fact(one, said.get(key, ()))
-        if text and fact and key in addresses:
+        address, locale = addresses.get(key, (0, ""))
+        text, fact = (
+            _text(one, wording_for(wordings, one.sender_value, locale)),
+            _fact(one, said.get(key, ())),
+        )
+        if text and fact and address:
             owed.append(
                 AutomaticAnswer(
-                    kind=one.kind, match_key=key, fact=fact, address_id=addresses[key], channel=Channel.SMS,
+                    kind=one.kind, match_key=key, fact=fact, address_id=address, channel=Channel.SMS,
                     sender_value=one.sender_value, account_id=one.account_id, text=text, asked_at=one.at,
                 )
             )  # fmt: skip
     AutomaticAnswer.objects.bulk_create(owed, ignore_conflicts=True)  # asked for once more: it is there
 
 
-def _addresses(keys: set[str]) -> dict[str, int]:
-    """By key the first address with it."""
+def _addresses(keys: set[str]) -> dict[str, tuple[int, str]]:
+    """By key the first address with it, and the locale of whose it is."""
     rows = Address.objects.filter(Among("match_key", keys)).exclude(value="").order_by("-pk")
-    return dict(rows.values_list("match_key", "pk"))
+    return {key: (pk, locale) for key, pk, locale in rows.values_list("match_key", "pk", "contact__locale")}
 
 
 def _opt_outs(keys: set[str]) -> dict[str, list[datetime | None]]:
@@ -79,10 +84,17 @@ def _opt_outs(keys: set[str]) -> dict[str, list[datetime | None]]:
     return found
 
 
-def _wording(asked: Asked, known: Mapping[str, AnswerWording]) -> str:
+def wording_for(wordings: Iterable[AnswerWording], sender_value: str, locale: str) -> AnswerWording:
+    """The texts of this sender in the language of this locale, such as de-AT; of what there is, the most exact."""
+    language = re.split("[-_]", locale.lower())[0]
+    known = {(each.sender_value, each.language): each for each in wordings}
+    usual = AnswerWording(stop_text=STOP_TEXT, help_text=HELP_TEXT, code_text=CODE_TEXT)
+    exact = [(sender_value, language), (sender_value, ""), ("", language), ("", "")]
+    return next((known[each] for each in exact if each in known), usual)
+
+
+def _text(asked: Asked, wording: AnswerWording) -> str:
     """What is answered; '' for nothing."""
-    usual = AnswerWording(stop_text=STOP_TEXT, help_text=HELP_TEXT)
-    wording = known.get(asked.sender_value) or known.get("") or usual
     if wording.who == wording.Who.NOBODY or (wording.who == wording.Who.AUTO and asked.by_provider):
         return ""
     return wording.stop_text if asked.kind == Kind.STOP else wording.help_text

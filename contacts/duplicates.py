@@ -19,6 +19,7 @@ from contacts.consent_ledger import LatestConsent, counting_on, latest_consents
 from contacts.lists import count_at_once
 from contacts.models import (
     Address,
+    AddressChange,
     AddressHealth,
     AutomaticAnswer,
     Consent,
@@ -135,6 +136,7 @@ def join(kept: Contact, gone: Contact, *, by: User | None, now: datetime) -> Non
     Consent.objects.filter(contact=gone).update(contact=kept)
     _keep_the_stricter(kept, gone, before, by, now)
     Note.objects.filter(contact=gone).update(contact=kept)
+    AddressChange.objects.filter(contact=gone).update(contact=kept)
     Suppression.objects.filter(contact=gone).update(contact=kept)
     _join_lists(kept, gone, now)
     # Undoing an import takes nothing back of either: it would not know whose it is now.

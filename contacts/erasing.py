@@ -25,6 +25,7 @@ from contacts.grounds import REPLIED, message_named, reply
 from contacts.lists import count_at_once
 from contacts.models import (
     Address,
+    AddressChange,
     AutomaticAnswer,
     Consent,
     Contact,
@@ -57,6 +58,7 @@ def erase(contact: Contact, *, by: User, reason: str, now: datetime) -> None:
         )  # fmt: skip
         # Not the hash: whoever was erased before may have had an answer to the same word.
         AutomaticAnswer.objects.filter(address=one).update(match_key=f"{ERASED}{one.pk}")
+    AddressChange.objects.filter(contact=contact).delete()
     lists = list(ContactList.objects.filter(memberships__contact=contact))
     ListMembership.objects.filter(contact=contact).delete()
     for each in lists:

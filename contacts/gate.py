@@ -21,7 +21,7 @@ from contacts.gate_facts import Ask, GateFacts, gather
 from contacts.grounds import day
 from contacts.hours import clocks, held_by, is_open, local_zones, next_close, next_open, other_day, place
 from contacts.jurisdictions import Law, laws
-from contacts.models import Address, AddressHealth, Suppression
+from contacts.models import Address, AddressHealth, AutomaticAnswer, Suppression
 from contacts.states import CAMPAIGN_SENDS, SENDER_MAY_SEND, CampaignState
 
 # What is held until somebody acts (a pause, a reply to read) is asked about again after this: soon enough for whoever
@@ -214,7 +214,7 @@ def _sender_not_approved(facts: GateFacts, ask: Ask, now: datetime) -> Objection
 
 
 def _not_relevant(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
-    if ask.answer is not None and not facts.is_owed:
+    if ask.answer is not None and not facts.owed:
         return Objection("an answer to a word of theirs that is answered, or too long ago")
     if ask.relevant_until is None or now < ask.relevant_until:
         return None
@@ -272,6 +272,12 @@ ANSWERS_PASS = frozenset(
         Reason.QUIET_HOURS,
     }
 )  # fmt: skip
+# A code goes where nobody has agreed to anything yet, and past nothing else: whose the address is is not known.
+PASSES: dict[str, frozenset[Reason]] = {
+    AutomaticAnswer.Kind.STOP: ANSWERS_PASS,
+    AutomaticAnswer.Kind.HELP: ANSWERS_PASS,
+    AutomaticAnswer.Kind.CODE: frozenset({Reason.NO_CONSENT}),
+}
 
 ALLOWED = Verdict(allowed=True)
 NAME_THE_ZONE = "enter the contact's time zone"
@@ -292,11 +298,10 @@ def _beyond(why: str, detail: str) -> str:
 
 def judge(facts: GateFacts, ask: Ask, now: datetime) -> Verdict:
     """The first objection in the order of `REASONS`, else allowed. Pure; every call gives a verdict."""
-    answers = facts.is_owed and all(
-        one.reason in Suppression.BY_WORD for one in _asked_for(facts.suppressions)
-    )
+    by_word = all(one.reason in Suppression.BY_WORD for one in _asked_for(facts.suppressions))
+    passes = PASSES.get(facts.owed, frozenset()) if by_word else frozenset()
     for reason, rule in REASONS.items():
-        if answers and reason in ANSWERS_PASS:
+        if reason in passes:
             continue
         objection = rule.check(facts, ask, now)
         if objection is not None:

@@ -74,15 +74,15 @@ NOTHING_WRONG = HealthFacts()
 @dataclass(frozen=True, slots=True)
 class GateFacts:
     """What the tables hold about one ask: its address, the suppressions in force that meet it, the consent that
-    counts on its channel, how it fares there, and since when a reply of the person waits to be read. `is_owed`: it is
-    an answer that is owed to that address, and waits."""
+    counts on its channel, how it fares there, and since when a reply of the person waits to be read. `owed`: the kind
+    of automatic answer that it is, where that is owed to the address, and waits."""
 
     address: AddressFacts | None
     suppressions: tuple[Block, ...] = ()
     consent: LatestConsent | None = None
     health: HealthFacts = NOTHING_WRONG
     unread_since: datetime | None = None  # of a reply that sends wait for
-    is_owed: bool = False
+    owed: str = ""
 
 
 def gather(asks: Sequence[Ask], now: datetime, *, past: bool = False) -> Iterator[GateFacts]:
@@ -102,14 +102,15 @@ def gather(asks: Sequence[Ask], now: datetime, *, past: bool = False) -> Iterato
     answers = AutomaticAnswer.objects.in_bulk([ask.answer for ask in asks if ask.answer is not None])
     for ask in asks:
         address = addresses.get(ask.address_id) if ask.address_id is not None else None
+        answer = answers.get(ask.answer or 0)
+        owed = answer and address and is_owed(answer, address.match_key, ask.channel, now)
         yield GateFacts(
             address=address,
             suppressions=met[targets[ask]] if address else (),
             consent=_consent_for(ask, consents),
             health=health.get((address.id, ask.channel), NOTHING_WRONG) if address else NOTHING_WRONG,
             unread_since=unread.get(ask.contact_id),
-            is_owed=bool(address)
-            and is_owed(answers.get(ask.answer or 0), address.match_key if address else "", ask.channel, now),
+            owed=answer.kind if answer and owed else "",
         )
 
 

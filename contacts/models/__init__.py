@@ -2,6 +2,7 @@
 
 from contacts.models.addresses import Address, AddressHealth
 from contacts.models.answers import AnswerWording, AutomaticAnswer
+from contacts.models.changes import AddressChange
 from contacts.models.consent import Consent
 from contacts.models.imports import ContactImport, FileRow, ImportChunk, ImportedContact
 from contacts.models.ledger import AppendOnly
@@ -12,6 +13,7 @@ from contacts.models.suppressions import Suppression, SuppressionLapse, keep_blo
 
 __all__ = [
     "Address",
+    "AddressChange",
     "AddressHealth",
     "AnswerWording",
     "AppendOnly",

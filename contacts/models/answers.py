@@ -1,24 +1,32 @@
-"""What we answer to a word of a person: the one confirmation of their STOP, and what HELP asks for."""
+"""What we answer to what a person asks for: the one confirmation of their STOP, what HELP asks for, a code."""
 
 from __future__ import annotations
 
 from uuid import uuid4
 
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from contacts.channels import Channel
 from contacts.models.addresses import Address
+from contacts.models.changes import AddressChange
 
 LONGEST_ANSWER = 320  # characters: two texts at most
 
 STOP_TEXT = "You will get no more messages from us. To get them again, reply START."
 HELP_TEXT = "You get messages from us because you agreed to. To end them, reply STOP."
+CODE_TEXT = (
+    "{code} is your code. Enter it on our page within 15 minutes. You did not ask for it? Then do nothing."
+)
+CODE_PLACE = "{code}"
 
 
 class AnswerWording(models.Model):
-    """What is answered to STOP and HELP: by one number of ours, or by all that have no row of their own.
+    """What is answered to STOP and HELP, and how a code is sent: by one number of ours, or by all that have no row of
+    their own; in one language, or in all others.
 
     Without any row, the built-in words.
     """
@@ -32,8 +40,16 @@ class AnswerWording(models.Model):
         "our number",
         max_length=254,
         blank=True,
-        unique=True,
-        help_text="The number or short code that they wrote to, as it stands at its sender. Empty: every other one.",
+        help_text="The number or short code that they wrote to, or the From address, as it stands at its sender. Empty:"
+        " every other one.",
+    )
+    language = models.CharField(
+        max_length=3,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[RegexValidator("^[a-z]{2,3}$", "Write it like en or de, or leave it empty.")],
+        help_text="Of the person, such as de. Empty: every other one.",
     )
     who = models.CharField(
         "who answers",
@@ -56,17 +72,36 @@ class AnswerWording(models.Model):
         default=HELP_TEXT,
         help_text="Say who you are and how to reach you. Empty: none is sent.",
     )
+    code_text = models.CharField(
+        "message with a code",
+        max_length=LONGEST_ANSWER,
+        default=CODE_TEXT,
+        db_default=CODE_TEXT,
+        help_text="Sent to a number or email that somebody gave as their new one, with {code} where the code stands.",
+    )
 
     class Meta:
-        verbose_name = "answer to STOP and HELP"
-        verbose_name_plural = "answers to STOP and HELP"
+        verbose_name = "automatic text"
+        verbose_name_plural = "automatic texts"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["sender_value", "language"],
+                name="one_wording_per_sender_and_language",
+                violation_error_message="There are texts for this number in this language already: change those.",
+            )
+        ]
 
     def __str__(self) -> str:
-        return self.sender_value or "All other numbers"
+        return f"{self.sender_value or 'All other numbers'}{self.language and f' ({self.language})'}"
+
+    def clean(self) -> None:
+        if CODE_PLACE not in self.code_text:
+            raise ValidationError({"code_text": f"Write {CODE_PLACE} where the code is to stand."})
 
 
 class AutomaticAnswer(models.Model):
-    """One answer, made with the word that it answers, and gone out once or never.
+    """One answer, made with the word that it answers, and gone out once or never. A code stands in no row: it is put
+    into the text as that is handed over.
 
     Tables above name account and sender by their ids. `fact`: what it answers; whatever is asked twice, or by two
     processes at once, is answered once.
@@ -75,6 +110,7 @@ class AutomaticAnswer(models.Model):
     class Kind(models.TextChoices):
         STOP = "stop", "Confirms a STOP"
         HELP = "help", "Answers HELP"
+        CODE = "code", "Code for a new address"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
@@ -84,7 +120,16 @@ class AutomaticAnswer(models.Model):
         DROPPED = "dropped", "Not sent"
         IN_DOUBT = "in_doubt", "Not known whether it left"
 
-    address = models.ForeignKey(Address, on_delete=models.CASCADE, related_name="answers", db_index=False)
+    address = models.ForeignKey(
+        Address, null=True, on_delete=models.CASCADE, related_name="answers", db_index=False
+    )
+    change = models.ForeignKey(
+        AddressChange,
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="answers",
+        help_text="What its code is for: then it goes to an address that is nobody's yet.",
+    )
     match_key = models.CharField(max_length=254)
     kind = models.CharField(max_length=8, choices=Kind)
     fact = models.CharField(max_length=80)
@@ -116,3 +161,8 @@ class AutomaticAnswer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.get_state_display()}"
+
+    @property
+    def to(self) -> str:
+        """Where it goes."""
+        return self.change.value if self.change else self.address.value if self.address else ""

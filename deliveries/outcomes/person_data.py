@@ -16,6 +16,7 @@ WITHOUT = {
     "contact",
     "search_name",
     "match_key",
+    "code_hash",
     "recorded_by",
     "author",
     "created_by",
@@ -58,8 +59,11 @@ def person_data(contact: Contact) -> dict[str, Any]:
         "replies_and_clicks": _rows(Engagement.objects.filter(contact=contact).order_by("pk")),
         "replies_to_read": _rows(Reply.objects.filter(match_key__in=keys).order_by("pk")),
         "automatic_answers": _rows(
-            AutomaticAnswer.objects.filter(address__contact=contact).order_by("pk")
+            AutomaticAnswer.objects.filter(
+                Q(address__contact=contact) | Q(change__contact=contact)
+            ).order_by("pk")
         ),
+        "address_changes": _rows(contact.address_changes.order_by("pk")),
         "decisions": _rows(Decision.objects.filter(contact=contact).order_by("pk")),
         "notes": _rows(Note.objects.filter(contact=contact).order_by("pk")),
     }  # fmt: skip

@@ -32,7 +32,7 @@ def unsubscribe(message: Message, now: datetime, where: str) -> None:
     value, fact = message.address.value, _fact(message)
     if not fact:
         return
-    evidence = _evidence(message, where)
+    evidence = evidence_of(message, where)
     record_opt_out(value=value, channel=message.channel, how=HOW, evidence=evidence, at=now, fact=fact)
     stop_paths([value], now)
 
@@ -43,14 +43,16 @@ def turn_off(message: Message, channel: str, now: datetime) -> None:
     if channel in ("", message.channel):
         unsubscribe(message, now, CHOSEN)
     if channel != message.channel:
-        preferring.turn_off(message.address, channel, _evidence(message, CHOSEN), now)
+        preferring.turn_off(message.address, channel, evidence_of(message, CHOSEN), now)
         end_paths([message.address.contact_id], now)
 
 
 @transaction.atomic
 def turn_on(message: Message, channel: str, now: datetime) -> preferring.Turned:
     """The person who got the message wants it again: their own new consent."""
-    return preferring.turn_on(message.address, channel, _evidence(message, CHOSEN), now, _own_facts(message))
+    return preferring.turn_on(
+        message.address, channel, evidence_of(message, CHOSEN), now, _own_facts(message)
+    )
 
 
 def _own_facts(message: Message) -> list[str]:
@@ -63,7 +65,7 @@ def _own_facts(message: Message) -> list[str]:
     return [fact for fact, pk in named.items() if pk in known]
 
 
-def _evidence(message: Message, where: str) -> str:
+def evidence_of(message: Message, where: str) -> str:
     return f"{grounds.LINK_IN} {message.pk}, {where}"
 
 

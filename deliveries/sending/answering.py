@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, time
+from typing import NamedTuple
 
 from django.db import connection, transaction
 
 from campaigns.models import Sender
-from contacts.answering import WITHIN
-from contacts.gate import Ask, Verdict, check, sentence
+from contacts.answering import WITHIN, is_owed
+from contacts.changing import make_code
+from contacts.channels import Channel
+from contacts.consent_ledger import contacts_at, counting_on, latest_consents
+from contacts.gate import Ask, Verdict, check, judge, sentence
+from contacts.gate_facts import of_nobody
 from contacts.jurisdictions import Purpose
-from contacts.models import AutomaticAnswer
+from contacts.models import AddressChange, AutomaticAnswer
+from contacts.models.answers import CODE_PLACE
 from contacts.states import CampaignState
 from deliveries.models import Account
 from deliveries.providers import PROVIDERS
@@ -30,6 +37,15 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 20
 State = AutomaticAnswer.State
+SUBJECT = "Your code"  # of a code by email
+
+
+class Taken(NamedTuple):
+    """One that may go now, by which account, and what it says: a code stands nowhere else."""
+
+    row: AutomaticAnswer
+    account: Account
+    body: str
 
 
 def run(now: datetime) -> int:
@@ -48,16 +64,18 @@ def _give_up(now: datetime) -> int:
 
 
 @transaction.atomic
-def _take(now: datetime) -> list[tuple[AutomaticAnswer, Account]]:
+def _take(now: datetime) -> list[Taken]:
     """Those that may go now, marked as being sent; the others are dropped, with the reason."""
     skip = connection.features.has_select_for_update_skip_locked
-    waiting = AutomaticAnswer.objects.filter(state=State.WAITING).select_related("address").order_by("pk")
+    waiting = (
+        AutomaticAnswer.objects.filter(state=State.WAITING).select_related("address", "change").order_by("pk")
+    )
     rows = list(waiting.select_for_update(skip_locked=skip, of=("self",) if skip else ())[:AT_ONCE])
     if not rows:
         return []
     senders = {one.value: one for one in Sender.objects.filter(channel__in={row.channel for row in rows})}
     accounts = {one.pk: one for one in Account.objects.readable()}
-    verdicts = check([_ask(row, senders.get(row.sender_value)) for row in rows], now)
+    verdicts = _verdicts(rows, senders, now)
     taken = []
     for row in rows:
         account = accounts.get(row.account_id)
@@ -65,10 +83,35 @@ def _take(now: datetime) -> list[tuple[AutomaticAnswer, Account]]:
             row.state, row.why = State.DROPPED, why[:200]
         elif account:
             row.state = State.SENDING
-            taken.append((row, account))
+            taken.append(Taken(row, account, _body(row, now)))
         row.begun_at = now
     AutomaticAnswer.objects.bulk_update(rows, ["state", "why", "begun_at"])
     return taken
+
+
+def _body(row: AutomaticAnswer, now: datetime) -> str:
+    return row.text.replace(CODE_PLACE, make_code(row.change, now)) if row.change else row.text
+
+
+def _verdicts(
+    rows: Sequence[AutomaticAnswer], senders: Mapping[str, Sender], now: datetime
+) -> dict[int, Verdict]:
+    """The gate's, by row. A code goes to an address that is nobody's yet, as far as we know."""
+    asks = {row: _ask(row, senders.get(row.sender_value)) for row in rows}
+    found = check([ask for row, ask in asks.items() if row.address_id], now)
+    for row, ask in asks.items():
+        if row.change:
+            found[row.pk] = _of_code(row, row.change, ask, now)
+    return found
+
+
+def _of_code(row: AutomaticAnswer, change: AddressChange, ask: Ask, now: datetime) -> Verdict:
+    """Whoever has the address already and said no to such messages gets none, whoever asked for it."""
+    facts = of_nobody(change.value, row.channel, now)
+    others = latest_consents({*contacts_at(change.value)} - {change.contact_id})
+    refused = [one for (_, on), one in others.items() if on in counting_on(row.channel) and not one.opted_in]
+    owed = row.kind if is_owed(row, change.match_key, row.channel, now) else ""
+    return judge(replace(facts, owed=owed, consent=next(iter(refused), None)), ask, now)
 
 
 def _ask(row: AutomaticAnswer, sender: Sender | None) -> Ask:
@@ -76,8 +119,8 @@ def _ask(row: AutomaticAnswer, sender: Sender | None) -> Ask:
     no hours of the law for marketing are kept."""
     return Ask(
         key=row.pk,
-        contact_id=row.address.contact_id,
-        address_id=row.address_id,
+        contact_id=row.address.contact_id if row.address else 0,
+        address_id=row.address_id or 0,
         channel=row.channel,
         sender_value=row.sender_value,
         window_start=time(0),
@@ -98,22 +141,22 @@ def _why_not(verdict: Verdict, account: Account | None) -> str:
     return ""
 
 
-async def _hand_over(
-    taken: Sequence[tuple[AutomaticAnswer, Account]],
-) -> list[tuple[AutomaticAnswer, SendResult | None]]:
+async def _hand_over(taken: Sequence[Taken]) -> list[tuple[AutomaticAnswer, SendResult | None]]:
     async with HttpClient() as client:
-        results = await asyncio.gather(*(_call(row, account, client) for row, account in taken))
-    return list(zip([row for row, _ in taken], results, strict=True))
+        results = await asyncio.gather(*(_call(one, client) for one in taken))
+    return list(zip([one.row for one in taken], results, strict=True))
 
 
-async def _call(row: AutomaticAnswer, account: Account, client: HttpClient) -> SendResult | None:
+async def _call(one: Taken, client: HttpClient) -> SendResult | None:
     """What the provider says; None where that is not known. Raises nothing: the others go on."""
+    row, account = one.row, one.account
     message = OutboundMessage(
         ref=str(row.uuid),
         channel=row.channel,
-        to=row.address.value,
+        to=row.to,
         sender=row.sender_value,
-        body=row.text,
+        subject=SUBJECT if row.channel == Channel.EMAIL else "",
+        body=one.body,
         callback=callback(account, str(row.uuid), row.channel),
     )
     try:

@@ -72,7 +72,26 @@ def test_each_kind_is_turned_off_and_on_and_all_of_it_stopped(reader: Page) -> N
     assert fits(reader)
 
 
-@pytest.mark.parametrize("query", ["", "?choices"])
+def test_a_wrong_address_is_named_and_a_right_one_leads_to_its_code(reader: Page) -> None:
+    reader.goto(f"{reader.url}?choices")
+    reader.get_by_role("link", name="Correct my number or email").click()
+    field = reader.get_by_label("Your right number or email")
+    field.fill("nobody")
+    reader.get_by_role("button", name="Send the code").click()
+    expect(reader.get_by_role("alert")).to_contain_text("Your right number or email")
+    assert fits(reader)
+
+    field.fill("robin.new@example.com")
+    reader.get_by_role("button", name="Send the code").click()
+    expect(reader.get_by_role("heading", level=1)).to_have_text("Enter the code")
+    reader.get_by_label("Code").fill("000000")
+    reader.get_by_role("button", name="Confirm").click()
+
+    expect(reader.get_by_role("alert")).to_contain_text("no longer valid")
+    assert fits(reader)
+
+
+@pytest.mark.parametrize("query", ["", "?choices", "?correct", "?correct=code", "?correct=done"])
 def test_the_rules_of_accessibility_hold(enter: Callable[..., Page], query: str) -> None:
     page = enter("", viewport=PHONE)
     page.goto(urlsplit(links.page(str(mail().uuid))).path + query)

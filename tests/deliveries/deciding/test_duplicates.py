@@ -305,7 +305,7 @@ def test_an_error_on_the_way_leaves_nothing_half_done(two, by, monkeypatch):
 # What names a contact, and what merging does about it. A table that is new here needs its line in
 # `contacts/duplicates.py` or `deliveries/deciding/duplicates.py`.
 KNOWN = {
-    "contacts.Address", "contacts.Consent", "contacts.Contact", "contacts.ImportedContact",
+    "contacts.Address", "contacts.AddressChange", "contacts.Consent", "contacts.Contact", "contacts.ImportedContact",
     "contacts.ListMembership", "contacts.Note",
     "contacts.Suppression", "campaigns.Recipient", "deliveries.Message", "deliveries.Engagement", "deliveries.Decision",
     "deliveries.FailureIndex", "deliveries.QueueEntry",
