@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
+import hypothesis
 import pytest
 import redis
 from django.conf import settings
@@ -33,6 +34,9 @@ CANNOT = "could not run here: "
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # No test here is about time: a busy machine must not fail one.
+    hypothesis.settings.register_profile("without a deadline", deadline=None)
+    hypothesis.settings.load_profile("without a deadline")
     # The code tables are many rows; without them in the database those of the files count.
     settings.TEST_NON_SERIALIZED_APPS = ["deliveries"]
     # Tests name the minute at which hours begin; those about spreading say so themselves.

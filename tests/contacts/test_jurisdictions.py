@@ -263,7 +263,7 @@ windows = st.sampled_from([NINE_TO_NINE, ALL_DAY, (time(7, 30), time(12, 15)), (
 
 
 @given(moments, several, st.sampled_from(REGIONS), channels, windows)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_next_opening_is_the_first_permitted_minute_and_the_close_the_first_that_is_not(
     moment, names, region, channel, window
 ):
