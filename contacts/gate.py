@@ -19,7 +19,7 @@ from contacts.blocking import Block
 from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel, strike_limit
 from contacts.gate_facts import Ask, GateFacts, gather
 from contacts.grounds import day
-from contacts.hours import clocks, held_by, is_open, local_zones, next_close, next_open, other_day, place
+from contacts.hours import clocks, held_by, local_zones, next_close, next_open, other_day, place
 from contacts.jurisdictions import Law, laws
 from contacts.models import Address, AddressHealth, AutomaticAnswer, Suppression
 from contacts.states import CAMPAIGN_SENDS, SENDER_MAY_SEND, CampaignState
@@ -223,10 +223,8 @@ def _not_relevant(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None
 
 def _quiet_hours(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     hours = _hours(facts, ask)
-    if hours is None or is_open(now, *hours):
-        return None
-    opens = next_open(now, *hours)
-    if opens is None:
+    opens = next_open(now, *hours) if hours else None  # the same for many of a batch, and kept
+    if hours is None or opens is None or opens <= now:
         return None
     ends = min(filter(None, [next_close(opens, *hours), ask.relevant_until]))
     zones = hours.zones
