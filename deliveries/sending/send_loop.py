@@ -1,14 +1,18 @@
 """The process that sends: it claims and stores while many calls are under way.
 
-A message is claimed only when a place is free at its account, so that its call begins at once: an opt-out that commits
-before then wins, and a killed process leaves in doubt what was under way or just answered, and nothing else. Whatever
-was answered while one batch was stored and the next claimed is stored together: the batches follow the load.
+A message is claimed only when a place is free at its account, or will be by the time that it is claimed, by how
+many were answered lately. So its call begins within a moment, and no place stands empty meanwhile: an opt-out that
+commits before it is claimed wins, and a killed process leaves in doubt what was under way, about to be or just
+answered, and nothing else. Whatever was answered while one batch was stored and the next claimed is stored together:
+the batches follow the load.
 """
 
 from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.utils import timezone
@@ -45,6 +49,8 @@ class SendLoop:
         self._locked_until = 0.0
         self._dry = False  # nothing more was due when it last looked
         self._places: dict[int, int] = {}
+        self._answered: Counter[int] = Counter()  # in the last turn, by account
+        self._ahead: Counter[int] = Counter()  # places that will be free soon, by account
         self._look_at = 0.0
 
     def turn(self, now: datetime) -> int:
@@ -57,8 +63,9 @@ class SendLoop:
         """
         result, clock = Dispatched(), Clock(now)
         kept = bool(self._unstored)
-        self._unstored += self.transport.answers(0.0 if kept else self._pause(), ENOUGH)
-        self._unstored += self._unlocked()
+        answers = self.transport.answers(0.0 if kept else self._pause(), ENOUGH)
+        self._look_ahead(answers)
+        self._unstored += answers + self._unlocked()
         if kept or not all(answer and answer.accepted for _, answer in self._unstored):
             self._store(clock.now(), result)
         self._claim(clock.now(), result)
@@ -125,10 +132,17 @@ class SendLoop:
         """Whether calls are under way, or answers wait to be stored."""
         return bool(self.transport.calls or self._unstored or self._locked)
 
+    def _look_ahead(self, answers: Sequence[Answered]) -> None:
+        """As many places become free while a batch is claimed as did in the last turn and in the one before: none at
+        an account that answers now and then, where what is claimed now would wait for its call."""
+        before, self._answered = self._answered, Counter(answer.claimed.account.pk for answer in answers)
+        self._ahead = before & self._answered
+
     def _room(self) -> dict[int, int]:
-        """How many more calls each account may have under way."""
+        """How many more calls each account may have under way, and in line for the places that become free."""
         calls = self.transport.calls
-        free = {pk: places - calls[pk] for pk, places in self._places.items() if places > calls[pk]}
+        most = {pk: places + min(self._ahead[pk], places) for pk, places in self._places.items()}
+        free = {pk: places - calls[pk] for pk, places in most.items() if places > calls[pk]}
         share = max(MOST // len(free), 1) if free else 0
         return {pk: min(places, share) for pk, places in free.items()}
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -88,7 +88,8 @@ class Transport:
     """How messages reach providers: `with Transport() as transport`. The demo's simulated clock puts its own in this
     place, which needs `hand_over` alone.
 
-    `calls` counts those under way, by account. One thread begins and takes answers; the calls run in another.
+    `calls` counts those begun and not taken back as answers, by account. One thread begins and takes answers; the
+    calls run in another, at each account as many at a time as it allows: the others wait in line until one is answered.
     """
 
     def __init__(self) -> None:
@@ -99,6 +100,8 @@ class Transport:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task] = set()
+        self._running: Counter[int] = Counter()
+        self._lines: defaultdict[int, deque[Claimed]] = defaultdict(deque)
 
     def __enter__(self) -> Self:
         started = threading.Event()
@@ -115,7 +118,7 @@ class Transport:
         self._thread.join()
 
     def begin(self, claimed: Sequence[Claimed]) -> None:
-        """Make these calls, all at once: how many go together is for whoever claims to say."""
+        """Make these calls: all at once, where their accounts have room for them."""
         if not claimed:
             return
         assert self._loop is not None
@@ -159,14 +162,28 @@ class Transport:
 
     def _begin(self, claimed: Sequence[Claimed]) -> None:
         for each in claimed:
-            task = asyncio.create_task(self._one(each))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            account = each.account
+            if self._running[account.pk] < account.calls_at_a_time:
+                self._start(each)
+            else:
+                self._lines[account.pk].append(each)
+
+    def _start(self, claimed: Claimed) -> None:
+        self._running[claimed.account.pk] += 1
+        task = asyncio.create_task(self._one(claimed))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _end(self, account: int) -> None:
+        self._running[account] -= 1
+        if line := self._lines[account]:
+            self._start(line.popleft())
 
     async def _one(self, claimed: Claimed) -> None:
         if claimed.begin_at:
             await asyncio.sleep(max(claimed.begin_at - EARLY - time.monotonic(), 0.0))
         answer = await call(claimed, self._client)
+        self._end(claimed.account.pk)
         with self._there:
             self._answers.append(answer)
             # To wake whoever waits for each of them would cost as much as the call.

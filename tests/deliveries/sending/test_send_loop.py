@@ -174,6 +174,50 @@ def test_nothing_is_claimed_before_its_call_can_begin(campaign, loop, providers)
     assert Outbox.objects.exclude(claimed_until=None).count() == 2
 
 
+def test_as_many_are_claimed_ahead_as_places_become_free_in_every_turn(campaign, loop, providers):
+    mine = account(at_a_time=4)
+    queue(campaign, mine, 40)
+    loop.recover(timezone.now())
+    claimed = []
+    while Outbox.objects.exists():
+        loop.turn(timezone.now())
+        claimed.append(loop.transport.calls[mine.pk])
+
+    assert max(claimed) > 4  # while batches were claimed, others of theirs were answered
+    assert max(claimed) <= 8
+    assert providers.most == {"A": 4}
+    assert len(set(providers.sent)) == len(providers.sent) == 40
+
+
+def test_nothing_is_claimed_ahead_at_an_account_that_answers_now_and_then(campaign, loop, monkeypatch):
+    mine, begun = account(at_a_time=3), []
+    answered = Answered(Claimed(None, None, mine, timezone.now()), SendResult(True))
+    turns = iter([[answered], [], [answered], []])
+    monkeypatch.setattr(loop.transport, "answers", lambda *words: next(turns))
+    monkeypatch.setattr(loop.transport, "begin", begun.extend)
+    monkeypatch.setattr(send_loop, "store_answers", lambda *words, **more: [])
+    queue(campaign, mine, 9)
+    loop.recover(timezone.now())
+    loop.transport.calls.update({mine.pk: 3})
+
+    for _ in range(4):
+        loop.turn(timezone.now())
+
+    assert begun == []
+
+
+def test_calls_that_find_no_place_wait_in_line_and_are_made_in_their_turn(providers):
+    mine = account(at_a_time=2)
+    claimed = [Claimed(factories.message(), mock.Mock(ref=str(n)), mine, timezone.now()) for n in range(6)]
+    with Transport() as transport:
+        transport.begin(claimed)
+        answers = transport.answers(PATIENCE, 6)
+
+    assert len(answers) == 6
+    assert providers.most == {"A": 2}
+    assert providers.sent == [str(n) for n in range(6)]
+
+
 def test_who_says_no_while_others_are_under_way_is_not_written_to(campaign, loop, providers):
     mine = account(at_a_time=1)
     providers.delay["A"] = 0.2
