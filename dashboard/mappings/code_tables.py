@@ -18,9 +18,10 @@ from deliveries.meaning import mappings
 from deliveries.meaning.translation import Code, Key, tables_of
 from deliveries.meaning.translation import Mapping as Tables
 from deliveries.models import CodeMapping
-from deliveries.outcomes.code_usage import STATUS, CodeShare, CodeUsage, Seen, edit_url, table_name
+from deliveries.outcomes.code_usage import STATUS, CodeUsage, Seen, edit_url, table_name
 from deliveries.outcomes.filters import Chip
 from deliveries.outcomes.rows import bucket_of
+from deliveries.outcomes.shares import Share
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Report
 from deliveries.statuses import (
@@ -110,7 +111,7 @@ class CodeRow:
     outcome: CodeOutcome
     table: str
     seen: Seen | None
-    then: CodeShare | None
+    then: Share | None
     drafted: bool
 
     @property

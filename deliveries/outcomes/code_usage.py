@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import sqrt
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -21,13 +20,13 @@ from django.utils import timezone
 from deliveries.meaning.translation import FALLBACK_CHANNEL, Code, Key, tables_of
 from deliveries.meaning.translation import Mapping as Tables
 from deliveries.models import Account, Backscatter, CodeAlarm, CodeDay, CodeMapping, SeenCode
+from deliveries.outcomes.shares import Share
 from deliveries.providers import PROVIDERS
 from deliveries.statuses import FailureClass, Fault, Status
 
 STATUS, ERROR = CodeMapping.Kind.STATUS.value, CodeMapping.Kind.ERROR.value
 MOST = 20_000  # pairs of words put beside the tables: the most frequent, should a provider invent them
 SINCE = timedelta(days=90)  # how far back next attempts are looked at
-CERTAIN = 1.96  # standard errors to both sides: 95 % of a normal distribution
 RECENT = timedelta(days=7)
 ALARM_WORDS = {
     CodeAlarm.Kind.UNKNOWN: ("Unknown code", "unknown"),
@@ -75,52 +74,12 @@ class Seen(NamedTuple):
     last: datetime
 
 
-class CodeShare(NamedTuple):
-    """`hits` of `n`, with the range in which the true share lies with 95 % certainty (Wilson's score interval)."""
-
-    hits: int
-    n: int
-
-    @property
-    def rate(self) -> float:
-        return self.hits / self.n
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """(low, high), 0..1."""
-        square = CERTAIN**2
-        width = 1 + square / self.n
-        middle = (self.rate + square / (2 * self.n)) / width
-        half = CERTAIN / width * sqrt(self.rate * (1 - self.rate) / self.n + square / (4 * self.n**2))
-        return max(0.0, middle - half), min(1.0, middle + half)
-
-    @property
-    def words(self) -> str:
-        return f"{self.rate:.0%} of {self.n:,}"
-
-    @property
-    def between(self) -> str:
-        """The range in words, with one per cent sign."""
-        low, high = self.range
-        return f"{low * 100:.0f} to {high:.0%}"
-
-    @property
-    def drawn(self) -> dict[str, str]:
-        """Where the range and the share stand on a line from 0 to 100."""
-        low, high = self.range
-        return {
-            "low": f"{low * 100:.1f}",
-            "width": f"{max((high - low) * 100, 1):.1f}",
-            "at": f"{self.rate * 100:.1f}",
-        }
-
-
 @dataclass(frozen=True)
 class CodeUsage:
     """The codes that came, by the row that answers for them: how often, and what became of the next attempt."""
 
     seen: Mapping[Key, Seen]
-    then: Mapping[Key, CodeShare]
+    then: Mapping[Key, Share]
     providers: frozenset[str]  # of our accounts
 
     @classmethod
@@ -158,7 +117,7 @@ def _seen(finder: RowFinder) -> dict[Key, Seen]:
     return found
 
 
-def _then(finder: RowFinder) -> dict[Key, CodeShare]:
+def _then(finder: RowFinder) -> dict[Key, Share]:
     sums: dict[Key, list[int]] = defaultdict(lambda: [0, 0])
     days = CodeDay.objects.filter(day__gte=(timezone.now() - SINCE).date(), followed__gt=0)
     words = days.order_by().values_list("account_id", "channel", "code")
@@ -167,7 +126,7 @@ def _then(finder: RowFinder) -> dict[Key, CodeShare]:
         if key:
             sums[key][0] += hits
             sums[key][1] += n
-    return {key: CodeShare(hits, n) for key, (hits, n) in sums.items()}
+    return {key: Share(hits, n) for key, (hits, n) in sums.items()}
 
 
 # ---- Unknown words ---------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from dashboard.mappings.code_tables import outcome
 from deliveries.meaning import mappings
 from deliveries.meaning.translation import Code, Key, shipped
 from deliveries.models import CodeDay, CodeMapping
-from deliveries.outcomes.code_usage import CodeShare
+from deliveries.outcomes.shares import Share
 from tests import factories
 from tests.dashboard.mappings.steps import HTMX, codes_on, seen, text
 
@@ -128,7 +128,7 @@ def test_what_became_of_the_next_attempt_stands_beside_the_code(admin, account):
     [(0, 10, 0, 0.2775), (10, 10, 0.7225, 1), (5, 10, 0.2366, 0.7634), (1, 1, 0.2065, 1), (81, 263, 0.2553, 0.3662)],
 )  # fmt: skip
 def test_the_range_is_wilsons(hits, n, low, high):
-    assert CodeShare(hits, n).range == pytest.approx((low, high), abs=2e-4)
+    assert Share(hits, n).range == pytest.approx((low, high), abs=2e-4)
 
 
 def test_a_fragment_comes_without_the_page(admin):
