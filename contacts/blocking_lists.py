@@ -17,6 +17,7 @@ from contacts.channels import KIND_OF, Channel, Kind
 from contacts.chunks import in_lists
 from contacts.consent_ledger import FAMILIES
 from contacts.consenting import OptOut, record_opt_outs
+from contacts.grounds import COMPLAINED_ELSEWHERE, OUT_ELSEWHERE
 from contacts.headers import UnreadableFile
 from contacts.models import Suppression
 from contacts.sheet_lines import Bad, Refusal, email_in, phone_in
@@ -153,7 +154,7 @@ def _known(entries: dict[str, Entry], reason: str, fact: str, now: datetime) -> 
 def _block(new: Sequence[Entry], reason: str, source: str, fact: str, now: datetime) -> None:
     evidence = {entry.value: f"{source}, line {entry.line}" for entry in new}
     if reason in OWN_WORD:
-        how = "Complained elsewhere" if reason == Reason.COMPLAINT else "Opted out elsewhere"
+        how = COMPLAINED_ELSEWHERE if reason == Reason.COMPLAINT else OUT_ELSEWHERE
         record_opt_outs(
             [
                 OptOut(entry.value, channel, how, evidence[entry.value], now, reason, fact)

@@ -19,6 +19,9 @@ REPORTED = "Opted out, reported by the provider"
 PRESSED = "Pressed a key to opt out"
 BY_LINK = "Unsubscribed by the link in an email"
 LISTED = "Opted out elsewhere, on an imported list"
+# How consent ended by a file: what was said or reported to others, and no answer to anything we sent.
+OUT_ELSEWHERE, COMPLAINED_ELSEWHERE = "Opted out elsewhere", "Complained elsewhere"
+ELSEWHERE = (OUT_ELSEWHERE, COMPLAINED_ELSEWHERE)
 BY_REPLY = (REPLIED, UNSUBSCRIBED, ANSWERED, READ)  # what was written is the evidence
 
 # How the fact of an opt-out by a link in a message begins, before the message; and its evidence.

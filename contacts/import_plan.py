@@ -18,7 +18,7 @@ from contacts.chunks import chunks, in_lists
 from contacts.consent_ledger import family_of
 from contacts.grounds import day
 from contacts.import_matches import Known
-from contacts.models import Address, Consent, Contact, ContactList, ListMembership
+from contacts.models import Address, Consent, Contact, ContactImport, ContactList, ListMembership
 from contacts.sheet_lines import Refusal, SheetLine
 from contacts.suppressing import carry_over
 
@@ -70,12 +70,14 @@ class PlanOptions:
     """How the lines are to be imported.
 
     `fill_in`: whether the details and addresses of people already here change. `source`: where new people come from,
-    None for the list itself. `join`: whether people are put on the list at once. `name` stands in the evidence of
-    consents, and `wording` beside it. `earlier` finds which of these contacts an earlier line of the file was about.
+    None for the list itself, and `brought_by` the import that they are kept to come from. `join`: whether people are
+    put on the list at once. `name` stands in the evidence of consents, and `wording` beside it. `earlier` finds which
+    of these contacts an earlier line of the file was about.
     """
 
     fill_in: bool = True
     source: ContactList | None = None
+    brought_by: ContactImport | None = None
     join: bool = True
     name: str = "Import"
     wording: str = ""
@@ -316,6 +318,7 @@ class ImportPlan:
     def write(self, into: ContactList) -> None:
         for contact in self.new:
             contact.source = self.options.source or into
+            contact.first_import = self.options.brought_by
         Contact.objects.bulk_create(self.new, batch_size=WRITTEN_AT_ONCE)
         for fields, contacts in self.changed.items():
             _update(contacts, fields)

@@ -24,6 +24,7 @@ from contacts.channels import KIND_OF, Channel
 from contacts.chunks import in_lists
 from contacts.consent_ledger import FAMILIES
 from contacts.consenting import OptOut, record_opt_outs
+from contacts.grounds import OUT_ELSEWHERE
 from contacts.import_columns import ReadLine
 from contacts.import_options import ImportOptions, LineReader
 from contacts.import_plan import EarlierLine, ImportPlan, ImportResult, PlannedPerson, PlanOptions
@@ -153,6 +154,7 @@ class PartPlan:
         plan_options = PlanOptions(
             fill_in=options.fill_in,
             source=one.source,
+            brought_by=one,
             join=False,
             name=f"Import {one.pk}",
             wording=options.wording,
@@ -231,7 +233,7 @@ def _record_opt_outs(one: ContactImport, lines: Sequence[ReadLine], region: str,
         OptOut(
             address.value,
             channel,
-            "Opted out elsewhere",
+            OUT_ELSEWHERE,
             f"{this_import} “{one.file_name}”, line {read.row.line}",
             now,
             Suppression.Reason.ASKED,

@@ -13,6 +13,7 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import User
+from contacts.grounds import OUT_ELSEWHERE
 from contacts.lists import count_at_once
 from contacts.models import (
     Address,
@@ -123,7 +124,7 @@ def _others_rows(mine: dict[int, ImportedContact]) -> set[int]:
     health = AddressHealth.objects.filter(address__contact__in=added)
     found |= set(health.values_list("address__contact_id", flat=True))
     recorded = {pk: set(row.before.get("consents", [])) for pk, row in mine.items()}
-    yes = Consent.objects.filter(contact__in=added).exclude(how="Opted out elsewhere", opted_in=False)
+    yes = Consent.objects.filter(contact__in=added).exclude(how=OUT_ELSEWHERE, opted_in=False)
     found |= {contact for contact, pk in yes.values_list("contact_id", "pk") if pk not in recorded[contact]}
     for relation in BY_COLLEAGUES:
         with_some = Contact.objects.filter(pk__in=added, **{f"{relation}__isnull": False})

@@ -19,6 +19,7 @@ from contacts.slugs import free_slug
 PORTION = 20_000  # members counted in one statement
 COUNTED_AT_ONCE = 5_000  # members of a list that is counted anew as soon as it changes
 EVERY = timedelta(minutes=30)  # between two counts of a list
+USABLE = (Address.Validity.VALID, Address.Validity.UNVERIFIED)  # of an address that is not known to be wrong
 
 
 class NotEmpty(Exception):
@@ -148,7 +149,7 @@ def _count_portion(figures: ListCount, now: datetime) -> bool:
 
 def _counted(contact_list: int, begin: int, end: int | None) -> dict[str, int]:
     """People, valid and opted in on each channel, of the members from `begin` to before `end`. One statement."""
-    usable = ", ".join(f"'{each.value}'" for each in (Address.Validity.VALID, Address.Validity.UNVERIFIED))
+    usable = ", ".join(f"'{each.value}'" for each in USABLE)
     opted_in = ", ".join(
         f"coalesce(sum(CASE WHEN {sql_latest(each.value)} THEN 1 ELSE 0 END), 0)" for each in Channel
     )

@@ -11,7 +11,17 @@ from django.urls import path, register_converter
 from dashboard.bulk import views as batches
 from dashboard.campaigns import skipped
 from dashboard.campaigns import views as campaigns
-from dashboard.contacts import imports, lists, lookups, merging, new, people, permitted_hours, privacy
+from dashboard.contacts import (
+    imports,
+    lists,
+    lookups,
+    merging,
+    new,
+    people,
+    permitted_hours,
+    privacy,
+    sources,
+)
 from dashboard.contacts import views as contacts
 from dashboard.inbox import views as inbox
 from dashboard.mappings import codes, draft, routes, trying, versions
@@ -70,6 +80,8 @@ contact_pages = [
     path("lists/<id:pk>/add/", lists.add, name="add_member"),
     path("lists/<id:pk>/remove/<id:contact>/", lists.remove, name="remove_member"),
     path("lists/<id:pk>/delete/", lists.delete, name="delete_list"),
+    path("sources/", sources.by_source, name="sources"),
+    path("sources/imports/", sources.by_import, name="import_outcomes"),
     path("lookups/", lookups.index, name="lookups"),
     path("lookups/begin/", lookups.begin, name="begin_lookup"),
     path("lookups/<id:pk>/stop/", lookups.end, name="end_lookup"),

@@ -54,6 +54,16 @@ class Contact(models.Model):
         db_index=False,
         help_text="The list that first brought this contact in; outcomes are reported by it.",
     )
+    first_import = models.ForeignKey(
+        "ContactImport",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+        help_text="The file that first brought this contact in, where one did.",
+    )
     time_zone = models.CharField(
         max_length=64,
         blank=True,
@@ -90,6 +100,11 @@ class Contact(models.Model):
         indexes = [
             models.Index(fields=["external_id"], name="contact_external", condition=~Q(external_id="")),
             models.Index(fields=["source", "id"], name="contact_source"),
+            models.Index(
+                fields=["first_import", "id"],
+                name="contact_first_import",
+                condition=Q(first_import__isnull=False),
+            ),
             models.Index(
                 fields=["merged_into"], name="contact_merged", condition=Q(merged_into__isnull=False)
             ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +30,7 @@ from dashboard.contacts.import_forms import ColumnsForm, UploadForm
 from dashboard.exports import BOM, Echo, file_name, safe
 from dashboard.shell.pages import may_see, swaps, who
 from deliveries.outcomes.keyset import page
+from deliveries.outcomes.sources import ComparedSource, poor_sources, source_of
 from deliveries.wake import wake
 
 logger = logging.getLogger(__name__)
@@ -64,13 +65,22 @@ def index(request: HttpRequest) -> HttpResponse:
         else:
             return redirect("contacts:import_columns", draft.pk)
     found = page(
-        ContactImport.objects.select_related("created_by", "contact_list").exclude(state=State.READING),
+        ContactImport.objects.select_related("created_by", "contact_list", "source").exclude(
+            state=State.READING
+        ),
         PAGE,
         request.GET.get("after", ""),
     )
-    rows = [(one, STATE_BUCKETS[State(one.state)]) for one in found.rows]
+    poor = poor_sources()
+    rows = [(one, STATE_BUCKETS[State(one.state)], _poor(one, poor)) for one in found.rows]
     context = {"form": form, "page": found, "rows": rows}
     return render(request, "contacts/imports.html", context, status=422 if form.errors else 200)
+
+
+def _poor(one: ContactImport, poor: Mapping[int, ComparedSource]) -> ContactList | None:
+    """The source of its people where that has done far worse than the others."""
+    source = source_of(one)
+    return source if source and source.pk in poor else None
 
 
 @requires(MAY)
@@ -134,9 +144,10 @@ def preview(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("contacts:import", pk)
     if not draft.options:
         return redirect("contacts:import_columns", pk)
-    options = ImportOptions.of(draft)
+    options, source = ImportOptions.of(draft), source_of(draft)
     context = {
         "one": draft,
+        "poor": poor_sources().get(source.pk) if source else None,
         "options": options,
         "found": draft.preview,
         "refused": [each for each in draft.preview["faults"] if each["refused"]],

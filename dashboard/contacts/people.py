@@ -16,14 +16,15 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.roles import requires
 from contacts.channels import Channel
 from contacts.consent_ledger import LatestConsent
-from contacts.models import ContactList
+from contacts.models import ContactImport, ContactList
 from contacts.searching import FEWEST, alike, clean
 from dashboard.charts import SHORT
 from dashboard.contacts.addresses import shown_addresses
 from dashboard.shell.pages import fragment, may_see
+from deliveries.ledger.source_figures import Ever
 from deliveries.models import Message
 from deliveries.outcomes.finding import LIMIT, find
-from deliveries.outcomes.keyset import read_id
+from deliveries.outcomes.keyset import LARGEST_ID, read_id
 from deliveries.outcomes.people import (
     NOT_WRITTEN_TO,
     NOTHING_SAID,
@@ -68,6 +69,11 @@ class PeopleForm(forms.Form):
             (NOT_WRITTEN_TO, "No message yet"),
         ],
     )
+    ever = forms.ChoiceField(label="So far", required=False, choices=[("", "Any"), *Ever.choices])
+    # Not offered for choice, for there may be thousands: the report of imports leads here.
+    first_import = forms.IntegerField(
+        label="Brought in by", required=False, min_value=1, max_value=LARGEST_ID, widget=forms.HiddenInput
+    )
 
     def __init__(self, data: Mapping[str, Any], lists: Sequence[tuple[int, str]]) -> None:
         super().__init__(data)
@@ -77,26 +83,35 @@ class PeopleForm(forms.Form):
     @property
     def given(self) -> dict[str, str]:
         """What narrows anything, in the order of the fields."""
-        return {name: self.cleaned_data[name] for name in self.fields if self.cleaned_data.get(name)}
+        return {name: str(self.cleaned_data[name]) for name in self.fields if self.cleaned_data.get(name)}
 
     def wanted(self) -> PeopleFilter:
         channel, _, consent = self.given.get("consent", "").partition("-")
         return PeopleFilter(
             contact_list=read_id(self.given.get("list", "")),
             source=read_id(self.given.get("source", "")),
+            first_import=read_id(self.given.get("first_import", "")),
             channel=channel,
             consent=consent,
             result=self.given.get("result", ""),
+            ever=self.given.get("ever", ""),
         )
 
     def chips(self, kept: Mapping[str, str]) -> Sequence[tuple[str, str, str]]:
         """(label, words, the query string without it) of each filter that is set."""
         found = []
         for name, value in self.given.items():
-            flat = [pair for one in self.fields[name].choices for pair in _flat(one)]  # type: ignore[attr-defined]
             others = {key: given for key, given in self.given.items() if key != name}
-            found.append((str(self.fields[name].label), dict(flat)[value], urlencode({**kept, **others})))
+            words = self._words(name, value)
+            found.append((str(self.fields[name].label), words, urlencode({**kept, **others})))
         return found
+
+    def _words(self, name: str, value: str) -> str:
+        if name == "first_import":
+            file = ContactImport.objects.filter(pk=value).values_list("file_name", flat=True).first()
+            return file or f"import {value}"
+        flat = [pair for one in self.fields[name].choices for pair in _flat(one)]  # type: ignore[attr-defined]
+        return dict(flat)[value]
 
 
 def _flat(choice: tuple[str, Any]) -> list[tuple[str, Any]]:

@@ -31,6 +31,7 @@ from deliveries.models.mappings import (
 from deliveries.models.messages import Cause, Decision, Engagement, Message, StatusEvent
 from deliveries.models.receipts import PendingReceipt, Receipt, RetentionRun
 from deliveries.models.routes import LatencyCount, Route, RouteAlarm, RouteMove, RouteShare
+from deliveries.models.sources import ImportFigures, PeopleFigures, SourceFigures
 from deliveries.models.tallies import (
     MESSAGE_TALLIES,
     CarrierTally,
@@ -71,6 +72,7 @@ __all__ = [
     "Engagement",
     "FailureIndex",
     "Heartbeat",
+    "ImportFigures",
     "LatencyCount",
     "LineNote",
     "LookupRun",
@@ -78,6 +80,7 @@ __all__ = [
     "Message",
     "Outbox",
     "PendingReceipt",
+    "PeopleFigures",
     "Quarantined",
     "QueueEntry",
     "QueueTally",
@@ -90,6 +93,7 @@ __all__ = [
     "RouteMove",
     "RouteShare",
     "SeenCode",
+    "SourceFigures",
     "SourceTally",
     "StatusChange",
     "StatusEvent",

@@ -16,6 +16,7 @@ from django.db.models.expressions import RawSQL
 from contacts.channels import Channel
 from contacts.consent_ledger import LatestConsent, counting_on, latest_consents, sql_latest
 from contacts.models import Contact, ContactList, ListMembership
+from deliveries.ledger.source_figures import is_true
 from deliveries.models import Message
 from deliveries.outcomes.counting import Count, counted
 from deliveries.outcomes.keyset import Cursor, Page, page
@@ -31,18 +32,21 @@ DISPOSITION_OF = {bucket: disposition for disposition, bucket in BUCKETS.items()
 @dataclass(frozen=True)
 class PeopleFilter:
     """What narrows the table; None and '' narrow nothing. `consent` says of `channel` whether they are in, out or said
-    nothing; `result` names a bucket, or NOT_WRITTEN_TO."""
+    nothing; `result` names a bucket, or NOT_WRITTEN_TO; `ever` is one of `Ever`; `first_import` is the import that
+    brought them in."""
 
     contact_list: int | None = None
     source: int | None = None
+    first_import: int | None = None
     channel: str = ""
     consent: str = ""
     result: str = ""
+    ever: str = ""
 
     @property
     def is_worked_out(self) -> bool:
         """Whether it asks for what no index knows."""
-        return bool(self.consent or self.result)
+        return bool(self.consent or self.result or self.ever)
 
 
 @dataclass(frozen=True)
@@ -114,13 +118,13 @@ def among(ids: Sequence[int], wanted: PeopleFilter) -> list[int]:
 
 
 def _narrowed(wanted: PeopleFilter) -> _Narrowed:
+    given = {"source": wanted.source, "first_import": wanted.first_import}
+    origin = {name: pk for name, pk in given.items() if pk is not None}
     if wanted.contact_list is None:
         everybody = Contact.objects.filter(merged_into=None, erased_at=None).only("pk")
-        found = everybody if wanted.source is None else everybody.filter(source=wanted.source)
-        return _Narrowed(found, "id", "contacts_contact.id")
+        return _Narrowed(everybody.filter(**origin), "id", "contacts_contact.id")
     members = ListMembership.objects.filter(contact_list=wanted.contact_list).only("contact_id")
-    if wanted.source is not None:
-        members = members.filter(contact__source=wanted.source)
+    members = members.filter(**{f"contact__{name}": pk for name, pk in origin.items()})
     return _Narrowed(members, "contact_id", "contacts_listmembership.contact_id")
 
 
@@ -136,6 +140,8 @@ def _worked_out(wanted: PeopleFilter, key: str, column: str) -> Q:
         newest = _written(OuterRef(OuterRef(key))).order_by("-pk").values("pk")[:1]
         is_last = Message.objects.filter(pk=Subquery(newest), disposition=DISPOSITION_OF[wanted.result])
         condition &= Q(Exists(is_last))
+    if wanted.ever:
+        condition &= is_true(wanted.ever, key)
     return condition
 
 

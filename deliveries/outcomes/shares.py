@@ -16,11 +16,14 @@ class Share(NamedTuple):
 
     @property
     def rate(self) -> float:
-        return self.hits / self.n
+        """0 of nothing."""
+        return self.hits / self.n if self.n else 0.0
 
     @property
     def range(self) -> tuple[float, float]:
-        """(low, high), 0..1."""
+        """(low, high), 0..1; of nothing it may be anything."""
+        if not self.n:
+            return 0.0, 1.0
         square = CERTAIN**2
         width = 1 + square / self.n
         middle = (self.rate + square / (2 * self.n)) / width

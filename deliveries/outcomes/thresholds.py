@@ -10,4 +10,6 @@ POOR_BELOW = 0.90
 WATCH_BELOW = 0.95
 MOST_PENDING = 0.10  # of what was sent; with more on its way, a rate says little
 FEWEST_TO_JUDGE = 20  # messages; one failure of fewer would be more than the 5 % that a good rate allows
+FAR_BELOW = WATCH_BELOW - POOR_BELOW  # a share lower by this is far below: a whole step of the marks
+FAR_ABOVE = 2  # times: a share of trouble so many times as large is far above
 GAUGE_FROM = 0.80  # where the drawn scale begins: rates below are all far too low

@@ -22,7 +22,7 @@ from contacts import import_runs, lists
 from deliveries.bulk import actions
 from deliveries.deciding import route_moves
 from deliveries.deciding.followup import follow_due, follow_failed, follow_status_changes
-from deliveries.ledger import partitions, quarantine, retention
+from deliveries.ledger import partitions, quarantine, retention, source_figures
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.tallies import fold
 from deliveries.meaning import drift, occurrences
@@ -119,6 +119,7 @@ STEPS: Steps = {
     "partitions": Seldom(60, partitions.make_ahead),
     "retention": Seldom(3_600, retention.drop_old),
     "list_counts": Seldom(30, lists.count_some),
+    "source_figures": Seldom(30, source_figures.count_some),
     "old_imports": Seldom(3_600, import_runs.drop_old),
 }
 
@@ -143,6 +144,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "partitions",
         "retention",
         "list_counts",
+        "source_figures",
         "lookups",
         "old_imports",
     ),

@@ -27,6 +27,7 @@ from contacts.models import (
 )
 from deliveries.deciding import route_moves
 from deliveries.deciding.erasing import erase_person
+from deliveries.ledger import source_figures
 from deliveries.ledger.latency import Latencies
 from deliveries.meaning import drafts, occurrences
 from deliveries.meaning.translation import Key
@@ -44,6 +45,7 @@ from deliveries.models import (
     Route,
     RouteEvidence,
     SeenCode,
+    SourceFigures,
 )
 from deliveries.outcomes.figures import queue_counts
 from deliveries.sending import failover
@@ -112,6 +114,17 @@ def counted_lists(address: str) -> str:
     """`address`, once the worker has counted the lists."""
     while lists.count_some(timezone.now()):
         pass
+    return address
+
+
+def counted_sources(address: str) -> str:
+    """`address`, once the worker has counted the people of sources and imports; one is far worse than the others."""
+    now = timezone.now()
+    while source_figures.count_some(now):
+        pass
+    worst = SourceFigures.objects.filter(with_result__gt=40).earliest("pk")
+    worst.delivered, worst.hard_fails = worst.with_result // 3, worst.with_result // 2
+    worst.save()
     return address
 
 
@@ -289,6 +302,9 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "lists": ("marketer", lambda: counted_lists("/contacts/lists/")),
     "list": ("marketer", lambda: counted_lists(f"/contacts/lists/{newest(ContactList)}/")),
     "list empty": ("marketer", lambda: f"/contacts/lists/{made_list('Nobody yet').pk}/"),
+    "sources": ("marketer", lambda: counted_sources("/contacts/sources/")),
+    "sources none": ("support", lambda: "/contacts/sources/"),
+    "sources by import": ("marketer", lambda: counted_sources(import_work("/contacts/sources/imports/"))),
     "list new": ("marketer", lambda: "/contacts/lists/new/"),
     "list rename": ("marketer", lambda: f"/contacts/lists/{newest(ContactList)}/rename/"),
     "permitted hours": ("support", lambda: "/contacts/permitted-hours/"),
