@@ -67,13 +67,16 @@ def without_decimals(text: str) -> str:
 def _plain_marks(text: str) -> str:
     """Digits of every script, widths and kinds of dashes and blanks made alike; marks that nobody sees left out."""
     formula = _FORMULA.fullmatch(text)
-    plain = "".join(map(_plain_mark, formula[1] if formula else text))
+    text = formula[1] if formula else text
+    plain = text.replace("\t", " ") if text.isascii() else "".join(map(_plain_mark, text))
     return _SCHEME.sub("", plain.strip().strip(_AROUND), count=1).strip(_AROUND)
 
 
 def _plain_mark(mark: str) -> str:
+    if mark == "\t":
+        return " "
     if mark.isascii():
-        return " " if mark == "\t" else mark
+        return mark
     if mark in _ALIKE:
         return _ALIKE[mark]
     digit = unicodedata.decimal(mark, None)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import phonenumbers
 from phonenumbers import PhoneNumberType, ValidationResult, carrier
@@ -82,8 +83,8 @@ def parse_phone(text: str, region: str) -> Phone:
 
     Raises NotAPhone.
     """
-    number = _parse(text, region)
-    kind, country = phonenumbers.number_type(number), phonenumbers.region_code_for_number(number) or ""
+    number, kind = _parse(text, region)
+    country = phonenumbers.region_code_for_number(number) or ""
     line_type = _LINE_TYPES.get(kind, LineType.OTHER)
     return Phone(
         value=phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164),
@@ -121,7 +122,7 @@ def _zones_of(beginning: str) -> list[str]:
 
 def e164(text: str, region: str) -> str:
     """Only the number that `parse_phone` reads. Raises NotAPhone."""
-    return phonenumbers.format_number(_parse(text, region), phonenumbers.PhoneNumberFormat.E164)
+    return phonenumbers.format_number(_parse(text, region).number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def type_of(value: str) -> LineType:
@@ -152,7 +153,14 @@ def country_of(value: str) -> str:
     return found if found in phonenumbers.SUPPORTED_REGIONS else ""
 
 
-def _parse(text: str, region: str) -> phonenumbers.PhoneNumber:
+class _Typed(NamedTuple):
+    """A number that is given out, with its kind of `PhoneNumberType`: asking for that is most of the work."""
+
+    number: phonenumbers.PhoneNumber
+    kind: int
+
+
+def _parse(text: str, region: str) -> _Typed:
     """The number that `text` as a whole is: an extension makes it another one and is refused. Raises NotAPhone."""
     try:
         plain = number_text(text)
@@ -161,7 +169,7 @@ def _parse(text: str, region: str) -> phonenumbers.PhoneNumber:
     reasons = []
     for reading in _readings(plain, region):
         number = _dialled(reading, region)
-        if isinstance(number, phonenumbers.PhoneNumber):
+        if isinstance(number, _Typed):
             return number
         reasons.append(number)
     raise NotAPhone(text, reasons[-1])
@@ -177,7 +185,7 @@ def _readings(plain: str, region: str) -> list[str]:
     return [abroad, plain] if abroad.lstrip("+ (-.)").startswith(own) else [plain, abroad]
 
 
-def _dialled(text: str, region: str) -> phonenumbers.PhoneNumber | str:
+def _dialled(text: str, region: str) -> _Typed | str:
     """The number, or why it is none."""
     try:
         number = _as_today(phonenumbers.parse(text, region))
@@ -188,9 +196,10 @@ def _dialled(text: str, region: str) -> phonenumbers.PhoneNumber | str:
     possible = phonenumbers.is_possible_number_with_reason(number)
     if possible != ValidationResult.IS_POSSIBLE:
         return _WHY.get(possible, "it has a wrong number of digits")
-    if not phonenumbers.is_valid_number(number):
+    kind = phonenumbers.number_type(number)
+    if kind == PhoneNumberType.UNKNOWN:  # that is what `is_valid_number` asks, too
         return "no country has given out numbers that start like this"
-    return number
+    return _Typed(number, kind)
 
 
 def _as_today(number: phonenumbers.PhoneNumber) -> phonenumbers.PhoneNumber:

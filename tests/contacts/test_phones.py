@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -302,3 +303,23 @@ def test_what_is_no_email_is_refused_with_a_sentence(text):
 def test_any_text_is_an_email_or_refused(text):
     with suppress(NotAnEmail):
         assert "@" in parse_email(text)
+
+
+def test_a_number_is_taken_exactly_where_the_numbering_plans_know_it():
+    examples = [
+        number
+        for region in sorted(phonenumbers.SUPPORTED_REGIONS)
+        for number in (phonenumbers.example_number(region), phonenumbers.invalid_example_number(region))
+        if number
+    ]
+    texts = [phonenumbers.format_number(one, phonenumbers.PhoneNumberFormat.E164) for one in examples]
+    known = [one for one in texts if phonenumbers.is_valid_number(phonenumbers.parse(one))]
+
+    taken = []
+    for text in texts:
+        with suppress(NotAPhone):
+            parse_phone(text, "US")
+            taken.append(text)
+
+    assert len(known) > 200
+    assert taken == known
