@@ -19,6 +19,7 @@ from contacts.consent_ledger import family_of
 from contacts.grounds import day
 from contacts.import_matches import Known
 from contacts.models import Address, Consent, Contact, ContactImport, ContactList, ListMembership
+from contacts.row_writing import insert
 from contacts.sheet_lines import Refusal, SheetLine
 from contacts.suppressing import carry_over
 
@@ -319,7 +320,7 @@ class ImportPlan:
         for contact in self.new:
             contact.source = self.options.source or into
             contact.first_import = self.options.brought_by
-        Contact.objects.bulk_create(self.new, batch_size=WRITTEN_AT_ONCE)
+        insert(Contact, self.new)
         for fields, contacts in self.changed.items():
             _update(contacts, fields)
         for part in in_lists(self.replaced):  # first: one address of a kind is preferred at most
@@ -327,7 +328,7 @@ class ImportPlan:
         for contact, address in self.addresses:
             address.contact = contact
         known = [each for contact, each in self.addresses if contact.pk in self.known.contacts]
-        Address.objects.bulk_create([each for _, each in self.addresses], batch_size=WRITTEN_AT_ONCE)
+        Address.objects.insert([each for _, each in self.addresses])
         carry_over(known, self.now)
         if self.options.join:
             joins = (
@@ -336,7 +337,7 @@ class ImportPlan:
             ListMembership.objects.bulk_create(joins, batch_size=WRITTEN_AT_ONCE, ignore_conflicts=True)
         for contact, consent in self.consents:
             consent.contact = contact
-        Consent.objects.bulk_create([each for _, each in self.consents], batch_size=WRITTEN_AT_ONCE)
+        insert(Consent, [each for _, each in self.consents])
 
 
 def _update(contacts: list[Contact], fields: tuple[str, ...]) -> None:

@@ -33,6 +33,7 @@ from contacts.importing import MANY, count_rows, list_to_fill
 from contacts.lists import count_at_once
 from contacts.models import Address, ContactImport, ImportChunk, ImportedContact, Suppression
 from contacts.models.imports import UNDER_WAY, pack
+from contacts.row_writing import insert_values
 from contacts.sheet_lines import Bad, Refusal, SheetLine, email_in, phone_in
 
 logger = logging.getLogger(__name__)
@@ -172,9 +173,7 @@ def import_lines(one: ContactImport, chunk: ImportChunk, now: datetime) -> PartP
     assert one.contact_list is not None
     part.plan.write(one.contact_list)
     at = timezone.now()
-    ImportedContact.objects.bulk_create(
-        (_row(one, person, at) for person in part.plan.people), batch_size=2_000
-    )
+    insert_values(ImportedContact, _KEPT, (_row(one, person, at) for person in part.plan.people))
     part.opt_outs = _record_opt_outs(one, part.read, part.region, now)
     return part
 
@@ -191,22 +190,19 @@ def _earlier(one: ContactImport) -> Callable[[Collection[int]], dict[int, Earlie
     return find
 
 
-def _row(one: ContactImport, person: PlannedPerson, at: datetime) -> ImportedContact:
+_KEPT = ("contact_import_id", "contact_id", "line", "added", "joins", "before", "at", "kept")
+
+
+def _row(one: ContactImport, person: PlannedPerson, at: datetime) -> tuple[Any, ...]:
+    """The values of `_KEPT`."""
     before: dict[str, Any] = {
         "fields": {} if person.added else person.fields,
         "addresses": [each.pk for each in person.addresses],
         "replaced": person.replaced,
         "consents": [each.pk for each in person.consents],
     }
-    return ImportedContact(
-        contact_import=one,
-        contact_id=person.contact.pk,
-        line=person.line,
-        added=person.added,
-        joins=person.joins,
-        before={name: value for name, value in before.items() if value},
-        at=at,
-    )
+    changed = {name: value for name, value in before.items() if value}
+    return one.pk, person.contact.pk, person.line, person.added, person.joins, changed, at, ""
 
 
 def _record_opt_outs(one: ContactImport, lines: Sequence[ReadLine], region: str, now: datetime) -> int:

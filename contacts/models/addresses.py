@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import models, transaction
@@ -16,6 +16,7 @@ from contacts.channels import Channel, Kind, LineType
 from contacts.fields import DerivedField
 from contacts.models.people import Contact
 from contacts.phones import mask
+from contacts.row_writing import insert
 
 
 def derived_match_key() -> DerivedField:
@@ -38,6 +39,12 @@ class AddressQuerySet(models.QuerySet):
             made = super().bulk_create(objs, *args, **kwargs)
             addresses_saved.send(Address, addresses=made)
         return made
+
+    def insert(self, made: Sequence[Address]) -> None:
+        """As `contacts.row_writing.insert`."""
+        with transaction.atomic():
+            insert(Address, made)
+            addresses_saved.send(Address, addresses=made)
 
 
 class Address(models.Model):

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, ManagementUtility, call_command
 from django.db import DatabaseError, connection
 
-from contacts import importing
+from contacts import import_plan, importing, row_writing
 from contacts.consent_ledger import latest_consents
 from contacts.consenting import record_opt_out
 from contacts.headers import COLUMNS, UnreadableFile
@@ -786,10 +786,12 @@ def test_impossible_options_are_refused(options, why):
 
 
 def test_a_database_error_leaves_nothing_behind(monkeypatch):
-    def fail(*args, **kwargs):
-        raise DatabaseError("disk full")
+    def insert(model, made):
+        if model is Consent:
+            raise DatabaseError("disk full")
+        row_writing.insert(model, made)
 
-    monkeypatch.setattr(Consent.objects, "bulk_create", fail)
+    monkeypatch.setattr(import_plan, "insert", insert)
 
     with pytest.raises(DatabaseError):
         load("phone\n5125550142\n", consent=["sms"], how="Web form")
