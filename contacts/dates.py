@@ -42,6 +42,11 @@ def date_order(cells: Iterable[tuple[int, str]]) -> DateOrder:
     return DateOrder(day_first, month_first, unclear)
 
 
+def combined(earlier: DateOrder, later: DateOrder) -> DateOrder:
+    """What two stretches of a column tell together."""
+    return DateOrder(*(first or second for first, second in zip(earlier, later, strict=True)))
+
+
 def parse_date(text: str, *, day_first: bool) -> datetime:
     """An ISO date or date and time, with its offset if it has one, or a spreadsheet's: 14.3.2026, 3/14/26 5:30 PM.
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.dateparse import parse_date as parse_day
 
-from contacts.dates import parse_date
+from contacts.dates import DateOrder, parse_date
 from contacts.headers import UnreadableFile
 from contacts.import_columns import CONSENT, ColumnMapping, ReadLine, mapping_of, read_line
 from contacts.models import ContactImport, FileRow
@@ -93,15 +93,15 @@ class LineReader:
         return aware if aware <= self.now else None
 
 
-def day_order(titles: list[str], options: ImportOptions, rows: Iterable[FileRow]) -> bool:
-    """Whether the dates of the file begin with the day. Raises UnreadableFile where that cannot be told."""
-    if options.dates:
-        return options.dates == "day-first"
-    if "consent_at" not in options.uses:
-        return False
+def date_order_of(titles: list[str], options: ImportOptions, rows: Iterable[FileRow]) -> DateOrder:
+    """What the dates on which people agreed tell, on these lines, of the order in which they are written."""
     mapping = mapping_of(titles, options.uses)
+    return dates_in(read_line(mapping, row.line, row.cells).row for row in rows)
+
+
+def day_first_by(order: DateOrder) -> bool:
+    """Whether the dates begin with the day. Raises UnreadableFile where that cannot be told."""
     try:
-        return day_first_of(dates_in(read_line(mapping, row.line, row.cells).row for row in rows))
+        return day_first_of(order)
     except UnreadableFile as problem:
-        words = str(problem).partition(" Write them")[0]
-        raise UnreadableFile(f"{words} Choose below how they are meant.") from None
+        raise UnreadableFile(str(problem).partition(" Write them")[0]) from None

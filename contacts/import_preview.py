@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,7 +12,7 @@ from contacts.import_columns import AGREEMENTS, guessed_uses
 from contacts.import_options import ImportOptions
 from contacts.import_plan import PlannedPerson
 from contacts.import_runs import PartPlan, add_faults
-from contacts.models import ContactImport, FileRow
+from contacts.models import ContactImport
 from contacts.sheet_lines import Refusal, SheetLine
 
 SHOWN = 20  # lines
@@ -34,11 +33,6 @@ class PreviewLine:
     consent: list[str] = field(default_factory=list)
     opted_out: list[str] = field(default_factory=list)
     faults: list[Refusal] = field(default_factory=list)
-
-
-def all_rows(draft: ContactImport) -> Iterator[FileRow]:
-    for chunk in draft.chunks.order_by("number").iterator(chunk_size=1):
-        yield from chunk.rows()
 
 
 def samples(draft: ContactImport) -> list[list[str]]:

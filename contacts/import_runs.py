@@ -19,6 +19,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from contacts import import_dates
 from contacts.addresses import match_key
 from contacts.channels import KIND_OF, Channel
 from contacts.chunks import in_lists
@@ -110,6 +111,8 @@ def _count_try(pk: int) -> int:
 
 
 def _part(one: ContactImport, now: datetime) -> int:
+    if not import_dates.is_told(one):
+        return import_dates.look_on(one)
     chunk = one.chunks.filter(is_done=False).order_by("number").first()
     if chunk is None:
         return _finish(one, now)

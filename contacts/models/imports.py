@@ -44,6 +44,10 @@ class ContactImport(models.Model):
     titles = models.JSONField(default=list)
     options = models.JSONField(default=dict)
     preview = models.JSONField(default=dict)
+    dates_seen = models.JSONField(
+        default=dict,
+        help_text="What its dates tell of the order in which they are written: contacts.import_dates.",
+    )
     contact_list = models.ForeignKey(
         ContactList,
         null=True,

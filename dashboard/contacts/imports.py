@@ -19,12 +19,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.roles import requires
-from contacts import import_runs, import_undo
+from contacts import import_dates, import_runs, import_undo
 from contacts.headers import UnreadableFile
 from contacts.import_columns import WHAT_IS_WRONG
 from contacts.import_files import store_upload
-from contacts.import_options import ImportOptions, day_order
-from contacts.import_preview import all_rows, check, first_lines, samples, uses_to_begin_with
+from contacts.import_options import ImportOptions
+from contacts.import_preview import check, first_lines, samples, uses_to_begin_with
 from contacts.models import ContactImport, ContactList, ImportedContact
 from dashboard.contacts.import_forms import ColumnsForm, UploadForm
 from dashboard.exports import BOM, Echo, file_name, safe
@@ -122,7 +122,7 @@ def _decide(draft: ContactImport, form: ColumnsForm) -> bool:
     """Keep what was decided, and check the first lines by it; False where the file does not allow it."""
     options = form.options
     try:
-        day_first = day_order(draft.titles, options, all_rows(draft))
+        day_first = import_dates.guess(draft, options)
     except UnreadableFile as problem:
         form.add_error("dates", str(problem))
         return False
