@@ -34,7 +34,7 @@ _EVERYDAY_VIEW = (
         "view",
         "contacts",
         "contact contactlist listcount listmembership address addresshealth consent suppression suppressionlapse note"
-        " reply contactimport",
+        " reply keywordchange contactimport",
     )
     | _may("view", "campaigns", "campaign content recipient sender playbook")
     | _may("view", "deliveries", "message statusevent engagement decision queueentry batch batchitem")
@@ -70,6 +70,7 @@ ROLES: dict[str, set[str]] = {
         "contacts.correct_contact",
         "contacts.import_contacts",
         "contacts.suppress_contact",
+        "contacts.answer_reply",
         "contacts.release_suppression",  # bounces and what staff decided, one at a time and with a reason
         "deliveries.act_in_bulk",  # suppressing in bulk needs `contacts.suppress_contact` as well
     },
@@ -79,6 +80,7 @@ ROLES: dict[str, set[str]] = {
     | _may("add change", "accounts", "user")
     | _may("view add change", "contacts", "answerwording")
     | _may("view", "contacts", "automaticanswer")
+    | _may("add", "contacts", "keywordchange")
     | _may("add change", "contacts", "contact contactlist listmembership address suppression")
     | _may("delete", "contacts", "contactlist listmembership")
     | _may("add", "contacts", "consent note")
@@ -94,6 +96,7 @@ ROLES: dict[str, set[str]] = {
         "contacts.correct_contact",
         "contacts.import_contacts",
         "contacts.suppress_contact",
+        "contacts.answer_reply",
         "contacts.merge_contact",
         "contacts.export_contact",
         "contacts.erase_contact",
@@ -111,6 +114,7 @@ ROLES: dict[str, set[str]] = {
         "contacts.view_full_address",
         "contacts.correct_contact",
         "contacts.suppress_contact",
+        "contacts.answer_reply",
         "contacts.merge_contact",
         "contacts.release_suppression",
     },

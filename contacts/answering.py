@@ -1,4 +1,5 @@
-"""Answers to what a person asks for: which are owed, in which words, and for how long.
+"""Answers to what a person asks for: which are owed, in which words, and for how long; and what a colleague
+answers to a reply.
 
 A sure STOP is confirmed once: a second STOP of somebody who is opted out already asks for nothing new. HELP is answered
 once an hour, so that two machines cannot go on answering each other. Whether one may go is the gate's to judge.
@@ -11,17 +12,24 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from accounts.models import User
 from contacts.addresses import match_key
 from contacts.among import Among
 from contacts.channels import Channel
 from contacts.consent_ledger import family_of
-from contacts.models import Address, AnswerWording, AutomaticAnswer, Suppression
+from contacts.models import Address, AnswerWording, AutomaticAnswer, Reply, Suppression
 from contacts.models.answers import CODE_TEXT, HELP_TEXT, STOP_TEXT
 
 Kind, State = AutomaticAnswer.Kind, AutomaticAnswer.State
 # The FCC presumes a confirmation to be one that comes so soon (47 CFR 64.1200(a)(12)).
 WITHIN = timedelta(minutes=5)
 HELP_APART = timedelta(hours=1)
+# What a colleague wrote waits so long for the hours that are permitted there; later it answers nothing any more.
+PERSON_WITHIN = timedelta(days=3)
+
+
+class NotAnswerable(Exception):
+    """Why a reply cannot be answered here, in a sentence."""
 
 
 class Asked(NamedTuple):
@@ -107,10 +115,50 @@ def _fact(asked: Asked, said: Sequence[datetime | None]) -> str:
     return "" if None in said else f"opt-out {len(said) + 1}"
 
 
+def answer_reply(reply: Reply, text: str, *, seen: int, by: User, now: datetime) -> AutomaticAnswer | None:
+    """Have what a colleague wrote sent; None where the reply has other answers than the `seen` ones by now.
+
+    Raises NotAnswerable.
+    """
+    address = answerable(reply)
+    assert reply.account_id is not None  # as `answerable` said
+    fact = f"reply {reply.pk} answer {seen + 1}"
+    if reply.answers.count() != seen:
+        return None
+    made, is_new = AutomaticAnswer.objects.get_or_create(
+        kind=Kind.PERSON,
+        match_key=address.match_key,
+        fact=fact,
+        defaults={
+            "address": address, "channel": Channel.SMS, "sender_value": reply.sender_value,
+            "account_id": reply.account_id, "text": text, "asked_at": now, "reply": reply, "written_by": by,
+        },
+    )  # fmt: skip
+    return made if is_new else None
+
+
+def answerable(reply: Reply) -> Address:
+    """The address that an answer goes to. Raises NotAnswerable where none can be given, whatever the gate says."""
+    if reply.channel not in family_of(Channel.SMS):
+        raise NotAnswerable("Only texts are answered here. Answer mail from your own mail program.")
+    if reply.doubtful and not (reply.acted or reply.read_at):
+        raise NotAnswerable("Say first whether it is an opt-out: until then nothing is sent to them.")
+    if not reply.sender_value or reply.account_id is None:
+        raise NotAnswerable("It is not known to which number of ours it was written.")
+    address = Address.objects.filter(match_key=reply.match_key).exclude(value="").order_by("pk").first()
+    if address is None:
+        raise NotAnswerable("No contact has the address that it came from. Add the person first.")
+    return address
+
+
 def is_owed(answer: AutomaticAnswer | None, key: str, channel: str, now: datetime) -> bool:
-    """Whether this answer may still go to the address with this key, on this channel."""
+    """Whether this answer may still go to the address with this key, on this channel, past what their word forbids.
+
+    Never what a colleague wrote.
+    """
     return (
         answer is not None
+        and answer.kind != Kind.PERSON
         and answer.state == State.WAITING
         and answer.match_key == key
         and answer.channel == channel

@@ -1,6 +1,7 @@
 """What a text message from a person asks of us: to stop, to start again, for help, or nothing we act on.
 
-The words stand in `keywords.csv`, in every language at once: a person answers in their own. Its columns:
+The words stand in `keywords.csv`, in every language at once: a person answers in their own; what administrators changed
+stands in `keyword_changes.py`. Its columns:
 
 - `text`: words, compared as `contacts.folding` folds them. `*` is up to four words, `#` a number, `(a|b)` either of
   two, `(a )?` what may be missing, `^` and `$` the ends of a clause. In scripts without blanks, a piece of text.
@@ -79,7 +80,12 @@ class KeywordRow(NamedTuple):
 
 
 def classify(
-    text: str, opt_out_type: str = "", *, opted_out: bool = False, sent: Sequence[str] = ()
+    text: str,
+    opt_out_type: str = "",
+    *,
+    opted_out: bool = False,
+    sent: Sequence[str] = (),
+    table: KeywordTable | None = None,
 ) -> Keyword:
     """Read one inbound message. `opt_out_type` is the provider's own finding (STOP, START, HELP) and wins.
 
@@ -87,39 +93,42 @@ def classify(
 
     `opted_out`: the person has opted out by keyword. Only then does a bare YES mean "start again"; at any other
     time it answers a question.
+
+    `table`: the words in force, of `contacts.keyword_changes`; those that are built in, unless it is given.
     """
+    table = table or keywords()
     reported = _REPORTED_BY_PROVIDER.get(opt_out_type.strip().casefold())
     if reported:
         return Keyword(reported)
     if opted_out and words(text[:LONGEST]) == YES:
         return Keyword("start", found=YES)
     own = own_words(text[:LONGEST], sent)
-    found = _read(own.text)
+    found = _read(own.text, table)
     if own.sure or found.kind == "stop":
         return found
     # Only the place of the marks says that it is quoted: what would have been an opt-out is for a person to read.
-    whole = _read(text[:LONGEST])
+    whole = _read(text[:LONGEST], table)
     return Keyword("reply", review=True, found=whole.found) if _weight(whole) > _weight(found) else found
 
 
 @lru_cache(maxsize=4_096)
-def _read(text: str) -> Keyword:
-    found = _understand(text)
+def _read(text: str, table: KeywordTable) -> Keyword:
+    found = _understand(text, table)
     if found.kind != "stop" and (bare := undisguised(text)) != text:
-        other = _understand(bare)
+        other = _understand(bare, table)
         if other != REPLY:
             return other
     return found
 
 
-def _understand(text: str) -> Keyword:
+def _understand(text: str, table: KeywordTable) -> Keyword:
     parts = clauses(text)
     if not parts:
         return REPLY
-    whole = _as_a_whole(" ".join(parts), text)
+    whole = _as_a_whole(" ".join(parts), text, table)
     if whole is not None:
         return whole
-    return max((_inside(clause, alone=len(parts) > 1) for clause in parts), key=_weight)
+    return max((_inside(clause, table, alone=len(parts) > 1) for clause in parts), key=_weight)
 
 
 def _weight(found: Keyword) -> tuple[bool, bool]:
@@ -129,9 +138,8 @@ def _weight(found: Keyword) -> tuple[bool, bool]:
 # ---- All that is said ------------------------------------------------------------------------------------------
 
 
-def _as_a_whole(plain: str, text: str) -> Keyword | None:
+def _as_a_whole(plain: str, text: str, table: KeywordTable) -> Keyword | None:
     """What the message means if a keyword or phrase is all it says, courtesies aside; None if it is not."""
-    table = keywords()
     cores = table.cores(plain)
     for ask in (lambda core: table.exactly(core, text), table.wholly):
         for core in cores:
@@ -149,9 +157,8 @@ def _as_a_whole(plain: str, text: str) -> Keyword | None:
 # ---- Within what is said ---------------------------------------------------------------------------------------
 
 
-def _inside(clause: str, *, alone: bool) -> Keyword:
+def _inside(clause: str, table: KeywordTable, *, alone: bool) -> Keyword:
     """What a wish in the middle of other words means. `alone`: the clause is one of several."""
-    table = keywords()
     if alone and (found := table.clause(clause)):
         return found
     doubtful = ""
@@ -177,15 +184,15 @@ def _is_turned(before: str, phrase: str) -> bool:
 
 
 class KeywordTable:
-    """The rows of `keywords.csv`, ready to be asked."""
+    """Rows as in `keywords.csv`, ready to be asked."""
 
     def __init__(self, rows: Iterable[KeywordRow]) -> None:
         rows = list(rows)
         meaning = [row for row in rows if row.kind in KINDS]
         self._exact: dict[str, list[KeywordRow]] = defaultdict(list)
         for row in meaning:
-            if not _FORMULA.search(row.text):
-                self._exact[_key(words(row.text))].append(row)
+            if not is_formula(row.text):
+                self._exact[key_of(row.text)].append(row)
         self._whole = [
             ("reply" if how == "review" else kind, how != "act", pattern)
             for kind in ("reply", "stop", "start", "help")
@@ -212,6 +219,14 @@ class KeywordTable:
             if core and core not in found:
                 found.append(core)
         return found
+
+    def rows_of(self, word: str) -> list[KeywordRow]:
+        """Its rows of the word, in every language that has it."""
+        return list(self._exact.get(key_of(word), ()))
+
+    def is_courtesy(self, plain: str) -> bool:
+        """Whether plain words say nothing by themselves, such as yes, please and thanks."""
+        return any(not pattern.sub(" ", plain).strip() for pattern in self._courtesies)
 
     def exactly(self, core: str, text: str) -> Keyword | None:
         rows = self._exact.get(_key(core))
@@ -259,10 +274,26 @@ class KeywordTable:
 
 
 @cache
-def keywords() -> KeywordTable:
-    """The table, read once."""
+def built_in() -> tuple[KeywordRow, ...]:
+    """The rows of `keywords.csv`, read once."""
     with Path(__file__).with_suffix(".csv").open(encoding="utf-8", newline="") as file:
-        return KeywordTable(KeywordRow(**line) for line in csv.DictReader(file))
+        return tuple(KeywordRow(**line) for line in csv.DictReader(file))
+
+
+@cache
+def keywords() -> KeywordTable:
+    """The table of those."""
+    return KeywordTable(built_in())
+
+
+def is_formula(text: str) -> bool:
+    """Whether it is a pattern of the table, and no words that somebody may write."""
+    return bool(_FORMULA.search(text))
+
+
+def key_of(text: str) -> str:
+    """What all spellings of a word of the table have in common; '' where nothing of it is a letter or a digit."""
+    return _key(words(text))
 
 
 def _key(plain: str) -> str:

@@ -16,13 +16,15 @@ logger = logging.getLogger(__name__)
 INDEXED = (
     ("contacts_folded_search", "contacts_contact", "search_name"),
     ("contacts_address_search", "contacts_address", "value"),
+    ("contacts_reply_search", "contacts_reply", "text"),
 )
 ACTS = ("insert", "delete", "update")
-# Addresses in upper case, because that is what Django's case-insensitive look-ups compare.
+# Addresses and replies in upper case, because that is what Django's case-insensitive look-ups compare.
 POSTGRESQL = (
     "CREATE EXTENSION IF NOT EXISTS pg_trgm",
     "CREATE INDEX IF NOT EXISTS contact_folded_trigram ON contacts_contact USING gin (search_name gin_trgm_ops)",
     "CREATE INDEX IF NOT EXISTS address_value_trigram ON contacts_address USING gin (UPPER(value::text) gin_trgm_ops)",
+    "CREATE INDEX IF NOT EXISTS reply_text_trigram ON contacts_reply USING gin (UPPER(text) gin_trgm_ops)",
 )
 SQLITE = """
 DROP TABLE IF EXISTS {index}
@@ -50,7 +52,9 @@ def unmake() -> None:
     """Without them, for whoever fills the tables with millions of rows: `make` then makes them in one go."""
     with connections["default"].cursor() as cursor:
         if connections["default"].vendor == "postgresql":
-            cursor.execute("DROP INDEX IF EXISTS contact_folded_trigram, address_value_trigram")
+            cursor.execute(
+                "DROP INDEX IF EXISTS contact_folded_trigram, address_value_trigram, reply_text_trigram"
+            )
             return
         for index, _, _ in INDEXED:
             for act in ACTS:

@@ -1,4 +1,4 @@
-"""Finding a contact by whatever somebody has in hand: a number in any format, an email, part of a name.
+"""Finding a contact by whatever somebody has in hand: a number in any format, an email, part of a name; and a reply.
 
 Parts are looked up in trigram indexes that migrations make: pg_trgm on PostgreSQL, FTS5 tables kept by triggers on
 SQLite. Where an index could not be made the same queries work, slowly. Names are compared as `names.folded` has them:
@@ -20,7 +20,7 @@ from django.db.models.functions import Coalesce
 
 from contacts.addresses import match_key
 from contacts.channels import Kind
-from contacts.models import Address, Contact
+from contacts.models import Address, Contact, Reply
 from contacts.names import folded
 from contacts.phones import search_forms
 
@@ -37,6 +37,7 @@ SEPARATED = re.compile(r"\s+")
 CANDIDATES = 300  # names that are compared letter by letter
 LIKE_ENOUGH = 0.7  # of difflib's ratio: one letter wrong, missing or doubled in a word of five
 NAME_INDEX, ADDRESS_INDEX = "contacts_folded_search", "contacts_address_search"
+REPLY_INDEX = "contacts_reply_search"
 
 
 def search(text: str, limit: int = LIMIT) -> list[Contact]:
@@ -130,6 +131,13 @@ def partly(text: str, key: str = "pk") -> Q:
     first, *others = (way.order_by() for way in in_part(clean(text)))
     # One list of ids: with OR both databases would look at every contact.
     return Q(**{f"{key}__in": first.union(*others)})
+
+
+def replies_saying(text: str) -> QuerySet[Reply]:
+    """Replies that contain `text`, as it is written but for capitals."""
+    if len(text) >= FEWEST and indexed():
+        return Reply.objects.filter(pk__in=_matching(REPLY_INDEX, text))
+    return Reply.objects.filter(text__icontains=text)
 
 
 def alike(text: str, limit: int = 10) -> list[Contact]:
@@ -239,7 +247,7 @@ def _with_groups(groups: list[str]) -> QuerySet:
 def _matching(index: str, text: str) -> RawSQL:
     """Ids of the rows whose text contains `text`, from SQLite's trigram table; quotes make it one phrase."""
     phrase = '"' + text.replace('"', '""') + '"'
-    sql = f"SELECT rowid FROM {index} WHERE {index} MATCH %s"  # noqa: S608 - one of our two names
+    sql = f"SELECT rowid FROM {index} WHERE {index} MATCH %s"  # noqa: S608 - one of our names
     return RawSQL(sql, [phrase])  # noqa: S611 - the text travels as a parameter
 
 
@@ -252,6 +260,7 @@ def indexed() -> bool:
 def _has_tables(database: str) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM sqlite_master WHERE name IN (%s, %s)", [NAME_INDEX, ADDRESS_INDEX]
+            "SELECT count(*) FROM sqlite_master WHERE name IN (%s, %s, %s)",
+            [NAME_INDEX, ADDRESS_INDEX, REPLY_INDEX],
         )
-        return cursor.fetchone()[0] == 2
+        return cursor.fetchone()[0] == 3

@@ -23,6 +23,7 @@ from dashboard.contacts import (
     sources,
 )
 from dashboard.contacts import views as contacts
+from dashboard.inbox import keywords
 from dashboard.inbox import views as inbox
 from dashboard.mappings import codes, draft, routes, trying, versions
 from dashboard.mappings import overview as mapping_overview
@@ -106,9 +107,13 @@ contact_pages = [
 
 inbox_pages = [
     path("", inbox.show, {"box": "list"}, name="list"),
+    path("all/", inbox.show_all, name="all"),
+    path("keywords/", keywords.show, name="keywords"),
+    path("keywords/change/", keywords.change, name="change-keyword"),
     path("opted-out/", inbox.show, {"box": "acted"}, name="acted"),
     path("read/", inbox.show, {"box": "read"}, name="read"),
     path("<id:pk>/", inbox.judge, name="judge"),
+    path("<id:pk>/answer/", inbox.answer, name="answer"),
     path("<id:pk>/contacts/", inbox.owners, name="owners"),
 ]
 

@@ -5,6 +5,7 @@ from contacts.models.answers import AnswerWording, AutomaticAnswer
 from contacts.models.changes import AddressChange
 from contacts.models.consent import Consent
 from contacts.models.imports import ContactImport, FileRow, ImportChunk, ImportedContact
+from contacts.models.keywords import KeywordChange
 from contacts.models.ledger import AppendOnly
 from contacts.models.people import Contact, ContactList, ListCount, ListMembership, Note
 from contacts.models.privacy import PrivacyRecord
@@ -25,6 +26,7 @@ __all__ = [
     "FileRow",
     "ImportChunk",
     "ImportedContact",
+    "KeywordChange",
     "ListCount",
     "ListMembership",
     "Note",

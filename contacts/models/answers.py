@@ -1,9 +1,11 @@
-"""What we answer to what a person asks for: the one confirmation of their STOP, what HELP asks for, a code."""
+"""What we answer to what people write: a STOP is confirmed, HELP answered, a code sent, and colleagues write."""
 
 from __future__ import annotations
 
+from typing import ClassVar
 from uuid import uuid4
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
@@ -13,6 +15,7 @@ from django.utils import timezone
 from contacts.channels import Channel
 from contacts.models.addresses import Address
 from contacts.models.changes import AddressChange
+from contacts.models.replies import Reply
 
 LONGEST_ANSWER = 320  # characters: two texts at most
 
@@ -100,9 +103,9 @@ class AnswerWording(models.Model):
 
 
 class AutomaticAnswer(models.Model):
-    """One answer, made with the word that it answers, and gone out once or never. A code stands in no row: it is put
-    into the text as that is handed over.
+    """One answer, made with the word that it answers or written by a colleague, and gone out once or never.
 
+    A code stands in no row: it is put into the text as that is handed over.
     Tables above name account and sender by their ids. `fact`: what it answers; whatever is asked twice, or by two
     processes at once, is answered once.
     """
@@ -111,6 +114,7 @@ class AutomaticAnswer(models.Model):
         STOP = "stop", "Confirms a STOP"
         HELP = "help", "Answers HELP"
         CODE = "code", "Code for a new address"
+        PERSON = "person", "Written by a colleague"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
@@ -119,6 +123,13 @@ class AutomaticAnswer(models.Model):
         REFUSED = "refused", "Refused by the provider"
         DROPPED = "dropped", "Not sent"
         IN_DOUBT = "in_doubt", "Not known whether it left"
+
+    ON_TRAILS: ClassVar = {
+        Kind.STOP: "Confirmation of STOP",
+        Kind.HELP: "Answer to HELP",
+        Kind.CODE: "Code for a new address",
+        Kind.PERSON: "Answer of a colleague",
+    }
 
     address = models.ForeignKey(
         Address, null=True, on_delete=models.CASCADE, related_name="answers", db_index=False
@@ -141,6 +152,11 @@ class AutomaticAnswer(models.Model):
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     why = models.CharField(max_length=200, blank=True)
     asked_at = models.DateTimeField(default=timezone.now, help_text="When the word came in.")
+    until = models.DateTimeField(null=True, help_text="Until when it waits for the hours there.")
+    reply = models.ForeignKey(Reply, null=True, on_delete=models.CASCADE, related_name="answers")
+    written_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     begun_at = models.DateTimeField(null=True, help_text="When it was last taken up.")
     provider_message_id = models.CharField(max_length=80, blank=True)
     reported = models.CharField(max_length=64, blank=True, help_text="The provider's last word about it.")
@@ -166,3 +182,9 @@ class AutomaticAnswer(models.Model):
     def to(self) -> str:
         """Where it goes."""
         return self.change.value if self.change else self.address.value if self.address else ""
+
+    @property
+    def what(self) -> str:
+        """What it is and what became of it, as a trail says it."""
+        reported = f" ({self.reported})" if self.reported else ""
+        return f"{self.ON_TRAILS[self.Kind(self.kind)]}: {self.get_state_display().lower()}{reported}"

@@ -16,8 +16,8 @@ from contacts.phones import mask
 
 class ReplyQuerySet(models.QuerySet):
     def unread(self) -> ReplyQuerySet:
-        """Those that nobody has read yet."""
-        return self.filter(read_at=None)
+        """Those that somebody has to read, and nobody has read yet."""
+        return self.filter(read_at=None, doubtful=True)
 
     def holding(self) -> ReplyQuerySet:
         """Those that sends wait for: unread, and nothing was done about them yet."""
@@ -25,14 +25,23 @@ class ReplyQuerySet(models.QuerySet):
 
     def holding_then(self, at: datetime) -> ReplyQuerySet:
         """Those that sends waited for at `at`, a moment that is over."""
-        return self.filter(Q(read_at=None) | Q(read_at__gt=at), acted=False, at__lte=at)
+        unread = Q(read_at=None) | Q(read_at__gt=at)
+        return self.filter(unread, doubtful=True, acted=False, at__lte=at)
 
 
 class Reply(models.Model):
-    """A reply that a person has to read, because it may be an opt-out or was taken for one in doubt.
+    """One thing that somebody wrote to us, whoever they are, and what it was read as.
 
-    As long as one waits that nothing was done about, nothing is sent to whoever has the address it came from.
+    A person has to read what is `doubtful`, because it may be an opt-out or was taken for one in doubt. As long as one
+    waits that nothing was done about, nothing is sent to whoever has the address it came from.
     """
+
+    class Reading(models.TextChoices):
+        STOP = "stop", "Opt-out"
+        START = "start", "Opt-in"
+        HELP = "help", "Asks for help"
+        UNSURE = "unsure", "Unsure"
+        OTHER = "other", "Other"
 
     class Judgement(models.TextChoices):
         OPT_OUT = "opt_out", "Opt-out"
@@ -48,7 +57,9 @@ class Reply(models.Model):
     values = models.JSONField(default=list, help_text="All addresses that an opt-out would hold for.")
     channel = models.CharField(max_length=8, choices=Channel)
     text = models.TextField()
-    found = models.CharField(max_length=80, blank=True, help_text="The words that make it doubtful.")
+    reading = models.CharField(max_length=8, choices=Reading, default=Reading.OTHER)
+    doubtful = models.BooleanField(default=False, help_text="A person has to read it.")
+    found = models.CharField(max_length=80, blank=True, help_text="The words that it was understood by.")
     acted = models.BooleanField(default=False, help_text="It was taken for an opt-out at once.")
     fact = models.CharField(
         max_length=80, help_text="When and what was written: told again, it is the same reply."
@@ -57,7 +68,12 @@ class Reply(models.Model):
         default=1, help_text="One more each time that it turns out to be no opt-out."
     )
     receipt_id = models.BigIntegerField(null=True)
+    sender_value = models.CharField(
+        max_length=254, blank=True, help_text="Whom it was written to, as it stands at that sender of ours."
+    )
+    account_id = models.BigIntegerField(null=True, help_text="The provider account that it came in for.")
     message_id = models.BigIntegerField(null=True, help_text="The message of ours that it answers, if known.")
+    campaign_id = models.BigIntegerField(null=True, help_text="The campaign of that message.")
     at = models.DateTimeField(help_text="When it was written.")
     read_at = models.DateTimeField(null=True, blank=True)
     read_by = models.ForeignKey(
@@ -72,14 +88,24 @@ class Reply(models.Model):
         verbose_name_plural = "replies"
         constraints = [models.UniqueConstraint(fields=["value", "fact"], name="one_reply_to_read_for_a_fact")]
         indexes = [
-            models.Index(fields=["acted", "-id"], name="reply_unread", condition=Q(read_at=None)),
-            models.Index(fields=["match_key"], name="reply_holding", condition=Q(read_at=None, acted=False)),
-            models.Index(fields=["match_key"], name="reply_judged", condition=Q(read_at__isnull=False)),
+            models.Index(
+                fields=["acted", "-id"], name="reply_unread", condition=Q(read_at=None, doubtful=True)
+            ),
+            models.Index(
+                fields=["match_key"],
+                name="reply_holding",
+                condition=Q(read_at=None, doubtful=True, acted=False),
+            ),
+            models.Index(fields=["match_key", "-id"], name="reply_from"),
             models.Index(fields=["-read_at", "-id"], name="reply_read", condition=Q(read_at__isnull=False)),
+            models.Index(fields=["reading", "-id"], name="reply_reading"),
+            models.Index(fields=["channel", "-id"], name="reply_channel"),
+            models.Index(fields=["campaign_id", "-id"], name="reply_campaign"),
         ]
+        permissions = [("answer_reply", "Can answer replies")]
 
     def __str__(self) -> str:
-        return f"{mask(self.value)}: {self.get_judgement_display() or 'not read yet'}"
+        return f"{mask(self.value)}: {self.get_reading_display()}"
 
     @property
     def ground(self) -> str:

@@ -99,6 +99,16 @@ def _engagement(item: Item) -> dict[str, Any]:
     return {"channel": row.get_channel_display(), "what": row.what, "details": row.text}
 
 
+def _answer(item: Item) -> dict[str, Any]:
+    row = item.row
+    return {
+        "channel": row.get_channel_display(),
+        "what": row.what,
+        "details": f"{row.text} {row.why}".strip(),
+        "by": _name(row.written_by),
+    }
+
+
 def _consent(item: Item) -> dict[str, Any]:
     row = item.row
     return {
@@ -180,6 +190,7 @@ def _name(person: Any) -> str:
 CELLS: dict[str, Callable[[Item], dict[str, Any]]] = {
     "decision": _own_decision,
     "engagement": _engagement,
+    "answer": _answer,
     "consent": _consent,
     "suppression": _suppression,
     "release": _release,

@@ -1,40 +1,37 @@
-"""Replies to read: what may be an opt-out, and what a colleague says it was."""
+"""Replies: all of them, those to read because they may be opt-outs, and what a colleague says they were or answers."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db.models import F, QuerySet, Window
-from django.db.models.functions import DenseRank
+from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
+from contacts.answering import NotAnswerable, answer_reply, answerable
+from contacts.gate import sentence
 from contacts.models import Address, Contact, Reply
+from contacts.models.answers import LONGEST_ANSWER
 from contacts.phones import mask
-from dashboard.shell.pages import next_url, who
-from deliveries.models import Message
-from deliveries.outcomes.keyset import Page, page
+from dashboard.inbox.listing import BOXES, ReplyFilter, shown, tabs
+from dashboard.shell.pages import fragment, next_url, swaps, trigger, who
+from deliveries.outcomes.counting import counted
+from deliveries.outcomes.keyset import page
 from deliveries.receiving import inbox
+from deliveries.sending.answering import verdict_on
+from deliveries.wake import wake
 
 SIZE = 30
-NAMED = 3  # of the contacts who share an address
 SHARING_SIZE = 50
-SEE, ACT = "contacts.view_reply", "contacts.suppress_contact"
-BOXES = {
-    "list": ("To read", "Nothing is sent to these people until somebody has read what they wrote."),
-    "acted": (
-        "Already opted out",
-        "These were taken for opt-outs at once, because of a word in a longer reply. Was that meant?",
-    ),
-    "read": ("Read", "How each reply was judged, and by whom. The judgement can be changed."),
-}
+SEE, ACT, ANSWER = "contacts.view_reply", "contacts.suppress_contact", "contacts.answer_reply"
 EMPTY = {
     "list": ("Nothing to read", "Replies that may be an opt-out appear here."),
     "acted": ("Nothing to look over", "Opt-outs that were understood from a longer reply appear here."),
@@ -42,46 +39,113 @@ EMPTY = {
 }
 
 
-@dataclass(frozen=True)
-class Owners:
-    """Whose an address is: the first few, and how many others there are."""
-
-    first: Sequence[Contact] = ()
-    others: int = 0
-
-
-@dataclass(frozen=True)
-class ReplyRow:
-    reply: Reply
-    owners: Owners
-    masked: str
-    message: Message | None
-    why: str
+@requires(SEE)
+@require_safe
+def show(request: HttpRequest, box: str) -> HttpResponse:
+    """What somebody has to read, or has read."""
+    found = page(_rows(box), SIZE, request.GET.get("after", ""), at="read_at" if box == "read" else "")
+    context = {"empty": EMPTY[box], "page": found, "rows": shown(found.rows), **_frame(request, box)}
+    return render(request, "inbox/list.html", context)
 
 
 @requires(SEE)
 @require_safe
-def show(request: HttpRequest, box: str) -> HttpResponse:
-    found = page(_rows(box), SIZE, request.GET.get("after", ""), at="read_at" if box == "read" else "")
-    counts = {
-        "list": inbox.count_to_read(),
-        "acted": inbox.count_acted_on(),
-    }
+@vary_on_headers("HX-Request")
+def show_all(request: HttpRequest) -> HttpResponse:
+    """Every reply, newest first."""
+    form = ReplyFilter(request.GET.dict())
+    valid = form.is_valid()
+    rows = form.rows() if valid else Reply.objects.none()
+    found = page(rows, SIZE, request.GET.get("after", ""))
     context = {
+        "form": form,
+        "valid": valid,
+        "count": counted(rows),
+        "chips": form.chips() if valid else [],
+        "keep": form.querystring() if valid else "",
+        "page": found,
+        "rows": shown(found.rows),
+        "swap": swaps(request),
+        "swap_form": swaps(request) and trigger(request) not in ("filters", "s"),
+        **_frame(request, "all"),
+    }
+    return render(
+        request, fragment(request, "inbox/all.html", "results"), context, status=200 if valid else 422
+    )
+
+
+def _frame(request: HttpRequest, box: str) -> dict[str, Any]:
+    """What the boxes have in common."""
+    return {
         "box": box,
         "what_for": BOXES[box][1],
-        "empty": EMPTY[box],
-        "tabs": [
-            (reverse(f"inbox:{key}"), label, counts.get(key), key == box) for key, (label, _) in BOXES.items()
-        ],
-        "rows": _shown(found),
-        "page": found,
+        "tabs": tabs(box),
         "first_url": reverse(f"inbox:{box}"),
         "full": who(request).has_perm("contacts.view_full_address"),
         "may_act": who(request).has_perm(ACT),
+        "may_answer": who(request).has_perm(ANSWER),
         "back": request.get_full_path(),
     }
-    return render(request, "inbox/list.html", context)
+
+
+class AnswerForm(forms.Form):
+    text = forms.CharField(
+        label="Your answer",
+        max_length=LONGEST_ANSWER,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text=f"At most {LONGEST_ANSWER} characters. It is sent from the number that they wrote to.",
+    )
+    seen = forms.IntegerField(min_value=0, max_value=1_000, widget=forms.HiddenInput)
+
+
+@requires(SEE, ANSWER)
+@require_http_methods(["GET", "HEAD", "POST"])
+def answer(request: HttpRequest, pk: int) -> HttpResponse:
+    """One reply with what was answered, and a box for an answer where one can be given."""
+    reply = get_object_or_404(Reply.objects.select_related("read_by"), pk=pk)
+    form = AnswerForm(
+        request.POST if request.method == "POST" else None, initial={"seen": reply.answers.count()}
+    )
+    if request.method == "POST" and form.is_valid():
+        return _answer(request, reply, form)
+    why_not, later = _objection(reply)
+    context = {
+        "row": shown([reply])[0],
+        "reply": reply,
+        "answers": reply.answers.select_related("written_by").order_by("pk"),
+        "form": form,
+        "why_not": why_not,
+        "later": later,
+        "full": who(request).has_perm("contacts.view_full_address"),
+    }
+    return render(request, "inbox/answer.html", context, status=422 if form.errors else 200)
+
+
+def _answer(request: HttpRequest, reply: Reply, form: AnswerForm) -> HttpResponse:
+    text, seen = form.cleaned_data["text"], form.cleaned_data["seen"]
+    here = redirect(reverse("inbox:answer", args=[reply.pk]))
+    why_not, later = _objection(reply)
+    if why_not:
+        messages.error(request, f"Nothing was sent. {why_not}")
+        return here
+    if answer_reply(reply, text, seen=seen, by=who(request), now=timezone.now()) is None:
+        messages.error(request, "Nothing was sent: somebody answered meanwhile. Their answer stands below.")
+        return here
+    transaction.on_commit(wake)
+    messages.success(request, later or "The answer is on its way.")
+    return here
+
+
+def _objection(reply: Reply) -> tuple[str, str]:
+    """Why it cannot be answered, '' where it can; and why an answer would have to wait, '' where it goes at once."""
+    try:
+        verdict = verdict_on(reply, answerable(reply), timezone.now())
+    except NotAnswerable as problem:
+        return str(problem), ""
+    if verdict.allowed:
+        return "", ""
+    said = sentence(verdict.reason, verdict.detail)
+    return ("", said.replace("Not sent:", "An answer waits:", 1)) if verdict.until else (said, "")
 
 
 @requires(SEE, "contacts.view_contact")
@@ -135,46 +199,3 @@ def _rows(box: str) -> QuerySet[Reply]:
     if box == "read":
         return Reply.objects.filter(read_at__isnull=False).select_related("read_by")
     return Reply.objects.unread().filter(acted=box == "acted")
-
-
-def _shown(found: Page) -> list[ReplyRow]:
-    """With whoever has the address and the message answered: three queries for all rows."""
-    replies: Sequence[Reply] = found.rows
-    whose = _owners({reply.match_key for reply in replies})
-    answered = Message.objects.select_related("campaign").in_bulk(
-        [reply.message_id for reply in replies if reply.message_id]
-    )
-    return [
-        ReplyRow(
-            reply,
-            whose.get(reply.match_key, Owners()),
-            mask(reply.value),
-            answered.get(reply.message_id or 0),
-            _why(reply),
-        )
-        for reply in replies
-    ]
-
-
-def _owners(keys: Collection[str]) -> dict[str, Owners]:
-    """By the key of the address. However many share one, only those named are read."""
-    ranked = Address.objects.filter(match_key__in=keys).annotate(
-        place=Window(DenseRank(), partition_by=F("match_key"), order_by=F("contact_id").asc()),
-        from_the_end=Window(DenseRank(), partition_by=F("match_key"), order_by=F("contact_id").desc()),
-    )
-    named = ranked.filter(place__lte=NAMED).order_by("match_key", "place")
-    rows = list(named.values_list("match_key", "contact_id", "place", "from_the_end").distinct())
-    contacts = Contact.objects.in_bulk({contact for _, contact, _, _ in rows})
-    found: dict[str, Owners] = {}
-    for key, contact, place, from_the_end in rows:
-        first = found[key].first if key in found else ()
-        found[key] = Owners([*first, contacts[contact]], max(place + from_the_end - 1 - NAMED, 0))
-    return found
-
-
-def _why(reply: Reply) -> str:
-    if not reply.found:
-        return "It contains only what we had written."
-    if reply.acted:
-        return f"“{reply.found}” was understood as an opt-out."
-    return f"“{reply.found}” may be an opt-out."

@@ -95,7 +95,7 @@ RAIL = [
                 lambda: sum(queue_counts().values()),
             ),
             Link(
-                "Replies to read",
+                "Replies",
                 "reply",
                 "inbox:list",
                 "contacts.view_reply",

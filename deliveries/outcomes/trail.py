@@ -15,7 +15,16 @@ from django.utils import timezone
 
 from contacts.blocking import closes
 from contacts.consenting import OPTED_IN_AGAIN
-from contacts.models import Address, Consent, Contact, Note, Reply, Suppression, SuppressionLapse
+from contacts.models import (
+    Address,
+    AutomaticAnswer,
+    Consent,
+    Contact,
+    Note,
+    Reply,
+    Suppression,
+    SuppressionLapse,
+)
 from contacts.suppressing import MAPPING_CORRECTED
 from deliveries.models import BatchItem, Decision, Engagement, Message
 from deliveries.outcomes.keyset import Cursor
@@ -159,6 +168,15 @@ SOURCES = {
         lambda row: row.at,
         channel="channel",
         trouble=Q(kind=Engagement.Kind.STOP),
+    ),
+    # What was answered to what they wrote, by itself or by a colleague.
+    "answer": TrailSource(
+        lambda contact, _: AutomaticAnswer.objects.filter(address__contact=contact).select_related(
+            "written_by"
+        ),
+        "asked_at",
+        lambda row: row.asked_at,
+        channel="channel",
     ),
     "consent": TrailSource(
         lambda contact, _: Consent.objects.filter(contact=contact).select_related("recorded_by", "withdraws"),

@@ -10,7 +10,9 @@ from contacts.answering import Asked, owe
 from contacts.channels import Channel
 from contacts.chunks import in_lists
 from contacts.consenting import OptOut, record_opt_in, record_opt_outs
-from contacts.keywords import Keyword, pressed
+from contacts.keyword_changes import table_in_force
+from contacts.keywords import Keyword, Kind, pressed
+from contacts.models import Reply
 from deliveries.ledger.events import clip
 from deliveries.ledger.statements.values import ClaimedReceipt
 from deliveries.models import Account, Engagement, Message, Receipt
@@ -30,9 +32,11 @@ def handle_inbound(inbound: Sequence[tuple[ClaimedReceipt, int, Inbound]]) -> di
     known = _known_texts(inbound)
     trouble: dict[int, str] = {}
     providers = Account.objects.providers()
+    table = table_in_force()
     opt_outs: list[OptOut] = []
     asked: list[Asked] = []
     rows: list[Engagement] = []
+    written: list[Reply] = []
     for waiting, place, text in inbound:
         native = (waiting.account_id, text.channel, text.provider_message_id[:80])
         if native in known:
@@ -42,39 +46,35 @@ def handle_inbound(inbound: Sequence[tuple[ClaimedReceipt, int, Inbound]]) -> di
         writer = writer_of(text, waiting.account_id)
         if not {match_key(one.value) for one in opt_outs}.isdisjoint(map(match_key, writer.values)):
             _opt_out(opt_outs, asked)
-        keyword = replies.understood(text, writer)
+        keyword = replies.understood(text, writer, table)
         asked += answers.asked_for(waiting, text, keyword, writer, providers.get(waiting.account_id, ""))
-        theirs, kind = _understand(waiting, text, writer, keyword)
+        at = _written_at(waiting, text)
+        theirs, kind = _understand(text, writer, keyword, at)
         opt_outs += theirs
+        written += replies.rows_of(waiting, text, keyword, kind, at, writer)
         # An opt-out counts for everybody there; who wrote anything else is not known where several share the address.
         whose = writer.contacts if kind == "stop" else writer.one_or_all
         rows += [
             Engagement(
                 contact_id=contact, message_id=writer.message, receipt_id=waiting.id, place=place,
                 channel=text.channel, kind=kind, text=clip(text.text, 2_000), native_id=native[2],
-                shared=writer.contact is None, at=_written_at(waiting, text),
+                shared=writer.contact is None, at=at,
             )
             for contact in whose
         ]  # fmt: skip
         if not writer.contacts:  # a STOP counts all the same: they may be added later
             trouble[waiting.id] = "Sent by an address that no contact has."
     _opt_out(opt_outs, asked)
+    replies.keep(written)
     _engage(rows)
     return trouble
 
 
-def _understand(
-    waiting: ClaimedReceipt, text: Inbound, writer: Writer, keyword: Keyword
-) -> tuple[list[OptOut], str]:
+def _understand(text: Inbound, writer: Writer, keyword: Keyword, at: datetime) -> tuple[list[OptOut], Kind]:
     """What one text asks for: the opt-outs to record, and what kind of text it is. A wish to start again is done."""
-    at = _written_at(waiting, text)
     words = clip(text.text, 500)
-    fact = ""
-    if keyword.review or (
-        keyword.kind == "stop" and writer.guessed
-    ):  # only one of those opted out has written it
-        fact = replies.fact_of(text, at)
-        replies.lay_out(waiting, text, keyword, at, writer)
+    # What a person looks at, and may judge otherwise, is recorded for this reply alone.
+    fact = replies.fact_of(text, at) if keyword.review or writer.guessed else ""
     if keyword.kind == "stop":
         return [OptOut(each, text.channel, "Reply", words, at, fact=fact) for each in writer.values], "stop"
     if keyword.kind == "start" and (writer.guessed or _may_be_forged(text, writer)):

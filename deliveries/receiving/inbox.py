@@ -20,7 +20,7 @@ from contacts.withdrawing import withdraw_opt_out
 from deliveries.deciding.stopping import look_again, stop_paths
 from deliveries.models import Outbox
 
-Judgement = Reply.Judgement
+Judgement, Reading = Reply.Judgement, Reply.Reading
 COUNTED_AT_MOST = 1_000  # for the navigation
 
 
@@ -42,11 +42,12 @@ def judge(pk: int, judgement: str, seen: str, *, by: User, now: datetime) -> Rep
     An opt-out does what a STOP does. No opt-out lifts what was recorded for this reply, nothing else, and lets go
     what waited for it.
     """
-    reply = Reply.objects.select_for_update().filter(pk=pk, judgement=seen).first()
+    reply = Reply.objects.select_for_update().filter(pk=pk, doubtful=True, judgement=seen).first()
     if reply is None or reply.judgement == judgement:
         return None
     reply.judgement, reply.read_at, reply.read_by = judgement, now, by
-    reply.save(update_fields=["judgement", "read_at", "read_by"])
+    reply.reading = Reading.STOP if judgement == Judgement.OPT_OUT else Reading.OTHER
+    reply.save(update_fields=["judgement", "read_at", "read_by", "reading"])
     if judgement == Judgement.OPT_OUT:
         _opt_out(reply, by, now)
     else:

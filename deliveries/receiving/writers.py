@@ -36,6 +36,7 @@ class Writer:
     contacts: tuple[int, ...]
     contact: int | None
     message: int | None = None
+    campaign: int | None = None  # of that message
     guessed: bool = False
 
     @property
@@ -70,6 +71,7 @@ def writer_of(text: Inbound, account_id: int) -> Writer:
         contacts=tuple(contacts),
         contact=answered.contact_id if answered else _the_one(contacts, values, text.channel),
         message=answered.pk if answered else None,
+        campaign=answered.campaign_id if answered else None,
         guessed=len(guesses) > 1,
     )
 

@@ -1,4 +1,5 @@
-"""Sending the automatic answers: a path of its own, since they belong to no campaign and count in none of its figures.
+"""Sending answers, automatic ones and those of colleagues: a path of its own, since they belong to no campaign and
+count in none of its figures.
 
 The gate is asked in the transaction that takes one up. What may have left is never sent again: rather no confirmation
 than two.
@@ -10,20 +11,22 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from typing import NamedTuple
 
 from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
 
-from campaigns.models import Sender
-from contacts.answering import WITHIN, is_owed
+from campaigns.models import Campaign, Sender
+from contacts.answering import PERSON_WITHIN, WITHIN, Kind, is_owed
 from contacts.changing import make_code
 from contacts.channels import Channel
 from contacts.consent_ledger import contacts_at, counting_on, latest_consents
 from contacts.gate import Ask, Verdict, check, judge, sentence
 from contacts.gate_facts import of_nobody
 from contacts.jurisdictions import Purpose
-from contacts.models import AddressChange, AutomaticAnswer
+from contacts.models import Address, AddressChange, AutomaticAnswer, Reply
 from contacts.models.answers import CODE_PLACE
 from contacts.states import CampaignState
 from deliveries.models import Account
@@ -65,10 +68,12 @@ def _give_up(now: datetime) -> int:
 
 @transaction.atomic
 def _take(now: datetime) -> list[Taken]:
-    """Those that may go now, marked as being sent; the others are dropped, with the reason."""
+    """Those that may go now, marked as being sent; the others wait, or are dropped, with the reason."""
     skip = connection.features.has_select_for_update_skip_locked
     waiting = (
-        AutomaticAnswer.objects.filter(state=State.WAITING).select_related("address", "change").order_by("pk")
+        AutomaticAnswer.objects.filter(Q(until=None) | Q(until__lte=now), state=State.WAITING)
+        .select_related("address", "change")
+        .order_by("pk")
     )
     rows = list(waiting.select_for_update(skip_locked=skip, of=("self",) if skip else ())[:AT_ONCE])
     if not rows:
@@ -78,14 +83,18 @@ def _take(now: datetime) -> list[Taken]:
     verdicts = _verdicts(rows, senders, now)
     taken = []
     for row in rows:
-        account = accounts.get(row.account_id)
-        if why := _why_not(verdicts[row.pk], account):
+        account, verdict = accounts.get(row.account_id), verdicts[row.pk]
+        if verdict.until and row.kind == Kind.PERSON:
+            row.until, row.why = verdict.until, sentence(verdict.reason, verdict.detail)[:200]
+            continue
+        row.why = ""
+        if why := _why_not(verdict, account):
             row.state, row.why = State.DROPPED, why[:200]
         elif account:
             row.state = State.SENDING
             taken.append(Taken(row, account, _body(row, now)))
         row.begun_at = now
-    AutomaticAnswer.objects.bulk_update(rows, ["state", "why", "begun_at"])
+    AutomaticAnswer.objects.bulk_update(rows, ["state", "why", "begun_at", "until"])
     return taken
 
 
@@ -114,22 +123,41 @@ def _of_code(row: AutomaticAnswer, change: AddressChange, ask: Ask, now: datetim
     return judge(replace(facts, owed=owed, consent=next(iter(refused), None)), ask, now)
 
 
+def verdict_on(reply: Reply, address: Address, now: datetime) -> Verdict:
+    """What the gate says today to an answer that a colleague writes to `reply`."""
+    row = AutomaticAnswer(
+        pk=0,
+        kind=Kind.PERSON,
+        address=address,
+        channel=Channel.SMS,
+        sender_value=reply.sender_value,
+        asked_at=now,
+    )
+    sender = Sender.objects.filter(channel=Channel.SMS, value=reply.sender_value).first()
+    return check([_ask(row, sender)], now)[0]
+
+
 def _ask(row: AutomaticAnswer, sender: Sender | None) -> Ask:
-    """The gate's question: as of a campaign that is being sent, at any hour. The person asked for it just now, so that
-    no hours of the law for marketing are kept."""
+    """The gate's question: as of a campaign that is being sent.
+
+    What the person asked for just now goes at any hour, and no hours of the law for marketing are kept; what a
+    colleague writes goes at the hours of an ordinary message.
+    """
+    owed = row.kind != Kind.PERSON
+    usual = Campaign()
     return Ask(
         key=row.pk,
         contact_id=row.address.contact_id if row.address else 0,
         address_id=row.address_id or 0,
         channel=row.channel,
         sender_value=row.sender_value,
-        window_start=time(0),
-        window_end=time(23, 59, 59),
+        window_start=time(0) if owed else usual.window_start,
+        window_end=time(23, 59, 59) if owed else usual.window_end,
         campaign_state=CampaignState.SENDING,
         sender_state=sender.state if sender else Sender.State.NOT_REGISTERED,
-        relevant_until=row.asked_at + WITHIN,
-        answer=row.pk,
-        purpose=Purpose.SERVICE,
+        relevant_until=row.asked_at + (WITHIN if owed else PERSON_WITHIN),
+        answer=row.pk if owed else None,
+        purpose=Purpose.SERVICE if owed else Purpose.MARKETING,
     )
 
 
@@ -176,8 +204,10 @@ def _store(row: AutomaticAnswer, result: SendResult | None) -> None:
         row.state, row.provider_message_id = State.SENT, result.provider_message_id[:80]
     elif result.retry_after is not None:
         row.state = State.WAITING  # nothing was taken: it is tried again until it is too late
+        if row.kind == Kind.PERSON:
+            row.until = timezone.now() + timedelta(seconds=result.retry_after)
     else:
         row.state = State.REFUSED
         row.why = f"{result.native_code} {result.native_text}".strip()[:200]
     mine = AutomaticAnswer.objects.filter(pk=row.pk, state=State.SENDING)
-    mine.update(state=row.state, why=row.why, provider_message_id=row.provider_message_id)
+    mine.update(state=row.state, why=row.why, until=row.until, provider_message_id=row.provider_message_id)

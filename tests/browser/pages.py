@@ -16,11 +16,14 @@ from contacts.consenting import record_opt_out
 from contacts.import_files import store_upload
 from contacts.import_options import ImportOptions
 from contacts.import_preview import check
+from contacts.keyword_changes import change_keyword
 from contacts.models import (
     Address,
+    AutomaticAnswer,
     Contact,
     ContactImport,
     ContactList,
+    KeywordChange,
     ListMembership,
     Reply,
     Suppression,
@@ -100,6 +103,7 @@ def replies_written() -> list[int]:
     for person, text in zip(people, texts, strict=True):
         made.append(
             Reply.objects.create(
+                doubtful=True,
                 value=person.value, values=[person.value], channel="sms", text=text, found="stop", at=now,
                 fact=f"test reply {person.pk}", acted="STOP" in text,
             ).pk
@@ -108,6 +112,32 @@ def replies_written() -> list[int]:
             said = {"evidence": text, "at": now, "fact": f"test reply {person.pk}"}
             record_opt_out(value=person.value, channel="sms", how="Reply", **said)
     return made
+
+
+def plain_reply() -> int:
+    """A reply that may be answered, with an answer that a colleague gave; its id."""
+    message = Message.objects.filter(channel="sms", disposition="DELIVERED").earliest("pk")
+    value = message.address.value
+    made = Reply.objects.create(
+        value=value, values=[value], channel="sms", text="Shall I bring the form?", fact="test reply",
+        at=timezone.now(), sender_value=message.sender.value, account_id=message.account_id, message_id=message.pk,
+        campaign_id=message.campaign_id,
+    )  # fmt: skip
+    AutomaticAnswer.objects.create(
+        kind="person", address=message.address, match_key=made.match_key, fact="test answer", channel="sms", reply=made,
+        sender_value=made.sender_value, account_id=message.account_id, text="Yes, please do.", state="sent",
+        written_by=User.objects.get(username="support"), reported="delivered",
+    )  # fmt: skip
+    return made.pk
+
+
+def with_changed_words(address: str) -> str:
+    """`address`, once an administrator added a word of the replies, and made another unsure."""
+    admin, now = User.objects.get(username="admin"), timezone.now()
+    for text, meaning in (("schluss damit", "stop"), ("abmelden", "unsure")):
+        if not KeywordChange.objects.filter(text=text).exists():
+            change_keyword("de", text, meaning, by=admin, now=now)
+    return address
 
 
 def counted_lists(address: str) -> str:
@@ -321,6 +351,12 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "erased": ("admin", lambda: erased("/contacts/{one}/")),
     "erased privacy": ("admin", lambda: erased("/contacts/{one}/privacy/")),
     "inbox": ("support", lambda: with_replies("/inbox/")),
+    "inbox all": ("support", lambda: with_replies("/inbox/all/")),
+    "inbox all none": ("marketer", lambda: "/inbox/all/?reading=help&channel=sms"),
+    "inbox answer": ("support", lambda: f"/inbox/{plain_reply()}/answer/"),
+    "inbox answer later": ("marketer", lambda: f"/inbox/{replies_written()[0]}/answer/"),
+    "inbox keywords": ("admin", lambda: with_changed_words("/inbox/keywords/?language=de")),
+    "inbox keywords plain": ("support", lambda: "/inbox/keywords/"),
     "inbox opted out": ("support", lambda: with_replies("/inbox/opted-out/")),
     "inbox read": ("support", lambda: with_read_replies("/inbox/read/")),
     "inbox contacts": ("support", lambda: f"/inbox/{replies_written()[0]}/contacts/"),

@@ -22,7 +22,7 @@ def test_replies_are_read_with_the_mouse(enter: Callable[..., Page], size: str, 
     first, second, acted = replies_written()
 
     page.goto("/inbox/")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Replies to read")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Replies")
     click_visibly(page.locator(f"#reply-{first} button[value=no_opt_out]"), least=least)
     expect(page.locator(f"#reply-{first}")).to_have_count(0)
     click_visibly(page.locator(f"#reply-{second} button[value=opt_out]"), least=least)

@@ -58,6 +58,7 @@ def test_consent_counts_as_it_stood(address):
 
 def test_a_reply_held_what_was_to_be_sent_until_it_was_read(address):
     Reply.objects.create(
+        doubtful=True,
         value=address.value,
         channel="sms",
         text="no thanks",

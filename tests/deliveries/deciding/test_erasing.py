@@ -197,7 +197,9 @@ def test_every_kind_of_no_is_kept(ada, by, no):
     elif no == "staff":
         suppress(contact=ada, value=NUMBER, reason="staff", origin="staff", evidence="x", by=by, now=now)
     else:
-        Reply.objects.create(value=NUMBER, channel="sms", text="no thanks", found="no", fact="r1", at=now)
+        Reply.objects.create(
+            doubtful=True, value=NUMBER, channel="sms", text="no thanks", found="no", fact="r1", at=now
+        )
     erased(ada, by)
 
     back = comes_back("import", NUMBER)
@@ -370,7 +372,7 @@ def test_what_is_about_others_stays_as_it_came(body):
 def test_the_data_of_a_person_is_all_that_names_them(ada, by):
     a_history(ada)
     Reply.objects.create(
-        value=NUMBER, channel="sms", text="no thanks", found="no", fact="r1", at=timezone.now()
+        doubtful=True, value=NUMBER, channel="sms", text="no thanks", found="no", fact="r1", at=timezone.now()
     )
 
     data = json.loads(json.dumps(person_data(ada)))

@@ -157,7 +157,7 @@ def test_who_has_said_no_is_stopped_and_not_held(robin, wrote, now):
 def test_a_clear_reply_is_for_nobody_to_read(robin, wrote, text):
     wrote(robin, text)
 
-    assert not Reply.objects.exists()
+    assert not Reply.objects.filter(doubtful=True).exists()
 
 
 def test_what_was_taken_for_an_opt_out_among_other_words_is_looked_over(robin, wrote, now):
@@ -279,7 +279,7 @@ def test_our_words_quoted_back_are_known_by_what_was_sent(robin, wrote, campaign
         now + timedelta(hours=1),
     )
 
-    assert not Reply.objects.exists()
+    assert not Reply.objects.filter(doubtful=True).exists()
     assert not Suppression.objects.exists()
 
 
@@ -392,6 +392,7 @@ def test_the_page_asks_the_same_number_of_queries_for_many(
         contact = factories.contact()
         number = factories.phone(contact).value
         Reply.objects.create(
+                doubtful=True,
             value=number, values=[number], channel="sms", text=f"Stop {n}", fact=f"f{n}", at=now,
             acted=name == "acted", read_at=now if name == "read" else None, read_by=ada if name == "read" else None,
         )  # fmt: skip
@@ -412,7 +413,13 @@ def shared(n, now):
         factories.phone(one, value="+12125550142")
     factories.phone(people[0], value="+1 212 555 0142", preferred=False)
     return Reply.objects.create(
-        value="+12125550142", values=["+12125550142"], channel="sms", text="Stop it", fact="f", at=now
+        doubtful=True,
+        value="+12125550142",
+        values=["+12125550142"],
+        channel="sms",
+        text="Stop it",
+        fact="f",
+        at=now,
     )
 
 
@@ -459,7 +466,7 @@ def test_the_navigation_counts_what_its_page_lists(page, robin, wrote):
     wrote(robin, TAKEN_SO)
 
     shown = page("support").content.decode()
-    assert '<span>Replies to read</span><span class="rail-count">1</span>' in shown.replace("> <", "><")
+    assert '<span>Replies</span><span class="rail-count">1</span>' in shown.replace("> <", "><")
 
 
 def test_the_trail_says_that_a_reply_waits_and_leads_to_it(client, robin, wrote, campaign, account, now):
