@@ -7,8 +7,9 @@ class ContactsConfig(AppConfig):
     verbose_name = "Contacts"
 
     def ready(self) -> None:
-        from contacts import erasing, search_index
-        from contacts.models.addresses import addresses_saved
+        from contacts import erasing, search_index, suppressing
+        from contacts.models.addresses import addresses_going, addresses_saved
 
         addresses_saved.connect(erasing.block_again)
+        addresses_going.connect(suppressing.carry_to_others)
         post_migrate.connect(search_index.make, sender=self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
@@ -21,7 +22,7 @@ class NotAnEmail(ValueError):
 
 
 def parse_email(text: str) -> str:
-    """The address in lower case, its domain in Unicode. Raises NotAnEmail.
+    """The address in lower case, full-width letters as plain ones, its domain in Unicode. Raises NotAnEmail.
 
     The local part is lowered too: servers that tell Robin@ from robin@ are practically extinct, while an opt-out
     must hold however the address is typed the next time. Nothing is looked up in the network.
@@ -31,7 +32,8 @@ def parse_email(text: str) -> str:
         return f"{usual[1].lower()}@{domain}"
     try:
         # The test environment is what lets names under .test pass.
-        found = validate_email(text.strip(), check_deliverability=False, test_environment=True)
+        plain = unicodedata.normalize("NFKC", text).strip()
+        found = validate_email(plain, check_deliverability=False, test_environment=True)
     except EmailNotValidError as problem:
         raise NotAnEmail(text, str(problem)) from None
     return found.normalized.lower()

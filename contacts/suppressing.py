@@ -231,6 +231,14 @@ def carry_over(
     )
 
 
+def carry_to_others(addresses: Collection[Address], **_: object) -> None:
+    """These addresses are about to be deleted: what their persons asked for there holds at the others they have. A
+    signal's receiver."""
+    for part in in_lists({address.contact_id for address in addresses}):
+        others = Address.objects.filter(contact__in=part).exclude(value="")
+        carry_over(list(others.exclude(pk__in=[address.pk for address in addresses])), timezone.now())
+
+
 def _reach_whoever_left(blocks: Collection[Suppression]) -> None:
     """What is about a person, recorded at an address that has been replaced, holds at the one that took its place."""
     asked: defaultdict[str, list[Suppression]] = defaultdict(list)

@@ -89,9 +89,8 @@ def waiting(
     """A first message that waits for its handover, the tallies in order."""
     contact = contact or person(campaign.channel, at=now)
     recipient = factories.recipient(campaign, contact, state=Recipient.State.PLANNED, next_step="wait")
-    fields.setdefault(
-        "address", Address.objects.get(contact=contact, kind=KIND_OF[Channel(campaign.channel)])
-    )
+    if "address" not in fields:
+        fields["address"] = Address.objects.get(contact=contact, kind=KIND_OF[Channel(campaign.channel)])
     made = factories.message(
         recipient, status=Status.QUEUED, account=account, precedence=0, evidence=Evidence.CLOCK,
         sender=campaign.contents.get(channel=campaign.channel).sender, created_at=now, **fields,

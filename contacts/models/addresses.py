@@ -31,6 +31,8 @@ def derived_match_key() -> DerivedField:
 
 # Sent in the same transaction when addresses are saved: the `addresses`. Whatever door they come by.
 addresses_saved = Signal()
+# Sent in the same transaction before addresses are deleted, but for those that go with their contact: the `addresses`.
+addresses_going = Signal()
 
 
 class AddressQuerySet(models.QuerySet):
@@ -45,6 +47,13 @@ class AddressQuerySet(models.QuerySet):
         with transaction.atomic():
             insert(Address, made)
             addresses_saved.send(Address, addresses=made)
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        with transaction.atomic():
+            addresses_going.send(Address, addresses=list(self))
+            return super().delete()
+
+    delete.alters_data = delete.queryset_only = True  # type: ignore[attr-defined] # as Django's own
 
 
 class Address(models.Model):
@@ -119,6 +128,11 @@ class Address(models.Model):
             super().save(*args, **kwargs)
             if "value" in (kwargs.get("update_fields") or ["value"]):
                 addresses_saved.send(Address, addresses=[self])
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        with transaction.atomic():
+            addresses_going.send(Address, addresses=[self])
+            return super().delete(*args, **kwargs)
 
 
 class AddressHealth(models.Model):
