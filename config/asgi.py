@@ -17,7 +17,16 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 THREADS = 10
 django = get_wsgi_application()
 
-from config.buffering import Buffered, Limits, Pieces, Receive, Scope, Send  # noqa: E402
+from config.buffering import (  # noqa: E402
+    Buffered,
+    Limits,
+    Pieces,
+    Receive,
+    Scope,
+    Send,
+    may_be_longer_than,
+)
+from config.logged_in import is_logged_in  # noqa: E402 - its models need Django set up
 from config.monitoring import Monitors  # noqa: E402 - its checks need Django set up
 from config.peers import caller, trusted_headers  # noqa: E402
 from deliveries.receiving import receiver  # noqa: E402 - its models need Django set up
@@ -28,14 +37,19 @@ def in_pieces(environ: Any, start_response: Any) -> Pieces:
 
 
 in_threads = WSGIMiddleware(in_pieces, workers=THREADS)
-pages = Buffered(
-    in_threads,  # type: ignore[arg-type]
-    Limits(most=settings.REQUEST_MAX_BYTES, seconds=settings.REQUEST_SECONDS, waiting=THREADS // 2),
-)
-uploads = Buffered(
-    in_threads,  # type: ignore[arg-type]
-    Limits(most=settings.UPLOAD_MAX_BYTES, seconds=settings.REQUEST_SECONDS, waiting=THREADS // 2),
-)
+
+
+def at_most(most: int, beside: Buffered | None = None) -> Buffered:
+    limits = Limits(most=most, seconds=settings.REQUEST_SECONDS, waiting=THREADS // 2)
+    return Buffered(in_threads, limits, beside)  # type: ignore[arg-type]
+
+
+# Bytes of a body that is read from anybody; the forms that need no log-in have a few hundred. What is longer is read
+# only for who is logged in, or anybody could have gigabytes put on our disk.
+STRANGERS_MOST = 65_536
+pages = at_most(settings.REQUEST_MAX_BYTES)
+uploads = at_most(settings.UPLOAD_MAX_BYTES, beside=pages)
+strangers = at_most(STRANGERS_MOST, beside=pages)
 UPLOADS = ("/contacts/import/",)  # where files are uploaded that are longer than any form
 monitors = Monitors()
 PRINTABLE = "".join(map(chr, range(33, 127)))
@@ -56,6 +70,8 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         await receiver.receive(scope, receive, send)
     elif path in monitors.paths:
         await monitors(scope, receive, send)
+    elif may_be_longer_than(STRANGERS_MOST, scope) and not await is_logged_in(scope):
+        await strangers(tidy(scope), receive, send)
     elif path in UPLOADS:
         await uploads(tidy(scope), receive, send)
     else:

@@ -60,6 +60,25 @@ class Room:
         return True
 
 
+class Shared:
+    """What all who stand in front of the same threads count together: bytes in temporary files, and threads that wait
+    for slow readers."""
+
+    def __init__(self, room: Room, most: int) -> None:
+        self.room, self.most = room, most
+        self._waiting = 0
+
+    def may_wait(self) -> bool:
+        return self._waiting < self.most
+
+    async def wait(self, event: asyncio.Event) -> None:
+        self._waiting += 1
+        try:
+            await event.wait()
+        finally:
+            self._waiting -= 1
+
+
 class Spool:
     """Bytes in the order they came: in memory, then in a temporary file as far as there is room."""
 
@@ -105,16 +124,17 @@ class Spool:
 class Buffered:
     """The ASGI application `app`, behind a buffer. `app` is called with whole requests only."""
 
-    def __init__(self, app: App, limits: Limits) -> None:
+    def __init__(self, app: App, limits: Limits, beside: Buffered | None = None) -> None:
+        """`beside`: another one in front of the same threads, which shares its room and its count of those that wait
+        with this one: it is not as if there were twice as many threads."""
         self.app, self.limits = app, limits
-        self.room = Room(limits.room)
-        self._waiting = 0
+        self.shared: Shared = beside.shared if beside else Shared(Room(limits.room), limits.waiting)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = Spool(self.room)
+        body = Spool(self.shared.room)
         try:
             await read(scope, receive, body, self.limits)
-            answer = BufferedAnswer(send, self)
+            answer = BufferedAnswer(send, self.shared)
             await answer.of(self.app, with_length(scope, body.size), replay(body, receive))
         except ClientWentAway:
             return
@@ -122,16 +142,6 @@ class Buffered:
             await refuse(send, problem)
         finally:
             body.close()
-
-    def may_wait(self) -> bool:
-        return self._waiting < self.limits.waiting
-
-    async def wait(self, event: asyncio.Event) -> None:
-        self._waiting += 1
-        try:
-            await event.wait()
-        finally:
-            self._waiting -= 1
 
 
 class Pieces:
@@ -189,6 +199,11 @@ def announced(scope: Scope) -> int:
     return int(given) if given.isdigit() and len(given) < 20 else 0
 
 
+def may_be_longer_than(most: int, scope: Scope) -> bool:
+    """Whether the headers announce more, or a body whose length they do not tell."""
+    return announced(scope) > most or any(name == b"transfer-encoding" for name, _ in scope["headers"])
+
+
 def with_length(scope: Scope, length: int) -> Scope:
     """The request with the length that it turned out to have, as a page only reads as much as is announced."""
     replaced = {b"content-length", b"transfer-encoding"}
@@ -235,9 +250,9 @@ class BufferedAnswer:
     connection with it.
     """
 
-    def __init__(self, send: Send, front: Buffered) -> None:
-        self._send, self._front = send, front
-        self._spool = Spool(front.room)
+    def __init__(self, send: Send, shared: Shared) -> None:
+        self._send, self._shared = send, shared
+        self._spool = Spool(shared.room)
         self._start: Any = None
         self._over = self._cut = False
         self._news, self._taken = asyncio.Event(), asyncio.Event()
@@ -273,12 +288,12 @@ class BufferedAnswer:
 
     async def _store(self, data: bytes) -> None:
         while not self._cut and not self._spool.write(data):
-            if not self._front.may_wait():
+            if not self._shared.may_wait():
                 self._cut = True
                 return
             self._news.set()
             self._taken.clear()
-            await self._front.wait(self._taken)
+            await self._shared.wait(self._taken)
 
     async def _pass_on(self) -> None:
         try:

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.dateparse import parse_date as parse_day
 
-from contacts.dates import DateOrder, parse_date
+from contacts.dates import EARLIEST, DateOrder, parse_date
 from contacts.headers import UnreadableFile
 from contacts.import_columns import CONSENT, ColumnMapping, ReadLine, mapping_of, read_line
 from contacts.models import ContactImport, FileRow
@@ -84,13 +84,13 @@ class LineReader:
         return found
 
     def _day(self, text: str) -> datetime | None:
-        """The day beside a yes; None where it is none, or lies in the future."""
+        """The day beside a yes; None where it is none, or lies in the future or before any consent."""
         try:
             found = parse_date(text, day_first=self.options.day_first)
             aware = timezone.make_aware(found) if timezone.is_naive(found) else found
         except (ValueError, OverflowError):
             return None
-        return aware if aware <= self.now else None
+        return aware if aware <= self.now and aware.year >= EARLIEST else None
 
 
 def date_order_of(titles: list[str], options: ImportOptions, rows: Iterable[FileRow]) -> DateOrder:

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from contacts.channels import Channel
 from contacts.correcting import LONGEST_NAME, email_address, phone_address
-from contacts.dates import parse_date
+from contacts.dates import EARLIEST, parse_date
 from contacts.emails import NotAnEmail
 from contacts.headers import (
     COLUMNS,
@@ -242,4 +242,8 @@ def _moment(text: str, now: datetime, day_first: bool) -> datetime:
         raise Bad("it is no date", "Write it like 2026-03-04 or 2026-03-04T17:00:00Z.") from None
     if future:
         raise Bad("it lies in the future", "Give the day on which consent was given.")
+    if aware.year < EARLIEST:
+        raise Bad(
+            f"it lies before {EARLIEST}", "Give the day on which consent was given, or leave the cell empty."
+        )
     return aware

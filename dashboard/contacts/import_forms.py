@@ -10,6 +10,7 @@ from django import forms
 from django.utils import timezone
 
 from contacts.channels import Channel
+from contacts.dates import EARLIEST
 from contacts.import_columns import choices, faults_in, looks_like_consent
 from contacts.import_options import LONGEST_HOW, ImportOptions
 from contacts.lists import name_fault
@@ -137,6 +138,10 @@ class ColumnsForm(forms.Form):
         when = self.cleaned_data["when"]
         if when and when > timezone.localdate():
             raise forms.ValidationError("It lies in the future: give the day on which they agreed.")
+        if when and when.year < EARLIEST:
+            raise forms.ValidationError(
+                f"It lies before {EARLIEST}: give the year in four digits, such as 2026."
+            )
         return when
 
     def clean(self) -> dict[str, Any]:

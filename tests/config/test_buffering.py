@@ -81,7 +81,7 @@ def call(page, sent, client=None, limits=LIMITS):
     client = client or Client()
     front = Buffered(page, limits)
     asyncio.run(front(*sent, client.send))
-    assert front.room.taken == 0
+    assert front.shared.room.taken == 0
     return client
 
 
@@ -159,7 +159,7 @@ def test_a_page_is_told_the_length_that_came(told):
 
 def test_without_room_for_long_bodies_short_ones_still_come_through():
     front = Buffered(Page(b"hello"), LIMITS)
-    front.room.take(LIMITS.room)
+    front.shared.room.take(LIMITS.room)
     long, short = Client(), Client()
 
     async def both():
@@ -222,7 +222,7 @@ def test_when_too_many_threads_wait_for_slow_readers_the_next_answer_is_cut_off(
         taken = [page.taken for page in pages]
         never.set()
         await asyncio.gather(*running)
-        assert front.room.taken == 0
+        assert front.shared.room.taken == 0
         return taken
 
     taken = asyncio.run(asyncio.wait_for(during(), 10))

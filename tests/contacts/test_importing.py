@@ -693,6 +693,7 @@ def test_a_number_that_said_stop_stays_blocked_when_somebody_adds_it_back():
         ("consent", "fax", "“fax” is no channel"),
         ("consent_at", "yesterday", "it is no date"),
         ("consent_at", "2026-03-05", "it lies in the future"),
+        ("consent_at", "0001-01-01", "it lies before 1970"),
         ("consent_how", "x" * 61, "it has 61 characters"),
         ("external_id", "x" * 121, "it has 121 characters"),
         ("name", "x" * 201, "it has 201 characters"),

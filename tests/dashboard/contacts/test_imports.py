@@ -130,6 +130,8 @@ def test_nothing_is_recorded_as_consent_unasked(marketer):
         ({"list_name": "old FAIR"}, "There is a list called"),
         ({"use_1": "nonsense"}, "Select a valid choice"),
         ({"when": "2999-01-01"}, "in the future"),
+        ({"when": "0001-01-01"}, "lies before 1970"),
+        ({"when": "1969-12-31"}, "lies before 1970"),
         ({"contact_list": "999999"}, "Select a valid choice"),
     ],
 )
