@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from contacts.channels import Channel
@@ -47,6 +47,15 @@ def make_list(name: str, description: str, now: datetime) -> ContactList:
     except IntegrityError:  # somebody made it in this very moment
         raise ValidationError({"name": f"There is a list called “{name}” already."}) from None
     return made
+
+
+def lock_lists(lists: QuerySet[ContactList]) -> list[int]:
+    """Have whoever else locks one of these wait until the caller's transaction ends; their ids. People are added and
+    removed all the while."""
+    no_key = connection.features.has_select_for_no_key_update
+    of = ("self",) if connection.features.has_select_for_update_of else ()
+    rows = ContactList.objects.filter(pk__in=lists.values("pk")).order_by("pk")
+    return list(rows.select_for_update(no_key=no_key, of=of).values_list("pk", flat=True))
 
 
 def found_for(text: str) -> list[Contact]:

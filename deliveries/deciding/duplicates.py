@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.db.models import F
 
 from accounts.models import User
 from campaigns.models import Campaign, Recipient
 from contacts import duplicates
 from contacts.channels import Channel, Kind
-from contacts.models import Contact
+from contacts.lists import lock_lists
+from contacts.models import Contact, ContactList, ListMembership
 from deliveries.deciding.followup import settle
 from deliveries.deciding.health import refresh
 from deliveries.deciding.staff import cancel_next_step
@@ -60,10 +62,7 @@ def merge(kept_id: int, gone_id: int, *, by: User, now: datetime) -> Contact:
             "One of the two is no contact any more. It may have been merged or erased meanwhile."
         )
     kept, gone = found[kept_id], found[gone_id]
-    lists = [*kept.memberships.values_list("contact_list", flat=True),
-             *gone.memberships.values_list("contact_list", flat=True)]  # fmt: skip
-    if Campaign.objects.filter(state=Campaign.State.LAUNCHING, lists__in=lists).exists():
-        raise CannotMerge("A campaign to them is being launched. Try again in a minute.")
+    _refuse_while_launched(kept, gone)
     list(Recipient.objects.select_for_update().filter(contact__in=found).order_by("pk").values_list("pk"))
     _join_recipients(kept, gone, by, now)
     _join_messages(kept, gone)
@@ -72,6 +71,21 @@ def merge(kept_id: int, gone_id: int, *, by: User, now: datetime) -> Contact:
     refresh([(kept.pk, one.pk, channel_of[Kind(one.kind)]) for one in kept.addresses.all()])
     _settle(kept, now)
     return kept
+
+
+def _refuse_while_launched(kept: Contact, gone: Contact) -> None:
+    """A launch goes through its lists by contact: one of the two could be passed over, or come twice. Their lists are
+    locked, as `launch` does: one that begins meanwhile waits until the two are one. Raises CannotMerge."""
+    theirs = ListMembership.objects.filter(contact__in=[kept, gone])
+    lists = lock_lists(ContactList.objects.filter(pk__in=theirs.values("contact_list")))
+    begun = Campaign.objects.filter(lists__in=lists)
+    if begun.filter(state=Campaign.State.LAUNCHING).exists():
+        raise CannotMerge("A campaign to them is being launched. Try again in a minute.")
+    halfway = begun.filter(state=Campaign.State.PAUSED, expanded_count__lt=F("audience_size")).first()
+    if halfway:
+        raise CannotMerge(
+            f"The campaign “{halfway}” to them was paused while it was launched. Resume or cancel it first."
+        )
 
 
 def _join_recipients(kept: Contact, gone: Contact, by: User, now: datetime) -> None:

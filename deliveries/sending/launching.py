@@ -13,6 +13,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
 from accounts.models import User
 from campaigns.models import Campaign, Recipient
 from contacts.gate import Reason
+from contacts.lists import lock_lists
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import Step
 from deliveries.deciding.stopping import look_again
@@ -50,6 +51,7 @@ def launch(campaign: Campaign, by: User | None, now: datetime) -> None:
     if reasons:
         raise CannotLaunch(reasons)
     with transaction.atomic():
+        lock_lists(campaign.lists.all())  # two of their people may just become one
         mine = Campaign.objects.filter(pk=campaign.pk, state=State.DRAFT).update(
             state=State.LAUNCHING, launched_by=by, launched_at=now, audience_size=audience_size(campaign)
         )

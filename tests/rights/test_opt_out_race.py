@@ -125,7 +125,9 @@ class Race:
         thread = threading.Thread(target=self._say_no, args=(messages, said, both))
         thread.start()
         both.wait(timeout=30)
-        time.sleep(self.dice.uniform(0.0, 0.4))
+        before = self.dice.randrange(TOGETHER)  # so many are done, and the next is at it
+        while len(said) < before and thread.is_alive():
+            time.sleep(0.0005)
         carriers = Fake()
         dispatch.dispatch(timezone.now(), carriers)
         thread.join(timeout=60)
