@@ -1,47 +1,29 @@
-"""Handing mail over to the email services, and what recorded payloads (`test_payloads.py`) do not show of them."""
+"""Handing mail over to the email services that speak HTTP, and what recorded payloads (`test_payloads.py`) do not
+show of any."""
 
 import asyncio
 import base64
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from email import message_from_bytes
+from datetime import UTC, datetime
 from ssl import SSLCertVerificationError
 from urllib.parse import parse_qs
 
 import httpx
 import pytest
 import requests
-from botocore.awsrequest import AWSResponse
-from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError, SSLError
 
 from deliveries.meaning.translation import shipped
-from deliveries.providers import PROVIDERS, amazon_ses
-from deliveries.providers.facts import Act, Call, LostAnswer, OutboundMessage, Report, SendResult, Uncheckable
-from deliveries.providers.kit import sns
+from deliveries.providers import PROVIDERS
+from deliveries.providers.facts import Act, Call, LostAnswer, OutboundMessage, Report, SendResult
+from tests.deliveries.providers.emailing import AWS, MESSAGE, ONE_CLICK, PAGE, REF, send
 from tests.deliveries.providers.handing import Played
 
 pytestmark = pytest.mark.filterwarnings("ignore::anymail.exceptions.AnymailNotSupportedWarning")
 
-REF = "6f1c2b9e-3f0a-4c55-9d1e-0a1b2c3d4e5f"
-MESSAGE = OutboundMessage(
-    ref=REF,
-    channel="email",
-    to="robin@example.com",
-    sender="Example <news@example.org>",
-    subject="Your appointment\r\nat ten",
-    body="See you at ten.",
-    callback=f"https://waybill.example.com/hooks/token/status?m={REF}&c=email",
-)
+
 AT = datetime(2026, 3, 4, 17, tzinfo=UTC)
-
-
-def send(slug, credentials, message=MESSAGE):
-    return asyncio.run(PROVIDERS[slug].send(message, credentials, None))
 
 
 # ---- services that speak HTTP ----------------------------------------------------------------------------
@@ -165,10 +147,6 @@ def test_one_message_goes_to_one_recipient_with_our_reference(network, slug):
     secret = credentials.get("api_key") or credentials.get("api_token") or credentials.get("server_token")
     encoded = base64.b64encode(f"{'api' if slug == 'mailgun' else secret}:{secret}".encode()).decode()
     assert secret in network.sent or encoded in network.sent or slug == "mailjet"
-
-
-PAGE = "https://waybill.example.com/u/bG9uZyBlbm91Z2ggdG8gYmUgYSBsaW5rIG9mIG91cnMsIGFuZA"
-ONE_CLICK = {"List-Unsubscribe": f"<{PAGE}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
 
 def headers_of(request):
@@ -352,307 +330,6 @@ def test_messages_do_not_wait_for_each_other(network):
 
     assert {each.provider_message_id for each in asyncio.run(all_at_once())} == {"56761188-7520"}
     assert len(network.requests) == 40
-
-
-# ---- Amazon SES ------------------------------------------------------------------------------------------
-
-AWS = {
-    "access_key_id": "AKIAEXAMPLE",
-    "secret_access_key": "not-a-real-key",
-    "region": "eu-west-1",
-    "configuration_set": "waybill",
-}
-
-
-@pytest.fixture
-def aws(monkeypatch):
-    """Amazon's answers: a list of (status, JSON) or exceptions, taken one at a time."""
-    answers, requests_made = [], []
-
-    def answer(session, request):
-        requests_made.append(request)
-        payload = answers.pop(0)
-        if isinstance(payload, Exception):
-            raise payload
-        status, body = payload
-        raw = json.dumps(body).encode()
-        headers = {"x-amzn-errortype": body.get("__type", ""), "content-type": "application/json"}
-        response = AWSResponse(request.url, status, headers, None)
-        response._content = raw
-        return response
-
-    monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", answer)
-    amazon_ses.client_for.cache_clear()
-    yield answers, requests_made
-    amazon_ses.client_for.cache_clear()
-
-
-def test_ses_gets_the_message_with_our_reference_as_tag_and_header(aws):
-    answers, made = aws
-    answers += [(200, {"MessageId": "0100018e-1"})] * 2
-
-    first, second = send("amazon_ses", AWS), send("amazon_ses", AWS)
-
-    assert first == second == SendResult(True, provider_message_id="0100018e-1")
-    payload = json.loads(made[0].body)
-    raw = base64.b64decode(payload["Content"]["Raw"]["Data"]).decode()
-    assert made[0].url == "https://email.eu-west-1.amazonaws.com/v2/email/outbound-emails"
-    assert payload["Destination"] == {"ToAddresses": ["robin@example.com"]}
-    assert payload["EmailTags"] == [{"Name": "m", "Value": REF}]
-    assert payload["ConfigurationSetName"] == "waybill"
-    assert f'X-Metadata: {{"m": "{REF}"}}' in raw
-    assert "Subject: Your appointment at ten" in raw
-    assert amazon_ses.client_for.cache_info().hits == 1
-
-
-def test_ses_gets_the_headers_by_which_mail_programs_unsubscribe(aws):
-    answers, made = aws
-    answers.append((200, {"MessageId": "0100018e-1"}))
-
-    send("amazon_ses", AWS, replace(MESSAGE, extra={"unsubscribe": PAGE}))
-
-    mail = message_from_bytes(base64.b64decode(json.loads(made[0].body)["Content"]["Raw"]["Data"]))
-    assert {name: "".join(mail[name].split()) for name in ONE_CLICK} == ONE_CLICK
-
-
-@pytest.mark.parametrize(
-    ("status", "kind", "expected"),
-    [
-        (400, "MessageRejected", ("rejected", "unknown", "none")),
-        (400, "AccountSuspendedException", ("failed", "account", "account")),
-        (400, "MailFromDomainNotVerifiedException", ("failed", "account", "sender")),
-        (400, "BadRequestException", ("rejected", "unknown", "none")),
-        (403, "SignatureDoesNotMatch", ("failed", "account", "account")),
-        (400, "NobodyKnowsException", ("rejected", "unknown", "none")),
-    ],
-)
-def test_a_refusal_of_ses_can_be_translated(aws, status, kind, expected):
-    aws[0].append((status, {"__type": kind, "message": "No."}))
-
-    handover = send("amazon_ses", AWS)
-
-    report = Report("", "", "email", handover.native_status, handover.native_code)
-    assert (handover.native_status, handover.native_code, handover.native_text) == ("rejected", kind, "No.")
-    assert shipped().translate("amazon_ses", report).meaning[:3] == expected
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        (429, {"__type": "TooManyRequestsException"}),
-        (400, {"__type": "LimitExceededException"}),
-        (503, {"__type": "ServiceUnavailable"}),
-        EndpointConnectionError(endpoint_url="https://email.eu-west-1.amazonaws.com"),
-        ConnectTimeoutError(endpoint_url="https://email.eu-west-1.amazonaws.com"),
-    ],
-)
-def test_what_ses_did_not_take_is_to_be_sent_later(aws, answer):
-    aws[0].append(answer)
-
-    assert send("amazon_ses", AWS).retry_after in (5, 30)
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        (500, {"__type": "InternalFailure"}),
-        (504, {}),
-        (200, {}),
-        ReadTimeoutError(endpoint_url="https://email.eu-west-1.amazonaws.com"),
-    ],
-)
-def test_ses_is_asked_once_only_when_its_answer_is_lost(aws, answer):
-    answers, made = aws
-    answers += [answer, (200, {"MessageId": "a second message"})]
-
-    with pytest.raises(LostAnswer):
-        send("amazon_ses", AWS)
-    assert len(made) == 1
-
-
-# ---- Amazon SNS ------------------------------------------------------------------------------------------
-
-TOPIC = "arn:aws:sns:us-east-1:123456789012:waybill-ses-events"
-CERTIFICATE_URL = (
-    "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0123456789abcdef0123456789abcdef.pem"
-)
-KEY = rsa.generate_private_key(65537, 2048)
-
-
-def made_certificate(key=KEY):
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "sns.amazonaws.com")])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, AT, AT + timedelta(days=30))
-    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-
-
-def envelope(*, version="1", key=KEY, **changes):
-    """A signed notification; `changes` are made before it is signed. The scheme is written down once more."""
-    payload = {
-        "Type": "Notification", "MessageId": "19ba9823", "TopicArn": TOPIC, "Subject": "Event", "Message": "{}",
-        "Timestamp": "2026-03-04T16:59:45.000Z", "SignatureVersion": version, "SigningCertURL": CERTIFICATE_URL,
-        **changes,
-    }  # fmt: skip
-    payload = {name: value for name, value in payload.items() if value is not None}
-    names = ["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"]
-    if payload["Type"] != "Notification":
-        names = ["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"]
-    text = "".join(f"{name}\n{payload[name]}\n" for name in names if name in payload)
-    digest = hashes.SHA1() if version == "1" else hashes.SHA256()
-    payload["Signature"] = base64.b64encode(key.sign(text.encode(), padding.PKCS1v15(), digest)).decode()
-    return payload
-
-
-def accepted(payload, **credentials):
-    call = Call(
-        "POST", "https://waybill.example.com/hooks/token/status", "", {}, json.dumps(payload).encode(), at=AT
-    )
-    return PROVIDERS["amazon_ses"].verify(
-        call, {"topic_arn": f"arn:aws:sns:eu-west-1:1:other, {TOPIC}", **credentials}
-    )
-
-
-@pytest.fixture
-def amazon(monkeypatch):
-    """Amazon's certificates: the addresses that were asked for. Our own certificate is at every one of them."""
-    asked = []
-    monkeypatch.setattr(sns, "fetch", lambda url: asked.append(url) or made_certificate())
-    monkeypatch.setattr(sns, "_certificates", {})
-    monkeypatch.setattr(sns, "_missed", {})
-    return asked
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        envelope(),
-        envelope(version="2"),
-        envelope(Subject=None),
-        envelope(Message="Ünïcode\nand lines"),
-        envelope(
-            Type="SubscriptionConfirmation",
-            Token="2336",
-            Subject=None,
-            SubscribeURL="https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription",
-        ),
-    ],
-    ids=["SHA-1", "SHA-256", "no subject", "special characters", "confirmation"],
-)
-def test_amazons_signature_is_accepted_for_a_topic_of_ours(amazon, payload):
-    assert accepted(payload)
-    assert amazon == [CERTIFICATE_URL]
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        {**envelope(), "Message": "{} "},
-        {**envelope(), "Timestamp": "2026-03-04T17:59:45.000Z"},
-        {**envelope(), "SignatureVersion": "2"},
-        {**envelope(), "Signature": "AAAA"},
-        {**envelope(), "Signature": None},
-        envelope(key=rsa.generate_private_key(65537, 2048)),
-    ],
-    ids=["message", "time", "digest", "signature", "no signature", "another key"],
-)
-def test_anything_changed_is_refused(amazon, payload):
-    assert not accepted(payload)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"TopicArn": "arn:aws:sns:us-east-1:666666666666:somebody-elses"},
-        {"TopicArn": None},
-        {"SigningCertURL": "https://sns.us-east-1.amazonaws.com.example.net/SimpleNotificationService-01234567.pem"},
-        {"SigningCertURL": "http://sns.us-east-1.amazonaws.com/SimpleNotificationService-01234567.pem"},
-        {"SigningCertURL": "https://s3.amazonaws.com/SimpleNotificationService-01234567.pem"},
-        {"SigningCertURL": "https://sns.us-east-1.amazonaws.com/bucket/mine.pem"},
-        {"SigningCertURL": "https://sns.us-east-1.amazonaws.com@example.net/SimpleNotificationService-01234567.pem"},
-        {"SigningCertURL": "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-01234567.pem"},
-        {"SigningCertURL": 3},
-        {"SignatureVersion": "3"},
-    ],
-)  # fmt: skip
-def test_nothing_is_fetched_for_what_is_not_ours(amazon, changes):
-    assert not accepted(envelope(**changes))
-    assert amazon == []
-
-
-def test_without_topics_and_secret_nothing_is_accepted(amazon):
-    assert not accepted(envelope(), topic_arn="")
-    assert not accepted([], topic_arn="")
-
-
-def test_a_certificate_is_fetched_once(amazon):
-    assert accepted(envelope())
-    assert accepted(envelope(Message="{ }"))
-    assert len(amazon) == 1
-
-
-def test_a_certificate_out_of_reach_is_no_forgery(amazon, monkeypatch):
-    def unreachable(url):
-        amazon.append(url)
-        raise httpx.ConnectError("no route")
-
-    monkeypatch.setattr(sns, "fetch", unreachable)
-
-    for _ in range(2):
-        with pytest.raises(Uncheckable):
-            accepted(envelope())
-    assert len(amazon) == 1  # it is left alone for a while
-
-
-def test_addresses_of_certificates_that_are_made_up_do_not_keep_the_receiver_waiting(amazon, monkeypatch):
-    genuine = sns.fetch
-
-    def missing(url):
-        amazon.append(url)
-        raise httpx.ConnectTimeout("no such file")
-
-    monkeypatch.setattr(sns, "fetch", missing)
-    for number in range(100):
-        made_up = f"https://sns.us-east-1.amazonaws.com/SimpleNotificationService-{number:032x}.pem"
-        with pytest.raises(Uncheckable):
-            accepted(envelope(SigningCertURL=made_up))
-    asked = len(amazon)
-
-    monkeypatch.setattr(sns, "fetch", genuine)
-    clock = sns.time.monotonic() + sns.BREATH
-    monkeypatch.setattr(sns.time, "monotonic", lambda: clock)
-
-    assert asked == 1
-    assert accepted(envelope())
-
-
-def test_addresses_that_could_not_be_had_are_remembered_up_to_a_number(monkeypatch):
-    monkeypatch.setattr(sns, "_missed", {})
-    monkeypatch.setattr(sns, "MISSED_MAX", 10)
-
-    for number in range(50):
-        sns._note_miss(str(number))
-
-    assert list(sns._missed) == [str(number) for number in range(40, 50)]
-
-
-@pytest.mark.parametrize(
-    ("changes", "found"),
-    [
-        ({}, "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=1"),
-        ({"SubscribeURL": "https://example.net/?Action=ConfirmSubscription&Token=1"}, ""),
-        ({"SubscribeURL": "https://sns.eu-west-1.amazonaws.com/?Token=1"}, ""),
-        ({"SubscribeURL": "http://sns.us-east-1.amazonaws.com/?Token=1"}, ""),
-        ({"Type": "Notification"}, ""),
-    ],
-)
-def test_only_amazons_address_confirms_a_subscription(changes, found):
-    payload = {
-        "Type": "SubscriptionConfirmation",
-        "TopicArn": TOPIC,
-        "SubscribeURL": "https://sns.us-east-1.amazonaws.com/?Action=ConfirmSubscription&Token=1",
-        **changes,
-    }
-
-    assert sns.subscription(json.dumps(payload).encode()) == found
 
 
 # ---- other things ----------------------------------------------------------------------------------------
