@@ -18,7 +18,7 @@ from deliveries.providers.kit.signatures import url_secret, without_secret
 from deliveries.receiving.receiver import Receiver
 from deliveries.receiving.recording import record_all
 from tests import factories
-from tests.deliveries.receiving.test_receiver import Exchange, no_threads_left  # noqa: F401 - a fixture that works by itself
+from tests.deliveries.receiving.exchanges import Exchange, no_threads_left  # noqa: F401 - a fixture that works by itself
 
 WITH_A_SECRET = sorted(slug for slug, adapter in PROVIDERS.items() if adapter.proof_field == "url_secret")
 KEPT = {
