@@ -10,7 +10,7 @@ from django.utils import timezone
 from deliveries.meaning import drafts, mappings
 from deliveries.meaning.translation import Key
 from deliveries.models import CodeAlarm, MappingVersion, SeenCode
-from tests.deliveries.meaning.test_mappings import HOUR
+from tests.deliveries.meaning.tables import HOUR
 
 HTMX = {"HX-Request": "true"}
 NUMBER_GONE = Key("twilio", "sms", "error", "30005")

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission
 
 from deliveries.meaning import drafts
 from tests.dashboard.mappings.steps import EDIT, NUMBER_GONE, ROW, alarm, seen
-from tests.deliveries.meaning.test_mappings import values
+from tests.deliveries.meaning.tables import values
 
 pytestmark = pytest.mark.django_db
 

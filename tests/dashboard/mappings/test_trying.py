@@ -12,7 +12,7 @@ from django.contrib.auth.models import Permission
 from deliveries.models import CodeAlarm, Message, Receipt, SeenCode
 from tests import factories
 from tests.dashboard.mappings.steps import EDIT, HTMX, save, text
-from tests.deliveries.meaning.test_mappings import sent
+from tests.deliveries.meaning.tables import sent
 
 pytestmark = pytest.mark.django_db
 

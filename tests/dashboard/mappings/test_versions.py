@@ -14,7 +14,7 @@ from deliveries.meaning import mappings
 from deliveries.models import Message
 from tests import factories
 from tests.dashboard.mappings.steps import HTMX, codes_on, counted_at, publish, save, text
-from tests.deliveries.meaning.test_mappings import HOUR, receive, replay_all, sent, work
+from tests.deliveries.meaning.tables import HOUR, receive, replay_all, sent, work
 
 pytestmark = pytest.mark.django_db
 

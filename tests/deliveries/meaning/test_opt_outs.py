@@ -30,7 +30,7 @@ from deliveries.receiving.replay_preview import Difference
 from deliveries.sending.expansion import forecast
 from tests import factories
 from tests.dashboard.mappings.steps import text
-from tests.deliveries.meaning.test_mappings import HOUR, receive, replay_all, sent, work
+from tests.deliveries.meaning.tables import HOUR, receive, replay_all, sent, work
 
 pytestmark = pytest.mark.django_db
 
