@@ -24,11 +24,13 @@ from deliveries.models import Account, Message
 from deliveries.sending.expansion import expand
 
 AT_A_TIME = 200
-FEW = 40  # calls at a time where two processes are compared: what waits for answers, not for a core
+# Processes -> calls at a time of each, where several are compared with one: few, so that they wait for answers and not
+# for a core; and what is aimed at.
+SEVERAL = {2: (40, 1.7), 4: (20, 3.4)}
 
 # After so many ms: the share of the bare client that is aimed at, on PostgreSQL and on SQLite.
 AIMS = {0: (0.3, 0.15), 50: (None, None), 100: (0.6, 0.3), 200: (None, None)}
-LATENCY_OF_TWO = 100
+LATENCY_OF_SEVERAL = 100
 
 
 def run(options: Options) -> Iterator[Figure]:
@@ -51,18 +53,19 @@ def run(options: Options) -> Iterator[Figure]:
             yield rounds.against(name, f"{delay} ms, ours", f"{delay} ms, bare", aim)
             yield _twice(options, port, delay)
     if options.on_postgresql:
-        yield _two(options, campaigns)
+        yield from _several(options, campaigns)
 
 
-def _two(options: Options, campaigns: Iterator[Campaign]) -> Figure:
-    rounds = Rounds("sending", options, "messages/s")
-    with provider(LATENCY_OF_TWO) as port, ExitStack() as stack:
-        processes = [stack.enter_context(sender(port)) for _ in range(2)]
-        for _ in range(options.rounds):
-            rounds.add("one", _speed(processes[:1], next(campaigns), FEW))
-            rounds.add("two", _speed(processes, next(campaigns), FEW))
-    name = f"two sending processes / one, {FEW} calls at a time, answered after {LATENCY_OF_TWO} ms"
-    return rounds.against(name, "two", "one", 1.7)
+def _several(options: Options, campaigns: Iterator[Campaign]) -> Iterator[Figure]:
+    with provider(LATENCY_OF_SEVERAL) as port, ExitStack() as stack:
+        processes = [stack.enter_context(sender(port)) for _ in range(max(SEVERAL))]
+        for several, (few, aim) in SEVERAL.items():
+            rounds = Rounds("sending", options, "messages/s")
+            for _ in range(options.rounds):
+                rounds.add("one", _speed(processes[:1], next(campaigns), few))
+                rounds.add(f"{several}", _speed(processes[:several], next(campaigns), few))
+            name = f"{several} sending processes / one, {few} calls at a time, answered after {LATENCY_OF_SEVERAL} ms"
+            yield rounds.against(name, f"{several}", "one", aim)
 
 
 def _twice(options: Options, port: int, delay: int) -> Figure:
