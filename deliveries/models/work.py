@@ -17,6 +17,9 @@ from deliveries.statuses import Disposition, Queue, Status
 
 # Sorts behind everything that has a time: not before somebody lets it.
 NOT_NOW = datetime(9000, 1, 1, tzinfo=UTC)
+LIMIT_REACHED = (
+    "limit_reached"  # why a message waits: its provider takes no more for the moment, and said how long
+)
 DAILY_LIMIT = "daily_limit"  # why a message waits: its sender has sent as much today as it may
 
 

@@ -28,6 +28,7 @@ from deliveries.ledger.statements.values import EventRow
 from deliveries.ledger.tallies import bump
 from deliveries.meaning import mappings
 from deliveries.models import Account, Message, Outbox, RecipientTally
+from deliveries.models.work import LIMIT_REACHED
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Busy, OutboundMessage, Report, SendResult
 from deliveries.sending.circuit import clear_failures, count_failures
@@ -276,9 +277,15 @@ def _put_back(rows: Sequence[tuple[OutboxPlace, Claimed, SendResult]], now: date
             if not seconds and attempts > RECOVERIES_AT_ONCE:
                 due_at += attempts * RECOVERY_PAUSE
         again.append(
-            Outbox(message_id=place.message_id, claimed_until=None, due_at=due_at, attempts=attempts)
+            Outbox(
+                message_id=place.message_id,
+                claimed_until=None,
+                due_at=due_at,
+                attempts=attempts,
+                held=LIMIT_REACHED if answer.busy else "",
+            )
         )
-    rewrite(again, ["claimed_until", "due_at", "attempts"])
+    rewrite(again, ["claimed_until", "due_at", "attempts", "held"])
 
 
 def let_rest(answers: Sequence[Answered], now: datetime) -> None:

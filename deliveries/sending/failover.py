@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 
-from campaigns.models import Campaign, Sender
+from campaigns.models import Campaign, Pace, Sender
+from campaigns.rates import account_key
 from deliveries.deciding.context import PASS_ON_AFTER
 from deliveries.deciding.decide import Step
 from deliveries.deciding.rests import Kind
@@ -22,6 +23,7 @@ from deliveries.deciding.routes import CampaignRoute, RouteOption, routes
 from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS
 from deliveries.ledger.tallies import append
 from deliveries.models import Account, Decision, Message, Outbox, Route, RouteAlarm
+from deliveries.models.work import LIMIT_REACHED
 from deliveries.sending.claiming import lock
 from deliveries.sending.lanes import Lane, lanes
 from deliveries.wording import zoned
@@ -30,6 +32,8 @@ CHUNK = 500  # messages, in one transaction
 SECONDS = 0.5  # of one turn: the process that sends has more to do
 # What its account put off comes again by itself after up to so long; the next route need not wait for that.
 PUT_OFF = timedelta(hours=1)
+# An account that takes no more for less than that (429, Retry-After) has taken its messages before another would.
+WORTH_MOVING = timedelta(seconds=5)
 CALM = timedelta(
     minutes=10
 )  # after a rest, with nothing to hand over: what nobody can try is not alarmed for ever
@@ -66,18 +70,26 @@ def pass_on(now: datetime) -> int:
 
 
 def watch(now: datetime, waiting: Iterable[int]) -> list[RouteAlarm]:
-    """Open an alarm for each account that rests, or is switched off while messages wait there (`waiting`), and close
-    those that are over; all that are open. An account that rests again before it took anything rests still.
+    """Open an alarm for each account that rests, or takes no more or is switched off while messages wait there
+    (`waiting`), and close those that are over; all that are open. An account that rests again before it took anything
+    rests still.
     """
+    waiting = set(waiting)
+    busy = _busy(waiting, now)
     opened = list(
         RouteAlarm.objects.filter(closed_at=None, raised_at__isnull=False).select_related("account")
     )
     found = {(alarm.kind, alarm.account_id): alarm for alarm in opened if not alarm.channel}
-    resting = Account.objects.filter(Q(paused_until__gt=now) | Q(active=False, pk__in=set(waiting)))
+    resting = Account.objects.filter(
+        Q(paused_until__gt=now) | Q(active=False, pk__in=waiting) | Q(pk__in=busy)
+    )
     wanted: dict[tuple[str, int], tuple[datetime | None, str]] = {}
     for account in resting.defer("credentials"):
         if not account.active:
             wanted[Kind.OFF, account.pk] = None, f"{account} is switched off, and messages wait there."
+        elif account.pk in busy:
+            told = f"{account} takes no more for the moment: it reached a limit of its provider."
+            wanted[Kind.RESTS, account.pk] = busy[account.pk], told
         if account.paused_until and account.paused_until > now:
             wanted[Kind.RESTS, account.pk] = (
                 account.paused_until,
@@ -97,13 +109,18 @@ def watch(now: datetime, waiting: Iterable[int]) -> list[RouteAlarm]:
         if key not in wanted and alarm.in_effect(now) and alarm.kind == Kind.RESTS:
             _rest_until(alarm, now)  # somebody resumed it
     over = [alarm for key, alarm in found.items() if key not in wanted and _is_over(alarm, now)]
-    refusing = [
-        alarm for alarm in opened if alarm.kind == Kind.REFUSES and alarm.account_id not in set(waiting)
-    ]
+    refusing = [alarm for alarm in opened if alarm.kind == Kind.REFUSES and alarm.account_id not in waiting]
     over += [alarm for alarm in refusing if alarm.until and now >= alarm.until + CALM]
     if over:
         RouteAlarm.objects.filter(pk__in=[alarm.pk for alarm in over]).update(closed_at=now)
     return [alarm for alarm in opened if alarm not in over]
+
+
+def _busy(accounts: Iterable[int], now: datetime) -> dict[int, datetime]:
+    """Which of these accounts their provider has told to wait, and until when."""
+    keys = {account_key(pk, ""): pk for pk in accounts}
+    paces = Pace.objects.filter(pk__in=keys, next_at__gt=now + WORTH_MOVING)
+    return {keys[key]: until for key, until in paces.values_list("pk", "next_at")}
 
 
 def _rest_until(alarm: RouteAlarm, until: datetime | None) -> None:
@@ -144,7 +161,7 @@ def _pass_on(
     urgent: bool,
 ) -> int:
     """What is due in one lane, chunk by chunk, each committed; how many moved."""
-    put_off = Q(attempts__gt=0, held="", due_at__lte=now + PUT_OFF)
+    put_off = Q(due_at__lte=now + PUT_OFF) & (Q(attempts__gt=0, held="") | Q(held=LIMIT_REACHED))
     rows = Outbox.objects.filter(
         Q(due_at__lte=now) | put_off, account_id=lane.account_id, sender_id=lane.sender_id, urgent=urgent,
         claimed_until=None, due_at__lte=now + PUT_OFF,
@@ -209,7 +226,7 @@ def _move(ids: Sequence[int], option: RouteOption, alarm: RouteAlarm, now: datet
     Message.objects.filter(pk__in=ids).update(account=account, sender=sender, updated_at=now)
     moved = Outbox.objects.filter(pk__in=ids)
     moved.filter(due_at__gt=now).update(due_at=now)
-    moved.update(account_id=account, sender_id=sender)
+    moved.update(account_id=account, sender_id=sender, held="")
     append(changes)
     reason = f"{_why(alarm)}: passed on to {option.account}."[:300]
     Decision.objects.bulk_create(
