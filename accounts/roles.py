@@ -38,6 +38,7 @@ _EVERYDAY_VIEW = (
     )
     | _may("view", "campaigns", "campaign content recipient sender playbook")
     | _may("view", "deliveries", "message statusevent engagement decision queueentry batch batchitem")
+    | _may("view", "deliveries", "failurelimit suppressionevidence")
     | {"campaigns.view_report"}
 )
 _VIEW_MACHINERY = (
@@ -89,6 +90,7 @@ ROLES: dict[str, set[str]] = {
     | _may("view add change delete", "deliveries", "route")
     | _may("view", "deliveries", "routealarm routemove")
     | _may("view add change", "deliveries", "lookuprun")
+    | _may("add", "deliveries", "failurelimit")
     # To try dead letters, and work that was set aside, again; the rows themselves stay as they are.
     | _may("change", "deliveries", "pendingreceipt quarantined")
     | {

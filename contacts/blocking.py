@@ -65,6 +65,15 @@ def meets(block: Block | Suppression, target: Target) -> bool:
     return block.scope != Suppression.Scope.SENDER or block.scope_value == target.sender
 
 
+def stand_for(met: Collection[Block], fact: str) -> bool:
+    """Whether all that blocks an address are suppressions that a rule made of failures, and one was made of this fact:
+    then whoever has it before them is asked for the right address."""
+    of_failures = all(
+        one.origin == Suppression.Origin.RULE and one.reason in Suppression.OF_FAILURES for one in met
+    )
+    return of_failures and any(one.fact == fact for one in met)
+
+
 def _concerns(block: Block | Suppression, channel: str) -> bool:
     """What a person says of texts they say of picture messages, too, and so with calls and voicemails."""
     if block.origin == Suppression.Origin.RECIPIENT:

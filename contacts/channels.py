@@ -77,10 +77,11 @@ STRIKES = (
 )
 
 
-def strike_limit(channel: str, strikes: int) -> int:
+def strike_limit(channel: str, strikes: int, by_code: int = 0) -> int:
     """How many permanent failures in a row block an address on the channel; `strikes` is the playbook's number.
 
-    For email always 1: a mailbox that does not exist says so at once (RFC 5321, 5yz: do not repeat), and mailbox
-    providers judge a sender by how often it asks again.
+    `by_code`: as many as the codes of the failures ask for, however sure they are (`AddressHealth.enough`); 0 where
+    they leave it to the playbook. For email it is then 1: a mailbox that does not exist says so at once (RFC 5321,
+    5yz: do not repeat), and mailbox providers judge a sender by how often it asks again.
     """
-    return 1 if channel == Channel.EMAIL else strikes
+    return by_code or (1 if channel == Channel.EMAIL else strikes)

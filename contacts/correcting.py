@@ -16,7 +16,7 @@ from contacts.emails import NotAnEmail, parse_email
 from contacts.hours import known_zone
 from contacts.models import Address, Contact, Note
 from contacts.phones import NotAPhone, mask, parse_phone
-from contacts.suppressing import carry_over
+from contacts.suppressing import carry_over, lift_failures
 
 LONGEST_NAME, LONGEST_ID = 200, 120  # characters, as the columns in contacts/models
 DETAILS = {"name": "Name", "time_zone": "Time zone", "external_id": "Customer ID", "stage": "Stage"}
@@ -62,7 +62,7 @@ def correct(
         for kind in Kind:
             if kind.value in wanted:
                 changes += _change_address(contact, kind, wanted[kind.value])
-        changes += _confirm(contact, confirmed)
+        changes += _confirm(contact, confirmed, by)
         if changes:
             Note.objects.create(contact=contact, author=by, text="\n".join(changes))
     return changes
@@ -206,10 +206,11 @@ def _change_address(contact: Contact, kind: Kind, new: Address | str) -> list[st
     return [f"{label} changed from {mask(old.value)} to {mask(new.value)}."]
 
 
-def _confirm(contact: Contact, confirmed: Collection[int]) -> list[str]:
+def _confirm(contact: Contact, confirmed: Collection[int], by: User | None) -> list[str]:
     changes = []
     for address in contact.addresses.filter(pk__in=confirmed, preferred=True):
         _forget_failures(address)
+        lift_failures(address, by=by, note="The address was confirmed", now=timezone.now())
         doubted = Address.Validity.NEEDS_CORRECTION, Address.Validity.INVALID
         if address.validity in doubted:
             address.validity = Address.Validity.UNVERIFIED
@@ -222,7 +223,7 @@ def _forget_failures(address: Address) -> None:
     """A clean slate on every channel; what fails from here on counts anew."""
     now = timezone.now()
     address.health.update(
-        hard_fails=0, closed="", closed_why="", marked_at=None, cleared_at=now, updated_at=now
+        hard_fails=0, enough=0, closed="", closed_why="", marked_at=None, cleared_at=now, updated_at=now
     )
 
 

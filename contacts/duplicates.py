@@ -168,6 +168,7 @@ def _join_address(stays: Address, goes: Address) -> None:
             AddressHealth.objects.filter(pk=one.pk).update(address=stays)
             continue
         known.hard_fails = max(known.hard_fails, one.hard_fails)
+        known.enough = min(filter(None, (known.enough, one.enough)), default=0)
         if not known.closed:
             known.closed, known.closed_why = one.closed, one.closed_why
         known.marked_at = known.marked_at or one.marked_at

@@ -150,7 +150,7 @@ def _no_consent(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
 
 def _hard_fails(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     fails = facts.health.hard_fails
-    if fails < strike_limit(ask.channel, ask.strikes):
+    if fails < strike_limit(ask.channel, ask.strikes, facts.health.enough):
         return None
     if fails == 1:
         return Objection(f"a permanent failure on {Channel(ask.channel).label}")
@@ -323,6 +323,7 @@ _REASON_TEXTS = {
     Suppression.Reason.COMPLAINT: "complained of spam",
     Suppression.Reason.HARD_BOUNCE: "hard bounce",
     Suppression.Reason.HARD_FAILS: "permanent failures in a row",
+    Suppression.Reason.UNREACHABLE: "not reachable for too long",
     Suppression.Reason.STAFF: "suppressed by staff",
     Suppression.Reason.IMPORTED: "imported as suppressed",
     Suppression.Reason.ASKED: "asked us to stop",

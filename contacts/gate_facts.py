@@ -63,6 +63,7 @@ class HealthFacts(NamedTuple):
     """How the address fares on the channel of the ask."""
 
     hard_fails: int = 0
+    enough: int = 0
     closed: str = ""
     closed_why: str = ""
     marked_at: datetime | None = None

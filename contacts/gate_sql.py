@@ -33,7 +33,8 @@ REASON = """CASE
     WHEN coalesce(by_address.asked, 0) + coalesce(by_contact.asked, 0) > 0 THEN '{opted_out}'
     ELSE CASE {consent}
       WHEN {no} THEN '{opted_out}'
-      WHEN {yes} THEN CASE {faults} WHEN h.hard_fails >= %(strikes)s THEN '{hard_fails}' ELSE '' END
+      WHEN {yes} THEN CASE {faults}
+        WHEN h.hard_fails >= coalesce(nullif(h.enough, 0), %(strikes)s) THEN '{hard_fails}' ELSE '' END
       ELSE CASE {faults} ELSE '{no_consent}' END END END""".replace("{faults}", FAULTS)
 
 DETAIL = (

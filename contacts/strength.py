@@ -16,7 +16,7 @@ RELEASE, RELEASE_STRONG = "contacts.release_suppression", "contacts.release_lega
 
 Reason = Suppression.Reason
 # What staff can judge for themselves: a bounce, and what a colleague entered for reasons of our own.
-WEAK = (Reason.HARD_BOUNCE, Reason.HARD_FAILS, Reason.STAFF)
+WEAK = (*Suppression.OF_FAILURES, Reason.STAFF)
 
 
 class Lifter(models.TextChoices):

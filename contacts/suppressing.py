@@ -21,6 +21,9 @@ from contacts.strength import Lifter, liftable_by, of
 LONGEST_NOTE = 300  # characters, as the columns of notes in contacts/models
 # How the note of a block begins that was lifted because a provider's word turned out to mean something else.
 MAPPING_CORRECTED = "Mapping corrected"
+# The same of one that was lifted because its evidence does not bear it any more; and of one that ended by itself.
+MISTAKEN = "Suppressed by mistake"
+PAUSE_OVER = "The pause is over"
 # Sent in the same transaction when a block begins or ends: the `keys` of the addresses, and the ids of `contacts`
 # that were blocked as a whole.
 blocks_changed = Signal()
@@ -302,7 +305,7 @@ def release(suppression: Suppression, *, by: User | None, note: str, now: dateti
     if suppression.released_at is None:
         raise CannotRelease(suppression)
     if lifted and suppression.counts_failures:
-        _forgive(suppression, now)
+        _forgive([suppression], now)
 
 
 def release_each(
@@ -312,9 +315,7 @@ def release_each(
     mine = suppressions.filter(of([Lifter.STAFF]), released_at=None)
     rows = list(mine.only("value", "match_key", "channel", "reason", "contact_id"))
     lift(mine.filter(pk__in=[row.pk for row in rows]), by=by, note=note, now=now)
-    for row in rows:
-        if row.counts_failures:
-            _forgive(row, now)
+    _forgive([row for row in rows if row.counts_failures], now)
     return {row.pk for row in rows}
 
 
@@ -336,11 +337,48 @@ def lift(unreleased: QuerySet[Suppression], *, by: User | None, note: str, now: 
     return done
 
 
-def _forgive(suppression: Suppression, now: datetime) -> None:
-    if suppression.value:
-        health = AddressHealth.objects.filter(address__match_key=suppression.match_key)
-    else:
-        health = AddressHealth.objects.filter(address__contact=suppression.contact)
-    if suppression.channel:
-        health = health.filter(channel=suppression.channel)
-    health.update(hard_fails=0, closed="", closed_why="", cleared_at=now, updated_at=now)
+def end_pauses(now: datetime, limit: int) -> int:
+    """Release what a rule made of failures and what has ended by itself: what failed there is forgotten, and the people
+    are looked at again. Return how many there were. Call in a transaction."""
+    over = Suppression.objects.filter(
+        released_at=None,
+        expires_at__isnull=False,
+        expires_at__lte=now,
+        origin=Suppression.Origin.RULE,
+        reason__in=Suppression.OF_FAILURES,
+    )
+    rows = list(over.order_by("expires_at")[:limit])
+    lift(over.filter(pk__in=[row.pk for row in rows]), by=None, note=PAUSE_OVER, now=now)
+    _forgive(rows, now)
+    return len(rows)
+
+
+def lift_failures(address: Address, *, by: User | None, note: str, now: datetime) -> int:
+    """Lift what rules made of failures of this address, which is right after all; return how many there were."""
+    mine = Suppression.objects.in_force(now).filter(
+        match_key=address.match_key, origin=Suppression.Origin.RULE, reason__in=Suppression.OF_FAILURES
+    )
+    return lift(mine.exclude(value=""), by=by, note=note, now=now)
+
+
+def _forgive(lifted: Collection[Suppression], now: datetime) -> None:
+    """What failed at these addresses and contacts does not count any more."""
+    keys: defaultdict[str, set[str]] = defaultdict(set)
+    contacts: defaultdict[str, set[int]] = defaultdict(set)
+    for one in lifted:
+        if one.value:
+            keys[one.channel].add(one.match_key)
+        elif one.contact_id:
+            contacts[one.channel].add(one.contact_id)
+    for channel, those in keys.items():
+        for part in in_lists(those):
+            _forget(AddressHealth.objects.filter(address__match_key__in=part), channel, now)
+    for channel, people in contacts.items():
+        for ids in in_lists(people):
+            _forget(AddressHealth.objects.filter(address__contact__in=ids), channel, now)
+
+
+def _forget(health: QuerySet[AddressHealth], channel: str, now: datetime) -> None:
+    if channel:
+        health = health.filter(channel=channel)
+    health.update(hard_fails=0, enough=0, closed="", closed_why="", cleared_at=now, updated_at=now)

@@ -103,6 +103,10 @@ BUCKETS = {
 REACHING = frozenset({Status.DELIVERED, Status.ANSWERED, Status.VOICEMAIL})
 OPEN = frozenset({Status.QUEUED, Status.SENDING, Status.SENT, Status.DELAYED})
 SETTLED = frozenset(set(Status) - OPEN - {Status.TIMED_OUT, Status.UNKNOWN})
+RINGS = frozenset(
+    {Status.NO_ANSWER, Status.BUSY, Status.VOICEMAIL}
+)  # a line that rings is that of a phone that is on
+PROOF = frozenset({Evidence.CARRIER, Evidence.HANDSET})  # of an arrival; else it was assumed
 
 # How far a status goes. Progress first, then our own clock, then failures, then what proves arrival, then what
 # can overturn an arrival (a late bounce, a complaint).
@@ -223,6 +227,13 @@ def disposition(status: str, failure_class: str, fault: str, goal: str) -> str:
     if failure_class == FailureClass.TEMPORARY or status in (Status.NO_ANSWER, Status.BUSY, Status.EXPIRED):
         return Disposition.PENDING_RETRY
     return Disposition.UNKNOWN  # a bare "failed" without a code is nobody's fault yet
+
+
+def is_miss(disposition: str, fault: str, failure_class: str, status: str) -> bool:
+    """Whether it is reported that the person could not be reached: off, full, expired. Silence is no report, and the
+    faults of carriers are not theirs."""
+    temporary = failure_class == FailureClass.TEMPORARY and status not in RINGS
+    return disposition == Disposition.PENDING_RETRY and fault == Fault.RECIPIENT and temporary
 
 
 class Precedence(NamedTuple):

@@ -149,6 +149,11 @@ class AddressHealth(models.Model):
     hard_fails = models.PositiveSmallIntegerField(
         default=0, help_text="Permanent failures at the recipient's end in a row; a delivery ends the row."
     )
+    enough = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        help_text="So many in a row block it, by the codes reported; 0: as many as the playbook says.",
+    )
     last_failed_at = models.DateTimeField(null=True, blank=True)
     last_code = models.CharField(max_length=64, blank=True)
     closed = models.CharField(

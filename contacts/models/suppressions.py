@@ -55,6 +55,7 @@ class Suppression(models.Model):
         COMPLAINT = "complaint", "Spam complaint"
         HARD_BOUNCE = "hard_bounce", "Hard bounce"
         HARD_FAILS = "hard_fails", "Permanent failures in a row"
+        UNREACHABLE = "unreachable", "Not reachable for too long"
         STAFF = "staff", "Added by staff"
         IMPORTED = "imported", "Imported"
         ASKED = "asked", "Asked us to stop"
@@ -64,6 +65,8 @@ class Suppression(models.Model):
 
     # What a person says with a word or in person, and may take back by their own word.
     BY_WORD = (Reason.STOP, Reason.ASKED)
+    # What a rule made of what was reported about the address: lifting it has the failures counted anew.
+    OF_FAILURES = (Reason.HARD_BOUNCE, Reason.HARD_FAILS, Reason.UNREACHABLE)
     # What is about a person and not about one number of theirs: it holds at the one that takes its place as well.
     OF_PERSON = (Reason.LEGAL, Reason.LITIGATOR)
 
@@ -183,7 +186,7 @@ class Suppression(models.Model):
     @property
     def counts_failures(self) -> bool:
         """It stands for failures: lifting it has them counted from the beginning."""
-        return self.reason in (self.Reason.HARD_FAILS, self.Reason.HARD_BOUNCE)
+        return self.reason in self.OF_FAILURES
 
     @property
     def ground(self) -> str:

@@ -222,7 +222,7 @@ FOLLOWS = {
     Disposition.DELIVERED: "It counts as delivered, and nothing more is sent.",
     Disposition.PENDING: "Nothing yet: Waybill waits for the next report. Without one it counts as unknown in the end.",
     Disposition.PENDING_RETRY: "It is tried again while the campaign's retry window is open, at hours the recipient"
-    " may be contacted. It never counts against the contact.",
+    " may be contacted. One alone never counts against the contact.",
     Disposition.BLOCKED_COMPLIANCE: f"It stops and stands in the queue “{Queue.REVIEW.label}”. Nothing is retried"
     " blindly, and the contact is not to blame.",
     Disposition.OPTOUT: "The address is blocked at once, and every retry and change of channel planned for it ends.",
@@ -230,8 +230,8 @@ FOLLOWS = {
     " is known.",
 }
 AGAINST_THE_ADDRESS = (
-    "It is never tried again here. It counts against the address: after as many in a row as the playbook says"
-    " (email: after the first) the address is blocked on this channel."
+    "It is never tried again here. It counts against the address: at once where that is certain, else after as many"
+    " in a row as the playbook says, the address is blocked on this channel (Suppression list, Automatic)."
 )
 NOT_AGAINST_IT = "It is never tried again here. It does not count against the address."
 WITHDRAWN = "The message counts as canceled: it is in no result, and nothing follows."

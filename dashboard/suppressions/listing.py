@@ -40,6 +40,7 @@ BUCKETS = {
     Reason.LITIGATOR: "compliance",
     Reason.HARD_BOUNCE: "permanent",
     Reason.HARD_FAILS: "permanent",
+    Reason.UNREACHABLE: "retryable",
     Reason.STAFF: "unknown",
     Reason.IMPORTED: "unknown",
 }

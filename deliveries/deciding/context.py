@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.models import Max
 
 from campaigns.models import Campaign, Playbook, Recipient
-from contacts.blocking import Block, Target, blocks
+from contacts.blocking import Block, Target, blocks, stand_for
 from contacts.channels import KIND_OF, Channel
 from contacts.chunks import in_lists
 from contacts.consent_ledger import latest_consents
@@ -33,7 +33,7 @@ from deliveries.models import (
     Account,
     Message,
 )
-from deliveries.statuses import REACHING, Disposition, Fault, Status
+from deliveries.statuses import REACHING, Disposition, Fault, Status, is_miss
 
 PASS_ON_AFTER = timedelta(minutes=settings.PASS_ON_AFTER_MINUTES)  # of what is not urgent, to the next route
 TO_CORRECT = {Reason.NEEDS_CORRECTION, Reason.INVALID_ADDRESS, Reason.NOT_IN_SERVICE}
@@ -137,13 +137,14 @@ def load_context(
 
 
 def fallible(views: Sequence[RecipientContext]) -> set[tuple[int, int, str]]:
-    """The (contact, address, channel) whose health these attempts bear on: where one failed for good, or arrived after
-    others had failed."""
+    """The (contact, address, channel) whose health these attempts bear on: where one failed for good, did not reach the
+    person, or arrived after others had failed."""
     failed = {
         (m.contact_id, m.address_id, m.channel)
         for v in views
         for m in v.messages
-        if m.disposition == Disposition.BOUNCED_HARD and m.fault == Fault.RECIPIENT
+        if (m.disposition == Disposition.BOUNCED_HARD and m.fault == Fault.RECIPIENT)
+        or is_miss(m.disposition, m.fault, m.failure_class, m.status)
     }
     fine = {m.address_id: m.contact_id for v in views for m in v.messages if m.status in REACHING}
     return failed | {(fine[address], address, channel) for address, channel in troubled(fine)}
@@ -337,10 +338,14 @@ def arguments(view: RecipientContext, context: Context) -> tuple[Facts, Rules]:
         blocked=_blocked(own),
         suppressed=bool(met),
         suppressed_everywhere=any(not block.channel for block in met),
+        asks_for_address=stand_for(met, f"message {head.pk}"),
         suppressed_until=_end_of(met),
         needs_correction=bool(own and own.reason in TO_CORRECT),
         replaced=bool(address and address.pk != head.address_id) or is_forgiven(head, health),
         hard_fails=health.hard_fails,
+        enough=health.enough,
+        unreachable=health.unreachable,
+        valuable=view.recipient.contact.value_tier > 0,
         closed=health.closed,
         zone=" ".join(zone.key for zone in _zones(view, address)),
         window=(campaign.window_start, campaign.window_end),

@@ -19,6 +19,7 @@ ELSEWHERE = frozenset({Closed.TEXTING, Closed.CHANNEL})  # the number is right, 
 OURS = frozenset({Fault.SENDER, Fault.CONTENT, Fault.ACCOUNT})
 ARRIVED = "It arrived. Watch replies separately."
 PERMANENT = "The failure is permanent"
+ASK_FOR_IT = "Find out the right one."
 CORRECT_IT = "Retrying will fail again: correct the record."
 # What is no failure of anything, and yet not what the campaign wanted.
 UNMET: dict[str, str] = {
@@ -26,6 +27,7 @@ UNMET: dict[str, str] = {
     Status.NO_ANSWER: "Nobody answered",
     Status.BUSY: "The line was busy",
 }
+UNREACHABLE = "nobody was reached there for too long"
 OPTED_OUT = "The recipient opted out: nothing more is sent."
 OPTED_OUT_ELSEWHERE = (
     "The recipient opted out of another channel since: nothing more is sent for this campaign."
@@ -68,7 +70,7 @@ def _decide(facts: Facts, rules: Rules, now: datetime) -> Decided:
     elif facts.disposition == Disposition.BLOCKED_COMPLIANCE or facts.fault in OURS:
         decided = _ours_to_fix(facts, now)
     elif facts.disposition == Disposition.PENDING_RETRY:
-        decided = _temporary(facts, rules, now)
+        decided = _temporary(facts, rules, now)._replace(suppress=facts.unreachable and not facts.suppressed)
     else:
         decided = _unknown(facts, rules, now)
     leaves = decided.queue in (Queue.RETRY, Queue.SWITCH, Queue.REVIEW, Queue.WATCH) and not decided.due_at
@@ -82,6 +84,8 @@ def _unasked(decided: Decided, facts: Facts) -> Decided:
     """
     elsewhere = decided.switch_to or (decided.step == Step.SWITCH and not facts.suppressed_everywhere)
     asks = decided.rule == "blocked" or decided.step in (Step.RETRY, Step.SWITCH, Step.CORRECT, Step.VERIFY)
+    if facts.asks_for_address and decided.step == Step.CORRECT:
+        return decided  # nothing is sent there for it: somebody finds out the right address
     if decided.queue == Queue.WATCH:
         decided = decided._replace(queue="")
     if elsewhere or not asks:
@@ -198,7 +202,7 @@ def _permanent(facts: Facts, rules: Rules, now: datetime) -> Decided:
     """Never again to this address on this channel. Another channel at once: waiting cannot help here."""
     why = facts.reason or PERMANENT
     blamed = facts.fault == Fault.RECIPIENT
-    enough = strike_limit(facts.channel, rules.strikes)
+    enough = strike_limit(facts.channel, rules.strikes, facts.enough)
     strikes = blamed and facts.hard_fails >= enough
     suppress = strikes and not facts.suppressed
     usable = _usable(facts, now)
@@ -215,12 +219,16 @@ def _permanent(facts: Facts, rules: Rules, now: datetime) -> Decided:
         decided = _switch("permanent", facts, usable, now, why)
         return decided._replace(queue=_where_permanent(facts, rules), suppress=suppress)
     if _takes_others(facts) or (_record_is_right(facts) and not strikes):
-        return _elsewhere(facts, why, now)
+        return _elsewhere(facts, why, now)._replace(suppress=suppress)
     if strikes:
+        because = (
+            f"{why}. {_in_a_row(facts.hard_fails)}: the address is suppressed on {_name(facts.channel)}."
+        )
+        if _record_is_right(facts):
+            return Decided("strikes", Step.SUPPRESS, State.FAILED, because, suppress=suppress)
         return Decided(
-            "strikes", Step.SUPPRESS, State.FAILED,
-            f"{why}. {_in_a_row(enough)}: the address is suppressed on {_name(facts.channel)}.",
-            suppress=suppress,
+            "strikes", Step.CORRECT, State.FAILED, f"{because} {ASK_FOR_IT}",
+            queue=Queue.CORRECT, suppress=suppress,
         )  # fmt: skip
     return Decided(
         "permanent", Step.CORRECT, State.FAILED, f"{why}. {CORRECT_IT}",
@@ -269,9 +277,12 @@ def is_record_right(closed: str, fault: str, status: str) -> bool:
 def _where_permanent(facts: Facts, rules: Rules) -> str:
     if _takes_others(facts):
         return Queue.SWITCH
-    enough = strike_limit(facts.channel, rules.strikes)
-    if facts.suppressed or (facts.fault == Fault.RECIPIENT and facts.hard_fails >= enough):
+    enough = strike_limit(facts.channel, rules.strikes, facts.enough)
+    if facts.suppressed and not facts.asks_for_address:
         return ""
+    if facts.fault == Fault.RECIPIENT and facts.hard_fails >= enough:
+        # Another channel takes over, so a colleague is asked only where it is certain, or worth it.
+        return Queue.CORRECT if facts.closed == Closed.NUMBER or facts.valuable else ""
     if _record_is_right(facts):
         return Queue.SWITCH
     one_more = facts.fault == Fault.RECIPIENT and facts.hard_fails == enough - 1
@@ -283,7 +294,8 @@ def _temporary(facts: Facts, rules: Rules, now: datetime) -> Decided:
     why = facts.reason or UNMET.get(facts.status, "The failure is temporary")
     due = _opens(facts, max((facts.settled_at or now) + rules.retry_after, now))
     closes = facts.channel_since + rules.retry_window
-    blocked = facts.blocked or ("" if due else NEVER_OPEN)
+    unreachable = facts.unreachable and (not facts.suppressed or facts.asks_for_address)
+    blocked = (UNREACHABLE if unreachable else facts.blocked) or ("" if due else NEVER_OPEN)
     if facts.ended:
         return Decided("ended", Step.NONE, State.FAILED, f"{why}. Nothing more is sent.")
     if due is not None and facts.relevant_until is not None and due >= facts.relevant_until:
@@ -300,7 +312,8 @@ def _temporary(facts: Facts, rules: Rules, now: datetime) -> Decided:
             "undelivered", facts, usable, switch_at, f"{why}, and {_no_retry(facts, rules, blocked)}"
         )
     if blocked:
-        step, queue = (Step.CORRECT, Queue.CORRECT) if facts.needs_correction else (Step.NONE, "")
+        wrong = facts.needs_correction or unreachable
+        step, queue = (Step.CORRECT, Queue.CORRECT) if wrong else (Step.NONE, "")
         return Decided("blocked", step, State.FAILED, f"{why}. No retry: {blocked}.", queue=queue)
     return Decided(
         "exhausted", Step.RETRY, State.FAILED,

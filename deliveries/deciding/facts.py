@@ -59,10 +59,18 @@ class Facts:
     blocked: str = ""  # why the gate would stop another attempt on this channel, in words
     suppressed: bool = False  # the address may not be written to on this channel
     suppressed_everywhere: bool = False  # nor on any other
+    asks_for_address: bool = (
+        False  # it is suppressed for nothing but failures, this attempt's the last of them
+    )
     suppressed_until: datetime | None = None  # None while nobody lifts it
     needs_correction: bool = False
     replaced: bool = False  # the contact has another address of this kind by now, or this one was confirmed
     hard_fails: int = 0  # permanent failures of this address on this channel in a row, this one included
+    enough: int = 0  # as many of them are enough, by their codes; 0: as many as the playbook says
+    unreachable: bool = (
+        False  # nobody was reached there for too often or too long, though for no permanent failure
+    )
+    valuable: bool = False  # the contact is worth the effort of a colleague even where another channel works
     closed: str = ""  # AddressHealth.Closed: how far the failure reaches, where its code says so
     zone: str = ""  # where the recipient may be: IANA names, separated by blanks
     # The campaign.

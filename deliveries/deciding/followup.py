@@ -16,11 +16,9 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
 from campaigns.models import Recipient
-from contacts.blocking import Target, blocks
-from contacts.channels import Channel, strike_limit
-from contacts.models import AddressHealth, Suppression
-from contacts.suppressing import suppress
+from contacts.models import AddressHealth
 from deliveries.deciding.attempts import succeed, withdraw
+from deliveries.deciding.automatic_suppression import suppress_failed
 from deliveries.deciding.context import (
     Context,
     RecipientContext,
@@ -224,7 +222,7 @@ def _decide_about(
 ) -> None:
     decided = {view.recipient.pk: decide(*arguments(view, context), now) for view in views}
     _apply_opt_outs(views, now)
-    _suppress(views, decided, now)
+    suppress_failed(views, decided, context, now)
     _time_out(views, decided, now)
     made = _make_due(views, decided, context, now)
     withdraw([m.pk for v in views if v.reached_by for m in v.messages], "superseded", now)
@@ -243,43 +241,6 @@ def _settle_again(recipient_ids: Sequence[int], now: datetime, tally: Counter[tu
 
 def _apply_opt_outs(views: Sequence[RecipientContext], now: datetime) -> None:
     apply_opt_outs([m for view in views for m in view.messages if m.disposition == Disposition.OPTOUT], now)
-
-
-def _suppress(views: Sequence[RecipientContext], decided: dict[int, Decided], now: datetime) -> None:
-    """Permanent failures in a row: block that address on that channel, and say why."""
-    failed = [view for view in views if decided[view.recipient.pk].suppress]
-    stand = _blocked_by_rule([view.head for view in failed], now) if failed else set()
-    for view in failed:
-        head = view.head
-        if head.target not in stand:
-            stand.add(head.target)
-            bounced = head.channel == Channel.EMAIL
-            suppress(
-                contact=view.recipient.contact,
-                value=head.address.value,
-                channel=head.channel,
-                reason=Suppression.Reason.HARD_BOUNCE if bounced else Suppression.Reason.HARD_FAILS,
-                origin=Suppression.Origin.RULE,
-                evidence=f"{_failures(view)}; the last: {head.reason_code}",
-                by=None,
-                now=now,
-                fact=f"message {head.pk}",
-            )
-
-
-def _blocked_by_rule(messages: Sequence[Message], now: datetime) -> set[Target]:
-    """Where such a block stands already: the next message that fails there is no new ground."""
-    met = blocks({message.target for message in messages}, now)
-    return {
-        target
-        for target, those in met.items()
-        if any(one.match_key and one.origin == Suppression.Origin.RULE for one in those)
-    }
-
-
-def _failures(view: RecipientContext) -> str:
-    enough = strike_limit(view.head.channel, view.campaign.playbook.strikes)
-    return "Permanent failure" if enough == 1 else f"{enough} permanent failures in a row"
 
 
 def _time_out(views: Sequence[RecipientContext], decided: dict[int, Decided], now: datetime) -> None:

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from django.db.models import Q
 
-from contacts.channels import KIND_OF, Channel
+from contacts.channels import KIND_OF, Channel, strike_limit
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import MAPPING_CORRECTED
+from deliveries.meaning.failure_limits import (
+    FEWEST_UNREACHABLE,
+    UNREACHABLE_FOR,
+    Limits,
+    certainty_of,
+    enough_of,
+    load_limits,
+)
 from deliveries.meaning.mappings import describe
 from deliveries.meaning.ruling_out import channels_of, disproved, ruled_out
-from deliveries.models import Account, Message
-from deliveries.statuses import Disposition, Evidence, Fault
+from deliveries.models import Account, Certainty, Message
+from deliveries.statuses import PROOF, RINGS, Disposition, Fault, is_miss
 
 
 class Health(NamedTuple):
-    """`closed` is one of AddressHealth.Closed, `closed_why` what was reported; both '' while the channel is open."""
+    """`closed` is one of AddressHealth.Closed, `closed_why` what was reported; both '' while the channel is open.
+
+    `enough` is that of `AddressHealth`. `failures` are the permanent ones that count, `misses` those messages that the
+    person could not be reached with, one for each recipient; the newest first, each with its `Certainty`.
+    """
 
     hard_fails: int
     last_failed_at: datetime | None
@@ -29,6 +42,23 @@ class Health(NamedTuple):
     forgiven_at: datetime | None = (
         None  # what failed up to then does not count: a block lifted, the address confirmed
     )
+    enough: int = 0
+    failures: tuple[Counted, ...] = ()
+    misses: tuple[Counted, ...] = ()
+    miss_limit: int = 0  # so many misses in a row are too many
+
+    def too_many(self, channel: str, strikes: int) -> bool:
+        """Whether it failed for good often enough to be blocked; `strikes` is the playbook's number."""
+        return 0 < strike_limit(channel, strikes, self.enough) <= self.hard_fails
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether nobody was reached there for too often or too long."""
+        misses = self.misses
+        if not self.miss_limit or len(misses) < min(self.miss_limit, FEWEST_UNREACHABLE):
+            return False
+        last, first = misses[0].message.settled_at, misses[-1].message.settled_at
+        return len(misses) >= self.miss_limit or bool(last and first and last - first >= UNREACHABLE_FOR)
 
 
 class HealthMessage(NamedTuple):
@@ -43,18 +73,34 @@ class HealthMessage(NamedTuple):
     settled_at: datetime | None
     code: str
     account: int
+    recipient: int
+    status: str
+    failure_class: str
 
     @property
     def failed(self) -> bool:
         return self.disposition == Disposition.BOUNCED_HARD and self.fault == Fault.RECIPIENT
 
+    @property
+    def missed(self) -> bool:
+        return is_miss(self.disposition, self.fault, self.failure_class, self.status)
 
-STORED = ("hard_fails", "last_failed_at", "last_code", "closed", "closed_why")
+
+class Counted(NamedTuple):
+    """A message that counts against its address, and how sure that is."""
+
+    message: HealthMessage
+    certainty: str
+
+
+STORED = ("hard_fails", "enough", "last_failed_at", "last_code", "closed", "closed_why")
 NO_FAILURES = Health(0, None, "")
+UNASKED = Limits({}, {})  # where nothing failed
 FAILING = Q(hard_fails__gt=0) | ~Q(closed="")
-PROOF = {Evidence.CARRIER, Evidence.HANDSET}  # of an arrival; else it was assumed
+TELLING = (Disposition.DELIVERED, Disposition.BOUNCED_HARD, Disposition.PENDING_RETRY)
 MESSAGE_FIELDS = (
-    "id", "address_id", "channel", "disposition", "fault", "evidence", "settled_at", "reason_code", "account_id"
+    "id", "address_id", "channel", "disposition", "fault", "evidence", "settled_at", "reason_code", "account_id",
+    "recipient_id", "status", "failure_class",
 )  # fmt: skip
 
 
@@ -85,7 +131,7 @@ def refresh(pairs: Collection[tuple[int, int, str]]) -> dict[tuple[int, str], He
         rows = AddressHealth.objects.filter(
             address_id__in=[address for address, each in well if each == channel], channel=channel
         )
-        rows.update(hard_fails=0, closed="", closed_why="")
+        rows.update(hard_fails=0, enough=0, closed="", closed_why="")
     return {pair: every[pair] for _, *rest in pairs if (pair := (rest[0], rest[1])) in every}
 
 
@@ -100,7 +146,8 @@ def examine(
     """The health of (contact, address, channel) triples by (address, channel), from the messages themselves.
 
     Counts permanent failures at the recipient's end since the last arrival, newest first. Temporary and unknown
-    outcomes neither count nor end the row, and what was forgiven by a release or a correction does not come back.
+    outcomes neither count nor end the row, and what was forgiven by a release or a correction does not come back. Nor
+    does it count what could not be reached (`misses`), which whatever shows that somebody is there ends.
     `other` says which messages are to be taken for something else: message -> (disposition, fault).
     """
     if not pairs:
@@ -109,7 +156,7 @@ def examine(
     wanted = {(address, channel) for _, address, channel in pairs}
     rows = (
         Message.objects.filter(contact_id__in={contact for contact, _, _ in pairs})
-        .filter(Q(disposition__in=[Disposition.DELIVERED, Disposition.BOUNCED_HARD]) | Q(pk__in=list(other)))
+        .filter(Q(disposition__in=TELLING) | Q(pk__in=list(other)))
         .order_by("-id")
         .values_list(*MESSAGE_FIELDS)
     )
@@ -118,20 +165,55 @@ def examine(
         disposition, fault = other.get(each.id, (each.disposition, each.fault))
         messages.append(each._replace(disposition=disposition, fault=fault))
     forgiven = _forgiven(wanted)
-    health = _counted(messages, wanted, forgiven)
-    for pair, (closed, why) in _closed(messages, wanted, forgiven).items():
-        health[pair] = health[pair]._replace(closed=closed, closed_why=why)
-    return {pair: found._replace(forgiven_at=forgiven.get(pair)) for pair, found in health.items()}
+    providers, limits = _judged_by(messages)
+    closed, disproved_ones = _closed(messages, wanted, forgiven, providers, limits)
+    health = _counted(messages, wanted, forgiven, partial(_certainty, providers, disproved_ones))
+    return {
+        pair: _limited(found, pair[1], limits, providers)._replace(
+            closed=closed.get(pair, ("", ""))[0],
+            closed_why=closed.get(pair, ("", ""))[1],
+            forgiven_at=forgiven.get(pair),
+        )
+        for pair, found in health.items()
+    }
+
+
+def _judged_by(messages: Sequence[HealthMessage]) -> tuple[dict[int, str], Limits]:
+    """Whose codes these are, and the limits; nothing is read where nothing failed."""
+    if not any(message.failed or message.missed for message in messages):
+        return {}, UNASKED
+    return Account.objects.providers(), load_limits()
+
+
+def _certainty(providers: Mapping[int, str], disproved_ones: Collection[int], message: HealthMessage) -> str:
+    """How sure a failure is. One whose word something that arrived has disproved is as sure as any other."""
+    code = "" if message.id in disproved_ones else message.code
+    return certainty_of(providers.get(message.account, ""), message.channel, code).value
+
+
+def _limited(found: Health, channel: str, limits: Limits, providers: Mapping[int, str]) -> Health:
+    """With how many of its failures are enough."""
+    if not (found.failures or found.misses):
+        return found
+    asked = [
+        limits.of(providers.get(one.message.account, ""), channel, one.message.code, one.certainty)
+        for one in found.failures
+    ]
+    slow = limits.kinds[Certainty.UNREACHABLE].failures
+    return found._replace(enough=enough_of(asked, channel), miss_limit=slow)
 
 
 def _counted(
     messages: Sequence[HealthMessage],
     wanted: set[tuple[int, str]],
     forgiven: Mapping[tuple[int, str], datetime],
+    certainty: Callable[[HealthMessage], str],
 ) -> dict[tuple[int, str], Health]:
     """The failures in a row of each pair, from messages that begin with the newest."""
-    health = dict.fromkeys(wanted, NO_FAILURES)
+    failures: defaultdict[tuple[int, str], list[Counted]] = defaultdict(list)
+    misses: defaultdict[tuple[int, str], dict[int, Counted]] = defaultdict(dict)
     ended: set[tuple[int, str]] = set()
+    reached: set[tuple[int, str]] = set()
     for message in messages:
         pair = (message.address, message.channel)
         if pair not in wanted or pair in ended:
@@ -139,26 +221,36 @@ def _counted(
         if message.disposition == Disposition.DELIVERED or _is_forgiven(message, pair, forgiven):
             ended.add(pair)
         elif message.failed:
-            so_far = health[pair]
-            health[pair] = Health(
-                so_far.hard_fails + 1,
-                so_far.last_failed_at or message.settled_at,
-                so_far.last_code or message.code,
-            )
-    return health
+            failures[pair].append(Counted(message, certainty(message)))
+        elif message.status in RINGS:
+            reached.add(pair)
+        elif message.missed and pair not in reached:
+            # Retries of one message are one: a phone that is off for a day is not off seven times.
+            misses[pair].setdefault(message.recipient, Counted(message, Certainty.UNREACHABLE.value))
+    return {pair: _health(failures[pair], tuple(misses[pair].values())) for pair in wanted}
+
+
+def _health(failures: Sequence[Counted], misses: tuple[Counted, ...]) -> Health:
+    """As counted, the newest first."""
+    times = (one.message.settled_at for one in failures if one.message.settled_at)
+    codes = (one.message.code for one in failures if one.message.code)
+    return Health(len(failures), next(times, None), next(codes, ""), failures=tuple(failures), misses=misses)
 
 
 def _closed(
     messages: Sequence[HealthMessage],
     wanted: set[tuple[int, str]],
     forgiven: Mapping[tuple[int, str], datetime],
-) -> dict[tuple[int, str], tuple[str, str]]:
-    """What closes each pair: the newest failure that reaches so far, unless something arrived since."""
-    providers: dict[int, str] = {}
-    if any(message.failed for message in messages):
-        providers = Account.objects.providers()
+    providers: Mapping[int, str],
+    limits: Limits,
+) -> tuple[dict[tuple[int, str], tuple[str, str]], set[int]]:
+    """What closes each pair: the newest failure that reaches so far, unless something arrived since or it takes more
+    of them. And the messages whose word is disproved so."""
     arrived: defaultdict[int, set[str]] = defaultdict(set)
     found: dict[tuple[int, str], tuple[str, str]] = {}
+    newest: dict[tuple[int, str], tuple[str, str]] = {}
+    times: Counter[tuple[int, str]] = Counter()
+    disproved_ones: set[int] = set()
     for message in messages:
         if message.disposition == Disposition.DELIVERED and message.evidence in PROOF:
             arrived[message.address].add(message.channel)
@@ -166,15 +258,22 @@ def _closed(
             continue
         provider = providers.get(message.account, "")
         closed = ruled_out(provider, message.channel, message.code)
-        if closed is None or disproved(closed, message.channel, arrived[message.address]):
+        if closed is None:
             continue
+        if disproved(closed, message.channel, arrived[message.address]):
+            disproved_ones.add(message.id)
+            continue
+        asked = limits.of(provider, message.channel, message.code, closed.value).failures
         for channel in channels_of(closed, message.channel):
             pair = (message.address, channel)
             if pair in wanted and pair not in found and not _is_forgiven(message, pair, forgiven):
                 short = describe(provider, message.channel, message.code).short or "A permanent failure"
                 why = f"{short}, reported by {Channel(message.channel).in_sentence}"
-                found[pair] = (closed.value, why[:200])
-    return found
+                newest.setdefault(pair, (closed.value, why[:200]))
+                times[pair] += 1
+                if times[pair] >= asked:
+                    found[pair] = newest[pair]
+    return found, disproved_ones
 
 
 def _is_forgiven(
@@ -192,7 +291,7 @@ def _forgiven(pairs: Collection[tuple[int, str]]) -> dict[tuple[int, str], datet
     keys = dict(Address.objects.filter(pk__in={pk for pk, _ in pairs}).values_list("pk", "match_key"))
     lifted = Suppression.objects.filter(
         match_key__in=set(keys.values()) - {""},
-        reason__in=[Suppression.Reason.HARD_FAILS, Suppression.Reason.HARD_BOUNCE],
+        reason__in=Suppression.OF_FAILURES,
         released_at__isnull=False,
     ).exclude(release_note__startswith=MAPPING_CORRECTED)
     latest: dict[tuple[str, str], datetime] = {}

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from contacts.blocking import Target, blocks
+from contacts.blocking import Target, blocks, stand_for
+from contacts.channels import Closed
 from contacts.models import Address
 from deliveries.deciding.context import Context, RecipientContext, is_forgiven, reason_of
 from deliveries.deciding.decide import CORRECT_IT, PERMANENT, Step, is_record_right
@@ -27,7 +28,7 @@ def line_up(
     """Let each attempt stand in the queue its decision names, and in no other."""
     entries = QueueEntry.objects.in_bulk([m.pk for view in views for m in view.messages])
     earlier = [m for view in views for m in view.messages[:-1] if m.pk in entries or _is_bad(m, context)]
-    keep = _still_asked(earlier, entries, now)
+    keep = _still_asked(earlier, entries, context, now)
     fresh, gone = [], []
     changes: Counter[tuple] = Counter()
     for view in views:
@@ -56,10 +57,10 @@ def line_up(
 
 
 def _still_asked(
-    earlier: Sequence[Message], entries: Mapping[int, QueueEntry], now: datetime
+    earlier: Sequence[Message], entries: Mapping[int, QueueEntry], context: Context, now: datetime
 ) -> dict[int, str]:
     """The queues that earlier attempts go on standing in: until their address was corrected, or while it is not
-    suppressed. Whoever is not in a queue any more comes back to be corrected."""
+    suppressed for anything but their own failure. Whoever is not in a queue any more comes back to be corrected."""
     if not earlier:
         return {}
     addresses = Address.objects.in_bulk({message.address_id for message in earlier})
@@ -72,10 +73,18 @@ def _still_asked(
     for message in earlier:
         address, entry = addresses[message.address_id], entries.get(message.pk)
         queue = entry.queue if entry else Queue.CORRECT
-        suppressed = bool(met[targets[message.pk]])
-        if queue in (Queue.CORRECT, Queue.SUPPRESS) and address.preferred and not suppressed:
+        blocked = met[targets[message.pk]]
+        asked = not blocked or (
+            stand_for(blocked, f"message {message.pk}") and (entry is not None or _is_dead(message, context))
+        )
+        if queue in (Queue.CORRECT, Queue.SUPPRESS) and address.preferred and asked:
             keep[message.pk] = queue
     return keep
+
+
+def _is_dead(message: Message, context: Context) -> bool:
+    health = context.health.get((message.address_id, message.channel), NO_FAILURES)
+    return health.closed == Closed.NUMBER
 
 
 def _is_bad(message: Message, context: Context) -> bool:

@@ -16,6 +16,7 @@ them opens every partition.
 
 from deliveries.models.accounts import Account, new_token
 from deliveries.models.batches import Batch, BatchItem
+from deliveries.models.limits import Certainty, FailureLimit, SuppressionEvidence
 from deliveries.models.lookups import LookupRun
 from deliveries.models.mappings import (
     Backscatter,
@@ -62,6 +63,7 @@ __all__ = [
     "Bookmark",
     "CarrierTally",
     "Cause",
+    "Certainty",
     "CodeAlarm",
     "CodeDay",
     "CodeMapping",
@@ -71,6 +73,7 @@ __all__ = [
     "Decision",
     "Engagement",
     "FailureIndex",
+    "FailureLimit",
     "Heartbeat",
     "ImportFigures",
     "LatencyCount",
@@ -97,6 +100,7 @@ __all__ = [
     "SourceTally",
     "StatusChange",
     "StatusEvent",
+    "SuppressionEvidence",
     "Tally",
     "TallyDelta",
     "new_token",

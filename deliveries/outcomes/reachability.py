@@ -223,17 +223,18 @@ def _reach(record: ChannelRecord) -> Reach:
         suppressions=record.suppressions,
         health=record.health,
         consent=record.consent,
-        strikes=strike_limit(channel, ordinary_campaign().playbook.strikes),
+        strikes=strike_limit(channel, ordinary_campaign().playbook.strikes, record.health.enough),
     )
 
 
 def _word(record: ChannelRecord) -> tuple[str, str]:
     """How well the channel works, and the bucket of that: first what closes it, then what came of it."""
-    if record.suppressions:
+    dead = record.health.closed == AddressHealth.Closed.NUMBER
+    if any(not (dead and one.counts_failures) for one in record.suppressions):
         return "Suppressed", "optout"
     if record.address is None:
         return "No address", "unknown"
-    if record.health.closed == AddressHealth.Closed.NUMBER:
+    if dead:
         return "Not in service", "permanent"
     if record.health.marked_at:
         return "To be corrected", "permanent"

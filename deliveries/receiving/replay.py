@@ -30,7 +30,7 @@ from deliveries.meaning import mappings
 from deliveries.meaning.drafts import CannotChange, changes, last_message
 from deliveries.meaning.translation import Key, Mapping
 from deliveries.models import MappingVersion, Message
-from deliveries.receiving.replay_preview import Difference, compare, failure_limits, rule_blocks
+from deliveries.receiving.replay_preview import Difference, compare, rule_blocks, strikes_of
 from deliveries.receiving.retranslation import TOGETHER, Affected, Read
 from deliveries.statuses import Disposition
 
@@ -227,8 +227,8 @@ def _lift(read: Read, moved: Sequence[Message], note: str, who: str, now: dateti
     before = [read.messages[message.pk] for message in moved]
     failed = [message for message in before if message.disposition == Disposition.BOUNCED_HARD]
     health = refresh({(m.contact_id, m.address_id, m.channel) for m in failed})
-    enough = failure_limits(failed)
-    well = {pair for pair, found in health.items() if found.hard_fails < enough[pair]}
+    strikes = strikes_of(failed)
+    well = {pair for pair, found in health.items() if not found.too_many(pair[1], strikes[pair])}
     lift_mistaken(rule_blocks(failed, well), note=note, now=now)
     none_any_more = [message.pk for message in moved if message.disposition != Disposition.OPTOUT]
     take_back_opt_outs(read.mistaken(none_any_more, who), note=note, now=now)

@@ -12,7 +12,6 @@ from django.db.models import Q, QuerySet
 
 from campaigns.models import Campaign
 from contacts.addresses import match_key
-from contacts.channels import strike_limit
 from contacts.grounds import reported_message
 from contacts.models import Suppression
 from contacts.withdrawing import own_blocks
@@ -91,9 +90,11 @@ def compare(ids: Sequence[int], affected: Affected, mapping: Mapping) -> Differe
             difference.add(message.disposition, shown[0], pk)
     messages = [read.messages[pk] for pk in other]
     triples = {(m.contact_id, m.address_id, m.channel) for m in messages}
-    before, after, enough = examine(triples), examine(triples, other), failure_limits(messages)
-    crossing = {p for p in after if before[p].hard_fails < enough[p] <= after[p].hard_fails}
-    well = {p for p in after if after[p].hard_fails < enough[p] <= before[p].hard_fails}
+    before, after, strikes = examine(triples), examine(triples, other), strikes_of(messages)
+    blocked_before, blocked_after = (
+        {p for p in after if found[p].too_many(p[1], strikes[p])} for found in (before, after)
+    )
+    crossing, well = blocked_after - blocked_before, blocked_before - blocked_after
     difference.crossing += len(crossing)
     difference.lifting += rule_blocks(messages, well).count()
     none_any_more = [pk for pk, (shown, _) in other.items() if shown != Disposition.OPTOUT]
@@ -129,14 +130,11 @@ def _freed(read: Read, ids: Sequence[int], affected: Affected, mapping: Mapping)
     return len({read.messages[message].contact_id for message in free})
 
 
-def failure_limits(messages: Iterable[Message]) -> dict[tuple[int, str], int]:
+def strikes_of(messages: Iterable[Message]) -> dict[tuple[int, str], int]:
     """How many failures in a row block each (address, channel), by the playbook of the latest campaign here."""
     messages = sorted(messages, key=lambda m: m.pk)
     campaigns = Campaign.objects.select_related("playbook").in_bulk({m.campaign_id for m in messages})
-    return {
-        (m.address_id, m.channel): strike_limit(m.channel, campaigns[m.campaign_id].playbook.strikes)
-        for m in messages
-    }
+    return {(m.address_id, m.channel): campaigns[m.campaign_id].playbook.strikes for m in messages}
 
 
 def rule_blocks(messages: Iterable[Message], pairs: Collection[tuple[int, str]]) -> QuerySet[Suppression]:

@@ -20,7 +20,7 @@ from django.utils import timezone
 from campaigns.models import Campaign
 from contacts import import_runs, lists
 from deliveries.bulk import actions
-from deliveries.deciding import route_moves
+from deliveries.deciding import automatic_suppression, route_moves
 from deliveries.deciding.followup import follow_due, follow_failed, follow_status_changes
 from deliveries.ledger import partitions, quarantine, retention, source_figures
 from deliveries.ledger.quarantine import Kind
@@ -116,6 +116,7 @@ STEPS: Steps = {
     "replay": replay.run,
     "drift": drift.run,
     "route_moves": Seldom(60, route_moves.run),
+    "pauses": Seldom(60, automatic_suppression.run),
     "partitions": Seldom(60, partitions.make_ahead),
     "retention": Seldom(3_600, retention.drop_old),
     "list_counts": Seldom(30, lists.count_some),
@@ -141,6 +142,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "replay",
         "drift",
         "route_moves",
+        "pauses",
         "partitions",
         "retention",
         "list_counts",

@@ -165,7 +165,11 @@ def test_the_tables_cost_the_same_whatever_was_heard(
     [
         (("delivered", "none", "none", True), "success", "counts as delivered"),
         (("sent", "none", "none", True), "pending", "waits for the next report"),
-        (("undelivered", "temporary", "recipient", True), "retryable", "never counts against the contact"),
+        (
+            ("undelivered", "temporary", "recipient", True),
+            "retryable",
+            "One alone never counts against the contact",
+        ),
         (("undelivered", "permanent", "recipient", True), "permanent", "counts against the address"),
         (("undelivered", "permanent", "carrier", True), "permanent", "does not count against the address"),
         (("undelivered", "permanent", "recipient", False), "unknown", "not certain"),

@@ -297,7 +297,7 @@ def test_a_number_that_is_confirmed_has_a_clean_slate_and_its_message_can_be_ret
     assert last_of(first) != first
 
 
-def test_after_a_correction_a_retry_is_offered_for_what_stood_in_no_queue(account, now, time_machine):
+def test_after_a_correction_a_retry_is_offered_for_what_was_suppressed(account, now, time_machine):
     time_machine.move_to(now + HOUR, tick=False)
     campaign = sending("sms")
     campaign.playbook.strikes = 1
@@ -305,7 +305,7 @@ def test_after_a_correction_a_retry_is_offered_for_what_stood_in_no_queue(accoun
     first = handed_over(campaign, account, now, person("sms", at=now))
     report(first, DEAD, now, "SOMETHING")
     work(now)
-    assert not QueueEntry.objects.exists()
+    assert QueueEntry.objects.get().queue == "correct"
 
     correct(first.contact, phone="214 555 0188", region="US", by=None)
     settle_of(first.contact)

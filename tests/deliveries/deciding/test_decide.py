@@ -91,8 +91,29 @@ SENTENCES = {
     "dead": (dead(hard_fails=1), 0, "correct failed correct - -"),
     "dead, email": (dead(hard_fails=1, **MAIL), 0, "switch open correct 0 email"),
     "dead, once more suppresses": (dead(hard_fails=2), 0, "correct failed suppress - -"),
-    "dead for the third time": (dead(hard_fails=3), 0, "suppress failed - - -"),
+    "dead for the third time": (dead(hard_fails=3), 0, "correct failed correct - -"),
+    "blocked by them for the third time": (
+        facts(Status.BLOCKED, FailureClass.PERMANENT, Fault.RECIPIENT, hard_fails=3), 0, "suppress failed - - -",
+    ),
     "dead for the third time, email": (dead(hard_fails=3, **MAIL), 0, "switch open - 0 email"),
+    "dead for the third time, email, worth the effort": (
+        dead(hard_fails=3, valuable=True, **MAIL), 0, "switch open correct 0 email",
+    ),
+    "dead for certain, email": (
+        dead(hard_fails=1, enough=1, closed="number", **MAIL), 0, "switch open correct 0 email",
+    ),
+    "dead for certain, and suppressed for it": (
+        dead(hard_fails=1, enough=1, closed="number", suppressed=True, asks_for_address=True), 0,
+        "correct failed correct - -",
+    ),
+    "dead for certain, and suppressed for something else": (
+        dead(hard_fails=1, enough=1, closed="number", suppressed=True), 0, "none failed - - -",
+    ),
+    "absent for too long": (absent(unreachable=True), 0, "correct failed correct - -"),
+    "absent for too long, and suppressed for it": (
+        absent(unreachable=True, suppressed=True, asks_for_address=True), 0, "correct failed correct - -",
+    ),
+    "absent for too long, email": (absent(unreachable=True, **MAIL), 0, "switch open switch 48 email"),
     "dead, corrected since": (dead(hard_fails=1, replaced=True), 0, "retry failed retry - -"),
     "no picture messages": (
         dead(hard_fails=1, closed="channel", channel="mms"), 0, "switch failed switch - -",
@@ -172,6 +193,11 @@ def test_three_strikes_suppress_but_not_what_is_suppressed_already():
     assert decide(dead(hard_fails=3, **MAIL), RULES, NOON).suppress
     assert not decide(dead(hard_fails=2), RULES, NOON).suppress
     assert not decide(dead(hard_fails=3, suppressed=True), RULES, NOON).suppress
+    assert decide(dead(hard_fails=1, enough=1), RULES, NOON).suppress
+    assert decide(dead(hard_fails=1, enough=1, closed="texting"), RULES, NOON).suppress
+    assert not decide(dead(hard_fails=3, enough=5), RULES, NOON).suppress
+    assert decide(absent(unreachable=True), RULES, NOON).suppress
+    assert not decide(absent(unreachable=True, suppressed=True), RULES, NOON).suppress
     carrier = facts(Status.UNDELIVERED, FailureClass.PERMANENT, Fault.CARRIER, hard_fails=9)
     assert not decide(carrier, RULES, NOON).suppress
 

@@ -538,12 +538,12 @@ def test_the_third_permanent_failure_in_a_row_suppresses_the_address_on_that_cha
 
     messages = list(three_strikes(account, contact, now))
 
-    assert [queue_of(message) for message in messages] == [None, None, None]
+    assert [queue_of(message) for message in messages] == [None, None, "correct"]
     entry = Suppression.objects.get()
     assert (entry.value, entry.channel) == (messages[0].address.value, "sms")
     assert (entry.origin, entry.reason) == ("rule", "hard_fails")
     assert "30005" in entry.evidence
-    assert recipient_of(messages[2]).next_step == "suppress"
+    assert recipient_of(messages[2]).next_step == "correct"
     assert agree()
 
 

@@ -156,6 +156,7 @@ def some_health(draw: random.Random, address: Address, now):
                 address=address,
                 channel=channel,
                 hard_fails=draw.choice([0, 2, 3, 4, 3]),
+                enough=draw.choice([0, 0, 1, 5]),
                 closed=draw.choice(["", "", "number", "texting", "channel"]),
                 closed_why="gone",
                 marked_at=now if draw.random() < 0.1 else None,
