@@ -32,6 +32,9 @@ from dashboard.overview import views as overview
 from dashboard.queues import views as queues
 from dashboard.routes import views as sending_routes
 from dashboard.suppressions import acts as suppression_acts
+from dashboard.suppressions import limits as suppression_limits
+from dashboard.suppressions import mistakes as suppression_mistakes
+from dashboard.suppressions import trend as suppression_trend
 from dashboard.suppressions import views as suppressions
 from deliveries.outcomes.keyset import read_id
 
@@ -134,6 +137,12 @@ suppression_pages = [
     path("lookup/", suppressions.search_address, name="look_up"),
     path("add/", suppression_acts.add, name="add"),
     path("upload/", suppression_acts.upload, name="upload"),
+    path("trend/", suppression_trend.page, name="trend"),
+    path("mistakes/", suppression_mistakes.show, name="mistakes"),
+    path("mistakes/release/", suppression_mistakes.release, name="release_mistakes"),
+    path("automatic/", suppression_limits.page, name="automatic"),
+    path("automatic/code/", suppression_limits.change_code, name="change_code"),
+    path("automatic/<slug:kind>/", suppression_limits.change, name="change_limit"),
     path("<id:pk>/", suppressions.detail, name="detail"),
     path("<id:pk>/release/", suppression_acts.lift, name="release"),
 ]

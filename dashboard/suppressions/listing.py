@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
 from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from accounts.zones import zone_name
 from contacts import searching
@@ -21,6 +23,7 @@ from contacts.models import Contact, Suppression
 from contacts.phones import concealed, grouped, mask
 from contacts.strength import lifter
 from contacts.suppression_lists import STATES, BlockState, find_holders, in_state, named, state_of
+from contacts.suppression_trend import monday_of, week_bounds
 from dashboard.exports import BOM, CHUNK, Echo, local, safe, utc
 from deliveries.outcomes.counting import Count, counted
 from deliveries.outcomes.filters import Chip
@@ -62,12 +65,20 @@ class SuppressionFilter(forms.Form):
     reason = forms.ChoiceField(label="Reason", required=False, choices=[ANY, *Reason.choices])
     origin = forms.ChoiceField(label="Origin", required=False, choices=[ANY, *Suppression.Origin.choices])
     state = forms.ChoiceField(label="State", required=False, choices=[ANY, *STATES])
+    week = forms.DateField(
+        label="Week from", required=False, widget=forms.HiddenInput
+    )  # of the table by week
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         super().__init__(data, auto_id="filter-%s")
         self.fields["s"].widget.attrs |= {
             "id": "s", "type": "search", "placeholder": "Number, email or ID", "autocomplete": "off",
         }  # fmt: skip
+
+    def clean_week(self) -> str:
+        """The Monday of the week, in ISO form; '' for none."""
+        day = self.cleaned_data["week"]
+        return str(monday_of(day)) if day else ""
 
     @property
     def given(self) -> dict[str, str]:
@@ -85,6 +96,8 @@ class SuppressionFilter(forms.Form):
         ]
 
     def _words(self, name: str, value: str) -> str:
+        if name == "week":
+            return date_format(date.fromisoformat(value), "j M Y")
         return str(dict(getattr(self.fields[name], "choices", [])).get(value, value))
 
     def rows(self, now: datetime) -> QuerySet[Suppression]:
@@ -97,6 +110,9 @@ class SuppressionFilter(forms.Form):
             found = found.exclude(scope=Scope.EVERYTHING)  # as the index says it: SQLite uses it only so
         if channel := given.get("channel"):
             found = found.filter(channel="" if channel == EVERY else channel)
+        if week := given.get("week"):
+            start, end = week_bounds(date.fromisoformat(week), timezone.get_current_timezone())
+            found = found.filter(created_at__gte=start, created_at__lt=end)
         if text := given.get("s"):
             found = found.filter(named(text))
         return found.filter(in_state(given.get("state", ""), now))

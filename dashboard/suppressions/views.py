@@ -31,6 +31,7 @@ from dashboard.suppressions.listing import (
     whole_or_masked,
 )
 from deliveries.outcomes.blocked import LookUp, look_up
+from deliveries.outcomes.suppression_evidence import evidence_of
 
 logger = logging.getLogger(__name__)
 SEE = "contacts.view_suppression"
@@ -96,6 +97,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     form = MomentForm(request.GET if "at" in request.GET else None)
     at = form.cleaned_data.get("at") if form.is_bound and form.is_valid() else None
     found = _look_up_of(block, at or now, now)
+    shown = answers(request, found)
     context = {
         "entry": block,
         "address": whole_or_masked(block.value, full=may_see(request)),
@@ -106,7 +108,8 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
         "section": "list",
         "own": lifter(block) == Lifter.PERSON,
         **lifting(request, block),
-        **answers(request, found),
+        **shown,
+        "evidence": next((one["evidence"] for one in shown["rows"] if one["row"].pk == pk), []),
     }
     return render(request, "suppressions/detail.html", context, status=422 if form.errors else 200)
 
@@ -127,6 +130,7 @@ def lifting(request: HttpRequest, block: Suppression) -> dict[str, Any]:
 def answers(request: HttpRequest, found: LookUp) -> dict[str, Any]:
     """What the look-up says, for its template."""
     user, full = who(request), may_see(request)
+    evidence = evidence_of({row.pk for row in found.rows if row.origin == Suppression.Origin.RULE})
     return {
         "found": found,
         "full": full,
@@ -143,6 +147,7 @@ def answers(request: HttpRequest, found: LookUp) -> dict[str, Any]:
                 "lifter": lifter(row).label,
                 "may_lift": row.state == BlockState.BLOCKING and may_lift(user, row),  # type: ignore[attr-defined]
                 "own": lifter(row) == Lifter.PERSON,
+                "evidence": evidence.get(row.pk, []),
             }
             for row in found.rows
         ],

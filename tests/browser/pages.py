@@ -49,6 +49,7 @@ from deliveries.models import (
     RouteEvidence,
     SeenCode,
     SourceFigures,
+    SuppressionEvidence,
 )
 from deliveries.outcomes.figures import queue_counts
 from deliveries.sending import failover
@@ -301,6 +302,18 @@ def a_bounce() -> Suppression:
     return Suppression.objects.filter(origin="rule", released_at=None).exclude(value="").earliest("pk")
 
 
+def mistaken(address: str) -> str:
+    """`address`, once an automatic suppression looks mistaken."""
+    block, _ = Suppression.objects.get_or_create(
+        value="+12125550198", channel="sms", reason="hard_fails", origin="rule", fact="test mistake"
+    )
+    message = Message.objects.filter(disposition="DELIVERED").earliest("pk")
+    SuppressionEvidence.objects.get_or_create(
+        suppression=block, message=message, status="undelivered", certainty="number"
+    )
+    return address
+
+
 # name: (user name, URL once the world is there)
 PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "overview": ("marketer", lambda: "/"),
@@ -377,6 +390,12 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "suppression detail": ("support", lambda: f"/suppressions/{a_bounce().pk}/"),
     "suppression add": ("support", lambda: "/suppressions/add/"),
     "suppression upload": ("admin", lambda: "/suppressions/upload/"),
+    "automatic suppression": ("admin", lambda: "/suppressions/automatic/"),
+    "automatic suppression, one kind": ("admin", lambda: "/suppressions/automatic/number/"),
+    "automatic suppression, one code": ("admin", lambda: "/suppressions/automatic/code/"),
+    "suppressed by mistake": ("marketer", lambda: mistaken("/suppressions/mistakes/")),
+    "suppressed by mistake none": ("support", lambda: "/suppressions/mistakes/"),
+    "suppressions by week": ("support", lambda: "/suppressions/trend/"),
     "suppression release": ("admin", lambda: f"/suppressions/{a_bounce().pk}/release/"),
     "sending routes": ("admin", lambda: route_work("/routes/")),
     "sending routes quiet": ("support", lambda: "/routes/"),
