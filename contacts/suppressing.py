@@ -362,7 +362,7 @@ def lift_failures(address: Address, *, by: User | None, note: str, now: datetime
 
 
 def _forgive(lifted: Collection[Suppression], now: datetime) -> None:
-    """What failed at these addresses and contacts does not count any more."""
+    """What failed at these addresses and contacts does not count any more, nor what it said of their other channels."""
     keys: defaultdict[str, set[str]] = defaultdict(set)
     contacts: defaultdict[str, set[int]] = defaultdict(set)
     for one in lifted:
@@ -380,5 +380,8 @@ def _forgive(lifted: Collection[Suppression], now: datetime) -> None:
 
 def _forget(health: QuerySet[AddressHealth], channel: str, now: datetime) -> None:
     if channel:
-        health = health.filter(channel=channel)
+        said_elsewhere = Q(hard_fails=0) & ~Q(
+            closed=""
+        )  # of the whole number, by what failed on another channel
+        health = health.filter(Q(channel=channel) | said_elsewhere)
     health.update(hard_fails=0, enough=0, closed="", closed_why="", cleared_at=now, updated_at=now)

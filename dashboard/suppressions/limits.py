@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
@@ -72,6 +73,11 @@ class CodeRow:
     @property
     def words(self) -> str:
         return words(self.limit)
+
+    @property
+    def query(self) -> str:
+        """What names it in the address of its form."""
+        return urlencode({"table": self.table, "channel": self.channel, "code": self.code})
 
     @property
     def channel_label(self) -> str:

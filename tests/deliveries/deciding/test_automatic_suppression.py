@@ -182,6 +182,16 @@ def test_a_number_that_is_confirmed_is_suppressed_no_more(contact, account, now,
     assert (entry.released_at, entry.released_by) == (now + HOUR, colleague)
 
 
+def test_released_the_number_is_dead_on_no_channel(contact, account, now, make_user):
+    one_message(contact, account, now, DEAD, "UNKNOWN_SUBSCRIBER")
+    assert set(AddressHealth.objects.values_list("closed", flat=True)) == {"number"}
+
+    release(Suppression.objects.get(), by=make_user("marketer"), note="They called us", now=now + HOUR)
+    work(now + HOUR)
+
+    assert set(AddressHealth.objects.values_list("closed", "hard_fails")) == {("", 0)}
+
+
 # ---- Ambiguous ones ----------------------------------------------------------------------------------------------
 
 
