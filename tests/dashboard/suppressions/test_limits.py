@@ -129,7 +129,7 @@ def test_its_evidence_is_named_with_messages_codes_and_dates(login, block, look_
 
     evidence = SuppressionEvidence.objects.get()
     assert f'href="/deliveries/{evidence.message_id}/"' in page
-    assert "<code>30005</code>" in page
+    assert ">30005</code>" in page
     assert "Number is not known to any network" in page
 
 
