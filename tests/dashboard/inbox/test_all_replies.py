@@ -134,12 +134,13 @@ def test_a_filter_that_cannot_be_is_said(login, query):
 def test_a_row_names_the_writer_the_campaign_and_what_it_was_read_by(login):
     message = factories.message()
     number = message.address.value
-    reply(number, message_id=message.pk, campaign_id=message.campaign_id, reading="stop", found="quit")
+    one = reply(number, message_id=message.pk, campaign_id=message.campaign_id, reading="stop", found="quit")
+    client = login("marketer")
 
-    page = login("marketer").get(URL).content.decode()
+    page = client.get(URL).content.decode()
 
     assert f'href="/contacts/{message.contact_id}/"' in page
-    assert f'href="/deliveries/{message.pk}/"' in page
+    assert f'href="/deliveries/{message.pk}/"' in client.get(f"/inbox/{one.pk}/answer/").content.decode()
     assert f'href="/campaigns/{message.campaign.slug}/"' in page
     assert "“quit”" in page
     assert number not in page
