@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import idna
 
@@ -87,6 +88,7 @@ def _number(reading: str, region: str) -> str:
         return ""
 
 
+@lru_cache(maxsize=8_192)  # an import asks for each several times
 def match_key(value: str) -> str:
     """What all spellings of the address `value`, itself in normal form, have in common. '' for ''."""
     if "@" in value:

@@ -16,9 +16,11 @@ from contacts.emails import NotAnEmail, parse_email
 from contacts.hours import known_zone
 from contacts.models import Address, Contact, Note
 from contacts.phones import NotAPhone, mask, parse_phone
+from contacts.row_writing import Blank
 from contacts.suppressing import carry_over, lift_failures
 
 LONGEST_NAME, LONGEST_ID = 200, 120  # characters, as the columns in contacts/models
+_address = Blank(Address)  # a file has a hundred thousand of them
 DETAILS = {"name": "Name", "time_zone": "Time zone", "external_id": "Customer ID", "stage": "Stage"}
 
 
@@ -132,7 +134,7 @@ def refuse_another_s_id(contact: Contact, wanted: Mapping[str, Address | str]) -
 def phone_address(text: str, region: str) -> Address:
     """An unsaved address without a contact, all that the number tells filled in. Raises NotAPhone."""
     phone = parse_phone(text, region)
-    return Address(
+    return _address(
         kind=Kind.PHONE,
         value=phone.value,
         line_type=phone.line_type,
@@ -144,7 +146,7 @@ def phone_address(text: str, region: str) -> Address:
 
 def email_address(text: str) -> Address:
     """The same for an email. Raises NotAnEmail."""
-    return Address(kind=Kind.EMAIL, value=parse_email(text))
+    return _address(kind=Kind.EMAIL, value=parse_email(text))
 
 
 def refuse_others(contact: Contact, wanted: Iterable[Address], shared: Collection[str]) -> None:

@@ -19,11 +19,12 @@ from contacts.consent_ledger import family_of
 from contacts.grounds import day
 from contacts.import_matches import Known
 from contacts.models import Address, Consent, Contact, ContactImport, ContactList, ListMembership
-from contacts.row_writing import insert
+from contacts.row_writing import Blank, insert
 from contacts.sheet_lines import Refusal, SheetLine
 from contacts.suppressing import carry_over
 
 WRITTEN_AT_ONCE = 2_000  # rows of one INSERT; Django makes it fewer where SQLite takes fewer parameters
+_contact, _consent = Blank(Contact), Blank(Consent)
 DETAIL_FIELDS = ("name", "external_id", "time_zone", "locale", "stage", "value_tier", "attributes")
 
 
@@ -155,7 +156,7 @@ class ImportPlan:
         self._accept(line, match)
 
     def _accept(self, line: SheetLine, match: Contact | None) -> None:
-        contact = match or Contact(source_id=None, created_at=self.now)
+        contact = match or _contact(created_at=self.now)
         person = PlannedPerson(contact, line.number, added=match is None)
         if match is None or self.options.fill_in:
             self._fill_in(person, line)
@@ -303,7 +304,7 @@ class ImportPlan:
         return next((self.known.opted_out[key] for key in keys if key in self.known.opted_out), None)
 
     def _consent(self, line: SheetLine, channel: str) -> Consent:
-        return Consent(
+        return _consent(
             channel=channel,
             opted_in=True,
             at=line.consent_at or self.now,
@@ -311,7 +312,7 @@ class ImportPlan:
             origin=Consent.Origin.IMPORT,
             wording=self.options.wording,
             evidence=f"{self.options.name} into {self.contact_list}, line {line.number}",
-            recorded_by=self.by,
+            recorded_by_id=self.by.pk if self.by else None,
         )
 
     # ---- All of them ----------------------------------------------------------------------------------------

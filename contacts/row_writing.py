@@ -10,11 +10,40 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.db import connection, models
+from django.db.models.base import ModelState
 
 from contacts.fields import DerivedField
+
+M = TypeVar("M", bound=models.Model)
+
+
+class Blank(Generic[M]):
+    """Makes unsaved instances, several times as fast as the model itself does: each is a copy of an empty one.
+
+    Values are given by the names that columns have in Django (`contact_id`).
+    """
+
+    def __init__(self, model: type[M]) -> None:
+        self.model = model
+        self.same = {name: value for name, value in vars(model()).items() if name != "_state"}
+        fields = model._meta.concrete_fields
+        self.own = [
+            (field.attname, field.default)
+            for field in fields
+            if field.has_default() and callable(field.default)
+        ]
+
+    def __call__(self, **values: Any) -> M:
+        one = self.model.__new__(self.model)
+        mine = vars(one)
+        mine.update(self.same, _state=ModelState())
+        for name, default in self.own:
+            mine[name] = default()
+        mine.update(values)
+        return one
 
 
 def insert(model: type[models.Model], made: Sequence[models.Model]) -> None:

@@ -8,7 +8,7 @@ from django.forms.models import model_to_dict
 
 from contacts.models import Address, Contact, ImportedContact
 from contacts.models.addresses import addresses_saved
-from contacts.row_writing import insert, insert_values
+from contacts.row_writing import Blank, insert, insert_values
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -104,3 +104,17 @@ def test_a_row_that_may_not_be_keeps_all_of_them_out():
 
 def test_nothing_is_nothing():
     insert(Contact, [])
+
+
+def test_a_blank_is_what_the_model_makes_and_shares_nothing():
+    blank = Blank(Contact)
+    mine, plain = blank(name="Robin", created_at=AT), Contact(name="Robin", created_at=AT)
+
+    names = [field.attname for field in Contact._meta.concrete_fields]
+    assert [getattr(mine, name) for name in names] == [getattr(plain, name) for name in names]
+    assert mine.attributes is not blank().attributes
+
+    mine.source = source = factories.contact_list()
+    mine.save()
+    stored = Contact.objects.get()
+    assert (stored.source, stored.name, blank().source_id) == (source, "Robin", None)
