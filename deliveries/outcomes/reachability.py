@@ -1,9 +1,9 @@
-"""How well a contact can be reached on each channel: a word, and the evidence it stands on."""
+"""How well a contact can be reached on each channel: a word, the chance that a message arrives, and its evidence."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +14,10 @@ from contacts.consent_ledger import counting_on
 from contacts.gate import Reason, Verdict, check
 from contacts.gate_facts import unread_since
 from contacts.models import Address, AddressHealth, Consent, Contact, Suppression
+from deliveries.ledger import base_rates
 from deliveries.models import Message
+from deliveries.outcomes.chance import Chance, Record, compared, in_order
+from deliveries.outcomes.chance_sql import records
 from deliveries.statuses import REACHING, Disposition, Fault, Status
 
 LOOK_BACK = 12  # results on a channel that count as evidence
@@ -43,6 +46,12 @@ class Reach:
     health: AddressHealth
     consent: Consent | None  # that counts on this channel
     strikes: int  # permanent failures in a row that close it
+    chance: Chance  # that the next message arrives there, apart from whether one may be sent
+
+    @property
+    def likely(self) -> str:
+        """The chance in words; '' where nothing is sent, whatever the figure."""
+        return "" if self.address is None or self.off else f"Likely to arrive: {self.chance.words}"
 
     @property
     def label(self) -> str:
@@ -90,6 +99,7 @@ class ChannelRecord:
     suppressions: tuple[Suppression, ...]
     health: AddressHealth
     consent: Consent | None
+    chance: Chance
 
 
 @dataclass(frozen=True)
@@ -119,15 +129,34 @@ class SidePanel:
         return all(reach.off for reach in self.channels if reach.address)
 
     @property
-    def best(self) -> Reach | None:
-        """The channel most likely to reach them now; None when none may be used now."""
-        order = ("success", "retryable", "unknown", "compliance")
+    def _now(self) -> dict[str, Reach]:
+        """The channels that may be used now and did not fail for good; those blocked last for what we sent, only where
+        there is no other."""
         now = [
             reach
             for reach in self.allowed
-            if reach.verdict and reach.verdict.allowed and reach.bucket in order
+            if reach.verdict and reach.verdict.allowed and reach.bucket not in ("permanent", "pending")
         ]
-        return min(now, key=lambda reach: order.index(reach.bucket), default=None)
+        well = [reach for reach in now if reach.bucket != "compliance"]
+        return {reach.channel: reach for reach in well or now}
+
+    @property
+    def best(self) -> Reach | None:
+        """The channel most likely to reach them now; None when none may be used now."""
+        now = self._now
+        order = in_order({channel: reach.chance for channel, reach in now.items()})
+        return now[order[0]] if order else None
+
+    @property
+    def why_best(self) -> str:
+        """Why it is the best, where there is a choice."""
+        now = self._now
+        if len(now) < 2:
+            return ""
+        figures = compared({channel: reach.chance for channel, reach in now.items()})
+        silent = any(reach.chance.record.silences for reach in now.values())
+        added = " Here, what had no receipt counts as not arrived." if silent else ""
+        return f"Of what may be used now, the likeliest to arrive is best: {figures}.{added}"
 
 
 def side_panel(contact: Contact, now: datetime) -> SidePanel:
@@ -145,6 +174,7 @@ def side_panel(contact: Contact, now: datetime) -> SidePanel:
     verdicts = _ask(contact, preferred, now)
     consents = Consent.objects.filter(contact=contact).select_related("recorded_by").in_order()
     latest = {one.channel: one for one in consents}
+    usual, known = base_rates.load(), records([contact.pk], now)
     channels = [
         _reach(
             ChannelRecord(
@@ -157,6 +187,10 @@ def side_panel(contact: Contact, now: datetime) -> SidePanel:
                 ),
                 health=health.get((address.pk, channel) if address else (0, ""), AddressHealth()),
                 consent=next((latest[each] for each in counting_on(channel) if each in latest), None),
+                chance=Chance(
+                    known.get((address.pk, channel) if address else (0, ""), Record()),
+                    usual.of(channel, address.carrier if address else "", contact.source_id),
+                ),
             )
         )
         for channel in Channel
@@ -224,6 +258,7 @@ def _reach(record: ChannelRecord) -> Reach:
         health=record.health,
         consent=record.consent,
         strikes=strike_limit(channel, ordinary_campaign().playbook.strikes, record.health.enough),
+        chance=record.chance,
     )
 
 
@@ -242,7 +277,7 @@ def _word(record: ChannelRecord) -> tuple[str, str]:
         return "Not reachable", "permanent"
     if record.verdict and record.verdict.reason in IMPOSSIBLE:
         return IMPOSSIBLE[record.verdict.reason]
-    return _word_of_results(record.results)
+    return _word_of_results(record)
 
 
 def _fails(record: ChannelRecord, address: Address) -> bool:
@@ -251,16 +286,15 @@ def _fails(record: ChannelRecord, address: Address) -> bool:
     return bool(failed or wrong or _carrier_refuses(record.results))
 
 
-def _word_of_results(results: Sequence[Message]) -> tuple[str, str]:
-    if not results or all(message.disposition == Disposition.UNKNOWN for message in results):
-        return "Unknown", "unknown"
-    if results[0].disposition == Disposition.BLOCKED_COMPLIANCE:
+def _word_of_results(record: ChannelRecord) -> tuple[str, str]:
+    if record.results and record.results[0].disposition == Disposition.BLOCKED_COMPLIANCE:
         return "At risk", "compliance"
-    arrived = sum(message.disposition == Disposition.DELIVERED for message in results)
-    return ("Reachable", "success") if 2 * arrived > len(results) else ("Uncertain", "retryable")
+    if not record.chance.record.results:
+        return "Unknown", "unknown"
+    return ("Reachable", "success") if record.chance.value > 0.5 else ("Uncertain", "retryable")
 
 
-def _carrier_refuses(results: Sequence[Message]) -> bool:
+def _carrier_refuses(results: list[Message]) -> bool:
     """Whether the carrier said last that it does not do this. The address's health counts no failure for that."""
     final = (Disposition.DELIVERED, Disposition.BOUNCED_HARD)
     last = next((message for message in results if message.disposition in final), None)

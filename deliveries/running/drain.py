@@ -22,7 +22,7 @@ from contacts import import_runs, lists
 from deliveries.bulk import actions
 from deliveries.deciding import automatic_suppression, route_moves
 from deliveries.deciding.followup import follow_due, follow_failed, follow_status_changes
-from deliveries.ledger import partitions, quarantine, retention, source_figures
+from deliveries.ledger import base_rates, partitions, quarantine, retention, source_figures
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.tallies import fold
 from deliveries.meaning import drift, occurrences
@@ -119,6 +119,7 @@ STEPS: Steps = {
     "pauses": Seldom(60, automatic_suppression.run),
     "partitions": Seldom(60, partitions.make_ahead),
     "retention": Seldom(3_600, retention.drop_old),
+    "base_rates": Seldom(60, base_rates.run),
     "list_counts": Seldom(30, lists.count_some),
     "source_figures": Seldom(30, source_figures.count_some),
     "old_imports": Seldom(3_600, import_runs.drop_old),
@@ -145,6 +146,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "pauses",
         "partitions",
         "retention",
+        "base_rates",
         "list_counts",
         "source_figures",
         "lookups",

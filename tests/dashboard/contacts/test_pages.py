@@ -347,7 +347,7 @@ def test_the_trail_costs_the_same_however_much_happened(
 ):
     client = login("support")
     a_story(elena, many=2)
-    with django_assert_max_num_queries(44) as few:
+    with django_assert_max_num_queries(46) as few:
         client.get(f"/contacts/{elena.pk}/")
     a_story(elena, many=20)
 
@@ -381,7 +381,7 @@ def test_reachability_shows_its_evidence(login, elena):
     [
         ([], "Not reachable"),
         ([("undelivered", "temporary")], "Not reachable"),
-        ([("delivered", "none")], "Uncertain"),
+        ([("delivered", "none")], "Reachable"),
     ],
 )
 def test_a_channel_that_the_carrier_does_not_take_is_not_offered(login, elena, later, word, time_machine):
@@ -400,7 +400,7 @@ def test_a_channel_that_the_carrier_does_not_take_is_not_offered(login, elena, l
     page = login("support").get(f"/contacts/{elena.pk}/").content.decode()
 
     assert [one.word for one in side_panel(elena, timezone.now()).channels if one.channel == "rvm"] == [word]
-    usable = word == "Uncertain"
+    usable = word == "Reachable"
     assert ("Best now: Ringless voicemail" in page) is usable
     assert ("reach you by voicemail" in page) is usable
 
