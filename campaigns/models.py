@@ -34,6 +34,11 @@ class Priority(models.TextChoices):
     URGENT = "urgent", "Urgent"
 
 
+class ChannelOrder(models.TextChoices):
+    FIXED = "fixed", "As listed, the same for everybody"
+    BEST_CHANCE = "best_chance", "Best chance: for each person what is likeliest to arrive"
+
+
 def channels_only(value: object) -> None:
     """Raises ValidationError for anything that is not a list of channels."""
     if not isinstance(value, list) or any(word not in Channel.values for word in value):
@@ -75,6 +80,13 @@ class Playbook(models.Model):
     )
     switch_to = channels("Channels in order of preference.")
     urgent_switch_to = channels("The same, for urgent campaigns.")
+    channel_order = models.CharField(
+        max_length=12,
+        choices=ChannelOrder,
+        default=ChannelOrder.FIXED,
+        help_text="With the best chance, each person's first message, too, takes whichever of the campaign's channel"
+        " and those above is likeliest to arrive and may be used; only channels that the campaign has content for.",
+    )
     give_up_hours = hours(
         "stop waiting after (hours)",
         steps.GIVE_UP_HOURS,
@@ -90,6 +102,11 @@ class Playbook(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def by_chance(self) -> bool:
+        """Whether channels are chosen for each person, by what is likeliest to arrive."""
+        return self.channel_order == ChannelOrder.BEST_CHANCE
 
 
 class CampaignQuerySet(models.QuerySet):
@@ -241,9 +258,15 @@ class Campaign(models.Model):
     @property
     def channels(self) -> list[str]:
         """The first channel, then those the playbook may switch to and that have content."""
-        wanted = self.playbook.urgent_switch_to if self.is_urgent else self.playbook.switch_to
         ready = set(self.contents.values_list("channel", flat=True))
-        return [self.channel, *(c for c in wanted if c in ready and c != self.channel)]
+        return [self.channel, *(c for c in self.moves_to if c in ready and c != self.channel)]
+
+    @property
+    def moves_to(self) -> list[str]:
+        """The channels that its playbook may change to, in order of preference; its own among them where the first
+        message may have taken another."""
+        wanted = self.playbook.urgent_switch_to if self.is_urgent else self.playbook.switch_to
+        return list(dict.fromkeys([self.channel, *wanted])) if self.playbook.by_chance else wanted
 
     def ask(self, key: int, *, contact_id: int, address_id: int | None, channel: str, sender: Sender) -> Ask:
         """The gate's question about one message of this campaign; `key` comes back with the verdict.

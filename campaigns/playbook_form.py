@@ -72,6 +72,7 @@ class PlaybookForm(forms.ModelForm):
             "switch_after_hours",
             "switch_to",
             "urgent_switch_to",
+            "channel_order",
             "give_up_hours",
             "strikes",
         )

@@ -21,12 +21,11 @@ from deliveries.deciding.context import (
     RecipientContext,
     ask,
     has_opted_out,
-    is_forgiven,
     load_context,
     load_recipients,
 )
 from deliveries.deciding.decide import HISTORY
-from deliveries.deciding.health import NO_FAILURES
+from deliveries.deciding.health import NO_FAILURES, is_forgiven
 from deliveries.deciding.routes import CampaignRoute
 from deliveries.models import Batch, Message
 from deliveries.statuses import OPEN, Disposition, FailureClass

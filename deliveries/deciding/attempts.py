@@ -9,8 +9,8 @@ from datetime import datetime
 from campaigns.models import Content
 from contacts.channels import KIND_OF, Channel
 from contacts.models import Address
-from deliveries.deciding.context import Context, RecipientContext, refused_by_route
-from deliveries.deciding.routes import CampaignRoute, RouteOption
+from deliveries.deciding.context import Context, RecipientContext
+from deliveries.deciding.routes import CampaignRoute, RouteOption, refused_by_route
 from deliveries.ledger.events import apply, event
 from deliveries.ledger.statements import chunks
 from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS

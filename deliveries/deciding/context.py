@@ -26,13 +26,12 @@ from contacts.jurisdictions import Law, laws
 from contacts.models import Address, Consent
 from deliveries.deciding.decide import STILL_WORTH_IT
 from deliveries.deciding.facts import Facts, Rules
-from deliveries.deciding.health import NO_FAILURES, Health, examine, troubled
-from deliveries.deciding.routes import CampaignRoute, concerns_route, routes
+from deliveries.deciding.health import NO_FAILURES, Health, examine, is_forgiven, troubled
+from deliveries.deciding.routes import CampaignRoute, refused_by_route, routes
 from deliveries.meaning.mappings import describe
-from deliveries.models import (
-    Account,
-    Message,
-)
+from deliveries.models import Account, Message
+from deliveries.outcomes.chance import Chance, compared, in_order
+from deliveries.outcomes.chance_sql import chances
 from deliveries.statuses import REACHING, Disposition, Fault, Status, is_miss
 
 PASS_ON_AFTER = timedelta(minutes=settings.PASS_ON_AFTER_MINUTES)  # of what is not urgent, to the next route
@@ -87,10 +86,9 @@ class Context:
     providers: dict[int, str]
     health: Mapping[tuple[int, str], Health]
     verdicts: dict[tuple[int, str], Verdict] = field(default_factory=dict)  # (recipient, channel)
-    blocks: dict[int, tuple[Block, ...]] = field(
-        default_factory=dict
-    )  # recipient -> what meets another attempt
+    blocks: dict[int, tuple[Block, ...]] = field(default_factory=dict)  # recipient -> what meets one more
     opted_out: dict[int, dict[str, datetime]] = field(default_factory=dict)  # contact -> channel -> when
+    chances: dict[tuple[int, str], Chance] = field(default_factory=dict)  # (recipient, channel)
     refused: set[int] = field(default_factory=set)  # recipients for whom nothing is sent by itself any more
 
 
@@ -131,6 +129,7 @@ def load_context(
         health=examine(fallible(views)) if health is None else health,
     )
     context.verdicts = _ask(views, context, now)
+    context.chances = _chances(views, context, now)
     context.blocks = _blocks(views, context, now)
     context.opted_out, context.refused = _opted_out(contacts), _refused(views, now)
     return context
@@ -213,15 +212,10 @@ def _opted_out_since(view: RecipientContext, context: Context) -> set[str]:
 
 
 def _is_over(view: RecipientContext) -> bool:
-    """Whether nothing is sent by itself any more: it was canceled, a colleague stopped it, or it was old when read."""
-    canceled = view.campaign.state == Campaign.State.CANCELED
-    return canceled or not view.recipient.automatic or _is_past(view)
-
-
-def _is_past(view: RecipientContext) -> bool:
-    """Whether the attempt was old when a corrected code said what became of it."""
-    read_at = view.recipient.read_anew_at
-    return bool(read_at and view.head.created_at < read_at)
+    """Whether nothing is sent by itself any more: it was canceled, a colleague stopped it, or the attempt was old when a
+    corrected code said what became of it."""
+    canceled, read_at = view.campaign.state == Campaign.State.CANCELED, view.recipient.read_anew_at
+    return canceled or not view.recipient.automatic or bool(read_at and view.head.created_at < read_at)
 
 
 def _ask(
@@ -253,9 +247,32 @@ def _late(view: RecipientContext, now: datetime) -> bool:
 
 def _others(view: RecipientContext) -> list[str]:
     """The playbook's channels that this recipient has not been tried on."""
-    playbook, tried = view.campaign.playbook, {m.channel for m in view.messages}
-    wanted = playbook.urgent_switch_to if view.campaign.is_urgent else playbook.switch_to
-    return [channel for channel in wanted if channel not in tried]
+    tried = {m.channel for m in view.messages}
+    return [channel for channel in view.campaign.moves_to if channel not in tried]
+
+
+def _usable(view: RecipientContext, context: Context) -> list[str]:
+    """Those of them that the gate lets pass, now or later."""
+    return [
+        channel
+        for channel in _others(view)
+        if (verdict := context.verdicts.get((view.recipient.pk, channel)))
+        and (verdict.allowed or REASONS[Reason(verdict.reason)].holds)
+    ]
+
+
+def _chances(
+    views: Sequence[RecipientContext], context: Context, now: datetime
+) -> dict[tuple[int, str], Chance]:
+    """How likely a message arrives on each channel, of recipients whose playbook chooses by that among several."""
+    wanted = {
+        (view.recipient.pk, channel): (view.recipient.contact, address, channel)
+        for view in views
+        if view.campaign.playbook.by_chance and len(usable := _usable(view, context)) > 1
+        for channel in usable
+        if (address := context.addresses.get((view.recipient.contact_id, KIND_OF[Channel(channel)])))
+    }
+    return chances(wanted, now)
 
 
 def ask(
@@ -274,12 +291,6 @@ def ask(
         sender=route.content.sender,
     )
     return replace(asked, sender_state=option.sender.state) if option else asked
-
-
-def refused_by_route(message: Message) -> bool:
-    """Whether its account, or the sender there, was refused at handover: so it certainly never left."""
-    refused = concerns_route(message.failure_class, message.fault)
-    return refused and message.handed_over_at is not None and not message.provider_message_id
 
 
 def _next_route(view: RecipientContext, context: Context, address: Address | None) -> str:
@@ -313,12 +324,8 @@ def arguments(view: RecipientContext, context: Context) -> tuple[Facts, Rules]:
     own = context.verdicts.get((view.recipient.pk, head.channel))
     health = context.health.get((head.address_id, head.channel), NO_FAILURES)
     met = context.blocks.get(view.recipient.pk, ())
-    usable = [
-        channel
-        for channel in _others(view)
-        if (verdict := context.verdicts.get((view.recipient.pk, channel)))
-        and (verdict.allowed or REASONS[Reason(verdict.reason)].holds)
-    ]
+    usable = _usable(view, context)
+    likely = {c: chance for c in usable if (chance := context.chances.get((view.recipient.pk, c)))}
     facts = Facts(
         channel=head.channel,
         status=head.status,
@@ -353,7 +360,8 @@ def arguments(view: RecipientContext, context: Context) -> tuple[Facts, Rules]:
         urgent=campaign.is_urgent,
         ended=_is_over(view) or view.recipient.pk in context.refused,
         relevant_until=campaign.relevant_until,
-        alternatives=tuple(usable),
+        alternatives=tuple(in_order(likely) or usable),
+        compared=compared(likely),
         next_route=_next_route(view, context, address),
         pass_on_after=timedelta(0) if campaign.is_urgent else PASS_ON_AFTER,
     )
@@ -382,11 +390,6 @@ def reason_of(message: Message, context: Context) -> str:
         return ""
     provider = context.providers.get(message.account_id, "")
     return describe(provider, message.channel, message.reason_code, message.status).short
-
-
-def is_forgiven(message: Message, health: Health) -> bool:
-    """Whether the address was confirmed, or its block lifted, after this message failed there."""
-    return bool(health.forgiven_at and message.settled_at and message.settled_at <= health.forgiven_at)
 
 
 def _blocked(verdict: Verdict | None) -> str:

@@ -150,7 +150,8 @@ def _while_pending(facts: Facts, rules: Rules, now: datetime) -> Decided:
     slow = facts.status == Status.DELAYED or age >= rules.at_risk
     if usable and facts.urgent and slow:
         return Decided(
-            "urgent-delay", Step.SWITCH, State.OPEN, f"Urgent and delayed: moving to {_name(usable[0])} meanwhile.",
+            "urgent-delay", Step.SWITCH, State.OPEN,
+            f"Urgent and delayed: moving to {_name(usable[0])} meanwhile{_likeliest(facts)}.",
             due_at=now, queue=Queue.SWITCH, switch_to=usable[0],
         )  # fmt: skip
     if usable and age >= rules.switch_after:
@@ -357,6 +358,11 @@ def _switch_at(facts: Facts, rules: Rules, now: datetime) -> datetime:
 
 def _switch(rule: str, facts: Facts, usable: tuple[str, ...], due: datetime, why: str) -> Decided:
     return Decided(
-        f"{rule}-switch", Step.SWITCH, State.OPEN, f"{why}: moving to {_name(usable[0])}.",
+        f"{rule}-switch", Step.SWITCH, State.OPEN, f"{why}: moving to {_name(usable[0])}{_likeliest(facts)}.",
         due_at=due, queue=Queue.SWITCH, switch_to=usable[0],
     )  # fmt: skip
+
+
+def _likeliest(facts: Facts) -> str:
+    """Why that one, where the channels are chosen for each person."""
+    return f", the likeliest to arrive ({facts.compared})" if facts.compared else ""

@@ -276,6 +276,11 @@ def _closed(
     return found, disproved_ones
 
 
+def is_forgiven(message: Message, health: Health) -> bool:
+    """Whether the address was confirmed, or its block lifted, after this message failed there."""
+    return bool(health.forgiven_at and message.settled_at and message.settled_at <= health.forgiven_at)
+
+
 def _is_forgiven(
     message: HealthMessage, pair: tuple[int, str], forgiven: Mapping[tuple[int, str], datetime]
 ) -> bool:

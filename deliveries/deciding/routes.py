@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from campaigns.models import Campaign, Content, Sender
-from deliveries.models import Account, Route, RouteShare
+from deliveries.models import Account, Message, Route, RouteShare
 from deliveries.statuses import FailureClass, Fault
 
 
@@ -97,6 +97,12 @@ def concerns_route(failure_class: str, fault: str) -> bool:
     if failure_class in (FailureClass.CONTENT, FailureClass.OPT_OUT):
         return False
     return failure_class == FailureClass.ACCOUNT or fault in (Fault.ACCOUNT, Fault.SENDER)
+
+
+def refused_by_route(message: Message) -> bool:
+    """Whether its account, or the sender there, was refused at handover: so it certainly never left."""
+    refused = concerns_route(message.failure_class, message.fault)
+    return refused and message.handed_over_at is not None and not message.provider_message_id
 
 
 def routes(campaigns: Iterable[Campaign]) -> dict[tuple[int, str], CampaignRoute]:

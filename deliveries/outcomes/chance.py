@@ -17,7 +17,7 @@ from math import exp, log
 from typing import NamedTuple
 
 from contacts.channels import Channel
-from deliveries.ledger.base_rates import BaseRate
+from deliveries.ledger.base_rates import NOTHING_KNOWN, BaseRate
 from deliveries.statuses import Disposition, Evidence, Fault
 
 # A result counts half as much as one of so many days later. Of 30, 60, 90, 180 and 360 days `manage.py calibrate` gives
@@ -62,6 +62,9 @@ class Record(NamedTuple):
     silences: int = 0  # messages of which nothing is known
 
 
+NO_RECORD = Record()
+
+
 def weight(age: timedelta) -> float:
     return 0.5 ** (age / HALF_LIFE)
 
@@ -82,8 +85,8 @@ def weigh(results: Iterable[Result], now: datetime) -> Record:
 class Chance:
     """That the next message arrives, 0..1: the figure, and what it stands on."""
 
-    record: Record
-    usual: BaseRate
+    record: Record = NO_RECORD
+    usual: BaseRate = NOTHING_KNOWN
 
     @property
     def _pair(self) -> tuple[float, float]:

@@ -5,14 +5,18 @@ compared by. A test over random cases holds the two together.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Hashable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection
 
-from deliveries.outcomes.chance import FAILED, HALF_LIFE, HORIZON, THEIRS, UNPROVED, Record
+from contacts.models import Address, Contact
+from deliveries.ledger import base_rates
+from deliveries.outcomes.chance import FAILED, HALF_LIFE, HORIZON, THEIRS, UNPROVED, Chance, Record
 from deliveries.statuses import Disposition
+
+K = TypeVar("K", bound=Hashable)
 
 # A row for each address and channel that something came of. `{contacts}` limits the messages to those of some people.
 RECORDS = """
@@ -65,8 +69,24 @@ def records(contact_ids: Collection[int], now: datetime) -> dict[tuple[int, str]
     )
     ids = sorted(contact_ids)
     with connection.cursor() as cursor:
-        cursor.execute(sql_records(among), {**sql_values(now), "contacts": ids if postgres else json.dumps(ids)})
+        cursor.execute(
+            sql_records(among), {**sql_values(now), "contacts": ids if postgres else json.dumps(ids)}
+        )
         return {(address, channel): Record(*sums) for _, address, channel, *sums in cursor.fetchall()}
+
+
+def chances(wanted: Mapping[K, tuple[Contact, Address, str]], now: datetime) -> dict[K, Chance]:
+    """The chance of each (contact, address, channel). Two queries; none where nothing is wanted."""
+    if not wanted:
+        return {}
+    usual = base_rates.load()
+    known = records({contact.pk for contact, *_ in wanted.values()}, now)
+    return {
+        key: Chance(
+            known.get((address.pk, channel), Record()), usual.of(channel, address.carrier, contact.source_id)
+        )
+        for key, (contact, address, channel) in wanted.items()
+    }
 
 
 def _listed(words: Collection[str]) -> str:

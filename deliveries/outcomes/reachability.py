@@ -14,10 +14,9 @@ from contacts.consent_ledger import counting_on
 from contacts.gate import Reason, Verdict, check
 from contacts.gate_facts import unread_since
 from contacts.models import Address, AddressHealth, Consent, Contact, Suppression
-from deliveries.ledger import base_rates
 from deliveries.models import Message
-from deliveries.outcomes.chance import Chance, Record, compared, in_order
-from deliveries.outcomes.chance_sql import records
+from deliveries.outcomes.chance import Chance, compared, in_order
+from deliveries.outcomes.chance_sql import chances
 from deliveries.statuses import REACHING, Disposition, Fault, Status
 
 LOOK_BACK = 12  # results on a channel that count as evidence
@@ -174,7 +173,9 @@ def side_panel(contact: Contact, now: datetime) -> SidePanel:
     verdicts = _ask(contact, preferred, now)
     consents = Consent.objects.filter(contact=contact).select_related("recorded_by").in_order()
     latest = {one.channel: one for one in consents}
-    usual, known = base_rates.load(), records([contact.pk], now)
+    likely = chances(
+        {c: (contact, preferred[KIND_OF[c]], c) for c in Channel if KIND_OF[c] in preferred}, now
+    )
     channels = [
         _reach(
             ChannelRecord(
@@ -187,10 +188,7 @@ def side_panel(contact: Contact, now: datetime) -> SidePanel:
                 ),
                 health=health.get((address.pk, channel) if address else (0, ""), AddressHealth()),
                 consent=next((latest[each] for each in counting_on(channel) if each in latest), None),
-                chance=Chance(
-                    known.get((address.pk, channel) if address else (0, ""), Record()),
-                    usual.of(channel, address.carrier if address else "", contact.source_id),
-                ),
+                chance=likely.get(channel, Chance()),
             )
         )
         for channel in Channel

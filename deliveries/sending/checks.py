@@ -90,9 +90,7 @@ class Draft:
     @property
     def follow_ups(self) -> list[str]:
         """The channels that its playbook moves to."""
-        playbook = self.campaign.playbook
-        wanted = playbook.urgent_switch_to if self.campaign.is_urgent else playbook.switch_to
-        return [channel for channel in wanted if channel != self.campaign.channel]
+        return [channel for channel in self.campaign.moves_to if channel != self.campaign.channel]
 
     @property
     def written_to(self) -> int:

@@ -61,7 +61,8 @@ def test_silence_does_not_make_a_channel_the_best(person):
 
     found = side_panel(person, timezone.now())
 
-    assert found.best and found.best.channel == "email"
+    assert found.best
+    assert found.best.channel == "email"
     assert "what had no receipt counts as not arrived" in found.why_best
 
 
@@ -89,7 +90,8 @@ def test_what_is_closed_is_never_the_best_whatever_came_of_it(person, how):
 
     found = side_panel(person, timezone.now())
 
-    assert found.best and found.best.channel == "email"
+    assert found.best
+    assert found.best.channel == "email"
     assert found.channels[0].likely == ""
 
 

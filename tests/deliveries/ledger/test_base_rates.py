@@ -59,7 +59,12 @@ def test_a_carrier_with_two_messages_is_drawn_towards_its_channel(now, counted):
 
 def test_what_carriers_did_long_ago_is_forgotten(now):
     DayTally.objects.create(
-        day=now.date() - timedelta(days=300), channel="sms", account_id=1, carrier="A", disposition="DELIVERED", n=9
+        day=now.date() - timedelta(days=300),
+        channel="sms",
+        account_id=1,
+        carrier="A",
+        disposition="DELIVERED",
+        n=9,
     )
 
     assert base_rates.refresh(now).of("sms", "A", None) == NOTHING_KNOWN
@@ -96,7 +101,9 @@ def test_the_likeness_is_read_from_messages(now, monkeypatch):
         address = factories.phone()
         for status in statuses:
             failed = {"failure_class": "temporary", "fault": "recipient"} if status == "undelivered" else {}
-            factories.message(factories.recipient(contact=address.contact), address=address, status=status, **failed)
+            factories.message(
+                factories.recipient(contact=address.contact), address=address, status=status, **failed
+            )
     DayTally.objects.create(
         day=now.date(), channel="sms", account_id=1, carrier="A", disposition="DELIVERED", n=9
     )

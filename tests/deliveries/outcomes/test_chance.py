@@ -99,7 +99,13 @@ def test_channels_are_compared_as_if_silence_were_failure():
 
 @pytest.mark.parametrize(
     ("a", "b", "share", "value"),
-    [(1, 1, 0.1, 0.1), (1, 1, 0.9, 0.9), (1, 4, 0.9, 1 - 0.1**0.25), (6, 1, 0.1, 0.1 ** (1 / 6)), (50, 50, 0.5, 0.5)],
+    [
+        (1, 1, 0.1, 0.1),
+        (1, 1, 0.9, 0.9),
+        (1, 4, 0.9, 1 - 0.1**0.25),
+        (6, 1, 0.1, 0.1 ** (1 / 6)),
+        (50, 50, 0.5, 0.5),
+    ],
 )
 def test_quantiles_are_those_known_in_closed_form(a, b, share, value):
     assert quantile(a, b, share) == pytest.approx(value, abs=2e-3)
