@@ -23,7 +23,7 @@ from deliveries.models import RecipientTally
 from deliveries.outcomes.keyset import Cursor, Page, page
 from deliveries.outcomes.tally_cells import totals
 from deliveries.sending import checks
-from deliveries.sending.expansion import left_out
+from deliveries.sending.audience import left_out
 from deliveries.wording import withdrawal
 
 SIZE = 50

@@ -22,7 +22,7 @@ from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.deciding.routes import CampaignRoute, RouteOption, routes
-from deliveries.sending.expansion import audience_size, forecast
+from deliveries.sending.audience import audience_size, forecast
 from deliveries.sending.lanes import Lane
 from deliveries.sending.pacing import limits_of, sending_hours
 from deliveries.wording import zoned

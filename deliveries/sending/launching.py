@@ -21,8 +21,8 @@ from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.models import Message, Outbox, RecipientTally
 from deliveries.models.work import NOT_NOW
+from deliveries.sending.audience import audience_size
 from deliveries.sending.checks import check, load
-from deliveries.sending.expansion import audience_size
 from deliveries.wake import wake
 
 State = Campaign.State

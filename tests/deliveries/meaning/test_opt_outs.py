@@ -27,7 +27,7 @@ from deliveries.models import MappingVersion, Message
 from deliveries.providers.facts import Report
 from deliveries.receiving import replay, replay_preview
 from deliveries.receiving.replay_preview import Difference
-from deliveries.sending.expansion import forecast
+from deliveries.sending.audience import forecast
 from tests import factories
 from tests.dashboard.mappings.steps import text
 from tests.deliveries.meaning.tables import HOUR, receive, replay_all, sent, work

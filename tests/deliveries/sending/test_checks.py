@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from campaigns.models import Campaign, Playbook, Sender
 from deliveries.sending import checks
-from deliveries.sending.expansion import expand, forecast
+from deliveries.sending.audience import forecast
+from deliveries.sending.expansion import expand
 from deliveries.sending.launching import CannotLaunch, launch
 from tests import factories
 from tests.engine import consent

@@ -17,8 +17,9 @@ from deliveries.deciding.routes import routes
 from deliveries.models import Decision, Message, Outbox
 from deliveries.outcomes.reconciling import reconcile
 from deliveries.running.drain import expand as expand_all
+from deliveries.sending.audience import audience_size
 from deliveries.sending.dispatch import dispatch
-from deliveries.sending.expansion import CannotSend, audience_size, expand
+from deliveries.sending.expansion import CannotSend, expand
 from tests import factories
 from tests.engine import Fake, agree, consent
 
