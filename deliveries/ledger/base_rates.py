@@ -111,15 +111,26 @@ class Share(NamedTuple):
 
 def _counted(now: datetime) -> dict[str, Any]:
     days = DayTally.objects.filter(day__gt=(now - RECENT).date())
-    by_carrier = _shares(days, "carrier")
-    by_source = _shares(SourceTally.objects.all(), "list_source_id")
-    strengths = _strengths()
+    return _detail(
+        _shares(days, "carrier"), _shares(SourceTally.objects.all(), "list_source_id"), _strengths()
+    )
+
+
+Shares = Mapping[str, Mapping[Any, Share]]  # channel -> carrier, or list source -> its share
+
+
+def of_shares(by_carrier: Shares, by_source: Shares, strengths: Mapping[str, float]) -> BaseRates:
+    """What is usual where these were counted."""
+    return _from(_detail(by_carrier, by_source, strengths))
+
+
+def _detail(by_carrier: Shares, by_source: Shares, strengths: Mapping[str, float]) -> dict[str, Any]:
     found = {}
     for channel, carriers in by_carrier.items():
         whole = Share(*map(sum, zip(*carriers.values(), strict=True)))
         odds = whole.odds()
         usual = odds / (1 + odds)
-        sources = sorted(by_source[channel].items(), key=lambda one: -one[1].sent)[:MOST_LISTS]
+        sources = sorted(by_source.get(channel, {}).items(), key=lambda one: -one[1].sent)[:MOST_LISTS]
         found[channel] = {
             "odds": odds,
             "strength": strengths.get(channel, STRENGTH),
@@ -145,10 +156,10 @@ def _strengths() -> dict[str, float]:
     newest = Message.objects.aggregate(last=Max("pk"))["last"] or 0
     with connection.cursor() as cursor:
         cursor.execute(ALIKE, [newest - SAMPLE])
-        return dict(_strengths_of(cursor.fetchall()))
+        return dict(strengths_of(cursor.fetchall()))
 
 
-def _strengths_of(rows: Iterable[tuple]) -> Iterable[tuple[str, float]]:
+def strengths_of(rows: Iterable[tuple]) -> Iterable[tuple[str, float]]:
     for channel, pairs, singles, both in rows:
         if pairs < 2 * FEWEST_PAIRS:  # each stands in it twice
             continue

@@ -65,16 +65,12 @@ class Record(NamedTuple):
 NO_RECORD = Record()
 
 
-def weight(age: timedelta) -> float:
-    return 0.5 ** (age / HALF_LIFE)
-
-
-def weigh(results: Iterable[Result], now: datetime) -> Record:
+def weigh(results: Iterable[Result], now: datetime, half_life: timedelta = HALF_LIFE) -> Record:
     """What results known at `now` come to."""
     sums, counts = dict.fromkeys(Outcome, 0.0), dict.fromkeys(Outcome, 0)
     for outcome, at in results:
         if now - at <= HORIZON:
-            sums[outcome] += weight(now - at)
+            sums[outcome] += 0.5 ** ((now - at) / half_life)
             counts[outcome] += 1
     arrived, failed, silent = (sums[one] for one in Outcome)
     known = counts[Outcome.ARRIVED] + counts[Outcome.FAILED]

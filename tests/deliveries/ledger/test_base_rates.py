@@ -90,7 +90,7 @@ def test_it_is_stored_and_counted_anew_once_an_hour(now, counted, django_assert_
     ],
 )
 def test_the_more_alike_a_persons_results_the_less_the_usual_counts(rows, strength):
-    found = dict(base_rates._strengths_of(rows))
+    found = dict(base_rates.strengths_of(rows))
 
     assert found.get("sms") == (strength if strength is None else pytest.approx(strength))
 
