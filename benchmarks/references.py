@@ -309,7 +309,7 @@ def _reason(address: Address | None, blocked: set[str], allowed: bool) -> str:
 def _message(
     campaign: Campaign, route, now: datetime, recipient: Recipient, contact: Contact, address: Address
 ) -> Message:
-    opening = opening_of(campaign, f"{contact.time_zone};{address.time_zone}", now)
+    opening = opening_of(campaign, campaign.channel, f"{contact.time_zone};{address.time_zone}", now)
     return Message(
         recipient=recipient, campaign=campaign, contact=contact, address=address, sender=route.content.sender,
         account=route.otherwise[0].account, list_source_id=contact.source_id or 0, channel=campaign.channel,

@@ -268,6 +268,11 @@ class Campaign(models.Model):
         wanted = self.playbook.urgent_switch_to if self.is_urgent else self.playbook.switch_to
         return list(dict.fromkeys([self.channel, *wanted])) if self.playbook.by_chance else wanted
 
+    @property
+    def first_channels(self) -> list[str]:
+        """The channels that first messages may take: its own, or all, where each person gets the likeliest."""
+        return self.moves_to if self.playbook.by_chance else [self.channel]
+
     def ask(self, key: int, *, contact_id: int, address_id: int | None, channel: str, sender: Sender) -> Ask:
         """The gate's question about one message of this campaign; `key` comes back with the verdict.
 

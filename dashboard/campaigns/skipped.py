@@ -110,7 +110,7 @@ def _would_be_skipped(draft: checks.Draft, reason: str, mark: str) -> Page:
     cursor = Cursor.read(mark)
     found = left_out(
         draft.campaign,
-        draft.sender,
+        draft.senders,
         draft.now,
         reason=reason,
         after=cursor.pk if cursor else 0,

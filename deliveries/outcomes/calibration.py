@@ -100,9 +100,10 @@ def _history() -> Iterator[Known]:
         "contact_id", "address_id", "channel", "carrier", "list_source_id", "created_at", "delivered_at", "settled_at",
         "updated_at", "disposition", "fault", "evidence",
     ).iterator(5_000):  # fmt: skip
-        *who, made, delivered, settled, updated, disposition, fault, evidence = row
-        if outcome := outcome_of(disposition, fault, evidence):
-            yield Known(*who, outcome, made, delivered or settled or updated)
+        contact, address, channel, carrier, source, made, delivered, settled, updated, *result = row
+        if outcome := outcome_of(*result):
+            known_at = delivered or settled or updated
+            yield Known(contact, address, channel, carrier, source, outcome, made, known_at)
 
 
 def _usual(history: Sequence[Known]) -> BaseRates:

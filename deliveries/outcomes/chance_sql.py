@@ -32,6 +32,9 @@ FROM (
 WHERE arrived + failed + silent > 0
 GROUP BY contact_id, address_id, channel
 """
+# `Chance.at_least`, of a record `r` beside what is usual `u`.
+AT_LEAST = """(u.rate * u.strength + coalesce(r.arrived, 0))
+  / (u.strength + coalesce(r.arrived, 0) + coalesce(r.failed, 0) + coalesce(r.silent, 0))"""
 AGES = {  # in seconds
     "postgresql": "extract(epoch FROM %(now)s - created_at)::float8",
     "sqlite": "((julianday(%(now)s) - julianday(created_at)) * 86400.0)",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -30,7 +32,8 @@ SELECT {recipient_id} AS recipient_id, {message_id} AS message_id, c.id AS conta
   c.time_zone || '{of_number}' || coalesce(a.time_zone, '') || '{of_number}' || coalesce(a.region, '')
     || '{of_number}' || CASE WHEN {by_number} THEN substr(a.match_key, 1, {code_digits}) ELSE '' END AS zone,
   {detail} AS detail,
-  {reason} AS reason
+  {reason} AS reason,
+  '' AS cause_reason
 FROM (SELECT DISTINCT contact_id FROM contacts_listmembership
       WHERE contact_list_id IN ({lists}) AND contact_id > %(low)s AND contact_id <= %(high)s) who
 JOIN contacts_contact c ON c.id = who.contact_id AND c.id > %(low)s AND c.id <= %(high)s
@@ -63,33 +66,39 @@ def end_of_chunk(campaign: Campaign, chunk: int) -> int | None:
     return full if full is not None else rest.last()
 
 
-def bounds(campaign: Campaign, low: int, high: int, sender: str, now: datetime) -> dict[str, Any]:
+def bounds(
+    campaign: Campaign, channel: str, low: int, high: int, sender: str, now: datetime
+) -> dict[str, Any]:
     """What AUDIENCE asks for."""
     return {
-        **sql_gate_values(campaign.channel, sender, campaign.playbook.strikes), "campaign": campaign.pk,
-        "low": low, "high": high, "now": sql_moment(now), "kind": KIND_OF[Channel(campaign.channel)],
+        **sql_gate_values(channel, sender, campaign.playbook.strikes), "campaign": campaign.pk,
+        "low": low, "high": high, "now": sql_moment(now), "kind": KIND_OF[Channel(channel)],
     }  # fmt: skip
 
 
-def forecast(campaign: Campaign, sender: str, now: datetime) -> Counter[str]:
+def forecast(campaign: Campaign, senders: Mapping[str, str], now: datetime) -> Counter[str]:
     """Reason -> how many of the campaign's audience would be skipped for it; '' for those who would be written to.
 
+    `senders`: channel -> the value of its sender, for each that first messages may take, the campaign's own first.
     Asks the first `ASKED` contacts only: of a million it would take seconds, for a page. Writes nothing.
     """
     high = end_of_chunk(campaign, ASKED)
     if high is None:
         return Counter()
-    audience = sql_audience(campaign, recipient_id="0", message_id="0")
+    people, values = _sql_people(campaign, senders, 0, high, now)
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT reason, count(*) FROM ({audience}) audience GROUP BY reason",  # noqa: S608 - our own statement
-            bounds(campaign, 0, high, sender, now),
-        )
+        cursor.execute(f"SELECT reason, count(*) FROM ({people}) people GROUP BY reason", values)  # noqa: S608 - our own statement
         return Counter(dict(cursor.fetchall()))
 
 
 def left_out(
-    campaign: Campaign, sender: str, now: datetime, *, reason: str = "", after: int = 0, most: int
+    campaign: Campaign,
+    senders: Mapping[str, str],
+    now: datetime,
+    *,
+    reason: str = "",
+    after: int = 0,
+    most: int,
 ) -> list[tuple[int, str]]:
     """(contact, reason) of those whom `forecast` counts as skipped, for `reason` or for any, by the contact's id.
 
@@ -98,18 +107,51 @@ def left_out(
     high = end_of_chunk(campaign, ASKED)
     if high is None:
         return []
-    audience = sql_audience(campaign, recipient_id="0", message_id="0")
+    people, values = _sql_people(campaign, senders, after, high, now)
     wanted = "reason = %(reason)s" if reason else "reason <> ''"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT contact_id, reason FROM ({audience}) audience WHERE {wanted} "  # noqa: S608 - our own statement
+            f"SELECT contact_id, reason FROM ({people}) people WHERE {wanted} "  # noqa: S608 - our own statement
             "ORDER BY contact_id LIMIT %(most)s",
-            {**bounds(campaign, after, high, sender, now), "reason": reason, "most": most},
+            {**values, "reason": reason, "most": most},
         )
         return cursor.fetchall()
 
 
-def sql_audience(campaign: Campaign, *, recipient_id: str, message_id: str) -> str:
+# Who may be written to on any of the channels is; the others are skipped for what stops the first.
+PEOPLE = """
+SELECT contact_id, CASE WHEN min(reason) = '' THEN '' ELSE max(CASE place WHEN 0 THEN reason ELSE '' END) END AS reason
+FROM ({options}) option GROUP BY contact_id
+"""
+
+
+def _sql_people(
+    campaign: Campaign, senders: Mapping[str, str], low: int, high: int, now: datetime
+) -> tuple[str, dict[str, Any]]:
+    """A statement that gives (contact_id, reason), and what it asks for."""
+    if len(senders) > 1:
+        options, values = sql_options(campaign, senders, low, high, now)
+        return PEOPLE.format(options=options), values
+    (channel, sender), *_ = senders.items()
+    return sql_audience(campaign, channel), bounds(campaign, channel, low, high, sender, now)
+
+
+def sql_options(
+    campaign: Campaign, senders: Mapping[str, str], low: int, high: int, now: datetime
+) -> tuple[str, dict[str, Any]]:
+    """AUDIENCE on each of these channels, with `place`, where that stands among them, and `channel`; and what it asks
+    for."""
+    parts: list[str] = []
+    values: dict[str, Any] = {}
+    for place, (channel, sender) in enumerate(senders.items()):
+        audience = re.sub(r"%\((\w+)\)s", rf"%(\1_{place})s", sql_audience(campaign, channel))
+        parts.append(f"SELECT {place} AS place, '{channel}' AS channel, one.* FROM ({audience}) one")  # noqa: S608 - our own statement
+        asked = bounds(campaign, channel, low, high, sender, now)
+        values |= {f"{name}_{place}": value for name, value in asked.items()}
+    return " UNION ALL ".join(parts), values
+
+
+def sql_audience(campaign: Campaign, channel: str, *, recipient_id: str = "0", message_id: str = "0") -> str:
     """The statement AUDIENCE for this campaign; the ids are expressions for those of the rows to be made."""
     # The lists by number: of a sub-select the planner believes that it finds next to nobody.
     lists = sorted(campaign.lists.values_list("pk", flat=True))
@@ -118,10 +160,10 @@ def sql_audience(campaign: Campaign, *, recipient_id: str, message_id: str) -> s
         message_id=message_id,
         lists=", ".join(map(str, lists)) or "NULL",
         of_number=OF_NUMBER,
-        by_number="upper(a.region) IN ('', 'US')" if campaign.keeps_hours else "1 = 0",
+        by_number="upper(a.region) IN ('', 'US')" if Channel(channel).keeps_hours else "1 = 0",
         code_digits=CODE_DIGITS,
-        detail=sql_detail(campaign.channel),
-        reason=sql_reason(campaign.channel),
+        detail=sql_detail(channel),
+        reason=sql_reason(channel),
         joins=SQL_JOINS,
     )
 
@@ -140,15 +182,15 @@ class NoOpening(NamedTuple):
     law: str = ""
 
 
-def opening_of(campaign: Campaign, zone: str, start: datetime) -> Opening | NoOpening:
+def opening_of(campaign: Campaign, channel: str, zone: str, start: datetime) -> Opening | NoOpening:
     """The one of recipients in `zone`, as the audience holds it.
 
     Worked out once for each, daylight saving included.
     """
-    if not campaign.keeps_hours:
+    if not Channel(channel).keeps_hours:
         return Opening(start)
     contact, number, region, code = zone.rsplit(OF_NUMBER, 3)
-    lawful = laws(region, code, campaign.channel, campaign.purpose)
+    lawful = laws(region, code, channel, campaign.purpose)
     hours = local_zones(contact, number), campaign.window_start, campaign.window_end, lawful
     opens = next_open(start, *hours)
     if opens is None:

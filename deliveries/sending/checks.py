@@ -23,9 +23,10 @@ from contacts.gate import REASONS, Reason
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.deciding.routes import CampaignRoute, RouteOption, routes
 from deliveries.sending.audience import audience_size, forecast
+from deliveries.sending.first_channel import first_routes
 from deliveries.sending.lanes import Lane
 from deliveries.sending.pacing import limits_of, sending_hours
-from deliveries.wording import zoned
+from deliveries.wording import listed, zoned
 
 NEW = timedelta(days=7)  # a sender younger than that is one whose reputation nobody knows yet
 
@@ -78,9 +79,15 @@ class Draft:
         return self.people.total()
 
     @property
-    def sender(self) -> str:
-        """Whom its first messages come from; '' while it has no content."""
-        return _sender(self.campaign, self.contents)
+    def senders(self) -> dict[str, str]:
+        """Whom its first messages come from, by the channel that they may take; '' while it has no content."""
+        return _senders(self.campaign, self.contents, self.routes)
+
+    @property
+    def chosen_among(self) -> str:
+        """The channels that each person's first message is chosen among, in words; '' where there is one for all."""
+        names = [Channel(channel).in_sentence for channel in self.senders]
+        return listed(names, "or") if len(names) > 1 else ""
 
     @property
     def is_sampled(self) -> bool:
@@ -163,15 +170,20 @@ def load(campaign: Campaign, now: datetime) -> Draft:
         unreadable=unreadable,
         has_lists=campaign.lists.exists(),
         gaps=gaps(campaign),
-        people=forecast(campaign, _sender(campaign, contents), now),
+        people=forecast(campaign, _senders(campaign, contents, found), now),
         now=now,
     )
 
 
-def _sender(campaign: Campaign, contents: Mapping[str, Content]) -> str:
-    """Whom its first messages come from; '' while it has no content."""
-    first = contents.get(campaign.channel)
-    return first.sender.value if first else ""
+def _senders(
+    campaign: Campaign, contents: Mapping[str, Content], routes: Mapping[str, CampaignRoute]
+) -> dict[str, str]:
+    """By channel, the campaign's own first: that also without content or account, which are checked for."""
+    own = contents.get(campaign.channel)
+    first = first_routes(campaign, routes)
+    return {campaign.channel: own.sender.value if own else ""} | {
+        channel: route.content.sender.value for channel, route in first.items()
+    }
 
 
 def check(draft: Draft) -> list[Finding]:

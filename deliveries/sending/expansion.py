@@ -6,6 +6,8 @@ many at once. The gate itself still has the last word at handover.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -20,6 +22,7 @@ from deliveries.ledger.statements import backend
 from deliveries.ledger.tallies import bump
 from deliveries.models import RecipientTally
 from deliveries.references import moment
+from deliveries.sending import first_channel
 from deliveries.sending.audience import (
     NoOpening,
     Opening,
@@ -79,7 +82,7 @@ INSERT INTO deliveries_message (id, uuid, recipient_id, campaign_id, contact_id,
   content_version, segments, provider_message_id, status, precedence, failure_class, fault, evidence, disposition,
   reason_code, parts, created_at, created_on, due_at, updated_at)
 SELECT message_id, {uuid}, recipient_id, %(campaign)s, contact_id, address_id, {sender}, {account},
-  list_source_id, %(channel)s, 1, 'campaign', '', %(rule_version)s, %(priority)s, %(goal)s, carrier, region,
+  list_source_id, %(channel)s, 1, 'campaign', cause_reason, %(rule_version)s, %(priority)s, %(goal)s, carrier, region,
   %(content_version)s, 1, '', 'queued', 0, 'none', 'none', 'clock', 'PENDING',
   '', 0, %(now)s, %(day)s, {due_at}, %(now)s
 FROM audience JOIN opening o ON o.zone = audience.zone {join}
@@ -118,10 +121,12 @@ def expand(campaign: Campaign, now: datetime, chunk: int = CHUNK) -> bool:
             campaign.state = Campaign.State.SENDING
             campaign.save(update_fields=["state"])
             return False
-        route = routes([campaign]).get((campaign.pk, campaign.channel))
-        if route is None:
+        found = {channel: route for (_, channel), route in routes([campaign]).items()}
+        if campaign.channel not in found:
             raise CannotSend(f"{campaign.name} has no content or no active account for {campaign.channel}.")
-        counts = _insert(campaign, route, campaign.expanded_to, high, now)
+        counts = _insert_all(
+            campaign, first_channel.first_routes(campaign, found), campaign.expanded_to, high, now
+        )
         campaign.expanded_to = high
         campaign.expanded_count += sum(counts.values())
         campaign.save(update_fields=["expanded_to", "expanded_count"])
@@ -135,73 +140,93 @@ def expand(campaign: Campaign, now: datetime, chunk: int = CHUNK) -> bool:
     return True
 
 
-def _insert(campaign: Campaign, route: CampaignRoute, low: int, high: int, now: datetime) -> dict[str, int]:
-    """Fill the tables for contacts in (low, high]; return how many there were for each reason ('' for planned)."""
-    statements = backend()
+def _insert_all(
+    campaign: Campaign, first: Mapping[str, CampaignRoute], low: int, high: int, now: datetime
+) -> Counter[str]:
+    """Fill the tables for contacts in (low, high]; return how many there were for each reason ('' for planned).
+
+    `first`: how first messages may leave, by channel, the campaign's own before others.
+    """
     start = max(now, campaign.starts_at) if campaign.starts_at else now
-    values = {
-        **bounds(campaign, low, high, route.content.sender.value, now), "day": start.astimezone(UTC).date(),
-        "goal": campaign.goal, "rule_version": campaign.playbook.version, "priority": campaign.priority,
-        "urgent": campaign.is_urgent, "content_version": route.content.version,
-    }  # fmt: skip
+    counts: Counter[str] = Counter()
     with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS audience")
-        cursor.execute("DROP TABLE IF EXISTS opening")
-        cursor.execute("DROP TABLE IF EXISTS why")
-        cursor.execute("DROP TABLE IF EXISTS route")
-        ids = {
-            "recipient_id": statements.NEXT_ID.format(table="campaigns_recipient"),
-            "message_id": statements.NEXT_ID.format(table="deliveries_message"),
-        }
-        cursor.execute(f"CREATE TEMPORARY TABLE audience AS {sql_audience(campaign, **ids)}", values)
-        cursor.execute("SELECT DISTINCT zone FROM audience WHERE reason = ''")
-        opening = {zone: opening_of(campaign, zone, start) for (zone,) in cursor.fetchall()}
-        cursor.executemany(
-            "UPDATE audience SET reason = %s, detail = %s WHERE reason = '' AND zone = %s",
-            [
-                (found.reason, found.law, zone)
-                for zone, found in opening.items()
-                if isinstance(found, NoOpening)
-            ],
-        )
-        cursor.execute(
-            "CREATE TEMPORARY TABLE opening"
-            " (zone text PRIMARY KEY, due_at timestamp with time zone, spread_over integer)"
-        )
-        cursor.executemany(
-            "INSERT INTO opening VALUES (%s, %s, %s)",
-            [
-                (zone, sql_moment(found.at), found.spread_over)
-                for zone, found in opening.items()
-                if isinstance(found, Opening)
-            ],
-        )
-        by = _lay_out_routes(cursor, campaign, route, values)._asdict()
-        cursor.execute("SELECT DISTINCT reason, detail FROM audience WHERE reason <> ''")
-        skips = [
-            (reason, detail, _sentence(reason, detail, campaign)) for reason, detail in cursor.fetchall()
-        ]
-        cursor.execute(
-            "CREATE TEMPORARY TABLE why (reason varchar(24), detail varchar(200), sentence varchar(300))"
-        )
-        cursor.executemany("INSERT INTO why VALUES (%s, %s, %s)", skips)
-        cursor.execute(RECIPIENTS.format(yes=_true()), values)
-        cursor.execute(DECISIONS, values)
-        uuid, due_at = statements.new_reference(moment(now)), statements.SPREAD_DUE
-        cursor.execute(MESSAGES.format(uuid=uuid, due_at=due_at, **by), values)
-        cursor.execute(OUTBOX.format(due_at=due_at, **by), values)
-        cursor.execute(TALLY.format(**by), values)
-        cursor.execute("SELECT reason, count(*) FROM audience GROUP BY reason")
-        counts = dict(cursor.fetchall())
-        cursor.execute("DROP TABLE audience")
-        cursor.execute("DROP TABLE opening")
-        cursor.execute("DROP TABLE why")
-        cursor.execute("DROP TABLE IF EXISTS route")
+        if len(first) > 1:
+            first_channel.choose(cursor, campaign, first, low, high, start, now)
+        for place, (channel, route) in enumerate(first.items()):
+            values = {
+                **bounds(campaign, channel, low, high, route.content.sender.value, now),
+                "day": start.astimezone(UTC).date(), "goal": campaign.goal, "rule_version": campaign.playbook.version,
+                "priority": campaign.priority, "urgent": campaign.is_urgent, "content_version": route.content.version,
+            }  # fmt: skip
+            audience = (
+                first_channel.sql_chosen(place, **_ids())
+                if len(first) > 1
+                else sql_audience(campaign, channel, **_ids())
+            )
+            counts.update(_insert(cursor, campaign, channel, route, audience, values, start, now))
+        first_channel.drop(cursor)
+    return counts
+
+
+def _ids() -> dict[str, str]:
+    next_id = backend().NEXT_ID
+    return {
+        "recipient_id": next_id.format(table="campaigns_recipient"),
+        "message_id": next_id.format(table="deliveries_message"),
+    }
+
+
+def _insert(
+    cursor: CursorWrapper, campaign: Campaign, channel: str, route: CampaignRoute, audience: str,
+    values: dict[str, Any], start: datetime, now: datetime,
+) -> dict[str, int]:  # fmt: skip
+    """Those whose first message takes this channel: what the statement `audience` gives."""
+    statements = backend()
+    for table in ("audience", "opening", "why", "route"):
+        cursor.execute(f"DROP TABLE IF EXISTS {table}")
+    cursor.execute(f"CREATE TEMPORARY TABLE audience AS {audience}", values)
+    cursor.execute("SELECT DISTINCT zone FROM audience WHERE reason = ''")
+    opening = {zone: opening_of(campaign, channel, zone, start) for (zone,) in cursor.fetchall()}
+    cursor.executemany(
+        "UPDATE audience SET reason = %s, detail = %s WHERE reason = '' AND zone = %s",
+        [(found.reason, found.law, zone) for zone, found in opening.items() if isinstance(found, NoOpening)],
+    )
+    cursor.execute(
+        "CREATE TEMPORARY TABLE opening"
+        " (zone text PRIMARY KEY, due_at timestamp with time zone, spread_over integer)"
+    )
+    cursor.executemany(
+        "INSERT INTO opening VALUES (%s, %s, %s)",
+        [
+            (zone, sql_moment(found.at), found.spread_over)
+            for zone, found in opening.items()
+            if isinstance(found, Opening)
+        ],
+    )
+    by = _lay_out_routes(cursor, campaign, channel, route, values)._asdict()
+    cursor.execute("SELECT DISTINCT reason, detail FROM audience WHERE reason <> ''")
+    skips = [(reason, detail, _sentence(reason, detail, campaign)) for reason, detail in cursor.fetchall()]
+    cursor.execute(
+        "CREATE TEMPORARY TABLE why (reason varchar(24), detail varchar(200), sentence varchar(300))"
+    )
+    cursor.executemany("INSERT INTO why VALUES (%s, %s, %s)", skips)
+    cursor.execute(RECIPIENTS.format(yes=_true()), values)
+    cursor.execute(DECISIONS, values)
+    uuid, due_at = statements.new_reference(moment(now)), statements.SPREAD_DUE
+    cursor.execute(MESSAGES.format(uuid=uuid, due_at=due_at, **by), values)
+    cursor.execute(OUTBOX.format(due_at=due_at, **by), values)
+    cursor.execute(TALLY.format(**by), values)
+    cursor.execute("SELECT reason, count(*) FROM audience GROUP BY reason")
+    counts = dict(cursor.fetchall())
+    cursor.execute("DROP TABLE audience")
+    cursor.execute("DROP TABLE opening")
+    cursor.execute("DROP TABLE why")
+    cursor.execute("DROP TABLE IF EXISTS route")
     return counts
 
 
 def _lay_out_routes(
-    cursor: CursorWrapper, campaign: Campaign, route: CampaignRoute, values: dict[str, Any]
+    cursor: CursorWrapper, campaign: Campaign, channel: str, route: CampaignRoute, values: dict[str, Any]
 ) -> RouteSql:
     """By which account and sender messages to each region and carrier of the audience leave: in the table `route`, or,
     where it is the same for all, in `values`.
@@ -217,7 +242,7 @@ def _lay_out_routes(
         spans = route.spans(region, carrier)
         if not spans:
             to = f" to {country_of(region)}" if region else ""
-            raise CannotSend(f"{campaign.name} has no active account for {campaign.channel}{to}.")
+            raise CannotSend(f"{campaign.name} has no active account for {channel}{to}.")
         rows += [(region, carrier, span.low, span.high, *span.option.key) for span in spans]
     used = {row[-2:] for row in rows}
     if len(used) <= 1:

@@ -412,11 +412,11 @@ def test_the_audience_of_a_campaign_is_asked_the_same_ledger(refused, now):
     campaign = factories.campaign(lists=[people])
     found = draft(now=now)
     publish(found, now, confirmed=1)
-    withdrawn = forecast(campaign, "x", now + HOUR)
+    withdrawn = forecast(campaign, {campaign.channel: "x"}, now + HOUR)
     undo(found, now + 2 * HOUR)
 
     assert withdrawn == {"": 1}
-    assert forecast(campaign, "x", now + 3 * HOUR) == {"opted_out": 1}
+    assert forecast(campaign, {campaign.channel: "x"}, now + 3 * HOUR) == {"opted_out": 1}
 
 
 def test_the_admin_names_withdrawals_for_what_they_are(login, refused, now):

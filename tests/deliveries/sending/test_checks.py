@@ -329,7 +329,7 @@ def test_the_page_of_a_draft_costs_the_same_for_few_and_many_lists_people_and_ch
 def test_what_is_forecast_is_what_the_expansion_does(draft, people, now):
     member(people, now, agreed=False)
     factories.contact(lists=[people])
-    outcome = forecast(draft, draft.contents.get().sender.value, now)
+    outcome = forecast(draft, {"sms": draft.contents.get().sender.value}, now)
 
     launch(draft, None, now)
     while expand(Campaign.objects.get(pk=draft.pk), now):
