@@ -212,8 +212,8 @@ def _opted_out_since(view: RecipientContext, context: Context) -> set[str]:
 
 
 def _is_over(view: RecipientContext) -> bool:
-    """Whether nothing is sent by itself any more: it was canceled, a colleague stopped it, or the attempt was old when a
-    corrected code said what became of it."""
+    """Whether nothing is sent by itself any more: it was canceled, a colleague stopped it, or the attempt was old when
+    a corrected code said what became of it."""
     canceled, read_at = view.campaign.state == Campaign.State.CANCELED, view.recipient.read_anew_at
     return canceled or not view.recipient.automatic or bool(read_at and view.head.created_at < read_at)
 

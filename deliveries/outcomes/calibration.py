@@ -75,9 +75,10 @@ class Calibration:
         self.channel += (channel - arrived) ** 2
 
 
-def calibrate(*, learn: float = 0.5, half_life: timedelta = HALF_LIFE) -> Calibration:
-    """Learn what is usual from this share of the results, and predict the others."""
-    history = list(_history())
+def calibrate(
+    history: Sequence[Known], *, learn: float = 0.5, half_life: timedelta = HALF_LIFE
+) -> Calibration:
+    """Learn what is usual from this share of the results, the oldest, and predict the others."""
     split = int(len(history) * learn)
     usual = _usual(history[:split])
     found = Calibration(sum(one.outcome != Outcome.SILENT for one in history[:split]))
@@ -93,8 +94,8 @@ def calibrate(*, learn: float = 0.5, half_life: timedelta = HALF_LIFE) -> Calibr
     return found
 
 
-def _history() -> Iterator[Known]:
-    """The oldest first."""
+def stored() -> Iterator[Known]:
+    """The messages of this database, the oldest first."""
     rows = Message.objects.exclude(disposition="").order_by("created_at", "pk")
     for row in rows.values_list(
         "contact_id", "address_id", "channel", "carrier", "list_source_id", "created_at", "delivered_at", "settled_at",

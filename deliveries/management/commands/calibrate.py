@@ -8,7 +8,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from deliveries.outcomes.calibration import calibrate
+from deliveries.demo import differing
+from deliveries.outcomes.calibration import calibrate, stored
 from deliveries.outcomes.chance import HALF_LIFE
 
 
@@ -20,6 +21,12 @@ class Command(BaseCommand):
             "--learn", type=float, default=0.5, help="the share of the history that is not predicted (0.5)"
         )
         parser.add_argument(
+            "--simulated",
+            type=int,
+            metavar="SEED",
+            help="not the messages of this database, but two years of people who differ, at random",
+        )
+        parser.add_argument(
             "--half-life",
             type=float,
             default=HALF_LIFE.days,
@@ -27,12 +34,20 @@ class Command(BaseCommand):
             help="after so many days a result counts half as much (%(default)s, which is what pages use)",
         )
 
-    def handle(self, *args: Any, learn: float = 0.5, half_life: float = 0, **options: Any) -> None:
+    def handle(
+        self,
+        *args: Any,
+        learn: float = 0.5,
+        half_life: float = HALF_LIFE.days,
+        simulated: int | None = None,
+        **options: Any,
+    ) -> None:
         if not 0 < learn < 1:
             raise CommandError(f"--learn {learn}: this must be between 0 and 1.")
         if half_life <= 0:
             raise CommandError(f"--half-life {half_life}: this must be more than 0.")
-        found = calibrate(learn=learn, half_life=timedelta(days=half_life))
+        history = list(stored() if simulated is None else differing.simulated(simulated))
+        found = calibrate(history, learn=learn, half_life=timedelta(days=half_life))
         if not found.n:
             raise CommandError("There are no results to predict: too few messages have arrived or failed.")
         self.stdout.write(

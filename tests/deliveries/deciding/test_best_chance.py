@@ -80,7 +80,7 @@ def test_it_says_why(campaign, account, robin, now):
     message = followed_by(campaign, account, robin, now)
 
     assert message.cause_reason == (
-        "The carrier could not deliver it: moving to email, the likeliest to arrive (email 73%, voice 50%)."
+        "The carrier could not deliver it: moving to email, the likeliest to arrive (email 74%, voice 50%)."
     )
 
 

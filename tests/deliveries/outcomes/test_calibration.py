@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
-from deliveries.outcomes.calibration import calibrate
+from deliveries.demo.differing import simulated
+from deliveries.outcomes.calibration import calibrate, stored
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +36,7 @@ def history(now):
 
 
 def test_what_is_predicted_comes_true(history):
-    found = calibrate()
+    found = calibrate(list(stored()))
 
     assert (found.n, found.learnt_from) == (400, 400)
     for band in found.bands:
@@ -52,7 +53,7 @@ def test_an_outcome_that_was_not_known_yet_is_not_used(now):
             created_at=now + n * timedelta(minutes=1), settled_at=now + DAY, updated_at=now + DAY,
         )  # fmt: skip
 
-    found = calibrate()
+    found = calibrate(list(stored()))
 
     assert found.own == found.usual
 
@@ -64,6 +65,15 @@ def test_the_command_shows_the_table_and_the_errors(history, capsys):
     assert "400 results predicted, what is usual learnt from 400." in shown
     assert "| 80% to 90% |" in shown
     assert "the channel's share, said of everybody" in shown
+
+
+def test_a_simulated_history_of_people_who_differ_is_predicted_well():
+    found = calibrate(list(simulated(seed=5, people=300)))
+
+    assert found.own < 0.9 * found.usual < found.channel
+    for band in found.bands:
+        if band.n > 200:
+            assert band.predicted / band.n == pytest.approx(band.arrived / band.n, abs=0.06)
 
 
 @pytest.mark.parametrize("options", [{"learn": 1.0}, {"half_life": 0.0}, {}])

@@ -108,7 +108,7 @@ def test_the_likeliest_is_taken_and_the_message_says_why(people, account, now):
 
     message = of(campaign, phone.contact)
     assert message.channel == "email"
-    assert message.cause_reason == "Best chance to arrive: 75% by 2 results; next best SMS, 34%"
+    assert message.cause_reason == "Best chance to arrive: 75% by 2 results; next best SMS, 33%"
 
 
 def test_silence_is_not_taken_for_arrival(people, account, now):
