@@ -291,6 +291,7 @@ class Campaign(models.Model):
             relevant_until=self.relevant_until,
             strikes=self.playbook.strikes,
             purpose=self.purpose,
+            campaign_id=self.pk,
         )
 
 

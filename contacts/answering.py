@@ -18,7 +18,7 @@ from contacts.among import Among
 from contacts.channels import Channel
 from contacts.consent_ledger import family_of
 from contacts.models import Address, AnswerWording, AutomaticAnswer, Reply, Suppression
-from contacts.models.answers import CODE_TEXT, HELP_TEXT, STOP_TEXT
+from contacts.models.answers import HELP_TEXT, STOP_TEXT
 
 Kind, State = AutomaticAnswer.Kind, AutomaticAnswer.State
 # The FCC presumes a confirmation to be one that comes so soon (47 CFR 64.1200(a)(12)).
@@ -26,6 +26,8 @@ WITHIN = timedelta(minutes=5)
 HELP_APART = timedelta(hours=1)
 # What a colleague wrote waits so long for the hours that are permitted there; later it answers nothing any more.
 PERSON_WITHIN = timedelta(days=3)
+# A question whether they agreed waits so long for its hours, and then for its answer; its text says so.
+CONFIRM_WITHIN = timedelta(days=7)
 
 
 class NotAnswerable(Exception):
@@ -96,7 +98,7 @@ def wording_for(wordings: Iterable[AnswerWording], sender_value: str, locale: st
     """The texts of this sender in the language of this locale, such as de-AT; of what there is, the most exact."""
     language = re.split("[-_]", locale.lower())[0]
     known = {(each.sender_value, each.language): each for each in wordings}
-    usual = AnswerWording(stop_text=STOP_TEXT, help_text=HELP_TEXT, code_text=CODE_TEXT)
+    usual = AnswerWording(stop_text=STOP_TEXT, help_text=HELP_TEXT)
     exact = [(sender_value, language), (sender_value, ""), ("", language), ("", "")]
     return next((known[each] for each in exact if each in known), usual)
 
@@ -162,5 +164,5 @@ def is_owed(answer: AutomaticAnswer | None, key: str, channel: str, now: datetim
         and answer.state == State.WAITING
         and answer.match_key == key
         and answer.channel == channel
-        and now - answer.asked_at <= WITHIN
+        and now - answer.asked_at <= (CONFIRM_WITHIN if answer.kind == Kind.CONFIRM else WITHIN)
     )

@@ -37,6 +37,7 @@ class Reason(models.TextChoices):
     NOT_IN_SERVICE = "not_in_service", "Not in service"
     WRONG_LINE = "wrong_line", "Wrong line type"
     SUPPRESSED = "suppressed", "Suppressed"
+    NOT_CONFIRMED = "not_confirmed", "Not confirmed yet"
     NO_CONSENT = "no_consent", "No consent"
     HARD_FAILS = "hard_fails", "Failed too often"
     NO_COMMON_HOUR = "no_common_hour", "No hour fits its time zones"
@@ -144,6 +145,10 @@ def _suppressed(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     return Objection(_block_text(others[0])) if others else None
 
 
+def _not_confirmed(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
+    return Objection() if facts.awaited else None
+
+
 def _no_consent(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     return Objection(f"never opted in to {Channel(ask.channel).label}") if facts.consent is None else None
 
@@ -246,6 +251,9 @@ REASONS: dict[Reason, GateRule] = {
     Reason.NOT_IN_SERVICE: GateRule("the number is not in service", False, _not_in_service),
     Reason.WRONG_LINE: GateRule("the number cannot take this channel", False, _wrong_line),
     Reason.SUPPRESSED: GateRule("the address or the contact is suppressed", False, _suppressed),
+    Reason.NOT_CONFIRMED: GateRule(
+        "they have not confirmed yet that they agreed, which their list asks for", False, _not_confirmed
+    ),
     Reason.NO_CONSENT: GateRule("there is no consent for this channel", False, _no_consent),
     Reason.HARD_FAILS: GateRule("the address failed permanently too often in a row", False, _hard_fails),
     Reason.NO_COMMON_HOUR: GateRule(
@@ -270,11 +278,12 @@ ANSWERS_PASS = frozenset(
         Reason.QUIET_HOURS,
     }
 )  # fmt: skip
-# A code goes where nobody has agreed to anything yet, and past nothing else: whose the address is is not known.
+# A code, and a question whether they agreed, go where nobody has agreed to anything yet, and past nothing else.
 PASSES: dict[str, frozenset[Reason]] = {
     AutomaticAnswer.Kind.STOP: ANSWERS_PASS,
     AutomaticAnswer.Kind.HELP: ANSWERS_PASS,
     AutomaticAnswer.Kind.CODE: frozenset({Reason.NO_CONSENT}),
+    AutomaticAnswer.Kind.CONFIRM: frozenset({Reason.NO_CONSENT}),
 }
 
 ALLOWED = Verdict(allowed=True)
@@ -310,7 +319,7 @@ def judge(facts: GateFacts, ask: Ask, now: datetime) -> Verdict:
 def check(asks: Sequence[Ask], now: datetime, *, past: bool = False) -> dict[int, Verdict]:
     """A verdict for every ask, by its key. `now` is aware; `past`: it is over, and what was known then counts.
 
-    Six queries whatever the number of asks.
+    Seven queries whatever the number of asks, two more where lists ask to confirm.
     To be binding it must run in the transaction that claims the messages.
     """
     found = gather(asks, now, past=past)

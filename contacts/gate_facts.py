@@ -19,6 +19,7 @@ from contacts.channels import KIND_OF, STRIKES, Channel, LineType
 from contacts.consent_ledger import LatestConsent, counting_on, latest_consents
 from contacts.jurisdictions import Purpose
 from contacts.models import Address, AddressHealth, AutomaticAnswer, Reply
+from contacts.opt_ins import Sent, awaited
 from contacts.phones import NotAPhone, parse_phone
 
 
@@ -45,6 +46,7 @@ class Ask:
     strikes: int = STRIKES
     purpose: str = Purpose.MARKETING
     answer: int | None = None
+    campaign_id: int = 0  # 0: of none
 
 
 class AddressFacts(NamedTuple):
@@ -76,7 +78,8 @@ NOTHING_WRONG = HealthFacts()
 class GateFacts:
     """What the tables hold about one ask: its address, the suppressions in force that meet it, the consent that
     counts on its channel, how it fares there, and since when a reply of the person waits to be read. `owed`: the kind
-    of automatic answer that it is, where that is owed to the address, and waits."""
+    of automatic answer that it is, where that is owed to the address, and waits. `awaited`: the campaign has them by
+    lists alone that wait for them to confirm."""
 
     address: AddressFacts | None
     suppressions: tuple[Block, ...] = ()
@@ -84,6 +87,7 @@ class GateFacts:
     health: HealthFacts = NOTHING_WRONG
     unread_since: datetime | None = None  # of a reply that sends wait for
     owed: str = ""
+    awaited: bool = False
 
 
 def gather(asks: Sequence[Ask], now: datetime, *, past: bool = False) -> Iterator[GateFacts]:
@@ -101,6 +105,7 @@ def gather(asks: Sequence[Ask], now: datetime, *, past: bool = False) -> Iterato
     health = _health(addresses)
     unread = unread_since(contact_ids, now if past else None)
     answers = AutomaticAnswer.objects.in_bulk([ask.answer for ask in asks if ask.answer is not None])
+    unconfirmed = awaited([one for ask in asks if (one := _sent(ask)).campaign_id])
     for ask in asks:
         address = addresses.get(ask.address_id) if ask.address_id is not None else None
         answer = answers.get(ask.answer or 0)
@@ -112,7 +117,12 @@ def gather(asks: Sequence[Ask], now: datetime, *, past: bool = False) -> Iterato
             health=health.get((address.id, ask.channel), NOTHING_WRONG) if address else NOTHING_WRONG,
             unread_since=unread.get(ask.contact_id),
             owed=answer.kind if answer and owed else "",
+            awaited=_sent(ask) in unconfirmed,
         )
+
+
+def _sent(ask: Ask) -> Sent:
+    return Sent(ask.campaign_id, ask.contact_id, ask.channel)
 
 
 def of_nobody(value: str, channel: str, now: datetime, *, past: bool = False) -> GateFacts:

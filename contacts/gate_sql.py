@@ -7,6 +7,7 @@ word at handover.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db import connection
@@ -15,6 +16,7 @@ from contacts.blocking import SQL_BLOCKS, sql_values
 from contacts.channels import IMPOSSIBLE_LINES, Channel, strike_limit
 from contacts.consent_ledger import sql_latest
 from contacts.gate import Reason
+from contacts.opt_ins import sql_awaited
 
 # What a statement with `sql_reason` has to join, beside a contact `c` and its address `a`.
 SQL_JOINS = f"""{SQL_BLOCKS}
@@ -33,9 +35,10 @@ REASON = """CASE
     WHEN coalesce(by_address.asked, 0) + coalesce(by_contact.asked, 0) > 0 THEN '{opted_out}'
     ELSE CASE {consent}
       WHEN {no} THEN '{opted_out}'
-      WHEN {yes} THEN CASE {faults}
+      WHEN {yes} THEN CASE {faults} WHEN {awaited} THEN '{not_confirmed}'
         WHEN h.hard_fails >= coalesce(nullif(h.enough, 0), %(strikes)s) THEN '{hard_fails}' ELSE '' END
-      ELSE CASE {faults} ELSE '{no_consent}' END END END""".replace("{faults}", FAULTS)
+      ELSE CASE {faults} WHEN {awaited} THEN '{not_confirmed}' ELSE '{no_consent}' END END END"""
+REASON = REASON.replace("{faults}", FAULTS)
 
 DETAIL = (
     "CASE WHEN h.closed <> '' THEN h.closed_why WHEN a.line_type IN ({lines}) THEN a.line_type ELSE '' END"
@@ -43,16 +46,18 @@ DETAIL = (
 
 NAMED = (
     Reason.NO_ADDRESS, Reason.OPTED_OUT, Reason.NEEDS_CORRECTION, Reason.INVALID_ADDRESS, Reason.NOT_IN_SERVICE,
-    Reason.WRONG_LINE, Reason.SUPPRESSED, Reason.NO_CONSENT, Reason.HARD_FAILS,
+    Reason.WRONG_LINE, Reason.SUPPRESSED, Reason.NOT_CONFIRMED, Reason.NO_CONSENT, Reason.HARD_FAILS,
 )  # fmt: skip
 
 
-def sql_reason(channel: str) -> str:
-    """An expression: the first reason that stops whoever the row is about, in the gate's order; '' for none."""
+def sql_reason(channel: str, lists: Collection[int] = ()) -> str:
+    """An expression: the first reason that stops whoever the row is about, in the gate's order; '' for none. `lists`
+    are those of the campaign."""
     postgres = connection.vendor == "postgresql"
     return REASON.format(
         lines=_lines(channel),
         consent=sql_latest(channel),
+        awaited=sql_awaited(lists, channel) or "1 = 0",
         no="false" if postgres else "0",
         yes="true" if postgres else "1",
         **{reason.value: reason.value for reason in NAMED},

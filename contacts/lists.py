@@ -12,7 +12,15 @@ from django.db.models.functions import Coalesce
 
 from contacts.channels import Channel
 from contacts.consent_ledger import sql_latest
-from contacts.models import Address, Contact, ContactList, ListCount, ListMembership
+from contacts.models import (
+    Address,
+    AutomaticAnswer,
+    Contact,
+    ContactList,
+    DoubleOptIn,
+    ListCount,
+    ListMembership,
+)
 from contacts.searching import clean, exactly, numbered
 from contacts.slugs import free_slug
 
@@ -87,6 +95,10 @@ def remove_member(contact_list: ContactList, contact: Contact, now: datetime) ->
     return bool(removed)
 
 
+# What goes with a list, or outlives it, or is asked about by itself.
+_OWN = (AutomaticAnswer, Contact, DoubleOptIn, ListCount, ListMembership)
+
+
 @transaction.atomic
 def delete_empty(contact_list: ContactList) -> None:
     """Raises NotEmpty as long as anybody is on it, came from it, or a campaign names it."""
@@ -97,7 +109,7 @@ def delete_empty(contact_list: ContactList) -> None:
         raise NotEmpty("It is the list source of people, and their outcomes are reported by it.")
     for relation in ContactList._meta.get_fields(include_hidden=True):
         model: Any = relation.related_model if relation.auto_created and not relation.concrete else None
-        if model in (None, ListCount, ListMembership, Contact) or not relation.one_to_many:
+        if model in (None, *_OWN) or not relation.one_to_many:
             continue
         if model.objects.filter(**{relation.field.name: contact_list}).exists():  # type: ignore[union-attr]
             raise NotEmpty("A campaign or an import names it, and keeps it on record.")

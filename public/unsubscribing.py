@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods
 
 from deliveries import links
 from deliveries.receiving.unsubscribing import BY_PROGRAM, ON_PAGE, message_of, unsubscribe
-from public import choosing, correcting
+from public import choosing, confirming, correcting
 from public.answers import answer, for_anybody
 
 BUTTON = "from"  # what the button of our page sends in the address, and no mail program does
@@ -21,6 +21,8 @@ def page(request: HttpRequest, token: str) -> HttpResponse:
     is in it. The answer is the same for a link that is not ours, so nothing can be found out by trying."""
     if choosing.FIELD in request.GET:
         return choosing.page(request, token)
+    if confirming.FIELD in request.GET:
+        return confirming.page(request, token)
     if correcting.FIELD in request.GET:
         return correcting.page(request, token)
     if request.method != "POST":

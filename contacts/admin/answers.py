@@ -1,4 +1,4 @@
-"""Answers to STOP and HELP in the admin: the words, and what became of each answer."""
+"""Automatic answers in the admin: the words, and what became of each."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contacts.models import AnswerWording, AutomaticAnswer
 
 @admin.register(AnswerWording)
 class AnswerWordingAdmin(admin.ModelAdmin):
-    list_display = ("__str__", "who", "stop_text", "help_text")
+    list_display = ("__str__", "language", "who", "stop_text", "help_text")
     search_fields = ("=sender_value",)
 
 
@@ -19,5 +19,5 @@ class AutomaticAnswerAdmin(ReadOnly, Large):
     list_display = ("id", "asked_at", "address", "kind", "state", "why", "reported")
     list_filter = ("kind", "state")
     list_select_related = ("address",)
-    exclude = ("match_key", "address")
+    exclude = ("match_key", "address", "change")
     ordering = ("-id",)

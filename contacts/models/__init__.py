@@ -7,6 +7,7 @@ from contacts.models.consent import Consent
 from contacts.models.imports import ContactImport, FileRow, ImportChunk, ImportedContact
 from contacts.models.keywords import KeywordChange
 from contacts.models.ledger import AppendOnly
+from contacts.models.opt_ins import DoubleOptIn
 from contacts.models.people import Contact, ContactList, ListCount, ListMembership, Note
 from contacts.models.privacy import PrivacyRecord
 from contacts.models.replies import Reply
@@ -23,6 +24,7 @@ __all__ = [
     "Contact",
     "ContactImport",
     "ContactList",
+    "DoubleOptIn",
     "FileRow",
     "ImportChunk",
     "ImportedContact",

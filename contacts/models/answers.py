@@ -15,6 +15,7 @@ from django.utils import timezone
 from contacts.channels import Channel
 from contacts.models.addresses import Address
 from contacts.models.changes import AddressChange
+from contacts.models.people import ContactList
 from contacts.models.replies import Reply
 
 LONGEST_ANSWER = 320  # characters: two texts at most
@@ -25,6 +26,14 @@ CODE_TEXT = (
     "{code} is your code. Enter it on our page within 15 minutes. You did not ask for it? Then do nothing."
 )
 CODE_PLACE = "{code}"
+CONFIRM_TEXT = (
+    "Please reply YES to confirm that you want messages from us. Without it you get none. Valid for 7 days."
+)
+CONFIRM_SUBJECT = "Please confirm that you want our email"
+CONFIRM_MAIL = (
+    "Please confirm here that you want email from us: {link} Without it you get none. Valid for 7 days."
+)
+LINK_PLACE = "{link}"
 
 
 class AnswerWording(models.Model):
@@ -82,6 +91,26 @@ class AnswerWording(models.Model):
         db_default=CODE_TEXT,
         help_text="Sent to a number or email that somebody gave as their new one, with {code} where the code stands.",
     )
+    confirm_text = models.CharField(
+        "text that asks to confirm",
+        max_length=LONGEST_ANSWER,
+        default=CONFIRM_TEXT,
+        db_default=CONFIRM_TEXT,
+        help_text="Sent once to whoever joins a list that asks by SMS. YES, JA and the like confirm, within 7 days.",
+    )
+    confirm_subject = models.CharField(
+        "subject of the email that asks to confirm",
+        max_length=200,
+        default=CONFIRM_SUBJECT,
+        db_default=CONFIRM_SUBJECT,
+    )
+    confirm_mail = models.CharField(
+        "email that asks to confirm",
+        max_length=LONGEST_ANSWER,
+        default=CONFIRM_MAIL,
+        db_default=CONFIRM_MAIL,
+        help_text="Sent once to whoever joins a list that asks by email, with {link} where the link stands.",
+    )
 
     class Meta:
         verbose_name = "automatic text"
@@ -100,6 +129,8 @@ class AnswerWording(models.Model):
     def clean(self) -> None:
         if CODE_PLACE not in self.code_text:
             raise ValidationError({"code_text": f"Write {CODE_PLACE} where the code is to stand."})
+        if LINK_PLACE not in self.confirm_mail:
+            raise ValidationError({"confirm_mail": f"Write {LINK_PLACE} where the link is to stand."})
 
 
 class AutomaticAnswer(models.Model):
@@ -115,6 +146,7 @@ class AutomaticAnswer(models.Model):
         HELP = "help", "Answers HELP"
         CODE = "code", "Code for a new address"
         PERSON = "person", "Written by a colleague"
+        CONFIRM = "confirm", "Asks to confirm"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
@@ -129,6 +161,7 @@ class AutomaticAnswer(models.Model):
         Kind.HELP: "Answer to HELP",
         Kind.CODE: "Code for a new address",
         Kind.PERSON: "Answer of a colleague",
+        Kind.CONFIRM: "Question to confirm",
     }
 
     address = models.ForeignKey(
@@ -145,8 +178,17 @@ class AutomaticAnswer(models.Model):
     kind = models.CharField(max_length=8, choices=Kind)
     fact = models.CharField(max_length=80)
     channel = models.CharField(max_length=8, choices=Channel)
+    contact_list = models.ForeignKey(
+        ContactList,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+        help_text="The list that asks to confirm.",
+    )
     sender_value = models.CharField(max_length=254)
-    account_id = models.BigIntegerField()
+    account_id = models.BigIntegerField(help_text="0: whichever can send for the sender, once it is due.")
+    subject = models.CharField(max_length=200, blank=True, default="", db_default="")
     text = models.CharField(max_length=LONGEST_ANSWER)
     uuid = models.UUIDField(default=uuid4, unique=True, help_text="Our reference, in its callback address.")
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
@@ -166,7 +208,14 @@ class AutomaticAnswer(models.Model):
             models.UniqueConstraint(fields=["kind", "match_key", "fact"], name="one_answer_for_a_fact"),
         ]
         indexes = [
-            models.Index(fields=["id"], name="answer_waiting", condition=Q(state__in=["waiting", "sending"])),
+            # Questions may be many: they are looked for apart.
+            models.Index(
+                fields=["id"], name="answer_at_once", condition=Q(state="waiting") & ~Q(kind="confirm")
+            ),
+            models.Index(
+                fields=["until", "id"], name="answer_question", condition=Q(state="waiting", kind="confirm")
+            ),
+            models.Index(fields=["begun_at"], name="answer_sending", condition=Q(state="sending")),
             models.Index(
                 fields=["account_id", "provider_message_id"],
                 name="answer_native",

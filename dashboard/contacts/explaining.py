@@ -94,6 +94,7 @@ LEFT_OUT = {
     Reason.NOT_IN_SERVICE: "the number we had was reported as not in service",
     Reason.WRONG_LINE: "the number we had cannot take a {noun}",
     Reason.SUPPRESSED: "we had stopped writing to you there",
+    Reason.NOT_CONFIRMED: "we had asked you to confirm that you want a {noun} from us, and had no answer",
     Reason.NO_CONSENT: "we had no agreement of yours to a {noun} from us",
     Reason.HARD_FAILS: "earlier messages there had failed several times",
     Reason.NO_COMMON_HOUR: "we found no hour at which we may reach you",

@@ -15,9 +15,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.roles import requires
+from campaigns.models import Sender
+from contacts import opt_ins
 from contacts.channels import Channel
 from contacts.lists import NotEmpty, add_member, delete_empty, found_for, make_list, name_fault, remove_member
-from contacts.models import Contact, ContactList, ListCount
+from contacts.models import Contact, ContactList, DoubleOptIn, ListCount
+from contacts.states import SENDER_MAY_SEND
 from dashboard.contacts.people import NAMED, line
 from dashboard.shell.pages import may_see
 from deliveries.models import SourceTally
@@ -43,6 +46,30 @@ class ListForm(forms.Form):
         if fault:
             raise ValidationError(fault)
         return name
+
+
+class ConfirmationForm(forms.Form):
+    """For each channel the sender that asks, or nobody."""
+
+    sms = forms.ChoiceField(
+        label="Ask by SMS",
+        required=False,
+        help_text="Whoever joins without a confirmed consent to texts gets one text, and confirms by answering YES.",
+    )
+    email = forms.ChoiceField(
+        label="Ask by email",
+        required=False,
+        help_text="Whoever joins without a confirmed consent to email gets one email, and confirms by its link.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, _ in DoubleOptIn.CHANNELS:
+            senders = Sender.objects.filter(channel=name, state__in=SENDER_MAY_SEND).order_by("name", "pk")
+            chosen = str(self.initial.get(name, ""))
+            known = {"": "Do not ask", **({chosen: chosen} if chosen else {})}
+            known |= {one.value: f"From {one.value} ({one.name})" for one in senders}
+            self.fields[name].choices = list(known.items())  # type: ignore[attr-defined]
 
 
 class MemberForm(forms.Form):
@@ -92,6 +119,7 @@ def _shown(request: HttpRequest, found: ContactList, form: MemberForm) -> HttpRe
     figures = _figures(found)
     context = {
         "list": found,
+        "asks": [NAMED[Channel(one)] for one in found.double_opt_ins.values_list("channel", flat=True)],
         "figures": figures,
         "opted_in": consent_counts(figures),
         "form": form,
@@ -142,6 +170,28 @@ def rename(request: HttpRequest, pk: int) -> HttpResponse:
         "back": reverse("contacts:list", args=[pk]),
     }
     return render(request, "contacts/list_form.html", context, status=422 if form.errors else 200)
+
+
+@requires("contacts.view_contact", "contacts.change_contactlist")
+@require_http_methods(["GET", "HEAD", "POST"])
+def confirmation(request: HttpRequest, pk: int) -> HttpResponse:
+    """Whether whoever joins the list is asked to confirm, and by which senders."""
+    found = get_object_or_404(ContactList, pk=pk)
+    asks = dict(found.double_opt_ins.values_list("channel", "sender_value"))
+    form = ConfirmationForm(request.POST if request.method == "POST" else None, initial=asks)
+    if request.method == "POST" and form.is_valid():
+        for channel, _ in DoubleOptIn.CHANNELS:
+            if form.cleaned_data[channel] != asks.get(channel, ""):
+                opt_ins.change(found, channel, form.cleaned_data[channel], timezone.now())
+        messages.success(request, "Saved.")
+        return redirect("contacts:list", pk)
+    context = {
+        "form": form,
+        "title": "Confirmation",
+        "list": found,
+        "back": reverse("contacts:list", args=[pk]),
+    }
+    return render(request, "contacts/list_confirmation.html", context, status=422 if form.errors else 200)
 
 
 @requires("contacts.view_contact", "contacts.add_listmembership")

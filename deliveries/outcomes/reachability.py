@@ -27,6 +27,7 @@ READ = (
 IMPOSSIBLE: dict[str, tuple[str, str]] = {
     Reason.WRONG_LINE: ("Not possible", "permanent"),
     Reason.NO_CONSENT: ("No consent", "compliance"),
+    Reason.NOT_CONFIRMED: ("Not confirmed", "compliance"),
 }
 ARRIVED = {Channel.VOICE: "Answered", Channel.RVM: "Dropped", Channel.EMAIL: "Accepted"}
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from contacts import opt_ins
 from contacts.addresses import match_key
 from contacts.answering import Asked, owe
 from contacts.channels import Channel
 from contacts.chunks import in_lists
 from contacts.consenting import OptOut, record_opt_in, record_opt_outs
 from contacts.keyword_changes import table_in_force
-from contacts.keywords import Keyword, Kind, pressed
+from contacts.keywords import REPLY, Keyword, Kind, pressed
 from contacts.models import Reply
 from deliveries.ledger.events import clip
 from deliveries.ledger.statements.values import ClaimedReceipt
@@ -79,10 +80,26 @@ def _understand(text: Inbound, writer: Writer, keyword: Keyword, at: datetime) -
         return [OptOut(each, text.channel, "Reply", words, at, fact=fact) for each in writer.values], "stop"
     if keyword.kind == "start" and (writer.guessed or _may_be_forged(text, writer)):
         return [], "reply"
+    if keyword == REPLY:
+        _confirm(text, writer, at)
     if keyword.kind == "start":
         for value in writer.values:
             record_opt_in(value=value, channel=text.channel, how="Reply", evidence=words, at=at)
     return [], keyword.kind
+
+
+def _confirm(text: Inbound, writer: Writer, at: datetime) -> None:
+    """A yes by text to our question whether they agreed, where that is the last thing we wrote there. To anything else
+    it is a reply like every other."""
+    if text.channel == Channel.EMAIL or writer.guessed or writer.message or not opt_ins.says_yes(text.text):
+        return
+    keys = {match_key(value) for value in writer.values}
+    question = opt_ins.open_question(keys, at)
+    if question is None:
+        return
+    later = Message.objects.filter(address__match_key__in=keys, handed_over_at__gt=question.begun_at)
+    if not later.exists():
+        opt_ins.confirm_by_reply(question, clip(text.text, 80), at)
 
 
 def _may_be_forged(text: Inbound, writer: Writer) -> bool:

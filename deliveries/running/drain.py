@@ -18,7 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from campaigns.models import Campaign
-from contacts import import_runs, lists
+from contacts import import_runs, lists, opt_ins
 from deliveries.bulk import actions
 from deliveries.deciding import automatic_suppression, route_moves
 from deliveries.deciding.followup import follow_due, follow_failed, follow_status_changes
@@ -97,6 +97,7 @@ STEPS: Steps = {
     "record": record,
     "decide": follow_status_changes,
     "fold": lambda now: fold(),
+    "opt_ins": Seldom(5, opt_ins.ask_some),
     "answer": Seldom(1, answering.run),
     "due": follow_due,
     "batches": actions.run,
@@ -132,6 +133,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
     Role.DECIDE: ("decide", "due", "again"),
     Role.SEND: ("recover", "pass_on", "send"),
     Role.REST: (
+        "opt_ins",
         "answer",
         "batches",
         "withdraw",

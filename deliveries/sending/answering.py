@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import NamedTuple
@@ -19,16 +20,19 @@ from django.db.models import Q
 from django.utils import timezone
 
 from campaigns.models import Campaign, Sender
-from contacts.answering import PERSON_WITHIN, WITHIN, Kind, is_owed
+from campaigns.rates import Paced, rate_of
+from contacts.answering import CONFIRM_WITHIN, PERSON_WITHIN, WITHIN, Kind, is_owed
 from contacts.changing import make_code
 from contacts.channels import Channel
 from contacts.consent_ledger import contacts_at, counting_on, latest_consents
-from contacts.gate import Ask, Verdict, check, judge, sentence
+from contacts.gate import Ask, Reason, Verdict, check, judge, sentence
 from contacts.gate_facts import of_nobody
 from contacts.jurisdictions import Purpose
 from contacts.models import Address, AddressChange, AutomaticAnswer, Reply
-from contacts.models.answers import CODE_PLACE
+from contacts.models.answers import CODE_PLACE, LINK_PLACE
+from contacts.opt_ins import not_wanted
 from contacts.states import CampaignState
+from deliveries import links
 from deliveries.models import Account
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import LostAnswer, OutboundMessage, SendResult
@@ -39,6 +43,8 @@ from deliveries.sending.transport import CALL_LIMIT
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 20
+OURS_TO_FIX = timedelta(minutes=15)  # until it is asked again whether a sender or an account is ready
+LASTS = {Kind.PERSON: PERSON_WITHIN, Kind.CONFIRM: CONFIRM_WITHIN}  # what may wait; all else WITHIN
 State = AutomaticAnswer.State
 SUBJECT = "Your code"  # of a code by email
 
@@ -52,12 +58,13 @@ class Taken(NamedTuple):
 
 
 def run(now: datetime) -> int:
-    """Send what is owed, some at a time; return how many were looked at."""
+    """Send what is owed, some at a time; return how many answers were looked at. Questions are not counted, so that the
+    next ones wait for the next second."""
     given_up = _give_up(now)
     taken = _take(now)
     for answer, result in asyncio.run(_hand_over(taken)) if taken else []:
         _store(answer, result)
-    return given_up + len(taken)
+    return given_up + len([one for one in taken if one.row.kind != Kind.CONFIRM])
 
 
 def _give_up(now: datetime) -> int:
@@ -69,37 +76,90 @@ def _give_up(now: datetime) -> int:
 @transaction.atomic
 def _take(now: datetime) -> list[Taken]:
     """Those that may go now, marked as being sent; the others wait, or are dropped, with the reason."""
-    skip = connection.features.has_select_for_update_skip_locked
-    waiting = (
-        AutomaticAnswer.objects.filter(Q(until=None) | Q(until__lte=now), state=State.WAITING)
-        .select_related("address", "change")
-        .order_by("pk")
-    )
-    rows = list(waiting.select_for_update(skip_locked=skip, of=("self",) if skip else ())[:AT_ONCE])
+    rows = _waiting(now)
     if not rows:
         return []
     senders = {one.value: one for one in Sender.objects.filter(channel__in={row.channel for row in rows})}
     accounts = {one.pk: one for one in Account.objects.readable()}
     verdicts = _verdicts(rows, senders, now)
+    needless = not_wanted([row for row in rows if row.kind == Kind.CONFIRM])
+    by_sender, room = _by_sender(rows, senders, accounts.values()), _Room()
     taken = []
     for row in rows:
-        account, verdict = accounts.get(row.account_id), verdicts[row.pk]
-        if verdict.until and row.kind == Kind.PERSON:
-            row.until, row.why = verdict.until, sentence(verdict.reason, verdict.detail)[:200]
-            continue
-        row.why = ""
-        if why := _why_not(verdict, account):
-            row.state, row.why = State.DROPPED, why[:200]
-        elif account:
-            row.state = State.SENDING
+        sender, verdict = senders.get(row.sender_value), verdicts[row.pk]
+        account = accounts.get(row.account_id) or by_sender.get(row.sender_value)
+        why = needless.get(row.pk) or _why_not(verdict, account)
+        row.why = why[:200]
+        if why and row.pk not in needless and (until := _waits_until(row, verdict, now)):
+            row.until = until
+        elif why:
+            row.state, row.begun_at = State.DROPPED, now
+        elif account and room.has_place(row, sender, account):
+            row.state, row.begun_at, row.account_id = State.SENDING, now, account.pk
             taken.append(Taken(row, account, _body(row, now)))
-        row.begun_at = now
-    AutomaticAnswer.objects.bulk_update(rows, ["state", "why", "begun_at", "until"])
+    AutomaticAnswer.objects.bulk_update(rows, ["state", "why", "begun_at", "until", "account_id"])
     return taken
 
 
+def _waiting(now: datetime) -> list[AutomaticAnswer]:
+    """Answers come before questions, which may be many. Locked."""
+    skip = connection.features.has_select_for_update_skip_locked
+    waiting = AutomaticAnswer.objects.filter(state=State.WAITING).select_related("address", "change")
+    waiting = waiting.select_for_update(skip_locked=skip, of=("self",) if skip else ())
+    due = waiting.filter(Q(until=None) | Q(until__lte=now)).exclude(kind=Kind.CONFIRM)
+    rows = list(due.order_by("pk")[:AT_ONCE])
+    if len(rows) < AT_ONCE:
+        questions = waiting.filter(kind=Kind.CONFIRM, until__lte=now).order_by("until", "pk")
+        rows += questions[: AT_ONCE - len(rows)]
+    return rows
+
+
+class _Room:
+    """How many questions a sender may ask in the second that a step is for. Answers are few, and not counted."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+
+    def has_place(self, row: AutomaticAnswer, sender: Sender | None, account: Account) -> bool:
+        if row.kind != Kind.CONFIRM or sender is None:
+            return True
+        most = rate_of(
+            Paced(*(getattr(sender, name) for name in Paced.fields())), account.provider
+        ).per_second
+        self.asked[row.sender_value] += 1
+        return not most or self.asked[row.sender_value] <= max(1, int(most))
+
+
+def _by_sender(
+    rows: Sequence[AutomaticAnswer], senders: Mapping[str, Sender], accounts: Collection[Account]
+) -> dict[str, Account]:
+    """Where no account is named: the one that owns the sender, else any for the channel. By the sender's value."""
+    wanted = {row.sender_value: row.channel for row in rows if not row.account_id}
+    owned = set(Account.senders.through.objects.values_list("account_id", "sender_id")) if wanted else set()
+    found = {}
+    for value, channel in wanted.items():
+        fitting = [one for one in accounts if one.active and one.is_ready and channel in one.channels]
+        owners = [one for one in fitting if value in senders and (one.pk, senders[value].pk) in owned]
+        if fitting:
+            found[value] = (owners or fitting)[0]
+    return found
+
+
+def _waits_until(row: AutomaticAnswer, verdict: Verdict, now: datetime) -> datetime | None:
+    """What a colleague wrote waits for its hours; a question too, and for what only we can set right. None for what is
+    over."""
+    if row.kind == Kind.PERSON:
+        return verdict.until
+    if row.kind != Kind.CONFIRM:
+        return None
+    ours = verdict.allowed or verdict.reason == Reason.SENDER_NOT_APPROVED
+    return now + OURS_TO_FIX if ours else verdict.until
+
+
 def _body(row: AutomaticAnswer, now: datetime) -> str:
-    return row.text.replace(CODE_PLACE, make_code(row.change, now)) if row.change else row.text
+    if row.change:
+        return row.text.replace(CODE_PLACE, make_code(row.change, now))
+    return row.text.replace(LINK_PLACE, f"{links.page(str(row.uuid))}?confirm") if row.subject else row.text
 
 
 def _verdicts(
@@ -141,9 +201,9 @@ def _ask(row: AutomaticAnswer, sender: Sender | None) -> Ask:
     """The gate's question: as of a campaign that is being sent.
 
     What the person asked for just now goes at any hour, and no hours of the law for marketing are kept; what a
-    colleague writes goes at the hours of an ordinary message.
+    colleague writes goes at the hours of an ordinary message, and so does a question of ours.
     """
-    owed = row.kind != Kind.PERSON
+    asked = row.kind not in (Kind.PERSON, Kind.CONFIRM)
     usual = Campaign()
     return Ask(
         key=row.pk,
@@ -151,13 +211,13 @@ def _ask(row: AutomaticAnswer, sender: Sender | None) -> Ask:
         address_id=row.address_id or 0,
         channel=row.channel,
         sender_value=row.sender_value,
-        window_start=time(0) if owed else usual.window_start,
-        window_end=time(23, 59, 59) if owed else usual.window_end,
+        window_start=time(0) if asked else usual.window_start,
+        window_end=time(23, 59, 59) if asked else usual.window_end,
         campaign_state=CampaignState.SENDING,
         sender_state=sender.state if sender else Sender.State.NOT_REGISTERED,
-        relevant_until=row.asked_at + (WITHIN if owed else PERSON_WITHIN),
-        answer=row.pk if owed else None,
-        purpose=Purpose.SERVICE if owed else Purpose.MARKETING,
+        relevant_until=row.asked_at + LASTS.get(Kind(row.kind), WITHIN),
+        answer=None if row.kind == Kind.PERSON else row.pk,
+        purpose=Purpose.SERVICE if asked else Purpose.MARKETING,
     )
 
 
@@ -165,7 +225,7 @@ def _why_not(verdict: Verdict, account: Account | None) -> str:
     if not verdict.allowed:
         return sentence(verdict.reason, verdict.detail)
     if account is None or not account.is_ready:
-        return "The account that the word came in for cannot send now."
+        return "No account can send it now."
     return ""
 
 
@@ -183,7 +243,7 @@ async def _call(one: Taken, client: HttpClient) -> SendResult | None:
         channel=row.channel,
         to=row.to,
         sender=row.sender_value,
-        subject=SUBJECT if row.channel == Channel.EMAIL else "",
+        subject=row.subject or (SUBJECT if row.channel == Channel.EMAIL else ""),
         body=one.body,
         callback=callback(account, str(row.uuid), row.channel),
     )
@@ -204,7 +264,7 @@ def _store(row: AutomaticAnswer, result: SendResult | None) -> None:
         row.state, row.provider_message_id = State.SENT, result.provider_message_id[:80]
     elif result.retry_after is not None:
         row.state = State.WAITING  # nothing was taken: it is tried again until it is too late
-        if row.kind == Kind.PERSON:
+        if row.kind in LASTS:
             row.until = timezone.now() + timedelta(seconds=result.retry_after)
     else:
         row.state = State.REFUSED

@@ -349,6 +349,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "sources none": ("support", lambda: "/contacts/sources/"),
     "sources by import": ("marketer", lambda: counted_sources(import_work("/contacts/sources/imports/"))),
     "list new": ("marketer", lambda: "/contacts/lists/new/"),
+    "list confirmation": ("marketer", lambda: f"/contacts/lists/{newest(ContactList)}/confirmation/"),
     "list rename": ("marketer", lambda: f"/contacts/lists/{newest(ContactList)}/rename/"),
     "permitted hours": ("support", lambda: "/contacts/permitted-hours/"),
     "lookups": ("admin", lambda: looked_up("/contacts/lookups/")),

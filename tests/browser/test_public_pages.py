@@ -91,7 +91,7 @@ def test_a_wrong_address_is_named_and_a_right_one_leads_to_its_code(reader: Page
     assert fits(reader)
 
 
-@pytest.mark.parametrize("query", ["", "?choices", "?correct", "?correct=code", "?correct=done"])
+@pytest.mark.parametrize("query", ["", "?choices", "?correct", "?correct=code", "?correct=done", "?confirm"])
 def test_the_rules_of_accessibility_hold(enter: Callable[..., Page], query: str) -> None:
     page = enter("", viewport=PHONE)
     page.goto(urlsplit(links.page(str(mail().uuid))).path + query)

@@ -142,6 +142,7 @@ def test_a_list_that_is_needed_stays(login, clinic, needed_by):
     ("path", "posts"),
     [
         ("", False), ("new/", False), ("new/", True), ("{list}/", False), ("{list}/rename/", True),
+        ("{list}/confirmation/", True),
         ("{list}/add/", True), ("{list}/remove/{who}/", True), ("{list}/delete/", True),
     ],
 )  # fmt: skip
