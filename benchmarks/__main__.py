@@ -28,6 +28,7 @@ GROUPS = (
     ("translation",),
     ("campaign",),
     ("importing",),
+    ("suppressing",),
 )
 NAMES = [name for group in GROUPS for name in group]
 POSTGRESQL_ONLY = {"workers", "chain"}

@@ -263,7 +263,7 @@ def contacts(of: World, rows: int, *, searchable: bool = False) -> None:
     first = one_of(FIRST, scattered("n", 5, len(FIRST)))
     last = one_of(LAST, scattered("n", 6, len(LAST)))
     values = {
-        "at": moment(of.start, "n % 86400"), "yes": yes(), "list": of.sources[0].pk, "suppressed": SUPPRESSED,
+        "at": moment(of.start, "n % 86400"), "yes": yes(), "list": of.sources[0].pk,
         "source": f"{of.sources[0].pk} + {scattered('n', 3, SOURCES)}",
         "carrier": f"'Carrier ' || {scattered('n', 1, CARRIERS)}",
         "region": f"'US-' || {scattered('n', 2, REGIONS)}",
@@ -272,15 +272,24 @@ def contacts(of: World, rows: int, *, searchable: bool = False) -> None:
     }  # fmt: skip
     filled = {
         "contacts_contact": CONTACTS, "contacts_address": ADDRESSES, "contacts_listmembership": MEMBERSHIPS,
-        "contacts_consent": CONSENTS, "contacts_suppression": SUPPRESSIONS,
+        "contacts_consent": CONSENTS,
     }  # fmt: skip
     for table, sql in filled.items():
         with unindexed(table):
             for low, high in steps(rows):
                 execute(sql.format(series=series(low, high), **values))
+    suppressions(of, rows, of_each=SUPPRESSED)
     next_ids("contacts_contact", "contacts_address")
     if searchable:
         search_index.make()
+
+
+def suppressions(of: World, rows: int, *, of_each: int) -> None:
+    """Of one in so many of the first `rows` numbers, whether anybody has them or not."""
+    with unindexed("contacts_suppression"):
+        for low, high in steps(rows):
+            at = moment(of.start, "n % 86400")
+            execute(SUPPRESSIONS.format(series=series(low, high), suppressed=of_each, at=at))
 
 
 def one_of(words: Sequence[str], number: str) -> str:
