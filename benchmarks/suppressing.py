@@ -36,7 +36,9 @@ def run(options: Options) -> Iterator[Figure]:
         for _ in range(options.rounds):
             now = timezone.now()
             numbers = Random(1).sample(range(1, min(PEOPLE, size) + 1), CALLS)
-            taken["one"].add(f"look-up, {name}", _milliseconds(partial(_look_up, now), [[n] for n in numbers]))
+            taken["one"].add(
+                f"look-up, {name}", _milliseconds(partial(_look_up, now), [[n] for n in numbers])
+            )
             taken["one"].add(f"read, {name}", _milliseconds(partial(_read, first), [[n] for n in numbers]))
             batches = [numbers[at : at + BATCH] for at in range(0, CALLS, BATCH)]
             taken["batch"].add(f"look-up, {name}", _milliseconds(partial(_look_up, now), batches))

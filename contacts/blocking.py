@@ -11,7 +11,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from contacts.among import Among
 from contacts.channels import Channel, takes
@@ -116,16 +116,20 @@ def blocks(
 ) -> dict[Target, tuple[Block, ...]]:
     """The suppressions in force that meet each target, the oldest first; `past`: those that were at `now`.
 
-    Two queries whatever the number of targets.
+    One query whatever the number of targets.
     """
     rows = Suppression.objects.in_force_then(now) if past else Suppression.objects.in_force(now)
-    of_address = _rows_by("match_key", {each.match_key for each in targets} - {""}, rows)
-    of_contact = _rows_by("contact_id", {each.contact_id for each in targets}, rows)
+    fields = rows.order_by().values_list(*Block._fields)
+    keys = {each.match_key for each in targets} - {""}
+    of_addresses = fields.exclude(value="").filter(Among("match_key", keys))
+    of_contacts = fields.filter(Among("contact_id", {each.contact_id for each in targets}), value="")
+    found: defaultdict[str | int | None, list[Block]] = defaultdict(list)
+    for row in of_addresses.union(of_contacts, all=True).order_by("id"):
+        block = Block(*row)
+        found[block.match_key or block.contact_id].append(block)
     return {
         target: tuple(
-            block
-            for block in (*of_address[target.match_key], *of_contact[target.contact_id])
-            if meets(block, target)
+            block for block in (*found[target.match_key], *found[target.contact_id]) if meets(block, target)
         )
         for target in targets
     }
@@ -139,16 +143,3 @@ def blocks_in_force(contact: Contact, addresses: Collection[Address], now: datet
     theirs = Q(contact=contact, value="") | Q(match_key__in={one.match_key for one in addresses} - {""})
     found = Suppression.objects.in_force(now).filter(theirs).select_related("created_by")
     return list(found.order_by("-created_at", "-id"))
-
-
-def _rows_by(
-    field: str, wanted: set, in_force: QuerySet[Suppression]
-) -> defaultdict[str | int | None, list[Block]]:
-    """Suppressions in force by the key of their address; or by contact, those that name a contact and no address."""
-    found: defaultdict[str | int | None, list[Block]] = defaultdict(list)
-    rows = in_force.order_by("id").values_list(*Block._fields)
-    rows = rows.exclude(value="") if field == "match_key" else rows.filter(value="")
-    for row in rows.filter(Among(field, wanted)):
-        block = Block(*row)
-        found[getattr(block, field)].append(block)
-    return found

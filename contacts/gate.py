@@ -319,7 +319,7 @@ def judge(facts: GateFacts, ask: Ask, now: datetime) -> Verdict:
 def check(asks: Sequence[Ask], now: datetime, *, past: bool = False) -> dict[int, Verdict]:
     """A verdict for every ask, by its key. `now` is aware; `past`: it is over, and what was known then counts.
 
-    Seven queries whatever the number of asks, two more where lists ask to confirm.
+    Six queries whatever the number of asks, two more where lists ask to confirm.
     To be binding it must run in the transaction that claims the messages.
     """
     found = gather(asks, now, past=past)

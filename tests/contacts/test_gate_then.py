@@ -71,7 +71,7 @@ def test_a_reply_held_what_was_to_be_sent_until_it_was_read(address):
 
 
 def test_looking_back_costs_as_many_queries_as_looking_at_now(address, django_assert_num_queries):
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         then(address, 1)
 
 
