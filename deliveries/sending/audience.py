@@ -163,7 +163,7 @@ def sql_audience(campaign: Campaign, channel: str, *, recipient_id: str = "0", m
         by_number="upper(a.region) IN ('', 'US')" if Channel(channel).keeps_hours else "1 = 0",
         code_digits=CODE_DIGITS,
         detail=sql_detail(channel),
-        reason=sql_reason(channel),
+        reason=sql_reason(channel, lists),
         joins=SQL_JOINS,
     )
 

@@ -450,14 +450,14 @@ def test_of_a_campaign_to_two_lists_the_one_that_does_not_ask_counts(club, now, 
     consent(robin, "sms", at=now)
     campaign = sending("sms", lists=[club, other])
     sender = campaign.contents.get().sender
-    assert forecast(campaign, sender.value, now)["not_confirmed"] == 1
+    assert forecast(campaign, {campaign.channel: sender.value}, now)["not_confirmed"] == 1
 
     add_member(other, robin, now)
 
     address = robin.addresses.get(kind="phone")
     ask = campaign.ask(1, contact_id=robin.pk, address_id=address.pk, channel="sms", sender=sender)
     assert gate.check([ask], now)[1].allowed
-    assert forecast(campaign, sender.value, now)[""] == 1
+    assert forecast(campaign, {campaign.channel: sender.value}, now)[""] == 1
 
 
 @pytest.mark.parametrize("channel", ["sms", "mms", "email", "voice"])
@@ -481,7 +481,7 @@ def test_the_gate_and_its_twin_agree(club, now, channel, said):
 
     found = gate.check([ask], now)[1].reason
 
-    assert forecast(campaign, sender.value, now) == {found: 1}
+    assert forecast(campaign, {campaign.channel: sender.value}, now) == {found: 1}
     waits = channel != "voice" and said in ("nothing", "file")
     assert (found == "not_confirmed") == waits
 
