@@ -21,11 +21,12 @@ import redis
 from django.conf import settings
 from django.db import connection
 from django.test import Client
+from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
 from deliveries.meaning import mappings
 from deliveries.running import watchdog
-from tests import factories
+from tests import databases, factories
 from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -67,6 +68,12 @@ def django_db_modify_db_settings(
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
     else:
         request.getfixturevalue("django_db_modify_db_settings_parallel_suffix")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    with django_db_blocker.unblock():
+        databases.hasten()
 
 
 @pytest.fixture(autouse=True)

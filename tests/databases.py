@@ -1,0 +1,73 @@
+"""The databases that tests run on: put back in a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.apps import apps
+from django.conf import settings
+from django.db import connection, transaction
+
+# A value as a literal of SQL.
+LITERAL = {"sqlite": "quote({})", "postgresql": "quote_nullable({}::text)"}
+# No test takes the power away from the server, and none asks for so much that compiling its query would pay.
+QUICKER = {"synchronous_commit": "off", "jit": "off"}
+
+
+def hasten() -> None:
+    """Let the database be put back in a few statements after tests that commit.
+
+    By itself Django saves each row of the migrations as an object; and PostgreSQL is to give each of a hundred tables
+    and their indexes a new file.
+    """
+    statements = rows_of_migrations()
+    creation, operations = connection.creation, connection.ops
+    creation.deserialize_db_from_string = lambda _: execute(statements)  # type: ignore[method-assign]
+    # Without it rights and types would be made anew after each of those tests, which takes seconds.
+    connection._test_serialized_contents = ""
+    if connection.vendor == "postgresql":
+        operations.sql_flush = deleting(is_superuser())  # type: ignore[method-assign]
+        name = operations.quote_name(connection.settings_dict["NAME"])
+        execute([f"ALTER DATABASE {name} SET {setting} = {value}" for setting, value in QUICKER.items()])
+        connection.close()  # they hold for connections from now on
+
+
+def rows_of_migrations() -> list[str]:
+    """A statement for each table with rows, of the apps whose rows come back, that inserts them where they are gone."""
+    statements = []
+    quote = connection.ops.quote_name
+    for model in apps.get_models(include_auto_created=True):
+        meta = model._meta
+        if meta.proxy or not meta.managed or meta.app_config.name in settings.TEST_NON_SERIALIZED_APPS:
+            continue
+        names = [quote(field.column) for field in meta.concrete_fields]
+        literals = ", ".join(LITERAL[connection.vendor].format(name) for name in names)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {literals} FROM {quote(meta.db_table)}")
+            rows = ", ".join(f"({', '.join(row)})" for row in cursor.fetchall())
+        if rows:
+            into = f"{quote(meta.db_table)} ({', '.join(names)})"
+            statements.append(f"INSERT INTO {into} VALUES {rows} ON CONFLICT DO NOTHING")
+    return statements
+
+
+def execute(statements: list[str]) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def is_superuser() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+        return bool(cursor.fetchone()[0])
+
+
+def deleting(is_superuser: bool) -> Callable[..., list[str]]:
+    """A `sql_flush` that deletes rows. For a superuser nothing is checked row by row: all of them go."""
+
+    def statements(style: object, tables: list[str], **options: bool) -> list[str]:
+        unchecked = ["SET LOCAL session_replication_role = replica"] if is_superuser else []
+        return [*unchecked, *(f"DELETE FROM {connection.ops.quote_name(table)}" for table in tables)]
+
+    return statements
