@@ -103,9 +103,9 @@ BUCKETS = {
 REACHING = frozenset({Status.DELIVERED, Status.ANSWERED, Status.VOICEMAIL})
 OPEN = frozenset({Status.QUEUED, Status.SENDING, Status.SENT, Status.DELAYED})
 SETTLED = frozenset(set(Status) - OPEN - {Status.TIMED_OUT, Status.UNKNOWN})
-RINGS = frozenset(
-    {Status.NO_ANSWER, Status.BUSY, Status.VOICEMAIL}
-)  # a line that rings is that of a phone that is on
+# What a phone that is off or a full mailbox leads to. A filter that blocks and a call that is declined are neither.
+MISSED = frozenset({Status.UNDELIVERED, Status.EXPIRED, Status.BOUNCED, Status.FAILED})
+RINGS = frozenset({Status.NO_ANSWER, Status.BUSY, Status.VOICEMAIL})  # the phone is on
 PROOF = frozenset({Evidence.CARRIER, Evidence.HANDSET})  # of an arrival; else it was assumed
 
 # How far a status goes. Progress first, then our own clock, then failures, then what proves arrival, then what
@@ -232,7 +232,7 @@ def disposition(status: str, failure_class: str, fault: str, goal: str) -> str:
 def is_miss(disposition: str, fault: str, failure_class: str, status: str) -> bool:
     """Whether it is reported that the person could not be reached: off, full, expired. Silence is no report, and the
     faults of carriers are not theirs."""
-    temporary = failure_class == FailureClass.TEMPORARY and status not in RINGS
+    temporary = failure_class == FailureClass.TEMPORARY and status in MISSED
     return disposition == Disposition.PENDING_RETRY and fault == Fault.RECIPIENT and temporary
 
 

@@ -76,6 +76,7 @@ class HealthMessage(NamedTuple):
     recipient: int
     status: str
     failure_class: str
+    delivered_at: datetime | None
 
     @property
     def failed(self) -> bool:
@@ -83,7 +84,13 @@ class HealthMessage(NamedTuple):
 
     @property
     def missed(self) -> bool:
-        return is_miss(self.disposition, self.fault, self.failure_class, self.status)
+        return is_miss(self.disposition, self.fault, self.failure_class, self.status) and not self.reached
+
+    @property
+    def reached(self) -> bool:
+        """Whether somebody is there, though it did not do what it was to do: it rang, or an automatic reply to what had
+        arrived came as a bounce."""
+        return self.status in RINGS or self.delivered_at is not None
 
 
 class Counted(NamedTuple):
@@ -100,7 +107,7 @@ FAILING = Q(hard_fails__gt=0) | ~Q(closed="")
 TELLING = (Disposition.DELIVERED, Disposition.BOUNCED_HARD, Disposition.PENDING_RETRY)
 MESSAGE_FIELDS = (
     "id", "address_id", "channel", "disposition", "fault", "evidence", "settled_at", "reason_code", "account_id",
-    "recipient_id", "status", "failure_class",
+    "recipient_id", "status", "failure_class", "delivered_at",
 )  # fmt: skip
 
 
@@ -222,7 +229,7 @@ def _counted(
             ended.add(pair)
         elif message.failed:
             failures[pair].append(Counted(message, certainty(message)))
-        elif message.status in RINGS:
+        elif message.reached:
             reached.add(pair)
         elif message.missed and pair not in reached:
             # Retries of one message are one: a phone that is off for a day is not off seven times.

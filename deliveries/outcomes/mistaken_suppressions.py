@@ -27,7 +27,7 @@ from deliveries.meaning.failure_limits import (
     load_limits,
 )
 from deliveries.models import Account, Certainty, FailureLimit, Message, RouteAlarm, SuppressionEvidence
-from deliveries.statuses import PROOF, RINGS, Disposition, FailureClass, Fault, is_miss
+from deliveries.statuses import MISSED, PROOF, Disposition, FailureClass, Fault, is_miss
 
 TROUBLES = 100  # times of trouble looked at, the newest
 TROUBLE_BEGAN = timedelta(hours=1)  # before it was noticed
@@ -84,8 +84,10 @@ def _counts() -> Q:
         certainty=Certainty.UNREACHABLE,
         message__disposition=Disposition.PENDING_RETRY,
         message__failure_class=FailureClass.TEMPORARY,
+        message__status__in=MISSED,
+        message__delivered_at=None,
     )
-    return Q(message__fault=Fault.RECIPIENT) & (failed | missed & ~Q(message__status__in=RINGS))
+    return Q(message__fault=Fault.RECIPIENT) & (failed | missed)
 
 
 def _arrivals(suppression: OuterRef) -> QuerySet[SuppressionEvidence]:
@@ -185,7 +187,8 @@ def _against(
         return f"{named} was blocked for a fault on our side or for our reputation, not the person's"
     failed = message.disposition == Disposition.BOUNCED_HARD and message.fault == Fault.RECIPIENT
     if one.certainty == Certainty.UNREACHABLE:
-        failed = is_miss(message.disposition, message.fault, message.failure_class, message.status)
+        reads_so = is_miss(message.disposition, message.fault, message.failure_class, message.status)
+        failed = reads_so and message.delivered_at is None
     if not failed:
         return f"The code of message {message.pk} means something else by now"
     if any(trouble.covers(one) for trouble in troubles):

@@ -14,6 +14,7 @@ from dashboard.suppressions.listing import SIZE, SuppressionFilter
 from deliveries.outcomes.blocked import look_up
 from deliveries.outcomes.counting import COUNT_LIMIT
 from deliveries.outcomes.keyset import Cursor, after
+from deliveries.outcomes.mistaken_suppressions import candidates
 from tests import factories
 
 MANY, FEW = 20_000, 60
@@ -82,6 +83,10 @@ def test_a_search_and_a_look_up_of_many_read_few_rows(many, django_assert_max_nu
         rows = form.rows(many).order_by("-created_at", "-id")
         assert reads_all(rows[: SIZE + 1]) == []
         look_up(factories.phone_number(17), many, many)
+
+
+def test_those_that_may_be_mistaken_are_looked_for_among_those_of_rules(many):
+    assert reads_all(candidates(many).order_by("-created_at", "-id")[: SIZE + 1]) == []
 
 
 def reads_all(rows) -> list[str]:

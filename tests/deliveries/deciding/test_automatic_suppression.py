@@ -346,6 +346,34 @@ def test_whatever_shows_that_somebody_is_there_ends_the_row(account, now, meanin
     assert not Suppression.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "meaning",
+    [
+        Meaning(Status.BLOCKED, FailureClass.TEMPORARY, Fault.RECIPIENT),
+        Meaning(Status.REJECTED, FailureClass.TEMPORARY, Fault.RECIPIENT),
+    ],
+    ids=["a filter", "declined"],
+)
+def test_what_is_not_for_want_of_reach_is_no_miss(contact, account, now, meaning):
+    for hours in range(8):
+        one_message(contact, account, now + hours * HOUR, meaning)
+
+    assert not Suppression.objects.exists()
+
+
+def test_automatic_replies_that_come_as_bounces_pause_nobody(account, now):
+    away = Meaning(Status.BOUNCED, FailureClass.TEMPORARY, Fault.RECIPIENT)
+    contact = person("email", at=now)
+    for hours in range(8):
+        arrived = one_message(contact, account, now + hours * HOUR, DELIVERED, channel="email")
+        report(arrived, away, now + hours * HOUR)
+        work(now + hours * HOUR)
+        arrived.refresh_from_db()
+        assert arrived.status == "bounced"
+
+    assert not Suppression.objects.exists()
+
+
 def test_released_by_a_colleague_it_begins_anew(contact, account, now, make_user):
     for hours in range(7):
         one_message(contact, account, now + hours * HOUR, ABSENT)
