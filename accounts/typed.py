@@ -20,7 +20,7 @@ Line = tuple[str, str]
 # What a page adds to a form for itself.
 OF_THE_PAGE = re.compile(
     r"_(?!selected_action$).*|.*-(TOTAL|INITIAL|MIN_NUM|MAX_NUM)_FORMS|.*-__prefix__-.*"
-    r"|next|seen|shown|look|filters|selected_at|counted_at|index|select_across"
+    r"|next|act|seen|shown|look|filters|selected_at|counted_at|index|select_across"
 )
 AREAS = {"deliveries": "Messages", "mappings": "Code mappings", "inbox": "Replies"}
 
