@@ -44,7 +44,7 @@ _EVERYDAY_VIEW = (
 _VIEW_MACHINERY = (
     _may("view", "accounts", "user")
     | _may("view", "auth", "group")
-    | _may("view", "contacts", "privacyrecord")
+    | _may("view", "contacts", "privacyrecord accessrecord")
     | _may("view", "deliveries", "account receipt pendingreceipt outbox statuschange heartbeat quarantined")
     | _may("view", "deliveries", "retentionrun")
 )

@@ -18,7 +18,7 @@ from django.utils.text import slugify
 from accounts.zones import zone_name
 from contacts.channels import Channel
 from contacts.phones import concealed
-from dashboard.shell.pages import who
+from dashboard.shell.pages import may_see, who
 from deliveries.models import Message, QueueEntry, StatusEvent
 from deliveries.outcomes.filters import OutcomeView, entries, filter_of, matching
 from deliveries.outcomes.rows import ENTRY_LINKS, MESSAGE_LINKS, OutcomeRow, rows
@@ -57,7 +57,7 @@ def csv_of(request: HttpRequest, campaign_id: int | None, queue: str, name: str)
     if not form.is_valid():
         words = "\n".join(f"{form.fields[field].label}: {errors[0]}" for field, errors in form.errors.items())
         return HttpResponse(words, status=422, content_type="text/plain; charset=utf-8")
-    now, full = timezone.now(), who(request).has_perm("contacts.view_full_address")
+    now, full = timezone.now(), may_see(request)
     view = form.view(campaign_id, queue)
     # A warning, so that it is on record at the level logs are usually kept at.
     logger.warning("%s exports %s, queue %s: %s", request.user, name, queue or "all", form.sentence())

@@ -12,6 +12,7 @@ from dashboard.bulk import views as batches
 from dashboard.campaigns import skipped
 from dashboard.campaigns import views as campaigns
 from dashboard.contacts import (
+    access,
     imports,
     lists,
     lookups,
@@ -88,6 +89,7 @@ contact_pages = [
     path("sources/", sources.by_source, name="sources"),
     path("sources/imports/", sources.by_import, name="import_outcomes"),
     path("lookups/", lookups.index, name="lookups"),
+    path("access/", access.index, name="access"),
     path("lookups/begin/", lookups.begin, name="begin_lookup"),
     path("lookups/<id:pk>/stop/", lookups.end, name="end_lookup"),
     path("permitted-hours/", permitted_hours.page, name="permitted_hours"),

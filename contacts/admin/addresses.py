@@ -14,8 +14,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from contacts import searching
+from contacts.access_log import sees_whole
 from contacts.admin.inlines import FewForms, PlainFormSet
-from contacts.admin.lists import ADDRESSES, Large, Masking, ReadOnly, sees_whole
+from contacts.admin.lists import ADDRESSES, Large, Masking, ReadOnly
 from contacts.channels import Kind
 from contacts.correcting import email_address, phone_address, retire
 from contacts.emails import NotAnEmail

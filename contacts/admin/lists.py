@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 
 from contacts import searching
+from contacts.access_log import sees_whole
 from contacts.models import (
     Address,
     Suppression,
@@ -114,10 +115,6 @@ class Masking:
     @admin.display(description="address")
     def masked(self, row: Address | Suppression) -> str:
         return mask(row.value) if row.value else "Every address"
-
-
-def sees_whole(request: HttpRequest) -> bool:
-    return request.user.has_perm("contacts.view_full_address")
 
 
 class ReadOnly:

@@ -13,6 +13,7 @@ from contacts import searching
 from contacts.admin.addresses import AddressInline, ZonedForm
 from contacts.admin.lists import CONTACTS_NAMES, Large, Ledger, OfContact, ReadOnly
 from contacts.models import (
+    AccessRecord,
     Contact,
     ContactList,
     ListMembership,
@@ -79,6 +80,14 @@ class PrivacyRecordAdmin(ReadOnly, Large):
     list_select_related = ("by",)
     list_filter = ("act",)
     ordering = ("-id",)
+
+
+@admin.register(AccessRecord)
+class AccessRecordAdmin(ReadOnly, Large):
+    list_display = ("kind", "path", "filter", "rows", "whole", "at", "by")
+    list_select_related = ("by",)
+    list_filter = ("kind",)
+    ordering = ("-at", "-id")
 
 
 @admin.register(Note)

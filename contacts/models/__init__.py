@@ -9,11 +9,12 @@ from contacts.models.keywords import KeywordChange
 from contacts.models.ledger import AppendOnly
 from contacts.models.opt_ins import DoubleOptIn
 from contacts.models.people import Contact, ContactList, ListCount, ListMembership, Note
-from contacts.models.privacy import PrivacyRecord
+from contacts.models.privacy import AccessRecord, PrivacyRecord
 from contacts.models.replies import Reply
 from contacts.models.suppressions import Suppression, SuppressionLapse, keep_blocks_of_addresses
 
 __all__ = [
+    "AccessRecord",
     "Address",
     "AddressChange",
     "AddressHealth",

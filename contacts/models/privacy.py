@@ -1,4 +1,4 @@
-"""What was done with all that is known of one person: a trail without their identity."""
+"""What was done with what is known of people: trails without their identity."""
 
 from __future__ import annotations
 
@@ -29,3 +29,49 @@ class PrivacyRecord(AppendOnly):
 
     def __str__(self) -> str:
         return f"{self.get_act_display()}: contact {self.contact_number}"
+
+
+class AccessRecord(AppendOnly):
+    """Somebody was shown whole addresses on a page, or took out a file. It says where, and holds no address."""
+
+    class Kind(models.TextChoices):
+        SHOWN = "shown", "Page with whole addresses"
+        EXPORTED = "exported", "File"
+
+    kind = models.CharField(max_length=8, choices=Kind)
+    at = models.DateTimeField(default=timezone.now)
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+    )
+    page = models.CharField(max_length=80, help_text="The name of the page, such as contacts:trail.")
+    path = models.CharField(max_length=200)
+    contact_number = models.BigIntegerField(
+        null=True, blank=True, help_text="The contact's id, where it is about one."
+    )
+    filter = models.CharField(max_length=300, blank=True, help_text="What narrowed it, addresses masked.")
+    rows = models.BigIntegerField(
+        null=True,
+        blank=True,
+        help_text="Of a file: how many rows it had. Empty until it is over.",
+    )
+    whole = models.BooleanField(help_text="Whether addresses were whole in it.")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["-at", "-id"], name="access_newest"),
+            models.Index(fields=["by", "-at", "-id"], name="access_by"),
+            models.Index(fields=["kind", "-at", "-id"], name="access_kind"),
+            models.Index(
+                fields=["contact_number", "-at", "-id"],
+                name="access_contact",
+                condition=models.Q(contact_number__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.path}"

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.roles import requires
 from contacts import import_dates, import_runs, import_undo
+from contacts.access_log import note_whole
 from contacts.headers import UnreadableFile
 from contacts.import_columns import WHAT_IS_WRONG
 from contacts.import_files import store_upload
@@ -259,7 +260,10 @@ def _find(pk: int) -> ContactImport:
 
 def _may_read(request: HttpRequest, one: ContactImport) -> bool:
     """Whoever uploaded a file knows what is in it; others need the right to whole addresses."""
-    return one.created_by_id == who(request).pk or may_see(request)
+    if one.created_by_id == who(request).pk:
+        note_whole(request)
+        return True
+    return may_see(request)
 
 
 def _faults(request: HttpRequest, one: ContactImport) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.roles import requires
+from contacts.access_log import note_whole
 from contacts.models import Contact, PrivacyRecord
 from dashboard.contacts.addresses import shown_addresses
 from dashboard.shell.pages import may_see, who
@@ -51,6 +52,7 @@ def export(request: HttpRequest, pk: int) -> HttpResponse:
     """All data of one person as a file of JSON. That it was taken is on record."""
     contact = get_object_or_404(Contact.objects.select_related("source"), pk=pk, merged_into=None)
     now = timezone.now()
+    note_whole(request)
     body = json.dumps(person_data(contact), ensure_ascii=False, indent=1)
     PrivacyRecord.objects.create(act=PrivacyRecord.Act.EXPORT, contact_number=pk, at=now, by=who(request))
     logger.warning("%s exports all data of contact %s", request.user, pk)

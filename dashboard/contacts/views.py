@@ -23,6 +23,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.roles import requires
 from campaigns.models import Recipient
 from campaigns.texts import PersonalText, worded
+from contacts.access_log import note_whole
 from contacts.blocking import blocks_in_force, closes
 from contacts.channels import Channel, Kind
 from contacts.consenting import PERSON, record_request
@@ -108,6 +109,7 @@ def _trail_url(contact: Contact, narrowing: Narrowing) -> Callable[..., str]:
 def export(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """The whole timeline as CSV, narrowed as on the page."""
     contact, narrowing = _contact(pk), _narrowing(request)
+    note_whole(request)
     # A warning, so that it is on record at the level logs are usually kept at.
     logger.warning("%s exports the trail of contact %s: %s", request.user, contact.pk, narrowing)
     answer = StreamingHttpResponse(lines(contact, narrowing), content_type="text/csv; charset=utf-8")

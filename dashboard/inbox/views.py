@@ -22,7 +22,7 @@ from contacts.models import Address, Contact, Reply
 from contacts.models.answers import LONGEST_ANSWER
 from contacts.phones import mask
 from dashboard.inbox.listing import BOXES, ReplyFilter, shown, tabs
-from dashboard.shell.pages import fragment, next_url, swaps, trigger, who
+from dashboard.shell.pages import fragment, may_see, next_url, swaps, trigger, who
 from deliveries.outcomes.counting import counted
 from deliveries.outcomes.keyset import page
 from deliveries.receiving import inbox
@@ -81,7 +81,7 @@ def _frame(request: HttpRequest, box: str) -> dict[str, Any]:
         "what_for": BOXES[box][1],
         "tabs": tabs(box),
         "first_url": reverse(f"inbox:{box}"),
-        "full": who(request).has_perm("contacts.view_full_address"),
+        "full": may_see(request),
         "may_act": who(request).has_perm(ACT),
         "may_answer": who(request).has_perm(ANSWER),
         "back": request.get_full_path(),
@@ -116,7 +116,7 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
         "form": form,
         "why_not": why_not,
         "later": later,
-        "full": who(request).has_perm("contacts.view_full_address"),
+        "full": may_see(request),
     }
     return render(request, "inbox/answer.html", context, status=422 if form.errors else 200)
 

@@ -8,7 +8,7 @@ from django.core.paginator import Page, Paginator
 from django.db import transaction
 from django.http import HttpRequest
 
-from dashboard.shell.pages import who
+from dashboard.shell.pages import may_see
 from deliveries.meaning import mappings
 from deliveries.meaning.translation import Key
 from deliveries.models import CodeMapping, MappingVersion
@@ -34,7 +34,7 @@ def numbered(rows: Any, size: int, request: HttpRequest) -> Page:
 
 
 def sees_addresses(request: HttpRequest) -> bool:
-    return who(request).has_perm("contacts.view_full_address")
+    return may_see(request)
 
 
 def hurry(version: MappingVersion) -> None:

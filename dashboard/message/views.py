@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.roles import requires
-from dashboard.shell.pages import who
+from dashboard.shell.pages import may_see
 from deliveries.models import Message
 from deliveries.outcomes.message_details import LINKS, attempts
 
@@ -24,7 +24,7 @@ def message(request: HttpRequest, pk: int) -> HttpResponse:
         "message": found,
         "attempt": attempt,
         "family": followers,
-        "full": who(request).has_perm("contacts.view_full_address"),
+        "full": may_see(request),
         "now": timezone.now(),
     }
     return render(request, "message/message.html", context)

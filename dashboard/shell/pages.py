@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
+from contacts.access_log import sees_whole
 from deliveries.outcomes.code_usage import unknown_words
 from deliveries.outcomes.figures import queue_counts
 from deliveries.receiving.inbox import count_to_read
@@ -41,8 +42,8 @@ def who(request: HttpRequest) -> User:
 
 
 def may_see(request: HttpRequest) -> bool:
-    """Whether whole addresses, and the provider's own words that contain them, are shown."""
-    return who(request).has_perm("contacts.view_full_address")
+    """Whether whole addresses, and the provider's own words that contain them, are shown. That they are is recorded."""
+    return sees_whole(request)
 
 
 def may_assign(user: User) -> bool:

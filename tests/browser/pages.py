@@ -357,6 +357,8 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
         "admin",
         lambda: looked_up(f"/contacts/lookups/?contact_list={newest(ContactList)}&months=3"),
     ),
+    "access": ("admin", lambda: "/contacts/access/"),
+    "access none": ("admin", lambda: "/contacts/access/?kind=exported&until=2001-01-01"),
     "duplicates": ("support", lambda: twice("/contacts/duplicates/")),
     "duplicates none": ("support", lambda: "/contacts/duplicates/"),
     "duplicates of": ("support", lambda: twice("/contacts/{one}/duplicates/")),

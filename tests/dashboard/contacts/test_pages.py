@@ -347,7 +347,7 @@ def test_the_trail_costs_the_same_however_much_happened(
 ):
     client = login("support")
     a_story(elena, many=2)
-    with django_assert_max_num_queries(46) as few:
+    with django_assert_max_num_queries(47) as few:
         client.get(f"/contacts/{elena.pk}/")
     a_story(elena, many=20)
 
