@@ -21,6 +21,7 @@ from contacts.phones import concealed
 WHOLE = "contacts.view_full_address"
 AGAIN = timedelta(minutes=10)  # the same page, seen once more by the same person within it, is one row
 NO_FILTER = frozenset({"after", "next", "page"})  # where in a list somebody is narrows nothing
+SEARCHED = frozenset({"q", "s"})  # what was typed there may be a name: that something was is enough
 LONGEST_FILTER, LONGEST_PATH = 300, 200
 OF_A_CONTACT = frozenset(
     {"trail", "correct", "suppress", "release", "note", "export", "privacy", "export_data", "duplicates_of"}
@@ -81,8 +82,12 @@ def _row(request: HttpRequest, now: datetime, kind: str, *, whole: bool) -> Acce
 
 
 def _filter(given: Iterable[tuple[str, str]]) -> str:
-    """What narrows the page, such as "channel: sms, q: •••0142": what may be an address is masked."""
-    words = [f"{name}: {concealed(value)}" for name, value in given if value and name not in NO_FILTER]
+    """What narrows the page, such as "channel: sms, q: …": what may be an address or a name is left out."""
+    words = [
+        f"{name}: {'…' if name in SEARCHED else concealed(value)}"
+        for name, value in given
+        if value and name not in NO_FILTER
+    ]
     return ", ".join(words)
 
 
