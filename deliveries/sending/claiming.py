@@ -103,6 +103,33 @@ def claim_due(
     return Gated(go, loaded, len(held) + waiting, sum(map(len, stopped.values())), turns)
 
 
+def give_back_refused(gated: Gated, now: datetime) -> Gated:
+    """Ask the gate once more about what is claimed, and give back what it refuses by now: for what was said while the
+    claim was made. What somebody else would withdraw is claimed, so nobody but us can."""
+    messages, contents, _ = gated.loaded
+    claimed = {row.message_id: row for row in gated.claimed}
+    verdicts = _strictest(check(_asks([messages[pk] for pk in claimed], contents), now))
+    refused = [row for pk, row in claimed.items() if not verdicts[pk].allowed]
+    if not refused:
+        return gated
+    give_back(refused)
+    stopped = defaultdict[str, list[Outbox]](list)
+    for row in refused:
+        if not REASONS[Reason(verdicts[row.message_id].reason)].holds:
+            stopped[verdicts[row.message_id].reason].append(row)
+    for reason, those in stopped.items():
+        _stop(those, reason, verdicts, now)
+    going = [row for row in gated.claimed if verdicts[row.message_id].allowed]
+    return gated._replace(claimed=going, stopped=gated.stopped + sum(map(len, stopped.values())))
+
+
+def give_back(rows: Sequence[Outbox]) -> None:
+    """Their handover has not begun: they wait as before."""
+    Outbox.objects.filter(Among("pk", [row.pk for row in rows])).update(
+        claimed_until=None, attempts=F("attempts") - 1
+    )
+
+
 def _due(
     usual: Sequence[Lane],
     tried: Mapping[RouteKey, Sequence[Lane]],

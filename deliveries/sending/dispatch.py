@@ -21,7 +21,16 @@ from deliveries.ledger.statements import inbound_waits, rewrite
 from deliveries.models import Account, Outbox
 from deliveries.receiving.recording import record_inbound
 from deliveries.sending.answers import Dispatched, store_answers
-from deliveries.sending.claiming import claim_due, count_endings, load, lock, prepare
+from deliveries.sending.claiming import (
+    Gated,
+    claim_due,
+    count_endings,
+    give_back,
+    give_back_refused,
+    load,
+    lock,
+    prepare,
+)
 from deliveries.sending.pacing import Clock
 from deliveries.sending.transport import BEGIN_WITHIN, LEASE, Claimed, Transport
 
@@ -61,6 +70,7 @@ def claim(now: datetime, room: Mapping[int, int], result: Dispatched, *, busy: b
             result.listened = 1
             return []
         gated = claim_due(now, room, busy=busy, clock=clock)
+    gated = _without_who_wrote(gated, now)
     result.held += gated.held
     result.stopped += gated.stopped
     # Outside of the claim: a message that cannot be put together must not hold up those that were claimed with it.
@@ -70,6 +80,18 @@ def claim(now: datetime, room: Mapping[int, int], result: Dispatched, *, busy: b
         each._replace(begin_at=turn.begins, late=turn.late) if (turn := turns.get(each.message.pk)) else each
         for each in claimed
     ]
+
+
+def _without_who_wrote(gated: Gated, now: datetime) -> Gated:
+    """What was stored while the claim was made the gate has not seen, and it may be a STOP: it is recorded, and the
+    gate is asked once more. Other opt-outs wait until the claim is committed, as they withdraw the same rows."""
+    if not gated.claimed or not inbound_waits():
+        return gated
+    if record_inbound(now):
+        with transaction.atomic():
+            return give_back_refused(gated, now)
+    give_back(gated.claimed)  # another process is just recording it
+    return gated._replace(claimed=[])
 
 
 def claim_in_doubt(now: datetime, accounts: Collection[int], limit: int) -> list[Claimed]:
