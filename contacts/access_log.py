@@ -72,19 +72,19 @@ def _row(request: HttpRequest, now: datetime, kind: str, *, whole: bool) -> Acce
     return AccessRecord(
         kind=kind,
         at=now,
-        by=cast(User, request.user) if request.user.is_authenticated else None,
+        by=request.user if request.user.is_authenticated else None,
         page=name[:80],
         path=request.path[:LONGEST_PATH],
         contact_number=pk if of_contact else None,
-        filter=_filter(request.GET.items())[:LONGEST_FILTER],
+        filter=_filter(request.GET.dict().items())[:LONGEST_FILTER],
         whole=whole,
     )
 
 
-def _filter(given: Iterable[tuple[str, str]]) -> str:
+def _filter(given: Iterable[tuple[str, Any]]) -> str:
     """What narrows the page, such as "channel: sms, q: …": what may be an address or a name is left out."""
     words = [
-        f"{name}: {'…' if name in SEARCHED else concealed(value)}"
+        f"{name}: {'…' if name in SEARCHED else concealed(str(value))}"
         for name, value in given
         if value and name not in NO_FILTER
     ]
