@@ -1,4 +1,9 @@
-"""Every button of every page, clicked once with the mouse on a desktop and on a phone, as each role that sees it."""
+"""Every button of every page, clicked once with the mouse on a desktop and on a phone, as each role that sees it.
+
+What a button does is seen where it is met first, on the desktop, unless only a phone shows it. On the phone it is
+clicked as well, to see that the click reaches it there; then the page stays as it is, and need not be loaded anew.
+What brings more to press is opened on both.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
 from django.db import connections
 from django.test import Client
 from playwright.sync_api import Browser, Download, ElementHandle, Error, Page, Request
@@ -20,7 +24,7 @@ from tests.browser.pages import PAGES
 from tests.browser.serving import HOST
 from tests.browser.watching import Watch
 
-SIZES = {
+SIZES = {  # in the order of visits
     "desktop": ({"width": 1440, "height": 900}, LEAST),
     "phone": ({"width": 390, "height": 844}, LEAST_ON_PHONES),
 }
@@ -65,6 +69,16 @@ NOTICE = """(pressed) => {
   for (const type of ["change", "invalid", "beforetoggle"]) document.addEventListener(type, note, true);
   document.addEventListener("focusin", ({ target }) => target.contains(pressed) || note(), true);
 }"""
+# The next click ends at the window: whether it was on its way to the element is all that it tells.
+TAKE = """(one) => {
+  window.reached = false;
+  const take = (event) => {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    window.reached = [one, ...(one.labels || [])].some((each) => each.contains(event.target));
+  };
+  window.addEventListener("click", take, { capture: true, once: true });
+}"""
 AT_REST = """() => new Promise((done) => {
   const idle = () => !document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling");
   if (idle()) setTimeout(() => done(idle()), 60);
@@ -83,20 +97,28 @@ class Button:
 
 
 @dataclass
+class Found:
+    """What is known by now, of all roles and sizes of window."""
+
+    pressed: set[str] = field(default_factory=set)  # names of buttons whose effect was seen
+    opening: set[str] = field(default_factory=set)  # of these, what brings more to press
+    problems: list[str] = field(default_factory=list)
+    asked_for: set[str] = field(default_factory=set)  # where links lead
+
+
+@dataclass
 class Round:
-    """One visit to everything at one size of window."""
+    """One role's visits at one size of window."""
 
     page: Page
     watch: Watch
-    least: float
-    asks: bool  # where links lead; else they are only clicked: that their addresses answer is known already
+    size: str
     world: World
     cookie: dict[str, str]
-    pressed: set[str]
-    problems: list[str]
+    found: Found
+    clicked: set[str]  # names of buttons, by any role at this size
     downloads: list[Download] = field(default_factory=list)
     held: bool = False  # the last click was on a link that was not followed: the page is as it was
-    asked_for: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.page.context.on("request", self.asked)
@@ -114,20 +136,31 @@ class Round:
     def explore(
         self, name: str, address: str, path: tuple[Button, ...], found: list[Button], above: frozenset[str]
     ) -> None:
-        """Press what was not pressed yet of what is `found` here, and at once what that opens. The page is as `path`
+        """Click what was not clicked yet of what is `found` here, and at once what that opens. The page is as `path`
         left it; it is loaded anew only where it no longer is. What was there already, `above`, has its turn there."""
         as_found = True
         known = above | {one.name for one in found}
-        for button in sorted(found, key=lambda one: one.loses):
-            if button.name in self.pressed or button.name in above:
+        for button in sorted(found, key=lambda one: (not self.is_known(one), one.loses)):
+            if button.name in self.clicked or button.name in above:
                 continue
             if not as_found and not self.reach(name, address, path):
                 break
-            self.pressed.add(button.name)
+            self.clicked.add(button.name)
+            if self.is_known(button):
+                self.touch(name, button)
+                continue
             stays = self.press(name, button, judged=True)
+            self.found.pressed.add(button.name)
             as_found = self.held
             if stays and len(path) < DEEPEST:
-                self.explore(name, address, (*path, button), self.at_rest(), known)
+                opened = self.at_rest()
+                if {one.name for one in opened} - known:
+                    self.found.opening.add(button.name)
+                self.explore(name, address, (*path, button), opened, known)
+
+    def is_known(self, button: Button) -> bool:
+        """Whether all was seen of it at another size but that a click reaches it at this one."""
+        return button.name in self.found.pressed - self.found.opening
 
     def reach(self, name: str, address: str, path: tuple[Button, ...]) -> list[Button] | None:
         """What can be pressed after opening these one after the other; None when that no longer works."""
@@ -161,7 +194,7 @@ class Round:
         """Click it; whether the page is still there, perhaps with more to press."""
         handle, seen = self.find(button)
         if judged:
-            self.problems += [f"{name}: {button.name}: {each}" for each in self.faults(button, seen)]
+            self.note(name, button, *self.faults(button, seen))
         if handle is None or seen is None or seen.over:
             return False
         before, began = self.page.url, self.page.evaluate(STARTED)
@@ -171,24 +204,39 @@ class Round:
         self.page.mouse.click(seen.x, seen.y)
         done, stays = self.settled(before, began)
         if judged:
-            wrong = [one for one in self.watch.unexpected() if one in self.watch.problems[known:]]
-            self.problems += [f"{name}: {button.name}: {each}" for each in wrong]
+            self.note(
+                name, button, *(one for one in self.watch.unexpected() if one in self.watch.problems[known:])
+            )
             if not done:
-                self.problems.append(f"{name}: {button.name}: nothing happens")
+                self.note(name, button, "nothing happens")
         del self.watch.problems[known:]
         held = self.page.evaluate("window.held") if stays else ""
         self.held = bool(held)
-        if held and judged and self.asks and (wrong := self.refused(held)):
-            self.problems.append(f"{name}: {button.name}: leads to {wrong}")
+        if held and judged and (wrong := self.refused(held)):
+            self.note(name, button, f"leads to {wrong}")
         return stays and not self.held
+
+    def touch(self, name: str, button: Button) -> None:
+        """Click it, and let the click do nothing: it only has to reach it."""
+        handle, seen = self.find(button)
+        self.note(name, button, *self.faults(button, seen))
+        if handle is None or seen is None or seen.over:
+            return
+        handle.evaluate(TAKE)
+        self.page.mouse.click(seen.x, seen.y)
+        if not self.page.evaluate("window.reached"):
+            self.note(name, button, "a click does not reach it")
+
+    def note(self, name: str, button: Button, *problems: str) -> None:
+        self.found.problems += [f"{self.size}, {name}: {button.name}: {each}" for each in problems]
 
     def refused(self, link: str) -> str:
         """What answers where a link leads, when that is no page: it is asked for, not opened. The pages themselves are
         all looked at elsewhere, and the one at hand stays as it is."""
         address = link.split("#")[0]
-        if address == self.page.url.split("#")[0] or address in self.asked_for:
+        if address == self.page.url.split("#")[0] or address in self.found.asked_for:
             return ""
-        self.asked_for.add(address)
+        self.found.asked_for.add(address)
         status = self.page.request.get(address).status
         return f"{status} at {address}" if status >= 400 else ""
 
@@ -210,7 +258,7 @@ class Round:
             return
         if seen.over:
             yield f"covered by {seen.over}"
-        least = self.least if button.acts else LEAST
+        least = SIZES[self.size][1] if button.acts else LEAST
         if min(seen.width, seen.height) < least - 0.5:
             yield f"{seen.width:g} x {seen.height:g} pixels"
 
@@ -226,6 +274,8 @@ class Round:
                     return True, False
                 if self.downloads:
                     return True, False
+                if self.page.evaluate("window.held"):
+                    return True, True
                 if self.page.evaluate("window.did") or self.page.url != before:
                     self.page.wait_for_function(AT_REST)
                     return True, self.page.evaluate(STARTED) == began
@@ -268,56 +318,61 @@ CONTROLS = re.compile(r"<input\b[^>]*>|<(a|button|summary)\b.*?</\1>", re.DOTALL
 RAIL = re.compile(r'<nav class="rail".*?</nav>', re.DOTALL)
 
 
-def controls(tour: Round, address: str) -> set[str]:
+def controls(tour: Round, html: str) -> set[str]:
     """What may be pressed on a page, numbers aside, and without the navigation once the role has seen that.
 
     Where one role is shown nothing that another one was not, nothing is left to press: no reason to have a browser
     load the page.
     """
-    client = Client(HTTP_HOST=HOST)
-    client.cookies["sessionid"] = tour.cookie["value"]
-    html = client.get(address).content.decode()
     if tour.page.url != "about:blank":
         html = RAIL.sub("", html)
     return {re.sub(r"[\d,.]+|csrfmiddlewaretoken.*?>", "#", found[0]) for found in CONTROLS.finditer(html)}
 
 
-@pytest.mark.parametrize("size", SIZES)
+def html_for(cookie: dict[str, str], address: str) -> str:
+    client = Client(HTTP_HOST=HOST)
+    client.cookies["sessionid"] = cookie["value"]
+    return client.get(address).content.decode()
+
+
+def rounds(
+    size: str, browser: Browser, watch: Watch, site: str, world: World, cookies: dict[str, dict], found: Found
+) -> Iterator[Round]:
+    """One for each role, with a window of its own."""
+    clicked: set[str] = set()
+    for role in ROLES:
+        context = browser.new_context(
+            viewport=SIZES[size][0], reduced_motion="reduce", base_url=site, locale="en-US"
+        )  # type: ignore[arg-type]
+        context.set_default_timeout(30_000)
+        watch.follow(context)
+        yield Round(context.new_page(), watch, size, world, cookies[role], found, clicked)
+
+
 def test_every_button_of_every_page_can_be_clicked_and_does_something(
-    site: str, tmp_path: Path, browser: Browser, watch: Watch, size: str
+    site: str, tmp_path: Path, browser: Browser, watch: Watch
 ) -> None:
-    viewport, least = SIZES[size]
     watch.expect("htmx:sendAbort|htmx:afterRequest")  # the page was left while it asked for something
     cookies = {role: serving.session_of(role, site) for role in ROLES}
     serving.settle()
     shutil.copyfile(tmp_path / "site.sqlite3", tmp_path / "start.sqlite3")
     world = World(tmp_path, tmp_path / "start.sqlite3")
-    pressed: set[str] = set()
-    problems: list[str] = []
-    tours = []
-    for role in ROLES:
-        context = browser.new_context(
-            viewport=viewport, reduced_motion="reduce", base_url=site, locale="en-US"
-        )  # type: ignore[arg-type]
-        context.set_default_timeout(30_000)
-        watch.follow(context)
-        tours.append(
-            Round(
-                context.new_page(), watch, least, size == "desktop", world, cookies[role], pressed, problems
-            )
-        )
+    found = Found()
+    tours = {size: list(rounds(size, browser, watch, site, world, cookies, found)) for size in SIZES}
 
     for name, (_, url) in PAGES.items():
         world.renew(world.start)
         address = url()
         world.keep()
-        seen: set[str] = set()
-        for tour in tours:
-            shown = controls(tour, address)
-            if not shown <= seen:
-                tour.visit(name, address)
-            seen |= shown
+        pages = [html_for(cookies[role], address) for role in ROLES]
+        for size in SIZES:
+            shown: set[str] = set()
+            for tour, html in zip(tours[size], pages, strict=True):
+                ours = controls(tour, html)
+                if not ours <= shown:
+                    tour.visit(name, address)
+                shown |= ours
 
-    for tour in tours:
+    for tour in (*tours["desktop"], *tours["phone"]):
         tour.page.context.close()
-    assert not problems, "\n".join(problems)
+    assert not found.problems, "\n".join(found.problems)
