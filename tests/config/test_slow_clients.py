@@ -203,6 +203,7 @@ def test_callbacks_behind_a_proxy_are_bound_to_the_callers_address_and_not_to_th
     assert Receipt.objects.count() == 1
 
 
+@pytest.mark.once
 def test_without_trusted_proxies_nobody_is_believed(start):  # noqa: F811
     account = factories.account(
         "slybroadcast", credentials={"url_secret": "s", "allowed_addresses": PROVIDER}

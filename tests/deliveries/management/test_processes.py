@@ -417,7 +417,7 @@ def started_by(running: Running, words: bytes) -> list[int]:
     return sorted(found)
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [pytest.param(signal.SIGINT, marks=pytest.mark.once), signal.SIGTERM])
 def test_up_starts_everything_and_ends_quietly(start, make_user, signum):
     make_user()  # somebody is here already: no demo data
     up = start("up")

@@ -201,6 +201,7 @@ def test_the_command_keeps_a_mail_and_says_so(process_env, now):
     assert settle(now) == {message.pk: "bounced"}
 
 
+@pytest.mark.once
 @pytest.mark.processes
 @pytest.mark.django_db(transaction=True)
 def test_whatever_is_wrong_the_mail_server_keeps_the_mail(process_env, tmp_path):
@@ -411,6 +412,7 @@ def test_a_name_without_a_mailbox_is_told(account, capsys):
     assert "Office mail: no active account with a mailbox" in capsys.readouterr().err
 
 
+@pytest.mark.once
 @pytest.mark.processes
 @pytest.mark.django_db(transaction=True)
 def test_for_ever_ends_when_it_is_told_to(process_env):
