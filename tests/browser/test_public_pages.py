@@ -14,6 +14,7 @@ from contacts.models import Address, Suppression
 from deliveries import links
 from deliveries.models import Message
 from tests.browser import rules
+from tests.browser.watching import Watch
 
 PHONE = {"width": 390, "height": 844}
 
@@ -72,7 +73,8 @@ def test_each_kind_is_turned_off_and_on_and_all_of_it_stopped(reader: Page) -> N
     assert fits(reader)
 
 
-def test_a_wrong_address_is_named_and_a_right_one_leads_to_its_code(reader: Page) -> None:
+def test_a_wrong_address_is_named_and_a_right_one_leads_to_its_code(reader: Page, watch: Watch) -> None:
+    watch.expect("422")
     reader.goto(f"{reader.url}?choices")
     reader.get_by_role("link", name="Correct my number or email").click()
     field = reader.get_by_label("Your right number or email")
