@@ -70,8 +70,9 @@ def make(using: str = "default", **kwargs: Any) -> None:
     try:
         with transaction.atomic(using=using), connection.cursor() as cursor:
             described = connection.introspection.get_table_description(cursor, "contacts_contact")
-            if "search_name" not in {column.name for column in described}:
-                return  # migrated back to before it, with the index of that time
+            known = set(connection.introspection.table_names(cursor))
+            if "search_name" not in {column.name for column in described} or "contacts_reply" not in known:
+                return  # migrated back to before these, with the indexes of that time
             for statement in POSTGRESQL if connection.vendor == "postgresql" else _missing(cursor):
                 cursor.execute(statement)
     except DatabaseError as problem:
