@@ -71,8 +71,23 @@ def django_db_modify_db_settings(
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+def migrated(django_db_modify_db_settings: None) -> databases.Template | None:
+    """A migrated database to begin with; None where each process migrates its own. `tests.run` names the folder."""
+    folder = os.environ.get("TEST_TEMPLATES")
+    if not folder:
+        return None
+    found = databases.Template(Path(folder))
+    found.begin()
+    return found
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    migrated: databases.Template | None, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> None:
     with django_db_blocker.unblock():
+        if migrated:
+            migrated.keep()
         databases.hasten()
 
 

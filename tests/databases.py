@@ -1,8 +1,12 @@
-"""The databases that tests run on: put back in a moment."""
+"""The databases that tests run on: migrated once for all the processes of a run, and emptied in a moment."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import fcntl
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from django.apps import apps
 from django.conf import settings
@@ -10,6 +14,65 @@ from django.db import connection, transaction
 
 # A value as a literal of SQL.
 LITERAL = {"sqlite": "quote({})", "postgresql": "quote_nullable({}::text)"}
+
+TEMPLATE = "template.sqlite3"
+
+
+@contextmanager
+def one_at_a_time(lock: Path) -> Iterator[None]:
+    """Other processes wait here until this one is through."""
+    with lock.open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield
+
+
+def template_name(folder: Path) -> str:
+    """What the migrated database is called in PostgreSQL, where `folder` belongs to one run."""
+    return f"waybill_{folder.name}".replace("-", "_").lower()
+
+
+class Template:
+    """A migrated database that the processes of one run share: the first of them migrates its own and keeps a copy of
+    it, the others wait for that and begin with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / TEMPLATE
+        self.name = template_name(folder)
+        self.kept = folder / f"{connection.vendor}.kept"
+        self.turn = ExitStack()
+        self.turn.enter_context(one_at_a_time(folder / f"{connection.vendor}.lock"))
+
+    def begin(self) -> None:
+        """Let the database that is to be made be a copy, if there is something to copy."""
+        if not self.kept.exists():
+            return
+        self.turn.close()
+        if connection.vendor == "sqlite":
+            connection.creation._create_test_db = self._copied  # type: ignore[method-assign]
+        else:
+            connection.settings_dict["TEST"]["TEMPLATE"] = self.name
+
+    def keep(self) -> None:
+        """The database is made: keep a copy, if there is none."""
+        if self.kept.exists():
+            return
+        if connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                cursor.execute("VACUUM INTO %s", [f"{self.file}.new"])
+            Path(f"{self.file}.new").rename(self.file)
+        else:
+            connection.close()  # or it could not be copied
+            with connection.creation._nodb_cursor() as cursor:
+                cursor.execute(f'CREATE DATABASE "{self.name}" TEMPLATE "{connection.settings_dict["NAME"]}"')
+        self.kept.touch()
+        self.turn.close()
+
+    def _copied(self, *_: object) -> str:
+        name = connection.settings_dict["TEST"]["NAME"]
+        shutil.copyfile(self.file, name)
+        return name
+
+
 # No test takes the power away from the server, and none asks for so much that compiling its query would pay.
 QUICKER = {"synchronous_commit": "off", "jit": "off"}
 

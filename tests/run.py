@@ -1,7 +1,6 @@
 """`make test`: every test on SQLite, then on PostgreSQL where one answers, and what could not run here.
 
-Two run at a time. Tests that start real processes mostly wait: those of one database run one after the other, beside
-those of the other database and beside all that asks PostgreSQL.
+Two run at a time. Tests that start real processes mostly wait: they run one after the other, beside all the others.
 REQUIRE_ALL=1 turns everything that could not run into a failure.
 """
 
@@ -24,13 +23,14 @@ from xml.etree import ElementTree
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.databases import template_name
+
 ROOT = Path(__file__).resolve().parent.parent
 SOME_FAILED, NO_TESTS = 1, 5  # pytest's exit codes
 TOGETHER = ["-n", os.environ.get("TEST_PROCESSES", "2")]
 BROWSER = [*TOGETHER, "tests/browser", "-m", "browser"]
 # Not even collected where none of them would run: there are thousands.
 LEAN = ["--ignore=tests/browser", "--ignore=tests/deliveries/meaning/test_payloads.py"]
-PROCESSES = [*LEAN, "-m", "processes"]
 FAST = [*TOGETHER, "-m", "not processes and not browser"]
 # On another database: what says nothing about databases would only repeat itself.
 AGAIN = [*LEAN, *FAST[:-1], f"{FAST[-1]} and not once"]
@@ -50,64 +50,95 @@ def main(arguments: list[str]) -> int:
     postgresql, missing = find_postgresql()
     counts: Counter[str] = Counter()
     broken: list[str] = []
-    for together in parts(postgresql):
-        for part, (code, found, skipped) in zip(together, run_together(together, arguments), strict=True):
-            if code == SOME_FAILED and part.selection == BROWSER:
-                code, found = once_more(part, arguments, found)
-            counts += found
-            missing |= skipped
-            if code not in (0, NO_TESTS):
-                broken.append(part.title)
+    with tempfile.TemporaryDirectory(prefix="waybill-tests-") as templates:
+        os.environ["TEST_TEMPLATES"] = templates
+        try:
+            results = run_lanes(parts(postgresql), arguments)
+        finally:
+            drop_template(postgresql, Path(templates))
+    for part, (code, found, skipped) in results:
+        counts += found
+        missing |= skipped
+        if code not in (0, NO_TESTS):
+            broken.append(part.title)
     return conclude(counts, broken, missing, time.monotonic() - started)
 
 
 def parts(postgresql: str) -> list[list[Part]]:
-    """What runs one after the other; the parts of an inner list run at the same time."""
-    last = [Part("SQLite, real processes", "", PROCESSES)]
+    """Lanes that run at the same time: in each of them the parts run one after the other."""
+    there = modules_with("processes")
+    lane = [Part("SQLite", "", FAST), Part("SQLite, browser", "", BROWSER)]
+    beside = [Part("SQLite, real processes", "", [*there, "-m", "processes"])]
     if postgresql:
-        again = [*PROCESSES[:-1], "processes and not once"]
-        last.insert(0, Part("PostgreSQL", postgresql, AGAIN))
-        last.append(Part("PostgreSQL, real processes", f"{postgresql}_processes", again))
-    return [[Part("SQLite", "", FAST)], [Part("SQLite, browser", "", BROWSER)], last]
+        lane.append(Part("PostgreSQL", postgresql, AGAIN))
+        again = [*there, "-m", "processes and not once"]
+        beside.append(Part("PostgreSQL, real processes", f"{postgresql}_processes", again))
+    return [lane, beside]
+
+
+def modules_with(mark: str) -> list[str]:
+    """Where tests have this mark: the other modules are not even collected."""
+    found = (path for path in (ROOT / "tests").rglob("test_*.py") if f"mark.{mark}" in path.read_text())
+    return sorted(str(path.relative_to(ROOT)) for path in found)
 
 
 # (pytest's exit code, counts by outcome, reasons of tests that could not run here)
 Result = tuple[int, Counter[str], set[str]]
 
 
-def run_together(together: list[Part], arguments: list[str]) -> list[Result]:
-    """Run these parts at the same time. The first speaks on the screen, the others when they are done."""
-    first, *others = together
+def run_lanes(lanes: list[list[Part]], arguments: list[str]) -> list[tuple[Part, Result]]:
+    """Run these lanes at the same time. The first speaks on the screen, the others once it is done."""
+    first, *others = lanes
     with ThreadPoolExecutor() as pool:
-        kept = [pool.submit(run, part, arguments, aside=True) for part in others]
-        return [run(first, arguments), *(each.result() for each in kept)]
+        beside = [pool.submit(run_lane, lane, arguments, aside=True) for lane in others]
+        results, said = run_lane(first, arguments, aside=False)
+        for each in beside:
+            found, said = each.result()
+            results += found
+            print(said, flush=True)
+    return results
 
 
-def run(part: Part, arguments: list[str], *, aside: bool = False) -> Result:
-    """Run pytest for `part`; `aside` keeps what it prints until it has ended."""
+def run_lane(lane: list[Part], arguments: list[str], *, aside: bool) -> tuple[list[tuple[Part, Result]], str]:
+    """What became of each part, and what was said where that is kept (`aside`)."""
+    results, said = [], []
+    for part in lane:
+        result, words = run(part, arguments, aside=aside)
+        if result[0] == SOME_FAILED and part.selection == BROWSER:
+            result = once_more(part, arguments, result)
+        results.append((part, result))
+        said.append(words)
+    return results, "\n".join(said)
+
+
+def run(part: Part, arguments: list[str], *, aside: bool = False) -> tuple[Result, str]:
+    """Run pytest for `part`. What it says goes to the screen, or comes back where it runs `aside`."""
     with tempfile.TemporaryDirectory(prefix="waybill-tests-") as scratch:
         env = {name: value for name, value in os.environ.items() if name not in settings_names()}
         env |= {"WAYBILL_VAR": scratch, "DATABASE_URL": part.database}
         report = Path(scratch) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *part.selection, *arguments]
+        if aside:  # what failed there is remembered apart: two at a time would overwrite each other's notes
+            command += ["-o", f"cache_dir={scratch}/cache"]
         title = f"\n──── {part.title} ────"
         if not aside:
             print(title, flush=True)
         done = subprocess.run(
             command, cwd=ROOT, env=env, check=False, stdout=PIPE if aside else None, text=True
         )
-        if aside:
-            print(title, done.stdout, sep="\n", flush=True)
-        return done.returncode, *read(report)
+        return (done.returncode, *read(report)), f"{title}\n{done.stdout}" if aside else ""
 
 
-def once_more(part: Part, arguments: list[str], first: Counter[str]) -> tuple[int, Counter[str]]:
+def once_more(part: Part, arguments: list[str], result: Result) -> Result:
     """Run what failed in the browser a second time, in the open: a browser waits in real time, and this machine may
     have been busy. One by one this time; what fails twice has failed."""
+    _, first, skipped = result
     failed = first["failure"] + first["error"]
     print(f"\n──── {part.title}: {failed} failed, once more ────", flush=True)
-    code, again, _ = run(part, [*arguments, "-n0", "--last-failed", "--last-failed-no-failures=none"])
-    return code, Counter(passed=first["passed"], skipped=first["skipped"]) + again
+    (code, again, _), _ = run(part, [*arguments, "-n0", "--last-failed", "--last-failed-no-failures=none"])
+    if code == NO_TESTS:
+        return result
+    return code, Counter(passed=first["passed"], skipped=first["skipped"]) + again, skipped
 
 
 def settings_names() -> set[str]:
@@ -160,6 +191,14 @@ def find_postgresql() -> tuple[str, set[str]]:
             return f"{url.rpartition('/')[0]}/waybill_{os.getpid()}", set()
     where = "at TEST_DATABASE_URL" if given else "on this machine (name another by TEST_DATABASE_URL)"
     return "", {f"PostgreSQL {where}: {problem}"}
+
+
+def drop_template(postgresql: str, folder: Path) -> None:
+    """The migrated database that this run's processes copied."""
+    if postgresql:
+        server = f"{postgresql.rpartition('/')[0]}/postgres"
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{template_name(folder)}"')
 
 
 def why_not(url: str) -> str:

@@ -19,6 +19,7 @@ from django.db import connection
 from playwright.sync_api import Browser, Page, expect
 from pytest_django import DjangoDbBlocker
 
+from tests import databases
 from tests.browser import serving, world
 from tests.browser.watching import Watch
 
@@ -47,16 +48,27 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def demo_file(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: DjangoDbBlocker) -> Path:
-    """The small world as a SQLite file."""
+    """The small world as a SQLite file, built once for all the processes of a run."""
     if connection.vendor != "sqlite":
         pytest.skip("browser tests run on SQLite only")
-    path = tmp_path_factory.mktemp("world") / "demo.sqlite3"
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
-    with django_db_blocker.unblock(), serving.database(path), time_machine.travel(world.NOW, tick=True):
+    folder = Path(os.environ.get("TEST_TEMPLATES") or tmp_path_factory.mktemp("world"))
+    path = folder / "demo.sqlite3"
+    with databases.one_at_a_time(folder / "demo.lock"):
+        if not path.exists():
+            with django_db_blocker.unblock():
+                build_world(folder / "building.sqlite3", folder / databases.TEMPLATE)
+            (folder / "building.sqlite3").rename(path)
+    return path
+
+
+def build_world(path: Path, migrated: Path) -> None:
+    if migrated.exists():
+        shutil.copyfile(migrated, path)
+    with serving.database(path), time_machine.travel(world.NOW, tick=True):
         serving.migrate()
         world.build()
         serving.settle()
-    return path
 
 
 @pytest.fixture
