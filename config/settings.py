@@ -234,6 +234,9 @@ PARTITION_ROWS = env.number("PARTITION_ROWS", 10_000_000, low=100_000, high=1_00
 # two weeks old, and a provider's report comes within days.
 RECEIPT_RETENTION_DAYS = env.days("RECEIPT_RETENTION_DAYS", low=30)
 EVENT_RETENTION_DAYS = env.days("EVENT_RETENTION_DAYS", low=30)
+# The same for what was decided and why, and for who was shown whole addresses or took out files.
+DECISION_RETENTION_DAYS = env.days("DECISION_RETENTION_DAYS", low=90)
+ACCESS_LOG_RETENTION_DAYS = env.days("ACCESS_LOG_RETENTION_DAYS", low=30)
 # How long a message handed over is its process's own; then it counts as in doubt, and is looked up.
 HANDOVER_LEASE_SECONDS = env.number("HANDOVER_LEASE_SECONDS", 60, low=3, high=3_600)
 # What waits for the permitted hours leaves over the first so many seconds of them, unless it is urgent.

@@ -14,6 +14,7 @@ from dashboard.campaigns import views as campaigns
 from dashboard.contacts import (
     access,
     imports,
+    kept,
     lists,
     lookups,
     merging,
@@ -90,6 +91,7 @@ contact_pages = [
     path("sources/imports/", sources.by_import, name="import_outcomes"),
     path("lookups/", lookups.index, name="lookups"),
     path("access/", access.index, name="access"),
+    path("kept/", kept.page, name="kept"),
     path("lookups/begin/", lookups.begin, name="begin_lookup"),
     path("lookups/<id:pk>/stop/", lookups.end, name="end_lookup"),
     path("permitted-hours/", permitted_hours.page, name="permitted_hours"),

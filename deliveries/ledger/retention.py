@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, F, Max, Min, OuterRef, QuerySet
 
+from deliveries.ledger import tidying
 from deliveries.ledger.partitions import EVENTS, RECEIPTS, Partitioned, drop_below, locked
 from deliveries.models import Message, Outbox, PendingReceipt, Receipt, RetentionRun, StatusEvent
 
@@ -176,4 +177,4 @@ KINDS: tuple[Retention, ...] = (OfReceipts(), OfEvents())
 
 def drop_old(now: datetime) -> int:
     """Drop what the settings no longer keep; return how many rows. A step of the worker."""
-    return sum(each.drop(now) for each in KINDS)
+    return sum(each.drop(now) for each in (*KINDS, *tidying.KINDS))

@@ -80,17 +80,22 @@ class RetentionRun(models.Model):
     class Kind(models.TextChoices):
         RECEIPTS = "receipts", "Receipts"
         EVENTS = "events", "Status events"
+        DECISIONS = "decision", "Decisions"
+        ACCESS = "access", "Records of who saw addresses"
+        SESSIONS = "sessions", "Sessions"
 
     kind = models.CharField(max_length=8, choices=Kind)
     below = models.BigIntegerField(
-        help_text="Receipts with a smaller number are gone, or the status events of messages with a smaller one."
+        help_text="Receipts with a smaller number are gone, or the status events of messages with a smaller one; of "
+        "other records 0."
     )
     older_than = models.DateTimeField(help_text="All that was dropped came in before.")
     at = models.DateTimeField(help_text="When they were dropped.")
     rows = models.BigIntegerField(default=0, help_text="How many they were; on PostgreSQL an estimate.")
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} below {self.below}, dropped {moment(self.at)}"
+        which = f"below {self.below}" if self.below else f"from before {moment(self.older_than)}"
+        return f"{self.get_kind_display()} {which}, dropped {moment(self.at)}"
 
     @classmethod
     def floor(cls, kind: str) -> int:

@@ -358,6 +358,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
         lambda: looked_up(f"/contacts/lookups/?contact_list={newest(ContactList)}&months=3"),
     ),
     "access": ("admin", lambda: "/contacts/access/"),
+    "kept": ("admin", lambda: "/contacts/kept/"),
     "access none": ("admin", lambda: "/contacts/access/?kind=exported&until=2001-01-01"),
     "duplicates": ("support", lambda: twice("/contacts/duplicates/")),
     "duplicates none": ("support", lambda: "/contacts/duplicates/"),

@@ -1,0 +1,137 @@
+"""Rows that are dropped one by one once they are old, where a setting says after how many days; and how much of
+everything is kept, and since when. Receipts and status events go in another way (`retention.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.db import connection, models, transaction
+from django.db.models import F, Max, Min
+
+from contacts.models import AccessRecord, ContactImport, Reply
+from deliveries.models import Decision, Receipt, RetentionRun, StatusEvent
+
+CHUNK = 2_000  # rows of one transaction
+Kind = RetentionRun.Kind
+
+
+@dataclass(frozen=True)
+class OldRows:
+    """Rows of `model` that go once `at` is so many days ago as `setting` says; with '' as soon as it is over."""
+
+    kind: str
+    model: type[models.Model]
+    at: str
+    setting: str
+
+    def cutoff(self, now: datetime) -> datetime | None:
+        """The same all day long, so that a night's work is one run; None where all are kept."""
+        days = getattr(settings, self.setting) if self.setting else 0
+        if self.setting and not days:
+            return None
+        return datetime.combine(now.astimezone(UTC).date(), time(), UTC) - timedelta(days=days)
+
+    def drop(self, now: datetime) -> int:
+        """Drop some, oldest first; return how many rows."""
+        cutoff = self.cutoff(now)
+        if cutoff is None:
+            return 0
+        with transaction.atomic():
+            rows = self.model._default_manager.filter(**{f"{self.at}__lt": cutoff})
+            some = list(rows.order_by("pk").values_list("pk", flat=True)[:CHUNK])
+            if not some:
+                return 0
+            self.model._default_manager.filter(pk__in=some)._raw_delete(connection.alias)  # type: ignore[attr-defined]
+            run, _ = RetentionRun.objects.get_or_create(
+                kind=self.kind, older_than=cutoff, defaults={"below": 0, "at": now}
+            )
+            RetentionRun.objects.filter(pk=run.pk).update(rows=F("rows") + len(some))
+        return len(some)
+
+
+KINDS = (
+    OldRows(Kind.ACCESS, AccessRecord, "at", "ACCESS_LOG_RETENTION_DAYS"),
+    OldRows(Kind.DECISIONS, Decision, "at", "DECISION_RETENTION_DAYS"),
+    OldRows(Kind.SESSIONS, Session, "expire_date", ""),
+)
+
+
+# ---- What is kept ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One kind of record as a page shows it. `rows` is an estimate; `oldest` is None where there is none, or it has no
+    time of its own; `last` is the newest run that dropped any."""
+
+    name: str
+    how_long: str
+    setting: str
+    rows: int
+    oldest: datetime | None
+    last: RetentionRun | None
+
+
+# Name, table, its time, the setting; and the kind of its runs. Where nothing is set: what holds.
+_SHOWN: tuple[tuple[str, type[models.Model], str, str, str, str], ...] = (
+    ("Receipts of providers", Receipt, "received_at", "RECEIPT_RETENTION_DAYS", Kind.RECEIPTS, "For ever"),
+    ("Status events", StatusEvent, "recorded_at", "EVENT_RETENTION_DAYS", Kind.EVENTS, "For ever"),
+    ("Decisions", Decision, "at", "DECISION_RETENTION_DAYS", Kind.DECISIONS, "For ever"),
+    ("Who saw addresses", AccessRecord, "at", "ACCESS_LOG_RETENTION_DAYS", Kind.ACCESS, "For ever"),
+    ("Sessions", Session, "", "", Kind.SESSIONS, "Until they end"),
+    ("Replies", Reply, "at", "", "", "For ever, until the person is erased"),
+    (
+        "Imports",
+        ContactImport,
+        "created_at",
+        "",
+        "",
+        "What undoes one, and the file: 30 days; drafts: 2 days",
+    ),
+)
+
+
+def kept() -> list[Kept]:
+    """A fixed number of queries; none of them goes through a large table."""
+    last = {run.kind: run for run in RetentionRun.objects.order_by("at")}
+    return [
+        Kept(
+            name=name,
+            how_long=f"{days:,} days"
+            if (days := getattr(settings, setting, 0) if setting else 0)
+            else otherwise,
+            setting=setting,
+            rows=_estimate(model),
+            oldest=_oldest(model, at),
+            last=last.get(kind),
+        )
+        for name, model, at, setting, kind, otherwise in _SHOWN
+    ]
+
+
+def _oldest(model: type[models.Model], at: str) -> datetime | None:
+    """By the first row: ids rise with time."""
+    return model._default_manager.order_by("pk").values_list(at, flat=True).first() if at else None
+
+
+def _estimate(model: type[models.Model]) -> int:
+    """As the database's own statistics have it on PostgreSQL, of all partitions; elsewhere from the first id to the
+    last, or counted where the key is no single number."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(_ROWS, [model._meta.db_table])
+            return int(cursor.fetchone()[0] or 0)
+    if model in (Session, StatusEvent):
+        return model._default_manager.count()
+    ends: dict[str, Any] = model._default_manager.aggregate(first=Min("pk"), last=Max("pk"))
+    return ends["last"] - ends["first"] + 1 if ends["last"] is not None else 0
+
+
+_ROWS = """
+SELECT sum(greatest(c.reltuples, 0)) FROM pg_partition_tree(%s::regclass) t JOIN pg_class c ON c.oid = t.relid
+WHERE t.isleaf"""

@@ -1,0 +1,95 @@
+"""Rows that are too old go each night, in portions, and a page says what is kept."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from contacts.models import AccessRecord
+from deliveries.ledger import tidying
+from deliveries.ledger.retention import drop_old
+from deliveries.models import Decision, RetentionRun
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+WHERE = "/contacts/kept/"
+
+
+def seen(at):
+    return AccessRecord.objects.create(kind="shown", page="x", path="/x/", whole=True, at=at)
+
+
+def decided(at):
+    who = factories.contact()
+    return Decision.objects.create(
+        recipient_id=1, contact=who, at=at, by="gate", rule="x", step="none", reason="x"
+    )
+
+
+@pytest.fixture
+def old(settings, now):
+    """Three of each that are too old, and one that is not."""
+    settings.ACCESS_LOG_RETENTION_DAYS = settings.DECISION_RETENTION_DAYS = 100
+    for days in (300, 200, 101, 99):
+        seen(now - timedelta(days=days))
+        decided(now - timedelta(days=days))
+    for n, days in enumerate((9, 2, 1, -1)):
+        Session.objects.create(session_key=f"{n}", session_data="", expire_date=now - timedelta(days=days))
+
+
+def left():
+    return [model.objects.count() for model in (AccessRecord, Decision, Session)]
+
+
+def test_what_is_too_old_goes_and_the_night_leaves_one_row_of_each(old, now, monkeypatch):
+    monkeypatch.setattr(tidying, "CHUNK", 2)
+
+    dropped = [drop_old(now + timedelta(minutes=n)) for n in range(3)]
+
+    assert dropped == [6, 3, 0]
+    assert left() == [1, 1, 1]
+    runs = RetentionRun.objects.order_by("kind").values_list("kind", "rows", "below")
+    assert list(runs) == [("access", 3, 0), ("decision", 3, 0), ("sessions", 3, 0)]
+    drop_old(now + timedelta(days=2))
+    assert RetentionRun.objects.filter(kind="access").count() == 2
+
+
+def test_without_a_setting_all_is_kept_but_sessions_that_ended(old, now, settings):
+    settings.ACCESS_LOG_RETENTION_DAYS = settings.DECISION_RETENTION_DAYS = 0
+
+    drop_old(now)
+
+    assert left() == [4, 4, 1]
+
+
+def test_runs_of_these_move_no_floor_of_receipts_and_events(old, now):
+    drop_old(now)
+
+    assert [RetentionRun.floor(kind) for kind in ("receipts", "events")] == [0, 0]
+
+
+def test_the_page_says_what_is_kept_and_what_was_dropped(login, old, now):
+    drop_old(now)
+    page = login("admin").get(WHERE).content.decode()
+
+    for words in ("100 days", "For ever", "ACCESS_LOG_RETENTION_DAYS", "Until they end", "Nothing so far"):
+        assert words in page
+    assert [login(role).get(WHERE).status_code for role in ("marketer", "support")] == [403, 403]
+    assert f'href="{WHERE}"' in login("admin").get("/contacts/access/").content.decode()
+
+
+def test_the_page_costs_the_same_however_much_is_kept(login, now, django_assert_max_num_queries):
+    client = login("admin")
+    client.get(WHERE)
+    for _ in range(30):
+        seen(timezone.now())
+
+    with django_assert_max_num_queries(24):
+        client.get(WHERE)
+
+
+def test_empty_tables_have_no_oldest_row(login):
+    assert login("admin").get(WHERE).status_code == 200
