@@ -46,7 +46,7 @@ class OldRows:
             some = list(rows.order_by("pk").values_list("pk", flat=True)[:CHUNK])
             if not some:
                 return 0
-            self.model._default_manager.filter(pk__in=some)._raw_delete(connection.alias)  # type: ignore[attr-defined]
+            self.model._default_manager.filter(pk__in=some)._raw_delete(connection.alias)
             run, _ = RetentionRun.objects.get_or_create(
                 kind=self.kind, older_than=cutoff, defaults={"below": 0, "at": now}
             )
