@@ -46,7 +46,7 @@ from deliveries.models import (
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Call, Report
 from deliveries.receiving import recording
-from deliveries.sending.audience import opening_of
+from deliveries.sending.audience import OF_NUMBER, Opening, opening_of
 from deliveries.statuses import REACHING, SETTLED, Status
 
 # ---- Views -------------------------------------------------------------------------------------------------------
@@ -309,12 +309,13 @@ def _reason(address: Address | None, blocked: set[str], allowed: bool) -> str:
 def _message(
     campaign: Campaign, route, now: datetime, recipient: Recipient, contact: Contact, address: Address
 ) -> Message:
-    opening = opening_of(campaign, campaign.channel, f"{contact.time_zone};{address.time_zone}", now)
+    place = contact.time_zone, address.time_zone, address.region, address.match_key[:5]
+    opening = opening_of(campaign, campaign.channel, OF_NUMBER.join(place), now)
     return Message(
         recipient=recipient, campaign=campaign, contact=contact, address=address, sender=route.content.sender,
         account=route.otherwise[0].account, list_source_id=contact.source_id or 0, channel=campaign.channel,
         goal=campaign.goal,
         rule_version=campaign.playbook.version, priority=campaign.priority, carrier=address.carrier,
         region=address.region, created_at=now, created_on=now.date(), updated_at=now,
-        due_at=opening.at if opening else now,
+        due_at=opening.at if isinstance(opening, Opening) else now,
     )  # fmt: skip
