@@ -27,6 +27,9 @@ LEASE = timedelta(seconds=settings.HANDOVER_LEASE_SECONDS)
 # A call begins in the first half of its lease and lasts a third of it at most, so that nobody takes the lease over
 # and finds that the message "never left" while it is about to leave.
 BEGIN_WITHIN = min(LEASE.total_seconds() / 2, 6.0)
+# What was claimed for a place that would be free in a moment is given back where none is: whoever says no meanwhile, as
+# when a provider turns slow, is asked about again.
+IN_LINE = 0.5  # seconds
 CALL_LIMIT = min(LEASE.total_seconds() / 3, 16.0)
 THREADS = 200
 STARTS_WITHIN = 10.0  # seconds, for the thread
@@ -166,7 +169,8 @@ class Transport:
             if self._running[account.pk] < account.calls_at_a_time:
                 self._start(each)
             else:
-                self._lines[account.pk].append(each)
+                begin_by = min(each.begin_by, time.monotonic() + IN_LINE)
+                self._lines[account.pk].append(each._replace(begin_by=begin_by))
 
     def _start(self, claimed: Claimed) -> None:
         self._running[claimed.account.pk] += 1

@@ -22,10 +22,10 @@ from deliveries.ledger.quarantine import Kind
 from deliveries.models import Account, Message, Outbox
 from deliveries.providers.facts import Busy, LostAnswer, SendResult
 from deliveries.providers.sandbox.adapter import Sandbox
-from deliveries.sending import answers, claiming, send_loop
+from deliveries.sending import answers, claiming, send_loop, transport
 from deliveries.sending.answers import Dispatched, store_answers
 from deliveries.sending.send_loop import SendLoop, send
-from deliveries.sending.transport import LEASE, Answered, Claimed, Transport
+from deliveries.sending.transport import LEASE, NOT_BEGUN, Answered, Claimed, Transport
 from tests import factories
 from tests.engine import agree, person, sending, waiting
 
@@ -216,6 +216,19 @@ def test_calls_that_find_no_place_wait_in_line_and_are_made_in_their_turn(provid
     assert len(answers) == 6
     assert providers.most == {"A": 2}
     assert providers.sent == [str(n) for n in range(6)]
+
+
+def test_what_waits_in_line_for_too_long_is_given_back(providers, monkeypatch):
+    monkeypatch.setattr(transport, "IN_LINE", 0.05)
+    mine = account(at_a_time=1)
+    providers.delay["A"] = 0.3
+    claimed = [Claimed(factories.message(), mock.Mock(ref=str(n)), mine, timezone.now()) for n in range(3)]
+    with Transport() as calls:
+        calls.begin(claimed)
+        answers = {answered.claimed.outgoing.ref: answered.answer for answered in calls.answers(PATIENCE, 3)}
+
+    assert providers.sent == ["0"]
+    assert [answers[str(n)] is NOT_BEGUN for n in range(3)] == [False, True, True]
 
 
 def test_who_says_no_while_others_are_under_way_is_not_written_to(campaign, loop, providers):
