@@ -140,12 +140,14 @@ def _refuse_other_meaning(text: str, key: str, meaning: str) -> None:
         raise KeywordRefused(f"“{text}” always stops messages: the law and the carriers demand it.")
     if key == YES or keywords().is_courtesy(words(text)):
         raise KeywordRefused(f"“{text}” is a courtesy that people write beside other words.")
-    kinds = {row.kind for row in keywords().rows_of(text)}
-    if (kinds - {"stop"} or classify(text).kind in ("start", "help")) and meaning != Meaning.BUILT_IN:
+    kinds, read = {row.kind for row in keywords().rows_of(text)}, classify(text)
+    if (kinds - {"stop"} or read.kind in ("start", "help")) and meaning != Meaning.BUILT_IN:
         raise KeywordRefused(f"“{text}” has another meaning that is built in.")
     if "stop" in kinds and meaning not in (Meaning.STOP, Meaning.UNSURE, Meaning.BUILT_IN):
         raise KeywordRefused(f"“{text}” is an opt-out that is built in. It may be unsure, and nothing else.")
-    if not kinds and meaning == Meaning.UNSURE and classify(text).kind == "stop":
+    if meaning in (Meaning.START, Meaning.HELP) and (read.kind == "stop" or read.review):
+        raise KeywordRefused(f"“{text}” is, or may be, an opt-out by a pattern of the table. It stays one.")
+    if not kinds and meaning == Meaning.UNSURE and read.kind == "stop":
         raise KeywordRefused(f"“{text}” is understood as an opt-out by a pattern of the table.")
 
 

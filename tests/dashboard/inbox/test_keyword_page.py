@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from contacts.keyword_changes import (
@@ -18,7 +19,7 @@ from contacts.keyword_changes import (
     table_in_force,
     table_with,
 )
-from contacts.keywords import Keyword, classify, keywords
+from contacts.keywords import Keyword, built_in, classify, keywords
 from contacts.models import KeywordChange, Reply, Suppression
 from deliveries.receiving.recording import record_all
 from deliveries.receiving.storing import Incoming, store
@@ -103,6 +104,11 @@ def test_nothing_keeps_stop_from_stopping(change, word, meaning):
         ("hilfe", "stop", "another meaning"),
         ("start", "unsure", "another meaning"),
         ("stop texting me", "unsure", "by a pattern"),
+        ("leave me alone", "start", "may be, an opt-out"),
+        ("stop stop", "start", "may be, an opt-out"),
+        ("take me off", "help", "may be, an opt-out"),
+        ("stop now please", "help", "may be, an opt-out"),
+        ("unsubscibe", "start", "may be, an opt-out"),
         ("a|b", "stop", "Only letters"),
         ("^", "stop", "Only letters"),
         ("!!!", "stop", "There is no letter|at least"),
@@ -115,6 +121,40 @@ def test_what_silences_people_or_lets_a_no_pass_is_refused(change, text, meaning
         change(text, meaning)
 
     assert not KeywordChange.objects.exists()
+
+
+def written(pattern):
+    """Words that somebody may write, and that this text of the table is about: the first of each choice."""
+    words = pattern
+    while (found := re.sub(r"\(([^()|]*)[^()]*\)\??", r"\1", words)) != words:
+        words = found
+    return " ".join(re.sub(r"[\^$?]", " ", words).replace("*", "all").replace("#", "3").split())
+
+
+OPT_OUTS = sorted({written(row.text) for row in built_in() if row.kind == "stop"})
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=st.sampled_from(OPT_OUTS), rest=st.sampled_from(["", " please", " now", " all", " again"]),
+    meaning=st.sampled_from(["start", "help"]),
+)  # fmt: skip
+def test_no_opt_out_of_the_table_is_made_its_opposite(change, text, rest, meaning):
+    found = classify(text + rest)
+    assume(found.kind == "stop" or found.review)
+
+    with pytest.raises(KeywordRefused):
+        change(text + rest, meaning)
+
+
+def test_each_opt_out_of_the_table_stays_one(change):
+    opt_outs = [text for text in OPT_OUTS if (found := classify(text)).kind == "stop" or found.review]
+    assert len(opt_outs) > 800
+
+    for text in opt_outs:
+        for meaning in ("start", "help"):
+            with pytest.raises(KeywordRefused):
+                change(text, meaning)
 
 
 def test_a_language_that_is_not_in_the_table_is_refused(change):
