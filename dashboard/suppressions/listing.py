@@ -78,6 +78,8 @@ class SuppressionFilter(forms.Form):
     def clean_week(self) -> str:
         """The Monday of the week, in ISO form; '' for none."""
         day = self.cleaned_data["week"]
+        if day and not 1970 <= day.year <= 9_000:
+            raise forms.ValidationError("Give a year in four digits, such as 2026.")
         return str(monday_of(day)) if day else ""
 
     @property

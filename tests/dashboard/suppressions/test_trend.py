@@ -70,9 +70,14 @@ def test_every_number_opens_as_many_rows(login, time_machine):
     assert "1 end by itself within 30 days" in page
 
 
-@pytest.mark.parametrize("week", ["yesterday", "2026-13-01", "\x00"])
+@pytest.mark.parametrize(
+    "week", ["yesterday", "2026-13-01", "\x00", "9999-12-31", "0001-01-01", "1969-12-31"]
+)
 def test_a_week_that_is_none_is_said(login, week):
-    assert login("support").get("/suppressions/", {"week": week}).status_code == 422
+    client = login("admin")
+
+    assert client.get("/suppressions/", {"week": week}).status_code == 422
+    assert client.get("/suppressions/export/", {"week": week}).status_code == 422
 
 
 def test_a_week_is_kept_while_other_filters_change_and_can_be_taken_off(login):
