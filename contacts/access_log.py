@@ -84,11 +84,11 @@ def _row(request: HttpRequest, now: datetime, kind: str, *, whole: bool) -> Acce
 def _filter(given: Iterable[tuple[str, Any]]) -> str:
     """What narrows the page, such as "channel: sms, q: …": what may be an address or a name is left out."""
     words = [
-        f"{name}: {'…' if name in SEARCHED else concealed(str(value))}"
+        f"{concealed(name)}: {'…' if name in SEARCHED else concealed(str(value))}"
         for name, value in given
         if value and name not in NO_FILTER
     ]
-    return ", ".join(words)
+    return ", ".join(words).replace("\0", "")  # which PostgreSQL keeps in no text
 
 
 def _record_file(request: HttpRequest, response: Any, *, whole: bool) -> None:

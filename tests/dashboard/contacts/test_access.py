@@ -50,6 +50,17 @@ def test_a_page_with_whole_addresses_leaves_a_row(login, robin):
     assert {(one.by, one.kind, one.whole) for one in records()} == {(client.user, "shown", True)}
 
 
+@pytest.mark.parametrize("name", ["x", "chan\0nel", NUMBER, f"x {EMAIL}"])
+def test_whatever_stands_in_the_address_of_a_page_neither_fails_nor_is_an_address(login, robin, name):
+    answer = login("support").get("/suppressions/", {name: f"\0{NUMBER} a\0b {EMAIL}"})
+
+    assert answer.status_code == 200
+    [row] = records()
+    assert "a" in row.filter
+    for secret in ("\0", NUMBER[2:], EMAIL):
+        assert secret not in row.filter
+
+
 def test_the_same_page_again_is_the_same_row_for_a_while(login, robin):
     client, other = login("support"), login("support")
     path = f"/contacts/{robin.pk}/"
