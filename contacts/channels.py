@@ -72,6 +72,11 @@ class Closed(models.TextChoices):
     CHANNEL = "channel", "The number cannot take this channel"
 
 
+def reported_by(channel: str) -> str:
+    """How `AddressHealth.closed_why` ends: on which channel the failure was reported that closes this one or others."""
+    return f", reported by {Channel(channel).in_sentence}"
+
+
 STRIKES = (
     3  # permanent failures in a row, where no playbook says otherwise; as many as the field takes for certain
 )

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from contacts.addresses import match_key
-from contacts.channels import KIND_OF, Channel, Kind, takes
+from contacts.channels import KIND_OF, Channel, Kind, reported_by, takes
 from contacts.chunks import in_lists
 from contacts.models import Address, AddressHealth, Contact, Suppression, SuppressionLapse
 from contacts.strength import Lifter, liftable_by, of
@@ -380,8 +380,7 @@ def _forgive(lifted: Collection[Suppression], now: datetime) -> None:
 
 def _forget(health: QuerySet[AddressHealth], channel: str, now: datetime) -> None:
     if channel:
-        said_elsewhere = Q(hard_fails=0) & ~Q(
-            closed=""
-        )  # of the whole number, by what failed on another channel
-        health = health.filter(Q(channel=channel) | said_elsewhere)
+        # What failed there may have closed others of the number; what failed elsewhere still closes them.
+        closed_by_it = Q(hard_fails=0, closed_why__endswith=reported_by(channel)) & ~Q(closed="")
+        health = health.filter(Q(channel=channel) | closed_by_it)
     health.update(hard_fails=0, enough=0, closed="", closed_why="", cleared_at=now, updated_at=now)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from django.db.models import Q
 
-from contacts.channels import KIND_OF, Channel, strike_limit
+from contacts.channels import KIND_OF, Channel, reported_by, strike_limit
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import MAPPING_CORRECTED
 from deliveries.meaning.failure_limits import (
@@ -275,8 +275,7 @@ def _closed(
             pair = (message.address, channel)
             if pair in wanted and pair not in found and not _is_forgiven(message, pair, forgiven):
                 short = describe(provider, message.channel, message.code).short or "A permanent failure"
-                why = f"{short}, reported by {Channel(message.channel).in_sentence}"
-                newest.setdefault(pair, (closed.value, why[:200]))
+                newest.setdefault(pair, (closed.value, f"{short[:150]}{reported_by(message.channel)}"))
                 times[pair] += 1
                 if times[pair] >= asked:
                     found[pair] = newest[pair]

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contacts.channels import Channel
+from contacts.channels import Channel, reported_by
 from contacts.consent_ledger import family_of, latest_consents
 from contacts.consenting import record_opt_in, record_opt_out
 from contacts.models import AddressHealth, Consent, Suppression
-from contacts.suppressing import BlocksNothing, CannotRelease, lift_mistaken, release, suppress
+from contacts.suppressing import BlocksNothing, CannotRelease, lift_mistaken, release, release_each, suppress
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -189,6 +189,30 @@ def test_releasing_failures_forgives_them_on_that_channel_only():
     release(found, by=None, note="", now=NOW)
 
     assert dict(AddressHealth.objects.values_list("channel", "hard_fails")) == {"sms": 0, "voice": 3}
+
+
+@pytest.mark.parametrize("by_list", [False, True])
+@pytest.mark.parametrize("channel", ["sms", "mms", "voice", "rvm"])
+def test_releasing_failures_of_a_channel_opens_what_they_closed_and_nothing_else(channel, by_list):
+    address = factories.phone(value=NUMBER)
+    others = [each for each in ("sms", "mms", "voice", "rvm") if each != channel]
+    for each, reported in zip([channel, *others], [channel, channel, *others[1:]], strict=True):
+        AddressHealth.objects.create(
+            address=address, channel=each, hard_fails=int(each == reported == channel), closed="number",
+            closed_why=f"Number not in service{reported_by(reported)}",
+        )  # fmt: skip
+    found = suppress(
+        value=NUMBER, channel=channel, now=NOW, reason=Suppression.Reason.HARD_FAILS,
+        origin=Suppression.Origin.STAFF if by_list else Suppression.Origin.RULE,
+    )  # fmt: skip
+
+    if by_list:
+        release_each(Suppression.objects.filter(pk=found.pk), by=factories.user("admin"), note="", now=NOW)
+    else:
+        release(found, by=None, note="", now=NOW)
+
+    still = AddressHealth.objects.exclude(closed="").order_by("channel").values_list("channel", flat=True)
+    assert list(still) == sorted(others[1:])
 
 
 # ---- STOP and START -----------------------------------------------------------------------------------------
