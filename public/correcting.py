@@ -47,7 +47,7 @@ class NewAddressForm(forms.Form):
             raise forms.ValidationError(str(problem)) from problem
 
 
-class CodeForm(forms.Form):
+class EnteredCodeForm(forms.Form):
     code = forms.CharField(
         label="Code",
         max_length=20,
@@ -85,7 +85,7 @@ def _address(request: HttpRequest, message: Message) -> HttpResponse:
 
 
 def _code(request: HttpRequest, message: Message) -> HttpResponse:
-    form = CodeForm(request.POST if request.method == "POST" else None)
+    form = EnteredCodeForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         if confirm(message, form.cleaned_data["code"], timezone.now()):
             return HttpResponseRedirect(f"?{FIELD}={DONE}")

@@ -44,7 +44,7 @@ LABELS = {
 WITHIN = {"both": "Opt-out, looked over", "review": "Unsure", "": "Nothing"}
 
 
-class TryForm(forms.Form):
+class TryReplyForm(forms.Form):
     text = forms.CharField(
         label="Try a reply",
         max_length=LONGEST,
@@ -99,7 +99,7 @@ class WordRow:
 @require_http_methods(["GET", "HEAD", "POST"])
 def show(request: HttpRequest) -> HttpResponse:
     """The words of one language. By POST a reply is tried: no words of a person stand in an address bar or log."""
-    tried = TryForm(request.POST if request.method == "POST" else None)
+    tried = TryReplyForm(request.POST if request.method == "POST" else None)
     explanation = None
     if request.method == "POST" and tried.is_valid():
         explanation = explain(tried.cleaned_data["text"], keyword_changes.table_in_force())
@@ -131,7 +131,7 @@ def _page(
     request: HttpRequest,
     *,
     status: int,
-    tried: TryForm | None = None,
+    tried: TryReplyForm | None = None,
     explanation: Explanation | None = None,
     form: forms.Form | None = None,
 ) -> HttpResponse:
@@ -150,7 +150,7 @@ def _page(
         "language_name": language_name(language),
         "languages": languages,
         "rows": _rows(language),
-        "tried": tried or TryForm(),
+        "tried": tried or TryReplyForm(),
         "explanation": explanation,
         "form": form or ChangeForm(initial={"language": language}),
         "may_change": who(request).has_perm(CHANGE),

@@ -24,7 +24,7 @@ from deliveries.meaning.failure_limits import (
     LONGEST_PAUSE,
     PAUSES_GROW_BY,
     UNREACHABLE_FOR,
-    Limit,
+    BlockLimit,
     certainty_of,
     defaults,
     load_limits,
@@ -44,8 +44,8 @@ class KindRow:
     """One kind of failure, as it is and as Waybill brings it."""
 
     kind: Certainty
-    limit: Limit
-    default: Limit
+    limit: BlockLimit
+    default: BlockLimit
     source: str
 
     @property
@@ -62,13 +62,13 @@ class KindRow:
 
 
 @dataclass(frozen=True)
-class CodeRow:
+class CodeLimitRow:
     table: str
     channel: str
     code: str
     meaning: str
     kind: Certainty
-    limit: Limit
+    limit: BlockLimit
 
     @property
     def words(self) -> str:
@@ -84,7 +84,7 @@ class CodeRow:
         return str(Channel(self.channel).label)
 
 
-def words(limit: Limit) -> str:
+def words(limit: BlockLimit) -> str:
     """ "After 3 in a row, for 30 days"."""
     if not limit.failures:
         count = f"As the playbook says, {STRIKES} in a row if it says nothing"
@@ -100,7 +100,7 @@ def change_words(row: FailureLimit) -> str:
     """What a change made of it."""
     if row.failures is None and row.pause_days is None:
         return "As Waybill brings it"
-    return words(Limit(row.failures or 0, row.pause_days or 0))
+    return words(BlockLimit(row.failures or 0, row.pause_days or 0))
 
 
 @requires(SEE, MAY_SEE)
@@ -123,9 +123,9 @@ def page(request: HttpRequest) -> HttpResponse:
     return render(request, "suppressions/automatic.html", context)
 
 
-def _code_row(table: str, channel: str, code: str, limit: Limit) -> CodeRow:
+def _code_row(table: str, channel: str, code: str, limit: BlockLimit) -> CodeLimitRow:
     found = latest().describe(table, channel, code)
-    return CodeRow(table, channel, found.code, found.short, certainty_of(table, channel, code), limit)
+    return CodeLimitRow(table, channel, found.code, found.short, certainty_of(table, channel, code), limit)
 
 
 class LimitForm(forms.Form):
@@ -160,7 +160,7 @@ class KindForm(LimitForm):
             del self.fields["failures"]
 
 
-class CodeForm(LimitForm):
+class CodeLimitForm(LimitForm):
     """Of one code, which has to be a permanent failure of the recipient: nothing else counts against an address."""
 
     table = forms.ChoiceField(label="Code table")
@@ -242,7 +242,7 @@ def change(request: HttpRequest, kind: str) -> HttpResponse:
 def change_code(request: HttpRequest) -> HttpResponse:
     """One code. With the button `default` it counts as its kind does again."""
     start = {name: request.GET.get(name, "") for name in ("table", "channel", "code")}
-    form = CodeForm(request.POST if request.method == "POST" else None, initial=start)
+    form = CodeLimitForm(request.POST if request.method == "POST" else None, initial=start)
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         reset = "default" in request.POST

@@ -21,12 +21,12 @@ from dashboard.shell.pages import may_see, who
 from dashboard.suppressions.listing import shown
 from dashboard.suppressions.views import SEE
 from deliveries.outcomes.keyset import page, read_id
-from deliveries.outcomes.mistaken_suppressions import Mistaken, candidates, mistaken
+from deliveries.outcomes.mistaken_suppressions import MistakenSuppression, candidates, mistaken
 
 SIZE = 100  # looked at for one page, and released together
 
 
-class ReleaseForm(forms.Form):
+class ReleaseTogetherForm(forms.Form):
     note = forms.CharField(
         label="Why",
         max_length=LONGEST_NOTE - len(MISTAKEN) - 2,
@@ -57,7 +57,7 @@ def show(request: HttpRequest) -> HttpResponse:
     return render(request, "suppressions/mistakes.html", context)
 
 
-def _rows(request: HttpRequest, found: list[Mistaken]) -> list[dict[str, Any]]:
+def _rows(request: HttpRequest, found: list[MistakenSuppression]) -> list[dict[str, Any]]:
     rows = shown([one.row for one in found], timezone.now(), full=may_see(request))
     return [{"one": row, "grade": grade} for row, grade in zip(rows, found, strict=True)]
 
@@ -70,7 +70,7 @@ def release(request: HttpRequest) -> HttpResponse:
     if not ids:
         messages.error(request, "Tick those to release first.")
         return redirect("suppressions:mistakes")
-    form = ReleaseForm(request.POST if "release" in request.POST else None)
+    form = ReleaseTogetherForm(request.POST if "release" in request.POST else None)
     if form.is_bound and form.is_valid():
         done = _release(request, ids, form.cleaned_data["note"])
         left = len(ids) - done
@@ -89,7 +89,7 @@ def release(request: HttpRequest) -> HttpResponse:
     return render(request, "suppressions/release_mistakes.html", context, status=422 if form.errors else 200)
 
 
-def _still_mistaken(ids: set[int], *, lock: bool = False) -> list[Mistaken]:
+def _still_mistaken(ids: set[int], *, lock: bool = False) -> list[MistakenSuppression]:
     now = timezone.now()
     rows = candidates(now).filter(pk__in=ids)
     if lock:

@@ -16,7 +16,7 @@ from contacts.suppressing import MAPPING_CORRECTED
 from deliveries.meaning.failure_limits import (
     FEWEST_UNREACHABLE,
     UNREACHABLE_FOR,
-    Limits,
+    BlockLimits,
     certainty_of,
     enough_of,
     load_limits,
@@ -102,7 +102,7 @@ class Counted(NamedTuple):
 
 STORED = ("hard_fails", "enough", "last_failed_at", "last_code", "closed", "closed_why")
 NO_FAILURES = Health(0, None, "")
-UNASKED = Limits({}, {})  # where nothing failed
+UNASKED = BlockLimits({}, {})  # where nothing failed
 FAILING = Q(hard_fails__gt=0) | ~Q(closed="")
 TELLING = (Disposition.DELIVERED, Disposition.BOUNCED_HARD, Disposition.PENDING_RETRY)
 MESSAGE_FIELDS = (
@@ -185,7 +185,7 @@ def examine(
     }
 
 
-def _judged_by(messages: Sequence[HealthMessage]) -> tuple[dict[int, str], Limits]:
+def _judged_by(messages: Sequence[HealthMessage]) -> tuple[dict[int, str], BlockLimits]:
     """Whose codes these are, and the limits; nothing is read where nothing failed."""
     if not any(message.failed or message.missed for message in messages):
         return {}, UNASKED
@@ -198,7 +198,7 @@ def _certainty(providers: Mapping[int, str], disproved_ones: Collection[int], me
     return certainty_of(providers.get(message.account, ""), message.channel, code).value
 
 
-def _limited(found: Health, channel: str, limits: Limits, providers: Mapping[int, str]) -> Health:
+def _limited(found: Health, channel: str, limits: BlockLimits, providers: Mapping[int, str]) -> Health:
     """With how many of its failures are enough."""
     if not (found.failures or found.misses):
         return found
@@ -249,7 +249,7 @@ def _closed(
     wanted: set[tuple[int, str]],
     forgiven: Mapping[tuple[int, str], datetime],
     providers: Mapping[int, str],
-    limits: Limits,
+    limits: BlockLimits,
 ) -> tuple[dict[tuple[int, str], tuple[str, str]], set[int]]:
     """What closes each pair: the newest failure that reaches so far, unless something arrived since or it takes more
     of them. And the messages whose word is disproved so."""

@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from deliveries.outcomes.calibration import Known
+from deliveries.outcomes.calibration import KnownResult
 from deliveries.outcomes.chance import Outcome
 
 START = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -25,7 +25,7 @@ SILENT = 0.08  # of results
 WRITTEN_TO = 0.7  # of people by each campaign
 
 
-def simulated(seed: int, people: int = 2_000) -> Iterator[Known]:
+def simulated(seed: int, people: int = 2_000) -> Iterator[KnownResult]:
     """The oldest first."""
     dice = random.Random(seed)  # noqa: S311 - the same people every time
     carriers = [dice.choice(list(CARRIERS)) for _ in range(people)]
@@ -48,6 +48,6 @@ def simulated(seed: int, people: int = 2_000) -> Iterator[Known]:
             outcome = Outcome.ARRIVED if arrives else Outcome.FAILED
             if dice.random() < SILENT:
                 outcome = Outcome.SILENT
-            yield Known(
+            yield KnownResult(
                 person, person, channel, carriers[person], lists[person], outcome, at, at + timedelta(hours=1)
             )

@@ -100,7 +100,7 @@ def _from(detail: Mapping[str, Any]) -> BaseRates:
     )
 
 
-class Share(NamedTuple):
+class ArrivalShare(NamedTuple):
     arrived: int
     sent: int
 
@@ -116,7 +116,7 @@ def _counted(now: datetime) -> dict[str, Any]:
     )
 
 
-Shares = Mapping[str, Mapping[Any, Share]]  # channel -> carrier, or list source -> its share
+Shares = Mapping[str, Mapping[Any, ArrivalShare]]  # channel -> carrier, or list source -> its share
 
 
 def of_shares(by_carrier: Shares, by_source: Shares, strengths: Mapping[str, float]) -> BaseRates:
@@ -127,7 +127,7 @@ def of_shares(by_carrier: Shares, by_source: Shares, strengths: Mapping[str, flo
 def _detail(by_carrier: Shares, by_source: Shares, strengths: Mapping[str, float]) -> dict[str, Any]:
     found = {}
     for channel, carriers in by_carrier.items():
-        whole = Share(*map(sum, zip(*carriers.values(), strict=True)))
+        whole = ArrivalShare(*map(sum, zip(*carriers.values(), strict=True)))
         odds = whole.odds()
         usual = odds / (1 + odds)
         sources = sorted(by_source.get(channel, {}).items(), key=lambda one: -one[1].sent)[:MOST_LISTS]
@@ -140,14 +140,16 @@ def _detail(by_carrier: Shares, by_source: Shares, strengths: Mapping[str, float
     return found
 
 
-def _shares(tally: Any, field: str) -> dict[str, dict[Any, Share]]:
+def _shares(tally: Any, field: str) -> dict[str, dict[Any, ArrivalShare]]:
     """channel -> value of the field -> how many of its messages arrived. One query."""
     rows = tally.filter(disposition__in=COUNTED).order_by()
     rows = rows.values_list("channel", field, "disposition").annotate(total=Sum("n"))
-    found: dict[str, dict[Any, Share]] = defaultdict(dict)
+    found: dict[str, dict[Any, ArrivalShare]] = defaultdict(dict)
     for channel, value, disposition, n in rows:
-        arrived, sent = found[channel].get(value, Share(0, 0))
-        found[channel][value] = Share(arrived + (n if disposition == Disposition.DELIVERED else 0), sent + n)
+        arrived, sent = found[channel].get(value, ArrivalShare(0, 0))
+        found[channel][value] = ArrivalShare(
+            arrived + (n if disposition == Disposition.DELIVERED else 0), sent + n
+        )
     return found
 
 

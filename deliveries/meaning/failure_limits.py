@@ -26,7 +26,7 @@ PAUSES_GROW_BY = 3  # each pause of the same address is so many times as long as
 LONGEST_PAUSE = timedelta(days=365)  # one that would be longer has no end
 
 
-class Limit(NamedTuple):
+class BlockLimit(NamedTuple):
     """`failures` in a row suppress; 0: as many as the playbook says. `pause_days` of the first; 0: no end."""
 
     failures: int
@@ -36,7 +36,7 @@ class Limit(NamedTuple):
 class Default(NamedTuple):
     """What Waybill brings for one kind of failure, and where that is from."""
 
-    limit: Limit
+    limit: BlockLimit
     source: str
 
 
@@ -46,20 +46,20 @@ def defaults() -> dict[str, Default]:
     with FILE.open(newline="", encoding="utf-8") as file:
         return {
             Certainty(row["certainty"]).value: Default(
-                Limit(int(row["failures"] or 0), int(row["pause_days"])), row["source"]
+                BlockLimit(int(row["failures"] or 0), int(row["pause_days"])), row["source"]
             )
             for row in csv.DictReader(file)
         }
 
 
 @dataclass(frozen=True)
-class Limits:
+class BlockLimits:
     """Those in force: by kind of failure, and by (table, channel, code in lower case) where a code has its own."""
 
-    kinds: Mapping[str, Limit]
-    codes: Mapping[tuple[str, str, str], Limit]
+    kinds: Mapping[str, BlockLimit]
+    codes: Mapping[tuple[str, str, str], BlockLimit]
 
-    def of(self, provider: str, channel: str, code: str, certainty: str) -> Limit:
+    def of(self, provider: str, channel: str, code: str, certainty: str) -> BlockLimit:
         """The code's own, else that of its kind."""
         for table in tables_of(provider):
             for where in (channel, FALLBACK_CHANNEL.get(channel, "")):
@@ -68,10 +68,10 @@ class Limits:
         return self.kinds[certainty]
 
 
-def load_limits() -> Limits:
+def load_limits() -> BlockLimits:
     """One query."""
     kinds = {kind: one.limit for kind, one in defaults().items()}
-    codes: dict[tuple[str, str, str], Limit] = {}
+    codes: dict[tuple[str, str, str], BlockLimit] = {}
     for row in FailureLimit.objects.order_by("pk"):
         key = (row.table, row.channel, row.code.lower())
         if row.failures is None and row.pause_days is None:
@@ -79,10 +79,10 @@ def load_limits() -> Limits:
             if row.certainty:
                 kinds[row.certainty] = defaults()[row.certainty].limit
         elif row.certainty:
-            kinds[row.certainty] = Limit(row.failures or 0, row.pause_days or 0)
+            kinds[row.certainty] = BlockLimit(row.failures or 0, row.pause_days or 0)
         else:
-            codes[key] = Limit(row.failures or 0, row.pause_days or 0)
-    return Limits(kinds, codes)
+            codes[key] = BlockLimit(row.failures or 0, row.pause_days or 0)
+    return BlockLimits(kinds, codes)
 
 
 def certainty_of(provider: str, channel: str, code: str) -> Certainty:
@@ -92,7 +92,7 @@ def certainty_of(provider: str, channel: str, code: str) -> Certainty:
     return Certainty.MAILBOX if channel == Channel.EMAIL else Certainty.OTHER
 
 
-def enough_of(limits: Iterable[Limit], channel: str) -> int:
+def enough_of(limits: Iterable[BlockLimit], channel: str) -> int:
     """How many failures in a row block, where these are those of the failures: as many as the surest asks for. 0: they
     leave it to the playbook, and none asks for fewer than a playbook does by default."""
     found = list(limits)
@@ -102,7 +102,7 @@ def enough_of(limits: Iterable[Limit], channel: str) -> int:
     return 0 if left_to_playbook and lowest >= strike_limit(channel, STRIKES) else lowest
 
 
-def pause(limits: Iterable[Limit], before: int) -> timedelta | None:
+def pause(limits: Iterable[BlockLimit], before: int) -> timedelta | None:
     """How long an address is suppressed that was so `before` times already; None: until somebody lifts it.
 
     Where the failures differ, the surest has it, which may have no end.

@@ -13,14 +13,14 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from deliveries.ledger import base_rates
-from deliveries.ledger.base_rates import BaseRates, Share
+from deliveries.ledger.base_rates import ArrivalShare, BaseRates
 from deliveries.models import Message
 from deliveries.outcomes.chance import HALF_LIFE, Chance, Outcome, Result, outcome_of, weigh
 
 BOUNDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # between the bands of predictions
 
 
-class Known(NamedTuple):
+class KnownResult(NamedTuple):
     """A message whose outcome says something of the person."""
 
     contact_id: int
@@ -76,13 +76,13 @@ class Calibration:
 
 
 def calibrate(
-    history: Sequence[Known], *, learn: float = 0.5, half_life: timedelta = HALF_LIFE
+    history: Sequence[KnownResult], *, learn: float = 0.5, half_life: timedelta = HALF_LIFE
 ) -> Calibration:
     """Learn what is usual from this share of the results, the oldest, and predict the others."""
     split = int(len(history) * learn)
     usual = _usual(history[:split])
     found = Calibration(sum(one.outcome != Outcome.SILENT for one in history[:split]))
-    earlier: dict[tuple[int, str], list[Known]] = defaultdict(list)
+    earlier: dict[tuple[int, str], list[KnownResult]] = defaultdict(list)
     for place, one in enumerate(history):
         before = earlier[one.address_id, one.channel]
         if place >= split and one.outcome != Outcome.SILENT:
@@ -94,7 +94,7 @@ def calibrate(
     return found
 
 
-def stored() -> Iterator[Known]:
+def stored() -> Iterator[KnownResult]:
     """The messages of this database, the oldest first."""
     rows = Message.objects.exclude(disposition="").order_by("created_at", "pk")
     for row in rows.values_list(
@@ -104,10 +104,10 @@ def stored() -> Iterator[Known]:
         contact, address, channel, carrier, source, made, delivered, settled, updated, *result = row
         if outcome := outcome_of(*result):
             known_at = delivered or settled or updated
-            yield Known(contact, address, channel, carrier, source, outcome, made, known_at)
+            yield KnownResult(contact, address, channel, carrier, source, outcome, made, known_at)
 
 
-def _usual(history: Sequence[Known]) -> BaseRates:
+def _usual(history: Sequence[KnownResult]) -> BaseRates:
     known = [one for one in history if one.outcome != Outcome.SILENT]
     return base_rates.of_shares(
         _shares((one.channel, one.carrier, one.outcome) for one in known),
@@ -119,12 +119,12 @@ def _usual(history: Sequence[Known]) -> BaseRates:
 def _shares(rows: Iterable[tuple]) -> dict[str, dict]:
     found: dict[str, dict] = defaultdict(dict)
     for channel, value, outcome in rows:
-        arrived, sent = found[channel].get(value, Share(0, 0))
-        found[channel][value] = Share(arrived + (outcome == Outcome.ARRIVED), sent + 1)
+        arrived, sent = found[channel].get(value, ArrivalShare(0, 0))
+        found[channel][value] = ArrivalShare(arrived + (outcome == Outcome.ARRIVED), sent + 1)
     return found
 
 
-def _alike(known: Sequence[Known]) -> Iterator[tuple]:
+def _alike(known: Sequence[KnownResult]) -> Iterator[tuple]:
     """As ALIKE of `base_rates`."""
     sent = Counter((one.channel, one.contact_id) for one in known)
     arrived = Counter((one.channel, one.contact_id) for one in known if one.outcome == Outcome.ARRIVED)

@@ -22,7 +22,7 @@ from contacts.strength import WEAK
 from deliveries.meaning.failure_limits import (
     FEWEST_UNREACHABLE,
     UNREACHABLE_FOR,
-    Limits,
+    BlockLimits,
     enough_of,
     load_limits,
 )
@@ -48,7 +48,7 @@ class Trouble(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Mistaken:
+class MistakenSuppression:
     """One that would not be made today. `reasons` in words; `still`: how many failures count yet, of `asked`."""
 
     row: Suppression
@@ -120,7 +120,7 @@ def _troubles(now: datetime) -> list[Trouble]:
     ]
 
 
-def mistaken(rows: Sequence[Suppression], now: datetime) -> list[Mistaken]:
+def mistaken(rows: Sequence[Suppression], now: datetime) -> list[MistakenSuppression]:
     """Those of these that would not be made today, in their order. Five queries."""
     if not rows:
         return []
@@ -152,10 +152,10 @@ def _graded(
     row: Suppression,
     evidence: Sequence[SuppressionEvidence],
     arrived: bool,
-    limits: Limits,
+    limits: BlockLimits,
     accounts: Mapping[int, tuple[str, str]],
     troubles: Sequence[Trouble],
-) -> Mistaken | None:
+) -> MistakenSuppression | None:
     """None where it stands, or where no evidence was kept."""
     if not evidence:
         return None
@@ -172,7 +172,7 @@ def _graded(
     if not reasons:
         few = "One failure is" if len(still) == 1 else f"{len(still)} failures are"
         reasons = [f"{few} not enough any more: it takes {asked} in a row"]
-    return Mistaken(row, reasons, len(still), asked)
+    return MistakenSuppression(row, reasons, len(still), asked)
 
 
 def _against(
@@ -202,7 +202,7 @@ def _asked(
     row: Suppression,
     evidence: Sequence[SuppressionEvidence],
     still: Sequence[SuppressionEvidence],
-    limits: Limits,
+    limits: BlockLimits,
     accounts: Mapping[int, tuple[str, str]],
 ) -> int:
     """How many failures it would take today."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contacts.models import Suppression
-from deliveries.meaning.failure_limits import Limit, load_limits
+from deliveries.meaning.failure_limits import BlockLimit, load_limits
 from deliveries.models import FailureLimit, SuppressionEvidence
 from tests import factories
 
@@ -42,14 +42,14 @@ def test_a_change_counts_and_stays_on_record(login):
 
     client.post("/suppressions/automatic/number/", {"failures": "2", "pause_days": "7", "note": "Too hasty"})
 
-    assert load_limits().kinds["number"] == Limit(2, 7)
+    assert load_limits().kinds["number"] == BlockLimit(2, 7)
     page = client.get("/suppressions/automatic/").content.decode()
     assert "After 2 in a row, for 7 days" in page
     assert "Too hasty" in page
 
     again = {"failures": "2", "pause_days": "7", "note": "After all", "default": ""}
     client.post("/suppressions/automatic/number/", again)
-    assert load_limits().kinds["number"] == Limit(1, 0)
+    assert load_limits().kinds["number"] == BlockLimit(1, 0)
     assert FailureLimit.objects.count() == 2
 
 
@@ -59,7 +59,7 @@ def test_of_what_the_playbook_counts_only_the_pause_is_changed(login):
 
     client.post("/suppressions/automatic/other/", {"failures": "9", "pause_days": "60", "note": "Longer"})
 
-    assert load_limits().kinds["other"] == Limit(0, 60)
+    assert load_limits().kinds["other"] == BlockLimit(0, 60)
 
 
 def test_a_code_gets_a_number_of_its_own_and_loses_it(login):
@@ -67,7 +67,7 @@ def test_a_code_gets_a_number_of_its_own_and_loses_it(login):
 
     client.post("/suppressions/automatic/code/", CODE)
 
-    assert load_limits().of("twilio", "mms", "30005", "number") == Limit(2, 14)
+    assert load_limits().of("twilio", "mms", "30005", "number") == BlockLimit(2, 14)
     page = client.get("/suppressions/automatic/").content.decode()
     assert "?table=twilio&amp;channel=sms&amp;code=30005" in page
     client.post("/suppressions/automatic/code/", {**CODE, "default": ""})

@@ -13,7 +13,7 @@ from contacts.gate import Reason, check
 from contacts.models import Address, AddressHealth, Suppression
 from contacts.suppressing import MISTAKEN, PAUSE_OVER, lift, release
 from deliveries.deciding import automatic_suppression
-from deliveries.meaning.failure_limits import Limit, certainty_of, defaults, enough_of, pause
+from deliveries.meaning.failure_limits import BlockLimit, certainty_of, defaults, enough_of, pause
 from deliveries.meaning.ruling_out import rows
 from deliveries.models import Certainty, FailureLimit, QueueEntry, SuppressionEvidence
 from deliveries.outcomes.reachability import ordinary_campaign
@@ -86,7 +86,7 @@ def test_what_a_code_rules_out_is_a_kind_of_its_own(closed):
     ],
 )
 def test_the_surest_of_the_failures_says_how_many_are_enough(failures, channel, enough):
-    assert enough_of([Limit(one, 0) for one in failures], channel) == enough
+    assert enough_of([BlockLimit(one, 0) for one in failures], channel) == enough
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_the_surest_of_the_failures_says_how_many_are_enough(failures, channel, 
      ([30, 0], 0, None), ([], 0, None)],
 )  # fmt: skip
 def test_each_pause_is_longer_than_the_one_before(days, before, length):
-    found = pause([Limit(1, each) for each in days], before)
+    found = pause([BlockLimit(1, each) for each in days], before)
 
     assert found == (timedelta(days=length) if length else None)
 
