@@ -1,4 +1,4 @@
-"""In which order the dates of an uploaded file are written: guessed from its first lines, told by all of them.
+"""In which order the dates of an uploaded file are written: guessed from its first lines, decided by all of them.
 
 Whoever chooses the columns waits for the guess, so that looks at a few parts of the file. The worker looks at all of
 them, a part at a time, before it imports the first.
@@ -34,7 +34,7 @@ def _asks(options: ImportOptions) -> bool:
     return not options.dates and "consent_at" in options.uses
 
 
-def is_told(one: ContactImport) -> bool:
+def is_settled(one: ContactImport) -> bool:
     """Whether nothing is left to look at before the lines are read."""
     return bool(one.dates_seen.get("all")) or one.done_lines > 0 or not _asks(ImportOptions.of(one))
 

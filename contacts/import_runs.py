@@ -111,7 +111,7 @@ def _count_try(pk: int) -> int:
 
 
 def _part(one: ContactImport, now: datetime) -> int:
-    if not import_dates.is_told(one):
+    if not import_dates.is_settled(one):
         return import_dates.look_on(one)
     chunk = one.chunks.filter(is_done=False).order_by("number").first()
     if chunk is None:

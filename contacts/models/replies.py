@@ -62,7 +62,7 @@ class Reply(models.Model):
     found = models.CharField(max_length=80, blank=True, help_text="The words that it was understood by.")
     acted = models.BooleanField(default=False, help_text="It was taken for an opt-out at once.")
     fact = models.CharField(
-        max_length=80, help_text="When and what was written: told again, it is the same reply."
+        max_length=80, help_text="When and what was written: received again, it is the same reply."
     )
     round = models.PositiveSmallIntegerField(
         default=1, help_text="One more each time that it turns out to be no opt-out."

@@ -1,7 +1,7 @@
 """Whether the chances that are shown come true: each result of the later part of the history, predicted from what was
 known when its message was made, beside what became of it. Reads only, message by message in their order.
 
-What is usual is learnt from the earlier part alone, and a person's own results count once they were known.
+What is usual is counted from the earlier part alone, and a person's own results count once they were known.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Band:
 class Calibration:
     """What came of it. The errors are Brier scores: the mean of (predicted - arrived)^2, 0 at best."""
 
-    learnt_from: int  # results
+    counted_from: int  # results
     bands: list[Band] = field(
         default_factory=lambda: [
             Band(low, high) for low, high in zip((0.0, *BOUNDS), (*BOUNDS, 1.0), strict=True)
@@ -76,10 +76,10 @@ class Calibration:
 
 
 def calibrate(
-    history: Sequence[KnownResult], *, learn: float = 0.5, half_life: timedelta = HALF_LIFE
+    history: Sequence[KnownResult], *, counted: float = 0.5, half_life: timedelta = HALF_LIFE
 ) -> Calibration:
-    """Learn what is usual from this share of the results, the oldest, and predict the others."""
-    split = int(len(history) * learn)
+    """Count what is usual from this share of the results (0..1), the oldest, and predict the others."""
+    split = int(len(history) * counted)
     usual = _usual(history[:split])
     found = Calibration(sum(one.outcome != Outcome.SILENT for one in history[:split]))
     earlier: dict[tuple[int, str], list[KnownResult]] = defaultdict(list)

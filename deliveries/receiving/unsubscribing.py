@@ -57,8 +57,8 @@ def turn_on(message: Message, channel: str, now: datetime) -> preferring.Turned:
 
 def _own_facts(message: Message) -> list[str]:
     """The opt-outs that hold at the address and were said by links in messages to this person."""
-    standing = Suppression.objects.filter(match_key=message.address.match_key, released_at=None)
-    facts = standing.filter(fact__startswith=f"{grounds.LINK} ").values_list("fact", flat=True)
+    unreleased = Suppression.objects.filter(match_key=message.address.match_key, released_at=None)
+    facts = unreleased.filter(fact__startswith=f"{grounds.LINK} ").values_list("fact", flat=True)
     named = {fact: int(fact.split()[1]) for fact in facts}
     theirs = Message.objects.filter(pk__in=named.values(), contact=message.contact_id)
     known = set(theirs.values_list("pk", flat=True))

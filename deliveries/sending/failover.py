@@ -88,8 +88,8 @@ def watch(now: datetime, waiting: Iterable[int]) -> list[RouteAlarm]:
         if not account.active:
             wanted[Kind.OFF, account.pk] = None, f"{account} is switched off, and messages wait there."
         elif account.pk in busy:
-            told = f"{account} takes no more for the moment: it reached a limit of its provider."
-            wanted[Kind.RESTS, account.pk] = busy[account.pk], told
+            why = f"{account} takes no more for the moment: it reached a limit of its provider."
+            wanted[Kind.RESTS, account.pk] = busy[account.pk], why
         if account.paused_until and account.paused_until > now:
             wanted[Kind.RESTS, account.pk] = (
                 account.paused_until,

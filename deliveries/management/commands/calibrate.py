@@ -18,7 +18,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--learn", type=float, default=0.5, help="the share of the history that is not predicted (0.5)"
+            "--counted",
+            type=float,
+            default=0.5,
+            help="the share of the history, its oldest part, that is not "
+            "predicted: what is usual is counted from it (0.5)",
         )
         parser.add_argument(
             "--simulated",
@@ -37,21 +41,21 @@ class Command(BaseCommand):
     def handle(
         self,
         *args: Any,
-        learn: float = 0.5,
+        counted: float = 0.5,
         half_life: float = HALF_LIFE.days,
         simulated: int | None = None,
         **options: Any,
     ) -> None:
-        if not 0 < learn < 1:
-            raise CommandError(f"--learn {learn}: this must be between 0 and 1.")
+        if not 0 < counted < 1:
+            raise CommandError(f"--counted {counted}: this must be between 0 and 1.")
         if half_life <= 0:
             raise CommandError(f"--half-life {half_life}: this must be more than 0.")
         history = list(stored() if simulated is None else differing.simulated(simulated))
-        found = calibrate(history, learn=learn, half_life=timedelta(days=half_life))
+        found = calibrate(history, counted=counted, half_life=timedelta(days=half_life))
         if not found.n:
             raise CommandError("There are no results to predict: too few messages have arrived or failed.")
         self.stdout.write(
-            f"{found.n:,} results predicted, what is usual learnt from {found.learnt_from:,}.\n\n"
+            f"{found.n:,} results predicted, what is usual counted from {found.counted_from:,}.\n\n"
         )
         self.stdout.write("| predicted | on average | arrived | results |\n|---|---|---|---|\n")
         for band in found.bands:

@@ -38,7 +38,7 @@ def history(now):
 def test_what_is_predicted_comes_true(history):
     found = calibrate(list(stored()))
 
-    assert (found.n, found.learnt_from) == (400, 400)
+    assert (found.n, found.counted_from) == (400, 400)
     for band in found.bands:
         if band.n > 50:
             assert band.predicted / band.n == pytest.approx(band.arrived / band.n, abs=0.12)
@@ -62,7 +62,7 @@ def test_the_command_shows_the_table_and_the_errors(history, capsys):
     call_command("calibrate")
 
     shown = capsys.readouterr().out
-    assert "400 results predicted, what is usual learnt from 400." in shown
+    assert "400 results predicted, what is usual counted from 400." in shown
     assert "| 80% to 90% |" in shown
     assert "the channel's share, said of everybody" in shown
 
@@ -76,7 +76,7 @@ def test_a_simulated_history_of_people_who_differ_is_predicted_well():
             assert band.predicted / band.n == pytest.approx(band.arrived / band.n, abs=0.06)
 
 
-@pytest.mark.parametrize("options", [{"learn": 1.0}, {"half_life": 0.0}, {}])
+@pytest.mark.parametrize("options", [{"counted": 1.0}, {"half_life": 0.0}, {}])
 def test_what_cannot_be_done_is_refused_in_words(options):
     with pytest.raises(CommandError, match=r"this must be|There are no results"):
         call_command("calibrate", **options)
