@@ -51,14 +51,17 @@ class ComparedShare:
         return min(self.own.n, self.rest.n) < FEWEST_TO_JUDGE
 
     @property
-    def is_far(self) -> bool:
-        """Worse beyond what chance does: the ranges of the two do not meet. And by so much that it matters."""
-        if self.too_few:
-            return False
+    def is_worse(self) -> bool:
+        """Beyond what chance does: the ranges of the two do not meet."""
         (low, high), (rest_low, rest_high) = self.own.range, self.rest.range
+        return not self.too_few and (high < rest_low if self.measure.more_is_better else low > rest_high)
+
+    @property
+    def is_far(self) -> bool:
+        """Worse by so much that it matters."""
         if self.measure.more_is_better:
-            return high < rest_low and self.rest.rate - self.own.rate >= FAR_BELOW
-        return low > rest_high and self.own.rate >= FAR_ABOVE * self.rest.rate
+            return self.is_worse and self.rest.rate - self.own.rate >= FAR_BELOW
+        return self.is_worse and self.own.rate >= FAR_ABOVE * self.rest.rate
 
     @property
     def words(self) -> str:
@@ -99,6 +102,8 @@ class ComparedSource:
             return "Far worse than the others", BUCKETS[Disposition.BOUNCED_HARD]
         if self.too_few:
             return "Too few to judge", BUCKETS[Disposition.UNKNOWN]
+        if worse := [one.measure.label.lower() for one in self.shares if one.is_worse]:
+            return f"Somewhat worse: {', '.join(worse)}", BUCKETS[Disposition.PENDING_RETRY]
         return "Not worse than the others", BUCKETS[Disposition.DELIVERED]
 
     @property
@@ -109,10 +114,12 @@ class ComparedSource:
         )
 
     @property
-    def rank(self) -> tuple[bool, bool, float, int]:
-        """The worst first: those far worse, then by how many may have been delivered to at best; unknown ones last."""
+    def rank(self) -> tuple[bool, bool, bool, float, int]:
+        """The worst first: those far worse, those worse, then by how many may have been delivered to at best; unknown
+        ones last."""
         delivered = next(one for one in self.shares if one.measure.ever == Ever.DELIVERED)
-        return not self.far, self.too_few, delivered.own.range[1], -self.pk
+        worse = any(one.is_worse for one in self.shares)
+        return not self.far, not worse, self.too_few, delivered.own.range[1], -self.pk
 
 
 def compared(figures: Iterable[PeopleFigures]) -> list[ComparedSource]:

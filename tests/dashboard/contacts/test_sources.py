@@ -183,6 +183,19 @@ def test_the_worst_source_stands_first_with_the_reason_and_says_that_its_next_im
     assert page.count("Not worse than the others") == 1
 
 
+def test_a_source_that_is_worse_beyond_chance_and_not_far_is_called_neither_far_worse_nor_no_worse(
+    login, sources
+):
+    poor, good = sources
+    compared(poor, good, delivered=830)
+
+    page = words(login("support").get("/contacts/sources/"))
+
+    assert page.index("Bought list") < page.index("Web sign-up")
+    assert "Somewhat worse: delivered" in page
+    assert "The next import from it is warned about." not in page
+
+
 def test_whoever_may_see_no_contacts_sees_no_sources(login):
     for path in ("/contacts/sources/", "/contacts/sources/imports/"):
         assert login().get(path).status_code == 403
