@@ -11,30 +11,35 @@ from typing import Any
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import connection, models, transaction
-from django.db.models import F, Max, Min
+from django.db.models import F, Max, Min, Q
 
-from contacts.models import AccessRecord, ContactImport, Reply
+from contacts import changing
+from contacts.models import AccessRecord, AddressChange, ContactImport, Reply
 from deliveries.models import Decision, Receipt, RetentionRun, StatusEvent
 
 CHUNK = 2_000  # rows of one transaction
+EVERY = Q()
 Kind = RetentionRun.Kind
 
 
 @dataclass(frozen=True)
 class OldRows:
-    """Rows of `model` that go once `at` is so many days ago as `setting` says; with '' as soon as it is over."""
+    """Rows of `model` that go once `at` is so many days ago as `setting` says; with '' once it is `age` ago. Of some
+    models only those that meet `only`."""
 
     kind: str
     model: type[models.Model]
     at: str
     setting: str
+    age: timedelta = timedelta()
+    only: Q = EVERY
 
     def cutoff(self, now: datetime) -> datetime | None:
         """The same all day long, so that a night's work is one run; None where all are kept."""
-        days = getattr(settings, self.setting) if self.setting else 0
-        if self.setting and not days:
+        age = timedelta(days=getattr(settings, self.setting)) if self.setting else self.age
+        if self.setting and not age:
             return None
-        return datetime.combine(now.astimezone(UTC).date(), time(), UTC) - timedelta(days=days)
+        return datetime.combine(now.astimezone(UTC).date(), time(), UTC) - age
 
     def drop(self, now: datetime) -> int:
         """Drop some, oldest first; return how many rows."""
@@ -42,11 +47,11 @@ class OldRows:
         if cutoff is None:
             return 0
         with transaction.atomic():
-            rows = self.model._default_manager.filter(**{f"{self.at}__lt": cutoff})
+            rows = self.model._default_manager.filter(self.only, **{f"{self.at}__lt": cutoff})
             some = list(rows.order_by("pk").values_list("pk", flat=True)[:CHUNK])
             if not some:
                 return 0
-            self.model._default_manager.filter(pk__in=some)._raw_delete(connection.alias)
+            rows.filter(pk__in=some).delete()  # with what hangs on them, such as the text with a code
             run, _ = RetentionRun.objects.get_or_create(
                 kind=self.kind, older_than=cutoff, defaults={"below": 0, "at": now}
             )
@@ -58,6 +63,7 @@ KINDS = (
     OldRows(Kind.ACCESS, AccessRecord, "at", "ACCESS_LOG_RETENTION_DAYS"),
     OldRows(Kind.DECISIONS, Decision, "at", "DECISION_RETENTION_DAYS"),
     OldRows(Kind.SESSIONS, Session, "expire_date", ""),
+    OldRows(Kind.CHANGES, AddressChange, "asked_at", "", changing.KEPT, Q(confirmed_at=None)),
 )
 
 
@@ -84,6 +90,14 @@ _SHOWN: tuple[tuple[str, type[models.Model], str, str, str, str], ...] = (
     ("Decisions", Decision, "at", "DECISION_RETENTION_DAYS", Kind.DECISIONS, "For ever"),
     ("Who saw addresses", AccessRecord, "at", "ACCESS_LOG_RETENTION_DAYS", Kind.ACCESS, "For ever"),
     ("Sessions", Session, "", "", Kind.SESSIONS, "Until they end"),
+    (
+        "Corrections by people themselves",
+        AddressChange,
+        "asked_at",
+        "",
+        Kind.CHANGES,
+        f"Until the person is erased; never confirmed: {changing.KEPT.days} days",
+    ),
     ("Replies", Reply, "at", "", "", "For ever, until the person is erased"),
     (
         "Imports",

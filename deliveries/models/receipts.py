@@ -83,6 +83,7 @@ class RetentionRun(models.Model):
         DECISIONS = "decision", "Decisions"
         ACCESS = "access", "Records of who saw addresses"
         SESSIONS = "sessions", "Sessions"
+        CHANGES = "changes", "Corrections never confirmed"
 
     kind = models.CharField(max_length=8, choices=Kind)
     below = models.BigIntegerField(

@@ -8,7 +8,8 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from contacts.models import AccessRecord
+from contacts.changing import KEPT
+from contacts.models import AccessRecord, AddressChange, AutomaticAnswer
 from deliveries.ledger import tidying
 from deliveries.ledger.retention import drop_old
 from deliveries.models import Decision, RetentionRun
@@ -63,6 +64,28 @@ def test_without_a_setting_all_is_kept_but_sessions_that_ended(old, now, setting
     drop_old(now)
 
     assert left() == [4, 4, 1]
+
+
+def test_an_address_that_was_never_confirmed_goes_and_what_was_confirmed_stays(now):
+    for days, confirmed in ((29, None), (40, None), (41, now - timedelta(days=41)), (365, None)):
+        AddressChange.objects.create(
+            contact=factories.contact(), kind="phone", value="+12125550142", evidence="x",
+            asked_at=now - timedelta(days=days), confirmed_at=confirmed,
+        )  # fmt: skip
+    for change in AddressChange.objects.all():
+        AutomaticAnswer.objects.create(
+            change=change, kind="code", match_key=change.match_key, fact=f"change {change.pk}", channel="sms",
+            account_id=1, state="sent",
+        )  # fmt: skip
+
+    assert drop_old(now) == 2
+
+    kept = AddressChange.objects.order_by("pk")
+    assert [(now - one.asked_at).days for one in kept] == [29, 41]
+    assert set(AutomaticAnswer.objects.values_list("change", flat=True)) == {one.pk for one in kept}
+    [run] = RetentionRun.objects.all()
+    assert (run.kind, run.rows) == ("changes", 2)
+    assert now - run.older_than >= KEPT
 
 
 def test_runs_of_these_move_no_floor_of_receipts_and_events(old, now):
