@@ -72,7 +72,8 @@ ROLES: dict[str, set[str]] = {
         "contacts.import_contacts",
         "contacts.suppress_contact",
         "contacts.answer_reply",
-        "contacts.release_suppression",  # bounces and what staff decided, one at a time and with a reason
+        # Bounces and what staff decided, with a reason: one by one, or up to 100 of the page of mistakes together.
+        "contacts.release_suppression",
         "deliveries.act_in_bulk",  # suppressing in bulk needs `contacts.suppress_contact` as well
     },
     ADMINISTRATOR: _EVERYDAY_VIEW
