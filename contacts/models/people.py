@@ -167,6 +167,10 @@ class ListMembership(models.Model):
                 violation_error_message="The contact is on this list already: there is nothing to add.",
             )
         ]
+        indexes = [
+            # For double opt-in, which looks each second at those of a list who are new since.
+            models.Index(fields=["contact_list", "id"], name="membership_newest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.contact_id} in {self.contact_list_id}"
