@@ -21,7 +21,7 @@ from contacts.channels import KIND_OF, Channel, Kind
 from contacts.chunks import in_lists
 from contacts.consent_ledger import counting_on, latest_consents
 from contacts.erased_keys import BETWEEN, erased_key, erased_keys
-from contacts.grounds import REPLIED, message_named, reply
+from contacts.grounds import REPLIED, is_report, reply
 from contacts.lists import count_at_once
 from contacts.models import (
     Address,
@@ -143,7 +143,7 @@ def _hash_blocks(contact: Contact, own: dict[str, str]) -> None:
 
 def _without_identity(evidence: str) -> str:
     """A bare STOP and the number of a message tell nobody who it was."""
-    harmless = message_named(evidence) is not None or reply(evidence, by_mail=False) == REPLIED
+    harmless = is_report(evidence) or reply(evidence, by_mail=False) == REPLIED
     return evidence if harmless else GONE
 
 

@@ -29,7 +29,7 @@ LINK, LINK_IN = "link", "Link in message"
 _READ_LATER = "read as an opt-out on "
 _LINE = re.compile(r", line \d+$")
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T[\d:.]+(?:Z|[+-]\d{2}:\d{2})")
-_OCCASIONS = {"reply": "Reply of", "said": "Word of", "batch": "Bulk action", "message": "Message",
+_OCCASIONS = {"reply": "Reply of", "said": "Word of", "batch": "Bulk action", "message": "Message", "answer": "Answer",
               "follows": "Follows suppression", LINK: LINK_IN}  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def opt_out(row: Grounded) -> str:
     if row.reason != "stop":
         return ""
     extends = _extends(row)
-    if reported_message(row) is not None or (extends and message_named(row.evidence) is not None):
+    if is_report(row.fact or row.evidence) or (extends and is_report(row.evidence)):
         return REPORTED
     if row.fact.startswith(f"{LINK} ") or (extends and row.evidence.startswith(LINK_IN)):
         return BY_LINK
@@ -98,9 +98,15 @@ def message_named(evidence: str) -> int | None:
     return _number_of(evidence.partition(":")[0].lower())
 
 
-def _number_of(fact: str) -> int | None:
+def is_report(evidence: str) -> bool:
+    """Whether it is a provider's report, of a message or of an answer of ours."""
+    named = evidence.partition(":")[0].lower()
+    return _number_of(named) is not None or _number_of(named, "answer") is not None
+
+
+def _number_of(fact: str, of: str = "message") -> int | None:
     name, _, number = fact.partition(" ")
-    return int(number) if name == "message" and number.isascii() and number.isdigit() else None
+    return int(number) if name == of and number.isascii() and number.isdigit() else None
 
 
 def read_as_opt_out(evidence: str, reading: str, at: datetime) -> str:

@@ -100,7 +100,7 @@ class Consent(AppendOnly):
     @property
     def proof(self) -> str:
         """The evidence as people read it: of a provider's report, which message it was about."""
-        reported = self.withdraws_id is None and grounds.message_named(self.evidence) is not None
+        reported = self.withdraws_id is None and grounds.is_report(self.evidence)
         return self.evidence.partition(":")[0] if reported else self.evidence
 
     @property

@@ -213,7 +213,7 @@ class Suppression(models.Model):
     def quote(self) -> str:
         """The evidence where somebody wrote it. That of rules and of reports is made of codes."""
         coded = self.origin in (self.Origin.RULE, self.Origin.PROVIDER)
-        return "" if coded or grounds.message_named(self.evidence) is not None else self.evidence
+        return "" if coded or grounds.is_report(self.evidence) else self.evidence
 
     @property
     def occasion(self) -> str:

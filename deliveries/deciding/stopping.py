@@ -56,16 +56,27 @@ def apply_opt_outs(
 
 
 def _opt_out(message: Message, now: datetime, again: str) -> OptOut:
-    complained = message.status == Status.COMPLAINED
-    return OptOut(
+    return reported_opt_out(
+        f"message {message.pk}",
         value=message.address.value,
         channel=message.channel,
-        how="Complaint" if complained else "Opt-out reported by the provider",
-        evidence=f"Message {message.pk}: {message.reason_code or message.status}",
+        status=message.status,
+        code=message.reason_code,
         at=message.settled_at or now,
+    )._replace(again=again)
+
+
+def reported_opt_out(fact: str, *, value: str, channel: str, status: str, code: str, at: datetime) -> OptOut:
+    """What a provider reports of `fact`, such as "message 12", where its meaning is an opt-out or a complaint."""
+    complained = status == Status.COMPLAINED
+    return OptOut(
+        value=value,
+        channel=channel,
+        how="Complaint" if complained else "Opt-out reported by the provider",
+        evidence=f"{fact.capitalize()}: {code or status}",
+        at=at,
         reason=Suppression.Reason.COMPLAINT if complained else Suppression.Reason.STOP,
-        fact=f"message {message.pk}",
-        again=again,
+        fact=fact,
     )
 
 

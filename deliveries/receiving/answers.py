@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 from django.conf import settings
 
 from contacts.addresses import normal_form, region_of
 from contacts.answering import Asked, Kind
 from contacts.chunks import in_lists
+from contacts.consenting import record_opt_outs
 from contacts.keywords import Keyword
 from contacts.models import AutomaticAnswer
 from deliveries.ledger.statements.values import ClaimedReceipt
+from deliveries.meaning import mappings
+from deliveries.models import Account
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import Inbound, Report
 from deliveries.receiving.matching import as_uuid
 from deliveries.receiving.writers import Writer
+from deliveries.statuses import Disposition, Meaning, Status, disposition
 
 
 def asked_for(
@@ -28,31 +34,67 @@ def asked_for(
     adapter = PROVIDERS.get(provider)
     by_provider = bool(text.opt_out_type) or (adapter is not None and adapter.answers_keywords)
     written_from = writer.values[-1]
-    to = normal_form(text.recipient, region_of(text.sender, settings.DEFAULT_REGION)) or text.recipient
-    at = waiting.received_at
+    at, to = waiting.received_at, written_to(text)
     return [Asked(keyword.kind, written_from, text.channel, to, waiting.account_id, at, by_provider)]
 
 
-def about_answers(lost: Collection[int], reports: Sequence[tuple[ClaimedReceipt, Report]]) -> set[int]:
-    """Of receipts that fit no message those that are only about automatic answers; what they say is kept there."""
-    if not lost:
+def written_to(text: Inbound) -> str:
+    """Our own number that a text was written to, in its normal form; '' where the provider does not say."""
+    return normal_form(text.recipient, region_of(text.sender, settings.DEFAULT_REGION)) or text.recipient
+
+
+class Said(NamedTuple):
+    """What a provider says of an answer at `at`, and what it means; `code` is its own word."""
+
+    row: AutomaticAnswer
+    meaning: Meaning
+    code: str
+    at: datetime
+
+
+def about_answers(reports: Sequence[tuple[ClaimedReceipt, Report]], now: datetime) -> set[int]:
+    """Of receipts with these reports, which fit no message, those in which all of them are about answers. What they
+    say is kept there; a no or a complaint among them holds at once, in whatever receipt."""
+    if not reports:
         return set()
-    theirs: defaultdict[int, list[tuple[ClaimedReceipt, Report]]] = defaultdict(list)
+    found = _answers(reports)
+    if not found:
+        return set()
+    theirs: defaultdict[int, list[AutomaticAnswer | None]] = defaultdict(list)
+    mapping, providers, said = mappings.latest(), Account.objects.providers(), []
     for waiting, report in reports:
-        if waiting.id in lost:
-            theirs[waiting.id].append((waiting, report))
-    found = _answers([one for those in theirs.values() for one in those])
-    done = set()
-    for receipt, those in theirs.items():
-        rows = [found.get(_key(waiting, report)) for waiting, report in those]
-        if rows and all(rows):
-            done.add(receipt)
-            for row, (_, report) in zip(rows, those, strict=True):
-                assert row
-                row.reported = f"{report.native_status} {report.native_code}".strip()[:64]
-    changed = {row.pk: row for row in found.values() if row.reported}
+        row = found.get(_key(waiting, report))
+        theirs[waiting.id].append(row)
+        if row:
+            row.reported = f"{report.native_status} {report.native_code}".strip()[:64]
+            meaning = mapping.translate(providers.get(waiting.account_id, ""), report).meaning
+            at = min(report.occurred_at or waiting.received_at, waiting.received_at)
+            said.append(Said(row, meaning, report.native_code, at))
+    changed = {row.pk: row for row in found.values()}
     AutomaticAnswer.objects.bulk_update(changed.values(), ["reported"])
-    return done
+    record_refusals(said, now)
+    return {receipt for receipt, rows in theirs.items() if all(rows)}
+
+
+def record_refusals(said: Iterable[Said], now: datetime) -> None:
+    """The opt-outs and complaints among what providers say of answers: each blocks once, as those of messages do.
+
+    That a confirmation of STOP meets a STOP is nothing new, and a START since then holds.
+    """
+    from deliveries.deciding.stopping import reported_opt_out, stop_paths
+
+    opt_outs = [
+        reported_opt_out(
+            f"answer {row.pk}", value=row.to, channel=row.channel, status=meaning.status, code=code, at=at
+        )
+        for row, meaning, code, at in said
+        if row.to
+        and disposition(meaning.status, meaning.failure_class, meaning.fault, "") == Disposition.OPTOUT
+        and (row.kind != Kind.STOP or meaning.status == Status.COMPLAINED)
+    ]
+    if opt_outs:
+        record_opt_outs(opt_outs, now)
+        stop_paths({one.value for one in opt_outs}, now)
 
 
 Key = tuple[int, str, str]

@@ -84,10 +84,10 @@ class Sorted:
 
 @dataclass
 class Matched:
-    """The reports whose message is known, as events, and notes of the codes they came with."""
+    """The reports whose message is known, as events, and notes of the codes they came with; and the other reports."""
 
     events: list[EventRow] = field(default_factory=list)
-    unknown: set[int] = field(default_factory=set)  # receipts
+    unknown: list[tuple[ClaimedReceipt, Report]] = field(default_factory=list)
     # (account, channel, status, code, known, contradicts) -> how often, and one receipt that says so
     occurrences: dict[tuple, tuple[int, int]] = field(default_factory=dict)
     version: int = 1  # of the mapping
@@ -195,7 +195,7 @@ def _record(claimed: Sequence[ClaimedReceipt], now: datetime) -> Recorded:
     _opt_out_reported(matched.events, now)
     note_occurrences(matched.occurrences, now)
     note_lines(matched.lines, now)
-    lost |= matched.unknown - about_answers(matched.unknown, taken.reports)
+    lost |= {waiting.id for waiting, _ in matched.unknown} - about_answers(matched.unknown, now)
     set_aside(taken.backscatter)
     trouble = {
         **taken.unreadable,
@@ -270,7 +270,7 @@ def match(reports: Sequence[tuple[ClaimedReceipt, Report]]) -> Matched:
     weaker = evidence.of_routes({message[0] for _, _, message in found if message})
     for waiting, report, message in found:
         if message is None:
-            result.unknown.add(waiting.id)
+            result.unknown.append((waiting, report))
             continue
         provider = finder.providers[waiting.account_id]
         translated = mapping.translate(provider, report)

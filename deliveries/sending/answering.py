@@ -33,10 +33,15 @@ from contacts.models.answers import CODE_PLACE, LINK_PLACE
 from contacts.opt_ins import not_wanted
 from contacts.states import CampaignState
 from deliveries import links
+from deliveries.deciding.routes import concerns_route
+from deliveries.ledger.statements import inbound_waits
+from deliveries.meaning import mappings
 from deliveries.models import Account
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import LostAnswer, OutboundMessage, SendResult
+from deliveries.providers.facts import LostAnswer, OutboundMessage, Report, SendResult
 from deliveries.providers.kit.client import HttpClient
+from deliveries.receiving.answers import Said, record_refusals
+from deliveries.receiving.recording import record_inbound
 from deliveries.sending.composing import callback
 from deliveries.sending.transport import CALL_LIMIT
 
@@ -60,10 +65,12 @@ class Taken(NamedTuple):
 def run(now: datetime) -> int:
     """Send what is owed, some at a time; return how many answers were looked at. Questions are not counted, so that the
     next ones wait for the next second."""
+    if not record_inbound(now):
+        return 0
     given_up = _give_up(now)
     taken = _take(now)
-    for answer, result in asyncio.run(_hand_over(taken)) if taken else []:
-        _store(answer, result)
+    for one, result in asyncio.run(_hand_over(taken)) if taken else []:
+        _store(one, result, timezone.now())
     return given_up + len([one for one in taken if one.row.kind != Kind.CONFIRM])
 
 
@@ -76,6 +83,8 @@ def _give_up(now: datetime) -> int:
 @transaction.atomic
 def _take(now: datetime) -> list[Taken]:
     """Those that may go now, marked as being sent; the others wait, or are dropped, with the reason."""
+    if inbound_waits():  # before the gate looks: what is recorded while it does, it may not see
+        return []
     rows = _waiting(now)
     if not rows:
         return []
@@ -229,10 +238,10 @@ def _why_not(verdict: Verdict, account: Account | None) -> str:
     return ""
 
 
-async def _hand_over(taken: Sequence[Taken]) -> list[tuple[AutomaticAnswer, SendResult | None]]:
+async def _hand_over(taken: Sequence[Taken]) -> list[tuple[Taken, SendResult | None]]:
     async with HttpClient() as client:
         results = await asyncio.gather(*(_call(one, client) for one in taken))
-    return list(zip([one.row for one in taken], results, strict=True))
+    return list(zip(taken, results, strict=True))
 
 
 async def _call(one: Taken, client: HttpClient) -> SendResult | None:
@@ -257,7 +266,9 @@ async def _call(one: Taken, client: HttpClient) -> SendResult | None:
     return None
 
 
-def _store(row: AutomaticAnswer, result: SendResult | None) -> None:
+@transaction.atomic
+def _store(one: Taken, result: SendResult | None, now: datetime) -> None:
+    row, said = one.row, []
     if result is None:
         row.state, row.why = State.IN_DOUBT, "The provider's answer was lost."
     elif result.accepted:
@@ -265,9 +276,25 @@ def _store(row: AutomaticAnswer, result: SendResult | None) -> None:
     elif result.retry_after is not None:
         row.state = State.WAITING  # nothing was taken: it is tried again until it is too late
         if row.kind in LASTS:
-            row.until = timezone.now() + timedelta(seconds=result.retry_after)
+            row.until = now + timedelta(seconds=result.retry_after)
     else:
-        row.state = State.REFUSED
-        row.why = f"{result.native_code} {result.native_text}".strip()[:200]
+        said.append(_refuse(row, result, one.account.provider, now))
     mine = AutomaticAnswer.objects.filter(pk=row.pk, state=State.SENDING)
-    mine.update(state=row.state, why=row.why, until=row.until, provider_message_id=row.provider_message_id)
+    mine.update(
+        state=row.state, why=row.why, until=row.until, account_id=row.account_id,
+        provider_message_id=row.provider_message_id,
+    )  # fmt: skip
+    record_refusals(said, now)
+
+
+def _refuse(row: AutomaticAnswer, result: SendResult, provider: str, now: datetime) -> Said:
+    """A refusal is translated like a receipt. A question waits for what we can set right, by whichever account."""
+    report = Report(
+        "", "", row.channel, result.native_status, result.native_code, native_text=result.native_text
+    )
+    meaning = mappings.current().translate(provider, report).meaning
+    row.state = State.REFUSED
+    row.why = f"{result.native_code} {result.native_text}".strip()[:200]
+    if row.kind == Kind.CONFIRM and concerns_route(meaning.failure_class, meaning.fault):
+        row.state, row.until, row.account_id = State.WAITING, now + OURS_TO_FIX, 0
+    return Said(row, meaning, result.native_code, now)
