@@ -9,13 +9,14 @@ opt-out beats all of it: whoever said no is not asked, and confirms nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import Q
 
+from contacts.addresses import match_key
 from contacts.among import Among
 from contacts.answering import CONFIRM_WITHIN, wording_for
 from contacts.channels import KIND_OF, Channel
@@ -40,6 +41,8 @@ CONFIRMED = (BY_REPLY, BY_LINK, ON_PAGE, "Reply")  # ways of consent that came f
 PORTION = 1_000  # memberships looked at together
 # Everybody is looked at again so often: who got an address only later, or came by a merge.
 AGAIN = timedelta(hours=6)
+# What the gate would not let go is tried anew so much later: what stood against it may be gone.
+DROPPED_FOR = timedelta(days=1)
 # Answers that mean yes, each alone in its text; folded.
 YES_WORDS = frozenset(
     words(each)
@@ -148,7 +151,7 @@ def _ask_portion(asking: DoubleOptIn, now: datetime) -> int:
     ).order_by("pk")
     rows = list(joined.values_list("pk", "contact_id", "added_at")[:PORTION])
     if rows:
-        _owe({contact for _, contact, added in rows if added >= asking.since}, asking, now)
+        _owe({contact: (pk, added) for pk, contact, added in rows if added >= asking.since}, asking, now)
         asking.looked_until = rows[-1][0]
         asking.save(update_fields=["looked_until"])
     elif now - asking.begun_at >= AGAIN:
@@ -157,8 +160,10 @@ def _ask_portion(asking: DoubleOptIn, now: datetime) -> int:
     return len(rows)
 
 
-def _owe(contacts: Collection[int], asking: DoubleOptIn, now: datetime) -> None:
-    """Whoever has not confirmed, said no or been asked gets a question. Five queries."""
+def _owe(joined: Mapping[int, tuple[int, datetime]], asking: DoubleOptIn, now: datetime) -> None:
+    """Whoever has not confirmed, said no or been asked gets a question. By contact the membership, and since when it
+    is. Seven queries, nine where some are tried again."""
+    contacts = joined.keys()
     latest, sure = latest_consents(contacts), confirmed(contacts)
     refused = {
         pk for (pk, on), one in latest.items() if on in counting_on(asking.channel) and not one.opted_in
@@ -169,36 +174,62 @@ def _owe(contacts: Collection[int], asking: DoubleOptIn, now: datetime) -> None:
     ).exclude(value="")
     rows = list(addresses.values_list("pk", "contact_id", "match_key", "contact__locale"))
     asked = AutomaticAnswer.objects.filter(kind=Kind.CONFIRM, channel=asking.channel)
-    before = asked.filter(Among("address__contact_id", left), contact_list=asking.contact_list_id)
-    before = before.exclude(state=State.DROPPED)  # it was not sent: they may have another address now
+    here, keys = asked.filter(contact_list=asking.contact_list_id), {key for _, _, key, _ in rows}
+    # What was dropped or refused was not sent: they may have another address now.
+    before = here.filter(Among("address__contact_id", left)).exclude(state__in=[State.DROPPED, State.REFUSED])
     known = set(before.values_list("address__contact_id", flat=True))
     under_way = asked.filter(
-        Among("match_key", {key for _, _, key, _ in rows}),
+        Among("match_key", keys),
         state__in=[State.WAITING, State.SENDING, State.SENT, State.IN_DOUBT],
         asked_at__gt=now - CONFIRM_WITHIN,
     )
     by_sms = asking.channel == Channel.SMS
     held = set(under_way.values_list("match_key", "address__contact_id"))
     waiting = {(key, 0 if by_sms else contact) for key, contact in held}
+    theirs = list(here.filter(Among("match_key", keys)).select_related("address").order_by("asked_at"))
+    dropped = {(one.match_key, one.fact): one for one in theirs if one.state == State.DROPPED}
+    # Whoever was at an address when it was asked, or refused, has been asked with it.
+    last = {
+        (one.match_key, 0 if by_sms or one.address is None else one.address.contact_id): one.asked_at
+        for one in theirs
+        if one.state != State.DROPPED
+    }
     wordings = list(AnswerWording.objects.all())
-    AutomaticAnswer.objects.bulk_create(
-        [
-            _question(asking, address, contact, key, wording_for(wordings, asking.sender_value, locale), now)
-            for address, contact, key, locale in rows
-            if contact not in known and (key, 0 if by_sms else contact) not in waiting
-        ],
-        ignore_conflicts=True,
+    wanted: dict[tuple[str, int], AutomaticAnswer] = {}
+    for address, contact, key, locale in sorted(rows, key=lambda row: joined[row[1]]):
+        place, (member, added) = (key, 0 if by_sms else contact), joined[contact]
+        if contact in known or place in waiting or (place in last and last[place] >= added):
+            continue
+        wording = wording_for(wordings, asking.sender_value, locale)
+        question = _question(asking, address, member, key, wording, now)
+        if old := dropped.get((key, question.fact)):
+            question.pk = old.pk
+        if old is None or old.begun_at is None or now - old.begun_at >= DROPPED_FOR:
+            wanted.setdefault(place, question)
+    _save(wanted.values())
+
+
+def _save(questions: Collection[AutomaticAnswer]) -> None:
+    """The new ones, and those among the dropped that are to wait again: unless another process was quicker."""
+    AutomaticAnswer.objects.bulk_create([one for one in questions if not one.pk], ignore_conflicts=True)
+    again = {one.pk: one for one in questions if one.pk}
+    if not again:
+        return
+    dropped = AutomaticAnswer.objects.filter(Among("pk", again), state=State.DROPPED).select_for_update()
+    AutomaticAnswer.objects.bulk_update(
+        [again[pk] for pk in dropped.order_by("pk").values_list("pk", flat=True)],
+        ["state", "why", "address", "sender_value", "account_id", "subject", "text", "asked_at", "until"],
     )
 
 
 def _question(
-    asking: DoubleOptIn, address: int, contact: int, key: str, wording: AnswerWording, now: datetime
+    asking: DoubleOptIn, address: int, member: int, key: str, wording: AnswerWording, now: datetime
 ) -> AutomaticAnswer:
     """One text to a number, however many have it; a mail to each of those who share a mailbox, with their own link."""
     by_sms = asking.channel == Channel.SMS
     return AutomaticAnswer(
         kind=Kind.CONFIRM, match_key=key, address_id=address, contact_list_id=asking.contact_list_id,
-        fact=f"list {asking.contact_list_id}" + ("" if by_sms else f" contact {contact}"), channel=asking.channel,
+        fact=f"list {asking.contact_list_id} member {member}", channel=asking.channel,
         sender_value=asking.sender_value, account_id=0, subject="" if by_sms else wording.confirm_subject,
         text=wording.confirm_text if by_sms else wording.confirm_mail, asked_at=now, until=now,
     )  # fmt: skip
@@ -211,9 +242,12 @@ def not_wanted(questions: Sequence[AutomaticAnswer]) -> dict[int, str]:
         contact__in=set(whose.values()), contact_list__in={one.contact_list_id for one in questions}
     )
     on_it, sure = set(members.values_list("contact_id", "contact_list_id")), confirmed(whose.values())
+    asking = set(DoubleOptIn.objects.values_list("contact_list_id", "channel"))
     found = {}
     for one in questions:
-        if (whose.get(one.pk), one.contact_list_id) not in on_it:
+        if (one.contact_list_id, one.channel) not in asking:
+            found[one.pk] = "Not sent: the list does not ask any more."
+        elif (whose.get(one.pk), one.contact_list_id) not in on_it:
             found[one.pk] = "Not sent: they are not on the list any more."
         elif (whose[one.pk], one.channel) in sure:
             found[one.pk] = "Not sent: they have confirmed meanwhile."
@@ -228,17 +262,20 @@ def says_yes(text: str) -> bool:
     return words(text[:80]) in YES_WORDS
 
 
-def open_question(keys: Collection[str], now: datetime) -> AutomaticAnswer | None:
-    """The last text that asked at one of these addresses, by key, and can still be answered; None where a colleague
-    wrote there since, whom a yes would answer."""
+def open_question(keys: Collection[str], sender: str, now: datetime) -> AutomaticAnswer | None:
+    """The last text that asked at one of these addresses, by key, from our number `sender` ('': any), and can still be
+    answered; None where a colleague wrote there since, whom a yes would answer."""
     asked = AutomaticAnswer.objects.filter(match_key__in=keys, kind=Kind.CONFIRM, channel=Channel.SMS)
-    question = asked.filter(_open(now)).select_related("address").order_by("-pk").first()
+    rows = asked.filter(_open(now)).select_related("address").order_by("-begun_at", "-pk")
+    ours = match_key(sender)
+    question = next((one for one in rows if not ours or match_key(one.sender_value) == ours), None)
     theirs = AutomaticAnswer.objects.filter(match_key__in=keys, kind=Kind.PERSON)
     return None if question and theirs.filter(begun_at__gt=question.begun_at).exists() else question
 
 
 def _open(now: datetime) -> Q:
-    return Q(state__in=[State.SENDING, State.SENT, State.IN_DOUBT], begun_at__gt=now - CONFIRM_WITHIN)
+    handed_over = Q(state__in=[State.SENDING, State.SENT, State.IN_DOUBT])
+    return handed_over & Q(begun_at__gt=now - CONFIRM_WITHIN, begun_at__lte=now)
 
 
 @transaction.atomic

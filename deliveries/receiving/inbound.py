@@ -94,7 +94,7 @@ def _confirm(text: Inbound, writer: Writer, at: datetime) -> None:
     if text.channel == Channel.EMAIL or writer.guessed or writer.message or not opt_ins.says_yes(text.text):
         return
     keys = {match_key(value) for value in writer.values}
-    question = opt_ins.open_question(keys, at)
+    question = opt_ins.open_question(keys, answers.written_to(text), at)
     if question is None:
         return
     later = Message.objects.filter(address__match_key__in=keys, handed_over_at__gt=question.begun_at)
