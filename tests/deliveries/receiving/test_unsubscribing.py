@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from contacts.keywords import keywords
 from deliveries import links
 from deliveries.providers.facts import Inbound
 from deliveries.receiving.replies import understood
@@ -26,7 +27,7 @@ def answered(now, text):
     text = Inbound(
         message.address.value, message.sender.value, "email", written, occurred_at=now + timedelta(hours=1)
     )
-    return understood(text, writer_of(text, account.pk))
+    return understood(text, writer_of(text, account.pk), keywords())
 
 
 @pytest.mark.parametrize(
