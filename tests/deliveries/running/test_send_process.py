@@ -149,6 +149,8 @@ def test_nobody_is_written_to_who_said_no_before_the_handover(world, how):
     for _ in range(TRIES):
         rows = Outbox.objects.filter(claimed_until=None).order_by("due_at", "pk")
         next_ones = list(rows.select_related("message__address", "message__contact")[:12])
+        if not next_ones:  # it was faster than whoever says no here
+            break
         message = dice.choice(next_ones).message
         if how == "STOP acknowledged":
             store([stop(account, message)])
