@@ -18,6 +18,7 @@ from contacts.consenting import record_own_choice, record_own_opt_in, record_req
 from contacts.models import Address, Consent, Suppression
 
 HOW = "Preference page"
+KEPT_OFF = "Kept off when"  # how a no begins that nobody said anew: it was off, and goes on being so
 MOST_A_DAY = 10  # times that a person may turn something on; off they may turn it as often as they like
 
 
@@ -28,6 +29,12 @@ class Sort:
     channel: str
     name: str
     wording: str
+
+    @property
+    def kept_off(self) -> str:
+        """How it came that something else stays off while this is turned on."""
+        were = "were" if "messages" in self.name or " and " in self.name else "was"
+        return f"{KEPT_OFF} {self.name.lower()} {were} turned on"
 
 
 SORTS = [
@@ -55,13 +62,16 @@ SORTS = [
 @dataclass(frozen=True)
 class Preference:
     """How it stands with one sort. `agreed`: they did, and would get it if nothing were blocked. `fixed`: it is off by
-    what was said elsewhere, and cannot be turned on here."""
+    what was said elsewhere, and cannot be turned on here; `carried`: that was at an earlier address. `ended`: they want
+    nothing at all."""
 
     sort: Sort
     address: Address
     on: bool
     agreed: bool
     fixed: bool
+    carried: bool
+    ended: bool
 
 
 class Turned(StrEnum):
@@ -99,13 +109,16 @@ def preferences(address: Address, now: datetime) -> list[Preference]:
         family = family_of(sort.channel)
         on = any(not asked[sort.channel, one] and _agreed(consents, at, one) for one in family)
         own = at.pk == address.pk
-        fixed = any(
-            block.reason not in Suppression.BY_WORD or not (own or block.id in of_the_person)
-            for one in family
-            for block in asked[sort.channel, one]
-        )
+        met_here = [block for one in family for block in asked[sort.channel, one]]
+        fixing = [
+            block
+            for block in met_here
+            if block.reason not in Suppression.BY_WORD or not (own or block.id in of_the_person)
+        ]
         agreed = any(_agreed(consents, at, one) for one in family)
-        found.append(Preference(sort, at, on, agreed, fixed and not on))
+        carried = all(block.fact.startswith("follows ") for block in fixing)
+        ended = any(not block.match_key and not block.channel for block in met_here)
+        found.append(Preference(sort, at, on, agreed, bool(fixing) and not on, carried, ended))
     return found
 
 
@@ -134,7 +147,7 @@ def turn_on(
 ) -> Turned:
     """The person agrees anew, and for themselves alone. `own` names the facts of what they said by their own links.
 
-    What is off and was not turned on stays off, whatever is lifted with it: that is said first.
+    What is off and was not turned on stays off, whatever is lifted with it: that is written down first, as what it is.
     """
     known = preferences(address, now)
     wanted = next((one for one in known if one.sort.channel == channel), None)
@@ -144,9 +157,11 @@ def turn_on(
         return Turned.TOO_OFTEN
     for other in known:
         if other.agreed and not other.on and other is not wanted:
+            kept = wanted.sort.kept_off
             record_own_choice(
-                address.contact, other.sort.channel, opted_in=False, how=HOW, evidence=evidence, at=now
-            )
+                address.contact, other.sort.channel, opted_in=False, how=kept,
+                evidence=f"{evidence}; {kept[0].lower()}{kept[1:]}", at=now,
+            )  # fmt: skip
     wording = wanted.sort.wording
     if wanted.address.pk == address.pk:
         record_own_opt_in(address, channel, own, how=HOW, evidence=evidence, at=now, wording=wording)

@@ -29,7 +29,12 @@ def page(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST":
         return HttpResponseRedirect(f"?{FIELD}={_change(message, request.POST.get('do', ''))}")
     known = preferences(message.address, timezone.now())
-    return answer("public/choices.html", {"preferences": known, "said": SAID.get(request.GET[FIELD], "")})
+    context = {
+        "preferences": known,
+        "said": SAID.get(request.GET[FIELD], ""),
+        "ended": all(one.ended for one in known),
+    }
+    return answer("public/choices.html", context)
 
 
 def _change(message: Message, wish: str) -> Turned:

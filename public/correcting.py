@@ -59,11 +59,11 @@ class EnteredCodeForm(forms.Form):
 def page(request: HttpRequest, token: str) -> HttpResponse:
     """As `choosing.page`: only for whoever the address of the message still belongs to. That it is done says nothing of
     anybody, and can be read when the link's own address was just replaced."""
-    step = request.GET[FIELD]
+    step, message = request.GET[FIELD], message_of(links.read(token))
+    speaks = message is not None and is_theirs(message.address)
     if step == DONE:
-        return answer("public/corrected.html")
-    message = message_of(links.read(token))
-    if message is None or not is_theirs(message.address):
+        return answer("public/corrected.html", {"leads_on": speaks})
+    if message is None or not speaks:
         return answer("public/no_choices.html", status=404)
     return _code(request, message) if step == CODE else _address(request, message)
 

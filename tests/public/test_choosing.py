@@ -163,6 +163,38 @@ def test_what_waits_is_withdrawn(now):
     assert not Outbox.objects.exists()
 
 
+def test_what_stays_off_while_something_else_is_turned_on_is_written_down_as_that(now):
+    reader = Reader(now)
+    record_request(contact=reader.contact, evidence="Called us", by=None, now=now)
+    for channel in ("voice", "rvm"):
+        Consent.objects.create(
+            contact=reader.contact, channel=channel, opted_in=True, at=now + HOUR / 2, how="Web form"
+        )
+
+    reader.presses("off email")
+    reader.presses("on email")
+
+    assert reader.gets == ["email"]
+    noes = Consent.objects.filter(contact=reader.contact, opted_in=False, how__startswith=preferring.KEPT_OFF)
+    assert set(noes.values_list("channel", "how")) == {
+        (one, "Kept off when email was turned on") for one in ("voice", "rvm")
+    }
+    assert all(one.evidence.endswith("; kept off when email was turned on") for one in noes)
+
+
+def test_who_ended_everything_reads_so_and_is_not_asked_again(now):
+    reader = Reader(now)
+    assert "Stop everything" in reader.page
+
+    after = reader.presses("stop")
+
+    assert "You ended everything: we send you nothing" in after
+    assert "Stop everything" not in after
+    reader.presses("on email")
+    assert "You ended everything" not in reader.page
+    assert "Stop everything" in reader.page
+
+
 # ---- Whom it believes what -------------------------------------------------------------------------------------
 
 
@@ -176,7 +208,7 @@ def test_a_stop_from_the_number_is_taken_back_from_there_alone(now):
     for wish in ("on sms", "on voice", "on mms", "stop", "on sms", "on voice"):
         reader.presses(wish)
     assert reader.gets == []
-    assert "first answer START" in reader.page
+    assert "You ended this with that number. To get it again, first answer START" in reader.page
 
     record_opt_in(value=value, channel="sms", how="Reply", evidence="START", at=reader.now + HOUR)
     reader.now += 2 * HOUR
@@ -196,6 +228,7 @@ def test_a_stop_that_followed_to_a_new_number_is_not_lifted_either(now):
     reader.presses("on sms")
 
     assert "sms" not in reader.gets
+    assert "You ended this with your earlier number, and it holds for this one too." in reader.page
 
 
 def test_a_stop_from_a_number_that_was_replaced_is_not_lifted_either(now):

@@ -97,6 +97,17 @@ def test_a_code_sent_there_makes_it_theirs(robin, kind, typed, value):
     assert "It is corrected" in robin.client.get(f"{robin.path}?correct=done").content.decode()
 
 
+@pytest.mark.parametrize(("typed", "leads_on"), [(NEW_NUMBER, True), (NEW_EMAIL, False)])
+def test_from_there_the_same_link_leads_on_while_it_speaks_for_them(robin, typed, leads_on):
+    robin.enters(robin.asks(typed))
+
+    done = robin.client.get(f"{robin.path}?correct=done").content.decode()
+
+    assert ('href="?choices"' in done) == leads_on
+    assert ("open the link in the next email" in done) != leads_on
+    assert robin.client.get(f"{robin.path}?choices").status_code == (200 if leads_on else 404)
+
+
 def test_consent_goes_along_as_their_own_act_with_its_evidence(robin):
     robin.enters(robin.asks(NEW_NUMBER))
 
