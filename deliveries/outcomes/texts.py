@@ -63,5 +63,5 @@ def _caveat(message: Message, content: Content) -> str:
         )
     filled_in = message.handed_over_at or message.created_at
     if fields(content.subject + content.body) and message.contact.updated_at > filled_in:
-        return "With today's details of the contact: they were changed since."
+        return "With today's details of the contact."  # what was saved since may be none of those in the text
     return ""

@@ -55,7 +55,7 @@ def test_a_contact_that_changed_since_is_said(contact):
         one.contact.name = "Elena Moreau-Diaz"
         one.contact.save()
 
-    assert said(message).caveat.startswith("With today's details")
+    assert said(message).caveat == "With today's details of the contact."
     assert said(plain).caveat == ""
 
 
