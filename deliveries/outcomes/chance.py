@@ -119,6 +119,17 @@ class Chance:
         return f"{known}, {silences:,} without a receipt" if silences else known
 
     @property
+    def explained(self) -> str:
+        """The same as a sentence, for whoever reads such a figure for the first time."""
+        n = self.record.results
+        known = (
+            f"{n:,} result{'' if n == 1 else 's'} of this person so far"
+            if n
+            else "no results of this person yet"
+        )
+        return f"between {self.low * 100:.0f} and {self.high * 100:.0f} of 100 such messages arrive; {known}."
+
+    @property
     def words(self) -> str:
         """The figure, its range and how much it stands on: "62%, 35-84, 3 results"."""
         return f"{self.value:.0%}, {self.low * 100:.0f}-{self.high * 100:.0f}, {self.evidence}"

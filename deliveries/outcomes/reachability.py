@@ -50,8 +50,8 @@ class Reach:
 
     @property
     def likely(self) -> str:
-        """The chance in words; '' where nothing is sent, whatever the figure."""
-        return "" if self.address is None or self.off else f"Likely to arrive: {self.chance.words}"
+        """The chance in words; '' where nothing may be sent, whatever the figure."""
+        return f"Likely to arrive: {self.chance.words}" if self.usable else ""
 
     @property
     def label(self) -> str:
@@ -122,6 +122,12 @@ class SidePanel:
     def allowed(self) -> list[Reach]:
         """Channels that are not blocked; some may have to wait for the morning."""
         return [reach for reach in self.channels if reach.usable]
+
+    @property
+    def range_words(self) -> str:
+        """How the first of the figures is read; '' where there is none."""
+        first = next((reach for reach in self.channels if reach.likely), None)
+        return f"{first.label}: {first.chance.explained}" if first else ""
 
     @property
     def silenced(self) -> bool:

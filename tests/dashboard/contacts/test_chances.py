@@ -43,6 +43,24 @@ def test_each_channel_shows_its_chance_with_range_and_evidence(login, person):
 
     assert "Likely to arrive: 60%, 25-89, 3 results, 1 without a receipt" in page
     assert "Likely to arrive: 50%, 10-90, no results yet" in page
+    assert (
+        page.count("How to read it: SMS: between 25 and 89 of 100 such messages arrive; 3 results of this")
+        == 1
+    )
+    assert page.count("Likely to arrive") == 2
+
+
+@pytest.mark.parametrize("why", ["no consent", "landline"])
+def test_no_chance_stands_beside_what_cannot_be_used(person, why):
+    came(person, "sms", None, None)
+    if why == "no consent":
+        Consent.objects.filter(contact=person, channel="sms").delete()
+    else:
+        person.addresses.filter(kind="phone").update(line_type="landline")
+
+    sms = side_panel(person, timezone.now()).channels[0]
+
+    assert (sms.usable, sms.likely) == (False, "")
 
 
 def test_the_best_is_the_likeliest_and_the_page_says_why(login, person):
