@@ -32,6 +32,7 @@ from contacts.models import (
     ListMembership,
     Suppression,
 )
+from contacts.models.answers import LINK_PLACE
 from contacts.phones import mask
 from contacts.preferring import HOW as ON_PAGE
 from contacts.preferring import is_theirs
@@ -137,6 +138,28 @@ def change(contact_list: ContactList, channel: str, sender_value: str, now: date
             contact_list=contact_list, channel=channel, defaults={"sender_value": sender_value},
             create_defaults={"sender_value": sender_value, "since": now, "begun_at": now},
         )  # fmt: skip
+
+
+def questions(senders: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
+    """What each channel's question says by this sender, '' for any: (language, text), first in every other one ('')."""
+    wordings = list(AnswerWording.objects.all())
+    languages = sorted({"", *(one.language for one in wordings)})
+    found = {}
+    for channel, _ in DoubleOptIn.CHANNELS:
+        said = [(each, wording_for(wordings, senders.get(channel, ""), each)) for each in languages]
+        texts = [
+            (
+                each,
+                one.confirm_text if channel == Channel.SMS else f"{one.confirm_subject}: {one.confirm_mail}",
+            )
+            for each, one in said
+        ]
+        found[str(Channel(channel).label)] = [
+            (each, text.replace(LINK_PLACE, "[link]"))
+            for each, text in texts
+            if not each or text != texts[0][1]
+        ]
+    return found
 
 
 def ask_some(now: datetime) -> int:

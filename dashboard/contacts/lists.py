@@ -188,6 +188,7 @@ def confirmation(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "form": form,
         "title": "Confirmation",
+        "questions": opt_ins.questions(asks),
         "list": found,
         "back": reverse("contacts:list", args=[pk]),
     }

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from contacts import lists
-from contacts.models import Consent, Contact, ContactList, ListCount, ListMembership
+from contacts.models import AnswerWording, Consent, Contact, ContactList, ListCount, ListMembership
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -186,3 +186,18 @@ def test_an_administrator_s_list_of_lists_deletes_none_with_its_people(login, cl
 
     assert answer.status_code == 403
     assert clinic.contacts.count() == 1
+
+
+@pytest.mark.parametrize(("role", "may"), [("marketer", False), ("admin", True)])
+def test_the_words_that_ask_to_confirm_stand_there_and_lead_on_those_who_may_change_them(
+    login, clinic, role, may
+):
+    AnswerWording.objects.create(language="de", confirm_text="Bitte antworten Sie JA.")
+
+    page = login(role).get(f"/contacts/lists/{clinic.pk}/confirmation/").content.decode()
+
+    assert "Please reply YES to confirm" in page
+    assert "In “de”: “Bitte antworten Sie JA.”" in page
+    assert "[link]" in page
+    assert "{link}" not in page
+    assert ("/contacts/answerwording/" in page) == may
