@@ -233,6 +233,11 @@ class AutomaticAnswer(models.Model):
         return self.change.value if self.change else self.address.value if self.address else ""
 
     @property
+    def text_shown(self) -> str:
+        """The text for colleagues: a code and a link of the person's own stand nowhere."""
+        return self.text.replace(LINK_PLACE, "[link]").replace(CODE_PLACE, "[code]")
+
+    @property
     def what(self) -> str:
         """What it is and what became of it, as a trail says it."""
         reported = f" ({self.reported})" if self.reported else ""

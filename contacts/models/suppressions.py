@@ -184,6 +184,12 @@ class Suppression(models.Model):
         return self.by_recipient or self.reason in self.OF_PERSON
 
     @property
+    def carried(self) -> bool:
+        """It extends what was said at another address, such as the number they had before; needs `follows` loaded."""
+        extends = self.fact.startswith("follows ")
+        return extends and (self.follows is None or bool(self.follows.value))
+
+    @property
     def counts_failures(self) -> bool:
         """It stands for failures: lifting it has them counted from the beginning."""
         return self.reason in self.OF_FAILURES

@@ -24,8 +24,9 @@ from contacts import grounds
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.gate import Reason
 from contacts.hours import place, zones_and_source
-from contacts.models import Contact, Suppression
+from contacts.models import AutomaticAnswer, Contact, Suppression
 from contacts.phones import concealed, mask
+from contacts.preferring import KEPT_OFF
 from dashboard.contacts.banner import acts
 from deliveries.models import Decision, Message
 from deliveries.outcomes.reachability import Reach, SidePanel
@@ -103,6 +104,14 @@ LEFT_OUT = {
     "superseded": "another message had reached you first",
 }
 
+# What we answered or asked beside the campaigns, by its kind.
+ANSWERED = {
+    AutomaticAnswer.Kind.CONFIRM: "we asked you to confirm that you want messages from us",
+    AutomaticAnswer.Kind.STOP: "we confirmed that you get no more messages from us",
+    AutomaticAnswer.Kind.HELP: "we answered your question for help",
+    AutomaticAnswer.Kind.PERSON: "a colleague answered what you had written",
+}
+
 HOW_THEY_ASKED = {
     grounds.REPLIED: "You replied STOP on {day}",
     grounds.UNSUBSCRIBED: "You unsubscribed by email on {day}",
@@ -117,7 +126,7 @@ HOW_THEY_ASKED = {
 
 
 def explanation(contact: Contact, reach: SidePanel) -> str:
-    """Lines to read aloud, the newest first, SHOWN of what happened at most. Three queries, whatever happened."""
+    """Lines to read aloud, the newest first, SHOWN of what happened at most. Four queries, whatever happened."""
     theirs = _zone_of(contact, reach)
     with timezone.override(theirs or timezone.get_current_timezone()):
         return _explained(contact, reach, _zone_words(theirs))
@@ -144,12 +153,13 @@ def _zone_words(theirs: ZoneInfo | None) -> str:
 def _explained(contact: Contact, reach: SidePanel, zone: str) -> str:
     found = _happened(contact)
     lines = [_line(one, attempts) for one, attempts in _with_attempts(list(found[:SHOWN]))]
-    if not lines:
+    answers, shown = _answers(contact), len(lines)
+    if not lines and not answers:
         return "\n".join(["We have not sent you anything so far.", *_now(reach)])
-    earlier = found.count() - len(lines)
+    earlier = found.count() - shown if shown == SHOWN else 0
     if earlier > 0:
         lines.append(f"And {earlier:,} earlier {'one' if earlier == 1 else 'ones'}.")
-    return "\n".join([*lines, *_now(reach), zone])
+    return "\n".join([*lines, *answers, *_now(reach), zone])
 
 
 # ---- What was sent, and what was not ---------------------------------------------------------------------------
@@ -172,6 +182,22 @@ def _happened(contact: Contact) -> QuerySet[Recipient]:
     latest = Max("messages__handed_over_at")
     mine = mine.annotate(moment=Coalesce(latest, Subquery(skipped), Max("messages__canceled_at")))
     return mine.select_related("campaign").order_by(F("moment").desc(nulls_last=True), "-pk")
+
+
+def _answers(contact: Contact) -> list[str]:
+    """What left beside the campaigns, the last of each kind, the newest first. One query."""
+    states = AutomaticAnswer.State.SENT, AutomaticAnswer.State.IN_DOUBT
+    rows = AutomaticAnswer.objects.filter(
+        address__contact=contact, state__in=states, begun_at__isnull=False, kind__in=ANSWERED
+    ).order_by("kind", "channel", "state")
+    latest = rows.values_list("kind", "channel", "state").annotate(at=Max("begun_at"))
+    found = sorted(latest, key=lambda row: row[3], reverse=True)
+    unsure = "; it is not known whether that left"
+    return [
+        f"On {when_words(at)} {ANSWERED[AutomaticAnswer.Kind(kind)]}, by {NOUN[Channel(channel)]}"
+        f"{unsure if state == AutomaticAnswer.State.IN_DOUBT else ''}."
+        for kind, channel, state, at in found
+    ]
 
 
 def _with_attempts(recipients: Sequence[Recipient]) -> list[tuple[Recipient, list[Message]]]:
@@ -313,8 +339,14 @@ def _asked(reach: SidePanel) -> list[str]:
         if one.consent and one.opted_out and not any(each.by_recipient for each in one.suppressions):
             noes[one.consent.at].append(one)
     for at, those in noes.items():
-        facts.append((at, f"You opted out on {day_words(at)}; since then {_nothing(those)} from us."))
+        facts.append((at, _no(those, at)))
     return [line for _, line in sorted(facts, reverse=True)]
+
+
+def _no(those: Sequence[Reach], at: datetime) -> str:
+    if all(one.consent and one.consent.how.startswith(KEPT_OFF) for one in those):
+        return f"When you chose on {day_words(at)} what you get, this stayed off: {_nothing(those)} from us."
+    return f"You opted out on {day_words(at)}; since then {_nothing(those)} from us."
 
 
 def _act(act: Suppression, extended: Sequence[Suppression], reach: SidePanel) -> str:
@@ -330,6 +362,10 @@ def _act(act: Suppression, extended: Sequence[Suppression], reach: SidePanel) ->
     where = f" at {listed(map(_where, met))}" if act.value else ""
     how = HOW_THEY_ASKED.get(ground, "You asked us to stop on {day}")
     how = how.format(day=day_words(act.created_at), words=_quoted(act.evidence))
+    if act.value and (act.carried or act.value not in met):
+        which = "another" if act.carried else "your earlier"
+        kind = "email address" if "@" in act.value else "number"
+        return f"{how}, with {which} {kind}. It still holds: {_nothing(closed)} from us{where}."
     return f"{how}; since then {_nothing(closed)} from us{where}."
 
 

@@ -104,7 +104,7 @@ def _answer(item: Item) -> dict[str, Any]:
     return {
         "channel": row.get_channel_display(),
         "what": row.what,
-        "details": f"{row.text} {row.why}".strip(),
+        "details": f"{row.text_shown} {row.why}".strip(),
         "by": _name(row.written_by),
     }
 
@@ -124,7 +124,7 @@ def _suppression(item: Item) -> dict[str, Any]:
     return {
         "channel": item.extra["where"],
         "address": row.value,
-        "what": row.ground_by,
+        "what": row.ground_by + (", carried over from an earlier address" if row.carried else ""),
         "details": row.evidence,
         "by": _name(row.created_by) or row.get_origin_display(),
     }

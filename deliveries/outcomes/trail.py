@@ -186,7 +186,7 @@ SOURCES = {
         trouble=Q(opted_in=False) & (Q(withdraws=None) | Q(withdraws__withdraws__isnull=False)),
     ),
     "suppression": TrailSource(
-        lambda contact, addresses: _suppressed(contact, addresses).select_related("created_by"),
+        lambda contact, addresses: _suppressed(contact, addresses).select_related("created_by", "follows"),
         "created_at",
         lambda row: row.created_at,
         channel="channel",

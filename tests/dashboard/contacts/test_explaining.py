@@ -13,8 +13,8 @@ from campaigns.models import Recipient
 from contacts.channels import Channel
 from contacts.consenting import record_opt_out, record_request
 from contacts.gate import Reason
-from contacts.models import AddressHealth, Consent
-from contacts.suppressing import suppress
+from contacts.models import Address, AddressHealth, AutomaticAnswer, Consent
+from contacts.suppressing import carry_over, suppress
 from dashboard.contacts.explaining import CAME_OF_IT, LEFT_OUT, SHOWN, came_of, explanation
 from deliveries.models import Decision
 from deliveries.outcomes.reachability import side_panel
@@ -78,6 +78,27 @@ def skipped(contact, reason, channel="sms", **fields):
     recipient = factories.recipient(campaign, contact, state=Recipient.State.SKIPPED, skip_reason=reason)
     Decision.objects.create(
         recipient=recipient, contact=contact, at=NOW - DAY, by="gate", rule=reason, step="none", reason="x"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "said"),
+    [
+        ("confirm", "sent", "we asked you to confirm that you want messages from us, by text message."),
+        ("person", "sent", "a colleague answered what you had written, by text message."),
+        ("help", "in_doubt", "we answered your question for help, by text message; it is not known whether that left."),
+        ("confirm", "dropped", ""), ("confirm", "waiting", ""),
+    ],
+)  # fmt: skip
+def test_what_left_beside_the_campaigns_is_told_too(robin, kind, state, said):
+    phone = robin.addresses.get(kind="phone")
+    AutomaticAnswer.objects.create(
+        address=phone, match_key=phone.match_key, kind=kind, fact="list 1", channel="sms", sender_value="+1",
+        account_id=0, text="Hello", state=state, asked_at=NOW - DAY, begun_at=NOW - DAY,
+    )  # fmt: skip
+
+    assert lines(robin)[0] == (
+        f"On 19 November at 13:00 {said}" if said else "We have not sent you anything so far."
     )
 
 
@@ -386,6 +407,23 @@ def test_an_opt_out_is_told_with_what_it_closed(robin, sent, fields, said):
     assert not any("no longer use" in line for line in shown)
 
 
+def test_a_stop_that_was_carried_to_the_new_number_is_said_to_be_of_the_earlier_one(robin):
+    record_opt_out(value="+12145550142", channel="sms", how="Reply", evidence="STOP", at=NOW - DAY)
+    Address.objects.filter(value="+12145550142").update(preferred=False, validity="invalid")
+    carry_over([factories.phone(robin, value="+12125550177")], NOW)
+
+    told = "You replied STOP on 19 November, with your earlier number. It still holds: you get no"
+    assert f"{told} {PHONE} from us at the number ending in 0177." in lines(robin)
+
+
+def test_what_was_kept_off_is_not_told_as_an_opt_out(robin):
+    Consent.objects.create(
+        contact=robin, channel="voice", opted_in=False, at=NOW - DAY, how="Kept off when email was turned on"
+    )
+
+    assert "this stayed off: you get no calls from us." in " ".join(lines(robin))
+
+
 def test_who_left_by_email_is_not_told_of_a_stop(robin):
     record_opt_out(
         value="robin@example.com", channel="email", how="Reply", evidence="unsubscribe", at=NOW - DAY
@@ -445,7 +483,7 @@ def test_it_costs_the_same_however_much_happened(robin, sent, django_assert_num_
         sent(f"Campaign {number}", NOW - number * DAY)
         skipped(robin, "no_consent")
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         explanation(robin, reach)
 
 

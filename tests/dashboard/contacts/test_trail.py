@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from contacts.consenting import record_opt_in, record_opt_out, record_request
-from contacts.models import AddressHealth, Consent, Note, Suppression
-from contacts.suppressing import lift_mistaken, release, suppress
+from contacts.models import AddressHealth, AutomaticAnswer, Consent, Note, Suppression
+from contacts.suppressing import carry_over, lift_mistaken, release, suppress
 from dashboard.contacts.trail_export import COLUMNS
 from deliveries.models import Decision, Engagement, StatusEvent
 from deliveries.outcomes.trail import Narrowing, trail
@@ -421,6 +421,22 @@ def test_no_codes_stand_in_what_support_reads(login):
         client = login(role)
         for path in ("", "correct/", "suppress/"):
             assert "ERR_" not in client.get(f"/contacts/{contact.pk}/{path}").content.decode()
+
+
+def test_what_was_carried_over_and_a_link_are_told_in_words(login, now):
+    old = factories.phone(preferred=False, validity="invalid")
+    record_opt_out(value=old.value, channel="sms", how="Reply", evidence="STOP", at=now)
+    new = factories.phone(old.contact)
+    carry_over([new], now)
+    AutomaticAnswer.objects.create(
+        address=new, match_key=new.match_key, kind="confirm", fact="list 1", channel="email", sender_value="x",
+        account_id=0, text="Confirm: {link}",
+    )  # fmt: skip
+
+    page = " ".join(login("support").get(f"/contacts/{old.contact_id}/").content.decode().split())
+
+    assert page.count("Replied STOP, carried over from an earlier number:") == 1
+    assert "“Confirm: [link]”" in page
 
 
 def test_what_a_colleague_wrote_is_quoted(login):
