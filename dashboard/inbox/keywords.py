@@ -77,7 +77,8 @@ class ActForm(forms.Form):
 
 @dataclass(frozen=True)
 class WordRow:
-    """One word of the table. `act`: the meaning and the label of the button that changes it; None where none may."""
+    """One word of the table. `act`: the meaning and the label of the button that changes it; None where none may, and
+    `fixed` says why."""
 
     text: str
     pattern: bool
@@ -85,6 +86,7 @@ class WordRow:
     within: str
     change: KeywordChange | None
     act: tuple[str, str] | None
+    fixed: str = ""
 
     @property
     def label(self) -> str:
@@ -180,7 +182,17 @@ def _built_in(row: KeywordRow, change: KeywordChange | None) -> WordRow:
     elif row.kind == "stop" and not pattern and not fixed:
         act = (Meaning.STOP, "Make an opt-out") if usual == "unsure" else (Meaning.UNSURE, "Make unsure")
     within = WITHIN["review" if change and row.inside else row.inside]
-    return WordRow(row.text, pattern, change.meaning if change else usual, within, change, act)
+    why = "" if act else _why_fixed(row, pattern=pattern, required=fixed)
+    return WordRow(row.text, pattern, change.meaning if change else usual, within, change, act, why)
+
+
+def _why_fixed(row: KeywordRow, *, pattern: bool, required: bool) -> str:
+    """Why nobody changes a built-in word."""
+    if required:
+        return "Stays: the law and the carriers require it"
+    if pattern:
+        return "Stays: it is a pattern"
+    return f"Stays: {LABELS[row.kind].lower()} only"
 
 
 def _added(change: KeywordChange) -> WordRow:

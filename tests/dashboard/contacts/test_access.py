@@ -200,6 +200,13 @@ def a_record(by, **fields):
     return AccessRecord.objects.create(**{**given, "by": by, **fields})
 
 
+def test_the_filters_unfold_on_a_phone(login):
+    page = login("admin").get(WHERE).content.decode()
+
+    form = page.split('<form class="filters"')[1].split("</form>")[0]
+    assert "data-fold" in form
+
+
 def test_administrators_alone_see_the_records(login):
     assert login("admin").get(WHERE).status_code == 200
     assert [login(role).get(WHERE).status_code for role in ("marketer", "support")] == [403, 403]

@@ -31,6 +31,14 @@ def test_everybody_reads_each_row_with_its_source(login, role, django_assert_max
         assert text in page
 
 
+def test_a_row_without_a_source_says_so_and_the_page_leads_back(login):
+    page = login("admin").get(URL).content.decode()
+
+    assert "No source on record: check before relying on it." in page
+    assert "in this pass" not in page
+    assert f'href="{reverse("routes:page")}">Routes</a>' in page
+
+
 def test_it_only_reads(login):
     assert login("admin").post(URL).status_code == 405
 

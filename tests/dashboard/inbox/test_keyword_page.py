@@ -278,6 +278,16 @@ def test_the_table_of_a_language_shows_what_was_changed_by_whom(login, change):
 
 
 @pytest.mark.django_db
+def test_the_form_stands_above_the_words_and_rows_without_a_button_say_why(login):
+    page = " ".join(login("admin").get(URL, {"language": "en"}).content.decode().split())
+
+    assert page.index("Add a word</h2>") < page.index("Words in English")
+    for row in page.split("<tbody>")[1].split("</tbody>")[0].split("<tr ")[1:]:
+        assert ("<button" in row) != ("Stays: " in row), row
+    assert "Stays: the law and the carriers require it" in page
+
+
+@pytest.mark.django_db
 def test_a_button_of_the_table_changes_a_word(login):
     data = {"act": "1", "language": "de", "text": "abmelden", "meaning": "unsure"}
 

@@ -81,6 +81,18 @@ def test_closing_all_spares_alarms_that_nobody_has_seen(admin, account):
     assert CodeAlarm.objects.get(closed_at=None).code == "c"
 
 
+def test_closing_all_asks_first_and_names_how_many(admin, account):
+    for n in range(8):
+        alarm(account, code=f"c{n}")
+
+    page = admin.get("/mappings/").content.decode()
+
+    before, dialog = page.split('<dialog popover class="dialog" id="close-alarms"')
+    assert 'name="upto"' not in before
+    assert "8 alarms are closed, also those that are not listed here." in re.sub(r"\s+", " ", dialog)
+    assert "Close 8 alarms</button>" in dialog
+
+
 @pytest.mark.parametrize("given", [{}, {"alarm": "x"}, {"alarm": "9" * 30}, {"upto": "-1"}, {"alarm": "77"}])
 def test_closing_nothing_is_answered_in_words(admin, account, given):
     alarm(account)

@@ -50,6 +50,13 @@ def test_the_page_asks_for_an_address_and_keeps_it_out_of_the_address_bar(login)
     assert 'method="post" action="/suppressions/lookup/"' in page
 
 
+def test_a_wrong_entry_is_not_answered_as_a_change(login):
+    page = look_up(login("support"), "12")
+
+    assert "This cannot be looked up:" in page
+    assert "Nothing was changed" not in page
+
+
 @pytest.mark.parametrize("typed", ["(212) 555-0142", "+1 212 555 0142", "tel:2125550142"])
 def test_it_says_on_which_channel_why_since_when_and_who_can_lift_it(login, address, typed):
     record_opt_out(value=NUMBER, channel="sms", how="Reply", evidence="STOP", at=timezone.now())
