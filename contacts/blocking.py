@@ -141,5 +141,6 @@ def blocks_in_force(contact: Contact, addresses: Collection[Address], now: datet
     Which sends each of them blocks, `meets` says.
     """
     theirs = Q(contact=contact, value="") | Q(match_key__in={one.match_key for one in addresses} - {""})
-    found = Suppression.objects.in_force(now).filter(theirs).select_related("created_by", "follows")
+    found = Suppression.objects.in_force(now).filter(theirs)
+    found = found.select_related("created_by", "follows", "contact")
     return list(found.order_by("-created_at", "-id"))

@@ -22,6 +22,7 @@ from contacts.grounds import day
 from contacts.hours import clocks, held_by, local_zones, next_close, next_open, other_day, place
 from contacts.jurisdictions import Law, laws
 from contacts.models import Address, AddressHealth, AutomaticAnswer, Suppression
+from contacts.phones import ERASED
 from contacts.states import CAMPAIGN_SENDS, SENDER_MAY_SEND, CampaignState
 
 # What is held until somebody acts (a pause, a reply to read) is asked about again after this: soon enough for whoever
@@ -97,7 +98,10 @@ def _needs_correction(facts: GateFacts, ask: Ask, now: datetime) -> Objection | 
 
 
 def _invalid_address(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
-    return Objection() if _validity(facts) == Address.Validity.INVALID else None
+    if _validity(facts) != Address.Validity.INVALID:
+        return None
+    erased = facts.address is not None and facts.address.match_key.startswith(ERASED)
+    return Objection("the person was erased" if erased else "")
 
 
 def _not_in_service(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
@@ -331,7 +335,7 @@ def check(asks: Sequence[Ask], now: datetime, *, past: bool = False) -> dict[int
 _REASON_TEXTS = {
     Suppression.Reason.COMPLAINT: "complained of spam",
     Suppression.Reason.HARD_BOUNCE: "hard bounce",
-    Suppression.Reason.HARD_FAILS: "permanent failures in a row",
+    Suppression.Reason.HARD_FAILS: "permanent failures",
     Suppression.Reason.UNREACHABLE: "not reachable for too long",
     Suppression.Reason.STAFF: "suppressed by staff",
     Suppression.Reason.IMPORTED: "imported as suppressed",

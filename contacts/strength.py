@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from accounts.models import User
 from contacts.models import Suppression
+from contacts.phones import ERASED
 
 RELEASE, RELEASE_STRONG = "contacts.release_suppression", "contacts.release_legal_suppression"
 
@@ -25,12 +26,22 @@ class Lifter(models.TextChoices):
     PERSON = "person", "only by the person, who opts in again"
     ADMINISTRATOR = "administrator", "by an administrator, with a reason"
     STAFF = "staff", "by staff, with a reason"
+    NOBODY = "nobody", "by nobody: the person was erased"
 
 
 def lifter(suppression: Suppression) -> Lifter:
     if suppression.origin == Suppression.Origin.RECIPIENT:
         return Lifter.PERSON
+    if _of_erased(suppression):
+        return Lifter.NOBODY
     return Lifter.STAFF if suppression.reason in WEAK else Lifter.ADMINISTRATOR
+
+
+def _of_erased(suppression: Suppression) -> bool:
+    """Whether it is kept for somebody who was erased: for the whole person, or by the hash of an address."""
+    if suppression.value:
+        return suppression.match_key.startswith(ERASED)
+    return suppression.contact is not None and suppression.contact.erased_at is not None
 
 
 def may_lift(user: User, suppression: Suppression) -> bool:
@@ -41,10 +52,12 @@ def may_lift(user: User, suppression: Suppression) -> bool:
 def of(wanted: Collection[Lifter]) -> Q:
     """A condition on suppressions: those that one of these may lift."""
     theirs, weak = Q(origin=Suppression.Origin.RECIPIENT), Q(reason__in=WEAK)
+    erased = Q(match_key__startswith=ERASED) | Q(value="", contact__erased_at__isnull=False)
     conditions = {
         Lifter.PERSON: theirs,
-        Lifter.ADMINISTRATOR: ~theirs & ~weak,
-        Lifter.STAFF: ~theirs & weak,
+        Lifter.ADMINISTRATOR: ~theirs & ~erased & ~weak,
+        Lifter.STAFF: ~theirs & ~erased & weak,
+        Lifter.NOBODY: ~theirs & erased,
     }
     found = Q(pk__in=[])
     for one in wanted:

@@ -16,7 +16,7 @@ from contacts.addresses import match_key
 from contacts.channels import KIND_OF, Channel, Kind, reported_by, takes
 from contacts.chunks import in_lists
 from contacts.models import Address, AddressHealth, Contact, Suppression, SuppressionLapse
-from contacts.strength import Lifter, liftable_by, of
+from contacts.strength import Lifter, liftable_by, lifter, of
 
 LONGEST_NOTE = 300  # characters, as the columns of notes in contacts/models
 # How the note of a block begins that was lifted because a provider's word turned out to mean something else.
@@ -33,9 +33,11 @@ class CannotRelease(Exception):
     """Something stronger stands behind it: the person's own word, or what only an administrator may lift."""
 
     def __init__(self, suppression: Suppression) -> None:
-        asked = suppression.by_recipient
-        why = "asked for by the person. Only new consent from them can lift it."
-        super().__init__(f"{suppression}: {why if asked else 'your role may not release this.'}")
+        why = {
+            Lifter.PERSON: "asked for by the person. Only new consent from them can lift it.",
+            Lifter.NOBODY: "the person was erased. It stays, so that nobody writes to them again.",
+        }.get(lifter(suppression), "your role may not release this.")
+        super().__init__(f"{suppression}: {why}")
         self.suppression = suppression
 
 

@@ -72,7 +72,7 @@ RULES = {
     "undelivered-switch": "Not delivered: another channel",
     "permanent-switch": "Permanent failure: another channel",
     "permanent": "Permanent failure",
-    "strikes": "Permanent failures in a row",
+    "strikes": "Permanent failures",
     "corrected": "The address was corrected",
     "other-channel": "The number takes another channel",
     "ours-to-mend": "A fault on our side",

@@ -54,7 +54,7 @@ class Suppression(models.Model):
         STOP = "stop", "Replied STOP"
         COMPLAINT = "complaint", "Spam complaint"
         HARD_BOUNCE = "hard_bounce", "Hard bounce"
-        HARD_FAILS = "hard_fails", "Permanent failures in a row"
+        HARD_FAILS = "hard_fails", "Permanent failures"
         UNREACHABLE = "unreachable", "Not reachable for too long"
         STAFF = "staff", "Added by staff"
         IMPORTED = "imported", "Imported"

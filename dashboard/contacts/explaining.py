@@ -25,7 +25,7 @@ from contacts.channels import KIND_OF, Channel, Kind
 from contacts.gate import Reason
 from contacts.hours import place, zones_and_source
 from contacts.models import AutomaticAnswer, Contact, Suppression
-from contacts.phones import concealed, mask
+from contacts.phones import ERASED, concealed, mask
 from contacts.preferring import KEPT_OFF
 from dashboard.contacts.banner import acts
 from deliveries.models import Decision, Message
@@ -152,14 +152,15 @@ def _zone_words(theirs: ZoneInfo | None) -> str:
 
 def _explained(contact: Contact, reach: SidePanel, zone: str) -> str:
     found = _happened(contact)
-    lines = [_line(one, attempts) for one, attempts in _with_attempts(list(found[:SHOWN]))]
+    attempted = _with_attempts(list(found[:SHOWN]))
+    lines = [_sent(one, attempts) if attempts else _left_out(one) for one, attempts in attempted]
     answers, shown = _answers(contact), len(lines)
     if not lines and not answers:
-        return "\n".join(["We have not sent you anything so far.", *_now(reach)])
+        return "\n".join(["We have not sent you anything so far.", *_now(contact, reach)])
     earlier = found.count() - shown if shown == SHOWN else 0
     if earlier > 0:
         lines.append(f"And {earlier:,} earlier {'one' if earlier == 1 else 'ones'}.")
-    return "\n".join([*lines, *answers, *_now(reach), zone])
+    return "\n".join([*lines, *answers, *_now(contact, reach), zone])
 
 
 # ---- What was sent, and what was not ---------------------------------------------------------------------------
@@ -209,10 +210,6 @@ def _with_attempts(recipients: Sequence[Recipient]) -> list[tuple[Recipient, lis
     for message in left.select_related("address").order_by("handed_over_at", "pk"):
         attempts[message.recipient_id].append(message)
     return [(one, attempts[one.pk]) for one in recipients]
-
-
-def _line(recipient: Recipient, attempts: Sequence[Message]) -> str:
-    return _sent(recipient, attempts) if attempts else _left_out(recipient)
 
 
 def _sent(recipient: Recipient, attempts: Sequence[Message]) -> str:
@@ -265,6 +262,8 @@ def _did(message: Message) -> str:
 
 def _where(value: str) -> str:
     """To be read aloud; of an address no more than everybody may see."""
+    if value.startswith(ERASED):
+        return "an address that was erased"
     if "@" in value:
         return f"your address at {value.rpartition('@')[2]}"
     ending = mask(value).rpartition("•")[2].strip()
@@ -314,8 +313,10 @@ def day_words(at: datetime) -> str:
     return date_format(local, "j F" if local.year == timezone.localtime().year else "j F Y")
 
 
-def _now(reach: SidePanel) -> list[str]:
+def _now(contact: Contact, reach: SidePanel) -> list[str]:
     """What holds now: what waits for a reply to be read, what they asked for, and what is left."""
+    if contact.erased_at:
+        return [f"We erased your details on {day_words(contact.erased_at)}; you get nothing at all from us."]
     return [*_held(reach), *_asked(reach), *_reached(reach)]
 
 

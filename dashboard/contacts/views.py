@@ -30,6 +30,7 @@ from contacts.consenting import PERSON, record_request
 from contacts.correcting import AlreadyTheirs
 from contacts.correcting import correct as correct_details
 from contacts.gate import REASONS, Reason
+from contacts.grounds import day
 from contacts.hours import clocks, local_zones
 from contacts.models import Address, AddressHealth, Contact, Note, Suppression
 from contacts.strength import RELEASE, may_lift
@@ -133,20 +134,22 @@ def _beside(
     reach, full = side_panel(contact, now), may_see(request)
     phone = next((one for one in reach.addresses if one.kind == Kind.PHONE and one.preferred), None)
     zones = local_zones(contact.time_zone, phone.time_zone if phone else "")
+    alive = contact.erased_at is None
     return {
         "addresses": shown_addresses(addresses, full=full),
         "clocks": clocks(now, zones, timezone.localdate(now)),
         "reach": reach,
-        "contactable": contactable(reach),
+        "contactable": contactable(reach) if alive else (False, erased_words(contact)),
+        "erased": "" if alive else erased_words(contact),
         "banner": banner(reach, full=full),
         "unread": reach.held_since is not None,
-        "upcoming": _coming(contact, zones, now, acts=may_assign(user)),
+        "upcoming": _coming(contact, zones, now, acts=alive and may_assign(user)),
         "explanation": explanation(contact, reach),
         "suppressions": [
             (act, closes(act), blocked(act, extended, full=full), may_lift(user, act))
             for act, extended in acts(reach.suppressions)
         ],
-        "may_step": may_assign(user),
+        "may_step": alive and may_assign(user),
         "note_form": ContactNoteForm(),
     }
 
@@ -159,6 +162,10 @@ def _coming(
     planned = would_send([step.recipient for step in steps if step.automatic], now) if acts else {}
     sends = [(step, planned.get(step.recipient.pk) if step.automatic else None) for step in steps]
     return [(step, one, worded(one.content, contact) if one else None) for step, one in sends]
+
+
+def erased_words(contact: Contact) -> str:
+    return f"This person was erased on {day(contact.erased_at)}" if contact.erased_at else ""
 
 
 def contactable(reach: SidePanel) -> tuple[bool, str]:
@@ -179,10 +186,17 @@ def contactable(reach: SidePanel) -> tuple[bool, str]:
 # ---- For one person --------------------------------------------------------------------------------------------
 
 
+def _refused(request: HttpRequest, contact: Contact) -> HttpResponse:
+    messages.error(request, f"{erased_words(contact)}. Nothing can be done for them any more.")
+    return redirect("contacts:trail", contact.pk)
+
+
 @requires("contacts.view_contact", "contacts.correct_contact")
 @require_http_methods(["GET", "HEAD", "POST"])
 def correct(request: HttpRequest, pk: int) -> HttpResponse:
     contact = _contact(pk)
+    if contact.erased_at:
+        return _refused(request, contact)
     full = may_see(request)
     before = _details(contact, full=full)
     back = next_url(request, reverse("contacts:trail", args=[pk]))
@@ -249,6 +263,8 @@ def _details(contact: Contact, *, full: bool) -> dict[str, str]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def suppress(request: HttpRequest, pk: int) -> HttpResponse:
     contact = _contact(pk)
+    if contact.erased_at:
+        return _refused(request, contact)
     addresses = shown_addresses(contact.addresses.all(), full=may_see(request))
     form = SuppressForm(
         request.POST if request.method == "POST" else None, addresses=addresses, initial={"what": "contact"}
@@ -307,6 +323,8 @@ def release(request: HttpRequest, pk: int, suppression: int) -> HttpResponse:
 @require_POST
 def note(request: HttpRequest, pk: int) -> HttpResponse:
     contact = get_object_or_404(Contact, pk=pk)
+    if contact.erased_at:
+        return _refused(request, contact)
     form = ContactNoteForm(request.POST)
     if form.is_valid():
         Note.objects.create(contact=contact, author=who(request), text=form.cleaned_data["text"])

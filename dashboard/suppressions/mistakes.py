@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -40,21 +42,25 @@ class ReleaseTogetherForm(forms.Form):
 def show(request: HttpRequest) -> HttpResponse:
     """Those among the newest that may be mistaken; a page looks at a fixed number of them."""
     now = timezone.now()
-    looked_at = page(
-        candidates(now).select_related("contact", "created_by"),
-        SIZE,
-        request.GET.get("after", ""),
-        at="created_at",
-    )
+    rows = candidates(now).select_related("contact", "created_by")
+    looked_at = page(rows, SIZE, request.GET.get("after", ""), at="created_at")
     context = {
         "found": _rows(request, mistaken(looked_at.rows, now)),
         "looked_at": len(looked_at),
-        "next_url": f"?after={looked_at.after}" if looked_at.after else "",
+        "next_url": f"?after={older}" if (older := _older(rows, looked_at.after, now)) else "",
         "first_url": "" if looked_at.first else request.path,
         "may_release": request.user.has_perm(RELEASE),
         "section": "mistakes",
     }
     return render(request, "suppressions/mistakes.html", context)
+
+
+def _older(rows: QuerySet[Suppression], after: str, now: datetime) -> str:
+    """Where the next page begins, past one on which nothing is mistaken; '' where no older one is."""
+    if not after:
+        return ""
+    following = page(rows, SIZE, after, at="created_at")
+    return after if mistaken(following.rows, now) else following.after
 
 
 def _rows(request: HttpRequest, found: list[MistakenSuppression]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
 from contacts.blocking import closes
+from contacts.grounds import day
 from contacts.models import Contact, Suppression
 from contacts.strength import Lifter, lifter, may_lift
 from contacts.suppression_lists import BlockState
@@ -98,15 +99,18 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     at = form.cleaned_data.get("at") if form.is_bound and form.is_valid() else None
     found = _look_up_of(block, at or now, now)
     shown = answers(request, found)
+    whose = [block.contact] if block.contact else [person.contact for person in found.people]
     context = {
         "entry": block,
         "address": whole_or_masked(block.value, full=may_see(request)),
         "closes": closes(block),
         "scope": scope_words(block),
         "bucket": BUCKETS[Suppression.Reason(block.reason)],
+        "released": f"Released on {day(block.released_at)}" if block.released_at else "",
         "form": form,
         "section": "list",
         "own": lifter(block) == Lifter.PERSON,
+        "whose": [one for one in whose if one.erased_at is None],
         **lifting(request, block),
         **shown,
         "evidence": next((one["evidence"] for one in shown["rows"] if one["row"].pk == pk), []),

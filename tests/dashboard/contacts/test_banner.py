@@ -125,7 +125,7 @@ def test_failures_that_became_a_block_are_told_once(robin):
         value=phone.value, channel="sms", reason="hard_fails", origin="rule", evidence="x", now=NOW - DAY
     )
 
-    assert [words for words, *_ in lines_of(robin)] == ["Permanent failures in a row on 19 Nov 2026"]
+    assert [words for words, *_ in lines_of(robin)] == ["Permanent failures on 19 Nov 2026"]
 
 
 def test_a_long_list_is_cut_and_says_so(robin, ann, login):

@@ -3,8 +3,12 @@
 import json
 
 import pytest
+from django.utils import timezone
 
-from contacts.models import Contact, PrivacyRecord
+from contacts.grounds import day
+from contacts.models import Contact, PrivacyRecord, Suppression
+from contacts.strength import Lifter, liftable_by, lifter
+from deliveries.deciding.erasing import erase_person
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -89,3 +93,63 @@ def test_the_records_stand_in_the_admin_and_cannot_be_changed(login, ada):
     assert (
         client.post(f"/admin/contacts/privacyrecord/{record.pk}/delete/", {"post": "yes"}).status_code == 403
     )
+
+
+# ---- Whoever was erased ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def erased(ada):
+    factories.message(
+        factories.recipient(contact=ada), address=ada.addresses.get(), channel="sms", status="delivered",
+        disposition="DELIVERED", evidence="carrier", handed_over_at=timezone.now(),
+    )  # fmt: skip
+    Suppression.objects.create(value=NUMBER, channel="sms", reason="hard_bounce", origin="rule")
+    assert erase_person(ada.pk, by=factories.user("admin"), reason="Asked", now=timezone.now())
+    ada.refresh_from_db()
+    return ada
+
+
+def test_their_page_says_so_and_offers_nothing_but_the_trail(login, erased):
+    page = login("admin").get(f"/contacts/{erased.pk}/").content.decode()
+
+    said = f"This person was erased on {day(erased.erased_at)}"
+    assert page.count(said) == 2
+    for absent in ("known to be invalid", "number ending in", "Correct details", "Suppress</a>", "Add note",
+                   "/release/", "Record consent", "can release it", "Reachability", "opt in again"):  # fmt: skip
+        assert absent not in page
+    assert "we sent a text message to an address that was erased" in page
+    assert "We erased your details on" in page
+
+
+@pytest.mark.parametrize("act", ["correct", "suppress", "note"])
+def test_no_act_is_done_for_them(login, erased, act):
+    before = Suppression.objects.count()
+
+    answer = login("admin").post(
+        f"/contacts/{erased.pk}/{act}/",
+        {"name": "Ada", "text": "x", "what": "contact", "reason": "x", "asked": "us"},
+        follow=True,
+    )
+
+    assert "Nothing can be done for them any more" in answer.content.decode()
+    erased.refresh_from_db()
+    assert (erased.name, erased.notes.count(), Suppression.objects.count()) == ("", 0, before)
+
+
+def test_nobody_releases_what_stands_for_them(login, erased):
+    client = login("admin")
+    kept = list(Suppression.objects.all())
+    assert len(kept) == 2
+
+    for one in kept:
+        assert lifter(one) == Lifter.NOBODY
+        page = client.get(f"/suppressions/{one.pk}/").content.decode()
+        assert "By nobody: the person was erased" in page
+        assert f"/suppressions/{one.pk}/release/" not in page
+        for path in (f"/suppressions/{one.pk}/release/", f"/contacts/{erased.pk}/release/{one.pk}/"):
+            answer = client.post(path, {"note": "Again"}, follow=True).content.decode()
+            assert "the person was erased. It stays" in answer
+    assert not Suppression.objects.filter(liftable_by(client.user)).exists()
+    assert not Suppression.objects.filter(liftable_by(None)).exists()
+    assert Suppression.objects.filter(released_at=None).count() == 2

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from contacts.consenting import record_opt_in, record_opt_out
+from contacts.grounds import day
 from contacts.models import Consent, Contact
 from contacts.suppressing import release, suppress
 from tests import factories
@@ -168,3 +169,28 @@ def test_a_marketer_reads_masked_addresses_only(login, address):
 
     assert "5550142" not in page
     assert "555-0142" not in page
+
+
+def test_a_released_one_says_so_and_not_when_it_ends(login):
+    block = suppress(value=NUMBER, reason="hard_fails", origin="rule", channel="sms", now=timezone.now())
+    client = login("admin")
+    before = client.get(f"/suppressions/{block.pk}/").content.decode()
+    release(block, by=client.user, note="A new phone", now=timezone.now())
+
+    page = client.get(f"/suppressions/{block.pk}/").content.decode()
+
+    assert "Not by itself" in before
+    assert "Released on" not in before
+    assert f"Released on {day(timezone.now())}" in page
+    assert "<dt>Ends</dt>" not in page
+
+
+def test_an_opt_out_leads_administrators_to_where_new_consent_is_recorded(login, address):
+    block = suppress(value=NUMBER, reason="stop", origin="recipient", channel="sms", now=timezone.now())
+    where = f"/admin/contacts/consent/add/?contact={address.contact_id}&amp;opted_in=1"
+
+    assert block.contact is None
+    assert where in login("admin").get(f"/suppressions/{block.pk}/").content.decode()
+    page = login("support").get(f"/suppressions/{block.pk}/").content.decode()
+    assert where not in page
+    assert "An administrator records it, with evidence" in page

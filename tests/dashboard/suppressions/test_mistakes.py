@@ -11,6 +11,7 @@ from django.utils import timezone
 from contacts.models import AddressHealth, Suppression
 from contacts.suppressing import MISTAKEN
 from deliveries.models import FailureLimit, Message, RouteAlarm, SuppressionEvidence
+from deliveries.outcomes.keyset import Cursor
 from deliveries.outcomes.mistaken_suppressions import candidates, mistaken
 from tests import factories
 
@@ -179,10 +180,16 @@ def test_they_are_listed_previewed_and_released(login, then, now):
 
     page = client.get("/suppressions/mistakes/").content.decode()
     assert f'value="{mistake.pk}"' in page
+    assert f'value="{mistake.pk}" checked' not in page
+    assert page.count("data-tick-all") == 1
+    assert page.count("Preview the release") == 2
     assert f'value="{stands.pk}"' not in page
     ticked = {"suppressions": [mistake.pk, stands.pk]}
     preview = client.post("/suppressions/mistakes/release/", ticked).content.decode()
     assert "Release 1 suppression" in preview
+    assert "<strong>1</strong> suppression for permanent failures. They end at once" in re.sub(
+        r"\s+", " ", preview
+    )
     assert "1 more of those ticked stands after all" in re.sub(r"\s+", " ", preview)
     assert not Suppression.objects.filter(released_at__isnull=False).exists()
     assert (
@@ -255,3 +262,33 @@ def test_pages_follow_each_other(login, then, monkeypatch):
         [int(pk) for pk in re.findall(r'name="suppressions" value="(\d+)"', page)] for page in (first, second)
     ]
     assert ids == [[blocks[2].pk, blocks[1].pk], [blocks[0].pk]]
+    assert "Older" not in second
+
+
+def test_older_is_offered_only_where_something_older_looks_mistaken(login, then, monkeypatch):
+    monkeypatch.setattr("dashboard.suppressions.mistakes.SIZE", 2)
+    monkeypatch.setattr("dashboard.suppressions.mistakes.candidates", lambda now: Suppression.objects.all())
+    stands = [suppressed(then + n * HOUR) for n in range(2)]
+    for n in (2, 3):
+        change(suppressed(then + n * HOUR), fault="carrier")
+    client = login("marketer")
+
+    page = client.get("/suppressions/mistakes/").content.decode()
+    assert page.count('name="suppressions"') == 2
+    assert "?after=" not in page
+
+    change(suppressed(then - HOUR), fault="carrier")
+    page = client.get("/suppressions/mistakes/").content.decode()
+    older = client.get("/suppressions/mistakes/" + re.search(r'href="(\?after=[^"]+)"', page)[1])
+    assert older.content.decode().count('name="suppressions"') == 1  # those that stand are passed over
+    assert stands[0].released_at is None
+
+
+def test_an_empty_later_page_says_that_it_is_one(login, then):
+    mark = Cursor(then - DAY, 1)
+    change(suppressed(then), fault="carrier")
+
+    page = login("marketer").get(f"/suppressions/mistakes/?after={mark}").content.decode()
+
+    assert "No older suppression looks mistaken" in page
+    assert 'href="/suppressions/mistakes/"' in page
