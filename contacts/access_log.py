@@ -6,6 +6,7 @@ is known by its header, so no page can hand out one that is not on record.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -22,6 +23,7 @@ WHOLE = "contacts.view_full_address"
 AGAIN = timedelta(minutes=10)  # the same page, seen once more by the same person within it, is one row
 NO_FILTER = frozenset({"after", "next", "page"})  # where in a list somebody is narrows nothing
 SEARCHED = frozenset({"q", "s"})  # what was typed there may be a name: that something was is enough
+_DAY = re.compile(r"(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])")
 LONGEST_FILTER, LONGEST_PATH = 300, 200
 OF_A_CONTACT = frozenset(
     {"trail", "correct", "suppress", "release", "note", "export", "privacy", "export_data", "duplicates_of"}
@@ -35,6 +37,14 @@ def sees_whole(request: HttpRequest) -> bool:
         return False
     note_whole(request)
     return True
+
+
+def sees_whole_in(request: HttpRequest, texts: Iterable[str]) -> bool:
+    """As `sees_whole`, of a page whose addresses stand in free text alone: without one, nothing goes on record."""
+    may = cast(User, request.user).has_perm(WHOLE)
+    if may and any(concealed(text) != text for text in texts):
+        note_whole(request)
+    return may
 
 
 def note_whole(request: HttpRequest) -> None:
@@ -84,11 +94,16 @@ def _row(request: HttpRequest, now: datetime, kind: str, *, whole: bool) -> Acce
 def _filter(given: Iterable[tuple[str, Any]]) -> str:
     """What narrows the page, such as "channel: sms, q: …": what may be an address or a name is left out."""
     words = [
-        f"{concealed(name)}: {'…' if name in SEARCHED else concealed(str(value))}"
+        f"{concealed(name)}: {'…' if name in SEARCHED else _shown(str(value))}"
         for name, value in given
         if value and name not in NO_FILTER
     ]
     return ", ".join(words).replace("\0", "")  # which PostgreSQL keeps in no text
+
+
+def _shown(value: str) -> str:
+    """A day has as many digits as a number, and stays."""
+    return value if _DAY.fullmatch(value) else concealed(value)
 
 
 def _record_file(request: HttpRequest, response: Any, *, whole: bool) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, time
 from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
+from django.apps import apps
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -16,7 +19,9 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from accounts.roles import requires
-from contacts.models import AccessRecord
+from contacts.channels import Channel
+from contacts.models import AccessRecord, Reply, Suppression
+from dashboard.contacts.people import PeopleForm
 from deliveries.outcomes.counting import counted
 from deliveries.outcomes.keyset import LARGEST_ID, page
 
@@ -50,7 +55,28 @@ CALLED = {
     "suppressions:look_up": "Look-up of an address",
     "suppressions:release": "Releasing a suppression",
     "suppressions:upload": "Upload of suppressions",
+    "suppressions:mistakes": "Suppressions by mistake",
+    "suppressions:release_mistakes": "Releasing suppressions by mistake",
+    "inbox:list": "Replies to read",
+    "inbox:all": "All replies",
+    "inbox:acted": "Replies already opted out",
+    "inbox:read": "Replies that were read",
+    "inbox:answer": "A reply",
+    "mappings:backscatter": "Mail that was never sent",
 }
+# The words of what narrows a page, as its chips have them.
+LABELS = {"s": "Search", "q": "Search", "reading": "Read as", "result": "Last result"}
+CHOICES: dict[str, dict[str, Iterable[Any]]] = {
+    "contacts": {name: getattr(field, "choices", []) for name, field in PeopleForm.base_fields.items()},
+    "inbox": {"channel": Channel.choices, "reading": Reply.Reading.choices},
+    "suppressions": {
+        "channel": [*Channel.choices, ("every", "Every channel")],
+        "scope": Suppression.Scope.choices,
+        "reason": Suppression.Reason.choices,
+        "origin": Suppression.Origin.choices,
+    },
+}
+ADMIN_PAGE = re.compile("admin:([a-z]+)_([a-z]+)_[a-z]+")
 
 
 class AccessFilter(forms.Form):
@@ -92,6 +118,30 @@ class AccessFilter(forms.Form):
         return urlencode({name: self[name].value() for name in self.fields if self[name].value()})
 
 
+def _called(page_name: str) -> str:
+    """What a page is called; '' where it has no name."""
+    found = ADMIN_PAGE.fullmatch(page_name)
+    model = apps.all_models[found[1]].get(found[2]) if found else None
+    return f"Admin: {model._meta.verbose_name_plural}" if model else CALLED.get(page_name, "")
+
+
+def _in_words(row: AccessRecord) -> str:
+    """What narrowed the page, as its chips have it; else its parameters, as words."""
+    known = CHOICES.get(row.page.partition(":")[0], {})
+    return ", ".join(_part(known, *part.partition(": ")) for part in row.filter.split(", "))
+
+
+def _part(known: Mapping[str, Iterable[Any]], name: str, colon: str, value: str) -> str:
+    label = LABELS.get(name) or name.replace("_", " ").strip().capitalize()
+    return f"{label}{colon}{dict(_flat(known.get(name, []))).get(value) or value.replace('_', ' ')}"
+
+
+def _flat(choices: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """Also those in groups."""
+    for value, words in choices:
+        yield from words if isinstance(words, list) else [(str(value), str(words))]
+
+
 @requires("contacts.view_accessrecord")
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
@@ -107,7 +157,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "narrowed": bool(keep),
         "count": counted(rows),
         "page": found,
-        "rows": [(row, CALLED.get(row.page, "")) for row in found.rows],
+        "rows": [(row, _called(row.page), _in_words(row)) for row in found.rows],
         "keep": keep,
         "first_url": f"{reverse('contacts:access')}?{keep}",
     }

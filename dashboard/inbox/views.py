@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -16,13 +17,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
+from contacts.access_log import sees_whole_in
 from contacts.answering import NotAnswerable, answer_reply, answerable
 from contacts.gate import sentence
 from contacts.models import Address, Contact, Reply
 from contacts.models.answers import LONGEST_ANSWER
 from contacts.phones import mask
 from dashboard.inbox.listing import BOXES, ReplyFilter, shown, tabs
-from dashboard.shell.pages import fragment, may_see, next_url, swaps, trigger, who
+from dashboard.shell.pages import fragment, next_url, swaps, trigger, who
 from deliveries.outcomes.counting import counted
 from deliveries.outcomes.keyset import page
 from deliveries.receiving import inbox
@@ -44,7 +46,8 @@ EMPTY = {
 def show(request: HttpRequest, box: str) -> HttpResponse:
     """What somebody has to read, or has read."""
     found = page(_rows(box), SIZE, request.GET.get("after", ""), at="read_at" if box == "read" else "")
-    context = {"empty": EMPTY[box], "page": found, "rows": shown(found.rows), **_frame(request, box)}
+    frame = _frame(request, box, found.rows)
+    context = {"empty": EMPTY[box], "page": found, "rows": shown(found.rows), **frame}
     return render(request, "inbox/list.html", context)
 
 
@@ -67,21 +70,21 @@ def show_all(request: HttpRequest) -> HttpResponse:
         "rows": shown(found.rows),
         "swap": swaps(request),
         "swap_form": swaps(request) and trigger(request) not in ("filters", "s"),
-        **_frame(request, "all"),
+        **_frame(request, "all", found.rows),
     }
     return render(
         request, fragment(request, "inbox/all.html", "results"), context, status=200 if valid else 422
     )
 
 
-def _frame(request: HttpRequest, box: str) -> dict[str, Any]:
+def _frame(request: HttpRequest, box: str, replies: Sequence[Reply]) -> dict[str, Any]:
     """What the boxes have in common."""
     return {
         "box": box,
         "what_for": BOXES[box][1],
         "tabs": tabs(box),
         "first_url": reverse(f"inbox:{box}"),
-        "full": may_see(request),
+        "full": sees_whole_in(request, (reply.text for reply in replies)),
         "may_act": who(request).has_perm(ACT),
         "may_answer": who(request).has_perm(ANSWER),
         "back": request.get_full_path(),
@@ -109,14 +112,15 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         return _answer(request, reply, form)
     why_not, later = _objection(reply)
+    answers = list(reply.answers.select_related("written_by").order_by("pk"))
     context = {
         "row": shown([reply])[0],
         "reply": reply,
-        "answers": reply.answers.select_related("written_by").order_by("pk"),
+        "answers": answers,
         "form": form,
         "why_not": why_not,
         "later": later,
-        "full": may_see(request),
+        "full": sees_whole_in(request, [reply.text, *(one.text for one in answers)]),
     }
     return render(request, "inbox/answer.html", context, status=422 if form.errors else 200)
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from contacts.models import AccessRecord, ContactImport, Suppression
+from contacts.models import AccessRecord, ContactImport, Reply, Suppression
 from contacts.suppressing import suppress
 from dashboard import urls
 from tests import factories, reporting_rows
@@ -71,6 +71,30 @@ def test_the_same_page_again_is_the_same_row_for_a_while(login, robin):
     client.get(path)
 
     assert [one.by for one in records()] == [client.user, other.user, client.user]
+
+
+def test_a_day_in_a_filter_stays_and_a_number_does_not(login, robin):
+    login("support").get("/suppressions/", {"week": "2026-11-02", "state": "212-555-0142"})
+
+    assert "week: 2026-11-02" in records()[0].filter
+    assert "0142" in records()[0].filter
+    assert "212-555" not in records()[0].filter
+
+
+def a_reply(text):
+    return Reply.objects.create(value=NUMBER, match_key=NUMBER, channel="sms", text=text, at=timezone.now())
+
+
+def test_replies_are_on_record_where_one_contains_an_address(login, robin):
+    client = login("support")
+    reply = a_reply("Please stop by")
+
+    client.get("/inbox/all/"), client.get(f"/inbox/{reply.pk}/answer/")
+    assert records() == []
+
+    Reply.objects.update(text=f"Write to {EMAIL}")
+    client.get("/inbox/all/"), client.get(f"/inbox/{reply.pk}/answer/")
+    assert [one.page for one in records()] == ["inbox:all", "inbox:answer"]
 
 
 def test_who_sees_masked_addresses_leaves_none(login, robin):
@@ -198,6 +222,25 @@ def a_record(by, **fields):
         "at": timezone.now(),
     }
     return AccessRecord.objects.create(**{**given, "by": by, **fields})
+
+
+def test_pages_and_filters_are_named_in_words(login):
+    client = login("admin")
+    for page, narrowed in (
+        ("suppressions:list", "reason: hard_fails, s: …"), ("contacts:search", "first_import: 7"),
+        ("inbox:list", ""),
+        ("suppressions:release_mistakes", ""), ("admin:contacts_address_changelist", "is_current__exact: 1"),
+        ("admin:nothing_such_change", "a"),
+    ):  # fmt: skip
+        a_record(client.user, page=page, path="/x/", filter=narrowed)
+
+    shown = client.get(f"{WHERE}?kind=shown").content.decode()
+
+    for words in ("Reason: Permanent failures in a row, Search: …", "First import: 7", "Replies to read",
+                  "Releasing suppressions by mistake", "Admin: addresses"):  # fmt: skip
+        assert words in shown, words
+    assert "hard_fails" not in shown
+    assert "a look-up is on record without whose" in client.get(f"{WHERE}?contact=7").content.decode()
 
 
 def test_the_filters_unfold_on_a_phone(login):
