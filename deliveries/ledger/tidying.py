@@ -25,7 +25,8 @@ Kind = RetentionRun.Kind
 @dataclass(frozen=True)
 class OldRows:
     """Rows of `model` that go once `at` is so many days ago as `setting` says; with '' once it is `age` ago. Of some
-    models only those that meet `only`."""
+    models only those that meet `only`. `order`: by which the oldest come first, an index; the id, where ids rise with
+    that time."""
 
     kind: str
     model: type[models.Model]
@@ -33,6 +34,7 @@ class OldRows:
     setting: str
     age: timedelta = timedelta()
     only: Q = EVERY
+    order: str = "pk"
 
     def cutoff(self, now: datetime) -> datetime | None:
         """The same all day long, so that a night's work is one run; None where all are kept."""
@@ -42,16 +44,18 @@ class OldRows:
         return datetime.combine(now.astimezone(UTC).date(), time(), UTC) - age
 
     def drop(self, now: datetime) -> int:
-        """Drop some, oldest first; return how many rows."""
+        """Drop some, oldest first; return how many rows. It reads no more than it may drop, however many are kept."""
         cutoff = self.cutoff(now)
         if cutoff is None:
             return 0
         with transaction.atomic():
-            rows = self.model._default_manager.filter(self.only, **{f"{self.at}__lt": cutoff})
-            some = list(rows.order_by("pk").values_list("pk", flat=True)[:CHUNK])
+            rows = self.model._default_manager.filter(self.only)
+            oldest = rows.order_by(self.order).values_list("pk", self.at)[:CHUNK]
+            some = [pk for pk, at in oldest if at < cutoff]
             if not some:
                 return 0
-            rows.filter(pk__in=some).delete()  # with what hangs on them, such as the text with a code
+            # With what hangs on them, such as the text with a code.
+            rows.filter(pk__in=some, **{f"{self.at}__lt": cutoff}).delete()
             run, _ = RetentionRun.objects.get_or_create(
                 kind=self.kind, older_than=cutoff, defaults={"below": 0, "at": now}
             )
@@ -62,8 +66,8 @@ class OldRows:
 KINDS = (
     OldRows(Kind.ACCESS, AccessRecord, "at", "ACCESS_LOG_RETENTION_DAYS"),
     OldRows(Kind.DECISIONS, Decision, "at", "DECISION_RETENTION_DAYS"),
-    OldRows(Kind.SESSIONS, Session, "expire_date", ""),
-    OldRows(Kind.CHANGES, AddressChange, "asked_at", "", changing.KEPT, Q(confirmed_at=None)),
+    OldRows(Kind.SESSIONS, Session, "expire_date", "", order="expire_date"),
+    OldRows(Kind.CHANGES, AddressChange, "asked_at", "", changing.KEPT, Q(confirmed_at=None), "asked_at"),
 )
 
 

@@ -58,6 +58,17 @@ def test_what_is_too_old_goes_and_the_night_leaves_one_row_of_each(old, now, mon
     assert RetentionRun.objects.filter(kind="access").count() == 2
 
 
+def test_once_nothing_is_old_it_reads_no_further_than_it_could_drop(settings, now, monkeypatch):
+    settings.ACCESS_LOG_RETENTION_DAYS = settings.DECISION_RETENTION_DAYS = 100
+    monkeypatch.setattr(tidying, "CHUNK", 2)
+    for days in (1, 1, 300):  # ids rise with time: the last one shows only how far it read
+        seen(now - timedelta(days=days))
+        decided(now - timedelta(days=days))
+
+    assert drop_old(now) == 0
+    assert left() == [3, 3, 0]
+
+
 def test_without_a_setting_all_is_kept_but_sessions_that_ended(old, now, settings):
     settings.ACCESS_LOG_RETENTION_DAYS = settings.DECISION_RETENTION_DAYS = 0
 
