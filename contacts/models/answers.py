@@ -213,7 +213,9 @@ class AutomaticAnswer(models.Model):
                 fields=["id"], name="answer_at_once", condition=Q(state="waiting") & ~Q(kind="confirm")
             ),
             models.Index(
-                fields=["until", "id"], name="answer_question", condition=Q(state="waiting", kind="confirm")
+                fields=["sender_value", "until", "id"],
+                name="answer_question_of_sender",
+                condition=Q(state="waiting", kind="confirm"),
             ),
             models.Index(fields=["begun_at"], name="answer_sending", condition=Q(state="sending")),
             models.Index(

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, time, timedelta
+from time import monotonic
 from typing import NamedTuple
 
 from django.db import connection, transaction
@@ -20,7 +20,6 @@ from django.db.models import Q
 from django.utils import timezone
 
 from campaigns.models import Campaign, Sender
-from campaigns.rates import Paced, rate_of
 from contacts.answering import CONFIRM_WITHIN, PERSON_WITHIN, WITHIN, Kind, is_owed
 from contacts.changing import make_code
 from contacts.channels import Channel
@@ -43,6 +42,8 @@ from deliveries.providers.kit.client import HttpClient
 from deliveries.receiving.answers import Said, record_refusals
 from deliveries.receiving.recording import record_inbound
 from deliveries.sending.composing import callback
+from deliveries.sending.pacing import AT_ONCE as TURN_AT_ONCE
+from deliveries.sending.questions import Questions, first_due
 from deliveries.sending.transport import CALL_LIMIT
 
 logger = logging.getLogger(__name__)
@@ -55,11 +56,13 @@ SUBJECT = "Your code"  # of a code by email
 
 
 class Taken(NamedTuple):
-    """One that may go now, by which account, and what it says: a code stands nowhere else."""
+    """One that may go now, by which account, what it says: a code stands nowhere else; and when it begins, on the
+    monotonic clock, 0: at once."""
 
     row: AutomaticAnswer
     account: Account
     body: str
+    begins: float = 0.0
 
 
 def run(now: datetime) -> int:
@@ -92,20 +95,27 @@ def _take(now: datetime) -> list[Taken]:
     accounts = {one.pk: one for one in Account.objects.readable()}
     verdicts = _verdicts(rows, senders, now)
     needless = not_wanted([row for row in rows if row.kind == Kind.CONFIRM])
-    by_sender, room = _by_sender(rows, senders, accounts.values()), _Room()
+    by_sender = _by_sender(rows, senders, accounts.values())
+    questions = Questions(rows, senders, accounts.values(), now)
     taken = []
     for row in rows:
-        sender, verdict = senders.get(row.sender_value), verdicts[row.pk]
-        account = accounts.get(row.account_id) or by_sender.get(row.sender_value)
+        verdict, account = verdicts[row.pk], accounts.get(row.account_id) or by_sender.get(row.sender_value)
+        if row.kind == Kind.CONFIRM:
+            account = questions.account_for(row)
         why = needless.get(row.pk) or _why_not(verdict, account)
         row.why = why[:200]
         if why and row.pk not in needless and (until := _waits_until(row, verdict, now)):
             row.until = until
         elif why:
             row.state, row.begun_at = State.DROPPED, now
-        elif account and room.has_place(row, sender, account):
+        elif account:
+            turn = questions.turn(row) if row.kind == Kind.CONFIRM else TURN_AT_ONCE
+            if turn.waits:
+                row.until = turn.until
+                continue
             row.state, row.begun_at, row.account_id = State.SENDING, now, account.pk
-            taken.append(Taken(row, account, _body(row, now)))
+            taken.append(Taken(row, account, _body(row, now), turn.begins))
+    questions.save()
     AutomaticAnswer.objects.bulk_update(rows, ["state", "why", "begun_at", "until", "account_id"])
     return taken
 
@@ -118,25 +128,8 @@ def _waiting(now: datetime) -> list[AutomaticAnswer]:
     due = waiting.filter(Q(until=None) | Q(until__lte=now)).exclude(kind=Kind.CONFIRM)
     rows = list(due.order_by("pk")[:AT_ONCE])
     if len(rows) < AT_ONCE:
-        questions = waiting.filter(kind=Kind.CONFIRM, until__lte=now).order_by("until", "pk")
-        rows += questions[: AT_ONCE - len(rows)]
+        rows += first_due(waiting, now, AT_ONCE - len(rows))
     return rows
-
-
-class _Room:
-    """How many questions a sender may ask in the second that a step is for. Answers are few, and not counted."""
-
-    def __init__(self) -> None:
-        self.asked: Counter[str] = Counter()
-
-    def has_place(self, row: AutomaticAnswer, sender: Sender | None, account: Account) -> bool:
-        if row.kind != Kind.CONFIRM or sender is None:
-            return True
-        most = rate_of(
-            Paced(*(getattr(sender, name) for name in Paced.fields())), account.provider
-        ).per_second
-        self.asked[row.sender_value] += 1
-        return not most or self.asked[row.sender_value] <= max(1, int(most))
 
 
 def _by_sender(
@@ -256,6 +249,7 @@ async def _call(one: Taken, client: HttpClient) -> SendResult | None:
         body=one.body,
         callback=callback(account, str(row.uuid), row.channel),
     )
+    await asyncio.sleep(max(one.begins - monotonic(), 0.0))
     try:
         async with asyncio.timeout(CALL_LIMIT):
             return await PROVIDERS[account.provider].send(message, account.credentials, client)

@@ -72,10 +72,10 @@ LATER = Turn(waits=True)
 
 
 class Pacing:
-    """What may begin now in these lanes. Used within the transaction that claims."""
+    """What may begin now in these lanes, `ahead` seconds at most. Used within the transaction that claims."""
 
-    def __init__(self, lanes: Sequence[Lane], clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, lanes: Sequence[Lane], clock: Clock, ahead: float = HORIZON) -> None:
+        self._clock, self._ahead = clock, ahead
         self._now = clock.now()
         self._limits = {} if not lanes else limits_of(lanes, self._now)
         self._paces = self._look(lanes)
@@ -87,7 +87,7 @@ class Pacing:
 
     @property
     def _ends(self) -> datetime:
-        return self._clock.now() + timedelta(seconds=HORIZON)
+        return self._clock.now() + timedelta(seconds=self._ahead)
 
     def _look(self, lanes: Sequence[Lane]) -> dict[str, Pace]:
         """The rows of all limits, locked or not, and of whatever rests."""
@@ -174,10 +174,18 @@ class Pacing:
         paced = [row for row in rows if Lane(row.account_id, row.sender_id) in self._limits]
         weights = weights_of(paced, contents, messages) if paced else {}
         paced.sort(key=lambda row: (not row.urgent, row.due_at, row.message_id))
-        return {row.message_id: self._turn(row, weights[row.message_id]) for row in paced}
+        return {
+            row.message_id: self.turn(Lane(row.account_id, row.sender_id), weights[row.message_id])
+            for row in paced
+        }
 
-    def _turn(self, row: Outbox, weight: int) -> Turn:
-        those = self._limits[Lane(row.account_id, row.sender_id)]
+    def turn(self, lane: Lane, weight: int) -> Turn:
+        """Of the next one of a lane, which counts as so many; what it takes is taken."""
+        if lane not in self.lanes:
+            return Turn(waits=True, until=self.used_up.get(lane))
+        those = self._limits.get(lane)
+        if not those:
+            return AT_ONCE
         full = [
             limit for limit in those if self._left_today(limit) < min(weight, limit.rate.per_day or weight)
         ]
