@@ -157,7 +157,7 @@ def _explained(contact: Contact, reach: SidePanel, zone: str) -> str:
     answers, shown = _answers(contact), len(lines)
     if not lines and not answers:
         return "\n".join(["We have not sent you anything so far.", *_now(contact, reach)])
-    earlier = found.count() - shown if shown == SHOWN else 0
+    earlier = found.count() - shown
     if earlier > 0:
         lines.append(f"And {earlier:,} earlier {'one' if earlier == 1 else 'ones'}.")
     return "\n".join([*lines, *answers, *_now(contact, reach), zone])

@@ -818,7 +818,7 @@ def test_several_planned_steps_cost_no_more_than_one(
     login, elena, retried, django_assert_num_queries, django_assert_max_num_queries
 ):
     client = login("support")
-    with django_assert_max_num_queries(70) as one:
+    with django_assert_max_num_queries(71) as one:
         client.get(f"/contacts/{elena.pk}/")
     for _ in range(3):
         again = factories.recipient(contact=elena, next_step="retry", next_step_at=timezone.now())
