@@ -18,6 +18,7 @@ from campaigns.models import Playbook
 from contacts.among import Among
 from contacts.channels import strike_limit
 from contacts.models import Suppression
+from contacts.phones import ERASED
 from contacts.strength import WEAK
 from deliveries.meaning.failure_limits import (
     FEWEST_UNREACHABLE,
@@ -67,7 +68,9 @@ def candidates(now: datetime) -> QuerySet[Suppression]:
         in_trouble |= where & Q(message__channel=one.channel) if one.channel else where
     doubted = Exists(mine.filter(~_counts() | in_trouble)) | Exists(_arrivals(OuterRef("pk")))
     found = Suppression.objects.in_force(now).filter(
-        origin=Suppression.Origin.RULE, reason__in=[one for one in Suppression.OF_FAILURES if one in WEAK]
+        ~Q(match_key__startswith=ERASED),  # nobody releases those
+        origin=Suppression.Origin.RULE,
+        reason__in=[one for one in Suppression.OF_FAILURES if one in WEAK],
     )
     changed = FailureLimit.objects.aggregate(at=Max("made_at"))["at"]
     if changed is not None:

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from contacts.models import AddressHealth, Suppression
 from contacts.suppressing import MISTAKEN
+from deliveries.deciding.erasing import erase_person
 from deliveries.models import FailureLimit, Message, RouteAlarm, SuppressionEvidence
 from deliveries.outcomes.keyset import Cursor
 from deliveries.outcomes.mistaken_suppressions import candidates, mistaken
@@ -165,6 +166,16 @@ def test_what_no_rule_made_is_never_found_nor_released(login, then, fields):
     assert found() == {}
     block.refresh_from_db()
     assert block.released_at is None
+
+
+def test_what_is_kept_for_somebody_erased_is_not_among_them(then):
+    block = suppressed(then)
+    change(block, fault="carrier")
+    assert list(found()) == [block.pk]
+
+    erase_person(block.contact_id, by=factories.user("admin"), reason="Asked", now=timezone.now())
+
+    assert found() == {}
 
 
 # ---- The pages ---------------------------------------------------------------------------------------------------
