@@ -236,7 +236,7 @@ def test_pages_and_filters_are_named_in_words(login):
 
     shown = client.get(f"{WHERE}?kind=shown").content.decode()
 
-    for words in ("Reason: Permanent failures in a row, Search: …", "First import: 7", "Replies to read",
+    for words in (f"Reason: {Suppression.Reason.HARD_FAILS.label}, Search: …", "First import: 7", "Replies to read",
                   "Releasing suppressions by mistake", "Admin: addresses"):  # fmt: skip
         assert words in shown, words
     assert "hard_fails" not in shown
