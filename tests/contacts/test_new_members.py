@@ -13,7 +13,7 @@ from contacts.models import Contact, DoubleOptIn, ListMembership
 from tests import factories
 
 pytestmark = pytest.mark.django_db
-SOME, LISTS = 500, 10
+SOME, LISTS = 3_000, 3  # people of a list, more than are looked at together; other lists
 
 
 def test_they_are_found_by_an_index(now):
