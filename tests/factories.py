@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
+import phonenumbers
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
@@ -38,10 +40,21 @@ PASSWORD = "correct horse battery"
 ROLE_NAMES = {"marketer": MARKETER, "admin": ADMINISTRATOR, "support": SUPPORT}
 
 
+@cache
+def _area_codes() -> list[int]:
+    """Those that are given out: pages refuse numbers of any other."""
+    return [
+        code
+        for code in range(210, 910)
+        if phonenumbers.is_valid_number(phonenumbers.parse(f"+1{code}5550100"))
+    ]
+
+
 def phone_number(n: int | None = None) -> str:
     """A fictitious North American number, E.164; the same `n` gives the same one."""
     n = next(_numbers) if n is None else n
-    return f"+1{210 + n // 100 % 700}555{100 + n % 100:04d}"
+    codes = _area_codes()
+    return f"+1{codes[n // 100 % len(codes)]}555{100 + n % 100:04d}"
 
 
 def user(role: str = "", **fields: Any) -> User:
