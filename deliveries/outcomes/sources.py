@@ -53,8 +53,10 @@ class ComparedShare:
     @property
     def is_worse(self) -> bool:
         """Beyond what chance does: the ranges of the two do not meet."""
+        if self.too_few:
+            return False
         (low, high), (rest_low, rest_high) = self.own.range, self.rest.range
-        return not self.too_few and (high < rest_low if self.measure.more_is_better else low > rest_high)
+        return high < rest_low if self.measure.more_is_better else low > rest_high
 
     @property
     def is_far(self) -> bool:
