@@ -48,7 +48,9 @@ def withdrawn(account, now):
 
 def changes(queries):
     """The statements that are no mere look; a lock is one."""
-    return [each["sql"] for each in queries.captured_queries if not each["sql"].startswith("SELECT")]
+    return [
+        each["sql"] for each in queries.captured_queries if not each["sql"].lstrip("(").startswith("SELECT")
+    ]
 
 
 @pytest.mark.parametrize("lock", [False, True])
