@@ -95,7 +95,7 @@ def _groups(keys: Sequence[str]) -> list[SameAddress]:
 
 
 @dataclass(frozen=True)
-class Word:
+class ConsentBeside:
     """What counts on a channel: for the one that stays, for the other, and for both once they are one."""
 
     channel: Channel
@@ -110,14 +110,14 @@ class Word:
         return max(refusals or said, key=lambda one: one.at, default=None)
 
 
-def words(kept: int, gone: int) -> list[Word]:
+def words(kept: int, gone: int) -> list[ConsentBeside]:
     """Channel by channel, where either has said anything. One query."""
     latest = latest_consents([kept, gone])
 
     def counts(contact: int, channel: Channel) -> LatestConsent | None:
         return next(filter(None, (latest.get((contact, each)) for each in counting_on(channel))), None)
 
-    found = [Word(channel, counts(kept, channel), counts(gone, channel)) for channel in Channel]
+    found = [ConsentBeside(channel, counts(kept, channel), counts(gone, channel)) for channel in Channel]
     return [one for one in found if one.kept or one.gone]
 
 
@@ -180,7 +180,7 @@ def _join_address(stays: Address, goes: Address) -> None:
 
 
 def _keep_the_stricter(
-    kept: Contact, gone: Contact, before: Sequence[Word], by: User | None, now: datetime
+    kept: Contact, gone: Contact, before: Sequence[ConsentBeside], by: User | None, now: datetime
 ) -> None:
     """The later word would count by itself: where that is a yes, and one of the two said no, the no is said again."""
     after = latest_consents([kept.pk])

@@ -42,7 +42,7 @@ class OtherForm(forms.Form):
     other = forms.CharField(label="Phone number, email, customer ID, or # and contact id", max_length=100)
 
 
-class Group(NamedTuple):
+class DuplicateGroup(NamedTuple):
     """Contacts that share an address, and where merging each of the others into the first is previewed."""
 
     address: str
@@ -50,10 +50,10 @@ class Group(NamedTuple):
     others: list[tuple[Contact, str]]
 
 
-def _groups(found: list[SameAddress], *, full: bool) -> list[Group]:
+def _groups(found: list[SameAddress], *, full: bool) -> list[DuplicateGroup]:
     show = whole_or_masked(full)
     return [
-        Group(
+        DuplicateGroup(
             show(one.address.value),
             one.contacts[0],
             [(other, _preview_url(one.contacts[0].pk, other.pk)) for other in one.contacts[1:]],

@@ -18,7 +18,7 @@ from contacts.jurisdictions import DAY_WORDS, HoursRow, end_words, places
 HOLIDAYS = {"allowed": "as any day", "blocked": "closed", "as sunday": "as Sundays"}
 
 
-class Line(NamedTuple):
+class HoursLine(NamedTuple):
     place: str
     row: HoursRow
     channels: str
@@ -34,10 +34,10 @@ def page(request: HttpRequest) -> HttpResponse:
     return render(request, "contacts/permitted_hours.html", context)
 
 
-def _lines() -> Iterator[Line]:
+def _lines() -> Iterator[HoursLine]:
     for place, rows in places():
         for row in rows:
-            yield Line(
+            yield HoursLine(
                 place=capfirst(place.removeprefix("in ")),
                 row=row,
                 channels=", ".join(str(Channel(channel).label) for channel in row.channels),

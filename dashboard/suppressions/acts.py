@@ -22,7 +22,7 @@ from contacts.phones import concealed
 from contacts.strength import RELEASE, may_lift
 from contacts.suppressing import CannotRelease, release, suppress
 from dashboard.shell.pages import may_assign, may_see, who
-from dashboard.suppressions.forms import AddForm, LiftForm, UploadForm
+from dashboard.suppressions.forms import AddForm, LiftForm, SuppressionsForm
 from dashboard.suppressions.listing import whole_or_masked
 from dashboard.suppressions.views import SEE
 from deliveries.deciding.held_back import held_back, send_held_back
@@ -67,7 +67,7 @@ def _add(request: HttpRequest, given: dict[str, Any]) -> tuple[Suppression, bool
 def upload(request: HttpRequest) -> HttpResponse:
     """A list of addresses. With the button `check` nothing is saved."""
     posted = request.method == "POST"
-    form = UploadForm(
+    form = SuppressionsForm(
         request.POST if posted else None,
         request.FILES if posted else None,
         initial={"region": settings.DEFAULT_REGION},

@@ -149,7 +149,7 @@ def _contact(text: str) -> Contact | None:
     return theirs[0] if len(theirs) == 1 else None
 
 
-class UploadForm(forms.Form):
+class SuppressionsForm(forms.Form):
     file = forms.FileField(
         label="File",
         widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv", "class": "control"}),

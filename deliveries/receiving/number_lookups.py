@@ -38,7 +38,7 @@ class LookupOff(Exception):
 
 
 @dataclass(frozen=True)
-class Estimate:
+class LookupCost:
     numbers: int
     cents_per_1000: int
 
@@ -79,8 +79,8 @@ def numbers(contact_list: ContactList, told_before: datetime) -> QuerySet[Addres
     return each.order_by("match_key").values_list("match_key", "number")
 
 
-def estimate(contact_list: ContactList, told_before: datetime) -> Estimate:
-    return Estimate(numbers(contact_list, told_before).count(), settings.NUMBER_LOOKUP_CENTS_PER_1000)
+def estimate(contact_list: ContactList, told_before: datetime) -> LookupCost:
+    return LookupCost(numbers(contact_list, told_before).count(), settings.NUMBER_LOOKUP_CENTS_PER_1000)
 
 
 def start(contact_list: ContactList, told_before: datetime, user: User, now: datetime) -> LookupRun:
