@@ -117,7 +117,7 @@ def watch(now: datetime, waiting: Iterable[int]) -> list[RouteAlarm]:
 
 
 def _busy(accounts: Iterable[int], now: datetime) -> dict[int, datetime]:
-    """Which of these accounts their provider has told to wait, and until when."""
+    """Which of these accounts wait because their provider takes no more, and until when."""
     keys = {account_key(pk, ""): pk for pk in accounts}
     paces = Pace.objects.filter(pk__in=keys, next_at__gt=now + WORTH_MOVING)
     return {keys[key]: until for key, until in paces.values_list("pk", "next_at")}
