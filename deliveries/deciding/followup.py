@@ -48,7 +48,9 @@ STATUS_CHANGES_LIMIT = 500  # messages
 DUE_LIMIT = 500  # recipients
 FAILED_LIMIT = 20  # recipients that failed before: each has a transaction of its own
 PROGRESS = (Status.QUEUED, Status.SENDING, Status.SENT)  # in time, it asks for nothing
-NEVER_LATE = timedelta(hours=1)  # the shortest that a playbook can set (`hours` in campaigns/models.py)
+NEVER_LATE = timedelta(
+    hours=1
+)  # the shortest that a playbook can set (`hours` in campaigns/models/playbooks.py)
 CLAIM_STATUS_CHANGES = """
 DELETE FROM deliveries_statuschange WHERE id IN (SELECT id FROM deliveries_statuschange ORDER BY id LIMIT %s {lock})
 RETURNING message_id

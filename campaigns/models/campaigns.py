@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, time
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from campaigns import merging, steps
-from campaigns.media import validate_web_address
-from campaigns.pace import Pace as Pace
-from campaigns.sender import Sender as Sender
+from campaigns.models.playbooks import Playbook
+from campaigns.models.senders import Sender
 from contacts import states
-from contacts.channels import STRIKES, Channel
+from contacts.channels import Channel
 from contacts.gate import Ask
 from contacts.jurisdictions import Purpose
-from contacts.models import Contact, ContactList
+from contacts.models import ContactList
 
 
 class Goal(models.TextChoices):
@@ -32,81 +28,6 @@ class Goal(models.TextChoices):
 class Priority(models.TextChoices):
     NORMAL = "normal", "Normal"
     URGENT = "urgent", "Urgent"
-
-
-class ChannelOrder(models.TextChoices):
-    FIXED = "fixed", "As listed, the same for everybody"
-    BEST_CHANCE = "best_chance", "Best chance: for each person what is likeliest to arrive"
-
-
-def channels_only(value: object) -> None:
-    """Raises ValidationError for anything that is not a list of channels."""
-    if not isinstance(value, list) or any(word not in Channel.values for word in value):
-        raise ValidationError(f"Not a list of channels, such as {json.dumps([Channel.EMAIL])}.")
-
-
-def hours(name: str, default: int, help_text: str) -> models.PositiveSmallIntegerField:
-    return models.PositiveSmallIntegerField(
-        name,
-        default=default,
-        help_text=help_text,
-        validators=[MinValueValidator(1), MaxValueValidator(steps.LONGEST_WINDOW)],
-    )
-
-
-def channels(help_text: str) -> models.JSONField:
-    return models.JSONField(default=list, blank=True, help_text=help_text, validators=[channels_only])
-
-
-class Playbook(models.Model):
-    """Ready-made rules: when to retry, when to change channel, when to stop. All durations in hours.
-
-    The defaults are those of the built-in playbook.
-    """
-
-    name = models.CharField(max_length=80, unique=True)
-    retries = models.PositiveSmallIntegerField(
-        default=2, help_text="How often a temporary failure is retried."
-    )
-    retry_window_hours = hours("retry for (hours)", 24, "Counted from the first attempt.")
-    retry_after_hours = hours("hours between retries", 4, "Pause before each retry.")
-    at_risk_hours = hours(
-        "flag after (hours)",
-        24,
-        "A message that is delayed or has no receipt for longer is flagged as at risk.",
-    )
-    switch_after_hours = hours(
-        "switch channel after (hours)", 48, "A message not delivered by then is sent on the next channel."
-    )
-    switch_to = channels("Channels in order of preference.")
-    urgent_switch_to = channels("The same, for urgent campaigns.")
-    channel_order = models.CharField(
-        max_length=12,
-        choices=ChannelOrder,
-        default=ChannelOrder.FIXED,
-        help_text="With the best chance, each person's first message, too, takes whichever of the campaign's channel"
-        " and those above is likeliest to arrive and may be used; only channels that the campaign has content for.",
-    )
-    give_up_hours = hours(
-        "stop waiting after (hours)",
-        steps.GIVE_UP_HOURS,
-        "With no receipt by then, a message counts as timed out: unknown, not failed.",
-    )
-    strikes = models.PositiveSmallIntegerField(
-        "block after N failures",
-        default=STRIKES,
-        help_text="So many permanent failures in a row block the address on that channel.",
-        validators=[MinValueValidator(1)],
-    )
-    version = models.PositiveIntegerField(default=1, editable=False)
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def by_chance(self) -> bool:
-        """Whether channels are chosen for each person, by what is likeliest to arrive."""
-        return self.channel_order == ChannelOrder.BEST_CHANCE
 
 
 class CampaignQuerySet(models.QuerySet):
@@ -293,88 +214,3 @@ class Campaign(models.Model):
             purpose=self.purpose,
             campaign_id=self.pk,
         )
-
-
-class Content(models.Model):
-    """What a campaign says on one channel. `{first_name}` and the like are filled in for each recipient."""
-
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="contents", db_index=False)
-    channel = models.CharField(max_length=8, choices=Channel)
-    version = models.PositiveSmallIntegerField(default=1, editable=False)
-    sender = models.ForeignKey(Sender, on_delete=models.PROTECT, related_name="contents")
-    subject = models.CharField(max_length=200, blank=True, help_text="Email only.")
-    body = models.TextField(help_text="Merge fields: {name}, {first_name} and the contacts' own attributes.")
-    media_url = models.URLField(
-        blank=True,
-        validators=[validate_web_address],
-        help_text="MMS picture, or the recording to play on voice and voicemail.",
-    )
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["campaign", "channel"],
-                name="one_content_per_channel",
-                violation_error_message=(
-                    "Channel: the campaign has content for this one already; change that, or choose another channel."
-                ),
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.campaign}: {self.get_channel_display()}"
-
-    def clean(self) -> None:
-        if self.sender_id and self.sender.channel != self.channel:
-            raise ValidationError({"sender": f"This sender is for {self.sender.get_channel_display()}."})
-        if self.channel == Channel.EMAIL and not self.subject:
-            raise ValidationError({"subject": "An email needs a subject."})
-        for field in ("subject", "body"):
-            faults = merging.faults(getattr(self, field))
-            if faults:
-                raise ValidationError({field: faults})
-
-
-class Recipient(models.Model):
-    """Campaign x contact: one row for every intended contact, also the skipped ones."""
-
-    State = steps.RecipientState
-    NextStep = steps.NextStep
-
-    campaign = models.ForeignKey(
-        Campaign, on_delete=models.CASCADE, related_name="recipients", db_index=False
-    )
-    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="recipients", db_index=False)
-    state = models.CharField(max_length=8, choices=State, default=State.PLANNED)
-    skip_reason = models.CharField(max_length=24, blank=True, help_text="A reason of contacts/gate.py.")
-    reached_at = models.DateTimeField(null=True, blank=True)
-    reached_by = models.CharField(max_length=8, choices=Channel, blank=True)
-    next_step = models.CharField(max_length=8, choices=NextStep, default=NextStep.NONE)
-    next_step_at = models.DateTimeField(null=True, blank=True)
-    next_step_reason = models.CharField(max_length=300, blank=True)
-    automatic = models.BooleanField(default=True, help_text="Off: a colleague stopped the automatic steps.")
-    read_anew_at = models.DateTimeField(
-        null=True,
-        blank=True,
-        help_text="When a corrected code changed what an old attempt means: nothing is sent by itself for that one.",
-    )
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["campaign", "contact"], name="one_recipient_per_contact")
-        ]
-        indexes = [
-            models.Index(fields=["contact"], name="recipient_contact"),
-            models.Index(
-                fields=["next_step_at"], name="recipient_due", condition=Q(next_step_at__isnull=False)
-            ),
-            # Whoever was skipped, by reason. Of a large campaign those are few, and no others stand here.
-            models.Index(
-                fields=["campaign", "skip_reason", "contact"],
-                name="recipient_skipped",
-                condition=~Q(skip_reason=""),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.campaign_id} x {self.contact_id}: {self.state}"

@@ -1,0 +1,22 @@
+"""What we mean to send: campaigns, what they say, by which senders and rules, and to whom."""
+
+from campaigns.models.campaigns import Campaign, CampaignQuerySet, Goal, Priority
+from campaigns.models.contents import Content
+from campaigns.models.pace import Pace
+from campaigns.models.playbooks import ChannelOrder, Playbook, channels_only
+from campaigns.models.recipients import Recipient
+from campaigns.models.senders import Sender
+
+__all__ = [
+    "Campaign",
+    "CampaignQuerySet",
+    "ChannelOrder",
+    "Content",
+    "Goal",
+    "Pace",
+    "Playbook",
+    "Priority",
+    "Recipient",
+    "Sender",
+    "channels_only",
+]
