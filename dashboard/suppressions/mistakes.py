@@ -9,7 +9,6 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.db import transaction
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -22,8 +21,8 @@ from contacts.suppressing import LONGEST_NOTE, MISTAKEN, release_each
 from dashboard.shell.pages import may_see, who
 from dashboard.suppressions.listing import shown
 from dashboard.suppressions.views import SEE
-from deliveries.outcomes.keyset import page, read_id
-from deliveries.outcomes.mistaken_suppressions import MistakenSuppression, candidates, mistaken
+from deliveries.outcomes.keyset import Page, read_id
+from deliveries.outcomes.mistaken_suppressions import WALK, MistakenSuppression, candidates, mistaken, walk
 
 SIZE = 100  # looked at for one page, and released together
 
@@ -42,12 +41,11 @@ class ReleaseTogetherForm(forms.Form):
 def show(request: HttpRequest) -> HttpResponse:
     """Those among the newest that may be mistaken; a page looks at a fixed number of them."""
     now = timezone.now()
-    rows = candidates(now).select_related("contact", "created_by")
-    looked_at = page(rows, SIZE, request.GET.get("after", ""), at="created_at")
+    looked_at = walk(now, SIZE, request.GET.get("after", ""))
     context = {
         "found": _rows(request, mistaken(looked_at.rows, now)),
-        "looked_at": len(looked_at),
-        "next_url": f"?after={older}" if (older := _older(rows, looked_at.after, now)) else "",
+        "walk": WALK,
+        "next_url": f"?after={older}" if (older := _older(looked_at, now)) else "",
         "first_url": "" if looked_at.first else request.path,
         "may_release": request.user.has_perm(RELEASE),
         "section": "mistakes",
@@ -55,17 +53,17 @@ def show(request: HttpRequest) -> HttpResponse:
     return render(request, "suppressions/mistakes.html", context)
 
 
-def _older(rows: QuerySet[Suppression], after: str, now: datetime) -> str:
+def _older(shown: Page, now: datetime) -> str:
     """Where the next page begins, past one on which nothing is mistaken; '' where no older one is."""
-    if not after:
-        return ""
-    following = page(rows, SIZE, after, at="created_at")
-    return after if mistaken(following.rows, now) else following.after
+    if not shown.after or not shown.rows:
+        return shown.after
+    following = walk(now, SIZE, shown.after)
+    return shown.after if mistaken(following.rows, now) else following.after
 
 
-def _rows(request: HttpRequest, found: list[MistakenSuppression]) -> list[dict[str, Any]]:
+def _rows(request: HttpRequest, found: list[MistakenSuppression]) -> list[tuple[Any, MistakenSuppression]]:
     rows = shown([one.row for one in found], timezone.now(), full=may_see(request))
-    return [{"one": row, "grade": grade} for row, grade in zip(rows, found, strict=True)]
+    return list(zip(rows, found, strict=True))
 
 
 @requires(SEE, RELEASE)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from django.db.models import Count, Exists, IntegerField, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, IntegerField, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThanOrEqual
 from django.db.models.functions import Coalesce
 
 from campaigns.models import Playbook
@@ -28,10 +29,12 @@ from deliveries.meaning.failure_limits import (
     load_limits,
 )
 from deliveries.models import Account, Certainty, FailureLimit, Message, RouteAlarm, SuppressionEvidence
+from deliveries.outcomes.keyset import Cursor, Page, after, page
 from deliveries.statuses import MISSED, PROOF, Disposition, FailureClass, Fault, is_miss
 
 TROUBLES = 100  # times of trouble looked at, the newest
 TROUBLE_BEGAN = timedelta(hours=1)  # before it was noticed
+WALK = 20_000  # suppressions made by a rule, standing or not, that are gone through for one page
 OURS = (Fault.SENDER, Fault.CONTENT, Fault.ACCOUNT)
 
 
@@ -56,6 +59,25 @@ class MistakenSuppression:
     reasons: list[str] = field(default_factory=list)
     still: int = 0
     asked: int = 0
+
+
+def walk(now: datetime, size: int, mark: str, *, most: int = WALK) -> Page:
+    """Up to `size` candidates, newest first, among the `most` suppressions of rules that come after the cursor.
+
+    The next page starts after the last of them, or where this one stopped looking; so a page costs the same however
+    many suppressions there are, and one without a row may have a next one. Contacts and makers are loaded.
+    """
+    every: QuerySet[Suppression] = Suppression.objects.filter(origin=Suppression.Origin.RULE)
+    cursor = Cursor.read(mark)
+    if cursor and cursor.at:
+        every = after(every, cursor, pk="id", at="created_at")
+    edge = every.order_by("-created_at", "-pk").values_list("created_at", "pk")[most - 1 : most].first()
+    rows = candidates(now).select_related("contact", "created_by")
+    if edge:
+        key = TupleGreaterThanOrEqual(Tuple(F("created_at"), F("pk")), edge)
+        rows = rows.filter(key, created_at__gte=edge[0])
+    found = page(rows, size, mark, at="created_at")
+    return replace(found, after=str(Cursor(*edge))) if edge and not found.after else found
 
 
 def candidates(now: datetime) -> QuerySet[Suppression]:

@@ -12,8 +12,9 @@ from contacts.models import AddressHealth, Suppression
 from contacts.suppressing import MISTAKEN
 from deliveries.deciding.erasing import erase_person
 from deliveries.models import FailureLimit, Message, RouteAlarm, SuppressionEvidence
+from deliveries.outcomes import mistaken_suppressions
 from deliveries.outcomes.keyset import Cursor
-from deliveries.outcomes.mistaken_suppressions import candidates, mistaken
+from deliveries.outcomes.mistaken_suppressions import candidates, mistaken, walk
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -278,7 +279,7 @@ def test_pages_follow_each_other(login, then, monkeypatch):
 
 def test_older_is_offered_only_where_something_older_looks_mistaken(login, then, monkeypatch):
     monkeypatch.setattr("dashboard.suppressions.mistakes.SIZE", 2)
-    monkeypatch.setattr("dashboard.suppressions.mistakes.candidates", lambda now: Suppression.objects.all())
+    monkeypatch.setattr(mistaken_suppressions, "candidates", lambda now: Suppression.objects.all())
     stands = [suppressed(then + n * HOUR) for n in range(2)]
     for n in (2, 3):
         change(suppressed(then + n * HOUR), fault="carrier")
@@ -293,6 +294,22 @@ def test_older_is_offered_only_where_something_older_looks_mistaken(login, then,
     older = client.get("/suppressions/mistakes/" + re.search(r'href="(\?after=[^"]+)"', page)[1])
     assert older.content.decode().count('name="suppressions"') == 1  # those that stand are passed over
     assert stands[0].released_at is None
+
+
+def test_a_page_goes_through_a_fixed_number_and_the_next_ones_find_the_rest(then):
+    blocks = [suppressed(then + n * HOUR) for n in range(7)]
+    for n in (0, 1, 4):
+        change(blocks[n], fault="carrier")
+    Suppression.objects.filter(pk=blocks[6].pk).update(released_at=then + DAY)
+    mark, pages = "", []
+    while len(pages) < 5:
+        page = walk(timezone.now(), 2, mark, most=3)
+        pages.append([one.pk for one in page.rows])
+        mark = page.after
+        if not mark:
+            break
+
+    assert pages == [[blocks[4].pk], [blocks[1].pk], [blocks[0].pk]]
 
 
 def test_an_empty_later_page_says_that_it_is_one(login, then):
