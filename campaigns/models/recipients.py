@@ -50,6 +50,12 @@ class Recipient(models.Model):
                 name="recipient_skipped",
                 condition=~Q(skip_reason=""),
             ),
+            # Whoever was not reached is listed at once, also where they are few of a million.
+            models.Index(
+                fields=["campaign", "state"],
+                name="recipient_not_reached",
+                condition=Q(state__in=[steps.RecipientState.FAILED, steps.RecipientState.UNKNOWN]),
+            ),
         ]
 
     def __str__(self) -> str:

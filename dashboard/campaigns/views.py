@@ -24,7 +24,7 @@ from accounts.models import User
 from accounts.roles import requires
 from campaigns.estimates import Estimate, estimate
 from campaigns.gaps import first_contacts
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Recipient
 from contacts.channels import Channel
 from contacts.models import ListMembership
 from dashboard.campaigns.skipped import by_reason
@@ -199,7 +199,10 @@ def _figures(
         "kpis": [(kpi, url("", f"status={kpi.bucket}")) for kpi in figures.kpis(names)],
         "checks": [(check, _opened(check, links)) for check in figures.checks()],
         "reach": figures.reach,
-        "people": figures.reconciliation.people,
+        "people": [
+            Term(words, n, url("", f"person={state}")) for state, words, n in figures.reconciliation.people
+        ],
+        "reached_url": url("", f"person={Recipient.State.REACHED}"),
         "skipped": by_reason(campaign, figures.skipped),
         **chart_context(by_channel, everything=everything, link=lambda bucket: url("", f"status={bucket}")),
         "toggle_url": url(shown.view.queue, shown.form.querystring(show="" if everything else SHOW_ALL))
@@ -223,7 +226,12 @@ def _links(campaign: Campaign) -> dict[str, str]:
     """Where the terms of the sums are listed, by their words. Those that are listed nowhere are missing."""
     url = _url(campaign)
     buckets = {one.label.lower(): url("", f"status={BUCKETS[one]}") for one in Disposition}
-    return {"Messages": url("", ""), "skipped": reverse("campaigns:skipped", args=[campaign.slug]), **buckets}
+    return {
+        "Messages": url("", ""),
+        "skipped": reverse("campaigns:skipped", args=[campaign.slug]),
+        "planned": url("", f"person={Recipient.State.PLANNED}"),
+        **buckets,
+    }
 
 
 def _opened(check: ReconciliationCheck, links: Mapping[str, str]) -> tuple[Term, list[Term]]:

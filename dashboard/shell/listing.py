@@ -71,6 +71,11 @@ class Listing:
         return [(name, mark_safe(ICONS[name])) for name in sorted(used)]  # noqa: S308 - constants of ours
 
     @property
+    def nouns(self) -> str:
+        """What its rows are, one and many: of a list by people there is one row for each."""
+        return "person,people" if self.view.filters.get("person") else "message,messages"
+
+    @property
     def size(self) -> int:
         """Rows to a page."""
         return page_size(self.view)

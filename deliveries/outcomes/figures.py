@@ -263,6 +263,8 @@ class CampaignFigures:
         """How many rows a view of this campaign has, when a tally holds that combination; None when none does."""
         if view.queue:
             return self.queues.get(view.queue, 0) if not view.filters else None
+        if set(view.filters) == {"person"}:
+            return self.recipients.get(view.filters["person"], 0)
         wanted = dict(map(_as_in_a_cell, view.filters.items()))
         canceled = wanted.get("disposition") == ""
         for kind, name in ((CarrierCell, "by_carrier"), (CodeCell, "by_code"), (SourceCell, "by_source")):

@@ -12,10 +12,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
+from campaigns.steps import RecipientState
 from contacts.channels import Channel
 from contacts.models import ContactList
 from contacts.searching import FEWEST, clean, partly
@@ -49,6 +50,16 @@ OFFERED = [
 ]
 
 
+# Where people stand in a campaign, in the words of its report. Whoever was skipped got no message, and is listed apart.
+PERSON_CHOICES = [
+    (RecipientState.REACHED.value, "Reached"),
+    (RecipientState.FAILED.value, "Not reached"),
+    (RecipientState.OPEN.value, "Open"),
+    (RecipientState.UNKNOWN.value, "Unknown"),
+    (RecipientState.PLANNED.value, "Not begun"),
+]
+
+
 class OutcomeFilter(forms.Form):
     """Every way to narrow a list of outcomes. Parameters that are not fields are ignored.
 
@@ -57,6 +68,10 @@ class OutcomeFilter(forms.Form):
     """
 
     s = forms.CharField(label="Search", required=False, max_length=100)
+    # One row for each person, their last message. Set by the numbers of people; taken off by its chip.
+    person = forms.ChoiceField(
+        label="People", required=False, choices=[("", "Any"), *PERSON_CHOICES], widget=forms.HiddenInput
+    )
     status = forms.ChoiceField(label="Status", required=False, choices=STATUS_CHOICES)
     channel = forms.ChoiceField(label="Channel", required=False, choices=[("", "Any"), *Channel.choices])
     carrier = forms.CharField(label="Carrier", required=False, max_length=60)
@@ -328,6 +343,8 @@ def _condition(name: str, value: str, prefix: str, now: datetime, entries: bool)
         return Q(**{prefix + COLUMNS[name]: "" if value == NOBODY else value})
     if name == "status":
         return status_condition(value, prefix)
+    if name == "person":
+        return _last_of_person(value, "message_id" if entries else "pk", "message__" if entries else "")
     if name == "source":
         return Q(**{f"{prefix}list_source_id": 0 if value == NOBODY else int(value)})
     if name == "owner":
@@ -337,6 +354,12 @@ def _condition(name: str, value: str, prefix: str, now: datetime, entries: bool)
         return Q(**{f"{prefix}{time}__gte": since(value, now)})
     # The entry's copy of the contact is a plain column, the message's a link: both spell it the same.
     return partly(value, f"{prefix}contact_id")
+
+
+def _last_of_person(state: str, pk: str, link: str) -> Q:
+    """The last message of each person who stands there: what was canceled before it left is none."""
+    later = Message.objects.filter(recipient=OuterRef(f"{link}recipient_id"), pk__gt=OuterRef(pk))
+    return Q(~Exists(later.exclude(disposition="")), **{f"{link}recipient__state": state})
 
 
 def status_condition(value: str, prefix: str = "") -> Q:

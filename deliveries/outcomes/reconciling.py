@@ -48,16 +48,16 @@ class Reconciliation:
 
     @property
     def attempted(self) -> int:
-        return sum(n for _, n in self.people)
+        return sum(n for *_, n in self.people)
 
     @property
-    def people(self) -> list[tuple[str, int]]:
-        """Attempted recipients by where they stand now, in the order of the strip."""
+    def people(self) -> list[tuple[str, str, int]]:
+        """Attempted recipients by where they stand now: (state, words, n), in the order of the strip."""
         return [
-            ("reached", self.reached),
-            ("failed", self.failed),
-            ("open", self.open),
-            ("unknown", self.unknown),
+            (State.REACHED, "reached", self.reached),
+            (State.FAILED, "not reached", self.failed),
+            (State.OPEN, "open", self.open),
+            (State.UNKNOWN, "unknown", self.unknown),
         ]
 
     @property
