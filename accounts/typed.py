@@ -103,11 +103,11 @@ def _inline(request: HttpRequest, model_admin: Any, obj: Any, data: QueryDict) -
 def _by_label(form: forms.BaseForm) -> Iterator[Line]:
     zone = form.data.get("_zone", "")
     for bound in form:
-        if not bound.is_hidden and (text := _words(bound.field, bound.data, zone)):
+        if not bound.is_hidden and (text := in_words(bound.field, bound.data, zone)):
             yield str(bound.label), text
 
 
-def _words(field: forms.Field, value: Any, zone: str) -> str:
+def in_words(field: forms.Field, value: Any, zone: str) -> str:
     """What was chosen or typed, as it stands on the form; '' for nothing."""
     if value in (None, "", [], False) or not any(value if isinstance(value, list) else [value]):
         return ""

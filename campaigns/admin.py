@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.conf import settings
 from django.contrib import admin
@@ -13,6 +13,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
+from accounts.models import User
+from campaigns.drafting import SECTIONS, count_edit
 from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
 from campaigns.playbook_form import PlaybookForm
 from campaigns.rate_words import keeps_to
@@ -209,6 +211,8 @@ class CampaignAdmin(admin.ModelAdmin):
         if not change:
             obj.created_by_id = request.user.pk
         super().save_model(request, obj, form, change)
+        if obj.state == Campaign.State.DRAFT:  # whoever has it open in the composer must not overwrite this
+            count_edit(obj, list(SECTIONS), cast(User, request.user), timezone.now())
 
     def save_formset(
         self, request: HttpRequest, form: ModelForm, formset: BaseModelFormSet, change: bool

@@ -9,7 +9,7 @@ from typing import Any
 from django.urls import path, register_converter
 
 from dashboard.bulk import views as batches
-from dashboard.campaigns import skipped
+from dashboard.campaigns import composer, skipped
 from dashboard.campaigns import views as campaigns
 from dashboard.contacts import (
     access,
@@ -62,7 +62,13 @@ root = [path("", overview.page, name="overview")]
 
 campaign_pages = [
     path("", campaigns.campaigns, name="list"),
+    path("new/", composer.new, name="new"),
     path("<slug:slug>/", campaigns.report, name="report"),
+    path("<slug:slug>/edit/", composer.edit, name="edit"),
+    *(
+        path(f"<slug:slug>/edit/{section}/", composer.save, {"section": section}, name=f"edit_{section}")
+        for section in composer.SECTIONS
+    ),
     path("<slug:slug>/export/", campaigns.export, name="export"),
     path("<slug:slug>/skipped/", skipped.people, name="skipped"),
     path("<slug:slug>/launch/", campaigns.act, {"action": "launch"}, name="launch"),

@@ -30,6 +30,16 @@ class Priority(models.TextChoices):
     URGENT = "urgent", "Urgent"
 
 
+# Names of pages at the same place: a campaign with one of them could not be opened.
+RESERVED_SLUGS = {"new"}
+
+
+def not_reserved(slug: str) -> None:
+    """Raises ValidationError for the name of a page."""
+    if slug in RESERVED_SLUGS:
+        raise ValidationError(f"“{slug}” is the name of a page. Choose another.")
+
+
 class CampaignQuerySet(models.QuerySet):
     def not_begun(self, now: datetime) -> CampaignQuerySet:
         """Those of which `has_begun` says no."""
@@ -42,7 +52,7 @@ class Campaign(models.Model):
     State = states.CampaignState
 
     name = models.CharField(max_length=120)
-    slug = models.SlugField("link name", max_length=140, unique=True)
+    slug = models.SlugField("link name", max_length=140, unique=True, validators=[not_reserved])
     goal = models.CharField(
         max_length=12,
         choices=Goal,
@@ -81,6 +91,14 @@ class Campaign(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     created_at = models.DateTimeField(default=timezone.now)
+    # Who changed it last while it was a draft. `edited` counts the changes; `section_edits` says at which count each
+    # section of its page was changed last, so that nobody overwrites what they have not seen.
+    edited = models.PositiveIntegerField(default=0, editable=False)
+    section_edits = models.JSONField(default=dict, editable=False)
+    edited_at = models.DateTimeField(null=True, editable=False)
+    edited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
     launched_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )

@@ -1,0 +1,129 @@
+"""Drafts: made from a name, copied from another campaign, and changed section by section without overwriting others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import User
+from campaigns.models import Campaign, Content, Playbook, Sender
+from campaigns.models.campaigns import RESERVED_SLUGS
+from contacts.channels import Channel
+from contacts.slugs import free_slug
+from contacts.states import SENDER_MAY_SEND
+
+LONGEST_NAME = 120
+SECTIONS = ("who", "what", "when")  # what of a draft is changed together
+# Of a campaign that is copied, what its copy begins with. Not among them: its name and link name, what became of it,
+# and its times, which lie in the past.
+COPIED = ("goal", "priority", "purpose", "channel", "playbook", "window_start", "window_end")
+COPIED_CONTENT = ("channel", "sender", "subject", "body", "media_url")
+
+
+class NoDraft(Exception):
+    """It was launched, or deleted, meanwhile."""
+
+
+class DraftChanged(Exception):
+    """Somebody saved this section after it was shown to whoever wants to save it now; `by` and `at` say who last
+    saved anything of the draft."""
+
+    def __init__(self, by: User | None, at: datetime | None) -> None:
+        super().__init__(f"{by or 'somebody'}, {at}")
+        self.by, self.at = by, at
+
+
+def make_draft(name: str, by: User) -> Campaign:
+    """A draft of that name, with a text to be written for the first channel that somebody can send on."""
+    channel, sender = _usual_channel()
+    with transaction.atomic():
+        made = Campaign.objects.create(
+            name=name,
+            slug=_slug(name),
+            channel=channel,
+            playbook=Playbook.objects.order_by("pk").first() or Playbook.objects.create(name="Standard"),
+            created_by=by,
+        )
+        if sender:
+            Content.objects.create(campaign=made, channel=channel, sender=sender)
+    return made
+
+
+def duplicate(campaign: Campaign, name: str, by: User) -> Campaign:
+    """A draft with what `campaign` says, to whom and how; nothing of what became of it."""
+    with transaction.atomic():
+        made = Campaign.objects.create(
+            name=name,
+            slug=_slug(name),
+            created_by=by,
+            **{field: getattr(campaign, field) for field in COPIED},
+        )
+        made.lists.set(campaign.lists.all())
+        Content.objects.bulk_create(
+            Content(campaign=made, **{field: getattr(one, field) for field in COPIED_CONTENT})
+            for one in campaign.contents.order_by("pk")
+        )
+    return made
+
+
+def copy_name(campaign: Campaign) -> str:
+    """What a copy is called unless somebody says otherwise."""
+    return f"{campaign.name[: LONGEST_NAME - 7]} (copy)"
+
+
+def usual_sender(channel: str) -> Sender | None:
+    """Who sends on a channel unless somebody chooses: of those that may send the one used last, else any of them.
+
+    One that may not where none may; None where there is none.
+    """
+    senders = Sender.objects.filter(channel=channel)
+    ready = senders.filter(state__in=SENDER_MAY_SEND)
+    last = Content.objects.filter(channel=channel, sender__state__in=SENDER_MAY_SEND).order_by("-pk").first()
+    return (
+        last.sender
+        if last
+        else ready.order_by("name", "pk").first() or senders.order_by("name", "pk").first()
+    )
+
+
+@contextmanager
+def editing(pk: int, section: str, *, seen: int, by: User, now: datetime) -> Iterator[None]:
+    """A transaction in which `section` of a draft is changed; `seen` is what `edited` was when it was shown.
+
+    Raises NoDraft, and DraftChanged where the section was changed since. Other sections may have been: they are others'
+    texts, and stay as they are.
+    """
+    with transaction.atomic():
+        draft = Campaign.objects.select_for_update().filter(pk=pk, state=Campaign.State.DRAFT).first()
+        if draft is None:
+            raise NoDraft(pk)
+        if draft.section_edits.get(section, 0) > seen:
+            raise DraftChanged(draft.edited_by, draft.edited_at)
+        yield
+        count_edit(draft, [section], by, now)
+
+
+def count_edit(draft: Campaign, sections: list[str], by: User | None, now: datetime) -> None:
+    """Say that these sections of its page were changed. For whoever holds the lock, or nobody else edits."""
+    draft.edited += 1
+    draft.section_edits = {**draft.section_edits, **dict.fromkeys(sections, draft.edited)}
+    draft.edited_at, draft.edited_by = now, by
+    draft.save(update_fields=["edited", "section_edits", "edited_at", "edited_by"])
+
+
+def _usual_channel() -> tuple[str, Sender | None]:
+    """The first channel that has a sender; SMS without one where none has."""
+    for channel in Channel.values:
+        if sender := usual_sender(channel):
+            return channel, sender
+    return Channel.SMS, None
+
+
+def _slug(name: str) -> str:
+    slug = free_slug(name, Campaign.objects.all(), "campaign")
+    return (
+        free_slug(f"{name} campaign", Campaign.objects.all(), "campaign") if slug in RESERVED_SLUGS else slug
+    )

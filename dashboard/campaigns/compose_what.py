@@ -1,0 +1,131 @@
+"""The composer's section What: by which channel first, and what is said on each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django import forms
+from django.db import transaction
+
+from accounts.models import User
+from campaigns.drafting import usual_sender
+from campaigns.media import validate_web_address
+from campaigns.models import Campaign, Content, Sender
+from contacts.channels import Channel
+
+MEDIA = {
+    Channel.MMS: ("Picture", "The address of a picture, such as https://example.com/picture.jpg."),
+    Channel.VOICE: ("Recording", "The address of a recording. Empty: the text is read aloud."),
+    Channel.RVM: ("Recording", "The address of a recording. Empty: the text is read aloud."),
+}
+
+
+class SenderChoice(forms.ModelChoiceField):
+    def label_from_instance(self, obj: Sender) -> str:
+        state = "" if obj.may_send else f", {obj.get_state_display().lower()}"
+        return f"{obj.value} ({obj.name}{state})"
+
+
+class ChannelFields(NamedTuple):
+    """The fields of what is said on one channel, for the template."""
+
+    channel: str
+    label: str
+    fields: list[forms.BoundField]
+
+
+class WhatForm(forms.Form):
+    """A text for each channel that has one; `add` and `remove`, the names of buttons, carry a channel."""
+
+    channel = forms.ChoiceField(label="First channel", help_text="What each person gets first.")
+
+    def __init__(self, campaign: Campaign, data: Any = None) -> None:
+        super().__init__(data, prefix="what")
+        self.campaign = campaign
+        self.contents = {
+            one.channel: one for one in campaign.contents.select_related("sender").order_by("pk")
+        }
+        senders = list(Sender.objects.order_by("name", "pk"))
+        self.senders = {
+            channel: [one for one in senders if one.channel == channel] for channel in Channel.values
+        }
+        usable = [one for one in Channel if self.senders[one] or one == campaign.channel]
+        self.fields["channel"].choices = [(one.value, str(one.label)) for one in usable]  # type: ignore[attr-defined]
+        self.initial["channel"] = campaign.channel
+        for content in self.contents.values():
+            self._add_fields(content)
+
+    def _add_fields(self, content: Content) -> None:
+        channel = Channel(content.channel)
+        fields: dict[str, forms.Field] = {
+            "sender": SenderChoice(Sender.objects.filter(channel=channel), label="From", empty_label=None)
+        }
+        if channel == Channel.EMAIL:
+            fields["subject"] = forms.CharField(label="Subject", max_length=200, required=False)
+        fields["body"] = forms.CharField(label="Text", required=False, widget=forms.Textarea)
+        if channel in MEDIA:
+            label, hint = MEDIA[channel]
+            fields["media_url"] = forms.URLField(
+                label=label,
+                help_text=hint,
+                required=False,
+                validators=[validate_web_address],
+                assume_scheme="https",
+            )
+        for name, field in fields.items():
+            self.fields[f"{channel}_{name}"] = field
+            value = getattr(content, name)
+            self.initial[f"{channel}_{name}"] = value.pk if isinstance(value, Sender) else value
+
+    @property
+    def by_channel(self) -> list[ChannelFields]:
+        """The first channel first."""
+        order = sorted(self.contents, key=lambda channel: channel != self.campaign.channel)
+        return [
+            ChannelFields(
+                channel,
+                str(Channel(channel).label),
+                [self[name] for name in self.fields if name.startswith(f"{channel}_")],
+            )
+            for channel in order
+        ]
+
+    @property
+    def missing(self) -> list[tuple[str, str]]:
+        """(channel, label) of those that could be added: they have a sender, and no text yet."""
+        return [
+            (one.value, str(one.label)) for one in Channel if self.senders[one] and one not in self.contents
+        ]
+
+    def save(self) -> None:
+        data, campaign = self.cleaned_data, self.campaign
+        add, remove = self.data.get("what-add", ""), self.data.get("what-remove", "")
+        with transaction.atomic():
+            for channel, content in self.contents.items():
+                self._store(channel, content)
+            if remove in self.contents and len(self.contents) > 1:
+                self.contents.pop(remove).delete()
+            campaign.channel = data["channel"]
+            if campaign.channel == remove:
+                campaign.channel = next(iter(self.contents))
+            campaign.save(update_fields=["channel"])
+            for channel in {campaign.channel, add} & set(Channel.values) - set(self.contents):
+                if sender := usual_sender(channel):
+                    Content.objects.create(campaign=campaign, channel=channel, sender=sender)
+
+    def _store(self, channel: str, content: Content) -> None:
+        names = [
+            name for name in ("sender", "subject", "body", "media_url") if f"{channel}_{name}" in self.fields
+        ]
+        for name in names:
+            setattr(content, name, self.cleaned_data[f"{channel}_{name}"])
+        content.save(update_fields=names)
+
+
+def form(campaign: Campaign, user: User, data: Any = None, files: Any = None) -> WhatForm:
+    return WhatForm(campaign, data)
+
+
+def context(campaign: Campaign, user: User, now: datetime) -> dict[str, Any]:
+    return {"first": campaign.channel}
