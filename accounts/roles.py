@@ -36,7 +36,7 @@ _EVERYDAY_VIEW = (
         "contact contactlist listcount listmembership address addresshealth consent suppression suppressionlapse note"
         " reply keywordchange contactimport",
     )
-    | _may("view", "campaigns", "campaign content recipient sender playbook")
+    | _may("view", "campaigns", "brand campaign content recipient sender playbook")
     | _may("view", "deliveries", "message statusevent engagement decision queueentry batch batchitem")
     | _may("view", "deliveries", "failurelimit suppressionevidence")
     | {"campaigns.view_report"}
@@ -86,7 +86,7 @@ ROLES: dict[str, set[str]] = {
     | _may("add change", "contacts", "contact contactlist listmembership address suppression")
     | _may("delete", "contacts", "contactlist listmembership")
     | _may("add", "contacts", "consent note")
-    | _may("add change", "campaigns", "campaign content sender playbook")
+    | _may("add change", "campaigns", "brand campaign content sender playbook")
     | _may("add change", "deliveries", "account")
     | _may("view add change delete", "deliveries", "route")
     | _may("view", "deliveries", "routealarm routemove")

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from campaigns.drafting import SECTIONS, count_edit
-from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
+from campaigns.models import Brand, Campaign, Content, Playbook, Recipient, Sender
 from campaigns.playbook_form import PlaybookForm
 from campaigns.rate_words import keeps_to
 from campaigns.rates import registered_kinds
@@ -90,15 +90,23 @@ class SenderForm(ModelForm):
         return data
 
 
+@admin.register(Brand)
+class BrandAdmin(admin.ModelAdmin):
+    list_display = ("name", "domains", "is_default")
+    search_fields = ("name",)
+    readonly_fields = ("is_default",)
+
+
 @admin.register(Sender)
 class SenderAdmin(admin.ModelAdmin):
     form = SenderForm
-    list_display = ("name", "channel", "value", "state", "keeps_to")
+    list_display = ("name", "brand", "channel", "value", "state", "keeps_to")
     list_filter = ("channel", "state")
+    list_select_related = ("brand",)
     search_fields = ("name", "=value")
     readonly_fields = ("created_at", "keeps_to")
     fieldsets = (
-        (None, {"fields": ("name", "channel", "value", "state", "created_at")}),
+        (None, {"fields": ("name", "brand", "channel", "value", "state", "created_at")}),
         ("How fast", {"fields": ("keeps_to", "registered_as", "per_second", "per_day", "warm_up_from")}),
     )
 

@@ -39,6 +39,14 @@ def parse_email(text: str) -> str:
     return found.normalized.lower()
 
 
+def parse_domain(text: str) -> str:
+    """A domain in the form that `parse_email` keeps it in: lower case, Unicode. Raises NotAnEmail."""
+    text = text.strip().rstrip(".")
+    if "@" in text or "/" in text:
+        raise NotAnEmail(text, "A domain is only what stands after the @ or the //.")
+    return _domain(text) or parse_email(f"a@{text}").rpartition("@")[2]
+
+
 @lru_cache(maxsize=16_384)
 def _domain(text: str) -> str:
     """The domain as it is kept; '' where no address can have it."""

@@ -1,5 +1,6 @@
 """What we mean to send: campaigns, what they say, by which senders and rules, and to whom."""
 
+from campaigns.models.brands import Brand
 from campaigns.models.campaigns import Campaign, CampaignQuerySet, Goal, Priority
 from campaigns.models.contents import Content
 from campaigns.models.pace import Pace
@@ -8,6 +9,7 @@ from campaigns.models.recipients import Recipient
 from campaigns.models.senders import Sender
 
 __all__ = [
+    "Brand",
     "Campaign",
     "CampaignQuerySet",
     "ChannelOrder",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
+from campaigns.models.brands import Brand
 from contacts import states
 from contacts.channels import Channel
 
@@ -16,6 +19,9 @@ class Sender(models.Model):
     State = states.SenderState
 
     name = models.CharField(max_length=80)
+    brand = models.ForeignKey(
+        Brand, models.PROTECT, related_name="senders", blank=True, help_text="Empty: the default brand."
+    )
     channel = models.CharField(max_length=8, choices=Channel)
     value = models.CharField(max_length=254, help_text="E.164 number, short code or From address.")
     state = models.CharField(
@@ -68,6 +74,11 @@ class Sender(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.get_channel_display()})"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self.brand_id is None:
+            self.brand = Brand.objects.default()
+        super().save(*args, **kwargs)
 
     @property
     def may_send(self) -> bool:

@@ -20,7 +20,7 @@ from faker import Faker
 
 from accounts.models import User
 from accounts.roles import ADMINISTRATOR, MARKETER, SUPPORT
-from campaigns.models import Campaign, Content, Goal, Playbook, Priority, Sender
+from campaigns.models import Brand, Campaign, Content, Goal, Playbook, Priority, Sender
 from contacts.channels import Channel
 from contacts.importing import import_contacts
 from contacts.jurisdictions import Purpose
@@ -191,6 +191,9 @@ def accounts_and_senders(seed: int, at: datetime) -> None:
         name="Sandbox", provider="sandbox", token=token, channels=list(Channel.values), rank=10,
         credentials={"secret": f"sandbox-secret-{seed}"},
     )  # fmt: skip
+    brand = Brand.objects.default()
+    brand.name, brand.domains = "Example Clinic", ["example.com"]
+    brand.save(update_fields=["name", "domains"])
     approved, not_needed = Sender.State.APPROVED, Sender.State.NOT_NEEDED
     senders = [
         Sender(name="Clinic texts", channel=Channel.SMS, value="+12125550199", state=approved, created_at=at),
@@ -215,6 +218,8 @@ def accounts_and_senders(seed: int, at: datetime) -> None:
             created_at=at,
         ),
     ]
+    for sender in senders:
+        sender.brand = brand
     account.senders.set(Sender.objects.bulk_create(senders))
 
 

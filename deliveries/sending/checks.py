@@ -157,7 +157,7 @@ class Draft:
 
 def load(campaign: Campaign, now: datetime) -> Draft:
     """A fixed number of queries; the people are counted in one."""
-    contents = {one.channel: one for one in campaign.contents.select_related("sender").order_by("pk")}
+    contents = {one.channel: one for one in campaign.contents.select_related("sender__brand").order_by("pk")}
     unreadable, found = "", {}
     try:
         found = {channel: route for (_, channel), route in routes([campaign]).items()}
