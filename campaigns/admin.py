@@ -1,4 +1,7 @@
-"""Campaigns, senders and playbooks in the admin. Launching, pausing and cancelling are done on the product's pages."""
+"""Campaigns and senders in the admin. Launching, pausing and cancelling are done on the product's pages.
+
+Playbooks stand in `deliveries/admin/`, as a change of one changes what becomes of messages.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,6 @@ from django.utils import timezone
 from accounts.models import User
 from campaigns.drafting import SECTIONS, count_edit
 from campaigns.models import Brand, Campaign, Content, Playbook, Recipient, Sender
-from campaigns.playbook_form import PlaybookForm
 from campaigns.rate_words import keeps_to
 from campaigns.rates import registered_kinds
 from campaigns.sender_values import TEXTS, sender_value
@@ -118,20 +120,6 @@ class SenderAdmin(admin.ModelAdmin):
         return keeps_to(sender, timezone.now()) if sender.pk else ""
 
 
-@admin.register(Playbook)
-class PlaybookAdmin(admin.ModelAdmin):
-    form = PlaybookForm
-    list_display = ("name", "version", "retries", "retry_window_hours", "switch_after_hours", "strikes")
-    search_fields = ("name",)
-    readonly_fields = ("version",)
-
-    def save_model(self, request: HttpRequest, obj: Playbook, form: ModelForm, change: bool) -> None:
-        """Decisions name the version they followed, so every change makes a new one."""
-        if change and form.changed_data:
-            obj.version += 1
-        super().save_model(request, obj, form, change)
-
-
 class ContentInline(FewForms, admin.StackedInline):
     model = Content
     max_num = len(Channel)
@@ -179,6 +167,15 @@ class CampaignAdmin(admin.ModelAdmin):
     record = ("state", "created_by", "created_at", "launched_by", "launched_at", "completed_at")
     # What its recipients and messages were made from: changing it afterwards would make the report untrue.
     settled_by_launch = ("slug", "goal", "purpose", "lists", "channel")
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Of the playbooks, those that any campaign may follow, and its own."""
+        if db_field.name == "playbook":
+            match = request.resolver_match
+            mine = match.kwargs.get("object_id") if match else None
+            own = Q(own_of=int(mine)) if mine and _is_number(mine) else Q()
+            kwargs["queryset"] = Playbook.objects.filter(Q(own_of=None) | own)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {

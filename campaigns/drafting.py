@@ -11,6 +11,7 @@ from django.db import transaction
 from accounts.models import User
 from campaigns.models import Campaign, Content, Playbook, Sender
 from campaigns.models.campaigns import RESERVED_SLUGS
+from campaigns.own_playbooks import copied
 from contacts.channels import Channel
 from contacts.slugs import free_slug
 from contacts.states import SENDER_MAY_SEND
@@ -44,7 +45,8 @@ def make_draft(name: str, by: User) -> Campaign:
             name=name,
             slug=_slug(name),
             channel=channel,
-            playbook=Playbook.objects.order_by("pk").first() or Playbook.objects.create(name="Standard"),
+            playbook=Playbook.objects.shared().order_by("pk").first()
+            or Playbook.objects.create(name="Standard"),
             created_by=by,
         )
         if sender:
@@ -61,6 +63,8 @@ def duplicate(campaign: Campaign, name: str, by: User) -> Campaign:
             created_by=by,
             **{field: getattr(campaign, field) for field in COPIED},
         )
+        made.playbook = copied(campaign, made)
+        made.save(update_fields=["playbook"])
         made.lists.set(campaign.lists.all())
         Content.objects.bulk_create(
             Content(campaign=made, **{field: getattr(one, field) for field in COPIED_CONTENT})

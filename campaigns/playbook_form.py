@@ -10,6 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from campaigns.models import Playbook
+from campaigns.models.playbooks import RULES
 from contacts.channels import Channel
 
 
@@ -63,16 +64,12 @@ class PlaybookForm(forms.ModelForm):
 
     class Meta:
         model = Playbook
-        fields = (
-            "name",
-            "retries",
-            "retry_window_hours",
-            "retry_after_hours",
-            "at_risk_hours",
-            "switch_after_hours",
-            "switch_to",
-            "urgent_switch_to",
-            "channel_order",
-            "give_up_hours",
-            "strikes",
-        )
+        fields = ("name", *RULES)
+
+    def clean_name(self) -> str:
+        name = self.cleaned_data["name"]
+        if self.instance.own_of_id is None:
+            others = Playbook.objects.shared().filter(name=name).exclude(pk=self.instance.pk)
+            if others.exists():
+                raise forms.ValidationError("Another playbook has this name: choose another.")
+        return name

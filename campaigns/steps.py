@@ -30,3 +30,11 @@ class NextStep(models.TextChoices):
     REVIEW = "review", "Review"
     SUPPRESS = "suppress", "Suppress"
     VERIFY = "verify", "Verify"
+
+
+class Hindrance(models.TextChoices):
+    """Why a message did not get through for now, where a playbook has numbers of its own for it."""
+
+    BUSY = "busy", "Busy"
+    NO_ANSWER = "no_answer", "No answer"
+    MAILBOX_FULL = "mailbox_full", "Mailbox full"

@@ -73,7 +73,7 @@ class Campaign(models.Model):
     channel = models.CharField(
         max_length=8, choices=Channel, default=Channel.SMS, help_text="The first attempt's channel."
     )
-    playbook = models.ForeignKey(Playbook, on_delete=models.PROTECT, related_name="campaigns")
+    playbook = models.ForeignKey(Playbook, on_delete=models.RESTRICT, related_name="campaigns")
     window_start = models.TimeField(
         "send from", default=time(9), help_text="In each recipient's own time zone."
     )

@@ -3,6 +3,6 @@
 Lists stay fast at millions of rows: searches go to an index, nothing is counted past a cap or sorted anew.
 """
 
-from deliveries.admin import accounts, records, routes, tallies, work
+from deliveries.admin import accounts, playbooks, records, routes, tallies, work
 
-__all__ = ["accounts", "records", "routes", "tallies", "work"]
+__all__ = ["accounts", "playbooks", "records", "routes", "tallies", "work"]

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Max
 
-from campaigns.models import Campaign, Playbook, Recipient
+from campaigns.models import Campaign, Recipient
 from contacts.blocking import Block, Target, blocks, stand_for
 from contacts.channels import KIND_OF, Channel
 from contacts.chunks import in_lists
@@ -28,6 +28,7 @@ from deliveries.deciding.decide import STILL_WORTH_IT
 from deliveries.deciding.facts import Facts, Rules
 from deliveries.deciding.health import NO_FAILURES, Health, examine, is_forgiven, troubled
 from deliveries.deciding.routes import CampaignRoute, refused_by_route, routes
+from deliveries.deciding.rules import hindrance_of, rules_of
 from deliveries.meaning.mappings import describe
 from deliveries.models import Account, Message
 from deliveries.outcomes.chance import Chance, compared, in_order
@@ -303,19 +304,6 @@ def _next_route(view: RecipientContext, context: Context, address: Address | Non
     return option.account.name if option else ""
 
 
-def rules_of(playbook: Playbook) -> Rules:
-    return Rules(
-        retries=playbook.retries,
-        retry_window=timedelta(hours=playbook.retry_window_hours),
-        retry_after=timedelta(hours=playbook.retry_after_hours),
-        at_risk=timedelta(hours=playbook.at_risk_hours),
-        switch_after=timedelta(hours=playbook.switch_after_hours),
-        give_up=timedelta(hours=playbook.give_up_hours),
-        strikes=playbook.strikes,
-        version=playbook.version,
-    )
-
-
 def arguments(view: RecipientContext, context: Context) -> tuple[Facts, Rules]:
     """The facts of one recipient, as `decide` wants them, with the rules that hold for it."""
     head, campaign = view.head, view.campaign
@@ -339,6 +327,7 @@ def arguments(view: RecipientContext, context: Context) -> tuple[Facts, Rules]:
         first_attempt_at=view.since(view.messages),
         channel_since=view.since([m for m in view.messages if m.channel == head.channel]),
         reached_by=reached.channel if reached else "",
+        hindrance=hindrance_of(head, context.providers.get(head.account_id, "")),
         opted_out_here=bool(own and own.reason == "opted_out")
         or head.channel in _opted_out_since(view, context),
         opted_out_since=has_opted_out(view, context),

@@ -293,7 +293,8 @@ def _where_permanent(facts: Facts, rules: Rules) -> str:
 def _temporary(facts: Facts, rules: Rules, now: datetime) -> Decided:
     """Retry inside the window; after it, another channel; else it waits for a person."""
     why = facts.reason or UNMET.get(facts.status, "The failure is temporary")
-    due = _opens(facts, max((facts.settled_at or now) + rules.retry_after, now))
+    retries, pause = rules.retrying(facts.hindrance)
+    due = _opens(facts, max((facts.settled_at or now) + pause, now))
     closes = facts.channel_since + rules.retry_window
     unreachable = facts.unreachable and (not facts.suppressed or facts.asks_for_address)
     blocked = (UNREACHABLE if unreachable else facts.blocked) or ("" if due else NEVER_OPEN)
@@ -301,16 +302,16 @@ def _temporary(facts: Facts, rules: Rules, now: datetime) -> Decided:
         return Decided("ended", Step.NONE, State.FAILED, f"{why}. Nothing more is sent.")
     if due is not None and facts.relevant_until is not None and due >= facts.relevant_until:
         return Decided("too-late", Step.NONE, State.FAILED, f"{why}. The message would come too late.")
-    if due is not None and facts.attempts <= rules.retries and due <= closes and not blocked:
+    if due is not None and facts.attempts <= retries and due <= closes and not blocked:
         return Decided(
-            "retry", Step.RETRY, State.OPEN, f"{why}. Retry {facts.attempts} of {rules.retries}.",
+            "retry", Step.RETRY, State.OPEN, f"{why}. Retry {facts.attempts} of {retries}.",
             due_at=due, queue=Queue.RETRY,
         )  # fmt: skip
     switch_at = _switch_at(facts, rules, now)
     usable = _usable(facts, switch_at)
     if usable:
         return _switch(
-            "undelivered", facts, usable, switch_at, f"{why}, and {_no_retry(facts, rules, blocked)}"
+            "undelivered", facts, usable, switch_at, f"{why}, and {_no_retry(facts, retries, blocked)}"
         )
     if blocked:
         wrong = facts.needs_correction or unreachable
@@ -322,12 +323,12 @@ def _temporary(facts: Facts, rules: Rules, now: datetime) -> Decided:
     )  # fmt: skip
 
 
-def _no_retry(facts: Facts, rules: Rules, blocked: str) -> str:
+def _no_retry(facts: Facts, retries: int, blocked: str) -> str:
     """Why there is no retry before the change of channel."""
     if blocked:
         return "a retry is not allowed"
-    if facts.attempts > rules.retries:
-        return "the retries are used up" if rules.retries else "nothing is retried"
+    if facts.attempts > retries:
+        return "the retries are used up" if retries else "nothing is retried"
     return "a retry would come too late"
 
 

@@ -6,9 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import NamedTuple
 
-from campaigns.steps import GIVE_UP_HOURS
+from campaigns.steps import GIVE_UP_HOURS, Hindrance
 from contacts.channels import STRIKES
 from contacts.jurisdictions import Law
+
+
+class Retrying(NamedTuple):
+    """How often something is tried again, and after what pause each time."""
+
+    retries: int
+    after: timedelta
+
+
+BUSY = Retrying(2, timedelta(minutes=30))
+NO_ANSWER = Retrying(2, timedelta(hours=4))
+MAILBOX_FULL = Retrying(2, timedelta(hours=8))
 
 
 @dataclass(frozen=True)
@@ -18,11 +30,23 @@ class Rules:
     retries: int = 2
     retry_window: timedelta = timedelta(hours=24)
     retry_after: timedelta = timedelta(hours=4)
+    busy: Retrying = BUSY
+    no_answer: Retrying = NO_ANSWER
+    mailbox_full: Retrying = MAILBOX_FULL
     at_risk: timedelta = timedelta(hours=24)
     switch_after: timedelta = timedelta(hours=48)
     give_up: timedelta = timedelta(hours=GIVE_UP_HOURS)
     strikes: int = STRIKES
     version: int = 0
+
+    def retrying(self, hindrance: str) -> Retrying:
+        """Of a temporary failure; `hindrance` is a `Hindrance`, or ''."""
+        lines: dict[str, Retrying] = {
+            Hindrance.BUSY: self.busy,
+            Hindrance.NO_ANSWER: self.no_answer,
+            Hindrance.MAILBOX_FULL: self.mailbox_full,
+        }
+        return lines.get(hindrance, Retrying(self.retries, self.retry_after))
 
     def times_out_at(self, handed_over_at: datetime) -> datetime:
         """The moment from which a message that is silent, or still under way, has timed out: unknown, not failed."""
@@ -53,6 +77,7 @@ class Facts:
     first_attempt_at: datetime
     channel_since: datetime  # the first attempt on this channel
     reached_by: str = ""  # channel of an attempt that arrived
+    hindrance: str = ""  # a `Hindrance`, where the failure is one
     # The contact and the address.
     opted_out_here: bool = False  # of this channel
     opted_out_since: bool = False  # of any channel since the first attempt

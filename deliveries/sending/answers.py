@@ -16,10 +16,10 @@ from campaigns.rates import account_key, sender_key
 from campaigns.segments import segments
 from contacts.among import Among
 from contacts.channels import Channel
-from deliveries.deciding.context import rules_of
 from deliveries.deciding.decide import UNDER_WAY, State, Step
 from deliveries.deciding.rests import RouteKey, RouteRefusal, note_answers
 from deliveries.deciding.routes import concerns_route
+from deliveries.deciding.rules import rules_of
 from deliveries.ledger import quarantine
 from deliveries.ledger.events import apply, event
 from deliveries.ledger.quarantine import Kind

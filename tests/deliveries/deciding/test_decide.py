@@ -83,7 +83,12 @@ SENTENCES = {
         absent(blocked="the address waits", needs_correction=True), 0, "correct failed correct - -",
     ),
     "blocked, email": (absent(blocked="suppressed", **MAIL), 0, "switch open switch 48 email"),
-    "busy": (facts(Status.BUSY, channel="voice"), 0, "retry open retry 4 -"),
+    "busy": (facts(Status.BUSY, channel="voice", hindrance="busy"), 0, "retry open retry 0.5 -"),
+    "no answer": (facts(Status.NO_ANSWER, channel="voice", hindrance="no_answer"), 0, "retry open retry 4 -"),
+    "mailbox full": (absent(hindrance="mailbox_full"), 0, "retry open retry 8 -"),
+    "busy three times": (
+        facts(Status.BUSY, channel="voice", hindrance="busy", attempts=3), 0, "retry failed retry - -",
+    ),
     "voicemail for a conversation": (
         facts(Status.VOICEMAIL, channel="voice", goal="conversation"), 0, "retry open retry 4 -",
     ),
