@@ -38,7 +38,7 @@ class LookAlike(NamedTuple):
 
 
 class Special(NamedTuple):
-    """A character that makes a text UCS-2, and how often it stands where it could be replaced; 0: only in addresses.
+    """A character that makes a text UCS-2, and how many `times` it stands outside of addresses and merge fields.
 
     `replacement` is None where nothing stands for it. Not `sure`: it may be another word, and is replaced only when
     asked for by itself.
@@ -46,7 +46,7 @@ class Special(NamedTuple):
 
     character: str
     name: str
-    count: int
+    times: int
     replacement: str | None
     why: str
     sure: bool

@@ -14,6 +14,7 @@ from functools import cached_property
 from django.db.models import TextChoices
 from django.urls import reverse
 
+from campaigns.countries import countries
 from campaigns.gaps import ASKED, Gap, gaps
 from campaigns.models import Campaign, Content
 from campaigns.rate_words import limit_words
@@ -23,6 +24,7 @@ from contacts.gate import REASONS, Reason
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.deciding.routes import CampaignRoute, RouteOption, routes
 from deliveries.sending.audience import audience_size, forecast
+from deliveries.sending.checks_of_content import remarks_of
 from deliveries.sending.first_channel import first_routes
 from deliveries.sending.lanes import Lane
 from deliveries.sending.pacing import limits_of, sending_hours
@@ -72,6 +74,7 @@ class Draft:
     has_lists: bool
     gaps: list[Gap]
     people: Counter[str]  # reason -> how many would be skipped, '' for those written to
+    countries: Counter[str]  # where their phones are, most first, '' where that is not known
     now: datetime
 
     @property
@@ -171,6 +174,7 @@ def load(campaign: Campaign, now: datetime) -> Draft:
         has_lists=campaign.lists.exists(),
         gaps=gaps(campaign),
         people=forecast(campaign, _senders(campaign, contents, found), now),
+        countries=countries(campaign),
         now=now,
     )
 
@@ -338,6 +342,17 @@ def follow_ups_can_leave(draft: Draft) -> Iterator[Finding]:
             )
 
 
+def content_is_sound(draft: Draft) -> Iterator[Finding]:
+    several = len(draft.contents) > 1
+    accounts = {channel: route.first("") for channel, route in draft.routes.items()}
+    real = {
+        channel for channel, option in accounts.items() if option and option.account.provider != "sandbox"
+    }
+    for channel, remark in remarks_of(draft.campaign, draft.contents, list(draft.countries), real):
+        says = f"{_label(channel)}: {remark.says}" if several else remark.says
+        yield Finding(Severity(remark.severity), says, remark.way_out, draft.edit)
+
+
 CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     is_a_draft,
     has_an_audience,
@@ -349,4 +364,5 @@ CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     people_can_be_written_to,
     content_has_a_path,
     follow_ups_can_leave,
+    content_is_sound,
 )

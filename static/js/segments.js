@@ -57,7 +57,7 @@
     function specials(text) {
       const free = [...parts(text).filter((_, n) => n % 2 === 0).join("")];
       const count = (one) => free.filter((each) => each === one).length;
-      return outside(text).map((one) => ({ character: one, count: count(one), ...special(one) }));
+      return outside(text).map((one) => ({ character: one, times: count(one), ...special(one) }));
     }
 
     const plain = (text) => [...normal(text)].map((one) => (cost.has(one) ? one : special(one).replacement || "")).join("");

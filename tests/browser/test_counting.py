@@ -14,7 +14,7 @@ COUNT = """([tables, texts]) => {
   const { size, outside, specials, replaced, label, saving } = smsCounter(tables);
   return texts.map((text) => {
     const { encoding, units, segments } = size(text);
-    const named = specials(text).map((one) => [one.character, one.name, one.count, one.replacement, one.why, one.sure]);
+    const named = specials(text).map((one) => [one.character, one.name, one.times, one.replacement, one.why, one.sure]);
     return [encoding, units, segments, outside(text).join(""), named, replaced(text), label(text), saving(text)];
   });
 }"""
@@ -34,7 +34,7 @@ def test_the_script_counts_names_and_replaces_as_the_server_does(browser: Browse
 
 def _counted(text: str) -> list[object]:
     named = [
-        [one.character, one.name, one.count, one.replacement, one.why, one.sure]
+        [one.character, one.name, one.times, one.replacement, one.why, one.sure]
         for one in look_alikes.specials(text)
     ]
     return [

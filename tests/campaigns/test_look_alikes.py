@@ -67,7 +67,7 @@ def test_the_length_is_said_with_the_room_there_is(text, says):
 
 def test_each_is_named_once_with_its_count_outside_of_addresses():
     found = [
-        (one.shown, one.count, one.replacement, one.sure)
+        (one.shown, one.times, one.replacement, one.sure)
         for one in specials("it’s ’ https://a.example/’\u00a0ç😀")
     ]
 

@@ -341,10 +341,34 @@ def test_what_is_forecast_is_what_the_expansion_does(draft, people, now):
 
 def test_a_check_costs_the_same_for_few_and_many_people(draft, people, now, django_assert_num_queries):
     found(draft, now)  # with it the playbook is known
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(17):
         found(draft, now)
     for _ in range(20):
         member(people, now)
 
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(17):
         found(draft, now)
+
+
+@pytest.mark.parametrize(
+    ("body", "blocks", "words"),
+    [
+        ("See bit.ly/lens", False, "bit.ly is a public address shortener."),
+        ("Hello {first_name", True, "has only one of its braces."),
+        ("x" * 1_600, True, "The text takes 11 segments."),
+    ],
+)
+def test_the_text_is_looked_at(draft, now, body, blocks, words):
+    draft.contents.update(body=body)
+
+    [(stands_in_the_way, sentence)] = found(draft, now)
+
+    assert stands_in_the_way == blocks
+    assert words in sentence
+
+
+def test_marketing_asks_for_a_way_out_by_the_countries_of_its_people(draft, people, now):
+    Campaign.objects.update(purpose="marketing")
+    draft.refresh_from_db()
+
+    assert "which US asks for in marketing" in str(found(draft, now))
