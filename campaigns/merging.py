@@ -7,8 +7,10 @@ it, is the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
+from typing import NamedTuple
 
 from django.db.models import Count, Q, QuerySet, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
@@ -34,7 +36,32 @@ def merge(text: str, values: Mapping[str, str]) -> str:
     >>> merge("Hello {first_name}!", {"first_name": "Omar"})
     'Hello Omar!'
     """
-    return FIELD.sub(lambda match: str(values.get(match.group(1).strip(), "")), text)
+    return "".join(piece.text for piece in pieces(text, values))
+
+
+class Piece(NamedTuple):
+    """A part of a merged text; `field` is the merge field that it came from, '' for what the author wrote."""
+
+    text: str
+    field: str = ""
+
+    @property
+    def is_missing(self) -> bool:
+        """The recipient has nothing to put here."""
+        return bool(self.field) and not self.text
+
+
+def pieces(text: str, values: Mapping[str, str]) -> Iterator[Piece]:
+    """What `merge` puts together, part by part."""
+    end = 0
+    for match in FIELD.finditer(text):
+        if match.start() > end:
+            yield Piece(text[end : match.start()])
+        name = match.group(1).strip()
+        yield Piece(str(values.get(name, "")), name or match.group())
+        end = match.end()
+    if end < len(text):
+        yield Piece(text[end:])
 
 
 def values_of(contact: Contact) -> dict[str, str]:
@@ -66,6 +93,14 @@ def _fault(name: str, known: list[str]) -> str:
     more = " and others" if len(known) > NAMED else ""
     there_are = ", ".join(f"{{{each}}}" for each in known[:NAMED]) + more
     return f"No contact has the merge field {{{name}}}.{meant} There are {there_are}."
+
+
+def usual_fields(contacts: QuerySet[Contact]) -> list[str]:
+    """The fields that can be put into a text for these contacts: everybody's, then the attributes of the first of
+    them, those that most have first."""
+    having = contacts.order_by("pk").values_list("attributes", flat=True)[:ASKED]
+    counted = Counter(name for attributes in having for name in attributes if USABLE.fullmatch(name))
+    return [*EVERYBODYS, *(name for name, _ in counted.most_common() if name not in EVERYBODYS)]
 
 
 def lacking(contacts: QuerySet[Contact], names: Collection[str]) -> dict[str, int]:

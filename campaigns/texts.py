@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from unicodedata import normalize
 
-from campaigns.merging import merge, values_of
+from campaigns.merging import Piece, merge, pieces, values_of
 from campaigns.models import Content
 from contacts.models import Contact
 
@@ -29,3 +29,8 @@ def worded(content: Content, contact: Contact) -> PersonalText:
     would cost twice as much."""
     values = values_of(contact)
     return PersonalText(*(normalize("NFC", merge(text, values)) for text in (content.subject, content.body)))
+
+
+def worded_in_pieces(text: str, contact: Contact) -> list[Piece]:
+    """The same of one text, with the parts that are the contact's own told from the author's, and those missing."""
+    return [Piece(normalize("NFC", piece.text), piece.field) for piece in pieces(text, values_of(contact))]

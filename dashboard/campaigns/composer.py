@@ -22,6 +22,8 @@ from accounts.models import User
 from accounts.roles import requires
 from accounts.typed import in_words
 from campaigns import drafting
+from campaigns.gaps import first_contacts
+from campaigns.merging import usual_fields
 from campaigns.models import Campaign
 from dashboard.campaigns import compose_what, compose_when, compose_who
 from dashboard.campaigns.preview import preview_context
@@ -30,6 +32,7 @@ from deliveries.outcomes.keyset import read_id
 from deliveries.sending import checks
 
 COPYABLE = 50  # campaigns that a new one may begin as a copy of: the newest
+MOST_FIELDS = 12  # merge fields with a button
 KEPT_IN_PLACE = (forms.Textarea, forms.TextInput, forms.NumberInput, forms.URLInput)
 
 
@@ -124,10 +127,15 @@ def new(request: HttpRequest) -> HttpResponse:
 
 @requires("campaigns.change_campaign")
 @require_http_methods(["GET", "HEAD"])
+@vary_on_headers("HX-Request")
 def edit(request: HttpRequest, slug: str) -> HttpResponse:
+    """The page; with `?person=` for htmx the preview alone, for that one of its people."""
     campaign = _campaign(slug)
     if campaign.state != Campaign.State.DRAFT:
         return redirect(campaign)
+    if swaps(request) and "person" in request.GET:
+        context = {"campaign": campaign, **_preview(request, checks.load(campaign, timezone.now()))}
+        return render(request, "campaigns/compose/_preview.html", context)
     return _page(request, campaign, {})
 
 
@@ -192,8 +200,8 @@ def _answer(
     context = {
         "campaign": campaign,
         "section": _section(request, campaign, section, shown, now),
-        "state": _state(campaign, shown),
-        **_beside(campaign, who(request), now),
+        "merge_fields": _merge_fields(campaign) if section.key == "who" else [],
+        **_beside(request, campaign, now),
     }
     return render(request, "campaigns/compose/_saved.html", context, status=status)
 
@@ -208,7 +216,7 @@ def _page(
         "sections": [
             _section(request, campaign, one, shown.get(one.key, Shown()), now) for one in SECTIONS.values()
         ],
-        **_beside(campaign, who(request), now),
+        **_beside(request, campaign, now),
     }
     return render(request, "campaigns/compose/edit.html", context, status=status)
 
@@ -230,6 +238,7 @@ def _section(
         "edited": campaign.edited if shown.seen is None else shown.seen,
         "theirs": shown.theirs,
         "stale": shown.stale,
+        "merge_fields": _merge_fields(campaign) if section.key == "what" else [],
         "now": now,
     }
     return {
@@ -242,6 +251,12 @@ def _section(
     }
 
 
+def _merge_fields(campaign: Campaign) -> list[tuple[str, str]]:
+    """What can be put into its texts: (name of the field, words)."""
+    names = usual_fields(first_contacts(campaign))[:MOST_FIELDS]
+    return [(name, name.replace("_", " ").capitalize()) for name in names]
+
+
 def _state(campaign: Campaign, shown: Shown) -> str:
     """Whether it is saved, in words."""
     if shown.stale or shown.bound is not None:
@@ -251,7 +266,11 @@ def _state(campaign: Campaign, shown: Shown) -> str:
     return f"Saved {timezone.localtime(campaign.edited_at):%H:%M}"
 
 
-def _beside(campaign: Campaign, user: User, now: datetime) -> dict[str, Any]:
+def _beside(request: HttpRequest, campaign: Campaign, now: datetime) -> dict[str, Any]:
     """What stands beside and below the sections, and follows from all of them: the preview and the checks."""
     draft = checks.load(campaign, now)
-    return {"preview": preview_context(campaign), "draft": draft, "findings": checks.check(draft), "now": now}
+    return {**_preview(request, draft), "findings": checks.check(draft), "now": now}
+
+
+def _preview(request: HttpRequest, draft: checks.Draft) -> dict[str, Any]:
+    return {"draft": draft, "preview": preview_context(request, draft)}

@@ -1,30 +1,81 @@
-/* The composer: says whether what was typed is saved, and warns before it is lost. */
+/* The composer: says whether what was typed is saved, warns before it is lost, and puts merge fields into texts. */
 "use strict";
 (() => {
-  const state = (form) => document.getElementById(form.id.replace("form-", "state-"));
-  const unsaved = new Set();
+  const on = (type, act, options) => document.addEventListener(type, act, options);
+  const ours = (target) => target.closest?.("[data-compose]");
+  const unsaved = new Set(); // forms with something that was not sent yet, or did not arrive
+  const sending = new Set();
+  let then = null; // what was clicked while something was on its way, by its id
 
-  function changed(event) {
-    const form = event.target.closest("[data-compose]");
+  function say(form, words) {
+    document.getElementById(form.id.replace("form-", "state-")).textContent = words;
+  }
+
+  function changed({ target }) {
+    const form = ours(target);
     if (!form) return;
     unsaved.add(form);
-    state(form).textContent = "Not saved yet";
+    say(form, "Not saved yet");
   }
-  document.addEventListener("input", changed);
-  document.addEventListener("change", changed);
-  document.addEventListener("htmx:beforeSend", ({ target }) => {
-    if (!target.matches("[data-compose]")) return;
-    unsaved.delete(target); // typed from now on, it is unsaved again
-    state(target).textContent = "Saving";
+  on("input", changed);
+  on("change", changed);
+
+  /* A word that is just being put together, as in Japanese, is not sent in between. */
+  let composing = false;
+  on("compositionstart", () => (composing = true));
+  on("compositionend", ({ target }) => {
+    composing = false;
+    target.dispatchEvent(new Event("input", { bubbles: true }));
   });
-  for (const type of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
-    document.addEventListener(type, ({ target }) => {
-      if (!target.matches("[data-compose]")) return;
-      unsaved.add(target);
-      state(target).textContent = "Not saved";
-    });
-  }
+
+  on("htmx:beforeRequest", (event) => {
+    if (composing && event.target.matches("[data-compose]")) event.preventDefault();
+  });
+  on("htmx:beforeSend", ({ target, detail }) => {
+    if (!target.matches("[data-compose]") || detail.requestConfig.verb === "get") return;
+    unsaved.delete(target); // typed from now on, it is unsaved again
+    sending.add(target);
+    say(target, "Saving");
+  });
+  on("htmx:afterRequest", ({ target, detail }) => {
+    const form = ours(target);
+    if (!form) return;
+    sending.delete(form);
+    if (!detail.successful && detail.xhr.status !== 422) {
+      unsaved.add(form);
+      say(form, "Not saved");
+      then = null;
+    }
+  });
+  on("htmx:afterSettle", () => {
+    if (!then || sending.size || unsaved.size) return;
+    const button = document.getElementById(then);
+    then = null;
+    if (button && !button.disabled) button.click();
+  });
   window.addEventListener("beforeunload", (event) => {
-    if (unsaved.size) event.preventDefault();
+    if (unsaved.size || sending.size) event.preventDefault();
+  });
+
+  /* What follows from a save is waited for: nobody launches what they see and not what they wrote. */
+  on("click", (event) => {
+    const button = event.target.closest?.("[data-after-saving]");
+    if (!button || (!unsaved.size && !sending.size)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    then = button.id;
+    unsaved.forEach((form) => form.requestSubmit());
+  }, true);
+
+  on("click", ({ target }) => {
+    const button = target.closest?.("[data-insert]");
+    if (!button) return;
+    const field = button.closest("[data-text]").querySelector("textarea, input");
+    field.focus();
+    // Kept in the browser's history of the field, unlike a value that is set: it can be undone by the keyboard.
+    if (!document.execCommand("insertText", false, button.dataset.insert)) {
+      field.setRangeText(button.dataset.insert, field.selectionStart, field.selectionEnd, "end");
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+    }
   });
 })();
