@@ -18,7 +18,7 @@ from contacts.channels import KIND_OF, Channel
 from contacts.chunks import in_lists
 from contacts.consent_ledger import FAMILIES, contacts_at, contacts_by_key, family_of, latest_consents, ledger
 from contacts.erased_keys import erased_keys, named_by
-from contacts.grounds import message_named
+from contacts.grounds import fact_named
 from contacts.models import Address, Consent, Contact, Suppression
 from contacts.phones import ERASED
 from contacts.suppressing import (
@@ -170,13 +170,13 @@ def _put_back(mistake: Consent, one: OptOut, now: datetime) -> Consent:
 
 
 def _withdrawals(contact_ids: Iterable[int]) -> dict[tuple[int, str, str], Consent]:
-    """The withdrawals that count, of opt-outs that a message's report stood for: by contact, channel and fact."""
+    """The withdrawals that count, of opt-outs that a report stood for: by contact, channel and fact."""
     found: dict[tuple[int, str, str], Consent] = {}
     for part in in_lists(contact_ids):
         rows = Consent.objects.filter(contact_id__in=part, withdraws__withdraws=None, withdrawn_by=None)
         for row in rows.exclude(withdraws=None).select_related("withdraws"):
-            if row.withdraws and (message := message_named(row.withdraws.evidence)):
-                found[row.contact_id, row.channel, f"message {message}"] = row
+            if row.withdraws and (fact := fact_named(row.withdraws.evidence)):
+                found[row.contact_id, row.channel, fact] = row
     return found
 
 

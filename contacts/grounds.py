@@ -87,26 +87,23 @@ def _extends(row: Grounded) -> bool:
     return row.fact.startswith("follows ")
 
 
-def reported_message(row: Grounded) -> int | None:
-    """The message whose report it was recorded for; None for what was said in any other way."""
+def reported_fact(row: Grounded) -> str:
+    """What the report was about that it was recorded for, such as "message 12" or "answer 3"; '' for what was said in
+    any other way."""
     # What was recorded before the fact had a name says the message in its evidence.
-    return _number_of(row.fact) if row.fact else message_named(row.evidence)
+    return fact_named(row.fact or row.evidence)
 
 
-def message_named(evidence: str) -> int | None:
-    """The message whose report is the evidence of an opt-out."""
-    return _number_of(evidence.partition(":")[0].lower())
+def fact_named(evidence: str) -> str:
+    """The message or the answer of ours whose report is the evidence of an opt-out, as a fact; '' for none."""
+    fact = evidence.partition(":")[0].lower()
+    name, _, number = fact.partition(" ")
+    return fact if name in ("message", "answer") and number.isascii() and number.isdigit() else ""
 
 
 def is_report(evidence: str) -> bool:
     """Whether it is a provider's report, of a message or of an answer of ours."""
-    named = evidence.partition(":")[0].lower()
-    return _number_of(named) is not None or _number_of(named, "answer") is not None
-
-
-def _number_of(fact: str, of: str = "message") -> int | None:
-    name, _, number = fact.partition(" ")
-    return int(number) if name == of and number.isascii() and number.isdigit() else None
+    return bool(fact_named(evidence))
 
 
 def read_as_opt_out(evidence: str, reading: str, at: datetime) -> str:

@@ -14,7 +14,7 @@ from contacts.addresses import match_key
 from contacts.channels import KIND_OF, Channel, takes
 from contacts.chunks import in_lists
 from contacts.consent_ledger import contacts_at, contacts_by_key, ledger
-from contacts.grounds import message_named, reported_message
+from contacts.grounds import fact_named, reported_fact
 from contacts.models import Address, Consent, Suppression
 from contacts.suppressing import MAPPING_CORRECTED, lift, lift_mistaken
 
@@ -22,11 +22,11 @@ CORRECTION = "Correction"
 
 
 class Mistaken(NamedTuple):
-    """An opt-out that a provider was understood to report and did not: of which message, and why it is none, as part
-    of a sentence."""
+    """An opt-out that a provider was understood to report and did not: of which fact, such as "message 12" or "answer
+    3", and why it is none, as part of a sentence."""
 
     value: str
-    message: int
+    fact: str
     why: str
 
 
@@ -56,13 +56,13 @@ def take_back_opt_outs(mistaken: Sequence[Mistaken], *, note: str, now: datetime
     Nothing else that the person said is touched. The ledger keeps the opt-out, and says that it is withdrawn, where
     they said no in no other way: what held before holds again, be it that nothing is known. `note` names the mapping.
     """
-    whys = {one.message: one.why for one in mistaken}
+    whys = {one.fact: one.why for one in mistaken}
     keys = {match_key(one.value) for one in mistaken}
     lifting: dict[str, list[int]] = defaultdict(list)
     for rows in own_blocks(keys).values():
         for row in rows:
-            if (message := reported_message(row)) in whys:
-                lifting[whys[message or 0]].append(row.pk)
+            if why := whys.get(reported_fact(row)):
+                lifting[why].append(row.pk)
     lifted = sum(
         lift_mistaken(Suppression.objects.filter(pk__in=part), note=f"{note}, {why}", now=now)
         for why, ids in lifting.items()
@@ -96,11 +96,11 @@ def _withdraw(contact_ids: Iterable[int], now: datetime, by: User | None = None)
     mistakes = _mistakes({key for keys in free.values() for key in keys})
     rows = []
     for (contact, channel), consents in ledger({contact for contact, _ in free}).items():
-        reasons: dict[int | datetime, str] = {}
+        reasons: dict[str | datetime, str] = {}
         for key in free.get((contact, KIND_OF[Channel(channel)]), ()):
             reasons |= mistakes[key]
         for row in reversed(consents):
-            reason = reasons.get(message_named(row.evidence) or row.at) or reasons.get(row.at)
+            reason = reasons.get(fact_named(row.evidence) or row.at) or reasons.get(row.at)
             if row.opted_in or reason is None:
                 break
             rows.append(
@@ -130,16 +130,16 @@ def _without_own_blocks(contacts: Iterable[int]) -> dict[tuple[int, str], set[st
     return {pair: those for pair, those in keys.items() if not any(blocked.get(key) for key in those)}
 
 
-def _mistakes(keys: Collection[str]) -> dict[str, dict[int | datetime, str]]:
-    """By the key of the address, why its opt-outs that are lifted were none: by the message that was said to report
+def _mistakes(keys: Collection[str]) -> dict[str, dict[str | datetime, str]]:
+    """By the key of the address, why its opt-outs that are lifted were none: by the fact that was said to report
     one, or the moment of the reply that a colleague read. What the person lifted by opting in again was one."""
-    found: dict[str, dict[int | datetime, str]] = defaultdict(dict)
+    found: dict[str, dict[str | datetime, str]] = defaultdict(dict)
     for part in in_lists(keys):
         lifted = Suppression.objects.filter(match_key__in=part, released_at__isnull=False).exclude(value="")
         for row in lifted.filter(origin=Suppression.Origin.RECIPIENT).select_related("released_by"):
-            message = reported_message(row)
-            if message is not None and row.release_note.startswith(MAPPING_CORRECTED):
-                found[row.match_key][message] = row.release_note.partition(", ")[2] or row.release_note
+            fact = reported_fact(row)
+            if fact and row.release_note.startswith(MAPPING_CORRECTED):
+                found[row.match_key][fact] = row.release_note.partition(", ")[2] or row.release_note
             elif row.released_by and row.fact.startswith("reply "):
                 why = f"{row.released_by.display_name} read the reply and found no opt-out in it"
                 found[row.match_key][row.created_at] = why

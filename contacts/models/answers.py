@@ -202,6 +202,9 @@ class AutomaticAnswer(models.Model):
     begun_at = models.DateTimeField(null=True, help_text="When it was last taken up.")
     provider_message_id = models.CharField(max_length=80, blank=True)
     reported = models.CharField(max_length=64, blank=True, help_text="The provider's last word about it.")
+    # What a provider said of it that was read as an opt-out or a complaint: it is read again when codes are corrected.
+    no_status = models.CharField(max_length=64, blank=True, default="", db_default="")
+    no_code = models.CharField(max_length=64, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [
@@ -224,6 +227,9 @@ class AutomaticAnswer(models.Model):
                 condition=~Q(provider_message_id=""),
             ),
             models.Index(fields=["address"], name="answer_address"),
+            models.Index(
+                fields=["id"], name="answer_that_met_a_no", condition=~Q(no_status="") | ~Q(no_code="")
+            ),
         ]
 
     def __str__(self) -> str:

@@ -44,10 +44,11 @@ def written_to(text: Inbound) -> str:
 
 
 class Said(NamedTuple):
-    """What a provider says of an answer at `at`, and what it means; `code` is its own word."""
+    """What a provider says of an answer at `at`, and what it means; `status` and `code` are its own words."""
 
     row: AutomaticAnswer
     meaning: Meaning
+    status: str
     code: str
     at: datetime
 
@@ -69,7 +70,7 @@ def about_answers(reports: Sequence[tuple[ClaimedReceipt, Report]], now: datetim
             row.reported = f"{report.native_status} {report.native_code}".strip()[:64]
             meaning = mapping.translate(providers.get(waiting.account_id, ""), report).meaning
             at = min(report.occurred_at or waiting.received_at, waiting.received_at)
-            said.append(Said(row, meaning, report.native_code, at))
+            said.append(Said(row, meaning, report.native_status, report.native_code, at))
     changed = {row.pk: row for row in found.values()}
     AutomaticAnswer.objects.bulk_update(changed.values(), ["reported"])
     record_refusals(said, now)
@@ -83,18 +84,25 @@ def record_refusals(said: Iterable[Said], now: datetime) -> None:
     """
     from deliveries.deciding.stopping import reported_opt_out, stop_paths
 
+    no = [one for one in said if one.row.to and is_no(one.row, one.meaning)]
     opt_outs = [
         reported_opt_out(
             f"answer {row.pk}", value=row.to, channel=row.channel, status=meaning.status, code=code, at=at
         )
-        for row, meaning, code, at in said
-        if row.to
-        and disposition(meaning.status, meaning.failure_class, meaning.fault, "") == Disposition.OPTOUT
-        and (row.kind != Kind.STOP or meaning.status == Status.COMPLAINED)
+        for row, meaning, _, code, at in no
     ]
+    for row, _, status, code, _ in no:
+        row.no_status, row.no_code = status[:64], code[:64]
+    AutomaticAnswer.objects.bulk_update([one.row for one in no], ["no_status", "no_code"])
     if opt_outs:
         record_opt_outs(opt_outs, now)
         stop_paths({one.value for one in opt_outs}, now)
+
+
+def is_no(row: AutomaticAnswer, meaning: Meaning) -> bool:
+    """Whether what is reported of it is an opt-out or a complaint that the person is not known to have made before."""
+    shown = disposition(meaning.status, meaning.failure_class, meaning.fault, "")
+    return shown == Disposition.OPTOUT and (row.kind != Kind.STOP or meaning.status == Status.COMPLAINED)
 
 
 Key = tuple[int, str, str]

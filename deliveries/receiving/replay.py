@@ -30,6 +30,7 @@ from deliveries.meaning import mappings
 from deliveries.meaning.drafts import CannotChange, changes, last_message
 from deliveries.meaning.translation import Key, Mapping
 from deliveries.models import MappingVersion, Message
+from deliveries.receiving.answer_replay import bring_answers_in_line
 from deliveries.receiving.replay_preview import Difference, compare, rule_blocks, strikes_of
 from deliveries.receiving.retranslation import TOGETHER, Affected, Read
 from deliveries.statuses import Disposition
@@ -115,6 +116,8 @@ def _read_some(version: MappingVersion, now: datetime) -> int:
             ),
             lambda pk, problem: quarantine.failed(Kind.REPLAY_MESSAGE, pk, problem, now),
         )
+    if version.state == State.PUBLISHED and upto == version.replay_to:
+        bring_answers_in_line(affected, mapping, f"version {version.number}", _who(version), now)
     covered = upto - version.replayed_to
     version.replayed_to = upto
     version.replayed_at = None if version.replaying else now

@@ -12,9 +12,9 @@ from django.db.models import Q, QuerySet
 
 from campaigns.models import Campaign
 from contacts.addresses import match_key
-from contacts.grounds import reported_message
+from contacts.grounds import reported_fact
 from contacts.models import Suppression
-from contacts.withdrawing import own_blocks
+from contacts.withdrawing import Mistaken, own_blocks
 from deliveries.deciding.health import examine
 from deliveries.meaning.translation import Mapping
 from deliveries.models import Message
@@ -23,6 +23,7 @@ from deliveries.statuses import Disposition
 
 PEOPLE = 10_000  # told apart, as each of them may have messages in several slices; more are as many as these
 EXAMPLES = 20  # messages named for each way in which messages would change
+OF_MESSAGE = "message "  # how the fact of a report begins
 BY_RULE = (Suppression.Reason.HARD_FAILS, Suppression.Reason.HARD_BOUNCE)
 
 
@@ -113,21 +114,25 @@ def _blocked(messages: Iterable[Message]) -> set[int]:
 
 def _freed(read: Read, ids: Sequence[int], affected: Affected, mapping: Mapping) -> int:
     """How many people only such opt-outs keep from being written to; each counted at the last of them."""
-    mistaken = {one.message: one for one in read.mistaken(ids)}
+    mistaken = {_message(one): one for one in read.mistaken(ids)}
     grounds: dict[str, list[int]] = {}
     for key, rows in own_blocks(match_key(one.value) for one in mistaken.values()).items():
-        messages = [reported_message(row) for row in rows]
-        known = [message for message in messages if message is not None]
-        if len(known) == len(messages) and max(known) in mistaken:
+        facts = [reported_fact(row) for row in rows]
+        known = [int(fact.removeprefix(OF_MESSAGE)) for fact in facts if fact.startswith(OF_MESSAGE)]
+        if len(known) == len(facts) and max(known) in mistaken:
             grounds[key] = known
     others = {message for those in grounds.values() for message in those} - mistaken.keys()
     rest = Read.of(sorted(others), affected, mapping)
     fallen = mistaken.keys() | {
-        one.message
+        _message(one)
         for one in rest.mistaken(pk for pk in rest.messages if rest.shown(pk)[0] != Disposition.OPTOUT)
     }
     free = [max(those) for those in grounds.values() if fallen.issuperset(those)]
     return len({read.messages[message].contact_id for message in free})
+
+
+def _message(one: Mistaken) -> int:
+    return int(one.fact.removeprefix(OF_MESSAGE))
 
 
 def strikes_of(messages: Iterable[Message]) -> dict[tuple[int, str], int]:

@@ -84,7 +84,11 @@ class Affected:
     def concerns(self, event: StatusEvent) -> bool:
         if self.all:
             return event.receipt_id is not None
-        status, code = event.native_status.lower(), event.native_code.lower()
+        return self.names(event.native_status, event.native_code)
+
+    def names(self, status: str, code: str) -> bool:
+        """Whether these words of a provider are among those of the changed rows."""
+        status, code = status.lower(), code.lower()
         in_class = bool(ENHANCED.fullmatch(code)) and any(code.startswith(each) for each in self.classes)
         return status in self.statuses or code in self.codes or in_class
 
@@ -120,7 +124,7 @@ class Read:
             )
             provider = providers.get(message.account_id, "")
             meaning = mapping.translate(provider, report).meaning
-            if _is_own_word(event, provider, report):
+            if is_own_word(event.native_code, provider, report):
                 self.own_words.add(event.message_id)
             meaning = weaken(event.message_id, meaning)
             event.status, event.failure_class, event.fault, event.evidence = map(str, meaning)
@@ -131,7 +135,7 @@ class Read:
         it anew."""
         found = (self.messages[pk] for pk in ids if pk not in self.own_words)
         return [
-            Mistaken(m.address.value, m.pk, f"code {self.code_of(m)} was mapped anew{who}")
+            Mistaken(m.address.value, f"message {m.pk}", f"code {self.code_of(m)} was mapped anew{who}")
             for m in found
             if m.disposition == Disposition.OPTOUT and m.settled_at
         ]
@@ -154,13 +158,14 @@ class Read:
         return str(disposition(event.status, event.failure_class, event.fault, goal)), event.fault
 
 
-def _is_own_word(event: StatusEvent, provider: str, report: Report) -> bool:
-    """Whether an event reports what the person did, a complaint or leaving, rather than why something was refused.
+def is_own_word(code: str, provider: str, report: Report) -> bool:
+    """Whether a report, stored with that code, is of what the person did, a complaint or leaving, rather than of why
+    something was refused.
 
     By the tables as they came: an edited row cannot make a refusal the person's own word, nor the reverse.
     """
     meant = shipped().translate(provider, report).meaning.status
-    return meant == Status.COMPLAINED or (meant == Status.OPTED_OUT and not event.native_code)
+    return meant == Status.COMPLAINED or (meant == Status.OPTED_OUT and not code)
 
 
 def _reports(events: Sequence[StatusEvent], providers: Fields[int, str]) -> dict[tuple[int, int], Report]:

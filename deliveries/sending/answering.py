@@ -291,4 +291,4 @@ def _refuse(row: AutomaticAnswer, result: SendResult, provider: str, now: dateti
     row.why = f"{result.native_code} {result.native_text}".strip()[:200]
     if row.kind == Kind.CONFIRM and concerns_route(meaning.failure_class, meaning.fault):
         row.state, row.until, row.account_id = State.WAITING, now + OURS_TO_FIX, 0
-    return Said(row, meaning, result.native_code, now)
+    return Said(row, meaning, result.native_status, result.native_code, now)
