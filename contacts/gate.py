@@ -17,7 +17,7 @@ from django.db import models
 from contacts import grounds
 from contacts.blocking import Block
 from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel, strike_limit
-from contacts.gate_facts import Ask, GateFacts, gather
+from contacts.gate_facts import Ask, Dimension, GateFacts, gather
 from contacts.grounds import day
 from contacts.hours import clocks, held_by, local_zones, next_close, next_open, other_day, place
 from contacts.jurisdictions import Law, laws
@@ -45,6 +45,7 @@ class Reason(models.TextChoices):
     NO_LAWFUL_HOUR = "no_lawful_hour", "No hour permitted by law"
     CAMPAIGN_NOT_SENDING = "campaign_not_sending", "Campaign not sending"
     SENDER_NOT_APPROVED = "sender_not_approved", "Sender not approved"
+    LEFT_OUT = "left_out", "Left out when it went on"
     NOT_RELEVANT = "not_relevant", "No longer relevant"
     REPLY_UNREAD = "reply_unread", "Reply to read"
     CAMPAIGN_PAUSED = "campaign_paused", "Campaign paused"
@@ -222,6 +223,17 @@ def _sender_not_approved(facts: GateFacts, ask: Ask, now: datetime) -> Objection
     return Objection(f"{ask.sender_value} is {_words(ask.sender_state)}")
 
 
+def _left_out(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
+    found = facts.address
+    if found is None:
+        return None
+    what = next((what for what in ask.left_out if found.has(*what)), None)
+    if what is None:
+        return None
+    dimension, value = what
+    return Objection(f"the {dimension} {value}" if dimension != Dimension.SOURCE else "their list source")
+
+
 def _not_relevant(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     if ask.answer is not None and not facts.owed:
         return Objection("an answer to a word of theirs that is answered, or too long ago")
@@ -268,6 +280,9 @@ REASONS: dict[Reason, GateRule] = {
     ),
     Reason.CAMPAIGN_NOT_SENDING: GateRule("the campaign is not sending", False, _campaign_not_sending),
     Reason.SENDER_NOT_APPROVED: GateRule("the sender is not approved", False, _sender_not_approved),
+    Reason.LEFT_OUT: GateRule(
+        "the campaign was stopped, and goes on without this part of its audience", False, _left_out
+    ),
     Reason.NOT_RELEVANT: GateRule("it is too late to be relevant", False, _not_relevant),
     Reason.REPLY_UNREAD: GateRule("a reply of the person waits to be read", True, _reply_unread),
     Reason.CAMPAIGN_PAUSED: GateRule("the campaign is paused", True, _campaign_paused),

@@ -9,6 +9,7 @@ from datetime import datetime, time
 from typing import NamedTuple
 
 from django.conf import settings
+from django.db import models
 from django.db.models import OuterRef, Subquery
 
 from contacts.addresses import match_key
@@ -23,6 +24,14 @@ from contacts.opt_ins import Sent, awaited
 from contacts.phones import NotAPhone, parse_phone
 
 
+class Dimension(models.TextChoices):
+    """What a part of an audience has in common, that a campaign may go on without."""
+
+    CARRIER = "carrier", "Carrier"
+    REGION = "region", "Region"
+    SOURCE = "source", "List source"
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One message that somebody wants to send. `key` is the caller's own, and comes back with the verdict.
@@ -30,7 +39,8 @@ class Ask:
     The window is in the recipient's local time; `campaign_state` and `sender_state` are the words of
     `contacts.states`; `strikes` is the playbook's number of permanent failures in a row that are too many, which
     `strike_limit` lowers for email; `purpose` says what it is for, as `Purpose` has it. `answer`: it is no message but
-    this automatic answer to a word of the person.
+    this automatic answer to a word of the person. `left_out`: (dimension, value) of those whom its campaign goes on
+    without on this channel.
     """
 
     key: int
@@ -47,6 +57,7 @@ class Ask:
     purpose: str = Purpose.MARKETING
     answer: int | None = None
     campaign_id: int = 0  # 0: of none
+    left_out: tuple[tuple[str, str], ...] = ()
 
 
 class AddressFacts(NamedTuple):
@@ -59,6 +70,17 @@ class AddressFacts(NamedTuple):
     time_zone: str
     contact_time_zone: str
     region: str
+    carrier: str = ""
+    source: int | None = None  # the contact's list source
+
+    def has(self, dimension: str, value: str) -> bool:
+        """Whether it is of that part of an audience."""
+        match dimension:
+            case Dimension.CARRIER:
+                return self.carrier == value
+            case Dimension.REGION:
+                return self.region == value
+        return str(self.source or 0) == value
 
 
 class HealthFacts(NamedTuple):
@@ -154,6 +176,8 @@ def _addresses(ids: set[int]) -> dict[int, AddressFacts]:
         "time_zone",
         "contact__time_zone",
         "region",
+        "carrier",
+        "contact__source_id",
     )
     rows = Address.objects.filter(Among("pk", ids)).values_list(*names)
     return {row[0]: AddressFacts(*row) for row in rows}

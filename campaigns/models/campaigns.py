@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, time
+from functools import cached_property
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
@@ -18,6 +20,8 @@ from contacts.channels import Channel
 from contacts.gate import Ask
 from contacts.jurisdictions import Purpose
 from contacts.models import ContactList
+
+CANARY_PERCENT, MOST_CANARY_PERCENT = 5, 50
 
 
 class Goal(models.TextChoices):
@@ -87,6 +91,20 @@ class Campaign(models.Model):
         blank=True,
         help_text="After this nothing is sent or retried. Empty: no limit.",
     )
+    canary_percent = models.PositiveSmallIntegerField(
+        "first slice",
+        default=CANARY_PERCENT,
+        db_default=CANARY_PERCENT,
+        validators=[MaxValueValidator(MOST_CANARY_PERCENT)],
+        help_text="Percent of a large audience, chosen at random, that is written to first: the others wait until its"
+        " outcomes are known. 0: everybody at once.",
+    )
+    breaker = models.BooleanField(
+        "stops by itself",
+        default=True,
+        db_default=True,
+        help_text="Paused as soon as failures are surely above what is usual. Only an administrator switches it off.",
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -114,6 +132,13 @@ class Campaign(models.Model):
         null=True,
         editable=False,
         help_text="What waits is being held or let go: messages up to this id are. Empty: all of them are.",
+    )
+
+    leaves_out = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="It goes on without a part of its audience.",
     )
 
     objects = CampaignQuerySet.as_manager()
@@ -212,6 +237,13 @@ class Campaign(models.Model):
         """The channels that first messages may take: its own, or all, where each person gets the likeliest."""
         return self.moves_to if self.playbook.by_chance else [self.channel]
 
+    @cached_property
+    def slices_out(self) -> list[tuple[str, str, str]]:
+        """(channel, dimension, value) of what it goes on without. A query only where there is something."""
+        if not self.leaves_out:
+            return []
+        return list(self.left_out.values_list("channel", "dimension", "value"))
+
     def ask(self, key: int, *, contact_id: int, address_id: int | None, channel: str, sender: Sender) -> Ask:
         """The gate's question about one message of this campaign; `key` comes back with the verdict.
 
@@ -231,4 +263,5 @@ class Campaign(models.Model):
             strikes=self.playbook.strikes,
             purpose=self.purpose,
             campaign_id=self.pk,
+            left_out=tuple((dimension, value) for on, dimension, value in self.slices_out if on == channel),
         )

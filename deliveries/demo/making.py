@@ -341,6 +341,9 @@ def campaign(plan: CampaignPlan, at: datetime, *, all_day: bool = False) -> Camp
         created_at=at,
         created_by=User.objects.get(username="marketer"),
         starts_at=starts,
+        # What it tells of has happened, the bad with the good, and nobody stood by to send it on.
+        canary_percent=0,
+        breaker=False,
         **(ALL_DAY if all_day else {}),
     )
     made.lists.set(ContactList.objects.filter(name__in=plan.lists))

@@ -16,6 +16,7 @@ them opens every partition.
 
 from deliveries.models.accounts import Account, new_token
 from deliveries.models.batches import Batch, BatchItem
+from deliveries.models.guards import CampaignStop, Canary
 from deliveries.models.limits import Certainty, FailureLimit, SuppressionEvidence
 from deliveries.models.lookups import LookupRun
 from deliveries.models.mappings import (
@@ -61,6 +62,8 @@ __all__ = [
     "Batch",
     "BatchItem",
     "Bookmark",
+    "CampaignStop",
+    "Canary",
     "CarrierTally",
     "Cause",
     "Certainty",

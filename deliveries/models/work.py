@@ -20,6 +20,7 @@ NOT_NOW = datetime(9000, 1, 1, tzinfo=UTC)
 LIMIT_REACHED = (
     "limit_reached"  # why a message waits: its provider takes no more for the moment, and said how long
 )
+CANARY = "canary"  # why a message waits: the first slice of its campaign goes before it
 DAILY_LIMIT = "daily_limit"  # why a message waits: its sender has sent as much today as it may
 
 
@@ -221,6 +222,7 @@ class Quarantined(models.Model):
         PREPARE = "prepare", "Preparing a campaign's audience"
         WITHDRAW = "withdraw", "Withdrawing a canceled campaign"
         HOLD = "hold", "Pausing or resuming a campaign"
+        LEAVE_OUT = "leave_out", "Leaving a part of a campaign out"
         DECIDE = "decide", "Deciding about a recipient"
         HAND_OVER = "hand_over", "Handing over a message"
         BATCH = "batch", "Carrying out a bulk action"

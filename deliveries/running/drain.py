@@ -22,7 +22,7 @@ from contacts import import_runs, lists, opt_ins
 from deliveries.bulk import actions
 from deliveries.deciding import automatic_suppression, route_moves
 from deliveries.deciding.followup import follow_due, follow_failed, follow_status_changes
-from deliveries.ledger import base_rates, partitions, quarantine, retention, source_figures
+from deliveries.ledger import base_rates, failure_rates, partitions, quarantine, retention, source_figures
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.tallies import fold
 from deliveries.meaning import drift, occurrences
@@ -30,7 +30,16 @@ from deliveries.receiving import line_notes, number_lookups, recording, replay
 from deliveries.running import heartbeat
 from deliveries.running.heartbeat import Role
 from deliveries.running.seldom import Seldom
-from deliveries.sending import answering, dispatch, expansion, failover, launching, next_day
+from deliveries.sending import (
+    answering,
+    dispatch,
+    expansion,
+    failover,
+    guarding,
+    launching,
+    leaving_out,
+    next_day,
+)
 from deliveries.sending.send_loop import SendLoop, send
 from deliveries.sending.transport import Transport
 from deliveries.wake import wake
@@ -105,6 +114,8 @@ STEPS: Steps = {
     "pass_on": Seldom(1, failover.pass_on),
     "send": send,
     "withdraw": launching.withdraw_canceled,
+    "guard": Seldom(3, guarding.run),
+    "leave_out": leaving_out.leave_out,
     "hold": launching.hold_or_let_go,
     "next_day": Seldom(2, next_day.let_go),
     "expand": expand,
@@ -121,6 +132,7 @@ STEPS: Steps = {
     "partitions": Seldom(60, partitions.make_ahead),
     "retention": Seldom(3_600, retention.drop_old),
     "base_rates": Seldom(60, base_rates.run),
+    "failure_rates": Seldom(60, failure_rates.run),
     "list_counts": Seldom(30, lists.count_some),
     "source_figures": Seldom(30, source_figures.count_some),
     "old_imports": Seldom(3_600, import_runs.drop_old),
@@ -137,6 +149,8 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "answer",
         "batches",
         "withdraw",
+        "guard",
+        "leave_out",
         "hold",
         "next_day",
         "expand",
@@ -149,6 +163,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "partitions",
         "retention",
         "base_rates",
+        "failure_rates",
         "list_counts",
         "source_figures",
         "lookups",

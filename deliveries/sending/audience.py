@@ -9,11 +9,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from campaigns.gaps import ASKED
 from campaigns.models import Campaign
 from contacts.channels import KIND_OF, Channel
 from contacts.gate import Reason
+from contacts.gate_facts import Dimension
 from contacts.gate_sql import SQL_JOINS, sql_detail, sql_gate_values, sql_reason
 from contacts.hours import held_by, local_zones, next_close, next_open, spread_over
 from contacts.jurisdictions import CODE_DIGITS, laws
@@ -166,6 +168,20 @@ def sql_audience(campaign: Campaign, channel: str, *, recipient_id: str = "0", m
         reason=sql_reason(channel, lists),
         joins=SQL_JOINS,
     )
+
+
+def leave_out(cursor: CursorWrapper, campaign: Campaign, channel: str, table: str, also: str = "") -> None:
+    """In a temporary table of an audience, or of options that `also` is a condition of: whom the campaign goes on
+    without on this channel is skipped for it, unless something else stops them."""
+    for on, dimension, value in campaign.slices_out:
+        if on == channel:
+            column = {Dimension.CARRIER: "carrier", Dimension.REGION: "region"}.get(Dimension(dimension))
+            where = f"{column} = %s" if column else "list_source_id = %s"
+            given = value if column else int(value)
+            cursor.execute(
+                f"UPDATE {table} SET reason = %s WHERE reason = '' AND {where}{also}",  # noqa: S608 - our own words
+                [Reason.LEFT_OUT.value, given],
+            )
 
 
 class Opening(NamedTuple):

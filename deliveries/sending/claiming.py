@@ -205,9 +205,11 @@ def _again(row: Outbox, verdict: Verdict) -> datetime | None:
 
 
 def _being_paused() -> list[int]:
-    """Paused campaigns whose messages still stand among what is due: they must not be in the others' way."""
-    paused = Campaign.objects.filter(outbox_to__isnull=False, state=Campaign.State.PAUSED)
-    return list(paused.values_list("pk", flat=True))
+    """Paused campaigns whose messages still stand among what is due: they must not be in the others' way. And those
+    that go on without a part of their audience, until what waits for that is withdrawn: the gate would only skip it."""
+    leaving_out = Q(leaves_out=True, left_out__outbox_to__isnull=False)
+    paused = Campaign.objects.filter(leaving_out | Q(state=Campaign.State.PAUSED), outbox_to__isnull=False)
+    return list(paused.values_list("pk", flat=True).distinct())
 
 
 def lock(rows: QuerySet[Outbox]) -> list[Outbox]:

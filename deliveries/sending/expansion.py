@@ -22,12 +22,13 @@ from deliveries.ledger.statements import backend
 from deliveries.ledger.tallies import bump
 from deliveries.models import RecipientTally
 from deliveries.references import moment
-from deliveries.sending import first_channel
+from deliveries.sending import canary, first_channel
 from deliveries.sending.audience import (
     NoOpening,
     Opening,
     bounds,
     end_of_chunk,
+    leave_out,
     opening_of,
     sql_audience,
     sql_moment,
@@ -91,7 +92,7 @@ WHERE reason = ''
 
 OUTBOX = """
 INSERT INTO deliveries_outbox (message_id, campaign_id, account_id, sender_id, urgent, due_at, attempts, held)
-SELECT message_id, %(campaign)s, {account}, {sender}, %(urgent)s, {due_at}, 0, ''
+SELECT message_id, %(campaign)s, {account}, {sender}, %(urgent)s, {due_at}, 0, {held}
 FROM audience JOIN opening o ON o.zone = audience.zone {join}
 WHERE reason = ''
 """
@@ -124,9 +125,7 @@ def expand(campaign: Campaign, now: datetime, chunk: int = CHUNK) -> bool:
         found = {channel: route for (_, channel), route in routes([campaign]).items()}
         if campaign.channel not in found:
             raise CannotSend(f"{campaign.name} has no content or no active account for {campaign.channel}.")
-        counts = _insert_all(
-            campaign, first_channel.first_routes(campaign, found), campaign.expanded_to, high, now
-        )
+        counts = _insert_all(campaign, found, campaign.expanded_to, high, now)
         campaign.expanded_to = high
         campaign.expanded_count += sum(counts.values())
         campaign.save(update_fields=["expanded_to", "expanded_count"])
@@ -140,19 +139,47 @@ def expand(campaign: Campaign, now: datetime, chunk: int = CHUNK) -> bool:
     return True
 
 
+class Pass(NamedTuple):
+    """A round over a chunk: first messages on `channel`, for those who are `kept` of its audience, as a condition."""
+
+    channel: str
+    route: CampaignRoute
+    kept: str = ""
+
+
+def _passes(
+    campaign: Campaign, first: Mapping[str, CampaignRoute], found: Mapping[str, CampaignRoute]
+) -> list[Pass]:
+    """One for each channel that first messages may take. Whom the campaign goes on without on its only one takes the
+    next of the playbook that may be used; a last round writes down the others, with the reason."""
+    rounds = [Pass(channel, route) for channel, route in first.items()]
+    out = {channel for channel, *_ in campaign.slices_out}
+    if len(first) > 1 or campaign.channel not in out:
+        return rounds
+    nexts = [
+        Pass(channel, route, "reason = ''")
+        for channel in campaign.moves_to
+        if channel not in first and (route := found.get(channel)) and route.content.sender.may_send
+    ]
+    own = Pass(campaign.channel, first[campaign.channel], f"reason <> '{Reason.LEFT_OUT}'")
+    return [own, *nexts, own._replace(kept="")] if nexts else rounds
+
+
 def _insert_all(
-    campaign: Campaign, first: Mapping[str, CampaignRoute], low: int, high: int, now: datetime
+    campaign: Campaign, found: Mapping[str, CampaignRoute], low: int, high: int, now: datetime
 ) -> Counter[str]:
     """Fill the tables for contacts in (low, high]; return how many there were for each reason ('' for planned).
 
-    `first`: how first messages may leave, by channel, the campaign's own before others.
+    `found`: how messages may leave, by channel.
     """
+    first = first_channel.first_routes(campaign, found)
     start = max(now, campaign.starts_at) if campaign.starts_at else now
     counts: Counter[str] = Counter()
     with connection.cursor() as cursor:
         if len(first) > 1:
             first_channel.choose(cursor, campaign, first, low, high, start, now)
-        for place, (channel, route) in enumerate(first.items()):
+        for place, one in enumerate(_passes(campaign, first, found)):
+            channel, route = one.channel, one.route
             values = {
                 **bounds(campaign, channel, low, high, route.content.sender.value, now),
                 "day": start.astimezone(UTC).date(), "goal": campaign.goal, "rule_version": campaign.playbook.version,
@@ -163,7 +190,7 @@ def _insert_all(
                 if len(first) > 1
                 else sql_audience(campaign, channel, **_ids())
             )
-            counts.update(_insert(cursor, campaign, channel, route, audience, values, start, now))
+            counts.update(_insert(cursor, campaign, one, audience, values, start, now))
         first_channel.drop(cursor)
     return counts
 
@@ -177,14 +204,18 @@ def _ids() -> dict[str, str]:
 
 
 def _insert(
-    cursor: CursorWrapper, campaign: Campaign, channel: str, route: CampaignRoute, audience: str,
-    values: dict[str, Any], start: datetime, now: datetime,
+    cursor: CursorWrapper, campaign: Campaign, one: Pass, audience: str, values: dict[str, Any], start: datetime,
+    now: datetime,
 ) -> dict[str, int]:  # fmt: skip
     """Those whose first message takes this channel: what the statement `audience` gives."""
+    channel, route, kept = one
     statements = backend()
     for table in ("audience", "opening", "why", "route"):
         cursor.execute(f"DROP TABLE IF EXISTS {table}")
     cursor.execute(f"CREATE TEMPORARY TABLE audience AS {audience}", values)
+    leave_out(cursor, campaign, channel, "audience")
+    if kept:
+        cursor.execute(f"DELETE FROM audience WHERE NOT ({kept})")  # noqa: S608 - our own condition
     cursor.execute("SELECT DISTINCT zone FROM audience WHERE reason = ''")
     opening = {zone: opening_of(campaign, channel, zone, start) for (zone,) in cursor.fetchall()}
     cursor.executemany(
@@ -214,7 +245,8 @@ def _insert(
     cursor.execute(DECISIONS, values)
     uuid, due_at = statements.new_reference(moment(now)), statements.SPREAD_DUE
     cursor.execute(MESSAGES.format(uuid=uuid, due_at=due_at, **by), values)
-    cursor.execute(OUTBOX.format(due_at=due_at, **by), values)
+    waits = canary.hold(campaign, due_at, sql_moment)
+    cursor.execute(OUTBOX.format(due_at=waits.due_at, held=waits.held, **by), {**values, **waits.values})
     cursor.execute(TALLY.format(**by), values)
     cursor.execute("SELECT reason, count(*) FROM audience GROUP BY reason")
     counts = dict(cursor.fetchall())

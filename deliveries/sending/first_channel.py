@@ -17,7 +17,7 @@ from contacts.channels import Channel
 from deliveries.deciding.routes import CampaignRoute
 from deliveries.ledger import base_rates
 from deliveries.outcomes.chance_sql import AT_LEAST, sql_records, sql_values
-from deliveries.sending.audience import NoOpening, opening_of, sql_options
+from deliveries.sending.audience import NoOpening, leave_out, opening_of, sql_options
 
 TABLES = ("options", "usual", "record", "choice")
 
@@ -81,6 +81,8 @@ def choose(
     drop(cursor)
     sql, values = sql_options(campaign, senders, low, high, now)
     cursor.execute(f"CREATE TEMPORARY TABLE options AS {sql}", values)
+    for place, channel in enumerate(routes):
+        leave_out(cursor, campaign, channel, "options", f" AND place = {place}")
     _close_without_hours(cursor, campaign, list(routes), start)
     _lay_out_usual(cursor, routes)
     if connection.vendor == "postgresql":

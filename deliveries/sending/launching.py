@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
+from django.utils import timezone
 
 from accounts.models import User
 from campaigns.models import Campaign, Recipient
@@ -20,9 +21,11 @@ from deliveries.deciding.stopping import look_again
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.models import Message, Outbox, RecipientTally
-from deliveries.models.work import NOT_NOW
+from deliveries.models.work import CANARY, NOT_NOW
+from deliveries.sending import canary
 from deliveries.sending.audience import audience_size
 from deliveries.sending.checks import check, load
+from deliveries.sending.stops import note_resumed
 from deliveries.wake import wake
 
 State = Campaign.State
@@ -57,6 +60,7 @@ def launch(campaign: Campaign, by: User | None, now: datetime) -> None:
         )
         if not mine:
             raise CannotLaunch(["Somebody else has just launched this campaign."])
+        canary.begin(campaign)
         transaction.on_commit(wake)
 
 
@@ -73,13 +77,20 @@ def pause(campaign: Campaign, *states: str) -> bool:
     return mine
 
 
-def resume(campaign: Campaign) -> bool:
-    """Send on; an audience that was not wholly expanded when it was paused is expanded on. False when not paused."""
+def resume(
+    campaign: Campaign, by: User | None = None, now: datetime | None = None, *, without: str = ""
+) -> bool:
+    """Send on; an audience that was not wholly expanded when it was paused is expanded on. False when not paused.
+
+    What was stopped by itself goes on because `by` has looked at it, and so does the rest behind its first slice.
+    `without`: whom it goes on without, in words.
+    """
     expanded = Q(expanded_count__gte=F("audience_size"))
     on = Case(When(expanded, then=Value(State.SENDING)), default=Value(State.LAUNCHING))
     with transaction.atomic():
         mine = _move(campaign, [State.PAUSED], state=on, outbox_to=0)
         if mine:
+            note_resumed(campaign, by, now or timezone.now(), without)
             _hold_some(campaign)
             quarantine.forget(Kind.PREPARE, [campaign.pk])
         transaction.on_commit(wake)
@@ -103,7 +114,7 @@ def _hold_some(campaign: Campaign) -> int:
     """Of a paused campaign, put what waits out of the claims' way, rather than have each refused every few minutes; of
     a resumed one, put it back. Return how many of its messages were looked at. Call in a transaction."""
     campaign = Campaign.objects.select_for_update().get(pk=campaign.pk)
-    if campaign.outbox_to is None:
+    if campaign.outbox_to is None or _is_leaving_out(campaign):
         return 0
     waiting = Outbox.objects.filter(campaign_id=campaign.pk, pk__gt=campaign.outbox_to).order_by("pk")
     ids = list(waiting.values_list("pk", flat=True)[:HELD_AT_ONCE])
@@ -112,13 +123,21 @@ def _hold_some(campaign: Campaign) -> int:
             campaign_id=campaign.pk, pk__gt=campaign.outbox_to, pk__lte=ids[-1], claimed_until=None
         )
         if campaign.state == State.PAUSED:
-            these.update(due_at=NOT_NOW, held=Reason.CAMPAIGN_PAUSED)
+            these.exclude(held=CANARY).update(due_at=NOT_NOW, held=Reason.CAMPAIGN_PAUSED)
         else:
+            held = [Reason.CAMPAIGN_PAUSED.value] + ([] if canary.waiting_canary(campaign) else [CANARY])
             meant = Message.objects.filter(pk=OuterRef("pk")).values("due_at")
-            these.filter(held=Reason.CAMPAIGN_PAUSED).update(due_at=Subquery(meant), held="")
+            these.filter(held__in=held).update(due_at=Subquery(meant), held="")
     campaign.outbox_to = ids[-1] if len(ids) == HELD_AT_ONCE else None
     campaign.save(update_fields=["outbox_to"])
     return len(ids)
+
+
+def _is_leaving_out(campaign: Campaign) -> bool:
+    """Whether it goes on without somebody whose messages are still being withdrawn: before that nothing is let go."""
+    if campaign.state == State.PAUSED or not campaign.leaves_out:
+        return False
+    return campaign.left_out.filter(outbox_to__isnull=False).exists()
 
 
 def cancel(campaign: Campaign, now: datetime) -> bool:
