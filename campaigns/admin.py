@@ -158,7 +158,19 @@ class CampaignAdmin(admin.ModelAdmin):
     fieldsets = (
         (None, {"fields": ("name", "slug", "goal", "purpose", "priority", "lists")}),
         ("How it is sent", {"fields": ("channel", "playbook", "window_start", "window_end")}),
-        ("When", {"fields": ("starts_at", "relevant_until")}),
+        (
+            "When",
+            {
+                "fields": (
+                    "starts_at",
+                    "local_date",
+                    "local_time",
+                    "relevant_until",
+                    "per_minute",
+                    "spread_hours",
+                )
+            },
+        ),
         (
             "Record",
             {"fields": ("state", "created_by", "created_at", "launched_by", "launched_at", "completed_at")},

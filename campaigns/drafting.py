@@ -20,7 +20,17 @@ LONGEST_NAME = 120
 SECTIONS = ("who", "what", "when")  # what of a draft is changed together
 # Of a campaign that is copied, what its copy begins with. Not among them: its name and link name, what became of it,
 # and its times, which lie in the past.
-COPIED = ("goal", "priority", "purpose", "channel", "playbook", "window_start", "window_end")
+COPIED = (
+    "goal",
+    "priority",
+    "purpose",
+    "channel",
+    "playbook",
+    "window_start",
+    "window_end",
+    "per_minute",
+    "spread_hours",
+)
 COPIED_CONTENT = ("channel", "sender", "subject", "body", "media_url")
 
 

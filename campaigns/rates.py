@@ -115,6 +115,10 @@ def account_key(account_id: int, channel: str) -> str:
     return f"account:{account_id}:{channel}"
 
 
+def campaign_key(campaign_id: int) -> str:
+    return f"campaign:{campaign_id}"
+
+
 def domain_key(address: str) -> str:
     return f"domain:{domain(address)}"
 

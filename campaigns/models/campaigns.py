@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from collections.abc import Iterable
+from datetime import datetime, time, timedelta
+from datetime import timezone as tz
 from functools import cached_property
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
@@ -42,6 +45,11 @@ def not_reserved(slug: str) -> None:
     """Raises ValidationError for the name of a page."""
     if slug in RESERVED_SLUGS:
         raise ValidationError(f"“{slug}” is the name of a page. Choose another.")
+
+
+MOST_PER_MINUTE = 60_000
+LONGEST_SPREAD = 72  # hours; what a campaign says is news for no longer
+EARLIEST = tz(timedelta(hours=14))  # where a time of the clock comes first (Kiritimati)
 
 
 class CampaignQuerySet(models.QuerySet):
@@ -84,7 +92,32 @@ class Campaign(models.Model):
     window_end = models.TimeField(
         "send until", default=time(21), help_text="With 21:00, the last message is sent at 20:59."
     )
-    starts_at = models.DateTimeField(null=True, blank=True, help_text="Empty: as soon as it is launched.")
+    starts_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Empty: as soon as it is launched. Of one that starts at local times: the earliest of them.",
+    )
+    local_date = models.DateField(
+        "starts on, where each person is",
+        null=True,
+        blank=True,
+        help_text="With the time below: each person gets it when their own clock shows that. Empty: all at one moment.",
+    )
+    local_time = models.TimeField("starts at, where each person is", null=True, blank=True)
+    per_minute = models.PositiveIntegerField(
+        "messages a minute",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_PER_MINUTE)],
+        help_text="At most so many of this campaign leave each minute. Empty: as fast as its sender may.",
+    )
+    spread_hours = models.PositiveSmallIntegerField(
+        "spread over (hours)",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(LONGEST_SPREAD)],
+        help_text="First messages are spread evenly over so many hours, from when each person may get it.",
+    )
     relevant_until = models.DateTimeField(
         "don't send after",
         null=True,
@@ -150,7 +183,13 @@ class Campaign(models.Model):
                 condition=Q(window_start__lt=models.F("window_end")),
                 name="window_opens_first",
                 violation_error_message="The time to send until must be later than the time to send from.",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(local_date=None, local_time=None)
+                | Q(local_date__isnull=False, local_time__isnull=False, starts_at__isnull=False),
+                name="local_start_has_both",
+                violation_error_message="Give the day and the time where each person is, or neither.",
+            ),
         ]
         indexes = [
             models.Index(fields=["id"], name="campaign_outbox", condition=Q(outbox_to__isnull=False)),
@@ -170,6 +209,26 @@ class Campaign(models.Model):
     def clean(self) -> None:
         if self.window_start and self.window_end and self.window_start >= self.window_end:
             raise ValidationError({"window_end": "This must be later than the time to send from."})
+        if (self.local_date is None) != (self.local_time is None):
+            raise ValidationError(
+                {"local_time": "Give the day and the time where each person is, or neither."}
+            )
+        if local := self.local_start:
+            # Until its audience is known: where it is that time first on Earth.
+            self.starts_at = self.starts_at or local.replace(tzinfo=EARLIEST)
+
+    @property
+    def local_start(self) -> datetime | None:
+        """What each person's own clock shows when they first may get it, without a zone; None where it starts for all
+        at one moment."""
+        if self.local_date is None or self.local_time is None:
+            return None
+        return datetime.combine(self.local_date, self.local_time)
+
+    def start_in(self, zones: Iterable[ZoneInfo], start: datetime) -> datetime:
+        """When it starts for somebody who may be in any of `zones`, not before `start`: once it is that time in all."""
+        local = self.local_start
+        return start if local is None else max([start, *(local.replace(tzinfo=zone) for zone in zones)])
 
     @property
     def is_going(self) -> bool:

@@ -17,6 +17,7 @@ from contacts.blocking import Target, meets
 from contacts.channels import KIND_OF, Channel
 from contacts.gate import REASONS, Reason, Verdict, judge
 from contacts.gate_facts import NOTHING_WRONG, Ask, gather
+from contacts.hours import local_zones
 from contacts.models import Address, Suppression
 from deliveries.deciding.attempts import outbox_of
 from deliveries.deciding.followup import settle
@@ -149,6 +150,7 @@ def _without(
 def _message(ready: Ready, why: str, now: datetime) -> Message:
     recipient, address, campaign = ready.recipient, ready.address, ready.recipient.campaign
     begins = max(now, campaign.starts_at) if campaign.starts_at else now
+    begins = campaign.start_in(local_zones(recipient.contact.time_zone, address.time_zone), begins)
     return Message(
         recipient_id=recipient.pk,
         campaign_id=campaign.pk,

@@ -21,6 +21,10 @@ LIMIT_REACHED = (
     "limit_reached"  # why a message waits: its provider takes no more for the moment, and said how long
 )
 CANARY = "canary"  # why a message waits: the first slice of its campaign goes before it
+# Why a message waits: its campaign sends only so many a minute, and its turn comes then.
+OWN_PACE = "own_pace"
+# As below, of a campaign that is paused: kept, so that it is not lost when the campaign goes on.
+PAUSED_DAILY_LIMIT = "paused_daily_limit"
 DAILY_LIMIT = "daily_limit"  # why a message waits: its sender has sent as much today as it may
 
 

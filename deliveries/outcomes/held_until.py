@@ -83,7 +83,8 @@ def held_until(message: Message, due_at: datetime, since: datetime) -> str:
 
 def asked_at(message: Message) -> datetime:
     """When it would have left, had it not to wait for anything: a campaign may begin later than it is launched."""
-    return max(filter(None, (message.created_at, message.campaign.starts_at)))
+    begins = max(filter(None, (message.created_at, message.campaign.starts_at)))
+    return message.campaign.start_in(zones_of(message)[0], begins) if message.campaign.local_start else begins
 
 
 def zones_of(message: Message) -> tuple[tuple[ZoneInfo, ...], str]:

@@ -14,7 +14,7 @@ from contacts.gate import REASONS, Reason
 from contacts.hours import clocks
 from contacts.models import Contact
 from deliveries.models import Message
-from deliveries.models.work import DAILY_LIMIT
+from deliveries.models.work import DAILY_LIMIT, OWN_PACE
 from deliveries.outcomes.held_until import TOMORROW, asked_at, held_until, outbox_reason
 from deliveries.outcomes.message_details import LINKS
 from deliveries.statuses import Status
@@ -70,6 +70,8 @@ def _held(message: Message) -> str:
     held = outbox_reason(message)
     if held == DAILY_LIMIT:
         return f"It waits: {TOMORROW}."
+    if held == OWN_PACE and message.campaign.per_minute:
+        return f"It waits for its turn: the campaign sends {message.campaign.per_minute:,} a minute at most."
     if held == Reason.REPLY_UNREAD:
         return f"It waits: {REASONS[Reason(held)].sentence}."
     hours = held_until(message, message.due_at, asked_at(message))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from math import gcd
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -13,6 +14,7 @@ from django.db.backends.utils import CursorWrapper
 
 from campaigns.gaps import ASKED
 from campaigns.models import Campaign
+from campaigns.models.campaigns import EARLIEST
 from contacts.channels import KIND_OF, Channel
 from contacts.gate import Reason
 from contacts.gate_facts import Dimension
@@ -24,6 +26,9 @@ from contacts.models import ListMembership
 OF_NUMBER = (
     ";"  # between the zone entered for the contact, those of the number, its region and its first digits
 )
+
+GOLDEN = 0.6180339887  # of any number of steps so long, none falls near another
+FAR_BACK = datetime(1970, 1, 1, tzinfo=UTC)
 
 # The contacts of this chunk with their preferred address and the first reason that stops them, in the gate's order.
 # The range of the chunk is said of every table, so that each is read in one sweep instead of row by row; the ids
@@ -189,6 +194,9 @@ class Opening(NamedTuple):
 
     at: datetime
     spread_over: int = 1
+    step: int = (
+        1  # seconds between one message and the next: a golden share of them, where few fill many hours
+    )
 
 
 class NoOpening(NamedTuple):
@@ -203,19 +211,50 @@ def opening_of(campaign: Campaign, channel: str, zone: str, start: datetime) -> 
 
     Worked out once for each, daylight saving included.
     """
-    if not Channel(channel).keeps_hours:
-        return Opening(start)
     contact, number, region, code = zone.rsplit(OF_NUMBER, 3)
+    zones = local_zones(contact, number)
+    start = campaign.start_in(zones, start)
+    if not Channel(channel).keeps_hours:
+        return _spread_out(campaign, start) if campaign.spread_hours else Opening(start)
     lawful = laws(region, code, channel, campaign.purpose)
-    hours = local_zones(contact, number), campaign.window_start, campaign.window_end, lawful
+    hours = zones, campaign.window_start, campaign.window_end, lawful
     opens = next_open(start, *hours)
     if opens is None:
         law = held_by(start, *hours)
         return NoOpening(Reason.NO_LAWFUL_HOUR if law else Reason.NO_COMMON_HOUR, law)
+    if campaign.spread_hours:
+        return _spread_out(campaign, opens)
     if opens <= start or campaign.is_urgent:
         return Opening(opens)
     closes = next_close(opens, *hours)
     return Opening(opens, spread_over(opens, min(filter(None, [closes, campaign.relevant_until]))))
+
+
+def _spread_out(campaign: Campaign, opens: datetime) -> Opening:
+    """Evenly over the hours that the campaign says, but not beyond its end. Whoever's hours close before gets it when
+    they open again."""
+    seconds = int((campaign.spread_hours or 0) * 3_600)
+    if campaign.relevant_until:
+        seconds = min(seconds, int((campaign.relevant_until - opens).total_seconds()))
+    seconds = max(seconds, 1)
+    step = max(round(seconds * GOLDEN), 1)
+    while gcd(step, seconds) > 1:
+        step += 1
+    return Opening(opens, seconds, step)
+
+
+def earliest_start(campaign: Campaign) -> datetime | None:
+    """Of a campaign that starts at local times, when it starts for the first of the people on its lists, in UTC; for
+    nobody on them, where it is that time first on Earth. None for any other campaign. One query."""
+    if campaign.local_start is None:
+        return None
+    members = ListMembership.objects.filter(contact_list__in=campaign.lists.all()).order_by()
+    found = members.values_list("contact__time_zone", "contact__addresses__time_zone").distinct()
+    starts = [
+        campaign.start_in(local_zones(contact, number or ""), FAR_BACK)
+        for contact, number in found.iterator()
+    ]
+    return min(starts, default=campaign.local_start.replace(tzinfo=EARLIEST)).astimezone(UTC)
 
 
 def sql_moment(moment: datetime):

@@ -140,12 +140,26 @@ class Draft:
         lane = Lane(option.account.pk, option.sender.pk)
         limits = limits_of([lane], self.now).get(lane, ())
         slowest = max(limits, key=lambda limit: sending_hours(limit, count), default=None)
-        if slowest is None or sending_hours(slowest, count) <= 1:
+        hours = sending_hours(slowest, count) if slowest else 0.0
+        if self.own_hours > max(hours, 1):
+            return f"{self.reckoned:,} messages take about {hours_words(self.own_hours)} of sending: {self._own_pace}."
+        if slowest is None or hours <= 1:
             return ""
-        hours = sending_hours(slowest, count)
         what = f"{self.reckoned:,} messages{f' of {parts} segments' if parts > 1 else ''}"
-        long = f"{hours:,.0f} hours" if hours < 48 else f"{hours / 24:,.0f} days"
-        return f"{what} take about {long} of sending: {limit_words(slowest)}."
+        return f"{what} take about {hours_words(hours)} of sending: {limit_words(slowest)}."
+
+    @property
+    def own_hours(self) -> float:
+        """How long its first messages take by what the campaign itself says of how fast it sends; 0 where nothing."""
+        by_minute = self.reckoned / self.campaign.per_minute / 60 if self.campaign.per_minute else 0.0
+        return max(by_minute, float(self.campaign.spread_hours or 0))
+
+    @property
+    def _own_pace(self) -> str:
+        spread, per_minute = self.campaign.spread_hours or 0, self.campaign.per_minute
+        if per_minute and self.own_hours > spread:
+            return f"this campaign sends {per_minute:,} a minute at most"
+        return f"they are spread over {spread} hour{'' if spread == 1 else 's'}"
 
     @property
     def edit(self) -> FixLink:
@@ -156,6 +170,10 @@ class Draft:
     def edit_playbook(self) -> FixLink:
         url = reverse("admin:campaigns_playbook_change", args=[self.campaign.playbook_id])
         return FixLink("Edit the playbook", url, "campaigns.change_playbook")
+
+
+def hours_words(hours: float) -> str:
+    return f"{hours:,.0f} hours" if hours < 48 else f"{hours / 24:,.0f} days"
 
 
 def load(campaign: Campaign, now: datetime) -> Draft:
@@ -258,8 +276,8 @@ def sender_may_send(draft: Draft) -> Iterator[Finding]:
 def sender_is_fast_enough(draft: Draft) -> Iterator[Finding]:
     """Whether all of it leaves within the hour, by what the sender of its first messages keeps to."""
     option = draft.first_option
-    if option is None or not draft.takes_long:
-        return
+    if option is None or not draft.takes_long or draft.own_hours > 1:
+        return  # whoever asked for it to take long knows
     url = reverse("admin:campaigns_sender_change", args=[option.sender.pk])
     yield _warns(
         draft.takes_long,
@@ -291,7 +309,7 @@ def is_still_relevant(draft: Draft) -> Iterator[Finding]:
             "Nothing would leave: change that time.",
             draft.edit,
         )  # fmt: skip
-    if starts and starts <= now:
+    if starts and starts <= now and not campaign.local_start:
         yield _warns(
             f"Its start, {zoned(starts)}, has passed.",
             "Launched now, it starts at once: change the start if it is meant for later.",

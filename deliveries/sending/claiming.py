@@ -24,7 +24,8 @@ from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import rewrite
 from deliveries.models import Account, Decision, Message, Outbox
-from deliveries.models.work import DAILY_LIMIT, NOT_NOW
+from deliveries.models.work import DAILY_LIMIT, NOT_NOW, OWN_PACE
+from deliveries.sending.campaign_pace import CampaignTurns, campaign_turns, give_more_turns
 from deliveries.sending.composing import outgoing
 from deliveries.sending.lanes import Lane, lanes, take
 from deliveries.sending.pacing import AT_ONCE, Clock, Pacing, Turn, show_due
@@ -38,6 +39,8 @@ MOST_ENDINGS = 5
 # Among the reasons why a row of the outbox waits:
 ANSWER_LOST = "answer_lost"  # its process did not end: it asks the provider once its claim has run out
 SET_ASIDE = "set_aside"  # until an administrator has it tried again
+# Reasons by which the message itself shows until when it waits.
+SHOWN = (Reason.QUIET_HOURS, DAILY_LIMIT, OWN_PACE)
 WAIT_FOR_CONTENT = timedelta(minutes=5)
 MOST_PAUSES = 72  # of that length: what cannot be put together is tried again four times a day
 
@@ -86,17 +89,21 @@ def claim_due(
         return Gated([], NOTHING, waiting)
     loaded = load(rows)
     messages, contents, _ = loaded
-    verdicts = _strictest(check(_asks(messages.values(), contents), now))
+    campaigns = _campaigns(messages.values())
+    verdicts = _strictest(check(_asks(messages.values(), contents, campaigns), now))
     there = {pk for pk, message in messages.items() if (message.campaign_id, message.channel) in contents}
     going = [row for row in rows if verdicts[row.message_id].allowed and row.message_id in there]
-    turns = pacing.turns(going, contents, messages)
-    go, held, stopped = _sort(rows, verdicts, turns, there, now)
+    own = campaign_turns(going, campaigns, now)
+    turns = pacing.turns([row for row in going if row.message_id not in own.until], contents, messages)
+    turns |= {pk: Turn(waits=True, until=until) for pk, until in own.until.items()}
+    go, held, stopped = _sort(rows, verdicts, turns, there, now, own)
+    held += give_more_turns([row for row in held if row.held == OWN_PACE], campaigns, now, paused)
     Outbox.objects.filter(Among("pk", [row.pk for row in go])).update(
         claimed_until=now + LEASE, attempts=F("attempts") + 1, held=""
     )
     rewrite(held, ["held", "due_at"])
-    # The message shows until when it waits for the permitted hours or its sender's next day, and that it did.
-    show_due(row for row in held if row.held in (Reason.QUIET_HOURS, DAILY_LIMIT))
+    # The message shows until when it waits for the permitted hours, a turn or its sender's next day, and that it did.
+    show_due(row for row in held if row.held in SHOWN)
     for reason, those in stopped.items():
         _stop(those, reason, verdicts, now)
     pacing.save()
@@ -108,7 +115,8 @@ def give_back_refused(gated: Gated, now: datetime) -> Gated:
     claim was made. What somebody else would withdraw is claimed, so nobody but us can."""
     messages, contents, _ = gated.loaded
     claimed = {row.message_id: row for row in gated.claimed}
-    verdicts = _strictest(check(_asks([messages[pk] for pk in claimed], contents), now))
+    asked = [messages[pk] for pk in claimed]
+    verdicts = _strictest(check(_asks(asked, contents, _campaigns(asked)), now))
     refused = [row for pk, row in claimed.items() if not verdicts[pk].allowed]
     if not refused:
         return gated
@@ -155,6 +163,7 @@ def _sort(
     turns: Mapping[int, Turn],
     with_content: Collection[int],
     now: datetime,
+    own: CampaignTurns,
 ) -> tuple[list[Outbox], list[Outbox], dict[str, list[Outbox]]]:
     """Those that may go, those that are held until later, and those that are stopped, by the reason. What has no turn
     in the next moment is in none of them, and is looked at again then."""
@@ -171,7 +180,11 @@ def _sort(
             _hold_until(row, now + WAIT_FOR_CONTENT, "no_content", held)
         elif turn.waits:
             if turn.until:
-                _hold_until(row, turn.until, DAILY_LIMIT, held)
+                _hold_until(row, turn.until, OWN_PACE if row.message_id in own.until else DAILY_LIMIT, held)
+            elif row.message_id in own.taken and row.held != OWN_PACE:
+                _hold_until(
+                    row, now, OWN_PACE, held
+                )  # only its sender lets it wait: it keeps its turn for a moment
         else:
             row.claimed_until, row.attempts, row.held = now + LEASE, row.attempts + 1, ""
             go.append(row)
@@ -236,11 +249,18 @@ def load(rows: Sequence[Outbox]) -> Loaded:
     return Loaded(found, contents_of(row.campaign_id for row in rows), accounts)
 
 
-def _asks(messages: Collection[Message], contents: Mapping[tuple[int, str], Content]) -> list[Ask]:
+def _campaigns(messages: Collection[Message]) -> dict[int, Campaign]:
+    return Campaign.objects.select_related("playbook").in_bulk({each.campaign_id for each in messages})
+
+
+def _asks(
+    messages: Collection[Message],
+    contents: Mapping[tuple[int, str], Content],
+    campaigns: Mapping[int, Campaign],
+) -> list[Ask]:
     """The gate's questions, keyed by message; by its negative id once more for the campaign's own sender, where it
     leaves from another one: what somebody said of that sender is about the campaign.
     """
-    campaigns = Campaign.objects.select_related("playbook").in_bulk({each.campaign_id for each in messages})
     asks = [
         campaigns[message.campaign_id].ask(
             message.pk,

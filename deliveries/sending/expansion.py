@@ -224,12 +224,12 @@ def _insert(
     )
     cursor.execute(
         "CREATE TEMPORARY TABLE opening"
-        " (zone text PRIMARY KEY, due_at timestamp with time zone, spread_over integer)"
+        " (zone text PRIMARY KEY, due_at timestamp with time zone, spread_over integer, step bigint)"
     )
     cursor.executemany(
-        "INSERT INTO opening VALUES (%s, %s, %s)",
+        "INSERT INTO opening VALUES (%s, %s, %s, %s)",
         [
-            (zone, sql_moment(found.at), found.spread_over)
+            (zone, sql_moment(found.at), found.spread_over, found.step)
             for zone, found in opening.items()
             if isinstance(found, Opening)
         ],

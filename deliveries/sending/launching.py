@@ -12,7 +12,8 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.utils import timezone
 
 from accounts.models import User
-from campaigns.models import Campaign, Recipient
+from campaigns.models import Campaign, Pace, Recipient
+from campaigns.rates import campaign_key
 from contacts.gate import Reason
 from contacts.lists import lock_lists
 from deliveries.deciding.attempts import withdraw
@@ -21,15 +22,18 @@ from deliveries.deciding.stopping import look_again
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.models import Message, Outbox, RecipientTally
-from deliveries.models.work import CANARY, NOT_NOW
+from deliveries.models.work import CANARY, DAILY_LIMIT, NOT_NOW, PAUSED_DAILY_LIMIT
 from deliveries.sending import canary
-from deliveries.sending.audience import audience_size
+from deliveries.sending.audience import audience_size, earliest_start
 from deliveries.sending.checks import check, load
 from deliveries.sending.stops import note_resumed
 from deliveries.wake import wake
 
 State = Campaign.State
 
+PAUSED = Reason.CAMPAIGN_PAUSED.value
+KEPT = {DAILY_LIMIT: PAUSED_DAILY_LIMIT}  # why something waits that still holds once its campaign goes on
+HELD = [PAUSED, *KEPT.values()]
 # Messages in one transaction:
 WITHDRAWN_AT_ONCE = 2_000
 HELD_AT_ONCE = 5_000
@@ -56,8 +60,9 @@ def launch(campaign: Campaign, by: User | None, now: datetime) -> None:
     with transaction.atomic():
         lock_lists(campaign.lists.all())  # two of their people may just become one
         mine = Campaign.objects.filter(pk=campaign.pk, state=State.DRAFT).update(
-            state=State.LAUNCHING, launched_by=by, launched_at=now, audience_size=audience_size(campaign)
-        )
+            state=State.LAUNCHING, launched_by=by, launched_at=now, audience_size=audience_size(campaign),
+            starts_at=earliest_start(campaign) or F("starts_at"),
+        )  # fmt: skip
         if not mine:
             raise CannotLaunch(["Somebody else has just launched this campaign."])
         canary.begin(campaign)
@@ -91,6 +96,7 @@ def resume(
         mine = _move(campaign, [State.PAUSED], state=on, outbox_to=0)
         if mine:
             note_resumed(campaign, by, now or timezone.now(), without)
+            Pace.objects.filter(pk=campaign_key(campaign.pk)).delete()  # what had a turn gets another
             _hold_some(campaign)
             quarantine.forget(Kind.PREPARE, [campaign.pk])
         transaction.on_commit(wake)
@@ -123,11 +129,17 @@ def _hold_some(campaign: Campaign) -> int:
             campaign_id=campaign.pk, pk__gt=campaign.outbox_to, pk__lte=ids[-1], claimed_until=None
         )
         if campaign.state == State.PAUSED:
-            these.exclude(held=CANARY).update(due_at=NOT_NOW, held=Reason.CAMPAIGN_PAUSED)
+            reason = Case(
+                *(When(held=was, then=Value(kept)) for was, kept in KEPT.items()), default=Value(PAUSED)
+            )
+            these.exclude(held__in=[CANARY, *HELD]).update(due_at=NOT_NOW, held=reason)
         else:
-            held = [Reason.CAMPAIGN_PAUSED.value] + ([] if canary.waiting_canary(campaign) else [CANARY])
+            held = HELD + ([] if canary.waiting_canary(campaign) else [CANARY])
             meant = Message.objects.filter(pk=OuterRef("pk")).values("due_at")
-            these.filter(held__in=held).update(due_at=Subquery(meant), held="")
+            reason = Case(
+                *(When(held=kept, then=Value(was)) for was, kept in KEPT.items()), default=Value("")
+            )
+            these.filter(held__in=held).update(due_at=Subquery(meant), held=reason)
     campaign.outbox_to = ids[-1] if len(ids) == HELD_AT_ONCE else None
     campaign.save(update_fields=["outbox_to"])
     return len(ids)

@@ -40,7 +40,7 @@ NEXT_ID = "nextval((SELECT pg_get_serial_sequence('{table}', 'id'))::regclass)"
 
 # The same: when the one with this id leaves, where `o` says when it may and over how many seconds that is spread. As
 # `contacts.hours.spread` says it.
-SPREAD_DUE = "o.due_at + (message_id %% o.spread_over) * interval '1 second'"
+SPREAD_DUE = "o.due_at + (message_id * o.step %% o.spread_over) * interval '1 second'"
 
 INBOX = """
 CREATE TEMPORARY TABLE IF NOT EXISTS inbox (

@@ -36,7 +36,7 @@ NEXT_ID = "(SELECT coalesce(max(id), 0) FROM {table}) + row_number() OVER (ORDER
 # The same: when the one with this id leaves, where `o` says when it may and over how many seconds that is spread. As
 # `contacts.hours.spread` says it; what is spread begins at a full second.
 SPREAD_DUE = """CASE WHEN o.spread_over = 1 THEN o.due_at
-  ELSE datetime(o.due_at, '+' || (message_id %% o.spread_over) || ' seconds') END"""
+  ELSE datetime(o.due_at, '+' || (message_id * o.step %% o.spread_over) || ' seconds') END"""
 
 WRITE_EVENTS = """
 INSERT INTO deliveries_statusevent (

@@ -6,12 +6,13 @@ from datetime import date, timedelta
 
 import pytest
 
-from campaigns.models import Content, Pace, Sender
+from campaigns.models import Campaign, Content, Pace, Sender
 from contacts.gate import Reason
 from deliveries.models import Message, Outbox
-from deliveries.models.work import DAILY_LIMIT
+from deliveries.models.work import DAILY_LIMIT, NOT_NOW
 from deliveries.sending import next_day, pacing
 from deliveries.sending.dispatch import dispatch
+from deliveries.sending.launching import pause, resume
 from tests import factories
 from tests.engine import Fake, sending, waiting
 
@@ -102,3 +103,17 @@ def test_what_waits_until_then_for_another_reason_waits_on(used_up):
     Sender.objects.update(per_day=None)
 
     assert next_day.let_go(later) == 0
+
+
+def test_a_pause_does_not_lose_why_something_waits_for_tomorrow(used_up):
+    later = used_up(5, 2)
+    before = set(Outbox.objects.values_list("message", "due_at", "held"))
+    campaign = Campaign.objects.get()
+
+    pause(campaign)
+    assert not Outbox.objects.filter(due_at__lt=NOT_NOW).exists()
+    resume(campaign)
+
+    assert set(Outbox.objects.values_list("message", "due_at", "held")) == before
+    Sender.objects.update(per_day=None)
+    assert next_day.let_go(later) == 3

@@ -1,0 +1,199 @@
+"""A playbook as one sentence with numbers that can be changed for one campaign alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+
+from campaigns.models import Campaign, Playbook
+from campaigns.models.playbooks import ChannelOrder
+from campaigns.playbook_form import ChannelsField, InOrder
+from contacts.channels import Channel
+
+NUMBERS = (
+    "retries",
+    "retry_after_hours",
+    "retry_window_hours",
+    "busy_retries",
+    "busy_after_minutes",
+    "no_answer_retries",
+    "no_answer_after_hours",
+    "mailbox_full_retries",
+    "mailbox_full_after_hours",
+    "switch_after_hours",
+    "give_up_hours",
+)
+# What is retried by a line: its name in words, and its fields: how often, and after which pause.
+LINES = (
+    ("A temporary failure", "retries", "retry_after_hours"),
+    ("Busy", "busy_retries", "busy_after_minutes"),
+    ("No answer", "no_answer_retries", "no_answer_after_hours"),
+    ("Mailbox full", "mailbox_full_retries", "mailbox_full_after_hours"),
+)
+
+
+class InSentence(InOrder):
+    """The chosen channels one after the other, and one more place."""
+
+    use_fieldset = False
+
+    def render(
+        self, name: str, value: Any, attrs: Mapping[str, Any] | None = None, renderer: Any = None
+    ) -> SafeString:
+        chosen = [str(one) for one in value if one] if isinstance(value, list) else []
+        places = [*chosen, ""][: len(list(self.choices)) or 1]
+        attrs = dict(attrs or {})
+        first = attrs.pop("id", f"id_{name}")
+        selects = (
+            forms.Select(
+                choices=[("", "nothing else" if number else "no other channel"), *self.choices]
+            ).render(name, one, {**attrs, "id": _id(first, number), "aria-label": _place(number)}, renderer)
+            for number, one in enumerate(places)
+        )
+        return format_html_join(" ", "{}", ((one,) for one in selects))
+
+    def id_for_label(self, id_: str, index: str | None = None) -> str:
+        return id_
+
+
+def _id(first: str, number: int) -> str:
+    return f"{first}_{number}" if number else first
+
+
+def _place(number: int) -> str:
+    return "then to" if number else "move to"
+
+
+class SentenceChannels(ChannelsField):
+    widget = InSentence
+
+
+class Part(NamedTuple):
+    """Words, and the field that follows them; None behind the last."""
+
+    words: str
+    field: forms.BoundField | None = None
+
+
+class PlaybookSentence:
+    """The fields that a form has for the numbers of `shared`, as `campaign` follows it.
+
+    Their names carry the playbook: what was typed for one says nothing of another that is chosen meanwhile.
+    """
+
+    def __init__(self, form: forms.BaseForm, campaign: Campaign, shared: Playbook) -> None:
+        self._form, self._campaign, self.shared = form, campaign, shared
+        self._to = "urgent_switch_to" if campaign.is_urgent else "switch_to"
+        follows = campaign.playbook
+        mine = follows.pk == shared.pk or follows.began_from_id == shared.pk
+        self._shown = follows if mine else shared
+        for name in NUMBERS:
+            self._add(name, self._number(name))
+        channels = SentenceChannels(label="Move to")
+        channels.choices = [(one.value, one.in_sentence) for one in Channel if one != campaign.channel]
+        self._add("switch", channels, self._channels(self._shown))
+        self._add(
+            "channel_order",
+            forms.ChoiceField(label="Order of channels", choices=ORDERS, widget=forms.RadioSelect),
+        )
+
+    def _number(self, name: str) -> forms.IntegerField:
+        field: Any = Playbook._meta.get_field(name)
+        limits = {type(one): one.limit_value for one in field.validators if hasattr(one, "limit_value")}
+        return forms.IntegerField(
+            label=str(field.verbose_name).capitalize(),
+            min_value=limits.get(MinValueValidator, 0),
+            max_value=limits[MaxValueValidator],
+        )
+
+    def _add(self, name: str, field: forms.Field, initial: Any = None) -> None:
+        key = self._key(name)
+        self._form.fields[key] = field
+        self._form.initial[key] = getattr(self._shown, name) if initial is None else initial
+        if isinstance(field, forms.IntegerField):
+            field.widget.attrs |= {"class": "number", "aria-label": field.label}
+
+    def _key(self, name: str) -> str:
+        return f"p{self.shared.pk}_{name}"
+
+    @property
+    def was_shown(self) -> bool:
+        """Whether what was posted has these fields: not where another playbook was chosen just now."""
+        return self._form.add_prefix(self._key("retries")) in self._form.data
+
+    def skip(self) -> None:
+        """Nothing was typed here: the numbers are those of the shared one."""
+        for name in (*NUMBERS, "switch", "channel_order"):
+            self._form.fields[self._key(name)].required = False
+
+    @property
+    def is_own(self) -> bool:
+        return self._shown.own_of_id is not None
+
+    def _channels(self, playbook: Playbook) -> list[str]:
+        return [one for one in getattr(playbook, self._to) if one != self._campaign.channel]
+
+    def changed(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """What was typed, by the names of the playbook's fields."""
+        found = {name: data[self._key(name)] for name in (*NUMBERS, "channel_order")}
+        channels = data[self._key("switch")]
+        if channels != self._channels(self.shared):
+            found[self._to] = channels
+        return found
+
+    def check(self, data: Mapping[str, Any]) -> None:
+        """A pause that is longer than all of the time for retries is a mistake: nothing would be retried."""
+        window = data.get(self._key("retry_window_hours"))
+        for words, times, pause in LINES:
+            retries, after = data.get(self._key(times)), data.get(self._key(pause))
+            hours = after / 60 if after and pause.endswith("minutes") else after
+            if retries and hours and window and hours > window:
+                self._form.add_error(
+                    self._key(pause),
+                    f"{words}: a pause of {after} {'minutes' if pause.endswith('minutes') else 'h'} does not fit into"
+                    f" {window} h, so nothing would be retried. Shorten it, or retry for longer.",
+                )
+
+    # ---- For the template --------------------------------------------------------------------------------------
+
+    @property
+    def order(self) -> forms.BoundField:
+        return self._field("channel_order")
+
+    @property
+    def parts(self) -> list[Part]:
+        """Retry [2] times, [4] h apart, for at most [24] h. After [48] h move to [email]. Stop waiting after [72] h."""
+        return [
+            Part(f"Try {Channel(self._campaign.channel).in_sentence}. Retry", self._field("retries")),
+            Part("times,", self._field("retry_after_hours")),
+            Part("h apart, for at most", self._field("retry_window_hours")),
+            Part("h. After", self._field("switch_after_hours")),
+            Part("h move to", self._field("switch")),
+            Part(". Stop waiting after", self._field("give_up_hours")),
+            Part("h."),
+        ]
+
+    @property
+    def lines(self) -> list[list[Part]]:
+        """Those for what has numbers of its own."""
+        found = []
+        for words, times, pause in LINES[1:]:
+            unit = "minutes apart." if pause.endswith("minutes") else "h apart."
+            found.append(
+                [Part(f"{words}: retry", self._field(times)), Part("times,", self._field(pause)), Part(unit)]
+            )
+        return found
+
+    def _field(self, name: str) -> forms.BoundField:
+        return self._form[self._key(name)]
+
+
+ORDERS = [
+    (ChannelOrder.FIXED.value, "In this order, the same for everybody"),
+    (ChannelOrder.BEST_CHANCE.value, "Best chance: for each person, also first, what is likeliest to arrive"),
+]
