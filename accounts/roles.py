@@ -36,7 +36,11 @@ _EVERYDAY_VIEW = (
         "contact contactlist listcount listmembership address addresshealth consent suppression suppressionlapse note"
         " reply keywordchange contactimport",
     )
-    | _may("view", "campaigns", "brand campaign content recipient sender playbook")
+    | _may(
+        "view",
+        "campaigns",
+        "brand campaign content recipient sender playbook registration registrationchange",
+    )
     | _may("view", "deliveries", "message statusevent engagement decision queueentry batch batchitem")
     | _may("view", "deliveries", "failurelimit suppressionevidence")
     | {"campaigns.view_report"}
@@ -68,6 +72,7 @@ ROLES: dict[str, set[str]] = {
         "contacts.add_contact",
         "campaigns.launch_campaign",
         "campaigns.export_report",
+        "campaigns.request_registration",
         "contacts.correct_contact",
         "contacts.import_contacts",
         "contacts.suppress_contact",
@@ -107,6 +112,7 @@ ROLES: dict[str, set[str]] = {
         "contacts.release_legal_suppression",
         "campaigns.launch_campaign",
         "campaigns.export_report",
+        "campaigns.request_registration",
         "deliveries.act_in_bulk",
     },
     # One person at a time: reports and queues are theirs to read, bulk actions and exports are not theirs at all.

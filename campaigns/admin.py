@@ -17,6 +17,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from accounts.models import User
+from campaigns import registering
 from campaigns.drafting import SECTIONS, count_edit
 from campaigns.models import Brand, Campaign, Content, Playbook, Recipient, Sender
 from campaigns.rate_words import keeps_to
@@ -108,12 +109,27 @@ class SenderAdmin(admin.ModelAdmin):
     search_fields = ("name", "=value")
     readonly_fields = ("created_at", "keeps_to")
     fieldsets = (
-        (None, {"fields": ("name", "brand", "channel", "value", "state", "created_at")}),
+        (None, {"fields": ("name", "brand", "channel", "value", "state", "state_reason", "created_at")}),
         ("How fast", {"fields": ("keeps_to", "registered_as", "per_second", "per_day", "warm_up_from")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Sender]:
         return super().get_queryset(request).prefetch_related("accounts")
+
+    def save_model(self, request: HttpRequest, obj: Sender, form: ModelForm, change: bool) -> None:
+        """Its state is set with a reason, and follows its registrations where there is none; both stay on record."""
+        now, by = timezone.now(), request.user
+        assert isinstance(by, User)
+        state, reason = obj.state, obj.state_reason
+        obj.state, obj.state_reason = form.initial.get("state", Sender.State.NOT_REGISTERED), ""
+        if change:
+            obj.state_reason = form.initial["state_reason"]
+        super().save_model(request, obj, form, change)
+        if not change:
+            registering.begin(obj, by, now)
+        if state != obj.state or reason != obj.state_reason:
+            by_hand = "Set in the admin." if "state" in form.changed_data or not change else ""
+            registering.set_state(obj, state, reason or by_hand, by, now)
 
     @admin.display(description="keeps to")
     def keeps_to(self, sender: Sender) -> str:

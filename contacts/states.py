@@ -25,6 +25,7 @@ class SenderState(models.TextChoices):
     IN_REVIEW = "in_review", "In review"
     ACTION_REQUIRED = "action_required", "Action required"
     SUSPENDED = "suspended", "Suspended"
+    EXPIRED = "expired", "Registration expired"
 
 
 # Campaigns whose messages leave: at once, or while paused once it goes on. A completed one still retries what failed.

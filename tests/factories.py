@@ -17,7 +17,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.roles import ADMINISTRATOR, MARKETER, SUPPORT, sync_roles
-from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
+from campaigns.models import Campaign, Content, Playbook, Recipient, Registration, Sender
+from campaigns.registering import requirements
+from campaigns.sender_values import TEXTS
 from contacts.channels import KIND_OF, Channel, Kind, LineType
 from contacts.jurisdictions import Purpose
 from contacts.models import Address, Contact, ContactList, ListMembership
@@ -109,7 +111,21 @@ def sender(channel: str = Channel.SMS, **fields: Any) -> Sender:
     fields.setdefault("name", f"Sender {n}")
     fields.setdefault("value", value)
     fields.setdefault("state", Sender.State.APPROVED)
-    return Sender.objects.create(channel=channel, **fields)
+    made = Sender.objects.create(channel=channel, **fields)
+    if made.state == Sender.State.APPROVED and made.channel in TEXTS:
+        Registration.objects.bulk_create(_approvals(made))
+    return made
+
+
+def _approvals(sender: Sender) -> list[Registration]:
+    """What an approved sender of texts has: for the USA, where those we write to are."""
+    return [
+        Registration(
+            sender=sender, kind=one.kind, country=one.country, state=Registration.State.APPROVED,
+            changed_at=sender.created_at,
+        )
+        for one in requirements(sender.channel, sender.value, "US")
+    ]  # fmt: skip
 
 
 def playbook(**fields: Any) -> Playbook:

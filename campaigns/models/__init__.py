@@ -7,6 +7,7 @@ from campaigns.models.left_out import SliceLeftOut
 from campaigns.models.pace import Pace
 from campaigns.models.playbooks import ChannelOrder, Playbook, channels_only
 from campaigns.models.recipients import Recipient
+from campaigns.models.registrations import Registration, RegistrationChange
 from campaigns.models.senders import Sender
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "Playbook",
     "Priority",
     "Recipient",
+    "Registration",
+    "RegistrationChange",
     "Sender",
     "SliceLeftOut",
     "channels_only",

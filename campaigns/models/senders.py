@@ -33,6 +33,18 @@ class Sender(models.Model):
             "other countries; email, calls and voicemail need none."
         ),
     )
+    state_reason = models.CharField(
+        "why it is in that state",
+        max_length=300,
+        blank=True,
+        help_text="Empty: its state follows its registrations. With a reason it stays as it was set.",
+    )
+    dkim_selectors = models.CharField(
+        "DKIM selectors",
+        max_length=200,
+        blank=True,
+        help_text="Of a From address: the names under which its keys stand in the DNS, with spaces between.",
+    )
     registered_as = models.CharField(
         max_length=24,
         blank=True,

@@ -20,7 +20,8 @@ from faker import Faker
 
 from accounts.models import User
 from accounts.roles import ADMINISTRATOR, MARKETER, SUPPORT
-from campaigns.models import Brand, Campaign, Content, Goal, Playbook, Priority, Sender
+from campaigns import registering
+from campaigns.models import Brand, Campaign, Content, Goal, Playbook, Priority, Registration, Sender
 from contacts.channels import Channel
 from contacts.importing import import_contacts
 from contacts.jurisdictions import Purpose
@@ -194,12 +195,10 @@ def accounts_and_senders(seed: int, at: datetime) -> None:
     brand = Brand.objects.default()
     brand.name, brand.domains = "Example Clinic", ["example.com"]
     brand.save(update_fields=["name", "domains"])
-    approved, not_needed = Sender.State.APPROVED, Sender.State.NOT_NEEDED
+    not_needed = Sender.State.NOT_NEEDED
     senders = [
-        Sender(name="Clinic texts", channel=Channel.SMS, value="+12125550199", state=approved, created_at=at),
-        Sender(
-            name="Clinic pictures", channel=Channel.MMS, value="+12125550199", state=approved, created_at=at
-        ),
+        Sender(name="Clinic texts", channel=Channel.SMS, value="+12125550199", created_at=at),
+        Sender(name="Clinic pictures", channel=Channel.MMS, value="+12125550199", created_at=at),
         Sender(
             name="Clinic calls", channel=Channel.VOICE, value="+12125550198", state=not_needed, created_at=at
         ),
@@ -221,6 +220,24 @@ def accounts_and_senders(seed: int, at: datetime) -> None:
     for sender in senders:
         sender.brand = brand
     account.senders.set(Sender.objects.bulk_create(senders))
+    for sender in senders[:2]:
+        register(sender, at)
+
+
+def register(sender: Sender, at: datetime) -> None:
+    """A local number in the USA, as it stands after its registration; the campaign is to be renewed every year."""
+    day, kinds = at.date(), Registration.Kind
+    for kind, carrier, reference, ends in (
+        (kinds.BRAND, "", "BEXAMPL1", None),
+        (kinds.CAMPAIGN, "", "CEXAMPL2", day + timedelta(days=365)),
+        (kinds.CARRIER, "AT&T", "", None),
+        (kinds.CARRIER, "T-Mobile", "", None),
+    ):
+        values = Registration(
+            kind=kind, country="US", carrier=carrier, state=Registration.State.APPROVED, reference=reference,
+            submitted_on=day - timedelta(days=21), decided_on=day - timedelta(days=7), expires_on=ends,
+        )  # fmt: skip
+        registering.change(sender, values, None, at)
 
 
 def playbook() -> Playbook:

@@ -39,6 +39,7 @@ from deliveries.sending import (
     launching,
     leaving_out,
     next_day,
+    registrations_ended,
 )
 from deliveries.sending.send_loop import SendLoop, send
 from deliveries.sending.transport import Transport
@@ -135,6 +136,7 @@ STEPS: Steps = {
     "failure_rates": Seldom(60, failure_rates.run),
     "list_counts": Seldom(30, lists.count_some),
     "source_figures": Seldom(30, source_figures.count_some),
+    "registrations": Seldom(600, registrations_ended.run),
     "old_imports": Seldom(3_600, import_runs.drop_old),
 }
 
@@ -168,6 +170,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "source_figures",
         "lookups",
         "old_imports",
+        "registrations",
     ),
 }
 

@@ -23,6 +23,8 @@ PASSED_ON = (
 def why_it_waits(campaign: Campaign, now: datetime) -> list[str]:
     """Sentences: that its account rests, that its sender's day is used up. Of where the first and the last message
     that wait would leave by, which are all for nearly every campaign. At most eight queries."""
+    if campaign.state == Campaign.State.PAUSED:
+        return _registration_ended(campaign)
     if campaign.state not in (Campaign.State.LAUNCHING, Campaign.State.SENDING):
         return []
     waiting = Outbox.objects.filter(campaign_id=campaign.pk, claimed_until=None).order_by("pk")
@@ -33,6 +35,18 @@ def why_it_waits(campaign: Campaign, now: datetime) -> list[str]:
     return [
         *filter(None, (_rests(account, now) for account in accounts)),
         *sorted(_days_used_up(lanes, now)),
+    ]
+
+
+def _registration_ended(campaign: Campaign) -> list[str]:
+    """It was paused then, see `registrations_ended.py`; a renewal lets it be resumed."""
+    ended = Sender.objects.filter(
+        contents__campaign=campaign, contents__channel=campaign.channel, state=Sender.State.EXPIRED
+    )
+    return [
+        f"The registration of its sender {sender.value} has run out, so nothing of it is sent. Once an administrator "
+        "has entered the renewal, resume it."
+        for sender in ended
     ]
 
 

@@ -1,0 +1,45 @@
+"""An approval that runs out: what was about to leave waits, and says why."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from campaigns import registering
+from campaigns.models import Campaign, Registration, Sender
+from deliveries.sending import registrations_ended
+from deliveries.sending.standing_still import why_it_waits
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+def test_campaigns_that_begin_by_it_are_paused_and_say_why(now):
+    one, other = (factories.campaign(state=Campaign.State.SENDING) for _ in range(2))
+    sender = factories.content(one).sender
+    factories.content(other)
+    sender.registrations.update(expires_on=now.date() - timedelta(days=1))
+
+    done = registrations_ended.run(now), registrations_ended.run(now)
+
+    one.refresh_from_db()
+    other.refresh_from_db()
+    sender.refresh_from_db()
+    assert done == (1, 0)
+    assert (one.state, other.state) == (Campaign.State.PAUSED, Campaign.State.SENDING)
+    assert sender.state == Sender.State.EXPIRED
+    assert sender.value in why_it_waits(one, now)[0]
+
+
+def test_a_renewal_lets_it_send_again(now):
+    sender = factories.sender()
+    sender.registrations.update(expires_on=now.date() - timedelta(days=1))
+    registrations_ended.run(now)
+
+    for row in sender.registrations.all():
+        row.state, row.expires_on = Registration.State.APPROVED, now.date() + timedelta(days=365)
+        registering.change(sender, row, None, now)
+
+    sender.refresh_from_db()
+    assert sender.may_send
