@@ -9,7 +9,7 @@ from typing import Any
 from django.urls import path, register_converter
 
 from dashboard.bulk import views as batches
-from dashboard.campaigns import composer, skipped
+from dashboard.campaigns import composer, running, skipped
 from dashboard.campaigns import views as campaigns
 from dashboard.contacts import (
     access,
@@ -74,6 +74,8 @@ campaign_pages = [
     path("<slug:slug>/launch/", campaigns.act, {"action": "launch"}, name="launch"),
     path("<slug:slug>/pause/", campaigns.act, {"action": "pause"}, name="pause"),
     path("<slug:slug>/resume/", campaigns.act, {"action": "resume"}, name="resume"),
+    path("<slug:slug>/resume-without/", running.resume_without, name="resume_without"),
+    path("<slug:slug>/send-rest/", running.send_rest, name="send_rest"),
     path("<slug:slug>/cancel/", campaigns.act, {"action": "cancel"}, name="cancel"),
 ]
 

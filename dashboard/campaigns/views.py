@@ -27,6 +27,7 @@ from campaigns.gaps import first_contacts
 from campaigns.models import Campaign, Recipient
 from contacts.channels import Channel
 from contacts.models import ListMembership
+from dashboard.campaigns import running
 from dashboard.campaigns.skipped import by_reason
 from dashboard.charts import chart_context, rate_context
 from dashboard.exports import csv_of
@@ -192,6 +193,7 @@ def _figures(
         "unsent": shown.unsent,
         "why_paused": _why_paused(campaign),
         "why_it_waits": why_it_waits(campaign, shown.at),
+        **running.context(campaign, figures, url),
         "never_began": campaign.state == Campaign.State.CANCELED and not outcomes.sent,
         **rate_context(outcomes, verdict_of(campaign, outcomes, shown.at)),
         "waits": outcomes.sent and not campaign.has_begun(shown.at),
@@ -317,7 +319,7 @@ def act(request: HttpRequest, slug: str, action: str) -> HttpResponse:
     acts: dict[str, Callable[[], Any]] = {
         "launch": lambda: launching.launch(campaign, by, now),
         "pause": lambda: launching.pause(campaign),
-        "resume": lambda: launching.resume(campaign),
+        "resume": lambda: launching.resume(campaign, by, now),
         "cancel": lambda: launching.cancel(campaign, now),
     }
     try:

@@ -28,6 +28,7 @@ from deliveries.outcomes.day_figures import SPAN_OF, Cell, Overview, overview
 from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.figures import queue_counts
 from deliveries.outcomes.rounding import percent, percent_of
+from deliveries.outcomes.stop_words import open_stops, seen, top_cause
 from deliveries.outcomes.thresholds import FEWEST_TO_JUDGE, POOR_BELOW, WATCH_BELOW
 from deliveries.running import heartbeat
 from deliveries.running.heartbeat import Role
@@ -158,8 +159,16 @@ def _recent(since: date, now: datetime) -> list[CampaignLine]:
 
 
 def alerts(now: datetime) -> list[Alert]:
-    """What is wrong with the machinery, the worst first."""
-    return [*_worker(now), *_set_aside(), *_routes(now), *_receipts(), *_codes(), *_accounts(now)]
+    """What is wrong with the machinery, and campaigns that stopped by themselves; the worst first."""
+    return [
+        *_worker(now),
+        *_stopped(),
+        *_set_aside(),
+        *_routes(now),
+        *_receipts(),
+        *_codes(),
+        *_accounts(now),
+    ]
 
 
 def _worker(now: datetime) -> list[Alert]:
@@ -183,6 +192,23 @@ def _roles_missing(rows: list[Heartbeat], now: datetime) -> list[Alert]:
             since = "No process" if age is None else f"For {int(age // 60):,} min no process"
             words = f"{since} of role “{role}” has reported. Nothing is lost; it waits until one runs."
             found.append(Alert("permanent", NOT_DONE[role], words, *_processes()))
+    return found
+
+
+def _stopped() -> list[Alert]:
+    """Campaigns that stopped by themselves, and that nobody has resumed or canceled."""
+    found = [
+        Alert(
+            "permanent", f"{stop.campaign.name} stopped by itself: {seen(stop)}",
+            f"{top_cause(stop)} {stop.waiting:,} message{'' if stop.waiting == 1 else 's'} not sent.".strip(),
+            stop.campaign.get_absolute_url(), "Open its report", "campaigns.view_report",
+        )
+        for stop in open_stops().values()
+    ]  # fmt: skip
+    if len(found) > SHOWN:
+        more = f"{len(found) - SHOWN} more campaigns stopped by themselves"
+        url = reverse("campaigns:list")
+        found[SHOWN:] = [Alert("permanent", more, "", url, "All campaigns", "campaigns.view_report")]
     return found
 
 

@@ -10,10 +10,11 @@ from datetime import datetime
 from django.db.models import Sum
 
 from campaigns.models import Campaign
-from deliveries.models import CarrierTally, CodeTally, RecipientTally
+from deliveries.models import CampaignStop, CarrierTally, CodeTally, RecipientTally
 from deliveries.outcomes.delivery_rate import Outcomes, TargetVerdict
 from deliveries.outcomes.figures import People, people_of
 from deliveries.outcomes.rounding import percent
+from deliveries.outcomes.stop_words import open_stops, seen
 from deliveries.outcomes.tally_cells import CODE_COLUMNS, CauseCount, CodeCell, causes
 from deliveries.statuses import BUCKETS, Disposition
 from deliveries.wording import zoned
@@ -67,6 +68,12 @@ class CampaignLine:
     channels: list[str]
     worst: CauseCount | None
     at: datetime  # when it was read
+    stop: CampaignStop | None = None  # it stopped by itself, and nobody has resumed it
+
+    @property
+    def stopped(self) -> str:
+        """Why it stopped by itself; '' where it did not."""
+        return f"Stopped by itself: {seen(self.stop)}" if self.stop else ""
 
     @property
     def state(self) -> str:
@@ -85,7 +92,7 @@ class CampaignLine:
     @property
     def needs_attention(self) -> bool:
         """Whoever canceled a campaign has looked at it."""
-        return self.outcomes.needs_attention and not self.is_canceled
+        return (self.outcomes.needs_attention or bool(self.stop)) and not self.is_canceled
 
     @property
     def rate(self) -> str:
@@ -102,7 +109,7 @@ class CampaignLine:
 
 
 def lines(campaigns: Collection[Campaign], now: datetime) -> list[CampaignLine]:
-    """These campaigns with their outcomes, people and worst cause: three queries for all of them."""
+    """These campaigns with their outcomes, people and worst cause: four queries for all of them."""
     ids = [campaign.pk for campaign in campaigns]
     outcomes: dict[int, Counter[str]] = defaultdict(Counter)
     channels: dict[int, Counter[str]] = defaultdict(Counter)
@@ -114,7 +121,7 @@ def lines(campaigns: Collection[Campaign], now: datetime) -> list[CampaignLine]:
     for campaign_id, channel, disposition, n in rows.annotate(total=Sum("n")):
         outcomes[campaign_id][disposition] += n
         channels[campaign_id][channel] += n
-    worst, people = _worst_causes(ids), _people(ids)
+    worst, people, stops = _worst_causes(ids), _people(ids), open_stops(ids)
     return [
         CampaignLine(
             campaign,
@@ -123,6 +130,7 @@ def lines(campaigns: Collection[Campaign], now: datetime) -> list[CampaignLine]:
             [channel for channel, n in channels[campaign.pk].most_common() if n] or [campaign.channel],
             worst.get(campaign.pk),
             now,
+            stops.get(campaign.pk),
         )
         for campaign in campaigns
     ]

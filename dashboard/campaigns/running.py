@@ -1,0 +1,125 @@
+"""While a campaign is being sent: its first slice, a stop by itself, and going on after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from accounts.roles import requires
+from campaigns.models import Campaign
+from dashboard.shell.pages import who
+from deliveries.ledger.failure_rates import has_left
+from deliveries.models import CampaignStop, Canary
+from deliveries.outcomes.figures import CampaignFigures
+from deliveries.outcomes.rounding import percent_of
+from deliveries.outcomes.stop_words import seen
+from deliveries.sending import canary, leaving_out
+from deliveries.statuses import SETTLED
+
+Link = Callable[[str, str], str]
+NAMES = {"carrier": "Carrier", "source": "List source", "region": "Region", "code": "Code", "sender": "Sender",
+         "link": "Link to"}  # fmt: skip
+
+
+class CauseLine(NamedTuple):
+    """A line of what failures have in common; `url` lists the messages, '' where nothing does."""
+
+    name: str
+    label: str
+    failed: int
+    of: str
+    url: str
+
+
+def context(campaign: Campaign, figures: CampaignFigures, link: Link) -> dict[str, Any]:
+    """What the report says about the slice and the last stop. Two queries at most."""
+    stop = CampaignStop.objects.filter(campaign=campaign).select_related("resumed_by").first()
+    first = Canary.objects.filter(campaign=campaign).first() if campaign.is_going else None
+    is_open = bool(stop and stop.resumed_at is None and campaign.state == Campaign.State.PAUSED)
+    return {
+        "stop": stop,
+        "stop_open": is_open,
+        "stop_seen": seen(stop) if stop else "",
+        "stop_causes": [_line(cause, link) for cause in stop.causes] if stop and is_open else [],
+        "stop_waiting_url": link("", "status=pending"),
+        "slice": _slice(first, figures) if first and first.waits and not is_open else None,
+    }
+
+
+def _line(cause: Mapping[str, Any], link: Link) -> CauseLine:
+    dimension, value = cause["dimension"], cause["value"]
+    url = (
+        link("", urlencode({dimension: value}))
+        if dimension in ("carrier", "source", "code") and value
+        else ""
+    )
+    of = f"{percent_of(cause['failed'], cause['sent'])} of {cause['sent']:,} there" if cause["sent"] else ""
+    label = f"{value}: {cause['label']}" if dimension == "code" and value else cause["label"]
+    return CauseLine(NAMES.get(dimension, dimension), label, cause["failed"], of, url)
+
+
+class Slice(NamedTuple):
+    """The slice that went first: messages that left, of how many; outcomes in, and wanted."""
+
+    left: int
+    of: int
+    outcomes: int
+    wanted: int
+
+
+def _slice(first: Canary, figures: CampaignFigures) -> Slice:
+    cells = [cell for cell in figures.by_carrier if cell.disposition]
+    left = [cell for cell in cells if has_left(cell.status, cell.disposition)]
+    outcomes = sum(cell.n for cell in left if cell.status in SETTLED)
+    return Slice(sum(cell.n for cell in left), sum(cell.n for cell in cells), outcomes, first.wanted)
+
+
+# ---- Acting ----------------------------------------------------------------------------------------------------
+
+
+@requires("campaigns.launch_campaign")
+@require_POST
+def send_rest(request: HttpRequest, slug: str) -> HttpResponse:
+    """Nobody waits for the first slice any more."""
+    campaign = get_object_or_404(Campaign, slug=slug)
+    if canary.end(campaign, Canary.Ending.PERSON, timezone.now()):
+        _log(request, campaign, "Rest sent without waiting for the first slice.")
+        messages.success(request, f"The rest of {campaign.name} goes on without waiting for its first slice.")
+    else:
+        messages.error(request, f"Nothing of {campaign.name} waits for a first slice any more.")
+    return redirect(campaign)
+
+
+@requires("campaigns.launch_campaign")
+@require_POST
+def resume_without(request: HttpRequest, slug: str) -> HttpResponse:
+    """Go on without a carrier, region or list source that the stop has named."""
+    campaign = get_object_or_404(Campaign, slug=slug)
+    channel, dimension, value = (request.POST.get(name, "") for name in ("channel", "dimension", "value"))
+    try:
+        done = leaving_out.resume_without(campaign, channel, dimension, value, who(request), timezone.now())
+    except leaving_out.NothingToLeaveOut as problem:
+        messages.error(request, str(problem))
+        return redirect(campaign)
+    if done:
+        part = leaving_out.words(channel, dimension, value)
+        _log(request, campaign, f"Resumed without {part}."[:200])
+        messages.success(
+            request, f"{campaign.name} goes on without {part}. What waits for it is withdrawn first."
+        )
+    else:
+        state = campaign.get_state_display().lower()
+        messages.error(request, f"{campaign.name} is {state}: only a paused campaign can be resumed.")
+    return redirect(campaign)
+
+
+def _log(request: HttpRequest, campaign: Campaign, what: str) -> None:
+    LogEntry.objects.log_actions(who(request).pk, [campaign], CHANGE, what, single_object=True)

@@ -1,0 +1,143 @@
+"""What pages say of the first slice and of a campaign that stopped by itself, and going on from there."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.urls import reverse
+
+from campaigns.models import Campaign, SliceLeftOut
+from deliveries.models import CampaignStop, Canary
+from deliveries.running.drain import expand as expand_all
+from deliveries.sending import canary
+from deliveries.sending.launching import launch
+from tests import factories
+from tests.engine import consent, rebuild
+
+pytestmark = pytest.mark.django_db
+PART = {"channel": "sms", "dimension": "carrier", "value": "BlueRiver"}
+
+
+@pytest.fixture
+def marketer(login):
+    return login("marketer")
+
+
+@pytest.fixture
+def campaign(now):
+    return factories.campaign(state="sending", name="Lens week", launched_at=now, expanded_count=0)
+
+
+@pytest.fixture
+def stop(campaign, now):
+    Campaign.objects.filter(pk=campaign.pk).update(state="paused")
+    causes = [
+        {"dimension": "code", "value": "FILTERED", "label": "Filtered as spam.", "failed": 35, "sent": None},
+        {"dimension": "carrier", "value": "BlueRiver", "label": "BlueRiver (SMS)", "failed": 22, "sent": 27},
+        {"dimension": "link", "value": "bit.ly", "label": "bit.ly", "failed": 0, "sent": None},
+    ]
+    return CampaignStop.objects.create(
+        campaign=campaign, at=now, kind="lasting", sent=100, failed=38, usual=0.05, tolerated=0.1, waiting=1_804,
+        causes=causes, parts=[PART | {"label": "BlueRiver (SMS)", "failed": 22, "sent": 27}],
+    )  # fmt: skip
+
+
+def text(response) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
+
+
+def test_the_report_says_why_it_stopped_and_how_it_can_go_on(marketer, campaign, stop):
+    page = marketer.get(campaign.get_absolute_url())
+
+    shown = text(page)
+    assert "Stopped by itself: 38 of 100 messages failed for good (38.0%); 5.0% is usual." in shown
+    assert "1,804 messages were not sent" in shown
+    assert "FILTERED: Filtered as spam. : 35 failed" in shown
+    assert "BlueRiver (SMS) : 22 failed, 81.5% of 27 there" in shown
+    assert "Resume without BlueRiver (SMS)" in shown
+    assert 'href="/campaigns/' in page.content.decode()
+
+
+def test_the_list_and_the_overview_say_so_too(marketer, campaign, stop):
+    assert "Stopped by itself: 38 of 100" in text(marketer.get(reverse("campaigns:list")))
+
+    shown = text(marketer.get(reverse("overview")))
+    assert "Lens week stopped by itself: 38 of 100 messages failed for good" in shown
+    assert "Most of all: Filtered as spam (35). 1,804 messages not sent." in shown
+
+
+def test_a_marketer_resumes_without_a_carrier(marketer, campaign, stop):
+    response = marketer.post(reverse("campaigns:resume_without", args=[campaign.slug]), PART, follow=True)
+
+    campaign.refresh_from_db()
+    assert campaign.state == "sending"
+    assert SliceLeftOut.objects.get().value == "BlueRiver"
+    assert "goes on without BlueRiver by SMS" in text(response)
+    assert "resumed it" in text(response)
+    assert LogEntry.objects.get().change_message == "Resumed without BlueRiver by SMS."
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        PART | {"channel": "pigeon"},
+        PART | {"dimension": "x"},
+        PART | {"dimension": "source"},
+        PART | {"value": ""},
+    ],
+)
+def test_what_is_no_part_of_it_changes_nothing(marketer, campaign, stop, given):
+    response = marketer.post(reverse("campaigns:resume_without", args=[campaign.slug]), given, follow=True)
+
+    campaign.refresh_from_db()
+    assert campaign.state == "paused"
+    assert "Choose one of the parts that the report names" in text(response)
+    assert not SliceLeftOut.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["resume_without", "send_rest"])
+def test_support_decides_neither(login, campaign, stop, name):
+    support = login("support")
+
+    assert support.post(reverse(f"campaigns:{name}", args=[campaign.slug]), PART).status_code == 403
+    assert "Resume without" not in text(support.get(campaign.get_absolute_url()))
+
+
+def test_only_a_paused_campaign_is_resumed(marketer, campaign):
+    response = marketer.post(reverse("campaigns:resume_without", args=[campaign.slug]), PART, follow=True)
+
+    assert "is sending: only a paused campaign can be resumed" in text(response)
+    assert not SliceLeftOut.objects.exists()
+
+
+def test_the_report_counts_the_slice_and_a_marketer_sends_the_rest(marketer, monkeypatch, now):
+    monkeypatch.setattr(canary, "FROM", 10)
+    monkeypatch.setattr(canary, "FEWEST", 4)
+    factories.account()
+    people = factories.contact_list()
+    for _ in range(10):
+        contact = factories.contact(lists=[people])
+        factories.phone(contact)
+        consent(contact, "sms", at=now - timedelta(days=1))
+    campaign = factories.campaign(lists=[people], canary_percent=5)
+    factories.content(campaign)
+    launch(campaign, None, now)
+    while expand_all(now):
+        pass
+    rebuild()
+
+    assert "0 of 10 went first; the rest waits until 3 outcomes are in: 0 so far." in text(
+        marketer.get(campaign.get_absolute_url())
+    )
+
+    sent = marketer.post(reverse("campaigns:send_rest", args=[campaign.slug]), follow=True)
+    again = marketer.post(reverse("campaigns:send_rest", args=[campaign.slug]), follow=True)
+
+    assert Canary.objects.get().ending == Canary.Ending.PERSON
+    assert "goes on without waiting" in text(sent)
+    assert "went first" not in text(sent)
+    assert "Nothing of" in text(again)
