@@ -19,8 +19,8 @@ from campaigns.models import Campaign, Content, Playbook, Recipient, Sender
 from contacts import search_index
 from contacts.channels import Channel
 from contacts.models import ContactList
-from deliveries.ledger.tallies import ALL_TALLIES
-from deliveries.models import Account, Message, QueueEntry, QueueTally, RecipientTally
+from deliveries.ledger.tallies import ALL_TALLIES, rebuild
+from deliveries.models import Account, EngagementTally, Message, QueueEntry, QueueTally, RecipientTally
 from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status, precedence
 
 CAMPAIGNS, DAYS, CARRIERS, REGIONS, SOURCES = 200, 50, 9, 52, 6
@@ -358,6 +358,9 @@ def tallies() -> None:
     """Every tally counted anew from the rows, in one statement each."""
     execute("DELETE FROM deliveries_tallydelta")
     for each in ALL_TALLIES:
+        if each is EngagementTally:
+            rebuild(each)
+            continue
         source = {RecipientTally: Recipient, QueueTally: QueueEntry}.get(each, Message)
         names = ", ".join(each.KEY)
         counted = ", ".join("created_on" if name == "day" else name for name in each.KEY)

@@ -173,7 +173,7 @@ class CampaignAdmin(admin.ModelAdmin):
     inlines = (ContentInline,)
     fieldsets = (
         (None, {"fields": ("name", "slug", "goal", "purpose", "priority", "lists")}),
-        ("How it is sent", {"fields": ("channel", "playbook", "window_start", "window_end")}),
+        ("How it is sent", {"fields": ("channel", "playbook", "window_start", "window_end", "track_links")}),
         (
             "When",
             {

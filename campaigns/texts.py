@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 from unicodedata import normalize
 
+from campaigns.links import replaced
 from campaigns.merging import Piece, merge, pieces, values_of
 from campaigns.models import Content
 from contacts.models import Contact
@@ -13,7 +14,7 @@ from contacts.models import Contact
 
 def contents_of(campaign_ids: Iterable[int]) -> dict[tuple[int, str], Content]:
     """What these campaigns say, by campaign and channel."""
-    contents = Content.objects.filter(campaign__in=set(campaign_ids))
+    contents = Content.objects.filter(campaign__in=set(campaign_ids)).select_related("campaign")
     return {(content.campaign_id, content.channel): content for content in contents}
 
 
@@ -24,11 +25,14 @@ class PersonalText(NamedTuple):
     body: str
 
 
-def worded(content: Content, contact: Contact) -> PersonalText:
+def worded(content: Content, contact: Contact, short: Mapping[str, str] | None = None) -> PersonalText:
     """The content with this contact's details in it, accents put together with their letters: apart, a text message
-    would cost twice as much."""
-    values = values_of(contact)
-    return PersonalText(*(normalize("NFC", merge(text, values)) for text in (content.subject, content.body)))
+    would cost twice as much.
+
+    `short`: the short link that stands for each address in the text. What the contact's own details hold stays.
+    """
+    values, body = values_of(contact), replaced(content.body, short or {})
+    return PersonalText(*(normalize("NFC", merge(text, values)) for text in (content.subject, body)))
 
 
 def worded_in_pieces(text: str, contact: Contact) -> list[Piece]:

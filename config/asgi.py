@@ -1,4 +1,5 @@
-"""The one entry for a web server: receipts go to the receiver, everything else to Django's pages.
+"""The one entry for a web server: receipts go to the receiver, short links to where they lead, everything else to
+Django's pages.
 
 The pages run as a WSGI application in threads: Django's own asynchronous handler is many times slower, and the
 receiver must not wait behind it. No thread waits for a client (config/buffering.py), and whoever watches over the
@@ -30,6 +31,7 @@ from config.logged_in import is_logged_in  # noqa: E402 - its models need Django
 from config.monitoring import Monitors  # noqa: E402 - its checks need Django set up
 from config.peers import caller, trusted_headers  # noqa: E402
 from deliveries.receiving import receiver  # noqa: E402 - its models need Django set up
+from public import following  # noqa: E402 - the same
 
 
 def in_pieces(environ: Any, start_response: Any) -> Pieces:
@@ -68,6 +70,8 @@ async def answer(scope: Scope, receive: Receive, send: Send) -> None:
     path = scope["path"]
     if path.startswith("/hooks/"):
         await receiver.receive(scope, receive, send)
+    elif path.startswith(following.PREFIX):
+        await following.follow(scope, send)
     elif path in monitors.paths:
         await monitors(scope, receive, send)
     elif may_be_longer_than(STRANGERS_MOST, scope) and not await is_logged_in(scope):
@@ -96,6 +100,7 @@ async def lifespan(receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await receiver.shutdown()
+    await following.follow.close()
     await send({"type": "lifespan.shutdown.complete"})
 
 

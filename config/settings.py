@@ -37,6 +37,8 @@ HOST = env.host("HOST", "127.0.0.1")  # the interface `manage.py web` listens on
 PORT = env.number("PORT", 8000, low=1, high=65534)
 # The address providers reach us at. Their signatures cover it, so it must be what they were given.
 PUBLIC_URL = env.public_url("PUBLIC_URL", f"http://127.0.0.1:{PORT}", strict=PRODUCTION)
+# The domain of the short links in what we send; people know it, and carriers judge the text by it.
+LINK_URL = env.public_url("LINK_URL", PUBLIC_URL, strict=False)
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS", "" if PRODUCTION else "127.0.0.1,localhost,[::1]")
 if PRODUCTION and not ALLOWED_HOSTS:
     raise ImproperlyConfigured(

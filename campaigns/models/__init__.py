@@ -4,6 +4,7 @@ from campaigns.models.brands import Brand
 from campaigns.models.campaigns import Campaign, CampaignQuerySet, Goal, Priority
 from campaigns.models.contents import Content
 from campaigns.models.left_out import SliceLeftOut
+from campaigns.models.links import TrackedLink
 from campaigns.models.pace import Pace
 from campaigns.models.playbooks import ChannelOrder, Playbook, channels_only
 from campaigns.models.recipients import Recipient
@@ -25,5 +26,6 @@ __all__ = [
     "RegistrationChange",
     "Sender",
     "SliceLeftOut",
+    "TrackedLink",
     "channels_only",
 ]

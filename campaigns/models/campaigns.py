@@ -16,6 +16,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
+from campaigns.links import tracked_by_default
 from campaigns.models.playbooks import Playbook
 from campaigns.models.senders import Sender
 from contacts import states
@@ -137,6 +138,11 @@ class Campaign(models.Model):
         default=True,
         db_default=True,
         help_text="Paused as soon as failures are surely above what is usual. Only an administrator switches it off.",
+    )
+    track_links = models.BooleanField(
+        "count clicks",
+        default=tracked_by_default,
+        help_text="Links in texts and emails leave as short ones on our own domain, so that a click is known.",
     )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from campaigns import merging
+from campaigns import links, merging
 from campaigns.media import validate_web_address
 from campaigns.models.campaigns import Campaign
 from campaigns.models.senders import Sender
 from contacts.channels import Channel
+
+TRACKED = (Channel.SMS, Channel.MMS, Channel.EMAIL)  # what is read; what is spoken has no links
 
 
 class Content(models.Model):
@@ -40,6 +42,22 @@ class Content(models.Model):
 
     def __str__(self) -> str:
         return f"{self.campaign}: {self.get_channel_display()}"
+
+    @property
+    def tracked_addresses(self) -> list[str]:
+        """The addresses in it that leave as short links of ours, where its campaign counts clicks."""
+        return links.trackable(self.body) if self.channel in TRACKED else []
+
+    @property
+    def counted_links(self) -> dict[str, str]:
+        """Something as long as the short link that stands for each address, for counting. Reads the campaign."""
+        counts = self.channel in TRACKED and self.campaign.track_links
+        return links.placeholders(self.body) if counts else {}
+
+    @property
+    def counted_body(self) -> str:
+        """The text as long as it leaves, its merge fields not filled in. Reads the campaign."""
+        return links.replaced(self.body, self.counted_links)
 
     def clean(self) -> None:
         if self.sender_id and self.sender.channel != self.channel:

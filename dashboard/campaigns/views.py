@@ -263,7 +263,7 @@ def _audience(campaign: Campaign, user: User, now: datetime) -> dict[str, Any]:
     found = checks.check(draft)
     scheduled = bool(campaign.starts_at and now < campaign.starts_at)
     costs = {
-        channel: estimate(content.body, first_contacts(campaign))
+        channel: estimate(content.counted_body, first_contacts(campaign))
         for channel, content in draft.contents.items()
         if channel == Channel.SMS
     }

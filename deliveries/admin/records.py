@@ -172,7 +172,7 @@ class DecisionAdmin(RawRecord):
 
 @admin.register(models.Engagement)
 class EngagementAdmin(RawRecord):
-    list_display = ("id", "at", "contact_id", "message_id", "channel", "kind")
+    list_display = ("id", "at", "contact_id", "message_id", "channel", "kind", "machine", "machine_why")
     search_fields = ("contact_id",)
     search_help_text = "The number of a contact."
 

@@ -38,4 +38,6 @@ class TallyAdmin(RawRecord):
         return ("id", *self.model.KEY, "n")
 
 
-admin.site.register([*models.MESSAGE_TALLIES, models.RecipientTally, models.QueueTally], TallyAdmin)
+admin.site.register(
+    [*models.MESSAGE_TALLIES, models.RecipientTally, models.EngagementTally, models.QueueTally], TallyAdmin
+)

@@ -34,7 +34,7 @@ from deliveries.deciding.queues import line_up
 from deliveries.deciding.rests import note_reported
 from deliveries.deciding.skipping import RECIPIENT_FIELDS, skip
 from deliveries.deciding.stopping import apply_opt_outs
-from deliveries.ledger import failure_index, quarantine
+from deliveries.ledger import engagement, failure_index, quarantine
 from deliveries.ledger.events import apply, event
 from deliveries.ledger.latency import Latencies
 from deliveries.ledger.quarantine import Kind
@@ -157,13 +157,16 @@ def _reach(
     recipients: Sequence[Recipient], arrived: dict[int, tuple[datetime, str]], tally: Counter[tuple]
 ) -> None:
     """These recipients' only attempt arrived: recipient -> (when, on which channel)."""
+    moves = []
     for recipient in recipients:
+        moves.append((recipient, engagement.channel_of(recipient), arrived[recipient.pk][1]))
         tally[recipient.campaign_id, recipient.state, recipient.skip_reason] -= 1
         tally[recipient.campaign_id, State.REACHED, ""] += 1
         recipient.state, recipient.skip_reason = State.REACHED, ""
         recipient.reached_at, recipient.reached_by = arrived[recipient.pk]
         recipient.next_step, recipient.next_step_at, recipient.next_step_reason = Step.NONE, None, ARRIVED
     rewrite(recipients, RECIPIENT_FIELDS)
+    engagement.note_moves(moves)
 
 
 def follow_due(now: datetime, limit: int = DUE_LIMIT) -> int:
@@ -309,17 +312,19 @@ def _move_recipients(
     tally: Counter[tuple],
     now: datetime,
 ) -> None:
-    changed = []
+    changed, moves = [], []
     for view in views:
         recipient, plan = view.recipient, decided[view.recipient.pk]
-        before = _fields(recipient)
+        before, reached_by = _fields(recipient), engagement.channel_of(recipient)
         state_was = (recipient.campaign_id, recipient.state, recipient.skip_reason)
         _show(view, plan, now, acted=recipient.pk in made)
         if _fields(recipient) != before:
             changed.append(recipient)
             tally[state_was] -= 1
             tally[recipient.campaign_id, recipient.state, recipient.skip_reason] += 1
+            moves.append((recipient, reached_by, engagement.channel_of(recipient)))
     rewrite(changed, RECIPIENT_FIELDS)
+    engagement.note_moves(moves)
 
 
 def _fields(recipient: Recipient) -> tuple:

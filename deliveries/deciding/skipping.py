@@ -8,6 +8,7 @@ from collections.abc import Collection
 from campaigns.models import Recipient
 from contacts.gate import Reason, sentence
 from deliveries.deciding.decide import State, Step
+from deliveries.ledger import engagement
 from deliveries.ledger.statements import rewrite
 from deliveries.models import Decision, Message
 from deliveries.wording import withdrawal
@@ -27,13 +28,16 @@ def skip(recipient_ids: Collection[int], tally: Counter[tuple]) -> None:
     latest = {message.recipient_id: message for message in withdrawn}
     reasons = {recipient: message.reason_code for recipient, message in latest.items()}
     _explain_skips(latest.values())
+    moves = []
     for recipient in recipients:
+        moves.append((recipient, engagement.channel_of(recipient), ""))
         tally[recipient.campaign_id, recipient.state, recipient.skip_reason] -= 1
         recipient.state, recipient.skip_reason = State.SKIPPED, reasons.get(recipient.pk, "")[:24]
         recipient.next_step, recipient.next_step_at = Step.NONE, None
         recipient.next_step_reason = ""
         tally[recipient.campaign_id, recipient.state, recipient.skip_reason] += 1
     rewrite(recipients, RECIPIENT_FIELDS)
+    engagement.note_moves(moves)
 
 
 def _explain_skips(withdrawn: Collection[Message]) -> None:

@@ -11,6 +11,9 @@ from django.db.models import Count, Model
 from campaigns.models import Recipient
 from deliveries.models import (
     MESSAGE_TALLIES,
+    REACHED,
+    EngagedPerson,
+    EngagementTally,
     Message,
     QueueEntry,
     QueueTally,
@@ -104,8 +107,10 @@ def _fold_here(limit: int) -> int:
 
 def fold_all() -> int:
     """Fold until nothing waits; return how many changes were folded."""
+    from deliveries.ledger import engagement
+
     done = 0
-    while folded := fold():
+    while folded := fold() + engagement.fold():
         done += folded
     return done
 
@@ -121,12 +126,21 @@ def expected(tally: type[Tally]) -> Counter[tuple]:
     """What `tally` must hold, counted from the rows themselves. Reads whole tables: for checks and repair only."""
     if tally is RecipientTally:
         return counted(Recipient, tally.KEY)
+    if tally is EngagementTally:
+        return counted(EngagedPerson, tally.KEY) + _reached()
     if tally is QueueTally:
         return counted(QueueEntry, tally.KEY)
     return counted(Message, tally.KEY, day="created_on")
 
 
-ALL_TALLIES = (*MESSAGE_TALLIES, RecipientTally, QueueTally)
+def _reached() -> Counter[tuple]:
+    """People by campaign and the channel that reached them."""
+    reached = Recipient.objects.filter(state=Recipient.State.REACHED).exclude(reached_by="").order_by()
+    rows = reached.values_list("campaign_id", "reached_by").annotate(n=Count("*"))
+    return Counter({(campaign, channel, REACHED): n for campaign, channel, n in rows})
+
+
+ALL_TALLIES = (*MESSAGE_TALLIES, RecipientTally, EngagementTally, QueueTally)
 
 
 def differences(tally: type[Tally]) -> dict[tuple, tuple[int, int]]:

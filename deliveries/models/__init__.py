@@ -16,6 +16,14 @@ them opens every partition.
 
 from deliveries.models.accounts import Account, new_token
 from deliveries.models.batches import Batch, BatchItem
+from deliveries.models.engagement import (
+    REACHED,
+    Deed,
+    EngagedPerson,
+    EngagementNote,
+    LinkVisit,
+    ReachDelta,
+)
 from deliveries.models.guards import CampaignStop, Canary
 from deliveries.models.limits import Certainty, FailureLimit, SuppressionEvidence
 from deliveries.models.lookups import LookupRun
@@ -30,7 +38,7 @@ from deliveries.models.mappings import (
     RouteEvidence,
     SeenCode,
 )
-from deliveries.models.messages import Cause, Decision, Engagement, Message, StatusEvent
+from deliveries.models.messages import Cause, Decision, Engagement, MachineWhy, Message, StatusEvent
 from deliveries.models.receipts import PendingReceipt, Receipt, RetentionRun
 from deliveries.models.routes import LatencyCount, Route, RouteAlarm, RouteMove, RouteShare
 from deliveries.models.sources import ImportFigures, PeopleFigures, SourceFigures
@@ -39,6 +47,7 @@ from deliveries.models.tallies import (
     CarrierTally,
     CodeTally,
     DayTally,
+    EngagementTally,
     QueueTally,
     RecipientTally,
     SourceTally,
@@ -57,6 +66,7 @@ from deliveries.models.work import (
 
 __all__ = [
     "MESSAGE_TALLIES",
+    "REACHED",
     "Account",
     "Backscatter",
     "Batch",
@@ -74,14 +84,20 @@ __all__ = [
     "CodeTally",
     "DayTally",
     "Decision",
+    "Deed",
+    "EngagedPerson",
     "Engagement",
+    "EngagementNote",
+    "EngagementTally",
     "FailureIndex",
     "FailureLimit",
     "Heartbeat",
     "ImportFigures",
     "LatencyCount",
     "LineNote",
+    "LinkVisit",
     "LookupRun",
+    "MachineWhy",
     "MappingVersion",
     "Message",
     "Outbox",
@@ -90,6 +106,7 @@ __all__ = [
     "Quarantined",
     "QueueEntry",
     "QueueTally",
+    "ReachDelta",
     "Receipt",
     "RecipientTally",
     "RetentionRun",

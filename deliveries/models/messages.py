@@ -143,6 +143,18 @@ class StatusEvent(models.Model):
         return f"message {self.message_id}: {self.status}"
 
 
+class MachineWhy(models.TextChoices):
+    """By what a click or an open is taken for a machine's. Words that end "Probably a machine: ..."."""
+
+    AGENT = "agent", "its name is that of a link preview or a scanner"
+    NETWORK = "network", "it came from the network of a mail filter"
+    HEAD = "head", "it only asked whether the page is there"
+    EARLY = "early", "it came before the message was delivered"
+    FAST = "fast", "it came within seconds of the delivery"
+    ALL = "all", "every link of the message was opened within seconds"
+    PROXY = "proxy", "a mail program opens every mail, read or not"
+
+
 class Engagement(AppendOnly):
     """What a recipient did: replied, clicked, pressed a key. Never a status: a machine's open proves nothing."""
 
@@ -168,7 +180,11 @@ class Engagement(AppendOnly):
     channel = models.CharField(max_length=8, choices=Channel)
     kind = models.CharField(max_length=12, choices=Kind)
     text = models.TextField(blank=True)
+    link_id = models.BigIntegerField(null=True, help_text="Of a click: the TrackedLink that was followed.")
     machine = models.BooleanField(default=False, help_text="Known to be no person's doing.")
+    machine_why = models.CharField(
+        max_length=8, choices=MachineWhy, blank=True, help_text="What it is taken for a machine by."
+    )
     shared = models.BooleanField(
         default=False, help_text="Others go by the same address: which of them wrote it is not known."
     )
@@ -187,6 +203,9 @@ class Engagement(AppendOnly):
         indexes = [
             models.Index(fields=["contact", "-at", "-id"], name="engagement_newest"),
             models.Index(fields=["native_id"], name="engagement_native", condition=~Q(native_id="")),
+            models.Index(
+                fields=["message_id"], name="engagement_message", condition=Q(message_id__isnull=False)
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

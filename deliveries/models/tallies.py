@@ -171,6 +171,25 @@ class RecipientTally(Tally):
         return f"{self.campaign_id} {self.state}: {self.n}"
 
 
+class EngagementTally(Tally):
+    """One campaign: people by the channel that reached them ('' for none that is known of) and what they did."""
+
+    campaign_id = models.BigIntegerField()
+    reached_by = models.CharField(max_length=8)
+    deed = models.CharField(max_length=12)
+
+    KEY: ClassVar = ("campaign_id", "reached_by", "deed")
+
+    class Meta:
+        verbose_name = "engagement count"
+        constraints = [
+            models.UniqueConstraint(fields=["campaign_id", "reached_by", "deed"], name="engagement_tally_key")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} {self.reached_by} {self.deed}: {self.n}"
+
+
 class QueueTally(Tally):
     """Entries of the action queues by campaign."""
 

@@ -18,6 +18,7 @@ from deliveries.providers.kit.email_events import (
     addressed,
     ident,
     labelled,
+    opened_by_proxy,
     replied,
     specific,
 )
@@ -115,8 +116,9 @@ def facts(event: FieldReader) -> Iterator[Fact]:
         epoch(event.get("timestamp")),
     )
     if event_type in ("opened", "clicked"):
-        machine = bool(event.object_at("client-info").get("bot"))
-        yield mail.act("open" if event_type == "opened" else "click", event.text("url"), machine=machine)
+        client, opened = event.object_at("client-info"), event_type == "opened"
+        machine = bool(client.get("bot")) or (opened and opened_by_proxy(client.text("user-agent")))
+        yield mail.act("open" if opened else "click", event.text("url"), machine=machine)
         return
     text = status.text("message", "description") or event.object_at("reject").text("reason")
     reason = code(event, status, text) if event_type == "failed" or event_type.endswith("_fail") else ""

@@ -14,11 +14,12 @@ from contacts.consenting import OptOut, record_opt_in, record_opt_outs
 from contacts.keyword_changes import table_in_force
 from contacts.keywords import REPLY, Keyword, Kind, pressed
 from contacts.models import Reply
+from deliveries.ledger import engagement
 from deliveries.ledger.events import clip
 from deliveries.ledger.statements.values import ClaimedReceipt
-from deliveries.models import Account, Engagement, Message, Receipt
+from deliveries.models import Account, Engagement, MachineWhy, Message, Receipt
 from deliveries.providers.facts import Act, Inbound
-from deliveries.receiving import answers, replies
+from deliveries.receiving import answers, machines, replies
 from deliveries.receiving.matching import MessageFinder
 from deliveries.receiving.writers import Writer, writer_of
 
@@ -154,14 +155,15 @@ def record_engagement(acts: Sequence[tuple[ClaimedReceipt, int, Act]]) -> set[in
             continue
         message = messages[known[0]]
         at = _written_at(waiting, act)
-        kind = act.kind
+        kind, why = act.kind, _machine(act, message, at)
         if act.kind == "key_press" and pressed(act.text) == "stop":
             words = f"Pressed {clip(act.text, 500)}"
             opt_outs.append(OptOut(message.address.value, message.channel, "Key press", words, at))
         rows.append(
             Engagement(
                 contact_id=message.contact_id, message_id=message.pk, receipt_id=waiting.id, place=place,
-                channel=message.channel, kind=kind, text=clip(act.text, 2_000), machine=act.machine, at=at,
+                channel=message.channel, kind=kind, text=clip(act.text, 2_000),
+                machine=act.machine or bool(why), machine_why=why, at=at,
             )
         )  # fmt: skip
     _opt_out(opt_outs, [])
@@ -169,5 +171,18 @@ def record_engagement(acts: Sequence[tuple[ClaimedReceipt, int, Act]]) -> set[in
     return {waiting.id for waiting, _, _, known in found if known is None}
 
 
+def _machine(act: Act, message: Message, at: datetime) -> str:
+    """By what it is taken for a machine's, where the provider says so or its time does: one of MachineWhy, or ''."""
+    if act.kind == "open":
+        return MachineWhy.PROXY if act.machine else ""
+    if act.kind != "click":
+        return ""
+    if act.machine:
+        return MachineWhy.AGENT
+    return machines.by_time(message.channel, at, message.handed_over_at, message.delivered_at)
+
+
 def _engage(rows: Sequence[Engagement]) -> None:
-    Engagement.objects.bulk_create(rows, ignore_conflicts=True)
+    if rows:
+        Engagement.objects.bulk_create(rows, ignore_conflicts=True)
+        engagement.note({row.message_id for row in rows})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -19,7 +19,7 @@ from contacts.consent_ledger import family_of
 from contacts.folding import words
 from contacts.keywords import REPLY, YES, Keyword, KeywordTable, Kind, classify
 from contacts.models import Address, Reply
-from deliveries import links
+from deliveries import links, short_links
 from deliveries.ledger.statements.values import ClaimedReceipt
 from deliveries.models import Message
 from deliveries.providers.facts import Inbound
@@ -127,12 +127,19 @@ def _plain(text: str) -> str:
 
 def _texts(messages: Sequence[Message]) -> list[str]:
     contents = contents_of(message.campaign_id for message in messages)
+    numbers = short_links.numbers(contents.values())
     found = [(contents.get((each.campaign_id, each.channel)), each) for each in messages]
-    return [text for content, message in found if content for text in _as_sent(content, message) if text]
+    return [
+        text
+        for content, message in found
+        if content
+        for text in _as_sent(content, message, numbers.get(message.campaign_id, {}))
+        if text
+    ]
 
 
-def _as_sent(content: Content, message: Message) -> tuple[str, str]:
-    subject, body = worded(content, message.contact)
+def _as_sent(content: Content, message: Message, numbers: Mapping[str, int]) -> tuple[str, str]:
+    subject, body = worded(content, message.contact, short_links.of_message(message.pk, numbers))
     by_mail = message.channel == Channel.EMAIL
     return subject, links.below(body, links.page(str(message.uuid))) if by_mail else body
 

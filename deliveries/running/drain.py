@@ -22,11 +22,19 @@ from contacts import import_runs, lists, opt_ins
 from deliveries.bulk import actions
 from deliveries.deciding import automatic_suppression, route_moves
 from deliveries.deciding.followup import follow_due, follow_failed, follow_status_changes
-from deliveries.ledger import base_rates, failure_rates, partitions, quarantine, retention, source_figures
+from deliveries.ledger import (
+    base_rates,
+    engagement,
+    failure_rates,
+    partitions,
+    quarantine,
+    retention,
+    source_figures,
+)
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.tallies import fold
 from deliveries.meaning import drift, occurrences
-from deliveries.receiving import line_notes, number_lookups, recording, replay
+from deliveries.receiving import clicks, line_notes, number_lookups, recording, replay
 from deliveries.running import heartbeat
 from deliveries.running.heartbeat import Role
 from deliveries.running.seldom import Seldom
@@ -107,6 +115,8 @@ STEPS: Steps = {
     "record": record,
     "decide": follow_status_changes,
     "fold": lambda now: fold(),
+    "clicks": Seldom(2, clicks.count),
+    "engagement": Seldom(1, lambda now: engagement.fold()),
     "opt_ins": Seldom(5, opt_ins.ask_some),
     "answer": Seldom(1, answering.run),
     "due": follow_due,
@@ -143,7 +153,7 @@ STEPS: Steps = {
 
 # Every step belongs to one role: what processes are started for, where one machine or one loop is not enough for all.
 ROLES: dict[Role, tuple[str, ...]] = {
-    Role.RECORD: ("record", "fold", "occurrences", "line_notes"),
+    Role.RECORD: ("record", "fold", "clicks", "engagement", "occurrences", "line_notes"),
     Role.DECIDE: ("decide", "due", "again"),
     Role.SEND: ("recover", "pass_on", "send"),
     Role.REST: (

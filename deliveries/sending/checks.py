@@ -135,7 +135,7 @@ class Draft:
         option, channel = self.first_option, self.campaign.channel
         if option is None or not self.written_to:
             return ""
-        parts = max(segments(self.contents[channel].body), 1) if channel == Channel.SMS else 1
+        parts = max(segments(self.contents[channel].counted_body), 1) if channel == Channel.SMS else 1
         count = self.reckoned * parts
         lane = Lane(option.account.pk, option.sender.pk)
         limits = limits_of([lane], self.now).get(lane, ())

@@ -17,6 +17,7 @@ from campaigns.texts import contents_of
 from contacts.among import Among
 from contacts.gate import REASONS, Ask, Reason, Verdict, check, sentence
 from contacts.hours import spread
+from deliveries import short_links
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import Step
 from deliveries.deciding.rests import RouteKey, rests
@@ -337,6 +338,7 @@ def prepare(
     """
     messages, contents, accounts = loaded
     claimed, broken = [], []
+    short = short_links.numbers(contents.values())
     for row in rows:
         message, account, since = (
             messages[row.message_id],
@@ -347,7 +349,7 @@ def prepare(
         content = contents.get((message.campaign_id, message.channel)) or Content()
         assert row.claimed_until is not None
         try:
-            sent = outgoing(message, content, account, since)
+            sent = outgoing(message, content, account, since, short.get(message.campaign_id))
         except Exception:  # whatever is wrong with its contact or content concerns this message alone
             logger.exception("Message %d cannot be put together", message.pk)
             broken.append(row)

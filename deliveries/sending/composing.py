@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import urlencode
 
@@ -10,7 +11,7 @@ from django.conf import settings
 from campaigns.models import Content
 from campaigns.texts import worded
 from contacts.channels import Channel
-from deliveries import links
+from deliveries import links, short_links
 from deliveries.models import Account, Message
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import OutboundMessage
@@ -18,10 +19,17 @@ from deliveries.providers.kit.signatures import URL_SECRET
 
 
 def outgoing(
-    message: Message, content: Content, account: Account, began: datetime | None = None
+    message: Message,
+    content: Content,
+    account: Account,
+    began: datetime | None = None,
+    numbers: Mapping[str, int] | None = None,
 ) -> OutboundMessage:
-    """The message as the provider gets it. Its callback address carries our own reference."""
-    words = worded(content, message.contact)
+    """The message as the provider gets it. Its callback address carries our own reference.
+
+    `numbers`: those of the addresses that are made short, of this campaign (`short_links.numbers`).
+    """
+    words = worded(content, message.contact, short_links.of_message(message.pk, numbers or {}))
     by_mail = message.channel == Channel.EMAIL
     return OutboundMessage(
         ref=str(message.uuid),

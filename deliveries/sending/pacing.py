@@ -278,9 +278,9 @@ def weights_of(
         if message.channel != Channel.SMS or content is None:
             continue
         if "{" in content.body:
-            count = segments(worded(content, message.contact).body)
+            count = segments(worded(content, message.contact, content.counted_links).body)
         else:
-            count = plain[content.pk] = plain.get(content.pk) or segments(content.body)
+            count = plain[content.pk] = plain.get(content.pk) or segments(content.counted_body)
         weights[row.message_id] = max(count, 1)
     return weights
 

@@ -46,6 +46,7 @@ from deliveries.providers.kit.email_events import (
     Lasting,
     ident,
     labelled,
+    opened_by_proxy,
     replied,
     specific,
     tagged,
@@ -227,8 +228,9 @@ class AnymailEvents(AnymailService):
         mail = EmailEvent(ref, ident(event.message_id), fields.address("recipient"), _at(event.timestamp))
         kind = EventType.OPENED if status in self.opens else event.event_type
         if kind in (EventType.OPENED, EventType.CLICKED):
-            url, machine = fields.text("click_url"), self.by_machine(raw)
-            yield mail.act("open" if kind == EventType.OPENED else "click", url, machine=machine)
+            opened, url = kind == EventType.OPENED, fields.text("click_url")
+            machine = self.by_machine(raw) or (opened and opened_by_proxy(fields.text("user_agent")))
+            yield mail.act("open" if opened else "click", url, machine=machine)
         elif kind == EventType.AUTORESPONDED:
             yield mail.act("auto_reply", machine=True)
         elif kind == EventType.SUBSCRIBED:

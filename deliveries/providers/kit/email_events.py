@@ -23,6 +23,17 @@ UNSPECIFIED = re.compile(r"[245]\.0\.0")  # "other or undefined" is no reason
 Lasting = Literal["", "permanent", "temporary"]
 
 
+# Who opens every mail as it comes in, read or not, by the name of the program that fetched the picture: Gmail's and
+# Yahoo's proxies say so, and Apple's Mail Privacy Protection gives a name that says nothing else.
+PROXIES = ("googleimageproxy", "yahoomailproxy", "ggpht.com")
+APPLE = "mozilla/5.0"
+
+
+def opened_by_proxy(agent: str) -> bool:
+    name = agent.strip().lower()
+    return name == APPLE or any(proxy in name for proxy in PROXIES)
+
+
 class EmailEvent(NamedTuple):
     """An event about one mail of ours: what every fact in it repeats."""
 
