@@ -130,6 +130,11 @@ ROLES: dict[str, set[str]] = {
 }
 
 
+def roles_with(permission: str) -> list[str]:
+    """The roles that hold it, those for everyday work first."""
+    return [role for role, held in ROLES.items() if permission in held]
+
+
 def check_names(app_configs: object = None, **_: object) -> list[checks.CheckMessage]:
     """A system check: an error for every name in `ROLES` that is no permission of an installed model."""
     known = set(_declared())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -21,10 +22,21 @@ MEDIA = {
 }
 
 
-class SenderChoice(forms.ModelChoiceField):
-    def label_from_instance(self, obj: Sender) -> str:
-        state = "" if obj.may_send else f", {obj.get_state_display().lower()}"
-        return f"{obj.value} ({obj.name}{state})"
+class SenderChoice(forms.TypedChoiceField):
+    """One of these senders; all channels take theirs from one query."""
+
+    def __init__(self, senders: Sequence[Sender]) -> None:
+        known = {str(one.pk): one for one in senders}
+        super().__init__(
+            label="From",
+            choices=[(key, _named(one)) for key, one in known.items()],
+            coerce=lambda key: known[str(key)],
+        )
+
+
+def _named(sender: Sender) -> str:
+    state = "" if sender.may_send else f", {sender.get_state_display().lower()}"
+    return f"{sender.value} ({sender.name}{state})"
 
 
 class ChannelFields(NamedTuple):
@@ -58,9 +70,7 @@ class WhatForm(forms.Form):
 
     def _add_fields(self, content: Content) -> None:
         channel = Channel(content.channel)
-        fields: dict[str, forms.Field] = {
-            "sender": SenderChoice(Sender.objects.filter(channel=channel), label="From", empty_label=None)
-        }
+        fields: dict[str, forms.Field] = {"sender": SenderChoice(self.senders[channel])}
         if channel == Channel.EMAIL:
             fields["subject"] = forms.CharField(label="Subject", max_length=200, required=False)
         fields["body"] = forms.CharField(label="Text", required=False, widget=forms.Textarea)

@@ -26,7 +26,9 @@ from campaigns.gaps import first_contacts
 from campaigns.merging import usual_fields
 from campaigns.models import Campaign
 from dashboard.campaigns import compose_what, compose_when, compose_who
+from dashboard.campaigns.checking import check_context
 from dashboard.campaigns.preview import preview_context
+from dashboard.campaigns.views import launch_context
 from dashboard.shell.pages import swaps, who
 from deliveries.outcomes.keyset import read_id
 from deliveries.sending import checks
@@ -246,7 +248,7 @@ def _section(
         "title": section.title,
         "lead": section.lead,
         "number": list(SECTIONS).index(section.key) + 1,
-        "state": _state(campaign, shown),
+        "state": _state(campaign, section, shown),
         "html": render_to_string("campaigns/compose/_fields.html", inside, request),
     }
 
@@ -257,19 +259,19 @@ def _merge_fields(campaign: Campaign) -> list[tuple[str, str]]:
     return [(name, name.replace("_", " ").capitalize()) for name in names]
 
 
-def _state(campaign: Campaign, shown: Shown) -> str:
-    """Whether it is saved, in words."""
+def _state(campaign: Campaign, section: Section, shown: Shown) -> str:
+    """Whether it is saved, in words; '' before its first change."""
     if shown.stale or shown.bound is not None:
         return "Not saved"
-    if campaign.edited_at is None:
-        return "Not changed yet"
+    if section.key not in campaign.section_edits or campaign.edited_at is None:
+        return ""
     return f"Saved {timezone.localtime(campaign.edited_at):%H:%M}"
 
 
 def _beside(request: HttpRequest, campaign: Campaign, now: datetime) -> dict[str, Any]:
     """What stands beside and below the sections, and follows from all of them: the preview and the checks."""
-    draft = checks.load(campaign, now)
-    return {**_preview(request, draft), "findings": checks.check(draft), "now": now}
+    draft, user = checks.load(campaign, now), who(request)
+    return {**launch_context(draft, user), **_preview(request, draft), **check_context(draft, user)}
 
 
 def _preview(request: HttpRequest, draft: checks.Draft) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Shown(NamedTuple):
     body: SafeString
     media: str
     missing: list[str]
-    is_first: bool
+    use: str  # when it is sent, in a few words
 
     @property
     def is_spoken(self) -> bool:
@@ -83,10 +83,16 @@ def _texts(request: HttpRequest, draft: Draft, person: Contact) -> list[Shown]:
     )
     full = bool(addresses) and may_see(request)
     contents = sorted(draft.contents.values(), key=lambda one: one.channel != draft.campaign.channel)
-    return [_shown(one, person, addresses, draft.campaign.channel, full=full) for one in contents]
+    return [_shown(one, person, addresses, _use(draft, one.channel), full=full) for one in contents]
 
 
-def _shown(content: Content, person: Contact, addresses: dict[str, str], first: str, *, full: bool) -> Shown:
+def _use(draft: Draft, channel: str) -> str:
+    if channel in draft.senders:
+        return "First, or what is likelier to arrive" if draft.chosen_among else "First"
+    return "Later, to people not reached before" if channel in draft.later else "Not used"
+
+
+def _shown(content: Content, person: Contact, addresses: dict[str, str], use: str, *, full: bool) -> Shown:
     channel = Channel(content.channel)
     to = addresses.get(KIND_OF[channel], "")
     subject, body = (worded_in_pieces(text, person) for text in (content.subject, content.body))
@@ -98,7 +104,7 @@ def _shown(content: Content, person: Contact, addresses: dict[str, str], first: 
         body=_marked(body),
         media=content.media_url,
         missing=list(dict.fromkeys(one.field for one in (*subject, *body) if one.is_missing)),
-        is_first=content.channel == first,
+        use=use,
     )
 
 

@@ -46,7 +46,7 @@ from deliveries.outcomes.figures import (
     is_canceling,
 )
 from deliveries.outcomes.filters import NOBODY, OutcomeFilter, source_names
-from deliveries.outcomes.keyset import page
+from deliveries.outcomes.keyset import page, read_id
 from deliveries.outcomes.reconciling import ReconciliationCheck
 from deliveries.outcomes.tally_cells import CauseCount
 from deliveries.sending import checks, launching
@@ -86,8 +86,12 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
     campaign = get_object_or_404(Campaign.objects.select_related("playbook", "created_by"), slug=slug)
     now = timezone.now()
     if campaign.state == Campaign.State.DRAFT:
+        if who(request).has_perm("campaigns.change_campaign"):
+            return redirect("campaigns:edit", campaign.slug)  # where it is written, checked and launched
         return render(
-            request, "campaigns/draft.html", {"campaign": campaign, **_audience(campaign, who(request), now)}
+            request,
+            "campaigns/draft.html",
+            {"campaign": campaign, **launch_context(checks.load(campaign, now), who(request))},
         )
     canceling = is_canceling(campaign)
     figures = CampaignFigures(campaign, uncounted=canceling)
@@ -255,11 +259,11 @@ def _cause_query(cause: CauseCount) -> str:
     return urlencode({"status": cause.status, "channel": cause.channel, "code": cause.code or NOBODY})
 
 
-def _audience(campaign: Campaign, user: User, now: datetime) -> dict[str, Any]:
+def launch_context(draft: checks.Draft, user: User) -> dict[str, Any]:
     """Who a draft would go to. Counted, because nothing has been tallied yet; a fixed number of queries."""
+    campaign, now = draft.campaign, draft.now
     lists = campaign.lists.annotate(n=Count("memberships"))
     members = ListMembership.objects.filter(contact_list__in=campaign.lists.all())
-    draft = checks.load(campaign, now)
     found = checks.check(draft)
     scheduled = bool(campaign.starts_at and now < campaign.starts_at)
     costs = {
@@ -274,8 +278,8 @@ def _audience(campaign: Campaign, user: User, now: datetime) -> dict[str, Any]:
         "lists": [(one, one.n) for one in lists],
         "audience": members.values("contact_id").distinct().count(),
         "contents": [(content, costs.get(channel)) for channel, content in draft.contents.items()],
-        "obstacles": _with_links(user, [one for one in found if one.blocks]),
-        "warnings": _with_links(user, [one for one in found if not one.blocks]),
+        "obstacles": [(one, may_follow(user, one.way)) for one in found if one.blocks],
+        "warnings": [(one, may_follow(user, one.way)) for one in found if not one.blocks],
         "draft": draft,
         "first": _messages(campaign.channel, draft.written_to, costs),
         "later": [_messages(channel, draft.written_to, costs) for channel in draft.later],
@@ -297,14 +301,11 @@ def _messages(channel: str, people: int, costs: Mapping[str, Estimate]) -> Messa
     return Messages(Channel(channel).in_sentence, people, cost.of(people) if cost else "")
 
 
-def _with_links(
-    user: User, found: list[checks.Finding]
-) -> list[tuple[checks.Finding, checks.FixLink | None]]:
-    """Each finding with the link that this reader may follow."""
-    return [
-        (one, one.way if one.way and user.is_staff and user.has_perm(one.way.needs) else None)
-        for one in found
-    ]
+def may_follow(user: User, way: checks.FixLink | None) -> checks.FixLink | None:
+    """The link, for a reader who may open it. The admin's pages are for staff only."""
+    if way is None or not user.has_perm(way.needs):
+        return None
+    return way if user.is_staff or not way.url.startswith(reverse("admin:index")) else None
 
 
 # ---- Acting ----------------------------------------------------------------------------------------------------
@@ -316,8 +317,9 @@ def act(request: HttpRequest, slug: str, action: str) -> HttpResponse:
     """Launch, pause, resume or cancel; what stands against it is said on the report."""
     campaign = get_object_or_404(Campaign, slug=slug)
     now, by = timezone.now(), who(request)
+    seen = read_id(request.POST.get("edited", ""))
     acts: dict[str, Callable[[], Any]] = {
-        "launch": lambda: launching.launch(campaign, by, now),
+        "launch": lambda: _launch(campaign, by, now, seen),
         "pause": lambda: launching.pause(campaign),
         "resume": lambda: launching.resume(campaign, by, now),
         "cancel": lambda: launching.cancel(campaign, now),
@@ -337,6 +339,15 @@ def act(request: HttpRequest, slug: str, action: str) -> HttpResponse:
             )
             messages.success(request, f"{campaign.name} {_done(action, campaign, now)}")
     return redirect(campaign)
+
+
+def _launch(campaign: Campaign, by: User, now: datetime, seen: int | None) -> None:
+    """`seen` is the draft's count of changes when whoever launches it looked at it. Raises CannotLaunch."""
+    if seen is not None and seen != campaign.edited and campaign.state == Campaign.State.DRAFT:
+        raise launching.CannotLaunch(
+            ["The campaign was changed after you looked at it. Look at what it says now, and launch it then."]
+        )
+    launching.launch(campaign, by, now)
 
 
 def _done(action: str, campaign: Campaign, now: datetime) -> str:

@@ -163,8 +163,12 @@ class Draft:
 
     @property
     def edit(self) -> FixLink:
-        url = reverse("admin:campaigns_campaign_change", args=[self.campaign.pk])
-        return FixLink("Edit the campaign", url, "campaigns.change_campaign")
+        return self.edit_at("who")
+
+    def edit_at(self, section: str) -> FixLink:
+        """The way to a section of the page on which it is written: who, what or when."""
+        url = f"{reverse('campaigns:edit', args=[self.campaign.slug])}#{section}"
+        return FixLink(f"Go to {section.capitalize()}", url, "campaigns.change_campaign")
 
     @property
     def edit_playbook(self) -> FixLink:
@@ -245,11 +249,24 @@ def has_an_audience(draft: Draft) -> Iterator[Finding]:
 def first_channel_can_leave(draft: Draft) -> Iterator[Finding]:
     label = _label(draft.campaign.channel)
     if draft.campaign.channel not in draft.contents:
-        yield _blocks(f"There is no {label} content.", "Add it to the campaign.", draft.edit)
+        yield _blocks(f"There is no {label} content.", "Add it to the campaign.", draft.edit_at("what"))
     elif draft.unreadable:
         yield _blocks(draft.unreadable, "Ask an administrator.")
     elif draft.campaign.channel not in draft.routes:
         yield _blocks(f"No active account sends {label}.", "Ask an administrator to add one.")
+
+
+def content_is_written(draft: Draft) -> Iterator[Finding]:
+    """Of what is left empty nothing could be sent. A call or a picture needs no text where there is a file."""
+    for channel, content in draft.contents.items():
+        label, way = _label(channel), draft.edit_at("what")
+        if channel == Channel.EMAIL and not content.subject.strip():
+            yield _blocks(f"The {label} has no subject.", "Write one.", way)
+        if not content.body.strip() and not (content.media_url and channel != Channel.SMS):
+            way_out = (
+                "Write it." if channel == draft.campaign.channel else "Write it, or take the channel out."
+            )
+            yield _blocks(f"The {label} says nothing yet.", way_out, way)
 
 
 def sender_may_send(draft: Draft) -> Iterator[Finding]:
@@ -291,11 +308,11 @@ def merge_fields_are_filled(draft: Draft) -> Iterator[Finding]:
         field = f"{{{gap.field}}}"
         if gap.whole:
             says = f"Nobody on its lists has the merge field {field}."
-            yield _blocks(says, "Correct the content, or import the field.", draft.edit)
+            yield _blocks(says, "Correct the content, or import the field.", draft.edit_at("what"))
         else:
             asked = f"the first {gap.asked:,}" if gap.partly else f"{gap.asked:,}"
             says = f"{gap.lacking:,} of {asked} contacts lack {field}."
-            yield _warns(says, "They read nothing in its place.", draft.edit)
+            yield _warns(says, "They read nothing in its place.", draft.edit_at("what"))
 
 
 def is_still_relevant(draft: Draft) -> Iterator[Finding]:
@@ -307,13 +324,13 @@ def is_still_relevant(draft: Draft) -> Iterator[Finding]:
             f"It is relevant until {zoned(until)}, which ends {when}." if until > now
             else f"It was relevant until {zoned(until)}.",
             "Nothing would leave: change that time.",
-            draft.edit,
+            draft.edit_at("when"),
         )  # fmt: skip
     if starts and starts <= now and not campaign.local_start:
         yield _warns(
             f"Its start, {zoned(starts)}, has passed.",
             "Launched now, it starts at once: change the start if it is meant for later.",
-            draft.edit,
+            draft.edit_at("when"),
         )
 
 
@@ -351,7 +368,7 @@ def follow_ups_can_leave(draft: Draft) -> Iterator[Finding]:
             yield _warns(
                 f"The playbook {draft.campaign.playbook} moves to {label}, and there is no {label} content.",
                 f"Whoever is not reached by {_label(draft.campaign.channel)} is not tried by {label}: add the content.",
-                draft.edit,
+                draft.edit_at("what"),
             )
         elif not draft.unreadable and channel not in draft.routes:
             yield _warns(
@@ -368,13 +385,14 @@ def content_is_sound(draft: Draft) -> Iterator[Finding]:
     }
     for channel, remark in remarks_of(draft.campaign, draft.contents, list(draft.countries), real):
         says = f"{_label(channel)}: {remark.says}" if several else remark.says
-        yield Finding(Severity(remark.severity), says, remark.way_out, draft.edit)
+        yield Finding(Severity(remark.severity), says, remark.way_out, draft.edit_at("what"))
 
 
 CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     is_a_draft,
     has_an_audience,
     first_channel_can_leave,
+    content_is_written,
     sender_may_send,
     sender_is_fast_enough,
     merge_fields_are_filled,

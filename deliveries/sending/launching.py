@@ -53,18 +53,21 @@ def obstacles(campaign: Campaign, now: datetime) -> list[str]:
 
 
 def launch(campaign: Campaign, by: User | None, now: datetime) -> None:
-    """Start sending: the audience is expanded in the background. Raises CannotLaunch."""
+    """Start sending: the audience is expanded in the background. Raises CannotLaunch, also where it was edited after it
+    was loaded: what was looked at is what is sent."""
     reasons = obstacles(campaign, now)
     if reasons:
         raise CannotLaunch(reasons)
     with transaction.atomic():
         lock_lists(campaign.lists.all())  # two of their people may just become one
-        mine = Campaign.objects.filter(pk=campaign.pk, state=State.DRAFT).update(
+        mine = Campaign.objects.filter(pk=campaign.pk, state=State.DRAFT, edited=campaign.edited).update(
             state=State.LAUNCHING, launched_by=by, launched_at=now, audience_size=audience_size(campaign),
             starts_at=earliest_start(campaign) or F("starts_at"),
         )  # fmt: skip
         if not mine:
-            raise CannotLaunch(["Somebody else has just launched this campaign."])
+            raise CannotLaunch(
+                ["Somebody else has just launched or changed this campaign. Look at it again."]
+            )
         canary.begin(campaign)
         transaction.on_commit(wake)
 

@@ -189,8 +189,8 @@ def test_what_waits_for_its_start_is_not_called_on_its_way(marketer):
     assert "waiting to be sent" in page
 
 
-def test_a_draft_says_what_it_lacks(marketer):
-    page = read(marketer, nobody("draft").get_absolute_url())
+def test_a_draft_says_what_it_lacks_to_whoever_only_reads_it(login):
+    page = read(login("support"), nobody("draft").get_absolute_url())
 
     assert "No content yet" in page
     assert "Write what this campaign says on its channel." in page

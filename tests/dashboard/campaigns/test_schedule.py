@@ -77,7 +77,7 @@ def test_the_confirmation_promises_nothing_at_once_that_its_sender_may_not_send(
     Sender.objects.update(per_day=7)
     monkeypatch.setattr(checks.Draft, "reckoned", 100)
 
-    dialog = read(marketer.get(draft.get_absolute_url())).partition("It goes to 1 person")[2]
+    dialog = read(marketer.get(draft.get_absolute_url(), follow=True)).partition("It goes to 1 person")[2]
 
     assert "get it first, the others" in dialog
     assert "100 messages take about 14 days of sending: its sender keeps to 7 a day." in dialog
@@ -85,7 +85,7 @@ def test_the_confirmation_promises_nothing_at_once_that_its_sender_may_not_send(
 
 
 def test_the_confirmation_of_a_draft_with_a_start_says_schedule_and_when(marketer, draft):
-    page = read(marketer.get(draft.get_absolute_url()))
+    page = read(marketer.get(draft.get_absolute_url(), follow=True))
 
     assert "To start 30 Nov, 15:00 (Europe/Madrid)" in page
     assert "Schedule for 1 contact" in page
@@ -99,7 +99,7 @@ def test_the_confirmation_of_a_draft_with_a_start_says_schedule_and_when(markete
 def test_a_start_that_has_passed_is_pointed_out_and_the_button_says_launch(marketer, draft):
     Campaign.objects.update(starts_at=NOW - timedelta(hours=2))
 
-    page = read(marketer.get(draft.get_absolute_url()))
+    page = read(marketer.get(draft.get_absolute_url(), follow=True))
 
     assert "Its start, 29 Nov, 11:00 (Europe/Madrid), has passed. Launched now, it starts at once" in page
     assert "Was to start 29 Nov, 11:00 (Europe/Madrid)" in page
@@ -181,7 +181,7 @@ def test_times_stand_in_the_zone_the_browser_names_and_a_made_up_one_is_ignored(
     client = login("marketer")
     client.cookies["tz"] = cookie
 
-    page = read(client.get(draft.get_absolute_url()))
+    page = read(client.get(draft.get_absolute_url(), follow=True))
 
     assert shown in page
 

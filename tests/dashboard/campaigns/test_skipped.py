@@ -79,7 +79,7 @@ def numbers(response) -> list[tuple[str, int]]:
 def test_every_number_of_skipped_people_opens_exactly_those(marketer, request, which, expected):
     campaign = request.getfixturevalue(which)
 
-    found = numbers(marketer.get(campaign.get_absolute_url()))
+    found = numbers(marketer.get(campaign.get_absolute_url(), follow=True))
 
     assert {address.partition("reason=")[2]: n for address, n in found} == expected
     for address, n in found:

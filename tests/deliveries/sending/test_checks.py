@@ -197,28 +197,29 @@ def test_the_page_of_a_draft_shows_both_with_links_for_whoever_may_follow_them(d
 
     writer = login("marketer")
     type(writer.user).objects.filter(pk=writer.user.pk).update(is_staff=True)
-    marketer = writer.get(draft.get_absolute_url()).content.decode()
-    support = login("support").get(draft.get_absolute_url()).content.decode()
+    marketer = writer.get(draft.get_absolute_url(), follow=True).content.decode()
+    support = login("support").get(draft.get_absolute_url(), follow=True).content.decode()
 
-    for page in (marketer, support):
-        assert "Not ready to launch." in page
-        assert "Check this before you launch." in page
-    assert ">Edit the campaign</a>" in marketer
-    assert ">Edit the campaign</a>" not in support
+    assert "In the way" in marketer
+    assert "Worth a look" in marketer
+    assert "Not ready to launch." in support
+    assert "Check this before you launch." in support
+    assert ">Go to What</a>" in marketer
+    assert ">Go to What</a>" not in support
 
 
 def test_the_page_of_a_draft_says_who_would_be_skipped_and_why(draft, login, now, people):
     member(people, now, agreed=False)
 
-    page = login("marketer").get(draft.get_absolute_url()).content.decode()
+    page = login("marketer").get(draft.get_absolute_url(), follow=True).content.decode()
 
-    assert "Would get a message</dt><dd>1</dd>" in page
-    assert re.search(r">Skipped: there is no consent for this channel</dt><dd><a [^>]*>1</a></dd>", page)
+    assert "<b>1</b> gets a message" in page
+    assert re.search(r"<a [^>]*>1</a> because there is no consent for this channel", page)
 
 
 def says(login, draft) -> str:
     """What stands in the dialog before a launch, without tags, with single spaces."""
-    page = login("marketer").get(draft.get_absolute_url()).content.decode()
+    page = login("marketer").get(draft.get_absolute_url(), follow=True).content.decode()
     dialog = re.search(r'<dialog[^>]* id="launch".*?</dialog>', page, re.DOTALL)
     assert dialog
     return " ".join(html.unescape(re.sub(r"<[^>]+>", "", dialog[0])).split())
@@ -276,9 +277,9 @@ def test_a_draft_says_beside_its_content_which_is_for_later(draft, login, accoun
     other_channel(draft, "email")
     account.senders.set(Sender.objects.all())
 
-    page = " ".join(login("marketer").get(draft.get_absolute_url()).content.decode().split())
+    page = " ".join(login("marketer").get(draft.get_absolute_url(), follow=True).content.decode().split())
 
-    assert page.count("Later, to people not reached before, from") == 1
+    assert page.count("Later, to people not reached before") == 1
 
 
 def test_the_confirmation_names_the_channels_it_may_move_to_that_can_leave(draft, login, now, account):
@@ -312,9 +313,9 @@ def test_the_page_of_a_draft_costs_the_same_for_few_and_many_lists_people_and_ch
     draft, login, now, people, django_assert_max_num_queries
 ):
     marketer = login("marketer")
-    marketer.get(draft.get_absolute_url())
+    marketer.get(draft.get_absolute_url(), follow=True)
     with CaptureQueriesContext(connection) as few:
-        marketer.get(draft.get_absolute_url())
+        marketer.get(draft.get_absolute_url(), follow=True)
     for _ in range(6):
         more = factories.contact_list()
         draft.lists.add(more)
@@ -323,7 +324,7 @@ def test_the_page_of_a_draft_costs_the_same_for_few_and_many_lists_people_and_ch
     other_channel(draft, "voice")
 
     with django_assert_max_num_queries(len(few)):
-        marketer.get(draft.get_absolute_url())
+        marketer.get(draft.get_absolute_url(), follow=True)
 
 
 def test_what_is_forecast_is_what_the_expansion_does(draft, people, now):

@@ -1,0 +1,68 @@
+"""The composer's last section, Check: each check with how it went, and who can do something about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+from accounts.models import User
+from accounts.roles import roles_with
+from dashboard.campaigns.views import may_follow
+from deliveries.sending.check_table import CheckRow, Verdict, table
+from deliveries.sending.checks import Draft, Finding, FixLink
+from deliveries.wording import listed
+
+# By verdict: the colour, the icon, the word beside it, and how many are counted in which words.
+LOOKS: dict[Verdict, tuple[str, str, str]] = {
+    "blocks": ("permanent", "permanent", "In the way"),
+    "warns": ("retryable", "warning", "Worth a look"),
+    "passes": ("success", "success", "Passed"),
+}
+COUNTED: dict[Verdict, str] = {"blocks": "in the way", "warns": "to look at", "passes": "passed"}
+
+
+class Found(NamedTuple):
+    """A finding with the link that the reader may follow, else who can do it: "Administrators can do this."."""
+
+    finding: Finding
+    way: FixLink | None
+    who: str
+
+
+class Looked(NamedTuple):
+    """A row of the table."""
+
+    row: CheckRow
+    bucket: str
+    icon: str
+    word: str
+    found: list[Found]
+
+
+def check_context(draft: Draft, user: User) -> dict[str, Any]:
+    """`looked` are the checks that found something, `passed` the names of the others."""
+    rows = table(draft)
+    counts = Counter(row.verdict for row in rows)
+    return {
+        "looked": [_looked(row, user) for row in rows if row.findings],
+        "passed": [row.title for row in rows if not row.findings],
+        "check_counts": [
+            (LOOKS[one][0], LOOKS[one][1], f"{counts[one]} {words}")
+            for one, words in COUNTED.items()
+            if counts[one]
+        ],
+        "in_the_way": counts["blocks"],
+    }
+
+
+def _looked(row: CheckRow, user: User) -> Looked:
+    found = [_found(one, user) for one in sorted(row.findings, key=lambda one: not one.blocks)]
+    return Looked(row, *LOOKS[row.verdict], found)
+
+
+def _found(finding: Finding, user: User) -> Found:
+    way = may_follow(user, finding.way)
+    others = [] if way or finding.way is None else roles_with(finding.way.needs)
+    return Found(
+        finding, way, f"{listed([f'{one}s' for one in others], 'or')} can do this." if others else ""
+    )
