@@ -142,6 +142,10 @@ class ContentInline(FewForms, admin.StackedInline):
     readonly_fields = ("version",)
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
 
+    def has_delete_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
+        """What messages left with is part of the record."""
+        return not _launched(obj) and super().has_delete_permission(request, obj)
+
     def get_extra(self, request: HttpRequest, obj: Campaign | None = None, **kwargs: Any) -> int:
         """A new campaign starts with a form for what it says; later ones are asked for."""
         return 0 if obj else 1
@@ -250,10 +254,8 @@ class CampaignAdmin(admin.ModelAdmin):
     def save_formset(
         self, request: HttpRequest, form: ModelForm, formset: BaseModelFormSet, change: bool
     ) -> None:
-        """Messages name the version of the content they carried, so a changed text is a new version."""
         for content_form in formset.forms:
-            if content_form.instance.pk and content_form.has_changed():
-                content_form.instance.version += 1
+            content_form.instance.changed_by = request.user
         super().save_formset(request, form, formset, change)
 
 

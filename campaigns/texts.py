@@ -8,7 +8,7 @@ from unicodedata import normalize
 
 from campaigns.links import replaced
 from campaigns.merging import Piece, merge, pieces, values_of
-from campaigns.models import Content
+from campaigns.models import Content, ContentVersion
 from contacts.models import Contact
 
 
@@ -25,7 +25,9 @@ class PersonalText(NamedTuple):
     body: str
 
 
-def worded(content: Content, contact: Contact, short: Mapping[str, str] | None = None) -> PersonalText:
+def worded(
+    content: Content | ContentVersion, contact: Contact, short: Mapping[str, str] | None = None
+) -> PersonalText:
     """The content with this contact's details in it, accents put together with their letters: apart, a text message
     would cost twice as much.
 

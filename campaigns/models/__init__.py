@@ -2,7 +2,7 @@
 
 from campaigns.models.brands import Brand
 from campaigns.models.campaigns import Campaign, CampaignQuerySet, Goal, Priority
-from campaigns.models.contents import Content
+from campaigns.models.contents import Content, ContentVersion
 from campaigns.models.left_out import SliceLeftOut
 from campaigns.models.links import TrackedLink
 from campaigns.models.pace import Pace
@@ -17,6 +17,7 @@ __all__ = [
     "CampaignQuerySet",
     "ChannelOrder",
     "Content",
+    "ContentVersion",
     "Goal",
     "Pace",
     "Playbook",

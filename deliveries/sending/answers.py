@@ -229,7 +229,7 @@ def mark_handed_over(
     pending = Message.objects.filter(Among("pk", ids), disposition=Disposition.PENDING)
     opened = set(pending.values_list("recipient_id", flat=True))
     changes = open_recipients([recipient for recipient in recipients if recipient.id in opened], now)
-    rewrite(rows, ["handed_over_at", "provider_message_id", "segments"])
+    rewrite(rows, ["handed_over_at", "provider_message_id", "segments", "content_version"])
     Outbox.objects.filter(Among("pk", ids)).delete()
     quarantine.forget(Kind.HAND_OVER, ids)
     return changes

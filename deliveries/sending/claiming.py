@@ -354,6 +354,8 @@ def prepare(
             logger.exception("Message %d cannot be put together", message.pk)
             broken.append(row)
         else:
+            if since is None:  # what it leaves with may have been written after it was made
+                message.content_version = content.version
             claimed.append(Claimed(message, sent, account, row.claimed_until, since, begin_by))
     _hold([row for row in broken if row.message_id not in began], now)
     return claimed

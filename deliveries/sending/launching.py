@@ -69,6 +69,8 @@ def launch(campaign: Campaign, by: User | None, now: datetime) -> None:
                 ["Somebody else has just launched or changed this campaign. Look at it again."]
             )
         canary.begin(campaign)
+        for content in campaign.contents.all():
+            content.keep(by)
         transaction.on_commit(wake)
 
 

@@ -9,6 +9,7 @@ import pytest
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import connection
+from django.utils import timezone
 
 from campaigns.models import Campaign, Content, Playbook
 from tests import factories
@@ -96,8 +97,10 @@ def test_a_launched_campaign_cannot_be_deleted(client, root, now):
     assert client.post(url(Campaign, "delete", campaign.pk), {"post": "yes"}).status_code == 403
 
 
-def test_a_changed_text_is_a_new_version(client, root):
-    campaign = factories.campaign(lists=[factories.contact_list()])
+def test_a_text_that_is_changed_after_the_launch_is_a_new_version(client, root):
+    campaign = factories.campaign(
+        lists=[factories.contact_list()], state="sending", launched_at=timezone.now()
+    )
     content = factories.content(campaign)
     inline = {
         "contents-TOTAL_FORMS": 1,
@@ -113,6 +116,8 @@ def test_a_changed_text_is_a_new_version(client, root):
 
     changed = Content.objects.get()
     assert (changed.body, changed.version) == ("Something else.", 2)
+    kept = changed.versions.values_list("number", "body", "made_by")
+    assert list(kept) == [(1, content.body, None), (2, "Something else.", root.pk)]
 
 
 def playbook_form(playbook, **fields):
