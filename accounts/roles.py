@@ -39,7 +39,7 @@ _EVERYDAY_VIEW = (
     | _may(
         "view",
         "campaigns",
-        "brand campaign content recipient sender playbook registration registrationchange",
+        "brand campaign content recipient segment sender playbook registration registrationchange",
     )
     | _may("view", "deliveries", "message statusevent engagement decision queueentry batch batchitem")
     | _may("view", "deliveries", "failurelimit suppressionevidence")
@@ -66,6 +66,7 @@ _MAPPINGS = (
 ROLES: dict[str, set[str]] = {
     MARKETER: _EVERYDAY_VIEW
     | _may("add change", "campaigns", "campaign content")
+    | _may("add change delete", "campaigns", "segment")
     | _may("add change delete", "contacts", "contactlist")
     | _may("add delete", "contacts", "listmembership")
     | {
@@ -92,6 +93,7 @@ ROLES: dict[str, set[str]] = {
     | _may("delete", "contacts", "contactlist listmembership")
     | _may("add", "contacts", "consent note")
     | _may("add change", "campaigns", "brand campaign content sender playbook")
+    | _may("add change delete", "campaigns", "segment")
     | _may("add change", "deliveries", "account")
     | _may("view add change delete", "deliveries", "route")
     | _may("view", "deliveries", "routealarm routemove")

@@ -30,6 +30,8 @@ COPIED = (
     "window_end",
     "per_minute",
     "spread_hours",
+    "conditions",
+    "segment",
 )
 COPIED_CONTENT = ("channel", "sender", "subject", "body", "media_url")
 

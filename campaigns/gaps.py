@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 
 from campaigns import merging
 from campaigns.models import Campaign
-from contacts.models import Contact, ListMembership
+from contacts.models import Contact
 
 # Contacts that are asked for their merge fields: of a million it would take seconds, for a page.
 ASKED = 50_000
@@ -30,18 +30,15 @@ class Gap:
         return self.lacking == self.asked and not self.partly
 
 
-def gaps(campaign: Campaign) -> list[Gap]:
-    """Merge fields of what it says that not everybody on its lists has, judged by the first of them."""
-    names = merging.fields(" ".join(f"{one.subject} {one.body}" for one in campaign.contents.all()))
+def gaps(campaign: Campaign, contacts: QuerySet[Contact], *, partly: bool = False) -> list[Gap]:
+    """Merge fields of what it says that not all of these contacts have, the first whom it means.
+
+    `partly`: there are more.
+    """
+    texts = (f"{one.subject} {one.body}" for one in campaign.contents.all())
+    names = merging.fields(" ".join(texts))
     if not names:
         return []
-    contacts = first_contacts(campaign)
     size = contacts.count()
     found = merging.lacking(contacts, names)
-    return [Gap(name, lacking, size, size == ASKED) for name, lacking in found.items() if lacking]
-
-
-def first_contacts(campaign: Campaign) -> QuerySet[Contact]:
-    """Those of its lists by whom a draft is judged: all of them, or as many as are looked at in a moment."""
-    members = ListMembership.objects.filter(contact_list__in=campaign.lists.all()).order_by("contact_id")
-    return Contact.objects.filter(pk__in=members.values("contact_id").distinct()[:ASKED])
+    return [Gap(name, lacking, size, partly) for name, lacking in found.items() if lacking]

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import models
 
-from contacts import grounds
+from contacts import drawing, grounds
 from contacts.blocking import Block
 from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel, strike_limit
 from contacts.gate_facts import Ask, Dimension, GateFacts, gather
@@ -31,6 +31,7 @@ ASK_AGAIN = timedelta(minutes=5)
 
 
 class Reason(models.TextChoices):
+    EXCLUDED = "excluded", "On an excluded list"
     NO_ADDRESS = "no_address", "No address"
     OPTED_OUT = "opted_out", "Opted out"
     NEEDS_CORRECTION = "needs_correction", "Needs correction"
@@ -41,6 +42,7 @@ class Reason(models.TextChoices):
     NOT_CONFIRMED = "not_confirmed", "Not confirmed yet"
     NO_CONSENT = "no_consent", "No consent"
     HARD_FAILS = "hard_fails", "Failed too often"
+    HOLD_OUT = "hold_out", "Held out to compare"
     NO_COMMON_HOUR = "no_common_hour", "No hour fits its time zones"
     NO_LAWFUL_HOUR = "no_lawful_hour", "No hour permitted by law"
     CAMPAIGN_NOT_SENDING = "campaign_not_sending", "Campaign not sending"
@@ -84,6 +86,10 @@ class GateRule(NamedTuple):
 
 
 # ---- The checks: None, or what stands against it -----------------------------------------------------------
+
+
+def _excluded(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
+    return Objection() if facts.excluded else None
 
 
 def _no_address(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
@@ -165,6 +171,11 @@ def _hard_fails(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     if fails == 1:
         return Objection(f"a permanent failure on {Channel(ask.channel).label}")
     return Objection(f"{fails} permanent failures in a row on {Channel(ask.channel).label}")
+
+
+def _hold_out(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
+    held = drawing.place(ask.contact_id, ask.campaign_id, drawing.HOLD_OUT) < ask.hold_out
+    return Objection() if held else None
 
 
 def _no_common_hour(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
@@ -259,7 +270,10 @@ def _quiet_hours(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
 
 # Whatever stops a message comes before what merely holds it: nothing waits for hours only to be stopped then. What the
 # person asked for comes before what is wrong with an address: nobody need correct it, for it would lift nothing.
+# The campaign's own choice of people frames what stands against a person: whom it leaves out comes first, as it means
+# nobody there; whom it holds out comes last, so that these are people whom it would have written to.
 REASONS: dict[Reason, GateRule] = {
+    Reason.EXCLUDED: GateRule("they are on a list that the campaign leaves out", False, _excluded),
     Reason.NO_ADDRESS: GateRule("there is no address for this channel", False, _no_address),
     Reason.OPTED_OUT: GateRule("the person opted out", False, _opted_out),
     Reason.NEEDS_CORRECTION: GateRule("the address waits to be corrected", False, _needs_correction),
@@ -272,6 +286,7 @@ REASONS: dict[Reason, GateRule] = {
     ),
     Reason.NO_CONSENT: GateRule("there is no consent for this channel", False, _no_consent),
     Reason.HARD_FAILS: GateRule("the address failed permanently too often in a row", False, _hard_fails),
+    Reason.HOLD_OUT: GateRule("they are held out, to compare with those written to", False, _hold_out),
     Reason.NO_COMMON_HOUR: GateRule(
         "no hour is permitted in all of the time zones where the person may be", False, _no_common_hour
     ),

@@ -19,8 +19,8 @@ from contacts.blocking import Block, Target, blocks
 from contacts.channels import KIND_OF, STRIKES, Channel, LineType
 from contacts.consent_ledger import LatestConsent, counting_on, latest_consents
 from contacts.jurisdictions import Purpose
-from contacts.models import Address, AddressHealth, AutomaticAnswer, Reply
-from contacts.opt_ins import Sent, awaited
+from contacts.models import Address, AddressHealth, AutomaticAnswer, ListMembership, Reply
+from contacts.opt_ins import ANY_LIST, Sent, awaited
 from contacts.phones import NotAPhone, parse_phone
 
 
@@ -58,6 +58,9 @@ class Ask:
     answer: int | None = None
     campaign_id: int = 0  # 0: of none
     left_out: tuple[tuple[str, str], ...] = ()
+    by_lists: bool = True  # the campaign names lists, and means whoever is on one
+    excluded: tuple[int, ...] = ()  # lists of whom it means nobody
+    hold_out: int = 0  # per cent of its people that get nothing, to compare with
 
 
 class AddressFacts(NamedTuple):
@@ -101,7 +104,7 @@ class GateFacts:
     """What the tables hold about one ask: its address, the suppressions in force that meet it, the consent that
     counts on its channel, how it fares there, and since when a reply of the person waits to be read. `owed`: the kind
     of automatic answer that it is, where that is owed to the address, and waits. `awaited`: the campaign has them by
-    lists alone that wait for them to confirm."""
+    lists alone that wait for them to confirm. `excluded`: they are on a list that it leaves out."""
 
     address: AddressFacts | None
     suppressions: tuple[Block, ...] = ()
@@ -110,6 +113,7 @@ class GateFacts:
     unread_since: datetime | None = None  # of a reply that sends wait for
     owed: str = ""
     awaited: bool = False
+    excluded: bool = False
 
 
 def gather(asks: Sequence[Ask], now: datetime, *, past: bool = False) -> Iterator[GateFacts]:
@@ -128,6 +132,7 @@ def gather(asks: Sequence[Ask], now: datetime, *, past: bool = False) -> Iterato
     unread = unread_since(contact_ids, now if past else None)
     answers = AutomaticAnswer.objects.in_bulk([ask.answer for ask in asks if ask.answer is not None])
     unconfirmed = awaited([one for ask in asks if (one := _sent(ask)).campaign_id])
+    left_out = _left_out(asks)
     for ask in asks:
         address = addresses.get(ask.address_id) if ask.address_id is not None else None
         answer = answers.get(ask.answer or 0)
@@ -140,11 +145,22 @@ def gather(asks: Sequence[Ask], now: datetime, *, past: bool = False) -> Iterato
             unread_since=unread.get(ask.contact_id),
             owed=answer.kind if answer and owed else "",
             awaited=_sent(ask) in unconfirmed,
+            excluded=any((ask.contact_id, one) in left_out for one in ask.excluded),
         )
 
 
 def _sent(ask: Ask) -> Sent:
-    return Sent(ask.campaign_id, ask.contact_id, ask.channel)
+    return Sent(ask.campaign_id if ask.by_lists else ANY_LIST, ask.contact_id, ask.channel)
+
+
+def _left_out(asks: Sequence[Ask]) -> set[tuple[int, int]]:
+    """(contact, list) of those who are on a list that some campaign leaves out. No query where none does."""
+    lists = {one for ask in asks for one in ask.excluded}
+    if not lists:
+        return set()
+    contacts = {ask.contact_id for ask in asks if ask.excluded}
+    members = ListMembership.objects.filter(Among("contact_id", contacts), Among("contact_list_id", lists))
+    return set(members.values_list("contact_id", "contact_list_id"))
 
 
 def of_nobody(value: str, channel: str, now: datetime, *, past: bool = False) -> GateFacts:

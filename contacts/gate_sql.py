@@ -8,10 +8,11 @@ word at handover.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
+from contacts import drawing
 from contacts.blocking import SQL_BLOCKS, sql_values
 from contacts.channels import IMPOSSIBLE_LINES, Channel, strike_limit
 from contacts.consent_ledger import sql_latest
@@ -31,12 +32,14 @@ FAULTS = """WHEN a.validity = 'needs_correction' OR h.marked_at IS NOT NULL THEN
     WHEN by_address.match_key IS NOT NULL OR by_contact.contact_id IS NOT NULL THEN '{suppressed}'"""
 
 REASON = """CASE
+    WHEN {left_out} THEN '{excluded}'
     WHEN a.id IS NULL THEN '{no_address}'
     WHEN coalesce(by_address.asked, 0) + coalesce(by_contact.asked, 0) > 0 THEN '{opted_out}'
     ELSE CASE {consent}
       WHEN {no} THEN '{opted_out}'
       WHEN {yes} THEN CASE {faults} WHEN {awaited} THEN '{not_confirmed}'
-        WHEN h.hard_fails >= coalesce(nullif(h.enough, 0), %(strikes)s) THEN '{hard_fails}' ELSE '' END
+        WHEN h.hard_fails >= coalesce(nullif(h.enough, 0), %(strikes)s) THEN '{hard_fails}'
+        WHEN {held_out} THEN '{hold_out}' ELSE '' END
       ELSE CASE {faults} WHEN {awaited} THEN '{not_confirmed}' ELSE '{no_consent}' END END END"""
 REASON = REASON.replace("{faults}", FAULTS)
 
@@ -45,23 +48,49 @@ DETAIL = (
 )
 
 NAMED = (
-    Reason.NO_ADDRESS, Reason.OPTED_OUT, Reason.NEEDS_CORRECTION, Reason.INVALID_ADDRESS, Reason.NOT_IN_SERVICE,
-    Reason.WRONG_LINE, Reason.SUPPRESSED, Reason.NOT_CONFIRMED, Reason.NO_CONSENT, Reason.HARD_FAILS,
+    Reason.EXCLUDED, Reason.NO_ADDRESS, Reason.OPTED_OUT, Reason.NEEDS_CORRECTION, Reason.INVALID_ADDRESS,
+    Reason.NOT_IN_SERVICE, Reason.WRONG_LINE, Reason.SUPPRESSED, Reason.NOT_CONFIRMED, Reason.NO_CONSENT,
+    Reason.HARD_FAILS, Reason.HOLD_OUT,
 )  # fmt: skip
 
 
-def sql_reason(channel: str, lists: Collection[int] = ()) -> str:
-    """An expression: the first reason that stops whoever the row is about, in the gate's order; '' for none. `lists`
-    are those of the campaign."""
+class Choice(NamedTuple):
+    """Which people a campaign chose. `lists`: None for a campaign without any; `excluded`: those that it leaves out;
+    `hold_out`: per cent that get nothing."""
+
+    campaign_id: int = 0
+    lists: Collection[int] | None = ()
+    excluded: Collection[int] = ()
+    hold_out: int = 0
+
+
+ANYBODY = Choice()
+NEVER = "1 = 0"
+
+
+def sql_reason(channel: str, choice: Choice = ANYBODY) -> str:
+    """An expression: the first reason that stops whoever the row is about, in the gate's order; '' for none. Asks for
+    `low` and `high` as well, the range of contacts, where lists are left out."""
     postgres = connection.vendor == "postgresql"
     return REASON.format(
         lines=_lines(channel),
         consent=sql_latest(channel),
-        awaited=sql_awaited(lists, channel) or "1 = 0",
+        awaited=sql_awaited(choice.lists, channel) or NEVER,
+        left_out=_sql_on(choice.excluded) if choice.excluded else NEVER,
+        held_out=f"{drawing.sql_place(choice.campaign_id, drawing.HOLD_OUT)} < {choice.hold_out}"
+        if choice.hold_out
+        else NEVER,
         no="false" if postgres else "0",
         yes="true" if postgres else "1",
         **{reason.value: reason.value for reason in NAMED},
     )
+
+
+def _sql_on(lists: Collection[int]) -> str:
+    # Not correlated: the members of the range are read once.
+    return f"""c.id IN (SELECT x.contact_id FROM contacts_listmembership x
+      WHERE x.contact_list_id IN ({", ".join(map(str, sorted(lists)))})
+        AND x.contact_id > %(low)s AND x.contact_id <= %(high)s)"""  # noqa: S608 - our own numbers
 
 
 def sql_detail(channel: str) -> str:

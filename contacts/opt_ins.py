@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, Value
 
 from contacts.addresses import match_key
 from contacts.among import Among
@@ -61,9 +61,12 @@ Kind, State = AutomaticAnswer.Kind, AutomaticAnswer.State
 class Sent(NamedTuple):
     """To whom a campaign means to send, and on which channel."""
 
-    campaign_id: int
+    campaign_id: int  # ANY_LIST: of one without lists, for which all of a person's lists count
     contact_id: int
     channel: str
+
+
+ANY_LIST = -1
 
 
 # ---- Who waits to confirm --------------------------------------------------------------------------------------
@@ -71,12 +74,24 @@ class Sent(NamedTuple):
 
 def awaited(sends: Collection[Sent]) -> set[Sent]:
     """Those of these whose campaign has them by lists alone that wait for their confirmation. One query where no list
-    of these campaigns asks, else three."""
+    of these campaigns asks, else three; as many again where some have no lists."""
+    anyhow = [one for one in sends if one.campaign_id == ANY_LIST]
+    named = [one for one in sends if one.campaign_id != ANY_LIST]
+    return _awaited(named) | _awaited(anyhow)
+
+
+def _awaited(sends: Collection[Sent]) -> set[Sent]:
+    """The same of campaigns with lists alone, or of those without alone."""
     demands: defaultdict[tuple[int, str], dict[int, datetime]] = defaultdict(dict)
-    rows = DoubleOptIn.objects.filter(contact_list__campaigns__in={one.campaign_id for one in sends})
-    for campaign, at, channel, since in rows.values_list(
-        "contact_list__campaigns", "contact_list", "channel", "since"
-    ):
+    campaigns = {one.campaign_id for one in sends}
+    whose: Any = "contact_list__campaigns"
+    rows, members = DoubleOptIn.objects.all(), ListMembership.objects.all()
+    if ANY_LIST in campaigns:
+        whose = Value(ANY_LIST)
+    else:
+        rows = rows.filter(contact_list__campaigns__in=campaigns)
+        members = members.filter(contact_list__campaigns__in=campaigns)
+    for campaign, at, channel, since in rows.values_list(whose, "contact_list", "channel", "since"):
         for each in family_of(channel):
             demands[campaign, each][at] = since
     asked = [one for one in sends if (one.campaign_id, one.channel) in demands]
@@ -85,11 +100,9 @@ def awaited(sends: Collection[Sent]) -> set[Sent]:
     contacts = {one.contact_id for one in asked}
     sure = confirmed(contacts)
     joined: defaultdict[tuple[int, int], list[tuple[int, datetime]]] = defaultdict(list)
-    members = ListMembership.objects.filter(
-        Among("contact_id", contacts), contact_list__campaigns__in={one.campaign_id for one in asked}
-    )
+    members = members.filter(Among("contact_id", contacts))
     for campaign, contact, at, added in members.values_list(
-        "contact_list__campaigns", "contact_id", "contact_list_id", "added_at"
+        whose, "contact_id", "contact_list_id", "added_at"
     ):
         joined[campaign, contact].append((at, added))
     found = set()
@@ -110,16 +123,22 @@ def confirmed(contact_ids: Iterable[int]) -> set[tuple[int, str]]:
 _CONFIRMED = Q(opted_in=True, origin=Consent.Origin.RECIPIENT, recorded_by=None, how__in=CONFIRMED)
 
 
-def sql_awaited(lists: Collection[int], channel: str) -> str:
-    """The same of one campaign with these lists, as an expression about a contact `c`; '' where none of them asks."""
+def sql_awaited(lists: Collection[int] | None, channel: str) -> str:
+    """The same of one campaign with these lists, None for one without any, as an expression about a contact `c`; ''
+    where none of them asks."""
     channels = "', '".join(family_of(channel))
-    if not DoubleOptIn.objects.filter(contact_list__in=lists, channel__in=family_of(channel)).exists():
+    asking = DoubleOptIn.objects.filter(channel__in=family_of(channel))
+    if lists is not None:
+        asking = asking.filter(contact_list__in=lists)
+    if not asking.exists():
         return ""
+    of_these = "" if lists is None else f"AND m.contact_list_id IN ({', '.join(map(str, lists))})"
+    joined = f"EXISTS (SELECT 1 FROM contacts_listmembership m WHERE m.contact_id = c.id {of_these})"  # noqa: S608 - our own numbers
+    joined = f"AND {joined}" if lists is None else ""  # of those with lists everybody is on one
     hows = "', '".join(CONFIRMED)
     return f"""(NOT EXISTS (SELECT 1 FROM contacts_consent k WHERE k.contact_id = c.id AND k.channel = '{channel}'
       AND k.opted_in AND k.origin = 'recipient' AND k.recorded_by_id IS NULL AND k.how IN ('{hows}'))
-    AND NOT EXISTS (SELECT 1 FROM contacts_listmembership m WHERE m.contact_id = c.id
-      AND m.contact_list_id IN ({", ".join(map(str, lists))})
+    {joined} AND NOT EXISTS (SELECT 1 FROM contacts_listmembership m WHERE m.contact_id = c.id {of_these}
       AND NOT EXISTS (SELECT 1 FROM contacts_doubleoptin d WHERE d.contact_list_id = m.contact_list_id
         AND d.channel IN ('{channels}') AND m.added_at >= d.since)))"""  # noqa: S608 - our own words and numbers
 

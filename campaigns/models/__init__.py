@@ -1,5 +1,6 @@
 """What we mean to send: campaigns, what they say, by which senders and rules, and to whom."""
 
+from campaigns.models.audiences import Segment
 from campaigns.models.brands import Brand
 from campaigns.models.campaigns import Campaign, CampaignQuerySet, Goal, Priority
 from campaigns.models.contents import Content, ContentVersion
@@ -25,6 +26,7 @@ __all__ = [
     "Recipient",
     "Registration",
     "RegistrationChange",
+    "Segment",
     "Sender",
     "SliceLeftOut",
     "TrackedLink",

@@ -16,7 +16,10 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
+from campaigns import conditions
+from campaigns.conditions import Conditions
 from campaigns.links import tracked_by_default
+from campaigns.models.audiences import Segment
 from campaigns.models.playbooks import Playbook
 from campaigns.models.senders import Sender
 from contacts import states
@@ -82,7 +85,23 @@ class Campaign(models.Model):
         " voicemail.",
     )
     state = models.CharField(max_length=12, choices=State, default=State.DRAFT)
-    lists = models.ManyToManyField(ContactList, related_name="campaigns")
+    lists = models.ManyToManyField(ContactList, related_name="campaigns", blank=True)
+    conditions = models.JSONField(
+        default=dict,
+        blank=True,
+        editable=False,
+        validators=[conditions.validate],
+        help_text="Who of the lists is meant, as campaigns/conditions.py has it. Empty: all of them.",
+    )
+    segment = models.ForeignKey(
+        Segment,
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="campaigns",
+        help_text="The saved segment that its lists and conditions were copied from.",
+    )
     channel = models.CharField(
         max_length=8, choices=Channel, default=Channel.SMS, help_text="The first attempt's channel."
     )
@@ -237,6 +256,11 @@ class Campaign(models.Model):
         return start if local is None else max([start, *(local.replace(tzinfo=zone) for zone in zones)])
 
     @property
+    def meant(self) -> Conditions:
+        """Who of its lists is meant."""
+        return conditions.of(self.conditions)
+
+    @property
     def is_going(self) -> bool:
         """Launched, and neither over nor canceled."""
         return self.state in {self.State.LAUNCHING, self.State.SENDING, self.State.PAUSED}
@@ -314,6 +338,7 @@ class Campaign(models.Model):
 
         `address_id` is None where the person has no address for the channel.
         """
+        meant = self.meant
         return Ask(
             key=key,
             contact_id=contact_id,
@@ -329,4 +354,7 @@ class Campaign(models.Model):
             purpose=self.purpose,
             campaign_id=self.pk,
             left_out=tuple((dimension, value) for on, dimension, value in self.slices_out if on == channel),
+            by_lists=not meant.everybody,
+            excluded=meant.excluded,
+            hold_out=meant.hold_out,
         )

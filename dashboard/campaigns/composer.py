@@ -22,7 +22,6 @@ from accounts.models import User
 from accounts.roles import requires
 from accounts.typed import in_words
 from campaigns import drafting
-from campaigns.gaps import first_contacts
 from campaigns.merging import usual_fields
 from campaigns.models import Campaign
 from dashboard.campaigns import compose_what, compose_when, compose_who
@@ -32,6 +31,7 @@ from dashboard.campaigns.views import launch_context
 from dashboard.shell.pages import swaps, who
 from deliveries.outcomes.keyset import read_id
 from deliveries.sending import checks
+from deliveries.sending.meant import first_contacts
 
 COPYABLE = 50  # campaigns that a new one may begin as a copy of: the newest
 MOST_FIELDS = 12  # merge fields with a button
@@ -255,7 +255,7 @@ def _section(
 
 def _merge_fields(campaign: Campaign) -> list[tuple[str, str]]:
     """What can be put into its texts: (name of the field, words)."""
-    names = usual_fields(first_contacts(campaign))[:MOST_FIELDS]
+    names = usual_fields(first_contacts(campaign, timezone.now()))[:MOST_FIELDS]
     return [(name, name.replace("_", " ").capitalize()) for name in names]
 
 

@@ -9,7 +9,6 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from campaigns.gaps import first_contacts
 from campaigns.merging import Piece
 from campaigns.models import Content
 from campaigns.texts import worded_in_pieces
@@ -21,6 +20,7 @@ from dashboard.shell.pages import may_see
 from deliveries.outcomes.keyset import read_id
 from deliveries.sending.audience import left_out
 from deliveries.sending.checks import Draft
+from deliveries.sending.meant import first_contacts
 
 SPOKEN = (Channel.VOICE, Channel.RVM)
 
@@ -51,7 +51,7 @@ def preview_context(request: HttpRequest, draft: Draft) -> dict[str, Any]:
     `steps` lead to those next to them: (label, name, id or None); `nth` is their place, `stopped` why nothing is sent
     to them, as the end of a sentence. A fixed number of queries.
     """
-    people = first_contacts(draft.campaign)
+    people = first_contacts(draft.campaign, draft.now, draft.first)
     wanted = read_id(request.POST.get("person") or request.GET.get("person", ""))
     person = people.filter(pk=wanted).first() if wanted else None
     person = person or people.order_by("pk").first()
@@ -72,7 +72,7 @@ def preview_context(request: HttpRequest, draft: Draft) -> dict[str, Any]:
 
 
 def _stopped(draft: Draft, pk: int, now: datetime) -> str:
-    found = left_out(draft.campaign, draft.senders, now, after=pk - 1, most=1)
+    found = left_out(draft.campaign, draft.senders, now, after=pk - 1, most=1, first=draft.first)
     return why(found[0][1]) if found and found[0][0] == pk else ""
 
 

@@ -115,6 +115,7 @@ def _would_be_skipped(draft: checks.Draft, reason: str, mark: str) -> Page:
         reason=reason,
         after=cursor.pk if cursor else 0,
         most=SIZE + 1,
+        first=draft.first,
     )
     following = str(Cursor(None, found[SIZE - 1][0])) if len(found) > SIZE else ""
     return Page(found[:SIZE], following, first=cursor is None)

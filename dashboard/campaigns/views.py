@@ -23,10 +23,8 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.models import User
 from accounts.roles import requires
 from campaigns.estimates import Estimate, estimate
-from campaigns.gaps import first_contacts
 from campaigns.models import Campaign, Recipient
 from contacts.channels import Channel
-from contacts.models import ListMembership
 from dashboard.campaigns import running
 from dashboard.campaigns.skipped import by_reason
 from dashboard.charts import chart_context, rate_context
@@ -50,6 +48,7 @@ from deliveries.outcomes.keyset import page, read_id
 from deliveries.outcomes.reconciling import ReconciliationCheck
 from deliveries.outcomes.tally_cells import CauseCount
 from deliveries.sending import checks, launching
+from deliveries.sending.meant import first_contacts
 from deliveries.sending.standing_still import why_it_waits
 from deliveries.statuses import BUCKETS, Disposition, Queue
 from deliveries.wording import wording, zoned
@@ -263,11 +262,10 @@ def launch_context(draft: checks.Draft, user: User) -> dict[str, Any]:
     """Who a draft would go to. Counted, because nothing has been tallied yet; a fixed number of queries."""
     campaign, now = draft.campaign, draft.now
     lists = campaign.lists.annotate(n=Count("memberships"))
-    members = ListMembership.objects.filter(contact_list__in=campaign.lists.all())
     found = checks.check(draft)
     scheduled = bool(campaign.starts_at and now < campaign.starts_at)
     costs = {
-        channel: estimate(content.counted_body, first_contacts(campaign))
+        channel: estimate(content.counted_body, first_contacts(campaign, now, draft.first))
         for channel, content in draft.contents.items()
         if channel == Channel.SMS
     }
@@ -276,7 +274,7 @@ def launch_context(draft: checks.Draft, user: User) -> dict[str, Any]:
         "spread_minutes": 0 if campaign.is_urgent else settings.OPENING_SPREAD_SECONDS // 60,
         "launch_title": f"{'Schedule' if scheduled else 'Launch'} {campaign.name}?",
         "lists": [(one, one.n) for one in lists],
-        "audience": members.values("contact_id").distinct().count(),
+        "audience": draft.size.n,
         "contents": [(content, costs.get(channel)) for channel, content in draft.contents.items()],
         "obstacles": [(one, may_follow(user, one.way)) for one in found if one.blocks],
         "warnings": [(one, may_follow(user, one.way)) for one in found if not one.blocks],

@@ -88,6 +88,8 @@ CAME_OF_IT = {
 # Why somebody was left out, to be read to them; {kind} is "number" or "email address", {noun} as in NOUN.
 OURS = "of a reason on our side, which has nothing to do with you"
 LEFT_OUT = {
+    Reason.EXCLUDED: "it was not meant for all people on our lists",
+    Reason.HOLD_OUT: "it went to a part of the people on our lists only",
     Reason.NO_ADDRESS: "we had no {kind} of yours for it",
     Reason.OPTED_OUT: "we knew that you do not want it",
     Reason.NEEDS_CORRECTION: "the {kind} we had seemed to be wrong",

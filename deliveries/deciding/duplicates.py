@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from accounts.models import User
 from campaigns.models import Campaign, Recipient
@@ -78,7 +78,9 @@ def _refuse_while_launched(kept: Contact, gone: Contact) -> None:
     locked, as `launch` does: one that begins meanwhile waits until the two are one. Raises CannotMerge."""
     theirs = ListMembership.objects.filter(contact__in=[kept, gone])
     lists = lock_lists(ContactList.objects.filter(pk__in=theirs.values("contact_list")))
-    begun = Campaign.objects.filter(lists__in=lists)
+    if not lists:
+        lock_lists(ContactList.objects.all())  # as a launch to everybody does
+    begun = Campaign.objects.filter(Q(lists__in=lists) | Q(conditions__everybody=True))
     if begun.filter(state=Campaign.State.LAUNCHING).exists():
         raise CannotMerge("A campaign to them is being launched. Try again in a minute.")
     halfway = begun.filter(state=Campaign.State.PAUSED, expanded_count__lt=F("audience_size")).first()

@@ -1,4 +1,7 @@
-"""The people on a campaign's lists, and what stops each of them, as `contacts/gate_sql.py` says it of many at once."""
+"""The people whom a campaign means, and what stops each of them, as `contacts/gate_sql.py` says it of many at once.
+
+Who is meant, `who_sql.py` says.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,16 @@ from typing import Any, NamedTuple
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
-from campaigns.gaps import ASKED
 from campaigns.models import Campaign
 from campaigns.models.campaigns import EARLIEST
 from contacts.channels import KIND_OF, Channel
 from contacts.gate import Reason
 from contacts.gate_facts import Dimension
-from contacts.gate_sql import SQL_JOINS, sql_detail, sql_gate_values, sql_reason
+from contacts.gate_sql import SQL_JOINS, Choice, sql_detail, sql_gate_values, sql_reason
 from contacts.hours import held_by, local_zones, next_close, next_open, spread_over
 from contacts.jurisdictions import CODE_DIGITS, laws
-from contacts.models import ListMembership
+from deliveries.sending.meant import FirstPeople, candidates, first_people, who_of
+from deliveries.sending.who_sql import Who, sql_who
 
 OF_NUMBER = (
     ";"  # between the zone entered for the contact, those of the number, its region and its first digits
@@ -41,8 +44,7 @@ SELECT {recipient_id} AS recipient_id, {message_id} AS message_id, c.id AS conta
   {detail} AS detail,
   {reason} AS reason,
   '' AS cause_reason
-FROM (SELECT DISTINCT contact_id FROM contacts_listmembership
-      WHERE contact_list_id IN ({lists}) AND contact_id > %(low)s AND contact_id <= %(high)s) who
+FROM ({who}) who
 JOIN contacts_contact c ON c.id = who.contact_id AND c.id > %(low)s AND c.id <= %(high)s
 LEFT JOIN contacts_address a ON a.contact_id = c.id AND a.kind = %(kind)s AND a.preferred
   AND a.contact_id > %(low)s AND a.contact_id <= %(high)s
@@ -53,46 +55,26 @@ ORDER BY c.id
 """
 
 
-def audience_size(campaign: Campaign) -> int:
-    """How many contacts the campaign's lists hold, each counted once."""
-    members = ListMembership.objects.filter(contact_list__in=campaign.lists.all())
-    return members.values("contact_id").distinct().count()
-
-
-def end_of_chunk(campaign: Campaign, chunk: int) -> int | None:
-    """The last contact id of the next chunk; None when nobody is left."""
-    rest = (
-        ListMembership.objects.filter(
-            contact_list__in=campaign.lists.all(), contact_id__gt=campaign.expanded_to
-        )
-        .order_by("contact_id")
-        .values_list("contact_id", flat=True)
-        .distinct()
-    )
-    full = rest[chunk - 1 : chunk].first()
-    return full if full is not None else rest.last()
-
-
 def bounds(
-    campaign: Campaign, channel: str, low: int, high: int, sender: str, now: datetime
+    campaign: Campaign, who: Who, channel: str, low: int, high: int, sender: str, now: datetime
 ) -> dict[str, Any]:
     """What AUDIENCE asks for."""
+    _, values = sql_who(who, now)
     return {
-        **sql_gate_values(channel, sender, campaign.playbook.strikes), "campaign": campaign.pk,
+        **values, **sql_gate_values(channel, sender, campaign.playbook.strikes), "campaign": campaign.pk,
         "low": low, "high": high, "now": sql_moment(now), "kind": KIND_OF[Channel(channel)],
     }  # fmt: skip
 
 
-def forecast(campaign: Campaign, senders: Mapping[str, str], now: datetime) -> Counter[str]:
+def forecast(
+    campaign: Campaign, senders: Mapping[str, str], now: datetime, first: FirstPeople | None = None
+) -> Counter[str]:
     """Reason -> how many of the campaign's audience would be skipped for it; '' for those who would be written to.
 
     `senders`: channel -> the value of its sender, for each that first messages may take, the campaign's own first.
-    Asks the first `ASKED` contacts only: of a million it would take seconds, for a page. Writes nothing.
+    Asks the first contacts only: of a million it would take seconds, for a page. Writes nothing.
     """
-    high = end_of_chunk(campaign, ASKED)
-    if high is None:
-        return Counter()
-    people, values = _sql_people(campaign, senders, 0, high, now)
+    people, values = _sql_people(campaign, first or first_people(campaign), senders, 0, now)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT reason, count(*) FROM ({people}) people GROUP BY reason", values)  # noqa: S608 - our own statement
         return Counter(dict(cursor.fetchall()))
@@ -106,15 +88,13 @@ def left_out(
     reason: str = "",
     after: int = 0,
     most: int,
+    first: FirstPeople | None = None,
 ) -> list[tuple[int, str]]:
     """(contact, reason) of those whom `forecast` counts as skipped, for `reason` or for any, by the contact's id.
 
     `most` of them, beginning behind the contact `after`. Writes nothing.
     """
-    high = end_of_chunk(campaign, ASKED)
-    if high is None:
-        return []
-    people, values = _sql_people(campaign, senders, after, high, now)
+    people, values = _sql_people(campaign, first or first_people(campaign), senders, after, now)
     wanted = "reason = %(reason)s" if reason else "reason <> ''"
     with connection.cursor() as cursor:
         cursor.execute(
@@ -125,52 +105,64 @@ def left_out(
         return cursor.fetchall()
 
 
-# Who may be written to on any of the channels is; the others are skipped for what stops the first.
+# Who may be written to on any of the channels is, but for those held out; the others are skipped for what stops the
+# first.
 PEOPLE = """
-SELECT contact_id, CASE WHEN min(reason) = '' THEN '' ELSE max(CASE place WHEN 0 THEN reason ELSE '' END) END AS reason
+SELECT contact_id, CASE WHEN min(reason) = '' THEN ''
+  WHEN max(CASE reason WHEN 'hold_out' THEN 1 ELSE 0 END) = 1 THEN 'hold_out'
+  ELSE max(CASE place WHEN 0 THEN reason ELSE '' END) END AS reason
 FROM ({options}) option GROUP BY contact_id
 """
 
 
 def _sql_people(
-    campaign: Campaign, senders: Mapping[str, str], low: int, high: int, now: datetime
+    campaign: Campaign, first: FirstPeople, senders: Mapping[str, str], low: int, now: datetime
 ) -> tuple[str, dict[str, Any]]:
-    """A statement that gives (contact_id, reason), and what it asks for."""
+    """A statement that gives (contact_id, reason) of the first people, and what it asks for."""
+    who, high, _ = first
     if len(senders) > 1:
-        options, values = sql_options(campaign, senders, low, high, now)
+        options, values = sql_options(campaign, who, senders, low, high, now)
         return PEOPLE.format(options=options), values
     (channel, sender), *_ = senders.items()
-    return sql_audience(campaign, channel), bounds(campaign, channel, low, high, sender, now)
+    return sql_audience(campaign, who, channel, now), bounds(campaign, who, channel, low, high, sender, now)
 
 
 def sql_options(
-    campaign: Campaign, senders: Mapping[str, str], low: int, high: int, now: datetime
+    campaign: Campaign, who: Who, senders: Mapping[str, str], low: int, high: int, now: datetime
 ) -> tuple[str, dict[str, Any]]:
     """AUDIENCE on each of these channels, with `place`, where that stands among them, and `channel`; and what it asks
     for."""
     parts: list[str] = []
     values: dict[str, Any] = {}
     for place, (channel, sender) in enumerate(senders.items()):
-        audience = re.sub(r"%\((\w+)\)s", rf"%(\1_{place})s", sql_audience(campaign, channel))
+        audience = re.sub(r"%\((\w+)\)s", rf"%(\1_{place})s", sql_audience(campaign, who, channel, now))
         parts.append(f"SELECT {place} AS place, '{channel}' AS channel, one.* FROM ({audience}) one")  # noqa: S608 - our own statement
-        asked = bounds(campaign, channel, low, high, sender, now)
+        asked = bounds(campaign, who, channel, low, high, sender, now)
         values |= {f"{name}_{place}": value for name, value in asked.items()}
     return " UNION ALL ".join(parts), values
 
 
-def sql_audience(campaign: Campaign, channel: str, *, recipient_id: str = "0", message_id: str = "0") -> str:
+def sql_audience(
+    campaign: Campaign,
+    who: Who,
+    channel: str,
+    now: datetime,
+    *,
+    recipient_id: str = "0",
+    message_id: str = "0",
+) -> str:
     """The statement AUDIENCE for this campaign; the ids are expressions for those of the rows to be made."""
-    # The lists by number: of a sub-select the planner believes that it finds next to nobody.
-    lists = sorted(campaign.lists.values_list("pk", flat=True))
+    meant = who.conditions
+    lists = None if meant.everybody else who.lists
     return AUDIENCE.format(
         recipient_id=recipient_id,
         message_id=message_id,
-        lists=", ".join(map(str, lists)) or "NULL",
+        who=sql_who(who, now)[0],
         of_number=OF_NUMBER,
         by_number="upper(a.region) IN ('', 'US')" if Channel(channel).keeps_hours else "1 = 0",
         code_digits=CODE_DIGITS,
         detail=sql_detail(channel),
-        reason=sql_reason(channel, lists),
+        reason=sql_reason(channel, Choice(campaign.pk, lists, meant.excluded, meant.hold_out)),
         joins=SQL_JOINS,
     )
 
@@ -244,15 +236,15 @@ def _spread_out(campaign: Campaign, opens: datetime) -> Opening:
 
 
 def earliest_start(campaign: Campaign) -> datetime | None:
-    """Of a campaign that starts at local times, when it starts for the first of the people on its lists, in UTC; for
-    nobody on them, where it is that time first on Earth. None for any other campaign. One query."""
+    """Of a campaign that starts at local times, when it starts for the first of the people it may mean, in UTC; for
+    nobody, where it is that time first on Earth. None for any other campaign. One query."""
     if campaign.local_start is None:
         return None
-    members = ListMembership.objects.filter(contact_list__in=campaign.lists.all()).order_by()
-    found = members.values_list("contact__time_zone", "contact__addresses__time_zone").distinct()
+    to = "" if campaign.meant.everybody else "contact__"
+    zones = candidates(who_of(campaign)).order_by().values_list(f"{to}time_zone", f"{to}addresses__time_zone")
     starts = [
         campaign.start_in(local_zones(contact, number or ""), FAR_BACK)
-        for contact, number in found.iterator()
+        for contact, number in zones.distinct().iterator()
     ]
     return min(starts, default=campaign.local_start.replace(tzinfo=EARLIEST)).astimezone(UTC)
 

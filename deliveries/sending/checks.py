@@ -15,7 +15,7 @@ from django.db.models import TextChoices
 from django.urls import reverse
 
 from campaigns.countries import countries
-from campaigns.gaps import ASKED, Gap, gaps
+from campaigns.gaps import Gap, gaps
 from campaigns.models import Campaign, Content
 from campaigns.rate_words import limit_words
 from campaigns.segments import segments
@@ -23,10 +23,11 @@ from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.deciding.routes import CampaignRoute, RouteOption, routes
-from deliveries.sending.audience import audience_size, forecast
+from deliveries.sending.audience import forecast
 from deliveries.sending.checks_of_content import remarks_of
 from deliveries.sending.first_channel import first_routes
 from deliveries.sending.lanes import Lane
+from deliveries.sending.meant import FirstPeople, Size, first_contacts, first_people, size_of
 from deliveries.sending.pacing import limits_of, sending_hours
 from deliveries.wording import listed, zoned
 
@@ -71,7 +72,7 @@ class Draft:
     contents: dict[str, Content]  # channel -> what it says there
     routes: dict[str, CampaignRoute]  # channel -> how it leaves
     unreadable: str  # why no account can be used at all; '' when they can
-    has_lists: bool
+    first: FirstPeople  # by whom it is judged
     gaps: list[Gap]
     people: Counter[str]  # reason -> how many would be skipped, '' for those written to
     countries: Counter[str]  # where their phones are, most first, '' where that is not known
@@ -80,6 +81,21 @@ class Draft:
     @property
     def audience(self) -> int:
         return self.people.total()
+
+    @property
+    def is_sampled(self) -> bool:
+        """Only the first of a large audience were asked."""
+        return self.first.partly
+
+    @property
+    def names_people(self) -> bool:
+        """Whether it says whom it means: lists, or conditions that everybody is asked for."""
+        return bool(self.first.who.lists) or self.campaign.meant.everybody
+
+    @cached_property
+    def size(self) -> Size:
+        """How many people it means."""
+        return size_of(self.first.who, self.now)
 
     @property
     def senders(self) -> dict[str, str]:
@@ -91,11 +107,6 @@ class Draft:
         """The channels that each person's first message is chosen among, in words; '' where there is one for all."""
         names = [Channel(channel).in_sentence for channel in self.senders]
         return listed(names, "or") if len(names) > 1 else ""
-
-    @property
-    def is_sampled(self) -> bool:
-        """Only the first of a large audience were asked."""
-        return self.audience >= ASKED
 
     @property
     def follow_ups(self) -> list[str]:
@@ -110,9 +121,9 @@ class Draft:
     @property
     def reckoned(self) -> int:
         """The same of a large audience as a whole, of which only the first were asked."""
-        if not self.is_sampled:
+        if not self.is_sampled or not self.audience:
             return self.written_to
-        return round(audience_size(self.campaign) * self.written_to / self.audience)
+        return round(self.size.n * self.written_to / self.audience)
 
     @property
     def left_out(self) -> int:
@@ -183,6 +194,8 @@ def hours_words(hours: float) -> str:
 def load(campaign: Campaign, now: datetime) -> Draft:
     """A fixed number of queries; the people are counted in one."""
     contents = {one.channel: one for one in campaign.contents.select_related("sender__brand").order_by("pk")}
+    first = first_people(campaign)
+    contacts = first_contacts(campaign, now, first)
     unreadable, found = "", {}
     try:
         found = {channel: route for (_, channel), route in routes([campaign]).items()}
@@ -193,10 +206,10 @@ def load(campaign: Campaign, now: datetime) -> Draft:
         contents=contents,
         routes=found,
         unreadable=unreadable,
-        has_lists=campaign.lists.exists(),
-        gaps=gaps(campaign),
-        people=forecast(campaign, _senders(campaign, contents, found), now),
-        countries=countries(campaign),
+        first=first,
+        gaps=gaps(campaign, contacts, partly=first.partly),
+        people=forecast(campaign, _senders(campaign, contents, found), now, first),
+        countries=countries(contacts),
         now=now,
     )
 
@@ -240,9 +253,15 @@ def is_a_draft(draft: Draft) -> Iterator[Finding]:
 
 
 def has_an_audience(draft: Draft) -> Iterator[Finding]:
-    if not draft.has_lists:
+    if not draft.names_people:
         yield _blocks("The campaign has no list.", "Choose at least one.", draft.edit)
-    elif not draft.audience:
+    elif draft.campaign.meant.everybody and not draft.campaign.meant.narrowed:
+        yield _blocks("It means all contacts there are.", "Choose lists, or add a condition.", draft.edit)
+    elif draft.audience or draft.is_sampled:
+        return
+    elif draft.campaign.meant.narrowed:
+        yield _blocks("Nobody meets its conditions.", "Change one, or take one out.", draft.edit)
+    else:
         yield _blocks("Nobody is on its lists.", "Import contacts to them, or choose another.", draft.edit)
 
 

@@ -27,12 +27,12 @@ from deliveries.sending.audience import (
     NoOpening,
     Opening,
     bounds,
-    end_of_chunk,
     leave_out,
     opening_of,
     sql_audience,
     sql_moment,
 )
+from deliveries.sending.meant import end_of_chunk, who_of
 
 CHUNK = 50_000  # contacts; about half a second each, and at most that is done again after a crash
 
@@ -119,8 +119,9 @@ def expand(campaign: Campaign, now: datetime, chunk: int = CHUNK) -> bool:
             return False
         high = end_of_chunk(campaign, chunk)
         if high is None:
-            campaign.state = Campaign.State.SENDING
-            campaign.save(update_fields=["state"])
+            # As counted now: since the launch people may have joined or left, or come to meet its conditions.
+            campaign.state, campaign.audience_size = Campaign.State.SENDING, campaign.expanded_count
+            campaign.save(update_fields=["state", "audience_size"])
             return False
         found = {channel: route for (_, channel), route in routes([campaign]).items()}
         if campaign.channel not in found:
@@ -128,7 +129,9 @@ def expand(campaign: Campaign, now: datetime, chunk: int = CHUNK) -> bool:
         counts = _insert_all(campaign, found, campaign.expanded_to, high, now)
         campaign.expanded_to = high
         campaign.expanded_count += sum(counts.values())
-        campaign.save(update_fields=["expanded_to", "expanded_count"])
+        if campaign.expanded_count >= campaign.audience_size and end_of_chunk(campaign, 1) is not None:
+            campaign.audience_size = campaign.expanded_count + 1  # there are more: it is not complete yet
+        campaign.save(update_fields=["expanded_to", "expanded_count", "audience_size"])
         bump(
             RecipientTally,
             {
@@ -174,21 +177,22 @@ def _insert_all(
     """
     first = first_channel.first_routes(campaign, found)
     start = max(now, campaign.starts_at) if campaign.starts_at else now
+    who = who_of(campaign)
     counts: Counter[str] = Counter()
     with connection.cursor() as cursor:
         if len(first) > 1:
-            first_channel.choose(cursor, campaign, first, low, high, start, now)
+            first_channel.choose(cursor, campaign, who, first, low, high, start, now)
         for place, one in enumerate(_passes(campaign, first, found)):
             channel, route = one.channel, one.route
             values = {
-                **bounds(campaign, channel, low, high, route.content.sender.value, now),
+                **bounds(campaign, who, channel, low, high, route.content.sender.value, now),
                 "day": start.astimezone(UTC).date(), "goal": campaign.goal, "rule_version": campaign.playbook.version,
                 "priority": campaign.priority, "urgent": campaign.is_urgent, "content_version": route.content.version,
             }  # fmt: skip
             audience = (
                 first_channel.sql_chosen(place, **_ids())
                 if len(first) > 1
-                else sql_audience(campaign, channel, **_ids())
+                else sql_audience(campaign, who, channel, now, **_ids())
             )
             counts.update(_insert(cursor, campaign, one, audience, values, start, now))
         first_channel.drop(cursor)

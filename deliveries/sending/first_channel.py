@@ -18,6 +18,7 @@ from deliveries.deciding.routes import CampaignRoute
 from deliveries.ledger import base_rates
 from deliveries.outcomes.chance_sql import AT_LEAST, sql_records, sql_values
 from deliveries.sending.audience import NoOpening, leave_out, opening_of, sql_options
+from deliveries.sending.who_sql import Who
 
 TABLES = ("options", "usual", "record", "choice")
 
@@ -70,6 +71,7 @@ def first_routes(campaign: Campaign, routes: Mapping[str, CampaignRoute]) -> dic
 def choose(
     cursor: CursorWrapper,
     campaign: Campaign,
+    who: Who,
     routes: Mapping[str, CampaignRoute],
     low: int,
     high: int,
@@ -79,8 +81,9 @@ def choose(
     """Choose for the contacts in (low, high] among the channels of `routes`, the campaign's own first."""
     senders = {channel: route.content.sender.value for channel, route in routes.items()}
     drop(cursor)
-    sql, values = sql_options(campaign, senders, low, high, now)
+    sql, values = sql_options(campaign, who, senders, low, high, now)
     cursor.execute(f"CREATE TEMPORARY TABLE options AS {sql}", values)
+    _hold_out(cursor, campaign)
     for place, channel in enumerate(routes):
         leave_out(cursor, campaign, channel, "options", f" AND place = {place}")
     _close_without_hours(cursor, campaign, list(routes), start)
@@ -90,6 +93,15 @@ def choose(
     of_them = "contact_id IN (SELECT contact_id FROM options WHERE reason = '')"
     cursor.execute(f"CREATE TEMPORARY TABLE record AS {sql_records(of_them)}", sql_values(now))
     cursor.execute(CHOICE.format(at_least=AT_LEAST))
+
+
+def _hold_out(cursor: CursorWrapper, campaign: Campaign) -> None:
+    """Whoever is held out is on every channel that is open to them: skipped for that, also where the first is not."""
+    if campaign.meant.hold_out:
+        cursor.execute(
+            "UPDATE options SET reason = 'hold_out', detail = '' WHERE place = 0 AND contact_id IN "
+            "(SELECT contact_id FROM options WHERE reason = 'hold_out')"
+        )
 
 
 def _close_without_hours(

@@ -16,6 +16,7 @@ from campaigns.models import Campaign, Pace, Recipient
 from campaigns.rates import campaign_key
 from contacts.gate import Reason
 from contacts.lists import lock_lists
+from contacts.models import ContactList
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.decide import Step
 from deliveries.deciding.stopping import look_again
@@ -24,8 +25,9 @@ from deliveries.ledger.quarantine import Kind
 from deliveries.models import Message, Outbox, RecipientTally
 from deliveries.models.work import CANARY, DAILY_LIMIT, NOT_NOW, PAUSED_DAILY_LIMIT
 from deliveries.sending import canary
-from deliveries.sending.audience import audience_size, earliest_start
+from deliveries.sending.audience import earliest_start
 from deliveries.sending.checks import check, load
+from deliveries.sending.meant import audience_size
 from deliveries.sending.stops import note_resumed
 from deliveries.wake import wake
 
@@ -59,11 +61,15 @@ def launch(campaign: Campaign, by: User | None, now: datetime) -> None:
     if reasons:
         raise CannotLaunch(reasons)
     with transaction.atomic():
-        lock_lists(campaign.lists.all())  # two of their people may just become one
+        theirs = ContactList.objects.all() if campaign.meant.everybody else campaign.lists.all()
+        lock_lists(theirs)  # two of their people may just become one
         mine = Campaign.objects.filter(pk=campaign.pk, state=State.DRAFT, edited=campaign.edited).update(
-            state=State.LAUNCHING, launched_by=by, launched_at=now, audience_size=audience_size(campaign),
+            state=State.LAUNCHING,
+            launched_by=by,
+            launched_at=now,
+            audience_size=max(audience_size(campaign, now).n, 1),
             starts_at=earliest_start(campaign) or F("starts_at"),
-        )  # fmt: skip
+        )
         if not mine:
             raise CannotLaunch(
                 ["Somebody else has just launched or changed this campaign. Look at it again."]

@@ -8,7 +8,9 @@ from django.utils import timezone
 
 from campaigns.gaps import Gap, gaps
 from campaigns.merging import fields, merge
+from deliveries.sending import checks
 from deliveries.sending.launching import obstacles
+from deliveries.sending.meant import first_contacts
 from tests import factories
 from tests.engine import consent
 
@@ -91,8 +93,12 @@ def draft():
     return made
 
 
+def people_of(draft):
+    return first_contacts(draft, timezone.now())
+
+
 def test_a_draft_says_how_many_lack_what(draft):
-    assert gaps(draft) == [
+    assert gaps(draft, people_of(draft)) == [
         Gap("first_name", 1, 3),
         Gap("name", 1, 3),
         Gap("city", 2, 3),
@@ -115,9 +121,9 @@ def test_the_draft_page_warns_before_the_launch(draft, login):
 
 
 def test_of_a_large_audience_only_the_first_are_asked(draft, monkeypatch, login):
-    monkeypatch.setattr("campaigns.gaps.ASKED", 2)
+    monkeypatch.setattr("deliveries.sending.meant.ASKED", 2)
 
-    assert Gap("region", 2, 2, partly=True) in gaps(draft)
+    assert Gap("region", 2, 2, partly=True) in checks.load(draft, timezone.now()).gaps
     assert obstacles(draft, timezone.now()) == []  # the rest may have it
     page = login("marketer").get(draft.get_absolute_url()).content.decode()
     assert "2 of the first 2 contacts lack {region}." in page
@@ -125,6 +131,7 @@ def test_of_a_large_audience_only_the_first_are_asked(draft, monkeypatch, login)
 
 def test_a_text_without_fields_asks_nothing(draft, django_assert_num_queries):
     draft.contents.update(body="Hello.")
+    everybody = people_of(draft)
 
     with django_assert_num_queries(1):
-        assert gaps(draft) == []
+        assert gaps(draft, everybody) == []

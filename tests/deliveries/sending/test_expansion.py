@@ -17,9 +17,9 @@ from deliveries.deciding.routes import routes
 from deliveries.models import Decision, Message, Outbox
 from deliveries.outcomes.reconciling import reconcile
 from deliveries.running.drain import expand as expand_all
-from deliveries.sending.audience import audience_size
 from deliveries.sending.dispatch import dispatch
 from deliveries.sending.expansion import CannotSend, expand
+from deliveries.sending.meant import audience_size
 from tests import factories
 from tests.engine import Fake, agree, consent
 
@@ -42,7 +42,7 @@ def launching(*lists, channel="sms", now, **fields):
         lists=list(lists), channel=channel, state=Campaign.State.LAUNCHING, launched_at=now, **fields
     )
     factories.content(made)
-    made.audience_size = audience_size(made)
+    made.audience_size = audience_size(made, now).n
     made.save()
     return made
 

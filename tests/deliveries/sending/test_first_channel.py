@@ -10,6 +10,7 @@ import pytest
 
 from campaigns.models import ChannelOrder
 from contacts.channels import KIND_OF, Channel
+from contacts.drawing import HOLD_OUT, place
 from contacts.gate import check
 from contacts.models import Address, AddressHealth, Consent, Contact, ListMembership, Suppression
 from deliveries.deciding.context import ask
@@ -326,3 +327,21 @@ def test_what_is_forecast_comes_about_and_whoever_is_left_out_is_listed_page_by_
     assert Counter(reason for _, reason in first + rest) == outcome - Counter({"": outcome[""]})
     expand_wholly(campaign, now, chunk=50)
     assert Counter(campaign.recipients.values_list("skip_reason", flat=True)) == outcome
+
+
+def test_whoever_is_held_out_is_so_on_every_channel_also_where_the_first_is_closed_to_them(
+    people, account, now
+):
+    texts = [member(people, now).contact for _ in range(40)]
+    campaign = choosing(people, now, channels=("email", "sms"))
+    campaign.conditions = {"hold_out": 40}
+    campaign.save()
+    outcome = forecast(campaign, senders(campaign), now)
+
+    expand_wholly(campaign, now)
+
+    held = {one.pk for one in texts if place(one.pk, campaign.pk, HOLD_OUT) < 40}
+    found = dict(campaign.recipients.values_list("contact", "skip_reason"))
+    assert found == {one.pk: "hold_out" if one.pk in held else "" for one in texts}
+    assert outcome == {"hold_out": len(held), "": 40 - len(held)}
+    assert held

@@ -56,7 +56,13 @@ def test_whoever_is_on_the_list_is_judged_as_the_gate_judges_them(channel, now):
     AddressHealth.objects.bulk_create(
         each for address in addresses for each in some_health(draw, address, now)
     )
-    campaign = launching(people, channel=channel, now=now)
+    barred = factories.contact_list()
+    ListMembership.objects.bulk_create(
+        ListMembership(contact_list=barred, contact=one) for one in contacts if draw.random() < 0.1
+    )
+    campaign = launching(
+        people, channel=channel, now=now, conditions={"excluded": [barred.pk], "hold_out": 15}
+    )
     sender = campaign.contents.get().sender.value
     Suppression.objects.bulk_create(some_block(draw, contacts, channel, sender, now) for _ in range(BLOCKS))
 
@@ -65,7 +71,7 @@ def test_whoever_is_on_the_list_is_judged_as_the_gate_judges_them(channel, now):
     assert reasons(campaign) == verdicts(campaign, now)
     found = Counter(reasons(campaign).values())
     assert found["opted_out"] + found["suppressed"]
-    assert {"", "no_address", "no_consent", "opted_out"} <= found.keys()
+    assert {"", "no_address", "no_consent", "opted_out", "excluded", "hold_out"} <= found.keys()
 
 
 REGIONS = ["", "US", "US", "US-AL", "US-TX", "us-ri", "PR", "CA-BC", "FR", "AU", "ES"]

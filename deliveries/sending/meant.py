@@ -1,0 +1,123 @@
+"""The people whom a campaign or a saved segment means: how many they are, the first of them, and portions of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import connection
+from django.db.models import Max, Min, QuerySet
+from django.db.models.expressions import RawSQL
+
+from campaigns.gaps import ASKED
+from campaigns.models import Campaign, Segment
+from contacts.models import Contact, ListMembership
+from deliveries.sending.who_sql import Who, sql_who
+
+# Ranges of contacts, as far from each other as they can be, that a large audience is reckoned from.
+SPOTS = 25
+LAST = 2**62  # beyond every id
+CANDIDATE_KEY = {
+    False: "contact_id",
+    True: "id",
+}  # of those whom conditions are asked of: whether they are everybody
+
+
+def who_of(meant: Campaign | Segment) -> Who:
+    """One query. Of a segment no sample is drawn yet: each campaign draws its own."""
+    lists = meant.lists.order_by("pk").values_list("pk", flat=True)
+    return Who(tuple(lists), meant.meant, meant.pk if isinstance(meant, Campaign) else 0)
+
+
+def end_of_chunk(campaign: Campaign, chunk: int) -> int | None:
+    """The last contact id of the next chunk of those who are looked at; None when nobody is left. How many of them are
+    meant, the conditions decide."""
+    return end_of(who_of(campaign), chunk, campaign.expanded_to)
+
+
+def end_of(who: Who, chunk: int, after: int = 0) -> int | None:
+    rest = candidates(who).filter(**{f"{CANDIDATE_KEY[who.conditions.everybody]}__gt": after})
+    key = CANDIDATE_KEY[who.conditions.everybody]
+    ids = rest.order_by(key).values_list(key, flat=True).distinct()
+    full = ids[chunk - 1 : chunk].first()
+    return full if full is not None else ids.last()
+
+
+class FirstPeople(NamedTuple):
+    """Those by whom a draft is judged: with an id up to `high`. `partly`: there are more than a page can look at."""
+
+    who: Who
+    high: int
+    partly: bool
+
+
+def first_people(meant: Campaign | Segment) -> FirstPeople:
+    """Two queries."""
+    return _first(who_of(meant))
+
+
+def _first(who: Who) -> FirstPeople:
+    key = CANDIDATE_KEY[who.conditions.everybody]
+    ids = candidates(who).order_by(key).values_list(key, flat=True).distinct()
+    last = list(ids[ASKED - 1 : ASKED + 1])
+    return FirstPeople(who, last[0], partly=True) if len(last) == 2 else FirstPeople(who, LAST, partly=False)
+
+
+def candidates(who: Who) -> QuerySet[Any]:
+    """Those whom its conditions are asked of; on several lists, several times."""
+    if who.conditions.everybody:
+        return Contact.objects.filter(merged_into=None, erased_at=None)
+    return ListMembership.objects.filter(contact_list__in=who.lists)
+
+
+class Size(NamedTuple):
+    """How many people; `about`: reckoned from some of them."""
+
+    n: int
+    about: bool = False
+
+
+def audience_size(campaign: Campaign, now: datetime) -> Size:
+    """How many people the campaign means, each counted once."""
+    return size_of(who_of(campaign), now)
+
+
+def size_of(who: Who, now: datetime) -> Size:
+    """Exact where nothing narrows the lists, or ASKED people at most are looked at; else reckoned from as many, taken
+    from all over: in a moment, however many there are."""
+    key = CANDIDATE_KEY[who.conditions.everybody]
+    people = candidates(who)
+    if not who.conditions.narrowed:
+        return Size(people.values(key).distinct().count())
+    if not _first(who).partly:
+        return Size(_count(who, [(0, LAST)], now))
+    ends = people.aggregate(first=Min(key), last=Max(key))
+    span = ends["last"] - ends["first"] + 1
+    step = span // SPOTS
+    width = min(step, span * ASKED // (people.count() * SPOTS) + 1)
+    spots = [(low, low + width) for low in range(ends["first"] - 1, ends["first"] - 1 + SPOTS * step, step)]
+    return Size(round(_count(who, spots, now) * span / (SPOTS * width)), about=True)
+
+
+def _count(who: Who, ranges: Sequence[tuple[int, int]], now: datetime) -> int:
+    sql, values = sql_who(who, now)
+    n = 0
+    with connection.cursor() as cursor:
+        for low, high in ranges:
+            cursor.execute(f"SELECT count(*) FROM ({sql}) people", {**values, "low": low, "high": high})  # noqa: S608 - our own statement
+            n += cursor.fetchone()[0]
+    return n
+
+
+def first_contacts(
+    meant: Campaign | Segment, now: datetime, first: FirstPeople | None = None
+) -> QuerySet[Contact]:
+    """Those by whom a draft is judged: all whom it means, or those among as many as are looked at in a moment."""
+    who, high, _ = first or first_people(meant)
+    sql, values = sql_who(who, now)
+    values = {**values, "low": 0, "high": high}
+    named = re.compile(r"%\((\w+)\)s")  # a queryset takes values by their place
+    ids = RawSQL(named.sub("%s", sql), [values[name] for name in named.findall(sql)])  # noqa: S611 - our own statement
+    return Contact.objects.filter(pk__in=ids)

@@ -1,0 +1,239 @@
+"""Whom a campaign or a saved segment means, as one statement: the only place where its conditions become SQL.
+
+Everything that counts, forecasts, lists or expands an audience is built upon `sql_who`, so that nobody can disagree
+about who is meant. Words of people are bound; numbers and words of ours are written out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from campaigns.conditions import Condition, Conditions
+from contacts import drawing
+from contacts.channels import KIND_OF, Channel
+from contacts.consent_ledger import sql_latest
+from deliveries.ledger import base_rates
+from deliveries.ledger.base_rates import NOTHING_KNOWN
+from deliveries.models import Engagement
+from deliveries.outcomes.chance_sql import AT_LEAST, sql_records, sql_values
+
+# Of a table with a row for each contact or several: those of the range that is asked about, read in one sweep.
+RANGE = "{column} > %(low)s AND {column} <= %(high)s"
+ENGAGED = (Engagement.Kind.REPLY, Engagement.Kind.CLICK, Engagement.Kind.KEY_PRESS, Engagement.Kind.START)
+
+
+class Who(NamedTuple):
+    """The people on any of `lists`, or all there are where it is everybody, of whom the conditions hold. `key`: the
+    campaign whose samples are drawn; 0 for none yet."""
+
+    lists: tuple[int, ...]
+    conditions: Conditions
+    key: int = 0
+
+
+@dataclass
+class Bound:
+    """The values of a statement, by names that no other part of it has."""
+
+    now: datetime
+    key: int
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, value: Any) -> str:
+        name = f"who_{len(self.values)}"
+        self.values[name] = value
+        return f"%({name})s"
+
+    def since(self, days: int) -> str:
+        return self(connection.ops.adapt_datetimefield_value(self.now - timedelta(days=days)))
+
+
+def sql_who(who: Who, now: datetime) -> tuple[str, dict[str, Any]]:
+    """A statement that gives each `contact_id` once of those in (low, high], and what it asks for beside these two."""
+    of, bound = _candidates(who), Bound(now, who.key)
+    if not who.conditions.narrowed:
+        return of, bound.values
+    these = " AND ".join(_sql_condition(one, bound) for one in who.conditions.narrowed)
+    inside = RANGE.format(column="c.id")
+    return (
+        f"SELECT c.id AS contact_id FROM ({of}) candidate "  # noqa: S608 - our own words, values are bound
+        f"JOIN contacts_contact c ON c.id = candidate.contact_id AND {inside} WHERE {these}"
+    ), bound.values
+
+
+def _candidates(who: Who) -> str:
+    if who.conditions.everybody:
+        inside = RANGE.format(column="id")
+        return (
+            f"SELECT id AS contact_id FROM contacts_contact WHERE {inside} "  # noqa: S608 - our own words
+            "AND merged_into_id IS NULL AND erased_at IS NULL"
+        )
+    # The lists by number: of a sub-select the planner believes that it finds next to nobody.
+    lists, inside = _numbers(who.lists), RANGE.format(column="contact_id")
+    return f"SELECT DISTINCT contact_id FROM contacts_listmembership WHERE contact_list_id IN ({lists}) AND {inside}"  # noqa: S608 - our own words
+
+
+def _sql_condition(condition: Condition, bound: Bound) -> str:
+    sql = SQL[condition.kind](condition, bound)
+    return f"NOT ({sql})" if condition.negated else f"({sql})"
+
+
+def _numbers(ids: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(ids))) or "NULL"
+
+
+def _of_range(table: str, where: str, column: str = "t.contact_id") -> str:
+    inside = RANGE.format(column=column)
+    return f"c.id IN (SELECT {column} FROM {table} t WHERE {where} AND {inside})"  # noqa: S608 - our own words
+
+
+# ---- One condition each: never NULL, so that its contrary is the rest ------------------------------------------
+
+
+def _source(one: Condition, bound: Bound) -> str:
+    return f"coalesce(c.source_id, 0) IN ({_numbers(one['lists'])})"
+
+
+def _import(one: Condition, bound: Bound) -> str:
+    return f"coalesce(c.first_import_id, 0) IN ({_numbers(one['imports'])})"
+
+
+def _on(one: Condition, bound: Bound) -> str:
+    return _of_range("contacts_listmembership", f"t.contact_list_id IN ({_numbers(one['lists'])})")
+
+
+def _field(one: Condition, bound: Bound) -> str:
+    """Its whole text, or one of the words between commas or semicolons; of capitals only A to Z are taken for small
+    ones, as both databases know those."""
+    small = 'lower(({}) COLLATE "C")' if connection.vendor == "postgresql" else "lower({})"
+    text = small.format(f"coalesce(c.attributes ->> {bound(one['field'])}, '')")
+    parts = f"',' || replace(replace(replace({text}, ';', ','), ', ', ','), ' ,', ',') || ','"
+    asked = (bound(_small(word)) for word in one["words"])
+    tests = (f"{text} = {word} OR {_inside(parts, word)}" for word in asked)
+    return " OR ".join(tests)
+
+
+def _inside(text: str, word: str) -> str:
+    """Whether the text holds the word between commas: no pattern, so that % and _ are letters like others."""
+    find = "strpos({}, {})" if connection.vendor == "postgresql" else "instr({}, {})"
+    return find.format(text, f"',' || {word} || ','") + " > 0"
+
+
+def _small(word: str) -> str:
+    return "".join(letter.lower() if letter.isascii() else letter for letter in word)
+
+
+def _stage(one: Condition, bound: Bound) -> str:
+    return f"c.stage IN ({', '.join(bound(each) for each in one['stages'])})"
+
+
+def _tier(one: Condition, bound: Bound) -> str:
+    return f"c.value_tier >= {one['tier']:d}"
+
+
+def _region(one: Condition, bound: Bound) -> str:
+    tests = []
+    for region in one["regions"]:
+        tests.append(f"upper(t.region) = {bound(region)}")
+        if "-" not in region:
+            tests.append(f"substr(upper(t.region), 1, 3) = {bound(f'{region}-')}")
+    return _of_range("contacts_address", f"t.preferred AND ({' OR '.join(tests)})")
+
+
+def _reached(one: Condition, bound: Bound) -> str:
+    by = f" AND t.reached_by = {bound(one['any_channel'])}" if one["any_channel"] else ""
+    return _of_range("campaigns_recipient", f"t.reached_at >= {bound.since(one['days'])}{by}")
+
+
+def _never(one: Condition, bound: Bound) -> str:
+    return f"NOT {_of_range('campaigns_recipient', 't.reached_at IS NOT NULL')}"
+
+
+def _campaign(one: Condition, bound: Bound) -> str:
+    meant = f"t.campaign_id = {one['campaign']:d}"
+    if one["outcome"] == "not_in":
+        return f"NOT {_of_range('campaigns_recipient', meant)}"
+    reached = "NOT NULL" if one["outcome"] == "reached" else "NULL"
+    return _of_range("campaigns_recipient", f"{meant} AND t.reached_at IS {reached}")
+
+
+def _engaged(one: Condition, bound: Bound) -> str:
+    """What is surely theirs: no machine's doing, nor anybody's who goes by the same address."""
+    kinds = ", ".join(f"'{kind}'" for kind in ENGAGED)
+    where = f"t.kind IN ({kinds}) AND NOT t.machine AND NOT t.shared AND t.at >= {bound.since(one['days'])}"
+    return _of_range("deliveries_engagement", where)
+
+
+def _consent(one: Condition, bound: Bound) -> str:
+    return f"coalesce({sql_latest(one['channel'])}, FALSE)"
+
+
+def _sample(one: Condition, bound: Bound) -> str:
+    return f"{drawing.sql_place(bound.key, drawing.SAMPLE)} < {one['share']:d}"
+
+
+USUAL = """SELECT a.id AS address_id, a.contact_id, {rate} AS rate, {strength} AS strength
+  FROM contacts_address a JOIN contacts_contact p ON p.id = a.contact_id
+  LEFT JOIN (VALUES {carriers}) by_carrier ON by_carrier.column1 = a.carrier
+  LEFT JOIN (VALUES {sources}) by_source ON by_source.column1 = coalesce(p.source_id, 0)
+  WHERE a.preferred AND a.kind = '{kind}' AND {inside}"""
+
+
+def _likely(one: Condition, bound: Bound) -> str:
+    """As `deliveries/outcomes/chance.py` has it, of their preferred address; by no chance where they have none."""
+    channel = one["channel"]
+    known = sql_values(bound.now)
+    records = sql_records(RANGE.format(column="contact_id")).replace("%(now)s", bound(known["now"]))
+    records = records.replace("%(oldest)s", bound(known["oldest"]))
+    chance = AT_LEAST
+    return f"""c.id IN (SELECT u.contact_id FROM ({_usual(channel, bound)}) u
+      LEFT JOIN ({records}) r ON r.address_id = u.address_id AND r.channel = '{Channel(channel).value}'
+      WHERE {chance} >= {one["percent"] / 100})"""  # noqa: S608 - our own words, values are bound
+
+
+def _usual(channel: str, bound: Bound) -> str:
+    rates, strength = base_rates.load(), NOTHING_KNOWN.strength
+    carriers, sources, rate = [], [], str(NOTHING_KNOWN.rate)
+    if channel in rates.odds:
+        strength = rates.strengths[channel]
+        carriers = [(bound(name), x) for (of, name), x in rates.carriers.items() if of == channel]
+        sources = [(str(pk), x) for (of, pk), x in rates.sources.items() if of == channel]
+        odds = (
+            f"({rates.odds[channel]} * coalesce(by_carrier.column2, 1.0) * coalesce(by_source.column2, 1.0))"
+        )
+        rate = f"({odds} / (1.0 + {odds}))"
+    return USUAL.format(
+        rate=rate,
+        strength=strength,
+        carriers=_rows(carriers, "''"),
+        sources=_rows(sources, "-1"),
+        kind=KIND_OF[Channel(channel)].value,
+        inside=RANGE.format(column="a.contact_id"),
+    )
+
+
+def _rows(pairs: list[tuple[str, float]], nobody: str) -> str:
+    return ", ".join(f"({key}, {factor})" for key, factor in pairs) or f"({nobody}, 1.0)"
+
+
+SQL: dict[str, Callable[[Condition, Bound], str]] = {
+    "source": _source,
+    "import": _import,
+    "on": _on,
+    "field": _field,
+    "stage": _stage,
+    "tier": _tier,
+    "region": _region,
+    "reached": _reached,
+    "never": _never,
+    "campaign": _campaign,
+    "engaged": _engaged,
+    "likely": _likely,
+    "consent": _consent,
+    "sample": _sample,
+}
