@@ -163,6 +163,7 @@ def account(provider: str = "sandbox", **fields: Any) -> Account:
     needed = dict.fromkeys(PROVIDERS[provider].credential_fields, "made-up") if provider in PROVIDERS else {}
     fields.setdefault("credentials", {**needed, "secret": "sandbox-secret"})
     fields.setdefault("channels", list(Channel.values))
+    fields.setdefault("receipt_at", timezone.now())
     return Account.objects.create(provider=provider, **fields)
 
 

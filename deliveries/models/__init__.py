@@ -39,6 +39,7 @@ from deliveries.models.mappings import (
     SeenCode,
 )
 from deliveries.models.messages import Cause, Decision, Engagement, MachineWhy, Message, StatusEvent
+from deliveries.models.proofs import CallbackTest, DomainCheck
 from deliveries.models.receipts import PendingReceipt, Receipt, RetentionRun
 from deliveries.models.routes import LatencyCount, Route, RouteAlarm, RouteMove, RouteShare
 from deliveries.models.sources import ImportFigures, PeopleFigures, SourceFigures
@@ -72,6 +73,7 @@ __all__ = [
     "Batch",
     "BatchItem",
     "Bookmark",
+    "CallbackTest",
     "CampaignStop",
     "Canary",
     "CarrierTally",
@@ -85,6 +87,7 @@ __all__ = [
     "DayTally",
     "Decision",
     "Deed",
+    "DomainCheck",
     "EngagedPerson",
     "Engagement",
     "EngagementNote",

@@ -92,6 +92,12 @@ class Account(models.Model):
         default=0, editable=False, help_text="Callbacks refused for their signature."
     )
     forged_at = models.DateTimeField(null=True, editable=False)
+    receipt_at = models.DateTimeField(
+        "last receipt",
+        null=True,
+        editable=False,
+        help_text="When its last verified receipt came, to the minute.",
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = AccountQuerySet.as_manager()

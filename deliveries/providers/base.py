@@ -13,7 +13,7 @@ from deliveries.providers.facts import Busy, Call, Fact, LostAnswer, OutboundMes
 from deliveries.providers.kit.client import HttpAnswer, HttpClient
 from deliveries.providers.kit.http import accepted, answer_fields, post, refused, retry_after
 from deliveries.providers.kit.parsing import FieldReader, bare
-from deliveries.providers.kit.signatures import allowed_peer, url_secret
+from deliveries.providers.kit.signatures import URL_SECRET, allowed_peer, url_secret, with_query
 
 # Settings of an account that give nobody any power: forms show what is stored. Everything else is secret.
 NOT_SECRET = frozenset(
@@ -72,6 +72,13 @@ class Provider:
         Raises nothing but Uncheckable: the provider is then asked to come again.
         """
         raise NotImplementedError
+
+    def sign(self, call: Call, credentials: Mapping[str, str]) -> Call | None:
+        """`call`, a POST without proof, as the provider would send it: `verify` then says yes.
+
+        None where only the provider can sign, by a key that we do not hold, or where the account lacks the secret.
+        """
+        return None
 
     def parse(self, kind: str, call: Call) -> Iterable[Fact]:
         """The facts in a verified callback; `kind` is the last word of its address.
@@ -167,3 +174,10 @@ class Unsigned(Provider):
     def verify(self, call: Call, credentials: Mapping[str, str]) -> bool:
 
         return url_secret(call, credentials) and allowed_peer(call, credentials)
+
+    def sign(self, call: Call, credentials: Mapping[str, str]) -> Call | None:
+        """With our secret in the address. Where only listed callers are let in, nobody else can stand in for them."""
+        secret = str(credentials.get("url_secret") or "")
+        if not secret or credentials.get("allowed_addresses"):
+            return None
+        return with_query(call, {URL_SECRET: secret})

@@ -17,7 +17,7 @@ from deliveries.providers.kit.client import HttpAnswer, HttpClient
 from deliveries.providers.kit.http import accepted, listed, refused
 from deliveries.providers.kit.lines import carrier_name, network_code
 from deliveries.providers.kit.parsing import FieldReader, json_object, reference
-from deliveries.providers.kit.signatures import messagebird, standard_webhook
+from deliveries.providers.kit.signatures import messagebird, sign_standard_webhook, standard_webhook
 
 URL = "https://{region}.platform.bird.com/v1/sms/messages"
 CHANNELS_URL = "https://api.bird.com/workspaces/{workspace_id}/channels/{channel_id}/messages"
@@ -47,6 +47,9 @@ class Bird(Provider):
         if "messagebird-signature" in call.headers:
             return messagebird(call, secret, call.url)
         return bool(secret) and standard_webhook(call, secret)
+
+    def sign(self, call: Call, credentials: Mapping[str, str]) -> Call | None:
+        return sign_standard_webhook(call, str(credentials.get("webhook_secret") or ""))
 
     def parse(self, kind: str, call: Call) -> list[Fact]:
         """Their events, whichever address they came to. Those about anything but texts and calls give nothing."""

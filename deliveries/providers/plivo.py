@@ -18,7 +18,7 @@ from deliveries.providers.facts import Call, Fact, Inbound, OutboundMessage, Rep
 from deliveries.providers.kit.http import accepted, filled
 from deliveries.providers.kit.lines import network_code
 from deliveries.providers.kit.parsing import FieldReader, fields_of, keys_pressed, pairs, query_of, reference
-from deliveries.providers.kit.signatures import same
+from deliveries.providers.kit.signatures import same, with_headers
 from deliveries.providers.kit.twiml import NO_MORE, script
 
 URL = "https://api.plivo.com/v1/Account"
@@ -48,6 +48,16 @@ class Plivo(Provider):
                 offered = ",".join(given).split(",")
                 return bool(token and nonce) and any(same(made, one.strip()) for one in offered)
         return False
+
+    def sign(self, call: Call, credentials: Mapping[str, str]) -> Call | None:
+        token = str(credentials.get("auth_token") or "")
+        if not token:
+            return None
+        nonce = str(int(call.at.timestamp()))
+        made = base64.b64encode(
+            hmac.digest(token.encode(), whole(call) + b"." + nonce.encode(), "sha256")
+        ).decode()
+        return with_headers(call, {"x-plivo-signature-v3-nonce": nonce, "x-plivo-signature-v3": made})
 
     def parse(self, kind: str, call: Call) -> list[Fact]:
         query, fields = query_of(call), fields_of(call)

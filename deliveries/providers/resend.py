@@ -22,7 +22,7 @@ from deliveries.providers.kit.email_events import (
     specific,
 )
 from deliveries.providers.kit.parsing import LONGEST_WORD, FieldReader, json_object
-from deliveries.providers.kit.signatures import standard_webhook
+from deliveries.providers.kit.signatures import sign_standard_webhook, standard_webhook
 
 VAGUE = {"General", "Undetermined", ""}
 LASTING: dict[str, Lasting] = {"Permanent": "permanent", "Transient": "temporary"}
@@ -40,6 +40,9 @@ class Resend(AnymailService):
 
     def verify(self, call: Call, credentials: Mapping[str, str]) -> bool:
         return standard_webhook(call, str(credentials.get("signing_secret") or ""))
+
+    def sign(self, call: Call, credentials: Mapping[str, str]) -> Call | None:
+        return sign_standard_webhook(call, str(credentials.get("signing_secret") or ""))
 
     def parse(self, kind: str, call: Call) -> list[Fact]:
         return list(facts(json_object(call.body)))

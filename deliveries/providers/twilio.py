@@ -26,7 +26,7 @@ from deliveries.providers.facts import (
 from deliveries.providers.kit.client import HttpClient
 from deliveries.providers.kit.http import accepted, look_up
 from deliveries.providers.kit.parsing import FieldReader, fields_of, form, is_json, pairs, query_of, reference
-from deliveries.providers.kit.signatures import same
+from deliveries.providers.kit.signatures import same, with_headers
 from deliveries.providers.kit.twiml import NO_MORE, call_reports, call_text, key_press, script
 
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -62,6 +62,13 @@ class Twilio(Provider):
             signed = signed_fields(call.body)
         key, sent = encoded(token), encoded(given)
         return any(same(signature(key, url, signed), sent) for url in spellings(call.url))
+
+    def sign(self, call: Call, credentials: Mapping[str, str]) -> Call | None:
+        token = str(credentials.get("auth_token") or "")
+        if not token:
+            return None
+        made = signature(encoded(token), call.url, signed_fields(call.body)).decode()
+        return with_headers(call, {"x-twilio-signature": made})
 
     def parse(self, kind: str, call: Call) -> list[Report | Inbound | Act]:
         query, fields = query_of(call), fields_of(call)

@@ -40,7 +40,7 @@ from deliveries.providers.kit.parsing import (
     reference,
     stamp,
 )
-from deliveries.providers.kit.signatures import URL_SECRET, digest, fresh, same, token
+from deliveries.providers.kit.signatures import URL_SECRET, digest, fresh, same, token, with_headers
 
 URL = "https://api.nexmo.com/v1"
 OURS = {"m", "c", URL_SECRET}  # the fields of our own in a callback address
@@ -81,6 +81,13 @@ class Vonage(Provider):
         claims = token(given, secret) or {}
         intact = same(digest(payload(call)), str(claims.get("payload_hash")).lower())
         return intact and fresh(str(claims.get("iat")), call, RETRIES)
+
+    def sign(self, call: Call, credentials: Mapping[str, str]) -> Call | None:
+        secret = str(credentials.get("signature_secret") or "")
+        if not secret:
+            return None
+        claims = {"iat": int(call.at.timestamp()), "payload_hash": digest(payload(call))}
+        return with_headers(call, {"authorization": f"Bearer {jwt.encode(claims, secret, 'HS256')}"})
 
     def parse(self, kind: str, call: Call) -> list[Fact]:
         query = query_of(call)

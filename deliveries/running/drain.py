@@ -34,7 +34,7 @@ from deliveries.ledger import (
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.tallies import fold
 from deliveries.meaning import drift, occurrences
-from deliveries.receiving import clicks, line_notes, number_lookups, recording, replay
+from deliveries.receiving import callback_tests, clicks, line_notes, number_lookups, recording, replay
 from deliveries.running import heartbeat
 from deliveries.running.heartbeat import Role
 from deliveries.running.seldom import Seldom
@@ -46,6 +46,7 @@ from deliveries.sending import (
     guarding,
     launching,
     leaving_out,
+    mail_checks,
     next_day,
     registrations_ended,
 )
@@ -147,6 +148,9 @@ STEPS: Steps = {
     "list_counts": Seldom(30, lists.count_some),
     "source_figures": Seldom(30, source_figures.count_some),
     "registrations": Seldom(600, registrations_ended.run),
+    "mail_checks": Seldom(5, mail_checks.run),
+    "callback_tests": Seldom(1, callback_tests.run),
+    "receipts_seen": Seldom(60, callback_tests.note_receipts),
     "old_imports": Seldom(3_600, import_runs.drop_old),
 }
 
@@ -181,6 +185,9 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "lookups",
         "old_imports",
         "registrations",
+        "mail_checks",
+        "callback_tests",
+        "receipts_seen",
     ),
 }
 

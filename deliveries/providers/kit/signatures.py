@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import jwt
 from cryptography.exceptions import InvalidSignature
@@ -62,6 +62,16 @@ def url_secret(call: Call, credentials: Mapping[str, Any]) -> bool:
         return False
     in_url = form(call.query.encode("utf-8", "replace")).get(URL_SECRET, "")
     return same(in_url, secret) or same(basic(call)[1], secret)
+
+
+def with_query(call: Call, fields: Mapping[str, str]) -> Call:
+    """The same call to the same address with more in its query."""
+    query = "&".join(filter(None, [call.query, urlencode(fields)]))
+    return call._replace(url=f"{call.url.partition('?')[0]}?{query}", query=query)
+
+
+def with_headers(call: Call, headers: Mapping[str, str]) -> Call:
+    return call._replace(headers={**call.headers, **headers})
 
 
 def without_secret(query: str) -> str:
@@ -166,6 +176,20 @@ def ecdsa(public_key: str, signature: str, text: bytes) -> bool:
     except (InvalidSignature, ValueError, AssertionError, binascii.Error):
         return False
     return True
+
+
+def sign_standard_webhook(call: Call, secret: str) -> Call | None:
+    """`call` as that scheme signs it; None without a secret that it can sign with."""
+    if not secret:
+        return None
+    try:
+        hook = Webhook(secret)
+    except (ValueError, RuntimeError, binascii.Error):
+        return None
+    key = f"msg_{digest(call.url.encode())[:24]}"
+    made = hook.sign(key, call.at, call.body.decode("utf-8", "replace"))
+    stamp = str(int(call.at.timestamp()))
+    return with_headers(call, {"webhook-id": key, "webhook-timestamp": stamp, "webhook-signature": made})
 
 
 def rsa_certificate(certificate: bytes, signature: str, text: bytes, digest: str = "sha256") -> bool:

@@ -24,7 +24,7 @@ from deliveries.providers.facts import (
 from deliveries.providers.kit.client import HttpClient, NotReached
 from deliveries.providers.kit.http import accepted, answer_fields, refused
 from deliveries.providers.kit.parsing import FieldReader, iso, json_object, query_of, reference
-from deliveries.providers.kit.signatures import hmac_hex, same
+from deliveries.providers.kit.signatures import hmac_hex, same, with_headers
 
 
 class Sandbox(Provider):
@@ -44,6 +44,13 @@ class Sandbox(Provider):
         at = call.headers.get("x-sandbox-timestamp", "")
         signed = f"{at}.{call.url}.".encode("utf-8", "backslashreplace") + call.body
         return same(hmac_hex(secret, signed), given.encode("utf-8", "backslashreplace"))
+
+    def sign(self, call: Call, credentials: Mapping[str, str]) -> Call | None:
+        secret, at = str(credentials.get("secret") or ""), str(int(call.at.timestamp()))
+        if not secret:
+            return None
+        made = hmac_hex(secret, f"{at}.{call.url}.".encode() + call.body)
+        return with_headers(call, {"x-sandbox-timestamp": at, "x-sandbox-signature": made})
 
     def parse(self, kind: str, call: Call) -> list[Report | Inbound]:
         fields, ref = json_object(call.body), reference(query_of(call).get("m"))

@@ -35,6 +35,7 @@ def no_threads_left(monkeypatch):
 
     monkeypatch.setattr(subject.Directory, "read", staticmethod(closing(subject.Directory.read)))
     monkeypatch.setattr(subject, "count_forged", closing(subject.count_forged))
+    monkeypatch.setattr(subject, "note_arrival", closing(subject.note_arrival))
     monkeypatch.setattr(group_commit, "wake", lambda: None)
     monkeypatch.setattr(subject, "REFUSAL_SECONDS", 0.0)
 
