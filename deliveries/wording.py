@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from accounts.zones import zone_words
+from campaigns.models import Campaign
 from contacts.gate import REASONS, Reason
 
 WORDS = Path(__file__).resolve().parent / "words.csv"
@@ -160,6 +161,21 @@ def zoned(value: datetime) -> str:
     """A time in full for a sentence, in the current time zone: "17 Nov, 09:00 (Europe/Madrid)"."""
     local = timezone.localtime(value)
     return f"{date_words(local)}, {local:%H:%M} ({zone_words()})"
+
+
+def begins_words(campaign: Campaign) -> str:
+    """When a campaign that has a beginning begins, for a sentence: "1 Dec, 09:00 where each person is", or `zoned`."""
+    zone = "where each person is" if campaign.local_start else f"({zone_words()})"
+    return f"{begins_shortly(campaign)} {zone}"
+
+
+def begins_shortly(campaign: Campaign) -> str:
+    """The same without its zone: "1 Dec, 09:00"."""
+    local = campaign.local_start
+    if local is None:
+        assert campaign.begins_at is not None
+        local = timezone.localtime(campaign.begins_at)
+    return f"{date_words(local)}, {local:%H:%M}"
 
 
 def date_words(local: datetime) -> str:

@@ -51,6 +51,7 @@ def not_reserved(slug: str) -> None:
         raise ValidationError(f"“{slug}” is the name of a page. Choose another.")
 
 
+SCHEDULED = "Scheduled"  # for readers, of one that was launched and has not begun
 MOST_PER_MINUTE = 60_000
 LONGEST_SPREAD = 72  # hours; what a campaign says is news for no longer
 EARLIEST = tz(timedelta(hours=14))  # where a time of the clock comes first (Kiritimati)
@@ -282,7 +283,7 @@ class Campaign(models.Model):
     def state_words(self, now: datetime) -> str:
         """Its state for a reader: what was launched and has not begun is scheduled."""
         if not self.has_begun(now) and self.state in {self.State.LAUNCHING, self.State.SENDING}:
-            return "Scheduled"
+            return SCHEDULED
         return self.get_state_display()
 
     @property

@@ -49,9 +49,10 @@ from deliveries.outcomes.reconciling import ReconciliationCheck
 from deliveries.outcomes.tally_cells import CauseCount
 from deliveries.sending import checks, launching
 from deliveries.sending.meant import first_contacts
+from deliveries.sending.schedule import schedule
 from deliveries.sending.standing_still import why_it_waits
 from deliveries.statuses import BUCKETS, Disposition, Queue
-from deliveries.wording import wording, zoned
+from deliveries.wording import begins_words, wording
 
 logger = logging.getLogger(__name__)
 LIST_SIZE = 50
@@ -271,6 +272,7 @@ def launch_context(draft: checks.Draft, user: User) -> dict[str, Any]:
     }
     return {
         "scheduled": scheduled,
+        "schedule": schedule(draft),
         "spread_minutes": 0 if campaign.is_urgent else settings.OPENING_SPREAD_SECONDS // 60,
         "launch_title": f"{'Schedule' if scheduled else 'Launch'} {campaign.name}?",
         "lists": [(one, one.n) for one in lists],
@@ -351,7 +353,7 @@ def _launch(campaign: Campaign, by: User, now: datetime, seen: int | None) -> No
 def _done(action: str, campaign: Campaign, now: datetime) -> str:
     begins = campaign.begins_at
     if action in BEFORE_ITS_START and begins and now < begins:
-        return f"is scheduled for {zoned(begins)}. Nothing is sent before that."
+        return f"is scheduled for {begins_words(campaign)}. Nothing is sent before that."
     return DONE[action]
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from campaigns.models import Campaign, Recipient
 from deliveries.outcomes.figures import CampaignFigures
 from deliveries.statuses import Queue
-from deliveries.wording import zoned
+from deliveries.wording import begins_words
 
 
 class Empty(NamedTuple):
@@ -70,12 +70,12 @@ def unsent(campaign: Campaign, figures: CampaignFigures, now: datetime) -> Empty
     if state == Campaign.State.COMPLETED:
         return Empty("Nothing was sent", "Nobody was on its lists when it was launched.")
     if state == Campaign.State.PAUSED:
-        until = f" It was scheduled for {zoned(begins)}." if waits and begins else ""
+        until = f" It was scheduled for {begins_words(campaign)}." if waits and begins else ""
         return Empty(
             "Nothing sent yet", f"The campaign is paused. Nothing is sent before it is resumed.{until}"
         )
     if waits and begins:
-        return Empty("Nothing sent yet", f"Nothing is sent before {zoned(begins)}.")
+        return Empty("Nothing sent yet", f"Nothing is sent before {begins_words(campaign)}.")
     return Empty("Nothing sent yet", "Messages appear here as soon as they are prepared.")
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from django.db.models import Sum
 
 from campaigns.models import Campaign
+from campaigns.models.campaigns import SCHEDULED
 from deliveries.models import CampaignStop, CarrierTally, CodeTally, RecipientTally
 from deliveries.outcomes.delivery_rate import Outcomes, TargetVerdict
 from deliveries.outcomes.figures import People, people_of
@@ -17,7 +18,7 @@ from deliveries.outcomes.rounding import percent
 from deliveries.outcomes.stop_words import open_stops, seen
 from deliveries.outcomes.tally_cells import CODE_COLUMNS, CauseCount, CodeCell, causes
 from deliveries.statuses import BUCKETS, Disposition
-from deliveries.wording import zoned
+from deliveries.wording import begins_shortly, begins_words
 
 STATE_BUCKETS = {
     Campaign.State.DRAFT: "unknown",
@@ -38,7 +39,7 @@ def verdict_of(campaign: Campaign, outcomes: Outcomes, now: datetime) -> TargetV
         return outcomes.verdict
     paused = campaign.state == Campaign.State.PAUSED
     words = "Paused, was scheduled for" if paused else "Scheduled for"
-    return TargetVerdict(f"{words} {zoned(begins)}", BUCKETS[Disposition.PENDING])
+    return TargetVerdict(f"{words} {begins_words(campaign)}", BUCKETS[Disposition.PENDING])
 
 
 def what_became_of(campaign: Campaign, outcomes: Outcomes) -> TargetVerdict:
@@ -77,7 +78,9 @@ class CampaignLine:
 
     @property
     def state(self) -> str:
-        return self.campaign.state_words(self.at)
+        """As in: Scheduled for 1 Dec, 09:00, without the zone, which stands beside it."""
+        words = self.campaign.state_words(self.at)
+        return f"{words} for {begins_shortly(self.campaign)}" if words == SCHEDULED else words
 
     @property
     def is_canceled(self) -> bool:

@@ -18,6 +18,7 @@ from deliveries.models.work import DAILY_LIMIT, OWN_PACE
 from deliveries.outcomes.held_until import TOMORROW, asked_at, held_until, outbox_reason
 from deliveries.outcomes.message_details import LINKS
 from deliveries.statuses import Status
+from deliveries.wording import begins_words
 
 SHOWN_UPCOMING = 20  # of each kind, the soonest: one person rarely has more than a few
 # What happens by itself. What waits for a person (a failed attempt to retry by hand) is only looked at again one day.
@@ -74,6 +75,10 @@ def _held(message: Message) -> str:
         return f"It waits for its turn: the campaign sends {message.campaign.per_minute:,} a minute at most."
     if held == Reason.REPLY_UNREAD:
         return f"It waits: {REASONS[Reason(held)].sentence}."
+    if message.attempt == 1 and (
+        message.campaign.local_start or not message.campaign.has_begun(timezone.now())
+    ):
+        return f"{message.campaign} is scheduled for {begins_words(message.campaign)}."
     hours = held_until(message, message.due_at, asked_at(message))
     return f"{hours}." if hours else ""
 

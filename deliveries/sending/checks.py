@@ -17,18 +17,15 @@ from django.urls import reverse
 from campaigns.countries import countries
 from campaigns.gaps import Gap, gaps
 from campaigns.models import Campaign, Content
-from campaigns.rate_words import limit_words
-from campaigns.segments import segments
 from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
 from deliveries.credentials import CredentialsUnreadable
-from deliveries.deciding.routes import CampaignRoute, RouteOption, routes
+from deliveries.deciding.routes import CampaignRoute, routes
 from deliveries.sending.audience import forecast
 from deliveries.sending.checks_of_content import remarks_of
+from deliveries.sending.draft_speed import DraftSpeed
 from deliveries.sending.first_channel import first_routes
-from deliveries.sending.lanes import Lane
 from deliveries.sending.meant import FirstPeople, Size, first_contacts, first_people, size_of
-from deliveries.sending.pacing import limits_of, sending_hours
 from deliveries.wording import listed, zoned
 
 NEW = timedelta(days=7)  # a sender younger than that is one whose reputation nobody knows yet
@@ -65,7 +62,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Draft:
+class Draft(DraftSpeed):
     """A campaign with everything that the checks ask of it."""
 
     campaign: Campaign
@@ -135,44 +132,6 @@ class Draft:
         return [channel for channel in self.follow_ups if channel in self.contents and channel in self.routes]
 
     @property
-    def first_option(self) -> RouteOption | None:
-        """How its first messages leave."""
-        route = self.routes.get(self.campaign.channel)
-        return route.first("") if route else None
-
-    @cached_property
-    def takes_long(self) -> str:
-        """How long its first messages take, in words; '' where all of them leave within the hour."""
-        option, channel = self.first_option, self.campaign.channel
-        if option is None or not self.written_to:
-            return ""
-        parts = max(segments(self.contents[channel].counted_body), 1) if channel == Channel.SMS else 1
-        count = self.reckoned * parts
-        lane = Lane(option.account.pk, option.sender.pk)
-        limits = limits_of([lane], self.now).get(lane, ())
-        slowest = max(limits, key=lambda limit: sending_hours(limit, count), default=None)
-        hours = sending_hours(slowest, count) if slowest else 0.0
-        if self.own_hours > max(hours, 1):
-            return f"{self.reckoned:,} messages take about {hours_words(self.own_hours)} of sending: {self._own_pace}."
-        if slowest is None or hours <= 1:
-            return ""
-        what = f"{self.reckoned:,} messages{f' of {parts} segments' if parts > 1 else ''}"
-        return f"{what} take about {hours_words(hours)} of sending: {limit_words(slowest)}."
-
-    @property
-    def own_hours(self) -> float:
-        """How long its first messages take by what the campaign itself says of how fast it sends; 0 where nothing."""
-        by_minute = self.reckoned / self.campaign.per_minute / 60 if self.campaign.per_minute else 0.0
-        return max(by_minute, float(self.campaign.spread_hours or 0))
-
-    @property
-    def _own_pace(self) -> str:
-        spread, per_minute = self.campaign.spread_hours or 0, self.campaign.per_minute
-        if per_minute and self.own_hours > spread:
-            return f"this campaign sends {per_minute:,} a minute at most"
-        return f"they are spread over {spread} hour{'' if spread == 1 else 's'}"
-
-    @property
     def edit(self) -> FixLink:
         return self.edit_at("who")
 
@@ -185,10 +144,6 @@ class Draft:
     def edit_playbook(self) -> FixLink:
         url = reverse("admin:campaigns_playbook_change", args=[self.campaign.playbook_id])
         return FixLink("Edit the playbook", url, "campaigns.change_playbook")
-
-
-def hours_words(hours: float) -> str:
-    return f"{hours:,.0f} hours" if hours < 48 else f"{hours / 24:,.0f} days"
 
 
 def load(campaign: Campaign, now: datetime) -> Draft:
