@@ -174,6 +174,8 @@ def _hard_fails(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
 
 
 def _hold_out(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
+    if not ask.hold_out:
+        return None  # what is asked of no campaign in particular has none
     held = drawing.place(ask.contact_id, ask.campaign_id, drawing.HOLD_OUT) < ask.hold_out
     return Objection() if held else None
 
