@@ -208,6 +208,9 @@ def _figures(
         "people": [
             Term(words, n, url("", f"person={state}")) for state, words, n in figures.reconciliation.people
         ],
+        "engagement": figures.engagement,
+        "engagement_said": figures.engagement.sentence(outcomes),
+        "engaged_url": url("", "engaged="),
         "reached_url": url("", f"person={Recipient.State.REACHED}"),
         "skipped": by_reason(campaign, figures.skipped),
         **chart_context(by_channel, everything=everything, link=lambda bucket: url("", f"status={bucket}")),

@@ -9,8 +9,10 @@ from django.views.decorators.http import require_safe
 
 from accounts.roles import requires
 from dashboard.shell.pages import may_see
-from deliveries.models import Message
+from deliveries.models import Engagement, Message
 from deliveries.outcomes.message_details import LINKS, attempts
+
+MOST_DEEDS = 30  # of what was done with a message; of a link one click by a person and one by a machine
 
 
 @requires("campaigns.view_report")
@@ -24,6 +26,7 @@ def message(request: HttpRequest, pk: int) -> HttpResponse:
         "message": found,
         "attempt": attempt,
         "family": followers,
+        "did": Engagement.objects.filter(message_id=found.pk).order_by("at", "pk")[:MOST_DEEDS],
         "full": may_see(request),
         "now": timezone.now(),
     }

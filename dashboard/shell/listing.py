@@ -73,7 +73,7 @@ class Listing:
     @property
     def nouns(self) -> str:
         """What its rows are, one and many: of a list by people there is one row for each."""
-        return "person,people" if self.view.filters.get("person") else "message,messages"
+        return "person,people" if {"person", "engaged"} & self.view.filters.keys() else "message,messages"
 
     @property
     def size(self) -> int:

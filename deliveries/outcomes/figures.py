@@ -23,6 +23,7 @@ from deliveries.models import (
 )
 from deliveries.outcomes.counting import Count, counted
 from deliveries.outcomes.delivery_rate import Outcomes
+from deliveries.outcomes.engagement_figures import EngagementFigures
 from deliveries.outcomes.filters import DISPOSITION_OF, NOBODY, OutcomeView
 from deliveries.outcomes.reconciling import Reconciliation, ReconciliationCheck, reconciliation
 from deliveries.outcomes.rounding import percent_of
@@ -126,6 +127,10 @@ class CampaignFigures:
     def skipped(self) -> dict[str, int]:
         """Skipped recipients by the reason: contacts.gate.Reason -> n."""
         return totals((reason, n) for _, reason, n in self._recipients if reason)
+
+    @cached_property
+    def engagement(self) -> EngagementFigures:
+        return EngagementFigures(self.campaign)
 
     @cached_property
     def queues(self) -> dict[str, int]:
@@ -263,6 +268,8 @@ class CampaignFigures:
         """How many rows a view of this campaign has, when a tally holds that combination; None when none does."""
         if view.queue:
             return self.queues.get(view.queue, 0) if not view.filters else None
+        if set(view.filters) == {"engaged"}:
+            return self.engagement.count(view.filters["engaged"])
         if set(view.filters) == {"person"}:
             return self.recipients.get(view.filters["person"], 0)
         wanted = dict(map(_as_in_a_cell, view.filters.items()))

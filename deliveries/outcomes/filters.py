@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
@@ -22,6 +22,7 @@ from contacts.models import ContactList
 from contacts.searching import FEWEST, clean, partly
 from deliveries.ledger.failure_index import DISPOSITIONS, STATUSES
 from deliveries.models import Message, QueueEntry
+from deliveries.outcomes import by_person
 from deliveries.statuses import BUCKETS, Queue, Status
 
 PERIODS = {
@@ -71,6 +72,10 @@ class OutcomeFilter(forms.Form):
     # One row for each person, their last message. Set by the numbers of people; taken off by its chip.
     person = forms.ChoiceField(
         label="People", required=False, choices=[("", "Any"), *PERSON_CHOICES], widget=forms.HiddenInput
+    )
+    # The same for what they did.
+    engaged = forms.ChoiceField(
+        label="Did", required=False, choices=[("", "Any"), *by_person.ENGAGED], widget=forms.HiddenInput
     )
     status = forms.ChoiceField(label="Status", required=False, choices=STATUS_CHOICES)
     channel = forms.ChoiceField(label="Channel", required=False, choices=[("", "Any"), *Channel.choices])
@@ -320,7 +325,9 @@ def _place(view: OutcomeView, prefix: str) -> Q:
 def _narrowed(view: OutcomeView, prefix: str, now: datetime, *, entries: bool = False) -> Q:
     found = Q()
     for name, value in view.filters.items():
-        if name != "snoozed":
+        if name == "engaged":
+            found &= by_person.engaged(value, view.campaign_id, entries=entries)
+        elif name != "snoozed":
             found &= _condition(name, value, prefix, now, entries)
     if view.is_worklist:
         found &= _asleep(prefix, now) if view.filters.get("snoozed") else _awake(prefix, now)
@@ -344,7 +351,7 @@ def _condition(name: str, value: str, prefix: str, now: datetime, entries: bool)
     if name == "status":
         return status_condition(value, prefix)
     if name == "person":
-        return _last_of_person(value, "message_id" if entries else "pk", "message__" if entries else "")
+        return by_person.standing(value, entries=entries)
     if name == "source":
         return Q(**{f"{prefix}list_source_id": 0 if value == NOBODY else int(value)})
     if name == "owner":
@@ -354,12 +361,6 @@ def _condition(name: str, value: str, prefix: str, now: datetime, entries: bool)
         return Q(**{f"{prefix}{time}__gte": since(value, now)})
     # The entry's copy of the contact is a plain column, the message's a link: both spell it the same.
     return partly(value, f"{prefix}contact_id")
-
-
-def _last_of_person(state: str, pk: str, link: str) -> Q:
-    """The last message of each person who stands there: what was canceled before it left is none."""
-    later = Message.objects.filter(recipient=OuterRef(f"{link}recipient_id"), pk__gt=OuterRef(pk))
-    return Q(~Exists(later.exclude(disposition="")), **{f"{link}recipient__state": state})
 
 
 def status_condition(value: str, prefix: str = "") -> Q:
