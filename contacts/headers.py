@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 
 from contacts.channels import Channel
@@ -218,6 +219,7 @@ def _remark_on_denials(found: Sequence[tuple[int, Denial]]) -> str:
     )
 
 
+@lru_cache(maxsize=1_024)  # every cell of a column asks for its own
 def plain_title(title: str) -> str:
     return re.sub(r"[\W_]+", "_", title.strip().lower()).strip("_")
 

@@ -19,7 +19,7 @@ from contacts.consent_ledger import family_of
 from contacts.grounds import day
 from contacts.import_matches import Known
 from contacts.models import Address, Consent, Contact, ContactImport, ContactList, ListMembership
-from contacts.row_writing import Blank, insert
+from contacts.row_writing import Blank, insert, refer
 from contacts.sheet_lines import Refusal, SheetLine
 from contacts.suppressing import carry_over
 
@@ -318,16 +318,18 @@ class ImportPlan:
     # ---- All of them ----------------------------------------------------------------------------------------
 
     def write(self, into: ContactList) -> None:
+        source, brought_by = self.options.source or into, self.options.brought_by
         for contact in self.new:
-            contact.source = self.options.source or into
-            contact.first_import = self.options.brought_by
+            refer(contact, "source", source)
+            if brought_by:
+                refer(contact, "first_import", brought_by)
         insert(Contact, self.new)
         for fields, contacts in self.changed.items():
             _update(contacts, fields)
         for part in in_lists(self.replaced):  # first: one address of a kind is preferred at most
             Address.objects.filter(pk__in=part).update(preferred=False)
         for contact, address in self.addresses:
-            address.contact = contact
+            refer(address, "contact", contact)
         known = [each for contact, each in self.addresses if contact.pk in self.known.contacts]
         Address.objects.insert([each for _, each in self.addresses])
         carry_over(known, self.now)
@@ -337,7 +339,7 @@ class ImportPlan:
             )
             ListMembership.objects.bulk_create(joins, batch_size=WRITTEN_AT_ONCE, ignore_conflicts=True)
         for contact, consent in self.consents:
-            consent.contact = contact
+            refer(consent, "contact", contact)
         insert(Consent, [each for _, each in self.consents])
 
 

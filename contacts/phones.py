@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -46,6 +46,12 @@ _EMAIL_WITHIN = re.compile(r"[^\s<>@\"'(),;:]+@[\w.-]*\w")
 _NUMBER_WITHIN = re.compile(r"(?<!\w)\+?\d(?:[\s().-]{0,3}\d){6,14}(?!\w)")
 _ABROAD = re.compile(r"[ (\[]*(?:\+[ (]*(?:00|011)|00|011(?!\d))[ )\].-]*(?=\d)")
 _TYPED_NUMBER = re.compile(r"[\d\s+().\-–/·]+")
+# +1 512 555 0142 and the like, with the same mark between the groups or none: nothing that `number_text` refuses.
+_AMERICAN = re.compile(
+    r"(?:(\+)?1[ -]?)?(?:\(([2-9]\d\d)\) ?(\d{3})[ .-]?|([2-9]\d\d)([ .-]?)(\d{3})\5)(\d{4})",
+    re.ASCII,
+)
+_AMERICAN_BLOCK = 6  # digits: numbers of the United States and Canada are given out by ten thousand
 SHORTEST_ENDING = 4  # digits by which a number is found from its end, as people quote one
 _MEXICO, _BRAZIL = 52, 55  # calling codes (ITU-T E.164)
 # Mobiles until 2019: 1 before the number from abroad, 044 or 045 at home; and 01 before others.
@@ -83,6 +89,12 @@ def parse_phone(text: str, region: str) -> Phone:
 
     Raises NotAPhone.
     """
+    if (digits := _american(text, region)) and (block := _american_block(digits[:_AMERICAN_BLOCK])):
+        return replace(block, value=f"+1{digits}")
+    return _read(text, region)
+
+
+def _read(text: str, region: str) -> Phone:
     number, kind = _parse(text, region)
     country = phonenumbers.region_code_for_number(number) or ""
     line_type = _LINE_TYPES.get(kind, LineType.OTHER)
@@ -93,6 +105,25 @@ def parse_phone(text: str, region: str) -> Phone:
         line_type=line_type,
         carrier=carrier.name_for_valid_number(number, "en") if kind in _WITH_CARRIER else "",
     )
+
+
+def _american(text: str, region: str) -> str:
+    """The ten digits of a number with the calling code 1 in the usual notations; '' for any other text."""
+    found = _AMERICAN.fullmatch(text)
+    if not found or not (found[1] or phonenumbers.country_code_for_region(region) == 1):
+        return ""
+    return "".join(filter(None, found.group(2, 3, 4, 6, 7)))
+
+
+@lru_cache(maxsize=65_536)  # an import asks for each of them again and again
+def _american_block(beginning: str) -> Phone | None:
+    """What all numbers that begin with these digits have in common; None where none is given out, or where a country
+    that shares the calling code gives them out by fewer."""
+    try:
+        found = _read(f"+1{beginning}".ljust(12, "0"), "US")
+    except NotAPhone:
+        return None
+    return found if found.region in ("US", "CA") else None
 
 
 def _zones(number: phonenumbers.PhoneNumber, kind: int, country: str) -> Sequence[str]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 from django.db import connection, models
 from django.db.models.base import ModelState
+from django.utils import timezone
 
 from contacts.fields import DerivedField
 
@@ -31,7 +32,7 @@ class Blank(Generic[M]):
         self.same = {name: value for name, value in vars(model()).items() if name != "_state"}
         fields = model._meta.concrete_fields
         self.own = [
-            (field.attname, field.default)
+            (field.attname, _utc_now if field.default is timezone.now else field.default)
             for field in fields
             if field.has_default() and callable(field.default)
         ]
@@ -41,9 +42,22 @@ class Blank(Generic[M]):
         mine = vars(one)
         mine.update(self.same, _state=ModelState())
         for name, default in self.own:
-            mine[name] = default()
+            if name not in values:
+                mine[name] = default()
         mine.update(values)
         return one
+
+
+def _utc_now() -> datetime:
+    """As `timezone.now`, which looks into the settings each time."""
+    return datetime.now(UTC)
+
+
+def refer(one: models.Model, name: str, to: models.Model) -> None:
+    """Have an unsaved instance refer to a saved one, as setting the attribute does, which asks the router each time."""
+    values = vars(one)
+    values[f"{name}_id"] = to.pk
+    values["_state"].fields_cache[name] = to
 
 
 def insert(model: type[models.Model], made: Sequence[models.Model]) -> None:
@@ -52,15 +66,21 @@ def insert(model: type[models.Model], made: Sequence[models.Model]) -> None:
         return
     fields = model._meta.concrete_fields
     for one, pk in zip(made, _new_ids(model, len(made)), strict=True):
-        one.pk = pk
+        vars(one)["id"] = pk
     for field in fields:
-        if isinstance(field, DerivedField) or getattr(field, "auto_now", False):
+        if isinstance(field, DerivedField):
+            derive, source, name = field.derive, field.from_field, field.attname
+            for one in made:
+                values = vars(one)
+                values[name] = derive(values[source])
+        elif getattr(field, "auto_now", False):
             for one in made:
                 field.pre_save(one, add=True)
     names = [field.attname for field in fields]
     insert_values(model, names, map(attrgetter(*names), made))
+    alias = connection.alias
     for one in made:
-        one._state.adding, one._state.db = False, connection.alias
+        one._state.adding, one._state.db = False, alias
 
 
 def insert_values(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from contextlib import suppress
+from itertools import chain
 
 import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from phonenumbers.carrierdata import CARRIER_DATA
+from phonenumbers.tzdata import TIMEZONE_DATA
 
+from contacts import phones
 from contacts.channels import LineType
 from contacts.emails import NotAnEmail, parse_email
 from contacts.number_text import without_decimals
@@ -323,3 +328,25 @@ def test_a_number_is_taken_exactly_where_the_numbering_plans_know_it():
 
     assert len(known) > 200
     assert taken == known
+
+
+def test_what_the_first_digits_of_an_american_number_tell_is_what_the_whole_tells():
+    numbers = random.Random(12)
+    areas = [f"{area}" for area in range(200, 1_000) for _ in range(6)]
+    # Wherever the data of the library tells numbers apart by more of their digits.
+    told_apart = [
+        key[1:] for key in chain(CARRIER_DATA, TIMEZONE_DATA) if key.startswith("1") and len(key) > 7
+    ]
+    asked = [f"{each}{numbers.randrange(10**9):09d}"[:10] for each in [*areas, *told_apart]]
+
+    for digits in asked:
+        assert _read_or_not(parse_phone, f"+1{digits}") == _read_or_not(phones._read, f"+1{digits}")
+        typed = f"({digits[:3]}) {digits[3:6]}-{digits[6:]}"
+        assert _read_or_not(parse_phone, typed) == _read_or_not(phones._read, f"+1{digits}")
+
+
+def _read_or_not(read, text):
+    try:
+        return read(text, "US")
+    except NotAPhone:
+        return None
