@@ -110,6 +110,7 @@ class RouteAlarm(models.Model):
         OFF = "off", "Switched off"
         REFUSES = "refuses", "Refuses"
         SLOW = "slow", "Slow"
+        SILENT = "silent", "Delivers nothing"
 
     kind = models.CharField(max_length=8, choices=Kind)
     account = models.ForeignKey(Account, models.CASCADE, related_name="alarms")
@@ -149,14 +150,17 @@ class RouteAlarm(models.Model):
 
 
 class LatencyCount(Tally):
-    """How many messages arrived, in one minute, so long after they were handed over. Kept for a day."""
+    """How many messages arrived, in one minute, so long after they were handed over; or were handed over in it. Kept
+    for a day."""
 
-    minute = models.DateTimeField(help_text="In which it was counted that they arrived.")
+    minute = models.DateTimeField(help_text="In which it was counted.")
     account_id = models.BigIntegerField()
     channel = models.CharField(max_length=8)
     country = models.CharField(max_length=8)
     carrier = models.CharField(max_length=60)
-    bucket = models.PositiveSmallIntegerField(help_text="An index of BOUNDS in ledger/latency.py.")
+    bucket = models.PositiveSmallIntegerField(
+        help_text="An index of BOUNDS in ledger/latency.py, or HANDED_OVER."
+    )
 
     KEY: ClassVar = ("minute", "account_id", "channel", "country", "carrier", "bucket")
 

@@ -19,6 +19,7 @@ ALARM_WORDS = {
     Kind.OFF: ("Switched off", "permanent"),
     Kind.REFUSES: ("Refuses", "permanent"),
     Kind.SLOW: ("Slow", "retryable"),
+    Kind.SILENT: ("Delivers nothing", "unknown"),
 }
 
 

@@ -22,6 +22,7 @@ from deliveries.deciding.routes import concerns_route
 from deliveries.deciding.rules import rules_of
 from deliveries.ledger import quarantine
 from deliveries.ledger.events import apply, event
+from deliveries.ledger.latency import Latencies
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import rewrite
 from deliveries.ledger.statements.values import EventRow
@@ -180,6 +181,12 @@ def _store(answers: Sequence[Answered], recipients: Sequence[RecipientFacts], no
     done.put_off = len(back)
     # Last, since all processes count in the same few cells: whoever has touched one holds up the others until it ends.
     bump(RecipientTally, opened)
+    counts = Latencies(now)
+    for claimed, answer in left:
+        if answer is not None:
+            message = claimed.message
+            counts.add_handover(claimed.account.pk, message.channel, message.region, message.carrier)
+    counts.save()
     return done
 
 
