@@ -25,6 +25,7 @@ from accounts.roles import requires
 from campaigns.estimates import Estimate, estimate
 from campaigns.models import Campaign, Recipient
 from contacts.channels import Channel
+from contacts.models import Reply
 from dashboard.campaigns import running
 from dashboard.campaigns.skipped import by_reason
 from dashboard.charts import chart_context, rate_context
@@ -174,6 +175,15 @@ class Term(NamedTuple):
     url: str
 
 
+def _opted_out_by_reply(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
+    """How many replies to its messages were opt-outs, and their list. Outcomes of messages say nothing of those."""
+    asked = {"reading": Reply.Reading.STOP.value, "campaign": campaign.pk}
+    found = Reply.objects.filter(campaign_id=campaign.pk, reading=Reply.Reading.STOP)
+    may_open = request.user.has_perm("contacts.view_reply")
+    url = f"{reverse('inbox:all')}?{urlencode(asked)}" if may_open else ""
+    return {"opted_out_by_reply": found.count(), "replies_url": url}
+
+
 def _figures(
     request: HttpRequest, campaign: Campaign, figures: CampaignFigures, names: dict[int, str], shown: Listing
 ) -> dict[str, Any]:
@@ -203,6 +213,7 @@ def _figures(
         "waits": outcomes.sent and not campaign.has_begun(shown.at),
         "sentence": "filters that cannot be used" if shown.invalid else shown.form.sentence(),
         "kpis": [(kpi, url("", f"status={kpi.bucket}")) for kpi in figures.kpis(names)],
+        **_opted_out_by_reply(request, campaign),
         "checks": [(check, _opened(check, links)) for check in figures.checks()],
         "reach": figures.reach,
         "people": [
