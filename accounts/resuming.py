@@ -27,7 +27,8 @@ WHO, WHO_SECONDS = "was", 60 * 86_400  # the cookie: who was logged in here; lon
 LONGEST = 200_000  # characters of all values
 # Never written down, not even for an hour.
 SECRET = re.compile(r"password|secret|credential|token|api_?key", re.IGNORECASE)
-OURS = {"csrfmiddlewaretoken"}
+KEEP = "_keep"  # a field of forms that a script sends, and that can be sent without one as well
+OURS = {"csrfmiddlewaretoken", KEEP}
 
 
 class KeepUnsentMiddleware:
@@ -45,7 +46,7 @@ class KeepUnsentMiddleware:
             _remember(request, response)
             if posted and request.session.get(KEY, {}).get("path") == request.get_full_path():
                 del request.session[KEY]  # sent, whatever became of it
-        elif posted and _asks_to_log_in(response) and not getattr(request, "htmx", None) and _keep(request):
+        elif posted and _asks_to_log_in(response) and _stands_alone(request) and _keep(request):
             return redirect_to_login(reverse("resume"), settings.LOGIN_URL)
         return response
 
@@ -60,6 +61,12 @@ def _remember(request: HttpRequest, response: HttpResponse) -> None:
         samesite="Lax",
         secure=settings.SESSION_COOKIE_SECURE,
     )
+
+
+def _stands_alone(request: HttpRequest) -> bool:
+    """Whether what is sent makes sense as the answer to a page: a whole form, not a click within one. Of what a page
+    sends by script, those that say so by a field."""
+    return not getattr(request, "htmx", None) or KEEP in request.POST
 
 
 def _asks_to_log_in(response: HttpResponse) -> bool:

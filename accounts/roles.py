@@ -39,7 +39,7 @@ _EVERYDAY_VIEW = (
     | _may(
         "view",
         "campaigns",
-        "brand campaign content recipient segment sender playbook registration registrationchange",
+        "brand campaign checkoverride content recipient segment sender playbook registration registrationchange",
     )
     | _may("view", "deliveries", "message statusevent engagement decision queueentry batch batchitem")
     | _may("view", "deliveries", "failurelimit suppressionevidence")
@@ -65,8 +65,8 @@ _MAPPINGS = (
 
 ROLES: dict[str, set[str]] = {
     MARKETER: _EVERYDAY_VIEW
-    | _may("add change", "campaigns", "campaign content")
-    | _may("add change delete", "campaigns", "segment")
+    | _may("add change delete", "campaigns", "campaign segment")  # of campaigns, drafts only are ever deleted
+    | _may("add change", "campaigns", "content")
     | _may("add change delete", "contacts", "contactlist")
     | _may("add delete", "contacts", "listmembership")
     | {
@@ -92,6 +92,8 @@ ROLES: dict[str, set[str]] = {
     | _may("add change", "contacts", "contact contactlist listmembership address suppression")
     | _may("delete", "contacts", "contactlist listmembership")
     | _may("add", "contacts", "consent note")
+    | _may("delete", "campaigns", "campaign")
+    | _may("add", "campaigns", "checkoverride")
     | _may("add change", "campaigns", "brand campaign content sender playbook")
     | _may("add change delete", "campaigns", "segment")
     | _may("add change", "deliveries", "account")

@@ -20,7 +20,7 @@ Line = tuple[str, str]
 # What a page adds to a form for itself.
 OF_THE_PAGE = re.compile(
     r"_(?!selected_action$).*|.*-(TOTAL|INITIAL|MIN_NUM|MAX_NUM)_FORMS|.*-__prefix__-.*"
-    r"|next|act|seen|shown|look|filters|selected_at|counted_at|index|select_across"
+    r"|next|act|edited|person|over|seen|shown|look|filters|selected_at|counted_at|index|select_across"
 )
 AREAS = {"deliveries": "Messages", "mappings": "Code mappings", "inbox": "Replies"}
 
@@ -62,7 +62,7 @@ def _by_name(data: QueryDict) -> Iterator[Line]:
     for name, values in data.lists():
         given = [str(value) for value in values if str(value).strip()]
         if given and not OF_THE_PAGE.fullmatch(name):
-            label = capfirst(name.strip("_").replace("_", " "))
+            label = capfirst(re.sub("[-_]+", " ", name).strip())
             yield label, f"{len(given)} chosen" if len(given) > 1 else given[0]
 
 

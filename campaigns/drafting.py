@@ -11,7 +11,7 @@ from django.db import transaction
 from accounts.models import User
 from campaigns.models import Campaign, Content, Playbook, Sender
 from campaigns.models.campaigns import RESERVED_SLUGS
-from campaigns.own_playbooks import copied
+from campaigns.own_playbooks import began_from, copied, follow
 from contacts.channels import Channel
 from contacts.slugs import free_slug
 from contacts.states import SENDER_MAY_SEND
@@ -28,10 +28,14 @@ COPIED = (
     "playbook",
     "window_start",
     "window_end",
+    "local_time",
     "per_minute",
     "spread_hours",
     "conditions",
     "segment",
+    "canary_percent",
+    "breaker",
+    "track_links",
 )
 COPIED_CONTENT = ("channel", "sender", "subject", "body", "media_url")
 
@@ -103,6 +107,26 @@ def usual_sender(channel: str) -> Sender | None:
         if last
         else ready.order_by("name", "pk").first() or senders.order_by("name", "pk").first()
     )
+
+
+def rename(pk: int, name: str) -> bool:
+    """Its link name stays: it may stand in a bookmark. False where it is no draft any more."""
+    return bool(Campaign.objects.filter(pk=pk, state=Campaign.State.DRAFT).update(name=name))
+
+
+def delete_draft(pk: int) -> bool:
+    """Delete it with all that it says. False where it is no draft, or was launched at some time: that is a record."""
+    with transaction.atomic():
+        draft = (
+            Campaign.objects.select_for_update()
+            .filter(pk=pk, state=Campaign.State.DRAFT, launched_at=None)
+            .first()
+        )
+        if draft is None:
+            return False
+        follow(draft, began_from(draft))  # away from a playbook of its own, which goes with it
+        draft.delete()
+    return True
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 from django.urls import path, register_converter
 
 from dashboard.bulk import views as batches
-from dashboard.campaigns import composer, running, skipped, wordings
+from dashboard.campaigns import composer, draft_acts, running, skipped, wordings
 from dashboard.campaigns import views as campaigns
 from dashboard.contacts import (
     access,
@@ -65,6 +65,9 @@ campaign_pages = [
     path("new/", composer.new, name="new"),
     path("<slug:slug>/", campaigns.report, name="report"),
     path("<slug:slug>/edit/", composer.edit, name="edit"),
+    path("<slug:slug>/rename/", draft_acts.rename, name="rename"),
+    path("<slug:slug>/delete/", draft_acts.delete, name="delete"),
+    path("<slug:slug>/override/<slug:key>/", draft_acts.override, name="override"),
     *(
         path(f"<slug:slug>/edit/{section}/", composer.save, {"section": section}, name=f"edit_{section}")
         for section in composer.SECTIONS

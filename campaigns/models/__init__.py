@@ -6,6 +6,7 @@ from campaigns.models.campaigns import Campaign, CampaignQuerySet, Goal, Priorit
 from campaigns.models.contents import Content, ContentVersion
 from campaigns.models.left_out import SliceLeftOut
 from campaigns.models.links import TrackedLink
+from campaigns.models.overrides import CheckOverride
 from campaigns.models.pace import Pace
 from campaigns.models.playbooks import ChannelOrder, Playbook, channels_only
 from campaigns.models.recipients import Recipient
@@ -17,6 +18,7 @@ __all__ = [
     "Campaign",
     "CampaignQuerySet",
     "ChannelOrder",
+    "CheckOverride",
     "Content",
     "ContentVersion",
     "Goal",

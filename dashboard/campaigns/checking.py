@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, NamedTuple
 
+from django.urls import reverse
+
 from accounts.models import User
 from accounts.roles import roles_with
+from campaigns.models import CheckOverride
 from dashboard.campaigns.views import may_follow
 from deliveries.sending.check_table import CheckRow, Verdict, table
 from deliveries.sending.checks import Draft, Finding, FixLink
@@ -22,11 +25,17 @@ COUNTED: dict[Verdict, str] = {"blocks": "in the way", "warns": "to look at", "p
 
 
 class Found(NamedTuple):
-    """A finding with the link that the reader may follow, else who can do it: "Administrators can do this."."""
+    """A finding with the link that the reader may follow, else who can do it: "Administrators can do this.".
+
+    `accepted` is the override of the warning; `accept_url` leads to one that it waits for, for whoever may give it.
+    """
 
     finding: Finding
     way: FixLink | None
     who: str
+    accepted: CheckOverride | None
+    waits: bool
+    accept_url: str
 
 
 class Looked(NamedTuple):
@@ -44,7 +53,7 @@ def check_context(draft: Draft, user: User) -> dict[str, Any]:
     rows = table(draft)
     counts = Counter(row.verdict for row in rows)
     return {
-        "looked": [_looked(row, user) for row in rows if row.findings],
+        "looked": [_looked(row, draft.campaign.slug, user) for row in rows if row.findings],
         "passed": [row.title for row in rows if not row.findings],
         "check_counts": [
             (LOOKS[one][0], LOOKS[one][1], f"{counts[one]} {words}")
@@ -55,14 +64,19 @@ def check_context(draft: Draft, user: User) -> dict[str, Any]:
     }
 
 
-def _looked(row: CheckRow, user: User) -> Looked:
-    found = [_found(one, user) for one in sorted(row.findings, key=lambda one: not one.blocks)]
+def _looked(row: CheckRow, slug: str, user: User) -> Looked:
+    url = (
+        reverse("campaigns:override", args=[slug, row.key])
+        if user.has_perm("campaigns.add_checkoverride")
+        else ""
+    )
+    found = [_found(one, row, user, url) for one in sorted(row.findings, key=lambda one: not one.blocks)]
     return Looked(row, *LOOKS[row.verdict], found)
 
 
-def _found(finding: Finding, user: User) -> Found:
+def _found(finding: Finding, row: CheckRow, user: User, accept_url: str) -> Found:
     way = may_follow(user, finding.way)
     others = [] if way or finding.way is None else roles_with(finding.way.needs)
-    return Found(
-        finding, way, f"{listed([f'{one}s' for one in others], 'or')} can do this." if others else ""
-    )
+    words = f"{listed([f'{one}s' for one in others], 'or')} can do this." if others else ""
+    waits = finding in row.held
+    return Found(finding, way, words, row.accepted.get(finding.says), waits, accept_url if waits else "")

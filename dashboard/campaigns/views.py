@@ -206,6 +206,7 @@ def _figures(
         "queued": figures.queued,
         "unsent": shown.unsent,
         "why_paused": _why_paused(campaign),
+        "overrides": list(campaign.overrides.select_related("by")),
         "why_it_waits": why_it_waits(campaign, shown.at),
         **running.context(campaign, figures, url),
         "never_began": campaign.state == Campaign.State.CANCELED and not outcomes.sent,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
-from deliveries.sending.checks import CHECKS, Draft, Finding
+from accounts.models import User
+from campaigns.models import CheckOverride
+from deliveries.sending.checks import CHECKS, Draft, Finding, check
 
 Verdict = Literal["blocks", "warns", "passes"]
 ORDER: tuple[Verdict, ...] = ("blocks", "warns", "passes")
@@ -28,30 +32,64 @@ TITLES = {
 UNSEEN = {"is_a_draft"}  # who reads the table sees that
 
 
+ACCEPT = "An administrator has to accept that first."
+
+
 @dataclass(frozen=True)
 class CheckRow:
-    """A check and what it found; `key` names its function."""
+    """A check and what it found; `key` names its function, `accepted` holds what an administrator accepted of it."""
 
     key: str
     title: str
     findings: tuple[Finding, ...]
+    accepted: Mapping[str, CheckOverride]
+
+    @property
+    def held(self) -> list[Finding]:
+        """Warnings that nobody accepted yet, and somebody has to."""
+        return [
+            one
+            for one in self.findings
+            if one.needs_override and not one.blocks and one.says not in self.accepted
+        ]
 
     @property
     def verdict(self) -> Verdict:
         if not self.findings:
             return "passes"
-        return "blocks" if any(one.blocks for one in self.findings) else "warns"
+        return "blocks" if self.held or any(one.blocks for one in self.findings) else "warns"
 
 
 def table(draft: Draft) -> list[CheckRow]:
     """A row for each check, what stands in the way first."""
+    accepted = {(one.check_name, one.says): one for one in draft.campaign.overrides.select_related("by")}
     rows = [
-        CheckRow(key, _title(key), tuple(each(draft)))
+        CheckRow(
+            key,
+            TITLES.get(key) or key.replace("_", " ").capitalize(),
+            tuple(each(draft)),
+            {says: one for (name, says), one in accepted.items() if name == key},
+        )
         for each in CHECKS
         if (key := each.__name__) not in UNSEEN
     ]
     return sorted(rows, key=lambda row: ORDER.index(row.verdict))
 
 
-def _title(key: str) -> str:
-    return TITLES.get(key) or key.replace("_", " ").capitalize()
+def stands_in_the_way(draft: Draft) -> list[str]:
+    """What has to be done before a launch, in sentences; empty when nothing has."""
+    found = check(draft)
+    blocks = [one.sentence for one in found if one.blocks]
+    if not any(one.needs_override for one in found):
+        return blocks
+    return blocks + [f"{one.says} {ACCEPT}" for row in table(draft) for one in row.held]
+
+
+def accept(row: CheckRow, draft: Draft, *, reason: str, by: User, now: datetime) -> None:
+    """An administrator accepts what holds a launch; it is kept, and shown on the report."""
+    CheckOverride.objects.bulk_create(
+        CheckOverride(
+            campaign=draft.campaign, check_name=row.key, says=one.says, reason=reason, by=by, at=now
+        )
+        for one in row.held
+    )

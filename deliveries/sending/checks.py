@@ -28,6 +28,7 @@ from deliveries.sending.first_channel import first_routes
 from deliveries.sending.meant import FirstPeople, Size, first_contacts, first_people, size_of
 from deliveries.wording import listed, zoned
 
+NEW_SENDER_MOST = 5_000  # people whom a new sender writes to without an administrator having agreed
 NEW = timedelta(days=7)  # a sender younger than that is one whose reputation nobody knows yet
 
 
@@ -51,6 +52,9 @@ class Finding:
     says: str
     way_out: str
     way: FixLink | None = None
+    needs_override: bool = (
+        False  # a warning that holds a launch until an administrator accepts it, with a reason
+    )
 
     @property
     def sentence(self) -> str:
@@ -257,10 +261,10 @@ def sender_may_send(draft: Draft) -> Iterator[Finding]:
             )
             yield _blocks(says, way_out, way) if first else _warns(says, way_out, way)
         elif first and sender.created_at > draft.now - NEW:
-            yield _warns(
-                f"The sender {sender.value} is new.",
-                "Carriers and mailboxes do not know it yet: begin with a small list.",
-                way,
+            many = draft.reckoned > NEW_SENDER_MOST
+            way_out = "Carriers and mailboxes do not know it yet: begin with a small list."
+            yield Finding(
+                Severity.WARNS, f"The sender {sender.value} is new.", way_out, way, needs_override=many
             )
 
 

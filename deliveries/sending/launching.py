@@ -26,7 +26,8 @@ from deliveries.models import Message, Outbox, RecipientTally
 from deliveries.models.work import CANARY, DAILY_LIMIT, NOT_NOW, PAUSED_DAILY_LIMIT
 from deliveries.sending import canary
 from deliveries.sending.audience import earliest_start
-from deliveries.sending.checks import check, load
+from deliveries.sending.check_table import stands_in_the_way
+from deliveries.sending.checks import load
 from deliveries.sending.meant import audience_size
 from deliveries.sending.stops import note_resumed
 from deliveries.wake import wake
@@ -51,7 +52,7 @@ class CannotLaunch(Exception):
 
 def obstacles(campaign: Campaign, now: datetime) -> list[str]:
     """What stands in the way of a launch, with the way out; empty when nothing does."""
-    return [found.sentence for found in check(load(campaign, now)) if found.blocks]
+    return stands_in_the_way(load(campaign, now))
 
 
 def launch(campaign: Campaign, by: User | None, now: datetime) -> None:

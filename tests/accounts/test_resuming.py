@@ -237,3 +237,18 @@ def test_of_a_browser_in_which_nobody_was_logged_in_nothing_is_kept(cookie):
 
     assert answer["Location"].startswith("/admin/login/?next=/batches/preview/")
     assert not Session.objects.exists()
+
+
+def test_a_form_that_a_script_saves_as_somebody_types_survives_where_it_says_so(make_user):
+    user = make_user("marketer", is_staff=True)
+    campaign = factories.campaign()
+    factories.content(campaign, "sms")
+    path, typed = f"/campaigns/{campaign.slug}/edit/what/", {"what-sms_body": "Half a sent", "edited": "0"}
+
+    for keeps in (True, False):
+        client = whose_session_ended(user)
+        late = client.post(path, typed | ({"_keep": "1"} if keeps else {}), HTTP_HX_REQUEST="true")
+        page = log_in(client, user, late["HX-Redirect"])
+
+        assert late.status_code == 204
+        assert ("Half a sent" in page) == keeps

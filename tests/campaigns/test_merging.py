@@ -113,7 +113,7 @@ def test_a_field_that_nobody_on_the_lists_has_stops_the_launch(draft):
 
 
 def test_the_draft_page_warns_before_the_launch(draft, login):
-    page = login("marketer").get(draft.get_absolute_url()).content.decode()
+    page = login("marketer").get(draft.get_absolute_url(), follow=True).content.decode()
 
     assert "2 of 3 contacts lack {city}." in page
     assert "lack {region}" not in page
@@ -125,7 +125,7 @@ def test_of_a_large_audience_only_the_first_are_asked(draft, monkeypatch, login)
 
     assert Gap("region", 2, 2, partly=True) in checks.load(draft, timezone.now()).gaps
     assert obstacles(draft, timezone.now()) == []  # the rest may have it
-    page = login("marketer").get(draft.get_absolute_url()).content.decode()
+    page = login("marketer").get(draft.get_absolute_url(), follow=True).content.decode()
     assert "2 of the first 2 contacts lack {region}." in page
 
 
