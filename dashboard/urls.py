@@ -9,7 +9,7 @@ from typing import Any
 from django.urls import path, register_converter
 
 from dashboard.bulk import views as batches
-from dashboard.campaigns import composer, draft_acts, running, skipped, wordings
+from dashboard.campaigns import composer, draft_acts, listing, running, skipped, wordings
 from dashboard.campaigns import views as campaigns
 from dashboard.contacts import (
     access,
@@ -61,7 +61,7 @@ register_converter(IdConverter, "id")
 root = [path("", overview.page, name="overview")]
 
 campaign_pages = [
-    path("", campaigns.campaigns, name="list"),
+    path("", listing.campaigns, name="list"),
     path("new/", composer.new, name="new"),
     path("<slug:slug>/", campaigns.report, name="report"),
     path("<slug:slug>/edit/", composer.edit, name="edit"),

@@ -27,6 +27,7 @@ from campaigns.models import Campaign, Recipient
 from contacts.channels import Channel
 from contacts.models import Reply
 from dashboard.campaigns import running
+from dashboard.campaigns.listing import cause_words
 from dashboard.campaigns.skipped import by_reason
 from dashboard.charts import chart_context, rate_context
 from dashboard.exports import csv_of
@@ -35,9 +36,8 @@ from dashboard.shell.listing import SHOW_ALL, Listing, ListPlace, list_context, 
 from dashboard.shell.pages import fragment, who
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
-from deliveries.meaning.mappings import describe
 from deliveries.models import Account
-from deliveries.outcomes.campaign_lines import STATE_BUCKETS, lines, verdict_of
+from deliveries.outcomes.campaign_lines import STATE_BUCKETS, verdict_of
 from deliveries.outcomes.figures import (
     MOST_CAUSES,
     SHOWN_CAUSES,
@@ -45,7 +45,7 @@ from deliveries.outcomes.figures import (
     is_canceling,
 )
 from deliveries.outcomes.filters import NOBODY, OutcomeFilter, source_names
-from deliveries.outcomes.keyset import page, read_id
+from deliveries.outcomes.keyset import read_id
 from deliveries.outcomes.reconciling import ReconciliationCheck
 from deliveries.outcomes.tally_cells import CauseCount
 from deliveries.sending import checks, launching
@@ -53,10 +53,9 @@ from deliveries.sending.meant import first_contacts
 from deliveries.sending.schedule import schedule
 from deliveries.sending.standing_still import why_it_waits
 from deliveries.statuses import BUCKETS, Disposition, Queue
-from deliveries.wording import begins_words, wording
+from deliveries.wording import begins_words
 
 logger = logging.getLogger(__name__)
-LIST_SIZE = 50
 DONE = {
     "launch": "is being prepared and starts automatically.",
     "pause": "is paused. Nothing more is sent until you resume it.",
@@ -66,18 +65,6 @@ DONE = {
 BEFORE_ITS_START = {"launch", "resume"}  # acts that say when it begins, where that lies ahead
 # What is paused still receives reports of what was sent before.
 LIVE = (Campaign.State.LAUNCHING, Campaign.State.SENDING, Campaign.State.PAUSED)
-
-
-@requires("campaigns.view_report")
-@require_safe
-@vary_on_headers("HX-Request")
-def campaigns(request: HttpRequest) -> HttpResponse:
-    found = page(Campaign.objects.all(), LIST_SIZE, request.GET.get("after", ""))
-    shown = lines(found.rows, timezone.now())
-    slugs = Account.objects.providers()
-    rows = [(line, _meaning(line.worst, slugs) if line.worst else "") for line in shown]
-    template = fragment(request, "campaigns/list.html", "results")
-    return render(request, template, {"lines": rows, "page": found, "now": timezone.now()})
 
 
 @requires("campaigns.view_report")
@@ -192,7 +179,7 @@ def _figures(
     url = _url(campaign)
     slugs = Account.objects.providers()
     causes = [
-        (cause, _meaning(cause, slugs), url("", _cause_query(cause)))
+        (cause, cause_words(cause, slugs), url("", _cause_query(cause)))
         for cause in figures.all_causes[:MOST_CAUSES]
     ]
     outcomes = figures.outcomes
@@ -259,14 +246,6 @@ def _opened(check: ReconciliationCheck, links: Mapping[str, str]) -> tuple[Term,
     """The whole and the parts of a sum, each with the list that it opens."""
     whole, *parts = [Term(words, n, links.get(words, "")) for words, n in (check.whole, *check.parts)]
     return whole, parts
-
-
-def _meaning(cause: CauseCount, slugs: dict[int, str]) -> str:
-    """What the code says; without a code, what the status does."""
-    usual = wording(cause.channel, cause.status).meaning
-    if not cause.code:
-        return usual
-    return describe(slugs.get(cause.account_id, ""), cause.channel, cause.code, cause.status).short or usual
 
 
 def _cause_query(cause: CauseCount) -> str:

@@ -197,7 +197,8 @@ class _Line:
         self._a_day = max(self._day.rate.per_day // weight, 1) if self._day else 0
         self._date: date | None = None
         self._used = 0
-        self.at = start
+        self.at = start  # when the last one left
+        self.free = start  # when the next one may
 
     def take(self, people: int, until: datetime | None) -> int:
         """Send as many of them as leave before `until`; how many. None of them where the day is used up until then."""
@@ -209,10 +210,11 @@ class _Line:
         if until and self.seconds:
             room = min(room, int((until - self.at).total_seconds() / self.seconds) + 1)
         if room <= 0 and self._day:
-            self.at = max(self.at, self._day.next_day(self.at))
+            self.at = self.free = max(self.at, self._day.next_day(self.at))
             return 0
         self._used += room
         self.at += timedelta(seconds=(room - 1) * self.seconds)
+        self.free = self.at + timedelta(seconds=self.seconds)
         return room
 
 
@@ -228,7 +230,7 @@ def _run(draft: Draft, due: Sequence[tuple[Opening, _Group]]) -> dict[tuple[str,
         at, number, people = heapq.heappop(waiting)
         first, group = due[number]
         key = group.channel, group.zone
-        line.at = max(line.at, at)
+        line.at = max(line.free, at)
         if line.at > ends:
             lasts[key] = None
             continue
@@ -240,7 +242,7 @@ def _run(draft: Draft, due: Sequence[tuple[Opening, _Group]]) -> dict[tuple[str,
         else:
             done = line.take(people, _closes(campaign, group, line.at))
             if left := people - done:
-                heapq.heappush(waiting, (line.at + timedelta(seconds=line.seconds), number, left))
+                heapq.heappush(waiting, (line.free, number, left))
             else:
                 lasts[key] = max(line.at, _end_of(campaign, group, first))
     return lasts
