@@ -285,9 +285,10 @@ def is_not_too_long(text: Text) -> Iterator[Remark]:
 
 
 def characters_are_plain(text: Text) -> Iterator[Remark]:
-    if text.channel == Channel.SMS and size(text.body).segments > size(plain(text.body)).segments:
+    words = FIELD.sub("", text.body)
+    if text.channel == Channel.SMS and size(words).segments > size(plain(words)).segments:
         yield Remark(
-            "characters", "warns", saving(text.body), "Replace what has a plain equal, and leave out what has none.",
+            "characters", "warns", saving(words), "Replace what has a plain equal, and leave out what has none.",
             fix="replace_all",
         )  # fmt: skip
 

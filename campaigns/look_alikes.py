@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from campaigns.merging import FIELD
 from campaigns.segments import ALONE, BASIC, ESCAPE, EXTENSION, GSM, SPLIT, UCS2, outside, size
 
 # Where nothing is replaced: an address would lead elsewhere, and a merge field would be another.
@@ -55,6 +56,11 @@ class Special(NamedTuple):
     def code(self) -> str:
         """As it stands in a form: `2019`."""
         return f"{ord(self.character):04X}"
+
+    @property
+    def instead(self) -> str:
+        """What is written instead, in words."""
+        return {" ": "a space", "": "nothing"}.get(self.replacement or "", self.replacement or "")
 
     @property
     def shown(self) -> str:
@@ -137,6 +143,7 @@ def tables() -> dict[str, Any]:
         "alone": ALONE,
         "split": SPLIT,
         "kept": KEPT,
+        "field": FIELD.pattern,
         "emoji": EMOJI,
         "alike": {one: list(each) for one, each in look_alikes().items()},
     }

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from copy import copy
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django import forms
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import User
+from campaigns.content_fixes import fixed
+from campaigns.countries import countries
 from campaigns.drafting import usual_sender
+from campaigns.look_alikes import replaced
 from campaigns.media import validate_web_address
 from campaigns.models import Campaign, Content, Sender
 from contacts.channels import Channel
+from dashboard.campaigns.what_notes import ChannelNotes, channel_notes, opt_out_country
+from deliveries.sending.meant import first_contacts
 
 MEDIA = {
     Channel.MMS: ("Picture", "The address of a picture, such as https://example.com/picture.jpg."),
@@ -22,16 +30,33 @@ MEDIA = {
 }
 
 
+class PlainText(forms.CharField):
+    """Lines end as they are sent: browsers make two characters of each end."""
+
+    widget = forms.Textarea
+
+    def to_python(self, value: Any) -> str:
+        return (super().to_python(value) or "").replace("\r\n", "\n")
+
+
 class SenderChoice(forms.TypedChoiceField):
-    """One of these senders; all channels take theirs from one query."""
+    """One of these senders, those that may send first; all channels take theirs from one query."""
 
     def __init__(self, senders: Sequence[Sender]) -> None:
         known = {str(one.pk): one for one in senders}
         super().__init__(
             label="From",
-            choices=[(key, _named(one)) for key, one in known.items()],
+            choices=_by_use(list(known.items())),
             coerce=lambda key: known[str(key)],
         )
+
+
+def _by_use(senders: list[tuple[str, Sender]]) -> list[tuple[str, Any]]:
+    """Choices of senders; in two groups where some may not send yet."""
+    ready = [(key, _named(one)) for key, one in senders if one.may_send]
+    others = [(key, _named(one)) for key, one in senders if not one.may_send]
+    groups: list[tuple[str, Any]] = [("Ready to send", ready), ("May not send yet", others)]
+    return groups if ready and others else [*ready, *others]
 
 
 def _named(sender: Sender) -> str:
@@ -45,10 +70,14 @@ class ChannelFields(NamedTuple):
     channel: str
     label: str
     fields: list[forms.BoundField]
+    notes: ChannelNotes | None
 
 
 class WhatForm(forms.Form):
-    """A text for each channel that has one; `add` and `remove`, the names of buttons, carry a channel."""
+    """A text for each channel that has one; `add` and `remove`, the names of buttons, carry a channel, `fix` a channel
+    and what to do about its text. `rewrote`: saving changed a text as `fix` asked."""
+
+    rewrote = False
 
     channel = forms.ChoiceField(label="First channel", help_text="What each person gets first.")
 
@@ -56,7 +85,7 @@ class WhatForm(forms.Form):
         super().__init__(data, prefix="what")
         self.campaign = campaign
         self.contents = {
-            one.channel: one for one in campaign.contents.select_related("sender").order_by("pk")
+            one.channel: one for one in campaign.contents.select_related("sender__brand").order_by("pk")
         }
         senders = list(Sender.objects.order_by("name", "pk"))
         self.senders = {
@@ -73,7 +102,7 @@ class WhatForm(forms.Form):
         fields: dict[str, forms.Field] = {"sender": SenderChoice(self.senders[channel])}
         if channel == Channel.EMAIL:
             fields["subject"] = forms.CharField(label="Subject", max_length=200, required=False)
-        fields["body"] = forms.CharField(label="Text", required=False, widget=forms.Textarea)
+        fields["body"] = PlainText(label="Text", required=False)
         if channel in MEDIA:
             label, hint = MEDIA[channel]
             fields["media_url"] = forms.URLField(
@@ -92,14 +121,28 @@ class WhatForm(forms.Form):
     def by_channel(self) -> list[ChannelFields]:
         """The first channel first."""
         order = sorted(self.contents, key=lambda channel: channel != self.campaign.channel)
+        notes = channel_notes(
+            self.campaign, [self._typed(one) for one in self.contents.values()], timezone.now()
+        )
         return [
             ChannelFields(
                 channel,
                 str(Channel(channel).label),
                 [self[name] for name in self.fields if name.startswith(f"{channel}_")],
+                notes.get(channel),
             )
             for channel in order
         ]
+
+    def _typed(self, content: Content) -> Content:
+        """What is said as it stands on the page, saved or not."""
+        typed = copy(content)
+        typed.campaign = self.campaign
+        for name in ("subject", "body"):
+            field = f"{content.channel}_{name}"
+            if field in self.fields:
+                setattr(typed, name, self.fields[field].to_python(self[field].value() or ""))
+        return typed
 
     @property
     def missing(self) -> list[tuple[str, str]]:
@@ -130,7 +173,18 @@ class WhatForm(forms.Form):
         ]
         for name in names:
             setattr(content, name, self.cleaned_data[f"{channel}_{name}"])
+        which, _, fix = self.data.get("what-fix", "").partition(":")
+        if which == channel and (body := self._fixed(content.body, fix)) != content.body:
+            content.body, self.rewrote = body, True
         content.save(update_fields=names)
+
+    def _fixed(self, body: str, fix: str) -> str:
+        """`fix` is what a remark names, or the code of one character to replace."""
+        if fix == "opt_out_line":
+            return fixed(body, fix, opt_out_country(countries(first_contacts(self.campaign, timezone.now()))))
+        if re.fullmatch(r"[0-9A-F]{4,5}", fix):
+            return replaced(body, chr(int(fix, 16)))
+        return fixed(body, fix)
 
 
 def form(campaign: Campaign, user: User, data: Any = None, files: Any = None) -> WhatForm:

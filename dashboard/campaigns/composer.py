@@ -168,7 +168,7 @@ def save(request: HttpRequest, slug: str, section: str) -> HttpResponse:
         if theirs:
             shown = Shown(bound=form, theirs=theirs, stale=problem, seen=seen)
             return _answer(request, campaign, part, shown, 422)
-    return _answer(request, _campaign(slug), part, Shown(in_place=True))
+    return _answer(request, _campaign(slug), part, Shown(in_place=not getattr(form, "rewrote", False)))
 
 
 def _campaign(slug: str) -> Campaign:

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from campaigns.content_checks import Remark, Text, remarks
-from campaigns.models import Campaign, Content
+from campaigns.models import Brand, Campaign, Content
+from campaigns.models.brands import NAME
+from campaigns.segments import segments
 from contacts.channels import Channel
 from contacts.jurisdictions import Purpose
 
@@ -34,10 +36,11 @@ def facts(
         body=content.body,
         subject=content.subject,
         sender=content.sender.value,
+        names=_names(content.sender.brand),
         domains=_domains(content),
         countries=tuple(countries),
         marketing=purpose == Purpose.MARKETING,
-        most_segments=most_segments,
+        most_segments=most_segments or segments(content.counted_body),
         unsubscribe=not (real and is_local(settings.PUBLIC_URL)),
     )
 
@@ -52,5 +55,12 @@ def is_local(url: str) -> bool:
 
 
 def _domains(content: Content) -> tuple[str, ...]:
-    """The sender's own, where it has one."""
-    return (content.sender.value.partition("@")[2],) if content.channel == Channel.EMAIL else ()
+    """Those of the sender's brand, and the one it writes from; and ours, to which short links lead."""
+    own = [content.sender.value.partition("@")[2]] if content.channel == Channel.EMAIL else []
+    known = [*content.sender.brand.domains, *own]
+    return tuple(dict.fromkeys([*known, urlsplit(settings.LINK_URL).hostname or ""])) if known else ()
+
+
+def _names(brand: Brand) -> tuple[str, ...]:
+    """What people know it as; nothing while nobody has named it."""
+    return () if brand.name == NAME else (brand.name,)

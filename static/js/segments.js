@@ -90,8 +90,87 @@
       return `${what[0].toUpperCase()}${what.slice(1)} ${verb}: ${many(now)} instead of ${then}.`;
     }
 
-    return { size, outside, specials, replaced, label, saving };
+    /* As campaigns/counting.py: of each field the value that takes least and most room. */
+    const field = new RegExp(tables.field, "gu");
+    const filled = (text, samples, n) => text.replace(field, (_, name) => (samples[name.trim()] || ["", ""])[n]);
+
+    function counted(text, samples) {
+      const [least, most] = [0, 1].map((n) => filled(text, samples, n));
+      const [few, many] = [least, most].map((each) => size(each).segments);
+      const words = few === many ? label(most) : `Up to ${label(most)}; ${few} for the shortest details`;
+      const own = filled(text, {}, 0);
+      const theirs = outside(most).filter((one) => !outside(own).includes(one));
+      const said = theirs.length ? `Somebody's details have ${theirs[0]}, which no text of yours can change.` : "";
+      const dear = saving(theirs.length ? own : most);
+      return { label: words, saving: dear, specials: specials(text), theirs: said, most: many };
+    }
+
+    return { size, outside, specials, replaced, label, saving, counted };
   }
+
+  /* ---- Below a text ---- */
+  const $ = (css, root = document) => root.querySelector(css);
+  const make = (tag, props, ...inside) => {
+    const made = Object.assign(document.createElement(tag), props);
+    made.append(...inside);
+    return made;
+  };
+  const counters = new WeakMap(); // by the element that carries the tables
+
+  function counterOf(box) {
+    if (!counters.has(box)) counters.set(box, counter(JSON.parse(box.dataset.tables)));
+    return counters.get(box);
+  }
+
+  /* What a text leaves as, where its addresses are made short. */
+  const shortened = (text, links) => Object.entries(links).reduce((all, [from, to]) => all.replaceAll(from, to), text);
+
+  function write(field, text) {
+    field.value = text;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  function row(one, channel) {
+    const shown = seen(one.character) ? one.character : `U+${hex(one.character)}`;
+    const item = make("li", { title: one.why }, make("mark", { textContent: shown }), ` ${one.name}`);
+    if (one.times > 1) item.append(`, ${one.times} times`);
+    if (one.replacement !== null && one.times) {
+      const instead = one.replacement === " " ? "a space" : one.replacement || "nothing";
+      const value = `${channel}:${hex(one.character)}`;
+      item.append(" ", make("button", { className: "btn small", name: "what-fix", value, textContent: `Write ${instead}` }));
+    }
+    return item;
+  }
+
+  function show(box) {
+    const field = document.getElementById(box.dataset.sms);
+    if (!field) return;
+    const { samples, links, channel } = box.dataset;
+    const said = counterOf(box).counted(shortened(field.value, JSON.parse(links)), JSON.parse(samples));
+    $("[data-label]", box).textContent = said.label;
+    $("[data-saving]", box).textContent = said.saving;
+    $("[data-theirs]", box).textContent = said.theirs;
+    $("[data-specials]", box).replaceChildren(...said.specials.map((one) => row(one, channel)));
+    $("[data-all]", box).hidden = !said.specials.some((one) => one.sure && one.times);
+  }
+
+  document.addEventListener("input", ({ target }) => {
+    const box = target.id && $(`[data-sms="${CSS.escape(target.id)}"]`);
+    if (box) show(box);
+  });
+
+  /* What the server does to a text with this button is done at once. Before the form is sent: a click on it would. */
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-sms] [name=what-fix]");
+    if (!button) return;
+    event.preventDefault();
+    const box = button.closest("[data-sms]");
+    const field = document.getElementById(box.dataset.sms);
+    const code = button.value.split(":")[1];
+    const only = code === "replace_all" ? "" : String.fromCodePoint(parseInt(code, 16));
+    write(field, counterOf(box).replaced(field.value, only));
+    field.focus();
+  });
 
   window.smsCounter = counter;
 })();

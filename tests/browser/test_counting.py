@@ -6,16 +6,22 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from campaigns import look_alikes, segments
+from campaigns import counting, look_alikes, segments
 from tests.campaigns.sms_texts import texts
 
 SCRIPT = Path(__file__).resolve().parents[2] / "static" / "js" / "segments.js"
-COUNT = """([tables, texts]) => {
-  const { size, outside, specials, replaced, label, saving } = smsCounter(tables);
+SAMPLES = {"first_name": ("Jo", "Łukasz"), "name": ("", "Bartholomew Featherstonehaugh")}
+COUNT = """([tables, texts, samples]) => {
+  const { size, outside, specials, replaced, label, saving, counted } = smsCounter(tables);
+  const said = (text) => {
+    const { label, saving, theirs, most } = counted(text, samples);
+    return [label, saving, theirs, most];
+  };
   return texts.map((text) => {
     const { encoding, units, segments } = size(text);
     const named = specials(text).map((one) => [one.character, one.name, one.times, one.replacement, one.why, one.sure]);
-    return [encoding, units, segments, outside(text).join(""), named, replaced(text), label(text), saving(text)];
+    const texts = [replaced(text), label(text), saving(text)];
+    return [encoding, units, segments, outside(text).join(""), named, ...texts, said(text)];
   });
 }"""
 
@@ -25,7 +31,7 @@ def test_the_script_counts_names_and_replaces_as_the_server_does(browser: Browse
     page = context.new_page()
     page.add_script_tag(path=SCRIPT)
 
-    counted = page.evaluate(COUNT, [look_alikes.tables(), texts()])
+    counted = page.evaluate(COUNT, [look_alikes.tables(), texts(), SAMPLES])
 
     context.close()
     expected = [_counted(text) for text in texts()]
@@ -33,6 +39,7 @@ def test_the_script_counts_names_and_replaces_as_the_server_does(browser: Browse
 
 
 def _counted(text: str) -> list[object]:
+    said = counting.counted(text, SAMPLES)
     named = [
         [one.character, one.name, one.times, one.replacement, one.why, one.sure]
         for one in look_alikes.specials(text)
@@ -40,4 +47,5 @@ def _counted(text: str) -> list[object]:
     return [
         *segments.size(text), segments.outside(text), named,
         look_alikes.replaced(text), look_alikes.label(text), look_alikes.saving(text),
+        [said.label, said.saving, said.theirs, said.most],
     ]  # fmt: skip

@@ -1,0 +1,104 @@
+"""What stands below each text of the composer: how long it is, what is remarked about it, and what one click does."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from campaigns import counting
+from campaigns.content_checks import Remark, remarks
+from campaigns.content_rules import opt_out_lines
+from campaigns.counting import Counted
+from campaigns.countries import countries
+from campaigns.look_alikes import tables
+from campaigns.models import Campaign, Content
+from contacts.channels import Channel
+from deliveries.sending.checks_of_content import facts
+from deliveries.sending.meant import first_contacts
+
+SPOKEN = (Channel.VOICE, Channel.RVM)
+WORDS_A_MINUTE = 150  # as machines and people read aloud
+AROUND = 24  # characters shown beside what a remark is about
+
+
+class Note(NamedTuple):
+    """A remark with the place in the text, and the button that does something about it; '' where there is none."""
+
+    remark: Remark
+    before: str
+    excerpt: str
+    after: str
+    fix: str
+
+
+class ChannelNotes(NamedTuple):
+    channel: str
+    counted: Counted | None  # of a text message
+    data: dict[str, str]  # what the counter in the browser goes by
+    notes: list[Note]
+    seconds: int  # to read it aloud; 0 for what is not spoken
+
+    @property
+    def replaces(self) -> bool:
+        """Whether anything is replaced by a click on all at once."""
+        return bool(self.counted and any(one.sure and one.times for one in self.counted.specials))
+
+
+def channel_notes(campaign: Campaign, contents: Iterable[Content], now: datetime) -> dict[str, ChannelNotes]:
+    """By channel. Two queries at most: the first people's details, and the countries of their phones."""
+    contents = list(contents)
+    people = first_contacts(campaign, now)
+    texts = [one for one in contents if one.channel == Channel.SMS]
+    some = people.only("name", "attributes").order_by("pk")[: counting.LOOKED_AT] if texts else []
+    samples = counting.samples(some)
+    where = (
+        list(countries(people)) if any(one.channel in (Channel.SMS, Channel.MMS) for one in contents) else []
+    )
+    return {one.channel: _notes(one, campaign, samples, where) for one in contents}
+
+
+def _notes(content: Content, campaign: Campaign, samples: counting.Samples, where: list[str]) -> ChannelNotes:
+    counted, data, most = None, {}, 0
+    if content.channel == Channel.SMS:
+        counted = counting.counted(content.counted_body, samples)
+        most = counted.most
+        data = {
+            "tables": json.dumps(tables()),
+            "samples": json.dumps(samples),
+            "links": json.dumps(content.counted_links),
+        }
+    found = remarks(facts(content, campaign.purpose, where, real=False, most_segments=most))
+    if counted:
+        found = [one for one in found if one.check != "characters"]  # the counter says it, beside the buttons
+    seconds = 0
+    if content.channel in SPOKEN:
+        seconds = round(len(content.body.split()) * 60 / WORDS_A_MINUTE)
+    return ChannelNotes(
+        content.channel, counted, data, [_note(one, content, where) for one in found], seconds
+    )
+
+
+def _note(remark: Remark, content: Content, where: list[str]) -> Note:
+    text = getattr(content, remark.where, "")
+    before = text[max(remark.start - AROUND, 0) : remark.start]
+    after = text[remark.end : remark.end + AROUND]
+    if remark.start == remark.end:
+        before = after = ""
+    return Note(
+        remark, re.sub(r"\s+", " ", before), text[remark.start : remark.end], re.sub(r"\s+", " ", after),
+        _button(remark, where),
+    )  # fmt: skip
+
+
+def opt_out_country(where: Iterable[str]) -> str:
+    """The first of these countries that asks for a way out; the USA where none does."""
+    return next((one for one in where if one in opt_out_lines()), "US")
+
+
+def _button(remark: Remark, where: list[str]) -> str:
+    if remark.fix == "opt_out_line":
+        return f"Add “{opt_out_lines()[opt_out_country(where)].line}”"
+    return {"https": "Write https://", "replace_all": "Replace all"}.get(remark.fix, "")
