@@ -94,11 +94,15 @@ def _without_who_wrote(gated: Gated, now: datetime) -> Gated:
     return gated._replace(claimed=[])
 
 
-def claim_in_doubt(now: datetime, accounts: Collection[int], limit: int) -> list[Claimed]:
-    """Up to `limit` messages of these accounts whose claim ran out, to be looked up at their providers."""
+def claim_in_doubt(
+    now: datetime, accounts: Collection[int], limit: int, *, without: Collection[int] = ()
+) -> list[Claimed]:
+    """Up to `limit` messages of these accounts whose claim ran out, to be looked up at their providers; `without`
+    those."""
     begin_by = time.monotonic() + BEGIN_WITHIN
     with transaction.atomic():
         ended = Outbox.objects.filter(claimed_until__lt=now, account_id__in=accounts)
+        ended = ended.exclude(pk__in=without) if without else ended
         rows = lock(ended.order_by("claimed_until")[:limit])
         rows = count_endings(rows, now)
         began = {row.message_id: row.claimed_until - LEASE for row in rows if row.claimed_until}

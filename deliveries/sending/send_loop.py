@@ -76,12 +76,14 @@ class SendLoop:
         """Begin to look up what is in doubt, once in a while; how many.
 
         Nothing while answers wait to be stored: after an outage of the database the claims that ran out are theirs.
+        Nor whose answer waits for a lock to go: it says more than a look-up, and a refusal would be lost to that.
         """
         if self._unstored or time.monotonic() < self._look_at:
             return 0
         self._look_at = time.monotonic() + REFRESH
         self._places = {account.pk: account.calls_at_a_time for account in Account.objects.readable()}
-        doubtful = claim_in_doubt(now, self._places, IN_DOUBT)
+        answered = [each.claimed.message.pk for each in self._locked]
+        doubtful = claim_in_doubt(now, self._places, IN_DOUBT, without=answered)
         self.transport.begin(doubtful)
         return len(doubtful)
 

@@ -293,6 +293,20 @@ def test_a_locked_answer_is_tried_again_whatever_is_locked_after_it(loop, monkey
     assert loop._unlocked() == ["first", "second"]
 
 
+def test_whose_answer_waits_for_a_lock_is_not_looked_up_when_its_claim_runs_out(campaign, loop, providers):
+    mine = account()
+    locked, doubtful = queue(campaign, mine, 2)
+    ended = timezone.now() - timedelta(seconds=1)
+    Outbox.objects.update(claimed_until=ended, attempts=1)
+    refused = Answered(Claimed(locked, mock.Mock(), mine, ended), SendResult(False, native_status="rejected"))
+    loop._locked, loop._locked_until = [refused], float("inf")
+
+    assert loop.recover(timezone.now()) == 1
+    go_round(loop, lambda: providers.asked == [str(doubtful.uuid)])
+
+    assert Outbox.objects.get(pk=locked.pk).claimed_until == ended  # the answer still counts
+
+
 def test_a_rest_begins_once_though_its_answer_stays_locked(campaign, monkeypatch):
     mine, begun = account(), []
     (row,) = queue(campaign, mine, 1)
