@@ -139,6 +139,13 @@ def answer_reply(reply: Reply, text: str, *, seen: int, by: User, now: datetime)
     return made if is_new else None
 
 
+def withdraw_answer(answer: int, *, by: User, now: datetime) -> bool:
+    """Take back what a colleague wrote, as long as it waits; False where it has left, or somebody else wrote it."""
+    mine = AutomaticAnswer.objects.filter(pk=answer, kind=Kind.PERSON, state=State.WAITING, written_by=by)
+    why = f"Withdrawn by {by.display_name} before it left."
+    return bool(mine.update(state=State.DROPPED, why=why[:200], begun_at=now))
+
+
 def answerable(reply: Reply) -> Address:
     """The address that an answer goes to. Raises NotAnswerable where none can be given, whatever the gate says."""
     if reply.channel not in family_of(Channel.SMS):

@@ -134,6 +134,7 @@ inbox_pages = [
     path("read/", inbox.show, {"box": "read"}, name="read"),
     path("<id:pk>/", inbox.judge, name="judge"),
     path("<id:pk>/answer/", inbox.answer, name="answer"),
+    path("<id:pk>/answer/<id:written>/withdraw/", inbox.withdraw, name="withdraw"),
     path("<id:pk>/contacts/", inbox.owners, name="owners"),
 ]
 

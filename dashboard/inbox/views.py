@@ -18,9 +18,9 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
 from contacts.access_log import sees_whole_in
-from contacts.answering import NotAnswerable, answer_reply, answerable
+from contacts.answering import NotAnswerable, answer_reply, answerable, withdraw_answer
 from contacts.gate import sentence
-from contacts.models import Address, Contact, Reply
+from contacts.models import Address, AutomaticAnswer, Contact, Reply
 from contacts.models.answers import LONGEST_ANSWER
 from contacts.phones import mask
 from dashboard.inbox.listing import BOXES, ReplyFilter, shown, tabs
@@ -116,7 +116,7 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "row": shown([reply])[0],
         "reply": reply,
-        "answers": answers,
+        "answers": [(one, _may_withdraw(request, one)) for one in answers],
         "form": form,
         "why_not": why_not,
         "later": later,
@@ -138,6 +138,24 @@ def _answer(request: HttpRequest, reply: Reply, form: AnswerForm) -> HttpRespons
     transaction.on_commit(wake)
     messages.success(request, later or "The answer is on its way.")
     return here
+
+
+def _may_withdraw(request: HttpRequest, answer: AutomaticAnswer) -> bool:
+    waits = answer.state == AutomaticAnswer.State.WAITING
+    return waits and answer.written_by_id == who(request).pk and who(request).has_perm(ANSWER)
+
+
+@requires(SEE, ANSWER)
+@require_POST
+def withdraw(request: HttpRequest, pk: int, written: int) -> HttpResponse:
+    """Take back an answer of one's own that still waits."""
+    reply = get_object_or_404(Reply, pk=pk)
+    found = get_object_or_404(reply.answers, pk=written)
+    if withdraw_answer(found.pk, by=who(request), now=timezone.now()):
+        messages.success(request, "The answer is withdrawn: it was not sent.")
+    else:
+        messages.error(request, "It cannot be withdrawn: it has left, or somebody else wrote it.")
+    return redirect(reverse("inbox:answer", args=[reply.pk]))
 
 
 def _objection(reply: Reply) -> tuple[str, str]:
