@@ -16,7 +16,7 @@ from django.utils import timezone
 from contacts import searching
 from contacts.access_log import sees_whole
 from contacts.admin.inlines import FewForms, PlainFormSet
-from contacts.admin.lists import ADDRESSES, Large, Masking, ReadOnly
+from contacts.admin.lists import ADDRESSES, ClosedOnceErased, Large, Masking, ReadOnly
 from contacts.channels import Kind
 from contacts.correcting import email_address, phone_address, retire
 from contacts.emails import NotAnEmail
@@ -162,7 +162,7 @@ class AddressInline(Masking, FewForms, admin.TabularInline):
 
 
 @admin.register(Address)
-class AddressAdmin(Masking, Large):
+class AddressAdmin(ClosedOnceErased, Masking, Large):
     form = AddressForm
     fields = (
         "contact",

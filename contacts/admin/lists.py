@@ -19,6 +19,7 @@ from contacts import searching
 from contacts.access_log import sees_whole
 from contacts.models import (
     Address,
+    Contact,
     Suppression,
 )
 from contacts.phones import mask
@@ -78,7 +79,30 @@ class Large(admin.ModelAdmin):
         raise NotImplementedError
 
 
-class OfContact(Large):
+class ClosedOnceErased:
+    """Nothing of a person who was erased is changed or deleted, and nothing is added to them."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return not _is_erased(obj) and super().has_change_permission(request, obj)  # type: ignore[misc]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return not _is_erased(obj) and super().has_delete_permission(request, obj)  # type: ignore[misc]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "contact":
+            kwargs["queryset"] = Contact.objects.filter(erased_at=None)
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+        if db_field.name == "contact" and field is not None:
+            field.error_messages["invalid_choice"] = "There is no such contact, or they were erased."
+        return field
+
+
+def _is_erased(obj: Any) -> bool:
+    contact = obj if isinstance(obj, Contact) else getattr(obj, "contact", None)
+    return contact is not None and contact.erased_at is not None
+
+
+class OfContact(ClosedOnceErased, Large):
     """Rows of a contact, found by whom they belong to."""
 
     search_fields = ("contact",)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from contacts import searching
 from contacts.admin.addresses import AddressInline, ZonedForm
-from contacts.admin.lists import CONTACTS_NAMES, Large, Ledger, OfContact, ReadOnly
+from contacts.admin.lists import CONTACTS_NAMES, ClosedOnceErased, Large, Ledger, OfContact, ReadOnly
 from contacts.models import (
     AccessRecord,
     Contact,
@@ -43,7 +43,7 @@ class ContactListAdmin(admin.ModelAdmin):
 
 
 @admin.register(Contact)
-class ContactAdmin(Large):
+class ContactAdmin(ClosedOnceErased, Large):
     form = ZonedForm
     list_display = ("__str__", "external_id", "stage", "value_tier", "source", "created_at")
     list_select_related = ("source",)
