@@ -112,9 +112,14 @@ PARAMS: dict[str, Param] = {
 }
 
 
+def _pieces(says: str) -> list[tuple[str, str]]:
+    parts = re.split(r"\{(\w+)\}", says)
+    return list(zip(parts[::2], [*parts[1::2], ""], strict=True))
+
+
 class ConditionKind(NamedTuple):
-    """`label` offers it; `says` completes "People who ..." with its values in braces, `says_not` the contrary; ''
-    where it has none."""
+    """`label` offers it; `says` completes "People who ..." with its values in braces, `says_not` the contrary, which
+    reads the same from the first of them on; '' where it has none."""
 
     label: str
     says: str
@@ -122,7 +127,18 @@ class ConditionKind(NamedTuple):
 
     @property
     def params(self) -> list[str]:
-        return re.findall(r"\{(\w+)\}", self.says)
+        return [name for _, name in self.pieces if name]
+
+    @property
+    def pieces(self) -> list[tuple[str, str]]:
+        """(words, parameter behind them) in order; '' for none behind the last words."""
+        return [(words.strip(), name) for words, name in _pieces(self.says) if words or name]
+
+    @property
+    def begins(self) -> tuple[str, str]:
+        """The words before the first parameter, and those of the contrary, '' where there is none."""
+        first, second = (next(iter(_pieces(says)), ("", ""))[0] for says in (self.says, self.says_not))
+        return first.strip(), second.strip()
 
 
 KINDS: dict[str, ConditionKind] = {
@@ -136,7 +152,7 @@ KINDS: dict[str, ConditionKind] = {
     ),
     "stage": ConditionKind("Lifecycle stage", "are at the stage {stages}", "are not at the stage {stages}"),
     "tier": ConditionKind(
-        "Value tier", "are of value tier {tier} or higher", "are of a value tier below {tier}"
+        "Value tier", "are at least of value tier {tier}", "are below value tier {tier}"
     ),
     "region": ConditionKind(
         "Country or state of the address", "have an address in {regions}", "have no address in {regions}"
@@ -152,8 +168,8 @@ KINDS: dict[str, ConditionKind] = {
         "did not reply, click or press a key in the last {days} days",
     ),
     "likely": ConditionKind(
-        "Likely to be reached", "are reached by {channel} with a chance of {percent}% or more",
-        "are reached by {channel} with a chance below {percent}%",
+        "Likely to be reached", "have at least a chance of {percent}% to be reached by {channel}",
+        "have less than a chance of {percent}% to be reached by {channel}",
     ),
     "consent": ConditionKind("Consent", "agreed to {channel}", "did not agree to {channel}"),
     "sample": ConditionKind("Random sample", "are in a random sample of {share}%"),

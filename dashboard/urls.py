@@ -22,6 +22,7 @@ from dashboard.contacts import (
     people,
     permitted_hours,
     privacy,
+    segments,
     sources,
 )
 from dashboard.contacts import views as contacts
@@ -99,6 +100,11 @@ contact_pages = [
     path("lists/<id:pk>/add/", lists.add, name="add_member"),
     path("lists/<id:pk>/remove/<id:contact>/", lists.remove, name="remove_member"),
     path("lists/<id:pk>/delete/", lists.delete, name="delete_list"),
+    path("segments/", segments.index, name="segments"),
+    path("segments/new/", segments.new, name="new_segment"),
+    path("segments/<id:pk>/", segments.edit, name="segment"),
+    path("segments/<id:pk>/use/", segments.use, name="use_segment"),
+    path("segments/<id:pk>/delete/", segments.delete, name="delete_segment"),
     path("sources/", sources.by_source, name="sources"),
     path("sources/imports/", sources.by_import, name="import_outcomes"),
     path("lookups/", lookups.index, name="lookups"),

@@ -9,44 +9,73 @@ from django import forms
 from django.db import transaction
 
 from accounts.models import User
-from campaigns.models import Campaign
-from contacts.models import ContactList, ListMembership
+from campaigns.condition_words import described
+from campaigns.models import Campaign, Segment
+from contacts.channels import Channel
+from dashboard.campaigns.looking import looked_at
+from dashboard.campaigns.skipped import by_reason
+from dashboard.who_form import WhoForm
+from deliveries.sending.other_channels import gain_by_chance, other_channels
+from deliveries.wording import listed
 
 
-class ListChoice(forms.ModelMultipleChoiceField):
-    """Each list with how many people it has, as they were last counted."""
+class ComposeWhoForm(WhoForm):
+    """With a saved segment to begin with: choosing another takes its lists and conditions, whatever else was chosen."""
 
-    def label_from_instance(self, obj: ContactList) -> str:
-        figures = getattr(obj, "figures", None)
-        if figures is None or figures.counted_at is None:
-            return obj.name
-        return f"{obj.name} ({figures.people:,})"
-
-
-class WhoForm(forms.Form):
-    lists = ListChoice(
-        ContactList.objects.none(),
-        label="Lists",
+    segment = forms.ModelChoiceField(
+        Segment.objects.none(),
+        label="Begin with a saved segment",
         required=False,
-        widget=forms.CheckboxSelectMultiple,
-        help_text="Whoever is on several of them is written to once.",
+        empty_label="None",
+        help_text="Its lists and conditions are copied, and may be changed here.",
     )
 
-    def __init__(self, campaign: Campaign, data: Any = None) -> None:
-        super().__init__(data, prefix="who")
+    def __init__(self, campaign: Campaign, user: User | None, data: Any = None) -> None:
+        lists = list(campaign.lists.order_by("pk").values_list("pk", flat=True))
+        super().__init__(campaign.meant, lists, data)
         self.campaign = campaign
-        self.fields["lists"].queryset = ContactList.objects.select_related("figures")  # type: ignore[attr-defined]
-        self.initial["lists"] = list(campaign.lists.values_list("pk", flat=True))
+        usable = Segment.objects.seen_by(user.pk if user else None) | Segment.objects.filter(
+            pk=campaign.segment_id or 0
+        )
+        self.fields["segment"].queryset = usable  # type: ignore[attr-defined]
+        self.initial["segment"] = campaign.segment_id
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        segment = data.get("segment")
+        if segment and segment.pk != self.campaign.segment_id:
+            self.meant, self.rewrote = segment.meant, True
+            self.chosen_lists = list(segment.lists.values_list("pk", flat=True))
+        return data
 
     def save(self) -> None:
         with transaction.atomic():
-            self.campaign.lists.set(self.cleaned_data["lists"])
+            self.campaign.lists.set(self.chosen_lists)
+            self.campaign.conditions = self.meant.as_json
+            self.campaign.segment = self.cleaned_data["segment"]
+            self.campaign.save(update_fields=["conditions", "segment"])
 
 
-def form(campaign: Campaign, user: User, data: Any = None, files: Any = None) -> WhoForm:
-    return WhoForm(campaign, data)
+def form(campaign: Campaign, user: User, data: Any = None, files: Any = None) -> ComposeWhoForm:
+    return ComposeWhoForm(campaign, user, data)
 
 
 def context(campaign: Campaign, user: User, now: datetime) -> dict[str, Any]:
-    members = ListMembership.objects.filter(contact_list__in=campaign.lists.all())
-    return {"people": members.values("contact_id").distinct().count()}
+    draft = looked_at(campaign, now)
+    who = draft.first.who
+    segment, others = campaign.segment, other_channels(draft)
+    same = (
+        segment
+        and segment.meant == who.conditions
+        and set(who.lists) == set(segment.lists.values_list("pk", flat=True))
+    )
+    return {
+        "meant": described(who.conditions, who.lists),
+        "draft": draft,
+        "size": draft.size,
+        "skipped": by_reason(campaign, draft.people),
+        "first_channel": Channel(campaign.channel).in_sentence,
+        "segment_changed": segment is not None and not same,
+        "gain": gain_by_chance(draft),
+        "gain_by": listed([Channel(one).in_sentence for one in others], "or") if others else "",
+    }

@@ -26,6 +26,7 @@ from campaigns.merging import usual_fields
 from campaigns.models import Campaign
 from dashboard.campaigns import compose_what, compose_when, compose_who
 from dashboard.campaigns.checking import check_context
+from dashboard.campaigns.looking import looked_at
 from dashboard.campaigns.preview import preview_context
 from dashboard.campaigns.views import launch_context
 from dashboard.shell.pages import swaps, who
@@ -270,7 +271,7 @@ def _state(campaign: Campaign, section: Section, shown: Shown) -> str:
 
 def _beside(request: HttpRequest, campaign: Campaign, now: datetime) -> dict[str, Any]:
     """What stands beside and below the sections, and follows from all of them: the preview and the checks."""
-    draft, user = checks.load(campaign, now), who(request)
+    draft, user = looked_at(campaign, now), who(request)
     return {**launch_context(draft, user), **_preview(request, draft), **check_context(draft, user)}
 
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.roles import requires
+from campaigns.condition_words import is_named
 from campaigns.models import Sender
 from contacts import opt_ins
 from contacts.channels import Channel
@@ -236,6 +237,8 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         if SourceTally.objects.filter(list_source_id=pk).exists():
             raise NotEmpty("Reports count messages by it.")
+        if is_named(pk):
+            raise NotEmpty("A condition of a campaign or a segment names it.")
         delete_empty(found)
     except NotEmpty as problem:
         messages.error(request, f"“{found}” stays. {problem}")

@@ -57,9 +57,16 @@ def test_what_is_not_known_is_refused(value):
     (ONE_OF_EACH[7], "were reached by SMS in the last 90 days"),
     (ONE_OF_EACH[7] | {"any_channel": "", "not": True}, "were not reached by any channel in the last 90 days"),
     (ONE_OF_EACH[9], "were not reached by the campaign “May news”"),
-    (ONE_OF_EACH[11], "are reached by email with a chance of 60% or more"),
+    (ONE_OF_EACH[11], "have at least a chance of 60% to be reached by email"),
     (ONE_OF_EACH[13], "are in a random sample of 10%"),
     ({"is": "source", "lists": [9]}, "came from a list that is deleted"),
 ])  # fmt: skip
 def test_a_condition_is_said_in_plain_words(given, words):
     assert sentence(Condition.read(given), NAMES) == words
+
+
+def test_a_contrary_reads_the_same_from_its_first_value_on():
+    for kind in KINDS.values():
+        if kind.says_not:
+            first, second = kind.begins
+            assert kind.says.replace(first, second, 1) == kind.says_not
