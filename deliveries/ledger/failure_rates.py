@@ -17,6 +17,7 @@ from typing import Any
 from django.db.models import Sum
 
 from campaigns.models import Campaign
+from contacts.channels import Channel
 from deliveries.ledger.base_rates import DRAWN, EVERY, RECENT
 from deliveries.ledger.excess import Margin
 from deliveries.models import Bookmark, CampaignStop, CarrierTally
@@ -27,7 +28,17 @@ NAME = "failure_rates"  # of the bookmark
 # What is usual while nothing is known, and for how many messages that counts. Of lists that are kept clean 95 % arrive
 # (outcomes/thresholds.py).
 PRIOR = {Kind.LASTING: 0.05, Kind.ANY: 0.10, Kind.OPT_OUT: 0.005}
+# More numbers take no picture than take no text, and more take no voicemail than that.
+PRIOR_LASTING = {Channel.MMS: 0.07, Channel.RVM: 0.10}
 PRIOR_COUNTS = 200.0
+
+
+def prior(kind: str, channel: str) -> float:
+    """The share that is usual while nothing is known of a channel."""
+    usual = PRIOR[Kind(kind)]
+    return PRIOR_LASTING.get(Channel(channel), usual) if kind == Kind.LASTING else usual
+
+
 # Nothing above that is ever called usual: with a worse history something else is wrong.
 MOST = {Kind.LASTING: 0.15, Kind.ANY: 0.40, Kind.OPT_OUT: 0.03}
 MOST_CARRIERS = 500  # of a channel, those with the most messages
@@ -68,7 +79,7 @@ class FailureRates:
 
     def usual(self, kind: str, channel: str, carrier: str) -> float:
         known = self.carriers.get(kind, {}).get(channel, {})
-        whole = self.channels.get(kind, {}).get(channel, PRIOR[Kind(kind)])
+        whole = self.channels.get(kind, {}).get(channel, prior(kind, channel))
         return known.get(carrier, whole)
 
 
@@ -115,7 +126,7 @@ def counted(rows: list[tuple[str, str, str, str, int]]) -> dict[str, Any]:
     for kind in Kind:
         for channel, by_carrier in sent.items():
             theirs = failed[kind, channel]
-            whole = _drawn(theirs.total(), by_carrier.total(), PRIOR[kind], PRIOR_COUNTS)
+            whole = _drawn(theirs.total(), by_carrier.total(), prior(kind, channel), PRIOR_COUNTS)
             detail["channels"].setdefault(kind, {})[channel] = min(whole, MOST[kind])
             detail["carriers"].setdefault(kind, {})[channel] = {
                 carrier: min(_drawn(theirs[carrier], n, whole, DRAWN), MOST[kind])
