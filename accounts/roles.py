@@ -115,6 +115,7 @@ ROLES: dict[str, set[str]] = {
         "contacts.release_suppression",
         "contacts.release_legal_suppression",
         "campaigns.launch_campaign",
+        "campaigns.guard_campaign",
         "campaigns.export_report",
         "campaigns.request_registration",
         "deliveries.act_in_bulk",

@@ -11,7 +11,14 @@ from django.conf import settings
 from django.contrib import admin
 from django.db import models
 from django.db.models import Q, QuerySet
-from django.forms import BaseModelFormSet, CheckboxSelectMultiple, ChoiceField, ModelForm, SlugField
+from django.forms import (
+    BaseModelFormSet,
+    CheckboxSelectMultiple,
+    ChoiceField,
+    IntegerField,
+    ModelForm,
+    SlugField,
+)
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -20,6 +27,7 @@ from accounts.models import User
 from campaigns import registering
 from campaigns.drafting import SECTIONS, count_edit
 from campaigns.models import Brand, Campaign, Content, Playbook, Recipient, Sender
+from campaigns.models.campaigns import CANARY_PERCENT, MOST_CANARY_PERCENT
 from campaigns.rate_words import keeps_to
 from campaigns.rates import registered_kinds
 from campaigns.sender_values import TEXTS, sender_value
@@ -152,12 +160,24 @@ class ContentInline(FewForms, admin.StackedInline):
 
 
 class CampaignForm(ModelForm):
+    canary_percent = IntegerField(
+        label="First slice",
+        min_value=0,
+        max_value=MOST_CANARY_PERCENT,
+        required=False,
+        initial=CANARY_PERCENT,
+        help_text=f"Percent of a large audience that goes first. Empty: {CANARY_PERCENT}; 0: everybody at once.",
+    )
     slug = SlugField(
         label="Link name",
         max_length=140,
         required=False,
         help_text="Part of the address of its report and of the names of exported files. Empty: made from the name.",
     )
+
+    def clean_canary_percent(self) -> int:
+        given = self.cleaned_data["canary_percent"]
+        return CANARY_PERCENT if given is None else given
 
     def clean_slug(self) -> str:
         others = Campaign.objects.exclude(pk=self.instance.pk)
@@ -177,7 +197,20 @@ class CampaignAdmin(admin.ModelAdmin):
     inlines = (ContentInline,)
     fieldsets = (
         (None, {"fields": ("name", "slug", "goal", "purpose", "priority", "lists")}),
-        ("How it is sent", {"fields": ("channel", "playbook", "window_start", "window_end", "track_links")}),
+        (
+            "How it is sent",
+            {
+                "fields": (
+                    "channel",
+                    "playbook",
+                    "window_start",
+                    "window_end",
+                    "track_links",
+                    "canary_percent",
+                    "breaker",
+                )
+            },
+        ),
         (
             "When",
             {
@@ -198,7 +231,7 @@ class CampaignAdmin(admin.ModelAdmin):
     )
     record = ("state", "created_by", "created_at", "launched_by", "launched_at", "completed_at")
     # What its recipients and messages were made from: changing it afterwards would make the report untrue.
-    settled_by_launch = ("slug", "goal", "purpose", "lists", "channel")
+    settled_by_launch = ("slug", "goal", "purpose", "lists", "channel", "canary_percent")
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Of the playbooks, those that any campaign may follow, and its own."""
@@ -235,7 +268,8 @@ class CampaignAdmin(admin.ModelAdmin):
         return self.fieldsets if obj else self.fieldsets[:-1]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Campaign | None = None) -> tuple[str, ...]:
-        return self.record + (self.settled_by_launch if _launched(obj) else ())
+        guarded = () if request.user.has_perm("campaigns.guard_campaign") else ("breaker",)
+        return self.record + guarded + (self.settled_by_launch if _launched(obj) else ())
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Campaign | None = None) -> dict[str, Any]:
         return {} if _launched(obj) else dict(self.prepopulated_fields)

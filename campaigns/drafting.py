@@ -34,7 +34,6 @@ COPIED = (
     "conditions",
     "segment",
     "canary_percent",
-    "breaker",
     "track_links",
 )
 COPIED_CONTENT = ("channel", "sender", "subject", "body", "media_url")

@@ -223,6 +223,7 @@ class Campaign(models.Model):
         permissions = [
             ("view_report", "May open campaign reports and action queues"),
             ("launch_campaign", "May launch, pause and cancel campaigns"),
+            ("guard_campaign", "May let a campaign go on whatever fails"),
             ("export_report", "May export reports"),
         ]
 

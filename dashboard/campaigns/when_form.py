@@ -13,6 +13,7 @@ from django.utils import timezone
 from campaigns.models import Campaign, Playbook
 from campaigns.models.campaigns import EARLIEST
 from campaigns.own_playbooks import began_from, follow
+from dashboard.campaigns.canary_field import canary_field
 from dashboard.campaigns.playbook_sentence import PlaybookSentence
 from deliveries.sending.audience import earliest_start
 
@@ -70,6 +71,7 @@ class WhenForm(forms.ModelForm):
         model = Campaign
         fields = (
             *OWN_FIELDS, "window_start", "window_end", "relevant_until", "purpose", "priority", "goal",
+            "canary_percent",
         )  # fmt: skip
         widgets = {
             "starts_at": Moment, "relevant_until": Moment, "local_date": Day, "local_time": Clock,
@@ -85,6 +87,7 @@ class WhenForm(forms.ModelForm):
 
     def __init__(self, data: Any = None, *, instance: Campaign, now: datetime | None = None) -> None:
         super().__init__(data, instance=instance, prefix="when")
+        self.fields["canary_percent"] = canary_field(instance.canary_percent)
         self._now = now or timezone.now()
         self._before = instance.starts_at, instance.local_start, instance.relevant_until
         shared = Playbook.objects.shared().order_by("name")

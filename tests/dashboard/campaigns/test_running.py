@@ -10,6 +10,7 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from campaigns.models import Campaign, SliceLeftOut
+from dashboard.campaigns.when_form import WhenForm
 from deliveries.models import CampaignStop, Canary
 from deliveries.running.drain import expand as expand_all
 from deliveries.sending import canary
@@ -141,3 +142,28 @@ def test_the_report_counts_the_slice_and_a_marketer_sends_the_rest(marketer, mon
     assert "goes on without waiting" in text(sent)
     assert "went first" not in text(sent)
     assert "Nothing of" in text(again)
+
+
+@pytest.mark.parametrize(("given", "kept"), [({}, 5), ({"when-canary_percent": "0"}, 0)])
+def test_the_first_slice_is_chosen_in_the_composer_and_stays_where_it_is_not_asked_for(given, kept):
+    draft = factories.campaign()
+    shown = WhenForm(instance=draft)
+    data = {
+        shown.add_prefix(name): shown[name].value() or "" for name in shown.fields if name != "canary_percent"
+    }
+
+    form = WhenForm(data | given, instance=draft)
+    assert form.is_valid(), form.errors
+    form.save()
+
+    draft.refresh_from_db()
+    assert draft.canary_percent == kept
+
+
+@pytest.mark.parametrize(("role", "may"), [("marketer", False), ("admin", True)])
+def test_only_an_administrator_keeps_a_campaign_from_stopping_by_itself(login, role, may):
+    page = login(role, is_staff=True).get(
+        reverse("admin:campaigns_campaign_change", args=[factories.campaign().pk])
+    )
+
+    assert ('name="breaker"' in page.content.decode()) == may
