@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, cast
 
-from django.conf import settings
 from django.contrib import admin
 from django.db import models
 from django.db.models import Q, QuerySet
 from django.forms import (
     BaseModelFormSet,
     CheckboxSelectMultiple,
-    ChoiceField,
     IntegerField,
     ModelForm,
     SlugField,
@@ -29,13 +27,10 @@ from campaigns.drafting import SECTIONS, count_edit
 from campaigns.models import Brand, Campaign, Content, Playbook, Recipient, Sender
 from campaigns.models.campaigns import CANARY_PERCENT, MOST_CANARY_PERCENT
 from campaigns.rate_words import keeps_to
-from campaigns.rates import registered_kinds
-from campaigns.sender_values import TEXTS, sender_value
+from campaigns.sender_form import SenderForm
 from contacts.admin import FewForms, Large, ReadOnly
 from contacts.channels import Channel
-from contacts.emails import NotAnEmail
 from contacts.gate import Reason
-from contacts.phones import NotAPhone
 from contacts.slugs import free_slug
 
 
@@ -68,37 +63,6 @@ class CampaignFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         value = self.value() or ""
         return queryset.filter(campaign_id=int(value)) if _is_number(value) else queryset
-
-
-NO_LIMIT = "no_limit"  # of campaigns/rates.csv: for a sender on any channel
-
-
-class SenderForm(ModelForm):
-    """Takes any usual notation, keeps the one that providers are given."""
-
-    registered_as = ChoiceField(
-        required=False,
-        choices=lambda: [("", "As its value says"), *((kind, words) for kind, words in registered_kinds())],
-        help_text="Which of the carriers' limits hold. A 10DLC number has those of the class its campaign was given.",
-    )
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean() or self.cleaned_data
-        channel = data.get("channel")
-        if channel and channel not in TEXTS and data.get("state") == Sender.State.NOT_REGISTERED:
-            data["state"] = Sender.State.NOT_NEEDED  # there is nowhere to register one
-        if channel and channel != Channel.EMAIL and data.get("warm_up_from"):
-            self.add_error("warm_up_from", "Only senders of email warm up: leave it empty.")
-        if channel and channel not in TEXTS and data.get("registered_as") not in ("", None, NO_LIMIT):
-            self.add_error("registered_as", "Only senders of texts are registered so: choose another.")
-        channel, value = data.get("channel"), data.get("value")
-        if not (channel and value) or not {"channel", "value"} & set(self.changed_data):
-            return data
-        try:
-            data["value"] = sender_value(channel, value, settings.DEFAULT_REGION)
-        except (NotAPhone, NotAnEmail) as problem:
-            self.add_error("value", str(problem))
-        return data
 
 
 @admin.register(Brand)

@@ -43,6 +43,13 @@ def keeps_to(sender: Sender, now: datetime) -> str:
     return " ".join(dict.fromkeys(texts)) or "No limit is known."
 
 
+def limits_in_short(sender: Sender) -> str:
+    """As "1 a second"; '' where none is known. No query where its accounts are at hand."""
+    paced = Paced(*(getattr(sender, name) for name in Paced.fields()))
+    providers = sorted({account.provider for account in sender.accounts.all()}) or [""]
+    return " or ".join(dict.fromkeys(filter(None, (_numbers(rate_of(paced, one)) for one in providers))))
+
+
 def limit_words(limit: Limit) -> str:
     """As "its sender keeps to 1 a second"."""
     who = {"sender": "its sender", "account": "its account", "domain": "the mail domain of its sender"}

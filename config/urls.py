@@ -33,6 +33,7 @@ urlpatterns = [
     path("inbox/", include((urls.inbox_pages, "inbox"))),
     path("suppressions/", include((urls.suppression_pages, "suppressions"))),
     path("routes/", include((urls.route_pages, "routes"))),
+    path("senders/", include((urls.sender_pages, "senders"))),
     path("mappings/", include((urls.mapping_pages, "mappings"))),
     path("", include((urls.delivery_pages, "deliveries"))),
 ]

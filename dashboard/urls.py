@@ -34,6 +34,8 @@ from dashboard.message import views as message
 from dashboard.overview import views as overview
 from dashboard.queues import views as queues
 from dashboard.routes import views as sending_routes
+from dashboard.senders import brands, receiving
+from dashboard.senders import views as senders
 from dashboard.suppressions import acts as suppression_acts
 from dashboard.suppressions import limits as suppression_limits
 from dashboard.suppressions import mistakes as suppression_mistakes
@@ -172,6 +174,23 @@ suppression_pages = [
 ]
 
 route_pages = [path("", sending_routes.page, name="page")]
+
+sender_pages = [
+    path("", senders.index, name="list"),
+    path("new/", senders.new, name="new"),
+    path("brands/", brands.index, name="brands"),
+    path("brands/new/", brands.edit, {"pk": None}, name="new_brand"),
+    path("brands/<id:pk>/", brands.edit, name="brand"),
+    path("brands/<id:pk>/default/", brands.make_default, name="default_brand"),
+    path("receiving/", receiving.index, name="receiving"),
+    path("receiving/<id:pk>/test/", receiving.test, name="test_receiving"),
+    path("<id:pk>/", senders.show, name="sender"),
+    path("<id:pk>/settings/", senders.edit, name="settings"),
+    path("<id:pk>/state/", senders.state, name="state"),
+    path("<id:pk>/registration/", senders.registration, name="registration"),
+    path("<id:pk>/ask/", senders.ask, name="ask"),
+    path("<id:pk>/dns/", senders.look_at_dns, name="dns"),
+]
 
 mapping_pages = [
     path("", mapping_overview.overview, name="overview"),

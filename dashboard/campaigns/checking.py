@@ -76,7 +76,8 @@ def _looked(row: CheckRow, slug: str, user: User) -> Looked:
 
 def _found(finding: Finding, row: CheckRow, user: User, accept_url: str) -> Found:
     way = may_follow(user, finding.way)
-    others = [] if way or finding.way is None else roles_with(finding.way.needs)
+    needed = "" if finding.way is None else finding.way.changes or finding.way.needs
+    others = roles_with(needed) if needed and not (way and user.has_perm(needed)) else []
     words = f"{listed([f'{one}s' for one in others], 'or')} can do this." if others else ""
     waits = finding in row.held
     return Found(finding, way, words, row.accepted.get(finding.says), waits, accept_url if waits else "")

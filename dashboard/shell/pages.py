@@ -135,6 +135,7 @@ RAIL = [
                 ("/mappings/",),
                 unknown_words,
             ),
+            Link("Senders", "sms", "senders:list", "campaigns.view_sender", "", ("/senders/",)),
             Link("Routes", "rules", "routes:page", "deliveries.view_route", "", ("/routes/",)),
         ],
     ),

@@ -21,6 +21,8 @@ TITLES = {
     "first_channel_can_leave": "First channel",
     "content_is_written": "Texts",
     "sender_may_send": "Sender",
+    "senders_are_in_order": "Registrations and authentication",
+    "receiving_is_proven": "Receiving",
     "sender_is_fast_enough": "Speed",
     "merge_fields_are_filled": "Merge fields",
     "is_still_relevant": "Times",

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from django.db.models import TextChoices
 from django.urls import reverse
 
 from campaigns.countries import countries
@@ -23,46 +22,15 @@ from deliveries.credentials import CredentialsUnreadable
 from deliveries.deciding.routes import CampaignRoute, routes
 from deliveries.sending.audience import forecast
 from deliveries.sending.checks_of_content import remarks_of
+from deliveries.sending.checks_of_senders import UsedSender, receiving_remarks, sender_remarks
 from deliveries.sending.draft_speed import DraftSpeed
+from deliveries.sending.findings import Finding, FixLink, Severity
 from deliveries.sending.first_channel import first_routes
 from deliveries.sending.meant import FirstPeople, Size, first_contacts, first_people, size_of
 from deliveries.wording import listed, zoned
 
 NEW_SENDER_MOST = 5_000  # people whom a new sender writes to without an administrator having agreed
 NEW = timedelta(days=7)  # a sender younger than that is one whose reputation nobody knows yet
-
-
-class Severity(TextChoices):
-    BLOCKS = "blocks", "Stands in the way of a launch"
-    WARNS = "warns", "Worth a look before the launch"
-
-
-@dataclass(frozen=True)
-class FixLink:
-    """Where something can be changed: the words of a link, its address, and the permission to open it."""
-
-    words: str
-    url: str
-    needs: str
-
-
-@dataclass(frozen=True)
-class Finding:
-    severity: Severity
-    says: str
-    way_out: str
-    way: FixLink | None = None
-    needs_override: bool = (
-        False  # a warning that holds a launch until an administrator accepts it, with a reason
-    )
-
-    @property
-    def sentence(self) -> str:
-        return f"{self.says} {self.way_out}"
-
-    @property
-    def blocks(self) -> bool:
-        return self.severity == Severity.BLOCKS
 
 
 @dataclass(frozen=True)
@@ -252,8 +220,7 @@ def sender_may_send(draft: Draft) -> Iterator[Finding]:
         first, sender = channel == draft.campaign.channel, content.sender
         if not (first or channel in draft.follow_ups):
             continue
-        url = reverse("admin:campaigns_sender_change", args=[sender.pk])
-        way = FixLink("Open the sender", url, "campaigns.change_sender")
+        way = _of_sender(reverse("senders:sender", args=[sender.pk]))
         if not sender.may_send:
             says = f"The sender {sender.value} is not approved to send yet."
             way_out = (
@@ -268,16 +235,38 @@ def sender_may_send(draft: Draft) -> Iterator[Finding]:
             )
 
 
+def _of_sender(url: str, words: str = "Open the sender") -> FixLink:
+    return FixLink(words, url, "campaigns.view_sender", "campaigns.change_sender")
+
+
+def senders_are_in_order(draft: Draft) -> Iterator[Finding]:
+    used = []
+    for channel in dict.fromkeys([*draft.senders, *draft.later]):
+        option = draft.routes[channel].first("") if channel in draft.routes else None
+        if channel in draft.contents:
+            sender = option.sender if option else draft.contents[channel].sender
+            used.append(UsedSender(sender, channel == draft.campaign.channel))
+    for remark in sender_remarks(used, draft.countries, draft.reckoned, draft.now):
+        way = _of_sender(remark.url)
+        yield (_blocks if remark.blocks else _warns)(remark.says, remark.way_out, way)
+
+
+def receiving_is_proven(draft: Draft) -> Iterator[Finding]:
+    options = [draft.routes[channel].first("") for channel in draft.senders if channel in draft.routes]
+    accounts = {option.account.pk: option.account for option in options if option}
+    for remark in receiving_remarks(list(accounts.values()), draft.now):
+        yield _warns(remark.says, remark.way_out, FixLink("Receiving", remark.url, "campaigns.view_sender"))
+
+
 def sender_is_fast_enough(draft: Draft) -> Iterator[Finding]:
     """Whether all of it leaves within the hour, by what the sender of its first messages keeps to."""
     option = draft.first_option
     if option is None or not draft.takes_long or draft.own_hours > 1:
         return  # whoever asked for it to take long knows
-    url = reverse("admin:campaigns_sender_change", args=[option.sender.pk])
     yield _warns(
         draft.takes_long,
         "Launch early enough, take a faster sender, or correct its limits.",
-        FixLink("Open the sender", url, "campaigns.change_sender"),
+        _of_sender(reverse("senders:sender", args=[option.sender.pk])),
     )
 
 
@@ -372,6 +361,8 @@ CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     first_channel_can_leave,
     content_is_written,
     sender_may_send,
+    senders_are_in_order,
+    receiving_is_proven,
     sender_is_fast_enough,
     merge_fields_are_filled,
     is_still_relevant,

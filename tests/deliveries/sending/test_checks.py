@@ -342,12 +342,12 @@ def test_what_is_forecast_is_what_the_expansion_does(draft, people, now):
 
 def test_a_check_costs_the_same_for_few_and_many_people(draft, people, now, django_assert_num_queries):
     found(draft, now)  # with it the playbook is known
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(17):
         found(draft, now)
     for _ in range(20):
         member(people, now)
 
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(17):
         found(draft, now)
 
 

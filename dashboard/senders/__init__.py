@@ -1,0 +1,1 @@
+"""Senders: whom we write as, what they are registered as, and whether receipts come back."""

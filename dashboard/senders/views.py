@@ -1,0 +1,257 @@
+"""Senders: the list, one with its registrations and their history, and what is changed of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.roles import requires
+from campaigns import registering
+from campaigns.models import Content, Registration, Sender
+from campaigns.rate_words import keeps_to
+from campaigns.rates import kind_of, today
+from contacts.channels import Channel
+from dashboard.senders.forms import NewSenderForm, RegistrationForm, SenderSettingsForm, StateForm
+from dashboard.shell.pages import who
+from deliveries.models import DomainCheck, Route
+from deliveries.outcomes.sender_lines import BUCKETS, sender_lines
+from deliveries.sending import mail_checks
+
+SEE, CHANGE, ADD = "campaigns.view_sender", "campaigns.change_sender", "campaigns.add_sender"
+ASK = "campaigns.request_registration"
+CHANGES, CAMPAIGNS = 50, 20  # the newest, on the page
+PILLS = {
+    Registration.State.NEEDED: "compliance",
+    Registration.State.SUBMITTED: "pending",
+    Registration.State.APPROVED: "success",
+    Registration.State.REJECTED: "permanent",
+    Registration.State.EXPIRED: "permanent",
+    Registration.State.NOT_NEEDED: "unknown",
+}
+DNS_PILLS = {
+    "ok": ("success", "In order"),
+    "weak": ("retryable", "Could be better"),
+    "missing": ("compliance", "Missing"),
+    "wrong": ("permanent", "Wrong"),
+    "unknown": ("unknown", "Not known"),
+}
+DEMANDS = {
+    "must": "Without it nothing arrives",
+    "some": "Some operators there ask for it",
+    "should": "Messages arrive worse without it",
+    "": "Kept, and asked for by nobody",
+}
+
+
+@dataclass(frozen=True)
+class ChecklistRow:
+    """A line of the checklist as the page shows it."""
+
+    line: registering.Line
+    ends_soon: bool
+    query: str  # what names it in the address of its form
+
+    @property
+    def bucket(self) -> str:
+        return PILLS[self.line.state]
+
+    @property
+    def demand(self) -> str:
+        return DEMANDS[self.line.demand]
+
+    @property
+    def may_be_asked(self) -> bool:
+        return self.line.state in registering.MAY_BE_ASKED and not self.is_read
+
+    @property
+    def is_read(self) -> bool:
+        """Whether nobody enters it: it is read from the DNS."""
+        return self.line.kind in (Registration.Kind.SPF, Registration.Kind.DKIM, Registration.Kind.DMARC)
+
+
+@requires(SEE)
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    lines = sender_lines(today(timezone.now()))
+    return render(request, "senders/list.html", {"lines": lines, "section": "senders"})
+
+
+@requires(SEE)
+@require_safe
+def show(request: HttpRequest, pk: int) -> HttpResponse:
+    sender = get_object_or_404(Sender.objects.select_related("brand").prefetch_related("accounts"), pk=pk)
+    now = timezone.now()
+    day = today(now)
+    rows = list(sender.registrations.all())
+    contents = Content.objects.filter(sender=sender).select_related("campaign").order_by("-campaign")
+    dns = DomainCheck.objects.filter(pk=pk).first() if sender.channel == Channel.EMAIL else None
+    context = {
+        "sender": sender,
+        "bucket": BUCKETS[Sender.State(sender.state)],
+        "verdict": registering.verdict(sender, rows, day),
+        "countries": _by_country(sender, rows, day),
+        "ending": registering.ends_soon(rows, day),
+        "is_name": kind_of(sender.channel, sender.value) == "alphanumeric",
+        "keeps_to": keeps_to(sender, now),
+        "routes": Route.objects.filter(sender=sender).select_related("account"),
+        "contents": contents[:CAMPAIGNS],
+        "content_count": contents.count(),
+        "changes": sender.registration_changes.select_related("registration", "by")[:CHANGES],
+        "dns": dns,
+        "dns_rows": [(one, *DNS_PILLS[one["state"]]) for one in dns.found] if dns else [],
+    }
+    return render(request, "senders/sender.html", context)
+
+
+def _by_country(sender: Sender, rows: list[Registration], day: date) -> list[tuple[str, list[ChecklistRow]]]:
+    soon = {row.pk for row in registering.ends_soon(rows, day)}
+    made = [
+        ChecklistRow(
+            line,
+            line.registration is not None and line.registration.pk in soon,
+            urlencode({"kind": line.kind, "country": line.country, "carrier": line.carrier}),
+        )
+        for line in registering.checklist(sender, rows, day)
+    ]
+    return [(country, list(those)) for country, those in groupby(made, key=lambda row: row.line.country)]
+
+
+@requires(SEE, ADD)
+@require_http_methods(["GET", "HEAD", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    form = NewSenderForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        now = timezone.now()
+        sender = form.save(commit=False)
+        sender.state = Sender.State.NOT_REGISTERED
+        sender.save()
+        registering.begin(sender, who(request), now)
+        if sender.channel == Channel.EMAIL:
+            mail_checks.ask(sender, now)
+        messages.success(request, f"{sender.name} is added. It is {sender.get_state_display().lower()}.")
+        return redirect("senders:sender", sender.pk)
+    return _form(request, form, "New sender", reverse("senders:list"), "Add the sender")
+
+
+@requires(SEE, CHANGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    sender = get_object_or_404(Sender, pk=pk)
+    form = SenderSettingsForm(request.POST if request.method == "POST" else None, instance=sender)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        if "dkim_selectors" in form.changed_data:
+            mail_checks.ask(sender, timezone.now())
+        messages.success(request, f"{sender.name} is saved.")
+        return redirect("senders:sender", pk)
+    return _form(
+        request, form, f"Settings of {sender.name}", reverse("senders:sender", args=[pk]), "Save", sender
+    )
+
+
+@requires(SEE, CHANGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def state(request: HttpRequest, pk: int) -> HttpResponse:
+    sender = get_object_or_404(Sender, pk=pk)
+    initial = {
+        "state": sender.state if sender.state_reason else StateForm.follows,
+        "reason": sender.state_reason,
+    }
+    form = StateForm(request.POST if request.method == "POST" else None, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        wanted = form.cleaned_data["state"]
+        reason = "" if wanted == StateForm.follows else form.cleaned_data["reason"].strip()
+        registering.set_state(sender, wanted, reason, who(request), timezone.now())
+        messages.success(request, f"{sender.name}: {sender.get_state_display().lower()}.")
+        return redirect("senders:sender", pk)
+    return _form(
+        request, form, f"State of {sender.name}", reverse("senders:sender", args=[pk]), "Save", sender
+    )
+
+
+@requires(SEE, CHANGE)
+@require_http_methods(["GET", "HEAD", "POST"])
+def registration(request: HttpRequest, pk: int) -> HttpResponse:
+    """What is known of one kind in one country; what the query names is shown as it stands."""
+    sender = get_object_or_404(Sender, pk=pk)
+    named = {name: request.GET.get(name, "")[:60] for name in ("kind", "country", "carrier")}
+    known = Registration.objects.filter(sender=sender, **named).first()
+    form = RegistrationForm(
+        request.POST if request.method == "POST" else None,
+        instance=None if request.method == "POST" else known,
+        initial=named,
+    )
+    if request.method == "POST" and form.is_valid():
+        row = registering.change(sender, form.save(commit=False), who(request), timezone.now())
+        sender.refresh_from_db()
+        said = f"{row.words}: {str(row.get_state_display()).lower()}. {sender.name} is"
+        messages.success(request, f"{said} {sender.get_state_display().lower()}.")
+        return redirect("senders:sender", pk)
+    title = known.words if known else "A registration"
+    return _form(request, form, title, reverse("senders:sender", args=[pk]), "Save", sender)
+
+
+class AskForm(forms.Form):
+    """Which line of the checklist, and what to say with it."""
+
+    kind = forms.ChoiceField(choices=Registration.Kind.choices)
+    country = forms.CharField(max_length=2, required=False)
+    carrier = forms.CharField(max_length=60, required=False)
+    note = forms.CharField(max_length=300, required=False)
+
+
+@requires(SEE, ASK)
+@require_POST
+def ask(request: HttpRequest, pk: int) -> HttpResponse:
+    """Say that it was applied for; only an administrator enters that it is approved."""
+    sender = get_object_or_404(Sender, pk=pk)
+    form, now = AskForm(request.POST), timezone.now()
+    lines = (
+        registering.checklist(sender, list(sender.registrations.all()), today(now)) if form.is_valid() else []
+    )
+    given = form.cleaned_data
+    line = next(
+        (
+            one
+            for one in lines
+            if (one.kind, one.country, one.carrier)
+            == tuple(given[name] for name in ("kind", "country", "carrier"))
+        ),
+        None,
+    )
+    try:
+        if line is None:
+            raise registering.CannotAsk("This sender has no such line: choose one of its checklist.")
+        registering.ask(sender, line, given["note"], who(request), now)
+    except registering.CannotAsk as problem:
+        messages.error(request, str(problem))
+    else:
+        messages.success(request, f"{line.words} is submitted. An administrator enters what comes of it.")
+    return redirect("senders:sender", pk)
+
+
+@requires(SEE, ASK)
+@require_POST
+def look_at_dns(request: HttpRequest, pk: int) -> HttpResponse:
+    sender = get_object_or_404(Sender, pk=pk, channel=Channel.EMAIL)
+    mail_checks.ask(sender, timezone.now())
+    messages.success(request, "The DNS is asked in the background. Open the page again in a few seconds.")
+    return redirect("senders:sender", pk)
+
+
+def _form(
+    request: HttpRequest, form: Any, title: str, back: str, action: str, sender: Sender | None = None
+) -> HttpResponse:
+    context = {"form": form, "title": title, "back": back, "action": action, "sender": sender}
+    return render(request, "senders/form.html", context, status=422 if form.errors else 200)
