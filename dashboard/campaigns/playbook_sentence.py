@@ -167,14 +167,14 @@ class PlaybookSentence:
 
     @property
     def parts(self) -> list[Part]:
-        """Retry [2] times, [4] h apart, for at most [24] h. After [48] h move to [email]. Stop waiting after [72] h."""
+        """Retry [2] times, [4] h apart, for at most [24] h. After [48] h move to [email]; stop waiting after [72] h."""
         return [
             Part(f"Try {Channel(self._campaign.channel).in_sentence}. Retry", self._field("retries")),
             Part("times,", self._field("retry_after_hours")),
             Part("h apart, for at most", self._field("retry_window_hours")),
             Part("h. After", self._field("switch_after_hours")),
             Part("h move to", self._field("switch")),
-            Part(". Stop waiting after", self._field("give_up_hours")),
+            Part("and stop waiting after", self._field("give_up_hours")),
             Part("h."),
         ]
 

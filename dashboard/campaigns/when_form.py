@@ -96,6 +96,15 @@ class WhenForm(forms.ModelForm):
         self.initial.update(start=_start_of(instance), pace=_pace_of(instance), playbook=follows.pk)
         if instance.local_start:
             self.initial["starts_at"] = None
+        # What is chosen is saved at once: it comes with something that can be.
+        tomorrow = timezone.localtime(self._now) + timedelta(days=1)
+        nine = tomorrow.replace(hour=9, minute=0, second=0, microsecond=0)
+        usual = {
+            "starts_at": nine, "local_date": nine.date(), "local_time": nine.time(), "per_minute": 60,
+            "spread_hours": 4,
+        }  # fmt: skip
+        for name, value in usual.items():
+            self.initial[name] = self.initial.get(name) or value
         chosen = self.data.get(self.add_prefix("playbook"), "") if self.is_bound else ""
         chosen_one = next((one for one in shared if str(one.pk) == chosen), None) or follows
         self.sentence = PlaybookSentence(self, instance, chosen_one)

@@ -141,14 +141,14 @@ def test_of_the_paces_only_the_chosen_one_counts(marketer, draft, changes, kept)
 
 
 BAD = {
-    "no time": ({"start": "at"}, "Say when it starts"),
+    "no time": ({"start": "at", "starts_at": ""}, "Say when it starts"),
     "a time that has passed": ({"start": "at", "starts_at": "2026-11-30T11:00"}, "That has passed"),
-    "a day without a time": ({"start": "local", "local_date": "2026-12-01"}, "Give the day and the time"),
+    "a day without a time": ({"start": "local", "local_time": ""}, "Give the day and the time"),
     "passed everywhere": (
         {"start": "local", "local_date": "2026-11-29", "local_time": "23:00"},
         "That has passed everywhere",
     ),
-    "no number": ({"pace": "per_minute"}, "Give a number, or choose another pace."),
+    "no number": ({"pace": "per_minute", "per_minute": ""}, "Give a number, or choose another pace."),
     "none a minute": ({"pace": "per_minute", "per_minute": 0}, "greater than or equal to 1"),
     "an end before the start": (
         {"start": "at", "starts_at": "2026-12-01T09:00", "relevant_until": "2026-12-01T08:00"},
@@ -172,6 +172,21 @@ def test_what_cannot_be_is_refused_whole_with_the_way_out(marketer, draft, chang
     assert answer.status_code == 422
     assert words in answer.content.decode()
     assert Campaign.objects.values().get() == before
+
+
+@pytest.mark.parametrize(
+    "changes", [{"start": "at"}, {"start": "local"}, {"pace": "per_minute"}, {"pace": "spread"}]
+)
+def test_a_choice_is_saved_as_soon_as_it_is_made_with_what_is_usual(marketer, draft, changes):
+    assert save(marketer, draft, **changes).status_code == 200
+
+    chosen = (draft.starts_at, draft.local_start, draft.per_minute, draft.spread_hours)
+    assert chosen in {
+        (datetime(2026, 12, 1, 9, tzinfo=UTC), None, None, None),
+        (datetime(2026, 11, 30, 19, tzinfo=UTC), datetime.combine(date(2026, 12, 1), time(9)), None, None),
+        (None, None, 60, None),
+        (None, None, None, 4),
+    }
 
 
 def test_a_pause_longer_than_the_time_for_retries_is_refused(marketer, draft):
