@@ -39,7 +39,7 @@ _EVERYDAY_VIEW = (
     | _may(
         "view",
         "campaigns",
-        "brand campaign checkoverride content recipient segment sender playbook registration registrationchange",
+        "brand campaign checkoverride content price recipient segment sender playbook registration registrationchange",
     )
     | _may("view", "deliveries", "message statusevent engagement decision queueentry batch batchitem")
     | _may("view", "deliveries", "failurelimit suppressionevidence")
@@ -94,7 +94,8 @@ ROLES: dict[str, set[str]] = {
     | _may("add", "contacts", "consent note")
     | _may("delete", "campaigns", "campaign")
     | _may("add", "campaigns", "checkoverride")
-    | _may("add change", "campaigns", "brand campaign content sender playbook")
+    | _may("add change", "campaigns", "brand campaign content price sender playbook")
+    | _may("delete", "campaigns", "price")
     | _may("add change delete", "campaigns", "segment")
     | _may("add change", "deliveries", "account")
     | _may("view add change delete", "deliveries", "route")

@@ -24,7 +24,7 @@ from django.utils import timezone
 from accounts.models import User
 from campaigns import registering
 from campaigns.drafting import SECTIONS, count_edit
-from campaigns.models import Brand, Campaign, Content, Playbook, Recipient, Sender
+from campaigns.models import Brand, Campaign, Content, Playbook, Price, Recipient, Sender
 from campaigns.models.campaigns import CANARY_PERCENT, MOST_CANARY_PERCENT
 from campaigns.rate_words import keeps_to
 from campaigns.sender_form import SenderForm
@@ -70,6 +70,19 @@ class BrandAdmin(admin.ModelAdmin):
     list_display = ("name", "domains", "is_default")
     search_fields = ("name",)
     readonly_fields = ("is_default",)
+
+
+@admin.register(Price)
+class PriceAdmin(admin.ModelAdmin):
+    list_display = ("channel", "country", "sender_kind", "amount", "currency", "is_example", "changed_at")
+    list_filter = ("channel", "is_example")
+    search_fields = ("=country",)
+    readonly_fields = ("is_example", "changed_at")
+
+    def save_model(self, request: HttpRequest, obj: Price, form: ModelForm, change: bool) -> None:
+        """What somebody saved is no example any more."""
+        obj.is_example, obj.changed_at = False, timezone.now()
+        super().save_model(request, obj, form, change)
 
 
 @admin.register(Sender)

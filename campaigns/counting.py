@@ -28,7 +28,8 @@ class Counted(NamedTuple):
     saving: str
     specials: list[Special]
     theirs: str
-    most: int  # segments
+    least: int  # segments
+    most: int
 
 
 def samples(people: Iterable[Contact]) -> dict[str, tuple[str, str]]:
@@ -52,7 +53,7 @@ def counted(text: str, values: Samples) -> Counted:
     theirs = "".join(one for one in outside(most) if one not in outside(own))
     said = f"Somebody's details have {theirs[0]}, which no text of yours can change." if theirs else ""
     dear = saving(own if theirs else most)
-    return Counted(words, dear, specials(text), said, segments(most))
+    return Counted(words, dear, specials(text), said, segments(least), segments(most))
 
 
 def filled(text: str, values: Samples, n: int) -> str:

@@ -9,6 +9,7 @@ from campaigns.models.links import TrackedLink
 from campaigns.models.overrides import CheckOverride
 from campaigns.models.pace import Pace
 from campaigns.models.playbooks import ChannelOrder, Playbook, channels_only
+from campaigns.models.prices import Price
 from campaigns.models.recipients import Recipient
 from campaigns.models.registrations import Registration, RegistrationChange
 from campaigns.models.senders import Sender
@@ -24,6 +25,7 @@ __all__ = [
     "Goal",
     "Pace",
     "Playbook",
+    "Price",
     "Priority",
     "Recipient",
     "Registration",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -22,8 +22,10 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.models import User
 from accounts.roles import requires
+from campaigns.costs import minutes, reckon, spread
 from campaigns.estimates import Estimate, estimate
-from campaigns.models import Campaign, Recipient
+from campaigns.models import Campaign, Price, Recipient
+from campaigns.rates import kind_of
 from contacts.channels import Channel
 from contacts.models import Reply
 from dashboard.campaigns import running
@@ -264,6 +266,7 @@ def launch_context(draft: checks.Draft, user: User) -> dict[str, Any]:
         for channel, content in draft.contents.items()
         if channel == Channel.SMS
     }
+    prices = list(Price.objects.all())
     return {
         "scheduled": scheduled,
         "schedule": schedule(draft),
@@ -275,24 +278,36 @@ def launch_context(draft: checks.Draft, user: User) -> dict[str, Any]:
         "obstacles": [(one, may_follow(user, one.way)) for one in found if one.blocks],
         "warnings": [(one, may_follow(user, one.way)) for one in found if not one.blocks],
         "draft": draft,
-        "first": _messages(campaign.channel, draft.written_to, costs),
-        "later": [_messages(channel, draft.written_to, costs) for channel in draft.later],
+        "first": _messages(draft, campaign.channel, costs, prices),
+        "later": [_messages(draft, channel, costs, prices) for channel in draft.later],
         "skipped": by_reason(campaign, draft.people),
         "skipped_url": reverse("campaigns:skipped", args=[campaign.slug]),
     }
 
 
 class Messages(NamedTuple):
-    """What a launch sends on a channel: so many messages at most. `segments` in words; '' where none are counted."""
+    """What a launch sends on a channel: so many messages at most. `segments` in words; '' where none are counted.
+    `cost` in a sentence."""
 
     label: str
     most: int
     segments: str
+    cost: str
 
 
-def _messages(channel: str, people: int, costs: Mapping[str, Estimate]) -> Messages:
-    cost = costs.get(channel)
-    return Messages(Channel(channel).in_sentence, people, cost.of(people) if cost else "")
+def _messages(
+    draft: checks.Draft, channel: str, costs: Mapping[str, Estimate], prices: Iterable[Price]
+) -> Messages:
+    cost, people, content = costs.get(channel), draft.written_to, draft.contents.get(channel)
+    segments = cost.of(people) if cost else ""
+    if content is None:
+        return Messages(Channel(channel).in_sentence, people, segments, "")
+    each = (cost.least, cost.most) if cost else (1, 1)
+    if channel == Channel.VOICE:
+        each = (1, minutes(content.body))
+    where = {"": people} if channel == Channel.EMAIL else spread(people, draft.countries)
+    price = reckon(channel, kind_of(channel, content.sender.value), where, each, prices)
+    return Messages(Channel(channel).in_sentence, people, segments, price.sentence)
 
 
 def may_follow(user: User, way: checks.FixLink | None) -> checks.FixLink | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
@@ -11,16 +12,17 @@ from typing import NamedTuple
 from campaigns import counting
 from campaigns.content_checks import Remark, remarks
 from campaigns.content_rules import opt_out_lines
+from campaigns.costs import minutes, reckon, seconds_aloud
 from campaigns.counting import Counted
 from campaigns.countries import countries
 from campaigns.look_alikes import tables
-from campaigns.models import Campaign, Content
+from campaigns.models import Campaign, Content, Price
+from campaigns.rates import kind_of
 from contacts.channels import Channel
 from deliveries.sending.checks_of_content import facts
 from deliveries.sending.meant import first_contacts
 
 SPOKEN = (Channel.VOICE, Channel.RVM)
-WORDS_A_MINUTE = 150  # as machines and people read aloud
 AROUND = 24  # characters shown beside what a remark is about
 
 
@@ -40,6 +42,7 @@ class ChannelNotes(NamedTuple):
     data: dict[str, str]  # what the counter in the browser goes by
     notes: list[Note]
     seconds: int  # to read it aloud; 0 for what is not spoken
+    cost: str  # of one to everybody with a phone, in a sentence; '' where nobody has one, and for email
 
     @property
     def replaces(self) -> bool:
@@ -47,38 +50,49 @@ class ChannelNotes(NamedTuple):
         return bool(self.counted and any(one.sure and one.times for one in self.counted.specials))
 
 
+class Known(NamedTuple):
+    """What all texts of a campaign are judged by; `people`: country -> how many have their phone there."""
+
+    campaign: Campaign
+    samples: counting.Samples
+    people: Counter[str]
+    prices: list[Price]
+
+
 def channel_notes(campaign: Campaign, contents: Iterable[Content], now: datetime) -> dict[str, ChannelNotes]:
-    """By channel. Two queries at most: the first people's details, and the countries of their phones."""
+    """By channel. Three queries: the first people's details, the countries of their phones, and the prices."""
     contents = list(contents)
     people = first_contacts(campaign, now)
     texts = [one for one in contents if one.channel == Channel.SMS]
     some = people.only("name", "attributes").order_by("pk")[: counting.LOOKED_AT] if texts else []
     samples = counting.samples(some)
-    where = (
-        list(countries(people)) if any(one.channel in (Channel.SMS, Channel.MMS) for one in contents) else []
-    )
-    return {one.channel: _notes(one, campaign, samples, where) for one in contents}
+    by_phone = any(one.channel != Channel.EMAIL for one in contents)
+    about = Known(campaign, samples, countries(people) if by_phone else Counter(), list(Price.objects.all()))
+    return {one.channel: _notes(one, about) for one in contents}
 
 
-def _notes(content: Content, campaign: Campaign, samples: counting.Samples, where: list[str]) -> ChannelNotes:
-    counted, data, most = None, {}, 0
+def _notes(content: Content, known: Known) -> ChannelNotes:
+    counted, data, each, where = None, {}, (1, 1), list(known.people)
     if content.channel == Channel.SMS:
-        counted = counting.counted(content.counted_body, samples)
-        most = counted.most
+        counted = counting.counted(content.counted_body, known.samples)
+        each = (counted.least, counted.most)
         data = {
             "tables": json.dumps(tables()),
-            "samples": json.dumps(samples),
+            "samples": json.dumps(known.samples),
             "links": json.dumps(content.counted_links),
         }
-    found = remarks(facts(content, campaign.purpose, where, real=False, most_segments=most))
+    found = remarks(facts(content, known.campaign.purpose, where, real=False, most_segments=each[1]))
     if counted:
         found = [one for one in found if one.check != "characters"]  # the counter says it, beside the buttons
-    seconds = 0
-    if content.channel in SPOKEN:
-        seconds = round(len(content.body.split()) * 60 / WORDS_A_MINUTE)
-    return ChannelNotes(
-        content.channel, counted, data, [_note(one, content, where) for one in found], seconds
-    )
+    seconds = seconds_aloud(content.body) if content.channel in SPOKEN else 0
+    if content.channel == Channel.VOICE:
+        each = (1, minutes(content.body))
+    cost = ""
+    if content.channel != Channel.EMAIL:
+        kind = kind_of(content.channel, content.sender.value)
+        cost = reckon(content.channel, kind, known.people, each, known.prices).sentence
+    notes = [_note(one, content, where) for one in found]
+    return ChannelNotes(content.channel, counted, data, notes, seconds, cost)
 
 
 def _note(remark: Remark, content: Content, where: list[str]) -> Note:
