@@ -228,6 +228,8 @@ RECEIPT_MAX_BYTES = env.number("RECEIPT_MAX_BYTES", 262_144, low=1_024, high=16_
 REQUEST_MAX_BYTES = env.number("REQUEST_MAX_BYTES", 16_777_216, low=65_536, high=1_073_741_824)
 # A file of contacts that is uploaded: half a million lines are some 50 MB.
 UPLOAD_MAX_BYTES = env.number("UPLOAD_MAX_BYTES", 134_217_728, low=65_536, high=1_073_741_824)
+# Pictures and recordings that are uploaded; every process that serves pages needs the same folder.
+MEDIA_FOLDER = env.folder("MEDIA_FOLDER", VAR_DIR / "media")
 REQUEST_SECONDS = env.number("REQUEST_SECONDS", 20, low=1, high=3_600)
 RECEIPTS_WAITING_MAX = env.number("RECEIPTS_WAITING_MAX", 10_000, low=1, high=1_000_000)
 # Ids in each partition of receipts and of status events, on PostgreSQL.

@@ -7,6 +7,7 @@ from django.templatetags.static import static
 from django.urls import include, path
 
 from accounts.resuming import resume
+from campaigns import uploads
 from dashboard import urls
 from deliveries import links
 from deliveries.running import probes
@@ -27,6 +28,7 @@ urlpatterns = [
     path("resume/", resume, name="resume"),
     path("admin/", admin.site.urls),
     path(f"{links.PATH}/", include((public_urls.pages, "public"))),
+    path(f"{uploads.PATH}/", include((public_urls.media_files, "media"))),
     path("", include(urls.root)),
     path("campaigns/", include((urls.campaign_pages, "campaigns"))),
     path("contacts/", include((urls.contact_pages, "contacts"))),

@@ -2,6 +2,8 @@
 
 from django.urls import path
 
-from public import unsubscribing
+from public import media, unsubscribing
 
 pages = [path("<str:token>", unsubscribing.page, name="unsubscribe")]
+
+media_files = [path("<str:name>", media.media, name="media")]

@@ -13,12 +13,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
+from campaigns import uploads
 from campaigns.content_fixes import fixed
 from campaigns.countries import countries
 from campaigns.drafting import usual_sender
 from campaigns.look_alikes import replaced
 from campaigns.media import validate_web_address
 from campaigns.models import Campaign, Content, Sender
+from campaigns.rates import kind_of
 from contacts.channels import Channel
 from dashboard.campaigns.what_notes import ChannelNotes, channel_notes, opt_out_country
 from deliveries.sending.meant import first_contacts
@@ -81,8 +83,8 @@ class WhatForm(forms.Form):
 
     channel = forms.ChoiceField(label="First channel", help_text="What each person gets first.")
 
-    def __init__(self, campaign: Campaign, data: Any = None) -> None:
-        super().__init__(data, prefix="what")
+    def __init__(self, campaign: Campaign, data: Any = None, files: Any = None) -> None:
+        super().__init__(data, files, prefix="what")
         self.campaign = campaign
         self.contents = {
             one.channel: one for one in campaign.contents.select_related("sender__brand").order_by("pk")
@@ -112,10 +114,33 @@ class WhatForm(forms.Form):
                 validators=[validate_web_address],
                 assume_scheme="https",
             )
+            fields["file"] = forms.FileField(label=f"Or upload a {label.lower()}", required=False)
         for name, field in fields.items():
             self.fields[f"{channel}_{name}"] = field
-            value = getattr(content, name)
+            value = getattr(content, name, None)
             self.initial[f"{channel}_{name}"] = value.pk if isinstance(value, Sender) else value
+
+    def clean(self) -> dict[str, Any]:
+        """An upload is what it contains, and takes the place of the address."""
+        data = super().clean() or self.cleaned_data
+        for channel in self.contents:
+            file, sender = data.get(f"{channel}_file"), data.get(f"{channel}_sender")
+            if not file or sender is None:
+                continue
+            if file.size > uploads.MOST:
+                self.add_error(
+                    f"{channel}_file", f"It has more than {uploads.MOST // 1_048_576} MB: make it smaller."
+                )
+                continue
+            octets = file.read()
+            try:
+                facts = uploads.read(channel, octets, kind_of(channel, sender.value))
+            except uploads.NotUsable as problem:
+                self.add_error(f"{channel}_file", str(problem))
+            else:
+                data[f"{channel}_media_url"] = uploads.address(uploads.store(octets, facts.ending))
+                self.rewrote = True
+        return data
 
     @property
     def by_channel(self) -> list[ChannelFields]:
@@ -188,7 +213,7 @@ class WhatForm(forms.Form):
 
 
 def form(campaign: Campaign, user: User, data: Any = None, files: Any = None) -> WhatForm:
-    return WhatForm(campaign, data)
+    return WhatForm(campaign, data, files)
 
 
 def context(campaign: Campaign, user: User, now: datetime) -> dict[str, Any]:

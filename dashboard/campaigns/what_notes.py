@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from campaigns import counting
+from django.conf import settings
+
+from campaigns import counting, uploads
 from campaigns.content_checks import Remark, remarks
 from campaigns.content_rules import opt_out_lines
 from campaigns.costs import minutes, reckon, seconds_aloud
@@ -19,7 +21,7 @@ from campaigns.look_alikes import tables
 from campaigns.models import Campaign, Content, Price
 from campaigns.rates import kind_of
 from contacts.channels import Channel
-from deliveries.sending.checks_of_content import facts
+from deliveries.sending.checks_of_content import facts, is_local
 from deliveries.sending.meant import first_contacts
 
 SPOKEN = (Channel.VOICE, Channel.RVM)
@@ -42,6 +44,7 @@ class ChannelNotes(NamedTuple):
     data: dict[str, str]  # what the counter in the browser goes by
     notes: list[Note]
     seconds: int  # to read it aloud; 0 for what is not spoken
+    media: list[str]  # what its picture or recording is, and what may be wrong with it
     cost: str  # of one to everybody with a phone, in a sentence; '' where nobody has one, and for email
 
     @property
@@ -92,7 +95,22 @@ def _notes(content: Content, known: Known) -> ChannelNotes:
         kind = kind_of(content.channel, content.sender.value)
         cost = reckon(content.channel, kind, known.people, each, known.prices).sentence
     notes = [_note(one, content, where) for one in found]
-    return ChannelNotes(content.channel, counted, data, notes, seconds, cost)
+    return ChannelNotes(content.channel, counted, data, notes, seconds, _media(content.media_url), cost)
+
+
+def _media(url: str) -> list[str]:
+    """Sentences about an upload of ours; of a file elsewhere nothing is known."""
+    path = uploads.stored(url)
+    if path is None:
+        return []
+    facts = uploads.facts_of(path)
+    said = [f"Uploaded: {facts.words}.", *facts.remarks]
+    if is_local(settings.PUBLIC_URL):
+        said.append(
+            f"Providers fetch it from {settings.PUBLIC_URL}, which nobody outside can open: an administrator sets"
+            " PUBLIC_URL to the address of this server."
+        )
+    return said
 
 
 def _note(remark: Remark, content: Content, where: list[str]) -> Note:

@@ -1,6 +1,7 @@
 """The section What of the composer: what is said below a text, and what its buttons do."""
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -131,3 +132,49 @@ def test_below_a_text_it_takes_as_many_queries_for_many_people_as_for_few(market
         marketer.get(address)
 
     assert len(many) == len(few)
+
+
+@pytest.fixture
+def folder(settings, tmp_path):
+    settings.MEDIA_FOLDER = tmp_path
+    return tmp_path
+
+
+def upload(client, draft, octets):
+    given = {
+        "edited": draft.edited,
+        "what-channel": "mms",
+        "what-mms_body": "Hello",
+        "what-mms_media_url": "",
+    }
+    sender = draft.contents.get().sender_id
+    file = SimpleUploadedFile("picture.html", octets)
+    return client.post(
+        reverse("campaigns:edit_what", args=[draft.slug]),
+        {**given, "what-mms_sender": sender, "what-mms_file": file},
+        HTTP_HX_REQUEST="true",
+    )
+
+
+def test_an_uploaded_picture_is_kept_and_has_an_address(marketer, folder):
+    draft = factories.campaign(channel="mms")
+    factories.content(draft, "mms")
+
+    page = upload(marketer, draft, b"\xff\xd8\xff" + b"0" * 2000).content.decode()
+
+    [file] = folder.iterdir()
+    assert Content.objects.get().media_url.endswith(f"/media/{file.name}")
+    assert file.suffix == ".jpg"
+    assert "Uploaded: JPG, 1 KB." in page
+    assert "which nobody outside can open" in page
+
+
+def test_an_upload_that_carriers_refuse_changes_nothing(marketer, folder):
+    draft = factories.campaign(channel="mms")
+    factories.content(draft, "mms", body="As it was")
+
+    response = upload(marketer, draft, b"<script>alert(1)</script>")
+
+    assert response.status_code == 422
+    assert "This is no JPEG, PNG or GIF file" in response.content.decode()
+    assert (list(folder.iterdir()), Content.objects.get().body) == ([], "As it was")

@@ -1,0 +1,111 @@
+"""Pictures and recordings: what is taken, and what is refused as providers would."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import wave
+
+import pytest
+
+from campaigns import uploads
+from campaigns.uploads import NotUsable, read
+
+pytestmark = pytest.mark.once
+
+JPEG, PNG = b"\xff\xd8\xff\xe0" + b"0" * 996, b"\x89PNG\r\n\x1a\n" + b"0" * 992
+
+
+def wav(seconds=8.0, loudness=0.5, rate=8_000, width=2):
+    octets = io.BytesIO()
+    with wave.open(octets, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(width)
+        sound.setframerate(rate)
+        count = int(seconds * rate)
+        if width == 2:
+            samples = (int(loudness * 32_767 * math.sin(n / 3)) for n in range(count))
+            sound.writeframes(struct.pack(f"<{count}h", *samples))
+        else:
+            sound.writeframes(b"\x80" * count * width)
+    return octets.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("channel", "octets", "words"),
+    [
+        ("mms", JPEG, "JPG, 1 KB"),
+        ("mms", PNG, "PNG, 1 KB"),
+        ("mms", b"GIF89a" + b"0" * 3000, "GIF, 2 KB"),
+        ("voice", wav(), "WAV, 125 KB, 8 s"),
+        ("rvm", wav(width=1), "WAV, 62 KB, 8 s"),
+        ("rvm", b"ID3" + b"0" * 5000, "MP3, 4 KB"),
+        ("voice", b"\xff\xfb" + b"0" * 5000, "MP3, 4 KB"),
+    ],
+)
+def test_a_file_is_what_it_contains(channel, octets, words):
+    assert read(channel, octets, "long_code_us").words == words
+
+
+@pytest.mark.parametrize(
+    ("channel", "octets", "kind", "why"),
+    [
+        ("mms", b"<svg onload=alert(1)>", "long_code_us", "no JPEG, PNG or GIF file"),
+        ("mms", wav(), "long_code_us", "no JPEG, PNG or GIF file"),
+        ("voice", JPEG, "long_code_us", "no WAV or MP3 file"),
+        ("voice", b"", "long_code_us", "no WAV or MP3 file"),
+        ("voice", b"RIFF0000WAVEjunk", "long_code_us", "cannot be read"),
+        ("voice", wav(seconds=0), "long_code_us", "no sound in it"),
+        ("mms", JPEG * 500, "toll_free", "It has 488 KB, and 450 KB fit."),
+        ("mms", JPEG * 800, "long_code_us", "It has 781 KB, and 768 KB fit."),
+        ("rvm", b"ID3" + b"0" * 10_485_760, "", "make it smaller"),
+    ],
+)
+def test_what_providers_do_not_take_is_refused_with_the_way_out(channel, octets, kind, why):
+    with pytest.raises(NotUsable, match=why):
+        read(channel, octets, kind)
+
+
+@pytest.mark.parametrize(
+    ("octets", "words"),
+    [
+        (wav(), []),
+        (wav(seconds=4), ["Five seconds or less"]),
+        (wav(loudness=0.02), ["Quiet: its loudest moment is 34 dB below"]),
+        (wav(loudness=1.0), ["As loud as can be"]),
+    ],
+)
+def test_what_is_taken_and_may_sound_bad_is_said(octets, words):
+    remarks = read("rvm", octets, "").remarks
+
+    assert [one[: len(said)] for one, said in zip(remarks, words, strict=True)] == words
+
+
+def test_a_file_is_kept_once_and_found_by_its_address(settings, tmp_path):
+    settings.MEDIA_FOLDER = tmp_path / "media"
+
+    names = {uploads.store(JPEG, "jpg") for _ in range(2)}
+
+    [name] = names
+    path = uploads.stored(uploads.address(name))
+    assert path.read_bytes() == JPEG
+    assert [one.name for one in path.parent.iterdir()] == [name]
+    elsewhere = f"https://elsewhere.example/media/{name}"
+    for other in (elsewhere, uploads.address("../settings.py"), uploads.address(name[:-1]), ""):
+        assert uploads.stored(other) is None
+
+
+def test_it_is_served_without_a_log_in_as_what_it_is_and_as_nothing_else(client, settings, tmp_path):
+    settings.MEDIA_FOLDER = tmp_path
+    name = uploads.store(PNG, "png")
+
+    served = client.get(f"/media/{name}")
+
+    assert (served.status_code, b"".join(served.streaming_content)) == (200, PNG)
+    assert (served["Content-Type"], served["X-Content-Type-Options"]) == ("image/png", "nosniff")
+    assert "default-src 'self'" in served["Content-Security-Policy"]
+    assert not served.cookies
+    for gone in (name.replace("png", "jpg"), "0" * 40 + ".png", "x", "..%2fsettings.py"):
+        assert client.get(f"/media/{gone}").status_code == 404
+    assert client.post(f"/media/{name}").status_code == 405
