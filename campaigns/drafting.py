@@ -9,6 +9,8 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import User
+from campaigns.conditions import Conditions
+from campaigns.follow_ups import NAMES, FollowWhen
 from campaigns.models import Campaign, Content, Playbook, Sender
 from campaigns.models.campaigns import RESERVED_SLUGS
 from campaigns.own_playbooks import began_from, copied, follow
@@ -33,6 +35,9 @@ COPIED = (
     "spread_hours",
     "conditions",
     "segment",
+    "follows",
+    "follow_when",
+    "follow_hours",
     "canary_percent",
     "track_links",
 )
@@ -85,6 +90,20 @@ def duplicate(campaign: Campaign, name: str, by: User) -> Campaign:
             Content(campaign=made, **{field: getattr(one, field) for field in COPIED_CONTENT})
             for one in campaign.contents.order_by("pk")
         )
+    return made
+
+
+def make_follow_up(campaign: Campaign, when: str, hours: int, by: User) -> Campaign:
+    """A draft that people of `campaign` are sent once `when` is so of them since so many hours: a copy that a new text
+    is to be written into. It keeps to the same lists, of which some ask people to confirm, and leaves out the same."""
+    meant = campaign.meant
+    with transaction.atomic():
+        suffix = f": {NAMES[FollowWhen(when)]}"
+        made = duplicate(campaign, f"{campaign.name[: LONGEST_NAME - len(suffix)]}{suffix}", by)
+        made.follows, made.follow_when, made.follow_hours = campaign, when, hours
+        made.conditions = Conditions(excluded=meant.excluded, everybody=meant.everybody).as_json
+        made.segment, made.canary_percent, made.spread_hours, made.local_time = None, 0, None, None
+        made.save()
     return made
 
 

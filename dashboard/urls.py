@@ -9,7 +9,7 @@ from typing import Any
 from django.urls import path, register_converter
 
 from dashboard.bulk import views as batches
-from dashboard.campaigns import composer, draft_acts, listing, running, skipped, wordings
+from dashboard.campaigns import composer, draft_acts, follow_ups, listing, running, skipped, wordings
 from dashboard.campaigns import views as campaigns
 from dashboard.contacts import (
     access,
@@ -78,6 +78,7 @@ campaign_pages = [
     path("<slug:slug>/export/", campaigns.export, name="export"),
     path("<slug:slug>/wordings/<slug:channel>/", wordings.wordings, name="wordings"),
     path("<slug:slug>/skipped/", skipped.people, name="skipped"),
+    path("<slug:slug>/follow-up/", follow_ups.add, name="follow_up"),
     path("<slug:slug>/launch/", campaigns.act, {"action": "launch"}, name="launch"),
     path("<slug:slug>/pause/", campaigns.act, {"action": "pause"}, name="pause"),
     path("<slug:slug>/resume/", campaigns.act, {"action": "resume"}, name="resume"),

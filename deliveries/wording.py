@@ -33,6 +33,7 @@ WITHDRAWN = {
     "undone": "Canceled before it was sent: the bulk action was undone.",
     "stopped": "Canceled before it was sent: a colleague stopped it.",
     "superseded": "Canceled before it was sent: another attempt arrived first.",
+    "no_longer_meant": "Canceled before it was sent: what the follow-up waited for was no longer so.",
 }
 
 
@@ -89,6 +90,7 @@ RULES = {
     "undone": "The bulk action was undone",
     "stopped": "A colleague stopped it",
     "superseded": "Another attempt arrived first",
+    "no_longer_meant": "What the follow-up waited for was no longer so",
     "withdrawn": "It was withdrawn",
     "staff": "A colleague's decision",
 }

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from campaigns import conditions
 from campaigns.conditions import Conditions
+from campaigns.follow_ups import FollowWhen, sentence
 from campaigns.links import tracked_by_default
 from campaigns.models.audiences import Segment
 from campaigns.models.playbooks import Playbook
@@ -103,6 +104,17 @@ class Campaign(models.Model):
         related_name="campaigns",
         help_text="The saved segment that its lists and conditions were copied from.",
     )
+    follows = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="follow_ups",
+        help_text="The earlier campaign whose people it means, each once the condition below is so of them.",
+    )
+    follow_when = models.CharField(max_length=12, choices=FollowWhen, blank=True, editable=False)
+    follow_hours = models.PositiveSmallIntegerField(default=0, editable=False)
     channel = models.CharField(
         max_length=8, choices=Channel, default=Channel.SMS, help_text="The first attempt's channel."
     )
@@ -261,6 +273,11 @@ class Campaign(models.Model):
     def meant(self) -> Conditions:
         """Who of its lists is meant."""
         return conditions.of(self.conditions)
+
+    @property
+    def follows_whom(self) -> str:
+        """Of a follow-up whom it means, as the end of "Sent to"; '' of any other."""
+        return sentence(self.follow_when, self.follow_hours) if self.follow_when else ""
 
     @property
     def is_going(self) -> bool:

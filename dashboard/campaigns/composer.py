@@ -173,7 +173,7 @@ def save(request: HttpRequest, slug: str, section: str) -> HttpResponse:
 
 
 def _campaign(slug: str) -> Campaign:
-    return get_object_or_404(Campaign.objects.select_related("playbook", "edited_by"), slug=slug)
+    return get_object_or_404(Campaign.objects.select_related("playbook", "edited_by", "follows"), slug=slug)
 
 
 def _too_late(request: HttpRequest, campaign: Campaign) -> HttpResponse:

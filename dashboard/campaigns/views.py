@@ -29,6 +29,7 @@ from campaigns.rates import kind_of
 from contacts.channels import Channel
 from contacts.models import Reply
 from dashboard.campaigns import running
+from dashboard.campaigns.follow_ups import chain
 from dashboard.campaigns.listing import cause_words
 from dashboard.campaigns.skipped import by_reason
 from dashboard.charts import chart_context, rate_context
@@ -73,7 +74,9 @@ LIVE = (Campaign.State.LAUNCHING, Campaign.State.SENDING, Campaign.State.PAUSED)
 @require_safe
 @vary_on_headers("HX-Request")
 def report(request: HttpRequest, slug: str) -> HttpResponse:
-    campaign = get_object_or_404(Campaign.objects.select_related("playbook", "created_by"), slug=slug)
+    campaign = get_object_or_404(
+        Campaign.objects.select_related("playbook", "created_by", "follows"), slug=slug
+    )
     now = timezone.now()
     if campaign.state == Campaign.State.DRAFT:
         if who(request).has_perm("campaigns.change_campaign"):
@@ -209,6 +212,7 @@ def _figures(
         "people": [
             Term(words, n, url("", f"person={state}")) for state, words, n in figures.reconciliation.people
         ],
+        "chain": chain(campaign),
         "engagement": figures.engagement,
         "engagement_said": figures.engagement.sentence(outcomes),
         "engaged_url": url("", "engaged="),

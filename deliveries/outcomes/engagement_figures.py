@@ -11,10 +11,15 @@ from campaigns.models import Campaign
 from contacts.channels import Channel
 from deliveries.models import REACHED, Deed, EngagementTally
 from deliveries.outcomes.by_person import NOT_REACHED
-from deliveries.outcomes.delivery_rate import BELOW, Outcomes
+from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.rounding import percent, percent_of
 from deliveries.outcomes.shares import Share
-from deliveries.outcomes.thresholds import FEWEST_ENGAGED, LOW_ENGAGEMENT
+from deliveries.outcomes.thresholds import (
+    FEWEST_ENGAGED,
+    FEWEST_TO_JUDGE,
+    LOW_ENGAGEMENT,
+    POOR_BELOW,
+)
 
 SHOWN = (Deed.CLICKED, Deed.REPLIED, Deed.PRESSED, Deed.OPENED)
 # What is shown although nobody did it: it says that it is counted.
@@ -109,9 +114,9 @@ class EngagementFigures:
 
     def sentence(self, outcomes: Outcomes) -> str:
         """What is to be done about it: `outcomes` says whether delivery is to be fixed first."""
-        if outcomes.needs_attention and outcomes.verdict.bucket in BELOW:
-            rate = percent(outcomes.settled_rate if outcomes.settled else outcomes.rate)
-            return f"Fix delivery first: {rate} was delivered, and nobody answers what never came."
+        rate = outcomes.settled_rate
+        if rate is not None and rate < POOR_BELOW and outcomes.settled >= FEWEST_TO_JUDGE:
+            return f"Fix delivery first: {percent(rate)} was delivered, and nobody answers what never came."
         if self.reached < FEWEST_ENGAGED:
             return f"Too few people to judge: of fewer than {FEWEST_ENGAGED}, one more or less decides."
         share = Share(self.engaged, self.reached)

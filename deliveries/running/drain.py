@@ -49,6 +49,7 @@ from deliveries.sending import (
     mail_checks,
     next_day,
     registrations_ended,
+    sequences,
 )
 from deliveries.sending.send_loop import SendLoop, send
 from deliveries.sending.transport import Transport
@@ -132,6 +133,7 @@ STEPS: Steps = {
     "next_day": Seldom(2, next_day.let_go),
     "expand": expand,
     "complete": launching.complete,
+    "sequences": Seldom(60, sequences.run),
     "imports": import_runs.run,
     "again": again,
     "occurrences": occurrences.count,
@@ -171,6 +173,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "next_day",
         "expand",
         "complete",
+        "sequences",
         "imports",
         "replay",
         "drift",

@@ -23,7 +23,7 @@ from contacts.gate_facts import Dimension
 from contacts.gate_sql import SQL_JOINS, Choice, sql_detail, sql_gate_values, sql_reason
 from contacts.hours import held_by, local_zones, next_close, next_open, spread_over
 from contacts.jurisdictions import CODE_DIGITS, laws
-from deliveries.sending.meant import FirstPeople, candidates, first_people, who_of
+from deliveries.sending.meant import FirstPeople, candidates, first_people, key_of, who_of
 from deliveries.sending.who_sql import Who, sql_who
 
 OF_NUMBER = (
@@ -240,8 +240,9 @@ def earliest_start(campaign: Campaign) -> datetime | None:
     nobody, where it is that time first on Earth. None for any other campaign. One query."""
     if campaign.local_start is None:
         return None
-    to = "" if campaign.meant.everybody else "contact__"
-    zones = candidates(who_of(campaign)).order_by().values_list(f"{to}time_zone", f"{to}addresses__time_zone")
+    who = who_of(campaign)
+    to = "" if key_of(who) == "id" else "contact__"
+    zones = candidates(who).order_by().values_list(f"{to}time_zone", f"{to}addresses__time_zone")
     starts = [
         campaign.start_in(local_zones(contact, number or ""), FAR_BACK)
         for contact, number in zones.distinct().iterator()

@@ -59,7 +59,7 @@ class Draft(DraftSpeed):
     @property
     def names_people(self) -> bool:
         """Whether it says whom it means: lists, or conditions that everybody is asked for."""
-        return bool(self.first.who.lists) or self.campaign.meant.everybody
+        return bool(self.first.who.lists or self.first.who.follow) or self.campaign.meant.everybody
 
     @cached_property
     def size(self) -> Size:
@@ -182,6 +182,8 @@ def is_a_draft(draft: Draft) -> Iterator[Finding]:
 def has_an_audience(draft: Draft) -> Iterator[Finding]:
     if not draft.names_people:
         yield _blocks("The campaign has no list.", "Choose at least one.", draft.edit)
+    elif draft.first.who.follow:
+        return  # whoever is to come, comes later
     elif draft.campaign.meant.everybody and not draft.campaign.meant.narrowed:
         yield _blocks("It means all contacts there are.", "Choose lists, or add a condition.", draft.edit)
     elif draft.audience or draft.is_sampled:

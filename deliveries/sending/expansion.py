@@ -123,23 +123,30 @@ def expand(campaign: Campaign, now: datetime, chunk: int = CHUNK) -> bool:
             campaign.state, campaign.audience_size = Campaign.State.SENDING, campaign.expanded_count
             campaign.save(update_fields=["state", "audience_size"])
             return False
-        found = {channel: route for (_, channel), route in routes([campaign]).items()}
-        if campaign.channel not in found:
-            raise CannotSend(f"{campaign.name} has no content or no active account for {campaign.channel}.")
-        counts = _insert_all(campaign, found, campaign.expanded_to, high, now)
-        campaign.expanded_to = high
-        campaign.expanded_count += sum(counts.values())
+        fill(campaign, high, now)
         if campaign.expanded_count >= campaign.audience_size and end_of_chunk(campaign, 1) is not None:
             campaign.audience_size = campaign.expanded_count + 1  # there are more: it is not complete yet
-        campaign.save(update_fields=["expanded_to", "expanded_count", "audience_size"])
-        bump(
-            RecipientTally,
-            {
-                (campaign.pk, Recipient.State.SKIPPED if reason else Recipient.State.PLANNED, reason): n
-                for reason, n in counts.items()
-            },
-        )
+            campaign.save(update_fields=["audience_size"])
     return True
+
+
+def fill(campaign: Campaign, high: int, now: datetime) -> None:
+    """Make recipients of those who are meant up to the contact `high`, beginning where the last chunk ended. Call it
+    with the campaign's row locked. Raises CannotSend."""
+    found = {channel: route for (_, channel), route in routes([campaign]).items()}
+    if campaign.channel not in found:
+        raise CannotSend(f"{campaign.name} has no content or no active account for {campaign.channel}.")
+    counts = _insert_all(campaign, found, campaign.expanded_to, high, now)
+    campaign.expanded_to = high
+    campaign.expanded_count += sum(counts.values())
+    campaign.save(update_fields=["expanded_to", "expanded_count"])
+    bump(
+        RecipientTally,
+        {
+            (campaign.pk, Recipient.State.SKIPPED if reason else Recipient.State.PLANNED, reason): n
+            for reason, n in counts.items()
+        },
+    )
 
 
 class Pass(NamedTuple):

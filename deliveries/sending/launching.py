@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, Value, When
 from django.utils import timezone
 
 from accounts.models import User
+from campaigns.follow_ups import OPEN_DAYS
 from campaigns.models import Campaign, Pace, Recipient
 from campaigns.rates import campaign_key
 from contacts.gate import Reason
@@ -65,10 +66,11 @@ def launch(campaign: Campaign, by: User | None, now: datetime) -> None:
         theirs = ContactList.objects.all() if campaign.meant.everybody else campaign.lists.all()
         lock_lists(theirs)  # two of their people may just become one
         mine = Campaign.objects.filter(pk=campaign.pk, state=State.DRAFT, edited=campaign.edited).update(
-            state=State.LAUNCHING,
+            # The people of a follow-up come one by one, as what it waits for comes true (`sequences.py`).
+            state=State.SENDING if campaign.follows_id else State.LAUNCHING,
             launched_by=by,
             launched_at=now,
-            audience_size=max(audience_size(campaign, now).n, 1),
+            audience_size=0 if campaign.follows_id else max(audience_size(campaign, now).n, 1),
             starts_at=earliest_start(campaign) or F("starts_at"),
         )
         if not mine:
@@ -211,7 +213,13 @@ def complete(now: datetime) -> int:
     """Call those campaigns completed that have nothing left to send and nobody left to wait for; return how many."""
     waiting = [Recipient.State.PLANNED, Recipient.State.OPEN]
     busy = RecipientTally.objects.filter(campaign_id=OuterRef("pk"), state__in=waiting, n__gt=0)
-    idle = Campaign.objects.filter(~Exists(busy), state=State.SENDING)
+    idle = Campaign.objects.filter(~Exists(busy), state=State.SENDING).exclude(_may_follow(now))
     if not idle.exists():
         return 0  # without taking SQLite's only write lock
     return idle.update(state=State.COMPLETED, completed_at=now)
+
+
+def _may_follow(now: datetime) -> Q:
+    """Follow-ups to which people of the earlier campaign may still come."""
+    ended = Q(follows__completed_at__lte=now - timedelta(days=OPEN_DAYS)) | Q(relevant_until__lte=now)
+    return Q(follows__isnull=False) & ~ended

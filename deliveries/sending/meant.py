@@ -12,9 +12,9 @@ from django.db.models import Max, Min, QuerySet
 from django.db.models.expressions import RawSQL
 
 from campaigns.gaps import ASKED
-from campaigns.models import Campaign, Segment
+from campaigns.models import Campaign, Recipient, Segment
 from contacts.models import Contact, ListMembership
-from deliveries.sending.who_sql import Who, sql_who
+from deliveries.sending.who_sql import Follow, Who, sql_who
 
 # Ranges of contacts, as far from each other as they can be, that a large audience is reckoned from.
 SPOTS = 25
@@ -28,7 +28,22 @@ CANDIDATE_KEY = {
 def who_of(meant: Campaign | Segment) -> Who:
     """One query. Of a segment no sample is drawn yet: each campaign draws its own."""
     lists = meant.lists.order_by("pk").values_list("pk", flat=True)
-    return Who(tuple(lists), meant.meant, meant.pk if isinstance(meant, Campaign) else 0)
+    if not isinstance(meant, Campaign):
+        return Who(tuple(lists), meant.meant)
+    return Who(tuple(lists), meant.meant, meant.pk, _follow(meant))
+
+
+def _follow(campaign: Campaign) -> Follow | None:
+    """A draft is judged by all to whom the earlier campaign wrote."""
+    if campaign.follows_id is None:
+        return None
+    draft = campaign.state == Campaign.State.DRAFT
+    return Follow(campaign.follows_id, "" if draft else campaign.follow_when, campaign.follow_hours)
+
+
+def key_of(who: Who) -> str:
+    """The contact's id, in the rows of `candidates`."""
+    return CANDIDATE_KEY[who.conditions.everybody and who.follow is None]
 
 
 def end_of_chunk(campaign: Campaign, chunk: int) -> int | None:
@@ -38,8 +53,8 @@ def end_of_chunk(campaign: Campaign, chunk: int) -> int | None:
 
 
 def end_of(who: Who, chunk: int, after: int = 0) -> int | None:
-    rest = candidates(who).filter(**{f"{CANDIDATE_KEY[who.conditions.everybody]}__gt": after})
-    key = CANDIDATE_KEY[who.conditions.everybody]
+    key = key_of(who)
+    rest = candidates(who).filter(**{f"{key}__gt": after})
     ids = rest.order_by(key).values_list(key, flat=True).distinct()
     full = ids[chunk - 1 : chunk].first()
     return full if full is not None else ids.last()
@@ -59,7 +74,7 @@ def first_people(meant: Campaign | Segment) -> FirstPeople:
 
 
 def _first(who: Who) -> FirstPeople:
-    key = CANDIDATE_KEY[who.conditions.everybody]
+    key = key_of(who)
     ids = candidates(who).order_by(key).values_list(key, flat=True).distinct()
     last = list(ids[ASKED - 1 : ASKED + 1])
     return FirstPeople(who, last[0], partly=True) if len(last) == 2 else FirstPeople(who, LAST, partly=False)
@@ -67,6 +82,8 @@ def _first(who: Who) -> FirstPeople:
 
 def candidates(who: Who) -> QuerySet[Any]:
     """Those whom its conditions are asked of; on several lists, several times."""
+    if who.follow:
+        return Recipient.objects.filter(campaign=who.follow.campaign).exclude(state=Recipient.State.SKIPPED)
     if who.conditions.everybody:
         return Contact.objects.filter(merged_into=None, erased_at=None)
     return ListMembership.objects.filter(contact_list__in=who.lists)
@@ -87,7 +104,7 @@ def audience_size(campaign: Campaign, now: datetime) -> Size:
 def size_of(who: Who, now: datetime) -> Size:
     """Exact where nothing narrows the lists, or ASKED people at most are looked at; else reckoned from as many, taken
     from all over: in a moment, however many there are."""
-    key = CANDIDATE_KEY[who.conditions.everybody]
+    key = key_of(who)
     people = candidates(who)
     if not who.conditions.narrowed:
         return Size(people.values(key).distinct().count())

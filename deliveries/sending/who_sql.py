@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from campaigns.conditions import Condition, Conditions
+from campaigns.follow_ups import FollowWhen
 from contacts import drawing
 from contacts.channels import KIND_OF, Channel
 from contacts.consent_ledger import sql_latest
 from deliveries.ledger import base_rates
 from deliveries.ledger.base_rates import NOTHING_KNOWN
-from deliveries.models import Engagement
+from deliveries.models import Deed, Engagement
 from deliveries.outcomes.chance_sql import AT_LEAST, sql_records, sql_values
 
 # Of a table with a row for each contact or several: those of the range that is asked about, read in one sweep.
@@ -27,13 +28,22 @@ RANGE = "{column} > %(low)s AND {column} <= %(high)s"
 ENGAGED = (Engagement.Kind.REPLY, Engagement.Kind.CLICK, Engagement.Kind.KEY_PRESS, Engagement.Kind.START)
 
 
+class Follow(NamedTuple):
+    """The people of an earlier campaign of whom `when` is so since `hours`; of a draft '': all whom it wrote to."""
+
+    campaign: int
+    when: str = ""
+    hours: int = 0
+
+
 class Who(NamedTuple):
     """The people on any of `lists`, or all there are where it is everybody, of whom the conditions hold. `key`: the
-    campaign whose samples are drawn; 0 for none yet."""
+    campaign whose samples are drawn; 0 for none yet. `follow`: instead of lists, the people of an earlier campaign."""
 
     lists: tuple[int, ...]
     conditions: Conditions
     key: int = 0
+    follow: Follow | None = None
 
 
 @dataclass
@@ -55,7 +65,8 @@ class Bound:
 
 def sql_who(who: Who, now: datetime) -> tuple[str, dict[str, Any]]:
     """A statement that gives each `contact_id` once of those in (low, high], and what it asks for beside these two."""
-    of, bound = _candidates(who), Bound(now, who.key)
+    bound = Bound(now, who.key)
+    of = _followed(who.follow, bound) if who.follow else _candidates(who)
     if not who.conditions.narrowed:
         return of, bound.values
     these = " AND ".join(_sql_condition(one, bound) for one in who.conditions.narrowed)
@@ -76,6 +87,40 @@ def _candidates(who: Who) -> str:
     # The lists by number: of a sub-select the planner believes that it finds next to nobody.
     lists, inside = _numbers(who.lists), RANGE.format(column="contact_id")
     return f"SELECT DISTINCT contact_id FROM contacts_listmembership WHERE contact_list_id IN ({lists}) AND {inside}"  # noqa: S608 - our own words
+
+
+REACHED = "r.state = 'reached' AND r.reached_at <= {before}"
+DID = (
+    "EXISTS (SELECT 1 FROM deliveries_engagedperson e WHERE e.recipient_id = r.id AND e.deed = '{deed}'{at})"
+)
+# Of a recipient `r` of the earlier campaign. Whom a colleague took out of the automatic steps stays out.
+FOLLOWS = {
+    "": "r.state <> 'skipped'",
+    FollowWhen.REACHED: REACHED,
+    FollowWhen.CLICKED: DID.format(deed=Deed.CLICKED, at=" AND e.at <= {before}"),
+    FollowWhen.REPLIED: DID.format(deed=Deed.REPLIED, at=" AND e.at <= {before}"),
+    FollowWhen.NOT_CLICKED: f"{REACHED} AND NOT {DID.format(deed=Deed.CLICKED, at='')}",
+    FollowWhen.QUIET: f"{REACHED} AND NOT {DID.format(deed=Deed.ANY, at='')}",
+    FollowWhen.NOT_REACHED: "r.state NOT IN ('reached', 'skipped', 'planned') AND EXISTS (SELECT 1 FROM"
+    " deliveries_message m WHERE m.recipient_id = r.id AND m.handed_over_at <= {before})",
+}
+
+
+def sql_follows(follow: Follow, now: datetime) -> tuple[str, dict[str, Any]]:
+    """Whether a recipient `r` of the earlier campaign is meant by now, and what the condition asks for."""
+    before = now - timedelta(hours=follow.hours)
+    condition = f"r.automatic AND {FOLLOWS[follow.when].format(before='%(follow_before)s')}"
+    return condition, {"follow_before": connection.ops.adapt_datetimefield_value(before)}
+
+
+def _followed(follow: Follow, bound: Bound) -> str:
+    condition, values = sql_follows(follow, bound.now)
+    bound.values |= values
+    inside = RANGE.format(column="r.contact_id")
+    return (
+        f"SELECT r.contact_id FROM campaigns_recipient r "  # noqa: S608 - our own words, values are bound
+        f"WHERE r.campaign_id = {follow.campaign:d} AND {inside} AND {condition}"
+    )
 
 
 def _sql_condition(condition: Condition, bound: Bound) -> str:

@@ -1,0 +1,82 @@
+"""Follow-ups: whoever of the earlier campaign has come to meet the condition becomes a recipient of the later one.
+
+A step of the worker goes over the people of the earlier campaign again and again, a chunk at a time, as an expansion
+does and by the same statements: the gate, the permitted hours and what was decided about lists hold as for every first
+message. Nobody becomes a recipient twice: the statement leaves out who is one, and a unique key says so too. What
+waits and is no longer meant is withdrawn, such as the reminder of somebody who clicked meanwhile.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+
+from django.db import connection, transaction
+
+from campaigns.models import Campaign
+from deliveries.deciding.attempts import withdraw
+from deliveries.ledger import quarantine
+from deliveries.ledger.quarantine import Kind
+from deliveries.sending import launching
+from deliveries.sending.expansion import CHUNK, CannotSend, fill
+from deliveries.sending.meant import end_of_chunk, who_of
+from deliveries.sending.who_sql import sql_follows
+
+WITHDRAWN_AT_ONCE = 1_000
+NO_LONGER_MEANT = "no_longer_meant"
+
+# What waits for people of whom the condition is no longer true.
+LEFT = """
+SELECT o.message_id FROM deliveries_outbox o
+JOIN deliveries_message m ON m.id = o.message_id
+JOIN campaigns_recipient r ON r.campaign_id = %(earlier)s AND r.contact_id = m.contact_id
+WHERE o.campaign_id = %(campaign)s AND o.claimed_until IS NULL AND NOT ({condition})
+ORDER BY o.message_id LIMIT %(most)s
+"""
+
+
+def run(now: datetime) -> int:
+    """A chunk of each follow-up that is going; return how many there were to look at."""
+    going = list(Campaign.objects.filter(state=Campaign.State.SENDING, follows__isnull=False).order_by("pk"))
+    done = sum(
+        quarantine.run(Kind.PREPARE, each.pk, partial(_step, each.pk, now), now, hopeless=(CannotSend,))
+        for each in going
+    )
+    aside = quarantine.reasons(Kind.PREPARE, [each.pk for each in going]) if going else {}
+    for campaign in going:
+        if campaign.pk in aside:
+            launching.pause(campaign)
+    return done
+
+
+@transaction.atomic
+def _step(campaign_id: int, now: datetime, chunk: int = CHUNK) -> int:
+    """1 while its round goes on, 0 at the end of it. Raises CannotSend."""
+    campaign = Campaign.objects.select_for_update().get(pk=campaign_id)
+    if campaign.state != Campaign.State.SENDING or not campaign.has_begun(now) or _is_late(campaign, now):
+        return 0
+    high = end_of_chunk(campaign, chunk)
+    if high is None:
+        withdraw(_no_longer_meant(campaign, now), NO_LONGER_MEANT, now)
+        campaign.expanded_to = 0
+        campaign.save(update_fields=["expanded_to"])
+        return 0
+    fill(campaign, high, now)
+    campaign.audience_size = campaign.expanded_count
+    campaign.save(update_fields=["audience_size"])
+    return 1
+
+
+def _is_late(campaign: Campaign, now: datetime) -> bool:
+    return campaign.relevant_until is not None and campaign.relevant_until <= now
+
+
+def _no_longer_meant(campaign: Campaign, now: datetime) -> list[int]:
+    """The messages that wait for them."""
+    follow = who_of(campaign).follow
+    assert follow is not None
+    condition, values = sql_follows(follow, now)
+    given = {**values, "earlier": follow.campaign, "campaign": campaign.pk, "most": WITHDRAWN_AT_ONCE}
+    with connection.cursor() as cursor:
+        cursor.execute(LEFT.format(condition=condition), given)
+        return [message for (message,) in cursor.fetchall()]
