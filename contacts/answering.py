@@ -167,7 +167,7 @@ def is_owed(answer: AutomaticAnswer | None, key: str, channel: str, now: datetim
     """
     return (
         answer is not None
-        and answer.kind != Kind.PERSON
+        and answer.kind not in (Kind.PERSON, Kind.VERIFY)
         and answer.state == State.WAITING
         and answer.match_key == key
         and answer.channel == channel

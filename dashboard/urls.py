@@ -40,6 +40,7 @@ from dashboard.suppressions import acts as suppression_acts
 from dashboard.suppressions import limits as suppression_limits
 from dashboard.suppressions import mistakes as suppression_mistakes
 from dashboard.suppressions import trend as suppression_trend
+from dashboard.suppressions import verifying as suppression_verifying
 from dashboard.suppressions import views as suppressions
 from deliveries.outcomes.keyset import read_id
 
@@ -168,6 +169,7 @@ suppression_pages = [
     path("mistakes/", suppression_mistakes.show, name="mistakes"),
     path("mistakes/release/", suppression_mistakes.release, name="release_mistakes"),
     path("automatic/", suppression_limits.page, name="automatic"),
+    path("automatic/ask/", suppression_verifying.page, name="ask_people"),
     path("automatic/code/", suppression_limits.change_code, name="change_code"),
     path("automatic/<slug:kind>/", suppression_limits.change, name="change_limit"),
     path("<id:pk>/", suppressions.detail, name="detail"),

@@ -15,8 +15,7 @@ from contacts.phones import NotAPhone
 from contacts.preferring import is_theirs
 from deliveries import links
 from deliveries.models import Message
-from deliveries.receiving.address_changes import NoWay, ask, confirm
-from deliveries.receiving.unsubscribing import message_of
+from deliveries.receiving.address_changes import NoWay, Sent, ask, confirm, sent_with
 from public.answers import answer
 
 FIELD = "correct"  # in the address: these pages of the link's; its value says which
@@ -59,35 +58,40 @@ class EnteredCodeForm(forms.Form):
 def page(request: HttpRequest, token: str) -> HttpResponse:
     """As `choosing.page`: only for whoever the address of the message still belongs to. That it is done says nothing of
     anybody, and can be read when the link's own address was just replaced."""
-    step, message = request.GET[FIELD], message_of(links.read(token))
-    speaks = message is not None and is_theirs(message.address)
+    step, sent = request.GET[FIELD], sent_with(links.read(token))
+    speaks = sent is not None and sent.address is not None and is_theirs(sent.address)
     if step == DONE:
-        return answer("public/corrected.html", {"leads_on": speaks})
-    if message is None or not speaks:
+        return answer("public/corrected.html", {"leads_on": speaks and isinstance(sent, Message)})
+    if sent is None or not speaks:
         return answer("public/no_choices.html", status=404)
-    return _code(request, message) if step == CODE else _address(request, message)
+    return _code(request, sent) if step == CODE else _address(request, sent)
 
 
-def _address(request: HttpRequest, message: Message) -> HttpResponse:
+def _address(request: HttpRequest, sent: Sent) -> HttpResponse:
     """The answer is the same whether the address is known, blocked, or was asked for too often."""
     given = request.POST if request.method == "POST" else None
-    form = NewAddressForm(given, contact=message.address.contact)
+    assert sent.address is not None
+    form = NewAddressForm(given, contact=sent.address.contact)
     if form.is_valid():
         try:
-            asked = ask(message, form.cleaned_data["address"], timezone.now())
+            asked = ask(sent, form.cleaned_data["address"], timezone.now())
         except NoWay:
             form.add_error("address", NO_WAY)
         else:
             if asked:
                 return HttpResponseRedirect(f"?{FIELD}={CODE}")
             form.add_error(None, TOO_OFTEN)
-    return answer("public/correct.html", {"form": form}, 422 if form.errors else 200)
+    return answer(
+        "public/correct.html",
+        {"form": form, "chooses": isinstance(sent, Message)},
+        422 if form.errors else 200,
+    )
 
 
-def _code(request: HttpRequest, message: Message) -> HttpResponse:
+def _code(request: HttpRequest, sent: Sent) -> HttpResponse:
     form = EnteredCodeForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
-        if confirm(message, form.cleaned_data["code"], timezone.now()):
+        if confirm(sent, form.cleaned_data["code"], timezone.now()):
             return HttpResponseRedirect(f"?{FIELD}={DONE}")
         form.add_error("code", WRONG)
     return answer("public/correct_code.html", {"form": form, "wording": WORDING}, 422 if form.errors else 200)

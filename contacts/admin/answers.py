@@ -13,7 +13,17 @@ from contacts.admin.lists import Large, ReadOnly
 from contacts.keyword_changes import languages
 from contacts.models import AnswerWording, AutomaticAnswer
 
-TEXTS = ("stop_text", "help_text", "code_text", "confirm_text", "confirm_subject", "confirm_mail")
+TEXTS = (
+    "stop_text",
+    "help_text",
+    "code_text",
+    "confirm_text",
+    "confirm_subject",
+    "confirm_mail",
+    "verify_text",
+    "verify_subject",
+    "verify_mail",
+)
 
 
 class AnswerWordingForm(forms.ModelForm):
@@ -28,7 +38,7 @@ class AnswerWordingForm(forms.ModelForm):
         model = AnswerWording
         fields = ("sender_value", "language", "who", *TEXTS)
         widgets = {
-            name: AdminTextareaWidget(attrs={"rows": 3}) for name in TEXTS if name != "confirm_subject"
+            name: AdminTextareaWidget(attrs={"rows": 3}) for name in TEXTS if not name.endswith("_subject")
         }
 
 

@@ -12,6 +12,7 @@ from contacts.models.people import Contact, ContactList, ListCount, ListMembersh
 from contacts.models.privacy import AccessRecord, PrivacyRecord
 from contacts.models.replies import Reply
 from contacts.models.suppressions import Suppression, SuppressionLapse, keep_blocks_of_addresses
+from contacts.models.verifying import VerifyingSender
 
 __all__ = [
     "AccessRecord",
@@ -37,5 +38,6 @@ __all__ = [
     "Reply",
     "Suppression",
     "SuppressionLapse",
+    "VerifyingSender",
     "keep_blocks_of_addresses",
 ]

@@ -34,6 +34,11 @@ CONFIRM_MAIL = (
     "Please confirm here that you want email from us: {link} Without it you get none. Valid for 7 days."
 )
 LINK_PLACE = "{link}"
+VERIFY_TEXT = (
+    "Our email to you does not arrive. Check your address, or correct it, here: {link} STOP ends texts."
+)
+VERIFY_SUBJECT = "Is your number still right?"
+VERIFY_MAIL = "Our messages to your number do not arrive. Please check it, or correct it, here: {link}"
 
 
 class AnswerWording(models.Model):
@@ -112,6 +117,27 @@ class AnswerWording(models.Model):
         help_text="Sent once to whoever joins a list that asks by email, with {link} where the link stands.",
     )
 
+    verify_text = models.CharField(
+        "text about an email address that fails",
+        max_length=LONGEST_ANSWER,
+        default=VERIFY_TEXT,
+        db_default=VERIFY_TEXT,
+        help_text="Sent where automatic suppression asks by SMS, with {link} where the link to the page stands.",
+    )
+    verify_subject = models.CharField(
+        "subject of the email about a number that fails",
+        max_length=200,
+        default=VERIFY_SUBJECT,
+        db_default=VERIFY_SUBJECT,
+    )
+    verify_mail = models.CharField(
+        "email about a number that fails",
+        max_length=LONGEST_ANSWER,
+        default=VERIFY_MAIL,
+        db_default=VERIFY_MAIL,
+        help_text="Sent where automatic suppression asks by email, with {link} where the link to the page stands.",
+    )
+
     class Meta:
         verbose_name = "automatic text"
         verbose_name_plural = "automatic texts"
@@ -129,8 +155,9 @@ class AnswerWording(models.Model):
     def clean(self) -> None:
         if CODE_PLACE not in self.code_text:
             raise ValidationError({"code_text": f"Write {CODE_PLACE} where the code is to stand."})
-        if LINK_PLACE not in self.confirm_mail:
-            raise ValidationError({"confirm_mail": f"Write {LINK_PLACE} where the link is to stand."})
+        for name in ("confirm_mail", "verify_text", "verify_mail"):
+            if LINK_PLACE not in getattr(self, name):
+                raise ValidationError({name: f"Write {LINK_PLACE} where the link is to stand."})
 
 
 class AutomaticAnswer(models.Model):
@@ -147,6 +174,7 @@ class AutomaticAnswer(models.Model):
         CODE = "code", "Code for a new address"
         PERSON = "person", "Written by a colleague"
         CONFIRM = "confirm", "Asks to confirm"
+        VERIFY = "verify", "Asks to check an address"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
@@ -162,7 +190,9 @@ class AutomaticAnswer(models.Model):
         Kind.CODE: "Code for a new address",
         Kind.PERSON: "Answer of a colleague",
         Kind.CONFIRM: "Question to confirm",
+        Kind.VERIFY: "Question about an address that fails",
     }
+    QUESTIONS: ClassVar = (Kind.CONFIRM, Kind.VERIFY)  # nobody wrote to us: they may be many, and take turns
 
     address = models.ForeignKey(
         Address, null=True, on_delete=models.CASCADE, related_name="answers", db_index=False
@@ -213,12 +243,14 @@ class AutomaticAnswer(models.Model):
         indexes = [
             # Questions may be many: they are looked for apart.
             models.Index(
-                fields=["id"], name="answer_at_once", condition=Q(state="waiting") & ~Q(kind="confirm")
+                fields=["id"],
+                name="answer_at_once",
+                condition=Q(state="waiting") & ~Q(kind__in=["confirm", "verify"]),
             ),
             models.Index(
                 fields=["sender_value", "until", "id"],
                 name="answer_question_of_sender",
-                condition=Q(state="waiting", kind="confirm"),
+                condition=Q(state="waiting", kind__in=["confirm", "verify"]),
             ),
             models.Index(fields=["begun_at"], name="answer_sending", condition=Q(state="sending")),
             models.Index(

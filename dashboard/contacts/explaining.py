@@ -109,6 +109,7 @@ LEFT_OUT = {
 # What we answered or asked beside the campaigns, by its kind.
 ANSWERED = {
     AutomaticAnswer.Kind.CONFIRM: "we asked you to confirm that you want messages from us",
+    AutomaticAnswer.Kind.VERIFY: "we asked you whether your number or address is still right",
     AutomaticAnswer.Kind.STOP: "we confirmed that you get no more messages from us",
     AutomaticAnswer.Kind.HELP: "we answered your question for help",
     AutomaticAnswer.Kind.PERSON: "a colleague answered what you had written",

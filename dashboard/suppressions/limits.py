@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.roles import requires
 from contacts.channels import STRIKES, Channel
+from contacts.verifying import senders
 from dashboard.shell.pages import who
 from dashboard.suppressions.views import SEE
 from deliveries.meaning.failure_limits import (
@@ -118,6 +119,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "longest": LONGEST_PAUSE.days,
         "fewest": FEWEST_UNREACHABLE,
         "unreachable_days": UNREACHABLE_FOR.days,
+        "asking": list(senders().values()),
         "section": "automatic",
     }
     return render(request, "suppressions/automatic.html", context)

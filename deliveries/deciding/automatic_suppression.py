@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Count
 
+from contacts import verifying
 from contacts.blocking import Target, blocks
 from contacts.channels import Channel
 from contacts.chunks import in_lists
@@ -50,6 +51,7 @@ def suppress_failed(
         wanted.append(_suppression(view, counted, now, now + length if length else None))
         evidence.append(counted)
     rows = suppress_each(wanted, now)
+    verifying.ask(rows, now)
     SuppressionEvidence.objects.bulk_create(
         [row for block, counted in zip(rows, evidence, strict=True) for row in _evidence(block, counted)],
         batch_size=300,

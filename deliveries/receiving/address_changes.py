@@ -6,15 +6,17 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from campaigns.models import Recipient, Sender
 from contacts import changing
 from contacts.channels import Channel, Kind
-from contacts.models import Address
+from contacts.models import Address, AutomaticAnswer
 from contacts.states import SENDER_MAY_SEND
+from contacts.verifying import question_of
 from deliveries.deciding.stopping import look_again
 from deliveries.models import Account, Message
-from deliveries.receiving.unsubscribing import evidence_of
+from deliveries.receiving.unsubscribing import evidence_of, message_of
 
 ENTERED = "entered on the page"
 
@@ -23,42 +25,59 @@ class NoWay(Exception):
     """No account can send a code there now."""
 
 
-def ask(message: Message, new: Address, now: datetime) -> bool:
+Sent = Message | AutomaticAnswer
+
+
+def sent_with(ref: str) -> Sent | None:
+    """The message, or the question about an address, that a link stood in; None for one that is gone."""
+    return message_of(ref) or question_of(ref)
+
+
+def ask(message: Sent, new: Address, now: datetime) -> bool:
     """Have a code sent to the new address of whoever got the message. False where they asked too often today.
 
     Raises NoWay.
     """
     way = _way(message, new.kind)
-    if way is None:
+    if way is None or message.address is None:
         raise NoWay
-    return changing.ask(message.address.contact, new, way, evidence=evidence_of(message, ENTERED), now=now)
+    if isinstance(message, Message):
+        evidence = evidence_of(message, ENTERED)
+    else:
+        evidence = f"Link in question {message.pk}, {ENTERED}"
+    return changing.ask(message.address.contact, new, way, evidence=evidence, now=now)
 
 
 @transaction.atomic
-def confirm(message: Message, code: str, now: datetime) -> bool:
-    """Whether it was the code; then what is planned for them is looked at again."""
-    contact = message.address.contact
-    if not changing.confirm(contact, code, now):
+def confirm(message: Sent, code: str, now: datetime) -> bool:
+    """Whether it was the code; then what is planned for them, and what waits to be corrected, is looked at again."""
+    contact = message.address.contact if message.address else None
+    if contact is None or not changing.confirm(contact, code, now):
         return False
-    look_again(Recipient.objects.filter(contact=contact, next_step_at__isnull=False), now)
+    waits = Q(next_step_at__isnull=False) | Q(messages__queue_entry__isnull=False)
+    look_again(Recipient.objects.filter(waits, contact=contact), now)
     return True
 
 
-def _way(message: Message, kind: str) -> changing.Way | None:
-    """By the sender that they know: of this mail, or of the last text to them; else any that may send texts."""
-    if kind == Kind.EMAIL:
-        return changing.Way(Channel.EMAIL, message.sender.value, message.account_id)
-    texts = Message.objects.filter(
-        contact=message.contact_id, channel=Channel.SMS, handed_over_at__isnull=False
-    )
+def _way(sent: Sent, kind: str) -> changing.Way | None:
+    """By the sender that they know: of this mail, or of the last message to them; else any that may send such."""
+    channel = Channel.EMAIL if kind == Kind.EMAIL else Channel.SMS
+    if sent.channel == Channel.EMAIL == channel:
+        return changing.Way(channel, _sender_value(sent), sent.account_id)
+    contact = sent.address.contact_id if sent.address else None
+    before = Message.objects.filter(contact=contact, channel=channel, handed_over_at__isnull=False)
     ready = {
         one.pk: one for one in Account.objects.filter(active=True).prefetch_related("senders") if one.is_ready
     }
-    last = texts.filter(account__in=ready, sender__state__in=SENDER_MAY_SEND).select_related("sender").last()
+    last = before.filter(account__in=ready, sender__state__in=SENDER_MAY_SEND).select_related("sender").last()
     if last is not None:
-        return changing.Way(Channel.SMS, last.sender.value, last.account_id)
-    able = [one for one in ready.values() if Channel.SMS in one.channels]
-    senders = list(Sender.objects.filter(channel=Channel.SMS, state__in=SENDER_MAY_SEND).order_by("pk"))
+        return changing.Way(channel, last.sender.value, last.account_id)
+    able = [one for one in ready.values() if channel in one.channels]
+    senders = list(Sender.objects.filter(channel=channel, state__in=SENDER_MAY_SEND).order_by("pk"))
     owned = [(account, one) for account in able for one in senders if one in account.senders.all()]
     account, sender = next(iter([*owned, *((each, one) for each in able for one in senders)]), (None, None))
-    return changing.Way(Channel.SMS, sender.value, account.pk) if account and sender else None
+    return changing.Way(channel, sender.value, account.pk) if account and sender else None
+
+
+def _sender_value(sent: Sent) -> str:
+    return sent.sender.value if isinstance(sent, Message) else sent.sender_value

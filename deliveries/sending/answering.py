@@ -20,6 +20,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from campaigns.models import Campaign, Sender
+from contacts import verifying
 from contacts.answering import CONFIRM_WITHIN, PERSON_WITHIN, WITHIN, Kind, is_owed
 from contacts.changing import make_code
 from contacts.channels import Channel
@@ -28,10 +29,9 @@ from contacts.gate import Ask, Reason, Verdict, check, judge, sentence
 from contacts.gate_facts import of_nobody
 from contacts.jurisdictions import Purpose
 from contacts.models import Address, AddressChange, AutomaticAnswer, Reply
-from contacts.models.answers import CODE_PLACE, LINK_PLACE
+from contacts.models.answers import CODE_PLACE
 from contacts.opt_ins import not_wanted
 from contacts.states import CampaignState
-from deliveries import links
 from deliveries.deciding.routes import concerns_route
 from deliveries.ledger.statements import inbound_waits
 from deliveries.meaning import mappings
@@ -43,15 +43,19 @@ from deliveries.receiving.answers import Said, record_refusals
 from deliveries.receiving.recording import record_inbound
 from deliveries.sending.composing import callback
 from deliveries.sending.pacing import AT_ONCE as TURN_AT_ONCE
-from deliveries.sending.questions import Questions, first_due
+from deliveries.sending.questions import Questions, first_due, worded
 from deliveries.sending.transport import CALL_LIMIT
 
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 20
 OURS_TO_FIX = timedelta(minutes=15)  # until it is asked again whether a sender or an account is ready
-LASTS = {Kind.PERSON: PERSON_WITHIN, Kind.CONFIRM: CONFIRM_WITHIN}  # what may wait; all else WITHIN
-State = AutomaticAnswer.State
+LASTS = {
+    Kind.PERSON: PERSON_WITHIN,
+    Kind.CONFIRM: CONFIRM_WITHIN,
+    Kind.VERIFY: verifying.WITHIN,
+}  # what may wait; all else WITHIN
+State, QUESTIONS = AutomaticAnswer.State, AutomaticAnswer.QUESTIONS
 SUBJECT = "Your code"  # of a code by email
 
 
@@ -74,7 +78,7 @@ def run(now: datetime) -> int:
     taken = _take(now)
     for one, result in asyncio.run(_hand_over(taken)) if taken else []:
         _store(one, result, timezone.now())
-    return given_up + len([one for one in taken if one.row.kind != Kind.CONFIRM])
+    return given_up + len([one for one in taken if one.row.kind not in QUESTIONS])
 
 
 def _give_up(now: datetime) -> int:
@@ -95,12 +99,13 @@ def _take(now: datetime) -> list[Taken]:
     accounts = {one.pk: one for one in Account.objects.readable()}
     verdicts = _verdicts(rows, senders, now)
     needless = not_wanted([row for row in rows if row.kind == Kind.CONFIRM])
+    needless |= verifying.not_wanted([row for row in rows if row.kind == Kind.VERIFY], now)
     by_sender = _by_sender(rows, senders, accounts.values())
     questions = Questions(rows, senders, accounts.values(), now)
     taken = []
     for row in rows:
         verdict, account = verdicts[row.pk], accounts.get(row.account_id) or by_sender.get(row.sender_value)
-        if row.kind == Kind.CONFIRM:
+        if row.kind in QUESTIONS:
             account = questions.account_for(row)
         why = needless.get(row.pk) or _why_not(verdict, account)
         row.why = why[:200]
@@ -109,7 +114,7 @@ def _take(now: datetime) -> list[Taken]:
         elif why:
             row.state, row.begun_at = State.DROPPED, now
         elif account:
-            turn = questions.turn(row) if row.kind == Kind.CONFIRM else TURN_AT_ONCE
+            turn = questions.turn(row) if row.kind in QUESTIONS else TURN_AT_ONCE
             if turn.waits:
                 row.until = turn.until
                 continue
@@ -125,7 +130,7 @@ def _waiting(now: datetime) -> list[AutomaticAnswer]:
     skip = connection.features.has_select_for_update_skip_locked
     waiting = AutomaticAnswer.objects.filter(state=State.WAITING).select_related("address", "change")
     waiting = waiting.select_for_update(skip_locked=skip, of=("self",) if skip else ())
-    due = waiting.filter(Q(until=None) | Q(until__lte=now)).exclude(kind=Kind.CONFIRM)
+    due = waiting.filter(Q(until=None) | Q(until__lte=now)).exclude(kind__in=QUESTIONS)
     rows = list(due.order_by("pk")[:AT_ONCE])
     if len(rows) < AT_ONCE:
         rows += first_due(waiting, now, AT_ONCE - len(rows))
@@ -152,7 +157,7 @@ def _waits_until(row: AutomaticAnswer, verdict: Verdict, now: datetime) -> datet
     over."""
     if row.kind == Kind.PERSON:
         return verdict.until
-    if row.kind != Kind.CONFIRM:
+    if row.kind not in QUESTIONS:
         return None
     ours = verdict.allowed or verdict.reason == Reason.SENDER_NOT_APPROVED
     return now + OURS_TO_FIX if ours else verdict.until
@@ -161,7 +166,7 @@ def _waits_until(row: AutomaticAnswer, verdict: Verdict, now: datetime) -> datet
 def _body(row: AutomaticAnswer, now: datetime) -> str:
     if row.change:
         return row.text.replace(CODE_PLACE, make_code(row.change, now))
-    return row.text.replace(LINK_PLACE, f"{links.page(str(row.uuid))}?confirm") if row.subject else row.text
+    return worded(row)
 
 
 def _verdicts(
@@ -205,7 +210,7 @@ def _ask(row: AutomaticAnswer, sender: Sender | None) -> Ask:
     What the person asked for just now goes at any hour, and no hours of the law for marketing are kept; what a
     colleague writes goes at the hours of an ordinary message, and so does a question of ours.
     """
-    asked = row.kind not in (Kind.PERSON, Kind.CONFIRM)
+    asked = row.kind not in (Kind.PERSON, *QUESTIONS)
     usual = Campaign()
     return Ask(
         key=row.pk,
@@ -218,7 +223,7 @@ def _ask(row: AutomaticAnswer, sender: Sender | None) -> Ask:
         campaign_state=CampaignState.SENDING,
         sender_state=sender.state if sender else Sender.State.NOT_REGISTERED,
         relevant_until=row.asked_at + LASTS.get(Kind(row.kind), WITHIN),
-        answer=None if row.kind == Kind.PERSON else row.pk,
+        answer=None if row.kind in (Kind.PERSON, Kind.VERIFY) else row.pk,
         purpose=Purpose.SERVICE if asked else Purpose.MARKETING,
     )
 
@@ -289,6 +294,6 @@ def _refuse(row: AutomaticAnswer, result: SendResult, provider: str, now: dateti
     meaning = mappings.current().translate(provider, report).meaning
     row.state = State.REFUSED
     row.why = f"{result.native_code} {result.native_text}".strip()[:200]
-    if row.kind == Kind.CONFIRM and concerns_route(meaning.failure_class, meaning.fault):
+    if row.kind in QUESTIONS and concerns_route(meaning.failure_class, meaning.fault):
         row.state, row.until, row.account_id = State.WAITING, now + OURS_TO_FIX, 0
     return Said(row, meaning, result.native_status, result.native_code, now)

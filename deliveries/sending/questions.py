@@ -1,4 +1,4 @@
-"""Questions to confirm, which may be many: they take turns as messages do, by the same limits and the same rows.
+"""Questions of ours, which may be many: they take turns as messages do, by the same limits and the same rows.
 
 A sender that may send no more today, or little, holds up nobody else's questions.
 """
@@ -17,6 +17,8 @@ from campaigns.segments import segments
 from contacts.answering import Kind
 from contacts.channels import Channel
 from contacts.models import AutomaticAnswer
+from contacts.models.answers import LINK_PLACE
+from deliveries import links
 from deliveries.deciding.rests import rests
 from deliveries.models import Account
 from deliveries.sending.lanes import Lane
@@ -29,8 +31,16 @@ SOON = timedelta(seconds=1)  # until one that found no turn looks for it again
 
 NEXT_SENDER = """
 SELECT sender_value FROM contacts_automaticanswer
-WHERE state = 'waiting' AND kind = 'confirm' AND sender_value > %s ORDER BY sender_value LIMIT 1
+WHERE state = 'waiting' AND kind IN ('confirm', 'verify') AND sender_value > %s ORDER BY sender_value LIMIT 1
 """
+
+
+def worded(row: AutomaticAnswer) -> str:
+    """What a question says, with the person's own link."""
+    if not row.subject and row.kind != Kind.VERIFY:
+        return row.text
+    leads_to = "correct" if row.kind == Kind.VERIFY else "confirm"
+    return row.text.replace(LINK_PLACE, f"{links.page(str(row.uuid))}?{leads_to}")
 
 
 def first_due(waiting: QuerySet[AutomaticAnswer], now: datetime, most: int) -> list[AutomaticAnswer]:
@@ -48,7 +58,7 @@ def first_due(waiting: QuerySet[AutomaticAnswer], now: datetime, most: int) -> l
 
 def _due(now: datetime) -> QuerySet[AutomaticAnswer]:
     return AutomaticAnswer.objects.filter(
-        state=AutomaticAnswer.State.WAITING, kind=Kind.CONFIRM, until__lte=now
+        state=AutomaticAnswer.State.WAITING, kind__in=AutomaticAnswer.QUESTIONS, until__lte=now
     )
 
 
@@ -75,7 +85,9 @@ class Questions:
         now: datetime,
     ) -> None:
         values = {
-            row.sender_value for row in rows if row.kind == Kind.CONFIRM and row.sender_value in senders
+            row.sender_value
+            for row in rows
+            if row.kind in AutomaticAnswer.QUESTIONS and row.sender_value in senders
         }
         lanes = _lanes([senders[value] for value in sorted(values)], accounts)
         # What refused, and is tried again, is tried by messages: a question that is refused is not asked again.
@@ -94,7 +106,7 @@ class Questions:
 
     def turn(self, row: AutomaticAnswer) -> Turn:
         """What it takes is taken. One that waits always says until when."""
-        weight = segments(row.text) if row.channel == Channel.SMS else 1
+        weight = segments(worded(row)) if row.channel == Channel.SMS else 1
         turn = self._pacing.turn(self._lanes[row.sender_value], max(weight, 1))
         return turn._replace(until=turn.until or self._now + SOON) if turn.waits else turn
 

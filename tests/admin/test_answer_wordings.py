@@ -5,13 +5,23 @@ from __future__ import annotations
 import pytest
 
 from contacts.models import AnswerWording
-from contacts.models.answers import CODE_TEXT, CONFIRM_MAIL, CONFIRM_SUBJECT, CONFIRM_TEXT, STOP_TEXT
+from contacts.models.answers import (
+    CODE_TEXT,
+    CONFIRM_MAIL,
+    CONFIRM_SUBJECT,
+    CONFIRM_TEXT,
+    STOP_TEXT,
+    VERIFY_MAIL,
+    VERIFY_SUBJECT,
+    VERIFY_TEXT,
+)
 from tests import factories
 
 pytestmark = pytest.mark.django_db
 URL = "/admin/contacts/answerwording/"
 GIVEN = {"who": "auto", "stop_text": "Ende.", "code_text": CODE_TEXT, "confirm_text": CONFIRM_TEXT,
-         "confirm_subject": CONFIRM_SUBJECT, "confirm_mail": CONFIRM_MAIL, "_zone": "UTC"}  # fmt: skip
+         "confirm_subject": CONFIRM_SUBJECT, "confirm_mail": CONFIRM_MAIL, "verify_text": VERIFY_TEXT,
+         "verify_subject": VERIFY_SUBJECT, "verify_mail": VERIFY_MAIL, "_zone": "UTC"}  # fmt: skip
 
 
 @pytest.fixture
@@ -33,7 +43,7 @@ def test_a_language_is_chosen_and_texts_have_room(root):
     root.post(f"{URL}add/", {**GIVEN, "language": "de"})
 
     assert '<option value="de">German</option>' in page
-    assert page.count("<textarea") == 5
+    assert page.count("<textarea") == 7
     assert AnswerWording.objects.get().language == "de"
 
 

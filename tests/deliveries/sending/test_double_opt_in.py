@@ -24,6 +24,7 @@ from contacts.models import (
     ContactList,
     DoubleOptIn,
 )
+from deliveries import links
 from deliveries.deciding.duplicates import merge
 from deliveries.deciding.erasing import erase_person
 from deliveries.models import Decision, Message
@@ -409,7 +410,7 @@ def test_a_link_that_is_over_confirms_nothing(club, now, carrier, make_user, why
         where = urlsplit("/u/" + "A" * 43)
     else:
         message = waiting(sending("email"), factories.account(), now)
-        where = urlsplit(f"/u/{answering.links.token(str(message.uuid))}")
+        where = urlsplit(f"/u/{links.token(str(message.uuid))}")
 
     answer = opens(where, at)
 
