@@ -50,7 +50,7 @@ DEMANDS = {
     "must": "Without it nothing arrives",
     "some": "Some operators there ask for it",
     "should": "Messages arrive worse without it",
-    "": "Kept, and asked for by nobody",
+    "": "For the record",
 }
 
 

@@ -119,7 +119,7 @@ def _spf(domain: str, wanted: list[str], resolver: Resolver) -> DnsFinding:
             "Replace it by this one, unless the provider uses a bounce domain of its own.", domain,
             _with(parts, lacking), record,
         )  # fmt: skip
-    return DnsFinding("spf", OK, "Which servers may send its mail is said.", current=record)
+    return DnsFinding("spf", OK, "An SPF record says which servers may send its mail.", current=record)
 
 
 def _with(parts: list[str], more: list[str]) -> str:

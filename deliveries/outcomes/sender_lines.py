@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import Count, Sum
 
 from campaigns import registering
 from campaigns.models import Campaign, Content, Registration, Sender
@@ -16,6 +16,8 @@ from deliveries.models import CarrierTally
 from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.rounding import percent
 
+LOOKED_AT = 8  # campaigns of a sender, for the newest that has sent anything
+MOST_CONTENTS = 2_000  # the newest of all
 BUCKETS = {
     Sender.State.APPROVED: "success",
     Sender.State.NOT_NEEDED: "success",
@@ -31,6 +33,7 @@ BUCKETS = {
 class SenderLine:
     sender: Sender
     lacking: list[registering.Line]
+    why: str  # it stands where it does by its registrations
     ending: list[Registration]
     limits: str
     campaigns: int
@@ -48,7 +51,8 @@ class SenderLine:
     @property
     def lacks(self) -> str:
         """In words; '' where nothing is missing."""
-        return "; ".join(f"{line.words}: {str(line.state.label).lower()}" for line in self.lacking)
+        named = "; ".join(f"{line.words}: {str(line.state.label).lower()}" for line in self.lacking)
+        return named or ("" if self.sender.may_send else self.why)
 
 
 def sender_lines(day: date) -> list[SenderLine]:
@@ -58,31 +62,52 @@ def sender_lines(day: date) -> list[SenderLine]:
         .prefetch_related("registrations", "accounts")
         .order_by("channel", "name", "pk")
     )
-    used = {
-        row["sender"]: row
-        for row in Content.objects.order_by()
-        .values("sender")
-        .annotate(n=Count("campaign"), last=Max("campaign", filter=Q(campaign__launched_at__isnull=False)))
-    }
-    last = Campaign.objects.in_bulk([row["last"] for row in used.values() if row["last"]])
-    counts = outcomes_of(list(last))
+    used = dict(
+        Content.objects.order_by()
+        .values_list("sender")
+        .annotate(n=Count("campaign"))
+        .values_list("sender", "n")
+    )
+    newest = _newest_launched()
+    counts = outcomes_of(list({campaign.pk for those in newest.values() for campaign in those}))
     lines = []
     for sender in senders:
         rows = list(sender.registrations.all())
-        of_it = used.get(sender.pk)
-        newest = of_it["last"] if of_it else None
+        # The newest that has sent anything by it: one that was just launched says nothing yet.
+        sent = (one for one in newest.get(sender.pk, ()) if (one.pk, sender.channel) in counts)
+        last = next((one for one in sent if counts[one.pk, sender.channel].sent), None)
         lines.append(
             SenderLine(
                 sender=sender,
-                lacking=[line for line in registering.checklist(sender, rows, day) if line.is_lacking],
+                lacking=[
+                    line
+                    for line in registering.checklist(sender, rows, day)
+                    if line.is_lacking or _was_looked_for(line)
+                ],
+                why=registering.verdict(sender, rows, day).why,
                 ending=registering.ends_soon(rows, day),
                 limits=limits_in_short(sender),
-                campaigns=of_it["n"] if of_it else 0,
-                last=last.get(newest or 0),
-                outcomes=counts.get((newest or 0, sender.channel), Outcomes()),
+                campaigns=used.get(sender.pk, 0),
+                last=last,
+                outcomes=counts[last.pk, sender.channel] if last else Outcomes(),
             )
         )
     return lines
+
+
+def _was_looked_for(line: registering.Line) -> bool:
+    """Whether the DNS was asked for it, and has none."""
+    return line.demand == "should" and line.registration is not None and not line.is_satisfied
+
+
+def _newest_launched() -> dict[int, list[Campaign]]:
+    """Sender -> its newest launched campaigns, at most LOOKED_AT of each. One query."""
+    contents = Content.objects.filter(campaign__launched_at__isnull=False).select_related("campaign")
+    found: dict[int, list[Campaign]] = defaultdict(list)
+    for content in contents.order_by("-campaign")[:MOST_CONTENTS]:
+        if len(found[content.sender_id]) < LOOKED_AT:
+            found[content.sender_id].append(content.campaign)
+    return found
 
 
 def outcomes_of(campaigns: Sequence[int]) -> dict[tuple[int, str], Outcomes]:

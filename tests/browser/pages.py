@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from campaigns.models import Campaign
+from campaigns import registering
+from campaigns.models import Campaign, Sender
 from contacts import import_runs, lists
 from contacts.consenting import record_opt_out
 from contacts.import_files import store_upload
@@ -52,8 +53,34 @@ from deliveries.models import (
     SuppressionEvidence,
 )
 from deliveries.outcomes.figures import queue_counts
-from deliveries.sending import failover
+from deliveries.sending import failover, mail_checks
 from tests.browser.world import DRAFT, LIVE, REPORT
+
+
+def unregistered_sender() -> int:
+    """A toll-free number of which a carrier said no, and that waits for its verification."""
+    sender, made = Sender.objects.get_or_create(
+        channel="sms", value="+18885550142", defaults={"name": "Toll-free"}
+    )
+    if made:
+        registering.begin(sender, User.objects.get(username="admin"), timezone.now())
+    return sender.pk
+
+
+def sender_with_dns() -> int:
+    """The From address, of a domain that lacks DKIM and DMARC."""
+    sender = Sender.objects.get(channel="email")
+
+    class Answers:
+        def txt(self, name: str) -> list[str]:
+            return ["v=spf1 +all"] if name == "example.com" else []
+
+        def mx(self, name: str) -> list[str]:
+            return ["mx.example.com"]
+
+    mail_checks.ask(sender, timezone.now())
+    mail_checks.run(timezone.now(), Answers())
+    return sender.pk
 
 
 def busiest_contact() -> Contact:
@@ -401,6 +428,14 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "suppressed by mistake none": ("support", lambda: "/suppressions/mistakes/"),
     "suppressions by week": ("support", lambda: "/suppressions/trend/"),
     "suppression release": ("admin", lambda: f"/suppressions/{a_bounce().pk}/release/"),
+    "senders": ("admin", lambda: "/senders/"),
+    "a sender": ("marketer", lambda: f"/senders/{unregistered_sender()}/"),
+    "a sender of mail": ("admin", lambda: f"/senders/{sender_with_dns()}/"),
+    "a registration": (
+        "admin",
+        lambda: f"/senders/{unregistered_sender()}/registration/?kind=carrier&country=US",
+    ),
+    "receiving": ("admin", lambda: "/senders/receiving/"),
     "sending routes": ("admin", lambda: route_work("/routes/")),
     "sending routes quiet": ("support", lambda: "/routes/"),
     "mappings": ("admin", lambda: mapping_work("/mappings/")),
