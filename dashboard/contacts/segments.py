@@ -26,7 +26,7 @@ from deliveries.outcomes.keyset import page, read_id
 from deliveries.sending.meant import Size, size_of
 from deliveries.sending.who_sql import Who
 
-SIZE = 20  # on a page: each is counted as it is shown
+SIZE = 10  # on a page: each is counted as it is shown
 
 
 class SegmentForm(WhoForm):
@@ -164,9 +164,9 @@ def _again(form: SegmentForm) -> SegmentForm:
     draft.shared, draft.conditions = bool(form.cleaned_data.get("shared")), form.meant.as_json
     shown = SegmentForm(draft, form.user, form.chosen_lists)
     shown.meant, shown.chosen_lists = form.meant, form.chosen_lists
-    if not form.rewrote:  # texts stay as they are on the page, with the cursor in them
+    if not form.rewrote:  # what is typed or ticked meanwhile stays
         for field in shown.fields.values():
-            if isinstance(field.widget, forms.TextInput | forms.NumberInput):
+            if isinstance(field.widget, shown.kept_in_place):
                 field.widget.attrs["hx-preserve"] = "true"
     return shown
 
