@@ -10,6 +10,7 @@ from django.urls import path, register_converter
 
 from dashboard.bulk import views as batches
 from dashboard.campaigns import composer, draft_acts, follow_ups, listing, running, skipped, wordings
+from dashboard.campaigns import trying as campaign_tests
 from dashboard.campaigns import views as campaigns
 from dashboard.contacts import (
     access,
@@ -80,6 +81,9 @@ campaign_pages = [
     path("<slug:slug>/wordings/<slug:channel>/", wordings.wordings, name="wordings"),
     path("<slug:slug>/skipped/", skipped.people, name="skipped"),
     path("<slug:slug>/follow-up/", follow_ups.add, name="follow_up"),
+    path("<slug:slug>/test/", campaign_tests.send, name="test"),
+    path("<slug:slug>/test/keep/", campaign_tests.keep, name="test_keep"),
+    path("<slug:slug>/test/forget/", campaign_tests.forget, name="test_forget"),
     path("<slug:slug>/launch/", campaigns.act, {"action": "launch"}, name="launch"),
     path("<slug:slug>/pause/", campaigns.act, {"action": "pause"}, name="pause"),
     path("<slug:slug>/resume/", campaigns.act, {"action": "resume"}, name="resume"),

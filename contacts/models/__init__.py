@@ -1,7 +1,7 @@
 """Who we may reach: people, their addresses, where they came from, and what they allowed."""
 
 from contacts.models.addresses import Address, AddressHealth
-from contacts.models.answers import AnswerWording, AutomaticAnswer
+from contacts.models.answers import AnswerWording, AutomaticAnswer, OwnAddress
 from contacts.models.changes import AddressChange
 from contacts.models.consent import Consent
 from contacts.models.imports import ContactImport, FileRow, ImportChunk, ImportedContact
@@ -34,6 +34,7 @@ __all__ = [
     "ListCount",
     "ListMembership",
     "Note",
+    "OwnAddress",
     "PrivacyRecord",
     "Reply",
     "Suppression",

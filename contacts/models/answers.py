@@ -160,9 +160,32 @@ class AnswerWording(models.Model):
                 raise ValidationError({name: f"Write {LINK_PLACE} where the link is to stand."})
 
 
+class OwnAddress(models.Model):
+    """Where somebody who works here has tests sent to: a number or an email of their own, as they say themselves."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="own_addresses")
+    value = models.CharField(max_length=254)
+    match_key = models.CharField(max_length=254)
+    at = models.DateTimeField(default=timezone.now, help_text="When they said that it is theirs.")
+
+    class Meta:
+        verbose_name = "own address"
+        verbose_name_plural = "own addresses"
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["user", "match_key"], name="own_address_once")]
+
+    def __str__(self) -> str:
+        return f"own address of {self.user_id}"
+
+    @property
+    def is_email(self) -> bool:
+        return "@" in self.value
+
+
 class AutomaticAnswer(models.Model):
     """One answer, made with the word that it answers or written by a colleague, and gone out once or never.
 
+    A test of a campaign goes the same way, to an address of whoever asked for it, and counts in no figure.
     A code stands in no row: it is put into the text as that is handed over.
     Tables above name account and sender by their ids. `fact`: what it answers; whatever is asked twice, or by two
     processes at once, is answered once.
@@ -175,6 +198,7 @@ class AutomaticAnswer(models.Model):
         PERSON = "person", "Written by a colleague"
         CONFIRM = "confirm", "Asks to confirm"
         VERIFY = "verify", "Asks to check an address"
+        TEST = "test", "Test of a campaign"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
@@ -191,6 +215,7 @@ class AutomaticAnswer(models.Model):
         Kind.PERSON: "Answer of a colleague",
         Kind.CONFIRM: "Question to confirm",
         Kind.VERIFY: "Question about an address that fails",
+        Kind.TEST: "Test of a campaign",
     }
     QUESTIONS: ClassVar = (Kind.CONFIRM, Kind.VERIFY)  # nobody wrote to us: they may be many, and take turns
 
@@ -219,7 +244,16 @@ class AutomaticAnswer(models.Model):
     sender_value = models.CharField(max_length=254)
     account_id = models.BigIntegerField(help_text="0: whichever can send for the sender, once it is due.")
     subject = models.CharField(max_length=200, blank=True, default="", db_default="")
-    text = models.CharField(max_length=LONGEST_ANSWER)
+    text = models.TextField()
+    campaign_id = models.BigIntegerField(default=0, db_default=0, help_text="Of a test; 0 of anything else.")
+    own_value = models.CharField(
+        max_length=254,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of a test: whoever asked for it reads it there.",
+    )
+    media_url = models.CharField(max_length=500, blank=True, default="", db_default="")
     uuid = models.UUIDField(default=uuid4, unique=True, help_text="Our reference, in its callback address.")
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     why = models.CharField(max_length=200, blank=True)
@@ -259,6 +293,7 @@ class AutomaticAnswer(models.Model):
                 condition=~Q(provider_message_id=""),
             ),
             models.Index(fields=["address"], name="answer_address"),
+            models.Index(fields=["campaign_id", "-id"], name="answer_test", condition=Q(kind="test")),
             models.Index(
                 fields=["id"], name="answer_that_met_a_no", condition=~Q(no_status="") | ~Q(no_code="")
             ),
@@ -270,6 +305,8 @@ class AutomaticAnswer(models.Model):
     @property
     def to(self) -> str:
         """Where it goes."""
+        if self.own_value:
+            return self.own_value
         return self.change.value if self.change else self.address.value if self.address else ""
 
     @property

@@ -24,7 +24,7 @@ from accounts.typed import in_words
 from campaigns import drafting
 from campaigns.merging import usual_fields
 from campaigns.models import Campaign
-from dashboard.campaigns import compose_what, compose_when, compose_who
+from dashboard.campaigns import compose_what, compose_when, compose_who, trying
 from dashboard.campaigns.checking import check_context
 from dashboard.campaigns.looking import looked_at
 from dashboard.campaigns.preview import preview_context
@@ -219,6 +219,7 @@ def _page(
         "sections": [
             _section(request, campaign, one, shown.get(one.key, Shown()), now) for one in SECTIONS.values()
         ],
+        **trying.context(campaign, who(request)),
         **_beside(request, campaign, now),
     }
     return render(request, "campaigns/compose/edit.html", context, status=status)

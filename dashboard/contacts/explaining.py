@@ -112,6 +112,7 @@ ANSWERED = {
     AutomaticAnswer.Kind.VERIFY: "we asked you whether your number or address is still right",
     AutomaticAnswer.Kind.STOP: "we confirmed that you get no more messages from us",
     AutomaticAnswer.Kind.HELP: "we answered your question for help",
+    AutomaticAnswer.Kind.TEST: "we sent you a test that was asked for from this address",
     AutomaticAnswer.Kind.PERSON: "a colleague answered what you had written",
 }
 

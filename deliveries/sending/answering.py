@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from campaigns.models import Campaign, Sender
 from contacts import verifying
+from contacts.addresses import match_key
 from contacts.answering import CONFIRM_WITHIN, PERSON_WITHIN, WITHIN, Kind, is_owed
 from contacts.changing import make_code
 from contacts.channels import Channel
@@ -28,10 +29,11 @@ from contacts.consent_ledger import contacts_at, counting_on, latest_consents
 from contacts.gate import Ask, Reason, Verdict, check, judge, sentence
 from contacts.gate_facts import of_nobody
 from contacts.jurisdictions import Purpose
-from contacts.models import Address, AddressChange, AutomaticAnswer, Reply
+from contacts.models import Address, AutomaticAnswer, Reply
 from contacts.models.answers import CODE_PLACE
 from contacts.opt_ins import not_wanted
 from contacts.states import CampaignState
+from deliveries import links
 from deliveries.deciding.routes import concerns_route
 from deliveries.ledger.statements import inbound_waits
 from deliveries.meaning import mappings
@@ -164,6 +166,9 @@ def _waits_until(row: AutomaticAnswer, verdict: Verdict, now: datetime) -> datet
 
 
 def _body(row: AutomaticAnswer, now: datetime) -> str:
+    if row.kind == Kind.TEST:
+        by_mail = row.channel == Channel.EMAIL
+        return links.below(row.text, links.page(str(row.uuid))) if by_mail else row.text
     if row.change:
         return row.text.replace(CODE_PLACE, make_code(row.change, now))
     return worded(row)
@@ -172,21 +177,21 @@ def _body(row: AutomaticAnswer, now: datetime) -> str:
 def _verdicts(
     rows: Sequence[AutomaticAnswer], senders: Mapping[str, Sender], now: datetime
 ) -> dict[int, Verdict]:
-    """The gate's, by row. A code goes to an address that is nobody's yet, as far as we know."""
+    """The gate's, by row. A code goes to an address that is nobody's yet, as far as we know; so may a test."""
     asks = {row: _ask(row, senders.get(row.sender_value)) for row in rows}
     found = check([ask for row, ask in asks.items() if row.address_id], now)
     for row, ask in asks.items():
-        if row.change:
-            found[row.pk] = _of_code(row, row.change, ask, now)
+        if row.change or row.own_value:
+            found[row.pk] = _of_nobody(row, ask, now)
     return found
 
 
-def _of_code(row: AutomaticAnswer, change: AddressChange, ask: Ask, now: datetime) -> Verdict:
+def _of_nobody(row: AutomaticAnswer, ask: Ask, now: datetime) -> Verdict:
     """Whoever has the address already and said no to such messages gets none, whoever asked for it."""
-    facts = of_nobody(change.value, row.channel, now)
-    others = latest_consents({*contacts_at(change.value)} - {change.contact_id})
+    facts = of_nobody(row.to, row.channel, now)
+    others = latest_consents({*contacts_at(row.to)} - {row.change.contact_id if row.change else 0})
     refused = [one for (_, on), one in others.items() if on in counting_on(row.channel) and not one.opted_in]
-    owed = row.kind if is_owed(row, change.match_key, row.channel, now) else ""
+    owed = row.kind if is_owed(row, match_key(row.to), row.channel, now) else ""
     return judge(replace(facts, owed=owed, consent=next(iter(refused), None)), ask, now)
 
 
@@ -250,8 +255,10 @@ async def _call(one: Taken, client: HttpClient) -> SendResult | None:
         channel=row.channel,
         to=row.to,
         sender=row.sender_value,
-        subject=row.subject or (SUBJECT if row.channel == Channel.EMAIL else ""),
+        subject=row.subject or (SUBJECT if row.channel == Channel.EMAIL and row.change else ""),
         body=one.body,
+        media_url=row.media_url,
+        extra={"keys": "1"} if row.channel == Channel.VOICE else {},
         callback=callback(account, str(row.uuid), row.channel),
     )
     await asyncio.sleep(max(one.begins - monotonic(), 0.0))

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db
 
 # Of a campaign, what a copy begins anew, and what is copied beside the fields that are taken as they are.
 ITS_OWN = {
+    "breaker",
     "id",
     "name",
     "slug",

@@ -162,7 +162,7 @@ def test_the_first_slice_is_chosen_in_the_composer_and_stays_where_it_is_not_ask
 
 @pytest.mark.parametrize(("role", "may"), [("marketer", False), ("admin", True)])
 def test_only_an_administrator_keeps_a_campaign_from_stopping_by_itself(login, role, may):
-    page = login(role, is_staff=True).get(
+    page = login(user=factories.user(role, is_staff=True)).get(
         reverse("admin:campaigns_campaign_change", args=[factories.campaign().pk])
     )
 

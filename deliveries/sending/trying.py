@@ -1,0 +1,87 @@
+"""Tests of a campaign: its real text, with a real person's details, to an own address of whoever asks for it.
+
+A test is sent beside the outbox, as answers are (`answering.py`): the gate is asked, the sender's account hands it
+over, and what the provider reports is kept. So it counts in no figure of any report. It needs no consent, since its
+reader asks for it just then, which is also why it goes at any hour; whatever else stands against the address stops it:
+an opt-out, a suppression, somebody else's no at the same address.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import User
+from campaigns.models import Campaign
+from campaigns.texts import worded
+from contacts.addresses import match_key
+from contacts.channels import KIND_OF, Channel, Kind
+from contacts.emails import NotAnEmail, parse_email
+from contacts.models import AutomaticAnswer, Contact, OwnAddress
+from contacts.phones import NotAPhone, parse_phone
+from deliveries.wake import wake
+
+MOST_ADDRESSES = 4  # of one person
+MOST_A_DAY = 30  # tests of one person
+
+
+class CannotTry(Exception):
+    """Why no test is sent, or an address is not kept, in a sentence that says the way out."""
+
+
+def keep(user: User, text: str, now: datetime) -> OwnAddress:
+    """Their own number or email, in its normal form; the one that is kept already stays. Raises CannotTry."""
+    value = _normal(text.strip())
+    kept = OwnAddress.objects.filter(user=user)
+    if found := kept.filter(match_key=match_key(value)).first():
+        return found
+    if kept.count() >= MOST_ADDRESSES:
+        raise CannotTry(f"You have {MOST_ADDRESSES} test addresses already. Remove one first.")
+    return OwnAddress.objects.create(user=user, value=value, match_key=match_key(value), at=now)
+
+
+def _normal(text: str) -> str:
+    try:
+        return parse_email(text) if "@" in text else parse_phone(text, settings.DEFAULT_REGION).value
+    except (NotAPhone, NotAnEmail):
+        raise CannotTry(
+            "That is neither a phone number nor an email: write it like +1 212 555 0199."
+        ) from None
+
+
+def fits(own: OwnAddress, channel: str) -> bool:
+    """Whether that channel goes to such an address."""
+    return (KIND_OF[Channel(channel)] == Kind.EMAIL) == own.is_email
+
+
+def try_out(
+    campaign: Campaign, channel: str, person: Contact | None, own: OwnAddress, now: datetime
+) -> AutomaticAnswer:
+    """Have the text of that channel sent to an own address, with the details of `person`. Raises CannotTry."""
+    content = campaign.contents.select_related("sender").filter(channel=channel).first()
+    if content is None or not fits(own, channel):
+        raise CannotTry("Choose a text of this campaign and an address that takes it.")
+    if person is None:
+        raise CannotTry(
+            "Nobody is on its lists: choose a list first, so that the test has a real person's details."
+        )
+    words = worded(content, person)
+    if not (words.body or content.media_url):
+        raise CannotTry("Its text is empty: write it first.")
+    with transaction.atomic():
+        today = AutomaticAnswer.objects.filter(
+            kind=AutomaticAnswer.Kind.TEST, written_by=own.user, asked_at__gt=now - timedelta(days=1)
+        )
+        if today.count() >= MOST_A_DAY:
+            raise CannotTry(f"You have sent {MOST_A_DAY} tests within a day. Try again tomorrow.")
+        made = AutomaticAnswer.objects.create(
+            kind=AutomaticAnswer.Kind.TEST, match_key=own.match_key, own_value=own.value, channel=channel,
+            fact=f"campaign {campaign.pk} {uuid4().hex}", sender_value=content.sender.value, account_id=0,
+            subject=words.subject[:200], text=words.body, media_url=content.media_url, campaign_id=campaign.pk,
+            written_by=own.user, asked_at=now,
+        )  # fmt: skip
+        transaction.on_commit(wake)
+    return made
