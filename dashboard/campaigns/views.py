@@ -53,7 +53,6 @@ from deliveries.outcomes.reconciling import ReconciliationCheck
 from deliveries.outcomes.tally_cells import CauseCount
 from deliveries.sending import checks, launching
 from deliveries.sending.meant import first_contacts
-from deliveries.sending.schedule import schedule
 from deliveries.sending.standing_still import why_it_waits
 from deliveries.statuses import BUCKETS, Disposition, Queue
 from deliveries.wording import begins_words
@@ -273,7 +272,7 @@ def launch_context(draft: checks.Draft, user: User) -> dict[str, Any]:
     prices = list(Price.objects.all())
     return {
         "scheduled": scheduled,
-        "schedule": schedule(draft),
+        "schedule": draft.planned,
         "spread_minutes": 0 if campaign.is_urgent else settings.OPENING_SPREAD_SECONDS // 60,
         "launch_title": f"{'Schedule' if scheduled else 'Launch'} {campaign.name}?",
         "lists": [(one, one.n) for one in lists],

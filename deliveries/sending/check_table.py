@@ -26,6 +26,7 @@ TITLES = {
     "sender_is_fast_enough": "Speed",
     "merge_fields_are_filled": "Merge fields",
     "is_still_relevant": "Times",
+    "leaves_in_time": "Time for all of it",
     "people_can_be_written_to": "Consent and addresses",
     "content_has_a_path": "Unused texts",
     "follow_ups_can_leave": "Next channel",

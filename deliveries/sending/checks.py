@@ -27,6 +27,7 @@ from deliveries.sending.draft_speed import DraftSpeed
 from deliveries.sending.findings import Finding, FixLink, Severity
 from deliveries.sending.first_channel import first_routes
 from deliveries.sending.meant import FirstPeople, Size, first_contacts, first_people, size_of
+from deliveries.sending.schedule import Schedule, schedule
 from deliveries.wording import listed, zoned
 
 NEW_SENDER_MOST = 5_000  # people whom a new sender writes to without an administrator having agreed
@@ -93,6 +94,11 @@ class Draft(DraftSpeed):
         if not self.is_sampled or not self.audience:
             return self.written_to
         return round(self.size.n * self.written_to / self.audience)
+
+    @cached_property
+    def planned(self) -> Schedule | None:
+        """When its first messages would leave."""
+        return schedule(self)
 
     @property
     def left_out(self) -> int:
@@ -303,6 +309,25 @@ def is_still_relevant(draft: Draft) -> Iterator[Finding]:
         )
 
 
+def leaves_in_time(draft: Draft) -> Iterator[Finding]:
+    """Whether all of it leaves before the end that it names."""
+    until = draft.campaign.relevant_until
+    if (
+        until is None
+        or until <= max(draft.now, draft.campaign.starts_at or draft.now)
+        or draft.planned is None
+    ):
+        return
+    last = draft.planned.last
+    if last is None or last >= until:
+        when = f"at about {zoned(last)}" if last else "in more than two months"
+        yield _warns(
+            f"The last of its first messages would leave {when}, and it is relevant until {zoned(until)}.",
+            "Whoever has not got it by then gets none: start earlier, send faster, or change that time.",
+            draft.edit_at("when"),
+        )
+
+
 def people_can_be_written_to(draft: Draft) -> Iterator[Finding]:
     label, people = _label(draft.campaign.channel), draft.people
     if draft.audience and not people[""] and not draft.is_sampled:
@@ -368,6 +393,7 @@ CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     sender_is_fast_enough,
     merge_fields_are_filled,
     is_still_relevant,
+    leaves_in_time,
     people_can_be_written_to,
     content_has_a_path,
     follow_ups_can_leave,

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from math import ceil
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import connection
 
@@ -31,9 +31,11 @@ from deliveries.sending.audience import (
     sql_audience,
     sql_options,
 )
-from deliveries.sending.checks import Draft
 from deliveries.sending.pacing import gap
 from deliveries.wording import zoned
+
+if TYPE_CHECKING:
+    from deliveries.sending.checks import Draft
 
 ROWS = 12  # openings that are listed; of more, the others together
 LONGEST = timedelta(days=60)  # looked ahead: "about" says nothing beyond

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from campaigns.models import Campaign, Sender
+from campaigns.models import Campaign, Pace, Sender
+from campaigns.rates import campaign_key
 from deliveries.deciding.context import PASS_ON_AFTER
 from deliveries.models import Account, Outbox
 from deliveries.sending.lanes import Lane
@@ -13,6 +14,7 @@ from deliveries.sending.pacing import limits_of
 from deliveries.wording import zoned
 
 MINUTES = int(PASS_ON_AFTER.total_seconds() // 60)
+WORTH_SAYING = timedelta(minutes=1)
 # What becomes of messages whose account hands nothing over.
 PASSED_ON = (
     "where a list of routes names another account, they leave by that one: urgent messages at once, others "
@@ -22,7 +24,7 @@ PASSED_ON = (
 
 def why_it_waits(campaign: Campaign, now: datetime) -> list[str]:
     """Sentences: that its account rests, that its sender's day is used up. Of where the first and the last message
-    that wait would leave by, which are all for nearly every campaign. At most eight queries."""
+    that wait would leave by, which are all for nearly every campaign. At most nine queries."""
     if campaign.state == Campaign.State.PAUSED:
         return _registration_ended(campaign)
     if campaign.state not in (Campaign.State.LAUNCHING, Campaign.State.SENDING):
@@ -33,6 +35,7 @@ def why_it_waits(campaign: Campaign, now: datetime) -> list[str]:
         return []
     accounts = Account.objects.defer("credentials").filter(pk__in={lane.account_id for lane in lanes})
     return [
+        *_at_its_pace(campaign, now),
         *filter(None, (_rests(account, now) for account in accounts)),
         *sorted(_days_used_up(lanes, now)),
     ]
@@ -47,6 +50,18 @@ def _registration_ended(campaign: Campaign) -> list[str]:
         f"The registration of its sender {sender.value} has run out, so nothing of it is sent. Once an administrator "
         "has entered the renewal, resume it."
         for sender in ended
+    ]
+
+
+def _at_its_pace(campaign: Campaign, now: datetime) -> list[str]:
+    """That it sends only so many a minute, while something waits for its turn. A query where it does."""
+    if not campaign.per_minute:
+        return []
+    pace = Pace.objects.filter(pk=campaign_key(campaign.pk), next_at__gt=now + WORTH_SAYING).first()
+    if pace is None:
+        return []
+    return [
+        f"It sends {campaign.per_minute:,} a minute at most. What waits has its turn by {zoned(pace.next_at)}."
     ]
 
 

@@ -9,10 +9,11 @@ import pytest
 
 from campaigns.models import Campaign
 from deliveries.models import Message, Outbox
-from deliveries.sending.audience import audience_size
 from deliveries.sending.dispatch import dispatch
 from deliveries.sending.expansion import expand
 from deliveries.sending.launching import pause, resume
+from deliveries.sending.meant import audience_size
+from deliveries.sending.standing_still import why_it_waits
 from tests import factories
 from tests.engine import Fake, agree, consent, sending, waiting
 
@@ -82,6 +83,18 @@ def test_what_waits_for_its_turn_says_when_it_comes(paced, account, now):
     )
 
 
+def test_the_report_says_until_when_messages_wait_for_their_turn(paced, account, now):
+    for _ in range(20):
+        waiting(paced, account, now)
+    assert why_it_waits(paced, now) == []
+
+    left_by([now])
+
+    (said,) = why_it_waits(paced, now)
+    assert said.startswith("It sends 6 a minute at most. What waits has its turn by 4 Mar")
+    assert "17:03" in said
+
+
 def test_what_piled_up_while_nothing_could_leave_does_not_leave_at_once(paced, account, now):
     for _ in range(6):
         waiting(paced, account, now)
@@ -110,7 +123,7 @@ def launched(people, now, **fields):
         lists=[people], state=Campaign.State.LAUNCHING, launched_at=now, **AT_ANY_HOUR, **fields
     )
     factories.content(made)
-    made.audience_size = audience_size(made)
+    made.audience_size = audience_size(made, now).n
     made.save()
     while expand(made, now):
         pass

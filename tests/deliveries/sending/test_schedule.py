@@ -56,7 +56,7 @@ def test_it_says_how_many_get_it_now_and_how_many_when_their_hours_open(people, 
         (now, 3, "12:00 in New York"),
         (NINE_IN_TOKYO, 2, "09:00 in Tokyo"),
     ]
-    assert found.sentence.startswith("3 now, 2 from 9:00 their time, the last at about 5 Mar, 00:")
+    assert found.sentence.startswith("3 now, 2 from 9:00 their time, the last at about 5 Mar")
 
 
 @pytest.mark.parametrize(
@@ -130,6 +130,18 @@ def test_at_local_times_it_says_for_how_many_that_has_passed(people, now):
 
     assert found.passed == 2
     assert "3 at 13:00 their time on 4 Mar, 2 for whom that has passed" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"), [(1, ["after"]), (72, [])], ids=["before its hours open in Tokyo", "long after"]
+)
+def test_a_draft_that_does_not_leave_before_its_end_is_warned_about(people, now, hours, said):
+    campaign = draft(people, relevant_until=now + timedelta(hours=hours))
+
+    found = list(checks.leaves_in_time(checks.load(campaign, now)))
+
+    assert ["after" for one in found if "the last of its first messages" in one.says.lower()] == said
+    assert not any(one.blocks for one in found)
 
 
 def test_a_large_audience_is_reckoned_from_its_first_people_and_says_so(people, now, monkeypatch):
