@@ -61,6 +61,7 @@ def check_context(draft: Draft, user: User) -> dict[str, Any]:
             if counts[one]
         ],
         "in_the_way": counts["blocks"],
+        "to_look_at": counts["warns"],
     }
 
 

@@ -36,7 +36,6 @@ from deliveries.sending.meant import first_contacts
 
 COPYABLE = 50  # campaigns that a new one may begin as a copy of: the newest
 MOST_FIELDS = 12  # merge fields with a button
-KEPT_IN_PLACE = (forms.Textarea, forms.TextInput, forms.NumberInput, forms.URLInput)
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class Shown:
     theirs: list[tuple[str, str]] | None = None  # what somebody else saved meanwhile: (label, text)
     stale: drafting.DraftChanged | None = None
     seen: int | None = None
-    in_place: bool = False  # texts stay as they are on the page, with the cursor in them
+    in_place: bool = False  # what a form names in `kept_in_place` stays as it is on the page
 
 
 # ---- Made ------------------------------------------------------------------------------------------------------
@@ -137,7 +136,7 @@ def edit(request: HttpRequest, slug: str) -> HttpResponse:
     if campaign.state != Campaign.State.DRAFT:
         return redirect(campaign)
     if swaps(request) and "person" in request.GET:
-        context = {"campaign": campaign, **_preview(request, checks.load(campaign, timezone.now()))}
+        context = {"campaign": campaign, **_beside(request, campaign, timezone.now())}
         return render(request, "campaigns/compose/_preview.html", context)
     return _page(request, campaign, {})
 
@@ -169,7 +168,11 @@ def save(request: HttpRequest, slug: str, section: str) -> HttpResponse:
         if theirs:
             shown = Shown(bound=form, theirs=theirs, stale=problem, seen=seen)
             return _answer(request, campaign, part, shown, 422)
-    return _answer(request, _campaign(slug), part, Shown(in_place=not getattr(form, "rewrote", False)))
+    rewrote = getattr(form, "rewrote", False)
+    response = _answer(request, _campaign(slug), part, Shown(in_place=not rewrote))
+    if rewrote:
+        response["X-Rewrote"] = "1"  # what stands in the fields is older, also in the one that somebody is in
+    return response
 
 
 def _campaign(slug: str) -> Campaign:
@@ -231,9 +234,8 @@ def _section(
     """What the page needs of a section; its inside is rendered apart, so that no section's words reach another's."""
     form = shown.bound or section.form(campaign, who(request))
     if shown.in_place:
-        kept: tuple[type[forms.Widget], ...] = getattr(form, "kept_in_place", KEPT_IN_PLACE)
         for field in form.fields.values():
-            if isinstance(field.widget, kept):
+            if isinstance(field.widget, getattr(form, "kept_in_place", ())):
                 field.widget.attrs["hx-preserve"] = "true"
     inside = {
         **section.context(campaign, who(request), now),
@@ -251,6 +253,7 @@ def _section(
         "title": section.title,
         "lead": section.lead,
         "number": list(SECTIONS).index(section.key) + 1,
+        "edited": inside["edited"],
         "state": _state(campaign, section, shown),
         "html": render_to_string("campaigns/compose/_fields.html", inside, request),
     }

@@ -46,7 +46,8 @@ class Shown(NamedTuple):
 
 
 def preview_context(request: HttpRequest, draft: Draft) -> dict[str, Any]:
-    """`person` is the one that the request names, if the campaign means them, else the first; None for nobody.
+    """`person` is the one that the request names, if the campaign means them, else the first; None for nobody, and then
+    the texts keep the names of their merge fields.
 
     `steps` lead to those next to them: (label, name, id or None); `nth` is their place, `stopped` why nothing is sent
     to them, as the end of a sentence. A fixed number of queries.
@@ -56,7 +57,7 @@ def preview_context(request: HttpRequest, draft: Draft) -> dict[str, Any]:
     person = people.filter(pk=wanted).first() if wanted else None
     person = person or people.order_by("pk").first()
     if person is None:
-        return {"person": None}
+        return {"person": None, "texts": _texts(request, draft, Contact())}
     before = people.filter(pk__lt=person.pk).order_by("-pk")
     after = people.filter(pk__gt=person.pk).order_by("pk")
     return {
@@ -78,9 +79,8 @@ def _stopped(draft: Draft, pk: int, now: datetime) -> str:
 
 def _texts(request: HttpRequest, draft: Draft, person: Contact) -> list[Shown]:
     """The first channel first."""
-    addresses = dict(
-        Address.objects.filter(contact=person, preferred=True).order_by("pk").values_list("kind", "value")
-    )
+    theirs = Address.objects.filter(contact_id=person.pk or 0, preferred=True).order_by("pk")
+    addresses = dict(theirs.values_list("kind", "value"))
     full = bool(addresses) and may_see(request)
     contents = sorted(draft.contents.values(), key=lambda one: one.channel != draft.campaign.channel)
     return [_shown(one, person, addresses, _use(draft, one.channel), full=full) for one in contents]

@@ -41,11 +41,24 @@
     const form = ours(target);
     if (!form) return;
     sending.delete(form);
+    unsaved.forEach((one) => say(one, "Not saved yet")); // typed while the answer was on its way
     if (!detail.successful && detail.xhr.status !== 422) {
       unsaved.add(form);
       say(form, "Not saved");
       then = null;
     }
+  });
+  /* Where somebody types, or changed something since it was sent, nothing is replaced: cursor, selection and what can be
+     undone stay. What follows from the text stands elsewhere on the page; the section itself follows a moment later. */
+  const TYPED = "textarea, input:not([type=checkbox], [type=radio], [type=file], [type=submit], [type=button])";
+  on("htmx:beforeSwap", ({ detail }) => {
+    const { target, xhr } = detail;
+    const form = ours(target);
+    if (!form || !target.id.startsWith("fields-") || xhr.status !== 200 || detail.requestConfig.verb === "get") return;
+    const at = document.activeElement;
+    const typing = target.contains(at) && at.matches(TYPED) && !xhr.getResponseHeader("X-Rewrote")
+      && !target.querySelector(".errors-summary, [role=alert]");
+    if (typing || unsaved.has(form)) detail.swapOverride = "none";
   });
   on("htmx:afterSettle", () => {
     if (!then || sending.size || unsaved.size) return;

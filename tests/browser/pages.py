@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from campaigns import registering
+from campaigns import drafting, registering
 from campaigns.models import Campaign, Sender
 from contacts import import_runs, lists
 from contacts.consenting import record_opt_out
@@ -88,6 +88,12 @@ def busiest_contact() -> Contact:
     blocked = Suppression.objects.filter(origin="rule").exclude(contact=None).earliest("pk")
     assert blocked.contact
     return blocked.contact
+
+
+def empty_draft() -> str:
+    """A draft of which only the name is there."""
+    made = drafting.make_draft("Nothing yet", User.objects.get(username="admin"))
+    return f"{made.get_absolute_url()}edit/"
 
 
 def looked_up(url: str) -> str:
@@ -350,7 +356,11 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "report live": ("marketer", lambda: f"/campaigns/{LIVE}/"),
     "report filtered": ("marketer", lambda: f"/campaigns/{REPORT}/?status=permanent&channel=sms"),
     "report empty": ("marketer", lambda: f"/campaigns/{REPORT}/?carrier=Nobody"),
-    "draft": ("marketer", lambda: f"/campaigns/{DRAFT}/"),
+    "draft": ("support", lambda: f"/campaigns/{DRAFT}/"),
+    "campaign new": ("marketer", lambda: "/campaigns/new/"),
+    "composer": ("marketer", lambda: f"/campaigns/{DRAFT}/edit/"),
+    "composer empty": ("admin", lambda: empty_draft()),
+    "draft delete": ("marketer", lambda: f"/campaigns/{DRAFT}/delete/"),
     "skipped": ("marketer", lambda: f"/campaigns/{REPORT}/skipped/"),
     "draft skipped": ("marketer", lambda: f"/campaigns/{DRAFT}/skipped/"),
     "queues": ("marketer", lambda: "/queues/"),
