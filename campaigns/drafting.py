@@ -133,14 +133,15 @@ def rename(pk: int, name: str) -> bool:
 
 
 def delete_draft(pk: int) -> bool:
-    """Delete it with all that it says. False where it is no draft, or was launched at some time: that is a record."""
+    """Delete it with all that it says. False where another campaign follows it up, and where it is no draft or was
+    launched at some time: that is a record."""
     with transaction.atomic():
         draft = (
             Campaign.objects.select_for_update()
             .filter(pk=pk, state=Campaign.State.DRAFT, launched_at=None)
             .first()
         )
-        if draft is None:
+        if draft is None or draft.follow_ups.exists():
             return False
         follow(draft, began_from(draft))  # away from a playbook of its own, which goes with it
         draft.delete()

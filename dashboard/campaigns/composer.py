@@ -234,8 +234,9 @@ def _section(
     """What the page needs of a section; its inside is rendered apart, so that no section's words reach another's."""
     form = shown.bound or section.form(campaign, who(request))
     if shown.in_place:
+        kept: tuple[type[forms.Widget], ...] = getattr(form, "kept_in_place", ())
         for field in form.fields.values():
-            if isinstance(field.widget, getattr(form, "kept_in_place", ())):
+            if isinstance(field.widget, kept):
                 field.widget.attrs["hx-preserve"] = "true"
     inside = {
         **section.context(campaign, who(request), now),

@@ -56,7 +56,9 @@ def delete(request: HttpRequest, slug: str) -> HttpResponse:
         }
         return render(request, "campaigns/compose/delete.html", context)
     if not drafting.delete_draft(campaign.pk):
-        messages.error(request, f"{campaign.name} was launched: what was sent stays on record.")
+        launched = campaign.state != Campaign.State.DRAFT or campaign.launched_at
+        why = "what was sent stays on record" if launched else "another campaign follows it up"
+        messages.error(request, f"{campaign.name} is not deleted: {why}.")
         return redirect(campaign)
     LogEntry.objects.log_actions(who(request).pk, [campaign], DELETION, single_object=True)
     messages.success(request, f"The draft {campaign.name} is deleted.")

@@ -27,6 +27,7 @@ ITS_OWN = {
     "edited_at",
     "edited_by",
 }
+ADMINISTRATORS_DECIDE = {"breaker"}  # whether the copy stops by itself
 OF_THE_PAST = {"starts_at", "local_date", "relevant_until"}
 WHAT_BECAME = {
     "state", "launched_by", "launched_at", "completed_at", "audience_size", "expanded_to", "expanded_count",
@@ -63,7 +64,7 @@ def override_url(draft, key="sender_may_send"):
 def test_every_field_of_a_campaign_is_copied_or_has_a_reason_not_to_be():
     names = {field.name for field in Campaign._meta.concrete_fields}
 
-    assert names - set(drafting.COPIED) - ITS_OWN - OF_THE_PAST - WHAT_BECAME - {"playbook"} == set()
+    assert names - set(drafting.COPIED) - ITS_OWN - OF_THE_PAST - WHAT_BECAME - ADMINISTRATORS_DECIDE == set()
 
 
 def test_duplicating_leads_to_the_form_filled_with_its_name(login, draft):
@@ -110,6 +111,17 @@ def test_what_was_launched_stays_on_record(login, draft, state):
     assert marketer.get(url).status_code == 302
     assert marketer.post(url).status_code == 302
     assert Campaign.objects.exists()
+
+
+def test_what_another_campaign_follows_up_is_not_deleted(login, draft):
+    factories.campaign(follows=draft)
+
+    said = (
+        login("marketer").post(reverse("campaigns:delete", args=[draft.slug]), follow=True).content.decode()
+    )
+
+    assert "another campaign follows it up" in said
+    assert Campaign.objects.filter(pk=draft.pk).exists()
 
 
 @pytest.mark.parametrize("name", ["rename", "delete"])
