@@ -434,6 +434,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "automatic suppression": ("admin", lambda: "/suppressions/automatic/"),
     "automatic suppression, one kind": ("admin", lambda: "/suppressions/automatic/number/"),
     "automatic suppression, one code": ("admin", lambda: "/suppressions/automatic/code/"),
+    "automatic suppression, asking people": ("admin", lambda: "/suppressions/automatic/ask/"),
     "suppressed by mistake": ("marketer", lambda: mistaken("/suppressions/mistakes/")),
     "suppressed by mistake none": ("support", lambda: "/suppressions/mistakes/"),
     "suppressions by week": ("support", lambda: "/suppressions/trend/"),
