@@ -17,6 +17,7 @@ from campaigns import uploads
 from campaigns.content_fixes import fixed
 from campaigns.countries import countries
 from campaigns.drafting import usual_sender
+from campaigns.links import CODE_LENGTH, address_of
 from campaigns.look_alikes import replaced
 from campaigns.media import validate_web_address
 from campaigns.models import Campaign, Content, Sender
@@ -82,6 +83,7 @@ class WhatForm(forms.Form):
     rewrote = False
 
     channel = forms.ChoiceField(label="First channel", help_text="What each person gets first.")
+    track_links = forms.BooleanField(label="Count clicks", required=False)
 
     def __init__(self, campaign: Campaign, data: Any = None, files: Any = None) -> None:
         super().__init__(data, files, prefix="what")
@@ -96,6 +98,12 @@ class WhatForm(forms.Form):
         usable = [one for one in Channel if self.senders[one] or one == campaign.channel]
         self.fields["channel"].choices = [(one.value, str(one.label)) for one in usable]  # type: ignore[attr-defined]
         self.initial["channel"] = campaign.channel
+        self.initial["track_links"] = campaign.track_links
+        short = address_of("x" * CODE_LENGTH)
+        self.fields["track_links"].help_text = (
+            f"Web addresses in texts and emails leave as short ones, such as {address_of('…')}, and are counted with"
+            f" their {len(short)} characters. Those with a merge field in them stay as they are."
+        )
         for content in self.contents.values():
             self._add_fields(content)
 
@@ -187,7 +195,8 @@ class WhatForm(forms.Form):
             campaign.channel = data["channel"]
             if campaign.channel == remove:
                 campaign.channel = next(iter(self.contents))
-            campaign.save(update_fields=["channel"])
+            campaign.track_links = data["track_links"]
+            campaign.save(update_fields=["channel", "track_links"])
             for channel in {campaign.channel, add} & set(Channel.values) - set(self.contents):
                 if sender := usual_sender(channel):
                     Content.objects.create(campaign=campaign, channel=channel, sender=sender)

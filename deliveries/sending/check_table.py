@@ -31,6 +31,7 @@ TITLES = {
     "content_has_a_path": "Unused texts",
     "follow_ups_can_leave": "Next channel",
     "content_is_sound": "Wording",
+    "links_can_be_opened": "Links",
 }
 UNSEEN = {"is_a_draft"}  # who reads the table sees that
 

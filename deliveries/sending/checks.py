@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from django.conf import settings
 from django.urls import reverse
 
 from campaigns.countries import countries
@@ -21,7 +22,7 @@ from contacts.gate import REASONS, Reason
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.deciding.routes import CampaignRoute, routes
 from deliveries.sending.audience import forecast
-from deliveries.sending.checks_of_content import remarks_of
+from deliveries.sending.checks_of_content import is_local, remarks_of
 from deliveries.sending.checks_of_senders import UsedSender, receiving_remarks, sender_remarks
 from deliveries.sending.draft_speed import DraftSpeed
 from deliveries.sending.findings import Finding, FixLink, Severity
@@ -382,6 +383,18 @@ def content_is_sound(draft: Draft) -> Iterator[Finding]:
         yield Finding(Severity(remark.severity), says, remark.way_out, draft.edit_at("what"))
 
 
+def links_can_be_opened(draft: Draft) -> Iterator[Finding]:
+    """Short links lead to our own address: what nobody outside can open would lead nowhere."""
+    if not draft.campaign.track_links or not any(one.tracked_addresses for one in draft.contents.values()):
+        return
+    if is_local(settings.LINK_URL):
+        options = [route.first("") for route in draft.routes.values()]
+        real = any(one and one.account.provider != "sandbox" for one in options)
+        says = f"Its links leave as {settings.LINK_URL}, which nobody outside can open."
+        way_out = "Do not count clicks, or ask an administrator to set LINK_URL."
+        yield (_blocks if real else _warns)(says, way_out, draft.edit_at("what"))
+
+
 CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     is_a_draft,
     has_an_audience,
@@ -398,4 +411,5 @@ CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     content_has_a_path,
     follow_ups_can_leave,
     content_is_sound,
+    links_can_be_opened,
 )

@@ -139,3 +139,29 @@ def test_a_link_in_a_message_is_shown_and_never_followed_from_here(marketer):
 
     assert 'href="javascript' not in page
     assert "<script>" not in page.partition('id="did-title"')[2].partition("</section>")[0]
+
+
+def test_a_draft_says_how_its_links_leave_and_when_nobody_could_open_them(login, settings):
+    settings.LINK_URL = "http://127.0.0.1:8000"
+    draft = factories.campaign(lists=[factories.contact_list()])
+    factories.account()
+    content = factories.content(draft, body="See https://shop.example/sale")
+    given = {
+        "what-channel": "sms",
+        "what-sms_sender": content.sender_id,
+        "what-sms_body": content.body,
+        "edited": "0",
+    }
+    marketer, address = login("marketer"), f"/campaigns/{draft.slug}/edit/what/"
+
+    marketer.post(address, given | {"what-track_links": "on"})
+    page = marketer.get(f"/campaigns/{draft.slug}/edit/").content.decode()
+    draft.refresh_from_db()
+    assert draft.track_links
+    assert "Its links leave as http://127.0.0.1:8000, which nobody outside can open." in page
+    assert "are counted with their 42 characters" in page
+
+    marketer.post(address, given | {"edited": draft.edited})
+    draft.refresh_from_db()
+    assert not draft.track_links
+    assert "Its links leave as" not in marketer.get(f"/campaigns/{draft.slug}/edit/").content.decode()
