@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 
 OURS = [model for model in admin.site._registry if model._meta.app_label in ("campaigns", "deliveries")]
-CHANGEABLE = {"campaign", "sender", "playbook", "account", "route"}
+CHANGEABLE = {"brand", "campaign", "sender", "playbook", "price", "account", "route"}
 RECORD = [model for model in OURS if model._meta.model_name not in CHANGEABLE]
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from datetime import date, timedelta
+from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
+from django.db import connection
 
 from campaigns import registering
 from campaigns.models import Registration, RegistrationChange, Sender
@@ -169,3 +173,13 @@ def test_what_is_set_in_the_admin_is_set_with_a_reason(login):
     assert (sender.state, sender.state_reason) == ("approved", "Set in the admin.")
     change = sender.registration_changes.first()
     assert (change.state_before, change.state, change.by) == ("not_registered", "approved", client.user)
+
+
+def test_senders_that_could_send_before_registrations_were_kept_go_on_doing_so():
+    migration = importlib.import_module("campaigns.migrations.0024_registrations")
+    text, new, mail = factories.sender(), new_sender(), factories.sender("email", state="not_needed")
+
+    migration.keep_states(apps, SimpleNamespace(connection=connection))
+
+    reasons = [Sender.objects.get(pk=one.pk).state_reason for one in (text, new, mail)]
+    assert reasons == [migration.BEFORE, "", ""]
