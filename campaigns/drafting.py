@@ -41,7 +41,7 @@ COPIED = (
     "canary_percent",
     "track_links",
 )
-COPIED_CONTENT = ("channel", "sender", "subject", "body", "media_url")
+COPIED_CONTENT = ("channel", "sender", "subject", "body", "html", "media_url")
 
 
 class NoDraft(Exception):

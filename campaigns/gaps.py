@@ -35,8 +35,9 @@ def gaps(campaign: Campaign, contacts: QuerySet[Contact], *, partly: bool = Fals
 
     `partly`: there are more.
     """
-    texts = (f"{one.subject} {one.body}" for one in campaign.contents.all())
-    names = merging.fields(" ".join(texts))
+    contents = list(campaign.contents.all())
+    texts, pages = (f"{one.subject} {one.body}" for one in contents), (one.html for one in contents)
+    names = list(dict.fromkeys([*merging.fields(" ".join(texts)), *merging.html_fields(" ".join(pages))]))
     if not names:
         return []
     size = contacts.count()

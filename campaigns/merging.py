@@ -15,10 +15,13 @@ from typing import NamedTuple
 from django.db.models import Count, Q, QuerySet, TextField, Value
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
+from django.utils.html import escape
 
 from contacts.models import Contact
 
 FIELD = re.compile(r"\{{1,2}([^{}]*)\}{1,2}")
+# Braces in HTML are those of style sheets as well: only what looks like a field is one.
+HTML_FIELD = re.compile(r"\{{1,2}\s*([a-z][a-z0-9_]{0,39})\s*\}{1,2}")
 USABLE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 EVERYBODYS = ("first_name", "name")
 ASKED = 1_000  # contacts whose attributes are looked at to say which there are
@@ -62,6 +65,16 @@ def pieces(text: str, values: Mapping[str, str]) -> Iterator[Piece]:
         end = match.end()
     if end < len(text):
         yield Piece(text[end:])
+
+
+def html_fields(html: str) -> list[str]:
+    """The same of HTML."""
+    return list(dict.fromkeys(HTML_FIELD.findall(html)))
+
+
+def merge_html(html: str, values: Mapping[str, str]) -> str:
+    """`html` with each field replaced by its value, which cannot bring markup along."""
+    return HTML_FIELD.sub(lambda match: escape(str(values.get(match.group(1), ""))), html)
 
 
 def values_of(contact: Contact) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from unicodedata import normalize
 
 from campaigns.links import replaced
-from campaigns.merging import Piece, merge, pieces, values_of
+from campaigns.merging import Piece, merge, merge_html, pieces, values_of
 from campaigns.models import Content, ContentVersion
 from contacts.models import Contact
 
@@ -35,6 +35,13 @@ def worded(
     """
     values, body = values_of(contact), replaced(content.body, short or {})
     return PersonalText(*(normalize("NFC", merge(text, values)) for text in (content.subject, body)))
+
+
+def html_for(
+    content: Content | ContentVersion, contact: Contact, short: Mapping[str, str] | None = None
+) -> str:
+    """The HTML beside a mail's text, with this contact's details in it; '' where there is none."""
+    return normalize("NFC", merge_html(replaced(content.html, short or {}), values_of(contact)))
 
 
 def worded_in_pieces(text: str, contact: Contact) -> list[Piece]:

@@ -78,6 +78,7 @@ campaign_pages = [
         for section in composer.SECTIONS
     ),
     path("<slug:slug>/export/", campaigns.export, name="export"),
+    path("<slug:slug>/html/", wordings.html, name="html"),
     path("<slug:slug>/wordings/<slug:channel>/", wordings.wordings, name="wordings"),
     path("<slug:slug>/skipped/", skipped.people, name="skipped"),
     path("<slug:slug>/follow-up/", follow_ups.add, name="follow_up"),

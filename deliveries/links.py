@@ -30,6 +30,15 @@ def below(body: str, where: str) -> str:
     return f"{body.rstrip()}\n\nUnsubscribe: {where}\n"
 
 
+def below_html(html: str, where: str) -> str:
+    """The same of HTML: a line at its end, inside of its body."""
+    if not html:
+        return ""
+    line = f'<p><a href="{where}">Unsubscribe</a></p>'
+    end = html.lower().rfind("</body>")
+    return f"{html}\n{line}\n" if end < 0 else f"{html[:end]}{line}\n{html[end:]}"
+
+
 def token(ref: str) -> str:
     """43 characters that stand in a path as they are: the reference, and the proof that we put it there."""
     octets = UUID(ref).bytes

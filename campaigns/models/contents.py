@@ -17,7 +17,7 @@ from campaigns.models.senders import Sender
 from contacts.channels import Channel
 
 TRACKED = (Channel.SMS, Channel.MMS, Channel.EMAIL)  # what is read; what is spoken has no links
-WORDING = ("sender_id", "subject", "body", "media_url")  # what a version is kept of
+WORDING = ("sender_id", "subject", "body", "html", "media_url")  # what a version is kept of
 
 
 class Content(models.Model):
@@ -29,6 +29,9 @@ class Content(models.Model):
     sender = models.ForeignKey(Sender, on_delete=models.PROTECT, related_name="contents")
     subject = models.CharField(max_length=200, blank=True, help_text="Email only.")
     body = models.TextField(help_text="Merge fields: {name}, {first_name} and the contacts' own attributes.")
+    html = models.TextField(
+        "HTML", blank=True, help_text="Email only: what programs show that read HTML, beside the text."
+    )
     media_url = models.URLField(
         blank=True,
         validators=[validate_web_address],
@@ -124,6 +127,7 @@ class ContentVersion(models.Model):
     sender = models.ForeignKey(Sender, models.PROTECT, related_name="+")
     subject = models.CharField(max_length=200, blank=True)
     body = models.TextField()
+    html = models.TextField(blank=True)
     media_url = models.URLField(blank=True)
     made_at = models.DateTimeField(default=timezone.now)
     made_by = models.ForeignKey(

@@ -33,6 +33,12 @@ MEDIA = {
 }
 
 
+HTML_HELP = (
+    "Empty: the mail is plain text. Else programs show this, and the text where they show no HTML. The link to"
+    " unsubscribe is added to both."
+)
+
+
 class PlainText(forms.CharField):
     """Lines end as they are sent: browsers make two characters of each end."""
 
@@ -113,6 +119,8 @@ class WhatForm(forms.Form):
         if channel == Channel.EMAIL:
             fields["subject"] = forms.CharField(label="Subject", max_length=200, required=False)
         fields["body"] = PlainText(label="Text", required=False)
+        if channel == Channel.EMAIL:
+            fields["html"] = PlainText(label="HTML", required=False, help_text=HTML_HELP)
         if channel in MEDIA:
             label, hint = MEDIA[channel]
             fields["media_url"] = forms.URLField(
@@ -171,7 +179,7 @@ class WhatForm(forms.Form):
         """What is said as it stands on the page, saved or not."""
         typed = copy(content)
         typed.campaign = self.campaign
-        for name in ("subject", "body"):
+        for name in ("subject", "body", "html"):
             field = f"{content.channel}_{name}"
             if field in self.fields:
                 setattr(typed, name, self.fields[field].to_python(self[field].value() or ""))
@@ -203,7 +211,9 @@ class WhatForm(forms.Form):
 
     def _store(self, channel: str, content: Content) -> None:
         names = [
-            name for name in ("sender", "subject", "body", "media_url") if f"{channel}_{name}" in self.fields
+            name
+            for name in ("sender", "subject", "body", "html", "media_url")
+            if f"{channel}_{name}" in self.fields
         ]
         for name in names:
             setattr(content, name, self.cleaned_data[f"{channel}_{name}"])

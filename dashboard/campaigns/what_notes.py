@@ -45,6 +45,7 @@ class ChannelNotes(NamedTuple):
     notes: list[Note]
     seconds: int  # to read it aloud; 0 for what is not spoken
     media: list[str]  # what its picture or recording is, and what may be wrong with it
+    has_html: bool
     cost: str  # of one to everybody with a phone, in a sentence; '' where nobody has one, and for email
 
     @property
@@ -95,7 +96,9 @@ def _notes(content: Content, known: Known) -> ChannelNotes:
         kind = kind_of(content.channel, content.sender.value)
         cost = reckon(content.channel, kind, known.people, each, known.prices).sentence
     notes = [_note(one, content, where) for one in found]
-    return ChannelNotes(content.channel, counted, data, notes, seconds, _media(content.media_url), cost)
+    return ChannelNotes(
+        content.channel, counted, data, notes, seconds, _media(content.media_url), bool(content.html), cost
+    )
 
 
 def _media(url: str) -> list[str]:

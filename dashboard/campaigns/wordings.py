@@ -6,15 +6,21 @@ from typing import NamedTuple
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_safe
 
 from accounts.roles import requires
 from campaigns.models import Content, ContentVersion
+from campaigns.texts import html_for
 from campaigns.wording_changes import Piece, changes
+from contacts.channels import Channel
+from contacts.models import Contact
+from deliveries.links import below_html
 from deliveries.outcomes.keyset import read_id
 from deliveries.outcomes.normal_versions import last_normal
+from deliveries.sending.meant import first_contacts
 
 NORMAL = "normal"  # in place of a number: the last wording of the sender that arrived as it should
 MARKS = {
@@ -70,12 +76,33 @@ def wordings(request: HttpRequest, slug: str, channel: str) -> HttpResponse:
     return render(request, "campaigns/wordings.html", context)
 
 
+# Scripts, forms and frames of an author's HTML do nothing, and it is no page of this site.
+AS_MAIL = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src https: data:; form-action 'none'"
+
+
+@requires("campaigns.view_report", "campaigns.view_content")
+@require_safe
+def html(request: HttpRequest, slug: str) -> HttpResponse:
+    """The HTML of a campaign's email as mail programs show it, to the first of its people; 404 where it has none."""
+    content = get_object_or_404(
+        Content.objects.select_related("campaign").exclude(html=""),
+        campaign__slug=slug,
+        channel=Channel.EMAIL,
+    )
+    person = first_contacts(content.campaign, timezone.now()).order_by("pk").first()
+    shown = below_html(html_for(content, person or Contact()), "#unsubscribe")
+    return HttpResponse(
+        shown, headers={"Content-Security-Policy": AS_MAIL, "X-Content-Type-Options": "nosniff"}
+    )
+
+
 def compared(old: ContentVersion, new: ContentVersion | Content) -> list[Changed]:
     """Field by field, those that either has."""
     fields = (
         ("Sender", "sender"),
         ("Subject", "subject"),
         ("Text", "body"),
+        ("HTML", "html"),
         ("Picture or recording", "media_url"),
     )
     pairs = [(label, _words(old, name), _words(new, name)) for label, name in fields]

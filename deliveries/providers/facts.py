@@ -111,6 +111,7 @@ class OutboundMessage:
     body: str
     callback: str
     subject: str = ""
+    html: str = ""  # of an email, beside its text
     media_url: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
 

@@ -35,6 +35,7 @@ def facts(
         channel=content.channel,
         body=content.body,
         subject=content.subject,
+        html=content.html,
         sender=content.sender.value,
         names=_names(content.sender.brand),
         domains=_domains(content),

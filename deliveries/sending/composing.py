@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 
 from campaigns.models import Content
-from campaigns.texts import worded
+from campaigns.texts import html_for, worded
 from contacts.channels import Channel
 from deliveries import links, short_links
 from deliveries.models import Account, Message
@@ -29,7 +29,9 @@ def outgoing(
 
     `numbers`: those of the addresses that are made short, of this campaign (`short_links.numbers`).
     """
-    words = worded(content, message.contact, short_links.of_message(message.pk, numbers or {}))
+    short = short_links.of_message(message.pk, numbers or {})
+    words = worded(content, message.contact, short)
+    page = links.page(str(message.uuid))
     by_mail = message.channel == Channel.EMAIL
     return OutboundMessage(
         ref=str(message.uuid),
@@ -37,7 +39,8 @@ def outgoing(
         to=message.address.value,
         sender=message.sender.value,
         subject=words.subject,
-        body=links.below(words.body, links.page(str(message.uuid))) if by_mail else words.body,
+        body=links.below(words.body, page) if by_mail else words.body,
+        html=links.below_html(html_for(content, message.contact, short), page) if by_mail else "",
         media_url=content.media_url,
         extra=_extra(message, began),
         callback=callback(account, str(message.uuid), message.channel),

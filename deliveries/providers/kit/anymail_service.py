@@ -114,6 +114,8 @@ class AnymailService(Provider):
             from_email=message.sender,
             to=[message.to],
         )
+        if message.html:
+            mail.attach_alternative(message.html, "text/html")
         if self.takes_headers:
             mail.extra_headers = unsubscribing(message.extra.get("unsubscribe", ""))
         self.label(mail, message.ref)

@@ -153,6 +153,8 @@ def compose(message: OutboundMessage, to: str, credentials: Mapping[str, Any]) -
         )
         mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     mail.set_content(message.body)
+    if message.html:
+        mail.add_alternative(message.html, subtype="html")
     return mail.as_bytes()
 
 

@@ -1,0 +1,99 @@
+"""HTML beside the text of a mail: written, looked at as mail programs show it, and handed over."""
+
+import email
+from email.policy import default
+
+import pytest
+from django.urls import reverse
+
+from campaigns.models import Content
+from campaigns.texts import html_for
+from deliveries.links import below_html
+from deliveries.providers import PROVIDERS
+from deliveries.providers.mail.smtp_sending import compose
+from deliveries.sending.composing import outgoing
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+HTML = "<html><head><style>p {color: red}</style></head><body><p>Hello {first_name}</p></body></html>"
+
+
+@pytest.fixture
+def content():
+    people = factories.contact_list()
+    factories.contact(name="Jo <b>Lee</b>", lists=[people])
+    return factories.content(factories.campaign(channel="email", lists=[people]), "email", html=HTML)
+
+
+def test_details_cannot_bring_markup_and_style_sheets_stay(content):
+    contact = factories.contact(name="<script> Lee")
+
+    html = html_for(content, contact)
+
+    assert "<p>Hello &lt;script&gt;</p>" in html
+    assert "p {color: red}" in html
+
+
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("", ""),
+        ("<p>Hi</p>", '<p>Hi</p>\n<p><a href="X">Unsubscribe</a></p>\n'),
+        ("<body>Hi</BODY>", '<body>Hi<p><a href="X">Unsubscribe</a></p>\n</BODY>'),
+    ],
+)
+def test_the_link_to_unsubscribe_stands_at_its_end(html, expected):
+    assert below_html(html, "X") == expected
+
+
+def test_a_mail_is_handed_over_with_both(content):
+    recipient = factories.recipient(content.campaign)
+    message = factories.message(recipient, channel="email")
+
+    sent = outgoing(message, content, message.account)
+    mail = PROVIDERS["postmark"].mail(sent)
+    own = email.message_from_bytes(
+        compose(sent, sent.to, {"bounce_address": "bounces@example.com", "secret": "made-up"}), policy=default
+    )
+
+    [(html, kind)] = mail.alternatives
+    assert kind == "text/html"
+    assert own.get_body(("html",)).get_content().splitlines() == html.splitlines()
+    assert html.count("/u/") == 1
+    for text in (mail.body, own.get_body(("plain",)).get_content()):
+        assert "Unsubscribe: " in text
+        assert "<p>" not in text
+
+
+def test_it_is_shown_as_mail_programs_do_and_nothing_in_it_runs(login, content):
+    shown = login("marketer").get(reverse("campaigns:html", args=[content.campaign.slug]))
+
+    policy = shown["Content-Security-Policy"]
+    assert policy.startswith("sandbox; default-src 'none'")
+    assert "script" not in policy
+    assert "Hello Jo" in shown.content.decode()
+
+
+def test_a_mail_without_html_has_no_such_page(login, content):
+    Content.objects.update(html="")
+
+    assert login("marketer").get(reverse("campaigns:html", args=[content.campaign.slug])).status_code == 404
+
+
+def test_it_is_written_in_the_composer_and_its_fields_are_checked(login, content, now):
+    draft = content.campaign
+    given = {"edited": draft.edited, "what-channel": "email", "what-email_sender": content.sender_id}
+    given |= {
+        "what-email_subject": "Hello",
+        "what-email_body": "Hello there",
+        "what-email_html": "<p>{last_visit}</p>",
+    }
+
+    page = login("marketer").post(
+        reverse("campaigns:edit_what", args=[draft.slug]), given, HTTP_HX_REQUEST="true"
+    )
+
+    assert Content.objects.get().html == "<p>{last_visit}</p>"
+    assert "{last_visit}" in page.content.decode()
+    assert f"/campaigns/{draft.slug}/html/" in page.content.decode()
