@@ -30,12 +30,11 @@ NAMES = {"carrier": "Carrier", "source": "List source", "region": "Region", "cod
 
 
 class CauseLine(NamedTuple):
-    """A line of what failures have in common; `url` lists the messages, '' where nothing does."""
+    """A line of what failures have in common; `url` lists the messages, '' where nothing does. `rest`: how many."""
 
     name: str
     label: str
-    failed: int
-    of: str
+    rest: str
     url: str
 
 
@@ -61,9 +60,10 @@ def _line(cause: Mapping[str, Any], link: Link) -> CauseLine:
         if dimension in ("carrier", "source", "code") and value
         else ""
     )
-    of = f"{percent_of(cause['failed'], cause['sent'])} of {cause['sent']:,} there" if cause["sent"] else ""
+    of = f", {percent_of(cause['failed'], cause['sent'])} of {cause['sent']:,} there" if cause["sent"] else ""
+    rest = f": {cause['failed']:,} failed{of}" if cause["failed"] else ""
     label = f"{value}: {cause['label']}" if dimension == "code" and value else cause["label"]
-    return CauseLine(NAMES.get(dimension, dimension), label, cause["failed"], of, url)
+    return CauseLine(NAMES.get(dimension, dimension), label, rest, url)
 
 
 class Slice(NamedTuple):

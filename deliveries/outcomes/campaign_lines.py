@@ -15,7 +15,7 @@ from deliveries.models import CampaignStop, CarrierTally, CodeTally, RecipientTa
 from deliveries.outcomes.delivery_rate import Outcomes, TargetVerdict
 from deliveries.outcomes.figures import People, people_of
 from deliveries.outcomes.rounding import percent
-from deliveries.outcomes.stop_words import open_stops, seen
+from deliveries.outcomes.stop_words import in_short, open_stops
 from deliveries.outcomes.tally_cells import CODE_COLUMNS, CauseCount, CodeCell, causes
 from deliveries.statuses import BUCKETS, Disposition
 from deliveries.wording import begins_shortly, begins_words
@@ -74,7 +74,7 @@ class CampaignLine:
     @property
     def stopped(self) -> str:
         """Why it stopped by itself; '' where it did not."""
-        return f"Stopped by itself: {seen(self.stop)}" if self.stop else ""
+        return f"Stopped by itself: {in_short(self.stop)}" if self.stop else ""
 
     @property
     def state(self) -> str:

@@ -14,6 +14,10 @@ def seen(stop: CampaignStop) -> str:
     return f"{failed} ({percent(stop.observed)}); {percent(stop.usual)} is usual"
 
 
+def in_short(stop: CampaignStop) -> str:
+    return f"{percent(stop.observed)} {stop.WORDS[stop.Kind(stop.kind)]}"
+
+
 def top_cause(stop: CampaignStop) -> str:
     """The cause with the most failures, as a sentence; '' where none is known."""
     counted = [cause for cause in stop.causes if cause["failed"]]

@@ -136,7 +136,8 @@ def explain(campaign: Campaign, kind: str) -> tuple[list[dict[str, Any]], list[d
         if where.carrier and one.sent
     ]  # fmt: skip
     sources, regions = _by_source(campaign, kind)
-    causes = [*_codes(campaign, kind), *_most(carriers), *_most(sources), *_most(regions)]
+    telling = [part for those in (sources, regions) for part in those if _stands_out(part, those)]
+    causes = [*_codes(campaign, kind), *_most(carriers), *_most(telling)]
     causes += _senders_and_links(campaign, causes)
     parts = [part for those in (carriers, sources, regions) for part in those if _stands_out(part, those)]
     return causes, sorted(parts, key=lambda part: -part["failed"])[:SHOWN]

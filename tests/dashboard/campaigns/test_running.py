@@ -63,7 +63,7 @@ def test_the_report_says_why_it_stopped_and_how_it_can_go_on(marketer, campaign,
 
 
 def test_the_list_and_the_overview_say_so_too(marketer, campaign, stop):
-    assert "Stopped by itself: 38 of 100" in text(marketer.get(reverse("campaigns:list")))
+    assert "Stopped by itself: 38.0% failed for good" in text(marketer.get(reverse("campaigns:list")))
 
     shown = text(marketer.get(reverse("overview")))
     assert "Lens week stopped by itself: 38 of 100 messages failed for good" in shown
