@@ -83,7 +83,7 @@ def test_the_confirmation_leads_to_the_checks_behind_it(hand: Hand) -> None:
     click_visibly(hand.page.get_by_role("link", name="to look at first"), least=16)
 
     expect(hand.page.get_by_role("dialog")).to_be_hidden()
-    expect(hand.page.locator("#checks")).to_be_in_viewport()
+    expect(hand.page.locator("#check")).to_be_in_viewport()
     assert state() == "draft"
 
 

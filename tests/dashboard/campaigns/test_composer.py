@@ -1,6 +1,8 @@
 """The composer: from a name to a page whose sections are saved one by one, and never over what somebody else saved."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from campaigns.models import Campaign, Content
@@ -165,3 +167,22 @@ def test_only_those_who_may_change_campaigns_open_the_composer(login, draft):
     assert support.get(reverse("campaigns:new")).status_code == 403
     assert support.get(address(draft)).status_code == 403
     assert support.post(address(draft, "what"), typed(draft, "what")).status_code == 403
+
+
+def test_a_save_costs_the_same_for_few_and_many_people(marketer, draft):
+    people = factories.contact_list()
+    draft.lists.add(people)
+    factories.phone(factories.contact(lists=[people], attributes={"city": "Austin"}))
+
+    def saved() -> int:
+        draft.refresh_from_db()
+        with CaptureQueriesContext(connection) as queries:
+            assert marketer.post(address(draft, "what"), typed(draft, "what"), **HTMX).status_code == 200
+        return len(queries)
+
+    saved()
+    few = saved()
+    for _ in range(12):
+        factories.phone(factories.contact(lists=[people], attributes={"city": "Waco"}))
+
+    assert saved() <= few <= 90
