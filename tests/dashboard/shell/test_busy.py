@@ -182,7 +182,7 @@ def test_a_busy_page_can_be_tried_again_at_its_own_address(marketer, campaign, m
     def broken(*args, **kwargs):
         raise OperationalError("database is locked") from psycopg.errors.LockNotAvailable("x")
 
-    monkeypatch.setattr("dashboard.campaigns.views.lines", broken)
+    monkeypatch.setattr("dashboard.campaigns.listing.lines", broken)
 
     page = marketer.get("/campaigns/?after=&x=<b>").content.decode()
 

@@ -140,7 +140,7 @@ def test_the_line_of_a_bucket_names_its_worst_source():
 def test_a_list_of_campaigns_costs_the_same_however_many_there_are(django_assert_num_queries):
     campaigns = [reporting_rows.campaign([0, 1]) for _ in range(3)]
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         found = lines(campaigns, timezone.now())
 
     assert [line.outcomes.rate for line in found] == [0.5] * 3

@@ -205,7 +205,7 @@ def test_the_launch_page_says_that_each_person_gets_the_likeliest(login, people,
     campaign = choosing(people, now, channels=("sms", "email"))
     type(campaign).objects.filter(pk=campaign.pk).update(state="draft", launched_at=None)
 
-    page = login("marketer").get(campaign.get_absolute_url()).content.decode()
+    page = login("marketer").get(campaign.get_absolute_url(), follow=True).content.decode()
 
     assert (
         "each gets one message, by SMS or email, whichever they may be sent and is likeliest to arrive."
