@@ -30,7 +30,6 @@ COPIED = (
     "playbook",
     "window_start",
     "window_end",
-    "local_time",
     "per_minute",
     "spread_hours",
     "conditions",
@@ -102,7 +101,7 @@ def make_follow_up(campaign: Campaign, when: str, hours: int, by: User) -> Campa
         made = duplicate(campaign, f"{campaign.name[: LONGEST_NAME - len(suffix)]}{suffix}", by)
         made.follows, made.follow_when, made.follow_hours = campaign, when, hours
         made.conditions = Conditions(excluded=meant.excluded, everybody=meant.everybody).as_json
-        made.segment, made.canary_percent, made.spread_hours, made.local_time = None, 0, None, None
+        made.segment, made.canary_percent, made.spread_hours = None, 0, None
         made.save()
     return made
 

@@ -1,13 +1,15 @@
 """What is done to a draft as a whole: copied, renamed, deleted, and a warning accepted; and what its checks say."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
 from campaigns import drafting
-from campaigns.models import Campaign, CheckOverride, Playbook, Sender
+from campaigns.conditions import Conditions
+from campaigns.models import Campaign, CheckOverride, Content, Playbook, Segment, Sender
+from campaigns.models.playbooks import RULES
 from deliveries.sending import check_table, checks, launching
 from tests import factories
 from tests.engine import consent
@@ -28,7 +30,9 @@ ITS_OWN = {
     "edited_by",
 }
 ADMINISTRATORS_DECIDE = {"breaker"}  # whether the copy stops by itself
-OF_THE_PAST = {"starts_at", "local_date", "relevant_until"}
+OF_THE_PAST = {"starts_at", "local_date", "local_time", "relevant_until"}
+OF_ITS_OWN_ROW = {"id", "campaign", "version"}  # of a text
+OF_ITS_OWN_PLAYBOOK = {"id", "name", "own_of", "began_from", "version"}
 WHAT_BECAME = {
     "state", "launched_by", "launched_at", "completed_at", "audience_size", "expanded_to", "expanded_count",
     "outbox_to", "leaves_out",
@@ -65,6 +69,55 @@ def test_every_field_of_a_campaign_is_copied_or_has_a_reason_not_to_be():
     names = {field.name for field in Campaign._meta.concrete_fields}
 
     assert names - set(drafting.COPIED) - ITS_OWN - OF_THE_PAST - WHAT_BECAME - ADMINISTRATORS_DECIDE == set()
+
+
+def test_every_field_of_a_text_and_of_a_playbook_is_copied_or_belongs_to_its_own_row():
+    texts = {field.name for field in Content._meta.fields}
+    playbooks = {field.name for field in Playbook._meta.fields}
+
+    assert texts == {*drafting.COPIED_CONTENT} | OF_ITS_OWN_ROW
+    assert playbooks == {*RULES} | OF_ITS_OWN_PLAYBOOK
+
+
+# What each copied field is tried with, so that a copy that takes a default instead is seen.
+UNUSUAL = {
+    "goal": "conversation", "priority": "urgent", "purpose": "service", "window_start": time(10),
+    "window_end": time(20), "per_minute": 30, "spread_hours": 5, "canary_percent": 17, "track_links": True,
+    "conditions": Conditions(everybody=True).as_json, "follow_when": "reached", "follow_hours": 7,
+}  # fmt: skip
+
+
+def test_a_copy_and_a_follow_up_of_a_campaign_with_a_local_start_begin_without_its_times(draft):
+    start = timezone.now()
+    own = draft.playbook.copy_for(draft)
+    own.retries, own.channel_order = 7, "best_chance"
+    own.save()
+    values = UNUSUAL | {
+        "playbook": own,
+        "segment": Segment.objects.create(name="Some"),
+        "follows": factories.campaign(),
+    }
+    for name, value in values.items():
+        setattr(draft, name, value)
+    draft.starts_at, draft.local_date, draft.local_time = start, start.date(), time(9, 30)
+    draft.save()
+    draft.contents.update(html="<p>Hi</p>", subject="Hello", media_url="https://example.com/a.jpg")
+
+    copy = drafting.duplicate(draft, "Copy", None)
+    follow_up = drafting.make_follow_up(draft, "clicked", 24, None)
+
+    copy.full_clean()
+    assert {*drafting.COPIED} - {*values} == {"channel"}
+    for name in {*values} - {"playbook"}:
+        assert getattr(copy, name) == values[name]
+    assert copy.playbook.own_of == copy
+    assert copy.playbook.rules == own.rules
+    assert [*copy.lists.all()] == [*draft.lists.all()]
+    [text], [before] = copy.contents.all(), draft.contents.all()
+    assert all(getattr(text, name) == getattr(before, name) for name in drafting.COPIED_CONTENT)
+    for made in (copy, follow_up):
+        assert (made.starts_at, made.local_date, made.local_time) == (None, None, None)
+    assert (follow_up.follows, follow_up.follow_when) == (draft, "clicked")
 
 
 def test_duplicating_leads_to_the_form_filled_with_its_name(login, draft):
