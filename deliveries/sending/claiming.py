@@ -1,4 +1,5 @@
-"""Claiming what is due: the gate is asked in the transaction that claims, so an opt-out before it wins."""
+"""Claiming what is due: the gate is asked in the transaction that claims, so an opt-out before it wins. So is the
+condition of a follow-up: a click before it wins as well."""
 
 from __future__ import annotations
 
@@ -26,6 +27,7 @@ from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import rewrite
 from deliveries.models import Account, Decision, Message, Outbox
 from deliveries.models.work import DAILY_LIMIT, NOT_NOW, OWN_PACE
+from deliveries.sending import still_meant
 from deliveries.sending.campaign_pace import CampaignTurns, campaign_turns, give_more_turns
 from deliveries.sending.composing import outgoing
 from deliveries.sending.lanes import Lane, lanes, take
@@ -91,6 +93,8 @@ def claim_due(
     loaded = load(rows)
     messages, contents, _ = loaded
     campaigns = _campaigns(messages.values())
+    left = withdraw(still_meant.among(messages.values(), campaigns, now), still_meant.NO_LONGER_MEANT, now)
+    rows = [row for row in rows if row.message_id not in set(left)]
     verdicts = _strictest(check(_asks(messages.values(), contents, campaigns), now))
     there = {pk for pk, message in messages.items() if (message.campaign_id, message.channel) in contents}
     going = [row for row in rows if verdicts[row.message_id].allowed and row.message_id in there]
@@ -108,7 +112,8 @@ def claim_due(
     for reason, those in stopped.items():
         _stop(those, reason, verdicts, now)
     pacing.save()
-    return Gated(go, loaded, len(held) + waiting, sum(map(len, stopped.values())), turns)
+    withdrawn = len(left) + sum(map(len, stopped.values()))
+    return Gated(go, loaded, len(held) + waiting, withdrawn, turns)
 
 
 def give_back_refused(gated: Gated, now: datetime) -> Gated:

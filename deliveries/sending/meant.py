@@ -30,11 +30,11 @@ def who_of(meant: Campaign | Segment) -> Who:
     lists = meant.lists.order_by("pk").values_list("pk", flat=True)
     if not isinstance(meant, Campaign):
         return Who(tuple(lists), meant.meant)
-    return Who(tuple(lists), meant.meant, meant.pk, _follow(meant))
+    return Who(tuple(lists), meant.meant, meant.pk, follow_of(meant))
 
 
-def _follow(campaign: Campaign) -> Follow | None:
-    """A draft is judged by all to whom the earlier campaign wrote."""
+def follow_of(campaign: Campaign) -> Follow | None:
+    """None where it follows no other. A draft is judged by all to whom the earlier campaign wrote."""
     if campaign.follows_id is None:
         return None
     draft = campaign.state == Campaign.State.DRAFT

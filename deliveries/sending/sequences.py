@@ -3,7 +3,8 @@
 A step of the worker goes over the people of the earlier campaign again and again, a chunk at a time, as an expansion
 does and by the same statements: the gate, the permitted hours and what was decided about lists hold as for every first
 message. Nobody becomes a recipient twice: the statement leaves out who is one, and a unique key says so too. What
-waits and is no longer meant is withdrawn, such as the reminder of somebody who clicked meanwhile.
+waits and is no longer meant is withdrawn, such as the reminder of somebody who clicked meanwhile; of what was not
+yet, the claim asks once more (`still_meant.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from campaigns.models import Campaign
 from deliveries.deciding.attempts import withdraw
@@ -19,20 +20,10 @@ from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.sending import launching
 from deliveries.sending.expansion import CHUNK, CannotSend, fill
-from deliveries.sending.meant import end_of_chunk, who_of
-from deliveries.sending.who_sql import sql_follows
+from deliveries.sending.meant import end_of_chunk
+from deliveries.sending.still_meant import NO_LONGER_MEANT, waiting_in_vain
 
 WITHDRAWN_AT_ONCE = 1_000
-NO_LONGER_MEANT = "no_longer_meant"
-
-# What waits for people of whom the condition is no longer true.
-LEFT = """
-SELECT o.message_id FROM deliveries_outbox o
-JOIN deliveries_message m ON m.id = o.message_id
-JOIN campaigns_recipient r ON r.campaign_id = %(earlier)s AND r.contact_id = m.contact_id
-WHERE o.campaign_id = %(campaign)s AND o.claimed_until IS NULL AND NOT ({condition})
-ORDER BY o.message_id LIMIT %(most)s
-"""
 
 
 def run(now: datetime) -> int:
@@ -57,7 +48,10 @@ def _step(campaign_id: int, now: datetime, chunk: int = CHUNK) -> int:
         return 0
     high = end_of_chunk(campaign, chunk)
     if high is None:
-        withdraw(_no_longer_meant(campaign, now), NO_LONGER_MEANT, now)
+        left = waiting_in_vain(campaign, now, WITHDRAWN_AT_ONCE)
+        withdraw(left, NO_LONGER_MEANT, now)
+        if len(left) == WITHDRAWN_AT_ONCE:
+            return 1  # there are more
         campaign.expanded_to = 0
         campaign.save(update_fields=["expanded_to"])
         return 0
@@ -69,14 +63,3 @@ def _step(campaign_id: int, now: datetime, chunk: int = CHUNK) -> int:
 
 def _is_late(campaign: Campaign, now: datetime) -> bool:
     return campaign.relevant_until is not None and campaign.relevant_until <= now
-
-
-def _no_longer_meant(campaign: Campaign, now: datetime) -> list[int]:
-    """The messages that wait for them."""
-    follow = who_of(campaign).follow
-    assert follow is not None
-    condition, values = sql_follows(follow, now)
-    given = {**values, "earlier": follow.campaign, "campaign": campaign.pk, "most": WITHDRAWN_AT_ONCE}
-    with connection.cursor() as cursor:
-        cursor.execute(LEFT.format(condition=condition), given)
-        return [message for (message,) in cursor.fetchall()]

@@ -166,6 +166,50 @@ def test_a_reminder_that_waits_is_withdrawn_once_they_clicked(now):
     assert agree()
 
 
+@pytest.mark.parametrize(
+    ("when", "then"),
+    [
+        (FollowWhen.NOT_CLICKED, lambda world, at: world.did(at, 0)),
+        (FollowWhen.QUIET, lambda world, at: world.did(at, 0, kind="reply", text="Yes")),
+        (FollowWhen.NOT_REACHED, lambda world, at: world.delivered(at, 0)),
+        (FollowWhen.REACHED, lambda world, at: world.earlier.recipients.filter(contact=world.people[0]).update(
+            automatic=False
+        )),
+    ],
+)  # fmt: skip
+def test_after_a_pause_nothing_goes_to_whom_it_is_meant_for_no_more(now, when, then):
+    """Before any round has looked: the claim asks."""
+    world = World(now, when, hours=24, people=3)
+    if when != FollowWhen.NOT_REACHED:
+        world.delivered(now)
+    world.run(now + 25 * HOUR)
+    assert Outbox.objects.filter(campaign_id=world.campaign.pk).count() == 3
+
+    launching.pause(world.campaign)
+    then(world, now + 26 * HOUR)
+    launching.resume(world.campaign)
+    fake = Fake()
+    work(now + 27 * HOUR, fake)
+
+    assert sorted(one.to for one in fake.left) == sorted(m.address.value for m in world.messages[1:])
+    withdrawn = Message.objects.get(campaign=world.campaign, contact=world.people[0])
+    assert (withdrawn.status, withdrawn.reason_code) == ("canceled", "no_longer_meant")
+    assert agree()
+
+
+def test_a_round_withdraws_all_whom_it_is_meant_for_no_more(now, monkeypatch):
+    world = World(now, FollowWhen.NOT_CLICKED, hours=24, people=5)
+    world.delivered(now)
+    world.run(now + 25 * HOUR)
+    monkeypatch.setattr(sequences, "WITHDRAWN_AT_ONCE", 2)
+    for number in range(4):
+        world.did(now + 26 * HOUR, number)
+
+    world.run(now + 26 * HOUR)
+
+    assert list(Outbox.objects.values_list("message__contact", flat=True)) == [world.people[4].pk]
+
+
 def test_a_follow_up_that_is_paused_or_canceled_takes_nobody(now):
     world = World(now)
     world.delivered(now)
