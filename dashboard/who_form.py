@@ -187,7 +187,10 @@ class WhoForm(forms.Form):
     # ---- Shown -------------------------------------------------------------------------------------------------
 
     @property
-    def rows(self) -> Iterator[ConditionRow]:
+    def rows(self) -> list[ConditionRow]:
+        return list(self._rows())
+
+    def _rows(self) -> Iterator[ConditionRow]:
         for place, kind in self.kinds.items():
             has_way = f"c{place}-not" in self.fields
             pieces = [

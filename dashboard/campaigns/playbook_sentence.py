@@ -28,12 +28,33 @@ NUMBERS = (
     "switch_after_hours",
     "give_up_hours",
 )
-# What is retried by a line: its name in words, and its fields: how often, and after which pause.
+
+
+class Line(NamedTuple):
+    """What is retried by a line: its name in words, its fields, how often and after which pause, and the channels that
+    report it."""
+
+    words: str
+    times: str
+    pause: str
+    channels: frozenset[Channel]
+
+    @property
+    def unit(self) -> str:
+        return "minutes" if self.pause.endswith("minutes") else "h"
+
+
+CALLS = frozenset({Channel.VOICE, Channel.RVM})
 LINES = (
-    ("A temporary failure", "retries", "retry_after_hours"),
-    ("Busy", "busy_retries", "busy_after_minutes"),
-    ("No answer", "no_answer_retries", "no_answer_after_hours"),
-    ("Mailbox full", "mailbox_full_retries", "mailbox_full_after_hours"),
+    Line("A temporary failure", "retries", "retry_after_hours", frozenset(Channel)),
+    Line("Busy", "busy_retries", "busy_after_minutes", CALLS),
+    Line("No answer", "no_answer_retries", "no_answer_after_hours", CALLS),
+    Line(
+        "Mailbox full",
+        "mailbox_full_retries",
+        "mailbox_full_after_hours",
+        frozenset({Channel.RVM, Channel.EMAIL}),
+    ),
 )
 
 
@@ -101,6 +122,8 @@ class PlaybookSentence:
             "channel_order",
             forms.ChoiceField(label="Order of channels", choices=ORDERS, widget=forms.RadioSelect),
         )
+        if self.was_shown:
+            self._leave_out_what_was_not()
 
     def _number(self, name: str) -> forms.IntegerField:
         field: Any = Playbook._meta.get_field(name)
@@ -126,6 +149,13 @@ class PlaybookSentence:
         """Whether what was posted has these fields: not where another playbook was chosen just now."""
         return self._form.add_prefix(self._key("retries")) in self._form.data
 
+    def _leave_out_what_was_not(self) -> None:
+        """Lines of channels that were not in use have no fields on the page: their numbers stay."""
+        for line in LINES[1:]:
+            for name in (line.times, line.pause):
+                if self._form.add_prefix(self._key(name)) not in self._form.data:
+                    del self._form.fields[self._key(name)]
+
     def skip(self) -> None:
         """Nothing was typed here: the numbers are those of the shared one."""
         for name in (*NUMBERS, "switch", "channel_order"):
@@ -140,7 +170,8 @@ class PlaybookSentence:
 
     def changed(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """What was typed, by the names of the playbook's fields."""
-        found = {name: data[self._key(name)] for name in (*NUMBERS, "channel_order")}
+        names = (*NUMBERS, "channel_order")
+        found = {name: data.get(self._key(name), getattr(self._shown, name)) for name in names}
         channels = data[self._key("switch")]
         if channels != self._channels(self.shared):
             found[self._to] = channels
@@ -149,14 +180,14 @@ class PlaybookSentence:
     def check(self, data: Mapping[str, Any]) -> None:
         """A pause that is longer than all of the time for retries is a mistake: nothing would be retried."""
         window = data.get(self._key("retry_window_hours"))
-        for words, times, pause in LINES:
-            retries, after = data.get(self._key(times)), data.get(self._key(pause))
-            hours = after / 60 if after and pause.endswith("minutes") else after
+        for line in LINES:
+            retries, after = data.get(self._key(line.times)), data.get(self._key(line.pause))
+            hours = after / 60 if after and line.unit == "minutes" else after
             if retries and hours and window and hours > window:
                 self._form.add_error(
-                    self._key(pause),
-                    f"{words}: a pause of {after} {'minutes' if pause.endswith('minutes') else 'h'} does not fit into"
-                    f" {window} h, so nothing would be retried. Shorten it, or retry for longer.",
+                    self._key(line.pause),
+                    f"{line.words}: a pause of {after} {line.unit} does not fit into {window} h, so nothing would be"
+                    " retried. Shorten it, or retry for longer.",
                 )
 
     # ---- For the template --------------------------------------------------------------------------------------
@@ -180,14 +211,55 @@ class PlaybookSentence:
 
     @property
     def lines(self) -> list[list[Part]]:
-        """Those for what has numbers of its own."""
-        found = []
-        for words, times, pause in LINES[1:]:
-            unit = "minutes apart." if pause.endswith("minutes") else "h apart."
-            found.append(
-                [Part(f"{words}: retry", self._field(times)), Part("times,", self._field(pause)), Part(unit)]
+        """Those for what has numbers of its own, where a channel in use reports it."""
+        return [
+            [
+                Part(f"{line.words}: retry", self._field(line.times)),
+                Part("times,", self._field(line.pause)),
+                Part(f"{line.unit} apart."),
+            ]
+            for line in LINES[1:]
+            if line.channels & self._in_use and self._key(line.pause) in self._form.fields
+        ]
+
+    @property
+    def has_errors(self) -> bool:
+        return any(name.startswith(self._key("")) for name in self._form.errors)
+
+    @property
+    def said(self) -> str:
+        """All but the lines of their own in words, as they stand in the form."""
+        times, pause, window, move, end = (
+            str(self._form[self._key(name)].value())
+            for name in (
+                "retries",
+                "retry_after_hours",
+                "retry_window_hours",
+                "switch_after_hours",
+                "give_up_hours",
             )
-        return found
+        )
+        number = "once" if times == "1" else f"{times} times"
+        tries = (
+            "is not retried"
+            if times == "0"
+            else f"is retried {number}, {pause} h apart, for at most {window} h"
+        )
+        begins = f"{Channel(self._campaign.channel).label} {tries}"
+        if str(self._form[self._key("channel_order")].value()) == ChannelOrder.BEST_CHANCE:
+            begins = f"What is likeliest to arrive comes first for each person, and {tries}"
+        others = ", then ".join(Channel(one).in_sentence for one in self._others)
+        moves = f"; after {move} h it moves to {others}" if others else ""
+        return f"{begins}{moves}. Nothing is waited for after {end} h."
+
+    @property
+    def _others(self) -> list[str]:
+        chosen = self._form[self._key("switch")].value()
+        return [str(one) for one in chosen or () if str(one) in Channel.values]
+
+    @property
+    def _in_use(self) -> set[Channel]:
+        return {Channel(one) for one in (self._campaign.channel, *self._others)}
 
     def _field(self, name: str) -> forms.BoundField:
         return self._form[self._key(name)]

@@ -18,6 +18,7 @@ from dashboard.campaigns.playbook_sentence import PlaybookSentence
 from deliveries.sending.audience import earliest_start
 
 LATEST = tz(timedelta(hours=-12))  # where a time of the clock comes last
+WHAT_IT_IS = ("purpose", "priority", "goal")
 OWN_FIELDS = ("starts_at", "local_date", "local_time", "per_minute", "spread_hours")
 
 
@@ -110,6 +111,19 @@ class WhenForm(forms.ModelForm):
         self.sentence = PlaybookSentence(self, instance, chosen_one)
         if self.is_bound and not self.sentence.was_shown:
             self.sentence.skip()
+
+    @property
+    def what_it_is(self) -> str:
+        """Its purpose, priority and goal in words, as they stand in the form."""
+        purpose, priority, goal = (
+            str(dict(self.fields[name].choices).get(self[name].value(), ""))  # type: ignore[attr-defined]
+            for name in WHAT_IT_IS
+        )
+        return f"{purpose}, {priority.lower()} priority. {goal}."
+
+    @property
+    def what_is_wrong(self) -> bool:
+        return not self.errors.keys().isdisjoint(WHAT_IT_IS)
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data

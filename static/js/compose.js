@@ -60,6 +60,15 @@
       && !target.querySelector(".errors-summary, [role=alert]");
     if (typing || unsaved.has(form)) detail.swapOverride = "none";
   });
+  /* What is unfolded stays so when its section is swapped, and what was just added is seen. */
+  on("htmx:beforeSwap", ({ detail }) => {
+    if (!ours(detail.target)) return;
+    const open = [...detail.target.querySelectorAll("details[id][open]")].map((one) => one.id);
+    if (detail.xhr.getResponseHeader("X-Rewrote")) open.push("who-conditions");
+    open.forEach((id) => {
+      detail.serverResponse = detail.serverResponse.replace(`<details id="${id}"`, `<details open id="${id}"`);
+    });
+  });
   on("htmx:afterSettle", () => {
     if (!then || sending.size || unsaved.size) return;
     const button = document.getElementById(then);

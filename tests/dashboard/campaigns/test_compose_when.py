@@ -7,6 +7,9 @@ import time_machine
 from django.urls import reverse
 
 from campaigns.models import Campaign, Playbook
+from dashboard.campaigns.playbook_sentence import LINES
+from deliveries.meaning import full_mailboxes
+from deliveries.meaning.translation import shipped
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -217,3 +220,56 @@ def test_the_start_is_near_enough_to_be_seen_again(marketer, draft):
     draft.save()
 
     assert save(marketer, draft, goal="conversation").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("channel", "then", "lines"),
+    [
+        ("sms", [], []),
+        ("sms", ["email"], ["Mailbox full"]),
+        ("sms", ["voice"], ["Busy", "No answer"]),
+        ("voice", ["rvm"], ["Busy", "No answer", "Mailbox full"]),
+    ],
+)
+def test_only_what_a_channel_in_use_can_report_has_numbers_of_its_own(marketer, draft, channel, then, lines):
+    Campaign.objects.filter(pk=draft.pk).update(channel=channel)
+    Playbook.objects.filter(pk=draft.playbook_id).update(switch_to=then)
+
+    page = marketer.get(address(draft), **HTMX).content.decode()
+
+    assert [words for words in ("Busy", "No answer", "Mailbox full") if f"{words}: retry" in page] == lines
+
+
+def test_numbers_that_were_not_shown_stay(marketer, draft):
+    Playbook.objects.filter(pk=draft.playbook_id).update(switch_to=["voice"], mailbox_full_retries=7)
+    given = typed(draft, **numbers(draft.playbook, busy_retries=5))
+    given = {name: value for name, value in given.items() if "mailbox_full" not in name}
+
+    assert marketer.post(address(draft), given, **HTMX).status_code == 200
+
+    own = Playbook.objects.get(own_of=draft)
+    assert (own.busy_retries, own.mailbox_full_retries) == (5, 7)
+
+
+def test_what_is_folded_says_what_is_set_and_unfolds_where_it_is_wrong(marketer, draft):
+    shared = draft.playbook
+    Playbook.objects.filter(pk=shared.pk).update(switch_to=["email", "voice"])
+    page = marketer.get(address(draft), **HTMX).content.decode()
+
+    assert (
+        "SMS is retried 2 times, 4 h apart, for at most 24 h; after 48 h it moves to email, then voice. "
+        "Nothing is waited for after 72 h." in page
+    )
+    assert '<details id="when-numbers" class="folded">' in page
+    refused = save(marketer, draft, **numbers(shared, retry_after_hours=30)).content.decode()
+    assert '<details id="when-numbers" class="folded" open>' in refused
+    assert '<details id="when-what" class="folded">' in refused
+
+
+def test_each_channel_that_a_code_table_calls_busy_unanswered_or_full_has_that_line():
+    told = {line.words: line.channels for line in LINES}
+    statuses = {(code.status, key.channel) for key, code in shipped().codes.items()}
+
+    assert {channel for status, channel in statuses if status == "busy"} <= told["Busy"]
+    assert {channel for status, channel in statuses if status == "no_answer"} <= told["No answer"]
+    assert {channel for _, channel, _ in full_mailboxes.rows()} <= told["Mailbox full"]
