@@ -10,8 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from campaigns import drafting, registering
-from campaigns.models import Campaign, Sender
+from campaigns.models import Campaign
 from contacts import import_runs, lists
 from contacts.consenting import record_opt_out
 from contacts.import_files import store_upload
@@ -53,34 +52,9 @@ from deliveries.models import (
     SuppressionEvidence,
 )
 from deliveries.outcomes.figures import queue_counts
-from deliveries.sending import failover, mail_checks
+from deliveries.sending import failover
+from tests.browser import pages_of_campaigns as made_ready
 from tests.browser.world import DRAFT, LIVE, REPORT
-
-
-def unregistered_sender() -> int:
-    """A toll-free number of which a carrier said no, and that waits for its verification."""
-    sender, made = Sender.objects.get_or_create(
-        channel="sms", value="+18885550142", defaults={"name": "Toll-free"}
-    )
-    if made:
-        registering.begin(sender, User.objects.get(username="admin"), timezone.now())
-    return sender.pk
-
-
-def sender_with_dns() -> int:
-    """The From address, of a domain that lacks DKIM and DMARC."""
-    sender = Sender.objects.get(channel="email")
-
-    class Answers:
-        def txt(self, name: str) -> list[str]:
-            return ["v=spf1 +all"] if name == "example.com" else []
-
-        def mx(self, name: str) -> list[str]:
-            return ["mx.example.com"]
-
-    mail_checks.ask(sender, timezone.now())
-    mail_checks.run(timezone.now(), Answers())
-    return sender.pk
 
 
 def busiest_contact() -> Contact:
@@ -88,12 +62,6 @@ def busiest_contact() -> Contact:
     blocked = Suppression.objects.filter(origin="rule").exclude(contact=None).earliest("pk")
     assert blocked.contact
     return blocked.contact
-
-
-def empty_draft() -> str:
-    """A draft of which only the name is there."""
-    made = drafting.make_draft("Nothing yet", User.objects.get(username="admin"))
-    return f"{made.get_absolute_url()}edit/"
 
 
 def looked_up(url: str) -> str:
@@ -359,7 +327,14 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "draft": ("support", lambda: f"/campaigns/{DRAFT}/"),
     "campaign new": ("marketer", lambda: "/campaigns/new/"),
     "composer": ("marketer", lambda: f"/campaigns/{DRAFT}/edit/"),
-    "composer empty": ("admin", lambda: empty_draft()),
+    "composer empty": ("admin", lambda: made_ready.empty_draft()),
+    "composer whole": ("marketer", lambda: made_ready.whole_draft()),
+    "composer follow-up": ("marketer", lambda: made_ready.follow_up()),
+    "follow-up": ("marketer", lambda: f"/campaigns/{REPORT}/follow-up/"),
+    "report engaged": ("marketer", lambda: made_ready.followed()),
+    "report stopped": ("marketer", lambda: made_ready.stopped()),
+    "report first slice": ("marketer", lambda: made_ready.first_slice()),
+    "wordings": ("marketer", lambda: made_ready.two_wordings()),
     "draft delete": ("marketer", lambda: f"/campaigns/{DRAFT}/delete/"),
     "skipped": ("marketer", lambda: f"/campaigns/{REPORT}/skipped/"),
     "draft skipped": ("marketer", lambda: f"/campaigns/{DRAFT}/skipped/"),
@@ -388,6 +363,10 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "list new": ("marketer", lambda: "/contacts/lists/new/"),
     "list confirmation": ("marketer", lambda: f"/contacts/lists/{newest(ContactList)}/confirmation/"),
     "list rename": ("marketer", lambda: f"/contacts/lists/{newest(ContactList)}/rename/"),
+    "segments": ("marketer", lambda: made_ready.segments("/contacts/segments/")),
+    "segments none": ("support", lambda: "/contacts/segments/"),
+    "segment": ("marketer", lambda: made_ready.segments("/contacts/segments/{pk}/")),
+    "segment new": ("marketer", lambda: "/contacts/segments/new/"),
     "permitted hours": ("support", lambda: "/contacts/permitted-hours/"),
     "lookups": ("admin", lambda: looked_up("/contacts/lookups/")),
     "lookups cost": (
@@ -440,12 +419,18 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "suppressions by week": ("support", lambda: "/suppressions/trend/"),
     "suppression release": ("admin", lambda: f"/suppressions/{a_bounce().pk}/release/"),
     "senders": ("admin", lambda: "/senders/"),
-    "a sender": ("marketer", lambda: f"/senders/{unregistered_sender()}/"),
-    "a sender of mail": ("admin", lambda: f"/senders/{sender_with_dns()}/"),
+    "a sender": ("marketer", lambda: f"/senders/{made_ready.unregistered_sender()}/"),
+    "a sender of mail": ("admin", lambda: f"/senders/{made_ready.sender_with_dns()}/"),
     "a registration": (
         "admin",
-        lambda: f"/senders/{unregistered_sender()}/registration/?kind=carrier&country=US",
+        lambda: f"/senders/{made_ready.unregistered_sender()}/registration/?kind=carrier&country=US",
     ),
+    "sender new": ("admin", lambda: "/senders/new/"),
+    "sender settings": ("admin", lambda: f"/senders/{made_ready.unregistered_sender()}/settings/"),
+    "sender state": ("admin", lambda: f"/senders/{made_ready.unregistered_sender()}/state/"),
+    "brands": ("admin", lambda: made_ready.brands("/senders/brands/")),
+    "brand": ("admin", lambda: made_ready.brands("/senders/brands/{pk}/")),
+    "brand new": ("admin", lambda: "/senders/brands/new/"),
     "receiving": ("admin", lambda: "/senders/receiving/"),
     "sending routes": ("admin", lambda: route_work("/routes/")),
     "sending routes quiet": ("support", lambda: "/routes/"),
