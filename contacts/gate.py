@@ -28,6 +28,7 @@ from contacts.states import CAMPAIGN_SENDS, SENDER_MAY_SEND, CampaignState
 # What is held until somebody acts (a pause, a reply to read) is asked about again after this: soon enough for whoever
 # resumes it; sooner, what waits would be claimed for nothing.
 ASK_AGAIN = timedelta(minutes=5)
+SENDER_AGAIN = timedelta(minutes=15)  # so much may wait for one that it is asked about less often
 
 
 class Reason(models.TextChoices):
@@ -46,9 +47,9 @@ class Reason(models.TextChoices):
     NO_COMMON_HOUR = "no_common_hour", "No hour fits its time zones"
     NO_LAWFUL_HOUR = "no_lawful_hour", "No hour permitted by law"
     CAMPAIGN_NOT_SENDING = "campaign_not_sending", "Campaign not sending"
-    SENDER_NOT_APPROVED = "sender_not_approved", "Sender not approved"
     LEFT_OUT = "left_out", "Left out when it went on"
     NOT_RELEVANT = "not_relevant", "No longer relevant"
+    SENDER_NOT_APPROVED = "sender_not_approved", "Sender not approved"
     REPLY_UNREAD = "reply_unread", "Reply to read"
     CAMPAIGN_PAUSED = "campaign_paused", "Campaign paused"
     QUIET_HOURS = "quiet_hours", "Quiet hours"
@@ -233,7 +234,7 @@ def _reply_unread(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None
 def _sender_not_approved(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
     if ask.sender_state in SENDER_MAY_SEND:
         return None
-    return Objection(f"{ask.sender_value} is {_words(ask.sender_state)}")
+    return Objection(f"{ask.sender_value} is {_words(ask.sender_state)}", now + SENDER_AGAIN)
 
 
 def _left_out(facts: GateFacts, ask: Ask, now: datetime) -> Objection | None:
@@ -296,11 +297,12 @@ REASONS: dict[Reason, GateRule] = {
         "the campaign sends at no hour that is permitted where the person is", False, _no_lawful_hour
     ),
     Reason.CAMPAIGN_NOT_SENDING: GateRule("the campaign is not sending", False, _campaign_not_sending),
-    Reason.SENDER_NOT_APPROVED: GateRule("the sender is not approved", False, _sender_not_approved),
     Reason.LEFT_OUT: GateRule(
         "the campaign was stopped, and goes on without this part of its audience", False, _left_out
     ),
     Reason.NOT_RELEVANT: GateRule("it is too late to be relevant", False, _not_relevant),
+    # Ours to put in order, and no fault of theirs: what was launched while it could send waits.
+    Reason.SENDER_NOT_APPROVED: GateRule("the sender is not approved", True, _sender_not_approved),
     Reason.REPLY_UNREAD: GateRule("a reply of the person waits to be read", True, _reply_unread),
     Reason.CAMPAIGN_PAUSED: GateRule("the campaign is paused", True, _campaign_paused),
     Reason.QUIET_HOURS: GateRule("it is outside the permitted hours where the person is", True, _quiet_hours),

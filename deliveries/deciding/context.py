@@ -253,13 +253,19 @@ def _others(view: RecipientContext) -> list[str]:
 
 
 def _usable(view: RecipientContext, context: Context) -> list[str]:
-    """Those of them that the gate lets pass, now or later."""
-    return [
+    """Those of them that the gate lets pass, now or later; one whose sender may not send only if there is no other."""
+    found = [
         channel
         for channel in _others(view)
         if (verdict := context.verdicts.get((view.recipient.pk, channel)))
         and (verdict.allowed or REASONS[Reason(verdict.reason)].holds)
     ]
+    waits = {
+        channel
+        for channel in found
+        if context.verdicts[view.recipient.pk, channel].reason == Reason.SENDER_NOT_APPROVED
+    }
+    return [channel for channel in found if channel not in waits] or found
 
 
 def _chances(

@@ -73,7 +73,7 @@ def _held(message: Message) -> str:
         return f"It waits: {TOMORROW}."
     if held == OWN_PACE and message.campaign.per_minute:
         return f"It waits for its turn: the campaign sends {message.campaign.per_minute:,} a minute at most."
-    if held == Reason.REPLY_UNREAD:
+    if held in (Reason.REPLY_UNREAD, Reason.SENDER_NOT_APPROVED):
         return f"It waits: {REASONS[Reason(held)].sentence}."
     if message.attempt == 1 and (
         message.campaign.local_start or not message.campaign.has_begun(timezone.now())

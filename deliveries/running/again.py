@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from campaigns.models import Campaign
-from deliveries.models import Outbox, Quarantined
+from deliveries.models import CampaignStop, Outbox, Quarantined
 from deliveries.sending import launching
 from deliveries.sending.claiming import ANSWER_LOST, SET_ASIDE
 from deliveries.wake import wake
@@ -21,9 +21,12 @@ def try_again(rows: Sequence[Quarantined], now: datetime) -> int:
     with transaction.atomic():
         pks = [row.pk for row in rows]
         found = Quarantined.objects.filter(pk__in=pks)
-        # A campaign that could not be prepared was paused for it.
-        for pk in found.filter(kind=Kind.PREPARE, not_before=None).values_list("object_id", flat=True):
-            launching.resume(Campaign(pk=pk))
+        # A campaign that could not be prepared was paused for it. One that stopped by itself meanwhile stays paused:
+        # whether it goes on is for somebody who has looked at why.
+        unprepared = found.filter(kind=Kind.PREPARE, not_before=None).values("object_id")
+        stopped = CampaignStop.objects.filter(resumed_at=None).values("campaign")
+        for campaign in Campaign.objects.filter(pk__in=unprepared).exclude(pk__in=stopped):
+            launching.resume(campaign, now=now)
         # A message is still claimed: whether it left is asked of the provider first.
         messages = found.filter(kind=Kind.HAND_OVER).values("object_id")
         aside = Outbox.objects.filter(pk__in=messages, held=SET_ASIDE)

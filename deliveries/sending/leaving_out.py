@@ -158,8 +158,11 @@ def _usable(
                 asks.append(asked)
                 keys.append((view, channel))
     found: dict[int, str] = {}
+    later: dict[int, str] = {}  # those of which the sender may not send, only if there is no other
     for number, verdict in sorted(check(asks, now).items()) if asks else ():
         view, channel = keys[number]
-        if verdict.allowed or REASONS[Reason(verdict.reason)].holds:
+        if verdict.reason == Reason.SENDER_NOT_APPROVED:
+            later.setdefault(view.recipient.pk, channel)
+        elif verdict.allowed or REASONS[Reason(verdict.reason)].holds:
             found.setdefault(view.recipient.pk, channel)
-    return found
+    return later | found

@@ -17,8 +17,9 @@ State = Campaign.State
 
 
 def run(now: datetime) -> int:
-    """How many senders may not send any more. The gate would stop their messages for good, so campaigns that begin by
-    them are paused: once somebody has entered the renewal, they go on."""
+    """How many senders may not send any more. The gate holds their messages. Campaigns that begin by them are paused as
+    well, for all of theirs would be claimed for nothing again and again: once somebody has entered the renewal, they
+    are resumed. Those that come to it later, for a retry or by another channel, go on with what they can send."""
     with transaction.atomic():
         stopped = registering.expire(now)
         for sender in stopped:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.db.models import Q
+
 from campaigns.models import Campaign, Pace, Sender
 from campaigns.rates import campaign_key
+from contacts.states import SENDER_MAY_SEND
 from deliveries.deciding.context import PASS_ON_AFTER
 from deliveries.models import Account, Outbox
 from deliveries.sending.lanes import Lane
@@ -24,7 +27,7 @@ PASSED_ON = (
 
 def why_it_waits(campaign: Campaign, now: datetime) -> list[str]:
     """Sentences: that its account rests, that its sender's day is used up. Of where the first and the last message
-    that wait would leave by, which are all for nearly every campaign. At most nine queries."""
+    that wait would leave by, which are all for nearly every campaign. At most ten queries."""
     if campaign.state == Campaign.State.PAUSED:
         return _registration_ended(campaign)
     if campaign.state not in (Campaign.State.LAUNCHING, Campaign.State.SENDING):
@@ -36,6 +39,7 @@ def why_it_waits(campaign: Campaign, now: datetime) -> list[str]:
     accounts = Account.objects.defer("credentials").filter(pk__in={lane.account_id for lane in lanes})
     return [
         *_at_its_pace(campaign, now),
+        *_senders_stopped(campaign, lanes),
         *filter(None, (_rests(account, now) for account in accounts)),
         *sorted(_days_used_up(lanes, now)),
     ]
@@ -50,6 +54,17 @@ def _registration_ended(campaign: Campaign) -> list[str]:
         f"The registration of its sender {sender.value} has run out, so nothing of it is sent. Once an administrator "
         "has entered the renewal, resume it."
         for sender in ended
+    ]
+
+
+def _senders_stopped(campaign: Campaign, lanes: set[Lane]) -> list[str]:
+    """Of any of its channels, or by which what waits would leave: the gate holds what they would send."""
+    theirs = Q(contents__campaign=campaign) | Q(pk__in={lane.sender_id for lane in lanes})
+    stopped = Sender.objects.filter(theirs).exclude(state__in=SENDER_MAY_SEND).distinct().order_by("value")
+    return [
+        f"Its sender {sender.value} may not send ({sender.get_state_display().lower()}). Messages by it wait, and "
+        "leave once an administrator has set that right."
+        for sender in stopped
     ]
 
 

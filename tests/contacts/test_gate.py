@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from contacts.channels import IMPOSSIBLE_LINES, Channel, LineType
 from contacts.consent_ledger import family_of
-from contacts.gate import ASK_AGAIN, REASONS, Ask, Reason, Verdict, check, sentence
+from contacts.gate import ASK_AGAIN, REASONS, SENDER_AGAIN, Ask, Reason, Verdict, check, sentence
 from contacts.models import Address, AddressHealth, Consent, Suppression
 from contacts.suppressing import suppress
 from tests import factories
@@ -72,6 +72,7 @@ def test_what_nothing_stands_against_is_allowed(address):
 def test_every_reason_stands_in_the_table_in_order():
     assert list(REASONS) == list(Reason)
     assert {reason for reason, rule in REASONS.items() if rule.holds} == {
+        Reason.SENDER_NOT_APPROVED,
         Reason.REPLY_UNREAD,
         Reason.CAMPAIGN_PAUSED,
         Reason.QUIET_HOURS,
@@ -304,9 +305,11 @@ def test_a_sender_that_needs_no_registration_may_send(address):
     assert verdict(ask_for(address, sender_state="not_needed")).allowed
 
 
-@pytest.mark.parametrize("state", ["not_registered", "in_review", "action_required", "suspended"])
-def test_a_sender_that_is_not_approved_stops(address, state):
-    assert verdict(ask_for(address, sender_state=state)).reason == "sender_not_approved"
+@pytest.mark.parametrize("state", ["not_registered", "in_review", "action_required", "suspended", "expired"])
+def test_what_a_sender_that_is_not_approved_would_send_waits_for_it(address, state):
+    found = verdict(ask_for(address, sender_state=state))
+
+    assert (found.reason, found.until) == ("sender_not_approved", NOW + SENDER_AGAIN)
 
 
 @pytest.mark.parametrize(

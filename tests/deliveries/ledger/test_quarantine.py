@@ -15,7 +15,7 @@ from deliveries.deciding import followup
 from deliveries.deciding.followup import follow_due, follow_failed, follow_status_changes, settle
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import PAUSES, Kind, isolated, run
-from deliveries.models import Batch, BatchItem, Outbox, Quarantined, StatusChange
+from deliveries.models import Batch, BatchItem, CampaignStop, Outbox, Quarantined, StatusChange
 from deliveries.outcomes.filters import OutcomeView
 from deliveries.running import again, drain
 from deliveries.sending import expansion, launching
@@ -457,6 +457,24 @@ def test_a_campaign_that_was_paused_for_its_audience_says_why(login, launching_c
     page = login("marketer").get(first.get_absolute_url()).content.decode()
 
     assert "no active account" in " ".join(page.split())
+
+
+def test_trying_a_campaign_again_leaves_it_paused_where_it_stopped_by_itself(
+    launching_campaigns, account, now
+):
+    account.active = False
+    account.save()
+    drain.expand(now)
+    campaign = launching_campaigns[0]
+    stop = CampaignStop.objects.create(
+        campaign=campaign, at=now, kind="any", sent=100, failed=50, usual=0.01, tolerated=0.1, waiting=5
+    )
+
+    again.try_again(list(Quarantined.objects.all()), now)
+
+    stop.refresh_from_db()
+    assert (stop.resumed_at, stop.before) == (None, {})
+    assert states(launching_campaigns) == ["paused", "launching", "launching"]
 
 
 def test_trying_a_campaign_again_resumes_it(launching_campaigns, account, now):
