@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from campaigns.content_fixes import WAYS_OUT
 from campaigns.content_rules import PHRASE, SHAFT, SHORTENER, found, opt_out_lines, rules
+from campaigns.html_links import html_links
 from campaigns.look_alikes import plain, saving
 from campaigns.merging import FIELD
 from campaigns.segments import size
@@ -67,6 +68,18 @@ class Remark:
     source: str = ""
 
 
+class PlacedLink(NamedTuple):
+    """A link in the field `where`, `body` or `html`."""
+
+    where: str
+    link: WebLink
+
+    @property
+    def words(self) -> str:
+        """For behind what it is called in a sentence."""
+        return " in the HTML" if self.where == "html" else ""
+
+
 @dataclass(frozen=True)
 class Text:
     """What is said on one channel, and what is known of who says it to whom.
@@ -86,10 +99,10 @@ class Text:
     marketing: bool = True
     most_segments: int = 0
     unsubscribe: bool = True  # whether the link below a mail can be opened from outside
-    links: list[WebLink] = field(default_factory=list)
+    links: list[PlacedLink] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "links", list(web_links(self.body)))
+        object.__setattr__(self, "links", list(_links(self.body, self.html)))
 
     @property
     def segments(self) -> int:
@@ -109,15 +122,15 @@ def no_public_shorteners(text: Text) -> Iterator[Remark]:
     if text.channel not in WRITTEN:
         return
     known = rules(SHORTENER)
-    for link in text.links:
-        host = link.host.removeprefix("www.")
+    for place in text.links:
+        host = place.link.host.removeprefix("www.")
         if host in known:
             yield Remark(
                 "shortener", "warns",
-                f"{host} is a public address shortener.",
+                f"{host}{place.words} is a public address shortener.",
                 "Carriers block its links, since fraud hides behind them: write the address itself, or one on your own"
                 " domain.",
-                start=link.start, end=link.end, source=known[host].source,
+                place.where, place.link.start, place.link.end, source=known[host].source,
             )  # fmt: skip
 
 
@@ -125,25 +138,28 @@ def links_of_the_brand(text: Text) -> Iterator[Remark]:
     if text.channel not in WRITTEN or not text.domains:
         return
     known = rules(SHORTENER)
-    for link in text.links:
+    for place in text.links:
+        link = place.link
         if link.host.removeprefix("www.") in known or any(same_owner(link.host, own) for own in text.domains):
             continue
         yield Remark(
             "foreign link", "warns",
-            f"The link leads to {link.host}, which is not among your own domains ({', '.join(text.domains)}).",
+            f"The link{place.words} leads to {link.host}, which is not among your own domains"
+            f" ({', '.join(text.domains)}).",
             "People and carriers trust a sender's own address: link to it, or add the domain to the brand.",
-            start=link.start, end=link.end,
+            place.where, link.start, link.end,
         )  # fmt: skip
 
 
 def links_are_encrypted(text: Text) -> Iterator[Remark]:
-    for link in text.links if text.channel in WRITTEN else ():
+    for place in text.links if text.channel in WRITTEN else ():
+        link = place.link
         if link.scheme == "http":
             yield Remark(
                 "http link", "warns",
-                f"The link to {link.host} is not encrypted.",
+                f"The link{place.words} to {link.host} is not encrypted.",
                 "Browsers warn before they open it: write https:// where the site has it.",
-                start=link.start, end=link.end, fix="https",
+                place.where, link.start, link.end, fix="https" if place.where == "body" else "",
             )  # fmt: skip
 
 
@@ -355,6 +371,16 @@ CHECKS: tuple[Callable[[Text], Iterator[Remark]], ...] = (
     mail_is_shown_whole,
     subject_is_honest,
 )
+
+
+def _links(body: str, html: str) -> Iterator[PlacedLink]:
+    """Those of the text, and those of the HTML that lead to a web page."""
+    for link in web_links(body):
+        yield PlacedLink("body", link)
+    for one in html_links(html):
+        first = next(web_links(one.address), None)
+        if first and first.scheme and first.start == 0:
+            yield PlacedLink("html", first._replace(start=one.start, end=one.end))
 
 
 def _written(text: Text) -> list[tuple[str, str]]:

@@ -6,7 +6,6 @@ people say what they no longer want, and whatever is no plain http or https addr
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.utils.encoding import iri_to_uri
 
+from campaigns.html_links import html_addresses, with_links
 from campaigns.media import is_web_address
 
 PATH = "l"  # short: it stands in every text
@@ -32,12 +32,22 @@ def trackable(text: str) -> list[str]:
     return list(dict.fromkeys(address for address in found if can_be_short(address)))
 
 
+def trackable_in_html(html: str) -> list[str]:
+    """The same of HTML: where its links lead. Not what stands around them, nor pictures."""
+    return [address for address in html_addresses(html) if can_be_short(address)]
+
+
+def replaced_in_html(html: str, short: Mapping[str, str]) -> str:
+    """`html` with each of its links that `short` knows as that one."""
+    return with_links(html, short.get) if short else html
+
+
 def replaced(text: str, short: Mapping[str, str]) -> str:
-    """`text` with each address that `short` knows as that one. Of HTML, an address is known by what it means."""
+    """`text` with each address that `short` knows as that one."""
 
     def one(match: re.Match[str]) -> str:
         address = _address(match.group())
-        new = short.get(address) or short.get(html.unescape(address))
+        new = short.get(address)
         return new + match.group()[len(address) :] if new else match.group()
 
     return ADDRESS.sub(one, text) if short else text

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 from unicodedata import normalize
 
-from campaigns.links import replaced
+from campaigns.links import replaced, replaced_in_html
 from campaigns.merging import Piece, merge, merge_html, pieces, values_of
 from campaigns.models import Content, ContentVersion
 from contacts.models import Contact
@@ -40,8 +40,9 @@ def worded(
 def html_for(
     content: Content | ContentVersion, contact: Contact, short: Mapping[str, str] | None = None
 ) -> str:
-    """The HTML beside a mail's text, with this contact's details in it; '' where there is none."""
-    return normalize("NFC", merge_html(replaced(content.html, short or {}), values_of(contact)))
+    """The HTML beside a mail's text, with this contact's details in it; '' where there is none. Of its addresses, those
+    of links alone leave as short ones."""
+    return normalize("NFC", merge_html(replaced_in_html(content.html, short or {}), values_of(contact)))
 
 
 def worded_in_pieces(text: str, contact: Contact) -> list[Piece]:

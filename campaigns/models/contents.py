@@ -70,7 +70,9 @@ class Content(models.Model):
     @property
     def tracked_addresses(self) -> list[str]:
         """The addresses in it that leave as short links of ours, where its campaign counts clicks."""
-        return links.trackable(self.body) if self.channel in TRACKED else []
+        if self.channel not in TRACKED:
+            return []
+        return list(dict.fromkeys([*links.trackable(self.body), *links.trackable_in_html(self.html)]))
 
     @property
     def counted_links(self) -> dict[str, str]:

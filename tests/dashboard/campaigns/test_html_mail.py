@@ -6,11 +6,14 @@ from email.policy import default
 import pytest
 from django.urls import reverse
 
-from campaigns.models import Content
+from campaigns.content_checks import remarks
+from campaigns.models import Content, TrackedLink
 from campaigns.texts import html_for
+from deliveries import short_links
 from deliveries.links import below_html
 from deliveries.providers import PROVIDERS
 from deliveries.providers.mail.smtp_sending import compose
+from deliveries.sending.checks_of_content import facts
 from deliveries.sending.composing import outgoing
 from tests import factories
 
@@ -64,6 +67,38 @@ def test_a_mail_is_handed_over_with_both(content):
     for text in (mail.body, own.get_body(("plain",)).get_content()):
         assert "Unsubscribe: " in text
         assert "<p>" not in text
+
+
+def test_its_links_leave_as_the_short_ones_of_the_text_and_pictures_stay(content):
+    shop = "https://shop.example/?a=1&b=2"
+    content.campaign.track_links = True
+    content.body = f"Hello, see {shop}."
+    content.html = (
+        '<img src="https://shop.example/?a=1&amp;b=2"><a href="https://shop.example/?a=1&amp;b=2">{first_name}</a>'
+        '<a href="https://shop.example/only-here">x</a>'
+    )
+    message = factories.message(factories.recipient(content.campaign), channel="email")
+
+    numbers = short_links.numbers([content])[content.campaign_id]
+    sent = outgoing(message, content, message.account, None, numbers)
+
+    assert set(numbers) == {shop, "https://shop.example/only-here"}
+    assert set(TrackedLink.objects.values_list("url", flat=True)) == set(numbers)
+    short = short_links.of_message(message.pk, numbers)
+    assert short[shop] in sent.body
+    assert f'<img src="https://shop.example/?a=1&amp;b=2"><a href="{short[shop]}">' in sent.html
+    assert f'<a href="{short["https://shop.example/only-here"]}">x</a>' in sent.html
+
+
+def test_what_is_remarked_about_links_is_remarked_about_those_of_the_html(content):
+    content.html = (
+        '<a href="http://bit.ly/x">x</a><img src="http://tinyurl.com/y"><a href="mailto:a@t.co">m</a>'
+    )
+
+    found = remarks(facts(content, "service", ["US"], real=False))
+
+    about = [(one.check, one.fix, content.html[one.start : one.end]) for one in found if one.where == "html"]
+    assert about == [("shortener", "", "http://bit.ly/x"), ("http link", "", "http://bit.ly/x")]
 
 
 def test_it_is_shown_as_mail_programs_do_and_nothing_in_it_runs(login, content):
