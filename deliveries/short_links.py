@@ -28,8 +28,12 @@ NUMBER_BITS = MESSAGE_BITS + LINK_BITS
 assert len(DIGITS) ** links.CODE_LENGTH >= 1 << (NUMBER_BITS + PROOF_BITS)
 
 
+# In place of a message, in the links of a test: they lead where they lead, and nobody's click is counted.
+OF_TEST = 0
+
+
 class Named(NamedTuple):
-    """What a link names."""
+    """What a link names; `message_id` is OF_TEST in a test of a campaign."""
 
     message_id: int
     link_id: int

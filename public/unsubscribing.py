@@ -19,6 +19,8 @@ BUTTON = "from"  # what the button of our page sends in the address, and no mail
 def page(request: HttpRequest, token: str) -> HttpResponse:
     """Opening it changes nothing: programs that look for dangerous links do that. A POST is the person's word, whatever
     is in it. The answer is the same for a link that is not ours, so nothing can be found out by trying."""
+    if links.is_of_test(token):
+        return answer("public/test.html")
     if choosing.FIELD in request.GET:
         return choosing.page(request, token)
     if confirming.FIELD in request.GET:

@@ -245,6 +245,9 @@ class AutomaticAnswer(models.Model):
     account_id = models.BigIntegerField(help_text="0: whichever can send for the sender, once it is due.")
     subject = models.CharField(max_length=200, blank=True, default="", db_default="")
     text = models.TextField()
+    html = models.TextField(
+        blank=True, default="", db_default="", help_text="Of a test by email: what stands beside its text."
+    )
     campaign_id = models.BigIntegerField(default=0, db_default=0, help_text="Of a test; 0 of anything else.")
     own_value = models.CharField(
         max_length=254,

@@ -15,13 +15,14 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.models import User
-from campaigns.models import Campaign
-from campaigns.texts import worded
+from campaigns.models import Campaign, Content
+from campaigns.texts import html_for, worded
 from contacts.addresses import match_key
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.emails import NotAnEmail, parse_email
 from contacts.models import AutomaticAnswer, Contact, OwnAddress
 from contacts.phones import NotAPhone, parse_phone
+from deliveries import short_links
 from deliveries.wake import wake
 
 MOST_ADDRESSES = 4  # of one person
@@ -61,14 +62,15 @@ def try_out(
     campaign: Campaign, channel: str, person: Contact | None, own: OwnAddress, now: datetime
 ) -> AutomaticAnswer:
     """Have the text of that channel sent to an own address, with the details of `person`. Raises CannotTry."""
-    content = campaign.contents.select_related("sender").filter(channel=channel).first()
+    content = campaign.contents.select_related("sender", "campaign").filter(channel=channel).first()
     if content is None or not fits(own, channel):
         raise CannotTry("Choose a text of this campaign and an address that takes it.")
     if person is None:
         raise CannotTry(
             "Nobody is on its lists: choose a list first, so that the test has a real person's details."
         )
-    words = worded(content, person)
+    short = _short(content)
+    words = worded(content, person, short)
     if not (words.body or content.media_url):
         raise CannotTry("Its text is empty: write it first.")
     with transaction.atomic():
@@ -80,8 +82,15 @@ def try_out(
         made = AutomaticAnswer.objects.create(
             kind=AutomaticAnswer.Kind.TEST, match_key=own.match_key, own_value=own.value, channel=channel,
             fact=f"campaign {campaign.pk} {uuid4().hex}", sender_value=content.sender.value, account_id=0,
-            subject=words.subject[:200], text=words.body, media_url=content.media_url, campaign_id=campaign.pk,
-            written_by=own.user, asked_at=now,
+            subject=words.subject[:200], text=words.body,
+            html=html_for(content, person, short) if channel == Channel.EMAIL else "", media_url=content.media_url,
+            campaign_id=campaign.pk, written_by=own.user, asked_at=now,
         )  # fmt: skip
         transaction.on_commit(wake)
     return made
+
+
+def _short(content: Content) -> dict[str, str]:
+    """The short links of a test: they leave as those of the campaign would, and lead to the same pages."""
+    numbers = short_links.numbers([content]).get(content.campaign_id, {})
+    return short_links.of_message(short_links.OF_TEST, numbers)

@@ -72,6 +72,15 @@ def ask(*paths, method="GET", agent=PHONE, follower=None, extra=()):
     return asyncio.run(talk())
 
 
+def test_a_link_of_a_test_leads_there_as_well_and_counts_for_nobody():
+    to = link()
+
+    (answer,) = ask(f"/l/{short_links.code(short_links.OF_TEST, to.pk)}")
+
+    assert (answer.status, answer.headers["location"]) == (302, to.url)
+    assert not LinkVisit.objects.exists()
+
+
 def test_a_link_leads_where_our_own_row_says_and_the_visit_is_kept():
     to = link()
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from django.urls import reverse
 
-from contacts.models import AutomaticAnswer, Contact, OwnAddress
+from campaigns import links as campaign_links
+from campaigns.models import TrackedLink
+from contacts.models import AutomaticAnswer, Consent, Contact, OwnAddress
+from deliveries import links, short_links
 from deliveries.ledger.tallies import fold_all
 from deliveries.models import Account, DayTally, Message
 from deliveries.providers import PROVIDERS
@@ -100,6 +104,46 @@ def test_its_owner_gets_it_at_night_and_never_after_an_opt_out_or_a_block(own, d
     dropped = AutomaticAnswer.objects.latest("pk")
     assert dropped.state == AutomaticAnswer.State.DROPPED
     assert "opted out" in dropped.why
+
+
+def test_a_test_by_email_is_what_leaves_with_links_that_count_for_nobody(draft, left, client, now):
+    shop = "https://shop.example/?a=1&b=2"
+    type(draft).objects.update(track_links=True)
+    html = f'<p>Hello {{first_name}}</p><a href="{shop}">x</a><img src="{shop}">'
+    factories.content(draft, "email", body=f"See {shop}", html=html)
+    mine = OwnAddress.objects.create(
+        user=factories.user("marketer"), value="me@example.com", match_key="me@example.com"
+    )
+
+    trying.try_out(draft, "email", Contact.objects.get(), mine, now)
+    answering.run(now)
+
+    [mail] = left
+    row = AutomaticAnswer.objects.get()
+    page = links.test_page(str(row.uuid))
+    code = short_links.code(short_links.OF_TEST, TrackedLink.objects.get(url=shop).pk)
+    assert f"See {campaign_links.address_of(code)}" in mail.body
+    assert f'<a href="{campaign_links.address_of(code)}">x</a><img src="{shop}">' in mail.html
+    assert "Hello Robin" in mail.html
+    assert page in mail.body
+    assert page in mail.html
+    assert mail.extra == {"unsubscribe": page}
+    for ask in (client.get, client.post):
+        for query in ("", "?choices", "?from=page"):
+            assert "This was a test" in ask(f"{urlsplit(page).path}{query}").content.decode()
+    assert not Consent.objects.filter(opted_in=False).exists()
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+def test_the_links_of_a_test_are_those_of_the_campaign(draft, own, left, now, tracked):
+    draft.track_links = tracked
+    draft.save()
+    draft.contents.update(body="See https://shop.example/x")
+
+    trying.try_out(draft, "sms", Contact.objects.get(), own, now)
+    answering.run(now)
+
+    assert (left[0].body == "See https://shop.example/x") is not tracked
 
 
 def test_a_sender_that_may_not_send_yet_sends_no_test(own, draft, left, now):
