@@ -77,6 +77,13 @@ class CampaignStop(models.Model):
     saved = models.DecimalField(
         max_digits=12, decimal_places=2, null=True, help_text="Where prices are known."
     )
+    saved_in = models.CharField(
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Its currency, where that is known, and whether the prices are examples.",
+    )
     resumed_at = models.DateTimeField(null=True)
     resumed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
@@ -97,6 +104,11 @@ class CampaignStop(models.Model):
 
     def __str__(self) -> str:
         return f"campaign {self.campaign_id} stopped: {self.failed} of {self.sent} {self.WORDS[self.Kind(self.kind)]}"
+
+    @property
+    def saved_words(self) -> str:
+        """ "96.40 USD"; '' where no price was known."""
+        return "" if self.saved is None else f"{self.saved} {self.saved_in}".strip()
 
     @property
     def observed(self) -> float:

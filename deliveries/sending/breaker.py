@@ -15,8 +15,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Avg, Sum
+from django.db.models import Sum
 
+from campaigns.html_links import html_addresses
 from campaigns.models import Campaign
 from contacts.channels import Channel
 from contacts.gate_facts import Dimension
@@ -24,8 +25,9 @@ from contacts.models import ContactList
 from deliveries.ledger.excess import Group, is_surely_above
 from deliveries.ledger.failure_rates import MARGINS, FailureRates, Kind, kinds_of, load
 from deliveries.meaning.mappings import describe
-from deliveries.models import Account, CampaignStop, CodeTally, Message, SourceTally
+from deliveries.models import Account, CampaignStop, CodeTally, SourceTally
 from deliveries.sending import launching
+from deliveries.sending.savings import saved
 from deliveries.sending.stops import Counts, Where, carriers_left_out, counts_of
 from deliveries.statuses import Disposition
 from deliveries.wording import wording
@@ -35,7 +37,6 @@ GOING = (State.LAUNCHING, State.SENDING)
 SHOWN = 3  # causes of each sort
 # What a campaign may go on without: a part with so many failures, failing so many times as often as the rest of it.
 PART_FAILED, PART_TIMES = 5, 2.0
-PRICED = 1_000  # messages whose prices are averaged
 DOMAIN = re.compile(r"\b((?:[a-z0-9-]+\.)+[a-z]{2,})(?:/|\b)", re.IGNORECASE)
 
 
@@ -106,19 +107,13 @@ def stop_campaign(campaign: Campaign, judged: Judged, waiting: int, now: datetim
         if not launching.pause(campaign, *GOING):
             return False
         causes, parts = explain(campaign, judged.kind)
+        spared = saved(campaign, waiting)
         CampaignStop.objects.create(
             campaign=campaign, at=now, kind=judged.kind, sent=judged.sent, failed=judged.failed, usual=judged.usual,
             tolerated=judged.tolerated, waiting=waiting, causes=causes, parts=parts,
-            saved=_saved(campaign, waiting),
+            saved=spared.amount, saved_in=spared.unit,
         )  # fmt: skip
     return True
-
-
-def _saved(campaign: Campaign, waiting: int) -> Any:
-    """What the messages that wait would have cost, by what others of it did; None where no price is known."""
-    priced = Message.objects.filter(campaign=campaign, cost__isnull=False).order_by("-pk")[:PRICED]
-    mean = priced.aggregate(mean=Avg("cost"))["mean"]
-    return None if mean is None else round(mean * waiting, 2)
 
 
 # ---- Why ---------------------------------------------------------------------------------------------------------
@@ -228,6 +223,7 @@ def _senders_and_links(campaign: Campaign, causes: Sequence[Mapping[str, Any]]) 
     content = campaign.contents.select_related("sender").filter(channel=campaign.channel).first()
     if content is None or not causes:
         return []
-    domains = dict.fromkeys(found.lower() for found in DOMAIN.findall(content.body))
+    said = " ".join([content.body, *html_addresses(content.html)])
+    domains = dict.fromkeys(found.lower() for found in DOMAIN.findall(said))
     named = [_entry("sender", content.sender.value, content.sender.value, 0, None)]
     return named + [_entry("link", domain, domain, 0, None) for domain in list(domains)[:SHOWN]]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
-from campaigns.models import Campaign, Recipient, SliceLeftOut
+from campaigns.models import Campaign, Price, Recipient, SliceLeftOut
 from deliveries.ledger import failure_rates
 from deliveries.ledger.tallies import fold_all
 from deliveries.models import CampaignStop, Decision, Message
 from deliveries.outcomes.reconciling import unbalanced
-from deliveries.sending import breaker, guarding, leaving_out
+from deliveries.sending import breaker, guarding, leaving_out, savings
 from deliveries.sending.expansion import expand
 from deliveries.sending.launching import launch, resume
 from tests import factories
@@ -83,6 +84,38 @@ def test_a_stop_says_what_was_seen_what_is_usual_and_what_the_failures_have_in_c
         ("carrier", BAD, stop.failed),
     ]
     assert [(part["dimension"], part["value"]) for part in stop.parts] == [("carrier", BAD)]
+
+
+@pytest.mark.parametrize(
+    ("prices", "each", "unit"),
+    [
+        ({}, None, ""),
+        ({"CA": ("0.05", "USD", False)}, None, ""),  # not where these people are
+        ({"US": ("0.05", "USD", False)}, Decimal("0.05"), "USD"),
+        ({"US": ("0.05", "EUR", True)}, Decimal("0.05"), "EUR at example prices"),
+        ({"": ("0", "USD", False)}, Decimal(0), "USD"),
+    ],
+)
+def test_a_stop_says_what_it_saves_by_the_prices_that_are_known(
+    account, monkeypatch, now, prices, each, unit
+):
+    small(monkeypatch)
+    Price.objects.all().delete()
+    for country, (amount, currency, example) in prices.items():
+        Price.objects.create(
+            channel="sms", country=country, amount=amount, currency=currency, is_example=example
+        )
+
+    stop = stop_of(stopped(now))
+
+    assert stop.saved == (each if each is None else each * stop.waiting)
+    assert stop.saved_in == unit
+
+
+def test_what_messages_did_cost_comes_before_the_prices(campaign):
+    Message.objects.filter(handed_over_at__isnull=False).update(cost=Decimal("0.02"))
+
+    assert savings.saved(campaign, 10) == (Decimal("0.20"), "")
 
 
 def test_a_campaign_goes_on_without_the_carrier_and_never_writes_to_it_again(campaign, now):
