@@ -148,14 +148,28 @@ class WhoForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
-        narrowed = [found for place, kind in self.kinds.items() if (found := self._condition(place, kind))]
+        narrowed: list[Condition] = []
+        for place, kind in self.kinds.items():
+            found = self._condition(place, kind)
+            if found in narrowed:
+                self.add_error(
+                    f"c{place}-{KINDS[kind].params[-1] if KINDS[kind].params else 'is'}",
+                    "The same condition stands above: change one, or take one out.",
+                )
+            elif found:
+                narrowed.append(found)
         if data.get("add"):
             if len(narrowed) >= MOST_CONDITIONS:
                 self.add_error(
                     "add", f"There are {MOST_CONDITIONS} already, which is as many as there may be."
                 )
+            elif (new := fresh(data["add"])) in narrowed:
+                self.add_error(
+                    "add",
+                    f"{KINDS[new.kind].label}: that condition is there already. Change it first, then add another.",
+                )
             else:
-                narrowed.append(fresh(data["add"]))
+                narrowed.append(new)
                 self.rewrote = True
         everybody = bool(data.get("everybody"))
         self.chosen_lists = [] if everybody else [one.pk for one in data.get("lists") or []]
@@ -197,7 +211,7 @@ class WhoForm(forms.Form):
                 Piece("" if has_way and n == 0 else words, self[f"c{place}-{name}"] if name else None)
                 for n, (words, name) in enumerate(KINDS[kind].pieces)
             ]
-            fields = [one.field for one in pieces if one.field is not None]
+            fields = [one.field for one in pieces if one.field is not None] or [self[f"c{place}-is"]]
             yield ConditionRow(
                 place,
                 KINDS[kind].label,

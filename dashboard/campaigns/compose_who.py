@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,6 @@ from contacts.channels import Channel
 from dashboard.campaigns.looking import looked_at
 from dashboard.campaigns.skipped import by_reason
 from dashboard.who_form import WhoForm
-from deliveries.sending.other_channels import gain_by_chance, other_channels
 from deliveries.wording import listed
 
 
@@ -39,6 +39,11 @@ class ComposeWhoForm(WhoForm):
         )
         self.fields["segment"].queryset = usable  # type: ignore[attr-defined]
         self.initial["segment"] = campaign.segment_id
+        if (
+            campaign.follows_id
+        ):  # its people are those of the earlier campaign: lists and everybody add nobody
+            del self.fields["lists"], self.fields["everybody"]
+            self.fields["segment"].help_text = "Its conditions are copied, and may be changed here."
 
     def clean(self) -> dict[str, Any]:
         data = super().clean()
@@ -46,6 +51,9 @@ class ComposeWhoForm(WhoForm):
         if segment and segment.pk != self.campaign.segment_id:
             self.meant, self.rewrote = segment.meant, True
             self.chosen_lists = list(segment.lists.values_list("pk", flat=True))
+        if self.campaign.follows_id:  # of its lists some ask people to confirm: they stay
+            self.meant = replace(self.meant, everybody=self.campaign.meant.everybody)
+            self.chosen_lists = list(self.initial["lists"])
         return data
 
     def save(self) -> None:
@@ -63,19 +71,20 @@ def form(campaign: Campaign, user: User, data: Any = None, files: Any = None) ->
 def context(campaign: Campaign, user: User, now: datetime) -> dict[str, Any]:
     draft = looked_at(campaign, now)
     who = draft.first.who
-    segment, others = campaign.segment, other_channels(draft)
+    segment, others = campaign.segment, draft.other_channels
     same = (
         segment
         and segment.meant == who.conditions
         and set(who.lists) == set(segment.lists.values_list("pk", flat=True))
     )
     return {
+        "campaign": campaign,
         "meant": described(who.conditions, who.lists),
         "draft": draft,
         "size": draft.size,
         "skipped": by_reason(campaign, draft.people),
         "first_channel": Channel(campaign.channel).in_sentence,
         "segment_changed": segment is not None and not same,
-        "gain": gain_by_chance(draft),
+        "gain": draft.gain_by_chance,
         "gain_by": listed([Channel(one).in_sentence for one in others], "or") if others else "",
     }

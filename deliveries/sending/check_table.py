@@ -28,6 +28,7 @@ TITLES = {
     "is_still_relevant": "Times",
     "leaves_in_time": "Time for all of it",
     "people_can_be_written_to": "Consent and addresses",
+    "nobody_is_left_out_needlessly": "People without the first channel",
     "content_has_a_path": "Unused texts",
     "follow_ups_can_leave": "Next channel",
     "content_is_sound": "Wording",

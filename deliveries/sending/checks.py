@@ -28,6 +28,7 @@ from deliveries.sending.draft_speed import DraftSpeed
 from deliveries.sending.findings import Finding, FixLink, Severity
 from deliveries.sending.first_channel import first_routes
 from deliveries.sending.meant import FirstPeople, Size, first_contacts, first_people, size_of
+from deliveries.sending.other_channels import gain_by_chance, other_channels
 from deliveries.sending.schedule import Schedule, schedule
 from deliveries.wording import listed, zoned
 
@@ -104,6 +105,16 @@ class Draft(DraftSpeed):
     @property
     def left_out(self) -> int:
         return self.audience - self.written_to
+
+    @cached_property
+    def other_channels(self) -> list[str]:
+        """By which first messages could go as well, were they chosen for each person."""
+        return other_channels(self)
+
+    @cached_property
+    def gain_by_chance(self) -> int:
+        """How many of those left out could be written to then. One query, if any."""
+        return gain_by_chance(self)
 
     @property
     def later(self) -> list[str]:
@@ -342,6 +353,19 @@ def people_can_be_written_to(draft: Draft) -> Iterator[Finding]:
         yield _warns(says, "They are skipped: import their consent if they gave it.")
 
 
+def nobody_is_left_out_needlessly(draft: Draft) -> Iterator[Finding]:
+    """Whom the first channel does not reach, another could that there is content for."""
+    if draft.gain_by_chance <= 0:
+        return
+    n, by = draft.gain_by_chance, listed([Channel(one).in_sentence for one in draft.other_channels], "or")
+    of = f" of the first {draft.audience:,}" if draft.is_sampled else ""
+    yield _warns(
+        f"{n:,} {'person' if n == 1 else 'people'}{of} who would be skipped could be written to by {by}.",
+        "Choose the best chance for each person.",
+        draft.edit_at("when"),
+    )
+
+
 def content_has_a_path(draft: Draft) -> Iterator[Finding]:
     """What is written is used: by the first channel, or by one that the playbook moves to."""
     first = _label(draft.campaign.channel)
@@ -408,6 +432,7 @@ CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     is_still_relevant,
     leaves_in_time,
     people_can_be_written_to,
+    nobody_is_left_out_needlessly,
     content_has_a_path,
     follow_ups_can_leave,
     content_is_sound,

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from deliveries.sending.audience import forecast
-from deliveries.sending.checks import Draft
+
+if TYPE_CHECKING:
+    from deliveries.sending.checks import Draft
 
 
 def other_channels(draft: Draft) -> list[str]:
@@ -14,8 +19,8 @@ def other_channels(draft: Draft) -> list[str]:
 
 def gain_by_chance(draft: Draft) -> int:
     """How many more would be written to, were each person's channel chosen among all of these. One query, if any."""
-    others = other_channels(draft)
+    others = draft.other_channels
     if not draft.left_out or not others:
         return 0
-    senders = draft.senders | {one: draft.contents[one].sender.value for one in others}
+    senders: Mapping[str, str] = draft.senders | {one: draft.contents[one].sender.value for one in others}
     return forecast(draft.campaign, senders, draft.now, draft.first)[""] - draft.written_to

@@ -207,6 +207,56 @@ def test_with_one_first_channel_it_says_who_could_be_written_to_on_another(marke
     assert "reason=no_address" not in page
 
 
+def test_the_check_says_who_could_be_written_to_on_another_channel(marketer, draft):
+    factories.account().senders.add(factories.content(draft, "email").sender)
+
+    page = " ".join(marketer.get(f"/campaigns/{draft.slug}/edit/").content.decode().split())
+
+    assert "4 people who would be skipped could be written to by email." in page
+    draft.playbook.channel_order, draft.playbook.switch_to = "best_chance", ["email"]
+    draft.playbook.save()
+    assert (
+        "could be written to by email" not in marketer.get(f"/campaigns/{draft.slug}/edit/").content.decode()
+    )
+
+
+@pytest.mark.parametrize("kind", ["field", "never", "stage"])
+def test_a_condition_that_stands_there_already_is_not_added_again(marketer, draft, kind):
+    post(marketer, draft, add=kind)
+    first = draft.meant.narrowed[0].as_json
+    values = {
+        name: ", ".join(value) if name == "words" else value for name, value in first.items() if name != "is"
+    }
+
+    response = post(marketer, draft, **row(0, kind, **values), add=kind)
+
+    assert response.status_code == 422
+    assert "that condition is there already" in response.content.decode()
+    twice = post(marketer, draft, **row(0, kind, **values), **row(1, kind, **values))
+    assert twice.status_code == 422
+    assert "The same condition stands above" in twice.content.decode()
+    assert len(draft.meant.narrowed) == 1
+
+
+def test_a_follow_up_offers_no_lists_says_whom_it_follows_and_keeps_its_own(marketer, draft, people):
+    earlier = factories.campaign(name="May news", state="completed", lists=[people])
+    draft.follows, draft.follow_when, draft.follow_hours = earlier, "clicked", 48
+    draft.save()
+    other = factories.contact_list(name="Other")
+    segment = Segment.objects.create(name="Some", conditions={"all": [VIP], "everybody": True})
+
+    page = " ".join(marketer.get(f"/campaigns/{draft.slug}/edit/").content.decode().split())
+    response = post(marketer, draft, lists=[other.pk], everybody="on", segment=segment.pk)
+
+    assert 'name="who-lists"' not in page
+    assert 'name="who-everybody"' not in page
+    assert 'name="who-excluded"' in page
+    assert "May news</a>: sent to people who clicked a link, 2 days after their first click." in page
+    assert response.status_code == 200
+    assert list(draft.lists.all()) == [people]
+    assert (draft.meant.everybody, draft.meant.narrowed[0].as_json) == (False, VIP)
+
+
 def test_whoever_may_not_change_campaigns_saves_nothing(login, draft):
     assert post(login("support"), draft, everybody="on").status_code == 403
     assert Contact.objects.count() == 10
