@@ -333,7 +333,7 @@ def a_yes_said_before_that_comes_late(robin: Robin) -> None:
 def a_code_that_is_read_otherwise(robin: Robin) -> None:
     """Their messages were taken for opt-outs by their codes as well, and the codes turn out to mean something else."""
     others = Message.objects.filter(contact=robin.contact).exclude(status=Status.COMPLAINED)
-    wrong = [Mistaken(one.address.value, one.pk, "code 21610 was mapped anew") for one in others]
+    wrong = [Mistaken(one.address.value, f"message {one.pk}", "code 21610 was mapped anew") for one in others]
     take_back_opt_outs(wrong, note="mapping 2", now=robin.later())
 
 

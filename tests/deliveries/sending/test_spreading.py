@@ -137,6 +137,6 @@ def test_a_message_says_until_which_minute_it_was_held():
 def test_the_launch_says_over_how_long_it_is_spread(login, priority, words):
     campaign = drafted(1, priority=priority)
 
-    page = login("marketer").get(campaign.get_absolute_url()).content.decode()
+    page = login("marketer").get(campaign.get_absolute_url(), follow=True).content.decode()
 
     assert words in " ".join(page.split())
