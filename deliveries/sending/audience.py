@@ -63,6 +63,10 @@ LISTED = {
 }
 
 
+def _is_listed(who: Who) -> bool:
+    return bool(who.conditions.narrowed or (who.follow and who.follow.but))
+
+
 def _listed(who: Who, low: int, high: int, now: datetime) -> dict[str, Any]:
     sql, values = sql_who(who, now)
     with connection.cursor() as cursor:
@@ -75,7 +79,7 @@ def bounds(
     campaign: Campaign, who: Who, channel: str, low: int, high: int, sender: str, now: datetime
 ) -> dict[str, Any]:
     """What AUDIENCE asks for."""
-    values = _listed(who, low, high, now) if who.conditions.narrowed else sql_who(who, now)[1]
+    values = _listed(who, low, high, now) if _is_listed(who) else sql_who(who, now)[1]
     return {
         **values, **sql_gate_values(channel, sender, campaign.playbook.strikes), "campaign": campaign.pk,
         "low": low, "high": high, "now": sql_moment(now), "kind": KIND_OF[Channel(channel)],
@@ -173,7 +177,7 @@ def sql_audience(
     return AUDIENCE.format(
         recipient_id=recipient_id,
         message_id=message_id,
-        who=LISTED[connection.vendor] if who.conditions.narrowed else sql_who(who, now)[0],
+        who=LISTED[connection.vendor] if _is_listed(who) else sql_who(who, now)[0],
         of_number=OF_NUMBER,
         by_number="upper(a.region) IN ('', 'US')" if Channel(channel).keeps_hours else "1 = 0",
         code_digits=CODE_DIGITS,

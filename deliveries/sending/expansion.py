@@ -32,7 +32,7 @@ from deliveries.sending.audience import (
     sql_audience,
     sql_moment,
 )
-from deliveries.sending.meant import end_of_chunk, who_of
+from deliveries.sending.meant import end_of_chunk, newly_of
 
 CHUNK = 50_000  # contacts; about half a second each, and at most that is done again after a crash
 
@@ -184,7 +184,7 @@ def _insert_all(
     """
     first = first_channel.first_routes(campaign, found)
     start = max(now, campaign.starts_at) if campaign.starts_at else now
-    who = who_of(campaign)
+    who = newly_of(campaign)
     counts: Counter[str] = Counter()
     with connection.cursor() as cursor:
         if len(first) > 1:

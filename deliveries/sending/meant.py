@@ -33,6 +33,25 @@ def who_of(meant: Campaign | Segment) -> Who:
     return Who(tuple(lists), meant.meant, meant.pk, follow_of(meant))
 
 
+def newly_of(campaign: Campaign) -> Who:
+    """Of a follow-up only those who are no recipients of it yet: nearly all are, after its first round."""
+    who = who_of(campaign)
+    return who._replace(follow=who.follow._replace(but=campaign.pk)) if who.follow else who
+
+
+def next_of(who: Who, after: int, most: int, now: datetime) -> tuple[int, int] | None:
+    """The first and the last contact of the next people who are meant, at most so many; None where there is nobody."""
+    sql, values = sql_who(who, now)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT min(contact_id), max(contact_id) FROM (SELECT contact_id FROM ({sql}) people "  # noqa: S608 - our own statement
+            f"ORDER BY contact_id LIMIT {most:d}) those",
+            {**values, "low": after, "high": LAST},
+        )
+        first, last = cursor.fetchone()
+    return None if first is None else (first, last)
+
+
 def follow_of(campaign: Campaign) -> Follow | None:
     """None where it follows no other. A draft is judged by all to whom the earlier campaign wrote."""
     if campaign.follows_id is None:

@@ -1,10 +1,10 @@
 """Follow-ups: whoever of the earlier campaign has come to meet the condition becomes a recipient of the later one.
 
-A step of the worker goes over the people of the earlier campaign again and again, a chunk at a time, as an expansion
-does and by the same statements: the gate, the permitted hours and what was decided about lists hold as for every first
-message. Nobody becomes a recipient twice: the statement leaves out who is one, and a unique key says so too. What
-waits and is no longer meant is withdrawn, such as the reminder of somebody who clicked meanwhile; of what was not
-yet, the claim asks once more (`still_meant.py`).
+A step of the worker looks again and again for people of the earlier campaign who are no recipients yet, and takes them
+a chunk at a time, as an expansion does and by the same statements: the gate, the permitted hours and what was decided
+about lists hold as for every first message. Nobody becomes a recipient twice: the statement leaves out who is one, and
+a unique key says so too. What waits and is no longer meant is withdrawn, such as the reminder of somebody who clicked
+meanwhile; of what was not yet, the claim asks once more (`still_meant.py`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.sending import launching
 from deliveries.sending.expansion import CHUNK, CannotSend, fill
-from deliveries.sending.meant import end_of_chunk
+from deliveries.sending.meant import newly_of, next_of
 from deliveries.sending.still_meant import NO_LONGER_MEANT, waiting_in_vain
 
 WITHDRAWN_AT_ONCE = 1_000
@@ -40,25 +40,42 @@ def run(now: datetime) -> int:
     return done
 
 
-@transaction.atomic
 def _step(campaign_id: int, now: datetime, chunk: int = CHUNK) -> int:
-    """1 while its round goes on, 0 at the end of it. Raises CannotSend."""
-    campaign = Campaign.objects.select_for_update().get(pk=campaign_id)
-    if campaign.state != Campaign.State.SENDING or not campaign.has_begun(now) or _is_late(campaign, now):
+    """1 while its round goes on, 0 at the end of it. Raises CannotSend. Holds the campaign's row only where it has
+    found somebody."""
+    campaign = Campaign.objects.get(pk=campaign_id)
+    if not _is_going(campaign, now):
         return 0
-    high = end_of_chunk(campaign, chunk)
-    if high is None:
-        left = waiting_in_vain(campaign, now, WITHDRAWN_AT_ONCE)
-        withdraw(left, NO_LONGER_MEANT, now)
-        if len(left) == WITHDRAWN_AT_ONCE:
-            return 1  # there are more
-        campaign.expanded_to = 0
-        campaign.save(update_fields=["expanded_to"])
-        return 0
-    fill(campaign, high, now)
-    campaign.audience_size = campaign.expanded_count
-    campaign.save(update_fields=["audience_size"])
+    found = next_of(newly_of(campaign), campaign.expanded_to, chunk, now)
+    if found is None:
+        return _end_round(campaign, now)
+    first, last = found
+    with transaction.atomic():
+        campaign = Campaign.objects.select_for_update().get(pk=campaign_id)
+        if not _is_going(campaign, now):
+            return 0
+        campaign.expanded_to = first - 1
+        fill(campaign, last, now)
+        campaign.audience_size = campaign.expanded_count
+        campaign.save(update_fields=["audience_size"])
     return 1
+
+
+def _end_round(campaign: Campaign, now: datetime) -> int:
+    if left := waiting_in_vain(campaign, now, WITHDRAWN_AT_ONCE):
+        with transaction.atomic():
+            withdraw(left, NO_LONGER_MEANT, now)
+    if len(left) == WITHDRAWN_AT_ONCE:
+        return 1  # there are more
+    if campaign.expanded_to:
+        Campaign.objects.filter(pk=campaign.pk).update(expanded_to=0)
+    return 0
+
+
+def _is_going(campaign: Campaign, now: datetime) -> bool:
+    return (
+        campaign.state == Campaign.State.SENDING and campaign.has_begun(now) and not _is_late(campaign, now)
+    )
 
 
 def _is_late(campaign: Campaign, now: datetime) -> bool:

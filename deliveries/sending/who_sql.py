@@ -29,11 +29,13 @@ ENGAGED = (Engagement.Kind.REPLY, Engagement.Kind.CLICK, Engagement.Kind.KEY_PRE
 
 
 class Follow(NamedTuple):
-    """The people of an earlier campaign of whom `when` is so since `hours`; of a draft '': all whom it wrote to."""
+    """The people of an earlier campaign of whom `when` is so since `hours`; of a draft '': all whom it wrote to. `but`:
+    the campaign of which they are no recipients yet; 0 for whoever they are."""
 
     campaign: int
     when: str = ""
     hours: int = 0
+    but: int = 0
 
 
 class Who(NamedTuple):
@@ -113,10 +115,18 @@ def sql_follows(follow: Follow, now: datetime) -> tuple[str, dict[str, Any]]:
     return condition, {"follow_before": connection.ops.adapt_datetimefield_value(before)}
 
 
+BUT = (
+    " AND NOT EXISTS (SELECT 1 FROM campaigns_recipient mine WHERE mine.campaign_id = {but:d}"
+    " AND mine.contact_id = r.contact_id AND {inside})"
+)
+
+
 def _followed(follow: Follow, bound: Bound) -> str:
     condition, values = sql_follows(follow, bound.now)
     bound.values |= values
     inside = RANGE.format(column="r.contact_id")
+    if follow.but:
+        condition += BUT.format(but=follow.but, inside=RANGE.format(column="mine.contact_id"))
     return (
         f"SELECT r.contact_id FROM campaigns_recipient r "  # noqa: S608 - our own words, values are bound
         f"WHERE r.campaign_id = {follow.campaign:d} AND {inside} AND {condition}"

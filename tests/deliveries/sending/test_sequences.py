@@ -289,3 +289,30 @@ def test_a_round_asks_as_many_queries_for_many_as_for_few(
     with django_assert_num_queries(len(asked.captured_queries)):
         steps[1]()
     assert len(many.meant) == 9
+
+
+def test_a_round_in_which_nobody_is_new_writes_nothing(now, django_assert_max_num_queries):
+    world = World(now, people=3)
+    world.delivered(now)
+    world.run(now + 50 * HOUR)
+
+    with django_assert_max_num_queries(4) as asked:
+        done = sequences._step(world.campaign.pk, now + 50 * HOUR)
+
+    assert done == 0
+    assert {query["sql"].split()[0] for query in asked.captured_queries} == {"SELECT"}
+
+
+def test_whose_report_comes_late_is_sent_it_beside_those_who_have_it(now):
+    """Its time is days ago: rounds have long been beyond it."""
+    world = World(now, people=3)
+    world.delivered(now, 0, 2)
+    world.run(now + 50 * HOUR)
+    assert world.meant == [0, 2]
+
+    report(world.messages[1], DELIVERED, now + HOUR)
+    work(now + 80 * HOUR)
+    world.run(now + 80 * HOUR)
+
+    assert world.meant == [0, 1, 2]
+    assert Message.objects.filter(campaign=world.campaign).count() == 3
