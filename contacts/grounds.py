@@ -26,11 +26,14 @@ BY_REPLY = (REPLIED, UNSUBSCRIBED, ANSWERED, READ)  # what was written is the ev
 
 # How the fact of an opt-out by a link in a message begins, before the message; and its evidence.
 LINK, LINK_IN = "link", "Link in message"
+# The same of an answer, a question or a test of ours. Not "answer", which names a provider's report: a person's own
+# word is not withdrawn when codes are corrected.
+ANSWER_LINK, LINK_IN_ANSWER = "answer-link", "Link in answer"
 _READ_LATER = "read as an opt-out on "
 _LINE = re.compile(r", line \d+$")
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T[\d:.]+(?:Z|[+-]\d{2}:\d{2})")
 _OCCASIONS = {"reply": "Reply of", "said": "Word of", "batch": "Bulk action", "message": "Message", "answer": "Answer",
-              "follows": "Follows suppression", LINK: LINK_IN}  # fmt: skip
+              "follows": "Follows suppression", LINK: LINK_IN, ANSWER_LINK: LINK_IN_ANSWER}  # fmt: skip
 
 
 # The words by which a reply is known; a reply in any other is quoted, and not called one of these.
@@ -62,7 +65,8 @@ def opt_out(row: Grounded) -> str:
     extends = _extends(row)
     if is_report(row.fact or row.evidence) or (extends and is_report(row.evidence)):
         return REPORTED
-    if row.fact.startswith(f"{LINK} ") or (extends and row.evidence.startswith(LINK_IN)):
+    by_link = row.fact.startswith((f"{LINK} ", f"{ANSWER_LINK} "))
+    if by_link or (extends and row.evidence.startswith((LINK_IN, LINK_IN_ANSWER))):
         return BY_LINK
     if row.created_by_id is not None:
         return READ

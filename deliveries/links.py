@@ -18,18 +18,11 @@ from django.conf import settings
 
 PATH = "u"  # short: it stands in every mail
 PROOF_LENGTH = 16  # bytes
-# What stands before the reference in what is proved: no proof of the one is one of the other.
-OF_MESSAGE, OF_TEST = b"", b"test"
 
 
 def page(ref: str) -> str:
     """The address of the page on which whoever got the message says what they no longer want."""
     return f"{settings.PUBLIC_URL}/{PATH}/{token(ref)}"
-
-
-def test_page(ref: str) -> str:
-    """The same in a test of a campaign: of a page that says that it was one."""
-    return f"{settings.PUBLIC_URL}/{PATH}/{_token(UUID(ref).bytes, OF_TEST)}"
 
 
 def below(body: str, where: str) -> str:
@@ -48,26 +41,12 @@ def below_html(html: str, where: str) -> str:
 
 def token(ref: str) -> str:
     """43 characters that stand in a path as they are: the reference, and the proof that we put it there."""
-    return _token(UUID(ref).bytes, OF_MESSAGE)
-
-
-def _token(octets: bytes, of: bytes) -> str:
-    return (
-        base64.urlsafe_b64encode(octets + _proof(settings.CREDENTIALS_KEY, of + octets)).decode().rstrip("=")
-    )
+    octets = UUID(ref).bytes
+    return base64.urlsafe_b64encode(octets + _proof(settings.CREDENTIALS_KEY, octets)).decode().rstrip("=")
 
 
 def read(token: str) -> str:
     """The reference of the message that the link stood in; '' for what we did not sign."""
-    return _read(token, OF_MESSAGE)
-
-
-def is_of_test(token: str) -> bool:
-    """Whether the link stood in a test of a campaign."""
-    return bool(_read(token, OF_TEST))
-
-
-def _read(token: str, of: bytes) -> str:
     try:
         octets = base64.urlsafe_b64decode(f"{token}=".encode("ascii"))
     except (ValueError, binascii.Error):
@@ -76,7 +55,7 @@ def _read(token: str, of: bytes) -> str:
     if len(proof) != PROOF_LENGTH:
         return ""
     keys = (settings.CREDENTIALS_KEY, *settings.FORMER_CREDENTIALS_KEYS)
-    matches = [hmac.compare_digest(_proof(key, of + named), proof) for key in keys]
+    matches = [hmac.compare_digest(_proof(key, named), proof) for key in keys]
     return str(UUID(bytes=named)) if any(matches) else ""
 
 

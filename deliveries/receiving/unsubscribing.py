@@ -9,7 +9,7 @@ from django.db import transaction
 from contacts import grounds, preferring
 from contacts.addresses import match_key
 from contacts.consenting import record_opt_out
-from contacts.models import Suppression
+from contacts.models import AutomaticAnswer, Suppression
 from deliveries.deciding.stopping import end_paths, stop_paths
 from deliveries.models import Message
 
@@ -23,17 +23,26 @@ def message_of(ref: str) -> Message | None:
     return found.exclude(address__value="").filter(uuid=ref).first() if ref else None
 
 
+def answer_of(ref: str) -> AutomaticAnswer | None:
+    """The answer, question, code or test of ours that a link stood in, of whatever kind; None for one that is gone."""
+    found = (
+        AutomaticAnswer.objects.select_related("address", "change").filter(uuid=ref).first() if ref else None
+    )
+    return found if found and found.to else None
+
+
 @transaction.atomic
-def unsubscribe(message: Message, now: datetime, where: str) -> None:
-    """Whoever got this message wants none of the kind any more: the address is blocked, and what waits is withdrawn.
+def unsubscribe(sent: Message | AutomaticAnswer, now: datetime, where: str) -> None:
+    """Whoever got this wants none of the kind any more: the address is blocked, and what waits is withdrawn.
 
     Asked for again, it changes nothing; once they opted in anew, it counts anew. `where` it was asked for is evidence.
     """
-    value, fact = message.address.value, _fact(message)
+    value = sent.address.value if isinstance(sent, Message) else sent.to
+    fact = _fact(sent, value)
     if not fact:
         return
-    evidence = evidence_of(message, where)
-    record_opt_out(value=value, channel=message.channel, how=HOW, evidence=evidence, at=now, fact=fact)
+    evidence = evidence_of(sent, where)
+    record_opt_out(value=value, channel=sent.channel, how=HOW, evidence=evidence, at=now, fact=fact)
     stop_paths([value], now)
 
 
@@ -65,14 +74,14 @@ def _own_facts(message: Message) -> list[str]:
     return [fact for fact, pk in named.items() if pk in known]
 
 
-def evidence_of(message: Message, where: str) -> str:
-    return f"{grounds.LINK_IN} {message.pk}, {where}"
+def evidence_of(sent: Message | AutomaticAnswer, where: str) -> str:
+    return f"{grounds.LINK_IN if isinstance(sent, Message) else grounds.LINK_IN_ANSWER} {sent.pk}, {where}"
 
 
-def _fact(message: Message) -> str:
+def _fact(sent: Message | AutomaticAnswer, value: str) -> str:
     """What the opt-out is recorded for; '' while the last one by this link stands. Two clicks at once name the same."""
-    name = f"{grounds.LINK} {message.pk}"
-    found = Suppression.objects.filter(match_key=match_key(message.address.value)).exclude(value="")
+    name = f"{grounds.LINK if isinstance(sent, Message) else grounds.ANSWER_LINK} {sent.pk}"
+    found = Suppression.objects.filter(match_key=match_key(value)).exclude(value="")
     said = dict(found.filter(fact__startswith=name).values_list("fact", "released_at"))
     said = {fact: lifted for fact, lifted in said.items() if fact.split(" #")[0] == name}
     if None in said.values():

@@ -168,7 +168,7 @@ def _waits_until(row: AutomaticAnswer, verdict: Verdict, now: datetime) -> datet
 def _body(row: AutomaticAnswer, now: datetime) -> str:
     if row.kind == Kind.TEST:
         by_mail = row.channel == Channel.EMAIL
-        return links.below(row.text, links.test_page(str(row.uuid))) if by_mail else row.text
+        return links.below(row.text, links.page(str(row.uuid))) if by_mail else row.text
     if row.change:
         return row.text.replace(CODE_PLACE, make_code(row.change, now))
     return worded(row)
@@ -257,7 +257,7 @@ async def _call(one: Taken, client: HttpClient) -> SendResult | None:
         sender=row.sender_value,
         subject=row.subject or (SUBJECT if row.channel == Channel.EMAIL and row.change else ""),
         body=one.body,
-        html=links.below_html(row.html, links.test_page(str(row.uuid))),
+        html=links.below_html(row.html, links.page(str(row.uuid))),
         media_url=row.media_url,
         extra=_extra(row),
         callback=callback(account, str(row.uuid), row.channel),
@@ -274,9 +274,9 @@ async def _call(one: Taken, client: HttpClient) -> SendResult | None:
 
 
 def _extra(row: AutomaticAnswer) -> dict[str, str]:
-    """A test by email has the header to unsubscribe that a campaign's has."""
-    if row.kind == Kind.TEST and row.channel == Channel.EMAIL:
-        return {"unsubscribe": links.test_page(str(row.uuid))}
+    """Whatever goes by email has the header to unsubscribe that a campaign's has."""
+    if row.channel == Channel.EMAIL:
+        return {"unsubscribe": links.page(str(row.uuid))}
     return {"keys": "1"} if row.channel == Channel.VOICE else {}
 
 

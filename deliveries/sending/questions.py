@@ -39,8 +39,11 @@ def worded(row: AutomaticAnswer) -> str:
     """What a question says, with the person's own link."""
     if not row.subject and row.kind != Kind.VERIFY:
         return row.text
-    leads_to = "correct" if row.kind == Kind.VERIFY else "confirm"
-    return row.text.replace(LINK_PLACE, f"{links.page(str(row.uuid))}?{leads_to}")
+    page = links.page(str(row.uuid))
+    if row.kind != Kind.VERIFY:
+        return row.text.replace(LINK_PLACE, f"{page}?confirm")
+    text = row.text.replace(LINK_PLACE, f"{page}?correct")
+    return links.below(text, page) if row.channel == Channel.EMAIL else text
 
 
 def first_due(waiting: QuerySet[AutomaticAnswer], now: datetime, most: int) -> list[AutomaticAnswer]:
