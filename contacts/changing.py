@@ -11,7 +11,7 @@ import secrets
 import unicodedata
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -35,6 +35,13 @@ MOST_FOR_A_PERSON, MOST_TO_AN_ADDRESS = 5, 3  # codes a day
 KEPT = timedelta(days=30)  # what was never confirmed, since the address may be a stranger's
 TOO_OFTEN = "Codes were asked for there too often today."
 WORDING = "This number or address is mine. What I agreed to get from you I agree to get there."
+
+
+class Coded(Protocol):
+    """What a code was sent for."""
+
+    code_at: datetime | None
+    tries: int
 
 
 class Way(NamedTuple):
@@ -64,7 +71,7 @@ def ask(contact: Contact, new: Address, way: Way, *, evidence: str, now: datetim
     today = AddressChange.objects.filter(asked_at__gt=now - A_DAY)
     if today.filter(contact=locked).count() >= MOST_FOR_A_PERSON:
         return False
-    often = today.filter(match_key=match_key(new.value)).count() >= MOST_TO_AN_ADDRESS
+    often = asked_too_often(match_key(new.value), now)
     change = AddressChange.objects.create(
         contact=locked, kind=new.kind, value=new.value, evidence=evidence, asked_at=now
     )
@@ -80,11 +87,32 @@ def ask(contact: Contact, new: Address, way: Way, *, evidence: str, now: datetim
     return True
 
 
+def asked_too_often(key: str, now: datetime) -> bool:
+    """Whether the address with this key was sent as many codes within a day as it may be, for whatever purpose."""
+    codes = AutomaticAnswer.objects.filter(kind=AutomaticAnswer.Kind.CODE, match_key=key)
+    return codes.filter(asked_at__gt=now - A_DAY).count() >= MOST_TO_AN_ADDRESS
+
+
 def make_code(change: AddressChange, now: datetime) -> str:
     """A new code of six digits for whoever has the new address. Only its hash is kept; an earlier one ends."""
-    code = f"{secrets.randbelow(1_000_000):06}"
-    AddressChange.objects.filter(pk=change.pk).update(code_hash=_hash(change.pk, code), code_at=now)
+    code = new_code()
+    AddressChange.objects.filter(pk=change.pk).update(code_hash=hash_of(str(change.pk), code), code_at=now)
     return code
+
+
+def new_code() -> str:
+    """Six digits."""
+    return f"{secrets.randbelow(1_000_000):06}"
+
+
+def takes_code(asked: Coded, now: datetime) -> bool:
+    """Whether a code for it is out, still holds, and was not guessed at too often."""
+    return asked.code_at is not None and now - asked.code_at <= HOLDS and asked.tries < TRIES
+
+
+def is_code(name: str, typed: str, code_hash: str) -> bool:
+    """Whether what was typed is the code for what `name` names."""
+    return hmac.compare_digest(hash_of(name, _digits(typed)), code_hash)
 
 
 @transaction.atomic
@@ -95,11 +123,9 @@ def confirm(contact: Contact, typed: str, now: datetime) -> bool:
     """
     asked = AddressChange.objects.select_for_update().filter(contact=contact).order_by("-pk")
     change = asked.first()
-    if change is None or change.confirmed_at or not change.code_at or now - change.code_at > HOLDS:
+    if change is None or change.confirmed_at or not takes_code(change, now):
         return False
-    if change.tries >= TRIES:
-        return False
-    if not hmac.compare_digest(_hash(change.pk, _digits(typed)), change.code_hash):
+    if not is_code(str(change.pk), typed, change.code_hash):
         AddressChange.objects.filter(pk=change.pk).update(tries=F("tries") + 1)
         return False
     phone, email = (change.value if change.kind == kind else None for kind in (Kind.PHONE, Kind.EMAIL))
@@ -131,8 +157,9 @@ def _digits(typed: str) -> str:
     return "".join(each for each in unicodedata.normalize("NFKC", typed) if each in "0123456789")
 
 
-def _hash(pk: int, code: str) -> str:
-    return hmac.digest(_key(settings.CREDENTIALS_KEY), f"{pk} {code}".encode(), "sha256").hex()
+def hash_of(name: str, code: str) -> str:
+    """What is kept of a code for what `name` names, with a key of ours."""
+    return hmac.digest(_key(settings.CREDENTIALS_KEY), f"{name} {code}".encode(), "sha256").hex()
 
 
 @lru_cache(maxsize=8)

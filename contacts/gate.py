@@ -317,7 +317,7 @@ ANSWERS_PASS = frozenset(
     }
 )  # fmt: skip
 # A code, and a question whether they agreed, go where nobody has agreed to anything yet, and past nothing else. So does
-# a test, which goes at any hour to an address of whoever asks for it just then.
+# a test, which goes at any hour to an address that whoever asks for it just then has proved to be theirs.
 PASSES: dict[str, frozenset[Reason]] = {
     AutomaticAnswer.Kind.STOP: ANSWERS_PASS,
     AutomaticAnswer.Kind.HELP: ANSWERS_PASS,

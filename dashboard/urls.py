@@ -84,6 +84,7 @@ campaign_pages = [
     path("<slug:slug>/follow-up/", follow_ups.add, name="follow_up"),
     path("<slug:slug>/test/", campaign_tests.send, name="test"),
     path("<slug:slug>/test/keep/", campaign_tests.keep, name="test_keep"),
+    path("<slug:slug>/test/prove/", campaign_tests.prove, name="test_prove"),
     path("<slug:slug>/test/forget/", campaign_tests.forget, name="test_forget"),
     path("<slug:slug>/launch/", campaigns.act, {"action": "launch"}, name="launch"),
     path("<slug:slug>/pause/", campaigns.act, {"action": "pause"}, name="pause"),

@@ -161,12 +161,23 @@ class AnswerWording(models.Model):
 
 
 class OwnAddress(models.Model):
-    """Where somebody who works here has tests sent to: a number or an email of their own, as they say themselves."""
+    """Where somebody who works here has tests sent to: a number or an email of their own, as they say themselves, and
+    prove by a code that was sent there."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="own_addresses")
     value = models.CharField(max_length=254)
     match_key = models.CharField(max_length=254)
     at = models.DateTimeField(default=timezone.now, help_text="When they said that it is theirs.")
+    proven_at = models.DateTimeField(
+        null=True, help_text="When they entered the code. Empty: no test goes there."
+    )
+    code_hash = models.CharField(
+        max_length=64, blank=True, default="", db_default="", help_text="Of the code, with a key of ours."
+    )
+    code_at = models.DateTimeField(null=True, help_text="When the code was made, as it was handed over.")
+    tries = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Codes entered that were wrong."
+    )
 
     class Meta:
         verbose_name = "own address"
@@ -254,7 +265,7 @@ class AutomaticAnswer(models.Model):
         blank=True,
         default="",
         db_default="",
-        help_text="Of a test: whoever asked for it reads it there.",
+        help_text="Of a test, or a code for such an address: whoever asked for it reads it there.",
     )
     media_url = models.CharField(max_length=500, blank=True, default="", db_default="")
     uuid = models.UUIDField(default=uuid4, unique=True, help_text="Our reference, in its callback address.")

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 from accounts.models import User
 from accounts.roles import requires
 from campaigns.models import Campaign
+from contacts import proving
 from contacts.channels import Channel
 from contacts.models import AutomaticAnswer, OwnAddress
 from dashboard.shell.pages import who
@@ -67,7 +68,7 @@ def _draft(slug: str) -> Campaign:
 @requires("campaigns.change_campaign")
 @require_POST
 def keep(request: HttpRequest, slug: str) -> HttpResponse:
-    """Keep a test address; only one's own, as the reader says."""
+    """Keep a test address; only one's own, as the reader says, and proves by the code that is sent there."""
     campaign = _draft(slug)
     if not request.POST.get("mine"):
         messages.error(request, "Tick that it is your own: tests go to nobody else. Nothing was kept.")
@@ -77,7 +78,28 @@ def keep(request: HttpRequest, slug: str) -> HttpResponse:
     except trying.CannotTry as problem:
         messages.error(request, str(problem))
     else:
+        messages.success(
+            request,
+            f"Tests can be sent to {own.value}."
+            if own.proven_at
+            else f"A code is on its way to {own.value}, if we may write there. Enter it below within 15 minutes.",
+        )
+    return _back(campaign)
+
+
+@requires("campaigns.change_campaign")
+@require_POST
+def prove(request: HttpRequest, slug: str) -> HttpResponse:
+    """Tests may go to the address once the code that was sent there is entered."""
+    campaign, own = _draft(slug), _own(request)
+    if own is None:
+        messages.error(request, "Choose one of your test addresses.")
+    elif own.proven_at or proving.prove(own, request.POST.get("code", "")[:20], timezone.now()):
         messages.success(request, f"Tests can be sent to {own.value}.")
+    else:
+        messages.error(
+            request, "This is not the code, or it is no longer valid. Look again, or ask for a new one."
+        )
     return _back(campaign)
 
 

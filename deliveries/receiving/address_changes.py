@@ -72,7 +72,13 @@ def _way(sent: Sent, kind: str) -> changing.Way | None:
     last = before.filter(account__in=ready, sender__state__in=SENDER_MAY_SEND).select_related("sender").last()
     if last is not None:
         return changing.Way(channel, last.sender.value, last.account_id)
-    able = [one for one in ready.values() if channel in one.channels]
+    return any_way(channel)
+
+
+def any_way(channel: Channel) -> changing.Way | None:
+    """By whichever sender and account can send there now."""
+    accounts = Account.objects.filter(active=True).prefetch_related("senders").order_by("pk")
+    able = [one for one in accounts if one.is_ready and channel in one.channels]
     senders = list(Sender.objects.filter(channel=channel, state__in=SENDER_MAY_SEND).order_by("pk"))
     owned = [(account, one) for account in able for one in senders if one in account.senders.all()]
     account, sender = next(iter([*owned, *((each, one) for each in able for one in senders)]), (None, None))

@@ -20,7 +20,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from campaigns.models import Campaign, Sender
-from contacts import verifying
+from contacts import proving, verifying
 from contacts.addresses import match_key
 from contacts.answering import CONFIRM_WITHIN, PERSON_WITHIN, WITHIN, Kind, is_owed
 from contacts.changing import make_code
@@ -102,6 +102,7 @@ def _take(now: datetime) -> list[Taken]:
     verdicts = _verdicts(rows, senders, now)
     needless = not_wanted([row for row in rows if row.kind == Kind.CONFIRM])
     needless |= verifying.not_wanted([row for row in rows if row.kind == Kind.VERIFY], now)
+    needless |= proving.not_wanted([row for row in rows if row.kind == Kind.CODE and row.own_value])
     by_sender = _by_sender(rows, senders, accounts.values())
     questions = Questions(rows, senders, accounts.values(), now)
     taken = []
@@ -169,6 +170,8 @@ def _body(row: AutomaticAnswer, now: datetime) -> str:
     if row.kind == Kind.TEST:
         by_mail = row.channel == Channel.EMAIL
         return links.below(row.text, links.page(str(row.uuid))) if by_mail else row.text
+    if row.kind == Kind.CODE and row.own_value:
+        return row.text.replace(CODE_PLACE, proving.make_code(row, now))
     if row.change:
         return row.text.replace(CODE_PLACE, make_code(row.change, now))
     return worded(row)
@@ -255,7 +258,7 @@ async def _call(one: Taken, client: HttpClient) -> SendResult | None:
         channel=row.channel,
         to=row.to,
         sender=row.sender_value,
-        subject=row.subject or (SUBJECT if row.channel == Channel.EMAIL and row.change else ""),
+        subject=row.subject or (SUBJECT if row.channel == Channel.EMAIL and row.kind == Kind.CODE else ""),
         body=one.body,
         html=links.below_html(row.html, links.page(str(row.uuid))),
         media_url=row.media_url,

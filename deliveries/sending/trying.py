@@ -3,7 +3,8 @@
 A test is sent beside the outbox, as answers are (`answering.py`): the gate is asked, the sender's account hands it
 over, and what the provider reports is kept. So it counts in no figure of any report. It needs no consent, since its
 reader asks for it just then, which is also why it goes at any hour; whatever else stands against the address stops it:
-an opt-out, a suppression, somebody else's no at the same address.
+an opt-out, a suppression, somebody else's no at the same address. That the address is theirs they have proved by a
+code (`contacts/proving.py`); until then it gets nothing else.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from django.db import transaction
 from accounts.models import User
 from campaigns.models import Campaign, Content
 from campaigns.texts import html_for, worded
+from contacts import proving
 from contacts.addresses import match_key
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.emails import NotAnEmail, parse_email
 from contacts.models import AutomaticAnswer, Contact, OwnAddress
 from contacts.phones import NotAPhone, parse_phone
 from deliveries import short_links
+from deliveries.receiving.address_changes import any_way
 from deliveries.wake import wake
 
 MOST_ADDRESSES = 4  # of one person
@@ -34,14 +37,24 @@ class CannotTry(Exception):
 
 
 def keep(user: User, text: str, now: datetime) -> OwnAddress:
-    """Their own number or email, in its normal form; the one that is kept already stays. Raises CannotTry."""
+    """Their own number or email, in its normal form, and a code owed to it, unless it is proven. Raises CannotTry."""
     value = _normal(text.strip())
-    kept = OwnAddress.objects.filter(user=user)
-    if found := kept.filter(match_key=match_key(value)).first():
-        return found
-    if kept.count() >= MOST_ADDRESSES:
-        raise CannotTry(f"You have {MOST_ADDRESSES} test addresses already. Remove one first.")
-    return OwnAddress.objects.create(user=user, value=value, match_key=match_key(value), at=now)
+    with transaction.atomic():
+        proving.lock(user)
+        kept = OwnAddress.objects.filter(user=user)
+        own = kept.filter(match_key=match_key(value)).first()
+        if own and own.proven_at:
+            return own
+        if own is None and kept.count() >= MOST_ADDRESSES:
+            raise CannotTry(f"You have {MOST_ADDRESSES} test addresses already. Remove one first.")
+        way = any_way(Channel.EMAIL if "@" in value else Channel.SMS)
+        if way is None:
+            raise CannotTry("No account can send a code there at the moment. Nothing was kept.")
+        own = own or OwnAddress.objects.create(user=user, value=value, match_key=match_key(value), at=now)
+        if not proving.ask(own, way, now):
+            raise CannotTry("You asked for codes too often today. Try again tomorrow.")
+        transaction.on_commit(wake)
+    return own
 
 
 def _normal(text: str) -> str:
@@ -74,6 +87,9 @@ def try_out(
     if not (words.body or content.media_url):
         raise CannotTry("Its text is empty: write it first.")
     with transaction.atomic():
+        proving.lock(own.user)  # two at once are counted one after the other
+        if not OwnAddress.objects.filter(pk=own.pk, proven_at__isnull=False).exists():
+            raise CannotTry(f"Enter the code that was sent to {own.value} first.")
         today = AutomaticAnswer.objects.filter(
             kind=AutomaticAnswer.Kind.TEST, written_by=own.user, asked_at__gt=now - timedelta(days=1)
         )

@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from campaigns import links as campaign_links
 from campaigns.models import TrackedLink
+from contacts.addresses import match_key
 from contacts.models import AutomaticAnswer, Contact, OwnAddress, Suppression
 from deliveries import links, short_links
 from deliveries.ledger.tallies import fold_all
@@ -66,15 +68,14 @@ def text(response) -> str:
 
 @pytest.fixture
 def own(marketer, draft):
-    post(marketer, "test_keep", draft, value="(212) 555-0142", mine="1")
-    return OwnAddress.objects.get()
+    return OwnAddress.objects.create(
+        user=marketer.user, value=MINE, match_key=match_key(MINE), proven_at=timezone.now()
+    )
 
 
 def test_a_test_is_the_real_text_with_a_real_persons_details_and_counts_in_no_figure(
     marketer, draft, own, left, now
 ):
-    assert own.value == MINE
-
     page = post(marketer, "test", draft, own=own.pk, channel="sms")
     answering.run(AutomaticAnswer.objects.get().asked_at)
 
@@ -112,7 +113,10 @@ def test_a_test_by_email_is_what_leaves_with_links_that_count_for_nobody(draft, 
     html = f'<p>Hello {{first_name}}</p><a href="{shop}">x</a><img src="{shop}">'
     factories.content(draft, "email", body=f"See {shop}", html=html)
     mine = OwnAddress.objects.create(
-        user=factories.user("marketer"), value="me@example.com", match_key="me@example.com"
+        user=factories.user("marketer"),
+        value="me@example.com",
+        match_key="me@example.com",
+        proven_at=now,
     )
 
     trying.try_out(draft, "email", Contact.objects.get(), mine, now)
@@ -198,7 +202,7 @@ def test_tests_are_limited_and_addresses_are_removed(marketer, draft, own, monke
     assert not OwnAddress.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["test", "test_keep", "test_forget"])
+@pytest.mark.parametrize("name", ["test", "test_keep", "test_prove", "test_forget"])
 def test_support_sends_no_tests(login, draft, name):
     assert post(login("support"), name, draft).status_code == 403
     assert Account.objects.count() == 0
