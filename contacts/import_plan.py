@@ -88,7 +88,8 @@ class PlanOptions:
 
 @dataclass
 class PlannedPerson:
-    """What an accepted line changes: the old and the new value of each field by name, and the rows it makes."""
+    """What an accepted line changes: the old and the new value of each field by name, and the rows it makes. `agreed`
+    are channels that it says yes to and they had agreed to before."""
 
     contact: Contact
     line: int
@@ -99,6 +100,7 @@ class PlannedPerson:
     addresses: list[Address] = field(default_factory=list)
     replaced: list[int] = field(default_factory=list)
     consents: list[Consent] = field(default_factory=list)
+    agreed: list[str] = field(default_factory=list)
 
 
 class ImportPlan:
@@ -266,6 +268,7 @@ class ImportPlan:
         for channel in line.consent:
             latest = self.known.consents.get((contact.pk, channel)) if contact.pk else None
             if latest and latest.opted_in:
+                person.agreed.append(channel)
                 continue
             if self._is_for_another_address(person, line, channel):
                 why = "it was given with an address that they do not have here"

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from contacts.channels import Channel
+from contacts.addresses import match_key
+from contacts.channels import Channel, Kind
 from contacts.import_columns import AGREEMENTS, guessed_uses
 from contacts.import_options import ImportOptions
-from contacts.import_plan import PlannedPerson
+from contacts.import_plan import ImportPlan, PlannedPerson
 from contacts.import_runs import PartPlan, add_faults
 from contacts.models import ContactImport
 from contacts.sheet_lines import Refusal, SheetLine
@@ -23,7 +24,8 @@ SAMPLES = 3  # cells of a column
 @dataclass
 class PreviewLine:
     """A line as it would be stored. `becomes` says in a word what it does; `faults` why it is refused, or why the
-    consent on it is."""
+    consent on it is; `differs` that the file names somebody else, and what comes of it. `agreed` are channels that they
+    had agreed to before."""
 
     line: int
     becomes: str
@@ -31,6 +33,8 @@ class PreviewLine:
     addresses: list[str] = field(default_factory=list)
     details: list[str] = field(default_factory=list)
     consent: list[str] = field(default_factory=list)
+    agreed: list[str] = field(default_factory=list)
+    differs: str = ""
     opted_out: list[str] = field(default_factory=list)
     faults: list[Refusal] = field(default_factory=list)
 
@@ -42,10 +46,11 @@ def samples(draft: ContactImport) -> list[list[str]]:
 
 def check(draft: ContactImport, now: datetime) -> dict[str, Any]:
     """Counts and faults of the first lines: {"lines", "added", "updated", "unchanged", "refused", "consents",
-    "opt_outs", "saying_no", "says_no", "faults"}. `saying_no` are lines that plainly say no where nobody looks for it,
+    "agreed", "without", "opt_outs", "saying_no", "says_no", "faults"}. `agreed` are consents that were here before, and
+    `without` those that are not recorded. `saying_no` are lines that plainly say no where nobody looks for it,
     and `says_no` the words on the first of them."""
     found: dict[str, Any] = dict.fromkeys(
-        ("lines", "added", "updated", "unchanged", "refused", "consents", "opt_outs"), 0
+        ("lines", "added", "updated", "unchanged", "refused", "consents", "agreed", "without", "opt_outs"), 0
     )
     found |= {"faults": [], "saying_no": 0, "says_no": ""}
     for chunk in draft.chunks.order_by("number")[:CHECKED]:
@@ -53,6 +58,8 @@ def check(draft: ContactImport, now: datetime) -> dict[str, Any]:
         for name in ("lines", "added", "updated", "unchanged", "consents"):
             found[name] += getattr(part.result, name)
         found["refused"] += part.result.refused_lines
+        found["agreed"] += sum(len(person.agreed) for person in part.plan.people)
+        found["without"] += len(part.result.without_consent)
         found["opt_outs"] += sum(1 for read in part.read if read.opted_out)
         no = [read.says_no for read in part.read if read.says_no and not read.opted_out]
         found["saying_no"] += len(no)
@@ -74,7 +81,10 @@ def first_lines(draft: ContactImport, now: datetime) -> list[PreviewLine]:
     shown = []
     for read in part.read:
         number = read.row.line
-        made = _line(people[number], lines[number]) if number in people else PreviewLine(number, "Refused")
+        made = PreviewLine(number, "Refused")
+        if number in people:
+            made = _line(people[number], lines[number])
+            made.differs = _differs(people[number], lines[number], part.plan)
         made.opted_out = [Channel(each).label for each in read.opted_out]
         made.faults = faults[number]
         if made.becomes == "Refused":
@@ -104,7 +114,33 @@ def _line(person: PlannedPerson, line: SheetLine) -> PreviewLine:
         [each.value for each in line.addresses],
         details,
         [Channel(each.channel).label for each in person.consents],
+        [Channel(each).label for each in person.agreed],
     )
+
+
+def _differs(person: PlannedPerson, line: SheetLine, plan: ImportPlan) -> str:
+    """What the line would do to somebody of another name; '' where it names nobody, or the person themselves."""
+    contact, given = person.contact, line.details.get("name", "")
+    name = person.fields.get("name", (contact.name, ""))[0]
+    if person.added or not given or not name or given.casefold() == name.casefold():
+        return ""
+    says = f"Your file says {given}; {_found_by(person, line, plan)} belongs to {name}."
+    own = {each.match_key for each in plan.known.addresses[contact.pk]}
+    new = [each.value for each in line.addresses if match_key(each.value) not in own]
+    if not plan.options.fill_in:
+        kept = f"{' and '.join([given, *new])} {'are' if new else 'is'} not stored"
+        return f"{says} Only {name} comes onto the list; {kept}."
+    gets = f", and {' and '.join(new)} {'becomes' if len(new) == 1 else 'become'} theirs" if new else ""
+    return f"{says} {name} is renamed to {given}{gets}."
+
+
+def _found_by(person: PlannedPerson, line: SheetLine, plan: ImportPlan) -> str:
+    """What the person was recognised by, as "this number"."""
+    if line.external_id and person.contact.pk in plan.known.by_external_id.get(line.external_id, ()):
+        return "this external id"
+    own = {each.match_key for each in plan.known.addresses[person.contact.pk]}
+    kind = next((each.kind for each in line.addresses if match_key(each.value) in own), "")
+    return "this number" if kind == Kind.PHONE else "this address"
 
 
 def uses_to_begin_with(draft: ContactImport) -> tuple[list[str], ImportOptions | None]:

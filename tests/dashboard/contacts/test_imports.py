@@ -231,3 +231,29 @@ def test_an_existing_list_is_filled_and_a_source_is_kept(marketer):
 
     contact = Contact.objects.get()
     assert (contact.source, list(contact.lists.all())) == (web, [fair])
+
+
+@pytest.mark.parametrize(
+    ("more", "comes"),
+    [
+        ({"fill_in": "on"}, "Amber Roy is renamed to Jack Dean, and jack@example.com becomes theirs."),
+        ({}, "Only Amber Roy comes onto the list; Jack Dean and jack@example.com are not stored."),
+    ],
+)
+def test_the_preview_says_whose_number_a_line_of_another_name_has(marketer, more, comes):
+    factories.phone(factories.contact(name="Amber Roy"), value="+15125550142")
+    address = upload(marketer, FILE.replace("Robin Lee", "Jack Dean").replace("robin@", "jack@")).url
+
+    preview = words(marketer.get(marketer.post(address, COLUMNS | more).url))
+
+    assert f"Your file says Jack Dean; this number belongs to Amber Roy. {comes}" in preview
+
+
+def test_the_preview_says_who_had_agreed_before(marketer):
+    imported(marketer, **EVIDENCE)
+
+    given = COLUMNS | EVIDENCE | {"list_name": "Another"}
+    preview = words(marketer.get(marketer.post(upload(marketer).url, given).url))
+
+    assert "Consents recorded 0 1 more had agreed before" in preview
+    assert "Had agreed to SMS before" in preview
