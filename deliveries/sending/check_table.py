@@ -29,6 +29,7 @@ TITLES = {
     "leaves_in_time": "Time for all of it",
     "people_can_be_written_to": "Consent and addresses",
     "nobody_is_left_out_needlessly": "People without the first channel",
+    "people_were_left_in_peace": "Written to lately",
     "content_has_a_path": "Unused texts",
     "follow_ups_can_leave": "Next channel",
     "content_is_sound": "Wording",

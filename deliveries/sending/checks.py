@@ -23,6 +23,7 @@ from deliveries.credentials import CredentialsUnreadable
 from deliveries.deciding.routes import CampaignRoute, routes
 from deliveries.sending.audience import forecast
 from deliveries.sending.checks_of_content import is_local, remarks_of
+from deliveries.sending.checks_of_recency import TWICE_A_DAY, recency_words
 from deliveries.sending.checks_of_senders import UsedSender, receiving_remarks, sender_remarks
 from deliveries.sending.draft_speed import DraftSpeed
 from deliveries.sending.findings import Finding, FixLink, Severity
@@ -366,6 +367,15 @@ def nobody_is_left_out_needlessly(draft: Draft) -> Iterator[Finding]:
     )
 
 
+def people_were_left_in_peace(draft: Draft) -> Iterator[Finding]:
+    if draft.first.who.follow:
+        return  # a follow-up is meant for those whom its campaign wrote to
+    people = first_contacts(draft.campaign, draft.now, draft.first)
+    of = f"of the first {draft.audience:,} people" if draft.is_sampled else "of them"
+    if says := recency_words(draft.campaign, people, of, draft.now):
+        yield _warns(says, TWICE_A_DAY, draft.edit_at("when"))
+
+
 def content_has_a_path(draft: Draft) -> Iterator[Finding]:
     """What is written is used: by the first channel, or by one that the playbook moves to."""
     first = _label(draft.campaign.channel)
@@ -433,6 +443,7 @@ CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     leaves_in_time,
     people_can_be_written_to,
     nobody_is_left_out_needlessly,
+    people_were_left_in_peace,
     content_has_a_path,
     follow_ups_can_leave,
     content_is_sound,
