@@ -41,7 +41,7 @@ class CauseLine(NamedTuple):
 def context(campaign: Campaign, figures: CampaignFigures, link: Link) -> dict[str, Any]:
     """What the report says about the slice and the last stop. Two queries at most."""
     stop = CampaignStop.objects.filter(campaign=campaign).select_related("resumed_by").first()
-    first = Canary.objects.filter(campaign=campaign).first() if campaign.is_going else None
+    first = Canary.objects.filter(campaign=campaign).first() if campaign.launched_at else None
     is_open = bool(stop and stop.resumed_at is None and campaign.state == Campaign.State.PAUSED)
     return {
         "stop": stop,
@@ -49,7 +49,10 @@ def context(campaign: Campaign, figures: CampaignFigures, link: Link) -> dict[st
         "stop_seen": seen(stop) if stop else "",
         "stop_causes": [_line(cause, link) for cause in stop.causes] if stop and is_open else [],
         "stop_waiting_url": link("", "status=pending"),
-        "slice": _slice(first, figures) if first and first.waits and not is_open else None,
+        "slice": _slice(first, figures)
+        if first and campaign.is_going and first.waits and not is_open
+        else None,
+        "slice_past": first if first and first.over_at and first.ending != Canary.Ending.STOPPED else None,
     }
 
 

@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.db.models import Count
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -197,6 +198,7 @@ def _figures(
         "queued": figures.queued,
         "unsent": shown.unsent,
         "why_paused": _why_paused(campaign),
+        "paused": _paused(campaign),
         "overrides": list(campaign.overrides.select_related("by")),
         "why_it_waits": why_it_waits(campaign, shown.at),
         **running.context(campaign, figures, url),
@@ -213,7 +215,7 @@ def _figures(
         ],
         "chain": chain(campaign),
         "engagement": figures.engagement,
-        "engagement_said": figures.engagement.sentence(outcomes),
+        "engagement_said": figures.engagement.sentence(outcomes, shown.at),
         "engaged_url": url("", "engaged="),
         "reached_url": url("", f"person={Recipient.State.REACHED}"),
         "skipped": by_reason(campaign, figures.skipped),
@@ -233,6 +235,19 @@ def _why_paused(campaign: Campaign) -> str:
     if campaign.state != Campaign.State.PAUSED:
         return ""
     return quarantine.reasons(Kind.PREPARE, [campaign.pk]).get(campaign.pk, "")
+
+
+def _paused(campaign: Campaign) -> LogEntry | None:
+    """Who paused it by hand, and when; None where it is not paused, or nobody's act was the last."""
+    if campaign.state != Campaign.State.PAUSED:
+        return None
+    done = LogEntry.objects.filter(
+        content_type=ContentType.objects.get_for_model(Campaign), object_id=str(campaign.pk)
+    )
+    acts = Q(change_message__in=["Pause.", "Resume.", "Launch."]) | Q(change_message__startswith="Resumed ")
+    last = done.filter(acts).select_related("user")
+    found = last.order_by("-action_time", "-pk").first()
+    return found if found and found.change_message == "Pause." else None
 
 
 def _links(campaign: Campaign) -> dict[str, str]:

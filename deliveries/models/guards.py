@@ -40,6 +40,11 @@ class Canary(models.Model):
         return f"first slice of campaign {self.campaign_id}"
 
     @property
+    def percent(self) -> float:
+        """Of the people, at most two decimals."""
+        return self.share / 100
+
+    @property
     def waits(self) -> bool:
         """Whether the others wait for it."""
         return self.over_at is None

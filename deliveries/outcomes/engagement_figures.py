@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from campaigns.models import Campaign
@@ -20,10 +21,12 @@ from deliveries.outcomes.thresholds import (
     LOW_ENGAGEMENT,
     POOR_BELOW,
 )
+from deliveries.wording import zoned
 
 SHOWN = (Deed.CLICKED, Deed.REPLIED, Deed.PRESSED, Deed.OPENED)
 # What is shown although nobody did it: it says that it is counted.
 ALWAYS = {Deed.REPLIED}
+TIME_TO_ANSWER = timedelta(hours=24)  # after the last message; what people do, they mostly do within a day
 LATE = "A report may come later, or never."
 
 
@@ -112,11 +115,16 @@ class EngagementFigures:
         ]
         return [DeedCount(words, n, "", value) for words, value in found if (n := self.count(value))]
 
-    def sentence(self, outcomes: Outcomes) -> str:
+    def sentence(self, outcomes: Outcomes, now: datetime) -> str:
         """What is to be done about it: `outcomes` says whether delivery is to be fixed first."""
         rate = outcomes.settled_rate
-        if rate is not None and rate < POOR_BELOW and outcomes.settled >= FEWEST_TO_JUDGE:
+        early = outcomes.is_early
+        if rate is not None and rate < POOR_BELOW and not early and outcomes.settled >= FEWEST_TO_JUDGE:
             return f"Fix delivery first: {percent(rate)} was delivered, and nobody answers what never came."
+        completed = self.campaign.completed_at
+        if completed is None or completed > now - TIME_TO_ANSWER:
+            when = "" if completed is None else f", which was on {zoned(completed)}"
+            return f"Too early to judge: people have a day to answer once the campaign is completed{when}."
         if self.reached < FEWEST_ENGAGED:
             return f"Too few people to judge: of fewer than {FEWEST_ENGAGED}, one more or less decides."
         share = Share(self.engaged, self.reached)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from html import unescape
 
 import pytest
@@ -114,9 +115,21 @@ def test_the_sentence_says_what_to_look_at_first(reached, engaged, failed, track
     tally.objects.create(campaign_id=1, reached_by="sms", deed="reached", n=reached)
     tally.objects.create(campaign_id=1, reached_by="sms", deed="any", n=engaged)
     tally.objects.create(campaign_id=1, reached_by="", deed="any", n=7)
-    figures = EngagementFigures(Campaign(pk=1, track_links=track))
+    now = timezone.now()
+    completed = now - timedelta(days=2)
+    figures = EngagementFigures(Campaign(pk=1, track_links=track, completed_at=completed))
 
-    assert said in figures.sentence(Outcomes({"DELIVERED": reached, "BOUNCED_HARD": failed}))
+    assert said in figures.sentence(Outcomes({"DELIVERED": reached, "BOUNCED_HARD": failed}), now)
+
+
+@pytest.mark.parametrize("hours", [None, 1, 23])
+def test_it_is_too_early_to_judge_until_people_had_a_day_to_answer(hours):
+    tallies.EngagementTally.objects.create(campaign_id=1, reached_by="sms", deed="reached", n=5_000)
+    now = timezone.now()
+    completed = hours and now - timedelta(hours=hours)
+    figures = EngagementFigures(Campaign(pk=1, track_links=True, completed_at=completed))
+
+    assert figures.sentence(Outcomes({"DELIVERED": 5_000}), now).startswith("Too early to judge")
 
 
 def test_a_click_stands_on_the_message_and_the_trail_with_its_link_and_who_made_it(marketer):

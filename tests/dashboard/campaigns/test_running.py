@@ -140,8 +140,17 @@ def test_the_report_counts_the_slice_and_a_marketer_sends_the_rest(marketer, mon
 
     assert Canary.objects.get().ending == Canary.Ending.PERSON
     assert "goes on without waiting" in text(sent)
-    assert "went first" not in text(sent)
+    assert "of the people went first. The rest followed from" in text(sent)
+    assert "the rest waits" not in text(sent)
     assert "Nothing of" in text(again)
+
+
+def test_the_head_says_who_paused_it_until_it_goes_on(marketer, campaign):
+    paused = marketer.post(reverse("campaigns:pause", args=[campaign.slug]), follow=True)
+    by = f"Paused by {marketer.user.display_name}"
+
+    assert by in text(paused)
+    assert by not in text(marketer.post(reverse("campaigns:resume", args=[campaign.slug]), follow=True))
 
 
 @pytest.mark.parametrize(("given", "kept"), [({}, 5), ({"when-canary_percent": "0"}, 0)])
