@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,6 +26,7 @@ from deliveries.outcomes.campaign_list import (
     NO_CODE,
     CampaignQuery,
     CampaignSort,
+    OfferedCause,
     ShownState,
     campaign_page,
     causes_offered,
@@ -46,8 +47,8 @@ class FilterDay(forms.DateInput):
 
 
 class CampaignFilter(forms.Form):
-    """Parameters that are not fields are ignored. `codes` only fills the choice: a code that it does not list still
-    counts, so that a link goes on working."""
+    """Parameters that are not fields are ignored. `codes`, with what they say, only fill the choice: a code that is
+    not among them still counts, so that a link goes on working."""
 
     s = forms.CharField(label="Search", required=False, max_length=100)
     state = forms.ChoiceField(label="State", required=False, choices=[("", "Any"), *ShownState.choices])
@@ -59,13 +60,15 @@ class CampaignFilter(forms.Form):
         label="Order", required=False, choices=[("", "Newest first"), *CampaignSort.choices[1:]]
     )
 
-    def __init__(self, data: Mapping[str, Any], codes: Sequence[str] = ()) -> None:
+    def __init__(self, data: Mapping[str, Any], codes: Mapping[str, str] | None = None) -> None:
         super().__init__(data, auto_id="filter-%s")
         self.fields["s"].widget.attrs |= {
             "id": "s", "type": "search", "placeholder": "Name", "autocomplete": "off",
         }  # fmt: skip
         given = str(self.data.get("cause", ""))[:64]
-        words = {code or NO_CODE: code or "No code" for code in codes}
+        words = {
+            code or NO_CODE: f"{code}: {says}" if code else "No code" for code, says in (codes or {}).items()
+        }
         if given:
             words.setdefault(given, given)
         self.fields["cause"].widget.choices = [("", "Any"), *words.items()]
@@ -127,12 +130,12 @@ class CampaignFilter(forms.Form):
 @vary_on_headers("HX-Request")
 def campaigns(request: HttpRequest) -> HttpResponse:
     """All campaigns, a page at a time. A filter that cannot be read is said, and lists nothing."""
-    form = CampaignFilter(request.GET, causes_offered())
+    slugs = Account.objects.providers()
+    form = CampaignFilter(request.GET, {one.code: cause_words(one, slugs) for one in causes_offered()})
     now, found = timezone.now(), Page([])
     if valid := form.is_valid():
         zone = timezone.get_current_timezone()
         found = campaign_page(form.wanted(), request.GET.get("after", ""), LIST_SIZE, now, zone)
-    slugs = Account.objects.providers()
     shown = [(line, cause_words(line.worst, slugs) if line.worst else "") for line in lines(found.rows, now)]
     keep = form.querystring() if valid else ""
     base = reverse("campaigns:list")
@@ -151,7 +154,7 @@ def campaigns(request: HttpRequest) -> HttpResponse:
     return render(request, template, context, status=200 if valid else 422)
 
 
-def cause_words(cause: CauseCount, slugs: dict[int, str]) -> str:
+def cause_words(cause: CauseCount | OfferedCause, slugs: dict[int, str]) -> str:
     """What the code says; without a code, what the status does."""
     usual = wording(cause.channel, cause.status).meaning
     if not cause.code:

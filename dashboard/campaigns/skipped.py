@@ -14,8 +14,8 @@ from django.views.decorators.http import require_safe
 
 from accounts.roles import requires
 from campaigns.models import Campaign, Recipient
-from contacts.channels import KIND_OF, Channel
-from contacts.gate import REASONS, Reason
+from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel
+from contacts.gate import REASONS, Reason, line_detail
 from contacts.models import Address, Contact
 from contacts.phones import mask
 from dashboard.shell.pages import may_see
@@ -126,14 +126,25 @@ def _people(campaign: Campaign, rows: Sequence[tuple[int, str]], *, full: bool) 
     ids = [contact for contact, _ in rows]
     contacts = Contact.objects.in_bulk(ids)
     kind = KIND_OF[Channel(campaign.channel)]
-    addresses = dict(
-        Address.objects.filter(contact_id__in=ids, kind=kind, preferred=True).values_list(
-            "contact_id", "value"
-        )
-    )
+    addresses = Address.objects.filter(contact_id__in=ids, kind=kind, preferred=True)
+    found = {
+        contact: (value, line)
+        for contact, value, line in addresses.values_list("contact_id", "value", "line_type")
+    }
     return [
-        Person(contacts[contact], value if full else mask(value) if value else "", why(reason))
+        Person(
+            contacts[contact],
+            value if full else mask(value) if value else "",
+            _why_them(reason, line, campaign.channel),
+        )
         for contact, reason in rows
         if contact in contacts
-        for value in [addresses.get(contact, "")]
+        for value, line in [found.get(contact, ("", ""))]
     ]
+
+
+def _why_them(reason: str, line: str, channel: str) -> str:
+    """As `why`, with what kind of line it is where that is the reason."""
+    if reason == Reason.WRONG_LINE and line in IMPOSSIBLE_LINES.get(Channel(channel), ()):
+        return line_detail(line, channel)
+    return why(reason)

@@ -56,6 +56,13 @@ NOT_DONE = {
     Role.SEND: "Messages are not being sent",
     Role.REST: "Campaigns and bulk actions are not being prepared",
 }
+DOES = {
+    Role.RECORD: "reads receipts",
+    Role.DECIDE: "works out retries and queues",
+    Role.SEND: "sends messages",
+    Role.REST: "prepares campaigns and bulk actions",
+}
+STARTING = timedelta(minutes=1)  # processes start one after another
 
 
 @dataclass(frozen=True)
@@ -189,8 +196,11 @@ def _roles_missing(rows: list[Heartbeat], now: datetime) -> list[Alert]:
     for role, those in heartbeat.by_role(rows).items():
         age = heartbeat.age(those, now)
         if age is None or age > settings.READY_HEARTBEAT_SECONDS:
-            since = "No process" if age is None else f"For {int(age // 60):,} min no process"
-            words = f"{since} of role “{role}” has reported. Nothing is lost; it waits until one runs."
+            if age is None and rows and min(row.started_at for row in rows) > now - STARTING:
+                continue  # the others have only just begun
+            part = f"The part of Waybill that {DOES[role]}"
+            since = "has not started" if age is None else f"has said nothing for {int(age // 60):,} min"
+            words = f"{part} {since}. Nothing is lost; it waits until it runs."
             found.append(Alert("permanent", NOT_DONE[role], words, *_processes()))
     return found
 

@@ -105,7 +105,7 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
         "is_name": kind_of(sender.channel, sender.value) == "alphanumeric",
         "keeps_to": keeps_to(sender, now),
         "routes": Route.objects.filter(sender=sender).select_related("account"),
-        "contents": contents[:CAMPAIGNS],
+        "campaigns": [(one.campaign, one.campaign.state_words(now)) for one in contents[:CAMPAIGNS]],
         "content_count": contents.count(),
         "changes": sender.registration_changes.select_related("registration", "by")[:CHANGES],
         "dns": dns,

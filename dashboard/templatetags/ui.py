@@ -102,7 +102,9 @@ def confirm(content: str, name: str, title: str) -> SafeString:
 def oneline(content: str) -> SafeString:
     """`content` on one line: what must be sent, or shown, without breaks can be laid out over several all the same."""
     # Only what HTML takes for white space: a space that must not break stays what it is.
-    return mark_safe(re.sub(r"[ \t\r\n\f]+", " ", content).strip(" "))  # noqa: S308 - the template has escaped it
+    text = re.sub(r"[ \t\r\n\f]+", " ", content).strip(" ")
+    # What an included template ends with is a line break: no space before the comma that follows.
+    return mark_safe(re.sub(r" ([,.;])(?=\s|$)", r"\1", text))  # noqa: S308 - the template has escaped it
 
 
 @register.simple_tag

@@ -78,9 +78,13 @@ class CampaignLine:
 
     @property
     def state(self) -> str:
-        """As in: Scheduled for 1 Dec, 09:00, without the zone, which stands beside it."""
+        """As in: Scheduled for 1 Dec, 09:00, without the zone, which stands beside it; or in everybody's own."""
         words = self.campaign.state_words(self.at)
-        return f"{words} for {begins_shortly(self.campaign)}" if words == SCHEDULED else words
+        if words != SCHEDULED:
+            return words
+        return (
+            f"{words} for {begins_shortly(self.campaign)}{' local time' if self.campaign.local_start else ''}"
+        )
 
     @property
     def is_canceled(self) -> bool:

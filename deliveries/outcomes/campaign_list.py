@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
@@ -129,10 +130,26 @@ def narrowed(wanted: CampaignQuery, now: datetime, zone: tzinfo) -> QuerySet[Cam
     return found
 
 
-def causes_offered() -> list[str]:
-    """The codes of the most failures of all campaigns, '' for none; in the order of how many. One query."""
-    counted = _failures().order_by().values("reason_code").annotate(total=Sum("n"))
-    return list(counted.order_by("-total", "reason_code").values_list("reason_code", flat=True)[:MOST_CAUSES])
+class OfferedCause(NamedTuple):
+    """A code, '' for none, as the account had it that most failures with it are of."""
+
+    code: str
+    channel: str
+    account_id: int
+    status: str
+
+
+def causes_offered() -> list[OfferedCause]:
+    """The codes of the most failures of all campaigns, in the order of how many. One query."""
+    counted = _failures().order_by().values_list("reason_code", "channel", "account_id", "status")
+    totals: Counter[str] = Counter()
+    first: dict[str, OfferedCause] = {}
+    for *key, n in counted.annotate(total=Sum("n")).order_by("-total", "reason_code"):
+        cause = OfferedCause(*key)
+        totals[cause.code] += n
+        first.setdefault(cause.code, cause)
+    codes = sorted(totals, key=lambda code: (-totals[code], code))
+    return [first[code] for code in codes[:MOST_CAUSES]]
 
 
 def _failures() -> QuerySet[CodeTally]:

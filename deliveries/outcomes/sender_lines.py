@@ -15,6 +15,7 @@ from campaigns.rate_words import limits_in_short
 from deliveries.models import CarrierTally
 from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.rounding import percent
+from deliveries.outcomes.thresholds import FEWEST_TO_JUDGE
 
 LOOKED_AT = 8  # campaigns of a sender, for the newest that has sent anything
 MOST_CONTENTS = 2_000  # the newest of all
@@ -73,9 +74,7 @@ def sender_lines(day: date) -> list[SenderLine]:
     lines = []
     for sender in senders:
         rows = list(sender.registrations.all())
-        # The newest that has sent anything by it: one that was just launched says nothing yet.
-        sent = (one for one in newest.get(sender.pk, ()) if (one.pk, sender.channel) in counts)
-        last = next((one for one in sent if counts[one.pk, sender.channel].sent), None)
+        last = _last([(one, counts.get((one.pk, sender.channel))) for one in newest.get(sender.pk, ())])
         lines.append(
             SenderLine(
                 sender=sender,
@@ -95,6 +94,14 @@ def sender_lines(day: date) -> list[SenderLine]:
     return lines
 
 
+def _last(used: Sequence[tuple[Campaign, Outcomes | None]]) -> Campaign | None:
+    """The newest begun that has outcomes enough to judge; where none has, the newest that sent anything."""
+    sent = [(one, found) for one, found in used if found and found.sent]
+    sent.sort(key=lambda pair: (pair[0].begins_at, pair[0].pk), reverse=True)
+    judged = (one for one, found in sent if found.sent >= FEWEST_TO_JUDGE and not found.is_early)
+    return next(judged, sent[0][0] if sent else None)
+
+
 def _was_looked_for(line: registering.Line) -> bool:
     """Whether the DNS was asked for it, and has none."""
     return line.demand == "should" and line.registration is not None and not line.is_satisfied
@@ -104,7 +111,7 @@ def _newest_launched() -> dict[int, list[Campaign]]:
     """Sender -> its newest launched campaigns, at most LOOKED_AT of each. One query."""
     contents = Content.objects.filter(campaign__launched_at__isnull=False).select_related("campaign")
     found: dict[int, list[Campaign]] = defaultdict(list)
-    for content in contents.order_by("-campaign")[:MOST_CONTENTS]:
+    for content in contents.order_by("-campaign__launched_at", "-campaign")[:MOST_CONTENTS]:
         if len(found[content.sender_id]) < LOOKED_AT:
             found[content.sender_id].append(content.campaign)
     return found

@@ -187,3 +187,26 @@ def test_it_takes_as_many_queries_for_many_as_for_few(marketer, several, django_
     with django_assert_max_num_queries(14):
         marketer.get(url)
     assert Campaign.objects.count() == 35
+
+
+def test_a_start_at_everybodys_own_time_differs_from_one_at_a_moment(marketer):
+    local = (NOW + DAY).replace(hour=9)
+    campaign(
+        "Winter offer",
+        state="launching",
+        starts_at=NOW + DAY,
+        local_date=local.date(),
+        local_time=local.time(),
+    )
+
+    page = marketer.get(reverse("campaigns:list")).content.decode()
+
+    assert "Scheduled for 1 Dec, 09:00 local time" in page
+
+
+def test_causes_are_offered_with_what_they_mean(marketer, several):
+    choices = dict(marketer.get(reverse("campaigns:list")).context["form"].fields["cause"].widget.choices)
+
+    assert list(choices)[:3] == ["", "30003", "30007"]
+    assert choices["30003"].startswith("30003: ")
+    assert len(choices["30003"]) > len("30003: ")

@@ -161,3 +161,12 @@ def test_a_query_that_means_nothing_breaks_nothing(marketer, request, which, que
 
 def test_the_list_needs_the_permission_for_reports(client, sent):
     assert client.get(f"/campaigns/{sent.slug}/skipped/").status_code == 302
+
+
+def test_a_number_that_cannot_take_the_channel_says_what_kind_of_line_it_is(marketer, sent):
+    skip(sent, "wrong_line", 1)
+    Address.objects.filter(contact__recipients__skip_reason="wrong_line").update(line_type="landline")
+
+    page = marketer.get(f"/campaigns/{sent.slug}/skipped/").content.decode()
+
+    assert "A landline number cannot take SMS" in page

@@ -229,7 +229,17 @@ def test_work_that_nobody_does_is_said_by_what_people_miss(marketer):
     page = marketer.get("/").content.decode()
 
     assert "Messages are not being sent" in page
-    assert "For 9 min no process of role “send” has reported" in page
+    assert "The part of Waybill that sends messages has said nothing for 9 min." in page
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(20, False), (90, True)])
+def test_what_has_not_started_is_said_a_minute_after_the_others_began(marketer, seconds, said):
+    now = timezone.now()
+    factories.heartbeat("send", "decide", "rest", at=now, started_at=now - timedelta(seconds=seconds))
+
+    page = marketer.get("/").content.decode()
+
+    assert ("The part of Waybill that reads receipts has not started." in page) is said
 
 
 def test_the_rail_shows_only_what_a_person_may_open(login):

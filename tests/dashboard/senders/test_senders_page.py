@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from campaigns.models import Brand, Registration, Sender
-from deliveries.models import CallbackTest, DomainCheck
+from deliveries.models import CallbackTest, CarrierTally, DomainCheck
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -22,6 +26,10 @@ def sender():
 
 def page(client, name, *args, **query):
     return client.get(reverse(f"senders:{name}", args=args), query).content.decode()
+
+
+def words(text):
+    return " ".join(re.sub("<[^>]+>", "", text).split())
 
 
 ONLY_ADMINISTRATORS = ["new", "settings", "state", "registration", "new_brand", "brand", "default_brand"]
@@ -221,3 +229,28 @@ def test_a_test_callback_is_asked_for_where_we_can_sign(login):
     assert [one.account for one in CallbackTest.objects.all()] == [ours]
     assert "On its way since" in text
     assert "Waiting for the first real receipt" in text
+
+
+def test_the_rate_is_of_the_newest_begun_that_can_be_judged_and_what_is_ahead_is_scheduled(login):
+    now, day = timezone.now(), timedelta(days=1)
+    sender = factories.sender("sms")
+    for name, days, delivered in (
+        ("Newest", -1, 5),
+        ("Later", -10, 50),
+        ("Earlier", -60, 90),
+        ("Ahead", 1, 0),
+    ):
+        made = factories.campaign(
+            name=name, state="sending", starts_at=now + days * day, launched_at=now + min(days, -1) * day
+        )
+        factories.content(made, "sms", sender=sender)
+        for disposition, n in (("DELIVERED", delivered), ("BOUNCED_HARD", 1)):
+            if delivered:
+                CarrierTally.objects.create(
+                    campaign_id=made.pk, channel="sms", carrier="", status=disposition[:9], failure_class="",
+                    disposition=disposition, n=n,
+                )  # fmt: skip
+    client = login("marketer")
+
+    assert "98.0% in Later" in words(page(client, "list"))
+    assert "Ahead: scheduled" in words(page(client, "sender", sender.pk))
