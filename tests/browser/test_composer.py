@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
 from django.contrib.sessions.models import Session
 from django.db.models import F
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
-from campaigns.models import Campaign, Content
+from campaigns.models import Campaign, Content, Sender
 from tests.browser import world
 from tests.browser.clicking import LEAST, LEAST_ON_PHONES, click_visibly
 from tests.browser.watching import Watch
@@ -64,6 +65,54 @@ def test_a_campaign_is_made_from_nothing_and_launched_by_mouse(enter: Callable[.
     assert (made.state, words.count("!")) == ("launching", 1)
     assert words.replace("!", "") == "Hello {first_name}, your check-up is due. Reply STOP to opt out."
     assert "{first_name}" not in first
+
+
+def test_a_new_marketer_comes_from_nothing_to_a_launch_with_a_first_slice_in_few_clicks(
+    enter: Callable[..., Page],
+) -> None:
+    """A curly apostrophe is taken out by one click; a sender blocks until it is approved."""
+    page, clicks = enter("marketer"), 0
+    sender = Sender.objects.get(channel="sms")
+    Sender.objects.filter(pk=sender.pk).update(state="not_registered")
+
+    def press(target: Locator) -> None:
+        nonlocal clicks
+        clicks += 1
+        click_visibly(target)
+
+    page.goto("/campaigns/")
+    press(page.get_by_role("link", name="New campaign"))
+    page.wait_for_url("**/campaigns/new/")
+    page.keyboard.type("First of mine")
+    press(page.get_by_role("button", name="Write it"))
+    press(page.get_by_role("checkbox", name="Web sign-up").first)
+    expect(page.locator("#preview")).to_contain_text("1 of 60")
+    press(text(page))
+    page.keyboard.type(
+        f"Example Clinic: it’s time for your check-up{', please come' * 5}. Reply STOP to opt out."
+    )
+    counter = page.locator("#counter-sms")
+    expect(counter).to_contain_text("2 segments")
+    expect(page.locator("#state-what")).to_contain_text("Saved")
+    press(counter.get_by_role("button", name="Write '"))
+    expect(counter).to_contain_text("1 segment")
+    expect(text(page)).to_have_value(re.compile("it's time"))
+    expect(page.locator("#state-what")).to_contain_text("Saved")
+    expect(page.get_by_label("First slice")).to_have_value("5")  # unless somebody chooses otherwise
+
+    check = page.locator("#check")
+    expect(check).to_contain_text(f"The sender {sender.value} is not approved to send yet.")
+    expect(check.get_by_role("button", name="Launch")).to_be_disabled()
+    Sender.objects.filter(pk=sender.pk).update(state="approved")
+    page.reload()
+    press(check.get_by_role("button", name="Launch to "))
+    press(page.get_by_role("button", name="Launch now"))
+
+    expect(page.locator("body")).to_contain_text("is being prepared and starts automatically")
+    made = Campaign.objects.get(name="First of mine")
+    assert (made.state, made.canary_percent) == ("launching", 5)
+    assert "it's time" in made.contents.get().body
+    assert clicks <= 7
 
 
 def test_what_is_typed_while_it_is_being_saved_stays_and_can_be_undone(page: Page) -> None:
