@@ -72,7 +72,6 @@ class Shown:
     theirs: list[tuple[str, str]] | None = None  # what somebody else saved meanwhile: (label, text)
     stale: drafting.DraftChanged | None = None
     seen: int | None = None
-    in_place: bool = False  # what a form names in `kept_in_place` stays as it is on the page
 
 
 # ---- Made ------------------------------------------------------------------------------------------------------
@@ -169,7 +168,7 @@ def save(request: HttpRequest, slug: str, section: str) -> HttpResponse:
             shown = Shown(bound=form, theirs=theirs, stale=problem, seen=seen)
             return _answer(request, campaign, part, shown, 422)
     rewrote = getattr(form, "rewrote", False)
-    response = _answer(request, _campaign(slug), part, Shown(in_place=not rewrote))
+    response = _answer(request, _campaign(slug), part, Shown())
     if rewrote:
         response["X-Rewrote"] = "1"  # what stands in the fields is older, also in the one that somebody is in
     return response
@@ -233,11 +232,6 @@ def _section(
 ) -> dict[str, Any]:
     """What the page needs of a section; its inside is rendered apart, so that no section's words reach another's."""
     form = shown.bound or section.form(campaign, who(request))
-    if shown.in_place:
-        kept: tuple[type[forms.Widget], ...] = getattr(form, "kept_in_place", ())
-        for field in form.fields.values():
-            if isinstance(field.widget, kept):
-                field.widget.attrs["hx-preserve"] = "true"
     inside = {
         **section.context(campaign, who(request), now),
         "campaign": campaign,

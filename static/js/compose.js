@@ -63,7 +63,7 @@
   /* What is unfolded stays so when its section is swapped, and what was just added is seen. */
   on("htmx:beforeSwap", ({ detail }) => {
     if (!ours(detail.target)) return;
-    const open = [...detail.target.querySelectorAll("details[id][open]")].map((one) => one.id);
+    const open = [...document.querySelectorAll("#composer details[id][open]")].map((one) => one.id);
     if (detail.xhr.getResponseHeader("X-Rewrote")) open.push("who-conditions");
     open.forEach((id) => {
       detail.serverResponse = detail.serverResponse.replace(`<details id="${id}"`, `<details open id="${id}"`);

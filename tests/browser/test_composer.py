@@ -11,6 +11,7 @@ from django.db.models import F
 from playwright.sync_api import Locator, Page, expect
 
 from campaigns.models import Campaign, Content, Sender
+from contacts.models import ContactList
 from tests.browser import world
 from tests.browser.clicking import LEAST, LEAST_ON_PHONES, click_visibly
 from tests.browser.watching import Watch
@@ -130,6 +131,32 @@ def test_what_is_typed_while_it_is_being_saved_stays_and_can_be_undone(page: Pag
     assert body() == text(page).input_value() == f"{'Come by on Monday. ' * 3}End"
     page.keyboard.press("Control+Z")
     assert text(page).input_value() == body()[:-1]
+
+
+def test_whom_it_means_is_typed_without_losing_a_field(page: Page) -> None:
+    ContactList.objects.create(name="Staff")
+    page.goto(EDIT)
+    shown = page.locator("#form-who :is(input, select):not([type=hidden])")
+    fields = shown.count()
+    click_visibly(page.get_by_text("Leave out, and hold out to compare"))
+    staff = page.locator("#who-out").get_by_role("checkbox", name="Staff")
+    click_visibly(staff)
+    click_visibly(page.get_by_label("Hold out, per cent"))
+    page.keyboard.type("10", delay=700)
+    expect(page.locator("#state-who")).to_contain_text("Saved")
+
+    expect(page.get_by_label("Hold out, per cent")).to_be_focused()
+    assert shown.count() == fields
+    page.keyboard.press("Tab")
+    page.wait_for_timeout(900)
+    made = Campaign.objects.get(slug=world.DRAFT)
+    assert (made.meant.hold_out, len(made.meant.excluded)) == (10, 1)
+    click_visibly(staff)
+    page.get_by_label("Hold out, per cent").fill("")
+    page.keyboard.press("Tab")
+    page.wait_for_timeout(900)
+    expect(page.locator("#state-who")).to_contain_text("Saved")
+    expect(page.get_by_label("Hold out, per cent")).to_be_visible()
 
 
 def test_two_windows_show_each_other_what_they_would_overwrite(
