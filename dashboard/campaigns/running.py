@@ -41,7 +41,8 @@ class CauseLine(NamedTuple):
 def context(campaign: Campaign, figures: CampaignFigures, link: Link) -> dict[str, Any]:
     """What the report says about the slice and the last stop. Two queries at most."""
     stop = CampaignStop.objects.filter(campaign=campaign).select_related("resumed_by").first()
-    first = Canary.objects.filter(campaign=campaign).first() if campaign.launched_at else None
+    begun = campaign.launched_at and campaign.has_begun(timezone.now())
+    first = Canary.objects.filter(campaign=campaign).first() if begun else None
     is_open = bool(stop and stop.resumed_at is None and campaign.state == Campaign.State.PAUSED)
     return {
         "stop": stop,

@@ -52,7 +52,7 @@ from deliveries.outcomes.filters import NOBODY, OutcomeFilter, source_names
 from deliveries.outcomes.keyset import read_id
 from deliveries.outcomes.reconciling import ReconciliationCheck
 from deliveries.outcomes.tally_cells import CauseCount
-from deliveries.sending import checks, launching
+from deliveries.sending import canary, checks, launching
 from deliveries.sending.meant import first_contacts
 from deliveries.sending.standing_still import why_it_waits
 from deliveries.statuses import BUCKETS, Disposition, Queue
@@ -288,6 +288,7 @@ def launch_context(draft: checks.Draft, user: User) -> dict[str, Any]:
     return {
         "scheduled": scheduled,
         "schedule": draft.planned,
+        "first_slice": canary.in_words(draft.size.n, campaign.canary_percent, draft.reckoned),
         "spread_minutes": 0 if campaign.is_urgent else settings.OPENING_SPREAD_SECONDS // 60,
         "launch_title": f"{'Schedule' if scheduled else 'Launch'} {campaign.name}?",
         "lists": [(one, one.n) for one in lists],

@@ -71,6 +71,19 @@ def share_of(people: int, percent: int) -> int:
     return max(percent * WHOLE // 100, -(-FEWEST * WHOLE // people))
 
 
+def in_words(people: int, percent: int, written_to: int) -> str:
+    """What a launch does first of an audience of so many, of whom it writes to `written_to`; '' where all are written
+    to at once."""
+    share = share_of(people, percent)
+    if not share or not written_to:
+        return ""
+    first = max(1, written_to * share // WHOLE)
+    return (
+        f"About {first:,} of them, chosen at random, go first; the rest once enough of their outcomes are in,"
+        " or an hour after the first left, unless too many fail."
+    )
+
+
 def sql_is_first(campaign_id: int, share: int, contact: str = "contact_id") -> str:
     """Whether that contact is in the slice, as SQL."""
     mixed = MIXED.format(contact=contact, campaign=campaign_id % 100_000)

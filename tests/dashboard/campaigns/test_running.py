@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
+from django.utils import timezone
 
 from campaigns.models import Campaign, SliceLeftOut
 from dashboard.campaigns.when_form import WhenForm
@@ -98,6 +99,24 @@ def test_what_is_no_part_of_it_changes_nothing(marketer, campaign, stop, given):
     assert campaign.state == "paused"
     assert "Choose one of the parts that the report names" in text(response)
     assert not SliceLeftOut.objects.exists()
+
+
+@pytest.mark.parametrize(("hours", "says"), [(-1, True), (24, False)])
+def test_a_first_slice_is_spoken_of_once_the_campaign_has_begun(marketer, campaign, hours, says):
+    Canary.objects.create(campaign=campaign, share=1_000, wanted=104)
+    Campaign.objects.filter(pk=campaign.pk).update(starts_at=timezone.now() + timedelta(hours=hours))
+
+    page = text(marketer.get(campaign.get_absolute_url()))
+
+    assert ("Send the rest now" in page, "went first" in page) == (says, says)
+
+
+@pytest.mark.parametrize(("people", "says"), [(999, ""), (1_300, "About 120 of")])
+def test_a_launch_says_how_many_go_first(people, says):
+    said = canary.in_words(people, 10, 1_200)
+
+    assert said.startswith(says)
+    assert bool(said) == bool(says)
 
 
 @pytest.mark.parametrize("name", ["resume_without", "send_rest"])
