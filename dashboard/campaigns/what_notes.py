@@ -17,6 +17,7 @@ from campaigns.content_rules import opt_out_lines
 from campaigns.costs import minutes, reckon, seconds_aloud
 from campaigns.counting import Counted
 from campaigns.countries import countries
+from campaigns.links import CODE_LENGTH, address_of
 from campaigns.look_alikes import tables
 from campaigns.models import Campaign, Content, Price
 from campaigns.rates import kind_of
@@ -44,6 +45,7 @@ class ChannelNotes(NamedTuple):
     data: dict[str, str]  # what the counter in the browser goes by
     notes: list[Note]
     seconds: int  # to read it aloud; 0 for what is not spoken
+    links: str  # what counting clicks adds to its length, in a sentence; '' where that is nothing
     media: list[str]  # what its picture or recording is, and what may be wrong with it
     has_html: bool
     cost: str  # of one to everybody with a phone, in a sentence; '' where nobody has one, and for email
@@ -97,8 +99,28 @@ def _notes(content: Content, known: Known) -> ChannelNotes:
         cost = reckon(content.channel, kind, known.people, each, known.prices).sentence
     notes = [_note(one, content, where) for one in found]
     return ChannelNotes(
-        content.channel, counted, data, notes, seconds, _media(content.media_url), bool(content.html), cost
+        content.channel,
+        counted,
+        data,
+        notes,
+        seconds,
+        _links(content, known.samples, each[1]),
+        _media(content.media_url),
+        bool(content.html),
+        cost,
     )
+
+
+def _links(content: Content, samples: counting.Samples, most: int) -> str:
+    if content.channel != Channel.SMS or not content.counted_links:
+        return ""
+    without = counting.counted(content.body, samples).most
+    if most <= without:
+        return ""
+    takes = f"{len(address_of('x' * CODE_LENGTH))} characters"
+    many = len(content.counted_links) > 1
+    says = f"Short links take {takes} each" if many else f"The short link takes {takes}"
+    return f"{says}: {most} segments instead of {without} without counting clicks."
 
 
 def _media(url: str) -> list[str]:

@@ -9,7 +9,9 @@ from html import unescape
 import pytest
 from django.utils import timezone
 
+from campaigns.links import CODE_LENGTH, address_of
 from campaigns.models import Campaign, Recipient
+from dashboard.campaigns.what_notes import channel_notes
 from deliveries.ledger import engagement, tallies
 from deliveries.models import Engagement, Message
 from deliveries.outcomes.delivery_rate import Outcomes
@@ -152,6 +154,21 @@ def test_a_link_in_a_message_is_shown_and_never_followed_from_here(marketer):
 
     assert 'href="javascript' not in page
     assert "<script>" not in page.partition('id="did-title"')[2].partition("</section>")[0]
+
+
+def test_a_draft_says_how_many_segments_counting_clicks_costs():
+    text = "See https://a.example/b " + "x" * 130
+    campaign = factories.campaign(lists=[factories.contact_list()], track_links=True)
+    content = factories.content(campaign, body=text)
+
+    notes = channel_notes(campaign, [content], timezone.now())["sms"]
+
+    assert notes.links == (
+        f"The short link takes {len(address_of('x' * CODE_LENGTH))} characters:"
+        " 2 segments instead of 1 without counting clicks."
+    )
+    campaign.track_links = False
+    assert not channel_notes(campaign, [content], timezone.now())["sms"].links
 
 
 def test_a_draft_says_how_its_links_leave_and_when_nobody_could_open_them(login, settings):
