@@ -285,6 +285,8 @@ def launch_context(draft: checks.Draft, user: User) -> dict[str, Any]:
         if channel == Channel.SMS
     }
     prices = list(Price.objects.all())
+    first = _messages(draft, campaign.channel, costs, prices)
+    later = [_messages(draft, channel, costs, prices) for channel in draft.later]
     return {
         "scheduled": scheduled,
         "schedule": draft.planned,
@@ -297,8 +299,9 @@ def launch_context(draft: checks.Draft, user: User) -> dict[str, Any]:
         "obstacles": [(one, may_follow(user, one.way)) for one in found if one.blocks],
         "warnings": [(one, may_follow(user, one.way)) for one in found if not one.blocks],
         "draft": draft,
-        "first": _messages(draft, campaign.channel, costs, prices),
-        "later": [_messages(draft, channel, costs, prices) for channel in draft.later],
+        "first": first,
+        "later": later,
+        "costs": [one for one in (first, *later) if one.cost and one.channel != Channel.EMAIL],
         "skipped": by_reason(campaign, draft.people),
         "skipped_url": reverse("campaigns:skipped", args=[campaign.slug]),
     }
@@ -308,6 +311,7 @@ class Messages(NamedTuple):
     """What a launch sends on a channel: so many messages at most. `segments` in words; '' where none are counted.
     `cost` in a sentence."""
 
+    channel: str
     label: str
     most: int
     segments: str
@@ -320,13 +324,13 @@ def _messages(
     cost, people, content = costs.get(channel), draft.written_to, draft.contents.get(channel)
     segments = cost.of(people) if cost else ""
     if content is None:
-        return Messages(Channel(channel).in_sentence, people, segments, "")
+        return Messages(channel, Channel(channel).in_sentence, people, segments, "")
     each = (cost.least, cost.most) if cost else (1, 1)
     if channel == Channel.VOICE:
         each = (1, minutes(content.body))
     where = {"": people} if channel == Channel.EMAIL else spread(people, draft.countries)
     price = reckon(channel, kind_of(channel, content.sender.value), where, each, prices)
-    return Messages(Channel(channel).in_sentence, people, segments, price.sentence)
+    return Messages(channel, Channel(channel).in_sentence, people, segments, price.sentence)
 
 
 def may_follow(user: User, way: checks.FixLink | None) -> checks.FixLink | None:

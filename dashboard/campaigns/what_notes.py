@@ -14,13 +14,12 @@ from django.conf import settings
 from campaigns import counting, uploads
 from campaigns.content_checks import Remark, remarks
 from campaigns.content_rules import opt_out_lines
-from campaigns.costs import minutes, reckon, seconds_aloud
+from campaigns.costs import seconds_aloud
 from campaigns.counting import Counted
 from campaigns.countries import countries
 from campaigns.links import CODE_LENGTH, address_of
 from campaigns.look_alikes import tables
-from campaigns.models import Campaign, Content, Price
-from campaigns.rates import kind_of
+from campaigns.models import Campaign, Content
 from contacts.channels import Channel
 from deliveries.sending.checks_of_content import facts, is_local
 from deliveries.sending.meant import first_contacts
@@ -48,7 +47,6 @@ class ChannelNotes(NamedTuple):
     links: str  # what counting clicks adds to its length, in a sentence; '' where that is nothing
     media: list[str]  # what its picture or recording is, and what may be wrong with it
     has_html: bool
-    cost: str  # of one to everybody with a phone, in a sentence; '' where nobody has one, and for email
 
     @property
     def replaces(self) -> bool:
@@ -62,18 +60,17 @@ class Known(NamedTuple):
     campaign: Campaign
     samples: counting.Samples
     people: Counter[str]
-    prices: list[Price]
 
 
 def channel_notes(campaign: Campaign, contents: Iterable[Content], now: datetime) -> dict[str, ChannelNotes]:
-    """By channel. Three queries: the first people's details, the countries of their phones, and the prices."""
+    """By channel. Two queries: the first people's details, and the countries of their phones."""
     contents = list(contents)
     people = first_contacts(campaign, now)
     texts = [one for one in contents if one.channel == Channel.SMS]
     some = people.only("name", "attributes").order_by("pk")[: counting.LOOKED_AT] if texts else []
     samples = counting.samples(some)
     by_phone = any(one.channel != Channel.EMAIL for one in contents)
-    about = Known(campaign, samples, countries(people) if by_phone else Counter(), list(Price.objects.all()))
+    about = Known(campaign, samples, countries(people) if by_phone else Counter())
     return {one.channel: _notes(one, about) for one in contents}
 
 
@@ -91,12 +88,6 @@ def _notes(content: Content, known: Known) -> ChannelNotes:
     if counted:
         found = [one for one in found if one.check != "characters"]  # the counter says it, beside the buttons
     seconds = seconds_aloud(content.body) if content.channel in SPOKEN else 0
-    if content.channel == Channel.VOICE:
-        each = (1, minutes(content.body))
-    cost = ""
-    if content.channel != Channel.EMAIL:
-        kind = kind_of(content.channel, content.sender.value)
-        cost = reckon(content.channel, kind, known.people, each, known.prices).sentence
     notes = [_note(one, content, where) for one in found]
     return ChannelNotes(
         content.channel,
@@ -107,7 +98,6 @@ def _notes(content: Content, known: Known) -> ChannelNotes:
         _links(content, known.samples, each[1]),
         _media(content.media_url),
         bool(content.html),
-        cost,
     )
 
 

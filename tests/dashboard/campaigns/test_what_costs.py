@@ -28,7 +28,7 @@ def page(client, draft):
     return " ".join(client.get(reverse("campaigns:edit", args=[draft.slug])).content.decode().split())
 
 
-def test_the_cost_is_said_below_the_text_and_before_the_launch(login, draft):
+def test_the_same_cost_is_said_below_the_preview_and_before_the_launch(login, draft):
     Price.objects.create(channel="sms", country="US", amount="0.02")
 
     assert page(login("marketer"), draft).count("About 0.06 USD: 3 segments at 0.02.") == 2
