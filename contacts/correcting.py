@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from contacts.addresses import match_key
+from contacts.carrying import carry_ours, words
 from contacts.channels import Kind
 from contacts.emails import NotAnEmail, parse_email
 from contacts.hours import known_zone
@@ -45,6 +46,7 @@ def correct(
     by: User | None,
     shared: Collection[str] = (),
     confirmed: Collection[int] = (),
+    leave: Collection[int] = (),
 ) -> list[str]:
     """Change what is given and differs; None leaves a detail alone. All or nothing.
 
@@ -52,7 +54,8 @@ def correct(
     A new address is unverified until a message arrives there; the one it replaces stays as invalid. `region` is
     where numbers without a country code belong. People may share an address, but only one in `shared` is given to
     a second contact. `confirmed` names addresses (by id) that are right as they are: what stood against them for
-    failures is forgotten. Raises ValidationError with the faults by field, AlreadyTheirs where it is only that.
+    failures is forgotten. What colleagues and imports blocked stays blocked at the new address, but for the
+    suppressions (by id) in `leave`. Raises ValidationError with the faults by field, AlreadyTheirs where it is only that.
     """
     given = Details(name, phone, email, time_zone, external_id, stage)
     wanted = validated(given, region)
@@ -63,7 +66,7 @@ def correct(
         changes = _change_details(contact, wanted)
         for kind in Kind:
             if kind.value in wanted:
-                changes += _change_address(contact, kind, wanted[kind.value])
+                changes += _change_address(contact, kind, wanted[kind.value], leave)
         changes += _confirm(contact, confirmed, by)
         if changes:
             Note.objects.create(contact=contact, author=by, text="\n".join(changes))
@@ -181,7 +184,7 @@ def _change_details(contact: Contact, wanted: dict[str, Address | str]) -> list[
     return changes
 
 
-def _change_address(contact: Contact, kind: Kind, new: Address | str) -> list[str]:
+def _change_address(contact: Contact, kind: Kind, new: Address | str, leave: Collection[int]) -> list[str]:
     label = "Phone" if kind == Kind.PHONE else "Email"
     old = contact.addresses.filter(kind=kind).order_by("-preferred", "id").first()
     if isinstance(new, str):
@@ -202,10 +205,15 @@ def _change_address(contact: Contact, kind: Kind, new: Address | str) -> list[st
     else:
         new.contact = contact
         new.save()
-    carry_over([known or new], timezone.now())
+    now = timezone.now()
+    carry_over([known or new], now)
     if old is None:
         return [f"{label} {mask(new.value)} added."]
-    return [f"{label} changed from {mask(old.value)} to {mask(new.value)}."]
+    left = carry_ours([old], [known or new], now, leave)
+    return [
+        f"{label} changed from {mask(old.value)} to {mask(new.value)}.",
+        *(f"Not blocked at {mask(new.value)}: {words(block)}" for block in left),
+    ]
 
 
 def _confirm(contact: Contact, confirmed: Collection[int], by: User | None) -> list[str]:

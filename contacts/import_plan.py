@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from accounts.models import User
 from contacts.addresses import match_key
+from contacts.carrying import carry_ours
 from contacts.channels import KIND_OF, Channel
 from contacts.chunks import chunks, in_lists
 from contacts.consent_ledger import family_of
@@ -336,6 +337,9 @@ class ImportPlan:
         known = [each for contact, each in self.addresses if contact.pk in self.known.contacts]
         Address.objects.insert([each for _, each in self.addresses])
         carry_over(known, self.now)
+        gone = set(self.replaced)
+        former = (each for pk in {each.contact_id for each in known} for each in self.known.addresses[pk])
+        carry_ours([each for each in former if each.pk in gone], known, self.now)
         if self.options.join:
             joins = (
                 ListMembership(contact=each, contact_list=into, added_at=self.now) for each in self.joining

@@ -7,9 +7,11 @@ from typing import Any
 
 from django import forms
 
+from contacts.carrying import words
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.consenting import WHO_ASKED
-from contacts.models import Address, Contact
+from contacts.models import Address, Contact, Suppression
+from contacts.phones import concealed
 from contacts.suppressing import LONGEST_NOTE, BlocksNothing, refuse_idle
 from dashboard.contacts.banner import whole_or_masked
 
@@ -20,9 +22,14 @@ class CorrectForm(forms.Form):
         label="Phone number",
         required=False,
         max_length=40,
-        help_text="In any format. The old one is kept as invalid.",
+        help_text="In any format. The old one is kept as invalid. Their consent goes along, and so does their no.",
     )
-    email = forms.CharField(label="Email", required=False, max_length=254)
+    email = forms.CharField(
+        label="Email",
+        required=False,
+        max_length=254,
+        help_text="The same holds: the old one is kept as invalid, and what they agreed to or refused goes along.",
+    )
     time_zone = forms.CharField(
         label="Time zone",
         required=False,
@@ -40,12 +47,18 @@ class CorrectForm(forms.Form):
     )
 
     def __init__(
-        self, *args: Any, doubted: Sequence[tuple[Address, str]] = (), full: bool = False, **kwargs: Any
+        self,
+        *args: Any,
+        doubted: Sequence[tuple[Address, str]] = (),
+        blocked: Sequence[Suppression] = (),
+        full: bool = False,
+        **kwargs: Any,
     ) -> None:
-        """`doubted`: the contact's addresses at which something failed, each with what, in words. Addresses are
-        whole only in `full`."""
+        """`doubted`: the contact's addresses at which something failed, each with what, in words. `blocked`: what
+        colleagues and imports blocked at their addresses. Addresses are whole only in `full`."""
         super().__init__(*args, **kwargs)
         self.show = whole_or_masked(full)
+        self.conceal = str if full else concealed
         if doubted:
             self.fields["confirmed"] = forms.MultipleChoiceField(
                 label="Is it right as it is?",
@@ -56,6 +69,35 @@ class CorrectForm(forms.Form):
                 ],
                 widget=forms.CheckboxSelectMultiple,
             )
+
+        self.blocks_shown: list[str] = []
+        if blocked:
+            self._ask_of_blocks(blocked)
+
+    def _ask_of_blocks(self, blocked: Sequence[Suppression]) -> None:
+        shown = [(str(one.pk), f"{self.show(one.value)}: {self.conceal(words(one))}") for one in blocked]
+        self.blocks_shown = [pk for pk, _ in shown]
+        self.fields["block_too"] = forms.MultipleChoiceField(
+            label="Block the new one too",
+            required=False,
+            choices=shown,
+            initial=self.blocks_shown,
+            widget=forms.CheckboxSelectMultiple,
+            help_text="What was blocked before stays blocked at the new number or email. Untick only what was about "
+            "the old one alone, such as a wrong number; that is noted with your name.",
+        )
+        if self.is_bound:  # an unticked box sends nothing: only what was shown can have been unticked
+            seen = set(self.data.getlist("blocks_shown"))
+            self.data = self.data.copy()
+            for pk in self.blocks_shown:
+                if pk not in seen:
+                    self.data.appendlist("block_too", pk)
+
+    @property
+    def unblocked(self) -> set[int]:
+        """The blocks, by id, that somebody was shown and unticked."""
+        ticked = self.cleaned_data.get("block_too", ())
+        return {int(pk) for pk in self.blocks_shown if pk not in ticked}
 
     def offer_to_share(self, contact: Contact | str, values: list[str]) -> None:
         """Another contact has these addresses: ask whether both of them go by them."""

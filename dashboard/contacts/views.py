@@ -25,6 +25,7 @@ from campaigns.models import Recipient
 from campaigns.texts import PersonalText, worded
 from contacts.access_log import note_whole
 from contacts.blocking import blocks_in_force, closes
+from contacts.carrying import ours_at
 from contacts.channels import Channel, Kind
 from contacts.consenting import PERSON, record_request
 from contacts.correcting import AlreadyTheirs
@@ -204,6 +205,7 @@ def correct(request: HttpRequest, pk: int) -> HttpResponse:
         request.POST if request.method == "POST" else None,
         initial=before,
         doubted=_doubted(contact),
+        blocked=ours_at([one.value for one in contact.addresses.all() if one.preferred], timezone.now()),
         full=full,
     )
     if request.method == "POST" and form.is_valid():
@@ -215,7 +217,7 @@ def correct(request: HttpRequest, pk: int) -> HttpResponse:
             with transaction.atomic():
                 changes = correct_details(
                     contact, **wanted, region=settings.DEFAULT_REGION, by=who(request), shared=shared,
-                    confirmed=confirmed,
+                    confirmed=confirmed, leave=form.unblocked,
                 )  # fmt: skip
                 _settle(contact)
         except ValidationError as problem:
