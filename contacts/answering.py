@@ -26,12 +26,18 @@ WITHIN = timedelta(minutes=5)
 HELP_APART = timedelta(hours=1)
 # What a colleague wrote waits so long for the hours that are permitted there; later it answers nothing any more.
 PERSON_WITHIN = timedelta(days=3)
+# It leaves no sooner: whoever wrote it sees it once more on the page, and can still take it back.
+PERSON_RECONSIDERS = timedelta(seconds=30)
 # A question whether they agreed waits so long for its hours, and then for its answer; its text says so.
 CONFIRM_WITHIN = timedelta(days=7)
 
 
 class NotAnswerable(Exception):
     """Why a reply cannot be answered here, in a sentence."""
+
+
+class NotWithdrawn(Exception):
+    """Why an answer cannot be taken back, in a sentence."""
 
 
 class Asked(NamedTuple):
@@ -134,16 +140,32 @@ def answer_reply(reply: Reply, text: str, *, seen: int, by: User, now: datetime)
         defaults={
             "address": address, "channel": Channel.SMS, "sender_value": reply.sender_value,
             "account_id": reply.account_id, "text": text, "asked_at": now, "reply": reply, "written_by": by,
+            "until": now + PERSON_RECONSIDERS,
         },
     )  # fmt: skip
     return made if is_new else None
 
 
-def withdraw_answer(answer: int, *, by: User, now: datetime) -> bool:
-    """Take back what a colleague wrote, as long as it waits; False where it has left, or somebody else wrote it."""
+def withdraw_answer(answer: int, *, by: User, now: datetime) -> None:
+    """Take back what a colleague wrote, as long as it waits. Raises NotWithdrawn."""
     mine = AutomaticAnswer.objects.filter(pk=answer, kind=Kind.PERSON, state=State.WAITING, written_by=by)
     why = f"Withdrawn by {by.display_name} before it left."
-    return bool(mine.update(state=State.DROPPED, why=why[:200], begun_at=now))
+    if mine.update(state=State.DROPPED, why=why[:200], begun_at=now):
+        return
+    row = AutomaticAnswer.objects.select_related("written_by").get(pk=answer)
+    if row.written_by_id != by.pk:
+        author = row.written_by.display_name if row.written_by else "somebody who left"
+        raise NotWithdrawn(f"It cannot be withdrawn by you: {author} wrote it.")
+    if row.state == State.DROPPED:
+        raise NotWithdrawn(f"It was not sent, so there is nothing to withdraw. {row.why}".strip())
+    raise NotWithdrawn(_TOO_LATE.get(State(row.state), "It cannot be withdrawn: it has left already."))
+
+
+_TOO_LATE = {
+    State.SENDING: "It cannot be withdrawn: it is being handed over at this moment.",
+    State.REFUSED: "It cannot be withdrawn: the provider has refused it, so it reached nobody.",
+    State.IN_DOUBT: "It cannot be withdrawn: it may have left.",
+}
 
 
 def answerable(reply: Reply) -> Address:

@@ -55,7 +55,8 @@ def correct(
     where numbers without a country code belong. People may share an address, but only one in `shared` is given to
     a second contact. `confirmed` names addresses (by id) that are right as they are: what stood against them for
     failures is forgotten. What colleagues and imports blocked stays blocked at the new address, but for the
-    suppressions (by id) in `leave`. Raises ValidationError with the faults by field, AlreadyTheirs where it is only that.
+    suppressions (by id) in `leave`. Raises ValidationError with the faults by field, AlreadyTheirs where it is only
+    that.
     """
     given = Details(name, phone, email, time_zone, external_id, stage)
     wanted = validated(given, region)

@@ -87,11 +87,12 @@ class CorrectForm(forms.Form):
             "the old one alone, such as a wrong number; that is noted with your name.",
         )
         if self.is_bound:  # an unticked box sends nothing: only what was shown can have been unticked
-            seen = set(self.data.getlist("blocks_shown"))
-            self.data = self.data.copy()
+            data: Any = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict
+            seen = set(data.getlist("blocks_shown"))
             for pk in self.blocks_shown:
                 if pk not in seen:
-                    self.data.appendlist("block_too", pk)
+                    data.appendlist("block_too", pk)
+            self.data = data
 
     @property
     def unblocked(self) -> set[int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from math import ceil
 from typing import Any
 
 from django import forms
@@ -18,7 +20,14 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
 from contacts.access_log import sees_whole_in
-from contacts.answering import NotAnswerable, answer_reply, answerable, withdraw_answer
+from contacts.answering import (
+    PERSON_RECONSIDERS,
+    NotAnswerable,
+    NotWithdrawn,
+    answer_reply,
+    answerable,
+    withdraw_answer,
+)
 from contacts.gate import sentence
 from contacts.models import Address, AutomaticAnswer, Contact, Reply
 from contacts.models.answers import LONGEST_ANSWER
@@ -113,10 +122,13 @@ def answer(request: HttpRequest, pk: int) -> HttpResponse:
         return _answer(request, reply, form)
     why_not, later = _objection(reply)
     answers = list(reply.answers.select_related("written_by").order_by("pk"))
+    now = timezone.now()
     context = {
         "row": shown([reply])[0],
         "reply": reply,
-        "answers": [(one, _may_withdraw(request, one)) for one in answers],
+        "answers": [
+            (one, _may_withdraw(request, one), 0 if later else _leaves_in(one, now)) for one in answers
+        ],
         "form": form,
         "why_not": why_not,
         "later": later,
@@ -136,8 +148,18 @@ def _answer(request: HttpRequest, reply: Reply, form: AnswerForm) -> HttpRespons
         messages.error(request, "Nothing was sent: somebody answered meanwhile. Their answer stands below.")
         return here
     transaction.on_commit(wake)
-    messages.success(request, later or "The answer is on its way.")
+    messages.success(
+        request,
+        later
+        or f"The answer leaves in {PERSON_RECONSIDERS.seconds} seconds. Until then you can withdraw it.",
+    )
     return here
+
+
+def _leaves_in(answer: AutomaticAnswer, now: datetime) -> int:
+    """Seconds until an answer that nothing else holds may leave; 0 where none are left, or something else holds it."""
+    waits = answer.state == AutomaticAnswer.State.WAITING and not answer.why and answer.until is not None
+    return max(ceil((answer.until - now).total_seconds()), 0) if waits and answer.until else 0
 
 
 def _may_withdraw(request: HttpRequest, answer: AutomaticAnswer) -> bool:
@@ -151,10 +173,12 @@ def withdraw(request: HttpRequest, pk: int, written: int) -> HttpResponse:
     """Take back an answer of one's own that still waits."""
     reply = get_object_or_404(Reply, pk=pk)
     found = get_object_or_404(reply.answers, pk=written)
-    if withdraw_answer(found.pk, by=who(request), now=timezone.now()):
-        messages.success(request, "The answer is withdrawn: it was not sent.")
+    try:
+        withdraw_answer(found.pk, by=who(request), now=timezone.now())
+    except NotWithdrawn as problem:
+        messages.error(request, str(problem))
     else:
-        messages.error(request, "It cannot be withdrawn: it has left, or somebody else wrote it.")
+        messages.success(request, "The answer is withdrawn: it was not sent.")
     return redirect(reverse("inbox:answer", args=[reply.pk]))
 
 

@@ -279,8 +279,8 @@ def _codes() -> list[Alert]:
     alarms = counted(CodeAlarm.objects.filter(closed_at=None))
     if not alarms.n:
         return []
-    what = f"{alarms} provider code{' is' if alarms.n == 1 else 's are'} unrecognised, or no longer what they were"
-    words = "No contacts were affected."
+    what = f"{alarms} alarm{'' if alarms.n == 1 else 's'} about provider codes"
+    words = "Codes that are not known, or no longer mean what they did. No contacts were affected."
     return [
         Alert("retryable", what, words, reverse("mappings:overview"), "View", "deliveries.view_codemapping")
     ]

@@ -39,7 +39,7 @@ def test_the_form_shows_a_colleague_s_block_and_keeps_it_at_the_new_number(robin
 
     assert "Block the new one too" in page
     assert "Called, angry" in page
-    assert 'name="block_too" value="%d" id="id_block_too_0" checked' % angry.pk in page
+    assert f'name="block_too" value="{angry.pk}" id="id_block_too_0" checked' in page
     assert "Their consent goes along" in page
 
     client.post(place, {"phone": NEW, "blocks_shown": angry.pk, "block_too": angry.pk})

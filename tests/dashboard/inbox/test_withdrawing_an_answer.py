@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 
+from contacts.answering import PERSON_RECONSIDERS
 from contacts.models import AutomaticAnswer, Reply
 from deliveries.providers import PROVIDERS
 from deliveries.providers.facts import SendResult
@@ -70,14 +71,31 @@ def test_nobody_else_withdraws_it_and_nobody_what_has_left(reply, sent, login, n
         row = write(author, reply)
         place = f"/inbox/{reply.pk}/answer/{row.pk}/withdraw/"
         refused = other.post(place, follow=True).content.decode()
-        answering.run(now)
+    with time_machine.travel(now + PERSON_RECONSIDERS, tick=False):
+        answering.run(now + PERSON_RECONSIDERS)
         late = author.post(place, follow=True).content.decode()
 
-    assert "It cannot be withdrawn" in refused
-    assert "It cannot be withdrawn" in late
+    assert f"It cannot be withdrawn by you: {author.user.display_name} wrote it." in refused
+    assert "It cannot be withdrawn: it has left already." in late
     assert sent == ["Until six."]
     row.refresh_from_db()
     assert row.state == AutomaticAnswer.State.SENT
+
+
+def test_it_waits_half_a_minute_so_that_it_can_be_withdrawn(reply, sent, login, now):
+    client = login("support")
+    with time_machine.travel(now, tick=False):
+        row = write(client, reply)
+    with time_machine.travel(now + timedelta(seconds=29), tick=False):
+        answering.run(now + timedelta(seconds=29))
+        assert "Leaves in 1 second." in client.get(f"/inbox/{reply.pk}/answer/").content.decode()
+        page = client.post(f"/inbox/{reply.pk}/answer/{row.pk}/withdraw/", follow=True).content.decode()
+        again = client.post(f"/inbox/{reply.pk}/answer/{row.pk}/withdraw/", follow=True).content.decode()
+    answering.run(now + timedelta(seconds=31))
+
+    assert "The answer is withdrawn" in page
+    assert "there is nothing to withdraw" in again
+    assert sent == []
 
 
 def test_an_answer_to_another_reply_is_not_found(reply, login, now):

@@ -181,7 +181,7 @@ def test_alarms_about_codes_lead_those_who_may_to_the_mappings(login):
 
     for role, link in (("marketer", False), ("admin", True)):
         page = login(role).get("/").content.decode()
-        assert "1 provider code is unrecognised" in page
+        assert "1 alarm about provider codes" in page
         assert ('href="/mappings/">View' in page) is link
         assert ("Ask an administrator to look into it." in page) is not link
 

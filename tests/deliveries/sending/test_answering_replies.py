@@ -98,7 +98,7 @@ def test_an_answer_goes_out_from_the_number_that_was_written_to(wrote, answers, 
     answering.run(now + MINUTE)
 
     (sent,) = carrier
-    assert "The answer is on its way." in page
+    assert "The answer leaves in 30 seconds." in page
     assert (sent.to, sent.sender, sent.body, sent.channel) == (
         robin.addresses.get().value, OURS, "Yes, please do.", "sms",
     )  # fmt: skip
@@ -110,7 +110,7 @@ def test_the_page_shows_what_was_answered_by_whom_and_what_became_of_it(
 ):
     reply = wrote(robin)
     answers(reply)
-    answering.run(now)
+    answering.run(now + MINUTE)
     payload = {"channel": "sms", "id": "id-1", "status": "delivered", "at": now.isoformat()}
     store([Incoming(account.pk, "status", now, "POST", "", {}, json.dumps(payload).encode())])
     record_all(now)
@@ -125,7 +125,7 @@ def test_the_page_shows_what_was_answered_by_whom_and_what_became_of_it(
 
 def test_the_trail_and_its_export_show_the_answer(wrote, answers, login, robin, carrier, now):
     answers(wrote(robin), role="admin")
-    answering.run(now)
+    answering.run(now + MINUTE)
     client = login("admin")
 
     page = client.get(f"/contacts/{robin.pk}/").content.decode()
@@ -150,7 +150,7 @@ def test_nobody_who_said_no_is_answered(wrote, answers, robin, carrier, now, for
     forbid(robin, now)
 
     page = answers(reply)
-    answering.run(now)
+    answering.run(now + MINUTE)
 
     assert "Nothing was sent. Not sent:" in page
     assert (carrier, state()) == ([], [])
@@ -168,7 +168,7 @@ def test_a_no_after_it_was_written_wins(wrote, answers, robin, carrier, now, for
 
 def test_a_stop_is_not_answered_by_hand(wrote, answers, robin, carrier, now):
     page = answers(wrote(robin, "STOP"))
-    answering.run(now)
+    answering.run(now + MINUTE)
 
     assert "Nothing was sent. Not sent: the person opted out" in page
     assert state() == []
@@ -179,7 +179,7 @@ def test_nobody_is_texted_at_night(wrote, answers, robin, carrier, now):
     at = now + NIGHT
     with time_machine.travel(at, tick=False):
         page = answers(wrote(robin, at=at))
-        answering.run(at)
+        answering.run(at + MINUTE)
 
         assert "An answer waits: it is outside the permitted hours" in page
         assert (carrier, state()) == ([], ["waiting"])
@@ -212,7 +212,7 @@ def test_another_reply_that_waits_to_be_read_holds_an_answer(wrote, answers, rob
     wrote(robin, "bus stop")
 
     page = answers(reply)
-    answering.run(now)
+    answering.run(now + MINUTE)
 
     assert "An answer waits: a reply of the person waits to be read" in page
     assert (carrier, state()) == ([], ["waiting"])
@@ -222,7 +222,7 @@ def test_two_colleagues_at_once_send_one_answer(wrote, answers, robin, carrier, 
     reply = wrote(robin)
     answers(reply, "Yes", seen=0)
     page = answers(reply, "No", seen=0)
-    answering.run(now)
+    answering.run(now + MINUTE)
 
     assert "somebody answered meanwhile" in page
     assert [one.body for one in carrier] == ["Yes"]
@@ -232,7 +232,7 @@ def test_a_second_answer_may_follow(wrote, answers, robin, carrier, now):
     reply = wrote(robin)
     answers(reply, "Yes")
     answers(reply, "And bring a pen")
-    answering.run(now)
+    answering.run(now + MINUTE)
 
     assert sorted(one.body for one in carrier) == ["And bring a pen", "Yes"]
 
@@ -271,7 +271,7 @@ def test_an_account_that_cannot_send_sends_nothing(wrote, answers, robin, carrie
     answers(reply)
     Account.objects.filter(pk=account.pk).update(provider="gone")
 
-    answering.run(now)
+    answering.run(now + MINUTE)
 
     assert (carrier, state()) == ([], ["dropped"])
 
@@ -282,8 +282,8 @@ def test_what_may_have_left_is_not_sent_again(wrote, answers, robin, monkeypatch
 
     answers(wrote(robin))
     monkeypatch.setattr(PROVIDERS["sandbox"], "send", lose, raising=False)
-    answering.run(now)
     answering.run(now + MINUTE)
+    answering.run(now + 2 * MINUTE)
 
     assert state() == ["in_doubt"]
 
@@ -294,7 +294,7 @@ def test_a_limit_reached_is_waited_for(wrote, answers, robin, monkeypatch, now):
 
     answers(wrote(robin))
     monkeypatch.setattr(PROVIDERS["sandbox"], "send", busy, raising=False)
-    answering.run(now)
+    answering.run(now + MINUTE)
 
     answer = AutomaticAnswer.objects.get()
     assert (answer.state, answer.until) == ("waiting", now + timedelta(seconds=30))

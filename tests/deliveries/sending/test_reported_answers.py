@@ -68,7 +68,7 @@ def texts(account, contact, text, at, to=OURS):
 def colleague_answers(account, contact, now, make_user):
     texts(account, contact, "Is it open today?", now)
     record_all(now)
-    return answer_reply(Reply.objects.get(), "Yes", seen=0, by=make_user("marketer"), now=now)
+    return answer_reply(Reply.objects.get(), "Yes", seen=0, by=make_user("marketer"), now=now - MINUTE)
 
 
 def question():
