@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -79,6 +80,18 @@ class RegistrationForm(forms.ModelForm):
         if decided and expires and expires < decided:
             self.add_error("expires_on", "It ends before it was decided: correct one of the dates.")
         return data
+
+    def fill_dates(self, known: Registration | None, day: date) -> None:
+        """Of a state that is new, a date that nobody gave: it was on `day`, as far as we know."""
+        row = self.instance
+        if known is not None and known.state == row.state:
+            return
+        states = Registration.State
+        if row.state in (states.SUBMITTED, states.APPROVED, states.REJECTED) and row.submitted_on is None:
+            ends = [each for each in (row.decided_on, row.expires_on, day) if each]
+            row.submitted_on = min(ends)
+        if row.state in (states.APPROVED, states.REJECTED) and row.decided_on is None:
+            row.decided_on = max(min(filter(None, (row.expires_on, day))), row.submitted_on or day)
 
     def validate_unique(self) -> None:
         """What is said of a kind again changes the row that there is."""

@@ -25,7 +25,7 @@ from contacts.channels import Channel
 from dashboard.senders.forms import NewSenderForm, RegistrationForm, SenderSettingsForm, StateForm
 from dashboard.shell.pages import who
 from deliveries.models import DomainCheck, Route
-from deliveries.outcomes.sender_lines import BUCKETS, sender_lines
+from deliveries.outcomes.sender_lines import sender_lines, state_shown
 from deliveries.sending import mail_checks
 
 SEE, CHANGE, ADD = "campaigns.view_sender", "campaigns.change_sender", "campaigns.add_sender"
@@ -94,12 +94,16 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
     now = timezone.now()
     day = today(now)
     rows = list(sender.registrations.all())
+    lines = registering.checklist(sender, rows, day)
+    bucket, words = state_shown(sender, lines)
     contents = Content.objects.filter(sender=sender).select_related("campaign").order_by("-campaign")
     dns = DomainCheck.objects.filter(pk=pk).first() if sender.channel == Channel.EMAIL else None
     context = {
         "sender": sender,
-        "bucket": BUCKETS[Sender.State(sender.state)],
+        "bucket": bucket,
+        "state": words,
         "verdict": registering.verdict(sender, rows, day),
+        "lacking": [] if sender.may_send else [one for one in lines if one.is_lacking],
         "countries": _by_country(sender, rows, day),
         "ending": registering.ends_soon(rows, day),
         "is_name": kind_of(sender.channel, sender.value) == "alphanumeric",
@@ -193,7 +197,10 @@ def registration(request: HttpRequest, pk: int) -> HttpResponse:
         initial=named,
     )
     if request.method == "POST" and form.is_valid():
-        row = registering.change(sender, form.save(commit=False), who(request), timezone.now())
+        values, now = form.save(commit=False), timezone.now()
+        key = {"kind": values.kind, "country": values.country, "carrier": values.carrier}
+        form.fill_dates(Registration.objects.filter(sender=sender, **key).first(), today(now))
+        row = registering.change(sender, values, who(request), now)
         sender.refresh_from_db()
         said = f"{row.words}: {str(row.get_state_display()).lower()}. {sender.name} is"
         messages.success(request, f"{said} {sender.get_state_display().lower()}.")

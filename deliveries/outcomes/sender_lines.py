@@ -18,6 +18,7 @@ from deliveries.outcomes.rounding import percent
 from deliveries.outcomes.thresholds import FEWEST_TO_JUDGE
 
 LOOKED_AT = 8  # campaigns of a sender, for the newest that has sent anything
+SPAM = "Mail may be refused or go to spam"
 MOST_CONTENTS = 2_000  # the newest of all
 BUCKETS = {
     Sender.State.APPROVED: "success",
@@ -43,7 +44,11 @@ class SenderLine:
 
     @property
     def bucket(self) -> str:
-        return BUCKETS[Sender.State(self.sender.state)]
+        return state_shown(self.sender, self.lacking)[0]
+
+    @property
+    def state(self) -> str:
+        return state_shown(self.sender, self.lacking)[1]
 
     @property
     def rate(self) -> str:
@@ -81,7 +86,7 @@ def sender_lines(day: date) -> list[SenderLine]:
                 lacking=[
                     line
                     for line in registering.checklist(sender, rows, day)
-                    if line.is_lacking or _was_looked_for(line)
+                    if line.is_lacking or was_looked_for(line)
                 ],
                 why=registering.verdict(sender, rows, day).why,
                 ending=registering.ends_soon(rows, day),
@@ -102,7 +107,14 @@ def _last(used: Sequence[tuple[Campaign, Outcomes | None]]) -> Campaign | None:
     return next(judged, sent[0][0] if sent else None)
 
 
-def _was_looked_for(line: registering.Line) -> bool:
+def state_shown(sender: Sender, lacking: Sequence[registering.Line]) -> tuple[str, str]:
+    """The bucket and the words of its state. One that may send without what receivers look for is not simply fine."""
+    if sender.may_send and any(was_looked_for(line) for line in lacking):
+        return "retryable", SPAM
+    return BUCKETS[Sender.State(sender.state)], str(Sender.State(sender.state).label)
+
+
+def was_looked_for(line: registering.Line) -> bool:
     """Whether the DNS was asked for it, and has none."""
     return line.demand == "should" and line.registration is not None and not line.is_satisfied
 
