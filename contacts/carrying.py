@@ -23,6 +23,7 @@ from contacts.suppressing import extend
 OURS = (Suppression.Origin.STAFF, Suppression.Origin.IMPORT)
 # What `carry_over` takes along whatever anybody says.
 _THEIRS = Q(origin=Suppression.Origin.RECIPIENT) | Q(reason__in=Suppression.OF_PERSON)
+_OF_NUMBER = Q(reason=Suppression.Reason.REGISTER)  # a do-not-call register lists numbers, not people
 
 
 def ours_at(values: Collection[str], now: datetime) -> list[Suppression]:
@@ -30,7 +31,9 @@ def ours_at(values: Collection[str], now: datetime) -> list[Suppression]:
     found: list[Suppression] = []
     for part in in_lists({match_key(value) for value in values if value}):
         standing = Suppression.objects.in_force(now).filter(match_key__in=part, origin__in=OURS)
-        found += standing.exclude(value="").exclude(_THEIRS).select_related("created_by").order_by("pk")
+        found += (
+            standing.exclude(Q(value="") | _THEIRS | _OF_NUMBER).select_related("created_by").order_by("pk")
+        )
     return found
 
 

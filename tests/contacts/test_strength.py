@@ -133,10 +133,9 @@ def test_a_new_number_of_the_same_person_is_blocked_as_well(strong):
     assert in_force("+15125550143").get().reason == strong
 
 
-@pytest.mark.parametrize("reason", [Reason.REGISTER, Reason.STAFF])
-def test_what_is_about_a_number_stays_with_the_number(reason):
+def test_what_is_about_a_number_stays_with_the_number():
     address = factories.phone(value=NUMBER)
-    block(reason)
+    block(Reason.REGISTER)
 
     correct(address.contact, phone="+15125550143", region="US", by=factories.user("support"))
 
