@@ -107,12 +107,13 @@ def stop_campaign(campaign: Campaign, judged: Judged, waiting: int, now: datetim
         if not launching.pause(campaign, *GOING):
             return False
         causes, parts = explain(campaign, judged.kind)
-        spared = saved(campaign, waiting)
-        CampaignStop.objects.create(
+        stop = CampaignStop.objects.create(
             campaign=campaign, at=now, kind=judged.kind, sent=judged.sent, failed=judged.failed, usual=judged.usual,
             tolerated=judged.tolerated, waiting=waiting, causes=causes, parts=parts,
-            saved=spared.amount, saved_in=spared.unit,
         )  # fmt: skip
+    # Once it is paused: of a large campaign this may look at many messages, and each moment sends more of them.
+    stop.saved, stop.saved_in = saved(campaign, waiting)
+    stop.save(update_fields=["saved", "saved_in"])
     return True
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import OperationalError
 
 from campaigns.models import Campaign, Price, Recipient, SliceLeftOut
 from deliveries.ledger import failure_rates
@@ -110,6 +111,22 @@ def test_a_stop_says_what_it_saves_by_the_prices_that_are_known(
 
     assert stop.saved == (each if each is None else each * stop.waiting)
     assert stop.saved_in == unit
+
+
+def test_it_is_stopped_whatever_becomes_of_what_that_saves(monkeypatch, now):
+    """Which is reckoned once it is paused, and may take a while."""
+    campaign = factories.campaign(state=State.SENDING)
+
+    def fails(campaign, waiting):
+        raise OperationalError("canceling statement due to statement timeout")
+
+    monkeypatch.setattr(breaker, "saved", fails)
+    with pytest.raises(OperationalError):
+        breaker.stop_campaign(campaign, breaker.Judged("any", 100, 50, 0.01, 0.1), 5, now)
+
+    campaign.refresh_from_db()
+    assert campaign.state == State.PAUSED
+    assert (stop_of(campaign).waiting, stop_of(campaign).saved) == (5, None)
 
 
 def test_what_messages_did_cost_comes_before_the_prices(campaign):
