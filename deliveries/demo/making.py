@@ -26,6 +26,7 @@ from contacts.channels import Channel
 from contacts.importing import import_contacts
 from contacts.jurisdictions import Purpose
 from contacts.models import Address, ContactList
+from deliveries.demo.clicking import people_click
 from deliveries.demo.simulation import Simulation
 from deliveries.ledger.statements import rewrite
 from deliveries.models import Account, Message
@@ -72,14 +73,14 @@ SOURCES = [
 ]
 
 REMINDER = "Hello {first_name}, your check-up is due. Call us to book. Reply STOP to opt out."
-SALE = "{first_name}, lens week: 20 percent off until Friday at example.com/lenses. Reply STOP to opt out."
+SALE = "{first_name}, lens week: 20 percent off until Friday at https://example.com/lenses. Reply STOP to opt out."
 LINKED = "{first_name}, lens week: 20 percent off: bit.ly/lens-week. Reply STOP to opt out."
 LONG = (
     "Hello {first_name}, this is a friendly reminder that your yearly check-up is due. Our clinics are open from "
-    "Monday to Saturday, and you can book by phone or at example.com/book. Reply STOP to opt out."
+    "Monday to Saturday, and you can book by phone or at https://example.com/book. Reply STOP to opt out."
 )
 VOICE = "Hello {first_name}. This is your clinic with a reminder about your check-up."
-MAIL = "Hello {first_name},\n\nyour check-up is due. Book at example.com/book.\n\nYour clinic"
+MAIL = "Hello {first_name},\n\nyour check-up is due. Book at https://example.com/book.\n\nYour clinic"
 
 
 @dataclass(frozen=True)
@@ -169,10 +170,11 @@ def make(seed: int, now: datetime, *, progress: Progress, say: Callable[[str], N
     for moment, plan in progress([*plans, (now, None)], "Ninety days of campaigns"):
         simulation.run_until(moment)
         if plan is not None:
-            launch(campaign(plan, moment), None, moment)
+            launch(campaign(plan, moment, tracked=plan != SCHEDULED), None, moment)
             simulation.step()
         if plan == SCHEDULED:
             people_write(network, now)
+    people_click(seed, now)
     campaign(DRAFT, now)
     launch(campaign(LIVE, now, all_day=True), User.objects.get(username="marketer"), now)
     return network
@@ -343,8 +345,9 @@ def people_write(network: Network, now: datetime) -> None:
 ALL_DAY = {"window_start": time(0), "window_end": time(23, 59, 59), "purpose": Purpose.SERVICE}
 
 
-def campaign(plan: CampaignPlan, at: datetime, *, all_day: bool = False) -> Campaign:
-    """The draft of a planned campaign, with its content. `all_day` so that the live one sends whenever it is tried."""
+def campaign(plan: CampaignPlan, at: datetime, *, all_day: bool = False, tracked: bool = False) -> Campaign:
+    """The draft of a planned campaign, with its content. `all_day` so that the live one sends whenever it is tried;
+    `tracked`: clicks are counted, also where nobody outside could open our links."""
     starts = None
     if plan.starts_in is not None:
         starts = (at + timedelta(days=plan.starts_in)).replace(minute=0, second=0, microsecond=0)
@@ -361,6 +364,7 @@ def campaign(plan: CampaignPlan, at: datetime, *, all_day: bool = False) -> Camp
         # What it tells of has happened, the bad with the good, and nobody stood by to send it on.
         canary_percent=0,
         breaker=False,
+        track_links=tracked,
         **(ALL_DAY if all_day else {}),
     )
     made.lists.set(ContactList.objects.filter(name__in=plan.lists))

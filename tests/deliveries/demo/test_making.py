@@ -25,6 +25,7 @@ from deliveries.models import (
     Cause,
     Decision,
     Engagement,
+    LinkVisit,
     Message,
     Outbox,
     PendingReceipt,
@@ -33,6 +34,7 @@ from deliveries.models import (
     StatusChange,
     StatusEvent,
 )
+from deliveries.outcomes.engagement_figures import EngagementFigures
 from deliveries.outcomes.reconciling import reconcile, unbalanced
 from deliveries.providers.sandbox.network import Network
 from deliveries.sending.launching import obstacles
@@ -119,6 +121,20 @@ def test_the_demo_shows_something_of_everything(made):
     assert len(set(Recipient.objects.values_list("state", flat=True))) >= 5
     assert Engagement.objects.exists()
     assert {username for username, _ in making.LOGINS} == set(User.objects.values_list("username", flat=True))
+
+
+def test_people_click_what_they_were_sent_and_machines_are_told_apart(made):
+    done = Engagement.objects.filter(kind=Engagement.Kind.CLICK)
+
+    assert done.filter(machine=False).count() > 5
+    assert done.filter(machine=True).exists()
+    assert set(done.values_list("text", flat=True)) == {"https://example.com/book"}
+    assert not LinkVisit.objects.exists()
+    for click in done.filter(machine=False):
+        message = Message.objects.get(pk=click.message_id)
+        assert message.delivered_at < click.at <= NOW
+    campaign = Campaign.objects.get(slug="november-newsletter")
+    assert EngagementFigures(campaign).count("clicked") > 0
 
 
 def test_nothing_is_left_lying_about(made):
