@@ -13,10 +13,10 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from django.db.models import Count, Q, QuerySet, TextField, Value
-from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
 from django.utils.html import escape
 
+from contacts.attributes import AttributeText
 from contacts.models import Contact
 
 FIELD = re.compile(r"\{{1,2}([^{}]*)\}{1,2}")
@@ -125,5 +125,5 @@ def lacking(contacts: QuerySet[Contact], names: Collection[str]) -> dict[str, in
 
 
 def _value(name: str) -> Coalesce:
-    own = "name" if name in EVERYBODYS else KeyTextTransform(name, "attributes")
+    own = "name" if name in EVERYBODYS else AttributeText(name)
     return Coalesce(own, Value(""), output_field=TextField())

@@ -16,6 +16,7 @@ from django.db import connection
 from campaigns.conditions import Condition, Conditions
 from campaigns.follow_ups import FollowWhen
 from contacts import drawing
+from contacts.attributes import sql_attribute
 from contacts.channels import KIND_OF, Channel
 from contacts.consent_ledger import sql_latest
 from deliveries.ledger import base_rates
@@ -169,7 +170,7 @@ def _field(one: Condition, bound: Bound) -> str:
     """Its whole text, or one of the words between commas or semicolons; of capitals only A to Z are taken for small
     ones, as both databases know those."""
     small = 'lower(({}) COLLATE "C")' if connection.vendor == "postgresql" else "lower({})"
-    text = small.format(f"coalesce(c.attributes ->> {bound(one['field'])}, '')")
+    text = small.format(f"coalesce({sql_attribute('c.attributes', bound(one['field']))}, '')")
     parts = f"',' || replace(replace(replace({text}, ';', ','), ', ', ','), ' ,', ',') || ','"
     asked = (bound(_small(word)) for word in one["words"])
     tests = (f"{text} = {word} OR {_inside(parts, word)}" for word in asked)
