@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import re
 from functools import lru_cache
 from uuid import UUID
 
@@ -18,6 +19,13 @@ from django.conf import settings
 
 PATH = "u"  # short: it stands in every mail
 PROOF_LENGTH = 16  # bytes
+# Comments, Outlook's conditions among them, and elements whose content no mail program shows as text; unclosed ones
+# reach to the end.
+HIDDEN = re.compile(
+    r"<!--.*?(?:-->|\Z)|<(script|style|title|template|textarea|noscript|iframe|xmp)\b.*?(?:</\1\s*>|\Z)",
+    re.I | re.S,
+)
+CLOSES_BODY = re.compile(r"</body\s*>", re.I)
 
 
 def page(ref: str) -> str:
@@ -35,8 +43,30 @@ def below_html(html: str, where: str) -> str:
     if not html:
         return ""
     line = f'<p><a href="{where}">Unsubscribe</a></p>'
-    end = html.lower().rfind("</body>")
-    return f"{html}\n{line}\n" if end < 0 else f"{html[:end]}{line}\n{html[end:]}"
+    end = _end_of_what_shows(html)
+    return f"{html}\n{line}\n" if end == len(html) else f"{html[:end]}{line}\n{html[end:]}"
+
+
+def _end_of_what_shows(html: str) -> int:
+    """Where the last that a reader sees ends: before what closes the body, or before something that is never closed, in
+    which a line at the end would not show."""
+    end = start = 0
+    closing = len(html)
+    for hidden in HIDDEN.finditer(html):
+        closing = _last_closing(html, end, hidden.start(), closing)
+        end, start = hidden.end(), hidden.start()
+        if end == len(html) and not hidden.group().endswith(">"):
+            return min(closing, start) if closing < len(html) else start
+    closing = _last_closing(html, end, len(html), closing)
+    if closing < len(html):
+        return closing
+    unclosed = html.rfind("<", end)
+    return unclosed if unclosed > html.rfind(">", end) else len(html)
+
+
+def _last_closing(html: str, start: int, end: int, before: int) -> int:
+    """Where the body is closed between these places, the last time; else as `before`."""
+    return max((found.start() for found in CLOSES_BODY.finditer(html, start, end)), default=before)
 
 
 def token(ref: str) -> str:

@@ -63,8 +63,10 @@ def _clicks(visits: Sequence[LinkVisit]) -> list[Engagement]:
 
 
 def _messages(ids: Collection[int]) -> dict[int, Message]:
+    """Of people who were erased nothing more is kept: their links lead on, and count nowhere."""
     columns = ("campaign_id", "contact_id", "channel", "handed_over_at", "delivered_at")
-    return {each.pk: each for each in Message.objects.filter(Among("pk", ids)).only(*columns)}
+    kept = Message.objects.filter(Among("pk", ids), contact__erased_at=None)
+    return {each.pk: each for each in kept.only(*columns)}
 
 
 def _all_at_once(visits: Sequence[LinkVisit], messages: Mapping[int, Message]) -> set[int]:

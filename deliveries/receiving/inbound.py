@@ -13,7 +13,7 @@ from contacts.chunks import in_lists
 from contacts.consenting import OptOut, record_opt_in, record_opt_outs
 from contacts.keyword_changes import table_in_force
 from contacts.keywords import REPLY, Keyword, Kind, pressed
-from contacts.models import Reply
+from contacts.models import Contact, Reply
 from deliveries.ledger import engagement
 from deliveries.ledger.events import clip
 from deliveries.ledger.statements.values import ClaimedReceipt
@@ -183,6 +183,15 @@ def _machine(act: Act, message: Message, at: datetime) -> str:
 
 
 def _engage(rows: Sequence[Engagement]) -> None:
+    """Keep what people did; of those who were erased nothing more is kept."""
+    erased = set(
+        Contact.objects.filter(pk__in={row.contact_id for row in rows}, erased_at__isnull=False).values_list(
+            "pk", flat=True
+        )
+        if rows
+        else ()
+    )
+    rows = [row for row in rows if row.contact_id not in erased]
     if rows:
         Engagement.objects.bulk_create(rows, ignore_conflicts=True)
         engagement.note({row.message_id for row in rows})

@@ -44,6 +44,18 @@ def test_details_cannot_bring_markup_and_style_sheets_stay(content):
         ("", ""),
         ("<p>Hi</p>", '<p>Hi</p>\n<p><a href="X">Unsubscribe</a></p>\n'),
         ("<body>Hi</BODY>", '<body>Hi<p><a href="X">Unsubscribe</a></p>\n</BODY>'),
+        (
+            "<body>Hi</body><!-- </body> -->",
+            '<body>Hi<p><a href="X">Unsubscribe</a></p>\n</body><!-- </body> -->',
+        ),
+        (
+            "<p>Hi</p><!--[if mso]></body><![endif]-->",
+            '<p>Hi</p><!--[if mso]></body><![endif]-->\n<p><a href="X">Unsubscribe</a></p>\n',
+        ),
+        ("<p>Hi</p><!-- never closed", '<p>Hi</p><p><a href="X">Unsubscribe</a></p>\n<!-- never closed'),
+        ("<p>Hi</p><style>p {", '<p>Hi</p><p><a href="X">Unsubscribe</a></p>\n<style>p {'),
+        ("<p>Hi</p><a href=", '<p>Hi</p><p><a href="X">Unsubscribe</a></p>\n<a href='),
+        ("İİ<body>İ</body>", 'İİ<body>İ<p><a href="X">Unsubscribe</a></p>\n</body>'),
     ],
 )
 def test_the_link_to_unsubscribe_stands_at_its_end(html, expected):

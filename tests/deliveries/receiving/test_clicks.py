@@ -170,6 +170,19 @@ def test_visits_of_what_is_not_known_are_dropped(now):
 
 
 @pytest.mark.django_db
+def test_nothing_more_is_kept_of_whoever_was_erased(now):
+    world = World(now)
+    message = world.reached()
+    type(message.contact).objects.filter(pk=message.contact_id).update(erased_at=now - MINUTE)
+    world.visits(message)
+
+    clicks.count(now + machines.TOGETHER)
+
+    assert not Engagement.objects.exists()
+    assert not LinkVisit.objects.exists()
+
+
+@pytest.mark.django_db
 def test_who_clicked_before_the_report_came_counts_among_those_reached_once_it_does(now):
     world = World(now)
     message = world.waits()
