@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from deliveries.sending.audience import forecast
 
 if TYPE_CHECKING:
-    from deliveries.sending.checks import Draft
+    from deliveries.sending.draft import Draft
 
 
 def other_channels(draft: Draft) -> list[str]:

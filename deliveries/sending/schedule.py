@@ -35,7 +35,7 @@ from deliveries.sending.pacing import gap
 from deliveries.wording import zoned
 
 if TYPE_CHECKING:
-    from deliveries.sending.checks import Draft
+    from deliveries.sending.draft import Draft
 
 ROWS = 12  # openings that are listed; of more, the others together
 LONGEST = timedelta(days=60)  # looked ahead: "about" says nothing beyond
