@@ -23,6 +23,7 @@ from contacts.gate_facts import Dimension
 from contacts.gate_sql import SQL_JOINS, Choice, sql_detail, sql_gate_values, sql_reason
 from contacts.hours import held_by, local_zones, next_close, next_open, spread_over
 from contacts.jurisdictions import CODE_DIGITS, laws
+from deliveries.outcomes.keyset import read_id
 from deliveries.sending.meant import FirstPeople, candidates, first_people, key_of, who_of
 from deliveries.sending.who_sql import Who, sql_who
 
@@ -187,6 +188,13 @@ def sql_audience(
     )
 
 
+def source_of(value: str) -> int | None:
+    """The list that a part which is left out names, 0 for those of none; None for what names nobody, to the gate
+    either."""
+    number = read_id(value)
+    return number if str(number) == value else None
+
+
 def leave_out(cursor: CursorWrapper, campaign: Campaign, channel: str, table: str, also: str = "") -> None:
     """In a temporary table of an audience, or of options that `also` is a condition of: whom the campaign goes on
     without on this channel is skipped for it, unless something else stops them."""
@@ -194,7 +202,9 @@ def leave_out(cursor: CursorWrapper, campaign: Campaign, channel: str, table: st
         if on == channel:
             column = {Dimension.CARRIER: "carrier", Dimension.REGION: "region"}.get(Dimension(dimension))
             where = f"{column} = %s" if column else "list_source_id = %s"
-            given = value if column else int(value)
+            given = value if column else source_of(value)
+            if given is None:
+                continue
             cursor.execute(
                 f"UPDATE {table} SET reason = %s WHERE reason = '' AND {where}{also}",  # noqa: S608 - our own words
                 [Reason.LEFT_OUT.value, given],

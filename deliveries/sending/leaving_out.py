@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import partial
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.models import User
 from campaigns.models import Campaign, SliceLeftOut
@@ -27,8 +28,9 @@ from deliveries.deciding.decide import Step
 from deliveries.deciding.followup import settle
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
-from deliveries.models import Cause, Decision, Message, Outbox
+from deliveries.models import CampaignStop, Cause, Decision, Message, Outbox
 from deliveries.sending import launching
+from deliveries.sending.audience import source_of
 
 LOOKED_AT_ONCE = 5_000  # messages that wait, in one transaction
 WITHDRAWN_AT_ONCE = 500  # of these
@@ -44,22 +46,29 @@ def words(channel: str, dimension: str, value: str) -> str:
     """The part as the end of "goes on without": "BlueRiver by SMS"."""
     name = value
     if dimension == Dimension.SOURCE:
-        found = ContactList.objects.filter(pk=int(value)).first() if value.isdigit() else None
+        found = ContactList.objects.filter(pk=source_of(value) or 0).first()
         name = f"the list {found.name}" if found else "those of no list"
     return f"{name} by {Channel(channel).in_sentence}"
+
+
+def _named(campaign: Campaign) -> set[tuple[str, str, str]]:
+    """(channel, dimension, value) of the parts that the open stop says it can go on without."""
+    stop = CampaignStop.objects.filter(campaign=campaign, resumed_at=None).first()
+    parts = stop.parts if stop else []
+    return {(part["channel"], part["dimension"], part["value"]) for part in parts}
 
 
 def resume_without(
     campaign: Campaign, channel: str, dimension: str, value: str, by: User | None, now: datetime
 ) -> bool:
-    """Send on without that part; False when the campaign is not paused. Raises NothingToLeaveOut."""
-    known_part = channel in Channel.values and dimension in Dimension.values and value and len(value) <= 60
-    if not known_part or (dimension == Dimension.SOURCE and not value.isdigit()):
-        raise NothingToLeaveOut("Choose one of the parts that the report names.")
+    """Send on without a part that the open stop names, and by the very words it has; False when the campaign is not
+    paused. Raises NothingToLeaveOut."""
     with transaction.atomic():
         mine = Campaign.objects.select_for_update().get(pk=campaign.pk)
         if mine.state != State.PAUSED:
             return False
+        if (channel, dimension, value) not in _named(mine):
+            raise NothingToLeaveOut("Choose one of the parts that the report names.")
         SliceLeftOut.objects.update_or_create(
             campaign=mine, channel=channel, dimension=dimension, value=value,
             defaults={"outbox_to": 0, "at": now, "by": by},
@@ -85,10 +94,8 @@ def _more(one: SliceLeftOut, now: datetime) -> int:
         return 0
     waiting = Outbox.objects.filter(campaign_id=one.campaign_id, pk__gt=one.outbox_to).order_by("pk")
     ids = list(waiting.values_list("pk", flat=True)[:LOOKED_AT_ONCE])
-    of_it = {COLUMN[Dimension(one.dimension)]: one.value, "channel": one.channel}
-    theirs = Message.objects.filter(
-        campaign_id=one.campaign_id, pk__gt=one.outbox_to, pk__lte=ids[-1] if ids else 0, outbox__claimed_until=None,
-        outbox__isnull=False, **of_it,
+    theirs = _of_it(one).filter(
+        pk__gt=one.outbox_to, pk__lte=ids[-1] if ids else 0, outbox__claimed_until=None, outbox__isnull=False
     ).order_by("pk")  # fmt: skip
     found = list(theirs.values_list("pk", "recipient_id")[:WITHDRAWN_AT_ONCE])
     if found:
@@ -99,6 +106,15 @@ def _more(one: SliceLeftOut, now: datetime) -> int:
         one.outbox_to = ids[-1] if len(ids) == LOOKED_AT_ONCE else None
     one.save(update_fields=["outbox_to"])
     return len(ids)
+
+
+def _of_it(one: SliceLeftOut) -> QuerySet[Message]:
+    """The messages of that part; none where its value names nobody."""
+    column = COLUMN[Dimension(one.dimension)]
+    value = source_of(one.value) if one.dimension == Dimension.SOURCE else one.value
+    if value is None:
+        return Message.objects.none()
+    return Message.objects.filter(campaign_id=one.campaign_id, channel=one.channel, **{column: value})
 
 
 def _withdraw(

@@ -90,6 +90,11 @@ def test_a_marketer_resumes_without_a_carrier(marketer, campaign, stop):
         PART | {"dimension": "x"},
         PART | {"dimension": "source"},
         PART | {"value": ""},
+        PART | {"value": "blueriver"},
+        PART | {"value": "Blue\0River"},
+        PART | {"value": "x" * 99},
+        PART | {"channel": "mms"},
+        *(PART | {"dimension": "source", "value": value} for value in ("\u00b2", "007", "\u0667", "9" * 50)),
     ],
 )
 def test_what_is_no_part_of_it_changes_nothing(marketer, campaign, stop, given):
@@ -117,6 +122,15 @@ def test_a_launch_says_how_many_go_first(people, says):
 
     assert said.startswith(says)
     assert bool(said) == bool(says)
+
+
+def test_a_campaign_that_somebody_paused_names_no_part(marketer, campaign, stop):
+    CampaignStop.objects.update(resumed_at=stop.at)
+
+    response = marketer.post(reverse("campaigns:resume_without", args=[campaign.slug]), PART, follow=True)
+
+    assert "Choose one of the parts that the report names" in text(response)
+    assert not SliceLeftOut.objects.exists()
 
 
 @pytest.mark.parametrize("name", ["resume_without", "send_rest"])

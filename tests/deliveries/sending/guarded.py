@@ -93,3 +93,24 @@ def slice_of(campaign) -> Canary:
 
 def stop_of(campaign) -> CampaignStop:
     return CampaignStop.objects.get(campaign=campaign, resumed_at=None)
+
+
+def names_part(campaign, dimension, value, now):
+    """It has stopped by itself, and can go on without that part of those it texts."""
+    part = {"channel": "sms", "dimension": dimension, "value": value, "label": value, "failed": 9, "sent": 9}
+    whole = {
+        "at": now,
+        "kind": "lasting",
+        "sent": 9,
+        "failed": 9,
+        "usual": 0.05,
+        "tolerated": 0.1,
+        "waiting": 0,
+    }
+    Campaign.objects.filter(pk=campaign.pk).update(state=Campaign.State.PAUSED)
+    CampaignStop.objects.update_or_create(
+        campaign=campaign,
+        resumed_at=None,
+        defaults={"parts": [part]},
+        create_defaults=whole | {"parts": [part]},
+    )

@@ -11,7 +11,7 @@ from django.db import OperationalError
 from campaigns.models import Campaign, Price, Recipient, SliceLeftOut
 from deliveries.ledger import failure_rates
 from deliveries.ledger.tallies import fold_all
-from deliveries.models import CampaignStop, Decision, Message
+from deliveries.models import CampaignStop, Decision, Message, Quarantined
 from deliveries.outcomes.reconciling import unbalanced
 from deliveries.sending import breaker, guarding, leaving_out, savings
 from deliveries.sending.expansion import expand
@@ -23,6 +23,7 @@ from tests.deliveries.sending.guarded import (
     large_draft,
     launched,
     left,
+    names_part,
     outcomes,
     small,
     stop_of,
@@ -176,7 +177,7 @@ def test_a_retry_to_the_carrier_that_is_left_out_is_not_made(account, now):
     work(now)
     outcomes(campaign, now, lambda message: ABSENT if message.carrier == BAD else DELIVERED)
     work(now)
-    Campaign.objects.filter(pk=campaign.pk).update(state=State.PAUSED)
+    names_part(campaign, "carrier", BAD, now)
 
     leaving_out.resume_without(campaign, "sms", "carrier", BAD, None, now)
     transport = work(now + timedelta(hours=6))
@@ -190,7 +191,7 @@ def test_what_is_expanded_later_leaves_the_carrier_out_as_well(account, now, ema
     campaign = large_draft(now, email=email, canary_percent=0)
     launch(campaign, None, now)
     expand(campaign, now, PEOPLE // 2)
-    Campaign.objects.filter(pk=campaign.pk).update(state=State.PAUSED)
+    names_part(campaign, "carrier", BAD, now)
 
     leaving_out.resume_without(campaign, "sms", "carrier", BAD, None, now)
     campaign.refresh_from_db()
@@ -209,16 +210,36 @@ def test_what_is_expanded_later_leaves_the_carrier_out_as_well(account, now, ema
     assert agree()
 
 
-def test_a_source_and_a_region_can_be_left_out(account, monkeypatch, now):
-    small(monkeypatch)
-    campaign = stopped(now)
-    source = str(Message.objects.filter(campaign=campaign).first().list_source_id)
+@pytest.mark.parametrize(("dimension", "column"), [("source", "list_source_id"), ("region", "region")])
+def test_a_source_and_a_region_can_be_left_out(campaign, now, dimension, column):
+    value = str(getattr(Message.objects.filter(campaign=campaign).first(), column))
+    names_part(campaign, dimension, value, now)
 
-    leaving_out.resume_without(campaign, "sms", "source", source, None, now)
+    leaving_out.resume_without(campaign, "sms", dimension, value, None, now)
 
     assert go_on(campaign, now).left == []
-    with pytest.raises(leaving_out.NothingToLeaveOut):
-        leaving_out.resume_without(campaign, "sms", "planet", "Mars", None, now)
+
+
+@pytest.mark.parametrize("value", ["\u00b2", "\u0667", "00", "9" * 50, "x"])
+def test_a_part_that_names_nobody_holds_up_nobody(account, now, value):
+    """Any number was once kept as a list."""
+    campaign = large_draft(now, canary_percent=0, breaker=False)
+    launch(campaign, None, now)
+    expand(campaign, now, PEOPLE // 2)
+    SliceLeftOut.objects.create(
+        campaign=campaign, channel="sms", dimension="source", value=value, outbox_to=0
+    )
+    Campaign.objects.filter(pk=campaign.pk).update(leaves_out=True)
+    campaign = Campaign.objects.get(pk=campaign.pk)
+
+    assert leaving_out.words("sms", "source", value) == "those of no list by SMS"
+    while expand(campaign, now, PEOPLE):
+        pass
+    fold_all()
+
+    assert len(work(now).left) == PEOPLE
+    assert SliceLeftOut.objects.get().outbox_to is None
+    assert not Quarantined.objects.exists()
 
 
 def test_a_worker_that_dies_while_a_part_is_withdrawn_changes_nothing(campaign, monkeypatch, now):
