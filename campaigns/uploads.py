@@ -13,6 +13,7 @@ import io
 import math
 import os
 import re
+import struct
 import sys
 import wave
 from array import array
@@ -43,6 +44,7 @@ LARGE = 500 * 1024  # SignalWire, Messaging MIME Types: below it pictures arrive
 SHORTEST = 5.0  # seconds: slyBroadcast takes what is longer
 QUIET, CLIPPED = -20.0, -0.1  # dB below the loudest there is, of the loudest sample
 SAMPLES = 400_000  # of a recording that are looked at
+RATES = (4_000, 192_000)  # samples a second, from below telephones' 8,000 to the most that studios record
 
 
 class NotUsable(ValueError):
@@ -50,13 +52,15 @@ class NotUsable(ValueError):
 
 
 class MediaFacts(NamedTuple):
-    """`seconds` and `peak` (dB, 0 is the loudest) are None where they are not read, as of MP3."""
+    """`seconds` and `peak` (dB, 0 is the loudest) are None where they are not read, as of MP3. `problem`: why a file
+    that is kept would be refused today."""
 
     kind: str
     ending: str
     octets: int
     seconds: float | None = None
     peak: float | None = None
+    problem: str = ""
 
     @property
     def words(self) -> str:
@@ -67,7 +71,7 @@ class MediaFacts(NamedTuple):
     @property
     def remarks(self) -> list[str]:
         """What may be wrong with it, though carriers take it."""
-        found = []
+        found = [self.problem] if self.problem else []
         if self.kind == PICTURE and self.octets > LARGE:
             found.append("Larger than 500 KB: some phones get it late or not at all. Make it smaller.")
         if self.seconds is not None and self.seconds <= SHORTEST:
@@ -124,23 +128,32 @@ def stored(url: str) -> Path | None:
 
 
 def facts_of(path: Path) -> MediaFacts:
-    """The same of a file that is kept."""
+    """The same of a file that is kept, whatever is in it."""
     ending = path.suffix.lstrip(".")
-    if ending == "wav":
-        return _sound(path.read_bytes())
     kind = PICTURE if TYPES[ending].startswith("image/") else RECORDING
-    return MediaFacts(kind, ending, path.stat().st_size)
+    facts = MediaFacts(kind, ending, path.stat().st_size)
+    if ending != "wav":
+        return facts
+    try:
+        return _sound(path.read_bytes())
+    except NotUsable as problem:
+        return facts._replace(problem=str(problem))
 
 
 def _sound(octets: bytes) -> MediaFacts:
+    """By the sound that is there: a header may promise any length. Raises NotUsable."""
     try:
         with wave.open(io.BytesIO(octets)) as sound:
-            frames, rate, width = sound.getnframes(), sound.getframerate(), sound.getsampwidth()
-            data = sound.readframes(frames)
-    except (wave.Error, EOFError) as problem:
-        raise NotUsable(f"The WAV file cannot be read ({problem}): save it as PCM with 16 bits.") from None
-    if not frames or not rate:
+            rate, width = sound.getframerate(), sound.getsampwidth()
+            data = sound.readframes(sound.getnframes())
+            frames = len(data) // (width * sound.getnchannels())
+    except (wave.Error, EOFError, RuntimeError, struct.error) as problem:
+        why = f" ({problem})" if str(problem) else ""
+        raise NotUsable(f"The WAV file cannot be read{why}: save it as PCM with 16 bits.") from None
+    if not frames:
         raise NotUsable("The WAV file has no sound in it: record it again.")
+    if not RATES[0] <= rate <= RATES[1]:
+        raise NotUsable(f"The WAV file has {rate:,} samples a second: save it with 8,000 or 16,000.")
     return MediaFacts(RECORDING, "wav", len(octets), frames / rate, _peak(data) if width == 2 else None)
 
 

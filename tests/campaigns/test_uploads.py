@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
+import random
 import struct
 import wave
 
@@ -57,6 +59,11 @@ def test_a_file_is_what_it_contains(channel, octets, words):
         ("voice", b"", "long_code_us", "no WAV or MP3 file"),
         ("voice", b"RIFF0000WAVEjunk", "long_code_us", "cannot be read"),
         ("voice", wav(seconds=0), "long_code_us", "no sound in it"),
+        ("voice", wav()[:44], "long_code_us", "no sound in it"),
+        ("voice", wav()[:45], "long_code_us", "no sound in it"),
+        ("voice", wav()[:30], "long_code_us", "cannot be read"),
+        ("voice", wav(seconds=1, rate=3_999), "long_code_us", "has 3,999 samples a second"),
+        ("voice", wav(seconds=0.1, rate=192_001), "long_code_us", "has 192,001 samples a second"),
         ("mms", JPEG * 500, "toll_free", "It has 488 KB, and 450 KB fit."),
         ("mms", JPEG * 800, "long_code_us", "It has 781 KB, and 768 KB fit."),
         ("rvm", b"ID3" + b"0" * 10_485_760, "", "make it smaller"),
@@ -80,6 +87,61 @@ def test_what_is_taken_and_may_sound_bad_is_said(octets, words):
     remarks = read("rvm", octets, "").remarks
 
     assert [one[: len(said)] for one, said in zip(remarks, words, strict=True)] == words
+
+
+def test_the_length_is_that_of_the_sound_and_not_what_the_header_promises():
+    whole = wav(seconds=8)
+
+    assert read("voice", whole[: 44 + 2 * 8_000 * 6], "").seconds == 6
+
+
+def altered(octets: bytes, dice: random.Random) -> bytes:
+    """Some octets are others, some are gone, some are new; most of all in the header."""
+    made = bytearray(octets)
+    for _ in range(dice.randint(1, 4)):
+        at = dice.randrange(min(len(made), dice.choice((64, 4_096)))) if made else 0
+        match dice.randrange(4):
+            case 0:
+                made[at : at + 1] = bytes([dice.choice((0, 1, 127, 128, 255, dice.randrange(256)))])
+            case 1:
+                made[at : at + 4] = dice.randbytes(4)
+            case 2:
+                del made[at : at + dice.choice((1, 2, 4, len(made)))]
+            case _:
+                made[at:at] = dice.randbytes(dice.randint(1, 8))
+    return bytes(made)
+
+
+def test_whatever_a_file_was_altered_to_it_is_read_or_refused(tmp_path):
+    files = {
+        "wav": wav(seconds=0.05), "png": PNG, "jpg": JPEG, "gif": b"GIF89a" + b"0" * 90, "mp3": b"ID3" + b"0" * 90,
+    }  # fmt: skip
+    dice = random.Random(4)
+    for n in range(2_000):
+        ending = "wav" if n % 2 else dice.choice(list(files))
+        octets = altered(files[ending], dice)
+        for channel in ("mms", "voice"):
+            with contextlib.suppress(NotUsable):
+                assert read(channel, octets, "long_code_us").octets == len(octets)
+        path = tmp_path / f"kept.{ending}"
+        path.write_bytes(octets)
+
+        facts = uploads.facts_of(path)
+
+        assert (facts.octets, facts.ending) == (len(octets), ending)
+        assert facts.seconds is None or 0 < facts.seconds <= len(octets) / uploads.RATES[0]
+
+
+def test_a_kept_recording_that_would_be_refused_today_says_so(tmp_path):
+    path = tmp_path / "kept.wav"
+    path.write_bytes(wav()[:44])
+
+    facts = uploads.facts_of(path)
+
+    assert (facts.words, facts.remarks) == (
+        "WAV, 1 KB",
+        ["The WAV file has no sound in it: record it again."],
+    )
 
 
 def test_a_file_is_kept_once_and_found_by_its_address(settings, tmp_path):
