@@ -21,6 +21,7 @@ from campaigns.conditions import (
 from campaigns.models import Campaign
 from contacts.channels import Channel
 from contacts.models import Contact, ContactImport, ContactList
+from deliveries.outcomes.keyset import read_id
 
 NEWEST = 50  # campaigns and files that a condition offers, beside those that it names already
 MANY = ("lists", "imports", "stages")
@@ -264,7 +265,8 @@ class Several(forms.TypedMultipleChoiceField):
 
 
 def _number_or_word(value: str) -> int | str:
-    return int(value) if value.isdecimal() else value
+    number = read_id(value)
+    return value if number is None else number
 
 
 def choices_of(name: str, value: Any) -> list[tuple[Any, str]]:

@@ -105,6 +105,9 @@ def test_a_condition_is_turned_round_and_taken_out(marketer, draft):
     ({"hold_out": "51"}, "less than or equal to 50"),
     ({"hold_out": "many"}, "Enter a whole number"),
     ({"excluded": ["999999"]}, "999999"),
+    (row(0, "source", lists=["9" * 5_000]), "Select a valid choice"),
+    (row(0, "import", imports=["\u00b2"]), "Select a valid choice"),
+    ({"excluded": ["9" * 5_000]}, "is not a valid value"),
     ({"add": "rich"}, "Select a valid choice"),
     ({"add": "campaign"}, "there is nothing to choose among yet"),
 ])  # fmt: skip
