@@ -22,7 +22,7 @@ from campaigns.registering import requirements
 from campaigns.sender_values import TEXTS
 from contacts.channels import KIND_OF, Channel, Kind, LineType
 from contacts.jurisdictions import Purpose
-from contacts.models import Address, Contact, ContactList, ListMembership
+from contacts.models import Address, Contact, ContactList, ListMembership, Reply
 from deliveries.models import Account, Heartbeat, Message, PendingReceipt, QueueEntry, Receipt
 from deliveries.providers import PROVIDERS
 from deliveries.statuses import (
@@ -263,6 +263,17 @@ def queue_entry(message: Message, queue: str, **fields: Any) -> QueueEntry:
     fields.setdefault("at", timezone.now())
     fields.setdefault("reason", "Made by a test.")
     return QueueEntry.objects.create(message=message, queue=queue, **fields)
+
+
+def reply(message: Message, reading: str = Reply.Reading.OTHER, **fields: Any) -> Reply:
+    """A reply that was found to answer the message."""
+    n = next(_numbers)
+    fields.setdefault("at", timezone.now())
+    fields.setdefault("text", "STOP" if reading == Reply.Reading.STOP else "Thanks")
+    return Reply.objects.create(
+        value=message.address.value, channel=message.channel, reading=reading, fact=f"reply {n}",
+        message_id=message.pk, campaign_id=message.campaign_id, **fields,
+    )  # fmt: skip
 
 
 # For the functions above whose parameter has the same name as the factory they fall back on.

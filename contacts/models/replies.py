@@ -101,6 +101,7 @@ class Reply(models.Model):
             models.Index(fields=["reading", "-id"], name="reply_reading"),
             models.Index(fields=["channel", "-id"], name="reply_channel"),
             models.Index(fields=["campaign_id", "-id"], name="reply_campaign"),
+            models.Index(fields=["message_id"], name="reply_answers", condition=Q(message_id__isnull=False)),
         ]
         permissions = [("answer_reply", "Can answer replies")]
 

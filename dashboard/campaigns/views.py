@@ -170,10 +170,11 @@ class Term(NamedTuple):
 def _opted_out_by_reply(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     """How many replies to its messages were opt-outs, and their list. Outcomes of messages say nothing of those."""
     asked = {"reading": Reply.Reading.STOP.value, "campaign": campaign.pk}
-    found = Reply.objects.filter(campaign_id=campaign.pk, reading=Reply.Reading.STOP)
+    stops = Count("pk", filter=Q(reading=Reply.Reading.STOP))
+    found = Reply.objects.filter(campaign_id=campaign.pk).aggregate(all=Count("pk"), stops=stops)
     may_open = request.user.has_perm("contacts.view_reply")
     url = f"{reverse('inbox:all')}?{urlencode(asked)}" if may_open else ""
-    return {"opted_out_by_reply": found.count(), "replies_url": url}
+    return {"opted_out_by_reply": found["stops"], "replies": found["all"], "replies_url": url}
 
 
 def _figures(

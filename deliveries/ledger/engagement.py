@@ -11,10 +11,12 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.db.models import F
 
 from campaigns.models import Recipient
 from contacts.among import Among
 from contacts.keywords import pressed
+from contacts.models import Reply
 from deliveries.ledger.tallies import bump
 from deliveries.models import (
     REACHED,
@@ -28,7 +30,8 @@ from deliveries.models import (
 )
 
 LIMIT = 500  # notes, and as many changes of people reached, in one transaction
-REPLIES = (Engagement.Kind.REPLY, Engagement.Kind.START, Engagement.Kind.HELP)
+# What an erased person wrote is gone, that they once did is not: they count on.
+BY_REPLY = {Deed.REPLIED, Deed.OPTED_OUT, Deed.ANY}
 TAKE = (
     "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY id LIMIT %s {lock}) RETURNING {columns}"
 )
@@ -99,8 +102,11 @@ def _recount(recipient_ids: Collection[int]) -> Mapping[tuple, int]:
     them on sees these rows, or is seen here."""
     if not recipient_ids:
         return {}
-    locked = Recipient.objects.select_for_update().filter(Among("pk", recipient_ids)).order_by("pk")
-    recipients = {each.pk: each for each in locked.only("campaign_id", "state", "reached_by")}
+    locked = (
+        Recipient.objects.select_for_update(of=("self",)).filter(Among("pk", recipient_ids)).order_by("pk")
+    )
+    known = locked.annotate(erased_at=F("contact__erased_at"))
+    recipients = {each.pk: each for each in known.only("campaign_id", "state", "reached_by")}
     wanted = {
         (pk, deed): (channel_of(recipients[pk]), at)
         for pk, deeds in _deeds(recipients).items()
@@ -110,6 +116,9 @@ def _recount(recipient_ids: Collection[int]) -> Mapping[tuple, int]:
         (row.recipient_id, row.deed): row
         for row in EngagedPerson.objects.filter(Among("recipient_id", recipients))
     }
+    for (pk, deed), row in held.items():
+        if recipients[pk].erased_at and deed in BY_REPLY:
+            wanted.setdefault((pk, deed), (channel_of(recipients[pk]), row.at))
     changes = Counter[tuple]()
     for row in held.values():
         changes[row.campaign_id, row.reached_by, row.deed] -= 1
@@ -142,6 +151,10 @@ def _deeds(recipients: Collection[int]) -> dict[int, dict[str, datetime]]:
             continue  # others at the same address, who were not written to here
         for deed in deeds_of(row):
             found[recipient].setdefault(deed, row.at)
+    # By the message that a reply was found to answer; what somebody read it as since counts, not what it came in as.
+    for reply in Reply.objects.filter(Among("message_id", messages)).order_by("at", "pk"):
+        for deed in deeds_of_reply(reply):
+            found[messages[reply.message_id or 0][0]].setdefault(deed, reply.at)
     for deeds in found.values():
         for machine, own in ((Deed.MACHINE_CLICK, Deed.CLICKED), (Deed.MACHINE_OPEN, Deed.OPENED)):
             if own in deeds:
@@ -150,7 +163,8 @@ def _deeds(recipients: Collection[int]) -> dict[int, dict[str, datetime]]:
 
 
 def deeds_of(row: Engagement) -> list[Deed]:
-    """What this shows that somebody did. A no is no engagement, and an open proves little: neither is "anything"."""
+    """What this shows that somebody did, beside replies. A no is no engagement, and an open proves little: neither is
+    "anything"."""
     kinds = Engagement.Kind
     if row.kind == kinds.CLICK:
         return [Deed.MACHINE_CLICK] if row.machine else [Deed.CLICKED, Deed.ANY]
@@ -158,4 +172,31 @@ def deeds_of(row: Engagement) -> list[Deed]:
         return [Deed.MACHINE_OPEN] if row.machine else [Deed.OPENED]
     if row.kind == kinds.KEY_PRESS and row.text and pressed(row.text) != "stop":
         return [Deed.PRESSED, Deed.ANY]
-    return [Deed.REPLIED, Deed.ANY] if row.kind in REPLIES and not row.machine else []
+    return []
+
+
+def deeds_of_reply(reply: Reply) -> list[Deed]:
+    """What a reply shows. Who opted out replied, but that is not "anything"."""
+    return [Deed.REPLIED, Deed.OPTED_OUT if reply.reading == Reply.Reading.STOP else Deed.ANY]
+
+
+def miscounted() -> set[int]:
+    """Recipients who do not count as their replies say. Reads whole tables, when nothing waits: for checks only."""
+    answers = Reply.objects.filter(message_id__isnull=False)
+    found: set[int] = set()
+    for deed, theirs in (
+        (Deed.REPLIED, answers),
+        (Deed.OPTED_OUT, answers.filter(reading=Reply.Reading.STOP)),
+    ):
+        replied = Message.objects.filter(pk__in=theirs.values("message_id")).values_list(
+            "recipient_id", flat=True
+        )
+        counted = EngagedPerson.objects.filter(deed=deed).values_list("recipient_id", flat=True)
+        found |= set(replied).symmetric_difference(counted)
+    erased = Recipient.objects.filter(contact__erased_at__isnull=False).values_list("pk", flat=True)
+    return found.difference(erased) if found else found
+
+
+def count_anew(recipients: Collection[int]) -> None:
+    """Have these people counted from the rows, with the next fold."""
+    _note(recipients)

@@ -15,6 +15,7 @@ class Deed(models.TextChoices):
     ANY = "any", "Did anything"
     CLICKED = "clicked", "Clicked"
     REPLIED = "replied", "Replied"
+    OPTED_OUT = "opted_out", "Opted out by reply"
     PRESSED = "pressed", "Pressed a key"
     OPENED = "opened", "Opened"
     MACHINE_CLICK = "bot_click", "Clicked by machines only"

@@ -18,6 +18,7 @@ class Engaged(TextChoices):
     ANY = Deed.ANY.value, str(Deed.ANY.label)
     CLICKED = Deed.CLICKED.value, str(Deed.CLICKED.label)
     REPLIED = Deed.REPLIED.value, str(Deed.REPLIED.label)
+    OPTED_OUT = Deed.OPTED_OUT.value, str(Deed.OPTED_OUT.label)
     PRESSED = Deed.PRESSED.value, str(Deed.PRESSED.label)
     OPENED = Deed.OPENED.value, str(Deed.OPENED.label)
     MACHINE_CLICK = Deed.MACHINE_CLICK.value, str(Deed.MACHINE_CLICK.label)

@@ -23,7 +23,7 @@ from deliveries.outcomes.thresholds import (
 )
 from deliveries.wording import zoned
 
-SHOWN = (Deed.CLICKED, Deed.REPLIED, Deed.PRESSED, Deed.OPENED)
+SHOWN = (Deed.CLICKED, Deed.REPLIED, Deed.OPTED_OUT, Deed.PRESSED, Deed.OPENED)
 # What is shown although nobody did it: it says that it is counted.
 ALWAYS = {Deed.REPLIED}
 TIME_TO_ANSWER = timedelta(hours=24)  # after the last message; what people do, they mostly do within a day
@@ -98,6 +98,20 @@ class EngagementFigures:
         return ChannelEngagement(
             str(Channel(by).label), DeedCount("Delivered", reached, "", f"{REACHED}.{by}"), deeds
         )
+
+    @property
+    def replied(self) -> int:
+        """People who replied to a message of the campaign, whatever they wrote: those who opted out are among them."""
+        return self.count(Deed.REPLIED)
+
+    @property
+    def opted_out(self) -> int:
+        return self.count(Deed.OPTED_OUT)
+
+    @property
+    def replied_unreported(self) -> int:
+        """Those of the people who replied of whom no report says that it was delivered."""
+        return self.count(f"{Deed.REPLIED}.{NOT_REACHED}")
 
     @property
     def apart(self) -> list[DeedCount]:

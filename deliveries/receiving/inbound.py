@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from contacts import opt_ins
@@ -67,8 +67,7 @@ def handle_inbound(inbound: Sequence[tuple[ClaimedReceipt, int, Inbound]]) -> di
         if not writer.contacts:  # a STOP counts all the same: they may be added later
             trouble[waiting.id] = "Sent by an address that no contact has."
     _opt_out(opt_outs, asked)
-    replies.keep(written)
-    _engage(rows)
+    _engage(rows, replies.keep(written))
     return trouble
 
 
@@ -182,8 +181,9 @@ def _machine(act: Act, message: Message, at: datetime) -> str:
     return machines.by_time(message.channel, at, message.handed_over_at, message.delivered_at)
 
 
-def _engage(rows: Sequence[Engagement]) -> None:
-    """Keep what people did; of those who were erased nothing more is kept."""
+def _engage(rows: Sequence[Engagement], answered: Collection[int] = ()) -> None:
+    """Keep what people did, and have counted whoever got their messages and those `answered`; of those who were erased
+    nothing more is kept."""
     erased = set(
         Contact.objects.filter(pk__in={row.contact_id for row in rows}, erased_at__isnull=False).values_list(
             "pk", flat=True
@@ -192,6 +192,6 @@ def _engage(rows: Sequence[Engagement]) -> None:
         else ()
     )
     rows = [row for row in rows if row.contact_id not in erased]
-    if rows:
-        Engagement.objects.bulk_create(rows, ignore_conflicts=True)
-        engagement.note({row.message_id for row in rows})
+    Engagement.objects.bulk_create(rows, ignore_conflicts=True)
+    if whose := {row.message_id for row in rows}.union(answered):
+        engagement.note(whose)

@@ -18,6 +18,7 @@ from contacts.gate_facts import unread_since
 from contacts.models import Reply
 from contacts.withdrawing import withdraw_opt_out
 from deliveries.deciding.stopping import look_again, stop_paths
+from deliveries.ledger import engagement
 from deliveries.models import Outbox
 
 Judgement, Reading = Reply.Judgement, Reply.Reading
@@ -52,6 +53,7 @@ def judge(pk: int, judgement: str, seen: str, *, by: User, now: datetime) -> Rep
         _opt_out(reply, by, now)
     else:
         _no_opt_out(reply, by, now)
+    engagement.note([reply.message_id])
     return reply
 
 

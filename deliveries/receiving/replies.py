@@ -85,10 +85,12 @@ def rows_of(
     ]
 
 
-def keep(rows: Sequence[Reply]) -> None:
-    """Keep these replies, each with the message that it answers. Kept once more, they stay as they are."""
+def keep(rows: Sequence[Reply]) -> set[int]:
+    """Keep these replies, each with the message that it answers. Kept once more, they stay as they are.
+
+    Returns the messages answered."""
     if not rows:
-        return
+        return set()
     senders = {match_key(value): value for value in Sender.objects.values_list("value", flat=True)}
     for row in rows:
         row.sender_value = senders.get(match_key(row.sender_value), row.sender_value)
@@ -99,6 +101,10 @@ def keep(rows: Sequence[Reply]) -> None:
     )
     for family in {tuple(family_of(row.channel)) for row in rows}:
         find_answered(theirs, family)
+    kept = Reply.objects.filter(
+        Among("value", {row.value for row in rows}), Among("fact", {row.fact for row in rows})
+    )
+    return {pk for pk in kept.values_list("message_id", flat=True) if pk}
 
 
 def find_answered(replies: QuerySet[Reply], channels: Sequence[str]) -> None:

@@ -96,14 +96,17 @@ REACHED = "r.state = 'reached' AND r.reached_at <= {before}"
 DID = (
     "EXISTS (SELECT 1 FROM deliveries_engagedperson e WHERE e.recipient_id = r.id AND e.deed = '{deed}'{at})"
 )
+SAID_NO = DID.format(
+    deed=Deed.OPTED_OUT, at=""
+)  # whoever said no on one channel is not to be asked on another
 # Of a recipient `r` of the earlier campaign. Whom a colleague took out of the automatic steps stays out.
 FOLLOWS = {
     "": "r.state <> 'skipped'",
     FollowWhen.REACHED: REACHED,
     FollowWhen.CLICKED: DID.format(deed=Deed.CLICKED, at=" AND e.at <= {before}"),
-    FollowWhen.REPLIED: DID.format(deed=Deed.REPLIED, at=" AND e.at <= {before}"),
+    FollowWhen.REPLIED: f"{DID.format(deed=Deed.REPLIED, at=' AND e.at <= {before}')} AND NOT {SAID_NO}",
     FollowWhen.NOT_CLICKED: f"{REACHED} AND NOT {DID.format(deed=Deed.CLICKED, at='')}",
-    FollowWhen.QUIET: f"{REACHED} AND NOT {DID.format(deed=Deed.ANY, at='')}",
+    FollowWhen.QUIET: f"{REACHED} AND NOT {DID.format(deed=Deed.ANY, at='')} AND NOT {SAID_NO}",
     FollowWhen.NOT_REACHED: "r.state NOT IN ('reached', 'skipped', 'planned') AND EXISTS (SELECT 1 FROM"
     " deliveries_message m WHERE m.recipient_id = r.id AND m.handed_over_at <= {before})",
 }

@@ -62,7 +62,7 @@ def followed() -> str:
     follow_up()
     campaign = Campaign.objects.get(slug=REPORT)
     reached = Message.objects.filter(campaign=campaign, disposition="DELIVERED").order_by("pk")[:24]
-    kinds = ("click", "reply", "open", "click", "key_press")
+    kinds = ("click", "key_press", "open", "click", "key_press")
     for place, message in enumerate(reached):
         Engagement.objects.create(
             contact_id=message.contact_id, message_id=message.pk, channel=message.channel, at=timezone.now(),

@@ -1,4 +1,4 @@
-"""Compare every tally, and the index of failures, with the rows they stand for.
+"""Compare every tally, the people who replied, and the index of failures with the rows they stand for.
 
 Exit status 1 when one differs; `--repair` makes it anew.
 """
@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from deliveries.ledger import failure_index
+from deliveries.ledger import engagement, failure_index
 from deliveries.ledger.tallies import ALL_TALLIES, differences, fold_all, rebuild
 from deliveries.outcomes.reconciling import unbalanced
 
@@ -40,11 +40,19 @@ class Command(BaseCommand):
                 if options["repair"]:
                     failure_index.repair(differing)
                     self.stdout.write("FailureIndex: noted anew.")
+            if miscounted := engagement.miscounted():
+                self.stderr.write(
+                    f"Replies: {len(miscounted)} recipients are not counted by them, such as {min(miscounted)}."
+                )
+                if options["repair"]:
+                    engagement.count_anew(miscounted)
+                    fold_all()
+                    self.stdout.write("Replies: counted anew.")
             for problem in (crooked := unbalanced()):
                 self.stderr.write(problem)
         if crooked:
             raise CommandError("A campaign does not add up.")
-        if (wrong or differing) and not options["repair"]:
+        if (wrong or differing or miscounted) and not options["repair"]:
             raise CommandError("The tallies do not equal the rows.")
         self.stdout.write(f"{len(ALL_TALLIES)} tallies equal their rows; every campaign adds up.")
 

@@ -38,14 +38,17 @@ def campaign(*outcomes, **fields):
 
 
 def did(message, kind, **fields):
-    Engagement.objects.create(
-        contact=message.contact,
-        message_id=message.pk,
-        channel=message.channel,
-        kind=kind,
-        at=timezone.now(),
-        **fields,
-    )
+    if kind in ("other", "stop"):
+        factories.reply(message, kind)
+    else:
+        Engagement.objects.create(
+            contact=message.contact,
+            message_id=message.pk,
+            channel=message.channel,
+            kind=kind,
+            at=timezone.now(),
+            **fields,
+        )
     engagement.note({message.pk})
     tallies.fold_all()
 
@@ -67,20 +70,23 @@ def test_each_number_opens_exactly_those_people(marketer):
     did(first, "click")
     did(first, "click")
     did(second, "click")
-    did(second, "reply", text="Thanks")
+    did(second, "other")
     did(third, "click", machine=True, machine_why="agent")
     did(fourth, "open")
     did(sent, "click")
-    did(fifth, "stop", text="STOP")
+    did(fifth, "stop")
 
     page = panel(marketer.get(made.get_absolute_url()).content.decode())
     links = re.findall(r'<a href="([^"]*engaged=([^"]*))">([\d,]+)', page)
 
     assert {what: int(n) for _, what, n in links} == {
-        "reached.sms": 5, "clicked.sms": 2, "replied.sms": 1, "opened.sms": 1, "bot_click": 1, "any.none": 1,
+        "reached.sms": 5, "clicked.sms": 2, "replied.sms": 2, "opted_out.sms": 1, "opened.sms": 1, "bot_click": 1,
+        "any.none": 1, "replied": 2, "opted_out": 1,
     }  # fmt: skip
     for address, _, n in links:
         assert (lambda found: (found[0], len(found[1])))(opened(marketer, address)) == (int(n), int(n))
+    said = " ".join(re.sub("<[^>]*>", "", page).split())
+    assert "2 people replied, 1 of them opted out." in said
     assert "40.0%" in page  # two of the five reached, not of the seven sent
     _, ids = opened(marketer, f"{made.get_absolute_url()}?engaged=clicked.sms")
     assert set(ids) == {str(first.pk), str(second.pk)}

@@ -32,7 +32,8 @@ def test_opt_outs_by_reply_stand_beside_the_outcomes_and_open_their_replies(logi
     page = client.get(campaign.get_absolute_url()).content.decode()
 
     found = re.search(
-        r'id="by-reply"[^>]*>\s*<span>\s*<a class="link" href="([^"]+)">3\s+replies were opt-outs</a>', page
+        r'id="by-reply"[^>]*>\s*<span>\s*<a class="link" href="([^"]+)">3\s+of 4 replies\s+were opt-outs</a>',
+        page,
     )
     listed = client.get(unescape(found[1])).content.decode()
     assert [f"STOP {number}" in listed for number in range(3)] == [True] * 3

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.core.management import CommandError, call_command
 
-from campaigns.models import TrackedLink
+from campaigns.models import Campaign, TrackedLink
 from campaigns.models.links import digest_of
+from contacts.models import Contact
 from deliveries.deciding.followup import follow_status_changes
 from deliveries.ledger import engagement
 from deliveries.models import EngagedPerson, Engagement, EngagementTally, LinkVisit, MachineWhy
@@ -199,9 +201,6 @@ def test_who_clicked_before_the_report_came_counts_among_those_reached_once_it_d
 @pytest.mark.parametrize(
     ("kind", "fields", "deeds"),
     [
-        ("reply", {}, {"replied", "any"}),
-        ("help", {}, {"replied", "any"}),
-        ("stop", {}, set()),
         ("auto_reply", {"machine": True}, set()),
         ("key_press", {"text": "1"}, {"pressed", "any"}),
         ("key_press", {"text": "9"}, set()),
@@ -223,6 +222,56 @@ def test_a_no_and_a_machine_are_no_engagement_and_an_open_proves_little(now, kin
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("readings", "deeds"),
+    [
+        (["other"], {"replied", "any"}),
+        (["help"], {"replied", "any"}),
+        (["stop"], {"replied", "opted_out"}),
+        (["unsure", "stop"], {"replied", "opted_out", "any"}),
+    ],
+)
+def test_who_replied_counts_by_the_message_answered_and_a_no_as_nothing_else(now, readings, deeds):
+    message = World(now).reached()
+    for reading in readings:
+        factories.reply(message, reading)
+    engagement.note({message.pk})
+
+    assert agree()
+    assert set(EngagedPerson.objects.values_list("deed", flat=True)) == deeds
+    assert not engagement.miscounted()
+
+
+@pytest.mark.django_db
+def test_the_check_finds_who_is_not_counted_by_their_replies_and_counts_them_anew(now):
+    message = World(now).reached()
+    Campaign.objects.filter(pk=message.campaign_id).update(audience_size=1, expanded_count=1)
+    factories.reply(message, "stop")
+
+    with pytest.raises(CommandError, match="do not equal"):
+        call_command("check_tallies")
+    call_command("check_tallies", repair=True)
+    call_command("check_tallies")
+    assert EngagedPerson.objects.filter(deed="opted_out", recipient_id=message.recipient_id).exists()
+
+
+@pytest.mark.django_db
+def test_who_replied_and_was_erased_since_counts_on(now):
+    message = World(now).reached()
+    reply = factories.reply(message)
+    engagement.note({message.pk})
+    assert agree()
+
+    reply.delete()
+    Contact.objects.filter(pk=message.contact_id).update(erased_at=now)
+    engagement.note({message.pk})
+
+    assert agree()
+    assert set(EngagedPerson.objects.values_list("deed", flat=True)) == {"replied", "any"}
+    assert not engagement.miscounted()
+
+
+@pytest.mark.django_db
 def test_the_work_asks_as_many_queries_for_many_as_for_one(now, django_assert_max_num_queries):
     world = World(now)
     for _ in range(12):
@@ -230,5 +279,5 @@ def test_the_work_asks_as_many_queries_for_many_as_for_one(now, django_assert_ma
 
     with django_assert_max_num_queries(11):
         clicks.count(now)
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         engagement.fold()

@@ -8,7 +8,9 @@ from datetime import timedelta
 import pytest
 
 from contacts.models import Reply
-from deliveries.models import PendingReceipt
+from deliveries.ledger import engagement
+from deliveries.models import EngagedPerson, PendingReceipt
+from deliveries.receiving.inbox import judge
 from deliveries.receiving.recording import record_all
 from deliveries.receiving.replies import ANSWERS_WITHIN
 from deliveries.receiving.storing import Incoming, store
@@ -107,6 +109,23 @@ def test_a_reply_of_a_number_that_nobody_has_is_kept_as_well(incoming, now):
     kept = Reply.objects.order_by("pk").values_list("value", "text")
     assert list(kept) == [("+12125550142", "Who is this?"), ("20100", "No sender at all")]
     assert not PendingReceipt.objects.filter(state="quarantined").exists()
+
+
+def test_a_text_that_names_no_message_counts_for_whoever_got_the_one_it_answers(incoming, number, sent):
+    answered = sent()
+    incoming((number, "Can I stop by tomorrow?"))
+    reply = Reply.objects.get()
+
+    def deeds():
+        while engagement.fold():
+            pass
+        assert not engagement.miscounted()
+        theirs = EngagedPerson.objects.filter(recipient_id=answered.recipient_id)
+        return set(theirs.values_list("deed", flat=True))
+
+    assert deeds() == {"replied", "any"}
+    judge(reply.pk, "opt_out", "", by=factories.user(), now=reply.at)
+    assert deeds() == {"replied", "opted_out"}
 
 
 def test_it_answers_the_last_message_handed_over_before_it(incoming, number, sent, now):

@@ -52,9 +52,12 @@ class World:
 
     def did(self, at, number=0, kind="click", **fields):
         message = self.messages[number]
-        Engagement.objects.create(
-            contact=message.contact, message_id=message.pk, channel="sms", kind=kind, at=at, **fields
-        )
+        if kind in ("other", "stop"):
+            factories.reply(message, kind, at=at)
+        else:
+            Engagement.objects.create(
+                contact=message.contact, message_id=message.pk, channel="sms", kind=kind, at=at, **fields
+            )
         engagement.note({message.pk})
         engagement.fold()
 
@@ -100,20 +103,21 @@ def test_each_is_sent_it_so_long_after_it_is_so_of_them_and_once(now):
 @pytest.mark.parametrize(
     ("when", "meant"),
     [
-        (FollowWhen.REACHED, [0, 1, 2, 3]),
+        (FollowWhen.REACHED, [0, 1, 2, 3, 6]),
         (FollowWhen.CLICKED, [1]),
         (FollowWhen.REPLIED, [2]),
-        (FollowWhen.NOT_CLICKED, [0, 2, 3]),
+        (FollowWhen.NOT_CLICKED, [0, 2, 3, 6]),
         (FollowWhen.QUIET, [0, 3]),
         (FollowWhen.NOT_REACHED, [4, 5]),
     ],
 )
 def test_who_is_meant_follows_from_what_they_did(now, when, meant):
-    """Delivered and silent, clicked, replied, clicked by a machine, failed, silent for us as well."""
-    world = World(now, when, hours=24, people=6)
-    world.delivered(now, 0, 1, 2, 3)
+    """Delivered and silent, clicked, replied, clicked by a machine, failed, silent for us as well, said no."""
+    world = World(now, when, hours=24, people=7)
+    world.delivered(now, 0, 1, 2, 3, 6)
     world.did(now + HOUR, 1)
-    world.did(now + HOUR, 2, kind="reply", text="Yes please")
+    world.did(now + HOUR, 2, kind="other")
+    world.did(now + HOUR, 6, kind="stop")
     world.did(now + HOUR, 3, machine=True)
     report(world.messages[4], DEAD, now)
     work(now)
@@ -170,7 +174,7 @@ def test_a_reminder_that_waits_is_withdrawn_once_they_clicked(now):
     ("when", "then"),
     [
         (FollowWhen.NOT_CLICKED, lambda world, at: world.did(at, 0)),
-        (FollowWhen.QUIET, lambda world, at: world.did(at, 0, kind="reply", text="Yes")),
+        (FollowWhen.QUIET, lambda world, at: world.did(at, 0, kind="other")),
         (FollowWhen.NOT_REACHED, lambda world, at: world.delivered(at, 0)),
         (FollowWhen.REACHED, lambda world, at: world.earlier.recipients.filter(contact=world.people[0]).update(
             automatic=False
