@@ -58,8 +58,17 @@
     const at = document.activeElement;
     const typing = target.contains(at) && at.matches(TYPED) && !xhr.getResponseHeader("X-Rewrote")
       && !target.querySelector(".errors-summary, [role=alert]");
-    if (typing || unsaved.has(form)) detail.swapOverride = "none";
+    if (!typing && !unsaved.has(form)) return;
+    follow(detail.serverResponse);
+    detail.swapOverride = "none";
   });
+  /* What is said about a text is shown also while it is being written. */
+  function follow(answer) {
+    const made = new DOMParser().parseFromString(answer, "text/html");
+    made.querySelectorAll("[data-follows]").forEach((one) => {
+      document.getElementById(one.id)?.replaceChildren(...one.childNodes);
+    });
+  }
   /* What is unfolded stays so when its section is swapped, and what was just added is seen. */
   on("htmx:beforeSwap", ({ detail }) => {
     if (!ours(detail.target)) return;

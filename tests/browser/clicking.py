@@ -11,8 +11,11 @@ LEAST_ON_PHONES = 40  # of what acts
 MOMENTS = 40
 
 # Where the middle of an element is once it has been scrolled to, and what a pointer meets there.
-LOOK = """(one) => {
+LOOK = """async (one) => {
+  const before = scrollY;
   one.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
+  // What hangs on something else, as a menu on its button, follows with the next frame.
+  if (scrollY !== before) await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
   const [box] = [...one.getClientRects()].filter((each) => each.width && each.height);
   if (!box || !one.checkVisibility({ visibilityProperty: true, opacityProperty: true })) return null;
   const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];

@@ -38,6 +38,7 @@ def whole_draft() -> str:
         Content.objects.create(campaign=draft, channel=channel, sender=sender, body=WORDS)
     own = trying.keep(marketer, "dana.okafor.of.the.example.clinic@example.com", now)
     trying.keep(marketer, "+12125550123", now)
+    type(own).objects.filter(pk=own.pk).update(proven_at=now)
     person = draft.lists.earliest("pk").memberships.earliest("pk").contact
     made = trying.try_out(draft, "email", person, own, now)
     AutomaticAnswer.objects.filter(pk=made.pk).update(state="sent", reported="delivered")

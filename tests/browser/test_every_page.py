@@ -89,7 +89,8 @@ def too_heavy(name: str, watch: Watch) -> list[str]:
     if name == "report":
         [html] = weight.of(watch, f"/{REPORT}/")
         found += _over("its HTML", len(html.body()), 80)
-        found += _over("its HTML, compressed", weight.compressed([html]), 10)
+        # Ten for fifty rows, and one for what people did, which came later.
+        found += _over("its HTML, compressed", weight.compressed([html]), 11)
         found += _over("its styles", weight.compressed(weight.of(watch, "ui.css")), 8)
         found += _over("its scripts", weight.compressed(weight.of(watch, "ui.js", "charts.js")), 6)
     return found
