@@ -28,7 +28,7 @@ from contacts.answering import (
     answerable,
     withdraw_answer,
 )
-from contacts.gate import sentence
+from contacts.gate import Reason, sentence
 from contacts.models import Address, AutomaticAnswer, Contact, Reply
 from contacts.models.answers import LONGEST_ANSWER
 from contacts.phones import mask
@@ -191,7 +191,9 @@ def _objection(reply: Reply) -> tuple[str, str]:
     if verdict.allowed:
         return "", ""
     said = sentence(verdict.reason, verdict.detail)
-    return ("", said.replace("Not sent:", "An answer waits:", 1)) if verdict.until else (said, "")
+    # A sender that may not send needs somebody to act: an answer would wait for nobody knows how long.
+    waits = verdict.until and verdict.reason != Reason.SENDER_NOT_APPROVED
+    return ("", said.replace("Not sent:", "An answer waits:", 1)) if waits else (said, "")
 
 
 @requires(SEE, "contacts.view_contact")

@@ -457,20 +457,15 @@ def test_a_planned_switch_is_dropped_by_a_stop(first, now):
     assert queue_of(first) is None
 
 
-@pytest.mark.parametrize("cause", ["suppressed", "no_consent", "sender"])
+@pytest.mark.parametrize("cause", ["suppressed", "no_consent"])
 def test_a_retry_that_the_gate_refuses_at_handover_comes_to_an_end(first, cause, now):
     report(first, ABSENT, now)
     work(now)
     follow_due(now + 4 * HOUR)
     if cause == "suppressed":
         suppress(contact=first.contact, reason="staff", origin="staff", now=now)
-    elif cause == "no_consent":
-        consent(first.contact, "sms", "email", at=now + HOUR, opted_in=False)
     else:
-        campaign = first.campaign
-        for content in campaign.contents.all():
-            content.sender.state = "suspended"
-            content.sender.save()
+        consent(first.contact, "sms", "email", at=now + HOUR, opted_in=False)
     carriers = Fake()
 
     for hours in (4, 5, 24, 48, 72, 100):

@@ -11,7 +11,7 @@ from campaigns.models import Campaign
 from deliveries.demo import making, stopping
 from deliveries.sending import canary
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 AT = datetime(2026, 11, 18, 17, 0, tzinfo=UTC)
 
 

@@ -38,9 +38,9 @@ PEOPLE = 500
 KILLS = 10
 SPEED = "20000"  # thirty hours in five seconds
 LEASE = 4
-# Segments of each sender, two for each text, so that people are waiting as long as processes are killed, on a fast
-# machine as well: one is killed about every two seconds.
-PER_SECOND = PEOPLE / KILLS
+# Segments of each sender, two for each text, so that people are still waiting when the first processes are killed, on a
+# fast machine as well.
+PER_SECOND = 2 * PEOPLE / KILLS
 
 # Whatever the carriers ever had to say, kept aside when they forget it.
 KEEP = """
@@ -164,7 +164,7 @@ def test_killing_the_processes_again_and_again_loses_nothing_and_doubles_nothing
         time.sleep(dice.uniform(0.0, 0.5))
         world.start(name)
 
-    world.wait_for(lambda: quiet(world), "everything is told, recorded and decided", seconds=75)
+    world.wait_for(lambda: quiet(world), "everything is told, recorded and decided", seconds=180)
 
     nothing_lost(world)
     nothing_twice(world)
