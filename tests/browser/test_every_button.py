@@ -29,6 +29,14 @@ SIZES = {  # in the order of visits
     "phone": ({"width": 390, "height": 844}, LEAST_ON_PHONES),
 }
 ROLES = ("marketer", "support", "admin")
+# New pages whose buttons are pressed in tests of their own so far: to be taken out of here one by one.
+NOT_YET = {
+    "a registration", "a sender", "a sender of mail", "ask people", "brand", "brand new", "brands",
+    "campaign new", "composer", "composer empty", "composer follow-up", "composer whole", "draft delete",
+    "follow-up", "receiving", "report engaged", "report first slice", "report stopped", "segment",
+    "segment new", "segments", "segments none", "sender new", "sender settings", "sender state", "senders",
+    "wordings",
+}  # fmt: skip
 DEEPEST = 3  # what a menu in a dialog opens is the last that is looked at
 
 PRESSABLE = """button, summary, input[type=submit], input[type=checkbox][data-tick], a.btn, .rail-link, .tabs a, .seg a,
@@ -361,6 +369,8 @@ def test_every_button_of_every_page_can_be_clicked_and_does_something(
     tours = {size: list(rounds(size, browser, watch, site, world, cookies, found)) for size in SIZES}
 
     for name, (_, url) in PAGES.items():
+        if name in NOT_YET:
+            continue
         world.renew(world.start)
         address = url()
         world.keep()
