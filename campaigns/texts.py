@@ -46,5 +46,5 @@ def html_for(
 
 
 def worded_in_pieces(text: str, contact: Contact) -> list[Piece]:
-    """The same of one text, with the parts that are the contact's own told from the author's, and those missing."""
+    """The same of one text, with the contact's own parts kept apart from the author's, and those missing."""
     return [Piece(normalize("NFC", piece.text), piece.field) for piece in pieces(text, values_of(contact))]

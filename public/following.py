@@ -45,7 +45,7 @@ LINK = re.compile(rf"{PREFIX}([0-9A-Za-z]{{1,40}})/?")
 REMEMBERED = 10_000  # links in memory
 WAITING_MOST = 10_000  # visits in memory; more come from no people
 WRITE_SECONDS = 0.5  # between two writes
-# Kept by no cache, found by no search engine; the page that it leads to is not told which link was followed.
+# Kept by no cache, found by no search engine; the page that it leads to does not learn which link was followed.
 ALWAYS: Headers = [
     (b"cache-control", b"no-store"),
     (b"referrer-policy", b"no-referrer"),

@@ -109,7 +109,7 @@ def _shown(content: Content, person: Contact, addresses: dict[str, str], use: st
 
 
 def _marked(pieces: list[Piece]) -> SafeString:
-    """The text, with what is the reader's own told apart, and the names of fields in place of what they lack."""
+    """The text, with what is the reader's own marked, and the names of fields in place of what they lack."""
     return format_html_join("", "{}", ((_piece(one),) for one in pieces))
 
 

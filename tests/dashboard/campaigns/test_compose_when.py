@@ -267,9 +267,9 @@ def test_what_is_folded_says_what_is_set_and_unfolds_where_it_is_wrong(marketer,
 
 
 def test_each_channel_that_a_code_table_calls_busy_unanswered_or_full_has_that_line():
-    told = {line.words: line.channels for line in LINES}
+    channels_of = {line.words: line.channels for line in LINES}
     statuses = {(code.status, key.channel) for key, code in shipped().codes.items()}
 
-    assert {channel for status, channel in statuses if status == "busy"} <= told["Busy"]
-    assert {channel for status, channel in statuses if status == "no_answer"} <= told["No answer"]
-    assert {channel for _, channel, _ in full_mailboxes.rows()} <= told["Mailbox full"]
+    assert {channel for status, channel in statuses if status == "busy"} <= channels_of["Busy"]
+    assert {channel for status, channel in statuses if status == "no_answer"} <= channels_of["No answer"]
+    assert {channel for _, channel, _ in full_mailboxes.rows()} <= channels_of["Mailbox full"]

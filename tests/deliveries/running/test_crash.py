@@ -164,7 +164,7 @@ def test_killing_the_processes_again_and_again_loses_nothing_and_doubles_nothing
         time.sleep(dice.uniform(0.0, 0.5))
         world.start(name)
 
-    world.wait_for(lambda: quiet(world), "everything is told, recorded and decided", seconds=180)
+    world.wait_for(lambda: quiet(world), "everything is reported, recorded and decided", seconds=180)
 
     nothing_lost(world)
     nothing_twice(world)
