@@ -82,13 +82,14 @@ class Visits:
         while self._waiting:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), WRITE_SECONDS)
+            last = self._closing.is_set()  # one that was under way when the end came is not the last
             taken, self._waiting = self._waiting, {}
             rows = [LinkVisit(message_id=m, link_id=k, why=why, at=at) for (m, k, why), at in taken.items()]
             try:
                 await sync_to_async(keep, thread_sensitive=False)(rows)
             except Exception:
                 logger.exception("Visits of links could not be written")
-                if self._closing.is_set():
+                if last:
                     return
                 self._waiting = taken | self._waiting
 

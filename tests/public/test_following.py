@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError, connection
+from django.utils import timezone
 
 from campaigns.models import TrackedLink
 from campaigns.models.links import digest_of
@@ -202,6 +204,35 @@ def test_a_link_that_was_followed_lately_leads_on_while_the_database_is_away(mon
 
     assert asyncio.run(talk()) == [302, 302, 503]
     assert LinkVisit.objects.filter(message_id=41, link_id=to.pk).count() == 2
+
+
+def test_what_fails_while_the_process_ends_is_written_once_more(monkeypatch):
+    ending, keep, tried = threading.Event(), following.keep, []
+
+    def slow_then_well(rows):
+        tried.append(len(rows))
+        if len(tried) == 1:
+            ending.wait(5)
+            raise OperationalError("gone")
+        keep(rows)
+
+    monkeypatch.setattr(following, "keep", slow_then_well)
+    monkeypatch.setattr(following, "WRITE_SECONDS", 0.01)
+    visits, named = following.Visits(), short_links.Named(41, link().pk)
+
+    async def end_in_the_middle():
+        visits.add(named, "", timezone.now())
+        while not tried:
+            await asyncio.sleep(0.01)
+        closing = asyncio.create_task(visits.close())
+        await asyncio.sleep(0)
+        ending.set()
+        await closing
+
+    asyncio.run(end_in_the_middle())
+
+    assert tried == [1, 1]
+    assert LinkVisit.objects.count() == 1
 
 
 def test_the_same_asked_for_many_times_at_once_is_written_once():
