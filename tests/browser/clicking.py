@@ -14,8 +14,9 @@ MOMENTS = 40
 LOOK = """async (one) => {
   const before = scrollY;
   one.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
-  // What hangs on something else, as a menu on its button, follows with the next frame.
-  if (scrollY !== before) await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  // What hangs on something else, as a menu on its button, follows with the next frame. Where scripts are off, only an
+  // animation comes to its end: a callback of the page's would never be called.
+  if (scrollY !== before) await one.animate([], 34).finished;
   const [box] = [...one.getClientRects()].filter((each) => each.width && each.height);
   if (!box || !one.checkVisibility({ visibilityProperty: true, opacityProperty: true })) return null;
   const [x, y] = [box.left + box.width / 2, box.top + box.height / 2];
