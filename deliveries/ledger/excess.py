@@ -24,7 +24,7 @@ What is tolerated lies above what is usual (`tolerated`), since campaigns differ
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import exp, log
+from math import erfc, exp, log, sqrt
 from typing import NamedTuple
 
 TIMES = (1.5, 2.0, 3.0, 5.0, 10.0, 25.0)  # so many times the tolerated odds of failing
@@ -62,6 +62,33 @@ def is_surely_above(groups: Sequence[Group]) -> bool:
     """Whether the campaign is to be stopped: true of a healthy one at most with the chance `FALSE`, however often it is
     asked."""
     return sum(group.failed for group in groups) >= FEWEST and evidence(groups) >= log(1 / FALSE)
+
+
+# ---- Parts of a whole, once it has left ---------------------------------------------------------------------------
+
+
+def surprise(n: int, failed: int, expected: float) -> float:
+    """The logarithm of how much better the share seen explains the failures than the expected one; 0 where no more
+    failed than that. `expected`: of these `n`, so many are usual."""
+    if n <= 0 or failed <= expected:
+        return 0.0
+    expected, failed = min(max(expected, 1e-9 * n), n * (1 - 1e-9)), min(failed, n)
+    rest = n - failed
+    return failed * log(failed / expected) + (rest * log(rest / (n - expected)) if rest else 0.0)
+
+
+def chance(surprise: float) -> float:
+    """How likely a share is that is so surprising or more, of something healthy (one-sided, by the root of twice the
+    logarithm of the likelihood ratio)."""
+    return 0.5 * erfc(sqrt(max(surprise, 0.0)))
+
+
+def sure_below(chances: Iterable[float], false: float) -> float:
+    """Of many tests together, the largest chance that still counts, so that of all that count at most the share `false`
+    are false (Benjamini and Hochberg); below 0 where none does."""
+    ranked = sorted(chances)
+    kept = [one for place, one in enumerate(ranked, start=1) if one <= false * place / len(ranked)]
+    return kept[-1] if kept else -1.0
 
 
 def _log_ratio(group: Group, times: float) -> float:

@@ -1,9 +1,9 @@
 """What share of messages usually fails, by channel and carrier: what a campaign that is being sent is held against.
 
-As `base_rates.py` says of arrivals, but of failures as a stop counts them, by the kinds of `CampaignStop`; from the
-campaigns of half a year that are over, without those that were stopped by themselves. Counted once an hour from tallies
-and kept as one row. A carrier with few messages is drawn towards its channel, and a channel towards what is usual
-anywhere, `PRIOR`.
+As `base_rates.py` says of arrivals, but of failures as a stop counts them, by the kinds of `CampaignStop`, and of
+silence, which stops nothing; from the campaigns of half a year that are over, without those that were stopped by
+themselves. Counted once an hour from tallies and kept as one row. A carrier with few messages is drawn towards its
+channel, and a channel towards what is usual anywhere, `PRIOR`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from deliveries.models import Bookmark, CampaignStop, CarrierTally
 from deliveries.statuses import RINGS, Disposition, Status
 
 Kind = CampaignStop.Kind
+SILENT = "silent"  # nothing was reported in time: no failure, but what a broken route is known by
+MEASURES = (*Kind, SILENT)
 NAME = "failure_rates"  # of the bookmark
 # What is usual while nothing is known, and for how many messages that counts. Of lists that are kept clean 95 % arrive
 # (outcomes/thresholds.py).
-PRIOR = {Kind.LASTING: 0.05, Kind.ANY: 0.10, Kind.OPT_OUT: 0.005}
+PRIOR: dict[str, float] = {Kind.LASTING: 0.05, Kind.ANY: 0.10, Kind.OPT_OUT: 0.005, SILENT: 0.03}
 # More numbers take no picture than take no text, and more take no voicemail than that.
 PRIOR_LASTING = {Channel.MMS: 0.07, Channel.RVM: 0.10}
 PRIOR_COUNTS = 200.0
@@ -35,12 +37,12 @@ PRIOR_COUNTS = 200.0
 
 def prior(kind: str, channel: str) -> float:
     """The share that is usual while nothing is known of a channel."""
-    usual = PRIOR[Kind(kind)]
+    usual = PRIOR[kind]
     return PRIOR_LASTING.get(Channel(channel), usual) if kind == Kind.LASTING else usual
 
 
 # Nothing above that is ever called usual: with a worse history something else is wrong.
-MOST = {Kind.LASTING: 0.15, Kind.ANY: 0.40, Kind.OPT_OUT: 0.03}
+MOST: dict[str, float] = {Kind.LASTING: 0.15, Kind.ANY: 0.40, Kind.OPT_OUT: 0.03, SILENT: 0.99}
 MOST_CARRIERS = 500  # of a channel, those with the most messages
 # What is tolerated beyond the usual. An outage of one carrier of several is retried, and stops nothing: hence the wide
 # margin of failures that a retry may help.
@@ -63,6 +65,11 @@ def kinds_of(status: str, disposition: str) -> tuple[str, ...]:
     if disposition == Disposition.PENDING_RETRY and status not in RINGS:
         return (Kind.ANY,)
     return ()
+
+
+def measures_of(status: str, disposition: str) -> tuple[str, ...]:
+    """The kinds of failure, or silence."""
+    return (SILENT,) if status == Status.TIMED_OUT else kinds_of(status, disposition)
 
 
 def has_left(status: str, disposition: str) -> bool:
@@ -120,10 +127,10 @@ def counted(rows: list[tuple[str, str, str, str, int]]) -> dict[str, Any]:
         if not has_left(status, disposition):
             continue
         sent[channel][carrier] += n
-        for kind in kinds_of(status, disposition):
+        for kind in measures_of(status, disposition):
             failed[kind, channel][carrier] += n
     detail: dict[str, Any] = {"channels": {}, "carriers": {}}
-    for kind in Kind:
+    for kind in MEASURES:
         for channel, by_carrier in sent.items():
             theirs = failed[kind, channel]
             whole = _drawn(theirs.total(), by_carrier.total(), prior(kind, channel), PRIOR_COUNTS)

@@ -8,7 +8,6 @@ because somebody had looked at it, the share seen at the stop is what is usual f
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -17,7 +16,7 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models import Sum
 
-from campaigns.html_links import html_addresses
+from campaigns.link_domains import link_domains
 from campaigns.models import Campaign
 from contacts.channels import Channel
 from contacts.gate_facts import Dimension
@@ -37,7 +36,6 @@ GOING = (State.LAUNCHING, State.SENDING)
 SHOWN = 3  # causes of each sort
 # What a campaign may go on without: a part with so many failures, failing so many times as often as the rest of it.
 PART_FAILED, PART_TIMES = 5, 2.0
-DOMAIN = re.compile(r"\b((?:[a-z0-9-]+\.)+[a-z]{2,})(?:/|\b)", re.IGNORECASE)
 
 
 class Judged(NamedTuple):
@@ -224,7 +222,6 @@ def _senders_and_links(campaign: Campaign, causes: Sequence[Mapping[str, Any]]) 
     content = campaign.contents.select_related("sender").filter(channel=campaign.channel).first()
     if content is None or not causes:
         return []
-    said = " ".join([content.body, *html_addresses(content.html)])
-    domains = dict.fromkeys(found.lower() for found in DOMAIN.findall(said))
+    domains = link_domains(content.body, content.html)
     named = [_entry("sender", content.sender.value, content.sender.value, 0, None)]
-    return named + [_entry("link", domain, domain, 0, None) for domain in list(domains)[:SHOWN]]
+    return named + [_entry("link", domain, domain, 0, None) for domain in domains[:SHOWN]]

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from deliveries.ledger.excess import FALSE, Group, Margin, is_surely_above
+from deliveries.ledger.excess import FALSE, Group, Margin, chance, is_surely_above, sure_below, surprise
 
 TOLERATED = Margin(0.05, 0.5).tolerated(0.05)
 
@@ -52,3 +52,20 @@ def test_what_is_usual_of_a_carrier_is_no_evidence_against_a_campaign_that_write
 def test_a_few_failures_stop_nothing_whatever_their_share():
     assert not is_surely_above([Group(9, 9, TOLERATED)])
     assert is_surely_above([Group(10, 10, TOLERATED)])
+
+
+def test_of_many_healthy_parts_next_to_none_is_called_a_cause():
+    dice = random.Random(2)
+    parts = [sum(dice.random() < 0.06 for _ in range(200)) for _ in range(2_000)]
+    chances = [chance(surprise(200, failed, 12)) for failed in parts]
+
+    assert sure_below(chances, 0.01) < 0
+
+    bad = [*chances, chance(surprise(200, 40, 12))]
+    assert sure_below(bad, 0.01) == bad[-1]
+
+
+def test_failures_as_many_as_usual_or_fewer_surprise_nobody():
+    assert surprise(100, 6, 6) == surprise(100, 0, 6) == surprise(0, 0, 0) == 0
+    assert chance(0) == 0.5
+    assert surprise(10, 10, 0) > surprise(10, 10, 5) > surprise(10, 9, 5) > 0
