@@ -9,7 +9,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,6 +54,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("once")
         if (marker and marker.kwargs.get("transaction")) or {"transactional_db", "live_server"} & set(names):
             names.append("django_db_serialized_rollback")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Leave a note of the test that this process is at: `tests.run` reads it when it has to end the process."""
+    folder = os.environ.get("TESTS_AT_WORK")
+    if not folder:
+        return (yield)
+    note = Path(folder) / str(os.getpid())
+    note.write_text(item.nodeid)
+    try:
+        return (yield)
+    finally:
+        note.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="session")

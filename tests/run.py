@@ -1,6 +1,7 @@
 """`make test`: every test on SQLite, then on PostgreSQL where one answers, and what could not run here.
 
 Two run at a time. Tests that start real processes mostly wait: they run one after the other, beside all the others.
+No part may take longer than PART_MINUTES: what it was at is named then, and the next one begins.
 REQUIRE_ALL=1 turns everything that could not run into a failure.
 """
 
@@ -9,12 +10,14 @@ from __future__ import annotations
 import getpass
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
@@ -27,6 +30,9 @@ from tests.databases import template_name
 
 ROOT = Path(__file__).resolve().parent.parent
 SOME_FAILED, NO_TESTS = 1, 5  # pytest's exit codes
+OUT_OF_TIME = -1
+PART_MINUTES = 25  # a part takes about ten; all of them together have to stay below what a CI service allows
+TO_END = 15  # seconds that a part has to end by itself once it was asked to
 TOGETHER = ["-n", os.environ.get("TEST_PROCESSES", "2")]
 BROWSER = [*TOGETHER, "tests/browser", "-m", "browser"]
 # Not even collected where none of them would run: there are thousands.
@@ -47,6 +53,7 @@ class Part:
 
 def main(arguments: list[str]) -> int:
     started = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     postgresql, missing = find_postgresql()
     counts: Counter[str] = Counter()
     broken: list[str] = []
@@ -91,11 +98,16 @@ def run_lanes(lanes: list[list[Part]], arguments: list[str]) -> list[tuple[Part,
     first, *others = lanes
     with ThreadPoolExecutor() as pool:
         beside = [pool.submit(run_lane, lane, arguments, aside=True) for lane in others]
-        results, said = run_lane(first, arguments, aside=False)
-        for each in beside:
-            found, said = each.result()
-            results += found
-            print(said, flush=True)
+        try:
+            results, said = run_lane(first, arguments, aside=False)
+            for each in beside:
+                found, said = each.result()
+                results += found
+                print(said, flush=True)
+        except KeyboardInterrupt:
+            for process in tuple(RUNNING):
+                end(process)
+            raise
     return results
 
 
@@ -123,10 +135,40 @@ def run(part: Part, arguments: list[str], *, aside: bool = False) -> tuple[Resul
         title = f"\n──── {part.title} ────"
         if not aside:
             print(title, flush=True)
-        done = subprocess.run(
-            command, cwd=ROOT, env=env, check=False, stdout=PIPE if aside else None, text=True
-        )
-        return (done.returncode, *read(report)), f"{title}\n{done.stdout}" if aside else ""
+        code, said = watched(command, env, part.title, aside=aside)
+        return (code, *read(report)), f"{title}\n{said}" if aside else ""
+
+
+RUNNING: set[subprocess.Popen[str]] = set()
+
+
+def watched(command: list[str], env: dict[str, str], title: str, *, aside: bool) -> tuple[int, str]:
+    """(exit code, what was said where that is kept) of a part, which is ended when its time is over."""
+    with tempfile.TemporaryDirectory(prefix="waybill-tests-") as folder:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=env | {"TESTS_AT_WORK": folder}, stdout=PIPE if aside else None, text=True,
+            start_new_session=True,  # so that it can be ended with all that it started
+        )  # fmt: skip
+        RUNNING.add(process)
+        try:
+            said, _ = process.communicate(timeout=60 * PART_MINUTES)
+        except subprocess.TimeoutExpired:
+            at = ", ".join(sorted(path.read_text() for path in Path(folder).iterdir()))
+            print(f"\n{title}: not done after {PART_MINUTES} minutes, and ended. It was at: {at}", flush=True)
+            return OUT_OF_TIME, end(process)
+        finally:
+            RUNNING.discard(process)
+        return process.returncode, said or ""
+
+
+def end(process: subprocess.Popen[str]) -> str:
+    """End it and what it started; what it had said, where that is kept."""
+    for how in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, how)
+        with suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=TO_END)[0] or ""
+    return ""
 
 
 def once_more(part: Part, arguments: list[str], result: Result) -> Result:
@@ -135,7 +177,7 @@ def once_more(part: Part, arguments: list[str], result: Result) -> Result:
     _, first, skipped = result
     failed = first["failure"] + first["error"]
     print(f"\n──── {part.title}: {failed} failed, once more ────", flush=True)
-    (code, again, _), _ = run(part, [*arguments, "-n0", "--last-failed", "--last-failed-no-failures=none"])
+    (code, again, _), _ = run(part, [*arguments, "-n1", "--last-failed", "--last-failed-no-failures=none"])
     if code == NO_TESTS:
         return result
     return code, Counter(passed=first["passed"], skipped=first["skipped"]) + again, skipped
