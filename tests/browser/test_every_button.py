@@ -1,33 +1,26 @@
 """Every button of every page, clicked once with the mouse on a desktop and on a phone, as each role that sees it.
 
-What a button does is seen where it is met first, on the desktop, unless only a phone shows it. On the phone it is
-clicked as well, to see that the click reaches it there; then the page stays as it is, and need not be loaded anew.
-What brings more to press is opened on both.
+A button that stands on many pages is pressed on the first of them, in each process of a run.
 """
 
 from __future__ import annotations
 
-import contextlib
 import re
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
-from django.db import connections
+import pytest
 from django.test import Client
-from playwright.sync_api import Browser, Download, ElementHandle, Error, Page, Request
+from playwright.sync_api import Page
 
 from tests.browser import serving
-from tests.browser.clicking import LEAST, LEAST_ON_PHONES, MOMENTS, Seen, look
 from tests.browser.pages import PAGES
+from tests.browser.pressing import SIZES, Budget, Known, Round, World
 from tests.browser.serving import HOST
 from tests.browser.watching import Watch
 
-SIZES = {  # in the order of visits
-    "desktop": ({"width": 1440, "height": 900}, LEAST),
-    "phone": ({"width": 390, "height": 844}, LEAST_ON_PHONES),
-}
+SECONDS = 240  # that one page may take, on a machine that has much else to do
+LOADING = 30_000  # milliseconds of these that the browser may take to load it once
 ROLES = ("marketer", "support", "admin")
 # New pages whose buttons are pressed in tests of their own so far: to be taken out of here one by one.
 NOT_YET = {
@@ -37,303 +30,19 @@ NOT_YET = {
     "segment new", "segments", "segments none", "sender new", "sender settings", "sender state", "senders",
     "wordings",
 }  # fmt: skip
-DEEPEST = 3  # what a menu in a dialog opens is the last that is looked at
-
-PRESSABLE = """button, summary, input[type=submit], input[type=checkbox][data-tick], a.btn, .rail-link, .tabs a, .seg a,
-  .chip, a.clear, .legend a, .object-tools a"""
-# What of it can be pressed now: its place in the page, and a name that is the same on every page and in every row.
-# What a page shows many times is pressed once.
-FIND = """(css) => {
-  const shown = (one) => one.checkVisibility({ visibilityProperty: true, opacityProperty: true });
-  const modal = document.querySelector("dialog:modal");
-  const plain = (text) => text.replace(/[\\d,.]+/g, "#").replace(/\\s+/g, " ").trim().slice(0, 40);
-  const words = (one) => one.matches("[data-tick]") ? "a row" : one.matches("[data-tick-all]") ? "all rows"
-    : plain(one.ariaLabel || one.textContent.trim() || one.value || "");
-  const address = (one) => one.form?.getAttribute("action") || one.getAttribute("href") || "";
-  const where = (one) => address(one).split("?")[0].replace(/\\d+|(?<=campaigns.)[a-z-]+/g, "#");
-  const around = (one) => one.closest("dialog, [popover]")?.id
-    || one.closest("nav, form, section")?.className.split(" ")[0] || "";
-  return [...document.querySelectorAll(css)].map((one, n) => ({
-    n, shown: shown(one) && !one.closest("[inert]") && (!modal || modal.contains(one)),
-    off: one.disabled || one.ariaDisabled === "true",
-    acts: one.matches(".btn, button, input[type=submit]"),
-    loses: one.form?.method === "post" ? (one.matches(".danger") ? 2 : 1) : 0,
-    name: [one.tagName.toLowerCase(), words(one), where(one), around(one), one.value ? one.name : ""].join(" | "),
-  })).filter((one) => one.shown && !one.off);
-}"""
-# What a click may do without leaving the page.
-NOTICE = """(pressed) => {
-  window.did = 0;
-  window.held = "";
-  const note = () => { window.did += 1 };
-  const held = (event) => {
-    const link = event.target.closest("a[href]:not([hx-get], [download])");
-    if (link) { event.preventDefault(); window.held = link.href; note() }
-  };
-  document.addEventListener("click", held, true);
-  window.print = note;
-  const all = { subtree: true, childList: true, attributes: true, characterData: true };
-  new MutationObserver(note).observe(document, all);
-  for (const type of ["change", "invalid", "beforetoggle"]) document.addEventListener(type, note, true);
-  document.addEventListener("focusin", ({ target }) => target.contains(pressed) || note(), true);
-}"""
-# The next click ends at the window: whether it was on its way to the element is all that it tells.
-TAKE = """(one) => {
-  window.reached = false;
-  const take = (event) => {
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    window.reached = [one, ...(one.labels || [])].some((each) => each.contains(event.target));
-  };
-  window.addEventListener("click", take, { capture: true, once: true });
-}"""
-AT_REST = """() => new Promise((done) => {
-  const idle = () => !document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling");
-  if (idle()) setTimeout(() => done(idle()), 60);
-  else done(false);
-})"""
-NTH = "([css, n]) => document.querySelectorAll(css)[n]"
-STARTED = "() => performance.timeOrigin"
-
-
-@dataclass(frozen=True)
-class Button:
-    name: str
-    n: int
-    acts: bool
-    loses: int
-
-
-@dataclass
-class Found:
-    """What is known by now, of all roles and sizes of window."""
-
-    pressed: set[str] = field(default_factory=set)  # names of buttons whose effect was seen
-    opening: set[str] = field(default_factory=set)  # of these, what brings more to press
-    problems: list[str] = field(default_factory=list)
-    asked_for: set[str] = field(default_factory=set)  # where links lead
-
-
-@dataclass
-class Round:
-    """One role's visits at one size of window."""
-
-    page: Page
-    watch: Watch
-    size: str
-    world: World
-    cookie: dict[str, str]
-    found: Found
-    clicked: set[str]  # names of buttons, by any role at this size
-    downloads: list[Download] = field(default_factory=list)
-    held: bool = False  # the last click was on a link that was not followed: the page is as it was
-
-    def __post_init__(self) -> None:
-        self.page.context.on("request", self.asked)
-        self.page.on("download", lambda one: self.downloads.append(one))
-        self.page.on("dialog", lambda one: one.accept())
-
-    def asked(self, request: Request) -> None:
-        self.world.changed |= request.method != "GET"
-
-    def visit(self, name: str, address: str) -> None:
-        found = self.reach(name, address, ())
-        if found:
-            self.explore(name, address, (), found, frozenset())
-
-    def explore(
-        self, name: str, address: str, path: tuple[Button, ...], found: list[Button], above: frozenset[str]
-    ) -> None:
-        """Click what was not clicked yet of what is `found` here, and at once what that opens. The page is as `path`
-        left it; it is loaded anew only where it no longer is. What was there already, `above`, has its turn there."""
-        as_found = True
-        known = above | {one.name for one in found}
-        for button in sorted(found, key=lambda one: (not self.is_known(one), one.loses)):
-            if button.name in self.clicked or button.name in above:
-                continue
-            if not as_found and not self.reach(name, address, path):
-                break
-            self.clicked.add(button.name)
-            if self.is_known(button):
-                self.touch(name, button)
-                continue
-            stays = self.press(name, button, judged=True)
-            self.found.pressed.add(button.name)
-            as_found = self.held
-            if stays and len(path) < DEEPEST:
-                opened = self.at_rest()
-                if {one.name for one in opened} - known:
-                    self.found.opening.add(button.name)
-                self.explore(name, address, (*path, button), opened, known)
-
-    def is_known(self, button: Button) -> bool:
-        """Whether all was seen of it at another size but that a click reaches it at this one."""
-        return button.name in self.found.pressed - self.found.opening
-
-    def reach(self, name: str, address: str, path: tuple[Button, ...]) -> list[Button] | None:
-        """What can be pressed after opening these one after the other; None when that no longer works."""
-        if self.world.changed:
-            self.page.goto("about:blank")
-            self.world.renew()
-        self.page.context.add_cookies([self.cookie])  # type: ignore[list-item]
-        answer = self.page.goto(address)
-        if answer and answer.status in (403, 404) and not name.startswith("not "):
-            return []
-        for step in path:
-            if not self.press(name, step, judged=False):
-                return None
-        return self.at_rest()
-
-    def at_rest(self) -> list[Button]:
-        for _ in range(MOMENTS):  # what is on its way out has other classes, and so another name
-            if self.page.evaluate(AT_REST):
-                break
-            self.page.wait_for_timeout(50)
-        return self.buttons()
-
-    def buttons(self) -> list[Button]:
-        found: dict[str, Button] = {}
-        for one in self.page.evaluate(FIND, PRESSABLE):
-            button = Button(one["name"], one["n"], one["acts"], one["loses"])
-            found.setdefault(button.name, button)
-        return list(found.values())
-
-    def press(self, name: str, button: Button, *, judged: bool) -> bool:
-        """Click it; whether the page is still there, perhaps with more to press."""
-        handle, seen = self.find(button)
-        if judged:
-            self.note(name, button, *self.faults(button, seen))
-        if handle is None or seen is None or seen.over:
-            return False
-        before, began = self.page.url, self.page.evaluate(STARTED)
-        handle.evaluate(NOTICE)
-        self.downloads.clear()
-        known = len(self.watch.problems)
-        self.page.mouse.click(seen.x, seen.y)
-        done, stays = self.settled(before, began)
-        if judged:
-            self.note(
-                name, button, *(one for one in self.watch.unexpected() if one in self.watch.problems[known:])
-            )
-            if not done:
-                self.note(name, button, "nothing happens")
-        del self.watch.problems[known:]
-        held = self.page.evaluate("window.held") if stays else ""
-        self.held = bool(held)
-        if held and judged and (wrong := self.refused(held)):
-            self.note(name, button, f"leads to {wrong}")
-        return stays and not self.held
-
-    def touch(self, name: str, button: Button) -> None:
-        """Click it, and let the click do nothing: it only has to reach it."""
-        handle, seen = self.find(button)
-        self.note(name, button, *self.faults(button, seen))
-        if handle is None or seen is None or seen.over:
-            return
-        handle.evaluate(TAKE)
-        self.page.mouse.click(seen.x, seen.y)
-        if not self.page.evaluate("window.reached"):
-            self.note(name, button, "a click does not reach it")
-
-    def note(self, name: str, button: Button, *problems: str) -> None:
-        self.found.problems += [f"{self.size}, {name}: {button.name}: {each}" for each in problems]
-
-    def refused(self, link: str) -> str:
-        """What answers where a link leads, when that is no page: it is asked for, not opened. The pages themselves are
-        all looked at elsewhere, and the one at hand stays as it is."""
-        address = link.split("#")[0]
-        if address == self.page.url.split("#")[0] or address in self.found.asked_for:
-            return ""
-        self.found.asked_for.add(address)
-        status = self.page.request.get(address).status
-        return f"{status} at {address}" if status >= 400 else ""
-
-    def find(self, button: Button) -> tuple[ElementHandle | None, Seen | None]:
-        """The element, and where it is seen once the page has come to rest."""
-        handle, seen = None, None
-        for _ in range(MOMENTS):
-            same = next((one for one in self.buttons() if one.name == button.name), None)
-            handle = self.page.evaluate_handle(NTH, [PRESSABLE, same.n]).as_element() if same else None
-            seen = look(handle) if handle else None
-            if seen and not seen.over:
-                break
-            self.page.wait_for_timeout(50)
-        return handle, seen
-
-    def faults(self, button: Button, seen: Seen | None) -> Iterator[str]:
-        if seen is None:
-            yield "cannot be seen"
-            return
-        if seen.over:
-            yield f"covered by {seen.over}"
-        least = SIZES[self.size][1] if button.acts else LEAST
-        if min(seen.width, seen.height) < least - 0.5:
-            yield f"{seen.width:g} x {seen.height:g} pixels"
-
-    def settled(self, before: str, began: float) -> tuple[bool, bool]:
-        """(whether anything happened, whether it is still the same page)."""
-        for _ in range(100):
-            try:
-                self.page.wait_for_load_state()
-                if (
-                    self.page.url.split("#")[0] != before.split("#")[0]
-                    or self.page.evaluate(STARTED) != began
-                ):
-                    return True, False
-                if self.downloads:
-                    return True, False
-                if self.page.evaluate("window.held"):
-                    return True, True
-                if self.page.evaluate("window.did") or self.page.url != before:
-                    self.page.wait_for_function(AT_REST)
-                    return True, self.page.evaluate(STARTED) == began
-            except Error:  # the page is on its way elsewhere
-                pass
-            with contextlib.suppress(Error):
-                self.page.wait_for_timeout(50)
-        return False, True
-
-
-class World:
-    """The small world, as often as it is changed: each time a new file, so that a late request writes into its own."""
-
-    def __init__(self, folder: Path, start: Path) -> None:
-        self.folder, self.start = folder, start
-        self.kept = start
-        self.number = 0
-        self.changed = False
-
-    def renew(self, kept: Path | None = None) -> None:
-        """As it was when it was last kept, for whatever asks from now on."""
-        connections.close_all()
-        self.number += 1
-        path = self.folder / f"{self.number}.sqlite3"
-        shutil.copyfile(kept or self.kept, path)
-        connections.settings["default"]["NAME"] = str(path)
-        (self.folder / f"{self.number - 3}.sqlite3").unlink(missing_ok=True)
-        self.changed = False
-
-    def keep(self) -> None:
-        """It is to come back as it is now."""
-        serving.settle()
-        connections.close_all()
-        self.kept = self.folder / "kept.sqlite3"
-        shutil.copyfile(connections.settings["default"]["NAME"], self.kept)
-
 
 # What can be pressed, as it stands in HTML; and the navigation, which is the same on each page of a role.
 CONTROLS = re.compile(r"<input\b[^>]*>|<(a|button|summary)\b.*?</\1>", re.DOTALL)
 RAIL = re.compile(r'<nav class="rail".*?</nav>', re.DOTALL)
 
 
-def controls(tour: Round, html: str) -> set[str]:
-    """What may be pressed on a page, numbers aside, and without the navigation once the role has seen that.
+def controls(html: str, *, with_rail: bool) -> set[str]:
+    """What may be pressed on a page, numbers aside, and without the navigation where that was seen.
 
     Where one role is shown nothing that another one was not, nothing is left to press: no reason to have a browser
     load the page.
     """
-    if tour.page.url != "about:blank":
-        html = RAIL.sub("", html)
+    html = html if with_rail else RAIL.sub("", html)
     return {re.sub(r"[\d,.]+|csrfmiddlewaretoken.*?>", "#", found[0]) for found in CONTROLS.finditer(html)}
 
 
@@ -343,46 +52,31 @@ def html_for(cookie: dict[str, str], address: str) -> str:
     return client.get(address).content.decode()
 
 
-def rounds(
-    size: str, browser: Browser, watch: Watch, site: str, world: World, cookies: dict[str, dict], found: Found
-) -> Iterator[Round]:
-    """One for each role, with a window of its own."""
-    clicked: set[str] = set()
-    for role in ROLES:
-        context = browser.new_context(
-            viewport=SIZES[size][0], reduced_motion="reduce", base_url=site, locale="en-US"
-        )  # type: ignore[arg-type]
-        context.set_default_timeout(30_000)
-        watch.follow(context)
-        yield Round(context.new_page(), watch, size, world, cookies[role], found, clicked)
+@pytest.fixture(scope="session")
+def known() -> Known:
+    return Known()
 
 
-def test_every_button_of_every_page_can_be_clicked_and_does_something(
-    site: str, tmp_path: Path, browser: Browser, watch: Watch
+@pytest.mark.parametrize("name", [name for name in PAGES if name not in NOT_YET])
+def test_every_button_can_be_clicked_and_does_something(
+    name: str, enter: Callable[..., Page], tmp_path: Path, watch: Watch, known: Known
 ) -> None:
-    watch.expect("htmx:sendAbort|htmx:afterRequest")  # the page was left while it asked for something
-    cookies = {role: serving.session_of(role, site) for role in ROLES}
-    serving.settle()
-    shutil.copyfile(tmp_path / "site.sqlite3", tmp_path / "start.sqlite3")
-    world = World(tmp_path, tmp_path / "start.sqlite3")
-    found = Found()
-    tours = {size: list(rounds(size, browser, watch, site, world, cookies, found)) for size in SIZES}
+    budget, world, problems = Budget(SECONDS), World(tmp_path), []
+    cookies = {role: serving.session_of(role, f"http://{HOST}") for role in ROLES}
+    address = PAGES[name][1]()
+    world.keep()
+    pages = {role: html_for(cookies[role], address) for role in ROLES}
+    for size, (viewport, _) in SIZES.items():
+        shown: set[str] = set()
+        for role, html in pages.items():
+            ours = controls(html, with_rail=(size, role) not in known.with_rail)
+            if not ours <= shown:
+                page = enter("", viewport=viewport)
+                page.set_default_timeout(LOADING)
+                Round(page, watch, size, world, cookies[role], known, budget, problems).visit(name, address)
+                page.close()
+                known.with_rail.add((size, role))
+            shown |= ours
 
-    for name, (_, url) in PAGES.items():
-        if name in NOT_YET:
-            continue
-        world.renew(world.start)
-        address = url()
-        world.keep()
-        pages = [html_for(cookies[role], address) for role in ROLES]
-        for size in SIZES:
-            shown: set[str] = set()
-            for tour, html in zip(tours[size], pages, strict=True):
-                ours = controls(tour, html)
-                if not ours <= shown:
-                    tour.visit(name, address)
-                shown |= ours
-
-    for tour in (*tours["desktop"], *tours["phone"]):
-        tour.page.context.close()
-    assert not found.problems, "\n".join(found.problems)
+    watch.problems.clear()  # what is no button's doing: every page is looked at elsewhere
+    assert not problems, "\n".join(problems)
