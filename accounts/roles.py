@@ -43,6 +43,7 @@ _EVERYDAY_VIEW = (
     )
     | _may("view", "deliveries", "message statusevent engagement decision queueentry batch batchitem")
     | _may("view", "deliveries", "failurelimit suppressionevidence")
+    | _may("view change", "deliveries", "alert")  # to take, snooze and note one; the rest happens by itself
     | {"campaigns.view_report"}
 )
 _VIEW_MACHINERY = (
@@ -102,6 +103,7 @@ ROLES: dict[str, set[str]] = {
     | _may("view", "deliveries", "routealarm routemove")
     | _may("view add change", "deliveries", "lookuprun")
     | _may("add", "deliveries", "failurelimit")
+    | _may("change", "deliveries", "alertsetting")
     # To try dead letters, and work that was set aside, again; the rows themselves stay as they are.
     | _may("change", "deliveries", "pendingreceipt quarantined")
     | {

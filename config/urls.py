@@ -33,6 +33,7 @@ urlpatterns = [
     path("campaigns/", include((urls.campaign_pages, "campaigns"))),
     path("contacts/", include((urls.contact_pages, "contacts"))),
     path("inbox/", include((urls.inbox_pages, "inbox"))),
+    path("alerts/", include((urls.alert_pages, "alerts"))),
     path("suppressions/", include((urls.suppression_pages, "suppressions"))),
     path("routes/", include((urls.route_pages, "routes"))),
     path("senders/", include((urls.sender_pages, "senders"))),

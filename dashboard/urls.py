@@ -8,6 +8,8 @@ from typing import Any
 
 from django.urls import path, register_converter
 
+from dashboard.alerts import thresholds as alert_thresholds
+from dashboard.alerts import views as alerts
 from dashboard.bulk import views as batches
 from dashboard.campaigns import composer, draft_acts, follow_ups, listing, running, skipped, wordings
 from dashboard.campaigns import trying as campaign_tests
@@ -152,6 +154,15 @@ inbox_pages = [
     path("<id:pk>/answer/", inbox.answer, name="answer"),
     path("<id:pk>/answer/<id:written>/withdraw/", inbox.withdraw, name="withdraw"),
     path("<id:pk>/contacts/", inbox.owners, name="owners"),
+]
+
+alert_pages = [
+    path("", alerts.page, {"box": "list"}, name="list"),
+    path("snoozed/", alerts.page, {"box": "snoozed"}, name="snoozed"),
+    path("closed/", alerts.page, {"box": "closed"}, name="closed"),
+    path("thresholds/", alert_thresholds.page, name="thresholds"),
+    path("<id:pk>/", alerts.show, name="alert"),
+    path("<id:pk>/act/", alerts.act, name="act"),
 ]
 
 delivery_pages = [

@@ -38,6 +38,7 @@ from dashboard.exports import csv_of
 from dashboard.shell.empty import unsent
 from dashboard.shell.listing import SHOW_ALL, Listing, ListPlace, list_context, listing, needs_choices
 from dashboard.shell.pages import fragment, who
+from deliveries.alerting import boxes
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.models import Account
@@ -202,6 +203,7 @@ def _figures(
         "paused": _paused(campaign),
         "overrides": list(campaign.overrides.select_related("by")),
         "why_it_waits": why_it_waits(campaign, shown.at),
+        "open_alerts": boxes.urgent_first(shown.at, [campaign.pk]),
         **running.context(campaign, figures, url),
         "never_began": campaign.state == Campaign.State.CANCELED and not outcomes.sent,
         **rate_context(outcomes, verdict_of(campaign, outcomes, shown.at)),

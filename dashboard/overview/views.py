@@ -19,6 +19,7 @@ from campaigns.models import Campaign
 from dashboard.charts import chart_context, rate_context
 from dashboard.shell.listing import SHOW_ALL
 from dashboard.shell.pages import fragment
+from deliveries.alerting import boxes
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.models import Account, CodeAlarm, Heartbeat, PendingReceipt, Quarantined, RouteAlarm
 from deliveries.outcomes import route_status
@@ -169,6 +170,7 @@ def alerts(now: datetime) -> list[Alert]:
     """What is wrong with the machinery, and campaigns that stopped by themselves; the worst first."""
     return [
         *_worker(now),
+        *_opened(now),
         *_stopped(),
         *_set_aside(),
         *_routes(now),
@@ -188,6 +190,19 @@ def _worker(now: datetime) -> list[Alert]:
         words = "Receipts are stored, but statuses and retries wait until it runs again."
         return [Alert("permanent", what, words, *_processes())]
     return [*_roles_missing(rows, now), *_silent(rows, now)]
+
+
+def _opened(now: datetime) -> list[Alert]:
+    """How many alerts are open, and the most urgent of them."""
+    first = next(iter(boxes.urgent_first(now)), None)
+    if first is None:
+        return []
+    n = boxes.count_open()
+    what = f"{n:,} alert{' is' if n == 1 else 's are'} open"
+    bucket = "permanent" if first.severity == first.Severity.URGENT else "retryable"
+    return [
+        Alert(bucket, what, first.sentence, reverse("alerts:list"), "All alerts", "deliveries.view_alert")
+    ]
 
 
 def _roles_missing(rows: list[Heartbeat], now: datetime) -> list[Alert]:

@@ -15,6 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.models import User
 from contacts.access_log import sees_whole
+from deliveries.alerting.boxes import count_open
 from deliveries.outcomes.code_usage import unknown_words
 from deliveries.outcomes.figures import queue_counts
 from deliveries.receiving.inbox import count_to_read
@@ -85,6 +86,7 @@ RAIL = [
         "Work",
         [
             Link("Overview", "overview", "overview", "campaigns.view_report"),
+            Link("Alerts", "warning", "alerts:list", "deliveries.view_alert", "", ("/alerts/",), count_open),
             Link("Campaigns", "campaigns", "campaigns:list", "campaigns.view_report", "c", ("/campaigns/",)),
             Link(
                 "Action queues",
@@ -146,8 +148,8 @@ RAIL = [
 def shell(request: HttpRequest) -> dict[str, Any]:
     """Context of the shell around every page: the rail with what this person may open, and who they are.
 
-    Three queries, for the counts of queues and replies and for the role, beside those for the permissions, and one
-    more for the count of unknown codes where that may be seen. Empty for who is not logged in.
+    Four queries, for the counts of alerts, queues and replies and for the role, beside those for the permissions, and
+    one more for the count of unknown codes where that may be seen. Empty for who is not logged in.
     """
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:

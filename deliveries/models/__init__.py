@@ -15,6 +15,7 @@ them opens every partition.
 """
 
 from deliveries.models.accounts import Account, new_token
+from deliveries.models.alerts import Alert, AlertSetting
 from deliveries.models.batches import Batch, BatchItem
 from deliveries.models.engagement import (
     REACHED,
@@ -69,6 +70,8 @@ __all__ = [
     "MESSAGE_TALLIES",
     "REACHED",
     "Account",
+    "Alert",
+    "AlertSetting",
     "Backscatter",
     "Batch",
     "BatchItem",

@@ -5,7 +5,8 @@ The strip of a report draws what stands here, and `manage.py check_tallies` asks
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Sum
@@ -96,9 +97,19 @@ def reconcile(campaign: Campaign) -> Reconciliation:
 
 
 def unbalanced() -> list[str]:
-    """A sentence for each launched campaign whose numbers do not add up."""
+    """A sentence for each launched campaign whose numbers do not add up. Two queries."""
+    launched = list(Campaign.objects.exclude(state=Campaign.State.DRAFT))
     return [
-        f"{campaign.name}: {strip.difference:+d} recipients do not add up."
-        for campaign in Campaign.objects.exclude(state=Campaign.State.DRAFT)
-        if not (strip := reconcile(campaign)).adds_up
+        f"{campaign.name}: {difference:+d} recipients do not add up."
+        for campaign, difference in differences(launched)
     ]
+
+
+def differences(campaigns: Sequence[Campaign]) -> list[tuple[Campaign, int]]:
+    """Those of these campaigns whose numbers do not add up, and by how much. One query."""
+    rows = RecipientTally.objects.filter(campaign_id__in=[campaign.pk for campaign in campaigns]).order_by()
+    states: dict[int, dict[str, int]] = defaultdict(dict)
+    for campaign_id, state, n in rows.values_list("campaign_id", "state").annotate(total=Sum("n")):
+        states[campaign_id][state] = n
+    strips = [(one, reconciliation(one.expanded_count, states[one.pk])) for one in campaigns]
+    return [(campaign, strip.difference) for campaign, strip in strips if not strip.adds_up]

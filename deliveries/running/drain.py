@@ -35,7 +35,7 @@ from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.tallies import fold
 from deliveries.meaning import drift, occurrences
 from deliveries.receiving import callback_tests, clicks, line_notes, number_lookups, recording, replay
-from deliveries.running import heartbeat
+from deliveries.running import alerts, heartbeat
 from deliveries.running.heartbeat import Role
 from deliveries.running.seldom import Seldom
 from deliveries.sending import (
@@ -154,6 +154,7 @@ STEPS: Steps = {
     "callback_tests": Seldom(1, callback_tests.run),
     "receipts_seen": Seldom(60, callback_tests.note_receipts),
     "old_imports": Seldom(3_600, import_runs.drop_old),
+    "alerts": Seldom(60, alerts.run),
 }
 
 
@@ -191,6 +192,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "mail_checks",
         "callback_tests",
         "receipts_seen",
+        "alerts",
     ),
 }
 

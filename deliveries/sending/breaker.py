@@ -9,7 +9,7 @@ because somebody had looked at it, the share seen at the stop is what is usual f
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -72,6 +72,13 @@ def judge(
     """The first kind of failures that is surely above; None where none is, or nothing waits that could be spared."""
     if not any(one.waiting for one in counts.values()):
         return None
+    return next(surely_above(campaign, counts, rates, last), None)
+
+
+def surely_above(
+    campaign: Campaign, counts: Mapping[Where, Counts], rates: FailureRates, last: CampaignStop | None
+) -> Iterator[Judged]:
+    """Every kind of failures that is, whether or not anything waits. `last`: the campaign's last stop."""
     before = last.before if last else {}
     out = carriers_left_out(campaign)
     fresh = {where: one.since(before.get(str(where))) for where, one in counts.items() if where not in out}
@@ -85,14 +92,13 @@ def judge(
         if is_surely_above(groups):
             sent, failed = sum(one.sent for one in groups), sum(one.failed for one in groups)
             weights = [one.sent for one in groups]
-            return Judged(
+            yield Judged(
                 kind,
                 sent,
                 failed,
                 _mean(usual, weights),
                 _mean([one.tolerated for one in groups], weights),
             )
-    return None
 
 
 def _mean(values: Sequence[float], weights: Sequence[int]) -> float:

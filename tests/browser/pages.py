@@ -36,6 +36,7 @@ from deliveries.meaning import drafts, occurrences
 from deliveries.meaning.translation import Key
 from deliveries.models import (
     Account,
+    Alert,
     Backscatter,
     Batch,
     CodeAlarm,
@@ -298,6 +299,29 @@ def import_work(address: str) -> str:
     return address.format(done=done.pk, draft=one.pk)
 
 
+def alert_work() -> int:
+    """Two open alerts, one of them taken and noted; the number of that one."""
+    now, admin = timezone.now(), User.objects.get(username="admin")
+    campaign = Campaign.objects.get(slug=REPORT)
+    seen = {"seen_at": now, "last_seen_at": now, "raised_at": now}
+    Alert.objects.get_or_create(
+        cause="route:browser", closed_at=None, kind="route", severity="warning", url="/routes/",
+        sentence="Acme refuses SMS: 20003 Authenticate.", defaults=seen,
+    )  # fmt: skip
+    made, _ = Alert.objects.get_or_create(
+        cause="rate_poor:browser", closed_at=None, kind="rate_poor", severity="urgent", campaign=campaign,
+        url=campaign.get_absolute_url(), sentence=f"{campaign.name}: 85.2% of 12,585 messages were delivered.",
+        defaults={**seen, "owner": admin, "note": "Asked the agency for the list.", "noted_by": admin,
+                  "numbers": [["Can't be delivered", 412, f"{campaign.get_absolute_url()}?status=permanent"]]},
+    )  # fmt: skip
+    return made.pk
+
+
+def with_alerts(address: str) -> str:
+    """`address`, once something is wrong."""
+    return address.format(alert=alert_work())
+
+
 def a_bounce() -> Suppression:
     """One that staff may release."""
     return Suppression.objects.filter(origin="rule", released_at=None).exclude(value="").earliest("pk")
@@ -319,6 +343,10 @@ def mistaken(address: str) -> str:
 PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "overview": ("marketer", lambda: "/"),
     "overview all": ("marketer", lambda: "/?days=90&show=all"),
+    "alerts": ("marketer", lambda: with_alerts("/alerts/")),
+    "alerts none": ("support", lambda: "/alerts/snoozed/"),
+    "alert": ("marketer", lambda: with_alerts("/alerts/{alert}/")),
+    "alert thresholds": ("admin", lambda: "/alerts/thresholds/"),
     "campaigns": ("marketer", lambda: "/campaigns/"),
     "report": ("marketer", lambda: f"/campaigns/{REPORT}/"),
     "report live": ("marketer", lambda: f"/campaigns/{LIVE}/"),

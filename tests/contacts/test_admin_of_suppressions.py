@@ -23,7 +23,7 @@ def test_the_list_of_suppressions_asks_the_same_few_queries_for_any_number(
     for _ in range(30):
         add_suppression(contact=factories.contact(), value=factories.phone_number())
 
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         client.get(reverse("admin:contacts_suppression_changelist"))
 
 

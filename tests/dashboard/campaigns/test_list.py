@@ -184,7 +184,7 @@ def test_it_takes_as_many_queries_for_many_as_for_few(marketer, several, django_
     for number in range(30):
         came_to(campaign(f"Offer {number}", state="paused"), 10, number + 1, "30003")
 
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         marketer.get(url)
     assert Campaign.objects.count() == 35
 

@@ -53,7 +53,7 @@ def arrived(content, delivered, failed=0):
 def test_the_last_two_are_compared_word_by_word(login, content, django_assert_max_num_queries):
     client = login("marketer")
 
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         shown = page(client, content).content.decode()
 
     assert "<del>Monday</del>" in shown

@@ -298,7 +298,7 @@ def test_the_page_asks_as_many_queries_for_one_record_as_for_fifty(login, django
     client.get(WHERE)
 
     def queries():
-        with django_assert_num_queries(11):
+        with django_assert_num_queries(12):
             client.get(WHERE)
 
     a_record(client.user)

@@ -218,9 +218,9 @@ def test_pages_ask_the_same_number_of_questions_however_long_the_history(
     for n in range(5):
         imported(marketer, list_name=f"List {n}")
 
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         marketer.get("/contacts/import/")
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         marketer.get(f"/contacts/import/{ContactImport.objects.latest('pk').pk}/")
 
 

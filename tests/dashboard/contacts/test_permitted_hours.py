@@ -16,7 +16,7 @@ URL = "/contacts/permitted-hours/"
 def test_everybody_reads_each_row_with_its_source(login, role, django_assert_max_num_queries):
     client = login(role)
 
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         page = client.get(URL).content.decode()
 
     assert reverse("contacts:permitted_hours") == URL

@@ -143,7 +143,7 @@ def test_a_fragment_comes_without_the_page(admin):
 def test_the_tables_cost_the_same_whatever_was_heard(
     admin, account, django_assert_num_queries, django_assert_max_num_queries
 ):
-    with django_assert_max_num_queries(16) as few:
+    with django_assert_max_num_queries(17) as few:
         admin.get("/mappings/codes/?table=telnyx&channel=voice")
     first = len(few.captured_queries)
     for n in range(30):

@@ -115,7 +115,7 @@ def test_the_draft_costs_the_same_with_more_rows(admin, django_assert_max_num_qu
     for n in range(12):
         save(admin, code=f"x{n}")
 
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(31):
         admin.get("/mappings/draft/")
 
 

@@ -137,7 +137,7 @@ def test_the_overview_costs_the_same_with_much_to_tell(
 ):
     save(admin)
     seen(account, native_code="x1"), alarm(account)
-    with django_assert_max_num_queries(26) as few:
+    with django_assert_max_num_queries(27) as few:
         admin.get("/mappings/")
     first = len(few.captured_queries)
     for n in range(20):

@@ -123,7 +123,7 @@ def test_the_overview_costs_the_same_however_much_was_sent(
     marketer, django_assert_num_queries, django_assert_max_num_queries
 ):
     reporting_rows.campaign([0, 1] * 5)
-    with django_assert_max_num_queries(23) as few:
+    with django_assert_max_num_queries(25) as few:
         marketer.get("/")
     reporting_rows.campaign([0, 1, 2, 6] * 50)
 

@@ -339,12 +339,12 @@ def test_a_row_of_another_queue_is_not_touched(marketer, entry):
 def test_a_queue_costs_the_same_with_owners_and_snoozed_rows(marketer, django_assert_num_queries):
     reporting_rows.campaign([1] * 120)
     marketer.get(RETRY)
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(17):
         marketer.get(RETRY)
     snooze(20)
     QueueEntry.objects.update(owner=marketer.user)
 
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(17):
         marketer.get(RETRY)
 
 

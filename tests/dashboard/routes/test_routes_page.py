@@ -158,7 +158,7 @@ def test_it_costs_the_same_however_much_there_is(
 ):
     arrived(accounts[0], 41)
     route_moves.run(timezone.now())
-    with django_assert_max_num_queries(16) as few:
+    with django_assert_max_num_queries(17) as few:
         support.get("/routes/")
     for n in range(MOVES_SHOWN + 10):
         other = factories.account()

@@ -76,7 +76,7 @@ def test_the_list_takes_the_same_queries_for_many(login, sender, django_assert_m
     for _ in range(5):
         factories.content(factories.campaign())
 
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(18):
         client.get(reverse("senders:list"))
 
 

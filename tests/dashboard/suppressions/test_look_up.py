@@ -146,7 +146,7 @@ def test_however_many_share_it_the_page_costs_the_same(login, django_assert_max_
         factories.phone(value=NUMBER)
     found = suppress(value=NUMBER, reason="staff", origin="staff", now=timezone.now())
     client = login("admin")
-    with django_assert_max_num_queries(22):
+    with django_assert_max_num_queries(23):
         page = client.get(f"/suppressions/{found.pk}/").content.decode()
     assert "And 15 more contacts" in page
 

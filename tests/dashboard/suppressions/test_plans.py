@@ -77,7 +77,7 @@ def test_a_page_of_many_and_its_count_are_found_by_an_index(many):
 
 
 def test_a_search_and_a_look_up_of_many_read_few_rows(many, django_assert_max_num_queries):
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(17):
         form = SuppressionFilter({"s": factories.phone_number(17)})
         assert form.is_valid()
         rows = form.rows(many).order_by("-created_at", "-id")

@@ -154,7 +154,7 @@ def test_however_many_rows_the_page_costs_the_same(login, django_assert_max_num_
     for n in range(30):
         address = factories.phone(value=factories.phone_number(n))
         block(address.value)
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         client.get(URL)
 
 

@@ -1,0 +1,253 @@
+"""What is wrong with single campaigns, from tallies: a fixed number of queries, however many and large they are.
+
+Nothing is said of too few messages: a rate has to be below its mark, or above its line, with 95 % certainty, and
+failures are judged as the circuit breaker judges them (`surely_above`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from django.db.models import Q, Sum
+
+from campaigns.models import Campaign
+from deliveries.alerting.findings import Finder, Finding, Number
+from deliveries.alerting.kinds import AlertSettings
+from deliveries.ledger.failure_rates import load
+from deliveries.meaning.mappings import describe
+from deliveries.models import Account, CampaignStop, CarrierTally, CodeTally
+from deliveries.outcomes.delivery_rate import Outcomes
+from deliveries.outcomes.filters import NOBODY
+from deliveries.outcomes.reconciling import differences
+from deliveries.outcomes.rounding import percent
+from deliveries.outcomes.shares import Share
+from deliveries.outcomes.stop_words import open_stops, seen, top_cause
+from deliveries.outcomes.thresholds import POOR_BELOW, WATCH_BELOW
+from deliveries.sending.breaker import Judged, surely_above
+from deliveries.sending.stops import counts_of
+from deliveries.statuses import BUCKETS, REACHING, Disposition, Status
+
+State = Campaign.State
+WATCHED = timedelta(days=3)  # after its end: later receipts change little, and nothing more can be done
+FEWEST_COMPLAINTS = 3  # one person's is no rate
+REFUSED_LEAST = 0.02  # of what was sent, surely: a few refusals are single addresses
+KINDS_OF_FAILURES = {
+    CampaignStop.Kind.LASTING: (Disposition.BOUNCED_HARD, Disposition.BLOCKED_COMPLIANCE),
+    CampaignStop.Kind.ANY: (
+        Disposition.BOUNCED_HARD,
+        Disposition.BLOCKED_COMPLIANCE,
+        Disposition.PENDING_RETRY,
+    ),
+    CampaignStop.Kind.OPT_OUT: (Disposition.OPTOUT,),
+}
+
+
+def watched(now: datetime) -> list[Campaign]:
+    """Those that are being sent or paused, and those that ended of late; none that somebody canceled. One query."""
+    going = Q(state__in=[State.LAUNCHING, State.SENDING, State.PAUSED])
+    ended = Q(state=State.COMPLETED, completed_at__gt=now - WATCHED)
+    return list(Campaign.objects.filter(going | ended))
+
+
+def rows_of(campaign: Campaign, **narrowed: str) -> str:
+    """Its report, narrowed to these rows."""
+    query = urlencode(narrowed)
+    return campaign.get_absolute_url() + (f"?{query}" if query else "")
+
+
+# ---- Rates -----------------------------------------------------------------------------------------------------
+
+
+class Counted(NamedTuple):
+    outcomes: Outcomes
+    statuses: Mapping[str, int]
+
+
+def _counted(campaigns: list[Campaign]) -> dict[int, Counted]:
+    tally = CarrierTally.objects.filter(campaign_id__in=[one.pk for one in campaigns]).order_by()
+    outcomes: dict[int, Counter[str]] = defaultdict(Counter)
+    statuses: dict[int, Counter[str]] = defaultdict(Counter)
+    rows = tally.values_list("campaign_id", "status", "disposition").annotate(total=Sum("n"))
+    for campaign_id, status, disposition, n in rows:
+        outcomes[campaign_id][disposition] += n
+        statuses[campaign_id][status] += n
+    return {one.pk: Counted(Outcomes(outcomes[one.pk]), statuses[one.pk]) for one in campaigns}
+
+
+def rates(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
+    campaigns = watched(now)
+    counted = _counted(campaigns)
+    for campaign in campaigns:
+        outcomes, statuses = counted[campaign.pk]
+        yield from _poor(campaign, outcomes)
+        yield from _complaints(campaign, outcomes, statuses, settings)
+        yield from _finished(campaign, outcomes, now, settings)
+
+
+def _poor(campaign: Campaign, outcomes: Outcomes) -> Iterator[Finding]:
+    """While much is on its way, only below a mark that cannot be met any more."""
+    if not outcomes.needs_attention:
+        return
+    share, early = Share(outcomes.delivered, outcomes.settled), outcomes.is_early
+    below = [mark for mark in (POOR_BELOW, WATCH_BELOW) if not early or outcomes.highest_rate < mark]
+    mark = next((mark for mark in below if share.range[1] < mark), None)
+    if mark is None:
+        return
+    yield Finding(
+        "rate_poor" if mark == POOR_BELOW else "rate_watch",
+        str(campaign.pk),
+        f"{campaign.name}: {percent(share.rate)} of {share.n:,} messages with a result were delivered, "
+        f"surely less than {mark:.0%}.",
+        [
+            _bucket(campaign, one, outcomes.of(one))
+            for one in Disposition
+            if one not in (Disposition.DELIVERED, Disposition.PENDING) and outcomes.of(one)
+        ],
+        rows_of(campaign),
+        campaign.pk,
+    )
+
+
+def _bucket(campaign: Campaign, disposition: Disposition, n: int) -> Number:
+    return Number(str(disposition.label), n, rows_of(campaign, status=BUCKETS[disposition]))
+
+
+def _complaints(
+    campaign: Campaign, outcomes: Outcomes, statuses: Mapping[str, int], settings: AlertSettings
+) -> Iterator[Finding]:
+    complained = statuses.get(Status.COMPLAINED, 0)
+    reached = complained + sum(statuses.get(status, 0) for status in REACHING)
+    if complained < FEWEST_COMPLAINTS:
+        return
+    share = Share(complained, reached)
+    for kind in ("complaints_poor", "complaints_watch"):
+        line = settings.threshold(kind) / 100
+        if share.range[0] >= line:
+            yield Finding(
+                kind,
+                str(campaign.pk),
+                f"{campaign.name}: {complained:,} of {reached:,} people reached complained ({share.rate:.2%}), "
+                f"surely {line:.1%} or more.",
+                [Number("complaints", complained, rows_of(campaign, status=Status.COMPLAINED.value))],
+                rows_of(campaign),
+                campaign.pk,
+            )
+            return
+
+
+def _finished(
+    campaign: Campaign, outcomes: Outcomes, now: datetime, settings: AlertSettings
+) -> Iterator[Finding]:
+    shown = timedelta(hours=settings.threshold("finished"))
+    if campaign.state != State.COMPLETED or not campaign.completed_at or campaign.completed_at < now - shown:
+        return
+    yield Finding(
+        "finished",
+        str(campaign.pk),
+        f"{campaign.name} is finished: {percent(outcomes.settled_rate)} of {outcomes.settled:,} messages with a "
+        "result were delivered.",
+        [_bucket(campaign, one, n) for one in Disposition if (n := outcomes.of(one))],
+        rows_of(campaign),
+        campaign.pk,
+    )
+
+
+# ---- Failures --------------------------------------------------------------------------------------------------
+
+
+def failures(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
+    """Campaigns that stopped by themselves, and others that do surely worse than usual."""
+    campaigns = {one.pk: one for one in watched(now)}
+    stops = open_stops(campaigns)
+    for stop in stops.values():
+        waiting = f"{stop.waiting:,} message{' waits' if stop.waiting == 1 else 's wait'}."
+        yield Finding(
+            "stopped",
+            str(stop.pk),
+            " ".join(
+                filter(
+                    None, [f"{stop.campaign.name} stopped by itself: {seen(stop)}.", top_cause(stop), waiting]
+                )
+            ),
+            url=rows_of(stop.campaign),
+            campaign_id=stop.campaign_id,
+        )
+    going = {pk: one for pk, one in campaigns.items() if pk not in stops}
+    counts, usual = counts_of(going), load()
+    last = {stop.campaign_id: stop for stop in CampaignStop.objects.filter(campaign__in=going).order_by("pk")}
+    counted = _counted(list(going.values()))
+    for pk, campaign in going.items():
+        for judged in surely_above(campaign, counts.get(pk, {}), usual, last.get(pk)):
+            yield _above(campaign, judged, counted[pk].outcomes)
+
+
+def _above(campaign: Campaign, judged: Judged, outcomes: Outcomes) -> Finding:
+    kind = CampaignStop.Kind(judged.kind)
+    failed = f"{judged.failed:,} of {judged.sent:,} messages {CampaignStop.WORDS[kind]}"
+    return Finding(
+        "opt_outs" if kind == CampaignStop.Kind.OPT_OUT else "failures",
+        f"{campaign.pk}:{kind}",
+        f"{campaign.name}: {failed} ({percent(judged.failed / judged.sent)}); {percent(judged.usual)} is usual.",
+        [_bucket(campaign, one, n) for one in KINDS_OF_FAILURES[kind] if (n := outcomes.of(one))],
+        rows_of(campaign),
+        campaign.pk,
+    )
+
+
+def refused(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
+    """Codes by which many messages of one campaign were refused."""
+    campaigns = {one.pk: one for one in watched(now)}
+    tally = CodeTally.objects.filter(campaign_id__in=campaigns).exclude(disposition="").order_by()
+    sent = dict(tally.values_list("campaign_id").annotate(total=Sum("n")))
+    rows = tally.filter(disposition=Disposition.BLOCKED_COMPLIANCE).values_list(
+        "campaign_id", "reason_code", "channel", "account_id", "status"
+    )
+    clusters: dict[tuple[int, str], Counter[tuple]] = defaultdict(Counter)
+    for campaign_id, code, *where, n in rows.annotate(total=Sum("n")):
+        clusters[campaign_id, code][tuple(where)] += n
+    providers = Account.objects.providers()
+    for (campaign_id, code), counted in clusters.items():
+        n, campaign = counted.total(), campaigns[campaign_id]
+        if n < settings.threshold("rejected") or Share(n, max(sent[campaign_id], n)).range[0] < REFUSED_LEAST:
+            continue
+        channel, account, status = counted.most_common(1)[0][0]
+        meant = describe(providers.get(account, ""), channel, code, status).short if code else "no code given"
+        narrowed = {"status": BUCKETS[Disposition.BLOCKED_COMPLIANCE], "code": code or NOBODY}
+        yield Finding(
+            "rejected",
+            f"{campaign_id}:{code}",
+            f"{campaign.name}: {n:,} of {sent[campaign_id]:,} messages were refused ({meant}).",
+            [Number("refused", n, rows_of(campaign, **narrowed))],
+            rows_of(campaign, **narrowed),
+            campaign_id,
+        )
+
+
+def unreconciled(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
+    """Campaigns whose people do not add up; of those that are being prepared they need not yet."""
+    prepared = [one for one in watched(now) if one.state != State.LAUNCHING]
+    for campaign, difference in differences(prepared):
+        what = (
+            f"{difference:,} are missing"
+            if difference > 0
+            else f"{-difference:,} are counted that are not there"
+        )
+        yield Finding(
+            "reconciliation",
+            str(campaign.pk),
+            f"{campaign.name}: its people do not add up to its audience of {campaign.expanded_count:,}: {what}.",
+            url=rows_of(campaign),
+            campaign_id=campaign.pk,
+        )
+
+
+FINDERS = (
+    Finder(("rate_poor", "rate_watch", "complaints_poor", "complaints_watch", "finished"), rates),
+    Finder(("stopped", "failures", "opt_outs"), failures),
+    Finder(("rejected",), refused),
+    Finder(("reconciliation",), unreconciled),
+)

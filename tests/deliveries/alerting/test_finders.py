@@ -1,0 +1,194 @@
+"""What is looked for, on rows as the live code leaves them: each alert with its numbers, and silence on too few."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from campaigns.models import Campaign, Registration
+from deliveries.alerting.kinds import kinds
+from deliveries.models import (
+    Alert,
+    CampaignStop,
+    CarrierTally,
+    CodeAlarm,
+    Outbox,
+    PendingReceipt,
+    RecipientTally,
+    RouteAlarm,
+)
+from deliveries.running import alerts
+from deliveries.running.drain import ROLES, STEPS
+from tests import factories, reporting_rows
+
+pytestmark = pytest.mark.django_db
+ARRIVED, TEMPORARY, DEAD, PENDING, REFUSED, NO, SILENT = range(7)
+
+
+def found(now):
+    """Kind -> sentence of what is open after a look; the second look is for kinds that wait."""
+    alerts.run(now)
+    alerts.run(now + timedelta(minutes=11))
+    raised = Alert.objects.filter(closed_at=None, raised_at__isnull=False)
+    return dict(raised.values_list("kind", "sentence"))
+
+
+def tallied(campaign, n, **cell):
+    cell = {"channel": "email", "carrier": "", "failure_class": "none", **cell}
+    CarrierTally.objects.create(campaign_id=campaign.pk, n=n, **cell)
+
+
+def test_a_rate_surely_below_a_mark_is_one_alert_that_opens_its_rows(now, login):
+    campaign = reporting_rows.campaign([ARRIVED] * 60 + [DEAD] * 30, name="Spring sale", at=now)
+
+    assert "66.7% of 90 messages" in found(now)["rate_poor"]
+    (label, n, url), *_ = Alert.objects.get(kind="rate_poor").numbers
+    page = login("marketer").get(url).content.decode()
+    assert (label, n) == ("Can't be delivered", 30)
+    assert "30 messages" in " ".join(page.split())
+    assert Alert.objects.get(kind="rate_poor").campaign == campaign
+
+
+@pytest.mark.parametrize(
+    "outcomes",
+    [
+        pytest.param([ARRIVED] * 20 + [DEAD] * 2, id="too few to say"),
+        pytest.param([ARRIVED] * 97 + [DEAD] * 3, id="on target"),
+        pytest.param([ARRIVED] * 10 + [DEAD] * 4 + [PENDING] * 86, id="mostly on its way"),
+    ],
+)
+def test_no_rate_alert_where_nothing_is_sure(now, outcomes):
+    reporting_rows.campaign(outcomes, at=now)
+
+    assert not {"rate_poor", "rate_watch"} & found(now).keys()
+
+
+def test_failures_are_judged_as_the_circuit_breaker_judges_them(now):
+    reporting_rows.campaign([ARRIVED] * 40 + [DEAD] * 40, at=now)
+
+    assert "40 of 80 messages failed for good (50.0%)" in found(now)["failures"]
+
+
+def test_a_stop_is_one_alert_and_not_a_jump_beside_it(now):
+    campaign = reporting_rows.campaign([ARRIVED] * 40 + [DEAD] * 40, at=now, state="paused", name="Sale")
+    CampaignStop.objects.create(
+        campaign=campaign, at=now, kind="lasting", sent=80, failed=40, usual=0.05, tolerated=0.1, waiting=7
+    )
+
+    open_kinds = found(now)
+    assert open_kinds["stopped"].startswith("Sale stopped by itself: 40 of 80 messages failed for good")
+    assert "failures" not in open_kinds
+
+
+def test_refusals_by_one_code_are_a_cluster(now, login):
+    reporting_rows.campaign([ARRIVED] * 60 + [REFUSED] * 12, at=now)
+
+    assert "12 of 72 messages were refused" in found(now)["rejected"]
+    (_, n, url), *_ = Alert.objects.get(kind="rejected").numbers
+    assert f"{n} messages" in " ".join(login("marketer").get(url).content.decode().split())
+
+
+@pytest.mark.parametrize(
+    ("complained", "kind"), [(2, None), (30, "complaints_watch"), (60, "complaints_poor")]
+)
+def test_complaints_are_held_against_both_lines(now, complained, kind):
+    campaign = factories.campaign(state="sending", channel="email")
+    tallied(campaign, 15_000, status="delivered", disposition="DELIVERED")
+    tallied(campaign, complained, status="complained", disposition="OPTOUT")
+
+    assert {"complaints_watch", "complaints_poor"} & found(now).keys() == ({kind} if kind else set())
+
+
+def test_more_opt_outs_than_usual(now):
+    reporting_rows.campaign([ARRIVED] * 80 + [NO] * 20, at=now)
+
+    assert "20 of 100 messages were answered with a no" in found(now)["opt_outs"]
+
+
+def test_people_that_do_not_add_up_are_said_only_once_that_lasts(now):
+    campaign = reporting_rows.campaign([ARRIVED] * 30, at=now)
+    RecipientTally.objects.filter(campaign_id=campaign.pk).update(n=28)
+
+    alerts.run(now)
+
+    assert Alert.objects.get(kind="reconciliation").raised_at is None
+    assert "2 are missing" in found(now + timedelta(minutes=2))["reconciliation"]
+
+
+def test_a_campaign_that_is_finished_is_told_for_a_day(now):
+    campaign = reporting_rows.campaign([ARRIVED] * 30, at=now)
+    Campaign.objects.filter(pk=campaign.pk).update(state="completed", completed_at=now)
+
+    assert "is finished: 100% of 30 messages" in found(now)["finished"]
+
+    alerts.run(now + timedelta(hours=25))
+    assert not Alert.objects.filter(kind="finished", closed_at=None).exists()
+
+
+def test_what_other_steps_noticed_is_taken_over(now):
+    account = factories.account(name="Acme")
+    place = {"account": account, "channel": "sms", "raised_at": now}
+    RouteAlarm.objects.create(kind="slow", sentence="Acme is slow: a median of 41 s", **place)
+    RouteAlarm.objects.create(kind="refuses", sentence="Acme refuses SMS: 20003", **place)
+    words = {"account_id": account.pk, "channel": "sms", "raised_at": now}
+    CodeAlarm.objects.create(kind="unknown", code="LK-1", sentence="?", **words)
+    CodeAlarm.objects.create(kind="unknown", code="LK-2", sentence="?", **words)
+    CodeAlarm.objects.create(kind="share", code="30003", sentence="Acme: its share doubled.", **words)
+
+    assert found(now) == {
+        "latency": "Acme is slow: a median of 41 s.",
+        "route": "Acme refuses SMS: 20003.",
+        "codes": "Acme reported “LK-2” and 1 more, which no code table lists.",
+        "code_changes": "Acme: its share doubled.",
+    }
+
+
+def test_dead_letters_close_by_themselves_once_none_is_left(now):
+    receipt = factories.receipt(state=PendingReceipt.State.DEAD)
+    PendingReceipt.objects.filter(pk=receipt.pk).update(reason="No message with this reference.")
+
+    assert found(now)["dead_letters"] == "1 receipt is not processed: No message with this reference (1)."
+
+    PendingReceipt.objects.all().delete()
+    alerts.run(now + timedelta(minutes=30))
+    assert not Alert.objects.filter(closed_at=None).exists()
+
+
+def test_an_approval_that_ends_soon(now):
+    sender = factories.sender(value="+12125550123")
+    sender.registrations.filter(state=Registration.State.APPROVED).update(
+        expires_on=now.date() + timedelta(days=9)
+    )
+
+    assert "+12125550123 ends on 13 Mar 2026" in found(now)["registration"]
+
+
+def test_messages_that_wait_for_no_reason_are_a_backlog(now):
+    message = factories.message(status="queued", disposition="PENDING")
+    Outbox.objects.create(
+        message=message, campaign_id=message.campaign_id, account_id=message.account_id,
+        sender_id=message.sender_id, due_at=now - timedelta(minutes=25),
+    )  # fmt: skip
+
+    assert found(now)["backlog"] == "Messages wait to be handed over, the oldest for 36 minutes."
+
+
+def test_looking_costs_the_same_however_many_campaigns_there_are(now, django_assert_max_num_queries):
+    reporting_rows.campaign([ARRIVED] * 30 + [REFUSED] * 12, at=now)
+    with django_assert_max_num_queries(60) as few:
+        alerts.run(now)
+    for _ in range(4):
+        reporting_rows.campaign([ARRIVED] * 30 + [REFUSED] * 12, at=now)
+
+    with django_assert_max_num_queries(len(few.captured_queries)):
+        alerts.run(now + timedelta(minutes=2))
+
+
+def test_the_worker_looks(now):
+    assert "alerts" in STEPS
+    assert sum("alerts" in steps for steps in ROLES.values()) == 1
+
+
+def test_every_kind_that_a_finder_names_has_a_row_and_the_other_way_round():
+    assert sorted(kind for finder in alerts.FINDERS for kind in finder.kinds) == sorted(kinds())
