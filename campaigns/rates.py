@@ -165,13 +165,23 @@ def kind_of(channel: str, value: str) -> str:
     return "toll_free" if value[2:5] in TOLL_FREE else "long_code_us"
 
 
-def registered_kinds() -> list[tuple[str, str]]:
-    """What a sender may be registered as, which its value does not say: (key, words)."""
+# Which of the kinds that a value does not say hold of which that it does, by how their keys begin.
+_REGISTERED_OF = {"long_code_us": "10dlc", "toll_free": "toll_free"}
+_OF_ANY = "no_limit"
+
+
+def registered_kinds(of: str = "") -> list[tuple[str, str]]:
+    """What a sender may be registered as, which its value does not say: (key, words); of one `kind_of`, or all."""
     return [
         (kind, rate.words)
         for (who, kind, provider, _), rate in _rates().items()
-        if who == "sender" and not provider
+        if who == "sender" and not provider and (not of or _holds(kind, of))
     ]
+
+
+def _holds(registered: str, kind: str) -> bool:
+    beginning = _REGISTERED_OF.get(kind)
+    return registered == _OF_ANY or (beginning is not None and registered.startswith(beginning))
 
 
 def warm_up_day(begins: date, today: date) -> int:

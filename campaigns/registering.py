@@ -295,14 +295,34 @@ def expire(now: datetime) -> list[Sender]:
     return stopped
 
 
-def begin(sender: Sender, by: User, now: datetime) -> None:
-    """What is written of a new sender, which is saved already: what it needs, and the state that follows."""
+def begin(sender: Sender, by: User, now: datetime, country: str = "") -> None:
+    """What is written of a new sender, which is saved already: what it needs, and the state that follows. `country`:
+    where it is to send first; '' where its kind says it."""
+    day = today(now)
+    lines = [line for line in checklist(sender, [], day) if line.demand == "must"]
+    lines += [line for line in in_country(sender, [], country, day) if country and line.is_lacking]
     with transaction.atomic():
-        for line in checklist(sender, [], today(now)):
-            if line.demand == "must":
-                values = Registration(kind=line.kind, country=line.country)
-                change(sender, values, by, now)
+        for kind, where in dict.fromkeys((line.kind, line.country) for line in lines):
+            change(sender, Registration(kind=kind, country=where), by, now)
         follow(sender, now)
+
+
+def may_be_added(
+    sender: Sender, rows: Sequence[Registration], day: date
+) -> list[tuple[Registration.Kind, str]]:
+    """What can be said of it beside its checklist: (kind, country), '' where somebody has to say which country."""
+    listed = {(line.kind, line.country) for line in checklist(sender, rows, day)}
+    kind = kind_of(sender.channel, sender.value)
+    found = [
+        (Registration.Kind(line["registration"]), "" if line["country"] == EVERYWHERE else line["country"])
+        for line in _lines()
+        if sender.channel in line["channels"].split(";")
+        and line["sender"] in (kind, EVERYWHERE)
+        and line["country"]
+    ]
+    if sender.channel in TEXTS:
+        found.append((Registration.Kind.CARRIER, ""))
+    return [one for one in dict.fromkeys(found) if one not in listed]
 
 
 def _lock(sender: Sender) -> None:

@@ -14,6 +14,7 @@ from contacts.channels import Channel
 from contacts.emails import NotAnEmail
 from contacts.phones import NotAPhone
 
+AS_ITS_VALUE = ("", "As its value says")
 NO_LIMIT = "no_limit"  # of campaigns/rates.csv: for a sender on any channel
 
 
@@ -22,7 +23,7 @@ class SenderForm(ModelForm):
 
     registered_as = ChoiceField(
         required=False,
-        choices=lambda: [("", "As its value says"), *((kind, words) for kind, words in registered_kinds())],
+        choices=lambda: [AS_ITS_VALUE, *registered_kinds()],
         help_text="Which of the carriers' limits hold. A 10DLC number has those of the class its campaign was given.",
     )
 
@@ -35,7 +36,7 @@ class SenderForm(ModelForm):
             self.add_error("warm_up_from", "Only senders of email warm up: leave it empty.")
         if channel and channel not in TEXTS and data.get("registered_as") not in ("", None, NO_LIMIT):
             self.add_error("registered_as", "Only senders of texts are registered so: choose another.")
-        channel, value = data.get("channel"), data.get("value")
+        value = data.get("value")
         if not (channel and value) or not {"channel", "value"} & set(self.changed_data):
             return data
         try:

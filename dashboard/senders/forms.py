@@ -9,11 +9,14 @@ from typing import Any
 from django import forms
 
 from campaigns.models import Brand, Registration, Sender
-from campaigns.sender_form import SenderForm
+from campaigns.rates import kind_of, registered_kinds
+from campaigns.sender_form import AS_ITS_VALUE, SenderForm
 from contacts.channels import Channel
 from contacts.emails import NotAnEmail, parse_domain
+from dashboard.senders.kinds import SenderKind
 
 DATES = ("submitted_on", "decided_on", "expires_on")
+COUNTRY = re.compile("[A-Z]{2}")
 SELECTOR = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?", re.I)
 
 
@@ -31,6 +34,10 @@ class SenderSettingsForm(SenderForm):
         unfit = {"dkim_selectors", "warm_up_from"} if channel and channel != Channel.EMAIL else set()
         for name in unfit | ({"registered_as"} if channel == Channel.EMAIL else set()):
             self.fields.pop(name, None)
+        if channel and "registered_as" in self.fields:
+            fits = registered_kinds(kind_of(channel, self.instance.value))
+            kept = [one for one in registered_kinds() if one[0] == self.instance.registered_as]
+            self.fields["registered_as"].choices = [AS_ITS_VALUE, *dict([*fits, *kept]).items()]
 
     def clean_dkim_selectors(self) -> str:
         words = self.cleaned_data["dkim_selectors"].replace(",", " ").split()
@@ -43,14 +50,58 @@ class SenderSettingsForm(SenderForm):
 
 
 class NewSenderForm(SenderSettingsForm):
-    class Meta(SenderSettingsForm.Meta):
-        fields = ("name", "brand", "channel", "value", *SenderSettingsForm.Meta.fields[2:])  # type: ignore[assignment]
-        labels = {"value": "Number, short code, name or From address"}
+    """A sender of one kind: asks for what those have. Its limits are the carriers', and change under its settings."""
 
-    field_order = ("channel", "value", "name", "brand")
+    country = forms.CharField(
+        label="Country it sends to first",
+        max_length=2,
+        help_text="Two letters, such as GB. Others are added later.",
+    )
+
+    class Meta(SenderSettingsForm.Meta):
+        fields = ("channel", "value", "name", "brand", "dkim_selectors", "warm_up_from")  # type: ignore[assignment]
+
+    field_order = ("channel", "value", "country", "name", "brand")
+
+    def __init__(self, kind: SenderKind, data: Any = None) -> None:
+        super().__init__(data)
+        self.kind = kind
+        asked = {"channel", "value", "name", *kind.asks}
+        if Brand.objects.count() > 1:
+            asked.add("brand")
+        for name in self.fields.keys() - asked:
+            del self.fields[name]
+        channel = self.fields["channel"]
+        channel.choices = [(one.value, one.label) for one in kind.channels]
+        channel.initial = kind.channels[0].value
+        if len(kind.channels) == 1:
+            channel.disabled, channel.widget = True, forms.HiddenInput()
+        self.fields["value"].label, self.fields["value"].help_text = kind.value, kind.example
+
+    def clean_country(self) -> str:
+        return two_letters(self.cleaned_data["country"])
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean()
+        channel, value = data.get("channel"), data.get("value")
+        if channel and value and not self.has_error("value") and not self.kind.is_of(channel, value):
+            self.add_error(
+                "value", f"“{value}” is no {self.kind.value.lower()}: choose another kind of sender."
+            )
+        return data
+
+
+def two_letters(text: str) -> str:
+    """A country as US. Raises ValidationError."""
+    country = text.strip().upper()
+    if country and not COUNTRY.fullmatch(country):
+        raise forms.ValidationError("Enter a country by its two letters, such as US.")
+    return country
 
 
 class RegistrationForm(forms.ModelForm):
+    """What is known of one registration. `named`: its kind, country and carrier as far as they are not asked."""
+
     class Meta:
         model = Registration
         fields = ("kind", "country", "carrier", "state", "reference", *DATES, "note")
@@ -62,19 +113,24 @@ class RegistrationForm(forms.ModelForm):
             "note": "What you know of it",
         }
 
+    def __init__(self, named: dict[str, str], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, value in named.items():
+            del self.fields[name]
+            setattr(self.instance, name, value)
+        if "carrier" in self.fields:
+            self.fields["carrier"].required = True
+            self.fields["carrier"].help_text = ""
+            self.fields["carrier"].error_messages["required"] = (
+                "Say which carrier has approved or refused it."
+            )
+
     def clean_country(self) -> str:
-        country = self.cleaned_data["country"].strip().upper()
-        if country and not re.fullmatch("[A-Z]{2}", country):
-            raise forms.ValidationError("Enter a country by its two letters, such as US.")
-        return country
+        return two_letters(self.cleaned_data["country"])
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
         submitted, decided, expires = (data.get(name) for name in DATES)
-        if data.get("kind") == Registration.Kind.CARRIER and not data.get("carrier"):
-            self.add_error("carrier", "Say which carrier has approved or refused it.")
-        elif data.get("carrier") and data.get("kind") not in ("", None, Registration.Kind.CARRIER):
-            self.add_error("carrier", "Only a carrier's approval names a carrier: leave it empty.")
         if submitted and decided and decided < submitted:
             self.add_error("decided_on", "It was decided before it was submitted: correct one of the dates.")
         if decided and expires and expires < decided:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
-from dashboard.shell.pages import who
+from dashboard.senders.waiting import still_comes
+from dashboard.shell.pages import fragment, who
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.models import Account, CallbackTest
 from deliveries.receiving import callback_tests
@@ -28,9 +31,15 @@ class AccountProof:
     can_test: bool
     is_proven: bool
 
+    def comes(self, now: datetime) -> bool:
+        """Whether the result of its test is about to come."""
+        last = self.last_test
+        return last is not None and not (last.arrived_at or last.trouble) and still_comes(last.asked_at, now)
+
 
 @requires(SEE)
 @require_safe
+@vary_on_headers("HX-Request")
 def index(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     proofs = []
@@ -47,7 +56,8 @@ def index(request: HttpRequest) -> HttpResponse:
                 proven is not None and proven > now - callback_tests.FRESH,
             )
         )
-    return render(request, "senders/receiving.html", {"proofs": proofs, "section": "receiving"})
+    context = {"proofs": proofs, "section": "receiving", "comes": any(one.comes(now) for one in proofs)}
+    return render(request, fragment(request, "senders/receiving.html", "proofs"), context)
 
 
 @requires(SEE, TEST)
@@ -61,7 +71,7 @@ def test(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("senders:receiving")
     if able:
         callback_tests.begin(account, who(request), timezone.now())
-        messages.success(request, "A test callback is on its way. Open the page again in a few seconds.")
+        messages.success(request, "A test callback is on its way. Its result stands here in a few seconds.")
     else:
         messages.error(request, "Only the provider can sign its callbacks: wait for the first real receipt.")
     return redirect("senders:receiving")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 
@@ -15,22 +16,29 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
 from campaigns import registering
-from campaigns.models import Content, Registration, Sender
+from campaigns.models import Brand, Content, Registration, Sender
 from campaigns.rate_words import keeps_to
 from campaigns.rates import kind_of, today
 from contacts.channels import Channel
-from dashboard.senders.forms import NewSenderForm, RegistrationForm, SenderSettingsForm, StateForm
-from dashboard.shell.pages import who
+from contacts.phones import country_of
+from dashboard.senders.forms import COUNTRY, NewSenderForm, RegistrationForm, SenderSettingsForm, StateForm
+from dashboard.senders.kinds import KINDS
+from dashboard.senders.waiting import still_comes
+from dashboard.shell.pages import fragment, who
 from deliveries.models import DomainCheck, Route
+from deliveries.outcomes.keyset import read_id
 from deliveries.outcomes.sender_lines import sender_lines, state_shown
 from deliveries.sending import mail_checks
 
 SEE, CHANGE, ADD = "campaigns.view_sender", "campaigns.change_sender", "campaigns.add_sender"
 ASK = "campaigns.request_registration"
 CHANGES, CAMPAIGNS = 50, 20  # the newest, on the page
+KEY = ("kind", "country", "carrier")  # of a registration of one sender
+MOST_OF_A_NAME = 60  # letters of a carrier
 PILLS = {
     Registration.State.NEEDED: "compliance",
     Registration.State.SUBMITTED: "pending",
@@ -83,12 +91,14 @@ class ChecklistRow:
 @requires(SEE)
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    lines = sender_lines(today(timezone.now()))
-    return render(request, "senders/list.html", {"lines": lines, "section": "senders"})
+    brand = Brand.objects.filter(pk=read_id(request.GET.get("brand", "")) or 0).first()
+    lines = sender_lines(today(timezone.now()), brand)
+    return render(request, "senders/list.html", {"lines": lines, "section": "senders", "brand": brand})
 
 
 @requires(SEE)
 @require_safe
+@vary_on_headers("HX-Request")
 def show(request: HttpRequest, pk: int) -> HttpResponse:
     sender = get_object_or_404(Sender.objects.select_related("brand").prefetch_related("accounts"), pk=pk)
     now = timezone.now()
@@ -113,9 +123,10 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
         "content_count": contents.count(),
         "changes": sender.registration_changes.select_related("registration", "by")[:CHANGES],
         "dns": dns,
+        "dns_comes": dns is not None and dns.asked_at is not None and still_comes(dns.asked_at, now),
         "dns_rows": [(one, *DNS_PILLS[one["state"]]) for one in dns.found] if dns else [],
     }
-    return render(request, "senders/sender.html", context)
+    return render(request, fragment(request, "senders/sender.html", "dns"), context)
 
 
 def _by_country(sender: Sender, rows: list[Registration], day: date) -> list[tuple[str, list[ChecklistRow]]]:
@@ -134,18 +145,26 @@ def _by_country(sender: Sender, rows: list[Registration], day: date) -> list[tup
 @requires(SEE, ADD)
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
-    form = NewSenderForm(request.POST if request.method == "POST" else None)
+    """First which kind, then what one of that kind has."""
+    kind, back = KINDS.get(request.GET.get("kind", "")), reverse("senders:list")
+    if kind is None:
+        options = [(f"?{urlencode({'kind': one.key})}", one.title, one.note) for one in KINDS.values()]
+        return _choices(request, "New sender", "What is it?", options, back)
+    form = NewSenderForm(kind, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         now = timezone.now()
         sender = form.save(commit=False)
         sender.state = Sender.State.NOT_REGISTERED
         sender.save()
-        registering.begin(sender, who(request), now)
+        country = form.cleaned_data.get("country") or country_of(sender.value)
+        registering.begin(sender, who(request), now, country)
         if sender.channel == Channel.EMAIL:
             mail_checks.ask(sender, now)
         messages.success(request, f"{sender.name} is added. It is {sender.get_state_display().lower()}.")
         return redirect("senders:sender", sender.pk)
-    return _form(request, form, "New sender", reverse("senders:list"), "Add the sender")
+    return _form(
+        request, form, f"New sender: {kind.title[0].lower()}{kind.title[1:]}", back, "Add the sender"
+    )
 
 
 @requires(SEE, CHANGE)
@@ -187,26 +206,54 @@ def state(request: HttpRequest, pk: int) -> HttpResponse:
 @requires(SEE, CHANGE)
 @require_http_methods(["GET", "HEAD", "POST"])
 def registration(request: HttpRequest, pk: int) -> HttpResponse:
-    """What is known of one kind in one country; what the query names is shown as it stands."""
+    """What is known of one kind in one country. What the query names is not asked again; first it is chosen."""
     sender = get_object_or_404(Sender, pk=pk)
-    named = {name: request.GET.get(name, "")[:60] for name in ("kind", "country", "carrier")}
-    known = Registration.objects.filter(sender=sender, **named).first()
+    back, now = reverse("senders:sender", args=[pk]), timezone.now()
+    named = _named(request)
+    if "kind" not in named:
+        return _choices(request, "Add a registration", "Which one?", _addable(sender, now), back, sender)
+    known = Registration.objects.filter(sender=sender, **named).first() if len(named) == len(KEY) else None
+    home = registering.HOME.get(kind_of(sender.channel, sender.value), country_of(sender.value))
     form = RegistrationForm(
+        named,
         request.POST if request.method == "POST" else None,
         instance=None if request.method == "POST" else known,
-        initial=named,
+        initial={"country": home},
     )
     if request.method == "POST" and form.is_valid():
-        values, now = form.save(commit=False), timezone.now()
-        key = {"kind": values.kind, "country": values.country, "carrier": values.carrier}
+        values = form.save(commit=False)
+        key = {name: getattr(values, name) for name in KEY}
         form.fill_dates(Registration.objects.filter(sender=sender, **key).first(), today(now))
         row = registering.change(sender, values, who(request), now)
         sender.refresh_from_db()
         said = f"{row.words}: {str(row.get_state_display()).lower()}. {sender.name} is"
         messages.success(request, f"{said} {sender.get_state_display().lower()}.")
         return redirect("senders:sender", pk)
-    title = known.words if known else "A registration"
-    return _form(request, form, title, reverse("senders:sender", args=[pk]), "Save", sender)
+    return _form(request, form, Registration(**named).words, back, "Save", sender)
+
+
+def _named(request: HttpRequest) -> dict[str, str]:
+    """What the query says of a registration, where it makes sense. Only a carrier's approval has a carrier."""
+    given = {name: request.GET[name] for name in KEY if name in request.GET}
+    if given.get("kind") not in Registration.Kind.values:
+        return {}
+    if not COUNTRY.fullmatch(given.get("country") or "US"):
+        del given["country"]
+    if given["kind"] != Registration.Kind.CARRIER:
+        given["carrier"] = ""
+    elif not 0 < len(given.get("carrier", "")) <= MOST_OF_A_NAME:
+        given.pop("carrier", None)
+    return given
+
+
+def _addable(sender: Sender, now: datetime) -> list[tuple[str, str, str]]:
+    """Links to the forms of what can be added: query, title, what it is about."""
+    options = []
+    for kind, country in registering.may_be_added(sender, list(sender.registrations.all()), today(now)):
+        named = {"kind": kind.value} | ({"country": country} if country else {})
+        note = "" if country else "For a country that you name."
+        options.append((f"?{urlencode(named)}", Registration(kind=kind, country=country).words, note))
+    return options
 
 
 class AskForm(forms.Form):
@@ -253,8 +300,21 @@ def ask(request: HttpRequest, pk: int) -> HttpResponse:
 def look_at_dns(request: HttpRequest, pk: int) -> HttpResponse:
     sender = get_object_or_404(Sender, pk=pk, channel=Channel.EMAIL)
     mail_checks.ask(sender, timezone.now())
-    messages.success(request, "The DNS is asked in the background. Open the page again in a few seconds.")
-    return redirect("senders:sender", pk)
+    messages.success(request, "The DNS is being asked.")
+    return redirect(f"{reverse('senders:sender', args=[pk])}#dns")
+
+
+def _choices(
+    request: HttpRequest,
+    title: str,
+    question: str,
+    options: Sequence[tuple[str, str, str]],
+    back: str,
+    sender: Sender | None = None,
+) -> HttpResponse:
+    """The first step of a form: links to what it goes on with. Whatever was posted here chose nothing."""
+    context = {"title": title, "question": question, "options": options, "back": back, "sender": sender}
+    return render(request, "senders/choose.html", context, status=422 if request.method == "POST" else 200)
 
 
 def _form(

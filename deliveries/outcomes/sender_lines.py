@@ -10,7 +10,7 @@ from datetime import date
 from django.db.models import Count, Sum
 
 from campaigns import registering
-from campaigns.models import Campaign, Content, Registration, Sender
+from campaigns.models import Brand, Campaign, Content, Registration, Sender
 from campaigns.rate_words import limits_in_short
 from deliveries.models import CarrierTally
 from deliveries.outcomes.delivery_rate import Outcomes
@@ -61,10 +61,11 @@ class SenderLine:
         return named or ("" if self.sender.may_send else self.why)
 
 
-def sender_lines(day: date) -> list[SenderLine]:
-    """All of them, by channel and name. Six queries."""
+def sender_lines(day: date, brand: Brand | None = None) -> list[SenderLine]:
+    """All of them, or those of one brand, by channel and name. Six queries."""
+    asked = Sender.objects.filter(brand=brand) if brand else Sender.objects.all()
     senders = list(
-        Sender.objects.select_related("brand")
+        asked.select_related("brand")
         .prefetch_related("registrations", "accounts")
         .order_by("channel", "name", "pk")
     )

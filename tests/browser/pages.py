@@ -454,6 +454,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
         lambda: f"/senders/{made_ready.unregistered_sender()}/registration/?kind=carrier&country=US",
     ),
     "sender new": ("admin", lambda: "/senders/new/"),
+    "sender new of a kind": ("admin", lambda: "/senders/new/?kind=short_code"),
     "sender settings": ("admin", lambda: f"/senders/{made_ready.unregistered_sender()}/settings/"),
     "sender state": ("admin", lambda: f"/senders/{made_ready.unregistered_sender()}/state/"),
     "brands": ("admin", lambda: made_ready.brands("/senders/brands/")),

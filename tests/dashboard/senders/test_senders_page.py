@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 
 from campaigns.models import Brand, Registration, Sender
 from deliveries.models import CallbackTest, CarrierTally, DomainCheck
@@ -30,6 +31,12 @@ def page(client, name, *args, **query):
 
 def words(text):
     return " ".join(re.sub("<[^>]+>", "", text).split())
+
+
+def register(sender, kind, country=""):
+    """The form of one registration, as the page of its sender links to it."""
+    named = {"kind": str(kind)} | ({"country": country} if country else {})
+    return f"{reverse('senders:registration', args=[sender.pk])}?{urlencode(named)}"
 
 
 ONLY_ADMINISTRATORS = ["new", "settings", "state", "registration", "new_brand", "brand", "default_brand"]
@@ -84,10 +91,10 @@ def test_an_administrator_enters_what_was_decided_and_it_may_send(login, sender)
     client = login("admin")
     for kind in (Kind.BRAND, Kind.CAMPAIGN):
         fields = {
-            "kind": kind, "country": "us", "carrier": "", "state": "approved", "reference": "C1",
-            "submitted_on": "2026-01-05", "decided_on": "2026-01-20", "expires_on": "", "note": "",
+            "state": "approved", "reference": "C1", "submitted_on": "2026-01-05", "decided_on": "2026-01-20",
+            "expires_on": "", "note": "",
         }  # fmt: skip
-        answer = client.post(reverse("senders:registration", args=[sender.pk]), fields)
+        answer = client.post(register(sender, kind, "US"), fields)
         assert answer.status_code == 302
 
     sender.refresh_from_db()
@@ -105,23 +112,35 @@ def test_an_administrator_enters_what_was_decided_and_it_may_send(login, sender)
         ({"country": "1!"}, "two letters, such as US"),
         ({"decided_on": "2025-01-01"}, "decided before it was submitted"),
         ({"expires_on": "2026-01-01"}, "ends before it was decided"),
-        ({"kind": "carrier"}, "Say which carrier"),
-        ({"carrier": "AT&T"}, "Only a carrier"),
+        ({"carrier": ""}, "Say which carrier"),
         ({"state": "granted"}, "granted"),
     ],
 )
 def test_what_makes_no_sense_is_refused_and_nothing_is_kept(login, sender, wrong, sentence):
     fields = {
-        "kind": Kind.CAMPAIGN, "country": "US", "state": "approved", "submitted_on": "2026-01-05",
+        "country": "US", "carrier": "AT&T", "state": "approved", "submitted_on": "2026-01-05",
         "decided_on": "2026-01-20",
     }  # fmt: skip
 
-    answer = login("admin").post(reverse("senders:registration", args=[sender.pk]), fields | wrong)
+    answer = login("admin").post(register(sender, Kind.CARRIER), fields | wrong)
 
     assert answer.status_code == 422
     if sentence != "two letters":  # the field takes two letters only
         assert sentence in answer.content.decode()
-    assert not sender.registrations.filter(kind=Kind.CAMPAIGN).exists()
+    assert not sender.registrations.filter(kind=Kind.CARRIER).exists()
+
+
+def test_what_a_registration_is_about_is_chosen_first_and_not_asked_again(login, sender):
+    client = login("admin")
+
+    choice = page(client, "registration", sender.pk)
+    named = page(client, "registration", sender.pk, kind="campaign_10dlc", country="US", carrier="AT&T")
+    open_ = page(client, "registration", sender.pk, kind="carrier", country="<b>")
+
+    assert re.findall(r'href="\?([^"]+)"', choice) == ["kind=carrier"]  # the rest stands in its checklist
+    assert asked(named) == ["state", "reference", "submitted_on", "decided_on", "expires_on", "note"]
+    assert "10DLC campaign (US)" in named
+    assert asked(open_)[:2] == ["country", "carrier"]
 
 
 def test_a_marketer_asks_and_cannot_approve(login, sender):
@@ -163,18 +182,24 @@ def test_the_state_is_set_with_a_reason_and_taken_back(login, sender):
     assert (sender.state, sender.state_reason) == ("not_registered", "")
 
 
-def test_a_new_sender_is_not_approved_and_one_of_mail_has_its_dns_asked(login):
-    client, url = login("admin"), reverse("senders:new")
+def asked(text):
+    """The names of the fields of the form, in order."""
+    form = re.search(r'<form class="form" method="post">.*?</form>', text, re.S).group()
+    return re.findall(r'<(?:input type="(?!hidden)|select|textarea)[^>]*?name="(\w+)"', form)
 
-    text = client.post(
-        url, {"name": "Texts", "channel": "sms", "value": "(212) 555-0142", "state": "approved"}
+
+def add(client, kind, **fields):
+    return client.post(f"{reverse('senders:new')}?kind={kind}", fields)
+
+
+def test_a_new_sender_is_not_approved_and_one_of_mail_has_its_dns_asked(login):
+    client = login("admin")
+
+    text = add(client, "number", name="Texts", channel="sms", value="(212) 555-0142", state="approved")
+    mail = add(
+        client, "email", name="Mail", value="Hello@Example.com", dkim_selectors="s1, s2", channel="sms"
     )
-    mail = client.post(
-        url, {"name": "Mail", "channel": "email", "value": "Hello@Example.com", "dkim_selectors": "s1, s2"}
-    )
-    wrong = client.post(
-        url, {"name": "Other", "channel": "email", "value": "hello", "dkim_selectors": "a b/c"}
-    )
+    wrong = add(client, "email", name="Other", value="hello", dkim_selectors="a b/c")
 
     one, other = Sender.objects.get(name="Texts"), Sender.objects.get(name="Mail")
     assert (text.status_code, mail.status_code, wrong.status_code) == (302, 302, 422)
@@ -186,6 +211,85 @@ def test_a_new_sender_is_not_approved_and_one_of_mail_has_its_dns_asked(login):
     )
     assert DomainCheck.objects.get().asked_at is not None
     assert "is no selector" in wrong.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        ("number", ["channel", "value", "name"]),
+        ("short_code", ["channel", "value", "country", "name"]),
+        ("alphanumeric", ["value", "country", "name"]),
+        ("email", ["value", "name", "dkim_selectors", "warm_up_from"]),
+        ("call", ["value", "name"]),
+    ],
+)
+def test_a_new_sender_is_asked_for_what_its_kind_has(login, kind, fields):
+    client = login("admin")
+
+    assert f"?kind={kind}" in page(client, "new")
+    assert asked(page(client, "new", kind=kind)) == fields
+
+
+def test_a_sender_of_another_kind_or_twice_is_refused_and_a_country_begins_its_checklist(login):
+    client = login("admin")
+
+    code = add(client, "number", name="Code", channel="sms", value="12345")
+    made = add(client, "alphanumeric", name="Us", value="ACME", country="gb")
+    twice = add(client, "alphanumeric", name="Us again", value="ACME", country="DE")
+
+    sender = Sender.objects.get()
+    assert (code.status_code, made.status_code, twice.status_code) == (422, 302, 422)
+    assert "choose another kind of sender" in code.content.decode()
+    assert [(row.kind, row.country, row.state) for row in sender.registrations.all()] == [
+        ("sender_id", "GB", "needed")
+    ]
+    assert sender.state == "not_registered"
+
+
+def test_settings_offer_the_limits_of_its_kind_alone(login, sender):
+    free = factories.sender(value="+18335550100")
+
+    mine, others = (page(login("admin"), "settings", pk) for pk in (sender.pk, free.pk))
+
+    offered = [
+        ["10DLC, AT&amp;T class T" in text, "Toll-free, not verified" in text] for text in (mine, others)
+    ]
+    assert offered == [[True, False], [False, True]]
+
+
+@pytest.mark.parametrize(("minutes", "asks"), [(0, True), (3, False)])
+def test_what_is_asked_in_the_background_appears_by_itself_and_asking_ends(login, minutes, asks):
+    client, then = login("marketer"), timezone.now() - timedelta(minutes=minutes)
+    mail, account = (
+        factories.sender("email", value="a@example.com"),
+        factories.account("sandbox", receipt_at=None),
+    )
+    check = DomainCheck.objects.create(sender=mail, asked_at=then)
+    test = CallbackTest.objects.create(account=account, asked_at=then)
+    places = (("sender", mail.pk), ("receiving",))
+
+    before = [page(client, *place) for place in places]
+    check.found, check.asked_at, check.checked_at = [], None, then
+    check.save()
+    CallbackTest.objects.filter(pk=test.pk).update(arrived_at=then)
+    after = [
+        client.get(reverse(f"senders:{name}", args=args), headers={"HX-Request": "true"}).content.decode()
+        for name, *args in places
+    ]
+
+    assert [("load delay:2s" in text, "Look again" in text) for text in before] == [(asks, True)] * 2
+    assert [("load delay" in text, "<html" in text) for text in after] == [(False, False)] * 2
+    assert "Arrived" in after[1]
+
+
+def test_numbers_of_senders_open_what_they_count(login, sender):
+    other = factories.sender(value="+12125550143", name="Elsewhere", brand=Brand.objects.create(name="Other"))
+
+    text = page(login("marketer"), "list", brand=other.brand_id)
+
+    assert "Elsewhere" in text
+    assert "Clinic texts" not in text
+    assert f"?brand={other.brand_id}" in page(login("admin"), "brands")
 
 
 def test_the_page_shows_the_record_to_add(login):
