@@ -193,7 +193,10 @@ suppression_pages = [
     path("<id:pk>/release/", suppression_acts.lift, name="release"),
 ]
 
-route_pages = [path("", sending_routes.page, name="page")]
+route_pages = [
+    path("", sending_routes.page, name="page"),
+    path("arrivals/", sending_routes.arrivals, name="arrivals"),
+]
 
 sender_pages = [
     path("", senders.index, name="list"),

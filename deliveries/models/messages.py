@@ -109,6 +109,13 @@ class Message(models.Model):
         return f"{self.channel} to contact {self.contact_id}: {self.status}"
 
     @property
+    def seconds_to_arrive(self) -> int | None:
+        """From handover to arrival; None where one of them is not known."""
+        if self.handed_over_at is None or self.delivered_at is None:
+            return None
+        return round((self.delivered_at - self.handed_over_at).total_seconds())
+
+    @property
     def target(self) -> Target:
         """Where it went, whoever the sender is: what stands against sending there once more. Reads the address."""
         return Target.at(self.address, self.contact_id, self.channel)

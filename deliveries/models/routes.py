@@ -206,10 +206,14 @@ class RouteShare(Shifted):
 
 
 class RouteMove(Shifted):
-    """One step to another account, or back, and why. Never changed."""
+    """One step of urgent messages to another account, or back, and why. Or what was passed on from an account where
+    nothing was handed over: then `alarm` says why it was not, `share` is 0, and `messages` grows as long as that lasts.
+    """
 
     at = models.DateTimeField()
     was = models.PositiveSmallIntegerField(help_text="The share before.")
+    messages = models.PositiveIntegerField(null=True, help_text="Passed on. Empty: a step of the share.")
+    alarm = models.ForeignKey(RouteAlarm, models.SET_NULL, null=True, related_name="+")
     away_from = models.ForeignKey(
         Account, models.CASCADE, related_name="+", help_text="The first of the list."
     )
@@ -221,3 +225,8 @@ class RouteMove(Shifted):
 
     def __str__(self) -> str:
         return self.reason
+
+    @property
+    def is_back(self) -> bool:
+        """Whether it was a step back to the first account of the list."""
+        return self.messages is None and self.share < self.was

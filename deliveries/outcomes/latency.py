@@ -53,10 +53,16 @@ class Latency(NamedTuple):
 NOTHING = Latency(0, None)
 
 
+def window_begin(now: datetime) -> datetime:
+    """When the first of the minutes begins that count."""
+    return now.replace(second=0, microsecond=0) - WINDOW + timedelta(minutes=1)
+
+
 def latencies(now: datetime) -> dict[RouteId, Latency]:
     """Of the last 15 minutes, the present one included. One query, of a table that holds counts alone."""
-    since = now.replace(second=0, microsecond=0) - WINDOW
-    rows = LatencyCount.objects.filter(minute__gt=since, minute__lte=now, bucket__lt=HANDED_OVER).order_by()
+    rows = LatencyCount.objects.filter(
+        minute__gte=window_begin(now), minute__lte=now, bucket__lt=HANDED_OVER
+    ).order_by()
     counts: dict[RouteId, Counter[int]] = defaultdict(Counter)
     for *key, bucket, n in rows.values_list(*RouteId._fields, "bucket").annotate(Sum("n")):
         counts[RouteId(*key)][bucket] += n

@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from django.db.models import Q
 
 from contacts.channels import Channel
 from deliveries.models import Account, Route, RouteAlarm, RouteMove, RouteShare
@@ -23,6 +27,21 @@ ALARM_WORDS = {
 }
 
 
+class RouteScope(NamedTuple):
+    """What is looked at: one account or, with None, all; one channel or, with '', all."""
+
+    account_id: int | None = None
+    channel: str = ""
+
+    def has(self, channel: str, *accounts: int) -> bool:
+        """Whether it is about this channel ('' for every one) and any of these accounts."""
+        here = self.account_id is None or self.account_id in accounts
+        return here and (not self.channel or channel in ("", self.channel))
+
+
+ALL_ROUTES = RouteScope()
+
+
 @dataclass(frozen=True)
 class AlarmLine:
     alarm: RouteAlarm
@@ -35,11 +54,17 @@ class AlarmLine:
 class LatencyLine:
     """What messages of one account to one country and carrier took."""
 
+    key: RouteId
     account: str
     channel: Channel
     country: str
     carrier: str
     latency: Latency
+
+    @property
+    def query(self) -> str:
+        """What names it in the address of its messages."""
+        return urlencode(self.key._asdict())
 
     @property
     def name(self) -> str:
@@ -86,34 +111,49 @@ def open_alarms(now: datetime) -> list[AlarmLine]:
     return [AlarmLine(alarm, *ALARM_WORDS[Kind(alarm.kind)], alarm.in_effect(now)) for alarm in rows]
 
 
-def latency_lines(now: datetime) -> list[LatencyLine]:
+def latency_lines(now: datetime, scope: RouteScope = ALL_ROUTES) -> list[LatencyLine]:
     """Of the last 15 minutes: the slow ones first, then those with the most messages."""
     names = Account.objects.names()
-    lines = [_line(key, latency, names) for key, latency in latencies(now).items()]
+    lines = [
+        _line(key, latency, names)
+        for key, latency in latencies(now).items()
+        if scope.has(key.channel, key.account_id)
+    ]
     return sorted(lines, key=lambda line: (not line.latency.is_slow, -line.latency.n, line.name))
 
 
 def _line(key: RouteId, latency: Latency, names: Mapping[int, str]) -> LatencyLine:
     account = names.get(key.account_id, "An account that is gone")
-    return LatencyLine(account, Channel(key.channel), key.country, key.carrier, latency)
+    return LatencyLine(key, account, Channel(key.channel), key.country, key.carrier, latency)
 
 
-def shares() -> list[RouteShare]:
+def shares(scope: RouteScope = ALL_ROUTES) -> list[RouteShare]:
     rows = RouteShare.objects.select_related("account").defer("account__credentials")
-    return list(rows.order_by("channel", "country", "carrier"))
+    found = rows.order_by("channel", "country", "carrier")
+    return [one for one in found if scope.has(one.channel, one.account_id)]
 
 
-def last_moves() -> list[RouteMove]:
+def last_moves(scope: RouteScope = ALL_ROUTES) -> list[RouteMove]:
+    """The newest, of shares and of what was passed on, away from the account or to it."""
     rows = RouteMove.objects.select_related("account", "away_from")
+    if scope.channel:
+        rows = rows.filter(channel=scope.channel)
+    if scope.account_id is not None:
+        rows = rows.filter(Q(account=scope.account_id) | Q(away_from=scope.account_id))
     return list(rows.defer("account__credentials", "away_from__credentials")[:MOVES_SHOWN])
 
 
-def lists(alarms: Sequence[AlarmLine]) -> list[RouteList]:
-    """Every list, sorted by channel, country and priority."""
+def lists(alarms: Sequence[AlarmLine], scope: RouteScope = ALL_ROUTES) -> list[RouteList]:
+    """Every list that has the account, whole; sorted by channel, country and priority."""
     rows = Route.objects.select_related("account", "sender").defer("account__credentials")
+    found = [
+        (key, list(those))
+        for key, those in groupby(rows, lambda row: (row.channel, row.country, row.priority))
+    ]
     return [
         RouteList(*key, [ListedRoute(row, _state(row, alarms)) for row in those])
-        for key, those in groupby(rows, lambda row: (row.channel, row.country, row.priority))
+        for key, those in found
+        if scope.has(key[0], *(row.account_id for row in those))
     ]
 
 

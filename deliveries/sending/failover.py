@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from campaigns.models import Campaign, Pace, Sender
 from campaigns.rates import account_key
@@ -22,7 +22,7 @@ from deliveries.deciding.rests import Kind
 from deliveries.deciding.routes import CampaignRoute, RouteOption, routes
 from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS
 from deliveries.ledger.tallies import append
-from deliveries.models import Account, Decision, Message, Outbox, Route, RouteAlarm
+from deliveries.models import Account, Decision, Message, Outbox, Route, RouteAlarm, RouteMove
 from deliveries.models.work import LIMIT_REACHED
 from deliveries.sending.claiming import lock
 from deliveries.sending.lanes import Lane, lanes
@@ -217,6 +217,8 @@ def _next(
 def _move(ids: Sequence[int], option: RouteOption, alarm: RouteAlarm, now: datetime) -> None:
     """To another account and sender, with the tallies, and a decision that says why. Call in a transaction."""
     messages = list(Message.objects.select_for_update().filter(pk__in=ids).order_by("pk"))
+    if not messages:
+        return
     changes: Counter[tuple] = Counter()
     for message in messages:
         changes[_dimensions(message)] -= 1
@@ -228,6 +230,7 @@ def _move(ids: Sequence[int], option: RouteOption, alarm: RouteAlarm, now: datet
     moved.filter(due_at__gt=now).update(due_at=now)
     moved.update(account_id=account, sender_id=sender, held="")
     append(changes)
+    _record(messages[0].channel, len(messages), option, alarm, now)
     reason = f"{_why(alarm)}: passed on to {option.account}."[:300]
     Decision.objects.bulk_create(
         [
@@ -239,6 +242,17 @@ def _move(ids: Sequence[int], option: RouteOption, alarm: RouteAlarm, now: datet
         ],
         batch_size=300,
     )  # fmt: skip
+
+
+def _record(channel: str, count: int, option: RouteOption, alarm: RouteAlarm, now: datetime) -> None:
+    """For the page of routes: one line for each cause and account, however many turns it takes."""
+    account, _ = option.key
+    line = RouteMove.objects.filter(alarm=alarm, channel=channel, account=account)
+    if not line.update(messages=F("messages") + count):
+        RouteMove.objects.create(
+            channel=channel, share=0, was=0, account_id=account, away_from_id=alarm.account_id, at=now, alarm=alarm,
+            messages=count, reason=f"{_why(alarm)}."[:300],
+        )  # fmt: skip
 
 
 def _dimensions(message: Message) -> tuple:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 
 from accounts.models import User
 from campaigns.models import Campaign
@@ -245,6 +246,18 @@ def mapping_work(address: str) -> str:
     return address.format(version=published.pk, receipt=newest(Receipt))
 
 
+def arrivals_of_a_route() -> str:
+    """The page of the messages that the latency of one route counts."""
+    message = Message.objects.filter(delivered_at__isnull=False, handed_over_at__isnull=False).latest("pk")
+    now = timezone.now()
+    Message.objects.filter(pk=message.pk).update(
+        handed_over_at=now - timedelta(seconds=41), delivered_at=now, updated_at=now
+    )
+    country = message.region.partition("-")[0]
+    given = {"account_id": message.account_id, "channel": message.channel, "country": country}
+    return f"/routes/arrivals/?{urlencode(given | {'carrier': message.carrier})}"
+
+
 def route_work(address: str) -> str:
     """`address`, once there is something to see there: lists, a slow route, what was moved, and accounts that rest."""
     now = timezone.now()
@@ -462,6 +475,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "brand new": ("admin", lambda: "/senders/brands/new/"),
     "receiving": ("admin", lambda: "/senders/receiving/"),
     "sending routes": ("admin", lambda: route_work("/routes/")),
+    "sending routes arrivals": ("admin", lambda: arrivals_of_a_route()),
     "sending routes quiet": ("support", lambda: "/routes/"),
     "mappings": ("admin", lambda: mapping_work("/mappings/")),
     "mappings quiet": ("admin", lambda: "/mappings/"),

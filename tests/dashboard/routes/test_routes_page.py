@@ -31,9 +31,14 @@ def shown(client, path="/routes/"):
     return " ".join(html.unescape(response.content.decode()).split())
 
 
+def text_of(page):
+    """What is read there, without its markup and what only screen readers say."""
+    page = re.sub(r'<span\s+class="sr">[^<]*</span>', "", page)
+    return " ".join(re.sub(r"<[^>]+>", " ", page).replace("\xa0", " ").split())
+
+
 def text(client):
-    """What is read there, without its markup."""
-    return " ".join(re.sub(r"<[^>]+>", " ", shown(client)).replace("\xa0", " ").split())
+    return text_of(shown(client))
 
 
 def arrived(account, seconds, n=40, carrier="Carrier A"):
@@ -93,6 +98,50 @@ def test_a_slow_route_stands_above_the_line_with_its_move_and_its_alarm(support,
     assert "1 Primary The content's own Slow" in page
     assert "2 Second The content's own Works" in page
     assert "Above 30 seconds: Primary, SMS to US, Carrier A with 38 seconds." in shown(support)
+
+
+def test_each_count_opens_the_messages_that_it_counts(support, accounts):
+    now = timezone.now()
+    left = now - timedelta(seconds=41)
+    given = {
+        "channel": "sms",
+        "account": accounts[0],
+        "carrier": "Carrier A",
+        "region": "US-TX",
+        "status": "delivered",
+    }
+    times = {"handed_over_at": left, "delivered_at": now, "updated_at": now}
+    campaign = factories.campaign(name="Lens week", state="sending", launched_at=left)
+    made = factories.message(campaign=campaign, **given, **times)
+    for other in ({"carrier": "Carrier B"}, {"region": "GB"}, {"account": accounts[1]}, {"status": "sent"}):
+        factories.message(campaign=campaign, **given | other, **times)
+    factories.message(campaign=campaign, **given, **times | {"updated_at": now - timedelta(minutes=16)})
+    arrived(accounts[0], 41, n=1)
+
+    address = re.search(r'href="(/routes/arrivals/[^"]+)"', shown(support)).group(1)
+    page = shown(support, address)
+
+    assert re.findall(r'href="/deliveries/(\d+)/"', page) == [str(made.pk)]
+    assert "41 s" in page
+    assert support.get("/routes/arrivals/?account_id=x").status_code == 404
+
+
+def test_it_is_narrowed_to_what_a_sender_leaves_by(support, accounts, listed):
+    arrived(accounts[0], 41)
+    arrived(accounts[1], 4)
+    RouteMove.objects.create(
+        channel="sms", share=0, was=0, account=accounts[1], away_from=accounts[0], at=timezone.now(), messages=1,
+        reason="Primary rests.",
+    )  # fmt: skip
+
+    whole, one, mail = (text_of(shown(support, f"/routes/?{query}")) for query in (
+        "", f"account={accounts[1].pk}&channel=sms", f"account={accounts[1].pk}&channel=email",
+    ))  # fmt: skip
+
+    assert ["Primary SMS US Carrier A" in page for page in (whole, one, mail)] == [True, False, False]
+    assert "Of Second, SMS alone." in one
+    assert "Primary Second 1 message Primary rests." in one
+    assert "Primary rests." not in mail
 
 
 def test_few_messages_are_not_judged(support, accounts):

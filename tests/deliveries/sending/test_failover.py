@@ -8,7 +8,7 @@ import pytest
 
 from campaigns.models import Sender
 from contacts.models import Suppression
-from deliveries.models import Account, Decision, Message, Outbox, Route
+from deliveries.models import Account, Decision, Message, Outbox, Route, RouteMove
 from deliveries.providers.facts import SendResult
 from deliveries.sending import failover
 from deliveries.sending.circuit import OUTAGE_FAILURES
@@ -53,6 +53,18 @@ def test_the_trail_says_why(listed, first, message, now):
     decision = Decision.objects.get()
     assert (decision.message_id, decision.by, decision.rule) == (moved.pk, "route", "passed_on")
     assert decision.reason == "First rests since 4 Mar, 17:00 (UTC): passed on to Second."
+
+
+def test_a_line_of_the_moves_says_how_many_went_where_and_why(listed, first, second, message, now):
+    message(), message()
+    rest(first, now)
+    pass_on(now)
+    message()
+    pass_on(now + timedelta(seconds=30))
+
+    move = RouteMove.objects.get()
+    assert (move.away_from, move.account, move.channel, move.at) == (first, second, "sms", now)
+    assert (move.messages, move.reason) == (3, "First rests since 4 Mar, 17:00 (UTC).")
 
 
 def test_the_pages_of_message_and_contact_show_it(listed, first, message, login, now):
@@ -187,6 +199,7 @@ def test_a_lane_in_which_nothing_can_move_starves_no_other(first, second, messag
 
 def test_many_move_in_chunks(listed, first, message, now, monkeypatch):
     monkeypatch.setattr(failover, "CHUNK", 3)
+    monkeypatch.setattr(failover, "SECONDS", 60)  # a slow machine moves fewer in one turn
     campaign = sending(priority="urgent")
     for _ in range(8):
         message(campaign=campaign)
