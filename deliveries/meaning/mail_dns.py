@@ -50,7 +50,7 @@ class DnsFinding:
 
 
 class MailDns(NamedTuple):
-    """What a provider wants to see in the DNS of its customers."""
+    """What a provider wants to see in the DNS of its customers. `spf` is '' where its own bounce address carries it."""
 
     spf: str = ""
     selectors: tuple[str, ...] = ()
@@ -70,10 +70,16 @@ def examine(
     domain: str, slugs: Iterable[str], selectors: Sequence[str], resolver: Resolver
 ) -> list[DnsFinding]:
     """`slugs`: the providers that its mail leaves by; `selectors`: those that somebody entered, else the providers'."""
-    known = [by_provider()[slug] for slug in sorted(set(slugs)) if slug in by_provider()]
+    slugs = sorted(set(slugs))
+    known = [by_provider()[slug] for slug in slugs if slug in by_provider()]
+    carried = bool(known) and len(known) == len(slugs) and not any(each.spf for each in known)
     names = selectors or [one for each in known for one in each.selectors]
     return [
-        _asked("spf", "SPF", lambda: _spf(domain, [one.spf for one in known if one.spf], resolver)),
+        _asked(
+            "spf",
+            "SPF",
+            lambda: _spf(domain, [one.spf for one in known if one.spf], resolver, carried=carried),
+        ),
         _asked("dkim", "DKIM", lambda: _dkim(domain, list(dict.fromkeys(names)), resolver)),
         _asked("dmarc", "DMARC", lambda: _dmarc(domain, resolver)),
         _asked("mx", "mail servers", lambda: _mx(domain, resolver)),
@@ -89,8 +95,11 @@ def _asked(what: str, label: str, look: Any) -> DnsFinding:
         )
 
 
-def _spf(domain: str, wanted: list[str], resolver: Resolver) -> DnsFinding:
+def _spf(domain: str, wanted: list[str], resolver: Resolver, *, carried: bool) -> DnsFinding:
+    """`carried`: whether all its mail leaves with a bounce address of its provider, which is what SPF is asked of."""
     found = [one for one in resolver.txt(domain) if one.lower().split(" ")[0] == "v=spf1"]
+    if not found and carried:
+        return DnsFinding("spf", OK, "The bounce address of the provider carries SPF: none is needed here.")
     if not found:
         record = " ".join(["v=spf1", *dict.fromkeys(wanted), "~all"]) if wanted else ""
         return DnsFinding(

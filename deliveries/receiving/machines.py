@@ -28,6 +28,7 @@ TOGETHER = timedelta(seconds=10)  # between the first and the last of all links 
 
 class Known(NamedTuple):
     agents: tuple[str, ...]
+    persons: tuple[str, ...]  # words of browsers that an agent's would be found in
     networks: tuple[IPv4Network | IPv6Network, ...]
 
 
@@ -35,9 +36,11 @@ class Known(NamedTuple):
 def known() -> Known:
     with TABLE.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    agents = tuple(row["pattern"] for row in rows if row["kind"] == "agent")
+    agents, persons = (
+        tuple(row["pattern"] for row in rows if row["kind"] == kind) for kind in ("agent", "person")
+    )
     networks = tuple(ip_network(row["pattern"]) for row in rows if row["kind"] == "network")
-    return Known(agents, networks)
+    return Known(agents, persons, networks)
 
 
 def by_request(method: str, agent: str, address: str) -> str:
@@ -45,6 +48,8 @@ def by_request(method: str, agent: str, address: str) -> str:
     if method == "HEAD":
         return MachineWhy.HEAD
     name = agent.lower()
+    for word in known().persons:
+        name = name.replace(word, "")
     if not name or any(one in name for one in known().agents):
         return MachineWhy.AGENT
     try:

@@ -26,6 +26,7 @@ SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
     [
         ("GET", IPHONE, "203.0.113.7", ""),
         ("GET", "Mozilla/5.0 (Linux; Android 15) Chrome/130.0 Mobile Safari/537.36", "2001:db8::1", ""),
+        ("GET", "Mozilla/5.0 (Linux; Android 8.0.0; CUBOT_P20) Chrome/70.0 Mobile Safari/537.36", "", ""),
         ("HEAD", IPHONE, "203.0.113.7", MachineWhy.HEAD),
         ("GET", "WhatsApp/2.24.1 A", "203.0.113.7", MachineWhy.AGENT),
         ("GET", f"{IPHONE} facebookexternalhit/1.1 Facebot Twitterbot/1.0", "", MachineWhy.AGENT),

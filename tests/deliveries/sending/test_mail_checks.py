@@ -70,6 +70,14 @@ def test_a_domain_with_nothing_is_told_what_to_add():
 
 
 @pytest.mark.parametrize(
+    ("slugs", "state"),
+    [(["postmark"], "ok"), (["postmark", "sendgrid"], "missing"), (["postmark", "of our own"], "missing")],
+)
+def test_spf_is_not_asked_for_where_the_bounce_address_of_every_provider_carries_it(slugs, state):
+    assert look({}, slugs=slugs)["spf"].state == state
+
+
+@pytest.mark.parametrize(
     ("what", "records", "state", "record"),
     [
         ("spf", {"example.com": ["v=spf1 mx -all"]}, "weak", "v=spf1 mx include:sendgrid.net -all"),
