@@ -30,7 +30,9 @@ from deliveries.outcomes.campaign_list import (
     ShownState,
     campaign_page,
     causes_offered,
+    total,
 )
+from deliveries.outcomes.counting import Count
 from deliveries.outcomes.filters import Chip
 from deliveries.outcomes.keyset import Page
 from deliveries.outcomes.tally_cells import CauseCount
@@ -132,16 +134,18 @@ def campaigns(request: HttpRequest) -> HttpResponse:
     """All campaigns, a page at a time. A filter that cannot be read is said, and lists nothing."""
     slugs = Account.objects.providers()
     form = CampaignFilter(request.GET, {one.code: cause_words(one, slugs) for one in causes_offered()})
-    now, found = timezone.now(), Page([])
+    now, found, count = timezone.now(), Page([]), Count(0)
     if valid := form.is_valid():
         zone = timezone.get_current_timezone()
         found = campaign_page(form.wanted(), request.GET.get("after", ""), LIST_SIZE, now, zone)
+        count = total(form.wanted(), found, now, zone)
     shown = [(line, cause_words(line.worst, slugs) if line.worst else "") for line in lines(found.rows, now)]
     keep = form.querystring() if valid else ""
     base = reverse("campaigns:list")
     context = {
         "lines": shown,
         "page": found,
+        "count": count,
         "now": now,
         "form": form,
         "chips": form.chips() if valid else [],

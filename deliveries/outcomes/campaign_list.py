@@ -35,6 +35,7 @@ from django.db.models.functions import Cast, Coalesce, NullIf
 
 from campaigns.models import Campaign, Content
 from deliveries.models import CarrierTally, CodeTally
+from deliveries.outcomes.counting import Count, counted
 from deliveries.outcomes.keyset import EPOCH, LARGEST_ID, Page
 from deliveries.statuses import Disposition
 
@@ -106,6 +107,13 @@ def campaign_page(wanted: CampaignQuery, mark: str, size: int, now: datetime, zo
         key = order.write(last.key) if order.key is not None else None  # type: ignore[attr-defined]
         after = _spell([wanted.sort, key, last.pk])
     return Page(rows[:size], after, first=cursor is None)
+
+
+def total(wanted: CampaignQuery, shown: Page, now: datetime, zone: tzinfo) -> Count:
+    """How many campaigns pass, on whichever page. No query where the only page is `shown`."""
+    if shown.first and not shown.after:
+        return Count(len(shown))
+    return counted(narrowed(wanted, now, zone))
 
 
 def narrowed(wanted: CampaignQuery, now: datetime, zone: tzinfo) -> QuerySet[Campaign]:

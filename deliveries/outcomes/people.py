@@ -61,11 +61,12 @@ class PersonRow:
 
 @dataclass(frozen=True)
 class PeoplePage:
-    """`count` is None where it would have to be worked out; `looked_at` is not 0 where the page ended for that."""
+    """`count` is of the newest LOOKED_AT people where it has to be worked out; `looked_at` is not 0 where the page
+    ended for that."""
 
     page: Page
     rows: list[PersonRow]
-    count: Count | None
+    count: Count
     looked_at: int = 0
 
 
@@ -92,10 +93,20 @@ def people(wanted: PeopleFilter, mark: str) -> PeoplePage:
     looked_at = 0
     if last is not None and not shown.after:
         shown, looked_at = replace(shown, after=str(Cursor(None, last + 1))), LOOKED_AT
-    count: Count | None = Count(len(shown)) if shown.first and not shown.after else None
-    if count is None and not wanted.is_worked_out:
+    if shown.first and not shown.after:
+        count = Count(len(shown))
+    elif wanted.is_worked_out:
+        count = _worked_out_count(wanted, found, key, column)
+    else:
         count = counted(found)
     return PeoplePage(shown, rows([getattr(one, key) for one in shown.rows]), count, looked_at)
+
+
+def _worked_out_count(wanted: PeopleFilter, found: QuerySet[Any], key: str, column: str) -> Count:
+    """How many pass of the newest LOOKED_AT; `more` where there are others that were not looked at."""
+    last = _last_looked_at(found, key, "")
+    within = found.filter(**{f"{key}__gt": last}) if last is not None else found
+    return Count(within.filter(_worked_out(wanted, key, column)).count(), more=last is not None)
 
 
 def _last_looked_at(found: QuerySet[Any], key: str, mark: str) -> int | None:

@@ -104,6 +104,7 @@ def test_each_order_is_paged_without_losing_or_repeating_any(marketer, several, 
     url, found = f"/campaigns/?sort={sort}", []
     while url:
         context = marketer.get(url).context
+        assert str(context["count"]) == "6"
         found += [line.campaign.pk for line, _ in context["lines"]]
         url = context["next_url"]
 

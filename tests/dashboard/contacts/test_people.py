@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.utils import timezone
@@ -127,6 +128,18 @@ def test_pages_follow_each_other_by_key(login, world, monkeypatch):
     assert names(client.get(f"/contacts/{older}")) == ["Ada"]
 
 
+@pytest.mark.parametrize("query", ["", "?consent=email-nothing"])
+def test_every_page_says_how_many_there_are_in_all(login, world, monkeypatch, query):
+    monkeypatch.setattr(table, "PAGE_SIZE", 2)
+    client = login("support")
+    first = client.get(f"/contacts/{query}").content.decode()
+    older = unescape(re.search(r'href="(\?[^"]*after=[^"]+)"', first)[1])
+
+    pages = [first, client.get(f"/contacts/{older}").content.decode()]
+
+    assert ["3 contacts" in re.sub(r"\s+", " ", page) for page in pages] == [True, True]
+
+
 def test_a_rare_result_is_looked_for_a_portion_at_a_time(login, world, monkeypatch):
     monkeypatch.setattr(table, "LOOKED_AT", 2)
     client = login("support")
@@ -135,6 +148,7 @@ def test_a_rare_result_is_looked_for_a_portion_at_a_time(login, world, monkeypat
 
     assert names(first) == []
     assert "Nobody among these" in first.content.decode()
+    assert "None so far" in first.content.decode()
     assert names(client.get(f"/contacts/{further}")) == ["Ada"]
 
 
