@@ -324,7 +324,7 @@ class Campaign(models.Model):
         """When messages may leave, in the recipient's own time."""
         if self.window_start <= time(0, 0, 59) and self.window_end >= time(23, 59):
             return "Sends at any hour"
-        start, end = (f"{one.hour}:{one:%M}" for one in (self.window_start, self.window_end))
+        start, end = (f"{one:%H:%M}" for one in (self.window_start, self.window_end))
         return f"Sends {start}-{end}, recipient's time"
 
     @property

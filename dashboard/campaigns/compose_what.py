@@ -23,6 +23,7 @@ from campaigns.media import validate_web_address
 from campaigns.models import Campaign, Content, Sender
 from campaigns.rates import kind_of
 from contacts.channels import Channel
+from contacts.phones import grouped
 from dashboard.campaigns.what_notes import ChannelNotes, channel_notes, opt_out_country
 from deliveries.sending.meant import first_contacts
 
@@ -70,7 +71,7 @@ def _by_use(senders: list[tuple[str, Sender]]) -> list[tuple[str, Any]]:
 
 def _named(sender: Sender) -> str:
     state = "" if sender.may_send else f", {sender.get_state_display().lower()}"
-    return f"{sender.value} ({sender.name}{state})"
+    return f"{grouped(sender.value)} ({sender.name}{state})"
 
 
 class ChannelFields(NamedTuple):

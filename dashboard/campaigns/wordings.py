@@ -17,6 +17,7 @@ from campaigns.texts import html_for
 from campaigns.wording_changes import Piece, changes
 from contacts.channels import Channel
 from contacts.models import Contact
+from contacts.phones import grouped
 from deliveries.links import below_html
 from deliveries.outcomes.keyset import read_id
 from deliveries.outcomes.normal_versions import last_normal
@@ -110,7 +111,7 @@ def compared(old: ContentVersion, new: ContentVersion | Content) -> list[Changed
 
 
 def _words(version: ContentVersion | Content, name: str) -> str:
-    return version.sender.value if name == "sender" else str(getattr(version, name))
+    return grouped(version.sender.value) if name == "sender" else str(getattr(version, name))
 
 
 def _chosen(kept: list[ContentVersion], number: str, otherwise: int) -> ContentVersion | None:

@@ -22,9 +22,10 @@ from deliveries.models import Message
 from deliveries.outcomes.rounding import percent_of
 from deliveries.outcomes.thresholds import GAUGE_FROM, POOR_BELOW, WATCH_BELOW
 from deliveries.statuses import BUCKETS, Disposition
-from deliveries.wording import date_words, wording, zoned
+from deliveries.wording import begins_shortly, date_words, wording, zoned
 
 register = template.Library()
+register.filter(begins_shortly)  # of a campaign that has a beginning
 
 _DISPOSITION_OF = {bucket: disposition for disposition, bucket in BUCKETS.items()}
 _WORDS_DAYS = timedelta(days=14)

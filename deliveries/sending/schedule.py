@@ -92,7 +92,7 @@ class Schedule:
         parts = []
         later = self.people - self.at_once
         if local := self.campaign.local_start:
-            clock = f"{local.hour}:{local:%M} their time on {local.day} {local:%b}"
+            clock = f"{local:%H:%M} their time on {local.day} {local:%b}"
             if self.people > self.passed:
                 parts.append(f"{self.people - self.passed:,} at {clock}")
             if self.passed:
@@ -104,7 +104,7 @@ class Schedule:
             if later:
                 opens = self.campaign.window_start
                 law = ", or when the law permits it" if self.campaign.keeps_law else ""
-                parts.append(f"{later:,} from {opens.hour}:{opens:%M} their time{law}")
+                parts.append(f"{later:,} from {opens:%H:%M} their time{law}")
         about = f"the last at about {zoned(self.last)}" if self.last else "the last in more than two months"
         about += self.by_rate
         words = ", ".join([*parts, about])

@@ -325,7 +325,7 @@ def test_launching_says_what_it_does_before_it_does_it(marketer):
 @pytest.mark.parametrize(
     ("opens", "closes", "says"),
     [
-        (time(9), time(21), "Sends 9:00-21:00, recipient&#x27;s time"),
+        (time(9), time(21), "Sends 09:00-21:00, recipient&#x27;s time"),
         (time(0), time(23, 59), "Sends at any hour"),
     ],
 )

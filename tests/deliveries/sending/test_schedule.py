@@ -56,7 +56,7 @@ def test_it_says_how_many_get_it_now_and_how_many_when_their_hours_open(people, 
         (now, 3, "12:00 in New York"),
         (NINE_IN_TOKYO, 2, "09:00 in Tokyo"),
     ]
-    assert found.sentence.startswith("3 now, 2 from 9:00 their time, the last at about 5 Mar")
+    assert found.sentence.startswith("3 now, 2 from 09:00 their time, the last at about 5 Mar")
 
 
 @pytest.mark.parametrize(

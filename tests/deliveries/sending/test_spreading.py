@@ -132,7 +132,7 @@ def test_a_message_says_until_which_minute_it_was_held():
 
 @pytest.mark.parametrize(
     ("priority", "words"),
-    [("normal", "9:00 their time, spread over 5 minutes."), ("urgent", "9:00 their time.")],
+    [("normal", "09:00 their time, spread over 5 minutes."), ("urgent", "09:00 their time.")],
 )
 def test_the_launch_says_over_how_long_it_is_spread(login, priority, words):
     campaign = drafted(1, priority=priority)
