@@ -37,7 +37,7 @@ class SenderSettingsForm(SenderForm):
         if channel and "registered_as" in self.fields:
             fits = registered_kinds(kind_of(channel, self.instance.value))
             kept = [one for one in registered_kinds() if one[0] == self.instance.registered_as]
-            self.fields["registered_as"].choices = [AS_ITS_VALUE, *dict([*fits, *kept]).items()]
+            self.fields["registered_as"].choices = [AS_ITS_VALUE, *dict([*fits, *kept]).items()]  # type: ignore[attr-defined]
 
     def clean_dkim_selectors(self) -> str:
         words = self.cleaned_data["dkim_selectors"].replace(",", " ").split()
@@ -72,7 +72,7 @@ class NewSenderForm(SenderSettingsForm):
         for name in self.fields.keys() - asked:
             del self.fields[name]
         channel = self.fields["channel"]
-        channel.choices = [(one.value, one.label) for one in kind.channels]
+        channel.choices = [(one.value, one.label) for one in kind.channels]  # type: ignore[attr-defined]
         channel.initial = kind.channels[0].value
         if len(kind.channels) == 1:
             channel.disabled, channel.widget = True, forms.HiddenInput()
