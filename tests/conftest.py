@@ -86,11 +86,11 @@ def django_db_modify_db_settings(
 
 @pytest.fixture(scope="session")
 def migrated(django_db_modify_db_settings: None) -> databases.Template | None:
-    """A migrated database to begin with; None where each process migrates its own. `tests.run` names the folder."""
-    folder = os.environ.get("TEST_TEMPLATES")
+    """A migrated database to begin with; None where each process migrates its own."""
+    folder = databases.folder_of_templates()
     if not folder:
         return None
-    found = databases.Template(Path(folder))
+    found = databases.Template(folder)
     found.begin()
     return found
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import getpass
+import hashlib
+import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,6 +20,28 @@ from django.db import connection, transaction
 LITERAL = {"sqlite": "quote({})", "postgresql": "quote_nullable({}::text)"}
 
 TEMPLATE = "template.sqlite3"
+ROOT = Path(__file__).resolve().parent.parent
+# What a migrated database follows from: migrating takes half a minute, and a module of tests a few seconds.
+MADE_BY = (
+    "migrations/*.py", "models.py", "models/*.py", "roles.py", "search_index.py", "meaning/*.py", "**/*.csv",
+    "settings.py", "../requirements.txt",
+)  # fmt: skip
+
+
+def folder_of_templates() -> Path | None:
+    """Where migrated databases are kept: `tests.run` names it for one run. Where tests are run by hand on SQLite, one
+    is kept as long as nothing changes that it follows from. None on PostgreSQL, where it would stay in the server."""
+    if given := os.environ.get("TEST_TEMPLATES"):
+        return Path(given)
+    if connection.vendor != "sqlite":
+        return None
+    digest = hashlib.sha256()
+    for app in ("accounts", "campaigns", "config", "contacts", "deliveries"):
+        for path in sorted({path for pattern in MADE_BY for path in (ROOT / app).glob(pattern)}):
+            digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
+    folder = Path(tempfile.gettempdir()) / f"waybill-{getpass.getuser()}-{digest.hexdigest()[:12]}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 @contextmanager
@@ -32,8 +58,8 @@ def template_name(folder: Path) -> str:
 
 
 class Template:
-    """A migrated database that the processes of one run share: the first of them migrates its own and keeps a copy of
-    it, the others wait for that and begin with it."""
+    """A migrated database that several processes share: the first of them migrates its own and keeps a copy of it, the
+    others wait for that and begin with it."""
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / TEMPLATE
@@ -57,6 +83,7 @@ class Template:
         if self.kept.exists():
             return
         if connection.vendor == "sqlite":
+            Path(f"{self.file}.new").unlink(missing_ok=True)
             with connection.cursor() as cursor:
                 cursor.execute("VACUUM INTO %s", [f"{self.file}.new"])
             Path(f"{self.file}.new").rename(self.file)

@@ -60,7 +60,8 @@ def demo_file(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Djang
     with databases.one_at_a_time(folder / "demo.lock"):
         if not path.exists():
             with django_db_blocker.unblock():
-                build_world(folder / "building.sqlite3", folder / databases.TEMPLATE)
+                templates = databases.folder_of_templates() or folder
+                build_world(folder / "building.sqlite3", templates / databases.TEMPLATE)
             (folder / "building.sqlite3").rename(path)
     return path
 
