@@ -36,14 +36,19 @@ FIND = """(css) => {
   const shown = (one) => one.checkVisibility({ visibilityProperty: true, opacityProperty: true });
   const modal = document.querySelector("dialog:modal");
   const plain = (text) => text.replace(/[\\d,.]+/g, "#").replace(/\\s+/g, " ").trim().slice(0, 40);
+  const seen = (one) => {
+    const copy = one.cloneNode(true);
+    copy.querySelectorAll(".sr").forEach((each) => each.remove()); // in a row, whom it is about
+    return copy.textContent.trim();
+  };
   const words = (one) => one.matches("[data-tick]") ? "a row" : one.matches("[data-tick-all]") ? "all rows"
-    : plain(one.ariaLabel || one.textContent.trim() || one.value || "");
+    : plain(seen(one) || one.textContent.trim() || one.ariaLabel || one.value || "");
   const address = (one) => one.form?.getAttribute("action") || one.getAttribute("href") || "";
   const where = (one) => address(one).split("?")[0].replace(/\\d+|(?<=campaigns.)[a-z-]+/g, "#");
   const around = (one) => one.closest("dialog, [popover]")?.id
     || one.closest("nav, form, section")?.className.split(" ")[0] || "";
   return [...document.querySelectorAll(css)].map((one, n) => ({
-    n, shown: shown(one) && !one.closest("[inert]") && (!modal || modal.contains(one)),
+    n, shown: shown(one) && !one.closest("[inert], [aria-hidden=true]") && (!modal || modal.contains(one)),
     off: one.disabled || one.ariaDisabled === "true",
     acts: one.matches(".btn, button, input[type=submit]"),
     loses: one.form?.method === "post" ? (one.matches(".danger") ? 2 : 1) : 0,
