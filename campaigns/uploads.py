@@ -17,12 +17,13 @@ import struct
 import sys
 import wave
 from array import array
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from django.conf import settings
 
+from campaigns import mp3
 from contacts.channels import Channel
 
 PICTURE, RECORDING = "picture", "recording"
@@ -52,8 +53,8 @@ class NotUsable(ValueError):
 
 
 class MediaFacts(NamedTuple):
-    """`seconds` and `peak` (dB, 0 is the loudest) are None where they are not read, as of MP3. `problem`: why a file
-    that is kept would be refused today."""
+    """`seconds` and `peak` (dB, 0 is the loudest) are None where they are not read, as the peak of an MP3. `problem`:
+    why a file that is kept would be refused today."""
 
     kind: str
     ending: str
@@ -98,7 +99,7 @@ def read(channel: str, octets: bytes, sender_kind: str) -> MediaFacts:
         raise NotUsable(
             f"It has {len(octets) // 1024:,} KB, and {room // 1024:,} KB fit. {words}: make it smaller."
         )
-    return _sound(octets) if ending == "wav" else MediaFacts(kind, ending, len(octets))
+    return _sound(ending, octets) if kind == RECORDING else MediaFacts(kind, ending, len(octets))
 
 
 def store(octets: bytes, ending: str) -> str:
@@ -128,20 +129,35 @@ def stored(url: str) -> Path | None:
 
 
 def facts_of(path: Path) -> MediaFacts:
-    """The same of a file that is kept, whatever is in it."""
+    """The same of a file that is kept, whatever is in it; read once, and again when it is another."""
+    state = path.stat()
+    return _kept_facts(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=200)
+def _kept_facts(path: Path, octets: int, changed_at: int) -> MediaFacts:
     ending = path.suffix.lstrip(".")
     kind = PICTURE if TYPES[ending].startswith("image/") else RECORDING
-    facts = MediaFacts(kind, ending, path.stat().st_size)
-    if ending != "wav":
+    facts = MediaFacts(kind, ending, octets)
+    if kind != RECORDING:
         return facts
     try:
-        return _sound(path.read_bytes())
+        return _sound(ending, path.read_bytes())
     except NotUsable as problem:
         return facts._replace(problem=str(problem))
 
 
-def _sound(octets: bytes) -> MediaFacts:
+def _sound(ending: str, octets: bytes) -> MediaFacts:
     """By the sound that is there: a header may promise any length. Raises NotUsable."""
+    if ending == "wav":
+        return _wav(octets)
+    seconds = mp3.seconds(octets)
+    if seconds is None:
+        raise NotUsable("The MP3 file has no sound in it that can be read: save it anew, as MP3 or WAV.")
+    return MediaFacts(RECORDING, ending, len(octets), seconds)
+
+
+def _wav(octets: bytes) -> MediaFacts:
     try:
         with wave.open(io.BytesIO(octets)) as sound:
             rate, width = sound.getframerate(), sound.getsampwidth()
