@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from campaigns.content_fixes import WAYS_OUT
 from campaigns.content_rules import PHRASE, SHAFT, SHORTENER, found, opt_out_lines, rules
+from campaigns.html_hiding import what_hides_the_end
 from campaigns.html_links import html_links
 from campaigns.look_alikes import plain, saving
 from campaigns.merging import FIELD
@@ -321,6 +322,15 @@ def mail_can_be_ended(text: Text) -> Iterator[Remark]:
         )  # fmt: skip
 
 
+def mail_shows_the_way_out(text: Text) -> Iterator[Remark]:
+    hides = what_hides_the_end(text.html) if text.channel == Channel.EMAIL else ""
+    if hides:
+        yield Remark(
+            "unsubscribe hidden", "warns", f"The unsubscribe link below the mail would not be seen: {hides} hides it.",
+            "It stands at the end of the HTML: take that out, or close the element before the end.", "html",
+        )  # fmt: skip
+
+
 def mail_has_text(text: Text) -> Iterator[Remark]:
     if text.channel == Channel.EMAIL and text.html and len(text.body.split()) < 3:
         yield Remark(
@@ -367,6 +377,7 @@ CHECKS: tuple[Callable[[Text], Iterator[Remark]], ...] = (
     no_shaft_topics,
     no_shouting,
     mail_can_be_ended,
+    mail_shows_the_way_out,
     mail_has_text,
     mail_is_shown_whole,
     subject_is_honest,

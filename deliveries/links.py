@@ -25,6 +25,26 @@ HIDDEN = re.compile(
     r"<!--.*?(?:-->|\Z)|<(script|style|title|template|textarea|noscript|iframe|xmp)\b.*?(?:</\1\s*>|\Z)",
     re.I | re.S,
 )
+# What the mail's own style sheet says of paragraphs and links does not reach this line: what is said at an element so
+# wins. What hides an element around it is looked for before a launch (`campaigns/html_hiding.py`).
+SEEN = [
+    "visibility:visible",
+    "opacity:1",
+    "position:static",
+    "float:none",
+    "width:auto",
+    "height:auto",
+    "max-height:none",
+    "overflow:visible",
+    "transform:none",
+    "text-indent:0",
+    "font-size:14px",
+    "line-height:20px",
+    "letter-spacing:normal",
+    "background:#fff",
+]
+LINE_STYLE = ";".join(f"{one}!important" for one in ["display:block", *SEEN, "margin:16px", "color:#222"])
+LINK_STYLE = ";".join(f"{one}!important" for one in ["display:inline", *SEEN, "color:#1a4fa3"])
 CLOSES_BODY = re.compile(r"</body\s*>", re.I)
 
 
@@ -42,7 +62,7 @@ def below_html(html: str, where: str) -> str:
     """The same of HTML: a line at its end, inside of its body."""
     if not html:
         return ""
-    line = f'<p><a href="{where}">Unsubscribe</a></p>'
+    line = f'<p style="{LINE_STYLE}"><a href="{where}" style="{LINK_STYLE}">Unsubscribe</a></p>'
     end = _end_of_what_shows(html)
     return f"{html}\n{line}\n" if end == len(html) else f"{html[:end]}{line}\n{html[end:]}"
 

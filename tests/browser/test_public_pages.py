@@ -7,13 +7,14 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from contacts.channels import KIND_OF, Channel
 from contacts.models import Address, Suppression
 from deliveries import links
 from deliveries.models import Message
 from tests.browser import rules
+from tests.browser.clicking import look
 from tests.browser.watching import Watch
 
 PHONE = {"width": 390, "height": 844}
@@ -99,3 +100,27 @@ def test_the_rules_of_accessibility_hold(enter: Callable[..., Page], query: str)
     page.goto(urlsplit(links.page(str(mail().uuid))).path + query)
 
     assert rules.violations(page) == []
+
+
+HOSTILE = ";".join(f"{one} !important" for one in (
+    "display: none", "visibility: hidden", "opacity: 0", "color: #fff", "background: #fff", "font-size: 0", "height: 0",
+    "max-height: 0", "overflow: hidden", "position: absolute", "left: -9999px", "transform: scale(0)", "float: left",
+))  # fmt: skip
+
+
+def test_the_link_to_unsubscribe_is_seen_whatever_the_style_sheet_of_its_mail_says(browser: Browser) -> None:
+    page = browser.new_page(viewport=PHONE)
+    page.set_content(
+        links.below_html(
+            f"<style>p, a, body p a {{ {HOSTILE} }}</style><body><p>Sale</p></body>", "https://example.com/u"
+        )
+    )
+    link = page.get_by_role("link", name="Unsubscribe")
+
+    seen = look(link)
+
+    assert seen
+    assert not seen.over
+    assert min(seen.width / 4, seen.height) >= 14
+    assert rules.violations(page, rules.COLOURS) == []
+    page.close()

@@ -119,6 +119,25 @@ def test_what_has_to_be_said_is_missed(body, fields, expected):
         ({"subject": "a" * 71}, ["subject"]),
         ({"subject": "Renew: your check-up"}, []),
         ({"unsubscribe": False}, ["unsubscribe"]),
+        (
+            {"html": "<style>p, a {display: none}</style><p>Hello</p>"},
+            [],
+        ),  # the link says itself how it looks
+        ({"html": "<style>body {display: none}</style><p>Hello</p>"}, ["unsubscribe hidden"]),
+        ({"html": "<body style='opacity: 0'>Hello</body>"}, ["unsubscribe hidden"]),
+        ({"html": "<body><div style='display:none'>Inside</div>Hello</body>"}, []),
+        ({"html": "<body><div style='display:none'>Never closed</body>"}, ["unsubscribe hidden"]),
+        (
+            {"html": "<style>.w {max-height:0; overflow:hidden}</style><div class='w a'>Hello"},
+            ["unsubscribe hidden"],
+        ),
+        ({"html": "<style>.pre div {display:none}</style><div>Hello"}, []),
+        (
+            {"html": "<style>html > body {left: -9999px; position: absolute}</style>Hello"},
+            ["unsubscribe hidden"],
+        ),
+        ({"html": "<style>@media print {body {display:none}} /* body {opacity:0} */</style>Hello"}, []),
+        ({"html": "<style>" + "a{/*" * 20_000}, []),
         ({"html": "<p>x</p>" * 14_000}, ["size"]),
         ({"html": "<style>p {color: red}</style><p>Hello {first_name}</p>"}, []),
         ({"html": "<p>Hello {first_name</p>"}, ["raw braces"]),
