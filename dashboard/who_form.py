@@ -95,11 +95,6 @@ class WhoForm(forms.Form):
         help_text="So many, drawn at random from those who could be written to, get nothing: to compare with.",
     )
 
-    # What stays as it is on the page while it is saved, with what was changed meanwhile. Not once it `rewrote` itself.
-    kept_in_place = (
-        forms.TextInput, forms.NumberInput, forms.CheckboxInput, forms.CheckboxSelectMultiple, forms.Select,
-    )  # fmt: skip
-
     def __init__(
         self, meant: Conditions, lists: Collection[int], data: Any = None, prefix: str | None = "who"
     ) -> None:

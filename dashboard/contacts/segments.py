@@ -129,7 +129,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 def _written(request: HttpRequest, segment: Segment, lists: list[int], title: str) -> HttpResponse:
     """Saved by its button alone. What adds, takes out or counts shows the form again, and saves nothing."""
     form = SegmentForm(segment, who(request), lists, request.POST if request.method == "POST" else None)
-    status = 200
+    status, rewrote = 200, False
     if request.method == "POST":
         if form.is_valid() and "save" in request.POST and not form.rewrote:
             try:
@@ -142,6 +142,7 @@ def _written(request: HttpRequest, segment: Segment, lists: list[int], title: st
         elif not set(form.errors) - (
             {"name", "lists"} if "save" not in request.POST or form.rewrote else set()
         ):
+            rewrote = form.rewrote
             form = _again(form)
         status = 422 if form.errors else 200
     meant = getattr(form, "meant", segment.meant)
@@ -155,7 +156,11 @@ def _written(request: HttpRequest, segment: Segment, lists: list[int], title: st
         "size": size_of(Who(tuple(chosen), meant), timezone.now()),
     }
     template = "contacts/_segment_fields.html" if swaps(request) else "contacts/segment.html"
-    return render(request, template, context, status=status)
+    said_alone = swaps(request) and status == 200 and not rewrote and "wrong" not in request.POST
+    response = render(request, f"{template}#said" if said_alone else template, context, status=status)
+    if said_alone:  # the fields stay, and with them what is typed or ticked meanwhile
+        response["HX-Retarget"] = "#segment-said"
+    return response
 
 
 def _again(form: SegmentForm) -> SegmentForm:
@@ -164,10 +169,6 @@ def _again(form: SegmentForm) -> SegmentForm:
     draft.shared, draft.conditions = bool(form.cleaned_data.get("shared")), form.meant.as_json
     shown = SegmentForm(draft, form.user, form.chosen_lists)
     shown.meant, shown.chosen_lists = form.meant, form.chosen_lists
-    if not form.rewrote:  # what is typed or ticked meanwhile stays
-        for field in shown.fields.values():
-            if isinstance(field.widget, shown.kept_in_place):
-                field.widget.attrs["hx-preserve"] = "true"
     return shown
 
 

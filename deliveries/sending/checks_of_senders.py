@@ -52,7 +52,7 @@ def sender_remarks(
     for sender, first in used:
         own = [row for row in rows if row.sender_id == sender.pk]
         page = reverse("senders:sender", args=[sender.pk])
-        if sender.channel in TEXTS and sender.may_send:
+        if sender.channel in TEXTS:  # of one that may not send yet, this is what it lacks
             yield from _registered(sender, first, own, countries, now, page)
         if kind_of(sender.channel, sender.value) == "alphanumeric":
             yield SenderRemark(
