@@ -23,7 +23,7 @@ from deliveries.providers.sandbox.attempt import Callback
 from deliveries.providers.sandbox.network import Network
 from deliveries.receiving.recording import record_all, unpark
 from deliveries.receiving.storing import Incoming, store
-from deliveries.sending import expansion, launching
+from deliveries.sending import expansion, guarding, launching, leaving_out
 from deliveries.sending.dispatch import dispatch, recover
 from deliveries.sending.transport import Answered, Claimed, Transport
 
@@ -87,15 +87,28 @@ class Simulation:
         self.transport.now = self.now
         received = self.receive()
         unpark(self.now)
+        received += self._work()
+        while self._guard():
+            received += self._work()
+        occurrences.count(self.now)
+        drift.run(self.now)
+        launching.complete(self.now)
+        return received
+
+    def _work(self) -> int:
+        """All that follows from what was received; return how many callbacks came meanwhile."""
+        received = 0
         record_all(self.now)
         while self._decide_and_send():
             received += self.receive()
             record_all(self.now)
         fold_all()
-        occurrences.count(self.now)
-        drift.run(self.now)
-        launching.complete(self.now)
         return received
+
+    def _guard(self) -> int:
+        """Stop what does badly, let go on what may; 0 when nothing came of it."""
+        done = guarding.run(self.now) + leaving_out.leave_out(self.now)
+        return done + launching.hold_or_let_go(self.now)
 
     def _decide_and_send(self) -> bool:
         """What follows from what was recorded; whether that may have more to follow."""

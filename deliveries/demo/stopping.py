@@ -22,7 +22,7 @@ from deliveries.ledger.failure_rates import FailureRates
 from deliveries.models import CampaignStop, Canary, Message
 from deliveries.outcomes.figures import CampaignFigures
 from deliveries.providers.sandbox.network import Network
-from deliveries.sending import breaker, guarding, launching, leaving_out
+from deliveries.sending import breaker, launching
 from deliveries.sending.stops import counts_of
 
 SOON, OFTEN = (
@@ -109,10 +109,6 @@ def _try(plan: CampaignPlan, seed: int, at: datetime) -> Trial:
     while not (would or _is_decided(campaign, simulation.now - at)):
         simulation.now += OFTEN if simulation.now - at < SOON else LATER
         simulation.step()
-        guarding.run(simulation.now)
-        leaving_out.leave_out(simulation.now)
-        while launching.hold_or_let_go(simulation.now):
-            pass
         would = _would_stop(campaign, rates)
     outcomes = CampaignFigures(campaign).outcomes
     left = Message.objects.filter(campaign=campaign, handed_over_at__isnull=False, follows=None)
