@@ -39,7 +39,8 @@ _EVERYDAY_VIEW = (
     | _may(
         "view",
         "campaigns",
-        "brand campaign checkoverride content price recipient segment sender playbook registration registrationchange",
+        "brand breakerswitch campaign checkoverride content price recipient segment sender playbook registration"
+        " registrationchange",
     )
     | _may("view", "deliveries", "message statusevent engagement decision queueentry batch batchitem")
     | _may("view", "deliveries", "failurelimit suppressionevidence")

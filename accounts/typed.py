@@ -1,6 +1,8 @@
 """What a form that was kept says, for whoever typed it: by its labels, and what they chose by its name.
 
-The admin's forms tell both. Of the other pages, whose forms are small, the names of the fields are taken as words.
+The admin's forms tell both, and so does a view that carries `describe_typed`, a function of the request, the QueryDict
+that was sent and the arguments of its address, to a Typed or None. Of the other pages, whose forms are small, the names
+of the fields are taken as words.
 """
 
 from __future__ import annotations
@@ -27,11 +29,14 @@ AREAS = {"deliveries": "Messages", "mappings": "Code mappings", "inbox": "Replie
 
 @dataclass(frozen=True)
 class Typed:
-    """`lines` are (label, text); `saves`: it only saves a record, and does nothing to anybody."""
+    """`lines` are (label, text); `saves`: it only saves a record, and does nothing to anybody. `lead`: what was kept
+    and where it goes, in the words of its page. Not `usable`: to send it would change nothing."""
 
     about: str
     lines: list[Line]
     saves: bool
+    lead: str = ""
+    usable: bool = True
 
 
 def typed(request: HttpRequest, path: str, fields: Iterable[Sequence[str]]) -> Typed:
@@ -42,8 +47,10 @@ def typed(request: HttpRequest, path: str, fields: Iterable[Sequence[str]]) -> T
     try:
         match = resolve(path.partition("?")[0])
     except Resolver404:
-        return Typed("What you typed", list(_by_name(data)), saves=False)
-    return _in_admin(request, match, data) or Typed(_about(match), list(_by_name(data)), saves=False)
+        return Typed("What you typed", list(by_name(data)), saves=False)
+    describe = getattr(match.func, "describe_typed", None)
+    described = describe(request, data, **match.kwargs) if describe else _in_admin(request, match, data)
+    return described or Typed(_about(match), list(by_name(data)), saves=False)
 
 
 # ---- Any page ----------------------------------------------------------------------------------------------
@@ -57,7 +64,7 @@ def _about(match: ResolverMatch) -> str:
     return ": ".join(filter(None, [area, (match.url_name or "").replace("_", " ")])) or "What you typed"
 
 
-def _by_name(data: QueryDict) -> Iterator[Line]:
+def by_name(data: QueryDict) -> Iterator[Line]:
     """By the names of the fields; of a choice of many only how many."""
     for name, values in data.lists():
         given = [str(value) for value in values if str(value).strip()]

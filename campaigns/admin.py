@@ -206,7 +206,7 @@ class CampaignAdmin(admin.ModelAdmin):
             {"fields": ("state", "created_by", "created_at", "launched_by", "launched_at", "completed_at")},
         ),
     )
-    record = ("state", "created_by", "created_at", "launched_by", "launched_at", "completed_at")
+    record = ("state", "created_by", "created_at", "launched_by", "launched_at", "completed_at", "breaker")
     # What its recipients and messages were made from: changing it afterwards would make the report untrue.
     settled_by_launch = ("slug", "goal", "purpose", "lists", "channel", "canary_percent")
 
@@ -245,8 +245,7 @@ class CampaignAdmin(admin.ModelAdmin):
         return self.fieldsets if obj else self.fieldsets[:-1]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Campaign | None = None) -> tuple[str, ...]:
-        guarded = () if request.user.has_perm("campaigns.guard_campaign") else ("breaker",)
-        return self.record + guarded + (self.settled_by_launch if _launched(obj) else ())
+        return self.record + (self.settled_by_launch if _launched(obj) else ())
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Campaign | None = None) -> dict[str, Any]:
         return {} if _launched(obj) else dict(self.prepopulated_fields)

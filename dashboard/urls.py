@@ -92,6 +92,7 @@ campaign_pages = [
     path("<slug:slug>/pause/", campaigns.act, {"action": "pause"}, name="pause"),
     path("<slug:slug>/resume/", campaigns.act, {"action": "resume"}, name="resume"),
     path("<slug:slug>/resume-without/", running.resume_without, name="resume_without"),
+    path("<slug:slug>/breaker/", running.switch_breaker, name="breaker"),
     path("<slug:slug>/send-rest/", running.send_rest, name="send_rest"),
     path("<slug:slug>/cancel/", campaigns.act, {"action": "cancel"}, name="cancel"),
 ]

@@ -6,7 +6,7 @@ from campaigns.models.campaigns import Campaign, CampaignQuerySet, Goal, Priorit
 from campaigns.models.contents import Content, ContentVersion
 from campaigns.models.left_out import SliceLeftOut
 from campaigns.models.links import TrackedLink
-from campaigns.models.overrides import CheckOverride
+from campaigns.models.overrides import BreakerSwitch, CheckOverride
 from campaigns.models.pace import Pace
 from campaigns.models.playbooks import ChannelOrder, Playbook, channels_only
 from campaigns.models.prices import Price
@@ -16,6 +16,7 @@ from campaigns.models.senders import Sender
 
 __all__ = [
     "Brand",
+    "BreakerSwitch",
     "Campaign",
     "CampaignQuerySet",
     "ChannelOrder",

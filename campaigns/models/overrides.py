@@ -1,4 +1,4 @@
-"""Warnings before a launch that an administrator accepted."""
+"""What administrators answer for: warnings accepted before a launch, and campaigns that do not stop by themselves."""
 
 from __future__ import annotations
 
@@ -23,3 +23,19 @@ class CheckOverride(models.Model):
 
     def __str__(self) -> str:
         return f"{self.campaign_id}: {self.check_name}"
+
+
+class BreakerSwitch(models.Model):
+    """Somebody has let a campaign go on whatever fails, or stop by itself again: `on` from then."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="breaker_switches")
+    on = models.BooleanField()
+    reason = models.CharField(max_length=300)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id}: {'on' if self.on else 'off'}"

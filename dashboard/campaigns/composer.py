@@ -10,7 +10,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -20,7 +20,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.models import User
 from accounts.roles import requires
-from accounts.typed import in_words
+from accounts.typed import Typed, by_name, in_words
 from campaigns import drafting
 from campaigns.merging import usual_fields
 from campaigns.models import Campaign
@@ -28,6 +28,7 @@ from dashboard.campaigns import compose_what, compose_when, compose_who, trying
 from dashboard.campaigns.checking import check_context
 from dashboard.campaigns.looking import looked_at
 from dashboard.campaigns.preview import preview_context
+from dashboard.campaigns.running import breaker_context
 from dashboard.campaigns.views import launch_context
 from dashboard.shell.pages import swaps, who
 from deliveries.outcomes.keyset import read_id
@@ -130,10 +131,13 @@ def new(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD"])
 @vary_on_headers("HX-Request")
 def edit(request: HttpRequest, slug: str) -> HttpResponse:
-    """The page; with `?person=` for htmx the preview alone, for that one of its people."""
+    """The page; for htmx with `?person=` the preview alone, for that one of its people, with `?check` the checks."""
     campaign = _campaign(slug)
     if campaign.state != Campaign.State.DRAFT:
         return redirect(campaign)
+    if swaps(request) and "check" in request.GET:
+        context = {"campaign": campaign, **_checked(request, looked_at(campaign, timezone.now()))}
+        return render(request, "campaigns/compose/_check.html", context)
     if swaps(request) and "person" in request.GET:
         context = {"campaign": campaign, **_beside(request, campaign, timezone.now())}
         return render(request, "campaigns/compose/_preview.html", context)
@@ -174,6 +178,36 @@ def save(request: HttpRequest, slug: str, section: str) -> HttpResponse:
     return response
 
 
+def _describe_typed(request: HttpRequest, data: QueryDict, slug: str, section: str) -> Typed | None:
+    """What was typed into a section as the session ended: what of it is not saved. None for whoever may not read it."""
+    campaign = Campaign.objects.select_related("playbook", "follows").filter(slug=slug).first()
+    if campaign is None or not request.user.has_perm("campaigns.change_campaign"):
+        return None
+    part, about = SECTIONS[section], f"{campaign.name}: {SECTIONS[section].title}"
+    if campaign.state != Campaign.State.DRAFT:
+        lead = f"{campaign.name} was launched meanwhile: what you typed changes nothing any more."
+        return Typed(about, list(by_name(data)), saves=True, lead=lead, usable=False)
+    form = part.form(copy(campaign), who(request), data)
+    saved = part.form(campaign, who(request))
+    lines = [
+        (
+            str(form[name].label),
+            in_words(form.fields[name], form[name].data, data.get("_zone", "")) or "nothing",
+        )
+        for name in _changed(form, saved)
+    ]
+    lead = (
+        f"You were logged out while you wrote {campaign.name}. What was saved before is still there. What you typed"
+        f" last, in its section {part.title}, is kept below and not saved yet: save it, and you are back on its page."
+    )
+    if not lines:
+        lead = f"You were logged out while you wrote {campaign.name}, and nothing is lost: what you typed is saved."
+    return Typed(about, lines, saves=True, lead=lead, usable=bool(lines))
+
+
+save.describe_typed = _describe_typed  # type: ignore[attr-defined]
+
+
 def _campaign(slug: str) -> Campaign:
     return get_object_or_404(Campaign.objects.select_related("playbook", "edited_by", "follows"), slug=slug)
 
@@ -186,11 +220,19 @@ def _too_late(request: HttpRequest, campaign: Campaign) -> HttpResponse:
 
 def _differing(typed: Any, saved: Any) -> list[tuple[str, str]]:
     """The fields in which what was typed differs from what is saved: (label, what is saved)."""
-    found = []
-    for name, field in saved.fields.items():
-        if name in typed.fields and field.has_changed(saved[name].value(), typed[name].data):
-            found.append((str(saved[name].label), in_words(field, saved[name].value(), "") or "nothing"))
-    return found
+    return [
+        (str(saved[name].label), in_words(saved.fields[name], saved[name].value(), "") or "nothing")
+        for name in _changed(typed, saved)
+    ]
+
+
+def _changed(typed: Any, saved: Any) -> list[str]:
+    """The names of the fields in which what was typed differs from what is saved."""
+    return [
+        name
+        for name, field in saved.fields.items()
+        if name in typed.fields and field.has_changed(saved[name].value(), typed[name].data)
+    ]
 
 
 def _answer(
@@ -271,8 +313,17 @@ def _state(campaign: Campaign, section: Section, shown: Shown) -> str:
 
 def _beside(request: HttpRequest, campaign: Campaign, now: datetime) -> dict[str, Any]:
     """What stands beside and below the sections, and follows from all of them: the preview and the checks."""
-    draft, user = looked_at(campaign, now), who(request)
-    return {**launch_context(draft, user), **_preview(request, draft), **check_context(draft, user)}
+    draft = looked_at(campaign, now)
+    return {**_checked(request, draft), **_preview(request, draft)}
+
+
+def _checked(request: HttpRequest, draft: checks.Draft) -> dict[str, Any]:
+    user = who(request)
+    return {
+        **launch_context(draft, user),
+        **check_context(draft, user),
+        **breaker_context(draft.campaign),
+    }
 
 
 def _preview(request: HttpRequest, draft: checks.Draft) -> dict[str, Any]:

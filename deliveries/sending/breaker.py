@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 from django.db import transaction
 from django.db.models import Sum
 
+from accounts.models import User
 from campaigns.link_domains import link_domains
-from campaigns.models import Campaign
+from campaigns.models import BreakerSwitch, Campaign
 from contacts.channels import Channel
 from contacts.gate_facts import Dimension
 from contacts.models import ContactList
@@ -33,6 +34,7 @@ from deliveries.wording import wording
 
 State = Campaign.State
 GOING = (State.LAUNCHING, State.SENDING)
+OVER = (State.COMPLETED, State.CANCELED)
 SHOWN = 3  # causes of each sort
 # What a campaign may go on without: a part with so many failures, failing so many times as often as the rest of it.
 PART_FAILED, PART_TIMES = 5, 2.0
@@ -118,6 +120,16 @@ def stop_campaign(campaign: Campaign, judged: Judged, waiting: int, now: datetim
     # Once it is paused: of a large campaign this may look at many messages, and each moment sends more of them.
     stop.saved, stop.saved_in = saved(campaign, waiting)
     stop.save(update_fields=["saved", "saved_in"])
+    return True
+
+
+def switch(campaign: Campaign, on: bool, *, reason: str, by: User, now: datetime) -> bool:
+    """Let it stop by itself, or go on whatever fails, and keep why; False when that was so already, or it is over."""
+    with transaction.atomic():
+        mine = Campaign.objects.filter(pk=campaign.pk, breaker=not on).exclude(state__in=OVER)
+        if not mine.update(breaker=on):
+            return False
+        BreakerSwitch.objects.create(campaign=campaign, on=on, reason=reason, by=by, at=now)
     return True
 
 

@@ -84,6 +84,17 @@
     then = null;
     if (button && !button.disabled) button.click();
   });
+  /* The checks are asked again when somebody comes back, also by the browser's Back: not while something is to be saved,
+     of which they follow anyway, nor below an open question. */
+  on("htmx:beforeRequest", (event) => {
+    if (event.target.id === "check" && (unsaved.size || sending.size)) event.preventDefault();
+  });
+  on("htmx:beforeSwap", ({ target, detail }) => {
+    if (target.id === "check" && target.querySelector(":popover-open")) detail.shouldSwap = false;
+  });
+  window.addEventListener("pageshow", ({ persisted }) => {
+    if (persisted) htmx.trigger("#check", "look-again");
+  });
   window.addEventListener("beforeunload", (event) => {
     if (unsaved.size || sending.size) event.preventDefault();
   });

@@ -168,6 +168,44 @@ def test_another_form_says_what_it_is_of_without_what_the_page_added(make_user, 
     assert "Submit it now</button>" in page
 
 
+@pytest.mark.parametrize(
+    ("state", "body", "says", "button"),
+    [
+        ("draft", "New", "in its section What, is kept below and not saved yet", "Save it now"),
+        ("draft", "Old", "nothing is lost: what you typed is saved", "Back to its page"),
+        ("sending", "New", "was launched meanwhile", "Back to its page"),
+    ],
+)
+def test_what_was_typed_into_the_composer_says_what_of_it_is_kept_and_where_it_goes(
+    make_user, state, body, says, button
+):
+    campaign = factories.campaign(name="Winter sale", state=state)
+    content = factories.content(campaign, "sms", body="Old")
+    given = {"what-sms_body": body, "what-channel": "sms", "what-sms_sender": content.sender_id, "edited": 0}
+    given |= {"what-track_links": "on"} if campaign.track_links else {}
+
+    _, page = logged_out_then_in(
+        make_user("marketer", is_staff=True), f"/campaigns/{campaign.slug}/edit/what/", given
+    )
+
+    assert "Winter sale: What</h2>" in page
+    assert says in page
+    assert button in page
+    lines = re.findall(r"<dt>(.*?)</dt>\s*<dd>(.*?)</dd>", page)
+    if state == "draft":
+        assert [one for one in lines if "<kbd>" not in one[0]] == ([("Text", "New")] if body == "New" else [])
+
+
+def test_what_was_typed_into_the_composer_is_told_to_nobody_who_may_not_open_it(make_user):
+    campaign = factories.campaign(name="Secret plans")
+
+    _, page = logged_out_then_in(
+        make_user("support", is_staff=True), f"/campaigns/{campaign.slug}/edit/what/", {"what-channel": "sms"}
+    )
+
+    assert "Secret plans" not in page
+
+
 def test_it_is_thrown_away_on_request(make_user):
     contact = factories.contact()
     client, _ = logged_out_then_in(

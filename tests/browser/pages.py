@@ -375,6 +375,8 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "report engaged": ("marketer", lambda: made_ready.followed()),
     "report stopped": ("marketer", lambda: made_ready.stopped()),
     "report first slice": ("marketer", lambda: made_ready.first_slice()),
+    "report unguarded": ("admin", lambda: made_ready.unguarded()),
+    "breaker": ("admin", lambda: f"/campaigns/{LIVE}/breaker/"),
     "wordings": ("marketer", lambda: made_ready.two_wordings()),
     "draft delete": ("marketer", lambda: f"/campaigns/{DRAFT}/delete/"),
     "skipped": ("marketer", lambda: f"/campaigns/{REPORT}/skipped/"),

@@ -10,7 +10,7 @@ from campaigns.models import Brand, Campaign, Content, Segment, Sender
 from contacts.models import AutomaticAnswer, ContactList
 from deliveries.ledger import engagement, tallies
 from deliveries.models import CampaignStop, Canary, Engagement, Message
-from deliveries.sending import mail_checks, trying
+from deliveries.sending import breaker, mail_checks, trying
 from tests.browser.world import DRAFT, LIVE, REPORT
 
 MEANT = [
@@ -93,6 +93,18 @@ def stopped() -> str:
         waiting=1_804, saved="36.08", causes=[code, carrier, source, link],
         parts=[{**one, "channel": "sms"} for one in (carrier, source)],
     )  # fmt: skip
+    return campaign.get_absolute_url()
+
+
+def unguarded() -> str:
+    """A campaign that goes on whatever fails, as an administrator decided after a change of mind."""
+    campaign, admin = Campaign.objects.get(slug=LIVE), User.objects.get(username="admin")
+    for on, reason in (
+        (True, "The carrier is done."),
+        (False, "The carrier knows of it, and asked us to go on."),
+    ):
+        Campaign.objects.filter(pk=campaign.pk).update(breaker=not on)
+        breaker.switch(campaign, on, reason=reason, by=admin, now=timezone.now())
     return campaign.get_absolute_url()
 
 

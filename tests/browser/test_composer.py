@@ -190,7 +190,8 @@ def test_what_was_typed_as_the_session_ended_is_saved_after_the_log_in(page: Pag
     page.get_by_role("button", name="Log in").click()
 
     expect(page.get_by_text("Written too late.")).to_be_visible()
-    page.get_by_role("button", name="Submit it now").click()
+    expect(page.locator(".lead")).to_contain_text("in its section What, is kept below and not saved yet")
+    page.get_by_role("button", name="Save it now").click()
 
     expect(text(page)).to_have_value("Written too late.")
     assert body() == "Written too late."

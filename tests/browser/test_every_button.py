@@ -26,6 +26,7 @@ ROLES = ("marketer", "support", "admin")
 NOT_YET = {
     "a registration", "a sender", "a sender of mail", "ask people", "brand", "brand new", "brands",
     "campaign new", "composer", "composer empty", "composer follow-up", "composer whole", "draft delete",
+    "breaker", "report unguarded",
     "follow-up", "receiving", "report engaged", "report first slice", "report stopped", "segment",
     "segment new", "segments", "segments none", "sender new", "sender new of a kind", "sender settings", "sender state",
     "senders", "wordings",

@@ -161,6 +161,22 @@ def test_what_was_launched_meanwhile_is_not_changed(marketer, draft):
     assert marketer.get(address(draft)).url == draft.get_absolute_url()
 
 
+def test_the_checks_alone_can_be_asked_again(marketer, draft):
+    sender = draft.contents.get().sender
+    type(sender).objects.update(state="not_registered")
+    looked = marketer.get(address(draft), {"check": ""}, **HTMX)
+    assert f"The sender {sender.value} is not approved" in looked.text
+
+    type(sender).objects.update(state="approved")
+    again = marketer.get(address(draft), {"check": ""}, **HTMX)
+
+    assert "is not approved" not in again.text
+    assert 'id="check"' in again.text
+    assert 'id="form-what"' not in again.text
+    Campaign.objects.update(state="launching")
+    assert marketer.get(address(draft), {"check": ""}, **HTMX)["HX-Redirect"] == draft.get_absolute_url()
+
+
 def test_only_those_who_may_change_campaigns_open_the_composer(login, draft):
     support = login("support")
 

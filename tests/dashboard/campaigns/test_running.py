@@ -202,10 +202,60 @@ def test_the_first_slice_is_chosen_in_the_composer_and_stays_where_it_is_not_ask
     assert draft.canary_percent == kept
 
 
-@pytest.mark.parametrize(("role", "may"), [("marketer", False), ("admin", True)])
-def test_only_an_administrator_keeps_a_campaign_from_stopping_by_itself(login, role, may):
-    page = login(user=factories.user(role, is_staff=True)).get(
-        reverse("admin:campaigns_campaign_change", args=[factories.campaign().pk])
+@pytest.mark.parametrize("state", ["draft", "sending"])
+def test_an_administrator_lets_a_campaign_go_on_and_stop_again_and_says_why(login, campaign, state):
+    Campaign.objects.filter(pk=campaign.pk).update(state=state)
+    admin, address = login("admin"), reverse("campaigns:breaker", args=[campaign.slug])
+    page = (
+        reverse("campaigns:edit", args=[campaign.slug]) if state == "draft" else campaign.get_absolute_url()
+    )
+    assert f'href="{address}"' in admin.get(page).text
+
+    assert admin.post(address, {"on": "0", "reason": " "}).status_code == 422
+    admin.post(address, {"on": "0", "reason": "The carrier knows, and asked us to go on."})
+
+    campaign.refresh_from_db()
+    assert not campaign.breaker
+    admin.user.refresh_from_db()
+    shown = text(admin.get(page))
+    assert f"{admin.user.display_name} let it go on whatever fails" in shown
+    assert "The carrier knows, and asked us to go on." in shown
+    admin.post(address, {"on": "0", "reason": "Twice, from an older page."})
+    assert campaign.breaker_switches.count() == 1
+    admin.post(address, {"on": "1", "reason": "The carrier is done."})
+    campaign.refresh_from_db()
+    assert campaign.breaker
+    assert [(one.on, one.by) for one in campaign.breaker_switches.all()] == [
+        (False, admin.user),
+        (True, admin.user),
+    ]
+    assert LogEntry.objects.filter(object_id=campaign.pk).count() == 2
+
+
+def test_of_a_campaign_that_is_over_nothing_is_switched(login, campaign):
+    Campaign.objects.filter(pk=campaign.pk).update(state="completed")
+
+    login("admin").post(reverse("campaigns:breaker", args=[campaign.slug]), {"on": "0", "reason": "Late"})
+
+    assert Campaign.objects.get().breaker
+    assert not campaign.breaker_switches.exists()
+
+
+def test_a_marketer_reads_that_it_does_not_stop_and_cannot_switch_it(marketer, campaign):
+    Campaign.objects.filter(pk=campaign.pk).update(breaker=False)
+    address = reverse("campaigns:breaker", args=[campaign.slug])
+
+    page = marketer.get(campaign.get_absolute_url())
+
+    assert "It does not stop by itself, whatever fails." in text(page)
+    assert address not in page.text
+    assert marketer.post(address, {"on": "1", "reason": "I would"}).status_code == 403
+
+
+def test_the_raw_record_says_whether_it_stops_and_switches_nothing(login, campaign):
+    page = login(user=factories.user("admin", is_staff=True)).get(
+        reverse("admin:campaigns_campaign_change", args=[campaign.pk])
     )
 
-    assert ('name="breaker"' in page.content.decode()) == may
+    assert "Stops by itself" in page.text
+    assert 'name="breaker"' not in page.text
