@@ -13,7 +13,6 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.contrib.admin.models import LogEntry
 from django.db.models import Q
 
 from accounts.models import User
@@ -21,26 +20,21 @@ from contacts.channels import KIND_OF, Channel, Kind
 from contacts.chunks import in_lists
 from contacts.consent_ledger import counting_on, latest_consents
 from contacts.erased_keys import BETWEEN, erased_key, erased_keys
+from contacts.erased_words import GONE, redact_notes, redact_words
 from contacts.grounds import REPLIED, is_report, reply
 from contacts.lists import count_at_once
 from contacts.models import (
     Address,
     AddressChange,
-    AutomaticAnswer,
-    Consent,
     Contact,
     ContactList,
-    ImportedContact,
     ListMembership,
-    Note,
     PrivacyRecord,
     Reply,
     Suppression,
 )
 from contacts.phones import ERASED
 from contacts.suppressing import extend, suppress
-
-GONE = "Erased."
 
 
 def erase(contact: Contact, *, by: User, reason: str, now: datetime) -> None:
@@ -50,20 +44,17 @@ def erase(contact: Contact, *, by: User, reason: str, now: datetime) -> None:
     _keep_refusals(contact, own, now)
     _keep_doubtful_replies(own, now)
     _hash_blocks(contact, own)
-    _redact_words(contact)
+    redact_words(contact, theirs)
     for one, value in _erased_values(theirs):
         Address.objects.filter(pk=one.pk).update(
             value=value, match_key=erased_key(one.match_key), carrier="", region="", time_zone="", network="",
             preferred=False, validity=Address.Validity.INVALID, line_type="unknown",
         )  # fmt: skip
-        # Not the hash: whoever was erased before may have had an answer to the same word.
-        AutomaticAnswer.objects.filter(address=one).update(match_key=f"{ERASED}{one.pk}")
     AddressChange.objects.filter(contact=contact).delete()
     lists = list(ContactList.objects.filter(memberships__contact=contact))
     ListMembership.objects.filter(contact=contact).delete()
     for each in lists:
         count_at_once(each, now)
-    _redact_log(contact)
     contact.name = contact.external_id = contact.time_zone = contact.locale = contact.stage = ""
     contact.attributes, contact.value_tier, contact.erased_at = {}, 0, now
     contact.save()
@@ -132,7 +123,9 @@ def _keep(key: str, channel: str, fact: str, at: datetime) -> None:
 
 def _hash_blocks(contact: Contact, own: dict[str, str]) -> None:
     """Blocks of their addresses stand under a hash from here on; at addresses that others have they stay."""
-    named = Suppression.objects.filter(Q(match_key__in=list(own)) | Q(contact=contact)).exclude(value="")
+    every = Suppression.objects.filter(Q(match_key__in=list(own)) | Q(contact=contact))
+    redact_notes(list(every.values_list("pk", flat=True)))
+    named = every.exclude(value="")
     for row in named:
         changed: dict[str, Any] = {"contact": None, "evidence": _without_identity(row.evidence)}
         if row.match_key in own or not Address.objects.filter(match_key=row.match_key).exists():
@@ -145,20 +138,6 @@ def _without_identity(evidence: str) -> str:
     """A bare STOP and the number of a message tell nobody who it was."""
     harmless = is_report(evidence) or reply(evidence, by_mail=False) == REPLIED
     return evidence if harmless else GONE
-
-
-def _redact_words(contact: Contact) -> None:
-    """What people wrote about them, or they wrote: that it was, and when, stays."""
-    Note.objects.filter(contact=contact).update(text=GONE)
-    Consent.objects.filter(contact=contact).exclude(evidence="").update(evidence=GONE)
-    kept = ImportedContact.Kept.CHANGED
-    ImportedContact.objects.filter(contact=contact).update(before={}, kept=kept)
-
-
-def _redact_log(contact: Contact) -> None:
-    """The admin's own log names what was changed by what it was called."""
-    if len(contact.name) > 2:
-        LogEntry.objects.filter(object_repr__contains=contact.name).update(object_repr=GONE)
 
 
 # ---- When an erased address comes back -------------------------------------------------------------------------

@@ -260,6 +260,9 @@ class AutomaticAnswer(models.Model):
         blank=True, default="", db_default="", help_text="Of a test by email: what stands beside its text."
     )
     campaign_id = models.BigIntegerField(default=0, db_default=0, help_text="Of a test; 0 of anything else.")
+    person_id = models.BigIntegerField(
+        default=0, db_default=0, help_text="Of a test: the contact whose details it says; 0 of anything else."
+    )
     own_value = models.CharField(
         max_length=254,
         blank=True,
@@ -308,6 +311,12 @@ class AutomaticAnswer(models.Model):
             ),
             models.Index(fields=["address"], name="answer_address"),
             models.Index(fields=["campaign_id", "-id"], name="answer_test", condition=Q(kind="test")),
+            models.Index(
+                fields=["contact_list", "channel"],
+                name="answer_question_of_list",
+                condition=Q(kind="confirm"),
+            ),
+            models.Index(fields=["person_id"], name="answer_test_of_person", condition=Q(kind="test")),
             models.Index(
                 fields=["id"], name="answer_that_met_a_no", condition=~Q(no_status="") | ~Q(no_code="")
             ),

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.db.models.functions import Lower
 
 from accounts.models import User
 from campaigns.models import Recipient
@@ -15,7 +16,7 @@ from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.followup import settle
 from deliveries.ledger.redacting import Redaction
 from deliveries.ledger.statements import chunks
-from deliveries.models import Engagement, Message, Outbox, Receipt, StatusEvent
+from deliveries.models import Backscatter, Engagement, Message, Outbox, Receipt, StatusEvent
 
 
 @transaction.atomic
@@ -42,6 +43,8 @@ def erase_person(contact_id: int, *, by: User, reason: str, now: datetime) -> bo
     _redact_receipts(contact, messages, redaction)
     for part in chunks(sorted(messages)):
         StatusEvent.objects.filter(message_id__in=part).exclude(native_text="").update(native_text="")
+    for mail in _mail_that_came_back(contact):
+        Backscatter.objects.filter(pk=mail.pk).update(address="", text=redaction.of_text(mail.text))
     Engagement.objects.filter(contact=contact).exclude(text="").update(text=erasing.GONE)
     erasing.erase(contact, by=by, reason=reason, now=now)
     settle(ids, now)
@@ -56,6 +59,14 @@ def _redaction(contact: Contact) -> Redaction:
     return Redaction([value for value, _ in addresses], [contact.name, contact.external_id, *written])
 
 
+def _mail_that_came_back(contact: Contact) -> list[Backscatter]:
+    """Reports about mail to them that was not ours."""
+    emails = {one.lower() for one in contact.addresses.values_list("value", flat=True) if "@" in one}
+    if not emails:
+        return []
+    return list(Backscatter.objects.annotate(lower=Lower("address")).filter(lower__in=emails))
+
+
 def _redact_receipts(contact: Contact, messages: Collection[int], redaction: Redaction) -> None:
     receipts: set[int] = set()
     for part in chunks(sorted(messages)):
@@ -63,6 +74,7 @@ def _redact_receipts(contact: Contact, messages: Collection[int], redaction: Red
         receipts |= {pk for pk in reported.values_list("receipt_id", flat=True) if pk is not None}
     wrote = Engagement.objects.filter(contact=contact).exclude(receipt_id=None)
     receipts |= {pk for pk in wrote.values_list("receipt_id", flat=True) if pk is not None}
+    receipts |= {one.receipt_id for one in _mail_that_came_back(contact) if one.receipt_id}
     for part in chunks(sorted(receipts)):
         for one in Receipt.objects.filter(pk__in=part):
             Receipt.objects.filter(pk=one.pk).update(

@@ -100,7 +100,8 @@ def try_out(
             fact=f"campaign {campaign.pk} {uuid4().hex}", sender_value=content.sender.value, account_id=0,
             subject=words.subject[:200], text=words.body,
             html=html_for(content, person, short) if channel == Channel.EMAIL else "", media_url=content.media_url,
-            campaign_id=campaign.pk, written_by=own.user, asked_at=now,
+            campaign_id=campaign.pk, person_id=person.pk or 0,
+            written_by=own.user, asked_at=now,
         )  # fmt: skip
         transaction.on_commit(wake)
     return made

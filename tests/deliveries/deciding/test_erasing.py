@@ -23,17 +23,18 @@ from contacts.models import (
     Reply,
     Suppression,
 )
-from contacts.suppressing import suppress
+from contacts.suppressing import release, suppress
 from deliveries.deciding.erasing import erase_person
 from deliveries.deciding.stopping import apply_opt_outs
 from deliveries.ledger.redacting import Redaction
-from deliveries.models import Engagement, Message, Outbox, Receipt, StatusEvent
+from deliveries.models import Backscatter, Engagement, Message, Outbox, Receipt, StatusEvent
 from deliveries.outcomes.person_data import person_data
 from deliveries.outcomes.reachability import side_panel
 from deliveries.outcomes.trail import Narrowing, trail
 from deliveries.receiving.unsubscribing import message_of, unsubscribe
 from deliveries.statuses import Status
 from tests import factories
+from tests.contacts.test_import_runs import imported
 
 pytestmark = pytest.mark.django_db
 NUMBER, EMAIL, NAME = "+12125550142", "ada.lovelace@example.com", "Ada Löve-Lace"
@@ -98,7 +99,31 @@ def a_history(contact):
         contact=contact, channel="email", opted_in=True, how="Form", evidence=f"{EMAIL} by the form"
     )
     suppress(contact=contact, reason="staff", origin="staff", evidence=f"{NAME} was rude", now=timezone.now())
+    beside_the_messages(contact, phone)
     return made
+
+
+def beside_the_messages(contact, phone):
+    """What names them in tables of its own: tests with their details, answers, notes at a release, mail that came
+    back."""
+    now = timezone.now()
+    shared = {
+        "channel": "sms",
+        "sender_value": "+15550100",
+        "account_id": 0,
+        "subject": NAME,
+        "asked_at": now,
+    }
+    AutomaticAnswer.objects.create(
+        kind="test", match_key="+15550111", own_value="+15550111", fact="campaign 1 a", text=f"Hello {NAME}",
+        html=f"<p>Hello {NAME}</p>", person_id=contact.pk, **shared,
+    )  # fmt: skip
+    AutomaticAnswer.objects.create(
+        kind="person", address=phone, match_key=phone.match_key, fact="reply 1", text=f"Dear {NAME}", **shared
+    )
+    lifted = suppress(value=NUMBER, reason="staff", origin="staff", evidence="x", now=now)
+    release(lifted, by=factories.user("support"), note=f"{NAME} called", now=now)
+    Backscatter.objects.create(account_id=1, address=EMAIL.upper(), text=f"No such user {EMAIL}", at=now)
 
 
 def test_nothing_says_who_it_was_and_what_happened_stays(ada, by):
@@ -332,7 +357,7 @@ def test_nobody_is_erased_twice(ada, by):
 
 
 def test_an_error_on_the_way_erases_nothing(ada, by, monkeypatch):
-    monkeypatch.setattr("contacts.erasing._redact_log", lambda contact: 1 / 0)
+    monkeypatch.setattr("contacts.erasing.redact_words", lambda contact, theirs: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         erase_person(ada.pk, by=by, reason="", now=timezone.now())
@@ -384,3 +409,17 @@ def test_the_data_of_a_person_is_all_that_names_them(ada, by):
         "replies_to_read", "notes",
     ):  # fmt: skip
         assert data[kind], kind
+
+
+def test_their_line_of_an_uploaded_file_is_emptied_and_the_others_stay(ada, by):
+    text = f"name,phone\nBea,512\n{NAME},+1 (212) 555-0142 or home\nKim,513\n"
+    one = imported(text, uses=["name", "phone"])
+    assert [row.cells[0] for row in one.chunks.get().rows()] == ["Bea", NAME, "Kim"]
+
+    erased(ada, by)
+
+    chunk = one.chunks.get()
+    assert [row.cells[0] for row in chunk.rows()] == ["Bea", "", "Kim"]
+    assert "555-0142" not in str(chunk.reasons())
+    one.refresh_from_db()
+    assert "555-0142" not in str([one.faults, one.preview])
