@@ -11,13 +11,13 @@ from django.db import transaction
 
 from accounts.models import User
 from contacts.addresses import match_key
+from contacts.carrying import carry
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.correcting import Details, refuse_another_s_id, refuse_others, validated
 from contacts.grounds import day
 from contacts.import_matches import opted_out
 from contacts.lists import count_at_once
 from contacts.models import Address, Consent, Contact, ContactList, ListMembership, Note
-from contacts.suppressing import carry_over
 
 
 class Agreed(NamedTuple):
@@ -58,7 +58,7 @@ def add_person(
         for one in addresses:
             one.contact = contact
             one.save()
-        carry_over(addresses, now)
+        carry([], [contact.pk], now)
         ListMembership.objects.bulk_create(
             ListMembership(contact=contact, contact_list=each, added_at=now) for each in lists
         )

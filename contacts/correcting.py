@@ -11,14 +11,14 @@ from django.utils import timezone
 
 from accounts.models import User
 from contacts.addresses import match_key
-from contacts.carrying import carry_ours, words
+from contacts.carrying import addresses_of, carry, words
 from contacts.channels import Kind
 from contacts.emails import NotAnEmail, parse_email
 from contacts.hours import known_zone
 from contacts.models import Address, Contact, Note
 from contacts.phones import NotAPhone, mask, parse_phone
 from contacts.row_writing import Blank
-from contacts.suppressing import carry_over, lift_failures
+from contacts.suppressing import lift_failures
 
 LONGEST_NAME, LONGEST_ID = 200, 120  # characters, as the columns in contacts/models
 _address = Blank(Address)  # a file has a hundred thousand of them
@@ -195,6 +195,7 @@ def _change_address(contact: Contact, kind: Kind, new: Address | str, leave: Col
         raise ValidationError({kind.value: why})
     if old is not None and old.value == new.value and old.preferred:
         return []
+    before = addresses_of([contact.pk])
     if old is not None:
         retire(old, new.value)
     known = contact.addresses.filter(value=new.value).first()
@@ -206,11 +207,9 @@ def _change_address(contact: Contact, kind: Kind, new: Address | str, leave: Col
     else:
         new.contact = contact
         new.save()
-    now = timezone.now()
-    carry_over([known or new], now)
+    left = carry(before, [contact.pk], timezone.now(), leave)
     if old is None:
         return [f"{label} {mask(new.value)} added."]
-    left = carry_ours([old], [known or new], now, leave)
     return [
         f"{label} changed from {mask(old.value)} to {mask(new.value)}.",
         *(f"Not blocked at {mask(new.value)}: {words(block)}" for block in left),

@@ -1,7 +1,8 @@
 """Contacts that are one person: who may be, what becomes of them when they are merged, and merging them.
 
 The one that stays gets all that the other has: addresses, lists, notes, consent, suppressions. The stricter consent
-wins, and what either asked us to stop holds at every address of its kind. The other one stays as an empty contact that
+wins, and what either asked us to stop holds at every address of its kind; what colleagues blocked at one that gives way
+holds at the one that is used. The other one stays as an empty contact that
 leads there. It cannot be undone. What was sent is none of this app's: `deliveries.deciding.duplicates` does the whole.
 """
 
@@ -14,6 +15,7 @@ from datetime import datetime
 from django.db.models import Count
 
 from accounts.models import User
+from contacts.carrying import addresses_change
 from contacts.channels import Channel
 from contacts.consent_ledger import LatestConsent, counting_on, latest_consents
 from contacts.lists import count_at_once
@@ -31,7 +33,7 @@ from contacts.models import (
     Suppression,
 )
 from contacts.phones import mask
-from contacts.suppressing import blocks_changed, carry_over
+from contacts.suppressing import blocks_changed
 
 MOST_KEYS = 50_000  # addresses that one page of candidates looks at
 GROUPS = 50  # on a page
@@ -132,21 +134,23 @@ def join(kept: Contact, gone: Contact, *, by: User | None, now: datetime) -> Non
     """Give `kept` what is `gone`'s. In the caller's transaction, with both locked, and no message at an address that
     both have (`same_addresses`): those of `gone` are deleted."""
     before = words(kept.pk, gone.pk)
-    _join_addresses(kept, gone)
+    with addresses_change(kept.pk, gone.pk, now=now, into=kept.pk):
+        _join_addresses(kept, gone)
+        Suppression.objects.filter(contact=gone).update(contact=kept)
     Consent.objects.filter(contact=gone).update(contact=kept)
     _keep_the_stricter(kept, gone, before, by, now)
     Note.objects.filter(contact=gone).update(contact=kept)
     AddressChange.objects.filter(contact=gone).update(contact=kept)
-    Suppression.objects.filter(contact=gone).update(contact=kept)
+    tests = AutomaticAnswer.objects.filter(kind=AutomaticAnswer.Kind.TEST, person_id=gone.pk)
+    tests.update(person_id=kept.pk)
     _join_lists(kept, gone, now)
     # Undoing an import takes nothing back of either: it would not know whose it is now.
     ImportedContact.objects.filter(contact__in=[kept, gone]).update(kept=ImportedContact.Kept.CHANGED)
     Contact.objects.filter(merged_into=gone).update(merged_into=kept)
     Note.objects.create(contact=kept, author=by, text=_what_was_done(gone), at=now)
     _fill_in(kept, gone)
-    addresses = list(kept.addresses.all())
-    carry_over(addresses, now)
-    blocks_changed.send(Suppression, keys={one.match_key for one in addresses} - {""}, contacts={kept.pk})
+    keys = set(kept.addresses.values_list("match_key", flat=True)) - {""}
+    blocks_changed.send(Suppression, keys=keys, contacts={kept.pk})
 
 
 def _join_addresses(kept: Contact, gone: Contact) -> None:

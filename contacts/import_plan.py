@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from accounts.models import User
 from contacts.addresses import match_key
-from contacts.carrying import carry_ours
+from contacts.carrying import carry
 from contacts.channels import KIND_OF, Channel
 from contacts.chunks import chunks, in_lists
 from contacts.consent_ledger import family_of
@@ -22,7 +22,6 @@ from contacts.import_matches import Known
 from contacts.models import Address, Consent, Contact, ContactImport, ContactList, ListMembership
 from contacts.row_writing import Blank, insert, refer
 from contacts.sheet_lines import Refusal, SheetLine
-from contacts.suppressing import carry_over
 
 WRITTEN_AT_ONCE = 2_000  # rows of one INSERT; Django makes it fewer where SQLite takes fewer parameters
 _contact, _consent = Blank(Contact), Blank(Consent)
@@ -334,12 +333,9 @@ class ImportPlan:
             Address.objects.filter(pk__in=part).update(preferred=False)
         for contact, address in self.addresses:
             refer(address, "contact", contact)
-        known = [each for contact, each in self.addresses if contact.pk in self.known.contacts]
+        here = {contact.pk for contact, _ in self.addresses if contact.pk in self.known.contacts}
         Address.objects.insert([each for _, each in self.addresses])
-        carry_over(known, self.now)
-        gone = set(self.replaced)
-        former = (each for pk in {each.contact_id for each in known} for each in self.known.addresses[pk])
-        carry_ours([each for each in former if each.pk in gone], known, self.now)
+        carry([each for pk in here for each in self.known.addresses[pk]], here, self.now)
         if self.options.join:
             joins = (
                 ListMembership(contact=each, contact_list=into, added_at=self.now) for each in self.joining

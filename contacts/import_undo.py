@@ -13,6 +13,7 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import User
+from contacts.carrying import addresses_change
 from contacts.grounds import OUT_ELSEWHERE
 from contacts.lists import count_at_once
 from contacts.models import (
@@ -55,7 +56,7 @@ def take_back(one: ContactImport, now: datetime) -> int:
     ImportedContact.objects.bulk_update(staying, ["kept"])
     going = [row for row in rows if not row.kept]
     with transaction.atomic():
-        _put_back([row for row in going if not row.added], one)
+        _put_back([row for row in going if not row.added], one, now)
         Contact.objects.filter(pk__in=[row.contact_id for row in going if row.added]).delete()
         ImportedContact.objects.filter(pk__in=[row.pk for row in going]).delete()
     one.removed += len(going)
@@ -137,7 +138,7 @@ def _others_rows(mine: dict[int, ImportedContact]) -> set[int]:
     return found | set(lists.values_list("contact_id", flat=True))
 
 
-def _put_back(rows: Sequence[ImportedContact], one: ContactImport) -> None:
+def _put_back(rows: Sequence[ImportedContact], one: ContactImport, now: datetime) -> None:
     """People who were here before: their fields, addresses, consent and lists as they were."""
     contacts = Contact.objects.in_bulk([row.contact_id for row in rows if "fields" in row.before])
     for row in rows:
@@ -147,10 +148,10 @@ def _put_back(rows: Sequence[ImportedContact], one: ContactImport) -> None:
         fields = next(row.before["fields"] for row in rows if row.contact_id == contact.pk)
         contact.save(update_fields=[*fields, "updated_at"])
     made = [pk for row in rows for pk in row.before.get("addresses", [])]
-    Address.objects.filter(pk__in=made).delete()
-    Address.objects.filter(pk__in=[pk for row in rows for pk in row.before.get("replaced", [])]).update(
-        preferred=True
-    )
+    replaced = [pk for row in rows for pk in row.before.get("replaced", [])]
+    with addresses_change(*(row.contact_id for row in rows if row.before.get("addresses")), now=now):
+        Address.objects.filter(pk__in=made).delete()
+        Address.objects.filter(pk__in=replaced).update(preferred=True)
     consents = [pk for row in rows for pk in row.before.get("consents", [])]
     Consent.objects.filter(pk__in=consents).delete()
     joined = [row.contact_id for row in rows if row.joins]

@@ -17,6 +17,7 @@ from contacts import searching
 from contacts.access_log import sees_whole
 from contacts.admin.inlines import FewForms, PlainFormSet
 from contacts.admin.lists import ADDRESSES, ClosedOnceErased, Large, Masking, ReadOnly
+from contacts.carrying import addresses_of, carry
 from contacts.channels import Kind
 from contacts.correcting import email_address, phone_address, retire
 from contacts.emails import NotAnEmail
@@ -26,9 +27,6 @@ from contacts.models import (
     AddressHealth,
 )
 from contacts.phones import NotAPhone, mask
-from contacts.suppressing import (
-    carry_over,
-)
 
 
 class ZonedForm(forms.ModelForm):
@@ -201,9 +199,15 @@ class AddressAdmin(ClosedOnceErased, Masking, Large):
         form.whole = sees_whole(request)
         return form
 
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
+        """Saving the form retires the address that another value replaces: until here all stands as it was."""
+        form.whose = {form.initial.get("contact"), form.instance.contact_id} - {None}
+        form.before = addresses_of(form.whose)
+        return super().save_form(request, form, change)
+
     def save_model(self, request: HttpRequest, obj: Address, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        carry_over([obj], timezone.now())
+        carry(form.before, form.whose, timezone.now())
 
     def named(self, term: str) -> Q:
         return Q(match_key__in=searching.keys(searching.clean(term)))

@@ -12,6 +12,7 @@ from django.utils import timezone
 from contacts import searching
 from contacts.admin.addresses import AddressInline, ZonedForm
 from contacts.admin.lists import CONTACTS_NAMES, ClosedOnceErased, Large, Ledger, OfContact, ReadOnly
+from contacts.carrying import addresses_change
 from contacts.models import (
     AccessRecord,
     Contact,
@@ -21,9 +22,6 @@ from contacts.models import (
     PrivacyRecord,
 )
 from contacts.slugs import free_slug
-from contacts.suppressing import (
-    carry_over,
-)
 
 
 @admin.register(ContactList)
@@ -55,11 +53,9 @@ class ContactAdmin(ClosedOnceErased, Large):
     inlines = (AddressInline,)
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """What the person asked for holds at an address that takes the place of another one, too."""
-        before = [one.initial.get("value", "") for one in formset.initial_forms]
-        super().save_formset(request, form, formset, change)
-        entered = [*formset.new_objects, *(obj for obj, _ in formset.changed_objects)]
-        carry_over(entered, timezone.now(), {form.instance.pk: before})
+        """What holds for the person holds at an address that takes the place of another one, too."""
+        with addresses_change(form.instance.pk, now=timezone.now()):
+            super().save_formset(request, form, formset, change)
 
     def named(self, term: str) -> Q:
         return searching.wholly(term)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from django.urls import reverse
 
+from contacts import changing
+from contacts.changing import Way
 from contacts.correcting import correct
-from contacts.models import Suppression
+from contacts.models import Address, AddressChange, Suppression
 from contacts.suppressing import suppress
+from deliveries.deciding.duplicates import merge
 from tests import factories
+from tests.contacts.test_import_runs import imported, taken_back
 from tests.contacts.test_importing import load
 
 pytestmark = pytest.mark.django_db
@@ -89,3 +94,130 @@ def test_an_import_that_replaces_a_number_keeps_a_colleague_s_block(robin, angry
 
     assert robin.addresses.get(preferred=True).value == NEW
     assert standing(now).get().follows == angry
+
+
+# ---- Every way to another address --------------------------------------------------------------------------------
+
+
+def by_the_form_of_the_address(contact, client, now):
+    """In the admin, on the page of the address itself."""
+    one = contact.addresses.get()
+    form = {
+        "contact": contact.pk,
+        "kind": "phone",
+        "value": NEW,
+        "line_type": "mobile",
+        "validity": "unverified",
+    }
+    client.post(reverse("admin:contacts_address_change", args=[one.pk]), form | {"preferred": "on"})
+
+
+def by_a_new_address_once_the_old_one_is_unticked(contact, client, now):
+    one = contact.addresses.get()
+    form = {"contact": contact.pk, "kind": "phone", "line_type": "mobile", "validity": "unverified"}
+    client.post(reverse("admin:contacts_address_change", args=[one.pk]), form | {"value": OLD})
+    client.post(reverse("admin:contacts_address_add"), form | {"value": NEW, "preferred": "on"})
+
+
+def by_a_new_address_once_the_old_one_is_deleted(contact, client, now):
+    client.post(reverse("admin:contacts_address_delete", args=[contact.addresses.get().pk]), {"post": "yes"})
+    form = {"contact": contact.pk, "kind": "phone", "line_type": "mobile", "validity": "unverified"}
+    client.post(reverse("admin:contacts_address_add"), form | {"value": NEW, "preferred": "on"})
+
+
+def by_the_form_of_the_person(contact, client, now):
+    """In the admin, in the row of the address on the page of the contact."""
+    _row_of_the_person(contact, client, {"addresses-0-value": NEW, "addresses-0-preferred": "on"})
+
+
+def by_another_row_of_the_person(contact, client, now):
+    """The old one stays, unticked, beside the new one."""
+    new = {"kind": "phone", "value": NEW, "line_type": "mobile", "validity": "unverified", "preferred": "on"}
+    new = {f"addresses-1-{name}": value for name, value in new.items()}
+    _row_of_the_person(contact, client, {"addresses-TOTAL_FORMS": 2, "addresses-0-value": OLD, **new})
+
+
+def _row_of_the_person(contact, client, changed):
+    one = contact.addresses.get()
+    form = {
+        "name": contact.name, "attributes": "{}", "value_tier": 0, "addresses-TOTAL_FORMS": 1,
+        "addresses-INITIAL_FORMS": 1, "addresses-0-id": one.pk, "addresses-0-contact": contact.pk,
+        "addresses-0-kind": "phone", "addresses-0-line_type": "mobile", "addresses-0-validity": "unverified",
+    }  # fmt: skip
+    answer = client.post(reverse("admin:contacts_contact_change", args=[contact.pk]), form | changed)
+    assert answer.status_code == 302, answer.context["errors"]
+
+
+def by_merging_them_into_another(contact, client, now):
+    """Whose number is used from here on."""
+    kept = factories.contact(name="R. Lee")
+    factories.phone(kept, value=NEW)
+    merge(kept.pk, contact.pk, by=factories.user(), now=now)
+
+
+def by_merging_another_into_them(contact, client, now):
+    """Their own number was unticked: that of the other one is used."""
+    contact.addresses.update(preferred=False)
+    gone = factories.contact(name="R. Lee")
+    factories.phone(gone, value=NEW)
+    merge(contact.pk, gone.pk, by=factories.user(), now=now)
+
+
+def by_a_correction(contact, client, now):
+    correct(contact, phone=NEW, region="US", by=None)
+
+
+def by_themselves_with_a_code(contact, client, now):
+    changing.ask(
+        contact, changing.new_address(NEW, contact), Way("sms", "+15550100", 1), evidence="", now=now
+    )
+    change = AddressChange.objects.get()
+    code = changing.make_code(change, now)
+    assert changing.confirm(contact, code, now)
+
+
+def by_an_import(contact, client, now):
+    load("external_id,phone\nc-1,2025550177\n")
+
+
+WAYS = [
+    by_the_form_of_the_address, by_a_new_address_once_the_old_one_is_unticked,
+    by_a_new_address_once_the_old_one_is_deleted, by_the_form_of_the_person, by_another_row_of_the_person,
+    by_merging_them_into_another, by_merging_another_into_them, by_a_correction, by_themselves_with_a_code,
+    by_an_import,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_whatever_changes_the_address_a_colleague_s_block_goes_along(robin, angry, client, now, way):
+    robin.external_id = "c-1"
+    robin.save()
+    client.force_login(factories.user("admin", is_staff=True, is_superuser=True))
+
+    way(robin, client, now)
+
+    assert Address.objects.get(preferred=True).value == NEW
+    assert standing(now).get().follows == angry
+
+
+def test_what_was_blocked_meanwhile_holds_where_an_import_is_taken_back(robin, now):
+    robin.external_id = "c-1"
+    robin.save()
+    one = imported("external_id,phone\nc-1,2025550177\n", uses=["external_id", "phone"])
+    angry = suppress(
+        value=NEW, reason="staff", origin="staff", evidence="Angry", by=factories.user(), now=now
+    )
+    standing(now, OLD).delete()
+
+    taken_back(one)
+
+    assert robin.addresses.get().value == OLD
+    assert standing(now, OLD).get().follows == angry
+
+
+def test_a_block_that_was_left_behind_on_purpose_is_not_carried_by_the_next_change(robin, angry, now):
+    correct(robin, phone=NEW, region="US", by=None, leave=[angry.pk])
+
+    correct(robin, phone="+12025550188", region="US", by=None)
+
+    assert not standing(now, "+12025550188").exists()
