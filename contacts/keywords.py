@@ -166,7 +166,7 @@ def _inside(clause: str, table: KeywordTable, *, alone: bool) -> Keyword:
         before = clause[:at].rstrip()
         if _PLAINLY_NOT.match(before):
             continue
-        if not _is_turned(before, phrase):
+        if not is_turned(before, phrase):
             return Keyword("stop", review=True, found=phrase)
         doubtful = phrase
     for at, phrase in table.doubts(clause):
@@ -175,7 +175,8 @@ def _inside(clause: str, table: KeywordTable, *, alone: bool) -> Keyword:
     return Keyword("reply", review=bool(doubtful), found=doubtful)
 
 
-def _is_turned(before: str, phrase: str) -> bool:
+def is_turned(before: str, phrase: str) -> bool:
+    """Whether the words before a wish turn it round."""
     spanish = phrase.split()[0] in _I_WANT and before.endswith("no")
     return spanish or bool(_TURNED.match(before) or _NOT_SPACELESS.search(before))
 
@@ -200,8 +201,8 @@ class KeywordTable:
             if (pattern := _formulas(r for r in meaning if (r.kind, r.whole) == (kind, how)))
         ]
         stops = [row for row in meaning if row.kind == "stop"]
-        self._wishes = _search(row for row in stops if row.inside == "both")
-        self._doubts = _search(row for row in stops if row.inside == "review")
+        self._wishes = finder(row for row in stops if row.inside == "both")
+        self._doubts = finder(row for row in stops if row.inside == "review")
         self._long = [
             word
             for word, found in self._exact.items()
@@ -322,7 +323,7 @@ def _formulas(rows: Iterable[KeywordRow]) -> re.Pattern[str] | None:
     return re.compile(f"(?:{_POLITE} )?(?:{'|'.join(made)})") if made else None
 
 
-def _search(rows: Iterable[KeywordRow]):
+def finder(rows: Iterable[KeywordRow]):
     """A function that finds the words of these rows in a clause: where, and which."""
     spaced, pieces = [], []
     for row in rows:

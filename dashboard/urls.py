@@ -65,7 +65,9 @@ class IdConverter:
 
 register_converter(IdConverter, "id")
 
-root = [path("", overview.page, name="overview")]
+root = [
+    path("", overview.page, name="overview"),
+]
 
 campaign_pages = [
     path("", listing.campaigns, name="list"),
@@ -147,12 +149,14 @@ contact_pages = [
 inbox_pages = [
     path("", inbox.show, {"box": "list"}, name="list"),
     path("all/", inbox.show_all, name="all"),
+    path("to-do/", inbox.show_all, {"box": "work"}, name="work"),
     path("keywords/", keywords.show, name="keywords"),
     path("keywords/change/", keywords.change, name="change-keyword"),
     path("opted-out/", inbox.show, {"box": "acted"}, name="acted"),
     path("read/", inbox.show, {"box": "read"}, name="read"),
     path("<id:pk>/", inbox.judge, name="judge"),
     path("<id:pk>/answer/", inbox.answer, name="answer"),
+    path("<id:pk>/work/", inbox.work_on, name="work-on"),
     path("<id:pk>/answer/<id:written>/withdraw/", inbox.withdraw, name="withdraw"),
     path("<id:pk>/contacts/", inbox.owners, name="owners"),
 ]

@@ -13,6 +13,9 @@ from contacts.channels import Channel
 from contacts.fields import DerivedField
 from contacts.phones import mask
 
+TO_DO = Q(done_at=None) & ~Q(asks="")
+HOLDING = Q(read_at=None, doubtful=True, acted=False)
+
 
 class ReplyQuerySet(models.QuerySet):
     def unread(self) -> ReplyQuerySet:
@@ -22,6 +25,10 @@ class ReplyQuerySet(models.QuerySet):
     def holding(self) -> ReplyQuerySet:
         """Those that sends wait for: unread, and nothing was done about them yet."""
         return self.unread().filter(acted=False)
+
+    def to_do(self) -> ReplyQuerySet:
+        """Those that ask for something that nobody has done yet."""
+        return self.filter(TO_DO)
 
     def holding_then(self, at: datetime) -> ReplyQuerySet:
         """Those that sends waited for at `at`, a moment that is over."""
@@ -46,6 +53,11 @@ class Reply(models.Model):
     class Judgement(models.TextChoices):
         OPT_OUT = "opt_out", "Opt-out"
         NO_OPT_OUT = "no_opt_out", "No opt-out"
+
+    class Asks(models.TextChoices):
+        CALL = "call", "Wants a call"
+        WHO = "who", "Asks who we are"
+        WRONG = "wrong", "Wrong person"
 
     value = models.CharField(max_length=254, help_text="The address it came from, in normal form.")
     match_key = DerivedField(
@@ -80,6 +92,31 @@ class Reply(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     judgement = models.CharField(max_length=12, choices=Judgement, blank=True)
+    asks = models.CharField(
+        max_length=8,
+        choices=Asks,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What a colleague has to do about it, whatever it says about consent.",
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+    )
+    done_at = models.DateTimeField(null=True, blank=True, help_text="When what it asks for was done.")
+    done_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+    )
 
     objects = ReplyQuerySet.as_manager()
 
@@ -97,6 +134,8 @@ class Reply(models.Model):
                 condition=Q(read_at=None, doubtful=True, acted=False),
             ),
             models.Index(fields=["match_key", "-id"], name="reply_from"),
+            models.Index(fields=["asks", "-id"], name="reply_asks", condition=~Q(asks="")),
+            models.Index(fields=["-id"], name="reply_to_do", condition=Q(done_at=None) & ~Q(asks="")),
             models.Index(fields=["-read_at", "-id"], name="reply_read", condition=Q(read_at__isnull=False)),
             models.Index(fields=["reading", "-id"], name="reply_reading"),
             models.Index(fields=["channel", "-id"], name="reply_channel"),

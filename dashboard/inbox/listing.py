@@ -12,6 +12,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet, Window
 from django.db.models.functions import DenseRank
 from django.urls import reverse
 
+from accounts.models import User
 from campaigns.models import Campaign
 from contacts import searching
 from contacts.channels import Channel
@@ -26,6 +27,9 @@ CAMPAIGNS = 100  # that the filter offers, the newest; a link may name any
 MOST_FOUND = 500  # replies by one search, the newest
 ANY = ("", "Any")
 YES, NO = "yes", "no"
+OPEN, MINE, NOBODY_S, DONE = "open", "mine", "nobody", "done"
+WORK = [(OPEN, "Not done"), (MINE, "Mine"), (NOBODY_S, "Nobody's"), (DONE, "Done")]
+COLUMNS = {"reading": "reading", "asks": "asks", "channel": "channel", "campaign": "campaign_id"}
 Reading, State = Reply.Reading, AutomaticAnswer.State
 BUCKETS = {
     Reading.STOP: "optout",
@@ -38,6 +42,10 @@ BUCKETS = {
 
 BOXES = {
     "list": ("To read", "Nothing is sent to these people until somebody has read what they wrote."),
+    "work": (
+        "To do",
+        "These ask something of a colleague: a call, who we are, or the right person's address.",
+    ),
     "all": ("All", "Everything that people wrote to us, what it was read as, and what it answers."),
     "acted": (
         "Already opted out",
@@ -50,7 +58,9 @@ BOXES = {
 
 def tabs(current: str) -> list[tuple[str, str, int | None, bool]]:
     """(url, label, how many wait there, whether it is the current one) of each box."""
-    counts = {"list": inbox.count_to_read(), "acted": inbox.count_acted_on()}
+    counts = {
+        "list": inbox.count_to_read(), "work": inbox.count_to_do(), "acted": inbox.count_acted_on(),
+    }  # fmt: skip
     return [
         (reverse(f"inbox:{key}"), label, counts.get(key), key == current) for key, (label, _) in BOXES.items()
     ]
@@ -61,14 +71,17 @@ class ReplyFilter(forms.Form):
 
     s = forms.CharField(label="Search", required=False, max_length=searching.LONGEST)
     reading = forms.ChoiceField(label="Read as", required=False, choices=[ANY, *Reading.choices])
+    asks = forms.ChoiceField(label="Asks for", required=False, choices=[ANY, *Reply.Asks.choices])
+    work = forms.ChoiceField(label="To do", required=False, choices=[ANY, *WORK])
     channel = forms.ChoiceField(label="Channel", required=False, choices=[ANY, *Channel.choices])
     campaign = forms.ChoiceField(label="Campaign", required=False)
     answered = forms.ChoiceField(
         label="Answered", required=False, choices=[ANY, (YES, "By a colleague"), (NO, "Not by a colleague")]
     )
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
+    def __init__(self, data: Mapping[str, Any], me: User | None = None) -> None:
         super().__init__(data, auto_id="filter-%s")
+        self.me = me
         self.fields["s"].widget.attrs |= {
             "id": "s", "type": "search", "placeholder": "Number, email or words", "autocomplete": "off",
         }  # fmt: skip
@@ -94,9 +107,15 @@ class ReplyFilter(forms.Form):
 
     def rows(self) -> QuerySet[Reply]:
         found, given = Reply.objects.select_related("read_by"), self.given
-        for name, column in (("reading", "reading"), ("channel", "channel"), ("campaign", "campaign_id")):
+        for name, column in COLUMNS.items():
             if given.get(name):
                 found = found.filter(**{column: given[name]})
+        if work := given.get("work"):
+            found = (
+                found.filter(done_at__isnull=work != DONE).exclude(asks="").select_related("owner", "done_by")
+            )
+        if work in (MINE, NOBODY_S):
+            found = found.filter(owner=self.me if work == MINE else None)
         answers = AutomaticAnswer.objects.filter(kind=AutomaticAnswer.Kind.PERSON)
         answers = answers.exclude(state__in=[State.REFUSED, State.DROPPED])
         if given.get("answered") == YES:
@@ -124,6 +143,14 @@ def written_by_or_saying(text: str) -> list[int]:
     # As lists: each has its index, and of a union in the same statement PostgreSQL believes that it finds many.
     found = {pk for rows in (theirs, saying) for pk in rows.values_list("pk", flat=True)[:MOST_FOUND]}
     return sorted(found, reverse=True)[:MOST_FOUND]
+
+
+class WorkFilter(ReplyFilter):
+    """The same of those that ask for something; what is not done yet, unless another is chosen."""
+
+    def __init__(self, data: Mapping[str, Any], me: User | None = None) -> None:
+        super().__init__({"work": OPEN, **{name: value for name, value in data.items() if value}}, me)
+        self.fields["work"].choices = WORK  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)

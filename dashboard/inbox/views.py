@@ -32,7 +32,7 @@ from contacts.gate import Reason, sentence
 from contacts.models import Address, AutomaticAnswer, Contact, Reply
 from contacts.models.answers import LONGEST_ANSWER
 from contacts.phones import mask
-from dashboard.inbox.listing import BOXES, ReplyFilter, shown, tabs
+from dashboard.inbox.listing import BOXES, ReplyFilter, WorkFilter, shown, tabs
 from dashboard.shell.pages import fragment, next_url, swaps, trigger, who
 from deliveries.outcomes.counting import counted
 from deliveries.outcomes.keyset import page
@@ -63,9 +63,9 @@ def show(request: HttpRequest, box: str) -> HttpResponse:
 @requires(SEE)
 @require_safe
 @vary_on_headers("HX-Request")
-def show_all(request: HttpRequest) -> HttpResponse:
-    """Every reply, newest first."""
-    form = ReplyFilter(request.GET.dict())
+def show_all(request: HttpRequest, box: str = "all") -> HttpResponse:
+    """Every reply, newest first; or those that ask for something."""
+    form = (WorkFilter if box == "work" else ReplyFilter)(request.GET.dict(), who(request))
     valid = form.is_valid()
     rows = form.rows() if valid else Reply.objects.none()
     found = page(rows, SIZE, request.GET.get("after", ""))
@@ -79,7 +79,8 @@ def show_all(request: HttpRequest) -> HttpResponse:
         "rows": shown(found.rows),
         "swap": swaps(request),
         "swap_form": swaps(request) and trigger(request) not in ("filters", "s"),
-        **_frame(request, "all", found.rows),
+        "me": who(request),
+        **_frame(request, box, found.rows),
     }
     return render(
         request, fragment(request, "inbox/all.html", "results"), context, status=200 if valid else 422
@@ -241,6 +242,25 @@ def judge(request: HttpRequest, pk: int) -> HttpResponse:
             f"No opt-out: this reply no longer stops messages to {mask(done.value)}. It stands under Read.",
         )
     return redirect(next_url(request, reverse("inbox:list")))
+
+
+class WorkForm(forms.Form):
+    act = forms.ChoiceField(choices=[(one, one) for one in ("take", "back", "done", "reopen")])
+
+
+@requires(SEE, ANSWER)
+@require_POST
+def work_on(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take, give back or finish what a reply asks for."""
+    form = WorkForm(request.POST)
+    done = (
+        inbox.work_on(pk, form.cleaned_data["act"], who(request), timezone.now()) if form.is_valid() else ""
+    )
+    if done:
+        messages.success(request, done)
+    else:
+        messages.error(request, "Nothing was changed: somebody was faster, or there is no such reply.")
+    return redirect(next_url(request, reverse("inbox:work")))
 
 
 def _rows(box: str) -> QuerySet[Reply]:

@@ -18,7 +18,7 @@ from contacts.access_log import sees_whole
 from deliveries.alerting.boxes import count_open
 from deliveries.outcomes.code_usage import unknown_words
 from deliveries.outcomes.figures import queue_counts
-from deliveries.receiving.inbox import count_to_read
+from deliveries.receiving.inbox import count_waiting
 
 
 def fragment(request: HttpRequest, page: str, name: str) -> str:
@@ -104,7 +104,7 @@ RAIL = [
                 "contacts.view_reply",
                 "",
                 ("/inbox/",),
-                count_to_read,
+                count_waiting,
             ),
             Link("Contacts", "contacts", "contacts:search", "contacts.view_contact", "p", ("/contacts/",)),
         ],
@@ -141,7 +141,14 @@ RAIL = [
             Link("Routes", "rules", "routes:page", "deliveries.view_route", "", ("/routes/",)),
         ],
     ),
-    Section("Settings", [Link("Admin", "admin", "admin:index", "", "", ("/admin/",))]),
+    Section(
+        "Settings",
+        [
+            Link("Admin", "admin", "admin:index", "", "", ("/admin/",)),
+            Link("Who saw addresses", "review", "contacts:access", "contacts.view_accessrecord"),
+            Link("What is kept", "watch", "contacts:kept", "deliveries.view_retentionrun"),
+        ],
+    ),
 ]
 
 

@@ -6,8 +6,10 @@ What somebody wrote is their own; whether it was an opt-out is said by a colleag
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.models import User
 from campaigns.models import Recipient
@@ -16,6 +18,7 @@ from contacts.consenting import record_opt_out
 from contacts.gate import Reason
 from contacts.gate_facts import unread_since
 from contacts.models import Reply
+from contacts.models.replies import HOLDING, TO_DO
 from contacts.withdrawing import withdraw_opt_out
 from deliveries.deciding.stopping import look_again, stop_paths
 from deliveries.ledger import engagement
@@ -28,6 +31,31 @@ COUNTED_AT_MOST = 1_000  # for the navigation
 def count_to_read() -> int:
     """How many replies hold up what is sent to their writers; COUNTED_AT_MOST for that many and more."""
     return Reply.objects.holding()[:COUNTED_AT_MOST].count()
+
+
+def count_to_do() -> int:
+    """How many ask for something that nobody has done yet; counted as far as the others."""
+    return Reply.objects.to_do()[:COUNTED_AT_MOST].count()
+
+
+def count_waiting() -> int:
+    """How many wait for somebody, to be read or to have done what they ask for; counted as far as the others."""
+    return Reply.objects.filter(HOLDING | TO_DO)[:COUNTED_AT_MOST].count()
+
+
+@transaction.atomic
+def work_on(pk: int, act: str, by: User, now: datetime) -> str:
+    """Take, give back, finish or open again what a reply asks for. What was done, in a sentence; '' where somebody
+    was faster, or it asks for nothing."""
+    acts: dict[str, tuple[str, Q, dict[str, Any]]] = {
+        "take": ("It is yours.", Q(owner=None, done_at=None), {"owner": by}),
+        "back": ("Given back. It is nobody's now.", Q(owner=by, done_at=None), {"owner": None}),
+        "done": ("Done.", Q(done_at=None), {"done_at": now, "done_by": by}),
+        "reopen": ("Open again.", Q(done_at__isnull=False), {"done_at": None, "done_by": None}),
+    }
+    said, condition, changed = acts[act]
+    mine = Reply.objects.filter(condition, pk=pk).exclude(asks="")
+    return said if mine.update(**changed) else ""
 
 
 def count_acted_on() -> int:
@@ -51,6 +79,8 @@ def judge(pk: int, judgement: str, seen: str, *, by: User, now: datetime) -> Rep
     reply.save(update_fields=["judgement", "read_at", "read_by", "reading"])
     if judgement == Judgement.OPT_OUT:
         _opt_out(reply, by, now)
+        # Whoever wants nothing more from us asks nothing of us either.
+        Reply.objects.to_do().filter(pk=pk).exclude(asks=Reply.Asks.WRONG).update(done_at=now, done_by=by)
     else:
         _no_opt_out(reply, by, now)
     engagement.note([reply.message_id])

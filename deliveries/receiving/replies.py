@@ -19,6 +19,7 @@ from contacts.consent_ledger import family_of
 from contacts.folding import words
 from contacts.keywords import REPLY, YES, Keyword, KeywordTable, Kind, classify
 from contacts.models import Address, Reply
+from contacts.reply_asks import asks_for
 from deliveries import links, short_links
 from deliveries.ledger.statements.values import ClaimedReceipt
 from deliveries.models import Message
@@ -62,6 +63,9 @@ def rows_of(
     doubtful = keyword.review or (keyword.kind == "stop" and writer.guessed)
     reading = Reading.UNSURE if doubtful and kind != "stop" else READINGS[kind]
     to = normal_form(text.recipient, region_of(text.sender, settings.DEFAULT_REGION)) or text.recipient
+    asks = asks_for(text.text)
+    # Whoever wants nothing more from us asks nothing of us either; that it is somebody else is worth knowing.
+    asks = asks if kind != "stop" or asks == Reply.Asks.WRONG else ""
     written_from: Sequence[str] = writer.values or [_plain(text.sender)[:254]]
     return [
         Reply(
@@ -80,6 +84,7 @@ def rows_of(
             message_id=writer.message,
             campaign_id=writer.campaign,
             at=at,
+            asks=asks,
         )
         for values in ([[each] for each in written_from] if writer.guessed else [written_from])
     ]

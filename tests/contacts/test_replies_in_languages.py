@@ -2,7 +2,7 @@
 
 `replies.csv` says for each what it should be read as: `stop`, `start`, `help`, `other`, or `unsure` where only a person
 can tell, such as "can I cancel tomorrow?". `answers` is our message that a reply quotes. What is acted on and looked
-over besides is a `stop` as well.
+over besides is a `stop` as well. `asks` is what a colleague has to do about it, `contacts.reply_asks`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from typing import NamedTuple
 import pytest
 
 from contacts.keywords import Keyword, classify
+from contacts.reply_asks import asks_for
 
 # Of the replies that are no opt-out: silenced at once by none, and read by a person first by so many at most.
 FALSELY_STOPPED_AT_MOST, HELD_AT_MOST = 0.0, 0.1
 # Of the opt-outs: taken for something else by none, and only held for a person by so many at most.
 MISSED_AT_MOST, LEFT_TO_A_PERSON_AT_MOST = 0.0, 0.02
+# Of the replies that ask nothing of a colleague, taken for work; of those that do, overlooked.
+FALSELY_WORK_AT_MOST, OVERLOOKED_AT_MOST = 0.0, 0.0
 FEWEST, LANGUAGES = 400, 12
 
 
@@ -30,6 +33,7 @@ class Line(NamedTuple):
     text: str
     reading: str
     answers: str
+    asks: str
 
 
 def lines() -> list[Line]:
@@ -93,3 +97,26 @@ def test_who_asks_for_help_or_to_start_again_is_understood(read):
     ]
 
     assert wrong == []
+
+
+def test_nothing_is_made_work_that_asks_for_none_and_nothing_is_overlooked():
+    found = [(one, asks_for(one.text)) for one in lines()]
+    asking = [(one, asks) for one, asks in found if one.asks]
+    falsely = [(one.text, asks) for one, asks in found if asks and asks != one.asks]
+    overlooked = [one.text for one, asks in asking if not asks]
+
+    assert len(falsely) <= FALSELY_WORK_AT_MOST * (len(found) - len(asking)), falsely
+    assert len(overlooked) <= OVERLOOKED_AT_MOST * len(asking), overlooked
+    for language in {one.language for one in lines()}:
+        assert {one.asks for one, _ in asking if one.language == language} == {"call", "who", "wrong"}, (
+            language
+        )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Please do not call me", "no me llame", "ne m'appelez pas", "Bel me niet meer", "",
+     "Liked “Please call me back at 9, it is about your appointment”"],
+)  # fmt: skip
+def test_what_is_turned_round_or_quoted_asks_for_nothing(text):
+    assert asks_for(text) == ""

@@ -16,7 +16,7 @@ from contacts.consent_ledger import latest_consents
 from contacts.consenting import record_opt_out
 from contacts.models import Consent, Reply, Suppression
 from contacts.suppressing import suppress
-from dashboard.contacts.explaining import day_words
+from dashboard.contacts.explaining_words import day_words
 from deliveries.models import Outbox
 from deliveries.receiving import inbox
 from deliveries.receiving.recording import record_all
@@ -527,3 +527,12 @@ def test_the_trail_says_who_read_a_reply_and_as_what(client, robin, wrote, ada, 
     assert reply.text in event
     assert "Ada Byron" in lines
     assert "Reply read" in lines
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [("Please call me back", "call"), ("Who is this?", "who"), ("Wrong number", "wrong"), ("See you at 9", ""),
+     ("STOP calling me, call me never again", "")],
+)  # fmt: skip
+def test_what_a_reply_asks_of_a_colleague_is_kept_with_it(robin, wrote, text, asks):
+    assert wrote(robin, text).asks == asks
