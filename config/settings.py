@@ -241,6 +241,10 @@ EVENT_RETENTION_DAYS = env.days("EVENT_RETENTION_DAYS", low=30)
 # The same for what was decided and why, and for who was shown whole addresses or took out files.
 DECISION_RETENTION_DAYS = env.days("DECISION_RETENTION_DAYS", low=90)
 ACCESS_LOG_RETENTION_DAYS = env.days("ACCESS_LOG_RETENTION_DAYS", low=30)
+# What people wrote to us, once somebody has read what has to be read; opt-outs stay, with their evidence.
+REPLY_RETENTION_DAYS = env.days("REPLY_RETENTION_DAYS", low=90)
+# Uploaded files of contacts, and what undoes their imports.
+IMPORT_FILE_RETENTION_DAYS = env.number("IMPORT_FILE_RETENTION_DAYS", 30, low=1, high=3_650)
 # How long a message handed over is its process's own; then it counts as in doubt, and is looked up.
 HANDOVER_LEASE_SECONDS = env.number("HANDOVER_LEASE_SECONDS", 60, low=3, high=3_600)
 # What waits for the permitted hours leaves over the first so many seconds of them, unless it is urgent.

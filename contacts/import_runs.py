@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -46,7 +47,6 @@ STEP_SECONDS = 2.0
 MOST_TRIES = 5  # of one part
 KINDS = 40  # of faults that are told apart; the file of refused lines names each
 DRAFTS_KEPT = timedelta(days=2)
-UNDO_DAYS = 30
 
 
 def start(draft: ContactImport, now: datetime) -> bool:
@@ -340,18 +340,16 @@ def _finish(one: ContactImport, now: datetime) -> int:
 
 
 def drop_old(now: datetime) -> int:
-    """Files that nobody imported, and what is kept of older imports so that they can be undone; 0, for there is no
-    hurry."""
+    """Files that nobody imported; 0, for there is no hurry. Those of imports are dropped with all else that is old."""
     never = (State.DRAFT, State.READING)
     ContactImport.objects.filter(state__in=never, created_at__lt=now - DRAFTS_KEPT).delete()
-    old = ContactImport.objects.exclude(state__in=(*never, *UNDER_WAY)).filter(
-        created_at__lt=now - timedelta(days=UNDO_DAYS)
-    )
-    for model in (ImportedContact, ImportChunk):
-        rows = model.objects.filter(contact_import__in=old.values("pk"))
-        rows.filter(pk__in=list(rows.values_list("pk", flat=True)[:20_000])).delete()
     return 0
 
 
+def undo_until(one: ContactImport) -> datetime:
+    """As long as what undoes it is kept."""
+    return one.created_at + timedelta(days=settings.IMPORT_FILE_RETENTION_DAYS)
+
+
 def is_undoable(one: ContactImport, now: datetime) -> bool:
-    return one.state == State.DONE and one.created_at > now - timedelta(days=UNDO_DAYS)
+    return one.state == State.DONE and now < undo_until(one)

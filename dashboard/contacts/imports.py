@@ -6,7 +6,6 @@ import csv
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -189,7 +188,7 @@ def result(request: HttpRequest, pk: int) -> HttpResponse:
         "refused": [each for each in faults if each["refused"]],
         "without": [each for each in faults if not each["refused"]],
         "undoable": import_runs.is_undoable(one, timezone.now()),
-        "undo_until": one.created_at + timedelta(days=import_runs.UNDO_DAYS),
+        "undo_until": import_runs.undo_until(one),
         "has_file": one.refused and _may_read(request, one) and one.chunks.exists(),
         "staying": [
             (each.label, n) for each in kept if (n := one.people.filter(kept=each).count()) and one.kept

@@ -4,6 +4,7 @@ everything is kept, and since when. Receipts and status events go in another way
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -14,10 +15,19 @@ from django.db import connection, models, transaction
 from django.db.models import F, Max, Min, Q
 
 from contacts import changing
-from contacts.models import AccessRecord, AddressChange, ContactImport, Reply
-from deliveries.models import Decision, Receipt, RetentionRun, StatusEvent
+from contacts.models import (
+    AccessRecord,
+    AddressChange,
+    ContactImport,
+    ImportChunk,
+    ImportedContact,
+    Reply,
+)
+from contacts.models.imports import UNDER_WAY
+from deliveries.models import Decision, Engagement, Receipt, RetentionRun, StatusEvent
 
 CHUNK = 2_000  # rows of one transaction
+NOT_KEPT = "No longer kept."
 EVERY = Q()
 Kind = RetentionRun.Kind
 
@@ -35,6 +45,7 @@ class OldRows:
     age: timedelta = timedelta()
     only: Q = EVERY
     order: str = "pk"
+    first: Callable[[Sequence[int]], None] | None = None
 
     def cutoff(self, now: datetime) -> datetime | None:
         """The same all day long, so that a night's work is one run; None where all are kept."""
@@ -54,6 +65,8 @@ class OldRows:
             some = [pk for pk, at in oldest if at < cutoff]
             if not some:
                 return 0
+            if self.first:
+                self.first(some)
             # With what hangs on them, such as the text with a code.
             rows.filter(pk__in=some, **{f"{self.at}__lt": cutoff}).delete()
             run, _ = RetentionRun.objects.get_or_create(
@@ -63,11 +76,34 @@ class OldRows:
         return len(some)
 
 
+def _forget_words(replies: Sequence[int]) -> None:
+    """That somebody wrote stays on the trail; what they wrote goes with their reply."""
+    receipts = (
+        Reply.objects.filter(pk__in=replies).exclude(receipt_id=None).values_list("receipt_id", flat=True)
+    )
+    wrote = Engagement.objects.filter(receipt_id__in=list(receipts))
+    wrote.exclude(text="").update(text=NOT_KEPT)
+
+
+_IMPORTED = ~Q(contact_import__state__in=[*UNDER_WAY, ContactImport.State.DRAFT, ContactImport.State.READING])
+_READ = (Q(doubtful=False) | Q(read_at__isnull=False)) & (Q(asks="") | Q(done_at__isnull=False))
+
 KINDS = (
     OldRows(Kind.ACCESS, AccessRecord, "at", "ACCESS_LOG_RETENTION_DAYS"),
     OldRows(Kind.DECISIONS, Decision, "at", "DECISION_RETENTION_DAYS"),
     OldRows(Kind.SESSIONS, Session, "expire_date", "", order="expire_date"),
     OldRows(Kind.CHANGES, AddressChange, "asked_at", "", changing.KEPT, Q(confirmed_at=None), "asked_at"),
+    OldRows(Kind.REPLIES, Reply, "at", "REPLY_RETENTION_DAYS", only=_READ, first=_forget_words),
+    OldRows(
+        Kind.FILES, ImportChunk, "contact_import__created_at", "IMPORT_FILE_RETENTION_DAYS", only=_IMPORTED
+    ),
+    OldRows(
+        Kind.UNDOING,
+        ImportedContact,
+        "contact_import__created_at",
+        "IMPORT_FILE_RETENTION_DAYS",
+        only=_IMPORTED,
+    ),
 )
 
 
@@ -102,14 +138,29 @@ _SHOWN: tuple[tuple[str, type[models.Model], str, str, str, str], ...] = (
         Kind.CHANGES,
         f"Until the person is erased; never confirmed: {changing.KEPT.days} days",
     ),
-    ("Replies", Reply, "at", "", "", "For ever, until the person is erased"),
     (
-        "Imports",
-        ContactImport,
-        "created_at",
+        "Replies, once read",
+        Reply,
+        "at",
+        "REPLY_RETENTION_DAYS",
+        Kind.REPLIES,
+        "For ever, until the person is erased",
+    ),
+    (
+        "Uploaded files of contacts; drafts two days",
+        ImportChunk,
+        "contact_import__created_at",
+        "IMPORT_FILE_RETENTION_DAYS",
+        Kind.FILES,
         "",
+    ),
+    (
+        "What undoes imports",
+        ImportedContact,
+        "at",
+        "IMPORT_FILE_RETENTION_DAYS",
+        Kind.UNDOING,
         "",
-        "What undoes one, and the file: 30 days; drafts: 2 days",
     ),
 )
 

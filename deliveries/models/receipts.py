@@ -84,6 +84,9 @@ class RetentionRun(models.Model):
         ACCESS = "access", "Records of who saw addresses"
         SESSIONS = "sessions", "Sessions"
         CHANGES = "changes", "Corrections never confirmed"
+        REPLIES = "replies", "Replies"
+        FILES = "files", "Uploaded files of contacts"
+        UNDOING = "undoing", "What undoes imports"
 
     kind = models.CharField(max_length=8, choices=Kind)
     below = models.BigIntegerField(

@@ -9,10 +9,19 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from contacts.changing import KEPT
-from contacts.models import AccessRecord, AddressChange, AutomaticAnswer
+from contacts.import_runs import is_undoable
+from contacts.models import (
+    AccessRecord,
+    AddressChange,
+    AutomaticAnswer,
+    ContactImport,
+    ImportChunk,
+    ImportedContact,
+    Reply,
+)
 from deliveries.ledger import tidying
 from deliveries.ledger.retention import drop_old
-from deliveries.models import Decision, RetentionRun
+from deliveries.models import Decision, Engagement, RetentionRun
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -99,6 +108,61 @@ def test_an_address_that_was_never_confirmed_goes_and_what_was_confirmed_stays(n
     assert now - run.older_than >= KEPT
 
 
+def test_replies_go_once_they_are_read_and_what_was_said_goes_with_them(settings, now):
+    settings.REPLY_RETENTION_DAYS = 100
+    robin = factories.contact()
+    for n, (days, doubtful, read) in enumerate(
+        ((99, False, 0), (200, False, 0), (201, True, 0), (202, True, 1))
+    ):
+        at = now - timedelta(days=days)
+        Reply.objects.create(
+            value="+12125550142", channel="sms", text=f"Words {n}", fact=f"{n}", at=at, doubtful=doubtful,
+            read_at=at if read else None, receipt_id=n,
+        )  # fmt: skip
+        Engagement.objects.create(
+            contact=robin, receipt_id=n, channel="sms", kind="reply", text=f"Words {n}", at=at
+        )
+
+    assert drop_old(now) == 2
+
+    assert set(Reply.objects.values_list("fact", flat=True)) == {"0", "2"}  # the last one waits to be read
+    texts = Engagement.objects.order_by("pk").values_list("text", flat=True)
+    assert list(texts) == ["Words 0", tidying.NOT_KEPT, "Words 2", tidying.NOT_KEPT]
+    assert (run := RetentionRun.objects.get()).kind == "replies"
+    assert run.rows == 2
+
+
+def test_files_of_imports_go_with_what_undoes_them_unless_one_is_under_way(settings, now):
+    settings.IMPORT_FILE_RETENTION_DAYS = 10
+    for days, state in ((9, "done"), (11, "done"), (12, "running")):
+        one = ContactImport.objects.create(
+            file_name="x.csv", state=state, created_at=now - timedelta(days=days)
+        )
+        ImportChunk.objects.create(contact_import=one, number=1, lines=1, packed=b"x")
+        who = factories.contact()
+        one.people.create(contact=who, line=2, added=True, joins=True, at=one.created_at)
+    drafts = ContactImport.objects.create(
+        file_name="y.csv", state="draft", created_at=now - timedelta(days=1)
+    )
+    ImportChunk.objects.create(contact_import=drafts, number=1, lines=1, packed=b"x")
+
+    assert drop_old(now) == 2
+
+    assert ImportChunk.objects.count() == 3
+    assert set(ImportedContact.objects.values_list("contact_import__state", flat=True)) == {"done", "running"}
+    assert set(RetentionRun.objects.values_list("kind", "rows")) == {("files", 1), ("undoing", 1)}
+    [stays, gone, _] = ContactImport.objects.exclude(state="draft").order_by("pk")
+    assert is_undoable(stays, now)
+    assert not is_undoable(gone, now)
+
+
+def test_the_rail_leads_administrators_there(login):
+    rail = login("admin").get("/contacts/").content.decode()
+    assert f'href="{WHERE}"' in rail
+    assert 'href="/contacts/access/"' in rail
+    assert f'href="{WHERE}"' not in login("marketer").get("/contacts/").content.decode()
+
+
 def test_runs_of_these_move_no_floor_of_receipts_and_events(old, now):
     drop_old(now)
 
@@ -121,7 +185,7 @@ def test_the_page_costs_the_same_however_much_is_kept(login, now, django_assert_
     for _ in range(30):
         seen(timezone.now())
 
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(28):
         client.get(WHERE)
 
 
