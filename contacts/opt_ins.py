@@ -193,7 +193,8 @@ def _ask_portion(asking: DoubleOptIn, now: datetime) -> int:
     ).order_by("pk")
     rows = list(joined.values_list("pk", "contact_id", "added_at")[:PORTION])
     if rows:
-        _owe({contact: (pk, added) for pk, contact, added in rows if added >= asking.since}, asking, now)
+        first = asking.asks_from or asking.since
+        _owe({contact: (pk, added) for pk, contact, added in rows if added >= first}, asking, now)
         asking.looked_until = rows[-1][0]
         asking.save(update_fields=["looked_until"])
     elif now - asking.begun_at >= AGAIN:

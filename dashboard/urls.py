@@ -112,6 +112,7 @@ contact_pages = [
     path("lists/<id:pk>/", lists.show, name="list"),
     path("lists/<id:pk>/rename/", lists.rename, name="rename_list"),
     path("lists/<id:pk>/confirmation/", lists.confirmation, name="list_confirmation"),
+    path("lists/<id:pk>/ask/", lists.ask, name="ask_members"),
     path("lists/<id:pk>/add/", lists.add, name="add_member"),
     path("lists/<id:pk>/remove/<id:contact>/", lists.remove, name="remove_member"),
     path("lists/<id:pk>/delete/", lists.delete, name="delete_list"),

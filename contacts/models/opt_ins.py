@@ -10,7 +10,8 @@ from contacts.models.people import ContactList
 
 
 class DoubleOptIn(models.Model):
-    """A list that asks, on one channel, whoever joins it from `since` on. `contacts.opt_ins` says what that means."""
+    """A list that asks, on one channel, whoever joins it from `since` on, and those of before where somebody
+    wants them asked, too. `contacts.opt_ins` and `contacts.asking_members` say what that means."""
 
     CHANNELS = [(Channel.SMS.value, "SMS"), (Channel.EMAIL.value, "Email")]
 
@@ -19,7 +20,13 @@ class DoubleOptIn(models.Model):
     )
     channel = models.CharField(max_length=8, choices=CHANNELS)
     sender_value = models.CharField(max_length=254, help_text="The number or From address of ours that asks.")
-    since = models.DateTimeField(default=timezone.now, help_text="Who was on the list before is not asked.")
+    since = models.DateTimeField(
+        default=timezone.now,
+        help_text="Whoever joined since waits until they confirm; who was there before does not.",
+    )
+    asks_from = models.DateTimeField(
+        null=True, help_text="Who joined since then is asked, where that is not the same."
+    )
     looked_until = models.BigIntegerField(default=0, help_text="Memberships up to this id were looked at.")
     begun_at = models.DateTimeField(
         default=timezone.now, help_text="When it was last begun to look at them all."

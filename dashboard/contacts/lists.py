@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,6 +19,7 @@ from accounts.roles import requires
 from campaigns.condition_words import is_named
 from campaigns.models import Sender
 from contacts import opt_ins
+from contacts.asking_members import ANSWERS, answered, ask_members, members
 from contacts.channels import Channel
 from contacts.lists import NotEmpty, add_member, delete_empty, found_for, make_list, name_fault, remove_member
 from contacts.models import Contact, ContactList, DoubleOptIn, ListCount
@@ -27,6 +29,7 @@ from dashboard.shell.pages import may_see
 from deliveries.models import SourceTally
 from deliveries.outcomes.keyset import page
 from deliveries.outcomes.people import PeopleFilter, people
+from deliveries.wake import wake
 
 SIZE = 50
 
@@ -113,25 +116,76 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _shown(request: HttpRequest, found: ContactList, form: MemberForm) -> HttpResponse:
-    members, full = (
+    shown, full = (
         people(PeopleFilter(contact_list=found.pk), request.GET.get("after", "")),
         may_see(request),
     )
     figures = _figures(found)
     context = {
         "list": found,
-        "asks": [NAMED[Channel(one)] for one in found.double_opt_ins.values_list("channel", flat=True)],
+        "asks": [_asks(one) for one in found.double_opt_ins.order_by("-channel")],
         "figures": figures,
         "opted_in": consent_counts(figures),
         "form": form,
-        "people": [line(row, full=full) for row in members.rows],
-        "count": members.count,
-        "page": members.page,
+        "people": [line(row, full=full) for row in shown.rows],
+        "count": shown.count,
+        "page": shown.page,
         "first_url": reverse("contacts:list", args=[found.pk]),
         "table_url": f"{reverse('contacts:search')}?{urlencode({'list': found.pk})}",
         "removes": request.user.has_perm("contacts.delete_listmembership"),
     }
     return render(request, "contacts/list.html", context, status=422 if form.errors else 200)
+
+
+def _asks(asking: DoubleOptIn) -> tuple[str, list[tuple[str, int, str]]]:
+    """On which channel the list asks, and how many were asked and said what, with where these people are listed."""
+    counts = answered(asking)
+
+    def url(answer: str) -> str:
+        given = {"list": asking.contact_list_id, "answer": f"{asking.channel}-{answer}"}
+        return f"{reverse('contacts:search')}?{urlencode(given)}"
+
+    numbers = [(words, getattr(counts, key), url(key)) for key, words in ANSWERS.items()]
+    return NAMED[Channel(asking.channel)], numbers
+
+
+class AskForm(forms.Form):
+    channel = forms.ChoiceField(choices=DoubleOptIn.CHANNELS)
+    seen = forms.IntegerField(min_value=0)
+    leave_out = forms.BooleanField(
+        label="Leave them out of campaigns to this list until they confirm", required=False
+    )
+
+
+@requires("contacts.view_contact", "contacts.change_contactlist", "campaigns.launch_campaign")
+@require_http_methods(["GET", "HEAD", "POST"])
+def ask(request: HttpRequest, pk: int) -> HttpResponse:
+    """How many on the list have no proof that they agreed, on each channel that it asks on; posted, they are asked."""
+    found, now = get_object_or_404(ContactList, pk=pk), timezone.now()
+    asking = {one.channel: one for one in found.double_opt_ins.order_by("-channel")}
+    form = AskForm(request.POST if request.method == "POST" else None)
+    counts = {channel: members(one, now) for channel, one in asking.items()}
+    if request.method == "POST":
+        given = form.cleaned_data if form.is_valid() else {}
+        chosen = asking.get(given.get("channel", ""))
+        if chosen is None or given["seen"] != counts[chosen.channel].left:
+            messages.error(request, "Nobody was asked: the list has changed meanwhile. The numbers are new.")
+            return redirect("contacts:ask_members", pk)
+        ask_members(chosen, now, leave_out=given["leave_out"])
+        transaction.on_commit(wake)
+        people = f"{given['seen']:,} {'person is' if given['seen'] == 1 else 'people are'}"
+        messages.success(request, f"{people} asked at the permitted hours, once.")
+        return redirect("contacts:list", pk)
+    texts = opt_ins.questions({one.channel: one.sender_value for one in asking.values()})
+    context = {
+        "list": found,
+        "form": form,
+        "channels": [
+            (NAMED[Channel(channel)], one, counts[channel], texts[str(Channel(channel).label)])
+            for channel, one in asking.items()
+        ],
+    }
+    return render(request, "contacts/list_ask.html", context)
 
 
 @requires("contacts.view_contact", "contacts.add_contactlist")

@@ -14,9 +14,10 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
+from contacts.asking_members import ANSWERS
 from contacts.channels import Channel
 from contacts.consent_ledger import LatestConsent
-from contacts.models import ContactImport, ContactList
+from contacts.models import ContactImport, ContactList, DoubleOptIn
 from contacts.searching import FEWEST, alike, clean
 from dashboard.charts import SHORT
 from dashboard.contacts.addresses import shown_addresses
@@ -70,6 +71,20 @@ class PeopleForm(forms.Form):
         ],
     )
     ever = forms.ChoiceField(label="So far", required=False, choices=[("", "Any"), *Ever.choices])
+    # Set by the numbers of a list that asks to confirm.
+    answer = forms.ChoiceField(
+        label="Asked to confirm",
+        required=False,
+        choices=[
+            ("", "Any"),
+            *(
+                (f"{channel}-{key}", f"{name}: {words}")
+                for channel, name in DoubleOptIn.CHANNELS
+                for key, words in ANSWERS.items()
+            ),
+        ],
+        widget=forms.HiddenInput,
+    )
     # Not offered for choice, for there may be thousands: the report of imports leads here.
     first_import = forms.IntegerField(
         label="Brought in by", required=False, min_value=1, max_value=LARGEST_ID, widget=forms.HiddenInput
@@ -95,6 +110,7 @@ class PeopleForm(forms.Form):
             consent=consent,
             result=self.given.get("result", ""),
             ever=self.given.get("ever", ""),
+            answer=self.given.get("answer", ""),
         )
 
     def chips(self, kept: Mapping[str, str]) -> Sequence[tuple[str, str, str]]:

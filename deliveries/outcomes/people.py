@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from django.db.models import BooleanField, Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
 
+from contacts.asking_members import answered_how
 from contacts.channels import Channel
 from contacts.consent_ledger import LatestConsent, counting_on, latest_consents, sql_latest
-from contacts.models import Contact, ContactList, ListMembership
+from contacts.models import Contact, ContactList, DoubleOptIn, ListMembership
 from deliveries.ledger.source_figures import is_true
 from deliveries.models import Message
 from deliveries.outcomes.counting import Count, counted
@@ -33,7 +34,8 @@ DISPOSITION_OF = {bucket: disposition for disposition, bucket in BUCKETS.items()
 class PeopleFilter:
     """What narrows the table; None and '' narrow nothing. `consent` says of `channel` whether they are in, out or said
     nothing; `result` names a bucket, or NOT_WRITTEN_TO; `ever` is one of `Ever`; `first_import` is the import that
-    brought them in."""
+    brought them in. `answer`: on which channel `contact_list` asked them to confirm, and what they said: "sms-silent".
+    """
 
     contact_list: int | None = None
     source: int | None = None
@@ -42,11 +44,19 @@ class PeopleFilter:
     consent: str = ""
     result: str = ""
     ever: str = ""
+    answer: str = ""
 
     @property
     def is_worked_out(self) -> bool:
         """Whether it asks for what no index knows."""
-        return bool(self.consent or self.result or self.ever)
+        return bool(self.consent or self.result or self.ever or self.answer)
+
+    @property
+    def asking(self) -> DoubleOptIn | None:
+        """What asked them; None where the list asks by that channel no more, or it was not asked for."""
+        channel = self.answer.partition("-")[0]
+        asks = DoubleOptIn.objects.filter(contact_list=self.contact_list, channel=channel)
+        return asks.first() if self.answer and self.contact_list is not None else None
 
 
 @dataclass(frozen=True)
@@ -153,6 +163,9 @@ def _worked_out(wanted: PeopleFilter, key: str, column: str) -> Q:
         condition &= Q(Exists(is_last))
     if wanted.ever:
         condition &= is_true(wanted.ever, key)
+    if wanted.answer:
+        asking = wanted.asking
+        condition &= answered_how(asking, wanted.answer.partition("-")[2], column) if asking else Q(pk=None)
     return condition
 
 
