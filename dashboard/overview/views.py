@@ -17,6 +17,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.roles import requires
 from campaigns.models import Campaign
 from dashboard.charts import chart_context, rate_context
+from dashboard.overview import messages
 from dashboard.shell.listing import SHOW_ALL
 from dashboard.shell.pages import fragment
 from deliveries.alerting import boxes
@@ -102,12 +103,23 @@ def page(request: HttpRequest) -> HttpResponse:
         **rate_context(figures.outcomes, figures.outcomes.verdict),
         "before": percent(figures.before.settled_rate) if figures.before.sent else "",
         "kpis": [
-            (one.label, BUCKETS[one], figures.outcomes.of(one), _before(figures.before, one, days))
+            (
+                one.label,
+                BUCKETS[one],
+                figures.outcomes.of(one),
+                _before(figures.before, one, days),
+                messages.url(days=days, status=BUCKETS[one]),
+            )
             for one in Disposition
             if one != Disposition.DELIVERED
         ],
-        # No list stands below that an entry of the legend could narrow.
-        **chart_context(figures.by_channel, everything=everything),
+        **chart_context(
+            figures.by_channel,
+            everything=everything,
+            link=lambda bucket: messages.url(days=days, status=bucket),
+        ),
+        "delivered_url": messages.url(days=days, status=BUCKETS[Disposition.DELIVERED]),
+        "sent_url": messages.url(days=days),
         "toggle_url": f"?days={days}" + ("" if everything else f"&show={SHOW_ALL}"),
         "attention": attention,
         "recent": recent,
@@ -115,7 +127,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "more": len(recent) - len(attention) - len(others),
         "more_wanting": len(wanting) - len(attention),
         "more_url": f"?days={days}&campaigns={SHOW_ALL}#attention-title",
-        "heatmap": _heatmap(figures),
+        "heatmap": _heatmap(figures, days),
         "heatmap_key": HEATMAP_KEY,
         "span": SPAN_WORDS[SPAN_OF[days]],
         "ever": bool(recent) or Campaign.objects.exclude(state=Campaign.State.DRAFT).exists(),
@@ -133,13 +145,19 @@ def _before(outcomes: Outcomes, disposition: str, days: int) -> str:
     return f"{percent_of(outcomes.of(disposition), outcomes.sent)} in the {days} days before"
 
 
-def _heatmap(figures: Overview) -> list[tuple[str, str, list[tuple[str, int, str, int]]]]:
-    """Carrier, its rate over all days, and for each span: bucket, depth of the tint 1..5, rate, messages sent.
+def _heatmap(figures: Overview, days: int) -> list[tuple[str, str, list[tuple[str, int, str, int]], str]]:
+    """Carrier, its rate over all days, for each span: bucket, depth of the tint 1..5, rate, messages sent; and where
+    its messages are listed.
 
     The newest span first: a narrow screen shows what happened last.
     """
     return [
-        (carrier, percent(whole.settled_rate), [_tinted(cell) for cell in reversed(cells)])
+        (
+            carrier,
+            percent(whole.settled_rate),
+            [_tinted(cell) for cell in reversed(cells)],
+            messages.url(days=days, carrier=carrier),
+        )
         for carrier, whole, cells in figures.carriers.rows
     ]
 

@@ -22,7 +22,7 @@ from contacts.models import ContactList
 from contacts.searching import FEWEST, clean, partly
 from deliveries.ledger.failure_index import DISPOSITIONS, STATUSES
 from deliveries.models import Message, QueueEntry
-from deliveries.outcomes import by_person
+from deliveries.outcomes import by_person, recent
 from deliveries.statuses import BUCKETS, Queue, Status
 
 PERIODS = {
@@ -61,6 +61,9 @@ PERSON_CHOICES = [
 ]
 
 
+DAYS_CHOICES = [(str(days), f"Last {days} days (UTC)") for days in recent.DAYS]
+
+
 class OutcomeFilter(forms.Form):
     """Every way to narrow a list of outcomes. Parameters that are not fields are ignored.
 
@@ -76,6 +79,10 @@ class OutcomeFilter(forms.Form):
     # The same for what they did.
     engaged = forms.ChoiceField(
         label="Did", required=False, choices=[("", "Any"), *by_person.ENGAGED], widget=forms.HiddenInput
+    )
+    # The last UTC days, as the overview counts them. Set by its numbers.
+    days = forms.ChoiceField(
+        label="Days", required=False, choices=[("", "Any"), *DAYS_CHOICES], widget=forms.HiddenInput
     )
     status = forms.ChoiceField(label="Status", required=False, choices=STATUS_CHOICES)
     channel = forms.ChoiceField(label="Channel", required=False, choices=[("", "Any"), *Channel.choices])
@@ -174,6 +181,7 @@ class OutcomeFilter(forms.Form):
         return [
             Chip(name, str(self.fields[name].label), self.words(name, value), self._without(name))
             for name, value in self.given.items()
+            if name != "days"  # said above the list, and chosen there
         ]
 
     def _without(self, name: str) -> str:
@@ -350,6 +358,8 @@ def _condition(name: str, value: str, prefix: str, now: datetime, entries: bool)
         return Q(**{prefix + COLUMNS[name]: "" if value == NOBODY else value})
     if name == "status":
         return status_condition(value, prefix)
+    if name == "days":
+        return recent.of_days(int(value), now, "message__" if entries else "")
     if name == "person":
         return by_person.standing(value, entries=entries)
     if name == "source":
