@@ -13,9 +13,11 @@ from django.utils import timezone
 
 from accounts.models import User
 from contacts.addresses import match_key
+from contacts.blocking import closes
 from contacts.channels import KIND_OF, Channel, Kind, reported_by, takes
 from contacts.chunks import in_lists
 from contacts.models import Address, AddressHealth, Contact, Suppression, SuppressionLapse
+from contacts.phones import mask
 from contacts.strength import Lifter, liftable_by, lifter, of
 
 LONGEST_NOTE = 300  # characters, as the columns of notes in contacts/models
@@ -37,7 +39,8 @@ class CannotRelease(Exception):
             Lifter.PERSON: "asked for by the person. Only new consent from them can lift it.",
             Lifter.NOBODY: "the person was erased. It stays, so that nobody writes to them again.",
         }.get(lifter(suppression), "your role may not release this.")
-        super().__init__(f"{suppression}: {why}")
+        whom = mask(suppression.value) if suppression.value else suppression.contact
+        super().__init__(f"{whom}, {closes(suppression)}: {suppression.ground}. Not released: {why}")
         self.suppression = suppression
 
 

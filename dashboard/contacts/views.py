@@ -32,7 +32,7 @@ from contacts.correcting import AlreadyTheirs
 from contacts.correcting import correct as correct_details
 from contacts.gate import REASONS, Reason
 from contacts.grounds import day
-from contacts.hours import clocks, local_zones
+from contacts.hours import clocks, local_zones, place
 from contacts.models import Address, AddressHealth, Contact, Note, Suppression
 from contacts.strength import RELEASE, may_lift
 from contacts.suppressing import CannotRelease
@@ -41,7 +41,7 @@ from contacts.suppressing import suppress as suppress_address
 from dashboard.charts import SHORT
 from dashboard.contacts.addresses import shown_addresses
 from dashboard.contacts.banner import acts, banner, blocked, named
-from dashboard.contacts.explaining import explanation
+from dashboard.contacts.explaining import explanation, zone_of
 from dashboard.contacts.forms import ContactNoteForm, CorrectForm, ReleaseForm, SuppressForm
 from dashboard.contacts.trail_export import lines
 from dashboard.exports import file_name
@@ -65,11 +65,22 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     if stays:
         return redirect("contacts:trail", stays)
     contact = _contact(pk)
+    own_clock = request.GET.get("clock") == "own"
+    theirs = zone_of(contact, list(contact.addresses.all()))
+    zone = timezone.get_current_timezone() if own_clock or theirs is None else theirs
+    with timezone.override(zone):
+        return _trail_page(request, contact, theirs, own_clock=own_clock)
+
+
+def _trail_page(
+    request: HttpRequest, contact: Contact, theirs: ZoneInfo | None, *, own_clock: bool
+) -> HttpResponse:
+    """`theirs`: the zone of the person, where it is known to be one."""
     now = timezone.now()
     addresses = list(contact.addresses.all())
     narrowing = _narrowing(request)
     shown = trail(contact, addresses, request.GET.get("after", ""), narrowing)
-    url = _trail_url(contact, narrowing)
+    url = _trail_url(contact, narrowing, own_clock=own_clock)
     context: dict[str, Any] = {
         "contact": contact,
         "trail": shown,
@@ -81,10 +92,14 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
         "problems_url": url(problems="" if narrowing.problems else "1"),
         "first_url": url(),
         "next_url": url(after=shown.after) if shown.after else "",
-        "whole_url": reverse("contacts:trail", args=[pk]),
+        "whole_url": reverse("contacts:trail", args=[contact.pk]),
+        "theirs": theirs and place(theirs),
+        "own_clock": own_clock,
+        "clock_url": url(clock="" if own_clock else "own"),
         "export_query": url().partition("?")[2],
     }
     context |= _beside(request, contact, addresses, now)
+    context["explanation"] = explanation(contact, context["reach"], own_clock=own_clock)
     return render(request, "contacts/trail.html", context)
 
 
@@ -94,10 +109,14 @@ def _narrowing(request: HttpRequest) -> Narrowing:
     return Narrowing(channel if channel in Channel.values else "", request.GET.get("problems") == "1")
 
 
-def _trail_url(contact: Contact, narrowing: Narrowing) -> Callable[..., str]:
+def _trail_url(contact: Contact, narrowing: Narrowing, *, own_clock: bool) -> Callable[..., str]:
     """`url(channel="sms")` is this timeline, narrowed as it is but for that."""
     base = reverse("contacts:trail", args=[contact.pk])
-    given = {"channel": narrowing.channel, "problems": "1" if narrowing.problems else ""}
+    given = {
+        "channel": narrowing.channel,
+        "problems": "1" if narrowing.problems else "",
+        "clock": "own" if own_clock else "",
+    }
 
     def url(**changed: str) -> str:
         query = urlencode({name: value for name, value in (given | changed).items() if value})
@@ -145,7 +164,6 @@ def _beside(
         "banner": banner(reach, full=full),
         "unread": reach.held_since is not None,
         "upcoming": _coming(contact, zones, now, acts=alive and may_assign(user)),
-        "explanation": explanation(contact, reach),
         "suppressions": [
             (act, closes(act), blocked(act, extended, full=full), may_lift(user, act))
             for act, extended in acts(reach.suppressions)

@@ -115,6 +115,16 @@ class SidePanel:
     )
 
     @property
+    def consent_lines(self) -> list[tuple[str, Consent]]:
+        """Each with the channels it counts on, in words: MMS go by what was said of texts until they have their own."""
+        said = {one.channel for one in self.consents}
+        found = []
+        for one in self.consents:
+            also = [each for each in Channel if one.channel in counting_on(each) and each not in said]
+            found.append((" and ".join(each.label for each in (Channel(one.channel), *also)), one))
+        return found
+
+    @property
     def off(self) -> list[Reach]:
         return [reach for reach in self.channels if reach.off]
 

@@ -12,10 +12,12 @@ from django.utils import timezone
 from campaigns.models import Recipient
 from contacts.channels import Channel
 from contacts.consenting import record_opt_out, record_request
+from contacts.correcting import correct
 from contacts.gate import Reason
 from contacts.models import Address, AddressHealth, AutomaticAnswer, Consent
-from contacts.suppressing import carry_over, suppress
-from dashboard.contacts.explaining import CAME_OF_IT, LEFT_OUT, SHOWN, came_of, explanation
+from contacts.suppressing import CannotRelease, carry_over, suppress
+from dashboard.contacts.explaining import SHOWN, came_of, explanation
+from dashboard.contacts.explaining_words import CAME_OF_IT, LEFT_OUT
 from deliveries.models import Decision
 from deliveries.outcomes.reachability import side_panel
 from deliveries.providers import PROVIDERS
@@ -498,3 +500,58 @@ def test_what_failed_for_an_unknown_reason_failed_all_the_same(status, words):
     message = factories.message(channel="rvm", status=status, failure_class="unknown")
 
     assert came_of(message) == words
+
+
+def test_after_a_correction_it_is_said_which_number_is_used(robin, sent):
+    sent(at=NOW - DAY, **TEMPORARY)
+
+    correct(robin, phone="+12145550177", region="US", by=None)
+
+    told = lines(robin)
+    assert "the number ending in 0142" in told[0]
+    assert (
+        "We have changed your number: we now use the number ending in 0177, no longer the number ending in 0142."
+        in told
+    )
+
+
+def test_a_number_that_nothing_goes_to_is_not_said_to_be_used(robin):
+    correct(robin, phone="+12145550177", region="US", by=None)
+    for channel in (Channel.SMS, Channel.VOICE):
+        record_opt_out(value="+12145550177", channel=channel, how="Reply", evidence="STOP", at=NOW)
+
+    assert not [line for line in lines(robin) if line.startswith("We have changed")]
+
+
+def test_the_trail_and_the_explanation_are_in_one_zone_that_is_named(robin, sent, login):
+    robin.time_zone = "America/Chicago"
+    robin.save()
+    sent(at=NOW - DAY)
+    client = login("support")
+    client.cookies["tz"] = "Europe/Madrid"
+
+    theirs = client.get(f"/contacts/{robin.pk}/").content.decode()
+    own = client.get(f"/contacts/{robin.pk}/?clock=own").content.decode()
+
+    assert "On 19 November at 06:00" in theirs
+    assert "All times are your local time (Chicago)." in theirs
+    assert "where they are" in theirs
+    assert "Show my time" in theirs
+    assert "06:00" in theirs.partition("to-say")[0]  # on the timeline as well
+    assert "On 19 November at 13:00" in own
+    assert "13:00" in own.partition("to-say")[0]
+    assert "Show their time (Chicago)" in own
+
+
+def test_consent_to_texts_is_shown_to_count_for_picture_messages(robin, login):
+    Consent.objects.filter(channel="mms").delete()
+    page = login("support").get(f"/contacts/{robin.pk}/").content.decode()
+    assert "<dt>SMS and MMS</dt>" in page
+
+
+def test_a_refused_release_names_what_the_suppression_closes(robin):
+    stop = suppress(value="+12145550142", channel="sms", reason="stop", origin="recipient", now=NOW)
+    assert "SMS and MMS" in str(CannotRelease(stop))
+    whole = suppress(value="+12145550142", reason="asked", origin="recipient", now=NOW)
+    assert ", email" not in str(CannotRelease(whole))
+    assert "and email" not in str(CannotRelease(whole))

@@ -17,7 +17,7 @@ from contacts.consenting import record_opt_in, record_opt_out, record_request
 from contacts.models import Consent, ListMembership, Suppression
 from contacts.suppressing import suppress
 from contacts.withdrawing import withdraw_opt_out
-from dashboard.contacts.explaining import day_words
+from dashboard.contacts.explaining_words import day_words
 from dashboard.mappings import history
 from deliveries.ledger.events import apply, event
 from deliveries.meaning import drafts, mappings
