@@ -1,25 +1,83 @@
 """Public holidays, as far as a rule of the calendar gives them: of the United States, France and Australia. Pure.
 
-Those of a single state are not among them, nor those that a government sets anew each year: they have no such rule.
-What is kept on another day because it falls on a weekend is a holiday on both.
+Those of single states stand in `regional_holidays.csv`, where the hours permitted there ask for them
+(`permitted_hours.csv`). Those that a government sets anew each year are not among them: they have no such rule. What is
+kept on another day because it falls on a weekend is a holiday on both.
 """
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import NamedTuple
 
 MONDAY, THURSDAY, SATURDAY, SUNDAY = 0, 3, 5, 6
+WEEKDAYS = {"mon": MONDAY, "fri": 4}
 DAY = timedelta(days=1)
 
 
 @lru_cache(maxsize=4096)
-def holiday(country: str, day: date) -> str:
-    """What is kept on that day in a country, such as US; '' for an ordinary day, and where nothing is known."""
+def holiday(place: str, day: date) -> str:
+    """What is kept on that day in a country, such as US, or a state of it, such as US-AL; '' for an ordinary day, and
+    where nothing is known."""
+    country, _, _ = place.partition("-")
     # New Year's Day may be kept in the old year.
     years = (day.year, day.year + 1) if (day.month, day.day) == (12, 31) else (day.year,)
-    return next(filter(None, (_of_year(country, year).get(day) for year in years)), "")
+    kept = next(filter(None, (_of_year(country, year).get(day) for year in years)), "")
+    return kept or _of_region(place, day.year).get(day, "")
+
+
+@lru_cache(maxsize=256)
+def _of_region(place: str, year: int) -> dict[date, str]:
+    """Those of a state alone; what falls on a Sunday on the Monday as well."""
+    kept = {day: one.name for one in regional().get(place, ()) if (day := _day_of(one.rule, year))}
+    return {day + DAY: name for day, name in kept.items() if day.weekday() == SUNDAY} | kept
+
+
+class RegionalHoliday(NamedTuple):
+    rule: str  # as `_day_of` reads it
+    name: str
+    source: str
+
+
+@cache
+def regional() -> dict[str, list[RegionalHoliday]]:
+    """The table, by place."""
+    found: dict[str, list[RegionalHoliday]] = {}
+    with Path(__file__).with_name("regional_holidays.csv").open(encoding="utf-8", newline="") as file:
+        for line in csv.DictReader(file):
+            found.setdefault(line["place"], []).append(
+                RegionalHoliday(line["rule"], line["name"], line["source"])
+            )
+    return found
+
+
+def next_day(rule: str, today: date) -> date | None:
+    """The next day of such a holiday, today among them, within three years."""
+    days = (_day_of(rule, today.year + n) for n in range(3))
+    return next((day for day in days if day and day >= today), None)
+
+
+def _day_of(rule: str, year: int) -> date | None:
+    """The day in that year, None where there is none: "05-04", "mon 4 in 04", "fri last in 04", "easter -47",
+    "thanksgiving +1", "election", "election of even years"."""
+    first, *rest = rule.split()
+    if first == "easter":
+        return _easter(year) + int(rest[0]) * DAY
+    if first == "thanksgiving":
+        return _nth(year, 11, THURSDAY, 4) + int(rest[0]) * DAY
+    if first == "election":  # the Tuesday after the first Monday of November
+        return None if rest and year % 2 else _nth(year, 11, MONDAY, 1) + DAY
+    if first in WEEKDAYS:
+        month = int(rest[2])
+        if rest[0] != "last":
+            return _nth(year, month, WEEKDAYS[first], int(rest[0]))
+        fifth = _nth(year, month, WEEKDAYS[first], 5)
+        return fifth if fifth.month == month else fifth - 7 * DAY
+    return date.fromisoformat(f"{year}-{rule}")
 
 
 @lru_cache(maxsize=64)

@@ -93,7 +93,7 @@ class Law:
     """The hours of one place for one kind of traffic, in local time. `margin` is left before each end."""
 
     place: str
-    calendar: str  # the country whose holidays count
+    calendar: str  # the country, or the state of one such as US-AL, whose holidays count
     rows: tuple[HoursRow, ...]
     margin: timedelta = timedelta(0)
 
@@ -182,7 +182,8 @@ def _law(place: str, channel: str, kind: str, margin: int) -> Law | None:
             chosen = [row for row in rows if not row.country]
     if not chosen:
         return None
-    return Law(chosen[0].place, country, tuple(chosen), timedelta(minutes=margin))
+    calendar = place if chosen[0].region == part else country
+    return Law(chosen[0].place, calendar, tuple(chosen), timedelta(minutes=margin))
 
 
 # ---- The tables ----------------------------------------------------------------------------------------------

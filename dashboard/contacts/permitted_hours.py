@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.text import capfirst
 from django.views.decorators.http import require_safe
 
 from accounts.roles import requires
 from contacts.channels import Channel
-from contacts.jurisdictions import DAY_WORDS, HoursRow, end_words, places
+from contacts.holidays import RegionalHoliday, next_day, regional
+from contacts.jurisdictions import DAY_WORDS, HoursRow, end_words, places, table
 
 HOLIDAYS = {"allowed": "as any day", "blocked": "closed", "as sunday": "as Sundays"}
 
@@ -30,7 +33,11 @@ class HoursLine(NamedTuple):
 @requires("contacts.view_contact")
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
-    context = {"lines": list(_lines()), "margin": settings.PERMITTED_HOURS_MARGIN_MINUTES}
+    context = {
+        "lines": list(_lines()),
+        "margin": settings.PERMITTED_HOURS_MARGIN_MINUTES,
+        "holidays": list(_holidays(timezone.localdate())),
+    }
     return render(request, "contacts/permitted_hours.html", context)
 
 
@@ -45,6 +52,14 @@ def _lines() -> Iterator[HoursLine]:
                 hours=f"{row.start:%H:%M}-{end_words(row.end)}",
                 holidays=HOLIDAYS[row.holidays],
             )
+
+
+def _holidays(today: date) -> Iterator[tuple[str, RegionalHoliday, date | None]]:
+    """Those of single states: where, which, and when it is next."""
+    named = {f"{row.country}-{row.region}": row.place for row in table()}
+    for place, those in regional().items():
+        for one in those:
+            yield capfirst(named[place].removeprefix("in ")), one, next_day(one.rule, today)
 
 
 def _days(days: list[int]) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contacts.channels import Channel
-from contacts.holidays import holiday
+from contacts.holidays import holiday, next_day, regional
 from contacts.hours import held_by, is_open, next_close, next_open
 from contacts.jurisdictions import KIND_OF_TRAFFIC, laws, places, states, table, where
 
@@ -168,6 +168,16 @@ def test_the_end_is_exclusive_and_a_margin_is_left_before_it(settings):
         ("AU", "2027-12-28", "Boxing Day"),
         ("AU", "2027-01-26", "Australia Day"),
         ("ES", "2026-12-25", ""),  # no rule is known
+        ("US-AL", "2026-04-27", "Confederate Memorial Day"),
+        ("US-AL", "2026-12-25", "Christmas Day"),
+        ("US-LA", "2026-02-17", "Mardi Gras"),
+        ("US-LA", "2026-11-02", "All Saints' Day"),  # the 1st is a Sunday
+        ("US-RI", "2026-08-10", "Victory Day"),
+        ("US-RI", "2026-11-03", "Election Day"),
+        ("US-RI", "2027-11-02", ""),
+        ("US-PA", "2027-11-02", "Election Day"),
+        ("US-NE", "2026-11-27", "Day after Thanksgiving"),
+        ("US-TX", "2026-04-27", ""),
     ],
 )
 def test_a_holiday_is_known_by_its_rule(country, day, name):
@@ -181,6 +191,9 @@ def test_a_holiday_is_known_by_its_rule(country, day, name):
         ("US-TX", "sms", "2026-11-26", "09-21"),
         ("US-RI", "sms", "2026-07-03", None),
         ("US-NE", "voice", "2026-11-26", "13-21"),  # the hours of a Sunday
+        ("US-NE", "voice", "2026-11-27", "13-21"),
+        ("US-LA", "sms", "2026-02-17", None),
+        ("US-LA", "sms", "2026-02-18", "08-20"),
         ("FR", "sms", "2026-07-14", None),
         ("AU", "voice", "2026-04-03", None),
         ("", "sms", "2026-12-25", "09-20"),  # which of them are kept there is not known
@@ -188,6 +201,20 @@ def test_a_holiday_is_known_by_its_rule(country, day, name):
 )
 def test_holidays_are_kept_as_the_row_says(no_margin, region, channel, day, hours):
     assert permitted(laws(region, "", channel, MARKETING), date.fromisoformat(day)) == hours
+
+
+def test_the_next_one_is_of_this_year_or_a_later_one():
+    assert next_day("election of even years", date(2026, 11, 4)) == date(2028, 11, 7)
+    assert next_day("05-04", date(2026, 5, 4)) == date(2026, 5, 4)
+
+
+def test_states_have_holidays_of_their_own_where_their_hours_ask_for_them():
+    asking = {
+        row.region for row in table() if row.country == "US" and row.holidays in ("blocked", "as sunday")
+    }
+
+    assert {place.removeprefix("US-") for place in regional()} <= asking
+    assert all(one.source for those in regional().values() for one in those)
 
 
 # ---- Together with the window and the clocks ---------------------------------------------------------------------
