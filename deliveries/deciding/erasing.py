@@ -12,6 +12,7 @@ from accounts.models import User
 from campaigns.models import Recipient
 from contacts import erasing
 from contacts.models import Contact, Reply
+from contacts.phones import ERASED
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.followup import settle
 from deliveries.ledger.redacting import Redaction
@@ -44,7 +45,9 @@ def erase_person(contact_id: int, *, by: User, reason: str, now: datetime) -> bo
     for part in chunks(sorted(messages)):
         StatusEvent.objects.filter(message_id__in=part).exclude(native_text="").update(native_text="")
     for mail in _mail_that_came_back(contact):
-        Backscatter.objects.filter(pk=mail.pk).update(address="", text=redaction.of_text(mail.text))
+        Backscatter.objects.filter(pk=mail.pk).update(
+            address=f"{ERASED}{mail.pk}", text=redaction.of_text(mail.text)
+        )
     Engagement.objects.filter(contact=contact).exclude(text="").update(text=erasing.GONE)
     erasing.erase(contact, by=by, reason=reason, now=now)
     settle(ids, now)

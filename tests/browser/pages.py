@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from accounts.models import User
-from campaigns.models import Campaign
-from contacts import import_runs, lists
+from campaigns.models import Campaign, Sender
+from contacts import import_runs, lists, opt_ins
 from contacts.consenting import record_opt_out
 from contacts.import_files import store_upload
 from contacts.import_options import ImportOptions
@@ -189,6 +189,22 @@ def with_replies(address: str) -> str:
     return address
 
 
+def with_work(address: str) -> str:
+    """`address`, once replies ask for something, one of which is somebody's."""
+    first, second, third = replies_written()
+    Reply.objects.filter(pk__in=[first, second]).update(asks="call")
+    Reply.objects.filter(pk=third).update(asks="wrong", owner=User.objects.get(username="support"))
+    return address
+
+
+def asking_list(address: str) -> str:
+    """`address` of a list that asks by text, with its number."""
+    found = ContactList.objects.latest("pk")
+    sender = Sender.objects.filter(channel="sms").earliest("pk")
+    opt_ins.change(found, "sms", sender.value, timezone.now())
+    return address.format(found.pk)
+
+
 def with_read_replies(address: str) -> str:
     """`address`, once somebody with a long name has read replies."""
     reader = User.objects.get(username="support")
@@ -360,6 +376,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "alerts none": ("support", lambda: "/alerts/snoozed/"),
     "alert": ("marketer", lambda: with_alerts("/alerts/{alert}/")),
     "alert thresholds": ("admin", lambda: "/alerts/thresholds/"),
+    "messages of days": ("marketer", lambda: "/messages/?days=90&status=permanent"),
     "campaigns": ("marketer", lambda: "/campaigns/"),
     "report": ("marketer", lambda: f"/campaigns/{REPORT}/"),
     "report live": ("marketer", lambda: f"/campaigns/{LIVE}/"),
@@ -404,6 +421,8 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "sources none": ("support", lambda: "/contacts/sources/"),
     "sources by import": ("marketer", lambda: counted_sources(import_work("/contacts/sources/imports/"))),
     "list new": ("marketer", lambda: "/contacts/lists/new/"),
+    "list ask": ("marketer", lambda: asking_list("/contacts/lists/{}/ask/")),
+    "list that asks": ("marketer", lambda: asking_list("/contacts/lists/{}/")),
     "list confirmation": ("marketer", lambda: f"/contacts/lists/{newest(ContactList)}/confirmation/"),
     "list rename": ("marketer", lambda: f"/contacts/lists/{newest(ContactList)}/rename/"),
     "segments": ("marketer", lambda: made_ready.segments("/contacts/segments/")),
@@ -429,6 +448,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "inbox": ("support", lambda: with_replies("/inbox/")),
     "inbox all": ("support", lambda: with_replies("/inbox/all/")),
     "inbox all none": ("marketer", lambda: "/inbox/all/?reading=help&channel=sms"),
+    "inbox to do": ("support", lambda: with_work("/inbox/to-do/")),
     "inbox answer": ("support", lambda: f"/inbox/{plain_reply()}/answer/"),
     "inbox answer later": ("marketer", lambda: f"/inbox/{replies_written()[0]}/answer/"),
     "inbox keywords": ("admin", lambda: with_changed_words("/inbox/keywords/?language=de")),

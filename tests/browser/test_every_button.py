@@ -29,7 +29,7 @@ NOT_YET = {
     "breaker", "report unguarded",
     "follow-up", "receiving", "report engaged", "report first slice", "report stopped", "segment",
     "segment new", "segments", "segments none", "sender new", "sender new of a kind", "sender settings", "sender state",
-    "senders", "wordings",
+    "senders", "wordings", "messages of days", "list ask", "list that asks", "inbox to do",
 }  # fmt: skip
 
 # What can be pressed, as it stands in HTML; and the navigation, which is the same on each page of a role.
