@@ -72,11 +72,13 @@ def share_of(people: int, percent: int) -> int:
 
 
 def in_words(people: int, percent: int, written_to: int) -> str:
-    """What a launch does first of an audience of so many, of whom it writes to `written_to`; '' where all are written
-    to at once."""
+    """What a launch does first of an audience of so many, of whom it writes to `written_to`; '' where no slice was
+    asked for, or nobody is written to."""
     share = share_of(people, percent)
-    if not share or not written_to:
+    if not percent or not written_to:
         return ""
+    if not share:
+        return f"Nobody goes first: of fewer than {FROM:,} people all are written to at once."
     first = max(1, written_to * share // WHOLE)
     return (
         f"About {first:,} of them, chosen at random, go first; the rest once enough of their outcomes are in,"

@@ -14,6 +14,7 @@ from django.urls import reverse
 from campaigns.models import Campaign
 from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
+from contacts.models import ContactImport
 from deliveries.sending.checks_of_content import is_local, remarks_of
 from deliveries.sending.checks_of_recency import TWICE_A_DAY, recency_words
 from deliveries.sending.checks_of_senders import UsedSender, receiving_remarks, sender_remarks
@@ -65,8 +66,23 @@ def has_an_audience(draft: Draft) -> Iterator[Finding]:
         return
     elif draft.campaign.meant.narrowed:
         yield _blocks("Nobody meets its conditions.", "Change one, or take one out.", draft.edit)
+    elif coming := _being_imported(draft):
+        yield _blocks(
+            f"Nobody is on its lists yet: {coming.file_name} is being imported.",
+            "Its people come onto the list all at once, when all lines are done.",
+            FixLink(
+                "See how far it is", reverse("contacts:import", args=[coming.pk]), "contacts.import_contacts"
+            ),
+        )
     else:
         yield _blocks("Nobody is on its lists.", "Import contacts to them, or choose another.", draft.edit)
+
+
+def _being_imported(draft: Draft) -> ContactImport | None:
+    running = ContactImport.objects.filter(
+        state=ContactImport.State.RUNNING, contact_list__in=draft.first.who.lists
+    )
+    return running.order_by("-pk").first()
 
 
 def first_channel_can_leave(draft: Draft) -> Iterator[Finding]:

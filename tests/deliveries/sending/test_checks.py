@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from campaigns.models import Campaign, Playbook, Sender
+from contacts.models import ContactImport
 from deliveries.sending import checks
 from deliveries.sending.audience import forecast
 from deliveries.sending.expansion import expand
@@ -148,6 +149,13 @@ CASES = {
     "a list with nobody on it": (
         lambda draft, now: draft.lists.get().memberships.all().delete(),
         True, "Nobody is on its lists.", "Import contacts",
+    ),
+    "a list that is being imported": (
+        lambda draft, now: draft.lists.get().memberships.all().delete()
+        and ContactImport.objects.create(
+            contact_list=draft.lists.get(), file_name="people.csv", state="running", file_hash="x"
+        ),
+        True, "Nobody is on its lists yet: people.csv is being imported.", "all at once",
     ),
     "no list": (lambda draft, now: draft.lists.clear(), True, "The campaign has no list.", "Choose at least one."),
     "a merge field that nobody has": (
