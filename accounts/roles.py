@@ -105,6 +105,7 @@ ROLES: dict[str, set[str]] = {
     | _may("view add change", "deliveries", "lookuprun")
     | _may("add", "deliveries", "failurelimit")
     | _may("change", "deliveries", "alertsetting")
+    | _may("view change", "deliveries", "receiptgap")
     # To try dead letters, and work that was set aside, again; the rows themselves stay as they are.
     | _may("change", "deliveries", "pendingreceipt quarantined")
     | {

@@ -34,6 +34,7 @@ urlpatterns = [
     path("contacts/", include((urls.contact_pages, "contacts"))),
     path("inbox/", include((urls.inbox_pages, "inbox"))),
     path("alerts/", include((urls.alert_pages, "alerts"))),
+    path("receivers/", include((urls.receiver_pages, "receivers"))),
     path("suppressions/", include((urls.suppression_pages, "suppressions"))),
     path("routes/", include((urls.route_pages, "routes"))),
     path("senders/", include((urls.sender_pages, "senders"))),

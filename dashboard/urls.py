@@ -37,6 +37,7 @@ from dashboard.message import views as message
 from dashboard.overview import messages as overview_messages
 from dashboard.overview import views as overview
 from dashboard.queues import views as queues
+from dashboard.receivers import views as receivers
 from dashboard.routes import views as sending_routes
 from dashboard.senders import brands, receiving
 from dashboard.senders import views as senders
@@ -171,6 +172,13 @@ alert_pages = [
     path("thresholds/", alert_thresholds.page, name="thresholds"),
     path("<id:pk>/", alerts.show, name="alert"),
     path("<id:pk>/act/", alerts.act, name="act"),
+]
+
+receiver_pages = [
+    path("", receivers.page, name="page"),
+    path("gaps/<id:pk>/release/", receivers.release, name="release"),
+    path("letters/", receivers.letters, name="letters"),
+    path("letters/retry/", receivers.retry, name="retry"),
 ]
 
 delivery_pages = [

@@ -70,6 +70,7 @@ RULES = {
     "under-way": "On its way",
     "at-risk": "No receipt, or delayed, for long",
     "silence": "No receipt for too long",
+    "evidence-missing": "No receipts come from the account",
     "urgent-delay": "Urgent and delayed",
     "undelivered-switch": "Not delivered: another channel",
     "permanent-switch": "Permanent failure: another channel",

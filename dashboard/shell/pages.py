@@ -137,6 +137,9 @@ RAIL = [
                 ("/mappings/",),
                 unknown_words,
             ),
+            Link(
+                "Receivers", "receivers", "receivers:page", "deliveries.view_receiptgap", "", ("/receivers/",)
+            ),
             Link("Senders", "sms", "senders:list", "campaigns.view_sender", "", ("/senders/",)),
             Link("Routes", "rules", "routes:page", "deliveries.view_route", "", ("/routes/",)),
         ],

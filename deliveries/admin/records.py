@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -17,12 +17,14 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.models import User
 from campaigns.admin import CampaignFilter, RawRecord
 from contacts.admin import Masking
 from deliveries import models
 from deliveries.admin.pills import pill
 from deliveries.models import Account, Message, PendingReceipt, Receipt, RetentionRun, StatusEvent
 from deliveries.outcomes.keyset import read_id
+from deliveries.receiving import dead_letters
 from deliveries.running import again
 from deliveries.wording import SKIPS, decided_by
 
@@ -136,8 +138,7 @@ class PendingReceiptAdmin(RawRecord):
     def try_again(self, request: HttpRequest, queryset: QuerySet[PendingReceipt]) -> None:
         """Back to the front, as if they had just come in. What is not dead is on its way already."""
         keys = list(queryset.filter(state=PendingReceipt.State.DEAD).values_list("pk", flat=True))
-        dead = PendingReceipt.objects.filter(pk__in=keys, state=PendingReceipt.State.DEAD)
-        count = dead.update(state=PendingReceipt.State.NEW, attempts=0, not_before=None, reason="")
+        count = dead_letters.try_again(keys, cast(User, request.user), timezone.now())
         level = messages.SUCCESS if count else messages.WARNING
         letters = "dead letter" if count == 1 else "dead letters"
         self.message_user(request, f"{count} {letters} will be tried again.", level)

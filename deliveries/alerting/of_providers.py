@@ -15,9 +15,10 @@ from campaigns.models import Registration
 from campaigns.rates import today
 from deliveries.alerting.findings import Finder, Finding, Number
 from deliveries.alerting.kinds import AlertSettings
-from deliveries.models import Account, CodeAlarm, PendingReceipt, Quarantined, RouteAlarm
+from deliveries.models import Account, CodeAlarm, PendingReceipt, Quarantined, ReceiptGap, RouteAlarm
 from deliveries.outcomes import route_status
 from deliveries.outcomes.counting import counted
+from deliveries.wording import zoned
 
 MOST = 50  # single alarms of one sort: nobody reads more, and the pages behind them list all
 REASONS_SHOWN = 3
@@ -51,6 +52,21 @@ def codes(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
         yield Finding("code_changes", str(alarm.pk), alarm.sentence, url=reverse("mappings:overview"))
 
 
+def receivers(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
+    """Accounts from which no receipt comes although messages leave by them."""
+    gaps = ReceiptGap.objects.filter(ended_at=None).select_related("account").defer("account__credentials")
+    for gap in gaps:
+        held = "their next steps are held" if gap.holds else "their next steps were let go"
+        yield Finding(
+            "receiver_silent",
+            str(gap.pk),
+            f"{gap.account.name}: expected about {gap.per_hour:,.0f} receipts an hour, got 0 since "
+            f"{zoned(gap.began_at)}. Evidence is missing of {gap.handed_over:,} messages; {held}.",
+            [Number("messages without evidence", gap.handed_over)],
+            reverse("receivers:page"),
+        )
+
+
 def dead_letters(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
     dead = PendingReceipt.objects.filter(state=PendingReceipt.State.DEAD)
     n = counted(dead)
@@ -58,7 +74,7 @@ def dead_letters(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
         return
     reasons = dead.order_by().values_list("reason").annotate(n=Count("pk")).order_by("-n", "reason")
     why = "; ".join(f"{reason.rstrip('.')} ({many:,})" for reason, many in reasons[:REASONS_SHOWN])
-    url = f"{reverse('admin:deliveries_pendingreceipt_changelist')}?state__exact=dead"
+    url = f"{reverse('receivers:letters')}?state=dead"
     what = f"{n} receipt{' is' if n.n == 1 else 's are'} not processed"
     yield Finding("dead_letters", "all", f"{what}: {why}.", [Number("receipts", n.n, url)], url)
 
@@ -90,6 +106,7 @@ def registrations(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
 FINDERS = (
     Finder(("latency", "route"), routes),
     Finder(("codes", "code_changes"), codes),
+    Finder(("receiver_silent",), receivers),
     Finder(("dead_letters",), dead_letters),
     Finder(("set_aside",), set_aside),
     Finder(("registration",), registrations),

@@ -30,7 +30,7 @@ from deliveries.deciding.health import NO_FAILURES, Health, examine, is_forgiven
 from deliveries.deciding.routes import CampaignRoute, refused_by_route, routes
 from deliveries.deciding.rules import hindrance_of, rules_of
 from deliveries.meaning.mappings import describe
-from deliveries.models import Account, Message
+from deliveries.models import Account, Message, ReceiptGap
 from deliveries.outcomes.chance import Chance, compared, in_order
 from deliveries.outcomes.chance_sql import chances
 from deliveries.statuses import REACHING, Disposition, Fault, Status, is_miss
@@ -90,6 +90,9 @@ class Context:
     blocks: dict[int, tuple[Block, ...]] = field(default_factory=dict)  # recipient -> what meets one more
     opted_out: dict[int, dict[str, datetime]] = field(default_factory=dict)  # contact -> channel -> when
     chances: dict[tuple[int, str], Chance] = field(default_factory=dict)  # (recipient, channel)
+    silent: dict[int, datetime] = field(
+        default_factory=dict
+    )  # account -> since when its receipts are missing
     refused: set[int] = field(default_factory=set)  # recipients for whom nothing is sent by itself any more
 
 
@@ -133,6 +136,8 @@ def load_context(
     context.chances = _chances(views, context, now)
     context.blocks = _blocks(views, context, now)
     context.opted_out, context.refused = _opted_out(contacts), _refused(views, now)
+    if any(view.head.disposition == Disposition.PENDING for view in views):
+        context.silent = ReceiptGap.held()
     return context
 
 
@@ -333,6 +338,7 @@ def arguments(view: RecipientContext, context: Context) -> tuple[Facts, Rules]:
         first_attempt_at=view.since(view.messages),
         channel_since=view.since([m for m in view.messages if m.channel == head.channel]),
         reached_by=reached.channel if reached else "",
+        evidence_missing=_evidence_missing(head, context),
         hindrance=hindrance_of(head, context.providers.get(head.account_id, "")),
         opted_out_here=bool(own and own.reason == "opted_out")
         or head.channel in _opted_out_since(view, context),
@@ -361,6 +367,11 @@ def arguments(view: RecipientContext, context: Context) -> tuple[Facts, Rules]:
         pass_on_after=timedelta(0) if campaign.is_urgent else PASS_ON_AFTER,
     )
     return facts, rules_of(campaign.playbook)
+
+
+def _evidence_missing(message: Message, context: Context) -> bool:
+    since = context.silent.get(message.account_id)
+    return since is not None and message.is_without_evidence(since)
 
 
 def _end_of(met: Sequence[Block]) -> datetime | None:

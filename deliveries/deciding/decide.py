@@ -33,6 +33,10 @@ OPTED_OUT_ELSEWHERE = (
     "The recipient opted out of another channel since: nothing more is sent for this campaign."
 )
 OUTCOME_UNKNOWN = (Status.TIMED_OUT, Status.UNKNOWN)  # whether it arrived is not known
+EVIDENCE_MISSING = (
+    "Evidence missing: no receipts come from its account now. Nothing is concluded until they do."
+)
+LOOK_AGAIN = timedelta(minutes=15)  # whether they do
 UNDER_WAY = "Under way. A delay is not a failure."
 NEVER_OPEN = "no hour is permitted in all of the time zones where the person may be"
 
@@ -145,6 +149,8 @@ def _while_pending(facts: Facts, rules: Rules, now: datetime) -> Decided:
     """Delay is timing, not failure. It becomes a risk, then a reason to use another channel, then unknown."""
     if facts.handed_over_at is None:
         return Decided("planned", Step.WAIT, State.PLANNED, "Waiting to be sent.")
+    if facts.evidence_missing:
+        return Decided("evidence-missing", Step.WAIT, State.OPEN, EVIDENCE_MISSING, due_at=now + LOOK_AGAIN)
     age = now - facts.handed_over_at
     usable = _usable(facts, now)
     slow = facts.status == Status.DELAYED or age >= rules.at_risk

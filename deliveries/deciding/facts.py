@@ -78,6 +78,7 @@ class Facts:
     channel_since: datetime  # the first attempt on this channel
     reached_by: str = ""  # channel of an attempt that arrived
     hindrance: str = ""  # a `Hindrance`, where the failure is one
+    evidence_missing: bool = False  # no receipts come from the attempt's account: its silence says nothing
     # The contact and the address.
     opted_out_here: bool = False  # of this channel
     opted_out_since: bool = False  # of any channel since the first attempt

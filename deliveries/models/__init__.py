@@ -42,6 +42,7 @@ from deliveries.models.mappings import (
 from deliveries.models.messages import Cause, Decision, Engagement, MachineWhy, Message, StatusEvent
 from deliveries.models.proofs import CallbackTest, DomainCheck
 from deliveries.models.receipts import PendingReceipt, Receipt, RetentionRun
+from deliveries.models.receivers import ReceiptGap, ReceiptRetry, ReceiverCount
 from deliveries.models.routes import LatencyCount, Route, RouteAlarm, RouteMove, RouteShare
 from deliveries.models.sources import ImportFigures, PeopleFigures, SourceFigures
 from deliveries.models.tallies import (
@@ -114,6 +115,9 @@ __all__ = [
     "QueueTally",
     "ReachDelta",
     "Receipt",
+    "ReceiptGap",
+    "ReceiptRetry",
+    "ReceiverCount",
     "RecipientTally",
     "RetentionRun",
     "Route",

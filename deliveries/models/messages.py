@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
@@ -26,6 +27,8 @@ class Cause(models.TextChoices):
     BULK_SWITCH = "bulk_switch", "Moved to another channel by a colleague"
 
 
+# What left so shortly before the last receipt of its account may have been answered after it.
+JUST_BEFORE = timedelta(minutes=15)
 # A link without constraint and index: `deliveries.models` says why.
 BARE: dict[str, Any] = {"db_constraint": False, "db_index": False}
 
@@ -107,6 +110,11 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel} to contact {self.contact_id}: {self.status}"
+
+    def is_without_evidence(self, since: datetime) -> bool:
+        """Whether it is silent as no receipts of its account come: it left after `since`, or not long before."""
+        left = self.handed_over_at
+        return self.disposition == Disposition.PENDING and left is not None and left >= since - JUST_BEFORE
 
     @property
     def seconds_to_arrive(self) -> int | None:

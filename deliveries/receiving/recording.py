@@ -25,6 +25,7 @@ from django.db.models import F
 from contacts.chunks import in_lists
 from deliveries.ledger import statements
 from deliveries.ledger.events import apply, clip, counted, event
+from deliveries.ledger.receiver_counts import count_receipts
 from deliveries.ledger.statements.values import ClaimedReceipt, EventRow
 from deliveries.meaning import evidence, lines, mappings
 from deliveries.meaning.lines import Line
@@ -206,6 +207,7 @@ def _record(claimed: Sequence[ClaimedReceipt], now: datetime) -> Recorded:
     statements.finish_receipts(done)
     result = _park([waiting for waiting in claimed if waiting.id in trouble], trouble, now)
     result.recorded, result.events, result.changed = len(done), applied.events, applied.changed
+    count_receipts(claimed, now)
     return result
 
 

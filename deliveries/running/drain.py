@@ -34,7 +34,7 @@ from deliveries.ledger import (
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.tallies import fold
 from deliveries.meaning import drift, occurrences
-from deliveries.receiving import callback_tests, clicks, line_notes, number_lookups, recording, replay
+from deliveries.receiving import callback_tests, clicks, gaps, line_notes, number_lookups, recording, replay
 from deliveries.running import alerts, heartbeat
 from deliveries.running.heartbeat import Role
 from deliveries.running.seldom import Seldom
@@ -154,6 +154,7 @@ STEPS: Steps = {
     "callback_tests": Seldom(1, callback_tests.run),
     "receipts_seen": Seldom(60, callback_tests.note_receipts),
     "old_imports": Seldom(3_600, import_runs.drop_old),
+    "gaps": Seldom(60, gaps.watch),
     "alerts": Seldom(60, alerts.run),
 }
 
@@ -192,6 +193,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "mail_checks",
         "callback_tests",
         "receipts_seen",
+        "gaps",
         "alerts",
     ),
 }

@@ -24,6 +24,7 @@ from deliveries.ledger import quarantine
 from deliveries.ledger.events import apply, event
 from deliveries.ledger.latency import Latencies
 from deliveries.ledger.quarantine import Kind
+from deliveries.ledger.receiver_counts import count_handovers
 from deliveries.ledger.statements import rewrite
 from deliveries.ledger.statements.values import EventRow
 from deliveries.ledger.tallies import bump
@@ -187,6 +188,7 @@ def _store(answers: Sequence[Answered], recipients: Sequence[RecipientFacts], no
             message = claimed.message
             counts.add_handover(claimed.account.pk, message.channel, message.region, message.carrier)
     counts.save()
+    count_handovers((claimed.account.pk for claimed, answer in left if answer is not None), now)
     return done
 
 

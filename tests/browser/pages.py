@@ -45,8 +45,10 @@ from deliveries.models import (
     LookupRun,
     MappingVersion,
     Message,
+    PendingReceipt,
     QueueEntry,
     Receipt,
+    ReceiptGap,
     Route,
     RouteEvidence,
     SeenCode,
@@ -351,6 +353,23 @@ def with_alerts(address: str) -> str:
     return address.format(alert=alert_work())
 
 
+def receivers_work(address: str) -> str:
+    """`address`, once an account is silent, was silent before, and has dead letters."""
+    now, account = timezone.now(), Account.objects.earliest("pk")
+    figures = {"noticed_at": now, "per_hour": 220, "handed_over": 180}
+    for ended in (now - timedelta(days=2), None):
+        began = (ended or now) - timedelta(minutes=45)
+        ReceiptGap.objects.get_or_create(
+            account=account, ended_at=ended, defaults={"began_at": began, **figures}
+        )
+    for n in range(3):
+        receipt = Receipt.objects.create(account_id=account.pk, kind="status", received_at=now, body=b"{}")
+        PendingReceipt.objects.create(
+            receipt=receipt, state="dead", attempts=9, reason=f"No message {n % 2} of this id."
+        )
+    return address
+
+
 def a_bounce() -> Suppression:
     """One that staff may release."""
     return Suppression.objects.filter(origin="rule", released_at=None).exclude(value="").earliest("pk")
@@ -377,6 +396,9 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "alert": ("marketer", lambda: with_alerts("/alerts/{alert}/")),
     "alert thresholds": ("admin", lambda: "/alerts/thresholds/"),
     "messages of days": ("marketer", lambda: "/messages/?days=90&status=permanent"),
+    "receivers": ("admin", lambda: receivers_work("/receivers/")),
+    "dead letters": ("admin", lambda: receivers_work("/receivers/letters/")),
+    "dead letters none": ("admin", lambda: "/receivers/letters/?state=parked"),
     "campaigns": ("marketer", lambda: "/campaigns/"),
     "report": ("marketer", lambda: f"/campaigns/{REPORT}/"),
     "report live": ("marketer", lambda: f"/campaigns/{LIVE}/"),
