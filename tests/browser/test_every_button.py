@@ -16,20 +16,18 @@ from playwright.sync_api import Page
 from tests.browser import serving
 from tests.browser.pages import PAGES
 from tests.browser.pressing import SIZES, Budget, Known, Round, World
-from tests.browser.serving import HOST
+from tests.browser.serving import HOST, KeptFiles
 from tests.browser.watching import Watch
 
-SECONDS = 240  # that one page may take, on a machine that has much else to do
+SECONDS = 400  # that one page may take, on a machine that has much else to do
 LOADING = 30_000  # milliseconds of these that the browser may take to load it once
 ROLES = ("marketer", "support", "admin")
 # New pages whose buttons are pressed in tests of their own so far: to be taken out of here one by one.
 NOT_YET = {
-    "a registration", "a sender", "a sender of mail", "ask people", "brand", "brand new", "brands",
-    "campaign new", "composer", "composer empty", "composer follow-up", "composer whole", "draft delete",
-    "breaker", "report unguarded",
-    "follow-up", "receiving", "report engaged", "report first slice", "report stopped", "segment",
-    "segment new", "segments", "segments none", "sender new", "sender new of a kind", "sender settings", "sender state",
-    "senders", "wordings", "messages of days", "list ask", "list that asks", "inbox to do",
+    "a registration", "a sender", "a sender of mail", "ask people", "brand", "brand new", "brands", "breaker",
+    "composer", "inbox to do", "list ask", "list that asks", "messages of days", "receiving", "report engaged",
+    "report first slice", "report stopped", "report unguarded", "segment", "segments", "segments none",
+    "sender new", "sender new of a kind", "sender settings", "sender state", "senders",
 }  # fmt: skip
 
 # What can be pressed, as it stands in HTML; and the navigation, which is the same on each page of a role.
@@ -51,6 +49,18 @@ def html_for(cookie: dict[str, str], address: str) -> str:
     client = Client(HTTP_HOST=HOST)
     client.cookies["sessionid"] = cookie["value"]
     return client.get(address).content.decode()
+
+
+# A chart takes longer to draw than all else of a page, which is loaded anew for many a button: here it has its height.
+NO_DRAWING = """window.Plotly = { react: async (root, data, layout) => {
+  root.style.height = `${layout.height || 0}px`;
+  root.on = () => {};
+} }"""
+
+
+@pytest.fixture(autouse=True)
+def charts_of_height_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(KeptFiles, "instead", {"plotly.min.js": NO_DRAWING})
 
 
 @pytest.fixture(scope="session")
