@@ -37,6 +37,19 @@ def trackable_in_html(html: str) -> list[str]:
     return [address for address in html_addresses(html) if can_be_short(address)]
 
 
+def hosts_of(text: str, html: str = "") -> set[str]:
+    """The hosts that links in a text or its HTML lead to, of whatever kind; without those that hold a merge field."""
+    found = [_address(match.group()) for match in ADDRESS.finditer(text)] + html_addresses(html)
+    return {host for address in found if "{" not in address and (host := _host(address))}
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
+
+
 def replaced_in_html(html: str, short: Mapping[str, str]) -> str:
     """`html` with each of its links that `short` knows as that one."""
     return with_links(html, short.get) if short else html

@@ -16,14 +16,20 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from accounts.zones import zone_name
+from campaigns.models import Campaign
 from contacts.channels import Channel
 from contacts.phones import concealed
 from dashboard.shell.pages import may_see, who
+from deliveries.bulk.left_to_try import left_to_try
 from deliveries.models import Message, QueueEntry, StatusEvent
-from deliveries.outcomes.filters import OutcomeView, entries, filter_of, matching
+from deliveries.outcomes.filter_choices import PERSON_CHOICES
+from deliveries.outcomes.filters import filter_of
+from deliveries.outcomes.narrowing import SKIPPED, OutcomeView, entries, matching
 from deliveries.outcomes.rows import ENTRY_LINKS, MESSAGE_LINKS, OutcomeRow, rows
+from deliveries.outcomes.skipped_people import lists_skipped, rows_of, skipped
 from deliveries.statuses import Disposition, Status
 
+PERSON_WORDS = dict(PERSON_CHOICES)
 logger = logging.getLogger(__name__)
 
 COLUMNS = (
@@ -32,6 +38,9 @@ COLUMNS = (
     "carrier", "list_source", "attempt", "segments", "queue", "owner", "snoozed_until_utc", "created_utc",
     "delivered_utc", "updated_utc", "created_local", "delivered_local", "updated_local", "time_zone",
 )  # fmt: skip
+# Beside these, in lists of people: where they stand, and what the screen says is left to try.
+PERSON_COLUMNS = ("person", "reached_by", "reached_utc", "reached_local", "left_to_try")
+SKIPPED_COLUMNS = ("contact_id", "external_id", "contact", "address", "campaign", "person", "reason", "why")
 CHUNK = 1_000  # rows whose events are read at a time: a few hundred kilobytes in memory
 BOM = "\ufeff"  # without it Excel takes UTF-8 for the code page of its country
 LONGEST_NAME = 80  # of what a file name says about the filter
@@ -73,17 +82,44 @@ def lines(view: OutcomeView, now: datetime, *, full: bool = False) -> Iterator[s
 
     Addresses are masked, those in the providers' sentences too, unless `full`: the reader may see whole ones.
     """
-    found = _messages(view, now)
-    return _written(found, now, full=full)
+    if lists_skipped(view):
+        return _skipped(view, full=full)
+    people = "person" in view.filters and not view.queue
+    return _written(_messages(view, now), now, people=people, full=full)
 
 
-def _written(found: Iterator[Message | QueueEntry], now: datetime, *, full: bool) -> Iterator[str]:
+def _written(
+    found: Iterator[Message | QueueEntry], now: datetime, *, people: bool = False, full: bool
+) -> Iterator[str]:
     writer = csv.writer(Echo())
-    yield BOM + writer.writerow(COLUMNS)
+    yield BOM + writer.writerow(COLUMNS + PERSON_COLUMNS if people else COLUMNS)
     while chunk := list(islice(found, CHUNK)):
         events = _events(chunk)
+        left = left_to_try([one for one in chunk if isinstance(one, Message)], now) if people else {}
         for row in rows(chunk, now):
-            yield writer.writerow([safe(cell) for cell in _cells(row, events.get(row.message.pk), full=full)])
+            cells = _cells(row, events.get(row.message.pk), full=full)
+            if people:
+                cells += _person(row.message, left[row.message.pk])
+            yield writer.writerow([safe(cell) for cell in cells])
+
+
+def _person(message: Message, left: str) -> list[Any]:
+    recipient = message.recipient
+    by = Channel(recipient.reached_by).label if recipient.reached_by else ""
+    return [PERSON_WORDS[recipient.state], by, utc(recipient.reached_at), local(recipient.reached_at), left]
+
+
+def _skipped(view: OutcomeView, *, full: bool) -> Iterator[str]:
+    """In the order of the screen."""
+    writer = csv.writer(Echo())
+    yield BOM + writer.writerow(SKIPPED_COLUMNS)
+    campaign = Campaign.objects.get(pk=view.campaign_id or 0)
+    found = skipped(view).only("contact_id", "skip_reason").order_by("-contact_id").iterator(chunk_size=CHUNK)
+    while chunk := list(islice(found, CHUNK)):
+        for row in rows_of(chunk, campaign.channel, full=full):
+            one = row.contact
+            cells = [one.pk, one.external_id, str(one), row.address, campaign.name, PERSON_WORDS[SKIPPED]]
+            yield writer.writerow([safe(cell) for cell in [*cells, row.reason, row.why.capitalize()]])
 
 
 def _messages(view: OutcomeView, now: datetime) -> Iterator[Message | QueueEntry]:

@@ -11,7 +11,16 @@ from django.urls import path, register_converter
 from dashboard.alerts import thresholds as alert_thresholds
 from dashboard.alerts import views as alerts
 from dashboard.bulk import views as batches
-from dashboard.campaigns import composer, draft_acts, follow_ups, listing, running, skipped, wordings
+from dashboard.campaigns import (
+    composer,
+    draft_acts,
+    figures_strip,
+    follow_ups,
+    listing,
+    running,
+    skipped,
+    wordings,
+)
 from dashboard.campaigns import trying as campaign_tests
 from dashboard.campaigns import views as campaigns
 from dashboard.contacts import (
@@ -88,6 +97,7 @@ campaign_pages = [
     path("<slug:slug>/html/", wordings.html, name="html"),
     path("<slug:slug>/wordings/<slug:channel>/", wordings.wordings, name="wordings"),
     path("<slug:slug>/skipped/", skipped.people, name="skipped"),
+    path("<slug:slug>/counts/", figures_strip.counts, name="counts"),
     path("<slug:slug>/follow-up/", follow_ups.add, name="follow_up"),
     path("<slug:slug>/test/", campaign_tests.send, name="test"),
     path("<slug:slug>/test/keep/", campaign_tests.keep, name="test_keep"),

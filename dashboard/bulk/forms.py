@@ -13,8 +13,9 @@ from contacts.channels import Channel
 from dashboard.shell.listing import MOST_TICKED
 from deliveries.bulk.selections import Selection
 from deliveries.models import Batch
-from deliveries.outcomes.filters import BadFilter, OutcomeView, read_view
+from deliveries.outcomes.filters import BadFilter, read_view
 from deliveries.outcomes.keyset import LARGEST_ID, read_id
+from deliveries.outcomes.narrowing import OutcomeView
 from deliveries.statuses import Queue
 
 

@@ -30,13 +30,14 @@ from campaigns.rates import kind_of
 from contacts.channels import Channel
 from contacts.models import Reply
 from dashboard.campaigns import running
+from dashboard.campaigns.figures_strip import strip_of, was_narrowed
 from dashboard.campaigns.follow_ups import chain
 from dashboard.campaigns.listing import cause_words
+from dashboard.campaigns.report_list import list_url, report_list
 from dashboard.campaigns.skipped import by_reason
 from dashboard.charts import chart_context, rate_context
 from dashboard.exports import csv_of
-from dashboard.shell.empty import unsent
-from dashboard.shell.listing import SHOW_ALL, Listing, ListPlace, list_context, listing, needs_choices
+from dashboard.shell.listing import SHOW_ALL, Listing, list_context, needs_choices
 from dashboard.shell.pages import fragment, who
 from deliveries.alerting import boxes
 from deliveries.ledger import quarantine
@@ -49,8 +50,9 @@ from deliveries.outcomes.figures import (
     CampaignFigures,
     is_canceling,
 )
-from deliveries.outcomes.filters import NOBODY, OutcomeFilter, source_names
+from deliveries.outcomes.filter_choices import source_names
 from deliveries.outcomes.keyset import read_id
+from deliveries.outcomes.narrowing import NOBODY
 from deliveries.outcomes.reconciling import ReconciliationCheck
 from deliveries.outcomes.tally_cells import CauseCount
 from deliveries.sending import canary, checks, launching
@@ -92,8 +94,10 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
     live = campaign.state in LIVE or canceling
     template = fragment(request, "campaigns/report.html", "results")
     whole = live or template == "campaigns/report.html"  # with what stands above the list
-    names = source_names(figures.source_ids) if whole or needs_choices(request) else []
-    shown = _listing(request, campaign, figures, names, now)
+    names = (
+        source_names(figures.source_ids) if whole or was_narrowed(request) or needs_choices(request) else []
+    )
+    shown = report_list(request, campaign, figures, names, now)
     about = _about(campaign, canceling=canceling, empty=shown.unsent is not None)
     page_context = {
         "campaign": campaign,
@@ -102,10 +106,14 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
         "live": live,
         "about": about,
         "canceling": canceling,
+        "never_began": campaign.state == Campaign.State.CANCELED and not figures.outcomes.sent,
         "outcomes": figures.outcomes,
         "everything": request.GET.get("show") == SHOW_ALL,
         "hold_queue": True,
         "export_url": reverse("campaigns:export", args=[campaign.slug]),
+        "strip": strip_of(figures, dict(names), shown)
+        if whole or shown.view.of_messages.filters or was_narrowed(request)
+        else None,
         **list_context(shown, request),
     }
     if request.headers.get("X-State", about) != about:
@@ -122,42 +130,6 @@ def _about(campaign: Campaign, *, canceling: bool, empty: bool) -> str:
     """
     words = [campaign.state, "canceling" if canceling else "", "empty" if empty else ""]
     return " ".join(filter(None, words))
-
-
-def _listing(
-    request: HttpRequest,
-    campaign: Campaign,
-    figures: CampaignFigures,
-    names: list[tuple[int, str]],
-    now: datetime,
-) -> Listing:
-    queue = request.GET.get("queue", "")
-    queue = queue if queue in Queue.values else ""
-    given = request.GET.dict()
-    form = OutcomeFilter(given)
-    if needs_choices(request):
-        form = OutcomeFilter(given, carriers=figures.carriers, sources=names, codes=figures.codes)
-    tabs = [("", "All outcomes", figures.outcomes.sent)]
-    tabs += [(key, str(key.label), figures.queues.get(key, 0)) for key in Queue]
-    place = ListPlace(
-        campaign_id=campaign.pk,
-        queue=queue,
-        tabs=tabs,
-        url=_url(campaign),
-        tallied=figures.count,
-        unsent=unsent(campaign, figures, now),
-    )
-    return listing(request, form, place, now)
-
-
-def _url(campaign: Campaign) -> Callable[[str, str], str]:
-    base = campaign.get_absolute_url()
-
-    def url(queue: str, querystring: str) -> str:
-        query = "&".join(filter(None, [f"queue={queue}" if queue else "", querystring]))
-        return f"{base}?{query}" if query else base
-
-    return url
 
 
 class Term(NamedTuple):
@@ -183,7 +155,7 @@ def _figures(
 ) -> dict[str, Any]:
     """What the page shows above the list."""
     everything = request.GET.get("show") == SHOW_ALL
-    url = _url(campaign)
+    url = list_url(campaign)
     slugs = Account.objects.providers()
     causes = [
         (cause, cause_words(cause, slugs), url("", _cause_query(cause)))
@@ -205,14 +177,10 @@ def _figures(
         "why_it_waits": why_it_waits(campaign, shown.at),
         "open_alerts": boxes.urgent_first(shown.at, [campaign.pk]),
         **running.context(campaign, figures, url),
-        "never_began": campaign.state == Campaign.State.CANCELED and not outcomes.sent,
         **rate_context(outcomes, verdict_of(campaign, outcomes, shown.at)),
-        "waits": outcomes.sent and not campaign.has_begun(shown.at),
         "sentence": "filters that cannot be used" if shown.invalid else shown.form.sentence(),
-        "kpis": [(kpi, url("", f"status={kpi.bucket}")) for kpi in figures.kpis(names)],
         **_opted_out_by_reply(request, campaign),
         "checks": [(check, _opened(check, links)) for check in figures.checks()],
-        "reach": figures.reach,
         "people": [
             Term(words, n, url("", f"person={state}")) for state, words, n in figures.reconciliation.people
         ],
@@ -220,7 +188,6 @@ def _figures(
         "engagement": figures.engagement,
         "engagement_said": figures.engagement.sentence(outcomes, shown.at),
         "engaged_url": url("", "engaged="),
-        "reached_url": url("", f"person={Recipient.State.REACHED}"),
         "skipped": by_reason(campaign, figures.skipped),
         **chart_context(by_channel, everything=everything, link=lambda bucket: url("", f"status={bucket}")),
         "toggle_url": url(shown.view.queue, shown.form.querystring(show="" if everything else SHOW_ALL))
@@ -255,11 +222,11 @@ def _paused(campaign: Campaign) -> LogEntry | None:
 
 def _links(campaign: Campaign) -> dict[str, str]:
     """Where the terms of the sums are listed, by their words. Those that are listed nowhere are missing."""
-    url = _url(campaign)
+    url = list_url(campaign)
     buckets = {one.label.lower(): url("", f"status={BUCKETS[one]}") for one in Disposition}
     return {
         "Messages": url("", ""),
-        "skipped": reverse("campaigns:skipped", args=[campaign.slug]),
+        "skipped": url("", f"person={Recipient.State.SKIPPED}"),
         "planned": url("", f"person={Recipient.State.PLANNED}"),
         **buckets,
     }

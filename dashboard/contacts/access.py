@@ -46,7 +46,7 @@ CALLED = {
     "contacts:import_preview": "Preview of an import",
     "contacts:import_refused": "Refused lines of an import",
     "campaigns:export": "Messages of a campaign",
-    "campaigns:skipped": "Who a campaign skipped",
+    "campaigns:skipped": "Who a draft would skip",
     "deliveries:export": "Messages of a queue",
     "deliveries:message": "A message",
     "suppressions:list": "Suppression list",

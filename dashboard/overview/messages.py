@@ -20,7 +20,9 @@ from dashboard.shell.pages import fragment
 from deliveries.models import CodeTally, DayTally
 from deliveries.outcomes.day_figures import overview
 from deliveries.outcomes.delivery_rate import Outcomes
-from deliveries.outcomes.filters import DISPOSITION_OF, OutcomeFilter, OutcomeView
+from deliveries.outcomes.filter_choices import NAMELESS, Offer
+from deliveries.outcomes.filters import OutcomeFilter
+from deliveries.outcomes.narrowing import DISPOSITION_OF, NOBODY, OutcomeView
 from deliveries.outcomes.recent import DAYS, first_day
 
 OFFERED = 300  # carriers, lists and codes in a select
@@ -78,9 +80,14 @@ def _form(request: HttpRequest, given: dict[str, str], days: int, now: datetime)
     seen = DayTally.objects.filter(day__gte=first_day(days, now), n__gt=0).exclude(disposition="")
     codes = CodeTally.objects.filter(n__gt=0).exclude(disposition="").order_by("reason_code")
     carriers: Iterable[str] = seen.order_by("carrier").values_list("carrier", flat=True).distinct()[:OFFERED]
-    return OutcomeFilter(
-        given,
-        carriers=carriers,
-        sources=list(ContactList.objects.values_list("pk", "name")[:OFFERED]),
-        codes=codes.values_list("reason_code", flat=True).distinct()[:OFFERED],
-    )
+    offered = {
+        "carrier": [Offer(one or NOBODY, one or NAMELESS["carrier"]) for one in carriers],
+        "source": [
+            Offer(str(pk), name) for pk, name in ContactList.objects.values_list("pk", "name")[:OFFERED]
+        ],
+        "code": [
+            Offer(one or NOBODY, one or NAMELESS["code"])
+            for one in codes.values_list("reason_code", flat=True).distinct()[:OFFERED]
+        ],
+    }
+    return OutcomeFilter(given, offered=offered)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django import forms
 from django.contrib import messages
@@ -18,20 +18,18 @@ from django_htmx.http import trigger_client_event
 
 from accounts.models import User
 from accounts.roles import requires
-from contacts.models import ContactList
 from dashboard.exports import csv_of
+from dashboard.queues.offers import offers
 from dashboard.shell.listing import ListPlace, list_context, listing, needs_choices
 from dashboard.shell.pages import fragment, may_assign, swaps, who
 from deliveries.deciding import assignment
-from deliveries.models import CodeTally, DayTally, QueueEntry
+from deliveries.models import QueueEntry
 from deliveries.outcomes.figures import queue_counts
 from deliveries.outcomes.filters import QueueFilter
 from deliveries.outcomes.keyset import LARGEST_ID, read_id
 from deliveries.outcomes.rows import STEPS
 from deliveries.statuses import Queue
 
-OFFERED = 300  # carriers, lists and codes in a select: nobody reads through more
-RECENT = timedelta(days=30)  # carriers seen since then are offered as a filter
 WHAT_FOR = {
     Queue.RETRY: "Temporary failures worth another try, and messages whose address has been corrected since.",
     Queue.SWITCH: "Messages that another channel would reach better, or that this one cannot carry there.",
@@ -166,30 +164,10 @@ def _page(request: HttpRequest, queue: str) -> HttpResponse:
 
 
 def _form(request: HttpRequest) -> QueueFilter:
-    """Offers what was seen of late: over all campaigns there is no tally of exactly these."""
     given, me = request.GET.dict(), who(request).pk
     if not needs_choices(request):
         return QueueFilter(given, me=me)
-    since = timezone.now().date() - RECENT
-    carriers = (
-        DayTally.objects.filter(day__gte=since, n__gt=0)
-        .exclude(disposition="")
-        .order_by("carrier")
-        .values_list("carrier", flat=True)
-        .distinct()
-    )
-    sent = CodeTally.objects.filter(n__gt=0).exclude(
-        disposition=""
-    )  # the words for what we withdrew are no codes
-    codes = sent.order_by("reason_code").values_list("reason_code", flat=True).distinct()
-    lists = ContactList.objects.values_list("pk", "name")
-    return QueueFilter(
-        given,
-        me=me,
-        carriers=carriers[:OFFERED],
-        sources=list(lists[:OFFERED]),
-        codes=codes[:OFFERED],
-    )
+    return QueueFilter(given, me=me, offered=offers())
 
 
 def _url(queue: str, querystring: str) -> str:

@@ -33,6 +33,16 @@ QUEUE_IS_GOOD_NEWS = {
         "No message is delayed, or without a receipt, for longer than expected.",
     ),
 }
+NOBODY_STANDS_THERE = {
+    Recipient.State.FAILED: Empty(
+        "Nobody was left unreached", "Everybody written to was reached, or is not given up."
+    ),
+    Recipient.State.UNKNOWN: Empty("Nobody is in doubt", "A receipt came for everybody who was written to."),
+    Recipient.State.OPEN: Empty("Nobody is open", "It is over for everybody who was written to."),
+    Recipient.State.PLANNED: Empty("Everybody was begun with", "Nobody waits for a first message."),
+    Recipient.State.SKIPPED: Empty("Nobody was skipped", "Everybody on its lists could be written to."),
+    Recipient.State.REACHED: Empty("Nobody was reached yet", "People appear here once a message arrives."),
+}
 # Whoever is on the lists of a campaign in these states was looked at.
 LOOKED_AT = {Campaign.State.SENDING, Campaign.State.COMPLETED}
 NO_MATCH = Empty(
@@ -44,12 +54,16 @@ ALL_SNOOZED = Empty(
 NO_MESSAGES = Empty("No messages yet", "They appear here as soon as a campaign is launched.")
 
 
-def no_rows(queue: str, *, filtered: bool, snoozed: bool, unsent: Empty | None) -> Empty:
-    """What a list says; `unsent` is why its campaign has sent nothing, where that is so."""
+def no_rows(queue: str, *, filtered: bool, person: str, snoozed: bool, unsent: Empty | None) -> Empty:
+    """What a list says; `unsent` is why its campaign has sent nothing, where that is so; `person`: where the people
+    stand that it lists, '' for a list of messages."""
     if filtered:
         return Empty(NO_MATCH.title, unsent.sentence) if unsent else NO_MATCH
     if snoozed:
         return ALL_SNOOZED
+    if person and not queue:
+        nobody = NOBODY_STANDS_THERE[Recipient.State(person)]
+        return Empty(nobody.title, unsent.sentence) if unsent else nobody
     if queue:
         news = QUEUE_IS_GOOD_NEWS[Queue(queue)]
         return Empty(news.title, unsent.sentence) if unsent else news

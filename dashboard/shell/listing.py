@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -14,10 +14,14 @@ from django.utils.safestring import mark_safe
 from dashboard.shell.empty import Empty, no_rows
 from dashboard.shell.icons import ICONS
 from dashboard.shell.pages import swaps, trigger
+from deliveries.bulk.left_to_try import left_to_try
 from deliveries.outcomes.counting import Count
-from deliveries.outcomes.filters import OutcomeFilter, OutcomeView
+from deliveries.outcomes.filter_choices import NAMED
+from deliveries.outcomes.filters import OutcomeFilter
 from deliveries.outcomes.keyset import Page, read_id
-from deliveries.outcomes.rows import STEPS, OutcomeTable, Tallied, page_size, table
+from deliveries.outcomes.narrowing import OutcomeView
+from deliveries.outcomes.rows import STEPS, OutcomeRow, OutcomeTable, Tallied, page_size, table
+from deliveries.outcomes.skipped_people import lists_skipped
 from deliveries.statuses import Queue
 
 ALL = ""
@@ -39,7 +43,7 @@ ACTIONS = (
 @dataclass(frozen=True)
 class Tab:
     label: str
-    n: Count | int
+    n: int | None  # None: with the filters that are set, nobody has counted
     url: str
     current: bool
 
@@ -52,17 +56,43 @@ class Listing:
     view: OutcomeView
     table: OutcomeTable
     tabs: list[Tab]
+    people_tabs: list[Tab]
     query: str
     clear_url: str
     next_url: str
     first_url: str
     snoozed_url: str  # the rows that stand aside; '' where none do
+    count_url: str  # what counts the rows, where that is left for later; else ''
+    count_now_url: str  # the same page with them counted, for whoever has no script
     chips: list[tuple[str, str, str]]  # label, words, the URL without it
     at: datetime
     invalid: bool
     unsent: (
         Empty | None
     )  # why its campaign has sent nothing; None where it has, or the list is of no campaign
+
+    @property
+    def lists_skipped(self) -> bool:
+        """Whether its rows are people who were skipped: nothing was sent to them."""
+        return lists_skipped(self.view)
+
+    @property
+    def by_person(self) -> bool:
+        """Whether there is one row for each person."""
+        return is_by_person(self.view)
+
+    @property
+    def has_rows(self) -> bool:
+        return bool(self.table.rows or self.table.skipped)
+
+    @property
+    def has_more(self) -> bool:
+        return bool(self.next_url or self.first_url)
+
+    @property
+    def may_take_all(self) -> bool:
+        """Whether one act may be about all of them: never about all messages of all campaigns."""
+        return bool(self.view.queue) or self.view.campaign_id is not None
 
     @property
     def symbols(self) -> list[tuple[str, str]]:
@@ -73,7 +103,7 @@ class Listing:
     @property
     def nouns(self) -> str:
         """What its rows are, one and many: of a list by people there is one row for each."""
-        return "person,people" if {"person", "engaged"} & self.view.filters.keys() else "message,messages"
+        return nouns(self.view)
 
     @property
     def size(self) -> int:
@@ -91,7 +121,8 @@ class Listing:
         """Title and sentence for when there are no rows."""
         return no_rows(
             self.view.queue,
-            filtered=bool(self.view.filters),
+            filtered=bool(self.view.filters.keys() - {"person"}),
+            person=self.view.filters.get("person", ""),
             snoozed=bool(self.table.snoozed.n),
             unsent=self.unsent,
         )
@@ -117,6 +148,15 @@ class Listing:
         }
 
 
+def is_by_person(view: OutcomeView) -> bool:
+    return bool({"person", "engaged"} & view.filters.keys())
+
+
+def nouns(view: OutcomeView) -> str:
+    """What its rows are, as `pluralize` takes it."""
+    return "person,people" if is_by_person(view) else "message,messages"
+
+
 @dataclass(frozen=True)
 class ListPlace:
     """Where a list of outcomes stands, and what is known there before it is read."""
@@ -126,7 +166,11 @@ class ListPlace:
     tabs: Sequence[tuple[str, str, int]]  # queue, label, how many rows
     url: Callable[[str, str], str]  # (queue, query string) -> where such a list is
     tallied: Tallied
+    people: Sequence[tuple[str, str, int]] = ()  # where people stand, label, how many: tabs of their own
     unsent: Empty | None = None  # as in a Listing
+    count_url: Callable[[str, str], str] | None = (
+        None  # as `url`: what counts such a list; None: it is counted at once
+    )
 
 
 def listing(request: HttpRequest, form: OutcomeFilter, place: ListPlace, now: datetime) -> Listing:
@@ -139,27 +183,68 @@ def listing(request: HttpRequest, form: OutcomeFilter, place: ListPlace, now: da
     given = urlencode(form.given) if valid else ""
     shown = {"show": SHOW_ALL} if request.GET.get("show") == SHOW_ALL else {}
     after = request.GET.get("after", "") if valid else ""
-    read = table(view, now, after, place.tallied) if valid else OutcomeTable(Page([]), [], Count(0))
+    later = place.count_url is not None and request.GET.get("count") != "1"
+    read = (
+        table(view, now, after, place.tallied, later=later) if valid else OutcomeTable(Page([]), [], Count(0))
+    )
+    if "person" in view.filters and not queue:
+        read = replace(read, rows=_with_left(read.rows, now))
     query = form.querystring(**shown) if valid else ""
+    person = view.filters.get("person", "") if not queue else ""
+    kept = {"person": person} if person else {}
 
     def filtered(querystring: str, **extra: str) -> str:
         return place.url(queue, "&".join(filter(None, [querystring, urlencode(shown | extra)])))
+
+    def tab_url(key: str, **changes: str) -> str:
+        query = form.replaced(skip="", **changes) if valid else urlencode(changes)
+        return place.url(key, "&".join(filter(None, [query, urlencode(shown)])))
+
+    def number(n: int, key: str, **changes: str) -> int | None:
+        """How many rows the tab opens, with the filters that it keeps; None where no tally knows."""
+        given = {**view.filters, **changes, "skip": ""}
+        kept = {name: value for name, value in given.items() if value}
+        return n if kept.keys() <= {"person"} else place.tallied(OutcomeView(place.campaign_id, key, kept))
 
     return Listing(
         form=form,
         view=view,
         table=read,
-        tabs=[Tab(label, n, place.url(key, query), key == queue) for key, label, n in place.tabs],
+        tabs=[
+            Tab(label, number(n, key, person=""), tab_url(key, person=""), key == queue and not person)
+            for key, label, n in place.tabs
+        ],
+        people_tabs=[
+            Tab(
+                label,
+                number(n, "", person=key, engaged=""),
+                tab_url("", person=key, engaged=""),
+                key == person,
+            )
+            for key, label, n in place.people
+        ],
         query=query,
-        clear_url=filtered(""),
+        clear_url=filtered(urlencode(kept)),
         next_url=filtered(given, after=read.page.after) if read.page.after else "",
         first_url="" if read.page.first else filtered(given),
+        count_url=place.count_url(queue, given) if place.count_url and later and read.count.more else "",
+        count_now_url=filtered(given, count="1"),
         snoozed_url=filtered(form.querystring(snoozed="1")) if read.snoozed.n else "",
-        chips=[(chip.label, chip.words, filtered(chip.without)) for chip in form.chips()] if valid else [],
+        chips=[
+            (chip.label, chip.words, filtered(chip.without)) for chip in form.chips() if chip.name not in kept
+        ]
+        if valid
+        else [],
         at=now,
         invalid=not valid,
         unsent=place.unsent,
     )
+
+
+def _with_left(rows: Sequence[OutcomeRow], now: datetime) -> list[OutcomeRow]:
+    """The rows of people with what is left to try for each."""
+    left = left_to_try([row.message for row in rows], now)
+    return [replace(row, left=left[row.message.pk]) for row in rows]
 
 
 def ticks_of(data: QueryDict) -> dict[str, Any]:
@@ -197,8 +282,10 @@ def shows_form(request: HttpRequest) -> bool:
 
 
 def needs_choices(request: HttpRequest) -> bool:
-    """Whether what the selects offer is printed: in the form, or as the name of the list source that is set."""
-    return shows_form(request) or bool(request.GET.get("source"))
+    """Whether what the selects offer is printed: in the form, or as the name of what is set by its id."""
+    return (
+        shows_form(request) or any(request.GET.get(name) for name in NAMED) or ":" in request.GET.get("s", "")
+    )
 
 
 def list_context(listing: Listing, request: HttpRequest) -> dict[str, Any]:

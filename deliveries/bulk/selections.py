@@ -14,7 +14,7 @@ from campaigns.models import Campaign, Content
 from contacts.channels import Channel
 from deliveries.deciding.routes import routes
 from deliveries.models import Message
-from deliveries.outcomes.filters import OutcomeView, matching
+from deliveries.outcomes.narrowing import OutcomeView, matching
 
 
 def _current_zone() -> str:

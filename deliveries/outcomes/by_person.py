@@ -54,7 +54,9 @@ def _people(value: str, campaign_id: int | None) -> QuerySet:
 
 def standing(state: str, *, entries: bool) -> Q:
     """The last message of each person who stands there. `entries`: of rows of a queue."""
-    return _last(entries) & Q(**{f"{_link(entries)}recipient__state": state})
+    return _last(entries, of_any=state == Recipient.State.PLANNED) & Q(
+        **{f"{_link(entries)}recipient__state": state}
+    )
 
 
 def engaged(value: str, campaign_id: int | None, *, entries: bool) -> Q:
@@ -62,11 +64,12 @@ def engaged(value: str, campaign_id: int | None, *, entries: bool) -> Q:
     return _last(entries) & Q(**{f"{_link(entries)}recipient_id__in": _people(value, campaign_id)})
 
 
-def _last(entries: bool) -> Q:
-    """The last message of each person: what was canceled before it left is none."""
+def _last(entries: bool, *, of_any: bool = False) -> Q:
+    """The last message of each person. What was canceled before it left is none, but `of_any`: of those with whom
+    nothing was begun it may be all there is."""
     whose, pk = OuterRef(f"{_link(entries)}recipient_id"), OuterRef("message_id" if entries else "pk")
     later = Message.objects.filter(recipient=whose, pk__gt=pk)
-    return Q(~Exists(later.exclude(disposition="")))
+    return Q(~Exists(later if of_any else later.exclude(disposition="")))
 
 
 def _link(entries: bool) -> str:

@@ -19,6 +19,11 @@ class Count:
     n: int
     more: bool = False
 
+    @property
+    def least(self) -> int:
+        """How many there are for certain."""
+        return self.n + self.more
+
     def __str__(self) -> str:
         return f"{self.n:,}{'+' if self.more else ''}"
 

@@ -24,7 +24,7 @@ from deliveries.models import (
 from deliveries.outcomes.counting import Count, counted
 from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.engagement_figures import EngagementFigures
-from deliveries.outcomes.filters import DISPOSITION_OF, NOBODY, OutcomeView
+from deliveries.outcomes.narrowing import DISPOSITION_OF, NOBODY, OutcomeView
 from deliveries.outcomes.reconciling import Reconciliation, ReconciliationCheck, reconciliation
 from deliveries.outcomes.rounding import percent_of
 from deliveries.outcomes.tally_cells import (
@@ -180,17 +180,36 @@ class CampaignFigures:
         return dict(sorted(found.items(), key=lambda pair: -pair[1].sent))
 
     @property
-    def carriers(self) -> list[str]:
-        return sorted({cell.carrier for cell in _listed(self.by_carrier)})
+    def carriers(self) -> dict[str, int]:
+        """Carrier -> its messages."""
+        return _counts(self.by_carrier, "carrier")
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """FailureClass -> the messages of that class."""
+        return _counts(self.by_carrier, "failure")
+
+    @property
+    def regions(self) -> dict[str, int]:
+        return _counts(self.by_source, "region")
+
+    @property
+    def sources(self) -> dict[int, int]:
+        """List source -> its messages."""
+        return _counts(self.by_source, "source")
+
+    @property
+    def accounts(self) -> dict[int, int]:
+        return _counts(self.by_code, "account_id")
 
     @property
     def source_ids(self) -> set[int]:
         return {cell.source for cell in _listed(self.by_source)}
 
     @property
-    def codes(self) -> list[str]:
-        """Providers' codes; the words for what we withdrew ourselves are none."""
-        return sorted({cell.code for cell in self.by_code if cell.disposition and cell.n})
+    def codes(self) -> dict[str, int]:
+        """Providers' codes with their messages; the words for what we withdrew ourselves are none."""
+        return totals((cell.code, cell.n) for cell in self.by_code if cell.disposition)
 
     @cached_property
     def all_causes(self) -> list[CauseCount]:
@@ -272,12 +291,25 @@ class CampaignFigures:
             return self.engagement.count(view.filters["engaged"])
         if set(view.filters) == {"person"}:
             return self.recipients.get(view.filters["person"], 0)
+        if set(view.filters) == {"person", "skip"}:
+            return self.skipped.get(view.filters["skip"], 0)
         wanted = dict(map(_as_in_a_cell, view.filters.items()))
         canceled = wanted.get("disposition") == ""
+        found = self._cells(wanted)
+        return None if found is None else sum(cell.n for cell in found if canceled or cell.disposition)
+
+    def narrowed(self, filters: Mapping[str, str]) -> Outcomes | None:
+        """What became of the messages that have all these, when a tally holds that combination; None when none
+        does."""
+        found = self._cells(dict(map(_as_in_a_cell, filters.items())))
+        return None if found is None else Outcomes(totals((cell.disposition, cell.n) for cell in found))
+
+    def _cells(self, wanted: Mapping[str, str | int]) -> list[Any] | None:
+        """The cells with these values, of the first tally that has all of the fields."""
         for kind, name in ((CarrierCell, "by_carrier"), (CodeCell, "by_code"), (SourceCell, "by_source")):
             if wanted.keys() <= set(kind._fields):
-                meant = [cell for cell in getattr(self, name) if canceled or cell.disposition]
-                return sum(c.n for c in meant if all(getattr(c, key) == it for key, it in wanted.items()))
+                cells = getattr(self, name)
+                return [one for one in cells if all(getattr(one, key) == it for key, it in wanted.items())]
         return None
 
 
@@ -292,6 +324,10 @@ def _listed(cells: Sequence[Any]) -> list[Any]:
     return [cell for cell in counted if cell.disposition] or counted
 
 
+def _counts(cells: Sequence[Any], name: str) -> dict[Any, int]:
+    return totals((getattr(cell, name), cell.n) for cell in _listed(cells))
+
+
 def _sent(cells: Iterable[Any]) -> int:
     """The messages in these cells; those that were canceled before they left are none."""
     return sum(cell.n for cell in cells if cell.disposition)
@@ -304,6 +340,8 @@ def _as_in_a_cell(given: tuple[str, str]) -> tuple[str, str | int]:
         return ("disposition", DISPOSITION_OF[value]) if value in DISPOSITION_OF else (name, value)
     if name == "source":
         return name, 0 if value == NOBODY else int(value)
+    if name == "account":
+        return "account_id", int(value)
     return name, "" if value == NOBODY else value
 
 

@@ -5,74 +5,71 @@ A form, read once, yields an `OutcomeView`: the page, its fragments, its export 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django import forms
-from django.db.models import Q, QuerySet
-from django.utils import timezone
+from django.utils.formats import date_format
 
 from accounts.models import User
-from campaigns.steps import RecipientState
+from campaigns.models import Priority
 from contacts.channels import Channel
-from contacts.models import ContactList
-from contacts.searching import FEWEST, clean, partly
-from deliveries.ledger.failure_index import DISPOSITIONS, STATUSES
-from deliveries.models import Message, QueueEntry
-from deliveries.outcomes import by_person, recent
-from deliveries.statuses import BUCKETS, Queue, Status
-
-PERIODS = {
-    "1h": ("Last hour", timedelta(hours=1)),
-    "24h": ("Last 24 hours", timedelta(hours=24)),
-    "7d": ("Last 7 days", timedelta(days=7)),
-    "30d": ("Last 30 days", timedelta(days=30)),
-}
-TODAY = "today"
-NOBODY = "-"  # the choice for "no carrier", "no list": '' already means "any"
-ME = "me"
-UNOWNED = "nobody"
-CANCELED = Status.CANCELED.value
-# What a pill says, and the disposition it stands for; what was canceled before it left has none.
-# `unknown` and `canceled` are statuses as well: what the pill says wins.
-DISPOSITION_OF = {**{bucket: disposition.value for disposition, bucket in BUCKETS.items()}, CANCELED: ""}
-RESULTS = [*((bucket, disposition.label) for disposition, bucket in BUCKETS.items()), (CANCELED, "Canceled")]
-STATUSES_TOO = [(status.value, status.label) for status in Status if status not in DISPOSITION_OF]
-STATUS_CHOICES = [("", "Any"), ("Result", RESULTS), ("Status", STATUSES_TOO)]
-_PILLS = {label for _, label in RESULTS}
-# A status that has the name of a pill would only be a second entry of that name.
-OFFERED = [
-    ("", "Any"),
-    ("Result", RESULTS),
-    ("In detail", [one for one in STATUSES_TOO if one[1] not in _PILLS]),
-]
-
-
-# Where people stand in a campaign, in the words of its report. Whoever was skipped got no message, and is listed apart.
-PERSON_CHOICES = [
-    (RecipientState.REACHED.value, "Reached"),
-    (RecipientState.FAILED.value, "Not reached"),
-    (RecipientState.OPEN.value, "Open"),
-    (RecipientState.UNKNOWN.value, "Unknown"),
-    (RecipientState.PLANNED.value, "Not begun"),
-]
+from contacts.jurisdictions import Purpose
+from contacts.models import Contact
+from contacts.searching import FEWEST, clean
+from deliveries.outcomes import by_person
+from deliveries.outcomes.filter_choices import (
+    DAYS_CHOICES,
+    NAMED,
+    NAMELESS,
+    OFFERED,
+    OFFERED_BY_PAGE,
+    PERSON_CHOICES,
+    PILLS,
+    STATUS_CHOICES,
+    STATUSES_TOO,
+    WHOLE_NUMBERS,
+    Offer,
+    Offered,
+)
+from deliveries.outcomes.keyset import read_id
+from deliveries.outcomes.narrowing import (
+    ME,
+    NOBODY,
+    PERIODS,
+    SKIPPED,
+    TODAY,
+    UNOWNED,
+    OutcomeView,
+    is_worklist,
+)
+from deliveries.outcomes.shorthand import EXAMPLE, meant, typed
+from deliveries.outcomes.skipped_people import why
+from deliveries.statuses import Evidence, FailureClass, Queue
 
 
-DAYS_CHOICES = [(str(days), f"Last {days} days (UTC)") for days in recent.DAYS]
+def day(label: str) -> forms.DateField:
+    widget = forms.DateInput(attrs={"type": "date", "class": "date"}, format="%Y-%m-%d")
+    wrong = "Give a day, such as 2026-11-30."
+    return forms.DateField(label=label, required=False, widget=widget, error_messages={"invalid": wrong})
 
 
 class OutcomeFilter(forms.Form):
     """Every way to narrow a list of outcomes. Parameters that are not fields are ignored.
 
-    `carriers`, `sources` ([(id, name)]) and `codes` only fill the selects: a value they do not list still counts,
-    so that a link goes on working after the last row with that carrier has left.
+    `offered` only fills the selects: a value they do not list still counts, so that a link goes on working after the
+    last row with that carrier has left. What is typed as shorthand into the search box is set as if it was chosen.
     """
 
-    s = forms.CharField(label="Search", required=False, max_length=100)
-    # One row for each person, their last message. Set by the numbers of people; taken off by its chip.
+    ONLY: ClassVar[tuple[str, ...]] = ()  # the fields that a form like this has; () for all
+    # The others stand behind a button.
+    MAIN: ClassVar[tuple[str, ...]] = ("s", "status", "channel", "carrier", "source", "code", "updated")
+
+    s = forms.CharField(label="Search", required=False, max_length=200)
+    # One row for each person, their last message: the tabs of people.
     person = forms.ChoiceField(
         label="People", required=False, choices=[("", "Any"), *PERSON_CHOICES], widget=forms.HiddenInput
     )
@@ -94,21 +91,39 @@ class OutcomeFilter(forms.Form):
         required=False,
         choices=[("", "Any time"), (TODAY, "Today"), *((key, words) for key, (words, _) in PERIODS.items())],
     )
+    failure = forms.ChoiceField(
+        label="Failure class", required=False, choices=[("", "Any"), *FailureClass.choices]
+    )
+    region = forms.CharField(label="Region", required=False, max_length=8)
+    sender = forms.CharField(label="Sender", required=False, max_length=19)
+    account = forms.CharField(label="Account", required=False, max_length=19)
+    version = forms.CharField(label="Wording", required=False, max_length=5)
+    link = forms.CharField(label="Link to", required=False, max_length=253)
+    attempt = forms.CharField(label="Attempt", required=False, max_length=4)
+    evidence = forms.ChoiceField(label="Evidence", required=False, choices=[("", "Any"), *Evidence.choices])
+    priority = forms.ChoiceField(label="Priority", required=False, choices=[("", "Any"), *Priority.choices])
+    stage = forms.ChoiceField(
+        label="Lifecycle stage",
+        required=False,
+        choices=[("", "Any"), *Contact.Stage.choices, (NOBODY, "None")],
+    )
+    since = day("Made from (UTC)")
+    until = day("to")
 
-    def __init__(
-        self,
-        data: Mapping[str, Any] | None = None,
-        *,
-        carriers: Iterable[str] = (),
-        sources: Iterable[tuple[int, str]] = (),
-        codes: Iterable[str] = (),
-    ) -> None:
-        super().__init__(data or {}, auto_id="filter-%s")
-        self.fields["status"].widget.choices = self._offered_statuses()
-        self.names = {str(pk): name for pk, name in sources} | {NOBODY: "No list"}
-        self._offer("carrier", [(one or NOBODY, one or "Not reported") for one in carriers])
-        self._offer("source", [(str(pk) if pk else NOBODY, name) for pk, name in sources])
-        self._offer("code", [(one or NOBODY, one or "No code") for one in codes])
+    def __init__(self, data: Mapping[str, Any] | None = None, *, offered: Offered | None = None) -> None:
+        data = dict(data or {})
+        found, rest = typed(str(data.get("s", "")), set(self.base_fields) - {"s"})
+        super().__init__({**data, "s": rest} if found else data, auto_id="filter-%s")
+        if self.ONLY:
+            self.fields = {name: self.fields[name] for name in self.ONLY}
+        self.names: dict[str, dict[str, str]] = {}
+        self.not_meant: list[str] = []  # of what was typed, in sentences
+        for name in self.fields:
+            if name in OFFERED_BY_PAGE:
+                self._offer(name, list((offered or {}).get(name, ())))
+        self._set(found)
+        if "status" in self.fields:
+            self.fields["status"].widget.choices = self._offered_statuses()
         self.fields["s"].widget.attrs |= {
             "placeholder": "Name or last digits",
             "autocomplete": "off",
@@ -116,29 +131,108 @@ class OutcomeFilter(forms.Form):
         }
         self.fields["s"].widget.attrs["id"] = "s"  # the script's shortcut and the htmx trigger name it
 
+    def _set(self, found: Mapping[str, str]) -> None:
+        """What was typed as shorthand, as if it was chosen."""
+        for name, written in found.items():
+            if name not in self.fields:
+                self.not_meant.append(f"“{name}:” narrows messages, and these people got none.")
+                continue
+            values = self._meant(name, written)
+            if len(values) == 1:
+                self.data = {**self.data, name: values[0]}
+                if name in OFFERED_BY_PAGE:
+                    self._keep(name)
+            elif values:
+                self.not_meant.append(f"“{name}:{written}” could be several: write more of it.")
+            else:
+                self.not_meant.append(f"“{name}:{written}” is nothing that {name} can be.")
+
+    def _meant(self, name: str, written: str) -> list[str]:
+        if name in ("since", "until"):
+            return [written]
+        choices = [*self.names.get(name, {}).items(), *self._choices(name)]
+        if found := meant(written, choices):
+            return found
+        if name not in NAMED:
+            return [written] if name in OFFERED_BY_PAGE else []
+        table, column = NAMED[name]
+        rows = table._default_manager.filter(**{f"{column}__icontains": written}).values_list("pk", column)
+        return meant(written, [(str(pk), words) for pk, words in rows[:50]]) or [
+            str(pk) for pk, _ in rows[:2]
+        ]
+
+    def _choices(self, name: str) -> list[tuple[str, str]]:
+        """The fixed choices of a field, those in groups too."""
+        flat: list[tuple[str, str]] = []
+        for value, words in getattr(self.fields[name], "choices", []):
+            flat += [
+                (str(one), str(label))
+                for one, label in (words if isinstance(words, list) else [(value, words)])
+            ]
+        return flat
+
     def _offered_statuses(self) -> list[tuple[str, Any]]:
         """What pills say and what they leave open; and what a link has set, so that it stays set."""
         given = str(self.data.get("status", ""))
-        hidden = [one for one in STATUSES_TOO if one[0] == given and one[1] in _PILLS]
+        hidden = [one for one in STATUSES_TOO if one[0] == given and one[1] in PILLS]
         return [*OFFERED, *hidden]
 
-    def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:
-        given = str(self.data.get(name, ""))[:64]
-        if given and given not in dict(choices):
-            choices.append((given, given))
-        self.fields[name].widget = forms.Select(choices=[("", "Any"), *choices])
+    def _offer(self, name: str, choices: list[Offer]) -> None:
+        self.names[name] = {one.value: one.words for one in choices}
+        self.fields[name].widget = forms.Select(
+            choices=[("", "Any"), *((one.value, one.label) for one in choices)]
+        )
+        self._keep(name)
+
+    def _keep(self, name: str) -> None:
+        """A value that is not offered stays set."""
+        given, widget = str(self.data.get(name, ""))[:253], self.fields[name].widget
+        if given and given not in {value for value, _ in widget.choices}:
+            widget.choices = [*widget.choices, (given, self.words(name, given))]
 
     def clean_s(self) -> str:
+        if self.not_meant:
+            raise forms.ValidationError(" ".join(self.not_meant))
         text = clean(self.cleaned_data["s"])
         if text and len(text) < FEWEST:
             raise forms.ValidationError(f"Search for at least {FEWEST} letters or digits.")
         return text
 
-    def clean_source(self) -> str:
-        value = self.cleaned_data["source"]
-        if value and value != NOBODY and not (value.isascii() and value.isdigit()):
-            raise forms.ValidationError("That is not a list source. Choose one from the list.")
-        return value
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        for name in WHOLE_NUMBERS:
+            value = data.get(name) or "0"
+            if not (value.isascii() and value.isdigit()) and (name, value) != ("source", NOBODY):
+                label = str(self.fields[name].label).lower()
+                self.add_error(name, f"That is not one of its values: choose the {label} from the list.")
+        for name in ("since", "until"):
+            one = data.get(name)
+            if one and not 1970 <= one.year <= 9_000:
+                self.add_error(name, "Give a year in four digits, such as 2026.")
+        if data.get("since") and data.get("until") and data["until"] < data["since"]:
+            self.add_error("until", "This is before the first day: give a later one.")
+        return data
+
+    @property
+    def order(self) -> str:
+        """The order of parameters in an address: equal views have equal ones."""
+        return ",".join(["queue", *self.fields, "show"])
+
+    @property
+    def more_names(self) -> list[str]:
+        """The fields that stand behind "More filters"."""
+        return [
+            name for name, one in self.fields.items() if name not in self.MAIN and not one.widget.is_hidden
+        ]
+
+    @property
+    def example(self) -> str:
+        return EXAMPLE
+
+    @property
+    def more_set(self) -> int:
+        """How many of those are set."""
+        return sum(bool(self.data.get(name)) for name in self.more_names)
 
     @property
     def can_show(self) -> bool:
@@ -153,7 +247,7 @@ class OutcomeFilter(forms.Form):
     @property
     def given(self) -> dict[str, str]:
         """The parameters that narrow anything, in the order of the fields. Needs `is_valid()` to have run."""
-        return {name: self.cleaned_data[name] for name in self.fields if self.cleaned_data.get(name)}
+        return {name: str(self.cleaned_data[name]) for name in self.fields if self.cleaned_data.get(name)}
 
     @property
     def narrowing(self) -> dict[str, str]:
@@ -176,26 +270,30 @@ class OutcomeFilter(forms.Form):
         """What is set, then `extra`, without empties: equal views have equal URLs."""
         return urlencode(self.given | {name: value for name, value in extra.items() if value})
 
+    def replaced(self, **changes: str) -> str:
+        """The query string with these instead; '' takes one off. In the order of the fields, as every other."""
+        given = {**self.given, **changes}
+        order = [*self.fields, *(name for name in changes if name not in self.fields)]
+        return urlencode({name: given[name] for name in order if given.get(name)})
+
     def chips(self) -> list[Chip]:
         """One for each filter that is set, with the query string that lacks it."""
         return [
-            Chip(name, str(self.fields[name].label), self.words(name, value), self._without(name))
+            Chip(name, str(self.fields[name].label), self.words(name, value), self.replaced(**{name: ""}))
             for name, value in self.given.items()
             if name != "days"  # said above the list, and chosen there
         ]
 
-    def _without(self, name: str) -> str:
-        return urlencode({key: value for key, value in self.given.items() if key != name})
-
     def words(self, name: str, value: str) -> str:
         """How a person would say `value`."""
-        if name == "source":
-            return self.names.get(value, f"List {value}")
-        if name in ("carrier", "code"):
-            return {NOBODY: "Not reported" if name == "carrier" else "No code"}.get(value, value)
-        choices = getattr(self.fields[name], "choices", [])
-        flat = [pair for one in choices for pair in (one[1] if isinstance(one[1], list) else [one])]
-        return str(dict(flat).get(value, value))
+        if value == NOBODY and name in NAMELESS:
+            return NAMELESS[name]
+        if name in self.names:
+            label = str(self.fields[name].label)
+            return self.names[name].get(value, f"{label} {value}" if name in WHOLE_NUMBERS else value)
+        if name in ("since", "until"):
+            return date_format(date.fromisoformat(value), "j M Y")
+        return dict(self._choices(name)).get(value, value)
 
     def file_words(self) -> str:
         """What is set, for the name of a file: without what was searched for, which may be somebody's number."""
@@ -207,6 +305,18 @@ class OutcomeFilter(forms.Form):
         return ", ".join(f"{chip.label.lower()} {chip.words}" for chip in self.chips()) or "no filter"
 
 
+class SkippedFilter(OutcomeFilter):
+    """What narrows the people whom a campaign skipped: nothing that only a message could answer."""
+
+    ONLY = ("s", "person", "skip", "source", "stage")
+    MAIN = ("s", "skip", "source", "stage")
+
+    skip = forms.CharField(label="Why", required=False, max_length=24)
+
+    def words(self, name: str, value: str) -> str:
+        return why(value).capitalize() if name == "skip" else super().words(name, value)
+
+
 class QueueFilter(OutcomeFilter):
     """Where people work, rows also have an owner, and those that are snoozed stand aside until their time.
 
@@ -214,17 +324,26 @@ class QueueFilter(OutcomeFilter):
     owner may also be given by id.
     """
 
+    MAIN = (*OutcomeFilter.MAIN, "owner", "snoozed")
+
+    campaign = forms.CharField(label="Campaign", required=False, max_length=19)
+    purpose = forms.ChoiceField(
+        label="Campaign type",
+        required=False,
+        choices=[("", "Any"), *((one.value, one.name.title()) for one in Purpose)],
+    )
+    segment = forms.CharField(label="Segment of the campaign", required=False, max_length=19)
     owner = forms.CharField(label="Owner", required=False, max_length=18)
     snoozed = forms.ChoiceField(
         label="Snoozed", required=False, choices=[("", "Hidden"), ("1", "Only these")]
     )
 
     def __init__(
-        self, data: Mapping[str, Any] | None = None, *, me: int | None = None, **offered: Iterable[Any]
+        self, data: Mapping[str, Any] | None = None, *, me: int | None = None, offered: Offered | None = None
     ) -> None:
-        super().__init__(data, **offered)
         self.me = me
-        self._offer("owner", [(ME, "Me"), (UNOWNED, "Nobody")])
+        owners = [Offer(ME, "Me"), Offer(UNOWNED, "Nobody")]
+        super().__init__(data, offered={**(offered or {}), "owner": owners})
 
     def clean_owner(self) -> str:
         value = self.cleaned_data["owner"]
@@ -239,24 +358,22 @@ class QueueFilter(OutcomeFilter):
         return self.given | ({"owner": str(self.me)} if mine else {})
 
     def words(self, name: str, value: str) -> str:
-        if name == "owner" and value.isdigit():
+        if name == "owner" and read_id(value) is not None:
             owner = User.objects.filter(pk=value).first()
             return owner.display_name if owner else "Somebody who left"
         if name == "owner":
-            return {ME: "Me", UNOWNED: "Nobody"}[value]
+            return {ME: "Me", UNOWNED: "Nobody"}.get(value, value)
         return super().words(name, value)
-
-
-def is_worklist(campaign_id: int | None, queue: str) -> bool:
-    """Whether these rows are a list of work: a queue over all campaigns. A campaign's report counts every row."""
-    return bool(queue) and campaign_id is None
 
 
 def filter_of(
     campaign_id: int | None, queue: str, given: Mapping[str, Any], *, me: int | None = None
 ) -> OutcomeFilter:
     """The form that narrows this list."""
-    return QueueFilter(given, me=me) if is_worklist(campaign_id, queue) else OutcomeFilter(given)
+    if is_worklist(campaign_id, queue):
+        return QueueFilter(given, me=me)
+    narrows_skipped = given.get("person") == SKIPPED and not queue
+    return SkippedFilter(given) if narrows_skipped else OutcomeFilter(given)
 
 
 @dataclass(frozen=True)
@@ -265,24 +382,6 @@ class Chip:
     label: str
     words: str
     without: str
-
-
-@dataclass(frozen=True)
-class OutcomeView:
-    """Which rows a list shows: of one campaign or of all, of one queue or every outcome, narrowed by filters.
-
-    `filters`: name of a field -> its value as the form has checked it, none of them empty; an owner is an id or
-    `UNOWNED`. `OutcomeFilter.view` makes one of a query string, `read_view` of what was kept: whoever is given a view
-    checks nothing.
-    """
-
-    campaign_id: int | None  # None: of all campaigns
-    queue: str = ""  # '': every outcome
-    filters: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def is_worklist(self) -> bool:
-        return is_worklist(self.campaign_id, self.queue)
 
 
 class BadFilter(ValueError):
@@ -297,97 +396,3 @@ def read_view(campaign_id: int | None, queue: str, filters: Mapping[str, Any]) -
     if not form.is_valid():
         raise BadFilter("; ".join(f"{name}: {errors[0]}" for name, errors in form.errors.items()))
     return form.view(campaign_id, queue)
-
-
-def matching(view: OutcomeView, now: datetime) -> QuerySet[Message]:
-    """The messages that a list page shows for `view`; unordered.
-
-    Relative periods count back from `now`: give it the moment of a selection that is kept.
-    """
-    prefix = "queue_entry__" if view.queue else "failure__" if only_failures(view.filters) else ""
-    condition = _place(view, prefix) & _narrowed(view, prefix, now)
-    if not prefix and view.filters.get("status") != CANCELED:
-        condition &= ~Q(disposition="")  # what was canceled before it left is no outcome: no page counts it
-    return Message.objects.filter(condition)
-
-
-def only_failures(filters: Mapping[str, str]) -> bool:
-    """Whether every message that these let through is in the index of failures: then they are looked up there."""
-    status, code = filters.get("status", ""), filters.get("code", NOBODY)
-    return code != NOBODY or DISPOSITION_OF.get(status) in DISPOSITIONS or status in STATUSES
-
-
-def entries(view: OutcomeView, now: datetime) -> QuerySet[QueueEntry]:
-    """The same rows as queue entries: what the tab of a queue reads."""
-    return QueueEntry.objects.filter(_place(view, "") & _narrowed(view, "", now, entries=True))
-
-
-def _place(view: OutcomeView, prefix: str) -> Q:
-    place = Q(**{f"{prefix}queue": view.queue}) if view.queue else Q()
-    if view.campaign_id is not None:
-        # The entry's own copy where there is one: its index holds campaign, queue and time.
-        place &= Q(**{f"{prefix}campaign_id": view.campaign_id})
-    return place
-
-
-def _narrowed(view: OutcomeView, prefix: str, now: datetime, *, entries: bool = False) -> Q:
-    found = Q()
-    for name, value in view.filters.items():
-        if name == "engaged":
-            found &= by_person.engaged(value, view.campaign_id, entries=entries)
-        elif name != "snoozed":
-            found &= _condition(name, value, prefix, now, entries)
-    if view.is_worklist:
-        found &= _asleep(prefix, now) if view.filters.get("snoozed") else _awake(prefix, now)
-    return found
-
-
-def _asleep(prefix: str, now: datetime) -> Q:
-    return Q(**{f"{prefix}snoozed_until__gt": now})
-
-
-def _awake(prefix: str, now: datetime) -> Q:
-    return Q(**{f"{prefix}snoozed_until": None}) | Q(**{f"{prefix}snoozed_until__lte": now})
-
-
-COLUMNS = {"channel": "channel", "carrier": "carrier", "code": "reason_code"}
-
-
-def _condition(name: str, value: str, prefix: str, now: datetime, entries: bool) -> Q:
-    if name in COLUMNS:
-        return Q(**{prefix + COLUMNS[name]: "" if value == NOBODY else value})
-    if name == "status":
-        return status_condition(value, prefix)
-    if name == "days":
-        return recent.of_days(int(value), now, "message__" if entries else "")
-    if name == "person":
-        return by_person.standing(value, entries=entries)
-    if name == "source":
-        return Q(**{f"{prefix}list_source_id": 0 if value == NOBODY else int(value)})
-    if name == "owner":
-        return Q(**{f"{prefix}owner_id": None if value == UNOWNED else int(value)})
-    if name == "updated":
-        time = "at" if entries or prefix else "updated_at"
-        return Q(**{f"{prefix}{time}__gte": since(value, now)})
-    # The entry's copy of the contact is a plain column, the message's a link: both spell it the same.
-    return partly(value, f"{prefix}contact_id")
-
-
-def status_condition(value: str, prefix: str = "") -> Q:
-    if value in DISPOSITION_OF:
-        return Q(**{f"{prefix}disposition": DISPOSITION_OF[value]})
-    return Q(**{f"{prefix}status": value})
-
-
-def since(period: str, now: datetime) -> datetime:
-    """When the period began; today begins at midnight where the reader is."""
-    if period == TODAY:
-        return timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
-    return now - PERIODS[period][1]
-
-
-def source_names(ids: Iterable[int]) -> list[tuple[int, str]]:
-    """(id, name) of these lists by name, 0 last as what it is."""
-    ids = set(ids)
-    named = list(ContactList.objects.filter(pk__in=ids).order_by("name").values_list("pk", "name"))
-    return named + ([(0, "No list")] if 0 in ids else [])

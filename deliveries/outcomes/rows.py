@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from django.db.models import Count as DatabaseCount
+
 from accounts.models import User
 from campaigns.models import Campaign
 from campaigns.steps import NextStep, RecipientState
@@ -14,8 +16,10 @@ from contacts.phones import mask
 from deliveries.meaning.mappings import describe
 from deliveries.models import Account, Message, QueueEntry
 from deliveries.outcomes.counting import Count, counted
-from deliveries.outcomes.filters import OutcomeView, entries, matching
+from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.keyset import Page, page
+from deliveries.outcomes.narrowing import OutcomeView, entries, matching
+from deliveries.outcomes.skipped_people import SkippedRow, lists_skipped, rows_of, skipped
 from deliveries.statuses import BUCKETS, Disposition, Queue, Status
 from deliveries.wording import Wording, withdrawal, wording, zoned
 
@@ -53,6 +57,7 @@ class OutcomeRow:
     queue: str = ""
     due_at: datetime | None = None
     plan: str = ""  # what is planned and why, beyond `what`: "Retry 1 of 2."
+    left: str = ""  # in lists of people: what is left to try, or what reached them
     action: str = ""
     action_label: str = ""
     owner: User | None = None
@@ -78,20 +83,28 @@ def bucket_of(disposition: str) -> str:
 
 @dataclass(frozen=True)
 class OutcomeTable:
-    """One page of rows, and how many there are in all."""
+    """One page of rows, and how many there are in all. `skipped`: the rows instead, where the view lists those."""
 
     page: Page
     rows: list[OutcomeRow]
     count: Count
     snoozed: Count = field(default_factory=lambda: Count(0))  # rows these filters would show, were they awake
+    skipped: list[SkippedRow] = field(default_factory=list)
 
 
 # How many rows a tally says that a view has, the snoozed among them; None where none holds that combination.
 Tallied = Callable[[OutcomeView], int | None]
 
 
-def table(view: OutcomeView, now: datetime, after: str, tallied: Tallied) -> OutcomeTable:
-    """The page of `view` after the cursor `after`; '' is the first. A fixed number of queries, whatever the rows."""
+def table(
+    view: OutcomeView, now: datetime, after: str, tallied: Tallied, *, later: bool = False
+) -> OutcomeTable:
+    """The page of `view` after the cursor `after`; '' is the first. A fixed number of queries, whatever the rows.
+
+    `later`: what no tally counts is not counted now, `exact_count` is asked for it once the page stands.
+    """
+    if lists_skipped(view):
+        return _skipped(view, now, after, tallied, later=later)
     if view.queue:
         found = page(
             entries(view, now).select_related(*ENTRY_LINKS), page_size(view), after, pk="message_id", at="at"
@@ -99,16 +112,26 @@ def table(view: OutcomeView, now: datetime, after: str, tallied: Tallied) -> Out
     else:
         found = page(matching(view, now).select_related(*MESSAGE_LINKS), page_size(view), after)
     asleep = snoozed(view, now)
-    total = count(view, now, found, tallied, asleep)
+    total = count(view, now, found, tallied, asleep, later=later)
     return OutcomeTable(found, list(rows(found.rows, now)), total, asleep)
+
+
+def _skipped(view: OutcomeView, now: datetime, after: str, tallied: Tallied, *, later: bool) -> OutcomeTable:
+    found = page(skipped(view).only("contact_id", "skip_reason"), PAGE_SIZE, after, pk="contact_id")
+    channel = Campaign.objects.values_list("channel", flat=True).get(pk=view.campaign_id or 0)
+    total = count(view, now, found, tallied, Count(0), later=later)
+    return OutcomeTable(found, [], total, skipped=rows_of(found.rows, channel))
 
 
 def page_size(view: OutcomeView) -> int:
     return WORKLIST_SIZE if view.is_worklist else PAGE_SIZE
 
 
-def count(view: OutcomeView, now: datetime, found: Page, tallied: Tallied, asleep: Count) -> Count:
-    """From a tally where one holds the combination, from the page itself when it is the only one, else counted.
+def count(
+    view: OutcomeView, now: datetime, found: Page, tallied: Tallied, asleep: Count, *, later: bool = False
+) -> Count:
+    """From a tally where one holds the combination, from the page itself when it is the only one, else counted; or
+    left open, as more than the page has.
 
     The tally of a queue counts also what is snoozed: `asleep` rows, which the list does not show.
     """
@@ -117,7 +140,24 @@ def count(view: OutcomeView, now: datetime, found: Page, tallied: Tallied, aslee
     known = None if asleep.more else tallied(view)
     if known is not None:
         return Count(max(0, known - asleep.n))
+    if later:
+        return Count(len(found.rows), more=True)
+    if lists_skipped(view):
+        return counted(skipped(view))
     return counted(entries(view, now) if view.queue else matching(view, now))
+
+
+def exact_count(view: OutcomeView, now: datetime) -> int:
+    """How many rows the view has, one by one: its cost grows with them."""
+    if lists_skipped(view):
+        return skipped(view).count()
+    return (entries(view, now) if view.queue else matching(view, now)).count()
+
+
+def exact_outcomes(view: OutcomeView, now: datetime) -> Outcomes:
+    """What became of the messages of the view, counted one by one."""
+    groups = matching(view, now).order_by().values_list("disposition").annotate(n=DatabaseCount("pk"))
+    return Outcomes(dict(groups))
 
 
 def snoozed(view: OutcomeView, now: datetime) -> Count:

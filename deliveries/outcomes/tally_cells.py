@@ -25,12 +25,14 @@ class CarrierCell(NamedTuple):
     channel: str
     carrier: str
     status: str
+    failure: str  # one of FailureClass
     disposition: str
     n: int
 
 
 class SourceCell(NamedTuple):
     source: int  # list source, 0 for none
+    region: str
     channel: str
     disposition: str
     n: int
@@ -47,8 +49,8 @@ class CodeCell(NamedTuple):
 
 # Of each kind of cell: the tally that it is read from, and the columns there of all its fields but how many.
 TALLIES: dict[type, tuple[type[Model], tuple[str, ...]]] = {
-    CarrierCell: (CarrierTally, ("channel", "carrier", "status", "disposition")),
-    SourceCell: (SourceTally, ("list_source_id", "channel", "disposition")),
+    CarrierCell: (CarrierTally, ("channel", "carrier", "status", "failure_class", "disposition")),
+    SourceCell: (SourceTally, ("list_source_id", "region", "channel", "disposition")),
     CodeCell: (CodeTally, CODE_COLUMNS),
 }
 

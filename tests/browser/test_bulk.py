@@ -14,7 +14,7 @@ from contacts.models import Suppression
 from deliveries.bulk import actions, previewing
 from deliveries.bulk.selections import Selection
 from deliveries.models import Message, Outbox, QueueEntry
-from deliveries.outcomes.filters import OutcomeView
+from deliveries.outcomes.narrowing import OutcomeView
 from deliveries.statuses import Queue
 from tests.browser.world import REPORT
 

@@ -14,7 +14,7 @@ from deliveries.bulk.selections import Selection
 from deliveries.demo import making
 from deliveries.demo.simulation import Simulation
 from deliveries.models import Message
-from deliveries.outcomes.filters import OutcomeView
+from deliveries.outcomes.narrowing import OutcomeView
 
 SEED = 7
 NOW = datetime(2026, 11, 18, 17, 20, tzinfo=UTC)  # a Wednesday, inside every sending window of the mainland

@@ -30,7 +30,7 @@ from deliveries.deciding.held_back import held_back, send_held_back
 from deliveries.deciding.staff import run_next_step_now
 from deliveries.deciding.stopping import apply_blocking_list, apply_opt_outs
 from deliveries.models import Batch, Engagement, Message, Outbox, StatusChange
-from deliveries.outcomes.filters import OutcomeView
+from deliveries.outcomes.narrowing import OutcomeView
 from deliveries.providers.facts import SendResult
 from deliveries.sending.dispatch import dispatch, recover
 from deliveries.statuses import Disposition, FailureClass, Fault, Meaning, Status

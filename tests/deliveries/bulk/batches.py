@@ -8,7 +8,8 @@ from datetime import timedelta
 from campaigns.models import Recipient
 from deliveries.bulk.selections import Selection
 from deliveries.models import Batch, Message, QueueEntry
-from deliveries.outcomes.filters import OutcomeView, read_view
+from deliveries.outcomes.filters import read_view
+from deliveries.outcomes.narrowing import OutcomeView
 
 HOUR = timedelta(hours=1)
 DONE, UNDONE = Batch.State.DONE, Batch.State.UNDONE

@@ -19,7 +19,7 @@ from deliveries.deciding.staff import run_next_step_now
 from deliveries.meaning.ruling_out import channels_of, disproved, rows, ruled_out
 from deliveries.meaning.translation import Key, shipped
 from deliveries.models import Batch, Decision, Message, QueueEntry
-from deliveries.outcomes.filters import OutcomeView
+from deliveries.outcomes.narrowing import OutcomeView
 from deliveries.outcomes.reachability import side_panel
 from deliveries.sending.dispatch import dispatch
 from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Status

@@ -12,7 +12,8 @@ from deliveries.deciding.followup import follow_status_changes
 from deliveries.ledger import failure_index
 from deliveries.ledger.events import apply, event
 from deliveries.models import FailureIndex, Message
-from deliveries.outcomes.filters import STATUS_CHOICES, matching, read_view
+from deliveries.outcomes.filters import STATUS_CHOICES, read_view
+from deliveries.outcomes.narrowing import matching
 from deliveries.statuses import Disposition, Evidence, FailureClass, Fault, Meaning, Status, disposition
 from tests import factories, reporting_rows
 

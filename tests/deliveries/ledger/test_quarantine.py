@@ -16,7 +16,7 @@ from deliveries.deciding.followup import follow_due, follow_failed, follow_statu
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import PAUSES, Kind, isolated, run
 from deliveries.models import Batch, BatchItem, CampaignStop, Outbox, Quarantined, StatusChange
-from deliveries.outcomes.filters import OutcomeView
+from deliveries.outcomes.narrowing import OutcomeView
 from deliveries.running import again, drain
 from deliveries.sending import expansion, launching
 from deliveries.sending.dispatch import dispatch

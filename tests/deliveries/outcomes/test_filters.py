@@ -1,12 +1,15 @@
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import product
 
 import pytest
 from django.utils import timezone
 
-from deliveries.models import QueueEntry
+from campaigns.models import ContentVersion
+from contacts.models import Contact
+from deliveries.models import Message, QueueEntry
 from deliveries.outcomes.figures import CampaignFigures
-from deliveries.outcomes.filters import BadFilter, OutcomeFilter, OutcomeView, entries, matching, read_view
+from deliveries.outcomes.filters import BadFilter, OutcomeFilter, read_view
+from deliveries.outcomes.narrowing import OutcomeView, entries, matching
 from deliveries.statuses import Queue
 from tests import factories, reporting_rows
 
@@ -135,3 +138,43 @@ def test_counts_from_tallies_equal_the_rows_behind_them():
 def test_a_source_beyond_what_a_database_holds_finds_nothing():
     assert not matching(read_view(1, "", {"source": "9" * 19}), timezone.now()).exists()
     assert not QueueEntry.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("queue", ["", "retry"])
+def test_each_filter_lets_through_just_the_messages_that_have_it(queue):
+    """Also where a list reads the index of failures, or the entries of a queue."""
+    campaign = reporting_rows.campaign([1, 1])
+    one, other = Message.objects.order_by("pk")
+    content = factories.content(campaign, "sms")
+    version = ContentVersion.objects.create(
+        content=content, number=3, sender=content.sender, body="Look at https://c.example.com/sale"
+    )
+    sender, account = factories.sender(), factories.account("sandbox", name="second")
+    Message.objects.filter(pk=one.pk).update(
+        failure_class="account", region="US-CA", sender=sender, account=account, content_version=version.number,
+        attempt=2, evidence="handset", priority="urgent", created_on=date(2026, 3, 4),
+    )  # fmt: skip
+    Contact.objects.filter(pk=one.contact_id).update(stage="customer")
+    now = timezone.now()
+
+    for name, value in {
+        "failure": "account", "region": "US-CA", "sender": str(sender.pk), "account": str(account.pk), "version": "3",
+        "link": "c.example.com", "attempt": "2", "evidence": "handset", "priority": "urgent", "stage": "customer",
+        "until": "2026-03-04",
+    }.items():  # fmt: skip
+        for more in ({}, {"status": "retryable"}):
+            view = read_view(campaign.pk, queue, {name: value, **more})
+            assert set(matching(view, now).values_list("pk", flat=True)) == {one.pk}, (name, more)
+            if queue:
+                assert set(entries(view, now).values_list("pk", flat=True)) == {one.pk}, name
+    since = read_view(campaign.pk, queue, {"since": "2026-03-05"})
+    assert set(matching(since, now).values_list("pk", flat=True)) == {other.pk}
+
+
+@pytest.mark.parametrize(
+    "given", [{"sender": "x"}, {"attempt": "99999999"}, {"version": "-1"}, {"since": "2026-02-30"},
+              {"since": "2026-03-04", "until": "2026-03-03"}, {"failure": "bad"}],
+)  # fmt: skip
+def test_values_that_no_filter_has_are_refused(given):
+    assert not OutcomeFilter(given).is_valid()

@@ -1,0 +1,155 @@
+"""The figures above a report: of the campaign, or of what the filters of its list let through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from accounts.roles import requires
+from campaigns.models import Campaign, Recipient
+from dashboard.campaigns.report_list import count_url, list_url
+from dashboard.charts import verdict_icon
+from dashboard.shell.listing import Listing, nouns
+from deliveries.outcomes.campaign_lines import verdict_of
+from deliveries.outcomes.counting import Count
+from deliveries.outcomes.delivery_rate import Outcomes, TargetVerdict
+from deliveries.outcomes.figures import CampaignFigures, People
+from deliveries.outcomes.filters import OutcomeFilter, filter_of
+from deliveries.outcomes.narrowing import APART, OutcomeView
+from deliveries.outcomes.rounding import percent
+from deliveries.outcomes.rows import exact_count, exact_outcomes, page_size
+from deliveries.outcomes.skipped_people import lists_skipped
+from deliveries.statuses import BUCKETS, Disposition, Queue
+
+NOT_COUNTED = TargetVerdict("Being counted", BUCKETS[Disposition.PENDING])
+
+
+class Figure(NamedTuple):
+    """A bucket, its messages, one telling line and the list of them."""
+
+    label: str
+    bucket: str
+    n: int
+    line: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Strip:
+    """What the strip prints. `counted` is False where that is left for later; `count_url` counts it then, '' where the
+    list below asks for it anyway."""
+
+    outcomes: Outcomes
+    verdict: TargetVerdict
+    cells: list[Figure]
+    narrowed: bool = False
+    counted: bool = True
+    count_url: str = ""
+    reach: People | None = None
+    reached_url: str = ""
+    delivered_url: str = ""
+    sent_url: str = ""
+    waits: bool = False
+
+    @property
+    def rate(self) -> str:
+        return percent(self.outcomes.settled_rate)
+
+    @property
+    def of_sent(self) -> str:
+        return percent(self.outcomes.rate)
+
+    @property
+    def icon(self) -> str:
+        return verdict_icon(self.outcomes)
+
+
+def was_narrowed(request: HttpRequest) -> bool:
+    """Whether the page that a fragment is for shows the figures of filters: they are to go once those are taken off."""
+    before = QueryDict(urlsplit(getattr(getattr(request, "htmx", None), "current_url", "") or "").query)
+    return any(before.get(name) for name in OutcomeFilter.base_fields if name not in APART)
+
+
+def strip_of(figures: CampaignFigures, names: Mapping[int, str], shown: Listing) -> Strip:
+    """`names`: list source id -> its name; `shown`: the list below."""
+    campaign, narrowing = figures.campaign, shown.view.of_messages
+    if narrowing.filters:
+        found = figures.narrowed(narrowing.filters)
+        strip = _narrowed(campaign, narrowing, found)
+        alone = not strip.counted and not shown.count_url
+        query = urlencode(shown.view.filters)
+        return replace(strip, count_url=count_url(campaign)(shown.view.queue, query)) if alone else strip
+    outcomes, url, now = figures.outcomes, list_url(campaign), timezone.now()
+    return Strip(
+        outcomes=outcomes,
+        verdict=verdict_of(campaign, outcomes, now),
+        cells=[
+            Figure(one.label, one.bucket, one.n, one.line, url("", f"status={one.bucket}"))
+            for one in figures.kpis(names)
+        ],
+        reach=figures.reach,
+        reached_url=url("", f"person={Recipient.State.REACHED}"),
+        delivered_url=url("", f"status={BUCKETS[Disposition.DELIVERED]}"),
+        sent_url=url("", ""),
+        waits=bool(outcomes.sent and not campaign.has_begun(now)),
+    )
+
+
+def _narrowed(campaign: Campaign, view: OutcomeView, found: Outcomes | None) -> Strip:
+    """Of the messages that filters let through; `found` is None where they are still to be counted."""
+    outcomes, url = found or Outcomes(), list_url(campaign)
+    return Strip(
+        outcomes=outcomes,
+        verdict=outcomes.verdict if found is not None else NOT_COUNTED,
+        cells=[
+            Figure(
+                str(one.label), BUCKETS[one], outcomes.of(one), "", url("", _with(view.filters, BUCKETS[one]))
+            )
+            for one in Disposition
+            if one != Disposition.DELIVERED
+        ],
+        narrowed=True,
+        delivered_url=url("", _with(view.filters, BUCKETS[Disposition.DELIVERED])),
+        sent_url=url("", _with(view.filters, "")),
+        counted=found is not None,
+    )
+
+
+def _with(filters: Mapping[str, str], bucket: str) -> str:
+    form = filter_of(1, "", {**filters, "status": bucket})
+    return form.querystring() if form.is_valid() else ""
+
+
+@requires("campaigns.view_report")
+@require_safe
+def counts(request: HttpRequest, slug: str) -> HttpResponse:
+    """What the page left for later: how many rows its list has, and the figures above it, counted one by one."""
+    campaign = get_object_or_404(Campaign, slug=slug)
+    queue = request.GET.get("queue", "")
+    form = filter_of(campaign.pk, queue if queue in Queue.values else "", request.GET.dict())
+    if not form.is_valid():
+        return HttpResponse(status=422)
+    view, now = form.view(campaign.pk, queue if queue in Queue.values else ""), timezone.now()
+    narrowing = view.of_messages
+    n = exact_count(view, now)
+    context = {
+        "count": Count(n),
+        "nouns": nouns(view),
+        # Only what stands on the page can be replaced.
+        "has_export": request.user.has_perm("campaigns.export_report"),
+        "has_button": request.user.has_perm("deliveries.act_in_bulk")
+        and n > page_size(view)
+        and not lists_skipped(view),
+        "form": form,
+        "strip": _narrowed(campaign, narrowing, exact_outcomes(narrowing, now))
+        if narrowing.filters
+        else None,
+    }
+    return render(request, "results/counted.html", context)
