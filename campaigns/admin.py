@@ -125,6 +125,7 @@ class ContentInline(FewForms, admin.StackedInline):
     model = Content
     max_num = len(Channel)
     readonly_fields = ("version",)
+    exclude = ("key_more", "key_stop", "on_machine")  # of calls alone: the composer asks for them
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
 
     def has_delete_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:

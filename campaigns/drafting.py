@@ -40,7 +40,9 @@ COPIED = (
     "canary_percent",
     "track_links",
 )
-COPIED_CONTENT = ("channel", "sender", "subject", "body", "html", "media_url")
+COPIED_CONTENT = (
+    "channel", "sender", "subject", "body", "html", "media_url", "key_more", "key_stop", "on_machine",
+)  # fmt: skip
 
 
 class NoDraft(Exception):

@@ -3,7 +3,7 @@
 from campaigns.models.audiences import Segment
 from campaigns.models.brands import Brand
 from campaigns.models.campaigns import Campaign, CampaignQuerySet, Goal, Priority
-from campaigns.models.contents import Content, ContentVersion
+from campaigns.models.contents import Content, ContentVersion, OnMachine
 from campaigns.models.left_out import SliceLeftOut
 from campaigns.models.links import TrackedLink
 from campaigns.models.overrides import BreakerSwitch, CheckOverride
@@ -24,6 +24,7 @@ __all__ = [
     "Content",
     "ContentVersion",
     "Goal",
+    "OnMachine",
     "Pace",
     "Playbook",
     "Price",

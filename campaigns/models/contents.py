@@ -17,10 +17,31 @@ from campaigns.models.senders import Sender
 from contacts.channels import Channel
 
 TRACKED = (Channel.SMS, Channel.MMS, Channel.EMAIL)  # what is read; what is spoken has no links
-WORDING = ("sender_id", "subject", "body", "html", "media_url")  # what a version is kept of
+# What a version is kept of.
+WORDING = ("sender_id", "subject", "body", "html", "media_url", "key_more", "key_stop", "on_machine")
 
 
-class Content(models.Model):
+class OnMachine(models.TextChoices):
+    """What a call does when a machine answers."""
+
+    SPEAK = "speak", "Leave the message"
+    HANG_UP = "hang_up", "Hang up"
+
+
+class CallSettings(models.Model):
+    """What a call does beside speaking; of other channels it says nothing."""
+
+    key_more = models.CharField("key for more", max_length=1, blank=True, default="", db_default="")
+    key_stop = models.CharField("key that ends such calls", max_length=1, default="9", db_default="9")
+    on_machine = models.CharField(
+        "when a machine answers", max_length=8, choices=OnMachine, default=OnMachine.SPEAK, db_default="speak"
+    )
+
+    class Meta:
+        abstract = True
+
+
+class Content(CallSettings):
     """What a campaign says on one channel. `{first_name}` and the like are filled in for each recipient."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="contents", db_index=False)
@@ -121,7 +142,7 @@ class Content(models.Model):
                 raise ValidationError({field: faults})
 
 
-class ContentVersion(models.Model):
+class ContentVersion(CallSettings):
     """What a content said while it had this number; `Message.content_version` names it. Never changed."""
 
     content = models.ForeignKey(Content, models.CASCADE, related_name="versions", db_index=False)

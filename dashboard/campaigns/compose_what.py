@@ -20,7 +20,7 @@ from campaigns.drafting import usual_sender
 from campaigns.links import CODE_LENGTH, address_of
 from campaigns.look_alikes import replaced
 from campaigns.media import validate_web_address
-from campaigns.models import Campaign, Content, Sender
+from campaigns.models import Campaign, Content, OnMachine, Sender
 from campaigns.rates import kind_of
 from contacts.channels import Channel
 from contacts.phones import grouped
@@ -38,6 +38,32 @@ HTML_HELP = (
     "Empty: the mail is plain text. Else programs show this, and the text where they show no HTML. The link to"
     " unsubscribe is added to both."
 )
+
+
+OF_CALLS = ("key_more", "key_stop", "on_machine")
+
+
+def _of_calls() -> dict[str, forms.Field]:
+    """What a call does beside speaking. The usual key for stop always ends calls, so that it asks for nothing else."""
+    keys = [str(n) for n in range(1, 9)]
+    return {
+        "key_more": forms.ChoiceField(
+            label="Key for more",
+            required=False,
+            choices=[("", "Any key"), *((one, one) for one in keys)],
+            help_text="Who presses it counts as interested. Say in the text which.",
+        ),
+        "key_stop": forms.ChoiceField(
+            label="Key that ends such calls",
+            choices=[(one, one) for one in ("9", *keys, "0")],
+            help_text="Say in the text which. 9 does as well, whatever is chosen.",
+        ),
+        "on_machine": forms.ChoiceField(
+            label="When a machine answers",
+            choices=OnMachine,
+            help_text="Hang up where only a person who answers counts.",
+        ),
+    }
 
 
 class PlainText(forms.CharField):
@@ -132,6 +158,8 @@ class WhatForm(forms.Form):
                 assume_scheme="https",
             )
             fields["file"] = forms.FileField(label=f"Or upload a {label.lower()}", required=False)
+        if channel == Channel.VOICE:
+            fields |= _of_calls()
         for name, field in fields.items():
             self.fields[f"{channel}_{name}"] = field
             value = getattr(content, name, None)
@@ -140,6 +168,8 @@ class WhatForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """An upload is what it contains, and takes the place of the address."""
         data = super().clean() or self.cleaned_data
+        if data.get("voice_key_more") and data["voice_key_more"] == data.get("voice_key_stop"):
+            self.add_error("voice_key_more", "That key ends such calls already: choose another.")
         for channel in self.contents:
             file, sender = data.get(f"{channel}_file"), data.get(f"{channel}_sender")
             if not file or sender is None:
@@ -213,7 +243,7 @@ class WhatForm(forms.Form):
     def _store(self, channel: str, content: Content) -> None:
         names = [
             name
-            for name in ("sender", "subject", "body", "html", "media_url")
+            for name in ("sender", "subject", "body", "html", "media_url", *OF_CALLS)
             if f"{channel}_{name}" in self.fields
         ]
         for name in names:

@@ -105,13 +105,27 @@ def compared(old: ContentVersion, new: ContentVersion | Content) -> list[Changed
         ("Text", "body"),
         ("HTML", "html"),
         ("Picture or recording", "media_url"),
+        ("Call", "call"),
     )
     pairs = [(label, _words(old, name), _words(new, name)) for label, name in fields]
     return [Changed(label, changes(before, after)) for label, before, after in pairs if before or after]
 
 
 def _words(version: ContentVersion | Content, name: str) -> str:
+    if name == "call":
+        return _call(version)
     return grouped(version.sender.value) if name == "sender" else str(getattr(version, name))
+
+
+def _call(version: ContentVersion | Content) -> str:
+    """What it does beside speaking; '' for what is no call."""
+    content = version.content if isinstance(version, ContentVersion) else version
+    if content.channel != Channel.VOICE:
+        return ""
+    more = f"{version.key_more} asks for more" if version.key_more else "Any key asks for more"
+    return (
+        f"{more}, {version.key_stop} ends such calls. A machine: {version.get_on_machine_display().lower()}."
+    )
 
 
 def _chosen(kept: list[ContentVersion], number: str, otherwise: int) -> ContentVersion | None:

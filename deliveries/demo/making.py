@@ -97,6 +97,7 @@ class CampaignPlan:
     goal: str = Goal.EXPOSURE
     priority: str = Priority.NORMAL
     starts_in: int | None = None  # days from today; None: as soon as it is launched
+    guarded: bool = False  # by a first slice, and a stop by itself
 
 
 EVERYBODY = tuple(source.name for source in SOURCES)
@@ -118,6 +119,9 @@ PLANS = [
     CampaignPlan("Flu clinic picture message", "flu-clinic", 27, ("Web sign-up", "Front desk"), Channel.MMS, SALE),
     CampaignPlan("Partner welcome", "partner-welcome", 18, ("Partner list B",), Channel.SMS, REMINDER),
     CampaignPlan("November newsletter", "november-newsletter", 9, OWN, Channel.EMAIL, MAIL, ()),
+    CampaignPlan(
+        "Lens week, second try", "lens-week-second-try", 2.15, EVERYBODY, Channel.SMS, LINKED, guarded=True,
+    ),
     CampaignPlan(
         "Autumn recall reminders", "autumn-recall-reminders", 1.15, ("Clinic import Oct", "Partner list B"),
         Channel.SMS, LONG,
@@ -361,9 +365,9 @@ def campaign(plan: CampaignPlan, at: datetime, *, all_day: bool = False, tracked
         created_at=at,
         created_by=User.objects.get(username="marketer"),
         starts_at=starts,
-        # What it tells of has happened, the bad with the good, and nobody stood by to send it on.
-        canary_percent=0,
-        breaker=False,
+        # What most of them tell of has happened, the bad with the good, and nobody stood by to send it on.
+        canary_percent=5 if plan.guarded else 0,
+        breaker=plan.guarded,
         track_links=tracked,
         **(ALL_DAY if all_day else {}),
     )

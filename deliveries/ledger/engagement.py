@@ -13,9 +13,9 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.db.models import F
 
+from campaigns.call_keys import USUAL, CallKeys, keys_of
 from campaigns.models import Recipient
 from contacts.among import Among
-from contacts.keywords import pressed
 from contacts.models import Reply
 from deliveries.ledger.tallies import bump
 from deliveries.models import (
@@ -139,17 +139,21 @@ def _recount(recipient_ids: Collection[int]) -> Mapping[tuple, int]:
 def _deeds(recipients: Collection[int]) -> dict[int, dict[str, datetime]]:
     """Recipient -> what they did, and when first."""
     theirs = Message.objects.filter(Among("recipient_id", recipients))
-    messages = {
-        pk: (recipient, contact)
-        for pk, recipient, contact in theirs.values_list("pk", "recipient_id", "contact_id")
-    }
+    messages, left_with = {}, {}
+    for pk, recipient, contact, *left in theirs.values_list(
+        "pk", "recipient_id", "contact_id", "campaign_id", "content_version"
+    ):
+        messages[pk], left_with[pk] = (recipient, contact), (left[0], left[1])
     found: dict[int, dict[str, datetime]] = defaultdict(dict)
     rows = Engagement.objects.filter(Among("message_id", messages), message_id__isnull=False)
-    for row in rows.order_by("at", "pk"):
+    acts = list(rows.order_by("at", "pk"))
+    pressing = {row.message_id or 0 for row in acts if row.kind == Engagement.Kind.KEY_PRESS}
+    keys = keys_of(left_with[pk] for pk in pressing)
+    for row in acts:
         recipient, contact = messages[row.message_id or 0]
         if row.shared and row.contact_id != contact:
             continue  # others at the same address, who were not written to here
-        for deed in deeds_of(row):
+        for deed in deeds_of(row, keys.get(left_with[row.message_id or 0], USUAL)):
             found[recipient].setdefault(deed, row.at)
     # By the message that a reply was found to answer; what somebody read it as since counts, not what it came in as.
     for reply in Reply.objects.filter(Among("message_id", messages)).order_by("at", "pk"):
@@ -162,7 +166,7 @@ def _deeds(recipients: Collection[int]) -> dict[int, dict[str, datetime]]:
     return found
 
 
-def deeds_of(row: Engagement) -> list[Deed]:
+def deeds_of(row: Engagement, keys: CallKeys = USUAL) -> list[Deed]:
     """What this shows that somebody did, beside replies. A no is no engagement, and an open proves little: neither is
     "anything"."""
     kinds = Engagement.Kind
@@ -170,7 +174,7 @@ def deeds_of(row: Engagement) -> list[Deed]:
         return [Deed.MACHINE_CLICK] if row.machine else [Deed.CLICKED, Deed.ANY]
     if row.kind == kinds.OPEN:
         return [Deed.MACHINE_OPEN] if row.machine else [Deed.OPENED]
-    if row.kind == kinds.KEY_PRESS and row.text and pressed(row.text) != "stop":
+    if row.kind == kinds.KEY_PRESS and keys.meaning(row.text) == "more":
         return [Deed.PRESSED, Deed.ANY]
     return []
 

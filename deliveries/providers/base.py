@@ -32,6 +32,8 @@ class Provider:
     slug: ClassVar[str]
     name: ClassVar[str]
     channels: ClassVar[frozenset[str]]  # of sms, mms, voice, rvm, email
+    # Whether a call of theirs ends by itself when a machine answers, if it is asked to. Of others the machine hears it.
+    hangs_up_on_machines: ClassVar[bool] = False
     credential_fields: ClassVar[Mapping[str, str]] = {}  # name -> label; needed to send
     # name -> label of further settings, which may stay empty: keys that only check callbacks, lists of addresses.
     optional_fields: ClassVar[Mapping[str, str]] = {}

@@ -100,6 +100,9 @@ class BackscatterReport(NamedTuple):
 Fact = Report | Inbound | Act | BackscatterReport
 
 
+HANG_UP = "hang_up"  # of a call's `machine`: it says nothing to a machine
+
+
 @dataclass(frozen=True)
 class OutboundMessage:
     """One message to hand over. `callback` is the absolute address for its receipts, our reference included."""
@@ -114,6 +117,11 @@ class OutboundMessage:
     html: str = ""  # of an email, beside its text
     media_url: str = ""
     extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def hangs_up(self) -> bool:
+        """Whether a call ends when a machine answers it."""
+        return self.extra.get("machine") == HANG_UP
 
     def callback_for(self, kind: str) -> str:
         """The same address for another kind of callback, such as the keys pressed during a call."""

@@ -50,6 +50,7 @@ class Infobip(Unsigned):
     slug = "infobip"
     name = "Infobip"
     channels = frozenset({"sms", "voice"})
+    hangs_up_on_machines = True
     credential_fields = {"base_url": "Base URL of the account (xxxxx.api.infobip.com)", "api_key": "API key"}
     handset_words = frozenset({"amd:human"})
 
@@ -248,7 +249,7 @@ def call_fields(message: OutboundMessage) -> dict[str, Any]:
         "from": message.sender.lstrip("+"),
         "destinations": [{"to": message.to.lstrip("+"), "messageId": message.ref}],
         **spoken,
-        "machineDetection": "continue",
+        "machineDetection": "hangup" if message.hangs_up else "continue",
         **({"maxDtmf": 1} if message.extra.get("keys") else {}),
         "notifyUrl": message.callback,
         "notifyContentType": "application/json",

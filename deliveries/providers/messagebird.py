@@ -41,6 +41,7 @@ class MessageBird(Provider):
     slug = "messagebird"
     name = "MessageBird (classic)"
     channels = frozenset({"sms", "mms", "voice"})
+    hangs_up_on_machines = True
     credential_fields = {"access_key": "Access key"}
     optional_fields = {"signing_key": "Signing key, which checks callbacks"}
     proof_field = "signing_key"
@@ -158,5 +159,9 @@ def message_fields(message: OutboundMessage) -> dict[str, Any]:
     }
     if message.channel == "mms":  # reported on at the account's own address alone
         return {**fields, "mediaUrls": [message.media_url]}
-    kind = {"datacoding": "auto"} if message.channel == "sms" else {"ifMachine": "delay"}
+    kind = (
+        {"datacoding": "auto"}
+        if message.channel == "sms"
+        else {"ifMachine": "hangup" if message.hangs_up else "delay"}
+    )
     return {**fields, "reportUrl": message.callback, **kind}

@@ -31,6 +31,7 @@ class Plivo(Provider):
     slug = "plivo"
     name = "Plivo"
     channels = frozenset({"sms", "mms", "voice"})
+    hangs_up_on_machines = True
     credential_fields = {"auth_id": "Auth ID", "auth_token": "Auth token"}
     proof_field = "auth_token"
     signs_body = False  # version 2, all there is for messages, covers the address alone
@@ -193,6 +194,6 @@ def call_fields(message: OutboundMessage) -> dict[str, str]:
         "answer_url": f"{message.callback_for('script')}&{SCRIPT}={carried}",
         "ring_url": message.callback,
         "hangup_url": message.callback,
-        "machine_detection": "true",
+        "machine_detection": "hangup" if message.hangs_up else "true",
         "machine_detection_url": message.callback,
     }

@@ -58,6 +58,7 @@ class Vonage(Provider):
     slug = "vonage"
     name = "Vonage"
     channels = frozenset({"sms", "mms", "voice"})
+    hangs_up_on_machines = True
     credential_fields = {
         "api_key": "API key",
         "api_secret": "API secret",
@@ -277,7 +278,9 @@ def call_fields(message: OutboundMessage) -> dict[str, Any]:
         "ncco": script,
         "event_url": [message.callback],
         "event_method": "POST",
-        "advanced_machine_detection": {"behavior": "continue", "mode": "detect_beep", "beep_timeout": 45},
+        "advanced_machine_detection": {"behavior": "hangup", "mode": "detect"}
+        if message.hangs_up
+        else {"behavior": "continue", "mode": "detect_beep", "beep_timeout": 45},
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from campaigns.call_keys import USUAL, LeftWith, keys_of
 from contacts import opt_ins
 from contacts.addresses import match_key
 from contacts.answering import Asked, owe
@@ -12,7 +13,7 @@ from contacts.channels import Channel
 from contacts.chunks import in_lists
 from contacts.consenting import OptOut, record_opt_in, record_opt_outs
 from contacts.keyword_changes import table_in_force
-from contacts.keywords import REPLY, Keyword, Kind, pressed
+from contacts.keywords import REPLY, Keyword, Kind
 from contacts.models import Contact, Reply
 from deliveries.ledger import engagement
 from deliveries.ledger.events import clip
@@ -147,6 +148,9 @@ def record_engagement(acts: Sequence[tuple[ClaimedReceipt, int, Act]]) -> set[in
     finder = MessageFinder([(waiting, act) for waiting, _, act in acts])
     found = [(waiting, place, act, finder.find(waiting, act)) for waiting, place, act in acts]
     messages = Message.objects.select_related("address").in_bulk({m[0] for *_, m in found if m})
+    keys = keys_of(
+        _left_with(messages[known[0]]) for *_, act, known in found if known and act.kind == "key_press"
+    )
     rows = []
     opt_outs: list[OptOut] = []
     for waiting, place, act, known in found:
@@ -155,7 +159,7 @@ def record_engagement(acts: Sequence[tuple[ClaimedReceipt, int, Act]]) -> set[in
         message = messages[known[0]]
         at = _written_at(waiting, act)
         kind, why = act.kind, _machine(act, message, at)
-        if act.kind == "key_press" and pressed(act.text) == "stop":
+        if act.kind == "key_press" and keys.get(_left_with(message), USUAL).meaning(act.text) == "stop":
             words = f"Pressed {clip(act.text, 500)}"
             opt_outs.append(OptOut(message.address.value, message.channel, "Key press", words, at))
         rows.append(
@@ -168,6 +172,10 @@ def record_engagement(acts: Sequence[tuple[ClaimedReceipt, int, Act]]) -> set[in
     _opt_out(opt_outs, [])
     _engage(rows)
     return {waiting.id for waiting, _, _, known in found if known is None}
+
+
+def _left_with(message: Message) -> LeftWith:
+    return message.campaign_id, message.content_version
 
 
 def _machine(act: Act, message: Message, at: datetime) -> str:

@@ -34,6 +34,7 @@ TITLES = {
     "follow_ups_can_leave": "Next channel",
     "content_is_sound": "Wording",
     "links_can_be_opened": "Links",
+    "calls_do_what_they_say": "Calls",
 }
 UNSEEN = {"is_a_draft"}  # who reads the table sees that
 

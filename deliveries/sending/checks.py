@@ -5,16 +5,20 @@ Each check is a function of a loaded draft and gives what it found: how grave it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from django.conf import settings
 from django.urls import reverse
 
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Goal, OnMachine
 from contacts.channels import Channel
 from contacts.gate import REASONS, Reason
+from contacts.jurisdictions import Purpose
 from contacts.models import ContactImport
+from deliveries.models import Account
+from deliveries.providers import PROVIDERS
 from deliveries.sending.checks_of_content import is_local, remarks_of
 from deliveries.sending.checks_of_recency import TWICE_A_DAY, recency_words
 from deliveries.sending.checks_of_senders import UsedSender, receiving_remarks, sender_remarks
@@ -25,6 +29,7 @@ from deliveries.sending.meant import first_contacts
 from deliveries.wording import listed, zoned
 
 NEW_SENDER_MOST = 5_000  # people whom a new sender writes to without an administrator having agreed
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 NEW = timedelta(days=7)  # a sender younger than that is one whose reputation nobody knows yet
 
 
@@ -289,6 +294,42 @@ def content_is_sound(draft: Draft) -> Iterator[Finding]:
         yield Finding(Severity(remark.severity), says, remark.way_out, draft.edit_at("what"))
 
 
+def calls_do_what_they_say(draft: Draft) -> Iterator[Finding]:
+    """Of calls: what a machine hears, by what the account that makes them can do; and whether the keys are named."""
+    content, option = draft.contents.get(Channel.VOICE), None
+    if content is None or Channel.VOICE not in {draft.campaign.channel, *draft.senders, *draft.later}:
+        return
+    if Channel.VOICE in draft.routes:
+        option = draft.routes[Channel.VOICE].first("")
+    way = draft.edit_at("what")
+    if content.on_machine == OnMachine.HANG_UP and draft.campaign.goal == Goal.EXPOSURE:
+        yield _blocks(
+            "A machine that answers counts as reached, and the call would hang up on it.",
+            "Leave the message, or choose under What it is that a person has to answer.", way,
+        )  # fmt: skip
+    elif content.on_machine == OnMachine.HANG_UP and option and not _hangs_up(option.account):
+        yield _warns(
+            f"{option.account} cannot hang up when a machine answers: the machine hears what it says.",
+            "Leave the message, or have calls made by an account that can.", way,
+        )  # fmt: skip
+    keys = {content.key_stop: "ends such calls", content.key_more: "asks for more"}
+    missing = [f"{key} {does}" for key, does in keys.items() if key and not _names_key(content.body, key)]
+    if content.body.strip() and missing and draft.campaign.purpose == Purpose.MARKETING:
+        yield _warns(
+            f"The text of the call does not say that {listed(missing, 'and')}.",
+            "Say which key to press: prerecorded marketing calls in the USA must (47 CFR 64.1200(b)(3)).", way,
+        )  # fmt: skip
+
+
+def _hangs_up(account: Account) -> bool:
+    adapter = PROVIDERS.get(account.provider)
+    return adapter is not None and adapter.hangs_up_on_machines
+
+
+def _names_key(body: str, key: str) -> bool:
+    return re.search(rf"\b(?:{key}|{DIGITS[int(key)]})\b", body, re.IGNORECASE) is not None
+
+
 def links_can_be_opened(draft: Draft) -> Iterator[Finding]:
     """Short links lead to our own address: what nobody outside can open would lead nowhere."""
     if not draft.campaign.track_links or not any(one.tracked_addresses for one in draft.contents.values()):
@@ -320,4 +361,5 @@ CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     follow_ups_can_leave,
     content_is_sound,
     links_can_be_opened,
+    calls_do_what_they_say,
 )

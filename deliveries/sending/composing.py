@@ -8,13 +8,13 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 
-from campaigns.models import Content
+from campaigns.models import Content, OnMachine
 from campaigns.texts import html_for, worded
 from contacts.channels import Channel
 from deliveries import links, short_links
 from deliveries.models import Account, Message
 from deliveries.providers import PROVIDERS
-from deliveries.providers.facts import OutboundMessage
+from deliveries.providers.facts import HANG_UP, OutboundMessage
 from deliveries.providers.kit.signatures import URL_SECRET
 
 
@@ -42,21 +42,24 @@ def outgoing(
         body=links.below(words.body, page) if by_mail else words.body,
         html=links.below_html(html_for(content, message.contact, short), page) if by_mail else "",
         media_url=content.media_url,
-        extra=_extra(message, began),
+        extra=_extra(message, content, began),
         callback=callback(account, str(message.uuid), message.channel),
     )
 
 
-def _extra(message: Message, began: datetime | None) -> dict[str, str]:
-    """What only some handovers need: when one in doubt began, the page that ends such mail, and that a call listens for
-    a key.
+def _extra(message: Message, content: Content, began: datetime | None) -> dict[str, str]:
+    """What only some handovers need: when one in doubt began, the page that ends such mail, that a call listens for a
+    key, and that it hangs up on a machine.
 
-    Every call does, since whoever is called must be able to end such calls there and then (9), or ask for more (1).
+    Every call listens, since whoever is called must be able to end such calls there and then, or ask for more.
     """
     extra = {"since": began.isoformat()} if began else {}
     if message.channel == Channel.EMAIL:
         extra["unsubscribe"] = links.page(str(message.uuid))
-    return {**extra, "keys": "1"} if message.channel == Channel.VOICE else extra
+    if message.channel != Channel.VOICE:
+        return extra
+    hangs_up = {"machine": HANG_UP} if content.on_machine == OnMachine.HANG_UP else {}
+    return {**extra, "keys": "1", **hangs_up}
 
 
 def callback(account: Account, ref: str, channel: str) -> str:

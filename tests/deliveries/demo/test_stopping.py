@@ -9,7 +9,10 @@ import pytest
 
 from campaigns.models import Campaign
 from deliveries.demo import making, stopping
-from deliveries.sending import canary
+from deliveries.demo.simulation import Simulation
+from deliveries.models import CampaignStop
+from deliveries.providers.sandbox.network import Network
+from deliveries.sending import canary, launching
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 AT = datetime(2026, 11, 18, 17, 0, tzinfo=UTC)
@@ -30,3 +33,12 @@ def test_a_filtered_campaign_stops_before_a_tenth_has_left_and_a_healthy_one_goe
     assert fine.slice_over == "outcomes"
     assert fine.left == fine.messages
     assert not Campaign.objects.exists()  # nothing of a try stays
+
+    [plan] = [plan for plan in making.PLANS if plan.guarded]
+    shown, network = making.campaign(plan, AT), Network(1, secret="")
+    launching.launch(shown, None, AT)
+    Simulation(network, AT).run_until(AT + timedelta(hours=3))
+
+    shown.refresh_from_db()
+    assert shown.state == Campaign.State.PAUSED
+    assert {part["value"] for part in CampaignStop.objects.get().parts} >= {"BlueRiver"}
