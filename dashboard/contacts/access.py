@@ -58,6 +58,7 @@ CALLED = {
     "suppressions:mistakes": "Suppressions by mistake",
     "suppressions:release_mistakes": "Releasing suppressions by mistake",
     "inbox:list": "Replies to read",
+    "inbox:work": "Replies to do",
     "inbox:all": "All replies",
     "inbox:acted": "Replies already opted out",
     "inbox:read": "Replies that were read",
@@ -68,7 +69,7 @@ CALLED = {
 LABELS = {"s": "Search", "q": "Search", "reading": "Read as", "result": "Last result"}
 CHOICES: dict[str, dict[str, Iterable[Any]]] = {
     "contacts": {name: getattr(field, "choices", []) for name, field in PeopleForm.base_fields.items()},
-    "inbox": {"channel": Channel.choices, "reading": Reply.Reading.choices},
+    "inbox": {"channel": Channel.choices, "reading": Reply.Reading.choices, "asks": Reply.Asks.choices},
     "suppressions": {
         "channel": [*Channel.choices, ("every", "Every channel")],
         "scope": Suppression.Scope.choices,
