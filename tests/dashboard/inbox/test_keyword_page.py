@@ -339,7 +339,7 @@ def test_the_page_asks_the_same_number_of_queries_for_many_changes(
     client = login("admin")
     client.get(URL, {"language": "de"})
 
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(14):
         answer = client.get(URL, {"language": "de"})
 
     assert len(answer.context["page"].rows) == 30

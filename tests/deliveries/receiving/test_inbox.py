@@ -398,7 +398,7 @@ def test_the_page_asks_the_same_number_of_queries_for_many(
         )  # fmt: skip
     page("support")
 
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         first = client.get(reverse(f"inbox:{name}"))
     older = client.get(reverse(f"inbox:{name}"), {"after": first.context["page"].after})
 
