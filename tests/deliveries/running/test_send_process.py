@@ -1,4 +1,4 @@
-"""The process that sends, killed again and again, and people who say no while it is at work.
+"""The processes that expand and send, killed again and again, and people who say no while they are at work.
 
 `KILLS=100 TRIES=1000 pytest tests/deliveries/running/test_send_process.py` does it as often.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
 import os
 import random
 import subprocess
@@ -19,14 +20,18 @@ from pathlib import Path
 import httpx
 import pytest
 from django.core.management import call_command
+from django.db import connection, connections
 from django.utils import timezone
 
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Recipient
 from contacts.models import Address, Consent, Contact, ListMembership
 from contacts.suppressing import suppress
 from deliveries.models import Account, Message, Outbox
 from deliveries.receiving.storing import Incoming, store
+from deliveries.running.drain import drain_once
+from deliveries.sending import expansion
 from deliveries.sending.expansion import expand
+from deliveries.sending.launching import launch, pause, resume
 from tests import factories
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -38,6 +43,8 @@ LEASE = 4  # seconds
 DELAY = 50  # milliseconds until the provider answers
 # Between the commit of a claim and the first byte of its calls, on a machine that is busy with tests.
 MOMENT = 2.0  # seconds
+CHUNK = 10  # people that are expanded at a time
+STATEMENT = 0.005  # seconds that each of a chunk's statements takes, so that a kill falls between two of them
 
 
 class World:
@@ -85,8 +92,8 @@ def world(process_env: dict[str, str]) -> Iterator[World]:
     made.end()
 
 
-def audience(people: int, at_a_time: int) -> list[Message]:
-    """Messages to so many, all of them due."""
+def draft(people: int, at_a_time: int) -> Campaign:
+    """A campaign to so many, at any hour."""
     members = factories.contact_list()
     contacts = Contact.objects.bulk_create([Contact(name=f"Person {n}") for n in range(people)])
     Address.objects.bulk_create(
@@ -103,11 +110,16 @@ def audience(people: int, at_a_time: int) -> list[Message]:
     ListMembership.objects.bulk_create(
         ListMembership(contact_list=members, contact=contact) for contact in contacts
     )
-    campaign = factories.campaign(
-        lists=[members], window_start=clock(0), window_end=clock.max, state=Campaign.State.LAUNCHING
-    )
+    campaign = factories.campaign(lists=[members], window_start=clock(0), window_end=clock.max)
     account = factories.account(at_a_time=at_a_time)
     account.senders.add(factories.content(campaign, "sms").sender)
+    return campaign
+
+
+def audience(people: int, at_a_time: int) -> list[Message]:
+    """Messages to so many, all of them due."""
+    campaign = draft(people, at_a_time)
+    Campaign.objects.update(state=Campaign.State.LAUNCHING)
     while expand(campaign, timezone.now()):
         pass
     messages = list(Message.objects.order_by("pk").select_related("address"))
@@ -135,6 +147,71 @@ def test_killing_the_process_that_sends_again_and_again_sends_nothing_twice_and_
     assert set(world.counts("moments")) == {str(message.uuid) for message in messages}
     assert not Message.objects.filter(handed_over_at=None).exists()
     call_command("check_tallies")
+
+
+def prepare() -> None:
+    """What a process does that expands, a few people at a time and slowly."""
+
+    def slowly(execute, sql, *more):
+        done = execute(sql, *more)
+        if sql.lstrip().startswith("INSERT INTO"):
+            time.sleep(STATEMENT)
+        return done
+
+    expansion.expand.__defaults__ = (CHUNK,)
+    with connection.execute_wrapper(slowly):
+        while True:
+            drain_once(only=("hold", "expand"))
+
+
+def preparing() -> multiprocessing.Process:
+    connections.close_all()  # no process uses another one's
+    started = multiprocessing.get_context("fork").Process(target=prepare, daemon=True)
+    started.start()
+    return started
+
+
+def test_a_launch_that_is_killed_again_and_again_and_resumed_twice_makes_each_once(world):
+    dice = random.Random(7)
+    campaign = draft(80 * KILLS, at_a_time=20)
+    launch(campaign, None, timezone.now())
+    world.send()
+    for kill in range(KILLS):
+        campaign.refresh_from_db()
+        process, before = preparing(), campaign.expanded_to
+        world.wait_for(lambda seen=before: expanded_to(campaign) > seen, "it is expanded")
+        time.sleep(dice.uniform(0.0, 0.1))
+        process.kill()
+        process.join(10)
+        assert Campaign.objects.get(pk=campaign.pk).state == Campaign.State.LAUNCHING  # it had not ended
+        if kill in (1, KILLS - 2):
+            assert pause(campaign, Campaign.State.LAUNCHING)
+            world.kill()
+            assert resume(campaign)
+            world.send()
+
+    process = preparing()
+    world.wait_for(
+        lambda: Campaign.objects.get(pk=campaign.pk).state == Campaign.State.SENDING,
+        "it is expanded to the end",
+    )
+    world.wait_for(lambda: not Outbox.objects.exists(), "everything is sent")
+    process.kill()
+
+    people = set(Contact.objects.values_list("pk", flat=True))
+    recipients = list(Recipient.objects.values_list("contact_id", flat=True))
+    assert len(recipients) == len(people)
+    assert set(recipients) == people
+    assert list(Message.objects.order_by("contact_id").values_list("contact_id", flat=True)) == sorted(people)
+    came, twice = map(world.counts().get, ("messages", "twice"))
+    assert (came, twice) == (len(people), 0)
+    campaign.refresh_from_db()
+    assert (campaign.expanded_count, campaign.audience_size) == (len(people), len(people))
+    call_command("check_tallies")
+
+
+def expanded_to(campaign: Campaign) -> int:
+    return Campaign.objects.values_list("expanded_to", flat=True).get(pk=campaign.pk)
 
 
 @pytest.mark.parametrize("how", ["suppressed by staff", "STOP acknowledged"])
