@@ -28,7 +28,7 @@ from deliveries.wake import wake
 
 FROM = 1_000  # people: of smaller audiences all are written to at once
 FEWEST = 100  # people of a slice
-ENOUGH = 200  # outcomes, or four fifths of the slice where it is smaller
+ENOUGH = 200  # outcomes, or four fifths of the slice where it is smaller or turns out to be
 PART_OF_SLICE = 0.8
 LONGEST = timedelta(hours=1)  # since the first of the slice left
 WHOLE = 10_000  # shares are of so many
@@ -114,13 +114,14 @@ def go_on(seen: Mapping[int, Progress], now: datetime) -> int:
 
 
 def _go_on(canary: Canary, so_far: Progress, now: datetime) -> bool:
-    all_left = so_far.outcomes >= so_far.left and _has_all_left(canary.campaign)
+    # The slice as it turned out: fewer than were reckoned where some were skipped, or chance chose fewer.
+    enough = so_far.outcomes >= round(so_far.left * PART_OF_SLICE) and _has_all_left(canary.campaign)
     if canary.began_at is None:
-        if not (so_far.left or all_left):
+        if not (so_far.left or enough):
             return False
         Canary.objects.filter(pk=canary.pk, began_at=None).update(began_at=now)
         canary.began_at = now
-    if so_far.outcomes >= canary.wanted or all_left:
+    if so_far.outcomes >= canary.wanted or enough:
         return end(canary.campaign, Canary.Ending.OUTCOMES, now, GOING)
     return now >= canary.began_at + LONGEST and end(canary.campaign, Canary.Ending.TIME, now, GOING)
 
