@@ -328,13 +328,15 @@ PASSES: dict[str, frozenset[Reason]] = {
 
 ALLOWED = Verdict(allowed=True)
 NAME_THE_ZONE = "enter the contact's time zone"
+NOT_SENT = "Not sent: "
+NOT_SENT_BY = "Not sent by "  # several channels, each with what stops it
 
 
 def sentence(reason: str, detail: str = "") -> str:
     """Why nothing was sent, as decisions and trails say it."""
     why = REASONS[Reason(reason)].sentence
     detail = _beyond(why, detail)
-    return f"Not sent: {why}{f' ({detail})' if detail else ''}."
+    return f"{NOT_SENT}{why}{f' ({detail})' if detail else ''}."
 
 
 def _beyond(why: str, detail: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -14,12 +14,14 @@ from django.views.decorators.http import require_safe
 
 from accounts.roles import requires
 from campaigns.models import Campaign
+from contacts.gate import Reason
 from dashboard.shell.pages import may_see
 from deliveries.outcomes.keyset import Cursor, Page
 from deliveries.outcomes.narrowing import SKIPPED
 from deliveries.outcomes.skipped_people import skipped_rows, why
 from deliveries.sending import checks
-from deliveries.sending.audience import left_out
+from deliveries.sending.audience import left_out, reasons_by_channel
+from deliveries.sending.first_channel import in_words
 
 SIZE = 50
 
@@ -71,7 +73,9 @@ def people(request: HttpRequest, slug: str) -> HttpResponse:
         "first_url": skipped_url(campaign, reason),
         "keep": urlencode({"reason": reason}) if reason else "",
         "page": found,
-        "people": skipped_rows(found.rows, campaign.channel, full=may_see(request)),
+        "people": skipped_rows(
+            found.rows, campaign.channel, _by_channel(draft, found.rows), full=may_see(request)
+        ),
     }
     return render(request, "campaigns/skipped.html", context)
 
@@ -90,3 +94,16 @@ def _would_be_skipped(draft: checks.Draft, reason: str, mark: str) -> Page:
     )
     following = str(Cursor(None, found[SIZE - 1][0])) if len(found) > SIZE else ""
     return Page(found[:SIZE], following, first=cursor is None)
+
+
+def _by_channel(draft: checks.Draft, rows: Sequence[tuple[int, str]]) -> dict[int, str]:
+    """Contact -> what stops each channel, where the first message could take several. One query, if any."""
+    if not rows or len(draft.senders) == 1:
+        return {}
+    contacts = [contact for contact, _ in rows]
+    found = reasons_by_channel(draft.campaign, draft.first.who, draft.senders, contacts, draft.now)
+    return {
+        contact: f"by {in_words({channel: why(reason) for channel, reason in reasons.items()})}"
+        for contact, reasons in found.items()
+        if all(reasons.values()) and Reason.HOLD_OUT not in reasons.values()
+    }

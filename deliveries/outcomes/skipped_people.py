@@ -9,10 +9,11 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from campaigns.models import Recipient
 from contacts.channels import IMPOSSIBLE_LINES, KIND_OF, Channel
-from contacts.gate import REASONS, Reason, line_detail
+from contacts.gate import NOT_SENT_BY, REASONS, Reason, line_detail
 from contacts.models import Address, Contact, ListMembership
 from contacts.phones import mask
 from contacts.searching import partly
+from deliveries.models import Decision
 from deliveries.outcomes.narrowing import NOBODY, SKIPPED, OutcomeView
 from deliveries.wording import withdrawal
 
@@ -53,8 +54,13 @@ def _condition(name: str, value: str) -> Q:
     return Q()
 
 
-def skipped_rows(pairs: Sequence[tuple[int, str]], channel: str, *, full: bool = False) -> list[SkippedRow]:
-    """(contact, reason) with names and the address that was looked at. Two queries."""
+def skipped_rows(
+    pairs: Sequence[tuple[int, str]], channel: str, by_channel: Mapping[int, str], *, full: bool = False
+) -> list[SkippedRow]:
+    """(contact, reason) with names and the address that was looked at. Two queries.
+
+    `by_channel`: what stops each channel, in words, of those contacts whose first message could take several.
+    """
     ids = [contact for contact, _ in pairs]
     contacts = Contact.objects.in_bulk(ids)
     held = Address.objects.filter(contact_id__in=ids, kind=KIND_OF[Channel(channel)], preferred=True)
@@ -63,7 +69,12 @@ def skipped_rows(pairs: Sequence[tuple[int, str]], channel: str, *, full: bool =
         for contact, value, line in held.values_list("contact_id", "value", "line_type")
     }
     return [
-        SkippedRow(contacts[contact], _shown(value, full=full), reason, _why_them(reason, line, channel))
+        SkippedRow(
+            contacts[contact],
+            _shown(value, full=full),
+            reason,
+            by_channel.get(contact) or _why_them(reason, line, channel),
+        )
         for contact, reason in pairs
         if contact in contacts
         for value, line in [found.get(contact, ("", ""))]
@@ -71,7 +82,19 @@ def skipped_rows(pairs: Sequence[tuple[int, str]], channel: str, *, full: bool =
 
 
 def rows_of(recipients: Iterable[Recipient], channel: str, *, full: bool = False) -> list[SkippedRow]:
-    return skipped_rows([(one.contact_id, one.skip_reason) for one in recipients], channel, full=full)
+    """Three queries."""
+    those = list(recipients)
+    pairs = [(one.contact_id, one.skip_reason) for one in those]
+    return skipped_rows(pairs, channel, _said_by_channel(those), full=full)
+
+
+def _said_by_channel(recipients: Sequence[Recipient]) -> dict[int, str]:
+    """Contact -> what stops each channel, as it was decided when their row was made."""
+    said = Decision.objects.filter(
+        contact_id__in=[one.contact_id for one in recipients], recipient__in=[one.pk for one in recipients],
+        message_id=None, by="gate", reason__startswith=NOT_SENT_BY,
+    )  # fmt: skip
+    return {one.contact_id: f"by {one.reason.removeprefix(NOT_SENT_BY).rstrip('.')}" for one in said}
 
 
 def _shown(value: str, *, full: bool) -> str:

@@ -6,8 +6,8 @@ Who is meant, `who_sql.py` says.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from math import gcd
 from typing import Any, NamedTuple
@@ -44,7 +44,8 @@ SELECT {recipient_id} AS recipient_id, {message_id} AS message_id, c.id AS conta
     || '{of_number}' || CASE WHEN {by_number} THEN substr(a.match_key, 1, {code_digits}) ELSE '' END AS zone,
   {detail} AS detail,
   {reason} AS reason,
-  '' AS cause_reason
+  '' AS cause_reason,
+  '' AS others
 FROM ({who}) who
 JOIN contacts_contact c ON c.id = who.contact_id AND c.id > %(low)s AND c.id <= %(high)s
 LEFT JOIN contacts_address a ON a.contact_id = c.id AND a.kind = %(kind)s AND a.preferred
@@ -56,33 +57,12 @@ ORDER BY c.id
 """
 
 
-# Those of whom the conditions hold are found first, and listed: of several conditions in one statement PostgreSQL
-# believes that they leave a few people, and reads all suppressions anew for each of many thousand.
-LISTED = {
-    "postgresql": "SELECT unnest(%(meant)s::bigint[]) AS contact_id",
-    "sqlite": "SELECT value AS contact_id FROM json_each(%(meant)s)",
-}
-
-
-def _is_listed(who: Who) -> bool:
-    return bool(who.conditions.narrowed or (who.follow and who.follow.but))
-
-
-def _listed(who: Who, low: int, high: int, now: datetime) -> dict[str, Any]:
-    sql, values = sql_who(who, now)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, {**values, "low": low, "high": high})
-        ids = ",".join(str(contact) for (contact,) in cursor.fetchall())
-    return {"meant": f"{{{ids}}}" if connection.vendor == "postgresql" else f"[{ids}]"}
-
-
 def bounds(
     campaign: Campaign, who: Who, channel: str, low: int, high: int, sender: str, now: datetime
 ) -> dict[str, Any]:
     """What AUDIENCE asks for."""
-    values = _listed(who, low, high, now) if _is_listed(who) else sql_who(who, now)[1]
     return {
-        **values, **sql_gate_values(channel, sender, campaign.playbook.strikes), "campaign": campaign.pk,
+        **sql_who(who, now)[1], **sql_gate_values(channel, sender, campaign.playbook.strikes), "campaign": campaign.pk,
         "low": low, "high": high, "now": sql_moment(now), "kind": KIND_OF[Channel(channel)],
     }  # fmt: skip
 
@@ -95,7 +75,7 @@ def forecast(
     `senders`: channel -> the value of its sender, for each that first messages may take, the campaign's own first.
     Asks the first contacts only: of a million it would take seconds, for a page. Writes nothing.
     """
-    people, values = _sql_people(campaign, first or first_people(campaign), senders, 0, now)
+    people, values = _sql_people(campaign, first or first_people(campaign, now), senders, 0, now)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT reason, count(*) FROM ({people}) people GROUP BY reason", values)  # noqa: S608 - our own statement
         return Counter(dict(cursor.fetchall()))
@@ -115,7 +95,7 @@ def left_out(
 
     `most` of them, beginning behind the contact `after`. Writes nothing.
     """
-    people, values = _sql_people(campaign, first or first_people(campaign), senders, after, now)
+    people, values = _sql_people(campaign, first or first_people(campaign, now), senders, after, now)
     wanted = "reason = %(reason)s" if reason else "reason <> ''"
     with connection.cursor() as cursor:
         cursor.execute(
@@ -134,6 +114,23 @@ SELECT contact_id, CASE WHEN min(reason) = '' THEN ''
   ELSE max(CASE place WHEN 0 THEN reason ELSE '' END) END AS reason
 FROM ({options}) option GROUP BY contact_id
 """
+
+
+def reasons_by_channel(
+    campaign: Campaign, who: Who, senders: Mapping[str, str], contacts: Collection[int], now: datetime
+) -> dict[int, dict[str, str]]:
+    """Contact -> channel -> why it would be skipped there, of those of `senders`, in their order; one query."""
+    these = who._replace(found=tuple(contacts))
+    sql, values = sql_options(campaign, these, senders, min(contacts) - 1, max(contacts), now)
+    found: dict[int, dict[str, str]] = defaultdict(dict)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT contact_id, channel, reason FROM ({sql}) option ORDER BY contact_id, place",  # noqa: S608 - our own statement
+            values,
+        )
+        for contact, channel, reason in cursor.fetchall():
+            found[contact][channel] = reason
+    return found
 
 
 def _sql_people(
@@ -178,7 +175,7 @@ def sql_audience(
     return AUDIENCE.format(
         recipient_id=recipient_id,
         message_id=message_id,
-        who=LISTED[connection.vendor] if _is_listed(who) else sql_who(who, now)[0],
+        who=sql_who(who, now)[0],
         of_number=OF_NUMBER,
         by_number="upper(a.region) IN ('', 'US')" if Channel(channel).keeps_hours else "1 = 0",
         code_digits=CODE_DIGITS,

@@ -20,7 +20,7 @@ from deliveries.sending.audience import forecast
 from deliveries.sending.draft_speed import DraftSpeed
 from deliveries.sending.findings import FixLink
 from deliveries.sending.first_channel import first_routes
-from deliveries.sending.meant import FirstPeople, Size, first_contacts, first_people, size_of
+from deliveries.sending.meant import FirstPeople, Size, first_contacts, first_people, size_by
 from deliveries.sending.other_channels import gain_by_chance, other_channels
 from deliveries.sending.schedule import Schedule, schedule
 from deliveries.wording import listed
@@ -57,7 +57,7 @@ class Draft(DraftSpeed):
     @cached_property
     def size(self) -> Size:
         """How many people it means."""
-        return size_of(self.first.who, self.now)
+        return size_by(self.first, self.now)
 
     @property
     def senders(self) -> dict[str, str]:
@@ -129,7 +129,7 @@ class Draft(DraftSpeed):
 def load(campaign: Campaign, now: datetime) -> Draft:
     """A fixed number of queries; the people are counted in one."""
     contents = {one.channel: one for one in campaign.contents.select_related("sender__brand").order_by("pk")}
-    first = first_people(campaign)
+    first = first_people(campaign, now)
     contacts = first_contacts(campaign, now, first)
     unreadable, found = "", {}
     try:

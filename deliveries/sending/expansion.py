@@ -16,7 +16,7 @@ from django.db.backends.utils import CursorWrapper
 
 from campaigns.models import Campaign, Recipient
 from contacts.channels import LineType
-from contacts.gate import NAME_THE_ZONE, Reason, line_detail, sentence
+from contacts.gate import NAME_THE_ZONE, NOT_SENT, NOT_SENT_BY, REASONS, Reason, line_detail, sentence
 from deliveries.deciding.routes import CampaignRoute, country_of, routes
 from deliveries.ledger.statements import backend
 from deliveries.ledger.tallies import bump
@@ -32,7 +32,7 @@ from deliveries.sending.audience import (
     sql_audience,
     sql_moment,
 )
-from deliveries.sending.meant import end_of_chunk, newly_of
+from deliveries.sending.meant import end_of_chunk, find, newly_of
 
 CHUNK = 50_000  # contacts; about half a second each, and at most that is done again after a crash
 
@@ -54,6 +54,7 @@ DECISIONS = """
 INSERT INTO deliveries_decision (message_id, recipient_id, contact_id, at, by, rule, rule_version, step, due_at, reason)
 SELECT NULL, recipient_id, contact_id, %(now)s, 'gate', why.reason, 0, 'none', NULL, why.sentence
 FROM audience JOIN why ON why.reason = audience.reason AND why.detail = audience.detail
+  AND why.others = audience.others
 """
 
 
@@ -184,7 +185,7 @@ def _insert_all(
     """
     first = first_channel.first_routes(campaign, found)
     start = max(now, campaign.starts_at) if campaign.starts_at else now
-    who = newly_of(campaign)
+    who = find(newly_of(campaign), low, high, now)
     counts: Counter[str] = Counter()
     with connection.cursor() as cursor:
         if len(first) > 1:
@@ -246,12 +247,15 @@ def _insert(
         ],
     )
     by = _lay_out_routes(cursor, campaign, channel, route, values)._asdict()
-    cursor.execute("SELECT DISTINCT reason, detail FROM audience WHERE reason <> ''")
-    skips = [(reason, detail, _sentence(reason, detail, campaign)) for reason, detail in cursor.fetchall()]
+    cursor.execute("SELECT DISTINCT reason, detail, others FROM audience WHERE reason <> ''")
+    skips = [
+        (reason, detail, others, _sentence(reason, detail, others, campaign))
+        for reason, detail, others in cursor.fetchall()
+    ]
     cursor.execute(
-        "CREATE TEMPORARY TABLE why (reason varchar(24), detail varchar(200), sentence varchar(300))"
+        "CREATE TEMPORARY TABLE why (reason varchar(24), detail varchar(200), others text, sentence varchar(300))"
     )
-    cursor.executemany("INSERT INTO why VALUES (%s, %s, %s)", skips)
+    cursor.executemany("INSERT INTO why VALUES (%s, %s, %s, %s)", skips)
     cursor.execute(RECIPIENTS.format(yes=_true()), values)
     cursor.execute(DECISIONS, values)
     uuid, due_at = statements.new_reference(moment(now)), statements.SPREAD_DUE
@@ -302,16 +306,24 @@ def _lay_out_routes(
     return MANY
 
 
-def _sentence(reason: str, detail: str, campaign: Campaign) -> str:
+def _sentence(reason: str, detail: str, others: str, campaign: Campaign) -> str:
     """Why somebody is skipped; `detail` is a kind of line, what was reported of the number, or which law leaves no
-    hour, where that is why."""
+    hour, where that is why. `others`: what stops the other channels that the first message could take."""
     if reason == Reason.NO_COMMON_HOUR:
         detail = NAME_THE_ZONE
     elif reason == Reason.WRONG_LINE and detail in LineType.values:
         detail = line_detail(detail, campaign.channel)
     elif reason not in (Reason.WRONG_LINE, Reason.NOT_IN_SERVICE, Reason.NO_LAWFUL_HOUR):
         detail = ""
-    return sentence(reason, detail)[:300]
+    said = sentence(reason, detail)
+    if others:
+        whys = {campaign.channel: said.removeprefix(NOT_SENT).removesuffix(".")}
+        whys |= {
+            channel: REASONS[Reason(why)].sentence
+            for channel, why in first_channel.read_others(others).items()
+        }
+        said = f"{NOT_SENT_BY}{first_channel.in_words(whys)}."
+    return said[:300]
 
 
 def _true() -> str:

@@ -20,12 +20,12 @@ from deliveries.outcomes.chance_sql import AT_LEAST, sql_records, sql_values
 from deliveries.sending.audience import NoOpening, leave_out, opening_of, sql_options
 from deliveries.sending.who_sql import Who
 
-TABLES = ("options", "usual", "record", "choice")
+TABLES = ("options", "usual", "record", "choice", "stopped")
 
 # What is usual for each kind of person. An option that no account can carry is not among them.
 USUAL = """
 CREATE TEMPORARY TABLE usual (place int, to_region varchar(8), to_carrier varchar(60), source bigint,
-  rate double precision, strength double precision)
+  rate double precision, strength double precision, PRIMARY KEY (place, to_region, to_carrier, source))
 """
 
 # The channels that may be used of each person, the likeliest first; of equals the one that stands first.
@@ -42,12 +42,22 @@ FROM (SELECT o.contact_id, o.place, o.channel, {at_least} AS chance, coalesce(r.
 WINDOW likeliest AS (PARTITION BY contact_id ORDER BY chance DESC, place)
 """
 
+# Of those who may be sent nothing, what stops the channels behind the first: ";voice no_consent;email no_address".
+STOPPED = """
+CREATE TEMPORARY TABLE stopped AS
+SELECT contact_id, {stops} AS stops FROM options GROUP BY contact_id
+HAVING min(reason) <> '' AND max(CASE reason WHEN 'hold_out' THEN 1 ELSE 0 END) = 0
+"""
+ONE_OTHER = "max(CASE place WHEN {place} THEN ';{channel} ' || reason ELSE '' END)"
+
 # Those whose channel this is, as AUDIENCE gives them.
 CHOSEN = """
 SELECT {recipient_id} AS recipient_id, {message_id} AS message_id, c.id AS contact_id, c.address_id, c.carrier,
-  c.region, c.list_source_id, c.zone, c.detail, c.reason, {why} AS cause_reason
-FROM (SELECT o.contact_id AS id, o.*, h.nth, h.chance, h.results, h.then_channel, h.then_chance
+  c.region, c.list_source_id, c.zone, c.detail, c.reason, {why} AS cause_reason, c.stops AS others
+FROM (SELECT o.contact_id AS id, o.*, h.nth, h.chance, h.results, h.then_channel, h.then_chance,
+        coalesce(s.stops, '') AS stops
       FROM options o LEFT JOIN choice h ON h.contact_id = o.contact_id AND h.nth = 1
+      LEFT JOIN stopped s ON s.contact_id = o.contact_id
       WHERE o.place = {place} AND coalesce(h.place, 0) = {place}) c
 ORDER BY c.id
 """
@@ -92,7 +102,25 @@ def choose(
         cursor.execute("ANALYZE options")  # else PostgreSQL believes that it is nearly empty
     of_them = "contact_id IN (SELECT contact_id FROM options WHERE reason = '')"
     cursor.execute(f"CREATE TEMPORARY TABLE record AS {sql_records(of_them)}", sql_values(now))
+    # Of the joins of CHOICE PostgreSQL believes that they find one row, and would go through all records for each.
+    cursor.execute("CREATE INDEX record_of_address ON record (address_id, channel)")
+    if connection.vendor == "postgresql":
+        cursor.execute("ANALYZE usual")
+        cursor.execute("ANALYZE record")
     cursor.execute(CHOICE.format(at_least=AT_LEAST))
+    stops = [ONE_OTHER.format(place=place, channel=channel) for place, channel in enumerate(routes) if place]
+    cursor.execute(STOPPED.format(stops=" || ".join(stops)))
+
+
+def in_words(whys: Mapping[str, str]) -> str:
+    """Why somebody may be sent nothing, by channel: "SMS: the person opted out. By email: there is no address"."""
+    return ". By ".join(f"{Channel(channel).in_sentence}: {why}" for channel, why in whys.items())
+
+
+def read_others(others: str) -> dict[str, str]:
+    """Channel -> the reason that stops it, as STOPPED writes them."""
+    pairs = (each.split(" ") for each in others.split(";") if each)
+    return {channel: reason for channel, reason in pairs if reason}
 
 
 def _hold_out(cursor: CursorWrapper, campaign: Campaign) -> None:

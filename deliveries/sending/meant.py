@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.models import Max, Min, QuerySet
 from django.db.models.expressions import RawSQL
 
+from campaigns.follow_ups import FollowWhen
 from campaigns.gaps import ASKED
 from campaigns.models import Campaign, Recipient, Segment
 from contacts.models import Contact, ListMembership
@@ -33,10 +34,11 @@ def who_of(meant: Campaign | Segment) -> Who:
     return Who(tuple(lists), meant.meant, meant.pk, follow_of(meant))
 
 
-def newly_of(campaign: Campaign) -> Who:
-    """Of a follow-up only those who are no recipients of it yet: nearly all are, after its first round."""
+def newly_of(campaign: Campaign, since: datetime | None = None) -> Who:
+    """Of a follow-up only those who are no recipients of it yet: nearly all are, after its first round. `since`: only
+    of whom it came to be so after that, where that can be said."""
     who = who_of(campaign)
-    return who._replace(follow=who.follow._replace(but=campaign.pk)) if who.follow else who
+    return who._replace(follow=who.follow._replace(but=campaign.pk, since=since)) if who.follow else who
 
 
 def next_of(who: Who, after: int, most: int, now: datetime) -> tuple[int, int] | None:
@@ -53,11 +55,16 @@ def next_of(who: Who, after: int, most: int, now: datetime) -> tuple[int, int] |
 
 
 def follow_of(campaign: Campaign) -> Follow | None:
-    """None where it follows no other. A draft is judged by all to whom the earlier campaign wrote."""
+    """None where it follows no other. A draft is judged by all to whom the earlier campaign wrote. Three queries at
+    most: of those who were not reached, whether its playbook takes another channel."""
     if campaign.follows_id is None:
         return None
     draft = campaign.state == Campaign.State.DRAFT
-    return Follow(campaign.follows_id, "" if draft else campaign.follow_when, campaign.follow_hours)
+    follow = Follow(campaign.follows_id, "" if draft else campaign.follow_when, campaign.follow_hours)
+    earlier = campaign.follows if follow.when == FollowWhen.NOT_REACHED else None
+    if earlier and len(earlier.channels) > 1:
+        return follow._replace(moves_after=earlier.playbook.switch_after_hours)
+    return follow
 
 
 def key_of(who: Who) -> str:
@@ -79,17 +86,30 @@ def end_of(who: Who, chunk: int, after: int = 0) -> int | None:
     return full if full is not None else ids.last()
 
 
+def find(who: Who, low: int, high: int, now: datetime) -> Who:
+    """With all of them in (low, high] `found`, where conditions decide who they are: for all that is asked of these
+    people at once. One query, if any."""
+    if not (who.conditions.narrowed or (who.follow and who.follow.but)):
+        return who
+    sql, values = sql_who(who, now)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {**values, "low": low, "high": high})
+        return who._replace(found=tuple(contact for (contact,) in cursor.fetchall()))
+
+
 class FirstPeople(NamedTuple):
-    """Those by whom a draft is judged: with an id up to `high`. `partly`: there are more than a page can look at."""
+    """Those by whom a draft is judged: with an id up to `high`. `partly`: there are more than a page can look at. Whom
+    its conditions mean is `found`, once for all that is asked of them."""
 
     who: Who
     high: int
     partly: bool
 
 
-def first_people(meant: Campaign | Segment) -> FirstPeople:
-    """Two queries."""
-    return _first(who_of(meant))
+def first_people(meant: Campaign | Segment, now: datetime) -> FirstPeople:
+    """Three queries at most."""
+    first = _first(who_of(meant))
+    return first._replace(who=find(first.who, 0, first.high, now))
 
 
 def _first(who: Who) -> FirstPeople:
@@ -123,6 +143,7 @@ def audience_size(campaign: Campaign, now: datetime) -> Size:
 def size_of(who: Who, now: datetime) -> Size:
     """Exact where nothing narrows the lists, or ASKED people at most are looked at; else reckoned from as many, taken
     from all over: in a moment, however many there are."""
+    who = who._replace(found=None)
     key = key_of(who)
     people = candidates(who)
     if not who.conditions.narrowed:
@@ -135,6 +156,12 @@ def size_of(who: Who, now: datetime) -> Size:
     width = min(step, span * ASKED // (people.count() * SPOTS) + 1)
     spots = [(low, low + width) for low in range(ends["first"] - 1, ends["first"] - 1 + SPOTS * step, step)]
     return Size(round(_count(who, spots, now) * span / (SPOTS * width)), about=True)
+
+
+def size_by(first: FirstPeople, now: datetime) -> Size:
+    """The same as `size_of`, where the first people are known: without another query if they are all."""
+    found = first.who.found
+    return size_of(first.who, now) if first.partly or found is None else Size(len(found))
 
 
 def _count(who: Who, ranges: Sequence[tuple[int, int]], now: datetime) -> int:
@@ -151,7 +178,7 @@ def first_contacts(
     meant: Campaign | Segment, now: datetime, first: FirstPeople | None = None
 ) -> QuerySet[Contact]:
     """Those by whom a draft is judged: all whom it means, or those among as many as are looked at in a moment."""
-    who, high, _ = first or first_people(meant)
+    who, high, _ = first or first_people(meant, now)
     sql, values = sql_who(who, now)
     values = {**values, "low": 0, "high": high}
     named = re.compile(r"%\((\w+)\)s")  # a queryset takes values by their place

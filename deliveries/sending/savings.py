@@ -18,9 +18,12 @@ from campaigns.models import Campaign, Content, Price
 from campaigns.rates import kind_of
 from campaigns.segments import segments
 from contacts.channels import Channel
-from deliveries.models import Message
+from deliveries.models import Message, Outbox
 
-LOOKED_AT = 1_000  # messages that the mean is taken of
+# Messages that are looked through for what some cost. Those that left are spread over all of a campaign's, also where
+# only its first slice did.
+LOOKED_THROUGH = 20_000
+LOOKED_AT = 1_000  # messages that wait
 AT_EXAMPLES = "at example prices"
 
 
@@ -34,17 +37,16 @@ class Saved(NamedTuple):
 
 def saved(campaign: Campaign, waiting: int) -> Saved:
     """What `waiting` messages of it would have cost. A fixed number of queries."""
-    priced = Message.objects.filter(campaign=campaign, cost__isnull=False).order_by("-pk")[:LOOKED_AT]
-    mean = priced.aggregate(mean=Avg("cost"))["mean"]
+    first = Message.objects.filter(campaign=campaign).order_by("pk")[:LOOKED_THROUGH]
+    mean = first.aggregate(mean=Avg("cost"))["mean"]
     return Saved(round(mean * waiting, 2)) if mean is not None else _by_table(campaign, waiting)
 
 
 def _by_table(campaign: Campaign, waiting: int) -> Saved:
-    held = Message.objects.filter(campaign=campaign, handed_over_at=None).order_by("-pk")
+    held = Outbox.objects.filter(campaign_id=campaign.pk).order_by("-pk")[:LOOKED_AT]
     people: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    for channel, sender, region in held.values_list("channel", "sender__value", "address__region")[
-        :LOOKED_AT
-    ]:
+    named = ("message__channel", "message__sender__value", "message__address__region")
+    for channel, sender, region in held.values_list(*named):
         people[channel, sender][(region or "")[:2]] += 1
     contents = {one.channel: one for one in campaign.contents.select_related("campaign")}
     prices = list(Price.objects.all())

@@ -31,22 +31,36 @@ ENGAGED = (Engagement.Kind.REPLY, Engagement.Kind.CLICK, Engagement.Kind.KEY_PRE
 
 class Follow(NamedTuple):
     """The people of an earlier campaign of whom `when` is so since `hours`; of a draft '': all whom it wrote to. `but`:
-    the campaign of which they are no recipients yet; 0 for whoever they are."""
+    the campaign of which they are no recipients yet; 0 for whoever they are. `moves_after`: so many hours without an
+    outcome let the earlier campaign's playbook take another channel; 0: it takes none. `since`: only those who were
+    reached, or did it, after that moment; None for all."""
 
     campaign: int
     when: str = ""
     hours: int = 0
     but: int = 0
+    moves_after: int = 0
+    since: datetime | None = None
 
 
 class Who(NamedTuple):
     """The people on any of `lists`, or all there are where it is everybody, of whom the conditions hold. `key`: the
-    campaign whose samples are drawn; 0 for none yet. `follow`: instead of lists, the people of an earlier campaign."""
+    campaign whose samples are drawn; 0 for none yet. `follow`: instead of lists, the people of an earlier campaign.
+    `found`: all of them within the range that is asked about, once somebody has looked; None before."""
 
     lists: tuple[int, ...]
     conditions: Conditions
     key: int = 0
     follow: Follow | None = None
+    found: tuple[int, ...] | None = None
+
+
+# Of several conditions in a larger statement PostgreSQL believes that they leave a few people, and reads all
+# suppressions anew for each of many thousand: whom they mean is found first, and given to it as a list.
+FOUND = {
+    "postgresql": "SELECT unnest(%(meant)s::bigint[]) AS contact_id",
+    "sqlite": "SELECT value AS contact_id FROM json_each(%(meant)s)",
+}
 
 
 @dataclass
@@ -67,7 +81,13 @@ class Bound:
 
 
 def sql_who(who: Who, now: datetime) -> tuple[str, dict[str, Any]]:
-    """A statement that gives each `contact_id` once of those in (low, high], and what it asks for beside these two."""
+    """A statement that gives each `contact_id` once of those in (low, high], and what it asks for beside these two; of
+    a `who` whose people were `found`, all of these."""
+    if who.found is not None:
+        ids = ",".join(map(str, who.found))
+        return FOUND[connection.vendor], {
+            "meant": f"{{{ids}}}" if connection.vendor == "postgresql" else f"[{ids}]"
+        }
     bound = Bound(now, who.key)
     of = _followed(who.follow, bound) if who.follow else _candidates(who)
     if not who.conditions.narrowed:
@@ -119,6 +139,41 @@ def sql_follows(follow: Follow, now: datetime) -> tuple[str, dict[str, Any]]:
     return condition, {"follow_before": connection.ops.adapt_datetimefield_value(before)}
 
 
+# Whatever the playbook of the earlier campaign still has for a recipient `r`: a step with a time that it takes by
+# itself, a message that waits, or another channel for one without an outcome, for which it gets some time beyond that.
+GOES_ON = """(r.state <> 'failed' AND r.next_step IN ('retry', 'switch') AND r.next_step_at IS NOT NULL
+  OR EXISTS (SELECT 1 FROM deliveries_message w JOIN deliveries_outbox o ON o.message_id = w.id
+             WHERE w.recipient_id = r.id){moves})"""
+MOVES = """
+  OR r.state = 'open' AND EXISTS (SELECT 1 FROM deliveries_message w WHERE w.recipient_id = r.id
+                                  AND w.handed_over_at > {moved})"""
+MOMENT_TO_MOVE = timedelta(hours=1)
+
+
+def sql_goes_on(follow: Follow, now: datetime) -> tuple[str, dict[str, Any]]:
+    """Whether the earlier campaign goes on by itself to try to reach a recipient `r`, and what the condition asks
+    for."""
+    if not follow.moves_after:
+        return GOES_ON.format(moves=""), {}
+    moved = now - timedelta(hours=follow.moves_after) - MOMENT_TO_MOVE
+    moves = MOVES.format(moved="%(follow_moved)s")
+    return GOES_ON.format(moves=moves), {"follow_moved": connection.ops.adapt_datetimefield_value(moved)}
+
+
+# What came to be so after a moment. Of somebody who was not reached no time says since when.
+REACHED_SINCE = "r.reached_at > {since}"
+DID_SINCE = (
+    "r.id IN (SELECT e.recipient_id FROM deliveries_engagedperson e WHERE e.campaign_id = {campaign:d}"
+    " AND e.deed = '{deed}' AND e.at > {since})"
+)
+SINCE = {
+    FollowWhen.REACHED: REACHED_SINCE,
+    FollowWhen.NOT_CLICKED: REACHED_SINCE,
+    FollowWhen.QUIET: REACHED_SINCE,
+    FollowWhen.CLICKED: DID_SINCE.replace("{deed}", Deed.CLICKED),
+    FollowWhen.REPLIED: DID_SINCE.replace("{deed}", Deed.REPLIED),
+}
+
 # Without the range: where PostgreSQL knows nothing of them yet, it would go through all of it for each.
 BUT = (
     " AND NOT EXISTS (SELECT 1 FROM campaigns_recipient mine WHERE mine.campaign_id = {but:d}"
@@ -130,6 +185,14 @@ def _followed(follow: Follow, bound: Bound) -> str:
     condition, values = sql_follows(follow, bound.now)
     bound.values |= values
     inside = RANGE.format(column="r.contact_id")
+    if follow.when == FollowWhen.NOT_REACHED:
+        goes_on, more = sql_goes_on(follow, bound.now)
+        bound.values |= more
+        condition += f" AND NOT {goes_on}"
+    if follow.since and follow.when in SINCE:
+        bound.values["follow_since"] = connection.ops.adapt_datetimefield_value(follow.since)
+        since = SINCE[FollowWhen(follow.when)]
+        condition += f" AND {since.format(campaign=follow.campaign, since='%(follow_since)s')}"
     if follow.but:
         condition += BUT.format(but=follow.but)
     return (

@@ -329,6 +329,29 @@ def test_what_is_forecast_comes_about_and_whoever_is_left_out_is_listed_page_by_
     assert Counter(campaign.recipients.values_list("skip_reason", flat=True)) == outcome
 
 
+def test_of_whom_every_channel_is_closed_to_it_is_said_of_each_why(people, account, now, login):
+    """On the trail, and in the list of those who were skipped, or would be."""
+    phone = member(people, now, agreed=False)
+    campaign = choosing(people, now, channels=("email", "sms"))
+    client, address = login("marketer"), f"/campaigns/{campaign.slug}/skipped/"
+    campaign.state = "draft"
+    campaign.save()
+    before = client.get(address).content.decode()
+    campaign.state = "launching"
+    campaign.save()
+
+    expand_wholly(campaign, now)
+
+    decision = Decision.objects.get(contact=phone.contact)
+    assert decision.rule == "no_address"
+    said = "by email: there is no address for this channel. By SMS: there is no consent for this channel"
+    assert decision.reason == f"Not sent {said}."
+    after = client.get(address, follow=True).content.decode()
+    shown = said[0].upper() + said[1:]
+    assert shown in before
+    assert shown in after
+
+
 def test_whoever_is_held_out_is_so_on_every_channel_also_where_the_first_is_closed_to_them(
     people, account, now
 ):

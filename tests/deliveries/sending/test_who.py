@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from campaigns.conditions import KINDS, Conditions
@@ -23,6 +24,7 @@ from deliveries.outcomes.chance_sql import chances
 from deliveries.sending import meant
 from deliveries.sending.audience import forecast, left_out
 from deliveries.sending.dispatch import dispatch
+from deliveries.sending.draft import load
 from deliveries.sending.expansion import expand
 from deliveries.sending.launching import pause, resume
 from deliveries.sending.who_sql import SQL, Who
@@ -268,6 +270,24 @@ def test_every_intended_person_gets_a_row_and_the_forecast_the_list_and_the_gate
     assert expected["hold_out"]
     assert expected[""]
     assert expected["no_consent"]
+
+
+def test_a_draft_looks_once_for_those_whom_its_conditions_mean(crowd, now):
+    Campaign.objects.filter(pk=crowd.pk).update(state="draft")
+    crowd.refresh_from_db()
+    crowd.playbook.channel_order = "best_chance"
+    crowd.playbook.switch_to = ["email", "voice"]
+    crowd.playbook.save()
+    for channel in crowd.playbook.switch_to:
+        factories.content(crowd, channel)
+
+    with CaptureQueriesContext(connection) as asked:
+        draft = load(crowd, now)
+        found = draft.size.n, draft.audience
+        assert draft.planned
+
+    assert found == (48, 48)
+    assert sum("'vip'" in query["sql"] for query in asked.captured_queries) == 1
 
 
 def test_held_out_are_people_who_would_have_been_written_to(crowd, now):
