@@ -26,6 +26,7 @@ from pytest_django import DjangoDbBlocker
 from accounts.models import User
 from deliveries.meaning import mappings
 from deliveries.running import watchdog
+from deliveries.sending import sequences
 from tests import databases, factories
 from tests.ports import free_ports
 
@@ -110,6 +111,12 @@ def no_memory_of_mappings(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test published is gone in the next; within one, the clock of a slow machine asks for nothing anew."""
     mappings.forget()
     monkeypatch.setattr(mappings, "CHECK_SECONDS", 3600)
+
+
+@pytest.fixture(autouse=True)
+def no_memory_of_follow_ups() -> None:
+    """The ids of one test are others' in the next."""
+    sequences.forget()
 
 
 @pytest.fixture

@@ -17,12 +17,16 @@ from deliveries.statuses import Disposition, Queue, Status
 
 # Sorts behind everything that has a time: not before somebody lets it.
 NOT_NOW = datetime(9000, 1, 1, tzinfo=UTC)
+# The same of what waits for its sender to be allowed to send: found by it.
+WHEN_ALLOWED = datetime(8999, 1, 1, tzinfo=UTC)
 LIMIT_REACHED = (
     "limit_reached"  # why a message waits: its provider takes no more for the moment, and said how long
 )
 CANARY = "canary"  # why a message waits: the first slice of its campaign goes before it
 # Why a message waits: its campaign sends only so many a minute, and its turn comes then.
 OWN_PACE = "own_pace"
+# Why a message waits: it follows up on people who were not reached, and the earlier campaign goes on to try it.
+EARLIER_GOES_ON = "earlier_goes_on"
 # As below, of a campaign that is paused: kept, so that it is not lost when the campaign goes on.
 PAUSED_DAILY_LIMIT = "paused_daily_limit"
 DAILY_LIMIT = "daily_limit"  # why a message waits: its sender has sent as much today as it may

@@ -49,6 +49,7 @@ from deliveries.sending import (
     mail_checks,
     next_day,
     registrations_ended,
+    sender_allowed,
     sequences,
 )
 from deliveries.sending.send_loop import SendLoop, send
@@ -131,6 +132,7 @@ STEPS: Steps = {
     "leave_out": leaving_out.leave_out,
     "hold": launching.hold_or_let_go,
     "next_day": Seldom(2, next_day.let_go),
+    "senders_allowed": Seldom(5, sender_allowed.let_go),
     "expand": expand,
     "complete": launching.complete,
     "sequences": Seldom(60, sequences.run),
@@ -173,6 +175,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "leave_out",
         "hold",
         "next_day",
+        "senders_allowed",
         "expand",
         "complete",
         "sequences",

@@ -26,7 +26,7 @@ from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import rewrite
 from deliveries.models import Account, Decision, Message, Outbox
-from deliveries.models.work import DAILY_LIMIT, NOT_NOW, OWN_PACE
+from deliveries.models.work import DAILY_LIMIT, EARLIER_GOES_ON, NOT_NOW, OWN_PACE, WHEN_ALLOWED
 from deliveries.sending import still_meant
 from deliveries.sending.campaign_pace import CampaignTurns, campaign_turns, give_more_turns
 from deliveries.sending.composing import outgoing
@@ -45,6 +45,7 @@ SET_ASIDE = "set_aside"  # until an administrator has it tried again
 # Reasons by which the message itself shows until when it waits.
 SHOWN = (Reason.QUIET_HOURS, DAILY_LIMIT, OWN_PACE)
 WAIT_FOR_CONTENT = timedelta(minutes=5)
+EARLIER_AGAIN = timedelta(hours=1)
 MOST_PAUSES = 72  # of that length: what cannot be put together is tried again four times a day
 
 
@@ -95,13 +96,19 @@ def claim_due(
     campaigns = _campaigns(messages.values())
     left = withdraw(still_meant.among(messages.values(), campaigns, now), still_meant.NO_LONGER_MEANT, now)
     rows = [row for row in rows if row.message_id not in set(left)]
+    early = set(still_meant.too_early([messages[row.message_id] for row in rows], campaigns, now))
+    too_early = [row for row in rows if row.message_id in early]
+    rows = [row for row in rows if row.message_id not in early]
     verdicts = _strictest(check(_asks(messages.values(), contents, campaigns), now))
     there = {pk for pk, message in messages.items() if (message.campaign_id, message.channel) in contents}
     going = [row for row in rows if verdicts[row.message_id].allowed and row.message_id in there]
     own = campaign_turns(going, campaigns, now)
     turns = pacing.turns([row for row in going if row.message_id not in own.until], contents, messages)
     turns |= {pk: Turn(waits=True, until=until) for pk, until in own.until.items()}
+    _wait_for_senders(verdicts)
     go, held, stopped = _sort(rows, verdicts, turns, there, now, own)
+    for row in too_early:
+        _hold_until(row, now + EARLIER_AGAIN, EARLIER_GOES_ON, held)
     held += give_more_turns([row for row in held if row.held == OWN_PACE], campaigns, now, paused)
     Outbox.objects.filter(Among("pk", [row.pk for row in go])).update(
         claimed_until=now + LEASE, attempts=F("attempts") + 1, held=""
@@ -293,6 +300,14 @@ def _strictest(verdicts: Mapping[int, Verdict]) -> dict[int, Verdict]:
         if key < 0 and (stops or found[-key].allowed):
             found[-key] = own
     return found
+
+
+def _wait_for_senders(verdicts: dict[int, Verdict]) -> None:
+    """What leaves by a sender that may not send waits until it may (`sender_allowed.py`), rather than be asked about
+    again and again."""
+    for pk, verdict in verdicts.items():
+        if verdict.reason == Reason.SENDER_NOT_APPROVED:
+            verdicts[pk] = replace(verdict, until=WHEN_ALLOWED, ends=None)
 
 
 def _stop(rows: Sequence[Outbox], reason: str, verdicts: dict[int, Verdict], now: datetime) -> None:

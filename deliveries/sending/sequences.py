@@ -2,14 +2,16 @@
 
 A step of the worker looks again and again for people of the earlier campaign who are no recipients yet, and takes them
 a chunk at a time, as an expansion does and by the same statements: the gate, the permitted hours and what was decided
-about lists hold as for every first message. Nobody becomes a recipient twice: the statement leaves out who is one, and
+about lists hold as for every first message. Of those who were not reached it waits while the earlier campaign's own
+playbook still has something for them. Nobody becomes a recipient twice: the statement leaves out who is one, and
 a unique key says so too. What waits and is no longer meant is withdrawn, such as the reminder of somebody who clicked
 meanwhile; of what was not yet, the claim asks once more (`still_meant.py`).
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import transaction
@@ -24,6 +26,20 @@ from deliveries.sending.meant import newly_of, next_of
 from deliveries.sending.still_meant import NO_LONGER_MEANT, waiting_in_vain
 
 WITHDRAWN_AT_ONCE = 1_000
+# A round looks at those of whom it came to be so since the last one that found nobody more, and a while before; and
+# at all now and then, for what is reported late.
+OVERLAP, ALL_AGAIN = timedelta(minutes=10), timedelta(minutes=10)
+
+
+@dataclass
+class Looked:
+    """When this process last looked at `all` and found nobody more, and last at any who were `new`."""
+
+    all: datetime
+    new: datetime
+
+
+_looked: dict[int, Looked] = {}  # by follow-up
 
 
 def run(now: datetime) -> int:
@@ -43,11 +59,13 @@ def run(now: datetime) -> int:
 def _step(campaign_id: int, now: datetime, chunk: int = CHUNK) -> int:
     """1 while its round goes on, 0 at the end of it. Raises CannotSend. Holds the campaign's row only where it has
     found somebody."""
-    campaign = Campaign.objects.get(pk=campaign_id)
+    campaign = Campaign.objects.select_related("follows__playbook").get(pk=campaign_id)
     if not _is_going(campaign, now):
         return 0
-    found = next_of(newly_of(campaign), campaign.expanded_to, chunk, now)
+    since = _since(campaign, now)
+    found = next_of(newly_of(campaign, since), campaign.expanded_to, chunk, now)
     if found is None:
+        _note(campaign, since, now)
         return _end_round(campaign, now)
     first, last = found
     with transaction.atomic():
@@ -59,6 +77,30 @@ def _step(campaign_id: int, now: datetime, chunk: int = CHUNK) -> int:
         campaign.audience_size = campaign.expanded_count
         campaign.save(update_fields=["audience_size"])
     return 1
+
+
+def _since(campaign: Campaign, now: datetime) -> datetime | None:
+    """The round looks at those of whom it is so only since then; None for all. What happened at a moment counts so many
+    hours after it."""
+    looked = _looked.get(campaign.pk)
+    if looked is None or not looked.all <= looked.new <= now < looked.all + ALL_AGAIN:
+        return None
+    return looked.new - timedelta(hours=campaign.follow_hours) - OVERLAP
+
+
+def _note(campaign: Campaign, since: datetime | None, now: datetime) -> None:
+    """Nobody more was found: of all, where the round began with the first of them."""
+    if campaign.expanded_to:
+        return
+    if since is None:
+        _looked[campaign.pk] = Looked(now, now)
+    else:
+        _looked[campaign.pk].new = now
+
+
+def forget() -> None:
+    """Look at all again."""
+    _looked.clear()
 
 
 def _end_round(campaign: Campaign, now: datetime) -> int:

@@ -12,9 +12,12 @@ from campaigns.models import Campaign, Recipient
 from contacts.consenting import record_opt_out
 from deliveries.ledger import engagement
 from deliveries.models import Engagement, Message, Outbox
+from deliveries.models.work import EARLIER_GOES_ON
 from deliveries.sending import launching, sequences
+from deliveries.sending.dispatch import dispatch
 from tests import factories
 from tests.engine import (
+    ABSENT,
     DEAD,
     DELIVERED,
     Fake,
@@ -278,6 +281,88 @@ def test_by_another_channel_for_whom_the_first_did_not_reach(now):
 
     made = Message.objects.get(campaign=world.campaign)
     assert (made.channel, made.contact) == ("email", world.people[1])
+
+
+def test_it_waits_while_the_playbook_of_the_earlier_campaign_has_something_left(now):
+    """A retry that is planned, and one that waits to leave; then nothing but what a colleague may do."""
+    world = World(now, FollowWhen.NOT_REACHED, hours=1)
+    playbook = world.earlier.playbook
+    playbook.retries, playbook.retry_after_hours, playbook.retry_window_hours = 1, 4, 24
+    playbook.save()
+    report(world.messages[0], ABSENT, now)
+    work(now)
+    assert world.earlier.recipients.get().next_step == "retry"
+
+    world.run(now + 2 * HOUR)
+    assert world.meant == []
+    work(now + 5 * HOUR)
+    again = world.earlier.messages.order_by("pk").last()
+    assert again.attempt == 2
+    report(again, ABSENT, now + 5 * HOUR)
+    work(now + 5 * HOUR)
+    world.run(now + 6 * HOUR)
+
+    assert world.meant == [0]
+
+
+@pytest.mark.parametrize("moves", [True, False])
+def test_of_one_without_a_report_it_waits_where_the_playbook_may_take_another_channel(now, moves):
+    world = World(now, FollowWhen.NOT_REACHED, hours=24)
+    playbook = world.earlier.playbook
+    playbook.switch_to, playbook.switch_after_hours = ["email"], 48
+    playbook.save()
+    if moves:
+        factories.content(world.earlier, "email")
+
+    world.run(now + 26 * HOUR)
+    assert world.meant == ([] if moves else [0])
+    world.run(now + 50 * HOUR)
+    assert world.meant == [0]
+
+
+def test_what_waits_lets_a_late_retry_of_the_earlier_campaign_go_first(now):
+    world = World(now, FollowWhen.NOT_REACHED, hours=24)
+    world.run(now + 25 * HOUR)
+    world.earlier.recipients.update(next_step="retry", next_step_at=now + 27 * HOUR)
+    fake = Fake()
+
+    dispatch(now + 26 * HOUR, fake)
+    row = Outbox.objects.get()
+    assert (fake.left, row.held, row.due_at) == ([], EARLIER_GOES_ON, now + 27 * HOUR)
+    world.earlier.recipients.update(state="failed", next_step="none", next_step_at=None)
+    dispatch(now + 27 * HOUR, fake)
+
+    assert len(fake.left) == 1
+
+
+def test_a_round_looks_at_those_of_whom_it_came_to_be_so_since_the_last(now):
+    world = World(now, FollowWhen.REACHED, hours=48, people=4)
+    for number, minutes in enumerate((0, 30, 31)):
+        world.delivered(now + timedelta(minutes=minutes), *([number] if number else [0]))
+    begins = now + 48 * HOUR + timedelta(minutes=29)
+    world.run(begins)
+    world.run(begins)
+    assert world.meant == [0]
+
+    report(world.messages[3], DELIVERED, now)  # days late
+    work(begins)
+    world.run(begins + timedelta(minutes=1))
+    world.run(begins + timedelta(minutes=2))
+    assert world.meant == [0, 1, 2]
+    world.run(begins + sequences.ALL_AGAIN)
+    assert world.meant == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("when", "kind"), [(FollowWhen.CLICKED, "click"), (FollowWhen.REPLIED, "other")])
+def test_who_does_it_after_a_round_is_found_by_the_next(now, when, kind):
+    world = World(now, when, hours=1, people=2)
+    world.delivered(now)
+    world.run(now + 3 * HOUR)
+
+    world.did(now + 2 * HOUR, 1, kind=kind)
+    world.run(now + 3 * HOUR + timedelta(minutes=1))
+
+    assert world.meant == [1]
 
 
 def test_a_round_asks_as_many_queries_for_many_as_for_few(
