@@ -104,15 +104,16 @@ class ComparedSource:
             return "Far worse than the others", BUCKETS[Disposition.BOUNCED_HARD]
         if self.too_few:
             return "Too few to judge", BUCKETS[Disposition.UNKNOWN]
-        if worse := [one.measure.label.lower() for one in self.shares if one.is_worse]:
-            return f"Somewhat worse: {', '.join(worse)}", BUCKETS[Disposition.PENDING_RETRY]
+        if any(one.is_worse for one in self.shares):
+            return "Somewhat worse", BUCKETS[Disposition.PENDING_RETRY]
         return "Not worse than the others", BUCKETS[Disposition.DELIVERED]
 
     @property
     def why(self) -> str:
-        """What is far worse: "delivered 61.2%, others 93.1%; complained 0.9%, others 0.1%"."""
+        """What is far worse, or else what is worse: "delivered 61.2%, others 93.1%; complained 0.9%, others 0.1%"."""
+        named = self.far or [one for one in self.shares if one.is_worse]
         return "; ".join(
-            f"{one.measure.label.lower()} {one.words}, others {percent(one.rest.rate)}" for one in self.far
+            f"{one.measure.label.lower()} {one.words}, others {percent(one.rest.rate)}" for one in named
         )
 
     @property

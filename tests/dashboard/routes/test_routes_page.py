@@ -162,7 +162,7 @@ def test_the_lists_are_sorted_and_say_how_each_route_does(support, accounts, lis
 
     assert page.index("every country without a list") < page.index("SMS, GB, urgent")
     assert "2 Second The content's own Switched off" in page
-    assert "2 Primary +15005550006 Sender not approved" in page
+    assert "2 Primary +1 500-555-0006 Sender not approved" in page
 
 
 def test_an_account_that_rests_says_until_when(support, accounts, listed):
