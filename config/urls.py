@@ -31,6 +31,7 @@ urlpatterns = [
     path(f"{uploads.PATH}/", include((public_urls.media_files, "media"))),
     path("", include(urls.root)),
     path("campaigns/", include((urls.campaign_pages, "campaigns"))),
+    path("compare/", include((urls.compare_pages, "compare"))),
     path("contacts/", include((urls.contact_pages, "contacts"))),
     path("inbox/", include((urls.inbox_pages, "inbox"))),
     path("alerts/", include((urls.alert_pages, "alerts"))),

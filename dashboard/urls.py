@@ -12,6 +12,8 @@ from dashboard.alerts import thresholds as alert_thresholds
 from dashboard.alerts import views as alerts
 from dashboard.bulk import views as batches
 from dashboard.campaigns import (
+    causes,
+    compare,
     composer,
     draft_acts,
     figures_strip,
@@ -94,6 +96,9 @@ campaign_pages = [
         for section in composer.SECTIONS
     ),
     path("<slug:slug>/export/", campaigns.export, name="export"),
+    path("<slug:slug>/causes/", causes.causes, name="causes"),
+    path("<slug:slug>/causes/count/", causes.count, name="count_causes"),
+    path("<slug:slug>/compare/", compare.of_one, name="compare"),
     path("<slug:slug>/html/", wordings.html, name="html"),
     path("<slug:slug>/wordings/<slug:channel>/", wordings.wordings, name="wordings"),
     path("<slug:slug>/skipped/", skipped.people, name="skipped"),
@@ -218,6 +223,8 @@ suppression_pages = [
     path("<id:pk>/", suppressions.detail, name="detail"),
     path("<id:pk>/release/", suppression_acts.lift, name="release"),
 ]
+
+compare_pages = [path("", compare.of_all, name="campaigns")]
 
 route_pages = [
     path("", sending_routes.page, name="page"),

@@ -17,6 +17,7 @@ from django.db.models import Q, Sum
 from campaigns.models import Campaign
 from deliveries.alerting.findings import Finder, Finding, Number
 from deliveries.alerting.kinds import AlertSettings
+from deliveries.ledger.failure_counts import counts_of
 from deliveries.ledger.failure_rates import load
 from deliveries.meaning.mappings import describe
 from deliveries.models import Account, CampaignStop, CarrierTally, CodeTally
@@ -28,7 +29,6 @@ from deliveries.outcomes.shares import Share
 from deliveries.outcomes.stop_words import open_stops, seen, top_cause
 from deliveries.outcomes.thresholds import POOR_BELOW, WATCH_BELOW
 from deliveries.sending.breaker import Judged, surely_above
-from deliveries.sending.stops import counts_of
 from deliveries.statuses import BUCKETS, REACHING, Disposition, Status
 
 State = Campaign.State

@@ -18,12 +18,12 @@ from deliveries.demo import making
 from deliveries.demo.making import CampaignPlan
 from deliveries.demo.simulation import Simulation
 from deliveries.ledger import failure_rates
+from deliveries.ledger.failure_counts import counts_of
 from deliveries.ledger.failure_rates import FailureRates
 from deliveries.models import CampaignStop, Canary, Message
 from deliveries.outcomes.figures import CampaignFigures
 from deliveries.providers.sandbox.network import Network
 from deliveries.sending import breaker, launching
-from deliveries.sending.stops import counts_of
 
 SOON, OFTEN = (
     timedelta(minutes=5),

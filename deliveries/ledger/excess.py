@@ -49,7 +49,11 @@ class Margin(NamedTuple):
 
     def tolerated(self, usual: float) -> float:
         """The tolerated share, 0..1, where `usual` is the usual one."""
-        return min(usual + max(self.points, usual * self.of_share), MOST_TOLERATED)
+        return min(usual + self.beyond(usual), MOST_TOLERATED)
+
+    def beyond(self, usual: float) -> float:
+        """How much more than the usual share that is."""
+        return max(self.points, usual * self.of_share)
 
 
 def evidence(groups: Iterable[Group]) -> float:

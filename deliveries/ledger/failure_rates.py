@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from campaigns.models import Campaign
 from contacts.channels import Channel
@@ -48,6 +48,8 @@ MOST_CARRIERS = 500  # of a channel, those with the most messages
 # margin of failures that a retry may help.
 MARGINS = {Kind.LASTING: Margin(0.05, 0.5), Kind.ANY: Margin(0.30, 0.5), Kind.OPT_OUT: Margin(0.02, 1.0)}
 
+WAITED = timedelta(hours=1)  # for a report, before a message counts as silent
+UNREPORTED = (Status.TIMED_OUT, Status.SENDING, Status.SENT)
 LEFT = frozenset(set(Status) - {Status.QUEUED})
 LASTING = (Disposition.BOUNCED_HARD, Disposition.BLOCKED_COMPLIANCE)
 
@@ -67,9 +69,24 @@ def kinds_of(status: str, disposition: str) -> tuple[str, ...]:
     return ()
 
 
+def is_failure(prefix: str = "") -> Q:
+    """The condition on rows that are a failure of any kind but an opt-out; `prefix` leads to their columns."""
+    again = Q(**{f"{prefix}disposition": Disposition.PENDING_RETRY}) & ~Q(**{f"{prefix}status__in": RINGS})
+    return Q(**{f"{prefix}disposition__in": LASTING}) | again
+
+
+def is_silent(now: datetime, prefix: str = "") -> Q:
+    """The condition on messages that nothing was reported of within `WAITED`, as of `now`."""
+    on_its_way = {
+        f"{prefix}disposition": Disposition.PENDING, f"{prefix}status__in": (Status.SENDING, Status.SENT),
+        f"{prefix}handed_over_at__lt": now - WAITED,
+    }  # fmt: skip
+    return Q(**{f"{prefix}status": Status.TIMED_OUT}) | Q(**on_its_way)
+
+
 def measures_of(status: str, disposition: str) -> tuple[str, ...]:
-    """The kinds of failure, or silence."""
-    return (SILENT,) if status == Status.TIMED_OUT else kinds_of(status, disposition)
+    """The kinds of failure; or silence, of a campaign that is over: nothing of it is still on its way."""
+    return (SILENT,) if status in UNREPORTED else kinds_of(status, disposition)
 
 
 def has_left(status: str, disposition: str) -> bool:

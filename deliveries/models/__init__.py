@@ -17,6 +17,7 @@ them opens every partition.
 from deliveries.models.accounts import Account, new_token
 from deliveries.models.alerts import Alert, AlertSetting
 from deliveries.models.batches import Batch, BatchItem
+from deliveries.models.causes import CauseReport
 from deliveries.models.engagement import (
     REACHED,
     Deed,
@@ -82,6 +83,7 @@ __all__ = [
     "Canary",
     "CarrierTally",
     "Cause",
+    "CauseReport",
     "Certainty",
     "CodeAlarm",
     "CodeDay",

@@ -64,9 +64,9 @@ NAMED: dict[str, tuple[type[Model], str]] = {
     "segment": (Segment, "name"),
     "campaign": (Campaign, "name"),
 }
-WHOLE_NUMBERS = (*NAMED, "version", "attempt")  # the filters whose values are such
+WHOLE_NUMBERS = (*NAMED, "version", "attempt", "segments")  # the filters whose values are such
 # Whose choices the page knows: those of its rows.
-OFFERED_BY_PAGE = (*WHOLE_NUMBERS, "carrier", "code", "region", "link", "skip", "owner")
+OFFERED_BY_PAGE = (*NAMED, "version", "attempt", "carrier", "code", "region", "link", "skip", "owner")
 
 
 def source_names(ids: Iterable[int]) -> list[tuple[int, str]]:

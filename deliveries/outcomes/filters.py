@@ -21,6 +21,7 @@ from contacts.jurisdictions import Purpose
 from contacts.models import Contact
 from contacts.searching import FEWEST, clean
 from deliveries.outcomes import by_person
+from deliveries.outcomes.cause_fields import CauseFields
 from deliveries.outcomes.filter_choices import (
     DAYS_CHOICES,
     NAMED,
@@ -57,7 +58,7 @@ def day(label: str) -> forms.DateField:
     return forms.DateField(label=label, required=False, widget=widget, error_messages={"invalid": wrong})
 
 
-class OutcomeFilter(forms.Form):
+class OutcomeFilter(CauseFields):
     """Every way to narrow a list of outcomes. Parameters that are not fields are ignored.
 
     `offered` only fills the selects: a value they do not list still counts, so that a link goes on working after the

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -13,6 +13,7 @@ from campaigns.models import ContentVersion
 from campaigns.steps import RecipientState
 from contacts.searching import partly
 from deliveries.ledger.failure_index import DISPOSITIONS, STATUSES
+from deliveries.ledger.failure_rates import is_failure, is_silent
 from deliveries.models import Message, QueueEntry
 from deliveries.outcomes import by_person, recent
 from deliveries.statuses import BUCKETS, Status
@@ -89,6 +90,8 @@ def _counted(view: OutcomeView) -> Q:
 def only_failures(filters: Mapping[str, str]) -> bool:
     """Whether every message that these let through is in the index of failures: then they are looked up there."""
     status, code = filters.get("status", ""), filters.get("code", NOBODY)
+    if filters.get("outcome") == "failed":
+        return True
     return code != NOBODY or DISPOSITION_OF.get(status) in DISPOSITIONS or status in STATUSES
 
 
@@ -131,7 +134,7 @@ OF_THE_MESSAGE = {
     "failure": "failure_class", "region": "region", "sender": "sender_id", "account": "account_id",
     "version": "content_version", "attempt": "attempt", "evidence": "evidence", "priority": "priority",
     "stage": "contact__stage", "since": "created_on__gte", "until": "created_on__lte", "campaign": "campaign_id",
-    "purpose": "campaign__purpose", "segment": "campaign__segment_id",
+    "segments": "segments", "purpose": "campaign__purpose", "segment": "campaign__segment_id",
 }  # fmt: skip
 
 
@@ -141,6 +144,10 @@ def _condition(name: str, value: str, prefix: str, now: datetime, entries: bool)
     if name in OF_THE_MESSAGE:
         link = "message__" if entries else ""
         return Q(**{link + OF_THE_MESSAGE[name]: "" if value == NOBODY else value})
+    if name == "outcome":
+        return _outcome(value, prefix, now, entries)
+    if name == "hour":
+        return _left_in(value, entries)
     if name == "link":
         return _links_to(value, entries=entries)
     if name == "status":
@@ -160,11 +167,40 @@ def _condition(name: str, value: str, prefix: str, now: datetime, entries: bool)
     return partly(value, f"{prefix}contact_id")
 
 
+def _outcome(value: str, prefix: str, now: datetime, entries: bool) -> Q:
+    """Of what has left, all, what failed as a stop counts it, or what nobody reported about in time."""
+    if value == "failed":
+        return is_failure(prefix)
+    link = "message__" if entries else ""
+    if value == "silent":
+        return is_silent(now, link)
+    return ~Q(**{f"{link}status": Status.QUEUED})
+
+
+def hour_of(text: str) -> datetime | None:
+    """The moment at which an hour such as "2026-11-30 14" begins, in UTC; None for anything else."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d %H").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _left_in(value: str, entries: bool) -> Q:
+    """Handed over in that hour; what was never seen to be handed over counts from when it was made."""
+    link, begins = "message__" if entries else "", hour_of(value)
+    if begins is None:
+        return Q(pk=None)
+    ends = begins + timedelta(hours=1)
+    handed_over = Q(**{f"{link}handed_over_at__gte": begins, f"{link}handed_over_at__lt": ends})
+    made = {f"{link}handed_over_at": None, f"{link}created_at__gte": begins, f"{link}created_at__lt": ends}
+    return handed_over | Q(**made)
+
+
 def _links_to(host: str, *, entries: bool) -> Q:
     """Messages whose text, as it was when they were made, has a link there."""
     link = "message__" if entries else ""
     said = ContentVersion.objects.filter(
-        Q(body__icontains=f"//{host}") | Q(html__icontains=f"//{host}"),
+        Q(body__icontains=f"//{host}") | Q(body__icontains=f" {host}/") | Q(html__icontains=f"//{host}"),
         content__campaign_id=OuterRef(f"{link}campaign_id"),
         content__channel=OuterRef(f"{link}channel"),
         number=OuterRef(f"{link}content_version"),

@@ -34,6 +34,7 @@ from deliveries.ledger import (
 from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.tallies import fold
 from deliveries.meaning import drift, occurrences
+from deliveries.outcomes import causes_step
 from deliveries.receiving import callback_tests, clicks, gaps, line_notes, number_lookups, recording, replay
 from deliveries.running import alerts, heartbeat
 from deliveries.running.heartbeat import Role
@@ -149,6 +150,7 @@ STEPS: Steps = {
     "retention": Seldom(3_600, retention.drop_old),
     "base_rates": Seldom(60, base_rates.run),
     "failure_rates": Seldom(60, failure_rates.run),
+    "causes": Seldom(15, causes_step.run),
     "list_counts": Seldom(30, lists.count_some),
     "source_figures": Seldom(30, source_figures.count_some),
     "registrations": Seldom(600, registrations_ended.run),
@@ -188,6 +190,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "retention",
         "base_rates",
         "failure_rates",
+        "causes",
         "list_counts",
         "source_figures",
         "lookups",

@@ -23,12 +23,13 @@ from contacts.channels import Channel
 from contacts.gate_facts import Dimension
 from contacts.models import ContactList
 from deliveries.ledger.excess import Group, is_surely_above
+from deliveries.ledger.failure_counts import Counts, Where, counts_of
 from deliveries.ledger.failure_rates import MARGINS, FailureRates, Kind, kinds_of, load
 from deliveries.meaning.mappings import describe
 from deliveries.models import Account, CampaignStop, CodeTally, SourceTally
 from deliveries.sending import launching
 from deliveries.sending.savings import saved
-from deliveries.sending.stops import Counts, Where, carriers_left_out, counts_of
+from deliveries.sending.stops import carriers_left_out
 from deliveries.statuses import Disposition
 from deliveries.wording import wording
 

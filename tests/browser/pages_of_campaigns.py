@@ -10,6 +10,7 @@ from campaigns.models import Brand, Campaign, Content, Segment, Sender
 from contacts.models import AutomaticAnswer, ContactList
 from deliveries.ledger import engagement, tallies
 from deliveries.models import CampaignStop, Canary, Engagement, Message
+from deliveries.outcomes import causes_step
 from deliveries.sending import breaker, mail_checks, trying
 from tests.browser.world import DRAFT, LIVE, REPORT
 
@@ -72,6 +73,13 @@ def followed() -> str:
         engagement.note({message.pk})
     tallies.fold_all()
     return f"/campaigns/{REPORT}/"
+
+
+def counted(url: str) -> str:
+    """A page that shows what was counted of the causes of a report."""
+    report, now = Campaign.objects.get(slug=REPORT), timezone.now()
+    causes_step.count(causes_step.ask(report, None, now), now)
+    return url
 
 
 def stopped() -> str:

@@ -137,9 +137,7 @@ class Network:
             ref, channel, to, sender, body, callback, at, secret or self.secret, media_url
         )
         self._attempts[channel, to] += 1
-        answer, truth, callbacks = plan(
-            self.seed, submission, self._attempts[channel, to], self.speed, self.outages
-        )
+        answer, truth, callbacks = self.planned(submission, self._attempts[channel, to])
         for each in callbacks:
             self._count += 1
             heappush(self._waiting, (each.at, self._count, each))
@@ -147,6 +145,10 @@ class Network:
         if not self.truth(ref).reached:
             self._truths[ref] = truth
         return answer
+
+    def planned(self, submission: Submission, nth: int) -> CarrierPlan:
+        """What becomes of it, the `nth` attempt to its address on its channel."""
+        return plan(self.seed, submission, nth, self.speed, self.outages)
 
     def write(
         self, channel: str, writer: str, to: str, text: str, url: str, at: datetime, *, secret: str = ""

@@ -1,0 +1,276 @@
+"""When causes are looked for: once more fails than is usual, once a campaign is over, and where somebody asks.
+
+A step of the worker. What failed is seen from tallies, a few queries for all campaigns together; only then are the
+messages of one campaign counted, one campaign at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from math import log
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q
+
+from accounts.models import User
+from campaigns.link_domains import link_domains
+from campaigns.models import Campaign, Content, ContentVersion
+from contacts.channels import Channel
+from contacts.models import ContactList
+from deliveries.ledger.excess import FALSE, FEWEST, Group, evidence
+from deliveries.ledger.failure_counts import Counts, Where, counts_of
+from deliveries.ledger.failure_rates import FailureRates, Kind, load
+from deliveries.meaning.mappings import describe
+from deliveries.models import Account, CauseReport
+from deliveries.outcomes.causes import (
+    ACCOUNT,
+    CHANNEL,
+    CODE,
+    FAILED,
+    HOUR,
+    SEGMENTS,
+    SENDER,
+    SOURCE,
+    WORDING,
+    Cause,
+    CauseFindings,
+    CodeCount,
+    Part,
+)
+from deliveries.outcomes.causes import Group as ComparedGroup
+from deliveries.outcomes.causes_changed_codes import changed
+from deliveries.outcomes.causes_counting import Cells, counted
+from deliveries.outcomes.causes_ranking import MATTERS, Found, search
+from deliveries.outcomes.normal_versions import last_normal
+from deliveries.statuses import Status
+
+logger = logging.getLogger(__name__)
+Why = CauseReport.Why
+State = Campaign.State
+GOING = (State.LAUNCHING, State.SENDING, State.PAUSED)
+WATCHED = timedelta(days=2)  # after its end: late reports come in
+AGAIN = timedelta(minutes=15)  # between two counts of a campaign by itself
+GROWN = 1.1  # and only once so many times the failures are known
+OLD = timedelta(days=180)  # what was over before that is counted where somebody asks
+TRIES = 3
+KEPT = 2  # reports of a campaign
+GROUPS = 200  # of a dimension, those with the most excess
+CODES = 4
+
+
+def run(now: datetime) -> int:
+    """Ask for what is due by itself, then count one campaign that was asked for; return how many were counted."""
+    _ask_for_jumps(now)
+    report = CauseReport.objects.filter(counted_at=None).order_by("pk").select_related("campaign").first()
+    if report is None:
+        report = _one_that_is_over(now)
+    if report is None:
+        return 0
+    count(report, now)
+    return 1
+
+
+def ask(campaign: Campaign, by: User | None, now: datetime, why: str = Why.ASKED) -> CauseReport:
+    """Have it counted soon; what is asked for already stays as it is."""
+    try:
+        with transaction.atomic():
+            return CauseReport.objects.create(campaign=campaign, why=why, asked_at=now, asked_by=by)
+    except IntegrityError:
+        return CauseReport.objects.filter(campaign=campaign).order_by("pk").last() or ask(
+            campaign, by, now, why
+        )
+
+
+def _ask_for_jumps(now: datetime) -> None:
+    """Three queries, and one for each campaign of which more fails than is usual."""
+    recent = Q(state__in=GOING) | Q(completed_at__gt=now - WATCHED)
+    watched = {one.pk: one for one in Campaign.objects.filter(recent, launched_at__isnull=False)}
+    if not watched:
+        return
+    rates, last = load(), _last(watched)
+    for pk, counts in counts_of(watched).items():
+        if jumped(counts, rates) and _is_new(counts, last.get(pk), now):
+            ask(watched[pk], None, now, Why.JUMP)
+
+
+def jumped(counts: Mapping[Where, Counts], rates: FailureRates) -> bool:
+    """Whether surely more of a campaign failed than is usual for its carriers, by so much that it matters, as a whole
+    or at one of its carriers."""
+    groups = [
+        Group(one.sent, one.failed[Kind.ANY], MATTERS[FAILED].tolerated(rates.usual(Kind.ANY, *where)))
+        for where, one in counts.items()
+    ]
+    several = log(len(groups) + 1)
+    sets = [groups, *([one] for one in groups)]
+    return any(
+        sum(one.failed for one in some) >= FEWEST and evidence(some) >= log(1 / FALSE) + several
+        for some in sets
+    )
+
+
+def _is_new(counts: Mapping[Where, Counts], last: CauseReport | None, now: datetime) -> bool:
+    if last is None or last.counted_at is None:
+        return last is None
+    failed = sum(one.failed[Kind.ANY] for one in counts.values())
+    return last.counted_at <= now - AGAIN and failed >= GROWN * max(1, last.detail.get("seen", 0))
+
+
+def _last(campaigns: Iterable[int]) -> dict[int, CauseReport]:
+    """The newest report of each."""
+    return {one.campaign_id: one for one in CauseReport.objects.filter(campaign__in=campaigns).order_by("pk")}
+
+
+def _one_that_is_over(now: datetime) -> CauseReport | None:
+    """The newest campaign that is over and was not counted since."""
+    over = Campaign.objects.filter(state__in=(State.COMPLETED, State.CANCELED), completed_at__gt=now - OLD)
+    counted_since = Q(cause_reports__counted_at__gte=F("completed_at"))
+    campaign = over.exclude(pk__in=over.filter(counted_since).values("pk")).order_by("-completed_at").first()
+    return ask(campaign, None, now, Why.OVER) if campaign else None
+
+
+# ---- Counting ----------------------------------------------------------------------------------------------------
+
+
+def count(report: CauseReport, now: datetime) -> None:
+    """Count one campaign and keep what was found; one that fails a few times is left with nothing found."""
+    report.tries = F("tries") + 1
+    report.save(update_fields=["tries"])
+    report.refresh_from_db(fields=["tries"])
+    if report.tries <= TRIES:
+        seen = sum(
+            one.failed[Kind.ANY]
+            for one in counts_of([report.campaign_id]).get(report.campaign_id, {}).values()
+        )
+        report.detail = {**found_out(report.campaign, now).as_detail(), "seen": seen}
+    else:
+        logger.error("The causes of campaign %d could not be counted.", report.campaign_id)
+    report.counted_at = now
+    with transaction.atomic():
+        report.save(update_fields=["counted_at", "detail"])
+        old = (
+            CauseReport.objects.filter(campaign=report.campaign_id)
+            .order_by("-pk")
+            .values_list("pk", flat=True)
+        )
+        CauseReport.objects.filter(pk__in=list(old[KEPT:])).delete()
+
+
+def found_out(campaign: Campaign, now: datetime) -> CauseFindings:
+    """Why messages of this campaign fail, as of `now`. Reads each of its messages once."""
+    domains = _domains(campaign)
+    with counted(campaign, load(), domains, now) as cells:
+        words = _Words(campaign, cells)
+        totals = {measure: cells.totals(measure) for measure in ("failed", "silent")}
+        groups = _groups(cells, words)
+        if not totals[FAILED].n:
+            return CauseFindings(totals)
+        found, tested = search(cells, _suspects(campaign, domains))
+        causes = tuple(_cause(campaign, cells, one, words, now) for one in found)
+        return CauseFindings(totals, causes, *cells.rates(), tested, groups)
+
+
+def _domains(campaign: Campaign) -> dict[str, list[str]]:
+    """Wording -> the domains that it leads to."""
+    found = {}
+    for one in ContentVersion.objects.filter(content__campaign=campaign).select_related("content"):
+        found[f"{one.content.channel} {one.number}"] = link_domains(one.body, one.html)
+    for content in Content.objects.filter(campaign=campaign):
+        found.setdefault(f"{content.channel} {content.version}", link_domains(content.body, content.html))
+    return found
+
+
+def _suspects(campaign: Campaign, domains: Mapping[str, list[str]]) -> list[str]:
+    """The domains that the last wording of its sender that arrived did not lead to."""
+    content = Content.objects.filter(campaign=campaign, channel=campaign.channel).first()
+    normal = last_normal(content.sender_id, campaign.channel, without=campaign.pk) if content else None
+    healthy = link_domains(normal.version.body, normal.version.html) if normal else []
+    return [domain for found in domains.values() for domain in found if domain not in healthy]
+
+
+class _Words:
+    """The values of dimensions in words. Three queries."""
+
+    def __init__(self, campaign: Campaign, cells: Cells) -> None:
+        self.accounts = {str(pk): name for pk, name in Account.objects.names().items()}
+        self.providers = Account.objects.providers()
+        contents = Content.objects.filter(campaign=campaign).select_related("sender")
+        self.senders = {str(one.sender_id): one.sender.value for one in contents}
+        versions = ContentVersion.objects.filter(content__campaign=campaign).select_related("sender")
+        self.senders |= {str(one.sender_id): one.sender.value for one in versions}
+        self.sources = {str(pk): name for pk, name in ContactList.objects.values_list("pk", "name")}
+
+    def of(self, dimension: str, value: str) -> Part:
+        return Part(dimension, value, self._label(dimension, value))
+
+    def meaning(self, channel: str, account: str, code: str) -> str:
+        """Of a code; '' where there is none."""
+        provider = self.providers.get(int(account), "")
+        return describe(provider, channel, code, Status.FAILED).short if code else ""
+
+    def _label(self, dimension: str, value: str) -> str:
+        if dimension == CHANNEL:
+            return str(Channel(value).label)
+        if dimension == ACCOUNT:
+            return self.accounts.get(value, value)
+        if dimension == SENDER:
+            return self.senders.get(value, f"number {value}")
+        if dimension == SOURCE:
+            return self.sources.get(value, "No list")
+        if dimension == WORDING:
+            channel, number = value.split(" ")
+            return f"{number} by {Channel(channel).in_sentence}"
+        if dimension == HOUR:
+            return f"from {value}:00 UTC"
+        if dimension == SEGMENTS:
+            return value
+        return value or "not known"
+
+
+def _groups(cells: Cells, words: _Words) -> dict[str, tuple[ComparedGroup, ...]]:
+    found: dict[str, list[ComparedGroup]] = {}
+    for dimension, value, (n, failed, expected, delivered, settled, silent) in cells.singles():
+        one = ComparedGroup(
+            words.of(dimension, value),
+            int(n),
+            int(failed),
+            expected,
+            int(delivered),
+            int(settled),
+            int(silent),
+        )
+        found.setdefault(dimension, []).append(one)
+    return {
+        dimension: tuple(sorted(groups, key=lambda one: -one.excess)[:GROUPS])
+        for dimension, groups in found.items()
+    }
+
+
+def _cause(campaign: Campaign, cells: Cells, found: Found, words: _Words, now: datetime) -> Cause:
+    whole = cells.whole(found.measure, found.parts)
+    codes = _codes(cells, found, words) if found.measure == FAILED else ()
+    named = tuple(words.of(*part) for part in found.named)
+    sentence = ""
+    if codes and codes[0].code and codes[0].n >= found.contribution / 2:
+        account = cells.constant.get(ACCOUNT) or dict(found.parts).get(ACCOUNT, "0")
+        sentence = changed(campaign, int(account), codes[0].code, now)
+        named = (Part(CODE, codes[0].code, codes[0].code), *named)[:2] if sentence else named
+    return Cause(
+        found.measure,
+        named,
+        whole.n,
+        whole.failed,
+        whole.expected,
+        found.contribution,
+        found.fault,
+        codes,
+        sentence,
+    )
+
+
+def _codes(cells: Cells, found: Found, words: _Words) -> tuple[CodeCount, ...]:
+    """What was reported of the failures of a part, most often first."""
+    return tuple(
+        CodeCount(one[2], one[3], words.meaning(*one[:3])) for one in cells.codes(found.parts)[:CODES]
+    )
