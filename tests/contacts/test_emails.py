@@ -30,9 +30,10 @@ def the_long_way(text):
     return validate_email(text.strip(), check_deliverability=False, test_environment=True).normalized.lower()
 
 
-@pytest.mark.parametrize("domain", DOMAINS)
 @pytest.mark.parametrize("local", LOCAL)
-def test_both_ways_agree(local, domain):
-    text = f" {local}@{domain}"
+def test_both_ways_agree(local):
+    texts = [f" {local}@{domain}" for domain in DOMAINS]
 
-    assert read(text, parse_email) == read(text, the_long_way)
+    assert {text: read(text, parse_email) for text in texts} == {
+        text: read(text, the_long_way) for text in texts
+    }

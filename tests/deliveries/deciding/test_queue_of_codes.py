@@ -34,19 +34,23 @@ def planned(key, code, **known):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("key", CODES, ids=" ".join)
-def test_the_queue_of_a_code_fits_whose_fault_it_is(key):
-    code = CODES[key]
-    plan = planned(key, code)
+@pytest.mark.parametrize("table", sorted({key.table for key in CODES}))
+def test_the_queue_of_a_code_fits_whose_fault_it_is(table):
+    plans = {key: planned(key, code) for key, code in CODES.items() if key.table == table}
 
+    assert {key: plan for key, plan in plans.items() if not fits(CODES[key], plan)} == {}
+
+
+def fits(code, plan):
     ours = code.fault in (Fault.SENDER, Fault.CONTENT, Fault.ACCOUNT)
     record = code.fault == Fault.RECIPIENT and code.status != Status.BLOCKED
-    assert ours <= (plan.queue == Queue.REVIEW)
-    assert (plan.queue == Queue.CORRECT) <= record
-    assert (CORRECT_IT in plan.reason) <= record
-    if code.fault == Fault.CARRIER:
-        assert plan.queue == Queue.SWITCH
-        assert "itself is fine" in plan.reason
+    carriers = plan.queue == Queue.SWITCH and "itself is fine" in plan.reason
+    return (
+        ours <= (plan.queue == Queue.REVIEW)
+        and (plan.queue == Queue.CORRECT) <= record
+        and (CORRECT_IT in plan.reason) <= record
+        and (code.fault == Fault.CARRIER) <= carriers
+    )
 
 
 @pytest.mark.parametrize(

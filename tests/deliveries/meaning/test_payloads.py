@@ -8,6 +8,7 @@ import base64
 import json
 import re
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -44,14 +45,21 @@ def expected():
 RECORDED, EXPECTED = recorded(), expected()
 
 
-@pytest.mark.parametrize("line", RECORDED, ids=lambda line: f"{line['provider']}-{line['id']}")
-def test_a_recorded_payload_is_understood(line):
-    answer = understand({"at": AT, **line}, shipped())
-    wanted = EXPECTED[line["id"]]
+@pytest.mark.parametrize("slug", sorted({line["provider"] for line in RECORDED}))
+def test_a_recorded_payload_is_understood(slug):
+    ours = [line for line in RECORDED if line["provider"] == slug]
 
-    assert (answer["accepted"], len(answer["events"])) == (wanted["accepted"], len(wanted["events"])), answer
-    for event, want in zip(answer["events"], wanted["events"], strict=True):
-        assert {name: event[name] for name in want} == want
+    answers = {line["id"]: understand({"at": AT, **line}, shipped()) for line in ours}
+
+    wrong = {name: answer for name, answer in answers.items() if not is_as(answer, EXPECTED[name])}
+    assert wrong == {}, {name: EXPECTED[name] for name in wrong}
+
+
+def is_as(answer, wanted):
+    events, wants = answer["events"], wanted["events"]
+    return (answer["accepted"], len(events)) == (wanted["accepted"], len(wants)) and all(
+        {name: event[name] for name in want} == want for event, want in zip(events, wants, strict=True)
+    )
 
 
 def test_every_payload_has_an_expectation_and_a_name_of_its_own():
@@ -142,9 +150,8 @@ SPOILT = [
 
 
 @pytest.mark.parametrize("slug", PROVIDERS)
-@pytest.mark.parametrize("body", SPOILT, ids=lambda body: repr(body[:24]))
-def test_spoilt_bodies_never_raise(slug, body):
-    for kind in sorted(PROVIDERS[slug].kinds):
+def test_spoilt_bodies_never_raise(slug):
+    for kind, body in product(sorted(PROVIDERS[slug].kinds), SPOILT):
         for content_type in ("application/json", "application/x-www-form-urlencoded", "text/plain", ""):
             for method in ("POST", "GET"):
                 line = {

@@ -205,9 +205,8 @@ AUTOMATIC = [
 
 
 @pytest.mark.parametrize("tag", TAGS)
-@pytest.mark.parametrize("subject", AUTOMATIC)
-def test_a_robot_is_known_by_its_subject(tag, subject):
-    assert is_automatic_subject(f"{tag}{subject}")
+def test_a_robot_is_known_by_its_subject(tag):
+    assert [subject for subject in AUTOMATIC if not is_automatic_subject(f"{tag}{subject}")] == []
 
 
 @pytest.mark.parametrize(

@@ -80,13 +80,13 @@ REFUSALS_OF_US = [
 
 
 @pytest.mark.parametrize("code", BLAME_THE_ADDRESS)
-@pytest.mark.parametrize("text", REFUSALS_OF_US)
-def test_a_refusal_of_ours_never_counts_against_the_recipient(code, text):
+def test_a_refusal_of_ours_never_counts_against_the_recipient(code):
     _, _, enhanced = code.partition(" ")
 
-    found = reason_code(enhanced or "5.0.0", f"{code} {text}")
+    found = {text: reason_code(enhanced or "5.0.0", f"{code} {text}") for text in REFUSALS_OF_US}
 
-    assert meaning(found)[1] in ("sender", "content", "account"), found
+    blamed = {text: meaning(one) for text, one in found.items()}
+    assert {text: one for text, one in blamed.items() if one[1] not in ("sender", "content", "account")} == {}
 
 
 @pytest.mark.parametrize("text", REFUSALS_OF_US)
