@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from django import forms
 from django.db.models import Model
 
 from campaigns.models import Campaign, Segment, Sender
@@ -64,9 +65,16 @@ NAMED: dict[str, tuple[type[Model], str]] = {
     "segment": (Segment, "name"),
     "campaign": (Campaign, "name"),
 }
+FEWEST_OFFERED = 2  # values of a further filter; with fewer it is not shown
 WHOLE_NUMBERS = (*NAMED, "version", "attempt", "segments")  # the filters whose values are such
 # Whose choices the page knows: those of its rows.
 OFFERED_BY_PAGE = (*NAMED, "version", "attempt", "carrier", "code", "region", "link", "skip", "owner")
+
+
+def day(label: str) -> forms.DateField:
+    widget = forms.DateInput(attrs={"type": "date", "class": "date"}, format="%Y-%m-%d")
+    wrong = "Give a day, such as 2026-11-30."
+    return forms.DateField(label=label, required=False, widget=widget, error_messages={"invalid": wrong})
 
 
 def source_names(ids: Iterable[int]) -> list[tuple[int, str]]:

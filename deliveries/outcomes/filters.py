@@ -24,6 +24,7 @@ from deliveries.outcomes import by_person
 from deliveries.outcomes.cause_fields import CauseFields
 from deliveries.outcomes.filter_choices import (
     DAYS_CHOICES,
+    FEWEST_OFFERED,
     NAMED,
     NAMELESS,
     OFFERED,
@@ -35,6 +36,7 @@ from deliveries.outcomes.filter_choices import (
     WHOLE_NUMBERS,
     Offer,
     Offered,
+    day,
 )
 from deliveries.outcomes.keyset import read_id
 from deliveries.outcomes.narrowing import (
@@ -50,12 +52,6 @@ from deliveries.outcomes.narrowing import (
 from deliveries.outcomes.shorthand import EXAMPLE, meant, typed
 from deliveries.outcomes.skipped_people import why
 from deliveries.statuses import Evidence, FailureClass, Queue
-
-
-def day(label: str) -> forms.DateField:
-    widget = forms.DateInput(attrs={"type": "date", "class": "date"}, format="%Y-%m-%d")
-    wrong = "Give a day, such as 2026-11-30."
-    return forms.DateField(label=label, required=False, widget=widget, error_messages={"invalid": wrong})
 
 
 class OutcomeFilter(CauseFields):
@@ -180,6 +176,11 @@ class OutcomeFilter(CauseFields):
 
     def _offer(self, name: str, choices: list[Offer]) -> None:
         self.names[name] = {one.value: one.words for one in choices}
+        if len(choices) < FEWEST_OFFERED and name not in self.MAIN and not self.data.get(name):
+            self.fields[
+                name
+            ].widget = forms.HiddenInput()  # all have the same: nothing to choose, but typed it counts
+            return
         self.fields[name].widget = forms.Select(
             choices=[("", "Any"), *((one.value, one.label) for one in choices)]
         )
@@ -188,7 +189,7 @@ class OutcomeFilter(CauseFields):
     def _keep(self, name: str) -> None:
         """A value that is not offered stays set."""
         given, widget = str(self.data.get(name, ""))[:253], self.fields[name].widget
-        if given and given not in {value for value, _ in widget.choices}:
+        if given and isinstance(widget, forms.Select) and given not in {value for value, _ in widget.choices}:
             widget.choices = [*widget.choices, (given, self.words(name, given))]
 
     def clean_s(self) -> str:

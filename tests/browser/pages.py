@@ -423,7 +423,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "wordings": ("marketer", lambda: made_ready.two_wordings()),
     "draft delete": ("marketer", lambda: f"/campaigns/{DRAFT}/delete/"),
     "skipped": ("marketer", lambda: f"/campaigns/{REPORT}/?person=skipped"),
-    "not reached": ("marketer", lambda: f"/campaigns/{REPORT}/?person=failed"),
+    "people not reached": ("marketer", lambda: f"/campaigns/{REPORT}/?person=failed"),
     "draft skipped": ("marketer", lambda: f"/campaigns/{DRAFT}/skipped/"),
     "queues": ("marketer", lambda: "/queues/"),
     "queue": ("marketer", lambda: "/queues/correct/"),
