@@ -106,6 +106,7 @@ ROLES: dict[str, set[str]] = {
     | _may("add", "deliveries", "failurelimit")
     | _may("change", "deliveries", "alertsetting")
     | _may("view change", "deliveries", "receiptgap")
+    | _may("add change delete", "deliveries", "alertchannel")
     # To try dead letters, and work that was set aside, again; the rows themselves stay as they are.
     | _may("change", "deliveries", "pendingreceipt quarantined")
     | {

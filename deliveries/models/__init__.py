@@ -41,6 +41,7 @@ from deliveries.models.mappings import (
     SeenCode,
 )
 from deliveries.models.messages import Cause, Decision, Engagement, MachineWhy, Message, StatusEvent
+from deliveries.models.notices import AlertChannel, AlertNotice, AlertPreference
 from deliveries.models.proofs import CallbackTest, DomainCheck
 from deliveries.models.receipts import PendingReceipt, Receipt, RetentionRun
 from deliveries.models.receivers import ReceiptGap, ReceiptRetry, ReceiverCount
@@ -73,6 +74,9 @@ __all__ = [
     "REACHED",
     "Account",
     "Alert",
+    "AlertChannel",
+    "AlertNotice",
+    "AlertPreference",
     "AlertSetting",
     "Backscatter",
     "Batch",

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from campaigns.models import Campaign
 from contacts import import_runs, lists, opt_ins
+from deliveries.alerting import notifying
 from deliveries.bulk import actions
 from deliveries.deciding import automatic_suppression, route_moves
 from deliveries.deciding.followup import follow_due, follow_failed, follow_status_changes
@@ -160,6 +161,7 @@ STEPS: Steps = {
     "old_imports": Seldom(3_600, import_runs.drop_old),
     "gaps": Seldom(60, gaps.watch),
     "alerts": Seldom(60, alerts.run),
+    "notify": Seldom(10, notifying.run),
 }
 
 
@@ -201,6 +203,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "receipts_seen",
         "gaps",
         "alerts",
+        "notify",
     ),
 }
 
