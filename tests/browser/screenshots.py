@@ -96,7 +96,9 @@ def shoot_all(stack: ExitStack, demo_file: Path, copy: Path) -> None:
             page = context.new_page()
             with transaction.atomic():
                 there = address()
-            page.goto(there, wait_until="networkidle")
+            answer = page.goto(there, wait_until="networkidle")
+            if answer is None or not answer.ok:
+                raise SystemExit(f"{there} could not be shown: no picture of it is kept.")
             if page.locator("[data-chart]").count():
                 page.wait_for_function("document.querySelector('[data-chart].is-drawn')")
             picture = page.screenshot()
