@@ -134,7 +134,7 @@ def _line(
 
 
 def _acts(campaign: Campaign, cause: Cause, user: User) -> list[Act]:
-    """What one click leads to: the queue with just these rows, and the page on which it is put right."""
+    """What one click leads to: the queue with just these rows, and the page on which it is fixed."""
     found = []
     if cause.fault in QUEUE_OF:
         queue, words = QUEUE_OF[Fault(cause.fault)]

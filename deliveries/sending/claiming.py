@@ -96,10 +96,12 @@ def claim_due(
     campaigns = _campaigns(messages.values())
     left = withdraw(still_meant.among(messages.values(), campaigns, now), still_meant.NO_LONGER_MEANT, now)
     rows = [row for row in rows if row.message_id not in set(left)]
-    early = set(still_meant.too_early([messages[row.message_id] for row in rows], campaigns, now))
-    too_early = [row for row in rows if row.message_id in early]
-    rows = [row for row in rows if row.message_id not in early]
     verdicts = _strictest(check(_asks(messages.values(), contents, campaigns), now))
+    early = set(still_meant.too_early([messages[row.message_id] for row in rows], campaigns, now))
+    # What may never leave any more is withdrawn, whatever the earlier campaign does.
+    too_early = [row for row in rows if row.message_id in early and not _stops(verdicts[row.message_id])]
+    early = {row.message_id for row in too_early}
+    rows = [row for row in rows if row.message_id not in early]
     there = {pk for pk, message in messages.items() if (message.campaign_id, message.channel) in contents}
     going = [row for row in rows if verdicts[row.message_id].allowed and row.message_id in there]
     own = campaign_turns(going, campaigns, now)
@@ -136,7 +138,7 @@ def give_back_refused(gated: Gated, now: datetime) -> Gated:
     give_back(refused)
     stopped = defaultdict[str, list[Outbox]](list)
     for row in refused:
-        if not REASONS[Reason(verdicts[row.message_id].reason)].holds:
+        if _stops(verdicts[row.message_id]):
             stopped[verdicts[row.message_id].reason].append(row)
     for reason, those in stopped.items():
         _stop(those, reason, verdicts, now)
@@ -185,7 +187,7 @@ def _sort(
     stopped = defaultdict[str, list[Outbox]](list)
     for row in rows:
         verdict, turn = verdicts[row.message_id], turns.get(row.message_id, AT_ONCE)
-        if not verdict.allowed and not REASONS[Reason(verdict.reason)].holds:
+        if _stops(verdict):
             stopped[verdict.reason].append(row)
         elif not verdict.allowed:
             _hold_until(row, _again(row, verdict) or now + WAIT_FOR_CONTENT, verdict.reason, held)
@@ -296,10 +298,14 @@ def _strictest(verdicts: Mapping[int, Verdict]) -> dict[int, Verdict]:
     """One for each message: no to it, or to the campaign's own sender, is no."""
     found = {key: verdict for key, verdict in verdicts.items() if key > 0}
     for key, own in verdicts.items():
-        stops = not own.allowed and not REASONS[Reason(own.reason)].holds
-        if key < 0 and (stops or found[-key].allowed):
+        if key < 0 and (_stops(own) or found[-key].allowed):
             found[-key] = own
     return found
+
+
+def _stops(verdict: Verdict) -> bool:
+    """Whether it is no for good: the message is withdrawn."""
+    return not verdict.allowed and not REASONS[Reason(verdict.reason)].holds
 
 
 def _wait_for_senders(verdicts: dict[int, Verdict]) -> None:

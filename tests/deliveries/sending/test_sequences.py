@@ -335,6 +335,19 @@ def test_what_waits_lets_a_late_retry_of_the_earlier_campaign_go_first(now):
     assert len(fake.left) == 1
 
 
+def test_what_may_not_leave_any_more_is_withdrawn_whatever_the_earlier_campaign_does(now):
+    """Else a follow-up would never be over behind a campaign that is paused for good."""
+    world = World(now, FollowWhen.NOT_REACHED, hours=24)
+    world.run(now + 25 * HOUR)
+    world.earlier.recipients.update(next_step="retry", next_step_at=now + 27 * HOUR)
+    Campaign.objects.filter(pk=world.campaign.pk).update(relevant_until=now + 26 * HOUR)
+
+    assert dispatch(now + 26 * HOUR, Fake()).stopped == 1
+
+    assert world.campaign.messages.get().reason_code == "not_relevant"
+    assert not Outbox.objects.exists()
+
+
 def test_a_round_looks_at_those_of_whom_it_came_to_be_so_since_the_last(now):
     world = World(now, FollowWhen.REACHED, hours=48, people=4)
     for number, minutes in enumerate((0, 30, 31)):
