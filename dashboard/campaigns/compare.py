@@ -44,7 +44,8 @@ def of_one(request: HttpRequest, slug: str) -> HttpResponse:
     """One campaign by `?by=` a dimension, against what is usual; `with=` the slug of another beside it."""
     campaign = get_object_or_404(Campaign.objects.exclude(state=Campaign.State.DRAFT), slug=slug)
     by = _dimension(request, "carrier")
-    other = Campaign.objects.filter(slug=request.GET.get("with", "")).exclude(pk=campaign.pk).first()
+    beside = request.GET.get("with", "").replace("\x00", "")  # PostgreSQL compares none with it
+    other = Campaign.objects.filter(slug=beside).exclude(pk=campaign.pk).first()
     found = newest([campaign.pk, *([other.pk] if other else [])])
     dated = found.get(campaign.pk)
     findings = dated.findings if dated else CauseFindings()

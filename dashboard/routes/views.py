@@ -73,7 +73,8 @@ def arrivals(request: HttpRequest) -> HttpResponse:
     )
     if given.get("channel") not in Channel.values:
         raise Http404("There is no such channel.")
-    route = RouteId(account.pk, given["channel"], given.get("country", "")[:8], given.get("carrier", "")[:60])
+    country, carrier = (given.get(name, "").replace("\x00", "") for name in ("country", "carrier"))
+    route = RouteId(account.pk, given["channel"], country[:8], carrier[:60])
     rows = arrived_lately(route, timezone.now()).select_related("campaign", "contact")
     found = keyset.page(rows, PAGE_SIZE, given.get("after", ""))
     keep = urlencode(route._asdict())

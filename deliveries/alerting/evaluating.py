@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 NAME = "alerts"  # of the bookmark that lets one process do it at a time
 GONE_FOR = timedelta(minutes=10)
 EVERY = timedelta(seconds=50)  # a second process that looks in between finds it done
+LONGEST_URL = 300
 CHANGING = ["sentence", "numbers", "url", "last_seen_at", "raised_at"]
 
 
@@ -73,7 +74,10 @@ def _open(found: Mapping[str, Finding], opened: Mapping[str, Alert], now: dateti
         alert = opened.get(cause) or Alert(cause=cause, kind=finding.kind, seen_at=now)
         kind = kinds()[finding.kind]
         alert.severity, alert.campaign_id = kind.severity, finding.campaign_id
-        alert.sentence, alert.url = finding.sentence[:400], finding.url
+        alert.sentence = finding.sentence[:400]
+        alert.url = (
+            finding.url if len(finding.url) <= LONGEST_URL else ""
+        )  # half an address opens something else
         alert.numbers = [list(number) for number in finding.numbers]
         alert.last_seen_at = now
         if alert.raised_at is None and now - alert.seen_at >= kind.patience:

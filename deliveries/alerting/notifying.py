@@ -10,6 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from time import monotonic
 
 from django.conf import settings
 from django.db import transaction
@@ -31,6 +32,7 @@ PAUSES = [
 ]  # after each attempt that failed; then it is given up
 LEASE = timedelta(minutes=5)  # while one process sends it no other does
 MORNING = 8  # o'clock, in the time zone of the installation: when those who are told once a day are
+SECONDS_AT_ONCE = 10  # then the other steps have their turn: services that do not answer take theirs each
 MOST = 200  # alerts of one look, and of one text
 Severity = Alert.Severity
 RANK = {one.value: place for place, one in enumerate(Severity)}  # the most urgent first
@@ -91,9 +93,15 @@ def send_due(now: datetime) -> int:
     """Send what is due, one text for each channel and person; how many notices it was about."""
     groups: dict[tuple[int | None, int | None], list[AlertNotice]] = defaultdict(list)
     due = AlertNotice.objects.filter(sent_at=None, not_before__lte=now, attempts__lte=len(PAUSES))
+    due = due.exclude(user__is_active=False)  # who left since
     for notice in due.select_related("alert", "user").order_by("pk")[: MOST * 5]:
         groups[notice.channel_id, notice.user_id].append(notice)
-    return sum(_send_one(channel, those[:MOST], now) for (channel, _), those in groups.items())
+    began, sent = monotonic(), 0
+    for (channel, _), those in groups.items():
+        sent += _send_one(channel, those[:MOST], now)
+        if monotonic() - began >= SECONDS_AT_ONCE:
+            break
+    return sent
 
 
 def _send_one(channel_id: int | None, notices: Sequence[AlertNotice], now: datetime) -> int:

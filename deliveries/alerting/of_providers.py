@@ -13,6 +13,7 @@ from django.utils.formats import date_format
 from campaigns import registering
 from campaigns.models import Registration
 from campaigns.rates import today
+from contacts.phones import concealed
 from deliveries.alerting.findings import Finder, Finding, Number
 from deliveries.alerting.kinds import AlertSettings
 from deliveries.models import Account, CodeAlarm, PendingReceipt, Quarantined, ReceiptGap, RouteAlarm
@@ -44,7 +45,7 @@ def codes(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
         yield Finding(
             "codes",
             str(account),
-            f"{name} reported “{last}”{more}, which no code table lists.",
+            f"{name} reported “{concealed(last)}”{more}, which no code table lists.",
             [Number("unknown", n, reverse("mappings:overview"))],
             reverse("mappings:overview"),
         )
@@ -73,7 +74,7 @@ def dead_letters(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
     if not n.n:
         return
     reasons = dead.order_by().values_list("reason").annotate(n=Count("pk")).order_by("-n", "reason")
-    why = "; ".join(f"{reason.rstrip('.')} ({many:,})" for reason, many in reasons[:REASONS_SHOWN])
+    why = "; ".join(f"{concealed(reason).rstrip('.')} ({many:,})" for reason, many in reasons[:REASONS_SHOWN])
     url = f"{reverse('receivers:letters')}?state=dead"
     what = f"{n} receipt{' is' if n.n == 1 else 's are'} not processed"
     yield Finding("dead_letters", "all", f"{what}: {why}.", [Number("receipts", n.n, url)], url)

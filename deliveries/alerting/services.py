@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 logger = logging.getLogger(__name__)
@@ -17,6 +19,8 @@ SCHEMES = frozenset(
     }
 )
 MAIL = frozenset({"mailto", "mailtos"})
+# Parts of an address for which apprise opens files of this machine, or asks other addresses, and sends what they hold.
+READS = frozenset({"template", "pgp", "pgppub", "pgpprv", "wkd"})
 SECONDS = 8  # for an answer, and as long to connect
 
 
@@ -40,8 +44,17 @@ def check(url: str, *, mail: bool = False) -> None:
             else "slack://, msteams://, mailtos:// or jsons://"
         )
         raise BadAddress(f"It begins with none of the services that can be used, such as {known}.")
+    _check_parts(apprise.plugins.url_to_dict(url))
     if apprise.Apprise.instantiate(url, suppress_exceptions=True) is None:
         raise BadAddress("The service would not understand it: a part is missing or wrong.")
+
+
+def _check_parts(parsed: Mapping[str, Any] | None) -> None:
+    """Raises BadAddress where a part of the address would have something read; `parsed`: as apprise reads it."""
+    for part in sorted(READS & set((parsed or {}).get("qsd", {}))):
+        raise BadAddress(
+            f"The part “{part}” cannot be used: nothing is read from files or from other addresses."
+        )
 
 
 def to_person(url: str, email: str) -> str:
@@ -56,7 +69,8 @@ def send(url: str, title: str, text: str) -> None:
     scheme = url.partition("://")[0].lower()
     if scheme not in SCHEMES:
         raise BadAddress("It begins with none of the services that can be used.")
-    bounded = f"{url}{'&' if '?' in url else '?'}rto={SECONDS}&cto={SECONDS}"
+    bounded = f"{url}{'&' if '?' in url else '?'}rto={SECONDS}&cto={SECONDS}&redirect=no"
+    _check_parts(apprise.plugins.url_to_dict(bounded))
     one = apprise.Apprise.instantiate(bounded, suppress_exceptions=True)
     if one is None:
         raise BadAddress("The service would not understand it: a part is missing or wrong.")

@@ -7,6 +7,7 @@ messages of one campaign counted, one campaign at a time.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from math import log
@@ -248,14 +249,15 @@ def _groups(cells: Cells, words: _Words) -> dict[str, tuple[ComparedGroup, ...]]
 
 
 def _cause(campaign: Campaign, cells: Cells, found: Found, words: _Words, now: datetime) -> Cause:
-    whole = cells.whole(found.measure, found.parts)
     codes = _codes(cells, found, words) if found.measure == FAILED else ()
     named = tuple(words.of(*part) for part in found.named)
     sentence = ""
     if codes and codes[0].code and codes[0].n >= found.contribution / 2:
         account = cells.constant.get(ACCOUNT) or dict(found.parts).get(ACCOUNT, "0")
         sentence = changed(campaign, int(account), codes[0].code, now)
-        named = (Part(CODE, codes[0].code, codes[0].code), *named)[:2] if sentence else named
+        named = (Part(CODE, codes[0].code, codes[0].code), *named) if sentence else named
+    # Of what its name says, so that each number opens just those messages.
+    whole = cells.whole(found.measure, [one[:2] for one in named if one.dimension != CODE])
     return Cause(
         found.measure,
         named,
@@ -270,7 +272,11 @@ def _cause(campaign: Campaign, cells: Cells, found: Found, words: _Words, now: d
 
 
 def _codes(cells: Cells, found: Found, words: _Words) -> tuple[CodeCount, ...]:
-    """What was reported of the failures of a part, most often first."""
-    return tuple(
-        CodeCount(one[2], one[3], words.meaning(*one[:3])) for one in cells.codes(found.parts)[:CODES]
-    )
+    """What was reported of the failures of a part, most often first; each code once, whichever account reported it."""
+    counts: Counter[str] = Counter()
+    meant: dict[str, str] = {}
+    for channel, account, code, n in cells.codes(found.named):
+        counts[code] += n
+        if code not in meant:
+            meant[code] = words.meaning(channel, account, code)
+    return tuple(CodeCount(code, n, meant[code]) for code, n in counts.most_common(CODES))

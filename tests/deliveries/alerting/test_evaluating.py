@@ -100,3 +100,11 @@ def test_the_database_holds_one_open_alert_for_a_cause(now):
 
     with pytest.raises(IntegrityError), transaction.atomic():
         alert.save(force_insert=True)
+
+
+def test_an_address_that_is_too_long_to_be_kept_is_left_out(now):
+    long = Finding("dead_letters", "a", "Something is wrong.", url=f"/campaigns/{'a' * 300}/")
+
+    evaluating.run(now, [Finder(("dead_letters",), lambda now, settings: [long])])
+
+    assert Alert.objects.get().url == ""

@@ -155,6 +155,24 @@ def test_dead_letters_close_by_themselves_once_none_is_left(now):
     assert not Alert.objects.filter(closed_at=None).exists()
 
 
+def test_numbers_in_what_a_provider_reported_are_masked(now):
+    receipt = factories.receipt(state=PendingReceipt.State.DEAD)
+    PendingReceipt.objects.filter(pk=receipt.pk).update(
+        reason="From: '+12125550123' is not a channel of ours."
+    )
+    account = factories.account(name="Acme")
+    CodeAlarm.objects.create(
+        kind="unknown", code="to ann@example.com", account_id=account.pk, channel="sms", raised_at=now,
+        sentence="?",
+    )  # fmt: skip
+
+    said = found(now)
+
+    assert "•••0123" in said["dead_letters"]
+    assert "2125550123" not in said["dead_letters"]
+    assert "ann@example.com" not in said["codes"]
+
+
 def test_an_approval_that_ends_soon(now):
     sender = factories.sender(value="+12125550123")
     sender.registrations.filter(state=Registration.State.APPROVED).update(

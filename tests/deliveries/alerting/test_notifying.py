@@ -133,6 +133,33 @@ def test_one_that_fails_keeps_no_other_from_being_told(chat, now):
     assert len(chat.got) == 1
 
 
+def test_services_that_take_long_leave_time_for_other_work(chat, now, monkeypatch):
+    monkeypatch.setattr(notifying, "SECONDS_AT_ONCE", 0)
+    channel(chat.url)
+    channel(chat.url)
+    alert(now)
+
+    notifying.run(now)
+    assert len(chat.got) == 1
+    notifying.run(now)
+    assert len(chat.got) == 2
+
+
+def test_who_has_left_since_is_sent_nothing(now, monkeypatch):
+    sent = []
+    monkeypatch.setattr(services, "send", lambda *given: sent.append(given))
+    channel("mailtos://user:secret@smtp.example.com", kind="mail")
+    person = factories.user("marketer", email="ann@example.com")
+    AlertPreference.objects.create(user=person, when="daily", least="urgent")
+    alert(now)
+    notifying.run(now)
+    type(person).objects.filter(pk=person.pk).update(is_active=False)
+
+    notifying.run(now + timedelta(days=1))
+
+    assert not sent
+
+
 def test_in_the_end_it_is_given_up(now):
     channel("json://127.0.0.1:9/nobody-listens")
     alert(now)
@@ -181,8 +208,15 @@ def test_what_is_stored_of_a_channel_does_not_hold_its_secret_in_the_open(now, d
 
 
 @pytest.mark.parametrize(
-    "url", ["syslog://", "dbus://", "file:///etc/passwd", "exec://ls", "nonsense", "json://"]
-)
+    "url",
+    [
+        "syslog://", "dbus://", "file:///etc/passwd", "exec://ls", "nonsense", "json://",
+        # What apprise would read, and send there.
+        "workflows://chat.example.com/workflow/signature/?template=/etc/hostname",
+        "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/?%74emplate=http://10.0.0.1/",
+        "mailtos://user:secret@smtp.example.com?to=a@example.com&PGPPRV=/etc/hostname",
+    ],
+)  # fmt: skip
 def test_only_services_are_written_to(url):
     with pytest.raises(services.BadAddress):
         services.check(url)

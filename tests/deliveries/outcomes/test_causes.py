@@ -50,6 +50,17 @@ def test_a_carrier_that_filters_a_link_is_named_with_the_link(campaign, now):
     assert cause.contribution + found.rest(FAILED) == pytest.approx(found.of(FAILED).excess)
 
 
+def test_a_code_is_counted_once_whichever_account_reported_it(campaign, now):
+    accounts = [factories.account(), factories.account()]
+    for account in accounts:
+        messages(campaign, account, now, lambda place, *_: SPAM if place % 3 else DELIVERED, 120)
+
+    (cause,) = counted(campaign, now).causes
+
+    assert [(one.code, one.n) for one in cause.codes] == [("30007", 160)]
+    assert cause.failed == 160
+
+
 def test_two_causes_share_the_excess_between_them(campaign, now):
     def meaning(place, carrier, region):
         if carrier == "Carrier B":
