@@ -8,8 +8,7 @@ import pytest
 
 from campaigns import registering
 from campaigns.models import Campaign, Registration, Sender
-from contacts.gate import SENDER_AGAIN
-from deliveries.sending import registrations_ended
+from deliveries.sending import registrations_ended, sender_allowed
 from deliveries.sending.standing_still import why_it_waits
 from tests import factories
 from tests.engine import Fake, sending, waiting, work
@@ -44,7 +43,8 @@ def test_what_it_would_send_waits_is_said_and_leaves_once_it_may_send_again(now,
     work(now, before)
     said = why_it_waits(campaign, now)
     Sender.objects.filter(pk=message.sender_id).update(state=Sender.State.APPROVED)
-    work(now + SENDER_AGAIN, after)
+    sender_allowed.let_go(now + timedelta(minutes=1))
+    work(now + timedelta(minutes=1), after)
 
     assert (len(before.left), len(after.left)) == (0, 1)
     assert message.sender.value in said[0]

@@ -9,7 +9,7 @@ import pytest
 from campaigns.models import Campaign, Sender
 from deliveries.models import Outbox
 from deliveries.models.work import WHEN_ALLOWED
-from deliveries.sending import sender_allowed
+from deliveries.sending import launching, sender_allowed
 from deliveries.sending.dispatch import dispatch
 from deliveries.sending.standing_still import why_it_waits
 from tests.engine import Fake, agree
@@ -44,6 +44,22 @@ def test_it_leaves_once_the_sender_is_allowed_again(suspended, now):
 
     assert len(fake.left) == 2
     assert agree()
+
+
+@pytest.mark.parametrize("resumed_first", [True, False])
+def test_it_leaves_as_well_where_the_campaign_was_paused_meanwhile(suspended, campaign, now, resumed_first):
+    fake = Fake()
+    launching.pause(campaign)
+    if resumed_first:
+        launching.resume(campaign)
+        assert dispatch(now + HOUR, Fake()).held == 2
+    Sender.objects.update(state=Sender.State.APPROVED)
+    sender_allowed.let_go(now + HOUR)
+    launching.resume(campaign)
+
+    dispatch(now + HOUR, fake)
+
+    assert len(fake.left) == 2
 
 
 def test_what_is_no_longer_relevant_meanwhile_is_withdrawn(suspended, now):
