@@ -148,7 +148,7 @@ def test_a_large_audience_is_reckoned_from_its_first_people_and_says_so(people, 
     campaign = draft(people)
     loaded = checks.load(campaign, now)
     loaded = replace(loaded, first=loaded.first._replace(partly=True))
-    monkeypatch.setattr("deliveries.sending.draft.size_of", lambda who, now: Size(50))
+    monkeypatch.setattr("deliveries.sending.meant.size_of", lambda who, now: Size(50))
 
     found = schedule(loaded)
 
