@@ -78,7 +78,7 @@ def in_words(people: int, percent: int, written_to: int) -> str:
     if not percent or not written_to:
         return ""
     if not share:
-        return f"Nobody goes first: of fewer than {FROM:,} people all are written to at once."
+        return f"Nobody goes first: that takes an audience of {FROM:,} people."
     first = max(1, written_to * share // WHOLE)
     return (
         f"About {first:,} of them, chosen at random, go first; the rest once enough of their outcomes are in,"
