@@ -68,7 +68,7 @@ def test_a_filter_finds_what_the_messages_themselves_say(filters, monkeypatch):
 
     found = set(matching(view, timezone.now()).values_list("pk", flat=True))
 
-    monkeypatch.setattr("deliveries.outcomes.filters.only_failures", lambda filters: False)
+    monkeypatch.setattr("deliveries.outcomes.narrowing.only_failures", lambda filters: False)
     plain = matching(view, timezone.now())
     assert found == set(plain.values_list("pk", flat=True))
 
