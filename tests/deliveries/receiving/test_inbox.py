@@ -442,7 +442,7 @@ def test_all_who_share_a_number_are_listed_by_pages(client, page, now, django_as
     page("marketer")
 
     seen, after = [], ""
-    with django_assert_max_num_queries(3 * 9):
+    with django_assert_max_num_queries(3 * 10):
         while True:
             answer = client.get(reverse("inbox:owners", args=[reply.pk]), {"after": after})
             seen += re.findall(r">(Person \d+)<", answer.content.decode())
