@@ -12,6 +12,7 @@ from django.db import connections
 from contacts import gate
 from contacts.answering import WITHIN, Asked, Kind, owe
 from contacts.consenting import record_opt_in, record_opt_out
+from contacts.erased_words import GONE
 from contacts.models import Address, AnswerWording, AutomaticAnswer, Suppression
 from contacts.models.answers import HELP_TEXT, STOP_TEXT
 from contacts.suppressing import suppress
@@ -419,7 +420,7 @@ def test_erased_with_the_person_it_names_nobody(says, robin, carrier, now):
     assert erase_person(robin.pk, by=factories.user("admin"), reason="asked", now=now)
 
     answer = AutomaticAnswer.objects.get()
-    assert person_data(robin)["automatic_answers"][0]["text"] == HELP_TEXT
+    assert person_data(robin)["automatic_answers"][0]["text"] == GONE
     assert number not in (answer.match_key, str(answer.address.value))
     answering.run(now)
     assert len(carrier.sent) == 1
