@@ -514,7 +514,7 @@ def test_a_marketer_has_a_list_ask(login, now, account):
 
     made = DoubleOptIn.objects.get()
     assert (made.contact_list, made.channel, made.sender_value) == (club, "sms", OURS)
-    assert "asks to confirm: SMS" in client.get(where).content.decode()
+    assert "Asks to confirm by SMS" in client.get(where).content.decode()
     client.post(f"{where}confirmation/", {"sms": OURS, "email": FROM})
     assert DoubleOptIn.objects.get(channel="sms").since == made.since
     client.post(f"{where}confirmation/", {"sms": "", "email": ""})
