@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 def said(body):
-    return ContentVersion(body=body, sender=Sender(value="1"))
+    return ContentVersion(content=Content(channel="sms"), body=body, sender=Sender(value="1"))
 
 
 def test_blanks_between_changed_words_stay_and_texts_are_escaped():
