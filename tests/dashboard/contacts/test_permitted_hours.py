@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
+from contacts.holidays import regional
 from contacts.jurisdictions import table
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +21,7 @@ def test_everybody_reads_each_row_with_its_source(login, role, django_assert_max
         page = client.get(URL).content.decode()
 
     assert reverse("contacts:permitted_hours") == URL
-    assert page.count('<th scope="row">') == len(table())
+    assert page.count('<th scope="row">') == len(table()) + sum(len(those) for those in regional().values())
     for text in (
         "Alabama",
         "Where no rule is known",
