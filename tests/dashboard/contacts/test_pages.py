@@ -900,7 +900,7 @@ def test_the_contacts_own_time_has_its_day_where_that_is_not_the_reader_s(login,
         campaign, contact, state="open", next_step="retry", next_step_at=datetime(2026, 12, 1, 2, tzinfo=UTC)
     )
 
-    page = login("support").get(f"/contacts/{contact.pk}/").content.decode()
+    page = login("support").get(f"/contacts/{contact.pk}/?clock=own").content.decode()
 
     assert "20:22 on 29 Nov in Denver now" in page
     assert "19:00 on 30 Nov in Denver" in page
