@@ -162,5 +162,5 @@ def test_the_page_costs_more_for_each_segment_only_by_its_count(marketer, people
     for n in range(3):
         Segment.objects.create(name=f"S{n}", conditions={"all": [VIP]}).lists.set([people])
     marketer.get("/contacts/segments/")
-    with django_assert_num_queries(7 + 3 * 3 + 3):
+    with django_assert_num_queries(7 + 3 * 3 + 4):
         marketer.get("/contacts/segments/")
