@@ -36,8 +36,11 @@ def test_a_filtered_campaign_stops_before_a_tenth_has_left_and_a_healthy_one_goe
 
     [plan] = [plan for plan in making.PLANS if plan.guarded]
     shown, network = making.campaign(plan, AT), Network(1, secret="")
+    making.look_up_numbers(network)
     launching.launch(shown, None, AT)
-    Simulation(network, AT).run_until(AT + timedelta(hours=3))
+    simulation = Simulation(network, AT)
+    simulation.step()
+    simulation.run_until(AT + timedelta(hours=3))
 
     shown.refresh_from_db()
     assert shown.state == Campaign.State.PAUSED
