@@ -167,7 +167,7 @@ def test_what_was_canceled_before_anything_was_sent_can_be_narrowed(marketer, go
     page = marketer.get(f"{going.get_absolute_url()}?status=canceled").content.decode()
 
     assert '<option value="Prairie Tel">' in page
-    assert ">Front desk</option>" in page
+    assert ">Front desk (3)</option>" in page
     assert "1 list source<" in page
 
 
