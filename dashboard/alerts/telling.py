@@ -14,10 +14,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.roles import requires
 from dashboard.alerts.views import SEE
 from dashboard.shell.pages import who
-from deliveries.alerting import services
+from deliveries.alerting import apprise_sending
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.models import Alert, AlertChannel, AlertNotice, AlertPreference
-from deliveries.models.notices import Told
+from deliveries.models.notices import NoticeTiming
 
 CHANGE, DELETE = "deliveries.change_alertchannel", "deliveries.delete_alertchannel"
 LONGEST_URL = 1_000
@@ -29,7 +29,7 @@ LEAST = [
 
 
 class PreferenceForm(forms.Form):
-    when = forms.ChoiceField(label="By email", choices=Told.choices)
+    when = forms.ChoiceField(label="By email", choices=NoticeTiming.choices)
     least = forms.ChoiceField(label="Which alerts", choices=LEAST)
 
 
@@ -85,8 +85,8 @@ class ChannelForm(forms.ModelForm):
             self.add_error("url", "Enter where it is sent to.")
         if url:
             try:
-                services.check(url, mail=given.get("kind") == AlertChannel.Kind.MAIL)
-            except services.BadAddress as problem:
+                apprise_sending.check(url, mail=given.get("kind") == AlertChannel.Kind.MAIL)
+            except apprise_sending.BadAddress as problem:
                 self.add_error("url", str(problem))
         elif self.instance.pk and "kind" in self.changed_data:
             self.add_error("url", "Enter the address anew where the kind changes.")
@@ -127,10 +127,10 @@ def test(request: HttpRequest, pk: int) -> HttpResponse:
         url = rows.get().secret.get("url", "")
         if found.kind == AlertChannel.Kind.MAIL:
             if not who(request).email:
-                raise services.BadAddress("There is no email address on record for you.")
-            url = services.to_person(url, who(request).email)
-        services.send(url, "Waybill: a test", "Alerts will arrive here. Nothing has to be done.")
-    except (services.BadAddress, services.NotTaken, CredentialsUnreadable) as problem:
+                raise apprise_sending.BadAddress("There is no email address on record for you.")
+            url = apprise_sending.to_person(url, who(request).email)
+        apprise_sending.send(url, "Waybill: a test", "Alerts will arrive here. Nothing has to be done.")
+    except (apprise_sending.BadAddress, apprise_sending.NotTaken, CredentialsUnreadable) as problem:
         rows.update(trouble=str(problem)[:300], trouble_at=now)
         messages.error(request, f"{found.name}: {problem}")
     else:

@@ -18,11 +18,11 @@ from django.db.models import F, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
-from deliveries.alerting import services
+from deliveries.alerting import apprise_sending
 from deliveries.alerting.kinds import kinds
 from deliveries.credentials import CredentialsUnreadable
 from deliveries.models import Alert, AlertChannel, AlertNotice, AlertPreference
-from deliveries.models.notices import Told
+from deliveries.models.notices import NoticeTiming
 from deliveries.wording import zoned
 
 logger = logging.getLogger(__name__)
@@ -57,9 +57,9 @@ def note(now: datetime) -> int:
         channels = (
             AlertChannel.objects.filter(kind=AlertChannel.Kind.SHARED)
             .defer("secret")
-            .exclude(when=Told.NEVER)
+            .exclude(when=NoticeTiming.NEVER)
         )
-        people = AlertPreference.objects.exclude(when=Told.NEVER).filter(user__is_active=True)
+        people = AlertPreference.objects.exclude(when=NoticeTiming.NEVER).filter(user__is_active=True)
         notices = [
             AlertNotice(alert=alert, channel=one, not_before=_when(one.when, now))
             for alert in fresh
@@ -82,7 +82,7 @@ def concerns(alert: Alert, least: str) -> bool:
 
 
 def _when(told: str, now: datetime) -> datetime:
-    if told != Told.DAILY:
+    if told != NoticeTiming.DAILY:
         return now
     here = timezone.localtime(now, timezone.get_default_timezone())
     morning = here.replace(hour=MORNING, minute=0, second=0, microsecond=0)
@@ -115,14 +115,14 @@ def _send_one(channel_id: int | None, notices: Sequence[AlertNotice], now: datet
         url = channel.secret.get("url", "")
         if mine[0].user is not None:
             if not mine[0].user.email:
-                raise services.BadAddress("There is no email address on record for this person.")
-            url = services.to_person(url, mine[0].user.email)
-        services.send(url, title_of(mine), text_of(mine))
+                raise apprise_sending.BadAddress("There is no email address on record for this person.")
+            url = apprise_sending.to_person(url, mine[0].user.email)
+        apprise_sending.send(url, title_of(mine), text_of(mine))
     except AlertChannel.DoesNotExist:
         _failed(mine, None, "No mail server is set for alerts.", now)
     except CredentialsUnreadable as problem:
         _failed(mine, where, str(problem), now)
-    except (services.BadAddress, services.NotTaken) as problem:
+    except (apprise_sending.BadAddress, apprise_sending.NotTaken) as problem:
         _failed(mine, where if channel_id else None, str(problem), now)
     else:
         AlertNotice.objects.filter(pk__in=ids).update(sent_at=now, trouble="")

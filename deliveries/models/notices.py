@@ -12,7 +12,7 @@ from deliveries.credentials import EncryptedJSONField
 from deliveries.models.alerts import Alert
 
 
-class Told(models.TextChoices):
+class NoticeTiming(models.TextChoices):
     """When somebody, or a channel, gets to know."""
 
     AT_ONCE = "at_once", "At once"
@@ -31,7 +31,7 @@ class AlertChannel(models.Model):
     name = models.CharField(max_length=80, unique=True)
     kind = models.CharField(max_length=6, choices=Kind, default=Kind.SHARED)
     secret: models.Field[Any, Any] = EncryptedJSONField(default=dict)
-    when = models.CharField(max_length=7, choices=Told, default=Told.AT_ONCE)
+    when = models.CharField(max_length=7, choices=NoticeTiming, default=NoticeTiming.AT_ONCE)
     least = models.CharField(max_length=7, choices=Alert.Severity, default=Alert.Severity.WARNING)
     sent_at = models.DateTimeField("last sent", null=True, editable=False)
     trouble = models.CharField(max_length=300, blank=True, editable=False)
@@ -56,7 +56,7 @@ class AlertPreference(models.Model):
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="alert_preference"
     )
-    when = models.CharField(max_length=7, choices=Told, default=Told.NEVER)
+    when = models.CharField(max_length=7, choices=NoticeTiming, default=NoticeTiming.NEVER)
     least = models.CharField(max_length=7, choices=Alert.Severity, default=Alert.Severity.URGENT)
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deliveries.alerting import services
+from deliveries.alerting import apprise_sending
 from deliveries.models import AlertChannel, AlertPreference
 
 pytestmark = pytest.mark.django_db
@@ -65,13 +65,13 @@ def test_a_test_says_what_came_of_it(admin, monkeypatch):
     made = AlertChannel.objects.get()
 
     def refuses(url, title, text):
-        raise services.NotTaken("slack did not take it: its address or token is wrong.")
+        raise apprise_sending.NotTaken("slack did not take it: its address or token is wrong.")
 
-    monkeypatch.setattr(services, "send", refuses)
+    monkeypatch.setattr(apprise_sending, "send", refuses)
     assert "did not take it" in admin.post(f"/alerts/channels/{made.pk}/test/", follow=True).content.decode()
     assert AlertChannel.objects.get().trouble
 
-    monkeypatch.setattr(services, "send", lambda url, title, text: None)
+    monkeypatch.setattr(apprise_sending, "send", lambda url, title, text: None)
     assert "Ops took it." in admin.post(f"/alerts/channels/{made.pk}/test/", follow=True).content.decode()
     assert not AlertChannel.objects.get().trouble
 

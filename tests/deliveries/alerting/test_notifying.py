@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from deliveries.alerting import notifying, services
+from deliveries.alerting import apprise_sending, notifying
 from deliveries.models import Alert, AlertChannel, AlertNotice, AlertPreference
 from tests import factories
 
@@ -147,7 +147,7 @@ def test_services_that_take_long_leave_time_for_other_work(chat, now, monkeypatc
 
 def test_who_has_left_since_is_sent_nothing(now, monkeypatch):
     sent = []
-    monkeypatch.setattr(services, "send", lambda *given: sent.append(given))
+    monkeypatch.setattr(apprise_sending, "send", lambda *given: sent.append(given))
     channel("mailtos://user:secret@smtp.example.com", kind="mail")
     person = factories.user("marketer", email="ann@example.com")
     AlertPreference.objects.create(user=person, when="daily", least="urgent")
@@ -172,7 +172,7 @@ def test_in_the_end_it_is_given_up(now):
 
 def test_a_person_gets_theirs_by_the_mail_server(now, monkeypatch):
     sent = []
-    monkeypatch.setattr(services, "send", lambda url, title, text: sent.append((url, title)))
+    monkeypatch.setattr(apprise_sending, "send", lambda url, title, text: sent.append((url, title)))
     channel("mailtos://user:secret@smtp.example.com", kind="mail")
     wants = factories.user("marketer", email="ann+alerts@example.com")
     AlertPreference.objects.create(user=wants, when="at_once", least="urgent")
@@ -218,7 +218,7 @@ def test_what_is_stored_of_a_channel_does_not_hold_its_secret_in_the_open(now, d
     ],
 )  # fmt: skip
 def test_only_services_are_written_to(url):
-    with pytest.raises(services.BadAddress):
-        services.check(url)
-    with pytest.raises(services.BadAddress):
-        services.send(url, "Title", "Text")
+    with pytest.raises(apprise_sending.BadAddress):
+        apprise_sending.check(url)
+    with pytest.raises(apprise_sending.BadAddress):
+        apprise_sending.send(url, "Title", "Text")
