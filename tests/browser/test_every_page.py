@@ -50,9 +50,10 @@ SCRAMBLED = """() => [...document.querySelectorAll("main td, main tbody th")].fi
     last = lines.at(-1).top;
   }
 }).slice(0, 3).map((cell) => cell.innerText)"""
-# Times are the reader's: a page that shows one says whose. (Tests have the zone UTC.)
+# Times are the reader's, or those of the person whose trail it is: a page that shows one says whose. (Tests have the
+# zone UTC.)
 NO_ZONE = """() => { const text = document.querySelector(".app main")?.innerText || "";
-  return /, \\d\\d:\\d\\d/.test(text) && !text.includes("UTC") }"""
+  return /, \\d\\d:\\d\\d/.test(text) && !/UTC|Times are in/.test(text) }"""
 # One row is like another, and axe looks at every element.
 SHORTEN = """() => document.querySelectorAll("tbody tr:nth-child(n+9), .timeline li:nth-child(n+9)")
   .forEach((one) => one.remove())"""
