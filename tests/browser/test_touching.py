@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser import test_every_button as subject
+from tests.browser import pressing as subject
 
 BIG = "width: 90px; height: 50px;"
 FAULTS = {
@@ -32,14 +32,15 @@ def test_a_button_that_cannot_be_clicked_on_a_phone_is_noticed(
     html, says = FAULTS[fault]
     monkeypatch.setattr(subject, "MOMENTS", 2)
     context = browser.new_context(viewport=subject.SIZES["phone"][0])  # type: ignore[arg-type]
-    page, found = context.new_page(), subject.Found()
+    page = context.new_page()
     page.set_content(html.replace("<button", "<button onclick='document.title = 1'"))
-    visit = subject.Round(page, None, "phone", SimpleNamespace(changed=False), {}, found, set())  # type: ignore[arg-type]
+    world, budget = SimpleNamespace(changed=False), subject.Budget(60)
+    visit = subject.Round(page, None, "phone", world, {}, subject.Known(), budget)  # type: ignore[arg-type]
     [button] = visit.buttons()
 
     visit.touch("a page", button)
 
     assert page.title() == ""  # the click does nothing
-    assert len(found.problems) == bool(says)
-    assert all(says in problem for problem in found.problems)
+    assert len(visit.problems) == bool(says)
+    assert all(says in problem for problem in visit.problems)
     context.close()

@@ -15,4 +15,4 @@ def test_a_full_page_of_a_queue_is_small_html(page: Page, watch: Watch) -> None:
 
     [html] = of(watch, "/queues/retry/")
     assert page.locator("#results tbody tr").count() == 30
-    assert len(html.body()) <= 60 * KB
+    assert len(html.body()) <= 64 * KB
