@@ -44,7 +44,8 @@ SCRAMBLED = """() => [...document.querySelectorAll("main td, main tbody th")].fi
   for (let last = -1e9; words.nextNode();) {
     range.selectNodeContents(words.currentNode);
     const lines = [...range.getClientRects()];
-    const seen = lines.length && words.currentNode.data.trim() && !words.currentNode.parentNode.closest(".sr, option");
+    const seen = lines.length && words.currentNode.data.trim() && words.currentNode.parentNode.checkVisibility()
+      && !words.currentNode.parentNode.closest(".sr, option");
     if (!seen) continue;
     if (lines[0].top < last - 8) return true;
     last = lines.at(-1).top;
