@@ -23,7 +23,7 @@ from benchmarks.measuring import tell
 from benchmarks.scratch import databases, environment
 
 if TYPE_CHECKING:
-    from deliveries.demo.causing import Trial
+    from deliveries.demo.causing import CauseTrial
 
 AT = datetime(2026, 11, 18, 20, 0, tzinfo=UTC)  # a Wednesday, at an hour without outages of the carriers' own
 LEAST = 0.9  # of both
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> None:
             print(table(run(range(chosen.first, chosen.first + chosen.seeds))))
 
 
-def run(seeds: Sequence[int]) -> list[Trial]:
+def run(seeds: Sequence[int]) -> list[CauseTrial]:
     from django.db import connection
 
     from deliveries.demo import causing
@@ -62,7 +62,7 @@ def run(seeds: Sequence[int]) -> list[Trial]:
     return found
 
 
-def table(trials: Sequence[Trial]) -> str:
+def table(trials: Sequence[CauseTrial]) -> str:
     """By kind of what is wrong: how often it was named first, something else was, and nothing."""
     lines = [
         "{:28} {:>6} {:>12} {:>15} {:>8}".format("wrong", "tries", "named first", "something else", "nothing")

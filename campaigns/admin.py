@@ -50,7 +50,7 @@ class RawRecord(ReadOnly, Large):
         return Q(**{self.search_fields[0]: number})
 
 
-class CampaignFilter(admin.SimpleListFilter):
+class NewestCampaignsFilter(admin.SimpleListFilter):
     """The newest campaigns; the column it filters by leads an index of every table that uses this."""
 
     title = "campaign"
@@ -278,7 +278,7 @@ def _launched(campaign: Campaign | None) -> bool:
 class RecipientAdmin(RawRecord):
     list_display = ("id", "campaign", "contact", "state", "skipped", "next_step", "next_step_at")
     list_select_related = ("campaign", "contact")
-    list_filter = (CampaignFilter,)
+    list_filter = (NewestCampaignsFilter,)
     search_fields = ("contact_id",)
     search_help_text = "The number of a contact."
     ordering = ("-campaign_id", "-contact_id")  # as the index has them: a campaign may have a million

@@ -20,7 +20,7 @@ Samples = Mapping[
 ]  # field -> what makes a text least and most long; a person's lack is ''
 
 
-class Counted(NamedTuple):
+class CountedText(NamedTuple):
     """`label` is the length in words, `saving` what special characters cost ('' for nothing), `specials` those of the
     text itself, `theirs` a sentence where people's own details bring some."""
 
@@ -43,7 +43,7 @@ def samples(people: Iterable[Contact]) -> dict[str, tuple[str, str]]:
     return found
 
 
-def counted(text: str, values: Samples) -> Counted:
+def counted(text: str, values: Samples) -> CountedText:
     """What the counter says of `text`."""
     least, most = (filled(text, values, n) for n in (0, 1))
     words = label(most)
@@ -53,7 +53,7 @@ def counted(text: str, values: Samples) -> Counted:
     theirs = "".join(one for one in outside(most) if one not in outside(own))
     said = f"Somebody's details have {theirs[0]}, which no text of yours can change." if theirs else ""
     dear = saving(own if theirs else most)
-    return Counted(words, dear, specials(text), said, segments(least), segments(most))
+    return CountedText(words, dear, specials(text), said, segments(least), segments(most))
 
 
 def filled(text: str, values: Samples, n: int) -> str:

@@ -42,7 +42,7 @@ def merge(text: str, values: Mapping[str, str]) -> str:
     return "".join(piece.text for piece in pieces(text, values))
 
 
-class Piece(NamedTuple):
+class MergedPiece(NamedTuple):
     """A part of a merged text; `field` is the merge field that it came from, '' for what the author wrote."""
 
     text: str
@@ -54,17 +54,17 @@ class Piece(NamedTuple):
         return bool(self.field) and not self.text
 
 
-def pieces(text: str, values: Mapping[str, str]) -> Iterator[Piece]:
+def pieces(text: str, values: Mapping[str, str]) -> Iterator[MergedPiece]:
     """What `merge` puts together, part by part."""
     end = 0
     for match in FIELD.finditer(text):
         if match.start() > end:
-            yield Piece(text[end : match.start()])
+            yield MergedPiece(text[end : match.start()])
         name = match.group(1).strip()
-        yield Piece(str(values.get(name, "")), name or match.group())
+        yield MergedPiece(str(values.get(name, "")), name or match.group())
         end = match.end()
     if end < len(text):
-        yield Piece(text[end:])
+        yield MergedPiece(text[end:])
 
 
 def html_fields(html: str) -> list[str]:

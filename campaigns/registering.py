@@ -65,7 +65,7 @@ class Requirement:
 
 
 @dataclass(frozen=True)
-class Line:
+class ChecklistLine:
     """One line of a sender's checklist: what is asked, and what there is."""
 
     kind: Registration.Kind
@@ -95,7 +95,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SenderVerdict:
     """The state that follows from the registrations, and why, in a sentence."""
 
     state: SenderState
@@ -119,7 +119,7 @@ def _place(line: dict[str, str], country: str) -> str:
     return country if line["country"] == EVERYWHERE else line["country"]
 
 
-def in_country(sender: Sender, rows: Iterable[Registration], country: str, day: date) -> list[Line]:
+def in_country(sender: Sender, rows: Iterable[Registration], country: str, day: date) -> list[ChecklistLine]:
     """What it needs to send there, and what else is kept of that country. `rows`: its registrations."""
     there = [row for row in rows if row.country in (country, "")]
     found = []
@@ -140,9 +140,9 @@ def _line(
     asked: Requirement | None,
     row: Registration | None,
     day: date,
-) -> Line:
+) -> ChecklistLine:
     state = Registration.State(row.state_on(day)) if row else Registration.State.NEEDED
-    return Line(kind, country, carrier, asked, row, state)
+    return ChecklistLine(kind, country, carrier, asked, row, state)
 
 
 def countries(sender: Sender, rows: Iterable[Registration]) -> list[str]:
@@ -157,34 +157,34 @@ def countries(sender: Sender, rows: Iterable[Registration]) -> list[str]:
     return [*own, *named]
 
 
-def checklist(sender: Sender, rows: Sequence[Registration], day: date) -> list[Line]:
+def checklist(sender: Sender, rows: Sequence[Registration], day: date) -> list[ChecklistLine]:
     """All countries together."""
     return [line for country in countries(sender, rows) for line in in_country(sender, rows, country, day)]
 
 
-def verdict(sender: Sender, rows: Sequence[Registration], day: date) -> Verdict:
+def verdict(sender: Sender, rows: Sequence[Registration], day: date) -> SenderVerdict:
     """What follows from the registrations. A sender of texts of which nobody has said anything is not approved."""
     if sender.channel not in TEXTS:
-        return Verdict(
+        return SenderVerdict(
             Sender.State.NOT_NEEDED, f"{sender.get_channel_display()} needs no registration to be sent."
         )
     kind = kind_of(sender.channel, sender.value)
     where = [HOME[kind]] if kind in HOME else countries(sender, rows)
     found = [_verdict_in(country, in_country(sender, rows, country, day)) for country in where]
     if not found:
-        return Verdict(
+        return SenderVerdict(
             Sender.State.NOT_REGISTERED, "Say for at least one country how it is registered there."
         )
     return min(found, key=lambda one: _BEST_FIRST.index(one.state))
 
 
-def _verdict_in(country: str, lines: Sequence[Line]) -> Verdict:
+def _verdict_in(country: str, lines: Sequence[ChecklistLine]) -> SenderVerdict:
     asked = [line for line in lines if line.demand in ("must", "some")]
     for state, follows in _FOLLOWS.items():
         if there := [str(line.kind.label) for line in asked if line.state == state]:
-            return Verdict(follows, f"{' and '.join(there)} for {country}: {str(state.label).lower()}.")
+            return SenderVerdict(follows, f"{' and '.join(there)} for {country}: {str(state.label).lower()}.")
     names = " and ".join(str(line.kind.label) for line in asked) or "Nothing that is asked for"
-    return Verdict(Sender.State.APPROVED, f"{names} for {country}: in order.")
+    return SenderVerdict(Sender.State.APPROVED, f"{names} for {country}: in order.")
 
 
 def ends_soon(rows: Iterable[Registration], day: date) -> list[Registration]:
@@ -230,7 +230,7 @@ def change(sender: Sender, values: Registration, by: User | None, now: datetime)
 _KEPT = ("state", "reference", "submitted_on", "decided_on", "expires_on", "note")
 
 
-def ask(sender: Sender, line: Line, note: str, by: User, now: datetime) -> Registration:
+def ask(sender: Sender, line: ChecklistLine, note: str, by: User, now: datetime) -> Registration:
     """Note that somebody has applied for it, or asks a colleague to. It approves nothing. Raises CannotAsk."""
     if line.state not in MAY_BE_ASKED:
         raise CannotAsk(f"{line.words} is {str(line.state.label).lower()}: there is nothing to ask for.")
@@ -259,7 +259,7 @@ def set_state(sender: Sender, state: str, reason: str, by: User | None, now: dat
             return
         sender.state_reason = reason
         sender.save(update_fields=["state_reason"])
-        _move(sender, Verdict(Sender.State(state), reason), by, now, always=True)
+        _move(sender, SenderVerdict(Sender.State(state), reason), by, now, always=True)
 
 
 def follow(sender: Sender, now: datetime) -> None:
@@ -268,7 +268,7 @@ def follow(sender: Sender, now: datetime) -> None:
         _move(sender, verdict(sender, list(sender.registrations.all()), today(now)), None, now)
 
 
-def _move(sender: Sender, to: Verdict, by: User | None, now: datetime, *, always: bool = False) -> None:
+def _move(sender: Sender, to: SenderVerdict, by: User | None, now: datetime, *, always: bool = False) -> None:
     before = sender.state
     if before == to.state and not always:
         return

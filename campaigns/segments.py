@@ -27,7 +27,7 @@ SPLIT = {GSM: 153, UCS2: 67}  # the rest tells the phone which part it is
 _SEPTETS = {**dict.fromkeys(BASIC.replace(chr(ESCAPE), ""), 1), **dict.fromkeys(EXTENSION.values(), 2)}
 
 
-class Size(NamedTuple):
+class TextSize(NamedTuple):
     """`encoding` is GSM or UCS2, `units` are septets or 16-bit units. An empty text has no segments."""
 
     encoding: str
@@ -40,7 +40,7 @@ def segments(text: str) -> int:
     return size(text).segments
 
 
-def size(text: str) -> Size:
+def size(text: str) -> TextSize:
     """The encoding, length and segments of `text` as it leaves, its merge fields filled in."""
     text = unicodedata.normalize("NFC", text)
     if outside(text):
@@ -54,10 +54,10 @@ def outside(text: str) -> str:
     return "".join(dict.fromkeys(character for character in normal if character not in _SEPTETS))
 
 
-def _size(encoding: str, lengths: list[int]) -> Size:
+def _size(encoding: str, lengths: list[int]) -> TextSize:
     units = sum(lengths)
     alone = units <= ALONE[encoding]
-    return Size(encoding, units, min(len(lengths), 1) if alone else _parts(lengths, SPLIT[encoding]))
+    return TextSize(encoding, units, min(len(lengths), 1) if alone else _parts(lengths, SPLIT[encoding]))
 
 
 def _parts(lengths: Iterable[int], room: int) -> int:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from unicodedata import normalize
 
 from campaigns.links import replaced, replaced_in_html
-from campaigns.merging import Piece, merge, merge_html, pieces, values_of
+from campaigns.merging import MergedPiece, merge, merge_html, pieces, values_of
 from campaigns.models import Content, ContentVersion
 from contacts.models import Contact
 
@@ -45,6 +45,8 @@ def html_for(
     return normalize("NFC", merge_html(replaced_in_html(content.html, short or {}), values_of(contact)))
 
 
-def worded_in_pieces(text: str, contact: Contact) -> list[Piece]:
+def worded_in_pieces(text: str, contact: Contact) -> list[MergedPiece]:
     """The same of one text, with the contact's own parts kept apart from the author's, and those missing."""
-    return [Piece(normalize("NFC", piece.text), piece.field) for piece in pieces(text, values_of(contact))]
+    return [
+        MergedPiece(normalize("NFC", piece.text), piece.field) for piece in pieces(text, values_of(contact))
+    ]

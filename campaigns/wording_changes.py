@@ -9,14 +9,14 @@ from typing import Literal, NamedTuple
 MOST_WORDS = 4_000  # beyond them lines are compared: time grows with the square
 
 
-class Piece(NamedTuple):
+class WordingPiece(NamedTuple):
     """Some text, and whether it stands in both, only in the old one (`out`) or only in the new one (`in`)."""
 
     kind: Literal["same", "out", "in"]
     text: str
 
 
-def changes(old: str, new: str) -> list[Piece]:
+def changes(old: str, new: str) -> list[WordingPiece]:
     """From `old` to `new`: what stays, goes and comes, in order, blanks included.
 
     >>> changes("Come on Monday", "Come on Friday")[1:]
@@ -24,17 +24,17 @@ def changes(old: str, new: str) -> list[Piece]:
     """
     parts = _lines if max(len(old), len(new)) > MOST_WORDS * 6 else _words
     before, after = parts(old), parts(new)
-    pieces: list[Piece] = []
+    pieces: list[WordingPiece] = []
     for tag, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if tag == "equal":
-            pieces.append(Piece("same", "".join(before[a:b])))
+            pieces.append(WordingPiece("same", "".join(before[a:b])))
             continue
-        pieces += [Piece("out", "".join(before[a:b]))] if b > a else []
-        pieces += [Piece("in", "".join(after[c:d]))] if d > c else []
+        pieces += [WordingPiece("out", "".join(before[a:b]))] if b > a else []
+        pieces += [WordingPiece("in", "".join(after[c:d]))] if d > c else []
     return pieces
 
 
-def share_changed(pieces: list[Piece]) -> float:
+def share_changed(pieces: list[WordingPiece]) -> float:
     """How much of the longer text differs, 0..1."""
     sizes = {kind: sum(len(one.text) for one in pieces if one.kind == kind) for kind in ("same", "out", "in")}
     changed = max(sizes["out"], sizes["in"])

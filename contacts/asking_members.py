@@ -34,7 +34,7 @@ class Members(NamedTuple):
     left: int  # who would be asked
 
 
-class Answered(NamedTuple):
+class AnswersSoFar(NamedTuple):
     """People whom a list has asked on a channel, and what they said since."""
 
     asked: int
@@ -65,11 +65,11 @@ def ask_members(asking: DoubleOptIn, now: datetime, *, leave_out: bool) -> None:
     DoubleOptIn.objects.filter(pk=asking.pk).update(**changed, **({"since": ALWAYS} if leave_out else {}))
 
 
-def answered(asking: DoubleOptIn) -> Answered:
+def answered(asking: DoubleOptIn) -> AnswersSoFar:
     """What became of its questions. One query over those asked."""
     with connection.cursor() as cursor:
         cursor.execute(_ANSWERED.format(**_sql(asking.channel, "x.contact_id")), _values(asking))
-        return Answered(*(int(n or 0) for n in cursor.fetchone()))
+        return AnswersSoFar(*(int(n or 0) for n in cursor.fetchone()))
 
 
 def answered_how(asking: DoubleOptIn, answer: str, contact: str) -> Q:

@@ -13,7 +13,7 @@ from contacts.models import Address, Contact, ContactList, ListMembership, Suppr
 from contacts.sheet_lines import SheetLine
 
 
-class Known:
+class KnownPeople:
     """What the database holds about the people on some lines, fetched in a fixed number of queries."""
 
     def __init__(self, lines: list[SheetLine], contact_list: ContactList | str, now: datetime) -> None:

@@ -18,7 +18,7 @@ from contacts.channels import KIND_OF, Channel
 from contacts.chunks import chunks, in_lists
 from contacts.consent_ledger import family_of
 from contacts.grounds import day
-from contacts.import_matches import Known
+from contacts.import_matches import KnownPeople
 from contacts.models import Address, Consent, Contact, ContactImport, ContactList, ListMembership
 from contacts.row_writing import Blank, insert, refer
 from contacts.sheet_lines import Refusal, SheetLine
@@ -124,7 +124,7 @@ class ImportPlan:
         self.result = result
         self.now = now
         self.by = by
-        self.known = Known(lines, contact_list, now)
+        self.known = KnownPeople(lines, contact_list, now)
         self._earlier = self.options.earlier(self.known.contacts.keys())
         self.new: list[Contact] = []
         self.changed: defaultdict[tuple[str, ...], list[Contact]] = defaultdict(list)

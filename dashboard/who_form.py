@@ -46,7 +46,7 @@ class ListChoice(forms.ModelMultipleChoiceField):
         return f"{obj.name} ({figures.people:,})"
 
 
-class Piece(NamedTuple):
+class ConditionPiece(NamedTuple):
     """Some words of a condition, and the control behind them."""
 
     words: str
@@ -59,7 +59,7 @@ class ConditionRow(NamedTuple):
     place: int
     label: str
     way: forms.BoundField | None
-    pieces: list[Piece]
+    pieces: list[ConditionPiece]
     kind: forms.BoundField
     errors: list[str]
 
@@ -204,7 +204,9 @@ class WhoForm(forms.Form):
         for place, kind in self.kinds.items():
             has_way = f"c{place}-not" in self.fields
             pieces = [
-                Piece("" if has_way and n == 0 else words, self[f"c{place}-{name}"] if name else None)
+                ConditionPiece(
+                    "" if has_way and n == 0 else words, self[f"c{place}-{name}"] if name else None
+                )
                 for n, (words, name) in enumerate(KINDS[kind].pieces)
             ]
             fields = [one.field for one in pieces if one.field is not None] or [self[f"c{place}-is"]]

@@ -21,7 +21,7 @@ CHANGE = "deliveries.change_alertsetting"
 MOST = 100_000
 
 
-class KindForm(forms.Form):
+class AlertKindForm(forms.Form):
     """One kind; its threshold only where it has one of its own."""
 
     active = forms.BooleanField(required=False)
@@ -41,9 +41,9 @@ class KindForm(forms.Form):
 
 
 @dataclass(frozen=True)
-class KindRow:
+class AlertKindRow:
     kind: AlertKind
-    form: KindForm
+    form: AlertKindForm
 
     @property
     def severity(self) -> tuple[str, str]:
@@ -57,7 +57,7 @@ class KindRow:
 def page(request: HttpRequest) -> HttpResponse:
     settings = load_settings()
     given = request.POST if request.method == "POST" else None
-    rows = [KindRow(kind, KindForm(kind, settings, given)) for kind in kinds().values()]
+    rows = [AlertKindRow(kind, AlertKindForm(kind, settings, given)) for kind in kinds().values()]
     invalid = any(row.form.errors for row in rows)
     if given is not None and not invalid:
         for row in rows:
@@ -67,7 +67,7 @@ def page(request: HttpRequest) -> HttpResponse:
     return render(request, "alerts/thresholds.html", {"rows": rows}, status=422 if invalid else 200)
 
 
-def _keep(row: KindRow, settings: AlertSettings, request: HttpRequest) -> None:
+def _keep(row: AlertKindRow, settings: AlertSettings, request: HttpRequest) -> None:
     """Only what differs from what holds."""
     key, given = row.kind.key, row.form.cleaned_data
     threshold = given.get("threshold")

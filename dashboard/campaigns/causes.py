@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import User
 from accounts.roles import requires
 from campaigns.models import Campaign, Content
-from dashboard.campaigns.wordings import Changed, compared
+from dashboard.campaigns.wordings import ChangedField, compared
 from dashboard.shell.pages import who
 from deliveries.models import CampaignStop
 from deliveries.outcomes import causes_step
@@ -27,8 +27,8 @@ from deliveries.outcomes.causes import (
     SENDER,
     SILENT,
     WORDING,
-    Cause,
     CauseFindings,
+    FailureCause,
     is_awaited,
     newest,
 )
@@ -44,7 +44,7 @@ QUEUE_OF = {
 }  # fmt: skip
 
 
-class Act(NamedTuple):
+class CauseAct(NamedTuple):
     words: str
     url: str
 
@@ -60,12 +60,12 @@ class CauseLine(NamedTuple):
     """A cause with the lists that its numbers open. `without`: (channel, dimension, value) that the campaign may go on
     without, where it stopped by itself."""
 
-    cause: Cause
+    cause: FailureCause
     sentence: str
     failed_url: str
     all_url: str
     codes: list[CodeLine]
-    acts: list[Act]
+    acts: list[CauseAct]
     without: tuple[str, str, str] | None
 
 
@@ -114,7 +114,7 @@ def _list(campaign: Campaign, query: str) -> str:
 
 
 def _line(
-    campaign: Campaign, findings: CauseFindings, cause: Cause, parts: list[dict], user: User
+    campaign: Campaign, findings: CauseFindings, cause: FailureCause, parts: list[dict], user: User
 ) -> CauseLine:
     base = campaign.get_absolute_url()
     codes = [
@@ -133,32 +133,32 @@ def _line(
     )
 
 
-def _acts(campaign: Campaign, cause: Cause, user: User) -> list[Act]:
+def _acts(campaign: Campaign, cause: FailureCause, user: User) -> list[CauseAct]:
     """What one click leads to: the queue with just these rows, and the page on which it is fixed."""
     found = []
     if cause.fault in QUEUE_OF:
         queue, words = QUEUE_OF[Fault(cause.fault)]
-        found.append(Act(words, _list(campaign, urlencode({"queue": queue, **_narrow(cause)}))))
+        found.append(CauseAct(words, _list(campaign, urlencode({"queue": queue, **_narrow(cause)}))))
     part = cause.part(SENDER)
     if part and user.has_perm("campaigns.view_sender"):
-        found.append(Act("Open the sender", reverse("senders:sender", args=[part.value])))
+        found.append(CauseAct("Open the sender", reverse("senders:sender", args=[part.value])))
     if cause.part(ACCOUNT) and user.has_perm("campaigns.view_sender"):
-        found.append(Act("Test whether reports come in", reverse("senders:receiving")))
+        found.append(CauseAct("Test whether reports come in", reverse("senders:receiving")))
     code = cause.part(CODE)
     if code and user.has_perm("deliveries.view_codemapping"):
         found.append(
-            Act("What the code means", f"{reverse('mappings:codes')}?{urlencode({'s': code.value})}")
+            CauseAct("What the code means", f"{reverse('mappings:codes')}?{urlencode({'s': code.value})}")
         )
     return found
 
 
-def _narrow(cause: Cause) -> dict[str, str]:
+def _narrow(cause: FailureCause) -> dict[str, str]:
     """Without what no queue is narrowed by."""
     kept = filters_of(cause.parts)
     return {name: value for name, value in kept.items() if name not in ("outcome", "attempt")}
 
 
-def _without(cause: Cause, parts: list[dict]) -> tuple[str, str, str] | None:
+def _without(cause: FailureCause, parts: list[dict]) -> tuple[str, str, str] | None:
     for part in parts:
         if any((one.dimension, one.value) == (part["dimension"], part["value"]) for one in cause.parts):
             return part["channel"], part["dimension"], part["value"]
@@ -176,5 +176,5 @@ def _wording(campaign: Campaign, findings: CauseFindings, user: User) -> dict[st
     if not about_content or content is None or not user.has_perm("campaigns.view_content"):
         return {}
     normal: NormalVersion | None = last_normal(content.sender_id, campaign.channel, without=campaign.pk)
-    changed: list[Changed] = compared(normal.version, content) if normal else []
+    changed: list[ChangedField] = compared(normal.version, content) if normal else []
     return {"about_content": True, "content": content, "normal": normal, "changed": changed}

@@ -12,7 +12,7 @@ from accounts.roles import roles_with
 from campaigns.models import CheckOverride
 from dashboard.campaigns.views import may_follow
 from deliveries.sending.check_table import CheckRow, Verdict, table
-from deliveries.sending.checks import Draft, Finding, FixLink
+from deliveries.sending.checks import CheckFinding, Draft, FixLink
 from deliveries.wording import listed
 
 # By verdict: the colour, the icon, the word beside it, and how many are counted in which words.
@@ -24,13 +24,13 @@ LOOKS: dict[Verdict, tuple[str, str, str]] = {
 COUNTED: dict[Verdict, str] = {"blocks": "in the way", "warns": "to look at", "passes": "passed"}
 
 
-class Found(NamedTuple):
+class LinkedFinding(NamedTuple):
     """A finding with the link that the reader may follow, else who can do it: "Administrators can do this.".
 
     `accepted` is the override of the warning; `accept_url` leads to one that it waits for, for whoever may give it.
     """
 
-    finding: Finding
+    finding: CheckFinding
     way: FixLink | None
     who: str
     accepted: CheckOverride | None
@@ -38,14 +38,14 @@ class Found(NamedTuple):
     accept_url: str
 
 
-class Looked(NamedTuple):
+class CheckLine(NamedTuple):
     """A row of the table."""
 
     row: CheckRow
     bucket: str
     icon: str
     word: str
-    found: list[Found]
+    found: list[LinkedFinding]
 
 
 def check_context(draft: Draft, user: User) -> dict[str, Any]:
@@ -65,20 +65,22 @@ def check_context(draft: Draft, user: User) -> dict[str, Any]:
     }
 
 
-def _looked(row: CheckRow, slug: str, user: User) -> Looked:
+def _looked(row: CheckRow, slug: str, user: User) -> CheckLine:
     url = (
         reverse("campaigns:override", args=[slug, row.key])
         if user.has_perm("campaigns.add_checkoverride")
         else ""
     )
     found = [_found(one, row, user, url) for one in sorted(row.findings, key=lambda one: not one.blocks)]
-    return Looked(row, *LOOKS[row.verdict], found)
+    return CheckLine(row, *LOOKS[row.verdict], found)
 
 
-def _found(finding: Finding, row: CheckRow, user: User, accept_url: str) -> Found:
+def _found(finding: CheckFinding, row: CheckRow, user: User, accept_url: str) -> LinkedFinding:
     way = may_follow(user, finding.way)
     needed = "" if finding.way is None else finding.way.changes or finding.way.needs
     others = roles_with(needed) if needed and not (way and user.has_perm(needed)) else []
     words = f"{listed([f'{one}s' for one in others], 'or')} can do this." if others else ""
     waits = finding in row.held
-    return Found(finding, way, words, row.accepted.get(finding.says), waits, accept_url if waits else "")
+    return LinkedFinding(
+        finding, way, words, row.accepted.get(finding.says), waits, accept_url if waits else ""
+    )

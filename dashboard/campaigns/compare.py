@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.roles import requires
 from campaigns.models import Campaign
-from deliveries.outcomes.causes import CauseFindings, Part, is_awaited, newest
+from deliveries.outcomes.causes import CauseFindings, CommonPart, is_awaited, newest
 from deliveries.outcomes.causes_rows import LEFT, address_of
 from deliveries.outcomes.compare import (
     DIMENSIONS,
@@ -59,7 +59,7 @@ def of_one(request: HttpRequest, slug: str) -> HttpResponse:
         "by": by,
         "label": DIMENSIONS[by],
         "dimensions": _choices(request, by, DIMENSIONS),
-        "whole": compared([as_group(Part(CAMPAIGN, campaign.slug, campaign.name), findings)]),
+        "whole": compared([as_group(CommonPart(CAMPAIGN, campaign.slug, campaign.name), findings)]),
         "other": other,
         "other_known": other is not None and other.pk in found,
         "pairs": beside_each_other(groups, theirs.groups.get(by, ())) if other else [],
@@ -81,7 +81,7 @@ def of_all(request: HttpRequest) -> HttpResponse:
     found = newest(campaigns)
     if by == CAMPAIGN:
         groups = [
-            as_group(Part(CAMPAIGN, campaigns[pk].slug, campaigns[pk].name), dated.findings)
+            as_group(CommonPart(CAMPAIGN, campaigns[pk].slug, campaigns[pk].name), dated.findings)
             for pk, dated in found.items()
         ]
         lines = [_whole(one) for one in compared(groups)]

@@ -40,7 +40,7 @@ MOST_FIELDS = 12  # merge fields with a button
 
 
 @dataclass(frozen=True)
-class Section:
+class ComposerSection:
     """`form(campaign, user, data, files)` gives a form whose `save()` writes it in one transaction, `context(campaign,
     user, now)` what its template needs beside the form."""
 
@@ -58,15 +58,17 @@ class Section:
 SECTIONS = {
     one.key: one
     for one in (
-        Section("who", "Who", "The people it is for.", compose_who.form, compose_who.context),
-        Section("what", "What", "What they read or hear.", compose_what.form, compose_what.context),
-        Section("when", "When", "From when, and at which hours.", compose_when.form, compose_when.context),
+        ComposerSection("who", "Who", "The people it is for.", compose_who.form, compose_who.context),
+        ComposerSection("what", "What", "What they read or hear.", compose_what.form, compose_what.context),
+        ComposerSection(
+            "when", "When", "From when, and at which hours.", compose_when.form, compose_when.context
+        ),
     )
 }
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownSection:
     """How a section is shown: `bound` is the form with what was typed, where that could not be saved."""
 
     bound: Any = None
@@ -153,12 +155,12 @@ def save(request: HttpRequest, slug: str, section: str) -> HttpResponse:
     if campaign.state != Campaign.State.DRAFT:
         return _too_late(request, campaign)
     if request.method != "POST":
-        return _answer(request, campaign, part, Shown())
+        return _answer(request, campaign, part, ShownSection())
     # A form writes what was typed into the campaign that it is given, even if it is refused.
     form = part.form(copy(campaign), who(request), request.POST, request.FILES)
     seen = read_id(request.POST.get("over") or request.POST.get("edited", "")) or 0
     if not form.is_valid():
-        return _answer(request, campaign, part, Shown(bound=form, seen=seen), 422)
+        return _answer(request, campaign, part, ShownSection(bound=form, seen=seen), 422)
     try:
         with drafting.editing(campaign.pk, part.key, seen=seen, by=who(request), now=timezone.now()):
             form.save()
@@ -169,10 +171,10 @@ def save(request: HttpRequest, slug: str, section: str) -> HttpResponse:
         saved = part.form(campaign, who(request))
         theirs = _differing(form, saved)
         if theirs:
-            shown = Shown(bound=form, theirs=theirs, stale=problem, seen=seen)
+            shown = ShownSection(bound=form, theirs=theirs, stale=problem, seen=seen)
             return _answer(request, campaign, part, shown, 422)
     rewrote = getattr(form, "rewrote", False)
-    response = _answer(request, _campaign(slug), part, Shown())
+    response = _answer(request, _campaign(slug), part, ShownSection())
     if rewrote:
         response["X-Rewrote"] = "1"  # what stands in the fields is older, also in the one that somebody is in
     return response
@@ -236,7 +238,7 @@ def _changed(typed: Any, saved: Any) -> list[str]:
 
 
 def _answer(
-    request: HttpRequest, campaign: Campaign, section: Section, shown: Shown, status: int = 200
+    request: HttpRequest, campaign: Campaign, section: ComposerSection, shown: ShownSection, status: int = 200
 ) -> HttpResponse:
     """The fragment of a section with what follows from it; without htmx the page, or the way back to the section."""
     if not swaps(request):
@@ -254,14 +256,15 @@ def _answer(
 
 
 def _page(
-    request: HttpRequest, campaign: Campaign, shown: dict[str, Shown], status: int = 200
+    request: HttpRequest, campaign: Campaign, shown: dict[str, ShownSection], status: int = 200
 ) -> HttpResponse:
     now = timezone.now()
     context = {
         "title": campaign.name,
         "campaign": campaign,
         "sections": [
-            _section(request, campaign, one, shown.get(one.key, Shown()), now) for one in SECTIONS.values()
+            _section(request, campaign, one, shown.get(one.key, ShownSection()), now)
+            for one in SECTIONS.values()
         ],
         **trying.context(campaign, who(request)),
         **_beside(request, campaign, now),
@@ -270,7 +273,7 @@ def _page(
 
 
 def _section(
-    request: HttpRequest, campaign: Campaign, section: Section, shown: Shown, now: datetime
+    request: HttpRequest, campaign: Campaign, section: ComposerSection, shown: ShownSection, now: datetime
 ) -> dict[str, Any]:
     """What the page needs of a section; its inside is rendered apart, so that no section's words reach another's."""
     form = shown.bound or section.form(campaign, who(request))
@@ -302,7 +305,7 @@ def _merge_fields(campaign: Campaign) -> list[tuple[str, str]]:
     return [(name, name.replace("_", " ").capitalize()) for name in names]
 
 
-def _state(campaign: Campaign, section: Section, shown: Shown) -> str:
+def _state(campaign: Campaign, section: ComposerSection, shown: ShownSection) -> str:
     """Whether it is saved, in words; '' before its first change."""
     if shown.stale or shown.bound is not None:
         return "Not saved"

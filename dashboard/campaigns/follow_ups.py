@@ -58,7 +58,7 @@ def add(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "campaigns/follow_up.html", context, status=422 if form.errors else 200)
 
 
-class Step(NamedTuple):
+class FollowUpStep(NamedTuple):
     """A campaign that follows another, and how it stands."""
 
     campaign: Campaign
@@ -66,10 +66,10 @@ class Step(NamedTuple):
     bucket: str
 
 
-def chain(campaign: Campaign) -> list[Step]:
+def chain(campaign: Campaign) -> list[FollowUpStep]:
     """What follows it directly, oldest first. One query."""
     now = timezone.now()
     return [
-        Step(one, one.state_words(now), STATE_BUCKETS[Campaign.State(one.state)])
+        FollowUpStep(one, one.state_words(now), STATE_BUCKETS[Campaign.State(one.state)])
         for one in campaign.follow_ups.order_by("pk")
     ]

@@ -30,7 +30,7 @@ NUMBERS = (
 )
 
 
-class Line(NamedTuple):
+class RetryLine(NamedTuple):
     """What is retried by a line: its name in words, its fields, how often and after which pause, and the channels that
     report it."""
 
@@ -46,10 +46,10 @@ class Line(NamedTuple):
 
 CALLS = frozenset({Channel.VOICE, Channel.RVM})
 LINES = (
-    Line("A temporary failure", "retries", "retry_after_hours", frozenset(Channel)),
-    Line("Busy", "busy_retries", "busy_after_minutes", CALLS),
-    Line("No answer", "no_answer_retries", "no_answer_after_hours", CALLS),
-    Line(
+    RetryLine("A temporary failure", "retries", "retry_after_hours", frozenset(Channel)),
+    RetryLine("Busy", "busy_retries", "busy_after_minutes", CALLS),
+    RetryLine("No answer", "no_answer_retries", "no_answer_after_hours", CALLS),
+    RetryLine(
         "Mailbox full",
         "mailbox_full_retries",
         "mailbox_full_after_hours",
@@ -94,7 +94,7 @@ class SentenceChannels(ChannelsField):
     widget = InSentence
 
 
-class Part(NamedTuple):
+class SentencePart(NamedTuple):
     """Words, and the field that follows them; None behind the last."""
 
     words: str
@@ -197,26 +197,26 @@ class PlaybookSentence:
         return self._field("channel_order")
 
     @property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[SentencePart]:
         """Retry [2] times, [4] h apart, for at most [24] h. After [48] h move to [email]; stop waiting after [72] h."""
         return [
-            Part(f"Try {Channel(self._campaign.channel).in_sentence}. Retry", self._field("retries")),
-            Part("times,", self._field("retry_after_hours")),
-            Part("h apart, for at most", self._field("retry_window_hours")),
-            Part("h. After", self._field("switch_after_hours")),
-            Part("h move to", self._field("switch")),
-            Part("and stop waiting after", self._field("give_up_hours")),
-            Part("h."),
+            SentencePart(f"Try {Channel(self._campaign.channel).in_sentence}. Retry", self._field("retries")),
+            SentencePart("times,", self._field("retry_after_hours")),
+            SentencePart("h apart, for at most", self._field("retry_window_hours")),
+            SentencePart("h. After", self._field("switch_after_hours")),
+            SentencePart("h move to", self._field("switch")),
+            SentencePart("and stop waiting after", self._field("give_up_hours")),
+            SentencePart("h."),
         ]
 
     @property
-    def lines(self) -> list[list[Part]]:
+    def lines(self) -> list[list[SentencePart]]:
         """Those for what has numbers of its own, where a channel in use reports it."""
         return [
             [
-                Part(f"{line.words}: retry", self._field(line.times)),
-                Part("times,", self._field(line.pause)),
-                Part(f"{line.unit} apart."),
+                SentencePart(f"{line.words}: retry", self._field(line.times)),
+                SentencePart("times,", self._field(line.pause)),
+                SentencePart(f"{line.unit} apart."),
             ]
             for line in LINES[1:]
             if line.channels & self._in_use and self._key(line.pause) in self._form.fields

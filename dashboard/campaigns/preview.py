@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from campaigns.merging import Piece
+from campaigns.merging import MergedPiece
 from campaigns.models import Content
 from campaigns.texts import worded_in_pieces
 from contacts.channels import KIND_OF, Channel
@@ -25,7 +25,7 @@ from deliveries.sending.meant import first_contacts
 SPOKEN = (Channel.VOICE, Channel.RVM)
 
 
-class Shown(NamedTuple):
+class PreviewedText(NamedTuple):
     """What the person gets on one channel. `to` is their address, masked as roles demand; '' where they have none.
 
     `missing` are the merge fields that they have nothing for.
@@ -77,7 +77,7 @@ def _stopped(draft: Draft, pk: int, now: datetime) -> str:
     return why(found[0][1]) if found and found[0][0] == pk else ""
 
 
-def _texts(request: HttpRequest, draft: Draft, person: Contact) -> list[Shown]:
+def _texts(request: HttpRequest, draft: Draft, person: Contact) -> list[PreviewedText]:
     """The first channel first."""
     theirs = Address.objects.filter(contact_id=person.pk or 0, preferred=True).order_by("pk")
     addresses = dict(theirs.values_list("kind", "value"))
@@ -92,11 +92,13 @@ def _use(draft: Draft, channel: str) -> str:
     return "Later, to people not reached before" if channel in draft.later else "Not used"
 
 
-def _shown(content: Content, person: Contact, addresses: dict[str, str], use: str, *, full: bool) -> Shown:
+def _shown(
+    content: Content, person: Contact, addresses: dict[str, str], use: str, *, full: bool
+) -> PreviewedText:
     channel = Channel(content.channel)
     to = addresses.get(KIND_OF[channel], "")
     subject, body = (worded_in_pieces(text, person) for text in (content.subject, content.body))
-    return Shown(
+    return PreviewedText(
         channel=channel,
         sender=content.sender.value,
         to=to if full else mask(to) if to else "",
@@ -108,12 +110,12 @@ def _shown(content: Content, person: Contact, addresses: dict[str, str], use: st
     )
 
 
-def _marked(pieces: list[Piece]) -> SafeString:
+def _marked(pieces: list[MergedPiece]) -> SafeString:
     """The text, with what is the reader's own marked, and the names of fields in place of what they lack."""
     return format_html_join("", "{}", ((_piece(one),) for one in pieces))
 
 
-def _piece(piece: Piece) -> str:
+def _piece(piece: MergedPiece) -> str:
     if piece.is_missing:
         return format_html('<mark class="gap" data-b="retryable">{{{}}}</mark>', piece.field)
     return format_html('<span class="own">{}</span>', piece.text) if piece.field else piece.text

@@ -31,7 +31,7 @@ NAMES = {"carrier": "Carrier", "source": "List source", "region": "Region", "cod
          "link": "Link to"}  # fmt: skip
 
 
-class CauseLine(NamedTuple):
+class StopCauseLine(NamedTuple):
     """A line of what failures have in common; `url` lists the messages, '' where nothing does. `rest`: how many."""
 
     name: str
@@ -66,7 +66,7 @@ def breaker_context(campaign: Campaign) -> dict[str, Any]:
     return {"switches": switches, "unguarded": not campaign.breaker and not campaign.is_over}
 
 
-def _line(cause: Mapping[str, Any], link: Link) -> CauseLine:
+def _line(cause: Mapping[str, Any], link: Link) -> StopCauseLine:
     dimension, value = cause["dimension"], cause["value"]
     url = (
         link("", urlencode({dimension: value}))
@@ -76,7 +76,7 @@ def _line(cause: Mapping[str, Any], link: Link) -> CauseLine:
     of = f", {percent_of(cause['failed'], cause['sent'])} of {cause['sent']:,} there" if cause["sent"] else ""
     rest = f": {cause['failed']:,} failed{of}" if cause["failed"] else ""
     label = f"{value}: {cause['label']}" if dimension == "code" and value else cause["label"]
-    return CauseLine(NAMES.get(dimension, dimension), label, rest, url)
+    return StopCauseLine(NAMES.get(dimension, dimension), label, rest, url)
 
 
 class Slice(NamedTuple):

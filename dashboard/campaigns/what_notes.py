@@ -15,7 +15,7 @@ from campaigns import counting, uploads
 from campaigns.content_checks import Remark, remarks
 from campaigns.content_rules import opt_out_lines
 from campaigns.costs import seconds_aloud
-from campaigns.counting import Counted
+from campaigns.counting import CountedText
 from campaigns.countries import countries
 from campaigns.links import CODE_LENGTH, address_of
 from campaigns.look_alikes import tables
@@ -28,7 +28,7 @@ SPOKEN = (Channel.VOICE, Channel.RVM)
 AROUND = 24  # characters shown beside what a remark is about
 
 
-class Note(NamedTuple):
+class TextNote(NamedTuple):
     """A remark with the place in the text, and the button that does something about it; '' where there is none."""
 
     remark: Remark
@@ -40,9 +40,9 @@ class Note(NamedTuple):
 
 class ChannelNotes(NamedTuple):
     channel: str
-    counted: Counted | None  # of a text message
+    counted: CountedText | None  # of a text message
     data: dict[str, str]  # what the counter in the browser goes by
-    notes: list[Note]
+    notes: list[TextNote]
     seconds: int  # to read it aloud; 0 for what is not spoken
     links: str  # what counting clicks adds to its length, in a sentence; '' where that is nothing
     media: list[str]  # what its picture or recording is, and what may be wrong with it
@@ -54,7 +54,7 @@ class ChannelNotes(NamedTuple):
         return bool(self.counted and any(one.sure and one.times for one in self.counted.specials))
 
 
-class Known(NamedTuple):
+class TextFacts(NamedTuple):
     """What all texts of a campaign are judged by; `people`: country -> how many have their phone there."""
 
     campaign: Campaign
@@ -70,11 +70,11 @@ def channel_notes(campaign: Campaign, contents: Iterable[Content], now: datetime
     some = people.only("name", "attributes").order_by("pk")[: counting.LOOKED_AT] if texts else []
     samples = counting.samples(some)
     by_phone = any(one.channel != Channel.EMAIL for one in contents)
-    about = Known(campaign, samples, countries(people) if by_phone else Counter())
+    about = TextFacts(campaign, samples, countries(people) if by_phone else Counter())
     return {one.channel: _notes(one, about) for one in contents}
 
 
-def _notes(content: Content, known: Known) -> ChannelNotes:
+def _notes(content: Content, known: TextFacts) -> ChannelNotes:
     counted, data, each, where = None, {}, (1, 1), list(known.people)
     if content.channel == Channel.SMS:
         counted = counting.counted(content.counted_body, known.samples)
@@ -128,13 +128,13 @@ def _media(url: str) -> list[str]:
     return said
 
 
-def _note(remark: Remark, content: Content, where: list[str]) -> Note:
+def _note(remark: Remark, content: Content, where: list[str]) -> TextNote:
     text = getattr(content, remark.where, "")
     before = text[max(remark.start - AROUND, 0) : remark.start]
     after = text[remark.end : remark.end + AROUND]
     if remark.start == remark.end:
         before = after = ""
-    return Note(
+    return TextNote(
         remark, re.sub(r"\s+", " ", before), text[remark.start : remark.end], re.sub(r"\s+", " ", after),
         _button(remark, where),
     )  # fmt: skip

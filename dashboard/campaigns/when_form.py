@@ -38,7 +38,7 @@ class PaceMode(models.TextChoices):
     SPREAD = "spread", "Spread over hours"
 
 
-class Moment(forms.DateTimeInput):
+class MomentInput(forms.DateTimeInput):
     """Date and time in one field, as the browser's own control writes them."""
 
     input_type = "datetime-local"
@@ -47,14 +47,14 @@ class Moment(forms.DateTimeInput):
         super().__init__(format="%Y-%m-%dT%H:%M")
 
 
-class Day(forms.DateInput):
+class DayInput(forms.DateInput):
     input_type = "date"
 
     def __init__(self) -> None:
         super().__init__(format="%Y-%m-%d")
 
 
-class Clock(forms.TimeInput):
+class ClockInput(forms.TimeInput):
     input_type = "time"
 
     def __init__(self) -> None:
@@ -75,8 +75,8 @@ class WhenForm(forms.ModelForm):
             "canary_percent",
         )  # fmt: skip
         widgets = {
-            "starts_at": Moment, "relevant_until": Moment, "local_date": Day, "local_time": Clock,
-            "window_start": Clock, "window_end": Clock,
+            "starts_at": MomentInput, "relevant_until": MomentInput, "local_date": DayInput, "local_time": ClockInput,
+            "window_start": ClockInput, "window_end": ClockInput,
         }  # fmt: skip
         labels = {
             "starts_at": "Starts at", "local_date": "Day where they are", "local_time": "Time where they are",

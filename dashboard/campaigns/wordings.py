@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from accounts.roles import requires
 from campaigns.models import Content, ContentVersion
 from campaigns.texts import html_for
-from campaigns.wording_changes import Piece, changes
+from campaigns.wording_changes import WordingPiece, changes
 from contacts.channels import Channel
 from contacts.models import Contact
 from contacts.phones import grouped
@@ -30,11 +30,11 @@ MARKS = {
 }
 
 
-class Changed(NamedTuple):
+class ChangedField(NamedTuple):
     """A field of the two wordings with what changed marked; `differs` where anything did."""
 
     label: str
-    pieces: list[Piece]
+    pieces: list[WordingPiece]
 
     @property
     def differs(self) -> bool:
@@ -97,7 +97,7 @@ def html(request: HttpRequest, slug: str) -> HttpResponse:
     )
 
 
-def compared(old: ContentVersion, new: ContentVersion | Content) -> list[Changed]:
+def compared(old: ContentVersion, new: ContentVersion | Content) -> list[ChangedField]:
     """Field by field, those that either has."""
     fields = (
         ("Sender", "sender"),
@@ -108,7 +108,7 @@ def compared(old: ContentVersion, new: ContentVersion | Content) -> list[Changed
         ("Call", "call"),
     )
     pairs = [(label, _words(old, name), _words(new, name)) for label, name in fields]
-    return [Changed(label, changes(before, after)) for label, before, after in pairs if before or after]
+    return [ChangedField(label, changes(before, after)) for label, before, after in pairs if before or after]
 
 
 def _words(version: ContentVersion | Content, name: str) -> str:

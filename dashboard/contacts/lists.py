@@ -149,7 +149,7 @@ def _asks(asking: DoubleOptIn) -> tuple[str, list[tuple[str, int, str]]]:
     return NAMED[Channel(asking.channel)], numbers
 
 
-class AskForm(forms.Form):
+class ListAskForm(forms.Form):
     channel = forms.ChoiceField(choices=DoubleOptIn.CHANNELS)
     seen = forms.IntegerField(min_value=0)
     leave_out = forms.BooleanField(
@@ -163,7 +163,7 @@ def ask(request: HttpRequest, pk: int) -> HttpResponse:
     """How many on the list have no proof that they agreed, on each channel that it asks on; posted, they are asked."""
     found, now = get_object_or_404(ContactList, pk=pk), timezone.now()
     asking = {one.channel: one for one in found.double_opt_ins.order_by("-channel")}
-    form = AskForm(request.POST if request.method == "POST" else None)
+    form = ListAskForm(request.POST if request.method == "POST" else None)
     counts = {channel: members(one, now) for channel, one in asking.items()}
     if request.method == "POST":
         given = form.cleaned_data if form.is_valid() else {}

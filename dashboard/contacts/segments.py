@@ -23,7 +23,7 @@ from campaigns.models import Campaign, Segment
 from dashboard.shell.pages import swaps, who
 from dashboard.who_form import WhoForm
 from deliveries.outcomes.keyset import page, read_id
-from deliveries.sending.meant import Size, size_of
+from deliveries.sending.meant import AudienceSize, size_of
 from deliveries.sending.who_sql import Who
 
 SIZE = 10  # on a page: each is counted as it is shown
@@ -68,7 +68,7 @@ class SegmentForm(WhoForm):
 class SegmentLine(NamedTuple):
     segment: Segment
     words: str
-    size: Size
+    size: AudienceSize
     campaigns: int
 
 

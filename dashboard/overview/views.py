@@ -68,7 +68,7 @@ STARTING = timedelta(minutes=1)  # processes start one after another
 
 
 @dataclass(frozen=True)
-class Alert:
+class AttentionLine:
     """Something that people should look at: what, how much, and where."""
 
     bucket: str
@@ -184,7 +184,7 @@ def _recent(since: date, now: datetime) -> list[CampaignLine]:
     return sorted(shown, key=lambda line: (not line.needs_attention, line.outcomes.settled_rate or 0))
 
 
-def alerts(now: datetime) -> list[Alert]:
+def alerts(now: datetime) -> list[AttentionLine]:
     """What is wrong with the machinery, and campaigns that stopped by themselves; the worst first."""
     return [
         *_worker(now),
@@ -198,19 +198,23 @@ def alerts(now: datetime) -> list[Alert]:
     ]
 
 
-def _worker(now: datetime) -> list[Alert]:
+def _worker(now: datetime) -> list[AttentionLine]:
     rows = heartbeat.signs(now)
     age = heartbeat.age(rows, now)
     if age is None:
-        return [Alert("unknown", "No worker has reported yet", "Receipts are kept, and read once one runs.")]
+        return [
+            AttentionLine(
+                "unknown", "No worker has reported yet", "Receipts are kept, and read once one runs."
+            )
+        ]
     if age > settings.READY_HEARTBEAT_SECONDS:
         what = f"The worker has not run for {int(age // 60):,} min"
         words = "Receipts are stored, but statuses and retries wait until it runs again."
-        return [Alert("permanent", what, words, *_processes())]
+        return [AttentionLine("permanent", what, words, *_processes())]
     return [*_roles_missing(rows, now), *_silent(rows, now)]
 
 
-def _opened(now: datetime) -> list[Alert]:
+def _opened(now: datetime) -> list[AttentionLine]:
     """How many alerts are open, and the most urgent of them."""
     first = next(iter(boxes.urgent_first(now)), None)
     if first is None:
@@ -219,11 +223,13 @@ def _opened(now: datetime) -> list[Alert]:
     what = f"{n:,} alert{' is' if n == 1 else 's are'} open"
     bucket = "permanent" if first.severity == first.Severity.URGENT else "retryable"
     return [
-        Alert(bucket, what, first.sentence, reverse("alerts:list"), "All alerts", "deliveries.view_alert")
+        AttentionLine(
+            bucket, what, first.sentence, reverse("alerts:list"), "All alerts", "deliveries.view_alert"
+        )
     ]
 
 
-def _roles_missing(rows: list[Heartbeat], now: datetime) -> list[Alert]:
+def _roles_missing(rows: list[Heartbeat], now: datetime) -> list[AttentionLine]:
     """One for each kind of work that nobody does."""
     found = []
     for role, those in heartbeat.by_role(rows).items():
@@ -234,14 +240,14 @@ def _roles_missing(rows: list[Heartbeat], now: datetime) -> list[Alert]:
             part = f"The part of Waybill that {DOES[role]}"
             since = "has not started" if age is None else f"has said nothing for {int(age // 60):,} min"
             words = f"{part} {since}. Nothing is lost; it waits until it runs."
-            found.append(Alert("permanent", NOT_DONE[role], words, *_processes()))
+            found.append(AttentionLine("permanent", NOT_DONE[role], words, *_processes()))
     return found
 
 
-def _stopped() -> list[Alert]:
+def _stopped() -> list[AttentionLine]:
     """Campaigns that stopped by themselves, and that nobody has resumed or canceled."""
     found = [
-        Alert(
+        AttentionLine(
             "permanent", f"{stop.campaign.name} stopped by itself: {seen(stop)}",
             f"{top_cause(stop)} {stop.waiting:,} message{'' if stop.waiting == 1 else 's'} not sent.".strip(),
             stop.campaign.get_absolute_url(), "Open its report", "campaigns.view_report",
@@ -251,11 +257,11 @@ def _stopped() -> list[Alert]:
     if len(found) > SHOWN:
         more = f"{len(found) - SHOWN} more campaigns stopped by themselves"
         url = reverse("campaigns:list")
-        found[SHOWN:] = [Alert("permanent", more, "", url, "All campaigns", "campaigns.view_report")]
+        found[SHOWN:] = [AttentionLine("permanent", more, "", url, "All campaigns", "campaigns.view_report")]
     return found
 
 
-def _silent(rows: list[Heartbeat], now: datetime) -> list[Alert]:
+def _silent(rows: list[Heartbeat], now: datetime) -> list[AttentionLine]:
     """Processes that hang behind others that go on."""
     hung = [row for row in rows if row.is_silent(now)]
     if not hung:
@@ -266,7 +272,7 @@ def _silent(rows: list[Heartbeat], now: datetime) -> list[Alert]:
         for row in hung[:SHOWN]
     ]
     more = f"; and {len(hung) - SHOWN} more" if len(hung) > SHOWN else ""
-    return [Alert("retryable", what, f"{'; '.join(names)}{more}. The others go on.", *_processes())]
+    return [AttentionLine("retryable", what, f"{'; '.join(names)}{more}. The others go on.", *_processes())]
 
 
 def _processes() -> tuple[str, str, str]:
@@ -278,7 +284,7 @@ def _minutes(row: Heartbeat, now: datetime) -> str:
     return f"{int((now - row.at).total_seconds() // 60):,}"
 
 
-def _set_aside() -> list[Alert]:
+def _set_aside() -> list[AttentionLine]:
     """Work that failed again and again, and is not tried any more."""
     aside = counted(Quarantined.objects.filter(not_before=None))
     if not aside.n:
@@ -286,10 +292,10 @@ def _set_aside() -> list[Alert]:
     what = f"{aside} task{'' if aside.n == 1 else 's'} set aside after failing"
     words = "Everything else goes on. Each keeps its reason and can be tried again."
     url = reverse("admin:deliveries_quarantined_changelist")
-    return [Alert("permanent", what, words, url, "Open", "deliveries.view_quarantined")]
+    return [AttentionLine("permanent", what, words, url, "Open", "deliveries.view_quarantined")]
 
 
-def _receipts() -> list[Alert]:
+def _receipts() -> list[AttentionLine]:
     state = PendingReceipt.State
     dead = counted(PendingReceipt.objects.filter(state=state.DEAD))
     parked = counted(PendingReceipt.objects.filter(state=state.PARKED))
@@ -300,26 +306,28 @@ def _receipts() -> list[Alert]:
             "They could not be read, or belong to no message. Each keeps its reason and can be tried again."
         )
         what = f"{dead} receipt{'' if dead.n == 1 else 's'} could not be processed"
-        found.append(Alert("permanent", what, words, f"{url}?state__exact=dead", "Open"))
+        found.append(AttentionLine("permanent", what, words, f"{url}?state__exact=dead", "Open"))
     if parked.n:
         words = "They belong to no message we know yet, and are tried again automatically."
         what = f"{parked} receipt{' waits' if parked.n == 1 else 's wait'} for a message"
-        found.append(Alert("pending", what, words, f"{url}?state__exact=parked", "Open"))
+        found.append(AttentionLine("pending", what, words, f"{url}?state__exact=parked", "Open"))
     return found
 
 
-def _codes() -> list[Alert]:
+def _codes() -> list[AttentionLine]:
     alarms = counted(CodeAlarm.objects.filter(closed_at=None))
     if not alarms.n:
         return []
     what = f"{alarms} alarm{'' if alarms.n == 1 else 's'} about provider codes"
     words = "Codes that are not known, or no longer mean what they did. No contacts were affected."
     return [
-        Alert("retryable", what, words, reverse("mappings:overview"), "View", "deliveries.view_codemapping")
+        AttentionLine(
+            "retryable", what, words, reverse("mappings:overview"), "View", "deliveries.view_codemapping"
+        )
     ]
 
 
-def _routes(now: datetime) -> list[Alert]:
+def _routes(now: datetime) -> list[AttentionLine]:
     """What is wrong with accounts and senders, also where another route works. A pause is shown with its account."""
     found = []
     for line in route_status.open_alarms(now):
@@ -334,28 +342,30 @@ def _routes(now: datetime) -> list[Alert]:
                 f"{what.partition(':')[0]} no more, and has taken no message since",
                 f"{words} The next one shows.",
             )
-        found.append(Alert(line.bucket, what, words, reverse("routes:page"), "View", "deliveries.view_route"))
+        found.append(
+            AttentionLine(line.bucket, what, words, reverse("routes:page"), "View", "deliveries.view_route")
+        )
     more = len(found) - SHOWN
     if more > 0:
         what = f"{more} more alarm{'' if more == 1 else 's'} about routes"
         found[SHOWN:] = [
-            Alert("retryable", what, "", reverse("routes:page"), "View", "deliveries.view_route")
+            AttentionLine("retryable", what, "", reverse("routes:page"), "View", "deliveries.view_route")
         ]
     return found
 
 
-def _accounts(now: datetime) -> list[Alert]:
+def _accounts(now: datetime) -> list[AttentionLine]:
     found = []
     for account in _all_accounts():
         if account.active:
             found += _not_set_up(account)
         if account.paused_until and account.paused_until > now:
             words = f"Its messages wait until {zoned(account.paused_until)}, then they are tried again; {PASSED_ON}."
-            found.append(Alert("retryable", f"{account.name} is paused", words, *_at(account)))
+            found.append(AttentionLine("retryable", f"{account.name} is paused", words, *_at(account)))
         if account.forged_at and account.forged_at > now - RECENT:
             words = f"The last on {zoned(account.forged_at)}. Nothing was changed by them."
             what = f"{account.forged:,} callbacks for {account.name} had a bad signature"
-            found.append(Alert("compliance", what, words))
+            found.append(AttentionLine("compliance", what, words))
     return found
 
 
@@ -373,7 +383,7 @@ def _all_accounts() -> list[Account]:
         return list(Account.objects.defer("credentials"))
 
 
-def _not_set_up(account: Account) -> list[Alert]:
+def _not_set_up(account: Account) -> list[AttentionLine]:
     try:
         lacking = account.lacking
     except CredentialsUnreadable as problem:
@@ -384,4 +394,4 @@ def _not_set_up(account: Account) -> list[Alert]:
             return []
     url = reverse("admin:deliveries_account_change", args=[account.pk])
     what = f"{account.name} cannot send"
-    return [Alert("compliance", what, words, url, "Enter them", "deliveries.change_account")]
+    return [AttentionLine("compliance", what, words, url, "Enter them", "deliveries.change_account")]

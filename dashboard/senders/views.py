@@ -66,7 +66,7 @@ DEMANDS = {
 class ChecklistRow:
     """A line of the checklist as the page shows it."""
 
-    line: registering.Line
+    line: registering.ChecklistLine
     ends_soon: bool
     query: str  # what names it in the address of its form
 
@@ -256,7 +256,7 @@ def _addable(sender: Sender, now: datetime) -> list[tuple[str, str, str]]:
     return options
 
 
-class AskForm(forms.Form):
+class ChecklistForm(forms.Form):
     """Which line of the checklist, and what to say with it."""
 
     kind = forms.ChoiceField(choices=Registration.Kind.choices)
@@ -270,7 +270,7 @@ class AskForm(forms.Form):
 def ask(request: HttpRequest, pk: int) -> HttpResponse:
     """Say that it was applied for; only an administrator enters that it is approved."""
     sender = get_object_or_404(Sender, pk=pk)
-    form, now = AskForm(request.POST), timezone.now()
+    form, now = ChecklistForm(request.POST), timezone.now()
     lines = (
         registering.checklist(sender, list(sender.registrations.all()), today(now)) if form.is_valid() else []
     )

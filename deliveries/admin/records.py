@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.models import User
-from campaigns.admin import CampaignFilter, RawRecord
+from campaigns.admin import NewestCampaignsFilter, RawRecord
 from contacts.admin import Masking
 from deliveries import models
 from deliveries.admin.pills import pill
@@ -42,7 +42,7 @@ class MessageAdmin(Masking, RawRecord):
         "created_at",
     )
     list_select_related = ("campaign", "account")
-    list_filter = (CampaignFilter,)
+    list_filter = (NewestCampaignsFilter,)
     search_fields = ("uuid",)
     search_help_text = "Our reference, the provider's message id, or the number of a message or contact."
     readonly_fields = ("events",)

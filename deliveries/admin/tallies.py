@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from campaigns.admin import CampaignFilter, RawRecord
+from campaigns.admin import NewestCampaignsFilter, RawRecord
 from deliveries import models
 from deliveries.admin.pills import pill
 
@@ -15,7 +15,7 @@ from deliveries.admin.pills import pill
 class FailureIndexAdmin(RawRecord):
     list_display = ("message_id", "campaign", "channel", "outcome", "reason_code", "carrier", "at")
     list_select_related = ("campaign",)
-    list_filter = (CampaignFilter,)
+    list_filter = (NewestCampaignsFilter,)
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """A campaign's as its index has them: it may have a million."""

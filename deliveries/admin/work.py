@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 
-from campaigns.admin import CampaignFilter, RawRecord
+from campaigns.admin import NewestCampaignsFilter, RawRecord
 from deliveries import models
 from deliveries.admin.pills import pill
 from deliveries.statuses import Disposition
@@ -47,7 +47,7 @@ class QueueEntryAdmin(RawRecord):
         "owner",
     )
     list_select_related = ("campaign", "owner")
-    list_filter = (CampaignFilter, "queue")
+    list_filter = (NewestCampaignsFilter, "queue")
     ordering = ("queue", "-at", "-message_id")  # as the indexes have them, whatever is filtered by
 
     @admin.display(description="status")

@@ -28,7 +28,7 @@ from deliveries.outcomes.rounding import percent
 from deliveries.outcomes.shares import Share
 from deliveries.outcomes.stop_words import open_stops, seen, top_cause
 from deliveries.outcomes.thresholds import POOR_BELOW, WATCH_BELOW
-from deliveries.sending.breaker import Judged, surely_above
+from deliveries.sending.breaker import JudgedKind, surely_above
 from deliveries.statuses import BUCKETS, REACHING, Disposition, Status
 
 State = Campaign.State
@@ -62,12 +62,12 @@ def rows_of(campaign: Campaign, **narrowed: str) -> str:
 # ---- Rates -----------------------------------------------------------------------------------------------------
 
 
-class Counted(NamedTuple):
+class CountedCampaign(NamedTuple):
     outcomes: Outcomes
     statuses: Mapping[str, int]
 
 
-def _counted(campaigns: list[Campaign]) -> dict[int, Counted]:
+def _counted(campaigns: list[Campaign]) -> dict[int, CountedCampaign]:
     tally = CarrierTally.objects.filter(campaign_id__in=[one.pk for one in campaigns]).order_by()
     outcomes: dict[int, Counter[str]] = defaultdict(Counter)
     statuses: dict[int, Counter[str]] = defaultdict(Counter)
@@ -75,7 +75,7 @@ def _counted(campaigns: list[Campaign]) -> dict[int, Counted]:
     for campaign_id, status, disposition, n in rows:
         outcomes[campaign_id][disposition] += n
         statuses[campaign_id][status] += n
-    return {one.pk: Counted(Outcomes(outcomes[one.pk]), statuses[one.pk]) for one in campaigns}
+    return {one.pk: CountedCampaign(Outcomes(outcomes[one.pk]), statuses[one.pk]) for one in campaigns}
 
 
 def rates(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
@@ -185,7 +185,7 @@ def failures(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
             yield _above(campaign, judged, counted[pk].outcomes)
 
 
-def _above(campaign: Campaign, judged: Judged, outcomes: Outcomes) -> Finding:
+def _above(campaign: Campaign, judged: JudgedKind, outcomes: Outcomes) -> Finding:
     kind = CampaignStop.Kind(judged.kind)
     failed = f"{judged.failed:,} of {judged.sent:,} messages {CampaignStop.WORDS[kind]}"
     return Finding(

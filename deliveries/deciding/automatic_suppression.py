@@ -17,7 +17,7 @@ from contacts.models import Suppression
 from contacts.suppressing import MAPPING_CORRECTED, MISTAKEN, end_pauses, suppress_each
 from deliveries.deciding.context import Context, RecipientContext
 from deliveries.deciding.facts import Decided
-from deliveries.deciding.health import NO_FAILURES, Counted, Health
+from deliveries.deciding.health import NO_FAILURES, CountedFailure, Health
 from deliveries.meaning.failure_limits import load_limits, pause
 from deliveries.models import Message, SuppressionEvidence
 
@@ -59,12 +59,12 @@ def suppress_failed(
     )
 
 
-def _grounds(head: Message, health: Health) -> Sequence[Counted]:
+def _grounds(head: Message, health: Health) -> Sequence[CountedFailure]:
     return health.failures if any(one.message.id == head.pk for one in health.failures) else health.misses
 
 
 def _suppression(
-    view: RecipientContext, counted: Sequence[Counted], now: datetime, ends: datetime | None
+    view: RecipientContext, counted: Sequence[CountedFailure], now: datetime, ends: datetime | None
 ) -> Suppression:
     head = view.head
     missed = bool(counted) and counted[0].message.missed
@@ -84,13 +84,13 @@ def _suppression(
     )
 
 
-def _how_many(counted: Sequence[Counted], *, missed: bool) -> str:
+def _how_many(counted: Sequence[CountedFailure], *, missed: bool) -> str:
     if missed:
         return f"Not reached {len(counted)} times in a row"
     return "Permanent failure" if len(counted) <= 1 else f"{len(counted)} permanent failures in a row"
 
 
-def _evidence(block: Suppression, counted: Iterable[Counted]) -> Iterable[SuppressionEvidence]:
+def _evidence(block: Suppression, counted: Iterable[CountedFailure]) -> Iterable[SuppressionEvidence]:
     for one in counted:
         yield SuppressionEvidence(
             suppression=block, message_id=one.message.id, code=one.message.code, status=one.message.status,

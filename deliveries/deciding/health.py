@@ -43,8 +43,8 @@ class Health(NamedTuple):
         None  # what failed up to then does not count: a block lifted, the address confirmed
     )
     enough: int = 0
-    failures: tuple[Counted, ...] = ()
-    misses: tuple[Counted, ...] = ()
+    failures: tuple[CountedFailure, ...] = ()
+    misses: tuple[CountedFailure, ...] = ()
     miss_limit: int = 0  # so many misses in a row are too many
 
     def too_many(self, channel: str, strikes: int) -> bool:
@@ -93,7 +93,7 @@ class HealthMessage(NamedTuple):
         return self.status in RINGS or self.delivered_at is not None
 
 
-class Counted(NamedTuple):
+class CountedFailure(NamedTuple):
     """A message that counts against its address, and how sure that is."""
 
     message: HealthMessage
@@ -217,8 +217,8 @@ def _counted(
     certainty: Callable[[HealthMessage], str],
 ) -> dict[tuple[int, str], Health]:
     """The failures in a row of each pair, from messages that begin with the newest."""
-    failures: defaultdict[tuple[int, str], list[Counted]] = defaultdict(list)
-    misses: defaultdict[tuple[int, str], dict[int, Counted]] = defaultdict(dict)
+    failures: defaultdict[tuple[int, str], list[CountedFailure]] = defaultdict(list)
+    misses: defaultdict[tuple[int, str], dict[int, CountedFailure]] = defaultdict(dict)
     ended: set[tuple[int, str]] = set()
     reached: set[tuple[int, str]] = set()
     for message in messages:
@@ -228,16 +228,16 @@ def _counted(
         if message.disposition == Disposition.DELIVERED or _is_forgiven(message, pair, forgiven):
             ended.add(pair)
         elif message.failed:
-            failures[pair].append(Counted(message, certainty(message)))
+            failures[pair].append(CountedFailure(message, certainty(message)))
         elif message.reached:
             reached.add(pair)
         elif message.missed and pair not in reached:
             # Retries of one message are one: a phone that is off for a day is not off seven times.
-            misses[pair].setdefault(message.recipient, Counted(message, Certainty.UNREACHABLE.value))
+            misses[pair].setdefault(message.recipient, CountedFailure(message, Certainty.UNREACHABLE.value))
     return {pair: _health(failures[pair], tuple(misses[pair].values())) for pair in wanted}
 
 
-def _health(failures: Sequence[Counted], misses: tuple[Counted, ...]) -> Health:
+def _health(failures: Sequence[CountedFailure], misses: tuple[CountedFailure, ...]) -> Health:
     """As counted, the newest first."""
     times = (one.message.settled_at for one in failures if one.message.settled_at)
     codes = (one.message.code for one in failures if one.message.code)

@@ -27,7 +27,7 @@ from deliveries.ledger.statements import rewrite
 from deliveries.meaning import mappings
 from deliveries.meaning.occurrences import add_to_days
 from deliveries.models import MESSAGE_TALLIES, Account, Message
-from deliveries.outcomes.causes import ACCOUNT, CARRIER, CODE, LINK, REGION, SENDER, SOURCE, Cause
+from deliveries.outcomes.causes import ACCOUNT, CARRIER, CODE, LINK, REGION, SENDER, SOURCE, FailureCause
 from deliveries.outcomes.causes_step import found_out
 from deliveries.providers.facts import Report
 from deliveries.providers.sandbox.attempt import NOT_REACHED, Callback, CarrierAttempt, Submission
@@ -68,7 +68,7 @@ class Wrong:
 
 
 @dataclass(frozen=True)
-class Trial:
+class CauseTrial:
     """What was named first for one campaign: as (dimension, words); empty where nothing was. `right`: it is what was
     wrong, or nothing was."""
 
@@ -183,7 +183,7 @@ def prepare(seed: int, at: datetime, before: tuple[int, ...] = BEFORE) -> None:
     failure_rates.refresh(at)
 
 
-def tried(kind: str, seed: int, at: datetime) -> Trial:
+def tried(kind: str, seed: int, at: datetime) -> CauseTrial:
     """One campaign that left at `at` on carriers with this seed; nothing of it stays in the database."""
     with transaction.atomic():
         found = _try(kind, seed, at)
@@ -191,7 +191,7 @@ def tried(kind: str, seed: int, at: datetime) -> Trial:
     return found
 
 
-def _try(kind: str, seed: int, at: datetime) -> Trial:
+def _try(kind: str, seed: int, at: datetime) -> CauseTrial:
     people = _people()
     wrong = whats_wrong(kind, seed, people)
     campaign = making.campaign(PLAN, at)
@@ -201,7 +201,7 @@ def _try(kind: str, seed: int, at: datetime) -> Trial:
     findings = found_out(campaign, ends)
     first = findings.causes[0] if findings.causes else None
     wanted = wrong.named if wrong else frozenset()
-    return Trial(
+    return CauseTrial(
         kind, seed, wanted, _names(first), findings.sentence(first) if first else "Nothing stands out."
     )
 
@@ -300,7 +300,7 @@ def _note_codes(second: Iterable[Message]) -> None:
     add_to_days({key: (0, n, arrived[key]) for key, n in counts.items()})
 
 
-def _names(cause: Cause | None) -> frozenset[tuple[str, str]]:
+def _names(cause: FailureCause | None) -> frozenset[tuple[str, str]]:
     if cause is None:
         return frozenset()
     whole = frozenset({("whole", "")})

@@ -16,7 +16,7 @@ from deliveries.providers.facts import Report
 FILE = CODES.parent / "line_codes.csv"
 
 
-class Line(NamedTuple):
+class ReportedLine(NamedTuple):
     """Of one number: '' for what is not reported. `network` is MCC and MNC, `line_type` a value of `LineType`."""
 
     network: str
@@ -34,12 +34,12 @@ def rows() -> dict[tuple[str, str, str], str]:
         }
 
 
-def reported(provider: str, report: Report) -> Line | None:
+def reported(provider: str, report: Report) -> ReportedLine | None:
     """None where it tells nothing."""
     line_type = report.line_type or (_by_code(provider, report) if report.native_code else "")
     if not (report.network or report.carrier or line_type):
         return None
-    return Line(report.network, report.carrier, line_type)
+    return ReportedLine(report.network, report.carrier, line_type)
 
 
 def _by_code(provider: str, report: Report) -> str:

@@ -30,7 +30,7 @@ LABELS = {
 }  # fmt: skip
 
 
-class Part(NamedTuple):
+class CommonPart(NamedTuple):
     """What messages have in common: a dimension of LABELS, its value as rows have it, and that in words."""
 
     dimension: str
@@ -54,7 +54,7 @@ class CodeCount(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Cause:
+class FailureCause:
     """One part of which surely more failed (or stayed silent) than usual.
 
     `n`, `failed` and `expected` are of the whole part; `contribution` is its excess without what an earlier cause has
@@ -63,7 +63,7 @@ class Cause:
     """
 
     measure: str
-    parts: tuple[Part, ...]
+    parts: tuple[CommonPart, ...]
     n: int
     failed: int
     expected: float
@@ -92,14 +92,14 @@ class Cause:
         low, high = Share(self.failed, self.n).range
         return round(low * self.n - self.expected), round(high * self.n - self.expected)
 
-    def part(self, dimension: str) -> Part | None:
+    def part(self, dimension: str) -> CommonPart | None:
         return next((one for one in self.parts if one.dimension == dimension), None)
 
 
-class Group(NamedTuple):
+class ComparedGroup(NamedTuple):
     """Messages that share a value of a dimension."""
 
-    part: Part
+    part: CommonPart
     n: int
     failed: int
     expected: float
@@ -131,13 +131,13 @@ class CauseFindings:
     parts were looked at."""
 
     totals: Mapping[str, Totals] = field(default_factory=dict)
-    causes: tuple[Cause, ...] = ()
+    causes: tuple[FailureCause, ...] = ()
     delivered: int = 0
     settled: int = 0
     delivered_without: int = 0
     settled_without: int = 0
     tested: int = 0
-    groups: Mapping[str, tuple[Group, ...]] = field(default_factory=dict)
+    groups: Mapping[str, tuple[ComparedGroup, ...]] = field(default_factory=dict)
 
     def of(self, measure: str) -> Totals:
         return self.totals.get(measure, Totals())
@@ -147,7 +147,7 @@ class CauseFindings:
         named = sum(one.contribution for one in self.causes if one.measure == measure)
         return self.of(measure).excess - named
 
-    def sentence(self, cause: Cause) -> str:
+    def sentence(self, cause: FailureCause) -> str:
         """ "73 of 81 excess failures: carrier B × links to c.example"."""
         whole, taken = round(self.of(cause.measure).excess), round(cause.contribution)
         noun = f"{NOUN[cause.measure]}{'' if whole == 1 else 's'}"
@@ -190,17 +190,19 @@ def findings_of(detail: Mapping[str, Any]) -> CauseFindings:
     if not detail:
         return CauseFindings()
     causes = [
-        Cause(
+        FailureCause(
             **{
                 **one,
-                "parts": tuple(Part(*part) for part in one["parts"]),
+                "parts": tuple(CommonPart(*part) for part in one["parts"]),
                 "codes": tuple(CodeCount(*code) for code in one["codes"]),
             }
         )
         for one in detail["causes"]
     ]
     groups = {
-        dimension: tuple(Group(Part(dimension, value, label), *rest) for value, label, *rest in rows)
+        dimension: tuple(
+            ComparedGroup(CommonPart(dimension, value, label), *rest) for value, label, *rest in rows
+        )
         for dimension, rows in detail["groups"].items()
     }
     totals = {measure: Totals(*numbers) for measure, numbers in detail["totals"].items()}
@@ -233,7 +235,7 @@ def newest(campaign_ids: Collection[int]) -> dict[int, DatedFindings]:
     return found
 
 
-def causes_now(campaign: Campaign) -> list[Cause]:
+def causes_now(campaign: Campaign) -> list[FailureCause]:
     """Which causes a campaign has, by its newest report, the worst first; none where it was never counted or nothing
     stands out. One query."""
     dated = newest([campaign.pk]).get(campaign.pk)

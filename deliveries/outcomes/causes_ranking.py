@@ -69,7 +69,7 @@ OF_THE_WHOLE: dict[str, tuple[str, ...]] = {
 Named = tuple[tuple[str, str], ...]
 
 
-class Found(NamedTuple):
+class FoundPart(NamedTuple):
     """A part that counts. `parts` are its messages, `named` what it is called by."""
 
     measure: str
@@ -79,10 +79,10 @@ class Found(NamedTuple):
     contribution: float
 
 
-def search(cells: Cells, suspects: Sequence[str] = ()) -> tuple[list[Found], int]:
+def search(cells: Cells, suspects: Sequence[str] = ()) -> tuple[list[FoundPart], int]:
     """The causes of both measures, the most excess first, and how many candidates were looked at. `suspects`: domains
     that are named before others, as no wording that arrived has led there."""
-    found: list[Found] = []
+    found: list[FoundPart] = []
     tested = 0
     for measure in MEASURES:
         for number in range(1, MOST + 1):
@@ -93,7 +93,7 @@ def search(cells: Cells, suspects: Sequence[str] = ()) -> tuple[list[Found], int
                 break
             fault = SILENT if measure == SILENT else _fault(cells, measure, chosen)
             named = _named(cells, measure, chosen, candidates, fault, suspects)
-            found.append(Found(measure, chosen.parts, named, fault, chosen.failed - chosen.expected))
+            found.append(FoundPart(measure, chosen.parts, named, fault, chosen.failed - chosen.expected))
             cells.take(measure, chosen.parts, number)
             if not chosen.parts:
                 break

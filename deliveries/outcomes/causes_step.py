@@ -35,15 +35,15 @@ from deliveries.outcomes.causes import (
     SENDER,
     SOURCE,
     WORDING,
-    Cause,
     CauseFindings,
     CodeCount,
-    Part,
+    CommonPart,
+    FailureCause,
 )
-from deliveries.outcomes.causes import Group as ComparedGroup
+from deliveries.outcomes.causes import ComparedGroup as ComparedGroup
 from deliveries.outcomes.causes_changed_codes import changed
 from deliveries.outcomes.causes_counting import Cells, counted
-from deliveries.outcomes.causes_ranking import MATTERS, Found, search
+from deliveries.outcomes.causes_ranking import MATTERS, FoundPart, search
 from deliveries.outcomes.normal_versions import last_normal
 from deliveries.statuses import Status
 
@@ -202,8 +202,8 @@ class _Words:
         self.senders |= {str(one.sender_id): one.sender.value for one in versions}
         self.sources = {str(pk): name for pk, name in ContactList.objects.values_list("pk", "name")}
 
-    def of(self, dimension: str, value: str) -> Part:
-        return Part(dimension, value, self._label(dimension, value))
+    def of(self, dimension: str, value: str) -> CommonPart:
+        return CommonPart(dimension, value, self._label(dimension, value))
 
     def meaning(self, channel: str, account: str, code: str) -> str:
         """Of a code; '' where there is none."""
@@ -248,17 +248,17 @@ def _groups(cells: Cells, words: _Words) -> dict[str, tuple[ComparedGroup, ...]]
     }
 
 
-def _cause(campaign: Campaign, cells: Cells, found: Found, words: _Words, now: datetime) -> Cause:
+def _cause(campaign: Campaign, cells: Cells, found: FoundPart, words: _Words, now: datetime) -> FailureCause:
     codes = _codes(cells, found, words) if found.measure == FAILED else ()
     named = tuple(words.of(*part) for part in found.named)
     sentence = ""
     if codes and codes[0].code and codes[0].n >= found.contribution / 2:
         account = cells.constant.get(ACCOUNT) or dict(found.parts).get(ACCOUNT, "0")
         sentence = changed(campaign, int(account), codes[0].code, now)
-        named = (Part(CODE, codes[0].code, codes[0].code), *named) if sentence else named
+        named = (CommonPart(CODE, codes[0].code, codes[0].code), *named) if sentence else named
     # Of what its name says, so that each number opens just those messages.
     whole = cells.whole(found.measure, [one[:2] for one in named if one.dimension != CODE])
-    return Cause(
+    return FailureCause(
         found.measure,
         named,
         whole.n,
@@ -271,7 +271,7 @@ def _cause(campaign: Campaign, cells: Cells, found: Found, words: _Words, now: d
     )
 
 
-def _codes(cells: Cells, found: Found, words: _Words) -> tuple[CodeCount, ...]:
+def _codes(cells: Cells, found: FoundPart, words: _Words) -> tuple[CodeCount, ...]:
     """What was reported of the failures of a part, most often first; each code once, whichever account reported it."""
     counts: Counter[str] = Counter()
     meant: dict[str, str] = {}

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from deliveries.outcomes.causes import CauseFindings, Group, Part
+from deliveries.outcomes.causes import CauseFindings, CommonPart, ComparedGroup
 from deliveries.outcomes.rounding import percent, percent_of
 from deliveries.outcomes.shares import Share
 from deliveries.outcomes.thresholds import FEWEST_TO_JUDGE
@@ -26,7 +26,7 @@ class ComparedPart:
     """Messages that have something in common, beside what is usual for their carriers. `beside`: the share that failed
     of everything it is compared with, 0..1."""
 
-    group: Group
+    group: ComparedGroup
     beside: float | None
 
     @property
@@ -77,7 +77,7 @@ class ComparedPart:
         return "As usual", BUCKETS[Disposition.PENDING]
 
 
-def compared(groups: Iterable[Group]) -> list[ComparedPart]:
+def compared(groups: Iterable[ComparedGroup]) -> list[ComparedPart]:
     """The most excess failures first; those that cannot be judged last."""
     groups = list(groups)
     n, failed = sum(one.n for one in groups), sum(one.failed for one in groups)
@@ -86,9 +86,9 @@ def compared(groups: Iterable[Group]) -> list[ComparedPart]:
     return sorted(found, key=lambda one: (one.too_few, -one.group.excess, one.group.part.label))
 
 
-def together(findings: Iterable[CauseFindings], dimension: str) -> list[Group]:
+def together(findings: Iterable[CauseFindings], dimension: str) -> list[ComparedGroup]:
     """The groups of several campaigns by one dimension, added up."""
-    sums: dict[Part, list[float]] = {}
+    sums: dict[CommonPart, list[float]] = {}
     for one in findings:
         for group in one.groups.get(dimension, ()):
             counts = sums.setdefault(group.part, [0.0] * (len(group) - 1))
@@ -96,23 +96,23 @@ def together(findings: Iterable[CauseFindings], dimension: str) -> list[Group]:
     return [_group(part, counts) for part, counts in sums.items()]
 
 
-def as_group(part: Part, findings: CauseFindings) -> Group:
+def as_group(part: CommonPart, findings: CauseFindings) -> ComparedGroup:
     """A whole campaign as one group."""
     whole, silent = findings.of("failed"), findings.of("silent")
-    return Group(
+    return ComparedGroup(
         part, whole.n, whole.failed, whole.expected, findings.delivered, findings.settled, silent.failed
     )
 
 
-def _group(part: Part, counts: list[float]) -> Group:
+def _group(part: CommonPart, counts: list[float]) -> ComparedGroup:
     n, failed, expected, delivered, settled, silent = counts
-    return Group(part, int(n), int(failed), expected, int(delivered), int(settled), int(silent))
+    return ComparedGroup(part, int(n), int(failed), expected, int(delivered), int(settled), int(silent))
 
 
 class Pair(NamedTuple):
     """The same part of two campaigns; None where one has no such messages. `differs`: their ranges do not meet."""
 
-    part: Part
+    part: CommonPart
     one: ComparedPart | None
     other: ComparedPart | None
 
@@ -129,7 +129,7 @@ class Pair(NamedTuple):
         return (self.one.share.rate if self.one else 0.0) - (self.other.share.rate if self.other else 0.0)
 
 
-def beside_each_other(one: Iterable[Group], other: Iterable[Group]) -> list[Pair]:
+def beside_each_other(one: Iterable[ComparedGroup], other: Iterable[ComparedGroup]) -> list[Pair]:
     """Part by part, those that surely differ first, then by how much."""
     mine: Mapping[str, ComparedPart] = {each.group.part.value: each for each in compared(one)}
     theirs: Mapping[str, ComparedPart] = {each.group.part.value: each for each in compared(other)}

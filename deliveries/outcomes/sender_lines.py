@@ -34,7 +34,7 @@ BUCKETS = {
 @dataclass(frozen=True)
 class SenderLine:
     sender: Sender
-    lacking: list[registering.Line]
+    lacking: list[registering.ChecklistLine]
     why: str  # it stands where it does by its registrations
     ending: list[Registration]
     limits: str
@@ -108,14 +108,14 @@ def _last(used: Sequence[tuple[Campaign, Outcomes | None]]) -> Campaign | None:
     return next(judged, sent[0][0] if sent else None)
 
 
-def state_shown(sender: Sender, lacking: Sequence[registering.Line]) -> tuple[str, str]:
+def state_shown(sender: Sender, lacking: Sequence[registering.ChecklistLine]) -> tuple[str, str]:
     """The bucket and the words of its state. One that may send without what receivers look for is not simply fine."""
     if sender.may_send and any(was_looked_for(line) for line in lacking):
         return "retryable", SPAM
     return BUCKETS[Sender.State(sender.state)], str(Sender.State(sender.state).label)
 
 
-def was_looked_for(line: registering.Line) -> bool:
+def was_looked_for(line: registering.ChecklistLine) -> bool:
     """Whether the DNS was asked for it, and has none."""
     return line.demand == "should" and line.registration is not None and not line.is_satisfied
 

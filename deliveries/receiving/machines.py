@@ -26,21 +26,21 @@ FAST_TEXT = timedelta(seconds=1)  # after a phone got the text
 TOGETHER = timedelta(seconds=10)  # between the first and the last of all links of a message
 
 
-class Known(NamedTuple):
+class KnownMachines(NamedTuple):
     agents: tuple[str, ...]
     persons: tuple[str, ...]  # words of browsers that an agent's would be found in
     networks: tuple[IPv4Network | IPv6Network, ...]
 
 
 @cache
-def known() -> Known:
+def known() -> KnownMachines:
     with TABLE.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     agents, persons = (
         tuple(row["pattern"] for row in rows if row["kind"] == kind) for kind in ("agent", "person")
     )
     networks = tuple(ip_network(row["pattern"]) for row in rows if row["kind"] == "network")
-    return Known(agents, persons, networks)
+    return KnownMachines(agents, persons, networks)
 
 
 def by_request(method: str, agent: str, address: str) -> str:

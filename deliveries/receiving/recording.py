@@ -28,7 +28,7 @@ from deliveries.ledger.events import apply, clip, counted, event
 from deliveries.ledger.receiver_counts import count_receipts
 from deliveries.ledger.statements.values import ClaimedReceipt, EventRow
 from deliveries.meaning import evidence, lines, mappings
-from deliveries.meaning.lines import Line
+from deliveries.meaning.lines import ReportedLine
 from deliveries.meaning.translation import Translated
 from deliveries.models import (
     Account,
@@ -92,7 +92,9 @@ class Matched:
     # (account, channel, status, code, known, contradicts) -> how often, and one receipt that says so
     occurrences: dict[tuple, tuple[int, int]] = field(default_factory=dict)
     version: int = 1  # of the mapping
-    lines: dict[int, tuple[datetime, Line]] = field(default_factory=dict)  # by message, the latest of each
+    lines: dict[int, tuple[datetime, ReportedLine]] = field(
+        default_factory=dict
+    )  # by message, the latest of each
 
     def see(self, waiting: ClaimedReceipt, report: Report, translated: Translated) -> None:
         words = (
@@ -102,7 +104,7 @@ class Matched:
         n, example = self.occurrences.get(words, (0, waiting.id))
         self.occurrences[words] = (n + 1, example)
 
-    def see_line(self, waiting: ClaimedReceipt, message_id: int, line: Line | None) -> None:
+    def see_line(self, waiting: ClaimedReceipt, message_id: int, line: ReportedLine | None) -> None:
         known = self.lines.get(message_id)
         if line and (known is None or known[0] <= waiting.received_at):
             self.lines[message_id] = waiting.received_at, line
@@ -311,7 +313,7 @@ def note_occurrences(occurrences: dict[tuple, tuple[int, int]], now: datetime) -
     )  # fmt: skip
 
 
-def note_lines(found: dict[int, tuple[datetime, Line]], now: datetime) -> None:
+def note_lines(found: dict[int, tuple[datetime, ReportedLine]], now: datetime) -> None:
     """Append what was reported of the lines of numbers: one row, whatever the batch."""
     if found:
         LineNote.objects.create(

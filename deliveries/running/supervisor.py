@@ -58,7 +58,7 @@ class PeriodicCheck:
     run: Callable[[Supervisor], None]
 
 
-class Group:
+class ProcessGroup:
     """A running command: its process group and the lines it writes."""
 
     def __init__(self, command: Command, capture: bool, notify: str = "") -> None:
@@ -124,7 +124,7 @@ class Supervisor:
         self.out = out or sys.stdout
         self.record = ProcessRecord(var_dir / "run", title)
         self._checks = [(check, 0.0) for check in checks]
-        self._groups: dict[str, Group] = {}
+        self._groups: dict[str, ProcessGroup] = {}
         self._notify = watchdog.NotifySocket()
         self._silent = {command.name for command in commands if command.patience}  # since their last start
         self._ready = False
@@ -194,7 +194,7 @@ class Supervisor:
                 and not self._stopping
             ):
                 notify = self._notify.address(command.name) if command.patience else ""
-                self._groups[command.name] = Group(command, capture=self.prefix, notify=notify)
+                self._groups[command.name] = ProcessGroup(command, capture=self.prefix, notify=notify)
                 self.record.write(self._groups.values())
 
     def _watch(self) -> None:
@@ -226,7 +226,7 @@ class Supervisor:
             selector.select(timeout if selector.get_map() else 0)
         self._pass_on(self._groups.values())
 
-    def _pass_on(self, groups: Iterable[Group]) -> None:
+    def _pass_on(self, groups: Iterable[ProcessGroup]) -> None:
         for group in groups:
             for line in group.lines():
                 self.say(line, group.command.name)
@@ -246,7 +246,7 @@ class Supervisor:
                 how = f"signal {-code}" if code < 0 else f"code {code}"
                 self.say(f"{name} ended ({how}); it starts again in {pause:g} s.", name)
 
-    def _end(self, groups: Sequence[Group], grace: float) -> None:
+    def _end(self, groups: Sequence[ProcessGroup], grace: float) -> None:
         def hurry() -> bool:
             self._pass_on(groups)  # a full pipe must not keep anybody from ending
             return self._signals > 1
@@ -272,7 +272,7 @@ class ProcessRecord:
         self.title = title
         self.path = directory / f"{title}-{os.getpid()}.json"
 
-    def write(self, groups: Iterable[Group]) -> None:
+    def write(self, groups: Iterable[ProcessGroup]) -> None:
         running = [{"pgid": group.pgid, "argv": list(group.command.argv)} for group in groups]
         us = {"host": socket.gethostname(), "supervisor": os.getpid(), "born": born(os.getpid())}
         text = json.dumps({**us, "groups": running})

@@ -41,7 +41,7 @@ SHOWN = 3  # causes of each sort
 PART_FAILED, PART_TIMES = 5, 2.0
 
 
-class Judged(NamedTuple):
+class JudgedKind(NamedTuple):
     """A kind of failures that is surely above what is tolerated."""
 
     kind: str
@@ -71,7 +71,7 @@ def watch(now: datetime) -> int:
 
 def judge(
     campaign: Campaign, counts: Mapping[Where, Counts], rates: FailureRates, last: CampaignStop | None
-) -> Judged | None:
+) -> JudgedKind | None:
     """The first kind of failures that is surely above; None where none is, or nothing waits that could be spared."""
     if not any(one.waiting for one in counts.values()):
         return None
@@ -80,7 +80,7 @@ def judge(
 
 def surely_above(
     campaign: Campaign, counts: Mapping[Where, Counts], rates: FailureRates, last: CampaignStop | None
-) -> Iterator[Judged]:
+) -> Iterator[JudgedKind]:
     """Every kind of failures that is, whether or not anything waits. `last`: the campaign's last stop."""
     before = last.before if last else {}
     out = carriers_left_out(campaign)
@@ -95,7 +95,7 @@ def surely_above(
         if is_surely_above(groups):
             sent, failed = sum(one.sent for one in groups), sum(one.failed for one in groups)
             weights = [one.sent for one in groups]
-            yield Judged(
+            yield JudgedKind(
                 kind,
                 sent,
                 failed,
@@ -108,7 +108,7 @@ def _mean(values: Sequence[float], weights: Sequence[int]) -> float:
     return sum(value * weight for value, weight in zip(values, weights, strict=True)) / sum(weights)
 
 
-def stop_campaign(campaign: Campaign, judged: Judged, waiting: int, now: datetime) -> bool:
+def stop_campaign(campaign: Campaign, judged: JudgedKind, waiting: int, now: datetime) -> bool:
     """Pause it and keep why; False when somebody else has paused or canceled it meanwhile."""
     with transaction.atomic():
         if not launching.pause(campaign, *GOING):

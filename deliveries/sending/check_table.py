@@ -9,7 +9,7 @@ from typing import Literal
 
 from accounts.models import User
 from campaigns.models import CheckOverride
-from deliveries.sending.checks import CHECKS, Draft, Finding, check
+from deliveries.sending.checks import CHECKS, CheckFinding, Draft, check
 
 Verdict = Literal["blocks", "warns", "passes"]
 ORDER: tuple[Verdict, ...] = ("blocks", "warns", "passes")
@@ -48,11 +48,11 @@ class CheckRow:
 
     key: str
     title: str
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckFinding, ...]
     accepted: Mapping[str, CheckOverride]
 
     @property
-    def held(self) -> list[Finding]:
+    def held(self) -> list[CheckFinding]:
         """Warnings that nobody accepted yet, and somebody has to."""
         return [
             one

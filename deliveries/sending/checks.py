@@ -24,7 +24,7 @@ from deliveries.sending.checks_of_recency import TWICE_A_DAY, recency_words
 from deliveries.sending.checks_of_senders import UsedSender, receiving_remarks, sender_remarks
 from deliveries.sending.draft import Draft as Draft  # what a check is asked about, and how it is loaded
 from deliveries.sending.draft import load as load
-from deliveries.sending.findings import Finding, FixLink, Severity
+from deliveries.sending.findings import CheckFinding, FixLink, Severity
 from deliveries.sending.meant import first_contacts
 from deliveries.wording import listed, zoned
 
@@ -33,7 +33,7 @@ DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight"
 NEW = timedelta(days=7)  # a sender younger than that is one whose reputation nobody knows yet
 
 
-def check(draft: Draft) -> list[Finding]:
+def check(draft: Draft) -> list[CheckFinding]:
     """Everything that was found, what stands in the way first."""
     found = [finding for each in CHECKS for finding in each(draft)]
     return sorted(found, key=lambda one: not one.blocks)
@@ -42,25 +42,25 @@ def check(draft: Draft) -> list[Finding]:
 # ---- The checks ------------------------------------------------------------------------------------------------
 
 
-def _blocks(says: str, way_out: str, way: FixLink | None = None) -> Finding:
-    return Finding(Severity.BLOCKS, says, way_out, way)
+def _blocks(says: str, way_out: str, way: FixLink | None = None) -> CheckFinding:
+    return CheckFinding(Severity.BLOCKS, says, way_out, way)
 
 
-def _warns(says: str, way_out: str, way: FixLink | None = None) -> Finding:
-    return Finding(Severity.WARNS, says, way_out, way)
+def _warns(says: str, way_out: str, way: FixLink | None = None) -> CheckFinding:
+    return CheckFinding(Severity.WARNS, says, way_out, way)
 
 
 def _label(channel: str) -> str:
     return str(Channel(channel).label)
 
 
-def is_a_draft(draft: Draft) -> Iterator[Finding]:
+def is_a_draft(draft: Draft) -> Iterator[CheckFinding]:
     if draft.campaign.state != Campaign.State.DRAFT:
         state = draft.campaign.get_state_display().lower()
         yield _blocks("The campaign is not a draft:", f"it is {state}.")
 
 
-def has_an_audience(draft: Draft) -> Iterator[Finding]:
+def has_an_audience(draft: Draft) -> Iterator[CheckFinding]:
     if not draft.names_people:
         yield _blocks("The campaign has no list.", "Choose at least one.", draft.edit)
     elif draft.first.who.follow:
@@ -90,7 +90,7 @@ def _being_imported(draft: Draft) -> ContactImport | None:
     return running.order_by("-pk").first()
 
 
-def first_channel_can_leave(draft: Draft) -> Iterator[Finding]:
+def first_channel_can_leave(draft: Draft) -> Iterator[CheckFinding]:
     label = _label(draft.campaign.channel)
     if draft.campaign.channel not in draft.contents:
         yield _blocks(f"There is no {label} content.", "Add it to the campaign.", draft.edit_at("what"))
@@ -100,7 +100,7 @@ def first_channel_can_leave(draft: Draft) -> Iterator[Finding]:
         yield _blocks(f"No active account sends {label}.", "Ask an administrator to add one.")
 
 
-def content_is_written(draft: Draft) -> Iterator[Finding]:
+def content_is_written(draft: Draft) -> Iterator[CheckFinding]:
     """Of what is left empty nothing could be sent. A call or a picture needs no text where there is a file."""
     for channel, content in draft.contents.items():
         label, way = _label(channel), draft.edit_at("what")
@@ -113,7 +113,7 @@ def content_is_written(draft: Draft) -> Iterator[Finding]:
             yield _blocks(f"The {label} says nothing yet.", way_out, way)
 
 
-def sender_may_send(draft: Draft) -> Iterator[Finding]:
+def sender_may_send(draft: Draft) -> Iterator[CheckFinding]:
     for channel, content in draft.contents.items():
         first, sender = channel == draft.campaign.channel, content.sender
         if not (first or channel in draft.follow_ups):
@@ -128,7 +128,7 @@ def sender_may_send(draft: Draft) -> Iterator[Finding]:
         elif first and sender.created_at > draft.now - NEW:
             many = draft.reckoned > NEW_SENDER_MOST
             way_out = "Carriers and mailboxes do not know it yet: begin with a small list."
-            yield Finding(
+            yield CheckFinding(
                 Severity.WARNS, f"The sender {sender.value} is new.", way_out, way, needs_override=many
             )
 
@@ -137,7 +137,7 @@ def _of_sender(url: str, words: str = "Open the sender") -> FixLink:
     return FixLink(words, url, "campaigns.view_sender", "campaigns.change_sender")
 
 
-def senders_are_in_order(draft: Draft) -> Iterator[Finding]:
+def senders_are_in_order(draft: Draft) -> Iterator[CheckFinding]:
     used = []
     for channel in dict.fromkeys([*draft.senders, *draft.later]):
         option = draft.routes[channel].first("") if channel in draft.routes else None
@@ -149,14 +149,14 @@ def senders_are_in_order(draft: Draft) -> Iterator[Finding]:
         yield (_blocks if remark.blocks else _warns)(remark.says, remark.way_out, way)
 
 
-def receiving_is_proven(draft: Draft) -> Iterator[Finding]:
+def receiving_is_proven(draft: Draft) -> Iterator[CheckFinding]:
     options = [draft.routes[channel].first("") for channel in draft.senders if channel in draft.routes]
     accounts = {option.account.pk: option.account for option in options if option}
     for remark in receiving_remarks(list(accounts.values()), draft.now):
         yield _warns(remark.says, remark.way_out, FixLink("Receiving", remark.url, "campaigns.view_sender"))
 
 
-def sender_is_fast_enough(draft: Draft) -> Iterator[Finding]:
+def sender_is_fast_enough(draft: Draft) -> Iterator[CheckFinding]:
     """Whether all of it leaves within the hour, by what the sender of its first messages keeps to."""
     option = draft.first_option
     if option is None or not draft.takes_long or draft.own_hours > 1:
@@ -168,7 +168,7 @@ def sender_is_fast_enough(draft: Draft) -> Iterator[Finding]:
     )
 
 
-def merge_fields_are_filled(draft: Draft) -> Iterator[Finding]:
+def merge_fields_are_filled(draft: Draft) -> Iterator[CheckFinding]:
     for gap in draft.gaps:
         field = f"{{{gap.field}}}"
         if gap.whole:
@@ -180,7 +180,7 @@ def merge_fields_are_filled(draft: Draft) -> Iterator[Finding]:
             yield _warns(says, "They read nothing in its place.", draft.edit_at("what"))
 
 
-def is_still_relevant(draft: Draft) -> Iterator[Finding]:
+def is_still_relevant(draft: Draft) -> Iterator[CheckFinding]:
     campaign, now = draft.campaign, draft.now
     until, starts = campaign.relevant_until, campaign.starts_at
     if until and until <= max(now, starts or now):
@@ -199,7 +199,7 @@ def is_still_relevant(draft: Draft) -> Iterator[Finding]:
         )
 
 
-def leaves_in_time(draft: Draft) -> Iterator[Finding]:
+def leaves_in_time(draft: Draft) -> Iterator[CheckFinding]:
     """Whether all of it leaves before the end that it names."""
     until = draft.campaign.relevant_until
     if (
@@ -218,7 +218,7 @@ def leaves_in_time(draft: Draft) -> Iterator[Finding]:
         )
 
 
-def people_can_be_written_to(draft: Draft) -> Iterator[Finding]:
+def people_can_be_written_to(draft: Draft) -> Iterator[CheckFinding]:
     label, people = _label(draft.campaign.channel), draft.people
     if draft.audience and not people[""] and not draft.is_sampled:
         reason = max(people, key=lambda one: people[one])
@@ -231,7 +231,7 @@ def people_can_be_written_to(draft: Draft) -> Iterator[Finding]:
         yield _warns(says, "They are skipped: import their consent if they gave it.")
 
 
-def nobody_is_left_out_needlessly(draft: Draft) -> Iterator[Finding]:
+def nobody_is_left_out_needlessly(draft: Draft) -> Iterator[CheckFinding]:
     """Whom the first channel does not reach, another could that there is content for."""
     if draft.gain_by_chance <= 0:
         return
@@ -244,7 +244,7 @@ def nobody_is_left_out_needlessly(draft: Draft) -> Iterator[Finding]:
     )
 
 
-def people_were_left_in_peace(draft: Draft) -> Iterator[Finding]:
+def people_were_left_in_peace(draft: Draft) -> Iterator[CheckFinding]:
     if draft.first.who.follow:
         return  # a follow-up is meant for those whom its campaign wrote to
     people = first_contacts(draft.campaign, draft.now, draft.first)
@@ -253,7 +253,7 @@ def people_were_left_in_peace(draft: Draft) -> Iterator[Finding]:
         yield _warns(says, TWICE_A_DAY, draft.edit_at("when"))
 
 
-def content_has_a_path(draft: Draft) -> Iterator[Finding]:
+def content_has_a_path(draft: Draft) -> Iterator[CheckFinding]:
     """What is written is used: by the first channel, or by one that the playbook moves to."""
     first = _label(draft.campaign.channel)
     for channel in draft.contents:
@@ -266,7 +266,7 @@ def content_has_a_path(draft: Draft) -> Iterator[Finding]:
             )
 
 
-def follow_ups_can_leave(draft: Draft) -> Iterator[Finding]:
+def follow_ups_can_leave(draft: Draft) -> Iterator[CheckFinding]:
     """What the playbook moves to can be sent."""
     for channel in draft.follow_ups:
         label = _label(channel)
@@ -283,7 +283,7 @@ def follow_ups_can_leave(draft: Draft) -> Iterator[Finding]:
             )
 
 
-def content_is_sound(draft: Draft) -> Iterator[Finding]:
+def content_is_sound(draft: Draft) -> Iterator[CheckFinding]:
     several = len(draft.contents) > 1
     accounts = {channel: route.first("") for channel, route in draft.routes.items()}
     real = {
@@ -291,10 +291,10 @@ def content_is_sound(draft: Draft) -> Iterator[Finding]:
     }
     for channel, remark in remarks_of(draft.campaign, draft.contents, list(draft.countries), real):
         says = f"{_label(channel)}: {remark.says}" if several else remark.says
-        yield Finding(Severity(remark.severity), says, remark.way_out, draft.edit_at("what"))
+        yield CheckFinding(Severity(remark.severity), says, remark.way_out, draft.edit_at("what"))
 
 
-def calls_do_what_they_say(draft: Draft) -> Iterator[Finding]:
+def calls_do_what_they_say(draft: Draft) -> Iterator[CheckFinding]:
     """Of calls: what a machine hears, by what the account that makes them can do; and whether the keys are named."""
     content, option = draft.contents.get(Channel.VOICE), None
     if content is None or Channel.VOICE not in {draft.campaign.channel, *draft.senders, *draft.later}:
@@ -330,7 +330,7 @@ def _names_key(body: str, key: str) -> bool:
     return re.search(rf"\b(?:{key}|{DIGITS[int(key)]})\b", body, re.IGNORECASE) is not None
 
 
-def links_can_be_opened(draft: Draft) -> Iterator[Finding]:
+def links_can_be_opened(draft: Draft) -> Iterator[CheckFinding]:
     """Short links lead to our own address: what nobody outside can open would lead nowhere."""
     if not draft.campaign.track_links or not any(one.tracked_addresses for one in draft.contents.values()):
         return
@@ -342,7 +342,7 @@ def links_can_be_opened(draft: Draft) -> Iterator[Finding]:
         yield (_blocks if real else _warns)(says, way_out, draft.edit_at("what"))
 
 
-CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[[Draft], Iterator[CheckFinding]], ...] = (
     is_a_draft,
     has_an_audience,
     first_channel_can_leave,

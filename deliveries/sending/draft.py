@@ -20,7 +20,7 @@ from deliveries.sending.audience import forecast
 from deliveries.sending.draft_speed import DraftSpeed
 from deliveries.sending.findings import FixLink
 from deliveries.sending.first_channel import first_routes
-from deliveries.sending.meant import FirstPeople, Size, first_contacts, first_people, size_by
+from deliveries.sending.meant import AudienceSize, FirstPeople, first_contacts, first_people, size_by
 from deliveries.sending.other_channels import gain_by_chance, other_channels
 from deliveries.sending.schedule import Schedule, schedule
 from deliveries.wording import listed
@@ -55,7 +55,7 @@ class Draft(DraftSpeed):
         return bool(self.first.who.lists or self.first.who.follow) or self.campaign.meant.everybody
 
     @cached_property
-    def size(self) -> Size:
+    def size(self) -> AudienceSize:
         """How many people it means."""
         return size_by(self.first, self.now)
 

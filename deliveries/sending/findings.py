@@ -26,7 +26,7 @@ class FixLink:
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckFinding:
     severity: Severity
     says: str
     way_out: str

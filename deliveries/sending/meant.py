@@ -128,40 +128,40 @@ def candidates(who: Who) -> QuerySet[Any]:
     return ListMembership.objects.filter(contact_list__in=who.lists)
 
 
-class Size(NamedTuple):
+class AudienceSize(NamedTuple):
     """How many people; `about`: reckoned from some of them."""
 
     n: int
     about: bool = False
 
 
-def audience_size(campaign: Campaign, now: datetime) -> Size:
+def audience_size(campaign: Campaign, now: datetime) -> AudienceSize:
     """How many people the campaign means, each counted once."""
     return size_of(who_of(campaign), now)
 
 
-def size_of(who: Who, now: datetime) -> Size:
+def size_of(who: Who, now: datetime) -> AudienceSize:
     """Exact where nothing narrows the lists, or ASKED people at most are looked at; else reckoned from as many, taken
     from all over: in a moment, however many there are."""
     who = who._replace(found=None)
     key = key_of(who)
     people = candidates(who)
     if not who.conditions.narrowed:
-        return Size(people.values(key).distinct().count())
+        return AudienceSize(people.values(key).distinct().count())
     if not _first(who).partly:
-        return Size(_count(who, [(0, LAST)], now))
+        return AudienceSize(_count(who, [(0, LAST)], now))
     ends = people.aggregate(first=Min(key), last=Max(key))
     span = ends["last"] - ends["first"] + 1
     step = span // SPOTS
     width = min(step, span * ASKED // (people.count() * SPOTS) + 1)
     spots = [(low, low + width) for low in range(ends["first"] - 1, ends["first"] - 1 + SPOTS * step, step)]
-    return Size(round(_count(who, spots, now) * span / (SPOTS * width)), about=True)
+    return AudienceSize(round(_count(who, spots, now) * span / (SPOTS * width)), about=True)
 
 
-def size_by(first: FirstPeople, now: datetime) -> Size:
+def size_by(first: FirstPeople, now: datetime) -> AudienceSize:
     """The same as `size_of`, where the first people are known: without another query if they are all."""
     found = first.who.found
-    return size_of(first.who, now) if first.partly or found is None else Size(len(found))
+    return size_of(first.who, now) if first.partly or found is None else AudienceSize(len(found))
 
 
 def _count(who: Who, ranges: Sequence[tuple[int, int]], now: datetime) -> int:

@@ -32,14 +32,14 @@ OVERLAP, ALL_AGAIN = timedelta(minutes=10), timedelta(minutes=10)
 
 
 @dataclass
-class Looked:
+class LastLook:
     """When this process last looked at `all` and found nobody more, and last at any who were `new`."""
 
     all: datetime
     new: datetime
 
 
-_looked: dict[int, Looked] = {}  # by follow-up
+_looked: dict[int, LastLook] = {}  # by follow-up
 
 
 def run(now: datetime) -> int:
@@ -93,7 +93,7 @@ def _note(campaign: Campaign, since: datetime | None, now: datetime) -> None:
     if campaign.expanded_to:
         return
     if since is None:
-        _looked[campaign.pk] = Looked(now, now)
+        _looked[campaign.pk] = LastLook(now, now)
     else:
         _looked[campaign.pk].new = now
 

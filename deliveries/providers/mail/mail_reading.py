@@ -43,7 +43,7 @@ Fields = dict[str, str]
 REPORT_FIELDS = ("message/delivery-status", "message/global-delivery-status")
 
 
-class Part(NamedTuple):
+class MailPart(NamedTuple):
     """One part: its type, and its text. That of a message inside begins with its headers."""
 
     type: str
@@ -56,7 +56,7 @@ class Mail(NamedTuple):
     headers: Fields
     type: str
     report_type: str
-    parts: list[Part]
+    parts: list[MailPart]
 
     def text_of(self, *types: str) -> str:
         """The text of the first part with one of these types; '' without."""
@@ -118,7 +118,7 @@ def headers_of(message: Message) -> Fields:
     return found
 
 
-def parts_of(message: Message) -> Iterator[Part]:
+def parts_of(message: Message) -> Iterator[MailPart]:
     """The parts from the top down. Of the messages inside, only a report that somebody passes on is looked into."""
     waiting = [message]
     reported = False
@@ -129,11 +129,11 @@ def parts_of(message: Message) -> Iterator[Part]:
         if not reported and (report := report_inside(part)) is not None:
             waiting = [report, *waiting]
         elif part.get_content_maintype() == "message":
-            yield Part(part.get_content_type(), inside(part, content)[:TEXT_MAX])
+            yield MailPart(part.get_content_type(), inside(part, content)[:TEXT_MAX])
         elif isinstance(content, list):
             waiting = [*content, *waiting]
         else:
-            yield Part(part.get_content_type(), text_of(part)[:TEXT_MAX])
+            yield MailPart(part.get_content_type(), text_of(part)[:TEXT_MAX])
 
 
 def report_inside(part: Message) -> Message | None:

@@ -123,7 +123,7 @@ def test_it_is_stopped_whatever_becomes_of_what_that_saves(monkeypatch, now):
 
     monkeypatch.setattr(breaker, "saved", fails)
     with pytest.raises(OperationalError):
-        breaker.stop_campaign(campaign, breaker.Judged("any", 100, 50, 0.01, 0.1), 5, now)
+        breaker.stop_campaign(campaign, breaker.JudgedKind("any", 100, 50, 0.01, 0.1), 5, now)
 
     campaign.refresh_from_db()
     assert campaign.state == State.PAUSED
@@ -271,7 +271,7 @@ def test_resumed_whole_it_is_judged_by_what_leaves_later_and_by_what_was_seen(ca
 def test_it_stops_once_and_not_after_a_colleague_has_paused_it(campaign, now):
     assert CampaignStop.objects.count() == 1
 
-    judged = breaker.Judged("lasting", 40, 20, 0.05, 0.1)
+    judged = breaker.JudgedKind("lasting", 40, 20, 0.05, 0.1)
     assert not breaker.stop_campaign(campaign, judged, 5, now)
     guarding.run(now)
 

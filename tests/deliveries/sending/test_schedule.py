@@ -15,7 +15,7 @@ from deliveries.running.drain import expand as expand_all
 from deliveries.sending import checks
 from deliveries.sending.dispatch import dispatch
 from deliveries.sending.launching import launch
-from deliveries.sending.meant import Size
+from deliveries.sending.meant import AudienceSize
 from deliveries.sending.schedule import schedule
 from tests import factories
 from tests.engine import Fake, consent
@@ -148,7 +148,7 @@ def test_a_large_audience_is_reckoned_from_its_first_people_and_says_so(people, 
     campaign = draft(people)
     loaded = checks.load(campaign, now)
     loaded = replace(loaded, first=loaded.first._replace(partly=True))
-    monkeypatch.setattr("deliveries.sending.meant.size_of", lambda who, now: Size(50))
+    monkeypatch.setattr("deliveries.sending.meant.size_of", lambda who, now: AudienceSize(50))
 
     found = schedule(loaded)
 
