@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import secrets
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +22,7 @@ PRODUCTION = {
     "PUBLIC_URL": "https://waybill.example.com",
 }
 TEMPLATE_LINE = 140  # characters
+DJANGO_NAMES = {"migrations", "commands"}  # folders
 # What must stand in no file: where packages come from, and where somebody's checkout happens to lie.
 FORBIDDEN = {
     "the address of a package index": re.compile(
@@ -69,6 +72,25 @@ def words() -> bool:
     return not found
 
 
+def class_names() -> bool:
+    """Whether each class of the product has a name of its own, so that whoever searches for it finds one place.
+
+    Left out: tests, benchmarks, and what Django gives one name in every module (Migration, Command).
+    """
+    modules = defaultdict(list)
+    for path in tracked():
+        name = path.relative_to(ROOT)
+        if name.suffix != ".py" or name.parts[0] in ("tests", "benchmarks") or DJANGO_NAMES & set(name.parts):
+            continue
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef):
+                modules[node.name].append(str(name))
+    twice = {name: places for name, places in modules.items() if len(places) > 1}
+    for name, places in twice.items():
+        print(f"class {name} stands in {', '.join(places)}: give each a name that says which")
+    return not twice
+
+
 def tracked() -> Iterator[Path]:
     """The files under version control."""
     command = ["git", "-c", "safe.directory=*", "ls-files", "-z"]  # a clone may belong to somebody else
@@ -100,6 +122,7 @@ CHECKS: dict[str, Callable[[], bool]] = {
         "python", "manage.py", "check", "--deploy", "--fail-level", "WARNING", env=PRODUCTION
     ),
     "words no file may hold": words,
+    "class names": class_names,
 }
 
 
