@@ -8,29 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
 
+from campaigns.checked_text import TEXTS, WRITTEN, Remark, Text
 from campaigns.content_fixes import WAYS_OUT
 from campaigns.content_rules import PHRASE, SHAFT, SHORTENER, found, opt_out_lines, rules
-from campaigns.html_hiding import what_hides_the_end
-from campaigns.html_links import html_links
 from campaigns.look_alikes import plain, saving
+from campaigns.mail_checks import MAIL_CHECKS
 from campaigns.merging import FIELD
 from campaigns.segments import size
-from campaigns.web_links import WebLink, same_owner, web_links
+from campaigns.web_links import same_owner, web_links
 from contacts.channels import Channel
 
-Severity = Literal["blocks", "warns"]
-TEXTS = (Channel.SMS, Channel.MMS)
-WRITTEN = (*TEXTS, Channel.EMAIL)
 MANY_SEGMENTS = 3  # more of them cost and arrive in pieces
 MOST_SEGMENTS = 10  # platforms cap texts at 10 parts or 1,600 characters
-GMAIL_SHOWS = (
-    102 * 1024
-)  # bytes of HTML; the rest is hidden behind "View entire message" (Mailchimp, Gmail clipping)
 LETTERS_ENOUGH = 20  # to judge a text by its share of capitals
-SUBJECT_SHOWN = 70  # characters of a subject that most programs show
 
 ALLOWED_CAPITALS = {
     "STOP",
@@ -49,65 +40,6 @@ ALLOWED_CAPITALS = {
 OTHER_FIELDS = re.compile(
     r"\[\[?[a-z_ ]*name[a-z_ ]*\]\]?|%+[a-z_]*name[a-z_]*%+|<<?[a-z_ ]*name[a-z_ ]*>>?|\*\|\w+\|\*", re.I
 )
-
-
-@dataclass(frozen=True)
-class Remark:
-    """`where` is the field (`body`, `subject`, `html`), `start` to `end` the place in it; equal where it is about all.
-
-    `fix` names what one click can do about it, '' for nothing: `opt_out_line`, `replace_all`, `https`.
-    """
-
-    check: str
-    severity: Severity
-    says: str
-    way_out: str
-    where: str = "body"
-    start: int = 0
-    end: int = 0
-    fix: str = ""
-    source: str = ""
-
-
-class PlacedLink(NamedTuple):
-    """A link in the field `where`, `body` or `html`."""
-
-    where: str
-    link: WebLink
-
-    @property
-    def words(self) -> str:
-        """For behind what it is called in a sentence."""
-        return " in the HTML" if self.where == "html" else ""
-
-
-@dataclass(frozen=True)
-class Text:
-    """What is said on one channel, and what is known of who says it to whom.
-
-    `names` are what people know the sender as, `domains` its own; empty where nobody entered any. `countries` are those
-    of the people it goes to. `most_segments`: of the longest text that somebody gets; 0: as it stands.
-    """
-
-    channel: str
-    body: str
-    subject: str = ""
-    html: str = ""
-    sender: str = ""
-    names: tuple[str, ...] = ()
-    domains: tuple[str, ...] = ()
-    countries: tuple[str, ...] = ("US",)
-    marketing: bool = True
-    most_segments: int = 0
-    unsubscribe: bool = True  # whether the link below a mail can be opened from outside
-    links: list[PlacedLink] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "links", list(_links(self.body, self.html)))
-
-    @property
-    def segments(self) -> int:
-        return self.most_segments or size(self.body).segments
 
 
 def remarks(text: Text) -> list[Remark]:
@@ -310,59 +242,6 @@ def characters_are_plain(text: Text) -> Iterator[Remark]:
         )  # fmt: skip
 
 
-# ---- Email ---------------------------------------------------------------------------------------------------
-
-
-def mail_can_be_ended(text: Text) -> Iterator[Remark]:
-    if text.channel == Channel.EMAIL and not text.unsubscribe:
-        yield Remark(
-            "unsubscribe", "warns",
-            "The unsubscribe link below the mail leads to this machine, which nobody can open from outside.",
-            "Set PUBLIC_URL to the address that people reach: Gmail and Yahoo require a way out in mail to many.",
-        )  # fmt: skip
-
-
-def mail_shows_the_way_out(text: Text) -> Iterator[Remark]:
-    hides = what_hides_the_end(text.html) if text.channel == Channel.EMAIL else ""
-    if hides:
-        yield Remark(
-            "unsubscribe hidden", "warns", f"The unsubscribe link below the mail would not be seen: {hides} hides it.",
-            "It stands at the end of the HTML: take that out, or close the element before the end.", "html",
-        )  # fmt: skip
-
-
-def mail_has_text(text: Text) -> Iterator[Remark]:
-    if text.channel == Channel.EMAIL and text.html and len(text.body.split()) < 3:
-        yield Remark(
-            "text part", "warns", "The mail has HTML, and next to no plain text.",
-            "Filters distrust that, and some programs show only text: write what it says there, too.",
-        )  # fmt: skip
-
-
-def mail_is_shown_whole(text: Text) -> Iterator[Remark]:
-    octets = len(text.html.encode())
-    if text.channel == Channel.EMAIL and octets > GMAIL_SHOWS:
-        yield Remark(
-            "size", "warns", f"The HTML has {octets // 1024:,} KB.",
-            "Gmail cuts off what is beyond 102 KB, the unsubscribe link with it: make it smaller.", "html",
-        )  # fmt: skip
-
-
-def subject_is_honest(text: Text) -> Iterator[Remark]:
-    if text.channel != Channel.EMAIL:
-        return
-    if match := re.match(r"\s*(?:re|fw|fwd)\s*:", text.subject, re.I):
-        yield Remark(
-            "subject", "warns", f"The subject begins with “{match.group().strip()}”, as if it were an answer.",
-            "The law forbids subjects that mislead (15 USC 7704(a)(2)): take it out.", "subject", *match.span(),
-        )  # fmt: skip
-    if len(text.subject) > SUBJECT_SHOWN:
-        yield Remark(
-            "subject", "warns", f"The subject has {len(text.subject)} characters.",
-            f"Most programs show about {SUBJECT_SHOWN}: say what matters first.", "subject",
-        )  # fmt: skip
-
-
 CHECKS: tuple[Callable[[Text], Iterator[Remark]], ...] = (
     fields_are_whole,
     no_public_shorteners,
@@ -376,22 +255,8 @@ CHECKS: tuple[Callable[[Text], Iterator[Remark]], ...] = (
     no_trigger_phrases,
     no_shaft_topics,
     no_shouting,
-    mail_can_be_ended,
-    mail_shows_the_way_out,
-    mail_has_text,
-    mail_is_shown_whole,
-    subject_is_honest,
+    *MAIL_CHECKS,
 )
-
-
-def _links(body: str, html: str) -> Iterator[PlacedLink]:
-    """Those of the text, and those of the HTML that lead to a web page."""
-    for link in web_links(body):
-        yield PlacedLink("body", link)
-    for one in html_links(html):
-        first = next(web_links(one.address), None)
-        if first and first.scheme and first.start == 0:
-            yield PlacedLink("html", first._replace(start=one.start, end=one.end))
 
 
 def _written(text: Text) -> list[tuple[str, str]]:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from django.conf import settings
 
 from campaigns import counting, uploads
-from campaigns.content_checks import Remark, remarks
+from campaigns.checked_text import Remark
+from campaigns.content_checks import remarks
 from campaigns.content_rules import opt_out_lines
 from campaigns.costs import seconds_aloud
 from campaigns.counting import CountedText

@@ -13,7 +13,8 @@ from django.utils import timezone
 from campaigns.models import Recipient
 from contacts.channels import Channel
 from deliveries.bulk.previewing import Action, Judged, judge
-from deliveries.deciding.context import load_context, load_recipients
+from deliveries.deciding.context import load_context
+from deliveries.deciding.recipients import load_recipients
 from deliveries.models import Message
 from deliveries.wording import SKIPS, date_words
 

@@ -18,14 +18,13 @@ from contacts.models import Address, AddressHealth
 from deliveries.bulk.selections import Selection
 from deliveries.deciding.context import (
     Context,
-    RecipientContext,
     ask,
     has_opted_out,
     load_context,
-    load_recipients,
 )
 from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.health import NO_FAILURES, is_forgiven
+from deliveries.deciding.recipients import RecipientContext, load_recipients
 from deliveries.deciding.routes import CampaignRoute
 from deliveries.models import Batch, Message
 from deliveries.statuses import OPEN, Disposition, FailureClass

@@ -9,7 +9,8 @@ from datetime import datetime
 from campaigns.models import Content
 from contacts.channels import KIND_OF, Channel
 from contacts.models import Address
-from deliveries.deciding.context import Context, RecipientContext
+from deliveries.deciding.context import Context
+from deliveries.deciding.recipients import RecipientContext
 from deliveries.deciding.routes import CampaignRoute, RouteOption, refused_by_route
 from deliveries.ledger.events import apply, event
 from deliveries.ledger.statements import chunks

@@ -15,9 +15,10 @@ from contacts.channels import Channel
 from contacts.chunks import in_lists
 from contacts.models import Suppression
 from contacts.suppressing import MAPPING_CORRECTED, MISTAKEN, end_pauses, suppress_each
-from deliveries.deciding.context import Context, RecipientContext
+from deliveries.deciding.context import Context
 from deliveries.deciding.facts import Decided
 from deliveries.deciding.health import NO_FAILURES, CountedFailure, Health
+from deliveries.deciding.recipients import RecipientContext
 from deliveries.meaning.failure_limits import load_limits, pause
 from deliveries.models import Message, SuppressionEvidence
 

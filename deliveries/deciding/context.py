@@ -1,4 +1,4 @@
-"""What is known about recipients: their attempts, and everything a decision about them depends on.
+"""Everything that a decision about recipients depends on, beside their attempts.
 
 Read for many recipients at once, in a fixed number of queries.
 """
@@ -12,10 +12,9 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import Max
 
-from campaigns.models import Campaign, Recipient
+from campaigns.models import Campaign
 from contacts.blocking import Block, Target, blocks, stand_for
 from contacts.channels import KIND_OF, Channel
 from contacts.chunks import in_lists
@@ -27,6 +26,7 @@ from contacts.models import Address, Consent
 from deliveries.deciding.decide import STILL_WORTH_IT
 from deliveries.deciding.facts import Facts, Rules
 from deliveries.deciding.health import NO_FAILURES, Health, examine, is_forgiven, troubled
+from deliveries.deciding.recipients import RecipientContext
 from deliveries.deciding.routes import CampaignRoute, refused_by_route, routes
 from deliveries.deciding.rules import hindrance_of, rules_of
 from deliveries.meaning.mappings import describe
@@ -37,45 +37,6 @@ from deliveries.statuses import REACHING, Disposition, Fault, Status, is_miss
 
 PASS_ON_AFTER = timedelta(minutes=settings.PASS_ON_AFTER_MINUTES)  # of what is not urgent, to the next route
 TO_CORRECT = {Reason.NEEDS_CORRECTION, Reason.INVALID_ADDRESS, Reason.NOT_IN_SERVICE}
-
-
-@dataclass
-class RecipientContext:
-    """One recipient with its attempts, oldest first, withdrawn ones left out."""
-
-    recipient: Recipient
-    campaign: Campaign
-    messages: list[Message]
-
-    @property
-    def head(self) -> Message:
-        """The attempt that decisions are about."""
-        return self.messages[-1]
-
-    @property
-    def reached_by(self) -> Message | None:
-        """The attempt that arrived first; None while none has."""
-        arrived = [m for m in self.messages if m.disposition == Disposition.DELIVERED]
-        return min(arrived, key=lambda m: (m.delivered_at or m.updated_at, m.pk), default=None)
-
-    def tried_by(self, channel: str) -> set[tuple[int, int]]:
-        """The (account, sender) that attempts on this channel left by, or were to leave by."""
-        return {(m.account_id, m.sender_id) for m in self.messages if m.channel == channel}
-
-    @property
-    def earlier_open_attempts(self) -> list[tuple[Message, datetime]]:
-        """Those that are still under way, each with the moment at which it times out."""
-        rules = rules_of(self.campaign.playbook)
-        return [
-            (message, rules.times_out_at(message.handed_over_at))
-            for message in self.messages[:-1]
-            if message.disposition == Disposition.PENDING and message.handed_over_at
-        ]
-
-    @staticmethod
-    def since(attempts: Sequence[Message]) -> datetime:
-        """When the first of these began."""
-        return attempts[0].handed_over_at or attempts[0].due_at
 
 
 @dataclass
@@ -94,26 +55,6 @@ class Context:
         default_factory=dict
     )  # account -> since when its receipts are missing
     refused: set[int] = field(default_factory=set)  # recipients for whom nothing is sent by itself any more
-
-
-def load_recipients(recipient_ids: Sequence[int], *, lock: bool = False) -> list[RecipientContext]:
-    """These recipients in order of id, with their attempts; those left without any attempt are left out.
-
-    `lock`, in a transaction, for whoever acts on what is found.
-    """
-    wanted = Recipient.objects.filter(pk__in=recipient_ids).select_related("contact").order_by("pk")
-    if lock:
-        of = ("self",) if connection.features.has_select_for_update_of else ()
-        wanted = wanted.select_for_update(of=of)
-    recipients = list(wanted)
-    campaigns = Campaign.objects.select_related("playbook").in_bulk({r.campaign_id for r in recipients})
-    messages: dict[int, list[Message]] = defaultdict(list)
-    attempts = Message.objects.filter(recipient_id__in=[r.pk for r in recipients], canceled_at=None)
-    for message in attempts.order_by("pk"):
-        messages[message.recipient_id].append(message)
-    return [
-        RecipientContext(r, campaigns[r.campaign_id], messages[r.pk]) for r in recipients if messages[r.pk]
-    ]
 
 
 def load_context(

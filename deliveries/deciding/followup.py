@@ -21,16 +21,15 @@ from deliveries.deciding.attempts import succeed, withdraw
 from deliveries.deciding.automatic_suppression import suppress_failed
 from deliveries.deciding.context import (
     Context,
-    RecipientContext,
     arguments,
     fallible,
     load_context,
-    load_recipients,
 )
 from deliveries.deciding.decide import ARRIVED, State, Step, decide
 from deliveries.deciding.facts import Decided
 from deliveries.deciding.health import FAILING, refresh
 from deliveries.deciding.queues import line_up
+from deliveries.deciding.recipients import RecipientContext, load_recipients
 from deliveries.deciding.rests import note_reported
 from deliveries.deciding.skipping import RECIPIENT_FIELDS, skip
 from deliveries.deciding.stopping import apply_opt_outs

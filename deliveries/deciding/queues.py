@@ -9,10 +9,11 @@ from datetime import datetime
 from contacts.blocking import Target, blocks, stand_for
 from contacts.channels import Closed
 from contacts.models import Address
-from deliveries.deciding.context import Context, RecipientContext, reason_of
+from deliveries.deciding.context import Context, reason_of
 from deliveries.deciding.decide import CORRECT_IT, PERMANENT, Step, is_record_right
 from deliveries.deciding.facts import Decided
 from deliveries.deciding.health import NO_FAILURES, is_forgiven
+from deliveries.deciding.recipients import RecipientContext
 from deliveries.ledger.tallies import bump
 from deliveries.models import Message, QueueEntry, QueueTally
 from deliveries.statuses import Disposition, Fault, Queue

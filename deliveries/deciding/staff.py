@@ -14,14 +14,13 @@ from contacts.models import Address
 from deliveries.deciding.attempts import succeed, withdraw
 from deliveries.deciding.context import (
     Context,
-    RecipientContext,
     arguments,
     load_context,
-    load_recipients,
 )
 from deliveries.deciding.decide import Step, decide
 from deliveries.deciding.facts import Decided
 from deliveries.deciding.followup import lock_with_context, settle
+from deliveries.deciding.recipients import RecipientContext, load_recipients
 from deliveries.models import (
     Cause,
     Decision,

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from campaigns.content_checks import Remark, Text, remarks
+from campaigns.checked_text import Remark, Text
+from campaigns.content_checks import remarks
 from campaigns.models import Brand, Campaign, Content
 from campaigns.models.brands import NAME
 from campaigns.segments import segments

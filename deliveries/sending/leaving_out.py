@@ -23,9 +23,10 @@ from contacts.gate_facts import Ask, Dimension
 from contacts.models import ContactList
 from deliveries.deciding import context as known
 from deliveries.deciding.attempts import succeed, withdraw
-from deliveries.deciding.context import Context, RecipientContext
+from deliveries.deciding.context import Context
 from deliveries.deciding.decide import Step
 from deliveries.deciding.followup import settle
+from deliveries.deciding.recipients import RecipientContext, load_recipients
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.models import CampaignStop, Cause, Decision, Message, Outbox
@@ -122,7 +123,7 @@ def _withdraw(
 ) -> None:
     """Recipients are locked before messages, as everywhere. What was a first attempt is followed by one on the next
     channel that may be used; of what was a retry the playbook decides anew."""
-    views = known.load_recipients(sorted(set(recipient_ids)), lock=True)
+    views = load_recipients(sorted(set(recipient_ids)), lock=True)
     first = [view for view in views if len(view.messages) == 1 and view.head.pk in set(message_ids)]
     taken = set(withdraw(message_ids, Reason.LEFT_OUT.value, now))
     _say(one, [view for view in views if view.head.pk in taken], now)

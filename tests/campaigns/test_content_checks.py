@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from campaigns.content_checks import Text, remarks
+from campaigns.checked_text import Text
+from campaigns.content_checks import remarks
 from campaigns.content_fixes import fixed, with_https, with_opt_out_line
 from campaigns.content_rules import opt_out_lines, rules
 

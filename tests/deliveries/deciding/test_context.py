@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 
 from contacts.models import AddressHealth
 from deliveries.deciding.attempts import withdraw
-from deliveries.deciding.context import load_context, load_recipients
+from deliveries.deciding.context import load_context
 from deliveries.deciding.followup import settle
+from deliveries.deciding.recipients import load_recipients
 from deliveries.deciding.staff import would_send
 from deliveries.models import Decision
 from deliveries.sending.dispatch import dispatch

@@ -8,8 +8,9 @@ import pytest
 
 from campaigns.models import Playbook
 from campaigns.own_playbooks import copied, follow
-from deliveries.deciding.context import arguments, load_context, load_recipients
+from deliveries.deciding.context import arguments, load_context
 from deliveries.deciding.decide import decide
+from deliveries.deciding.recipients import load_recipients
 from deliveries.meaning.full_mailboxes import rows
 from deliveries.meaning.translation import Key, shipped
 from deliveries.statuses import FailureClass, Fault, Status
