@@ -52,7 +52,7 @@ def context(campaign: Campaign, figures: CampaignFigures, link: Link) -> dict[st
         "stop_seen": seen(stop) if stop else "",
         "stop_causes": [_line(cause, link) for cause in stop.causes] if stop and is_open else [],
         **breaker_context(campaign),
-        "stop_waiting_url": link("", "status=pending"),
+        "stop_waiting_url": link("", "status=queued"),
         "slice": _slice(first, figures)
         if first and campaign.is_going and first.waits and not is_open
         else None,
