@@ -36,7 +36,9 @@ _INVISIBLE = dict.fromkeys(
         *range(0xE0100, 0xE01F0),
     ]
 )
-_LETTER_APART = re.compile(r"(?<!\w)\w(?:[^\w\n]+\w(?!\w)){2,}")
+# What stands between letters written apart. The vowel signs of Indian and South East Asian scripts do not: they belong
+# to a letter, although `\w` leaves them out.
+_LETTER_APART = re.compile(r"(?<!\w)\w(?:[^\w\n\u0900-\u109f\u1780-\u17ff]+\w(?!\w)){2,}")
 _STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
 _APOSTROPHES = re.compile(r"['’‘`´ʼ＇]")
 _CLAUSE_ENDS = re.compile(r"[!?;…。！？；،؟।\n\r()\[\]{}“”„«»\"|]+|[.,:、，·•-]+(?=\s|$)|\s[.,:–—-]+|[–—]+")

@@ -16,17 +16,8 @@ from django.db.models import Max
 
 from accounts.models import User
 from contacts.folding import words
-from contacts.keywords import (
-    YES,
-    Keyword,
-    KeywordRow,
-    KeywordTable,
-    built_in,
-    classify,
-    is_formula,
-    key_of,
-    keywords,
-)
+from contacts.formulas import is_formula, key_of
+from contacts.keywords import YES, Keyword, KeywordRow, KeywordTable, built_in, classify, keywords
 from contacts.models import KeywordChange
 
 Meaning = KeywordChange.Meaning

@@ -1,10 +1,9 @@
 """What a text message from a person asks of us: to stop, to start again, for help, or nothing we act on.
 
 The words stand in `keywords.csv`, in every language at once: a person answers in their own; what administrators changed
-stands in `keyword_changes.py`. Its columns:
+stands in `keyword_changes.py`; what makes a wish doubtful, in `keyword_limits.csv`. Its columns:
 
-- `text`: words, compared as `contacts.folding` folds them. `*` is up to four words, `#` a number, `(a|b)` either of
-  two, `(a )?` what may be missing, `^` and `$` the ends of a clause. In scripts without blanks, a piece of text.
+- `text`: words, compared as `contacts.folding` folds them, or a formula of `contacts.formulas`.
 - `kind`: stop, start, help; reply (it only looks like another); courtesy (says nothing by itself).
 - `whole`: what it means when it is all the message says, courtesies aside; `inside`: when it is a part of a longer
   one. `act`: we do it. `both`: we do it, and a person looks at it. `review`: a person decides, and sends wait.
@@ -21,7 +20,9 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
-from contacts.folding import SPACELESS, accented, clauses, unaccented, undisguised, words
+from contacts.folding import SPACELESS, accented, clauses, undisguised, words
+from contacts.formulas import finder, is_formula, key, key_of, pattern_of
+from contacts.keyword_limits import is_about_the_channel, is_limited
 from contacts.quoting import own_words
 
 Kind = Literal["stop", "start", "help", "reply"]
@@ -38,7 +39,6 @@ LONG_WORD = 7  # letters from which on one wrong letter leaves no doubt
 
 # How a wish is introduced that then is all the message says.
 _POLITE = "(?:i|we|can you|could you|would you|you need to|u need to|i said|i told you|i asked you)"
-_FORMULA = re.compile(r"[()|*#^$?{]")
 # Directly before a wish, these turn it round: "I don't want to unsubscribe". With `dont` and its like it is no wish.
 _NOT = (
     "dont|do not|didnt|did not|not|never|wont|will not|cant|cannot|wouldnt|no need to|no quiero|no deseo|no voy a|"
@@ -108,7 +108,7 @@ def classify(
         return found
     # Only the place of the marks says that it is quoted: what would have been an opt-out is for a person to read.
     whole = _read(text[:LONGEST], table)
-    return Keyword("reply", review=True, found=whole.found) if _weight(whole) > _weight(found) else found
+    return doubted(whole) if _weight(whole) > _weight(found) else found
 
 
 @lru_cache(maxsize=4_096)
@@ -125,10 +125,19 @@ def _understand(text: str, table: KeywordTable) -> Keyword:
     parts = clauses(text)
     if not parts:
         return REPLY
-    whole = _as_a_whole(" ".join(parts), text, table)
-    if whole is not None:
+    plain = " ".join(parts)
+    whole = _as_a_whole(plain, text, table)
+    if whole is not None and not (whole.kind == "stop" and is_limited(whole.found, 0, whole.found)):
         return whole
-    return max((_inside(clause, table, alone=len(parts) > 1) for clause in parts), key=_weight)
+    found = max((_inside(clause, table, alone=len(parts) > 1) for clause in parts), key=_weight)
+    if found.kind == "stop":
+        return doubted(found) if is_about_the_channel(plain) else found
+    return max(found, doubted(whole), key=_weight) if whole else found
+
+
+def doubted(found: Keyword) -> Keyword:
+    """The same words, which only a person can tell the meaning of."""
+    return Keyword("reply", review=True, found=found.found)
 
 
 def _weight(found: Keyword) -> tuple[bool, bool]:
@@ -166,7 +175,7 @@ def _inside(clause: str, table: KeywordTable, *, alone: bool) -> Keyword:
         before = clause[:at].rstrip()
         if _PLAINLY_NOT.match(before):
             continue
-        if not is_turned(before, phrase):
+        if not is_turned(before, phrase) and not is_limited(clause, at, phrase):
             return Keyword("stop", review=True, found=phrase)
         doubtful = phrase
     for at, phrase in table.doubts(clause):
@@ -201,8 +210,8 @@ class KeywordTable:
             if (pattern := _formulas(r for r in meaning if (r.kind, r.whole) == (kind, how)))
         ]
         stops = [row for row in meaning if row.kind == "stop"]
-        self._wishes = finder(row for row in stops if row.inside == "both")
-        self._doubts = finder(row for row in stops if row.inside == "review")
+        self._wishes = finder(row.text for row in stops if row.inside == "both")
+        self._doubts = finder(row.text for row in stops if row.inside == "review")
         self._long = [
             word
             for word, found in self._exact.items()
@@ -230,7 +239,7 @@ class KeywordTable:
         return any(not pattern.sub(" ", plain).strip() for pattern in self._courtesies)
 
     def exactly(self, core: str, text: str) -> Keyword | None:
-        rows = self._exact.get(_key(core))
+        rows = self._exact.get(key(core))
         if not rows:
             return None
         row = _nearest(rows, accented(text))
@@ -260,7 +269,7 @@ class KeywordTable:
     def clause(self, clause: str) -> Keyword | None:
         """A clause that says nothing but a keyword: "I moved away. Stop." """
         for core in self.cores(clause):
-            for row in self._exact.get(_key(core), ()):
+            for row in self._exact.get(key(core), ()):
                 if row.kind == "stop" and row.whole == "act":
                     return Keyword("stop" if row.inside else "reply", review=True, found=row.text)
         return None
@@ -287,21 +296,6 @@ def keywords() -> KeywordTable:
     return KeywordTable(built_in())
 
 
-def is_formula(text: str) -> bool:
-    """Whether it is a pattern of the table, and no words that somebody may write."""
-    return bool(_FORMULA.search(text))
-
-
-def key_of(text: str) -> str:
-    """What all spellings of a word of the table have in common; '' where nothing of it is a letter or a digit."""
-    return _key(words(text))
-
-
-def _key(plain: str) -> str:
-    """Scripts without blanks are compared without those that somebody put in."""
-    return plain.replace(" ", "") if SPACELESS.search(plain) else plain
-
-
 def _nearest(rows: list[KeywordRow], text: str) -> KeywordRow:
     """Of words that differ in their accents alone the one that was written; else the one that has none."""
     for wanted in (lambda row: f" {accented(row.text)} " in f" {text} ", lambda row: row.text.isascii()):
@@ -311,44 +305,16 @@ def _nearest(rows: list[KeywordRow], text: str) -> KeywordRow:
     return rows[0]
 
 
-def _formula(text: str) -> str:
-    """The regular expression for a text of the table, over plain words."""
-    made = unaccented(re.sub(r"['’]", "", text)).replace("(", "(?:").replace("#", r"\d+")
-    made = re.sub(r" \*(?=$|[)|])", r"(?: \\S+){0,4}", made)
-    return re.sub(r" \* ?(?=\S)", r"(?: \\S+){0,4} ", made)
-
-
 def _formulas(rows: Iterable[KeywordRow]) -> re.Pattern[str] | None:
-    made = [_formula(row.text) for row in rows if _FORMULA.search(row.text)]
+    made = [pattern_of(row.text) for row in rows if is_formula(row.text)]
     return re.compile(f"(?:{_POLITE} )?(?:{'|'.join(made)})") if made else None
-
-
-def finder(rows: Iterable[KeywordRow]):
-    """A function that finds the words of these rows in a clause: where, and which."""
-    spaced, pieces = [], []
-    for row in rows:
-        if SPACELESS.search(row.text):
-            pieces.append(re.escape(_key(words(row.text))))
-        else:
-            spaced.append(_formula(row.text) if _FORMULA.search(row.text) else re.escape(words(row.text)))
-    whole_words = re.compile(rf"(?<!\S)(?:{'|'.join(f'(?:{one})' for one in spaced)})(?!\S)")
-    anywhere = re.compile("|".join(pieces) or r"(?!)")
-
-    def find(clause: str) -> Iterator[tuple[int, str]]:
-        for found in whole_words.finditer(clause):
-            yield found.start(), found[0]
-        if SPACELESS.search(clause):
-            for found in anywhere.finditer(_key(clause)):
-                yield found.start(), found[0]
-
-    return find
 
 
 def _courtesies(rows: Iterable[KeywordRow]) -> list[re.Pattern[str]]:
     """What takes the courtesies out of a text, by language; those of every language are in each."""
     spoken: dict[str, list[str]] = defaultdict(list)
     for row in rows:
-        made = _formula(row.text)
+        made = pattern_of(row.text)
         spoken[row.language].append(made if SPACELESS.search(row.text) else rf"(?<!\S)(?:{made})(?!\S)")
     everywhere = spoken.pop("*")
     return [

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.roles import requires
 from contacts import keyword_changes
+from contacts.formulas import is_formula, key_of
 from contacts.keyword_changes import (
     ALWAYS_STOP,
     Explanation,
@@ -23,7 +24,7 @@ from contacts.keyword_changes import (
     explain,
     language_name,
 )
-from contacts.keywords import LONGEST, KeywordRow, built_in, is_formula, key_of
+from contacts.keywords import LONGEST, KeywordRow, built_in
 from contacts.models import KeywordChange
 from contacts.models.keywords import LONGEST_WORD
 from dashboard.inbox.listing import BOXES, tabs

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import contacts.keyword_limits
 import contacts.keywords
 from contacts.keywords import KINDS, Keyword, classify
+from contacts.reply_asks import asks_for
 
 ACTED, ACTED_AND_READ = Keyword("stop"), Keyword("stop", review=True)
 READ, PLAIN = Keyword("reply", review=True), Keyword("reply")
@@ -215,6 +217,57 @@ def test_ordinary_sentences_of_other_languages_are_replies(text):
 )  # fmt: skip
 def test_a_wish_that_is_turned_round_is_not_acted_on(text):
     assert classify(text).kind == "reply"
+
+
+@pytest.mark.parametrize(
+    ("about", "texts"),
+    {
+        "another thing": [
+            "I got the wrong number of pills in my refill", "that is not the right number of seats",
+            "Wrong phone model",
+            "You charged the wrong person", "How do I unsubscribe from the magazine?", "How do I make it stop beeping?",
+            "I want to opt out of the dental plan",
+            "We have no more texts left",
+            "no more than 2 texts",
+            "I never asked for a refund", "yes, stop by tomorrow", "bestelle die Pizza ab", "hör mal auf deine Mutter",
+            "erreur de numéro de dossier", "注文番号が違います", "물건을 잘못 보냈어요", "주문번호 잘못됐어요",
+            "رقم خاطئ في الفاتورة",
+            "لا أريد قهوة", "טעות במספר ההזמנה", "maling numero ng order", "sai số lượng", "salah nomor rekening",
+            "λάθος αριθμός παραγγελίας", "špatné číslo objednávky", "rossz szám van a számlán", "en halua kahvia",
+            "forkert nummer på fakturaen", "feil nummer på regningen", "väärä numero laskussa",
+        ],
+        "a time": [
+            "Never call me before 9", "Stop texting me at night", "no more messages on Sundays", "stop texting for now",
+            "9時前に電話しないでください", "夜は電話しないで", "9시 전에 전화하지 마세요", "밤에 연락하지 마세요",
+            "لا تتصلوا قبل التاسعة",
+            "אל תתקשרו לפני 9", "9 बजे से पहले मत करो", "रात को मत भेजो", "huwag kayong tumawag bago mag 9",
+            "đừng gọi trước 9 giờ", "pa rele m anvan 9è", "jangan telepon sebelum jam 9", "อย่าโทรก่อน 9 โมง",
+            "μη με καλείτε πριν τις 9", "nevolejte před 9", "nu mă sunați înainte de 9", "ne hívjanak 9 előtt",
+            "не ми звънете преди 9", "не телефонуйте до 9", "ring mig ikke før kl 9", "ikke ring meg før 9",
+            "älkää soittako ennen yhdeksää", "ne zovite pre 9",
+        ],
+        "the channel": ["Don't call me, text me", "Rufen Sie mich nicht an, schreiben Sie mir"],
+    }.items(),
+)  # fmt: skip
+def test_a_wish_that_is_about_something_else_is_held_for_a_person_and_never_dropped(about, texts):
+    assert {text: classify(text) for text in texts} == dict.fromkeys(texts, READ), about
+
+
+@pytest.mark.parametrize(
+    "text", ["wrong number of pills", "número equivocado de pastillas", "zły numer zamówienia"]
+)
+def test_a_wrong_number_of_things_is_no_wrong_person(text):
+    assert asks_for(text) == ""
+
+
+def test_every_limit_says_what_it_is_about():
+    with (
+        Path(contacts.keyword_limits.__file__).with_suffix(".csv").open(encoding="utf-8", newline="") as file
+    ):
+        limits = list(csv.DictReader(file))
+
+    assert {line["about"] for line in limits} == {"thing", "time", "channel"}
+    assert {line["language"] for line in limits} <= {line["language"] for line in lines()}
 
 
 @pytest.mark.parametrize("word", ["start", "unstop", "INICIAR", "DEBUT", "AAN"])
