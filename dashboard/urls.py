@@ -46,6 +46,7 @@ from dashboard.inbox import views as inbox
 from dashboard.mappings import codes, draft, routes, trying, versions
 from dashboard.mappings import overview as mapping_overview
 from dashboard.message import views as message
+from dashboard.overview import deliverability
 from dashboard.overview import messages as overview_messages
 from dashboard.overview import views as overview
 from dashboard.queues import views as queues
@@ -82,6 +83,7 @@ register_converter(IdConverter, "id")
 root = [
     path("", overview.page, name="overview"),
     path("messages/", overview_messages.page, name="messages"),
+    path("deliverability/", deliverability.page, name="deliverability"),
 ]
 
 campaign_pages = [

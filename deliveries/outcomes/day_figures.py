@@ -44,7 +44,8 @@ class CarrierDays:
 class Overview:
     outcomes: Outcomes
     before: Outcomes  # the same number of days, just before
-    by_channel: dict[str, Outcomes]
+    by_channel: dict[str, Outcomes]  # the busiest first
+    before_by_channel: dict[str, Outcomes]
     carriers: CarrierDays
 
 
@@ -61,11 +62,13 @@ def overview(days: int, now: datetime) -> Overview:
     start = today - timedelta(days=days - 1)
     counted, before = Counter[str](), Counter[str]()
     channels: dict[str, Counter[str]] = defaultdict(Counter)
+    channels_before: dict[str, Counter[str]] = defaultdict(Counter)
     cells: dict[str, dict[int, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     step = SPAN_OF.get(days, 1)
     for day, channel, carrier, disposition, n in _by_day(start - timedelta(days=days), now):
         if day < start:
             before[disposition] += n
+            channels_before[channel][disposition] += n
             continue
         counted[disposition] += n
         channels[channel][disposition] += n
@@ -79,6 +82,7 @@ def overview(days: int, now: datetime) -> Overview:
             for key, count in sorted(channels.items(), key=lambda pair: -pair[1].total())
             if count.total()
         },
+        {key: Outcomes(dict(count)) for key, count in channels_before.items()},
         _carrier_days(cells, days, step, today),
     )
 

@@ -70,17 +70,23 @@ def latencies(now: datetime) -> dict[RouteId, Latency]:
 
 
 def summed(buckets: Mapping[int, int]) -> Latency:
-    """The median within its bucket, as if its messages were spread evenly over it."""
-    n = sum(buckets.values())
-    below = 0
+    """How many arrived, and their median."""
+    median = quantile(buckets, 0.5)
+    return NOTHING if median is None else Latency(sum(buckets.values()), median)
+
+
+def quantile(buckets: Mapping[int, int], share: float) -> float | None:
+    """Within how many seconds this share of them had arrived, as if the messages of a bucket were spread evenly over
+    it; None without any."""
+    wanted, below = share * sum(buckets.values()), 0
     for bucket in sorted(buckets):
         here = buckets[bucket]
-        if here and below + here >= n / 2:
+        if here and below + here >= wanted:
             low = BOUNDS[bucket - 1] if bucket else 0
             high = BOUNDS[bucket] if bucket < len(BOUNDS) else 2 * low
-            return Latency(n, low + (high - low) * (n / 2 - below) / here)
+            return low + (high - low) * (wanted - below) / here
         below += here
-    return NOTHING
+    return None
 
 
 class Arrivals(NamedTuple):

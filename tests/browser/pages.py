@@ -391,6 +391,7 @@ def mistaken(address: str) -> str:
 PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "overview": ("marketer", lambda: "/"),
     "overview all": ("marketer", lambda: "/?days=90&show=all"),
+    "deliverability": ("marketer", lambda: "/deliverability/?days=90"),
     "alerts": ("marketer", lambda: with_alerts("/alerts/")),
     "alerts none": ("support", lambda: "/alerts/snoozed/"),
     "alert": ("marketer", lambda: with_alerts("/alerts/{alert}/")),
