@@ -57,13 +57,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             names.append("django_db_serialized_rollback")
 
 
+def note_for_run(name: str) -> Path | None:
+    """Where this process writes for `tests.run`; None where tests are run by hand."""
+    folder = os.environ.get("TESTS_AT_WORK")
+    return Path(folder) / f"{name}-{os.getpid()}" if folder else None
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Note how many tests there are to run: what is not reported in the end did not run."""
+    if session.items and (note := note_for_run("collected")):
+        note.write_text(str(len(session.items)))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Leave a note of the test that this process is at: `tests.run` reads it when it has to end the process."""
-    folder = os.environ.get("TESTS_AT_WORK")
-    if not folder:
+    note = note_for_run("at")
+    if not note:
         return (yield)
-    note = Path(folder) / str(os.getpid())
     note.write_text(item.nodeid)
     try:
         return (yield)

@@ -1,7 +1,8 @@
 """`make test`: every test on SQLite, then on PostgreSQL where one answers, and what could not run here.
 
 Two run at a time. Tests that start real processes mostly wait: they run one after the other, beside all the others.
-No part may take longer than PART_MINUTES: what it was at is named then, and the next one begins.
+No part may take longer than PART_MINUTES: what it was at is named then, and the next one begins. What a part did not
+come to has failed.
 REQUIRE_ALL=1 turns everything that could not run into a failure.
 """
 
@@ -31,6 +32,7 @@ from tests.databases import template_name
 ROOT = Path(__file__).resolve().parent.parent
 SOME_FAILED, NO_TESTS = 1, 5  # pytest's exit codes
 OUT_OF_TIME = -1
+NOT_RUN = "not run"  # an outcome beside those of pytest's report: not begun, or not at its end
 PART_MINUTES = 40  # a part takes about ten, the browser twenty; a CI service has a limit for all together
 TO_END = 15  # seconds that a part has to end by itself once it was asked to
 TOGETHER = ["-n", os.environ.get("TEST_PROCESSES", "2")]
@@ -66,8 +68,8 @@ def main(arguments: list[str]) -> int:
     for part, (code, found, skipped) in results:
         counts += found
         missing |= skipped
-        if code not in (0, NO_TESTS):
-            broken.append(part.title)
+        if code not in (0, NO_TESTS) or found[NOT_RUN]:
+            broken.append(part.title + (f" ({found[NOT_RUN]} did not run)" if found[NOT_RUN] else ""))
     return conclude(counts, broken, missing, time.monotonic() - started)
 
 
@@ -128,15 +130,18 @@ def run(part: Part, arguments: list[str], *, aside: bool = False) -> tuple[Resul
     with tempfile.TemporaryDirectory(prefix="waybill-tests-") as scratch:
         env = {name: value for name, value in os.environ.items() if name not in settings_names()}
         env |= {"WAYBILL_VAR": scratch, "DATABASE_URL": part.database}
-        report = Path(scratch) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *part.selection, *arguments]
+        report, notes = Path(scratch) / "report.xml", Path(scratch) / "notes"
+        notes.mkdir()
+        # A test that was only made ready when it was interrupted would be reported like one that passed.
+        reporting = [f"--junitxml={report}", "-o", "junit_duration_report=call"]
+        command = [sys.executable, "-m", "pytest", "-q", *reporting, *part.selection, *arguments]
         if aside:  # what failed there is remembered apart: two at a time would overwrite each other's notes
             command += ["-o", f"cache_dir={scratch}/cache"]
         title = f"\n──── {part.title} ────"
         if not aside:
             print(title, flush=True)
-        code, said = watched(command, env, part.title, aside=aside)
-        return (code, *read(report)), f"{title}\n{said}" if aside else ""
+        code, said = watched(command, env | {"TESTS_AT_WORK": str(notes)}, part.title, aside=aside)
+        return (code, *read(report, expected(notes, code))), f"{title}\n{said}" if aside else ""
 
 
 RUNNING: set[subprocess.Popen[str]] = set()
@@ -144,21 +149,20 @@ RUNNING: set[subprocess.Popen[str]] = set()
 
 def watched(command: list[str], env: dict[str, str], title: str, *, aside: bool) -> tuple[int, str]:
     """(exit code, what was said where that is kept) of a part, which is ended when its time is over."""
-    with tempfile.TemporaryDirectory(prefix="waybill-tests-") as folder:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=env | {"TESTS_AT_WORK": folder}, stdout=PIPE if aside else None, text=True,
-            start_new_session=True,  # so that it can be ended with all that it started
-        )  # fmt: skip
-        RUNNING.add(process)
-        try:
-            said, _ = process.communicate(timeout=60 * PART_MINUTES)
-        except subprocess.TimeoutExpired:
-            at = ", ".join(sorted(path.read_text() for path in Path(folder).iterdir()))
-            print(f"\n{title}: not done after {PART_MINUTES} minutes, and ended. It was at: {at}", flush=True)
-            return OUT_OF_TIME, end(process)
-        finally:
-            RUNNING.discard(process)
-        return process.returncode, said or ""
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=env, stdout=PIPE if aside else None, text=True,
+        start_new_session=True,  # so that it can be ended with all that it started
+    )  # fmt: skip
+    RUNNING.add(process)
+    try:
+        said, _ = process.communicate(timeout=60 * PART_MINUTES)
+    except subprocess.TimeoutExpired:
+        at = ", ".join(sorted(path.read_text() for path in Path(env["TESTS_AT_WORK"]).glob("at-*")))
+        print(f"\n{title}: not done after {PART_MINUTES} minutes, and ended. It was at: {at}", flush=True)
+        return OUT_OF_TIME, end(process)
+    finally:
+        RUNNING.discard(process)
+    return process.returncode, said or ""
 
 
 def end(process: subprocess.Popen[str]) -> str:
@@ -180,7 +184,8 @@ def once_more(part: Part, arguments: list[str], result: Result) -> Result:
     (code, again, _), _ = run(part, [*arguments, "-n1", "--last-failed", "--last-failed-no-failures=none"])
     if code == NO_TESTS:
         return result
-    return code, Counter(passed=first["passed"], skipped=first["skipped"]) + again, skipped
+    stays = {"passed": first["passed"], "skipped": first["skipped"], "failure": first[NOT_RUN]}
+    return code, Counter({**stays, NOT_RUN: first[NOT_RUN]}) + again, skipped
 
 
 def settings_names() -> set[str]:
@@ -188,17 +193,26 @@ def settings_names() -> set[str]:
     return set(re.findall(r'\benv\.\w+\(\s*"([A-Z_]+)"', (ROOT / "config/settings.py").read_text()))
 
 
-def read(report: Path) -> tuple[Counter[str], set[str]]:
+def expected(notes: Path, code: int) -> int:
+    """How many tests a part that ended with this exit code had to run; one at least, where it never came to know."""
+    found = [int(path.read_text()) for path in notes.glob("collected-*")]
+    return max(found, default=int(code not in (0, NO_TESTS)))
+
+
+def read(report: Path, expected: int) -> tuple[Counter[str], set[str]]:
+    """(tests by outcome, reasons of those that could not run here). Of those expected, what is not reported failed."""
     counts: Counter[str] = Counter()
     missing: set[str] = set()
-    if not report.exists():
-        return counts, missing
-    for case in ElementTree.parse(report).iter("testcase"):
+    cases = list(ElementTree.parse(report).iter("testcase")) if report.exists() else []
+    for case in cases:
         outcome = next((child for child in case if child.tag in ("failure", "error", "skipped")), None)
         counts[outcome.tag if outcome is not None else "passed"] += 1
         if outcome is not None and outcome.tag == "skipped":
             reason = (outcome.get("message") or "").partition("could not run here: ")[2]
             missing |= {reason} - {""}
+    # One that failed, and again when it was cleared up behind, is two cases.
+    if (left := expected - len({(case.get("classname"), case.get("name")) for case in cases})) > 0:
+        counts += Counter({"failure": left, NOT_RUN: left})
     return counts, missing
 
 
