@@ -1,8 +1,9 @@
 """Public holidays, as far as a rule of the calendar gives them: of the United States, France and Australia. Pure.
 
 Those of single states stand in `regional_holidays.csv`, where the hours permitted there ask for them
-(`permitted_hours.csv`). Those that a government sets anew each year are not among them: they have no such rule. What is
-kept on another day because it falls on a weekend is a holiday on both.
+(`permitted_hours.csv`); what is kept in a part of a state alone holds for the area codes named there. Those that a
+government sets anew each year are not among them: they have no such rule. What is kept on another day because it falls
+on a weekend is a holiday on both.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ DAY = timedelta(days=1)
 
 @lru_cache(maxsize=4096)
 def holiday(place: str, day: date) -> str:
-    """What is kept on that day in a country, such as US, or a state of it, such as US-AL; '' for an ordinary day, and
-    where nothing is known."""
+    """What is kept on that day in a country, such as US, a state of it, such as US-AL, or a `part` of that; '' for an
+    ordinary day, and where nothing is known."""
     country, _, _ = place.partition("-")
     # New Year's Day may be kept in the old year.
     years = (day.year, day.year + 1) if (day.month, day.day) == (12, 31) else (day.year,)
@@ -33,11 +34,20 @@ def holiday(place: str, day: date) -> str:
 @lru_cache(maxsize=256)
 def _of_region(place: str, year: int) -> dict[date, str]:
     """Those of a state alone; what falls on a Sunday on the Monday as well."""
-    kept = {day: one.name for one in regional().get(place, ()) if (day := _day_of(one.rule, year))}
+    state, _, code = place.partition(" ")
+    those = [one for one in regional().get(state, ()) if not one.area_codes or code in one.area_codes]
+    kept = {day: one.name for one in those if (day := _day_of(one.rule, year))}
     return {day + DAY: name for day, name in kept.items() if day.weekday() == SUNDAY} | kept
 
 
+def part(state: str, area_code: str) -> str:
+    """A state such as US-AL, narrowed to the area of such a code where something is kept only there: "US-AL 251"."""
+    local = any(area_code in one.area_codes for one in regional().get(state, ()))
+    return f"{state} {area_code}" if local else state
+
+
 class RegionalHoliday(NamedTuple):
+    area_codes: tuple[str, ...]  # where it is kept, as far as numbers tell; () for the whole state
     rule: str  # as `_day_of` reads it
     name: str
     source: str
@@ -50,7 +60,7 @@ def regional() -> dict[str, list[RegionalHoliday]]:
     with Path(__file__).with_name("regional_holidays.csv").open(encoding="utf-8", newline="") as file:
         for line in csv.DictReader(file):
             found.setdefault(line["place"], []).append(
-                RegionalHoliday(line["rule"], line["name"], line["source"])
+                RegionalHoliday(tuple(line["area_codes"].split()), line["rule"], line["name"], line["source"])
             )
     return found
 

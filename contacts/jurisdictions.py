@@ -23,7 +23,7 @@ from django.conf import settings
 from django.db.models import TextChoices
 
 from contacts.channels import Channel
-from contacts.holidays import holiday
+from contacts.holidays import holiday, part
 
 ANYWHERE = "*"
 # Marketing by any of its names is one kind of traffic; what a machine says is another, whatever it is about.
@@ -93,7 +93,7 @@ class Law:
     """The hours of one place for one kind of traffic, in local time. `margin` is left before each end."""
 
     place: str
-    calendar: str  # the country, or the state of one such as US-AL, whose holidays count
+    calendar: str  # the country, state or part of one whose holidays count, as `holiday` takes it
     rows: tuple[HoursRow, ...]
     margin: timedelta = timedelta(0)
 
@@ -156,7 +156,8 @@ def where(region: str, number: str) -> str:
 
 def laws(region: str, number: str, channel: str, purpose: str) -> tuple[Law, ...]:
     """What has to permit a send on the channel, each of it, to a number in that region; () for nothing."""
-    return _laws(where(region, number), channel, purpose, settings.PERMITTED_HOURS_MARGIN_MINUTES)
+    place = part(where(region, number), number[len(NORTH_AMERICA) : CODE_DIGITS])
+    return _laws(place, channel, purpose, settings.PERMITTED_HOURS_MARGIN_MINUTES)
 
 
 @lru_cache(maxsize=4096)
@@ -172,9 +173,9 @@ def _kinds(channel: str, purpose: str) -> list[str]:
 
 
 def _law(place: str, channel: str, kind: str, margin: int) -> Law | None:
-    country, _, part = place.partition("-")
+    country, _, region = place.partition(" ")[0].partition("-")
     rows = [row for row in table() if channel in row.channels and KIND_OF_TRAFFIC[row.traffic] == kind]
-    chosen = [row for row in rows if row.use_by_default and (row.country, row.region) == (country, part)]
+    chosen = [row for row in rows if row.use_by_default and (row.country, row.region) == (country, region)]
     if not chosen:
         theirs = [row for row in rows if (row.country, row.region) == (country, ANYWHERE)]
         chosen = [row for row in theirs if row.use_by_default]
@@ -182,7 +183,7 @@ def _law(place: str, channel: str, kind: str, margin: int) -> Law | None:
             chosen = [row for row in rows if not row.country]
     if not chosen:
         return None
-    calendar = place if chosen[0].region == part else country
+    calendar = place if chosen[0].region == region else country
     return Law(chosen[0].place, calendar, tuple(chosen), timedelta(minutes=margin))
 
 

@@ -59,7 +59,9 @@ def _holidays(today: date) -> Iterator[tuple[str, RegionalHoliday, date | None]]
     named = {f"{row.country}-{row.region}": row.place for row in table()}
     for place, those in regional().items():
         for one in those:
-            yield capfirst(named[place].removeprefix("in ")), one, next_day(one.rule, today)
+            where = capfirst(named[place].removeprefix("in "))
+            codes = f", numbers of area code {' or '.join(one.area_codes)}" if one.area_codes else ""
+            yield f"{where}{codes}", one, next_day(one.rule, today)
 
 
 def _days(days: list[int]) -> str:

@@ -171,6 +171,10 @@ def test_the_end_is_exclusive_and_a_margin_is_left_before_it(settings):
         ("US-AL", "2026-04-27", "Confederate Memorial Day"),
         ("US-AL", "2026-12-25", "Christmas Day"),
         ("US-LA", "2026-02-17", "Mardi Gras"),
+        ("US-LA", "2026-01-08", "Battle of New Orleans"),
+        ("US-AL 251", "2026-02-17", "Mardi Gras"),
+        ("US-AL 251", "2026-04-27", "Confederate Memorial Day"),
+        ("US-AL", "2026-02-17", ""),
         ("US-LA", "2026-11-02", "All Saints' Day"),  # the 1st is a Sunday
         ("US-RI", "2026-08-10", "Victory Day"),
         ("US-RI", "2026-11-03", "Election Day"),
@@ -201,6 +205,22 @@ def test_a_holiday_is_known_by_its_rule(country, day, name):
 )
 def test_holidays_are_kept_as_the_row_says(no_margin, region, channel, day, hours):
     assert permitted(laws(region, "", channel, MARKETING), date.fromisoformat(day)) == hours
+
+
+@pytest.mark.parametrize(
+    ("region", "number", "hours"),
+    [
+        ("", "+12515550142", None),
+        ("US-AL", "+1251", None),
+        ("", "+12055550142", "08-20"),
+        ("US-AL", "", "08-20"),
+        ("US-AL", "+12515", None),
+        ("US-TX", "+12515550142", "09-21"),
+        ("", "+13185550142", None),
+    ],
+)
+def test_mardi_gras_closes_two_counties_of_alabama_and_all_of_louisiana(no_margin, region, number, hours):
+    assert permitted(laws(region, number, "sms", MARKETING), date(2026, 2, 17)) == hours
 
 
 def test_the_next_one_is_of_this_year_or_a_later_one():
