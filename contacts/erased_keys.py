@@ -25,7 +25,8 @@ BETWEEN = Q(match_key__gte=ERASED, match_key__lt=f"{ERASED}z", match_key__starts
 
 
 @lru_cache(maxsize=8)
-def _key(secret: str) -> bytes:
+def secret_key(secret: str) -> bytes:
+    """What hashes are keyed with."""
     derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"waybill erased addresses")
     return derived.derive(secret.encode())
 
@@ -33,7 +34,7 @@ def _key(secret: str) -> bytes:
 def erased_key(key: str, secret: str = "") -> str:
     """What stands in the place of an address with this key. Of an email it looks like one: channels are told by it."""
     secret = secret or settings.CREDENTIALS_KEY
-    digest = hmac.digest(_key(secret), key.encode(), "sha256").hex()
+    digest = hmac.digest(secret_key(secret), key.encode(), "sha256").hex()
     return f"{ERASED}{digest}@erased" if "@" in key else f"{ERASED}{digest}"
 
 

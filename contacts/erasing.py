@@ -16,6 +16,7 @@ from typing import Any
 from django.db.models import Q
 
 from accounts.models import User
+from contacts import erased_files
 from contacts.channels import KIND_OF, Channel, Kind
 from contacts.chunks import in_lists
 from contacts.consent_ledger import counting_on, latest_consents
@@ -45,6 +46,7 @@ def erase(contact: Contact, *, by: User, reason: str, now: datetime) -> None:
     _keep_doubtful_replies(own, now)
     _hash_blocks(contact, own)
     redact_words(contact, theirs)
+    erased_files.note(contact, theirs, now)
     for one, value in _erased_values(theirs):
         Address.objects.filter(pk=one.pk).update(
             value=value, match_key=erased_key(one.match_key), carrier="", region="", time_zone="", network="",

@@ -28,6 +28,7 @@ from contacts.channels import KIND_OF, Channel
 from contacts.chunks import in_lists
 from contacts.consent_ledger import FAMILIES
 from contacts.consenting import OptOut, record_opt_outs
+from contacts.erased_files import rows_of
 from contacts.grounds import OUT_ELSEWHERE
 from contacts.import_columns import ReadLine
 from contacts.import_options import ImportOptions, LineReader
@@ -141,7 +142,7 @@ def _part(one: ContactImport, now: datetime) -> int:
     one.faults = add_faults(one.faults, result)
     one.save()
     refused = {each.line for each in result.refused}
-    chunk.packed = pack(row for row in chunk.rows() if row.line in refused)
+    chunk.packed = pack(row for row in done.rows if row.line in refused)
     chunk.packed_reasons = pack(result.refused)
     chunk.is_done = True
     chunk.save(update_fields=["packed", "packed_reasons", "is_done"])
@@ -157,7 +158,7 @@ class PartPlan:
         self.one = one
         options = ImportOptions.of(one)
         reader = LineReader(one.titles, options, now)
-        rows = chunk.rows()[:most]
+        self.rows = rows = rows_of(chunk)[:most]
         self.result = ImportResult(lines=len(rows))
         self.read: list[ReadLine] = [reader.read(row) for row in rows]
         lines: list[SheetLine] = []

@@ -9,7 +9,7 @@ from contacts.models.keywords import KeywordChange
 from contacts.models.ledger import AppendOnly
 from contacts.models.opt_ins import DoubleOptIn
 from contacts.models.people import Contact, ContactList, ListCount, ListMembership, Note
-from contacts.models.privacy import AccessRecord, PrivacyRecord
+from contacts.models.privacy import AccessRecord, FileErasure, PrivacyRecord
 from contacts.models.replies import Reply
 from contacts.models.suppressions import Suppression, SuppressionLapse, keep_blocks_of_addresses
 from contacts.models.verifying import VerifyingSender
@@ -27,6 +27,7 @@ __all__ = [
     "ContactImport",
     "ContactList",
     "DoubleOptIn",
+    "FileErasure",
     "FileRow",
     "ImportChunk",
     "ImportedContact",

@@ -31,6 +31,36 @@ class PrivacyRecord(AppendOnly):
         return f"{self.get_act_display()}: contact {self.contact_number}"
 
 
+class FileErasure(models.Model):
+    """The lines of an erased person in uploaded files, which `contacts.erased_files` empties part by part.
+
+    By what the lines are known is kept as keyed hashes, until it is done: `numbers` as [digits, hash].
+    """
+
+    contact_number = models.BigIntegerField(db_index=True, help_text="The contact's id.")
+    at = models.DateTimeField()
+    emails = models.JSONField(default=list)
+    numbers = models.JSONField(default=list)
+    ids = models.JSONField(default=list)
+    names = models.JSONField(default=list)
+    last_part = models.BigIntegerField(
+        help_text="The id of the newest part there was: later ones are theirs anew."
+    )
+    looked_to = models.BigIntegerField(default=0, help_text="The id of the last part that was looked at.")
+    parts = models.PositiveIntegerField(help_text="How many there were.")
+    looked = models.PositiveIntegerField(default=0)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        default_permissions = ()  # shown on the page of the person alone
+        indexes = [
+            models.Index(fields=["at"], name="file_erasure_open", condition=models.Q(finished_at=None))
+        ]
+
+    def __str__(self) -> str:
+        return f"Contact {self.contact_number}: {self.looked} of {self.parts} parts"
+
+
 class AccessRecord(AppendOnly):
     """Somebody was shown whole addresses on a page, or took out a file. It says where, and holds no address."""
 

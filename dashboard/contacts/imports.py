@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.roles import requires
 from contacts import import_dates, import_runs, import_undo
 from contacts.access_log import note_whole
+from contacts.erased_files import reasons_of, rows_of
 from contacts.headers import UnreadableFile
 from contacts.import_columns import WHAT_IS_WRONG
 from contacts.import_files import store_upload
@@ -243,9 +244,9 @@ def _refused_lines(one: ContactImport) -> Iterator[str]:
     yield BOM + writer.writerow([safe(title) for title in one.titles] + [WHAT_IS_WRONG])
     for chunk in one.chunks.filter(is_done=True).order_by("number").iterator(chunk_size=1):
         why: dict[int, list[str]] = {}
-        for line, column, _, reason, remedy in chunk.reasons():
+        for line, column, _, reason, remedy in reasons_of(chunk):
             why.setdefault(line, []).append(f"{column + ': ' if column else ''}{reason}. {remedy}")
-        for row in chunk.rows():
+        for row in rows_of(chunk):
             if row.line in why:
                 cells = (row.cells + [""] * width)[:width]
                 yield writer.writerow([safe(cell) for cell in cells] + [safe(" ".join(why[row.line]))])

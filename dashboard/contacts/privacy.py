@@ -16,7 +16,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.roles import requires
 from contacts.access_log import note_whole
-from contacts.models import Contact, PrivacyRecord
+from contacts.erased_files import WITHIN
+from contacts.models import Contact, FileErasure, PrivacyRecord
 from dashboard.contacts.addresses import shown_addresses
 from dashboard.shell.pages import may_see, who
 from deliveries.deciding.erasing import erase_person
@@ -78,8 +79,12 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
             raise PermissionDenied
         if form.is_valid():
             return _erase(request, pk, form.cleaned_data["reason"])
+    files = FileErasure.objects.filter(contact_number=pk).order_by("-at").first()
     context = {
         "contact": contact,
+        "files": files,
+        "files_until": files.at + WITHIN if files else None,
+        "late": files is not None and not files.finished_at and timezone.now() > files.at + WITHIN,
         "form": form,
         "addresses": shown_addresses(contact.addresses.all(), full=may_see(request)),
         "records": PrivacyRecord.objects.filter(contact_number=pk).select_related("by").order_by("-at")[:20],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from contacts import erased_files
 from deliveries.alerting import evaluating, of_campaigns, of_providers
 from deliveries.alerting.findings import Finder, Finding
 from deliveries.alerting.kinds import AlertSettings
@@ -28,6 +29,12 @@ def backlog(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
         if since is not None and since < now - limit:
             minutes = int((now - since).total_seconds() // 60)
             yield Finding("backlog", role, f"{WAITS[role]}, the oldest for {minutes:,} minutes.")
+    if erased_files.late(now):
+        yield Finding(
+            "backlog",
+            "erased_files",
+            "An erased person still stands in uploaded files, a day after the erasure.",
+        )
 
 
 FINDERS = (*of_campaigns.FINDERS, *of_providers.FINDERS, Finder(("backlog",), backlog))

@@ -18,7 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from campaigns.models import Campaign
-from contacts import import_runs, lists, opt_ins
+from contacts import erased_files, import_runs, lists, opt_ins
 from deliveries.alerting import notifying
 from deliveries.bulk import actions
 from deliveries.deciding import automatic_suppression, route_moves
@@ -139,6 +139,7 @@ STEPS: Steps = {
     "complete": launching.complete,
     "sequences": Seldom(60, sequences.run),
     "imports": import_runs.run,
+    "erased_files": Seldom(2, erased_files.run),
     "again": again,
     "occurrences": occurrences.count,
     "line_notes": line_notes.take_over,
@@ -184,6 +185,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "complete",
         "sequences",
         "imports",
+        "erased_files",
         "replay",
         "drift",
         "route_moves",

@@ -5,11 +5,13 @@ import json
 import pytest
 from django.utils import timezone
 
+from contacts import erased_files
 from contacts.grounds import day
-from contacts.models import Contact, PrivacyRecord, Suppression
+from contacts.models import Contact, FileErasure, PrivacyRecord, Suppression
 from contacts.strength import Lifter, liftable_by, lifter
 from deliveries.deciding.erasing import erase_person
 from tests import factories
+from tests.contacts.test_import_runs import imported
 
 pytestmark = pytest.mark.django_db
 NUMBER = "+12125550142"
@@ -57,6 +59,26 @@ def test_an_administrator_who_types_it_erases_a_person(login, ada):
     assert client.get("/contacts/", {"q": NUMBER}).content.decode().count("data-open") == 0
     again = client.post(path, {"typed": f"erase {ada.pk}", "reason": "Once more"}, follow=True)
     assert "nobody to erase" in again.content.decode()
+
+
+def test_the_page_says_how_far_uploaded_files_were_looked_through(login, ada):
+    imported("name,phone\nBea,512\n", uses=["name", "phone"])
+    client, path = login("admin"), f"/contacts/{ada.pk}/privacy/"
+
+    page = client.post(path, {"typed": f"erase {ada.pk}", "reason": "Asked"}, follow=True).content.decode()
+
+    assert "0 of 1 parts were looked through" in page
+    erased_files.run(timezone.now())
+    assert "Their lines were emptied" in client.get(path).content.decode()
+
+
+def test_the_page_says_when_the_promise_is_broken(login, ada):
+    imported("name,phone\nBea,512\n", uses=["name", "phone"])
+    client, path = login("admin"), f"/contacts/{ada.pk}/privacy/"
+    client.post(path, {"typed": f"erase {ada.pk}", "reason": "Asked"})
+    FileErasure.objects.update(at=timezone.now() - erased_files.WITHIN * 2)
+
+    assert "This is late." in client.get(path).content.decode()
 
 
 @pytest.mark.parametrize("typed", ["", "erase", "erase 0", "yes", "erase {pk} {pk}", "\x00"])

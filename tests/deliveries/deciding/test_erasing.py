@@ -9,6 +9,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
+from contacts import erased_files, import_runs
 from contacts.adding import add_person
 from contacts.consenting import record_opt_in, record_opt_out, record_request
 from contacts.correcting import Details, correct
@@ -18,12 +19,15 @@ from contacts.models import (
     AutomaticAnswer,
     Consent,
     Contact,
+    FileErasure,
+    ImportChunk,
     Note,
     PrivacyRecord,
     Reply,
     Suppression,
 )
 from contacts.suppressing import release, suppress
+from deliveries.alerting.kinds import AlertSettings
 from deliveries.deciding.erasing import erase_person
 from deliveries.deciding.stopping import apply_opt_outs
 from deliveries.ledger.redacting import Redaction
@@ -32,9 +36,10 @@ from deliveries.outcomes.person_data import person_data
 from deliveries.outcomes.reachability import side_panel
 from deliveries.outcomes.trail import Narrowing, trail
 from deliveries.receiving.unsubscribing import message_of, unsubscribe
+from deliveries.running import alerts
 from deliveries.statuses import Status
 from tests import factories
-from tests.contacts.test_import_runs import imported
+from tests.contacts.test_import_runs import imported, run_all, upload
 
 pytestmark = pytest.mark.django_db
 NUMBER, EMAIL, NAME = "+12125550142", "ada.lovelace@example.com", "Ada Löve-Lace"
@@ -411,15 +416,98 @@ def test_the_data_of_a_person_is_all_that_names_them(ada, by):
         assert data[kind], kind
 
 
-def test_their_line_of_an_uploaded_file_is_emptied_and_the_others_stay(ada, by):
-    text = f"name,phone\nBea,512\n{NAME},+1 (212) 555-0142 or home\nKim,513\n"
-    one = imported(text, uses=["name", "phone"])
+FILE = f"name,phone\nBea,512\n{NAME},+1 (212) 555-0142 or home\nKim,513\n"
+
+
+def test_their_line_of_an_uploaded_file_is_hidden_at_once_and_emptied_by_the_worker(ada, by):
+    one = imported(FILE, uses=["name", "phone"])
     assert [row.cells[0] for row in one.chunks.get().rows()] == ["Bea", NAME, "Kim"]
 
     erased(ada, by)
 
     chunk = one.chunks.get()
+    assert [row.cells[0] for row in erased_files.rows_of(chunk)] == ["Bea", "", "Kim"]
+    assert "555-0142" not in str(erased_files.reasons_of(chunk))
+    assert erased_files.run(timezone.now()) == 1
+    chunk = one.chunks.get()
     assert [row.cells[0] for row in chunk.rows()] == ["Bea", "", "Kim"]
     assert "555-0142" not in str(chunk.reasons())
     one.refresh_from_db()
     assert "555-0142" not in str([one.faults, one.preview])
+    done = FileErasure.objects.get()
+    assert (done.looked, done.parts, done.emails, done.numbers, done.names, done.ids) == (
+        1,
+        1,
+        [],
+        [],
+        [],
+        [],
+    )
+    assert done.finished_at
+    assert erased_files.run(timezone.now()) == 0
+
+
+def test_the_request_that_erases_reads_no_file(ada, by, monkeypatch):
+    imported(FILE, uses=["name", "phone"])
+    monkeypatch.setattr(ImportChunk, "rows", lambda chunk: pytest.fail("a file was read"))
+
+    erased(ada, by)
+
+    assert FileErasure.objects.get().parts == 1
+
+
+def test_nothing_by_which_their_lines_are_known_can_be_read(ada, by):
+    imported(FILE, uses=["name", "phone"])
+
+    erased(ada, by)
+
+    kept = str(FileErasure.objects.values().get())
+    assert not any(word in kept for word in ("0142", "lovelace", "Lace", "CRM-77"))
+
+
+def test_their_lines_are_known_by_a_former_key_too(ada, by, settings):
+    one = imported(FILE, uses=["name", "phone"])
+    erased(ada, by)
+    settings.FORMER_CREDENTIALS_KEYS = [settings.CREDENTIALS_KEY]
+    settings.CREDENTIALS_KEY = "another key, as long as the other one was"
+
+    erased_files.run(timezone.now())
+
+    assert [row.cells[0] for row in one.chunks.get().rows()] == ["Bea", "", "Kim"]
+
+
+@pytest.mark.parametrize(
+    "cell", ["212-555-0142", "Ada <ADA.Lovelace@example.com>", "CRM-77", "0012125550142"]
+)
+def test_an_import_that_waits_makes_nobody_anew_of_their_line(ada, by, cell):
+    one = upload(f"name,phone,note\nBea Example,(512) 555-0143,\nSomebody,(512) 555-0144,{cell}\n",
+                 uses=["name", "phone", "note"])  # fmt: skip
+    erased(ada, by)
+
+    assert import_runs.start(one, timezone.now())
+    run_all(one)
+
+    assert Contact.objects.filter(name="Bea Example").exists()
+    assert not Contact.objects.filter(name="Somebody").exists()
+
+
+def test_parts_that_were_uploaded_later_are_none_of_its_business(ada, by):
+    imported(FILE, uses=["name", "phone"])
+    erased(ada, by)
+    later = imported(FILE + "Lu,514\n", uses=["name", "phone"])
+
+    assert erased_files.run(timezone.now()) == 1
+    assert NAME in [row.cells[0] for row in later.chunks.get().rows()]
+
+
+def test_files_that_still_name_them_after_a_day_are_an_alert(ada, by):
+    imported(FILE, uses=["name", "phone"])
+    erased(ada, by)
+    now = timezone.now()
+
+    assert not erased_files.late(now + timedelta(hours=23))
+    assert erased_files.late(now + timedelta(hours=25))
+    found = list(alerts.backlog(now + timedelta(hours=25), AlertSettings({})))
+    assert "erased_files" in [one.about for one in found]
+    erased_files.run(now)
+    assert not erased_files.late(now + timedelta(hours=25))
