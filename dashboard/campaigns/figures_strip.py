@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
-from urllib.parse import urlencode, urlsplit
+from datetime import datetime
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
@@ -14,17 +15,19 @@ from django.views.decorators.http import require_safe
 
 from accounts.roles import requires
 from campaigns.models import Campaign, Recipient
+from dashboard.campaigns.report_figures import figures_context, other_half, with_these
 from dashboard.campaigns.report_list import count_url, list_url
 from dashboard.charts import verdict_icon
-from dashboard.shell.listing import Listing, nouns
+from dashboard.shell.listing import SHOW_ALL, Listing, nouns
 from deliveries.outcomes.campaign_lines import verdict_of
 from deliveries.outcomes.counting import Count
 from deliveries.outcomes.delivery_rate import Outcomes, TargetVerdict
 from deliveries.outcomes.figures import CampaignFigures, People
 from deliveries.outcomes.filters import OutcomeFilter, filter_of
+from deliveries.outcomes.narrowed_figures import NarrowedFigures, counted_figures
 from deliveries.outcomes.narrowing import APART, OutcomeView
 from deliveries.outcomes.rounding import percent
-from deliveries.outcomes.rows import exact_count, exact_outcomes, page_size
+from deliveries.outcomes.rows import exact_count, page_size
 from deliveries.outcomes.skipped_people import lists_skipped
 from deliveries.statuses import BUCKETS, Disposition, Queue
 
@@ -52,6 +55,7 @@ class Strip:
     narrowed: bool = False
     counted: bool = True
     count_url: str = ""
+    count_now_url: str = ""  # the same page with them counted, for whoever has no script
     reach: People | None = None
     reached_url: str = ""
     delivered_url: str = ""
@@ -77,15 +81,19 @@ def was_narrowed(request: HttpRequest) -> bool:
     return any(before.get(name) for name in OutcomeFilter.base_fields if name not in APART)
 
 
-def strip_of(figures: CampaignFigures, names: Mapping[int, str], shown: Listing) -> Strip:
-    """`names`: list source id -> its name; `shown`: the list below."""
+def strip_of(
+    figures: CampaignFigures, found: NarrowedFigures, names: Mapping[int, str], shown: Listing
+) -> Strip:
+    """`found`: what the filters of the list let through; `names`: list source id -> its name; `shown`: the list."""
     campaign, narrowing = figures.campaign, shown.view.of_messages
     if narrowing.filters:
-        found = figures.narrowed(narrowing.filters)
         strip = _narrowed(campaign, narrowing, found)
-        alone = not strip.counted and not shown.count_url
-        query = urlencode(shown.view.filters)
-        return replace(strip, count_url=count_url(campaign)(shown.view.queue, query)) if alone else strip
+        if found.is_counted:
+            return strip
+        given = shown.form.querystring(show=shown.show)
+        alone = not shown.count_url  # the list does not ask for it
+        asked = count_url(campaign)(shown.view.queue, given) if alone else ""
+        return replace(strip, count_url=asked, count_now_url=shown.count_now_url)
     outcomes, url, now = figures.outcomes, list_url(campaign), timezone.now()
     return Strip(
         outcomes=outcomes,
@@ -102,29 +110,28 @@ def strip_of(figures: CampaignFigures, names: Mapping[int, str], shown: Listing)
     )
 
 
-def _narrowed(campaign: Campaign, view: OutcomeView, found: Outcomes | None) -> Strip:
-    """Of the messages that filters let through; `found` is None where they are still to be counted."""
-    outcomes, url = found or Outcomes(), list_url(campaign)
+def _narrowed(campaign: Campaign, view: OutcomeView, found: NarrowedFigures) -> Strip:
+    """Of the messages that filters let through."""
+    outcomes, url = found.outcomes or Outcomes(), list_url(campaign)
     return Strip(
         outcomes=outcomes,
-        verdict=outcomes.verdict if found is not None else NOT_COUNTED,
+        verdict=outcomes.verdict if found.outcomes is not None else NOT_COUNTED,
         cells=[
             Figure(
-                str(one.label), BUCKETS[one], outcomes.of(one), "", url("", _with(view.filters, BUCKETS[one]))
+                str(one.label),
+                BUCKETS[one],
+                outcomes.of(one),
+                "",
+                url("", with_these(view.filters, status=BUCKETS[one])),
             )
             for one in Disposition
             if one != Disposition.DELIVERED
         ],
         narrowed=True,
-        delivered_url=url("", _with(view.filters, BUCKETS[Disposition.DELIVERED])),
-        sent_url=url("", _with(view.filters, "")),
-        counted=found is not None,
+        delivered_url=url("", with_these(view.filters, status=BUCKETS[Disposition.DELIVERED])),
+        sent_url=url("", with_these(view.filters)),
+        counted=found.outcomes is not None,
     )
-
-
-def _with(filters: Mapping[str, str], bucket: str) -> str:
-    form = filter_of(1, "", {**filters, "status": bucket})
-    return form.querystring() if form.is_valid() else ""
 
 
 @requires("campaigns.view_report")
@@ -137,7 +144,6 @@ def counts(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return HttpResponse(status=422)
     view, now = form.view(campaign.pk, queue if queue in Queue.values else ""), timezone.now()
-    narrowing = view.of_messages
     n = exact_count(view, now)
     context = {
         "count": Count(n),
@@ -148,8 +154,23 @@ def counts(request: HttpRequest, slug: str) -> HttpResponse:
         and n > page_size(view)
         and not lists_skipped(view),
         "form": form,
-        "strip": _narrowed(campaign, narrowing, exact_outcomes(narrowing, now))
-        if narrowing.filters
-        else None,
+        **_counted(request, campaign, form, view, now),
     }
     return render(request, "results/counted.html", context)
+
+
+def _counted(
+    request: HttpRequest, campaign: Campaign, form: OutcomeFilter, view: OutcomeView, now: datetime
+) -> dict[str, Any]:
+    """The parts above the list that follow its filters; nothing where none narrows the messages."""
+    narrowing = view.of_messages
+    if not narrowing.filters:
+        return {}
+    figures, found = CampaignFigures(campaign), counted_figures(narrowing, now)
+    everything = request.GET.get("show") == SHOW_ALL
+    toggle = other_half(form, view.queue, campaign, everything=everything)
+    return {
+        "campaign": campaign,
+        "strip": _narrowed(campaign, narrowing, found),
+        **figures_context(figures, found, narrowing.filters, everything=everything, toggle=toggle),
+    }

@@ -25,40 +25,32 @@ from accounts.models import User
 from accounts.roles import requires
 from campaigns.costs import minutes, reckon, spread
 from campaigns.estimates import Estimate, estimate
-from campaigns.models import Campaign, Price, Recipient
+from campaigns.models import Campaign, Price
 from campaigns.rates import kind_of
 from contacts.channels import Channel
 from contacts.models import Reply
 from dashboard.campaigns import running
 from dashboard.campaigns.figures_strip import strip_of, was_narrowed
 from dashboard.campaigns.follow_ups import chain
-from dashboard.campaigns.listing import cause_words
+from dashboard.campaigns.report_figures import figures_context, other_half
 from dashboard.campaigns.report_list import list_url, report_list
 from dashboard.campaigns.skipped import by_reason
-from dashboard.charts import chart_context, rate_context
+from dashboard.charts import rate_context
 from dashboard.exports import csv_of
 from dashboard.shell.listing import SHOW_ALL, Listing, list_context, needs_choices
-from dashboard.shell.pages import fragment, who
+from dashboard.shell.pages import fragment, trigger, who
 from deliveries.alerting import boxes
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
-from deliveries.models import Account
 from deliveries.outcomes.campaign_lines import STATE_BUCKETS, verdict_of
-from deliveries.outcomes.figures import (
-    MOST_CAUSES,
-    SHOWN_CAUSES,
-    CampaignFigures,
-    is_canceling,
-)
+from deliveries.outcomes.figures import CampaignFigures, is_canceling
 from deliveries.outcomes.filter_choices import source_names
 from deliveries.outcomes.keyset import read_id
-from deliveries.outcomes.narrowing import NOBODY
-from deliveries.outcomes.reconciling import ReconciliationCheck
-from deliveries.outcomes.tally_cells import CauseCount
+from deliveries.outcomes.narrowed_figures import counted_figures, tallied_figures
 from deliveries.sending import canary, checks, launching
 from deliveries.sending.meant import first_contacts
 from deliveries.sending.standing_still import why_it_waits
-from deliveries.statuses import BUCKETS, Disposition, Queue
+from deliveries.statuses import Queue
 from deliveries.wording import begins_words
 
 logger = logging.getLogger(__name__)
@@ -94,9 +86,8 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
     live = campaign.state in LIVE or canceling
     template = fragment(request, "campaigns/report.html", "results")
     whole = live or template == "campaigns/report.html"  # with what stands above the list
-    names = (
-        source_names(figures.source_ids) if whole or was_narrowed(request) or needs_choices(request) else []
-    )
+    refiltered = not whole and was_narrowed(request)  # a fragment that takes filters off
+    names = source_names(figures.source_ids) if whole or refiltered or needs_choices(request) else []
     shown = report_list(request, campaign, figures, names, now)
     about = _about(campaign, canceling=canceling, empty=shown.unsent is not None)
     page_context = {
@@ -111,13 +102,13 @@ def report(request: HttpRequest, slug: str) -> HttpResponse:
         "everything": request.GET.get("show") == SHOW_ALL,
         "hold_queue": True,
         "export_url": reverse("campaigns:export", args=[campaign.slug]),
-        "strip": strip_of(figures, dict(names), shown)
-        if whole or shown.view.of_messages.filters or was_narrowed(request)
-        else None,
         **list_context(shown, request),
     }
     if request.headers.get("X-State", about) != about:
         return HttpResponse(headers={"HX-Refresh": "true"})
+    narrowing = shown.view.of_messages.filters
+    if whole or refiltered or narrowing:
+        page_context |= _narrowed(request, figures, dict(names), shown)
     if whole:
         page_context |= _figures(request, campaign, figures, dict(names), shown)
     return render(request, template, page_context, status=422 if shown.invalid else 200)
@@ -132,14 +123,6 @@ def _about(campaign: Campaign, *, canceling: bool, empty: bool) -> str:
     return " ".join(filter(None, words))
 
 
-class Term(NamedTuple):
-    """A number of a sum, and the list of what it counts; '' where there is none."""
-
-    words: str
-    n: int
-    url: str
-
-
 def _opted_out_by_reply(request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
     """How many replies to its messages were opt-outs, and their list. Outcomes of messages say nothing of those."""
     asked = {"reading": Reply.Reading.STOP.value, "campaign": campaign.pk}
@@ -150,27 +133,43 @@ def _opted_out_by_reply(request: HttpRequest, campaign: Campaign) -> dict[str, A
     return {"opted_out_by_reply": found["stops"], "replies": found["all"], "replies_url": url}
 
 
+def _narrowed(
+    request: HttpRequest, figures: CampaignFigures, names: dict[int, str], shown: Listing
+) -> dict[str, Any]:
+    """The parts above the list that follow its filters. What no tally knows is left for later, unless it is asked
+    for at once."""
+    campaign, narrowing = figures.campaign, shown.view.of_messages
+    found = tallied_figures(figures, narrowing.filters)
+    if not found.is_counted and request.GET.get("count") == "1":
+        found = counted_figures(narrowing, shown.at)
+    everything = request.GET.get("show") == SHOW_ALL
+    toggle = (
+        other_half(shown.form, shown.view.queue, campaign, everything=everything) if not shown.invalid else ""
+    )
+    return {
+        "strip": strip_of(figures, found, names, shown),
+        # The chart is another than before, with its legend.
+        "refiltered": bool(narrowing.filters) or was_narrowed(request),
+        # A refresh leaves the figures that stand there until they are counted anew.
+        "keeps_figures": trigger(request) == "results" and not found.is_counted,
+        **_opted_out_by_reply(request, campaign),
+        **figures_context(
+            figures, found, narrowing.filters, everything=everything, toggle=toggle or list_url(campaign)("", ""),
+            unsent=shown.unsent,
+        ),
+    }  # fmt: skip
+
+
 def _figures(
     request: HttpRequest, campaign: Campaign, figures: CampaignFigures, names: dict[int, str], shown: Listing
 ) -> dict[str, Any]:
     """What the page shows above the list."""
-    everything = request.GET.get("show") == SHOW_ALL
     url = list_url(campaign)
-    slugs = Account.objects.providers()
-    causes = [
-        (cause, cause_words(cause, slugs), url("", _cause_query(cause)))
-        for cause in figures.all_causes[:MOST_CAUSES]
-    ]
     outcomes = figures.outcomes
-    links = _links(campaign)
-    # What has not begun is not "not delivered": there is nothing to draw yet.
-    by_channel = {} if shown.unsent else figures.by_channel
     return {
         "state": campaign.state_words(shown.at),
         "state_bucket": STATE_BUCKETS[Campaign.State(campaign.state)],
-        "canceled_url": url("", "status=canceled"),
         "queued": figures.queued,
-        "unsent": shown.unsent,
         "why_paused": _why_paused(campaign),
         "paused": _paused(campaign),
         "overrides": list(campaign.overrides.select_related("by")),
@@ -179,23 +178,11 @@ def _figures(
         **running.context(campaign, figures, url),
         **rate_context(outcomes, verdict_of(campaign, outcomes, shown.at)),
         "sentence": "filters that cannot be used" if shown.invalid else shown.form.sentence(),
-        **_opted_out_by_reply(request, campaign),
-        "checks": [(check, _opened(check, links)) for check in figures.checks()],
-        "people": [
-            Term(words, n, url("", f"person={state}")) for state, words, n in figures.reconciliation.people
-        ],
         "chain": chain(campaign),
         "engagement": figures.engagement,
         "engagement_said": figures.engagement.sentence(outcomes, shown.at),
         "engaged_url": url("", "engaged="),
         "skipped": by_reason(campaign, figures.skipped),
-        **chart_context(by_channel, everything=everything, link=lambda bucket: url("", f"status={bucket}")),
-        "toggle_url": url(shown.view.queue, shown.form.querystring(show="" if everything else SHOW_ALL))
-        if not shown.invalid
-        else url("", ""),
-        "cause_count": len(figures.all_causes),
-        "causes": causes[:SHOWN_CAUSES],
-        "more_causes": causes[SHOWN_CAUSES:],
         "sources": len(figures.source_ids - {0}),
     }
 
@@ -218,29 +205,6 @@ def _paused(campaign: Campaign) -> LogEntry | None:
     last = done.filter(acts).select_related("user")
     found = last.order_by("-action_time", "-pk").first()
     return found if found and found.change_message == "Pause." else None
-
-
-def _links(campaign: Campaign) -> dict[str, str]:
-    """Where the terms of the sums are listed, by their words. Those that are listed nowhere are missing."""
-    url = list_url(campaign)
-    buckets = {one.label.lower(): url("", f"status={BUCKETS[one]}") for one in Disposition}
-    return {
-        "Messages": url("", ""),
-        "skipped": url("", f"person={Recipient.State.SKIPPED}"),
-        "planned": url("", f"person={Recipient.State.PLANNED}"),
-        **buckets,
-    }
-
-
-def _opened(check: ReconciliationCheck, links: Mapping[str, str]) -> tuple[Term, list[Term]]:
-    """The whole and the parts of a sum, each with the list that it opens."""
-    whole, *parts = [Term(words, n, links.get(words, "")) for words, n in (check.whole, *check.parts)]
-    return whole, parts
-
-
-def _cause_query(cause: CauseCount) -> str:
-    """What narrows the list to the messages of a cause, in the order in which the filters stand."""
-    return urlencode({"status": cause.status, "channel": cause.channel, "code": cause.code or NOBODY})
 
 
 def launch_context(draft: checks.Draft, user: User) -> dict[str, Any]:

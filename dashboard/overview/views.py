@@ -18,6 +18,7 @@ from accounts.roles import requires
 from campaigns.models import Campaign
 from dashboard.charts import chart_context, rate_context
 from dashboard.overview import messages
+from dashboard.shell.empty import Empty
 from dashboard.shell.listing import SHOW_ALL
 from dashboard.shell.pages import fragment
 from deliveries.alerting import boxes
@@ -44,6 +45,7 @@ LOOKED_AT = 100  # campaigns judged for attention
 SHOWN = 6  # campaigns, before "all" is asked for
 SPAN_WORDS = {1: "day", 3: "3 days", 7: "week"}
 # What the tints of the table of carriers mean: (bucket, depth, words).
+NOTHING_SENT = Empty("Nothing sent in this time", "Choose a longer period.")
 HEATMAP_KEY = [
     (BUCKETS[Disposition.DELIVERED], 2, f"{WATCH_BELOW:.0%} or more"),
     (BUCKETS[Disposition.PENDING_RETRY], 2, f"{POOR_BELOW:.0%} to {WATCH_BELOW:.0%}"),
@@ -118,6 +120,7 @@ def page(request: HttpRequest) -> HttpResponse:
             everything=everything,
             link=lambda bucket: messages.url(days=days, status=bucket),
         ),
+        "nothing": NOTHING_SENT,
         "delivered_url": messages.url(days=days, status=BUCKETS[Disposition.DELIVERED]),
         "sent_url": messages.url(days=days),
         "toggle_url": f"?days={days}" + ("" if everything else f"&show={SHOW_ALL}"),

@@ -65,6 +65,7 @@ class Listing:
     count_url: str  # what counts the rows, where that is left for later; else ''
     count_now_url: str  # the same page with them counted, for whoever has no script
     chips: list[tuple[str, str, str]]  # label, words, the URL without it
+    show: str  # SHOW_ALL where the chart above shows also what was delivered; else ''
     at: datetime
     invalid: bool
     unsent: (
@@ -227,7 +228,7 @@ def listing(request: HttpRequest, form: OutcomeFilter, place: ListPlace, now: da
         clear_url=filtered(urlencode(kept)),
         next_url=filtered(given, after=read.page.after) if read.page.after else "",
         first_url="" if read.page.first else filtered(given),
-        count_url=place.count_url(queue, given) if place.count_url and later and read.count.more else "",
+        count_url=place.count_url(queue, query) if place.count_url and later and read.count.more else "",
         count_now_url=filtered(given, count="1"),
         snoozed_url=filtered(form.querystring(snoozed="1")) if read.snoozed.n else "",
         chips=[
@@ -235,6 +236,7 @@ def listing(request: HttpRequest, form: OutcomeFilter, place: ListPlace, now: da
         ]
         if valid
         else [],
+        show=shown.get("show", ""),
         at=now,
         invalid=not valid,
         unsent=place.unsent,

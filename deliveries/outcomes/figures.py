@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,6 +34,7 @@ from deliveries.outcomes.tally_cells import (
     SourceCell,
     causes,
     cells,
+    outcomes_by_channel,
     tallied,
     totals,
     uncounted,
@@ -173,11 +173,7 @@ class CampaignFigures:
     @cached_property
     def by_channel(self) -> dict[str, Outcomes]:
         """Channel -> its outcomes, the busiest first."""
-        counts: dict[str, Counter[str]] = defaultdict(Counter)
-        for cell in self.by_carrier:
-            counts[cell.channel][cell.disposition] += cell.n
-        found = {channel: Outcomes(dict(count)) for channel, count in counts.items() if any(count.values())}
-        return dict(sorted(found.items(), key=lambda pair: -pair[1].sent))
+        return outcomes_by_channel(self.by_carrier)
 
     @property
     def carriers(self) -> dict[str, int]:
@@ -298,18 +294,24 @@ class CampaignFigures:
         found = self._cells(wanted)
         return None if found is None else sum(cell.n for cell in found if canceled or cell.disposition)
 
-    def narrowed(self, filters: Mapping[str, str]) -> Outcomes | None:
-        """What became of the messages that have all these, when a tally holds that combination; None when none
-        does."""
-        found = self._cells(dict(map(_as_in_a_cell, filters.items())))
-        return None if found is None else Outcomes(totals((cell.disposition, cell.n) for cell in found))
+    def narrowed(self, filters: Mapping[str, str]) -> list[Any] | None:
+        """The cells of the messages that have all these, of whatever kind, when a tally holds that combination; None
+        when none does."""
+        return self._cells(dict(map(_as_in_a_cell, filters.items())))
 
-    def _cells(self, wanted: Mapping[str, str | int]) -> list[Any] | None:
+    def narrowed_codes(self, filters: Mapping[str, str]) -> list[CodeCell] | None:
+        """The same by code."""
+        return self._cells(dict(map(_as_in_a_cell, filters.items())), kinds=[CodeCell])
+
+    def _cells(
+        self, wanted: Mapping[str, str | int], kinds: Sequence[type] = (CarrierCell, CodeCell, SourceCell)
+    ) -> list[Any] | None:
         """The cells with these values, of the first tally that has all of the fields."""
-        for kind, name in ((CarrierCell, "by_carrier"), (CodeCell, "by_code"), (SourceCell, "by_source")):
+        names = {CarrierCell: "by_carrier", CodeCell: "by_code", SourceCell: "by_source"}
+        for kind in kinds:
             if wanted.keys() <= set(kind._fields):
-                cells = getattr(self, name)
-                return [one for one in cells if all(getattr(one, key) == it for key, it in wanted.items())]
+                found = getattr(self, names[kind])
+                return [one for one in found if all(getattr(one, key) == it for key, it in wanted.items())]
         return None
 
 

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from django.db.models import Count as DatabaseCount
-
 from accounts.models import User
 from campaigns.models import Campaign
 from campaigns.steps import NextStep, RecipientState
@@ -16,7 +14,6 @@ from contacts.phones import mask
 from deliveries.meaning.mappings import describe
 from deliveries.models import Account, Message, QueueEntry
 from deliveries.outcomes.counting import Count, counted
-from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.keyset import Page, page
 from deliveries.outcomes.narrowing import OutcomeView, entries, matching
 from deliveries.outcomes.skipped_people import SkippedRow, lists_skipped, rows_of, skipped
@@ -152,12 +149,6 @@ def exact_count(view: OutcomeView, now: datetime) -> int:
     if lists_skipped(view):
         return skipped(view).count()
     return (entries(view, now) if view.queue else matching(view, now)).count()
-
-
-def exact_outcomes(view: OutcomeView, now: datetime) -> Outcomes:
-    """What became of the messages of the view, counted one by one."""
-    groups = matching(view, now).order_by().values_list("disposition").annotate(n=DatabaseCount("pk"))
-    return Outcomes(dict(groups))
 
 
 def snoozed(view: OutcomeView, now: datetime) -> Count:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Model, Sum
 
 from campaigns.models import Campaign
 from deliveries.models import CarrierTally, CodeTally, SourceTally, TallyDelta
+from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.statuses import BUCKETS, Disposition
 
 # Of the codes of a campaign, all but how many.
@@ -79,6 +80,15 @@ def cells(kind: Callable[..., T], rows: Iterable[tuple]) -> list[T]:
     for *key, n in rows:
         sums[tuple(key)] += n
     return [kind(*key, n) for key, n in sums.items() if n]
+
+
+def outcomes_by_channel(cells: Iterable[Any]) -> dict[str, Outcomes]:
+    """Channel -> its outcomes, the busiest first, of cells of any kind."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for cell in cells:
+        counts[cell.channel][cell.disposition] += cell.n
+    found = {channel: Outcomes(dict(count)) for channel, count in counts.items() if any(count.values())}
+    return dict(sorted(found.items(), key=lambda pair: -pair[1].sent))
 
 
 @dataclass(frozen=True)
