@@ -44,6 +44,7 @@ _EVERYDAY_VIEW = (
     )
     | _may("view", "deliveries", "message statusevent engagement decision queueentry batch batchitem")
     | _may("view", "deliveries", "failurelimit suppressionevidence")
+    | _may("view add change delete", "deliveries", "savedview")  # their own: whose one is decides
     | _may("view change", "deliveries", "alert")  # to take, snooze and note one; the rest happens by itself
     | {"campaigns.view_report"}
 )
@@ -82,6 +83,7 @@ ROLES: dict[str, set[str]] = {
         "contacts.answer_reply",
         # Bounces and what staff decided, with a reason: one by one, or up to 100 of the page of mistakes together.
         "contacts.release_suppression",
+        "deliveries.share_savedview",
         "deliveries.act_in_bulk",  # suppressing in bulk needs `contacts.suppress_contact` as well
     },
     ADMINISTRATOR: _EVERYDAY_VIEW
@@ -124,6 +126,7 @@ ROLES: dict[str, set[str]] = {
         "campaigns.guard_campaign",
         "campaigns.export_report",
         "campaigns.request_registration",
+        "deliveries.share_savedview",
         "deliveries.act_in_bulk",
     },
     # One person at a time: reports and queues are theirs to read, bulk actions and exports are not theirs at all.

@@ -35,6 +35,7 @@ urlpatterns = [
     path("contacts/", include((urls.contact_pages, "contacts"))),
     path("inbox/", include((urls.inbox_pages, "inbox"))),
     path("alerts/", include((urls.alert_pages, "alerts"))),
+    path("views/", include((urls.view_pages, "views"))),
     path("receivers/", include((urls.receiver_pages, "receivers"))),
     path("suppressions/", include((urls.suppression_pages, "suppressions"))),
     path("routes/", include((urls.route_pages, "routes"))),

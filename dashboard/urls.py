@@ -52,6 +52,7 @@ from dashboard.overview import views as overview
 from dashboard.queues import views as queues
 from dashboard.receivers import views as receivers
 from dashboard.routes import views as sending_routes
+from dashboard.saved_views import views as saved_views
 from dashboard.senders import brands, receiving
 from dashboard.senders import views as senders
 from dashboard.suppressions import acts as suppression_acts
@@ -195,6 +196,13 @@ alert_pages = [
     path("channels/<id:pk>/delete/", alert_telling.delete, name="delete_channel"),
     path("<id:pk>/", alerts.show, name="alert"),
     path("<id:pk>/act/", alerts.act, name="act"),
+]
+
+view_pages = [
+    path("", saved_views.index, name="list"),
+    path("new/", saved_views.new, name="new"),
+    path("<id:pk>/", saved_views.edit, name="edit"),
+    path("<id:pk>/delete/", saved_views.delete, name="delete"),
 ]
 
 receiver_pages = [

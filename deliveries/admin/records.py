@@ -19,10 +19,10 @@ from django.utils.safestring import SafeString
 
 from accounts.models import User
 from campaigns.admin import NewestCampaignsFilter, RawRecord
-from contacts.admin import Masking
+from contacts.admin import Masking, ReadOnly
 from deliveries import models
 from deliveries.admin.pills import pill
-from deliveries.models import Account, Message, PendingReceipt, Receipt, RetentionRun, StatusEvent
+from deliveries.models import Account, Message, PendingReceipt, Receipt, RetentionRun, SavedView, StatusEvent
 from deliveries.outcomes.keyset import read_id
 from deliveries.receiving import dead_letters
 from deliveries.running import again
@@ -205,3 +205,17 @@ class BatchItemAdmin(RawRecord):
     @admin.display
     def why(self, item: models.BatchItem) -> str:
         return SKIPS.get(item.reason, item.reason)
+
+
+@admin.register(SavedView)
+class SavedViewAdmin(ReadOnly, admin.ModelAdmin):
+    """They are made and changed on the page of saved views, by whose they are. What is private stays so here, too."""
+
+    list_display = ("name", "owner", "shared", "campaign", "queue", "created_at")
+    list_select_related = ("owner", "campaign")
+    list_filter = ("shared",)
+    search_fields = ("name", "owner__username")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SavedView]:
+        rows = SavedView.objects.select_related("owner", "campaign").order_by("-pk")
+        return rows if cast(User, request.user).is_superuser else rows.seen_by(cast(User, request.user).pk)

@@ -46,6 +46,7 @@ from deliveries.models.proofs import CallbackTest, DomainCheck
 from deliveries.models.receipts import PendingReceipt, Receipt, RetentionRun
 from deliveries.models.receivers import ReceiptGap, ReceiptRetry, ReceiverCount
 from deliveries.models.routes import LatencyCount, Route, RouteAlarm, RouteMove, RouteShare
+from deliveries.models.saved_views import SavedView
 from deliveries.models.sources import ImportFigures, PeopleFigures, SourceFigures
 from deliveries.models.tallies import (
     MESSAGE_TALLIES,
@@ -131,6 +132,7 @@ __all__ = [
     "RouteEvidence",
     "RouteMove",
     "RouteShare",
+    "SavedView",
     "SeenCode",
     "SourceFigures",
     "SourceTally",

@@ -304,7 +304,7 @@ class CampaignFigures:
         return self._cells(dict(map(_as_in_a_cell, filters.items())), kinds=[CodeCell])
 
     def _cells(
-        self, wanted: Mapping[str, str | int], kinds: Sequence[type] = (CarrierCell, CodeCell, SourceCell)
+        self, wanted: Mapping[str, str | int], kinds: Sequence[Any] = (CarrierCell, CodeCell, SourceCell)
     ) -> list[Any] | None:
         """The cells with these values, of the first tally that has all of the fields."""
         names = {CarrierCell: "by_carrier", CodeCell: "by_code", SourceCell: "by_source"}

@@ -9,7 +9,7 @@ from campaigns import drafting, registering
 from campaigns.models import Brand, Campaign, Content, Segment, Sender
 from contacts.models import AutomaticAnswer, ContactList
 from deliveries.ledger import engagement, tallies
-from deliveries.models import CampaignStop, Canary, Engagement, Message
+from deliveries.models import CampaignStop, Canary, Engagement, Message, SavedView
 from deliveries.outcomes import causes_step
 from deliveries.sending import breaker, mail_checks, trying
 from tests.browser.world import DRAFT, LIVE, REPORT
@@ -129,6 +129,20 @@ def two_wordings() -> str:
     content.body = f"{content.body.replace('your', 'Your own')} See you on Monday."
     content.save()
     return f"/campaigns/{REPORT}/wordings/{content.channel}/"
+
+
+def saved_views(address: str) -> str:
+    """`address`, once there are a view of the marketer's own and a shared one; it may name {pk}."""
+    me = User.objects.get(username="marketer")
+    mine, _ = SavedView.objects.get_or_create(
+        name="To retry by SMS", owner=me, defaults={"queue": "retry", "filters": {"channel": "sms"}}
+    )
+    SavedView.objects.get_or_create(
+        name="Delivered lately",
+        owner=me,
+        defaults={"filters": {"status": "success", "days": "7"}, "shared": True},
+    )
+    return address.format(pk=mine.pk)
 
 
 def segments(address: str) -> str:
