@@ -14,10 +14,11 @@ from time import monotonic
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import User
 from deliveries.alerting import apprise_sending
 from deliveries.alerting.kinds import kinds
 from deliveries.credentials import CredentialsUnreadable
@@ -31,6 +32,7 @@ PAUSES = [
     timedelta(minutes=m) for m in (1, 5, 30, 120, 480)
 ]  # after each attempt that failed; then it is given up
 LEASE = timedelta(minutes=5)  # while one process sends it no other does
+SEE = "deliveries.view_alert"
 MORNING = 8  # o'clock, in the time zone of the installation: when those who are told once a day are
 SECONDS_AT_ONCE = 10  # then the other steps have their turn: services that do not answer take theirs each
 MOST = 200  # alerts of one look, and of one text
@@ -59,7 +61,7 @@ def note(now: datetime) -> int:
             .defer("secret")
             .exclude(when=NoticeTiming.NEVER)
         )
-        people = AlertPreference.objects.exclude(when=NoticeTiming.NEVER).filter(user__is_active=True)
+        people = AlertPreference.objects.exclude(when=NoticeTiming.NEVER).filter(user__in=readers())
         notices = [
             AlertNotice(alert=alert, channel=one, not_before=_when(one.when, now))
             for alert in fresh
@@ -75,6 +77,11 @@ def note(now: datetime) -> int:
         AlertNotice.objects.bulk_create(notices, ignore_conflicts=True, batch_size=500)
         Alert.objects.filter(pk__in=[alert.pk for alert in fresh]).update(told_at=now)
     return len(fresh)
+
+
+def readers() -> QuerySet[User]:
+    """Who may see alerts: active, and given that by a group, themselves, or as a superuser."""
+    return User.objects.with_perm(SEE)
 
 
 def concerns(alert: Alert, least: str) -> bool:
@@ -93,7 +100,7 @@ def send_due(now: datetime) -> int:
     """Send what is due, one text for each channel and person; how many notices it was about."""
     groups: dict[tuple[int | None, int | None], list[AlertNotice]] = defaultdict(list)
     due = AlertNotice.objects.filter(sent_at=None, not_before__lte=now, attempts__lte=len(PAUSES))
-    due = due.exclude(user__is_active=False)  # who left since
+    due = due.filter(Q(user=None) | Q(user__in=readers()))  # none to who left since, or may not see them any more
     for notice in due.select_related("alert", "user").order_by("pk")[: MOST * 5]:
         groups[notice.channel_id, notice.user_id].append(notice)
     began, sent = monotonic(), 0

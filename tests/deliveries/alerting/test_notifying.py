@@ -9,6 +9,7 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from django.contrib.auth.models import Permission
 
 from deliveries.alerting import apprise_sending, notifying
 from deliveries.models import Alert, AlertChannel, AlertNotice, AlertPreference
@@ -143,6 +144,28 @@ def test_services_that_take_long_leave_time_for_other_work(chat, now, monkeypatc
     assert len(chat.got) == 1
     notifying.run(now)
     assert len(chat.got) == 2
+
+
+def test_only_who_may_see_alerts_is_sent_any(now, monkeypatch):
+    sent = []
+    monkeypatch.setattr(apprise_sending, "send", lambda url, title, text: sent.append(url))
+    channel("mailtos://user:secret@smtp.example.com", kind="mail")
+    by_group = factories.user("support", email="group@example.com")
+    by_themselves = factories.user(email="own@example.com")
+    by_themselves.user_permissions.add(Permission.objects.get(codename="view_alert"))
+    superuser = factories.user(email="super@example.com", is_superuser=True)
+    never = factories.user(email="never@example.com")
+    no_more = factories.user("support", email="no.more@example.com")
+    for person in (by_group, by_themselves, superuser, never, no_more):
+        AlertPreference.objects.create(user=person, when="daily", least="urgent")
+    alert(now)
+    notifying.run(now)
+    no_more.groups.clear()
+
+    notifying.run(now + timedelta(days=1))
+
+    to = {url.rpartition("to=")[2] for url in sent}
+    assert to == {"group%40example.com", "own%40example.com", "super%40example.com"}
 
 
 def test_who_has_left_since_is_sent_nothing(now, monkeypatch):
