@@ -36,7 +36,8 @@ class ReceiverCount(Tally):
 
 
 class ReceiptGap(models.Model):
-    """A time in which no receipt came from an account although messages were handed over there.
+    """A time in which no receipt came from an account although messages were handed over there; it begins with the last
+    receipt, or with the first message after that.
 
     While one is open nothing is concluded from the silence of its messages, unless somebody has let them go.
     """

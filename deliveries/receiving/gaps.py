@@ -1,7 +1,7 @@
 """Accounts from which no receipt comes any more: each such time is a gap, which opens and ends by itself.
 
 Receipts follow what is handed over, so that is what they are held against: of the messages since the last receipt, as
-many receipts were to be expected as came for each message in the day before. None where surely some should have come is
+many receipts were to be expected as came for each message in the eight days before: many write once a week. None where surely some should have come is
 silence; a weekend on which nothing is sent is none. A few queries that read counts, however much was sent.
 """
 
@@ -20,7 +20,8 @@ from deliveries.models import Account, Bookmark, ReceiptGap, ReceiverCount
 
 # What was handed over less long ago may be answered yet: of texts nine in ten receipts come within a minute.
 LAG = timedelta(minutes=10)
-BEFORE = timedelta(days=1)
+BEFORE = timedelta(days=8)
+HOUR = timedelta(hours=1)
 FEWEST_BEFORE = 50  # messages by which is judged how many receipts come for each
 MOST_EACH = 5.0  # receipts for one message: queued, sent, delivered and what a provider adds
 # Receipts that are missing. If they came by chance alone, independently of each other, none of 20 would be seen once in
@@ -30,8 +31,8 @@ NAME = "gaps"  # of the bookmark that lets one process do it at a time
 CAME = Q(what__lt=HANDED_OVER)
 
 
-class LastDay(NamedTuple):
-    """Of one account: when its last receipt came, and how many did within a day."""
+class Lately(NamedTuple):
+    """Of one account: when its last receipt came, and how many did within `BEFORE`."""
 
     last: datetime
     receipts: int
@@ -53,8 +54,8 @@ def watch(now: datetime) -> int:
     return began + ended
 
 
-def last_days(now: datetime) -> dict[int, LastDay]:
-    """By account, of those from which receipts came within a day. Two queries.
+def lately(now: datetime) -> dict[int, Lately]:
+    """By account, of those from which receipts came within `BEFORE`. Two queries.
 
     A receipt that waits to be recorded has come: the account knows its last one from the receiver.
     """
@@ -62,39 +63,47 @@ def last_days(now: datetime) -> dict[int, LastDay]:
     within = ReceiverCount.objects.filter(CAME, slot__gt=now - BEFORE, slot__lte=now).order_by()
     rows = within.values_list("account_id").annotate(last=Max("slot"), receipts=Sum("n"))
     return {
-        pk: LastDay(max(filter(None, [last + SLOT, noted[pk]])), receipts)
+        pk: Lately(max(filter(None, [last + SLOT, noted[pk]])), receipts)
         for pk, last, receipts in rows
         if pk in noted
     }
 
 
-def handed_over(since: Mapping[int, datetime], until: datetime) -> dict[int, int]:
-    """Messages by account, each from its own moment on until this one. One query; none for no account."""
+class HandedOver(NamedTuple):
+    """Messages of one account; `first`: when the slot of the first of them begins."""
+
+    n: int
+    first: datetime
+
+
+def handed_over(since: Mapping[int, datetime], until: datetime) -> dict[int, HandedOver]:
+    """By account, each from its own moment on until this one. One query; none for no account."""
     if not since:
         return {}
     places = Q()
     for pk, moment in since.items():
         places |= Q(account_id=pk, slot__gte=moment)
     rows = ReceiverCount.objects.filter(places, what=HANDED_OVER, slot__lte=until - SLOT).order_by()
-    return dict(rows.values_list("account_id").annotate(total=Sum("n")))
+    rows = rows.values_list("account_id").annotate(total=Sum("n"), first=Min("slot"))
+    return {pk: HandedOver(n, first) for pk, n, first in rows}
 
 
 def _open(known: Collection[int], now: datetime) -> int:
     """Open a gap for each account that is silent now and is not `known` to be."""
-    quiet = {pk: day for pk, day in last_days(now).items() if pk not in known and day.last < now - LAG}
-    silent = handed_over({pk: day.last for pk, day in quiet.items()}, now - LAG)
+    quiet = {pk: one for pk, one in lately(now).items() if pk not in known and one.last < now - LAG}
+    silent = handed_over({pk: one.last for pk, one in quiet.items()}, now - LAG)
     whole = handed_over(dict.fromkeys(silent, now - BEFORE), now)
     gaps = []
-    for pk, n in silent.items():
-        answered, day = whole[pk] - n, quiet[pk]
+    for pk, (n, first) in silent.items():
+        answered, before = whole[pk].n - n, quiet[pk]
         if answered < FEWEST_BEFORE:
             continue
-        expected = min(day.receipts / answered, MOST_EACH) * n
+        expected = min(before.receipts / answered, MOST_EACH) * n
         if expected >= ENOUGH_MISSING:
-            per_hour = expected / max((now - LAG - day.last) / timedelta(hours=1), SLOT / timedelta(hours=1))
-            gaps.append(
-                ReceiptGap(account_id=pk, began_at=day.last, noticed_at=now, per_hour=per_hour, handed_over=n)
-            )
+            began = max(before.last, first)
+            hours = max((now - LAG - began) / HOUR, SLOT / HOUR)
+            gap = ReceiptGap(account_id=pk, began_at=began, noticed_at=now, per_hour=expected / hours, handed_over=n)
+            gaps.append(gap)
     ReceiptGap.objects.bulk_create(gaps, ignore_conflicts=True)
     return len(gaps)
 

@@ -53,6 +53,17 @@ def test_an_account_that_falls_silent_is_noticed_within_twenty_minutes(account, 
     assert gaps.watch(later + MINUTE) == 0  # one for each account
 
 
+def test_one_by_which_a_campaign_leaves_once_a_week_is_silent_from_its_first_message_on(account, now):
+    week_later = now + timedelta(days=7)
+    later = silent(account, week_later, 20)
+
+    assert gaps.watch(later) == 1
+
+    gap = ReceiptGap.objects.get()
+    assert (gap.began_at, gap.handed_over) == (slot_of(week_later), 40)
+    assert 400 < gap.per_hour < 560
+
+
 def test_an_account_by_which_nothing_leaves_is_not_silent(account, now):
     assert gaps.watch(now + timedelta(hours=8)) == 0
 
