@@ -64,7 +64,19 @@ def _look(
             not_judged.update(finder.kinds)
         else:
             found |= {one.cause: one for one in those if settings.is_on(one.kind)}
-    return found, not_judged
+    return _without_weaker(found), not_judged
+
+
+def _without_weaker(found: Mapping[str, Finding]) -> dict[str, Finding]:
+    """Only those beside which no other says the same, and more."""
+    there = {(one.kind, one.campaign_id) for one in found.values()}
+    return {
+        cause: one
+        for cause, one in found.items()
+        if not any(
+            (kind, about) in there for kind in kinds()[one.kind].unless for about in (one.campaign_id, None)
+        )
+    }
 
 
 def _open(found: Mapping[str, Finding], opened: Mapping[str, Alert], now: datetime) -> int:

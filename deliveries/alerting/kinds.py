@@ -18,7 +18,8 @@ ROWS = Path(__file__).resolve().parent / "kinds.csv"
 @dataclass(frozen=True)
 class AlertKind:
     """`patience`: how long its cause has to last. `threshold`, in `unit`: None where another place decides. `needs`:
-    the permission of the page that its alerts lead to."""
+    the permission of the page that its alerts lead to. `unless`: kinds that say the same, and more; beside one of them,
+    of the same campaign or of none, there is none of this."""
 
     key: str
     label: str
@@ -28,6 +29,7 @@ class AlertKind:
     unit: str
     needs: str
     what_to_do: str
+    unless: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=1)
@@ -47,6 +49,7 @@ def _kind(row: Mapping[str, str]) -> AlertKind:
         row["unit"],
         row["needs"],
         row["what_to_do"],
+        frozenset(row["unless"].split()),
     )
 
 

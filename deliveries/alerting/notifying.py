@@ -100,7 +100,9 @@ def send_due(now: datetime) -> int:
     """Send what is due, one text for each channel and person; how many notices it was about."""
     groups: dict[tuple[int | None, int | None], list[AlertNotice]] = defaultdict(list)
     due = AlertNotice.objects.filter(sent_at=None, not_before__lte=now, attempts__lte=len(PAUSES))
-    due = due.filter(Q(user=None) | Q(user__in=readers()))  # none to who left since, or may not see them any more
+    due = due.filter(
+        Q(user=None) | Q(user__in=readers())
+    )  # none to who left since, or may not see them any more
     for notice in due.select_related("alert", "user").order_by("pk")[: MOST * 5]:
         groups[notice.channel_id, notice.user_id].append(notice)
     began, sent = monotonic(), 0

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from django.db.models import Q, Sum
+from django.urls import reverse
 
 from campaigns.models import Campaign
 from deliveries.alerting.findings import Finder, Finding, Number
@@ -21,6 +22,8 @@ from deliveries.ledger.failure_counts import counts_of
 from deliveries.ledger.failure_rates import load
 from deliveries.meaning.mappings import describe
 from deliveries.models import Account, CampaignStop, CarrierTally, CodeTally
+from deliveries.outcomes.causes import SILENT, WORDS, WorstCause, worst_causes
+from deliveries.outcomes.causes_rows import address_of
 from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.filters import NOBODY
 from deliveries.outcomes.reconciling import differences
@@ -59,6 +62,12 @@ def rows_of(campaign: Campaign, **narrowed: str) -> str:
     return campaign.get_absolute_url() + (f"?{query}" if query else "")
 
 
+def named(worst: WorstCause | None) -> str:
+    """What to add to the sentence of an alert: the worst cause, and how the meaning of its code seems to have changed;
+    '' where none was found."""
+    return " ".join(["", f"{worst.sentence}.", worst.cause.changed]).rstrip() if worst else ""
+
+
 # ---- Rates -----------------------------------------------------------------------------------------------------
 
 
@@ -81,14 +90,15 @@ def _counted(campaigns: list[Campaign]) -> dict[int, CountedCampaign]:
 def rates(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
     campaigns = watched(now)
     counted = _counted(campaigns)
+    worst = worst_causes([one.pk for one in campaigns])
     for campaign in campaigns:
         outcomes, statuses = counted[campaign.pk]
-        yield from _poor(campaign, outcomes)
+        yield from _poor(campaign, outcomes, worst.get(campaign.pk))
         yield from _complaints(campaign, outcomes, statuses, settings)
         yield from _finished(campaign, outcomes, now, settings)
 
 
-def _poor(campaign: Campaign, outcomes: Outcomes) -> Iterator[Finding]:
+def _poor(campaign: Campaign, outcomes: Outcomes, worst: WorstCause | None) -> Iterator[Finding]:
     """While much is on its way, only below a mark that cannot be met any more."""
     if not outcomes.needs_attention:
         return
@@ -101,7 +111,7 @@ def _poor(campaign: Campaign, outcomes: Outcomes) -> Iterator[Finding]:
         "rate_poor" if mark == POOR_BELOW else "rate_watch",
         str(campaign.pk),
         f"{campaign.name}: {percent(share.rate)} of {share.n:,} messages with a result were delivered, "
-        f"surely less than {mark:.0%}.",
+        f"surely less than {mark:.0%}.{named(worst)}",
         [
             _bucket(campaign, one, outcomes.of(one))
             for one in Disposition
@@ -179,19 +189,20 @@ def failures(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
     going = {pk: one for pk, one in campaigns.items() if pk not in stops}
     counts, usual = counts_of(going), load()
     last = {stop.campaign_id: stop for stop in CampaignStop.objects.filter(campaign__in=going).order_by("pk")}
-    counted = _counted(list(going.values()))
+    counted, worst = _counted(list(going.values())), worst_causes(going)
     for pk, campaign in going.items():
         for judged in surely_above(campaign, counts.get(pk, {}), usual, last.get(pk)):
-            yield _above(campaign, judged, counted[pk].outcomes)
+            yield _above(campaign, judged, counted[pk].outcomes, worst.get(pk))
 
 
-def _above(campaign: Campaign, judged: JudgedKind, outcomes: Outcomes) -> Finding:
+def _above(campaign: Campaign, judged: JudgedKind, outcomes: Outcomes, worst: WorstCause | None) -> Finding:
     kind = CampaignStop.Kind(judged.kind)
+    cause = "" if kind == CampaignStop.Kind.OPT_OUT else named(worst)
     failed = f"{judged.failed:,} of {judged.sent:,} messages {CampaignStop.WORDS[kind]}"
     return Finding(
         "opt_outs" if kind == CampaignStop.Kind.OPT_OUT else "failures",
         f"{campaign.pk}:{kind}",
-        f"{campaign.name}: {failed} ({percent(judged.failed / judged.sent)}); {percent(judged.usual)} is usual.",
+        f"{campaign.name}: {failed} ({percent(judged.failed / judged.sent)}); {percent(judged.usual)} is usual.{cause}",
         [_bucket(campaign, one, n) for one in KINDS_OF_FAILURES[kind] if (n := outcomes.of(one))],
         rows_of(campaign),
         campaign.pk,
@@ -209,7 +220,7 @@ def refused(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
     clusters: dict[tuple[int, str], Counter[tuple]] = defaultdict(Counter)
     for campaign_id, code, *where, n in rows.annotate(total=Sum("n")):
         clusters[campaign_id, code][tuple(where)] += n
-    providers = Account.objects.providers()
+    providers, worst = Account.objects.providers(), worst_causes(campaigns)
     for (campaign_id, code), counted in clusters.items():
         n, campaign = counted.total(), campaigns[campaign_id]
         if n < settings.threshold("rejected") or Share(n, max(sent[campaign_id], n)).range[0] < REFUSED_LEAST:
@@ -217,14 +228,39 @@ def refused(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
         channel, account, status = counted.most_common(1)[0][0]
         meant = describe(providers.get(account, ""), channel, code, status).short if code else "no code given"
         narrowed = {"status": BUCKETS[Disposition.BLOCKED_COMPLIANCE], "code": code or NOBODY}
+        cause = worst.get(campaign_id)
+        is_it = cause is not None and any(one.code == code for one in cause.cause.codes[:1])
         yield Finding(
             "rejected",
             f"{campaign_id}:{code}",
-            f"{campaign.name}: {n:,} of {sent[campaign_id]:,} messages were refused ({meant}).",
+            f"{campaign.name}: {n:,} of {sent[campaign_id]:,} messages were refused ({meant})."
+            f"{named(cause) if is_it else ''}",
             [Number("refused", n, rows_of(campaign, **narrowed))],
             rows_of(campaign, **narrowed),
             campaign_id,
         )
+
+
+def parts(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
+    """Parts that surely fail more than usual, or are silent, also where the whole of their campaign does well."""
+    campaigns = {one.pk: one for one in watched(now)}
+    for kind, dated in (
+        ("part_fails", worst_causes(campaigns)),
+        ("part_silent", worst_causes(campaigns, SILENT)),
+    ):
+        for pk, worst in dated.items():
+            cause, campaign = worst.cause, campaigns[pk]
+            base = campaign.get_absolute_url()
+            url = address_of(base, cause.parts, cause.measure)
+            yield Finding(
+                kind,
+                str(pk),
+                f"{campaign.name}:{named(worst)} {cause.failed:,} of {cause.n:,} {WORDS[cause.measure]} "
+                f"({cause.rate}); {cause.usual} is usual.",
+                [Number(WORDS[cause.measure], cause.failed, url)],
+                reverse("campaigns:causes", args=[campaign.slug]),
+                pk,
+            )
 
 
 def unreconciled(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
@@ -249,5 +285,6 @@ FINDERS = (
     Finder(("rate_poor", "rate_watch", "complaints_poor", "complaints_watch", "finished"), rates),
     Finder(("stopped", "failures", "opt_outs"), failures),
     Finder(("rejected",), refused),
+    Finder(("part_fails", "part_silent"), parts),
     Finder(("reconciliation",), unreconciled),
 )

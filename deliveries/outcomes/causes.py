@@ -219,6 +219,11 @@ def findings_of(detail: Mapping[str, Any]) -> CauseFindings:
     )
 
 
+class WorstCause(NamedTuple):
+    cause: Cause
+    sentence: str
+
+
 class DatedFindings(NamedTuple):
     at: datetime
     why: str
@@ -242,13 +247,14 @@ def causes_now(campaign: Campaign) -> list[FailureCause]:
     return list(dated.findings.causes) if dated else []
 
 
-def top_causes(campaign_ids: Collection[int]) -> dict[int, str]:
-    """The first cause of each of these campaigns that has one, in a sentence. One query."""
-    return {
-        pk: dated.findings.sentence(dated.findings.causes[0])
-        for pk, dated in newest(campaign_ids).items()
-        if dated.findings.causes
-    }
+def worst_causes(campaign_ids: Collection[int], measure: str = FAILED) -> dict[int, WorstCause]:
+    """Of each of these campaigns that has one, the cause with the most excess, as it was counted last. One query."""
+    found = {}
+    for pk, dated in newest(campaign_ids).items():
+        cause = next((one for one in dated.findings.causes if one.measure == measure), None)
+        if cause is not None:
+            found[pk] = WorstCause(cause, dated.findings.sentence(cause))
+    return found
 
 
 def is_awaited(campaign: Campaign) -> bool:

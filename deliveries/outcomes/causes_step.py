@@ -7,13 +7,14 @@ messages of one campaign counted, one campaign at a time.
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from math import log
+from typing import NamedTuple
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, Sum
 
 from accounts.models import User
 from campaigns.link_domains import link_domains
@@ -22,15 +23,16 @@ from contacts.channels import Channel
 from contacts.models import ContactList
 from deliveries.ledger.excess import FALSE, FEWEST, Group, evidence
 from deliveries.ledger.failure_counts import Counts, Where, counts_of
-from deliveries.ledger.failure_rates import FailureRates, Kind, load
+from deliveries.ledger.failure_rates import SILENT, WAITED, FailureRates, Kind, kinds_of, load
 from deliveries.meaning.mappings import describe
-from deliveries.models import Account, CauseReport
+from deliveries.models import Account, CauseReport, SourceTally
 from deliveries.outcomes.causes import (
     ACCOUNT,
     CHANNEL,
     CODE,
     FAILED,
     HOUR,
+    REGION,
     SEGMENTS,
     SENDER,
     SOURCE,
@@ -45,7 +47,7 @@ from deliveries.outcomes.causes_changed_codes import changed
 from deliveries.outcomes.causes_counting import Cells, counted
 from deliveries.outcomes.causes_ranking import MATTERS, FoundPart, search
 from deliveries.outcomes.normal_versions import last_normal
-from deliveries.statuses import Status
+from deliveries.statuses import Disposition, Status
 
 logger = logging.getLogger(__name__)
 Why = CauseReport.Why
@@ -85,37 +87,96 @@ def ask(campaign: Campaign, by: User | None, now: datetime, why: str = Why.ASKED
 
 
 def _ask_for_jumps(now: datetime) -> None:
-    """Three queries, and one for each campaign of which more fails than is usual."""
+    """Four queries, and one for each campaign of which more fails, or is silent, than is usual."""
     recent = Q(state__in=GOING) | Q(completed_at__gt=now - WATCHED)
     watched = {one.pk: one for one in Campaign.objects.filter(recent, launched_at__isnull=False)}
     if not watched:
         return
-    rates, last = load(), _last(watched)
+    rates, last, parts = load(), _last(watched), _parts(watched)
+    waited = {pk for pk, one in watched.items() if one.launched_at and one.launched_at < now - WAITED}
     for pk, counts in counts_of(watched).items():
-        if jumped(counts, rates) and _is_new(counts, last.get(pk), now):
+        fails = _is_new(counts, last.get(pk), now) and jumped(counts, rates, parts.get(pk, ()))
+        if fails or (
+            pk in waited and _is_newly_silent(counts, last.get(pk), now) and fell_silent(counts, rates)
+        ):
             ask(watched[pk], None, now, Why.JUMP)
 
 
-def jumped(counts: Mapping[Where, Counts], rates: FailureRates) -> bool:
-    """Whether surely more of a campaign failed than is usual for its carriers, by so much that it matters, as a whole
-    or at one of its carriers."""
+class PartCount(NamedTuple):
+    """Messages with an outcome of one list source, or one region, on a channel."""
+
+    channel: str
+    settled: int
+    failed: int
+
+
+def _parts(campaign_ids: Iterable[int]) -> dict[int, list[PartCount]]:
+    """By campaign, its list sources and regions. From tallies, one query."""
+    rows = SourceTally.objects.filter(campaign_id__in=campaign_ids).exclude(
+        disposition__in=("", Disposition.PENDING)
+    )
+    counts: dict[tuple, Counter[str]] = defaultdict(Counter)
+    cells = rows.order_by().values_list("campaign_id", "channel", "list_source_id", "region", "disposition")
+    for pk, channel, source, region, disposition, n in cells.annotate(total=Sum("n")):
+        for part in ((SOURCE, source), (REGION, region)):
+            counts[pk, channel, *part]["settled"] += n
+            counts[pk, channel, *part]["failed"] += n if Kind.ANY in kinds_of("", disposition) else 0
+    found: dict[int, list[PartCount]] = defaultdict(list)
+    for (pk, channel, *_), one in counts.items():
+        found[pk].append(PartCount(channel, one["settled"], one["failed"]))
+    return found
+
+
+def jumped(counts: Mapping[Where, Counts], rates: FailureRates, parts: Iterable[PartCount] = ()) -> bool:
+    """Whether surely more of a campaign failed than is usual for its carriers, by so much that it matters: as a whole,
+    at one of its carriers, of one list source, or in one region."""
+    margin = MATTERS[FAILED]
     groups = [
-        Group(one.sent, one.failed[Kind.ANY], MATTERS[FAILED].tolerated(rates.usual(Kind.ANY, *where)))
+        Group(one.sent, one.failed[Kind.ANY], margin.tolerated(rates.usual(Kind.ANY, *where)))
         for where, one in counts.items()
     ]
-    several = log(len(groups) + 1)
-    sets = [groups, *([one] for one in groups)]
-    return any(
-        sum(one.failed for one in some) >= FEWEST and evidence(some) >= log(1 / FALSE) + several
-        for some in sets
-    )
+    alone = groups + [
+        Group(one.settled, one.failed, margin.tolerated(rates.usual(Kind.ANY, one.channel, "")))
+        for one in parts
+    ]
+    return _is_beyond([groups, *([one] for one in alone)])
+
+
+def fell_silent(counts: Mapping[Where, Counts], rates: FailureRates) -> bool:
+    """Whether surely more is without a report, of messages that had their time, than is usual."""
+    groups = [
+        Group(one.sent, one.pending, MATTERS[SILENT].tolerated(rates.usual(SILENT, *where)))
+        for where, one in counts.items()
+    ]
+    return _is_beyond([groups, *([one] for one in groups)])
+
+
+def _is_beyond(sets: Sequence[Sequence[Group]]) -> bool:
+    """Of so many sets of groups, whether one is beyond what is tolerated, and not by chance."""
+    enough = log(1 / FALSE) + log(len(sets) or 1)
+    return any(sum(one.failed for one in some) >= FEWEST and evidence(some) >= enough for some in sets)
 
 
 def _is_new(counts: Mapping[Where, Counts], last: CauseReport | None, now: datetime) -> bool:
+    """Whether so much more has failed since it was counted that it is worth counting again."""
     if last is None or last.counted_at is None:
         return last is None
-    failed = sum(one.failed[Kind.ANY] for one in counts.values())
-    return last.counted_at <= now - AGAIN and failed >= GROWN * max(1, last.detail.get("seen", 0))
+    seen = _failures(counts.values())
+    return last.counted_at <= now - AGAIN and seen >= GROWN * max(1, last.detail.get("seen", 0))
+
+
+def _is_newly_silent(counts: Mapping[Where, Counts], last: CauseReport | None, now: datetime) -> bool:
+    """The same of silence: whether so many more have had their time since."""
+    if last is None or last.counted_at is None:
+        return last is None
+    waited, *_ = last.detail.get("totals", {}).get(SILENT, [0])
+    return last.counted_at <= now - AGAIN and sum(one.sent for one in counts.values()) >= GROWN * max(
+        1, waited
+    )
+
+
+def _failures(counts: Iterable[Counts]) -> int:
+    return sum(one.failed[Kind.ANY] for one in counts)
 
 
 def _last(campaigns: Iterable[int]) -> dict[int, CauseReport]:
@@ -140,10 +201,7 @@ def count(report: CauseReport, now: datetime) -> None:
     report.save(update_fields=["tries"])
     report.refresh_from_db(fields=["tries"])
     if report.tries <= TRIES:
-        seen = sum(
-            one.failed[Kind.ANY]
-            for one in counts_of([report.campaign_id]).get(report.campaign_id, {}).values()
-        )
+        seen = _failures(counts_of([report.campaign_id]).get(report.campaign_id, {}).values())
         report.detail = {**found_out(report.campaign, now).as_detail(), "seen": seen}
     else:
         logger.error("The causes of campaign %d could not be counted.", report.campaign_id)

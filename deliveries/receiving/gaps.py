@@ -1,8 +1,9 @@
 """Accounts from which no receipt comes any more: each such time is a gap, which opens and ends by itself.
 
 Receipts follow what is handed over, so that is what they are held against: of the messages since the last receipt, as
-many receipts were to be expected as came for each message in the eight days before: many write once a week. None where surely some should have come is
-silence; a weekend on which nothing is sent is none. A few queries that read counts, however much was sent.
+many receipts were to be expected as came for each message in the eight days before, as many write once a week. None
+where surely some should have come is silence; a weekend on which nothing is sent is none. A few queries that read
+counts, however much was sent.
 """
 
 from __future__ import annotations
@@ -102,7 +103,9 @@ def _open(known: Collection[int], now: datetime) -> int:
         if expected >= ENOUGH_MISSING:
             began = max(before.last, first)
             hours = max((now - LAG - began) / HOUR, SLOT / HOUR)
-            gap = ReceiptGap(account_id=pk, began_at=began, noticed_at=now, per_hour=expected / hours, handed_over=n)
+            gap = ReceiptGap(
+                account_id=pk, began_at=began, noticed_at=now, per_hour=expected / hours, handed_over=n
+            )
             gaps.append(gap)
     ReceiptGap.objects.bulk_create(gaps, ignore_conflicts=True)
     return len(gaps)

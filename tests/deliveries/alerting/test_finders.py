@@ -9,18 +9,23 @@ import pytest
 from campaigns.models import Campaign, Registration
 from deliveries.alerting.kinds import kinds
 from deliveries.models import (
+    Account,
     Alert,
     CampaignStop,
     CarrierTally,
     CodeAlarm,
     Outbox,
     PendingReceipt,
+    ReceiptGap,
     RecipientTally,
     RouteAlarm,
 )
+from deliveries.outcomes import causes_step
 from deliveries.running import alerts
 from deliveries.running.drain import ROLES, STEPS
 from tests import factories, reporting_rows
+from tests.deliveries.outcomes import failing
+from tests.engine import ABSENT, DELIVERED, SENT, SPAM
 
 pytestmark = pytest.mark.django_db
 ARRIVED, TEMPORARY, DEAD, PENDING, REFUSED, NO, SILENT = range(7)
@@ -87,6 +92,50 @@ def test_refusals_by_one_code_are_a_cluster(now, login):
     assert "12 of 72 messages were refused" in found(now)["rejected"]
     (_, n, url), *_ = Alert.objects.get(kind="rejected").numbers
     assert f"{n} messages" in " ".join(login("marketer").get(url).content.decode().split())
+
+
+def caused(now, meaning_of, n):
+    """A campaign whose causes were counted; its messages by their place, carrier and region."""
+    campaign = failing.linked(name="Lens week", launched_at=now)
+    failing.messages(campaign, factories.account(name="Acme"), now, meaning_of, n)
+    causes_step.count(causes_step.ask(campaign, None, now), now)
+    return campaign
+
+
+def test_an_alert_names_the_worst_cause_and_no_weaker_one_stands_beside_it(now):
+    caused(
+        now, lambda place, carrier, region: SPAM if carrier == "Carrier B" and place % 4 else DELIVERED, 240
+    )
+
+    there = found(now)
+
+    for kind in ("rejected", "failures", "rate_poor"):
+        assert there[kind].endswith(" more failures than usual: Carrier Carrier B × links to c.example.")
+    assert "part_fails" not in there
+
+
+def test_a_part_that_fails_is_an_alert_where_the_whole_does_well(now, login):
+    bad = ("Carrier B", "US-NY")
+    caused(now, lambda place, *part: ABSENT if part == bad and place % 5 < 2 else DELIVERED, 300)
+
+    there = found(now)
+
+    assert not {"failures", "rejected", "rate_poor", "rate_watch"} & there.keys()
+    assert "Carrier Carrier B × Region US-NY. 20 of 50 failed (40.0%); 10.0% is usual." in there["part_fails"]
+    [(label, n, url)] = Alert.objects.get(kind="part_fails").numbers
+    assert (label, n) == ("failed", 20)
+    assert "20 messages" in " ".join(login("marketer").get(url).content.decode().split())
+
+
+def test_silence_of_a_part_is_an_alert_unless_its_account_is_known_to_be_silent(now):
+    caused(now, lambda place, carrier, _: SENT if carrier == "Carrier B" else DELIVERED, 120)
+    assert "Carrier Carrier B. 40 of 40 had no report" in found(now)["part_silent"]
+
+    ReceiptGap.objects.create(
+        account=Account.objects.get(name="Acme"), began_at=now, noticed_at=now, per_hour=20, handed_over=40
+    )
+
+    assert "part_silent" not in found(now + timedelta(hours=1))
 
 
 @pytest.mark.parametrize(
@@ -194,7 +243,7 @@ def test_messages_that_wait_for_no_reason_are_a_backlog(now):
 
 def test_looking_costs_the_same_however_many_campaigns_there_are(now, django_assert_max_num_queries):
     reporting_rows.campaign([ARRIVED] * 30 + [REFUSED] * 12, at=now)
-    with django_assert_max_num_queries(70) as few:
+    with django_assert_max_num_queries(73) as few:
         alerts.run(now)
     for _ in range(4):
         reporting_rows.campaign([ARRIVED] * 30 + [REFUSED] * 12, at=now)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
 
+from deliveries.ledger import failure_rates
+from deliveries.ledger.failure_counts import Counts, Where
 from deliveries.models import CauseReport
 from deliveries.outcomes import causes_step
 from deliveries.outcomes.causes import FAILED, SILENT, causes_now, newest
 from deliveries.outcomes.causes_counting import Candidate
 from deliveries.outcomes.causes_ranking import MATTERS, strongest
+from deliveries.outcomes.causes_step import PartCount
 from deliveries.statuses import Status
 from tests import factories
 from tests.deliveries.outcomes.failing import linked, messages
@@ -118,6 +122,26 @@ def test_a_failure_jump_is_counted_by_itself(campaign, now):
 
     assert CauseReport.objects.get(campaign=campaign).why == "jump"
     assert causes_step.run(now) == 0  # nothing new failed since
+
+
+def test_a_part_that_fails_is_enough_where_the_whole_does_well():
+    rates = failure_rates.load()
+    counts = {Where("sms", name): Counts(sent=250, failed=Counter({"any": 20})) for name in "ABCD"}
+
+    assert not causes_step.jumped(counts, rates, [PartCount("sms", 60, 5)])
+    assert causes_step.jumped(counts, rates, [PartCount("sms", 60, 5), PartCount("sms", 60, 30)])
+
+
+def test_silence_is_counted_by_itself_once_reports_had_their_time(campaign, now):
+    campaign.launched_at = now - timedelta(minutes=30)
+    campaign.save(update_fields=["launched_at"])
+    messages(campaign, factories.account(), now, lambda *_: SENT, 120)
+    assert causes_step.run(now) == 0
+
+    assert causes_step.run(now + timedelta(hours=1)) == 1
+
+    assert causes_now(campaign)[0].measure == SILENT
+    assert causes_step.run(now + timedelta(hours=2)) == 0  # all of them had their time
 
 
 def test_a_whole_is_named_before_its_parts_and_a_part_before_a_pair_that_explains_no_more():
