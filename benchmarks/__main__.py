@@ -29,10 +29,11 @@ GROUPS = (
     ("campaign",),
     ("importing",),
     ("suppressing",),
+    ("alerting",),
 )
 NAMES = [name for group in GROUPS for name in group]
 POSTGRESQL_ONLY = {"workers", "chain"}
-ONLY_NAMED = {"campaign"}  # takes a quarter of an hour for a million people
+ONLY_NAMED = {"campaign", "alerting"}  # take a quarter of an hour: for a million people, for ten seeds
 ANY_DATABASE = {"translation"}  # needs none: measured once
 
 
@@ -65,6 +66,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--big", action="store_true", help="pages at 10,000,000 messages (about 15 GB for a while)"
     )
+    parser.add_argument("--seeds", type=int, default=10, help="with which `alerting` tries each fault")
     parser.add_argument("--duration", type=float, default=20.0, help="seconds that `rates` sends for")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     chosen = parser.parse_args(arguments)
@@ -98,6 +100,7 @@ def run(made: Databases, names: Sequence[str], chosen: argparse.Namespace) -> It
         seconds=1.0 if chosen.quick else 3.0,
         big=chosen.big,
         duration=chosen.duration,
+        seeds=chosen.seeds,
         database=made.vendor,
         second=second.removeprefix("sqlite:///") if made.vendor == "sqlite" else second.rpartition("/")[2],
     )

@@ -49,12 +49,12 @@ def main(arguments: Sequence[str]) -> None:
 def run(seeds: Sequence[int]) -> list[CauseTrial]:
     from django.db import connection
 
-    from deliveries.demo import causing
+    from deliveries.demo import causing, faults
 
     causing.prepare(1, AT)
     found = []
     for seed in seeds:
-        for kind in causing.KINDS:
+        for kind in faults.KINDS:
             trial = causing.tried(kind, seed, AT)
             found.append(trial)
             tell(f"{kind}, seed {seed}: {'right' if trial.right else 'WRONG'}: {trial.sentence}")

@@ -21,6 +21,7 @@ class Options:
     seconds: float = 3.0  # of load in each round
     big: bool = False
     duration: float = 20.0  # seconds, of what sends all the time
+    seeds: int = 10  # with which each fault is tried
     database: str = "postgresql"
     second: str = ""  # the name of a second scratch database, where a comparison needs two sizes
 

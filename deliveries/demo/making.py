@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -251,9 +251,12 @@ def playbook() -> Playbook:
     return Playbook.objects.earliest("pk")
 
 
-def import_sources(seed: int, at: datetime, progress: Progress) -> None:
-    """The contacts come in as they would in life: as files, through the importer."""
-    rows = persons(seed)
+def import_sources(
+    seed: int, at: datetime, progress: Progress, codes: Sequence[int] = AREA_CODES, share: float = 1.0
+) -> None:
+    """The contacts come in as they would in life: as files, through the importer. `codes`: the area codes of their
+    numbers; `share`: so much of each list, 0..1."""
+    rows = persons(seed, codes)
     for source in progress(SOURCES, "Lists"):
         file = io.StringIO()
         writer = csv.writer(file)
@@ -261,7 +264,7 @@ def import_sources(seed: int, at: datetime, progress: Progress) -> None:
             ["external_id", "name", "phone", "email", "stage", "value_tier", "consent", "consent_how"]
         )
         couples = HOUSEHOLDS[1] if source.name == HOUSEHOLDS[0] else 0
-        for number in range(source.size):
+        for number in range(round(source.size * share)):
             row = next(rows)(source)
             writer.writerow(row)
             if number < couples:
@@ -277,12 +280,12 @@ def partner_of(row: list[Any]) -> list[Any]:
     return [f"{key}-2", f"Alex {name.split()[-1]}", number, "", *rest]
 
 
-def persons(seed: int) -> Iterator[Callable[[ListPlan], list[Any]]]:
+def persons(seed: int, codes: Sequence[int] = AREA_CODES) -> Iterator[Callable[[ListPlan], list[Any]]]:
     """People without end, each with a number of their own."""
     dice = random.Random(seed)  # noqa: S311 - a demo wants the same people every time
     fake = Faker("en_US")
     fake.seed_instance(seed)
-    numbers = [f"+1{code}555{n:04d}" for code in AREA_CODES for n in range(100, 100 + PER_CODE)]
+    numbers = [f"+1{code}555{n:04d}" for code in codes for n in range(100, 100 + PER_CODE)]
     reserved = {"+12125550197", "+12125550198", "+12125550199"}  # ours
     numbers = [number for number in numbers if number not in reserved]
     dice.shuffle(numbers)

@@ -6,7 +6,7 @@ try is undone, so that the next one meets the same people; the seed gives other 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -78,15 +78,16 @@ class Trial:
         return self.left / self.messages if self.messages else 0.0
 
 
-def prepare(seed: int, at: datetime) -> None:
-    """Fill an empty database with the demo's people, accounts and lists, who came at `at`."""
+def prepare(seed: int, at: datetime, codes: Sequence[int] = making.AREA_CODES, share: float = 1.0) -> None:
+    """Fill an empty database with the demo's people, accounts and lists, who came at `at`; `codes` and `share` as
+    `making.import_sources` takes them."""
 
     def quietly(rows: Iterable, what: str) -> Iterable:
         return rows
 
     making.people()
     making.accounts_and_senders(seed, at)
-    making.import_sources(seed, at, quietly)
+    making.import_sources(seed, at, quietly, codes, share)
 
 
 def tried(plan: CampaignPlan, seed: int, at: datetime) -> Trial:

@@ -220,7 +220,7 @@ def findings_of(detail: Mapping[str, Any]) -> CauseFindings:
 
 
 class WorstCause(NamedTuple):
-    cause: Cause
+    cause: FailureCause
     sentence: str
 
 

@@ -85,8 +85,8 @@ def handed_over(since: Mapping[int, datetime], until: datetime) -> dict[int, Han
     for pk, moment in since.items():
         places |= Q(account_id=pk, slot__gte=moment)
     rows = ReceiverCount.objects.filter(places, what=HANDED_OVER, slot__lte=until - SLOT).order_by()
-    rows = rows.values_list("account_id").annotate(total=Sum("n"), first=Min("slot"))
-    return {pk: HandedOver(n, first) for pk, n, first in rows}
+    found = rows.values_list("account_id").annotate(total=Sum("n"), first=Min("slot"))
+    return {pk: HandedOver(n, first) for pk, n, first in found}
 
 
 def _open(known: Collection[int], now: datetime) -> int:

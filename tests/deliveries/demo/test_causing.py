@@ -16,7 +16,6 @@ AT = datetime(2026, 11, 18, 20, 0, tzinfo=UTC)  # an hour without the carriers' 
 
 def test_a_carrier_that_filters_a_link_is_named_first_and_nothing_of_a_healthy_campaign(monkeypatch):
     monkeypatch.setattr(making, "SOURCES", [replace(one, size=one.size // 4) for one in making.SOURCES])
-    monkeypatch.setattr(causing, "LEAST_PEOPLE", 10)
     causing.prepare(1, AT)
 
     filtered = causing.tried("a carrier filters a link", 1, AT)
