@@ -26,14 +26,13 @@ from campaigns.merging import usual_fields
 from campaigns.models import Campaign
 from dashboard.campaigns import compose_what, compose_when, compose_who, trying
 from dashboard.campaigns.checking import check_context
-from dashboard.campaigns.looking import looked_at
+from dashboard.campaigns.looking import contacts_looked_at, looked_at
 from dashboard.campaigns.preview import preview_context
 from dashboard.campaigns.running import breaker_context
 from dashboard.campaigns.views import launch_context
 from dashboard.shell.pages import swaps, who
 from deliveries.outcomes.keyset import read_id
 from deliveries.sending import checks
-from deliveries.sending.meant import first_contacts
 
 COPYABLE = 50  # campaigns that a new one may begin as a copy of: the newest
 MOST_FIELDS = 12  # merge fields with a button
@@ -247,10 +246,10 @@ def _answer(
         return _page(request, campaign, {section.key: shown}, status)
     now = timezone.now()
     context = {
+        **_beside(request, campaign, now),  # before the section, which asks for the same people
         "campaign": campaign,
         "section": _section(request, campaign, section, shown, now),
-        "merge_fields": _merge_fields(campaign) if section.key == "who" else [],
-        **_beside(request, campaign, now),
+        "merge_fields": _merge_fields(campaign, now) if section.key == "who" else [],
     }
     return render(request, "campaigns/compose/_saved.html", context, status=status)
 
@@ -260,6 +259,7 @@ def _page(
 ) -> HttpResponse:
     now = timezone.now()
     context = {
+        **_beside(request, campaign, now),  # before the sections, which ask for the same people
         "title": campaign.name,
         "campaign": campaign,
         "sections": [
@@ -267,7 +267,6 @@ def _page(
             for one in SECTIONS.values()
         ],
         **trying.context(campaign, who(request)),
-        **_beside(request, campaign, now),
     }
     return render(request, "campaigns/compose/edit.html", context, status=status)
 
@@ -285,7 +284,7 @@ def _section(
         "edited": campaign.edited if shown.seen is None else shown.seen,
         "theirs": shown.theirs,
         "stale": shown.stale,
-        "merge_fields": _merge_fields(campaign) if section.key == "what" else [],
+        "merge_fields": _merge_fields(campaign, now) if section.key == "what" else [],
         "now": now,
     }
     return {
@@ -299,9 +298,9 @@ def _section(
     }
 
 
-def _merge_fields(campaign: Campaign) -> list[tuple[str, str]]:
+def _merge_fields(campaign: Campaign, now: datetime) -> list[tuple[str, str]]:
     """What can be put into its texts: (name of the field, words)."""
-    names = usual_fields(first_contacts(campaign, timezone.now()))[:MOST_FIELDS]
+    names = usual_fields(contacts_looked_at(campaign, now))[:MOST_FIELDS]
     return [(name, name.replace("_", " ").capitalize()) for name in names]
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from campaigns.models import Campaign
+from contacts.models import Contact
 from deliveries.sending import checks
+from deliveries.sending.meant import first_contacts
 
 KEPT = "_looked_at"
 
@@ -17,3 +21,9 @@ def looked_at(campaign: Campaign, now: datetime) -> checks.Draft:
         draft = checks.load(campaign, now)
         campaign.__dict__[KEPT] = draft
     return draft
+
+
+def contacts_looked_at(campaign: Campaign, now: datetime) -> QuerySet[Contact]:
+    """The people by whom it is judged: those of the last look at this very object, where there was one."""
+    draft = campaign.__dict__.get(KEPT)
+    return first_contacts(campaign, now, draft.first if draft else None)

@@ -22,8 +22,8 @@ from campaigns.links import CODE_LENGTH, address_of
 from campaigns.look_alikes import tables
 from campaigns.models import Campaign, Content
 from contacts.channels import Channel
+from dashboard.campaigns.looking import contacts_looked_at
 from deliveries.sending.checks_of_content import facts, is_local
-from deliveries.sending.meant import first_contacts
 
 SPOKEN = (Channel.VOICE, Channel.RVM)
 AROUND = 24  # characters shown beside what a remark is about
@@ -66,7 +66,7 @@ class TextFacts(NamedTuple):
 def channel_notes(campaign: Campaign, contents: Iterable[Content], now: datetime) -> dict[str, ChannelNotes]:
     """By channel. Two queries: the first people's details, and the countries of their phones."""
     contents = list(contents)
-    people = first_contacts(campaign, now)
+    people = contacts_looked_at(campaign, now)
     texts = [one for one in contents if one.channel == Channel.SMS]
     some = people.only("name", "attributes").order_by("pk")[: counting.LOOKED_AT] if texts else []
     samples = counting.samples(some)
