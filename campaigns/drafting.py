@@ -128,6 +128,15 @@ def usual_sender(channel: str) -> Sender | None:
     )
 
 
+def draft_without_people(by: User) -> Campaign | None:
+    """Their newest draft, if it means nobody yet."""
+    theirs = Campaign.objects.filter(state=Campaign.State.DRAFT, created_by=by, follows=None)
+    newest = theirs.order_by("-pk").first()
+    if newest is None or newest.meant.everybody or newest.meant.narrowed or newest.lists.exists():
+        return None
+    return newest
+
+
 def rename(pk: int, name: str) -> bool:
     """Its link name stays: it may stand in a bookmark. False where it is no draft any more."""
     return bool(Campaign.objects.filter(pk=pk, state=Campaign.State.DRAFT).update(name=name))

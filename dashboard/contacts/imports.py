@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.roles import requires
+from campaigns.drafting import draft_without_people
 from contacts import import_dates, import_runs, import_undo
 from contacts.access_log import note_whole
 from contacts.erased_files import reasons_of, rows_of
@@ -195,6 +196,7 @@ def result(request: HttpRequest, pk: int) -> HttpResponse:
             (each.label, n) for each in kept if (n := one.people.filter(kept=each).count()) and one.kept
         ],
         "taken_back": one.removed + one.kept,
+        "draft": draft_without_people(who(request)) if one.state == State.DONE else None,
     }
     answer = render(request, "contacts/import_result.html", context)
     if swaps(request) and not one.is_under_way:

@@ -113,7 +113,7 @@ def test_a_first_slice_is_spoken_of_once_the_campaign_has_begun(marketer, campai
 
     page = text(marketer.get(campaign.get_absolute_url()))
 
-    assert ("Send the rest now" in page, "went first" in page) == (says, says)
+    assert ("Send the rest now" in page, "Some people, chosen at random, go first" in page) == (says, says)
 
 
 @pytest.mark.parametrize(("people", "says"), [(999, "Nobody goes first:"), (1_300, "About 120 of")])
@@ -161,8 +161,9 @@ def test_the_report_counts_the_slice_and_a_marketer_sends_the_rest(marketer, mon
         pass
     rebuild()
 
-    assert "0 of 10 went first; the rest waits until 3 outcomes are in: 0 so far." in text(
-        marketer.get(campaign.get_absolute_url())
+    assert (
+        "Some people, chosen at random, go first; the rest waits until 3 of their outcomes are in."
+        in text(marketer.get(campaign.get_absolute_url()))
     )
 
     sent = marketer.post(reverse("campaigns:send_rest", args=[campaign.slug]), follow=True)

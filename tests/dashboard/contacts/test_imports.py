@@ -10,6 +10,8 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
+from accounts.models import User
+from campaigns import drafting
 from contacts import import_runs
 from contacts.models import Address, Consent, Contact, ContactImport
 from tests import factories
@@ -257,3 +259,18 @@ def test_the_preview_says_who_had_agreed_before(marketer):
 
     assert "Consents recorded 0 1 more had agreed before" in preview
     assert "Had agreed to SMS before" in preview
+
+
+def test_an_import_leads_back_to_the_draft_that_waits_for_people(marketer):
+    draft = drafting.make_draft("Spring recall", User.objects.latest("pk"))
+    edit = f"/campaigns/{draft.slug}/edit/"
+    assert "There is no list yet: a file of people becomes one." in words(marketer.get(edit))
+
+    one = imported(marketer)
+    page = marketer.get(f"/contacts/import/{one.pk}/")
+
+    assert f'href="{edit}#who">Go on with Spring recall</a>' in page.content.decode()
+    assert f'href="/contacts/lists/{one.contact_list_id}/"' in page.content.decode()
+    assert "There is no list yet" not in words(marketer.get(edit))
+    draft.lists.add(one.contact_list)
+    assert "New campaign" in words(marketer.get(f"/contacts/import/{one.pk}/"))
