@@ -59,7 +59,10 @@ def of_one(request: HttpRequest, slug: str) -> HttpResponse:
         "by": by,
         "label": DIMENSIONS[by],
         "dimensions": _choices(request, by, DIMENSIONS),
-        "whole": compared([as_group(CommonPart(CAMPAIGN, campaign.slug, campaign.name), findings)]),
+        "whole": [
+            _whole(one)
+            for one in compared([as_group(CommonPart(CAMPAIGN, campaign.slug, campaign.name), findings)])
+        ],
         "other": other,
         "other_known": other is not None and other.pk in found,
         "pairs": beside_each_other(groups, theirs.groups.get(by, ())) if other else [],

@@ -29,6 +29,7 @@ ICONS = {
     "overview": '<rect x="2.3" y="2.3" width="4.6" height="4.6" rx="1"/><rect x="9.1" y="2.3" width="4.6" '
     'height="4.6" rx="1"/><rect x="2.3" y="9.1" width="4.6" height="4.6" rx="1"/>'
     '<rect x="9.1" y="9.1" width="4.6" height="4.6" rx="1"/>',
+    "deliverability": '<path d="M3.3 13.2V8.4M8 13.2V2.8M12.7 13.2V5.9"/>',
     "campaigns": '<path d="M2.2 6v3.6l2.4.4L13 12.8V2.8L4.6 5.6zM4.8 10.2l.7 3.2h2.2l-.5-2.5"/>',
     "queues": '<path d="M2.3 3.8h11.4M2.3 8h11.4M2.3 12.2h7.4"/>',
     "contacts": _PERSON,

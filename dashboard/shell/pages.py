@@ -86,7 +86,7 @@ RAIL = [
         "Work",
         [
             Link("Overview", "overview", "overview", "campaigns.view_report"),
-            Link("Deliverability", "success", "deliverability", "campaigns.view_report"),
+            Link("Deliverability", "deliverability", "deliverability", "campaigns.view_report"),
             Link("Alerts", "warning", "alerts:list", "deliveries.view_alert", "", ("/alerts/",), count_open),
             Link("Campaigns", "campaigns", "campaigns:list", "campaigns.view_report", "c", ("/campaigns/",)),
             Link(

@@ -7,47 +7,20 @@ keeps it as a SQLite file, or uses the one that is there.
 from __future__ import annotations
 
 import argparse
-import base64
+import io
 import os
 import shutil
-import struct
 import tempfile
-import zlib
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "docs" / "screenshots"
 TROUBLED = "lens-week"  # the campaign of the demo with most to tell: a third was filtered, and rows wait for somebody
 PATIENCE = 180_000  # milliseconds for a page: nothing is measured here
 LARGEST = 150 * 1_024  # bytes; a repository is no place for large pictures
-# The pixels as numbers of a palette of 256 colours: of each kind of colour the commonest, others as the nearest.
-INDEXED = """async (png) => {
-  const picture = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob());
-  const { width, height } = picture;
-  const brush = new OffscreenCanvas(width, height).getContext("2d");
-  brush.drawImage(picture, 0, 0);
-  const pixels = new Uint32Array(brush.getImageData(0, 0, width, height).data.buffer);
-  const counts = new Map();
-  pixels.forEach((one) => counts.set(one, (counts.get(one) || 0) + 1));
-  const common = [...counts.keys()].sort((a, b) => counts.get(b) - counts.get(a));
-  const kinds = new Set();
-  const fresh = (one) => !kinds.has(one & 0xe0e0e0) && kinds.add(one & 0xe0e0e0);
-  const palette = [...new Set([...common.filter(fresh), ...common])].slice(0, 256);
-  const parts = (one) => [one & 255, (one >> 8) & 255, (one >> 16) & 255];
-  const distance = (a, b) => parts(a).reduce((sum, part, n) => sum + (part - parts(b)[n]) ** 2, 0);
-  const nearest = (one) => palette.reduce((best, other, n) =>
-    (distance(one, other) < distance(one, palette[best]) ? n : best), 0);
-  const places = new Map(palette.map((one, n) => [one, n]));
-  const text = [];
-  pixels.forEach((one) => {
-    if (!places.has(one)) places.set(one, nearest(one));
-    text.push(String.fromCharCode(places.get(one)));
-  });
-  return { width, height, palette: palette.flatMap(parts), pixels: btoa(text.join("")) };
-}"""
+COLORS = 256  # of a palette: a third of the bytes of true colours, and text reads the same
 LOOKS = {
     "desktop": {"viewport": {"width": 1440, "height": 1000}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1440, "height": 1000}, "color_scheme": "dark"},
@@ -101,10 +74,7 @@ def shoot_all(stack: ExitStack, demo_file: Path, copy: Path) -> None:
                 raise SystemExit(f"{there} could not be shown: no picture of it is kept.")
             if page.locator("[data-chart]").count():
                 page.wait_for_function("document.querySelector('[data-chart].is-drawn')")
-            picture = page.screenshot()
-            page.goto("about:blank")
-            told = page.evaluate(INDEXED, base64.b64encode(picture).decode())
-            save(png(told), FOLDER / f"{name}-{look}.png")
+            save(small(page.screenshot()), FOLDER / f"{name}-{look}.png")
             page.close()
         context.close()
 
@@ -141,10 +111,13 @@ def at_work() -> dict[str, tuple[str, Callable[[], str]]]:
     """The same of pages where something waits to be done: once each, on the desktop."""
     from accounts.models import User
     from campaigns import drafting
-    from campaigns.models import Content, Segment
+    from campaigns.models import Campaign, Content, Segment
     from contacts.models import ContactList
+    from deliveries.outcomes import causes_step
+    from deliveries.running import alerts
     from tests.browser import pages as ready
     from tests.browser import pages_of_campaigns as of_campaigns
+    from tests.browser import world
 
     lists, marketer = ContactList.objects.order_by("pk")[:2], User.objects.get(username="marketer")
 
@@ -164,7 +137,25 @@ def at_work() -> dict[str, tuple[str, Callable[[], str]]]:
         made.lists.set(lists)
         return f"/contacts/segments/{made.pk}/"
 
+    def counted(there: str) -> str:
+        """What the worker counts once somebody asks for it: why so many of this campaign failed."""
+        asked = causes_step.ask(Campaign.objects.get(slug=TROUBLED), None, world.NOW)
+        causes_step.count(asked, world.NOW)
+        return f"/campaigns/{TROUBLED}/{there}"
+
+    def alerted() -> str:
+        """What the worker finds on its round."""
+        alerts.run(world.NOW)
+        return "/alerts/"
+
     return {
+        "people": ("marketer", lambda: f"/campaigns/{TROUBLED}/?person=failed#results"),
+        "causes": ("marketer", lambda: counted("causes/")),
+        "compare": ("marketer", lambda: counted("compare/?by=carrier")),
+        "deliverability": ("marketer", lambda: "/deliverability/?days=30"),
+        "messages": ("marketer", lambda: "/messages/?days=30&status=permanent"),
+        "alerts": ("marketer", alerted),
+        "receivers": ("admin", lambda: "/receivers/"),
         "composer": ("marketer", draft),
         "segment": ("marketer", segment),
         "sender": ("admin", lambda: f"/senders/{of_campaigns.unregistered_sender()}/"),
@@ -173,22 +164,14 @@ def at_work() -> dict[str, tuple[str, Callable[[], str]]]:
     }
 
 
-def png(told: dict[str, Any]) -> bytes:
-    """A PNG of one byte to a pixel, as small as zlib makes it."""
-    width, pixels = told["width"], base64.b64decode(told["pixels"])
-    rows = b"".join(b"\0" + pixels[at : at + width] for at in range(0, len(pixels), width))
-    header = struct.pack(">IIBBBBB", width, told["height"], 8, 3, 0, 0, 0)
-    chunks = [
-        (b"IHDR", header),
-        (b"PLTE", bytes(told["palette"])),
-        (b"IDAT", zlib.compress(rows, 9)),
-        (b"IEND", b""),
-    ]
-    written = (
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in chunks
-    )
-    return b"\x89PNG\r\n\x1a\n" + b"".join(written)
+def small(png: bytes) -> bytes:
+    """The same PNG with a palette, the commonest colours exact."""
+    from PIL import Image
+
+    written = io.BytesIO()
+    plain = Image.open(io.BytesIO(png)).convert("RGB")
+    plain.quantize(COLORS, dither=Image.Dither.NONE).save(written, "PNG", optimize=True)
+    return written.getvalue()
 
 
 def save(picture: bytes, path: Path) -> None:
