@@ -16,12 +16,13 @@ from django.db.models import Q, Sum
 from django.urls import reverse
 
 from campaigns.models import Campaign
+from campaigns.steps import RecipientState
 from deliveries.alerting.findings import Finder, Finding, Number
 from deliveries.alerting.kinds import AlertSettings
 from deliveries.ledger.failure_counts import counts_of
 from deliveries.ledger.failure_rates import load
 from deliveries.meaning.mappings import describe
-from deliveries.models import Account, CampaignStop, CarrierTally, CodeTally
+from deliveries.models import Account, CampaignStop, CarrierTally, CodeTally, RecipientTally
 from deliveries.outcomes.causes import SILENT, WORDS, WorstCause, worst_causes
 from deliveries.outcomes.causes_rows import address_of
 from deliveries.outcomes.delivery_rate import Outcomes
@@ -90,21 +91,39 @@ def _counted(campaigns: list[Campaign]) -> dict[int, CountedCampaign]:
 def rates(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
     campaigns = watched(now)
     counted = _counted(campaigns)
-    worst = worst_causes([one.pk for one in campaigns])
+    ids = [one.pk for one in campaigns]
+    worst, people = worst_causes(ids), _reached(ids)
     for campaign in campaigns:
         outcomes, statuses = counted[campaign.pk]
-        yield from _poor(campaign, outcomes, worst.get(campaign.pk))
+        yield from _poor(campaign, outcomes, people.get(campaign.pk, 0.0), worst.get(campaign.pk))
         yield from _complaints(campaign, outcomes, statuses, settings)
         yield from _finished(campaign, outcomes, now, settings)
 
 
-def _poor(campaign: Campaign, outcomes: Outcomes, worst: WorstCause | None) -> Iterator[Finding]:
-    """While much is on its way, only below a mark that cannot be met any more."""
+def _reached(campaign_ids: list[int]) -> dict[int, float]:
+    """By campaign, the share of people who were reached, or may be yet, 0..1, of those it is known of. One query."""
+    tally = RecipientTally.objects.filter(campaign_id__in=campaign_ids).order_by()
+    counts: dict[int, Counter[str]] = defaultdict(Counter)
+    for pk, state, n in tally.values_list("campaign_id", "state").annotate(total=Sum("n")):
+        counts[pk][state] += n
+    found = {}
+    for pk, one in counts.items():
+        reached = one[RecipientState.REACHED] + one[RecipientState.OPEN] + one[RecipientState.PLANNED]
+        known = reached + one[RecipientState.FAILED]
+        found[pk] = reached / known if known else 1.0
+    return found
+
+
+def _poor(
+    campaign: Campaign, outcomes: Outcomes, people: float, worst: WorstCause | None
+) -> Iterator[Finding]:
+    """While much is on its way, only below a mark that cannot be met any more. `people`: the share of people reached: a
+    failure that the next attempt made good is nothing to look at."""
     if not outcomes.needs_attention:
         return
     share, early = Share(outcomes.delivered, outcomes.settled), outcomes.is_early
     below = [mark for mark in (POOR_BELOW, WATCH_BELOW) if not early or outcomes.highest_rate < mark]
-    mark = next((mark for mark in below if share.range[1] < mark), None)
+    mark = next((mark for mark in below if share.range[1] < mark and people < mark), None)
     if mark is None:
         return
     yield Finding(
