@@ -29,7 +29,7 @@ OFFERED = 300  # carriers, lists and codes in a select
 
 
 def url(**given: object) -> str:
-    """The list, narrowed: `days`, `status`, `channel`, `carrier`."""
+    """The list, narrowed: `days`, `status`, `channel`, `carrier`, `since` and `until` (UTC days, both included)."""
     return f"{reverse('messages')}?{urlencode(given)}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db.models import Q
@@ -27,7 +28,7 @@ from deliveries.models import Account, CodeAlarm, Heartbeat, PendingReceipt, Qua
 from deliveries.outcomes import route_status
 from deliveries.outcomes.campaign_lines import CampaignLine, lines
 from deliveries.outcomes.counting import counted
-from deliveries.outcomes.day_figures import SPAN_OF, Cell, Overview, overview
+from deliveries.outcomes.day_figures import SPAN_OF, Overview, overview
 from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.figures import queue_counts
 from deliveries.outcomes.rounding import percent, percent_of
@@ -148,9 +149,18 @@ def _before(outcomes: Outcomes, disposition: str, days: int) -> str:
     return f"{percent_of(outcomes.of(disposition), outcomes.sent)} in the {days} days before"
 
 
-def _heatmap(figures: Overview, days: int) -> list[tuple[str, str, list[tuple[str, int, str, int]], str]]:
-    """Carrier, its rate over all days, for each span: bucket, depth of the tint 1..5, rate, messages sent; and where
-    its messages are listed.
+class HeatmapCell(NamedTuple):
+    """Tinted by `bucket`, as deep as `depth` (1..5) says; `url` lists the messages `sent`."""
+
+    bucket: str
+    depth: int
+    rate: str
+    sent: int
+    url: str
+
+
+def _heatmap(figures: Overview, days: int) -> list[tuple[str, str, list[HeatmapCell], str]]:
+    """Carrier, its rate over all days, a cell for each span, and where its messages are listed.
 
     The newest span first: a narrow screen shows what happened last.
     """
@@ -158,16 +168,20 @@ def _heatmap(figures: Overview, days: int) -> list[tuple[str, str, list[tuple[st
         (
             carrier,
             percent(whole.settled_rate),
-            [_tinted(cell) for cell in reversed(cells)],
+            [
+                HeatmapCell(
+                    cell.tint,
+                    _depth(cell.rate),
+                    "" if cell.rate is None else percent(cell.rate),
+                    cell.outcomes.sent,
+                    messages.url(days=days, carrier=carrier, since=first, until=last),
+                )
+                for (first, last), cell in reversed(list(zip(figures.carriers.spans, cells, strict=True)))
+            ],
             messages.url(days=days, carrier=carrier),
         )
         for carrier, whole, cells in figures.carriers.rows
     ]
-
-
-def _tinted(cell: Cell) -> tuple[str, int, str, int]:
-    rate = "" if cell.rate is None else percent(cell.rate)
-    return cell.tint, _depth(cell.rate), rate, cell.outcomes.sent
 
 
 def _depth(rate: float | None) -> int:

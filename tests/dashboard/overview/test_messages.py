@@ -69,6 +69,26 @@ def test_a_number_opens_as_many_rows(sent, login, days):
         assert re.search(rf'id="count"[^>]*>\s*{n}\s', page), url
 
 
+@pytest.mark.parametrize("days", [7, 30, 90])
+def test_a_cell_of_a_carrier_opens_the_messages_that_it_is_about(sent, login, days):
+    client = login("marketer")
+    page = client.get(f"/?days={days}").content.decode()
+    cells = re.findall(
+        r'title="([\d,]+) sent">\s*<a href="([^"]+)">[\d.]+%<span class="sr">, ([\d,]+) sent', page
+    )
+    whole = re.search(r'<td class="whole"><a href="([^"]+)">[\d.]+%', page)
+
+    assert sum("Verizon" in url for _, url, _ in cells) == {7: 7, 30: 4, 90: 2}[days]
+    for title, url, n in cells:
+        listed = client.get(unescape(url)).content.decode()
+        assert title == n
+        assert listed.count("<tr") - listed.count("<thead") == int(n), url
+        assert re.search(rf'id="count"[^>]*>\s*{n}\s', listed), url
+    listed = client.get(unescape(whole[1])).content.decode()
+    n = sum(int(n) for _, url, n in cells if "Verizon" in url)
+    assert re.search(rf'id="count"[^>]*>\s*{n}\s', listed)
+
+
 def test_the_count_is_that_of_the_overview_also_over_many_pages(sent, login, monkeypatch):
     monkeypatch.setattr("deliveries.outcomes.rows.PAGE_SIZE", 2)
     client = login("marketer")
