@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -68,14 +68,15 @@ def page(request: HttpRequest, pk: int) -> HttpResponse:
     own_clock = request.GET.get("clock") == "own"
     theirs = zone_of(contact, list(contact.addresses.all()))
     zone = timezone.get_current_timezone() if own_clock or theirs is None else theirs
+    readers_day = timezone.localdate()
     with timezone.override(zone):
-        return _trail_page(request, contact, theirs, own_clock=own_clock)
+        return _trail_page(request, contact, theirs, own_clock=own_clock, readers_day=readers_day)
 
 
 def _trail_page(
-    request: HttpRequest, contact: Contact, theirs: ZoneInfo | None, *, own_clock: bool
+    request: HttpRequest, contact: Contact, theirs: ZoneInfo | None, *, own_clock: bool, readers_day: date
 ) -> HttpResponse:
-    """`theirs`: the zone of the person, where it is known to be one."""
+    """`theirs`: the zone of the person, where it is known to be one. `readers_day`: the day where the reader is."""
     now = timezone.now()
     addresses = list(contact.addresses.all())
     narrowing = _narrowing(request)
@@ -98,7 +99,7 @@ def _trail_page(
         "clock_url": url(clock="" if own_clock else "own"),
         "export_query": url().partition("?")[2],
     }
-    context |= _beside(request, contact, addresses, now)
+    context |= _beside(request, contact, addresses, now, readers_day)
     context["explanation"] = explanation(contact, context["reach"], own_clock=own_clock)
     return render(request, "contacts/trail.html", context)
 
@@ -147,7 +148,7 @@ def _contact(pk: int) -> Contact:
 
 
 def _beside(
-    request: HttpRequest, contact: Contact, addresses: list[Address], now: datetime
+    request: HttpRequest, contact: Contact, addresses: list[Address], now: datetime, readers_day: date
 ) -> dict[str, Any]:
     """The header, the banner, the steps to come and the right column."""
     user = who(request)
@@ -157,7 +158,7 @@ def _beside(
     alive = contact.erased_at is None
     return {
         "addresses": shown_addresses(addresses, full=full),
-        "clocks": clocks(now, zones, timezone.localdate(now)),
+        "clocks": clocks(now, zones, readers_day),
         "reach": reach,
         "contactable": contactable(reach) if alive else (False, erased_words(contact)),
         "erased": "" if alive else erased_words(contact),

@@ -906,6 +906,15 @@ def test_the_contacts_own_time_has_its_day_where_that_is_not_the_reader_s(login,
     assert "19:00 on 30 Nov in Denver" in page
 
 
+def test_the_header_names_the_day_where_the_trail_is_in_their_own_time(login, time_machine):
+    time_machine.move_to(datetime(2026, 11, 30, 3, 22, tzinfo=UTC))
+    contact = factories.contact(time_zone="America/Denver")
+
+    page = login("support").get(f"/contacts/{contact.pk}/").content.decode()
+
+    assert "20:22 on 29 Nov in Denver now" in page
+
+
 def test_what_has_not_left_is_not_said_to_be_sent(login):
     message = factories.message(status=Status.QUEUED)
 
