@@ -17,6 +17,7 @@ from contacts.carrying import carry
 from contacts.channels import KIND_OF, Channel
 from contacts.chunks import chunks, in_lists
 from contacts.consent_ledger import family_of
+from contacts.folding import words
 from contacts.grounds import day
 from contacts.import_matches import KnownPeople
 from contacts.models import Address, Consent, Contact, ContactImport, ContactList, ListMembership
@@ -86,16 +87,24 @@ class PlanOptions:
     earlier: Callable[[Collection[int]], Mapping[int, EarlierLine]] = _nobody
 
 
+def are_two_names(one: str, other: str) -> bool:
+    """Whether they are those of two people: "Rob Lee" and "Lee, Robert" are not, "Rob Lee" and "Dana Lee" are."""
+    shorter, longer = sorted((words(one).split(), words(other).split()), key=len)
+    return not all(any(a.startswith(b) or b.startswith(a) for b in longer) for a in shorter)
+
+
 @dataclass
 class PlannedPerson:
     """What an accepted line changes: the old and the new value of each field by name, and the rows it makes. `agreed`
-    are channels that it says yes to and they had agreed to before."""
+    are channels that it says yes to and they had agreed to before. `names_another`: it is about somebody else by name.
+    """
 
     contact: Contact
     line: int
     added: bool
     joins: bool = False
     differs: bool = False
+    names_another: bool = False
     fields: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     addresses: list[Address] = field(default_factory=list)
     replaced: list[int] = field(default_factory=list)
@@ -160,6 +169,7 @@ class ImportPlan:
     def _accept(self, line: SheetLine, match: Contact | None) -> None:
         contact = match or _contact(created_at=self.now)
         person = PlannedPerson(contact, line.number, added=match is None)
+        person.names_another = are_two_names(contact.name, line.details.get("name", ""))
         if match is None or self.options.fill_in:
             self._fill_in(person, line)
             self._add_addresses(person, line)
@@ -267,15 +277,25 @@ class ImportPlan:
         self.result.without_consent += line.without_consent
         for channel in line.consent:
             latest = self.known.consents.get((contact.pk, channel)) if contact.pk else None
-            if latest and latest.opted_in:
+            renamed = person.names_another and self.options.fill_in
+            if (
+                latest and latest.opted_in and not renamed
+            ):  # what somebody else agreed to is none of whom it becomes
                 person.agreed.append(channel)
+                continue
+            if person.names_another and not renamed:
+                why = f"your file names {line.details['name']}, and it belongs to somebody else here"
+                remedy = "Update the details of people already here as well where they are one person."
+                self.result.without_consent.append(Refusal(line.number, "consent", channel, why, remedy))
                 continue
             if self._is_for_another_address(person, line, channel):
                 why = "it was given with an address that they do not have here"
                 remedy = "Update the details of people already here as well to record it."
                 self.result.without_consent.append(Refusal(line.number, "consent", channel, why, remedy))
                 continue
-            out_since = latest.at if latest else self._no_to_sibling(contact, channel)
+            yes = latest is not None and latest.opted_in
+            out_since = latest.at if latest and not yes else None
+            out_since = out_since or (None if yes else self._no_to_sibling(contact, channel))
             out_since = out_since or self._opted_out_at(line, channel)
             if out_since:
                 why = f"opted out on {day(out_since)}; only the person can opt back in"

@@ -25,8 +25,8 @@ SAMPLES = 3  # cells of a column
 @dataclass
 class PreviewLine:
     """A line as it would be stored. `becomes` says in a word what it does; `faults` why it is refused, or why the
-    consent on it is; `differs` that the file names somebody else, and what comes of it. `agreed` are channels that they
-    had agreed to before."""
+    consent on it is; `differs` that the file names somebody else than `on_record`, and what comes of it. `agreed` are
+    channels that whoever is on record had agreed to before."""
 
     line: int
     becomes: str
@@ -36,6 +36,7 @@ class PreviewLine:
     consent: list[str] = field(default_factory=list)
     agreed: list[str] = field(default_factory=list)
     differs: str = ""
+    on_record: str = ""
     opted_out: list[str] = field(default_factory=list)
     faults: list[Refusal] = field(default_factory=list)
 
@@ -86,6 +87,7 @@ def first_lines(draft: ContactImport, now: datetime) -> list[PreviewLine]:
         if number in people:
             made = _line(people[number], lines[number])
             made.differs = _differs(people[number], lines[number], part.plan)
+            made.on_record = _on_record(people[number]) if made.differs else ""
         made.opted_out = [Channel(each).label for each in read.opted_out]
         made.faults = faults[number]
         if made.becomes == "Refused":
@@ -119,10 +121,13 @@ def _line(person: PlannedPerson, line: SheetLine) -> PreviewLine:
     )
 
 
+def _on_record(person: PlannedPerson) -> str:
+    return person.fields.get("name", (person.contact.name, ""))[0]
+
+
 def _differs(person: PlannedPerson, line: SheetLine, plan: ImportPlan) -> str:
     """What the line would do to somebody of another name; '' where it names nobody, or the person themselves."""
-    contact, given = person.contact, line.details.get("name", "")
-    name = person.fields.get("name", (contact.name, ""))[0]
+    contact, given, name = person.contact, line.details.get("name", ""), _on_record(person)
     if person.added or not given or not name or given.casefold() == name.casefold():
         return ""
     says = f"Your file says {given}; {_found_by(person, line, plan)} belongs to {name}."

@@ -14,6 +14,7 @@ from contacts.consenting import record_opt_in, record_opt_out
 from contacts.headers import UnreadableFile
 from contacts.import_columns import guessed_uses
 from contacts.import_options import ImportOptions
+from contacts.import_plan import are_two_names
 from contacts.import_undo import undo
 from contacts.models import Address, Consent, Contact, ContactImport, ImportedContact, Note, Suppression
 from tests import factories
@@ -364,3 +365,74 @@ def test_a_file_that_nobody_imported_goes_and_what_undoes_an_import_stays():
     assert one.chunks.exists()  # that goes with all else that is old
     assert one.people.exists()
     assert Contact.objects.count() == 1
+
+
+# ---- A line that names somebody else ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "two"),
+    [
+        ("Robin Lee", "Dana Lee", True),
+        ("Robin Lee", "Rob Lee", False),
+        ("Robin Lee", "LEE, Robin", False),
+        ("Robin Lee", "R. Lee", False),
+        ("Robin", "Robin Lee-Day", False),
+        ("Robin Lee", "", False),
+        ("", "Dana", False),
+        ("王伟", "李娜", True),
+    ],
+)
+def test_two_names_are_told_apart_and_two_spellings_are_not(one, other, two):
+    assert are_two_names(one, other) is two
+
+
+def agreeing(name, **more):
+    return imported(
+        f"name,phone,agreed\n{name},(512) 555-0142,yes\n", uses=["name", "phone", "agreed:sms"],
+        how="Web form", wording="Text me.", when="2026-01-02", list_name="Two", **more,
+    )  # fmt: skip
+
+
+def test_what_the_file_says_of_somebody_else_is_no_consent_of_whom_the_number_belongs_to():
+    robin = factories.contact(name="Robin Lee")
+    factories.phone(robin, value="+15125550142")
+
+    one = agreeing("Dana Day", fill_in=False)
+
+    assert not Consent.objects.filter(contact=robin).exists()
+    assert any(
+        "names Dana Day" in str(each["why"]) or "somebody else" in str(each["why"]) for each in one.faults
+    )
+
+
+def test_a_nickname_is_the_same_person():
+    robin = factories.contact(name="Robert Lee")
+    factories.phone(robin, value="+15125550142")
+
+    agreeing("Rob Lee", fill_in=False)
+
+    assert Consent.objects.get(contact=robin).opted_in
+
+
+def test_whoever_is_renamed_has_the_consent_of_the_file_and_not_of_the_one_before():
+    robin = factories.contact(name="Robin Lee")
+    factories.phone(robin, value="+15125550142")
+    agreeing("Robin Lee", fill_in=True)
+
+    agreeing("Dana Day", fill_in=True)
+
+    robin.refresh_from_db()
+    assert robin.name == "Dana Day"
+    assert Consent.objects.filter(contact=robin, opted_in=True).count() == 2
+
+
+def test_a_no_holds_for_whoever_the_number_is_renamed_to():
+    robin = factories.contact(name="Robin Lee")
+    factories.phone(robin, value="+15125550142")
+    Consent.objects.create(contact=robin, channel="sms", opted_in=False, at=timezone.now(), how="Reply",
+                           origin="recipient")  # fmt: skip
+
+    agreeing("Dana Day", fill_in=True)
+
+    assert not Consent.objects.filter(contact=robin, opted_in=True).exists()

@@ -258,7 +258,26 @@ def test_the_preview_says_who_had_agreed_before(marketer):
     preview = words(marketer.get(marketer.post(upload(marketer).url, given).url))
 
     assert "Consents recorded 0 1 more had agreed before" in preview
-    assert "Had agreed to SMS before" in preview
+    assert "They had agreed to SMS before" in preview
+
+
+@pytest.mark.parametrize(
+    ("more", "says", "never"),
+    [
+        ({}, "Robin Lee had agreed to SMS before", "They had agreed"),
+        ({"fill_in": "on"}, "Updated, agreed to SMS", "had agreed to SMS before"),
+    ],
+)
+def test_what_somebody_else_agreed_to_is_said_of_nobody_but_them(marketer, more, says, never):
+    imported(marketer, **EVIDENCE)
+    given = COLUMNS | EVIDENCE | {"list_name": "Another", "fill_in": ""} | more
+
+    address = upload(marketer, FILE.replace("Robin Lee", "Jack Dean")).url
+    preview = words(marketer.get(marketer.post(address, given).url))
+
+    assert "Your file says Jack Dean; this number belongs to Robin Lee." in preview
+    assert says in preview
+    assert never not in preview
 
 
 def test_an_import_leads_back_to_the_draft_that_waits_for_people(marketer):
