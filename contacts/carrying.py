@@ -37,12 +37,28 @@ def addresses_of(contacts: Iterable[int]) -> list[Address]:
 
 
 @contextmanager
-def addresses_change(*contacts: int, now: datetime, into: int | None = None) -> Iterator[None]:
-    """Around whatever changes the addresses of these contacts. `into`: that of them which has all of them then."""
+def addresses_change(
+    *contacts: int, now: datetime, into: int | None = None, leave: Collection[int] = ()
+) -> Iterator[None]:
+    """Around whatever changes the addresses of these contacts. `into`: that of them which has all of them then.
+    `leave` as in `carry`."""
     with transaction.atomic():
         before = addresses_of(contacts)
         yield
-        carry(before, contacts, now, into=into)
+        carry(before, contacts, now, leave, into)
+
+
+def would_carry(kept: int, gone: int, now: datetime) -> list[Suppression]:
+    """The blocks of colleagues and imports that would hold at another address than now if the two became `kept`."""
+    before = addresses_of([kept, gone])
+    used = {
+        (kept, one.kind): one
+        for whose in (gone, kept)
+        for one in before
+        if one.preferred and one.contact_id == whose
+    }
+    going = _going(_replaced(before, [kept, gone], used, kept, now), now)
+    return list({block.pk: block for block, _ in going}.values())
 
 
 def carry(
@@ -116,12 +132,17 @@ def _blocked_for(contacts: Collection[int], now: datetime) -> list[tuple[int, st
 def _carry_ours(
     pairs: Sequence[tuple[str, Address]], now: datetime, leave: Collection[int]
 ) -> list[Suppression]:
+    going = _going(pairs, now)
+    extend((block, new) for block, new in going if block.pk not in leave)
+    return list({block.pk: block for block, _ in going if block.pk in leave}.values())
+
+
+def _going(pairs: Sequence[tuple[str, Address]], now: datetime) -> list[tuple[Suppression, Address]]:
+    """The blocks that stand there, each with the address it would hold at as well."""
     blocks: defaultdict[str, list[Suppression]] = defaultdict(list)
     for block in ours_at({key for key, _ in pairs}, now):
         blocks[block.match_key].append(block)
-    going = [(block, new) for key, new in pairs for block in blocks[key] if not _began_at(block, new)]
-    extend((block, new) for block, new in going if block.pk not in leave)
-    return list({block.pk: block for block, _ in going if block.pk in leave}.values())
+    return [(block, new) for key, new in pairs for block in blocks[key] if not _began_at(block, new)]
 
 
 def _began_at(block: Suppression, address: Address) -> bool:

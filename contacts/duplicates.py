@@ -2,20 +2,21 @@
 
 The one that stays gets all that the other has: addresses, lists, notes, consent, suppressions. The stricter consent
 wins, and what either asked us to stop holds at every address of its kind; what colleagues blocked at one that gives way
-holds at the one that is used. The other one stays as an empty contact that
+holds at the one that is used, unless whoever merges leaves it in place. The other one stays as an empty contact that
 leads there. It cannot be undone. What was sent is none of this app's: `deliveries.deciding.duplicates` does the whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count
 
 from accounts.models import User
-from contacts.carrying import addresses_change
+from contacts import carrying
+from contacts.carrying import addresses_change, would_carry
 from contacts.channels import Channel
 from contacts.consent_ledger import LatestConsent, counting_on, latest_consents
 from contacts.lists import count_at_once
@@ -130,11 +131,15 @@ def same_addresses(kept: Contact, gone: Contact) -> dict[int, int]:
     return {pk: theirs[value] for pk, value in both.values_list("pk", "value")}
 
 
-def join(kept: Contact, gone: Contact, *, by: User | None, now: datetime) -> None:
+def join(
+    kept: Contact, gone: Contact, *, by: User | None, now: datetime, leave: Collection[int] = ()
+) -> None:
     """Give `kept` what is `gone`'s. In the caller's transaction, with both locked, and no message at an address that
-    both have (`same_addresses`): those of `gone` are deleted."""
+    both have (`same_addresses`): those of `gone` are deleted. `leave`: blocks of colleagues, by id, that go on holding
+    where they stand and nowhere else."""
     before = words(kept.pk, gone.pk)
-    with addresses_change(kept.pk, gone.pk, now=now, into=kept.pk):
+    left = [block for block in would_carry(kept.pk, gone.pk, now) if block.pk in leave] if leave else []
+    with addresses_change(kept.pk, gone.pk, now=now, into=kept.pk, leave=leave):
         _join_addresses(kept, gone)
         Suppression.objects.filter(contact=gone).update(contact=kept)
     Consent.objects.filter(contact=gone).update(contact=kept)
@@ -147,7 +152,8 @@ def join(kept: Contact, gone: Contact, *, by: User | None, now: datetime) -> Non
     # Undoing an import takes nothing back of either: it would not know whose it is now.
     ImportedContact.objects.filter(contact__in=[kept, gone]).update(kept=ImportedContact.Kept.CHANGED)
     Contact.objects.filter(merged_into=gone).update(merged_into=kept)
-    Note.objects.create(contact=kept, author=by, text=_what_was_done(gone), at=now)
+    said = [_what_was_done(gone), *(f"Left in place: {carrying.words(block)}" for block in left)]
+    Note.objects.create(contact=kept, author=by, text=" ".join(said), at=now)
     _fill_in(kept, gone)
     keys = set(kept.addresses.values_list("match_key", flat=True)) - {""}
     blocks_changed.send(Suppression, keys=keys, contacts={kept.pk})

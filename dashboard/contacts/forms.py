@@ -16,7 +16,62 @@ from contacts.suppressing import LONGEST_NOTE, BlocksNothing, refuse_idle
 from dashboard.contacts.banner import whole_or_masked
 
 
-class CorrectForm(forms.Form):
+class BlocksForm(forms.Form):
+    """Which blocks by colleagues and imports hold at the address that takes the place of another."""
+
+    blocks_label = "Block the new one too"
+    blocks_help = (
+        "What was blocked before stays blocked at the new number or email. Untick only what was about the old one "
+        "alone, such as a wrong number; that is noted with your name."
+    )
+
+    def __init__(
+        self, *args: Any, blocked: Sequence[Suppression] = (), full: bool = False, **kwargs: Any
+    ) -> None:
+        """`blocked`: what colleagues and imports blocked at their addresses. Addresses are whole only in `full`."""
+        super().__init__(*args, **kwargs)
+        self.show = whole_or_masked(full)
+        self.conceal = str if full else concealed
+        self.blocks_shown: list[str] = []
+        if blocked:
+            self._ask_of_blocks(blocked)
+
+    def _ask_of_blocks(self, blocked: Sequence[Suppression]) -> None:
+        shown = [(str(one.pk), f"{self.show(one.value)}: {self.conceal(words(one))}") for one in blocked]
+        self.blocks_shown = [pk for pk, _ in shown]
+        self.fields["block_too"] = forms.MultipleChoiceField(
+            label=self.blocks_label,
+            required=False,
+            choices=shown,
+            initial=self.blocks_shown,
+            widget=forms.CheckboxSelectMultiple,
+            help_text=self.blocks_help,
+        )
+        if self.is_bound:  # an unticked box sends nothing: only what was shown can have been unticked
+            data: Any = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict
+            seen = set(data.getlist("blocks_shown"))
+            for pk in self.blocks_shown:
+                if pk not in seen:
+                    data.appendlist("block_too", pk)
+            self.data = data
+
+    @property
+    def unblocked(self) -> set[int]:
+        """The blocks, by id, that somebody was shown and unticked."""
+        ticked = self.cleaned_data.get("block_too", ())
+        return {int(pk) for pk in self.blocks_shown if pk not in ticked}
+
+
+class MergeForm(BlocksForm):
+    blocks_label = "Block the one that is used too"
+    blocks_help = (
+        "What colleagues or imports blocked at a number or email that gives way holds at the one that is used as well. "
+        "Untick only what was about the other one alone, such as a wrong number; that is noted with your name. What "
+        "the person asked us to stop always goes along."
+    )
+
+
+class CorrectForm(BlocksForm):
     name = forms.CharField(label="Name", required=False, max_length=200)
     phone = forms.CharField(
         label="Phone number",
@@ -46,19 +101,9 @@ class CorrectForm(forms.Form):
         label="Stage", required=False, choices=[("", "Not known"), *Contact.Stage.choices]
     )
 
-    def __init__(
-        self,
-        *args: Any,
-        doubted: Sequence[tuple[Address, str]] = (),
-        blocked: Sequence[Suppression] = (),
-        full: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        """`doubted`: the contact's addresses at which something failed, each with what, in words. `blocked`: what
-        colleagues and imports blocked at their addresses. Addresses are whole only in `full`."""
+    def __init__(self, *args: Any, doubted: Sequence[tuple[Address, str]] = (), **kwargs: Any) -> None:
+        """`doubted`: the contact's addresses at which something failed, each with what, in words."""
         super().__init__(*args, **kwargs)
-        self.show = whole_or_masked(full)
-        self.conceal = str if full else concealed
         if doubted:
             self.fields["confirmed"] = forms.MultipleChoiceField(
                 label="Is it right as it is?",
@@ -69,36 +114,7 @@ class CorrectForm(forms.Form):
                 ],
                 widget=forms.CheckboxSelectMultiple,
             )
-
-        self.blocks_shown: list[str] = []
-        if blocked:
-            self._ask_of_blocks(blocked)
-
-    def _ask_of_blocks(self, blocked: Sequence[Suppression]) -> None:
-        shown = [(str(one.pk), f"{self.show(one.value)}: {self.conceal(words(one))}") for one in blocked]
-        self.blocks_shown = [pk for pk, _ in shown]
-        self.fields["block_too"] = forms.MultipleChoiceField(
-            label="Block the new one too",
-            required=False,
-            choices=shown,
-            initial=self.blocks_shown,
-            widget=forms.CheckboxSelectMultiple,
-            help_text="What was blocked before stays blocked at the new number or email. Untick only what was about "
-            "the old one alone, such as a wrong number; that is noted with your name.",
-        )
-        if self.is_bound:  # an unticked box sends nothing: only what was shown can have been unticked
-            data: Any = self.data.copy()  # type: ignore[attr-defined]  # a QueryDict
-            seen = set(data.getlist("blocks_shown"))
-            for pk in self.blocks_shown:
-                if pk not in seen:
-                    data.appendlist("block_too", pk)
-            self.data = data
-
-    @property
-    def unblocked(self) -> set[int]:
-        """The blocks, by id, that somebody was shown and unticked."""
-        ticked = self.cleaned_data.get("block_too", ())
-        return {int(pk) for pk in self.blocks_shown if pk not in ticked}
+            self.order_fields([name for name in self.fields if name != "block_too"])
 
     def offer_to_share(self, contact: Contact | str, values: list[str]) -> None:
         """Another contact has these addresses: ask whether both of them go by them."""

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.roles import requires
 from contacts.blocking import blocks_in_force
+from contacts.carrying import would_carry
 from contacts.consent_ledger import LatestConsent
 from contacts.duplicates import SameAddress, candidates, filled_in, sharing, words
 from contacts.grounds import day
@@ -22,6 +23,7 @@ from contacts.lists import found_for
 from contacts.models import Contact, ContactList
 from dashboard.contacts.addresses import shown_addresses
 from dashboard.contacts.banner import whole_or_masked
+from dashboard.contacts.forms import MergeForm
 from dashboard.contacts.people import NAMED
 from dashboard.shell.pages import may_see, who
 from deliveries.deciding.duplicates import CannotMerge, in_both, merge
@@ -111,15 +113,19 @@ def preview(request: HttpRequest) -> HttpResponse:
     kept, gone = _chosen(given.get("keep", "")), _chosen(given.get("gone", ""))
     if kept == gone:
         raise Http404
-    if request.method == "POST":
+    now, full = timezone.now(), may_see(request)
+    blocked = would_carry(kept.pk, gone.pk, now)
+    form = MergeForm(request.POST if request.method == "POST" else None, blocked=blocked, full=full)
+    if request.method == "POST" and form.is_valid():
         try:
-            merge(kept.pk, gone.pk, by=who(request), now=timezone.now())
+            merge(kept.pk, gone.pk, by=who(request), now=now, leave=form.unblocked)
         except CannotMerge as problem:
             messages.error(request, f"Nothing was merged. {problem}")
             return redirect(_preview_url(kept.pk, gone.pk))
         messages.success(request, f"Contact {gone.pk} was merged into this one.")
         return redirect("contacts:trail", kept.pk)
-    return render(request, "contacts/merge.html", _previewed(kept, gone, full=may_see(request)))
+    context = _previewed(kept, gone, full=full) | {"form": form}
+    return render(request, "contacts/merge.html", context, status=422 if form.errors else 200)
 
 
 def _chosen(text: str) -> Contact:

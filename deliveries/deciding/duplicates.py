@@ -50,8 +50,11 @@ def in_both(kept: Contact, gone: Contact) -> list[Both]:
 
 
 @transaction.atomic
-def merge(kept_id: int, gone_id: int, *, by: User, now: datetime) -> Contact:
-    """`gone_id` becomes part of `kept_id`, which comes back. Raises CannotMerge, and nothing is changed."""
+def merge(kept_id: int, gone_id: int, *, by: User, now: datetime, leave: Collection[int] = ()) -> Contact:
+    """`gone_id` becomes part of `kept_id`, which comes back. Raises CannotMerge, and nothing is changed.
+
+    `leave` names blocks of colleagues and imports, by id, that are not to hold at the address that is used then.
+    """
     if kept_id == gone_id:
         raise CannotMerge("Choose two different contacts.")
     no_key = connection.features.has_select_for_no_key_update
@@ -66,7 +69,7 @@ def merge(kept_id: int, gone_id: int, *, by: User, now: datetime) -> Contact:
     list(Recipient.objects.select_for_update().filter(contact__in=found).order_by("pk").values_list("pk"))
     _join_recipients(kept, gone, by, now)
     _join_messages(kept, gone)
-    duplicates.join(kept, gone, by=by, now=now)
+    duplicates.join(kept, gone, by=by, now=now, leave=leave)
     channel_of = {Kind.PHONE: Channel.SMS, Kind.EMAIL: Channel.EMAIL}
     refresh([(kept.pk, one.pk, channel_of[Kind(one.kind)]) for one in kept.addresses.all()])
     _settle(kept, now)

@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from contacts import changing
+from contacts.carrying import would_carry
 from contacts.changing import Way
 from contacts.correcting import correct
 from contacts.models import Address, AddressChange, Suppression
@@ -221,3 +222,62 @@ def test_a_block_that_was_left_behind_on_purpose_is_not_carried_by_the_next_chan
     correct(robin, phone="+12025550188", region="US", by=None)
 
     assert not standing(now, "+12025550188").exists()
+
+
+# ---- Where two are merged -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def stays():
+    made = factories.contact(name="R. Lee")
+    factories.phone(made, value=NEW)
+    return made
+
+
+def test_merging_shows_a_colleague_s_block_and_takes_it_along(robin, stays, angry, login, now):
+    client = login("support")
+
+    page = client.get(f"/contacts/merge/?keep={stays.pk}&gone={robin.pk}").content.decode()
+
+    assert "Block the one that is used too" in page
+    assert "Called, angry" in page
+    client.post(
+        "/contacts/merge/",
+        {"keep": stays.pk, "gone": robin.pk, "blocks_shown": angry.pk, "block_too": angry.pk},
+    )
+    assert standing(now).get().follows == angry
+
+
+def test_merging_leaves_a_block_in_place_that_was_unticked_and_notes_who_did(robin, stays, angry, login, now):
+    client = login("support")
+
+    client.post("/contacts/merge/", {"keep": stays.pk, "gone": robin.pk, "blocks_shown": angry.pk})
+
+    assert not standing(now).exists()
+    assert standing(now, OLD).get() == angry
+    note = stays.notes.get()
+    assert "Left in place: every channel" in note.text
+    assert note.author == client.user
+
+
+@pytest.mark.parametrize("data", [{}, {"blocks_shown": ["x", "9999"]}])
+def test_merging_takes_it_along_where_nobody_was_shown_the_box(robin, stays, angry, login, now, data):
+    login("support").post("/contacts/merge/", {"keep": stays.pk, "gone": robin.pk, **data})
+
+    assert standing(now).exists()
+
+
+def test_what_the_person_asked_for_is_in_no_box(robin, stays, login, now):
+    no = suppress(value=OLD, reason="asked", origin="recipient", evidence="STOP", now=now)
+    client = login("support")
+
+    page = client.get(f"/contacts/merge/?keep={stays.pk}&gone={robin.pk}").content.decode()
+
+    assert "Block the one that is used too" not in page
+    client.post("/contacts/merge/", {"keep": stays.pk, "gone": robin.pk, "blocks_shown": no.pk})
+    assert standing(now).exists()
+
+
+def test_what_would_go_along_is_what_goes_along(robin, stays, angry, now):
+    assert would_carry(stays.pk, robin.pk, now) == [angry]
+    assert would_carry(robin.pk, stays.pk, now) == []
