@@ -6,19 +6,21 @@ on as before, unless a colleague has them left out until they confirm.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
-from django.db.models import BooleanField, Q
+from django.db.models import BooleanField, F, Q
 from django.db.models.expressions import RawSQL
 
 from contacts.channels import KIND_OF, Channel
 from contacts.consent_ledger import sql_latest
-from contacts.models import DoubleOptIn
+from contacts.models import AutomaticAnswer, DoubleOptIn
 from contacts.opt_ins import CONFIRMED
 
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)  # before whichever membership
+AT_ONCE = 5_000  # questions whose answers a page counts itself; of more it shows what the worker counted last
+EVERY = timedelta(minutes=5)
 ASKED, SAID_YES, SAID_NO, SILENT = "asked", "confirmed", "refused", "silent"
 ANSWERS = {ASKED: "asked", SAID_YES: "confirmed", SAID_NO: "said no", SILENT: "not answered"}
 
@@ -35,11 +37,12 @@ class Members(NamedTuple):
 
 
 class AnswersSoFar(NamedTuple):
-    """People whom a list has asked on a channel, and what they said since."""
+    """People whom a list has asked on a channel, and what they said until `at`; None: until now."""
 
     asked: int
     confirmed: int
     refused: int
+    at: datetime | None = None
 
     @property
     def silent(self) -> int:
@@ -65,11 +68,40 @@ def ask_members(asking: DoubleOptIn, now: datetime, *, leave_out: bool) -> None:
     DoubleOptIn.objects.filter(pk=asking.pk).update(**changed, **({"since": ALWAYS} if leave_out else {}))
 
 
-def answered(asking: DoubleOptIn) -> AnswersSoFar:
-    """What became of its questions. One query over those asked."""
+def answered(asking: DoubleOptIn) -> AnswersSoFar | None:
+    """What became of its questions: of up to `AT_ONCE` as it stands, of more as it was counted last; None where they
+    were never counted. Two queries at most, neither over more questions than that."""
+    if not _are_many(asking):
+        return _counted(asking)
+    return AnswersSoFar(**asking.answers, at=asking.counted_at) if asking.answers else None
+
+
+def count_answers(now: datetime) -> int:
+    """Count the answers of the list whose turn it is; return how many lists were looked at. A step of the worker."""
+    due = DoubleOptIn.objects.filter(Q(counted_at=None) | Q(counted_at__lt=now - EVERY))
+    asking = due.order_by(F("counted_at").asc(nulls_first=True), "pk").first()
+    if asking is None:
+        return 0
+    answers = {}
+    if _are_many(asking):
+        found = _counted(asking)
+        answers = {"asked": found.asked, "confirmed": found.confirmed, "refused": found.refused}
+    DoubleOptIn.objects.filter(pk=asking.pk).update(answers=answers, counted_at=now)
+    return 1
+
+
+def _are_many(asking: DoubleOptIn) -> bool:
+    questions = AutomaticAnswer.objects.filter(
+        kind=AutomaticAnswer.Kind.CONFIRM, contact_list=asking.contact_list_id, channel=asking.channel
+    )
+    return questions.order_by()[AT_ONCE : AT_ONCE + 1].exists()
+
+
+def _counted(asking: DoubleOptIn) -> AnswersSoFar:
     with connection.cursor() as cursor:
         cursor.execute(_ANSWERED.format(**_sql(asking.channel, "x.contact_id")), _values(asking))
-        return AnswersSoFar(*(int(n or 0) for n in cursor.fetchone()))
+        asked, confirmed, refused = (int(n or 0) for n in cursor.fetchone())
+    return AnswersSoFar(asked, confirmed, refused)
 
 
 def answered_how(asking: DoubleOptIn, answer: str, contact: str) -> Q:

@@ -32,6 +32,12 @@ class DoubleOptIn(models.Model):
         default=timezone.now, help_text="When it was last begun to look at them all."
     )
 
+    answers = models.JSONField(
+        default=dict,
+        help_text="What those whom it asked had answered when they were counted last, if many.",
+    )
+    counted_at = models.DateTimeField(null=True, help_text="When that was looked at last.")
+
     class Meta:
         verbose_name = "double opt-in"
         default_permissions = ()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django import forms
@@ -137,16 +138,24 @@ def _shown(request: HttpRequest, found: ContactList, form: MemberForm) -> HttpRe
     return render(request, "contacts/list.html", context, status=422 if form.errors else 200)
 
 
-def _asks(asking: DoubleOptIn) -> tuple[str, list[tuple[str, int, str]]]:
-    """On which channel the list asks, and how many were asked and said what, with where these people are listed."""
+class ListAsks(NamedTuple):
+    """On which channel the list asks, how many were asked and said what, with where these people are listed, and when
+    that was counted, where it was not just now. None were counted yet: no numbers."""
+
+    channel: str
+    numbers: list[tuple[str, int, str]]
+    at: datetime | None
+
+
+def _asks(asking: DoubleOptIn) -> ListAsks:
     counts = answered(asking)
 
     def url(answer: str) -> str:
         given = {"list": asking.contact_list_id, "answer": f"{asking.channel}-{answer}"}
         return f"{reverse('contacts:search')}?{urlencode(given)}"
 
-    numbers = [(words, getattr(counts, key), url(key)) for key, words in ANSWERS.items()]
-    return NAMED[Channel(asking.channel)], numbers
+    numbers = [(words, getattr(counts, key), url(key)) for key, words in ANSWERS.items()] if counts else []
+    return ListAsks(NAMED[Channel(asking.channel)], numbers, counts.at if counts else None)
 
 
 class ListAskForm(forms.Form):

@@ -18,7 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from campaigns.models import Campaign
-from contacts import erased_files, import_runs, lists, opt_ins
+from contacts import asking_members, erased_files, import_runs, lists, opt_ins
 from deliveries.alerting import notifying
 from deliveries.bulk import actions
 from deliveries.deciding import automatic_suppression, route_moves
@@ -154,6 +154,7 @@ STEPS: Steps = {
     "failure_rates": Seldom(60, failure_rates.run),
     "causes": Seldom(15, causes_step.run),
     "list_counts": Seldom(30, lists.count_some),
+    "opt_in_answers": Seldom(10, asking_members.count_answers),
     "source_figures": Seldom(30, source_figures.count_some),
     "registrations": Seldom(600, registrations_ended.run),
     "mail_checks": Seldom(5, mail_checks.run),
@@ -196,6 +197,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "failure_rates",
         "causes",
         "list_counts",
+        "opt_in_answers",
         "source_figures",
         "lookups",
         "old_imports",

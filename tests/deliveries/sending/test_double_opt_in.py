@@ -12,7 +12,7 @@ import pytest
 import time_machine
 from django.test import Client
 
-from contacts import gate, opt_ins
+from contacts import asking_members, gate, opt_ins
 from contacts.consenting import record_opt_in, record_opt_out, record_request
 from contacts.importing import import_contacts
 from contacts.lists import add_member, delete_empty, remove_member
@@ -519,6 +519,44 @@ def test_a_marketer_has_a_list_ask(login, now, account):
     assert DoubleOptIn.objects.get(channel="sms").since == made.since
     client.post(f"{where}confirmation/", {"sms": "", "email": ""})
     assert not DoubleOptIn.objects.exists()
+
+
+def test_what_many_answered_is_counted_by_the_worker_and_the_page_says_when(
+    club, now, carrier, account, login, monkeypatch
+):
+    monkeypatch.setattr(asking_members, "AT_ONCE", 1)
+    people = [joins(club, now, name=name) for name in ("Robin", "Kim", "Lu")]
+    asks(now)
+    client, where = login("marketer"), f"/contacts/lists/{club.pk}/"
+    asking = club.double_opt_ins.get(channel="sms")
+
+    assert asking_members.answered(asking) is None
+    assert "The answers are being counted" in client.get(where).content.decode()
+
+    assert [asking_members.count_answers(now) for _ in range(3)] == [1, 1, 0]
+    replies(people[0], account, "YES", now + HOUR)
+    asking.refresh_from_db()
+    assert asking_members.answered(asking) == (3, 0, 0, now)
+    page = client.get(where).content.decode()
+    assert "Counted" in page
+    assert "The answers are being counted" not in page
+
+    later = now + asking_members.EVERY + HOUR
+    asking_members.count_answers(later)
+    asking_members.count_answers(later)
+    asking.refresh_from_db()
+    assert asking_members.answered(asking) == (3, 1, 0, later)
+
+
+def test_what_a_few_answered_is_counted_as_the_page_is_opened(club, now, carrier, account, login):
+    robin = joins(club, now)
+    asks(now)
+    asking = club.double_opt_ins.get(channel="sms")
+    asking_members.count_answers(now)
+    replies(robin, account, "YES", now + HOUR)
+
+    assert asking_members.answered(asking) == (1, 1, 0, None)
+    assert "Counted" not in login("marketer").get(f"/contacts/lists/{club.pk}/").content.decode()
 
 
 def test_a_sender_that_there_is_not_is_refused(login, now, account):
