@@ -110,6 +110,19 @@ def another_merged_into_them(robin: Robin) -> None:
     merge(robin.contact.pk, other.pk, by=robin.by, now=robin.later())
 
 
+def merged_with_every_block_left_in_place(robin: Robin) -> None:
+    """Somebody unticks each block, also those that no box offers."""
+    other = person(*EVERY, at=robin.later())
+    consent(other, *EVERY, at=robin.now)
+    blocks = list(Suppression.objects.values_list("pk", flat=True))
+    merge(other.pk, robin.contact.pk, by=robin.by, now=robin.later(), leave=blocks)
+
+
+def a_file_that_renames_them_and_says_that_the_new_name_agreed(robin: Robin) -> None:
+    import_file(robin, LINE.replace("Robin Lee", "Dana Day"))
+    assert Contact.objects.filter(name="Dana Day").exists()
+
+
 def merged_with_a_second_one_from_a_file(robin: Robin) -> None:
     a_file_with_another_customer_id(robin)
     merge(Contact.objects.get(external_id="CRM-78").pk, robin.contact.pk, by=robin.by, now=robin.later())
@@ -457,6 +470,7 @@ WAYS: list[Way] = [
     a_file_that_says_they_agreed, a_file_without_their_details, a_file_with_an_agreement_of_tomorrow,
     a_file_with_another_customer_id, a_file_that_gives_them_another_number_and_email, a_file_by_the_command,
     a_file_taken_back, merged_into_another, another_merged_into_them, merged_with_a_second_one_from_a_file,
+    merged_with_every_block_left_in_place, a_file_that_renames_them_and_says_that_the_new_name_agreed,
     deleted_and_imported_anew, deleted_and_added_by_hand, added_by_hand, address_deleted_and_another_one_used,
     erased_and_imported_anew, erased_and_imported_with_another_spelling, corrected_to_another_number_and_email,
     corrected_and_back, a_consent_entered_without_evidence, released_by_an_administrator, released_in_the_admin,
