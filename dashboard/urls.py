@@ -22,6 +22,7 @@ from dashboard.campaigns import (
     listing,
     running,
     skipped,
+    skipped_again,
     wordings,
 )
 from dashboard.campaigns import trying as campaign_tests
@@ -106,6 +107,7 @@ campaign_pages = [
     path("<slug:slug>/html/", wordings.html, name="html"),
     path("<slug:slug>/wordings/<slug:channel>/", wordings.wordings, name="wordings"),
     path("<slug:slug>/skipped/", skipped.people, name="skipped"),
+    path("<slug:slug>/skipped/again/", skipped_again.page, name="skipped_again"),
     path("<slug:slug>/counts/", figures_strip.counts, name="counts"),
     path("<slug:slug>/follow-up/", follow_ups.add, name="follow_up"),
     path("<slug:slug>/test/", campaign_tests.send, name="test"),

@@ -45,13 +45,14 @@ class Ready:
     option: RouteOption
     content_version: int
     verdict: Verdict  # allowed, or held until later
+    channel: str
 
 
 def held_back(block: Suppression, now: datetime) -> HeldBack:
     """Reads only, in a fixed number of queries."""
     rows = list(Suppression.objects.filter(Q(pk=block.pk) | Q(follows=block), released_at=None))
     found = _skipped(rows)
-    addresses = _addresses({one.contact_id for one in found})
+    addresses = preferred_addresses({one.contact_id for one in found})
     met = [
         (one, address)
         for one in found
@@ -61,7 +62,7 @@ def held_back(block: Suppression, now: datetime) -> HeldBack:
             for row in rows
         )
     ]
-    fresh = [pair for pair in met if _in_time(pair[0].campaign, now)]
+    fresh = [pair for pair in met if is_in_time(pair[0].campaign, now)]
     ways = routes({one.campaign for one, _ in fresh})
     ready: list[Ready] = []
     blocked = 0
@@ -73,9 +74,9 @@ def held_back(block: Suppression, now: datetime) -> HeldBack:
             asks[one.pk] = (one, address, option, route.content.version)
         else:
             blocked += 1
-    for pk, verdict in _without(rows, _asks(asks), now, forgiven=block.counts_failures).items():
+    for pk, verdict in _without(rows, asks_of(asks), now, forgiven=block.counts_failures).items():
         if verdict.allowed or REASONS[Reason(verdict.reason)].holds:
-            ready.append(Ready(*asks[pk], verdict))
+            ready.append(Ready(*asks[pk], verdict, asks[pk][0].campaign.channel))
         else:
             blocked += 1
     return HeldBack(ready, len(met) - len(fresh), blocked)
@@ -112,22 +113,23 @@ def _skipped(rows: Sequence[Suppression]) -> list[Recipient]:
     return list(found.order_by("-pk")[:MOST])
 
 
-def _addresses(contacts: Collection[int]) -> Mapping[tuple[int, str], Address]:
+def preferred_addresses(contacts: Collection[int]) -> Mapping[tuple[int, str], Address]:
     preferred = Address.objects.filter(contact__in=contacts, preferred=True)
     return {(one.contact_id, one.kind): one for one in preferred}
 
 
-def _in_time(campaign: Campaign, now: datetime) -> bool:
+def is_in_time(campaign: Campaign, now: datetime) -> bool:
     return campaign.is_going and (campaign.relevant_until is None or now < campaign.relevant_until)
 
 
-def _asks(asks: Mapping[int, tuple[Recipient, Address, RouteOption, int]]) -> list[Ask]:
+def asks_of(asks: Mapping[int, tuple[Recipient, Address, RouteOption, int]], channel: str = "") -> list[Ask]:
+    """What the gate is asked about each; by the channel of its campaign unless another is named."""
     return [
         one.campaign.ask(
             pk,
             contact_id=one.contact_id,
             address_id=address.pk,
-            channel=one.campaign.channel,
+            channel=channel or one.campaign.channel,
             sender=option.sender,
         )
         for pk, (one, address, option, _) in asks.items()
@@ -159,7 +161,7 @@ def _message(ready: Ready, why: str, now: datetime) -> Message:
         sender_id=ready.option.sender.pk,
         account_id=ready.option.account.pk,
         list_source_id=recipient.contact.source_id or 0,
-        channel=campaign.channel,
+        channel=ready.channel,
         cause_reason=why[:200],
         rule_version=campaign.playbook.version,
         priority=campaign.priority,

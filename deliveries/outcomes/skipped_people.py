@@ -17,6 +17,16 @@ from deliveries.models import Decision
 from deliveries.outcomes.narrowing import NOBODY, SKIPPED, OutcomeView
 from deliveries.wording import withdrawal
 
+OF_THE_ADDRESS = frozenset(
+    {
+        Reason.NO_ADDRESS,
+        Reason.NEEDS_CORRECTION,
+        Reason.INVALID_ADDRESS,
+        Reason.NOT_IN_SERVICE,
+        Reason.WRONG_LINE,
+    }
+)
+
 
 class SkippedRow(NamedTuple):
     """`address` is '' where the contact has none for the campaign's channel; masked unless whole ones were asked for.
@@ -26,6 +36,11 @@ class SkippedRow(NamedTuple):
     address: str
     reason: str
     why: str
+
+    @property
+    def is_of_the_address(self) -> bool:
+        """Whether a corrected address may be all that it takes."""
+        return self.reason in OF_THE_ADDRESS
 
 
 def lists_skipped(view: OutcomeView) -> bool:
