@@ -27,7 +27,7 @@ from accounts.models import User
 from deliveries.meaning import mappings
 from deliveries.running import watchdog
 from deliveries.sending import sequences
-from tests import databases, factories
+from tests import databases, factories, statements
 from tests.ports import free_ports
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,15 +46,27 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # slow by design otherwise
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A transactional test empties every table behind it: the next one finds the rows of the migrations again."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, object, object]:
+    """A transactional test empties every table behind it: the next one finds the rows of the migrations again.
+
+    On a second database those are left out that would repeat others.
+    """
     for item in items:
         marker = item.get_closest_marker("django_db")
         names = getattr(item, "fixturenames", [])
         if marker is None and not {"db", "transactional_db"} & set(names):
             item.add_marker("once")
-        if (marker and marker.kwargs.get("transaction")) or {"transactional_db", "live_server"} & set(names):
+        if statements.commits(item):
             names.append("django_db_serialized_rollback")
+    result = yield
+    chosen = statements.to_run(items)
+    if left_out := set(items) - set(chosen):
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = chosen
+    return result
 
 
 def note_for_run(name: str) -> Path | None:
@@ -73,13 +85,20 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Leave a note of the test that this process is at: `tests.run` reads it when it has to end the process."""
     note = note_for_run("at")
-    if not note:
-        return (yield)
-    note.write_text(item.nodeid)
+    if note:
+        note.write_text(item.nodeid)
     try:
-        return (yield)
+        with statements.noted(item):
+            return (yield)
     finally:
-        note.unlink(missing_ok=True)
+        if note:
+            note.unlink(missing_ok=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    yield
+    item.stash[statements.PASSED] = True
 
 
 @pytest.fixture(scope="session")
