@@ -19,7 +19,7 @@ import hypothesis
 import pytest
 import redis
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from pytest_django import DjangoDbBlocker
 
@@ -136,6 +136,17 @@ def django_db_setup(
         databases.hasten()
 
 
+@pytest.fixture(scope="module")
+def database_of_module(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """For rows that are made once for all the tests of a module: what a test does to them is undone behind it.
+
+    None of these tests may commit, and those without such a fixture see the rows as well.
+    """
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
 @pytest.fixture(autouse=True)
 def no_memory_of_mappings(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test published is gone in the next; within one, the clock of a slow machine asks for nothing anew."""
@@ -149,7 +160,7 @@ def no_memory_of_follow_ups() -> None:
     sequences.forget()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def now() -> datetime:
     """A Wednesday at noon in New York, 9 in the morning in Los Angeles: inside every ordinary sending window."""
     return datetime(2026, 3, 4, 17, 0, tzinfo=UTC)

@@ -25,8 +25,8 @@ def marketer(login):
     return login("marketer")
 
 
-@pytest.fixture
-def campaign(now):
+@pytest.fixture(scope="module")
+def campaign(database_of_module, now):
     made = linked(name="Lens week", launched_at=now)
     messages(
         made, factories.account(), now,
