@@ -8,7 +8,7 @@ from typing import Any
 
 from django.urls import path, register_converter
 
-from dashboard.alerts import telling as alert_telling
+from dashboard.alerts import notices as alert_notices
 from dashboard.alerts import thresholds as alert_thresholds
 from dashboard.alerts import views as alerts
 from dashboard.bulk import views as batches
@@ -191,11 +191,11 @@ alert_pages = [
     path("snoozed/", alerts.page, {"box": "snoozed"}, name="snoozed"),
     path("closed/", alerts.page, {"box": "closed"}, name="closed"),
     path("thresholds/", alert_thresholds.page, name="thresholds"),
-    path("telling/", alert_telling.page, name="telling"),
-    path("channels/new/", alert_telling.channel, name="new_channel"),
-    path("channels/<id:pk>/", alert_telling.channel, name="channel"),
-    path("channels/<id:pk>/test/", alert_telling.test, name="test_channel"),
-    path("channels/<id:pk>/delete/", alert_telling.delete, name="delete_channel"),
+    path("notices/", alert_notices.page, name="notices"),
+    path("channels/new/", alert_notices.channel, name="new_channel"),
+    path("channels/<id:pk>/", alert_notices.channel, name="channel"),
+    path("channels/<id:pk>/test/", alert_notices.test, name="test_channel"),
+    path("channels/<id:pk>/delete/", alert_notices.delete, name="delete_channel"),
     path("<id:pk>/", alerts.show, name="alert"),
     path("<id:pk>/act/", alerts.act, name="act"),
 ]

@@ -1,1 +1,1 @@
-"""Alerts: what is looked for, one row for each cause, and who is told."""
+"""Alerts: what is looked for, one row for each cause, and who gets a notice."""

@@ -1,6 +1,6 @@
-"""Telling channels and people of alerts: each alert once to each, at once or with the others of a day.
+"""Sending alerts to channels and people: each alert once to each, at once or with the others of a day.
 
-What is to be told is written down first, in the same transaction in which the alert is marked as told; sending comes
+Each notice is written down first, in the same transaction in which the alert is marked as noticed; sending comes
 after that, attempt by attempt. A channel that fails is tried again ever later and shows its trouble; it stops nothing.
 """
 
@@ -33,7 +33,7 @@ PAUSES = [
 ]  # after each attempt that failed; then it is given up
 LEASE = timedelta(minutes=5)  # while one process sends it no other does
 SEE = "deliveries.view_alert"
-MORNING = 8  # o'clock, in the time zone of the installation: when those who are told once a day are
+MORNING = 8  # o'clock, in the time zone of the installation: when those who get them once a day do
 SECONDS_AT_ONCE = 10  # then the other steps have their turn: services that do not answer take theirs each
 MOST = 200  # alerts of one look, and of one text
 Severity = Alert.Severity
@@ -47,13 +47,13 @@ def run(now: datetime) -> int:
 
 
 def note(now: datetime) -> int:
-    """Write down who is to be told of the alerts that were raised since the last time; how many alerts."""
-    if not Alert.objects.filter(told_at=None, raised_at__isnull=False).exists():
+    """Write down who gets a notice of the alerts that were raised since the last time; how many alerts."""
+    if not Alert.objects.filter(noticed_at=None, raised_at__isnull=False).exists():
         return 0
     with transaction.atomic():
         fresh = list(
             Alert.objects.select_for_update()
-            .filter(told_at=None, raised_at__isnull=False)
+            .filter(noticed_at=None, raised_at__isnull=False)
             .order_by("pk")[:MOST]
         )
         channels = (
@@ -75,7 +75,7 @@ def note(now: datetime) -> int:
             if concerns(alert, one.least)
         ]
         AlertNotice.objects.bulk_create(notices, ignore_conflicts=True, batch_size=500)
-        Alert.objects.filter(pk__in=[alert.pk for alert in fresh]).update(told_at=now)
+        Alert.objects.filter(pk__in=[alert.pk for alert in fresh]).update(noticed_at=now)
     return len(fresh)
 
 
@@ -88,8 +88,8 @@ def concerns(alert: Alert, least: str) -> bool:
     return RANK[alert.severity] <= RANK[least]
 
 
-def _when(told: str, now: datetime) -> datetime:
-    if told != NoticeTiming.DAILY:
+def _when(timing: str, now: datetime) -> datetime:
+    if timing != NoticeTiming.DAILY:
         return now
     here = timezone.localtime(now, timezone.get_default_timezone())
     morning = here.replace(hour=MORNING, minute=0, second=0, microsecond=0)

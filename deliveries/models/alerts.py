@@ -36,7 +36,7 @@ class Alert(models.Model):
     last_seen_at = models.DateTimeField("last seen")
     raised_at = models.DateTimeField(null=True, help_text="Empty: seen, and not yet for long enough.")
     closed_at = models.DateTimeField(null=True)
-    told_at = models.DateTimeField(null=True, help_text="When it was written down who is to be told of it.")
+    noticed_at = models.DateTimeField(null=True, help_text="When its notices were written down.")
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
@@ -58,7 +58,9 @@ class Alert(models.Model):
                 fields=["-closed_at", "-id"], name="alert_closed", condition=Q(closed_at__isnull=False)
             ),
             models.Index(
-                fields=["id"], name="alert_untold", condition=Q(told_at=None, raised_at__isnull=False)
+                fields=["id"],
+                name="alert_without_notices",
+                condition=Q(noticed_at=None, raised_at__isnull=False),
             ),
         ]
 

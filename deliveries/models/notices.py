@@ -1,4 +1,4 @@
-"""Who is told of alerts, by what, and what became of it."""
+"""Who gets notices of alerts, by what, and what became of it."""
 
 from __future__ import annotations
 

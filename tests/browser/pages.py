@@ -399,7 +399,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "alerts": ("marketer", lambda: with_alerts("/alerts/")),
     "alerts none": ("support", lambda: "/alerts/snoozed/"),
     "alert": ("marketer", lambda: with_alerts("/alerts/{alert}/")),
-    "alert telling": ("admin", lambda: "/alerts/telling/"),
+    "alert notices": ("admin", lambda: "/alerts/notices/"),
     "alert channel": ("admin", lambda: "/alerts/channels/new/"),
     "alert thresholds": ("admin", lambda: "/alerts/thresholds/"),
     "messages of days": ("marketer", lambda: "/messages/?days=90&status=permanent"),

@@ -1,4 +1,4 @@
-"""Who is told of alerts: what each person gets by email, and the channels that administrators manage."""
+"""Who gets alerts: what each person gets by email, and the channels that administrators manage."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         AlertPreference.objects.update_or_create(user=user, defaults=form.cleaned_data)
         messages.success(request, "Kept.")
-        return redirect("alerts:telling")
+        return redirect("alerts:notices")
     may_change = user.has_perm(CHANGE)
     channels = AlertChannel.objects.defer("secret")
     context: dict[str, Any] = {
@@ -53,7 +53,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "may_change": may_change,
         "channels": list(channels) if may_change else [],
     }
-    return render(request, "alerts/telling.html", context, status=422 if form.errors else 200)
+    return render(request, "alerts/notices.html", context, status=422 if form.errors else 200)
 
 
 class ChannelForm(forms.ModelForm):
@@ -110,7 +110,7 @@ def channel(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         kept = form.save()
         messages.success(request, f"{kept.name} is kept. Send it a test.")
-        return redirect("alerts:telling")
+        return redirect("alerts:notices")
     return render(
         request, "alerts/channel.html", {"form": form, "channel": found}, status=422 if form.errors else 200
     )
@@ -138,7 +138,7 @@ def test(request: HttpRequest, pk: int) -> HttpResponse:
         # What failed before is tried again now that it works.
         AlertNotice.objects.filter(channel=found, sent_at=None).update(not_before=now, attempts=0)
         messages.success(request, f"{found.name} took it.")
-    return redirect("alerts:telling")
+    return redirect("alerts:notices")
 
 
 @requires(SEE, DELETE)
@@ -147,4 +147,4 @@ def delete(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(AlertChannel.objects.defer("secret"), pk=pk)
     found.delete()
     messages.success(request, f"{found.name} gets nothing any more.")
-    return redirect("alerts:telling")
+    return redirect("alerts:notices")

@@ -1,4 +1,4 @@
-"""What people say of how they are told, and the channels of administrators."""
+"""What people say of which alerts they get, and the channels of administrators."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def given(**fields):
 def test_everybody_says_what_they_get(login, role):
     client = login(role)
 
-    client.post("/alerts/telling/", {"when": "daily", "least": "warning"})
+    client.post("/alerts/notices/", {"when": "daily", "least": "warning"})
 
     kept = AlertPreference.objects.get()
     assert (kept.user, kept.when, kept.least) == (client.user, "daily", "warning")
-    assert 'value="daily" selected' in client.get("/alerts/telling/").content.decode()
-    assert client.post("/alerts/telling/", {"when": "always", "least": "x"}).status_code == 422
+    assert 'value="daily" selected' in client.get("/alerts/notices/").content.decode()
+    assert client.post("/alerts/notices/", {"when": "always", "least": "x"}).status_code == 422
 
 
 def test_a_channel_is_added_and_its_secret_never_shown_again(admin):
@@ -37,7 +37,7 @@ def test_a_channel_is_added_and_its_secret_never_shown_again(admin):
 
     made = AlertChannel.objects.get()
     assert made.secret == {"url": SECRET}
-    for page in ("/alerts/telling/", f"/alerts/channels/{made.pk}/"):
+    for page in ("/alerts/notices/", f"/alerts/channels/{made.pk}/"):
         assert "TIiajkdnlazkcOXrIdevi7FQ" not in admin.get(page).content.decode()
 
     admin.post(f"/alerts/channels/{made.pk}/", given(name="Operations", url=""))
@@ -81,7 +81,7 @@ def test_channels_are_for_administrators(login, admin):
     made = AlertChannel.objects.get()
     marketer = login("marketer")
 
-    assert "Ops" not in marketer.get("/alerts/telling/").content.decode()
+    assert "Ops" not in marketer.get("/alerts/notices/").content.decode()
     for address in ("new/", f"{made.pk}/", f"{made.pk}/test/", f"{made.pk}/delete/"):
         assert marketer.post(f"/alerts/channels/{address}", given()).status_code == 403
     assert AlertChannel.objects.exists()
