@@ -89,6 +89,8 @@ class PlanOptions:
 
 def are_two_names(one: str, other: str) -> bool:
     """Whether they are those of two people: "Rob Lee" and "Lee, Robert" are not, "Rob Lee" and "Dana Lee" are."""
+    if not one or not other or one == other:  # as nearly all are, and reading words takes time
+        return False
     shorter, longer = sorted((words(one).split(), words(other).split()), key=len)
     return not all(any(a.startswith(b) or b.startswith(a) for b in longer) for a in shorter)
 
