@@ -28,7 +28,7 @@ from deliveries.models import Account, CodeAlarm, Heartbeat, PendingReceipt, Qua
 from deliveries.outcomes import route_status
 from deliveries.outcomes.campaign_lines import CampaignLine, lines
 from deliveries.outcomes.counting import counted
-from deliveries.outcomes.day_figures import SPAN_OF, Overview, overview
+from deliveries.outcomes.day_figures import SPAN_OF, CarrierDays, overview
 from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.figures import queue_counts
 from deliveries.outcomes.rounding import percent, percent_of
@@ -90,7 +90,7 @@ def page(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     today = now.astimezone(UTC).date()
     figures = overview(days, now)
-    counts = queue_counts()
+    counts, carriers = queue_counts(), figures.carriers.filled
     recent = _recent(today - timedelta(days=days - 1), now)
     wanting = [line for line in recent if line.needs_attention]
     most = None if request.GET.get("campaigns") == SHOW_ALL else SHOWN
@@ -131,7 +131,8 @@ def page(request: HttpRequest) -> HttpResponse:
         "more": len(recent) - len(attention) - len(others),
         "more_wanting": len(wanting) - len(attention),
         "more_url": f"?days={days}&campaigns={SHOW_ALL}#attention-title",
-        "heatmap": _heatmap(figures, days),
+        "carriers": carriers,
+        "heatmap": _heatmap(carriers, days),
         "heatmap_key": HEATMAP_KEY,
         "span": SPAN_WORDS[SPAN_OF[days]],
         "ever": bool(recent) or Campaign.objects.exclude(state=Campaign.State.DRAFT).exists(),
@@ -159,7 +160,7 @@ class HeatmapCell(NamedTuple):
     url: str
 
 
-def _heatmap(figures: Overview, days: int) -> list[tuple[str, str, list[HeatmapCell], str]]:
+def _heatmap(carriers: CarrierDays, days: int) -> list[tuple[str, str, list[HeatmapCell], str]]:
     """Carrier, its rate over all days, a cell for each span, and where its messages are listed.
 
     The newest span first: a narrow screen shows what happened last.
@@ -176,11 +177,11 @@ def _heatmap(figures: Overview, days: int) -> list[tuple[str, str, list[HeatmapC
                     cell.outcomes.sent,
                     messages.url(days=days, carrier=carrier, since=first, until=last),
                 )
-                for (first, last), cell in reversed(list(zip(figures.carriers.spans, cells, strict=True)))
+                for (first, last), cell in reversed(list(zip(carriers.spans, cells, strict=True)))
             ],
             messages.url(days=days, carrier=carrier),
         )
-        for carrier, whole, cells in figures.carriers.rows
+        for carrier, whole, cells in carriers.rows
     ]
 
 

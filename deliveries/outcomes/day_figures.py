@@ -39,6 +39,15 @@ class CarrierDays:
     spans: list[tuple[date, date]]
     rows: list[tuple[str, Outcomes, list[Cell]]]
 
+    @property
+    def filled(self) -> CarrierDays:
+        """The same without the spans in which nothing was sent by any of these carriers."""
+        kept = [
+            at for at in range(len(self.spans)) if any(cells[at].outcomes.sent for *_, cells in self.rows)
+        ]
+        rows = [(carrier, whole, [cells[at] for at in kept]) for carrier, whole, cells in self.rows]
+        return CarrierDays([self.spans[at] for at in kept], rows)
+
 
 @dataclass(frozen=True)
 class Overview:

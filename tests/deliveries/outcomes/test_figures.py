@@ -167,6 +167,8 @@ def test_the_overview_counts_utc_days_and_the_days_before():
     assert found.before.sent == 7
     assert len(found.carriers.spans) == 7
     assert [cell.outcomes.sent for cell in found.carriers.rows[0][2]] == [0, 0, 0, 20, 30, 0, 10]
+    assert [cell.outcomes.sent for cell in found.carriers.filled.rows[0][2]] == [20, 30, 10]
+    assert [first.day for first, _ in found.carriers.filled.spans] == [1, 2, 4]
 
 
 @pytest.mark.django_db
