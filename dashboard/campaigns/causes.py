@@ -38,7 +38,7 @@ from deliveries.statuses import Fault, Queue
 
 # Which queue holds what is to be done, by whose fault it is.
 QUEUE_OF = {
-    Fault.RECIPIENT: (Queue.SUPPRESS, "Suppress or correct them"), Fault.CONTENT: (Queue.REVIEW, "Review the content"),
+    Fault.RECIPIENT: (Queue.CORRECT, "Correct them"), Fault.CONTENT: (Queue.REVIEW, "Review the content"),
     Fault.SENDER: (Queue.REVIEW, "Review the sender"), Fault.ACCOUNT: (Queue.REVIEW, "Review the account"),
     Fault.CARRIER: (Queue.RETRY, "Retry them"),
 }  # fmt: skip
