@@ -81,6 +81,9 @@ def test_a_warning_is_accepted_by_an_administrator_alone_with_a_reason_that_stay
     click_visibly(link(admin.locator("#check"), "Accept it with a reason"), least=LINK)
     admin.wait_for_url("**/override/**")
     assert rules.violations(admin) == []
+    admin.set_viewport_size({"width": 390, "height": 844})
+    admin.evaluate("() => (document.documentElement.dataset.theme = 'dark')")
+    assert rules.violations(admin) == []
     click_visibly(admin.get_by_label("Why it is sent all the same"))
     admin.keyboard.type("The carrier knows of it.")
     click_visibly(button(admin, "Accept the warning"))

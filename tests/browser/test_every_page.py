@@ -119,12 +119,12 @@ def too_wide(page: Page) -> dict[int, list]:
 def broken_rules(page: Page) -> dict[str, list[str]]:
     """Look -> a line for each element that breaks a rule in it; only where one does."""
     found = {}
-    page.wait_for_function("!document.querySelector('[aria-busy=true]')")  # what is dimmed meanwhile
     for size, theme, asked in LOOKS:
         page.set_viewport_size(size)  # type: ignore[arg-type]
         page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", theme)
         if page.locator("[data-chart]").count():
             page.wait_for_function("document.querySelector('[data-chart].is-drawn')")
+        page.wait_for_function("!document.querySelector('[aria-busy=true]')")  # what is dimmed meanwhile
         if broken := rules.violations(page, asked):
             found[f"{size['width']} px, {theme}"] = broken
     return found

@@ -141,3 +141,12 @@ def test_nothing_is_said_of_what_was_not_counted(login, now):
     assert "Not counted yet" in shown
     assert "Not counted yet" in text(support.get(reverse("campaigns:compare", args=[campaign.slug])))
     assert login("").get(reverse("campaigns:causes", args=[campaign.slug])).status_code == 403
+
+
+def test_the_report_leads_to_its_wordings_lists_and_carriers_compared(marketer, campaign):
+    page = marketer.get(campaign.get_absolute_url()).content.decode()
+
+    compare = reverse("campaigns:compare", args=[campaign.slug])
+    for by in ("wording", "source", "carrier"):
+        assert f'href="{compare}?by={by}"' in page
+        assert marketer.get(f"{compare}?by={by}").status_code == 200
