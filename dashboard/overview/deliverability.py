@@ -15,9 +15,11 @@ from accounts.roles import requires
 from contacts.channels import Channel
 from dashboard.overview import messages
 from deliveries.alerting.kinds import load_settings
+from deliveries.models import Deed
 from deliveries.outcomes import deliverability
+from deliveries.outcomes.complaints import ComplaintLines
 from deliveries.outcomes.day_figures import Overview, overview
-from deliveries.outcomes.deliverability import CodeChange, ComplaintLines, UnwantedCampaign
+from deliveries.outcomes.deliverability import LATELY, CodeChange, UnwantedCampaign
 from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.latency import SLOW
 from deliveries.outcomes.recent import DAYS
@@ -55,7 +57,7 @@ def page(request: HttpRequest) -> HttpResponse:
     figures = overview(days, now)
     times, codes = deliverability.arrival_times(now), deliverability.codes(days, now)
     lines = _complaint_lines()
-    unwanted = deliverability.unwanted(days, now, lines)
+    unwanted, unwanted_in_all = deliverability.unwanted(days, now, lines)
     most = deliverability.SHOWN
     context: dict[str, Any] = {
         "days": days,
@@ -66,11 +68,12 @@ def page(request: HttpRequest) -> HttpResponse:
         "others": [(one.label, BUCKETS[one]) for one in OTHERS],
         "times": times[: 2 * most],
         "more_times": len(times[2 * most :]),
+        "hours": int(LATELY.total_seconds() // 3600),
         "slow": SLOW,
         "codes": [(one, _code_url(one)) for one in codes[:most]],
         "more_codes": len(codes[most:]),
-        "unwanted": [_unwanted_line(one) for one in unwanted[:most]],
-        "more_unwanted": len(unwanted[most:]),
+        "unwanted": [_unwanted_line(one) for one in unwanted],
+        "more_unwanted": unwanted_in_all - len(unwanted),
         "lines": lines,
         "sources": list(poor_sources().values())[:most],
     }
@@ -119,6 +122,6 @@ def _unwanted_line(found: UnwantedCampaign) -> UnwantedLine:
     report = found.campaign.get_absolute_url()
     return UnwantedLine(
         found,
-        f"{report}?{urlencode({'status': BUCKETS[Disposition.OPTOUT]})}",
+        f"{report}?{urlencode({'engaged': Deed.OPTED_OUT.value})}",
         f"{report}?{urlencode({'status': Status.COMPLAINED.value})}",
     )

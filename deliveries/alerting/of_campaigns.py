@@ -25,6 +25,7 @@ from deliveries.meaning.mappings import describe
 from deliveries.models import Account, CampaignStop, CarrierTally, CodeTally, RecipientTally
 from deliveries.outcomes.causes import SILENT, WORDS, WorstCause, worst_causes
 from deliveries.outcomes.causes_rows import address_of
+from deliveries.outcomes.complaints import complaint_share, surely_reaches
 from deliveries.outcomes.delivery_rate import Outcomes
 from deliveries.outcomes.filters import NOBODY
 from deliveries.outcomes.reconciling import differences
@@ -33,11 +34,10 @@ from deliveries.outcomes.shares import Share
 from deliveries.outcomes.stop_words import open_stops, seen, top_cause
 from deliveries.outcomes.thresholds import POOR_BELOW, WATCH_BELOW
 from deliveries.sending.breaker import JudgedKind, surely_above
-from deliveries.statuses import BUCKETS, REACHING, Disposition, Status
+from deliveries.statuses import BUCKETS, Disposition, Status
 
 State = Campaign.State
 WATCHED = timedelta(days=3)  # after its end: later receipts change little, and nothing more can be done
-FEWEST_COMPLAINTS = 3  # one person's is no rate
 REFUSED_LEAST = 0.02  # of what was sent, surely: a few refusals are single addresses
 KINDS_OF_FAILURES = {
     CampaignStop.Kind.LASTING: (Disposition.BOUNCED_HARD, Disposition.BLOCKED_COMPLIANCE),
@@ -148,20 +148,16 @@ def _bucket(campaign: Campaign, disposition: Disposition, n: int) -> Number:
 def _complaints(
     campaign: Campaign, outcomes: Outcomes, statuses: Mapping[str, int], settings: AlertSettings
 ) -> Iterator[Finding]:
-    complained = statuses.get(Status.COMPLAINED, 0)
-    reached = complained + sum(statuses.get(status, 0) for status in REACHING)
-    if complained < FEWEST_COMPLAINTS:
-        return
-    share = Share(complained, reached)
+    share = complaint_share(statuses)
     for kind in ("complaints_poor", "complaints_watch"):
         line = settings.threshold(kind) / 100
-        if share.range[0] >= line:
+        if surely_reaches(share, line):
             yield Finding(
                 kind,
                 str(campaign.pk),
-                f"{campaign.name}: {complained:,} of {reached:,} people reached complained ({share.rate:.2%}), "
+                f"{campaign.name}: {share.hits:,} of {share.n:,} people reached complained ({share.rate:.2%}), "
                 f"surely {line:.1%} or more.",
-                [Number("complaints", complained, rows_of(campaign, status=Status.COMPLAINED.value))],
+                [Number("complaints", share.hits, rows_of(campaign, status=Status.COMPLAINED.value))],
                 rows_of(campaign),
                 campaign.pk,
             )

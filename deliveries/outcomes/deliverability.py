@@ -11,16 +11,18 @@ from django.db.models import BooleanField, ExpressionWrapper, F, Q, Sum
 from django.db.models.functions import Coalesce
 
 from campaigns.models import Campaign
-from deliveries.ledger.latency import HANDED_OVER, KEPT
+from deliveries.ledger.latency import HANDED_OVER
 from deliveries.meaning.mappings import current
-from deliveries.models import Account, CarrierTally, CodeDay, LatencyCount
+from deliveries.models import REACHED, Account, CarrierTally, CodeDay, Deed, EngagementTally, LatencyCount
+from deliveries.outcomes.complaints import ARRIVED, ComplaintLines, complaint_share, surely_reaches
 from deliveries.outcomes.latency import ENOUGH, SLOW, quantile
 from deliveries.outcomes.recent import first_day
 from deliveries.outcomes.shares import Share
 from deliveries.outcomes.thresholds import FEWEST_TO_JUDGE
-from deliveries.statuses import BUCKETS, REACHING, Disposition, FailureClass, Status
+from deliveries.statuses import BUCKETS, Disposition, FailureClass
 
 SHOWN = 8  # rows of each table: the worst
+LATELY = timedelta(hours=6)  # arrivals are counted by the minute: those of a day would be many rows
 LATE_SHARE = 0.95  # of the arrivals, the share that the second figure of a latency speaks of
 
 
@@ -29,7 +31,7 @@ LATE_SHARE = 0.95  # of the arrivals, the share that the second figure of a late
 
 @dataclass(frozen=True)
 class ArrivalTimes:
-    """`n` messages that arrived on one channel and carrier within the last day, and in how many seconds after handover
+    """`n` messages that arrived on one channel and carrier LATELY, and in how many seconds after handover
     half of them and 95 in 100 had. `carrier` is '' where it is not known."""
 
     channel: str
@@ -59,7 +61,7 @@ class ArrivalTimes:
 def arrival_times(now: datetime) -> list[ArrivalTimes]:
     """The slowest first, those with too few arrivals last. One query."""
     rows = LatencyCount.objects.filter(
-        minute__gt=now - KEPT, minute__lte=now, bucket__lt=HANDED_OVER
+        minute__gt=now - LATELY, minute__lte=now, bucket__lt=HANDED_OVER
     ).order_by()
     counts: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
     for channel, carrier, bucket, n in rows.values_list("channel", "carrier", "bucket").annotate(Sum("n")):
@@ -119,16 +121,9 @@ def codes(days: int, now: datetime) -> list[CodeChange]:
 
 
 @dataclass(frozen=True)
-class ComplaintLines:
-    """From which share of the people reached on complaints are watched, and are too many: 0..1."""
-
-    watch: float
-    poor: float
-
-
-@dataclass(frozen=True)
 class UnwantedCampaign:
-    """Of the messages of one campaign that arrived, how many led to an opt-out or a complaint, and to a complaint."""
+    """Of the people whom one campaign reached, who opted out in answer to it; of its messages that arrived, how many
+    were complained about."""
 
     campaign: Campaign
     opt_outs: Share
@@ -137,38 +132,49 @@ class UnwantedCampaign:
 
     @property
     def verdict(self) -> tuple[str, str]:
-        """On its complaints: in words, and the bucket of its colour."""
+        """On its complaints, as alerts judge them: in words, and the bucket of its colour."""
+        for line, word, disposition in (
+            (self.lines.poor, "poor", Disposition.BOUNCED_HARD),
+            (self.lines.watch, "watch", Disposition.PENDING_RETRY),
+        ):
+            if surely_reaches(self.complaints, line):
+                return f"Complaints {line:.1%} or more ({word})", BUCKETS[disposition]
         if self.complaints.n < FEWEST_TO_JUDGE:
             return "Too few to judge", BUCKETS[Disposition.UNKNOWN]
-        if self.complaints.rate >= self.lines.poor:
-            return f"Complaints from {self.lines.poor:.1%} on (poor)", BUCKETS[Disposition.BOUNCED_HARD]
-        if self.complaints.rate >= self.lines.watch:
-            return f"Complaints from {self.lines.watch:.1%} on (watch)", BUCKETS[Disposition.PENDING_RETRY]
-        return f"Complaints below {self.lines.watch:.1%}", BUCKETS[Disposition.DELIVERED]
-
-    @property
-    def rank(self) -> tuple[float, float, int]:
-        """The worst first: by what is surely so."""
-        return -self.complaints.range[0], -self.opt_outs.range[0], -self.campaign.pk
+        return f"Complaints not surely {self.lines.watch:.1%} or more", BUCKETS[Disposition.DELIVERED]
 
 
-def unwanted(days: int, now: datetime, lines: ComplaintLines) -> list[UnwantedCampaign]:
-    """Campaigns that began in the last `days` UTC days and met opt-outs or complaints. Two queries."""
+def unwanted(days: int, now: datetime, lines: ComplaintLines) -> tuple[list[UnwantedCampaign], int]:
+    """Campaigns that began in the last `days` UTC days and met opt-outs or complaints, the worst SHOWN by what is
+    surely so; and how many there are in all. Three queries."""
     begins = datetime.combine(first_day(days, now), time.min, UTC)
     began = Campaign.objects.alias(at=Coalesce(F("starts_at"), F("launched_at"))).filter(
         at__gte=begins, at__lte=now
     )
-    rows = CarrierTally.objects.filter(campaign_id__in=began.order_by().values("pk")).order_by()
-    reached, left, complained = Counter[int](), Counter[int](), Counter[int]()
-    for pk, status, disposition, n in rows.values_list("campaign_id", "status", "disposition").annotate(
-        Sum("n")
-    ):
-        reached[pk] += n if status in REACHING or disposition == Disposition.OPTOUT else 0
-        left[pk] += n if disposition == Disposition.OPTOUT else 0
-        complained[pk] += n if status == Status.COMPLAINED else 0
-    campaigns = Campaign.objects.in_bulk([pk for pk, n in left.items() if n])
+    among = began.order_by().values("pk")
+    statuses, people = defaultdict[int, Counter[str]](Counter), defaultdict[int, Counter[str]](Counter)
+    arrived = CarrierTally.objects.filter(campaign_id__in=among, status__in=ARRIVED).order_by()
+    for pk, status, n in arrived.values_list("campaign_id", "status").annotate(Sum("n")):
+        statuses[pk][status] += n
+    deeds = EngagementTally.objects.filter(
+        campaign_id__in=among, deed__in=(REACHED, Deed.OPTED_OUT)
+    ).order_by()
+    for pk, deed, n in deeds.values_list("campaign_id", "deed").annotate(Sum("n")):
+        people[pk][deed] += n
     found = [
-        UnwantedCampaign(one, Share(left[pk], reached[pk]), Share(complained[pk], reached[pk]), lines)
-        for pk, one in campaigns.items()
+        (
+            Share(people[pk][Deed.OPTED_OUT], max(people[pk][REACHED], people[pk][Deed.OPTED_OUT])),
+            complaints,
+            pk,
+        )
+        for pk in statuses.keys() | people.keys()
+        if (complaints := complaint_share(statuses[pk])).hits or people[pk][Deed.OPTED_OUT]
     ]
-    return sorted(found, key=lambda one: one.rank)
+    found.sort(key=lambda one: (-one[1].range[0], -one[0].range[0], -one[2]))
+    campaigns = Campaign.objects.in_bulk([pk for *_, pk in found[:SHOWN]])
+    worst = [
+        UnwantedCampaign(campaigns[pk], opt_outs, complaints, lines)
+        for opt_outs, complaints, pk in found[:SHOWN]
+        if pk in campaigns
+    ]
+    return worst, len(found)

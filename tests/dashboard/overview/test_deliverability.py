@@ -3,10 +3,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from contacts.models import Reply
+from deliveries.ledger import engagement, tallies
 from deliveries.ledger.latency import HANDED_OVER
 from deliveries.models import CarrierTally, CodeDay, LatencyCount
 from deliveries.outcomes import deliverability
-from deliveries.outcomes.deliverability import ComplaintLines
+from deliveries.outcomes.complaints import ComplaintLines
 from deliveries.outcomes.latency import quantile
 from deliveries.statuses import Disposition, Status
 from tests import factories, reporting_rows
@@ -84,7 +86,7 @@ def test_the_slowest_carrier_stands_first_and_too_few_arrivals_last():
     arrived("sms", "Slow Mobile", 9, 40)
     arrived("sms", "Hardly Used", 12, 5)
     arrived("sms", "Slow Mobile", HANDED_OVER, 500)
-    arrived("sms", "Of yesterday", 12, 500, ago=timedelta(hours=25))
+    arrived("sms", "Of yesterday", 12, 500, ago=timedelta(hours=7))
 
     found = deliverability.arrival_times(timezone.now())
 
@@ -146,12 +148,12 @@ def arrivals_of(campaign, n):
     )  # fmt: skip
 
 
-def test_complaints_are_judged_by_the_lines_and_the_worst_stands_first():
+def test_complaints_are_judged_as_alerts_do_and_the_worst_stands_first():
     now = timezone.now()
     for name, complaints, n in (
         ("Fine", 1, 5_000),
         ("Poor", 20, 2_000),
-        ("Watched", 4, 2_000),
+        ("Watched", 40, 20_000),
         ("Small", 1, 5),
     ):
         campaign = factories.campaign(name=name, state="sending", launched_at=now)
@@ -162,26 +164,51 @@ def test_complaints_are_judged_by_the_lines_and_the_worst_stands_first():
     old = factories.campaign(name="Old", state="completed", launched_at=now - timedelta(days=40))
     complained(old, 50)
 
-    found = deliverability.unwanted(30, now, LINES)
+    found, in_all = deliverability.unwanted(30, now, LINES)
 
+    assert in_all == 4
     assert {one.campaign.name: one.verdict[0] for one in found} == {
-        "Fine": "Complaints below 0.1%",
-        "Poor": "Complaints from 0.3% on (poor)",
-        "Watched": "Complaints from 0.1% on (watch)",
+        "Fine": "Complaints not surely 0.1% or more",
+        "Poor": "Complaints 0.3% or more (poor)",
+        "Watched": "Complaints 0.1% or more (watch)",
         "Small": "Too few to judge",
     }
     assert [one.campaign.name for one in found if one.campaign.name != "Small"] == ["Poor", "Watched", "Fine"]
 
 
-def test_a_number_of_opt_outs_opens_so_many_messages_of_the_report(marketer):
+def test_only_the_worst_are_shown_and_the_others_counted(monkeypatch):
+    monkeypatch.setattr(deliverability, "SHOWN", 2)
+    now = timezone.now()
+    for complaints in (9, 5, 7):
+        campaign = factories.campaign(state="sending", launched_at=now)
+        complained(campaign, complaints)
+        arrivals_of(campaign, 1_000)
+
+    found, in_all = deliverability.unwanted(30, now, LINES)
+
+    assert [one.complaints.hits for one in found] == [9, 7]
+    assert in_all == 3
+
+
+def test_a_number_of_opt_outs_opens_so_many_people_and_messages_refused_for_one_are_none(marketer):
     campaign = reporting_rows.campaign(
         [0] * 25 + [5] * 3, launched_at=timezone.now(), starts_at=timezone.now()
     )
+    people = list(campaign.recipients.order_by("pk")[:4])
+    type(people[0]).objects.filter(pk__in=[one.pk for one in people]).update(reached_by="sms")
+    for one in people[:2]:
+        Reply.objects.create(
+            value="+12025550101", values=["+12025550101"], channel="sms", text="STOP", reading="stop",
+            message_id=one.messages.get().pk, campaign_id=campaign.pk, acted=True, at=timezone.now(),
+            fact=f"reply {one.pk}",
+        )  # fmt: skip
+        engagement.note({one.messages.get().pk})
+    tallies.fold_all()
 
     page = marketer.get("/deliverability/").content.decode()
 
-    url = next(url for url, n, _ in numbers(page) if url.startswith(campaign.get_absolute_url()) and n == 3)
-    assert rows(marketer, url) == (3, 3)
+    url = next(url for url, n, _ in numbers(page) if url.startswith(campaign.get_absolute_url()) and n == 2)
+    assert rows(marketer, url) == (2, 2)
 
 
 # ---- The page --------------------------------------------------------------------------------------------------
@@ -192,9 +219,9 @@ def test_an_empty_page_says_so_in_each_part(marketer):
 
     for words in (
         "Nothing sent in this time",
-        "No message has arrived in the last 24 hours",
+        "No message has arrived in the last 6 hours",
         "No failure was reported in this time",
-        "Nobody opted out of, or complained about",
+        "Nobody opted out by reply to, or complained about",
     ):
         assert words in page
 
