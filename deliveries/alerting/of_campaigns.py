@@ -92,38 +92,59 @@ def rates(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
     campaigns = watched(now)
     counted = _counted(campaigns)
     ids = [one.pk for one in campaigns]
-    worst, people = worst_causes(ids), _reached(ids)
+    worst, people = worst_causes(ids), _reached(ids, counted)
     for campaign in campaigns:
         outcomes, statuses = counted[campaign.pk]
-        yield from _poor(campaign, outcomes, people.get(campaign.pk, 0.0), worst.get(campaign.pk))
+        yield from _poor(campaign, outcomes, people.get(campaign.pk, NOBODY_YET), worst.get(campaign.pk))
         yield from _complaints(campaign, outcomes, statuses, settings)
         yield from _finished(campaign, outcomes, now, settings)
 
 
-def _reached(campaign_ids: list[int]) -> dict[int, float]:
-    """By campaign, the share of people who were reached, or may be yet, 0..1, of those it is known of. One query."""
+class ReachedPeople(NamedTuple):
+    """The people of a campaign whom it did not skip: reached, or with a message on its way; of whom the last message
+    failed and another one is due later; and all, those of whom nothing is known and who failed included."""
+
+    reached: int
+    waiting: int
+    n: int
+
+    def are_surely_below(self, mark: float) -> bool:
+        """Who waits counts as not reached below `POOR_BELOW`: in an outage that may last for hours. Not below
+        `WATCH_BELOW`: before the second attempts of a healthy campaign about as few are reached."""
+        reached = self.reached if mark == POOR_BELOW else self.reached + self.waiting
+        return Share(reached, self.n).range[1] < mark
+
+
+NOBODY_YET = ReachedPeople(0, 0, 0)
+
+
+def _reached(campaign_ids: list[int], counted: Mapping[int, CountedCampaign]) -> dict[int, ReachedPeople]:
+    """By campaign. An attempt that is due later has no message yet, so of the open ones no more than there are pending
+    messages have one on its way. One query."""
     tally = RecipientTally.objects.filter(campaign_id__in=campaign_ids).order_by()
-    counts: dict[int, Counter[str]] = defaultdict(Counter)
+    states: dict[int, Counter[str]] = defaultdict(Counter)
     for pk, state, n in tally.values_list("campaign_id", "state").annotate(total=Sum("n")):
-        counts[pk][state] += n
+        states[pk][state] += n if state != RecipientState.SKIPPED else 0
     found = {}
-    for pk, one in counts.items():
-        reached = one[RecipientState.REACHED] + one[RecipientState.OPEN] + one[RecipientState.PLANNED]
-        known = reached + one[RecipientState.FAILED]
-        found[pk] = reached / known if known else 1.0
+    for pk, people in states.items():
+        begun = people[RecipientState.OPEN] + people[RecipientState.PLANNED]
+        on_its_way = min(begun, counted[pk].outcomes.of(Disposition.PENDING))
+        found[pk] = ReachedPeople(
+            people[RecipientState.REACHED] + on_its_way, begun - on_its_way, people.total()
+        )
     return found
 
 
 def _poor(
-    campaign: Campaign, outcomes: Outcomes, people: float, worst: WorstCause | None
+    campaign: Campaign, outcomes: Outcomes, people: ReachedPeople, worst: WorstCause | None
 ) -> Iterator[Finding]:
-    """While much is on its way, only below a mark that cannot be met any more. `people`: the share of people reached: a
-    failure that the next attempt made good is nothing to look at."""
+    """While much is on its way, only below a mark that cannot be met any more. A failure that the next attempt made
+    good is nothing to look at: hence `people`."""
     if not outcomes.needs_attention:
         return
     share, early = Share(outcomes.delivered, outcomes.settled), outcomes.is_early
     below = [mark for mark in (POOR_BELOW, WATCH_BELOW) if not early or outcomes.highest_rate < mark]
-    mark = next((mark for mark in below if share.range[1] < mark and people < mark), None)
+    mark = next((mark for mark in below if share.range[1] < mark and people.are_surely_below(mark)), None)
     if mark is None:
         return
     yield Finding(

@@ -71,9 +71,35 @@ def test_no_rate_alert_where_nothing_is_sure(now, outcomes):
 
 def test_no_rate_alert_where_later_attempts_reached_the_people(now):
     campaign = reporting_rows.campaign([ARRIVED] * 60 + [DEAD] * 30, at=now)
+    people(campaign, reached=88, failed=2)
+
+    assert not {"rate_poor", "rate_watch"} & found(now).keys()
+
+
+def people(campaign, **states):
+    """Have it these people, and no others."""
     RecipientTally.objects.filter(campaign_id=campaign.pk).delete()
-    RecipientTally.objects.create(campaign_id=campaign.pk, state="reached", skip_reason="", n=88)
-    RecipientTally.objects.create(campaign_id=campaign.pk, state="failed", skip_reason="", n=2)
+    for state, n in states.items():
+        RecipientTally.objects.create(campaign_id=campaign.pk, state=state, skip_reason="", n=n)
+
+
+def test_people_of_whom_nothing_is_known_are_not_reached(now):
+    campaign = reporting_rows.campaign([ARRIVED] * 50 + [SILENT] * 50, at=now)
+    people(campaign, reached=50, unknown=50)
+
+    assert "50.0% of 100 messages" in found(now)["rate_poor"]
+
+
+def test_people_who_wait_for_another_attempt_are_not_reached(now):
+    campaign = reporting_rows.campaign([ARRIVED] * 50 + [TEMPORARY] * 50, at=now)
+    people(campaign, reached=50, open=50)
+
+    assert "50.0% of 100 messages" in found(now)["rate_poor"]
+
+
+def test_a_few_who_wait_for_another_attempt_are_as_usual(now):
+    campaign = reporting_rows.campaign([ARRIVED] * 181 + [TEMPORARY] * 19, at=now)
+    people(campaign, reached=181, open=19)
 
     assert not {"rate_poor", "rate_watch"} & found(now).keys()
 
