@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
@@ -19,6 +18,7 @@ from dashboard.campaigns.report_figures import figures_context, other_half, with
 from dashboard.campaigns.report_list import count_url, list_url
 from dashboard.charts import verdict_icon
 from dashboard.shell.listing import SHOW_ALL, Listing, nouns
+from dashboard.shell.pages import parts_of
 from deliveries.outcomes.campaign_lines import verdict_of
 from deliveries.outcomes.counting import Count
 from deliveries.outcomes.delivery_rate import Outcomes, TargetVerdict
@@ -77,7 +77,7 @@ class Strip:
 
 def was_narrowed(request: HttpRequest) -> bool:
     """Whether the page that a fragment is for shows the figures of filters: they are to go once those are taken off."""
-    before = QueryDict(urlsplit(getattr(getattr(request, "htmx", None), "current_url", "") or "").query)
+    before = QueryDict(parts_of(getattr(getattr(request, "htmx", None), "current_url", "") or "").query)
     return any(before.get(name) for name in OutcomeFilter.base_fields if name not in APART)
 
 

@@ -23,6 +23,7 @@ from contacts.models import ContactList
 from contacts.sheet_lines import LONGEST_HOW
 from dashboard.contacts.forms import CorrectForm
 from dashboard.shell.pages import may_see, who
+from deliveries.outcomes.keyset import read_id
 
 
 class NewPersonForm(CorrectForm):
@@ -67,7 +68,7 @@ class NewPersonForm(CorrectForm):
 @requires("contacts.view_contact", "contacts.add_contact")
 @require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponse:
-    initial = {"lists": [pk] if (pk := request.GET.get("list", "")).isdecimal() else []}
+    initial = {"lists": [pk] if read_id(pk := request.GET.get("list", "")) is not None else []}
     form = NewPersonForm(
         request.POST if request.method == "POST" else None, full=may_see(request), initial=initial
     )

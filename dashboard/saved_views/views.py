@@ -4,7 +4,6 @@ are."""
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import messages
@@ -20,7 +19,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.models import User
 from accounts.roles import requires
 from campaigns.models import Campaign
-from dashboard.shell.pages import swaps, who
+from dashboard.shell.pages import parts_of, swaps, who
 from deliveries.models import SavedView
 from deliveries.models.saved_views import SavedViewQuerySet
 from deliveries.outcomes.filters import OutcomeFilter, filter_of
@@ -62,25 +61,25 @@ def address(campaign: Campaign | None, queue: str, query: str) -> str:
 
 def _place(url: str, me: int) -> Place | None:
     """The list at this address of ours, with its filters; None where none is."""
-    parts = urlsplit(url[:LONGEST])
+    parts = parts_of(url[:LONGEST])
     try:
         match = resolve(parts.path)
     except Resolver404:
         return None
     given = QueryDict(parts.query).dict()
-    campaign, queue = None, given.pop("queue", "")
+    campaign, queue = None, ""
+    shown_queue = given.pop("queue", "")  # on a report, which shows every message for one that there is not
     if match.view_name == "campaigns:report":
         campaign = _launched().filter(slug=match.kwargs["slug"]).first()
         if campaign is None:
             return None
-    elif match.view_name == "deliveries:queue":
+        queue = shown_queue if shown_queue in Queue.values else ""
+    elif match.view_name == "deliveries:queue" and match.kwargs["queue"] in Queue.values:
         queue = match.kwargs["queue"]
     elif match.view_name == "messages":
-        queue = ""
         given.setdefault("days", str(DAYS[0]))  # as that page has it
     else:
         return None
-    queue = queue if queue in Queue.values else ""
     return Place(campaign, queue, filter_of(campaign.pk if campaign else None, queue, given, me=me))
 
 

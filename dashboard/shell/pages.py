@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, cast
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.http import HttpRequest, HttpResponse
@@ -50,6 +51,14 @@ def may_see(request: HttpRequest) -> bool:
 def may_assign(user: User) -> bool:
     """Who may take or snooze a row, hurry or stop a step: those who act on many, and those who look after one."""
     return user.has_perm("deliveries.act_in_bulk") or user.has_perm("contacts.correct_contact")
+
+
+def parts_of(address: str) -> SplitResult:
+    """The parts of an address that came with a request; all of them empty where it is none, such as `http://[`."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def next_url(request: HttpRequest, fallback: str) -> str:

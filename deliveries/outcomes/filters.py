@@ -204,7 +204,7 @@ class OutcomeFilter(CauseFields):
         data = super().clean() or self.cleaned_data
         for name in WHOLE_NUMBERS:
             value = data.get(name) or "0"
-            if not (value.isascii() and value.isdigit()) and (name, value) != ("source", NOBODY):
+            if read_id(value) is None and (name, value) != ("source", NOBODY):
                 label = str(self.fields[name].label).lower()
                 self.add_error(name, f"That is not one of its values: choose the {label} from the list.")
         for name in ("since", "until"):
@@ -349,7 +349,7 @@ class QueueFilter(OutcomeFilter):
 
     def clean_owner(self) -> str:
         value = self.cleaned_data["owner"]
-        known = value in ("", UNOWNED) or (value == ME and self.me) or (value.isascii() and value.isdigit())
+        known = value in ("", UNOWNED) or (value == ME and self.me) or read_id(value) is not None
         if not known:
             raise forms.ValidationError("That is not an owner. Choose one from the list.")
         return value

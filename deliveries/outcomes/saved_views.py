@@ -11,6 +11,7 @@ from deliveries.models import SavedView
 from deliveries.outcomes.counting import Count, counted
 from deliveries.outcomes.filter_choices import NAMED
 from deliveries.outcomes.filters import OutcomeFilter, filter_of
+from deliveries.outcomes.keyset import read_id
 from deliveries.outcomes.narrowing import OutcomeView, entries, matching
 from deliveries.outcomes.skipped_people import lists_skipped, skipped
 
@@ -62,7 +63,7 @@ def _names(given: Mapping[str, Any]) -> dict[str, str]:
     """Field -> the name of what its value is the id of. One query each."""
     found = {}
     for name, value in given.items():
-        if name in NAMED and str(value).isdigit():
+        if name in NAMED and read_id(str(value)) is not None:
             table, column = NAMED[name]
             words: Iterable[str] = table._default_manager.filter(pk=value).values_list(column, flat=True)
             found[name] = next(iter(words), "")

@@ -174,6 +174,14 @@ def test_a_fragment_that_takes_the_filter_off_brings_the_whole_campaign_back(mar
     assert re.search(r'id="of-all"[^>]* hidden', answer)
 
 
+def test_a_fragment_of_a_page_whose_address_is_none_is_answered(marketer):
+    campaign = two_channels()
+
+    answer = marketer.get(campaign.get_absolute_url(), headers=HTMX | {"HX-Current-URL": "http://["})
+
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize("query", ["channel=sms", "carrier=One", "attempt=1", "source=-&channel=sms"])
 def test_a_narrowed_report_costs_the_same_for_few_and_many_rows(
     marketer, query, django_assert_num_queries, django_assert_max_num_queries
