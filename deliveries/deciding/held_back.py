@@ -24,7 +24,8 @@ from deliveries.deciding.followup import settle
 from deliveries.deciding.routes import RouteOption, routes
 from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS
 from deliveries.ledger.tallies import append
-from deliveries.models import Message, Outbox
+from deliveries.models import Canary, Message, Outbox
+from deliveries.models.work import CANARY, NOT_NOW
 
 MOST = 500  # recipients looked at: one address has seldom more
 
@@ -85,7 +86,8 @@ def held_back(block: Suppression, now: datetime) -> HeldBack:
 @transaction.atomic
 def send_held_back(ready: Collection[Ready], why: str, now: datetime) -> int:
     """Make the first message of each, once nothing blocks it any more; return how many. The gate has the last word, at
-    its handover. Whoever is no longer skipped is left alone."""
+    its handover. Whoever is no longer skipped is left alone; where a first slice goes first, they wait."""
+    sliced = _with_a_slice({one.recipient.campaign_id for one in ready})
     ids = [one.recipient.pk for one in ready]
     waiting = (
         Recipient.objects.select_for_update().filter(pk__in=ids, state=Recipient.State.SKIPPED).order_by("pk")
@@ -93,10 +95,26 @@ def send_held_back(ready: Collection[Ready], why: str, now: datetime) -> int:
     still = set(waiting.values_list("pk", flat=True))
     made = [_message(one, why, now) for one in ready if one.recipient.pk in still]
     messages = Message.objects.bulk_create(made, batch_size=300)
-    Outbox.objects.bulk_create([outbox_of(message) for message in messages], batch_size=500)
+    Outbox.objects.bulk_create([_outbox(message, sliced) for message in messages], batch_size=500)
     append(Counter(tuple(getattr(one, name) for name in MESSAGE_DIMENSIONS) for one in messages))
     settle(still, now)
     return len(messages)
+
+
+def _with_a_slice(campaigns: Collection[int]) -> set[int]:
+    """Those of which others wait for a first slice. Locked, so that whatever lets these go finds the new ones too."""
+    waiting = Canary.objects.filter(over_at=None, campaign__in=campaigns).values_list("pk", flat=True)
+    if found := list(waiting):
+        list(Campaign.objects.select_for_update().filter(pk__in=found).order_by("pk").values_list("pk"))
+    return set(waiting.all())  # once more: it may have ended before the lock
+
+
+def _outbox(message: Message, sliced: Collection[int]) -> Outbox:
+    """As the others of its campaign: without a time while they wait for the first slice."""
+    made = outbox_of(message)
+    if message.campaign_id in sliced:
+        made.due_at, made.held = NOT_NOW, CANARY
+    return made
 
 
 def _skipped(rows: Sequence[Suppression]) -> list[Recipient]:

@@ -8,7 +8,10 @@ from django.utils import timezone
 from campaigns.models import Recipient
 from contacts.consenting import record_opt_out
 from contacts.models import Address
-from deliveries.models import Message, Outbox
+from dashboard.campaigns import skipped_again
+from deliveries.models import Canary, Message, Outbox
+from deliveries.models.work import CANARY, NOT_NOW
+from deliveries.sending import canary, launching
 from tests import factories
 from tests.engine import consent
 
@@ -97,6 +100,48 @@ def test_sending_twice_makes_one_message(marketer, campaign):
         ask(marketer, campaign, all="1", send="1")
 
     assert Message.objects.count() == 1
+
+
+def hidden(page: str) -> dict[str, str]:
+    return dict(re.findall(r'name="(below|last)" value="(\d*)"', page))
+
+
+def test_who_still_may_not_get_it_stands_in_nobodys_way(marketer, campaign, monkeypatch):
+    monkeypatch.setattr(skipped_again, "MOST", 2)
+    oldest = [skipped(campaign, "no_address") for _ in range(3)]
+    for _ in range(2):
+        skipped(campaign, "no_address", number=False)
+
+    first = ask(marketer, campaign, all="1").content.decode()
+    second = ask(marketer, campaign, all="1", following="1", **hidden(first)).content.decode()
+    third = ask(marketer, campaign, all="1", send="1", **hidden(second)).content.decode()
+    ask(
+        marketer, campaign, all="1", send="1", **hidden(second)
+    )  # sent once more: nobody whom it did not show
+    made = set(Message.objects.values_list("contact_id", flat=True))
+    answer = ask(marketer, campaign, all="1", send="1", **hidden(third))
+
+    assert [ready(page) for page in (first, second, third)] == [0, 2, 1]
+    assert "Look at the next ones" in first
+    assert "Look at the next ones" not in third
+    assert made == {oldest[1].pk, oldest[2].pk}
+    assert answer.status_code == 302
+    assert Message.objects.count() == 3
+
+
+def test_they_wait_for_the_first_slice_as_everybody_else(marketer, campaign):
+    one = Canary.objects.create(campaign=campaign, share=500, wanted=10)
+    contact = skipped(campaign, "no_address")
+
+    ask(marketer, campaign, all="1", send="1")
+    held = Outbox.objects.get(message__contact=contact)
+    assert (held.held, held.due_at) == (CANARY, NOT_NOW)
+
+    assert canary.end(campaign, Canary.Ending.PERSON, timezone.now())
+    launching.hold_or_let_go(timezone.now())
+    held.refresh_from_db()
+    one.refresh_from_db()
+    assert (held.held, held.due_at, one.waits) == ("", held.message.due_at, False)
 
 
 def test_another_channel_that_the_campaign_has_content_for_can_be_chosen(marketer, campaign):
