@@ -92,12 +92,12 @@ def test_the_figures_open_their_people(people, club, asking, now, carrier, accou
     ask_members(asking, now, leave_out=False)
     asks(now)
     replies(people["Ada"], account, "YES", now + HOUR)
-    assert tuple(answered(asking)) == (2, 1, 0)
+    assert answered(asking)[:3] == (2, 1, 0)
     record_opt_out(
         value=people["Bea"].addresses.get(kind="phone").value, channel="sms", how="Reply", evidence="STOP",
         at=now + 2 * HOUR,
     )  # fmt: skip
-    assert tuple(answered(asking)) == (2, 1, 1)
+    assert answered(asking)[:3] == (2, 1, 1)
     assert answered(asking).silent == 0
 
     client = login("marketer")
