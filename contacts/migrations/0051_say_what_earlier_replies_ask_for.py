@@ -1,7 +1,8 @@
 """What earlier replies ask for, by the words in force as this is run.
 
-What somebody read, and what is older than a month, was answered or is past being answered: it counts as done, and is
-found under its kind. The rest is work that waits, as a reply that comes in now is.
+Only those of a month that nobody has read: these are work that waits, as a reply that comes in now is. What somebody
+read, and what is older, was answered or is past being answered, and stays without a kind. A few hundred at a time, each
+in a statement of its own, so that no row is kept locked while the others are read; run again it goes on.
 """
 
 from datetime import timedelta
@@ -9,35 +10,33 @@ from datetime import timedelta
 from django.db import migrations
 from django.utils import timezone
 
-from contacts.reply_asks import asks_for
-
 PAST = timedelta(days=30)
 AT_A_TIME = 500
 
 
 def fill(apps, schema_editor):
     replies = apps.get_model("contacts", "Reply").objects.using(schema_editor.connection.alias)
-    now, last = timezone.now(), 0
-    without = replies.filter(asks="").only("text", "reading", "at", "read_at", "done_at").order_by("pk")
-    while found := list(without.filter(pk__gt=last)[:AT_A_TIME]):
+    last = 0
+    waiting = replies.filter(asks="", read_at=None, at__gte=timezone.now() - PAST)
+    while found := list(waiting.filter(pk__gt=last).order_by("pk").only("text", "reading")[:AT_A_TIME]):
         last = found[-1].pk
-        changed = [one for one in found if _ask(one, now)]
-        replies.bulk_update(changed, ["asks", "done_at"])
+        kinds = {one.pk: _kind(one) for one in found}
+        for kind in set(kinds.values()) - {""}:
+            waiting.filter(pk__in=[pk for pk, its in kinds.items() if its == kind]).update(asks=kind)
 
 
-def _ask(one, now):
-    """Whether it asks for something, which it then says."""
+def _kind(one):
+    """What it asks for; '' for nothing."""
+    from contacts.reply_asks import asks_for  # only where there are replies: a new database needs no words
+
     asks = asks_for(one.text)
     # Whoever wants nothing more from us asks nothing of us either; that it is somebody else is worth knowing.
-    if not asks or (one.reading == "stop" and asks != "wrong"):
-        return False
-    one.asks = asks
-    if one.read_at or one.at < now - PAST:
-        one.done_at = one.read_at or now
-    return True
+    return asks if asks == "wrong" or one.reading != "stop" else ""
 
 
 class Migration(migrations.Migration):
+    atomic = False
+
     dependencies = [("contacts", "0050_erase_lines_of_files")]
 
     operations = [migrations.RunPython(fill, migrations.RunPython.noop)]
