@@ -9,7 +9,7 @@ from typing import Any
 
 from contacts.addresses import match_key
 from contacts.channels import Channel, Kind
-from contacts.erased_files import rows_of
+from contacts.erased_files import part_of
 from contacts.import_columns import AGREEMENTS, guessed_uses
 from contacts.import_options import ImportOptions
 from contacts.import_plan import ImportPlan, PlannedPerson
@@ -43,7 +43,7 @@ class PreviewLine:
 
 def samples(draft: ContactImport) -> list[list[str]]:
     first = draft.chunks.order_by("number").first()
-    return [row.cells for row in rows_of(first)[:SAMPLES]] if first else []
+    return [row.cells for row in part_of(first).rows[:SAMPLES]] if first else []
 
 
 def check(draft: ContactImport, now: datetime) -> dict[str, Any]:

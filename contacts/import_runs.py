@@ -11,8 +11,7 @@ import gc
 import logging
 import re
 import time
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,23 +22,19 @@ from django.db.models import F
 from django.utils import timezone
 
 from contacts import import_dates
-from contacts.addresses import match_key
-from contacts.channels import KIND_OF, Channel
 from contacts.chunks import in_lists
-from contacts.consent_ledger import FAMILIES
-from contacts.consenting import OptOut, record_opt_outs
-from contacts.erased_files import rows_of
-from contacts.grounds import OUT_ELSEWHERE
+from contacts.erased_files import emptied, namesakes, part_of, without_cells, without_quotes
 from contacts.import_columns import ReadLine
+from contacts.import_opt_outs import record_file_opt_outs, record_opt_outs_of_erased
 from contacts.import_options import ImportOptions, LineReader
 from contacts.import_plan import EarlierLine, ImportPlan, ImportResult, PlannedPerson, PlanOptions
 from contacts.import_undo import take_back
 from contacts.importing import MANY, count_rows, list_to_fill
 from contacts.lists import count_at_once
-from contacts.models import Address, ContactImport, ImportChunk, ImportedContact, Suppression
+from contacts.models import ContactImport, ImportChunk, ImportedContact
 from contacts.models.imports import UNDER_WAY, pack
 from contacts.row_writing import insert_values
-from contacts.sheet_lines import Bad, Refusal, SheetLine, email_in, phone_in
+from contacts.sheet_lines import Refusal, SheetLine
 
 logger = logging.getLogger(__name__)
 
@@ -139,11 +134,12 @@ def _part(one: ContactImport, now: datetime) -> int:
     one.opt_outs += done.opt_outs
     one.done_lines += chunk.lines
     one.tries = 0
-    one.faults = add_faults(one.faults, result)
+    empty = namesakes(chunk)
+    one.faults = without_quotes(add_faults(one.faults, result), empty)
     one.save()
     refused = {each.line for each in result.refused}
-    chunk.packed = pack(row for row in done.rows if row.line in refused)
-    chunk.packed_reasons = pack(result.refused)
+    chunk.packed = pack(emptied((row for row in done.rows if row.line in refused), empty))
+    chunk.packed_reasons = pack(without_cells(result.refused, empty))
     chunk.is_done = True
     chunk.save(update_fields=["packed", "packed_reasons", "is_done"])
     return chunk.lines
@@ -158,7 +154,8 @@ class PartPlan:
         self.one = one
         options = ImportOptions.of(one)
         reader = LineReader(one.titles, options, now)
-        self.rows = rows = rows_of(chunk)[:most]
+        rows, self.hidden = part_of(chunk)
+        self.rows = rows = rows[:most]
         self.result = ImportResult(lines=len(rows))
         self.read: list[ReadLine] = [reader.read(row) for row in rows]
         lines: list[SheetLine] = []
@@ -192,7 +189,8 @@ def import_lines(one: ContactImport, chunk: ImportChunk, now: datetime) -> PartP
     part.plan.write(one.contact_list)
     at = timezone.now()
     insert_values(ImportedContact, _KEPT, (_row(one, person, at) for person in part.plan.people))
-    part.opt_outs = _record_opt_outs(one, part.read, part.region, now)
+    part.opt_outs = record_opt_outs_of_erased(one, part.hidden, now)
+    part.opt_outs += record_file_opt_outs(one, part.read, part.region, now)
     return part
 
 
@@ -221,65 +219,6 @@ def _row(one: ContactImport, person: PlannedPerson, at: datetime) -> tuple[Any, 
     }
     changed = {name: value for name, value in before.items() if value}
     return one.pk, person.contact.pk, person.line, person.added, person.joins, changed, at, ""
-
-
-def _record_opt_outs(one: ContactImport, lines: Sequence[ReadLine], region: str, now: datetime) -> int:
-    """Block the addresses of lines that say no, also of lines that are refused; return how many were new.
-
-    The same file once more blocks nobody again who opted in since.
-    """
-    fact = f"file {one.file_hash[:16]}"
-    wanted: defaultdict[str, list[tuple[Address, ReadLine]]] = defaultdict(list)
-    for read in lines:
-        if read.opted_out:
-            for each in _addresses(read, region):
-                wanted[match_key(each.value)].append((each, read))
-    this_import = (
-        f"Import {one.pk},"  # several of its lines may say no of one address, each to another channel
-    )
-    known, blocked = set[str](), set[str]()
-    for part in in_lists(wanted):
-        rows = Suppression.objects.filter(match_key__in=part, fact=fact).exclude(value="")
-        blocked |= set(rows.values_list("match_key", flat=True))
-        known |= set(rows.exclude(evidence__startswith=this_import).values_list("match_key", flat=True))
-    fresh = [found for key, those in wanted.items() if key not in known for found in those]
-    opt_outs = [
-        OptOut(
-            address.value,
-            channel,
-            OUT_ELSEWHERE,
-            f"{this_import} “{one.file_name}”, line {read.row.line}",
-            now,
-            Suppression.Reason.ASKED,
-            fact,
-            one.created_by,
-        )
-        for address, read in fresh
-        for channel in _families(address, read.opted_out)
-    ]
-    if opt_outs:
-        record_opt_outs(opt_outs, now)
-    return len({match_key(each.value) for each in opt_outs} - blocked)
-
-
-def _addresses(read: ReadLine, region: str) -> list[Address]:
-    found = []
-    for column, normal in (("phone", lambda text: phone_in(text, region)), ("email", email_in)):
-        text = read.row.cells.get(column, "")
-        try:
-            found += [normal(text)] if text else []
-        except Bad:
-            continue
-    return found
-
-
-def _families(address: Address, channels: Collection[str]) -> list[str]:
-    """One channel of each family that was refused and that the address takes."""
-    return [
-        min(family)
-        for family in FAMILIES
-        if KIND_OF[Channel(min(family))] == address.kind and family & set(channels)
-    ]
 
 
 # ---- Faults by kind ------------------------------------------------------------------------------------------

@@ -110,7 +110,8 @@ UNDER_WAY = (ContactImport.State.RUNNING, ContactImport.State.FAILING, ContactIm
 class ImportChunk(models.Model):
     """Some lines of an uploaded file, so that nobody needs to hold all of them in memory.
 
-    Once it is imported only the refused ones are left, for the file that is corrected and uploaded again.
+    Once it is imported only the refused ones are left, for the file that is corrected and uploaded again. Until then
+    its reasons name the lines that are emptied if they are refused (`contacts.erased_files`).
     """
 
     contact_import = models.ForeignKey(

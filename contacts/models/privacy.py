@@ -34,7 +34,8 @@ class PrivacyRecord(AppendOnly):
 class FileErasure(models.Model):
     """The lines of an erased person in uploaded files, which `contacts.erased_files` empties part by part.
 
-    By what the lines are known is kept as keyed hashes, until it is done: `numbers` as [digits, hash].
+    By what the lines are known is kept as keyed hashes (`contacts.erased_traits`), until it is done: `numbers` as
+    [digits, hash], `emails` as [characters before the @, characters after it, hash], with 0 and 0 for the key.
     """
 
     contact_number = models.BigIntegerField(db_index=True, help_text="The contact's id.")

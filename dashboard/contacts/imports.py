@@ -21,7 +21,7 @@ from accounts.roles import requires
 from campaigns.drafting import draft_without_people
 from contacts import import_dates, import_runs, import_undo
 from contacts.access_log import note_whole
-from contacts.erased_files import reasons_of, rows_of
+from contacts.erased_files import imported_parts
 from contacts.headers import UnreadableFile
 from contacts.import_columns import WHAT_IS_WRONG
 from contacts.import_files import store_upload
@@ -244,11 +244,11 @@ def _refused_lines(one: ContactImport) -> Iterator[str]:
     writer = csv.writer(Echo())
     width = len(one.titles)
     yield BOM + writer.writerow([safe(title) for title in one.titles] + [WHAT_IS_WRONG])
-    for chunk in one.chunks.filter(is_done=True).order_by("number").iterator(chunk_size=1):
+    for rows, reasons in imported_parts(one):
         why: dict[int, list[str]] = {}
-        for line, column, _, reason, remedy in reasons_of(chunk):
+        for line, column, _, reason, remedy in reasons:
             why.setdefault(line, []).append(f"{column + ': ' if column else ''}{reason}. {remedy}")
-        for row in rows_of(chunk):
+        for row in rows:
             if row.line in why:
                 cells = (row.cells + [""] * width)[:width]
                 yield writer.writerow([safe(cell) for cell in cells] + [safe(" ".join(why[row.line]))])

@@ -426,8 +426,8 @@ def test_their_line_of_an_uploaded_file_is_hidden_at_once_and_emptied_by_the_wor
     erased(ada, by)
 
     chunk = one.chunks.get()
-    assert [row.cells[0] for row in erased_files.rows_of(chunk)] == ["Bea", "", "Kim"]
-    assert "555-0142" not in str(erased_files.reasons_of(chunk))
+    assert [row.cells[0] for row in erased_files.part_of(chunk).rows] == ["Bea", "", "Kim"]
+    assert "555-0142" not in str(list(erased_files.imported_parts(one)))
     assert erased_files.run(timezone.now()) == 1
     chunk = one.chunks.get()
     assert [row.cells[0] for row in chunk.rows()] == ["Bea", "", "Kim"]
