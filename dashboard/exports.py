@@ -26,6 +26,7 @@ from deliveries.outcomes.filter_choices import PERSON_CHOICES
 from deliveries.outcomes.filters import filter_of
 from deliveries.outcomes.narrowing import SKIPPED, OutcomeView, entries, matching
 from deliveries.outcomes.rows import ENTRY_LINKS, MESSAGE_LINKS, OutcomeRow, rows
+from deliveries.outcomes.saved_views import in_words
 from deliveries.outcomes.skipped_people import lists_skipped, rows_of, skipped
 from deliveries.statuses import Disposition, Status
 
@@ -69,7 +70,7 @@ def csv_of(request: HttpRequest, campaign_id: int | None, queue: str, name: str)
     now, full = timezone.now(), may_see(request)
     view = form.view(campaign_id, queue)
     # A warning, so that it is on record at the level logs are usually kept at.
-    logger.warning("%s exports %s, queue %s: %s", request.user, name, queue or "all", form.sentence())
+    logger.warning("%s exports %s, queue %s: %s", request.user, name, queue or "all", in_words(form))
     answer = StreamingHttpResponse(lines(view, now, full=full), content_type="text/csv; charset=utf-8")
     named = file_name(name, queue or "all", form.file_words(), now=now)
     answer["Content-Disposition"] = f'attachment; filename="{named}"'

@@ -21,6 +21,7 @@ from accounts.models import User
 from accounts.roles import requires
 from campaigns.models import Content
 from campaigns.texts import PersonalText, worded
+from contacts.access_log import sees_whole_in
 from contacts.models import Contact
 from contacts.phones import mask
 from dashboard.bulk.forms import NEEDS, SelectionForm
@@ -35,6 +36,7 @@ from deliveries.models.batches import deed
 from deliveries.outcomes.filters import filter_of
 from deliveries.outcomes.keyset import page
 from deliveries.outcomes.rows import AT_ONCE, bucket_of, meaning, words_of
+from deliveries.outcomes.saved_views import in_words
 from deliveries.statuses import Queue
 from deliveries.wording import SKIPS
 
@@ -283,7 +285,7 @@ def batch(request: HttpRequest, pk: int) -> HttpResponse:
         "note": found.options.get("note", ""),
         "stopped": found.options.get(actions.STOPPED, "") or _failing(found),
         "state_bucket": STATE_BUCKETS[Batch.State(found.state)],
-        "chosen": _chosen(found),
+        "chosen": _chosen(request, found),
     }
     return render(request, "bulk/batch.html", context)
 
@@ -296,14 +298,15 @@ def _failing(found: Batch) -> str:
     return f"{reason} An administrator can have it tried again." if reason else ""
 
 
-def _chosen(found: Batch) -> str:
+def _chosen(request: HttpRequest, found: Batch) -> str:
     """What the batch was about, in words."""
     chosen = dict(found.selection.get("filter", {}))
     if not chosen:
         return "Selected one by one"
     campaign, queue = chosen.pop("campaign", None), chosen.pop("queue", "")
     form = filter_of(campaign, queue, chosen)
-    narrowed = form.sentence() if form.is_valid() else "filters of an older version"
+    whole = sees_whole_in(request, [str(chosen.get("s", ""))])
+    narrowed = in_words(form, whole=whole) if form.is_valid() else "filters of an older version"
     return f"Everything in {Queue(queue).label if queue else 'the report'}, {narrowed}"
 
 

@@ -3,6 +3,7 @@ are."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from django import forms
@@ -19,6 +20,7 @@ from django.views.decorators.vary import vary_on_headers
 from accounts.models import User
 from accounts.roles import requires
 from campaigns.models import Campaign
+from contacts.access_log import sees_whole_in
 from dashboard.shell.pages import parts_of, swaps, who
 from deliveries.models import SavedView
 from deliveries.models.saved_views import SavedViewQuerySet
@@ -109,6 +111,14 @@ class SavedViewForm(forms.ModelForm):
             raise forms.ValidationError(f"You have {MOST} views: delete one first.")
         return name
 
+    def clean_shared(self) -> bool:
+        if self.cleaned_data["shared"] and self.instance.filters.get("s"):
+            raise forms.ValidationError(
+                "A view with a search stays yours alone, as it may be somebody's number or name."
+                " Save the filters without the search to share them."
+            )
+        return bool(self.cleaned_data["shared"])
+
 
 class ViewLine(NamedTuple):
     read: ReadView
@@ -121,8 +131,14 @@ class ViewLine(NamedTuple):
         return str(self.read.saved.pk)
 
 
-def _line(saved: SavedView, user: User) -> ViewLine:
-    found = read(saved, user.pk, timezone.now())
+def _lines(views: Iterable[SavedView], request: HttpRequest) -> list[ViewLine]:
+    those = list(views)
+    whole = sees_whole_in(request, [str(one.filters.get("s", "")) for one in those])
+    return [_line(one, who(request), whole=whole) for one in those]
+
+
+def _line(saved: SavedView, user: User, *, whole: bool) -> ViewLine:
+    found = read(saved, user.pk, timezone.now(), whole=whole)
     place = saved.campaign.name if saved.campaign else "All messages"
     if saved.queue:
         place = f"{place if saved.campaign else 'All campaigns'}, {Queue(saved.queue).label}"
@@ -143,11 +159,11 @@ def index(request: HttpRequest) -> HttpResponse:
     user = who(request)
     if swaps(request):
         place = _place(request.headers.get("HX-Current-URL", ""), user.pk)
-        return render(request, "saved_views/menu.html", {"place": place, "lines": _of_place(place, user)})
+        return render(request, "saved_views/menu.html", {"place": place, "lines": _of_place(place, request)})
     place = _place(request.GET.get("from", ""), user.pk)
     found = page(_seen(user), SIZE, request.GET.get("after", ""))
     context = {
-        "lines": [_line(one, user) for one in found.rows],
+        "lines": _lines(found.rows, request),
         "page": found,
         "place": place,
         "first_url": request.path,
@@ -155,11 +171,12 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "saved_views/list.html", context)
 
 
-def _of_place(place: Place | None, user: User) -> list[ViewLine]:
+def _of_place(place: Place | None, request: HttpRequest) -> list[ViewLine]:
     if place is None:
         return []
-    views = _seen(user).of_place(place.campaign.pk if place.campaign else None, queues=bool(place.queue))
-    return [_line(one, user) for one in views[:SIZE]]
+    campaign = place.campaign.pk if place.campaign else None
+    views = _seen(who(request)).of_place(campaign, queues=bool(place.queue))
+    return _lines(views[:SIZE], request)
 
 
 @requires(*SEE, "deliveries.add_savedview")
@@ -171,7 +188,8 @@ def new(request: HttpRequest) -> HttpResponse:
         messages.error(request, "Set filters that work on a list first, and save them there.")
         return redirect("views:list")
     view = SavedView(owner=who(request), campaign=place.campaign, queue=place.queue, filters=place.form.given)
-    return _written(request, view, "Save view", place.url, in_words(place.form))
+    whole = sees_whole_in(request, [view.filters.get("s", "")])
+    return _written(request, view, "Save view", place.url, in_words(place.form, whole=whole))
 
 
 @requires(*SEE, "deliveries.change_savedview")
@@ -179,7 +197,8 @@ def new(request: HttpRequest) -> HttpResponse:
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Name, and who sees it: the filters are those it was saved with."""
     view = get_object_or_404(_seen(who(request)), pk=pk, owner=who(request))
-    found = read(view, who(request).pk, timezone.now(), count=False)
+    whole = sees_whole_in(request, [view.filters.get("s", "")])
+    found = read(view, who(request).pk, timezone.now(), count=False, whole=whole)
     return _written(request, view, view.name, reverse("views:list"), found.words)
 
 

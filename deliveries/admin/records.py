@@ -215,6 +215,14 @@ class SavedViewAdmin(ReadOnly, admin.ModelAdmin):
     list_select_related = ("owner", "campaign")
     list_filter = ("shared",)
     search_fields = ("name", "owner__username")
+    fields = ("name", "owner", "shared", "campaign", "queue", "narrowed_by", "created_at")
+    readonly_fields = ("narrowed_by",)
+
+    @admin.display(description="filters")
+    def narrowed_by(self, view: SavedView) -> str:
+        """Without what is searched for, which may be somebody's number."""
+        given = {**view.filters, **({"s": "…"} if "s" in view.filters else {})}
+        return ", ".join(f"{name}: {value}" for name, value in given.items()) or "none"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SavedView]:
         rows = SavedView.objects.select_related("owner", "campaign").order_by("-pk")

@@ -13,11 +13,12 @@ from campaigns.models import Recipient
 from contacts import erasing
 from contacts.models import Contact, Reply
 from contacts.phones import ERASED
+from contacts.searching import partly, wholly
 from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.followup import settle
 from deliveries.ledger.redacting import Redaction
 from deliveries.ledger.statements import chunks
-from deliveries.models import Backscatter, Engagement, Message, Outbox, Receipt, StatusEvent
+from deliveries.models import Backscatter, Engagement, Message, Outbox, Receipt, SavedView, StatusEvent
 
 
 @transaction.atomic
@@ -49,9 +50,25 @@ def erase_person(contact_id: int, *, by: User, reason: str, now: datetime) -> bo
             address=f"{ERASED}{mail.pk}", text=redaction.of_text(mail.text)
         )
     Engagement.objects.filter(contact=contact).exclude(text="").update(text=erasing.GONE)
+    _drop_searches(contact, redaction)
     erasing.erase(contact, by=by, reason=reason, now=now)
     settle(ids, now)
     return True
+
+
+def _drop_searches(contact: Contact, redaction: Redaction) -> None:
+    """Saved views that search for them go; one that is called by who they are is called by its number."""
+    for view in SavedView.objects.all():
+        text = str(view.filters.get("s", ""))
+        if text and (redaction.of_text(text) != text or _finds(text, contact)):
+            view.delete()
+        elif redaction.of_text(view.name) != view.name:
+            SavedView.objects.filter(pk=view.pk).update(name=f"View {view.pk}")
+
+
+def _finds(text: str, contact: Contact) -> bool:
+    them = Contact.objects.filter(pk=contact.pk)
+    return them.filter(wholly(text)).exists() or them.filter(partly(text)).exists()
 
 
 def _redaction(contact: Contact) -> Redaction:

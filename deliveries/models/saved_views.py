@@ -13,8 +13,8 @@ from deliveries.statuses import Queue
 
 class SavedViewQuerySet(models.QuerySet):
     def seen_by(self, user_id: int | None) -> SavedViewQuerySet:
-        """Their own, and those that are shared."""
-        return self.filter(Q(shared=True) | Q(owner=user_id))
+        """Their own, and those that are shared. A search stays its owner's, as it may be somebody's number."""
+        return self.filter(Q(shared=True) & ~Q(filters__has_key="s") | Q(owner=user_id))
 
     def of_place(self, campaign_id: int | None, *, queues: bool) -> SavedViewQuerySet:
         """Those of a campaign's report; of none: those of the queues, or of all messages."""

@@ -33,14 +33,16 @@ class ReadView:
         return self.form.querystring() if self.view else ""
 
 
-def read(saved: SavedView, user_id: int, now: datetime, *, count: bool = True) -> ReadView:
-    """As this person sees it at this moment. One query to count its rows, no further than a page cares for, and one
-    for each filter whose value is named elsewhere."""
+def read(
+    saved: SavedView, user_id: int, now: datetime, *, count: bool = True, whole: bool = False
+) -> ReadView:
+    """As this person sees it at this moment; `whole` as `in_words` has it. One query to count its rows, no further
+    than a page cares for, and one for each filter whose value is named elsewhere."""
     form = filter_of(saved.campaign_id, saved.queue, saved.filters, me=user_id)
     if not form.is_valid():
         return ReadView(saved, form, None, "Its filters can no longer be used.")
     view = form.view(saved.campaign_id, saved.queue)
-    return ReadView(saved, form, view, in_words(form), _count(view, now) if count else None)
+    return ReadView(saved, form, view, in_words(form, whole=whole), _count(view, now) if count else None)
 
 
 def _count(view: OutcomeView, now: datetime) -> Count:
@@ -49,9 +51,12 @@ def _count(view: OutcomeView, now: datetime) -> Count:
     return counted(entries(view, now) if view.queue else matching(view, now))
 
 
-def in_words(form: OutcomeFilter) -> str:
-    """What is set, in a line; what is kept by its id by its name. Needs `is_valid()` to have run."""
-    names = _names(form.given)
+def in_words(form: OutcomeFilter, *, whole: bool = False) -> str:
+    """What is set, in a line; what is kept by its id by its name. Needs `is_valid()` to have run.
+
+    What is searched for may be somebody's number: it stands there only for who sees `whole` addresses.
+    """
+    names = _names(form.given) | ({} if whole else {"s": "…"})
     parts = [
         f"{str(form.fields[name].label).lower()} {names.get(name) or form.words(name, value)}"
         for name, value in form.given.items()

@@ -199,6 +199,26 @@ def test_the_page_costs_more_for_each_view_by_its_count_alone(marketer, campaign
     assert sum("LIMIT 10001" in one["sql"] for one in made.captured_queries) == 2
 
 
+def test_a_search_is_not_shared_and_stands_whole_only_for_who_sees_whole_addresses(login, campaign):
+    admin = login("admin")
+    address = f"{campaign.get_absolute_url()}?s=32123456"
+
+    assert "may be somebody" in save(admin, address, shared="on").content.decode()
+    assert save(admin, address).status_code == 302
+    view = SavedView.objects.get()
+    assert "32123456" in admin.get("/views/").content.decode()
+
+    marketer = login("marketer")
+    SavedView.objects.filter(pk=view.pk).update(shared=True)  # by whatever way
+    assert listed(menu(marketer, address)) == {}
+    assert "No saved views yet" in marketer.get("/views/").content.decode()
+
+    save(marketer, address, "Own")
+    page = marketer.get("/views/").content.decode()
+    assert "Search …" in page
+    assert "32123456" not in re.sub(r'href="[^"]*"', "", page)
+
+
 def test_a_draft_has_no_views(marketer):
     draft = factories.campaign(state="draft")
 

@@ -31,7 +31,7 @@ from deliveries.alerting.kinds import AlertSettings
 from deliveries.deciding.erasing import erase_person
 from deliveries.deciding.stopping import apply_opt_outs
 from deliveries.ledger.redacting import Redaction
-from deliveries.models import Backscatter, Engagement, Message, Outbox, Receipt, StatusEvent
+from deliveries.models import Backscatter, Engagement, Message, Outbox, Receipt, SavedView, StatusEvent
 from deliveries.outcomes.person_data import person_data
 from deliveries.outcomes.reachability import side_panel
 from deliveries.outcomes.trail import Narrowing, trail
@@ -149,6 +149,22 @@ def test_nothing_says_who_it_was_and_what_happened_stays(ada, by):
     assert trail(ada, list(ada.addresses.all()), "", Narrowing("", False)).days
     record = PrivacyRecord.objects.get()
     assert (record.act, record.contact_number, record.by) == ("erase", ada.pk, by)
+
+
+def test_saved_views_that_search_for_them_go_and_others_stay(ada, by):
+    searched = (NUMBER, "(212) 555-0142", "5550142", EMAIL, "löve-lace", "Ada Löve-Lace 0142", "CRM-77")
+    for n, text in enumerate([*searched, "Somebody else", "5550143"]):
+        SavedView.objects.create(name=f"v{n}", owner=by, filters={"s": text})
+    SavedView.objects.create(name=f"About {NAME}", owner=by, filters={"channel": "sms"})
+
+    erased(ada, by)
+
+    assert [one.filters.get("s") for one in SavedView.objects.order_by("pk")] == [
+        "Somebody else",
+        "5550143",
+        None,
+    ]
+    assert not SavedView.objects.filter(name__contains=NAME).exists()
 
 
 def test_nothing_more_is_sent_to_them(ada, by):
