@@ -59,6 +59,7 @@ GROWN = 1.1  # and only once so many times the failures are known
 OLD = timedelta(days=180)  # what was over before that is counted where somebody asks
 TRIES = 3
 KEPT = 2  # reports of a campaign
+CALLS = (Channel.VOICE, Channel.RVM)
 GROUPS = 200  # of a dimension, those with the most excess
 CODES = 4
 
@@ -87,18 +88,19 @@ def ask(campaign: Campaign, by: User | None, now: datetime, why: str = Why.ASKED
 
 
 def _ask_for_jumps(now: datetime) -> None:
-    """Four queries, and one for each campaign of which more fails, or is silent, than is usual."""
+    """Four queries, of lists and regions only where something new has failed; and one for each campaign of which more
+    fails, or is silent, than is usual."""
     recent = Q(state__in=GOING) | Q(completed_at__gt=now - WATCHED)
     watched = {one.pk: one for one in Campaign.objects.filter(recent, launched_at__isnull=False)}
     if not watched:
         return
-    rates, last, parts = load(), _last(watched), _parts(watched)
-    waited = {pk for pk, one in watched.items() if one.launched_at and one.launched_at < now - WAITED}
-    for pk, counts in counts_of(watched).items():
-        fails = _is_new(counts, last.get(pk), now) and jumped(counts, rates, parts.get(pk, ()))
-        if fails or (
-            pk in waited and _is_newly_silent(counts, last.get(pk), now) and fell_silent(counts, rates)
-        ):
+    rates, last, counted = load(), _last(watched), counts_of(watched)
+    new = [pk for pk, counts in counted.items() if _is_new(counts, last.get(pk), now)]
+    parts = _parts(new) if new else {}
+    for pk, counts in counted.items():
+        fails = pk in new and jumped(counts, rates, parts.get(pk, ()))
+        waited = _have_waited(watched[pk], last.get(pk), now)
+        if fails or (waited and fell_silent(counts, rates)):
             ask(watched[pk], None, now, Why.JUMP)
 
 
@@ -111,10 +113,10 @@ class PartCount(NamedTuple):
 
 
 def _parts(campaign_ids: Iterable[int]) -> dict[int, list[PartCount]]:
-    """By campaign, its list sources and regions. From tallies, one query."""
-    rows = SourceTally.objects.filter(campaign_id__in=campaign_ids).exclude(
-        disposition__in=("", Disposition.PENDING)
-    )
+    """By campaign, its list sources and regions; not of calls: these tallies do not tell those that rang, which are no
+    failures, from the others. One query."""
+    rows = SourceTally.objects.filter(campaign_id__in=campaign_ids).exclude(channel__in=CALLS)
+    rows = rows.exclude(disposition__in=("", Disposition.PENDING))
     counts: dict[tuple, Counter[str]] = defaultdict(Counter)
     cells = rows.order_by().values_list("campaign_id", "channel", "list_source_id", "region", "disposition")
     for pk, channel, source, region, disposition, n in cells.annotate(total=Sum("n")):
@@ -143,7 +145,7 @@ def jumped(counts: Mapping[Where, Counts], rates: FailureRates, parts: Iterable[
 
 
 def fell_silent(counts: Mapping[Where, Counts], rates: FailureRates) -> bool:
-    """Whether surely more is without a report, of messages that had their time, than is usual."""
+    """Whether surely more is without a report than is usual after the time that reports have."""
     groups = [
         Group(one.sent, one.pending, MATTERS[SILENT].tolerated(rates.usual(SILENT, *where)))
         for where, one in counts.items()
@@ -165,14 +167,16 @@ def _is_new(counts: Mapping[Where, Counts], last: CauseReport | None, now: datet
     return last.counted_at <= now - AGAIN and seen >= GROWN * max(1, last.detail.get("seen", 0))
 
 
-def _is_newly_silent(counts: Mapping[Where, Counts], last: CauseReport | None, now: datetime) -> bool:
-    """The same of silence: whether so many more have had their time since."""
+def _have_waited(campaign: Campaign, last: CauseReport | None, now: datetime) -> bool:
+    """Whether reports had their time, of so many more messages than when it was counted last that it is worth counting
+    again: what had left by then had it an hour later."""
+    begins = campaign.begins_at
+    if begins is None or begins > now - WAITED - AGAIN:
+        return False
     if last is None or last.counted_at is None:
         return last is None
     waited, *_ = last.detail.get("totals", {}).get(SILENT, [0])
-    return last.counted_at <= now - AGAIN and sum(one.sent for one in counts.values()) >= GROWN * max(
-        1, waited
-    )
+    return last.counted_at <= now - WAITED and last.detail.get("sent", 0) >= GROWN * max(1, waited)
 
 
 def _failures(counts: Iterable[Counts]) -> int:
@@ -201,8 +205,9 @@ def count(report: CauseReport, now: datetime) -> None:
     report.save(update_fields=["tries"])
     report.refresh_from_db(fields=["tries"])
     if report.tries <= TRIES:
-        seen = _failures(counts_of([report.campaign_id]).get(report.campaign_id, {}).values())
-        report.detail = {**found_out(report.campaign, now).as_detail(), "seen": seen}
+        counts = counts_of([report.campaign_id]).get(report.campaign_id, {}).values()
+        seen = {"seen": _failures(counts), "sent": sum(one.sent for one in counts)}
+        report.detail = found_out(report.campaign, now).as_detail() | seen
     else:
         logger.error("The causes of campaign %d could not be counted.", report.campaign_id)
     report.counted_at = now

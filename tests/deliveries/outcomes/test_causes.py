@@ -6,10 +6,12 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from deliveries.ledger import failure_rates
 from deliveries.ledger.failure_counts import Counts, Where
-from deliveries.models import CauseReport
+from deliveries.models import CauseReport, Message, SourceTally
 from deliveries.outcomes import causes_step
 from deliveries.outcomes.causes import FAILED, SILENT, causes_now, newest
 from deliveries.outcomes.causes_counting import Candidate
@@ -142,6 +144,54 @@ def test_silence_is_counted_by_itself_once_reports_had_their_time(campaign, now)
 
     assert causes_now(campaign)[0].measure == SILENT
     assert causes_step.run(now + timedelta(hours=2)) == 0  # all of them had their time
+
+
+def launched(campaign, at, **fields):
+    for name, value in {"launched_at": at, **fields}.items():
+        setattr(campaign, name, value)
+    campaign.save(update_fields=["launched_at", *fields])
+
+
+def test_silence_is_no_matter_before_a_campaign_that_was_launched_early_had_its_time(campaign, now):
+    launched(campaign, now - timedelta(hours=5), starts_at=now - timedelta(minutes=2))
+    messages(campaign, factories.account(), now, lambda *_: SENT, 120)
+    Message.objects.update(handed_over_at=now)
+
+    asked = [causes_step.run(now + timedelta(minutes=minutes)) for minutes in (0, 16, 32, 48, 75)]
+
+    assert asked == [0, 0, 0, 0, 1]
+
+
+def test_what_had_not_had_its_time_is_counted_an_hour_later(campaign, now):
+    launched(campaign, now - timedelta(hours=2))
+    messages(campaign, factories.account(), now, lambda *_: SENT, 120)
+    Message.objects.update(handed_over_at=now)
+
+    asked = [causes_step.run(now + timedelta(minutes=minutes)) for minutes in (0, 16, 32, 61, 80, 130)]
+
+    assert asked == [1, 0, 0, 1, 0, 0]
+    assert causes_now(campaign)[0].measure == SILENT
+
+
+def test_calls_that_rang_are_no_failures_of_a_list(campaign):
+    for channel in ("voice", "rvm", "sms"):
+        SourceTally.objects.create(
+            campaign_id=campaign.pk, list_source_id=1, region="US-NY", channel=channel, disposition="PENDING_RETRY",
+            n=50,
+        )  # fmt: skip
+
+    assert {part.channel for part in causes_step._parts([campaign.pk])[campaign.pk]} == {"sms"}
+
+
+def test_lists_and_regions_are_read_only_where_something_new_failed(campaign, now):
+    launched(campaign, now - timedelta(minutes=30))
+    messages(campaign, factories.account(), now, lambda *_: DELIVERED, 12)
+    counted(campaign, now)
+
+    with CaptureQueriesContext(connection) as queries:
+        causes_step._ask_for_jumps(now + timedelta(minutes=1))
+
+    assert not any("sourcetally" in one["sql"] for one in queries)
 
 
 def test_a_whole_is_named_before_its_parts_and_a_part_before_a_pair_that_explains_no_more():
