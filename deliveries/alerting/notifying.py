@@ -33,6 +33,7 @@ PAUSES = [
 ]  # after each attempt that failed; then it is given up
 LEASE = timedelta(minutes=5)  # while one process sends it no other does
 SEE = "deliveries.view_alert"
+NOT_THEIRS = "When it was due this person did not see alerts."
 MORNING = 8  # o'clock, in the time zone of the installation: when those who get them once a day do
 SECONDS_AT_ONCE = 10  # then the other steps have their turn: services that do not answer take theirs each
 MOST = 200  # alerts of one look, and of one text
@@ -100,9 +101,10 @@ def send_due(now: datetime) -> int:
     """Send what is due, one text for each channel and person; how many notices it was about."""
     groups: dict[tuple[int | None, int | None], list[AlertNotice]] = defaultdict(list)
     due = AlertNotice.objects.filter(sent_at=None, not_before__lte=now, attempts__lte=len(PAUSES))
-    due = due.filter(
-        Q(user=None) | Q(user__in=readers())
-    )  # none to who left since, or may not see them any more
+    may_not_see = due.exclude(Q(user=None) | Q(user__in=readers()))  # who left since, or may not any more
+    may_not_see.update(
+        attempts=len(PAUSES) + 1, trouble=NOT_THEIRS
+    )  # given up: none comes late, should they again
     for notice in due.select_related("alert", "user").order_by("pk")[: MOST * 5]:
         groups[notice.channel_id, notice.user_id].append(notice)
     began, sent = monotonic(), 0

@@ -183,6 +183,25 @@ def test_who_has_left_since_is_sent_nothing(now, monkeypatch):
     assert not sent
 
 
+def test_who_may_see_alerts_again_gets_none_that_came_meanwhile(now, monkeypatch):
+    sent = []
+    monkeypatch.setattr(apprise_sending, "send", lambda *given: sent.append(given))
+    channel("mailtos://user:secret@smtp.example.com", kind="mail")
+    person = factories.user("marketer", email="ann@example.com")
+    AlertPreference.objects.create(user=person, when="daily", least="urgent")
+    alert(now)
+    notifying.run(now)
+    groups = list(person.groups.all())
+    person.groups.clear()
+    notifying.run(now + timedelta(days=1))
+    person.groups.set(groups)
+
+    notifying.run(now + timedelta(days=2))
+
+    assert not sent
+    assert AlertNotice.objects.get().trouble == notifying.NOT_THEIRS
+
+
 def test_in_the_end_it_is_given_up(now):
     channel("json://127.0.0.1:9/nobody-listens")
     alert(now)
