@@ -8,6 +8,7 @@ fails closes nothing.
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -69,14 +70,25 @@ def _look(
 
 def _without_weaker(found: Mapping[str, Finding]) -> dict[str, Finding]:
     """Only those beside which no other says the same, and more."""
-    there = {(one.kind, one.campaign_id) for one in found.values()}
+    there: dict[tuple[str, int | None], list[Finding]] = defaultdict(list)
+    for one in found.values():
+        there[one.kind, one.campaign_id].append(one)
     return {
         cause: one
         for cause, one in found.items()
         if not any(
-            (kind, about) in there for kind in kinds()[one.kind].unless for about in (one.campaign_id, None)
+            _says_the_same(one, there[kind, about])
+            for kind in kinds()[one.kind].unless
+            for about in (one.campaign_id, None)
         )
     }
+
+
+def _says_the_same(one: Finding, others: Sequence[Finding]) -> bool:
+    """Where both are about accounts, only if the others together are about all of its accounts."""
+    if not one.accounts or not all(other.accounts for other in others):
+        return bool(others)
+    return bool(others) and one.accounts <= frozenset().union(*(other.accounts for other in others))
 
 
 def _open(found: Mapping[str, Finding], opened: Mapping[str, Alert], now: datetime) -> int:

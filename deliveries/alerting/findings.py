@@ -20,7 +20,8 @@ class Number(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """One cause. `about` says what of its kind; the two together are the key of its alert."""
+    """One cause. `about` says what of its kind; the two together are the key of its alert. `accounts`: the ids of those
+    it is about; empty where it is about no accounts in particular."""
 
     kind: str
     about: str
@@ -28,6 +29,7 @@ class Finding:
     numbers: list[Number] = field(default_factory=list)
     url: str = ""
     campaign_id: int | None = None
+    accounts: frozenset[int] = frozenset()
 
     @property
     def cause(self) -> str:

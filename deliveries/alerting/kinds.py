@@ -19,7 +19,7 @@ ROWS = Path(__file__).resolve().parent / "kinds.csv"
 class AlertKind:
     """`patience`: how long its cause has to last. `threshold`, in `unit`: None where another place decides. `needs`:
     the permission of the page that its alerts lead to. `unless`: kinds that say the same, and more; beside one of them,
-    of the same campaign or of none, there is none of this."""
+    of the same campaign or of none, there is none of this; where both are about accounts, if they are the same."""
 
     key: str
     label: str

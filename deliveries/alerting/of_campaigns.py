@@ -7,7 +7,7 @@ failures are judged as the circuit breaker judges them (`surely_above`).
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -23,7 +23,7 @@ from deliveries.ledger.failure_counts import counts_of
 from deliveries.ledger.failure_rates import load
 from deliveries.meaning.mappings import describe
 from deliveries.models import Account, CampaignStop, CarrierTally, CodeTally, RecipientTally
-from deliveries.outcomes.causes import SILENT, WORDS, WorstCause, worst_causes
+from deliveries.outcomes.causes import ACCOUNT, SILENT, WORDS, FailureCause, WorstCause, worst_causes
 from deliveries.outcomes.causes_rows import address_of
 from deliveries.outcomes.complaints import complaint_share, surely_reaches
 from deliveries.outcomes.delivery_rate import Outcomes
@@ -280,6 +280,7 @@ def refused(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
 def parts(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
     """Parts that surely fail more than usual, or are silent, also where the whole of their campaign does well."""
     campaigns = {one.pk: one for one in watched(now)}
+    used = _accounts_used(campaigns)
     for kind, dated in (
         ("part_fails", worst_causes(campaigns)),
         ("part_silent", worst_causes(campaigns, SILENT)),
@@ -296,7 +297,23 @@ def parts(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
                 [Number(WORDS[cause.measure], cause.failed, url)],
                 reverse("campaigns:causes", args=[campaign.slug]),
                 pk,
+                _accounts_of(cause, used[pk]),
             )
+
+
+def _accounts_of(cause: FailureCause, used: frozenset[int]) -> frozenset[int]:
+    """Those by which its messages left: that which it names, or any that its campaign has used."""
+    named = cause.part(ACCOUNT)
+    return frozenset([int(named.value)]) if named else used
+
+
+def _accounts_used(campaign_ids: Collection[int]) -> dict[int, frozenset[int]]:
+    """By campaign. One query."""
+    tally = CodeTally.objects.filter(campaign_id__in=campaign_ids, n__gt=0).exclude(disposition="").order_by()
+    found: dict[int, set[int]] = defaultdict(set)
+    for pk, account in tally.values_list("campaign_id", "account_id").distinct():
+        found[pk].add(account)
+    return defaultdict(frozenset, {pk: frozenset(accounts) for pk, accounts in found.items()})
 
 
 def unreconciled(now: datetime, settings: AlertSettings) -> Iterator[Finding]:

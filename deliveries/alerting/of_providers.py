@@ -65,6 +65,7 @@ def receivers(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
             f"{zoned(gap.began_at)}. Evidence is missing of {gap.handed_over:,} messages; {held}.",
             [Number("messages without evidence", gap.handed_over)],
             reverse("receivers:page"),
+            accounts=frozenset([gap.account_id]),
         )
 
 

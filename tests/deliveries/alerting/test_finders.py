@@ -173,6 +173,17 @@ def test_silence_of_a_part_is_an_alert_unless_its_account_is_known_to_be_silent(
     assert "part_silent" not in found(now + timedelta(hours=1))
 
 
+def test_silence_of_a_part_is_an_alert_while_an_account_that_it_did_not_use_is_silent(now):
+    caused(now, lambda place, carrier, _: SENT if carrier == "Carrier B" else DELIVERED, 120)
+    ReceiptGap.objects.create(
+        account=factories.account(name="Other"), began_at=now, noticed_at=now, per_hour=20, handed_over=40
+    )
+
+    there = found(now)
+
+    assert {"receiver_silent", "part_silent"} <= there.keys()
+
+
 @pytest.mark.parametrize(
     ("complained", "kind"), [(2, None), (30, "complaints_watch"), (60, "complaints_poor")]
 )
@@ -278,7 +289,7 @@ def test_messages_that_wait_for_no_reason_are_a_backlog(now):
 
 def test_looking_costs_the_same_however_many_campaigns_there_are(now, django_assert_max_num_queries):
     reporting_rows.campaign([ARRIVED] * 30 + [REFUSED] * 12, at=now)
-    with django_assert_max_num_queries(74) as few:
+    with django_assert_max_num_queries(75) as few:
         alerts.run(now)
     for _ in range(4):
         reporting_rows.campaign([ARRIVED] * 30 + [REFUSED] * 12, at=now)
