@@ -66,8 +66,8 @@ def suppressions(many, **fields):
     )
 
 
-@pytest.fixture(scope="module")
-def rows(database_of_module):
+@pytest.fixture
+def rows():
     """Of nearly everything MANY rows that are alike, and FEW that a filter picks out."""
     now = timezone.now()
     common, rare = factories.campaign(), factories.campaign()
