@@ -18,8 +18,9 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import ProgrammingError, connection, transaction
 from django.db.backends.utils import CursorWrapper
+from psycopg.errors import UndefinedObject
 
 from deliveries.models import Message, Receipt, StatusEvent
 
@@ -119,6 +120,10 @@ def _give_end(those: Partitioned, last: Partition, end: int, full: bool) -> bool
         _at_once(drop, f"ALTER TABLE {last.name} ADD CONSTRAINT {proved} {check} NOT VALID")
         _at_once(f"ALTER TABLE {last.name} VALIDATE CONSTRAINT {proved}")
         return _split(those, last, end)
+    except ProgrammingError as problem:
+        if isinstance(problem.__cause__, UndefinedObject):
+            return False  # the other has dropped the constraint of this name, and goes on
+        raise
     finally:
         _at_once(drop)  # left behind, it would refuse rows in the end
 
