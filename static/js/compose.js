@@ -99,7 +99,8 @@
     if (unsaved.size || sending.size) event.preventDefault();
   });
 
-  /* What follows from a save is waited for: nobody launches what they see and not what they wrote. */
+  /* What follows from a save is waited for: nobody launches what they see and not what they wrote, and the answer to a
+     save does not take back the step to another person. */
   on("click", (event) => {
     const button = event.target.closest?.("[data-after-saving]");
     if (!button || (!unsaved.size && !sending.size)) return;

@@ -133,6 +133,20 @@ def test_what_is_typed_while_it_is_being_saved_stays_and_can_be_undone(page: Pag
     assert text(page).input_value() == body()[:-1]
 
 
+def test_a_step_to_the_next_person_outlasts_a_save_that_comes_back_late(page: Page) -> None:
+    page.route("**/edit/what/", lambda route: (page.wait_for_timeout(600), route.continue_()))
+    page.goto(EDIT)
+    text(page).click()
+    page.keyboard.type("Hello")
+    click_visibly(page.locator("#person-next"))
+
+    expect(page.locator("#preview .compose-person small")).to_contain_text("2 of ")
+    expect(page.locator("#state-what")).to_contain_text("Saved")
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#preview .compose-person small")).to_contain_text("2 of ")
+    assert "Hello" in body()
+
+
 def test_whom_it_means_is_typed_without_losing_a_field(page: Page) -> None:
     ContactList.objects.create(name="Staff")
     page.goto(EDIT)

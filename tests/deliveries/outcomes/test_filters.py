@@ -134,10 +134,10 @@ def test_counts_from_tallies_equal_the_rows_behind_them():
             assert known == matching(view, timezone.now()).count(), filters
 
 
-@pytest.mark.django_db
-def test_a_source_beyond_what_a_database_holds_finds_nothing():
-    assert not matching(read_view(1, "", {"source": "9" * 19}), timezone.now()).exists()
-    assert not QueueEntry.objects.exists()
+@pytest.mark.parametrize("queue", ["", "retry"])
+def test_a_source_beyond_what_a_database_holds_is_refused_by_name(queue):
+    with pytest.raises(BadFilter, match="source"):
+        read_view(1, queue, {"source": "9" * 19})
 
 
 @pytest.mark.django_db
