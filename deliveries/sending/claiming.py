@@ -252,7 +252,7 @@ def load(rows: Sequence[Outbox]) -> Loaded:
     """
     messages = Message.objects.select_related("contact", "address").only(
         "uuid", "channel", "goal", "provider_message_id", "recipient", "campaign", "account", "sender",
-        "contact__name", "contact__attributes", "address__value",
+        "region", "carrier", "contact__name", "contact__attributes", "address__value",
     )  # fmt: skip
     found = {
         message.pk: message for message in messages.filter(Among("pk", [row.message_id for row in rows]))

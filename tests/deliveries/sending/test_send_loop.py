@@ -14,6 +14,7 @@ from unittest import mock
 import psycopg
 import pytest
 from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from contacts.suppressing import suppress
@@ -24,6 +25,7 @@ from deliveries.providers.facts import Busy, LostAnswer, SendResult
 from deliveries.providers.sandbox.adapter import Sandbox
 from deliveries.sending import answers, claiming, send_loop, transport
 from deliveries.sending.answers import Dispatched, store_answers
+from deliveries.sending.dispatch import claim
 from deliveries.sending.send_loop import SendLoop, send
 from deliveries.sending.transport import LEASE, NOT_BEGUN, Answered, Claimed, Transport
 from tests import factories
@@ -458,3 +460,21 @@ def test_nothing_is_claimed_where_what_a_handover_needs_cannot_be_loaded(
         loop.turn(timezone.now())
 
     assert not Outbox.objects.exclude(claimed_until=None).exists()
+
+
+def test_handing_over_takes_as_many_statements_for_few_messages_as_for_many(campaign):
+    """A column that was not loaded with the others is read for each message alone."""
+    of = account()
+
+    def statements(count: int) -> int:
+        made, result = queue(campaign, of, count), Dispatched()
+        now = timezone.now()
+        with CaptureQueriesContext(connection) as sent:
+            claimed = claim(now, {of.pk: count}, result)
+            taken = [Answered(each, SendResult(True, f"id-{each.message.pk}")) for each in claimed]
+            store_answers(taken, now, result)
+        assert result.handed_over == len(made)
+        return len(sent)
+
+    few = statements(2)  # the first one fills what is kept in memory
+    assert statements(12) <= few
