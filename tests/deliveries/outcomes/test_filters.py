@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from campaigns.models import ContentVersion
 from contacts.models import Contact
-from deliveries.models import Message, QueueEntry
+from deliveries.models import Message
 from deliveries.outcomes.figures import CampaignFigures
 from deliveries.outcomes.filters import BadFilter, OutcomeFilter, read_view
 from deliveries.outcomes.narrowing import OutcomeView, entries, matching
