@@ -85,6 +85,11 @@ class Schedule:
         return sum(row.people for row in self.rows if row.at <= self.begins)
 
     @property
+    def waits_for_hours(self) -> bool:
+        """Whether it may begin now, and yet nobody is in hours in which it may be sent."""
+        return bool(self.people) and self.begins <= self.now and not self.at_once
+
+    @property
     def sentence(self) -> str:
         """As in: 37 now, 13 from 9:00 their time, the last at about 1 Dec 2026, 14:20 UTC at this sender's rate."""
         if not self.people:

@@ -5,6 +5,7 @@ import re
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -238,7 +239,8 @@ def test_the_confirmation_says_to_how_many_by_what_and_who_is_left_out(draft, lo
     member(people, now, agreed=False)
     factories.contact(lists=[people])
 
-    said = says(login, draft)
+    with time_machine.travel(now, tick=False):
+        said = says(login, draft)
 
     assert "It goes to 2 people: 2 SMS messages, 2 segments in all." in said
     assert (
@@ -248,6 +250,14 @@ def test_the_confirmation_says_to_how_many_by_what_and_who_is_left_out(draft, lo
     assert "1 check to look at first" in said
     assert "It starts now." in said
     assert "temporary failure is retried up to 2 times" in said
+
+
+def test_a_launch_at_night_does_not_say_that_it_starts_now(draft, login, now):
+    with time_machine.travel(now - timedelta(hours=12), tick=False):
+        said = says(login, draft)
+
+    assert "Nothing leaves yet: nobody is in their permitted hours now. Everybody gets it from" in said
+    assert "It starts now." not in said
 
 
 def test_the_confirmation_of_one_person_speaks_of_one(draft, login, now):
