@@ -25,6 +25,7 @@ from campaigns.rates import kind_of
 from contacts.channels import Channel
 from contacts.phones import grouped
 from dashboard.campaigns.what_notes import ChannelNotes, channel_notes, opt_out_country
+from deliveries.outcomes.normal_versions import senders_before
 from deliveries.sending.meant import first_contacts
 
 MEDIA = {
@@ -107,6 +108,7 @@ class ChannelFields(NamedTuple):
     label: str
     fields: list[forms.BoundField]
     notes: ChannelNotes | None
+    compares: bool  # its sender has sent other wordings
 
 
 class WhatForm(forms.Form):
@@ -196,12 +198,15 @@ class WhatForm(forms.Form):
         notes = channel_notes(
             self.campaign, [self._typed(one) for one in self.contents.values()], timezone.now()
         )
+        senders = {content.sender_id: channel for channel, content in self.contents.items()}
+        before = senders_before(senders, without=self.campaign.pk)
         return [
             ChannelFields(
                 channel,
                 str(Channel(channel).label),
                 [self[name] for name in self.fields if name.startswith(f"{channel}_")],
                 notes.get(channel),
+                self.contents[channel].sender_id in before,
             )
             for channel in order
         ]

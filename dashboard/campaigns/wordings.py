@@ -20,7 +20,7 @@ from contacts.models import Contact
 from contacts.phones import grouped
 from deliveries.links import below_html
 from deliveries.outcomes.keyset import read_id
-from deliveries.outcomes.normal_versions import last_normal
+from deliveries.outcomes.normal_versions import last_normal, senders_before
 from deliveries.sending.meant import first_contacts
 
 NORMAL = "normal"  # in place of a number: the last wording of the sender that arrived as it should
@@ -71,6 +71,7 @@ def wordings(request: HttpRequest, slug: str, channel: str) -> HttpResponse:
         "new": new or content,
         "new_number": new.number if new else content.version,
         "other": other,
+        "compares": bool(senders_before({content.sender_id: channel}, without=content.campaign_id)),
         "sought": request.GET.get("from") == NORMAL,
         "changed": compared(old, new or content) if old else [],
     }

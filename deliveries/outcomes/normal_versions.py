@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from django.db.models import Count, Sum
@@ -41,6 +42,14 @@ def last_normal(sender_id: int, channel: str, *, without: int = 0) -> NormalVers
         if outcomes.settled >= FEWEST and (outcomes.settled_rate or 0.0) >= NORMAL:
             return NormalVersion(version, outcomes)
     return None
+
+
+def senders_before(channel_by_sender: Mapping[int, str], *, without: int) -> set[int]:
+    """Those of these senders by whom another campaign left on that channel: they have something to compare with. One
+    query."""
+    kept = ContentVersion.objects.filter(sender__in=channel_by_sender).exclude(content__campaign=without)
+    pairs = kept.order_by().values_list("sender_id", "content__channel").distinct()
+    return {sender for sender, channel in pairs if channel_by_sender[sender] == channel}
 
 
 FEWEST = max(FEWEST_TO_JUDGE, 100)

@@ -121,6 +121,16 @@ def test_a_wording_is_compared_with_the_last_that_arrived_normally(login, conten
     assert "100% of 200 settled messages arrived" in shown
 
 
+@pytest.mark.parametrize("sent", [True, False])
+def test_the_last_wording_of_a_sender_is_offered_where_it_sent_one(login, content, sent):
+    if sent:
+        factories.content(factories.campaign(state="completed"), sender=content.sender)
+
+    shown = page(login("marketer"), content).content.decode()
+
+    assert ("arrived normally" in shown) == sent
+
+
 def test_a_message_shows_the_wording_that_it_left_with(login, content):
     old = factories.message(factories.recipient(content.campaign), content_version=1)
     new = factories.message(factories.recipient(content.campaign), content_version=2)
