@@ -51,8 +51,8 @@ class ChannelNotes(NamedTuple):
 
     @property
     def replaces(self) -> bool:
-        """Whether anything is replaced by a click on all at once."""
-        return bool(self.counted and any(one.sure and one.times for one in self.counted.specials))
+        """Whether a click on all at once replaces more than a click on one."""
+        return bool(self.counted) and sum(one.sure and one.times > 0 for one in self.counted.specials) > 1
 
 
 class TextFacts(NamedTuple):

@@ -151,7 +151,7 @@
     $("[data-saving]", box).textContent = said.saving;
     $("[data-theirs]", box).textContent = said.theirs;
     $("[data-specials]", box).replaceChildren(...said.specials.map((one) => row(one, channel)));
-    $("[data-all]", box).hidden = !said.specials.some((one) => one.sure && one.times);
+    $("[data-all]", box).hidden = said.specials.filter((one) => one.sure && one.times).length < 2;
   }
 
   document.addEventListener("input", ({ target }) => {

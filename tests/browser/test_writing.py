@@ -31,6 +31,7 @@ def test_a_curly_apostrophe_costs_a_segment_until_it_is_replaced(
         page.locator("#form-what").get_by_role("button", name="Save", exact=True).click()
     expect(counter).to_contain_text("2 segments")
     expect(counter).to_contain_text("The curly apostrophe doubles your cost: 2 segments instead of 1.")
+    expect(counter.locator("[data-all]")).to_be_hidden()  # it would do no more than the button beside it
     click_visibly(counter.get_by_role("button", name="Write '"))
 
     expect(counter).to_contain_text("1 segment")
