@@ -428,6 +428,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "report unguarded": ("admin", lambda: made_ready.unguarded()),
     "breaker": ("admin", lambda: f"/campaigns/{LIVE}/breaker/"),
     "wordings": ("marketer", lambda: made_ready.two_wordings()),
+    "override": ("admin", lambda: made_ready.held_draft()),
     "draft delete": ("marketer", lambda: f"/campaigns/{DRAFT}/delete/"),
     "skipped": ("marketer", lambda: f"/campaigns/{REPORT}/?person=skipped"),
     "people not reached": ("marketer", lambda: f"/campaigns/{REPORT}/?person=failed"),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.utils import timezone
 
 from accounts.models import User
 from campaigns import drafting, registering
 from campaigns.models import Brand, Campaign, Content, Segment, Sender
-from contacts.models import AutomaticAnswer, ContactList
+from contacts.models import Address, AutomaticAnswer, Consent, Contact, ContactList, ListMembership
 from deliveries.ledger import engagement, tallies
 from deliveries.models import CampaignStop, Canary, Engagement, Message, SavedView
 from deliveries.outcomes import causes_step
-from deliveries.sending import breaker, mail_checks, trying
+from deliveries.sending import breaker, checks, mail_checks, trying
 from tests.browser.world import DRAFT, LIVE, REPORT
 
 MEANT = [
@@ -50,6 +52,35 @@ def empty_draft() -> str:
     """A draft of which only the name is there."""
     made = drafting.make_draft("Nothing yet", User.objects.get(username="admin"))
     return f"{made.get_absolute_url()}edit/"
+
+
+def held_draft() -> str:
+    """The page on which a warning is accepted that holds a launch: a new sender, with many people."""
+    marketer, now = User.objects.get(username="marketer"), timezone.now()
+    draft = drafting.make_draft("A word to everybody, from a new address", marketer)
+    many = ContactList.objects.create(name="Everybody", slug="everybody")
+    people = Contact.objects.bulk_create(
+        Contact(name=f"Robin {n}", source=many) for n in range(checks.NEW_SENDER_MOST + 1)
+    )
+    ListMembership.objects.bulk_create(ListMembership(contact=one, contact_list=many) for one in people)
+    Address.objects.bulk_create(
+        Address(contact=one, kind="email", value=f"robin{n}@example.com", validity="valid")
+        for n, one in enumerate(people)
+    )
+    Consent.objects.bulk_create(
+        Consent(contact=one, channel="email", opted_in=True, at=now - timedelta(days=1), how="Form")
+        for one in people
+    )
+    draft.lists.set([many])
+    draft.channel = "email"
+    draft.save()
+    sender = drafting.usual_sender("email")
+    Sender.objects.filter(pk=sender.pk).update(created_at=now)
+    draft.contents.exclude(channel="email").delete()
+    Content.objects.update_or_create(
+        campaign=draft, channel="email", defaults={"sender": sender, "subject": "News", "body": WORDS}
+    )
+    return f"/campaigns/{draft.slug}/override/sender_may_send/"
 
 
 def follow_up() -> str:
