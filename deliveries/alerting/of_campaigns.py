@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import cached_property, partial
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -23,7 +24,7 @@ from deliveries.ledger.failure_counts import counts_of
 from deliveries.ledger.failure_rates import load
 from deliveries.meaning.mappings import describe
 from deliveries.models import Account, CampaignStop, CarrierTally, CodeTally, RecipientTally
-from deliveries.outcomes.causes import ACCOUNT, SILENT, WORDS, FailureCause, WorstCause, worst_causes
+from deliveries.outcomes.causes import ACCOUNT, FAILED, SILENT, WORDS, FailureCause, WorstCause, worst_causes
 from deliveries.outcomes.causes_rows import address_of
 from deliveries.outcomes.complaints import complaint_share, surely_reaches
 from deliveries.outcomes.delivery_rate import Outcomes
@@ -57,6 +58,25 @@ def watched(now: datetime) -> list[Campaign]:
     return list(Campaign.objects.filter(going | ended))
 
 
+class CampaignLook:
+    """What the finders of one look share: read by the first that asks, once."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    @cached_property
+    def campaigns(self) -> dict[int, Campaign]:
+        return {one.pk: one for one in watched(self.now)}
+
+    @cached_property
+    def _causes(self) -> Mapping[str, dict[int, WorstCause]]:
+        return worst_causes(self.campaigns)
+
+    def worst(self, measure: str = FAILED) -> dict[int, WorstCause]:
+        """By campaign, the worst cause that was found last; of both measures together one query."""
+        return self._causes[measure]
+
+
 def rows_of(campaign: Campaign, **narrowed: str) -> str:
     """Its report, narrowed to these rows."""
     query = urlencode(narrowed)
@@ -88,11 +108,10 @@ def _counted(campaigns: list[Campaign]) -> dict[int, CountedCampaign]:
     return {one.pk: CountedCampaign(Outcomes(outcomes[one.pk]), statuses[one.pk]) for one in campaigns}
 
 
-def rates(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
-    campaigns = watched(now)
+def rates(look: CampaignLook, now: datetime, settings: AlertSettings) -> Iterator[Finding]:
+    campaigns = list(look.campaigns.values())
     counted = _counted(campaigns)
-    ids = [one.pk for one in campaigns]
-    worst, people = worst_causes(ids), _reached(ids, counted)
+    worst, people = look.worst(), _reached(list(look.campaigns), counted)
     for campaign in campaigns:
         outcomes, statuses = counted[campaign.pk]
         yield from _poor(campaign, outcomes, people.get(campaign.pk, NOBODY_YET), worst.get(campaign.pk))
@@ -205,9 +224,9 @@ def _finished(
 # ---- Failures --------------------------------------------------------------------------------------------------
 
 
-def failures(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
+def failures(look: CampaignLook, now: datetime, settings: AlertSettings) -> Iterator[Finding]:
     """Campaigns that stopped by themselves, and others that do surely worse than usual."""
-    campaigns = {one.pk: one for one in watched(now)}
+    campaigns = look.campaigns
     stops = open_stops(campaigns)
     for stop in stops.values():
         waiting = f"{stop.waiting:,} message{' waits' if stop.waiting == 1 else 's wait'}."
@@ -225,7 +244,7 @@ def failures(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
     going = {pk: one for pk, one in campaigns.items() if pk not in stops}
     counts, usual = counts_of(going), load()
     last = {stop.campaign_id: stop for stop in CampaignStop.objects.filter(campaign__in=going).order_by("pk")}
-    counted, worst = _counted(list(going.values())), worst_causes(going)
+    counted, worst = _counted(list(going.values())), look.worst()
     for pk, campaign in going.items():
         for judged in surely_above(campaign, counts.get(pk, {}), usual, last.get(pk)):
             yield _above(campaign, judged, counted[pk].outcomes, worst.get(pk))
@@ -245,9 +264,9 @@ def _above(campaign: Campaign, judged: JudgedKind, outcomes: Outcomes, worst: Wo
     )
 
 
-def refused(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
+def refused(look: CampaignLook, now: datetime, settings: AlertSettings) -> Iterator[Finding]:
     """Codes by which many messages of one campaign were refused."""
-    campaigns = {one.pk: one for one in watched(now)}
+    campaigns = look.campaigns
     tally = CodeTally.objects.filter(campaign_id__in=campaigns).exclude(disposition="").order_by()
     sent = dict(tally.values_list("campaign_id").annotate(total=Sum("n")))
     rows = tally.filter(disposition=Disposition.BLOCKED_COMPLIANCE).values_list(
@@ -256,7 +275,7 @@ def refused(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
     clusters: dict[tuple[int, str], Counter[tuple]] = defaultdict(Counter)
     for campaign_id, code, *where, n in rows.annotate(total=Sum("n")):
         clusters[campaign_id, code][tuple(where)] += n
-    providers, worst = Account.objects.providers(), worst_causes(campaigns)
+    providers, worst = Account.objects.providers(), look.worst()
     for (campaign_id, code), counted in clusters.items():
         n, campaign = counted.total(), campaigns[campaign_id]
         if n < settings.threshold("rejected") or Share(n, max(sent[campaign_id], n)).range[0] < REFUSED_LEAST:
@@ -277,15 +296,12 @@ def refused(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
         )
 
 
-def parts(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
+def parts(look: CampaignLook, now: datetime, settings: AlertSettings) -> Iterator[Finding]:
     """Parts that surely fail more than usual, or are silent, also where the whole of their campaign does well."""
-    campaigns = {one.pk: one for one in watched(now)}
+    campaigns = look.campaigns
     used = _accounts_used(campaigns)
-    for kind, dated in (
-        ("part_fails", worst_causes(campaigns)),
-        ("part_silent", worst_causes(campaigns, SILENT)),
-    ):
-        for pk, worst in dated.items():
+    for kind, measure in (("part_fails", FAILED), ("part_silent", SILENT)):
+        for pk, worst in look.worst(measure).items():
             cause, campaign = worst.cause, campaigns[pk]
             base = campaign.get_absolute_url()
             url = address_of(base, cause.parts, cause.measure)
@@ -316,9 +332,9 @@ def _accounts_used(campaign_ids: Collection[int]) -> dict[int, frozenset[int]]:
     return defaultdict(frozenset, {pk: frozenset(accounts) for pk, accounts in found.items()})
 
 
-def unreconciled(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
+def unreconciled(look: CampaignLook, now: datetime, settings: AlertSettings) -> Iterator[Finding]:
     """Campaigns whose people do not add up; of those that are being prepared they need not yet."""
-    prepared = [one for one in watched(now) if one.state != State.LAUNCHING]
+    prepared = [one for one in look.campaigns.values() if one.state != State.LAUNCHING]
     for campaign, difference in differences(prepared):
         what = (
             f"{difference:,} are missing"
@@ -334,10 +350,16 @@ def unreconciled(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
         )
 
 
-FINDERS = (
-    Finder(("rate_poor", "rate_watch", "complaints_poor", "complaints_watch", "finished"), rates),
-    Finder(("stopped", "failures", "opt_outs"), failures),
-    Finder(("rejected",), refused),
-    Finder(("part_fails", "part_silent"), parts),
-    Finder(("reconciliation",), unreconciled),
-)
+def finders(now: datetime) -> tuple[Finder, ...]:
+    """Those of one look."""
+    look = CampaignLook(now)
+    return (
+        Finder(
+            ("rate_poor", "rate_watch", "complaints_poor", "complaints_watch", "finished"),
+            partial(rates, look),
+        ),
+        Finder(("stopped", "failures", "opt_outs"), partial(failures, look)),
+        Finder(("rejected",), partial(refused, look)),
+        Finder(("part_fails", "part_silent"), partial(parts, look)),
+        Finder(("reconciliation",), partial(unreconciled, look)),
+    )

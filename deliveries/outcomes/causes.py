@@ -7,10 +7,12 @@ stands in `causes_ranking.py`, how they are counted in `causes_counting.py`, whe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
+
+from django.db.models import Max, QuerySet
 
 from campaigns.models import Campaign
 from deliveries.ledger.failure_rates import SILENT
@@ -189,27 +191,16 @@ def findings_of(detail: Mapping[str, Any]) -> CauseFindings:
     """What was stored."""
     if not detail:
         return CauseFindings()
-    causes = [
-        FailureCause(
-            **{
-                **one,
-                "parts": tuple(CommonPart(*part) for part in one["parts"]),
-                "codes": tuple(CodeCount(*code) for code in one["codes"]),
-            }
-        )
-        for one in detail["causes"]
-    ]
     groups = {
         dimension: tuple(
             ComparedGroup(CommonPart(dimension, value, label), *rest) for value, label, *rest in rows
         )
         for dimension, rows in detail["groups"].items()
     }
-    totals = {measure: Totals(*numbers) for measure, numbers in detail["totals"].items()}
     delivered, settled, delivered_without, settled_without = detail["rates"]
     return CauseFindings(
-        totals,
-        tuple(causes),
+        _totals(detail["totals"]),
+        tuple(_causes(detail["causes"])),
         delivered,
         settled,
         delivered_without,
@@ -217,6 +208,17 @@ def findings_of(detail: Mapping[str, Any]) -> CauseFindings:
         detail["tested"],
         groups,
     )
+
+
+def _totals(stored: Mapping[str, Sequence[float]]) -> dict[str, Totals]:
+    return {measure: Totals(*numbers) for measure, numbers in stored.items()}  # type: ignore[arg-type]
+
+
+def _causes(stored: Iterable[Mapping[str, Any]]) -> Iterator[FailureCause]:
+    for one in stored:
+        parts = tuple(CommonPart(*part) for part in one["parts"])
+        codes = tuple(CodeCount(*code) for code in one["codes"])
+        yield FailureCause(**{**one, "parts": parts, "codes": codes})
 
 
 class WorstCause(NamedTuple):
@@ -230,14 +232,20 @@ class DatedFindings(NamedTuple):
     findings: CauseFindings
 
 
+def newest_reports(campaign_ids: Collection[int]) -> QuerySet[CauseReport]:
+    """Of each of these campaigns the report that was counted last."""
+    counted = CauseReport.objects.filter(campaign__in=campaign_ids, counted_at__isnull=False)
+    last = counted.order_by().values("campaign").annotate(newest=Max("pk")).values("newest")
+    return CauseReport.objects.filter(pk__in=last)
+
+
 def newest(campaign_ids: Collection[int]) -> dict[int, DatedFindings]:
     """What was found out last about each of these campaigns; those never counted are missing. One query."""
-    counted = CauseReport.objects.filter(campaign__in=campaign_ids, counted_at__isnull=False)
-    found = {}
-    for one in counted.order_by("pk"):
-        if one.counted_at:
-            found[one.campaign_id] = DatedFindings(one.counted_at, one.why, findings_of(one.detail))
-    return found
+    return {
+        one.campaign_id: DatedFindings(one.counted_at, one.why, findings_of(one.detail))
+        for one in newest_reports(campaign_ids)
+        if one.counted_at
+    }
 
 
 def causes_now(campaign: Campaign) -> list[FailureCause]:
@@ -247,13 +255,15 @@ def causes_now(campaign: Campaign) -> list[FailureCause]:
     return list(dated.findings.causes) if dated else []
 
 
-def worst_causes(campaign_ids: Collection[int], measure: str = FAILED) -> dict[int, WorstCause]:
-    """Of each of these campaigns that has one, the cause with the most excess, as it was counted last. One query."""
-    found = {}
-    for pk, dated in newest(campaign_ids).items():
-        cause = next((one for one in dated.findings.causes if one.measure == measure), None)
-        if cause is not None:
-            found[pk] = WorstCause(cause, dated.findings.sentence(cause))
+def worst_causes(campaign_ids: Collection[int]) -> dict[str, dict[int, WorstCause]]:
+    """By measure, of each of these campaigns that has one, the cause with the most excess, as it was counted last. One
+    query, which leaves in the database what only pages compare."""
+    rows = newest_reports(campaign_ids).values_list("campaign_id", "detail__causes", "detail__totals")
+    found: dict[str, dict[int, WorstCause]] = {measure: {} for measure in MEASURES}
+    for pk, causes, totals in rows:
+        findings = CauseFindings(_totals(totals or {}), tuple(_causes(causes or ())))
+        for cause in findings.causes:
+            found[cause.measure].setdefault(pk, WorstCause(cause, findings.sentence(cause)))
     return found
 
 

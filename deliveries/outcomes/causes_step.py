@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from math import log
 from typing import NamedTuple
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q, Sum
+from django.db.models import F, Max, Q, Sum
 
 from accounts.models import User
 from campaigns.link_domains import link_domains
@@ -25,7 +25,7 @@ from deliveries.ledger.excess import FALSE, FEWEST, Group, evidence
 from deliveries.ledger.failure_counts import Counts, Where, counts_of
 from deliveries.ledger.failure_rates import SILENT, WAITED, FailureRates, Kind, kinds_of, load
 from deliveries.meaning.mappings import describe
-from deliveries.models import Account, CauseReport, SourceTally
+from deliveries.models import Account, Bookmark, CauseReport, SourceTally
 from deliveries.outcomes.causes import (
     ACCOUNT,
     CHANNEL,
@@ -53,9 +53,10 @@ logger = logging.getLogger(__name__)
 Why = CauseReport.Why
 State = Campaign.State
 GOING = (State.LAUNCHING, State.SENDING, State.PAUSED)
-WATCHED = timedelta(days=2)  # after its end: late reports come in
+WATCHED = timedelta(days=3)  # after its end: late reports come in, and alerts look as long
 AGAIN = timedelta(minutes=15)  # between two counts of a campaign by itself
-GROWN = 1.1  # and only once so many times the failures are known
+GROWN = 1.1  # and only once so many times the failures are known, or a cause may be over
+PARTS = "cause_parts"  # of the bookmark: campaign -> its failures when its lists and regions were read last
 OLD = timedelta(days=180)  # what was over before that is counted where somebody asks
 TRIES = 3
 KEPT = 2  # reports of a campaign
@@ -88,20 +89,32 @@ def ask(campaign: Campaign, by: User | None, now: datetime, why: str = Why.ASKED
 
 
 def _ask_for_jumps(now: datetime) -> None:
-    """Four queries, of lists and regions only where something new has failed; and one for each campaign of which more
-    fails, or is silent, than is usual."""
+    """Five queries, of lists and regions only where more has failed; and one for each campaign of which more fails, or
+    is silent, than is usual, or of which a cause that was found may be over."""
     recent = Q(state__in=GOING) | Q(completed_at__gt=now - WATCHED)
     watched = {one.pk: one for one in Campaign.objects.filter(recent, launched_at__isnull=False)}
     if not watched:
         return
     rates, last, counted = load(), _last(watched), counts_of(watched)
     new = [pk for pk, counts in counted.items() if _is_new(counts, last.get(pk), now)]
-    parts = _parts(new) if new else {}
+    parts = _parts_of({pk: _failures(counted[pk].values()) for pk in new}, now)
     for pk, counts in counted.items():
         fails = pk in new and jumped(counts, rates, parts.get(pk, ()))
         waited = _have_waited(watched[pk], last.get(pk), now)
-        if fails or (waited and fell_silent(counts, rates)):
+        if fails or (waited and fell_silent(counts, rates)) or _may_be_over(counts, last.get(pk), now):
             ask(watched[pk], None, now, Why.JUMP)
+
+
+class LastCount(NamedTuple):
+    """The newest report of a campaign: when it was counted, None where it only is asked for; failures, messages that
+    had left and those without a report then; of how many the time for a report was over; how large each cause was."""
+
+    counted_at: datetime | None
+    failed: int
+    sent: int
+    pending: int
+    waited: int
+    causes: tuple[int, ...]
 
 
 class PartCount(NamedTuple):
@@ -110,6 +123,21 @@ class PartCount(NamedTuple):
     channel: str
     settled: int
     failed: int
+
+
+def _parts_of(failed: Mapping[int, int], now: datetime) -> dict[int, list[PartCount]]:
+    """Of those of these campaigns of which enough has failed to say something, and a tenth more than when their parts
+    were read last. `failed`: campaign -> its failures."""
+    enough = {pk: n for pk, n in failed.items() if n >= FEWEST}
+    if not enough:
+        return {}
+    read = Bookmark.objects.filter(name=PARTS).values_list("detail", flat=True).first() or {}
+    due = [pk for pk, n in enough.items() if n >= GROWN * read.get(str(pk), 0)]
+    if not due:
+        return {}
+    kept = {str(pk): enough[pk] if pk in due else read[str(pk)] for pk in enough}
+    Bookmark.objects.update_or_create(name=PARTS, defaults={"at": now, "detail": kept})
+    return _parts(due)
 
 
 def _parts(campaign_ids: Iterable[int]) -> dict[int, list[PartCount]]:
@@ -159,15 +187,14 @@ def _is_beyond(sets: Sequence[Sequence[Group]]) -> bool:
     return any(sum(one.failed for one in some) >= FEWEST and evidence(some) >= enough for some in sets)
 
 
-def _is_new(counts: Mapping[Where, Counts], last: CauseReport | None, now: datetime) -> bool:
+def _is_new(counts: Mapping[Where, Counts], last: LastCount | None, now: datetime) -> bool:
     """Whether so much more has failed since it was counted that it is worth counting again."""
     if last is None or last.counted_at is None:
         return last is None
-    seen = _failures(counts.values())
-    return last.counted_at <= now - AGAIN and seen >= GROWN * max(1, last.detail.get("seen", 0))
+    return last.counted_at <= now - AGAIN and _failures(counts.values()) >= GROWN * max(1, last.failed)
 
 
-def _have_waited(campaign: Campaign, last: CauseReport | None, now: datetime) -> bool:
+def _have_waited(campaign: Campaign, last: LastCount | None, now: datetime) -> bool:
     """Whether reports had their time, of so many more messages than when it was counted last that it is worth counting
     again: what had left by then had it an hour later."""
     begins = campaign.begins_at
@@ -175,17 +202,41 @@ def _have_waited(campaign: Campaign, last: CauseReport | None, now: datetime) ->
         return False
     if last is None or last.counted_at is None:
         return last is None
-    waited, *_ = last.detail.get("totals", {}).get(SILENT, [0])
-    return last.counted_at <= now - WAITED and last.detail.get("sent", 0) >= GROWN * max(1, waited)
+    return last.counted_at <= now - WAITED and last.sent >= GROWN * max(1, last.waited)
+
+
+def _may_be_over(counts: Mapping[Where, Counts], last: LastCount | None, now: datetime) -> bool:
+    """Whether a cause was found, and so much has changed since that it may be gone: a tenth of the smallest one."""
+    if last is None or last.counted_at is None or not last.causes or last.counted_at > now - AGAIN:
+        return False
+    least = max(1.0, (GROWN - 1) * min(last.causes))
+    before = (last.failed, last.sent, last.pending)
+    return any(abs(a - b) >= least for a, b in zip(_numbers(counts.values()), before, strict=True))
 
 
 def _failures(counts: Iterable[Counts]) -> int:
     return sum(one.failed[Kind.ANY] for one in counts)
 
 
-def _last(campaigns: Iterable[int]) -> dict[int, CauseReport]:
-    """The newest report of each."""
-    return {one.campaign_id: one for one in CauseReport.objects.filter(campaign__in=campaigns).order_by("pk")}
+def _numbers(counts: Collection[Counts]) -> tuple[int, int, int]:
+    """Failures, messages that left, and those of them without a report."""
+    return _failures(counts), sum(one.sent for one in counts), sum(one.pending for one in counts)
+
+
+def _last(campaigns: Iterable[int]) -> dict[int, LastCount]:
+    """The newest report of each. One query, which reads what is asked about it here and not all that was counted."""
+    reports = CauseReport.objects.filter(campaign__in=campaigns)
+    newest = reports.order_by().values("campaign").annotate(newest=Max("pk")).values("newest")
+    rows = CauseReport.objects.filter(pk__in=newest).values_list(
+        "campaign_id", "counted_at", "detail__seen", "detail__sent", "detail__pending", "detail__totals",
+        "detail__causes",
+    )  # fmt: skip
+    found = {}
+    for pk, at, failed, sent, pending, totals, causes in rows:
+        waited, *_ = (totals or {}).get(SILENT, [0])
+        sizes = tuple(one["failed"] for one in causes or ())
+        found[pk] = LastCount(at, failed or 0, sent or 0, pending or 0, waited, sizes)
+    return found
 
 
 def _one_that_is_over(now: datetime) -> CauseReport | None:
@@ -206,7 +257,7 @@ def count(report: CauseReport, now: datetime) -> None:
     report.refresh_from_db(fields=["tries"])
     if report.tries <= TRIES:
         counts = counts_of([report.campaign_id]).get(report.campaign_id, {}).values()
-        seen = {"seen": _failures(counts), "sent": sum(one.sent for one in counts)}
+        seen = dict(zip(("seen", "sent", "pending"), _numbers(counts), strict=True))
         report.detail = found_out(report.campaign, now).as_detail() | seen
     else:
         logger.error("The causes of campaign %d could not be counted.", report.campaign_id)

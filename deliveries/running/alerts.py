@@ -37,9 +37,11 @@ def backlog(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
         )
 
 
-FINDERS = (*of_campaigns.FINDERS, *of_providers.FINDERS, Finder(("backlog",), backlog))
+def finders(now: datetime) -> tuple[Finder, ...]:
+    """Everything that one look looks for."""
+    return (*of_campaigns.finders(now), *of_providers.FINDERS, Finder(("backlog",), backlog))
 
 
 def run(now: datetime) -> int:
     """How many alerts were raised or closed."""
-    return evaluating.run(now, FINDERS)
+    return evaluating.run(now, finders(now))

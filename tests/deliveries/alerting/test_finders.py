@@ -5,15 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from campaigns.models import Campaign, Registration
 from deliveries.alerting.kinds import kinds
+from deliveries.ledger import failure_index
 from deliveries.models import (
     Account,
     Alert,
     CampaignStop,
     CarrierTally,
     CodeAlarm,
+    Message,
     Outbox,
     PendingReceipt,
     ReceiptGap,
@@ -25,7 +29,7 @@ from deliveries.running import alerts
 from deliveries.running.drain import ROLES, STEPS
 from tests import factories, reporting_rows
 from tests.deliveries.outcomes import failing
-from tests.engine import ABSENT, DELIVERED, SENT, SPAM
+from tests.engine import ABSENT, DELIVERED, SENT, SPAM, rebuild
 
 pytestmark = pytest.mark.django_db
 ARRIVED, TEMPORARY, DEAD, PENDING, REFUSED, NO, SILENT = range(7)
@@ -173,6 +177,51 @@ def test_silence_of_a_part_is_an_alert_unless_its_account_is_known_to_be_silent(
     assert "part_silent" not in found(now + timedelta(hours=1))
 
 
+def came_in(**which):
+    """What had no report was delivered, as it now turns out."""
+    Message.objects.filter(status=SENT.status, **which).update(
+        status=DELIVERED.status, disposition="DELIVERED"
+    )
+    rebuild()
+
+
+def test_an_alert_of_a_silent_part_closes_by_itself_once_its_reports_came(now):
+    caused(now, lambda place, carrier, _: SENT if carrier == "Carrier B" else DELIVERED, 120)
+    assert "part_silent" in found(now)
+    causes_step.run(now + timedelta(hours=1))
+    assert "part_silent" in found(now + timedelta(hours=1))
+
+    came_in()
+    assert causes_step.run(now + timedelta(hours=1, minutes=20)) == 1
+
+    assert "part_silent" not in found(now + timedelta(hours=1, minutes=21))
+
+
+def test_an_alert_of_a_part_that_fails_closes_by_itself_once_its_retries_arrived(now):
+    bad = ("Carrier B", "US-NY")
+    caused(now, lambda place, *part: ABSENT if part == bad and place % 5 < 2 else DELIVERED, 300)
+    assert "part_fails" in found(now)
+
+    Message.objects.filter(status=ABSENT.status).update(
+        status=DELIVERED.status, disposition="DELIVERED", failure_class="none", fault="none"
+    )
+    failure_index.repair(list(Message.objects.values_list("pk", flat=True)))
+    rebuild()
+    assert causes_step.run(now + timedelta(minutes=14)) == 0
+    assert causes_step.run(now + timedelta(minutes=16)) == 1
+
+    assert "part_fails" not in found(now + timedelta(minutes=20))
+
+
+def test_the_causes_of_all_campaigns_are_read_once_a_look(now):
+    caused(now, lambda place, carrier, _: SPAM if carrier == "Carrier B" else DELIVERED, 120)
+
+    with CaptureQueriesContext(connection) as queries:
+        alerts.run(now)
+
+    assert sum("deliveries_causereport" in one["sql"] for one in queries) == 1
+
+
 def test_silence_of_a_part_is_an_alert_while_an_account_that_it_did_not_use_is_silent(now):
     caused(now, lambda place, carrier, _: SENT if carrier == "Carrier B" else DELIVERED, 120)
     ReceiptGap.objects.create(
@@ -303,5 +352,5 @@ def test_the_worker_looks(now):
     assert sum("alerts" in steps for steps in ROLES.values()) == 1
 
 
-def test_every_kind_that_a_finder_names_has_a_row_and_the_other_way_round():
-    assert sorted(kind for finder in alerts.FINDERS for kind in finder.kinds) == sorted(kinds())
+def test_every_kind_that_a_finder_names_has_a_row_and_the_other_way_round(now):
+    assert sorted(kind for finder in alerts.finders(now) for kind in finder.kinds) == sorted(kinds())

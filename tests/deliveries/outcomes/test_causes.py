@@ -20,7 +20,7 @@ from deliveries.outcomes.causes_step import PartCount
 from deliveries.statuses import Status
 from tests import factories
 from tests.deliveries.outcomes.failing import linked, messages
-from tests.engine import ABSENT, DEAD, DELIVERED, SENT, SPAM
+from tests.engine import ABSENT, DEAD, DELIVERED, SENT, SPAM, rebuild
 
 pytestmark = pytest.mark.django_db
 
@@ -192,6 +192,36 @@ def test_lists_and_regions_are_read_only_where_something_new_failed(campaign, no
         causes_step._ask_for_jumps(now + timedelta(minutes=1))
 
     assert not any("sourcetally" in one["sql"] for one in queries)
+
+
+def test_of_a_campaign_that_was_never_counted_lists_are_read_once_more_has_failed(campaign, now):
+    launched(campaign, now - timedelta(minutes=30))
+    ours = messages(
+        campaign, factories.account(), now, lambda place, *_: DELIVERED if place % 12 else DEAD, 240
+    )
+
+    def reads():
+        with CaptureQueriesContext(connection) as queries:
+            causes_step._ask_for_jumps(now)
+        return sum("sourcetally" in one["sql"] for one in queries)
+
+    assert [reads(), reads(), reads()] == [1, 0, 0]
+    for one in ours[1:4]:
+        Message.objects.filter(pk=one.pk).update(status="undelivered", disposition="BOUNCED_HARD")
+    rebuild()
+    assert [reads(), reads()] == [1, 0]
+    assert not CauseReport.objects.exists()
+
+
+def test_a_cause_is_looked_at_again_only_once_something_has_changed(campaign, now):
+    launched(campaign, now - timedelta(hours=3))
+    messages(campaign, factories.account(), now, lambda place, *_: DEAD if place % 3 else DELIVERED, 120)
+    counted(campaign, now)
+    assert causes_now(campaign)
+
+    asked = [causes_step.run(now + timedelta(minutes=minutes)) for minutes in (16, 32, 48)]
+
+    assert asked == [0, 0, 0]
 
 
 def test_a_whole_is_named_before_its_parts_and_a_part_before_a_pair_that_explains_no_more():
