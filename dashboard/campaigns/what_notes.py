@@ -52,7 +52,8 @@ class ChannelNotes(NamedTuple):
     @property
     def replaces(self) -> bool:
         """Whether a click on all at once replaces more than a click on one."""
-        return bool(self.counted) and sum(one.sure and one.times > 0 for one in self.counted.specials) > 1
+        specials = self.counted.specials if self.counted else ()
+        return sum(one.sure and one.times > 0 for one in specials) > 1
 
 
 class TextFacts(NamedTuple):
