@@ -1,4 +1,6 @@
-"""Pages at ten times the messages: what the server needs for each, from the request to the last byte."""
+"""Pages at ten times the messages: what the server needs for each, from the request to the last byte; and beside the
+empty page of the same frame and the page's own statements, which says what its templates cost.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import connection, connections
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -26,11 +29,16 @@ from deliveries.statuses import Evidence, FailureClass, Fault, Meaning, Queue, S
 BIG = 10_000_000
 CALLS = 20  # of each page in each round
 CONTACTS = 1_000_000
-LOOSE = (
+LOOSE = (  # these read more than day totals and one campaign
     "campaign list",
     "report, filtered",
+    "report, not reached",
     "contact search",
-)  # these read more than day totals and one campaign
+    "messages",
+    "suppressions",
+)
+SHELL = "the empty page"
+MOST = 2.5  # times the empty page and the page's statements
 
 # Of a hundred messages: what became of them, with the code, and the queue they stand in.
 SENDING = Meaning(Status.SENDING, FailureClass.NONE, Fault.NONE, Evidence.HANDED_OVER)
@@ -69,9 +77,23 @@ def run(options: Options) -> Iterator[Figure]:
             (1.5 if page in LOOSE else 1.2) if options.big else None
         )  # below, the tallies are not yet full
         yield taken.against(f"{page}, {scale}", "large", "small", target, at_most=True)
+    yield from _of_shell(options, sides[1], rounds)
     deep = Rounds("pages", options, "ms")
     deep.numbers.update({page: taken.numbers["large"] for page, taken in rounds.items()})
     yield deep.against("a deep page of a queue / its first", "queue, deep", "queue", 1.3, at_most=True)
+
+
+def _of_shell(options: Options, side: Side, rounds: dict[str, Rounds]) -> Iterator[Figure]:
+    """Each page beside the empty one and the page's own statements, on the larger database."""
+    shell = median(rounds[SHELL].numbers["large"])
+    for page, taken in rounds.items():
+        if page != SHELL:
+            whole, statements = median(taken.numbers["large"]), side.statements(page)
+            floor = shell + statements
+            yield Figure(
+                page, options.database, f"{page} / {SHELL} and its statements", "ms", whole, floor, whole / floor,
+                target=MOST, at_most=True,
+            )  # fmt: skip
 
 
 class Side:
@@ -106,6 +128,15 @@ class Side:
             raise RuntimeError(f"{url} answered {response.status_code}: {body[:200]!r}")
         return clock.seconds
 
+    def statements(self, page: str) -> float:
+        """Milliseconds that the database takes for the page's statements, as the driver sees them."""
+        spent = []
+        for _ in range(CALLS):
+            with CaptureQueriesContext(self.connection) as sent:
+                self.get(page)
+            spent.append(1000 * sum(float(query["time"]) for query in sent))
+        return median(spent)
+
 
 def _pages() -> dict[str, str]:
     """Each page by name -> its URL in the database in use."""
@@ -115,6 +146,7 @@ def _pages() -> dict[str, str]:
     middle = entries.order_by("-at", "-message_id")[entries.count() // 2]
     message = campaign.messages.order_by("-pk")[campaign.messages.count() // 2]
     return {
+        SHELL: reverse("alerts:snoozed"),
         "overview, 7 days": f"{reverse('overview')}?days=7",
         "overview, 30 days": f"{reverse('overview')}?days=30",
         "campaign list": reverse("campaigns:list"),
@@ -122,9 +154,18 @@ def _pages() -> dict[str, str]:
         "report, deep": f"{report}?after={Cursor(None, message.pk)}",
         "report, filtered": f"{report}?status=permanent&carrier=Carrier+3",
         "report, a queue": f"{report}?queue={Queue.RETRY}",
+        "report, not reached": f"{report}?person=failed",
+        "compare": f"{report}compare/?by=carrier",
+        "causes": f"{report}causes/",
+        "deliverability": reverse("deliverability"),
+        "messages": f"{reverse('messages')}?days=90&status=permanent",
         "queue": queue,
         "queue, deep": f"{queue}?after={Cursor(middle.at, middle.pk)}",
         "contact search": f"{reverse('contacts:search')}?q=Juniper+77",
+        "trail": reverse("contacts:trail", args=[message.contact_id]),
+        "alerts": reverse("alerts:list"),
+        "receivers": reverse("receivers:page"),
+        "suppressions": reverse("suppressions:list"),
     }
 
 

@@ -104,6 +104,8 @@ TEMPLATES = [
     },
 ]
 
+FORM_RENDERER = "dashboard.shell.widgets.LeanWidgets"
+
 # ---- Database --------------------------------------------------------------------------------------------
 
 DATABASES = {"default": env.database("DATABASE_URL", VAR_DIR / "waybill.sqlite3")}
