@@ -60,4 +60,4 @@ def test_whatever_is_no_plain_field_is_written_by_django():
 
 @pytest.mark.once
 def test_all_forms_are_written_so():
-    assert settings.FORM_RENDERER == f"{LeanWidgets.__module__}.{LeanWidgets.__name__}"
+    assert f"{LeanWidgets.__module__}.{LeanWidgets.__name__}" == settings.FORM_RENDERER
