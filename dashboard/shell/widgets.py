@@ -14,8 +14,8 @@ Widget = Mapping[str, Any]  # what Django gives the template of a widget
 
 
 class LeanWidgets(DjangoTemplates):
-    """Django includes two templates for each choice of a `<select>`: of three hundred in the filters of a list they took
-    a third of the whole page's time."""
+    """Django includes two templates for each choice of a `<select>`: for three hundred in the filters of a list they
+    took a third of the whole page's time."""
 
     def render(self, template_name: str, context: dict[str, Any], request: HttpRequest | None = None) -> str:
         lean = LEAN.get(template_name)
