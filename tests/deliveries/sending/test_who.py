@@ -394,3 +394,23 @@ def test_a_moment_long_ago_is_no_error(people):
     factories.contact(lists=[people])
     longest = {"is": "reached", "any_channel": "", "days": 3_650, "not": True}
     assert len(meant_by(timezone.now(), longest, lists=[people])) == 1
+
+
+@pytest.mark.parametrize("condition", [{"is": "never"}, {"is": "reached", "any_channel": "sms", "days": 90}])
+def test_a_long_history_is_not_gone_through_anew_for_each_contact(condition, people, now):
+    """PostgreSQL does so with a list that it finds no room for in its memory."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite makes an index of it")
+    contacts = Contact.objects.bulk_create(Contact(name=f"Person {n}") for n in range(200))
+    for _ in range(20):
+        campaign = factories.campaign()
+        Recipient.objects.bulk_create(
+            Recipient(campaign=campaign, contact=one, state="reached", reached_at=now) for one in contacts
+        )
+    sql, values = meant.sql_who(Who((people.pk,), Conditions.read({"all": [condition]})), now)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL work_mem = '64kB'; SET LOCAL hash_mem_multiplier = 1; ANALYZE campaigns_recipient")
+        cursor.execute(f"EXPLAIN {sql}", {**values, "low": 0, "high": meant.LAST})
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Index" in plan
+    assert "Materialize" not in plan
