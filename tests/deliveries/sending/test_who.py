@@ -409,7 +409,9 @@ def test_a_long_history_is_not_gone_through_anew_for_each_contact(condition, peo
         )
     sql, values = meant.sql_who(Who((people.pk,), Conditions.read({"all": [condition]})), now)
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL work_mem = '64kB'; SET LOCAL hash_mem_multiplier = 1; ANALYZE campaigns_recipient")
+        cursor.execute(
+            "SET LOCAL work_mem = '64kB'; SET LOCAL hash_mem_multiplier = 1; ANALYZE campaigns_recipient"
+        )
         cursor.execute(f"EXPLAIN {sql}", {**values, "low": 0, "high": meant.LAST})
         plan = "\n".join(line for (line,) in cursor.fetchall())
     assert "Index" in plan
