@@ -7,7 +7,7 @@ import time_machine
 from django.urls import reverse
 
 from campaigns.models import Campaign, Playbook
-from dashboard.campaigns.playbook_sentence import LINES
+from dashboard.playbook_words import LINES
 from deliveries.meaning import full_mailboxes
 from deliveries.meaning.translation import shipped
 from tests import factories
