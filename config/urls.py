@@ -40,6 +40,7 @@ urlpatterns = [
     path("suppressions/", include((urls.suppression_pages, "suppressions"))),
     path("routes/", include((urls.route_pages, "routes"))),
     path("senders/", include((urls.sender_pages, "senders"))),
+    path("playbooks/", include((urls.playbook_pages, "playbooks"))),
     path("mappings/", include((urls.mapping_pages, "mappings"))),
     path("", include((urls.delivery_pages, "deliveries"))),
 ]

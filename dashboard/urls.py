@@ -50,6 +50,7 @@ from dashboard.message import views as message
 from dashboard.overview import deliverability
 from dashboard.overview import messages as overview_messages
 from dashboard.overview import views as overview
+from dashboard.playbooks import views as playbooks
 from dashboard.queues import views as queues
 from dashboard.receivers import views as receivers
 from dashboard.routes import views as sending_routes
@@ -264,6 +265,12 @@ sender_pages = [
     path("<id:pk>/registration/", senders.registration, name="registration"),
     path("<id:pk>/ask/", senders.ask, name="ask"),
     path("<id:pk>/dns/", senders.look_at_dns, name="dns"),
+]
+
+playbook_pages = [
+    path("", playbooks.index, name="list"),
+    path("new/", playbooks.new, name="new"),
+    path("<id:pk>/", playbooks.show, name="playbook"),
 ]
 
 mapping_pages = [

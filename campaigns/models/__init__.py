@@ -8,7 +8,7 @@ from campaigns.models.left_out import SliceLeftOut
 from campaigns.models.links import TrackedLink
 from campaigns.models.overrides import BreakerSwitch, CheckOverride
 from campaigns.models.pace import Pace
-from campaigns.models.playbooks import ChannelOrder, Playbook, channels_only
+from campaigns.models.playbooks import ChannelOrder, Playbook, PlaybookChange, channels_only
 from campaigns.models.prices import Price
 from campaigns.models.recipients import Recipient
 from campaigns.models.registrations import Registration, RegistrationChange
@@ -27,6 +27,7 @@ __all__ = [
     "OnMachine",
     "Pace",
     "Playbook",
+    "PlaybookChange",
     "Price",
     "Priority",
     "Recipient",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -190,3 +191,28 @@ class Playbook(models.Model):
     def by_chance(self) -> bool:
         """Whether channels are chosen for each person, by what is likeliest to arrive."""
         return self.channel_order == ChannelOrder.BEST_CHANCE
+
+
+class PlaybookChange(models.Model):
+    """What somebody has made of a shared playbook, from `version` on. Written once, one for each version."""
+
+    playbook = models.ForeignKey(Playbook, models.CASCADE, related_name="changes")
+    version = models.PositiveIntegerField()
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    before = models.JSONField(default=dict, help_text="Name and rules before; empty: it was made.")
+    after = models.JSONField(help_text="Name and rules from then on.")
+
+    class Meta:
+        ordering = ["-pk"]
+        default_permissions = ()
+        verbose_name = "change of a playbook"
+        verbose_name_plural = "changes of playbooks"
+
+    def __str__(self) -> str:
+        return f"{self.after.get('name', '')}, version {self.version}"
+
+    @property
+    def changed(self) -> list[str]:
+        """The names of what is another than before, in the order of the rules."""
+        return [name for name in ("name", *RULES) if self.before.get(name) != self.after.get(name)]

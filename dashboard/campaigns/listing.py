@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
+from campaigns.models import Playbook
 from contacts.channels import Channel
 from contacts.searching import clean
 from dashboard.shell.pages import fragment, trigger
@@ -34,7 +35,7 @@ from deliveries.outcomes.campaign_list import (
 )
 from deliveries.outcomes.counting import Count
 from deliveries.outcomes.filters import Chip
-from deliveries.outcomes.keyset import Page
+from deliveries.outcomes.keyset import LARGEST_ID, Page
 from deliveries.outcomes.tally_cells import CauseCount
 from deliveries.wording import wording
 
@@ -60,6 +61,13 @@ class CampaignFilter(forms.Form):
     cause = forms.CharField(label="Worst cause", required=False, max_length=64, widget=forms.Select)
     sort = forms.ChoiceField(
         label="Order", required=False, choices=[("", "Newest first"), *CampaignSort.choices[1:]]
+    )
+    playbook = forms.IntegerField(
+        label="Playbook",
+        required=False,
+        min_value=-LARGEST_ID,
+        max_value=LARGEST_ID,
+        widget=forms.HiddenInput,
     )
 
     def __init__(self, data: Mapping[str, Any], codes: Mapping[str, str] | None = None) -> None:
@@ -109,6 +117,8 @@ class CampaignFilter(forms.Form):
     def _words(self, name: str, value: str) -> str:
         if name in ("since", "until"):
             return date_format(self.cleaned_data[name], "j M Y")
+        if name == "playbook":
+            return _playbook_words(int(value))
         choices = getattr(self.fields[name], "choices", None) or getattr(
             self.fields[name].widget, "choices", []
         )
@@ -123,8 +133,15 @@ class CampaignFilter(forms.Form):
             since=data["since"],
             until=data["until"],
             cause=data["cause"],
+            playbook=data["playbook"] or 0,
             sort=data["sort"] or CampaignSort.NEWEST,
         )
+
+
+def _playbook_words(pk: int) -> str:
+    """One query."""
+    name = Playbook.objects.filter(pk=abs(pk)).values_list("name", flat=True).first() or "none that there is"
+    return f"{name}, with own numbers" if pk < 0 else name
 
 
 @requires("campaigns.view_report")

@@ -6,12 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.core.validators import MaxValueValidator, MinValueValidator
 
 from campaigns.models import Campaign, Playbook
-from campaigns.models.playbooks import ChannelOrder
 from contacts.channels import Channel
-from dashboard.playbook_words import LINES, NUMBERS, ORDERS, SentenceChannels, SentencePart
+from dashboard.playbook_words import (
+    LINES,
+    NUMBERS,
+    ORDERS,
+    SentenceChannels,
+    SentencePart,
+    in_words,
+    number_field,
+    retry_parts,
+    sentence,
+    too_long_pauses,
+)
 
 
 class PlaybookSentence:
@@ -27,7 +36,7 @@ class PlaybookSentence:
         mine = follows.pk == shared.pk or follows.began_from_id == shared.pk
         self._shown = follows if mine else shared
         for name in NUMBERS:
-            self._add(name, self._number(name))
+            self._add(name, number_field(name))
         channels = SentenceChannels(label="Move to")
         channels.choices = [(one.value, one.in_sentence) for one in Channel if one != campaign.channel]
         self._add("switch", channels, self._channels(self._shown))
@@ -38,21 +47,10 @@ class PlaybookSentence:
         if self.was_shown:
             self._leave_out_what_was_not()
 
-    def _number(self, name: str) -> forms.IntegerField:
-        field: Any = Playbook._meta.get_field(name)
-        limits = {type(one): one.limit_value for one in field.validators if hasattr(one, "limit_value")}
-        return forms.IntegerField(
-            label=str(field.verbose_name).capitalize(),
-            min_value=limits.get(MinValueValidator, 0),
-            max_value=limits[MaxValueValidator],
-        )
-
     def _add(self, name: str, field: forms.Field, initial: Any = None) -> None:
         key = self._key(name)
         self._form.fields[key] = field
         self._form.initial[key] = getattr(self._shown, name) if initial is None else initial
-        if isinstance(field, forms.IntegerField):
-            field.widget.attrs |= {"class": "number", "aria-label": field.label}
 
     def _key(self, name: str) -> str:
         return f"p{self.shared.pk}_{name}"
@@ -91,17 +89,9 @@ class PlaybookSentence:
         return found
 
     def check(self, data: Mapping[str, Any]) -> None:
-        """A pause that is longer than all of the time for retries is a mistake: nothing would be retried."""
-        window = data.get(self._key("retry_window_hours"))
-        for line in LINES:
-            retries, after = data.get(self._key(line.times)), data.get(self._key(line.pause))
-            hours = after / 60 if after and line.unit == "minutes" else after
-            if retries and hours and window and hours > window:
-                self._form.add_error(
-                    self._key(line.pause),
-                    f"{line.words}: a pause of {after} {line.unit} does not fit into {window} h, so nothing would be"
-                    " retried. Shorten it, or retry for longer.",
-                )
+        """Pauses that are too long: they are no field's own mistake."""
+        for name, wrong in too_long_pauses({name: data.get(self._key(name)) for name in NUMBERS}):
+            self._form.add_error(self._key(name), wrong)
 
     # ---- For the template --------------------------------------------------------------------------------------
 
@@ -111,26 +101,15 @@ class PlaybookSentence:
 
     @property
     def parts(self) -> list[SentencePart]:
-        """Retry [2] times, [4] h apart, for at most [24] h. After [48] h move to [email]; stop waiting after [72] h."""
-        return [
-            SentencePart(f"Try {Channel(self._campaign.channel).in_sentence}. Retry", self._field("retries")),
-            SentencePart("times,", self._field("retry_after_hours")),
-            SentencePart("h apart, for at most", self._field("retry_window_hours")),
-            SentencePart("h. After", self._field("switch_after_hours")),
-            SentencePart("h move to", self._field("switch")),
-            SentencePart("and stop waiting after", self._field("give_up_hours")),
-            SentencePart("h."),
-        ]
+        fields = {name: self._field(name) for name in NUMBERS if self._key(name) in self._form.fields}
+        begins = f"Try {Channel(self._campaign.channel).in_sentence}."
+        return sentence(begins, fields, self._field("switch"))
 
     @property
     def lines(self) -> list[list[SentencePart]]:
         """Those for what has numbers of its own, where a channel in use reports it."""
         return [
-            [
-                SentencePart(f"{line.words}: retry", self._field(line.times)),
-                SentencePart("times,", self._field(line.pause)),
-                SentencePart(f"{line.unit} apart."),
-            ]
+            retry_parts(line, self._field(line.times), self._field(line.pause))
             for line in LINES[1:]
             if line.channels & self._in_use and self._key(line.pause) in self._form.fields
         ]
@@ -142,28 +121,12 @@ class PlaybookSentence:
     @property
     def said(self) -> str:
         """All but the lines of their own in words, as they stand in the form."""
-        times, pause, window, move, end = (
-            str(self._form[self._key(name)].value())
-            for name in (
-                "retries",
-                "retry_after_hours",
-                "retry_window_hours",
-                "switch_after_hours",
-                "give_up_hours",
-            )
-        )
-        number = "once" if times == "1" else f"{times} times"
-        tries = (
-            "is not retried"
-            if times == "0"
-            else f"is retried {number}, {pause} h apart, for at most {window} h"
-        )
-        begins = f"{Channel(self._campaign.channel).label} {tries}"
-        if str(self._form[self._key("channel_order")].value()) == ChannelOrder.BEST_CHANCE:
-            begins = f"What is likeliest to arrive comes first for each person, and {tries}"
-        others = ", then ".join(Channel(one).in_sentence for one in self._others)
-        moves = f"; after {move} h it moves to {others}" if others else ""
-        return f"{begins}{moves}. Nothing is waited for after {end} h."
+        values = {
+            name: self._form[self._key(name)].value()
+            for name in (*NUMBERS, "channel_order")
+            if self._key(name) in self._form.fields
+        }
+        return in_words(values, str(Channel(self._campaign.channel).label), self._others)
 
     @property
     def _others(self) -> list[str]:

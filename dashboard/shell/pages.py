@@ -150,6 +150,7 @@ RAIL = [
             Link(
                 "Receivers", "receivers", "receivers:page", "deliveries.view_receiptgap", "", ("/receivers/",)
             ),
+            Link("Playbooks", "switch", "playbooks:list", "campaigns.view_playbook", "", ("/playbooks/",)),
             Link("Senders", "sms", "senders:list", "campaigns.view_sender", "", ("/senders/",)),
             Link("Routes", "rules", "routes:page", "deliveries.view_route", "", ("/routes/",)),
         ],

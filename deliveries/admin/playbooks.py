@@ -6,15 +6,18 @@ from django.contrib import admin
 from django.db.models import QuerySet, Sum
 from django.forms import ModelForm
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 
-from campaigns.models import Campaign, Playbook
+from accounts.models import User
+from campaigns.models import Playbook
 from campaigns.models.playbooks import RULES
+from campaigns.playbook_changes import save_playbook
 from campaigns.playbook_form import PlaybookForm
 from deliveries.models import CarrierTally
+from deliveries.outcomes.campaign_list import RUNNING
 from deliveries.statuses import BUCKETS, Disposition
 
-RUNNING = (Campaign.State.LAUNCHING, Campaign.State.SENDING, Campaign.State.PAUSED)
 NAMED = 20  # campaigns; of more, the newest are named
 
 
@@ -68,7 +71,6 @@ class PlaybookAdmin(admin.ModelAdmin):
         )  # fmt: skip
 
     def save_model(self, request: HttpRequest, obj: Playbook, form: ModelForm, change: bool) -> None:
-        """Decisions name the version they followed, so every change makes a new one."""
-        if change and form.changed_data:
-            obj.version += 1
-        super().save_model(request, obj, form, change)
+        """Decisions name the version they followed, so every change makes a new one, and is kept."""
+        assert isinstance(request.user, User)
+        save_playbook(obj, by=request.user, now=timezone.now())

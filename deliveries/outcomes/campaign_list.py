@@ -44,6 +44,7 @@ MOST_CAUSES = 50  # offered for choice
 LAST_RATE = 2.0  # of what nothing is known about: behind every rate
 FINE = ("", Disposition.DELIVERED, Disposition.PENDING)
 State = Campaign.State
+RUNNING = (State.LAUNCHING, State.SENDING, State.PAUSED)
 
 
 class ShownState(TextChoices):
@@ -55,6 +56,7 @@ class ShownState(TextChoices):
     PAUSED = "paused", "Paused"
     COMPLETED = "completed", "Completed"
     CANCELED = "canceled", "Canceled"
+    RUNNING = "running", "Scheduled, sending or paused"
 
 
 class CampaignSort(TextChoices):
@@ -67,7 +69,7 @@ class CampaignSort(TextChoices):
 @dataclass(frozen=True)
 class CampaignQuery:
     """What narrows the list; '' and None narrow nothing. `since` and `until` are days on which it began, both included;
-    `cause` is a code or NO_CODE."""
+    `cause` is a code or NO_CODE, `playbook` an id."""
 
     text: str = ""
     state: str = ""
@@ -75,6 +77,7 @@ class CampaignQuery:
     since: date | None = None
     until: date | None = None
     cause: str = ""
+    playbook: int = 0  # that is followed as it is; below 0: that one's own numbers began from
     sort: str = CampaignSort.NEWEST
 
 
@@ -131,6 +134,10 @@ def narrowed(wanted: CampaignQuery, now: datetime, zone: tzinfo) -> QuerySet[Cam
             found = found.filter(began__gte=datetime.combine(wanted.since, time(), zone))
         if wanted.until:
             found = found.filter(began__lt=datetime.combine(wanted.until + timedelta(days=1), time(), zone))
+    if wanted.playbook > 0:
+        found = found.filter(playbook=wanted.playbook)
+    elif wanted.playbook < 0:
+        found = found.filter(playbook__own_of__isnull=False, playbook__began_from=-wanted.playbook)
     if wanted.cause:
         code = "" if wanted.cause == NO_CODE else wanted.cause
         worst = _failures().filter(campaign_id=OuterRef("pk")).order_by("-n", "reason_code")
@@ -170,6 +177,8 @@ def _in_state(state: ShownState, now: datetime) -> Q:
     going = Q(state__in=[State.LAUNCHING, State.SENDING])
     if state == ShownState.SCHEDULED:
         return going & ahead
+    if state == ShownState.RUNNING:
+        return Q(state__in=RUNNING)
     if state == ShownState.SENDING:
         return (
             going

@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.models import User
 from campaigns import drafting, registering
 from campaigns.models import Brand, Campaign, Content, Segment, Sender
+from campaigns.playbook_changes import save_playbook
 from contacts.models import Address, AutomaticAnswer, Consent, Contact, ContactList, ListMembership
 from deliveries.ledger import engagement, tallies
 from deliveries.models import CampaignStop, Canary, Engagement, Message, SavedView
@@ -52,6 +53,14 @@ def empty_draft() -> str:
     """A draft of which only the name is there."""
     made = drafting.make_draft("Nothing yet", User.objects.get(username="admin"))
     return f"{made.get_absolute_url()}edit/"
+
+
+def changed_playbook() -> str:
+    """A shared playbook that a running campaign follows, and that somebody has changed."""
+    playbook = Campaign.objects.get(slug=LIVE).playbook
+    playbook.retries, playbook.switch_to = 3, ["voice", "email"]
+    save_playbook(playbook, by=User.objects.get(username="admin"), now=timezone.now())
+    return f"/playbooks/{playbook.pk}/"
 
 
 def held_draft() -> str:
