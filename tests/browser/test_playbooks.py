@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from campaigns.models import Campaign, Playbook
 from tests.browser.clicking import click_visibly
+from tests.browser.watching import Watch
 from tests.browser.world import DRAFT, LIVE
 
 LINK = 14  # within a line of text
@@ -18,18 +19,21 @@ SIZES = [{"width": 1440, "height": 900}, {"width": 390, "height": 844}]
 @pytest.mark.parametrize("size", SIZES, ids=["desktop", "phone"])
 @pytest.mark.parametrize("script", [True, False], ids=["with a script", "without one"])
 def test_a_playbook_is_changed_for_the_campaigns_that_go_on(
-    enter: Callable[..., Page], size: dict[str, int], script: bool
+    enter: Callable[..., Page], watch: Watch, size: dict[str, int], script: bool
 ) -> None:
+    watch.expect("422")
     shared = Campaign.objects.get(slug=LIVE).playbook
     page = enter("admin", viewport=size, java_script_enabled=script)
     page.goto("/playbooks/")
     click_visibly(page.get_by_role("link", name=shared.name, exact=True), least=LINK)
 
-    page.get_by_label("Retries", exact=True).fill("40")
+    page.get_by_label("Hours between retries", exact=True).fill("30")
     click_visibly(page.get_by_role("button", name="Look at what changes"))
-    expect(page.get_by_role("alert")).to_contain_text(
-        "Retries: Ensure this value is less than or equal to 20."
+    wrong = page.get_by_role("alert")
+    expect(wrong).to_contain_text(
+        "Hours between retries: A temporary failure: a pause of 30 h does not fit into 24 h"
     )
+    page.get_by_label("Hours between retries", exact=True).fill("4")
     page.get_by_label("Retries", exact=True).fill("4")
     page.get_by_label("Busy: minutes between retries").fill("45")
     click_visibly(page.get_by_role("button", name="Look at what changes"))
@@ -44,7 +48,7 @@ def test_a_playbook_is_changed_for_the_campaigns_that_go_on(
     expect(page.locator(".playbook-changes")).to_contain_text("Busy: minutes between retries: 30 → 45")
     assert Playbook.objects.get(pk=shared.pk).busy_after_minutes == 45
 
-    click_visibly(people, least=LINK)
+    click_visibly(people)
     expect(page.locator("#count")).to_contain_text(n)
 
 
