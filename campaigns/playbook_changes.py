@@ -11,7 +11,7 @@ from accounts.models import User
 from campaigns.models import Playbook, PlaybookChange
 
 
-class ChangedMeanwhile(Exception):
+class PlaybookSavedMeanwhile(Exception):
     """Somebody else has saved it since it was looked at; the argument is the playbook as it is now."""
 
 
@@ -24,12 +24,12 @@ def as_it_is(playbook: Playbook) -> dict[str, Any]:
 def save_playbook(playbook: Playbook, *, by: User, now: datetime, seen: int = 0) -> bool:
     """Store it as it stands here, and keep what that changed; False where it changes nothing.
 
-    `seen`: the version that was looked at; 0 where that does not matter. Raises ChangedMeanwhile. Of campaigns that go
+    `seen`: the version that was looked at; 0 where that does not matter. Raises PlaybookSavedMeanwhile. Of campaigns that go
     on, the next decision about each person follows the new version: decisions name the one that they followed.
     """
     stored = Playbook.objects.select_for_update().filter(pk=playbook.pk).first() if playbook.pk else None
     if stored and seen and stored.version != seen:
-        raise ChangedMeanwhile(stored)
+        raise PlaybookSavedMeanwhile(stored)
     before, after = (as_it_is(stored) if stored else {}), as_it_is(playbook)
     if before == after:
         return False

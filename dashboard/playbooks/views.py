@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.roles import requires
 from campaigns.models import Playbook
-from campaigns.playbook_changes import ChangedMeanwhile, as_it_is, save_playbook
+from campaigns.playbook_changes import PlaybookSavedMeanwhile, as_it_is, save_playbook
 from dashboard.playbooks.forms import PlaybookPageForm, changes, said
 from dashboard.shell.pages import who
 from deliveries.outcomes.keyset import read_id
@@ -87,7 +87,7 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
             now=timezone.now(),
             seen=read_id(request.POST.get("version", "")) or 0,
         )
-    except ChangedMeanwhile as problem:
+    except PlaybookSavedMeanwhile as problem:
         [stored] = problem.args
         form.add_error(
             None,
