@@ -24,8 +24,8 @@ def as_it_is(playbook: Playbook) -> dict[str, Any]:
 def save_playbook(playbook: Playbook, *, by: User, now: datetime, seen: int = 0) -> bool:
     """Store it as it stands here, and keep what that changed; False where it changes nothing.
 
-    `seen`: the version that was looked at; 0 where that does not matter. Raises PlaybookSavedMeanwhile. Of campaigns that go
-    on, the next decision about each person follows the new version: decisions name the one that they followed.
+    `seen`: the version that was looked at; 0 where that does not matter. Raises PlaybookSavedMeanwhile. Of campaigns
+    that go on, the next decision about each person follows the new version: decisions name the one they followed.
     """
     stored = Playbook.objects.select_for_update().filter(pk=playbook.pk).first() if playbook.pk else None
     if stored and seen and stored.version != seen:
