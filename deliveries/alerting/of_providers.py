@@ -16,7 +16,15 @@ from campaigns.rates import today
 from contacts.phones import concealed
 from deliveries.alerting.findings import Finder, Finding, Number
 from deliveries.alerting.kinds import AlertSettings
-from deliveries.models import Account, CodeAlarm, PendingReceipt, Quarantined, ReceiptGap, RouteAlarm
+from deliveries.models import (
+    Account,
+    CodeAlarm,
+    PendingReceipt,
+    Quarantined,
+    ReceiptGap,
+    RouteAlarm,
+    WebhookEndpoint,
+)
 from deliveries.outcomes import route_status
 from deliveries.outcomes.counting import counted
 from deliveries.wording import zoned
@@ -105,6 +113,14 @@ def registrations(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
         )
 
 
+def webhooks(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
+    """Endpoints that were disabled by themselves."""
+    ended = WebhookEndpoint.objects.exclude(disabled_at=None).exclude(disabled_why="").defer("secret")
+    for one in ended[:MOST]:
+        sentence = f"{one.name} gets no events any more. {one.disabled_why}"
+        yield Finding("webhook", str(one.pk), sentence, url=reverse("webhooks:endpoint", args=[one.pk]))
+
+
 FINDERS = (
     Finder(("latency", "route"), routes),
     Finder(("codes", "code_changes"), codes),
@@ -112,4 +128,5 @@ FINDERS = (
     Finder(("dead_letters",), dead_letters),
     Finder(("set_aside",), set_aside),
     Finder(("registration",), registrations),
+    Finder(("webhook",), webhooks),
 )

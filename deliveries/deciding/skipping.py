@@ -11,6 +11,7 @@ from deliveries.deciding.decide import State, Step
 from deliveries.ledger import engagement
 from deliveries.ledger.statements import rewrite
 from deliveries.models import Decision, Message
+from deliveries.outgoing.events import note_recipients, record_decisions
 from deliveries.wording import withdrawal
 
 # What a decision writes onto a recipient.
@@ -28,7 +29,7 @@ def skip(recipient_ids: Collection[int], tally: Counter[tuple]) -> None:
     latest = {message.recipient_id: message for message in withdrawn}
     reasons = {recipient: message.reason_code for recipient, message in latest.items()}
     _explain_skips(latest.values())
-    moves = []
+    moves, before = [], [(recipient, recipient.state) for recipient in recipients]
     for recipient in recipients:
         moves.append((recipient, engagement.channel_of(recipient), ""))
         tally[recipient.campaign_id, recipient.state, recipient.skip_reason] -= 1
@@ -37,6 +38,7 @@ def skip(recipient_ids: Collection[int], tally: Counter[tuple]) -> None:
         recipient.next_step_reason = ""
         tally[recipient.campaign_id, recipient.state, recipient.skip_reason] += 1
     rewrite(recipients, RECIPIENT_FIELDS)
+    note_recipients(before)
     engagement.note_moves(moves)
 
 
@@ -44,7 +46,7 @@ def _explain_skips(withdrawn: Collection[Message]) -> None:
     """A decision for each that was withdrawn without one: for an opt-out, say."""
     explained = Decision.objects.filter(message_id__in=[message.pk for message in withdrawn])
     done = set(explained.values_list("message_id", flat=True))
-    Decision.objects.bulk_create(
+    record_decisions(
         [
             Decision(
                 message_id=message.pk, recipient_id=message.recipient_id, contact_id=message.contact_id,
@@ -55,6 +57,5 @@ def _explain_skips(withdrawn: Collection[Message]) -> None:
             for message in withdrawn
             if message.pk not in done
             for code in [message.reason_code[:40]]
-        ],
-        batch_size=300,
+        ]
     )  # fmt: skip

@@ -25,6 +25,7 @@ from deliveries.models import (
     Cause,
     Decision,
 )
+from deliveries.outgoing.events import record_decisions
 
 
 class Planned(NamedTuple):
@@ -99,7 +100,7 @@ def cancel_next_step(recipient: Recipient, by, now: datetime) -> bool:
 
 def note_staff(view: RecipientContext, step: str, reason: str, now: datetime) -> None:
     """Record what a colleague decided for one recipient."""
-    Decision.objects.create(
+    one = Decision(
         message_id=view.head.pk,
         recipient_id=view.recipient.pk,
         contact_id=view.recipient.contact_id,
@@ -110,3 +111,4 @@ def note_staff(view: RecipientContext, step: str, reason: str, now: datetime) ->
         due_at=now,
         reason=reason[:300],
     )
+    record_decisions([one])

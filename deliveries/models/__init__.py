@@ -18,6 +18,7 @@ from deliveries.models.accounts import Account, new_token
 from deliveries.models.alerts import Alert, AlertSetting
 from deliveries.models.batches import Batch, BatchItem
 from deliveries.models.causes import CauseReport
+from deliveries.models.endpoints import PING, EventKind, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from deliveries.models.engagement import (
     REACHED,
     Deed,
@@ -72,6 +73,7 @@ from deliveries.models.work import (
 
 __all__ = [
     "MESSAGE_TALLIES",
+    "PING",
     "REACHED",
     "Account",
     "Alert",
@@ -103,6 +105,7 @@ __all__ = [
     "Engagement",
     "EngagementNote",
     "EngagementTally",
+    "EventKind",
     "FailureIndex",
     "FailureLimit",
     "Heartbeat",
@@ -141,5 +144,8 @@ __all__ = [
     "SuppressionEvidence",
     "Tally",
     "TallyDelta",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
     "new_token",
 ]

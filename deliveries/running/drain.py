@@ -36,6 +36,7 @@ from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.tallies import fold
 from deliveries.meaning import drift, occurrences
 from deliveries.outcomes import causes_step
+from deliveries.outgoing import delivering
 from deliveries.receiving import callback_tests, clicks, gaps, line_notes, number_lookups, recording, replay
 from deliveries.running import alerts, heartbeat
 from deliveries.running.heartbeat import Role
@@ -164,6 +165,7 @@ STEPS: Steps = {
     "gaps": Seldom(60, gaps.watch),
     "alerts": Seldom(60, alerts.run),
     "notify": Seldom(10, notifying.run),
+    "webhooks": Seldom(1, delivering.run),
 }
 
 
@@ -208,6 +210,7 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "gaps",
         "alerts",
         "notify",
+        "webhooks",
     ),
 }
 

@@ -30,6 +30,7 @@ from deliveries.deciding.recipients import RecipientContext, load_recipients
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.models import CampaignStop, Cause, Decision, Message, Outbox
+from deliveries.outgoing.events import record_decisions
 from deliveries.sending import launching
 from deliveries.sending.audience import source_of
 
@@ -133,7 +134,7 @@ def _withdraw(
 
 def _say(one: SliceLeftOut, views: Sequence[RecipientContext], now: datetime) -> None:
     why = sentence(Reason.LEFT_OUT, words(one.channel, one.dimension, one.value))[:300]
-    Decision.objects.bulk_create(
+    record_decisions(
         [
             Decision(
                 message_id=view.head.pk, recipient_id=view.recipient.pk, contact_id=view.recipient.contact_id, at=now,
@@ -141,7 +142,6 @@ def _say(one: SliceLeftOut, views: Sequence[RecipientContext], now: datetime) ->
             )
             for view in views
         ],
-        batch_size=300,
     )  # fmt: skip
 
 
