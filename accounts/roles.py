@@ -109,8 +109,6 @@ ROLES: dict[str, set[str]] = {
     | _may("change", "deliveries", "alertsetting")
     | _may("view change", "deliveries", "receiptgap")
     | _may("add change delete", "deliveries", "alertchannel")
-    | _may("view add change delete", "deliveries", "webhookendpoint")
-    | _may("view change", "deliveries", "webhookdelivery")
     # To try dead letters, and work that was set aside, again; the rows themselves stay as they are.
     | _may("change", "deliveries", "pendingreceipt quarantined")
     | {

@@ -245,9 +245,6 @@ DECISION_RETENTION_DAYS = env.days("DECISION_RETENTION_DAYS", low=90)
 ACCESS_LOG_RETENTION_DAYS = env.days("ACCESS_LOG_RETENTION_DAYS", low=30)
 # What people wrote to us, once somebody has read what has to be read; opt-outs stay, with their evidence.
 REPLY_RETENTION_DAYS = env.days("REPLY_RETENTION_DAYS", low=90)
-# Private networks that webhooks may go to all the same, and whether they may go to addresses without TLS.
-WEBHOOK_NETWORKS = env.networks("WEBHOOK_NETWORKS")
-WEBHOOK_HTTP = env.flag("WEBHOOK_HTTP", False)
 # Uploaded files of contacts, and what undoes their imports.
 IMPORT_FILE_RETENTION_DAYS = env.number("IMPORT_FILE_RETENTION_DAYS", 30, low=1, high=3_650)
 # How long a message handed over is its process's own; then it counts as in doubt, and is looked up.

@@ -41,7 +41,6 @@ urlpatterns = [
     path("routes/", include((urls.route_pages, "routes"))),
     path("senders/", include((urls.sender_pages, "senders"))),
     path("playbooks/", include((urls.playbook_pages, "playbooks"))),
-    path("webhooks/", include((urls.webhook_pages, "webhooks"))),
     path("mappings/", include((urls.mapping_pages, "mappings"))),
     path("", include((urls.delivery_pages, "deliveries"))),
 ]

@@ -29,10 +29,6 @@ PAUSE_OVER = "The pause is over"
 # Sent in the same transaction when a block begins or ends: the `keys` of the addresses, and the ids of `contacts`
 # that were blocked as a whole.
 blocks_changed = Signal()
-# Sent in the same transaction: the `rows` that were just made (those without a key have one above `after`, or there
-# was such a row before), and the `ids` of those lifted.
-suppressions_made = Signal()
-suppressions_lifted = Signal()
 
 
 class CannotRelease(Exception):
@@ -110,7 +106,6 @@ def suppress(
     if same is not None:
         return same
     made.save()
-    suppressions_made.send(Suppression, rows=[made], after=0)
     _announce([made])
     if contact is not None and not value:
         addresses = Address.objects.filter(contact=contact).exclude(validity=Address.Validity.INVALID)
@@ -135,9 +130,7 @@ def suppress_each(
     fresh = [one for fact, one in first.items() if fact not in found]
     if fresh:
         Suppression.objects.bulk_create(fresh, batch_size=300, ignore_conflicts=True)
-        known, found = set(found), _recorded(first)
-        made = [row for fact, row in found.items() if fact not in known]
-        suppressions_made.send(Suppression, rows=made, after=0)
+        found = _recorded(first)
         _announce(fresh)
     lifted = [row for row in found.values() if row.release_note.startswith(MAPPING_CORRECTED)]
     put_back(lifted, now or timezone.now(), again)
@@ -283,9 +276,7 @@ def extend(pairs: Iterable[tuple[Suppression, Address]]) -> None:
         for block, address in pairs
         if not block.channel or KIND_OF[Channel(block.channel)] == address.kind
     ]
-    last = Suppression.objects.order_by("-pk").values_list("pk", flat=True).first() if made else 0
     Suppression.objects.bulk_create(made, ignore_conflicts=True, batch_size=500)
-    suppressions_made.send(Suppression, rows=made, after=last or 0)
     _announce(made)
 
 
@@ -347,7 +338,6 @@ def lift(unreleased: QuerySet[Suppression], *, by: User | None, note: str, now: 
     """End these, whoever asked for them; return how many there were."""
     rows = list(unreleased.only("value", "contact_id"))
     done = unreleased.update(released_at=now, released_by=by, release_note=note[:LONGEST_NOTE])
-    suppressions_lifted.send(Suppression, ids=[row.pk for row in rows])
     _announce(rows)
     return done
 

@@ -63,7 +63,6 @@ from dashboard.suppressions import mistakes as suppression_mistakes
 from dashboard.suppressions import trend as suppression_trend
 from dashboard.suppressions import verifying as suppression_verifying
 from dashboard.suppressions import views as suppressions
-from dashboard.webhooks import views as webhooks
 from deliveries.outcomes.keyset import read_id
 
 
@@ -225,20 +224,6 @@ delivery_pages = [
     path("batches/preview/", batches.preview, name="preview"),
     path("batches/<id:pk>/", batches.batch, name="batch"),
     path("batches/<id:pk>/undo/", batches.undo, name="undo"),
-]
-
-webhook_pages = [
-    path("", webhooks.index, name="list"),
-    path("new/", webhooks.new, name="new"),
-    path("deliveries/<id:pk>/", webhooks.delivery, name="delivery"),
-    path("deliveries/<id:pk>/replay/", webhooks.replay, name="replay"),
-    path("<id:pk>/", webhooks.show, name="endpoint"),
-    path("<id:pk>/edit/", webhooks.edit, name="edit"),
-    path("<id:pk>/secret/", webhooks.rotate, name="rotate"),
-    path("<id:pk>/switch/", webhooks.switch, name="switch"),
-    path("<id:pk>/test/", webhooks.test, name="test"),
-    path("<id:pk>/delete/", webhooks.delete, name="delete"),
-    path("<id:pk>/replay/", webhooks.replay_failed, name="replay_failed"),
 ]
 
 suppression_pages = [

@@ -9,7 +9,6 @@ import os
 import shutil
 import socket
 import tempfile
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
@@ -26,7 +25,6 @@ from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
 from deliveries.meaning import mappings
-from deliveries.outgoing import subscriptions
 from deliveries.running import watchdog
 from deliveries.sending import sequences
 from tests import databases, factories, statements
@@ -160,14 +158,6 @@ def no_memory_of_mappings(monkeypatch: pytest.MonkeyPatch) -> None:
 def no_memory_of_follow_ups() -> None:
     """The ids of one test are others' in the next."""
     sequences.forget()
-
-
-@pytest.fixture(autouse=True)
-def no_memory_of_webhooks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No endpoint is there before a test makes one, which is seen at once."""
-    monkeypatch.setattr(subscriptions, "_held", frozenset())
-    monkeypatch.setattr(subscriptions, "_checked_at", time.monotonic())
-    monkeypatch.setattr(subscriptions, "CHECK_SECONDS", 3600)
 
 
 @pytest.fixture(scope="session")

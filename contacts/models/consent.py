@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
-from django.dispatch import Signal
 from django.utils import timezone
 
 from contacts import grounds
@@ -18,16 +15,8 @@ from contacts.channels import Channel
 from contacts.models.ledger import AppendOnly
 from contacts.models.people import Contact
 
-# Sent in the same transaction with the `rows` that were just written.
-consents_written = Signal()
-
 
 class ConsentQuerySet(models.QuerySet):
-    def bulk_create(self, objs: Iterable[Any], *given: Any, **more: Any) -> list[Any]:
-        made: list[Any] = super().bulk_create(objs, *given, **more)
-        consents_written.send(Consent, rows=made)
-        return made
-
     def counting(self, until: datetime | None = None) -> ConsentQuerySet:
         """What was said and not withdrawn since, or withdrawn by a row that was itself withdrawn; `until` a moment that
         is over, or by now."""

@@ -159,9 +159,6 @@ RAIL = [
         "Settings",
         [
             Link("Admin", "admin", "admin:index", "", "", ("/admin/",)),
-            Link(
-                "Webhooks", "switch", "webhooks:list", "deliveries.view_webhookendpoint", "", ("/webhooks/",)
-            ),
             Link("Who saw addresses", "review", "contacts:access", "contacts.view_accessrecord"),
             Link("What is kept", "watch", "contacts:kept", "deliveries.view_retentionrun"),
         ],

@@ -17,9 +17,7 @@ from django.db import transaction
 from deliveries.alerting.findings import Finder, Finding
 from deliveries.alerting.kinds import AlertSettings, kinds, load_settings
 from deliveries.ledger.quarantine import PASSING
-from deliveries.models import Alert, Bookmark, EventKind
-from deliveries.outgoing.events import note_alerts
-from deliveries.outgoing.subscriptions import wanted
+from deliveries.models import Alert, Bookmark
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +93,7 @@ def _says_the_same(one: Finding, others: Sequence[Finding]) -> bool:
 
 def _open(found: Mapping[str, Finding], opened: Mapping[str, Alert], now: datetime) -> int:
     """Make what is new and bring what is open up to date; return how many were raised."""
-    raised, changed, fresh = 0, [], set()
+    raised, changed = 0, []
     for cause, finding in found.items():
         alert = opened.get(cause) or Alert(cause=cause, kind=finding.kind, seen_at=now)
         kind = kinds()[finding.kind]
@@ -109,12 +107,9 @@ def _open(found: Mapping[str, Finding], opened: Mapping[str, Alert], now: dateti
         if alert.raised_at is None and now - alert.seen_at >= kind.patience:
             alert.raised_at = now
             raised += 1
-            fresh.add(cause)
         changed.append(alert)
     Alert.objects.bulk_update([one for one in changed if one.pk], CHANGING, batch_size=100)
     Alert.objects.bulk_create([one for one in changed if not one.pk], ignore_conflicts=True)
-    if fresh and wanted(EventKind.ALERT_OPENED):
-        note_alerts(EventKind.ALERT_OPENED, Alert.objects.filter(cause__in=fresh, closed_at=None), now)
     return raised
 
 
@@ -124,6 +119,4 @@ def _close(alerts: Sequence[Alert], not_judged: set[str], now: datetime) -> int:
     if never_raised:
         Alert.objects.filter(pk__in=never_raised).delete()
     over = [one.pk for one in gone if one.raised_at is not None]
-    closed = Alert.objects.filter(pk__in=over, closed_at=None).update(closed_at=now) if over else 0
-    note_alerts(EventKind.ALERT_CLOSED, [one for one in gone if one.pk in set(over)], now)
-    return closed
+    return Alert.objects.filter(pk__in=over, closed_at=None).update(closed_at=now) if over else 0

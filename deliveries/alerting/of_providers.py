@@ -16,15 +16,7 @@ from campaigns.rates import today
 from contacts.phones import concealed
 from deliveries.alerting.findings import Finder, Finding, Number
 from deliveries.alerting.kinds import AlertSettings
-from deliveries.models import (
-    Account,
-    CodeAlarm,
-    PendingReceipt,
-    Quarantined,
-    ReceiptGap,
-    RouteAlarm,
-    WebhookEndpoint,
-)
+from deliveries.models import Account, CodeAlarm, PendingReceipt, Quarantined, ReceiptGap, RouteAlarm
 from deliveries.outcomes import route_status
 from deliveries.outcomes.counting import counted
 from deliveries.wording import zoned
@@ -113,14 +105,6 @@ def registrations(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
         )
 
 
-def webhooks(now: datetime, settings: AlertSettings) -> Iterator[Finding]:
-    """Endpoints that were disabled by themselves."""
-    ended = WebhookEndpoint.objects.exclude(disabled_at=None).exclude(disabled_why="").defer("secret")
-    for one in ended[:MOST]:
-        sentence = f"{one.name} gets no events any more. {one.disabled_why}"
-        yield Finding("webhook", str(one.pk), sentence, url=reverse("webhooks:endpoint", args=[one.pk]))
-
-
 FINDERS = (
     Finder(("latency", "route"), routes),
     Finder(("codes", "code_changes"), codes),
@@ -128,5 +112,4 @@ FINDERS = (
     Finder(("dead_letters",), dead_letters),
     Finder(("set_aside",), set_aside),
     Finder(("registration",), registrations),
-    Finder(("webhook",), webhooks),
 )

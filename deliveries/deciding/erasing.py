@@ -6,7 +6,6 @@ from collections.abc import Collection
 from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import Q
 from django.db.models.functions import Lower
 
 from accounts.models import User
@@ -19,17 +18,7 @@ from deliveries.deciding.attempts import withdraw
 from deliveries.deciding.followup import settle
 from deliveries.ledger.redacting import Redaction
 from deliveries.ledger.statements import chunks
-from deliveries.models import (
-    Backscatter,
-    Engagement,
-    Message,
-    Outbox,
-    Receipt,
-    SavedView,
-    StatusEvent,
-    WebhookDelivery,
-    WebhookEvent,
-)
+from deliveries.models import Backscatter, Engagement, Message, Outbox, Receipt, SavedView, StatusEvent
 
 
 @transaction.atomic
@@ -61,8 +50,6 @@ def erase_person(contact_id: int, *, by: User, reason: str, now: datetime) -> bo
             address=f"{ERASED}{mail.pk}", text=redaction.of_text(mail.text)
         )
     Engagement.objects.filter(contact=contact).exclude(text="").update(text=erasing.GONE)
-    WebhookEvent.objects.filter(Q(contact_id=contact.pk) | Q(message_id__in=messages)).delete()
-    WebhookDelivery.objects.filter(contact_id=contact.pk).delete()
     _drop_searches(contact, redaction)
     erasing.erase(contact, by=by, reason=reason, now=now)
     settle(ids, now)

@@ -40,7 +40,6 @@ from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import chunks, rewrite
 from deliveries.ledger.tallies import bump
 from deliveries.models import Cause, Decision, Message, QueueEntry, RecipientTally
-from deliveries.outgoing.events import note_recipients, record_decisions
 from deliveries.statuses import REACHING, Disposition, Evidence, FailureClass, Fault, Meaning, Queue, Status
 
 # Of one transaction: so many share its queries, and its locks are soon free again.
@@ -157,7 +156,7 @@ def _reach(
     recipients: Sequence[Recipient], arrived: dict[int, tuple[datetime, str]], tally: Counter[tuple]
 ) -> None:
     """These recipients' only attempt arrived: recipient -> (when, on which channel)."""
-    moves, before = [], [(recipient, recipient.state) for recipient in recipients]
+    moves = []
     for recipient in recipients:
         moves.append((recipient, engagement.channel_of(recipient), arrived[recipient.pk][1]))
         tally[recipient.campaign_id, recipient.state, recipient.skip_reason] -= 1
@@ -166,7 +165,6 @@ def _reach(
         recipient.reached_at, recipient.reached_by = arrived[recipient.pk]
         recipient.next_step, recipient.next_step_at, recipient.next_step_reason = Step.NONE, None, ARRIVED
     rewrite(recipients, RECIPIENT_FIELDS)
-    note_recipients(before)
     engagement.note_moves(moves)
 
 
@@ -303,7 +301,7 @@ def _explain(views: Sequence[RecipientContext], decided: dict[int, Decided], now
                 reason=plan.reason[:300],
             )
         )
-    record_decisions(rows)
+    Decision.objects.bulk_create(rows, batch_size=300)
 
 
 def _move_recipients(
@@ -313,7 +311,7 @@ def _move_recipients(
     tally: Counter[tuple],
     now: datetime,
 ) -> None:
-    changed, moves, states = [], [], []
+    changed, moves = [], []
     for view in views:
         recipient, plan = view.recipient, decided[view.recipient.pk]
         before, reached_by = _fields(recipient), engagement.channel_of(recipient)
@@ -321,12 +319,10 @@ def _move_recipients(
         _show(view, plan, now, acted=recipient.pk in made)
         if _fields(recipient) != before:
             changed.append(recipient)
-            states.append((recipient, state_was[1]))
             tally[state_was] -= 1
             tally[recipient.campaign_id, recipient.state, recipient.skip_reason] += 1
             moves.append((recipient, reached_by, engagement.channel_of(recipient)))
     rewrite(changed, RECIPIENT_FIELDS)
-    note_recipients(states, now)
     engagement.note_moves(moves)
 
 

@@ -11,7 +11,6 @@ from deliveries.deciding.decide import State, Step
 from deliveries.ledger import engagement
 from deliveries.ledger.statements import rewrite
 from deliveries.models import Decision, Message
-from deliveries.outgoing.events import note_recipients, record_decisions
 from deliveries.wording import withdrawal
 
 # What a decision writes onto a recipient.
@@ -29,7 +28,7 @@ def skip(recipient_ids: Collection[int], tally: Counter[tuple]) -> None:
     latest = {message.recipient_id: message for message in withdrawn}
     reasons = {recipient: message.reason_code for recipient, message in latest.items()}
     _explain_skips(latest.values())
-    moves, before = [], [(recipient, recipient.state) for recipient in recipients]
+    moves = []
     for recipient in recipients:
         moves.append((recipient, engagement.channel_of(recipient), ""))
         tally[recipient.campaign_id, recipient.state, recipient.skip_reason] -= 1
@@ -38,7 +37,6 @@ def skip(recipient_ids: Collection[int], tally: Counter[tuple]) -> None:
         recipient.next_step_reason = ""
         tally[recipient.campaign_id, recipient.state, recipient.skip_reason] += 1
     rewrite(recipients, RECIPIENT_FIELDS)
-    note_recipients(before)
     engagement.note_moves(moves)
 
 
@@ -46,7 +44,7 @@ def _explain_skips(withdrawn: Collection[Message]) -> None:
     """A decision for each that was withdrawn without one: for an opt-out, say."""
     explained = Decision.objects.filter(message_id__in=[message.pk for message in withdrawn])
     done = set(explained.values_list("message_id", flat=True))
-    record_decisions(
+    Decision.objects.bulk_create(
         [
             Decision(
                 message_id=message.pk, recipient_id=message.recipient_id, contact_id=message.contact_id,
@@ -57,5 +55,6 @@ def _explain_skips(withdrawn: Collection[Message]) -> None:
             for message in withdrawn
             if message.pk not in done
             for code in [message.reason_code[:40]]
-        ]
+        ],
+        batch_size=300,
     )  # fmt: skip

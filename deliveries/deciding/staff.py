@@ -25,7 +25,6 @@ from deliveries.models import (
     Cause,
     Decision,
 )
-from deliveries.outgoing.events import record_decisions
 
 
 class Planned(NamedTuple):
@@ -100,7 +99,7 @@ def cancel_next_step(recipient: Recipient, by, now: datetime) -> bool:
 
 def note_staff(view: RecipientContext, step: str, reason: str, now: datetime) -> None:
     """Record what a colleague decided for one recipient."""
-    one = Decision(
+    Decision.objects.create(
         message_id=view.head.pk,
         recipient_id=view.recipient.pk,
         contact_id=view.recipient.contact_id,
@@ -111,4 +110,3 @@ def note_staff(view: RecipientContext, step: str, reason: str, now: datetime) ->
         due_at=now,
         reason=reason[:300],
     )
-    record_decisions([one])

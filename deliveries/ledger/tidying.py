@@ -24,10 +24,9 @@ from contacts.models import (
     Reply,
 )
 from contacts.models.imports import UNDER_WAY
-from deliveries.models import Decision, Engagement, Receipt, RetentionRun, StatusEvent, WebhookDelivery
+from deliveries.models import Decision, Engagement, Receipt, RetentionRun, StatusEvent
 
 CHUNK = 2_000  # rows of one transaction
-WEBHOOKS_KEPT = timedelta(days=30)
 NOT_KEPT = "No longer kept."
 EVERY = Q()
 Kind = RetentionRun.Kind
@@ -98,7 +97,6 @@ KINDS = (
     OldRows(
         Kind.FILES, ImportChunk, "contact_import__created_at", "IMPORT_FILE_RETENTION_DAYS", only=_IMPORTED
     ),
-    OldRows(Kind.WEBHOOKS, WebhookDelivery, "created_at", "", WEBHOOKS_KEPT),
     OldRows(
         Kind.UNDOING,
         ImportedContact,
@@ -155,14 +153,6 @@ _SHOWN: tuple[tuple[str, type[models.Model], str, str, str, str], ...] = (
         "IMPORT_FILE_RETENTION_DAYS",
         Kind.FILES,
         "",
-    ),
-    (
-        "Webhook deliveries",
-        WebhookDelivery,
-        "created_at",
-        "",
-        Kind.WEBHOOKS,
-        f"{WEBHOOKS_KEPT.days} days",
     ),
     (
         "What undoes imports",

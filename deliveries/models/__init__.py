@@ -18,7 +18,6 @@ from deliveries.models.accounts import Account, new_token
 from deliveries.models.alerts import Alert, AlertSetting
 from deliveries.models.batches import Batch, BatchItem
 from deliveries.models.causes import CauseReport
-from deliveries.models.endpoints import PING, EventKind, WebhookDelivery, WebhookEndpoint, WebhookEvent
 from deliveries.models.engagement import (
     REACHED,
     Deed,
@@ -73,7 +72,6 @@ from deliveries.models.work import (
 
 __all__ = [
     "MESSAGE_TALLIES",
-    "PING",
     "REACHED",
     "Account",
     "Alert",
@@ -105,7 +103,6 @@ __all__ = [
     "Engagement",
     "EngagementNote",
     "EngagementTally",
-    "EventKind",
     "FailureIndex",
     "FailureLimit",
     "Heartbeat",
@@ -144,8 +141,5 @@ __all__ = [
     "SuppressionEvidence",
     "Tally",
     "TallyDelta",
-    "WebhookDelivery",
-    "WebhookEndpoint",
-    "WebhookEvent",
     "new_token",
 ]

@@ -87,7 +87,6 @@ class RetentionRun(models.Model):
         REPLIES = "replies", "Replies"
         FILES = "files", "Uploaded files of contacts"
         UNDOING = "undoing", "What undoes imports"
-        WEBHOOKS = "webhooks", "Webhook deliveries"
 
     kind = models.CharField(max_length=8, choices=Kind)
     below = models.BigIntegerField(

@@ -19,7 +19,6 @@ from deliveries.ledger import engagement
 from deliveries.ledger.events import clip
 from deliveries.ledger.statements.values import ClaimedReceipt
 from deliveries.models import Account, Engagement, MachineWhy, Message, Receipt
-from deliveries.outgoing.events import new_replies, note_replies
 from deliveries.providers.facts import Act, Inbound
 from deliveries.receiving import answers, machines, replies
 from deliveries.receiving.matching import MessageFinder
@@ -201,8 +200,6 @@ def _engage(rows: Sequence[Engagement], answered: Collection[int] = ()) -> None:
         else ()
     )
     rows = [row for row in rows if row.contact_id not in erased]
-    fresh = new_replies(rows)
     Engagement.objects.bulk_create(rows, ignore_conflicts=True)
-    note_replies(fresh)
     if whose := {row.message_id for row in rows}.union(answered):
         engagement.note(whose)

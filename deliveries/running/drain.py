@@ -36,7 +36,6 @@ from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.tallies import fold
 from deliveries.meaning import drift, occurrences
 from deliveries.outcomes import causes_step
-from deliveries.outgoing import delivering
 from deliveries.receiving import callback_tests, clicks, gaps, line_notes, number_lookups, recording, replay
 from deliveries.running import alerts, heartbeat
 from deliveries.running.heartbeat import Role
@@ -165,7 +164,6 @@ STEPS: Steps = {
     "gaps": Seldom(60, gaps.watch),
     "alerts": Seldom(60, alerts.run),
     "notify": Seldom(10, notifying.run),
-    "webhooks": Seldom(1, delivering.run),
 }
 
 
@@ -210,7 +208,6 @@ ROLES: dict[Role, tuple[str, ...]] = {
         "gaps",
         "alerts",
         "notify",
-        "webhooks",
     ),
 }
 

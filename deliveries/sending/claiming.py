@@ -27,7 +27,6 @@ from deliveries.ledger.quarantine import Kind
 from deliveries.ledger.statements import rewrite
 from deliveries.models import Account, Decision, Message, Outbox
 from deliveries.models.work import DAILY_LIMIT, EARLIER_GOES_ON, NOT_NOW, OWN_PACE, WHEN_ALLOWED
-from deliveries.outgoing.events import record_decisions
 from deliveries.sending import still_meant
 from deliveries.sending.campaign_pace import CampaignTurns, campaign_turns, give_more_turns
 from deliveries.sending.composing import outgoing
@@ -320,7 +319,7 @@ def _wait_for_senders(verdicts: dict[int, Verdict]) -> None:
 def _stop(rows: Sequence[Outbox], reason: str, verdicts: dict[int, Verdict], now: datetime) -> None:
     """The gate said no: the message is withdrawn, and the decision says why."""
     ids = withdraw([row.message_id for row in rows], reason, now)
-    record_decisions(
+    Decision.objects.bulk_create(
         [
             Decision(
                 message_id=pk, recipient_id=recipient, contact_id=contact, at=now, by="gate", rule=reason,
@@ -328,6 +327,7 @@ def _stop(rows: Sequence[Outbox], reason: str, verdicts: dict[int, Verdict], now
             )
             for pk, recipient, contact in Message.objects.filter(pk__in=ids).values_list("pk", "recipient", "contact")
         ],
+        batch_size=300,
     )  # fmt: skip
 
 

@@ -24,7 +24,6 @@ from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS
 from deliveries.ledger.tallies import append
 from deliveries.models import Account, Decision, Message, Outbox, Route, RouteAlarm, RouteMove
 from deliveries.models.work import LIMIT_REACHED
-from deliveries.outgoing.events import record_decisions
 from deliveries.sending.claiming import lock
 from deliveries.sending.lanes import Lane, lanes
 from deliveries.wording import zoned
@@ -233,7 +232,7 @@ def _move(ids: Sequence[int], option: RouteOption, alarm: RouteAlarm, now: datet
     append(changes)
     _record(messages[0].channel, len(messages), option, alarm, now)
     reason = f"{_why(alarm)}: passed on to {option.account}."[:300]
-    record_decisions(
+    Decision.objects.bulk_create(
         [
             Decision(
                 message_id=message.pk, recipient_id=message.recipient_id, contact_id=message.contact_id, at=now,
@@ -241,6 +240,7 @@ def _move(ids: Sequence[int], option: RouteOption, alarm: RouteAlarm, now: datet
             )
             for message in messages
         ],
+        batch_size=300,
     )  # fmt: skip
 
 

@@ -25,7 +25,6 @@ from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.models import Message, Outbox, RecipientTally
 from deliveries.models.work import CANARY, DAILY_LIMIT, NOT_NOW, PAUSED_DAILY_LIMIT
-from deliveries.outgoing.events import note_finished
 from deliveries.sending import canary
 from deliveries.sending.audience import earliest_start
 from deliveries.sending.check_table import stands_in_the_way
@@ -217,12 +216,7 @@ def complete(now: datetime) -> int:
     idle = Campaign.objects.filter(~Exists(busy), state=State.SENDING).exclude(_may_follow(now))
     if not idle.exists():
         return 0  # without taking SQLite's only write lock
-    with transaction.atomic():
-        ids = list(idle.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
-        done = Campaign.objects.filter(pk__in=ids, state=State.SENDING)
-        done.update(state=State.COMPLETED, completed_at=now)
-        note_finished(Campaign.objects.filter(pk__in=ids), now)
-    return len(ids)
+    return idle.update(state=State.COMPLETED, completed_at=now)
 
 
 def _may_follow(now: datetime) -> Q:

@@ -30,7 +30,6 @@ from deliveries.deciding.recipients import RecipientContext, load_recipients
 from deliveries.ledger import quarantine
 from deliveries.ledger.quarantine import Kind
 from deliveries.models import CampaignStop, Cause, Decision, Message, Outbox
-from deliveries.outgoing.events import record_decisions
 from deliveries.sending import launching
 from deliveries.sending.audience import source_of
 
@@ -134,7 +133,7 @@ def _withdraw(
 
 def _say(one: SliceLeftOut, views: Sequence[RecipientContext], now: datetime) -> None:
     why = sentence(Reason.LEFT_OUT, words(one.channel, one.dimension, one.value))[:300]
-    record_decisions(
+    Decision.objects.bulk_create(
         [
             Decision(
                 message_id=view.head.pk, recipient_id=view.recipient.pk, contact_id=view.recipient.contact_id, at=now,
@@ -142,6 +141,7 @@ def _say(one: SliceLeftOut, views: Sequence[RecipientContext], now: datetime) ->
             )
             for view in views
         ],
+        batch_size=300,
     )  # fmt: skip
 
 

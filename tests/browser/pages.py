@@ -54,11 +54,8 @@ from deliveries.models import (
     SeenCode,
     SourceFigures,
     SuppressionEvidence,
-    WebhookDelivery,
-    WebhookEndpoint,
 )
 from deliveries.outcomes.figures import queue_counts
-from deliveries.outgoing import payloads
 from deliveries.sending import failover
 from tests.browser import pages_of_campaigns as made_ready
 from tests.browser.world import DRAFT, LIVE, REPORT
@@ -94,29 +91,6 @@ def newest(model: type) -> int:
 
 def failed_message() -> int:
     return Message.objects.filter(disposition="BOUNCED_HARD").earliest("pk").pk
-
-
-def webhook(url: str) -> str:
-    """An endpoint that is switched off, with deliveries of every state; `url` may name it and one of those."""
-    now, by = timezone.now(), User.objects.filter(is_active=True).earliest("pk")
-    found, _ = WebhookEndpoint.objects.get_or_create(
-        name="CRM",
-        defaults={
-            "url": "https://crm.example.com/waybill", "kinds": ["message.status", "decision"], "created_by": by,
-            "disabled_at": now, "disabled_why": "It took nothing for a day.", "failures": 7,
-        },
-    )  # fmt: skip
-    made = None
-    for state in WebhookDelivery.State.values:
-        tried = {"at": now.isoformat(), "seconds": 0.2, "status": 503, "answer": "Later", "trouble": ""}
-        made, _ = WebhookDelivery.objects.get_or_create(
-            endpoint=found, state=state,
-            defaults={
-                "kind": "message.status", "subject": "message 12", "created_at": now, "next_at": now, "tries": [tried],
-                "body": payloads.body("message.status", now, {"message_id": 12, "status": "sent"}), "status_code": 503,
-            },
-        )  # fmt: skip
-    return url.format(found, made)
 
 
 def first_in(queue: str) -> int:
@@ -427,12 +401,6 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "alert": ("marketer", lambda: with_alerts("/alerts/{alert}/")),
     "alert notices": ("admin", lambda: "/alerts/notices/"),
     "alert channel": ("admin", lambda: "/alerts/channels/new/"),
-    "webhooks none": ("admin", lambda: "/webhooks/"),
-    "webhook new": ("admin", lambda: "/webhooks/new/"),
-    "webhooks": ("admin", lambda: webhook("/webhooks/")),
-    "webhook": ("admin", lambda: webhook("/webhooks/{0.pk}/")),
-    "webhook edit": ("admin", lambda: webhook("/webhooks/{0.pk}/edit/")),
-    "webhook delivery": ("admin", lambda: webhook("/webhooks/deliveries/{1.pk}/")),
     "alert thresholds": ("admin", lambda: "/alerts/thresholds/"),
     "messages of days": ("marketer", lambda: "/messages/?days=90&status=permanent"),
     "receivers": ("admin", lambda: receivers_work("/receivers/")),

@@ -19,7 +19,6 @@ from deliveries.ledger.statements import postgresql, sqlite
 from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS, Applied, ClaimedReceipt, EventRow
 from deliveries.ledger.tallies import append
 from deliveries.models import Message, PendingReceipt, RetentionRun, StatusChange, StatusEvent
-from deliveries.outgoing.events import note_statuses
 from deliveries.statuses import REACHING, SETTLED, Disposition, Precedence, Status, project
 
 # SQLite allows 32,766 parameters in one statement; stay well below.
@@ -132,7 +131,6 @@ def reproject(message_ids: Sequence[int], now: datetime) -> list[Message]:
         [StatusChange(message_id=m.pk, changed_at=now) for m in changed], batch_size=1_000
     )
     append(changes)
-    note_statuses(changed, now)
     return changed
 
 

@@ -10,8 +10,7 @@ from typing import Any
 from django.db import connection
 
 from deliveries.ledger.statements.values import Applied, ClaimedReceipt, EventRow
-from deliveries.models import EventKind, Outbox
-from deliveries.outgoing.subscriptions import wanted
+from deliveries.models import Outbox
 from deliveries.statuses import REACHING, SETTLED
 
 CLAIM = """
@@ -54,7 +53,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS inbox (
 # 2. Of the new ones take the greatest for each message; messages in parts are projected separately.
 # 3. Lock the messages it moves, in order of id, so that two recorders queue up instead of deadlocking. The lock
 #    reads the newest version, so the comparison holds when another recorder was faster.
-# 4. Move them, append the change of the tallies, and note it for deciding, and for webhooks where one asks for it.
+# 4. Move them, append the change of the tallies, and note it for deciding.
 APPLY = """
 WITH written AS (
   INSERT INTO deliveries_statusevent AS e (
@@ -112,12 +111,6 @@ WITH written AS (
   GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 HAVING sum(n) <> 0
 ), noted AS (
   INSERT INTO deliveries_statuschange (message_id, changed_at) SELECT id, %(now)s FROM new WHERE wins
-), announced AS (
-  INSERT INTO deliveries_webhookevent (kind, subject, message_id, at, data)
-  SELECT 'message.status', 'message ' || new.id, new.id, %(now)s, jsonb_build_object('status', new.status,
-    'failure_class', new.failure_class, 'fault', b.fault, 'evidence', b.evidence, 'disposition', new.disposition,
-    'code', new.reason_code, 'occurred_at', b.occurred_at)
-  FROM new JOIN best b ON b.message_id = new.id WHERE new.wins AND %(announce)s
 )
 SELECT (SELECT count(*) FROM written), (SELECT count(*) FROM new WHERE wins),
   (SELECT array_agg(id) FROM (SELECT message_id AS id FROM written WHERE parts > 1
@@ -223,7 +216,6 @@ def apply_events(
                 "version": mapping_version,
                 "settled": sorted(SETTLED),
                 "reaching": sorted(REACHING),
-                "announce": wanted(EventKind.MESSAGE_STATUS),
             },
         )
         written, changed, in_parts = cursor.fetchone()

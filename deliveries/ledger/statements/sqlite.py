@@ -13,8 +13,7 @@ from django.db.backends.utils import CursorWrapper
 
 from deliveries.ledger.statements.values import MESSAGE_DIMENSIONS, Applied, ClaimedReceipt, EventRow
 from deliveries.ledger.tallies import append
-from deliveries.models import EventKind, Outbox
-from deliveries.outgoing.subscriptions import wanted
+from deliveries.models import Outbox
 from deliveries.statuses import REACHING, SETTLED, Status
 
 CLAIM = """
@@ -53,12 +52,6 @@ UPDATE deliveries_message SET status = %s, precedence = %s, failure_class = %s, 
 """
 
 TIMES = "UPDATE deliveries_message SET settled_at = %s, sent_at = %s, delivered_at = %s WHERE id = %s"
-
-ANNOUNCE = """
-INSERT INTO deliveries_webhookevent (kind, subject, message_id, at, data)
-VALUES ('message.status', 'message ' || %s, %s, %s, json_object('status', %s, 'failure_class', %s, 'fault', %s,
-  'evidence', %s, 'disposition', %s, 'code', %s, 'occurred_at', %s))
-"""
 
 NOTE_CHANGE = "INSERT INTO deliveries_statuschange (message_id, changed_at) VALUES (%s, %s)"
 
@@ -205,7 +198,7 @@ def _raise_statuses(new_events: Sequence[EventRow], now: datetime, cursor: Curso
         f"SELECT {', '.join(columns)} FROM deliveries_message WHERE id IN ({marks(ids)})",  # noqa: S608
         ids,
     )
-    raised, times, changed, announced = [], [], [], []
+    raised, times, changed = [], [], []
     changes: Counter[tuple] = Counter()
     for id, precedence, sent_at, delivered_at, settled_at, *dimensions in cursor.fetchall():
         events = by_message[id]
@@ -227,7 +220,6 @@ def _raise_statuses(new_events: Sequence[EventRow], now: datetime, cursor: Curso
                 )
             )
             changed.append((id, sqlite_text(now)))
-            announced.append((id, id, sqlite_text(now), *_payload_of(best)))
             before = tuple(dimensions)
             changes[before] -= 1
             changes[(*before[:7], best.status, best.failure_class, best.disposition, best.reason_code)] += 1
@@ -240,18 +232,8 @@ def _raise_statuses(new_events: Sequence[EventRow], now: datetime, cursor: Curso
     cursor.executemany(RAISE, raised)
     cursor.executemany(TIMES, times)
     cursor.executemany(NOTE_CHANGE, changed)
-    if wanted(EventKind.MESSAGE_STATUS):
-        cursor.executemany(ANNOUNCE, announced)
     append(changes)
     return len(raised)
-
-
-def _payload_of(event: EventRow) -> tuple[str, ...]:
-    """What webhooks say of a status."""
-    return (
-        event.status, event.failure_class, event.fault, event.evidence, event.disposition, event.reason_code,
-        event.occurred_at.isoformat(),
-    )  # fmt: skip
 
 
 def text_or_none(value: datetime | str | None) -> str | None:
