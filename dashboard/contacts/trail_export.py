@@ -8,10 +8,10 @@ from typing import Any
 
 from accounts.zones import zone_name
 from contacts.models import Contact
-from dashboard.exports import BOM, Echo, local, safe, utc
 from deliveries.models import BatchItem, Decision
 from deliveries.outcomes.message_details import Fact, TrailMessage
 from deliveries.outcomes.trail import Item, Narrowing, trail
+from deliveries.reporting.spreadsheets import BOM, Echo, local, safe, utc
 from deliveries.wording import decided_by
 
 COLUMNS = (

@@ -44,7 +44,6 @@ from dashboard.contacts.banner import acts, banner, blocked, named
 from dashboard.contacts.explaining import explanation, zone_of
 from dashboard.contacts.forms import ContactNoteForm, CorrectForm, ReleaseForm, SuppressForm
 from dashboard.contacts.trail_export import lines
-from dashboard.exports import file_name
 from dashboard.shell.pages import may_assign, may_see, next_url, who
 from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import settle
@@ -52,6 +51,7 @@ from deliveries.deciding.staff import Planned, cancel_next_step, run_next_step_n
 from deliveries.outcomes.reachability import SidePanel, side_panel
 from deliveries.outcomes.trail import Narrowing, trail
 from deliveries.outcomes.upcoming import Upcoming, upcoming
+from deliveries.reporting.spreadsheets import file_name
 
 logger = logging.getLogger(__name__)
 SETTLED_AT_MOST = 200  # recipients of one person decided anew within a request, the newest first

@@ -24,10 +24,10 @@ from contacts.phones import concealed, grouped, mask
 from contacts.strength import lifter
 from contacts.suppression_lists import STATES, BlockState, find_holders, in_state, named, state_of
 from contacts.suppression_trend import monday_of, week_bounds
-from dashboard.exports import BOM, CHUNK, Echo, local, safe, utc
 from deliveries.outcomes.counting import Count, counted
 from deliveries.outcomes.filters import Chip
 from deliveries.outcomes.keyset import Page, page
+from deliveries.reporting.spreadsheets import BOM, CHUNK, Echo, local, safe, utc
 
 SIZE = 50
 EVERY = "every"  # the channel of what blocks every one

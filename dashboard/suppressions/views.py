@@ -19,7 +19,6 @@ from contacts.grounds import day
 from contacts.models import Contact, Suppression
 from contacts.strength import Lifter, lifter, may_lift
 from contacts.suppression_lists import BlockState
-from dashboard.exports import file_name
 from dashboard.shell.pages import fragment, may_see, swaps, trigger, who
 from dashboard.suppressions.forms import LookUpForm, MomentForm
 from dashboard.suppressions.listing import (
@@ -33,6 +32,7 @@ from dashboard.suppressions.listing import (
 )
 from deliveries.outcomes.blocked import LookUp, look_up
 from deliveries.outcomes.suppression_evidence import evidence_of
+from deliveries.reporting.spreadsheets import file_name
 
 logger = logging.getLogger(__name__)
 SEE = "contacts.view_suppression"

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from django.utils import timezone
 
-from dashboard.exports import COLUMNS, safe
+from deliveries.reporting.export_rows import COLUMNS
+from deliveries.reporting.spreadsheets import safe
 from tests import factories, reporting_rows
 
 pytestmark = pytest.mark.django_db

@@ -1,0 +1,1 @@
+"""What pages show, taken out of them: rows as files, and reports by mail."""
