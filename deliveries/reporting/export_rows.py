@@ -1,8 +1,7 @@
-"""The rows that a list of outcomes shows, all of them, as lines of a file: same filter, same order."""
+"""The rows that a list of outcomes shows, all of them, for a file: same filter, same order."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
@@ -15,10 +14,11 @@ from contacts.phones import concealed
 from deliveries.bulk.left_to_try import left_to_try
 from deliveries.models import Message, QueueEntry, StatusEvent
 from deliveries.outcomes.filter_choices import PERSON_CHOICES
+from deliveries.outcomes.keyset import page
 from deliveries.outcomes.narrowing import SKIPPED, OutcomeView, entries, matching
 from deliveries.outcomes.rows import ENTRY_LINKS, MESSAGE_LINKS, OutcomeRow, rows
 from deliveries.outcomes.skipped_people import lists_skipped, rows_of, skipped
-from deliveries.reporting.spreadsheets import BOM, CHUNK, Echo, local, safe, utc
+from deliveries.reporting.spreadsheets import CHUNK, ExportTable, local, utc
 from deliveries.statuses import Disposition, Status
 
 PERSON_WORDS = dict(PERSON_CHOICES)
@@ -33,30 +33,27 @@ PERSON_COLUMNS = ("person", "reached_by", "reached_utc", "reached_local", "left_
 SKIPPED_COLUMNS = ("contact_id", "external_id", "contact", "address", "campaign", "person", "reason", "why")
 
 
-def lines(view: OutcomeView, now: datetime, *, full: bool = False) -> Iterator[str]:
-    """CSV lines of every row of `view`, header first.
+def export_table(view: OutcomeView, now: datetime, *, full: bool = False) -> ExportTable:
+    """Every row of `view`. Cells are as they are: whoever writes them sees that no spreadsheet runs them.
 
     Addresses are masked, those in the providers' sentences too, unless `full`: the reader may see whole ones.
     """
     if lists_skipped(view):
-        return _skipped(view, full=full)
+        return ExportTable(SKIPPED_COLUMNS, _skipped(view, full=full))
     people = "person" in view.filters and not view.queue
-    return _written(_messages(view, now), now, people=people, full=full)
+    columns = COLUMNS + PERSON_COLUMNS if people else COLUMNS
+    return ExportTable(columns, _outcomes(_messages(view, now), now, people=people, full=full))
 
 
-def _written(
-    found: Iterator[Message | QueueEntry], now: datetime, *, people: bool = False, full: bool
-) -> Iterator[str]:
-    writer = csv.writer(Echo())
-    yield BOM + writer.writerow(COLUMNS + PERSON_COLUMNS if people else COLUMNS)
+def _outcomes(
+    found: Iterator[Message | QueueEntry], now: datetime, *, people: bool, full: bool
+) -> Iterator[list[Any]]:
     while chunk := list(islice(found, CHUNK)):
         events = _events(chunk)
         left = left_to_try([one for one in chunk if isinstance(one, Message)], now) if people else {}
         for row in rows(chunk, now):
             cells = _cells(row, events.get(row.message.pk), full=full)
-            if people:
-                cells += _person(row.message, left[row.message.pk])
-            yield writer.writerow([safe(cell) for cell in cells])
+            yield [*cells, *_person(row.message, left[row.message.pk])] if people else cells
 
 
 def _person(message: Message, left: str) -> list[Any]:
@@ -65,24 +62,30 @@ def _person(message: Message, left: str) -> list[Any]:
     return [PERSON_WORDS[recipient.state], by, utc(recipient.reached_at), local(recipient.reached_at), left]
 
 
-def _skipped(view: OutcomeView, *, full: bool) -> Iterator[str]:
+def _skipped(view: OutcomeView, *, full: bool) -> Iterator[list[Any]]:
     """In the order of the screen."""
-    writer = csv.writer(Echo())
-    yield BOM + writer.writerow(SKIPPED_COLUMNS)
     campaign = Campaign.objects.get(pk=view.campaign_id or 0)
     found = skipped(view).only("contact_id", "skip_reason").order_by("-contact_id").iterator(chunk_size=CHUNK)
     while chunk := list(islice(found, CHUNK)):
         for row in rows_of(chunk, campaign.channel, full=full):
             one = row.contact
             cells = [one.pk, one.external_id, str(one), row.address, campaign.name, PERSON_WORDS[SKIPPED]]
-            yield writer.writerow([safe(cell) for cell in [*cells, row.reason, row.why.capitalize()]])
+            yield [*cells, row.reason, row.why.capitalize()]
 
 
 def _messages(view: OutcomeView, now: datetime) -> Iterator[Message | QueueEntry]:
     if view.queue:
         found = entries(view, now).select_related(*ENTRY_LINKS).order_by("-at", "-message_id")
-        return found.iterator(chunk_size=CHUNK)
-    return matching(view, now).select_related(*MESSAGE_LINKS).order_by("-id").iterator(chunk_size=CHUNK)
+        yield from found.iterator(chunk_size=CHUNK)
+        return
+    # Page after page: a cursor of the database would hold all rows of all campaigns before the first one comes.
+    messages, last = matching(view, now).select_related(*MESSAGE_LINKS), ""
+    while True:
+        part = page(messages, CHUNK, last)
+        yield from part.rows
+        last = part.after
+        if not last:
+            return
 
 
 def _events(chunk: list[Message | QueueEntry]) -> dict[int, StatusEvent]:
