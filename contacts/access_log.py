@@ -112,19 +112,17 @@ def _record_file(request: HttpRequest, response: Any, *, whole: bool) -> None:
     row.save()
     if isinstance(response, StreamingHttpResponse):
         lines = cast(Iterable[bytes], response.streaming_content)
-        response.streaming_content = _counted(lines, row.pk, getattr(response, "exported", None))
+        response.streaming_content = _counted(lines, row.pk)
 
 
-def _counted(lines: Iterable[bytes], pk: int, exported: Any) -> Iterator[bytes]:
-    """`exported`: what counts its own rows, where a row is not just a line; else None."""
+def _counted(lines: Iterable[bytes], pk: int) -> Iterator[bytes]:
     count = -1  # the first line has the titles
     try:
         for line in lines:
             count += 1
             yield line
     finally:
-        rows = count if exported is None else exported.written
-        AccessRecord.objects.filter(pk=pk).update(rows=max(rows, 0))
+        AccessRecord.objects.filter(pk=pk).update(rows=max(count, 0))
 
 
 _ONCE = """

@@ -86,7 +86,6 @@ register_converter(IdConverter, "id")
 root = [
     path("", overview.page, name="overview"),
     path("messages/", overview_messages.page, name="messages"),
-    path("messages/export/", overview_messages.export, name="export_messages"),
     path("deliverability/", deliverability.page, name="deliverability"),
 ]
 

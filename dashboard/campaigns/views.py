@@ -36,7 +36,7 @@ from dashboard.campaigns.report_figures import figures_context, other_half
 from dashboard.campaigns.report_list import list_url, report_list
 from dashboard.campaigns.skipped import by_reason
 from dashboard.charts import rate_context
-from dashboard.exports import export_of
+from dashboard.exports import csv_of
 from dashboard.shell.listing import SHOW_ALL, Listing, list_context, needs_choices
 from dashboard.shell.pages import fragment, trigger, who
 from deliveries.alerting import boxes
@@ -328,4 +328,4 @@ def _done(action: str, campaign: Campaign, now: datetime) -> str:
 def export(request: HttpRequest, slug: str) -> HttpResponseBase:
     campaign = get_object_or_404(Campaign, slug=slug)
     queue = request.GET.get("queue", "")
-    return export_of(request, campaign.pk, queue if queue in Queue.values else "", campaign.slug)
+    return csv_of(request, campaign.pk, queue if queue in Queue.values else "", campaign.slug)

@@ -29,10 +29,10 @@ from contacts.import_options import ImportOptions
 from contacts.import_preview import check, first_lines, samples, uses_to_begin_with
 from contacts.models import ContactImport, ContactList, ImportedContact
 from dashboard.contacts.import_forms import ColumnsForm, UploadForm
+from dashboard.exports import BOM, Echo, file_name, safe
 from dashboard.shell.pages import may_see, swaps, who
 from deliveries.outcomes.keyset import page
 from deliveries.outcomes.sources import ComparedSource, poor_sources, source_of
-from deliveries.reporting.spreadsheets import BOM, Echo, file_name, safe
 from deliveries.wake import wake
 
 logger = logging.getLogger(__name__)

@@ -1,16 +1,17 @@
-"""The timeline of one contact as a file: what the trail shows, with what providers said of each message."""
+"""The timeline of one contact as CSV: what the trail shows, with what providers said of each message."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from accounts.zones import zone_name
 from contacts.models import Contact
+from dashboard.exports import BOM, Echo, local, safe, utc
 from deliveries.models import BatchItem, Decision
 from deliveries.outcomes.message_details import Fact, TrailMessage
 from deliveries.outcomes.trail import Item, Narrowing, trail
-from deliveries.reporting.spreadsheets import ExportTable, local, utc
 from deliveries.wording import decided_by
 
 COLUMNS = (
@@ -19,17 +20,15 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def trail_table(contact: Contact, narrowing: Narrowing) -> ExportTable:
-    """Newest first; read page by page as the trail is. Addresses are whole."""
-    return ExportTable(COLUMNS, _lines(contact, narrowing))
-
-
-def _lines(contact: Contact, narrowing: Narrowing) -> Iterator[list[Any]]:
+def lines(contact: Contact, narrowing: Narrowing) -> Iterator[str]:
+    """CSV lines, header first, newest first; read page by page as the trail is. Addresses are whole."""
+    writer = csv.writer(Echo())
+    yield BOM + writer.writerow(COLUMNS)
     zone = zone_name()
     for item in _items(contact, narrowing):
         for at, cells in _rows(item):
             line = {"at_utc": utc(at), "at_local": local(at), "time_zone": zone, **cells}
-            yield [line.get(name) or "" for name in COLUMNS]
+            yield writer.writerow([safe(line.get(name) or "") for name in COLUMNS])
 
 
 def _items(contact: Contact, narrowing: Narrowing) -> Iterator[Item]:

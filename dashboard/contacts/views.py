@@ -43,8 +43,8 @@ from dashboard.contacts.addresses import shown_addresses
 from dashboard.contacts.banner import acts, banner, blocked, named
 from dashboard.contacts.explaining import explanation, zone_of
 from dashboard.contacts.forms import ContactNoteForm, CorrectForm, ReleaseForm, SuppressForm
-from dashboard.contacts.trail_export import trail_table
-from dashboard.exports import file_answer
+from dashboard.contacts.trail_export import lines
+from dashboard.exports import file_name
 from dashboard.shell.pages import may_assign, may_see, next_url, who
 from deliveries.deciding.decide import HISTORY
 from deliveries.deciding.followup import settle
@@ -129,13 +129,17 @@ def _trail_url(contact: Contact, narrowing: Narrowing, *, own_clock: bool) -> Ca
 @requires("contacts.view_contact", "contacts.view_full_address", "campaigns.export_report")
 @require_safe
 def export(request: HttpRequest, pk: int) -> StreamingHttpResponse:
-    """The whole timeline as a file, narrowed as on the page."""
+    """The whole timeline as CSV, narrowed as on the page."""
     contact, narrowing = _contact(pk), _narrowing(request)
     note_whole(request)
     # A warning, so that it is on record at the level logs are usually kept at.
     logger.warning("%s exports the trail of contact %s: %s", request.user, contact.pk, narrowing)
-    named = ["contact", str(contact.pk), narrowing.channel, "problems" if narrowing.problems else ""]
-    return file_answer(request, trail_table(contact, narrowing), named, timezone.now())
+    answer = StreamingHttpResponse(lines(contact, narrowing), content_type="text/csv; charset=utf-8")
+    shown = (narrowing.channel, "problems" if narrowing.problems else "")
+    named = file_name("contact", str(contact.pk), *shown, now=timezone.now())
+    answer["Content-Disposition"] = f'attachment; filename="{named}"'
+    answer["Cache-Control"] = "no-store"
+    return answer
 
 
 def _contact(pk: int) -> Contact:

@@ -7,7 +7,6 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -16,7 +15,6 @@ from django.views.decorators.vary import vary_on_headers
 
 from accounts.roles import requires
 from contacts.models import ContactList
-from dashboard.exports import export_of
 from dashboard.shell.listing import ListPlace, list_context, listing, needs_choices
 from dashboard.shell.pages import fragment
 from deliveries.models import CodeTally, DayTally
@@ -40,8 +38,9 @@ def url(**given: object) -> str:
 @vary_on_headers("HX-Request")
 def page(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    days, given = _read(request)
-    form = _form(request, given, days, now)
+    given = request.GET.dict()
+    days = next((one for one in DAYS if str(one) == given.get("days")), DAYS[0])
+    form = _form(request, given | {"days": str(days)}, days, now)
     place = ListPlace(
         campaign_id=None, queue="", tabs=[], url=lambda queue, query: f"{reverse('messages')}?{query}",
         tallied=lambda view: _tallied(view, days, now),
@@ -52,25 +51,10 @@ def page(request: HttpRequest) -> HttpResponse:
         "days": days,
         "periods": [(count, f"{count} days", _period(shown.query, count)) for count in DAYS],
         "now": now,
-        "export_url": reverse("export_messages"),
         **list_context(shown, request),
     }
     template = fragment(request, "overview/messages.html", "results")
     return render(request, template, context, status=422 if shown.invalid else 200)
-
-
-def _read(request: HttpRequest) -> tuple[int, dict[str, str]]:
-    """Of how many days the list is, and its filters with them."""
-    given = request.GET.dict()
-    days = next((one for one in DAYS if str(one) == given.get("days")), DAYS[0])
-    return days, given | {"days": str(days)}
-
-
-@requires("campaigns.view_report", "campaigns.export_report")
-@require_safe
-def export(request: HttpRequest) -> HttpResponseBase:
-    days, given = _read(request)
-    return export_of(request, None, "", f"messages of {days} days", given)
 
 
 def _period(query: str, days: int) -> str:

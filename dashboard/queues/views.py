@@ -18,7 +18,7 @@ from django_htmx.http import trigger_client_event
 
 from accounts.models import User
 from accounts.roles import requires
-from dashboard.exports import export_of
+from dashboard.exports import csv_of
 from dashboard.queues.offers import offers
 from dashboard.shell.listing import ListPlace, list_context, listing, needs_choices
 from dashboard.shell.pages import fragment, may_assign, swaps, who
@@ -180,4 +180,4 @@ def _url(queue: str, querystring: str) -> str:
 def export(request: HttpRequest, queue: str) -> HttpResponseBase:
     if queue not in Queue.values:
         raise Http404(f"There is no queue called {queue}.")
-    return export_of(request, None, queue, "queue")
+    return csv_of(request, None, queue, "queue")

@@ -1,7 +1,8 @@
-"""The list of suppressions: narrowed by a query string, a page at a time, and as a file."""
+"""The list of suppressions: narrowed by a query string, a page at a time, and as CSV."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -23,10 +24,10 @@ from contacts.phones import concealed, grouped, mask
 from contacts.strength import lifter
 from contacts.suppression_lists import STATES, BlockState, find_holders, in_state, named, state_of
 from contacts.suppression_trend import monday_of, week_bounds
+from dashboard.exports import BOM, CHUNK, Echo, local, safe, utc
 from deliveries.outcomes.counting import Count, counted
 from deliveries.outcomes.filters import Chip
 from deliveries.outcomes.keyset import Page, page
-from deliveries.reporting.spreadsheets import CHUNK, ExportTable, local, utc
 
 SIZE = 50
 EVERY = "every"  # the channel of what blocks every one
@@ -228,16 +229,14 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def suppression_table(rows: QuerySet[Suppression], now: datetime, *, full: bool) -> ExportTable:
-    """Newest first. Addresses, also within words, are whole only in `full`."""
-    return ExportTable(COLUMNS, _lines(rows, now, full=full))
-
-
-def _lines(rows: QuerySet[Suppression], now: datetime, *, full: bool) -> Iterator[list[Any]]:
-    zone, found = zone_name(), rows.order_by("-created_at", "-id").iterator(chunk_size=CHUNK)
+def lines(rows: QuerySet[Suppression], now: datetime, *, full: bool) -> Iterator[str]:
+    """CSV lines, header first, newest first. Addresses, also within words, are whole only in `full`."""
+    writer, zone = csv.writer(Echo()), zone_name()
+    yield BOM + writer.writerow(COLUMNS)
+    found = rows.order_by("-created_at", "-id").iterator(chunk_size=CHUNK)
     while chunk := list(islice(found, CHUNK)):
         for one in shown(chunk, now, full=full):
-            yield [*_cells(one, full=full), zone]
+            yield writer.writerow([safe(cell) for cell in [*_cells(one, full=full), zone]])
 
 
 def _cells(one: SuppressionRow, *, full: bool) -> list[Any]:

@@ -6,7 +6,7 @@ import logging
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -19,16 +19,16 @@ from contacts.grounds import day
 from contacts.models import Contact, Suppression
 from contacts.strength import Lifter, lifter, may_lift
 from contacts.suppression_lists import BlockState
-from dashboard.exports import file_answer
+from dashboard.exports import file_name
 from dashboard.shell.pages import fragment, may_see, swaps, trigger, who
 from dashboard.suppressions.forms import LookUpForm, MomentForm
 from dashboard.suppressions.listing import (
     BUCKETS,
     STATE_BUCKETS,
     SuppressionFilter,
+    lines,
     scope_words,
     suppression_page,
-    suppression_table,
     whole_or_masked,
 )
 from deliveries.outcomes.blocked import LookUp, look_up
@@ -57,7 +57,7 @@ def show(request: HttpRequest) -> HttpResponse:
 @requires(SEE, "campaigns.export_report")
 @require_safe
 def export(request: HttpRequest) -> HttpResponseBase:
-    """What the list shows, all of it, as a file. A bad filter is a 422 in words."""
+    """What the list shows, all of it, as CSV. A bad filter is a 422 in words."""
     form, now = SuppressionFilter(request.GET.dict()), timezone.now()
     if not form.is_valid():
         words = "\n".join(f"{form.fields[field].label}: {errors[0]}" for field, errors in form.errors.items())
@@ -65,8 +65,14 @@ def export(request: HttpRequest) -> HttpResponseBase:
     # A warning, so that it is on record at the level logs are usually kept at. What was searched for is no log's.
     filters = {name: value for name, value in form.given.items() if name != "s"}
     logger.warning("%s exports suppressions: %s", request.user, filters or "all")
-    table = suppression_table(form.rows(now), now, full=may_see(request))
-    return file_answer(request, table, ["suppressions", *filters.values()], now)
+    answer = StreamingHttpResponse(
+        lines(form.rows(now), now, full=may_see(request)), content_type="text/csv; charset=utf-8"
+    )
+    answer["Content-Disposition"] = (
+        f'attachment; filename="{file_name("suppressions", *filters.values(), now=now)}"'
+    )
+    answer["Cache-Control"] = "no-store"
+    return answer
 
 
 @requires(SEE)

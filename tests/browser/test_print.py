@@ -32,7 +32,7 @@ def test_a_printed_report_has_its_filters_and_table_and_no_navigation(page: Page
         for cell in page.locator(".data-table tbody tr").first.locator("th, td").all_text_contents()
     ]
     assert " ".join(table) in text
-    for word in ("Action queues", "Suppression list", "Next 50", "Export", "Menu", "Clear all"):
+    for word in ("Action queues", "Suppression list", "Next 50", "Export CSV", "Menu", "Clear all"):
         assert word not in text
 
 

@@ -21,7 +21,7 @@ def test_support_reads_the_report_without_bulk_actions_and_export(enter: Callabl
 
     expect(page.locator("#results tbody tr").first).to_be_visible()
     expect(page.locator(".bulk, [data-tick], [data-act][name=one]")).to_have_count(0)
-    expect(page.get_by_role("button", name="Export")).to_have_count(0)
+    expect(page.get_by_role("link", name="Export CSV")).to_have_count(0)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from django.utils import timezone
 
-from deliveries.reporting.export_rows import COLUMNS
-from deliveries.reporting.spreadsheets import safe
+from dashboard.exports import COLUMNS, safe
 from tests import factories, reporting_rows
 
 pytestmark = pytest.mark.django_db

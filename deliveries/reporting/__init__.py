@@ -1,1 +1,0 @@
-"""What pages show, taken out of them: rows as files, and reports by mail."""
