@@ -182,7 +182,7 @@ inbox_pages = [
     path("read/", inbox.show, {"box": "read"}, name="read"),
     path("<id:pk>/", inbox.judge, name="judge"),
     path("<id:pk>/answer/", inbox.answer, name="answer"),
-    path("<id:pk>/work/", inbox.work_on, name="work-on"),
+    path("<id:pk>/to-do/", inbox.work_on, name="work-on"),
     path("<id:pk>/answer/<id:written>/withdraw/", inbox.withdraw, name="withdraw"),
     path("<id:pk>/contacts/", inbox.owners, name="owners"),
 ]

@@ -41,7 +41,7 @@ def test_each_kind_has_its_filter_and_what_is_done_its_own(login):
 def test_one_takes_it_another_cannot_and_whoever_did_it_says_so(login):
     ada, bob = login("support"), login(user=factories.user("marketer"))
     one = reply(asks="call")
-    act = f"/inbox/{one.pk}/work/"
+    act = f"/inbox/{one.pk}/to-do/"
 
     ada.post(act, {"act": "take"})
     bob.post(act, {"act": "take"})
@@ -65,7 +65,7 @@ def test_what_asks_for_nothing_is_no_work(login, given):
     one = reply()
     client = login("support")
 
-    answer = client.post(f"/inbox/{one.pk}/work/", given, follow=True)
+    answer = client.post(f"/inbox/{one.pk}/to-do/", given, follow=True)
 
     assert "Nothing was changed" in answer.content.decode()
     assert Reply.objects.get().done_at is None
@@ -74,7 +74,7 @@ def test_what_asks_for_nothing_is_no_work(login, given):
 def test_whoever_may_not_answer_reads_only(login):
     client = login()
     assert client.get(URL).status_code == 403
-    assert client.post(f"/inbox/{reply(asks='call').pk}/work/", {"act": "done"}).status_code == 403
+    assert client.post(f"/inbox/{reply(asks='call').pk}/to-do/", {"act": "done"}).status_code == 403
 
 
 def test_an_opt_out_ends_what_was_asked_but_for_the_wrong_person(login):
