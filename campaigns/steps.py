@@ -32,6 +32,9 @@ class NextStep(models.TextChoices):
     VERIFY = "verify", "Verify"
 
 
+BY_ITSELF = frozenset({NextStep.WAIT, NextStep.RETRY, NextStep.SWITCH})  # all others are for a person
+
+
 class Hindrance(models.TextChoices):
     """Why a message did not get through for now, where a playbook has numbers of its own for it."""
 

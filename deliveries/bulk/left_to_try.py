@@ -19,7 +19,6 @@ from deliveries.models import Message
 from deliveries.wording import SKIPS, date_words
 
 State, Step = Recipient.State, Recipient.NextStep
-BY_ITSELF = {Step.RETRY, Step.SWITCH}
 NOT_OVER = {State.OPEN, State.PLANNED}
 
 
@@ -48,7 +47,7 @@ def _known(recipient: Recipient) -> str:
     if recipient.state == State.REACHED:
         by = Channel(recipient.reached_by).in_sentence if recipient.reached_by else "another message"
         return f"Reached by {by}{_on(recipient.reached_at)}."
-    if recipient.next_step in BY_ITSELF and recipient.next_step_at:
+    if recipient.goes_on_by_itself and recipient.next_step != Step.WAIT:
         return f"{Step(recipient.next_step).label} by itself{_on(recipient.next_step_at)}."
     return "Nothing to do yet: it is not over." if recipient.state in NOT_OVER else ""
 

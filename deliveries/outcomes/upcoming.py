@@ -21,8 +21,6 @@ from deliveries.statuses import Status
 from deliveries.wording import begins_words
 
 SHOWN_UPCOMING = 20  # of each kind, the soonest: one person rarely has more than a few
-# What happens by itself. What waits for a person (a failed attempt to retry by hand) is only looked at again one day.
-AUTOMATIC = {Recipient.NextStep.WAIT, Recipient.NextStep.RETRY, Recipient.NextStep.SWITCH}
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def upcoming(contact: Contact, zones: tuple[ZoneInfo, ...], now: datetime) -> li
     steps = [
         Upcoming(one, one.next_step_at, _future(one), one.next_step_reason, _clocks(one.next_step_at, zones))
         for one in planned.order_by("next_step_at")[:SHOWN_UPCOMING]
-        if one.next_step_at and one.next_step in AUTOMATIC and one.state != Recipient.State.FAILED
+        if one.next_step_at and one.goes_on_by_itself
     ]
     sends = [
         Upcoming(

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from datetime import timedelta
 from html import unescape
 
 import pytest
@@ -147,6 +148,24 @@ def test_whoever_was_not_reached_stands_with_the_last_reason_and_what_is_left_to
     rows = list(csv.DictReader(io.StringIO(export(marketer, campaign, "person=failed"))))
     assert [row["person"] for row in rows] == ["Not reached"] * 2
     assert "Left to try: email." in [row["left_to_try"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("state", "automatic", "promised"),
+    [("failed", True, False), ("unknown", False, False), ("unknown", True, True)],
+)
+def test_only_a_step_that_needs_nobody_is_promised(marketer, state, automatic, promised):
+    """A failed attempt to retry by hand has a moment too, when it is looked at again; so has one whose steps were
+    stopped."""
+    campaign = reporting_rows.campaign([RETRYABLE])
+    Recipient.objects.update(
+        state=state, automatic=automatic, next_step="retry", next_step_at=timezone.now() + timedelta(days=14)
+    )
+    reporting_rows.count()
+
+    page = marketer.get(f"{campaign.get_absolute_url()}?person={state}").content.decode()
+
+    assert ("Retry by itself on" in page) is promised
 
 
 def export(client, campaign, query: str) -> str:
