@@ -63,7 +63,7 @@ class Recipient(models.Model):
 
     @property
     def goes_on_by_itself(self) -> bool:
-        """Whether its next step has a moment and needs no person. What waits for one (a failed attempt to retry by hand)
-        has a moment too: then it is only looked at again."""
+        """Whether its next step has a moment and needs no person. What waits for one (a failed attempt to retry by
+        hand) has a moment too: then it is only looked at again."""
         waits = self.next_step_at is not None and self.state != self.State.FAILED
         return waits and self.automatic and self.next_step in steps.BY_ITSELF
